@@ -1,0 +1,96 @@
+//! What a decision records, and what it owes to the outside.
+
+use crate::{
+    Attempt, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, OrderState, Payment,
+    Refund, Ticket, TimeMs,
+};
+use alloc::{boxed::Box, string::String, vec::Vec};
+
+/// A fact that is recorded. All changes of a decision are recorded together or not at all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// An event as it now is, but for the counters of pools that existed before.
+    EventPut(Box<Event>),
+    /// Places moved: the difference to a pool's counters.
+    Stock {
+        /// Whose.
+        event: EventId,
+        /// The pool's index in its event.
+        pool: u16,
+        /// Added to its held places.
+        held: i64,
+        /// Added to its sold places.
+        sold: i64,
+    },
+    /// A new order.
+    OrderPlaced(Box<Order>),
+    /// Where an order stands now.
+    OrderMoved {
+        /// Which.
+        order: OrderId,
+        /// Its state from now on.
+        state: OrderState,
+        /// See [`Order::until_ms`].
+        until_ms: TimeMs,
+        /// See [`Order::due_ms`].
+        due_ms: Option<TimeMs>,
+        /// See [`Order::tries`].
+        tries: u32,
+        /// See [`Order::trouble`].
+        trouble: Option<String>,
+    },
+    /// The lines of an order as they now are: refunds change them.
+    LinesPut {
+        /// Whose.
+        order: OrderId,
+        /// All of them.
+        lines: Vec<Line>,
+    },
+    /// An order's payment as it now is, but for its attempts.
+    PaymentPut {
+        /// Whose.
+        order: OrderId,
+        /// The payment; its attempts are not looked at.
+        payment: Payment,
+    },
+    /// One attempt as it now is.
+    AttemptPut {
+        /// Whose.
+        order: OrderId,
+        /// The attempt, new or changed.
+        attempt: Attempt,
+    },
+    /// One refund as it now is.
+    RefundPut {
+        /// Whose.
+        order: OrderId,
+        /// The refund, new or changed.
+        refund: Refund,
+    },
+    /// One ticket as it now is.
+    TicketPut {
+        /// Whose.
+        order: OrderId,
+        /// The event that counts its serial.
+        event: EventId,
+        /// The ticket, new or changed.
+        ticket: Ticket,
+    },
+    /// What a buyer has of an event that limits buyers.
+    BuyerPut {
+        /// Of which event.
+        event: EventId,
+        /// Which buyer.
+        buyer: BuyerKey,
+        /// What.
+        record: BuyerRecord,
+    },
+}
+
+/// What is owed to the outside once the changes are recorded. It need not be kept: an order's own
+/// row says the same ([`Order::due_ms`]); an effect only saves the waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// This order owes its provider something now.
+    Settle(OrderId),
+}

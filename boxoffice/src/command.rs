@@ -1,0 +1,162 @@
+//! What may be asked of the box office, and what must be known to decide it.
+
+use crate::{
+    Buyer, BuyerKey, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId, RefundOutcome,
+};
+use alloc::{string::String, vec::Vec};
+
+/// Something that is asked for. Commands come from buyers, from organisers, from the timer and
+/// from the provider's answers; all go the same way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Make an event, or change the one that has this slug. `id` is used if it is new.
+    PutEvent {
+        /// The id of a new event.
+        id: EventId,
+        /// What it shall be.
+        spec: EventSpec,
+    },
+    /// T0: hold places.
+    Hold {
+        /// The id of the new order.
+        order: OrderId,
+        /// What for.
+        event: EventId,
+        /// Who.
+        buyer: Buyer,
+        /// What.
+        lines: Vec<LineWish>,
+    },
+    /// Let a hold start over: the old routes' renewal.
+    Renew {
+        /// Which.
+        order: OrderId,
+    },
+    /// T1, or the next attempt after a decline.
+    Pay {
+        /// Which order.
+        order: OrderId,
+        /// The id of the payment if this is the first attempt.
+        payment: PaymentId,
+        /// Whether the provider moves real money.
+        live: bool,
+        /// What stands for the card.
+        token: String,
+    },
+    /// T2: the provider created the PaymentIntent.
+    IntentCreated {
+        /// For which order.
+        order: OrderId,
+        /// The provider's id of it.
+        intent: String,
+    },
+    /// The provider said no to an attempt, and there is no doubt about it.
+    AttemptDeclined {
+        /// Of which order.
+        order: OrderId,
+        /// Which attempt.
+        attempt: u16,
+        /// Why, for the buyer.
+        reason: String,
+    },
+    /// The PaymentIntent was read: T3, T4, C2 and everything else that may follow from it.
+    Reconcile {
+        /// Whose.
+        order: OrderId,
+        /// What was read.
+        intent: Intent,
+    },
+    /// The buyer no longer wants it: C1 if somebody has begun to pay.
+    Cancel {
+        /// Which.
+        order: OrderId,
+    },
+    /// The timer: release it if its time is over.
+    Expire {
+        /// Which.
+        order: OrderId,
+    },
+    /// What is owed could not be done: try again later.
+    Defer {
+        /// Whose.
+        order: OrderId,
+        /// Why not.
+        trouble: String,
+        /// Not before this many milliseconds, if the provider said so.
+        wait_ms: Option<i64>,
+    },
+    /// R1: give money back and revoke the tickets.
+    Refund {
+        /// Of which order.
+        order: OrderId,
+        /// The id of the new refund.
+        refund: RefundId,
+        /// How much of it.
+        wish: RefundWish,
+        /// Whether the places go back on sale.
+        restock: bool,
+    },
+    /// R2: the provider's word on a refund.
+    RefundAnswered {
+        /// Of which order.
+        order: OrderId,
+        /// Which refund.
+        refund: RefundId,
+        /// What it said.
+        outcome: RefundOutcome,
+    },
+}
+
+/// How many of which ticket type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LineWish {
+    /// The id of the ticket type within its event.
+    pub ticket_type: String,
+    /// How many; every number is understood, and the impossible ones are refused.
+    pub quantity: i64,
+}
+
+/// How much of an order to refund.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RefundWish {
+    /// All that is not refunded yet.
+    All,
+    /// So many of these ticket types.
+    Lines(Vec<LineWish>),
+}
+
+/// What must be loaded before some commands can be decided.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Keys {
+    /// These events, whole.
+    pub events: Vec<EventId>,
+    /// The events with these slugs.
+    pub slugs: Vec<String>,
+    /// These orders, each with its event and, if that limits buyers, its buyer's record.
+    pub orders: Vec<OrderId>,
+    /// These buyers' records, if the event limits buyers.
+    pub buyers: Vec<(EventId, BuyerKey)>,
+}
+
+impl Command {
+    /// Adds what must be loaded to decide this.
+    pub fn add_keys(&self, keys: &mut Keys) {
+        match self {
+            Command::PutEvent { spec, .. } => keys.slugs.push(spec.slug.clone()),
+            Command::Hold { event, buyer, .. } => {
+                keys.events.push(*event);
+                keys.buyers.push((*event, buyer.key));
+            }
+            Command::Renew { order }
+            | Command::Pay { order, .. }
+            | Command::IntentCreated { order, .. }
+            | Command::AttemptDeclined { order, .. }
+            | Command::Reconcile { order, .. }
+            | Command::Cancel { order }
+            | Command::Expire { order }
+            | Command::Defer { order, .. }
+            | Command::Refund { order, .. }
+            | Command::RefundAnswered { order, .. } => keys.orders.push(*order),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The decisions. Each reads from top to bottom: refusals first, in a fixed order and with one
+//! reason each; a line that marks the point of no return; then the changes.
+
+mod event;
+mod hold;
+mod pay;
+mod refund;
+mod settle;
+
+use crate::{
+    Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State, TimeMs,
+};
+use alloc::{string::String, vec::Vec};
+
+/// What was decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// To be recorded, all or nothing, before anybody hears of it. None: nothing changed.
+    pub changes: Vec<Change>,
+    /// To be done once the changes are recorded.
+    pub effects: Vec<Effect>,
+    /// What a person must look at; also in the order's [`Order::trouble`].
+    pub alarms: Vec<Alarm>,
+    /// What to answer once the changes are recorded.
+    pub reply: Reply,
+}
+
+/// What a yes says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// The event is so from now on.
+    Event {
+        /// Its id.
+        id: EventId,
+        /// Whether it is new.
+        created: bool,
+    },
+    /// The places are kept.
+    Held {
+        /// By this order.
+        order: OrderId,
+        /// Until then.
+        until_ms: TimeMs,
+    },
+    /// An attempt to pay is owed.
+    Paying {
+        /// Of this order.
+        order: OrderId,
+        /// Its number.
+        attempt: u16,
+    },
+    /// Where the order stands now.
+    Order {
+        /// Which.
+        order: OrderId,
+        /// Its state.
+        state: OrderState,
+    },
+    /// A refund is owed, or done if nothing had been paid.
+    Refunding {
+        /// Of this order.
+        order: OrderId,
+        /// Its id.
+        refund: RefundId,
+        /// How much, in minor units of the order's currency.
+        amount_minor: i64,
+    },
+}
+
+/// Something that should not have happened, though nothing was lost by it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alarm {
+    /// Where.
+    pub order: OrderId,
+    /// What.
+    pub text: String,
+}
+
+/// A legitimate no. Nothing was changed, and no money moved by it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The command cannot be understood; the text says what is wrong with it.
+    Invalid(String),
+    /// There is no such event.
+    UnknownEvent,
+    /// The event has no such ticket type on offer.
+    UnknownTicketType(String),
+    /// There is no such order.
+    UnknownOrder,
+    /// The sale opens at this time.
+    NotYetOnSale(TimeMs),
+    /// The sale is over since this time.
+    SaleClosed(TimeMs),
+    /// Not enough places are left for this ticket type.
+    SoldOut {
+        /// Its id.
+        ticket_type: String,
+        /// How many are left.
+        left: u32,
+    },
+    /// More than this many tickets in one order.
+    LimitPerOrder(u32),
+    /// More than one buyer may have.
+    LimitPerBuyer {
+        /// The limit.
+        limit: u32,
+        /// What the buyer has.
+        has: u32,
+        /// The buyer's latest order.
+        order: OrderId,
+    },
+    /// The hold has run out; the places are offered again.
+    HoldExpired,
+    /// An attempt to pay is not decided yet.
+    PaymentUnderWay,
+    /// It is paid already; nothing was charged now.
+    AlreadyPaid,
+    /// It is given up; nothing will be charged.
+    Canceled(OrderState),
+    /// Its time is not over.
+    NotDue,
+    /// Only an order that is paid can be refunded.
+    NotPaid(OrderState),
+    /// A refund of this order is under way.
+    RefundUnderWay,
+    /// All of it is refunded already.
+    NothingToRefund,
+    /// More than is left of this ticket type in the order.
+    RefundTooLarge {
+        /// Its id.
+        ticket_type: String,
+        /// How many can still be refunded.
+        left: u32,
+    },
+    /// A pool cannot be smaller than what is held and sold of it.
+    CapacityBelowTaken {
+        /// Its name.
+        pool: String,
+        /// Held and sold together.
+        taken: u32,
+    },
+    /// The currency cannot change while orders are alive.
+    CurrencyFixed,
+    /// A ticket type cannot move to another pool.
+    PoolFixed(String),
+    /// The event has had too many pools or ticket types in its life.
+    TooManyParts,
+}
+
+/// Decides one command against the state that was loaded for it (see
+/// [`Command::add_keys`]). `now` is the one clock of the money path, read after loading.
+pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision, Refusal> {
+    match command {
+        Command::PutEvent { id, spec } => event::put(state, *id, spec),
+        Command::Hold { order, event, buyer, lines } => {
+            hold::hold(state, *order, *event, buyer, lines, now)
+        }
+        Command::Renew { order } => hold::renew(state, find(state, *order)?, now),
+        Command::Cancel { order } => hold::cancel(state, find(state, *order)?, now),
+        Command::Expire { order } => hold::expire(state, find(state, *order)?, now),
+        Command::Pay { order, payment, live, token } => {
+            pay::pay(state, find(state, *order)?, *payment, *live, token, now)
+        }
+        Command::IntentCreated { order, intent } => {
+            pay::intent_created(find(state, *order)?, intent, now)
+        }
+        Command::AttemptDeclined { order, attempt, reason } => {
+            pay::attempt_declined(find(state, *order)?, *attempt, reason, now)
+        }
+        Command::Reconcile { order, intent } => {
+            settle::reconcile(state, find(state, *order)?, intent, now)
+        }
+        Command::Defer { order, trouble, wait_ms } => {
+            settle::defer(find(state, *order)?, trouble, *wait_ms, now)
+        }
+        Command::Refund { order, refund, wish, restock } => {
+            refund::refund(state, find(state, *order)?, *refund, wish, *restock, now)
+        }
+        Command::RefundAnswered { order, refund, outcome } => {
+            refund::answered(state, find(state, *order)?, *refund, outcome, now)
+        }
+    }
+}
+
+fn find(state: &State, id: OrderId) -> Result<&Order, Refusal> {
+    state.orders.get(&id).ok_or(Refusal::UnknownOrder)
+}
+
+/// A decision in the making. Everything here comes after the point of no return.
+#[derive(Default)]
+struct Draft {
+    changes: Vec<Change>,
+    effects: Vec<Effect>,
+    alarms: Vec<Alarm>,
+}
+
+impl Draft {
+    fn reply(self, reply: Reply) -> Result<Decision, Refusal> {
+        let Draft { changes, effects, alarms } = self;
+        Ok(Decision { changes, effects, alarms, reply })
+    }
+
+    /// Ends with the state that the order has once the changes are recorded.
+    fn reply_order(self, order: &Order) -> Result<Decision, Refusal> {
+        let moved = self.changes.iter().rev().find_map(|c| match c {
+            Change::OrderMoved { state, .. } => Some(*state),
+            _ => None,
+        });
+        let state = moved.unwrap_or(order.state);
+        self.reply(Reply::Order { order: order.id, state })
+    }
+
+    /// Moves an order to a state in which nothing is owed.
+    fn rest(&mut self, order: &Order, state: OrderState) {
+        self.changes.push(moved(order, state, None));
+    }
+
+    /// Moves an order to a state in which something is owed at once.
+    fn owe(&mut self, order: &Order, state: OrderState, now: TimeMs) {
+        self.changes.push(moved(order, state, Some(now)));
+        self.effects.push(Effect::Settle(order.id));
+    }
+
+    /// Leaves an order as it is, to be looked at at `due_ms`.
+    fn wait(&mut self, order: &Order, due_ms: TimeMs, tries: u32) {
+        self.changes.push(Change::OrderMoved {
+            order: order.id,
+            state: order.state,
+            until_ms: order.until_ms,
+            due_ms: Some(due_ms),
+            tries,
+            trouble: order.trouble.clone(),
+        });
+    }
+
+    /// Says that a person must look at this, and keeps it with the order.
+    fn alarm(&mut self, order: &Order, text: impl Into<String>) {
+        let text = text.into();
+        let last = self.changes.iter_mut().rev().find_map(|c| match c {
+            Change::OrderMoved { trouble, .. } => Some(trouble),
+            _ => None,
+        });
+        match last {
+            Some(trouble) => *trouble = Some(text.clone()),
+            None => self.changes.push(Change::OrderMoved {
+                order: order.id,
+                state: order.state,
+                until_ms: order.until_ms,
+                due_ms: order.due_ms,
+                tries: order.tries,
+                trouble: Some(text.clone()),
+            }),
+        }
+        self.alarms.push(Alarm { order: order.id, text });
+    }
+
+    /// Moves the places of an order: `held` and `sold` say how each of its places counts.
+    fn stock(&mut self, order: &Order, held: i64, sold: i64) {
+        for (pool, places) in by_pool(order.lines.iter().map(|l| (l.pool, l.quantity))) {
+            self.changes.push(Change::Stock {
+                event: order.event,
+                pool,
+                held: held * i64::from(places),
+                sold: sold * i64::from(places),
+            });
+        }
+    }
+
+    /// Takes places away from what the buyer has, where the event counts that.
+    fn forget_places(&mut self, state: &State, order: &Order, places: u32) {
+        let key = (order.event, order.buyer.key);
+        if let Some(record) = state.buyers.get(&key) {
+            let mut record = *record;
+            // A buyer's record begins when the limit was set: it may know less than the order.
+            record.places = record.places.saturating_sub(places);
+            let (event, buyer) = key;
+            self.changes.push(Change::BuyerPut { event, buyer, record });
+        }
+    }
+
+    /// C2, and the end of a hold that nobody began to pay: the places are offered again.
+    fn release(&mut self, state: &State, order: &Order) {
+        assert!(order.state.holds(), "only held places are released");
+        self.rest(order, OrderState::Released);
+        self.stock(order, -1, 0);
+        self.forget_places(state, order, order.lines.iter().map(|l| l.quantity).sum());
+    }
+}
+
+fn moved(order: &Order, state: OrderState, due_ms: Option<TimeMs>) -> Change {
+    Change::OrderMoved {
+        order: order.id,
+        state,
+        until_ms: order.until_ms,
+        due_ms,
+        tries: 0,
+        trouble: None,
+    }
+}
+
+/// The places of some lines, added up by pool, in the order of the pools.
+fn by_pool(lines: impl Iterator<Item = (u16, u32)>) -> Vec<(u16, u32)> {
+    let mut pools: Vec<(u16, u32)> = Vec::new();
+    for (pool, places) in lines {
+        match pools.binary_search_by_key(&pool, |p| p.0) {
+            Ok(i) => pools[i].1 += places,
+            Err(i) => pools.insert(i, (pool, places)),
+        }
+    }
+    pools.retain(|(_, places)| *places > 0);
+    pools
+}
+
+/// A fresh line of `quantity` tickets.
+fn line(ticket_type: u16, pool: u16, quantity: u32, unit_minor: i64) -> Line {
+    Line { ticket_type, pool, quantity, unit_minor, refunded: 0, restocked: 0 }
+}

@@ -1,0 +1,94 @@
+//! Making and changing events. What would break a promise is refused.
+
+use super::{Decision, Draft, Refusal, Reply};
+use crate::{Change, Event, EventId, EventSpec, Pool, State, TicketType};
+use alloc::{boxed::Box, string::ToString, vec::Vec};
+
+/// The most pools, and the most ticket types, that an event may have in its life.
+const MOST_PARTS: usize = 1_000;
+
+/// Makes an event, or changes the one with this slug. What is no longer named is retired: a
+/// ticket type is no longer offered, a pool shrinks to nothing if nothing of it is taken.
+pub(super) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decision, Refusal> {
+    spec.validate().map_err(Refusal::Invalid)?;
+    let known = state
+        .slugs
+        .get(&spec.slug)
+        .map(|id| state.events.get(id).expect("an event is loaded with its slug"));
+    let event = match known {
+        None => make(id, spec),
+        Some(event) => change(event, spec)?,
+    };
+    if event.pools.len() > MOST_PARTS || event.ticket_types.len() > MOST_PARTS {
+        return Err(Refusal::TooManyParts);
+    }
+
+    // The point of no return.
+    let mut draft = Draft::default();
+    let reply = Reply::Event { id: event.id, created: known.is_none() };
+    draft.changes.push(Change::EventPut(Box::new(event)));
+    draft.reply(reply)
+}
+
+fn make(id: EventId, spec: &EventSpec) -> Event {
+    let pools: Vec<Pool> = spec
+        .pools
+        .iter()
+        .map(|p| Pool { name: p.name.clone(), capacity: p.capacity, held: 0, sold: 0 })
+        .collect();
+    let mut event = Event { id, spec: spec.clone(), pools, ticket_types: Vec::new(), serials: 0 };
+    put_ticket_types(&mut event).expect("a new event has no ticket type that could move");
+    event
+}
+
+fn change(event: &Event, spec: &EventSpec) -> Result<Event, Refusal> {
+    let mut next = event.clone();
+    next.spec = spec.clone();
+    let alive = event.pools.iter().any(|p| p.held + p.sold > 0);
+    if alive && spec.currency != event.spec.currency {
+        return Err(Refusal::CurrencyFixed);
+    }
+    for pool in &mut next.pools {
+        let wanted = spec.pools.iter().find(|p| p.name == pool.name);
+        pool.capacity = wanted.map_or(0, |p| p.capacity);
+        let taken = pool.held + pool.sold;
+        if pool.capacity < taken {
+            return Err(Refusal::CapacityBelowTaken { pool: pool.name.to_string(), taken });
+        }
+    }
+    for pool in &spec.pools {
+        if !next.pools.iter().any(|p| p.name == pool.name) {
+            let (name, capacity) = (pool.name.clone(), pool.capacity);
+            next.pools.push(Pool { name, capacity, held: 0, sold: 0 });
+        }
+    }
+    put_ticket_types(&mut next)?;
+    Ok(next)
+}
+
+/// Brings the ticket types to what the event's spec says of them.
+fn put_ticket_types(event: &mut Event) -> Result<(), Refusal> {
+    for known in &mut event.ticket_types {
+        known.retired = true;
+    }
+    for t in &event.spec.ticket_types {
+        let pool = event.pools.iter().position(|p| p.name == t.pool);
+        let pool = pool.expect("a valid spec names its pools") as u16;
+        match event.ticket_types.iter_mut().find(|known| known.id == t.id) {
+            Some(known) if known.pool != pool => return Err(Refusal::PoolFixed(t.id.clone())),
+            Some(known) => {
+                known.name.clone_from(&t.name);
+                known.price_minor = t.price_minor;
+                known.retired = false;
+            }
+            None => event.ticket_types.push(TicketType {
+                id: t.id.clone(),
+                name: t.name.clone(),
+                pool,
+                price_minor: t.price_minor,
+                retired: false,
+            }),
+        }
+    }
+    Ok(())
+}

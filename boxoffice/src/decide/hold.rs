@@ -1,0 +1,222 @@
+//! T0, and the ways out of a hold that is not paid.
+
+use super::{Decision, Draft, Refusal, Reply, by_pool, line};
+use crate::event::check_text;
+use crate::money::MAX_MINOR;
+use crate::{
+    Buyer, BuyerRecord, Change, Event, EventId, Line, LineWish, Order, OrderId, OrderState, State,
+    TimeMs,
+};
+use alloc::{boxed::Box, format, vec::Vec};
+
+/// The most lines in one order.
+const MOST_LINES: usize = 20;
+/// A hold that is renewed again and again ends for good after so many of its lives: else a
+/// countdown could be reset for ever.
+const MOST_LIVES: i64 = 6;
+
+/// T0: the places are held, the prices are frozen, the end is set.
+pub(super) fn hold(
+    state: &State,
+    id: OrderId,
+    event: EventId,
+    buyer: &Buyer,
+    wishes: &[LineWish],
+    now: TimeMs,
+) -> Result<Decision, Refusal> {
+    if let Some(known) = state.orders.get(&id) {
+        // The same command once more, after a commit whose outcome was unknown.
+        return Draft::default().reply(Reply::Held { order: id, until_ms: known.until_ms });
+    }
+    check_buyer(buyer)?;
+    let event = state.events.get(&event).ok_or(Refusal::UnknownEvent)?;
+    check_sale(event, now)?;
+    let lines = check_lines(event, wishes)?;
+    let places: u32 = lines.iter().map(|l| l.quantity).sum();
+    let buyer_key = (event.id, buyer.key);
+    let has = state.buyers.get(&buyer_key);
+    if let (Some(limit), Some(has)) = (event.spec.limit_per_buyer, has)
+        && has.places + places > limit
+    {
+        let (has, order) = (has.places, has.order);
+        return Err(Refusal::LimitPerBuyer { limit, has, order });
+    }
+    if let Some(limit) = event.spec.limit_per_buyer
+        && places > limit
+    {
+        return Err(Refusal::LimitPerOrder(limit));
+    }
+    for (pool, wanted) in by_pool(lines.iter().map(|l| (l.pool, l.quantity))) {
+        let left = event.pools[usize::from(pool)].left();
+        if left < wanted {
+            let first = lines.iter().find(|l| l.pool == pool).expect("a line of the pool");
+            let ticket_type = event.ticket_types[usize::from(first.ticket_type)].id.clone();
+            return Err(Refusal::SoldOut { ticket_type, left });
+        }
+    }
+
+    // The point of no return.
+    let until_ms = now + event.spec.hold_ms;
+    let order = Order {
+        id,
+        event: event.id,
+        buyer: buyer.clone(),
+        lines,
+        currency: event.spec.currency,
+        state: OrderState::Held,
+        placed_ms: now,
+        until_ms,
+        due_ms: Some(until_ms),
+        tries: 0,
+        trouble: None,
+        payment: None,
+        refunds: Vec::new(),
+        tickets: Vec::new(),
+    };
+    let mut draft = Draft::default();
+    draft.stock(&order, 1, 0);
+    if event.spec.limit_per_buyer.is_some() {
+        let places = places + has.map_or(0, |r| r.places);
+        let record = BuyerRecord { places, order: id };
+        draft.changes.push(Change::BuyerPut { event: event.id, buyer: buyer.key, record });
+    }
+    draft.changes.push(Change::OrderPlaced(Box::new(order)));
+    draft.reply(Reply::Held { order: id, until_ms })
+}
+
+fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {
+    check_text("the name", &buyer.name, 1, 200).map_err(Refusal::Invalid)?;
+    check_text("the e-mail address", &buyer.email, 0, 254).map_err(Refusal::Invalid)?;
+    let well_formed = match buyer.email.split_once('@') {
+        Some((name, host)) => {
+            !name.is_empty() && !host.is_empty() && !buyer.email.contains(char::is_whitespace)
+        }
+        None => buyer.email.is_empty(),
+    };
+    if !well_formed {
+        return Err(Refusal::Invalid("the e-mail address is not one: name@host".into()));
+    }
+    Ok(())
+}
+
+fn check_sale(event: &Event, now: TimeMs) -> Result<(), Refusal> {
+    match (event.spec.sale_opens_ms, event.spec.sale_closes_ms) {
+        (Some(opens), _) if now < opens => Err(Refusal::NotYetOnSale(opens)),
+        (_, Some(closes)) if now >= closes => Err(Refusal::SaleClosed(closes)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes lines of wishes, with the prices of now.
+fn check_lines(event: &Event, wishes: &[LineWish]) -> Result<Vec<Line>, Refusal> {
+    if wishes.is_empty() {
+        return Err(Refusal::Invalid("an order needs at least one ticket".into()));
+    }
+    if wishes.len() > MOST_LINES {
+        return Err(Refusal::Invalid(format!("an order has at most {MOST_LINES} lines")));
+    }
+    let limit = event.spec.limit_per_order;
+    let mut lines: Vec<Line> = Vec::with_capacity(wishes.len());
+    for wish in wishes {
+        let index = event
+            .offered(&wish.ticket_type)
+            .ok_or_else(|| Refusal::UnknownTicketType(wish.ticket_type.clone()))?;
+        if wish.quantity < 1 {
+            return Err(Refusal::Invalid("a quantity is at least 1".into()));
+        }
+        if wish.quantity > i64::from(limit) {
+            return Err(Refusal::LimitPerOrder(limit));
+        }
+        if lines.iter().any(|l| l.ticket_type == index) {
+            return Err(Refusal::Invalid(format!("{} is ordered twice", wish.ticket_type)));
+        }
+        let t = &event.ticket_types[usize::from(index)];
+        lines.push(line(index, t.pool, wish.quantity as u32, t.price_minor));
+    }
+    if lines.iter().map(|l| l.quantity).sum::<u32>() > limit {
+        return Err(Refusal::LimitPerOrder(limit));
+    }
+    if lines.iter().map(Line::price_minor).sum::<i64>() > MAX_MINOR {
+        return Err(Refusal::Invalid("the order costs more than can be paid at once".into()));
+    }
+    Ok(lines)
+}
+
+/// The old routes' renewal: the hold starts over, but not for ever.
+pub(super) fn renew(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
+    check_held(order, now)?;
+    let event = state.events.get(&order.event).ok_or(Refusal::UnknownEvent)?;
+    let hold_ms = event.spec.hold_ms;
+    let last_ms = order.placed_ms + MOST_LIVES * hold_ms;
+
+    // The point of no return.
+    let until_ms = (now + hold_ms).min(last_ms).max(order.until_ms);
+    let mut draft = Draft::default();
+    draft.changes.push(Change::OrderMoved {
+        order: order.id,
+        state: OrderState::Held,
+        until_ms,
+        due_ms: Some(until_ms),
+        tries: 0,
+        trouble: None,
+    });
+    draft.reply(Reply::Held { order: order.id, until_ms })
+}
+
+/// Refuses unless the order is held and its time is not over: then nobody has begun to pay.
+pub(super) fn check_held(order: &Order, now: TimeMs) -> Result<(), Refusal> {
+    match order.state {
+        OrderState::Held if now < order.until_ms => Ok(()),
+        OrderState::Held => Err(Refusal::HoldExpired),
+        OrderState::Paying => Err(Refusal::PaymentUnderWay),
+        OrderState::Committed | OrderState::Paid | OrderState::Refunding => {
+            Err(Refusal::AlreadyPaid)
+        }
+        OrderState::Refunded | OrderState::Canceling | OrderState::Void => {
+            Err(Refusal::Canceled(order.state))
+        }
+        OrderState::Released if now >= order.until_ms => Err(Refusal::HoldExpired),
+        OrderState::Released => Err(Refusal::Canceled(order.state)),
+    }
+}
+
+/// The buyer gives it back. Cancelling what is already given up says so again.
+pub(super) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
+    if matches!(order.state, OrderState::Committed | OrderState::Paid | OrderState::Refunding) {
+        return Err(Refusal::AlreadyPaid);
+    }
+
+    // The point of no return.
+    let mut draft = Draft::default();
+    match order.state {
+        OrderState::Held => draft.release(state, order),
+        OrderState::Paying => give_up(&mut draft, state, order, now),
+        _ => {}
+    }
+    draft.reply_order(order)
+}
+
+/// The timer's question: is its time over? A payment that has begun is not ended here: what the
+/// provider says decides ([`super::settle`]), unless there is nothing it could say anything of.
+pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
+    let has_intent = order.payment.as_ref().is_some_and(|p| p.intent.is_some());
+    let ends =
+        order.state == OrderState::Held || (order.state == OrderState::Paying && !has_intent);
+    if !ends || now < order.until_ms {
+        return Err(Refusal::NotDue);
+    }
+
+    // The point of no return.
+    let mut draft = Draft::default();
+    draft.release(state, order);
+    draft.reply_order(order)
+}
+
+/// C1. Without a PaymentIntent that we know of, none was ever confirmed: then the places may go
+/// back at once, and one that is created late is cancelled when we hear of it.
+pub(super) fn give_up(draft: &mut Draft, state: &State, order: &Order, now: TimeMs) {
+    match order.payment.as_ref().and_then(|p| p.intent.as_ref()) {
+        None => draft.release(state, order),
+        Some(_) => draft.owe(order, OrderState::Canceling, now),
+    }
+}

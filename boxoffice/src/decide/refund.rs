@@ -1,0 +1,195 @@
+//! R1 and R2: tickets are revoked before the money goes back; places are free when it is back.
+
+use super::{Decision, Draft, Refusal, Reply, by_pool};
+use crate::state::retry_ms;
+use crate::{
+    Change, Line, LineWish, Order, OrderState, Refund, RefundId, RefundOutcome, RefundState,
+    RefundWish, State, Ticket, TicketState, TimeMs,
+};
+use alloc::{vec, vec::Vec};
+
+/// R1: the tickets are revoked, and a refund with a fixed amount is owed.
+pub(super) fn refund(
+    state: &State,
+    order: &Order,
+    id: RefundId,
+    wish: &RefundWish,
+    restock: bool,
+    now: TimeMs,
+) -> Result<Decision, Refusal> {
+    if let Some(known) = order.refunds.iter().find(|r| r.id == id) {
+        // The same command once more, after a commit whose outcome was unknown.
+        let amount_minor = known.amount_minor;
+        return Draft::default().reply(Reply::Refunding {
+            order: order.id,
+            refund: id,
+            amount_minor,
+        });
+    }
+    match order.state {
+        OrderState::Paid => {}
+        OrderState::Refunding => return Err(Refusal::RefundUnderWay),
+        OrderState::Refunded => return Err(Refusal::NothingToRefund),
+        other => return Err(Refusal::NotPaid(other)),
+    }
+    let quantities = match wish {
+        RefundWish::All => order.lines.iter().map(|l| l.quantity - l.refunded).collect(),
+        RefundWish::Lines(wishes) => some(state, order, wishes)?,
+    };
+    if quantities.iter().sum::<u32>() == 0 {
+        return Err(Refusal::NothingToRefund);
+    }
+
+    // The point of no return.
+    let mut draft = Draft::default();
+    let amounts = order.lines.iter().zip(&quantities);
+    let amount_minor = amounts.map(|(l, q)| l.unit_minor * i64::from(*q)).sum();
+    assert!(order.refunded().minor + amount_minor <= order.total().minor, "refunded too much");
+    let mut lines = order.lines.clone();
+    for (line, quantity) in lines.iter_mut().zip(&quantities) {
+        line.refunded += quantity;
+        assert!(line.refunded <= line.quantity, "refunded more than was sold");
+    }
+    draft.turn_tickets(order, &quantities, TicketState::Valid, TicketState::Revoked);
+    let state_of = if amount_minor == 0 {
+        // Nothing was paid for these: no provider is asked.
+        RefundState::Succeeded("free".into())
+    } else {
+        RefundState::Pending
+    };
+    let refund = Refund { id, amount_minor, quantities, restock, state: state_of };
+    if amount_minor == 0 {
+        draft.give_back(state, order, lines, &refund);
+    } else {
+        draft.changes.push(Change::LinesPut { order: order.id, lines });
+        draft.owe(order, OrderState::Refunding, now);
+    }
+    draft.changes.push(Change::RefundPut { order: order.id, refund });
+    draft.reply(Reply::Refunding { order: order.id, refund: id, amount_minor })
+}
+
+/// The quantity of each line that the wishes ask for.
+fn some(state: &State, order: &Order, wishes: &[LineWish]) -> Result<Vec<u32>, Refusal> {
+    let event = state.events.get(&order.event).ok_or(Refusal::UnknownEvent)?;
+    let mut quantities = vec![0u32; order.lines.len()];
+    for wish in wishes {
+        let index = order
+            .lines
+            .iter()
+            .position(|l| event.ticket_types[usize::from(l.ticket_type)].id == wish.ticket_type)
+            .ok_or_else(|| Refusal::UnknownTicketType(wish.ticket_type.clone()))?;
+        let left = order.lines[index].quantity - order.lines[index].refunded;
+        if wish.quantity < 1 {
+            return Err(Refusal::Invalid("a quantity is at least 1".into()));
+        }
+        if quantities[index] > 0 {
+            return Err(Refusal::Invalid("a ticket type is named twice".into()));
+        }
+        if wish.quantity > i64::from(left) {
+            let ticket_type = wish.ticket_type.clone();
+            return Err(Refusal::RefundTooLarge { ticket_type, left });
+        }
+        quantities[index] = wish.quantity as u32;
+    }
+    Ok(quantities)
+}
+
+/// R2: what the provider said of a refund.
+pub(super) fn answered(
+    state: &State,
+    order: &Order,
+    id: RefundId,
+    outcome: &RefundOutcome,
+    now: TimeMs,
+) -> Result<Decision, Refusal> {
+    let Some(refund) = order.refunds.iter().find(|r| r.id == id) else {
+        return Err(Refusal::Invalid("this order has no such refund".into()));
+    };
+    if refund.state != RefundState::Pending {
+        return Draft::default().reply_order(order);
+    }
+
+    // The point of no return.
+    let mut draft = Draft::default();
+    let mut refund = refund.clone();
+    let late = order.state != OrderState::Refunding;
+    match outcome {
+        RefundOutcome::Pending => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
+        RefundOutcome::Succeeded(provider_id) => {
+            refund.state = RefundState::Succeeded(provider_id.clone());
+            if late {
+                draft.rest(order, order.state);
+            } else {
+                draft.give_back(state, order, order.lines.clone(), &refund);
+            }
+            draft.changes.push(Change::RefundPut { order: order.id, refund });
+        }
+        RefundOutcome::Failed(reason) => {
+            // The money stays here, so the tickets are valid again.
+            if late {
+                draft.rest(order, order.state);
+            } else {
+                let mut lines = order.lines.clone();
+                for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
+                    line.refunded -= quantity;
+                }
+                draft.changes.push(Change::LinesPut { order: order.id, lines });
+                draft.rest(order, OrderState::Paid);
+                let quantities = &refund.quantities;
+                draft.turn_tickets(order, quantities, TicketState::Revoked, TicketState::Valid);
+            }
+            draft.alarm(order, alloc::format!("the provider refused the refund: {reason}"));
+            refund.state = RefundState::Failed(reason.clone());
+            draft.changes.push(Change::RefundPut { order: order.id, refund });
+        }
+    }
+    draft.reply_order(order)
+}
+
+impl Draft {
+    /// The money is back: the order is refunded once all its lines are, and the places are free
+    /// if the organiser said so. `lines` count this refund already.
+    fn give_back(&mut self, state: &State, order: &Order, mut lines: Vec<Line>, refund: &Refund) {
+        let whole = lines.iter().all(|l| l.refunded == l.quantity);
+        if refund.restock {
+            for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
+                line.restocked += quantity;
+                assert!(line.restocked <= line.refunded, "put back more than was refunded");
+            }
+            let places = lines.iter().zip(&refund.quantities).map(|(l, q)| (l.pool, *q));
+            for (pool, places) in by_pool(places) {
+                let sold = -i64::from(places);
+                self.changes.push(Change::Stock { event: order.event, pool, held: 0, sold });
+            }
+        }
+        self.changes.push(Change::LinesPut { order: order.id, lines });
+        self.rest(order, if whole { OrderState::Refunded } else { OrderState::Paid });
+        self.forget_places(state, order, refund.quantities.iter().sum());
+    }
+
+    /// Turns so many tickets of each line from one state to the other. Tickets are revoked from
+    /// the last serial down and made valid again from the first revoked up, so that a refund that
+    /// failed gives back the very tickets that it took.
+    fn turn_tickets(
+        &mut self,
+        order: &Order,
+        quantities: &[u32],
+        from: TicketState,
+        to: TicketState,
+    ) {
+        for (index, quantity) in quantities.iter().enumerate() {
+            let of_line = |t: &&Ticket| usize::from(t.line) == index && t.state == from;
+            let mut tickets: Vec<&Ticket> = order.tickets.iter().filter(of_line).collect();
+            tickets.sort_by_key(|t| t.serial);
+            if to == TicketState::Revoked {
+                tickets.reverse();
+            }
+            assert!(tickets.len() >= *quantity as usize, "every refunded place has its ticket");
+            for ticket in tickets.into_iter().take(*quantity as usize) {
+                let ticket = Ticket { state: to, ..*ticket };
+                let (order, event) = (order.id, order.event);
+                self.changes.push(Change::TicketPut { order, event, ticket });
+            }
+        }
+    }
+}

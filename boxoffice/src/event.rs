@@ -1,0 +1,202 @@
+//! Events, pools and ticket types: what is for sale, and how much of it is left.
+
+use crate::{Currency, EventId, TimeMs, money::MAX_MINOR};
+use alloc::{format, string::String, vec::Vec};
+
+/// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
+/// once made, only retired, so that an order's lines can refer to them by their index for ever.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// The event's own id.
+    pub id: EventId,
+    /// What can be changed of it, as last accepted.
+    pub spec: EventSpec,
+    /// The pools, in the order in which they were first named.
+    pub pools: Vec<Pool>,
+    /// The ticket types, in the order in which they were first named.
+    pub ticket_types: Vec<TicketType>,
+    /// How many tickets were ever issued; the next one has this serial plus one.
+    pub serials: u32,
+}
+
+/// What an organiser says of an event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventSpec {
+    /// Its name in addresses: `a-z`, `0-9` and `-`, 1 to 64 of them.
+    pub slug: String,
+    /// What buyers read, 1 to 200 characters.
+    pub name: String,
+    /// Where it is, up to 200 characters; may be empty.
+    pub place: String,
+    /// When it starts.
+    pub starts_ms: TimeMs,
+    /// IANA time zone in which its times are told, checked by who makes the spec.
+    pub zone: String,
+    /// The currency of all its prices.
+    pub currency: Currency,
+    /// Most tickets in one order, 1 to 1,000.
+    pub limit_per_order: u32,
+    /// Most places one buyer may hold and own together; none if absent.
+    pub limit_per_buyer: Option<u32>,
+    /// How long a hold lives, 1 second to 1 hour.
+    pub hold_ms: i64,
+    /// Before this nothing is sold.
+    pub sale_opens_ms: Option<TimeMs>,
+    /// From this on nothing more is sold.
+    pub sale_closes_ms: Option<TimeMs>,
+    /// The places, 1 to 100 pools.
+    pub pools: Vec<PoolSpec>,
+    /// What they are sold as, 1 to 100 ticket types.
+    pub ticket_types: Vec<TicketTypeSpec>,
+}
+
+/// What an organiser says of a pool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PoolSpec {
+    /// Its name within the event, 1 to 64 characters.
+    pub name: String,
+    /// How many places it has, up to 10,000,000.
+    pub capacity: u32,
+}
+
+/// What an organiser says of a ticket type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TicketTypeSpec {
+    /// Its id within the event, 1 to 64 characters.
+    pub id: String,
+    /// What buyers read, 1 to 200 characters.
+    pub name: String,
+    /// The pool it draws on.
+    pub pool: String,
+    /// Its price in minor units of the event's currency, 0 to [`MAX_MINOR`].
+    pub price_minor: i64,
+}
+
+/// A number of places that are counted together. `held + sold <= capacity`, always.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pool {
+    /// Its name within the event.
+    pub name: String,
+    /// How many places it has; 0 once it is retired.
+    pub capacity: u32,
+    /// Places of orders that are held, paying or canceling.
+    pub held: u32,
+    /// Places that are irrevocably somebody's.
+    pub sold: u32,
+}
+
+impl Pool {
+    /// Places that may be held now.
+    pub fn left(&self) -> u32 {
+        self.capacity.checked_sub(self.held + self.sold).expect("held + sold <= capacity")
+    }
+
+    /// Moves the counters, and asserts what must hold of them.
+    pub fn shift(&mut self, held: i64, sold: i64) {
+        let moved = |count: u32, by: i64| {
+            u32::try_from(i64::from(count) + by).expect("a pool's counter stays within 0..2^32")
+        };
+        self.held = moved(self.held, held);
+        self.sold = moved(self.sold, sold);
+        assert!(
+            u64::from(self.held) + u64::from(self.sold) <= u64::from(self.capacity),
+            "oversold: pool {} holds {} and sold {} of {}",
+            self.name,
+            self.held,
+            self.sold,
+            self.capacity
+        );
+    }
+}
+
+/// A name and a price that draws on one pool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TicketType {
+    /// Its id within the event.
+    pub id: String,
+    /// What buyers read.
+    pub name: String,
+    /// The index of its pool in [`Event::pools`].
+    pub pool: u16,
+    /// Its price in minor units of the event's currency.
+    pub price_minor: i64,
+    /// Whether it is no longer offered. Orders that have it keep it.
+    pub retired: bool,
+}
+
+impl Event {
+    /// The index of a ticket type that is on offer.
+    pub fn offered(&self, id: &str) -> Option<u16> {
+        self.ticket_types.iter().position(|t| t.id == id && !t.retired).map(|i| i as u16)
+    }
+}
+
+impl EventSpec {
+    /// Checks what can be checked without knowing the event's past. The error is one sentence.
+    pub fn validate(&self) -> Result<(), String> {
+        let slug_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.slug.is_empty() || self.slug.len() > 64 || !self.slug.chars().all(slug_char) {
+            return Err("an event's id is 1 to 64 of a-z, 0-9 and -".into());
+        }
+        check_text("the event's name", &self.name, 1, 200)?;
+        check_text("the place", &self.place, 0, 200)?;
+        if !(1..=1_000).contains(&self.limit_per_order) {
+            return Err("limit_per_order must be 1 to 1000".into());
+        }
+        if self.limit_per_buyer == Some(0) {
+            return Err("limit_per_buyer must be at least 1; leave it out for no limit".into());
+        }
+        if !(1_000..=3_600_000).contains(&self.hold_ms) {
+            return Err("a hold lives 1 second to 1 hour".into());
+        }
+        if let (Some(opens), Some(closes)) = (self.sale_opens_ms, self.sale_closes_ms)
+            && opens >= closes
+        {
+            return Err("the sale must open before it closes".into());
+        }
+        if !(1..=100).contains(&self.pools.len()) || !(1..=100).contains(&self.ticket_types.len()) {
+            return Err("an event has 1 to 100 pools and 1 to 100 ticket types".into());
+        }
+        for (i, pool) in self.pools.iter().enumerate() {
+            check_text("a pool's id", &pool.name, 1, 64)?;
+            if pool.capacity > 10_000_000 {
+                return Err(format!("pool {}: capacity is at most 10000000", pool.name));
+            }
+            if self.pools[..i].iter().any(|p| p.name == pool.name) {
+                return Err(format!("pool {} is named twice", pool.name));
+            }
+        }
+        for (i, t) in self.ticket_types.iter().enumerate() {
+            check_text("a ticket type's id", &t.id, 1, 64)?;
+            check_text("a ticket type's name", &t.name, 1, 200)?;
+            if self.ticket_types[..i].iter().any(|other| other.id == t.id) {
+                return Err(format!("ticket type {} is named twice", t.id));
+            }
+            if !self.pools.iter().any(|p| p.name == t.pool) {
+                return Err(format!("ticket type {}: there is no pool {}", t.id, t.pool));
+            }
+            if !(0..=MAX_MINOR).contains(&t.price_minor) {
+                return Err(format!(
+                    "ticket type {}: a price is 0 to {MAX_MINOR} minor units",
+                    t.id
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks a text that people read: its length in characters, and no control characters in it.
+pub(crate) fn check_text(what: &str, text: &str, min: usize, max: usize) -> Result<(), String> {
+    let length = text.chars().count();
+    if length < min || (min > 0 && text.trim().is_empty()) {
+        return Err(format!("{what} is empty"));
+    }
+    if length > max {
+        return Err(format!("{what} is longer than {max} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(format!("{what} has a line break or a control character in it"));
+    }
+    Ok(())
+}

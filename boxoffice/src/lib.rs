@@ -1,0 +1,57 @@
+//! Decides what a box office may do.
+//!
+//! This crate holds every rule of nts and nothing else. It is given the state it needs, a command
+//! and the time, and answers with what changes, what is owed to the outside and what to reply, or
+//! with one reason why not:
+//!
+//! ```text
+//! decide(&state, &command, now) -> Result<Decision { changes, effects, reply }, Refusal>
+//! ```
+//!
+//! What it does not know: a clock, randomness, a disk, a network, a thread, HTTP, SQL, a payment
+//! provider's wire format. Times and ids come in as values. It has no dependencies.
+//!
+//! Read [`order`] for the life of an order, then [`decide`].
+
+#![no_std]
+extern crate alloc;
+
+pub mod change;
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod money;
+pub mod order;
+pub mod payment;
+pub mod state;
+
+pub use change::{Change, Effect};
+pub use command::{Command, Keys, LineWish, RefundWish};
+pub use decide::{Alarm, Decision, Refusal, Reply, decide};
+pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
+pub use money::{Currency, Money};
+pub use order::{Buyer, BuyerKey, BuyerRecord, Line, Order, OrderState, Ticket, TicketState};
+pub use payment::{
+    Attempt, AttemptState, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome, RefundState,
+    owed,
+};
+pub use state::State;
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type TimeMs = i64;
+
+/// Names an event for ever. Time-ordered; given from outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EventId(pub u64);
+
+/// Names an order for ever: the 128 bits of a UUIDv7 (RFC 9562), given from outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OrderId(pub u128);
+
+/// Names a payment for ever: the 128 bits of a UUIDv7, given from outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PaymentId(pub u128);
+
+/// Names a refund for ever: the 128 bits of a UUIDv7, given from outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RefundId(pub u128);

@@ -1,0 +1,90 @@
+//! Money: a whole number of minor units and an ISO 4217 currency. Never a float.
+
+use core::fmt;
+
+/// The largest amount of one ticket or one order, in minor units: eight digits, as Stripe allows
+/// (<https://docs.stripe.com/api/payment_intents/create>, parameter `amount`).
+pub const MAX_MINOR: i64 = 99_999_999;
+
+/// An ISO 4217 currency: three upper-case letters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Reads a code such as `GBP`, in upper or lower case. `None` if it is not three letters.
+    pub fn parse(code: &str) -> Option<Currency> {
+        let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
+        bytes
+            .iter()
+            .all(u8::is_ascii_alphabetic)
+            .then(|| Currency(bytes.map(|b| b.to_ascii_uppercase())))
+    }
+
+    /// The code in upper case.
+    pub fn code(&self) -> &str {
+        core::str::from_utf8(&self.0).expect("three ASCII letters")
+    }
+
+    /// How many decimals the minor unit has: 2 for most, 0 and 3 for those that ISO 4217 and
+    /// Stripe list so (<https://docs.stripe.com/currencies>, zero- and three-decimal currencies).
+    pub fn decimals(&self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"JPY" | b"KMF" | b"KRW" | b"MGA" | b"PYG"
+            | b"RWF" | b"UGX" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"JOD" | b"KWD" | b"OMR" | b"TND" => 3,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// An amount in minor units of a currency.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Money {
+    /// Minor units: pence of GBP, yen of JPY, fils of KWD.
+    pub minor: i64,
+    /// What it is counted in.
+    pub currency: Currency,
+}
+
+/// `9.99 GBP`, `500 JPY`, `1.250 KWD`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimals = self.currency.decimals();
+        let sign = if self.minor < 0 { "-" } else { "" };
+        let (unit, minor) = (10u64.pow(decimals), self.minor.unsigned_abs());
+        write!(f, "{sign}{}", minor / unit)?;
+        if decimals > 0 {
+            write!(f, ".{:0width$}", minor % unit, width = decimals as usize)?;
+        }
+        write!(f, " {}", self.currency.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn money_is_written_with_the_decimals_of_its_currency() {
+        for (minor, code, text) in [
+            (999, "GBP", "9.99 GBP"),
+            (5, "gbp", "0.05 GBP"),
+            (-150, "EUR", "-1.50 EUR"),
+            (500, "JPY", "500 JPY"),
+            (1250, "KWD", "1.250 KWD"),
+        ] {
+            let currency = Currency::parse(code).expect("a currency");
+            assert_eq!(Money { minor, currency }.to_string(), text);
+        }
+        assert_eq!(Currency::parse("GB"), None);
+        assert_eq!(Currency::parse("G1P"), None);
+        assert_eq!(Currency::parse("£bp"), None);
+    }
+}

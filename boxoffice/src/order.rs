@@ -1,0 +1,198 @@
+//! The life of an order.
+//!
+//! ```text
+//! HELD ──timer or buyer──► RELEASED
+//! HELD ──pay──► PAYING ──authorised, all checks hold──► COMMITTED ──captured──► PAID ⇄ REFUNDING ──► REFUNDED
+//! PAYING ──declined, time left──► PAYING (next attempt)
+//! PAYING ──deadline | buyer cancels | a check failed──► CANCELING ──canceled, or none was made──► RELEASED
+//! COMMITTED ──canceled (authorisation expired, or voided by hand)──► VOID
+//! free order: HELD ──► PAID
+//! ```
+//!
+//! Places are taken in every state but RELEASED and VOID; of REFUNDED, those that the organiser
+//! put back on sale are free again. No place is released while its payment could still succeed:
+//! the way from PAYING to RELEASED leads through the provider's own word that the payment is dead.
+
+use crate::{Currency, EventId, Money, OrderId, Payment, Refund, TimeMs};
+use alloc::{string::String, vec::Vec};
+
+/// Where an order stands. See the picture above.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum OrderState {
+    /// Places are kept until [`Order::until_ms`]; nothing is owed to a provider.
+    Held,
+    /// The buyer pays; the hold no longer runs out by itself.
+    Paying,
+    /// No longer wanted; the places stay taken until the payment is known to be dead.
+    Canceling,
+    /// Authorised, and the places are irrevocably the buyer's; the money is being taken.
+    Committed,
+    /// The money is taken and the tickets are issued. Also after a partial refund.
+    Paid,
+    /// Tickets are revoked; the money is on its way back.
+    Refunding,
+    /// All tickets are refunded.
+    Refunded,
+    /// The places went back before any money was taken.
+    Released,
+    /// The authorisation died before it was captured: no money, no tickets, places free.
+    Void,
+}
+
+impl OrderState {
+    /// All of them, in the order in which they are stored as numbers.
+    pub const ALL: [OrderState; 9] = [
+        OrderState::Held,
+        OrderState::Paying,
+        OrderState::Canceling,
+        OrderState::Committed,
+        OrderState::Paid,
+        OrderState::Refunding,
+        OrderState::Refunded,
+        OrderState::Released,
+        OrderState::Void,
+    ];
+
+    /// The word of the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            OrderState::Held => "held",
+            OrderState::Paying => "paying",
+            OrderState::Canceling => "canceling",
+            OrderState::Committed => "committed",
+            OrderState::Paid => "paid",
+            OrderState::Refunding => "refunding",
+            OrderState::Refunded => "refunded",
+            OrderState::Released => "released",
+            OrderState::Void => "void",
+        }
+    }
+
+    /// Whether its places count as held.
+    pub fn holds(self) -> bool {
+        matches!(self, OrderState::Held | OrderState::Paying | OrderState::Canceling)
+    }
+
+    /// Whether its places count as sold (but for those that were put back on sale).
+    pub fn sells(self) -> bool {
+        matches!(
+            self,
+            OrderState::Committed | OrderState::Paid | OrderState::Refunding | OrderState::Refunded
+        )
+    }
+}
+
+/// What a buyer gets, from the first hold to the refund.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Order {
+    /// The order's own id.
+    pub id: OrderId,
+    /// What it is for.
+    pub event: EventId,
+    /// Whose it is.
+    pub buyer: Buyer,
+    /// What was ordered, with prices as they were when it was placed.
+    pub lines: Vec<Line>,
+    /// The currency of all its prices, frozen when it was placed.
+    pub currency: Currency,
+    /// Where it stands.
+    pub state: OrderState,
+    /// When it was placed.
+    pub placed_ms: TimeMs,
+    /// HELD: when the hold ends. PAYING: the deadline of the payment. Later: of no meaning.
+    pub until_ms: TimeMs,
+    /// When somebody must next look after it; `None` when it is at rest.
+    pub due_ms: Option<TimeMs>,
+    /// How often in a row what is owed could not be done.
+    pub tries: u32,
+    /// Why not, the last time; or what a person should look at.
+    pub trouble: Option<String>,
+    /// Its one payment, once somebody has tried to pay.
+    pub payment: Option<Payment>,
+    /// Its refunds, oldest first.
+    pub refunds: Vec<Refund>,
+    /// Its tickets, once it is paid.
+    pub tickets: Vec<Ticket>,
+}
+
+impl Order {
+    /// The price of all its lines.
+    pub fn total(&self) -> Money {
+        let minor = self.lines.iter().map(Line::price_minor).sum();
+        Money { minor, currency: self.currency }
+    }
+
+    /// What was given back, or is on its way back.
+    pub fn refunded(&self) -> Money {
+        let minor = self.lines.iter().map(|l| l.unit_minor * i64::from(l.refunded)).sum();
+        Money { minor, currency: self.currency }
+    }
+}
+
+/// Who orders.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Buyer {
+    /// The name on the tickets, 1 to 200 characters.
+    pub name: String,
+    /// Where to write to; empty if unknown.
+    pub email: String,
+    /// What makes this buyer the same buyer, where the event limits buyers.
+    pub key: BuyerKey,
+}
+
+/// A digest of what identifies a buyer to an event with a limit per buyer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BuyerKey(pub u128);
+
+/// What one buyer has of an event with a limit per buyer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BuyerRecord {
+    /// Places held and sold to this buyer together.
+    pub places: u32,
+    /// The buyer's latest order.
+    pub order: OrderId,
+}
+
+/// Some tickets of one type in an order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// The index of the ticket type in its event.
+    pub ticket_type: u16,
+    /// The index of the pool it draws on.
+    pub pool: u16,
+    /// How many.
+    pub quantity: u32,
+    /// The price of one, in minor units, frozen when the order was placed.
+    pub unit_minor: i64,
+    /// How many of them are refunded, or are being refunded.
+    pub refunded: u32,
+    /// How many of those went back on sale.
+    pub restocked: u32,
+}
+
+impl Line {
+    /// The price of all of it.
+    pub fn price_minor(&self) -> i64 {
+        self.unit_minor * i64::from(self.quantity)
+    }
+}
+
+/// What is scanned at the door: one place of one order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    /// Its number within the event, from 1, without gaps.
+    pub serial: u32,
+    /// The index of its line in the order.
+    pub line: u16,
+    /// Whether it lets somebody in.
+    pub state: TicketState,
+}
+
+/// Whether a ticket lets somebody in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TicketState {
+    /// It does.
+    Valid,
+    /// It does not any more: it was refunded.
+    Revoked,
+}

@@ -1,0 +1,185 @@
+//! Payments, attempts and refunds as data, and what an order owes to its provider.
+
+use crate::{Money, Order, OrderId, OrderState, PaymentId, RefundId, TimeMs};
+use alloc::{string::String, vec::Vec};
+
+/// The one PaymentIntent of an order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Payment {
+    /// Our id of it; every idempotency key towards the provider is made from it.
+    pub id: PaymentId,
+    /// The provider's id of it, once it is known that it was created.
+    pub intent: Option<String>,
+    /// Whether real money moves.
+    pub live: bool,
+    /// What the buyer must be shown for an [`AttemptState::Action`]; the provider's own text.
+    pub action: Option<String>,
+    /// Its attempts, oldest first, numbered from 1.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Payment {
+    /// The attempt that is not yet decided, if there is one.
+    pub fn open_attempt(&self) -> Option<&Attempt> {
+        self.attempts
+            .last()
+            .filter(|a| matches!(a.state, AttemptState::Pending | AttemptState::Action))
+    }
+}
+
+/// One confirmation of a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// Its number within the payment, from 1.
+    pub number: u16,
+    /// What stands for the buyer's card; forgotten as soon as the attempt is decided.
+    pub token: String,
+    /// What is known of it.
+    pub state: AttemptState,
+}
+
+/// What is known of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AttemptState {
+    /// Owed, or asked for without a clear answer yet.
+    Pending,
+    /// The buyer must do something first (3-D Secure).
+    Action,
+    /// The provider said no; the text is for the buyer.
+    Declined(String),
+    /// The provider said yes.
+    Authorised,
+    /// The order was given up before it was decided.
+    Abandoned,
+}
+
+/// Money on its way back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refund {
+    /// Our id of it; its idempotency key is made from it.
+    pub id: RefundId,
+    /// How much, in minor units of the order's currency.
+    pub amount_minor: i64,
+    /// How many of each line of the order.
+    pub quantities: Vec<u32>,
+    /// Whether the places go back on sale when the money is back.
+    pub restock: bool,
+    /// What is known of it.
+    pub state: RefundState,
+}
+
+/// What is known of a refund.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RefundState {
+    /// Owed, or asked for without a clear answer yet.
+    Pending,
+    /// The provider says that the money went back. Holds the provider's id of it.
+    Succeeded(String),
+    /// The provider says that it cannot be done. Holds its reason.
+    Failed(String),
+}
+
+/// What a provider answers about a refund.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RefundOutcome {
+    /// The money went back. Holds the provider's id of it.
+    Succeeded(String),
+    /// It is under way at the provider.
+    Pending,
+    /// It cannot be done, and no money went back. Holds the reason.
+    Failed(String),
+}
+
+/// A PaymentIntent as it was read from the provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Intent {
+    /// The provider's id of it.
+    pub id: String,
+    /// Where it stands.
+    pub status: IntentStatus,
+    /// What it is about.
+    pub amount: Money,
+    /// Whether real money moves.
+    pub live: bool,
+    /// The order written into its metadata.
+    pub order: Option<OrderId>,
+    /// The payment written into its metadata.
+    pub payment: Option<PaymentId>,
+    /// What the buyer must be shown when it requires an action.
+    pub action: Option<String>,
+    /// Why the last attempt failed, in words for the buyer.
+    pub last_error: Option<String>,
+}
+
+/// The states of a PaymentIntent
+/// (<https://docs.stripe.com/payments/paymentintents/lifecycle>).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IntentStatus {
+    /// No card yet, or the last one was declined.
+    RequiresPaymentMethod,
+    /// A card is there; it was not asked for the money.
+    RequiresConfirmation,
+    /// The buyer must do something (3-D Secure).
+    RequiresAction,
+    /// The card network has not answered.
+    Processing,
+    /// The money is set aside.
+    RequiresCapture,
+    /// The money is taken.
+    Succeeded,
+    /// Dead: it can never take money.
+    Canceled,
+}
+
+/// What an order owes to its provider next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Owed<'a> {
+    /// Nothing.
+    Nothing,
+    /// Look whether its time is over: no provider is needed.
+    Expiry,
+    /// Create the PaymentIntent, unconfirmed.
+    Create(&'a Payment),
+    /// Confirm it: this attempt, under the attempt's own key, as often as it takes.
+    Confirm(&'a Payment, &'a Attempt),
+    /// Read it.
+    Read(&'a Payment),
+    /// Take the money.
+    Capture(&'a Payment),
+    /// Make sure that it can never take money.
+    Cancel(&'a Payment),
+    /// Give money back.
+    Refund(&'a Payment, &'a Refund),
+}
+
+/// What `order` owes next at `now`. Whether it is due now is told by [`Order::due_ms`]; this tells
+/// only what.
+pub fn owed(order: &Order, now: TimeMs) -> Owed<'_> {
+    if order.due_ms.is_none() {
+        return Owed::Nothing;
+    }
+    let Some(payment) = &order.payment else {
+        return Owed::Expiry;
+    };
+    if let Some(refund) = order.refunds.iter().find(|r| r.state == RefundState::Pending) {
+        return Owed::Refund(payment, refund);
+    }
+    if payment.intent.is_none() {
+        return match order.state {
+            OrderState::Paying if now < order.until_ms => Owed::Create(payment),
+            _ => Owed::Expiry,
+        };
+    }
+    match order.state {
+        OrderState::Held => Owed::Expiry,
+        OrderState::Paying => match payment.open_attempt() {
+            Some(attempt) if attempt.state == AttemptState::Pending => {
+                Owed::Confirm(payment, attempt)
+            }
+            _ => Owed::Read(payment),
+        },
+        OrderState::Committed => Owed::Capture(payment),
+        OrderState::Canceling | OrderState::Released | OrderState::Void => Owed::Cancel(payment),
+        OrderState::Paid | OrderState::Refunding | OrderState::Refunded => Owed::Read(payment),
+    }
+}

@@ -1,0 +1,114 @@
+//! The slice of the world that some decisions need, and how changes act on it.
+
+use crate::{BuyerKey, BuyerRecord, Change, Event, EventId, Order, OrderId, OrderState, TimeMs};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+
+/// What was loaded for a batch of commands. What is asked for and absent does not exist.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct State {
+    /// Events by id.
+    pub events: BTreeMap<EventId, Event>,
+    /// The ids of events by slug.
+    pub slugs: BTreeMap<String, EventId>,
+    /// Orders by id.
+    pub orders: BTreeMap<OrderId, Order>,
+    /// What buyers have of events that limit buyers.
+    pub buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
+}
+
+impl State {
+    /// Makes a change visible to the decisions that follow. Panics on a change that cannot be:
+    /// that is a bug, and nothing of the batch may be recorded then.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::EventPut(event) => {
+                self.slugs.insert(event.spec.slug.clone(), event.id);
+                self.events.insert(event.id, (**event).clone());
+            }
+            Change::Stock { event, pool, held, sold } => {
+                let event = self.events.get_mut(event).expect("stock of a loaded event");
+                event.pools[usize::from(*pool)].shift(*held, *sold);
+            }
+            Change::OrderPlaced(order) => {
+                let twice = self.orders.insert(order.id, (**order).clone());
+                assert!(twice.is_none(), "an order is placed once");
+            }
+            Change::OrderMoved { order, state, until_ms, due_ms, tries, trouble } => {
+                let order = self.order_mut(*order);
+                assert!(
+                    order.state == *state || may_move(order.state, *state),
+                    "no arrow leads from {:?} to {state:?}",
+                    order.state
+                );
+                order.state = *state;
+                order.until_ms = *until_ms;
+                order.due_ms = *due_ms;
+                order.tries = *tries;
+                order.trouble.clone_from(trouble);
+            }
+            Change::LinesPut { order, lines } => self.order_mut(*order).lines.clone_from(lines),
+            Change::PaymentPut { order, payment } => {
+                let order = self.order_mut(*order);
+                let attempts = order.payment.take().map(|p| {
+                    assert_eq!(p.id, payment.id, "an order has one payment");
+                    p.attempts
+                });
+                let mut payment = payment.clone();
+                payment.attempts = attempts.unwrap_or_default();
+                order.payment = Some(payment);
+            }
+            Change::AttemptPut { order, attempt } => {
+                let payment = self.order_mut(*order).payment.as_mut();
+                let attempts = &mut payment.expect("an attempt of a payment").attempts;
+                match attempts.iter_mut().find(|a| a.number == attempt.number) {
+                    Some(known) => known.clone_from(attempt),
+                    None => attempts.push(attempt.clone()),
+                }
+            }
+            Change::RefundPut { order, refund } => {
+                let refunds = &mut self.order_mut(*order).refunds;
+                match refunds.iter_mut().find(|r| r.id == refund.id) {
+                    Some(known) => known.clone_from(refund),
+                    None => refunds.push(refund.clone()),
+                }
+            }
+            Change::TicketPut { order, event, ticket } => {
+                let event = self.events.get_mut(event).expect("tickets of a loaded event");
+                event.serials = event.serials.max(ticket.serial);
+                let tickets = &mut self.order_mut(*order).tickets;
+                match tickets.iter_mut().find(|t| t.serial == ticket.serial) {
+                    Some(known) => *known = *ticket,
+                    None => tickets.push(*ticket),
+                }
+            }
+            Change::BuyerPut { event, buyer, record } => {
+                self.buyers.insert((*event, *buyer), *record);
+            }
+        }
+    }
+
+    fn order_mut(&mut self, id: OrderId) -> &mut Order {
+        self.orders.get_mut(&id).expect("a change to a loaded order")
+    }
+}
+
+/// The arrows of [`crate::order`], once more: asserted where they are applied.
+fn may_move(from: OrderState, to: OrderState) -> bool {
+    use OrderState::*;
+    matches!(
+        (from, to),
+        (Held, Paying | Released | Paid)
+            | (Paying, Committed | Canceling | Released | Paid)
+            | (Canceling, Released | Paid)
+            | (Committed, Paid | Void)
+            | (Paid, Refunding | Refunded)
+            | (Refunding, Paid | Refunded)
+    )
+}
+
+/// When to try again after `tries` failures in a row: a quarter of a second, doubled each time, a
+/// minute at most.
+pub(crate) fn retry_ms(now: TimeMs, tries: u32) -> TimeMs {
+    now + (250i64 << tries.min(8)).min(60_000)
+}
