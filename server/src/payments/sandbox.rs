@@ -1,0 +1,1 @@
+//! The provider that serves when no key is set.

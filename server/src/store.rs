@@ -1,0 +1,118 @@
+//! What the writer and the pages ask of a database.
+//!
+//! A [`Store`] is the writer's own: it loads the slice of the state that a batch needs and commits
+//! what was decided, all or nothing. A [`Reader`] answers the questions of pages and never waits
+//! for the writer. Neither knows a rule of the box office; the invariants of the core stand in the
+//! schema once more, so that a bug here or there ends in a refused commit.
+
+pub mod sqlite;
+
+use boxoffice::{
+    BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket,
+    TimeMs,
+};
+use std::collections::BTreeMap;
+
+/// Names a request for ever: a digest of who asks for what under which idempotency key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RequestKey(pub u128);
+
+/// A request that was answered with yes, and that yes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// The request's key.
+    pub key: RequestKey,
+    /// A digest of what was asked, so that another question under the same key is noticed.
+    pub fingerprint: u64,
+    /// What was answered.
+    pub reply: Reply,
+}
+
+/// What was loaded for a batch.
+pub struct Loaded {
+    /// The slice of the state.
+    pub state: State,
+    /// Those of the asked-for requests that were answered before.
+    pub recorded: BTreeMap<RequestKey, Recorded>,
+    /// The one clock of the money path, read after everything else was loaded.
+    pub now_ms: TimeMs,
+}
+
+/// What is committed together.
+pub struct Batch<'a> {
+    /// The changes, in the order in which they were decided.
+    pub changes: &'a [Change],
+    /// The requests that are answered with them.
+    pub recorded: &'a [Recorded],
+    /// When this was decided.
+    pub now_ms: TimeMs,
+}
+
+/// Trouble with a database. Not for buyers' eyes.
+#[derive(Debug)]
+pub enum Fault {
+    /// Nothing of it was recorded.
+    NotDone(String),
+    /// It may be recorded or not: only [`Store::recover`] can tell.
+    Unknown(String),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::NotDone(why) => write!(f, "not done: {why}"),
+            Fault::Unknown(why) => write!(f, "outcome unknown: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The writer's side of a database.
+pub trait Store: Send {
+    /// Loads what some commands need. What is asked for and not returned does not exist.
+    fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault>;
+
+    /// Records a batch durably, all or nothing.
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault>;
+
+    /// After a fault: opens the database anew, tells whether the last batch that was tried is
+    /// recorded, and makes one durable commit of its own, so that everything that can be read from
+    /// now on is also safe.
+    fn recover(&mut self) -> Result<bool, Fault>;
+}
+
+/// A page of an event's orders.
+pub struct OrderPage {
+    /// Oldest first.
+    pub orders: Vec<Order>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<OrderId>,
+}
+
+/// The pages' side of a database. Sees only what is committed.
+pub trait Reader: Send {
+    /// All events.
+    fn events(&mut self) -> Result<Vec<Event>, Fault>;
+    /// One order with all that belongs to it.
+    fn order(&mut self, id: OrderId) -> Result<Option<Order>, Fault>;
+    /// An event's orders after `after`, at most `limit` of them. A page may hold fewer although
+    /// more follow: the cursor tells.
+    fn orders(
+        &mut self,
+        event: EventId,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, Fault>;
+    /// The orders that somebody must look after at `now`, the longest due first.
+    fn due(&mut self, now: TimeMs, limit: usize) -> Result<Vec<OrderId>, Fault>;
+    /// What a buyer has of an event that limits buyers.
+    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault>;
+    /// An event's tickets after serial `after`, with the names on them.
+    fn tickets(
+        &mut self,
+        event: EventId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, String)>, Fault>;
+}
