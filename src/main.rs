@@ -1,2 +1,70 @@
-//! nts
-fn main() {}
+//! The command line: a table of contents.
+
+use clap::{Parser, Subcommand};
+use nts_server::config::Config;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod backup;
+mod event;
+mod serve;
+
+/// A box office in one binary: sells tickets, takes the money, issues the tickets.
+///
+/// Without a command it serves.
+#[derive(Parser)]
+#[command(name = "nts", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the box office (this is what nts alone does)
+    Serve {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Print every setting with its variable, its default and its value now
+    Config {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Copy the database into FILE, also while nts is selling
+    Backup {
+        /// Where to; it must not exist yet
+        file: PathBuf,
+        /// The database to copy
+        #[arg(long, env = "NTS_DATABASE", default_value = "nts.db")]
+        database: PathBuf,
+    },
+    /// Make and change events
+    Event {
+        #[command(subcommand)]
+        command: event::EventCommand,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => serve::serve(cli.config),
+        Some(Command::Serve { config }) => serve::serve(*config),
+        Some(Command::Config { config }) => {
+            print!("{}", config.describe());
+            Ok(())
+        }
+        Some(Command::Backup { file, database }) => backup::backup(&database, &file),
+        Some(Command::Event { command }) => event::run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("nts: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

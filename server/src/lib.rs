@@ -1,6 +1,23 @@
 //! Carries what the box office decides: the store, the writer, payments and HTTP.
+//!
+//! ```text
+//! http ─► writer ─► store          outbox ─► payments ─► (a command again) ─► writer
+//! ```
+//!
+//! Which part may name which is held by a test (`tests/it/arrows.rs`).
 
+pub mod app;
+pub mod catalogue;
+pub mod client;
 pub mod clock;
+pub mod config;
+pub mod http;
 pub mod ids;
+pub mod metrics;
+pub mod outbox;
 pub mod payments;
+pub mod reads;
+pub mod run;
 pub mod store;
+pub mod when;
+pub mod writer;

@@ -1,0 +1,152 @@
+//! What everything in the server shares, and how the parts are started.
+
+use crate::catalogue::{Catalogue, Watchers};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ids::{Ids, Secrets};
+use crate::metrics::Metrics;
+use crate::payments::Provider;
+use crate::payments::sandbox::Sandbox;
+use crate::reads::Reads;
+use crate::store::RequestKey;
+use crate::writer::{Answer, Committed, Queue, Request};
+use boxoffice::{Command, Effect, OrderId};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, mpsc};
+
+/// The parts, and what was configured.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// Makes ids.
+    pub ids: Ids,
+    /// Makes what only we can make.
+    pub secrets: Secrets,
+    /// The digest of the organiser's key.
+    pub organiser_key: u128,
+    /// The way to the writer.
+    pub queue: Queue,
+    /// The way to the database for questions.
+    pub reads: Reads,
+    /// What is for sale.
+    pub catalogue: Catalogue,
+    /// Who waits for news of which order.
+    pub watchers: Arc<Watchers>,
+    /// Who moves the money.
+    pub provider: Arc<dyn Provider>,
+    /// The same, if it is the sandbox: for its payment page.
+    pub sandbox: Option<Arc<Sandbox>>,
+    /// Wakes the outbox for an order.
+    pub ring: mpsc::UnboundedSender<OrderId>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The keyed requests that are being answered and take more than one commit.
+    pub running: Running,
+    /// Raised when the server is asked to stop: then it is no longer ready.
+    pub stop: Stop,
+}
+
+/// Keys of requests that are being answered.
+#[derive(Default)]
+pub struct Running(Mutex<BTreeSet<RequestKey>>);
+
+impl Running {
+    /// Enters a key until the guard is dropped; `None` if it is in already.
+    pub fn enter(&self, key: RequestKey) -> Option<RunningGuard<'_>> {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(key).then_some(RunningGuard { running: self, key })
+    }
+}
+
+/// Takes its key out again when it is dropped.
+pub struct RunningGuard<'a> {
+    running: &'a Running,
+    key: RequestKey,
+}
+
+impl Drop for RunningGuard<'_> {
+    fn drop(&mut self) {
+        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// A flag that is raised once.
+#[derive(Default)]
+pub struct Stop {
+    raised: AtomicBool,
+    notify: Notify,
+}
+
+impl Stop {
+    /// Raises it.
+    pub fn raise(&self) {
+        self.raised.store(true, Ordering::SeqCst);
+        self.notify.notify_waiters();
+    }
+
+    /// Whether it is raised.
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is raised.
+    pub async fn raised(&self) {
+        let notified = self.notify.notified();
+        let mut notified = std::pin::pin!(notified);
+        // Enlisted before the look at the flag, so that nothing falls in between.
+        notified.as_mut().enable();
+        if !self.is_raised() {
+            notified.await;
+        }
+    }
+}
+
+impl App {
+    /// Asks the writer.
+    pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
+        self.queue.ask(command, request).await
+    }
+
+    /// The path of an order's page: whoever has it may see and pay the order.
+    pub fn order_path(&self, order: OrderId) -> String {
+        format!("/orders/{}/{}", uuid::Uuid::from_u128(order.0), self.secrets.order(order))
+    }
+
+    /// The address of an order's page.
+    pub fn order_url(&self, order: OrderId) -> String {
+        format!("{}{}", self.config.public_url(), self.order_path(order))
+    }
+
+    /// Tells the world what a batch has changed: callers first, then pages, then the outbox.
+    pub fn tell(&self, committed: Committed) {
+        for alarm in &committed.alarms {
+            let order = uuid::Uuid::from_u128(alarm.order.0);
+            tracing::error!(%order, text = alarm.text, "ALARM: a person should look at this order");
+            self.metrics.alarms.inc();
+        }
+        if !committed.events.is_empty() {
+            self.catalogue.publish(committed.events);
+        }
+        for (caller, answer) in committed.answers {
+            // Who has gone does not hear it; what was recorded stays.
+            _ = caller.send(answer);
+        }
+        self.watchers.changed(&committed.orders);
+        for effect in committed.effects {
+            let Effect::Settle(order) = effect;
+            _ = self.ring.send(order);
+        }
+    }
+}
+
+/// Passes on what the writer has to tell, until it is gone.
+pub async fn tell_all(app: Arc<App>, mut told: mpsc::UnboundedReceiver<Committed>) {
+    while let Some(committed) = told.recv().await {
+        app.tell(committed);
+        app.metrics.queue.set(app.queue.depth() as i64);
+    }
+}

@@ -1,0 +1,119 @@
+//! What is for sale right now, in memory: events and the counts of their pools as of the last
+//! commit. A crowd that reads the event page costs no SQL. And who waits for news of an order.
+
+use boxoffice::{Event, EventId, OrderId};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::{Notify, broadcast};
+
+/// The events by slug. Published by the writer's side after each commit that changed one.
+pub struct Catalogue {
+    events: RwLock<BTreeMap<String, Arc<Event>>>,
+    changed: broadcast::Sender<EventId>,
+}
+
+impl Catalogue {
+    /// A catalogue of these events.
+    pub fn new(events: Vec<Event>) -> Catalogue {
+        let catalogue = Catalogue { events: RwLock::default(), changed: broadcast::channel(256).0 };
+        catalogue.publish(events);
+        catalogue
+    }
+
+    /// Replaces these events.
+    pub fn publish(&self, events: Vec<Event>) {
+        let ids: Vec<EventId> = events.iter().map(|e| e.id).collect();
+        {
+            let mut known = self.events.write().unwrap_or_else(PoisonError::into_inner);
+            for event in events {
+                known.insert(event.spec.slug.clone(), Arc::new(event));
+            }
+        }
+        for id in ids {
+            // Nobody listens: nobody is told.
+            _ = self.changed.send(id);
+        }
+    }
+
+    /// The event with this slug, with counts that are true now.
+    pub fn event(&self, slug: &str) -> Option<Arc<Event>> {
+        self.events.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
+    }
+
+    /// The event with this id.
+    pub fn event_by_id(&self, id: EventId) -> Option<Arc<Event>> {
+        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
+        events.values().find(|e| e.id == id).cloned()
+    }
+
+    /// All events, the next to start first.
+    pub fn events(&self) -> Vec<Arc<Event>> {
+        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
+        let mut events: Vec<Arc<Event>> = events.values().cloned().collect();
+        events.sort_by_key(|e| (e.spec.starts_ms, e.id));
+        events
+    }
+
+    /// Tells which events change from now on. Who listens too slowly misses some and is told so.
+    pub fn listen(&self) -> broadcast::Receiver<EventId> {
+        self.changed.subscribe()
+    }
+}
+
+/// Who waits for news of which order.
+#[derive(Default)]
+pub struct Watchers(Mutex<BTreeMap<OrderId, (usize, Arc<Notify>)>>);
+
+impl Watchers {
+    /// Begins to watch an order. Begin before asking for what you wait for.
+    pub fn watch(self: &Arc<Self>, order: OrderId) -> Watch {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = watched.entry(order).or_default();
+        entry.0 += 1;
+        Watch { watchers: Arc::clone(self), order, notify: Arc::clone(&entry.1) }
+    }
+
+    /// Wakes who watches these orders.
+    pub fn changed<'a>(&self, orders: impl IntoIterator<Item = &'a OrderId>) {
+        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.is_empty() {
+            return;
+        }
+        for order in orders {
+            if let Some((watchers, notify)) = watched.get(order) {
+                // One permit would be lost on the second watcher: wake all who wait, and leave one
+                // permit for who is about to.
+                notify.notify_waiters();
+                if *watchers > 0 {
+                    notify.notify_one();
+                }
+            }
+        }
+    }
+}
+
+/// One who watches an order.
+pub struct Watch {
+    watchers: Arc<Watchers>,
+    order: OrderId,
+    notify: Arc<Notify>,
+}
+
+impl Watch {
+    /// Waits until the order may have changed.
+    pub async fn changed(&self) {
+        self.notify.notified().await;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut watched = self.watchers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = watched.get_mut(&self.order) {
+            entry.0 -= 1;
+            if entry.0 == 0 {
+                watched.remove(&self.order);
+            }
+        }
+    }
+}

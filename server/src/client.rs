@@ -1,0 +1,41 @@
+//! A small HTTP client, for the command line.
+
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use std::time::Duration;
+
+/// How long a call may take in all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends JSON by PUT; gives the status and the body of the answer.
+pub fn put_json(url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot start: {e}"))?;
+    let request = Request::put(url)
+        .header("authorization", format!("Bearer {bearer}"))
+        .header("content-type", "application/json")
+        .body(Full::new(bytes::Bytes::from(body)))
+        .map_err(|e| format!("{url} is not an address that can be asked: {e}"))?;
+    runtime.block_on(async {
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
+            .map_err(|e| e.to_string())?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let call = async {
+            let response = client.request(request).await.map_err(|e| {
+                format!("no answer from {url}: {e}. Is nts serving there? Nothing was changed if it never got the request; asking again is safe.")
+            })?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.map_err(|e| e.to_string())?;
+            Ok((status, body.to_bytes().to_vec()))
+        };
+        tokio::time::timeout(PATIENCE, call)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer from {url} within 30 seconds; asking again is safe")))
+    })
+}

@@ -1,0 +1,194 @@
+//! The settings: each by flag and by environment variable, each with its default.
+
+use clap::{Args, CommandFactory, Parser};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// How `nts serve` is set up. The comments are its help.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Where to listen. ":9000" means port 9000 of this machine alone; name 0.0.0.0 or [::] to be
+    /// reached from elsewhere
+    #[arg(long, env = "NTS_ADDRESS", default_value = ":9000", value_parser = parse_address)]
+    pub address: SocketAddr,
+
+    /// The address that buyers see, without a slash at its end; default: http://localhost:PORT
+    #[arg(long, env = "NTS_PUBLIC_URL", value_parser = parse_url)]
+    pub public_url: Option<String>,
+
+    /// The database file. Everything is in it
+    #[arg(long, env = "NTS_DATABASE", default_value = "nts.db")]
+    pub database: PathBuf,
+
+    /// The organiser's key. If there is none, one is made and printed at the first start
+    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true, value_parser = parse_key)]
+    pub organiser_key: Option<String>,
+
+    /// Stripe's publishable key. Without the two Stripe keys the sandbox serves: no money moves
+    #[arg(long, env = "NTS_STRIPE_PUBLISHABLE_KEY", hide_env_values = true, default_value = "")]
+    pub stripe_publishable_key: String,
+
+    /// Stripe's secret key
+    #[arg(long, env = "NTS_STRIPE_SECRET_KEY", hide_env_values = true, default_value = "")]
+    pub stripe_secret_key: String,
+
+    /// The event behind the old routes /nts/v1/…
+    #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever")]
+    pub show: String,
+
+    /// How many tickets the show of the demo has, when the first start makes it
+    #[arg(long, env = "NTS_DEMO_TICKETS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub demo_tickets: u32,
+
+    /// Commands that may wait for the writer; more are answered with 503
+    #[arg(long, env = "NTS_QUEUE", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub queue: u32,
+
+    /// Milliseconds after which a waiting command is dropped and answered with 503
+    #[arg(long, env = "NTS_PATIENCE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub patience_ms: u64,
+
+    /// Connections that may be open at once; more are answered with 503
+    #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: u32,
+
+    /// The largest body of a request, in bytes
+    #[arg(long, env = "NTS_BODY_BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
+    pub body_bytes: u32,
+
+    /// Milliseconds that a client may take to send the head of a request, and again for its body
+    #[arg(long, env = "NTS_SLOW_CLIENT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    pub slow_client_ms: u64,
+
+    /// Threads for HTTP; 0: one less than the machine has cores, at least one
+    #[arg(long, env = "NTS_HTTP_THREADS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub http_threads: u16,
+
+    /// What is logged: error, warn, info, debug or trace, or per part: info,nts_server=debug
+    #[arg(long, env = "NTS_LOG", default_value = "info")]
+    pub log: String,
+
+    /// How it is logged: text or json
+    #[arg(long, env = "NTS_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub log_format: String,
+}
+
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Alone {
+    #[command(flatten)]
+    config: Config,
+}
+
+impl Config {
+    /// The settings that these flags and the environment make.
+    pub fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Config, clap::Error> {
+        Alone::try_parse_from(flags).map(|alone| alone.config)
+    }
+
+    /// Whether this is the demo: no money can move.
+    pub fn demo(&self) -> bool {
+        self.stripe_secret_key.is_empty() && self.stripe_publishable_key.is_empty()
+    }
+
+    /// The address that buyers see.
+    pub fn public_url(&self) -> String {
+        let default = || format!("http://localhost:{}", self.address.port());
+        self.public_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(default)
+    }
+
+    /// Every setting with its variable, its default and its value now; secrets are not shown.
+    pub fn describe(&self) -> String {
+        use std::fmt::Write as _;
+        let values = self.values();
+        let mut text = String::new();
+        for arg in Alone::command().get_arguments() {
+            let Some(variable) = arg.get_env() else { continue };
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let default = arg.get_default_values().first();
+            let default = default.map_or(String::new(), |d| d.to_string_lossy().into_owned());
+            let id = arg.get_id().as_str();
+            let value = values.iter().find(|(name, _)| *name == id).map_or("", |(_, v)| v);
+            let flag = arg.get_long().unwrap_or_default();
+            _ = writeln!(text, "# {help}\n# --{flag}, default: {default:?}");
+            _ = writeln!(text, "{}={value}\n", variable.to_string_lossy());
+        }
+        text
+    }
+
+    fn values(&self) -> Vec<(&'static str, String)> {
+        let secret = |s: &str| if s.is_empty() { "" } else { "(set, not shown)" }.to_string();
+        vec![
+            ("address", self.address.to_string()),
+            ("public_url", self.public_url()),
+            ("database", self.database.display().to_string()),
+            ("organiser_key", secret(self.organiser_key.as_deref().unwrap_or(""))),
+            ("stripe_publishable_key", secret(&self.stripe_publishable_key)),
+            ("stripe_secret_key", secret(&self.stripe_secret_key)),
+            ("show", self.show.clone()),
+            ("demo_tickets", self.demo_tickets.to_string()),
+            ("queue", self.queue.to_string()),
+            ("patience_ms", self.patience_ms.to_string()),
+            ("connections", self.connections.to_string()),
+            ("body_bytes", self.body_bytes.to_string()),
+            ("slow_client_ms", self.slow_client_ms.to_string()),
+            ("http_threads", self.http_threads.to_string()),
+            ("log", self.log.clone()),
+            ("log_format", self.log_format.clone()),
+        ]
+    }
+}
+
+/// Understands `:9000` as the Go demo did, but on this machine alone.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.replace("localhost:", "127.0.0.1:"),
+    };
+    full.parse().map_err(|_| "expected an address such as :9000 or 0.0.0.0:9000".into())
+}
+
+/// An empty value is as good as none: container files pass variables on that are not set.
+fn parse_url(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    if !(text.is_empty() || text.starts_with("http://") || text.starts_with("https://")) {
+        return Err("expected an address that begins with http:// or https://".into());
+    }
+    Ok(text.into())
+}
+
+fn parse_key(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    if text.len() < 16 || !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err("a key has at least 16 letters, digits or signs".into());
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_understood_as_before_but_stay_on_this_machine() {
+        let address = |text| parse_address(text).map(|a| a.to_string());
+        assert_eq!(address(":9000"), Ok("127.0.0.1:9000".into()));
+        assert_eq!(address("localhost:80"), Ok("127.0.0.1:80".into()));
+        assert_eq!(address("0.0.0.0:9000"), Ok("0.0.0.0:9000".into()));
+        assert_eq!(address("[::1]:9000"), Ok("[::1]:9000".into()));
+        assert!(address("9000").is_err());
+        assert!(address(":99999").is_err());
+    }
+
+    #[test]
+    fn every_setting_is_described_and_no_secret_is() {
+        let config = Config::from_flags(["--organiser-key", "quite-secret-indeed"]).unwrap();
+        let text = config.describe();
+        let settings = Alone::command().get_arguments().filter(|a| a.get_env().is_some()).count();
+        assert_eq!(config.values().len(), settings);
+        assert_eq!(text.matches("\nNTS_").count(), settings);
+        assert!(!text.contains("quite-secret"));
+    }
+}

@@ -1,0 +1,260 @@
+//! HTTP: what comes in becomes a command or a question; what goes out is the answer.
+//!
+//! Pages ([`shop`], [`legacy`]) and programs ([`api`], [`organiser`]) send the same commands. What
+//! lives here knows the writer's queue, the catalogue and the reads; it never touches a store.
+
+pub mod api;
+pub mod legacy;
+pub mod ops;
+pub mod organiser;
+pub mod problem;
+pub mod sandbox;
+pub mod serve;
+pub mod shop;
+pub mod view;
+
+use crate::app::App;
+use crate::ids::digest;
+use crate::metrics::Route;
+use crate::store::RequestKey;
+use crate::writer::Request as KeyedRequest;
+use axum::Router;
+use axum::extract::{FromRequest, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use problem::Problem;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tokio::time::{Duration, Instant, timeout};
+
+/// How much of a body that is too large is still read and thrown away, so that its sender hears
+/// why instead of a broken connection.
+const DRAIN_BYTES: usize = 128 << 20;
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(shop::front))
+        .route("/events/{event}", get(shop::event))
+        .route("/events/{event}/orders", post(shop::hold))
+        .route("/orders/{id}/{secret}", get(shop::order))
+        .route("/orders/{id}/{secret}/pay", get(shop::payment_page).post(shop::pay))
+        .route("/orders/{id}/{secret}/cancel", post(shop::cancel))
+        .route("/assets/{file}", get(shop::asset))
+        .route("/nts/v1/reserve", post(legacy::reserve))
+        .route("/nts/v1/charge", post(legacy::charge))
+        .route("/nts/v1/list-guests", get(legacy::list_guests))
+        .route("/api/v1/events", get(api::events))
+        .route("/api/v1/events/{event}", get(api::event).put(organiser::put_event))
+        .route("/api/v1/events/{event}/live", get(api::live))
+        .route("/api/v1/events/{event}/orders", post(api::hold).get(organiser::orders))
+        .route("/api/v1/orders/{id}", get(api::order))
+        .route("/api/v1/orders/{id}/pay", post(api::pay))
+        .route("/api/v1/orders/{id}/cancel", post(api::cancel))
+        .route("/api/v1/orders/{id}/refunds", post(organiser::refund))
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(ops::metrics));
+    if app.sandbox.is_some() {
+        router = router
+            .route("/sandbox/authenticate/{intent}", get(sandbox::show).post(sandbox::answer))
+            .route("/nts/v1/debug/reset", post(legacy::reset));
+    }
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&app), around))
+        .with_state(app)
+}
+
+async fn not_found(request: Request) -> Response {
+    let p = Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "There is nothing here",
+        "The address is wrong or incomplete.",
+    );
+    shop::problem_for(request.uri().path(), request.headers(), p)
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let p = Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        "This address does not do that",
+        "It exists, but not for this method.",
+    );
+    shop::problem_for(request.uri().path(), request.headers(), p)
+}
+
+/// What is done around every request: count it, log it without what its path hides, and send the
+/// headers that protect the pages.
+async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "(none)".into());
+    let mut response = next.run(request).await;
+    protect(response.headers_mut());
+    let seconds = begun.elapsed().as_secs_f64();
+    let status = response.status().as_u16();
+    app.metrics.http_seconds.observe(seconds);
+    tracing::debug!(%method, route, status, seconds, "request");
+    app.metrics.http.get_or_create(&Route { route, status }).inc();
+    response
+}
+
+fn protect(headers: &mut HeaderMap) {
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+                  connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // An order's address is its secret: it is told to nobody.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// The whole body of a request, bounded in size and in time.
+pub struct Body(pub Bytes);
+
+impl FromRequest<Arc<App>> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Body, Problem> {
+        let limit = app.config.body_bytes as usize;
+        let patience = Duration::from_millis(app.config.slow_client_ms);
+        match timeout(patience, collect(request, limit)).await {
+            Ok(body) => body.map(Body),
+            Err(_) => Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "too_slow",
+                "The request did not arrive in time",
+                "Nothing was done. Send it again.",
+            )),
+        }
+    }
+}
+
+async fn collect(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let mut body = request.into_body();
+    let mut bytes = BytesMut::new();
+    let mut seen = 0usize;
+    while let Some(frame) = body.frame().await {
+        let broken = |_| Problem::invalid("The request ended in the middle.");
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= limit {
+            bytes.extend_from_slice(&data);
+        } else if seen > DRAIN_BYTES {
+            break;
+        }
+    }
+    if seen > limit {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "The request is too large",
+            format!("A body has at most {limit} bytes here. Nothing was done."),
+        ));
+    }
+    Ok(bytes.freeze())
+}
+
+/// Reads a JSON body; the content type must say that it is one.
+pub fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    expect_type(headers, "application/json")?;
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::invalid(format!("The JSON body: {error}.")))
+}
+
+/// A form as it was sent.
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a form body; the content type must say that it is one.
+    pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Form, Problem> {
+        expect_type(headers, "application/x-www-form-urlencoded")?;
+        Ok(Form(form_urlencoded::parse(body).into_owned().collect()))
+    }
+
+    /// A field without the blanks around it; empty if it was not sent.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// The fields whose names begin so, without that beginning.
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(n, v)| Some((n.strip_prefix(prefix)?, v.trim())))
+    }
+}
+
+fn expect_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let sent = sent.split(';').next().unwrap_or("").trim();
+    if sent.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "wrong_type",
+        "The content type is not the expected one",
+        format!("Send Content-Type: {expected}. Nothing was done."),
+    ))
+}
+
+/// The token of `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether the organiser asks.
+pub fn is_organiser(app: &App, headers: &HeaderMap) -> bool {
+    use subtle::ConstantTimeEq;
+    bearer(headers).is_some_and(|key| {
+        digest(&[b"organiser", key.as_bytes()])
+            .to_be_bytes()
+            .ct_eq(&app.organiser_key.to_be_bytes())
+            .into()
+    })
+}
+
+/// The idempotency key of a request, bound to what it is sent to (`scope`) and to its body.
+pub fn keyed(
+    headers: &HeaderMap,
+    scope: &[&[u8]],
+    body: &[u8],
+) -> Result<Option<KeyedRequest>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let bytes = key.as_bytes();
+    if bytes.is_empty() || bytes.len() > 255 || !bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
+        return Err(Problem::invalid("An Idempotency-Key is 1 to 255 printable ASCII characters."));
+    }
+    Ok(Some(key_of(scope, bytes, body)))
+}
+
+/// The digests of a key and of what was asked under it.
+pub fn key_of(scope: &[&[u8]], key: &[u8], body: &[u8]) -> KeyedRequest {
+    let mut parts = scope.to_vec();
+    parts.push(key);
+    KeyedRequest { key: RequestKey(digest(&parts)), fingerprint: digest(&[body]) as u64 }
+}
+
+/// Whether a path is one for programs.
+pub fn for_programs(path: &str, headers: &HeaderMap) -> bool {
+    let wants_page = headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    path.starts_with("/api/") || (!wants_page && path.starts_with("/metrics"))
+}

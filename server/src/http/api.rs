@@ -1,0 +1,422 @@
+//! The JSON API for buyers' programs.
+
+use super::problem::Problem;
+use super::view::{self, MoneyView};
+use super::{Body, bearer, is_organiser, json, keyed};
+use crate::app::App;
+use crate::ids::digest;
+use crate::when;
+use crate::writer::{NoReply, Replied, Request as KeyedRequest};
+use axum::Json;
+use axum::body::Body as Answer;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use boxoffice::{
+    AttemptState, Buyer, BuyerKey, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,
+    Reply,
+};
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json as value};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+
+/// How long an answer waits for the provider before it says "still paying".
+const PATIENCE: Duration = Duration::from_secs(25);
+/// The least time between two counts that a listener gets.
+const LIVE_EVERY: Duration = Duration::from_millis(250);
+/// After so long without news a listener gets a sign of life.
+const LIVE_IDLE: Duration = Duration::from_secs(15);
+
+/// What is ordered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderBody {
+    buyer: BuyerBody,
+    lines: Vec<LineBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BuyerBody {
+    name: String,
+    email: String,
+}
+
+/// How many of which ticket type.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineBody {
+    /// The ticket type's id.
+    pub ticket_type: String,
+    /// How many.
+    pub quantity: i64,
+}
+
+impl LineBody {
+    /// As the core wants it.
+    pub fn wish(self) -> LineWish {
+        LineWish { ticket_type: self.ticket_type, quantity: self.quantity }
+    }
+}
+
+/// A buyer as the core wants it. The same e-mail address, whatever its case, is the same buyer;
+/// without one, the same name is.
+pub fn buyer(name: &str, email: &str) -> Buyer {
+    let (name, email) = (name.trim(), email.trim());
+    let identity = if email.is_empty() { name.to_lowercase() } else { email.to_lowercase() };
+    let kind: &[u8] = if email.is_empty() { b"name" } else { b"email" };
+    let key = BuyerKey(digest(&[b"buyer", kind, identity.as_bytes()]));
+    Buyer { name: name.into(), email: email.into(), key }
+}
+
+/// `GET /api/v1/events`
+pub async fn events(State(app): State<Arc<App>>) -> Json<Value> {
+    let now = app.clock.now_ms();
+    let events: Vec<Value> = app.catalogue.events().iter().map(|e| view::event(e, now)).collect();
+    Json(value!({"events": events, "as_of": when::rfc3339(now)}))
+}
+
+/// `GET /api/v1/events/{event}`
+pub async fn event(
+    State(app): State<Arc<App>>,
+    Path(slug): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    Ok(Json(view::event(&event, app.clock.now_ms())))
+}
+
+/// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events.
+pub async fn live(
+    State(app): State<Arc<App>>,
+    Path(slug): Path<String>,
+) -> Result<Response, Problem> {
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let mut news = app.catalogue.listen();
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
+    let id = event.id;
+    crate::run::spawn(async move {
+        loop {
+            let Some(event) = app.catalogue.event(&slug) else { return };
+            let view = view::event(&event, app.clock.now_ms());
+            let counts = value!({"pools": view["pools"], "ticket_types": view["ticket_types"],
+                                 "as_of": view["as_of"]});
+            if sender.send(Bytes::from(format!("data: {counts}\n\n"))).await.is_err() {
+                return;
+            }
+            sleep(LIVE_EVERY).await;
+            let idle = Instant::now() + LIVE_IDLE;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = app.stop.raised() => return,
+                    () = sender.closed() => return,
+                    heard = timeout_at(idle, news.recv()) => match heard {
+                        Ok(Ok(changed)) if changed == id => break,
+                        Ok(Ok(_)) => {}
+                        Ok(Err(RecvError::Lagged(_))) | Err(_) => break,
+                        Ok(Err(RecvError::Closed)) => return,
+                    },
+                }
+            }
+        }
+    });
+    let frames = Frames(receiver);
+    let mut response = Response::new(Answer::new(StreamBody::new(frames)));
+    let kind = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+/// A channel as a body.
+struct Frames(tokio::sync::mpsc::Receiver<Bytes>);
+
+impl futures_core::Stream for Frames {
+    type Item = Result<Frame<Bytes>, Infallible>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context).map(|bytes| bytes.map(|b| Ok(Frame::data(b))))
+    }
+}
+
+/// The answer to a hold. Written from the frozen order, so it is the same each time it is given.
+#[derive(Serialize)]
+struct HeldView<'a> {
+    id: String,
+    secret: String,
+    event: &'a str,
+    state: &'static str,
+    held_until: String,
+    total: MoneyView,
+    lines: Vec<HeldLine<'a>>,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct HeldLine<'a> {
+    ticket_type: &'a str,
+    name: &'a str,
+    quantity: u32,
+    price: MoneyView,
+}
+
+/// The body and the status of the answer to a hold.
+pub fn held(app: &App, order: &Order, event: &Event, until_ms: i64) -> Response {
+    let money = |minor| MoneyView { amount: minor, currency: order.currency.code().to_owned() };
+    let lines = order.lines.iter().map(|l| {
+        let t = &event.ticket_types[usize::from(l.ticket_type)];
+        HeldLine {
+            ticket_type: &t.id,
+            name: &t.name,
+            quantity: l.quantity,
+            price: money(l.unit_minor),
+        }
+    });
+    let secret = app.secrets.order(order.id);
+    let id = uuid::Uuid::from_u128(order.id.0).to_string();
+    let view = HeldView {
+        url: format!("{}/orders/{id}/{secret}", app.config.public_url()),
+        id,
+        secret,
+        event: &event.spec.slug,
+        state: "held",
+        held_until: when::rfc3339(until_ms),
+        total: money(order.total().minor),
+        lines: lines.collect(),
+    };
+    let location = view.url.clone();
+    let body = serde_json::to_vec(&view).expect("a view is JSON");
+    let json = "application/json";
+    (StatusCode::CREATED, [(header::CONTENT_TYPE, json), (header::LOCATION, &location)], body)
+        .into_response()
+}
+
+/// What a hold asks for, understood but not yet decided.
+pub fn hold_command(
+    app: &App,
+    event: &Event,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(Command, Option<KeyedRequest>), Problem> {
+    let request = keyed(headers, &[b"hold", event.spec.slug.as_bytes()], body)?;
+    let wanted: OrderBody = json(headers, body)?;
+    if wanted.buyer.email.trim().is_empty() {
+        return Err(Problem::invalid("The buyer's e-mail address is missing."));
+    }
+    let order = app.ids.order(app.clock.now_ms());
+    let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
+    let lines = wanted.lines.into_iter().map(LineBody::wish).collect();
+    Ok((Command::Hold { order, event: event.id, buyer, lines }, request))
+}
+
+/// `POST /api/v1/events/{event}/orders`
+pub async fn hold(
+    State(app): State<Arc<App>>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let (command, request) = hold_command(&app, &event, &headers, &body)?;
+    let Replied { reply, order, .. } = app.ask(command, request).await?;
+    let Reply::Held { order: id, until_ms } = reply else {
+        return Err(NoReply::KeyReused.into());
+    };
+    let order = match order {
+        Some(order) => *order,
+        None => find(&app, id).await?,
+    };
+    // A ticket type that is new since we looked is in the catalogue by now.
+    let event = app.catalogue.event(&slug).unwrap_or(event);
+    Ok(held(&app, &order, &event, until_ms))
+}
+
+/// Reads an id as it stands in an address.
+pub fn order_id(text: &str) -> Result<OrderId, Problem> {
+    let id = uuid::Uuid::try_parse(text).map_err(|_| Problem::unknown_order())?;
+    Ok(OrderId(id.as_u128()))
+}
+
+/// The id of the order in the address, if the request may see it.
+fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<OrderId, Problem> {
+    let id = order_id(id)?;
+    let Some(secret) = bearer(headers) else {
+        let mut problem = Problem::not_organiser();
+        problem.title = "This order needs its secret".into();
+        problem.detail = "Send the order's secret: Authorization: Bearer <secret>.".into();
+        return Err(problem);
+    };
+    if app.secrets.opens(id, secret) || is_organiser(app, headers) {
+        Ok(id)
+    } else {
+        Err(Problem::unknown_order())
+    }
+}
+
+/// Reads an order.
+pub async fn find(app: &App, id: OrderId) -> Result<Order, Problem> {
+    app.reads.ask(move |r| r.order(id)).await?.ok_or_else(Problem::unknown_order)
+}
+
+/// An order in full.
+pub fn full(app: &App, order: &Order) -> Result<Value, Problem> {
+    let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
+    Ok(view::order(app, order, &event))
+}
+
+/// `GET /api/v1/orders/{id}`
+pub async fn order(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let id = authorized(&app, &id, &headers)?;
+    let order = find(&app, id).await?;
+    Ok(Json(full(&app, &order)?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PayBody {
+    token: String,
+}
+
+/// `POST /api/v1/orders/{id}/pay`
+pub async fn pay(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let id = authorized(&app, &id, &headers)?;
+    let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
+    let token = json::<PayBody>(&headers, &body)?.token;
+    let order = match pay_and_wait(&app, id, token, request).await {
+        Ok((order, attempt)) => {
+            if let Some(AttemptState::Declined(reason)) = outcome(&order, attempt) {
+                return Err(declined(&order, reason));
+            }
+            order
+        }
+        // Nothing is charged twice: who pays again hears that it is paid.
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => find(&app, id).await?,
+        Err(no) => return Err(no.into()),
+    };
+    let mut answer = full(&app, &order)?;
+    if let Some(action) = order.payment.as_ref().and_then(|p| p.action.as_deref()) {
+        answer["action"] = action_view(&app, action);
+    }
+    Ok(Json(answer).into_response())
+}
+
+/// What the buyer must do before the bank pays. The sandbox's is a page of ours.
+fn action_view(app: &App, action: &str) -> Value {
+    if app.sandbox.is_some() {
+        value!({"type": "redirect", "url": format!("{}{action}", app.config.public_url())})
+    } else {
+        value!({"type": "client_secret", "client_secret": action})
+    }
+}
+
+fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
+    let attempts = &order.payment.as_ref()?.attempts;
+    attempts.iter().find(|a| a.number == attempt).map(|a| &a.state)
+}
+
+/// The answer to a declined attempt.
+pub fn declined(order: &Order, reason: &str) -> Problem {
+    let again = if order.state == OrderState::Paying {
+        format!(
+            " Your places are held until {}: you can try again, with another card if you like.",
+            when::rfc3339(order.until_ms)
+        )
+    } else {
+        " The time is over and the places went back; you can order again.".into()
+    };
+    let detail = format!("{reason} Nothing was charged.{again}");
+    Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", "The payment was declined", detail)
+}
+
+/// Asks for an attempt and waits until it is decided, or until patience ends. Returns the order
+/// and the attempt's number; 0 if none was needed.
+pub async fn pay_and_wait(
+    app: &App,
+    id: OrderId,
+    token: String,
+    request: Option<KeyedRequest>,
+) -> Result<(Order, u16), NoReply> {
+    let _running = match request {
+        Some(request) => Some(app.running.enter(request.key).ok_or(NoReply::Running)?),
+        None => None,
+    };
+    let watch = app.watchers.watch(id);
+    let payment = app.ids.payment(app.clock.now_ms());
+    let live = app.provider.live();
+    let replied = app.ask(Command::Pay { order: id, payment, live, token }, request).await?;
+    let attempt = match replied.reply {
+        Reply::Paying { attempt, .. } => attempt,
+        _ => 0,
+    };
+    let decided = |order: &Order| match order.state {
+        OrderState::Paying => {
+            !matches!(outcome(order, attempt), Some(AttemptState::Pending) | None)
+        }
+        OrderState::Committed | OrderState::Canceling => false,
+        _ => true,
+    };
+    let order = wait_for(app, id, &watch, decided).await?;
+    Ok((order, attempt))
+}
+
+/// Waits until an order is as wanted, or until patience ends; gives the order as it is then.
+pub async fn wait_for(
+    app: &App,
+    id: OrderId,
+    watch: &crate::catalogue::Watch,
+    wanted: impl Fn(&Order) -> bool,
+) -> Result<Order, NoReply> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let order = app.reads.ask(move |r| r.order(id)).await;
+        let order = order.map_err(|_| NoReply::InDoubt)?;
+        let order = order.ok_or(NoReply::Refused(Refusal::UnknownOrder))?;
+        if wanted(&order) || app.stop.is_raised() {
+            return Ok(order);
+        }
+        if timeout_at(end, watch.changed()).await.is_err() {
+            return Ok(order);
+        }
+    }
+}
+
+/// `POST /api/v1/orders/{id}/cancel`
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Json<Value>, Problem> {
+    let id = authorized(&app, &id, &headers)?;
+    let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
+    let order = cancel_and_wait(&app, id, request).await?;
+    Ok(Json(full(&app, &order)?))
+}
+
+/// Cancels, and waits until the payment is known to be dead, or until patience ends.
+pub async fn cancel_and_wait(
+    app: &App,
+    id: OrderId,
+    request: Option<KeyedRequest>,
+) -> Result<Order, NoReply> {
+    let watch = app.watchers.watch(id);
+    app.ask(Command::Cancel { order: id }, request).await?;
+    wait_for(app, id, &watch, |order| order.state != OrderState::Canceling).await
+}

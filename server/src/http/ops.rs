@@ -1,0 +1,34 @@
+//! For who runs the server.
+
+use super::problem::Problem;
+use crate::app::App;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+/// `GET /healthz`: the process answers.
+pub async fn healthz() -> &'static str {
+    "alive\n"
+}
+
+/// `GET /readyz`: the last batch could be committed, and nobody has asked us to stop.
+pub async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+    if app.stop.is_raised() {
+        return Err(not_ready("It is stopping."));
+    }
+    if app.metrics.ready.get() != 1 {
+        return Err(not_ready("The last batch could not be committed."));
+    }
+    Ok("ready\n")
+}
+
+fn not_ready(why: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "Not ready", why)
+}
+
+/// `GET /metrics`, in the text format of OpenMetrics.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()
+}

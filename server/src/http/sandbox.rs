@@ -1,0 +1,60 @@
+//! The page on which the sandbox's bank asks whether it is you.
+
+use super::problem::Problem;
+use super::shop::{Frame, PageProblem, page};
+use super::{Body, Form};
+use crate::app::App;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use boxoffice::IntentStatus;
+use std::sync::Arc;
+
+#[derive(Template)]
+#[template(path = "authenticate.html")]
+struct BankPage {
+    frame: Frame,
+    waiting: bool,
+    amount: String,
+    path: Option<String>,
+}
+
+/// `GET /sandbox/authenticate/{intent}`
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Path(intent): Path<String>,
+) -> Result<Response, PageProblem> {
+    let sandbox = app.sandbox.as_ref().ok_or_else(Problem::unknown_order)?;
+    let intent = sandbox.look(&intent).map_err(trouble)?.ok_or_else(Problem::unknown_order)?;
+    Ok(page(&BankPage {
+        frame: Frame::of(&app),
+        waiting: intent.status == IntentStatus::RequiresAction,
+        amount: intent.amount.to_string(),
+        path: intent.order.map(|id| app.order_path(id)),
+    }))
+}
+
+/// `POST /sandbox/authenticate/{intent}`: yes or no; then back to the order.
+pub async fn answer(
+    State(app): State<Arc<App>>,
+    Path(intent): Path<String>,
+    headers: HeaderMap,
+    body: Result<Body, Problem>,
+) -> Result<Response, PageProblem> {
+    let Body(body) = body?;
+    let approve = match Form::read(&headers, &body)?.get("answer") {
+        "yes" => true,
+        "no" => false,
+        _ => return Err(Problem::invalid("Answer yes or no.").into()),
+    };
+    let sandbox = app.sandbox.as_ref().ok_or_else(Problem::unknown_order)?;
+    let order = sandbox.authenticate(&intent, approve).map_err(trouble)?;
+    let order = order.ok_or_else(Problem::unknown_order)?;
+    Ok(Redirect::to(&app.order_path(order)).into_response())
+}
+
+fn trouble(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "the sandbox's own database failed");
+    crate::writer::NoReply::Unavailable.into()
+}

@@ -1,0 +1,549 @@
+//! The shop: pages that work without JavaScript and tell the truth of their state.
+
+use super::api::{buyer, cancel_and_wait, find, order_id, pay_and_wait};
+use super::problem::Problem;
+use super::{Body, Form, for_programs, key_of, view};
+use crate::app::App;
+use crate::when;
+use crate::writer::{NoReply, Replied};
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use boxoffice::{
+    AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, Refusal, Reply,
+    TicketState, TimeMs,
+};
+use std::sync::Arc;
+
+/// What the frame around every page must know.
+pub struct Frame {
+    /// Whether no real money moves.
+    pub sandbox: bool,
+}
+
+impl Frame {
+    /// The frame of this server's pages.
+    pub fn of(app: &App) -> Frame {
+        Frame { sandbox: app.sandbox.is_some() }
+    }
+}
+
+/// A page from a template.
+pub fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a template failed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A problem told as a page.
+pub struct PageProblem(pub Problem);
+
+impl<P: Into<Problem>> From<P> for PageProblem {
+    fn from(problem: P) -> PageProblem {
+        PageProblem(problem.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    frame: Frame,
+    title: &'a str,
+    detail: &'a str,
+    money: &'a str,
+    back: Option<&'a str>,
+}
+
+impl IntoResponse for PageProblem {
+    fn into_response(self) -> Response {
+        let PageProblem(problem) = self;
+        let money = match problem.money_moved {
+            "no" => "No money was moved.",
+            "yes" => "The money was moved.",
+            _ => "We do not know yet whether money was moved; it cannot be moved twice.",
+        };
+        let (title, detail) = (&problem.title, &problem.detail);
+        let html = page(&ProblemPage {
+            frame: Frame { sandbox: false },
+            title,
+            detail,
+            money,
+            back: None,
+        });
+        // The status and the headers are those that a program gets.
+        let (mut parts, _) = problem.into_response().into_parts();
+        parts.headers.remove(header::CONTENT_TYPE);
+        parts.headers.remove(header::WWW_AUTHENTICATE);
+        let (html_parts, body) = html.into_parts();
+        parts.headers.extend(html_parts.headers);
+        Response::from_parts(parts, body)
+    }
+}
+
+/// A problem as JSON or as a page, whichever fits who asks.
+pub fn problem_for(path: &str, headers: &HeaderMap, problem: Problem) -> Response {
+    if for_programs(path, headers) {
+        problem.into_response()
+    } else {
+        PageProblem(problem).into_response()
+    }
+}
+
+type Page = Result<Response, PageProblem>;
+
+struct Card {
+    slug: String,
+    name: String,
+    place: String,
+    starts: String,
+    summary: String,
+}
+
+struct OldShow {
+    name: String,
+    left: u32,
+    hold: String,
+}
+
+#[derive(Template)]
+#[template(path = "front.html")]
+struct FrontPage {
+    frame: Frame,
+    events: Vec<Card>,
+    show: Option<OldShow>,
+    as_of: String,
+}
+
+/// `GET /`
+pub async fn front(State(app): State<Arc<App>>) -> Response {
+    let now = app.clock.now_ms();
+    let events = app.catalogue.events();
+    let cards = events.iter().map(|e| Card {
+        slug: e.spec.slug.clone(),
+        name: e.spec.name.clone(),
+        place: e.spec.place.clone(),
+        starts: when::long(e.spec.starts_ms, &e.spec.zone),
+        summary: notice(e, now).unwrap_or_else(|| match left(e) {
+            0 => "Sold out right now".into(),
+            n => format!("{n} places left"),
+        }),
+    });
+    let show = app.catalogue.event(&app.config.show).map(|e| OldShow {
+        name: e.spec.name.clone(),
+        left: left(&e),
+        hold: minutes(e.spec.hold_ms),
+    });
+    let frame = Frame::of(&app);
+    page(&FrontPage { frame, events: cards.collect(), show, as_of: when::clock(now, "UTC") })
+}
+
+fn left(event: &Event) -> u32 {
+    event.pools.iter().map(boxoffice::Pool::left).sum()
+}
+
+/// How long a hold lives, in words.
+pub fn minutes(ms: i64) -> String {
+    match (ms / 60_000, ms % 60_000 / 1000) {
+        (1, 0) => "1 minute".into(),
+        (m, 0) => format!("{m} minutes"),
+        (0, s) => format!("{s} seconds"),
+        (m, s) => format!("{m} min {s} s"),
+    }
+}
+
+/// Why nothing can be ordered now, if so.
+fn notice(event: &Event, now: TimeMs) -> Option<String> {
+    let spec = &event.spec;
+    match (spec.sale_opens_ms, spec.sale_closes_ms) {
+        (Some(opens), _) if now < opens => {
+            Some(format!("The sale opens on {}.", when::long(opens, &spec.zone)))
+        }
+        (_, Some(closed)) if now >= closed => {
+            Some(format!("The sale closed on {}.", when::long(closed, &spec.zone)))
+        }
+        _ => None,
+    }
+}
+
+struct TypeRow {
+    id: String,
+    name: String,
+    price: String,
+    left_text: String,
+    suggested: u32,
+}
+
+#[derive(Template)]
+#[template(path = "event.html")]
+struct EventPage {
+    frame: Frame,
+    slug: String,
+    name: String,
+    place: String,
+    starts: String,
+    notice: Option<String>,
+    open: bool,
+    types: Vec<TypeRow>,
+    limit: u32,
+    hold: String,
+    as_of: String,
+    key: String,
+}
+
+/// `GET /events/{event}`
+pub async fn event(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Page {
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let now = app.clock.now_ms();
+    let spec = &event.spec;
+    let offered: Vec<_> = event.ticket_types.iter().filter(|t| !t.retired).collect();
+    let alone = offered.len() == 1;
+    let types = offered.iter().map(|t| {
+        let left = event.pools[usize::from(t.pool)].left();
+        TypeRow {
+            id: t.id.clone(),
+            name: t.name.clone(),
+            price: price(Money { minor: t.price_minor, currency: spec.currency }),
+            left_text: if left == 0 { "sold out right now".into() } else { format!("{left} left") },
+            suggested: u32::from(alone),
+        }
+    });
+    Ok(page(&EventPage {
+        frame: Frame::of(&app),
+        slug: spec.slug.clone(),
+        name: spec.name.clone(),
+        place: spec.place.clone(),
+        starts: when::long(spec.starts_ms, &spec.zone),
+        notice: notice(&event, now),
+        open: view::on_sale(&event, now),
+        types: types.collect(),
+        limit: spec.limit_per_order.min(spec.limit_per_buyer.unwrap_or(u32::MAX)),
+        hold: minutes(spec.hold_ms),
+        as_of: when::clock(now, &spec.zone),
+        key: format!("{:032x}", app.ids.random()),
+    }))
+}
+
+/// An amount in words; nothing costs nothing.
+pub fn price(money: Money) -> String {
+    if money.minor == 0 { "free".into() } else { money.to_string() }
+}
+
+/// `POST /events/{event}/orders`: the form of the event page.
+pub async fn hold(
+    State(app): State<Arc<App>>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    body: Result<Body, Problem>,
+) -> Page {
+    let Body(body) = body?;
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let form = Form::read(&headers, &body)?;
+    let mut lines = Vec::new();
+    for (ticket_type, quantity) in form.with_prefix("quantity:") {
+        let quantity: i64 = match quantity {
+            "" => 0,
+            text => text.parse().map_err(|_| Problem::invalid("A quantity is a number."))?,
+        };
+        if quantity != 0 {
+            lines.push(LineWish { ticket_type: ticket_type.into(), quantity });
+        }
+    }
+    if lines.is_empty() {
+        return Err(Problem::invalid("Choose how many tickets you want.").into());
+    }
+    if form.get("email").is_empty() {
+        return Err(Problem::invalid("The e-mail address is missing.").into());
+    }
+    let buyer = buyer(form.get("name"), form.get("email"));
+    // The page's key makes a double click one order; changing the form makes it another request.
+    let request = match form.get("key") {
+        "" => None,
+        key if key.len() > 64 => return Err(Problem::invalid("The form's key is too long.").into()),
+        key => Some(key_of(&[b"form", slug.as_bytes(), &body], key.as_bytes(), &body)),
+    };
+    let order = app.ids.order(app.clock.now_ms());
+    let command = Command::Hold { order, event: event.id, buyer, lines };
+    let Replied { reply, .. } = app.ask(command, request).await?;
+    let Reply::Held { order, .. } = reply else {
+        return Err(Problem::from(NoReply::KeyReused).into());
+    };
+    Ok(Redirect::to(&app.order_path(order)).into_response())
+}
+
+/// The id of the order in the address, if the secret beside it is its own.
+fn opened(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
+    let id = order_id(id)?;
+    if app.secrets.opens(id, secret) { Ok(id) } else { Err(Problem::unknown_order()) }
+}
+
+struct Until {
+    label: &'static str,
+    rfc: String,
+    clock: String,
+    now: String,
+}
+
+struct TicketRow {
+    name: String,
+    code: String,
+    valid: bool,
+    qr: String,
+}
+
+struct LineRow {
+    name: String,
+    quantity: u32,
+    refunded: u32,
+    price: String,
+}
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage {
+    frame: Frame,
+    path: String,
+    headline: &'static str,
+    message: &'static str,
+    state: &'static str,
+    declined: Option<String>,
+    refresh: Option<u32>,
+    until: Option<Until>,
+    event_name: String,
+    event_starts: String,
+    place: String,
+    slug: String,
+    guest: String,
+    tickets: Vec<TicketRow>,
+    lines: Vec<LineRow>,
+    total: String,
+    refunded: Option<String>,
+    action: Option<String>,
+    can_pay: bool,
+    free: bool,
+    can_cancel: bool,
+    over: bool,
+    as_of: String,
+}
+
+/// `GET /orders/{id}/{secret}`
+pub async fn order(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+) -> Page {
+    let id = opened(&app, &id, &secret)?;
+    let mut order = find(&app, id).await?;
+    let waits_for_bank = last_attempt(&order).is_some_and(|a| *a == AttemptState::Action);
+    if waits_for_bank && order.state == OrderState::Paying {
+        // The browser may just be back from the bank: read what it says, now.
+        crate::outbox::reconcile(&app, &order).await;
+        order = find(&app, id).await?;
+    }
+    let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
+    Ok(page(&order_page(&app, &order, &event)))
+}
+
+fn last_attempt(order: &Order) -> Option<&AttemptState> {
+    order.payment.as_ref()?.attempts.last().map(|a| &a.state)
+}
+
+fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
+    let now = app.clock.now_ms();
+    let attempt = last_attempt(order);
+    let undecided = matches!(attempt, Some(AttemptState::Pending | AttemptState::Action));
+    let paying = order.state == OrderState::Paying;
+    let waiting = paying && attempt == Some(&AttemptState::Pending)
+        || matches!(
+            order.state,
+            OrderState::Canceling | OrderState::Committed | OrderState::Refunding
+        );
+    let money = |minor| Money { minor, currency: order.currency }.to_string();
+    let tickets = order.tickets.iter().map(|t| {
+        let line = &order.lines[usize::from(t.line)];
+        let code = app.secrets.ticket(order.event, t.serial);
+        TicketRow {
+            name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
+            qr: qr(&code),
+            code,
+            valid: t.state == TicketState::Valid,
+        }
+    });
+    let lines = order.lines.iter().map(|l| LineRow {
+        name: event.ticket_types[usize::from(l.ticket_type)].name.clone(),
+        quantity: l.quantity,
+        refunded: l.refunded,
+        price: money(l.price_minor()),
+    });
+    let declined = match attempt {
+        Some(AttemptState::Declined(reason)) if paying => Some(reason.clone()),
+        _ => None,
+    };
+    OrderPage {
+        frame: Frame::of(app),
+        path: app.order_path(order.id),
+        headline: headline(order),
+        message: view::plain(order),
+        state: order.state.word(),
+        refresh: waiting.then_some(2),
+        until: until(order, event, now),
+        event_name: event.spec.name.clone(),
+        event_starts: when::long(event.spec.starts_ms, &event.spec.zone),
+        place: event.spec.place.clone(),
+        slug: event.spec.slug.clone(),
+        guest: order.buyer.name.clone(),
+        tickets: tickets.collect(),
+        lines: lines.collect(),
+        total: money(order.total().minor),
+        refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
+        action: order
+            .payment
+            .as_ref()
+            .and_then(|p| p.action.clone())
+            .filter(|_| paying && app.sandbox.is_some()),
+        can_pay: order.state == OrderState::Held || (paying && !undecided),
+        free: order.total().minor == 0,
+        can_cancel: matches!(order.state, OrderState::Held | OrderState::Paying),
+        over: matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded),
+        as_of: when::clock(now, &event.spec.zone),
+        declined,
+    }
+}
+
+fn headline(order: &Order) -> &'static str {
+    match (order.state, last_attempt(order)) {
+        (OrderState::Held, _) => "Held for you",
+        (OrderState::Paying, Some(AttemptState::Declined(_))) => "Declined: try again",
+        (OrderState::Paying, Some(AttemptState::Action)) => "Your bank asks you something",
+        (OrderState::Paying, _) => "Paying",
+        (OrderState::Canceling, _) => "Being cancelled",
+        (OrderState::Committed, _) => "Confirming",
+        (OrderState::Paid, _) => "Yours",
+        (OrderState::Refunding, _) => "Being refunded",
+        (OrderState::Refunded, _) => "Refunded",
+        (OrderState::Released | OrderState::Void, _) => "Released",
+    }
+}
+
+fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
+    let label = match (order.state, last_attempt(order)) {
+        (OrderState::Held, _) => "Held for you until",
+        (OrderState::Paying, Some(AttemptState::Declined(_) | AttemptState::Action)) => {
+            "Kept for you until"
+        }
+        _ => return None,
+    };
+    Some(Until {
+        label,
+        rfc: when::rfc3339(order.until_ms),
+        clock: when::clock(order.until_ms, &event.spec.zone),
+        now: when::rfc3339(now),
+    })
+}
+
+/// A QR code as an inline picture.
+fn qr(code: &str) -> String {
+    use qrcode::render::svg;
+    let Ok(qr) = qrcode::QrCode::new(code) else { return String::new() };
+    let svg = qr.render::<svg::Color>().min_dimensions(160, 160).build();
+    // Only the picture itself may stand inside a page.
+    let picture = svg.find("<svg").map_or("", |at| &svg[at..]);
+    picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"QR code {code}\""), 1)
+}
+
+#[derive(Template)]
+#[template(path = "pay.html")]
+struct PayPage {
+    frame: Frame,
+    path: String,
+    event_name: String,
+    total: String,
+    declined: Option<String>,
+    until: Until,
+}
+
+/// `GET /orders/{id}/{secret}/pay`: the sandbox's payment page. Where nothing is to be paid now,
+/// the order's page says why.
+pub async fn payment_page(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+) -> Page {
+    let id = opened(&app, &id, &secret)?;
+    let order = find(&app, id).await?;
+    let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
+    let shown = order_page(&app, &order, &event);
+    let (true, false, Some(until)) = (shown.can_pay, shown.free, shown.until) else {
+        return Ok(Redirect::to(&shown.path).into_response());
+    };
+    let (path, event_name, total) = (shown.path, shown.event_name, shown.total);
+    let declined = shown.declined;
+    Ok(page(&PayPage { frame: Frame::of(&app), path, event_name, total, declined, until }))
+}
+
+/// `POST /orders/{id}/{secret}/pay`
+pub async fn pay(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Result<Body, Problem>,
+) -> Page {
+    let Body(body) = body?;
+    let id = opened(&app, &id, &secret)?;
+    let path = app.order_path(id);
+    let form = Form::read(&headers, &body)?;
+    let to_order = || Redirect::to(&path).into_response();
+    match pay_and_wait(&app, id, form.get("token").into(), None).await {
+        Ok((order, _)) => {
+            let action = order.payment.as_ref().and_then(|p| p.action.as_deref());
+            match action.filter(|_| order.state == OrderState::Paying && app.sandbox.is_some()) {
+                Some(action) => Ok(Redirect::to(action).into_response()),
+                None => Ok(to_order()),
+            }
+        }
+        // A double click, a second tab, the back button: the order's page tells what is true.
+        Err(NoReply::Refused(
+            Refusal::PaymentUnderWay
+            | Refusal::AlreadyPaid
+            | Refusal::HoldExpired
+            | Refusal::Canceled(_),
+        )) => Ok(to_order()),
+        Err(no) => Err(Problem::from(no).into()),
+    }
+}
+
+/// `POST /orders/{id}/{secret}/cancel`
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+) -> Page {
+    let id = opened(&app, &id, &secret)?;
+    match cancel_and_wait(&app, id, None).await {
+        Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+            Ok(Redirect::to(&app.order_path(id)).into_response())
+        }
+        Err(no) => Err(Problem::from(no).into()),
+    }
+}
+
+/// `GET /assets/{file}`
+pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
+    let (kind, bytes): (&str, &[u8]) = match file.as_str() {
+        "nts.css" => ("text/css; charset=utf-8", include_bytes!("../../assets/nts.css")),
+        "nts.js" => ("text/javascript; charset=utf-8", include_bytes!("../../assets/nts.js")),
+        "icon.svg" => ("image/svg+xml", include_bytes!("../../assets/icon.svg")),
+        _ => {
+            let p = Problem::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "There is nothing here",
+                "The address is wrong or incomplete.",
+            );
+            return problem_for("/assets/", &headers, p);
+        }
+    };
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], bytes)
+        .into_response()
+}

@@ -1,0 +1,188 @@
+//! What the API says of events and orders. The pages say the same from the same data.
+
+use crate::app::App;
+use crate::when;
+use boxoffice::{AttemptState, Event, Money, Order, OrderState, RefundState, TicketState, TimeMs};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// An amount on the wire.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoneyView {
+    /// In minor units.
+    pub amount: i64,
+    /// The ISO 4217 code.
+    pub currency: String,
+}
+
+impl From<Money> for MoneyView {
+    fn from(money: Money) -> MoneyView {
+        MoneyView { amount: money.minor, currency: money.currency.code().into() }
+    }
+}
+
+/// An event with its counts, true as of `as_of`.
+pub fn event(event: &Event, now: TimeMs) -> Value {
+    let spec = &event.spec;
+    let pools: Vec<Value> = event
+        .pools
+        .iter()
+        .filter(|p| p.capacity > 0 || p.held + p.sold > 0)
+        .map(|p| {
+            json!({"id": p.name, "capacity": p.capacity, "held": p.held, "sold": p.sold, "left": p.left()})
+        })
+        .collect();
+    let ticket_types: Vec<Value> = event
+        .ticket_types
+        .iter()
+        .filter(|t| !t.retired)
+        .map(|t| {
+            let pool = &event.pools[usize::from(t.pool)];
+            let price = Money { minor: t.price_minor, currency: spec.currency };
+            json!({"id": t.id, "name": t.name, "pool": pool.name,
+                   "price": MoneyView::from(price), "left": pool.left()})
+        })
+        .collect();
+    json!({
+        "id": spec.slug,
+        "name": spec.name,
+        "place": spec.place,
+        "starts_at": when::rfc3339(spec.starts_ms),
+        "zone": spec.zone,
+        "currency": spec.currency.code(),
+        "limit_per_order": spec.limit_per_order,
+        "limit_per_buyer": spec.limit_per_buyer,
+        "hold_seconds": spec.hold_ms / 1000,
+        "sale_opens": spec.sale_opens_ms.map(when::rfc3339),
+        "sale_closes": spec.sale_closes_ms.map(when::rfc3339),
+        "on_sale": on_sale(event, now),
+        "pools": pools,
+        "ticket_types": ticket_types,
+        "as_of": when::rfc3339(now),
+    })
+}
+
+/// Whether the sale is open.
+pub fn on_sale(event: &Event, now: TimeMs) -> bool {
+    let spec = &event.spec;
+    spec.sale_opens_ms.is_none_or(|t| t <= now) && spec.sale_closes_ms.is_none_or(|t| now < t)
+}
+
+/// What stands in every answer about an order.
+pub fn order_head(app: &App, order: &Order, event: &Event) -> Value {
+    let money = |minor| MoneyView::from(Money { minor, currency: order.currency });
+    let lines: Vec<Value> = order
+        .lines
+        .iter()
+        .map(|l| {
+            let t = &event.ticket_types[usize::from(l.ticket_type)];
+            json!({"ticket_type": t.id, "name": t.name, "quantity": l.quantity,
+                   "price": money(l.unit_minor), "refunded": l.refunded})
+        })
+        .collect();
+    json!({
+        "id": uuid::Uuid::from_u128(order.id.0).to_string(),
+        "event": event.spec.slug,
+        "state": order.state.word(),
+        "buyer": {"name": order.buyer.name, "email": order.buyer.email},
+        "total": MoneyView::from(order.total()),
+        "lines": lines,
+        "placed_at": when::rfc3339(order.placed_ms),
+        "url": app.order_url(order.id),
+    })
+}
+
+/// An order as its buyer sees it: with its payment in plain words and its tickets.
+pub fn order(app: &App, order: &Order, event: &Event) -> Value {
+    let mut view = order_head(app, order, event);
+    if matches!(order.state, OrderState::Held | OrderState::Paying) {
+        view["held_until"] = when::rfc3339(order.until_ms).into();
+    }
+    view["message"] = plain(order).into();
+    view["refunded"] = json!(MoneyView::from(order.refunded()));
+    if let Some(payment) = &order.payment {
+        let attempts: Vec<Value> = payment
+            .attempts
+            .iter()
+            .map(|a| match &a.state {
+                AttemptState::Pending => json!({"number": a.number, "state": "pending"}),
+                AttemptState::Action => {
+                    json!({"number": a.number, "state": "action", "action": payment.action})
+                }
+                AttemptState::Declined(why) => {
+                    json!({"number": a.number, "state": "declined", "reason": why})
+                }
+                AttemptState::Authorised => json!({"number": a.number, "state": "authorised"}),
+                AttemptState::Abandoned => json!({"number": a.number, "state": "abandoned"}),
+            })
+            .collect();
+        view["payment"] = json!({"live": payment.live, "attempts": attempts});
+    }
+    view["tickets"] = tickets(app, order, event);
+    view["refunds"] = order.refunds.iter().map(|r| refund(order, r)).collect();
+    view
+}
+
+fn tickets(app: &App, order: &Order, event: &Event) -> Value {
+    let tickets = order.tickets.iter().map(|t| {
+        let line = &order.lines[usize::from(t.line)];
+        let ticket_type = &event.ticket_types[usize::from(line.ticket_type)];
+        json!({"code": app.secrets.ticket(order.event, t.serial), "ticket_type": ticket_type.id,
+               "name": ticket_type.name, "valid": t.state == TicketState::Valid})
+    });
+    tickets.collect()
+}
+
+/// A refund.
+pub fn refund(order: &Order, refund: &boxoffice::Refund) -> Value {
+    let amount = Money { minor: refund.amount_minor, currency: order.currency };
+    let (state, reason) = match &refund.state {
+        RefundState::Pending => ("pending", None),
+        RefundState::Succeeded(_) => ("succeeded", None),
+        RefundState::Failed(reason) => ("failed", Some(reason)),
+    };
+    json!({"id": uuid::Uuid::from_u128(refund.id.0).to_string(), "state": state,
+           "amount": MoneyView::from(amount), "restock": refund.restock, "reason": reason})
+}
+
+/// Where an order stands, in plain words; always says what that means for the buyer's money.
+pub fn plain(order: &Order) -> &'static str {
+    let attempt = order.payment.as_ref().and_then(|p| p.attempts.last()).map(|a| &a.state);
+    match (order.state, attempt) {
+        (OrderState::Held, _) => "Your places are held. Nothing has been charged yet.",
+        (OrderState::Paying, Some(AttemptState::Declined(_))) => {
+            "The payment was declined and nothing was charged. Your places are still held: you can try again."
+        }
+        (OrderState::Paying, Some(AttemptState::Action)) => {
+            "Your bank wants to hear from you before it pays. Nothing has been charged yet; your places are held."
+        }
+        (OrderState::Paying, _) => {
+            "We are waiting for the answer to your payment. Your places are held meanwhile, and you cannot be charged twice."
+        }
+        (OrderState::Canceling, _) => {
+            "This order is being cancelled. We make sure that nothing can be charged before the places go back."
+        }
+        (OrderState::Committed, _) => {
+            "Your payment is approved and the places are yours. The tickets appear here in a moment."
+        }
+        (OrderState::Paid, _) if order.total().minor == 0 => "The tickets are yours.",
+        (OrderState::Paid, _) if order.refunded().minor > 0 => {
+            "Paid, and partly refunded. The tickets below that are still valid are yours."
+        }
+        (OrderState::Paid, _) => "Paid. The tickets are yours.",
+        (OrderState::Refunding, _) => {
+            "Your money is on its way back. The refunded tickets are no longer valid."
+        }
+        (OrderState::Refunded, _) => "Refunded. The tickets are no longer valid.",
+        (OrderState::Released, _) if !order.refunds.is_empty() => {
+            "The places went back on sale. A payment arrived all the same; it is sent back in full."
+        }
+        (OrderState::Released, _) => {
+            "The time ran out or the order was cancelled. Your places went back on sale and nothing was charged."
+        }
+        (OrderState::Void, _) => {
+            "Your bank withdrew its approval before the money was taken. Nothing was charged and the places went back on sale."
+        }
+    }
+}

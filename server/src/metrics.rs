@@ -1,0 +1,171 @@
+//! What is counted, for Prometheus.
+
+use crate::writer::{Answer, NoReply};
+use boxoffice::{Refusal, Reply};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// One label: a reason, an outcome, a route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Label {
+    /// Its value; a fixed word, never something a client chose.
+    pub name: &'static str,
+}
+
+/// A route and the class of its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Route {
+    /// The route's pattern, never the path itself: paths hold secrets.
+    pub route: String,
+    /// The status code.
+    pub status: u16,
+}
+
+/// All of it.
+pub struct Metrics {
+    registry: Registry,
+    /// Commits of the store.
+    pub commits: Counter,
+    /// Commands in a commit.
+    pub batch_size: Histogram,
+    /// Loading and deciding a batch.
+    pub decide_seconds: Histogram,
+    /// Committing a batch.
+    pub commit_seconds: Histogram,
+    /// Waiting in the writer's queue.
+    pub waited: Histogram,
+    /// Commands that wait now.
+    pub queue: Gauge,
+    /// Commands refused because too many waited.
+    pub busy: Counter,
+    /// Faults of the store.
+    pub store_faults: Counter,
+    /// 1 if the last batch could be committed.
+    pub ready: Gauge,
+    /// Holds that were given.
+    pub holds: Counter,
+    /// Noes of the core, by reason.
+    pub refusals: Family<Label, Counter>,
+    /// Orders by the state they reached.
+    pub orders: Family<Label, Counter>,
+    /// Calls to the payment provider, by operation and outcome.
+    pub provider: Family<Label, Counter>,
+    /// Alarms that a person should look at.
+    pub alarms: Counter,
+    /// HTTP requests by route and status.
+    pub http: Family<Route, Counter>,
+    /// HTTP latency.
+    pub http_seconds: Histogram,
+    /// Open connections.
+    pub connections: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let seconds = || Histogram::new(exponential_buckets(0.000_1, 2.0, 18));
+        let mut m = Metrics {
+            registry: Registry::with_prefix("nts"),
+            commits: Counter::default(),
+            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            decide_seconds: seconds(),
+            commit_seconds: seconds(),
+            waited: seconds(),
+            queue: Gauge::default(),
+            busy: Counter::default(),
+            store_faults: Counter::default(),
+            ready: Gauge::default(),
+            holds: Counter::default(),
+            refusals: Family::default(),
+            orders: Family::default(),
+            provider: Family::default(),
+            alarms: Counter::default(),
+            http: Family::default(),
+            http_seconds: seconds(),
+            connections: Gauge::default(),
+        };
+        let r = &mut m.registry;
+        r.register("commits", "Commits of the store", m.commits.clone());
+        r.register("batch_size", "Commands in a commit", m.batch_size.clone());
+        r.register("decide_seconds", "Loading and deciding a batch", m.decide_seconds.clone());
+        r.register("commit_seconds", "Committing a batch", m.commit_seconds.clone());
+        r.register("queue_seconds", "Waiting in the writer's queue", m.waited.clone());
+        r.register("queue", "Commands waiting for the writer", m.queue.clone());
+        r.register("busy", "Commands refused because too many waited", m.busy.clone());
+        r.register("store_faults", "Faults of the store", m.store_faults.clone());
+        r.register("ready", "1 if the last batch could be committed", m.ready.clone());
+        r.register("holds", "Holds given", m.holds.clone());
+        r.register("refusals", "Refusals by reason", m.refusals.clone());
+        r.register("orders", "Orders by the state they reached", m.orders.clone());
+        r.register("provider_calls", "Calls to the payment provider", m.provider.clone());
+        r.register("alarms", "Things a person should look at", m.alarms.clone());
+        r.register("http_requests", "HTTP requests by route and status", m.http.clone());
+        r.register("http_seconds", "Time to answer a request", m.http_seconds.clone());
+        r.register("connections", "Open connections", m.connections.clone());
+        m
+    }
+}
+
+impl Metrics {
+    /// Counts an answer of the writer.
+    pub fn decided(&self, answer: &Answer) {
+        match answer {
+            Ok(replied) if replied.again => {}
+            Ok(replied) => match replied.reply {
+                Reply::Held { .. } => _ = self.holds.inc(),
+                Reply::Order { state, .. } => {
+                    self.orders.get_or_create(&Label { name: state.word() }).inc();
+                }
+                Reply::Paying { .. } => {
+                    self.orders.get_or_create(&Label { name: "paying" }).inc();
+                }
+                Reply::Refunding { .. } => {
+                    self.orders.get_or_create(&Label { name: "refunding" }).inc();
+                }
+                Reply::Event { .. } => {}
+            },
+            Err(NoReply::Refused(Refusal::NotDue)) => {}
+            Err(NoReply::Refused(refusal)) => {
+                self.refusals.get_or_create(&Label { name: code(refusal) }).inc();
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes everything");
+        text
+    }
+}
+
+/// The stable code of a refusal: in the API, in the metrics and in the logs.
+pub fn code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Invalid(_) => "invalid",
+        Refusal::UnknownEvent => "unknown_event",
+        Refusal::UnknownTicketType(_) => "unknown_ticket_type",
+        Refusal::UnknownOrder => "unknown_order",
+        Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) => "not_on_sale",
+        Refusal::SoldOut { .. } => "sold_out",
+        Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => "limit_reached",
+        Refusal::HoldExpired => "hold_expired",
+        Refusal::PaymentUnderWay => "payment_under_way",
+        Refusal::AlreadyPaid => "already_paid",
+        Refusal::Canceled(_) => "canceled",
+        Refusal::NotDue => "not_due",
+        Refusal::NotPaid(_) => "not_paid",
+        Refusal::RefundUnderWay => "refund_under_way",
+        Refusal::NothingToRefund => "nothing_to_refund",
+        Refusal::RefundTooLarge { .. } => "refund_too_large",
+        Refusal::CapacityBelowTaken { .. } => "capacity_below_taken",
+        Refusal::CurrencyFixed => "currency_fixed",
+        Refusal::PoolFixed(_) => "pool_fixed",
+        Refusal::TooManyParts => "too_many_parts",
+    }
+}

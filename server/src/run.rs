@@ -1,0 +1,224 @@
+//! Starts the parts and stops them: the one place where tasks and threads begin.
+
+use crate::app::{App, Running, Stop, tell_all};
+use crate::catalogue::{Catalogue, Watchers};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http;
+use crate::http::organiser::EventBody;
+use crate::ids::{Ids, Secrets, base32, digest};
+use crate::metrics::Metrics;
+use crate::outbox;
+use crate::payments::sandbox::Sandbox;
+use crate::reads::Reads;
+use crate::store::Reader;
+use crate::store::sqlite::SqliteStore;
+use crate::writer::{Queue, Writer};
+use boxoffice::Command;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// Starts a task. All tasks of the server begin here.
+#[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(task)
+}
+
+/// A server that is ready to serve.
+pub struct Server {
+    /// Its parts.
+    pub app: Arc<App>,
+    listener: TcpListener,
+    writer: std::thread::JoinHandle<()>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// Why the server did not start: one or more sentences for who runs it.
+pub type Reason = String;
+
+/// Where the sandbox keeps what a real provider would know: beside the database, for it is not
+/// ours to back up.
+fn sandbox_path(config: &Config) -> PathBuf {
+    let mut name = config.database.clone().into_os_string();
+    name.push(".sandbox");
+    name.into()
+}
+
+impl Server {
+    /// Opens the database, starts the writer and the outbox, and binds the address.
+    pub async fn start(config: Config) -> Result<Server, Reason> {
+        if !config.demo() {
+            return Err("Stripe's keys are set, but this version has only the sandbox as its \
+                        provider: it could not take money. Unset NTS_STRIPE_SECRET_KEY and \
+                        NTS_STRIPE_PUBLISHABLE_KEY to serve with the sandbox."
+                .into());
+        }
+        let clock = Clock::System;
+        let listener = TcpListener::bind(config.address).await.map_err(|error| {
+            format!("cannot listen on {}: {error}. Is another server running there? Choose another address with --address or NTS_ADDRESS.", config.address)
+        })?;
+        let address = listener.local_addr().map_err(|e| e.to_string())?;
+        let mut config = config;
+        config.address = address;
+
+        let opened =
+            SqliteStore::open(&config.database, clock.clone()).map_err(|e| e.to_string())?;
+        let reader = || SqliteStore::reader(&config.database).map_err(|e| e.to_string());
+        let mut first = reader()?;
+        let events = first.events().map_err(|e| e.to_string())?;
+        let readers: Vec<Box<dyn Reader>> = vec![Box::new(first), Box::new(reader()?)];
+        let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
+        let mut seed = [0u8; 32];
+        getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
+        let ids = Ids::new(seed, opened.last_high);
+        let mut store = opened.store;
+
+        let organiser_key = match config.organiser_key.as_deref().filter(|key| !key.is_empty()) {
+            Some(key) => digest(&[b"organiser", key.as_bytes()]),
+            None => match store.meta_get("organiser_key").map_err(|e| e.to_string())? {
+                Some(known) => u128::from_str_radix(&known, 16).map_err(|_| {
+                    "the organiser's key in the database cannot be read".to_string()
+                })?,
+                None => {
+                    let key = base32(ids.random(), 26);
+                    let digest = digest(&[b"organiser", key.as_bytes()]);
+                    let kept = store.meta_put("organiser_key", &format!("{digest:032x}"));
+                    kept.map_err(|e| e.to_string())?;
+                    say(&format!("The organiser's key, shown this once: {key}"));
+                    digest
+                }
+            },
+        };
+
+        let mut sandbox_seed = [0u8; 32];
+        getrandom::fill(&mut sandbox_seed).map_err(|e| format!("no randomness: {e}"))?;
+        let sandbox = Sandbox::open(Some(&sandbox_path(&config)), clock.clone(), sandbox_seed);
+        let sandbox = Arc::new(sandbox.map_err(|e| e.to_string())?);
+
+        let metrics = Arc::new(Metrics::default());
+        metrics.ready.set(1);
+        let patience = Duration::from_millis(config.patience_ms);
+        let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
+        let (told, hear) = mpsc::unbounded_channel();
+        let (ring, rings) = mpsc::unbounded_channel();
+        let app = Arc::new(App {
+            config,
+            clock,
+            ids,
+            secrets: Secrets::new(opened.secret),
+            organiser_key,
+            queue,
+            reads,
+            catalogue: Catalogue::new(events),
+            watchers: Arc::new(Watchers::default()),
+            provider: Arc::clone(&sandbox) as _,
+            sandbox: Some(sandbox),
+            ring,
+            metrics: Arc::clone(&metrics),
+            running: Running::default(),
+            stop: Stop::default(),
+        });
+        let writer = Writer::new(Box::new(store), metrics);
+        let writer = std::thread::Builder::new().name("nts-writer".into()).spawn(move || {
+            let _vital = AbortOnPanic;
+            writer.run(jobs, &told);
+        });
+        let writer = writer.map_err(|e| e.to_string())?;
+        let tell = tell_all(Arc::clone(&app), hear);
+        let outbox = outbox::run(Arc::clone(&app), rings);
+        let tasks = vec![spawn(vital(outbox)), spawn(vital(tell))];
+        let server = Server { app, listener, writer, tasks };
+        server.make_show(opened.fresh).await?;
+        Ok(server)
+    }
+
+    /// In the demo the first start makes the show by itself.
+    async fn make_show(&self, fresh: bool) -> Result<(), Reason> {
+        let app = &self.app;
+        if !(fresh && app.config.demo()) {
+            return Ok(());
+        }
+        let spec = demo_show(app.config.demo_tickets)
+            .spec(&app.config.show)
+            .map_err(|e| format!("cannot make the demo's show: {e}"))?;
+        let id = app.ids.event(app.clock.now_ms());
+        let made = app.ask(Command::PutEvent { id, spec }, None).await;
+        made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
+        Ok(())
+    }
+
+    /// Serves until `stop` is done; then finishes what was accepted and closes the database.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
+        let app = Arc::clone(&self.app);
+        say(&format!("nts serves at {}", app.config.public_url()));
+        if app.config.demo() {
+            say("Sandbox: no Stripe key is set, so no real money moves.");
+        }
+        let stopping = Arc::clone(&app);
+        spawn(async move {
+            stop.await;
+            tracing::info!("stopping: finishing what was accepted");
+            stopping.stop.raise();
+        });
+        let router = http::router(Arc::clone(&app));
+        http::serve::serve(Arc::clone(&app), self.listener, router).await;
+        // What is owed to the provider stays in the database and is taken up at the next start.
+        for task in self.tasks {
+            task.abort();
+            _ = task.await;
+        }
+        drop((app, self.app));
+        // All ends of the queue are gone now, but for requests that were cut off: the writer
+        // commits what it has and ends.
+        let writer = tokio::task::spawn_blocking(move || self.writer.join());
+        _ = tokio::time::timeout(Duration::from_secs(5), writer).await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Ends the process when what must not panic does. A panic of the core, the writer or the outbox
+/// is a bug that was caught in the act: nothing of it is recorded, and going on would be guessing.
+struct AbortOnPanic;
+
+async fn vital(task: impl Future<Output = ()>) {
+    let _vital = AbortOnPanic;
+    task.await;
+}
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "nts: the writer failed a check of its own; stopping before anything wrong is recorded"
+            );
+            std::process::abort();
+        }
+    }
+}
+
+/// Tells who started the server something that they must see, whatever is logged.
+#[expect(clippy::print_stdout, reason = "the command line speaks here")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// The show of the demo: the Go demo's, 9.99 GBP, five minutes, one ticket for each name.
+fn demo_show(tickets: u32) -> EventBody {
+    let show = serde_json::json!({
+        "name": "The best ever show",
+        "place": "The Old Town Hall",
+        "starts_at": "2030-06-01T20:00:00+01:00",
+        "zone": "Europe/London",
+        "currency": "GBP",
+        "limit_per_order": 1,
+        "limit_per_buyer": 1,
+        "hold_seconds": 300,
+        "pools": [{"id": "places", "capacity": tickets}],
+        "ticket_types": [{"id": "ticket", "name": "Show Ticket", "pool": "places",
+                          "price": {"amount": 999, "currency": "GBP"}}],
+    });
+    serde_json::from_value(show).expect("the demo's show is an event")
+}

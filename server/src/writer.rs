@@ -1,0 +1,364 @@
+//! The only way in which anything is written.
+//!
+//! ```text
+//! queue ─► batch: whatever waited while the last commit ran ─► load ─► decide ─► commit ─► answer
+//! ```
+//!
+//! There is no timer: an idle server answers after one flush of the disk, a busy one puts hundreds
+//! of commands into a flush. Nobody hears yes before the commit, and nobody hears no of what was
+//! merely read while a commit was in doubt.
+//!
+//! [`Writer::step`] is one turn, plain and blocking; [`Writer::run`] is the loop around it, in a
+//! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
+
+use crate::metrics::Metrics;
+use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
+use boxoffice::{
+    Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, Refusal, Reply, decide,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant};
+
+/// The most commands in one batch: bounds how long a commit takes, and so how long the last
+/// command of it waits.
+const MOST_IN_BATCH: usize = 2048;
+/// How often a batch is tried again after a fault before its callers are told.
+const MOST_TRIES: u32 = 3;
+
+/// An idempotency key and what was asked under it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Who asks for what under which key, digested.
+    pub key: RequestKey,
+    /// What exactly was asked, digested.
+    pub fingerprint: u64,
+}
+
+/// Why there is no reply.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NoReply {
+    /// The core said no.
+    Refused(Refusal),
+    /// The idempotency key was used for another request. Nothing was done.
+    KeyReused,
+    /// Too much is waiting. Nothing was done.
+    Busy,
+    /// The same request is being answered at this moment.
+    Running,
+    /// It waited too long in the queue and was dropped. Nothing was done.
+    Late,
+    /// The store is in trouble and nothing was recorded.
+    Unavailable,
+    /// The store is in trouble and it is not known whether this was recorded. Asking again under
+    /// the same idempotency key finds out.
+    InDoubt,
+}
+
+/// A reply, and whether it had been given before under the same key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replied {
+    /// What was said.
+    pub reply: Reply,
+    /// Whether this request was answered before.
+    pub again: bool,
+    /// The order as it is after the commit; none if the request was answered before.
+    pub order: Option<Box<Order>>,
+}
+
+/// What the writer answers.
+pub type Answer = Result<Replied, NoReply>;
+
+/// A command on its way to the writer.
+pub struct Job {
+    /// What is asked.
+    pub command: Command,
+    /// Under which key.
+    pub request: Option<Request>,
+    /// After this it is dropped from the queue: its caller has given up, and a retry of it must
+    /// not be followed by its ghost.
+    pub deadline: Instant,
+    /// When it joined the queue.
+    pub queued: Instant,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What came of a batch, to be told to the world outside of the writer's thread.
+#[derive(Default)]
+pub struct Committed {
+    /// To be sent, in this order.
+    pub answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+    /// Orders that changed.
+    pub orders: BTreeSet<OrderId>,
+    /// What is owed to the outside.
+    pub effects: Vec<Effect>,
+    /// Events that changed, as they are now.
+    pub events: Vec<Event>,
+    /// What a person must look at.
+    pub alarms: Vec<Alarm>,
+}
+
+/// The sending end of the writer's queue. Bounded: what does not fit is refused at once.
+#[derive(Clone)]
+pub struct Queue {
+    jobs: mpsc::Sender<Job>,
+    patience: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Queue {
+    /// A queue of `capacity` commands, each of which waits at most `patience`.
+    pub fn new(
+        capacity: usize,
+        patience: Duration,
+        metrics: Arc<Metrics>,
+    ) -> (Queue, mpsc::Receiver<Job>) {
+        let (jobs, receiver) = mpsc::channel(capacity);
+        (Queue { jobs, patience, metrics }, receiver)
+    }
+
+    /// Asks, and waits for the answer. Dropping the future withdraws the command if it is still
+    /// queued.
+    pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let queued = Instant::now();
+        let job = Job { command, request, deadline: queued + self.patience, queued, answer };
+        if self.jobs.try_send(job).is_err() {
+            self.metrics.busy.inc();
+            return Err(NoReply::Busy);
+        }
+        // The writer dropped it without a word only if it is gone.
+        answered.await.unwrap_or(Err(NoReply::InDoubt))
+    }
+
+    /// How many commands wait.
+    pub fn depth(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+}
+
+/// Decides and commits, one batch at a time.
+pub struct Writer {
+    store: Box<dyn Store>,
+    metrics: Arc<Metrics>,
+    /// After a fault nothing that is read is believed until the store has recovered.
+    faulted: bool,
+}
+
+/// One try at a batch.
+struct Try {
+    answers: Vec<Answer>,
+    orders: BTreeSet<OrderId>,
+    effects: Vec<Effect>,
+    events: BTreeSet<EventId>,
+    changed: Vec<Event>,
+    alarms: Vec<Alarm>,
+}
+
+/// A try that failed, and what it would have said if the commit was tried.
+struct Failed {
+    done: Option<Try>,
+    fault: Fault,
+}
+
+impl Writer {
+    /// A writer on an opened store.
+    pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
+        Writer { store, metrics, faulted: false }
+    }
+
+    /// The loop, for a thread of its own. Ends when all senders of the queue are gone and all that
+    /// was accepted is answered.
+    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>, told: &mpsc::UnboundedSender<Committed>) {
+        loop {
+            let mut batch = Vec::new();
+            if jobs.blocking_recv_many(&mut batch, MOST_IN_BATCH) == 0 {
+                return;
+            }
+            if told.send(self.step(batch)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Decides a batch, commits it, and says what to tell whom.
+    pub fn step(&mut self, mut jobs: Vec<Job>) -> Committed {
+        let begun = Instant::now();
+        jobs.retain(|job| !job.answer.is_closed());
+        let (jobs, late): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|j| j.deadline > begun);
+        let mut committed = Committed::default();
+        committed.answers.extend(late.into_iter().map(|j| (j.answer, Err(NoReply::Late))));
+        if jobs.is_empty() {
+            return committed;
+        }
+        for job in &jobs {
+            self.metrics.waited.observe((begun - job.queued).as_secs_f64());
+        }
+        match self.persist(&jobs) {
+            Ok(done) => {
+                for answer in &done.answers {
+                    self.metrics.decided(answer);
+                }
+                committed.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
+                committed.orders = done.orders;
+                committed.effects = done.effects;
+                committed.events = done.changed;
+                committed.alarms = done.alarms;
+            }
+            Err(no) => {
+                committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
+            }
+        }
+        committed
+    }
+
+    /// Whether the store answered the last time that it was asked.
+    pub fn healthy(&self) -> bool {
+        !self.faulted
+    }
+
+    /// Tries a batch until its outcome is known, but not for ever.
+    fn persist(&mut self, jobs: &[Job]) -> Result<Try, NoReply> {
+        let mut in_doubt: Option<Try> = None;
+        for _ in 0..MOST_TRIES {
+            if self.faulted {
+                match self.store.recover() {
+                    Ok(recorded) => {
+                        self.faulted = false;
+                        tracing::warn!(recorded, "the store has recovered");
+                        if let Some(done) = in_doubt.take().filter(|_| recorded) {
+                            return Ok(done);
+                        }
+                    }
+                    Err(fault) => {
+                        self.fault(&fault);
+                        continue;
+                    }
+                }
+            }
+            let Failed { done, fault } = match self.attempt(jobs) {
+                Ok(done) => return Ok(done),
+                Err(failed) => *failed,
+            };
+            self.fault(&fault);
+            match fault {
+                // A store that says NotDone is sound (a full disk, say): no use in asking again.
+                Fault::NotDone(_) if in_doubt.is_none() => return Err(NoReply::Unavailable),
+                Fault::NotDone(_) => {}
+                Fault::Unknown(_) => {
+                    in_doubt = done;
+                }
+            }
+        }
+        Err(if in_doubt.is_some() { NoReply::InDoubt } else { NoReply::Unavailable })
+    }
+
+    fn fault(&mut self, fault: &Fault) {
+        tracing::error!(%fault, "the store failed");
+        self.metrics.store_faults.inc();
+        self.faulted = true;
+        self.metrics.ready.set(0);
+    }
+
+    /// Load, decide, commit.
+    fn attempt(&mut self, jobs: &[Job]) -> Result<Try, Box<Failed>> {
+        let begun = Instant::now();
+        let mut keys = Keys::default();
+        jobs.iter().for_each(|job| job.command.add_keys(&mut keys));
+        let requests: Vec<RequestKey> =
+            jobs.iter().filter_map(|j| j.request.map(|r| r.key)).collect();
+        let loaded = self.store.load(&keys, &requests);
+        let mut loaded = loaded.map_err(|fault| Box::new(Failed { done: None, fault }))?;
+
+        let mut done = Try {
+            answers: Vec::with_capacity(jobs.len()),
+            orders: BTreeSet::new(),
+            effects: Vec::new(),
+            events: BTreeSet::new(),
+            changed: Vec::new(),
+            alarms: Vec::new(),
+        };
+        let mut changes: Vec<Change> = Vec::with_capacity(jobs.len() * 2);
+        let mut recorded: Vec<Recorded> = Vec::new();
+        for job in jobs {
+            if let Some(request) = job.request
+                && let Some(known) = loaded.recorded.get(&request.key)
+            {
+                done.answers.push(if known.fingerprint == request.fingerprint {
+                    Ok(Replied { reply: known.reply, again: true, order: None })
+                } else {
+                    Err(NoReply::KeyReused)
+                });
+                continue;
+            }
+            let decision = match decide(&loaded.state, &job.command, loaded.now_ms) {
+                Ok(decision) => decision,
+                Err(refusal) => {
+                    done.answers.push(Err(NoReply::Refused(refusal)));
+                    continue;
+                }
+            };
+            for change in &decision.changes {
+                loaded.state.apply(change);
+                match touched(change) {
+                    Touched::Order(order) => _ = done.orders.insert(order),
+                    Touched::Event(event) => _ = done.events.insert(event),
+                }
+            }
+            changes.extend(decision.changes);
+            done.effects.extend(decision.effects);
+            done.alarms.extend(decision.alarms);
+            if let Some(Request { key, fingerprint }) = job.request {
+                let fact = Recorded { key, fingerprint, reply: decision.reply };
+                loaded.recorded.insert(key, fact);
+                recorded.push(fact);
+            }
+            let order = match decision.reply {
+                Reply::Held { order, .. }
+                | Reply::Paying { order, .. }
+                | Reply::Order { order, .. }
+                | Reply::Refunding { order, .. } => loaded.state.orders.get(&order),
+                Reply::Event { .. } => None,
+            };
+            let order = order.cloned().map(Box::new);
+            done.answers.push(Ok(Replied { reply: decision.reply, again: false, order }));
+        }
+        let mut events: BTreeMap<EventId, Event> = loaded.state.events;
+        done.changed = done.events.iter().filter_map(|id| events.remove(id)).collect();
+        self.metrics.decide_seconds.observe(begun.elapsed().as_secs_f64());
+
+        if !changes.is_empty() || !recorded.is_empty() {
+            let begun = Instant::now();
+            let batch = Batch { changes: &changes, recorded: &recorded, now_ms: loaded.now_ms };
+            if let Err(fault) = self.store.commit(&batch) {
+                return Err(Box::new(Failed { done: Some(done), fault }));
+            }
+            self.metrics.commits.inc();
+            self.metrics.batch_size.observe(jobs.len() as f64);
+            self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
+        }
+        self.metrics.ready.set(1);
+        Ok(done)
+    }
+}
+
+enum Touched {
+    Order(OrderId),
+    Event(EventId),
+}
+
+fn touched(change: &Change) -> Touched {
+    match change {
+        Change::EventPut(event) => Touched::Event(event.id),
+        Change::Stock { event, .. } | Change::BuyerPut { event, .. } => Touched::Event(*event),
+        Change::OrderPlaced(order) => Touched::Order(order.id),
+        Change::OrderMoved { order, .. }
+        | Change::LinesPut { order, .. }
+        | Change::PaymentPut { order, .. }
+        | Change::AttemptPut { order, .. }
+        | Change::RefundPut { order, .. }
+        | Change::TicketPut { order, .. } => Touched::Order(*order),
+    }
+}

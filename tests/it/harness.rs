@@ -1,0 +1,318 @@
+//! Starts the binary on a directory of its own and asks it over HTTP.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+pub const KEY: &str = "a-key-for-the-tests";
+
+/// A directory that goes away with the test.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new(name: &str) -> Dir {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("nts-{name}-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Dir(dir)
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The binary with a clean environment, in a directory.
+pub fn nts(dir: &Dir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nts"));
+    command.current_dir(&dir.0).env_clear().env("NTS_ORGANISER_KEY", KEY);
+    command
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    pub address: String,
+    /// What it has said at its start.
+    pub said: Vec<String>,
+}
+
+impl Server {
+    pub fn start(dir: &Dir) -> Server {
+        Server::start_with(dir, &[])
+    }
+
+    pub fn start_with(dir: &Dir, settings: &[(&str, &str)]) -> Server {
+        let mut command = nts(dir);
+        command.env("NTS_ADDRESS", "127.0.0.1:0").envs(settings.iter().copied());
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.path("log"));
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(log.unwrap()).spawn().expect("the binary starts");
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut said = Vec::new();
+        loop {
+            let mut line = String::new();
+            if out.read_line(&mut line).unwrap() == 0 {
+                let log = std::fs::read_to_string(dir.path("log")).unwrap_or_default();
+                panic!("the server ended at its start: {said:?} {log}");
+            }
+            let address = line.trim().strip_prefix("nts serves at http://localhost:");
+            said.push(line.trim().to_owned());
+            if let Some(port) = address {
+                let address = format!("127.0.0.1:{port}");
+                return Server { child, address, said };
+            }
+        }
+    }
+
+    /// Ends it at once: nothing is finished, nothing is flushed.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn send(&self, request: Request) -> Answer {
+        request.send(&self.address).expect("an answer")
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path))
+    }
+
+    /// Makes the event `rock` with one pool and one ticket type.
+    pub fn make_event(&self, capacity: u32, hold_seconds: u32) {
+        let answer = self.send(put_event("rock", capacity, hold_seconds));
+        assert!(answer.status == 201 || answer.status == 200, "{answer:?}");
+    }
+
+    pub fn event(&self) -> Value {
+        self.get("/api/v1/events/rock").json()
+    }
+
+    /// `(held, sold, left)` of the event's pool.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let event = self.event();
+        let count = |name: &str| event["pools"][0][name].as_u64().unwrap();
+        (count("held"), count("sold"), count("left"))
+    }
+
+    /// All orders of the event, by the organiser's cursor pages.
+    pub fn orders(&self) -> Vec<Value> {
+        let mut orders = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.send(
+                Request::get(&format!("/api/v1/events/rock/orders?limit=100{after}")).bearer(KEY),
+            );
+            assert_eq!(page.status, 200, "{page:?}");
+            let page = page.json();
+            orders.extend(page["orders"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return orders,
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+pub fn event_json(capacity: u32, hold_seconds: u32) -> Value {
+    json!({
+        "name": "Rock", "place": "Hall", "starts_at": "2030-06-01T20:00:00+01:00",
+        "zone": "Europe/London", "currency": "GBP", "hold_seconds": hold_seconds,
+        "pools": [{"id": "floor", "capacity": capacity}],
+        "ticket_types": [{"id": "adult", "name": "Adult", "pool": "floor",
+                          "price": {"amount": 2500, "currency": "GBP"}}],
+    })
+}
+
+pub fn put_event(slug: &str, capacity: u32, hold_seconds: u32) -> Request {
+    Request::new("PUT", &format!("/api/v1/events/{slug}"))
+        .bearer(KEY)
+        .json(&event_json(capacity, hold_seconds))
+}
+
+pub fn hold(name: &str, quantity: i64) -> Request {
+    Request::new("POST", "/api/v1/events/rock/orders").json(&json!({
+        "buyer": {"name": name, "email": format!("{name}@example.org")},
+        "lines": [{"ticket_type": "adult", "quantity": quantity}],
+    }))
+}
+
+pub fn pay(order: &Value, token: &str) -> Request {
+    Request::new("POST", &format!("/api/v1/orders/{}/pay", text(order, "id")))
+        .bearer(&text(order, "secret"))
+        .json(&json!({"token": token}))
+}
+
+pub fn look(order: &Value) -> Request {
+    Request::get(&format!("/api/v1/orders/{}", text(order, "id"))).bearer(&text(order, "secret"))
+}
+
+pub fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}")).to_owned()
+}
+
+/// The path of an order's page.
+pub fn page_of(order: &Value) -> String {
+    format!("/orders/{}/{}", text(order, "id"), text(order, "secret"))
+}
+
+#[derive(Clone)]
+pub struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    pub fn new(method: &str, path: &str) -> Request {
+        Request { method: method.into(), path: path.into(), headers: vec![], body: vec![] }
+    }
+
+    pub fn get(path: &str) -> Request {
+        Request::new("GET", path)
+    }
+
+    pub fn form(path: &str, fields: &[(&str, &str)]) -> Request {
+        let escape = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+        let fields = fields.iter().map(|(n, v)| format!("{}={}", escape(n), escape(v)));
+        let body = fields.collect::<Vec<_>>().join("&");
+        Request::new("POST", path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.into_bytes())
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Request {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Request {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn key(self, key: &str) -> Request {
+        self.header("idempotency-key", key)
+    }
+
+    pub fn json(self, body: &Value) -> Request {
+        self.header("content-type", "application/json").body(body.to_string().into_bytes())
+    }
+
+    pub fn body(mut self, body: Vec<u8>) -> Request {
+        self.body = body;
+        self
+    }
+
+    /// One connection, one request. The error is the network's.
+    pub fn send(&self, address: &str) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
+            self.method,
+            self.path,
+            self.body.len()
+        );
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += "\r\n";
+        stream.write_all(head.as_bytes())?;
+        // A server may answer before it has read a body that it does not want.
+        let sent = stream.write_all(&self.body);
+        let mut raw = Vec::new();
+        let read = stream.read_to_end(&mut raw);
+        match Answer::parse(&raw) {
+            Some(answer) => Ok(answer),
+            None => {
+                sent?;
+                read?;
+                Err(std::io::ErrorKind::UnexpectedEof.into())
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(raw: &[u8]) -> Option<Answer> {
+        let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
+        let headers = String::from_utf8_lossy(&raw[..end]).into_owned();
+        let status = headers.split(' ').nth(1)?.parse().ok()?;
+        Some(Answer { status, headers, body: raw[end + 4..].to_vec() })
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.lines().find_map(|line| {
+            let (n, v) = line.split_once(':')?;
+            n.eq_ignore_ascii_case(name).then_some(v.trim())
+        })
+    }
+
+    /// The code of a problem, or an empty text.
+    pub fn code(&self) -> String {
+        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        problem["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Waits until `done`, for things that settle in the background.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A file beside the tests' directory, for what a person wants to look at.
+pub fn keep(name: &str, bytes: &[u8]) {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join(name), bytes).unwrap();
+}

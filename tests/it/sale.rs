@@ -1,0 +1,178 @@
+//! The whole way of a sale, and a crowd.
+
+use crate::harness::*;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+#[test]
+fn a_sale_from_the_hold_to_the_refund_is_still_there_after_a_restart() {
+    let dir = Dir::new("sale");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+
+    let held = server.send(hold("ann", 3).key("one"));
+    assert_eq!(held.status, 201, "{held:?}");
+    let order = held.json();
+    assert_eq!(order["state"], "held");
+    assert_eq!(order["total"], json!({"amount": 7500, "currency": "GBP"}));
+    assert_eq!(server.counts(), (3, 0, 7));
+
+    // The same key and body: the same answer. Another body under it: refused.
+    assert_eq!(server.send(hold("ann", 3).key("one")).body, held.body);
+    let other = server.send(hold("ann", 2).key("one"));
+    assert_eq!((other.status, other.code().as_str()), (422, "key_reused"));
+    assert_eq!(server.counts(), (3, 0, 7));
+
+    let declined = server.send(pay(&order, "ctoken_declined").key("p1"));
+    assert_eq!((declined.status, declined.code().as_str()), (402, "declined"));
+    assert_eq!(server.send(pay(&order, "ctoken_declined").key("p1")).body, declined.body);
+    let paid = server.send(pay(&order, "ctoken_ok").key("p2"));
+    assert_eq!(paid.status, 200, "{paid:?}");
+    let paid = paid.json();
+    assert_eq!(paid["state"], "paid");
+    let tickets = paid["tickets"].as_array().unwrap();
+    assert_eq!(tickets.len(), 3);
+    assert_eq!(server.counts(), (0, 3, 7));
+    // Paying again charges nothing.
+    assert_eq!(server.send(pay(&order, "ctoken_ok").key("p3")).json()["tickets"], paid["tickets"]);
+
+    server.stop();
+    let server = Server::start(&dir);
+    assert_eq!(server.counts(), (0, 3, 7));
+    assert_eq!(server.send(look(&order)).json()["tickets"], paid["tickets"]);
+    assert_eq!(server.send(hold("ann", 3).key("one")).body, {
+        // Only the port of the address differs after a restart.
+        let port = |s: &str| s.split(':').next_back().map(str::to_owned);
+        let again = server.send(hold("ann", 3).key("one"));
+        assert_eq!(again.json()["id"], order["id"]);
+        assert!(port(&server.address).is_some());
+        again.body
+    });
+
+    let refunds = format!("/api/v1/orders/{}/refunds", text(&order, "id"));
+    let refund = |body: Value| Request::new("POST", &refunds).bearer(KEY).json(&body);
+    let part = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": true});
+    let back = server.send(refund(part.clone()).key("r1")).json();
+    assert_eq!(back["refund"]["state"], "succeeded", "{back}");
+    assert_eq!(back["refund"]["amount"], json!({"amount": 2500, "currency": "GBP"}));
+    assert_eq!(server.counts(), (0, 2, 8));
+    let again = server.send(refund(part).key("r1")).json();
+    assert_eq!(again["refund"]["id"], back["refund"]["id"], "one refund for one key");
+    assert_eq!(server.counts(), (0, 2, 8));
+    let rest = server.send(refund(json!({"all": true, "restock": false}))).json();
+    assert_eq!(rest["order"]["state"], "refunded", "{rest}");
+    assert_eq!(server.counts(), (0, 2, 8), "not put back on sale");
+    let valid = rest["order"]["tickets"].as_array().unwrap().iter().any(|t| t["valid"] == true);
+    assert!(!valid);
+    let nothing = server.send(refund(json!({"all": true, "restock": true})));
+    assert_eq!((nothing.status, nothing.code().as_str()), (409, "nothing_to_refund"));
+}
+
+#[test]
+fn two_hundred_buyers_at_once_get_the_fifty_places_and_no_more() {
+    let dir = Dir::new("crowd");
+    let server = Server::start(&dir);
+    server.make_event(50, 300);
+    let (paid, sold_out, other) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for i in 0..200 {
+            let (server, paid, sold_out, other) = (&server, &paid, &sold_out, &other);
+            scope.spawn(move || {
+                let held = server.send(hold(&format!("buyer{i}"), 1).key(&format!("h{i}")));
+                let counter = match (held.status, held.code().as_str()) {
+                    (201, _) => {
+                        let answer = server.send(pay(&held.json(), "ctoken_ok"));
+                        if answer.json()["state"] == "paid" { paid } else { other }
+                    }
+                    (409, "sold_out") => sold_out,
+                    _ => other,
+                };
+                counter.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+    });
+    let counted = [paid, sold_out, other].map(|c| c.load(Ordering::SeqCst));
+    assert_eq!(counted, [50, 150, 0], "paid, sold out, anything else");
+    assert_eq!(server.counts(), (0, 50, 0));
+    let orders = server.orders();
+    assert_eq!(orders.len(), 50);
+    let mut codes: Vec<String> = orders.iter().map(|o| text(&o["tickets"][0], "code")).collect();
+    codes.sort();
+    codes.dedup();
+    assert_eq!(codes.len(), 50, "every ticket is another one");
+}
+
+#[test]
+fn a_hold_runs_out_and_a_payment_that_began_in_time_does_not() {
+    let dir = Dir::new("expiry");
+    let server = Server::start(&dir);
+    server.make_event(2, 1);
+    let lazy = server.send(hold("lazy", 1)).json();
+    let late = server.send(hold("late", 1)).json();
+    // Its bank takes three seconds, longer than the hold lives; the hold is frozen meanwhile.
+    let paid = server.send(pay(&late, "ctoken_slow"));
+    assert_eq!(paid.json()["state"], "paid", "{paid:?}");
+    eventually("the lazy hold is released", || {
+        server.send(look(&lazy)).json()["state"] == "released"
+    });
+    assert_eq!(server.counts(), (0, 1, 1));
+    let gone = server.send(pay(&lazy, "ctoken_ok"));
+    assert_eq!((gone.status, gone.code().as_str()), (410, "hold_expired"), "{gone:?}");
+    assert_eq!(gone.json()["money_moved"], "no");
+}
+
+#[test]
+fn the_bank_asks_first_and_yes_no_or_walking_away_are_all_answers() {
+    let dir = Dir::new("bank");
+    let server = Server::start(&dir);
+    server.make_event(5, 300);
+    let ask = |name: &str| {
+        let order = server.send(hold(name, 1)).json();
+        let answer = server.send(pay(&order, "ctoken_3ds")).json();
+        assert_eq!(answer["state"], "paying", "{answer}");
+        let url = text(&answer["action"], "url");
+        let path = url[url.find("/sandbox").expect("a page of the sandbox")..].to_owned();
+        (order, path)
+    };
+    let (yes, path) = ask("yes");
+    assert!(server.get(&path).text().contains("25.00 GBP"));
+    assert_eq!(server.send(Request::form(&path, &[("answer", "yes")])).status, 303);
+    // The buyer comes back: the page reads what the bank said. No webhook was needed.
+    server.get(&page_of(&yes));
+    eventually("it is paid", || server.send(look(&yes)).json()["state"] == "paid");
+
+    let (no, path) = ask("no");
+    server.send(Request::form(&path, &[("answer", "no")]));
+    let page = server.get(&page_of(&no)).text();
+    assert!(page.contains("Declined"), "{page}");
+    assert_eq!(server.send(pay(&no, "ctoken_ok")).json()["state"], "paid", "tried again");
+
+    let (away, _) = ask("away");
+    let cancel = format!("/api/v1/orders/{}/cancel", text(&away, "id"));
+    let cancel = Request::new("POST", &cancel).bearer(&text(&away, "secret"));
+    assert_eq!(server.send(cancel).json()["state"], "released");
+    assert_eq!(server.counts(), (0, 2, 3));
+}
+
+#[test]
+fn what_would_break_a_promise_is_refused_to_the_organiser() {
+    let dir = Dir::new("organiser");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    server.send(hold("ann", 4));
+    let smaller = server.send(put_event("rock", 3, 300));
+    assert_eq!((smaller.status, smaller.code().as_str()), (409, "capacity_below_taken"));
+    assert_eq!(server.counts(), (4, 0, 6), "nothing was changed");
+    assert_eq!(server.send(put_event("rock", 4, 300)).status, 200);
+    assert_eq!(server.counts(), (4, 0, 0));
+    let mut other = event_json(10, 300);
+    other["currency"] = "EUR".into();
+    other["ticket_types"][0]["price"]["currency"] = "EUR".into();
+    let other = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&other);
+    assert_eq!(server.send(other).code(), "currency_fixed");
+    let stranger = Request::new("PUT", "/api/v1/events/rock")
+        .bearer("a-key-of-somebody")
+        .json(&event_json(9, 300));
+    assert_eq!(server.send(stranger).status, 401);
+    assert_eq!(server.get("/api/v1/events/rock/orders").status, 401);
+}
