@@ -5,6 +5,8 @@
 //! for the writer. Neither knows a rule of the box office; the invariants of the core stand in the
 //! schema once more, so that a bug here or there ends in a refused commit.
 
+#[cfg(test)]
+mod contract;
 pub mod sqlite;
 
 use boxoffice::{

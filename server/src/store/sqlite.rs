@@ -1,1 +1,348 @@
-//! The embedded database.
+//! The embedded database: SQLite in a file, one process, one connection that writes.
+//!
+//! A batch is one transaction, flushed to the disk before anybody hears of it. What keeps a hold
+//! cheap: events and pools are kept in memory as of the last commit, so that a hold reads nothing;
+//! rows lie in the order in which they were made; and the keys of recent requests are in memory
+//! instead of an index (see [`recent`]).
+//!
+//! What must hold: memory never knows more than the disk. Everything that is kept changes only
+//! after COMMIT has said yes, and after a fault of unknown outcome the connection is thrown away
+//! and everything is read anew.
+
+mod backup;
+mod file;
+mod reader;
+mod recent;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use backup::backup;
+pub use file::OpenError;
+pub use reader::SqliteReader;
+pub use recent::REMEMBERED_MS;
+
+use crate::clock::Clock;
+use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
+use boxoffice::{Event, EventId, Keys, State};
+use file::Place;
+use recent::{Noted, Recent};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use write::{EventNews, Outcome, Trouble, Writing};
+
+/// An opened database.
+pub struct Opened {
+    /// For the writer.
+    pub store: SqliteStore,
+    /// The highest of the high 64 bits of all order, payment, refund and event ids ever used.
+    pub last_high: u64,
+    /// The server's own secret, made with the database.
+    pub secret: [u8; 32],
+    /// Whether the database was made just now.
+    pub fresh: bool,
+}
+
+/// The writer's side of the embedded database.
+pub struct SqliteStore {
+    place: Place,
+    clock: Clock,
+    /// None after a fault whose outcome is unknown, until [`Store::recover`].
+    conn: Option<Connection>,
+    /// All events, as of the last commit.
+    events: BTreeMap<EventId, Event>,
+    slugs: BTreeMap<String, EventId>,
+    recent: Recent,
+    /// The number of the last batch that is recorded.
+    batch: i64,
+    /// The number of the last batch that was tried.
+    tried: Option<i64>,
+    /// Held for as long as we live.
+    _lock: Option<File>,
+}
+
+/// What a transaction would change in memory.
+struct Written {
+    outcome: Outcome,
+    noted: Noted,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or makes one if there is none. On an error nothing was
+    /// changed.
+    pub fn open(path: &Path, clock: Clock) -> Result<Opened, OpenError> {
+        let place = Place::on_disk(path);
+        let lock = place.lock()?;
+        place.inspect()?;
+        let had_wal = place.has_wal();
+        let opened = SqliteStore::open_at(place.clone(), clock, Some(lock));
+        if opened.is_err() {
+            place.tidy(had_wal);
+        }
+        opened
+    }
+
+    /// Opens or makes a database in a file system that is registered with SQLite under the name
+    /// `vfs`. No other process is kept away from it.
+    pub fn open_in(vfs: &str, path: &Path, clock: Clock) -> Result<Opened, OpenError> {
+        let place = Place { path: path.into(), vfs: Some(vfs.into()) };
+        SqliteStore::open_at(place, clock, None)
+    }
+
+    fn open_at(place: Place, clock: Clock, lock: Option<File>) -> Result<Opened, OpenError> {
+        let (conn, fresh) = place.open()?;
+        let begin = |conn: &Connection| {
+            let secret: [u8; 32] =
+                conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |r| r.get(0))?;
+            let mut recent = Recent::new(&secret);
+            barrier(conn)?;
+            recent.read(conn)?;
+            let last_high: i64 =
+                conn.query_row("SELECT last_high FROM progress", [], |row| row.get(0))?;
+            Ok((secret, recent, last_high as u64, batch_number(conn)?, read_events(conn)?))
+        };
+        let (secret, recent, last_high, batch, events) =
+            begin(&conn).map_err(|error: rusqlite::Error| OpenError::Failed {
+                path: place.path.clone(),
+                why: error.to_string(),
+            })?;
+        let mut store = SqliteStore {
+            place,
+            clock,
+            conn: Some(conn),
+            events: BTreeMap::new(),
+            slugs: BTreeMap::new(),
+            recent,
+            batch,
+            tried: None,
+            _lock: lock,
+        };
+        store.keep(events);
+        Ok(Opened { store, last_high, secret, fresh })
+    }
+
+    /// A connection for reading, which never waits for the writer.
+    pub fn reader(path: &Path) -> Result<SqliteReader, Fault> {
+        SqliteReader::open(&Place::on_disk(path))
+    }
+
+    /// A connection for reading to this very database.
+    pub fn own_reader(&self) -> Result<SqliteReader, Fault> {
+        SqliteReader::open(&self.place)
+    }
+
+    /// A text that was put under this key.
+    pub fn meta_get(&self, key: &str) -> Result<Option<String>, Fault> {
+        self.conn()?
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+            .optional()
+            .map_err(not_done)
+    }
+
+    /// Puts a text under a key, durably. For the start, before anything is served.
+    pub fn meta_put(&mut self, key: &str, text: &str) -> Result<(), Fault> {
+        assert_ne!(key, "secret", "the secret is made once");
+        let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                   ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.conn()?.execute(sql, params![key, text]).map(drop).map_err(not_done)
+    }
+
+    fn conn(&self) -> Result<&Connection, Fault> {
+        self.conn.as_ref().ok_or_else(|| Fault::NotDone("recover the database first".into()))
+    }
+
+    fn keep(&mut self, events: Vec<Event>) {
+        self.slugs = events.iter().map(|e| (e.spec.slug.clone(), e.id)).collect();
+        self.events = events.into_iter().map(|e| (e.id, e)).collect();
+    }
+
+    fn load_state(&self, conn: &Connection, keys: &Keys) -> rusqlite::Result<State> {
+        let mut state = State::default();
+        for id in &keys.events {
+            self.add_event(&mut state, *id);
+        }
+        for slug in &keys.slugs {
+            if let Some(id) = self.slugs.get(slug) {
+                self.add_event(&mut state, *id);
+            }
+        }
+        let mut buyers: BTreeSet<_> = keys.buyers.iter().copied().collect();
+        for id in &keys.orders {
+            if state.orders.contains_key(id) {
+                continue;
+            }
+            if let Some(order) = rows::order(conn, *id)? {
+                self.add_event(&mut state, order.event);
+                buyers.insert((order.event, order.buyer.key));
+                state.orders.insert(*id, order);
+            }
+        }
+        for (event, key) in buyers {
+            let limited = self.events.get(&event).is_some_and(|e| e.spec.limit_per_buyer.is_some());
+            if limited && let Some(record) = rows::buyer(conn, event, key)? {
+                state.buyers.insert((event, key), record);
+            }
+        }
+        Ok(state)
+    }
+
+    fn add_event(&self, state: &mut State, id: EventId) {
+        if !state.events.contains_key(&id)
+            && let Some(event) = self.events.get(&id)
+        {
+            state.slugs.insert(event.spec.slug.clone(), id);
+            state.events.insert(id, event.clone());
+        }
+    }
+
+    /// Everything of a batch but its COMMIT.
+    fn write(&self, conn: &Connection, batch: &Batch<'_>) -> Result<Written, Trouble> {
+        self.refuse_twice(batch.recorded)?;
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let outcome = Writing::new(conn)?.all(batch.changes)?;
+        let noted = self.recent.write(conn, batch.recorded, batch.now_ms)?;
+        let bumped = conn
+            .prepare_cached(
+                "UPDATE progress SET batch = ?1 + 1, last_high = max(last_high, ?2)
+                 WHERE batch = ?1",
+            )?
+            .execute(params![self.batch, outcome.last_high as i64])?;
+        if bumped != 1 {
+            return Err(Trouble::Broken("somebody else has written to this database".into()));
+        }
+        Ok(Written { outcome, noted })
+    }
+
+    /// One answer for each request. There is no index that could say so.
+    fn refuse_twice(&self, recorded: &[Recorded]) -> Result<(), Trouble> {
+        let mut keys: Vec<RequestKey> = recorded.iter().map(|r| r.key).collect();
+        keys.sort_unstable();
+        if keys.windows(2).any(|w| w[0] == w[1]) || keys.iter().any(|key| self.recent.knows(*key)) {
+            return Err(Trouble::Broken("a request is answered once".into()));
+        }
+        Ok(())
+    }
+
+    /// Brings memory to what was committed.
+    fn committed(&mut self, recorded: &[Recorded], written: Written) {
+        self.batch += 1;
+        self.recent.committed(recorded, &written.noted);
+        for news in written.outcome.events {
+            match news {
+                EventNews::Put(mut event) => {
+                    let serials = self.events.get(&event.id).map_or(0, |known| known.serials);
+                    event.serials = event.serials.max(serials);
+                    self.slugs.insert(event.spec.slug.clone(), event.id);
+                    self.events.insert(event.id, *event);
+                }
+                EventNews::Stock(id, pool, held, sold) => {
+                    let event = self.events.get_mut(&id).expect("the schema knows its event");
+                    event.pools[usize::from(pool)].shift(held, sold);
+                }
+                EventNews::Serials(id, serial) => {
+                    let event = self.events.get_mut(&id).expect("the schema knows its event");
+                    event.serials = event.serials.max(serial);
+                }
+            }
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
+        let conn = self.conn()?;
+        let state = self.load_state(conn, keys).map_err(not_done)?;
+        let mut recorded = BTreeMap::new();
+        for key in requests {
+            if let Some(fact) = self.recent.find(conn, *key).map_err(not_done)? {
+                recorded.insert(*key, fact);
+            }
+        }
+        Ok(Loaded { state, recorded, now_ms: self.clock.now_ms() })
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        let conn = self.conn()?;
+        let written = self.write(conn, batch);
+        let tried = self.batch + 1;
+        let written = match written {
+            Ok(written) => written,
+            Err(trouble) => {
+                let back = roll_back(conn);
+                self.tried = Some(tried);
+                if back.is_err() {
+                    self.conn = None;
+                }
+                return Err(trouble.into());
+            }
+        };
+        let done = conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        let Err(error) = done else {
+            self.tried = Some(tried);
+            self.committed(batch.recorded, written);
+            return Ok(());
+        };
+        // Still within the transaction: it was refused (busy, say) before anything was written.
+        // A full disk: the last frame of the transaction, the one that counts, was not written.
+        // Anything else may have struck after it was.
+        let refused = !conn.is_autocommit() && roll_back(conn).is_ok();
+        let full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+        self.tried = Some(tried);
+        if refused || full {
+            return Err(not_done(error));
+        }
+        self.conn = None;
+        Err(Fault::Unknown(error.to_string()))
+    }
+
+    fn recover(&mut self) -> Result<bool, Fault> {
+        self.conn = None;
+        let mut again = || {
+            let conn = self.place.connect(true)?;
+            file::prepare(&conn)?;
+            // Before the barrier this may be read and still be lost, but it says the same as
+            // after it: the barrier makes safe whatever is here.
+            barrier(&conn)?;
+            let (batch, events) = (batch_number(&conn)?, read_events(&conn)?);
+            self.recent.read(&conn)?;
+            Ok((conn, batch, events))
+        };
+        let (conn, batch, events) = again().map_err(not_done)?;
+        if batch != self.batch && self.tried != Some(batch) {
+            return Err(Fault::NotDone("somebody else has written to this database".into()));
+        }
+        self.conn = Some(conn);
+        self.batch = batch;
+        self.keep(events);
+        Ok(self.tried == Some(batch))
+    }
+}
+
+fn roll_back(conn: &Connection) -> rusqlite::Result<()> {
+    // Some errors roll back by themselves.
+    if conn.is_autocommit() { Ok(()) } else { conn.execute_batch("ROLLBACK") }
+}
+
+fn not_done(error: rusqlite::Error) -> Fault {
+    Fault::NotDone(error.to_string())
+}
+
+/// One durable commit of our own: what can be read now is on the disk then. It has a counter of its
+/// own, so that the number of the last batch goes on telling what became of that batch.
+fn barrier(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute("UPDATE progress SET barrier = barrier + 1", [])?;
+    // After a flush that failed, a disk may report the next one as done although the pages of the
+    // first are lost. So they are copied into the database as well, as far as readers allow.
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
+fn batch_number(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("SELECT batch FROM progress", [], |row| row.get(0))
+}
+
+fn read_events(conn: &Connection) -> rusqlite::Result<Vec<Event>> {
+    rows::events(conn, "", [])
+}

@@ -1,0 +1,391 @@
+//! What every store must keep, told as small cases. Each case runs on a database of its own; the
+//! changes in it come from the core, so they are such as will come.
+
+mod desk;
+
+use super::{Batch, Fault, Reader, Recorded, RequestKey, Store};
+use crate::clock::Clock;
+use boxoffice::*;
+use desk::{Desk, spec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+/// One database, which can be opened again and again.
+pub trait Database {
+    /// The writer's side. The one before it is closed by then.
+    fn store(&mut self) -> Box<dyn Store>;
+    /// The pages' side.
+    fn reader(&mut self) -> Box<dyn Reader>;
+}
+
+/// What is told, and how it is shown.
+type Case<D> = (&'static str, fn(&mut Desk<D>));
+
+/// Checks a store. `make` makes a new empty database.
+pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
+    let cases: &[Case<D>] = &[
+        ("what was committed comes back equal", comes_back_equal),
+        ("a batch is recorded whole or not at all", all_or_nothing),
+        ("the counters are guarded", counters_are_guarded),
+        ("what is one stays one", one_stays_one),
+        ("an event changes without touching its counters", event_changes),
+        ("requests are found again", requests_are_found),
+        ("a reader sees what was just committed", reader_sees),
+        ("who is due comes first", due),
+        ("an event's orders come in pages", pages),
+        ("recovery tells what became of the last batch", recovery),
+        ("what does not exist is not there", nothing_there),
+    ];
+    for (name, case) in cases {
+        println!("{name}");
+        let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+        case(&mut Desk::new(make(Clock::Manual(time.clone())), time));
+    }
+}
+
+fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("other", 5));
+    desk.hold("in another event", "seat", 2);
+    desk.put_event(EventSpec { limit_per_buyer: Some(9), ..spec("flute", 100) });
+
+    desk.hold("Held 👩\u{200d}👩\u{200d}👧", "seat", 1);
+    let renewed = desk.hold("renewed", "seat", 1);
+    desk.later(1_000);
+    desk.run(&[Command::Renew { order: renewed }]);
+    let paying = desk.hold("O'Brien \"; DROP TABLE orders; --", "seat", 2);
+    desk.pay(paying);
+    desk.run(&[Command::Defer { order: paying, trouble: "502 💥".into(), wait_ms: Some(5) }]);
+    let action = desk.hold("action", "seat", 1);
+    desk.pay(action);
+    desk.created(action);
+    desk.read(action, IntentStatus::RequiresAction);
+    let again = desk.hold("declined twice", "seat", 1);
+    desk.pay(again);
+    desk.created(again);
+    for attempt in 1..=2 {
+        let reason = "Ihre Karte wurde abgelehnt.".into();
+        desk.run(&[Command::AttemptDeclined { order: again, attempt, reason }]);
+        desk.pay(again);
+    }
+    let canceling = desk.hold("canceling", "seat", 3);
+    desk.pay(canceling);
+    desk.created(canceling);
+    desk.run(&[Command::Cancel { order: canceling }]);
+    let committed = desk.hold("committed", "seat", 3);
+    desk.pay(committed);
+    desk.created(committed);
+    desk.read(committed, IntentStatus::RequiresCapture);
+    let void = desk.hold("void", "seat", 1);
+    desk.pay(void);
+    desk.created(void);
+    desk.read(void, IntentStatus::RequiresCapture);
+    desk.read(void, IntentStatus::Canceled);
+    let free = desk.hold("free", "friend", 2);
+    desk.pay(free);
+    desk.paid("paid", 4);
+    let refunding = desk.paid("refunding", 2);
+    desk.refund(refunding, RefundWish::All, false);
+    let partly = desk.paid("partly refunded", 3);
+    let one = RefundWish::Lines(vec![LineWish { ticket_type: "seat".into(), quantity: 1 }]);
+    let first = desk.refund(partly, one.clone(), false);
+    desk.answered(partly, first, RefundOutcome::Failed("charge disputed".into()));
+    let second = desk.refund(partly, one, true);
+    desk.answered(partly, second, RefundOutcome::Succeeded("re_1".into()));
+    let refunded = desk.paid("refunded", 2);
+    let refund = desk.refund(refunded, RefundWish::All, true);
+    desk.answered(refunded, refund, RefundOutcome::Succeeded("re_2".into()));
+    let released = desk.hold("released", "high", 1);
+    desk.run(&[Command::Cancel { order: released }]);
+    // Expired before anything was created; what is created late is paid all the same.
+    let late = desk.hold("late money", "seat", 1);
+    desk.pay(late);
+    desk.later(900_000);
+    desk.run(&[Command::Expire { order: late }]);
+    desk.created(late);
+    desk.read(late, IntentStatus::Succeeded);
+
+    let states: Vec<OrderState> = OrderState::ALL
+        .into_iter()
+        .filter(|s| desk.model.orders.values().any(|o| o.state == *s))
+        .collect();
+    assert_eq!(states, OrderState::ALL, "the story knows every state");
+    assert!(desk.model.orders[&late].refunds.len() == 1 && desk.model.buyers.len() > 10);
+    desk.assert_equal();
+    desk.reopen();
+    desk.assert_equal();
+    desk.store().recover().expect("recover");
+    desk.assert_equal();
+}
+
+fn all_or_nothing<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(EventSpec { limit_per_buyer: Some(5), ..spec("flute", 5) });
+    let order = desk.paid("somebody", 1);
+    let before = desk.model.clone();
+
+    let renamed = EventSpec { name: "Else".into(), limit_per_buyer: Some(5), ..spec("flute", 9) };
+    let hold = desk.hold_command("new", "seat", 1);
+    let Command::Hold { order: held, .. } = hold else { unreachable!() };
+    let refund = desk.ids.refund(desk.now());
+    let (mut changes, replies) = desk.decide(&[
+        hold,
+        Command::PutEvent { id: EventId(1), spec: renamed },
+        Command::Refund { order, refund, wish: RefundWish::All, restock: false },
+    ]);
+    let event = desk.event;
+    changes.push(Change::Stock { event, pool: 0, held: 1_000, sold: 0 });
+    let key = RequestKey(77);
+    let recorded = [Recorded { key, fingerprint: 1, reply: replies[0] }];
+    for _ in 0..2 {
+        let fault = desk.commit(&changes, &recorded).expect_err("oversold");
+        let Fault::NotDone(why) = &fault else { panic!("{fault}") };
+        assert!(why.contains("never_oversold"), "names the constraint: {why}");
+        assert_eq!(desk.model, before);
+        desk.assert_equal();
+        let loaded = desk.store().load(&Keys { orders: vec![held], ..Keys::default() }, &[key]);
+        let loaded = loaded.expect("load");
+        assert!(loaded.state.orders.is_empty() && loaded.recorded.is_empty());
+        assert!(!desk.store().recover().expect("recover"), "it is not recorded");
+        desk.assert_equal();
+    }
+    // Without the last change it goes.
+    changes.pop();
+    desk.commit(&changes, &recorded).expect("commit");
+    desk.assert_equal();
+}
+
+fn counters_are_guarded<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 5));
+    desk.hold("a", "seat", 2);
+    let event = desk.event;
+    for (held, sold) in [(-3, 0), (0, -1), (4, 0), (0, 4), (2, 2), (i64::MAX, 0), (-2, 6)] {
+        let change = Change::Stock { event, pool: 0, held, sold };
+        let batch = Batch { changes: &[change], recorded: &[], now_ms: 0 };
+        let fault = desk.store().commit(&batch).expect_err("refused");
+        assert!(matches!(fault, Fault::NotDone(_)), "{held} {sold}: {fault}");
+    }
+    let missing = Change::Stock { event, pool: 9, held: 1, sold: 0 };
+    let batch = Batch { changes: &[missing], recorded: &[], now_ms: 0 };
+    assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "no such pool");
+    desk.assert_equal();
+    // To the last place, and down to nothing, in one batch.
+    let all =
+        [(3, 0), (-5, 5), (0, -5)].map(|(held, sold)| Change::Stock { event, pool: 0, held, sold });
+    desk.commit(&all, &[]).expect("commit");
+    desk.assert_equal();
+}
+
+fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 9));
+    let (changes, _) = {
+        let hold = desk.hold_command("a", "seat", 1);
+        desk.decide(&[hold])
+    };
+    desk.commit(&changes, &[]).expect("commit");
+    let (first, second) = (desk.paid("b", 1), desk.paid("c", 1));
+    let other = desk.ids.payment(desk.now());
+    let payment = Payment { id: other, ..desk.model.orders[&first].payment.clone().expect("one") };
+    let ticket = desk.model.orders[&second].tickets[0];
+    let event = desk.event;
+    let unknown = desk.ids.order(desk.now());
+    let twisted = OrderId(first.0 ^ 1);
+    let moved = |order| Change::OrderMoved {
+        order,
+        state: OrderState::Paid,
+        until_ms: 0,
+        due_ms: None,
+        tries: 0,
+        trouble: None,
+    };
+    let wrong: [(&str, Vec<Change>); 5] = [
+        ("an order is placed once", changes),
+        ("an order has one payment", vec![Change::PaymentPut { order: first, payment }]),
+        ("a ticket is one order's", vec![Change::TicketPut { order: first, event, ticket }]),
+        ("there is no such order", vec![moved(unknown)]),
+        ("an id is all of its bits", vec![moved(twisted)]),
+    ];
+    for (rule, changes) in wrong {
+        let batch = Batch { changes: &changes, recorded: &[], now_ms: 0 };
+        let fault = desk.store().commit(&batch).expect_err(rule);
+        assert!(matches!(fault, Fault::NotDone(_)), "{rule}: {fault}");
+        desk.assert_equal();
+    }
+    let reply = Reply::Order { order: first, state: OrderState::Paid };
+    let fact = Recorded { key: RequestKey(5), fingerprint: 5, reply };
+    assert!(desk.commit(&[], &[fact, fact]).is_err(), "a request is answered once");
+    desk.commit(&[], &[fact]).expect("commit");
+    assert!(desk.commit(&[], &[fact]).is_err(), "a request is answered once");
+}
+
+fn event_changes<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 4));
+    let order = desk.hold("a", "seat", 4);
+    // One batch: places come back, the pool shrinks to what is left, and is filled again.
+    let mut smaller = spec("flute", 1);
+    smaller.ticket_types.remove(1);
+    smaller.ticket_types.swap(0, 1);
+    smaller.pools.reverse();
+    smaller.pools.insert(0, PoolSpec { name: "box".into(), capacity: 2 });
+    let hold = desk.hold_command("b", "seat", 1);
+    desk.run(&[
+        Command::Cancel { order },
+        Command::PutEvent { id: EventId(1), spec: smaller.clone() },
+        hold,
+    ]);
+    desk.assert_equal();
+    // Grows, is filled, and issues tickets around a change.
+    let (free, full) = (desk.hold_command("c", "high", 1), desk.hold_command("d", "seat", 9));
+    let bigger = spec("flute", 10);
+    desk.run(&[free, Command::PutEvent { id: EventId(1), spec: bigger }, full]);
+    let friend = desk.hold("e", "friend", 2);
+    let payment = desk.ids.payment(desk.now());
+    desk.run(&[
+        Command::Pay { order: friend, payment, live: false, token: String::new() },
+        Command::PutEvent {
+            id: EventId(1),
+            spec: EventSpec { name: "F".into(), ..spec("flute", 10) },
+        },
+    ]);
+    desk.assert_equal();
+    desk.reopen();
+    desk.assert_equal();
+    let event = &desk.model.events[&desk.event];
+    assert_eq!((event.pools[0].held, event.pools[1].sold, event.serials), (10, 2, 2));
+    assert_eq!(event.pools.len(), 3);
+}
+
+fn requests_are_found<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 5));
+    let order = desk.ids.order(desk.now());
+    let refund = RefundId(order.0 + 9);
+    let replies = [
+        Reply::Event { id: EventId(u64::MAX), created: true },
+        Reply::Event { id: desk.event, created: false },
+        Reply::Held { order, until_ms: 1_800_000_300_000 },
+        Reply::Paying { order, attempt: u16::MAX },
+        Reply::Order { order, state: OrderState::Void },
+        Reply::Order { order, state: OrderState::Held },
+        Reply::Refunding { order, refund, amount_minor: 99_999_999 },
+    ];
+    let facts: Vec<Recorded> = (0u128..)
+        .zip(replies)
+        .map(|(i, reply)| Recorded {
+            key: RequestKey(u128::MAX / 7 * i),
+            fingerprint: u64::MAX - i as u64,
+            reply,
+        })
+        .collect();
+    desk.commit(&[], &facts[..3]).expect("commit");
+    desk.commit(&[], &facts[3..]).expect("commit");
+    let mut keys: Vec<RequestKey> = facts.iter().map(|f| f.key).collect();
+    keys.push(RequestKey(12345));
+    for _ in 0..3 {
+        let recorded = desk.store().load(&Keys::default(), &keys).expect("load").recorded;
+        let expected: BTreeMap<RequestKey, Recorded> = facts.iter().map(|f| (f.key, *f)).collect();
+        assert_eq!(recorded, expected);
+        desk.reopen();
+        desk.later(3_600_000);
+        assert!(!desk.store().recover().expect("recover"), "nothing was tried yet");
+    }
+}
+
+fn reader_sees<D: Database>(desk: &mut Desk<D>) {
+    let mut reader = desk.database.reader();
+    assert!(reader.events().expect("events").is_empty());
+    desk.put_event(spec("flute", 50));
+    for n in 1..=20 {
+        let order = desk.hold("a", "seat", 1);
+        assert_eq!(reader.order(order).expect("order").map(|o| o.id), Some(order));
+        assert_eq!(reader.events().expect("events")[0].pools[0].held, n);
+    }
+}
+
+fn due<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 50));
+    let start = desk.now();
+    let first = desk.hold("a", "seat", 1);
+    desk.later(1_000);
+    let second = desk.hold("b", "seat", 1);
+    desk.later(1_000);
+    let third = desk.hold("c", "seat", 1);
+    let rest = desk.hold("d", "seat", 1);
+    desk.run(&[Command::Cancel { order: rest }]);
+    desk.run(&[Command::Renew { order: first }]);
+    let mut reader = desk.database.reader();
+    let mut due = |at: i64, limit| reader.due(start + 300_000 + at, limit).expect("due");
+    assert_eq!(due(999, 10), []);
+    assert_eq!(due(1_000, 10), [second]);
+    assert_eq!(due(2_000, 10), [second, first, third]);
+    assert_eq!(due(i64::from(i32::MAX), 2), [second, first]);
+    desk.pay(third);
+    assert_eq!(due(-290_000, 10), [third], "what is owed to the provider is due at once");
+}
+
+fn pages<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("other", 50));
+    let other = desk.event;
+    desk.put_event(spec("flute", 50));
+    let event = desk.event;
+    let mut expected = Vec::new();
+    for n in 0..23 {
+        desk.event = if n % 3 == 0 { other } else { event };
+        let order = desk.hold("a", "seat", 1);
+        if desk.event == event {
+            expected.push(order);
+        }
+    }
+    desk.pay(expected[4]);
+    let mut reader = desk.database.reader();
+    for limit in [1, 4, 100] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = reader.orders(event, after, limit).expect("orders");
+            assert!(page.orders.len() <= limit);
+            seen.extend(page.orders);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.iter().map(|o| o.id).collect::<Vec<_>>(), expected);
+        assert!(seen.iter().all(|o| Some(o) == desk.model.orders.get(&o.id)));
+    }
+}
+
+fn recovery<D: Database>(desk: &mut Desk<D>) {
+    assert!(!desk.store().recover().expect("recover"), "nothing was tried");
+    desk.put_event(spec("flute", 5));
+    assert!(desk.store().recover().expect("recover"), "it was recorded");
+    assert!(desk.store().recover().expect("recover"), "and stays so");
+    let bad = Change::Stock { event: desk.event, pool: 0, held: 6, sold: 0 };
+    assert!(desk.commit(&[bad], &[]).is_err());
+    assert!(!desk.store().recover().expect("recover"), "this one was not");
+    assert!(!desk.store().recover().expect("recover"), "and stays so");
+    desk.hold("a", "seat", 5);
+    assert!(desk.store().recover().expect("recover"));
+    desk.assert_equal();
+}
+
+fn nothing_there<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 5));
+    let order = desk.hold("a", "seat", 1);
+    let keys = Keys {
+        events: vec![EventId(5), EventId(u64::MAX)],
+        slugs: vec!["flut".into(), String::new()],
+        orders: vec![
+            OrderId(order.0 ^ 1),
+            OrderId(order.0 ^ (1 << 64)),
+            OrderId(0),
+            OrderId(u128::MAX),
+        ],
+        buyers: vec![(desk.event, BuyerKey(0)), (EventId(1), BuyerKey(1))],
+    };
+    let loaded = desk.store().load(&keys, &[RequestKey(0)]).expect("load");
+    assert_eq!(loaded.state, State::default());
+    assert!(loaded.recorded.is_empty());
+    let mut reader = desk.database.reader();
+    assert_eq!(reader.order(OrderId(order.0 ^ 1)).expect("order"), None);
+    assert_eq!(reader.buyer(desk.event, BuyerKey(0)).expect("buyer"), None);
+    assert!(reader.orders(EventId(3), None, 5).expect("orders").orders.is_empty());
+    assert!(reader.tickets(desk.event, 0, 5).expect("tickets").is_empty());
+}

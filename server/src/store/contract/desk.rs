@@ -1,0 +1,228 @@
+//! Who sells in the cases, and what is sold there.
+
+use super::Database;
+use crate::ids::Ids;
+use crate::store::{Batch, Fault, Loaded, Recorded, Store};
+use boxoffice::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Who sells in a case: the way of the writer without its queue, and beside it a model in memory
+/// of all that was committed.
+pub(super) struct Desk<D> {
+    pub(super) database: D,
+    store: Option<Box<dyn Store>>,
+    time: Arc<AtomicI64>,
+    pub(super) ids: Ids,
+    pub(super) model: State,
+    pub(super) event: EventId,
+}
+
+impl<D: Database> Desk<D> {
+    pub(super) fn new(mut database: D, time: Arc<AtomicI64>) -> Desk<D> {
+        let store = Some(database.store());
+        let ids = Ids::new([1; 32], 0);
+        let event = EventId(0);
+        Desk { database, store, time, ids, model: State::default(), event }
+    }
+
+    pub(super) fn now(&self) -> TimeMs {
+        self.time.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn later(&self, ms: i64) {
+        self.time.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    pub(super) fn store(&mut self) -> &mut dyn Store {
+        self.store.as_mut().expect("open").as_mut()
+    }
+
+    pub(super) fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some(self.database.store());
+    }
+
+    /// Loads and decides, as the writer does.
+    pub(super) fn decide(&mut self, commands: &[Command]) -> (Vec<Change>, Vec<Reply>) {
+        let mut keys = Keys::default();
+        commands.iter().for_each(|c| c.add_keys(&mut keys));
+        let Loaded { mut state, now_ms, .. } = self.store().load(&keys, &[]).expect("load");
+        let (mut changes, mut replies) = (Vec::new(), Vec::new());
+        for command in commands {
+            let decision = decide(&state, command, now_ms);
+            let decision = decision.unwrap_or_else(|no| panic!("{command:?}: {no:?}"));
+            decision.changes.iter().for_each(|c| state.apply(c));
+            changes.extend(decision.changes);
+            replies.push(decision.reply);
+        }
+        (changes, replies)
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        changes: &[Change],
+        recorded: &[Recorded],
+    ) -> Result<(), Fault> {
+        let batch = Batch { changes, recorded, now_ms: self.now() };
+        self.store().commit(&batch)?;
+        changes.iter().for_each(|c| self.model.apply(c));
+        Ok(())
+    }
+
+    /// All of it in one batch.
+    pub(super) fn run(&mut self, commands: &[Command]) -> Vec<Reply> {
+        let (changes, replies) = self.decide(commands);
+        self.commit(&changes, &[]).expect("commit");
+        replies
+    }
+
+    pub(super) fn put_event(&mut self, spec: EventSpec) {
+        let id = self.ids.event(self.now());
+        if let [Reply::Event { id, .. }] = self.run(&[Command::PutEvent { id, spec }])[..] {
+            self.event = id;
+        }
+    }
+
+    pub(super) fn hold_command(&self, name: &str, ticket_type: &str, quantity: i64) -> Command {
+        Command::Hold {
+            order: self.ids.order(self.now()),
+            event: self.event,
+            buyer: buyer(name),
+            lines: vec![LineWish { ticket_type: ticket_type.into(), quantity }],
+        }
+    }
+
+    pub(super) fn hold(&mut self, name: &str, ticket_type: &str, quantity: i64) -> OrderId {
+        let command = self.hold_command(name, ticket_type, quantity);
+        match self.run(&[command])[..] {
+            [Reply::Held { order, .. }] => order,
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn pay(&mut self, order: OrderId) {
+        let payment = self.ids.payment(self.now());
+        self.run(&[Command::Pay { order, payment, live: false, token: "ctoken_ok".into() }]);
+    }
+
+    pub(super) fn created(&mut self, order: OrderId) {
+        self.run(&[Command::IntentCreated { order, intent: intent_id(order) }]);
+    }
+
+    pub(super) fn read(&mut self, order: OrderId, status: IntentStatus) {
+        let known = &self.model.orders[&order];
+        let intent = Intent {
+            id: intent_id(order),
+            status,
+            amount: known.total(),
+            live: false,
+            order: Some(order),
+            payment: known.payment.as_ref().map(|p| p.id),
+            action: (status == IntentStatus::RequiresAction).then(|| "https://bank 🏦".into()),
+            last_error: Some("Die Karte wurde abgelehnt: \u{201e}insufficient\u{201c}".into()),
+        };
+        self.run(&[Command::Reconcile { order, intent }]);
+    }
+
+    pub(super) fn paid(&mut self, name: &str, quantity: i64) -> OrderId {
+        let order = self.hold(name, "seat", quantity);
+        self.pay(order);
+        self.created(order);
+        self.read(order, IntentStatus::RequiresCapture);
+        self.read(order, IntentStatus::Succeeded);
+        assert_eq!(self.model.orders[&order].state, OrderState::Paid);
+        order
+    }
+
+    pub(super) fn refund(&mut self, order: OrderId, wish: RefundWish, restock: bool) -> RefundId {
+        let refund = self.ids.refund(self.now());
+        self.run(&[Command::Refund { order, refund, wish, restock }]);
+        refund
+    }
+
+    pub(super) fn answered(&mut self, order: OrderId, refund: RefundId, outcome: RefundOutcome) {
+        self.run(&[Command::RefundAnswered { order, refund, outcome }]);
+    }
+
+    /// The store and a reader say the same as the model.
+    pub(super) fn assert_equal(&mut self) {
+        let model = self.model.clone();
+        let keys = Keys {
+            events: model.events.keys().copied().collect(),
+            slugs: model.slugs.keys().cloned().collect(),
+            orders: model.orders.keys().copied().collect(),
+            buyers: model.buyers.keys().copied().collect(),
+        };
+        let loaded = self.store().load(&keys, &[]).expect("load").state;
+        assert_eq!(loaded, model, "as the store loads it");
+        let mut reader = self.database.reader();
+        let events: BTreeMap<EventId, Event> =
+            reader.events().expect("events").into_iter().map(|e| (e.id, e)).collect();
+        assert_eq!(events, model.events, "as a reader reads it");
+        for (id, order) in &model.orders {
+            assert_eq!(reader.order(*id).expect("order").as_ref(), Some(order));
+        }
+        for ((event, key), record) in &model.buyers {
+            assert_eq!(reader.buyer(*event, *key).expect("buyer"), Some(*record));
+        }
+        for event in model.events.keys() {
+            let mut tickets: Vec<(Ticket, String)> = Vec::new();
+            loop {
+                let after = tickets.last().map_or(0, |t| t.0.serial);
+                let next = reader.tickets(*event, after, 2).expect("tickets");
+                if next.is_empty() {
+                    break;
+                }
+                tickets.extend(next);
+            }
+            let of_event = model.orders.values().filter(|o| o.event == *event);
+            let mut expected: Vec<(Ticket, String)> = of_event
+                .flat_map(|o| o.tickets.iter().map(|t| (*t, o.buyer.name.clone())))
+                .collect();
+            expected.sort_by_key(|t| t.0.serial);
+            assert_eq!(tickets, expected);
+        }
+    }
+}
+
+fn intent_id(order: OrderId) -> String {
+    format!("pi_{:x}", order.0)
+}
+
+fn buyer(name: &str) -> Buyer {
+    let key = BuyerKey(crate::ids::digest(&[name.as_bytes()]));
+    Buyer { name: name.into(), email: String::new(), key }
+}
+
+pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
+    let gbp = Currency::parse("GBP").expect("a currency");
+    let t = |id: &str, pool: &str, price_minor| TicketTypeSpec {
+        id: id.into(),
+        name: format!("{id} \u{1f39f}\u{fe0f}"),
+        pool: pool.into(),
+        price_minor,
+    };
+    EventSpec {
+        slug: slug.into(),
+        name: "Die Zauberflöte 🎭".into(),
+        place: "Grüner Saal".into(),
+        starts_ms: 1_900_000_000_000,
+        zone: "Europe/London".into(),
+        currency: gbp,
+        limit_per_order: 10,
+        limit_per_buyer: None,
+        hold_ms: 300_000,
+        sale_opens_ms: Some(-5),
+        sale_closes_ms: None,
+        pools: [("stalls", places), ("gallery", 7)]
+            .map(|(name, capacity)| PoolSpec { name: name.into(), capacity })
+            .into(),
+        ticket_types: vec![
+            t("seat", "stalls", 999),
+            t("friend", "gallery", 0),
+            t("high", "gallery", 250),
+        ],
+    }
+}

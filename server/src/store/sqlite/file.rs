@@ -1,0 +1,361 @@
+//! The file itself: whose it is, whether it is sound, and how it comes into being.
+//!
+//! Everything that can be wrong with a file is found before a byte of it is changed. So the header
+//! is read here, by hand, before SQLite may see the file: SQLite would roll back or play in what
+//! lies beside a database that is not ours.
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// `nts1`: what the header of our databases says.
+const APPLICATION_ID: i32 = 0x6e74_7331;
+
+/// The schema, one step after the other. A database that has had the first `n` of them has the
+/// version `n`.
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_box_office.sql")];
+
+/// Above this size a start does not read the whole file to see whether it is sound.
+const CHECKED_WHOLE: u64 = 64 << 20;
+
+/// How long to wait for a lock that another connection holds for a moment.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Why a database cannot be used. Nothing of it was changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// Another process has it open.
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The other process, if it could be read.
+        process: Option<u32>,
+    },
+    /// It is not a database of nts.
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        what: String,
+    },
+    /// It is a database of nts that has come to harm.
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// How it shows.
+        what: String,
+    },
+    /// A newer nts made it.
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The version of its schema.
+        found: i32,
+        /// The newest one that this nts knows.
+        known: i32,
+    },
+    /// The file system or the database failed.
+    Failed {
+        /// The database.
+        path: PathBuf,
+        /// How.
+        why: String,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::InUse { path, process } => {
+                write!(f, "{} is in use by another nts", path.display())?;
+                if let Some(process) = process {
+                    write!(f, " (process {process})")?;
+                }
+                write!(f, ". Stop that one first, or give this one a database of its own.")
+            }
+            OpenError::NotOurs { path, what } => write!(
+                f,
+                "{} is not a database of nts: {what}. Nothing was changed. Give the path of \
+                 another file; one that does not exist yet is made.",
+                path.display()
+            ),
+            OpenError::Damaged { path, what } => write!(
+                f,
+                "{} is damaged: {what}. Nothing was changed. Keep a copy of it and of the files \
+                 beside it, then move them away and put the latest backup in their place.",
+                path.display()
+            ),
+            OpenError::Newer { path, found, known } => write!(
+                f,
+                "{} was written by a newer nts (schema {found}; this one knows {known}). Nothing \
+                 was changed. Start that nts, or a newer one.",
+                path.display()
+            ),
+            OpenError::Failed { path, why } => {
+                write!(
+                    f,
+                    "{} cannot be used: {why}. Check the path, its owner and the space on its disk.",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Where a database is: a path, and the file system that SQLite uses for it if it is not the
+/// machine's own.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    pub(super) vfs: Option<String>,
+}
+
+impl Place {
+    pub(super) fn on_disk(path: &Path) -> Place {
+        Place { path: path.into(), vfs: None }
+    }
+
+    /// A connection that may write, and one that may not.
+    pub(super) fn connect(&self, writable: bool) -> rusqlite::Result<Connection> {
+        let flags = if writable {
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        };
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = match &self.vfs {
+            None => Connection::open_with_flags(&self.path, flags)?,
+            Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs.as_str())?,
+        };
+        conn.busy_timeout(BUSY)?;
+        conn.set_prepared_statement_cache_capacity(64);
+        Ok(conn)
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = OsString::from(&self.path);
+        name.push(suffix);
+        name.into()
+    }
+
+    fn failed(&self, why: impl fmt::Display) -> OpenError {
+        OpenError::Failed { path: self.path.clone(), why: why.to_string() }
+    }
+
+    fn damaged(&self, what: impl fmt::Display) -> OpenError {
+        OpenError::Damaged { path: self.path.clone(), what: what.to_string() }
+    }
+
+    fn not_ours(&self, what: impl fmt::Display) -> OpenError {
+        OpenError::NotOurs { path: self.path.clone(), what: what.to_string() }
+    }
+
+    fn newer(&self, found: i32) -> OpenError {
+        OpenError::Newer { path: self.path.clone(), found, known: MIGRATIONS.len() as i32 }
+    }
+
+    /// Keeps every other nts away from this database for as long as the file lives.
+    pub(super) fn lock(&self) -> Result<File, OpenError> {
+        let path = self.beside("-lock");
+        let mut options = File::options();
+        let mut file = options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|error| self.failed(format!("{}: {error}", path.display())))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut process = String::new();
+                // Where a locked file cannot be read, we do without its word.
+                _ = file.read_to_string(&mut process);
+                let process = process.trim().parse().ok();
+                return Err(OpenError::InUse { path: self.path.clone(), process });
+            }
+            Err(TryLockError::Error(error)) => return Err(self.failed(error)),
+        }
+        // Only for people and for the message above.
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(|error| self.failed(error))?;
+        Ok(file)
+    }
+
+    /// Looks at the file without SQLite.
+    pub(super) fn inspect(&self) -> Result<(), OpenError> {
+        let length = |path: PathBuf| match std::fs::metadata(path) {
+            Ok(meta) if meta.is_file() => Ok(meta.len()),
+            Ok(_) => Err(self.failed("it is not a file")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(self.failed(error)),
+        };
+        let bytes = length(self.path.clone())?;
+        let wal = length(self.beside("-wal"))?;
+        if bytes == 0 {
+            return match wal {
+                0 => Ok(()),
+                _ => Err(self.damaged("its -wal file has something in it, and it has nothing")),
+            };
+        }
+        let mut header = [0u8; 100];
+        let read = File::open(&self.path).and_then(|mut file| file.read(&mut header));
+        let read = read.map_err(|error| self.failed(error))?;
+        let number = |at: usize| u32::from_be_bytes(std::array::from_fn(|i| header[at + i]));
+        if header == [0; 100] && length(self.beside("-journal"))? > 0 {
+            // The power went while it was being made: SQLite takes back what there is of it.
+            return Ok(());
+        }
+        if read < header.len() || !header.starts_with(b"SQLite format 3\0") {
+            return Err(self.not_ours("it is no SQLite database"));
+        }
+        if number(68) != APPLICATION_ID as u32 {
+            return Err(self.not_ours("another program made this SQLite database"));
+        }
+        if number(60) > MIGRATIONS.len() as u32 {
+            return Err(self.newer(number(60) as i32));
+        }
+        if wal > 0 && header[18] == 1 {
+            return Err(self.damaged(
+                "the -wal file beside it belongs to another database (a backup was put in place \
+                 while its predecessor's files were still there?)",
+            ));
+        }
+        let page = match number(16) >> 16 {
+            1 => 65_536,
+            page => u64::from(page),
+        };
+        // With a -wal file, pages may lie there; and the count is only good if it is as new as
+        // the last change.
+        if wal == 0 && number(24) == number(92) && u64::from(number(28)) * page > bytes {
+            return Err(self.damaged("it is shorter than it says"));
+        }
+        Ok(())
+    }
+
+    /// Opens what [`Place::inspect`] had no objection to, makes or migrates it. Tells whether it
+    /// was made just now.
+    pub(super) fn open(&self) -> Result<(Connection, bool), OpenError> {
+        let conn = self.connect(true).map_err(|error| self.failed(error))?;
+        // Until everything is checked, closing must not write either.
+        let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        conn.set_db_config(keep, true).map_err(|error| self.failed(error))?;
+        let fresh = self.check(&conn)?;
+        conn.set_db_config(keep, false).map_err(|error| self.failed(error))?;
+        if fresh {
+            make(&conn).map_err(|error| self.failed(error))?;
+        }
+        prepare(&conn).map_err(|error| self.failed(error))?;
+        migrate(&conn).map_err(|error| self.failed(error))?;
+        Ok((conn, fresh))
+    }
+
+    /// Looks at the database through SQLite, reading only. Tells whether there is nothing yet.
+    fn check(&self, conn: &Connection) -> Result<bool, OpenError> {
+        let wrong = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+                self.damaged(error)
+            }
+            _ => self.failed(error),
+        };
+        let number = |name| conn.pragma_query_value::<i64, _>(None, name, |row| row.get(0));
+        let pages = number("page_count").map_err(wrong)?;
+        if pages == 0 {
+            return Ok(true);
+        }
+        let found = number("user_version").map_err(wrong)? as i32;
+        if number("application_id").map_err(wrong)? != i64::from(APPLICATION_ID) || found < 1 {
+            return Err(self.not_ours("another program made this SQLite database"));
+        }
+        if found > MIGRATIONS.len() as i32 {
+            return Err(self.newer(found));
+        }
+        let bytes = pages.max(0) as u64 * number("page_size").map_err(wrong)?.max(0) as u64;
+        if bytes < CHECKED_WHOLE {
+            let said: String =
+                conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(wrong)?;
+            if said != "ok" {
+                return Err(self.damaged(said));
+            }
+        }
+        Ok(false)
+    }
+
+    /// After a refusal: removes the empty files that looking into the database left beside it.
+    pub(super) fn tidy(&self, had_wal: bool) {
+        let wal = self.beside("-wal");
+        if !had_wal && std::fs::metadata(&wal).is_ok_and(|meta| meta.len() == 0) {
+            // They stay if they cannot be removed, and do no harm.
+            _ = std::fs::remove_file(wal);
+            _ = std::fs::remove_file(self.beside("-shm"));
+        }
+    }
+
+    pub(super) fn has_wal(&self) -> bool {
+        self.beside("-wal").exists()
+    }
+}
+
+/// The version of the schema that this nts writes.
+pub(super) fn known_version() -> i32 {
+    MIGRATIONS.len() as i32
+}
+
+/// Whether a connection leads to a database that this nts can read.
+pub(super) fn readable(conn: &Connection) -> rusqlite::Result<bool> {
+    let number = |name| conn.pragma_query_value::<i32, _>(None, name, |row| row.get(0));
+    Ok(number("application_id")? == APPLICATION_ID && number("user_version")? == known_version())
+}
+
+/// Makes an empty database: in one transaction of the old kind, whose outcome is in the file
+/// itself, so that the header is right before there can be a -wal file.
+fn make(conn: &Connection) -> rusqlite::Result<()> {
+    let mut secret = [0u8; 32];
+    getrandom::fill(&mut secret).map_err(|error| {
+        rusqlite::Error::ToSqlConversionFailure(format!("no random numbers: {error}").into())
+    })?;
+    conn.execute_batch("PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE")?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.execute_batch(MIGRATIONS[0])?;
+    conn.pragma_update(None, "user_version", 1)?;
+    conn.execute_batch(
+        "INSERT INTO progress (one, batch, barrier, last_high) VALUES (1, 0, 0, 0)",
+    )?;
+    conn.execute("INSERT INTO meta (key, value) VALUES ('secret', ?1)", [secret])?;
+    conn.execute_batch("COMMIT")
+}
+
+/// What a writing connection needs; also after a fault.
+pub(super) fn prepare(conn: &Connection) -> rusqlite::Result<()> {
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::ToSqlConversionFailure(
+            format!("its file system allows no write-ahead log (journal mode {mode})").into(),
+        ));
+    }
+    // FULL: a commit is on the disk before it is answered. NORMAL is fast and loses acknowledged
+    // commits when the power goes.
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 4000",
+    )
+}
+
+/// Brings an older schema up to date, each step in a transaction of its own.
+fn migrate(conn: &Connection) -> rusqlite::Result<()> {
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (done, step) in MIGRATIONS.iter().enumerate().skip(version.max(0) as usize) {
+        let transaction = conn.unchecked_transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", done as i32 + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

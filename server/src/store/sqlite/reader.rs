@@ -1,0 +1,216 @@
+//! Reading: a connection of its own that sees whole commits, and never waits for the writer.
+
+use super::file::{self, Place};
+use super::rows;
+use crate::store::{Fault, OrderPage, Reader};
+use boxoffice::{
+    BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, OrderState, Ticket, TimeMs,
+};
+use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
+
+/// How many rows are looked at for one page of an event's orders. Orders are not indexed by their
+/// event: that index would cost every hold, and organisers page rarely.
+const LOOKED_AT: i64 = 5_000;
+
+/// The pages' side of the embedded database.
+pub struct SqliteReader {
+    conn: Connection,
+}
+
+fn fault(error: rusqlite::Error) -> Fault {
+    Fault::NotDone(error.to_string())
+}
+
+impl SqliteReader {
+    pub(super) fn open(place: &Place) -> Result<SqliteReader, Fault> {
+        let conn = place.connect(false).map_err(fault)?;
+        match file::readable(&conn) {
+            Ok(true) => Ok(SqliteReader { conn }),
+            Ok(false) => Err(Fault::NotDone(format!(
+                "{} is no database of this version of nts",
+                place.path.display()
+            ))),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    /// Runs some questions against one and the same commit.
+    fn at_once<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+        let ask = || {
+            let transaction = self.conn.unchecked_transaction()?;
+            let answer = ask(&self.conn)?;
+            transaction.finish()?;
+            Ok(answer)
+        };
+        ask().map_err(fault)
+    }
+
+    /// Reads everything and tells what is wrong, at most some of it; nothing, if all is well. Takes
+    /// as long as it takes to read the file.
+    pub fn verify(&mut self) -> Result<Vec<String>, Fault> {
+        self.at_once(|conn| {
+            let mut wrong: Vec<String> = conn
+                .prepare("PRAGMA integrity_check")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            wrong.retain(|line| line != "ok");
+            if wrong.is_empty() {
+                check_counters(conn, &mut wrong)?;
+                check_serials(conn, &mut wrong)?;
+            }
+            Ok(wrong)
+        })
+    }
+}
+
+/// Counts the places of every pool anew, from the orders.
+fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut taken: BTreeMap<(EventId, u16), (u64, u64)> = BTreeMap::new();
+    let mut find = conn.prepare("SELECT id, event, state, lines FROM orders")?;
+    let mut orders = find.query([])?;
+    while let Some(row) = orders.next()? {
+        let event = EventId(row.get::<_, i64>(1)? as u64);
+        let state = rows::state_from(row.get(2)?);
+        let (Some(state), Some(lines)) = (state, rows::decode_lines(row.get_ref(3)?.as_blob()?))
+        else {
+            wrong.push(format!("order {:x} is unreadable", row.get::<_, i64>(0)?));
+            continue;
+        };
+        for line in lines {
+            let (held, sold) = taken.entry((event, line.pool)).or_default();
+            match state {
+                s if s.holds() => *held += u64::from(line.quantity),
+                s if s.sells() => *sold += u64::from(line.quantity.saturating_sub(line.restocked)),
+                OrderState::Released | OrderState::Void => {}
+                _ => unreachable!("every other state holds or sells"),
+            }
+        }
+    }
+    for event in rows::events(conn, "", [])? {
+        for (idx, pool) in event.pools.iter().enumerate() {
+            let (held, sold) = taken.remove(&(event.id, idx as u16)).unwrap_or_default();
+            if (held, sold) != (pool.held.into(), pool.sold.into()) {
+                wrong.push(format!(
+                    "event {}, pool {}: counts {} held and {} sold, but its orders make {held} \
+                     and {sold}",
+                    event.spec.slug, pool.name, pool.held, pool.sold
+                ));
+            }
+        }
+    }
+    wrong.extend(taken.keys().map(|(event, pool)| {
+        format!("there are orders of pool {pool} of event {:x}, which does not exist", event.0)
+    }));
+    Ok(())
+}
+
+/// Serials have no gaps, and each ticket is its order's.
+fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut find = conn.prepare(
+        "SELECT slug, serials, (SELECT count(*) FROM tickets WHERE event = events.id),
+                (SELECT coalesce(max(serial), 0) FROM tickets WHERE event = events.id)
+         FROM events",
+    )?;
+    let mut events = find.query([])?;
+    while let Some(row) = events.next()? {
+        let (slug, serials): (String, i64) = (row.get(0)?, row.get(1)?);
+        let (count, last): (i64, i64) = (row.get(2)?, row.get(3)?);
+        if count != serials || last != serials {
+            wrong.push(format!(
+                "event {slug}: issued {serials} tickets, but has {count}, the last is {last}"
+            ));
+        }
+    }
+    let strays: i64 = conn.query_row(
+        "SELECT count(*) FROM tickets t LEFT JOIN orders o ON o.id = t.order_id
+         WHERE o.event IS NOT t.event OR t.serial NOT BETWEEN o.first_serial AND o.last_serial
+               OR o.first_serial IS NULL",
+        [],
+        |row| row.get(0),
+    )?;
+    if strays > 0 {
+        wrong.push(format!("{strays} tickets do not lead back from their order"));
+    }
+    Ok(())
+}
+
+impl Reader for SqliteReader {
+    fn events(&mut self) -> Result<Vec<Event>, Fault> {
+        self.at_once(|conn| rows::events(conn, "", []))
+    }
+
+    fn order(&mut self, id: OrderId) -> Result<Option<Order>, Fault> {
+        self.at_once(|conn| rows::order(conn, id))
+    }
+
+    fn orders(
+        &mut self,
+        event: EventId,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, Fault> {
+        // An order's id is made after its event's, so there is nothing to be seen before that.
+        let after = after.map_or(event.0 as i64, |id| rows::split(id).0);
+        self.at_once(|conn| {
+            let mut page = OrderPage { orders: Vec::new(), next: None };
+            let mut serials = Vec::new();
+            {
+                let mut find =
+                    conn.prepare_cached("SELECT * FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+                let mut rows = find.query(params![after, LOOKED_AT])?;
+                let mut looked_at = 0;
+                while let Some(row) = rows.next()? {
+                    looked_at += 1;
+                    if row.get::<_, i64>("event")? as u64 == event.0 {
+                        let (order, of_order) = rows::order_row(row)?;
+                        page.orders.push(order);
+                        serials.push(of_order);
+                    }
+                    if looked_at == LOOKED_AT || page.orders.len() >= limit {
+                        page.next = Some(rows::join(row.get("id")?, row.get("low")?));
+                        break;
+                    }
+                }
+            }
+            for (order, serials) in page.orders.iter_mut().zip(serials) {
+                rows::add_children(conn, order, serials)?;
+            }
+            Ok(page)
+        })
+    }
+
+    fn due(&mut self, now: TimeMs, limit: usize) -> Result<Vec<OrderId>, Fault> {
+        self.at_once(|conn| {
+            conn.prepare_cached(
+                "SELECT id, low FROM orders INDEXED BY orders_due
+                 WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2",
+            )?
+            .query_map(params![now, limit as i64], |row| Ok(rows::join(row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
+    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault> {
+        self.at_once(|conn| rows::buyer(conn, event, key))
+    }
+
+    fn tickets(
+        &mut self,
+        event: EventId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, String)>, Fault> {
+        self.at_once(|conn| {
+            conn.prepare_cached(
+                "SELECT t.serial, t.line, t.state, o.name AS name
+                 FROM tickets t CROSS JOIN orders o ON o.id = t.order_id
+                 WHERE t.event = ?1 AND t.serial > ?2 ORDER BY t.serial LIMIT ?3",
+            )?
+            .query_map(params![event.0 as i64, after, limit as i64], |row| {
+                Ok((rows::ticket(row)?, row.get("name")?))
+            })?
+            .collect()
+        })
+    }
+}

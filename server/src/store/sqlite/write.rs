@@ -1,0 +1,400 @@
+//! Changes into rows, within a transaction that somebody else begins and ends.
+//!
+//! The counters of a pool are written once per batch, as the sum of what moved; a batch is decided
+//! one command after the other, so the sum obeys what each step obeyed. An event that is put in the
+//! middle of a batch first gets what moved before it.
+
+use super::rows;
+use crate::store::Fault;
+use boxoffice::{
+    BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment,
+    Refund, Ticket, TimeMs,
+};
+use rusqlite::{CachedStatement, Connection, ffi, params};
+use std::collections::BTreeMap;
+
+/// Why a batch was not written.
+pub(super) enum Trouble {
+    Sql(rusqlite::Error),
+    /// A rule that no constraint of the schema can tell.
+    Broken(String),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Trouble {
+        Trouble::Sql(error)
+    }
+}
+
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Fault {
+        Fault::NotDone(match trouble {
+            // The text names the constraint.
+            Trouble::Sql(error) if error.sqlite_error_code() == Some(CONSTRAINT) => {
+                format!("refused by the schema: {error}")
+            }
+            Trouble::Sql(error) => error.to_string(),
+            Trouble::Broken(rule) => rule,
+        })
+    }
+}
+
+const CONSTRAINT: ffi::ErrorCode = ffi::ErrorCode::ConstraintViolation;
+
+type Done<T = ()> = Result<T, Trouble>;
+
+fn broken<T>(rule: impl Into<String>) -> Done<T> {
+    Err(Trouble::Broken(rule.into()))
+}
+
+/// Writes the changes of one batch, and gathers what they mean for the events.
+pub(super) struct Writing<'c> {
+    conn: &'c Connection,
+    insert_order: CachedStatement<'c>,
+    /// What moved and is not written yet.
+    stock: BTreeMap<(EventId, u16), (i64, i64)>,
+    /// The tickets that orders got, first and last serial.
+    issued: BTreeMap<OrderId, (u32, u32)>,
+    outcome: Outcome,
+}
+
+/// What a batch means for what is kept in memory, once it is committed.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// Events that were put, and what moved, in this order of time.
+    pub(super) events: Vec<EventNews>,
+    /// The highest of the high halves of ids that came in.
+    pub(super) last_high: u64,
+}
+
+/// One thing that happened to an event.
+pub(super) enum EventNews {
+    /// It is so now, counters and all.
+    Put(Box<Event>),
+    /// Places of a pool moved.
+    Stock(EventId, u16, i64, i64),
+    /// Tickets up to this serial were issued.
+    Serials(EventId, u32),
+}
+
+impl<'c> Writing<'c> {
+    pub(super) fn new(conn: &'c Connection) -> Done<Writing<'c>> {
+        let insert_order = conn.prepare_cached(
+            "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
+                                 placed_ms, until_ms, due_ms, tries, trouble)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?;
+        let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Writing { conn, insert_order, stock, issued, outcome: Outcome::default() })
+    }
+
+    /// Writes all of them.
+    pub(super) fn all(mut self, changes: &[Change]) -> Done<Outcome> {
+        for (i, change) in changes.iter().enumerate() {
+            match change {
+                Change::EventPut(event) => {
+                    self.flush_stock()?;
+                    self.put_event(event)?;
+                }
+                Change::Stock { event, pool, held, sold } => {
+                    let moved = self.stock.entry((*event, *pool)).or_default();
+                    *moved = (moved.0 + held, moved.1 + sold);
+                }
+                Change::OrderPlaced(order) => self.place(order)?,
+                Change::OrderMoved { order, .. } if moves_again(&changes[i + 1..], *order) => {}
+                Change::OrderMoved { order, state, until_ms, due_ms, tries, trouble } => {
+                    let trouble = trouble.as_deref();
+                    self.move_order(*order, *state, *until_ms, *due_ms, *tries, trouble)?;
+                }
+                Change::LinesPut { order, lines } => self.put_lines(*order, lines)?,
+                Change::PaymentPut { order, payment } => self.put_payment(*order, payment)?,
+                Change::AttemptPut { order, attempt } => {
+                    let (state, reason) = rows::attempt_state(&attempt.state);
+                    self.run(
+                        "INSERT INTO attempts (order_id, number, token, state, reason)
+                         VALUES (?1, ?2, ?3, ?4, ?5)
+                         ON CONFLICT (order_id, number) DO UPDATE
+                         SET token = excluded.token, state = excluded.state,
+                             reason = excluded.reason",
+                        params![
+                            rows::split(*order).0,
+                            attempt.number,
+                            attempt.token,
+                            state,
+                            reason
+                        ],
+                    )?;
+                }
+                Change::RefundPut { order, refund } => self.put_refund(*order, refund)?,
+                Change::TicketPut { order, event, ticket } => {
+                    self.put_ticket(*order, *event, ticket)?;
+                }
+                Change::BuyerPut { event, buyer, record } => {
+                    self.put_buyer(*event, *buyer, record)?;
+                }
+            }
+        }
+        self.flush_stock()?;
+        self.flush_issued()?;
+        Ok(self.outcome)
+    }
+
+    /// Runs a statement that must touch exactly one row, or else says so.
+    fn run(&self, sql: &str, parameters: impl rusqlite::Params) -> Done {
+        match self.conn.prepare_cached(sql)?.execute(parameters)? {
+            1 => Ok(()),
+            n => broken(format!("{n} rows instead of one: {}", sql.trim())),
+        }
+    }
+
+    fn saw(&mut self, high: u64) {
+        self.outcome.last_high = self.outcome.last_high.max(high);
+    }
+
+    fn flush_stock(&mut self) -> Done {
+        for ((event, pool), (held, sold)) in std::mem::take(&mut self.stock) {
+            if (held, sold) == (0, 0) {
+                continue;
+            }
+            self.run(
+                "UPDATE pools SET held = held + ?3, sold = sold + ?4 WHERE event = ?1 AND idx = ?2",
+                params![event.0 as i64, pool, held, sold],
+            )?;
+            self.outcome.events.push(EventNews::Stock(event, pool, held, sold));
+        }
+        Ok(())
+    }
+
+    fn flush_issued(&mut self) -> Done {
+        for (order, (first, last)) in std::mem::take(&mut self.issued) {
+            let (high, low) = rows::split(order);
+            self.run(
+                "UPDATE orders SET first_serial = min(coalesce(first_serial, ?3), ?3),
+                                   last_serial = max(coalesce(last_serial, ?4), ?4)
+                 WHERE id = ?1 AND low = ?2",
+                params![high, low, first, last],
+            )?;
+        }
+        let mut last: BTreeMap<EventId, u32> = BTreeMap::new();
+        for news in &self.outcome.events {
+            if let EventNews::Serials(event, serial) = news {
+                let known = last.entry(*event).or_default();
+                *known = (*known).max(*serial);
+            }
+        }
+        for (event, serial) in last {
+            self.run(
+                "UPDATE events SET serials = max(serials, ?2) WHERE id = ?1",
+                params![event.0 as i64, serial],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, order: &Order) -> Done {
+        if order.payment.is_some() || !order.refunds.is_empty() || !order.tickets.is_empty() {
+            return broken("a new order brings neither payment nor tickets");
+        }
+        let (high, low) = rows::split(order.id);
+        if high < 0 {
+            return broken("the id of an order is a UUIDv7 of this millennium");
+        }
+        self.insert_order.execute(params![
+            high,
+            low,
+            order.event.0 as i64,
+            rows::state_number(order.state),
+            rows::encode_lines(&order.lines),
+            order.buyer.name,
+            order.buyer.email,
+            order.buyer.key.0.to_be_bytes(),
+            order.currency.code(),
+            order.placed_ms,
+            order.until_ms,
+            order.due_ms,
+            order.tries,
+            order.trouble,
+        ])?;
+        self.saw(high as u64);
+        Ok(())
+    }
+
+    fn move_order(
+        &self,
+        order: OrderId,
+        state: OrderState,
+        until_ms: TimeMs,
+        due_ms: Option<TimeMs>,
+        tries: u32,
+        trouble: Option<&str>,
+    ) -> Done {
+        let (high, low) = rows::split(order);
+        let state = rows::state_number(state);
+        self.run(
+            "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7
+             WHERE id = ?1 AND low = ?2",
+            params![high, low, state, until_ms, due_ms, tries, trouble],
+        )
+    }
+
+    fn put_lines(&self, order: OrderId, lines: &[Line]) -> Done {
+        let (high, low) = rows::split(order);
+        self.run(
+            "UPDATE orders SET lines = ?3 WHERE id = ?1 AND low = ?2",
+            params![high, low, rows::encode_lines(lines)],
+        )
+    }
+
+    fn put_payment(&mut self, order: OrderId, payment: &Payment) -> Done {
+        self.saw((payment.id.0 >> 64) as u64);
+        // An order has one payment: under another id nothing is updated.
+        self.run(
+            "INSERT INTO payments (order_id, id, intent, live, action) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (order_id) DO UPDATE
+             SET intent = excluded.intent, live = excluded.live, action = excluded.action
+             WHERE id = excluded.id",
+            params![
+                rows::split(order).0,
+                payment.id.0.to_be_bytes(),
+                payment.intent,
+                payment.live,
+                payment.action
+            ],
+        )
+    }
+
+    fn put_refund(&mut self, order: OrderId, refund: &Refund) -> Done {
+        self.saw((refund.id.0 >> 64) as u64);
+        let (state, detail) = rows::refund_state(&refund.state);
+        self.run(
+            "INSERT INTO refunds (order_id, number, id, amount_minor, quantities, restock, state,
+                                  detail)
+             VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM refunds WHERE order_id = ?1),
+                     ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (order_id, id) DO UPDATE
+             SET amount_minor = excluded.amount_minor, quantities = excluded.quantities,
+                 restock = excluded.restock, state = excluded.state, detail = excluded.detail",
+            params![
+                rows::split(order).0,
+                refund.id.0.to_be_bytes(),
+                refund.amount_minor,
+                rows::encode_quantities(&refund.quantities),
+                refund.restock,
+                state,
+                detail
+            ],
+        )
+    }
+
+    fn put_ticket(&mut self, order: OrderId, event: EventId, ticket: &Ticket) -> Done {
+        // A serial belongs to one order for ever: under another nothing is updated.
+        self.run(
+            "INSERT INTO tickets (event, serial, order_id, line, state) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (event, serial) DO UPDATE SET line = excluded.line, state = excluded.state
+             WHERE order_id = excluded.order_id",
+            params![
+                event.0 as i64,
+                ticket.serial,
+                rows::split(order).0,
+                ticket.line,
+                rows::ticket_state(ticket.state)
+            ],
+        )?;
+        let (first, last) = self.issued.entry(order).or_insert((ticket.serial, ticket.serial));
+        *first = (*first).min(ticket.serial);
+        *last = (*last).max(ticket.serial);
+        self.outcome.events.push(EventNews::Serials(event, ticket.serial));
+        Ok(())
+    }
+
+    fn put_buyer(&self, event: EventId, buyer: BuyerKey, record: &BuyerRecord) -> Done {
+        let (high, low) = rows::split(record.order);
+        self.run(
+            "INSERT INTO buyers (event, key, places, order_high, order_low)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (event, key) DO UPDATE
+             SET places = excluded.places, order_high = excluded.order_high,
+                 order_low = excluded.order_low",
+            params![event.0 as i64, buyer.0.to_be_bytes(), record.places, high, low],
+        )
+    }
+
+    /// An event with its parts. The counters of pools that exist are not touched.
+    fn put_event(&mut self, event: &Event) -> Done {
+        self.saw(event.id.0);
+        let (id, spec) = (event.id.0 as i64, &event.spec);
+        self.run(
+            "INSERT INTO events (id, slug, name, place, starts_ms, zone, currency, limit_per_order,
+                                 limit_per_buyer, hold_ms, sale_opens_ms, sale_closes_ms, serials)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (id) DO UPDATE
+             SET slug = excluded.slug, name = excluded.name, place = excluded.place,
+                 starts_ms = excluded.starts_ms, zone = excluded.zone,
+                 currency = excluded.currency, limit_per_order = excluded.limit_per_order,
+                 limit_per_buyer = excluded.limit_per_buyer, hold_ms = excluded.hold_ms,
+                 sale_opens_ms = excluded.sale_opens_ms, sale_closes_ms = excluded.sale_closes_ms,
+                 serials = max(serials, excluded.serials)",
+            params![
+                id,
+                spec.slug,
+                spec.name,
+                spec.place,
+                spec.starts_ms,
+                spec.zone,
+                spec.currency.code(),
+                spec.limit_per_order,
+                spec.limit_per_buyer,
+                spec.hold_ms,
+                spec.sale_opens_ms,
+                spec.sale_closes_ms,
+                event.serials
+            ],
+        )?;
+        for (idx, pool) in (0i64..).zip(&event.pools) {
+            let rank = spec.pools.iter().position(|p| p.name == pool.name).map(|i| i as i64);
+            self.run(
+                "INSERT INTO pools (event, idx, name, capacity, held, sold, rank)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (event, idx) DO UPDATE
+                 SET name = excluded.name, capacity = excluded.capacity, rank = excluded.rank",
+                params![id, idx, pool.name, pool.capacity, pool.held, pool.sold, rank],
+            )?;
+        }
+        for (idx, t) in (0i64..).zip(&event.ticket_types) {
+            let rank = spec.ticket_types.iter().position(|s| s.id == t.id).map(|i| i as i64);
+            self.run(
+                "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (event, idx) DO UPDATE
+                 SET id = excluded.id, name = excluded.name, pool = excluded.pool,
+                     price_minor = excluded.price_minor, rank = excluded.rank",
+                params![id, idx, t.id, t.name, t.pool, t.price_minor, rank],
+            )?;
+        }
+        // What an organiser said and what came of it share their columns: make sure that nothing
+        // was lost by it. This is rare enough to be thorough.
+        let Some(written) = rows::events(self.conn, "WHERE id = ?1", [id])?.pop() else {
+            return broken("an event vanished as it was written");
+        };
+        if !same_but_for_counters(&written, event) {
+            return broken(format!("event {} cannot be stored as it is", spec.slug));
+        }
+        self.outcome.events.push(EventNews::Put(Box::new(written)));
+        Ok(())
+    }
+}
+
+/// Whether one of these moves this order, so that only the last move need be written. Looks a few
+/// changes ahead: moves of one order lie together.
+fn moves_again(later: &[Change], this: OrderId) -> bool {
+    let of_this = |c: &Change| matches!(c, Change::OrderMoved { order, .. } if *order == this);
+    later.iter().take(4).any(of_this)
+}
+
+fn same_but_for_counters(a: &Event, b: &Event) -> bool {
+    a.id == b.id
+        && a.spec == b.spec
+        && a.ticket_types == b.ticket_types
+        && a.pools.len() == b.pools.len()
+        && a.pools.iter().zip(&b.pools).all(|(a, b)| (&a.name, a.capacity) == (&b.name, b.capacity))
+}
