@@ -36,7 +36,10 @@ impl SqliteReader {
     }
 
     /// Runs some questions against one and the same commit.
-    fn at_once<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+    pub(super) fn at_once<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Fault> {
         let ask = || {
             let transaction = self.conn.unchecked_transaction()?;
             let answer = ask(&self.conn)?;

@@ -3,6 +3,10 @@
 use super::*;
 use crate::store::contract::{self, Database};
 use crate::store::{Reader, Store};
+use boxoffice::{
+    Buyer, BuyerKey, Command, Currency, EventSpec, LineWish, OrderId, PoolSpec, TicketTypeSpec,
+    decide,
+};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -44,4 +48,414 @@ impl Database for OnDisk {
 #[test]
 fn keeps_the_contract_of_all_stores() {
     contract::check(|clock| OnDisk(Folder::new(), clock));
+}
+
+/// The tests' own clock.
+fn clock() -> Clock {
+    Clock::Manual(std::sync::Arc::new(1_800_000_000_000.into()))
+}
+
+/// An event of so many places, put into a store.
+fn put_event(store: &mut SqliteStore, slug: &str, capacity: u32) -> EventId {
+    let spec = EventSpec {
+        slug: slug.into(),
+        name: "Show".into(),
+        place: String::new(),
+        starts_ms: 0,
+        zone: "UTC".into(),
+        currency: Currency::parse("EUR").unwrap(),
+        limit_per_order: 10,
+        limit_per_buyer: None,
+        hold_ms: 300_000,
+        sale_opens_ms: None,
+        sale_closes_ms: None,
+        pools: vec![PoolSpec { name: "p".into(), capacity }],
+        ticket_types: vec![TicketTypeSpec {
+            id: "t".into(),
+            name: "T".into(),
+            pool: "p".into(),
+            price_minor: 100,
+        }],
+    };
+    let id = EventId(store.batch as u64 + 1);
+    run(store, &[Command::PutEvent { id, spec }], &[]).unwrap();
+    id
+}
+
+fn hold(event: EventId, id: u128) -> Command {
+    let name = format!("Buyer {id}");
+    let email = format!("buyer{id}@example.com");
+    Command::Hold {
+        order: OrderId(((1 << 40) + id) << 64 | 0x8000_0000_0000_0007),
+        event,
+        buyer: Buyer { name, email, key: BuyerKey(id) },
+        lines: vec![LineWish { ticket_type: "t".into(), quantity: 1 }],
+    }
+}
+
+/// Decides and commits some commands, the requests with these keys among them.
+fn run(store: &mut SqliteStore, commands: &[Command], keys: &[RequestKey]) -> Result<(), Fault> {
+    let mut wanted = Keys::default();
+    commands.iter().for_each(|c| c.add_keys(&mut wanted));
+    let loaded = store.load(&wanted, keys)?;
+    assert!(loaded.recorded.is_empty());
+    let (mut state, now_ms) = (loaded.state, loaded.now_ms);
+    let (mut changes, mut recorded) = (Vec::new(), Vec::new());
+    for (i, command) in commands.iter().enumerate() {
+        let decision = decide(&state, command, now_ms).unwrap();
+        decision.changes.iter().for_each(|c| state.apply(c));
+        changes.extend(decision.changes);
+        if let Some(key) = keys.get(i) {
+            recorded.push(Recorded { key: *key, fingerprint: 1, reply: decision.reply });
+        }
+    }
+    store.commit(&Batch { changes: &changes, recorded: &recorded, now_ms })
+}
+
+/// A database with some orders in it. `close`: whether its log is played in, or stays.
+fn sold(folder: &Folder, orders: u128, close: bool) -> PathBuf {
+    let path = folder.file("nts.db");
+    let mut store = SqliteStore::open(&path, clock()).unwrap().store;
+    let event = put_event(&mut store, "show", 1_000_000);
+    for ids in (0..orders).collect::<Vec<_>>().chunks(500) {
+        let holds: Vec<Command> = ids.iter().map(|id| hold(event, *id)).collect();
+        run(&mut store, &holds, &[]).unwrap();
+    }
+    if !close {
+        let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        store.conn.as_ref().unwrap().set_db_config(config, true).unwrap();
+    }
+    path
+}
+
+/// What lies in a folder, but for the lock and the log's index, which say nothing about the data.
+fn contents(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
+    std::fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        })
+        .filter(|(name, _)| !name.ends_with("-lock") && !name.ends_with("-shm"))
+        .collect()
+}
+
+/// Opening must fail, and change nothing.
+fn refused(folder: &Folder, path: &Path) -> OpenError {
+    let before = contents(folder);
+    let error = match SqliteStore::open(path, clock()) {
+        Ok(_) => panic!("opened"),
+        Err(error) => error,
+    };
+    assert!(contents(folder) == before, "changed: {error}");
+    error
+}
+
+fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+    use std::io::{Seek, SeekFrom, Write};
+    let mut file = File::options().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+#[test]
+fn an_empty_file_is_a_database_that_is_not_there_yet() {
+    let folder = Folder::new();
+    let path = folder.file("nts.db");
+    File::create(&path).unwrap();
+    let opened = SqliteStore::open(&path, clock()).unwrap();
+    assert!(opened.fresh);
+    assert_eq!(opened.last_high, 0);
+    let secret = opened.secret;
+    assert_ne!(secret, [0; 32]);
+    let mut store = opened.store;
+    assert_eq!(store.meta_get("organiser").unwrap(), None);
+    store.meta_put("organiser", "hash 🔑").unwrap();
+    store.meta_put("organiser", "hash 🗝").unwrap();
+    let event = put_event(&mut store, "show", 5);
+    run(&mut store, &[hold(event, 0)], &[]).unwrap();
+    drop(store);
+    let again = SqliteStore::open(&path, clock()).unwrap();
+    assert!(!again.fresh);
+    assert_eq!((again.secret, again.last_high), (secret, 1 << 40));
+    assert_eq!(again.store.meta_get("organiser").unwrap().as_deref(), Some("hash 🗝"));
+}
+
+#[test]
+fn what_is_not_ours_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file("notes.txt");
+    for text in [&b"x"[..], b"Dear diary, ", &[0; 5000], &[0xff; 100]] {
+        std::fs::write(&path, text).unwrap();
+        assert!(matches!(refused(&folder, &path), OpenError::NotOurs { .. }));
+    }
+    std::fs::remove_file(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+        .unwrap();
+    let error = refused(&folder, &path);
+    assert!(error.to_string().contains("another program"), "{error}");
+    drop(other);
+    assert!(matches!(refused(&folder, &path), OpenError::NotOurs { .. }));
+    assert!(matches!(refused(&folder, &folder.0), OpenError::Failed { .. }));
+    let nowhere = folder.file("no/such/folder.db");
+    assert!(matches!(refused(&folder, &nowhere), OpenError::Failed { .. }));
+}
+
+#[test]
+fn what_a_newer_nts_made_is_refused_also_when_only_its_log_says_so() {
+    for close in [true, false] {
+        let folder = Folder::new();
+        let path = sold(&folder, 3, close);
+        let newer = Connection::open(&path).unwrap();
+        let keep = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        newer.set_db_config(keep, !close).unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        drop(newer);
+        let error = refused(&folder, &path);
+        assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+        assert!(error.to_string().contains("Nothing was changed"));
+    }
+}
+
+#[test]
+fn damage_is_noticed_and_nothing_is_made_worse() {
+    for close in [true, false] {
+        let folder = Folder::new();
+        let path = sold(&folder, 2_000, close);
+        // With a log, the pages beside it are old or not there at all.
+        if !close {
+            let conn = Connection::open(&path).unwrap();
+            let keep = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            conn.set_db_config(keep, true).unwrap();
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+            conn.execute("UPDATE progress SET barrier = 0", []).unwrap();
+        }
+        let whole = std::fs::read(&path).unwrap();
+        let damaged = |error: OpenError| match error {
+            OpenError::Damaged { .. } => {}
+            other => panic!("{other}"),
+        };
+        for keep in [whole.len() / 2, whole.len() - 4096, 8192] {
+            std::fs::write(&path, &whole[..keep]).unwrap();
+            damaged(refused(&folder, &path));
+        }
+        // Every seventh page's own header. (The page of the table `progress` lies in the log.)
+        for page in (2..whole.len() as u64 / 4096).step_by(7) {
+            std::fs::write(&path, &whole).unwrap();
+            overwrite(&path, page * 4096, &[0xee; 64]);
+            damaged(refused(&folder, &path));
+        }
+        std::fs::write(&path, &whole).unwrap();
+        let store = SqliteStore::open(&path, clock()).unwrap().store;
+        assert_eq!(store.own_reader().unwrap().verify().unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_log_without_its_database_is_not_thrown_away() {
+    let folder = Folder::new();
+    let path = sold(&folder, 10, false);
+    let copy = folder.file("copy.db");
+    backup(&path, &copy).unwrap();
+    std::fs::rename(&path, folder.file("moved away")).unwrap();
+    let error = refused(&folder, &path);
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    // A backup put in its place must not have the old log played into it.
+    std::fs::rename(&copy, &path).unwrap();
+    let error = refused(&folder, &path);
+    assert!(error.to_string().contains("another database"), "{error}");
+    std::fs::remove_file(folder.file("nts.db-wal")).unwrap();
+    std::fs::remove_file(folder.file("nts.db-shm")).unwrap();
+    assert!(!SqliteStore::open(&path, clock()).unwrap().fresh);
+}
+
+#[test]
+fn a_second_process_is_told_who_has_it() {
+    let folder = Folder::new();
+    let path = folder.file("nts.db");
+    let first = SqliteStore::open(&path, clock()).unwrap();
+    let error = refused(&folder, &path);
+    assert_eq!(
+        error.to_string().split_once(". ").unwrap().0,
+        format!("{} is in use by another nts (process {})", path.display(), std::process::id())
+    );
+    drop(first);
+    assert!(SqliteStore::open(&path, clock()).is_ok());
+}
+
+#[test]
+fn readers_do_not_wait_for_the_writer_nor_see_half_of_a_commit() {
+    let folder = Folder::new();
+    let path = sold(&folder, 3, true);
+    let mut store = SqliteStore::open(&path, clock()).unwrap().store;
+    let mut reader = SqliteStore::reader(&path).unwrap();
+    let conn = store.conn.as_ref().unwrap();
+    conn.execute_batch("BEGIN IMMEDIATE; UPDATE pools SET held = 77").unwrap();
+    assert_eq!(reader.events().unwrap()[0].pools[0].held, 3);
+    conn.execute_batch("ROLLBACK").unwrap();
+    // And a reader in the middle of its question does not stop the writer.
+    let asked = reader.at_once(|conn| {
+        let before = rows::events(conn, "", [])?;
+        run(&mut store, &[hold(before[0].id, 50)], &[]).unwrap();
+        Ok((before, rows::events(conn, "", [])?))
+    });
+    let (before, after) = asked.unwrap();
+    assert_eq!(before, after, "one commit for the whole question");
+    assert_eq!(reader.events().unwrap()[0].pools[0].held, 4);
+}
+
+#[test]
+fn a_commit_in_doubt_is_settled_by_what_is_recorded() {
+    let folder = Folder::new();
+    let path = sold(&folder, 3, true);
+    let mut store = SqliteStore::open(&path, clock()).unwrap().store;
+    let event = *store.events.keys().next().unwrap();
+    for recorded in [true, false, true] {
+        let key = RequestKey(u128::from(store.batch as u64));
+        let before = (store.batch, store.events[&event].pools[0].held);
+        if recorded {
+            // The commit went through, and memory has not heard of it.
+            let (events, recent) = (store.events.clone(), Recent::new(&[0; 32]));
+            run(&mut store, &[hold(event, u128::from(before.1))], &[key]).unwrap();
+            (store.batch, store.events, store.recent) = (before.0, events, recent);
+        }
+        store.tried = Some(before.0 + 1);
+        store.conn = None;
+        let keys = Keys { events: vec![event], ..Keys::default() };
+        assert!(matches!(store.load(&keys, &[]), Err(Fault::NotDone(_))), "not before recovery");
+        assert_eq!(store.recover().unwrap(), recorded);
+        assert_eq!(store.recover().unwrap(), recorded, "asked twice");
+        let loaded = store.load(&keys, &[key]).unwrap();
+        assert_eq!(loaded.state.events[&event].pools[0].held, before.1 + u32::from(recorded));
+        assert_eq!(loaded.recorded.contains_key(&key), recorded);
+    }
+    assert!(store.own_reader().unwrap().verify().unwrap().is_empty());
+}
+
+#[test]
+fn a_full_disk_refuses_a_batch_and_is_usable_again_with_space() {
+    let folder = Folder::new();
+    let path = sold(&folder, 3, true);
+    let mut store = SqliteStore::open(&path, clock()).unwrap().store;
+    let event = *store.events.keys().next().unwrap();
+    let most = |store: &SqliteStore, pages: i64| {
+        let conn = store.conn.as_ref().unwrap();
+        conn.pragma_update_and_check(None, "max_page_count", pages, |r| r.get::<_, i64>(0)).unwrap()
+    };
+    most(&store, 1);
+    let holds: Vec<Command> = (100..1_100).map(|id| hold(event, id)).collect();
+    let keys: Vec<RequestKey> = (100..1_100).map(RequestKey).collect();
+    let fault = run(&mut store, &holds, &keys).unwrap_err();
+    assert!(matches!(fault, Fault::NotDone(_)), "{fault}");
+    assert_eq!(store.events[&event].pools[0].held, 3);
+    assert!(!store.recover().unwrap());
+    most(&store, 1 << 30);
+    run(&mut store, &holds, &keys).unwrap();
+    assert!(store.own_reader().unwrap().verify().unwrap().is_empty());
+}
+
+#[test]
+fn old_requests_go_bit_by_bit_and_recent_ones_stay() {
+    let folder = Folder::new();
+    let time = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(1_800_000_000_000));
+    let path = folder.file("nts.db");
+    let open = || SqliteStore::open(&path, Clock::Manual(time.clone())).unwrap().store;
+    let mut store = open();
+    let event = put_event(&mut store, "show", 1_000_000);
+    let request = |store: &mut SqliteStore, ids: std::ops::Range<u128>| {
+        let holds: Vec<Command> = ids.clone().map(|id| hold(event, id)).collect();
+        run(store, &holds, &ids.map(RequestKey).collect::<Vec<_>>()).unwrap();
+    };
+    let known = |store: &mut SqliteStore| {
+        let keys: Vec<RequestKey> = (0..1_000).map(RequestKey).collect();
+        let recorded = store.load(&Keys::default(), &keys).unwrap().recorded;
+        recorded.keys().map(|key| key.0).collect::<Vec<_>>()
+    };
+    request(&mut store, 0..100);
+    time.fetch_add(REMEMBERED_MS, Ordering::SeqCst);
+    request(&mut store, 100..101);
+    assert_eq!(known(&mut store).len(), 101, "to the very millisecond");
+    time.fetch_add(1, Ordering::SeqCst);
+    request(&mut store, 101..102);
+    assert_eq!(known(&mut store), (18..102).collect::<Vec<_>>(), "a bounded piece");
+    for n in 102..110 {
+        request(&mut store, n..n + 1);
+        if n == 105 {
+            store = {
+                drop(store);
+                open()
+            };
+        }
+    }
+    assert_eq!(known(&mut store), (100..110).collect::<Vec<_>>());
+    // A clock that was far ahead for a moment blocks nothing.
+    time.fetch_add(50 * REMEMBERED_MS, Ordering::SeqCst);
+    request(&mut store, 110..111);
+    time.fetch_sub(50 * REMEMBERED_MS, Ordering::SeqCst);
+    request(&mut store, 111..112);
+    request(&mut store, 112..113);
+    assert_eq!(known(&mut store), [111, 112]);
+    assert_eq!(
+        known(&mut {
+            drop(store);
+            open()
+        }),
+        [111, 112]
+    );
+}
+
+#[test]
+fn a_backup_made_while_selling_is_a_whole_database() {
+    let folder = Folder::new();
+    let path = sold(&folder, 2_000, true);
+    let mut store = SqliteStore::open(&path, clock()).unwrap().store;
+    let event = *store.events.keys().next().unwrap();
+    let copies: Vec<PathBuf> = (0..4).map(|n| folder.file(&format!("copy{n}.db"))).collect();
+    std::fs::write(folder.file("copy0.db.partial"), "left by one that was killed").unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (done, path, store) = (&done, &path, &mut store);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for id in 10_000.. {
+                run(store, &[hold(event, id)], &[RequestKey(id)]).unwrap();
+                if done.load(Ordering::SeqCst) {
+                    return;
+                }
+            }
+        });
+        for copy in &copies {
+            let bytes = backup(path, copy);
+            if bytes.is_err() {
+                done.store(true, Ordering::SeqCst);
+            }
+            assert_eq!(bytes.unwrap(), std::fs::metadata(copy).unwrap().len());
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    for copy in &copies {
+        assert!(backup(path, copy).unwrap_err().contains("exists already"));
+        let opened = SqliteStore::open(copy, clock()).unwrap();
+        assert!(!opened.fresh && opened.last_high >= 1 << 40);
+        let mut store = opened.store;
+        assert!(store.own_reader().unwrap().verify().unwrap().is_empty());
+        assert!(store.events[&event].pools[0].held >= 2_000);
+        run(&mut store, &[hold(event, 99_999_999)], &[]).unwrap();
+    }
+    assert!(!folder.file("copy0.db.partial").exists());
+    assert!(backup(&folder.file("none.db"), &folder.file("copy.db")).is_err());
+    assert!(!folder.file("none.db").exists());
+}
+
+#[test]
+fn verify_tells_counters_that_are_not_the_sum_of_the_orders() {
+    let folder = Folder::new();
+    let path = sold(&folder, 10, true);
+    let store = SqliteStore::open(&path, clock()).unwrap().store;
+    let conn = store.conn.as_ref().unwrap();
+    conn.execute_batch("UPDATE pools SET held = 11").unwrap();
+    let wrong = store.own_reader().unwrap().verify().unwrap();
+    assert_eq!(wrong.len(), 1);
+    assert!(wrong[0].contains("11 held") && wrong[0].contains("make 10"), "{wrong:?}");
 }
