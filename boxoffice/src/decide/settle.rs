@@ -109,12 +109,8 @@ fn paying(
 
 fn canceling(draft: &mut Draft, state: &State, order: &Order, intent: &Intent, now: TimeMs) {
     match intent.status {
-        IntentStatus::Canceled => {
-            draft.decide_attempt(order, AttemptState::Abandoned);
-            draft.release(state, order);
-        }
+        IntentStatus::Canceled => draft.release(state, order),
         IntentStatus::Succeeded => {
-            draft.decide_attempt(order, AttemptState::Authorised);
             draft.sell_and_issue(state, order);
             draft.alarm(order, "captured while it was being cancelled; the places were kept");
         }
