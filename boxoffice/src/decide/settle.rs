@@ -97,7 +97,7 @@ fn paying(
                 let reason = intent.last_error.clone();
                 let reason = reason.unwrap_or_else(|| "The bank did not confirm it.".into());
                 draft.decide_attempt(order, AttemptState::Declined(reason));
-                draft.decline(order, now);
+                draft.decline(state, order, now);
             }
             // The confirmation has not arrived, or has not arrived yet: ask again, same key.
             Some(_) => draft.poll(order, now),
