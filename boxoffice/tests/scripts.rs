@@ -23,7 +23,7 @@
 //! `given O STATE BUYER T=N…` (all the steps that lead there).
 //!
 //! Who looks: `at T` · `after T` (these two move the clock) · `pool SLUG P [held N] [sold N]
-//! [left N]` · `order O STATE [until T] [due T|never] [tries N] [total W] [owed WHAT…]
+//! [left N]` · `order O STATE [until T] [due T|never] [tries N] [total W] [owed WHAT]
 //! [trouble WHY…]` · `attempt O N pending|action|declined|authorised|abandoned|none [WHY…]` ·
 //! `tickets O none|SERIAL…` (a revoked one has a `-`) · `back O R STATE AMOUNT [WHY…]` ·
 //! `buyer SLUG BUYER N` · `type SLUG T PRICE [retired]`.
@@ -527,28 +527,26 @@ impl Stage {
                     let there = order.trouble.clone().unwrap_or_else(|| "none".into());
                     return same("trouble", &there, &words.rest());
                 }
-                "owed" => {
-                    let there = match owed(order, now) {
-                        Owed::Nothing => "nothing".into(),
-                        Owed::Expiry => "expiry".into(),
-                        Owed::Create(_) => "create".into(),
-                        Owed::Confirm(_, attempt) => format!("confirm {}", attempt.number),
-                        Owed::Read(_) => "read".into(),
-                        Owed::Capture(_) => "capture".into(),
-                        Owed::Cancel(_) => "cancel".into(),
-                        Owed::Refund(_, refund) => {
-                            let named = |(_, n): &(&String, &u32)| u128::from(**n) == refund.id.0;
-                            let known = names.iter().find(named).map_or("?", |(name, _)| name);
-                            let known = if refund.id == late { "late" } else { known };
-                            format!("refund {known}")
-                        }
-                    };
-                    return same("owed", &there, &words.rest());
-                }
+                "owed" => match owed(order, now) {
+                    Owed::Nothing => "nothing".into(),
+                    Owed::Expiry => "expiry".into(),
+                    Owed::Create(_) => "create".into(),
+                    Owed::Confirm(_, attempt) => format!("confirm {}", attempt.number),
+                    Owed::Read(_) => "read".into(),
+                    Owed::Capture(_) => "capture".into(),
+                    Owed::Cancel(_) => "cancel".into(),
+                    Owed::Refund(_, refund) => {
+                        let named = |(_, n): &(&String, &u32)| u128::from(**n) == refund.id.0;
+                        let known = names.iter().find(named).map_or("?", |(name, _)| name);
+                        let known = if refund.id == late { "late" } else { known };
+                        format!("refund {known}")
+                    }
+                },
                 other => return Err(format!("an order has no {other:?}")),
             };
             let expected = match what.as_str() {
                 "total" | "given-back" => format!("{} {}", words.next()?, words.next()?),
+                "owed" if there.contains(' ') => format!("{} {}", words.next()?, words.next()?),
                 _ => words.next()?,
             };
             same(&what, &there, &expected)?;
