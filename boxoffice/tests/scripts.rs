@@ -130,6 +130,7 @@ impl Stage {
                 let command = self.command(&first, &mut words)?;
                 words.end()?;
                 let answer = self.ask(&command);
+                let answer = answer.trim_end();
                 match expected.strip_suffix("...") {
                     Some(prefix) if answer.starts_with(prefix) => Ok(()),
                     None if answer == expected => Ok(()),
