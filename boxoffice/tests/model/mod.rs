@@ -1,0 +1,602 @@
+//! A second, naive box office, to be compared with the core. It is a flat list of orders, each a
+//! list of single places; every count is made anew from that list whenever it is needed, and there
+//! is no counter, no record of buyers and no list of changes. It knows the words of a command and
+//! shares no rule with the core: where both agree, two people would have to make one mistake.
+
+use boxoffice::{
+    BuyerKey, Command, EventId, EventSpec, Intent, IntentStatus, LineWish, OrderId, PaymentId,
+    RefundId, RefundOutcome, RefundWish, TimeMs,
+};
+
+#[derive(Default)]
+pub struct Model {
+    shows: Vec<Show>,
+    orders: Vec<Entry>,
+}
+
+struct Show {
+    id: EventId,
+    spec: EventSpec,
+    /// Every pool that ever was, in order.
+    pools: Vec<String>,
+    /// Every ticket type that ever was, and its pool.
+    types: Vec<(String, String)>,
+}
+
+/// An order.
+pub struct Entry {
+    pub id: OrderId,
+    show: EventId,
+    buyer: BuyerKey,
+    currency: String,
+    places: Vec<Place>,
+    pub state: &'static str,
+    placed: TimeMs,
+    until: TimeMs,
+    /// The payment and whether it is about real money.
+    pub payment: Option<(PaymentId, bool)>,
+    pub intent: Option<String>,
+    /// One letter for each attempt: `?` open, `!` the buyer must act, `n`o, `y`es, `x` given up.
+    pub attempts: String,
+    pub refunds: Vec<Back>,
+    /// RELEASED or VOID, and the provider may still have to be told.
+    loose_end: bool,
+}
+
+/// One chair.
+struct Place {
+    ticket_type: String,
+    pool: String,
+    price: i64,
+    serial: Option<u32>,
+    refund: Option<RefundId>,
+    restocked: bool,
+}
+
+pub struct Back {
+    pub id: RefundId,
+    amount: i64,
+    restock: bool,
+    /// `?` owed, `y` done, `n` refused.
+    pub outcome: char,
+}
+
+impl Entry {
+    fn taken(&self) -> impl Iterator<Item = &Place> {
+        let none = matches!(self.state, "released" | "void");
+        self.places.iter().filter(move |p| !none && !p.restocked)
+    }
+
+    fn total(&self) -> i64 {
+        self.places.iter().map(|p| p.price).sum()
+    }
+
+    fn open(&self) -> bool {
+        self.attempts.ends_with(['?', '!'])
+    }
+
+    /// The open attempt, if there is one, ends so.
+    fn close(&mut self, how: char) {
+        if self.open() {
+            self.attempts.pop();
+            self.attempts.push(how);
+        }
+    }
+
+    /// How much of it can still be refunded.
+    fn kept(&self, ticket_type: &str) -> usize {
+        let kept = |p: &&Place| p.ticket_type == ticket_type && p.refund.is_none();
+        self.places.iter().filter(kept).count()
+    }
+
+    fn no_longer_held(&self, now: TimeMs) -> String {
+        match self.state {
+            "committed" | "paid" | "refunding" => "refused already_paid".into(),
+            "paying" => "refused payment_under_way".into(),
+            "held" | "released" if now >= self.until => "refused hold_expired".into(),
+            state => format!("refused canceled {state}"),
+        }
+    }
+
+    fn owed(&self, now: TimeMs) -> String {
+        match self.state {
+            _ if self.refunds.iter().any(|r| r.outcome == '?') => "refund".into(),
+            "held" => "expiry".into(),
+            "paying" if self.intent.is_none() && now < self.until => "create".into(),
+            "paying" if self.intent.is_none() => "expiry".into(),
+            "paying" if self.attempts.ends_with('?') => format!("confirm {}", self.attempts.len()),
+            "paying" => "read".into(),
+            "canceling" => "cancel".into(),
+            "committed" => "capture".into(),
+            _ if self.loose_end => "cancel".into(),
+            _ => "nothing".into(),
+        }
+    }
+
+    /// Everything about it that can be seen.
+    fn seen(&self, now: TimeMs) -> String {
+        let mut tickets: Vec<(u32, bool)> =
+            self.places.iter().filter_map(|p| Some((p.serial?, p.refund.is_none()))).collect();
+        tickets.sort_unstable();
+        let refunds: Vec<_> = self.refunds.iter().map(|r| (r.id.0, r.amount, r.outcome)).collect();
+        format!(
+            "order {} {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?}",
+            self.id.0,
+            self.state,
+            self.until,
+            self.total(),
+            self.currency,
+            self.attempts,
+            self.owed(now),
+        )
+    }
+}
+
+impl Model {
+    /// What stands in the list of an order.
+    pub fn order(&self, id: OrderId) -> Option<&Entry> {
+        self.orders.iter().find(|o| o.id == id)
+    }
+
+    /// Everything that can be seen: a line for each pool and for each order.
+    pub fn seen(&self, now: TimeMs) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for show in &self.shows {
+            for pool in &show.pools {
+                let taken = self.taken(show.id, pool);
+                let sold = self.sold(show.id, pool);
+                let (id, of) = (show.id.0, show.capacity(pool));
+                lines.push(format!("pool {id} {pool} held {} sold {sold} of {of}", taken - sold));
+            }
+        }
+        lines.extend(self.orders.iter().map(|o| o.seen(now)));
+        lines.sort();
+        lines
+    }
+
+    fn taken(&self, show: EventId, pool: &str) -> usize {
+        let here = self.orders.iter().filter(|o| o.show == show);
+        here.flat_map(Entry::taken).filter(|p| p.pool == pool).count()
+    }
+
+    fn sold(&self, show: EventId, pool: &str) -> usize {
+        let held = ["held", "paying", "canceling"];
+        let here = self.orders.iter().filter(|o| o.show == show && !held.contains(&o.state));
+        here.flat_map(Entry::taken).filter(|p| p.pool == pool).count()
+    }
+
+    /// What it answers to a command, in a few words.
+    pub fn tell(&mut self, command: &Command, now: TimeMs) -> String {
+        let id = match command {
+            Command::PutEvent { id, spec } => return self.put(*id, spec),
+            Command::Hold { order, event, buyer, lines } => {
+                if buyer.name.trim().is_empty() && self.order(*order).is_none() {
+                    return "refused invalid".into();
+                }
+                return self.hold(*order, *event, buyer.key, lines, now);
+            }
+            Command::Renew { order }
+            | Command::Pay { order, .. }
+            | Command::IntentCreated { order, .. }
+            | Command::AttemptDeclined { order, .. }
+            | Command::Reconcile { order, .. }
+            | Command::Cancel { order }
+            | Command::Expire { order }
+            | Command::Defer { order, .. }
+            | Command::Refund { order, .. }
+            | Command::RefundAnswered { order, .. } => *order,
+        };
+        let Some(at) = self.orders.iter().position(|o| o.id == id) else {
+            return "refused unknown_order".into();
+        };
+        let answer = self.about(at, command, now);
+        self.give_tickets(at);
+        answer.unwrap_or_else(|| self.orders[at].state.into())
+    }
+
+    /// Who has paid has tickets: the next serials of the show.
+    fn give_tickets(&mut self, at: usize) {
+        let show = self.orders[at].show;
+        let here = self.orders.iter().filter(|o| o.show == show);
+        let last = here.flat_map(|o| &o.places).filter_map(|p| p.serial).max().unwrap_or(0);
+        let order = &mut self.orders[at];
+        if order.state == "paid" && order.places.iter().all(|p| p.serial.is_none()) {
+            for (place, serial) in order.places.iter_mut().zip(last + 1..) {
+                place.serial = Some(serial);
+            }
+        }
+    }
+
+    /// `None`: the answer is the order's state.
+    fn about(&mut self, at: usize, command: &Command, now: TimeMs) -> Option<String> {
+        let hold_ms = self.show(self.orders[at].show)?.spec.hold_ms;
+        let show_types: Vec<String> =
+            self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
+        let order = &mut self.orders[at];
+        match command {
+            Command::Renew { .. } => {
+                if order.state != "held" || now >= order.until {
+                    return Some(order.no_longer_held(now));
+                }
+                let six_lives = order.placed + 6 * hold_ms;
+                order.until = order.until.max((now + hold_ms).min(six_lives));
+                Some(format!("held until {}", order.until))
+            }
+            Command::Pay { payment, live, token, .. } => {
+                if token.is_empty() && order.total() > 0 {
+                    return Some("refused invalid".into());
+                }
+                if order.state == "paying" && !order.open() && now < order.until {
+                    if order.attempts.len() == 20 {
+                        return Some("refused invalid".into());
+                    }
+                    order.attempts.push('?');
+                    return Some(format!("paying {}", order.attempts.len()));
+                }
+                if order.state == "paying" && !order.open() {
+                    return Some("refused hold_expired".into());
+                }
+                if order.state != "held" || now >= order.until {
+                    return Some(order.no_longer_held(now));
+                }
+                if order.total() == 0 {
+                    order.state = "paid";
+                    return None;
+                }
+                order.state = "paying";
+                order.until = order.until.max(now + 5 * 60 * 1000);
+                order.payment = Some((*payment, *live));
+                order.attempts.push('?');
+                Some("paying 1".into())
+            }
+            Command::IntentCreated { intent, .. } => {
+                if order.payment.is_none() {
+                    return Some("refused invalid".into());
+                }
+                if order.intent.is_none() {
+                    order.intent = Some(intent.clone());
+                    order.loose_end = order.state == "released";
+                }
+                None
+            }
+            Command::AttemptDeclined { attempt, .. } => {
+                if order.open() && usize::from(*attempt) == order.attempts.len() {
+                    order.close('n');
+                    if now >= order.until {
+                        give_up(order);
+                    }
+                }
+                None
+            }
+            Command::Reconcile { intent, .. } => {
+                if order.intent.as_ref() != Some(&intent.id) {
+                    return Some("refused invalid".into());
+                }
+                read(order, intent, now);
+                None
+            }
+            Command::Cancel { .. } => match order.state {
+                "committed" | "paid" | "refunding" => Some("refused already_paid".into()),
+                "held" | "paying" => {
+                    order.close('x');
+                    give_up(order);
+                    None
+                }
+                _ => None,
+            },
+            Command::Expire { .. } => {
+                let nobody_pays =
+                    order.state == "held" || (order.state == "paying" && order.intent.is_none());
+                if !nobody_pays || now < order.until {
+                    return Some("refused not_due".into());
+                }
+                order.close('x');
+                give_up(order);
+                None
+            }
+            Command::Defer { .. } => None,
+            Command::Refund { refund, wish, restock, .. } => {
+                Some(refund_of(order, *refund, wish, *restock, &show_types))
+            }
+            Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
+            Command::PutEvent { .. } | Command::Hold { .. } => None,
+        }
+    }
+
+    fn show(&self, id: EventId) -> Option<&Show> {
+        self.shows.iter().find(|s| s.id == id)
+    }
+
+    fn put(&mut self, id: EventId, spec: &EventSpec) -> String {
+        let never = (TimeMs::MIN, TimeMs::MAX);
+        let pool = |name: &str| spec.pools.iter().any(|p| p.name == name);
+        let window =
+            (spec.sale_opens_ms.unwrap_or(never.0), spec.sale_closes_ms.unwrap_or(never.1));
+        if window.0 >= window.1
+            || spec.ticket_types.iter().any(|t| t.price_minor < 0 || !pool(&t.pool))
+        {
+            return "refused invalid".into();
+        }
+        let Some(at) = self.shows.iter().position(|s| s.spec.slug == spec.slug) else {
+            self.shows.push(Show {
+                id,
+                spec: spec.clone(),
+                pools: spec.pools.iter().map(|p| p.name.clone()).collect(),
+                types: spec.ticket_types.iter().map(|t| (t.id.clone(), t.pool.clone())).collect(),
+            });
+            return "new".into();
+        };
+        let show = &self.shows[at];
+        let taken: Vec<(String, usize)> =
+            show.pools.iter().map(|p| (p.clone(), self.taken(show.id, p))).collect();
+        if show.spec.currency != spec.currency && taken.iter().any(|t| t.1 > 0) {
+            return "refused currency_fixed".into();
+        }
+        for (pool, taken) in &taken {
+            let named = spec.pools.iter().find(|p| p.name == *pool);
+            if *taken > named.map_or(0, |p| p.capacity as usize) {
+                return format!("refused capacity_below_taken {pool} {taken}");
+            }
+        }
+        let moved = |t: &&boxoffice::TicketTypeSpec| {
+            show.types.iter().any(|(id, pool)| *id == t.id && *pool != t.pool)
+        };
+        if let Some(t) = spec.ticket_types.iter().find(moved) {
+            return format!("refused pool_fixed {}", t.id);
+        }
+        let show = &mut self.shows[at];
+        show.spec = spec.clone();
+        for pool in &spec.pools {
+            if !show.pools.contains(&pool.name) {
+                show.pools.push(pool.name.clone());
+            }
+        }
+        for t in &spec.ticket_types {
+            if show.types.iter().all(|(id, _)| *id != t.id) {
+                show.types.push((t.id.clone(), t.pool.clone()));
+            }
+        }
+        "changed".into()
+    }
+
+    fn hold(
+        &mut self,
+        id: OrderId,
+        event: EventId,
+        buyer: BuyerKey,
+        wishes: &[LineWish],
+        now: TimeMs,
+    ) -> String {
+        if let Some(known) = self.order(id) {
+            return format!("held until {}", known.until);
+        }
+        let Some(show) = self.show(event) else { return "refused unknown_event".into() };
+        let spec = &show.spec;
+        if spec.sale_opens_ms.is_some_and(|opens| now < opens) {
+            return "refused not_on_sale".into();
+        }
+        if spec.sale_closes_ms.is_some_and(|closes| now >= closes) {
+            return "refused sale_closed".into();
+        }
+        if wishes.is_empty() {
+            return "refused invalid".into();
+        }
+        let mut places: Vec<Place> = Vec::new();
+        for wish in wishes {
+            let Some(t) = spec.ticket_types.iter().find(|t| t.id == wish.ticket_type) else {
+                return "refused unknown_ticket_type".into();
+            };
+            if wish.quantity <= 0 {
+                return "refused invalid".into();
+            }
+            if wish.quantity > i64::from(spec.limit_per_order) {
+                return "refused limit".into();
+            }
+            if places.iter().any(|p| p.ticket_type == t.id) {
+                return "refused invalid".into();
+            }
+            places.extend((0..wish.quantity).map(|_| Place {
+                ticket_type: t.id.clone(),
+                pool: t.pool.clone(),
+                price: t.price_minor,
+                serial: None,
+                refund: None,
+                restocked: false,
+            }));
+        }
+        if places.len() > spec.limit_per_order as usize {
+            return "refused limit".into();
+        }
+        let mine = |o: &&Entry| o.show == event && o.buyer == buyer && o.state != "released";
+        let mine = self.orders.iter().filter(mine).filter(|o| o.state != "void");
+        let given_back = |o: &Entry, p: &Place| {
+            o.refunds.iter().any(|r| Some(r.id) == p.refund && r.outcome == 'y')
+        };
+        let has = mine.flat_map(|o| o.places.iter().filter(move |p| !given_back(o, p))).count();
+        if spec.limit_per_buyer.is_some_and(|limit| has + places.len() > limit as usize) {
+            return "refused limit".into();
+        }
+        for pool in &show.pools {
+            let left = show.capacity(pool) - self.taken(event, pool);
+            let wanted: Vec<_> = places.iter().filter(|p| p.pool == *pool).collect();
+            if wanted.len() > left {
+                return format!("refused sold_out {} left {left}", wanted[0].ticket_type);
+            }
+        }
+        let until = now + spec.hold_ms;
+        let currency = spec.currency.code().into();
+        self.orders.push(Entry {
+            id,
+            show: event,
+            buyer,
+            currency,
+            places,
+            state: "held",
+            placed: now,
+            until,
+            payment: None,
+            intent: None,
+            attempts: String::new(),
+            refunds: Vec::new(),
+            loose_end: false,
+        });
+        format!("held until {until}")
+    }
+}
+
+impl Show {
+    fn capacity(&self, pool: &str) -> usize {
+        self.spec.pools.iter().find(|p| p.name == pool).map_or(0, |p| p.capacity as usize)
+    }
+}
+
+/// Nothing can be paid any more if nothing was made at the provider.
+fn give_up(order: &mut Entry) {
+    order.state = if order.intent.is_some() { "canceling" } else { "released" };
+}
+
+/// The table of states, row by row.
+fn read(order: &mut Entry, intent: &Intent, now: TimeMs) {
+    use IntentStatus::*;
+    let over = now >= order.until;
+    match (order.state, intent.status) {
+        ("paying", RequiresCapture) => {
+            let truth = (
+                order.total(),
+                order.currency.as_str(),
+                Some(order.id),
+                order.payment.map(|p| p.0),
+                order.payment.map(|p| p.1),
+            );
+            let read = (
+                intent.amount.minor,
+                intent.amount.currency.code(),
+                intent.order,
+                intent.payment,
+                Some(intent.live),
+            );
+            let same = truth == read;
+            order.close(if same { 'y' } else { 'x' });
+            order.state = if same { "committed" } else { "canceling" };
+        }
+        ("paying", Succeeded) => {
+            order.close('y');
+            order.state = "paid";
+        }
+        ("paying", Canceled) => {
+            order.close('x');
+            order.state = "released";
+        }
+        ("paying", Processing) => order.close('!'),
+        ("paying", _) if over => {
+            order.close('x');
+            order.state = "canceling";
+        }
+        ("paying", RequiresAction) => order.close('!'),
+        ("paying", RequiresPaymentMethod) if order.attempts.ends_with('!') => order.close('n'),
+        ("paying", _) => {}
+        ("canceling" | "committed", Succeeded) => order.state = "paid",
+        ("canceling", Canceled) => order.state = "released",
+        ("committed", Canceled) => order.state = "void",
+        ("canceling" | "committed", _) => {}
+        ("paid" | "refunding" | "refunded", _) => {}
+        (_, _) if order.refunds.iter().any(|r| r.outcome == '?') => {}
+        // What has no places may keep no money.
+        (_, Succeeded) if order.refunds.is_empty() => order.refunds.push(Back {
+            id: RefundId(order.payment.map_or(0, |p| p.0.0)),
+            amount: intent.amount.minor,
+            restock: false,
+            outcome: '?',
+        }),
+        (_, Succeeded | Canceled) => order.loose_end = false,
+        (_, _) => order.loose_end = true,
+    }
+}
+
+fn refund_of(
+    order: &mut Entry,
+    id: RefundId,
+    wish: &RefundWish,
+    restock: bool,
+    show_types: &[String],
+) -> String {
+    if let Some(known) = order.refunds.iter().find(|r| r.id == id) {
+        return format!("refunding {}", known.amount);
+    }
+    match order.state {
+        "paid" => {}
+        "refunding" => return "refused refund_under_way".into(),
+        "refunded" => return "refused nothing_to_refund".into(),
+        state => return format!("refused not_paid {state}"),
+    }
+    let mut wanted: Vec<(String, usize)> = Vec::new();
+    match wish {
+        RefundWish::All => {
+            wanted.extend(show_types.iter().map(|t| (t.clone(), order.kept(t))));
+        }
+        RefundWish::Lines(wishes) => {
+            for wish in wishes {
+                let t = &wish.ticket_type;
+                if order.places.iter().all(|p| p.ticket_type != *t) {
+                    return "refused unknown_ticket_type".into();
+                }
+                if wish.quantity < 1 || wanted.iter().any(|w| w.0 == *t) {
+                    return "refused invalid".into();
+                }
+                let kept = order.kept(t);
+                if wish.quantity > kept as i64 {
+                    return format!("refused refund_too_large {t} left {kept}");
+                }
+                wanted.push((t.clone(), wish.quantity as usize));
+            }
+        }
+    }
+    let mut amount = 0;
+    let mut some = false;
+    for (t, quantity) in wanted {
+        // The last tickets first.
+        let kept = |p: &&mut Place| p.ticket_type == t && p.refund.is_none();
+        for place in order.places.iter_mut().rev().filter(kept).take(quantity) {
+            place.refund = Some(id);
+            amount += place.price;
+            some = true;
+        }
+    }
+    if !some {
+        return "refused nothing_to_refund".into();
+    }
+    order.refunds.push(Back { id, amount, restock, outcome: '?' });
+    order.state = "refunding";
+    if amount == 0 {
+        answered(order, id, &RefundOutcome::Succeeded(String::new()));
+    }
+    format!("refunding {amount}")
+}
+
+fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<String> {
+    let Some(refund) = order.refunds.iter_mut().find(|r| r.id == id) else {
+        return Some("refused invalid".into());
+    };
+    if refund.outcome != '?' {
+        return None;
+    }
+    let of_it = |p: &&mut Place| p.refund == Some(id);
+    match outcome {
+        RefundOutcome::Pending => return None,
+        RefundOutcome::Succeeded(_) => {
+            refund.outcome = 'y';
+            let restock = refund.restock;
+            order.places.iter_mut().filter(of_it).for_each(|p| p.restocked = restock);
+        }
+        RefundOutcome::Failed(_) => {
+            refund.outcome = 'n';
+            order.places.iter_mut().filter(of_it).for_each(|p| p.refund = None);
+        }
+    }
+    order.loose_end = false;
+    if order.state == "refunding" {
+        let whole = order.places.iter().all(|p| p.refund.is_some());
+        order.state = if whole { "refunded" } else { "paid" };
+    }
+    None
+}
