@@ -40,13 +40,13 @@ impl SqliteReader {
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Fault> {
-        let ask = || {
-            let transaction = self.conn.unchecked_transaction()?;
-            let answer = ask(&self.conn)?;
-            transaction.finish()?;
-            Ok(answer)
-        };
-        ask().map_err(fault)
+        let conn = &self.conn;
+        let run = |sql| conn.prepare_cached(sql)?.execute([]).map(drop);
+        run("BEGIN").map_err(fault)?;
+        let answer = ask(conn);
+        // Also after an error, or else the next question would be asked of an old commit.
+        run("COMMIT").map_err(fault)?;
+        answer.map_err(fault)
     }
 
     /// Reads everything and tells what is wrong, at most some of it; nothing, if all is well. Takes
@@ -159,13 +159,16 @@ impl Reader for SqliteReader {
             let mut page = OrderPage { orders: Vec::new(), next: None };
             let mut serials = Vec::new();
             {
-                let mut find =
-                    conn.prepare_cached("SELECT * FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+                let mut find = conn.prepare_cached(concat!(
+                    "SELECT ",
+                    rows::order_columns!(),
+                    " FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2"
+                ))?;
                 let mut rows = find.query(params![after, LOOKED_AT])?;
                 let mut looked_at = 0;
                 while let Some(row) = rows.next()? {
                     looked_at += 1;
-                    if row.get::<_, i64>("event")? as u64 == event.0 {
+                    if row.get::<_, i64>(2)? as u64 == event.0 {
                         let (order, of_order) = rows::order_row(row)?;
                         page.orders.push(order);
                         serials.push(of_order);

@@ -8,7 +8,8 @@ use boxoffice::{
     Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState,
     Reply, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use rusqlite::types::{FromSql, Type};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 type Read<T> = rusqlite::Result<T>;
 
@@ -29,6 +30,29 @@ fn unreadable(column: &str) -> rusqlite::Error {
 
 fn u128_at(row: &Row<'_>, column: &str) -> Read<u128> {
     Ok(u128::from_be_bytes(row.get::<_, [u8; 16]>(column)?))
+}
+
+/// The columns of a row one after the other. Looking each up by its name is half of the cost of
+/// loading an order, so what is loaded with orders is read in the order of a list of columns.
+struct InOrder<'r, 's> {
+    row: &'r Row<'s>,
+    at: usize,
+}
+
+impl<'r, 's> InOrder<'r, 's> {
+    fn of(row: &'r Row<'s>) -> InOrder<'r, 's> {
+        InOrder { row, at: 0 }
+    }
+
+    fn next<T: FromSql>(&mut self) -> Read<T> {
+        self.at += 1;
+        self.row.get(self.at - 1)
+    }
+
+    fn bytes(&mut self) -> Read<&'r [u8]> {
+        self.at += 1;
+        Ok(self.row.get_ref(self.at - 1)?.as_bytes()?)
+    }
 }
 
 /// Appends a number, seven bits a byte, the lowest first (LEB128).
@@ -211,7 +235,8 @@ pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
 /// Reads one order whole.
 pub(super) fn order(conn: &Connection, id: OrderId) -> Read<Option<Order>> {
     let (high, low) = split(id);
-    let mut find = conn.prepare_cached("SELECT * FROM orders WHERE id = ?1")?;
+    let mut find =
+        conn.prepare_cached(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = ?1"))?;
     let found = find.query_row([high], order_row).optional()?;
     match found {
         // The high half is unique by construction; another low half is another order's id.
@@ -226,32 +251,47 @@ pub(super) fn order(conn: &Connection, id: OrderId) -> Read<Option<Order>> {
 /// The serials between which an order's tickets lie.
 pub(super) type Serials = Option<(u32, u32)>;
 
+/// The columns that [`order_row`] reads.
+macro_rules! order_columns {
+    () => {
+        "id, low, event, state, lines, name, email, buyer_key, currency, placed_ms, until_ms, \
+         due_ms, tries, trouble, first_serial, last_serial"
+    };
+}
+pub(super) use order_columns;
+
 /// An order as its own row tells it.
 pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
-    let currency = row.get_ref("currency")?.as_str()?;
+    let mut row = InOrder::of(row);
+    let id = join(row.next()?, row.next()?);
+    let event = EventId(row.next::<i64>()? as u64);
+    let state = state_from(row.next()?).ok_or_else(|| unreadable("orders.state"))?;
+    let lines = decode_lines(row.bytes()?).ok_or_else(|| unreadable("orders.lines"))?;
+    let (name, email) = (row.next()?, row.next()?);
+    let key = BuyerKey(u128::from_be_bytes(row.next()?));
     let order = Order {
-        id: join(row.get("id")?, row.get("low")?),
-        event: EventId(row.get::<_, i64>("event")? as u64),
-        buyer: Buyer {
-            name: row.get("name")?,
-            email: row.get("email")?,
-            key: BuyerKey(u128_at(row, "buyer_key")?),
-        },
-        lines: decode_lines(row.get_ref("lines")?.as_blob()?)
-            .ok_or_else(|| unreadable("orders.lines"))?,
-        currency: Currency::parse(currency).ok_or_else(|| unreadable("orders.currency"))?,
-        state: state_from(row.get("state")?).ok_or_else(|| unreadable("orders.state"))?,
-        placed_ms: row.get("placed_ms")?,
-        until_ms: row.get("until_ms")?,
-        due_ms: row.get("due_ms")?,
-        tries: row.get("tries")?,
-        trouble: row.get("trouble")?,
+        id,
+        event,
+        buyer: Buyer { name, email, key },
+        lines,
+        currency: currency(row.bytes()?)?,
+        state,
+        placed_ms: row.next()?,
+        until_ms: row.next()?,
+        due_ms: row.next()?,
+        tries: row.next()?,
+        trouble: row.next()?,
         payment: None,
         refunds: Vec::new(),
         tickets: Vec::new(),
     };
-    let first: Option<u32> = row.get("first_serial")?;
-    Ok((order, first.zip(row.get("last_serial")?)))
+    let first: Option<u32> = row.next()?;
+    Ok((order, first.zip(row.next()?)))
+}
+
+fn currency(code: &[u8]) -> Read<Currency> {
+    let code = std::str::from_utf8(code).ok();
+    code.and_then(Currency::parse).ok_or_else(|| unreadable("currency"))
 }
 
 /// Adds what lies in other tables, as far as the order's state can have it.
@@ -259,13 +299,16 @@ pub(super) fn add_children(conn: &Connection, order: &mut Order, serials: Serial
     let high = split(order.id).0;
     if order.state != OrderState::Held {
         order.payment = conn
-            .prepare_cached("SELECT * FROM payments WHERE order_id = ?1")?
+            .prepare_cached("SELECT id, intent, live, action FROM payments WHERE order_id = ?1")?
             .query_row([high], payment)
             .optional()?;
     }
     if let Some(payment) = &mut order.payment {
         payment.attempts = conn
-            .prepare_cached("SELECT * FROM attempts WHERE order_id = ?1 ORDER BY number")?
+            .prepare_cached(
+                "SELECT number, token, state, reason FROM attempts
+                 WHERE order_id = ?1 ORDER BY number",
+            )?
             .query_map([high], attempt)?
             .collect::<Read<_>>()?;
     }
@@ -289,25 +332,28 @@ pub(super) fn add_children(conn: &Connection, order: &mut Order, serials: Serial
 }
 
 fn payment(row: &Row<'_>) -> Read<Payment> {
+    let mut row = InOrder::of(row);
     Ok(Payment {
-        id: PaymentId(u128_at(row, "id")?),
-        intent: row.get("intent")?,
-        live: row.get("live")?,
-        action: row.get("action")?,
+        id: PaymentId(u128::from_be_bytes(row.next()?)),
+        intent: row.next()?,
+        live: row.next()?,
+        action: row.next()?,
         attempts: Vec::new(),
     })
 }
 
 fn attempt(row: &Row<'_>) -> Read<Attempt> {
-    let state = match row.get("state")? {
+    let mut row = InOrder::of(row);
+    let (number, token) = (row.next()?, row.next()?);
+    let state = match row.next()? {
         0i64 => AttemptState::Pending,
         1 => AttemptState::Action,
-        2 => AttemptState::Declined(row.get("reason")?),
+        2 => AttemptState::Declined(row.next()?),
         3 => AttemptState::Authorised,
         4 => AttemptState::Abandoned,
         _ => return Err(unreadable("attempts.state")),
     };
-    Ok(Attempt { number: row.get("number")?, token: row.get("token")?, state })
+    Ok(Attempt { number, token, state })
 }
 
 fn refund(row: &Row<'_>) -> Read<Refund> {
@@ -357,14 +403,13 @@ pub(super) fn events(
 }
 
 fn event_row(row: &Row<'_>) -> Read<Event> {
-    let currency = row.get_ref("currency")?.as_str()?;
     let spec = EventSpec {
         slug: row.get("slug")?,
         name: row.get("name")?,
         place: row.get("place")?,
         starts_ms: row.get("starts_ms")?,
         zone: row.get("zone")?,
-        currency: Currency::parse(currency).ok_or_else(|| unreadable("events.currency"))?,
+        currency: currency(row.get_ref("currency")?.as_bytes()?)?,
         limit_per_order: row.get("limit_per_order")?,
         limit_per_buyer: row.get("limit_per_buyer")?,
         hold_ms: row.get("hold_ms")?,
