@@ -1,7 +1,7 @@
 //! Reading: a connection of its own that sees whole commits, and never waits for the writer.
 
 use super::file::{self, Place};
-use super::rows;
+use super::{codec, rows};
 use crate::store::{Fault, OrderPage, Reader};
 use boxoffice::{
     BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, OrderState, Ticket, TimeMs,
@@ -74,8 +74,8 @@ fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Resul
     let mut orders = find.query([])?;
     while let Some(row) = orders.next()? {
         let event = EventId(row.get::<_, i64>(1)? as u64);
-        let state = rows::state_from(row.get(2)?);
-        let (Some(state), Some(lines)) = (state, rows::decode_lines(row.get_ref(3)?.as_blob()?))
+        let state = codec::state_from(row.get(2)?);
+        let (Some(state), Some(lines)) = (state, codec::decode_lines(row.get_ref(3)?.as_blob()?))
         else {
             wrong.push(format!("order {:x} is unreadable", row.get::<_, i64>(0)?));
             continue;
@@ -154,7 +154,7 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<OrderPage, Fault> {
         // An order's id is made after its event's, so there is nothing to be seen before that.
-        let after = after.map_or(event.0 as i64, |id| rows::split(id).0);
+        let after = after.map_or(event.0 as i64, |id| codec::split(id).0);
         self.at_once(|conn| {
             let mut page = OrderPage { orders: Vec::new(), next: None };
             let mut serials = Vec::new();
@@ -174,7 +174,7 @@ impl Reader for SqliteReader {
                         serials.push(of_order);
                     }
                     if looked_at == LOOKED_AT || page.orders.len() >= limit {
-                        page.next = Some(rows::join(row.get("id")?, row.get("low")?));
+                        page.next = Some(codec::join(row.get("id")?, row.get("low")?));
                         break;
                     }
                 }
@@ -192,7 +192,7 @@ impl Reader for SqliteReader {
                 "SELECT id, low FROM orders INDEXED BY orders_due
                  WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2",
             )?
-            .query_map(params![now, limit as i64], |row| Ok(rows::join(row.get(0)?, row.get(1)?)))?
+            .query_map(params![now, limit as i64], |row| Ok(codec::join(row.get(0)?, row.get(1)?)))?
             .collect()
         })
     }

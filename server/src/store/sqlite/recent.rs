@@ -77,7 +77,7 @@ impl Recent {
         };
         conn.prepare_cached("SELECT fingerprint, reply FROM requests WHERE seq = ?1 AND key = ?2")?
             .query_row(params![seq, key.0.to_be_bytes()], |row| {
-                let reply = super::rows::decode_reply(row.get_ref(1)?.as_blob()?);
+                let reply = super::codec::decode_reply(row.get_ref(1)?.as_blob()?);
                 let reply = reply.ok_or_else(|| {
                     rusqlite::Error::InvalidColumnType(
                         1,
@@ -119,7 +119,7 @@ impl Recent {
                 fact.key.0.to_be_bytes(),
                 fact.fingerprint as i64,
                 now_ms,
-                super::rows::encode_reply(&fact.reply)
+                super::codec::encode_reply(&fact.reply)
             ])?;
         }
         noted.oldest_ms = noted.oldest_ms.min(now_ms);
