@@ -10,6 +10,7 @@
 //! and everything is read anew.
 
 mod backup;
+mod codec;
 mod file;
 mod reader;
 mod recent;

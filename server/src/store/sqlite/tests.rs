@@ -198,9 +198,11 @@ fn what_is_not_ours_is_refused_and_left_alone() {
     assert!(error.to_string().contains("another program"), "{error}");
     drop(other);
     assert!(matches!(refused(&folder, &path), OpenError::NotOurs { .. }));
-    assert!(matches!(refused(&folder, &folder.0), OpenError::Failed { .. }));
     let nowhere = folder.file("no/such/folder.db");
     assert!(matches!(refused(&folder, &nowhere), OpenError::Failed { .. }));
+    let inner = folder.file("folder");
+    std::fs::create_dir(&inner).unwrap();
+    assert!(matches!(SqliteStore::open(&inner, clock()), Err(OpenError::Failed { .. })));
 }
 
 #[test]
