@@ -4,7 +4,7 @@
 //! http ─► writer ─► store          outbox ─► payments ─► (a command again) ─► writer
 //! ```
 //!
-//! Which part may name which is held by a test (`tests/it/arrows.rs`).
+//! Which part may name which is held by a test (`tests/arrows.rs`).
 
 pub mod app;
 pub mod catalogue;

@@ -71,6 +71,18 @@ struct Written {
     noted: Noted,
 }
 
+impl Drop for SqliteStore {
+    /// After a clean stop everything is in the one file, so that it alone may be copied.
+    fn drop(&mut self) {
+        if let Some(conn) = &self.conn {
+            let moved = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            if let Err(error) = moved {
+                tracing::warn!(%error, "the log could not be moved into the database; keep both");
+            }
+        }
+    }
+}
+
 impl SqliteStore {
     /// Opens the database at `path`, or makes one if there is none. On an error nothing was
     /// changed.

@@ -217,8 +217,7 @@ async fn it_survives_being_reopened() {
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("sandbox");
     let mut w = world();
-    let open = || Sandbox::open(Some(&path), w.sandbox.clock.clone(), [2; 32]).unwrap();
-    w.sandbox = open();
+    w.sandbox = Sandbox::open(Some(&path), w.sandbox.clock.clone(), [2; 32]).unwrap();
     let id = w.create().await.id;
     w.confirm(1, "ctoken_ok").await.unwrap();
     w.sandbox = Sandbox::open(Some(&path), w.sandbox.clock.clone(), [3; 32]).unwrap();

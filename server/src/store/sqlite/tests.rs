@@ -123,7 +123,8 @@ fn sold(folder: &Folder, orders: u128, close: bool) -> PathBuf {
     }
     if !close {
         let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        store.conn.as_ref().unwrap().set_db_config(config, true).unwrap();
+        let conn = store.conn.take().unwrap();
+        conn.set_db_config(config, true).unwrap();
     }
     path
 }
