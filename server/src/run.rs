@@ -153,6 +153,16 @@ impl Server {
 
     /// Serves until `stop` is done; then finishes what was accepted and closes the database.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
+        let router = http::router(Arc::clone(&self.app));
+        self.serve_router(router, stop).await;
+    }
+
+    /// The same with routes of one's own.
+    pub async fn serve_router(
+        self,
+        router: axum::Router,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) {
         let app = Arc::clone(&self.app);
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
@@ -164,7 +174,6 @@ impl Server {
             tracing::info!("stopping: finishing what was accepted");
             stopping.stop.raise();
         });
-        let router = http::router(Arc::clone(&app));
         http::serve::serve(Arc::clone(&app), self.listener, router).await;
         // What is owed to the provider stays in the database and is taken up at the next start.
         for task in self.tasks {
