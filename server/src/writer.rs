@@ -11,6 +11,9 @@
 //! [`Writer::step`] is one turn, plain and blocking; [`Writer::run`] is the loop around it, in a
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
+#[cfg(test)]
+mod tests;
+
 use crate::metrics::Metrics;
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
 use boxoffice::{
