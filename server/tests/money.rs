@@ -163,7 +163,7 @@ async fn after_a_storm_the_ledger_and_the_books_agree() {
         dice = dice.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (dice >> 33) % sides
     };
-    let mut call = roll.clone();
+    let mut call = roll;
     sandbox.misbehave(move |_| (call(10) < 4).then(|| ALL[call(5) as usize]));
     let mut orders = Vec::new();
     for n in 0..200u128 {
