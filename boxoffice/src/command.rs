@@ -143,7 +143,9 @@ impl Command {
     pub fn add_keys(&self, keys: &mut Keys) {
         match self {
             Command::PutEvent { spec, .. } => keys.slugs.push(spec.slug.clone()),
-            Command::Hold { event, buyer, .. } => {
+            Command::Hold { order, event, buyer, .. } => {
+                // It is there already if this command was recorded before.
+                keys.orders.push(*order);
                 keys.events.push(*event);
                 keys.buyers.push((*event, buyer.key));
             }

@@ -165,7 +165,7 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
             pay::intent_created(find(state, *order)?, intent, now)
         }
         Command::AttemptDeclined { order, attempt, reason } => {
-            pay::attempt_declined(find(state, *order)?, *attempt, reason, now)
+            pay::attempt_declined(state, find(state, *order)?, *attempt, reason, now)
         }
         Command::Reconcile { order, intent } => {
             settle::reconcile(state, find(state, *order)?, intent, now)

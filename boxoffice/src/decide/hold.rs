@@ -4,8 +4,8 @@ use super::{Decision, Draft, Refusal, Reply, by_pool, line};
 use crate::event::check_text;
 use crate::money::MAX_MINOR;
 use crate::{
-    Buyer, BuyerRecord, Change, Event, EventId, Line, LineWish, Order, OrderId, OrderState, State,
-    TimeMs,
+    AttemptState, Buyer, BuyerRecord, Change, Event, EventId, Line, LineWish, Order, OrderId,
+    OrderState, State, TimeMs,
 };
 use alloc::{boxed::Box, format, vec::Vec};
 
@@ -190,7 +190,10 @@ pub(super) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
     let mut draft = Draft::default();
     match order.state {
         OrderState::Held => draft.release(state, order),
-        OrderState::Paying => give_up(&mut draft, state, order, now),
+        OrderState::Paying => {
+            draft.decide_attempt(order, AttemptState::Abandoned);
+            give_up(&mut draft, state, order, now);
+        }
         _ => {}
     }
     draft.reply_order(order)
@@ -208,6 +211,7 @@ pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
 
     // The point of no return.
     let mut draft = Draft::default();
+    draft.decide_attempt(order, AttemptState::Abandoned);
     draft.release(state, order);
     draft.reply_order(order)
 }

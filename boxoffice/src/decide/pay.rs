@@ -1,6 +1,6 @@
 //! T1 and T2: from the hold to an attempt that may be confirmed.
 
-use super::hold::check_held;
+use super::hold::{check_held, give_up};
 use super::{Decision, Draft, Refusal, Reply};
 use crate::{
     Attempt, AttemptState, Change, Effect, Order, OrderState, Payment, PaymentId, State, TimeMs,
@@ -109,6 +109,7 @@ pub(super) fn intent_created(
 
 /// The provider refused an attempt for good: the buyer may try again while there is time.
 pub(super) fn attempt_declined(
+    state: &State,
     order: &Order,
     number: u16,
     reason: &str,
@@ -122,7 +123,7 @@ pub(super) fn attempt_declined(
     if open.is_some() {
         draft.decide_attempt(order, AttemptState::Declined(reason.into()));
         if order.state == OrderState::Paying {
-            draft.decline(order, now);
+            draft.decline(state, order, now);
         }
     }
     draft.reply_order(order)
@@ -144,9 +145,9 @@ impl Draft {
     }
 
     /// After a decline: wait for the next attempt until the deadline.
-    pub(super) fn decline(&mut self, order: &Order, now: TimeMs) {
+    pub(super) fn decline(&mut self, state: &State, order: &Order, now: TimeMs) {
         if now >= order.until_ms {
-            self.owe(order, OrderState::Canceling, now);
+            give_up(self, state, order, now);
         } else {
             self.wait(order, order.until_ms, 0);
         }

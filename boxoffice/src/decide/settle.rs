@@ -97,7 +97,7 @@ fn paying(
                 let reason = intent.last_error.clone();
                 let reason = reason.unwrap_or_else(|| "The bank did not confirm it.".into());
                 draft.decide_attempt(order, AttemptState::Declined(reason));
-                draft.decline(order, now);
+                draft.decline(state, order, now);
             }
             // The confirmation has not arrived, or has not arrived yet: ask again, same key.
             Some(_) => draft.poll(order, now),
@@ -109,12 +109,8 @@ fn paying(
 
 fn canceling(draft: &mut Draft, state: &State, order: &Order, intent: &Intent, now: TimeMs) {
     match intent.status {
-        IntentStatus::Canceled => {
-            draft.decide_attempt(order, AttemptState::Abandoned);
-            draft.release(state, order);
-        }
+        IntentStatus::Canceled => draft.release(state, order),
         IntentStatus::Succeeded => {
-            draft.decide_attempt(order, AttemptState::Authorised);
             draft.sell_and_issue(state, order);
             draft.alarm(order, "captured while it was being cancelled; the places were kept");
         }
@@ -146,22 +142,33 @@ fn committed(draft: &mut Draft, state: &State, order: &Order, intent: &Intent, n
 fn late(draft: &mut Draft, order: &Order, payment: &Payment, intent: &Intent, now: TimeMs) {
     match intent.status {
         IntentStatus::Canceled => draft.rest(order, order.state),
-        IntentStatus::Succeeded if order.refunds.is_empty() => {
-            draft.owe(order, order.state, now);
-            let refund = Refund {
-                // One id for ever: this refund is made at most once for this payment.
-                id: RefundId(payment.id.0),
-                amount_minor: intent.amount.minor,
-                quantities: order.lines.iter().map(|_| 0).collect(),
-                restock: false,
-                state: RefundState::Pending,
-            };
-            draft.changes.push(Change::RefundPut { order: order.id, refund });
-            draft.alarm(order, "paid although it was released; the money goes back in full");
-        }
-        IntentStatus::Succeeded => draft.rest(order, order.state),
+        IntentStatus::Succeeded => match order.refunds.first().map(|r| &r.state) {
+            None => refund_all(draft, order, payment, intent, now),
+            // Owed already, and it stays so until the provider has answered.
+            Some(RefundState::Pending) => {}
+            Some(RefundState::Succeeded(_)) => draft.rest(order, order.state),
+            Some(RefundState::Failed(reason)) => {
+                draft.rest(order, order.state);
+                draft.alarm(order, format!("the provider refused the refund: {reason}"));
+            }
+        },
         _ => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
     }
+}
+
+/// Gives back all the money of an order that has no places any more.
+fn refund_all(draft: &mut Draft, order: &Order, payment: &Payment, intent: &Intent, now: TimeMs) {
+    draft.owe(order, order.state, now);
+    let refund = Refund {
+        // One id for ever: this refund is made at most once for this payment.
+        id: RefundId(payment.id.0),
+        amount_minor: intent.amount.minor,
+        quantities: order.lines.iter().map(|_| 0).collect(),
+        restock: false,
+        state: RefundState::Pending,
+    };
+    draft.changes.push(Change::RefundPut { order: order.id, refund });
+    draft.alarm(order, "paid although it was released; the money goes back in full");
 }
 
 /// What is wrong with an authorisation that claims to be for this order.

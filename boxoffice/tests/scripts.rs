@@ -1,0 +1,729 @@
+//! Runs the stories of `scripts/*.txt`. A story is a title and some steps:
+//!
+//! ```text
+//! == the last place goes to one of two
+//! event rock pools stalls=1 types adult:stalls:999 => new
+//! hold o1 ann adult=1 => held until 300s
+//! hold o2 bob adult=1 => refused sold_out adult left 0
+//! ```
+//!
+//! A story begins at 0s with nothing in the world. A step that asks something says after `=>` what
+//! the answer is: the yes or the refusal, then `, unchanged` if nothing was recorded, then
+//! `, alarm …` for each alarm; `...` at the end stands for any rest. A step that looks (`pool`,
+//! `order`, …) says what is there. `3x` before a step does it three times. After every step
+//! everything that must always be true is checked (`world/mod.rs`). `"a"*300` is a long word.
+//!
+//! Who asks:
+//! `event SLUG [id NAME] pools P=N… types T:P:PRICE… [limit N] [buyer-limit N] [hold T] [opens T]
+//! [closes T] [currency C] [name W] [place W]` · `hold O BUYER [of SLUG] [name W] [email W] T=N…` ·
+//! `renew O` · `pay O TOKEN [live] [payment O]` · `created O INTENT` · `declined O N WHY…` ·
+//! `read O STATUS [intent I] [amount N] [currency C] [live] [for O] [payment O] [action W]
+//! [error WHY…]` · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
+//! `refund O R all|T=N… [restock]` · `answered O R succeeded|pending|failed [WHY…]` ·
+//! `given O STATE BUYER T=N…` (all the steps that lead there).
+//!
+//! Who looks: `at T` · `after T` (these two move the clock) · `pool SLUG P [held N] [sold N]
+//! [left N]` · `order O STATE [until T] [due T|never] [tries N] [total W] [owed WHAT]
+//! [trouble WHY…]` · `attempt O N pending|action|declined|authorised|abandoned|none [WHY…]` ·
+//! `tickets O none|SERIAL…` (a revoked one has a `-`) · `back O R STATE AMOUNT [WHY…]` ·
+//! `buyer SLUG BUYER N` · `type SLUG T PRICE [retired]`.
+
+#![allow(clippy::unwrap_used, reason = "a script that cannot be read fails its test")]
+
+mod world;
+
+use boxoffice::*;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use world::World;
+
+#[test]
+fn every_story_ends_well() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "there are scripts");
+    let (mut stories, mut failures) = (0, Vec::new());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = format!("scripts/{}", file.file_name().unwrap().to_str().unwrap());
+        assert!(text.starts_with('#'), "{name} starts by saying what lives there");
+        for story in read_stories(&text) {
+            stories += 1;
+            if let Err((line, why)) = story.run() {
+                failures.push(format!("{name}:{line}: {}\n    {why}", story.title));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {stories}\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A title and numbered lines.
+struct Story<'a> {
+    title: &'a str,
+    steps: Vec<(usize, &'a str)>,
+}
+
+fn read_stories(text: &str) -> Vec<Story<'_>> {
+    let mut stories: Vec<Story> = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(title) = line.strip_prefix("==") {
+            stories.push(Story { title: title.trim(), steps: Vec::new() });
+        } else if !line.is_empty() && !line.starts_with('#') {
+            stories.last_mut().expect("a story has a title").steps.push((i + 1, line));
+        }
+    }
+    stories
+}
+
+impl Story<'_> {
+    /// Plays it. The error is the number of a line and what is wrong there.
+    fn run(&self) -> Result<(), (usize, String)> {
+        let mut stage = Stage::default();
+        for (number, line) in &self.steps {
+            match catch_unwind(AssertUnwindSafe(|| stage.line(line))) {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => return Err((*number, format!("{line}\n    {why}"))),
+                Err(panic) => {
+                    let text = panic.downcast_ref::<String>().map(String::as_str);
+                    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
+                    return Err((*number, format!("{line}\n    {text}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a story is played.
+#[derive(Default)]
+struct Stage {
+    world: World,
+    now: TimeMs,
+    /// The event that a hold is for if it does not say.
+    event: String,
+    names: BTreeMap<String, u32>,
+}
+
+type Step = Result<(), String>;
+
+impl Stage {
+    fn line(&mut self, line: &str) -> Step {
+        let (asked, expected) = match line.split_once("=>") {
+            Some((asked, expected)) => (asked, Some(expected.trim())),
+            None => (line, None),
+        };
+        let mut words = Words::read(asked)?;
+        let first = words.next()?;
+        if let Some(times) = first.strip_suffix('x').and_then(|n| n.parse::<u32>().ok()) {
+            let (_, rest) = line.trim_start().split_once(' ').ok_or("do what?")?;
+            return (0..times).try_for_each(|_| self.line(rest));
+        }
+        match expected {
+            None => {
+                self.look(&first, &mut words)?;
+                words.end()
+            }
+            Some(expected) => {
+                let command = self.command(&first, &mut words)?;
+                words.end()?;
+                let answer = self.ask(&command);
+                let answer = answer.trim_end();
+                match expected.strip_suffix("...") {
+                    Some(prefix) if answer.starts_with(prefix) => Ok(()),
+                    None if answer == expected => Ok(()),
+                    _ => Err(format!("=> {answer}")),
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, command: &Command) -> String {
+        match self.world.step(command, self.now) {
+            Err(refusal) => format!("refused {}", self.refusal(&refusal)),
+            Ok(decision) => {
+                let mut text = match decision.reply {
+                    Reply::Event { created: true, .. } => "new".into(),
+                    Reply::Event { created: false, .. } => "changed".into(),
+                    Reply::Held { until_ms, .. } => format!("held until {}", told(until_ms)),
+                    Reply::Paying { attempt, .. } => format!("paying {attempt}"),
+                    Reply::Order { state, .. } => state.word().into(),
+                    Reply::Refunding { amount_minor, .. } => format!("refunding {amount_minor}"),
+                };
+                if decision.changes.is_empty() {
+                    text += ", unchanged";
+                }
+                for alarm in &decision.alarms {
+                    text += &format!(", alarm {}", alarm.text);
+                }
+                text
+            }
+        }
+    }
+
+    fn refusal(&self, refusal: &Refusal) -> String {
+        match refusal {
+            Refusal::Invalid(text) => format!("invalid {text}"),
+            Refusal::UnknownEvent => "unknown_event".into(),
+            Refusal::UnknownTicketType(t) => format!("unknown_ticket_type {t}"),
+            Refusal::UnknownOrder => "unknown_order".into(),
+            Refusal::NotYetOnSale(at) => format!("not_on_sale until {}", told(*at)),
+            Refusal::SaleClosed(at) => format!("sale_closed since {}", told(*at)),
+            Refusal::SoldOut { ticket_type, left } => format!("sold_out {ticket_type} left {left}"),
+            Refusal::LimitPerOrder(limit) => format!("limit_per_order {limit}"),
+            Refusal::LimitPerBuyer { limit, has, order } => {
+                let named = |(_, n): &(&String, &u32)| u128::from(**n) == order.0;
+                let order = self.names.iter().find(named).map_or("?", |(name, _)| name);
+                format!("limit_per_buyer {limit} has {has} in {order}")
+            }
+            Refusal::HoldExpired => "hold_expired".into(),
+            Refusal::PaymentUnderWay => "payment_under_way".into(),
+            Refusal::AlreadyPaid => "already_paid".into(),
+            Refusal::Canceled(state) => format!("canceled {}", state.word()),
+            Refusal::NotDue => "not_due".into(),
+            Refusal::NotPaid(state) => format!("not_paid {}", state.word()),
+            Refusal::RefundUnderWay => "refund_under_way".into(),
+            Refusal::NothingToRefund => "nothing_to_refund".into(),
+            Refusal::RefundTooLarge { ticket_type, left } => {
+                format!("refund_too_large {ticket_type} left {left}")
+            }
+            Refusal::CapacityBelowTaken { pool, taken } => {
+                format!("capacity_below_taken {pool} {taken}")
+            }
+            Refusal::CurrencyFixed => "currency_fixed".into(),
+            Refusal::PoolFixed(t) => format!("pool_fixed {t}"),
+            Refusal::TooManyParts => "too_many_parts".into(),
+        }
+    }
+
+    /// The same number for the same name, all through a story.
+    fn number(&mut self, name: &str) -> u32 {
+        let next = self.names.len() as u32 + 1;
+        *self.names.entry(name.into()).or_insert(next)
+    }
+
+    fn event_id(&mut self, name: &str) -> EventId {
+        EventId(self.number(name).into())
+    }
+
+    fn order_id(&mut self, name: &str) -> OrderId {
+        OrderId(self.number(name).into())
+    }
+
+    /// The payment of an order.
+    fn payment_id(&mut self, order: &str) -> PaymentId {
+        PaymentId(u128::from(self.number(order)) + 1_000_000)
+    }
+
+    /// `late` is the refund that the office itself makes of money that came too late.
+    fn refund_id(&mut self, order: &str, name: &str) -> RefundId {
+        match name {
+            "late" => RefundId(self.payment_id(order).0),
+            name => RefundId(self.number(name).into()),
+        }
+    }
+
+    fn buyer_key(&mut self, name: &str) -> BuyerKey {
+        BuyerKey(self.number(name).into())
+    }
+
+    fn order(&mut self, name: &str) -> Result<&Order, String> {
+        let id = self.order_id(name);
+        self.world.state.orders.get(&id).ok_or_else(|| format!("there is no order {name}"))
+    }
+
+    fn find_event(&self, slug: &str) -> Result<&Event, String> {
+        let state = &self.world.state;
+        let event = state.slugs.get(slug).and_then(|id| state.events.get(id));
+        event.ok_or_else(|| format!("there is no event {slug}"))
+    }
+}
+
+// Who asks.
+impl Stage {
+    fn command(&mut self, verb: &str, words: &mut Words) -> Result<Command, String> {
+        if verb == "event" {
+            return self.put_event(words);
+        }
+        if verb == "hold" {
+            return self.hold(words);
+        }
+        let name = words.next()?;
+        let order = self.order_id(&name);
+        Ok(match verb {
+            "renew" => Command::Renew { order },
+            "cancel" => Command::Cancel { order },
+            "expire" => Command::Expire { order },
+            "pay" => {
+                let token = words.next()?;
+                let live = words.take("live");
+                let payment = words.after("payment")?.unwrap_or(name);
+                Command::Pay { order, payment: self.payment_id(&payment), live, token }
+            }
+            "created" => Command::IntentCreated { order, intent: words.next()? },
+            "declined" => {
+                let attempt = words.number()?;
+                Command::AttemptDeclined { order, attempt, reason: words.rest() }
+            }
+            "read" => Command::Reconcile { order, intent: self.intent(&name, words)? },
+            "defer" => {
+                let wait_ms = words.after("wait")?.map(|w| time(&w)).transpose()?;
+                Command::Defer { order, trouble: words.rest(), wait_ms }
+            }
+            "refund" => {
+                let refund = words.next()?;
+                let refund = self.refund_id(&name, &refund);
+                let restock = words.take("restock");
+                let wish = match words.take("all") {
+                    true => RefundWish::All,
+                    false => RefundWish::Lines(wishes(words)?),
+                };
+                Command::Refund { order, refund, wish, restock }
+            }
+            "answered" => {
+                let refund = words.next()?;
+                let refund = self.refund_id(&name, &refund);
+                let outcome = match words.next()?.as_str() {
+                    "succeeded" => RefundOutcome::Succeeded(words.rest()),
+                    "pending" => RefundOutcome::Pending,
+                    "failed" => RefundOutcome::Failed(words.rest()),
+                    other => return Err(format!("no outcome: {other}")),
+                };
+                Command::RefundAnswered { order, refund, outcome }
+            }
+            other => return Err(format!("nobody asks {other:?}")),
+        })
+    }
+
+    fn put_event(&mut self, words: &mut Words) -> Result<Command, String> {
+        let slug = words.next()?;
+        let id = words.after("id")?.unwrap_or_else(|| slug.clone());
+        let currency = words.after("currency")?;
+        let spec = EventSpec {
+            name: words.after("name")?.unwrap_or_else(|| "A show".into()),
+            place: words.after("place")?.unwrap_or_default(),
+            starts_ms: 86_400_000,
+            zone: "Europe/London".into(),
+            currency: Currency::parse(currency.as_deref().unwrap_or("GBP")).ok_or("currency")?,
+            limit_per_order: words.number_after("limit")?.unwrap_or(10),
+            limit_per_buyer: words.number_after("buyer-limit")?,
+            hold_ms: words.after("hold")?.map_or(Ok(300_000), |w| time(&w))?,
+            sale_opens_ms: words.after("opens")?.map(|w| time(&w)).transpose()?,
+            sale_closes_ms: words.after("closes")?.map(|w| time(&w)).transpose()?,
+            pools: words.list("pools", "types", |word| {
+                let (name, capacity) = word.split_once('=').ok_or("a pool is NAME=PLACES")?;
+                let capacity = capacity.parse().map_err(|_| "a capacity is a number")?;
+                Ok(PoolSpec { name: name.into(), capacity })
+            })?,
+            ticket_types: words.list("types", "", |word| {
+                let mut parts = word.split(':').map(String::from);
+                let mut part = || parts.next().ok_or("a ticket type is ID:POOL:PRICE");
+                let (id, pool, price) = (part()?, part()?, part()?);
+                let price_minor = price.parse().map_err(|_| "a price is a number")?;
+                let name = parts.next().unwrap_or_else(|| format!("The {id}"));
+                Ok(TicketTypeSpec { id, name, pool, price_minor })
+            })?,
+            slug: slug.clone(),
+        };
+        self.event = slug;
+        Ok(Command::PutEvent { id: self.event_id(&id), spec })
+    }
+
+    fn hold(&mut self, words: &mut Words) -> Result<Command, String> {
+        let order = words.next()?;
+        let order = self.order_id(&order);
+        let who = words.next()?;
+        let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
+        let event = self.event_id(&event);
+        let key = self.buyer_key(&who);
+        let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
+        let buyer = Buyer { name: words.after("name")?.unwrap_or(who), email, key };
+        Ok(Command::Hold { order, event, buyer, lines: wishes(words)? })
+    }
+
+    /// What a truthful provider says of an order's payment, but for what the step says.
+    fn intent(&mut self, order: &str, words: &mut Words) -> Result<Intent, String> {
+        let status = match words.next()?.as_str() {
+            "requires_payment_method" => IntentStatus::RequiresPaymentMethod,
+            "requires_confirmation" => IntentStatus::RequiresConfirmation,
+            "requires_action" => IntentStatus::RequiresAction,
+            "processing" => IntentStatus::Processing,
+            "requires_capture" => IntentStatus::RequiresCapture,
+            "succeeded" => IntentStatus::Succeeded,
+            "canceled" => IntentStatus::Canceled,
+            other => return Err(format!("no status: {other}")),
+        };
+        let known = self.order(order).ok().cloned();
+        let payment = known.as_ref().and_then(|o| o.payment.as_ref());
+        let intent = payment.and_then(|p| p.intent.clone());
+        let intent = words.after("intent")?.or(intent).unwrap_or_else(|| "pi_?".into());
+        let truth = known.as_ref().map_or(0, |o| o.total().minor);
+        let minor = words.number_after("amount")?.unwrap_or(truth);
+        let currency = match words.after("currency")? {
+            Some(code) => Currency::parse(&code).ok_or("currency")?,
+            None => known.map_or(Currency::parse("GBP").unwrap(), |o| o.currency),
+        };
+        let live = words.take("live");
+        let (whose, paid) = (words.after("for")?, words.after("payment")?);
+        Ok(Intent {
+            id: intent,
+            status,
+            amount: Money { minor, currency },
+            live,
+            order: match whose.as_deref() {
+                Some("nobody") => None,
+                name => Some(self.order_id(name.unwrap_or(order))),
+            },
+            payment: match paid.as_deref() {
+                Some("nobody") => None,
+                name => Some(self.payment_id(name.unwrap_or(order))),
+            },
+            action: words.after("action")?,
+            last_error: words.take("error").then(|| words.rest()),
+        })
+    }
+
+    /// Leads a new order to a state by the usual way.
+    fn given(&mut self, words: &mut Words) -> Step {
+        let (o, state) = (words.next()?, words.next()?);
+        let rest = words.rest();
+        let to_paying = format!("pay {o} ctoken_ok");
+        let opened = vec![to_paying.clone(), format!("created {o} pi_{o}")];
+        let and = |steps: &[&str]| {
+            let more = steps.iter().map(|s| s.replace('@', &o));
+            opened.iter().cloned().chain(more).collect::<Vec<_>>()
+        };
+        let paid = ["read @ requires_capture", "read @ succeeded"];
+        let steps = match state.as_str() {
+            "held" => vec![],
+            // No PaymentIntent is known yet.
+            "paying" => vec![to_paying],
+            // It is known, and the first attempt is not decided.
+            "open" => opened,
+            "action" => and(&["read @ requires_action action show_me"]),
+            // The first attempt was declined.
+            "between" => and(&["declined @ 1 no"]),
+            "canceling" => and(&["cancel @"]),
+            "committed" => and(&paid[..1]),
+            "paid" => and(&paid),
+            "refunding" => and(&[paid[0], paid[1], "refund @ r_@ all"]),
+            "refunded" => and(&[paid[0], paid[1], "refund @ r_@ all", "answered @ r_@ succeeded"]),
+            "released" => and(&["cancel @", "read @ canceled"]),
+            "void" => and(&[paid[0], "read @ canceled"]),
+            other => return Err(format!("no way leads to {other:?}")),
+        };
+        for step in [vec![format!("hold {o} {rest}")], steps].concat() {
+            let mut words = Words::read(&step)?;
+            let verb = words.next()?;
+            let command = self.command(&verb, &mut words)?;
+            let answer = self.ask(&command);
+            if answer.starts_with("refused") {
+                return Err(format!("{step} => {answer}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+// Who looks.
+impl Stage {
+    fn look(&mut self, verb: &str, words: &mut Words) -> Step {
+        match verb {
+            "at" => {
+                let at = time(&words.next()?)?;
+                if at < self.now {
+                    return Err("time does not go back".into());
+                }
+                self.now = at;
+                Ok(())
+            }
+            "after" => {
+                self.now += time(&words.next()?)?;
+                Ok(())
+            }
+            "given" => self.given(words),
+            "pool" => self.look_pool(words),
+            "order" => self.look_order(words),
+            "attempt" => self.look_attempt(words),
+            "tickets" => {
+                let name = words.next()?;
+                let order = self.order(&name)?;
+                let there = order.tickets.iter().map(|t| match t.state {
+                    TicketState::Valid => t.serial.to_string(),
+                    TicketState::Revoked => format!("-{}", t.serial),
+                });
+                let there: Vec<_> = there.collect();
+                let there = if there.is_empty() { "none".into() } else { there.join(" ") };
+                same("tickets", &there, &words.rest())
+            }
+            "back" => {
+                let (order, name) = (words.next()?, words.next()?);
+                let id = self.refund_id(&order, &name);
+                let refund = self.order(&order)?.refunds.iter().find(|r| r.id == id);
+                let there = refund.map_or("none".into(), |r| match &r.state {
+                    RefundState::Pending => format!("pending {}", r.amount_minor),
+                    RefundState::Succeeded(id) => format!("succeeded {} {id}", r.amount_minor),
+                    RefundState::Failed(why) => format!("failed {} {why}", r.amount_minor),
+                });
+                same("refund", there.trim(), &words.rest())
+            }
+            "buyer" => {
+                let event = self.find_event(&words.next()?)?.id;
+                let buyer = words.next()?;
+                let key = (event, self.buyer_key(&buyer));
+                let record = self.world.state.buyers.get(&key);
+                let places = record.map_or(0, |r| r.places);
+                same("places", &places.to_string(), &words.next()?)
+            }
+            "type" => {
+                let event = self.find_event(&words.next()?)?;
+                let id = words.next()?;
+                let t = event.ticket_types.iter().find(|t| t.id == id).ok_or("no such type")?;
+                let retired = if t.retired { " retired" } else { "" };
+                same("type", &format!("{}{retired}", t.price_minor), &words.rest())
+            }
+            other => Err(format!("nobody does {other:?}, or `=> …` is missing")),
+        }
+    }
+
+    fn look_pool(&mut self, words: &mut Words) -> Step {
+        let event = self.find_event(&words.next()?)?;
+        let name = words.next()?;
+        let pool = event.pools.iter().find(|p| p.name == name).ok_or("there is no such pool")?;
+        while !words.is_empty() {
+            let what = words.next()?;
+            let there = match what.as_str() {
+                "held" => pool.held,
+                "sold" => pool.sold,
+                "left" => pool.left(),
+                "of" => pool.capacity,
+                other => return Err(format!("a pool has no {other:?}")),
+            };
+            same(&what, &there.to_string(), &words.next()?)?;
+        }
+        Ok(())
+    }
+
+    fn look_order(&mut self, words: &mut Words) -> Step {
+        let (name, now) = (words.next()?, self.now);
+        let late = self.refund_id(&name, "late");
+        let names = self.names.clone();
+        let order = self.order(&name)?;
+        same("state", order.state.word(), &words.next()?)?;
+        while !words.is_empty() {
+            let what = words.next()?;
+            let there = match what.as_str() {
+                "until" => told(order.until_ms),
+                "due" => order.due_ms.map_or("never".into(), told),
+                "tries" => order.tries.to_string(),
+                "total" => order.total().to_string(),
+                "given-back" => order.refunded().to_string(),
+                "action" => {
+                    let action = order.payment.as_ref().and_then(|p| p.action.clone());
+                    action.unwrap_or_else(|| "none".into())
+                }
+                "trouble" => {
+                    let there = order.trouble.clone().unwrap_or_else(|| "none".into());
+                    return same("trouble", &there, &words.rest());
+                }
+                "owed" => match owed(order, now) {
+                    Owed::Nothing => "nothing".into(),
+                    Owed::Expiry => "expiry".into(),
+                    Owed::Create(_) => "create".into(),
+                    Owed::Confirm(_, attempt) => format!("confirm {}", attempt.number),
+                    Owed::Read(_) => "read".into(),
+                    Owed::Capture(_) => "capture".into(),
+                    Owed::Cancel(_) => "cancel".into(),
+                    Owed::Refund(_, refund) => {
+                        let named = |(_, n): &(&String, &u32)| u128::from(**n) == refund.id.0;
+                        let known = names.iter().find(named).map_or("?", |(name, _)| name);
+                        let known = if refund.id == late { "late" } else { known };
+                        format!("refund {known}")
+                    }
+                },
+                other => return Err(format!("an order has no {other:?}")),
+            };
+            let expected = match what.as_str() {
+                "total" | "given-back" => format!("{} {}", words.next()?, words.next()?),
+                "owed" if there.contains(' ') => format!("{} {}", words.next()?, words.next()?),
+                _ => words.next()?,
+            };
+            same(&what, &there, &expected)?;
+        }
+        Ok(())
+    }
+
+    fn look_attempt(&mut self, words: &mut Words) -> Step {
+        let name = words.next()?;
+        let number: u16 = words.number()?;
+        let payment = self.order(&name)?.payment.as_ref();
+        let attempt = payment.and_then(|p| p.attempts.iter().find(|a| a.number == number));
+        let there = attempt.map_or("none".into(), |a| match &a.state {
+            AttemptState::Pending => format!("pending {}", a.token),
+            AttemptState::Action => format!("action {}", a.token),
+            AttemptState::Declined(why) => format!("declined {why}"),
+            AttemptState::Authorised => "authorised".into(),
+            AttemptState::Abandoned => "abandoned".into(),
+        });
+        same("attempt", &there, &words.rest())
+    }
+}
+
+fn same(what: &str, there: &str, expected: &str) -> Step {
+    match there == expected {
+        true => Ok(()),
+        false => Err(format!("{what}: it is {there:?}, not {expected:?}")),
+    }
+}
+
+/// `adult=2` and so on, to the end.
+fn wishes(words: &mut Words) -> Result<Vec<LineWish>, String> {
+    let mut lines = Vec::new();
+    while !words.is_empty() {
+        let word = words.next()?;
+        let (ticket_type, quantity) = word.split_once('=').ok_or("a wish is TYPE=NUMBER")?;
+        let quantity = quantity.parse().map_err(|_| "a quantity is a number")?;
+        lines.push(LineWish { ticket_type: ticket_type.into(), quantity });
+    }
+    Ok(lines)
+}
+
+/// `250ms`, `2.5s`, `5m`, `1h`, `7d`.
+fn time(word: &str) -> Result<TimeMs, String> {
+    let at = word.find(|c: char| c.is_ascii_alphabetic()).ok_or("a time has a unit")?;
+    let unit = match &word[at..] {
+        "ms" => 1.0,
+        "s" => 1_000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        "d" => 86_400_000.0,
+        other => return Err(format!("no unit: {other}")),
+    };
+    let number: f64 = word[..at].parse().map_err(|_| format!("no time: {word}"))?;
+    Ok((number * unit).round() as TimeMs)
+}
+
+fn told(time: TimeMs) -> String {
+    format!("{}s", time as f64 / 1_000.0)
+}
+
+/// The words of a line. Quotes keep blanks together.
+struct Words(Vec<String>);
+
+impl Words {
+    fn read(line: &str) -> Result<Words, String> {
+        let mut words = Vec::new();
+        let mut rest = line.trim_start();
+        while !rest.is_empty() {
+            let mut word = String::new();
+            let mut quoted = false;
+            let mut chars = rest.char_indices();
+            let mut end = rest.len();
+            while let Some((i, c)) = chars.next() {
+                match c {
+                    '"' => quoted = !quoted,
+                    '\\' if quoted => match chars.next().map(|c| c.1) {
+                        Some('n') => word.push('\n'),
+                        Some('0') => word.push('\0'),
+                        other => return Err(format!("no escape: {other:?}")),
+                    },
+                    c if c.is_whitespace() && !quoted => {
+                        end = i;
+                        break;
+                    }
+                    c => word.push(c),
+                }
+            }
+            // `"a"*300`: so many times what stands in the quotes.
+            if rest.starts_with('"')
+                && let Some((text, times)) = word.rsplit_once('*')
+                && let Ok(times) = times.parse()
+            {
+                word = text.repeat(times);
+            }
+            words.push(word);
+            rest = rest[end..].trim_start();
+        }
+        Ok(Words(words))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn next(&mut self) -> Result<String, String> {
+        if self.is_empty() { Err("a word is missing".into()) } else { Ok(self.0.remove(0)) }
+    }
+
+    fn number<T: std::str::FromStr>(&mut self) -> Result<T, String> {
+        let word = self.next()?;
+        word.parse().map_err(|_| format!("no number: {word}"))
+    }
+
+    /// All the rest, as a text.
+    fn rest(&mut self) -> String {
+        std::mem::take(&mut self.0).join(" ")
+    }
+
+    /// Whether this word is there; takes it away.
+    fn take(&mut self, word: &str) -> bool {
+        match self.0.iter().position(|w| w == word) {
+            Some(at) => {
+                self.0.remove(at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The word that follows this one; takes both away.
+    fn after(&mut self, word: &str) -> Result<Option<String>, String> {
+        match self.0.iter().position(|w| w == word) {
+            Some(at) if at + 1 < self.0.len() => {
+                self.0.remove(at);
+                Ok(Some(self.0.remove(at)))
+            }
+            Some(_) => Err(format!("{word} what?")),
+            None => Ok(None),
+        }
+    }
+
+    fn number_after<T: std::str::FromStr>(&mut self, word: &str) -> Result<Option<T>, String> {
+        match self.after(word)? {
+            Some(word) => word.parse().map(Some).map_err(|_| format!("no number: {word}")),
+            None => Ok(None),
+        }
+    }
+
+    /// The words from `from` to `to`, or to the end, each read by `read`. `a*3:…` is `a1:…`,
+    /// `a2:…` and `a3:…`.
+    fn list<T>(
+        &mut self,
+        from: &str,
+        to: &str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Vec<T>, String> {
+        let at = self.0.iter().position(|w| w == from).ok_or(format!("{from} are missing"))?;
+        let end = self.0.iter().position(|w| w == to).unwrap_or(self.0.len());
+        let mut parts = Vec::new();
+        for word in self.0.drain(at..end).skip(1) {
+            let name_end = word.find([':', '=']).unwrap_or(word.len());
+            match word[..name_end].split_once('*') {
+                Some((name, times)) => {
+                    let times: u32 = times.parse().map_err(|_| "how many?")?;
+                    for i in 1..=times {
+                        parts.push(read(&format!("{name}{i}{}", &word[name_end..]))?);
+                    }
+                }
+                None => parts.push(read(&word)?),
+            }
+        }
+        Ok(parts)
+    }
+
+    fn end(&self) -> Step {
+        if self.is_empty() { Ok(()) } else { Err(format!("too much: {:?}", self.0)) }
+    }
+}

@@ -1,0 +1,248 @@
+//! A box office in memory for tests: it loads for each command only what the command names, as a
+//! store does, records what was decided, and checks after each step what must always be true.
+
+use boxoffice::{
+    AttemptState, Change, Command, Decision, Effect, Event, EventId, Keys, Order, OrderState,
+    Refund, RefundState, Refusal, State, TicketState, TimeMs, decide,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that was ever recorded.
+#[derive(Default)]
+pub struct World {
+    /// All of it.
+    pub state: State,
+    /// Events that were once without a limit per buyer: their buyers' records know less.
+    pub once_unlimited: BTreeSet<EventId>,
+}
+
+impl World {
+    /// Decides a command on the slice that it names, records it and checks everything.
+    pub fn step(&mut self, command: &Command, now: TimeMs) -> Result<Decision, Refusal> {
+        let before = self.state.clone();
+        let decision = decide(&self.slice(command), command, now)?;
+        for change in &decision.changes {
+            self.state.apply(change);
+            if let Change::EventPut(event) = change
+                && event.spec.limit_per_buyer.is_none()
+            {
+                self.once_unlimited.insert(event.id);
+            }
+        }
+        self.check();
+        check_step(&before, &self.state, &decision, now);
+        Ok(decision)
+    }
+
+    /// What a store loads for a command: what is named and not one row more.
+    fn slice(&self, command: &Command) -> State {
+        let mut keys = Keys::default();
+        command.add_keys(&mut keys);
+        let all = &self.state;
+        let mut slice = State::default();
+        let mut events: BTreeSet<EventId> = keys.events.into_iter().collect();
+        let mut buyers: BTreeSet<_> = keys.buyers.into_iter().collect();
+        for id in keys.orders {
+            if let Some(order) = all.orders.get(&id) {
+                events.insert(order.event);
+                buyers.insert((order.event, order.buyer.key));
+                slice.orders.insert(id, order.clone());
+            }
+        }
+        for slug in keys.slugs {
+            if let Some(id) = all.slugs.get(&slug) {
+                events.insert(*id);
+            }
+        }
+        for id in events {
+            if let Some(event) = all.events.get(&id) {
+                slice.slugs.insert(event.spec.slug.clone(), id);
+                slice.events.insert(id, event.clone());
+            }
+        }
+        for key in buyers {
+            let limited =
+                slice.events.get(&key.0).is_some_and(|e| e.spec.limit_per_buyer.is_some());
+            if limited && let Some(record) = all.buyers.get(&key) {
+                slice.buyers.insert(key, *record);
+            }
+        }
+        slice
+    }
+
+    /// Everything that must be true at every moment.
+    pub fn check(&self) {
+        for event in self.state.events.values() {
+            check_event(event, &self.state);
+        }
+        for order in self.state.orders.values() {
+            check_order(order);
+        }
+        self.check_buyers();
+    }
+
+    fn check_buyers(&self) {
+        let mut has: BTreeMap<_, u32> = BTreeMap::new();
+        for order in self.state.orders.values().filter(|o| o.state.holds() || o.state.sells()) {
+            let back: u32 = succeeded(order).flat_map(|r| &r.quantities).sum();
+            *has.entry((order.event, order.buyer.key)).or_default() += places(order) - back;
+        }
+        for (id, event) in &self.state.events {
+            if self.once_unlimited.contains(id) {
+                continue;
+            }
+            for ((_, buyer), places) in has.iter().filter(|((e, _), _)| e == id) {
+                let record = self.state.buyers.get(&(*id, *buyer)).map_or(0, |r| r.places);
+                assert_eq!(record, *places, "event {}: what {buyer:?} has", event.spec.slug);
+            }
+        }
+    }
+}
+
+fn places(order: &Order) -> u32 {
+    order.lines.iter().map(|l| l.quantity).sum()
+}
+
+fn succeeded(order: &Order) -> impl Iterator<Item = &Refund> {
+    order.refunds.iter().filter(|r| matches!(r.state, RefundState::Succeeded(_)))
+}
+
+/// The counters are the sums over the orders, nothing is oversold, and serials have no gap.
+fn check_event(event: &Event, state: &State) {
+    let slug = &event.spec.slug;
+    let orders = || state.orders.values().filter(|o| o.event == event.id);
+    for (index, pool) in event.pools.iter().enumerate() {
+        let (mut held, mut sold) = (0, 0);
+        for order in orders() {
+            for line in order.lines.iter().filter(|l| usize::from(l.pool) == index) {
+                match order.state {
+                    OrderState::Held | OrderState::Paying | OrderState::Canceling => {
+                        held += line.quantity;
+                    }
+                    OrderState::Committed
+                    | OrderState::Paid
+                    | OrderState::Refunding
+                    | OrderState::Refunded => sold += line.quantity - line.restocked,
+                    OrderState::Released | OrderState::Void => {}
+                }
+            }
+        }
+        let counters = (pool.held, pool.sold);
+        assert_eq!(counters, (held, sold), "{slug}: held and sold of pool {}", pool.name);
+        assert!(held + sold <= pool.capacity, "{slug}: pool {} is oversold", pool.name);
+    }
+    let mut serials: Vec<u32> = orders().flat_map(|o| &o.tickets).map(|t| t.serial).collect();
+    serials.sort_unstable();
+    let expected: Vec<u32> = (1..=event.serials).collect();
+    assert_eq!(serials, expected, "{slug}: each serial exists once, from 1, without gaps");
+}
+
+fn check_order(order: &Order) {
+    let id = order.id;
+    let state = order.state;
+
+    // Who owes something is looked after; who owes nothing is left alone.
+    let restless = matches!(
+        state,
+        OrderState::Held
+            | OrderState::Paying
+            | OrderState::Canceling
+            | OrderState::Committed
+            | OrderState::Refunding
+    );
+    let pending = order.refunds.iter().filter(|r| r.state == RefundState::Pending).count();
+    if restless || pending > 0 {
+        assert!(order.due_ms.is_some(), "{id:?} is {state:?} and nobody looks after it");
+    } else if state.sells() {
+        assert_eq!(order.due_ms, None, "{id:?} is {state:?} and owes nothing");
+    }
+
+    // Payment and attempts.
+    let intent = order.payment.as_ref().and_then(|p| p.intent.as_ref());
+    match state {
+        OrderState::Held => assert!(order.payment.is_none(), "{id:?}: held, with a payment"),
+        OrderState::Paying => assert!(order.payment.is_some(), "{id:?}: paying without a payment"),
+        OrderState::Canceling | OrderState::Committed | OrderState::Void => {
+            assert!(intent.is_some(), "{id:?}: {state:?} without a PaymentIntent");
+        }
+        _ => {}
+    }
+    if state.sells() && order.total().minor > 0 {
+        assert!(intent.is_some(), "{id:?}: {state:?}, not free, and without a PaymentIntent");
+    }
+    if let Some(payment) = &order.payment {
+        for (i, attempt) in payment.attempts.iter().enumerate() {
+            assert_eq!(usize::from(attempt.number), i + 1, "{id:?}: attempts count from 1");
+            let open = matches!(attempt.state, AttemptState::Pending | AttemptState::Action);
+            assert!(open || attempt.token.is_empty(), "{id:?}: a token outlives its attempt");
+            if open {
+                assert_eq!(i + 1, payment.attempts.len(), "{id:?}: only the last can be open");
+                let may_be = state == OrderState::Paying;
+                assert!(may_be, "{id:?}: {state:?} with an attempt that nobody will decide");
+            }
+        }
+    }
+
+    // Tickets: one for each place of who has paid, and valid as long as it is not refunded.
+    let issued = matches!(state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
+    for (index, line) in order.lines.iter().enumerate() {
+        let of_line = || order.tickets.iter().filter(|t| usize::from(t.line) == index);
+        let valid = of_line().filter(|t| t.state == TicketState::Valid).count();
+        let (all, good) =
+            if issued { (line.quantity, line.quantity - line.refunded) } else { (0, 0) };
+        assert_eq!(of_line().count(), all as usize, "{id:?}: tickets of line {index}");
+        assert_eq!(valid, good as usize, "{id:?}: valid tickets of line {index}");
+    }
+
+    // Refunds: never more than was sold, never two at a time.
+    assert!(pending <= 1, "{id:?}: two refunds at a time");
+    let alive = || order.refunds.iter().filter(|r| !matches!(r.state, RefundState::Failed(_)));
+    let back: i64 = alive().map(|r| r.amount_minor).sum();
+    if state.sells() {
+        assert_eq!(state == OrderState::Refunding, pending == 1, "{id:?}: {state:?}");
+        for (index, line) in order.lines.iter().enumerate() {
+            let refunded: u32 = alive().map(|r| r.quantities[index]).sum();
+            let put_back = succeeded(order).filter(|r| r.restock).map(|r| r.quantities[index]);
+            assert_eq!(line.refunded, refunded, "{id:?}: refunded of line {index}");
+            assert_eq!(line.restocked, put_back.sum::<u32>(), "{id:?}: put back of line {index}");
+            assert!(line.restocked <= line.refunded && line.refunded <= line.quantity);
+        }
+        for refund in &order.refunds {
+            let sum = |(l, q): (&boxoffice::Line, &u32)| l.unit_minor * i64::from(*q);
+            let worth: i64 = order.lines.iter().zip(&refund.quantities).map(sum).sum();
+            assert_eq!(refund.amount_minor, worth, "{id:?}: a refund is worth its places");
+        }
+        assert!(back <= order.total().minor, "{id:?}: more refunded than was paid");
+        let whole = order.lines.iter().all(|l| l.refunded == l.quantity);
+        assert_eq!(state == OrderState::Refunded, whole && pending == 0, "{id:?}: {state:?}");
+    } else {
+        assert!(order.refunds.len() <= 1, "{id:?}: never sold, and refunded twice");
+        assert!(order.lines.iter().all(|l| l.refunded == 0 && l.restocked == 0));
+    }
+}
+
+/// What a step may not do, whatever the step.
+fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
+    for (id, old) in &before.orders {
+        let new = &after.orders[id];
+        assert_eq!(old.currency, new.currency, "the currency is frozen");
+        assert_eq!(old.lines.len(), new.lines.len(), "the lines are frozen");
+        for (old, new) in old.lines.iter().zip(&new.lines) {
+            let frozen = |l: &boxoffice::Line| (l.ticket_type, l.pool, l.quantity, l.unit_minor);
+            assert_eq!(frozen(old), frozen(new), "a line is frozen");
+            assert!(old.restocked <= new.restocked, "a place is put back for good");
+        }
+        assert!(old.tickets.len() <= new.tickets.len(), "a ticket is never forgotten");
+        let intent = |o: &Order| o.payment.as_ref().and_then(|p| p.intent.clone());
+        assert!(intent(old).is_none() || intent(old) == intent(new), "one PaymentIntent for ever");
+    }
+    for effect in &decision.effects {
+        let Effect::Settle(id) = effect;
+        let due = after.orders[id].due_ms;
+        assert!(due.is_some_and(|due| due <= now), "{id:?}: an effect that the order does not owe");
+    }
+    for alarm in &decision.alarms {
+        let trouble = after.orders[&alarm.order].trouble.as_ref();
+        assert_eq!(trouble, Some(&alarm.text), "an alarm is kept with its order");
+    }
+}
