@@ -256,7 +256,7 @@ impl Request {
         // A server may answer before it has read a body that it does not want.
         let sent = stream.write_all(&self.body);
         let mut raw = Vec::new();
-        let read = stream.read_to_end(&mut raw);
+        let read = read_answer(&mut stream, &mut raw);
         match Answer::parse(&raw) {
             Some(answer) => Ok(answer),
             None => {
@@ -264,6 +264,22 @@ impl Request {
                 read?;
                 Err(std::io::ErrorKind::UnexpectedEof.into())
             }
+        }
+    }
+}
+
+/// Reads until the answer is whole, or the connection ends: not everybody closes when asked to.
+fn read_answer(stream: &mut TcpStream, raw: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let read = stream.read(&mut buffer)?;
+        raw.extend_from_slice(&buffer[..read]);
+        let whole = Answer::parse(raw).is_some_and(|answer| {
+            let length = answer.header("content-length").and_then(|l| l.parse::<usize>().ok());
+            length.is_some_and(|length| answer.body.len() >= length)
+        });
+        if read == 0 || whole {
+            return Ok(());
         }
     }
 }
@@ -315,7 +331,6 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A file beside the tests' directory, for what a person wants to look at.
-#[allow(dead_code, reason = "for the browser tests")]
 pub fn keep(name: &str, bytes: &[u8]) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     std::fs::create_dir_all(&dir).unwrap();

@@ -3,8 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "real processes live in real time")]
 
 mod bad_input;
+mod browser;
 mod crash;
 mod harness;
 mod legacy;
 mod operations;
 mod sale;
+mod webdriver;
