@@ -140,13 +140,16 @@ fn committed(draft: &mut Draft, state: &State, order: &Order, intent: &Intent, n
 
 /// RELEASED and VOID: the places are gone, so no money may stay.
 fn late(draft: &mut Draft, order: &Order, payment: &Payment, intent: &Intent, now: TimeMs) {
+    let refund = order.refunds.first().map(|r| &r.state);
     match intent.status {
+        // A refund that is owed stays so until the provider has answered it, whatever is read.
+        _ if refund == Some(&RefundState::Pending) => {}
         IntentStatus::Canceled => draft.rest(order, order.state),
-        IntentStatus::Succeeded => match order.refunds.first().map(|r| &r.state) {
+        IntentStatus::Succeeded => match refund {
             None => refund_all(draft, order, payment, intent, now),
-            // Owed already, and it stays so until the provider has answered.
-            Some(RefundState::Pending) => {}
-            Some(RefundState::Succeeded(_)) => draft.rest(order, order.state),
+            Some(RefundState::Pending | RefundState::Succeeded(_)) => {
+                draft.rest(order, order.state);
+            }
             Some(RefundState::Failed(reason)) => {
                 draft.rest(order, order.state);
                 draft.alarm(order, format!("the provider refused the refund: {reason}"));
