@@ -57,8 +57,9 @@ pub struct Running(Mutex<BTreeSet<RequestKey>>);
 impl Running {
     /// Enters a key until the guard is dropped; `None` if it is in already.
     pub fn enter(&self, key: RequestKey) -> Option<RunningGuard<'_>> {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(key).then_some(RunningGuard { running: self, key })
+        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        // A guard that is made must be dropped, so none is made for a key that is in already.
+        new.then(|| RunningGuard { running: self, key })
     }
 }
 

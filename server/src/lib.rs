@@ -19,5 +19,6 @@ pub mod payments;
 pub mod reads;
 pub mod run;
 pub mod store;
+pub mod tasks;
 pub mod when;
 pub mod writer;

@@ -1,4 +1,4 @@
-//! Starts the parts and stops them: the one place where tasks and threads begin.
+//! Puts the parts together, starts them and stops them.
 
 use crate::app::{App, Running, Stop, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
@@ -13,6 +13,7 @@ use crate::payments::sandbox::Sandbox;
 use crate::reads::Reads;
 use crate::store::Reader;
 use crate::store::sqlite::SqliteStore;
+use crate::tasks::spawn;
 use crate::writer::{Queue, Writer};
 use boxoffice::Command;
 use std::io::Write;
@@ -21,12 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-
-/// Starts a task. All tasks of the server begin here.
-#[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
-pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(task)
-}
 
 /// A server that is ready to serve.
 pub struct Server {

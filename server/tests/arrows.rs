@@ -11,14 +11,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &[]),
     ("ids", &[]),
-    ("metrics", &["writer"]),
+    ("metrics", &[]),
+    ("tasks", &[]),
     ("when", &[]),
     ("store", &["clock"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids"]),
     ("outbox", &["app", "metrics", "payments", "writer"]),
-    ("http", &["app", "catalogue", "ids", "metrics", "outbox", "run", "store", "when", "writer"]),
+    ("http", &["app", "catalogue", "ids", "metrics", "outbox", "store", "tasks", "when", "writer"]),
 ];
 const MAY_NAME_ALL: &[&str] = &["app", "lib", "run"];
 

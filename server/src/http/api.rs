@@ -100,7 +100,7 @@ pub async fn live(
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
-    crate::run::spawn(async move {
+    crate::tasks::spawn(async move {
         loop {
             let Some(event) = app.catalogue.event(&slug) else { return };
             let view = view::event(&event, app.clock.now_ms());

@@ -3,7 +3,7 @@
 //! A batch is one transaction, flushed to the disk before anybody hears of it. What keeps a hold
 //! cheap: events and pools are kept in memory as of the last commit, so that a hold reads nothing;
 //! rows lie in the order in which they were made; and the keys of recent requests are in memory
-//! instead of an index (see [`recent`]).
+//! instead of an index (see `recent.rs`).
 //!
 //! What must hold: memory never knows more than the disk. Everything that is kept changes only
 //! after COMMIT has said yes, and after a fault of unknown outcome the connection is thrown away
