@@ -31,7 +31,7 @@ const DUE_AT_ONCE: usize = 512;
 const MOST_STEPS: usize = 12;
 
 /// Runs until the process ends. `rings` names orders that owe something now.
-pub async fn run(app: Arc<App>, mut rings: mpsc::UnboundedReceiver<OrderId>) {
+pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut busy: BTreeSet<OrderId> = BTreeSet::new();

@@ -32,6 +32,9 @@ pub struct Server {
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
+/// How many orders may wait for the outbox to hear of them; the rest it finds by itself.
+const RINGS: usize = 16_384;
+
 /// Why the server did not start: one or more sentences for who runs it.
 pub type Reason = String;
 
@@ -65,6 +68,7 @@ impl Server {
         let reader = || SqliteStore::reader(&config.database).map_err(|e| e.to_string());
         let mut first = reader()?;
         let events = first.events().map_err(|e| e.to_string())?;
+        let empty = events.is_empty();
         let readers: Vec<Box<dyn Reader>> = vec![Box::new(first), Box::new(reader()?)];
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
         let mut seed = [0u8; 32];
@@ -99,7 +103,7 @@ impl Server {
         let patience = Duration::from_millis(config.patience_ms);
         let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
         let (told, hear) = mpsc::unbounded_channel();
-        let (ring, rings) = mpsc::unbounded_channel();
+        let (ring, rings) = mpsc::channel(RINGS);
         let app = Arc::new(App {
             config,
             clock,
@@ -127,14 +131,14 @@ impl Server {
         let outbox = outbox::run(Arc::clone(&app), rings);
         let tasks = vec![spawn(vital(outbox)), spawn(vital(tell))];
         let server = Server { app, listener, writer, tasks };
-        server.make_show(opened.fresh).await?;
+        server.make_show(empty).await?;
         Ok(server)
     }
 
-    /// In the demo the first start makes the show by itself.
-    async fn make_show(&self, fresh: bool) -> Result<(), Reason> {
+    /// In the demo the first start, which finds no events, makes the show by itself.
+    async fn make_show(&self, empty: bool) -> Result<(), Reason> {
         let app = &self.app;
-        if !(fresh && app.config.demo()) {
+        if !(empty && app.config.demo()) {
             return Ok(());
         }
         let spec = demo_show(app.config.demo_tickets)
