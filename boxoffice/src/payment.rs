@@ -43,7 +43,8 @@ pub struct Attempt {
 pub enum AttemptState {
     /// Owed, or asked for without a clear answer yet.
     Pending,
-    /// The buyer must do something first (3-D Secure).
+    /// It has arrived, and others decide it: the buyer, who must do something first (3-D Secure;
+    /// [`Payment::action`] tells what), or a card network that takes its time.
     Action,
     /// The provider said no; the text is for the buyer.
     Declined(String),
@@ -173,11 +174,7 @@ pub fn owed(order: &Order, now: TimeMs) -> Owed<'_> {
     match order.state {
         OrderState::Held => Owed::Expiry,
         OrderState::Paying => match payment.open_attempt() {
-            // Asked again under the same key, a provider repeats its first answer word for word,
-            // also when the payment has moved on since: so every other time it is read.
-            Some(attempt)
-                if attempt.state == AttemptState::Pending && order.tries.is_multiple_of(2) =>
-            {
+            Some(attempt) if attempt.state == AttemptState::Pending => {
                 Owed::Confirm(payment, attempt)
             }
             _ => Owed::Read(payment),

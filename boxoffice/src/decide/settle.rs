@@ -77,7 +77,14 @@ fn paying(
             draft.decide_attempt(order, AttemptState::Abandoned);
             draft.release(state, order);
         }
-        IntentStatus::Processing => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
+        IntentStatus::Processing => {
+            // The confirmation has arrived: from now on its outcome is read. Asked for again under
+            // the same key, it would only be answered "processing" again, long after it is decided.
+            if open.is_some_and(|a| a.state == AttemptState::Pending) {
+                draft.decide_attempt(order, AttemptState::Action);
+            }
+            draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
+        }
         _ if over => {
             draft.decide_attempt(order, AttemptState::Abandoned);
             give_up(draft, state, order, now);

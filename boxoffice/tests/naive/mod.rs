@@ -444,6 +444,7 @@ fn read(deal: &mut Deal, status: IntentStatus, mine: bool, alive: bool, late: Re
             deal.give_up();
         }
         (OrderState::Paying, RequiresAction) if deal.open != Open::No => deal.open = Open::Acting,
+        (OrderState::Paying, Processing) if deal.open != Open::No => deal.open = Open::Acting,
         (OrderState::Paying, RequiresPaymentMethod) if deal.open == Open::Acting => {
             deal.open = Open::No;
         }
