@@ -154,10 +154,12 @@ async fn next_command(app: &App, order: &Order, now: i64) -> Option<Command> {
                 Err(error) => after(app, order, payment, error).await,
             }
         }
-        Owed::Cancel(payment) => match count(app, "cancel", app.provider.cancel(payment).await) {
-            Ok(intent) => reconcile(intent),
-            Err(error) => after(app, order, payment, error).await,
-        },
+        Owed::Cancel(payment) => {
+            match count(app, "cancel", app.provider.cancel(order, payment).await) {
+                Ok(intent) => reconcile(intent),
+                Err(error) => after(app, order, payment, error).await,
+            }
+        }
         Owed::Refund(payment, refund) => match give_back(app, payment, refund).await {
             Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
             Err(CallError::Refused(reason) | CallError::Declined(reason)) => {
