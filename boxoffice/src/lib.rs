@@ -11,7 +11,7 @@
 //! What it does not know: a clock, randomness, a disk, a network, a thread, HTTP, SQL, a payment
 //! provider's wire format. Times and ids come in as values. It has no dependencies.
 //!
-//! Read [`order`] for the life of an order, then [`decide`].
+//! Read [`order`] for the life of an order, then [`mod@decide`].
 
 #![no_std]
 extern crate alloc;

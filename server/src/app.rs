@@ -41,7 +41,7 @@ pub struct App {
     /// The same, if it is the sandbox: for its payment page.
     pub sandbox: Option<Arc<Sandbox>>,
     /// Wakes the outbox for an order.
-    pub ring: mpsc::UnboundedSender<OrderId>,
+    pub ring: mpsc::Sender<OrderId>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The keyed requests that are being answered and take more than one commit.
@@ -57,8 +57,9 @@ pub struct Running(Mutex<BTreeSet<RequestKey>>);
 impl Running {
     /// Enters a key until the guard is dropped; `None` if it is in already.
     pub fn enter(&self, key: RequestKey) -> Option<RunningGuard<'_>> {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(key).then_some(RunningGuard { running: self, key })
+        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        // A guard that is made must be dropped, so none is made for a key that is in already.
+        new.then(|| RunningGuard { running: self, key })
     }
 }
 
@@ -138,7 +139,8 @@ impl App {
         self.watchers.changed(&committed.orders);
         for effect in committed.effects {
             let Effect::Settle(order) = effect;
-            _ = self.ring.send(order);
+            // Too many rings: this order is found in the list of what is owed.
+            _ = self.ring.try_send(order);
         }
     }
 }

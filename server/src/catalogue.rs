@@ -4,6 +4,7 @@
 use boxoffice::{Event, EventId, OrderId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast};
 
 /// The events by slug. Published by the writer's side after each commit that changed one.
@@ -80,13 +81,8 @@ impl Watchers {
             return;
         }
         for order in orders {
-            if let Some((watchers, notify)) = watched.get(order) {
-                // One permit would be lost on the second watcher: wake all who wait, and leave one
-                // permit for who is about to.
+            if let Some((_, notify)) = watched.get(order) {
                 notify.notify_waiters();
-                if *watchers > 0 {
-                    notify.notify_one();
-                }
             }
         }
     }
@@ -100,9 +96,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Waits until the order may have changed.
-    pub async fn changed(&self) {
-        self.notify.notified().await;
+    /// Is done when the order has changed since this was made and enabled. Enable it before you
+    /// look at the order: what changes after the look is then not missed.
+    pub fn news(&self) -> Notified<'_> {
+        self.notify.notified()
     }
 }
 

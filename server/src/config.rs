@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 /// How `nts serve` is set up. The comments are its help.
 #[derive(Args, Clone, Debug)]
+#[group(skip)]
 pub struct Config {
-    /// Where to listen. ":9000" means port 9000 of this machine alone; name 0.0.0.0 or [::] to be
-    /// reached from elsewhere
+    /// Where to listen. ":9000" means port 9000 of this machine alone; name 0.0.0.0 to be reached
+    /// from elsewhere
     #[arg(long, env = "NTS_ADDRESS", default_value = ":9000", value_parser = parse_address)]
     pub address: SocketAddr,
 

@@ -37,7 +37,12 @@ const DRAIN_BYTES: usize = 128 << 20;
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
-    let mut router = Router::new()
+    router_with(app, Router::new())
+}
+
+/// All routes and some more, treated alike: benchmarks compare with a route of their own.
+pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
+    let mut router = more
         .route("/", get(shop::front))
         .route("/events/{event}", get(shop::event))
         .route("/events/{event}/orders", post(shop::hold))

@@ -4,7 +4,7 @@
 //! http ─► writer ─► store          outbox ─► payments ─► (a command again) ─► writer
 //! ```
 //!
-//! Which part may name which is held by a test (`tests/it/arrows.rs`).
+//! Which part may name which is held by a test (`tests/arrows.rs`).
 
 pub mod app;
 pub mod catalogue;
@@ -19,5 +19,6 @@ pub mod payments;
 pub mod reads;
 pub mod run;
 pub mod store;
+pub mod tasks;
 pub mod when;
 pub mod writer;

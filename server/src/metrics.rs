@@ -1,7 +1,6 @@
 //! What is counted, for Prometheus.
 
-use crate::writer::{Answer, NoReply};
-use boxoffice::{Refusal, Reply};
+use boxoffice::Refusal;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -111,31 +110,6 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an answer of the writer.
-    pub fn decided(&self, answer: &Answer) {
-        match answer {
-            Ok(replied) if replied.again => {}
-            Ok(replied) => match replied.reply {
-                Reply::Held { .. } => _ = self.holds.inc(),
-                Reply::Order { state, .. } => {
-                    self.orders.get_or_create(&Label { name: state.word() }).inc();
-                }
-                Reply::Paying { .. } => {
-                    self.orders.get_or_create(&Label { name: "paying" }).inc();
-                }
-                Reply::Refunding { .. } => {
-                    self.orders.get_or_create(&Label { name: "refunding" }).inc();
-                }
-                Reply::Event { .. } => {}
-            },
-            Err(NoReply::Refused(Refusal::NotDue)) => {}
-            Err(NoReply::Refused(refusal)) => {
-                self.refusals.get_or_create(&Label { name: code(refusal) }).inc();
-            }
-            Err(_) => {}
-        }
-    }
-
     /// The text that Prometheus reads.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -31,7 +31,7 @@ const DUE_AT_ONCE: usize = 512;
 const MOST_STEPS: usize = 12;
 
 /// Runs until the process ends. `rings` names orders that owe something now.
-pub async fn run(app: Arc<App>, mut rings: mpsc::UnboundedReceiver<OrderId>) {
+pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut busy: BTreeSet<OrderId> = BTreeSet::new();
@@ -154,10 +154,12 @@ async fn next_command(app: &App, order: &Order, now: i64) -> Option<Command> {
                 Err(error) => after(app, order, payment, error).await,
             }
         }
-        Owed::Cancel(payment) => match count(app, "cancel", app.provider.cancel(payment).await) {
-            Ok(intent) => reconcile(intent),
-            Err(error) => after(app, order, payment, error).await,
-        },
+        Owed::Cancel(payment) => {
+            match count(app, "cancel", app.provider.cancel(order, payment).await) {
+                Ok(intent) => reconcile(intent),
+                Err(error) => after(app, order, payment, error).await,
+            }
+        }
         Owed::Refund(payment, refund) => match give_back(app, payment, refund).await {
             Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
             Err(CallError::Refused(reason) | CallError::Declined(reason)) => {

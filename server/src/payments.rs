@@ -42,7 +42,7 @@ pub trait Provider: Send + Sync {
     /// Takes the money that was set aside.
     fn capture<'a>(&'a self, order: &'a Order, payment: &'a Payment) -> Call<'a, Intent>;
     /// Makes sure that it can never take money.
-    fn cancel<'a>(&'a self, payment: &'a Payment) -> Call<'a, Intent>;
+    fn cancel<'a>(&'a self, order: &'a Order, payment: &'a Payment) -> Call<'a, Intent>;
     /// Looks for a refund by our id of it; `None` if there is none.
     fn find_refund<'a>(
         &'a self,
@@ -53,9 +53,9 @@ pub trait Provider: Send + Sync {
     fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> Call<'a, RefundOutcome>;
 }
 
-/// The id of a call, the same each time that it is repeated.
+/// The idempotency keys of the calls.
 pub mod key {
-    use boxoffice::{Attempt, Payment, Refund};
+    use boxoffice::{Attempt, Order, Payment, Refund};
 
     /// Of [`super::Provider::create`].
     pub fn create(payment: &Payment) -> String {
@@ -65,13 +65,15 @@ pub mod key {
     pub fn confirm(payment: &Payment, attempt: &Attempt) -> String {
         format!("nts-{:032x}-confirm-{}", payment.id.0, attempt.number)
     }
-    /// Of [`super::Provider::capture`].
-    pub fn capture(payment: &Payment) -> String {
-        format!("nts-{:032x}-capture", payment.id.0)
+    /// Of [`super::Provider::capture`]: another one for each try. A provider repeats a refusal
+    /// for as long as it knows the key, also when the payment has moved on since; and a second
+    /// capture cannot take money twice, for a captured payment refuses it.
+    pub fn capture(order: &Order, payment: &Payment) -> String {
+        format!("nts-{:032x}-capture-{}", payment.id.0, order.tries)
     }
-    /// Of [`super::Provider::cancel`].
-    pub fn cancel(payment: &Payment) -> String {
-        format!("nts-{:032x}-cancel", payment.id.0)
+    /// Of [`super::Provider::cancel`]: another one for each try, for the same reason.
+    pub fn cancel(order: &Order, payment: &Payment) -> String {
+        format!("nts-{:032x}-cancel-{}", payment.id.0, order.tries)
     }
     /// Of [`super::Provider::refund`].
     pub fn refund(refund: &Refund) -> String {

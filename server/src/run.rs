@@ -1,4 +1,4 @@
-//! Starts the parts and stops them: the one place where tasks and threads begin.
+//! Puts the parts together, starts them and stops them.
 
 use crate::app::{App, Running, Stop, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
@@ -13,6 +13,7 @@ use crate::payments::sandbox::Sandbox;
 use crate::reads::Reads;
 use crate::store::Reader;
 use crate::store::sqlite::SqliteStore;
+use crate::tasks::spawn;
 use crate::writer::{Queue, Writer};
 use boxoffice::Command;
 use std::io::Write;
@@ -22,12 +23,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// Starts a task. All tasks of the server begin here.
-#[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
-pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(task)
-}
-
 /// A server that is ready to serve.
 pub struct Server {
     /// Its parts.
@@ -36,6 +31,9 @@ pub struct Server {
     writer: std::thread::JoinHandle<()>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
+
+/// How many orders may wait for the outbox to hear of them; the rest it finds by itself.
+const RINGS: usize = 16_384;
 
 /// Why the server did not start: one or more sentences for who runs it.
 pub type Reason = String;
@@ -70,6 +68,7 @@ impl Server {
         let reader = || SqliteStore::reader(&config.database).map_err(|e| e.to_string());
         let mut first = reader()?;
         let events = first.events().map_err(|e| e.to_string())?;
+        let empty = events.is_empty();
         let readers: Vec<Box<dyn Reader>> = vec![Box::new(first), Box::new(reader()?)];
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
         let mut seed = [0u8; 32];
@@ -104,7 +103,7 @@ impl Server {
         let patience = Duration::from_millis(config.patience_ms);
         let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
         let (told, hear) = mpsc::unbounded_channel();
-        let (ring, rings) = mpsc::unbounded_channel();
+        let (ring, rings) = mpsc::channel(RINGS);
         let app = Arc::new(App {
             config,
             clock,
@@ -132,14 +131,14 @@ impl Server {
         let outbox = outbox::run(Arc::clone(&app), rings);
         let tasks = vec![spawn(vital(outbox)), spawn(vital(tell))];
         let server = Server { app, listener, writer, tasks };
-        server.make_show(opened.fresh).await?;
+        server.make_show(empty).await?;
         Ok(server)
     }
 
-    /// In the demo the first start makes the show by itself.
-    async fn make_show(&self, fresh: bool) -> Result<(), Reason> {
+    /// In the demo the first start, which finds no events, makes the show by itself.
+    async fn make_show(&self, empty: bool) -> Result<(), Reason> {
         let app = &self.app;
-        if !(fresh && app.config.demo()) {
+        if !(empty && app.config.demo()) {
             return Ok(());
         }
         let spec = demo_show(app.config.demo_tickets)
@@ -153,6 +152,16 @@ impl Server {
 
     /// Serves until `stop` is done; then finishes what was accepted and closes the database.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
+        let router = http::router(Arc::clone(&self.app));
+        self.serve_router(router, stop).await;
+    }
+
+    /// The same with routes of one's own.
+    pub async fn serve_router(
+        self,
+        router: axum::Router,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) {
         let app = Arc::clone(&self.app);
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
@@ -164,7 +173,6 @@ impl Server {
             tracing::info!("stopping: finishing what was accepted");
             stopping.stop.raise();
         });
-        let router = http::router(Arc::clone(&app));
         http::serve::serve(Arc::clone(&app), self.listener, router).await;
         // What is owed to the provider stays in the database and is taken up at the next start.
         for task in self.tasks {

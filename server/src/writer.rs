@@ -11,10 +11,14 @@
 //! [`Writer::step`] is one turn, plain and blocking; [`Writer::run`] is the loop around it, in a
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
-use crate::metrics::Metrics;
+#[cfg(test)]
+mod tests;
+
+use crate::metrics::{Label, Metrics, code};
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
 use boxoffice::{
-    Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, Refusal, Reply, decide,
+    Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
+    Reply, decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -155,6 +159,8 @@ struct Try {
     events: BTreeSet<EventId>,
     changed: Vec<Event>,
     alarms: Vec<Alarm>,
+    /// The states that orders reached.
+    reached: Vec<OrderState>,
 }
 
 /// A try that failed, and what it would have said if the commit was tried.
@@ -199,7 +205,10 @@ impl Writer {
         match self.persist(&jobs) {
             Ok(done) => {
                 for answer in &done.answers {
-                    self.metrics.decided(answer);
+                    count(&self.metrics, answer);
+                }
+                for state in done.reached {
+                    self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
                 }
                 committed.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
                 committed.orders = done.orders;
@@ -279,6 +288,7 @@ impl Writer {
             events: BTreeSet::new(),
             changed: Vec::new(),
             alarms: Vec::new(),
+            reached: Vec::new(),
         };
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len() * 2);
         let mut recorded: Vec<Recorded> = Vec::new();
@@ -301,6 +311,11 @@ impl Writer {
                 }
             };
             for change in &decision.changes {
+                if let Change::OrderMoved { order, state, .. } = change
+                    && loaded.state.orders.get(order).is_some_and(|o| o.state != *state)
+                {
+                    done.reached.push(*state);
+                }
                 loaded.state.apply(change);
                 match touched(change) {
                     Touched::Order(order) => _ = done.orders.insert(order),
@@ -341,6 +356,19 @@ impl Writer {
         }
         self.metrics.ready.set(1);
         Ok(done)
+    }
+}
+
+/// Counts an answer.
+fn count(metrics: &Metrics, answer: &Answer) {
+    match answer {
+        Ok(Replied { reply: Reply::Held { .. }, again: false, .. }) => _ = metrics.holds.inc(),
+        Ok(_) => {}
+        Err(NoReply::Refused(Refusal::NotDue)) => {}
+        Err(NoReply::Refused(refusal)) => {
+            metrics.refusals.get_or_create(&Label { name: code(refusal) }).inc();
+        }
+        Err(_) => {}
     }
 }
 

@@ -59,21 +59,19 @@ impl Server {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.path("log"));
         let mut child =
             command.stdout(Stdio::piped()).stderr(log.unwrap()).spawn().expect("the binary starts");
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut said = Vec::new();
-        loop {
-            let mut line = String::new();
-            if out.read_line(&mut line).unwrap() == 0 {
-                let log = std::fs::read_to_string(dir.path("log")).unwrap_or_default();
-                panic!("the server ended at its start: {said:?} {log}");
-            }
-            let address = line.trim().strip_prefix("nts serves at http://localhost:");
-            said.push(line.trim().to_owned());
-            if let Some(port) = address {
-                let address = format!("127.0.0.1:{port}");
-                return Server { child, address, said };
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Server { child, address: String::new(), said: Vec::new() };
+        for line in out.lines() {
+            let line = line.unwrap();
+            let port = line.strip_prefix("nts serves at http://localhost:");
+            server.address = port.map(|port| format!("127.0.0.1:{port}")).unwrap_or_default();
+            server.said.push(line.clone());
+            if !server.address.is_empty() {
+                return server;
             }
         }
+        let log = std::fs::read_to_string(dir.path("log")).unwrap_or_default();
+        panic!("the server ended at its start: {:?} {log}", server.said);
     }
 
     /// Ends it at once: nothing is finished, nothing is flushed.
@@ -203,6 +201,12 @@ impl Request {
         Request::new("GET", path)
     }
 
+    /// The same to another place.
+    pub fn to(mut self, path: &str) -> Request {
+        self.path = path.into();
+        self
+    }
+
     pub fn form(path: &str, fields: &[(&str, &str)]) -> Request {
         let escape = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
         let fields = fields.iter().map(|(n, v)| format!("{}={}", escape(n), escape(v)));
@@ -252,7 +256,7 @@ impl Request {
         // A server may answer before it has read a body that it does not want.
         let sent = stream.write_all(&self.body);
         let mut raw = Vec::new();
-        let read = stream.read_to_end(&mut raw);
+        let read = read_answer(&mut stream, &mut raw);
         match Answer::parse(&raw) {
             Some(answer) => Ok(answer),
             None => {
@@ -260,6 +264,22 @@ impl Request {
                 read?;
                 Err(std::io::ErrorKind::UnexpectedEof.into())
             }
+        }
+    }
+}
+
+/// Reads until the answer is whole, or the connection ends: not everybody closes when asked to.
+fn read_answer(stream: &mut TcpStream, raw: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let read = stream.read(&mut buffer)?;
+        raw.extend_from_slice(&buffer[..read]);
+        let whole = Answer::parse(raw).is_some_and(|answer| {
+            let length = answer.header("content-length").and_then(|l| l.parse::<usize>().ok());
+            length.is_some_and(|length| answer.body.len() >= length)
+        });
+        if read == 0 || whole {
+            return Ok(());
         }
     }
 }

@@ -1,5 +1,12 @@
 //! The real binary as a process on a real file, asked over real HTTP.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "real processes live in real time")]
 
+mod bad_input;
+mod browser;
+mod crash;
 mod harness;
+mod legacy;
+mod operations;
 mod sale;
+mod webdriver;

@@ -100,7 +100,7 @@ pub async fn live(
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
-    crate::run::spawn(async move {
+    crate::tasks::spawn(async move {
         loop {
             let Some(event) = app.catalogue.event(&slug) else { return };
             let view = view::event(&event, app.clock.now_ms());
@@ -385,13 +385,15 @@ pub async fn wait_for(
 ) -> Result<Order, NoReply> {
     let end = Instant::now() + PATIENCE;
     loop {
+        let mut news = std::pin::pin!(watch.news());
+        news.as_mut().enable();
         let order = app.reads.ask(move |r| r.order(id)).await;
         let order = order.map_err(|_| NoReply::InDoubt)?;
         let order = order.ok_or(NoReply::Refused(Refusal::UnknownOrder))?;
         if wanted(&order) || app.stop.is_raised() {
             return Ok(order);
         }
-        if timeout_at(end, watch.changed()).await.is_err() {
+        if timeout_at(end, news).await.is_err() {
             return Ok(order);
         }
     }

@@ -158,7 +158,7 @@ fn answer(app: &App, fullname: &str, order: &Order, attempt: u16) -> Page {
     let payment = order.payment.as_ref();
     let outcome = payment.and_then(|p| p.attempts.iter().find(|a| a.number == attempt));
     match (order.state, outcome.map(|a| &a.state)) {
-        (OrderState::Paid | OrderState::Committed, _) => Ok(charged(app, fullname)),
+        (OrderState::Paid, _) => Ok(charged(app, fullname)),
         (_, Some(AttemptState::Declined(reason))) => Err(declined(order, reason).into()),
         // The bank wants to hear from the buyer, or has not answered: the order's page tells.
         (OrderState::Paying, Some(AttemptState::Action)) => {

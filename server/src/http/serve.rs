@@ -49,13 +49,13 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
         };
         _ = stream.set_nodelay(true);
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            crate::run::spawn(turn_away(stream));
+            crate::tasks::spawn(turn_away(stream));
             continue;
         };
         let connection = http.serve_connection(TokioIo::new(stream), service.clone());
         let connection = graceful.watch(connection);
         let app = Arc::clone(&app);
-        crate::run::spawn(async move {
+        crate::tasks::spawn(async move {
             app.metrics.connections.inc();
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");

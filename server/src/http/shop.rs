@@ -337,8 +337,7 @@ pub async fn order(
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     let mut order = find(&app, id).await?;
-    let waits_for_bank = last_attempt(&order).is_some_and(|a| *a == AttemptState::Action);
-    if waits_for_bank && order.state == OrderState::Paying {
+    if view::bank_asks(&order) {
         // The browser may just be back from the bank: read what it says, now.
         crate::outbox::reconcile(&app, &order).await;
         order = find(&app, id).await?;
@@ -356,7 +355,7 @@ fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
     let attempt = last_attempt(order);
     let undecided = matches!(attempt, Some(AttemptState::Pending | AttemptState::Action));
     let paying = order.state == OrderState::Paying;
-    let waiting = paying && attempt == Some(&AttemptState::Pending)
+    let waiting = paying && undecided && !view::bank_asks(order)
         || matches!(
             order.state,
             OrderState::Canceling | OrderState::Committed | OrderState::Refunding
@@ -417,7 +416,7 @@ fn headline(order: &Order) -> &'static str {
     match (order.state, last_attempt(order)) {
         (OrderState::Held, _) => "Held for you",
         (OrderState::Paying, Some(AttemptState::Declined(_))) => "Declined: try again",
-        (OrderState::Paying, Some(AttemptState::Action)) => "Your bank asks you something",
+        (OrderState::Paying, _) if view::bank_asks(order) => "Your bank asks you something",
         (OrderState::Paying, _) => "Paying",
         (OrderState::Canceling, _) => "Being cancelled",
         (OrderState::Committed, _) => "Confirming",
@@ -431,9 +430,8 @@ fn headline(order: &Order) -> &'static str {
 fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
     let label = match (order.state, last_attempt(order)) {
         (OrderState::Held, _) => "Held for you until",
-        (OrderState::Paying, Some(AttemptState::Declined(_) | AttemptState::Action)) => {
-            "Kept for you until"
-        }
+        (OrderState::Paying, Some(AttemptState::Declined(_))) => "Kept for you until",
+        (OrderState::Paying, _) if view::bank_asks(order) => "Kept for you until",
         _ => return None,
     };
     Some(Until {

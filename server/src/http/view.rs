@@ -146,6 +146,12 @@ pub fn refund(order: &Order, refund: &boxoffice::Refund) -> Value {
            "amount": MoneyView::from(amount), "restock": refund.restock, "reason": reason})
 }
 
+/// Whether the buyer's bank waits for the buyer.
+pub fn bank_asks(order: &Order) -> bool {
+    order.state == OrderState::Paying
+        && order.payment.as_ref().is_some_and(|p| p.action.is_some() && p.open_attempt().is_some())
+}
+
 /// Where an order stands, in plain words; always says what that means for the buyer's money.
 pub fn plain(order: &Order) -> &'static str {
     let attempt = order.payment.as_ref().and_then(|p| p.attempts.last()).map(|a| &a.state);
@@ -154,7 +160,7 @@ pub fn plain(order: &Order) -> &'static str {
         (OrderState::Paying, Some(AttemptState::Declined(_))) => {
             "The payment was declined and nothing was charged. Your places are still held: you can try again."
         }
-        (OrderState::Paying, Some(AttemptState::Action)) => {
+        (OrderState::Paying, _) if bank_asks(order) => {
             "Your bank wants to hear from you before it pays. Nothing has been charged yet; your places are held."
         }
         (OrderState::Paying, _) => {

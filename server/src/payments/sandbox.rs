@@ -345,27 +345,32 @@ impl Provider for Sandbox {
             let id = intent_id(payment)?;
             let total = order.total();
             self.perhaps(Operation::Capture, || {
-                self.once_intent(&key::capture(payment), &format!("{id} {total}"), |sql, _| {
-                    let intent = match found(sql, id)? {
-                        Ok(intent) => intent,
-                        Err(error) => return Ok(Err(error)),
-                    };
-                    if intent.status != IntentStatus::RequiresCapture || intent.amount != total {
-                        return Ok(Err(unexpected(&intent)));
-                    }
-                    put(sql, id, IntentStatus::Succeeded, None)?;
-                    found(sql, id)
-                })
+                self.once_intent(
+                    &key::capture(order, payment),
+                    &format!("{id} {total}"),
+                    |sql, _| {
+                        let intent = match found(sql, id)? {
+                            Ok(intent) => intent,
+                            Err(error) => return Ok(Err(error)),
+                        };
+                        if intent.status != IntentStatus::RequiresCapture || intent.amount != total
+                        {
+                            return Ok(Err(unexpected(&intent)));
+                        }
+                        put(sql, id, IntentStatus::Succeeded, None)?;
+                        found(sql, id)
+                    },
+                )
             })
             .await
         })
     }
 
-    fn cancel<'a>(&'a self, payment: &'a Payment) -> Call<'a, Intent> {
+    fn cancel<'a>(&'a self, order: &'a Order, payment: &'a Payment) -> Call<'a, Intent> {
         Box::pin(async move {
             let id = intent_id(payment)?;
             self.perhaps(Operation::Cancel, || {
-                self.once_intent(&key::cancel(payment), id, |sql, _| {
+                self.once_intent(&key::cancel(order, payment), id, |sql, _| {
                     let intent = match found(sql, id)? {
                         Ok(intent) => intent,
                         Err(error) => return Ok(Err(error)),

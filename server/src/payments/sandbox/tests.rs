@@ -60,7 +60,7 @@ impl World {
     }
 
     async fn cancel(&self) -> Result<Intent, CallError> {
-        self.sandbox.cancel(&self.payment).await
+        self.sandbox.cancel(&self.order, &self.payment).await
     }
 
     async fn read(&self) -> IntentStatus {
@@ -94,8 +94,10 @@ async fn a_card_is_authorised_captured_once_and_refunded_never_beyond() {
     assert_eq!(intent.status, IntentStatus::RequiresPaymentMethod);
     assert_eq!((intent.order, intent.payment), (Some(OrderId(7)), Some(PaymentId(8))));
     assert!(matches!(w.capture().await, Err(CallError::Refused(_))), "nothing is set aside");
-    w.payment.id = PaymentId(9); // Another key: the refusal above is remembered under the first.
     assert_eq!(w.confirm(1, "ctoken_ok").await.unwrap().status, IntentStatus::RequiresCapture);
+    // The refusal is repeated as long as its key is known, so the next try has another one.
+    assert!(matches!(w.capture().await, Err(CallError::Refused(_))));
+    w.order.tries += 1;
     assert_eq!(w.moved(), (0, 0), "set aside is not taken");
     assert_eq!(w.capture().await.unwrap().status, IntentStatus::Succeeded);
     assert_eq!(w.capture().await.unwrap().status, IntentStatus::Succeeded, "the same answer");
@@ -217,8 +219,7 @@ async fn it_survives_being_reopened() {
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("sandbox");
     let mut w = world();
-    let open = || Sandbox::open(Some(&path), w.sandbox.clock.clone(), [2; 32]).unwrap();
-    w.sandbox = open();
+    w.sandbox = Sandbox::open(Some(&path), w.sandbox.clock.clone(), [2; 32]).unwrap();
     let id = w.create().await.id;
     w.confirm(1, "ctoken_ok").await.unwrap();
     w.sandbox = Sandbox::open(Some(&path), w.sandbox.clock.clone(), [3; 32]).unwrap();

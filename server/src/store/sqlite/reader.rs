@@ -1,7 +1,7 @@
 //! Reading: a connection of its own that sees whole commits, and never waits for the writer.
 
 use super::file::{self, Place};
-use super::rows;
+use super::{codec, rows};
 use crate::store::{Fault, OrderPage, Reader};
 use boxoffice::{
     BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, OrderState, Ticket, TimeMs,
@@ -40,13 +40,13 @@ impl SqliteReader {
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Fault> {
-        let ask = || {
-            let transaction = self.conn.unchecked_transaction()?;
-            let answer = ask(&self.conn)?;
-            transaction.finish()?;
-            Ok(answer)
-        };
-        ask().map_err(fault)
+        let conn = &self.conn;
+        let run = |sql| conn.prepare_cached(sql)?.execute([]).map(drop);
+        run("BEGIN").map_err(fault)?;
+        let answer = ask(conn);
+        // Also after an error, or else the next question would be asked of an old commit.
+        run("COMMIT").map_err(fault)?;
+        answer.map_err(fault)
     }
 
     /// Reads everything and tells what is wrong, at most some of it; nothing, if all is well. Takes
@@ -74,8 +74,8 @@ fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Resul
     let mut orders = find.query([])?;
     while let Some(row) = orders.next()? {
         let event = EventId(row.get::<_, i64>(1)? as u64);
-        let state = rows::state_from(row.get(2)?);
-        let (Some(state), Some(lines)) = (state, rows::decode_lines(row.get_ref(3)?.as_blob()?))
+        let state = codec::state_from(row.get(2)?);
+        let (Some(state), Some(lines)) = (state, codec::decode_lines(row.get_ref(3)?.as_blob()?))
         else {
             wrong.push(format!("order {:x} is unreadable", row.get::<_, i64>(0)?));
             continue;
@@ -154,24 +154,27 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<OrderPage, Fault> {
         // An order's id is made after its event's, so there is nothing to be seen before that.
-        let after = after.map_or(event.0 as i64, |id| rows::split(id).0);
+        let after = after.map_or(event.0 as i64, |id| codec::split(id).0);
         self.at_once(|conn| {
             let mut page = OrderPage { orders: Vec::new(), next: None };
             let mut serials = Vec::new();
             {
-                let mut find =
-                    conn.prepare_cached("SELECT * FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+                let mut find = conn.prepare_cached(concat!(
+                    "SELECT ",
+                    rows::order_columns!(),
+                    " FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2"
+                ))?;
                 let mut rows = find.query(params![after, LOOKED_AT])?;
                 let mut looked_at = 0;
                 while let Some(row) = rows.next()? {
                     looked_at += 1;
-                    if row.get::<_, i64>("event")? as u64 == event.0 {
+                    if row.get::<_, i64>(2)? as u64 == event.0 {
                         let (order, of_order) = rows::order_row(row)?;
                         page.orders.push(order);
                         serials.push(of_order);
                     }
                     if looked_at == LOOKED_AT || page.orders.len() >= limit {
-                        page.next = Some(rows::join(row.get("id")?, row.get("low")?));
+                        page.next = Some(codec::join(row.get("id")?, row.get("low")?));
                         break;
                     }
                 }
@@ -189,7 +192,7 @@ impl Reader for SqliteReader {
                 "SELECT id, low FROM orders INDEXED BY orders_due
                  WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2",
             )?
-            .query_map(params![now, limit as i64], |row| Ok(rows::join(row.get(0)?, row.get(1)?)))?
+            .query_map(params![now, limit as i64], |row| Ok(codec::join(row.get(0)?, row.get(1)?)))?
             .collect()
         })
     }

@@ -18,10 +18,14 @@ const PRUNED_AT_ONCE: usize = 16;
 #[expect(clippy::disallowed_types, reason = "never iterated, and hashed by a key of our own")]
 type Rows = std::collections::HashMap<(u64, u64), i64, Seeded>;
 
+/// So many small maps instead of a large one: a map that grows is copied, and a commit must not
+/// wait for the copy of all keys of a day.
+const MAPS: usize = 64;
+
 /// The recent requests.
 pub(super) struct Recent {
-    /// The number of each key's row.
-    rows: Rows,
+    /// The number of each key's row; the key says in which map.
+    rows: Vec<Rows>,
     /// The number of the next row. Never used twice in the life of a process.
     next: i64,
     /// When the oldest row was written; nothing is old enough to be removed before that.
@@ -44,7 +48,16 @@ impl Recent {
     pub(super) fn new(secret: &[u8; 32]) -> Recent {
         let half = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| secret[at + i]));
         let seeded = Seeded { hash: half(0), by: half(8) | 1 };
-        Recent { rows: Rows::with_hasher(seeded), next: 1, oldest_ms: TimeMs::MAX }
+        let rows = (0..MAPS).map(|_| Rows::with_hasher(seeded.clone())).collect();
+        Recent { rows, next: 1, oldest_ms: TimeMs::MAX }
+    }
+
+    fn map(&self, key: RequestKey) -> &Rows {
+        &self.rows[key.0 as usize % MAPS]
+    }
+
+    fn map_mut(&mut self, key: RequestKey) -> &mut Rows {
+        &mut self.rows[key.0 as usize % MAPS]
     }
 
     /// Reads the rows that are not known yet: all at the start, few after a fault.
@@ -55,12 +68,13 @@ impl Recent {
         let last = last.unwrap_or(0);
         self.oldest_ms = oldest_ms;
         let missing = last + 1 - self.next.max(first);
-        self.rows.reserve(usize::try_from(missing).unwrap_or(0));
+        let missing = usize::try_from(missing).unwrap_or(0);
+        self.rows.iter_mut().for_each(|map| map.reserve(missing / MAPS));
         let mut find = conn.prepare("SELECT seq, key FROM requests WHERE seq >= ?1")?;
         let mut rows = find.query([self.next])?;
         while let Some(row) = rows.next()? {
             let key = RequestKey(u128::from_be_bytes(row.get(1)?));
-            self.rows.insert(halves(key), row.get(0)?);
+            self.map_mut(key).insert(halves(key), row.get(0)?);
         }
         self.next = self.next.max(last + 1);
         Ok(())
@@ -72,12 +86,12 @@ impl Recent {
         conn: &Connection,
         key: RequestKey,
     ) -> rusqlite::Result<Option<Recorded>> {
-        let Some(seq) = self.rows.get(&halves(key)) else {
+        let Some(seq) = self.map(key).get(&halves(key)) else {
             return Ok(None);
         };
         conn.prepare_cached("SELECT fingerprint, reply FROM requests WHERE seq = ?1 AND key = ?2")?
             .query_row(params![seq, key.0.to_be_bytes()], |row| {
-                let reply = super::rows::decode_reply(row.get_ref(1)?.as_blob()?);
+                let reply = super::codec::decode_reply(row.get_ref(1)?.as_blob()?);
                 let reply = reply.ok_or_else(|| {
                     rusqlite::Error::InvalidColumnType(
                         1,
@@ -92,7 +106,7 @@ impl Recent {
 
     /// Whether an answer to this request is known.
     pub(super) fn knows(&self, key: RequestKey) -> bool {
-        self.rows.contains_key(&halves(key))
+        self.map(key).contains_key(&halves(key))
     }
 
     /// Writes the answers of a batch and removes some that are too old. Memory is not touched.
@@ -119,7 +133,7 @@ impl Recent {
                 fact.key.0.to_be_bytes(),
                 fact.fingerprint as i64,
                 now_ms,
-                super::rows::encode_reply(&fact.reply)
+                super::codec::encode_reply(&fact.reply)
             ])?;
         }
         noted.oldest_ms = noted.oldest_ms.min(now_ms);
@@ -150,12 +164,13 @@ impl Recent {
     /// Keeps in memory what is committed now.
     pub(super) fn committed(&mut self, recorded: &[Recorded], noted: &Noted) {
         for (key, seq) in &noted.removed {
-            if self.rows.get(&halves(*key)) == Some(seq) {
-                self.rows.remove(&halves(*key));
+            if self.map(*key).get(&halves(*key)) == Some(seq) {
+                self.map_mut(*key).remove(&halves(*key));
             }
         }
         for fact in recorded {
-            self.rows.insert(halves(fact.key), self.next);
+            let next = self.next;
+            self.map_mut(fact.key).insert(halves(fact.key), next);
             self.next += 1;
         }
         self.oldest_ms = noted.oldest_ms;

@@ -123,7 +123,8 @@ fn sold(folder: &Folder, orders: u128, close: bool) -> PathBuf {
     }
     if !close {
         let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        store.conn.as_ref().unwrap().set_db_config(config, true).unwrap();
+        let conn = store.conn.take().unwrap();
+        conn.set_db_config(config, true).unwrap();
     }
     path
 }
@@ -198,9 +199,11 @@ fn what_is_not_ours_is_refused_and_left_alone() {
     assert!(error.to_string().contains("another program"), "{error}");
     drop(other);
     assert!(matches!(refused(&folder, &path), OpenError::NotOurs { .. }));
-    assert!(matches!(refused(&folder, &folder.0), OpenError::Failed { .. }));
     let nowhere = folder.file("no/such/folder.db");
     assert!(matches!(refused(&folder, &nowhere), OpenError::Failed { .. }));
+    let inner = folder.file("folder");
+    std::fs::create_dir(&inner).unwrap();
+    assert!(matches!(SqliteStore::open(&inner, clock()), Err(OpenError::Failed { .. })));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! one command after the other, so the sum obeys what each step obeyed. An event that is put in the
 //! middle of a batch first gets what moved before it.
 
-use super::rows;
+use super::{codec, rows};
 use crate::store::Fault;
 use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment,
@@ -109,7 +109,7 @@ impl<'c> Writing<'c> {
                 Change::LinesPut { order, lines } => self.put_lines(*order, lines)?,
                 Change::PaymentPut { order, payment } => self.put_payment(*order, payment)?,
                 Change::AttemptPut { order, attempt } => {
-                    let (state, reason) = rows::attempt_state(&attempt.state);
+                    let (state, reason) = codec::attempt_state(&attempt.state);
                     self.run(
                         "INSERT INTO attempts (order_id, number, token, state, reason)
                          VALUES (?1, ?2, ?3, ?4, ?5)
@@ -117,7 +117,7 @@ impl<'c> Writing<'c> {
                          SET token = excluded.token, state = excluded.state,
                              reason = excluded.reason",
                         params![
-                            rows::split(*order).0,
+                            codec::split(*order).0,
                             attempt.number,
                             attempt.token,
                             state,
@@ -167,7 +167,7 @@ impl<'c> Writing<'c> {
 
     fn flush_issued(&mut self) -> Done {
         for (order, (first, last)) in std::mem::take(&mut self.issued) {
-            let (high, low) = rows::split(order);
+            let (high, low) = codec::split(order);
             self.run(
                 "UPDATE orders SET first_serial = min(coalesce(first_serial, ?3), ?3),
                                    last_serial = max(coalesce(last_serial, ?4), ?4)
@@ -195,7 +195,7 @@ impl<'c> Writing<'c> {
         if order.payment.is_some() || !order.refunds.is_empty() || !order.tickets.is_empty() {
             return broken("a new order brings neither payment nor tickets");
         }
-        let (high, low) = rows::split(order.id);
+        let (high, low) = codec::split(order.id);
         if high < 0 {
             return broken("the id of an order is a UUIDv7 of this millennium");
         }
@@ -203,8 +203,8 @@ impl<'c> Writing<'c> {
             high,
             low,
             order.event.0 as i64,
-            rows::state_number(order.state),
-            rows::encode_lines(&order.lines),
+            codec::state_number(order.state),
+            codec::encode_lines(&order.lines),
             order.buyer.name,
             order.buyer.email,
             order.buyer.key.0.to_be_bytes(),
@@ -228,8 +228,8 @@ impl<'c> Writing<'c> {
         tries: u32,
         trouble: Option<&str>,
     ) -> Done {
-        let (high, low) = rows::split(order);
-        let state = rows::state_number(state);
+        let (high, low) = codec::split(order);
+        let state = codec::state_number(state);
         self.run(
             "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7
              WHERE id = ?1 AND low = ?2",
@@ -238,10 +238,10 @@ impl<'c> Writing<'c> {
     }
 
     fn put_lines(&self, order: OrderId, lines: &[Line]) -> Done {
-        let (high, low) = rows::split(order);
+        let (high, low) = codec::split(order);
         self.run(
             "UPDATE orders SET lines = ?3 WHERE id = ?1 AND low = ?2",
-            params![high, low, rows::encode_lines(lines)],
+            params![high, low, codec::encode_lines(lines)],
         )
     }
 
@@ -254,7 +254,7 @@ impl<'c> Writing<'c> {
              SET intent = excluded.intent, live = excluded.live, action = excluded.action
              WHERE id = excluded.id",
             params![
-                rows::split(order).0,
+                codec::split(order).0,
                 payment.id.0.to_be_bytes(),
                 payment.intent,
                 payment.live,
@@ -265,7 +265,7 @@ impl<'c> Writing<'c> {
 
     fn put_refund(&mut self, order: OrderId, refund: &Refund) -> Done {
         self.saw((refund.id.0 >> 64) as u64);
-        let (state, detail) = rows::refund_state(&refund.state);
+        let (state, detail) = codec::refund_state(&refund.state);
         self.run(
             "INSERT INTO refunds (order_id, number, id, amount_minor, quantities, restock, state,
                                   detail)
@@ -275,10 +275,10 @@ impl<'c> Writing<'c> {
              SET amount_minor = excluded.amount_minor, quantities = excluded.quantities,
                  restock = excluded.restock, state = excluded.state, detail = excluded.detail",
             params![
-                rows::split(order).0,
+                codec::split(order).0,
                 refund.id.0.to_be_bytes(),
                 refund.amount_minor,
-                rows::encode_quantities(&refund.quantities),
+                codec::encode_quantities(&refund.quantities),
                 refund.restock,
                 state,
                 detail
@@ -295,9 +295,9 @@ impl<'c> Writing<'c> {
             params![
                 event.0 as i64,
                 ticket.serial,
-                rows::split(order).0,
+                codec::split(order).0,
                 ticket.line,
-                rows::ticket_state(ticket.state)
+                codec::ticket_state(ticket.state)
             ],
         )?;
         let (first, last) = self.issued.entry(order).or_insert((ticket.serial, ticket.serial));
@@ -308,7 +308,7 @@ impl<'c> Writing<'c> {
     }
 
     fn put_buyer(&self, event: EventId, buyer: BuyerKey, record: &BuyerRecord) -> Done {
-        let (high, low) = rows::split(record.order);
+        let (high, low) = codec::split(record.order);
         self.run(
             "INSERT INTO buyers (event, key, places, order_high, order_low)
              VALUES (?1, ?2, ?3, ?4, ?5)

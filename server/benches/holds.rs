@@ -1,0 +1,291 @@
+//! How fast durable holds are: through HTTP, as a ratio to a route of the same server that only
+//! parses and answers; and of the writer alone at three sizes of batch.
+//!
+//! Method. HTTP: the server in this process, on a runtime of one thread, on a real file; the
+//! generator in one thread beside it, with keep-alive connections that each send the next request
+//! when the last is answered; one event, one ticket, an idempotency key each. The two routes take
+//! turns, and medians over the rounds are given: on a shared machine only the ratio says much. The
+//! writer: `Writer::step` on a store of its own, commands ready made, every batch one durable
+//! commit. All of it is bounded in count. `cargo bench -p nts-server`; `--quick` for a short run.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "it measures real time")]
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::post;
+use boxoffice::{Buyer, BuyerKey, Command, LineWish, Order, OrderState};
+use nts_server::app::App;
+use nts_server::clock::Clock;
+use nts_server::config::Config;
+use nts_server::http::problem::Problem;
+use nts_server::http::{Body, api, router_with};
+use nts_server::ids::{Ids, digest};
+use nts_server::metrics::Metrics;
+use nts_server::run::Server;
+use nts_server::store::RequestKey;
+use nts_server::store::sqlite::SqliteStore;
+use nts_server::writer::{Job, Request, Writer};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+fn main() {
+    let quick = std::env::args().any(|a| a == "--quick");
+    // `cargo test --benches` asks whether it runs, not how fast it is.
+    let quick = quick || std::env::args().any(|a| a == "--test");
+    let dir = std::env::temp_dir().join(format!("nts-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    through_http(&dir, quick);
+    writer_alone(&dir, quick);
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// The route to compare with: everything that a hold does but the hold.
+async fn parse_only(
+    State(app): State<Arc<App>>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
+    let Command::Hold { order, event: id, buyer, lines } = command else { unreachable!() };
+    let t = &event.ticket_types[0];
+    let lines = lines.iter().map(|l| boxoffice::Line {
+        ticket_type: 0,
+        pool: 0,
+        quantity: l.quantity as u32,
+        unit_minor: t.price_minor,
+        refunded: 0,
+        restocked: 0,
+    });
+    let now = app.clock.now_ms();
+    let order = Order {
+        id: order,
+        event: id,
+        buyer,
+        lines: lines.collect(),
+        currency: event.spec.currency,
+        state: OrderState::Held,
+        placed_ms: now,
+        until_ms: now + 300_000,
+        due_ms: None,
+        tries: 0,
+        trouble: None,
+        payment: None,
+        refunds: vec![],
+        tickets: vec![],
+    };
+    Ok(api::held(&app, &order, &event, now + 300_000))
+}
+
+fn event_json(capacity: u32) -> serde_json::Value {
+    serde_json::json!({
+        "name": "Rush", "place": "", "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
+        "currency": "GBP", "hold_seconds": 3600,
+        "pools": [{"id": "all", "capacity": capacity}],
+        "ticket_types": [{"id": "t", "name": "T", "pool": "all",
+                          "price": {"amount": 100, "currency": "GBP"}}],
+    })
+}
+
+fn through_http(dir: &std::path::Path, quick: bool) {
+    let database = dir.join("http.db");
+    let (said, hear) = std::sync::mpsc::channel();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let database = database.to_str().unwrap().to_owned();
+            let flags = ["--address", "127.0.0.1:0", "--database", &database];
+            let flags = flags.into_iter().chain(["--organiser-key", "a-key-for-benches"]);
+            let server = Server::start(Config::from_flags(flags).unwrap()).await.unwrap();
+            let app = Arc::clone(&server.app);
+            let body: nts_server::http::organiser::EventBody =
+                serde_json::from_value(event_json(10_000_000)).unwrap();
+            let id = app.ids.event(app.clock.now_ms());
+            let spec = body.spec("rush").unwrap();
+            app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+            let more = axum::Router::new().route("/bench/{event}", post(parse_only));
+            let router = router_with(Arc::clone(&app), more);
+            said.send(app.config.address).unwrap();
+            drop(app);
+            server.serve_router(router, async { _ = stopped.await }).await;
+        });
+    });
+    let address = hear.recv().unwrap();
+    let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (rounds, requests) = if quick { (1, 4_000) } else { (5, 60_000) };
+    println!("durable holds through HTTP, one event, one key each ({rounds} rounds of {requests})");
+    for connections in [1usize, 64, 512] {
+        let requests = if connections == 1 { requests / 15 } else { requests };
+        let mut rates = [vec![], vec![]];
+        let mut slowest = [vec![], vec![]];
+        for round in 0..rounds {
+            for (i, path) in ["/bench/rush", "/api/v1/events/rush/orders"].iter().enumerate() {
+                let run = format!("{connections}-{round}");
+                let (rate, p99) =
+                    generator.block_on(crowd(address, path, connections, requests, &run));
+                rates[i].push(rate);
+                slowest[i].push(p99);
+            }
+        }
+        let ratios: Vec<f64> =
+            rates[1].iter().zip(&rates[0]).map(|(hold, echo)| hold / echo).collect();
+        println!(
+            "{connections:>4} connections: parse only {:>7.0}/s (p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {:.2} ({:.2}-{:.2})",
+            median(&rates[0]),
+            median(&slowest[0]),
+            median(&rates[1]),
+            median(&slowest[1]),
+            median(&ratios),
+            ratios.iter().copied().fold(f64::MAX, f64::min),
+            ratios.iter().copied().fold(0.0, f64::max),
+        );
+    }
+    stop.send(()).unwrap();
+    server.join().unwrap();
+}
+
+/// Sends so many requests over so many connections; gives requests a second and the 99th
+/// percentile of the waiting in milliseconds.
+async fn crowd(
+    address: std::net::SocketAddr,
+    path: &str,
+    connections: usize,
+    requests: usize,
+    run: &str,
+) -> (f64, f64) {
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut streams = Vec::new();
+    for _ in 0..connections {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        streams.push(stream);
+    }
+    let begun = Instant::now();
+    for (c, mut stream) in streams.into_iter().enumerate() {
+        let (path, run) = (path.to_owned(), run.to_owned());
+        let mine = requests / connections;
+        tasks.spawn(async move {
+            let mut waits = Vec::with_capacity(mine);
+            let mut buffer = vec![0u8; 4096];
+            for n in 0..mine {
+                let body = format!(
+                    "{{\"buyer\":{{\"name\":\"Buyer {c} {n}\",\"email\":\"b{c}.{n}@example.org\"}},\"lines\":[{{\"ticket_type\":\"t\",\"quantity\":1}}]}}"
+                );
+                let request = format!(
+                    "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: {run}-{c}-{n}\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let asked = Instant::now();
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let status = answer(&mut stream, &mut buffer).await;
+                assert_eq!(status, 201);
+                waits.push(asked.elapsed());
+            }
+            waits
+        });
+    }
+    let mut waits: Vec<Duration> = Vec::with_capacity(requests);
+    while let Some(done) = tasks.join_next().await {
+        waits.extend(done.unwrap());
+    }
+    let rate = waits.len() as f64 / begun.elapsed().as_secs_f64();
+    waits.sort_unstable();
+    (rate, waits[waits.len() * 99 / 100].as_secs_f64() * 1e3)
+}
+
+/// Reads one answer with a content-length; gives its status.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
+    let mut filled = 0;
+    loop {
+        if filled == buffer.len() {
+            buffer.resize(filled * 2, 0);
+        }
+        let read = stream.read(&mut buffer[filled..]).await.unwrap();
+        assert!(read > 0, "the server closed the connection");
+        filled += read;
+        let Some(end) = buffer[..filled].windows(4).position(|w| w == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = std::str::from_utf8(&buffer[..end]).unwrap();
+        let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")).unwrap();
+        if filled >= end + 4 + length.parse::<usize>().unwrap() {
+            return head[9..12].parse().unwrap();
+        }
+    }
+}
+
+fn writer_alone(dir: &std::path::Path, quick: bool) {
+    println!("the writer alone, one durable commit a batch, one key each");
+    let metrics = Arc::new(Metrics::default());
+    let opened = SqliteStore::open(&PathBuf::from(dir).join("writer.db"), Clock::System).unwrap();
+    let ids = Ids::new([9; 32], opened.last_high);
+    let mut writer = Writer::new(Box::new(opened.store), metrics);
+    let body: nts_server::http::organiser::EventBody =
+        serde_json::from_value(event_json(10_000_000)).unwrap();
+    let event = ids.event(Clock::System.now_ms());
+    let spec = body.spec("rush").unwrap();
+    step(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
+    let mut serial = 0u64;
+    for batch in [1usize, 64, 1024] {
+        let batches = if quick { 4 } else { (100_000 / batch).clamp(100, 4_000) };
+        let mut times = Vec::new();
+        let mut spent = Duration::ZERO;
+        for _ in 0..batches {
+            let jobs = (0..batch).map(|_| {
+                serial += 1;
+                let buyer = Buyer {
+                    name: format!("Buyer {serial}"),
+                    email: format!("b{serial}@example.org"),
+                    key: BuyerKey(serial.into()),
+                };
+                let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
+                let order = ids.order(Clock::System.now_ms());
+                let key = RequestKey(digest(&[&serial.to_be_bytes()]));
+                let request = Request { key, fingerprint: serial };
+                (Command::Hold { order, event, buyer, lines }, Some(request))
+            });
+            let jobs = jobs.collect();
+            let begun = Instant::now();
+            step(&mut writer, jobs);
+            times.push(begun.elapsed());
+            spent += begun.elapsed();
+        }
+        times.sort_unstable();
+        let holds = (batch * batches) as f64;
+        println!(
+            "batch {batch:>4}: {:>8.0} holds/s, {:>6.1} us a hold, a batch takes {:>5.2} ms (p99 {:.2} ms)",
+            holds / spent.as_secs_f64(),
+            spent.as_secs_f64() * 1e6 / holds,
+            times[times.len() / 2].as_secs_f64() * 1e3,
+            times[times.len() * 99 / 100].as_secs_f64() * 1e3,
+        );
+    }
+}
+
+fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {
+    let now = tokio::time::Instant::now();
+    let deadline = now + Duration::from_secs(60);
+    let (jobs, hears): (Vec<Job>, Vec<_>) = commands
+        .into_iter()
+        .map(|(command, request)| {
+            let (answer, hear) = oneshot::channel();
+            (Job { command, request, deadline, queued: now, answer }, hear)
+        })
+        .unzip();
+    let committed = writer.step(jobs);
+    assert_eq!(committed.answers.len(), hears.len());
+    assert!(committed.answers.iter().all(|(_, answer)| answer.is_ok()));
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

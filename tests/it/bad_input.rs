@@ -1,0 +1,166 @@
+//! Bad input: each gets a clear answer, and the server goes on unharmed.
+
+use crate::harness::*;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+#[test]
+fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
+    let dir = Dir::new("bad");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    let order = |name: &str, email: &str, quantity: Value| {
+        Request::new("POST", "/api/v1/events/rock/orders").json(&json!({
+            "buyer": {"name": name, "email": email},
+            "lines": [{"ticket_type": "adult", "quantity": quantity}],
+        }))
+    };
+    let of = |quantity: Value| order("Ann", "ann@example.org", quantity);
+    let long = "x".repeat(10_000);
+    let raw = |kind: &str, body: &[u8]| {
+        Request::new("POST", "/api/v1/events/rock/orders")
+            .header("content-type", kind)
+            .body(body.to_vec())
+    };
+    let unknown_event = Request::new("POST", "/api/v1/events/jazz/orders");
+    let deep = "[".repeat(100_000);
+    for (what, request, status, code) in [
+        ("unknown event", unknown_event.json(&json!({})), 404, "unknown_event"),
+        ("quantity 0", of(json!(0)), 400, "invalid"),
+        ("quantity -1", of(json!(-1)), 400, "invalid"),
+        ("quantity 10^9", of(json!(1_000_000_000)), 409, "limit_reached"),
+        ("quantity 10^30", of(json!(1e30)), 400, "invalid"),
+        ("quantity 1.5", of(json!(1.5)), 400, "invalid"),
+        ("quantity as text", of(json!("2")), 400, "invalid"),
+        ("a name of 10 kB", order(&long, "ann@example.org", json!(1)), 400, "invalid"),
+        ("no name", order("  ", "ann@example.org", json!(1)), 400, "invalid"),
+        ("a name with a line break", order("a\nb", "a@b", json!(1)), 400, "invalid"),
+        ("no e-mail address", order("Ann", "", json!(1)), 400, "invalid"),
+        ("an e-mail address that is none", order("Ann", "ann", json!(1)), 400, "invalid"),
+        ("broken JSON", raw("application/json", b"{\"buyer\":"), 400, "invalid"),
+        ("deep JSON", raw("application/json", deep.as_bytes()), 400, "invalid"),
+        ("no UTF-8", raw("application/json", b"\xff\xfe"), 400, "invalid"),
+        ("an empty body", raw("application/json", b""), 400, "invalid"),
+        ("another content type", raw("text/plain", b"{}"), 415, "wrong_type"),
+        ("a key that is too long", of(json!(1)).key(&"k".repeat(256)), 400, "invalid"),
+        ("a place that is none", Request::get("/api/v1/nowhere"), 404, "not_found"),
+        ("a method that is none", Request::new("DELETE", "/api/v1/events"), 405, "wrong_method"),
+        ("no order id", Request::get("/api/v1/orders/1").bearer("x"), 404, "unknown_order"),
+        ("100 MB", raw("application/json", &vec![b' '; 100_000_000]), 413, "too_large"),
+    ] {
+        let answer = server.send(request);
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{what}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
+        let problem = answer.json();
+        assert_eq!(problem["money_moved"], "no", "{what}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.len() > 10 && detail.len() < 400, "{what}: {detail}");
+    }
+    assert_eq!(server.counts(), (0, 0, 10), "nothing of it held a place");
+    let emoji = "🎟️".repeat(50);
+    let fine = server.send(order(&emoji, "ann@example.org", json!(1)));
+    assert_eq!(fine.status, 201, "emoji are a name like any other: {fine:?}");
+    assert_eq!(server.send(look(&fine.json())).json()["buyer"]["name"], emoji.as_str());
+}
+
+#[test]
+fn broken_forms_get_a_page_that_says_what_to_do() {
+    let dir = Dir::new("forms");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    let fields = [("name", "Ann"), ("email", "ann@example.org"), ("key", "k")];
+    let form = |more: &[(&str, &str)]| {
+        let all: Vec<(&str, &str)> = fields.iter().chain(more).copied().collect();
+        Request::form("/events/rock/orders", &all)
+    };
+    let broken = Request::new("POST", "/events/rock/orders")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(b"%%%&&&=%zz&\xff=\xfe".to_vec());
+    for (what, request, status) in [
+        ("nothing chosen", form(&[("quantity:adult", "")]), 400),
+        ("no number", form(&[("quantity:adult", "two")]), 400),
+        ("less than nothing", form(&[("quantity:adult", "-1")]), 400),
+        ("too many", form(&[("quantity:adult", "1000000000")]), 409),
+        ("more than a number holds", form(&[("quantity:adult", "99999999999999999999")]), 400),
+        ("no such ticket", form(&[("quantity:vip", "1")]), 404),
+        ("a broken form", broken, 400),
+        ("JSON instead", hold("x", 1).header("x", "y").to("/events/rock/orders"), 415),
+        ("no such event", Request::get("/events/jazz"), 404),
+        ("no such page", Request::get("/nowhere"), 404),
+    ] {
+        let answer = server.send(request);
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        let page = answer.text();
+        assert!(page.contains("<h1>") && page.contains("No money was moved"), "{what}: {page}");
+    }
+    assert_eq!(server.counts(), (0, 0, 10));
+
+    // A double click on the form is one order; so is a reload of what was sent.
+    let twice = form(&[("quantity:adult", "2")]);
+    let (one, two) = (server.send(twice.clone()), server.send(twice));
+    assert_eq!((one.status, two.status), (303, 303));
+    assert_eq!(one.header("location"), two.header("location"));
+    assert_eq!(server.counts(), (2, 0, 8));
+
+    // A name is shown, never run.
+    let nasty = "<script>alert(1)</script>";
+    let held = server.send(Request::form(
+        "/events/rock/orders",
+        &[("name", nasty), ("email", "a@b"), ("quantity:adult", "1")],
+    ));
+    let path = held.header("location").unwrap().to_owned();
+    server.send(Request::form(&format!("{path}/pay"), &[("token", "ctoken_ok")]));
+    let page = server.get(&path).text();
+    assert!(page.contains("&#60;script&#62;") && !page.contains(nasty), "{page}");
+}
+
+#[test]
+fn an_order_is_seen_and_paid_with_its_own_secret_only() {
+    let dir = Dir::new("secret");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    let (mine, yours) = (server.send(hold("ann", 1)).json(), server.send(hold("bob", 1)).json());
+    let mixed = json!({"id": mine["id"], "secret": yours["secret"]});
+    assert_eq!(server.send(look(&mixed)).status, 404);
+    assert_eq!(server.send(pay(&mixed, "ctoken_ok")).status, 404);
+    assert_eq!(server.get(&page_of(&mixed)).status, 404);
+    let path = format!("{}/cancel", page_of(&mixed));
+    assert_eq!(server.send(Request::form(&path, &[])).status, 404);
+    let nobody = Request::get(&format!("/api/v1/orders/{}", text(&mine, "id")));
+    assert_eq!(server.send(nobody).status, 401);
+    assert_eq!(server.counts(), (2, 0, 8));
+    let log = std::fs::read_to_string(dir.path("log")).unwrap();
+    assert!(!log.contains(&text(&mine, "secret")), "secrets are not logged");
+}
+
+#[test]
+fn slow_clients_are_let_go_and_nobody_else_notices() {
+    let dir = Dir::new("slow");
+    let settings = [("NTS_SLOW_CLIENT_MS", "400"), ("NTS_CONNECTIONS", "40")];
+    let server = Server::start_with(&dir, &settings);
+    server.make_event(10, 300);
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    };
+    let head = b"POST /api/v1/events/rock/orders HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let mut slow: Vec<TcpStream> =
+        (0..20).flat_map(|_| [connect(b"GET / HTTP/1.1\r\nhost: "), connect(head)]).collect();
+    // Every place is taken: one more is told so at once instead of being kept waiting.
+    let begun = Instant::now();
+    let turned_away = server.get("/healthz");
+    assert_eq!((turned_away.status, turned_away.header("retry-after")), (503, Some("1")));
+    assert!(begun.elapsed() < Duration::from_millis(390), "not only when places came free");
+    for stream in &mut slow {
+        let mut answer = Vec::new();
+        _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+    }
+    assert_eq!(server.send(hold("ann", 1)).status, 201);
+}

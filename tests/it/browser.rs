@@ -1,0 +1,203 @@
+//! Tickets bought in a real browser, with JavaScript and without, at a phone's width.
+
+use crate::harness::*;
+use crate::webdriver::{Browser, DESK, PHONE};
+use serde_json::json;
+
+fn shop(name: &str) -> (Dir, Server, String) {
+    let dir = Dir::new(name);
+    let server = Server::start(&dir);
+    let mut event = event_json(40, 300);
+    event["name"] = "Harbour Night: an evening of songs from all the ports of the world".into();
+    event["pools"] = json!([{"id": "floor", "capacity": 40}, {"id": "box", "capacity": 0}]);
+    event["ticket_types"] = json!([
+        {"id": "adult", "name": "Standing", "pool": "floor", "price": {"amount": 2500, "currency": "GBP"}},
+        {"id": "child", "name": "Standing, under 16 and with somebody who is not", "pool": "floor", "price": {"amount": 0, "currency": "GBP"}},
+        {"id": "box", "name": "Box", "pool": "box", "price": {"amount": 99900, "currency": "GBP"}},
+    ]);
+    let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&event);
+    assert_eq!(server.send(put).status, 201);
+    let url = format!("http://{}", server.address);
+    (dir, server, url)
+}
+
+/// What holds of every page: a person with any device and any reader can use it.
+fn accessible(browser: &Browser) {
+    let faults = browser.run(
+        "const faults = [];
+         const say = (bad, what) => { if (bad) faults.push(what); };
+         say(document.documentElement.lang !== 'en', 'no language');
+         say(document.querySelectorAll('h1').length !== 1, 'not one h1');
+         say(!document.title, 'no title');
+         say(document.documentElement.scrollWidth > document.documentElement.clientWidth, 'scrolls sideways');
+         for (const f of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
+           say(!f.labels || !f.labels.length, 'a field without a label: ' + f.name);
+         for (const b of document.querySelectorAll('button, .button, input:not([type=hidden])'))
+           say(b.getBoundingClientRect().height < 44, 'a small target: ' + (b.textContent || b.name));
+         let last = 0;
+         for (const h of document.querySelectorAll('h1, h2, h3, h4')) {
+           const level = Number(h.tagName[1]);
+           say(level > last + 1, 'a heading that skips a level: ' + h.textContent);
+           last = level;
+         }
+         for (const s of document.querySelectorAll('svg')) say(!s.getAttribute('aria-label'), 'a picture without words');
+         const lum = (c) => { const v = c.match(/[\\d.]+/g).slice(0, 3).map((x) => { x /= 255; return x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4; }); return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
+         const back = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/rgba\\(.*, 0\\)/.test(c) && c !== 'transparent') return c; } return 'rgb(255, 255, 255)'; };
+         for (const e of document.querySelectorAll('body *')) {
+           if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || e.closest('svg, .skip')) continue;
+           const [a, b] = [lum(getComputedStyle(e).color), lum(back(e))];
+           const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+           say(ratio < 4.5, 'contrast ' + ratio.toFixed(2) + ': ' + e.textContent.trim().slice(0, 40));
+         }
+         return faults;",
+    );
+    assert_eq!(faults, json!([]), "{}", browser.url());
+    let complaints: Vec<String> = browser.complaints();
+    // A page that says no has that status, and the browser notes it.
+    let complaints: Vec<_> = complaints.iter().filter(|c| !c.contains("status of 4")).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[test]
+fn a_ticket_is_bought_on_a_phone_with_javascript() {
+    let (_dir, server, url) = shop("browser-js");
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    browser.goto(&url);
+    accessible(&browser);
+    browser.picture("phone-1-front");
+    browser.click("a[href='/events/rock']");
+    browser.shows("now, live");
+    assert!(browser.source().contains("40 left"));
+    // Somebody else holds two places: the page counts along by itself.
+    server.send(hold("eve", 2));
+    browser.shows("38 left");
+    accessible(&browser);
+    browser.picture("phone-2-event");
+    browser.fill("input[name='quantity:adult']", "2");
+    browser.fill("#name", "Ann Example");
+    browser.fill("#email", "ann@example.org");
+    browser.click("button[type=submit]");
+    browser.shows("Held for you");
+    accessible(&browser);
+    let countdown = "return document.querySelector('[data-until]').textContent";
+    let before = browser.run(countdown).as_str().unwrap().to_owned();
+    assert!(before.contains(':'), "{before}");
+    eventually("the countdown counts", || browser.run(countdown) != before.as_str());
+    browser.picture("phone-3-held");
+
+    browser.click("a.button[href$='/pay']");
+    browser.shows("Choose a card");
+    accessible(&browser);
+    browser.picture("phone-4-pay");
+    browser.click("button[value=ctoken_declined]");
+    browser.shows("Your card was declined");
+    accessible(&browser);
+    browser.picture("phone-5-declined");
+    browser.click("a.button[href$='/pay']");
+    browser.click("button[value=ctoken_ok]");
+    browser.shows("Your tickets");
+    accessible(&browser);
+    browser.picture("phone-6-yours");
+    let order = browser.url();
+    let shown = "return [document.querySelectorAll('.ticket svg').length, document.querySelectorAll('.ticket code').length]";
+    assert_eq!(browser.run(shown), json!([2, 2]));
+
+    // Reload, the back button and a second payment page all tell the same truth.
+    browser.reload();
+    browser.shows("Paid. The tickets are yours.");
+    browser.goto(&format!("{order}/pay"));
+    assert_eq!(browser.url(), order, "nothing is left to pay");
+    assert_eq!(server.counts(), (2, 2, 36));
+    let id = order.split('/').nth(4).unwrap().to_owned();
+    let refunds = Request::new("POST", &format!("/api/v1/orders/{id}/refunds")).bearer(KEY);
+    let part = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": true});
+    assert_eq!(server.send(refunds.json(&part)).status, 200);
+    browser.reload();
+    browser.shows("no longer valid");
+    accessible(&browser);
+    browser.picture("phone-7-partly-refunded");
+
+    browser.goto(&format!("{url}/events/none"));
+    browser.shows("No money was moved");
+    accessible(&browser);
+    browser.picture("phone-8-problem");
+}
+
+#[test]
+fn a_ticket_is_bought_on_a_phone_without_javascript() {
+    let (_dir, server, url) = shop("browser-nojs");
+    let Some(browser) = Browser::start(false, PHONE, false) else { return };
+    browser.goto(&url);
+    browser.click("a[href='/events/rock']");
+    browser.shows("Counts as of");
+    assert!(!browser.source().contains("now, live"), "JavaScript is off");
+    browser.fill("input[name='quantity:adult']", "1");
+    browser.fill("#name", "Ben Example");
+    browser.fill("#email", "ben@example.org");
+    browser.click("button[type=submit]");
+    browser.shows("Held for you");
+    browser.picture("nojs-1-held");
+    // Back and send the same form once more: the same order, not a second one.
+    let order = browser.url();
+    browser.click("a.button[href$='/pay']");
+    browser.click("button[value=ctoken_3ds]");
+    browser.shows("The sandbox&#39;s bank".replace("&#39;", "'").as_str());
+    browser.picture("nojs-2-bank");
+    browser.back();
+    browser.goto(&order);
+    browser.shows("Your bank asks you something");
+    browser.picture("nojs-3-asked");
+    browser.click("a.button[href^='/sandbox/']");
+    browser.click("button[value=yes]");
+    browser.shows("Your tickets");
+    browser.picture("nojs-4-yours");
+    assert_eq!(browser.url(), order);
+    assert_eq!(server.counts(), (0, 1, 39));
+
+    // Walking away gives the place back.
+    browser.goto(&format!("{url}/events/rock"));
+    browser.fill("input[name='quantity:child']", "1");
+    browser.fill("#name", "Cyd");
+    browser.fill("#email", "cyd@example.org");
+    browser.click("button[type=submit]");
+    browser.shows("Get my tickets");
+    browser.click("form[action$='/cancel'] button");
+    browser.shows("Released");
+    browser.picture("nojs-5-released");
+    assert_eq!(server.counts(), (0, 1, 39));
+
+    // The old routes, by hand.
+    browser.goto(&url);
+    browser.fill("#fullname", "Dan");
+    browser.click("form[action='/nts/v1/reserve'] button");
+    browser.shows("thank you Dan");
+    browser.picture("nojs-6-old-reserved");
+    browser.click("button[value=tok_visa]");
+    browser.shows("your payment is complete");
+    browser.picture("nojs-7-old-charged");
+}
+
+#[test]
+fn pages_hold_at_a_desk_in_the_dark_and_on_the_narrowest_screen() {
+    let (_dir, server, url) = shop("browser-desk");
+    let held = server.send(hold("ann", 3)).json();
+    let paid = server.send(hold("bob", 2)).json();
+    assert_eq!(server.send(pay(&paid, "ctoken_ok")).status, 200);
+    let pages = [
+        ("front", url.clone()),
+        ("event", format!("{url}/events/rock")),
+        ("held", format!("{url}{}", page_of(&held))),
+        ("pay", format!("{url}{}/pay", page_of(&held))),
+        ("yours", format!("{url}{}", page_of(&paid))),
+    ];
+    for (name, size, dark) in
+        [("desk", DESK, false), ("dark", DESK, true), ("narrow", (320, 640), false)]
+    {
+        let Some(browser) = Browser::start(true, size, dark) else { return };
+        for (page, address) in &pages {
+            browser.goto(address);
+            accessible(&browser);
+            browser.picture(&format!("{name}-{page}"));
+        }
+    }
+}

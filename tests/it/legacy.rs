@@ -1,0 +1,83 @@
+//! A script written for the Go demo finds what it expects, with the demo's mistakes mended.
+
+use crate::harness::*;
+
+fn reserve(server: &Server, name: &str) -> Answer {
+    server.send(Request::form("/nts/v1/reserve", &[("fullname", name)]))
+}
+
+fn charge(server: &Server, name: &str, token: &str) -> Answer {
+    let fields = [("fullname", name), ("stripeToken", token), ("stripeEmail", "a@b")];
+    server.send(Request::form("/nts/v1/charge", &fields))
+}
+
+fn left(server: &Server) -> u32 {
+    let page = server.get("/").text();
+    let at = page.find("only ").expect("the old words") + 5;
+    page[at..].split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_old_script_still_works() {
+    let dir = Dir::new("legacy");
+    let server = Server::start(&dir);
+    assert_eq!(left(&server), 5);
+    let page = reserve(&server, "Ann").text();
+    assert!(page.contains("thank you Ann") && page.contains("reserved for ~5 minutes"), "{page}");
+    assert_eq!(left(&server), 4);
+    // One for each name: again is a renewal and takes no second place.
+    assert_eq!(reserve(&server, "Ann").status, 200);
+    assert_eq!(left(&server), 4);
+    for _ in 0..101 {
+        assert_eq!(left(&server), 4, "looking changes nothing");
+    }
+
+    let declined = charge(&server, "Ann", "tok_chargeDeclined");
+    assert_eq!(declined.status, 402, "a declined card is not a sale");
+    assert!(!server.get("/nts/v1/list-guests").text().contains("Ann"));
+    let done = charge(&server, "Ann", "tok_visa");
+    assert!(done.text().contains("congratulations Ann your payment is complete"), "{done:?}");
+    // Charging again answers the same page and charges nothing.
+    assert!(charge(&server, "Ann", "tok_visa").text().contains("your payment is complete"));
+    assert!(reserve(&server, "Ann").text().contains("your payment is complete"));
+    assert!(server.get("/nts/v1/list-guests").text().contains("Ann<br>"));
+
+    for name in ["Bob", "Cyd", "Dan", "Eve"] {
+        assert_eq!(reserve(&server, name).status, 200);
+    }
+    assert_eq!(left(&server), 0);
+    let sold_out = reserve(&server, "Fay");
+    assert_eq!(sold_out.status, 409);
+    assert!(sold_out.text().contains("Sold out"));
+    assert_eq!(charge(&server, "Fay", "tok_visa").status, 404);
+    assert_eq!(reserve(&server, "").status, 400);
+    assert_eq!(reserve(&server, &"x".repeat(10_000)).status, 400);
+    assert_eq!(charge(&server, "Bob", "").status, 400);
+
+    let reset = server.send(Request::form("/nts/v1/debug/reset", &[]));
+    assert_eq!((reset.status, reset.header("location")), (303, Some("/")));
+    assert_eq!(left(&server), 5);
+    assert!(!server.get("/nts/v1/list-guests").text().contains("Ann"));
+    assert_eq!(reserve(&server, "Ann").status, 200);
+}
+
+#[test]
+fn an_expired_name_can_reserve_again_and_takes_its_place_again() {
+    let dir = Dir::new("legacy-expiry");
+    let settings = [("NTS_SHOW", "rock")];
+    let server = Server::start_with(&dir, &settings);
+    let mut event = event_json(2, 1);
+    event["limit_per_buyer"] = 1.into();
+    server.send(Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&event));
+    assert_eq!(reserve(&server, "Ann").status, 200);
+    eventually("the hold runs out", || left(&server) == 2);
+    assert_eq!(charge(&server, "Ann", "tok_visa").status, 410, "too late, and nothing is charged");
+    assert_eq!(reserve(&server, "Ann").status, 200);
+    assert_eq!(left(&server), 1);
+    for _ in 0..10 {
+        charge(&server, "Bob", "tok_visa");
+    }
+    assert_eq!(left(&server), 1, "charging nobody adds no places");
+    assert_eq!(charge(&server, "Ann", "tok_visa").status, 200);
+    assert_eq!(left(&server), 1);
+}

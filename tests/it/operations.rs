@@ -1,0 +1,229 @@
+//! Running it: settings, backups, damage, a second process, stopping, being full.
+
+use crate::harness::*;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Runs a command that ends by itself; tells whether it was content, and what it said.
+fn run(dir: &Dir, arguments: &[&str]) -> (bool, String) {
+    let said = std::fs::File::create(dir.path("said")).unwrap();
+    let mut command = nts(dir);
+    command.args(arguments).stdout(said.try_clone().unwrap()).stderr(said).stdin(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begun.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            break child.wait().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    (status.success(), std::fs::read_to_string(dir.path("said")).unwrap())
+}
+
+#[test]
+fn the_first_start_makes_the_show_and_tells_the_key_once() {
+    let dir = Dir::new("first");
+    let empty = [("NTS_ORGANISER_KEY", ""), ("NTS_LOG_FORMAT", "json")];
+    let server = Server::start_with(&dir, &empty);
+    let said = server.said.join("\n");
+    let key = said.split("shown this once: ").nth(1).expect("the key").lines().next().unwrap();
+    assert!(server.get("/").text().contains("The best ever show"));
+    let orders = |s: &Server| {
+        s.send(Request::get("/api/v1/events/best-show-ever/orders").bearer(key)).status
+    };
+    assert_eq!(orders(&server), 200);
+    server.stop();
+    let server = Server::start_with(&dir, &empty);
+    assert!(!server.said.join("\n").contains("shown this once"), "once is once");
+    assert_eq!(orders(&server), 200, "and it goes on to be the key");
+}
+
+#[test]
+fn a_backup_is_a_whole_database_also_while_selling() {
+    let dir = Dir::new("backup");
+    let server = Server::start(&dir);
+    server.make_event(500, 300);
+    let (mut before, mut copied) = (0, false);
+    std::thread::scope(|scope| {
+        let crowd = scope.spawn(|| {
+            for i in 0..120 {
+                assert_eq!(server.send(hold(&format!("b{i}"), 1)).status, 201);
+            }
+        });
+        while !crowd.is_finished() && !copied {
+            before = server.counts().0;
+            if before > 10 {
+                let (ok, said) = run(&dir, &["backup", "copy.db"]);
+                assert!(ok, "{said}");
+                copied = true;
+            }
+        }
+    });
+    assert!(copied);
+    let (again, said) = run(&dir, &["backup", "copy.db"]);
+    assert!(!again && said.contains("exists"), "nothing is overwritten: {said}");
+    server.stop();
+    let copy = Server::start_with(&dir, &[("NTS_DATABASE", "copy.db")]);
+    let (held, sold, left) = copy.counts();
+    assert!(held >= before, "what was acknowledged before the copy is in it");
+    assert_eq!((held + sold + left, copy.orders().len() as u64), (500, held));
+}
+
+#[test]
+fn what_is_not_a_sound_database_of_ours_is_refused_and_left_as_it_is() {
+    let dir = Dir::new("damage");
+    let server = Server::start(&dir);
+    server.make_event(50, 300);
+    for i in 0..20 {
+        server.send(hold(&format!("b{i}"), 1));
+    }
+    let (second, said) = run(&dir, &["--address", "127.0.0.1:0"]);
+    assert!(!second && said.contains("in use"), "a second process: {said}");
+    server.stop();
+
+    let wal = std::fs::metadata(dir.path("nts.db-wal")).map_or(0, |m| m.len());
+    assert_eq!(wal, 0, "after a clean stop all of it is in the one file");
+    let sound = std::fs::read(dir.path("nts.db")).unwrap();
+    let mut newer = sound.clone();
+    newer[60..64].copy_from_slice(&9_999u32.to_be_bytes());
+    let mut flipped = sound.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle..middle + 2000].fill(0xA5);
+    let half = sound[..sound.len() / 2].to_vec();
+    for (what, bytes) in [
+        ("newer", newer),
+        ("damaged", flipped),
+        ("cut off", half),
+        ("not a database", b"hello, I am a text file".repeat(100)),
+    ] {
+        std::fs::write(dir.path("nts.db"), &bytes).unwrap();
+        let (ok, said) = run(&dir, &["--address", "127.0.0.1:0"]);
+        assert!(!ok && said.starts_with("nts: "), "{what}: {said}");
+        assert!(said.to_lowercase().contains("nothing was changed"), "{what}: {said}");
+        assert_eq!(std::fs::read(dir.path("nts.db")).unwrap(), bytes, "{what} is as it was");
+    }
+    std::fs::write(dir.path("nts.db"), &sound).unwrap();
+    assert_eq!(Server::start(&dir).counts(), (20, 0, 30));
+}
+
+#[test]
+fn events_come_from_a_file_and_slips_are_told() {
+    let dir = Dir::new("apply");
+    let server = Server::start(&dir);
+    let url = format!("http://{}", server.address);
+    let show = include_str!("../../show.toml");
+    let apply = |text: &str| {
+        std::fs::write(dir.path("show.toml"), text).unwrap();
+        run(&dir, &["event", "apply", "show.toml", "--url", &url])
+    };
+    let (ok, said) = apply(show);
+    assert!(ok && said.contains("harbour-night is on sale"), "{said}");
+    let (ok, said) = apply(&show.replace("capacity = 80", "capacity = 90"));
+    assert!(ok && said.contains("90 places"), "{said}");
+    for (slip, hint) in [
+        (show.replace("Europe/London", "Europe/Atlantis"), "zone"),
+        (show.replace("pool = \"seats\"", "pool = \"boxes\""), "no pool boxes"),
+        (show.replace("capacity = 80", "capacity = -80"), "capacity"),
+        (show.replace("place =", "palce ="), "palce"),
+        (show.replace("[[pools]]", "[[pools"), "show.toml"),
+    ] {
+        let (ok, said) = apply(&slip);
+        assert!(!ok && said.contains(hint), "{hint}: {said}");
+    }
+    server.stop();
+    let (ok, said) = apply(show);
+    assert!(!ok && said.contains("Is nts serving there?"), "{said}");
+}
+
+#[test]
+fn it_tells_how_it_is_and_what_it_is_set_to() {
+    let dir = Dir::new("ops");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    server.send(hold("ann", 1));
+    server.send(hold("bob", 99));
+    assert_eq!(server.get("/healthz").status, 200);
+    assert_eq!(server.get("/readyz").status, 200);
+    let metrics = server.get("/metrics").text();
+    for line in [
+        "nts_holds_total 1",
+        "nts_refusals_total{name=\"limit_reached\"} 1",
+        "nts_commits_total ",
+        "nts_batch_size_count ",
+        "nts_queue ",
+        "nts_http_seconds_bucket",
+        "nts_commit_seconds_sum",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    let (ok, text) = run(&dir, &["config"]);
+    assert!(ok && text.contains("NTS_ADDRESS=127.0.0.1:9000"), "{text}");
+    assert!(!text.contains(KEY), "secrets are not shown");
+    let (ok, said) = run(&dir, &["--address", "nonsense"]);
+    assert!(!ok && said.contains(":9000"), "{said}");
+    let keys = ["--stripe-secret-key", "sk_test_1", "--stripe-publishable-key", "pk_test_1"];
+    let (ok, said) = run(&dir, &keys);
+    assert!(!ok && said.contains("sandbox"), "it does not pretend to take money: {said}");
+}
+
+#[test]
+fn a_full_queue_says_so_at_once_and_holds_nothing() {
+    let dir = Dir::new("full");
+    let server = Server::start_with(&dir, &[("NTS_QUEUE", "1")]);
+    server.make_event(10_000, 300);
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let ask = |i: u32| {
+            let server = &server;
+            scope.spawn(move || {
+                (0..20).map(|n| server.send(hold(&format!("b{i}-{n}"), 1))).collect::<Vec<Answer>>()
+            })
+        };
+        let threads: Vec<_> = (0..32).map(ask).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+    });
+    let held = answers.iter().filter(|a| a.status == 201).count() as u64;
+    for answer in answers.iter().filter(|a| a.status != 201) {
+        assert_eq!((answer.status, answer.code().as_str()), (503, "busy"));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.json()["money_moved"], "no");
+    }
+    assert!(held > 0);
+    assert_eq!(server.counts().0, held, "a refused one holds nothing");
+}
+
+#[test]
+fn stopping_finishes_what_was_accepted() {
+    let dir = Dir::new("stop");
+    let server = Server::start(&dir);
+    server.make_event(10_000, 300);
+    let address = server.address.clone();
+    let told: Vec<serde_json::Value> = std::thread::scope(|scope| {
+        let buyers: Vec<_> = (0..16)
+            .map(|i| {
+                let address = &address;
+                scope.spawn(move || {
+                    let mut told = Vec::new();
+                    for n in 0.. {
+                        match hold(&format!("b{i}-{n}"), 1).send(address) {
+                            Ok(answer) if answer.status == 201 => told.push(answer.json()),
+                            Ok(answer) => panic!("{answer:?}"),
+                            // The door is closed: nothing was begun behind it.
+                            Err(_) => break,
+                        }
+                    }
+                    told
+                })
+            })
+            .collect();
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        server.stop();
+        buyers.into_iter().flat_map(|b| b.join().unwrap()).collect()
+    });
+    assert!(!told.is_empty());
+    let server = Server::start(&dir);
+    assert_eq!(server.counts().0, told.len() as u64, "every yes is there, and nothing else");
+}

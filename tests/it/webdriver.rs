@@ -1,0 +1,202 @@
+//! A small client of the WebDriver protocol (W3C, <https://www.w3.org/TR/webdriver2/>), for
+//! Chromium and its driver.
+
+use crate::harness::{Answer, Dir, Request, eventually, keep};
+use serde_json::{Value, json};
+use std::process::{Child, Command, Stdio};
+
+/// The key under which an element's id is given.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A phone's and a desk's window, in CSS pixels.
+pub const PHONE: (u32, u32) = (390, 844);
+pub const DESK: (u32, u32) = (1280, 900);
+
+pub struct Browser {
+    driver: Child,
+    address: String,
+    session: String,
+    javascript: bool,
+    _dir: Dir,
+}
+
+/// Where a program is, if it is installed.
+fn program(names: &[&str]) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    names.iter().find_map(|name| {
+        let at = path.split(':').map(|dir| format!("{dir}/{name}"));
+        at.into_iter().find(|file| std::path::Path::new(file).is_file())
+    })
+}
+
+impl Browser {
+    /// Starts a browser; `None` if there is none here and that may be.
+    pub fn start(javascript: bool, (width, height): (u32, u32), dark: bool) -> Option<Browser> {
+        let chromium = program(&["chromium", "chromium-browser", "google-chrome"]);
+        let (Some(chromium), Some(driver)) = (chromium, program(&["chromedriver"])) else {
+            let why =
+                "Chromium or chromedriver is not installed (packages chromium and chromium-driver)";
+            assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "{why}");
+            println!("left out: the browser tests. {why}; ./check installs them");
+            return None;
+        };
+        let dir = Dir::new("browser");
+        let port = free_port();
+        let mut command = Command::new(driver);
+        command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
+        let driver = command.spawn().unwrap();
+        let address = format!("127.0.0.1:{port}");
+        let mut browser =
+            Browser { driver, address, session: String::new(), javascript, _dir: dir };
+        eventually("the driver answers", || {
+            Request::get("/status").send(&browser.address).is_ok_and(|a| a.status == 200)
+        });
+        let profile = browser._dir.path("profile");
+        let mut arguments = vec![
+            "--headless".to_owned(),
+            "--no-sandbox".into(),
+            "--disable-gpu".into(),
+            "--disable-quic".into(),
+            "--no-first-run".into(),
+            "--disable-background-networking".into(),
+            "--disable-component-update".into(),
+            "--disable-sync".into(),
+            "--disable-dev-shm-usage".into(),
+            format!("--user-data-dir={}", profile.display()),
+            format!("--window-size={width},{height}"),
+        ];
+        if dark {
+            arguments.push("--force-dark-mode".into());
+        }
+        let mut options = json!({
+            "binary": chromium,
+            "args": arguments,
+            "prefs": {
+                "profile.managed_default_content_settings.javascript": if javascript { 1 } else { 2 },
+            },
+        });
+        if width < 500 {
+            // A window cannot be as narrow as a phone.
+            let metrics = json!({"width": width, "height": height, "pixelRatio": 2.0});
+            options["mobileEmulation"] = json!({"deviceMetrics": metrics});
+        }
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let session = browser.command("POST", "/session", &wanted);
+        browser.session = session["sessionId"].as_str().expect("a session").to_owned();
+        Some(browser)
+    }
+
+    fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        let mut request = Request::new(method, path);
+        if method == "POST" {
+            request = request.json(body);
+        }
+        let answer: Answer = request.send(&self.address).expect("the driver answers");
+        let value = answer.json()["value"].take();
+        assert!(answer.status == 200, "{method} {path} {body}: {value}");
+        value
+    }
+
+    fn ask(&self, method: &str, what: &str, body: &Value) -> Value {
+        self.command(method, &format!("/session/{}/{what}", self.session), body)
+    }
+
+    pub fn goto(&self, url: &str) {
+        self.ask("POST", "url", &json!({"url": url}));
+    }
+
+    pub fn url(&self) -> String {
+        self.ask("GET", "url", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    pub fn back(&self) {
+        self.ask("POST", "back", &json!({}));
+    }
+
+    pub fn reload(&self) {
+        self.ask("POST", "refresh", &json!({}));
+    }
+
+    fn find(&self, css: &str) -> String {
+        let found = self.ask("POST", "element", &json!({"using": "css selector", "value": css}));
+        found[ELEMENT].as_str().expect("an element").to_owned()
+    }
+
+    /// Clicks as a person does. Without JavaScript the driver's own click would wait for ever for
+    /// a script of its own, so the key is pressed instead: that works for people, too.
+    pub fn click(&self, css: &str) {
+        let element = self.find(css);
+        if !self.javascript {
+            let enter = json!({"text": "\u{e007}"});
+            self.ask("POST", &format!("element/{element}/value"), &enter);
+            return;
+        }
+        self.ask("POST", &format!("element/{element}/click"), &json!({}));
+    }
+
+    pub fn fill(&self, css: &str, text: &str) {
+        let element = self.find(css);
+        self.ask("POST", &format!("element/{element}/clear"), &json!({}));
+        self.ask("POST", &format!("element/{element}/value"), &json!({"text": text}));
+    }
+
+    pub fn source(&self) -> String {
+        self.ask("GET", "source", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the page says so.
+    pub fn shows(&self, text: &str) {
+        let mut last = String::new();
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < std::time::Duration::from_secs(15) {
+            last = self.source();
+            if last.contains(text) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("the page does not say “{text}”: {} {last}", self.url());
+    }
+
+    pub fn run(&self, script: &str) -> Value {
+        self.ask("POST", "execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// What the browser complained about: scripts that fail, and what the page's policy forbids.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.ask("POST", "se/log", &json!({"type": "browser"}));
+        let entries = log.as_array().cloned().unwrap_or_default();
+        let severe = entries.iter().filter(|e| e["level"] == "SEVERE");
+        severe.map(|e| e["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Keeps a picture of the page for a person to look at.
+    pub fn picture(&self, name: &str) {
+        use base64::Engine as _;
+        let picture = self.ask("GET", "screenshot", &Value::Null);
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(picture.as_str().unwrap())
+            .expect("a picture");
+        assert!(bytes.len() > 2_000, "an empty picture");
+        keep(&format!("{name}.png"), &bytes);
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if !self.session.is_empty() {
+            let path = format!("/session/{}", self.session);
+            _ = Request::new("DELETE", &path).send(&self.address);
+        }
+        _ = self.driver.kill();
+        _ = self.driver.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
