@@ -132,7 +132,7 @@ pub struct Keys {
     pub events: Vec<EventId>,
     /// The events with these slugs.
     pub slugs: Vec<String>,
-    /// These orders, each with its event and, if that limits buyers, its buyer's record.
+    /// These orders, each with its event and, if its places are counted, its buyer's record.
     pub orders: Vec<OrderId>,
     /// These buyers' records, if the event limits buyers.
     pub buyers: Vec<(EventId, BuyerKey)>,

@@ -8,7 +8,8 @@ mod refund;
 mod settle;
 
 use crate::{
-    Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State, TimeMs,
+    BuyerKey, Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State,
+    TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -266,12 +267,14 @@ impl Draft {
         }
     }
 
-    /// Takes places away from what the buyer has, where the event counts that.
+    /// Takes places away from what the buyer has, if they were counted.
     fn forget_places(&mut self, state: &State, order: &Order, places: u32) {
         let key = (order.event, order.buyer.key);
+        if key.1 == BuyerKey::UNCOUNTED {
+            return;
+        }
         if let Some(record) = state.buyers.get(&key) {
             let mut record = *record;
-            // A buyer's record begins when the limit was set: it may know less than the order.
             record.places = record.places.saturating_sub(places);
             let (event, buyer) = key;
             self.changes.push(Change::BuyerPut { event, buyer, record });

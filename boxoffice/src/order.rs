@@ -136,13 +136,20 @@ pub struct Buyer {
     pub name: String,
     /// Where to write to; empty if unknown.
     pub email: String,
-    /// What makes this buyer the same buyer, where the event limits buyers.
+    /// What makes this buyer the same buyer; [`BuyerKey::UNCOUNTED`] in an order that was placed
+    /// while the event had no limit.
     pub key: BuyerKey,
 }
 
 /// A digest of what identifies a buyer to an event with a limit per buyer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BuyerKey(pub u128);
+
+impl BuyerKey {
+    /// Of an order that was placed while its event had no limit per buyer: no record knows of it,
+    /// so nothing is taken off a record when its places go back.
+    pub const UNCOUNTED: BuyerKey = BuyerKey(0);
+}
 
 /// What one buyer has of an event with a limit per buyer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,8 +4,8 @@ use super::{Decision, Draft, Refusal, Reply, by_pool, line};
 use crate::event::check_text;
 use crate::money::MAX_MINOR;
 use crate::{
-    AttemptState, Buyer, BuyerRecord, Change, Event, EventId, Line, LineWish, Order, OrderId,
-    OrderState, State, TimeMs,
+    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, Order,
+    OrderId, OrderState, State, TimeMs,
 };
 use alloc::{boxed::Box, format, vec::Vec};
 
@@ -57,10 +57,15 @@ pub(super) fn hold(
 
     // The point of no return.
     let until_ms = now + event.spec.hold_ms;
+    let mut buyer = buyer.clone();
+    let counted = event.spec.limit_per_buyer.is_some();
+    if !counted {
+        buyer.key = BuyerKey::UNCOUNTED;
+    }
     let order = Order {
         id,
         event: event.id,
-        buyer: buyer.clone(),
+        buyer,
         lines,
         currency: event.spec.currency,
         state: OrderState::Held,
@@ -75,10 +80,11 @@ pub(super) fn hold(
     };
     let mut draft = Draft::default();
     draft.stock(&order, 1, 0);
-    if event.spec.limit_per_buyer.is_some() {
+    if counted {
+        let buyer = order.buyer.key;
         let places = places + has.map_or(0, |r| r.places);
         let record = BuyerRecord { places, order: id };
-        draft.changes.push(Change::BuyerPut { event: event.id, buyer: buyer.key, record });
+        draft.changes.push(Change::BuyerPut { event: event.id, buyer, record });
     }
     draft.changes.push(Change::OrderPlaced(Box::new(order)));
     draft.reply(Reply::Held { order: id, until_ms })

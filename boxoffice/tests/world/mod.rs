@@ -2,7 +2,7 @@
 //! store does, records what was decided, and checks after each step what must always be true.
 
 use boxoffice::{
-    AttemptState, Change, Command, Decision, Effect, Event, EventId, Keys, Order, OrderState,
+    AttemptState, BuyerKey, Command, Decision, Effect, Event, EventId, Keys, Order, OrderState,
     Refund, RefundState, Refusal, State, TicketState, TimeMs, decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct World {
     /// All of it.
     pub state: State,
-    /// Events that were once without a limit per buyer: their buyers' records know less.
-    pub once_unlimited: BTreeSet<EventId>,
 }
 
 impl World {
@@ -23,11 +21,6 @@ impl World {
         let decision = decide(&self.slice(command), command, now)?;
         for change in &decision.changes {
             self.state.apply(change);
-            if let Change::EventPut(event) = change
-                && event.spec.limit_per_buyer.is_none()
-            {
-                self.once_unlimited.insert(event.id);
-            }
         }
         self.check();
         check_step(&before, &self.state, &decision, now);
@@ -41,11 +34,13 @@ impl World {
         let all = &self.state;
         let mut slice = State::default();
         let mut events: BTreeSet<EventId> = keys.events.into_iter().collect();
-        let mut buyers: BTreeSet<_> = keys.buyers.into_iter().collect();
+        let buyers: BTreeSet<_> = keys.buyers.into_iter().collect();
         for id in keys.orders {
             if let Some(order) = all.orders.get(&id) {
                 events.insert(order.event);
-                buyers.insert((order.event, order.buyer.key));
+                if let Some(record) = all.buyers.get(&(order.event, order.buyer.key)) {
+                    slice.buyers.insert((order.event, order.buyer.key), *record);
+                }
                 slice.orders.insert(id, order.clone());
             }
         }
@@ -83,14 +78,13 @@ impl World {
 
     fn check_buyers(&self) {
         let mut has: BTreeMap<_, u32> = BTreeMap::new();
-        for order in self.state.orders.values().filter(|o| o.state.holds() || o.state.sells()) {
+        let counted =
+            |o: &&Order| o.buyer.key != BuyerKey::UNCOUNTED && (o.state.holds() || o.state.sells());
+        for order in self.state.orders.values().filter(counted) {
             let back: u32 = succeeded(order).flat_map(|r| &r.quantities).sum();
             *has.entry((order.event, order.buyer.key)).or_default() += places(order) - back;
         }
         for (id, event) in &self.state.events {
-            if self.once_unlimited.contains(id) {
-                continue;
-            }
             for ((_, buyer), places) in has.iter().filter(|((e, _), _)| e == id) {
                 let record = self.state.buyers.get(&(*id, *buyer)).map_or(0, |r| r.places);
                 assert_eq!(record, *places, "event {}: what {buyer:?} has", event.spec.slug);

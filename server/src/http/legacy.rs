@@ -50,8 +50,19 @@ struct GuestsPage {
     next: Option<u32>,
 }
 
+/// The show of the old routes. One ticket for each name is what makes them work: a name leads to
+/// its order by the record that the event's limit keeps.
 fn show(app: &App) -> Result<Arc<Event>, Problem> {
-    app.catalogue.event(&app.config.show).ok_or_else(Problem::unknown_event)
+    let event = app.catalogue.event(&app.config.show).ok_or_else(Problem::unknown_event)?;
+    if event.spec.limit_per_buyer != Some(1) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "not_on_sale",
+            "This show is not sold by name",
+            "The organiser must set limit_per_buyer = 1 for it. Order on the event's page instead.",
+        ));
+    }
+    Ok(event)
 }
 
 /// `POST /nts/v1/reserve`

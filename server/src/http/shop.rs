@@ -133,7 +133,8 @@ pub async fn front(State(app): State<Arc<App>>) -> Response {
             n => format!("{n} places left"),
         }),
     });
-    let show = app.catalogue.event(&app.config.show).map(|e| OldShow {
+    let show = app.catalogue.event(&app.config.show);
+    let show = show.filter(|e| e.spec.limit_per_buyer == Some(1)).map(|e| OldShow {
         name: e.spec.name.clone(),
         left: left(&e),
         hold: minutes(e.spec.hold_ms),

@@ -26,7 +26,7 @@ pub use recent::REMEMBERED_MS;
 
 use crate::clock::Clock;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
-use boxoffice::{Event, EventId, Keys, State};
+use boxoffice::{BuyerKey, Event, EventId, Keys, State};
 use file::Place;
 use recent::{Noted, Recent};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -183,7 +183,11 @@ impl SqliteStore {
                 self.add_event(&mut state, *id);
             }
         }
-        let mut buyers: BTreeSet<_> = keys.buyers.iter().copied().collect();
+        let limited = |event: &EventId| {
+            self.events.get(event).is_some_and(|e| e.spec.limit_per_buyer.is_some())
+        };
+        let buyers = keys.buyers.iter().copied().filter(|(event, _)| limited(event));
+        let mut buyers: BTreeSet<_> = buyers.collect();
         for id in &keys.orders {
             // A hold asks whether its own new order is there: one that is newer than all rows is
             // not, and a read for each hold would cost a fifth of it.
@@ -192,13 +196,14 @@ impl SqliteStore {
             }
             if let Some(order) = rows::order(conn, *id)? {
                 self.add_event(&mut state, order.event);
-                buyers.insert((order.event, order.buyer.key));
+                if order.buyer.key != BuyerKey::UNCOUNTED {
+                    buyers.insert((order.event, order.buyer.key));
+                }
                 state.orders.insert(*id, order);
             }
         }
         for (event, key) in buyers {
-            let limited = self.events.get(&event).is_some_and(|e| e.spec.limit_per_buyer.is_some());
-            if limited && let Some(record) = rows::buyer(conn, event, key)? {
+            if let Some(record) = rows::buyer(conn, event, key)? {
                 state.buyers.insert((event, key), record);
             }
         }
