@@ -32,8 +32,8 @@ pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};
 pub use order::{Buyer, BuyerKey, BuyerRecord, Line, Order, OrderState, Ticket, TicketState};
 pub use payment::{
-    Attempt, AttemptState, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome, RefundState,
-    owed,
+    Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,
+    RefundSeen, RefundState, owed,
 };
 pub use state::State;
 

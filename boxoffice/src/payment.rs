@@ -100,6 +100,9 @@ pub struct Intent {
     pub status: IntentStatus,
     /// What it is about.
     pub amount: Money,
+    /// What was really taken, in minor units; 0 until it has succeeded. Less than the amount if
+    /// somebody captured a part of it by hand.
+    pub received_minor: i64,
     /// Whether real money moves.
     pub live: bool,
     /// The order written into its metadata.
@@ -110,6 +113,36 @@ pub struct Intent {
     pub action: Option<String>,
     /// Why the last attempt failed, in words for the buyer.
     pub last_error: Option<String>,
+    /// All refunds of it, whoever made them.
+    pub refunds: Vec<RefundSeen>,
+    /// What the cardholder disputes, if anything: the newest dispute.
+    pub dispute: Option<Dispute>,
+}
+
+/// A refund as it was read from the provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefundSeen {
+    /// The provider's id of it.
+    pub provider_id: String,
+    /// Our id of it, from its metadata; `None` if somebody made it by hand.
+    pub ours: Option<RefundId>,
+    /// An unused id of ours, for the case that it must be taken into our books.
+    pub fresh: RefundId,
+    /// How much, in minor units.
+    pub amount_minor: i64,
+    /// Whether the money stayed after all (failed or canceled).
+    pub failed: bool,
+}
+
+/// A cardholder's objection to a payment (<https://docs.stripe.com/disputes/how-disputes-work>).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dispute {
+    /// The provider's id of it.
+    pub id: String,
+    /// How much is disputed, in minor units.
+    pub amount_minor: i64,
+    /// Where it stands, in the provider's word: `needs_response`, `won`, `lost` …
+    pub status: String,
 }
 
 /// The states of a PaymentIntent

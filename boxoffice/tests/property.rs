@@ -282,11 +282,14 @@ fn truth(id: u128, order: &Order, status: IntentStatus) -> Intent {
         id: format!("pi_{id}"),
         status,
         amount: order.total(),
+        received_minor: if status == IntentStatus::Succeeded { order.total().minor } else { 0 },
         live: order.payment.as_ref().is_some_and(|p| p.live),
         order: Some(order.id),
         payment: Some(payment_of(id)),
         action: None,
         last_error: None,
+        refunds: vec![],
+        dispute: None,
     }
 }
 

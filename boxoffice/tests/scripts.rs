@@ -371,6 +371,7 @@ impl Stage {
             id: intent,
             status,
             amount: Money { minor, currency },
+            received_minor: if status == IntentStatus::Succeeded { minor } else { 0 },
             live,
             order: match whose.as_deref() {
                 Some("nobody") => None,
@@ -382,6 +383,8 @@ impl Stage {
             },
             action: words.after("action")?,
             last_error: words.take("error").then(|| words.rest()),
+            refunds: vec![],
+            dispute: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! What we ask of a payment provider, and the four ways in which a call can end.
 
 pub mod sandbox;
+pub mod wire;
 
 use boxoffice::{Attempt, Intent, Order, Payment, Refund, RefundOutcome};
 use std::pin::Pin;

@@ -69,11 +69,14 @@ impl Provider {
             id: id.clone(),
             status: IntentStatus::RequiresPaymentMethod,
             amount: Money { minor: *minor, currency: *currency },
+            received_minor: 0,
             live: *live,
             order: Some(*order),
             payment: Some(*payment),
             action: None,
             last_error: None,
+            refunds: vec![],
+            dispute: None,
         };
         let paying = Paying { intent: intent.clone(), captured: 0, returned: 0, dies: TimeMs::MAX };
         self.intents.insert(id, paying);

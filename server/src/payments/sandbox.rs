@@ -520,6 +520,9 @@ fn intent(row: &Row<'_>) -> Result<Intent, rusqlite::Error> {
         payment: Some(PaymentId(u128::from_be_bytes(row.get(2)?))),
         action: action(&id, status),
         last_error: row.get(6)?,
+        received_minor: 0,
+        refunds: vec![],
+        dispute: None,
         id,
     })
 }
@@ -598,6 +601,9 @@ fn recall(text: &str) -> Result<Answer, CallError> {
         payment: number("payment").map(PaymentId),
         action: action(&id, status),
         last_error: string("error"),
+        received_minor: 0,
+        refunds: vec![],
+        dispute: None,
         id,
     }))
 }

@@ -117,11 +117,14 @@ impl<D: Database> Desk<D> {
             id: intent_id(order),
             status,
             amount: known.total(),
+            received_minor: if status == IntentStatus::Succeeded { known.total().minor } else { 0 },
             live: false,
             order: Some(order),
             payment: known.payment.as_ref().map(|p| p.id),
             action: (status == IntentStatus::RequiresAction).then(|| "https://bank 🏦".into()),
             last_error: Some("Die Karte wurde abgelehnt: \u{201e}insufficient\u{201c}".into()),
+            refunds: vec![],
+            dispute: None,
         };
         self.run(&[Command::Reconcile { order, intent }]);
     }
