@@ -109,6 +109,7 @@ struct State {
 }
 
 /// An answer as it is remembered under its key.
+#[allow(clippy::large_enum_variant, reason = "lives for a moment")]
 enum Answer {
     Intent(Intent),
     Refund(String),
