@@ -1,5 +1,6 @@
 //! What we ask of a payment provider, and the four ways in which a call can end.
 
+pub mod governor;
 pub mod sandbox;
 pub mod wire;
 

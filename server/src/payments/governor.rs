@@ -1,0 +1,322 @@
+//! A budget of calls per second, for each endpoint and in all, served in the order of arrival.
+//!
+//! Stripe answers 429 to more than 25 requests a second to one endpoint and 100 in all
+//! (<https://docs.stripe.com/rate-limits>). So every call needs a [`Turn`], and nothing but this
+//! makes one. Whoever must wait for it waits in line: first come, first served at each endpoint,
+//! and a long line at one endpoint does not block the others.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant, sleep_until};
+
+/// A second as we count it, and a little more: what leaves here evenly may arrive less so.
+const SECOND: Duration = Duration::from_millis(1_050);
+
+/// What has a budget of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Endpoint {
+    /// Creating a PaymentIntent.
+    Create,
+    /// Confirming one.
+    Confirm,
+    /// Reading one.
+    Read,
+    /// Capturing one.
+    Capture,
+    /// Cancelling one.
+    Cancel,
+    /// Asking for a refund.
+    Refund,
+    /// Listing PaymentIntents.
+    Intents,
+    /// Listing refunds.
+    Refunds,
+    /// Listing disputes.
+    Disputes,
+}
+
+/// The right to one call.
+#[derive(Debug)]
+pub struct Turn {
+    /// What for.
+    pub endpoint: Endpoint,
+    /// Whether it had to be waited for: then what was known before may be old.
+    pub waited: bool,
+}
+
+/// Calls per second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// For each endpoint.
+    pub each: u32,
+    /// In all.
+    pub all: u32,
+}
+
+/// Gives turns.
+pub struct Governor(Option<Line>);
+
+struct Line {
+    ask: mpsc::UnboundedSender<Asked>,
+    waiting: Arc<AtomicUsize>,
+    each: u32,
+}
+
+struct Asked {
+    endpoint: Endpoint,
+    patient: bool,
+    grant: oneshot::Sender<Turn>,
+}
+
+impl Governor {
+    /// Gives a turn to everybody at once: the sandbox has no limits.
+    pub fn unlimited() -> Governor {
+        Governor(None)
+    }
+
+    /// Keeps to a budget, and the task that must run for it.
+    pub fn new(budget: Budget) -> (Governor, impl Future<Output = ()> + Send + 'static) {
+        assert!(budget.each > 0 && budget.all > 0, "a budget of nothing would stop the sale");
+        let (ask, asked) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let line = Line { ask, waiting: Arc::clone(&waiting), each: budget.each };
+        (Governor(Some(line)), run(budget, asked, waiting))
+    }
+
+    /// Waits in line for a turn.
+    pub async fn turn(&self, endpoint: Endpoint) -> Turn {
+        let Some(line) = &self.0 else { return Turn { endpoint, waited: false } };
+        match line.enter(endpoint, true).await {
+            Some(turn) => turn,
+            // The task is gone: the server stops, and nothing more may be asked.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A turn at once, or none: for what is a comfort, and must not take it from who pays.
+    pub async fn turn_now(&self, endpoint: Endpoint) -> Option<Turn> {
+        let Some(line) = &self.0 else { return Some(Turn { endpoint, waited: false }) };
+        line.enter(endpoint, false).await
+    }
+
+    /// How many wait in all lines together.
+    pub fn waiting(&self) -> usize {
+        self.0.as_ref().map_or(0, |line| line.waiting.load(Ordering::Relaxed))
+    }
+
+    /// Orders that can begin to pay per second; `None`: as many as come.
+    pub fn rate(&self) -> Option<u32> {
+        self.0.as_ref().map(|line| line.each)
+    }
+}
+
+impl Line {
+    async fn enter(&self, endpoint: Endpoint, patient: bool) -> Option<Turn> {
+        let (grant, granted) = oneshot::channel();
+        self.ask.send(Asked { endpoint, patient, grant }).ok()?;
+        granted.await.ok()
+    }
+}
+
+/// When the last calls were made: no more than so many lie within a second.
+struct Window {
+    made: VecDeque<Instant>,
+    most: usize,
+}
+
+impl Window {
+    fn new(most: u32) -> Window {
+        Window { made: VecDeque::new(), most: most as usize }
+    }
+
+    /// When the next call may be made, if not at once.
+    fn free_at(&self) -> Option<Instant> {
+        (self.made.len() >= self.most).then(|| self.made[0] + SECOND)
+    }
+
+    fn is_free(&self, now: Instant) -> bool {
+        self.free_at().is_none_or(|at| at <= now)
+    }
+
+    fn note(&mut self, now: Instant) {
+        if self.made.len() >= self.most {
+            self.made.pop_front();
+        }
+        self.made.push_back(now);
+    }
+}
+
+/// The lines, one for each endpoint, and what was called lately.
+struct Lines {
+    budget: Budget,
+    all: Window,
+    each: BTreeMap<Endpoint, (Window, VecDeque<(u64, oneshot::Sender<Turn>)>)>,
+    arrived: u64,
+}
+
+impl Lines {
+    /// Who comes is served at once, waits, or hears that there is no turn now.
+    fn arrive(&mut self, asked: Asked, now: Instant) {
+        let Asked { endpoint, patient, grant } = asked;
+        let most = self.budget.each;
+        let (window, line) =
+            self.each.entry(endpoint).or_insert_with(|| (Window::new(most), VecDeque::new()));
+        if line.is_empty() && window.is_free(now) && self.all.is_free(now) {
+            if grant.send(Turn { endpoint, waited: false }).is_ok() {
+                window.note(now);
+                self.all.note(now);
+            }
+        } else if patient {
+            self.arrived += 1;
+            line.push_back((self.arrived, grant));
+        }
+    }
+
+    /// Serves all whose turn it is, the earliest first; says when the next one's is.
+    fn serve(&mut self, now: Instant) -> Option<Instant> {
+        loop {
+            for (_, line) in self.each.values_mut() {
+                // Who has gone does not use up a turn.
+                while line.front().is_some_and(|(_, grant)| grant.is_closed()) {
+                    line.pop_front();
+                }
+            }
+            let first = |(_, line): &(Window, VecDeque<(u64, _)>)| line.front().map(|(n, _)| *n);
+            if let Some(at) = self.all.free_at().filter(|at| *at > now) {
+                return self.each.values().any(|lane| first(lane).is_some()).then_some(at);
+            }
+            let ready = self.each.iter_mut().filter(|(_, lane)| lane.0.is_free(now));
+            let next = ready.filter_map(|(e, lane)| Some((first(lane)?, *e, lane))).min_by_key(|r| r.0);
+            let Some((_, endpoint, (window, line))) = next else {
+                let waiting = self.each.values().filter(|lane| first(lane).is_some());
+                return waiting.filter_map(|(window, _)| window.free_at()).min();
+            };
+            if let Some((_, grant)) = line.pop_front()
+                && grant.send(Turn { endpoint, waited: true }).is_ok()
+            {
+                window.note(now);
+                self.all.note(now);
+            }
+        }
+    }
+}
+
+async fn run(
+    budget: Budget,
+    mut asked: mpsc::UnboundedReceiver<Asked>,
+    waiting: Arc<AtomicUsize>,
+) {
+    let mut lines =
+        Lines { budget, all: Window::new(budget.all), each: BTreeMap::new(), arrived: 0 };
+    let mut next: Option<Instant> = None;
+    loop {
+        let timer = async {
+            match next {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = timer => {}
+            someone = asked.recv() => match someone {
+                Some(someone) => lines.arrive(someone, Instant::now()),
+                None => return,
+            },
+        }
+        next = lines.serve(Instant::now());
+        let count = lines.each.values().map(|(_, line)| line.len()).sum();
+        waiting.store(count, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::task::JoinSet;
+
+    fn governor(each: u32, all: u32) -> (Arc<Governor>, tokio::task::JoinHandle<()>) {
+        let (governor, task) = Governor::new(Budget { each, all });
+        (Arc::new(governor), crate::tasks::spawn(task))
+    }
+
+    /// The most turns that fell into any one second.
+    fn busiest_second(mut times: Vec<Duration>) -> usize {
+        times.sort();
+        let within = |from: Duration| {
+            times.iter().filter(|t| **t >= from && **t < from + Duration::from_secs(1)).count()
+        };
+        times.iter().map(|t| within(*t)).max().unwrap_or(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_times_the_budget_is_served_in_order_and_within_it() {
+        let (governor, _task) = governor(25, 100);
+        let begun = Instant::now();
+        let mut tasks = JoinSet::new();
+        for n in 0..2_500u32 {
+            let governor = Arc::clone(&governor);
+            // 250 a second, ten seconds long.
+            tasks.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(4 * u64::from(n))).await;
+                governor.turn(Endpoint::Create).await;
+                (n, begun.elapsed())
+            });
+        }
+        let mut served = tasks.join_all().await;
+        served.sort_by_key(|(_, at)| *at);
+        assert!(served.windows(2).all(|w| w[0].0 < w[1].0), "not in the order of arrival");
+        let times: Vec<Duration> = served.iter().map(|(_, at)| *at).collect();
+        assert!(busiest_second(times.clone()) <= 25);
+        let last = times.iter().max().unwrap().as_secs_f64();
+        assert!((98.0..110.0).contains(&last), "2500 at 25/s take 100 s, not {last}");
+        assert_eq!(governor.waiting(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_at_one_endpoint_does_not_block_another() {
+        let (governor, _task) = governor(5, 100);
+        let mut tasks = JoinSet::new();
+        for _ in 0..100 {
+            let governor = Arc::clone(&governor);
+            tasks.spawn(async move { governor.turn(Endpoint::Create).await });
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(governor.waiting(), 95);
+        let begun = Instant::now();
+        let turn = governor.turn(Endpoint::Capture).await;
+        assert!(!turn.waited && begun.elapsed() < Duration::from_millis(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_endpoints_together_keep_to_the_budget_in_all() {
+        let (governor, _task) = governor(25, 40);
+        let begun = Instant::now();
+        let mut tasks = JoinSet::new();
+        for n in 0..400 {
+            let governor = Arc::clone(&governor);
+            let endpoints = [Endpoint::Create, Endpoint::Confirm, Endpoint::Capture];
+            tasks.spawn(async move {
+                governor.turn(endpoints[n % 3]).await;
+                begun.elapsed()
+            });
+        }
+        assert!(busiest_second(tasks.join_all().await) <= 40);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_gone_uses_up_no_turn_and_who_is_in_a_hurry_does_not_wait() {
+        let (governor, _task) = governor(1, 10);
+        governor.turn(Endpoint::Read).await;
+        assert!(governor.turn_now(Endpoint::Read).await.is_none());
+        let begun = Instant::now();
+        for _ in 0..20 {
+            let gone = tokio::time::timeout(Duration::from_millis(1), governor.turn(Endpoint::Read));
+            assert!(gone.await.is_err());
+        }
+        governor.turn(Endpoint::Read).await;
+        assert!(begun.elapsed() < Duration::from_millis(1_100), "{:?}", begun.elapsed());
+    }
+}
