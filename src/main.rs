@@ -5,6 +5,7 @@ use nts_server::config::Config;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod audit;
 mod backup;
 mod event;
 mod serve;
@@ -41,6 +42,11 @@ enum Command {
         #[arg(long, env = "NTS_DATABASE", default_value = "nts.db")]
         database: PathBuf,
     },
+    /// Prove that the books balance: pools, orders, payments and tickets, also against the provider
+    Audit {
+        #[command(flatten)]
+        args: Box<audit::AuditArgs>,
+    },
     /// Make and change events
     Event {
         #[command(subcommand)]
@@ -58,6 +64,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Some(Command::Backup { file, database }) => backup::backup(&database, &file),
+        Some(Command::Audit { args }) => return audit::run(&args),
         Some(Command::Event { command }) => event::run(command),
     };
     match result {

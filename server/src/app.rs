@@ -5,8 +5,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::metrics::Metrics;
-use crate::payments::Provider;
-use crate::payments::sandbox::Sandbox;
+use crate::outbox::Ring;
+use crate::payments::double::Double;
+use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::RequestKey;
 use crate::writer::{Answer, Committed, Queue, Request};
@@ -23,7 +24,7 @@ pub struct App {
     /// The time.
     pub clock: Clock,
     /// Makes ids.
-    pub ids: Ids,
+    pub ids: Arc<Ids>,
     /// Makes what only we can make.
     pub secrets: Secrets,
     /// The digest of the organiser's key.
@@ -37,11 +38,13 @@ pub struct App {
     /// Who waits for news of which order.
     pub watchers: Arc<Watchers>,
     /// Who moves the money.
-    pub provider: Arc<dyn Provider>,
-    /// The same, if it is the sandbox: for its payment page.
-    pub sandbox: Option<Arc<Sandbox>>,
+    pub stripe: Stripe,
+    /// Who answers instead of Stripe while no key is set: the sandbox.
+    pub sandbox: Option<Arc<Double>>,
     /// Wakes the outbox for an order.
     pub ring: mpsc::Sender<OrderId>,
+    /// Where news of payments is rung in.
+    pub doorbell: mpsc::Sender<Ring>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The keyed requests that are being answered and take more than one commit.
@@ -120,6 +123,15 @@ impl App {
     /// The address of an order's page.
     pub fn order_url(&self, order: OrderId) -> String {
         format!("{}{}", self.config.public_url(), self.order_path(order))
+    }
+
+    /// How many seconds who pays now must wait for the provider, at most and about; `None` if there
+    /// is no line at all.
+    pub fn line_seconds(&self) -> Option<u64> {
+        let governor = self.stripe.governor();
+        let rung = self.ring.max_capacity() - self.ring.capacity();
+        let waiting = (governor.waiting() + rung) as u64;
+        governor.rate().map(|rate| waiting.div_ceil(u64::from(rate)))
     }
 
     /// Tells the world what a batch has changed: callers first, then pages, then the outbox.

@@ -1,8 +1,11 @@
 //! The settings: each by flag and by environment variable, each with its default.
 
+use crate::payments::governor::Budget;
+use crate::payments::stripe;
 use clap::{Args, CommandFactory, Parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How `nts serve` is set up. The comments are its help.
 #[derive(Args, Clone, Debug)]
@@ -29,9 +32,29 @@ pub struct Config {
     #[arg(long, env = "NTS_STRIPE_PUBLISHABLE_KEY", hide_env_values = true, default_value = "")]
     pub stripe_publishable_key: String,
 
-    /// Stripe's secret key
+    /// Stripe's secret key (sk_…) or a restricted one (rk_…), of the same mode as the publishable
     #[arg(long, env = "NTS_STRIPE_SECRET_KEY", hide_env_values = true, default_value = "")]
     pub stripe_secret_key: String,
+
+    /// The secret of the webhook endpoint (whsec_…). Optional: all settles without webhooks, too
+    #[arg(long, env = "NTS_STRIPE_WEBHOOK_SECRET", hide_env_values = true, default_value = "")]
+    pub stripe_webhook_secret: String,
+
+    /// Another address for Stripe's API, for tests; never with a live key
+    #[arg(long, env = "NTS_STRIPE_API_BASE", default_value = stripe::net::BASE, value_parser = parse_url)]
+    pub stripe_api_base: String,
+
+    /// Calls to Stripe per second, in all; Stripe allows 100 unless it told you otherwise
+    #[arg(long, env = "NTS_STRIPE_CALLS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub stripe_calls: u32,
+
+    /// Calls per second to one endpoint of Stripe; Stripe allows 25
+    #[arg(long, env = "NTS_STRIPE_ENDPOINT_CALLS", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub stripe_endpoint_calls: u32,
+
+    /// Milliseconds after which an unanswered call to Stripe counts as one of unknown outcome
+    #[arg(long, env = "NTS_STRIPE_TIMEOUT_MS", default_value_t = 40_000, value_parser = clap::value_parser!(u64).range(100..=80_000))]
+    pub stripe_timeout_ms: u64,
 
     /// The event behind the old routes /nts/v1/…
     #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever")]
@@ -74,6 +97,33 @@ pub struct Config {
     pub log_format: String,
 }
 
+/// What is needed to speak with Stripe, checked.
+pub struct StripeSettings {
+    /// The secret key.
+    pub secret_key: String,
+    /// Whether real money moves.
+    pub live: bool,
+    /// The address of the API, without a slash at its end.
+    pub base: String,
+    /// How often Stripe may be called.
+    pub budget: Budget,
+    /// How long one call may take.
+    pub patience: Duration,
+}
+
+/// Whether a key is live; `None` if it is no such key.
+fn mode(key: &str, kinds: &[&str]) -> Option<bool> {
+    let (kind, rest) = key.split_once('_')?;
+    let (mode, secret) = rest.split_once('_')?;
+    let plain = !secret.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    match mode {
+        _ if !plain || !kinds.contains(&kind) => None,
+        "live" => Some(true),
+        "test" => Some(false),
+        _ => None,
+    }
+}
+
 #[derive(Parser)]
 #[command(no_binary_name = true)]
 struct Alone {
@@ -90,6 +140,56 @@ impl Config {
     /// Whether this is the demo: no money can move.
     pub fn demo(&self) -> bool {
         self.stripe_secret_key.is_empty() && self.stripe_publishable_key.is_empty()
+    }
+
+    /// Checks the settings of Stripe against each other; `None` if there are none: the sandbox
+    /// serves then. The error says what to change. No key is quoted in it.
+    pub fn stripe(&self) -> Result<Option<StripeSettings>, String> {
+        if self.demo() {
+            return Ok(None);
+        }
+        let (secret, publishable) = (&self.stripe_secret_key, &self.stripe_publishable_key);
+        if secret.is_empty() || publishable.is_empty() {
+            return Err("only one of Stripe's two keys is set. Set both NTS_STRIPE_SECRET_KEY and \
+                        NTS_STRIPE_PUBLISHABLE_KEY, or neither to serve with the sandbox."
+                .into());
+        }
+        let live = match (mode(secret, &["sk", "rk"]), mode(publishable, &["pk"])) {
+            (None, _) => {
+                return Err("NTS_STRIPE_SECRET_KEY is no secret key of Stripe's: expected sk_live_…, \
+                            sk_test_…, rk_live_… or rk_test_…."
+                    .into());
+            }
+            (_, None) => {
+                return Err("NTS_STRIPE_PUBLISHABLE_KEY is no publishable key of Stripe's: expected \
+                            pk_live_… or pk_test_…."
+                    .into());
+            }
+            (Some(a), Some(b)) if a != b => {
+                return Err("one of Stripe's keys is live and the other is for tests: buyers could \
+                            not pay. Take both from the same mode of Stripe's dashboard."
+                    .into());
+            }
+            (Some(live), _) => live,
+        };
+        let base = match self.stripe_api_base.as_str() {
+            "" => stripe::net::BASE.to_owned(),
+            base => base.to_owned(),
+        };
+        if live && base != stripe::net::BASE {
+            return Err("NTS_STRIPE_API_BASE is set together with a live key. A live key is sent to \
+                        Stripe and to nobody else: unset one of them."
+                .into());
+        }
+        let webhook = &self.stripe_webhook_secret;
+        if !webhook.is_empty() && !webhook.starts_with("whsec_") {
+            return Err("NTS_STRIPE_WEBHOOK_SECRET is no webhook secret of Stripe's: expected \
+                        whsec_…, from the page of the webhook endpoint."
+                .into());
+        }
+        let budget = Budget { each: self.stripe_endpoint_calls, all: self.stripe_calls };
+        let patience = Duration::from_millis(self.stripe_timeout_ms);
+        Ok(Some(StripeSettings { secret_key: secret.clone(), live, base, budget, patience }))
     }
 
     /// The address that buyers see.
@@ -126,6 +226,11 @@ impl Config {
             ("organiser_key", secret(self.organiser_key.as_deref().unwrap_or(""))),
             ("stripe_publishable_key", secret(&self.stripe_publishable_key)),
             ("stripe_secret_key", secret(&self.stripe_secret_key)),
+            ("stripe_webhook_secret", secret(&self.stripe_webhook_secret)),
+            ("stripe_api_base", self.stripe_api_base.clone()),
+            ("stripe_calls", self.stripe_calls.to_string()),
+            ("stripe_endpoint_calls", self.stripe_endpoint_calls.to_string()),
+            ("stripe_timeout_ms", self.stripe_timeout_ms.to_string()),
             ("show", self.show.clone()),
             ("demo_tickets", self.demo_tickets.to_string()),
             ("queue", self.queue.to_string()),
@@ -181,6 +286,38 @@ mod tests {
         assert_eq!(address("[::1]:9000"), Ok("[::1]:9000".into()));
         assert!(address("9000").is_err());
         assert!(address(":99999").is_err());
+    }
+
+    #[test]
+    fn stripes_settings_are_checked_against_each_other() {
+        let stripe = |flags: &[&str]| {
+            Config::from_flags(flags.iter().copied()).unwrap().stripe().map(|s| s.map(|s| s.live))
+        };
+        let keys = |secret, publishable| {
+            ["--stripe-secret-key", secret, "--stripe-publishable-key", publishable]
+        };
+        assert_eq!(stripe(&[]), Ok(None));
+        assert_eq!(stripe(&keys("sk_test_a1", "pk_test_b2")), Ok(Some(false)));
+        assert_eq!(stripe(&keys("rk_live_a1", "pk_live_b2")), Ok(Some(true)));
+        for (flags, told) in [
+            (&keys("sk_test_a1", "pk_live_b2")[..], "one of Stripe's keys is live"),
+            (&keys("sk_live_a1", "pk_test_b2"), "one of Stripe's keys is live"),
+            (&keys("pk_test_a1", "pk_test_b2"), "NTS_STRIPE_SECRET_KEY is no secret key"),
+            (&keys("sk_test_a1", "sk_test_b2"), "NTS_STRIPE_PUBLISHABLE_KEY is no publishable"),
+            (&keys("sk_test_", "pk_test_b2"), "NTS_STRIPE_SECRET_KEY is no secret key"),
+            (&keys("sk_test_a1", ""), "only one of Stripe's two keys"),
+            (&keys("", "pk_test_a1"), "only one of Stripe's two keys"),
+        ] {
+            let error = stripe(flags).unwrap_err();
+            assert!(error.starts_with(told), "{error}");
+            assert!(!error.contains("a1") && !error.contains("b2"), "a key is quoted: {error}");
+        }
+        let mut flags = keys("sk_live_a1", "pk_live_b2").to_vec();
+        flags.extend(["--stripe-api-base", "http://127.0.0.1:1"]);
+        assert!(stripe(&flags).unwrap_err().contains("A live key is sent to Stripe"));
+        let mut flags = keys("sk_test_a1", "pk_test_b2").to_vec();
+        flags.extend(["--stripe-webhook-secret", "secret"]);
+        assert!(stripe(&flags).unwrap_err().contains("expected whsec_"));
     }
 
     #[test]

@@ -7,11 +7,13 @@ pub mod api;
 pub mod legacy;
 pub mod ops;
 pub mod organiser;
+pub mod pay;
 pub mod problem;
 pub mod sandbox;
 pub mod serve;
 pub mod shop;
 pub mod view;
+pub mod webhook;
 
 use crate::app::App;
 use crate::ids::digest;
@@ -47,7 +49,7 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
         .route("/events/{event}", get(shop::event))
         .route("/events/{event}/orders", post(shop::hold))
         .route("/orders/{id}/{secret}", get(shop::order))
-        .route("/orders/{id}/{secret}/pay", get(shop::payment_page).post(shop::pay))
+        .route("/orders/{id}/{secret}/pay", get(pay::show).post(pay::pay))
         .route("/orders/{id}/{secret}/cancel", post(shop::cancel))
         .route("/assets/{file}", get(shop::asset))
         .route("/nts/v1/reserve", post(legacy::reserve))
@@ -68,6 +70,8 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
         router = router
             .route("/sandbox/authenticate/{intent}", get(sandbox::show).post(sandbox::answer))
             .route("/nts/v1/debug/reset", post(legacy::reset));
+    } else {
+        router = router.route("/stripe/webhook", post(webhook::hear));
     }
     router
         .fallback(not_found)

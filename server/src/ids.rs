@@ -109,6 +109,13 @@ impl Secrets {
         self.order(order).as_bytes().ct_eq(secret.as_bytes()).into()
     }
 
+    /// The public name of this box office: tells its payments from those of others on the same
+    /// account. The same for ever, also after the database was restored from a copy.
+    pub fn shop(&self) -> String {
+        let digest = self.derive("shop", &[]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 16)
+    }
+
     /// A ticket's code: 12 letters in three groups. 36 bits of it prove that it is ours; the other
     /// 24 are the serial, covered by a pad that depends on the proof, so that neighbours do not
     /// look alike.

@@ -7,6 +7,7 @@
 //! Which part may name which is held by a test (`tests/arrows.rs`).
 
 pub mod app;
+pub mod audit;
 pub mod catalogue;
 pub mod client;
 pub mod clock;

@@ -2,13 +2,21 @@
 //!
 //! The order table is the list of what is owed ([`boxoffice::Order::due_ms`]); a ring only saves
 //! the waiting. For every order one thing is done at a time: read the order, ask the provider for
-//! what [`boxoffice::owed`] says, and hand what it answered to the writer as a command.
+//! what [`boxoffice::owed`] says, and hand what it answered to the writer as a command. Holds that
+//! run out need no provider and so have a lane of their own: a line of buyers who wait for the
+//! provider never keeps a place from coming back.
 //!
-//! What it does not know: HTTP, SQL, and which provider it is.
+//! What it does not know: HTTP, SQL, and a provider's words.
+
+mod doorbell;
+
+pub use doorbell::{RINGS, Ring, answer, look_after_hands, ring};
 
 use crate::app::App;
 use crate::metrics::Label;
 use crate::payments::CallError;
+use crate::payments::governor::{Endpoint, Turn};
+use crate::store::Lane;
 use crate::writer::{Answer, NoReply};
 use boxoffice::{
     Command, Intent, IntentStatus, Order, OrderId, OrderState, Owed, Payment, Refund,
@@ -20,23 +28,51 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
-/// How often the list of what is owed is read.
+/// How often the lists of what is owed are read.
 const LOOK: Duration = Duration::from_millis(100);
-/// How many orders are settled at the same time.
-const AT_ONCE: usize = 128;
-/// How many orders the list gives at a time: a crowd of expiring holds shares the writer with
-/// those who buy.
+/// How many orders are settled at the same time. Most of them wait for their turn at the provider.
+const AT_ONCE: usize = 1024;
+/// How many orders a list gives at a time: a crowd of expiring holds shares the writer with those
+/// who buy.
 const DUE_AT_ONCE: usize = 512;
 /// How many things are done for an order in a row.
-const MOST_STEPS: usize = 12;
+const MOST_STEPS: usize = 24;
 
-/// Runs until the process ends. `rings` names orders that owe something now.
+/// Lets holds run out, until the process ends.
+pub async fn expire(app: Arc<App>) {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let now = app.clock.now_ms();
+        let due = match app.reads.ask(move |r| r.due(now, Lane::Holds, DUE_AT_ONCE)).await {
+            Ok(due) => due,
+            Err(fault) => {
+                tracing::error!(%fault, "cannot read which holds run out");
+                continue;
+            }
+        };
+        let mut tasks = JoinSet::new();
+        for order in due {
+            let app = Arc::clone(&app);
+            // Refused where it moved on meanwhile; not answered where the store is in trouble: it
+            // is found again.
+            tasks.spawn(async move { _ = app.ask(Command::Expire { order }, None).await });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        }
+    }
+}
+
+/// Settles payments, until the process ends. `rings` names orders that owe something now.
 pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut busy: BTreeSet<OrderId> = BTreeSet::new();
     let mut again: BTreeSet<OrderId> = BTreeSet::new();
     let mut tasks: JoinSet<OrderId> = JoinSet::new();
+    let mut looks = 0usize;
     loop {
         let mut next: Vec<OrderId> = Vec::new();
         tokio::select! {
@@ -53,29 +89,36 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>) {
                 None => return,
             },
             _ = look.tick(), if busy.len() < AT_ONCE => {
-                let now = app.clock.now_ms();
-                match app.reads.ask(move |r| r.due(now, DUE_AT_ONCE)).await {
-                    Ok(due) => next.extend(due),
-                    Err(fault) => tracing::error!(%fault, "cannot read what is owed"),
+                looks += 1;
+                // Those who are being looked after stand in the list, too: while they are many, it
+                // is long, and read less often.
+                if busy.len() < DUE_AT_ONCE || looks.is_multiple_of(10) {
+                    let (now, most) = (app.clock.now_ms(), DUE_AT_ONCE + busy.len());
+                    match app.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
+                        Ok(due) => next.extend(due.into_iter().filter(|o| !busy.contains(o))),
+                        Err(fault) => tracing::error!(%fault, "cannot read what is owed"),
+                    }
                 }
             }
         }
         for order in next {
-            if !busy.insert(order) {
+            if busy.contains(&order) {
                 again.insert(order);
-                continue;
+            } else if busy.len() < AT_ONCE {
+                busy.insert(order);
+                let app = Arc::clone(&app);
+                tasks.spawn(async move {
+                    settle(&app, order).await;
+                    order
+                });
             }
-            let app = Arc::clone(&app);
-            tasks.spawn(async move {
-                settle(&app, order).await;
-                order
-            });
         }
     }
 }
 
-/// Does what an order owes until nothing more is due, and no more than a few things in a row.
+/// Does what an order owes until nothing more is due, and no more than some things in a row.
 pub async fn settle(app: &App, id: OrderId) {
+    let mut kept: Option<Turn> = None;
     for _ in 0..MOST_STEPS {
         let order = match app.reads.ask(move |r| r.order(id)).await {
             Ok(Some(order)) => order,
@@ -86,9 +129,22 @@ pub async fn settle(app: &App, id: OrderId) {
         if order.due_ms.is_none_or(|due| due > now) {
             return;
         }
-        let command = match next_command(app, &order, now).await {
-            Some(command) => command,
+        let owed = owed(&order, now);
+        let command = match endpoint(&owed) {
+            None if owed == Owed::Expiry => Command::Expire { order: id },
             None => return,
+            Some(endpoint) => {
+                let turn = match kept.take().filter(|turn| turn.endpoint == endpoint) {
+                    Some(turn) => turn,
+                    None => app.stripe.governor().turn(endpoint).await,
+                };
+                if turn.waited {
+                    // The buyer may have given up meanwhile: look once more before money moves.
+                    kept = Some(Turn { waited: false, ..turn });
+                    continue;
+                }
+                step(app, &order, owed, turn).await
+            }
         };
         match app.ask(command, None).await {
             Ok(_) => {}
@@ -102,40 +158,64 @@ pub async fn settle(app: &App, id: OrderId) {
     }
 }
 
-/// The buyer is back, or a webhook came, or somebody looks at the page: read the PaymentIntent of
-/// an order that waits for something at the provider, now instead of when it is due.
+/// The buyer is back, or somebody looks at the page: read the PaymentIntent of an order that waits
+/// for something at the provider, now instead of when it is due; unless others wait for their turn.
 pub async fn reconcile(app: &App, order: &Order) -> Option<Answer> {
     if !matches!(order.state, OrderState::Paying | OrderState::Canceling | OrderState::Committed) {
         return None;
     }
     let payment = order.payment.as_ref().filter(|p| p.intent.is_some())?;
-    let intent = app.provider.read(payment).await.ok()?;
+    let turn = app.stripe.governor().turn_now(Endpoint::Read).await?;
+    let intent = count(app, "read", app.stripe.read(turn, payment).await).ok()?;
     Some(app.ask(Command::Reconcile { order: order.id, intent }, None).await)
 }
 
-async fn next_command(app: &App, order: &Order, now: i64) -> Option<Command> {
+/// Where what is owed is asked for; `None` if no provider is needed.
+fn endpoint(owed: &Owed<'_>) -> Option<Endpoint> {
+    match owed {
+        Owed::Nothing | Owed::Expiry => None,
+        Owed::Create(_) => Some(Endpoint::Create),
+        Owed::Confirm(..) => Some(Endpoint::Confirm),
+        Owed::Read(_) => Some(Endpoint::Read),
+        Owed::Capture(_) => Some(Endpoint::Capture),
+        Owed::Cancel(_) => Some(Endpoint::Cancel),
+        // Refunds are looked for before they are asked for.
+        Owed::Refund(..) => Some(Endpoint::Refunds),
+    }
+}
+
+/// Asks the provider for what is owed. Gives what its answer leads to.
+async fn step(app: &App, order: &Order, owed: Owed<'_>, turn: Turn) -> Command {
     let id = order.id;
+    let stripe = &app.stripe;
     let reconcile = |intent| Command::Reconcile { order: id, intent };
-    let command = match owed(order, now) {
-        Owed::Nothing => return None,
-        Owed::Expiry => Command::Expire { order: id },
+    match owed {
+        Owed::Nothing | Owed::Expiry => unreachable!("these need no turn"),
         Owed::Create(payment) => {
-            match count(app, "create", app.provider.create(order, payment).await) {
+            match count(app, "create", stripe.create(turn, order, payment).await) {
                 Ok(intent) => Command::IntentCreated { order: id, intent: intent.id },
+                // It will never be created so: an amount below the provider's minimum, say.
+                Err(CallError::Refused(why) | CallError::Declined(why)) => {
+                    let open = payment.open_attempt().map_or(0, |a| a.number);
+                    let reason = format!("The payment provider does not accept this payment ({why}).");
+                    Command::AttemptDeclined { order: id, attempt: open, reason }
+                }
                 Err(error) => defer(order, error),
             }
         }
         Owed::Confirm(payment, attempt) => {
             let url = app.order_url(id);
-            match count(app, "confirm", app.provider.confirm(payment, attempt, &url).await) {
+            let confirmed = stripe.confirm(turn, order, payment, attempt, &url).await;
+            match count(app, "confirm", confirmed) {
                 Ok(intent) => reconcile(intent),
                 Err(CallError::Declined(reason)) => {
                     Command::AttemptDeclined { order: id, attempt: attempt.number, reason }
                 }
                 // Refused without a decline: a token that is no good, or a payment that is no
                 // longer where we thought. What can be read of it tells which.
-                Err(CallError::Refused(reason)) => match read(app, payment).await {
+                Err(CallError::Refused(why)) => match read(app, payment).await {
                     Ok(i) if i.status == IntentStatus::RequiresPaymentMethod => {
+                        let reason = format!("The card could not be used ({why}).");
                         Command::AttemptDeclined { order: id, attempt: attempt.number, reason }
                     }
                     Ok(intent) => reconcile(intent),
@@ -144,32 +224,35 @@ async fn next_command(app: &App, order: &Order, now: i64) -> Option<Command> {
                 Err(error) => after(app, order, payment, error).await,
             }
         }
-        Owed::Read(payment) => match read(app, payment).await {
+        Owed::Read(payment) => match count(app, "read", stripe.read(turn, payment).await) {
             Ok(intent) => reconcile(intent),
             Err(error) => defer(order, error),
         },
         Owed::Capture(payment) => {
-            match count(app, "capture", app.provider.capture(order, payment).await) {
+            match count(app, "capture", stripe.capture(turn, order, payment).await) {
                 Ok(intent) => reconcile(intent),
                 Err(error) => after(app, order, payment, error).await,
             }
         }
         Owed::Cancel(payment) => {
-            match count(app, "cancel", app.provider.cancel(order, payment).await) {
+            match count(app, "cancel", stripe.cancel(turn, order, payment).await) {
                 Ok(intent) => reconcile(intent),
                 Err(error) => after(app, order, payment, error).await,
             }
         }
-        Owed::Refund(payment, refund) => match give_back(app, payment, refund).await {
+        Owed::Refund(payment, refund) => match give_back(app, order, payment, refund, turn).await {
             Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
             Err(CallError::Refused(reason) | CallError::Declined(reason)) => {
+                // Perhaps because somebody gave the money back by hand: take that in first.
+                if let Ok(intent) = read(app, payment).await {
+                    _ = app.ask(reconcile(intent), None).await;
+                }
                 let outcome = RefundOutcome::Failed(reason);
                 Command::RefundAnswered { order: id, refund: refund.id, outcome }
             }
             Err(error) => defer(order, error),
         },
-    };
-    Some(command)
+    }
 }
 
 /// What a failed call leads to: where nothing happened, wait; else read the object back.
@@ -189,17 +272,23 @@ async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) ->
 /// paid twice once the provider has forgotten the first key.
 async fn give_back(
     app: &App,
+    order: &Order,
     payment: &Payment,
     refund: &Refund,
+    turn: Turn,
 ) -> Result<RefundOutcome, CallError> {
-    match count(app, "find_refund", app.provider.find_refund(payment, refund).await)? {
-        Some(outcome) => Ok(outcome),
-        None => count(app, "refund", app.provider.refund(payment, refund).await),
+    let stripe = &app.stripe;
+    let known = stripe.find_refund(turn, payment, refund).await;
+    if let Some(outcome) = count(app, "find_refund", known)? {
+        return Ok(outcome);
     }
+    let turn = stripe.governor().turn(Endpoint::Refund).await;
+    count(app, "refund", stripe.refund(turn, order, payment, refund).await)
 }
 
 async fn read(app: &App, payment: &Payment) -> Result<Intent, CallError> {
-    count(app, "read", app.provider.read(payment).await)
+    let turn = app.stripe.governor().turn(Endpoint::Read).await;
+    count(app, "read", app.stripe.read(turn, payment).await)
 }
 
 fn defer(order: &Order, error: CallError) -> Command {

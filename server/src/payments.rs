@@ -1,11 +1,9 @@
-//! What we ask of a payment provider, and the four ways in which a call can end.
+//! What we ask of the payment provider, and the ways in which a call can end.
 
+pub mod double;
 pub mod governor;
-pub mod sandbox;
+pub mod stripe;
 pub mod wire;
-
-use boxoffice::{Attempt, Intent, Order, Payment, Refund, RefundOutcome};
-use std::pin::Pin;
 
 /// How a call failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,63 +20,54 @@ pub enum CallError {
     Unknown(String),
 }
 
-/// The answer to a call that is under way.
-pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>;
-
-/// A payment provider. Every call that changes something carries an idempotency key that is made
-/// from the id of the row that was committed before it, so it may be repeated for ever.
-pub trait Provider: Send + Sync {
-    /// Whether real money moves.
-    fn live(&self) -> bool;
-    /// Creates the order's PaymentIntent, unconfirmed.
-    fn create<'a>(&'a self, order: &'a Order, payment: &'a Payment) -> Call<'a, Intent>;
-    /// Confirms it with the attempt's token. `return_url`: where the buyer comes back to.
-    fn confirm<'a>(
-        &'a self,
-        payment: &'a Payment,
-        attempt: &'a Attempt,
-        return_url: &'a str,
-    ) -> Call<'a, Intent>;
-    /// Reads it.
-    fn read<'a>(&'a self, payment: &'a Payment) -> Call<'a, Intent>;
-    /// Takes the money that was set aside.
-    fn capture<'a>(&'a self, order: &'a Order, payment: &'a Payment) -> Call<'a, Intent>;
-    /// Makes sure that it can never take money.
-    fn cancel<'a>(&'a self, order: &'a Order, payment: &'a Payment) -> Call<'a, Intent>;
-    /// Looks for a refund by our id of it; `None` if there is none.
-    fn find_refund<'a>(
-        &'a self,
-        payment: &'a Payment,
-        refund: &'a Refund,
-    ) -> Call<'a, Option<RefundOutcome>>;
-    /// Gives money back.
-    fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> Call<'a, RefundOutcome>;
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CallError::Declined(why) => write!(f, "declined: {why}"),
+            CallError::Refused(why) => write!(f, "refused: {why}"),
+            CallError::NotDone(why, _) => write!(f, "not done: {why}"),
+            CallError::KeyReuse(why) => write!(f, "an idempotency key was used twice: {why}"),
+            CallError::Unknown(why) => write!(f, "outcome unknown: {why}"),
+        }
+    }
 }
 
 /// The idempotency keys of the calls.
+///
+/// A provider remembers a key for a day and repeats what it answered under it, a 500 too. So a key
+/// alone would get stuck behind an answer that says nothing, and each of them changes when it was
+/// tried often enough. That is safe, for safety never rests on a key: a PaymentIntent that nobody
+/// confirmed takes no money; one PaymentIntent is authorised, captured and cancelled at most once;
+/// and refunds are looked for by our id of them before they are asked for.
 pub mod key {
     use boxoffice::{Attempt, Order, Payment, Refund};
 
-    /// Of [`super::Provider::create`].
-    pub fn create(payment: &Payment) -> String {
-        format!("nts-{:032x}-create", payment.id.0)
+    /// Tries under one key.
+    const TRIES: u32 = 3;
+    /// Tries of a refund under one key: so many take longer than any call can last, so that no call
+    /// under the old key is still under way when a new one is used.
+    const REFUND_TRIES: u32 = 12;
+
+    /// Of creating the PaymentIntent.
+    pub fn create(order: &Order, payment: &Payment) -> String {
+        format!("nts-{:032x}-create-{}", payment.id.0, order.tries / TRIES)
     }
-    /// Of [`super::Provider::confirm`].
-    pub fn confirm(payment: &Payment, attempt: &Attempt) -> String {
-        format!("nts-{:032x}-confirm-{}", payment.id.0, attempt.number)
+    /// Of confirming it.
+    pub fn confirm(order: &Order, payment: &Payment, attempt: &Attempt) -> String {
+        let (id, number) = (payment.id.0, attempt.number);
+        format!("nts-{id:032x}-confirm-{number}-{}", order.tries / TRIES)
     }
-    /// Of [`super::Provider::capture`]: another one for each try. A provider repeats a refusal
-    /// for as long as it knows the key, also when the payment has moved on since; and a second
-    /// capture cannot take money twice, for a captured payment refuses it.
+    /// Of taking the money: another one for each try, for a refusal is repeated as well, also when
+    /// the payment has moved on since.
     pub fn capture(order: &Order, payment: &Payment) -> String {
         format!("nts-{:032x}-capture-{}", payment.id.0, order.tries)
     }
-    /// Of [`super::Provider::cancel`]: another one for each try, for the same reason.
+    /// Of cancelling it: another one for each try, for the same reason.
     pub fn cancel(order: &Order, payment: &Payment) -> String {
         format!("nts-{:032x}-cancel-{}", payment.id.0, order.tries)
     }
-    /// Of [`super::Provider::refund`].
-    pub fn refund(refund: &Refund) -> String {
-        format!("nts-{:032x}-refund", refund.id.0)
+    /// Of giving money back.
+    pub fn refund(order: &Order, refund: &Refund) -> String {
+        format!("nts-{:032x}-refund-{}", refund.id.0, order.tries / REFUND_TRIES)
     }
 }

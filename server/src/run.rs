@@ -3,21 +3,25 @@
 use crate::app::{App, Running, Stop, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, StripeSettings};
 use crate::http;
 use crate::http::organiser::EventBody;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::metrics::Metrics;
 use crate::outbox;
-use crate::payments::sandbox::Sandbox;
+use crate::payments::double::Double;
+use crate::payments::governor::Governor;
+use crate::payments::stripe::Stripe;
+use crate::payments::stripe::net::Net;
+use crate::payments::wire::Wire;
 use crate::reads::Reads;
 use crate::store::Reader;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{SqliteReader, SqliteStore};
 use crate::tasks::spawn;
 use crate::writer::{Queue, Writer};
 use boxoffice::Command;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -40,22 +44,87 @@ pub type Reason = String;
 
 /// Where the sandbox keeps what a real provider would know: beside the database, for it is not
 /// ours to back up.
-fn sandbox_path(config: &Config) -> PathBuf {
-    let mut name = config.database.clone().into_os_string();
+pub fn sandbox_path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
     name.push(".sandbox");
     name.into()
+}
+
+/// The sandbox of a database.
+pub fn open_sandbox(database: &Path, clock: &Clock) -> Result<Arc<Double>, Reason> {
+    let mut seed = [0u8; 32];
+    getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
+    let sandbox = Double::open(Some(&sandbox_path(database)), clock.clone(), seed);
+    Ok(Arc::new(sandbox.map_err(|e| format!("cannot open the sandbox's own file: {e}"))?))
+}
+
+type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The way to the provider, and the task that must run for it.
+fn connect(
+    keys: Option<StripeSettings>,
+    sandbox: Option<Arc<Double>>,
+    shop: String,
+    ids: &Arc<Ids>,
+    clock: &Clock,
+) -> Result<(Stripe, Option<Task>), Reason> {
+    let (wire, governor, live, task): (Box<dyn Wire>, _, _, Option<Task>) = match (keys, sandbox) {
+        (Some(keys), _) => {
+            let net = Net::new(&keys.base, &keys.secret_key, keys.patience)?;
+            let (governor, task) = Governor::new(keys.budget);
+            (Box::new(net), governor, keys.live, Some(Box::pin(task)))
+        }
+        (None, Some(sandbox)) => (Box::new(sandbox), Governor::unlimited(), false, None),
+        (None, None) => return Err("there is no payment provider".into()),
+    };
+    Ok((Stripe::new(wire, governor, Arc::clone(ids), clock.clone(), live, shop), task))
+}
+
+/// The provider of a database that somebody else may be serving: for the audit. `None` if it never
+/// had one: no key is set and the sandbox has no file.
+pub fn provider(
+    config: &Config,
+    clock: &Clock,
+    reader: &SqliteReader,
+) -> Result<Option<Stripe>, Reason> {
+    let keys = config.stripe()?;
+    let sandbox = match keys {
+        None if sandbox_path(&config.database).exists() => {
+            Some(open_sandbox(&config.database, clock)?)
+        }
+        None => return Ok(None),
+        Some(_) => None,
+    };
+    let secret = reader.secret().map_err(|e| e.to_string())?;
+    let mut seed = [0u8; 32];
+    getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
+    let ids = Arc::new(Ids::new(seed, 0));
+    let (stripe, task) = connect(keys, sandbox, Secrets::new(secret).shop(), &ids, clock)?;
+    // It ends with the provider.
+    _ = task.map(spawn);
+    Ok(Some(stripe))
+}
+
+/// Says at the start what would else be found out by the first buyer. It changes nothing: the sale
+/// goes on, and Stripe may be back in a moment.
+async fn check_key(app: Arc<App>) {
+    match app.stripe.check_key().await {
+        Ok(()) => tracing::info!("Stripe accepts the key"),
+        Err(error) => {
+            tracing::error!(%error, "Stripe cannot be asked; nobody can pay until this is mended");
+        }
+    }
 }
 
 impl Server {
     /// Opens the database, starts the writer and the outbox, and binds the address.
     pub async fn start(config: Config) -> Result<Server, Reason> {
-        if !config.demo() {
-            return Err("Stripe's keys are set, but this version has only the sandbox as its \
-                        provider: it could not take money. Unset NTS_STRIPE_SECRET_KEY and \
-                        NTS_STRIPE_PUBLISHABLE_KEY to serve with the sandbox."
-                .into());
-        }
-        let clock = Clock::System;
+        Server::start_at(config, Clock::System).await
+    }
+
+    /// The same with a clock of one's own.
+    pub async fn start_at(config: Config, clock: Clock) -> Result<Server, Reason> {
+        let keys = config.stripe()?;
         let listener = TcpListener::bind(config.address).await.map_err(|error| {
             format!("cannot listen on {}: {error}. Is another server running there? Choose another address with --address or NTS_ADDRESS.", config.address)
         })?;
@@ -73,7 +142,7 @@ impl Server {
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
         let mut seed = [0u8; 32];
         getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
-        let ids = Ids::new(seed, opened.last_high);
+        let ids = Arc::new(Ids::new(seed, opened.last_high));
         let mut store = opened.store;
 
         let organiser_key = match config.organiser_key.as_deref().filter(|key| !key.is_empty()) {
@@ -93,10 +162,14 @@ impl Server {
             },
         };
 
-        let mut sandbox_seed = [0u8; 32];
-        getrandom::fill(&mut sandbox_seed).map_err(|e| format!("no randomness: {e}"))?;
-        let sandbox = Sandbox::open(Some(&sandbox_path(&config)), clock.clone(), sandbox_seed);
-        let sandbox = Arc::new(sandbox.map_err(|e| e.to_string())?);
+        let secrets = Secrets::new(opened.secret);
+        let mut tasks = Vec::new();
+        let sandbox = match keys {
+            Some(_) => None,
+            None => Some(open_sandbox(&config.database, &clock)?),
+        };
+        let (stripe, task) = connect(keys, sandbox.clone(), secrets.shop(), &ids, &clock)?;
+        tasks.extend(task.map(|task| spawn(vital(task))));
 
         let metrics = Arc::new(Metrics::default());
         metrics.ready.set(1);
@@ -104,19 +177,21 @@ impl Server {
         let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
         let (told, hear) = mpsc::unbounded_channel();
         let (ring, rings) = mpsc::channel(RINGS);
+        let (doorbell, at_the_door) = mpsc::channel(outbox::RINGS);
         let app = Arc::new(App {
             config,
             clock,
             ids,
-            secrets: Secrets::new(opened.secret),
+            secrets,
             organiser_key,
             queue,
             reads,
             catalogue: Catalogue::new(events),
             watchers: Arc::new(Watchers::default()),
-            provider: Arc::clone(&sandbox) as _,
-            sandbox: Some(sandbox),
+            stripe,
+            sandbox,
             ring,
+            doorbell,
             metrics: Arc::clone(&metrics),
             running: Running::default(),
             stop: Stop::default(),
@@ -128,8 +203,14 @@ impl Server {
         });
         let writer = writer.map_err(|e| e.to_string())?;
         let tell = tell_all(Arc::clone(&app), hear);
-        let outbox = outbox::run(Arc::clone(&app), rings);
-        let tasks = vec![spawn(vital(outbox)), spawn(vital(tell))];
+        tasks.push(spawn(vital(tell)));
+        tasks.push(spawn(vital(outbox::expire(Arc::clone(&app)))));
+        tasks.push(spawn(vital(outbox::run(Arc::clone(&app), rings))));
+        tasks.push(spawn(vital(outbox::answer(Arc::clone(&app), at_the_door))));
+        if app.sandbox.is_none() {
+            tasks.push(spawn(check_key(Arc::clone(&app))));
+            tasks.push(spawn(vital(outbox::look_after_hands(Arc::clone(&app)))));
+        }
         let server = Server { app, listener, writer, tasks };
         server.make_show(empty).await?;
         Ok(server)
@@ -166,6 +247,8 @@ impl Server {
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
             say("Sandbox: no Stripe key is set, so no real money moves.");
+        } else if !app.stripe.live() {
+            say("Stripe in test mode: no real money moves.");
         }
         let stopping = Arc::clone(&app);
         spawn(async move {

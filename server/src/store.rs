@@ -84,6 +84,15 @@ pub trait Store: Send {
     fn recover(&mut self) -> Result<bool, Fault>;
 }
 
+/// Who looks after an order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lane {
+    /// HELD: it may run out, and nobody need be asked.
+    Holds,
+    /// Every other state: the payment provider is owed something.
+    Payments,
+}
+
 /// A page of an event's orders.
 pub struct OrderPage {
     /// Oldest first.
@@ -106,8 +115,10 @@ pub trait Reader: Send {
         after: Option<OrderId>,
         limit: usize,
     ) -> Result<OrderPage, Fault>;
-    /// The orders that somebody must look after at `now`, the longest due first.
-    fn due(&mut self, now: TimeMs, limit: usize) -> Result<Vec<OrderId>, Fault>;
+    /// All orders after `after`, whatever their event.
+    fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault>;
+    /// The orders of a lane that somebody must look after at `now`, the longest due first.
+    fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault>;
     /// What a buyer has of an event that limits buyers.
     fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault>;
     /// An event's tickets after serial `after`, with the names on them.

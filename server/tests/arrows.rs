@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 /// Each part of the server and the parts that it may name. `run` puts everything together and
 /// `app` is what they share, so both may name all; every part may name the core.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("audit", &["clock", "payments", "store", "when"]),
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),
-    ("config", &[]),
+    ("config", &["payments"]),
     ("ids", &[]),
     ("metrics", &[]),
     ("tasks", &[]),
@@ -18,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids"]),
-    ("outbox", &["app", "metrics", "payments", "writer"]),
+    ("outbox", &["app", "metrics", "payments", "store", "writer"]),
     ("http", &["app", "catalogue", "ids", "metrics", "outbox", "store", "tasks", "when", "writer"]),
 ];
 const MAY_NAME_ALL: &[&str] = &["app", "lib", "run"];

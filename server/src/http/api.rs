@@ -1,7 +1,7 @@
 //! The JSON API for buyers' programs.
 
 use super::problem::Problem;
-use super::view::{self, MoneyView};
+use super::view::{self, Action, MoneyView};
 use super::{Body, bearer, is_organiser, json, keyed};
 use crate::app::App;
 use crate::ids::digest;
@@ -311,19 +311,14 @@ pub async fn pay(
         Err(no) => return Err(no.into()),
     };
     let mut answer = full(&app, &order)?;
-    if let Some(action) = order.payment.as_ref().and_then(|p| p.action.as_deref()) {
-        answer["action"] = action_view(&app, action);
+    match view::action(&app, &order) {
+        None => {}
+        Some(Action::Redirect(url)) => answer["action"] = value!({"type": "redirect", "url": url}),
+        Some(Action::Secret(secret)) => {
+            answer["action"] = value!({"type": "client_secret", "client_secret": secret});
+        }
     }
     Ok(Json(answer).into_response())
-}
-
-/// What the buyer must do before the bank pays. The sandbox's is a page of ours.
-fn action_view(app: &App, action: &str) -> Value {
-    if app.sandbox.is_some() {
-        value!({"type": "redirect", "url": format!("{}{action}", app.config.public_url())})
-    } else {
-        value!({"type": "client_secret", "client_secret": action})
-    }
 }
 
 fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
@@ -359,7 +354,7 @@ pub async fn pay_and_wait(
     };
     let watch = app.watchers.watch(id);
     let payment = app.ids.payment(app.clock.now_ms());
-    let live = app.provider.live();
+    let live = app.stripe.live();
     let replied = app.ask(Command::Pay { order: id, payment, live, token }, request).await?;
     let attempt = match replied.reply {
         Reply::Paying { attempt, .. } => attempt,
@@ -419,6 +414,11 @@ pub async fn cancel_and_wait(
     request: Option<KeyedRequest>,
 ) -> Result<Order, NoReply> {
     let watch = app.watchers.watch(id);
-    app.ask(Command::Cancel { order: id }, request).await?;
+    let replied = app.ask(Command::Cancel { order: id }, request).await?;
+    let nothing_made = |o: &Order| o.payment.as_ref().is_none_or(|p| p.intent.is_none());
+    if replied.order.is_some_and(|o| o.state == OrderState::Canceling && nothing_made(&o)) {
+        // Nothing was created that could take money: no need to wait in line for the provider.
+        _ = app.ask(Command::Expire { order: id }, None).await;
+    }
     wait_for(app, id, &watch, |order| order.state != OrderState::Canceling).await
 }

@@ -4,7 +4,7 @@
 use super::api::{buyer, cancel_and_wait, declined, find, pay_and_wait, wait_for};
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
-use super::{Body, Form, is_organiser};
+use super::{Body, Form, is_organiser, pay};
 use crate::app::App;
 use crate::when;
 use crate::writer::NoReply;
@@ -33,6 +33,7 @@ struct ReservedPage {
     until: String,
     total: String,
     path: Option<String>,
+    sandbox: bool,
 }
 
 #[derive(Template)]
@@ -87,6 +88,7 @@ pub async fn reserve(
                 total: Money { minor, currency: event.spec.currency }.to_string(),
                 // Whoever knows the name can renew; only who reserved first gets the key.
                 path: new.map(|id| app.order_path(id)),
+                sandbox: app.sandbox.is_some(),
             }))
         }
         Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
@@ -172,11 +174,7 @@ fn answer(app: &App, fullname: &str, order: &Order, attempt: u16) -> Page {
         (OrderState::Paid, _) => Ok(charged(app, fullname)),
         (_, Some(AttemptState::Declined(reason))) => Err(declined(order, reason).into()),
         // The bank wants to hear from the buyer, or has not answered: the order's page tells.
-        (OrderState::Paying, Some(AttemptState::Action)) => {
-            let action = payment.and_then(|p| p.action.clone()).unwrap_or_default();
-            Ok(Redirect::to(&action).into_response())
-        }
-        _ => Ok(Redirect::to(&app.order_path(order.id)).into_response()),
+        _ => Ok(pay::go_on(app, order)),
     }
 }
 

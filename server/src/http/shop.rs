@@ -2,6 +2,7 @@
 
 use super::api::{buyer, cancel_and_wait, find, order_id, pay_and_wait};
 use super::problem::Problem;
+use super::view::Action;
 use super::{Body, Form, for_programs, key_of, view};
 use crate::app::App;
 use crate::when;
@@ -14,18 +15,24 @@ use boxoffice::{
     AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, Refusal, Reply,
     TicketState, TimeMs,
 };
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What the frame around every page must know.
 pub struct Frame {
-    /// Whether no real money moves.
-    pub sandbox: bool,
+    /// Says that no real money moves, if so.
+    pub rehearsal: Option<&'static str>,
 }
 
 impl Frame {
     /// The frame of this server's pages.
     pub fn of(app: &App) -> Frame {
-        Frame { sandbox: app.sandbox.is_some() }
+        let rehearsal = match (&app.sandbox, app.stripe.live()) {
+            (Some(_), _) => Some("Sandbox: a rehearsal, no money moves."),
+            (None, false) => Some("Stripe in test mode: no real money moves."),
+            (None, true) => None,
+        };
+        Frame { rehearsal }
     }
 }
 
@@ -69,7 +76,7 @@ impl IntoResponse for PageProblem {
         };
         let (title, detail) = (&problem.title, &problem.detail);
         let html = page(&ProblemPage {
-            frame: Frame { sandbox: false },
+            frame: Frame { rehearsal: None },
             title,
             detail,
             money,
@@ -94,7 +101,8 @@ pub fn problem_for(path: &str, headers: &HeaderMap, problem: Problem) -> Respons
     }
 }
 
-type Page = Result<Response, PageProblem>;
+/// A page, or a problem told as one.
+pub(super) type Page = Result<Response, PageProblem>;
 
 struct Card {
     slug: String,
@@ -108,6 +116,7 @@ struct OldShow {
     name: String,
     left: u32,
     hold: String,
+    demo: bool,
 }
 
 #[derive(Template)]
@@ -138,6 +147,7 @@ pub async fn front(State(app): State<Arc<App>>) -> Response {
         name: e.spec.name.clone(),
         left: left(&e),
         hold: minutes(e.spec.hold_ms),
+        demo: app.sandbox.is_some(),
     });
     let frame = Frame::of(&app);
     page(&FrontPage { frame, events: cards.collect(), show, as_of: when::clock(now, "UTC") })
@@ -277,12 +287,13 @@ pub async fn hold(
 }
 
 /// The id of the order in the address, if the secret beside it is its own.
-fn opened(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
+pub(super) fn opened(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
     let id = order_id(id)?;
     if app.secrets.opens(id, secret) { Ok(id) } else { Err(Problem::unknown_order()) }
 }
 
-struct Until {
+/// The end of a hold.
+pub(super) struct Until {
     label: &'static str,
     rfc: String,
     clock: String,
@@ -305,11 +316,11 @@ struct LineRow {
 
 #[derive(Template)]
 #[template(path = "order.html")]
-struct OrderPage {
+pub(super) struct OrderPage {
     frame: Frame,
     path: String,
     headline: &'static str,
-    message: &'static str,
+    message: Cow<'static, str>,
     state: &'static str,
     declined: Option<String>,
     refresh: Option<u32>,
@@ -347,11 +358,11 @@ pub async fn order(
     Ok(page(&order_page(&app, &order, &event)))
 }
 
-fn last_attempt(order: &Order) -> Option<&AttemptState> {
+pub(super) fn last_attempt(order: &Order) -> Option<&AttemptState> {
     order.payment.as_ref()?.attempts.last().map(|a| &a.state)
 }
 
-fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
+pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
     let now = app.clock.now_ms();
     let attempt = last_attempt(order);
     let undecided = matches!(attempt, Some(AttemptState::Pending | AttemptState::Action));
@@ -386,7 +397,7 @@ fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
         frame: Frame::of(app),
         path: app.order_path(order.id),
         headline: headline(order),
-        message: view::plain(order),
+        message: view::message(app, order),
         state: order.state.word(),
         refresh: waiting.then_some(2),
         until: until(order, event, now),
@@ -399,11 +410,10 @@ fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
         lines: lines.collect(),
         total: money(order.total().minor),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
-        action: order
-            .payment
-            .as_ref()
-            .and_then(|p| p.action.clone())
-            .filter(|_| paying && app.sandbox.is_some()),
+        action: view::action(app, order).map(|action| match action {
+            Action::Redirect(url) => url,
+            Action::Secret(_) => format!("{}/pay", app.order_path(order.id)),
+        }),
         can_pay: order.state == OrderState::Held || (paying && !undecided),
         free: order.total().minor == 0,
         can_cancel: matches!(order.state, OrderState::Held | OrderState::Paying),
@@ -453,66 +463,6 @@ fn qr(code: &str) -> String {
     picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"QR code {code}\""), 1)
 }
 
-#[derive(Template)]
-#[template(path = "pay.html")]
-struct PayPage {
-    frame: Frame,
-    path: String,
-    event_name: String,
-    total: String,
-    declined: Option<String>,
-    until: Until,
-}
-
-/// `GET /orders/{id}/{secret}/pay`: the sandbox's payment page. Where nothing is to be paid now,
-/// the order's page says why.
-pub async fn payment_page(
-    State(app): State<Arc<App>>,
-    Path((id, secret)): Path<(String, String)>,
-) -> Page {
-    let id = opened(&app, &id, &secret)?;
-    let order = find(&app, id).await?;
-    let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
-    let shown = order_page(&app, &order, &event);
-    let (true, false, Some(until)) = (shown.can_pay, shown.free, shown.until) else {
-        return Ok(Redirect::to(&shown.path).into_response());
-    };
-    let (path, event_name, total) = (shown.path, shown.event_name, shown.total);
-    let declined = shown.declined;
-    Ok(page(&PayPage { frame: Frame::of(&app), path, event_name, total, declined, until }))
-}
-
-/// `POST /orders/{id}/{secret}/pay`
-pub async fn pay(
-    State(app): State<Arc<App>>,
-    Path((id, secret)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Body, Problem>,
-) -> Page {
-    let Body(body) = body?;
-    let id = opened(&app, &id, &secret)?;
-    let path = app.order_path(id);
-    let form = Form::read(&headers, &body)?;
-    let to_order = || Redirect::to(&path).into_response();
-    match pay_and_wait(&app, id, form.get("token").into(), None).await {
-        Ok((order, _)) => {
-            let action = order.payment.as_ref().and_then(|p| p.action.as_deref());
-            match action.filter(|_| order.state == OrderState::Paying && app.sandbox.is_some()) {
-                Some(action) => Ok(Redirect::to(action).into_response()),
-                None => Ok(to_order()),
-            }
-        }
-        // A double click, a second tab, the back button: the order's page tells what is true.
-        Err(NoReply::Refused(
-            Refusal::PaymentUnderWay
-            | Refusal::AlreadyPaid
-            | Refusal::HoldExpired
-            | Refusal::Canceled(_),
-        )) => Ok(to_order()),
-        Err(no) => Err(Problem::from(no).into()),
-    }
-}
-
 /// `POST /orders/{id}/{secret}/cancel`
 pub async fn cancel(
     State(app): State<Arc<App>>,
@@ -532,6 +482,7 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let (kind, bytes): (&str, &[u8]) = match file.as_str() {
         "nts.css" => ("text/css; charset=utf-8", include_bytes!("../../assets/nts.css")),
         "nts.js" => ("text/javascript; charset=utf-8", include_bytes!("../../assets/nts.js")),
+        "pay.js" => ("text/javascript; charset=utf-8", include_bytes!("../../assets/pay.js")),
         "icon.svg" => ("image/svg+xml", include_bytes!("../../assets/icon.svg")),
         _ => {
             let p = Problem::new(

@@ -5,6 +5,7 @@ use crate::when;
 use boxoffice::{AttemptState, Event, Money, Order, OrderState, RefundState, TicketState, TimeMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// An amount on the wire.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -96,10 +97,10 @@ pub fn order_head(app: &App, order: &Order, event: &Event) -> Value {
 /// An order as its buyer sees it: with its payment in plain words and its tickets.
 pub fn order(app: &App, order: &Order, event: &Event) -> Value {
     let mut view = order_head(app, order, event);
-    if matches!(order.state, OrderState::Held | OrderState::Paying) {
+    if matches!(order.state, OrderState::Held | OrderState::Paying) && !clock_stands(order) {
         view["held_until"] = when::rfc3339(order.until_ms).into();
     }
-    view["message"] = plain(order).into();
+    view["message"] = message(app, order).into();
     view["refunded"] = json!(MoneyView::from(order.refunded()));
     if let Some(payment) = &order.payment {
         let attempts: Vec<Value> = payment
@@ -117,7 +118,11 @@ pub fn order(app: &App, order: &Order, event: &Event) -> Value {
                 AttemptState::Abandoned => json!({"number": a.number, "state": "abandoned"}),
             })
             .collect();
-        view["payment"] = json!({"live": payment.live, "attempts": attempts});
+        let dispute = payment.dispute.as_ref().map(|d| {
+            let amount = Money { minor: d.amount_minor, currency: order.currency };
+            json!({"status": d.status, "amount": MoneyView::from(amount)})
+        });
+        view["payment"] = json!({"live": payment.live, "attempts": attempts, "dispute": dispute});
     }
     view["tickets"] = tickets(app, order, event);
     view["refunds"] = order.refunds.iter().map(|r| refund(order, r)).collect();
@@ -143,13 +148,82 @@ pub fn refund(order: &Order, refund: &boxoffice::Refund) -> Value {
         RefundState::Failed(reason) => ("failed", Some(reason)),
     };
     json!({"id": uuid::Uuid::from_u128(refund.id.0).to_string(), "state": state,
-           "amount": MoneyView::from(amount), "restock": refund.restock, "reason": reason})
+           "amount": MoneyView::from(amount), "restock": refund.restock,
+           "by_hand": refund.by_hand, "reason": reason})
 }
 
 /// Whether the buyer's bank waits for the buyer.
 pub fn bank_asks(order: &Order) -> bool {
     order.state == OrderState::Paying
         && order.payment.as_ref().is_some_and(|p| p.action.is_some() && p.open_attempt().is_some())
+}
+
+/// What a buyer must do before the bank pays.
+pub enum Action<'a> {
+    /// Go to this address.
+    Redirect(String),
+    /// Let Stripe's script do it, which needs this secret.
+    Secret(&'a str),
+}
+
+/// What the buyer of this order must do before the bank pays, if anything.
+pub fn action<'a>(app: &App, order: &'a Order) -> Option<Action<'a>> {
+    let action = order.payment.as_ref()?.action.as_deref().filter(|_| bank_asks(order))?;
+    Some(if action.starts_with('/') {
+        Action::Redirect(format!("{}{action}", app.config.public_url()))
+    } else if action.starts_with("https://") || action.starts_with("http://") {
+        Action::Redirect(action.to_owned())
+    } else {
+        Action::Secret(action)
+    })
+}
+
+/// Whether an attempt is owed to the provider: the clock of the hold stands still meanwhile.
+pub fn clock_stands(order: &Order) -> bool {
+    order.state == OrderState::Paying
+        && order.payment.as_ref().is_some_and(|p| {
+            p.open_attempt().is_some_and(|a| a.state == AttemptState::Pending)
+        })
+}
+
+/// Where an order stands, in plain words, with what is known of the provider at this moment.
+pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
+    if let Some(payment) = order.payment.as_ref().filter(|p| p.dispute.is_some())
+        && let Some(dispute) = &payment.dispute
+        && order.state == OrderState::Paid
+    {
+        let amount = Money { minor: dispute.amount_minor, currency: order.currency };
+        return format!(
+            "Paid, but {amount} of it is disputed at the cardholder's bank ({}). The tickets below \
+             are valid unless the organiser says otherwise.",
+            dispute.status.replace('_', " ")
+        )
+        .into();
+    }
+    if !clock_stands(order) {
+        return plain(order).into();
+    }
+    if app.stripe.out_of_reach() {
+        return "The payment provider does not answer at the moment. Nothing has been charged, \
+                your places stay yours, and the clock of your hold stands still. We go on by \
+                ourselves as soon as it answers; you cannot be charged twice."
+            .into();
+    }
+    let not_begun = order.payment.as_ref().is_some_and(|p| p.intent.is_none());
+    match app.line_seconds() {
+        Some(seconds) if not_begun && seconds > 1 => {
+            let minutes = seconds.div_ceil(60);
+            let wait = if seconds <= 60 { format!("{seconds} seconds") }
+                else { format!("{minutes} minutes") };
+            format!(
+                "You are in line at the payment provider, at most about {wait}. Your tickets are \
+                 safe: nobody can take them, and the clock of your hold stands still until it is \
+                 your turn. Nothing has been charged yet."
+            )
+            .into()
+        }
+        _ => plain(order).into(),
+    }
 }
 
 /// Where an order stands, in plain words; always says what that means for the buyer's money.

@@ -50,3 +50,9 @@ pub trait Wire: Send + Sync {
     /// Sends one request and waits for its answer, for a bounded time.
     fn exchange(&self, request: WireRequest) -> Exchange<'_>;
 }
+
+impl<T: Wire + ?Sized> Wire for std::sync::Arc<T> {
+    fn exchange(&self, request: WireRequest) -> Exchange<'_> {
+        (**self).exchange(request)
+    }
+}

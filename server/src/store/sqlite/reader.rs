@@ -2,7 +2,7 @@
 
 use super::file::{self, Place};
 use super::{codec, rows};
-use crate::store::{Fault, OrderPage, Reader};
+use crate::store::{Fault, Lane, OrderPage, Reader};
 use boxoffice::{
     BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, OrderState, Ticket, TimeMs,
 };
@@ -47,6 +47,13 @@ impl SqliteReader {
         // Also after an error, or else the next question would be asked of an old commit.
         run("COMMIT").map_err(fault)?;
         answer.map_err(fault)
+    }
+
+    /// The server's own secret, made with the database.
+    pub fn secret(&self) -> Result<[u8; 32], Fault> {
+        self.at_once(|conn| {
+            conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |row| row.get(0))
+        })
     }
 
     /// Reads everything and tells what is wrong, at most some of it; nothing, if all is well. Takes
@@ -186,12 +193,40 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn due(&mut self, now: TimeMs, limit: usize) -> Result<Vec<OrderId>, Fault> {
+    fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
+        let after = after.map_or(0, |id| codec::split(id).0);
         self.at_once(|conn| {
-            conn.prepare_cached(
+            let mut found: Vec<(Order, rows::Serials)> = conn
+                .prepare_cached(concat!(
+                    "SELECT ",
+                    rows::order_columns!(),
+                    " FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2"
+                ))?
+                .query_map(params![after, limit as i64], rows::order_row)?
+                .collect::<rusqlite::Result<_>>()?;
+            for (order, serials) in &mut found {
+                rows::add_children(conn, order, *serials)?;
+            }
+            let full = found.len() == limit;
+            let orders: Vec<Order> = found.into_iter().map(|(order, _)| order).collect();
+            let next = orders.last().map(|o| o.id).filter(|_| full);
+            Ok(OrderPage { orders, next })
+        })
+    }
+
+    fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
+        let sql = match lane {
+            Lane::Holds => {
                 "SELECT id, low FROM orders INDEXED BY orders_due
-                 WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2",
-            )?
+                 WHERE due_ms <= ?1 AND state = 0 ORDER BY due_ms, id LIMIT ?2"
+            }
+            Lane::Payments => {
+                "SELECT id, low FROM orders INDEXED BY orders_due
+                 WHERE due_ms <= ?1 AND state > 0 ORDER BY due_ms, id LIMIT ?2"
+            }
+        };
+        self.at_once(|conn| {
+            conn.prepare_cached(sql)?
             .query_map(params![now, limit as i64], |row| Ok(codec::join(row.get(0)?, row.get(1)?)))?
             .collect()
         })

@@ -1,0 +1,129 @@
+//! Proves that the books balance: every pool recounted, every order whole in itself, and the
+//! provider's own list against ours.
+//!
+//! It reads, while nts may be selling; so what looks wrong is looked at once more before it is
+//! said, for it may have been on its way. Only when told to, it settles what the books have
+//! forgotten (a database that was restored from an old copy).
+
+pub mod books;
+mod provider;
+mod report;
+
+pub use report::{Finding, Report, Weight};
+
+use crate::clock::Clock;
+use crate::payments::CallError;
+use crate::payments::stripe::Stripe;
+use crate::store::sqlite::SqliteReader;
+use crate::store::{Fault, Reader};
+use boxoffice::{Order, OrderId};
+
+/// Orders read at a time.
+const PAGE: usize = 1_000;
+
+/// Why an audit could not be made.
+#[derive(Debug)]
+pub enum Failed {
+    /// The database cannot be read.
+    Books(Fault),
+    /// The provider cannot be asked.
+    Provider(CallError),
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failed::Books(fault) => write!(f, "the database cannot be read: {fault}"),
+            Failed::Provider(error) => write!(f, "the payment provider cannot be asked: {error}"),
+        }
+    }
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Failed {
+        Failed::Books(fault)
+    }
+}
+
+impl From<CallError> for Failed {
+    fn from(error: CallError) -> Failed {
+        Failed::Provider(error)
+    }
+}
+
+/// Whose list is compared with ours, and what may be done about it.
+pub struct Against<'a> {
+    /// The provider.
+    pub stripe: &'a Stripe,
+    /// Payments created at or after this are looked at, in seconds since 1970.
+    pub since_s: i64,
+    /// Whether to cancel and to give back what our books have forgotten.
+    pub settle: bool,
+}
+
+/// Audits a database, against a provider if one is given.
+pub async fn audit(
+    reader: &mut SqliteReader,
+    clock: &Clock,
+    against: Option<Against<'_>>,
+) -> Result<Report, Failed> {
+    let mut report = Report::new(clock.now_ms());
+    // The provider's list comes first: what is newer in our books is no surprise then.
+    let mut listed = match &against {
+        Some(against) => Some(provider::list(against, &mut report).await?),
+        None => None,
+    };
+    for text in reader.verify()? {
+        report.wrong(None, None, text);
+    }
+    let events = reader.events()?;
+    report.events(&events);
+    let mut after = None;
+    loop {
+        let page = reader.all_orders(after, PAGE)?;
+        for order in &page.orders {
+            report.order(order);
+            check_order(reader, clock, order, &mut report)?;
+            if let (Some(against), Some(listed)) = (&against, &mut listed) {
+                let of_order = listed.remove(&order.id).unwrap_or_default();
+                provider::compare(reader, against, order, of_order, &mut report).await?;
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if let (Some(against), Some(listed)) = (&against, listed) {
+        for (id, payments) in listed {
+            provider::unknown_order(reader, against, id, payments, &mut report).await?;
+        }
+    }
+    Ok(report)
+}
+
+/// An order as it is now.
+fn again(reader: &mut SqliteReader, id: OrderId) -> Result<Option<Order>, Failed> {
+    Ok(reader.order(id)?)
+}
+
+fn check_order(
+    reader: &mut SqliteReader,
+    clock: &Clock,
+    order: &Order,
+    report: &mut Report,
+) -> Result<(), Failed> {
+    let mut words = books::check(order, clock.now_ms());
+    if !words.wrong.is_empty()
+        && let Some(now) = again(reader, order.id)?
+    {
+        words = books::check(&now, clock.now_ms());
+    }
+    for text in words.wrong {
+        report.wrong(Some(order.id), None, text);
+    }
+    for text in words.notes {
+        report.note(Some(order.id), None, text);
+    }
+    Ok(())
+}

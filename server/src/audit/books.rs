@@ -1,0 +1,136 @@
+//! Whether an order is whole in itself: its state, its payment, its tickets and its money.
+//!
+//! Written without the core's rules, from the promises alone, so that a mistake there is not
+//! repeated here.
+
+use boxoffice::{Order, OrderState, RefundState, TicketState, TimeMs};
+
+/// How long something may be owed until it is worth a word, in milliseconds: an hour.
+const LONG_MS: i64 = 3_600_000;
+
+/// What money an order says it took and gave back, in minor units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Money {
+    /// Taken.
+    pub taken: i64,
+    /// Given back for certain.
+    pub given_back: i64,
+    /// Asked to be given back.
+    pub going_back: i64,
+}
+
+/// What an order's own rows say of its money.
+pub fn money(order: &Order) -> Money {
+    let sum = |wanted: fn(&RefundState) -> bool| -> i64 {
+        order.refunds.iter().filter(|r| wanted(&r.state)).map(|r| r.amount_minor).sum()
+    };
+    let given_back = sum(|state| matches!(state, RefundState::Succeeded(_)));
+    let going_back = sum(|state| matches!(state, RefundState::Pending));
+    let sold = matches!(
+        order.state,
+        OrderState::Paid | OrderState::Refunding | OrderState::Refunded
+    );
+    // Money that came although the places were given away, or in part only: all of it goes back,
+    // so what goes back is what came.
+    let taken = if sold { price(order) } else { given_back + going_back };
+    Money { taken, given_back, going_back }
+}
+
+fn price(order: &Order) -> i64 {
+    order.lines.iter().map(|l| i64::from(l.quantity) * l.unit_minor).sum()
+}
+
+/// What is wrong with an order, and what is only worth knowing.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Broken promises.
+    pub wrong: Vec<String>,
+    /// Nothing is broken, but a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Looks at one order by itself.
+pub fn check(order: &Order, now: TimeMs) -> Words {
+    let mut words = Words::default();
+    let mut wrong = |text: String| words.wrong.push(text);
+    let sold = matches!(
+        order.state,
+        OrderState::Paid | OrderState::Refunding | OrderState::Refunded
+    );
+    let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
+    let (issued, valid) =
+        (order.tickets.len(), order.tickets.iter().filter(|t| t.state == TicketState::Valid));
+    if sold && issued != places as usize {
+        wrong(format!("{issued} tickets were issued for {places} places that are paid"));
+    }
+    if !sold && issued > 0 {
+        wrong(format!("{issued} tickets were issued although it is {}", order.state.word()));
+    }
+    let mut worth = 0;
+    for ticket in valid {
+        match order.lines.get(usize::from(ticket.line)) {
+            Some(line) => worth += line.unit_minor,
+            None => wrong(format!("ticket {} is of no line", ticket.serial)),
+        }
+    }
+    let money = money(order);
+    let stays = money.taken - money.given_back - money.going_back;
+    let by_hand: i64 = order
+        .refunds
+        .iter()
+        .filter(|r| r.by_hand && !matches!(r.state, RefundState::Failed(_)))
+        .map(|r| r.amount_minor)
+        .sum();
+    if stays < 0 {
+        wrong(format!("{} more went back than was taken (minor units)", -stays));
+    } else if worth > stays + by_hand {
+        wrong(format!("its valid tickets are worth {worth}, but only {stays} was kept (minor units)"));
+    } else if worth < stays {
+        wrong(format!("{stays} was kept, but its valid tickets are worth {worth} (minor units)"));
+    } else if worth > stays {
+        words.notes.push(format!(
+            "{} was sent back by hand without revoking a ticket (minor units)",
+            worth - stays
+        ));
+    }
+    let mut wrong = |text: &str| words.wrong.push(text.to_owned());
+    let intent = order.payment.as_ref().and_then(|p| p.intent.as_ref());
+    match order.state {
+        OrderState::Held if order.payment.is_some() => wrong("held, but it has a payment"),
+        OrderState::Paying | OrderState::Canceling if order.payment.is_none() => {
+            wrong("being paid without a payment");
+        }
+        OrderState::Committed if intent.is_none() => wrong("committed without a PaymentIntent"),
+        _ if sold && price(order) > 0 && intent.is_none() => {
+            wrong("paid without a PaymentIntent");
+        }
+        _ => {}
+    }
+    let owes = matches!(
+        order.state,
+        OrderState::Held
+            | OrderState::Paying
+            | OrderState::Canceling
+            | OrderState::Committed
+            | OrderState::Refunding
+    ) || money.going_back > 0;
+    match order.due_ms {
+        None if owes => wrong("it owes something, but nobody will look after it"),
+        Some(due) if order.state != OrderState::Held && due + LONG_MS < now => {
+            words.notes.push(format!(
+                "{} and due for {} minutes: is nts running?",
+                order.state.word(),
+                (now - due) / 60_000
+            ));
+        }
+        _ => {}
+    }
+    if let Some(dispute) = order.payment.as_ref().and_then(|p| p.dispute.as_ref()) {
+        let (amount, status) = (dispute.amount_minor, &dispute.status);
+        words.notes.push(format!("disputed: {amount} (minor units), {status}"));
+    }
+    if let Some(trouble) = &order.trouble {
+        words.notes.push(format!("{}: {trouble}", order.state.word()));
+    }
+    words
+}

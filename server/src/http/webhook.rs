@@ -1,0 +1,139 @@
+//! `POST /stripe/webhook`: Stripe rings. A ring only says which payment to read
+//! ([`crate::outbox::ring`]); nothing else of what was sent is believed.
+
+use super::Body;
+use super::problem::Problem;
+use crate::app::App;
+use crate::outbox::{Ring, ring};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use boxoffice::{OrderId, TimeMs};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How far the time of a signature may be from ours
+/// (<https://docs.stripe.com/webhooks#replay-attacks>).
+const TOLERANCE_S: i64 = 300;
+
+/// An event, as far as it is looked at.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    object: Object,
+}
+
+/// A PaymentIntent, or a charge, a refund or a dispute of one.
+#[derive(Deserialize)]
+struct Object {
+    object: String,
+    id: Option<String>,
+    payment_intent: Option<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, serde_json::Value>,
+}
+
+/// `POST /stripe/webhook`
+pub async fn hear(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<(StatusCode, &'static str), Problem> {
+    let secret = &app.config.stripe_webhook_secret;
+    let signed = !secret.is_empty();
+    if signed {
+        let signature = headers.get("stripe-signature").and_then(|v| v.to_str().ok());
+        let genuine = signature.is_some_and(|s| genuine(secret, s, &body, app.clock.now_ms()));
+        if !genuine {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad_signature",
+                "This is not from Stripe, or it is too old",
+                "The Stripe-Signature header does not fit the body, the secret of this webhook \
+                 endpoint and the time. Nothing was done.",
+            ));
+        }
+    }
+    let event: Event = serde_json::from_slice(&body)
+        .map_err(|error| Problem::invalid(format!("The event cannot be read: {error}.")))?;
+    tracing::debug!(kind = event.kind, "webhook");
+    let object = event.data.object;
+    let intent =
+        if object.object == "payment_intent" { object.id } else { object.payment_intent };
+    let hint = object.metadata.get("nts_order").and_then(|id| id.as_str());
+    let hint = hint.and_then(|id| uuid::Uuid::try_parse(id).ok()).map(|id| OrderId(id.as_u128()));
+    match (intent, signed, hint) {
+        (Some(intent), true, _) => ring(&app, Ring { intent, only_if_waiting: None }),
+        (Some(intent), false, Some(order)) => {
+            ring(&app, Ring { intent, only_if_waiting: Some(order) });
+        }
+        _ => {}
+    }
+    Ok((StatusCode::OK, "heard\n"))
+}
+
+/// Whether Stripe signed this body with this secret, lately
+/// (<https://docs.stripe.com/webhooks#verify-manually>).
+fn genuine(secret: &str, header: &str, body: &[u8], now: TimeMs) -> bool {
+    let parts = || header.split(',').filter_map(|part| part.trim().split_once('='));
+    let Some(time) = parts().find_map(|(name, value)| (name == "t").then_some(value)) else {
+        return false;
+    };
+    let Ok(seconds) = time.parse::<i64>() else { return false };
+    if (now / 1000).abs_diff(seconds) > TOLERANCE_S as u64 {
+        return false;
+    }
+    let signatures = parts().filter(|(name, _)| *name == "v1").filter_map(|(_, v)| unhex(v));
+    signatures.into_iter().any(|signature| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
+        mac.update(time.as_bytes());
+        mac.update(b".");
+        mac.update(body);
+        // Takes as long for a near miss as for a far one.
+        mac.verify_slice(&signature).is_ok()
+    })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    (0..32).map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made with `printf '1800000000.{"a":1}' | openssl dgst -sha256 -hmac whsec_test`.
+    const V1: &str = "v1=7de5e6bbc99c65ef0ddccacd4308ba03a5a12eb8859a0db070c5ca731c4fdc19";
+
+    #[test]
+    fn only_what_stripe_signed_lately_is_genuine() {
+        let check = |header: &str, body: &str, now_s: i64| {
+            genuine("whsec_test", header, body.as_bytes(), now_s * 1000)
+        };
+        let (t, body) = (1_800_000_000, r#"{"a":1}"#);
+        assert!(check(&format!("t={t},{V1}"), body, t));
+        assert!(check(&format!("t={t}, v1={}, {V1}, v0=1", "0".repeat(64)), body, t + 299));
+        assert!(!check(&format!("t={t},{V1}"), body, t + 301), "too old");
+        assert!(!check(&format!("t={t},{V1}"), body, t - 301), "from the future");
+        assert!(!check(&format!("t={t},{V1}"), r#"{"a":2}"#, t), "another body");
+        assert!(!check(&format!("t={},{V1}", t + 1), body, t), "another time");
+        assert!(!check(&format!("t={t},v1={}", "0".repeat(64)), body, t));
+        assert!(!check(&format!("t={t},v0={}", &V1[3..]), body, t), "an older scheme");
+        for header in ["", "t=", "t=a,v1=b", "v1=", &format!("t={t}"), &format!("t={t},v1=é")] {
+            assert!(!check(header, body, t), "{header}");
+        }
+        let other = genuine("whsec_other", &format!("t={t},{V1}"), body.as_bytes(), t * 1000);
+        assert!(!other, "another secret");
+    }
+}

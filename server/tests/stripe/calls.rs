@@ -1,0 +1,84 @@
+//! Every call lost, refused, delayed or answered with nonsense, in every way.
+
+use crate::pay::futures;
+use crate::shop::{Setup, Shop};
+use boxoffice::OrderState;
+use nts_server::payments::double::{Misstep, Operation};
+use serde_json::json;
+
+const WAYS: [Misstep; 12] = [
+    Misstep::LostBefore,
+    Misstep::LostAfter,
+    Misstep::NoConnection,
+    Misstep::TooMany,
+    Misstep::Conflict,
+    Misstep::ErrorBefore,
+    Misstep::ErrorAfter,
+    Misstep::Html,
+    Misstep::HtmlOk,
+    Misstep::Garbled,
+    Misstep::HangBefore,
+    Misstep::HangAfter,
+];
+
+/// The call goes wrong this way so many times in a row, then all is well.
+async fn goes_wrong(operation: Operation, times: u32) {
+    let name = format!("calls-{operation:?}-{times}");
+    let shop = Shop::start(&name, Setup::default()).await;
+    for (n, way) in WAYS.into_iter().enumerate() {
+        let mut left = times;
+        let told = format!("{operation:?} {way:?} {times} times");
+        let held = shop.hold(&format!("b{n}"), 2).await;
+        shop.double.misbehave(move |o| {
+            if o != operation || left == 0 {
+                return None;
+            }
+            left -= 1;
+            Some(way)
+        });
+        if matches!(operation, Operation::Cancel | Operation::Read) {
+            shop.pay(&held, "ctoken_3ds").await;
+            if operation == Operation::Cancel {
+                shop.cancel(&held).await;
+                assert_eq!(shop.settled(&held).await.state, OrderState::Released, "{told}");
+                assert_eq!(shop.moved(&held), (0, 0), "{told}");
+                continue;
+            }
+            let intent = shop.intent(&held).await;
+            shop.double.authenticate(&intent, true).unwrap();
+        } else {
+            shop.pay(&held, &format!("ctoken_ok_{n}")).await;
+        }
+        assert_eq!(shop.settled(&held).await.state, OrderState::Paid, "{told}");
+        assert_eq!(shop.moved(&held), (2_000, 0), "{told}");
+        let part = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": true});
+        let (status, answer) = shop.refund(&held, part).await;
+        assert_eq!(status, 200, "{told}: {answer}");
+        assert_eq!(shop.settled(&held).await.state, OrderState::Paid, "{told}");
+        assert_eq!(shop.moved(&held), (2_000, 1_000), "{told}");
+    }
+    shop.double.behave();
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn each_call_may_go_wrong_once_in_each_way() {
+    let operations = [
+        Operation::Create,
+        Operation::Confirm,
+        Operation::Read,
+        Operation::Capture,
+        Operation::Cancel,
+        Operation::FindRefund,
+        Operation::Refund,
+    ];
+    futures(operations.into_iter().map(|operation| goes_wrong(operation, 1))).await;
+}
+
+/// Four times, so that an answer which says nothing is repeated under its key, and a new one is used.
+#[tokio::test]
+async fn each_call_may_go_wrong_again_and_again() {
+    let operations =
+        [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
+    futures(operations.into_iter().map(|operation| goes_wrong(operation, 4))).await;
+}

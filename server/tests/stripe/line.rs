@@ -1,0 +1,117 @@
+//! More buyers than Stripe takes calls, and Stripe gone and back.
+
+use crate::pay::futures;
+use crate::shop::{Held, Setup, Shop};
+use boxoffice::OrderState;
+use nts_server::payments::double::Operation;
+use std::time::{Duration, Instant};
+
+/// Ten times the budget: the budget is kept, first come is first served, nobody loses a place
+/// though their holds would have run out long ago, and everybody pays.
+#[tokio::test]
+async fn ten_times_the_budget_is_served_in_order_and_nobody_loses_a_place() {
+    const BUYERS: u32 = 150;
+    let setup =
+        Setup { hold_seconds: 1, endpoint_calls: 15, calls: 60, places: BUYERS, ..Setup::default() };
+    let shop = Shop::start("line", setup).await;
+    let begun = Instant::now();
+    let buyers = (0..BUYERS).map(|n| {
+        let shop = &shop;
+        async move {
+            // One after the other within a second: ten times the budget of an endpoint.
+            tokio::time::sleep(Duration::from_micros(6_667 * u64::from(n))).await;
+            let held = shop.hold(&format!("b{n}"), 1).await;
+            let (status, told) = shop.pay(&held, &format!("ctoken_ok_{n}")).await;
+            assert_eq!(status, 200, "{told}");
+            (held, begun.elapsed())
+        }
+    });
+    let watching = async {
+        tokio::time::sleep(Duration::from_millis(2_000)).await;
+        // Whoever looks at the page while waiting is told so. The clocks run on, five minutes: the
+        // hold of who waits does not.
+        let page = shop.app().reads.ask(|r| r.all_orders(None, 1_000)).await.unwrap();
+        let waits = page.orders.iter().rev().find(|o| o.state == OrderState::Paying);
+        let waits = waits.expect("somebody waits").id;
+        let id = uuid::Uuid::from_u128(waits.0).to_string();
+        let held = Held { order: waits, id, secret: shop.app().secrets.order(waits) };
+        let page = shop.page(&held).await;
+        assert!(page.contains("You are in line"), "{page}");
+        assert!(page.contains("Your tickets are safe"), "{page}");
+        shop.time.jump(301_000);
+    };
+    let (served, ()) = tokio::join!(futures(buyers), watching);
+    let mut waits: Vec<f64> = Vec::new();
+    for (n, (held, at)) in served.iter().enumerate() {
+        assert_eq!(shop.order(held).await.state, OrderState::Paid);
+        waits.push(at.as_secs_f64() - 0.006_667 * n as f64);
+    }
+    // The order of service is the order of arrival, but for what lies within a moment.
+    let mut by_time: Vec<(usize, Duration)> = served.iter().map(|s| s.1).enumerate().collect();
+    by_time.sort_by_key(|(_, at)| *at);
+    let worst = by_time.iter().enumerate().map(|(place, (n, _))| place.abs_diff(*n)).max();
+    assert!(worst.unwrap() <= 20, "somebody was overtaken by {worst:?}");
+    // The double saw the budget kept, for each endpoint and in all.
+    let log = shop.double.log();
+    let most_in_a_second = |of: &dyn Fn(Operation) -> bool| {
+        let times: Vec<u64> = log.iter().filter(|(o, _)| of(*o)).map(|(_, ms)| *ms).collect();
+        times
+            .iter()
+            .map(|t| times.iter().filter(|u| **u >= *t && **u < *t + 1_000).count())
+            .max()
+            .unwrap_or(0)
+    };
+    let one = most_in_a_second(&|o| o == Operation::Create);
+    let all = most_in_a_second(&|_| true);
+    assert!(one <= 15 + 2, "{one} creates in a second");
+    assert!(all <= 60 + 6, "{all} calls in a second");
+    waits.sort_by(f64::total_cmp);
+    println!(
+        "{BUYERS} buyers at ten times a budget of 15/s: waited {:.1} s at the median, {:.1} s at \
+         most; overtaken by at most {}; {one} creates and {all} calls in the busiest second",
+        waits[waits.len() / 2],
+        waits[waits.len() - 1],
+        worst.unwrap()
+    );
+    shop.close().await;
+}
+
+/// Stripe is gone: holds keep, nobody is charged, the page says so; it comes back and all is paid.
+#[tokio::test]
+async fn stripe_gone_and_back() {
+    let setup = Setup { hold_seconds: 2, ..Setup::default() };
+    let mut shop = Shop::start("gone", setup).await;
+    shop.unplug().await;
+    let mut held = Vec::new();
+    for n in 0..30 {
+        let one = shop.hold(&format!("b{n}"), 1).await;
+        held.push(one);
+    }
+    let impatient = shop.hold("impatient", 1).await;
+    let paying = held.iter().chain([&impatient]).enumerate().map(|(n, held)| {
+        let (shop, token) = (&shop, format!("ctoken_ok_{n}"));
+        async move {
+            _ = tokio::time::timeout(Duration::from_millis(1_500), shop.pay(held, &token)).await;
+        }
+    });
+    futures(paying).await;
+    let page = shop.page(&held[0]).await;
+    assert!(page.contains("The payment provider does not answer"), "{page}");
+    assert!(page.contains("Nothing has been charged"), "{page}");
+    shop.time.jump(3_600_000);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for one in &held {
+        let order = shop.order(one).await;
+        assert_eq!((order.state, shop.moved(one)), (OrderState::Paying, (0, 0)));
+    }
+    // Nothing was made at Stripe, so who gives up gets an answer at once.
+    let (status, told) = shop.cancel(&impatient).await;
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(shop.order(&impatient).await.state, OrderState::Released);
+    shop.plug_in().await;
+    for one in &held {
+        assert_eq!(shop.settled(one).await.state, OrderState::Paid);
+        assert_eq!(shop.moved(one), (1_000, 0));
+    }
+    shop.close().await;
+}

@@ -1,0 +1,400 @@
+//! A server and Stripe's double, with real HTTP between them, and clocks that a test can turn.
+
+use boxoffice::{Command, Order, OrderId, OrderState, TicketState};
+use nts_server::app::App;
+use nts_server::audit::{Against, Report, audit};
+use nts_server::clock::Clock;
+use nts_server::config::Config;
+use nts_server::http::organiser::EventBody;
+use nts_server::payments::double::{Double, http};
+use nts_server::run::Server;
+use nts_server::store::sqlite::SqliteStore;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+pub const KEY: &str = "a-key-for-the-tests";
+pub const WEBHOOK: &str = "whsec_of_the_tests";
+pub const HOUR: i64 = 3_600_000;
+
+/// A clock that runs as fast as the real one, some time ahead of it.
+#[derive(Clone, Default)]
+pub struct Time {
+    ahead: Arc<AtomicI64>,
+    shown: Arc<AtomicI64>,
+}
+
+impl Time {
+    pub fn start() -> Time {
+        let time = Time::default();
+        time.show();
+        let ticking = time.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                ticking.show();
+            }
+        });
+        time
+    }
+
+    fn show(&self) {
+        let now = Clock::System.now_ms() + self.ahead.load(Ordering::SeqCst);
+        self.shown.store(now, Ordering::SeqCst);
+    }
+
+    pub fn jump(&self, ms: i64) {
+        self.ahead.fetch_add(ms, Ordering::SeqCst);
+        self.show();
+    }
+
+    pub fn clock(&self) -> Clock {
+        Clock::Manual(Arc::clone(&self.shown))
+    }
+}
+
+pub struct Shop {
+    pub double: Arc<Double>,
+    /// Stripe's clock.
+    pub stripe_time: Time,
+    /// Ours.
+    pub time: Time,
+    pub dir: PathBuf,
+    pub double_at: SocketAddr,
+    flags: Vec<String>,
+    answering: JoinHandle<()>,
+    life: Option<Life>,
+}
+
+/// One run of the server.
+struct Life {
+    app: Arc<App>,
+    stop: tokio::sync::oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Life {
+    async fn begin(flags: &[String], time: &Time) -> Life {
+        let config = Config::from_flags(flags.iter().map(String::as_str)).unwrap();
+        let server = Server::start_at(config, time.clock()).await.unwrap();
+        let app = Arc::clone(&server.app);
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let serving = tokio::spawn(server.serve(async { _ = stopped.await }));
+        Life { app, stop, serving }
+    }
+}
+
+/// How a shop is set up.
+#[derive(Clone)]
+pub struct Setup {
+    pub places: u32,
+    pub hold_seconds: u32,
+    pub price: i64,
+    pub currency: &'static str,
+    pub timeout_ms: u32,
+    pub endpoint_calls: u32,
+    pub calls: u32,
+    pub webhook_secret: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            places: 1_000,
+            hold_seconds: 300,
+            price: 1_000,
+            currency: "GBP",
+            timeout_ms: 300,
+            endpoint_calls: 10_000,
+            calls: 40_000,
+            webhook_secret: WEBHOOK,
+        }
+    }
+}
+
+pub async fn shop(name: &str) -> Shop {
+    Shop::start(name, Setup::default()).await
+}
+
+impl Shop {
+    pub async fn start(name: &str, setup: Setup) -> Shop {
+        let dir = std::env::temp_dir().join(format!("nts-stripe-{name}-{}", std::process::id()));
+        _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let (time, stripe_time) = (Time::start(), Time::start());
+        let seed = [name.len() as u8; 32];
+        let double = Arc::new(Double::open(None, stripe_time.clock(), seed).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let double_at = listener.local_addr().unwrap();
+        let answering = tokio::spawn(http::serve(Arc::clone(&double), listener));
+        let flags = vec![
+            "--address=127.0.0.1:0".into(),
+            format!("--organiser-key={KEY}"),
+            format!("--database={}", dir.join("nts.db").display()),
+            "--stripe-secret-key=sk_test_secretkey".into(),
+            "--stripe-publishable-key=pk_test_publishable".into(),
+            format!("--stripe-api-base=http://{double_at}"),
+            format!("--stripe-timeout-ms={}", setup.timeout_ms),
+            format!("--stripe-endpoint-calls={}", setup.endpoint_calls),
+            format!("--stripe-calls={}", setup.calls),
+            format!("--stripe-webhook-secret={}", setup.webhook_secret),
+        ];
+        let life = Some(Life::begin(&flags, &time).await);
+        let shop = Shop { double, stripe_time, time, dir, double_at, flags, answering, life };
+        shop.make_event("rock", &setup).await;
+        shop
+    }
+
+    pub fn app(&self) -> &Arc<App> {
+        &self.life.as_ref().expect("it runs").app
+    }
+
+    pub async fn make_event(&self, slug: &str, setup: &Setup) {
+        let body: EventBody = serde_json::from_value(json!({
+            "name": "Rock", "starts_at": "2030-01-01T20:00:00Z", "zone": "UTC",
+            "currency": setup.currency, "hold_seconds": setup.hold_seconds,
+            "pools": [{"id": "all", "capacity": setup.places}],
+            "ticket_types": [{"id": "t", "name": "T", "pool": "all",
+                              "price": {"amount": setup.price, "currency": setup.currency}}],
+        }))
+        .unwrap();
+        let app = self.app();
+        let id = app.ids.event(app.clock.now_ms());
+        let spec = body.spec(slug).unwrap();
+        app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+    }
+
+    /// Stops the server; what it left in the database stays.
+    pub async fn stop(&mut self) {
+        let Life { app, stop, serving } = self.life.take().expect("it runs");
+        stop.send(()).unwrap();
+        drop(app);
+        serving.await.unwrap();
+    }
+
+    /// Starts it again.
+    pub async fn start_again(&mut self) {
+        assert!(self.life.is_none());
+        self.life = Some(Life::begin(&self.flags, &self.time).await);
+    }
+
+    /// Stripe goes away: nobody listens at its address.
+    pub async fn unplug(&mut self) {
+        self.answering.abort();
+        _ = (&mut self.answering).await;
+    }
+
+    /// Stripe is back at the same address.
+    pub async fn plug_in(&mut self) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(self.double_at).unwrap();
+        let listener = socket.listen(1024).unwrap();
+        self.answering = tokio::spawn(http::serve(Arc::clone(&self.double), listener));
+    }
+
+    /// Stops everything, after an audit that must find nothing wrong.
+    pub async fn close(mut self) {
+        self.balanced().await;
+        self.stop().await;
+        self.answering.abort();
+        std::fs::remove_dir_all(&self.dir).unwrap();
+    }
+
+    // ---- what buyers and organisers do, over HTTP
+
+    pub async fn http(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String) {
+        exchange(self.app().config.address, method, path, headers, body).await
+    }
+
+    pub async fn hold(&self, buyer: &str, quantity: u32) -> Held {
+        self.hold_at("rock", buyer, quantity).await
+    }
+
+    pub async fn hold_at(&self, event: &str, buyer: &str, quantity: u32) -> Held {
+        let body = json!({"buyer": {"name": buyer, "email": format!("{buyer}@example.org")},
+                          "lines": [{"ticket_type": "t", "quantity": quantity}]});
+        let path = format!("/api/v1/events/{event}/orders");
+        let (status, text) = self.http("POST", &path, &[], &body.to_string()).await;
+        assert_eq!(status, 201, "{text}");
+        let held: Value = serde_json::from_str(&text).unwrap();
+        let id = held["id"].as_str().unwrap().to_owned();
+        let secret = held["secret"].as_str().unwrap().to_owned();
+        let order = OrderId(uuid::Uuid::try_parse(&id).unwrap().as_u128());
+        Held { order, id, secret }
+    }
+
+    /// Gives the status and the answer.
+    pub async fn pay(&self, held: &Held, token: &str) -> (u16, Value) {
+        let path = format!("/api/v1/orders/{}/pay", held.id);
+        let bearer = format!("Bearer {}", held.secret);
+        let body = json!({"token": token}).to_string();
+        let (status, text) = self.http("POST", &path, &[("authorization", &bearer)], &body).await;
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} {text}")))
+    }
+
+    pub async fn cancel(&self, held: &Held) -> (u16, String) {
+        let path = format!("/api/v1/orders/{}/cancel", held.id);
+        let bearer = format!("Bearer {}", held.secret);
+        self.http("POST", &path, &[("authorization", &bearer)], "{}").await
+    }
+
+    pub async fn refund(&self, held: &Held, body: Value) -> (u16, Value) {
+        let path = format!("/api/v1/orders/{}/refunds", held.id);
+        let bearer = format!("Bearer {KEY}");
+        let body = body.to_string();
+        let (status, text) = self.http("POST", &path, &[("authorization", &bearer)], &body).await;
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} {text}")))
+    }
+
+    /// The order's page.
+    pub async fn page(&self, held: &Held) -> String {
+        let path = format!("/orders/{}/{}", held.id, held.secret);
+        let (status, text) = self.http("GET", &path, &[], "").await;
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// Rings as Stripe does, with everything that it says since event `since`, in this order.
+    pub async fn ring(&self, since: i64) -> i64 {
+        let mut last = since;
+        for (n, body) in self.double.events_since(since).unwrap() {
+            assert_eq!(self.webhook(&body).await.0, 200);
+            last = last.max(n);
+        }
+        last
+    }
+
+    /// One webhook, signed now.
+    pub async fn webhook(&self, body: &str) -> (u16, String) {
+        let seconds = self.time.clock().now_ms() / 1000;
+        self.webhook_signed(body, &Double::signature(WEBHOOK, seconds, body)).await
+    }
+
+    pub async fn webhook_signed(&self, body: &str, signature: &str) -> (u16, String) {
+        let headers = [("stripe-signature", signature)];
+        self.http("POST", "/stripe/webhook", &headers, body).await
+    }
+
+    // ---- what is so
+
+    pub async fn order(&self, held: &Held) -> Order {
+        let id = held.order;
+        self.app().reads.ask(move |r| r.order(id)).await.unwrap().unwrap()
+    }
+
+    pub async fn intent(&self, held: &Held) -> String {
+        let order = self.until("it has a PaymentIntent", held, |o| {
+            o.payment.as_ref().is_some_and(|p| p.intent.is_some())
+        });
+        order.await.payment.unwrap().intent.unwrap()
+    }
+
+    pub async fn until(&self, what: &str, held: &Held, is: impl Fn(&Order) -> bool) -> Order {
+        let begun = Instant::now();
+        loop {
+            let order = self.order(held).await;
+            if is(&order) {
+                return order;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}: {order:#?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub async fn state(&self, held: &Held, state: OrderState) -> Order {
+        self.until(state.word(), held, |o| o.state == state).await
+    }
+
+    pub async fn settled(&self, held: &Held) -> Order {
+        self.until("it settles", held, |o| o.due_ms.is_none()).await
+    }
+
+    /// The double's ledger: what was taken and given back of an order.
+    pub fn moved(&self, held: &Held) -> (i64, i64) {
+        let moved = self.double.ledger(held.order).unwrap();
+        (moved.captured, moved.refunded)
+    }
+
+    pub async fn report(&self, settle: bool) -> Report {
+        let database = self.dir.join("nts.db");
+        let mut reader = SqliteStore::reader(&database).unwrap();
+        let stripe = &self.app().stripe;
+        let against = Against { stripe, since_s: 0, settle };
+        audit(&mut reader, &self.time.clock(), Some(against)).await.unwrap()
+    }
+
+    /// Our own audit, and one that knows nothing of it: the double's ledger against the tickets.
+    pub async fn balanced(&self) {
+        let report = self.report(false).await;
+        assert!(report.balanced(), "{report}");
+        let mut ledger = self.double.ledger_all().unwrap();
+        let mut after = None;
+        loop {
+            let page = self.app().reads.ask(move |r| r.all_orders(after, 500)).await.unwrap();
+            for order in &page.orders {
+                let moved = ledger.remove(&order.id).unwrap_or_default();
+                let kept = moved.captured - moved.refunded;
+                let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
+                let worth: i64 =
+                    valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
+                let by_hand: i64 =
+                    order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+                assert!(kept <= worth && worth <= kept + by_hand, "{kept} kept: {order:#?}");
+                assert!(moved.captured <= order.total().minor, "charged twice: {order:#?}");
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(ledger.is_empty(), "money of orders that we do not know: {ledger:?}");
+        assert_eq!(self.double.authorised().unwrap(), Vec::<String>::new(), "left set aside");
+    }
+}
+
+/// An order and the key to it.
+#[derive(Clone)]
+pub struct Held {
+    pub order: OrderId,
+    pub id: String,
+    pub secret: String,
+}
+
+/// One request on a connection of its own.
+pub async fn exchange(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    head += &format!("content-length: {}\r\n", body.len());
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        head += "content-type: application/json\r\n";
+    }
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
+    let mut raw = Vec::new();
+    stream.read_to_end(&mut raw).await.unwrap();
+    let text = String::from_utf8(raw).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}

@@ -1,0 +1,79 @@
+//! `nts audit`.
+
+use clap::Args;
+use nts_server::audit::{Against, audit};
+use nts_server::clock::Clock;
+use nts_server::config::Config;
+use nts_server::run;
+use nts_server::store::Reader;
+use nts_server::store::sqlite::SqliteStore;
+use std::process::ExitCode;
+
+/// What is audited.
+#[derive(Args)]
+pub struct AuditArgs {
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Look at the books alone; do not ask the payment provider
+    #[arg(long)]
+    books_only: bool,
+
+    /// Cancel and give back what this shop took or set aside at the provider and the books have
+    /// forgotten (after the database was restored from an old copy). Without it they are reported
+    #[arg(long, conflicts_with = "books_only")]
+    settle: bool,
+
+    /// Compare the provider's payments of the last so many days; default: since the oldest event
+    #[arg(long)]
+    days: Option<u32>,
+
+    #[command(flatten)]
+    config: Config,
+}
+
+/// 0: the books balance. 1: they do not. 2: they could not be audited.
+pub fn run(args: &AuditArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let report = match runtime {
+        Ok(runtime) => runtime.block_on(make(args)),
+        Err(error) => Err(format!("cannot start: {error}")),
+    };
+    match report {
+        Ok(report) => {
+            if args.json {
+                println!("{:#}", report.json());
+            } else {
+                print!("{report}");
+            }
+            if report.balanced() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(reason) => {
+            eprintln!("nts: no audit was made: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
+    let database = &args.config.database;
+    if !database.exists() {
+        return Err(format!("there is no database at {}", database.display()));
+    }
+    let clock = Clock::System;
+    let mut reader = SqliteStore::reader(database).map_err(|e| e.to_string())?;
+    let events = reader.events().map_err(|e| e.to_string())?;
+    // An event's id begins with the milliseconds at which it was made.
+    let oldest_ms = events.iter().map(|e| (e.id.0 >> 16) as i64).min().unwrap_or(0);
+    let since_s = match args.days {
+        Some(days) => clock.now_ms() / 1000 - i64::from(days) * 86_400,
+        None => oldest_ms / 1000 - 86_400,
+    };
+    let stripe = if args.books_only { None } else { run::provider(&args.config, &clock, &reader)? };
+    let against = stripe.as_ref().map(|stripe| {
+        let settle = args.settle;
+        Against { stripe, since_s: since_s.max(0), settle }
+    });
+    audit(&mut reader, &clock, against).await.map_err(|e| e.to_string())
+}
