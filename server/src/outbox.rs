@@ -86,7 +86,7 @@ pub async fn settle(app: &App, id: OrderId) {
         if order.due_ms.is_none_or(|due| due > now) {
             return;
         }
-        let command = match next_command(app, &order, now).await {
+        let command = match next_command(app, &order).await {
             Some(command) => command,
             None => return,
         };
@@ -113,10 +113,10 @@ pub async fn reconcile(app: &App, order: &Order) -> Option<Answer> {
     Some(app.ask(Command::Reconcile { order: order.id, intent }, None).await)
 }
 
-async fn next_command(app: &App, order: &Order, now: i64) -> Option<Command> {
+async fn next_command(app: &App, order: &Order) -> Option<Command> {
     let id = order.id;
     let reconcile = |intent| Command::Reconcile { order: id, intent };
-    let command = match owed(order, now) {
+    let command = match owed(order) {
         Owed::Nothing => return None,
         Owed::Expiry => Command::Expire { order: id },
         Owed::Create(payment) => {
