@@ -73,7 +73,10 @@ impl Draft {
             let refunds = self.take_in(state, order, intent);
             let left = intent.received_minor - refunds.iter().map(Refund::given_minor).sum::<i64>();
             self.refund_all(order, then, payment, left, now);
-            self.alarm(order, format!("{wrong}; there are no tickets for it, and it goes back in full"));
+            self.alarm(
+                order,
+                format!("{wrong}; there are no tickets for it, and it goes back in full"),
+            );
             return;
         }
         if committed {
@@ -163,9 +166,7 @@ impl Draft {
     /// Refunds that went through and failed after all: the bank did not take the money.
     fn take_in_failures(&mut self, order: &Order, intent: &Intent, refunds: &mut [Refund]) {
         for seen in intent.refunds.iter().filter(|seen| seen.failed) {
-            let same = |r: &&mut Refund| {
-                matches!(&r.state, RefundState::Succeeded(id) if *id == seen.provider_id)
-            };
+            let same = |r: &&mut Refund| matches!(&r.state, RefundState::Succeeded(id) if *id == seen.provider_id);
             let Some(refund) = refunds.iter_mut().find(same) else { continue };
             let sum = Money { minor: refund.amount_minor, currency: order.currency };
             let text = format!("the refund of {sum} ({}) failed after all", seen.provider_id);

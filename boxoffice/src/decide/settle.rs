@@ -34,7 +34,9 @@ pub(super) fn reconcile(
         OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
             paid(&mut draft, state, order, payment, intent);
         }
-        OrderState::Released | OrderState::Void => late(&mut draft, state, order, payment, intent, now),
+        OrderState::Released | OrderState::Void => {
+            late(&mut draft, state, order, payment, intent, now)
+        }
     }
     draft.reply_order(order)
 }
@@ -196,7 +198,10 @@ fn late(
                 None => {
                     draft.refund_all(order, order.state, payment, left, now);
                     if left > 0 {
-                        draft.alarm(order, "paid although it was released; the money goes back in full");
+                        draft.alarm(
+                            order,
+                            "paid although it was released; the money goes back in full",
+                        );
                     }
                 }
                 Some(RefundState::Failed(reason)) if left > 0 => {
