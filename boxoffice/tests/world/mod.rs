@@ -243,7 +243,8 @@ fn check_balance(order: &Order, told: bool) {
     if !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
         return;
     }
-    let kept = order.total().minor - order.refunded().minor;
+    // A lying provider gives back more than it took.
+    let kept = (order.total().minor - order.refunded().minor).max(0);
     let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
     let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
     let id = order.id;
