@@ -14,7 +14,7 @@ use model::Model;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
-use provider::{Answer, Call, Provider};
+use provider::{Answer, ByHand, Call, Provider};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use world::World;
@@ -593,10 +593,10 @@ enum Happening {
         order: u128,
         well: bool,
     },
-    /// Somebody at the provider's own desk captures or cancels by hand.
+    /// Somebody does something at the provider's own desk.
     ByHand {
         order: u128,
-        capture: bool,
+        what: ByHand,
     },
     Refund {
         order: u128,
@@ -624,7 +624,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let order = || 1..7u128;
     let tokens = vec!["ok", "ok", "ok", "declined", "3ds", "3ds", "slow"];
     prop_oneof![
-        4 => (order(), 1..4u128, 0..3u8, 1..3i64)
+        4 => (order(), 1..4u128, 0..4u8, 1..3i64)
             .prop_map(|(order, buyer, t, n)| Happening::Hold { order, buyer, lines: vec![(t, n)] }),
         2 => (order(), 1..4u128)
             .prop_map(|(order, buyer)| Happening::Hold { order, buyer, lines: vec![(0, 1), (2, 1)] }),
@@ -635,10 +635,22 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (order(), any::<bool>()).prop_map(|(order, late)| Happening::Read { order, late }),
         3 => (0..9usize).prop_map(Happening::Believe),
         3 => (order(), any::<bool>()).prop_map(|(order, well)| Happening::Finish { order, well }),
-        1 => (order(), any::<bool>()).prop_map(|(order, capture)| Happening::ByHand { order, capture }),
+        4 => (order(), by_hand()).prop_map(|(order, what)| Happening::ByHand { order, what }),
         3 => (order(), 20..40u128, proptest::option::of(1..3i64), any::<bool>())
             .prop_map(|(order, refund, wish, restock)| Happening::Refund { order, refund, wish, restock }),
         6 => select(vec![300, 5_000, 60_000, 300_000, 700_000_000]).prop_map(Happening::Wait),
+    ]
+}
+
+fn by_hand() -> impl Strategy<Value = ByHand> {
+    let sum = proptest::option::of(select(vec![1, 5, 500, 999]));
+    prop_oneof![
+        2 => Just(ByHand::Capture),
+        2 => select(vec![1, 499, 99_999]).prop_map(ByHand::CaptureLess),
+        1 => Just(ByHand::Cancel),
+        6 => sum.prop_map(ByHand::Refund),
+        2 => Just(ByHand::RefundFails),
+        2 => select(vec!["needs_response", "lost"]).prop_map(ByHand::Dispute),
     ]
 }
 
@@ -718,13 +730,9 @@ impl Sale {
                     self.provider.finish(&intent, *well);
                 }
             }
-            Happening::ByHand { order, capture } => {
+            Happening::ByHand { order, what } => {
                 if let Some(intent) = self.intent_of(*order) {
-                    let call = match capture {
-                        true => Call::Capture { intent },
-                        false => Call::Cancel { intent },
-                    };
-                    self.provider.call(&call, self.now);
+                    self.provider.by_hand(&intent, *what, self.now);
                 }
             }
             Happening::Refund { order, refund, wish, restock } => {
@@ -835,6 +843,10 @@ impl Sale {
             (Some(Answer::Declined(reason)), Call::Confirm { attempt, .. }) => {
                 Some(Command::AttemptDeclined { order: id, attempt: *attempt, reason })
             }
+            (Some(Answer::Refused(reason)), Call::Create { .. }) => {
+                let attempt = payment.attempts.len() as u16;
+                Some(Command::AttemptDeclined { order: id, attempt, reason })
+            }
             (Some(Answer::Refused(why)), Call::Refund { refund, .. }) => {
                 let outcome = RefundOutcome::Failed(why);
                 Some(Command::RefundAnswered { order: id, refund: *refund, outcome })
@@ -871,10 +883,21 @@ impl Sale {
             let total = order.total().minor;
             assert!(captured <= total, "{:?} was charged twice", order.id);
             assert!(returned <= captured, "{:?}: more went back than came", order.id);
-            let worth = |t: &&Ticket| t.state == TicketState::Valid;
-            let unit = |t: &Ticket| order.lines[usize::from(t.line)].unit_minor;
-            let valid: i64 = order.tickets.iter().filter(worth).map(unit).sum();
-            assert!(valid <= captured - returned, "{:?}: tickets without money", order.id);
+            // What others give back by hand is known only when it is read.
+            let of_ours = |r: &&RefundSeen| r.ours.is_some() && !r.failed;
+            let ours = of_order().flat_map(|(i, _, _)| &i.refunds).filter(of_ours);
+            let given: i64 = ours.map(|r| r.amount_minor).sum();
+            assert!(valid(order) <= captured - given, "{:?}: tickets without money", order.id);
+        }
+    }
+
+    /// The doorbell of every payment rings, and nothing is lost on the way.
+    fn look_at_all(&mut self) {
+        for id in self.world.state.orders.keys().copied().collect::<Vec<_>>() {
+            if let Some(intent) = self.intent_of(id.0) {
+                let intent = self.provider.read(&intent, self.now);
+                self.ask(Command::Reconcile { order: id, intent });
+            }
         }
     }
 
@@ -914,8 +937,11 @@ impl Sale {
             let refused = order.refunds.iter().any(|r| matches!(r.state, RefundState::Failed(_)));
             match order.state {
                 OrderState::Paid | OrderState::Refunded => {
-                    let worth = order.total().minor - order.refunded().minor;
-                    assert_eq!(kept, worth, "{id:?}: the money for the tickets");
+                    let books = order.total().minor - order.refunded().minor;
+                    assert_eq!(kept, books, "{id:?}: our books and the provider's");
+                    let told = self.world.told.contains(&id);
+                    assert!(kept == valid(order) || told, "{id:?}: {kept} for {}", valid(order));
+                    assert!(kept > 0 || valid(order) == 0, "{id:?}: tickets without money");
                 }
                 OrderState::Released | OrderState::Void => {
                     if kept > 0 {
@@ -931,6 +957,12 @@ impl Sale {
         let event = &self.world.state.events[&EventId(1)];
         assert!(event.pools.iter().all(|p| p.held == 0), "a place leaked");
     }
+}
+
+/// What an order's valid tickets cost.
+fn valid(order: &Order) -> i64 {
+    let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
+    valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum()
 }
 
 fn defer(order: &Order) -> Command {
@@ -949,6 +981,11 @@ proptest! {
             sale.happen(happening);
         }
         sale.settle_down();
+        sale.look_at_all();
+        sale.settle_down();
         sale.check_end();
+        let before = sale.world.state.clone();
+        sale.look_at_all();
+        assert_eq!(before, sale.world.state, "looking once more changes nothing");
     }
 }

@@ -347,7 +347,10 @@ impl Model {
         let window =
             (spec.sale_opens_ms.unwrap_or(never.0), spec.sale_closes_ms.unwrap_or(never.1));
         if window.0 >= window.1
-            || spec.ticket_types.iter().any(|t| t.price_minor < 0 || !pool(&t.pool) || !chargeable(spec, t.price_minor))
+            || spec
+                .ticket_types
+                .iter()
+                .any(|t| t.price_minor < 0 || !pool(&t.pool) || !chargeable(spec, t.price_minor))
         {
             return "refused invalid".into();
         }
@@ -674,7 +677,14 @@ fn refund_of(
         return "refused nothing_to_refund".into();
     }
     let amount = amount.min(most);
-    order.refunds.push(Back { id, amount, name: String::new(), by_hand: false, restock, outcome: '?' });
+    order.refunds.push(Back {
+        id,
+        amount,
+        name: String::new(),
+        by_hand: false,
+        restock,
+        outcome: '?',
+    });
     order.state = "refunding";
     if amount == 0 {
         answered(order, id, &RefundOutcome::Succeeded(String::new()));
