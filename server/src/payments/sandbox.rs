@@ -521,7 +521,7 @@ fn intent(row: &Row<'_>) -> Result<Intent, rusqlite::Error> {
         payment: Some(PaymentId(u128::from_be_bytes(row.get(2)?))),
         action: action(&id, status),
         last_error: row.get(6)?,
-        received_minor: 0,
+        received_minor: if status == IntentStatus::Succeeded { row.get(3)? } else { 0 },
         refunds: vec![],
         dispute: None,
         id,
@@ -591,18 +591,16 @@ fn recall(text: &str) -> Result<Answer, CallError> {
     }
     let id = string("intent").expect("an answer is one of these");
     let status = STATUSES[value["status"].as_u64().expect("a number") as usize];
+    let minor = value["amount"].as_i64().expect("a number");
     Ok(Answer::Intent(Intent {
         status,
-        amount: Money {
-            minor: value["amount"].as_i64().expect("a number"),
-            currency: currency_of(&string("currency").expect("a currency")),
-        },
+        amount: Money { minor, currency: currency_of(&string("currency").expect("a currency")) },
         live: false,
         order: number("order").map(OrderId),
         payment: number("payment").map(PaymentId),
         action: action(&id, status),
         last_error: string("error"),
-        received_minor: 0,
+        received_minor: if status == IntentStatus::Succeeded { minor } else { 0 },
         refunds: vec![],
         dispute: None,
         id,

@@ -95,11 +95,14 @@ fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     let refunded = desk.paid("refunded", 2);
     let refund = desk.refund(refunded, RefundWish::All, true);
     desk.answered(refunded, refund, RefundOutcome::Succeeded("re_2".into()));
+    by_hand(desk);
     let released = desk.hold("released", "high", 1);
     desk.run(&[Command::Cancel { order: released }]);
-    // Expired before anything was created; what is created late is paid all the same.
+    // Refused before anything was created, and expired; what is created late is paid all the same.
     let late = desk.hold("late money", "seat", 1);
     desk.pay(late);
+    let reason = "amount_too_small".into();
+    desk.run(&[Command::AttemptDeclined { order: late, attempt: 1, reason }]);
     desk.later(900_000);
     desk.run(&[Command::Expire { order: late }]);
     desk.created(late);
@@ -116,6 +119,49 @@ fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     desk.assert_equal();
     desk.store().recover().expect("recover");
     desk.assert_equal();
+}
+
+/// What others do with the money of orders that were paid.
+fn by_hand<D: Database>(desk: &mut Desk<D>) {
+    let dispute = |status: &str, amount_minor| {
+        Some(Dispute { id: "du_1".into(), amount_minor, status: status.into() })
+    };
+    let partly = desk.paid("partly by hand", 2);
+    let first = desk.by_hand("re_hand 1 ✋", 500, false);
+    desk.read_books(partly, vec![first.clone()], None);
+    let second = desk.by_hand("re_hand 2", 7, false);
+    desk.read_books(
+        partly,
+        vec![first, second],
+        dispute("needs_response", i64::from(i32::MAX) + 9),
+    );
+    let whole = desk.paid("all by hand", 3);
+    let all = desk.by_hand("re_hand 3", 3 * 999, false);
+    desk.read_books(whole, vec![all], dispute("lost", 1));
+    let failed = desk.paid("by hand, and failed", 1);
+    let all = desk.by_hand("re_hand 4", 999, false);
+    desk.read_books(failed, vec![all.clone()], None);
+    desk.read_books(failed, vec![RefundSeen { failed: true, ..all }], None);
+    // Swept: our own refund is answered after the rest was given back by hand.
+    let swept = desk.paid("swept", 2);
+    let one = RefundWish::Lines(vec![LineWish { ticket_type: "seat".into(), quantity: 1 }]);
+    let ours = desk.refund(swept, one, true);
+    let rest = desk.by_hand("re_hand 5", 999, false);
+    desk.read_books(swept, vec![rest], None);
+    desk.answered(swept, ours, RefundOutcome::Succeeded("re_3".into()));
+    // Captured in part: what is taken goes back.
+    let part = desk.hold("captured in part", "seat", 1);
+    desk.pay(part);
+    desk.created(part);
+    desk.later(30_000);
+    let intent = desk.intent(part, IntentStatus::Succeeded);
+    let refunds = vec![desk.by_hand("re_hand 6", 99, false)];
+    let intent = Intent { received_minor: 500, refunds, ..intent };
+    desk.run(&[Command::Reconcile { order: part, intent }]);
+    let orders = &desk.model.orders;
+    let states = [partly, whole, failed, swept, part].map(|o| orders[&o].state);
+    use OrderState::{Paid, Refunded, Released};
+    assert_eq!(states, [Paid, Refunded, Refunded, Refunded, Released]);
 }
 
 fn all_or_nothing<D: Database>(desk: &mut Desk<D>) {
@@ -197,7 +243,15 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
         tries: 0,
         trouble: None,
     };
-    let wrong: [(&str, Vec<Change>); 5] = [
+    let asked = desk.refund(second, RefundWish::All, false);
+    let asked = desk.model.orders[&second].refunds.iter().find(|r| r.id == asked);
+    let asked = asked.expect("just asked for").clone();
+    let more = Refund { amount_minor: asked.amount_minor + 1, ..asked.clone() };
+    let other_hand = Refund { by_hand: true, ..asked };
+    let refund = |refund| vec![Change::RefundPut { order: second, refund }];
+    let wrong: [(&str, Vec<Change>); 7] = [
+        ("a refund's sum is fixed", refund(more)),
+        ("a refund of ours is ours", refund(other_hand)),
         ("an order is placed once", changes),
         ("an order has one payment", vec![Change::PaymentPut { order: first, payment }]),
         ("a ticket is one order's", vec![Change::TicketPut { order: first, event, ticket }]),

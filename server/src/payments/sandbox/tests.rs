@@ -38,8 +38,14 @@ fn world() -> World {
         refunds: vec![],
         tickets: vec![],
     };
-    let payment =
-        Payment { id: PaymentId(8), intent: None, live: false, action: None, attempts: vec![] };
+    let payment = Payment {
+        id: PaymentId(8),
+        intent: None,
+        live: false,
+        action: None,
+        dispute: None,
+        attempts: vec![],
+    };
     World { sandbox, time, order, payment }
 }
 
@@ -51,7 +57,8 @@ impl World {
     }
 
     async fn confirm(&self, number: u16, token: &str) -> Result<Intent, CallError> {
-        let attempt = Attempt { number, token: token.into(), state: AttemptState::Pending };
+        let attempt =
+            Attempt { number, token: token.into(), begun_ms: 0, state: AttemptState::Pending };
         self.sandbox.confirm(&self.payment, &attempt, "").await
     }
 
@@ -84,7 +91,7 @@ impl World {
 
 fn refund(id: u128, amount_minor: i64) -> Refund {
     let (quantities, state) = (vec![1], RefundState::Pending);
-    Refund { id: RefundId(id), amount_minor, quantities, restock: false, state }
+    Refund { id: RefundId(id), amount_minor, quantities, restock: false, state, by_hand: false }
 }
 
 #[tokio::test(start_paused = true)]
