@@ -194,18 +194,23 @@ struct Draft {
     changes: Vec<Change>,
     effects: Vec<Effect>,
     alarms: Vec<Alarm>,
+    /// What stands with the order already and is still so: it goes on standing there.
+    standing: Vec<String>,
 }
 
 impl Draft {
     fn reply(self, reply: Reply) -> Result<Decision, Refusal> {
-        let Draft { mut changes, effects, alarms } = self;
-        if !alarms.is_empty() {
-            let texts: Vec<&str> = alarms.iter().map(|a| a.text.as_str()).collect();
-            let last = changes.iter_mut().rev().find_map(|c| match c {
-                Change::OrderMoved { trouble, .. } => Some(trouble),
-                _ => None,
-            });
-            *last.expect("an alarm moves its order") = Some(texts.join("; "));
+        let Draft { mut changes, effects, alarms, standing } = self;
+        let texts: Vec<&str> =
+            alarms.iter().map(|a| &a.text).chain(&standing).map(|t| &**t).collect();
+        let last = changes.iter_mut().rev().find_map(|c| match c {
+            Change::OrderMoved { trouble, .. } => Some(trouble),
+            _ => None,
+        });
+        match last {
+            Some(trouble) if !texts.is_empty() => *trouble = Some(texts.join("; ")),
+            Some(_) => {}
+            None => assert!(alarms.is_empty(), "an alarm is kept with its order"),
         }
         Ok(Decision { changes, effects, alarms, reply })
     }
@@ -263,7 +268,9 @@ impl Draft {
     /// only if it does not stand with the order yet.
     fn alarm_once(&mut self, order: &Order, text: impl Into<String>) {
         let text = text.into();
-        if !order.trouble.as_ref().is_some_and(|known| known.contains(&text)) {
+        if order.trouble.as_ref().is_some_and(|known| known.contains(&text)) {
+            self.standing.push(text);
+        } else {
             self.alarm(order, text);
         }
     }
