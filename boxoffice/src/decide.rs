@@ -1,6 +1,7 @@
 //! The decisions. Each reads from top to bottom: refusals first, in a fixed order and with one
 //! reason each; a line that marks the point of no return; then the changes.
 
+mod books;
 mod event;
 mod hold;
 mod pay;
@@ -193,11 +194,24 @@ struct Draft {
     changes: Vec<Change>,
     effects: Vec<Effect>,
     alarms: Vec<Alarm>,
+    /// What stands with the order already and is still so: it goes on standing there.
+    standing: Vec<String>,
 }
 
 impl Draft {
     fn reply(self, reply: Reply) -> Result<Decision, Refusal> {
-        let Draft { changes, effects, alarms } = self;
+        let Draft { mut changes, effects, alarms, standing } = self;
+        let texts: Vec<&str> =
+            alarms.iter().map(|a| &a.text).chain(&standing).map(|t| &**t).collect();
+        let last = changes.iter_mut().rev().find_map(|c| match c {
+            Change::OrderMoved { trouble, .. } => Some(trouble),
+            _ => None,
+        });
+        match last {
+            Some(trouble) if !texts.is_empty() => *trouble = Some(texts.join("; ")),
+            Some(_) => {}
+            None => assert!(alarms.is_empty(), "an alarm is kept with its order"),
+        }
         Ok(Decision { changes, effects, alarms, reply })
     }
 
@@ -236,23 +250,29 @@ impl Draft {
 
     /// Says that a person must look at this, and keeps it with the order.
     fn alarm(&mut self, order: &Order, text: impl Into<String>) {
-        let text = text.into();
-        let last = self.changes.iter_mut().rev().find_map(|c| match c {
-            Change::OrderMoved { trouble, .. } => Some(trouble),
-            _ => None,
-        });
-        match last {
-            Some(trouble) => *trouble = Some(text.clone()),
-            None => self.changes.push(Change::OrderMoved {
+        if !self.changes.iter().any(|c| matches!(c, Change::OrderMoved { .. })) {
+            self.changes.push(Change::OrderMoved {
                 order: order.id,
                 state: order.state,
                 until_ms: order.until_ms,
                 due_ms: order.due_ms,
                 tries: order.tries,
-                trouble: Some(text.clone()),
-            }),
+                // Set at the end, when all alarms are known.
+                trouble: None,
+            });
         }
-        self.alarms.push(Alarm { order: order.id, text });
+        self.alarms.push(Alarm { order: order.id, text: text.into() });
+    }
+
+    /// Says what is so for as long as nobody does something about it, and is read again and again:
+    /// only if it does not stand with the order yet.
+    fn alarm_once(&mut self, order: &Order, text: impl Into<String>) {
+        let text = text.into();
+        if order.trouble.as_ref().is_some_and(|known| known.contains(&text)) {
+            self.standing.push(text);
+        } else {
+            self.alarm(order, text);
+        }
     }
 
     /// Moves the places of an order: `held` and `sold` say how each of its places counts.
@@ -287,6 +307,29 @@ impl Draft {
         self.rest(order, OrderState::Released);
         self.stock(order, -1, 0);
         self.forget_places(state, order, order.lines.iter().map(|l| l.quantity).sum());
+    }
+
+    /// What was sold and never got its tickets: the places are offered again.
+    fn void(&mut self, state: &State, order: &Order) {
+        assert!(order.state == OrderState::Committed, "only what has no tickets is void");
+        self.rest(order, OrderState::Void);
+        self.stock(order, 0, -1);
+        self.forget_places(state, order, order.lines.iter().map(|l| l.quantity).sum());
+    }
+
+    /// The order, and what belongs to it, as it is once these changes are recorded: for a decision
+    /// that goes on from there.
+    fn outcome(&self, state: &State, order: &Order) -> State {
+        let mut next = State::default();
+        let event = state.events.get(&order.event).expect("an order is loaded with its event");
+        next.events.insert(event.id, event.clone());
+        next.orders.insert(order.id, order.clone());
+        let buyer = (order.event, order.buyer.key);
+        if let Some(record) = state.buyers.get(&buyer) {
+            next.buyers.insert(buyer, *record);
+        }
+        self.changes.iter().for_each(|change| next.apply(change));
+        next
     }
 }
 

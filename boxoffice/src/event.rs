@@ -1,6 +1,6 @@
 //! Events, pools and ticket types: what is for sale, and how much of it is left.
 
-use crate::{Currency, EventId, TimeMs, money::MAX_MINOR};
+use crate::{Currency, EventId, Money, TimeMs, money::MAX_MINOR};
 use alloc::{format, string::String, vec::Vec};
 
 /// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
@@ -68,7 +68,8 @@ pub struct TicketTypeSpec {
     pub name: String,
     /// The pool it draws on.
     pub pool: String,
-    /// Its price in minor units of the event's currency, 0 to [`MAX_MINOR`].
+    /// Its price in minor units of the event's currency, 0 to [`MAX_MINOR`], a multiple of
+    /// [`Currency::step_minor`].
     pub price_minor: i64,
 }
 
@@ -178,6 +179,15 @@ impl EventSpec {
             if !(0..=MAX_MINOR).contains(&t.price_minor) {
                 return Err(format!(
                     "ticket type {}: a price is 0 to {MAX_MINOR} minor units",
+                    t.id
+                ));
+            }
+            let (currency, minor) = (self.currency, self.currency.step_minor());
+            if t.price_minor % minor != 0 {
+                let price = Money { minor: t.price_minor, currency };
+                let step = Money { minor, currency };
+                return Err(format!(
+                    "ticket type {}: a card cannot be charged {price}; prices are multiples of {step}",
                     t.id
                 ));
             }

@@ -25,14 +25,25 @@ impl Currency {
         core::str::from_utf8(&self.0).expect("three ASCII letters")
     }
 
-    /// How many decimals the minor unit has: 2 for most, 0 and 3 for those that ISO 4217 and
-    /// Stripe list so (<https://docs.stripe.com/currencies>, zero- and three-decimal currencies).
+    /// How many decimals the minor unit has, as Stripe counts it: 2 for most, 0 and 3 for those in
+    /// its lists (<https://docs.stripe.com/currencies>, zero- and three-decimal currencies). ISK and
+    /// UGX have none in ISO 4217, but Stripe takes them with two (the same page, special cases).
     pub fn decimals(&self) -> u32 {
         match &self.0 {
             b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"JPY" | b"KMF" | b"KRW" | b"MGA" | b"PYG"
-            | b"RWF" | b"UGX" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            | b"RWF" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"JOD" | b"KWD" | b"OMR" | b"TND" => 3,
             _ => 2,
+        }
+    }
+
+    /// An amount that a card can be charged is a multiple of this many minor units: of three
+    /// decimals Stripe wants the last to be 0, and of ISK and UGX both decimals.
+    pub fn step_minor(&self) -> i64 {
+        match &self.0 {
+            b"ISK" | b"UGX" => 100,
+            _ if self.decimals() == 3 => 10,
+            _ => 1,
         }
     }
 }
@@ -79,6 +90,7 @@ mod tests {
             (-150, "EUR", "-1.50 EUR"),
             (500, "JPY", "500 JPY"),
             (1250, "KWD", "1.250 KWD"),
+            (500, "UGX", "5.00 UGX"),
         ] {
             let currency = Currency::parse(code).expect("a currency");
             assert_eq!(Money { minor, currency }.to_string(), text);

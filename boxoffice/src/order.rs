@@ -6,6 +6,8 @@
 //! PAYING ──declined, time left──► PAYING (next attempt)
 //! PAYING ──deadline | buyer cancels | a check failed──► CANCELING ──canceled, or none was made──► RELEASED
 //! COMMITTED ──canceled (authorisation expired, or voided by hand)──► VOID
+//! PAYING, CANCELING, COMMITTED ──another sum was taken than it costs──► RELEASED or VOID, and all of it goes back
+//! PAID ──all the money was given back by hand──► REFUNDED
 //! free order: HELD ──► PAID
 //! ```
 //!
@@ -35,7 +37,8 @@ pub enum OrderState {
     Refunded,
     /// The places went back before any money was taken.
     Released,
-    /// The authorisation died before it was captured: no money, no tickets, places free.
+    /// The authorisation died before it was captured, or not the right sum was captured: no money
+    /// that stays, no tickets, places free.
     Void,
 }
 
@@ -99,7 +102,8 @@ pub struct Order {
     pub state: OrderState,
     /// When it was placed.
     pub placed_ms: TimeMs,
-    /// HELD: when the hold ends. PAYING: the deadline of the payment. Later: of no meaning.
+    /// HELD: when the hold ends. PAYING: the deadline of the payment, but for the time that the
+    /// pending attempt has waited so far (see [`Order::over`]). Later: of no meaning.
     pub until_ms: TimeMs,
     /// When somebody must next look after it; `None` when it is at rest.
     pub due_ms: Option<TimeMs>,
@@ -122,10 +126,19 @@ impl Order {
         Money { minor, currency: self.currency }
     }
 
-    /// What was given back, or is on its way back.
+    /// What was given back, or is on its way back, whoever made the refunds. More than the total
+    /// for as long as we owe a refund that somebody made by hand meanwhile: ours will be refused.
     pub fn refunded(&self) -> Money {
-        let minor = self.lines.iter().map(|l| l.unit_minor * i64::from(l.refunded)).sum();
+        let minor = self.refunds.iter().map(Refund::given_minor).sum();
         Money { minor, currency: self.currency }
+    }
+
+    /// Whether its time is over. It never is while an attempt is owed to the provider: the buyer
+    /// waits for us then, for a turn or for a provider that is down, and must not lose the places
+    /// by that. What is left of the time runs on when the attempt is answered.
+    pub fn over(&self, now: TimeMs) -> bool {
+        let pending = self.payment.as_ref().and_then(Payment::pending_attempt);
+        pending.is_none() && now >= self.until_ms
     }
 }
 

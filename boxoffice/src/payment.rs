@@ -14,6 +14,9 @@ pub struct Payment {
     pub live: bool,
     /// What the buyer must be shown for an [`AttemptState::Action`]; the provider's own text.
     pub action: Option<String>,
+    /// What the cardholder disputes, as it was last read. It revokes no ticket: a dispute can be
+    /// won, and who is let in meanwhile is for people to say.
+    pub dispute: Option<Dispute>,
     /// Its attempts, oldest first, numbered from 1.
     pub attempts: Vec<Attempt>,
 }
@@ -25,6 +28,11 @@ impl Payment {
             .last()
             .filter(|a| matches!(a.state, AttemptState::Pending | AttemptState::Action))
     }
+
+    /// The attempt that we owe, if there is one.
+    pub fn pending_attempt(&self) -> Option<&Attempt> {
+        self.open_attempt().filter(|a| a.state == AttemptState::Pending)
+    }
 }
 
 /// One confirmation of a payment.
@@ -34,6 +42,9 @@ pub struct Attempt {
     pub number: u16,
     /// What stands for the buyer's card; forgotten as soon as the attempt is decided.
     pub token: String,
+    /// When the buyer asked for it. As long as it is [`AttemptState::Pending`], the order's clock
+    /// stands still at this moment.
+    pub begun_ms: TimeMs,
     /// What is known of it.
     pub state: AttemptState,
 }
@@ -67,6 +78,17 @@ pub struct Refund {
     pub restock: bool,
     /// What is known of it.
     pub state: RefundState,
+    /// Whether somebody made it in the provider's own desk, and we only found it there. Its
+    /// quantities are the places that lost their tickets by it: none, unless all money was back.
+    /// They stay lost if it fails later.
+    pub by_hand: bool,
+}
+
+impl Refund {
+    /// How much of the order's money it takes: none once it has failed.
+    pub fn given_minor(&self) -> i64 {
+        if matches!(self.state, RefundState::Failed(_)) { 0 } else { self.amount_minor }
+    }
 }
 
 /// What is known of a refund.
@@ -76,7 +98,8 @@ pub enum RefundState {
     Pending,
     /// The provider says that the money went back. Holds the provider's id of it.
     Succeeded(String),
-    /// The provider says that it cannot be done. Holds its reason.
+    /// The provider says that it cannot be done. Holds its reason; of one made by hand the
+    /// provider's id of it, so that an old reading does not bring it back as a new one.
     Failed(String),
 }
 
@@ -186,9 +209,8 @@ pub enum Owed<'a> {
     Refund(&'a Payment, &'a Refund),
 }
 
-/// What `order` owes next at `now`. Whether it is due now is told by [`Order::due_ms`]; this tells
-/// only what.
-pub fn owed(order: &Order, now: TimeMs) -> Owed<'_> {
+/// What `order` owes next. Whether it is due now is told by [`Order::due_ms`]; this tells only what.
+pub fn owed(order: &Order) -> Owed<'_> {
     if order.due_ms.is_none() {
         return Owed::Nothing;
     }
@@ -199,18 +221,18 @@ pub fn owed(order: &Order, now: TimeMs) -> Owed<'_> {
         return Owed::Refund(payment, refund);
     }
     if payment.intent.is_none() {
-        return match order.state {
-            OrderState::Paying if now < order.until_ms => Owed::Create(payment),
+        // Nothing is created before somebody asks for an attempt. Once asked for, it is owed
+        // however long it takes: the buyer's clock stands still.
+        return match (order.state, payment.pending_attempt()) {
+            (OrderState::Paying, Some(_)) => Owed::Create(payment),
             _ => Owed::Expiry,
         };
     }
     match order.state {
         OrderState::Held => Owed::Expiry,
-        OrderState::Paying => match payment.open_attempt() {
-            Some(attempt) if attempt.state == AttemptState::Pending => {
-                Owed::Confirm(payment, attempt)
-            }
-            _ => Owed::Read(payment),
+        OrderState::Paying => match payment.pending_attempt() {
+            Some(attempt) => Owed::Confirm(payment, attempt),
+            None => Owed::Read(payment),
         },
         OrderState::Committed => Owed::Capture(payment),
         OrderState::Canceling | OrderState::Released | OrderState::Void => Owed::Cancel(payment),

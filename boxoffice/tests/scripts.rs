@@ -17,15 +17,16 @@
 //! `event SLUG [id NAME] pools P=N… types T:P:PRICE… [limit N] [buyer-limit N] [hold T] [opens T]
 //! [closes T] [currency C] [name W] [place W]` · `hold O BUYER [of SLUG] [name W] [email W] T=N…` ·
 //! `renew O` · `pay O TOKEN [live] [payment O]` · `created O INTENT` · `declined O N WHY…` ·
-//! `read O STATUS [intent I] [amount N] [currency C] [live] [for O] [payment O] [action W]
-//! [error WHY…]` · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
+//! `read O STATUS [intent I] [amount N] [received N] [currency C] [live] [for O] [payment O]
+//! [action W] [refunds ID:N[:failed][:of=R],…] [dispute STATUS:N] [error WHY…]` · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
 //! `refund O R all|T=N… [restock]` · `answered O R succeeded|pending|failed [WHY…]` ·
 //! `given O STATE BUYER T=N…` (all the steps that lead there).
 //!
 //! Who looks: `at T` · `after T` (these two move the clock) · `pool SLUG P [held N] [sold N]
 //! [left N]` · `order O STATE [until T] [due T|never] [tries N] [total W] [owed WHAT]
-//! [trouble WHY…]` · `attempt O N pending|action|declined|authorised|abandoned|none [WHY…]` ·
-//! `tickets O none|SERIAL…` (a revoked one has a `-`) · `back O R STATE AMOUNT [WHY…]` ·
+//! [dispute STATUS:N|none] [trouble WHY…]` · `attempt O N pending|action|declined|authorised|abandoned|none [WHY…]` ·
+//! `tickets O none|SERIAL…` (a revoked one has a `-`) · `back O R STATE AMOUNT [WHY…]` (one made by
+//! hand is named by the provider's id of it, and begins with `by_hand`) ·
 //! `buyer SLUG BUYER N` · `type SLUG T PRICE [retired]`.
 
 #![allow(clippy::unwrap_used, reason = "a script that cannot be read fails its test")]
@@ -105,6 +106,8 @@ struct Stage {
     /// The event that a hold is for if it does not say.
     event: String,
     names: BTreeMap<String, u32>,
+    /// How many unused ids were handed out.
+    fresh: u128,
 }
 
 type Step = Result<(), String>;
@@ -365,13 +368,23 @@ impl Stage {
             Some(code) => Currency::parse(&code).ok_or("currency")?,
             None => known.map_or(Currency::parse("GBP").unwrap(), |o| o.currency),
         };
+        let received = words.number_after("received")?;
+        let taken = if status == IntentStatus::Succeeded { minor } else { 0 };
+        let refunds = words.after("refunds")?.unwrap_or_default();
+        let refunds: Result<_, String> =
+            refunds.split_terminator(',').map(|word| self.refund_seen(order, word)).collect();
+        let dispute = words.after("dispute")?.map(|word| {
+            let (status, minor) = word.split_once(':').ok_or("a dispute is STATUS:MINOR")?;
+            let amount_minor = minor.parse().map_err(|_| "a dispute is about a number")?;
+            Ok::<_, String>(Dispute { id: "du_1".into(), amount_minor, status: status.into() })
+        });
         let live = words.take("live");
         let (whose, paid) = (words.after("for")?, words.after("payment")?);
         Ok(Intent {
             id: intent,
             status,
             amount: Money { minor, currency },
-            received_minor: if status == IntentStatus::Succeeded { minor } else { 0 },
+            received_minor: received.unwrap_or(taken),
             live,
             order: match whose.as_deref() {
                 Some("nobody") => None,
@@ -383,9 +396,27 @@ impl Stage {
             },
             action: words.after("action")?,
             last_error: words.take("error").then(|| words.rest()),
-            refunds: vec![],
-            dispute: None,
+            refunds: refunds?,
+            dispute: dispute.transpose()?,
         })
+    }
+
+    /// `re_1:500`, `re_1:500:failed`, `re_1:500:of=r1` for one that carries our own id.
+    fn refund_seen(&mut self, order: &str, word: &str) -> Result<RefundSeen, String> {
+        let mut parts = word.split(':');
+        let provider_id = parts.next().unwrap_or_default().to_string();
+        let amount_minor = parts.next().and_then(|n| n.parse().ok()).ok_or("ID:MINOR")?;
+        let (mut ours, mut failed) = (None, false);
+        for part in parts {
+            match part.strip_prefix("of=") {
+                Some(refund) => ours = Some(self.refund_id(order, refund)),
+                None if part == "failed" => failed = true,
+                None => return Err(format!("a refund is not {part:?}")),
+            }
+        }
+        self.fresh += 1;
+        let fresh = RefundId(2_000_000 + self.fresh);
+        Ok(RefundSeen { provider_id, ours, fresh, amount_minor, failed })
     }
 
     /// Leads a new order to a state by the usual way.
@@ -464,8 +495,20 @@ impl Stage {
             "back" => {
                 let (order, name) = (words.next()?, words.next()?);
                 let id = self.refund_id(&order, &name);
-                let refund = self.order(&order)?.refunds.iter().find(|r| r.id == id);
+                let named = |r: &&Refund| match &r.state {
+                    RefundState::Succeeded(id) | RefundState::Failed(id) if r.by_hand => {
+                        *id == name
+                    }
+                    _ => r.id == id,
+                };
+                let refund = self.order(&order)?.refunds.iter().find(named);
                 let there = refund.map_or("none".into(), |r| match &r.state {
+                    RefundState::Succeeded(_) if r.by_hand => {
+                        format!("by_hand succeeded {}", r.amount_minor)
+                    }
+                    RefundState::Failed(_) if r.by_hand => {
+                        format!("by_hand failed {}", r.amount_minor)
+                    }
                     RefundState::Pending => format!("pending {}", r.amount_minor),
                     RefundState::Succeeded(id) => format!("succeeded {} {id}", r.amount_minor),
                     RefundState::Failed(why) => format!("failed {} {why}", r.amount_minor),
@@ -510,7 +553,7 @@ impl Stage {
     }
 
     fn look_order(&mut self, words: &mut Words) -> Step {
-        let (name, now) = (words.next()?, self.now);
+        let name = words.next()?;
         let late = self.refund_id(&name, "late");
         let names = self.names.clone();
         let order = self.order(&name)?;
@@ -527,11 +570,15 @@ impl Stage {
                     let action = order.payment.as_ref().and_then(|p| p.action.clone());
                     action.unwrap_or_else(|| "none".into())
                 }
+                "dispute" => {
+                    let dispute = order.payment.as_ref().and_then(|p| p.dispute.as_ref());
+                    dispute.map_or("none".into(), |d| format!("{}:{}", d.status, d.amount_minor))
+                }
                 "trouble" => {
                     let there = order.trouble.clone().unwrap_or_else(|| "none".into());
                     return same("trouble", &there, &words.rest());
                 }
-                "owed" => match owed(order, now) {
+                "owed" => match owed(order) {
                     Owed::Nothing => "nothing".into(),
                     Owed::Expiry => "expiry".into(),
                     Owed::Create(_) => "create".into(),

@@ -129,7 +129,7 @@ pub async fn settle(app: &App, id: OrderId) {
         if order.due_ms.is_none_or(|due| due > now) {
             return;
         }
-        let owed = owed(&order, now);
+        let owed = owed(&order);
         let command = match endpoint(&owed) {
             None if owed == Owed::Expiry => Command::Expire { order: id },
             None => return,

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["clock"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
-    ("payments", &["clock", "ids"]),
+    ("payments", &["clock", "ids", "tasks"]),
     ("outbox", &["app", "metrics", "payments", "store", "writer"]),
     ("http", &["app", "catalogue", "ids", "metrics", "outbox", "store", "tasks", "when", "writer"]),
 ];

@@ -197,7 +197,7 @@ pub(super) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
     match order.state {
         OrderState::Held => draft.release(state, order),
         OrderState::Paying => {
-            draft.decide_attempt(order, AttemptState::Abandoned);
+            let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
             give_up(&mut draft, state, order, now);
         }
         _ => {}
@@ -211,13 +211,12 @@ pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
     let has_intent = order.payment.as_ref().is_some_and(|p| p.intent.is_some());
     let ends =
         order.state == OrderState::Held || (order.state == OrderState::Paying && !has_intent);
-    if !ends || now < order.until_ms {
+    if !ends || !order.over(now) {
         return Err(Refusal::NotDue);
     }
 
     // The point of no return.
     let mut draft = Draft::default();
-    draft.decide_attempt(order, AttemptState::Abandoned);
     draft.release(state, order);
     draft.reply_order(order)
 }

@@ -39,7 +39,7 @@ pub(super) fn pay(
         draft.sell_and_issue(state, order);
         return draft.reply_order(order);
     }
-    let attempt = Attempt { number: 1, token: token.into(), state: AttemptState::Pending };
+    let attempt = attempt(1, token, now);
     draft.changes.push(Change::OrderMoved {
         order: order.id,
         state: OrderState::Paying,
@@ -49,7 +49,14 @@ pub(super) fn pay(
         trouble: None,
     });
     draft.effects.push(Effect::Settle(order.id));
-    let payment = Payment { id: payment, intent: None, live, action: None, attempts: [].into() };
+    let payment = Payment {
+        id: payment,
+        intent: None,
+        live,
+        action: None,
+        dispute: None,
+        attempts: [].into(),
+    };
     draft.changes.push(Change::PaymentPut { order: order.id, payment });
     draft.changes.push(Change::AttemptPut { order: order.id, attempt });
     draft.reply(Reply::Paying { order: order.id, attempt: 1 })
@@ -60,7 +67,7 @@ fn next_attempt(order: &Order, token: &str, now: TimeMs) -> Result<Decision, Ref
     if payment.open_attempt().is_some() {
         return Err(Refusal::PaymentUnderWay);
     }
-    if now >= order.until_ms {
+    if order.over(now) {
         return Err(Refusal::HoldExpired);
     }
     if payment.attempts.len() >= MOST_ATTEMPTS {
@@ -69,11 +76,16 @@ fn next_attempt(order: &Order, token: &str, now: TimeMs) -> Result<Decision, Ref
 
     // The point of no return.
     let number = payment.attempts.len() as u16 + 1;
-    let attempt = Attempt { number, token: token.into(), state: AttemptState::Pending };
+    let attempt = attempt(number, token, now);
     let mut draft = Draft::default();
     draft.owe(order, OrderState::Paying, now);
     draft.changes.push(Change::AttemptPut { order: order.id, attempt });
     draft.reply(Reply::Paying { order: order.id, attempt: number })
+}
+
+/// From now on it is owed, and the order's clock stands still.
+fn attempt(number: u16, token: &str, now: TimeMs) -> Attempt {
+    Attempt { number, token: token.into(), begun_ms: now, state: AttemptState::Pending }
 }
 
 /// T2: the id of the object that will hold the money is recorded before it can hold any.
@@ -107,7 +119,9 @@ pub(super) fn intent_created(
     draft.reply_order(order)
 }
 
-/// The provider refused an attempt for good: the buyer may try again while there is time.
+/// The provider refused an attempt for good: the buyer may try again while there is time. It may
+/// have refused to create the PaymentIntent already (too small an amount, say); the next attempt
+/// asks for it anew.
 pub(super) fn attempt_declined(
     state: &State,
     order: &Order,
@@ -121,7 +135,7 @@ pub(super) fn attempt_declined(
     // The point of no return.
     let mut draft = Draft::default();
     if open.is_some() {
-        draft.decide_attempt(order, AttemptState::Declined(reason.into()));
+        let order = &draft.decide_attempt(order, AttemptState::Declined(reason.into()), now);
         if order.state == OrderState::Paying {
             draft.decline(state, order, now);
         }
@@ -130,23 +144,39 @@ pub(super) fn attempt_declined(
 }
 
 impl Draft {
-    /// Records what became of the open attempt, and forgets the token.
-    pub(super) fn decide_attempt(&mut self, order: &Order, outcome: AttemptState) {
-        let Some(payment) = &order.payment else { return };
-        let Some(open) = payment.open_attempt() else { return };
-        let action = outcome == AttemptState::Action;
-        let token = if action { open.token.clone() } else { String::new() };
-        let attempt = Attempt { number: open.number, token, state: outcome };
-        if payment.action.is_some() && !action {
-            let payment = Payment { action: None, ..payment.clone() };
-            self.changes.push(Change::PaymentPut { order: order.id, payment });
+    /// Records what became of the open attempt, if there is one, and forgets the token. Gives back
+    /// the order as it is then, from which the decision must go on: if the attempt was pending, the
+    /// clock runs again, and the deadline is later by as long as it stood still.
+    #[must_use]
+    pub(super) fn decide_attempt(
+        &mut self,
+        order: &Order,
+        outcome: AttemptState,
+        now: TimeMs,
+    ) -> Order {
+        let mut next = order.clone();
+        let Some(payment) = &mut next.payment else { return next };
+        let Some(open) = payment.open_attempt() else { return next };
+        if open.state == AttemptState::Pending {
+            next.until_ms += (now - open.begun_ms).max(0);
         }
-        self.changes.push(Change::AttemptPut { order: order.id, attempt });
+        let mut attempt = Attempt { state: outcome, ..open.clone() };
+        if attempt.state != AttemptState::Action {
+            attempt.token = String::new();
+            if payment.action.take().is_some() {
+                let payment = payment.clone();
+                self.changes.push(Change::PaymentPut { order: order.id, payment });
+            }
+        }
+        self.changes.push(Change::AttemptPut { order: order.id, attempt: attempt.clone() });
+        payment.attempts.pop();
+        payment.attempts.push(attempt);
+        next
     }
 
     /// After a decline: wait for the next attempt until the deadline.
     pub(super) fn decline(&mut self, state: &State, order: &Order, now: TimeMs) {
-        if now >= order.until_ms {
+        if order.over(now) {
             give_up(self, state, order, now);
         } else {
             self.wait(order, order.until_ms, 0);

@@ -43,21 +43,23 @@ pub(super) fn refund(
     // The point of no return.
     let mut draft = Draft::default();
     let amounts = order.lines.iter().zip(&quantities);
-    let amount_minor = amounts.map(|(l, q)| l.unit_minor * i64::from(*q)).sum();
-    assert!(order.refunded().minor + amount_minor <= order.total().minor, "refunded too much");
+    let price_minor: i64 = amounts.map(|(l, q)| l.unit_minor * i64::from(*q)).sum();
+    // Somebody may have given back a part of it by hand.
+    let left_minor = (order.total().minor - order.refunded().minor).max(0);
+    let amount_minor = price_minor.min(left_minor);
     let mut lines = order.lines.clone();
     for (line, quantity) in lines.iter_mut().zip(&quantities) {
         line.refunded += quantity;
         assert!(line.refunded <= line.quantity, "refunded more than was sold");
     }
     draft.turn_tickets(order, &quantities, TicketState::Valid, TicketState::Revoked);
-    let state_of = if amount_minor == 0 {
-        // Nothing was paid for these: no provider is asked.
-        RefundState::Succeeded("free".into())
-    } else {
-        RefundState::Pending
+    // Where nothing moves, no provider is asked.
+    let state_of = match amount_minor {
+        0 if price_minor == 0 => RefundState::Succeeded("free".into()),
+        0 => RefundState::Succeeded("nothing left to give back".into()),
+        _ => RefundState::Pending,
     };
-    let refund = Refund { id, amount_minor, quantities, restock, state: state_of };
+    let refund = Refund { id, amount_minor, quantities, restock, state: state_of, by_hand: false };
     if amount_minor == 0 {
         draft.give_back(state, order, lines, &refund);
     } else {
@@ -125,32 +127,34 @@ pub(super) fn answered(
             draft.changes.push(Change::RefundPut { order: order.id, refund });
         }
         RefundOutcome::Failed(reason) => {
-            // The money stays here, so the tickets are valid again.
+            refund.state = RefundState::Failed(reason.clone());
             if late {
                 draft.rest(order, order.state);
             } else {
-                let mut lines = order.lines.clone();
-                for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
-                    line.refunded -= quantity;
-                }
-                draft.changes.push(Change::LinesPut { order: order.id, lines });
-                draft.rest(order, OrderState::Paid);
-                let quantities = &refund.quantities;
-                draft.turn_tickets(order, quantities, TicketState::Revoked, TicketState::Valid);
+                draft.keep(state, order, &refund);
             }
             draft.alarm(order, alloc::format!("the provider refused the refund: {reason}"));
-            refund.state = RefundState::Failed(reason.clone());
             draft.changes.push(Change::RefundPut { order: order.id, refund });
         }
     }
     draft.reply_order(order)
 }
 
+/// A refund made by hand, if nothing is left of the money by it although tickets that cost
+/// something are still valid. `answered` is our own refund as it is by now; `lines` count it.
+fn emptied(order: &Order, lines: &[Line], answered: &Refund) -> Option<Refund> {
+    let refunds = order.refunds.iter().map(|r| if r.id == answered.id { answered } else { r });
+    let left = order.total().minor - refunds.map(Refund::given_minor).sum::<i64>();
+    let worth = |l: &Line| l.unit_minor * i64::from(l.quantity - l.refunded);
+    let worth: i64 = lines.iter().map(worth).sum();
+    let mut by_hand = order.refunds.iter().rev().filter(|r| r.by_hand && r.given_minor() > 0);
+    if left > 0 || worth == 0 { None } else { by_hand.next().cloned() }
+}
+
 impl Draft {
     /// The money is back: the order is refunded once all its lines are, and the places are free
     /// if the organiser said so. `lines` count this refund already.
     fn give_back(&mut self, state: &State, order: &Order, mut lines: Vec<Line>, refund: &Refund) {
-        let whole = lines.iter().all(|l| l.refunded == l.quantity);
         if refund.restock {
             for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
                 line.restocked += quantity;
@@ -162,9 +166,39 @@ impl Draft {
                 self.changes.push(Change::Stock { event: order.event, pool, held: 0, sold });
             }
         }
+        let places = refund.quantities.iter().sum::<u32>();
+        let swept = self.sweep_if_emptied(order, &mut lines, refund);
+        let whole = lines.iter().all(|l| l.refunded == l.quantity);
         self.changes.push(Change::LinesPut { order: order.id, lines });
         self.rest(order, if whole { OrderState::Refunded } else { OrderState::Paid });
-        self.forget_places(state, order, refund.quantities.iter().sum());
+        self.forget_places(state, order, places + swept);
+    }
+
+    /// The money stays here, so the tickets are valid again; unless somebody has given all of it
+    /// back by hand meanwhile, which may be why ours was refused.
+    fn keep(&mut self, state: &State, order: &Order, refund: &Refund) {
+        let mut lines = order.lines.clone();
+        for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
+            line.refunded -= quantity;
+        }
+        let swept = self.sweep_if_emptied(order, &mut lines, refund);
+        self.changes.push(Change::LinesPut { order: order.id, lines });
+        if swept > 0 {
+            self.rest(order, OrderState::Refunded);
+            self.forget_places(state, order, swept);
+        } else {
+            self.rest(order, OrderState::Paid);
+            let quantities = &refund.quantities;
+            self.turn_tickets(order, quantities, TicketState::Revoked, TicketState::Valid);
+        }
+    }
+
+    fn sweep_if_emptied(&mut self, order: &Order, lines: &mut [Line], answered: &Refund) -> u32 {
+        let Some(mut refund) = emptied(order, lines, answered) else { return 0 };
+        let places = self.sweep(order, lines, &mut refund);
+        self.changes.push(Change::RefundPut { order: order.id, refund });
+        self.alarm(order, "all of the money is back by hand, so all tickets are revoked");
+        places
     }
 
     /// Turns so many tickets of each line from one state to the other. Tickets are revoked from

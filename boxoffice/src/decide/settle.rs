@@ -5,8 +5,8 @@ use super::hold::give_up;
 use super::{Decision, Draft, Refusal};
 use crate::state::retry_ms;
 use crate::{
-    AttemptState, Change, Intent, IntentStatus, Order, OrderState, Payment, Refund, RefundId,
-    RefundState, State, Ticket, TicketState, TimeMs,
+    AttemptState, Change, Intent, IntentStatus, Order, OrderState, Payment, Refund, RefundState,
+    State, Ticket, TicketState, TimeMs,
 };
 use alloc::{format, string::String};
 
@@ -29,17 +29,14 @@ pub(super) fn reconcile(
     match order.state {
         OrderState::Held => unreachable!("a payment moves its order out of HELD"),
         OrderState::Paying => paying(&mut draft, state, order, payment, intent, now),
-        OrderState::Canceling => canceling(&mut draft, state, order, intent, now),
-        OrderState::Committed => committed(&mut draft, state, order, intent, now),
+        OrderState::Canceling => canceling(&mut draft, state, order, payment, intent, now),
+        OrderState::Committed => committed(&mut draft, state, order, payment, intent, now),
         OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
-            if order.state != OrderState::Refunding && order.due_ms.is_some() {
-                draft.rest(order, order.state);
-            }
-            if intent.status != IntentStatus::Succeeded {
-                draft.alarm(order, format!("paid, but its payment is {:?}", intent.status));
-            }
+            paid(&mut draft, state, order, payment, intent);
         }
-        OrderState::Released | OrderState::Void => late(&mut draft, order, payment, intent, now),
+        OrderState::Released | OrderState::Void => {
+            late(&mut draft, state, order, payment, intent, now)
+        }
     }
     draft.reply_order(order)
 }
@@ -53,57 +50,57 @@ fn paying(
     now: TimeMs,
 ) {
     let open = payment.open_attempt();
-    let over = now >= order.until_ms;
+    let over = order.over(now);
     match intent.status {
         IntentStatus::RequiresCapture => match mismatch(order, payment, intent) {
             None => {
                 // T3: from here on the places are the buyer's, whatever happens.
-                draft.decide_attempt(order, AttemptState::Authorised);
+                let order = &draft.decide_attempt(order, AttemptState::Authorised, now);
                 draft.owe(order, OrderState::Committed, now);
                 draft.stock(order, -1, 1);
             }
             Some(wrong) => {
-                draft.decide_attempt(order, AttemptState::Abandoned);
+                let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
                 give_up(draft, state, order, now);
                 draft.alarm(order, wrong);
             }
         },
         IntentStatus::Succeeded => {
-            draft.decide_attempt(order, AttemptState::Authorised);
-            draft.sell_and_issue(state, order);
-            draft.alarm(order, "captured by somebody else before we committed");
+            let next = draft.decide_attempt(order, AttemptState::Authorised, now);
+            let news = "captured by somebody else before we committed";
+            draft.received(state, (order, &next), payment, intent, Some(news), now);
         }
         IntentStatus::Canceled => {
-            draft.decide_attempt(order, AttemptState::Abandoned);
+            let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
             draft.release(state, order);
         }
-        IntentStatus::Processing => {
+        IntentStatus::Processing if payment.pending_attempt().is_some() => {
             // The confirmation has arrived: from now on its outcome is read. Asked for again under
             // the same key, it would only be answered "processing" again, long after it is decided.
-            if open.is_some_and(|a| a.state == AttemptState::Pending) {
-                draft.decide_attempt(order, AttemptState::Action);
-            }
+            let order = &draft.decide_attempt(order, AttemptState::Action, now);
+            draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
+        }
+        IntentStatus::Processing => {
             draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
         }
         _ if over => {
-            draft.decide_attempt(order, AttemptState::Abandoned);
+            let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
             give_up(draft, state, order, now);
         }
-        IntentStatus::RequiresAction => {
-            if let Some(attempt) = open
-                && (attempt.state == AttemptState::Pending || payment.action != intent.action)
-            {
-                draft.decide_attempt(order, AttemptState::Action);
+        IntentStatus::RequiresAction => match open {
+            Some(a) if a.state == AttemptState::Pending || payment.action != intent.action => {
+                let order = &draft.decide_attempt(order, AttemptState::Action, now);
                 let payment = Payment { action: intent.action.clone(), ..payment.clone() };
                 draft.changes.push(Change::PaymentPut { order: order.id, payment });
+                draft.poll(order, now);
             }
-            draft.poll(order, now);
-        }
+            _ => draft.poll(order, now),
+        },
         IntentStatus::RequiresPaymentMethod => match open.map(|a| &a.state) {
             Some(AttemptState::Action) => {
                 let reason = intent.last_error.clone();
                 let reason = reason.unwrap_or_else(|| "The bank did not confirm it.".into());
-                draft.decide_attempt(order, AttemptState::Declined(reason));
+                let order = &draft.decide_attempt(order, AttemptState::Declined(reason), now);
                 draft.decline(state, order, now);
             }
             // The confirmation has not arrived, or has not arrived yet: ask again, same key.
@@ -114,25 +111,38 @@ fn paying(
     }
 }
 
-fn canceling(draft: &mut Draft, state: &State, order: &Order, intent: &Intent, now: TimeMs) {
+fn canceling(
+    draft: &mut Draft,
+    state: &State,
+    order: &Order,
+    payment: &Payment,
+    intent: &Intent,
+    now: TimeMs,
+) {
     match intent.status {
         IntentStatus::Canceled => draft.release(state, order),
         IntentStatus::Succeeded => {
-            draft.sell_and_issue(state, order);
-            draft.alarm(order, "captured while it was being cancelled; the places were kept");
+            let news = "captured while it was being cancelled; the places were kept";
+            draft.received(state, (order, order), payment, intent, Some(news), now);
         }
         _ => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
     }
 }
 
-fn committed(draft: &mut Draft, state: &State, order: &Order, intent: &Intent, now: TimeMs) {
+fn committed(
+    draft: &mut Draft,
+    state: &State,
+    order: &Order,
+    payment: &Payment,
+    intent: &Intent,
+    now: TimeMs,
+) {
     match intent.status {
-        // T4: the money is seen.
-        IntentStatus::Succeeded => draft.issue(state, order),
+        IntentStatus::Succeeded => {
+            draft.received(state, (order, order), payment, intent, None, now);
+        }
         IntentStatus::Canceled => {
-            draft.rest(order, OrderState::Void);
-            draft.stock(order, 0, -1);
-            draft.forget_places(state, order, order.lines.iter().map(|l| l.quantity).sum());
+            draft.void(state, order);
             draft.alarm(order, "the authorisation ended before it was captured");
         }
         IntentStatus::RequiresCapture | IntentStatus::Processing => {
@@ -145,40 +155,69 @@ fn committed(draft: &mut Draft, state: &State, order: &Order, intent: &Intent, n
     }
 }
 
-/// RELEASED and VOID: the places are gone, so no money may stay.
-fn late(draft: &mut Draft, order: &Order, payment: &Payment, intent: &Intent, now: TimeMs) {
-    let refund = order.refunds.first().map(|r| &r.state);
-    match intent.status {
-        // A refund that is owed stays so until the provider has answered it, whatever is read.
-        _ if refund == Some(&RefundState::Pending) => {}
-        IntentStatus::Canceled => draft.rest(order, order.state),
-        IntentStatus::Succeeded => match refund {
-            None => refund_all(draft, order, payment, intent, now),
-            Some(RefundState::Pending | RefundState::Succeeded(_)) => {
-                draft.rest(order, order.state);
-            }
-            Some(RefundState::Failed(reason)) => {
-                draft.rest(order, order.state);
-                draft.alarm(order, format!("the provider refused the refund: {reason}"));
-            }
-        },
-        _ => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
+/// PAID, REFUNDING and REFUNDED: what others did with the money meanwhile. Nothing is recorded if
+/// nothing is new, for every doorbell leads here.
+pub(super) fn paid(
+    draft: &mut Draft,
+    state: &State,
+    order: &Order,
+    payment: &Payment,
+    intent: &Intent,
+) {
+    if order.state != OrderState::Refunding && order.due_ms.is_some() {
+        draft.rest(order, order.state);
     }
+    if intent.status == IntentStatus::Succeeded {
+        draft.take_in(state, order, intent);
+    } else {
+        draft.alarm_once(order, format!("paid, but its payment is {:?}", intent.status));
+    }
+    draft.note_dispute(order, payment, intent);
 }
 
-/// Gives back all the money of an order that has no places any more.
-fn refund_all(draft: &mut Draft, order: &Order, payment: &Payment, intent: &Intent, now: TimeMs) {
-    draft.owe(order, order.state, now);
-    let refund = Refund {
-        // One id for ever: this refund is made at most once for this payment.
-        id: RefundId(payment.id.0),
-        amount_minor: intent.amount.minor,
-        quantities: order.lines.iter().map(|_| 0).collect(),
-        restock: false,
-        state: RefundState::Pending,
-    };
-    draft.changes.push(Change::RefundPut { order: order.id, refund });
-    draft.alarm(order, "paid although it was released; the money goes back in full");
+/// RELEASED and VOID: the places are gone, so no money may stay.
+fn late(
+    draft: &mut Draft,
+    state: &State,
+    order: &Order,
+    payment: &Payment,
+    intent: &Intent,
+    now: TimeMs,
+) {
+    let ours = order.refunds.iter().find(|r| !r.by_hand).map(|r| &r.state);
+    // A refund that is owed stays so until the provider has answered it, whatever is read.
+    let pending = ours == Some(&RefundState::Pending);
+    match intent.status {
+        IntentStatus::Succeeded => {
+            if ours.is_some() && !pending && order.due_ms.is_some() {
+                draft.rest(order, order.state);
+            }
+            let refunds = draft.take_in(state, order, intent);
+            let left = intent.received_minor - refunds.iter().map(Refund::given_minor).sum::<i64>();
+            match ours {
+                None => {
+                    draft.refund_all(order, order.state, payment, left, now);
+                    if left > 0 {
+                        draft.alarm(
+                            order,
+                            "paid although it was released; the money goes back in full",
+                        );
+                    }
+                }
+                Some(RefundState::Failed(reason)) if left > 0 => {
+                    draft.alarm_once(order, format!("the provider refused the refund: {reason}"));
+                }
+                Some(RefundState::Succeeded(_)) if left > 0 => {
+                    draft.alarm_once(order, "money is left of an order that was released");
+                }
+                Some(_) => {}
+            }
+        }
+        _ if pending => {}
+        IntentStatus::Canceled if order.due_ms.is_none() => {}
+        IntentStatus::Canceled => draft.rest(order, order.state),
+        _ => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
+    }
 }
 
 /// What is wrong with an authorisation that claims to be for this order.
@@ -221,7 +260,10 @@ pub(super) fn defer(
 impl Draft {
     /// Look again soon, and at the deadline at the latest.
     fn poll(&mut self, order: &Order, now: TimeMs) {
-        let due_ms = retry_ms(now, order.tries).min(order.until_ms.max(now));
+        let soon = retry_ms(now, order.tries);
+        // A pending attempt has no deadline: looking at it then would be looking all the time.
+        let pending = order.payment.as_ref().and_then(Payment::pending_attempt).is_some();
+        let due_ms = if pending { soon } else { soon.min(order.until_ms.max(now)) };
         self.wait(order, due_ms, order.tries + 1);
     }
 
@@ -232,7 +274,7 @@ impl Draft {
     }
 
     /// T4: the order is paid, and every place gets its ticket.
-    fn issue(&mut self, state: &State, order: &Order) {
+    pub(super) fn issue(&mut self, state: &State, order: &Order) {
         assert!(order.tickets.is_empty(), "tickets are issued once");
         self.rest(order, OrderState::Paid);
         let event = state.events.get(&order.event).expect("an order is loaded with its event");

@@ -36,8 +36,12 @@ pub struct Entry {
     /// The payment and whether it is about real money.
     pub payment: Option<(PaymentId, bool)>,
     pub intent: Option<String>,
-    /// One letter for each attempt: `?` open, `!` the buyer must act, `n`o, `y`es, `x` given up.
+    /// One letter for each attempt: `?` asked for, and nobody but us keeps the buyer waiting, `!` the buyer must act, `n`o, `y`es, `x` given up.
     pub attempts: String,
+    /// When the last one was asked for.
+    asked: TimeMs,
+    /// The provider's words of a dispute.
+    dispute: Option<(String, String, i64)>,
     pub refunds: Vec<Back>,
     /// RELEASED or VOID, and the provider may still have to be told.
     loose_end: bool,
@@ -56,6 +60,9 @@ struct Place {
 pub struct Back {
     pub id: RefundId,
     amount: i64,
+    /// The provider's name of it, as far as we know it.
+    name: String,
+    by_hand: bool,
     restock: bool,
     /// `?` owed, `y` done, `n` refused.
     pub outcome: char,
@@ -75,8 +82,31 @@ impl Entry {
         self.attempts.ends_with(['?', '!'])
     }
 
+    /// Nobody's time runs while the buyer waits for us.
+    fn over(&self, now: TimeMs) -> bool {
+        !self.attempts.ends_with('?') && now >= self.until
+    }
+
+    /// The price of what was not given back, less what was.
+    fn money_left(&self) -> i64 {
+        let back = self.refunds.iter().filter(|r| r.outcome != 'n').map(|r| r.amount);
+        self.total() - back.sum::<i64>()
+    }
+
+    /// Who gave the last penny back by hand took the last tickets.
+    fn take_last_tickets(&mut self, by: RefundId) {
+        for place in self.places.iter_mut().filter(|p| p.refund.is_none()) {
+            place.refund = Some(by);
+        }
+        self.state = "refunded";
+    }
+
     /// The open attempt, if there is one, ends so.
-    fn close(&mut self, how: char) {
+    fn close(&mut self, how: char, now: TimeMs) {
+        if self.attempts.ends_with('?') {
+            // The time that it waited was not the buyer's.
+            self.until += now - self.asked;
+        }
         if self.open() {
             self.attempts.pop();
             self.attempts.push(how);
@@ -98,11 +128,11 @@ impl Entry {
         }
     }
 
-    fn owed(&self, now: TimeMs) -> String {
+    fn owed(&self) -> String {
         match self.state {
             _ if self.refunds.iter().any(|r| r.outcome == '?') => "refund".into(),
             "held" => "expiry".into(),
-            "paying" if self.intent.is_none() && now < self.until => "create".into(),
+            "paying" if self.intent.is_none() && self.attempts.ends_with('?') => "create".into(),
             "paying" if self.intent.is_none() => "expiry".into(),
             "paying" if self.attempts.ends_with('?') => format!("confirm {}", self.attempts.len()),
             "paying" => "read".into(),
@@ -114,20 +144,22 @@ impl Entry {
     }
 
     /// Everything about it that can be seen.
-    fn seen(&self, now: TimeMs) -> String {
+    fn seen(&self) -> String {
         let mut tickets: Vec<(u32, bool)> =
             self.places.iter().filter_map(|p| Some((p.serial?, p.refund.is_none()))).collect();
         tickets.sort_unstable();
-        let refunds: Vec<_> = self.refunds.iter().map(|r| (r.id.0, r.amount, r.outcome)).collect();
+        let seen = |r: &Back| (r.id.0, r.amount, r.outcome, r.by_hand);
+        let refunds: Vec<_> = self.refunds.iter().map(seen).collect();
         format!(
-            "order {} {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?}",
+            "order {} {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?}",
             self.id.0,
             self.state,
             self.until,
             self.total(),
             self.currency,
             self.attempts,
-            self.owed(now),
+            self.owed(),
+            self.dispute,
         )
     }
 }
@@ -139,7 +171,7 @@ impl Model {
     }
 
     /// Everything that can be seen: a line for each pool and for each order.
-    pub fn seen(&self, now: TimeMs) -> Vec<String> {
+    pub fn seen(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for show in &self.shows {
             for pool in &show.pools {
@@ -149,7 +181,7 @@ impl Model {
                 lines.push(format!("pool {id} {pool} held {} sold {sold} of {of}", taken - sold));
             }
         }
-        lines.extend(self.orders.iter().map(|o| o.seen(now)));
+        lines.extend(self.orders.iter().map(Entry::seen));
         lines.sort();
         lines
     }
@@ -200,7 +232,8 @@ impl Model {
         let here = self.orders.iter().filter(|o| o.show == show);
         let last = here.flat_map(|o| &o.places).filter_map(|p| p.serial).max().unwrap_or(0);
         let order = &mut self.orders[at];
-        if order.state == "paid" && order.places.iter().all(|p| p.serial.is_none()) {
+        let paid = matches!(order.state, "paid" | "refunded");
+        if paid && order.places.iter().all(|p| p.serial.is_none()) {
             for (place, serial) in order.places.iter_mut().zip(last + 1..) {
                 place.serial = Some(serial);
             }
@@ -226,11 +259,12 @@ impl Model {
                 if token.is_empty() && order.total() > 0 {
                     return Some("refused invalid".into());
                 }
-                if order.state == "paying" && !order.open() && now < order.until {
+                if order.state == "paying" && !order.open() && !order.over(now) {
                     if order.attempts.len() == 20 {
                         return Some("refused invalid".into());
                     }
                     order.attempts.push('?');
+                    order.asked = now;
                     return Some(format!("paying {}", order.attempts.len()));
                 }
                 if order.state == "paying" && !order.open() {
@@ -247,6 +281,7 @@ impl Model {
                 order.until = order.until.max(now + 5 * 60 * 1000);
                 order.payment = Some((*payment, *live));
                 order.attempts.push('?');
+                order.asked = now;
                 Some("paying 1".into())
             }
             Command::IntentCreated { intent, .. } => {
@@ -261,8 +296,8 @@ impl Model {
             }
             Command::AttemptDeclined { attempt, .. } => {
                 if order.open() && usize::from(*attempt) == order.attempts.len() {
-                    order.close('n');
-                    if now >= order.until {
+                    order.close('n', now);
+                    if order.over(now) {
                         give_up(order);
                     }
                 }
@@ -278,7 +313,7 @@ impl Model {
             Command::Cancel { .. } => match order.state {
                 "committed" | "paid" | "refunding" => Some("refused already_paid".into()),
                 "held" | "paying" => {
-                    order.close('x');
+                    order.close('x', now);
                     give_up(order);
                     None
                 }
@@ -287,10 +322,9 @@ impl Model {
             Command::Expire { .. } => {
                 let nobody_pays =
                     order.state == "held" || (order.state == "paying" && order.intent.is_none());
-                if !nobody_pays || now < order.until {
+                if !nobody_pays || !order.over(now) {
                     return Some("refused not_due".into());
                 }
-                order.close('x');
                 give_up(order);
                 None
             }
@@ -313,7 +347,10 @@ impl Model {
         let window =
             (spec.sale_opens_ms.unwrap_or(never.0), spec.sale_closes_ms.unwrap_or(never.1));
         if window.0 >= window.1
-            || spec.ticket_types.iter().any(|t| t.price_minor < 0 || !pool(&t.pool))
+            || spec
+                .ticket_types
+                .iter()
+                .any(|t| t.price_minor < 0 || !pool(&t.pool) || !chargeable(spec, t.price_minor))
         {
             return "refused invalid".into();
         }
@@ -409,8 +446,10 @@ impl Model {
         }
         let mine = |o: &&Entry| o.show == event && o.buyer == buyer && o.state != "released";
         let mine = self.orders.iter().filter(mine).filter(|o| o.state != "void");
+        // What was lost by a refund made by hand is lost even if the money stayed after all.
         let given_back = |o: &Entry, p: &Place| {
-            o.refunds.iter().any(|r| Some(r.id) == p.refund && r.outcome == 'y')
+            let gone = |r: &Back| Some(r.id) == p.refund && (r.outcome == 'y' || r.by_hand);
+            o.refunds.iter().any(gone)
         };
         let has = mine.flat_map(|o| o.places.iter().filter(move |p| !given_back(o, p))).count();
         if spec.limit_per_buyer.is_some_and(|limit| has + places.len() > limit as usize) {
@@ -437,6 +476,8 @@ impl Model {
             payment: None,
             intent: None,
             attempts: String::new(),
+            asked: now,
+            dispute: None,
             refunds: Vec::new(),
             loose_end: false,
         });
@@ -455,10 +496,19 @@ fn give_up(order: &mut Entry) {
     order.state = if order.intent.is_some() { "canceling" } else { "released" };
 }
 
+/// Of three decimals the last is 0; in Iceland and Uganda there are no cents.
+fn chargeable(spec: &EventSpec, price: i64) -> bool {
+    match spec.currency.code() {
+        "KWD" | "BHD" | "JOD" | "OMR" | "TND" => price.to_string().ends_with('0'),
+        "ISK" | "UGX" => price == 0 || price.to_string().ends_with("00"),
+        _ => true,
+    }
+}
+
 /// The table of states, row by row.
 fn read(order: &mut Entry, intent: &Intent, now: TimeMs) {
     use IntentStatus::*;
-    let over = now >= order.until;
+    let over = order.over(now);
     match (order.state, intent.status) {
         ("paying", RequiresCapture) => {
             let truth = (
@@ -476,40 +526,100 @@ fn read(order: &mut Entry, intent: &Intent, now: TimeMs) {
                 Some(intent.live),
             );
             let same = truth == read;
-            order.close(if same { 'y' } else { 'x' });
+            order.close(if same { 'y' } else { 'x' }, now);
             order.state = if same { "committed" } else { "canceling" };
         }
-        ("paying", Succeeded) => {
-            order.close('y');
-            order.state = "paid";
+        ("paying" | "canceling" | "committed", Succeeded) => {
+            order.close('y', now);
+            let right = intent.received_minor == order.total()
+                && intent.amount.currency.code() == order.currency
+                && order.payment.is_some_and(|p| p.1 == intent.live);
+            order.state = match order.state {
+                _ if right => "paid",
+                "committed" => "void",
+                _ => "released",
+            };
+            look_at_the_books(order, intent);
         }
         ("paying", Canceled) => {
-            order.close('x');
+            order.close('x', now);
             order.state = "released";
         }
-        ("paying", Processing) => order.close('!'),
+        ("paying", Processing) => order.close('!', now),
         ("paying", _) if over => {
-            order.close('x');
+            order.close('x', now);
             order.state = "canceling";
         }
-        ("paying", RequiresAction) => order.close('!'),
-        ("paying", RequiresPaymentMethod) if order.attempts.ends_with('!') => order.close('n'),
+        ("paying", RequiresAction) => order.close('!', now),
+        ("paying", RequiresPaymentMethod) if order.attempts.ends_with('!') => order.close('n', now),
         ("paying", _) => {}
-        ("canceling" | "committed", Succeeded) => order.state = "paid",
         ("canceling", Canceled) => order.state = "released",
         ("committed", Canceled) => order.state = "void",
         ("canceling" | "committed", _) => {}
-        ("paid" | "refunding" | "refunded", _) => {}
+        (_, Succeeded) => look_at_the_books(order, intent),
+        ("paid" | "refunding" | "refunded", _) => note_dispute(order, intent),
         (_, _) if order.refunds.iter().any(|r| r.outcome == '?') => {}
-        // What has no places may keep no money.
-        (_, Succeeded) if order.refunds.is_empty() => order.refunds.push(Back {
+        (_, Canceled) => order.loose_end = false,
+        (_, _) => order.loose_end = true,
+    }
+}
+
+fn note_dispute(order: &mut Entry, intent: &Intent) {
+    if let Some(d) = &intent.dispute {
+        order.dispute = Some((d.id.clone(), d.status.clone(), d.amount_minor));
+    }
+}
+
+/// The payment succeeded at some time: who gave what back, and what must still go back.
+fn look_at_the_books(order: &mut Entry, intent: &Intent) {
+    let mut last = None;
+    for seen in &intent.refunds {
+        if seen.failed {
+            let fails = |r: &&mut Back| r.by_hand && r.outcome == 'y' && r.name == seen.provider_id;
+            if let Some(refund) = order.refunds.iter_mut().find(fails) {
+                refund.outcome = 'n';
+            }
+            continue;
+        }
+        let known = |r: &Back| {
+            let named = r.name == seen.provider_id && (r.by_hand || r.outcome == 'y');
+            named || Some(r.id) == seen.ours
+        };
+        if !order.refunds.iter().any(known) {
+            last = Some(seen.fresh);
+            order.refunds.push(Back {
+                id: seen.fresh,
+                amount: seen.amount_minor,
+                name: seen.provider_id.clone(),
+                by_hand: true,
+                restock: false,
+                outcome: 'y',
+            });
+        }
+    }
+    if matches!(order.state, "paid" | "refunding" | "refunded") {
+        if let Some(last) = last
+            && order.state == "paid"
+            && order.money_left() <= 0
+        {
+            order.take_last_tickets(last);
+        }
+        note_dispute(order, intent);
+        return;
+    }
+    // What has no places may keep no money; but it is asked for only once.
+    let kept: i64 = order.refunds.iter().filter(|r| r.outcome != 'n').map(|r| -r.amount).sum();
+    let kept = kept + intent.received_minor;
+    order.loose_end = false;
+    if kept > 0 && order.refunds.iter().all(|r| r.by_hand) {
+        order.refunds.push(Back {
             id: RefundId(order.payment.map_or(0, |p| p.0.0)),
-            amount: intent.amount.minor,
+            amount: kept,
+            name: String::new(),
+            by_hand: false,
             restock: false,
             outcome: '?',
-        }),
-        (_, Succeeded | Canceled) => order.loose_end = false,
-        (_, _) => order.loose_end = true,
+        });
     }
 }
 
@@ -551,6 +661,7 @@ fn refund_of(
             }
         }
     }
+    let most = order.money_left().max(0);
     let mut amount = 0;
     let mut some = false;
     for (t, quantity) in wanted {
@@ -565,7 +676,15 @@ fn refund_of(
     if !some {
         return "refused nothing_to_refund".into();
     }
-    order.refunds.push(Back { id, amount, restock, outcome: '?' });
+    let amount = amount.min(most);
+    order.refunds.push(Back {
+        id,
+        amount,
+        name: String::new(),
+        by_hand: false,
+        restock,
+        outcome: '?',
+    });
     order.state = "refunding";
     if amount == 0 {
         answered(order, id, &RefundOutcome::Succeeded(String::new()));
@@ -583,8 +702,9 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
     let of_it = |p: &&mut Place| p.refund == Some(id);
     match outcome {
         RefundOutcome::Pending => return None,
-        RefundOutcome::Succeeded(_) => {
+        RefundOutcome::Succeeded(name) => {
             refund.outcome = 'y';
+            refund.name.clone_from(name);
             let restock = refund.restock;
             order.places.iter_mut().filter(of_it).for_each(|p| p.restocked = restock);
         }
@@ -597,6 +717,15 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
     if order.state == "refunding" {
         let whole = order.places.iter().all(|p| p.refund.is_some());
         order.state = if whole { "refunded" } else { "paid" };
+        // By hand everything went back meanwhile.
+        let priced = order.places.iter().any(|p| p.refund.is_none() && p.price > 0);
+        let by_hand = order.refunds.iter().rev().find(|r| r.by_hand && r.outcome == 'y');
+        if let Some(by) = by_hand.map(|r| r.id)
+            && priced
+            && order.money_left() <= 0
+        {
+            order.take_last_tickets(by);
+        }
     }
     None
 }

@@ -3,7 +3,8 @@
 //! moment. Whether a call or its answer arrives is another's business.
 
 use boxoffice::{
-    Currency, Intent, IntentStatus, Money, OrderId, PaymentId, RefundId, RefundOutcome, TimeMs,
+    Currency, Dispute, Intent, IntentStatus, Money, OrderId, PaymentId, RefundId, RefundOutcome,
+    RefundSeen, TimeMs,
 };
 use std::collections::BTreeMap;
 
@@ -15,6 +16,20 @@ pub enum Call {
     Capture { intent: String },
     Cancel { intent: String },
     Refund { intent: String, refund: RefundId, minor: i64 },
+}
+
+/// What somebody does at the provider's own desk, beside us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ByHand {
+    Capture,
+    /// All but so much of it.
+    CaptureLess(i64),
+    Cancel,
+    /// So much of it, or all that is left.
+    Refund(Option<i64>),
+    /// The bank does not take the last of those refunds.
+    RefundFails,
+    Dispute(&'static str),
 }
 
 /// What a call ends with.
@@ -42,7 +57,12 @@ pub struct Provider {
     /// What was answered under a key.
     answered: BTreeMap<Call, Answer>,
     refunds: BTreeMap<RefundId, RefundOutcome>,
+    /// How many ids it has given away.
+    ids: u128,
 }
+
+/// Less than this is not worth its while.
+const LEAST_MINOR: i64 = 30;
 
 const WEEK: TimeMs = 7 * 86_400_000;
 
@@ -52,11 +72,12 @@ impl Provider {
         self.pass(now);
         // Capturing and cancelling go by the state alone; the others are known by their key.
         let by_state = matches!(call, Call::Capture { .. } | Call::Cancel { .. });
-        if let Some(known) = self.answered.get(call).filter(|_| !by_state) {
-            return known.clone();
+        let known = self.answered.get(call).filter(|_| !by_state).cloned();
+        let mut answer = known.unwrap_or_else(|| self.act(call, now));
+        self.answered.entry(call.clone()).or_insert_with(|| answer.clone());
+        if let Answer::Intent(intent) = &mut answer {
+            self.hand_out_ids(intent);
         }
-        let answer = self.act(call, now);
-        self.answered.insert(call.clone(), answer.clone());
         answer
     }
 
@@ -64,6 +85,9 @@ impl Provider {
         let Call::Create { order, payment, minor, currency, live } = call else {
             return self.act_on(call, now);
         };
+        if *minor < LEAST_MINOR {
+            return Answer::Refused("amount_too_small".into());
+        }
         let id = format!("pi_{}", self.intents.len() + 1);
         let intent = Intent {
             id: id.clone(),
@@ -116,6 +140,7 @@ impl Provider {
             Call::Capture { .. } if *status == RequiresCapture => {
                 *status = Succeeded;
                 paying.captured += paying.intent.amount.minor;
+                paying.intent.received_minor = paying.captured;
             }
             Call::Cancel { .. } if !matches!(status, Processing | Succeeded | Canceled) => {
                 *status = Canceled;
@@ -124,15 +149,20 @@ impl Provider {
                 if paying.captured - paying.returned < *minor {
                     return Answer::Refused("more than was paid".into());
                 }
+                let name = format!("re_{}", refund.0);
                 // Some banks take it back at once, some take their time, some refuse.
                 let outcome = match refund.0 % 5 {
                     0 => RefundOutcome::Pending,
                     1 => RefundOutcome::Failed("the account is closed".into()),
-                    _ => RefundOutcome::Succeeded("re".into()),
+                    _ => RefundOutcome::Succeeded(name.clone()),
                 };
-                if !matches!(outcome, RefundOutcome::Failed(_)) {
+                let failed = matches!(outcome, RefundOutcome::Failed(_));
+                if !failed {
                     paying.returned += minor;
                 }
+                let (ours, fresh, amount_minor) = (Some(*refund), RefundId(0), *minor);
+                let seen = RefundSeen { provider_id: name, ours, fresh, amount_minor, failed };
+                paying.intent.refunds.push(seen);
                 self.refunds.insert(*refund, outcome.clone());
                 return Answer::Refund(outcome);
             }
@@ -144,7 +174,60 @@ impl Provider {
     /// Reads a PaymentIntent.
     pub fn read(&mut self, intent: &str, now: TimeMs) -> Intent {
         self.pass(now);
-        self.intents[intent].intent.clone()
+        let mut intent = self.intents[intent].intent.clone();
+        self.hand_out_ids(&mut intent);
+        intent
+    }
+
+    /// Each reading brings unused ids for the refunds in it.
+    fn hand_out_ids(&mut self, intent: &mut Intent) {
+        for refund in &mut intent.refunds {
+            self.ids += 1;
+            refund.fresh = RefundId((1 << 64) + self.ids);
+        }
+    }
+
+    /// Somebody does something by hand, if it can be done.
+    pub fn by_hand(&mut self, intent: &str, what: ByHand, now: TimeMs) {
+        use IntentStatus::*;
+        self.pass(now);
+        let name = format!("re_hand_{}", self.ids);
+        self.ids += 1;
+        let Some(paying) = self.intents.get_mut(intent) else { return };
+        let status = paying.intent.status;
+        match what {
+            ByHand::Capture | ByHand::CaptureLess(_) if status == RequiresCapture => {
+                let less = if let ByHand::CaptureLess(less) = what { less } else { 0 };
+                paying.intent.status = Succeeded;
+                paying.captured = (paying.intent.amount.minor - less).max(1);
+                paying.intent.received_minor = paying.captured;
+            }
+            ByHand::Cancel if !matches!(status, Processing | Succeeded | Canceled) => {
+                paying.intent.status = Canceled;
+            }
+            ByHand::Refund(minor) => {
+                let left = paying.captured - paying.returned;
+                let amount_minor = minor.unwrap_or(left);
+                if amount_minor > 0 && amount_minor <= left {
+                    paying.returned += amount_minor;
+                    let (ours, fresh, failed) = (None, RefundId(0), false);
+                    let seen = RefundSeen { provider_id: name, ours, fresh, amount_minor, failed };
+                    paying.intent.refunds.push(seen);
+                }
+            }
+            ByHand::RefundFails => {
+                let good = |r: &&mut RefundSeen| r.ours.is_none() && !r.failed;
+                if let Some(refund) = paying.intent.refunds.iter_mut().rev().find(good) {
+                    refund.failed = true;
+                    paying.returned -= refund.amount_minor;
+                }
+            }
+            ByHand::Dispute(word) if status == Succeeded => {
+                let (id, amount_minor, status) = ("du_1".into(), paying.captured, word.into());
+                paying.intent.dispute = Some(Dispute { id, amount_minor, status });
+            }
+            _ => {}
+        }
     }
 
     /// What is known of a refund under our id of it.
@@ -153,7 +236,7 @@ impl Provider {
         let told = outcome.clone();
         if told == RefundOutcome::Pending {
             // Next time it will have gone through.
-            *outcome = RefundOutcome::Succeeded("re".into());
+            *outcome = RefundOutcome::Succeeded(format!("re_{}", refund.0));
         }
         Some(told)
     }

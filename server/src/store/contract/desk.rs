@@ -111,9 +111,10 @@ impl<D: Database> Desk<D> {
         self.run(&[Command::IntentCreated { order, intent: intent_id(order) }]);
     }
 
-    pub(super) fn read(&mut self, order: OrderId, status: IntentStatus) {
+    /// What a truthful provider says of an order's payment.
+    pub(super) fn intent(&self, order: OrderId, status: IntentStatus) -> Intent {
         let known = &self.model.orders[&order];
-        let intent = Intent {
+        Intent {
             id: intent_id(order),
             status,
             amount: known.total(),
@@ -125,8 +126,29 @@ impl<D: Database> Desk<D> {
             last_error: Some("Die Karte wurde abgelehnt: \u{201e}insufficient\u{201c}".into()),
             refunds: vec![],
             dispute: None,
-        };
+        }
+    }
+
+    pub(super) fn read(&mut self, order: OrderId, status: IntentStatus) {
+        let intent = self.intent(order, status);
         self.run(&[Command::Reconcile { order, intent }]);
+    }
+
+    /// A refund that somebody made by hand, as a reading tells it.
+    pub(super) fn by_hand(&self, provider_id: &str, amount_minor: i64, failed: bool) -> RefundSeen {
+        let (provider_id, fresh) = (provider_id.into(), self.ids.refund(self.now()));
+        RefundSeen { provider_id, ours: None, fresh, amount_minor, failed }
+    }
+
+    /// The payment is read, and somebody has done something with its money.
+    pub(super) fn read_books(
+        &mut self,
+        order: OrderId,
+        refunds: Vec<RefundSeen>,
+        dispute: Option<Dispute>,
+    ) {
+        let intent = self.intent(order, IntentStatus::Succeeded);
+        self.run(&[Command::Reconcile { order, intent: Intent { refunds, dispute, ..intent } }]);
     }
 
     pub(super) fn paid(&mut self, name: &str, quantity: i64) -> OrderId {

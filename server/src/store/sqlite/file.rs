@@ -12,11 +12,14 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// `nts1`: what the header of our databases says.
-const APPLICATION_ID: i32 = 0x6e74_7331;
+pub(super) const APPLICATION_ID: i32 = 0x6e74_7331;
 
 /// The schema, one step after the other. A database that has had the first `n` of them has the
 /// version `n`.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_box_office.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_box_office.sql"),
+    include_str!("../../../migrations/sqlite/0002_what_others_did.sql"),
+];
 
 /// Above this size a start does not read the whole file to see whether it is sound.
 const CHECKED_WHOLE: u64 = 64 << 20;

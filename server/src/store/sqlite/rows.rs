@@ -3,9 +3,9 @@
 
 use super::codec::{decode_lines, decode_quantities, join, split, state_from};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Event, EventId, EventSpec,
-    Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState,
-    Ticket, TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
+    EventSpec, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
+    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -121,14 +121,17 @@ pub(super) fn add_children(conn: &Connection, order: &mut Order, serials: Serial
     let high = split(order.id).0;
     if order.state != OrderState::Held {
         order.payment = conn
-            .prepare_cached("SELECT id, intent, live, action FROM payments WHERE order_id = ?1")?
+            .prepare_cached(
+                "SELECT id, intent, live, action, dispute, dispute_minor, dispute_status
+                 FROM payments WHERE order_id = ?1",
+            )?
             .query_row([high], payment)
             .optional()?;
     }
     if let Some(payment) = &mut order.payment {
         payment.attempts = conn
             .prepare_cached(
-                "SELECT number, token, state, reason FROM attempts
+                "SELECT number, token, begun_ms, state, reason FROM attempts
                  WHERE order_id = ?1 ORDER BY number",
             )?
             .query_map([high], attempt)?
@@ -160,13 +163,25 @@ fn payment(row: &Row<'_>) -> Read<Payment> {
         intent: row.next()?,
         live: row.next()?,
         action: row.next()?,
+        dispute: dispute(&mut row)?,
         attempts: Vec::new(),
     })
 }
 
+fn dispute(row: &mut InOrder<'_, '_>) -> Read<Option<Dispute>> {
+    let (id, amount, status) = (row.next()?, row.next()?, row.next()?);
+    match (id, amount, status) {
+        (Some(id), Some(amount_minor), Some(status)) => {
+            Ok(Some(Dispute { id, amount_minor, status }))
+        }
+        (None::<String>, None::<i64>, None::<String>) => Ok(None),
+        _ => Err(unreadable("payments.dispute")),
+    }
+}
+
 fn attempt(row: &Row<'_>) -> Read<Attempt> {
     let mut row = InOrder::of(row);
-    let (number, token) = (row.next()?, row.next()?);
+    let (number, token, begun_ms) = (row.next()?, row.next()?, row.next()?);
     let state = match row.next()? {
         0i64 => AttemptState::Pending,
         1 => AttemptState::Action,
@@ -175,7 +190,7 @@ fn attempt(row: &Row<'_>) -> Read<Attempt> {
         4 => AttemptState::Abandoned,
         _ => return Err(unreadable("attempts.state")),
     };
-    Ok(Attempt { number, token, state })
+    Ok(Attempt { number, token, begun_ms, state })
 }
 
 fn refund(row: &Row<'_>) -> Read<Refund> {
@@ -192,6 +207,7 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
             .ok_or_else(|| unreadable("refunds.quantities"))?,
         restock: row.get("restock")?,
         state,
+        by_hand: row.get("by_hand")?,
     })
 }
 

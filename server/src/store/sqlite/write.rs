@@ -7,8 +7,8 @@
 use super::{codec, rows};
 use crate::store::Fault;
 use boxoffice::{
-    BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment,
-    Refund, Ticket, TimeMs,
+    Attempt, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState,
+    Payment, Refund, Ticket, TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::BTreeMap;
@@ -108,23 +108,7 @@ impl<'c> Writing<'c> {
                 }
                 Change::LinesPut { order, lines } => self.put_lines(*order, lines)?,
                 Change::PaymentPut { order, payment } => self.put_payment(*order, payment)?,
-                Change::AttemptPut { order, attempt } => {
-                    let (state, reason) = codec::attempt_state(&attempt.state);
-                    self.run(
-                        "INSERT INTO attempts (order_id, number, token, state, reason)
-                         VALUES (?1, ?2, ?3, ?4, ?5)
-                         ON CONFLICT (order_id, number) DO UPDATE
-                         SET token = excluded.token, state = excluded.state,
-                             reason = excluded.reason",
-                        params![
-                            codec::split(*order).0,
-                            attempt.number,
-                            attempt.token,
-                            state,
-                            reason
-                        ],
-                    )?;
-                }
+                Change::AttemptPut { order, attempt } => self.put_attempt(*order, attempt)?,
                 Change::RefundPut { order, refund } => self.put_refund(*order, refund)?,
                 Change::TicketPut { order, event, ticket } => {
                     self.put_ticket(*order, *event, ticket)?;
@@ -247,18 +231,45 @@ impl<'c> Writing<'c> {
 
     fn put_payment(&mut self, order: OrderId, payment: &Payment) -> Done {
         self.saw((payment.id.0 >> 64) as u64);
+        let dispute = payment.dispute.as_ref();
         // An order has one payment: under another id nothing is updated.
         self.run(
-            "INSERT INTO payments (order_id, id, intent, live, action) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO payments (order_id, id, intent, live, action, dispute, dispute_minor,
+                                   dispute_status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (order_id) DO UPDATE
-             SET intent = excluded.intent, live = excluded.live, action = excluded.action
+             SET intent = excluded.intent, live = excluded.live, action = excluded.action,
+                 dispute = excluded.dispute, dispute_minor = excluded.dispute_minor,
+                 dispute_status = excluded.dispute_status
              WHERE id = excluded.id",
             params![
                 codec::split(order).0,
                 payment.id.0.to_be_bytes(),
                 payment.intent,
                 payment.live,
-                payment.action
+                payment.action,
+                dispute.map(|d| &d.id),
+                dispute.map(|d| d.amount_minor),
+                dispute.map(|d| &d.status)
+            ],
+        )
+    }
+
+    fn put_attempt(&self, order: OrderId, attempt: &Attempt) -> Done {
+        let (state, reason) = codec::attempt_state(&attempt.state);
+        self.run(
+            "INSERT INTO attempts (order_id, number, token, begun_ms, state, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (order_id, number) DO UPDATE
+             SET token = excluded.token, begun_ms = excluded.begun_ms, state = excluded.state,
+                 reason = excluded.reason",
+            params![
+                codec::split(order).0,
+                attempt.number,
+                attempt.token,
+                attempt.begun_ms,
+                state,
+                reason
             ],
         )
     }
@@ -266,14 +277,17 @@ impl<'c> Writing<'c> {
     fn put_refund(&mut self, order: OrderId, refund: &Refund) -> Done {
         self.saw((refund.id.0 >> 64) as u64);
         let (state, detail) = codec::refund_state(&refund.state);
+        // A refund's sum and whose it is are fixed: an id that was taken for fresh and is not
+        // updates nothing.
         self.run(
             "INSERT INTO refunds (order_id, number, id, amount_minor, quantities, restock, state,
-                                  detail)
+                                  detail, by_hand)
              VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM refunds WHERE order_id = ?1),
-                     ?2, ?3, ?4, ?5, ?6, ?7)
+                     ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (order_id, id) DO UPDATE
-             SET amount_minor = excluded.amount_minor, quantities = excluded.quantities,
-                 restock = excluded.restock, state = excluded.state, detail = excluded.detail",
+             SET quantities = excluded.quantities, restock = excluded.restock,
+                 state = excluded.state, detail = excluded.detail
+             WHERE amount_minor = excluded.amount_minor AND by_hand = excluded.by_hand",
             params![
                 codec::split(order).0,
                 refund.id.0.to_be_bytes(),
@@ -281,7 +295,8 @@ impl<'c> Writing<'c> {
                 codec::encode_quantities(&refund.quantities),
                 refund.restock,
                 state,
-                detail
+                detail,
+                refund.by_hand
             ],
         )
     }

@@ -1,0 +1,448 @@
+//! The double's memory: its tables, their rows, and one place to read and write them.
+
+use super::answer::{Fault, json};
+use super::objects;
+use crate::clock;
+use boxoffice::{IntentStatus, OrderId};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The kind of the file. The sandbox that was there before wrote 0.
+const VERSION: i64 = 2;
+
+/// `created` is in seconds, as Stripe's is; what ends in `_ms` is in milliseconds. `moves` is the
+/// double's own ledger: it is only ever appended to, and no state is worked out from it.
+const SCHEMA: &str = "
+CREATE TABLE opened (n INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE intents (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, order_id BLOB, amount INTEGER NOT NULL,
+    currency TEXT NOT NULL, manual INTEGER NOT NULL, secret TEXT NOT NULL, description TEXT,
+    created INTEGER NOT NULL, metadata TEXT NOT NULL, status TEXT NOT NULL, due_ms INTEGER,
+    received INTEGER NOT NULL, canceled INTEGER, reason TEXT, error TEXT, action TEXT, charge TEXT
+) STRICT;
+CREATE INDEX intents_created ON intents (created, n);
+CREATE INDEX intents_due ON intents (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX intents_status ON intents (status) WHERE status = 'requires_capture';
+CREATE TABLE charges (
+    id TEXT PRIMARY KEY, intent TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL,
+    captured INTEGER NOT NULL, refunded INTEGER NOT NULL, paid INTEGER NOT NULL,
+    taken INTEGER NOT NULL, disputed INTEGER NOT NULL, created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE refunds (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, intent TEXT NOT NULL, charge TEXT NOT NULL,
+    amount INTEGER NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+    metadata TEXT NOT NULL, release INTEGER NOT NULL, created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX refunds_created ON refunds (created, n);
+CREATE INDEX refunds_intent ON refunds (intent, created, n);
+CREATE TABLE disputes (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, intent TEXT NOT NULL, charge TEXT NOT NULL,
+    amount INTEGER NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX disputes_created ON disputes (created, n);
+CREATE INDEX disputes_intent ON disputes (intent, created, n);
+CREATE TABLE tokens (token TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE keys (
+    key TEXT PRIMARY KEY, path TEXT NOT NULL, asked BLOB NOT NULL, status INTEGER NOT NULL,
+    body TEXT NOT NULL, request TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX keys_at ON keys (at_ms);
+CREATE TABLE events (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    object TEXT NOT NULL
+) STRICT;
+CREATE TABLE moves (
+    n INTEGER PRIMARY KEY, intent TEXT NOT NULL, order_id BLOB, kind TEXT NOT NULL,
+    amount INTEGER NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX moves_order ON moves (order_id);
+";
+
+/// What a call into the database gives: a result, a refusal, or trouble with the database.
+pub(super) type Done<T> = Result<Result<T, Fault>, rusqlite::Error>;
+
+/// Opens the file, or makes it; without one everything is kept in memory. Also tells how often it
+/// was opened before, so that a process with the seed of the last one makes other ids.
+pub(super) fn open(path: Option<&Path>) -> Result<(Connection, u64), rusqlite::Error> {
+    let db = match path {
+        Some(path) => Connection::open(path)?,
+        None => Connection::open_in_memory()?,
+    };
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "OFF")?;
+    db.set_prepared_statement_cache_capacity(64);
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version != VERSION {
+        begin_anew(&db, version)?;
+    }
+    db.execute("INSERT INTO opened DEFAULT VALUES", [])?;
+    let opened = u64::try_from(db.last_insert_rowid()).unwrap_or_default();
+    Ok((db, opened))
+}
+
+/// Empties a file of another kind: it holds no money and nothing that anybody would miss.
+fn begin_anew(db: &Connection, version: i64) -> Result<(), rusqlite::Error> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    let tables: Vec<String> =
+        db.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if !tables.is_empty() {
+        tracing::warn!(version, "the sandbox's file is of another version and begins anew");
+    }
+    let sql = db.unchecked_transaction()?;
+    for table in tables {
+        sql.execute_batch(&format!("DROP TABLE \"{}\"", table.replace('"', "\"\"")))?;
+    }
+    sql.execute_batch(SCHEMA)?;
+    sql.pragma_update(None, "user_version", VERSION)?;
+    sql.commit()
+}
+
+/// Where the ids come from.
+pub(super) struct Random(ChaCha8Rng);
+
+impl Random {
+    pub fn new(seed: [u8; 32], stream: u64) -> Random {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        rng.set_stream(stream);
+        Random(rng)
+    }
+
+    /// An id as Stripe's: a prefix and letters and digits, 24 of them: 142 bits.
+    pub fn id(&mut self, prefix: &str) -> String {
+        const LETTERS: &[u8; 62] =
+            b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let mut id = String::with_capacity(prefix.len() + 24);
+        id.push_str(prefix);
+        for _ in 0..3 {
+            let mut bits = self.0.next_u64();
+            for _ in 0..8 {
+                id.push(char::from(LETTERS[(bits % 62) as usize]));
+                bits /= 62;
+            }
+        }
+        id
+    }
+}
+
+/// The states of a PaymentIntent by Stripe's names
+/// (<https://docs.stripe.com/api/payment_intents/object#payment_intent_object-status>).
+const STATUSES: [(&str, IntentStatus); 7] = [
+    ("requires_payment_method", IntentStatus::RequiresPaymentMethod),
+    ("requires_confirmation", IntentStatus::RequiresConfirmation),
+    ("requires_action", IntentStatus::RequiresAction),
+    ("processing", IntentStatus::Processing),
+    ("requires_capture", IntentStatus::RequiresCapture),
+    ("succeeded", IntentStatus::Succeeded),
+    ("canceled", IntentStatus::Canceled),
+];
+
+/// A status, to be written into the database and into answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Status(pub IntentStatus);
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        STATUSES.iter().find(|(_, s)| *s == self.0).map_or("", |(name, _)| name)
+    }
+}
+
+impl ToSql for Status {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.name().into())
+    }
+}
+
+impl FromSql for Status {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Status> {
+        let text = value.as_str()?;
+        let found = STATUSES.iter().find(|(name, _)| *name == text);
+        found.map(|(_, status)| Status(*status)).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// What is kept as JSON text.
+struct Json<T>(T);
+
+impl<T: serde::de::DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Json<T>> {
+        serde_json::from_str(value.as_str()?).map(Json).map_err(|e| FromSqlError::Other(e.into()))
+    }
+}
+
+/// A PaymentIntent.
+pub(super) struct Intent {
+    pub n: i64,
+    pub id: String,
+    /// As its metadata said when it was created; the ledger goes by this.
+    pub order: Option<OrderId>,
+    pub amount: i64,
+    pub currency: String,
+    /// Whether it is captured by a call of its own.
+    pub manual: bool,
+    pub secret: String,
+    pub description: Option<String>,
+    pub created: i64,
+    pub metadata: BTreeMap<String, String>,
+    pub status: IntentStatus,
+    /// When time changes it: the authorisation ends, or the network answers.
+    pub due_ms: Option<i64>,
+    pub received: i64,
+    pub canceled: Option<i64>,
+    pub reason: Option<String>,
+    pub error: Option<Value>,
+    pub action: Option<Value>,
+    pub charge: Option<String>,
+}
+
+pub(super) const INTENT: &str = "n, id, order_id, amount, currency, manual, secret, description, \
+    created, metadata, status, due_ms, received, canceled, reason, error, action, charge";
+
+impl Intent {
+    pub fn of(row: &Row<'_>) -> Result<Intent, rusqlite::Error> {
+        let order: Option<[u8; 16]> = row.get(2)?;
+        Ok(Intent {
+            n: row.get(0)?,
+            id: row.get(1)?,
+            order: order.map(|bytes| OrderId(u128::from_be_bytes(bytes))),
+            amount: row.get(3)?,
+            currency: row.get(4)?,
+            manual: row.get(5)?,
+            secret: row.get(6)?,
+            description: row.get(7)?,
+            created: row.get(8)?,
+            metadata: row.get::<_, Json<_>>(9)?.0,
+            status: row.get::<_, Status>(10)?.0,
+            due_ms: row.get(11)?,
+            received: row.get(12)?,
+            canceled: row.get(13)?,
+            reason: row.get(14)?,
+            error: row.get::<_, Option<Json<_>>>(15)?.map(|json| json.0),
+            action: row.get::<_, Option<Json<_>>>(16)?.map(|json| json.0),
+            charge: row.get(17)?,
+        })
+    }
+}
+
+/// A charge: one try to take money. `refunded` counts what was released, too.
+pub(super) struct Charge {
+    pub id: String,
+    pub intent: String,
+    pub amount: i64,
+    pub currency: String,
+    /// How much was taken.
+    pub captured: i64,
+    pub refunded: i64,
+    /// Whether the bank approved.
+    pub paid: bool,
+    /// Whether it was captured.
+    pub taken: bool,
+    pub disputed: bool,
+    pub created: i64,
+}
+
+/// Money on its way back. A `release` gives back what was set aside and never taken.
+pub(super) struct Refund {
+    pub n: i64,
+    pub id: String,
+    pub intent: String,
+    pub charge: String,
+    pub amount: i64,
+    pub currency: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub release: bool,
+    pub created: i64,
+}
+
+pub(super) const REFUND: &str =
+    "n, id, intent, charge, amount, currency, status, reason, metadata, release, created";
+
+impl Refund {
+    pub fn of(row: &Row<'_>) -> Result<Refund, rusqlite::Error> {
+        Ok(Refund {
+            n: row.get(0)?,
+            id: row.get(1)?,
+            intent: row.get(2)?,
+            charge: row.get(3)?,
+            amount: row.get(4)?,
+            currency: row.get(5)?,
+            status: row.get(6)?,
+            reason: row.get(7)?,
+            metadata: row.get::<_, Json<_>>(8)?.0,
+            release: row.get(9)?,
+            created: row.get(10)?,
+        })
+    }
+}
+
+/// A cardholder's objection.
+pub(super) struct Dispute {
+    pub n: i64,
+    pub id: String,
+    pub intent: String,
+    pub charge: String,
+    pub amount: i64,
+    pub currency: String,
+    pub status: String,
+    pub reason: String,
+    pub created: i64,
+}
+
+pub(super) const DISPUTE: &str =
+    "n, id, intent, charge, amount, currency, status, reason, created";
+
+impl Dispute {
+    pub fn of(row: &Row<'_>) -> Result<Dispute, rusqlite::Error> {
+        Ok(Dispute {
+            n: row.get(0)?,
+            id: row.get(1)?,
+            intent: row.get(2)?,
+            charge: row.get(3)?,
+            amount: row.get(4)?,
+            currency: row.get(5)?,
+            status: row.get(6)?,
+            reason: row.get(7)?,
+            created: row.get(8)?,
+        })
+    }
+}
+
+/// The memory within one transaction, at one moment.
+pub(super) struct Books<'a> {
+    pub sql: &'a Transaction<'a>,
+    pub random: &'a mut Random,
+    pub now_ms: i64,
+}
+
+impl Books<'_> {
+    /// The moment in seconds, as Stripe tells time.
+    pub fn now(&self) -> i64 {
+        self.now_ms.div_euclid(1000)
+    }
+
+    fn prepared(&self, sql: &str) -> Result<CachedStatement<'_>, rusqlite::Error> {
+        self.sql.prepare_cached(sql)
+    }
+
+    pub fn intent(&self, id: &str) -> Result<Option<Intent>, rusqlite::Error> {
+        self.prepared(&format!("SELECT {INTENT} FROM intents WHERE id = ?1"))?
+            .query_row([id], Intent::of)
+            .optional()
+    }
+
+    /// Writes a new one; its `n` is given by the database.
+    pub fn add_intent(&self, i: &Intent) -> Result<(), rusqlite::Error> {
+        let sql = "INSERT INTO intents (id, order_id, amount, currency, manual, secret,
+                       description, created, metadata, status, received)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        self.prepared(sql)?.execute(params![
+            i.id,
+            i.order.map(|order| order.0.to_be_bytes()),
+            i.amount,
+            i.currency,
+            i.manual,
+            i.secret,
+            i.description,
+            i.created,
+            json(&i.metadata),
+            Status(i.status),
+            i.received,
+        ])?;
+        Ok(())
+    }
+
+    /// Writes what can change.
+    pub fn put_intent(&self, i: &Intent) -> Result<(), rusqlite::Error> {
+        let sql = "UPDATE intents SET metadata = ?2, status = ?3, due_ms = ?4, received = ?5,
+                       canceled = ?6, reason = ?7, error = ?8, action = ?9, charge = ?10
+                   WHERE id = ?1";
+        self.prepared(sql)?.execute(params![
+            i.id,
+            json(&i.metadata),
+            Status(i.status),
+            i.due_ms,
+            i.received,
+            i.canceled,
+            i.reason,
+            i.error.as_ref().map(Value::to_string),
+            i.action.as_ref().map(Value::to_string),
+            i.charge,
+        ])?;
+        Ok(())
+    }
+
+    /// The newest charge of an intent.
+    pub fn charge_of(&self, intent: &Intent) -> Result<Option<Charge>, rusqlite::Error> {
+        let Some(id) = &intent.charge else { return Ok(None) };
+        let sql = "SELECT id, intent, amount, currency, captured, refunded, paid, taken, disputed,
+                       created
+                   FROM charges WHERE id = ?1";
+        let of = |row: &Row<'_>| {
+            Ok(Charge {
+                id: row.get(0)?,
+                intent: row.get(1)?,
+                amount: row.get(2)?,
+                currency: row.get(3)?,
+                captured: row.get(4)?,
+                refunded: row.get(5)?,
+                paid: row.get(6)?,
+                taken: row.get(7)?,
+                disputed: row.get(8)?,
+                created: row.get(9)?,
+            })
+        };
+        self.prepared(sql)?.query_row([id], of).optional()
+    }
+
+    /// Writes a charge, new or known.
+    pub fn put_charge(&self, c: &Charge) -> Result<(), rusqlite::Error> {
+        let sql = "INSERT OR REPLACE INTO charges
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        self.prepared(sql)?.execute(params![
+            c.id, c.intent, c.amount, c.currency, c.captured, c.refunded, c.paid, c.taken,
+            c.disputed, c.created
+        ])?;
+        Ok(())
+    }
+
+    pub fn add_refund(&self, r: &Refund) -> Result<(), rusqlite::Error> {
+        let sql = "INSERT INTO refunds (id, intent, charge, amount, currency, status, reason,
+                       metadata, release, created)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        self.prepared(sql)?.execute(params![
+            r.id, r.intent, r.charge, r.amount, r.currency, r.status, r.reason,
+            json(&r.metadata), r.release, r.created
+        ])?;
+        Ok(())
+    }
+
+    /// Uses a token up; false if it was used before.
+    pub fn use_up(&self, token: &str) -> Result<bool, rusqlite::Error> {
+        let sql = "INSERT OR IGNORE INTO tokens VALUES (?1, ?2)";
+        Ok(self.prepared(sql)?.execute(params![token, self.now_ms])? == 1)
+    }
+
+    /// Tells the world that something has changed.
+    pub fn tell(
+        &mut self,
+        kind: &str,
+        object: &impl serde::Serialize,
+    ) -> Result<(), rusqlite::Error> {
+        let id = self.random.id("evt_");
+        let sql = "INSERT INTO events (id, kind, at_ms, object) VALUES (?1, ?2, ?3, ?4)";
+        self.prepared(sql)?.execute(params![id, kind, self.now_ms, json(object)])?;
+        Ok(())
+    }
+
+    /// The same about an intent.
+    pub fn tell_intent(&mut self, kind: &str, intent: &Intent) -> Result<(), rusqlite::Error> {
+        self.tell(kind, &objects::intent(intent, None))
+    }
+}
