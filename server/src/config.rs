@@ -150,25 +150,33 @@ impl Config {
         }
         let (secret, publishable) = (&self.stripe_secret_key, &self.stripe_publishable_key);
         if secret.is_empty() || publishable.is_empty() {
-            return Err("only one of Stripe's two keys is set. Set both NTS_STRIPE_SECRET_KEY and \
+            return Err(
+                "only one of Stripe's two keys is set. Set both NTS_STRIPE_SECRET_KEY and \
                         NTS_STRIPE_PUBLISHABLE_KEY, or neither to serve with the sandbox."
-                .into());
+                    .into(),
+            );
         }
         let live = match (mode(secret, &["sk", "rk"]), mode(publishable, &["pk"])) {
             (None, _) => {
-                return Err("NTS_STRIPE_SECRET_KEY is no secret key of Stripe's: expected sk_live_…, \
+                return Err(
+                    "NTS_STRIPE_SECRET_KEY is no secret key of Stripe's: expected sk_live_…, \
                             sk_test_…, rk_live_… or rk_test_…."
-                    .into());
+                        .into(),
+                );
             }
             (_, None) => {
-                return Err("NTS_STRIPE_PUBLISHABLE_KEY is no publishable key of Stripe's: expected \
+                return Err(
+                    "NTS_STRIPE_PUBLISHABLE_KEY is no publishable key of Stripe's: expected \
                             pk_live_… or pk_test_…."
-                    .into());
+                        .into(),
+                );
             }
             (Some(a), Some(b)) if a != b => {
-                return Err("one of Stripe's keys is live and the other is for tests: buyers could \
+                return Err(
+                    "one of Stripe's keys is live and the other is for tests: buyers could \
                             not pay. Take both from the same mode of Stripe's dashboard."
-                    .into());
+                        .into(),
+                );
             }
             (Some(live), _) => live,
         };
@@ -177,9 +185,11 @@ impl Config {
             base => base.to_owned(),
         };
         if live && base != stripe::net::BASE {
-            return Err("NTS_STRIPE_API_BASE is set together with a live key. A live key is sent to \
+            return Err(
+                "NTS_STRIPE_API_BASE is set together with a live key. A live key is sent to \
                         Stripe and to nobody else: unset one of them."
-                .into());
+                    .into(),
+            );
         }
         let webhook = &self.stripe_webhook_secret;
         if !webhook.is_empty() && !webhook.starts_with("whsec_") {

@@ -197,7 +197,8 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, turn: Turn) -> Command {
                 // It will never be created so: an amount below the provider's minimum, say.
                 Err(CallError::Refused(why) | CallError::Declined(why)) => {
                     let open = payment.open_attempt().map_or(0, |a| a.number);
-                    let reason = format!("The payment provider does not accept this payment ({why}).");
+                    let reason =
+                        format!("The payment provider does not accept this payment ({why}).");
                     Command::AttemptDeclined { order: id, attempt: open, reason }
                 }
                 Err(error) => defer(order, error),

@@ -26,10 +26,8 @@ pub fn money(order: &Order) -> Money {
     };
     let given_back = sum(|state| matches!(state, RefundState::Succeeded(_)));
     let going_back = sum(|state| matches!(state, RefundState::Pending));
-    let sold = matches!(
-        order.state,
-        OrderState::Paid | OrderState::Refunding | OrderState::Refunded
-    );
+    let sold =
+        matches!(order.state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
     // Money that came although the places were given away, or in part only: all of it goes back,
     // so what goes back is what came.
     let taken = if sold { price(order) } else { given_back + going_back };
@@ -53,10 +51,8 @@ pub struct Words {
 pub fn check(order: &Order, now: TimeMs) -> Words {
     let mut words = Words::default();
     let mut wrong = |text: String| words.wrong.push(text);
-    let sold = matches!(
-        order.state,
-        OrderState::Paid | OrderState::Refunding | OrderState::Refunded
-    );
+    let sold =
+        matches!(order.state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
     let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
     let (issued, valid) =
         (order.tickets.len(), order.tickets.iter().filter(|t| t.state == TicketState::Valid));
@@ -84,7 +80,9 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
     if stays < 0 {
         wrong(format!("{} more went back than was taken (minor units)", -stays));
     } else if worth > stays + by_hand {
-        wrong(format!("its valid tickets are worth {worth}, but only {stays} was kept (minor units)"));
+        wrong(format!(
+            "its valid tickets are worth {worth}, but only {stays} was kept (minor units)"
+        ));
     } else if worth < stays {
         wrong(format!("{stays} was kept, but its valid tickets are worth {worth} (minor units)"));
     } else if worth > stays {

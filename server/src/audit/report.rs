@@ -192,11 +192,9 @@ impl fmt::Display for Report {
         } else {
             writeln!(f, "  The provider was not asked: only the books were looked at.")?;
         }
-        for (weight, title) in [
-            (Weight::Wrong, "WRONG"),
-            (Weight::Settled, "settled"),
-            (Weight::Note, "to know"),
-        ] {
+        for (weight, title) in
+            [(Weight::Wrong, "WRONG"), (Weight::Settled, "settled"), (Weight::Note, "to know")]
+        {
             for finding in self.findings.iter().filter(|f| f.weight == weight) {
                 write!(f, "{title}: ")?;
                 if let Some(order) = finding.order {

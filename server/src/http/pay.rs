@@ -55,10 +55,7 @@ struct StripePage {
 }
 
 /// `GET /orders/{id}/{secret}/pay`. Where nothing is to be paid now, the order's page says why.
-pub async fn show(
-    State(app): State<Arc<App>>,
-    Path((id, secret)): Path<(String, String)>,
-) -> Page {
+pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String, String)>) -> Page {
     let id = opened(&app, &id, &secret)?;
     let order = api::find(&app, id).await?;
     let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;

@@ -1,6 +1,6 @@
 //! The shop: pages that work without JavaScript and tell the truth of their state.
 
-use super::api::{buyer, cancel_and_wait, find, order_id, pay_and_wait};
+use super::api::{buyer, cancel_and_wait, find, order_id};
 use super::problem::Problem;
 use super::view::Action;
 use super::{Body, Form, for_programs, key_of, view};
@@ -295,9 +295,9 @@ pub(super) fn opened(app: &App, id: &str, secret: &str) -> Result<OrderId, Probl
 /// The end of a hold.
 pub(super) struct Until {
     label: &'static str,
-    rfc: String,
-    clock: String,
-    now: String,
+    pub(super) rfc: String,
+    pub(super) clock: String,
+    pub(super) now: String,
 }
 
 struct TicketRow {
@@ -318,25 +318,25 @@ struct LineRow {
 #[template(path = "order.html")]
 pub(super) struct OrderPage {
     frame: Frame,
-    path: String,
+    pub(super) path: String,
     headline: &'static str,
     message: Cow<'static, str>,
     state: &'static str,
-    declined: Option<String>,
+    pub(super) declined: Option<String>,
     refresh: Option<u32>,
-    until: Option<Until>,
-    event_name: String,
+    pub(super) until: Option<Until>,
+    pub(super) event_name: String,
     event_starts: String,
     place: String,
     slug: String,
     guest: String,
     tickets: Vec<TicketRow>,
     lines: Vec<LineRow>,
-    total: String,
+    pub(super) total: String,
     refunded: Option<String>,
     action: Option<String>,
-    can_pay: bool,
-    free: bool,
+    pub(super) can_pay: bool,
+    pub(super) free: bool,
     can_cancel: bool,
     over: bool,
     as_of: String,

@@ -181,9 +181,10 @@ pub fn action<'a>(app: &App, order: &'a Order) -> Option<Action<'a>> {
 /// Whether an attempt is owed to the provider: the clock of the hold stands still meanwhile.
 pub fn clock_stands(order: &Order) -> bool {
     order.state == OrderState::Paying
-        && order.payment.as_ref().is_some_and(|p| {
-            p.open_attempt().is_some_and(|a| a.state == AttemptState::Pending)
-        })
+        && order
+            .payment
+            .as_ref()
+            .is_some_and(|p| p.open_attempt().is_some_and(|a| a.state == AttemptState::Pending))
 }
 
 /// Where an order stands, in plain words, with what is known of the provider at this moment.
@@ -213,8 +214,11 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
     match app.line_seconds() {
         Some(seconds) if not_begun && seconds > 1 => {
             let minutes = seconds.div_ceil(60);
-            let wait = if seconds <= 60 { format!("{seconds} seconds") }
-                else { format!("{minutes} minutes") };
+            let wait = if seconds <= 60 {
+                format!("{seconds} seconds")
+            } else {
+                format!("{minutes} minutes")
+            };
             format!(
                 "You are in line at the payment provider, at most about {wait}. Your tickets are \
                  safe: nobody can take them, and the clock of your hold stands still until it is \

@@ -66,8 +66,7 @@ pub async fn hear(
         .map_err(|error| Problem::invalid(format!("The event cannot be read: {error}.")))?;
     tracing::debug!(kind = event.kind, "webhook");
     let object = event.data.object;
-    let intent =
-        if object.object == "payment_intent" { object.id } else { object.payment_intent };
+    let intent = if object.object == "payment_intent" { object.id } else { object.payment_intent };
     let hint = object.metadata.get("nts_order").and_then(|id| id.as_str());
     let hint = hint.and_then(|id| uuid::Uuid::try_parse(id).ok()).map(|id| OrderId(id.as_u128()));
     match (intent, signed, hint) {

@@ -148,11 +148,14 @@ impl Window {
     }
 }
 
+/// Who waits: the number of the arrival, and where to send the turn.
+type Waiting = (u64, oneshot::Sender<Turn>);
+
 /// The lines, one for each endpoint, and what was called lately.
 struct Lines {
     budget: Budget,
     all: Window,
-    each: BTreeMap<Endpoint, (Window, VecDeque<(u64, oneshot::Sender<Turn>)>)>,
+    each: BTreeMap<Endpoint, (Window, VecDeque<Waiting>)>,
     arrived: u64,
 }
 
@@ -183,12 +186,13 @@ impl Lines {
                     line.pop_front();
                 }
             }
-            let first = |(_, line): &(Window, VecDeque<(u64, _)>)| line.front().map(|(n, _)| *n);
+            let first = |(_, line): &(Window, VecDeque<Waiting>)| line.front().map(|(n, _)| *n);
             if let Some(at) = self.all.free_at().filter(|at| *at > now) {
                 return self.each.values().any(|lane| first(lane).is_some()).then_some(at);
             }
             let ready = self.each.iter_mut().filter(|(_, lane)| lane.0.is_free(now));
-            let next = ready.filter_map(|(e, lane)| Some((first(lane)?, *e, lane))).min_by_key(|r| r.0);
+            let next =
+                ready.filter_map(|(e, lane)| Some((first(lane)?, *e, lane))).min_by_key(|r| r.0);
             let Some((_, endpoint, (window, line))) = next else {
                 let waiting = self.each.values().filter(|lane| first(lane).is_some());
                 return waiting.filter_map(|(window, _)| window.free_at()).min();
@@ -203,11 +207,7 @@ impl Lines {
     }
 }
 
-async fn run(
-    budget: Budget,
-    mut asked: mpsc::UnboundedReceiver<Asked>,
-    waiting: Arc<AtomicUsize>,
-) {
+async fn run(budget: Budget, mut asked: mpsc::UnboundedReceiver<Asked>, waiting: Arc<AtomicUsize>) {
     let mut lines =
         Lines { budget, all: Window::new(budget.all), each: BTreeMap::new(), arrived: 0 };
     let mut next: Option<Instant> = None;
@@ -313,7 +313,8 @@ mod tests {
         assert!(governor.turn_now(Endpoint::Read).await.is_none());
         let begun = Instant::now();
         for _ in 0..20 {
-            let gone = tokio::time::timeout(Duration::from_millis(1), governor.turn(Endpoint::Read));
+            let gone =
+                tokio::time::timeout(Duration::from_millis(1), governor.turn(Endpoint::Read));
             assert!(gone.await.is_err());
         }
         governor.turn(Endpoint::Read).await;

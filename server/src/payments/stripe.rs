@@ -200,11 +200,7 @@ impl Stripe {
         Ok(seen.map(|r| r.seen(self.ids.refund(self.clock.now_ms()))).collect())
     }
 
-    async fn refund_objects(
-        &self,
-        turn: Option<Turn>,
-        intent: &str,
-    ) -> Done<Vec<objects::Refund>> {
+    async fn refund_objects(&self, turn: Option<Turn>, intent: &str) -> Done<Vec<objects::Refund>> {
         let path = format!("/v1/refunds?payment_intent={}", checked(intent)?);
         self.all(turn, Endpoint::Refunds, path, |r: &objects::Refund| r.id.clone()).await
     }
@@ -288,8 +284,7 @@ impl Stripe {
             ("reason", "requested_by_customer".into()),
         ];
         let key = format!("nts-forgotten-{id}-refund-{refunded_minor}");
-        let made: Done<objects::Refund> =
-            self.post(turn, "/v1/refunds".into(), &form, key).await;
+        let made: Done<objects::Refund> = self.post(turn, "/v1/refunds".into(), &form, key).await;
         made.map(drop)
     }
 
@@ -435,8 +430,7 @@ fn checked(id: &str) -> Done<&str> {
 
 /// Blots out what must not stand in a log, should the provider quote it back at us.
 pub fn redact(text: &str) -> String {
-    const SECRET: [&str; 7] =
-        ["sk_", "rk_", "whsec_", "ctoken_", "tok_", "pm_", "seti_"];
+    const SECRET: [&str; 7] = ["sk_", "rk_", "whsec_", "ctoken_", "tok_", "pm_", "seti_"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*');
     let mut clean = String::with_capacity(text.len());
     for word in text.split_inclusive(|c| !is_word(c)) {

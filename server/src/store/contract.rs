@@ -4,7 +4,7 @@
 mod desk;
 mod story;
 
-use super::{Batch, Fault, Reader, Recorded, RequestKey, Store};
+use super::{Batch, Fault, Lane, Reader, Recorded, RequestKey, Store};
 use crate::clock::Clock;
 use boxoffice::*;
 use desk::{Desk, spec};
@@ -248,13 +248,23 @@ fn due<D: Database>(desk: &mut Desk<D>) {
     desk.run(&[Command::Cancel { order: rest }]);
     desk.run(&[Command::Renew { order: first }]);
     let mut reader = desk.database.reader();
-    let mut due = |at: i64, limit| reader.due(start + 300_000 + at, limit).expect("due");
-    assert_eq!(due(999, 10), []);
-    assert_eq!(due(1_000, 10), [second]);
-    assert_eq!(due(2_000, 10), [second, first, third]);
-    assert_eq!(due(i64::from(i32::MAX), 2), [second, first]);
+    let mut due =
+        |lane, at: i64, limit| reader.due(start + 300_000 + at, lane, limit).expect("due");
+    assert_eq!(due(Lane::Holds, 999, 10), []);
+    assert_eq!(due(Lane::Holds, 1_000, 10), [second]);
+    assert_eq!(due(Lane::Holds, 2_000, 10), [second, first, third]);
+    assert_eq!(due(Lane::Holds, i64::from(i32::MAX), 2), [second, first]);
+    assert_eq!(due(Lane::Payments, i64::from(i32::MAX), 2), []);
     desk.pay(third);
-    assert_eq!(due(-290_000, 10), [third], "what is owed to the provider is due at once");
+    let owed = due(Lane::Payments, -290_000, 10);
+    assert_eq!(owed, [third], "what is owed to the provider is due at once");
+    assert_eq!(due(Lane::Holds, 2_000, 10), [second, first]);
+    let all = reader.all_orders(None, 3).expect("orders");
+    let ids: Vec<OrderId> = all.orders.iter().map(|o| o.id).collect();
+    assert_eq!((ids, all.next), (vec![first, second, third], Some(third)));
+    let all = reader.all_orders(all.next, 3).expect("orders");
+    let ids: Vec<OrderId> = all.orders.iter().map(|o| o.id).collect();
+    assert_eq!((ids, all.next), (vec![rest], None));
 }
 
 fn pages<D: Database>(desk: &mut Desk<D>) {

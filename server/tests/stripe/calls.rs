@@ -78,7 +78,6 @@ async fn each_call_may_go_wrong_once_in_each_way() {
 /// Four times, so that an answer which says nothing is repeated under its key, and a new one is used.
 #[tokio::test]
 async fn each_call_may_go_wrong_again_and_again() {
-    let operations =
-        [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
+    let operations = [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
     futures(operations.into_iter().map(|operation| goes_wrong(operation, 4))).await;
 }

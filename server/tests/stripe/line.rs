@@ -11,8 +11,13 @@ use std::time::{Duration, Instant};
 #[tokio::test]
 async fn ten_times_the_budget_is_served_in_order_and_nobody_loses_a_place() {
     const BUYERS: u32 = 150;
-    let setup =
-        Setup { hold_seconds: 1, endpoint_calls: 15, calls: 60, places: BUYERS, ..Setup::default() };
+    let setup = Setup {
+        hold_seconds: 1,
+        endpoint_calls: 15,
+        calls: 60,
+        places: BUYERS,
+        ..Setup::default()
+    };
     let shop = Shop::start("line", setup).await;
     let begun = Instant::now();
     let buyers = (0..BUYERS).map(|n| {

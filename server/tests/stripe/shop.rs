@@ -348,8 +348,7 @@ impl Shop {
                 let moved = ledger.remove(&order.id).unwrap_or_default();
                 let kept = moved.captured - moved.refunded;
                 let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
-                let worth: i64 =
-                    valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
+                let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
                 let by_hand: i64 =
                     order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
                 assert!(kept <= worth && worth <= kept + by_hand, "{kept} kept: {order:#?}");

@@ -19,7 +19,8 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 }
@@ -158,14 +159,12 @@ async fn sale(shop: &Shop, name: &str, dice: &mut Dice) -> Held {
         }
     }
     if order.state == OrderState::Paid && dice.roll(4) == 0 {
-        let lines = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": dice.roll(2) == 0});
+        let lines =
+            json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": dice.roll(2) == 0});
         let all = json!({"all": true, "restock": dice.roll(2) == 0});
         let body = if dice.roll(2) == 0 { all } else { lines };
         let (one, two) = (shop.refund(&held, body.clone()), shop.refund(&held, body));
-        _ = tokio::join!(
-            tokio::time::timeout(late, one),
-            tokio::time::timeout(late, two)
-        );
+        _ = tokio::join!(tokio::time::timeout(late, one), tokio::time::timeout(late, two));
     }
     held
 }

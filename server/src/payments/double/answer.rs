@@ -58,7 +58,7 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub status: u16,
-    error: ErrorObject,
+    error: Box<ErrorObject>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -85,7 +85,7 @@ struct ErrorBody<'a> {
 
 impl Fault {
     fn new(status: u16, kind: &'static str, code: Option<&'static str>, message: String) -> Fault {
-        let error = ErrorObject {
+        let error = Box::new(ErrorObject {
             charge: None,
             code,
             decline_code: None,
@@ -93,7 +93,7 @@ impl Fault {
             param: None,
             payment_intent: None,
             kind,
-        };
+        });
         Fault { status, error }
     }
 
@@ -170,7 +170,7 @@ impl Fault {
 
     /// What the error says, as it is kept in `last_payment_error`.
     pub fn value(&self) -> Value {
-        value(&self.error)
+        value(&*self.error)
     }
 }
 

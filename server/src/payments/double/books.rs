@@ -2,7 +2,6 @@
 
 use super::answer::{Fault, json};
 use super::objects;
-use crate::clock;
 use boxoffice::{IntentStatus, OrderId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -177,7 +176,6 @@ impl<T: serde::de::DeserializeOwned> FromSql for Json<T> {
 
 /// A PaymentIntent.
 pub(super) struct Intent {
-    pub n: i64,
     pub id: String,
     /// As its metadata said when it was created; the ledger goes by this.
     pub order: Option<OrderId>,
@@ -200,31 +198,30 @@ pub(super) struct Intent {
     pub charge: Option<String>,
 }
 
-pub(super) const INTENT: &str = "n, id, order_id, amount, currency, manual, secret, description, \
+pub(super) const INTENT: &str = "id, order_id, amount, currency, manual, secret, description, \
     created, metadata, status, due_ms, received, canceled, reason, error, action, charge";
 
 impl Intent {
     pub fn of(row: &Row<'_>) -> Result<Intent, rusqlite::Error> {
-        let order: Option<[u8; 16]> = row.get(2)?;
+        let order: Option<[u8; 16]> = row.get(1)?;
         Ok(Intent {
-            n: row.get(0)?,
-            id: row.get(1)?,
+            id: row.get(0)?,
             order: order.map(|bytes| OrderId(u128::from_be_bytes(bytes))),
-            amount: row.get(3)?,
-            currency: row.get(4)?,
-            manual: row.get(5)?,
-            secret: row.get(6)?,
-            description: row.get(7)?,
-            created: row.get(8)?,
-            metadata: row.get::<_, Json<_>>(9)?.0,
-            status: row.get::<_, Status>(10)?.0,
-            due_ms: row.get(11)?,
-            received: row.get(12)?,
-            canceled: row.get(13)?,
-            reason: row.get(14)?,
-            error: row.get::<_, Option<Json<_>>>(15)?.map(|json| json.0),
-            action: row.get::<_, Option<Json<_>>>(16)?.map(|json| json.0),
-            charge: row.get(17)?,
+            amount: row.get(2)?,
+            currency: row.get(3)?,
+            manual: row.get(4)?,
+            secret: row.get(5)?,
+            description: row.get(6)?,
+            created: row.get(7)?,
+            metadata: row.get::<_, Json<_>>(8)?.0,
+            status: row.get::<_, Status>(9)?.0,
+            due_ms: row.get(10)?,
+            received: row.get(11)?,
+            canceled: row.get(12)?,
+            reason: row.get(13)?,
+            error: row.get::<_, Option<Json<_>>>(14)?.map(|json| json.0),
+            action: row.get::<_, Option<Json<_>>>(15)?.map(|json| json.0),
+            charge: row.get(16)?,
         })
     }
 }
@@ -248,7 +245,6 @@ pub(super) struct Charge {
 
 /// Money on its way back. A `release` gives back what was set aside and never taken.
 pub(super) struct Refund {
-    pub n: i64,
     pub id: String,
     pub intent: String,
     pub charge: String,
@@ -262,29 +258,27 @@ pub(super) struct Refund {
 }
 
 pub(super) const REFUND: &str =
-    "n, id, intent, charge, amount, currency, status, reason, metadata, release, created";
+    "id, intent, charge, amount, currency, status, reason, metadata, release, created";
 
 impl Refund {
     pub fn of(row: &Row<'_>) -> Result<Refund, rusqlite::Error> {
         Ok(Refund {
-            n: row.get(0)?,
-            id: row.get(1)?,
-            intent: row.get(2)?,
-            charge: row.get(3)?,
-            amount: row.get(4)?,
-            currency: row.get(5)?,
-            status: row.get(6)?,
-            reason: row.get(7)?,
-            metadata: row.get::<_, Json<_>>(8)?.0,
-            release: row.get(9)?,
-            created: row.get(10)?,
+            id: row.get(0)?,
+            intent: row.get(1)?,
+            charge: row.get(2)?,
+            amount: row.get(3)?,
+            currency: row.get(4)?,
+            status: row.get(5)?,
+            reason: row.get(6)?,
+            metadata: row.get::<_, Json<_>>(7)?.0,
+            release: row.get(8)?,
+            created: row.get(9)?,
         })
     }
 }
 
 /// A cardholder's objection.
 pub(super) struct Dispute {
-    pub n: i64,
     pub id: String,
     pub intent: String,
     pub charge: String,
@@ -295,21 +289,19 @@ pub(super) struct Dispute {
     pub created: i64,
 }
 
-pub(super) const DISPUTE: &str =
-    "n, id, intent, charge, amount, currency, status, reason, created";
+pub(super) const DISPUTE: &str = "id, intent, charge, amount, currency, status, reason, created";
 
 impl Dispute {
     pub fn of(row: &Row<'_>) -> Result<Dispute, rusqlite::Error> {
         Ok(Dispute {
-            n: row.get(0)?,
-            id: row.get(1)?,
-            intent: row.get(2)?,
-            charge: row.get(3)?,
-            amount: row.get(4)?,
-            currency: row.get(5)?,
-            status: row.get(6)?,
-            reason: row.get(7)?,
-            created: row.get(8)?,
+            id: row.get(0)?,
+            intent: row.get(1)?,
+            charge: row.get(2)?,
+            amount: row.get(3)?,
+            currency: row.get(4)?,
+            status: row.get(5)?,
+            reason: row.get(6)?,
+            created: row.get(7)?,
         })
     }
 }
@@ -337,7 +329,7 @@ impl Books<'_> {
             .optional()
     }
 
-    /// Writes a new one; its `n` is given by the database.
+    /// Writes a new one.
     pub fn add_intent(&self, i: &Intent) -> Result<(), rusqlite::Error> {
         let sql = "INSERT INTO intents (id, order_id, amount, currency, manual, secret,
                        description, created, metadata, status, received)
@@ -417,8 +409,16 @@ impl Books<'_> {
                        metadata, release, created)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         self.prepared(sql)?.execute(params![
-            r.id, r.intent, r.charge, r.amount, r.currency, r.status, r.reason,
-            json(&r.metadata), r.release, r.created
+            r.id,
+            r.intent,
+            r.charge,
+            r.amount,
+            r.currency,
+            r.status,
+            r.reason,
+            json(&r.metadata),
+            r.release,
+            r.created
         ])?;
         Ok(())
     }
@@ -444,5 +444,16 @@ impl Books<'_> {
     /// The same about an intent.
     pub fn tell_intent(&mut self, kind: &str, intent: &Intent) -> Result<(), rusqlite::Error> {
         self.tell(kind, &objects::intent(intent, None))
+    }
+}
+
+impl Books<'_> {
+    /// Money moved: into the ledger, from which no state is worked out.
+    pub fn moved(&self, intent: &Intent, kind: &str, amount: i64) -> Result<(), rusqlite::Error> {
+        let sql = "INSERT INTO moves (intent, order_id, kind, amount, at_ms)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let order = intent.order.map(|order| order.0.to_be_bytes());
+        self.prepared(sql)?.execute(params![intent.id, order, kind, amount, self.now_ms])?;
+        Ok(())
     }
 }

@@ -217,7 +217,11 @@ pub struct ErrorObject {
 impl ErrorObject {
     /// Stripe writes the message of a card error for the cardholder.
     pub fn for_the_buyer(self) -> String {
-        if self.message.is_empty() { "The bank did not accept the card.".into() } else { self.message }
+        if self.message.is_empty() {
+            "The bank did not accept the card.".into()
+        } else {
+            self.message
+        }
     }
 
     /// For the log and for the organiser.

@@ -227,8 +227,10 @@ impl Reader for SqliteReader {
         };
         self.at_once(|conn| {
             conn.prepare_cached(sql)?
-            .query_map(params![now, limit as i64], |row| Ok(codec::join(row.get(0)?, row.get(1)?)))?
-            .collect()
+                .query_map(params![now, limit as i64], |row| {
+                    Ok(codec::join(row.get(0)?, row.get(1)?))
+                })?
+                .collect()
         })
     }
 

@@ -1,0 +1,315 @@
+//! Stripe's double: honest, strict, with a memory. It is the sandbox that serves when no key is
+//! set, and the Stripe that the tests speak with.
+//!
+//! It speaks Stripe's wire protocol, in process ([`Wire`]) and over HTTP ([`http`]); keeps
+//! PaymentIntents, refunds, disputes and idempotency keys as Stripe does; refuses a parameter that
+//! Stripe does not know; and keeps a ledger of its own of what money moved, from which no state is
+//! worked out. It can be told to misbehave ([`Misstep`]).
+//!
+//! Its memory lies in a file beside the database, for it plays somebody else's. The file is written
+//! without waiting for the disk: it survives the end of the process, kill -9 included, but not a
+//! power loss. For money that does not exist that is enough.
+
+mod amounts;
+mod answer;
+mod books;
+mod cards;
+mod endpoints;
+pub mod http;
+mod missteps;
+mod objects;
+mod params;
+mod world;
+
+pub use missteps::{Misstep, Operation, Pause, Stop};
+pub use world::{Look, Moved};
+
+use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
+use crate::clock::Clock;
+use answer::{Answer, Fault};
+use books::{Books, Random};
+use missteps::{Missteps, Plan};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long idempotency keys are remembered: a day
+/// (<https://docs.stripe.com/api/idempotent_requests>).
+const KEYS_MS: i64 = 24 * 3_600_000;
+/// How long the bank of `ctoken_slow` takes.
+const SLOW: Duration = Duration::from_secs(3);
+/// How long a call that hangs takes; every client has given up by then.
+const HANG: Duration = Duration::from_secs(60);
+
+/// The double.
+pub struct Double {
+    state: Mutex<State>,
+    clock: Clock,
+    missteps: Missteps,
+    /// Keys under which a call is running.
+    running: Mutex<BTreeSet<String>>,
+    log: Mutex<Log>,
+}
+
+struct State {
+    db: Connection,
+    random: Random,
+}
+
+/// What was asked, for who wants to count.
+struct Log {
+    begun: Option<Instant>,
+    counts: BTreeMap<Operation, u64>,
+    /// The last calls and when they came, in milliseconds since the first.
+    times: Vec<(Operation, u64)>,
+}
+
+/// How many calls are remembered with their times.
+const MOST_TIMES: usize = 100_000;
+
+/// What becomes of a request.
+enum Outcome {
+    /// An answer.
+    Answer(Answer),
+    /// The connection is cut.
+    Cut,
+    /// There never was a connection.
+    NoConnection,
+}
+
+impl Double {
+    /// Opens the file, or makes it; without one everything is kept in memory.
+    pub fn open(
+        path: Option<&Path>,
+        clock: Clock,
+        seed: [u8; 32],
+    ) -> Result<Double, rusqlite::Error> {
+        let (db, opened) = books::open(path)?;
+        let random = Random::new(seed, opened);
+        Ok(Double {
+            state: Mutex::new(State { db, random }),
+            clock,
+            missteps: Missteps::default(),
+            running: Mutex::default(),
+            log: Mutex::new(Log { begun: None, counts: BTreeMap::new(), times: Vec::new() }),
+        })
+    }
+
+    /// Misbehave from now on as the plan says, which is asked at each call.
+    pub fn misbehave(&self, plan: impl FnMut(Operation) -> Option<Misstep> + Send + 'static) {
+        let plan: Plan = Box::new(plan);
+        self.missteps.plan(Some(plan));
+    }
+
+    /// Misbehave no more.
+    pub fn behave(&self) {
+        self.missteps.plan(None);
+    }
+
+    /// Holds the next call of this kind, before or after it takes effect, until the handle lets it
+    /// go or cuts it off.
+    pub fn pause(&self, operation: Operation, stop: Stop) -> Pause {
+        self.missteps.pause(operation, stop)
+    }
+
+    /// How many requests came, by what they asked for.
+    pub fn calls(&self) -> BTreeMap<Operation, u64> {
+        lock(&self.log).counts.clone()
+    }
+
+    /// What came when, in milliseconds since the first request.
+    pub fn log(&self) -> Vec<(Operation, u64)> {
+        lock(&self.log).times.clone()
+    }
+
+    fn note(&self, operation: Operation) {
+        let mut log = lock(&self.log);
+        let now = Instant::now();
+        let begun = *log.begun.get_or_insert(now);
+        *log.counts.entry(operation).or_default() += 1;
+        if log.times.len() < MOST_TIMES {
+            let at = u64::try_from((now - begun).as_millis()).unwrap_or(u64::MAX);
+            log.times.push((operation, at));
+        }
+    }
+
+    /// One request, with everything that may go wrong with it.
+    async fn answer(&self, request: WireRequest) -> Outcome {
+        let operation = missteps::operation(&request);
+        self.note(operation);
+        let misstep = self.missteps.next(operation);
+        match misstep {
+            Some(Misstep::LostBefore) => return Outcome::Cut,
+            Some(Misstep::NoConnection) => return Outcome::NoConnection,
+            Some(Misstep::TooMany) => return self.fault(&Fault::too_many()),
+            Some(Misstep::Conflict) => return self.fault(&Fault::key_in_use()),
+            Some(Misstep::Html) => return Outcome::Answer(Answer::html(502, String::new())),
+            Some(Misstep::HangBefore) => {
+                sleep(HANG).await;
+                return Outcome::Cut;
+            }
+            Some(Misstep::Slow(ms)) => sleep(Duration::from_millis(ms)).await,
+            _ => {}
+        }
+        if !self.missteps.stop(operation, Stop::Before).await {
+            return Outcome::Cut;
+        }
+        let answer = self.keyed(&request, misstep).await;
+        if !self.missteps.stop(operation, Stop::After).await {
+            return Outcome::Cut;
+        }
+        Outcome::Answer(match misstep {
+            Some(Misstep::LostAfter) => return Outcome::Cut,
+            Some(Misstep::HangAfter) => {
+                sleep(HANG).await;
+                return Outcome::Cut;
+            }
+            Some(Misstep::HtmlOk) => Answer::html(200, answer.request_id),
+            Some(Misstep::Garbled) => answer.garbled(),
+            _ => answer,
+        })
+    }
+
+    /// The request under its key: done once, and answered the same each time that it is asked.
+    async fn keyed(&self, request: &WireRequest, misstep: Option<Misstep>) -> Answer {
+        let Some(key) = request.key.clone().filter(|_| request.method == "POST") else {
+            return self.work(request, None, misstep);
+        };
+        if !lock(&self.running).insert(key.clone()) {
+            return Answer::fault(&Fault::key_in_use(), self.request_id());
+        }
+        let _running = Running { double: self, key: key.clone() };
+        if endpoints::is_slow(request) {
+            sleep(SLOW).await;
+        }
+        self.work(request, Some(&key), misstep)
+    }
+
+    fn work(&self, request: &WireRequest, key: Option<&str>, misstep: Option<Misstep>) -> Answer {
+        let request_id = self.request_id();
+        let now_ms = self.clock.now_ms();
+        let state = &mut *lock(&self.state);
+        let done = one_call(state, now_ms, request, key, misstep, &request_id);
+        done.unwrap_or_else(|error| {
+            tracing::error!(%error, "the sandbox's own database failed");
+            Answer::fault(&Fault::internal(), request_id)
+        })
+    }
+
+    fn request_id(&self) -> String {
+        lock(&self.state).random.id("req_")
+    }
+
+    fn fault(&self, fault: &Fault) -> Outcome {
+        Outcome::Answer(Answer::fault(fault, self.request_id()))
+    }
+}
+
+/// Takes its key out again when the call ends, or is cut off.
+struct Running<'a> {
+    double: &'a Double,
+    key: String,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        lock(&self.double.running).remove(&self.key);
+    }
+}
+
+/// One transaction: the remembered answer, or the effect and its answer.
+fn one_call(
+    state: &mut State,
+    now_ms: i64,
+    request: &WireRequest,
+    key: Option<&str>,
+    misstep: Option<Misstep>,
+    request_id: &str,
+) -> Result<Answer, rusqlite::Error> {
+    let sql = state.db.transaction()?;
+    let asked = format!("{:?}", request.form);
+    if let Some(key) = key {
+        sql.prepare_cached(
+            "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE at_ms < ?1 LIMIT 4)",
+        )?
+        .execute([now_ms - KEYS_MS])?;
+        let known = sql
+            .prepare_cached(
+                "SELECT path, asked, status, body, request FROM keys WHERE key = ?1 AND at_ms >= ?2",
+            )?
+            .query_row(params![key, now_ms - KEYS_MS], |row| {
+                let asked: Vec<u8> = row.get(1)?;
+                let (path, body): (String, String) = (row.get(0)?, row.get(3)?);
+                Ok((path, asked, row.get::<_, u16>(2)?, body, row.get::<_, String>(4)?))
+            })
+            .optional()?;
+        if let Some((path, known, status, body, original)) = known {
+            sql.commit()?;
+            if path != request.path || known != asked.as_bytes() {
+                let message = "This Idempotency-Key was used with other parameters.".to_owned();
+                return Ok(Answer::fault(&Fault::key_reuse(message), request_id.to_owned()));
+            }
+            let answer = Answer::new(status, body, request_id.to_owned());
+            return Ok(Answer { original: Some(original), ..answer });
+        }
+    }
+    let before = matches!(misstep, Some(Misstep::ErrorBefore));
+    let mut remembered = true;
+    let mut answer = if before {
+        Answer::fault(&Fault::internal(), request_id.to_owned())
+    } else {
+        let mut books = Books { sql: &sql, random: &mut state.random, now_ms };
+        match endpoints::answer(&mut books, request)? {
+            Ok(body) => Answer::new(200, body, request_id.to_owned()),
+            Err(refused) => {
+                // What fails validation never began, and is not remembered.
+                remembered = refused.began;
+                Answer::fault(&refused.fault, request_id.to_owned())
+            }
+        }
+    };
+    if matches!(misstep, Some(Misstep::ErrorAfter)) {
+        answer = Answer::fault(&Fault::internal(), request_id.to_owned());
+        remembered = true;
+    }
+    if let Some(key) = key.filter(|_| remembered) {
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        sql.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![
+                key,
+                request.path,
+                asked.as_bytes(),
+                answer.status,
+                body,
+                request_id,
+                now_ms
+            ])?;
+    }
+    sql.commit()?;
+    Ok(answer)
+}
+
+impl Wire for Double {
+    fn exchange(&self, request: WireRequest) -> Exchange<'_> {
+        Box::pin(async move {
+            match self.answer(request).await {
+                Outcome::Cut => Err(Lost::Unknown("the connection ended".into())),
+                Outcome::NoConnection => Err(Lost::NotSent("no connection".into())),
+                Outcome::Answer(answer) => Ok(WireResponse {
+                    status: answer.status,
+                    request_id: Some(answer.request_id),
+                    should_retry: answer.should_retry,
+                    retry_after_ms: None,
+                    body: answer.body,
+                }),
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

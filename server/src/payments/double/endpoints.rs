@@ -1,0 +1,526 @@
+//! The endpoints: what each takes, refuses and does.
+
+use super::amounts;
+use super::answer::{Fault, json, value};
+use super::books::{Books, Charge, DISPUTE, Dispute, Done, INTENT, Intent, REFUND, Refund};
+use super::cards::{Bank, Token};
+use super::objects::{self, List};
+use super::params::{Params, required};
+use crate::payments::wire::WireRequest;
+use boxoffice::{IntentStatus, OrderId};
+use rusqlite::params;
+use serde_json::{Value, json as object};
+
+/// How long an authorisation lives: seven days
+/// (<https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>).
+const AUTHORISED_MS: i64 = 7 * 24 * 3_600_000;
+/// How long the network of `ctoken_processing` takes.
+const PROCESSING_MS: i64 = 2_000;
+/// The reasons that Stripe knows for a cancellation and for a refund.
+const CANCEL_REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
+const REFUND_REASONS: [&str; 3] = ["duplicate", "fraudulent", "requested_by_customer"];
+
+/// A request that was refused.
+pub(super) struct Refused {
+    pub fault: Fault,
+    /// Whether the endpoint had begun: then the answer is remembered under the key.
+    pub began: bool,
+}
+
+impl From<Fault> for Refused {
+    /// What is found wrong while the parameters are read never began.
+    fn from(fault: Fault) -> Refused {
+        Refused { fault, began: false }
+    }
+}
+
+type Answered = Result<Result<String, Refused>, rusqlite::Error>;
+
+/// Takes something out of a result, or ends with its refusal.
+macro_rules! read {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(fault) => return Ok(Err(Refused::from(fault))),
+        }
+    };
+}
+
+/// Whether the bank of this request takes its time.
+pub(super) fn is_slow(request: &WireRequest) -> bool {
+    let token = request.form.iter().find(|(name, _)| name == "confirmation_token");
+    token.is_some_and(|(_, token)| {
+        Token::confirmation(token.clone()).is_ok_and(|token| token.bank == Bank::Slow)
+    })
+}
+
+/// Answers a request.
+pub(super) fn answer(books: &mut Books<'_>, request: &WireRequest) -> Answered {
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let pairs = if request.method == "POST" {
+        request.form.clone()
+    } else {
+        form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+    };
+    let params = Params::new(pairs);
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match (request.method, &parts[..]) {
+        ("POST", ["v1", "payment_intents"]) => create(books, params),
+        ("GET", ["v1", "payment_intents"]) => list_intents(books, params),
+        ("GET", ["v1", "payment_intents", id]) => retrieve(books, id, params),
+        ("POST", ["v1", "payment_intents", id, "confirm"]) => confirm(books, id, params),
+        ("POST", ["v1", "payment_intents", id, "capture"]) => capture(books, id, params),
+        ("POST", ["v1", "payment_intents", id, "cancel"]) => cancel(books, id, params),
+        ("POST", ["v1", "refunds"]) => refund(books, params),
+        ("GET", ["v1", "refunds"]) => list_refunds(books, params),
+        ("GET", ["v1", "disputes"]) => list_disputes(books, params),
+        (method, _) => {
+            let message = format!("There is no such address: {method} {path}.");
+            Ok(Err(Fault::plain(message).with_status(404).into()))
+        }
+    }
+}
+
+fn began(fault: Fault) -> Answered {
+    Ok(Err(Refused { fault, began: true }))
+}
+
+/// Does what time has done since: an authorisation ends, a network answers.
+pub(super) fn find(books: &mut Books<'_>, id: &str) -> Done<Intent> {
+    let Some(mut intent) = books.intent(id)? else {
+        return Ok(Err(Fault::missing("payment_intent", id, "intent")));
+    };
+    if intent.due_ms.is_some_and(|due| due <= books.now_ms) {
+        match intent.status {
+            IntentStatus::RequiresCapture => {
+                end(books, &mut intent, "automatic")?;
+            }
+            IntentStatus::Processing => authorise(books, &mut intent)?,
+            _ => {}
+        }
+    }
+    Ok(Ok(intent))
+}
+
+fn show(books: &Books<'_>, intent: &Intent, whole: bool) -> Result<String, rusqlite::Error> {
+    let charge = if whole { books.charge_of(intent)? } else { None };
+    Ok(json(&objects::intent(intent, charge.as_ref())))
+}
+
+/// <https://docs.stripe.com/api/payment_intents/create>
+fn create(books: &mut Books<'_>, mut params: Params) -> Answered {
+    let amount = read!(params.integer_in("amount", 1, i64::MAX));
+    let currency = read!(params.text("currency"));
+    let capture = read!(params.one_of("capture_method", &["automatic_async", "manual"]));
+    let methods = params.list("allowed_payment_method_types");
+    let metadata = read!(params.metadata());
+    let description = read!(params.short_text("description", 1_000));
+    if read!(params.text("confirm")).is_some() {
+        let message = "Stripe knows confirm here, and we have a rule against it: no money moves \
+                       before the id of what will hold it is durable.";
+        return Ok(Err(Fault::plain(message).about("confirm").into()));
+    }
+    read!(params.end());
+    let amount = read!(required(amount, "amount"));
+    let currency = read!(required(currency, "currency"));
+    if !amounts::known(&currency) {
+        let message = format!("Unknown currency: {currency}.");
+        return Ok(Err(Fault::plain(message).about("currency").into()));
+    }
+    if methods.iter().any(|method| method != "card") {
+        let message = "Only card is known here.";
+        return Ok(Err(Fault::plain(message).about("allowed_payment_method_types").into()));
+    }
+    if let Err(fault) = amounts::check(amount, &currency) {
+        return began(fault);
+    }
+    let id = books.random.id("pi_");
+    let order = metadata.get("nts_order").and_then(|id| uuid::Uuid::try_parse(id).ok());
+    let intent = Intent {
+        secret: books.random.id(&format!("{id}_secret_")),
+        id,
+        order: order.map(|id| OrderId(id.as_u128())),
+        amount,
+        currency,
+        manual: capture.as_deref() == Some("manual"),
+        description,
+        created: books.now(),
+        metadata,
+        status: IntentStatus::RequiresPaymentMethod,
+        due_ms: None,
+        received: 0,
+        canceled: None,
+        reason: None,
+        error: None,
+        action: None,
+        charge: None,
+    };
+    books.add_intent(&intent)?;
+    books.tell_intent("payment_intent.created", &intent)?;
+    Ok(Ok(show(books, &intent, false)?))
+}
+
+/// <https://docs.stripe.com/api/payment_intents/retrieve>
+fn retrieve(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+    let whole = read!(params.expand(Some("latest_charge")));
+    read!(params.end());
+    let intent = read!(find(books, id)?);
+    Ok(Ok(show(books, &intent, whole)?))
+}
+
+fn unexpected(books: &Books<'_>, intent: &Intent) -> Result<Answered, rusqlite::Error> {
+    let shown = value(&objects::intent(intent, books.charge_of(intent)?.as_ref()));
+    let status = super::books::Status(intent.status).name();
+    let message = format!("This PaymentIntent is {status}, which does not allow that.");
+    Ok(began(Fault::invalid("payment_intent_unexpected_state", message).showing(shown)))
+}
+
+/// <https://docs.stripe.com/api/payment_intents/confirm>
+fn confirm(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+    let return_url = read!(params.text("return_url"));
+    let confirmation = read!(params.text("confirmation_token"));
+    let kind = read!(params.one_of("payment_method_data[type]", &["card"]));
+    let card = read!(params.text("payment_method_data[card][token]"));
+    read!(params.end());
+    read!(required(return_url, "return_url"));
+    let token = match (confirmation, kind, card) {
+        (Some(text), None, None) => Token::confirmation(text),
+        (None, Some(_), Some(text)) => Token::card(&text),
+        _ => Err(Fault::invalid("parameter_missing", "Exactly one card must be given.")
+            .about("confirmation_token")),
+    };
+    let mut intent = read!(find(books, id)?);
+    let token = match token {
+        Ok(token) => token,
+        Err(fault) => return began(fault),
+    };
+    if !matches!(
+        intent.status,
+        IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresAction
+    ) {
+        return unexpected(books, &intent)?;
+    }
+    if let Some(once) = &token.once
+        && !books.use_up(once)?
+    {
+        let message = "This ConfirmationToken was used before.";
+        return began(Fault::plain(message).about("confirmation_token"));
+    }
+    intent.action = None;
+    match token.bank {
+        Bank::Approves | Bank::Slow => authorise(books, &mut intent)?,
+        Bank::Declines => {
+            let fault = decline(books, &mut intent, "Your card was declined.")?;
+            return began(fault);
+        }
+        Bank::AsksByRedirect => {
+            let url = format!("/sandbox/authenticate/{}", intent.id);
+            let action = object!({"type": "redirect_to_url",
+                                  "redirect_to_url": {"url": url, "return_url": null}});
+            ask(books, &mut intent, action)?;
+        }
+        Bank::AsksBySdk => {
+            let action = object!({"type": "use_stripe_sdk",
+                                  "use_stripe_sdk": {"type": "three_d_secure_redirect"}});
+            ask(books, &mut intent, action)?;
+        }
+        Bank::Processing => {
+            intent.status = IntentStatus::Processing;
+            intent.due_ms = Some(books.now_ms + PROCESSING_MS);
+            books.put_intent(&intent)?;
+            books.tell_intent("payment_intent.processing", &intent)?;
+        }
+    }
+    Ok(Ok(show(books, &intent, false)?))
+}
+
+fn ask(books: &mut Books<'_>, intent: &mut Intent, action: Value) -> Result<(), rusqlite::Error> {
+    intent.status = IntentStatus::RequiresAction;
+    intent.action = Some(action);
+    books.put_intent(intent)?;
+    books.tell_intent("payment_intent.requires_action", intent)
+}
+
+/// The bank says yes: the money is set aside, or taken if nobody asked for a capture of its own.
+pub(super) fn authorise(books: &mut Books<'_>, intent: &mut Intent) -> Result<(), rusqlite::Error> {
+    let charge = new_charge(books, intent, true);
+    intent.charge = Some(charge.id.clone());
+    intent.status = IntentStatus::RequiresCapture;
+    intent.due_ms = Some(books.now_ms + AUTHORISED_MS);
+    intent.action = None;
+    intent.error = None;
+    books.put_charge(&charge)?;
+    if !intent.manual {
+        return take(books, intent, intent.amount);
+    }
+    books.put_intent(intent)?;
+    books.tell_intent("payment_intent.amount_capturable_updated", intent)
+}
+
+fn new_charge(books: &mut Books<'_>, intent: &Intent, paid: bool) -> Charge {
+    Charge {
+        id: books.random.id("ch_"),
+        intent: intent.id.clone(),
+        amount: intent.amount,
+        currency: intent.currency.clone(),
+        captured: 0,
+        refunded: 0,
+        paid,
+        taken: false,
+        disputed: false,
+        created: books.now(),
+    }
+}
+
+/// The bank says no.
+pub(super) fn decline(
+    books: &mut Books<'_>,
+    intent: &mut Intent,
+    why: &str,
+) -> Result<Fault, rusqlite::Error> {
+    let charge = new_charge(books, intent, false);
+    books.put_charge(&charge)?;
+    let fault = Fault::declined(why, "generic_decline", Some(charge.id.clone()));
+    intent.status = IntentStatus::RequiresPaymentMethod;
+    intent.charge = Some(charge.id);
+    intent.error = Some(fault.value());
+    intent.action = None;
+    intent.due_ms = None;
+    books.put_intent(intent)?;
+    books.tell_intent("payment_intent.payment_failed", intent)?;
+    Ok(fault.showing(value(&objects::intent(intent, None))))
+}
+
+/// <https://docs.stripe.com/api/payment_intents/capture>
+fn capture(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+    let amount = read!(params.integer_in("amount_to_capture", 1, i64::MAX));
+    read!(params.end());
+    let mut intent = read!(find(books, id)?);
+    if intent.status != IntentStatus::RequiresCapture {
+        return unexpected(books, &intent)?;
+    }
+    let amount = amount.unwrap_or(intent.amount);
+    if amount > intent.amount {
+        let message = "More than was set aside.";
+        return began(Fault::invalid("amount_too_large", message).about("amount_to_capture"));
+    }
+    if let Err(fault) = amounts::check_step(amount, &intent.currency, "amount_to_capture") {
+        return began(fault);
+    }
+    take(books, &mut intent, amount)?;
+    Ok(Ok(show(books, &intent, false)?))
+}
+
+/// The money is taken; what is left of what was set aside is free again.
+pub(super) fn take(
+    books: &mut Books<'_>,
+    intent: &mut Intent,
+    amount: i64,
+) -> Result<(), rusqlite::Error> {
+    intent.status = IntentStatus::Succeeded;
+    intent.received = amount;
+    intent.due_ms = None;
+    if let Some(mut charge) = books.charge_of(intent)? {
+        charge.captured = amount;
+        charge.taken = true;
+        books.put_charge(&charge)?;
+    }
+    books.put_intent(intent)?;
+    books.moved(intent, "captured", amount)?;
+    books.tell_intent("payment_intent.succeeded", intent)
+}
+
+/// <https://docs.stripe.com/api/payment_intents/cancel>
+fn cancel(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+    let reason = read!(params.one_of("cancellation_reason", &CANCEL_REASONS));
+    read!(params.end());
+    let mut intent = read!(find(books, id)?);
+    // One that is processing can be cancelled only in rare cases
+    // (https://docs.stripe.com/api/payment_intents/cancel): here it cannot.
+    if matches!(
+        intent.status,
+        IntentStatus::Succeeded | IntentStatus::Canceled | IntentStatus::Processing
+    ) {
+        return unexpected(books, &intent)?;
+    }
+    end(books, &mut intent, reason.as_deref().unwrap_or("requested_by_customer"))?;
+    Ok(Ok(show(books, &intent, false)?))
+}
+
+/// Dead: it can never take money.
+pub(super) fn end(
+    books: &mut Books<'_>,
+    intent: &mut Intent,
+    reason: &str,
+) -> Result<(), rusqlite::Error> {
+    intent.status = IntentStatus::Canceled;
+    intent.canceled = Some(books.now());
+    intent.reason = Some(reason.to_owned());
+    intent.due_ms = None;
+    intent.action = None;
+    books.put_intent(intent)?;
+    books.tell_intent("payment_intent.canceled", intent)
+}
+
+/// <https://docs.stripe.com/api/refunds/create>
+fn refund(books: &mut Books<'_>, mut params: Params) -> Answered {
+    let intent = read!(params.text("payment_intent"));
+    let amount = read!(params.integer_in("amount", 1, i64::MAX));
+    let metadata = read!(params.metadata());
+    let reason = read!(params.one_of("reason", &REFUND_REASONS));
+    read!(params.end());
+    let intent = read!(required(intent, "payment_intent"));
+    let intent = read!(find(books, &intent)?);
+    match give_back(books, &intent, amount, metadata, reason)? {
+        Ok(refund) => Ok(Ok(json(&objects::refund(&refund)))),
+        Err(fault) => began(fault),
+    }
+}
+
+/// Gives back a part, or what is left.
+pub(super) fn give_back(
+    books: &mut Books<'_>,
+    intent: &Intent,
+    amount: Option<i64>,
+    metadata: std::collections::BTreeMap<String, String>,
+    reason: Option<String>,
+) -> Done<Refund> {
+    let charge = books.charge_of(intent)?.filter(|charge| charge.taken);
+    let Some(mut charge) = charge.filter(|_| intent.status == IntentStatus::Succeeded) else {
+        return Ok(Err(Fault::plain("This PaymentIntent has no successful charge to refund.")));
+    };
+    if charge.disputed {
+        let message = "This charge is disputed; the cardholder's bank has the money.";
+        return Ok(Err(Fault::invalid("charge_disputed", message)));
+    }
+    let left = charge.captured - charge.refunded;
+    if left == 0 {
+        let message = "All of this charge was refunded before.";
+        return Ok(Err(Fault::invalid("charge_already_refunded", message)));
+    }
+    let amount = amount.unwrap_or(left);
+    if amount > left {
+        let message = format!("The refund ({amount}) is more than what is left ({left}).");
+        return Ok(Err(Fault::plain(message).about("amount")));
+    }
+    if let Err(fault) = amounts::check_step(amount, &intent.currency, "amount") {
+        return Ok(Err(fault));
+    }
+    let refund = Refund {
+        id: books.random.id("re_"),
+        intent: intent.id.clone(),
+        charge: charge.id.clone(),
+        amount,
+        currency: intent.currency.clone(),
+        status: "succeeded".into(),
+        reason,
+        metadata,
+        release: false,
+        created: books.now(),
+    };
+    charge.refunded += amount;
+    books.add_refund(&refund)?;
+    books.put_charge(&charge)?;
+    books.moved(intent, "refunded", amount)?;
+    books.tell("charge.refunded", &objects::charge(&charge))?;
+    Ok(Ok(refund))
+}
+
+/// The page of a list: newest first, after the row `starting_after`.
+struct Page {
+    from: i64,
+    to: i64,
+    limit: i64,
+    after: Option<String>,
+}
+
+fn page(params: &mut Params) -> Result<Page, Fault> {
+    let (from, to) = params.created()?;
+    let limit = params.integer_in("limit", 1, 100)?.unwrap_or(10);
+    Ok(Page { from, to, limit, after: params.text("starting_after")? })
+}
+
+/// Where a page begins: below the row of `starting_after`.
+fn below(books: &Books<'_>, table: &str, page: &Page) -> Done<i64> {
+    let Some(after) = &page.after else { return Ok(Ok(i64::MAX)) };
+    let sql = format!("SELECT n FROM {table} WHERE id = ?1");
+    let mut find = books.sql.prepare_cached(&sql)?;
+    let mut rows = find.query([after])?;
+    match rows.next()? {
+        Some(row) => Ok(Ok(row.get(0)?)),
+        None => Ok(Err(Fault::missing("object", after, "starting_after").with_status(400))),
+    }
+}
+
+fn list<T>(mut rows: Vec<T>, url: &'static str, limit: i64) -> List<T> {
+    let has_more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    List { object: "list", url, has_more, data: rows }
+}
+
+/// <https://docs.stripe.com/api/payment_intents/list>
+fn list_intents(books: &mut Books<'_>, mut params: Params) -> Answered {
+    let whole = read!(params.expand(Some("data.latest_charge")));
+    let page = read!(page(&mut params));
+    read!(params.end());
+    let below = read!(below(books, "intents", &page)?);
+    let sql = format!(
+        "SELECT {INTENT} FROM intents WHERE created BETWEEN ?1 AND ?2 AND n < ?3
+         ORDER BY n DESC LIMIT ?4"
+    );
+    let ids: Vec<String> = {
+        let mut find = books.sql.prepare_cached(&sql)?;
+        let rows = find.query_map(params![page.from, page.to, below, page.limit + 1], |row| {
+            Ok(Intent::of(row)?.id)
+        })?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let mut shown = Vec::new();
+    for id in ids {
+        let intent = read!(find(books, &id)?);
+        let charge = if whole { books.charge_of(&intent)? } else { None };
+        shown.push(value(&objects::intent(&intent, charge.as_ref())));
+    }
+    Ok(Ok(json(&list(shown, "/v1/payment_intents", page.limit))))
+}
+
+/// <https://docs.stripe.com/api/refunds/list>
+fn list_refunds(books: &mut Books<'_>, mut params: Params) -> Answered {
+    let intent = read!(params.text("payment_intent"));
+    let page = read!(page(&mut params));
+    read!(params.end());
+    if let Some(id) = &intent {
+        read!(find(books, id)?);
+    }
+    let below = read!(below(books, "refunds", &page)?);
+    let sql = format!(
+        "SELECT {REFUND} FROM refunds WHERE created BETWEEN ?1 AND ?2 AND n < ?3
+             AND (?5 IS NULL OR intent = ?5) ORDER BY n DESC LIMIT ?4"
+    );
+    let mut find = books.sql.prepare_cached(&sql)?;
+    let rows: Vec<Refund> = find
+        .query_map(params![page.from, page.to, below, page.limit + 1, intent], Refund::of)?
+        .collect::<Result<_, _>>()?;
+    let shown: Vec<_> = rows.iter().map(objects::refund).collect();
+    Ok(Ok(json(&list(shown, "/v1/refunds", page.limit))))
+}
+
+/// <https://docs.stripe.com/api/disputes/list>
+fn list_disputes(books: &mut Books<'_>, mut params: Params) -> Answered {
+    let intent = read!(params.text("payment_intent"));
+    let page = read!(page(&mut params));
+    read!(params.end());
+    let below = read!(below(books, "disputes", &page)?);
+    let sql = format!(
+        "SELECT {DISPUTE} FROM disputes WHERE created BETWEEN ?1 AND ?2 AND n < ?3
+             AND (?5 IS NULL OR intent = ?5) ORDER BY n DESC LIMIT ?4"
+    );
+    let mut find = books.sql.prepare_cached(&sql)?;
+    let rows: Vec<Dispute> = find
+        .query_map(params![page.from, page.to, below, page.limit + 1, intent], Dispute::of)?
+        .collect::<Result<_, _>>()?;
+    let shown: Vec<_> = rows.iter().map(objects::dispute).collect();
+    Ok(Ok(json(&list(shown, "/v1/disputes", page.limit))))
+}

@@ -1,0 +1,247 @@
+//! What happens without us: the dashboard, the bank, the cardholder, and who asks the double itself.
+
+use super::answer::Fault;
+use super::books::{Books, Dispute, Done, Intent};
+use super::{Double, endpoints, lock, objects};
+use boxoffice::{Currency, IntentStatus, Money, OrderId};
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::params;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::collections::BTreeMap;
+
+/// What money moved for an order, in minor units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moved {
+    /// Taken.
+    pub captured: i64,
+    /// Given back.
+    pub refunded: i64,
+}
+
+/// A payment as the bank's page shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Look {
+    /// Where it stands.
+    pub status: IntentStatus,
+    /// How much it is about.
+    pub amount: Money,
+    /// The order that it names.
+    pub order: Option<OrderId>,
+}
+
+/// Why the double could not do it: no such payment, not in this state, or its database failed.
+pub type Trouble = String;
+
+type Told<T> = Result<T, Trouble>;
+
+impl Double {
+    /// Does something within one transaction.
+    fn within<T>(&self, work: impl FnOnce(&mut Books<'_>) -> Done<T>) -> Told<T> {
+        let state = &mut *lock(&self.state);
+        let done = || -> Result<Result<T, Fault>, rusqlite::Error> {
+            let sql = state.db.transaction()?;
+            let now_ms = self.clock.now_ms();
+            let mut books = Books { sql: &sql, random: &mut state.random, now_ms };
+            let result = work(&mut books)?;
+            sql.commit()?;
+            Ok(result)
+        };
+        done().map_err(|e| e.to_string())?.map_err(|fault| fault.json())
+    }
+
+    /// Does something with a payment in one of some states.
+    fn with<T>(
+        &self,
+        id: &str,
+        states: &[IntentStatus],
+        work: impl FnOnce(&mut Books<'_>, &mut Intent) -> Done<T>,
+    ) -> Told<T> {
+        self.within(|books| {
+            let mut intent = match endpoints::find(books, id)? {
+                Ok(intent) => intent,
+                Err(fault) => return Ok(Err(fault)),
+            };
+            if !states.is_empty() && !states.contains(&intent.status) {
+                return Ok(Err(Fault::plain(format!("it is {:?}", intent.status))));
+            }
+            work(books, &mut intent)
+        })
+    }
+
+    /// A payment as it is; `None` if there is none of this id.
+    pub fn look(&self, id: &str) -> Told<Option<Look>> {
+        let look = self.within(|books| {
+            if books.intent(id)?.is_none() {
+                return Ok(Ok(None));
+            }
+            Ok(endpoints::find(books, id)?.map(Some))
+        })?;
+        Ok(look.map(|intent| Look {
+            status: intent.status,
+            amount: Money {
+                minor: intent.amount,
+                currency: Currency::parse(&intent.currency).expect("checked when it was created"),
+            },
+            order: intent.order,
+        }))
+    }
+
+    /// The buyer's answer to the bank. Gives the order it was for; `None` if there is no such
+    /// payment. A second answer changes nothing.
+    pub fn authenticate(&self, id: &str, approve: bool) -> Told<Option<OrderId>> {
+        let Some(look) = self.look(id)? else { return Ok(None) };
+        if look.status == IntentStatus::RequiresAction {
+            self.with(id, &[IntentStatus::RequiresAction], |books, intent| {
+                if approve {
+                    endpoints::authorise(books, intent)?;
+                } else {
+                    let why = "The bank did not confirm that it is you.";
+                    endpoints::decline(books, intent, why)?;
+                }
+                Ok(Ok(()))
+            })?;
+        }
+        Ok(look.order)
+    }
+
+    /// Cancelled by hand.
+    pub fn void(&self, id: &str) -> Told<()> {
+        let states = [
+            IntentStatus::RequiresPaymentMethod,
+            IntentStatus::RequiresAction,
+            IntentStatus::RequiresCapture,
+        ];
+        self.with(id, &states, |books, intent| {
+            endpoints::end(books, intent, "requested_by_customer").map(Ok)
+        })
+    }
+
+    /// Captured by hand, all of it or a part.
+    pub fn capture_by_hand(&self, id: &str, amount: Option<i64>) -> Told<()> {
+        self.with(id, &[IntentStatus::RequiresCapture], |books, intent| {
+            let amount = amount.unwrap_or(intent.amount).min(intent.amount);
+            endpoints::take(books, intent, amount).map(Ok)
+        })
+    }
+
+    /// Refunded by hand; gives the refund's id.
+    pub fn refund_by_hand(&self, id: &str, amount: i64) -> Told<String> {
+        self.with(id, &[], |books, intent| {
+            let made = endpoints::give_back(books, intent, Some(amount), BTreeMap::new(), None)?;
+            Ok(made.map(|refund| refund.id))
+        })
+    }
+
+    /// The cardholder objects; the bank takes the money back meanwhile.
+    pub fn dispute(&self, id: &str, amount: i64) -> Told<String> {
+        self.with(id, &[IntentStatus::Succeeded], |books, intent| {
+            let Some(mut charge) = books.charge_of(intent)? else {
+                return Ok(Err(Fault::plain("it has no charge")));
+            };
+            charge.disputed = true;
+            books.put_charge(&charge)?;
+            let dispute = Dispute {
+                id: books.random.id("du_"),
+                intent: intent.id.clone(),
+                charge: charge.id,
+                amount,
+                currency: intent.currency.clone(),
+                status: "needs_response".into(),
+                reason: "fraudulent".into(),
+                created: books.now(),
+            };
+            let sql = "INSERT INTO disputes (id, intent, charge, amount, currency, status, reason,
+                           created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            books.sql.prepare_cached(sql)?.execute(params![
+                dispute.id,
+                dispute.intent,
+                dispute.charge,
+                dispute.amount,
+                dispute.currency,
+                dispute.status,
+                dispute.reason,
+                dispute.created
+            ])?;
+            books.moved(intent, "disputed", amount)?;
+            books.tell("charge.dispute.created", &objects::dispute(&dispute))?;
+            Ok(Ok(dispute.id))
+        })
+    }
+
+    /// Written into the metadata by hand.
+    pub fn set_metadata(&self, id: &str, name: &str, text: &str) -> Told<()> {
+        self.with(id, &[], |books, intent| {
+            intent.metadata.insert(name.into(), text.into());
+            books.put_intent(intent).map(Ok)
+        })
+    }
+
+    /// What money moved for an order, by the double's own ledger.
+    pub fn ledger(&self, order: OrderId) -> Told<Moved> {
+        Ok(self.ledger_all()?.remove(&order).unwrap_or_default())
+    }
+
+    /// What money moved for all orders.
+    pub fn ledger_all(&self) -> Told<BTreeMap<OrderId, Moved>> {
+        self.within(|books| {
+            let mut all: BTreeMap<OrderId, Moved> = BTreeMap::new();
+            let sql = "SELECT order_id, kind, sum(amount) FROM moves
+                       WHERE order_id IS NOT NULL GROUP BY order_id, kind";
+            let mut find = books.sql.prepare_cached(sql)?;
+            let mut rows = find.query([])?;
+            while let Some(row) = rows.next()? {
+                let order = OrderId(u128::from_be_bytes(row.get(0)?));
+                let (kind, amount): (String, i64) = (row.get(1)?, row.get(2)?);
+                let moved = all.entry(order).or_default();
+                match kind.as_str() {
+                    "captured" => moved.captured += amount,
+                    "refunded" => moved.refunded += amount,
+                    _ => {}
+                }
+            }
+            Ok(Ok(all))
+        })
+    }
+
+    /// The payments that still have money set aside.
+    pub fn authorised(&self) -> Told<Vec<String>> {
+        self.within(|books| {
+            let sql = "SELECT id FROM intents WHERE status = 'requires_capture' AND due_ms > ?1";
+            let mut find = books.sql.prepare_cached(sql)?;
+            let ids = find.query_map([books.now_ms], |row| row.get(0))?;
+            Ok(Ok(ids.collect::<Result<_, _>>()?))
+        })
+    }
+
+    /// What Stripe would ring with, after event number `n`: each with its number, as a webhook's
+    /// body (<https://docs.stripe.com/api/events/object>).
+    pub fn events_since(&self, n: i64) -> Told<Vec<(i64, String)>> {
+        self.within(|books| {
+            let sql = "SELECT n, id, kind, at_ms, object FROM events WHERE n > ?1 ORDER BY n";
+            let mut find = books.sql.prepare_cached(sql)?;
+            let events = find.query_map([n], |row| {
+                let object: String = row.get(4)?;
+                let object: Value = serde_json::from_str(&object).unwrap_or_default();
+                let (id, kind): (String, String) = (row.get(1)?, row.get(2)?);
+                let body = json!({
+                    "id": id, "object": "event", "type": kind, "livemode": false,
+                    "api_version": "2026-09-30.endive", "pending_webhooks": 1,
+                    "created": row.get::<_, i64>(3)?.div_euclid(1000), "data": {"object": object},
+                });
+                Ok((row.get(0)?, body.to_string()))
+            })?;
+            Ok(Ok(events.collect::<Result<_, _>>()?))
+        })
+    }
+
+    /// The header with which Stripe signs a webhook
+    /// (<https://docs.stripe.com/webhooks#verify-manually>).
+    pub fn signature(secret: &str, seconds: i64, body: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
+        mac.update(format!("{seconds}.{body}").as_bytes());
+        let bytes = mac.finalize().into_bytes();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("t={seconds},v1={hex}")
+    }
+}
