@@ -256,17 +256,30 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, turn: Turn) -> Command {
     }
 }
 
-/// What a failed call leads to: where nothing happened, wait; else read the object back.
+/// What a failed call leads to: where nothing happened, wait; else read the object back. A key that
+/// was used for another call (the public address was changed in between, say) tells that something
+/// was asked before, so that is read as well.
 async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) -> Command {
     match error {
-        CallError::NotDone(..) | CallError::KeyReuse(_) => defer(order, error),
-        CallError::Declined(_) | CallError::Refused(_) | CallError::Unknown(_) => {
+        CallError::NotDone(..) => defer(order, error),
+        CallError::KeyReuse(_)
+        | CallError::Declined(_)
+        | CallError::Refused(_)
+        | CallError::Unknown(_) => {
+            if let CallError::KeyReuse(why) = &error {
+                key_reused(order, why);
+            }
             match read(app, payment).await {
                 Ok(intent) => Command::Reconcile { order: order.id, intent },
                 Err(error) => defer(order, error),
             }
         }
     }
+}
+
+fn key_reused(order: &Order, why: &str) {
+    let order = uuid::Uuid::from_u128(order.id.0);
+    tracing::error!(%order, why, "ALARM: an idempotency key was used for another call");
 }
 
 /// Refunds are looked for before they are asked for: a partial refund under a second key would be
@@ -296,8 +309,8 @@ fn defer(order: &Order, error: CallError) -> Command {
     let (trouble, wait_ms) = match error {
         CallError::NotDone(why, wait_ms) => (why, wait_ms),
         CallError::KeyReuse(why) => {
-            tracing::error!(order = %uuid::Uuid::from_u128(order.id.0), why, "an idempotency key was used twice");
-            (why, Some(60_000))
+            key_reused(order, &why);
+            (why, None)
         }
         CallError::Declined(why) | CallError::Refused(why) | CallError::Unknown(why) => (why, None),
     };

@@ -276,8 +276,13 @@ impl Server {
 struct AbortOnPanic;
 
 async fn vital(task: impl Future<Output = ()>) {
-    let _vital = AbortOnPanic;
-    task.await;
+    let mut task = std::pin::pin!(task);
+    std::future::poll_fn(|context| {
+        // Only while it runs: that it is dropped because somebody else panics is not its fault.
+        let _vital = AbortOnPanic;
+        task.as_mut().poll(context)
+    })
+    .await;
 }
 
 impl Drop for AbortOnPanic {
