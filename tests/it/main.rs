@@ -7,6 +7,7 @@ mod browser;
 mod crash;
 mod harness;
 mod legacy;
+mod money;
 mod operations;
 mod sale;
 mod webdriver;

@@ -311,9 +311,12 @@ pub async fn pay(
         Err(no) => return Err(no.into()),
     };
     let mut answer = full(&app, &order)?;
-    match view::action(&app, &order) {
+    match view::action(&order) {
         None => {}
-        Some(Action::Redirect(url)) => answer["action"] = value!({"type": "redirect", "url": url}),
+        Some(Action::Redirect(url)) => {
+            let base = if url.starts_with('/') { app.config.public_url() } else { String::new() };
+            answer["action"] = value!({"type": "redirect", "url": format!("{base}{url}")});
+        }
         Some(Action::Secret(secret)) => {
             answer["action"] = value!({"type": "client_secret", "client_secret": secret});
         }

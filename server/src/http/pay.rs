@@ -59,7 +59,7 @@ pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String,
     let id = opened(&app, &id, &secret)?;
     let order = api::find(&app, id).await?;
     let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
-    let client_secret = match view::action(&app, &order) {
+    let client_secret = match view::action(&order) {
         Some(Action::Secret(secret)) => Some(secret.to_owned()),
         _ => None,
     };
@@ -118,8 +118,10 @@ pub async fn pay(
 /// Where a buyer goes who has just tried to pay.
 pub fn go_on(app: &App, order: &Order) -> Response {
     let path = app.order_path(order.id);
-    match view::action(app, order) {
-        Some(Action::Redirect(url)) => Redirect::to(&url).into_response(),
+    match view::action(order) {
+        // A form may lead to pages of ours only (form-action): to another address leads the link
+        // on the order's page.
+        Some(Action::Redirect(url)) if url.starts_with('/') => Redirect::to(url).into_response(),
         Some(Action::Secret(_)) if order.state == OrderState::Paying => {
             Redirect::to(&format!("{path}/pay")).into_response()
         }

@@ -410,8 +410,8 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
         lines: lines.collect(),
         total: money(order.total().minor),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
-        action: view::action(app, order).map(|action| match action {
-            Action::Redirect(url) => url,
+        action: view::action(order).map(|action| match action {
+            Action::Redirect(url) => url.to_owned(),
             Action::Secret(_) => format!("{}/pay", app.order_path(order.id)),
         }),
         can_pay: order.state == OrderState::Held || (paying && !undecided),
