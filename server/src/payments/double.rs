@@ -19,6 +19,8 @@ pub mod http;
 mod missteps;
 mod objects;
 mod params;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use missteps::{Misstep, Operation, Pause, Stop};

@@ -1,0 +1,213 @@
+//! Stories of the double: what it takes, refuses, remembers and repeats.
+
+use super::*;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+struct World {
+    double: Arc<Double>,
+    time: Arc<AtomicI64>,
+}
+
+fn world() -> World {
+    let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let double = Double::open(None, Clock::Manual(Arc::clone(&time)), [1; 32]).unwrap();
+    World { double: Arc::new(double), time }
+}
+
+const CREATE: &str = "amount=2000&currency=gbp&capture_method=manual&metadata[nts_order]=\
+                      00000000-0000-0000-0000-000000000007";
+
+impl World {
+    async fn ask(&self, method: &'static str, path: &str, form: &str, key: &str) -> (u16, Value) {
+        let form = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+        let key = (!key.is_empty()).then(|| key.to_owned());
+        let request = WireRequest { method, path: path.into(), form, key };
+        let answer = self.double.exchange(request).await.unwrap();
+        (answer.status, serde_json::from_slice(&answer.body).unwrap())
+    }
+
+    async fn post(&self, path: &str, form: &str, key: &str) -> (u16, Value) {
+        self.ask("POST", path, form, key).await
+    }
+
+    async fn intent(&self) -> String {
+        let (status, intent) = self.post("/v1/payment_intents", CREATE, "").await;
+        assert_eq!(status, 200, "{intent}");
+        intent["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn confirm(&self, id: &str, token: &str, key: &str) -> (u16, Value) {
+        let form = format!("confirmation_token={token}&return_url=https://here/");
+        self.post(&format!("/v1/payment_intents/{id}/confirm"), &form, key).await
+    }
+
+    async fn captured(&self) -> String {
+        let id = self.intent().await;
+        assert_eq!(self.confirm(&id, "ctoken_ok", "").await.0, 200);
+        assert_eq!(self.post(&format!("/v1/payment_intents/{id}/capture"), "", "").await.0, 200);
+        id
+    }
+
+    fn moved(&self) -> (i64, i64) {
+        let moved = self.double.ledger(boxoffice::OrderId(7)).unwrap();
+        (moved.captured, moved.refunded)
+    }
+}
+
+fn code(answer: &Value) -> &str {
+    answer["error"]["code"].as_str().or(answer["error"]["type"].as_str()).unwrap_or("none")
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_strict() {
+    let w = world();
+    let id = w.intent().await;
+    let intents = "/v1/payment_intents";
+    let confirm = format!("{intents}/{id}/confirm");
+    for (path, form, status, expected) in [
+        (intents, "currency=gbp", 400, "parameter_missing"),
+        (intents, "amount=1e3&currency=gbp", 400, "parameter_invalid_integer"),
+        (intents, "amount=1000&currency=gbp&colour=red", 400, "parameter_unknown"),
+        (intents, "amount=1000&currency=xxx", 400, "invalid_request_error"),
+        (intents, "amount=29&currency=gbp", 400, "amount_too_small"),
+        (intents, "amount=100000000&currency=gbp", 400, "amount_too_large"),
+        (intents, "amount=1001&currency=kwd", 400, "invalid_charge_amount"),
+        (intents, "amount=1000&currency=gbp&confirm=true", 400, "invalid_request_error"),
+        (confirm.as_str(), "confirmation_token=ctoken_ok", 400, "parameter_missing"),
+        (confirm.as_str(), "return_url=x", 400, "parameter_missing"),
+        (confirm.as_str(), "return_url=x&confirmation_token=ctoken_no", 400, "resource_missing"),
+        ("/v1/payment_intents/pi_no/capture", "", 404, "resource_missing"),
+        ("/v1/refunds", "payment_intent=pi_no", 404, "resource_missing"),
+        ("/v1/refunds", "amount=5", 400, "parameter_missing"),
+        ("/v1/moon", "", 404, "invalid_request_error"),
+    ] {
+        let (got, answer) = w.post(path, form, "").await;
+        assert_eq!((got, code(&answer)), (status, expected), "{path} {form}: {answer}");
+    }
+    let capture = format!("{intents}/{id}/capture");
+    let (status, answer) = w.post(&capture, "", "").await;
+    assert_eq!((status, code(&answer)), (400, "payment_intent_unexpected_state"));
+    let (status, answer) = w.ask("GET", &format!("{intents}/{id}?expand[]=moon"), "", "").await;
+    assert_eq!(status, 400, "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_does_a_thing_once_and_repeats_its_answer_for_a_day_errors_too() {
+    let w = world();
+    let (_, first) = w.post("/v1/payment_intents", CREATE, "k1").await;
+    assert_eq!(w.post("/v1/payment_intents", CREATE, "k1").await.1, first);
+    let other = CREATE.replace("2000", "3000");
+    let (status, answer) = w.post("/v1/payment_intents", &other, "k1").await;
+    assert_eq!((status, code(&answer)), (400, "idempotency_error"));
+    let id = first["id"].as_str().unwrap();
+    let (status, declined) = w.confirm(id, "ctoken_declined", "k2").await;
+    assert_eq!((status, code(&declined)), (402, "card_declined"));
+    assert_eq!(w.confirm(id, "ctoken_declined", "k2").await, (402, declined));
+    // What fails validation never began: under the same key it may be asked rightly.
+    assert_eq!(w.post("/v1/payment_intents", "currency=gbp", "k3").await.0, 400);
+    assert_eq!(w.post("/v1/payment_intents", CREATE, "k3").await.0, 200);
+    // A 500 is repeated, too, whether it happened or not.
+    for (way, key, happened) in [
+        (Misstep::ErrorBefore, "k4", "requires_payment_method"),
+        (Misstep::ErrorAfter, "k5", "requires_capture"),
+    ] {
+        let id = w.intent().await;
+        w.double.misbehave(move |o| (o == Operation::Confirm).then_some(way));
+        assert_eq!(w.confirm(&id, "ctoken_ok", key).await.0, 500);
+        w.double.behave();
+        assert_eq!(w.confirm(&id, "ctoken_ok", key).await.0, 500);
+        let (_, read) = w.ask("GET", &format!("/v1/payment_intents/{id}"), "", "").await;
+        assert_eq!(read["status"], happened);
+    }
+    w.time.fetch_add(KEYS_MS + 1, Ordering::SeqCst);
+    let (_, anew) = w.post("/v1/payment_intents", CREATE, "k1").await;
+    assert_ne!(anew["id"], first["id"], "after a day the key is unknown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_call_is_running_is_in_use() {
+    let w = world();
+    let id = w.intent().await;
+    let (one, two) = tokio::join!(w.confirm(&id, "ctoken_slow", "k"), async {
+        tokio::task::yield_now().await;
+        w.confirm(&id, "ctoken_slow", "k").await
+    });
+    assert_eq!((one.0, one.1["status"].as_str()), (200, Some("requires_capture")));
+    assert_eq!((two.0, code(&two.1)), (409, "idempotency_key_in_use"));
+    assert_eq!(w.confirm(&id, "ctoken_slow", "k").await, one);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_with_a_suffix_is_used_once() {
+    let w = world();
+    let (one, two) = (w.intent().await, w.intent().await);
+    assert_eq!(w.confirm(&one, "ctoken_ok_a", "").await.0, 200);
+    assert_eq!(w.confirm(&two, "ctoken_ok_a", "").await.0, 400);
+    assert_eq!(w.confirm(&two, "ctoken_ok_b", "").await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorisation_lives_seven_days() {
+    let w = world();
+    let id = w.intent().await;
+    w.confirm(&id, "ctoken_ok", "").await;
+    assert_eq!(w.double.authorised().unwrap(), [id.clone()]);
+    w.time.fetch_add(7 * 24 * 3_600_000 + 1, Ordering::SeqCst);
+    let (status, answer) = w.post(&format!("/v1/payment_intents/{id}/capture"), "", "").await;
+    assert_eq!((status, code(&answer)), (400, "payment_intent_unexpected_state"));
+    assert_eq!(answer["error"]["payment_intent"]["status"], "canceled");
+    assert_eq!(w.moved(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refunds_are_listed_and_never_more_than_was_taken() {
+    let w = world();
+    let id = w.captured().await;
+    let refund =
+        |amount: u32| format!("payment_intent={id}&amount={amount}&metadata[nts_refund]=r{amount}");
+    assert_eq!(w.post("/v1/refunds", &refund(500), "r1").await.0, 200);
+    assert_eq!(w.post("/v1/refunds", &refund(500), "r1").await.0, 200);
+    assert_eq!(w.moved(), (2_000, 500), "once under one key");
+    assert_eq!(w.post("/v1/refunds", &refund(500), "r2").await.0, 200);
+    assert_eq!(w.moved(), (2_000, 1_000), "and once more under another");
+    assert_eq!(w.post("/v1/refunds", &refund(1_001), "r3").await.0, 400);
+    w.double.refund_by_hand(&id, 1_000).unwrap();
+    let (_, answer) = w.post("/v1/refunds", &refund(1), "r4").await;
+    assert_eq!(code(&answer), "charge_already_refunded");
+    let path = format!("/v1/refunds?payment_intent={id}&limit=2");
+    let (_, page) = w.ask("GET", &path, "", "").await;
+    assert_eq!(
+        (page["data"].as_array().unwrap().len(), &page["has_more"]),
+        (2, &Value::Bool(true))
+    );
+    let last = page["data"][1]["id"].as_str().unwrap();
+    let (_, page) = w.ask("GET", &format!("{path}&starting_after={last}"), "", "").await;
+    assert_eq!(
+        (page["data"].as_array().unwrap().len(), &page["has_more"]),
+        (1, &Value::Bool(false))
+    );
+    assert_eq!(page["data"][0]["metadata"]["nts_refund"], "r500");
+    assert_eq!(w.moved(), (2_000, 2_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
+    let dir = std::env::temp_dir().join(format!("nts-double-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("sandbox");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("CREATE TABLE intents (id TEXT) STRICT; INSERT INTO intents VALUES ('x')")
+        .unwrap();
+    drop(old);
+    let mut w = world();
+    let open = || Arc::new(Double::open(Some(&path), Clock::System, [2; 32]).unwrap());
+    w.double = open();
+    let id = w.captured().await;
+    w.double = open();
+    let other = w.intent().await;
+    assert_ne!(id, other, "the same seed makes other ids in another life");
+    assert_eq!(w.moved(), (2_000, 0));
+    std::fs::remove_dir_all(dir).unwrap();
+}
