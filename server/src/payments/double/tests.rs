@@ -153,7 +153,7 @@ async fn an_authorisation_lives_seven_days() {
     let w = world();
     let id = w.intent().await;
     w.confirm(&id, "ctoken_ok", "").await;
-    assert_eq!(w.double.authorised().unwrap(), [id.clone()]);
+    assert_eq!(w.double.authorised().unwrap(), vec![id.clone()]);
     w.time.fetch_add(7 * 24 * 3_600_000 + 1, Ordering::SeqCst);
     let (status, answer) = w.post(&format!("/v1/payment_intents/{id}/capture"), "", "").await;
     assert_eq!((status, code(&answer)), (400, "payment_intent_unexpected_state"));
