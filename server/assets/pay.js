@@ -12,32 +12,39 @@ function say(text) {
   delete payment.dataset.sent;
 }
 
-payment.hidden = false;
-if (!window.Stripe) {
-  say("Stripe's part of this page could not be loaded, so you cannot pay right now. Nothing was charged and your places are kept. Load the page again in a moment.");
-  button.disabled = true;
-} else if (payment.dataset.secret) {
-  askTheBank(Stripe(payment.dataset.key), payment.dataset);
-} else {
-  takeCard(Stripe(payment.dataset.key), payment.dataset);
+// What does not depend on us: the script, its frames, and the network between them and Stripe.
+function unreachable(error) {
+  console.warn(error);
+  say("Stripe's part of this page does not answer, so you cannot pay right now. Nothing was charged and your places are kept.");
+  button.type = "button";
+  button.textContent = "Load the page again";
+  button.addEventListener("click", () => location.reload());
+}
+
+// A second click while the first is on its way does nothing.
+function onSubmit(act) {
+  payment.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (payment.dataset.sent) return;
+    payment.dataset.sent = "yes";
+    button.setAttribute("aria-busy", "true");
+    trouble.hidden = true;
+    try {
+      await act();
+    } catch (error) {
+      unreachable(error);
+    }
+  });
 }
 
 // The order's page reads at Stripe what came of it: what happens here is not believed.
 function askTheBank(stripe, { secret, back }) {
-  const ask = async () => {
-    button.setAttribute("aria-busy", "true");
+  onSubmit(async () => {
     const { error } = await stripe.handleNextAction({ clientSecret: secret });
     if (error && error.type !== "card_error" && error.code !== "payment_intent_authentication_failure") {
-      say(`${error.message || "Your bank could not be reached."} Nothing was charged; try again.`);
-      return;
+      return say(`${error.message || "Your bank could not be reached."} Nothing was charged; try again.`);
     }
     location.replace(back);
-  };
-  payment.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (payment.dataset.sent) return;
-    payment.dataset.sent = "yes";
-    ask();
   });
   payment.requestSubmit();
 }
@@ -48,14 +55,12 @@ function takeCard(stripe, { amount, currency, return: returnUrl }) {
     mode: "payment", amount: Number(amount), currency, captureMethod: "manual",
     allowedPaymentMethodTypes: ["card"], appearance: { theme: dark ? "night" : "stripe" },
   });
-  elements.create("payment").mount("#card");
-  payment.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    // A second click while the first is on its way does nothing.
-    if (payment.dataset.sent) return;
-    payment.dataset.sent = "yes";
-    button.setAttribute("aria-busy", "true");
-    trouble.hidden = true;
+  const card = elements.create("payment");
+  const loading = document.querySelector("#loading");
+  card.on("ready", () => { loading.hidden = true; });
+  card.on("loaderror", ({ error }) => { loading.hidden = true; unreachable(error); });
+  card.mount("#card");
+  onSubmit(async () => {
     const checked = await elements.submit();
     if (checked.error) return say(checked.error.message);
     const made = await stripe.createConfirmationToken({ elements, params: { return_url: returnUrl } });
@@ -63,6 +68,18 @@ function takeCard(stripe, { amount, currency, return: returnUrl }) {
     payment.elements.token.value = made.confirmationToken.id;
     payment.submit();
   });
+}
+
+payment.hidden = false;
+try {
+  // Throws where the script could not be loaded.
+  const stripe = window.Stripe(payment.dataset.key);
+  if (payment.dataset.secret) askTheBank(stripe, payment.dataset);
+  else takeCard(stripe, payment.dataset);
+} catch (error) {
+  const loading = document.querySelector("#loading");
+  if (loading) loading.hidden = true;
+  unreachable(error);
 }
 
 // Coming back with the back button, a token that was used already is worth nothing: begin anew.

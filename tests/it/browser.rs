@@ -22,7 +22,7 @@ fn shop(name: &str) -> (Dir, Server, String) {
 }
 
 /// What holds of every page: a person with any device and any reader can use it.
-fn accessible(browser: &Browser) {
+pub fn accessible(browser: &Browser) {
     let faults = browser.run(
         "const faults = [];
          const say = (bad, what) => { if (bad) faults.push(what); };

@@ -9,5 +9,7 @@ mod harness;
 mod legacy;
 mod money;
 mod operations;
+mod payment_page;
 mod sale;
+mod stripe_js;
 mod webdriver;

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Stripe's double, served by a thread of its own; it lives on when the server is killed.
-struct Stripe {
-    double: Arc<Double>,
+pub struct Stripe {
+    pub double: Arc<Double>,
     runtime: tokio::runtime::Runtime,
     base: String,
 }
 
 impl Stripe {
-    fn start() -> Stripe {
+    pub fn start() -> Stripe {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -29,7 +29,7 @@ impl Stripe {
         Stripe { double, runtime, base }
     }
 
-    fn settings(&self) -> [(&str, &str); 6] {
+    pub fn settings(&self) -> [(&str, &str); 6] {
         [
             ("NTS_STRIPE_SECRET_KEY", "sk_test_verysecret"),
             ("NTS_STRIPE_PUBLISHABLE_KEY", "pk_test_quitepublic"),
@@ -46,7 +46,7 @@ impl Stripe {
         self.runtime.block_on(arrived).expect("the call comes");
     }
 
-    fn moved(&self, order: &Value) -> (i64, i64) {
+    pub fn moved(&self, order: &Value) -> (i64, i64) {
         let id = uuid::Uuid::try_parse(&text(order, "id")).unwrap().as_u128();
         let moved = self.double.ledger(boxoffice::OrderId(id)).unwrap();
         (moved.captured, moved.refunded)

@@ -31,7 +31,17 @@ fn program(names: &[&str]) -> Option<String> {
 
 impl Browser {
     /// Starts a browser; `None` if there is none here and that may be.
-    pub fn start(javascript: bool, (width, height): (u32, u32), dark: bool) -> Option<Browser> {
+    pub fn start(javascript: bool, size: (u32, u32), dark: bool) -> Option<Browser> {
+        Browser::start_with(javascript, size, dark, Vec::new())
+    }
+
+    /// The same with more arguments for the browser.
+    pub fn start_with(
+        javascript: bool,
+        (width, height): (u32, u32),
+        dark: bool,
+        mut arguments: Vec<String>,
+    ) -> Option<Browser> {
         let chromium = program(&["chromium", "chromium-browser", "google-chrome"]);
         let (Some(chromium), Some(driver)) = (chromium, program(&["chromedriver"])) else {
             let why =
@@ -52,7 +62,7 @@ impl Browser {
             Request::get("/status").send(&browser.address).is_ok_and(|a| a.status == 200)
         });
         let profile = browser._dir.path("profile");
-        let mut arguments = vec![
+        arguments.extend([
             "--headless".to_owned(),
             "--no-sandbox".into(),
             "--disable-gpu".into(),
@@ -64,7 +74,7 @@ impl Browser {
             "--disable-dev-shm-usage".into(),
             format!("--user-data-dir={}", profile.display()),
             format!("--window-size={width},{height}"),
-        ];
+        ]);
         if dark {
             arguments.push("--force-dark-mode".into());
         }
@@ -141,6 +151,22 @@ impl Browser {
         let element = self.find(css);
         self.ask("POST", &format!("element/{element}/clear"), &json!({}));
         self.ask("POST", &format!("element/{element}/value"), &json!({"text": text}));
+    }
+
+    /// From now on what is found is found in this frame; [`Browser::leave_frame`] leads out again.
+    pub fn enter_frame(&self, css: &str) {
+        let element = self.find(css);
+        self.ask("POST", "frame", &json!({"id": {ELEMENT: element}}));
+    }
+
+    pub fn leave_frame(&self) {
+        self.ask("POST", "frame", &json!({"id": null}));
+    }
+
+    /// Whether there is such an element.
+    pub fn has(&self, css: &str) -> bool {
+        let found = self.ask("POST", "elements", &json!({"using": "css selector", "value": css}));
+        !found.as_array().unwrap().is_empty()
     }
 
     pub fn source(&self) -> String {
