@@ -3,6 +3,7 @@
 use boxoffice::TimeMs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::time::Instant;
 
 /// Where the time comes from.
 #[derive(Clone, Debug)]
@@ -11,6 +12,15 @@ pub enum Clock {
     System,
     /// A clock that somebody else turns: milliseconds since 1970, for tests and simulation.
     Manual(Arc<AtomicI64>),
+    /// The runtime's time, which a simulation turns, on a machine whose clock is wrong.
+    Virtual {
+        /// The runtime's time when it was `begun_ms`.
+        begun: Instant,
+        /// Milliseconds since 1970.
+        begun_ms: TimeMs,
+        /// How far this machine's clock is ahead, in milliseconds; below 0 it is behind.
+        ahead_ms: Arc<AtomicI64>,
+    },
 }
 
 impl Clock {
@@ -22,6 +32,10 @@ impl Clock {
                 .duration_since(std::time::UNIX_EPOCH)
                 .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
             Clock::Manual(ms) => ms.load(Ordering::SeqCst),
+            Clock::Virtual { begun, begun_ms, ahead_ms } => {
+                let passed = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+                begun_ms.saturating_add(passed).saturating_add(ahead_ms.load(Ordering::SeqCst))
+            }
         }
     }
 }

@@ -28,8 +28,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
-/// How often the lists of what is owed are read.
-const LOOK: Duration = Duration::from_millis(100);
 /// How many orders are settled at the same time. Most of them wait for their turn at the provider.
 const AT_ONCE: usize = 1024;
 /// How many orders a list gives at a time: a crowd of expiring holds shares the writer with those
@@ -38,9 +36,9 @@ const DUE_AT_ONCE: usize = 512;
 /// How many things are done for an order in a row.
 const MOST_STEPS: usize = 24;
 
-/// Lets holds run out, until the process ends.
-pub async fn expire(app: Arc<App>) {
-    let mut look = interval(LOOK);
+/// Lets holds run out, until the process ends. The list is read once in every `every`.
+pub async fn expire(app: Arc<App>, every: Duration) {
+    let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
@@ -65,9 +63,10 @@ pub async fn expire(app: Arc<App>) {
     }
 }
 
-/// Settles payments, until the process ends. `rings` names orders that owe something now.
-pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>) {
-    let mut look = interval(LOOK);
+/// Settles payments, until the process ends. `rings` names orders that owe something now; the list
+/// is read once in every `every`.
+pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Duration) {
+    let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut busy: BTreeSet<OrderId> = BTreeSet::new();
     let mut again: BTreeSet<OrderId> = BTreeSet::new();

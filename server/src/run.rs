@@ -18,8 +18,8 @@ use crate::reads::Reads;
 use crate::store::Reader;
 use crate::store::sqlite::{SqliteReader, SqliteStore};
 use crate::tasks::spawn;
-use crate::writer::{Queue, Writer};
-use boxoffice::Command;
+use crate::writer::{Committed, Job, Queue, Writer};
+use boxoffice::{Command, Event};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Server {
 
 /// How many orders may wait for the outbox to hear of them; the rest it finds by itself.
 const RINGS: usize = 16_384;
+/// How often the lists of what is owed are read.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why the server did not start: one or more sentences for who runs it.
 pub type Reason = String;
@@ -58,7 +60,85 @@ pub fn open_sandbox(database: &Path, clock: &Clock) -> Result<Arc<Double>, Reaso
     Ok(Arc::new(sandbox.map_err(|e| format!("cannot open the sandbox's own file: {e}"))?))
 }
 
-type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Work that goes on until the server stops.
+pub type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a server is made of. Time, randomness, the way to the provider and the database are handed
+/// in here, and nowhere else does anything reach for them.
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// Makes ids.
+    pub ids: Arc<Ids>,
+    /// Derives secrets.
+    pub secrets: Secrets,
+    /// The digest of the organiser's key.
+    pub organiser_key: u128,
+    /// All events as the database has them.
+    pub events: Vec<Event>,
+    /// The way to the database for questions.
+    pub reads: Reads,
+    /// The way to the provider.
+    pub stripe: Stripe,
+    /// The provider itself, if it is the sandbox.
+    pub sandbox: Option<Arc<Double>>,
+    /// How often the lists of what is owed are read.
+    pub look: Duration,
+}
+
+/// A server that only needs somebody to run its tasks, and a [`Writer`] that serves its queue.
+pub struct Assembled {
+    /// What everything shares.
+    pub app: Arc<App>,
+    /// What the writer is asked.
+    pub jobs: mpsc::Receiver<Job>,
+    /// Where the writer tells what it has committed.
+    pub told: mpsc::UnboundedSender<Committed>,
+    /// What goes on in the background. None of it must ever end or panic.
+    pub tasks: Vec<Task>,
+}
+
+/// Puts the parts together.
+pub fn assemble(parts: Parts) -> Assembled {
+    let Parts { config, clock, ids, secrets, organiser_key, events, reads, .. } = parts;
+    let metrics = Arc::new(Metrics::default());
+    metrics.ready.set(1);
+    let patience = Duration::from_millis(config.patience_ms);
+    let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
+    let (told, hear) = mpsc::unbounded_channel();
+    let (ring, rings) = mpsc::channel(RINGS);
+    let (doorbell, at_the_door) = mpsc::channel(outbox::RINGS);
+    let app = Arc::new(App {
+        config,
+        clock,
+        ids,
+        secrets,
+        organiser_key,
+        queue,
+        reads,
+        catalogue: Catalogue::new(events),
+        watchers: Arc::new(Watchers::default()),
+        stripe: parts.stripe,
+        sandbox: parts.sandbox,
+        ring,
+        doorbell,
+        metrics,
+        running: Running::default(),
+        stop: Stop::default(),
+    });
+    let mut tasks: Vec<Task> = vec![
+        Box::pin(tell_all(Arc::clone(&app), hear)),
+        Box::pin(outbox::expire(Arc::clone(&app), parts.look)),
+        Box::pin(outbox::run(Arc::clone(&app), rings, parts.look)),
+        Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
+    ];
+    if app.sandbox.is_none() {
+        tasks.push(Box::pin(outbox::look_after_hands(Arc::clone(&app))));
+    }
+    Assembled { app, jobs, told, tasks }
+}
 
 /// The way to the provider, and the task that must run for it.
 fn connect(
@@ -171,45 +251,28 @@ impl Server {
         let (stripe, task) = connect(keys, sandbox.clone(), secrets.shop(), &ids, &clock)?;
         tasks.extend(task.map(|task| spawn(vital(task))));
 
-        let metrics = Arc::new(Metrics::default());
-        metrics.ready.set(1);
-        let patience = Duration::from_millis(config.patience_ms);
-        let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
-        let (told, hear) = mpsc::unbounded_channel();
-        let (ring, rings) = mpsc::channel(RINGS);
-        let (doorbell, at_the_door) = mpsc::channel(outbox::RINGS);
-        let app = Arc::new(App {
+        let parts = Parts {
             config,
             clock,
             ids,
             secrets,
             organiser_key,
-            queue,
+            events,
             reads,
-            catalogue: Catalogue::new(events),
-            watchers: Arc::new(Watchers::default()),
             stripe,
             sandbox,
-            ring,
-            doorbell,
-            metrics: Arc::clone(&metrics),
-            running: Running::default(),
-            stop: Stop::default(),
-        });
-        let writer = Writer::new(Box::new(store), metrics);
+            look: LOOK,
+        };
+        let Assembled { app, jobs, told, tasks: work } = assemble(parts);
+        let writer = Writer::new(Box::new(store), Arc::clone(&app.metrics));
         let writer = std::thread::Builder::new().name("nts-writer".into()).spawn(move || {
             let _vital = AbortOnPanic;
             writer.run(jobs, &told);
         });
         let writer = writer.map_err(|e| e.to_string())?;
-        let tell = tell_all(Arc::clone(&app), hear);
-        tasks.push(spawn(vital(tell)));
-        tasks.push(spawn(vital(outbox::expire(Arc::clone(&app)))));
-        tasks.push(spawn(vital(outbox::run(Arc::clone(&app), rings))));
-        tasks.push(spawn(vital(outbox::answer(Arc::clone(&app), at_the_door))));
+        tasks.extend(work.into_iter().map(|task| spawn(vital(task))));
         if app.sandbox.is_none() {
             tasks.push(spawn(check_key(Arc::clone(&app))));
-            tasks.push(spawn(vital(outbox::look_after_hands(Arc::clone(&app)))));
         }
         let server = Server { app, listener, writer, tasks };
         server.make_show(empty).await?;
