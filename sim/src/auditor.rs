@@ -1,0 +1,466 @@
+//! Checks the promises. It knows the types of the box office and none of its rules: everything is
+//! worked out again from what buyers were told, what the store holds, and what the provider's own
+//! ledger says.
+
+use crate::story::{Promise, Sample, Story};
+use boxoffice::{Event, EventId, Order, OrderId, OrderState, RefundState, TicketState, TimeMs};
+use nts_server::payments::double::Moved;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What somebody was told of an order, or has asked for it.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    /// They hold it until then.
+    held_until: Option<TimeMs>,
+    /// It is paid.
+    paid: bool,
+    /// The codes of its tickets.
+    tickets: BTreeSet<String>,
+    /// Somebody has asked to give it back.
+    cancel_asked: bool,
+    /// Somebody acted on its payment at the provider by hand.
+    by_hand: bool,
+}
+
+/// What a pool had left at some step.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    step: u64,
+    left: u32,
+    capacity: u32,
+    held: u32,
+    sold: u32,
+    open: bool,
+}
+
+/// The auditor.
+#[derive(Default)]
+pub struct Auditor {
+    /// All orders as they are committed.
+    orders: BTreeMap<OrderId, Order>,
+    events: BTreeMap<EventId, Event>,
+    told: BTreeMap<OrderId, Told>,
+    /// What each order's state was from which step on.
+    states: BTreeMap<OrderId, Vec<(u64, OrderState)>>,
+    left: Vec<Left>,
+    /// Answers given under an idempotency key.
+    keys: BTreeMap<String, OrderId>,
+    serials: BTreeMap<(EventId, u32), OrderId>,
+    moved: BTreeMap<OrderId, Moved>,
+    step: u64,
+}
+
+/// Whether an order may be seen in `to` when it was last seen in `from`, with any steps between.
+fn may_become(from: OrderState, to: OrderState) -> bool {
+    use OrderState::*;
+    let next: &[OrderState] = match from {
+        Held => &[Paying, Released, Paid],
+        Paying => &[Committed, Canceling, Released, Paid, Void],
+        Canceling => &[Released, Paid, Void],
+        Committed => &[Paid, Void],
+        Paid => &[Refunding, Refunded],
+        Refunding => &[Paid, Refunded],
+        Refunded | Released | Void => &[],
+    };
+    // Refunding and Paid lead to each other: one step of those is looked at, not a circle.
+    next.contains(&to)
+        || next.iter().any(|n| *n != from && !matches!((from, n), (Refunding, Paid)) && may_become(*n, to))
+}
+
+impl Auditor {
+    /// The number of the last step: for [`Auditor::refused`] and its like.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// An order as it is committed.
+    pub fn order(&self, id: OrderId) -> Option<&Order> {
+        self.orders.get(&id)
+    }
+
+    /// All orders as they are committed.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
+    }
+
+    /// What is committed now: some orders, and all events. `now` is the store's clock.
+    pub fn committed(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        now: TimeMs,
+        orders: Vec<Order>,
+        events: Vec<Event>,
+    ) {
+        self.step += 1;
+        for event in events {
+            self.events.insert(event.id, event);
+        }
+        for order in orders {
+            self.order_committed(story, at_ms, now, order);
+        }
+        self.recount(story, at_ms, now);
+    }
+
+    fn order_committed(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, order: Order) {
+        let id = order.id;
+        let told = self.told.get(&id).cloned().unwrap_or_default();
+        let known = self.orders.get(&id);
+        if known == Some(&order) {
+            return;
+        }
+        let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+        if let Some(known) = known {
+            if known.state != order.state {
+                if !may_become(known.state, order.state) {
+                    broken(
+                        Promise::HoldsLast,
+                        format!("it went from {:?} to {:?}", known.state, order.state),
+                    );
+                }
+                let early = now < known.until_ms;
+                if known.state == OrderState::Held
+                    && order.state == OrderState::Released
+                    && early
+                    && !told.cancel_asked
+                {
+                    let by = known.until_ms - now;
+                    broken(Promise::HoldsLast, format!("it was released {by} ms before its end"));
+                }
+            }
+            if known.total() != order.total() {
+                broken(Promise::NoFalseAnswer, "its price has changed".into());
+            }
+            if known.tickets.len() > order.tickets.len() {
+                broken(Promise::NothingLost, "a ticket is gone".into());
+            }
+            let left: Vec<u32> = order.tickets.iter().map(|t| t.serial).collect();
+            if known.tickets.iter().any(|t| !left.contains(&t.serial)) {
+                broken(Promise::NothingLost, "a ticket has another number".into());
+            }
+        }
+        let bought: u32 = order.lines.iter().map(|l| l.quantity).sum();
+        let refunded: u32 = order.lines.iter().map(|l| l.refunded).sum();
+        let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid).count() as u32;
+        let expected = match order.state {
+            OrderState::Paid | OrderState::Refunding => bought - refunded,
+            _ => 0,
+        };
+        if valid != expected {
+            broken(
+                Promise::MoneyIsTickets,
+                format!("{valid} valid tickets in state {:?}, not {expected}", order.state),
+            );
+        }
+        for ticket in &order.tickets {
+            let owner = *self.serials.entry((order.event, ticket.serial)).or_insert(id);
+            if owner != id {
+                broken(Promise::NeverOversold, format!("ticket {} is somebody else's", ticket.serial));
+            }
+        }
+        let states = self.states.entry(id).or_default();
+        if states.last().map(|(_, state)| *state) != Some(order.state) {
+            states.push((self.step, order.state));
+            let mut text = format!("is {}", order.state.word());
+            if let Some(trouble) = &order.trouble {
+                text += &format!(" ({trouble})");
+            }
+            story.tell(at_ms, Some(id), text);
+        }
+        story.hash(format!("{order:?}").as_bytes());
+        self.orders.insert(id, order);
+    }
+
+    /// The counters are what the orders say, and the pool is never over its capacity.
+    fn recount(&mut self, story: &mut Story, at_ms: i64, now: TimeMs) {
+        let mut counted: BTreeMap<(EventId, u16), (u32, u32)> = BTreeMap::new();
+        for order in self.orders.values() {
+            for line in &order.lines {
+                let pool = counted.entry((order.event, line.pool)).or_default();
+                match order.state {
+                    OrderState::Held | OrderState::Paying | OrderState::Canceling => {
+                        pool.0 += line.quantity;
+                    }
+                    OrderState::Committed
+                    | OrderState::Paid
+                    | OrderState::Refunding
+                    | OrderState::Refunded => pool.1 += line.quantity - line.restocked,
+                    OrderState::Released | OrderState::Void => {}
+                }
+            }
+        }
+        for event in self.events.values() {
+            for (index, pool) in event.pools.iter().enumerate() {
+                let (held, sold) =
+                    counted.get(&(event.id, index as u16)).copied().unwrap_or_default();
+                if (pool.held, pool.sold) != (held, sold) {
+                    let text = format!(
+                        "the pool counts {} held and {} sold, its orders {held} and {sold}",
+                        pool.held, pool.sold
+                    );
+                    story.broken(at_ms, Promise::NeverOversold, None, text);
+                }
+                if held + sold > pool.capacity {
+                    let text = format!("{held} held and {sold} sold of {}", pool.capacity);
+                    story.broken(at_ms, Promise::NeverOversold, None, text);
+                }
+                if index == 0 {
+                    let spec = &event.spec;
+                    let open = spec.sale_opens_ms.is_none_or(|t| t <= now)
+                        && spec.sale_closes_ms.is_none_or(|t| now < t);
+                    let left = Left {
+                        step: self.step,
+                        left: pool.capacity.saturating_sub(held + sold),
+                        capacity: pool.capacity,
+                        held,
+                        sold,
+                        open,
+                    };
+                    self.left.push(left);
+                    story.sample(Sample { at_ms, capacity: pool.capacity, held, sold });
+                }
+            }
+        }
+    }
+
+    /// After a restart: everything that was acknowledged must be there. `all` is what is read now.
+    pub fn restarted(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, all: Vec<Order>, events: Vec<Event>) {
+        let there: BTreeSet<OrderId> = all.iter().map(|o| o.id).collect();
+        let gone: Vec<OrderId> =
+            self.orders.keys().filter(|id| !there.contains(id)).copied().collect();
+        for id in gone {
+            story.broken(at_ms, Promise::NothingLost, Some(id), "it is gone after a restart".into());
+        }
+        for order in &all {
+            if let Some(known) = self.orders.get(&order.id)
+                && known.state != order.state
+                && !may_become(known.state, order.state)
+            {
+                let text = format!("after a restart it is {:?}, it was {:?}", order.state, known.state);
+                story.broken(at_ms, Promise::NothingLost, Some(order.id), text);
+            }
+        }
+        self.committed(story, at_ms, now, all, events);
+    }
+
+    // ---- what people are told
+
+    /// Somebody asks to give an order back, or its payment was cancelled by hand.
+    pub fn cancel_asked(&mut self, id: OrderId) {
+        self.told.entry(id).or_default().cancel_asked = true;
+    }
+
+    /// Somebody acts on its payment by hand.
+    pub fn by_hand(&mut self, id: OrderId) {
+        self.told.entry(id).or_default().by_hand = true;
+    }
+
+    /// A buyer was told that places are held.
+    pub fn held(&mut self, story: &mut Story, at_ms: i64, key: Option<&str>, id: OrderId, until: TimeMs) {
+        let mut broken = |promise, text: &str| story.broken(at_ms, promise, Some(id), text.into());
+        if let Some(key) = key {
+            let first = *self.keys.entry(key.to_owned()).or_insert(id);
+            if first != id {
+                broken(Promise::NoFalseAnswer, "another order under the same idempotency key");
+            }
+        }
+        match self.orders.get(&id) {
+            None => broken(Promise::NothingLost, "a hold was told and is not recorded"),
+            Some(order) if order.state == OrderState::Held && order.until_ms < until => {
+                broken(Promise::NoFalseAnswer, "the hold ends before the time that was told");
+            }
+            Some(_) => {}
+        }
+        self.told.entry(id).or_default().held_until = Some(until);
+    }
+
+    /// Somebody was shown an order: what is shown must have been so at some moment since the
+    /// question.
+    pub fn shown(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        asked_at: u64,
+        id: OrderId,
+        state: &str,
+        tickets: &[(String, bool)],
+    ) {
+        let states = self.states.get(&id).map_or(&[][..], Vec::as_slice);
+        let mut since = states.iter().rev();
+        let mut was = false;
+        for (step, known) in since.by_ref() {
+            was |= known.word() == state;
+            if *step <= asked_at {
+                break;
+            }
+        }
+        let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+        if !was {
+            broken(
+                Promise::NoFalseAnswer,
+                format!("it was shown as {state}, which it was not at that time: {states:?}"),
+            );
+        }
+        let told = self.told.entry(id).or_default();
+        if state == "paid" {
+            told.paid = true;
+        }
+        for (code, valid) in tickets {
+            if *valid {
+                told.tickets.insert(code.clone());
+            }
+        }
+        // What a buyer saw as theirs stays theirs, though it may be revoked.
+        if let Some(lost) = told.tickets.iter().find(|code| !tickets.iter().any(|(c, _)| c == *code)) {
+            broken(Promise::NothingLost, format!("ticket {lost} was shown and is gone"));
+        }
+    }
+
+    /// A buyer was told that there are not enough places left: that must have been so at some
+    /// moment between question and answer.
+    pub fn refused(&mut self, story: &mut Story, at_ms: i64, asked_at: u64, wanted: u32) {
+        if !self.some_moment(asked_at, |l| l.left < wanted) {
+            let text = format!("“sold out” for {wanted}, and there were always enough left");
+            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+        }
+    }
+
+    /// A buyer was told that the sale is closed.
+    pub fn refused_closed(&mut self, story: &mut Story, at_ms: i64, asked_at: u64) {
+        if !self.some_moment(asked_at, |l| !l.open) {
+            let text = "“not on sale”, and it was open all the time".to_owned();
+            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+        }
+    }
+
+    /// Somebody was shown the counts.
+    pub fn counts(&mut self, story: &mut Story, at_ms: i64, asked_at: u64, shown: (u32, u32, u32)) {
+        if !self.some_moment(asked_at, |l| (l.capacity, l.held, l.sold) == shown) {
+            let (capacity, held, sold) = shown;
+            let text =
+                format!("the page said {held} held and {sold} sold of {capacity}, which never was");
+            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+        }
+    }
+
+    fn some_moment(&self, asked_at: u64, is: impl Fn(&Left) -> bool) -> bool {
+        for left in self.left.iter().rev() {
+            if is(left) {
+                return true;
+            }
+            if left.step <= asked_at {
+                return false;
+            }
+        }
+        // Nothing is known from before the first commit.
+        self.left.is_empty()
+    }
+
+    // ---- what the provider says
+
+    /// The provider's ledger, each time that something was done there.
+    pub fn ledger(&mut self, story: &mut Story, at_ms: i64, all: BTreeMap<OrderId, Moved>) {
+        for (id, moved) in all {
+            let before = self.moved.get(&id).cloned().unwrap_or_default();
+            if (before.captured, before.refunded) == (moved.captured, moved.refunded) {
+                continue;
+            }
+            let by_hand = self.told.get(&id).is_some_and(|t| t.by_hand);
+            let mut broken = |text: String| {
+                story.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
+            };
+            let Some(order) = self.orders.get(&id) else {
+                broken("money moved for an order that is not recorded".into());
+                continue;
+            };
+            let total = order.total().minor;
+            if moved.captured > total {
+                broken(format!("{} was taken of {total}", moved.captured));
+            }
+            if moved.refunded > moved.captured {
+                broken(format!("{} was given back of {}", moved.refunded, moved.captured));
+            }
+            if moved.captured > before.captured
+                && !by_hand
+                && !matches!(order.state, OrderState::Committed)
+            {
+                broken(format!("money was taken while the order is {:?}", order.state));
+            }
+            let given: i64 = order
+                .refunds
+                .iter()
+                .filter(|r| !r.by_hand && !matches!(r.state, RefundState::Failed(_)))
+                .map(|r| r.amount_minor)
+                .sum();
+            if !by_hand && moved.refunded > given {
+                broken(format!("{} went back, {given} was to", moved.refunded));
+            }
+            story.tell(
+                at_ms,
+                Some(id),
+                format!("the provider has taken {} and given back {}", moved.captured, moved.refunded),
+            );
+            self.moved.insert(id, moved);
+        }
+    }
+
+    // ---- the end
+
+    /// Whether somebody still owes something.
+    pub fn owing(&self) -> Vec<OrderId> {
+        let owing = self.orders.values().filter(|o| {
+            o.due_ms.is_some() || !matches!(
+                o.state,
+                OrderState::Paid | OrderState::Refunded | OrderState::Released | OrderState::Void
+            )
+        });
+        owing.map(|o| o.id).collect()
+    }
+
+    /// Everything must be settled and balanced now.
+    pub fn settled(&self, story: &mut Story, at_ms: i64, ledger: &BTreeMap<OrderId, Moved>, authorised: &[String]) {
+        for order in self.orders.values() {
+            let id = order.id;
+            let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+            match order.state {
+                OrderState::Paid | OrderState::Refunded | OrderState::Released | OrderState::Void => {}
+                state => broken(Promise::AllSettles, format!("it is still {state:?}")),
+            }
+            if order.due_ms.is_some() {
+                broken(Promise::AllSettles, "something is still owed".into());
+            }
+            let moved = ledger.get(&id).cloned().unwrap_or_default();
+            let kept = moved.captured - moved.refunded;
+            let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
+            let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
+            let by_hand: i64 =
+                order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+            if kept > worth {
+                broken(Promise::MoneyIsTickets, format!("{kept} is kept, the tickets are worth {worth}"));
+            }
+            if worth > kept + by_hand {
+                broken(
+                    Promise::MoneyIsTickets,
+                    format!("the tickets are worth {worth}, {kept} is kept and {by_hand} went back by hand"),
+                );
+            }
+            let told = self.told.get(&id).cloned().unwrap_or_default();
+            if told.paid
+                && !matches!(order.state, OrderState::Paid | OrderState::Refunded)
+            {
+                broken(Promise::NothingLost, format!("it was shown as paid and is {:?}", order.state));
+            }
+        }
+        for id in ledger.keys().filter(|id| !self.orders.contains_key(id)) {
+            story.broken(at_ms, Promise::MoneyIsTickets, Some(*id), "money of an order that is not recorded".into());
+        }
+        if let Some(intent) = authorised.first() {
+            story.broken(at_ms, Promise::AllSettles, None, format!("money is still set aside at {intent}"));
+        }
+        for id in self.told.iter().filter(|(_, t)| t.held_until.is_some()).map(|(id, _)| id) {
+            if !self.orders.contains_key(id) {
+                story.broken(at_ms, Promise::NothingLost, Some(*id), "it was told and is gone".into());
+            }
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Buyers: eager, slow, clicking twice, with two tabs, walking away, coming back too late, trying
+//! again with the same key and with a new one; and bots that hold and never pay.
+
+use crate::dice::Dice;
+use crate::world::{Answer, Ask, World};
+use boxoffice::{OrderId, OrderState, TimeMs};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::time::{Duration, sleep};
+
+/// A hold that a buyer knows of.
+#[derive(Clone)]
+struct Mine {
+    order: OrderId,
+    id: String,
+    secret: String,
+    total: i64,
+}
+
+/// Who a buyer is.
+struct Buyer {
+    world: Arc<World>,
+    name: String,
+    dice: Dice,
+}
+
+/// Buyer number `n`, from coming to going.
+pub async fn buyer(world: Arc<World>, n: u64) {
+    let mut dice = Dice::new(world.plan.seed, 100_000 + n);
+    let rush = world.plan.buyers > 60;
+    let within = if rush { world.plan.storm_ms / 10 } else { world.plan.storm_ms };
+    let comes = dice.between(0, within);
+    sleep(Duration::from_millis(comes.unsigned_abs())).await;
+    let mut buyer = Buyer { world, name: format!("buyer {n}"), dice };
+    match buyer.dice.below(10) {
+        0 => buyer.bot().await,
+        1 => buyer.two_tabs().await,
+        2 => buyer.comes_back_late().await,
+        3 => buyer.gives_back().await,
+        _ => buyer.buys().await,
+    }
+}
+
+fn pause(dice: &mut Dice, low: i64, high: i64) -> Duration {
+    Duration::from_millis(dice.between(low, high).unsigned_abs())
+}
+
+impl Buyer {
+    async fn ask(&mut self, ask: Ask) -> Option<Answer> {
+        self.world.ask(&mut self.dice, &self.name, ask).await
+    }
+
+    async fn waits(&mut self, low: i64, high: i64) {
+        sleep(pause(&mut self.dice, low, high)).await;
+    }
+
+    /// Looks at the event.
+    async fn looks(&mut self) {
+        let asked_at = self.world.audit(|a, _, _| a.step());
+        let Some(answer) = self.ask(Ask::get("/api/v1/events/show")).await else { return };
+        if answer.status != 200 {
+            return;
+        }
+        let count = |name: &str| answer.body["pools"][0][name].as_u64().unwrap_or(0) as u32;
+        let shown = (count("capacity"), count("held"), count("sold"));
+        // With several processes the counts are as of a moment that the page names.
+        if self.world.plan.processes == 1 {
+            self.world.audit(|a, s, at| a.counts(s, at, asked_at, shown));
+        }
+    }
+
+    /// Asks for places, and again if no answer comes. Most buyers' browsers do that under the same
+    /// key, some people begin anew.
+    async fn holds(&mut self, quantity: u32) -> Option<Mine> {
+        let mut key = Some(format!("{:016x}", self.dice.below(u64::MAX)));
+        if self.dice.below(6) == 0 {
+            key = None;
+        }
+        let body = json!({
+            "buyer": {"name": self.name, "email": format!("{}@example.org", self.name.replace(' ', "-"))},
+            "lines": [{"ticket_type": "t", "quantity": quantity}],
+        });
+        for _ in 0..5 {
+            let asked_at = self.world.audit(|a, _, _| a.step());
+            let ask = Ask::post("/api/v1/events/show/orders", &body).key(key.as_deref());
+            let answer = if self.dice.below(8) == 0 {
+                // A double click: the same request twice at once.
+                let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
+                let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
+                for answer in [&one, &two].into_iter().flatten() {
+                    self.told_of_hold(answer, key.as_deref(), asked_at, quantity);
+                }
+                one.or(two)
+            } else {
+                self.ask(ask).await
+            };
+            match answer {
+                Some(answer) if answer.status == 201 => {
+                    return self.told_of_hold(&answer, key.as_deref(), asked_at, quantity);
+                }
+                Some(answer) if answer.status == 503 || answer.code() == "running" => {
+                    self.waits(200, 4_000).await;
+                }
+                Some(answer) => {
+                    self.told_of_hold(&answer, key.as_deref(), asked_at, quantity);
+                    return None;
+                }
+                None if self.dice.below(4) == 0 => {
+                    key = Some(format!("{:016x}", self.dice.below(u64::MAX)));
+                }
+                None => {}
+            }
+        }
+        None
+    }
+
+    fn clone_with(&mut self, stream: u64) -> Buyer {
+        let dice = Dice::new(self.dice.below(u64::MAX), stream);
+        Buyer { world: Arc::clone(&self.world), name: self.name.clone(), dice }
+    }
+
+    /// Remembers what was said.
+    fn told_of_hold(
+        &self,
+        answer: &Answer,
+        key: Option<&str>,
+        asked_at: u64,
+        quantity: u32,
+    ) -> Option<Mine> {
+        let world = &self.world;
+        match (answer.status, answer.code()) {
+            (201, _) => {
+                let id = answer.body["id"].as_str()?.to_owned();
+                let secret = answer.body["secret"].as_str()?.to_owned();
+                let order = OrderId(uuid::Uuid::try_parse(&id).ok()?.as_u128());
+                let until = until(&answer.body["held_until"]);
+                world.audit(|a, s, at| a.held(s, at, key, order, until));
+                world.story().count("holds told");
+                Some(Mine { order, id, secret, total: answer.body["total"]["amount"].as_i64()? })
+            }
+            (_, "sold_out") => {
+                world.audit(|a, s, at| a.refused(s, at, asked_at, quantity));
+                world.story().count("sold out told");
+                None
+            }
+            (_, "not_on_sale") => {
+                world.audit(|a, s, at| a.refused_closed(s, at, asked_at));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Looks at an order. Gives its state.
+    async fn sees(&mut self, mine: &Mine) -> Option<String> {
+        let asked_at = self.world.audit(|a, _, _| a.step());
+        let ask = Ask::get(format!("/api/v1/orders/{}", mine.id)).bearer(&mine.secret);
+        let answer = self.ask(ask).await?;
+        if answer.status == 404 {
+            self.world.broken(
+                crate::story::Promise::NothingLost,
+                Some(mine.order),
+                "its buyer is told that there is no such order",
+            );
+        }
+        self.shown(mine, &answer, asked_at)
+    }
+
+    fn shown(&self, mine: &Mine, answer: &Answer, asked_at: u64) -> Option<String> {
+        if answer.status != 200 {
+            return None;
+        }
+        let state = answer.body["state"].as_str()?.to_owned();
+        let tickets: Vec<(String, bool)> = answer.body["tickets"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|t| Some((t["code"].as_str()?.to_owned(), t["valid"].as_bool()?)))
+            .collect();
+        self.world.audit(|a, s, at| a.shown(s, at, asked_at, mine.order, &state, &tickets));
+        Some(state)
+    }
+
+    /// Pays with some card. True: it is decided, one way or the other.
+    async fn pays(&mut self, mine: &Mine) -> bool {
+        let suffix = self.dice.below(u64::MAX);
+        let token = match self.dice.below(12) {
+            0 | 1 => "ctoken_declined".to_owned(),
+            2 => "ctoken_3ds".to_owned(),
+            3 => "ctoken_3ds_sdk".to_owned(),
+            4 => "ctoken_slow".to_owned(),
+            5 => "ctoken_processing".to_owned(),
+            _ => format!("ctoken_ok_{suffix:x}"),
+        };
+        let key = (self.dice.below(3) > 0).then(|| format!("{suffix:016x}"));
+        let body = json!({ "token": token });
+        let ask = Ask::post(format!("/api/v1/orders/{}/pay", mine.id), &body)
+            .bearer(&mine.secret)
+            .key(key.as_deref());
+        let asked_at = self.world.audit(|a, _, _| a.step());
+        let answer = if self.dice.below(8) == 0 {
+            let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
+            let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
+            one.or(two)
+        } else {
+            self.ask(ask).await
+        };
+        let Some(answer) = answer else { return false };
+        match answer.status {
+            200 => {}
+            402 => {
+                self.world.story().count("declines told");
+                return false;
+            }
+            _ => return false,
+        }
+        let state = self.shown(mine, &answer, asked_at).unwrap_or_default();
+        if state == "paid" {
+            self.world.story().count("sales told");
+            return true;
+        }
+        if answer.body["action"].is_object() {
+            self.answers_the_bank(mine).await;
+        }
+        false
+    }
+
+    /// The bank asks: yes, no, never, or too late.
+    async fn answers_the_bank(&mut self, mine: &Mine) {
+        let world = Arc::clone(&self.world);
+        let intent = world.audit(|a, _, _| {
+            a.order(mine.order).and_then(|o| o.payment.as_ref()).and_then(|p| p.intent.clone())
+        });
+        let Some(intent) = intent else { return };
+        match self.dice.below(8) {
+            0 => return,
+            1 => self.waits(60_000, 400_000).await,
+            _ => self.waits(2_000, 30_000).await,
+        }
+        let yes = self.dice.below(5) > 0;
+        world.tell(Some(mine.order), format!("{} answers the bank: {yes}", self.name));
+        if let Err(error) = world.double.authenticate(&intent, yes) {
+            world.tell(Some(mine.order), format!("the bank does not want to hear it: {error:?}"));
+        }
+        self.sees(mine).await;
+    }
+
+    async fn cancels(&mut self, mine: &Mine) {
+        self.world.audit(|a, _, _| a.cancel_asked(mine.order));
+        let ask = Ask::post(format!("/api/v1/orders/{}/cancel", mine.id), &json!({}));
+        self.ask(ask.bearer(&mine.secret)).await;
+    }
+
+    /// Tries to pay until it is decided, as far as patience goes.
+    async fn pays_somehow(&mut self, mine: &Mine) {
+        for _ in 0..4 {
+            if mine.total > 0 && self.dice.below(10) == 0 {
+                // Two tabs on Pay at the same time, with two cards.
+                let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
+                let (one, two) = tokio::join!(one.pays(mine), two.pays(mine));
+                if one || two {
+                    break;
+                }
+            } else if self.pays(mine).await {
+                break;
+            }
+            self.waits(500, 8_000).await;
+            match self.sees(mine).await.as_deref() {
+                None | Some("held" | "paying") => {}
+                Some(_) => break,
+            }
+        }
+        self.waits(1_000, 60_000).await;
+        self.sees(mine).await;
+    }
+
+    async fn buys(&mut self) {
+        self.looks().await;
+        self.waits(100, 5_000).await;
+        let quantity = 1 + self.dice.below(3) as u32;
+        let Some(mine) = self.holds(quantity).await else { return };
+        match self.dice.below(10) {
+            // Walks away.
+            0 => return,
+            // Slow: half of the hold is over.
+            1 => self.waits(5_000, self.world.plan.hold_seconds * 900).await,
+            _ => self.waits(500, 9_000).await,
+        }
+        self.pays_somehow(&mine).await;
+    }
+
+    async fn bot(&mut self) {
+        for _ in 0..4 {
+            let quantity = 1 + self.dice.below(4) as u32;
+            self.holds(quantity).await;
+            self.waits(10, 500).await;
+        }
+    }
+
+    async fn two_tabs(&mut self) {
+        let (mut one, mut two) = (self.clone_with(3), self.clone_with(4));
+        tokio::join!(Box::pin(one.buys()), Box::pin(two.buys()));
+    }
+
+    async fn comes_back_late(&mut self) {
+        let Some(mine) = self.holds(1).await else { return };
+        let hold = self.world.plan.hold_seconds * 1000;
+        self.waits(hold - 2_000, hold + 30_000).await;
+        self.pays_somehow(&mine).await;
+    }
+
+    async fn gives_back(&mut self) {
+        let Some(mine) = self.holds(2).await else { return };
+        self.waits(100, 9_000).await;
+        if self.dice.below(2) == 0 {
+            // In the middle of paying.
+            let (mut pays, mut cancels) = (self.clone_with(5), self.clone_with(6));
+            tokio::join!(
+                async {
+                    pays.pays(&mine).await;
+                },
+                async {
+                    cancels.waits(0, 3_000).await;
+                    cancels.cancels(&mine).await;
+                }
+            );
+        } else {
+            self.cancels(&mine).await;
+        }
+        self.sees(&mine).await;
+    }
+}
+
+/// A time as the API writes it.
+fn until(value: &Value) -> TimeMs {
+    value.as_str().and_then(|text| nts_server::when::parse(text).ok()).unwrap_or(TimeMs::MAX)
+}
+
+/// Whether an order's payment may be touched by somebody at the provider's desk.
+pub fn payment_of(world: &World, order: OrderId, states: &[OrderState]) -> Option<String> {
+    world.audit(|auditor, _, _| {
+        let order = auditor.order(order).filter(|o| states.contains(&o.state))?;
+        order.payment.as_ref()?.intent.clone()
+    })
+}

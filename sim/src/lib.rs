@@ -1,0 +1,177 @@
+//! Tries to break the box office.
+//!
+//! The real HTTP handlers, writer, core, store, outbox and payment client run in one thread under
+//! simulated time; only four things are replaced: time, randomness, the network, and what lies
+//! below the database (SQLite's disk, or the database server). Everything follows from a seed: the
+//! same seed gives the same story, byte for byte, on any machine.
+//!
+//! A run has two parts: a storm, in which buyers come and things go wrong, and then a calm, in which
+//! everything must settle. All the while [`auditor::Auditor`] checks the promises.
+
+pub mod auditor;
+pub mod buyers;
+pub mod chaos;
+pub mod dice;
+pub mod machine;
+pub mod others;
+mod panics;
+pub mod plan;
+pub mod provider;
+pub mod shared;
+pub mod story;
+pub mod world;
+
+pub use plan::{Fault, Place, Plan, Wishes};
+pub use story::{Line, Promise, Sample, Violation};
+
+use boxoffice::OrderState;
+use dice::Dice;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use story::Story;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep};
+use world::World;
+
+/// How long the calm may take until everything is settled, in milliseconds: 30 hours.
+const CALM_MS: i64 = 30 * 3_600_000;
+/// How long it takes at least: what was done by hand is found by a list that is read every five
+/// minutes.
+const LEAST_CALM_MS: i64 = 11 * 60_000;
+
+/// What came of a run.
+pub struct Outcome {
+    /// The plan.
+    pub plan: Plan,
+    /// The hash of the whole story.
+    pub hash: String,
+    /// How long it took in simulated time, in milliseconds.
+    pub simulated_ms: i64,
+    /// Orders by their last state.
+    pub orders: BTreeMap<&'static str, u64>,
+    /// How often each fault struck.
+    pub faults: BTreeMap<Fault, u64>,
+    /// What else was counted.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Rare situations that were reached.
+    pub marks: BTreeSet<&'static str>,
+    /// The story: every line if it was asked for, else the last ones.
+    pub lines: Vec<Line>,
+    /// The counters of the pool as they changed, if it was asked for.
+    pub samples: Vec<Sample>,
+    /// When machines went down, if it was asked for.
+    pub strikes: Vec<(i64, &'static str)>,
+    /// The first broken promise.
+    pub violation: Option<Violation>,
+}
+
+/// Runs a plan. `whole`: keep every line of the story, and what is needed for pictures.
+pub fn run(plan: &Plan, whole: bool) -> Result<Outcome, String> {
+    panics::listen();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|e| e.to_string())?;
+    let outcome = runtime.block_on(async {
+        let world = Arc::new(World::new(plan.clone(), whole)?);
+        live(&world).await;
+        world.end().await;
+        Ok(outcome(&world))
+    });
+    drop(runtime);
+    panics::ignore();
+    outcome
+}
+
+async fn live(world: &Arc<World>) {
+    let mut others = JoinSet::new();
+    for n in 0..world.machines.len() {
+        others.spawn(others::supervisor(Arc::clone(world), n));
+    }
+    let mut dice = Dice::new(world.plan.seed, 6);
+    let event = others::event(world, world.plan.places, false);
+    others::put_event(world, &mut dice, &event).await;
+    // Every process must know of it before the sale: they read the events when they start.
+    for machine in &world.machines {
+        machine.kill(world).await;
+        while machine.start(world).is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+    provider::misbehave(world, &world.double);
+    others.spawn(others::organiser(Arc::clone(world)));
+    others.spawn(others::hands(Arc::clone(world)));
+    if world.plan.webhooks {
+        others.spawn(others::webhooks(Arc::clone(world)));
+    }
+    let mut buyers = JoinSet::new();
+    for n in 1..=world.plan.buyers {
+        buyers.spawn(buyers::buyer(Arc::clone(world), n));
+    }
+    sleep(Duration::from_millis(world.plan.storm_ms.unsigned_abs())).await;
+    world.chaos.calm_down();
+    world.double.behave();
+    world.tell(None, "the storm is over");
+    while let Some(done) = buyers.join_next().await {
+        world.joined(done);
+    }
+    calm(world).await;
+    others.abort_all();
+    while let Some(done) = others.join_next().await {
+        world.joined(done);
+    }
+}
+
+/// Waits until everything is settled, and lets the auditor look at the end.
+async fn calm(world: &Arc<World>) {
+    let begun = world.at_ms();
+    loop {
+        sleep(Duration::from_secs(10)).await;
+        let passed = world.at_ms() - begun;
+        if world.is_broken() {
+            return;
+        }
+        let owing = world.audit(|auditor, _, _| auditor.owing());
+        if owing.is_empty() && world.base.decided() && passed >= LEAST_CALM_MS || passed > CALM_MS {
+            break;
+        }
+    }
+    let (Ok(ledger), Ok(authorised)) = (world.double.ledger_all(), world.double.authorised()) else {
+        world.broken(Promise::NoPanic, None, "the double's ledger cannot be read");
+        return;
+    };
+    world.audit(|auditor, story, at| auditor.settled(story, at, &ledger, &authorised));
+}
+
+fn outcome(world: &World) -> Outcome {
+    let mut orders: BTreeMap<&'static str, u64> = BTreeMap::new();
+    world.audit(|auditor, _, _| {
+        for order in auditor.orders() {
+            let word = match order.state {
+                OrderState::Paid if order.total().minor == 0 => "paid (free)",
+                state => state.word(),
+            };
+            *orders.entry(word).or_default() += 1;
+        }
+    });
+    let simulated_ms = world.at_ms();
+    let mut story = world.story();
+    let Story { marks, counts, samples, strikes, violation, .. } = &mut *story;
+    let (marks, counts) = (std::mem::take(marks), std::mem::take(counts));
+    let (samples, strikes) = (std::mem::take(samples), std::mem::take(strikes));
+    let violation = violation.take();
+    Outcome {
+        plan: world.plan.clone(),
+        hash: story.digest(),
+        simulated_ms,
+        orders,
+        faults: world.chaos.struck(),
+        counts,
+        marks,
+        lines: story.lines().cloned().collect(),
+        samples,
+        strikes,
+        violation,
+    }
+}

@@ -1,0 +1,335 @@
+//! A machine with the real server on it: started, killed, and started again.
+
+use crate::chaos::Chaos;
+use crate::dice::Dice;
+use crate::plan::{Fault, Place, Plan};
+use crate::provider::SimWire;
+use crate::shared::Server;
+use crate::story::Promise;
+use crate::world::{Answer, ORGANISER, World};
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use boxoffice::TimeMs;
+use http_body_util::BodyExt;
+use nts_server::app::App;
+use nts_server::clock::Clock;
+use nts_server::http;
+use nts_server::ids::{Ids, Secrets, digest};
+use nts_server::payments::governor::{Budget, Governor};
+use nts_server::payments::stripe::Stripe;
+use nts_server::reads::Reads;
+use nts_server::run::{Assembled, Parts, assemble};
+use nts_server::store::{Reader, Store};
+use nts_server::writer::{Committed, Job, Writer};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep, timeout};
+use tower::ServiceExt;
+
+/// Orders read at a time.
+const PAGE: usize = 1_000;
+
+/// Where the orders lie.
+pub enum Base {
+    /// In a simulated database server.
+    Shared(Server, [u8; 32]),
+}
+
+/// What a process opens.
+struct Opened {
+    store: Box<dyn Store>,
+    reader: Box<dyn Reader>,
+    secret: [u8; 32],
+    last_high: u64,
+}
+
+impl Base {
+    /// As the plan says.
+    pub fn new(plan: &Plan, clock: Clock, chaos: &Arc<Chaos>) -> Result<Base, String> {
+        let secret = Dice::new(plan.seed, 2).bytes();
+        match plan.place {
+            Place::Shared | Place::File => {
+                Ok(Base::Shared(Server::new(clock, Arc::clone(chaos)), secret))
+            }
+        }
+    }
+
+    fn open(&self, _clock: &Clock) -> Result<Opened, String> {
+        match self {
+            Base::Shared(server, secret) => {
+                let store = server.connect();
+                let reader = Box::new(store.reader());
+                Ok(Opened { store: Box::new(store), reader, secret: *secret, last_high: 0 })
+            }
+        }
+    }
+
+    /// A way to read what is committed, for the auditor.
+    fn truth(&self) -> Option<Box<dyn Reader>> {
+        match self {
+            Base::Shared(server, _) => Some(Box::new(server.truth())),
+        }
+    }
+
+    /// Whether no transaction waits for its decision.
+    pub fn decided(&self) -> bool {
+        match self {
+            Base::Shared(server, _) => server.decided(),
+        }
+    }
+}
+
+/// A machine.
+pub struct Machine {
+    n: usize,
+    clock: Clock,
+    /// How far its clock is ahead.
+    pub ahead_ms: Arc<AtomicI64>,
+    dice: Mutex<Dice>,
+    life: Mutex<Option<Life>>,
+    /// Rung when the process has died by itself.
+    died: Notify,
+}
+
+/// A process.
+pub struct Life {
+    app: Arc<App>,
+    router: Router,
+    background: JoinSet<()>,
+    requests: JoinSet<()>,
+}
+
+impl Machine {
+    /// A machine on which nothing runs yet.
+    pub fn new(n: usize, clock: Clock, ahead_ms: Arc<AtomicI64>, dice: Dice) -> Machine {
+        let died = Notify::new();
+        Machine { n, clock, ahead_ms, dice: Mutex::new(dice), life: Mutex::default(), died }
+    }
+
+    /// The process that runs here, if any.
+    pub fn life(&self) -> MutexGuard<'_, Option<Life>> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dice(&self) -> MutexGuard<'_, Dice> {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the server. The error says why it did not start.
+    pub fn start(&self, world: &Arc<World>) -> Result<(), String> {
+        let Opened { store, mut reader, secret, last_high } = world.base.open(&self.clock)?;
+        let events = reader.events().map_err(|e| e.to_string())?;
+        let ids = Arc::new(Ids::new(self.dice().bytes(), last_high));
+        let secrets = Secrets::new(secret);
+        let mut background = JoinSet::new();
+        let governor = match world.plan.budget {
+            None => Governor::unlimited(),
+            Some(each) => {
+                let (governor, task) = Governor::new(Budget { each, all: each * 4 });
+                background.spawn(task);
+                governor
+            }
+        };
+        let wire = SimWire::new(world, self.n);
+        let shop = secrets.shop();
+        let stripe =
+            Stripe::new(Box::new(wire), governor, Arc::clone(&ids), self.clock.clone(), false, shop);
+        let Assembled { app, jobs, told, tasks } = assemble(Parts {
+            config: world.config.clone(),
+            clock: self.clock.clone(),
+            ids,
+            secrets,
+            organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),
+            events,
+            reads: Reads::inline(reader),
+            stripe,
+            sandbox: None,
+            look: Duration::from_millis(world.plan.look_ms),
+        });
+        for task in tasks {
+            background.spawn(task);
+        }
+        let writer = Writer::new(store, Arc::clone(&app.metrics));
+        background.spawn(write(Arc::downgrade(world), self.n, writer, jobs, told));
+        let router = http::router(Arc::clone(&app));
+        *self.life() = Some(Life { app, router, background, requests: JoinSet::new() });
+        world.tell(None, format!("machine {}: the server starts", self.n));
+        self.look_at_all(world);
+        Ok(())
+    }
+
+    /// Kills the process, if one runs: nothing is finished.
+    pub async fn kill(&self, world: &World) {
+        let Some(life) = self.life().take() else { return };
+        let Life { app, router, mut background, mut requests } = life;
+        drop((app, router));
+        background.abort_all();
+        requests.abort_all();
+        while let Some(done) = background.join_next().await {
+            world.joined(done);
+        }
+        while let Some(done) = requests.join_next().await {
+            world.joined(done);
+        }
+    }
+
+    /// Stops the process as its operator does: what was accepted is finished.
+    pub async fn stop(&self, world: &World) {
+        let Some(life) = self.life().take() else { return };
+        let Life { app, router, mut background, mut requests } = life;
+        app.stop.raise();
+        drop(router);
+        let drained = async {
+            while let Some(done) = requests.join_next().await {
+                world.joined(done);
+            }
+        };
+        _ = timeout(Duration::from_secs(10), drained).await;
+        requests.abort_all();
+        drop(app);
+        background.abort_all();
+        while let Some(done) = background.join_next().await {
+            world.joined(done);
+        }
+        world.tell(None, format!("machine {}: the server has stopped", self.n));
+    }
+
+    /// Waits until the process has died by itself.
+    pub async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    /// Hands a request to the process, if one runs. Dropping the receiver hangs up.
+    pub fn request(
+        &self,
+        world: &Arc<World>,
+        request: Request<Body>,
+    ) -> Option<oneshot::Receiver<Answer>> {
+        let mut life = self.life();
+        let life = life.as_mut()?;
+        if life.app.stop.is_raised() {
+            return None;
+        }
+        while let Some(done) = life.requests.try_join_next() {
+            world.joined(done);
+        }
+        while let Some(done) = life.background.try_join_next() {
+            if done.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+                world.joined(done);
+            } else {
+                world.broken(Promise::NoPanic, None, "a task of the server has ended");
+            }
+        }
+        let router = life.router.clone();
+        let (mut answer, answered) = oneshot::channel();
+        life.requests.spawn(async move {
+            let asked = async {
+                let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+                let status = response.status().as_u16();
+                let body = response.into_body().collect().await;
+                let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+            };
+            tokio::select! {
+                biased;
+                // The client hung up: the server drops what it was doing for it.
+                () = answer.closed() => {}
+                got = asked => { _ = answer.send(got); }
+            }
+        });
+        Some(answered)
+    }
+
+    /// The auditor looks at everything that is recorded.
+    fn look_at_all(&self, world: &World) {
+        let Some(mut truth) = world.base.truth() else { return };
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let Ok(page) = truth.all_orders(after, PAGE) else { return };
+            all.extend(page.orders);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let Ok(events) = truth.events() else { return };
+        let now = self.store_now(world);
+        world.audit(|auditor, story, at| auditor.restarted(story, at, now, all, events));
+    }
+
+    fn store_now(&self, world: &World) -> TimeMs {
+        match &world.base {
+            Base::Shared(server, _) => server.now_ms(),
+        }
+    }
+}
+
+/// The writer of a process: the loop around [`Writer::step`], with a commit that takes its time.
+async fn write(
+    world: std::sync::Weak<World>,
+    n: usize,
+    mut writer: Writer,
+    mut jobs: mpsc::Receiver<Job>,
+    told: mpsc::UnboundedSender<Committed>,
+) {
+    loop {
+        let mut batch = Vec::new();
+        if jobs.recv_many(&mut batch, 2048).await == 0 {
+            return;
+        }
+        let Some(world) = world.upgrade() else { return };
+        let machine = &world.machines[n];
+        let chaos = &world.chaos;
+        let takes = if chaos.strikes(Fault::CommitSlow) {
+            chaos.between(Fault::CommitSlow, 200, 8_000)
+        } else {
+            machine.dice().between(0, 12)
+        };
+        sleep(Duration::from_millis(takes.unsigned_abs())).await;
+        while batch.len() < 2048
+            && let Ok(job) = jobs.try_recv()
+        {
+            batch.push(job);
+        }
+        let step = std::panic::catch_unwind(AssertUnwindSafe(|| writer.step(batch)));
+        let Ok(committed) = step else {
+            world.panicked();
+            return std::future::pending().await;
+        };
+        look(&world, machine, &committed);
+        if chaos.strikes(Fault::CrashInStep) {
+            world.tell(None, format!("machine {n}: dies between a commit and its answers"));
+            machine.died.notify_one();
+            return std::future::pending().await;
+        }
+        let takes = machine.dice().between(0, 3);
+        sleep(Duration::from_millis(takes.unsigned_abs())).await;
+        if told.send(committed).is_err() {
+            return;
+        }
+    }
+}
+
+/// The auditor looks at what a step has committed.
+fn look(world: &World, machine: &Machine, committed: &Committed) {
+    let Some(mut truth) = world.base.truth() else { return };
+    let mut ids = committed.orders.clone();
+    if let Base::Shared(server, _) = &world.base {
+        ids.extend(server.touched());
+    }
+    if ids.is_empty() && committed.events.is_empty() {
+        return;
+    }
+    let orders = ids.iter().filter_map(|id| truth.order(*id).ok().flatten()).collect();
+    let Ok(events) = truth.events() else { return };
+    let now = machine.store_now(world);
+    for alarm in &committed.alarms {
+        world.tell(Some(alarm.order), format!("ALARM: {}", alarm.text));
+    }
+    world.audit(|auditor, story, at| auditor.committed(story, at, now, orders, events));
+}

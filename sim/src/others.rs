@@ -1,0 +1,230 @@
+//! Everybody else: the organiser, people at the provider's desk, the provider's webhooks, and
+//! whoever pulls the plugs.
+
+use crate::buyers::payment_of;
+use crate::dice::Dice;
+use crate::plan::Fault;
+use crate::provider::acted;
+use crate::world::{Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
+use boxoffice::{OrderId, OrderState};
+use nts_server::payments::double::Double;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::time::{Duration, sleep};
+
+/// How often each of them looks whether there is something to do.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The event, as the organiser wants it.
+pub fn event(world: &World, places: u32, closed: bool) -> Value {
+    let plan = &world.plan;
+    let mut event = json!({
+        "name": "The Show", "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
+        "currency": plan.currency, "hold_seconds": plan.hold_seconds,
+        "pools": [{"id": "all", "capacity": places}],
+        "ticket_types": [{"id": "t", "name": "Ticket", "pool": "all",
+                          "price": {"amount": plan.price, "currency": plan.currency}}],
+    });
+    if let Some(limit) = plan.limit_per_buyer {
+        event["limit_per_buyer"] = limit.into();
+    }
+    if closed {
+        event["sale_closes"] = "2026-01-01T00:00:00Z".into();
+    }
+    event
+}
+
+/// Makes the event, or changes it.
+pub async fn put_event(world: &Arc<World>, dice: &mut Dice, event: &Value) {
+    let ask = Ask { method: "PUT", ..Ask::post("/api/v1/events/show", event) };
+    world.insist(dice, "organiser", ask.bearer(ORGANISER)).await;
+}
+
+fn some_order(world: &World, dice: &mut Dice, states: &[OrderState]) -> Option<OrderId> {
+    let orders: Vec<OrderId> = world.audit(|auditor, _, _| {
+        auditor.orders().filter(|o| states.contains(&o.state)).map(|o| o.id).collect()
+    });
+    if orders.is_empty() { None } else { Some(dice.pick(&orders)) }
+}
+
+/// The organiser: more places, fewer places, a pause, refunds.
+pub async fn organiser(world: Arc<World>) {
+    let mut dice = Dice::new(world.plan.seed, 3);
+    let mut places = world.plan.places;
+    loop {
+        sleep(LOOK).await;
+        if world.chaos.is_calm() {
+            return;
+        }
+        if world.chaos.strikes(Fault::Resize) {
+            places = dice.between(1, i64::from(world.plan.places) * 2).unsigned_abs() as u32;
+            put_event(&world, &mut dice, &event(&world, places, false)).await;
+        }
+        if world.chaos.strikes(Fault::Pause) {
+            put_event(&world, &mut dice, &event(&world, places, true)).await;
+            sleep(Duration::from_secs(5)).await;
+            put_event(&world, &mut dice, &event(&world, places, false)).await;
+        }
+        if world.chaos.strikes(Fault::Refund)
+            && let Some(order) =
+                some_order(&world, &mut dice, &[OrderState::Paid, OrderState::Refunding])
+        {
+            refund(&world, &mut dice, order).await;
+        }
+    }
+}
+
+async fn refund(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
+    let restock = dice.below(2) == 0;
+    let body = if dice.below(2) == 0 {
+        json!({"all": true, "restock": restock})
+    } else {
+        json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": restock})
+    };
+    let path = format!("/api/v1/orders/{}/refunds", uuid::Uuid::from_u128(order.0));
+    let key = (dice.below(2) == 0).then(|| format!("{:016x}", dice.below(u64::MAX)));
+    let ask = Ask::post(path, &body).bearer(ORGANISER).key(key.as_deref());
+    if dice.below(3) == 0 {
+        // Two organisers at the same time.
+        let mut other = Dice::new(dice.below(u64::MAX), 1);
+        tokio::join!(
+            world.ask(dice, "organiser", ask.clone()),
+            world.ask(&mut other, "other organiser", ask)
+        );
+    } else {
+        world.ask(dice, "organiser", ask).await;
+    }
+}
+
+/// People at the provider's own desk.
+pub async fn hands(world: Arc<World>) {
+    let mut dice = Dice::new(world.plan.seed, 4);
+    let alive = [OrderState::Paying, OrderState::Canceling, OrderState::Committed];
+    let paid = [OrderState::Paid];
+    loop {
+        sleep(LOOK).await;
+        if world.chaos.is_calm() {
+            return;
+        }
+        for (fault, states) in [
+            (Fault::Voided, &alive[..]),
+            (Fault::CapturedByHand, &alive),
+            (Fault::RefundedByHand, &paid),
+            (Fault::Disputed, &paid),
+        ] {
+            if !world.chaos.strikes(fault) {
+                continue;
+            }
+            let Some(order) = some_order(&world, &mut dice, states) else { continue };
+            let Some(intent) = payment_of(&world, order, states) else { continue };
+            world.audit(|auditor, _, _| auditor.by_hand(order));
+            let amount = dice.between(1, world.plan.price.max(1));
+            let double = &world.double;
+            let done = match fault {
+                Fault::Voided => double.void(&intent),
+                Fault::CapturedByHand => {
+                    let whole = dice.below(2) == 0;
+                    double.capture_by_hand(&intent, (!whole).then_some(amount))
+                }
+                Fault::RefundedByHand => double.refund_by_hand(&intent, amount).map(drop),
+                _ => double.dispute(&intent, amount).map(drop),
+            };
+            let done = if done.is_ok() { "done" } else { "it cannot be done" };
+            world.tell(Some(order), format!("somebody at the provider: {} ({done})", fault.what().1));
+            acted(&world);
+        }
+    }
+}
+
+/// The provider rings.
+pub async fn webhooks(world: Arc<World>) {
+    let mut dice = Dice::new(world.plan.seed, 5);
+    let mut last = 0;
+    loop {
+        sleep(LOOK).await;
+        let Ok(events) = world.double.events_since(last) else { continue };
+        for (n, body) in events {
+            last = last.max(n);
+            if world.chaos.strikes(Fault::WebhookLost) {
+                continue;
+            }
+            let mut late = dice.between(0, 2_000);
+            if world.chaos.strikes(Fault::WebhookLate) {
+                late = world.chaos.between(Fault::WebhookLate, 5_000, 250_000);
+            }
+            let times = if world.chaos.strikes(Fault::WebhookTwice) { 2 } else { 1 };
+            for _ in 0..times {
+                let (at, body) = (Arc::clone(&world), body.clone());
+                let mut dice = Dice::new(dice.below(u64::MAX), 0);
+                world.elsewhere(async move {
+                    sleep(Duration::from_millis(late.unsigned_abs())).await;
+                    ring(&at, &mut dice, WEBHOOK_SECRET, body).await;
+                });
+            }
+        }
+        if world.chaos.strikes(Fault::WebhookForged)
+            && let Some(order) = some_order(&world, &mut dice, &OrderState::ALL)
+        {
+            let body = json!({"id": "evt_forged", "object": "event", "type": "payment_intent.succeeded",
+                "data": {"object": {"object": "payment_intent", "id": "pi_forged", "status": "succeeded",
+                "metadata": {"nts_order": uuid::Uuid::from_u128(order.0).to_string()}}}});
+            ring(&world, &mut dice, "whsec_wrong", body.to_string()).await;
+        }
+    }
+}
+
+async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
+    let seconds = (EPOCH_MS + world.at_ms()) / 1000;
+    let signature = Double::signature(secret, seconds, &body);
+    let ask = Ask { body, header: Some(("stripe-signature", signature)), ..Ask::get("/stripe/webhook") };
+    let genuine = secret == WEBHOOK_SECRET;
+    let answer = world.ask(dice, "provider", Ask { method: "POST", ..ask }).await;
+    if !genuine && answer.is_some_and(|a| a.status == 200) {
+        let text = "a forged webhook was taken for genuine";
+        world.broken(crate::story::Promise::NoFalseAnswer, None, text);
+    }
+}
+
+/// Starts the process of a machine, kills it, and starts it again.
+pub async fn supervisor(world: Arc<World>, n: usize) {
+    let mut dice = Dice::new(world.plan.seed, 50 + n as u64);
+    let machine = &world.machines[n];
+    loop {
+        while let Err(why) = machine.start(&world) {
+            world.tell(None, format!("machine {n}: the server does not start: {why}"));
+            sleep(Duration::from_millis(dice.between(200, 5_000).unsigned_abs())).await;
+        }
+        let what = loop {
+            tokio::select! {
+                biased;
+                () = machine.died() => break "died",
+                () = sleep(LOOK) => {}
+            }
+            let chaos = &world.chaos;
+            if chaos.strikes(Fault::ClockJump) {
+                let by = chaos.between(Fault::ClockJump, -120_000, 120_000);
+                world.tell(None, format!("machine {n}: its clock jumps by {by} ms"));
+                world.jump(n, by);
+            }
+            if chaos.strikes(Fault::Crash) {
+                break "is killed";
+            }
+            if chaos.strikes(Fault::PowerLoss) {
+                break "loses its power";
+            }
+            if chaos.strikes(Fault::CleanStop) {
+                break "is stopped";
+            }
+        };
+        world.tell(None, format!("machine {n}: {what}"));
+        let at = world.at_ms();
+        world.story().strike(at, what);
+        world.story().count("restarts");
+        if what == "is stopped" {
+            machine.stop(&world).await;
+        } else {
+            machine.kill(&world).await;
+        }
+        sleep(Duration::from_millis(dice.between(10, 20_000).unsigned_abs())).await;
+    }
+}

@@ -1,0 +1,285 @@
+//! What a run is made of. All of it is drawn from the seed; a plan can be written down, changed and
+//! run again, which is what shrinking does.
+
+use crate::dice::Dice;
+use std::collections::BTreeMap;
+
+/// What can go wrong, or be done by people who get in the way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(missing_docs, reason = "each is told by `what`")]
+pub enum Fault {
+    RequestLost,
+    AnswerLost,
+    RequestTwice,
+    Slow,
+    Crash,
+    PowerLoss,
+    CrashInStep,
+    CleanStop,
+    ClockJump,
+    DiskError,
+    DiskFull,
+    CommitSlow,
+    CommitRefused,
+    CommitAnswerLost,
+    CommitLost,
+    CommitLate,
+    ReadFails,
+    ProviderAway,
+    ProviderRequestLost,
+    ProviderAnswerLost,
+    ProviderTwice,
+    ProviderLate,
+    ProviderError,
+    ProviderErrorAfter,
+    ProviderTooMany,
+    ProviderConflict,
+    ProviderNonsense,
+    WebhookLost,
+    WebhookTwice,
+    WebhookLate,
+    WebhookForged,
+    Voided,
+    CapturedByHand,
+    RefundedByHand,
+    Disputed,
+    Resize,
+    Pause,
+    Refund,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 38] = [
+        Fault::RequestLost,
+        Fault::AnswerLost,
+        Fault::RequestTwice,
+        Fault::Slow,
+        Fault::Crash,
+        Fault::PowerLoss,
+        Fault::CrashInStep,
+        Fault::CleanStop,
+        Fault::ClockJump,
+        Fault::DiskError,
+        Fault::DiskFull,
+        Fault::CommitSlow,
+        Fault::CommitRefused,
+        Fault::CommitAnswerLost,
+        Fault::CommitLost,
+        Fault::CommitLate,
+        Fault::ReadFails,
+        Fault::ProviderAway,
+        Fault::ProviderRequestLost,
+        Fault::ProviderAnswerLost,
+        Fault::ProviderTwice,
+        Fault::ProviderLate,
+        Fault::ProviderError,
+        Fault::ProviderErrorAfter,
+        Fault::ProviderTooMany,
+        Fault::ProviderConflict,
+        Fault::ProviderNonsense,
+        Fault::WebhookLost,
+        Fault::WebhookTwice,
+        Fault::WebhookLate,
+        Fault::WebhookForged,
+        Fault::Voided,
+        Fault::CapturedByHand,
+        Fault::RefundedByHand,
+        Fault::Disputed,
+        Fault::Resize,
+        Fault::Pause,
+        Fault::Refund,
+    ];
+
+    /// Its name on the command line, and what it is.
+    pub fn what(self) -> (&'static str, &'static str) {
+        match self {
+            Fault::RequestLost => ("request-lost", "a buyer's request never arrives"),
+            Fault::AnswerLost => ("answer-lost", "a buyer never hears the answer"),
+            Fault::RequestTwice => ("request-twice", "a request arrives again, later"),
+            Fault::Slow => ("slow", "a request or an answer takes seconds"),
+            Fault::Crash => ("crash", "a process is killed and starts again"),
+            Fault::PowerLoss => ("power-loss", "a machine loses its power and starts again"),
+            Fault::CrashInStep => {
+                ("crash-in-step", "a process dies between a commit and its answers")
+            }
+            Fault::CleanStop => ("clean-stop", "a process is stopped and starts again"),
+            Fault::ClockJump => ("clock-jump", "a machine's clock jumps, forwards or back"),
+            Fault::DiskError => ("disk-error", "the disk fails from some call on"),
+            Fault::DiskFull => ("disk-full", "the disk is full for a while"),
+            Fault::CommitSlow => ("commit-slow", "a commit takes seconds"),
+            Fault::CommitRefused => ("commit-refused", "the database refuses a commit (40001)"),
+            Fault::CommitAnswerLost => {
+                ("commit-answer-lost", "the connection breaks at COMMIT, which was done")
+            }
+            Fault::CommitLost => ("commit-lost", "the connection breaks at COMMIT, never done"),
+            Fault::CommitLate => {
+                ("commit-late", "the connection breaks at COMMIT, which is decided later")
+            }
+            Fault::ReadFails => ("read-fails", "the database cannot be read at the moment"),
+            Fault::ProviderAway => ("provider-away", "nobody answers at the provider for a while"),
+            Fault::ProviderRequestLost => {
+                ("provider-request-lost", "a call never reaches the provider")
+            }
+            Fault::ProviderAnswerLost => {
+                ("provider-answer-lost", "a call takes effect, its answer is lost")
+            }
+            Fault::ProviderTwice => ("provider-twice", "a call reaches the provider again, later"),
+            Fault::ProviderLate => ("provider-late", "a call takes up to two minutes to arrive"),
+            Fault::ProviderError => ("provider-error", "500 without effect, repeated for a day"),
+            Fault::ProviderErrorAfter => {
+                ("provider-error-after", "500 after the effect, repeated for a day")
+            }
+            Fault::ProviderTooMany => ("provider-429", "the provider says 429"),
+            Fault::ProviderConflict => ("provider-409", "the provider says 409"),
+            Fault::ProviderNonsense => ("provider-nonsense", "HTML for JSON, or half of the JSON"),
+            Fault::WebhookLost => ("webhook-lost", "a webhook never comes"),
+            Fault::WebhookTwice => ("webhook-twice", "a webhook comes twice"),
+            Fault::WebhookLate => ("webhook-late", "a webhook comes late, after newer ones"),
+            Fault::WebhookForged => ("webhook-forged", "somebody makes a webhook up"),
+            Fault::Voided => ("voided", "an authorisation is voided by hand"),
+            Fault::CapturedByHand => ("captured-by-hand", "a payment is captured by hand"),
+            Fault::RefundedByHand => ("refunded-by-hand", "money is given back by hand"),
+            Fault::Disputed => ("disputed", "a cardholder disputes a payment"),
+            Fault::Resize => ("resize", "the organiser changes the number of places"),
+            Fault::Pause => ("pause", "the organiser closes the sale and opens it again"),
+            Fault::Refund => ("refund", "the organiser refunds orders, often two at once"),
+        }
+    }
+
+    /// The one of this name.
+    pub fn parse(name: &str) -> Option<Fault> {
+        Fault::ALL.into_iter().find(|fault| fault.what().0 == name)
+    }
+}
+
+/// Where the orders lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// In SQLite, on a simulated disk; one process.
+    File,
+    /// In a simulated database server; one or more processes.
+    Shared,
+}
+
+/// What a run is made of.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Plan {
+    /// All else follows from it, unless it was changed.
+    pub seed: u64,
+    /// Where the orders lie.
+    pub place: Place,
+    /// How many processes serve.
+    pub processes: usize,
+    /// How many buyers come.
+    pub buyers: u64,
+    /// How many places there are.
+    pub places: u32,
+    /// How long a hold lives, in seconds.
+    pub hold_seconds: i64,
+    /// What a ticket costs, in minor units.
+    pub price: i64,
+    /// In which currency.
+    pub currency: &'static str,
+    /// Most places one buyer may have.
+    pub limit_per_buyer: Option<u32>,
+    /// Calls to the provider per second and endpoint; none: as many as wanted.
+    pub budget: Option<u32>,
+    /// Whether the provider rings at all.
+    pub webhooks: bool,
+    /// How long buyers come and things go wrong, in milliseconds.
+    pub storm_ms: i64,
+    /// How often the lists of what is owed are read, in milliseconds.
+    pub look_ms: u64,
+    /// What goes wrong, and how often in a thousand.
+    pub faults: BTreeMap<Fault, u32>,
+}
+
+/// What may be chosen from outside.
+#[derive(Clone, Default, Debug)]
+pub struct Wishes {
+    /// So many processes, on a simulated database server; none: as the seed says.
+    pub processes: Option<usize>,
+    /// Only these faults; none: as the seed says.
+    pub faults: Option<Vec<Fault>>,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn new(seed: u64, wishes: &Wishes) -> Plan {
+        let mut dice = Dice::new(seed, 0);
+        let place = if dice.below(2) == 0 { Place::File } else { Place::Shared };
+        let processes = if dice.below(3) == 0 { 1 } else { 2 + dice.below(2) as usize };
+        // Now and then nothing goes wrong, and now and then there is a crowd.
+        let calm = dice.below(20) == 0;
+        let crowd = dice.below(12) == 0;
+        let buyers = if crowd { 80 + dice.below(80) } else { 6 + dice.below(40) };
+        let places = 1 + dice.below(buyers * 2) as u32;
+        let (currency, price) =
+            dice.pick(&[("GBP", 999), ("GBP", 2_500), ("EUR", 50), ("JPY", 4_000), ("KWD", 1_250), ("GBP", 0)]);
+        let limit_per_buyer = dice.pick(&[None, None, None, Some(1), Some(4)]);
+        let budget = dice.pick(&[None, None, Some(25), Some(3)]);
+        let storm_ms = dice.between(60, 900) * 1000;
+        let mut faults = BTreeMap::new();
+        for fault in Fault::ALL {
+            // Every fault is off in a third of the runs, so that none hides what another shows.
+            let (off, strength) = (dice.below(3) == 0, dice.pick(&[5, 15, 40, 100]));
+            if !off && !calm {
+                faults.insert(fault, strength);
+            }
+        }
+        if let Some(only) = &wishes.faults {
+            for fault in only {
+                faults.entry(*fault).or_insert(30);
+            }
+            faults.retain(|fault, _| only.contains(fault));
+        }
+        let place = if wishes.processes.is_some_and(|n| n > 1) { Place::Shared } else { place };
+        let processes = match place {
+            Place::File => 1,
+            Place::Shared => wishes.processes.unwrap_or(processes),
+        };
+        Plan {
+            seed,
+            place,
+            processes,
+            buyers,
+            places,
+            hold_seconds: dice.pick(&[20, 60, 300]),
+            price,
+            currency,
+            limit_per_buyer,
+            budget,
+            webhooks: dice.below(3) > 0,
+            storm_ms,
+            look_ms: dice.pick(&[200, 1_000, 2_000]),
+            faults,
+        }
+    }
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = match self.place {
+            Place::File => "one process on SQLite".to_owned(),
+            Place::Shared => format!("{} process(es) on one database server", self.processes),
+        };
+        write!(
+            f,
+            "seed {}: {place}; {} buyers for {} places at {} {} (minor units), holds of {} s, {} s of storm; ",
+            self.seed,
+            self.buyers,
+            self.places,
+            self.price,
+            self.currency,
+            self.hold_seconds,
+            self.storm_ms / 1000
+        )?;
+        let faults: Vec<String> =
+            self.faults.iter().map(|(f, rate)| format!("{}:{rate}", f.what().0)).collect();
+        if faults.is_empty() {
+            return f.write_str("nothing goes wrong");
+        }
+        write!(f, "faults {}", faults.join(","))
+    }
+}

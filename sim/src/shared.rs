@@ -1,0 +1,340 @@
+//! A simulated transactional database server, and the store of a process that uses it.
+//!
+//! It keeps the promises of a database that is used with row locks and a synchronous standby: a
+//! commit that was acknowledged is never lost; one whose connection broke was done, was not done,
+//! or is decided later, and until then whoever touches the same rows waits for the decision. All
+//! processes read its clock.
+
+use crate::chaos::Chaos;
+use crate::plan::Fault as Strike;
+use boxoffice::{
+    BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, State, Ticket, TimeMs,
+};
+use nts_server::clock::Clock;
+use nts_server::store::{
+    Batch, Fault, Lane, Loaded, OrderPage, Reader, Recorded, RequestKey, Store,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The database server.
+#[derive(Clone)]
+pub struct Server {
+    db: Arc<Mutex<Db>>,
+    clock: Clock,
+    chaos: Arc<Chaos>,
+}
+
+#[derive(Default)]
+struct Db {
+    state: State,
+    recorded: BTreeMap<RequestKey, Recorded>,
+    /// Transactions whose connection broke at COMMIT and which are not decided yet.
+    undecided: Vec<Undecided>,
+    /// The last transaction of each connection, and whether it was done.
+    last: BTreeMap<u64, (u64, bool)>,
+    connections: u64,
+    /// Orders that have changed since somebody asked.
+    touched: BTreeSet<OrderId>,
+}
+
+struct Undecided {
+    connection: u64,
+    number: u64,
+    changes: Vec<Change>,
+    recorded: Vec<Recorded>,
+    orders: BTreeSet<OrderId>,
+    events: BTreeSet<EventId>,
+    will_be_done: bool,
+    at_ms: TimeMs,
+}
+
+impl Db {
+    fn apply(&mut self, changes: &[Change], recorded: &[Recorded]) {
+        let (orders, _) = touched(changes);
+        for change in changes {
+            self.state.apply(change);
+        }
+        for fact in recorded {
+            let twice = self.recorded.insert(fact.key, *fact);
+            assert!(twice.is_none(), "a request is answered once");
+        }
+        self.touched.extend(orders);
+    }
+
+    fn decide(&mut self, waits: Undecided) {
+        if waits.will_be_done {
+            self.apply(&waits.changes, &waits.recorded);
+        }
+        self.last.insert(waits.connection, (waits.number, waits.will_be_done));
+    }
+
+    /// Decides what is due, and what stands in the way of somebody.
+    fn decide_if(&mut self, now: TimeMs, in_the_way: impl Fn(&Undecided) -> bool) {
+        while let Some(at) = self.undecided.iter().position(|u| u.at_ms <= now || in_the_way(u)) {
+            let waits = self.undecided.remove(at);
+            self.decide(waits);
+        }
+    }
+}
+
+fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
+    let (mut orders, mut events) = (BTreeSet::new(), BTreeSet::new());
+    for change in changes {
+        match change {
+            Change::EventPut(event) => _ = events.insert(event.id),
+            Change::Stock { event, .. } | Change::BuyerPut { event, .. } => {
+                _ = events.insert(*event);
+            }
+            Change::OrderPlaced(order) => _ = orders.insert(order.id),
+            Change::TicketPut { order, event, .. } => {
+                _ = orders.insert(*order);
+                _ = events.insert(*event);
+            }
+            Change::OrderMoved { order, .. }
+            | Change::LinesPut { order, .. }
+            | Change::PaymentPut { order, .. }
+            | Change::AttemptPut { order, .. }
+            | Change::RefundPut { order, .. } => _ = orders.insert(*order),
+        }
+    }
+    (orders, events)
+}
+
+impl Server {
+    /// An empty database.
+    pub fn new(clock: Clock, chaos: Arc<Chaos>) -> Server {
+        Server { db: Arc::default(), clock, chaos }
+    }
+
+    fn db(&self) -> MutexGuard<'_, Db> {
+        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now_ms();
+        db.decide_if(now, |_| false);
+        db
+    }
+
+    /// A process connects.
+    pub fn connect(&self) -> SharedStore {
+        let mut db = self.db();
+        db.connections += 1;
+        SharedStore { server: self.clone(), connection: db.connections, tried: 0, broken: false }
+    }
+
+    /// A connection for reading that is never in trouble.
+    pub fn truth(&self) -> SharedReader {
+        SharedReader { server: self.clone(), trouble: false }
+    }
+
+    /// The orders that have changed since this was asked the last time.
+    pub fn touched(&self) -> BTreeSet<OrderId> {
+        std::mem::take(&mut self.db().touched)
+    }
+
+    /// Its clock.
+    pub fn now_ms(&self) -> TimeMs {
+        self.clock.now_ms()
+    }
+
+    /// Whether nothing waits for a decision.
+    pub fn decided(&self) -> bool {
+        self.db().undecided.is_empty()
+    }
+}
+
+/// A process's side of the database.
+pub struct SharedStore {
+    server: Server,
+    connection: u64,
+    tried: u64,
+    broken: bool,
+}
+
+impl SharedStore {
+    /// A connection for reading.
+    pub fn reader(&self) -> SharedReader {
+        SharedReader { server: self.server.clone(), trouble: true }
+    }
+}
+
+impl Store for SharedStore {
+    fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
+        if self.broken {
+            return Err(Fault::NotDone("the connection is gone".into()));
+        }
+        if self.server.chaos.strikes(Strike::ReadFails) {
+            return Err(Fault::NotDone("the database does not answer".into()));
+        }
+        let now_ms = self.server.clock.now_ms();
+        let mut db = self.server.db();
+        let by_slug: BTreeSet<EventId> =
+            keys.slugs.iter().filter_map(|slug| db.state.slugs.get(slug).copied()).collect();
+        let events_of_orders: BTreeSet<EventId> =
+            keys.orders.iter().filter_map(|id| db.state.orders.get(id).map(|o| o.event)).collect();
+        db.decide_if(now_ms, |u| {
+            keys.orders.iter().any(|id| u.orders.contains(id))
+                || keys.events.iter().any(|id| u.events.contains(id))
+                || by_slug.iter().chain(&events_of_orders).any(|id| u.events.contains(id))
+                || u.recorded.iter().any(|r| requests.contains(&r.key))
+        });
+        let mut state = State::default();
+        let mut add = |state: &mut State, id: EventId| {
+            if let Some(event) = db.state.events.get(&id) {
+                state.slugs.insert(event.spec.slug.clone(), id);
+                state.events.insert(id, event.clone());
+            }
+        };
+        for id in keys.events.iter().chain(&by_slug) {
+            add(&mut state, *id);
+        }
+        let mut buyers: BTreeSet<(EventId, BuyerKey)> = keys.buyers.iter().copied().collect();
+        for id in &keys.orders {
+            if let Some(order) = db.state.orders.get(id) {
+                add(&mut state, order.event);
+                buyers.insert((order.event, order.buyer.key));
+                state.orders.insert(*id, order.clone());
+            }
+        }
+        for key in buyers {
+            if let Some(record) = db.state.buyers.get(&key) {
+                state.buyers.insert(key, *record);
+            }
+        }
+        let known = requests.iter().filter_map(|key| Some((*key, *db.recorded.get(key)?)));
+        Ok(Loaded { state, recorded: known.collect(), now_ms })
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        let chaos = Arc::clone(&self.server.chaos);
+        self.tried += 1;
+        if chaos.strikes(Strike::CommitRefused) {
+            return Err(Fault::NotDone("could not serialize access (40001)".into()));
+        }
+        let (number, connection) = (self.tried, self.connection);
+        let lost = || Fault::Unknown("the connection broke at COMMIT".into());
+        if chaos.strikes(Strike::CommitLost) {
+            self.broken = true;
+            self.server.db().last.insert(connection, (number, false));
+            return Err(lost());
+        }
+        if chaos.strikes(Strike::CommitLate) {
+            self.broken = true;
+            let (orders, events) = touched(batch.changes);
+            let undecided = Undecided {
+                connection,
+                number,
+                changes: batch.changes.to_vec(),
+                recorded: batch.recorded.to_vec(),
+                orders,
+                events,
+                will_be_done: chaos.between(Strike::CommitLate, 0, 2) > 0,
+                at_ms: batch.now_ms + chaos.between(Strike::CommitLate, 1, 60_000),
+            };
+            self.server.db().undecided.push(undecided);
+            return Err(lost());
+        }
+        let mut db = self.server.db();
+        db.apply(batch.changes, batch.recorded);
+        db.last.insert(connection, (number, true));
+        drop(db);
+        if chaos.strikes(Strike::CommitAnswerLost) {
+            self.broken = true;
+            return Err(lost());
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self) -> Result<bool, Fault> {
+        if self.server.chaos.strikes(Strike::ReadFails) {
+            return Err(Fault::NotDone("the database cannot be reached".into()));
+        }
+        let now = self.server.clock.now_ms();
+        let (connection, tried) = (self.connection, self.tried);
+        let mut db = self.server.db();
+        // Writing the same key again waits until the first is decided.
+        db.decide_if(now, |u| u.connection == connection);
+        let recorded = db.last.get(&connection) == Some(&(tried, true));
+        drop(db);
+        self.broken = false;
+        Ok(recorded)
+    }
+}
+
+/// Reads what is committed.
+pub struct SharedReader {
+    server: Server,
+    trouble: bool,
+}
+
+impl SharedReader {
+    fn db(&self) -> Result<MutexGuard<'_, Db>, Fault> {
+        if self.trouble && self.server.chaos.strikes(Strike::ReadFails) {
+            return Err(Fault::NotDone("the database does not answer".into()));
+        }
+        Ok(self.server.db())
+    }
+}
+
+fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
+    let next = if orders.len() == limit { orders.last().map(|o| o.id) } else { None };
+    OrderPage { orders, next }
+}
+
+impl Reader for SharedReader {
+    fn events(&mut self) -> Result<Vec<Event>, Fault> {
+        Ok(self.db()?.state.events.values().cloned().collect())
+    }
+
+    fn order(&mut self, id: OrderId) -> Result<Option<Order>, Fault> {
+        Ok(self.db()?.state.orders.get(&id).cloned())
+    }
+
+    fn orders(
+        &mut self,
+        event: EventId,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, Fault> {
+        let db = self.db()?;
+        let orders = db.state.orders.values().filter(|o| o.event == event);
+        Ok(page(orders.filter(|o| Some(o.id) > after).take(limit).cloned().collect(), limit))
+    }
+
+    fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
+        let db = self.db()?;
+        let orders = db.state.orders.values().filter(|o| Some(o.id) > after);
+        Ok(page(orders.take(limit).cloned().collect(), limit))
+    }
+
+    fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
+        let db = self.db()?;
+        let of_lane = |o: &&Order| {
+            (lane == Lane::Holds) == (o.state == boxoffice::OrderState::Held)
+        };
+        let due = db.state.orders.values().filter(of_lane);
+        let mut due: Vec<_> =
+            due.filter_map(|o| Some((o.due_ms.filter(|due| *due <= now)?, o.id))).collect();
+        due.sort_unstable();
+        Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
+    }
+
+    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault> {
+        Ok(self.db()?.state.buyers.get(&(event, key)).copied())
+    }
+
+    fn tickets(
+        &mut self,
+        event: EventId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, String)>, Fault> {
+        let db = self.db()?;
+        let orders = db.state.orders.values().filter(|o| o.event == event);
+        let tickets =
+            orders.flat_map(|o| o.tickets.iter().map(|t| (*t, o.buyer.name.clone())));
+        let mut tickets: Vec<_> = tickets.filter(|(t, _)| t.serial > after).collect();
+        tickets.sort_unstable_by_key(|(t, _)| t.serial);
+        tickets.truncate(limit);
+        Ok(tickets)
+    }
+}

@@ -1,0 +1,330 @@
+//! A run: machines with the real server on them, a network between them and everybody else, the
+//! provider's double, and one runtime whose time is simulated.
+
+use crate::auditor::Auditor;
+use crate::chaos::Chaos;
+use crate::dice::Dice;
+use crate::machine::{Base, Life, Machine};
+use crate::plan::{Fault, Plan};
+use crate::story::{Promise, Story};
+use axum::body::Body;
+use axum::http::Request;
+use boxoffice::{OrderId, TimeMs};
+use nts_server::clock::Clock;
+use nts_server::config::Config;
+use nts_server::payments::double::Double;
+use serde_json::Value;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+/// When every run begins: 2027-01-15T08:00:00Z.
+pub const EPOCH_MS: TimeMs = 1_800_000_000_000;
+/// The organiser's key.
+pub const ORGANISER: &str = "the-organisers-key";
+/// The secret with which the provider signs what it rings with.
+pub const WEBHOOK_SECRET: &str = "whsec_simulated";
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A run.
+pub struct World {
+    /// What it is made of.
+    pub plan: Plan,
+    /// What goes wrong.
+    pub chaos: Arc<Chaos>,
+    /// Stripe.
+    pub double: Arc<Double>,
+    /// Where the orders lie.
+    pub base: Base,
+    /// The settings of all processes.
+    pub config: Config,
+    /// The machines on which the processes run.
+    pub machines: Vec<Machine>,
+    begun: Instant,
+    story: Mutex<Story>,
+    auditor: Mutex<Auditor>,
+    /// What goes on though who asked for it has gone: requests and calls that are late.
+    elsewhere: Mutex<JoinSet<()>>,
+}
+
+/// What came back.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, if it is JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The code of a problem, or an empty text.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// A request of somebody outside.
+#[derive(Clone)]
+pub struct Ask {
+    /// The method.
+    pub method: &'static str,
+    /// The path.
+    pub path: String,
+    /// Bearer token, if any.
+    pub bearer: Option<String>,
+    /// The idempotency key, if any.
+    pub key: Option<String>,
+    /// Any other header.
+    pub header: Option<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Ask {
+    /// A question.
+    pub fn get(path: impl Into<String>) -> Ask {
+        Ask { method: "GET", path: path.into(), bearer: None, key: None, header: None, body: String::new() }
+    }
+
+    /// Something to be done.
+    pub fn post(path: impl Into<String>, body: &Value) -> Ask {
+        Ask { method: "POST", body: body.to_string(), ..Ask::get(path) }
+    }
+
+    /// By whom.
+    pub fn bearer(mut self, token: &str) -> Ask {
+        self.bearer = Some(token.into());
+        self
+    }
+
+    /// Under which idempotency key.
+    pub fn key(mut self, key: Option<&str>) -> Ask {
+        self.key = key.map(str::to_owned);
+        self
+    }
+
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::builder().method(self.method).uri(&self.path);
+        request = request.header("content-type", "application/json");
+        if let Some(token) = &self.bearer {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(key) = &self.key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some((name, value)) = &self.header {
+            request = request.header(*name, value);
+        }
+        request.body(Body::from(self.body.clone())).expect("a request")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    /// A world at its beginning, within a runtime whose time is paused.
+    pub fn new(plan: Plan, whole: bool) -> Result<World, String> {
+        let begun = Instant::now();
+        let chaos = Arc::new(Chaos::new(&plan));
+        let clock = |ahead_ms| Clock::Virtual { begun, begun_ms: EPOCH_MS, ahead_ms };
+        let double_clock = clock(Arc::new(AtomicI64::new(0)));
+        let mut dice = Dice::new(plan.seed, 1);
+        let double = Double::open(None, double_clock, dice.bytes()).map_err(|e| e.to_string())?;
+        let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(137))), &chaos)?;
+        let machines = (0..plan.processes).map(|n| {
+            // Clocks differ always, not only in special seeds.
+            let ahead = Arc::new(AtomicI64::new(dice.between(-500, 500)));
+            Machine::new(n, clock(Arc::clone(&ahead)), ahead, Dice::new(plan.seed, 10 + n as u64))
+        });
+        let machines = machines.collect();
+        let config = Config::from_flags([
+            "--address=127.0.0.1:1",
+            "--public-url=http://box.example",
+            "--database=simulated",
+            "--organiser-key=the-organisers-key",
+            "--stripe-publishable-key=pk_test_simulated",
+            "--stripe-secret-key=sk_test_simulated",
+            "--stripe-webhook-secret=whsec_simulated",
+        ])
+        .map_err(|e| e.to_string())?;
+        Ok(World {
+            plan,
+            chaos,
+            double: Arc::new(double),
+            base,
+            config,
+            machines,
+            begun,
+            story: Mutex::new(Story::new(whole)),
+            auditor: Mutex::default(),
+            elsewhere: Mutex::default(),
+        })
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn at_ms(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The story so far.
+    pub fn story(&self) -> MutexGuard<'_, Story> {
+        lock(&self.story)
+    }
+
+    /// Lets the auditor look at something.
+    pub fn audit<T>(&self, look: impl FnOnce(&mut Auditor, &mut Story, i64) -> T) -> T {
+        look(&mut lock(&self.auditor), &mut self.story(), self.at_ms())
+    }
+
+    /// Tells a line of the story.
+    pub fn tell(&self, order: Option<OrderId>, text: impl Into<String>) {
+        self.story().tell(self.at_ms(), order, text.into());
+    }
+
+    /// A rare situation was reached.
+    pub fn mark(&self, what: &'static str) {
+        self.story().mark(what);
+    }
+
+    /// A promise is broken.
+    pub fn broken(&self, promise: Promise, order: Option<OrderId>, text: impl Into<String>) {
+        self.story().broken(self.at_ms(), promise, order, text.into());
+    }
+
+    /// Whether a promise was broken: then nothing that follows is worth its time.
+    pub fn is_broken(&self) -> bool {
+        self.story().violation.is_some()
+    }
+
+    /// Begins something that goes on until the run ends.
+    pub fn elsewhere(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut elsewhere = lock(&self.elsewhere);
+        elsewhere.spawn(task);
+        while let Some(done) = elsewhere.try_join_next() {
+            self.joined(done);
+        }
+    }
+
+    /// Looks at how a task ended.
+    pub fn joined(&self, done: Result<(), tokio::task::JoinError>) {
+        if let Err(error) = done
+            && error.is_panic()
+        {
+            self.panicked();
+        }
+    }
+
+    /// Something panicked.
+    pub fn panicked(&self) {
+        let said = crate::panics::take().unwrap_or_else(|| "a panic".into());
+        self.broken(Promise::NoPanic, None, said);
+    }
+
+    /// Ends everything; nothing of it is left in the runtime.
+    pub async fn end(&self) {
+        for machine in &self.machines {
+            machine.kill(self).await;
+        }
+        let mut elsewhere = std::mem::take(&mut *lock(&self.elsewhere));
+        elsewhere.abort_all();
+        while let Some(done) = elsewhere.join_next().await {
+            self.joined(done);
+        }
+    }
+
+    // ---- the network between the machines and the world
+
+    /// Asks a machine over a network on which everything may go wrong. `None`: no answer came, and
+    /// it is not known whether the request arrived.
+    pub async fn ask(self: &Arc<World>, dice: &mut Dice, who: &str, ask: Ask) -> Option<Answer> {
+        let n = dice.below(self.machines.len() as u64) as usize;
+        let way = |dice: &mut Dice| Duration::from_millis(dice.between(2, 60) as u64);
+        let (there, back) = (way(dice), way(dice));
+        let patience = Instant::now() + PATIENCE;
+        let chaos = &self.chaos;
+        let what = format!("{who}: {} {}", ask.method, ask.path);
+        if chaos.strikes(Fault::RequestLost) {
+            self.tell(None, format!("{what} is lost on its way"));
+            tokio::time::sleep_until(patience).await;
+            return None;
+        }
+        if chaos.strikes(Fault::RequestTwice) {
+            let (world, again) = (Arc::clone(self), ask.clone());
+            let late = chaos.between(Fault::RequestTwice, 1, 90_000);
+            let told = format!("{what} arrives again");
+            self.elsewhere(async move {
+                sleep(Duration::from_millis(late.unsigned_abs())).await;
+                world.tell(None, told);
+                if let Some(answer) = world.deliver(n, &again) {
+                    _ = answer.await;
+                }
+            });
+        }
+        if chaos.strikes(Fault::Slow) {
+            sleep(Duration::from_millis(chaos.between(Fault::Slow, 500, 20_000).unsigned_abs())).await;
+        }
+        sleep(there).await;
+        let Some(answer) = self.deliver(n, &ask) else {
+            self.tell(None, format!("{what}: nobody listens at machine {n}"));
+            return None;
+        };
+        // Dropping it hangs up.
+        let answer = tokio::time::timeout_at(patience, answer).await;
+        let Ok(Ok(answer)) = answer else {
+            self.tell(None, format!("{what}: no answer"));
+            return None;
+        };
+        if chaos.strikes(Fault::AnswerLost) {
+            self.tell(None, format!("{what}: {} is lost on its way", answer.status));
+            tokio::time::sleep_until(patience).await;
+            return None;
+        }
+        sleep(back).await;
+        let code = answer.code();
+        self.tell(None, format!("{what}: {} {code}", answer.status));
+        if answer.status == 500 {
+            self.broken(Promise::NoPanic, None, format!("{what} was answered with 500"));
+        }
+        Some(answer)
+    }
+
+    /// Hands a request to the server on a machine; `None` if none runs there.
+    fn deliver(
+        self: &Arc<World>,
+        n: usize,
+        ask: &Ask,
+    ) -> Option<tokio::sync::oneshot::Receiver<Answer>> {
+        self.machines[n].request(self, ask.request())
+    }
+
+    /// Asks machine after machine until one answers, however long it takes: for who must be heard.
+    pub async fn insist(self: &Arc<World>, dice: &mut Dice, who: &str, ask: Ask) -> Answer {
+        loop {
+            if let Some(answer) = self.ask(dice, who, ask.clone()).await
+                && answer.status != 503
+            {
+                return answer;
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Waits at most so long.
+    pub async fn within(&self, limit: Duration, what: impl Future<Output = ()>) -> bool {
+        timeout(limit, what).await.is_ok()
+    }
+
+    /// How far a machine's clock is ahead, moved by so much.
+    pub fn jump(&self, n: usize, by_ms: i64) {
+        self.machines[n].ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
+    }
+
+    /// A process has a life again.
+    pub fn lives(&self, n: usize) -> Option<MutexGuard<'_, Option<Life>>> {
+        let life = self.machines[n].life();
+        life.is_some().then_some(life)
+    }
+}
