@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 /// The parts, and what was configured.
 pub struct App {
@@ -141,6 +142,8 @@ impl App {
             tracing::error!(%order, text = alarm.text, "ALARM: a person should look at this order");
             self.metrics.alarms.inc();
         }
+        let ago = |since: Instant| i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.catalogue.doubt(committed.doubt.map(|since| self.clock.now_ms() - ago(since)));
         if !committed.events.is_empty() {
             self.catalogue.publish(committed.events);
         }

@@ -1,8 +1,9 @@
 //! What is for sale right now, in memory: events and the counts of their pools as of the last
 //! commit. A crowd that reads the event page costs no SQL. And who waits for news of an order.
 
-use boxoffice::{Event, EventId, OrderId};
+use boxoffice::{Event, EventId, OrderId, TimeMs};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast};
@@ -11,12 +12,18 @@ use tokio::sync::{Notify, broadcast};
 pub struct Catalogue {
     events: RwLock<BTreeMap<String, Arc<Event>>>,
     changed: broadcast::Sender<EventId>,
+    /// Since when it is not known what was recorded; `TimeMs::MAX` if it is.
+    doubt_since: AtomicI64,
 }
 
 impl Catalogue {
     /// A catalogue of these events.
     pub fn new(events: Vec<Event>) -> Catalogue {
-        let catalogue = Catalogue { events: RwLock::default(), changed: broadcast::channel(256).0 };
+        let catalogue = Catalogue {
+            events: RwLock::default(),
+            changed: broadcast::channel(256).0,
+            doubt_since: AtomicI64::new(TimeMs::MAX),
+        };
         catalogue.publish(events);
         catalogue
     }
@@ -36,7 +43,19 @@ impl Catalogue {
         }
     }
 
-    /// The event with this slug, with counts that are true now.
+    /// Says since when it is not known what was recorded, if so: what is shown meanwhile is as of
+    /// then.
+    pub fn doubt(&self, since: Option<TimeMs>) {
+        self.doubt_since.store(since.unwrap_or(TimeMs::MAX), Ordering::SeqCst);
+    }
+
+    /// As of when the counts are true that are read at `now`.
+    pub fn as_of(&self, now: TimeMs) -> TimeMs {
+        now.min(self.doubt_since.load(Ordering::SeqCst))
+    }
+
+    /// The event with this slug, with counts that are true [as of](Catalogue::as_of) now, or of a
+    /// moment ago.
     pub fn event(&self, slug: &str) -> Option<Arc<Event>> {
         self.events.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
     }

@@ -10,7 +10,7 @@
 
 mod doorbell;
 
-pub use doorbell::{RINGS, Ring, answer, look_after_hands, ring};
+pub use doorbell::{RINGS, Ring, answer, look_after_hands, look_at_hands, ring};
 
 use crate::app::App;
 use crate::metrics::Label;

@@ -102,6 +102,8 @@ pub struct Committed {
     pub events: Vec<Event>,
     /// What a person must look at.
     pub alarms: Vec<Alarm>,
+    /// Since when it is not known what is recorded of some events, if it is not.
+    pub doubt: Option<Instant>,
 }
 
 /// The sending end of the writer's queue. Bounded: what does not fit is refused at once.
@@ -149,6 +151,11 @@ pub struct Writer {
     metrics: Arc<Metrics>,
     /// After a fault nothing that is read is believed until the store has recovered.
     faulted: bool,
+    /// Events in batches that nobody could find out about: as soon as the store answers again,
+    /// their counts are told anew.
+    unsure: BTreeSet<EventId>,
+    /// When the first of those batches was begun.
+    doubt: Option<Instant>,
 }
 
 /// One try at a batch.
@@ -172,7 +179,7 @@ struct Failed {
 impl Writer {
     /// A writer on an opened store.
     pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
-        Writer { store, metrics, faulted: false }
+        Writer { store, metrics, faulted: false, unsure: BTreeSet::new(), doubt: None }
     }
 
     /// The loop, for a thread of its own. Ends when all senders of the queue are gone and all that
@@ -220,6 +227,11 @@ impl Writer {
                 committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
             }
         }
+        if self.unsure.is_empty() {
+            self.doubt = None;
+        } else {
+            committed.doubt = Some(*self.doubt.get_or_insert(begun));
+        }
         committed
     }
 
@@ -261,7 +273,9 @@ impl Writer {
                 }
             }
         }
-        Err(if in_doubt.is_some() { NoReply::InDoubt } else { NoReply::Unavailable })
+        let Some(done) = in_doubt else { return Err(NoReply::Unavailable) };
+        self.unsure.extend(done.events);
+        Err(NoReply::InDoubt)
     }
 
     fn fault(&mut self, fault: &Fault) {
@@ -276,6 +290,7 @@ impl Writer {
         let begun = Instant::now();
         let mut keys = Keys::default();
         jobs.iter().for_each(|job| job.command.add_keys(&mut keys));
+        keys.events.extend(&self.unsure);
         let requests: Vec<RequestKey> =
             jobs.iter().filter_map(|j| j.request.map(|r| r.key)).collect();
         let loaded = self.store.load(&keys, &requests);
@@ -285,7 +300,7 @@ impl Writer {
             answers: Vec::with_capacity(jobs.len()),
             orders: BTreeSet::new(),
             effects: Vec::new(),
-            events: BTreeSet::new(),
+            events: self.unsure.clone(),
             changed: Vec::new(),
             alarms: Vec::new(),
             reached: Vec::new(),
@@ -355,6 +370,7 @@ impl Writer {
             self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
         }
         self.metrics.ready.set(1);
+        self.unsure.clear();
         Ok(done)
     }
 }

@@ -14,8 +14,8 @@ struct Told {
     held_until: Option<TimeMs>,
     /// It is paid.
     paid: bool,
-    /// The codes of its tickets.
-    tickets: BTreeSet<String>,
+    /// The codes of its tickets, and at which step each was shown first.
+    tickets: BTreeMap<String, u64>,
     /// Somebody has asked to give it back.
     cancel_asked: bool,
     /// Somebody acted on its payment at the provider by hand.
@@ -30,7 +30,19 @@ struct Left {
     capacity: u32,
     held: u32,
     sold: u32,
-    open: bool,
+    /// The least that may have been left at any moment within the step.
+    least: u32,
+    /// It may have been closed at some moment within the step.
+    closed: bool,
+}
+
+/// What was asked of an event within one step, whatever came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// The least capacity that the pool was to have.
+    pub capacity: Option<u32>,
+    /// Whether the sale was to be closed.
+    pub closed: bool,
 }
 
 /// The auditor.
@@ -64,7 +76,9 @@ fn may_become(from: OrderState, to: OrderState) -> bool {
     };
     // Refunding and Paid lead to each other: one step of those is looked at, not a circle.
     next.contains(&to)
-        || next.iter().any(|n| *n != from && !matches!((from, n), (Refunding, Paid)) && may_become(*n, to))
+        || next
+            .iter()
+            .any(|n| *n != from && !matches!((from, n), (Refunding, Paid)) && may_become(*n, to))
 }
 
 impl Auditor {
@@ -83,23 +97,26 @@ impl Auditor {
         self.orders.values()
     }
 
-    /// What is committed now: some orders, and all events. `now` is the store's clock.
+    /// What is committed now: some orders, and all events. `now` is the store's clock. Within a step
+    /// the order of things is not seen: `asked` says what may have been for a moment.
     pub fn committed(
         &mut self,
         story: &mut Story,
         at_ms: i64,
         now: TimeMs,
-        orders: Vec<Order>,
-        events: Vec<Event>,
+        (orders, events): (Vec<Order>, Vec<Event>),
+        asked: Asked,
     ) {
         self.step += 1;
+        let fresh = orders.iter().filter(|o| !self.orders.contains_key(&o.id));
+        let placed: u32 = fresh.flat_map(|o| &o.lines).map(|l| l.quantity).sum();
         for event in events {
             self.events.insert(event.id, event);
         }
         for order in orders {
             self.order_committed(story, at_ms, now, order);
         }
-        self.recount(story, at_ms, now);
+        self.recount(story, at_ms, now, placed, asked);
     }
 
     fn order_committed(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, order: Order) {
@@ -155,7 +172,10 @@ impl Auditor {
         for ticket in &order.tickets {
             let owner = *self.serials.entry((order.event, ticket.serial)).or_insert(id);
             if owner != id {
-                broken(Promise::NeverOversold, format!("ticket {} is somebody else's", ticket.serial));
+                broken(
+                    Promise::NeverOversold,
+                    format!("ticket {} is somebody else's", ticket.serial),
+                );
             }
         }
         let states = self.states.entry(id).or_default();
@@ -172,7 +192,7 @@ impl Auditor {
     }
 
     /// The counters are what the orders say, and the pool is never over its capacity.
-    fn recount(&mut self, story: &mut Story, at_ms: i64, now: TimeMs) {
+    fn recount(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, placed: u32, asked: Asked) {
         let mut counted: BTreeMap<(EventId, u16), (u32, u32)> = BTreeMap::new();
         for order in self.orders.values() {
             for line in &order.lines {
@@ -208,13 +228,19 @@ impl Auditor {
                     let spec = &event.spec;
                     let open = spec.sale_opens_ms.is_none_or(|t| t <= now)
                         && spec.sale_closes_ms.is_none_or(|t| now < t);
+                    let left = pool.capacity.saturating_sub(held + sold);
+                    let before = self.left.last().map_or(left, |l| l.left);
+                    let fewer = asked.capacity.map_or(0, |c| pool.capacity.saturating_sub(c));
+                    let least = left.min(before.saturating_sub(placed + fewer));
+                    let closed = !open || asked.closed;
                     let left = Left {
                         step: self.step,
-                        left: pool.capacity.saturating_sub(held + sold),
+                        left,
                         capacity: pool.capacity,
                         held,
                         sold,
-                        open,
+                        least,
+                        closed,
                     };
                     self.left.push(left);
                     story.sample(Sample { at_ms, capacity: pool.capacity, held, sold });
@@ -224,23 +250,36 @@ impl Auditor {
     }
 
     /// After a restart: everything that was acknowledged must be there. `all` is what is read now.
-    pub fn restarted(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, all: Vec<Order>, events: Vec<Event>) {
+    pub fn restarted(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        now: TimeMs,
+        all: Vec<Order>,
+        events: Vec<Event>,
+    ) {
         let there: BTreeSet<OrderId> = all.iter().map(|o| o.id).collect();
         let gone: Vec<OrderId> =
             self.orders.keys().filter(|id| !there.contains(id)).copied().collect();
         for id in gone {
-            story.broken(at_ms, Promise::NothingLost, Some(id), "it is gone after a restart".into());
+            story.broken(
+                at_ms,
+                Promise::NothingLost,
+                Some(id),
+                "it is gone after a restart".into(),
+            );
         }
         for order in &all {
             if let Some(known) = self.orders.get(&order.id)
                 && known.state != order.state
                 && !may_become(known.state, order.state)
             {
-                let text = format!("after a restart it is {:?}, it was {:?}", order.state, known.state);
+                let text =
+                    format!("after a restart it is {:?}, it was {:?}", order.state, known.state);
                 story.broken(at_ms, Promise::NothingLost, Some(order.id), text);
             }
         }
-        self.committed(story, at_ms, now, all, events);
+        self.committed(story, at_ms, now, (all, events), Asked::default());
     }
 
     // ---- what people are told
@@ -256,7 +295,14 @@ impl Auditor {
     }
 
     /// A buyer was told that places are held.
-    pub fn held(&mut self, story: &mut Story, at_ms: i64, key: Option<&str>, id: OrderId, until: TimeMs) {
+    pub fn held(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        key: Option<&str>,
+        id: OrderId,
+        until: TimeMs,
+    ) {
         let mut broken = |promise, text: &str| story.broken(at_ms, promise, Some(id), text.into());
         if let Some(key) = key {
             let first = *self.keys.entry(key.to_owned()).or_insert(id);
@@ -307,11 +353,12 @@ impl Auditor {
         }
         for (code, valid) in tickets {
             if *valid {
-                told.tickets.insert(code.clone());
+                told.tickets.entry(code.clone()).or_insert(self.step);
             }
         }
         // What a buyer saw as theirs stays theirs, though it may be revoked.
-        if let Some(lost) = told.tickets.iter().find(|code| !tickets.iter().any(|(c, _)| c == *code)) {
+        let mut seen = told.tickets.iter().filter(|(_, step)| **step < asked_at);
+        if let Some((lost, _)) = seen.find(|(code, _)| !tickets.iter().any(|(c, _)| c == *code)) {
             broken(Promise::NothingLost, format!("ticket {lost} was shown and is gone"));
         }
     }
@@ -319,7 +366,7 @@ impl Auditor {
     /// A buyer was told that there are not enough places left: that must have been so at some
     /// moment between question and answer.
     pub fn refused(&mut self, story: &mut Story, at_ms: i64, asked_at: u64, wanted: u32) {
-        if !self.some_moment(asked_at, |l| l.left < wanted) {
+        if !self.some_moment(asked_at, |l| l.least < wanted) {
             let text = format!("“sold out” for {wanted}, and there were always enough left");
             story.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
@@ -327,7 +374,7 @@ impl Auditor {
 
     /// A buyer was told that the sale is closed.
     pub fn refused_closed(&mut self, story: &mut Story, at_ms: i64, asked_at: u64) {
-        if !self.some_moment(asked_at, |l| !l.open) {
+        if !self.some_moment(asked_at, |l| l.closed) {
             let text = "“not on sale”, and it was open all the time".to_owned();
             story.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
@@ -398,7 +445,10 @@ impl Auditor {
             story.tell(
                 at_ms,
                 Some(id),
-                format!("the provider has taken {} and given back {}", moved.captured, moved.refunded),
+                format!(
+                    "the provider has taken {} and given back {}",
+                    moved.captured, moved.refunded
+                ),
             );
             self.moved.insert(id, moved);
         }
@@ -409,21 +459,34 @@ impl Auditor {
     /// Whether somebody still owes something.
     pub fn owing(&self) -> Vec<OrderId> {
         let owing = self.orders.values().filter(|o| {
-            o.due_ms.is_some() || !matches!(
-                o.state,
-                OrderState::Paid | OrderState::Refunded | OrderState::Released | OrderState::Void
-            )
+            o.due_ms.is_some()
+                || !matches!(
+                    o.state,
+                    OrderState::Paid
+                        | OrderState::Refunded
+                        | OrderState::Released
+                        | OrderState::Void
+                )
         });
         owing.map(|o| o.id).collect()
     }
 
     /// Everything must be settled and balanced now.
-    pub fn settled(&self, story: &mut Story, at_ms: i64, ledger: &BTreeMap<OrderId, Moved>, authorised: &[String]) {
+    pub fn settled(
+        &self,
+        story: &mut Story,
+        at_ms: i64,
+        ledger: &BTreeMap<OrderId, Moved>,
+        authorised: &[String],
+    ) {
         for order in self.orders.values() {
             let id = order.id;
             let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
             match order.state {
-                OrderState::Paid | OrderState::Refunded | OrderState::Released | OrderState::Void => {}
+                OrderState::Paid
+                | OrderState::Refunded
+                | OrderState::Released
+                | OrderState::Void => {}
                 state => broken(Promise::AllSettles, format!("it is still {state:?}")),
             }
             if order.due_ms.is_some() {
@@ -436,30 +499,51 @@ impl Auditor {
             let by_hand: i64 =
                 order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
             if kept > worth {
-                broken(Promise::MoneyIsTickets, format!("{kept} is kept, the tickets are worth {worth}"));
+                broken(
+                    Promise::MoneyIsTickets,
+                    format!("{kept} is kept, the tickets are worth {worth}"),
+                );
             }
             if worth > kept + by_hand {
                 broken(
                     Promise::MoneyIsTickets,
-                    format!("the tickets are worth {worth}, {kept} is kept and {by_hand} went back by hand"),
+                    format!(
+                        "the tickets are worth {worth}, {kept} is kept and {by_hand} went back by hand"
+                    ),
                 );
             }
             let told = self.told.get(&id).cloned().unwrap_or_default();
-            if told.paid
-                && !matches!(order.state, OrderState::Paid | OrderState::Refunded)
-            {
-                broken(Promise::NothingLost, format!("it was shown as paid and is {:?}", order.state));
+            if told.paid && !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
+                broken(
+                    Promise::NothingLost,
+                    format!("it was shown as paid and is {:?}", order.state),
+                );
             }
         }
         for id in ledger.keys().filter(|id| !self.orders.contains_key(id)) {
-            story.broken(at_ms, Promise::MoneyIsTickets, Some(*id), "money of an order that is not recorded".into());
+            story.broken(
+                at_ms,
+                Promise::MoneyIsTickets,
+                Some(*id),
+                "money of an order that is not recorded".into(),
+            );
         }
         if let Some(intent) = authorised.first() {
-            story.broken(at_ms, Promise::AllSettles, None, format!("money is still set aside at {intent}"));
+            story.broken(
+                at_ms,
+                Promise::AllSettles,
+                None,
+                format!("money is still set aside at {intent}"),
+            );
         }
         for id in self.told.iter().filter(|(_, t)| t.held_until.is_some()).map(|(id, _)| id) {
             if !self.orders.contains_key(id) {
-                story.broken(at_ms, Promise::NothingLost, Some(*id), "it was told and is gone".into());
+                story.broken(
+                    at_ms,
+                    Promise::NothingLost,
+                    Some(*id),
+                    "it was told and is gone".into(),
+                );
             }
         }
     }

@@ -137,7 +137,8 @@ async fn calm(world: &Arc<World>) {
             break;
         }
     }
-    let (Ok(ledger), Ok(authorised)) = (world.double.ledger_all(), world.double.authorised()) else {
+    let (Ok(ledger), Ok(authorised)) = (world.double.ledger_all(), world.double.authorised())
+    else {
         world.broken(Promise::NoPanic, None, "the double's ledger cannot be read");
         return;
     };

@@ -1,5 +1,6 @@
 //! A machine with the real server on it: started, killed, and started again.
 
+use crate::auditor::Asked;
 use crate::chaos::Chaos;
 use crate::dice::Dice;
 use crate::plan::{Fault, Place, Plan};
@@ -10,7 +11,7 @@ use crate::world::{Answer, ORGANISER, World};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use boxoffice::TimeMs;
+use boxoffice::{Command, TimeMs};
 use http_body_util::BodyExt;
 use nts_server::app::App;
 use nts_server::clock::Clock;
@@ -136,8 +137,14 @@ impl Machine {
         };
         let wire = SimWire::new(world, self.n);
         let shop = secrets.shop();
-        let stripe =
-            Stripe::new(Box::new(wire), governor, Arc::clone(&ids), self.clock.clone(), false, shop);
+        let stripe = Stripe::new(
+            Box::new(wire),
+            governor,
+            Arc::clone(&ids),
+            self.clock.clone(),
+            false,
+            shop,
+        );
         let Assembled { app, jobs, told, tasks } = assemble(Parts {
             config: world.config.clone(),
             clock: self.clock.clone(),
@@ -224,7 +231,7 @@ impl Machine {
                 world.broken(Promise::NoPanic, None, "a task of the server has ended");
             }
         }
-        let router = life.router.clone();
+        let (router, clock) = (life.router.clone(), self.clock.clone());
         let (mut answer, answered) = oneshot::channel();
         life.requests.spawn(async move {
             let asked = async {
@@ -232,7 +239,8 @@ impl Machine {
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await;
                 let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+                let body = serde_json::from_slice(&body).unwrap_or_default();
+                Answer { status, body, clock_ms: clock.now_ms() }
             };
             tokio::select! {
                 biased;
@@ -296,12 +304,20 @@ async fn write(
         {
             batch.push(job);
         }
+        let mut asked = Asked::default();
+        for job in &batch {
+            if let Command::PutEvent { spec, .. } = &job.command {
+                let capacity = spec.pools.first().map_or(0, |p| p.capacity);
+                asked.capacity = Some(asked.capacity.map_or(capacity, |c| c.min(capacity)));
+                asked.closed |= spec.sale_closes_ms.is_some();
+            }
+        }
         let step = std::panic::catch_unwind(AssertUnwindSafe(|| writer.step(batch)));
         let Ok(committed) = step else {
             world.panicked();
             return std::future::pending().await;
         };
-        look(&world, machine, &committed);
+        look(&world, machine, &committed, asked);
         if chaos.strikes(Fault::CrashInStep) {
             world.tell(None, format!("machine {n}: dies between a commit and its answers"));
             machine.died.notify_one();
@@ -316,12 +332,11 @@ async fn write(
 }
 
 /// The auditor looks at what a step has committed.
-fn look(world: &World, machine: &Machine, committed: &Committed) {
+fn look(world: &World, machine: &Machine, committed: &Committed, asked: Asked) {
     let Some(mut truth) = world.base.truth() else { return };
     let mut ids = committed.orders.clone();
-    if let Base::Shared(server, _) = &world.base {
-        ids.extend(server.touched());
-    }
+    let Base::Shared(server, _) = &world.base;
+    ids.extend(server.touched());
     if ids.is_empty() && committed.events.is_empty() {
         return;
     }
@@ -331,5 +346,5 @@ fn look(world: &World, machine: &Machine, committed: &Committed) {
     for alarm in &committed.alarms {
         world.tell(Some(alarm.order), format!("ALARM: {}", alarm.text));
     }
-    world.audit(|auditor, story, at| auditor.committed(story, at, now, orders, events));
+    world.audit(|auditor, story, at| auditor.committed(story, at, now, (orders, events), asked));
 }

@@ -118,7 +118,9 @@ pub async fn hands(world: Arc<World>) {
             let Some(order) = some_order(&world, &mut dice, states) else { continue };
             let Some(intent) = payment_of(&world, order, states) else { continue };
             world.audit(|auditor, _, _| auditor.by_hand(order));
-            let amount = dice.between(1, world.plan.price.max(1));
+            // Stripe takes three-decimal currencies in steps of ten.
+            let step = if world.plan.currency == "KWD" { 10 } else { 1 };
+            let amount = dice.between(1, (world.plan.price / step).max(1)) * step;
             let double = &world.double;
             let done = match fault {
                 Fault::Voided => double.void(&intent),
@@ -130,7 +132,10 @@ pub async fn hands(world: Arc<World>) {
                 _ => double.dispute(&intent, amount).map(drop),
             };
             let done = if done.is_ok() { "done" } else { "it cannot be done" };
-            world.tell(Some(order), format!("somebody at the provider: {} ({done})", fault.what().1));
+            world.tell(
+                Some(order),
+                format!("somebody at the provider: {} ({done})", fault.what().1),
+            );
             acted(&world);
         }
     }
@@ -176,7 +181,8 @@ pub async fn webhooks(world: Arc<World>) {
 async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
     let seconds = (EPOCH_MS + world.at_ms()) / 1000;
     let signature = Double::signature(secret, seconds, &body);
-    let ask = Ask { body, header: Some(("stripe-signature", signature)), ..Ask::get("/stripe/webhook") };
+    let ask =
+        Ask { body, header: Some(("stripe-signature", signature)), ..Ask::get("/stripe/webhook") };
     let genuine = secret == WEBHOOK_SECRET;
     let answer = world.ask(dice, "provider", Ask { method: "POST", ..ask }).await;
     if !genuine && answer.is_some_and(|a| a.status == 200) {

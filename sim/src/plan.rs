@@ -215,8 +215,14 @@ impl Plan {
         let crowd = dice.below(12) == 0;
         let buyers = if crowd { 80 + dice.below(80) } else { 6 + dice.below(40) };
         let places = 1 + dice.below(buyers * 2) as u32;
-        let (currency, price) =
-            dice.pick(&[("GBP", 999), ("GBP", 2_500), ("EUR", 50), ("JPY", 4_000), ("KWD", 1_250), ("GBP", 0)]);
+        let (currency, price) = dice.pick(&[
+            ("GBP", 999),
+            ("GBP", 2_500),
+            ("EUR", 50),
+            ("JPY", 4_000),
+            ("KWD", 1_250),
+            ("GBP", 0),
+        ]);
         let limit_per_buyer = dice.pick(&[None, None, None, Some(1), Some(4)]);
         let budget = dice.pick(&[None, None, Some(25), Some(3)]);
         let storm_ms = dice.between(60, 900) * 1000;

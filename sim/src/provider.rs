@@ -36,11 +36,19 @@ impl Wire for SimWire {
         Box::pin(async move {
             let Some(world) = self.world.upgrade() else { return std::future::pending().await };
             let chaos = &world.chaos;
-            let what = format!("machine {} → provider: {} {}", self.machine, request.method, short(&request.path));
+            let what = format!(
+                "machine {} → provider: {} {}",
+                self.machine,
+                request.method,
+                short(&request.path)
+            );
             if chaos.strikes(Fault::ProviderAway) {
                 let long = chaos.between(Fault::ProviderAway, 1_000, 300_000);
                 self.away_until.store(world.at_ms() + long, Ordering::SeqCst);
-                world.tell(None, format!("machine {}: the provider is away for {long} ms", self.machine));
+                world.tell(
+                    None,
+                    format!("machine {}: the provider is away for {long} ms", self.machine),
+                );
             }
             if !chaos.is_calm() && world.at_ms() < self.away_until.load(Ordering::SeqCst) {
                 sleep(ms(50)).await;
@@ -136,4 +144,3 @@ pub fn misbehave(world: &Arc<World>, double: &Double) {
         None
     });
 }
-

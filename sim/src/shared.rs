@@ -176,9 +176,13 @@ impl Store for SharedStore {
                 || keys.events.iter().any(|id| u.events.contains(id))
                 || by_slug.iter().chain(&events_of_orders).any(|id| u.events.contains(id))
                 || u.recorded.iter().any(|r| requests.contains(&r.key))
+                || u.changes.iter().any(|change| match change {
+                    Change::EventPut(event) => keys.slugs.contains(&event.spec.slug),
+                    _ => false,
+                })
         });
         let mut state = State::default();
-        let mut add = |state: &mut State, id: EventId| {
+        let add = |state: &mut State, id: EventId| {
             if let Some(event) = db.state.events.get(&id) {
                 state.slugs.insert(event.spec.slug.clone(), id);
                 state.events.insert(id, event.clone());
@@ -308,9 +312,8 @@ impl Reader for SharedReader {
 
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
         let db = self.db()?;
-        let of_lane = |o: &&Order| {
-            (lane == Lane::Holds) == (o.state == boxoffice::OrderState::Held)
-        };
+        let of_lane =
+            |o: &&Order| (lane == Lane::Holds) == (o.state == boxoffice::OrderState::Held);
         let due = db.state.orders.values().filter(of_lane);
         let mut due: Vec<_> =
             due.filter_map(|o| Some((o.due_ms.filter(|due| *due <= now)?, o.id))).collect();
@@ -330,8 +333,7 @@ impl Reader for SharedReader {
     ) -> Result<Vec<(Ticket, String)>, Fault> {
         let db = self.db()?;
         let orders = db.state.orders.values().filter(|o| o.event == event);
-        let tickets =
-            orders.flat_map(|o| o.tickets.iter().map(|t| (*t, o.buyer.name.clone())));
+        let tickets = orders.flat_map(|o| o.tickets.iter().map(|t| (*t, o.buyer.name.clone())));
         let mut tickets: Vec<_> = tickets.filter(|(t, _)| t.serial > after).collect();
         tickets.sort_unstable_by_key(|(t, _)| t.serial);
         tickets.truncate(limit);

@@ -183,7 +183,8 @@ impl Story {
         self.tell(at_ms, order, format!("BROKEN ({}): {text}", promise.words()));
         let number = order.map(|id| self.number(id));
         let about = |line: &&Line| number.is_none() || line.order == number;
-        let mut steps: Vec<Line> = self.lines.iter().rev().filter(about).take(40).cloned().collect();
+        let mut steps: Vec<Line> =
+            self.lines.iter().rev().filter(about).take(40).cloned().collect();
         steps.reverse();
         self.violation = Some(Violation { promise, at_ms, text, steps });
     }

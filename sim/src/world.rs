@@ -4,7 +4,7 @@
 use crate::auditor::Auditor;
 use crate::chaos::Chaos;
 use crate::dice::Dice;
-use crate::machine::{Base, Life, Machine};
+use crate::machine::{Base, Machine};
 use crate::plan::{Fault, Plan};
 use crate::story::{Promise, Story};
 use axum::body::Body;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep};
 
 /// When every run begins: 2027-01-15T08:00:00Z.
 pub const EPOCH_MS: TimeMs = 1_800_000_000_000;
@@ -55,6 +55,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, if it is JSON.
     pub body: Value,
+    /// What the clock of the machine said when it was made.
+    pub clock_ms: TimeMs,
 }
 
 impl Answer {
@@ -84,7 +86,14 @@ pub struct Ask {
 impl Ask {
     /// A question.
     pub fn get(path: impl Into<String>) -> Ask {
-        Ask { method: "GET", path: path.into(), bearer: None, key: None, header: None, body: String::new() }
+        Ask {
+            method: "GET",
+            path: path.into(),
+            bearer: None,
+            key: None,
+            header: None,
+            body: String::new(),
+        }
     }
 
     /// Something to be done.
@@ -264,7 +273,8 @@ impl World {
             });
         }
         if chaos.strikes(Fault::Slow) {
-            sleep(Duration::from_millis(chaos.between(Fault::Slow, 500, 20_000).unsigned_abs())).await;
+            sleep(Duration::from_millis(chaos.between(Fault::Slow, 500, 20_000).unsigned_abs()))
+                .await;
         }
         sleep(there).await;
         let Some(answer) = self.deliver(n, &ask) else {
@@ -312,19 +322,8 @@ impl World {
         }
     }
 
-    /// Waits at most so long.
-    pub async fn within(&self, limit: Duration, what: impl Future<Output = ()>) -> bool {
-        timeout(limit, what).await.is_ok()
-    }
-
     /// How far a machine's clock is ahead, moved by so much.
     pub fn jump(&self, n: usize, by_ms: i64) {
         self.machines[n].ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
-    }
-
-    /// A process has a life again.
-    pub fn lives(&self, n: usize) -> Option<MutexGuard<'_, Option<Life>>> {
-        let life = self.machines[n].life();
-        life.is_some().then_some(life)
     }
 }

@@ -78,8 +78,11 @@ pub fn buyer(name: &str, email: &str) -> Buyer {
 /// `GET /api/v1/events`
 pub async fn events(State(app): State<Arc<App>>) -> Json<Value> {
     let now = app.clock.now_ms();
-    let events: Vec<Value> = app.catalogue.events().iter().map(|e| view::event(e, now)).collect();
-    Json(value!({"events": events, "as_of": when::rfc3339(now)}))
+    // Before the counts are read: it may move in between.
+    let as_of = app.catalogue.as_of(now);
+    let events = app.catalogue.events();
+    let events: Vec<Value> = events.iter().map(|e| view::event(e, now, as_of)).collect();
+    Json(value!({"events": events, "as_of": when::rfc3339(as_of)}))
 }
 
 /// `GET /api/v1/events/{event}`
@@ -87,8 +90,10 @@ pub async fn event(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
 ) -> Result<Json<Value>, Problem> {
+    let now = app.clock.now_ms();
+    let as_of = app.catalogue.as_of(now);
     let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
-    Ok(Json(view::event(&event, app.clock.now_ms())))
+    Ok(Json(view::event(&event, now, as_of)))
 }
 
 /// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events.
@@ -102,8 +107,10 @@ pub async fn live(
     let id = event.id;
     crate::tasks::spawn(async move {
         loop {
+            let now = app.clock.now_ms();
+            let as_of = app.catalogue.as_of(now);
             let Some(event) = app.catalogue.event(&slug) else { return };
-            let view = view::event(&event, app.clock.now_ms());
+            let view = view::event(&event, now, as_of);
             let counts = value!({"pools": view["pools"], "ticket_types": view["ticket_types"],
                                  "as_of": view["as_of"]});
             if sender.send(Bytes::from(format!("data: {counts}\n\n"))).await.is_err() {

@@ -115,7 +115,7 @@ pub async fn put_event(
     let created = matches!(replied.reply, Reply::Event { created: true, .. });
     let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(view::event(&event, now))).into_response())
+    Ok((status, Json(view::event(&event, now, now))).into_response())
 }
 
 /// The query of a list.

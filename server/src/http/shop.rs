@@ -131,6 +131,7 @@ struct FrontPage {
 /// `GET /`
 pub async fn front(State(app): State<Arc<App>>) -> Response {
     let now = app.clock.now_ms();
+    let as_of = app.catalogue.as_of(now);
     let events = app.catalogue.events();
     let cards = events.iter().map(|e| Card {
         slug: e.spec.slug.clone(),
@@ -150,7 +151,7 @@ pub async fn front(State(app): State<Arc<App>>) -> Response {
         demo: app.sandbox.is_some(),
     });
     let frame = Frame::of(&app);
-    page(&FrontPage { frame, events: cards.collect(), show, as_of: when::clock(now, "UTC") })
+    page(&FrontPage { frame, events: cards.collect(), show, as_of: when::clock(as_of, "UTC") })
 }
 
 fn left(event: &Event) -> u32 {
@@ -208,8 +209,9 @@ struct EventPage {
 
 /// `GET /events/{event}`
 pub async fn event(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Page {
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
     let now = app.clock.now_ms();
+    let as_of = app.catalogue.as_of(now);
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
     let spec = &event.spec;
     let offered: Vec<_> = event.ticket_types.iter().filter(|t| !t.retired).collect();
     let alone = offered.len() == 1;
@@ -234,7 +236,7 @@ pub async fn event(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Pag
         types: types.collect(),
         limit: spec.limit_per_order.min(spec.limit_per_buyer.unwrap_or(u32::MAX)),
         hold: minutes(spec.hold_ms),
-        as_of: when::clock(now, &spec.zone),
+        as_of: when::clock(as_of, &spec.zone),
         key: format!("{:032x}", app.ids.random()),
     }))
 }

@@ -24,7 +24,7 @@ impl From<Money> for MoneyView {
 }
 
 /// An event with its counts, true as of `as_of`.
-pub fn event(event: &Event, now: TimeMs) -> Value {
+pub fn event(event: &Event, now: TimeMs, as_of: TimeMs) -> Value {
     let spec = &event.spec;
     let pools: Vec<Value> = event
         .pools
@@ -60,7 +60,7 @@ pub fn event(event: &Event, now: TimeMs) -> Value {
         "on_sale": on_sale(event, now),
         "pools": pools,
         "ticket_types": ticket_types,
-        "as_of": when::rfc3339(now),
+        "as_of": when::rfc3339(as_of),
     })
 }
 

@@ -7,6 +7,8 @@ use super::count;
 use crate::app::App;
 use crate::payments::CallError;
 use crate::payments::governor::Endpoint;
+use crate::payments::stripe::Since;
+use crate::writer::NoReply;
 use boxoffice::{Command, OrderId, OrderState};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -15,10 +17,8 @@ use tokio::time::{Duration, sleep};
 pub const RINGS: usize = 4_096;
 /// How often the provider is asked for what was done by hand.
 const LOOK: Duration = Duration::from_secs(300);
-/// How far back that looks at the first time, in seconds: three days.
+/// How far back that looks at the first time, in seconds: three days. Our clock may be wrong by less.
 const BACK_S: i64 = 3 * 24 * 3_600;
-/// How far two looks overlap, in seconds: clocks differ, and lists may lag.
-const OVERLAP_S: i64 = 900;
 /// How often a payment that cannot be read is tried again.
 const TRIES: u32 = 5;
 
@@ -73,11 +73,16 @@ async fn take_in(app: &App, intent: &str) -> Result<(), CallError> {
         }
     };
     let Some(order) = read.order else { return Ok(()) };
-    let ours = app.reads.ask(move |r| r.order(order)).await.ok().flatten();
+    let ours = app.reads.ask(move |r| r.order(order)).await;
+    let ours = ours.map_err(|fault| CallError::NotDone(fault.to_string(), None))?;
     let ours = ours.and_then(|order| order.payment).and_then(|payment| payment.intent);
     if ours.as_deref() == Some(intent) {
-        // Refused or not answered: the next ring or the timer brings it again.
-        _ = app.ask(Command::Reconcile { order, intent: read }, None).await;
+        let taken = app.ask(Command::Reconcile { order, intent: read }, None).await;
+        if let Err(no) = taken
+            && !matches!(no, NoReply::Refused(_))
+        {
+            return Err(CallError::NotDone(format!("not recorded: {no:?}"), None));
+        }
     } else {
         let order = uuid::Uuid::from_u128(order.0);
         tracing::warn!(%order, intent, "a payment names an order that does not know it: see nts audit");
@@ -88,20 +93,30 @@ async fn take_in(app: &App, intent: &str) -> Result<(), CallError> {
 /// Without webhooks nobody rings for what is done by hand in the provider's dashboard, so it is
 /// asked for from time to time, by lists. Until the process ends.
 pub async fn look_after_hands(app: Arc<App>) {
-    let mut since_s = app.clock.now_ms() / 1000 - BACK_S;
+    let begin_s = app.clock.now_ms() / 1000 - BACK_S;
+    let mut since = Since { refunds_s: begin_s, disputes_s: begin_s };
     loop {
-        let begun_s = app.clock.now_ms() / 1000;
-        match app.stripe.touched_by_hand(since_s).await {
-            Ok(touched) => {
-                for intent in touched {
-                    if let Err(error) = take_in(&app, &intent).await {
-                        tracing::warn!(intent, %error, "cannot read a payment");
-                    }
-                }
-                since_s = begun_s - OVERLAP_S;
-            }
-            Err(error) => tracing::warn!(%error, "cannot list what was done by hand"),
-        }
+        look_at_hands(&app, &mut since).await;
         sleep(LOOK).await;
+    }
+}
+
+/// Reads the lists once. `since` moves on by what they hold, never by our own clock, and only when
+/// all of it was taken in.
+pub async fn look_at_hands(app: &App, since: &mut Since) {
+    let (touched, next) = match app.stripe.touched_by_hand(*since).await {
+        Ok(touched) => touched,
+        Err(error) => return tracing::warn!(%error, "cannot list what was done by hand"),
+    };
+    let mut all = true;
+    for intent in touched {
+        if let Err(error) = take_in(app, &intent).await {
+            tracing::warn!(intent, %error, "cannot read a payment");
+            // One that is refused will be refused for ever.
+            all &= matches!(error, CallError::Refused(_) | CallError::Declined(_));
+        }
+    }
+    if all {
+        *since = next;
     }
 }

@@ -28,6 +28,18 @@ const KEY_REFUSED_MS: i64 = 60_000;
 /// Rows of a list at a time: the most that Stripe gives.
 const PAGE: usize = 100;
 
+/// How far two looks at a list overlap, in seconds: lists may lag.
+const OVERLAP_S: i64 = 900;
+
+/// From when on lists are read, in seconds since 1970 by Stripe's clock: ours may be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Since {
+    /// The list of refunds.
+    pub refunds_s: i64,
+    /// The list of disputes.
+    pub disputes_s: i64,
+}
+
 /// The payment provider. Every call that changes something carries an idempotency key that is made
 /// from the id of the row that was committed before it, so it may be repeated for ever.
 pub struct Stripe {
@@ -213,22 +225,29 @@ impl Stripe {
         Ok(list.data.into_iter().next().map(DisputeObject::dispute))
     }
 
-    /// The payments that money was given back from, or that were disputed, since a moment (seconds
-    /// since 1970), by their ids: what somebody may have done by hand.
-    pub async fn touched_by_hand(&self, since_s: i64) -> Done<Vec<String>> {
-        let path = format!("/v1/refunds?created[gte]={since_s}");
+    /// The payments that money was given back from, or that were disputed, since some moments: what
+    /// somebody may have done by hand. Also tells from when on to ask the next time.
+    pub async fn touched_by_hand(&self, since: Since) -> Done<(Vec<String>, Since)> {
+        let path = format!("/v1/refunds?created[gte]={}", since.refunds_s);
         let id = |r: &objects::Refund| r.id.clone();
         let refunds = self.all(None, Endpoint::Refunds, path, id).await?;
+        let path = format!("/v1/disputes?created[gte]={}", since.disputes_s);
+        let id = |d: &DisputeObject| d.id().to_owned();
+        let disputes = self.all(None, Endpoint::Disputes, path, id).await?;
+        let newest = |created: Option<i64>, since_s: i64| {
+            created.map_or(since_s, |created| since_s.max(created - OVERLAP_S))
+        };
+        let next = Since {
+            refunds_s: newest(refunds.iter().map(|r| r.created).max(), since.refunds_s),
+            disputes_s: newest(disputes.iter().map(|d| d.created).max(), since.disputes_s),
+        };
         // What we asked for ourselves we know.
         let by_hand = refunds.into_iter().filter(|r| r.ours().is_none());
         let mut touched: Vec<String> = by_hand.filter_map(|r| r.payment_intent).collect();
-        let path = format!("/v1/disputes?created[gte]={since_s}");
-        let id = |d: &DisputeObject| d.id().to_owned();
-        let disputes = self.all(None, Endpoint::Disputes, path, id).await?;
         touched.extend(disputes.into_iter().filter_map(|d| d.payment_intent));
         touched.sort();
         touched.dedup();
-        Ok(touched)
+        Ok((touched, next))
     }
 
     /// A page of this shop's payments, newest first, created at or after a moment (seconds since

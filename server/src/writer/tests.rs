@@ -213,6 +213,32 @@ fn while_it_cannot_be_found_out_nobody_hears_yes_or_no_of_it() {
     assert_eq!(w.held(), (1, 1));
 }
 
+/// Found by the simulation: the counts stayed as they were before a batch of unknown outcome until
+/// the next batch that happened to change the same event.
+#[test]
+fn counts_are_in_doubt_with_their_batch_and_told_anew_after_it() {
+    let mut w = world("counts");
+    w.plan.lock().unwrap().push_back(Some(Trouble::DoneUnknown));
+    w.recoveries.lock().unwrap().extend([false, false, false]);
+    let job = |w: &World, n| {
+        let (answer, hear) = oneshot::channel();
+        let now = Instant::now();
+        let deadline = now + Duration::from_secs(60);
+        (Job { command: w.hold(n), request: Some(request(n)), deadline, queued: now, answer }, hear)
+    };
+    let (first, _hear) = job(&w, 1);
+    let committed = w.writer.step(vec![first]);
+    assert!(committed.doubt.is_some() && committed.events.is_empty());
+    // Whatever is asked next, a refusal even, the event's counts are told with it.
+    let (again, _hear) = job(&w, 1);
+    let committed = w.writer.step(vec![again]);
+    assert!(committed.doubt.is_none());
+    assert_eq!(committed.events.len(), 1);
+    assert_eq!(committed.events[0].pools[0].held, 1);
+    let (again, _hear) = job(&w, 1);
+    assert!(w.writer.step(vec![again]).events.is_empty(), "and once");
+}
+
 #[test]
 fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
     let mut w = world("ghost");

@@ -1,8 +1,10 @@
 //! What people do in Stripe's dashboard, and what cardholders do at their banks.
 
-use crate::shop::{Held, Shop, shop};
+use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{OrderState, TicketState};
+use nts_server::outbox::look_at_hands;
 use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::stripe::Since;
 use serde_json::json;
 
 /// An order that is committed, and whose capture does not get through.
@@ -106,5 +108,30 @@ async fn without_webhooks_the_lists_tell() {
     shop.stop().await;
     shop.start_again().await;
     shop.state(&held, OrderState::Refunded).await;
+    shop.close().await;
+}
+
+/// Found by the simulation: the next list was asked for from a moment of our own clock on, so a
+/// machine whose clock is ahead never heard of what was done by hand. And what could not be taken in
+/// was not asked for again.
+#[tokio::test]
+async fn the_lists_tell_though_our_clock_is_wrong_and_though_the_first_try_fails() {
+    let shop = shop("hand-clock").await;
+    shop.time.jump(24 * HOUR);
+    let held = shop.hold("ann", 2).await;
+    shop.pay(&held, "ctoken_ok").await;
+    let intent = shop.intent(&held).await;
+    shop.settled(&held).await;
+    let begin_s = shop.time.clock().now_ms() / 1000 - 3 * 24 * 3_600;
+    let mut since = Since { refunds_s: begin_s, disputes_s: begin_s };
+    // Nothing is there yet: the list may not move on to a moment that Stripe has not reached.
+    look_at_hands(shop.app(), &mut since).await;
+    shop.double.refund_by_hand(&intent, 2_000).unwrap();
+    shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::TooMany));
+    look_at_hands(shop.app(), &mut since).await;
+    assert_eq!(shop.order(&held).await.state, OrderState::Paid);
+    shop.double.behave();
+    look_at_hands(shop.app(), &mut since).await;
+    assert_eq!(shop.order(&held).await.state, OrderState::Refunded);
     shop.close().await;
 }

@@ -135,6 +135,8 @@ pub struct Refund {
     status: String,
     pub payment_intent: Option<String>,
     #[serde(default)]
+    pub created: i64,
+    #[serde(default)]
     metadata: Metadata,
     failure_reason: Option<String>,
 }
@@ -177,6 +179,8 @@ pub struct DisputeObject {
     amount: i64,
     status: String,
     pub payment_intent: Option<String>,
+    #[serde(default)]
+    pub created: i64,
 }
 
 impl DisputeObject {
