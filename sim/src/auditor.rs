@@ -3,7 +3,9 @@
 //! ledger says.
 
 use crate::story::{Promise, Sample, Story};
-use boxoffice::{Event, EventId, Order, OrderId, OrderState, RefundState, TicketState, TimeMs};
+use boxoffice::{
+    Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState, TicketState, TimeMs,
+};
 use nts_server::payments::double::Moved;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +45,15 @@ pub struct Asked {
     pub capacity: Option<u32>,
     /// Whether the sale was to be closed.
     pub closed: bool,
+}
+
+impl Asked {
+    /// An event was to be so.
+    pub fn put(&mut self, spec: &EventSpec) {
+        let capacity = spec.pools.first().map_or(0, |p| p.capacity);
+        self.capacity = Some(self.capacity.map_or(capacity, |c| c.min(capacity)));
+        self.closed |= spec.sale_closes_ms.is_some();
+    }
 }
 
 /// The auditor.
@@ -229,8 +240,10 @@ impl Auditor {
                     let open = spec.sale_opens_ms.is_none_or(|t| t <= now)
                         && spec.sale_closes_ms.is_none_or(|t| now < t);
                     let left = pool.capacity.saturating_sub(held + sold);
-                    let before = self.left.last().map_or(left, |l| l.left);
-                    let fewer = asked.capacity.map_or(0, |c| pool.capacity.saturating_sub(c));
+                    let last = self.left.last();
+                    let (before, was) =
+                        last.map_or((left, pool.capacity), |l| (l.left, l.capacity));
+                    let fewer = asked.capacity.map_or(0, |c| was.saturating_sub(c));
                     let least = left.min(before.saturating_sub(placed + fewer));
                     let closed = !open || asked.closed;
                     let left = Left {

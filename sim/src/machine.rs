@@ -307,9 +307,7 @@ async fn write(
         let mut asked = Asked::default();
         for job in &batch {
             if let Command::PutEvent { spec, .. } = &job.command {
-                let capacity = spec.pools.first().map_or(0, |p| p.capacity);
-                asked.capacity = Some(asked.capacity.map_or(capacity, |c| c.min(capacity)));
-                asked.closed |= spec.sale_closes_ms.is_some();
+                asked.put(spec);
             }
         }
         let step = std::panic::catch_unwind(AssertUnwindSafe(|| writer.step(batch)));
@@ -332,11 +330,13 @@ async fn write(
 }
 
 /// The auditor looks at what a step has committed.
-fn look(world: &World, machine: &Machine, committed: &Committed, asked: Asked) {
+fn look(world: &World, machine: &Machine, committed: &Committed, mut asked: Asked) {
     let Some(mut truth) = world.base.truth() else { return };
     let mut ids = committed.orders.clone();
     let Base::Shared(server, _) = &world.base;
-    ids.extend(server.touched());
+    let (touched, put) = server.touched();
+    ids.extend(touched);
+    put.iter().for_each(|event| asked.put(&event.spec));
     if ids.is_empty() && committed.events.is_empty() {
         return;
     }

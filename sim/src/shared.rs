@@ -34,8 +34,9 @@ struct Db {
     /// The last transaction of each connection, and whether it was done.
     last: BTreeMap<u64, (u64, bool)>,
     connections: u64,
-    /// Orders that have changed since somebody asked.
+    /// Orders that have changed since somebody asked, and what events were put.
     touched: BTreeSet<OrderId>,
+    put: Vec<Event>,
 }
 
 struct Undecided {
@@ -54,6 +55,9 @@ impl Db {
         let (orders, _) = touched(changes);
         for change in changes {
             self.state.apply(change);
+            if let Change::EventPut(event) = change {
+                self.put.push((**event).clone());
+            }
         }
         for fact in recorded {
             let twice = self.recorded.insert(fact.key, *fact);
@@ -126,9 +130,11 @@ impl Server {
         SharedReader { server: self.clone(), trouble: false }
     }
 
-    /// The orders that have changed since this was asked the last time.
-    pub fn touched(&self) -> BTreeSet<OrderId> {
-        std::mem::take(&mut self.db().touched)
+    /// The orders that have changed since this was asked the last time, and the events that were
+    /// put meanwhile.
+    pub fn touched(&self) -> (BTreeSet<OrderId>, Vec<Event>) {
+        let mut db = self.db();
+        (std::mem::take(&mut db.touched), std::mem::take(&mut db.put))
     }
 
     /// Its clock.
