@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod event;
 mod serve;
+mod simulate;
 
 /// A box office in one binary: sells tickets, takes the money, issues the tickets.
 ///
@@ -47,6 +48,11 @@ enum Command {
         #[command(flatten)]
         args: Box<audit::AuditArgs>,
     },
+    /// Try to break the box office: the real code under simulated time, faults and crashes
+    Simulate {
+        #[command(flatten)]
+        args: simulate::SimulateArgs,
+    },
     /// Make and change events
     Event {
         #[command(subcommand)]
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Backup { file, database }) => backup::backup(&database, &file),
         Some(Command::Audit { args }) => return audit::run(&args),
+        Some(Command::Simulate { args }) => return simulate::run(&args),
         Some(Command::Event { command }) => event::run(command),
     };
     match result {

@@ -73,6 +73,36 @@ pub struct Auditor {
     step: u64,
 }
 
+/// The rare situations that an order's step reaches.
+fn marks(from: Option<OrderState>, order: &Order) -> Vec<&'static str> {
+    use OrderState::*;
+    let mut marks = Vec::new();
+    match (from, order.state) {
+        (Some(Paying), Canceling) => marks.push("a payment was given up"),
+        (Some(Canceling), Paid) => marks.push("a payment that was given up succeeded all the same"),
+        (Some(Paying), Paid) if order.total().minor > 0 => {
+            marks.push("somebody captured before us")
+        }
+        (Some(Committed), Void) => marks.push("an authorisation died before it was captured"),
+        (Some(Refunding), Paid) => marks.push("a part was refunded"),
+        (Some(Held), Released) => marks.push("a hold ran out"),
+        _ => {}
+    }
+    if order.state == Released && !order.refunds.is_empty() {
+        marks.push("money came for places that were gone, and went back");
+    }
+    if order.refunds.iter().any(|r| matches!(r.state, RefundState::Failed(_))) {
+        marks.push("a refund was refused");
+    }
+    if order.refunds.iter().any(|r| r.by_hand) {
+        marks.push("a refund by hand was taken in");
+    }
+    if order.payment.as_ref().is_some_and(|p| p.attempts.len() > 2) {
+        marks.push("a third attempt");
+    }
+    marks
+}
+
 /// Whether an order may be seen in `to` when it was last seen in `from`, with any steps between.
 fn may_become(from: OrderState, to: OrderState) -> bool {
     use OrderState::*;
@@ -191,7 +221,11 @@ impl Auditor {
         }
         let states = self.states.entry(id).or_default();
         if states.last().map(|(_, state)| *state) != Some(order.state) {
+            let from = states.last().map(|(_, state)| *state);
             states.push((self.step, order.state));
+            for mark in marks(from, &order) {
+                story.mark(mark);
+            }
             let mut text = format!("is {}", order.state.word());
             if let Some(trouble) = &order.trouble {
                 text += &format!(" ({trouble})");

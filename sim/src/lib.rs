@@ -13,11 +13,14 @@ pub mod buyers;
 pub mod chaos;
 pub mod dice;
 pub mod machine;
+pub mod many;
 pub mod others;
 mod panics;
 pub mod plan;
 pub mod provider;
+pub mod report;
 pub mod shared;
+pub mod shrink;
 pub mod story;
 pub mod world;
 

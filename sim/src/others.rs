@@ -13,7 +13,9 @@ use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
 /// How often each of them looks whether there is something to do.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(5);
+/// How often the provider rings with what is new.
+const RINGS: Duration = Duration::from_secs(1);
 
 /// The event, as the organiser wants it.
 pub fn event(world: &World, places: u32, closed: bool) -> Value {
@@ -146,7 +148,7 @@ pub async fn webhooks(world: Arc<World>) {
     let mut dice = Dice::new(world.plan.seed, 5);
     let mut last = 0;
     loop {
-        sleep(LOOK).await;
+        sleep(RINGS).await;
         let Ok(events) = world.double.events_since(last) else { continue };
         for (n, body) in events {
             last = last.max(n);

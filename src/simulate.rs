@@ -1,0 +1,276 @@
+//! `nts simulate`.
+
+use clap::Args;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use nts_sim::many::{Summary, many};
+use nts_sim::report;
+use nts_sim::shrink::{Shrunk, shrink};
+use nts_sim::{Fault, Outcome, Plan, Violation, Wishes};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::time::Instant;
+
+/// What is simulated.
+#[derive(Args)]
+pub struct SimulateArgs {
+    /// One run, of this seed; the same seed gives the same story, byte for byte
+    #[arg(long, conflicts_with_all = ["runs", "from"])]
+    seed: Option<u64>,
+
+    /// Tell the run of --seed as a story
+    #[arg(long, requires = "seed")]
+    verbose: bool,
+
+    /// How many runs
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+
+    /// Only these faults, separated by commas; "none" for none. See --list-faults
+    #[arg(long, value_delimiter = ',', value_parser = parse_fault)]
+    faults: Option<Vec<Named>>,
+
+    /// List the faults
+    #[arg(long)]
+    list_faults: bool,
+
+    /// So many processes on one simulated database server; default: as each seed says
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
+    processes: Option<u8>,
+
+    /// How many runs at the same time; default: one for each core
+    #[arg(long)]
+    threads: Option<usize>,
+
+    /// Write a page with pictures
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A fault by its name, or none.
+#[derive(Clone, Copy, Debug)]
+struct Named(Option<Fault>);
+
+fn parse_fault(name: &str) -> Result<Named, String> {
+    match name {
+        "none" => Ok(Named(None)),
+        name => Fault::parse(name)
+            .map(|fault| Named(Some(fault)))
+            .ok_or_else(|| "there is no such fault; nts simulate --list-faults shows them".into()),
+    }
+}
+
+/// What is proved, said before anything else.
+const INTRODUCTION: &str = "\
+The real thing is run here: HTTP handlers, writer, rules, outbox, payment client, and the store.
+Simulated, from a seed: time, randomness, the networks, Stripe (by the double that the sandbox is),
+and what lies below the store (a disk, or a database server). Everything goes wrong that is known
+to; then the faults stop and everything must settle. Trusted, and not proved here: SQLite and
+PostgreSQL themselves, the compiler, hyper below the handlers, and that Stripe keeps its word.
+";
+
+/// 0: every promise was kept. 1: one was broken. 2: it could not be simulated.
+pub fn run(args: &SimulateArgs) -> ExitCode {
+    if args.list_faults {
+        for fault in Fault::ALL {
+            let (name, what) = fault.what();
+            println!("{name:<22} {what}");
+        }
+        return ExitCode::SUCCESS;
+    }
+    let wishes = Wishes {
+        processes: args.processes.map(usize::from),
+        faults: args.faults.as_ref().map(|named| named.iter().filter_map(|n| n.0).collect()),
+    };
+    let done = match args.seed {
+        Some(seed) => one(args, &Plan::new(seed, &wishes)),
+        None => some(args, &wishes),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(reason) => {
+            eprintln!("nts: not simulated: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn one(args: &SimulateArgs, plan: &Plan) -> Result<bool, String> {
+    let outcome = nts_sim::run(plan, true)?;
+    if args.json {
+        println!("{:#}", outcome_json(&outcome));
+    } else {
+        println!("{plan}\n");
+        if args.verbose {
+            for line in &outcome.lines {
+                println!("{line}");
+            }
+            println!();
+        }
+        println!("orders: {}", counted(outcome.orders.iter().map(|(k, v)| (*k, *v))));
+        println!("faults: {}", counted(outcome.faults.iter().map(|(k, v)| (k.what().0, *v))));
+        println!("simulated: {}", duration(outcome.simulated_ms));
+        println!("hash of the whole story: {}", outcome.hash);
+    }
+    let shrunk = told(args, &outcome.plan, outcome.violation.as_ref())?;
+    if let Some(path) = &args.report {
+        let mut summary = Summary::default();
+        summary.add(&outcome);
+        write_report(args, path, &summary, &outcome, shrunk.as_ref())?;
+    }
+    if outcome.violation.is_none() && !args.json {
+        println!("Every promise was kept.");
+    }
+    Ok(outcome.violation.is_none())
+}
+
+fn some(args: &SimulateArgs, wishes: &Wishes) -> Result<bool, String> {
+    if !args.json {
+        println!("{INTRODUCTION}");
+    }
+    let threads = args.threads.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+    });
+    let bar = if std::io::stderr().is_terminal() {
+        let style =
+            ProgressStyle::with_template("{wide_bar} {pos}/{len} runs, {per_sec}, {eta} left");
+        ProgressBar::new(args.runs).with_style(style.map_err(|e| e.to_string())?)
+    } else {
+        ProgressBar::hidden()
+    };
+    let begun = Instant::now();
+    let summary = many(args.from, args.runs, wishes, threads, &|done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    let seconds = begun.elapsed().as_secs_f64();
+    let first = summary.violations.first().cloned();
+    if args.json {
+        println!("{:#}", summary_json(&summary, seconds));
+    } else {
+        tell(&summary, seconds);
+    }
+    let plan = match &first {
+        Some((plan, _)) => plan.clone(),
+        None => Plan::new(args.from, wishes),
+    };
+    let shrunk = told(args, &plan, first.as_ref().map(|(_, violation)| violation))?;
+    if let Some(path) = &args.report {
+        let outcome = nts_sim::run(&plan, true)?;
+        write_report(args, path, &summary, &outcome, shrunk.as_ref())?;
+    }
+    Ok(first.is_none())
+}
+
+/// Tells of a broken promise, and of the smallest plan that still breaks it.
+fn told(
+    args: &SimulateArgs,
+    plan: &Plan,
+    violation: Option<&Violation>,
+) -> Result<Option<Shrunk>, String> {
+    let Some(violation) = violation else { return Ok(None) };
+    let shrunk = shrink(plan, violation.clone())?;
+    if args.json {
+        return Ok(Some(shrunk));
+    }
+    println!("\nBROKEN: {} (seed {})", violation.promise.words(), plan.seed);
+    println!("  {}\n", violation.text);
+    println!("The smallest plan that still shows it ({} runs to find it):", shrunk.runs);
+    println!("  {}\n", shrunk.plan);
+    for step in &shrunk.violation.steps {
+        println!("{step}");
+    }
+    let processes = args.processes.map_or(String::new(), |n| format!(" --processes {n}"));
+    println!("\nSee it all: nts simulate --seed {} --verbose{processes}", plan.seed);
+    Ok(Some(shrunk))
+}
+
+fn tell(summary: &Summary, seconds: f64) {
+    let hours = summary.simulated_ms as f64 / 3_600_000.0;
+    let speed = summary.simulated_ms as f64 / 1000.0 / seconds;
+    println!(
+        "{} runs in {seconds:.1} s: {hours:.1} simulated hours ({} times real time), {} orders ({:.0} a second), {} faults",
+        HumanCount(summary.runs),
+        HumanCount(speed as u64),
+        HumanCount(summary.all_orders()),
+        summary.all_orders() as f64 / seconds,
+        HumanCount(summary.all_faults()),
+    );
+    println!("\norders by outcome");
+    for (state, count) in &summary.orders {
+        println!("{:>12}  {state}", HumanCount(*count).to_string());
+    }
+    println!("\nfaults by kind");
+    for (fault, count) in &summary.faults {
+        let (name, what) = fault.what();
+        println!("{:>12}  {name:<22} {what}", HumanCount(*count).to_string());
+    }
+    println!("\nrare situations, and in how many runs");
+    for (mark, count) in &summary.marks {
+        println!("{:>12}  {mark}", HumanCount(*count).to_string());
+    }
+    if summary.violations.is_empty() {
+        println!(
+            "\nEvery promise was kept: never oversold; never charged twice, money and tickets go \
+             together;\nnothing that was acknowledged is lost; no false answer; a hold lasts as \
+             promised; everything settles;\nno panic."
+        );
+    }
+}
+
+fn counted<'a>(of: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let parts: Vec<String> = of.map(|(name, count)| format!("{name} {count}")).collect();
+    if parts.is_empty() { "none".into() } else { parts.join(", ") }
+}
+
+fn duration(ms: i64) -> String {
+    format!("{} min {} s", ms / 60_000, ms / 1000 % 60)
+}
+
+fn violation_json(plan: &Plan, violation: &Violation) -> Value {
+    let steps: Vec<String> = violation.steps.iter().map(ToString::to_string).collect();
+    json!({"seed": plan.seed, "promise": violation.promise.words(), "at_ms": violation.at_ms,
+           "text": violation.text, "steps": steps})
+}
+
+fn outcome_json(outcome: &Outcome) -> Value {
+    let faults: serde_json::Map<String, Value> =
+        outcome.faults.iter().map(|(f, n)| (f.what().0.to_owned(), (*n).into())).collect();
+    json!({"seed": outcome.plan.seed, "plan": outcome.plan.to_string(), "hash": outcome.hash,
+           "simulated_ms": outcome.simulated_ms, "orders": outcome.orders, "faults": faults,
+           "marks": outcome.marks,
+           "violation": outcome.violation.as_ref().map(|v| violation_json(&outcome.plan, v))})
+}
+
+fn summary_json(summary: &Summary, seconds: f64) -> Value {
+    let faults: serde_json::Map<String, Value> =
+        summary.faults.iter().map(|(f, n)| (f.what().0.to_owned(), (*n).into())).collect();
+    let violations: Vec<Value> =
+        summary.violations.iter().map(|(plan, v)| violation_json(plan, v)).collect();
+    json!({"runs": summary.runs, "seconds": seconds, "simulated_ms": summary.simulated_ms,
+           "orders": summary.orders, "faults": faults, "marks": summary.marks,
+           "violations": violations})
+}
+
+fn write_report(
+    args: &SimulateArgs,
+    path: &PathBuf,
+    summary: &Summary,
+    outcome: &Outcome,
+    shrunk: Option<&Shrunk>,
+) -> Result<(), String> {
+    let html = report::page(summary, outcome, shrunk);
+    std::fs::write(path, html).map_err(|e| format!("{}: {e}", path.display()))?;
+    if !args.json {
+        println!("\nThe pictures are in {}", path.display());
+    }
+    Ok(())
+}
