@@ -12,6 +12,7 @@ pub mod auditor;
 pub mod buyers;
 pub mod chaos;
 pub mod dice;
+pub mod disk;
 pub mod machine;
 pub mod many;
 pub mod others;
@@ -97,7 +98,7 @@ async fn live(world: &Arc<World>) {
     others::put_event(world, &mut dice, &event).await;
     // Every process must know of it before the sale: they read the events when they start.
     for machine in &world.machines {
-        machine.kill(world).await;
+        machine.kill(world, false).await;
         while machine.start(world).is_err() {
             sleep(Duration::from_millis(100)).await;
         }

@@ -3,6 +3,7 @@
 use crate::auditor::Asked;
 use crate::chaos::Chaos;
 use crate::dice::Dice;
+use crate::disk::{Disk, Mount};
 use crate::plan::{Fault, Place, Plan};
 use crate::provider::SimWire;
 use crate::shared::Server;
@@ -21,9 +22,11 @@ use nts_server::payments::governor::{Budget, Governor};
 use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::run::{Assembled, Parts, assemble};
-use nts_server::store::{Reader, Store};
+use nts_server::store::sqlite::{SqliteReader, SqliteStore};
+use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{Committed, Job, Writer};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -38,6 +41,20 @@ const PAGE: usize = 1_000;
 pub enum Base {
     /// In a simulated database server.
     Shared(Server, [u8; 32]),
+    /// In a file on a simulated disk.
+    File(Box<OnDisk>),
+}
+
+/// A database file on a simulated disk.
+pub struct OnDisk {
+    /// The auditor's own connection.
+    truth: Mutex<Option<SqliteReader>>,
+    // Dropped after all connections.
+    mount: Mount,
+    sound: Mount,
+    /// The disk.
+    pub disk: Disk,
+    secret: [u8; 32],
 }
 
 /// What a process opens.
@@ -50,29 +67,44 @@ struct Opened {
 
 impl Base {
     /// As the plan says.
-    pub fn new(plan: &Plan, clock: Clock, chaos: &Arc<Chaos>) -> Result<Base, String> {
+    pub fn new(plan: &Plan, clock: Clock, chaos: &Arc<Chaos>) -> Base {
         let secret = Dice::new(plan.seed, 2).bytes();
         match plan.place {
-            Place::Shared | Place::File => {
-                Ok(Base::Shared(Server::new(clock, Arc::clone(chaos)), secret))
+            Place::Shared => Base::Shared(Server::new(clock, Arc::clone(chaos)), secret),
+            Place::File => {
+                let disk = Disk::new(plan.seed);
+                let (mount, sound) = (disk.mount(), disk.sound().mount());
+                Base::File(Box::new(OnDisk { truth: Mutex::default(), mount, sound, disk, secret }))
             }
         }
     }
 
-    fn open(&self, _clock: &Clock) -> Result<Opened, String> {
+    fn open(&self, clock: &Clock) -> Result<Opened, String> {
         match self {
             Base::Shared(server, secret) => {
                 let store = server.connect();
                 let reader = Box::new(store.reader());
                 Ok(Opened { store: Box::new(store), reader, secret: *secret, last_high: 0 })
             }
+            Base::File(base) => {
+                let path = Path::new("nts.db");
+                let opened =
+                    SqliteStore::open_in(base.mount.name(), path, base.secret, clock.clone());
+                let opened = opened.map_err(|e| e.to_string())?;
+                let truth = SqliteStore::reader_in(base.sound.name(), path);
+                *base.truth() = Some(truth.map_err(|e| e.to_string())?);
+                let reader = Box::new(opened.store.own_reader().map_err(|e| e.to_string())?);
+                let (secret, last_high) = (opened.secret, opened.last_high);
+                Ok(Opened { store: Box::new(opened.store), reader, secret, last_high })
+            }
         }
     }
 
-    /// A way to read what is committed, for the auditor.
-    fn truth(&self) -> Option<Box<dyn Reader>> {
+    /// Reads what is committed, for the auditor; `None` if it cannot be read at the moment.
+    fn read<T>(&self, read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreFault>) -> Option<T> {
         match self {
-            Base::Shared(server, _) => Some(Box::new(server.truth())),
+            Base::Shared(server, _) => read(&mut server.truth()).ok(),
+            Base::File(base) => read(base.truth().as_mut()?).ok(),
         }
     }
 
@@ -80,7 +112,25 @@ impl Base {
     pub fn decided(&self) -> bool {
         match self {
             Base::Shared(server, _) => server.decided(),
+            Base::File(_) => true,
         }
+    }
+
+    /// The process is dead: killed, or without power.
+    fn dies(&self, power_loss: Option<&mut Dice>) {
+        if let Base::File(base) = self {
+            match power_loss {
+                Some(dice) => base.disk.power_loss(dice),
+                None => base.disk.crash(),
+            }
+            *base.truth() = None;
+        }
+    }
+}
+
+impl OnDisk {
+    fn truth(&self) -> MutexGuard<'_, Option<SqliteReader>> {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -169,9 +219,11 @@ impl Machine {
         Ok(())
     }
 
-    /// Kills the process, if one runs: nothing is finished.
-    pub async fn kill(&self, world: &World) {
+    /// Kills the process, if one runs: nothing is finished. With the power, the machine's disk may
+    /// lose what was not flushed.
+    pub async fn kill(&self, world: &World, power_loss: bool) {
         let Some(life) = self.life().take() else { return };
+        world.base.dies(power_loss.then_some(&mut *self.dice()));
         let Life { app, router, mut background, mut requests } = life;
         drop((app, router));
         background.abort_all();
@@ -201,6 +253,9 @@ impl Machine {
         background.abort_all();
         while let Some(done) = background.join_next().await {
             world.joined(done);
+        }
+        if let Base::File(base) = &world.base {
+            *base.truth() = None;
         }
         world.tell(None, format!("machine {}: the server has stopped", self.n));
     }
@@ -254,18 +309,19 @@ impl Machine {
 
     /// The auditor looks at everything that is recorded.
     fn look_at_all(&self, world: &World) {
-        let Some(mut truth) = world.base.truth() else { return };
-        let mut all = Vec::new();
-        let mut after = None;
-        loop {
-            let Ok(page) = truth.all_orders(after, PAGE) else { return };
-            all.extend(page.orders);
-            after = page.next;
-            if after.is_none() {
-                break;
+        let all = world.base.read(|reader| {
+            let mut all = Vec::new();
+            let mut after = None;
+            loop {
+                let page = reader.all_orders(after, PAGE)?;
+                all.extend(page.orders);
+                after = page.next;
+                if after.is_none() {
+                    return Ok((all, reader.events()?));
+                }
             }
-        }
-        let Ok(events) = truth.events() else { return };
+        });
+        let Some((all, events)) = all else { return };
         let now = self.store_now(world);
         world.audit(|auditor, story, at| auditor.restarted(story, at, now, all, events));
     }
@@ -273,6 +329,7 @@ impl Machine {
     fn store_now(&self, world: &World) -> TimeMs {
         match &world.base {
             Base::Shared(server, _) => server.now_ms(),
+            Base::File(_) => self.clock.now_ms(),
         }
     }
 }
@@ -310,13 +367,19 @@ async fn write(
                 asked.put(spec);
             }
         }
+        // It dies at some moment within the step, or right after it.
+        let dies = chaos.strikes(Fault::CrashInStep);
+        if dies && let Base::File(base) = &world.base {
+            let calls = chaos.between(Fault::CrashInStep, 0, 80);
+            base.disk.fail_after(Some(calls.unsigned_abs()));
+        }
         let step = std::panic::catch_unwind(AssertUnwindSafe(|| writer.step(batch)));
         let Ok(committed) = step else {
             world.panicked();
             return std::future::pending().await;
         };
         look(&world, machine, &committed, asked);
-        if chaos.strikes(Fault::CrashInStep) {
+        if dies {
             world.tell(None, format!("machine {n}: dies between a commit and its answers"));
             machine.died.notify_one();
             return std::future::pending().await;
@@ -330,21 +393,22 @@ async fn write(
 }
 
 /// The auditor looks at what a step has committed.
-fn look(world: &World, machine: &Machine, committed: &Committed, mut asked: Asked) {
-    let Some(mut truth) = world.base.truth() else { return };
-    let mut ids = committed.orders.clone();
-    let Base::Shared(server, _) = &world.base;
-    let (touched, put) = server.touched();
-    ids.extend(touched);
-    put.iter().for_each(|event| asked.put(&event.spec));
-    if ids.is_empty() && committed.events.is_empty() {
-        return;
-    }
-    let orders = ids.iter().filter_map(|id| truth.order(*id).ok().flatten()).collect();
-    let Ok(events) = truth.events() else { return };
-    let now = machine.store_now(world);
+fn look(world: &World, machine: &Machine, committed: &Committed, asked: Asked) {
     for alarm in &committed.alarms {
         world.tell(Some(alarm.order), format!("ALARM: {}", alarm.text));
     }
+    if matches!(world.base, Base::Shared(..)) {
+        return world.audit(|_, _, _| ());
+    }
+    let ids = &committed.orders;
+    if ids.is_empty() && committed.events.is_empty() {
+        return;
+    }
+    let read = world.base.read(|reader| {
+        let orders = ids.iter().map(|id| reader.order(*id)).collect::<Result<Vec<_>, _>>()?;
+        Ok((orders.into_iter().flatten().collect(), reader.events()?))
+    });
+    let Some((orders, events)) = read else { return };
+    let now = machine.store_now(world);
     world.audit(|auditor, story, at| auditor.committed(story, at, now, (orders, events), asked));
 }

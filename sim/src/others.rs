@@ -3,8 +3,11 @@
 
 use crate::buyers::payment_of;
 use crate::dice::Dice;
+use crate::disk::Disk;
+use crate::machine::Base;
 use crate::plan::Fault;
 use crate::provider::acted;
+use crate::story::Promise;
 use crate::world::{Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
 use boxoffice::{OrderId, OrderState};
 use nts_server::payments::double::Double;
@@ -193,6 +196,32 @@ async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
     }
 }
 
+/// The disk fails for a while, or is full.
+fn disk_trouble(world: &Arc<World>, disk: &Disk) {
+    let chaos = &world.chaos;
+    let seconds = |fault, most| Duration::from_secs(chaos.between(fault, 1, most).unsigned_abs());
+    if chaos.strikes(Fault::DiskError) {
+        let calls = chaos.between(Fault::DiskError, 0, 200).unsigned_abs();
+        world.tell(None, format!("the disk will fail after {calls} calls"));
+        disk.fail_after(Some(calls));
+        let (disk, long) = (disk.clone(), seconds(Fault::DiskError, 30));
+        world.elsewhere(async move {
+            sleep(long).await;
+            disk.fail_after(None);
+        });
+    }
+    if chaos.strikes(Fault::DiskFull) {
+        let bytes = chaos.between(Fault::DiskFull, 0, 60_000).unsigned_abs() as usize;
+        world.tell(None, format!("the disk has room for {bytes} bytes"));
+        disk.room_for(Some(bytes));
+        let (disk, long) = (disk.clone(), seconds(Fault::DiskFull, 60));
+        world.elsewhere(async move {
+            sleep(long).await;
+            disk.room_for(None);
+        });
+    }
+}
+
 /// Starts the process of a machine, kills it, and starts it again.
 pub async fn supervisor(world: Arc<World>, n: usize) {
     let mut dice = Dice::new(world.plan.seed, 50 + n as u64);
@@ -200,6 +229,10 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
     loop {
         while let Err(why) = machine.start(&world) {
             world.tell(None, format!("machine {n}: the server does not start: {why}"));
+            if why.contains("is damaged") {
+                world.broken(Promise::NothingLost, None, why);
+                return;
+            }
             sleep(Duration::from_millis(dice.between(200, 5_000).unsigned_abs())).await;
         }
         let what = loop {
@@ -213,6 +246,9 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
                 let by = chaos.between(Fault::ClockJump, -120_000, 120_000);
                 world.tell(None, format!("machine {n}: its clock jumps by {by} ms"));
                 world.jump(n, by);
+            }
+            if let Base::File(base) = &world.base {
+                disk_trouble(&world, &base.disk);
             }
             if chaos.strikes(Fault::Crash) {
                 break "is killed";
@@ -231,7 +267,9 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
         if what == "is stopped" {
             machine.stop(&world).await;
         } else {
-            machine.kill(&world).await;
+            // A machine may lose its power in the middle of a commit, too.
+            let power_loss = what == "loses its power" || what == "died" && dice.below(2) == 0;
+            machine.kill(&world, power_loss).await;
         }
         sleep(Duration::from_millis(dice.between(10, 20_000).unsigned_abs())).await;
     }

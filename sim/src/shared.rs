@@ -5,6 +5,7 @@
 //! or is decided later, and until then whoever touches the same rows waits for the decision. All
 //! processes read its clock.
 
+use crate::auditor::Asked;
 use crate::chaos::Chaos;
 use crate::plan::Fault as Strike;
 use boxoffice::{
@@ -130,11 +131,19 @@ impl Server {
         SharedReader { server: self.clone(), trouble: false }
     }
 
-    /// The orders that have changed since this was asked the last time, and the events that were
-    /// put meanwhile.
-    pub fn touched(&self) -> (BTreeSet<OrderId>, Vec<Event>) {
+    /// The orders that have changed since this was asked the last time, all events, and how events
+    /// were meanwhile; `None` if nothing has changed.
+    pub fn news(&self) -> Option<(Vec<Order>, Vec<Event>, Asked)> {
         let mut db = self.db();
-        (std::mem::take(&mut db.touched), std::mem::take(&mut db.put))
+        let touched = std::mem::take(&mut db.touched);
+        let put = std::mem::take(&mut db.put);
+        if touched.is_empty() && put.is_empty() {
+            return None;
+        }
+        let mut asked = Asked::default();
+        put.iter().for_each(|event| asked.put(&event.spec));
+        let orders = touched.iter().filter_map(|id| db.state.orders.get(id).cloned()).collect();
+        Some((orders, db.state.events.values().cloned().collect(), asked))
     }
 
     /// Its clock.

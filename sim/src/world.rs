@@ -142,7 +142,7 @@ impl World {
         let double_clock = clock(Arc::new(AtomicI64::new(0)));
         let mut dice = Dice::new(plan.seed, 1);
         let double = Double::open(None, double_clock, dice.bytes()).map_err(|e| e.to_string())?;
-        let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(137))), &chaos)?;
+        let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(137))), &chaos);
         let machines = (0..plan.processes).map(|n| {
             // Clocks differ always, not only in special seeds.
             let ahead = Arc::new(AtomicI64::new(dice.between(-500, 500)));
@@ -185,7 +185,15 @@ impl World {
 
     /// Lets the auditor look at something.
     pub fn audit<T>(&self, look: impl FnOnce(&mut Auditor, &mut Story, i64) -> T) -> T {
-        look(&mut lock(&self.auditor), &mut self.story(), self.at_ms())
+        let mut auditor = lock(&self.auditor);
+        // What has been committed since, by whichever process, whether it lives to tell it or not.
+        if let Base::Shared(server, _) = &self.base
+            && let Some((orders, events, asked)) = server.news()
+        {
+            let now = server.now_ms();
+            auditor.committed(&mut self.story(), self.at_ms(), now, (orders, events), asked);
+        }
+        look(&mut auditor, &mut self.story(), self.at_ms())
     }
 
     /// Tells a line of the story.
@@ -235,7 +243,7 @@ impl World {
     /// Ends everything; nothing of it is left in the runtime.
     pub async fn end(&self) {
         for machine in &self.machines {
-            machine.kill(self).await;
+            machine.kill(self, false).await;
         }
         let mut elsewhere = std::mem::take(&mut *lock(&self.elsewhere));
         elsewhere.abort_all();

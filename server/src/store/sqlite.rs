@@ -101,9 +101,15 @@ impl SqliteStore {
     }
 
     /// Opens or makes a database in a file system that is registered with SQLite under the name
-    /// `vfs`. No other process is kept away from it.
-    pub fn open_in(vfs: &str, path: &Path, clock: Clock) -> Result<Opened, OpenError> {
-        let place = Place { path: path.into(), vfs: Some(vfs.into()) };
+    /// `vfs`: for simulations, so a database that must be made gets this secret. No other process is
+    /// kept away from it.
+    pub fn open_in(
+        vfs: &str,
+        path: &Path,
+        secret: [u8; 32],
+        clock: Clock,
+    ) -> Result<Opened, OpenError> {
+        let place = Place { path: path.into(), vfs: Some(vfs.into()), secret: Some(secret) };
         SqliteStore::open_at(place, clock, None)
     }
 
@@ -141,6 +147,11 @@ impl SqliteStore {
     /// A connection for reading, which never waits for the writer.
     pub fn reader(path: &Path) -> Result<SqliteReader, Fault> {
         SqliteReader::open(&Place::on_disk(path))
+    }
+
+    /// The same for a database in a file system that is registered with SQLite.
+    pub fn reader_in(vfs: &str, path: &Path) -> Result<SqliteReader, Fault> {
+        SqliteReader::open(&Place { path: path.into(), vfs: Some(vfs.into()), secret: None })
     }
 
     /// A connection for reading to this very database.

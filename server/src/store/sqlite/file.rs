@@ -116,11 +116,13 @@ impl std::error::Error for OpenError {}
 pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) vfs: Option<String>,
+    /// The server's secret if the database must be made, unless it shall be a random one.
+    pub(super) secret: Option<[u8; 32]>,
 }
 
 impl Place {
     pub(super) fn on_disk(path: &Path) -> Place {
-        Place { path: path.into(), vfs: None }
+        Place { path: path.into(), vfs: None, secret: None }
     }
 
     /// A connection that may write, and one that may not.
@@ -254,7 +256,7 @@ impl Place {
         let fresh = self.check(&conn)?;
         conn.set_db_config(keep, false).map_err(|error| self.failed(error))?;
         if fresh {
-            make(&conn).map_err(|error| self.failed(error))?;
+            make(&conn, self.secret).map_err(|error| self.failed(error))?;
         }
         prepare(&conn).map_err(|error| self.failed(error))?;
         migrate(&conn).map_err(|error| self.failed(error))?;
@@ -286,7 +288,11 @@ impl Place {
             let said: String =
                 conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(wrong)?;
             if said != "ok" {
-                return Err(self.damaged(said));
+                return Err(if cannot_be_read(&said) {
+                    self.failed(said)
+                } else {
+                    self.damaged(said)
+                });
             }
         }
         Ok(false)
@@ -307,6 +313,15 @@ impl Place {
     }
 }
 
+/// Whether a check found no damage but could not read: a disk that fails for a moment is no reason
+/// to put a backup in the place of what is there. SQLite names the result code in its text
+/// (<https://www.sqlite.org/rescode.html>, SQLITE_IOERR and its extended codes).
+fn cannot_be_read(said: &str) -> bool {
+    let codes = said.split("error code=").skip(1);
+    let code = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next()?.parse::<i32>().ok();
+    codes.filter_map(code).any(|code| code & 0xff == rusqlite::ffi::SQLITE_IOERR)
+}
+
 /// The version of the schema that this nts writes.
 pub(super) fn known_version() -> i32 {
     MIGRATIONS.len() as i32
@@ -320,11 +335,18 @@ pub(super) fn readable(conn: &Connection) -> rusqlite::Result<bool> {
 
 /// Makes an empty database: in one transaction of the old kind, whose outcome is in the file
 /// itself, so that the header is right before there can be a -wal file.
-fn make(conn: &Connection) -> rusqlite::Result<()> {
-    let mut secret = [0u8; 32];
-    getrandom::fill(&mut secret).map_err(|error| {
-        rusqlite::Error::ToSqlConversionFailure(format!("no random numbers: {error}").into())
-    })?;
+fn make(conn: &Connection, secret: Option<[u8; 32]>) -> rusqlite::Result<()> {
+    let secret = match secret {
+        Some(secret) => secret,
+        None => {
+            let mut secret = [0u8; 32];
+            getrandom::fill(&mut secret).map_err(|error| {
+                let why = format!("no random numbers: {error}");
+                rusqlite::Error::ToSqlConversionFailure(why.into())
+            })?;
+            secret
+        }
+    };
     conn.execute_batch("PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE")?;
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     conn.execute_batch(MIGRATIONS[0])?;
