@@ -254,9 +254,8 @@ impl Machine {
         while let Some(done) = background.join_next().await {
             world.joined(done);
         }
-        if let Base::File(base) = &world.base {
-            *base.truth() = None;
-        }
+        // It may have died in the middle of stopping.
+        world.base.dies(None);
         world.tell(None, format!("machine {}: the server has stopped", self.n));
     }
 
