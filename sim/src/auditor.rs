@@ -70,6 +70,9 @@ pub struct Auditor {
     keys: BTreeMap<String, OrderId>,
     serials: BTreeMap<(EventId, u32), OrderId>,
     moved: BTreeMap<OrderId, Moved>,
+    /// How many orders each buyer may have at most, by name: one for each request that was not
+    /// answered with a no that says that nothing was done.
+    may_have: BTreeMap<String, i64>,
     step: u64,
 }
 
@@ -254,6 +257,7 @@ impl Auditor {
                 }
             }
         }
+        self.limits(story, at_ms);
         for event in self.events.values() {
             for (index, pool) in event.pools.iter().enumerate() {
                 let (held, sold) =
@@ -296,6 +300,25 @@ impl Auditor {
         }
     }
 
+    /// No buyer has more places than the event allows.
+    fn limits(&self, story: &mut Story, at_ms: i64) {
+        let limits = self.events.values().filter_map(|e| Some((e.id, e.spec.limit_per_buyer?)));
+        for (event, limit) in limits {
+            let mut has: BTreeMap<&str, u32> = BTreeMap::new();
+            let living = self.orders.values().filter(|o| {
+                o.event == event && !matches!(o.state, OrderState::Released | OrderState::Void)
+            });
+            for order in living {
+                let places: u32 = order.lines.iter().map(|l| l.quantity - l.refunded).sum();
+                *has.entry(order.buyer.email.as_str()).or_default() += places;
+            }
+            if let Some((buyer, has)) = has.into_iter().find(|(_, has)| *has > limit) {
+                let text = format!("{buyer} has {has} places, and the limit is {limit}");
+                story.broken(at_ms, Promise::NeverOversold, None, text);
+            }
+        }
+    }
+
     /// After a restart: everything that was acknowledged must be there. `all` is what is read now.
     pub fn restarted(
         &mut self,
@@ -330,6 +353,11 @@ impl Auditor {
     }
 
     // ---- what people are told
+
+    /// A buyer asks for an order (+1), or hears for certain that there is none (-1).
+    pub fn may_have(&mut self, buyer: &str, more: i64) {
+        *self.may_have.entry(buyer.to_owned()).or_default() += more;
+    }
 
     /// Somebody asks to give an order back, or its payment was cancelled by hand.
     pub fn cancel_asked(&mut self, id: OrderId) {
@@ -565,6 +593,18 @@ impl Auditor {
                     Promise::NothingLost,
                     format!("it was shown as paid and is {:?}", order.state),
                 );
+            }
+        }
+        let mut has: BTreeMap<&str, i64> = BTreeMap::new();
+        for order in self.orders.values() {
+            *has.entry(order.buyer.name.as_str()).or_default() += 1;
+        }
+        for (buyer, has) in has {
+            let may = self.may_have.get(buyer).copied().unwrap_or(0);
+            if has > may {
+                let text =
+                    format!("{buyer} has {has} orders, and was told that there are {may} at most");
+                story.broken(at_ms, Promise::NoFalseAnswer, None, text);
             }
         }
         for id in ledger.keys().filter(|id| !self.orders.contains_key(id)) {

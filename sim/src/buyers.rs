@@ -82,11 +82,20 @@ impl Buyer {
             "buyer": {"name": self.name, "email": format!("{}@example.org", self.name.replace(' ', "-"))},
             "lines": [{"ticket_type": "t", "quantity": quantity}],
         });
+        let mut counted: Option<String> = None;
         for _ in 0..5 {
+            // Under one key there is one order at most.
+            if key.is_none() || counted != key {
+                self.world.audit(|a, _, _| a.may_have(&self.name, 1));
+                counted.clone_from(&key);
+            }
             let asked_at = self.world.audit(|a, _, _| a.step());
             let ask = Ask::post("/api/v1/events/show/orders", &body).key(key.as_deref());
             let answer = if self.dice.below(8) == 0 {
                 // A double click: the same request twice at once.
+                if key.is_none() {
+                    self.world.audit(|a, _, _| a.may_have(&self.name, 1));
+                }
                 let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
                 let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
                 for answer in [&one, &two].into_iter().flatten() {
@@ -101,6 +110,10 @@ impl Buyer {
                     return self.told_of_hold(&answer, key.as_deref(), asked_at, quantity);
                 }
                 Some(answer) if answer.status == 503 || answer.code() == "running" => {
+                    // What says that nothing was done must be true.
+                    if key.is_none() && matches!(answer.code(), "unavailable" | "busy") {
+                        self.world.audit(|a, _, _| a.may_have(&self.name, -1));
+                    }
                     self.waits(200, 4_000).await;
                 }
                 Some(answer) => {

@@ -82,7 +82,7 @@ impl Base {
     fn open(&self, clock: &Clock) -> Result<Opened, String> {
         match self {
             Base::Shared(server, secret) => {
-                let store = server.connect();
+                let store = server.connect(clock.clone());
                 let reader = Box::new(store.reader());
                 Ok(Opened { store: Box::new(store), reader, secret: *secret, last_high: 0 })
             }
