@@ -28,6 +28,7 @@ struct Told {
 #[derive(Clone, Copy, Debug)]
 struct Left {
     step: u64,
+    at_ms: i64,
     left: u32,
     capacity: u32,
     held: u32,
@@ -286,6 +287,7 @@ impl Auditor {
                     let closed = !open || asked.closed;
                     let left = Left {
                         step: self.step,
+                        at_ms,
                         left,
                         capacity: pool.capacity,
                         held,
@@ -455,9 +457,13 @@ impl Auditor {
         }
     }
 
-    /// Somebody was shown the counts.
-    pub fn counts(&mut self, story: &mut Story, at_ms: i64, asked_at: u64, shown: (u32, u32, u32)) {
-        if !self.some_moment(asked_at, |l| (l.capacity, l.held, l.sold) == shown) {
+    /// Somebody was shown the counts: they must have been so at some moment since `since_ms`.
+    pub fn counts(&self, story: &mut Story, at_ms: i64, since_ms: i64, shown: (u32, u32, u32)) {
+        let known = self.left.iter().rev();
+        // The last one that began before is what was so at the beginning.
+        let begun_before = known.clone().position(|l| l.at_ms <= since_ms);
+        let mut known = known.take(begun_before.map_or(usize::MAX, |n| n + 1));
+        if !self.left.is_empty() && !known.any(|l| (l.capacity, l.held, l.sold) == shown) {
             let (capacity, held, sold) = shown;
             let text =
                 format!("the page said {held} held and {sold} sold of {capacity}, which never was");

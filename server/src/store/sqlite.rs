@@ -102,8 +102,8 @@ impl SqliteStore {
     }
 
     /// Opens or makes a database in a file system that is registered with SQLite under the name
-    /// `vfs`: for simulations, so a database that must be made gets this secret. No other process is
-    /// kept away from it.
+    /// `vfs`: for simulations, so a database that must be made gets this secret. The file system
+    /// keeps other processes away by itself: it is busy when one of them asks to write.
     pub fn open_in(
         vfs: &str,
         path: &Path,

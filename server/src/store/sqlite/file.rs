@@ -250,7 +250,12 @@ impl Place {
     /// Opens what [`Place::inspect`] had no objection to, makes or migrates it. Tells whether it
     /// was made just now.
     pub(super) fn open(&self) -> Result<(Connection, bool), OpenError> {
-        let conn = self.connect(true).map_err(|error| self.failed(error))?;
+        let conn = self.connect(true).map_err(|error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                OpenError::InUse { path: self.path.clone(), process: None }
+            }
+            _ => self.failed(error),
+        })?;
         // Until everything is checked, closing must not write either.
         let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         conn.set_db_config(keep, true).map_err(|error| self.failed(error))?;
