@@ -38,7 +38,7 @@ pub enum Mutant {
     UnknownIsDone,
     /// Acceptances are not remembered under their key.
     KeysForgotten,
-    /// Memory is not read anew after a fault.
+    /// Memory is brought forward before the COMMIT, and not read anew after a fault.
     StaleMemory,
     /// The disk is not flushed at a commit (`synchronous = NORMAL`).
     SynchronousNormal,
@@ -46,6 +46,8 @@ pub enum Mutant {
     SynchronousOff,
     /// “Sold out” is said from what the page shows, without asking the writer.
     SoldOutFromThePage,
+    /// A confirmation of unknown outcome is told to be a decline.
+    UnknownIsDeclined,
     /// A capture of unknown outcome is taken as done.
     CaptureUnknownIsDone,
     /// Cancelling at the provider is taken as done without asking.
@@ -64,7 +66,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 27] = [
+    pub const ALL: [Mutant; 28] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -85,6 +87,7 @@ impl Mutant {
         Mutant::SynchronousNormal,
         Mutant::SynchronousOff,
         Mutant::SoldOutFromThePage,
+        Mutant::UnknownIsDeclined,
         Mutant::CaptureUnknownIsDone,
         Mutant::CancelNotAsked,
         Mutant::RefundNewKey,

@@ -223,6 +223,9 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, turn: Turn) -> Command {
                     Ok(intent) => reconcile(intent),
                     Err(error) => defer(order, error),
                 },
+                Err(CallError::Unknown(why)) if on(Mutant::UnknownIsDeclined) => {
+                    Command::AttemptDeclined { order: id, attempt: attempt.number, reason: why }
+                }
                 Err(error) => after(app, order, payment, error).await,
             }
         }

@@ -74,6 +74,9 @@ pub struct Auditor {
     /// How many orders each buyer may have at most, by name: one for each request that was not
     /// answered with a no that says that nothing was done.
     may_have: BTreeMap<String, i64>,
+    /// How many attempts to pay each order may have succeeded: those of which its buyer was not
+    /// told that they were declined.
+    may_pay: BTreeMap<OrderId, i64>,
     step: u64,
 }
 
@@ -361,6 +364,11 @@ impl Auditor {
         *self.may_have.entry(buyer.to_owned()).or_default() += more;
     }
 
+    /// A buyer tries to pay (+1), or is told that this was declined (-1).
+    pub fn may_pay(&mut self, order: OrderId, more: i64) {
+        *self.may_pay.entry(order).or_default() += more;
+    }
+
     /// Somebody asks to give an order back, or its payment was cancelled by hand.
     pub fn cancel_asked(&mut self, id: OrderId) {
         self.told.entry(id).or_default().cancel_asked = true;
@@ -599,6 +607,16 @@ impl Auditor {
                     Promise::NothingLost,
                     format!("it was shown as paid and is {:?}", order.state),
                 );
+            }
+        }
+        for (id, moved) in ledger.iter().filter(|(_, moved)| moved.captured > 0) {
+            let by_hand = self.told.get(id).is_some_and(|t| t.by_hand);
+            if !by_hand && self.may_pay.get(id).is_some_and(|may| *may <= 0) {
+                let text = format!(
+                    "{} was taken, and each attempt to pay was said to be declined",
+                    moved.captured
+                );
+                story.broken(at_ms, Promise::NoFalseAnswer, Some(*id), text);
             }
         }
         let mut has: BTreeMap<&str, i64> = BTreeMap::new();

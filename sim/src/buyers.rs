@@ -216,8 +216,14 @@ impl Buyer {
         let ask = Ask::post(format!("/api/v1/orders/{}/pay", mine.id), &body)
             .bearer(&mine.secret)
             .key(key.as_deref());
-        let asked_at = self.world.audit(|a, _, _| a.step());
+        let asked_at = self.world.audit(|a, _, _| {
+            a.may_pay(mine.order, 1);
+            a.step()
+        });
         let answer = if self.dice.below(8) == 0 {
+            if key.is_none() {
+                self.world.audit(|a, _, _| a.may_pay(mine.order, 1));
+            }
             let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
             let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
             one.or(two)
@@ -229,6 +235,7 @@ impl Buyer {
             200 => {}
             402 => {
                 self.world.story().count("declines told");
+                self.world.audit(|a, _, _| a.may_pay(mine.order, -1));
                 return false;
             }
             _ => return false,

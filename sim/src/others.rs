@@ -175,8 +175,10 @@ pub async fn webhooks(world: Arc<World>) {
         if world.chaos.strikes(Fault::WebhookForged)
             && let Some(order) = some_order(&world, &mut dice, &OrderState::ALL)
         {
+            let known = payment_of(&world, order, &OrderState::ALL).filter(|_| dice.below(2) == 0);
+            let id = known.unwrap_or_else(|| "pi_forged".into());
             let body = json!({"id": "evt_forged", "object": "event", "type": "payment_intent.succeeded",
-                "data": {"object": {"object": "payment_intent", "id": "pi_forged", "status": "succeeded",
+                "data": {"object": {"object": "payment_intent", "id": id, "status": "succeeded",
                 "metadata": {"nts_order": uuid::Uuid::from_u128(order.0).to_string()}}}});
             ring(&world, &mut dice, "whsec_wrong", body.to_string()).await;
         }
@@ -188,7 +190,7 @@ async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
     let signature = Double::signature(secret, seconds, &body);
     let ask =
         Ask { body, header: Some(("stripe-signature", signature)), ..Ask::get("/stripe/webhook") };
-    let genuine = secret == WEBHOOK_SECRET;
+    let genuine = secret == WEBHOOK_SECRET || !world.plan.signed;
     let answer = world.ask(dice, "provider", Ask { method: "POST", ..ask }).await;
     if !genuine && answer.is_some_and(|a| a.status == 200) {
         let text = "a forged webhook was taken for genuine";
@@ -212,7 +214,7 @@ fn disk_trouble(world: &Arc<World>, disk: &Disk) {
             1 => (FailedSync::Everything, "are on the disk all the same"),
             _ => (FailedSync::Forgotten, "are forgotten"),
         };
-        let (after, times) = (pick(60), 1 + pick(60));
+        let (after, times) = (pick(60), if pick(2) == 0 { 1 } else { 1 + pick(60) });
         let then = if call == Call::Sync {
             format!("; what was written: they {then}")
         } else {

@@ -187,6 +187,8 @@ pub struct Plan {
     pub budget: Option<u32>,
     /// Whether the provider rings at all.
     pub webhooks: bool,
+    /// Whether its signature is asked for.
+    pub signed: bool,
     /// How long buyers come and things go wrong, in milliseconds.
     pub storm_ms: i64,
     /// How often the lists of what is owed are read, in milliseconds.
@@ -257,6 +259,7 @@ impl Plan {
             limit_per_buyer,
             budget,
             webhooks: dice.below(3) > 0,
+            signed: dice.below(4) > 0,
             storm_ms,
             look_ms: dice.pick(&[500, 1_000, 3_000]),
             faults,

@@ -149,6 +149,8 @@ impl World {
             Machine::new(n, clock(Arc::clone(&ahead)), ahead, Dice::new(plan.seed, 10 + n as u64))
         });
         let machines = machines.collect();
+        let secret = if plan.signed { WEBHOOK_SECRET } else { "" };
+        let secret = format!("--stripe-webhook-secret={secret}");
         let config = Config::from_flags([
             "--address=127.0.0.1:1",
             "--public-url=http://box.example",
@@ -156,7 +158,7 @@ impl World {
             "--organiser-key=the-organisers-key",
             "--stripe-publishable-key=pk_test_simulated",
             "--stripe-secret-key=sk_test_simulated",
-            "--stripe-webhook-secret=whsec_simulated",
+            &secret,
         ])
         .map_err(|e| e.to_string())?;
         Ok(World {
@@ -270,7 +272,13 @@ impl World {
         }
         if chaos.strikes(Fault::RequestTwice) {
             if ask.key.is_none() {
-                self.audit(|auditor, _, _| auditor.may_have(who, 1));
+                self.audit(|auditor, _, _| {
+                    if ask.path.ends_with("/orders") {
+                        auditor.may_have(who, 1);
+                    } else if let Some(order) = paid_by(&ask.path) {
+                        auditor.may_pay(order, 1);
+                    }
+                });
             }
             let (world, again) = (Arc::clone(self), ask.clone());
             let late = chaos.between(Fault::RequestTwice, 1, 90_000);
@@ -337,4 +345,10 @@ impl World {
     pub fn jump(&self, n: usize, by_ms: i64) {
         self.machines[n].ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
     }
+}
+
+/// The order that a request wants to pay.
+fn paid_by(path: &str) -> Option<OrderId> {
+    let id = path.strip_prefix("/api/v1/orders/")?.strip_suffix("/pay")?;
+    uuid::Uuid::try_parse(id).ok().map(|id| OrderId(id.as_u128()))
 }

@@ -11,5 +11,6 @@ mod money;
 mod operations;
 mod payment_page;
 mod sale;
+mod simulate;
 mod stripe_js;
 mod webdriver;

@@ -325,6 +325,10 @@ impl Store for SqliteStore {
         let refused = !conn.is_autocommit() && roll_back(conn).is_ok();
         let full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
         self.tried = Some(tried);
+        if on(Mutant::StaleMemory) {
+            self.committed(batch.recorded, written);
+            self.batch -= 1;
+        }
         if refused || full {
             return Err(not_done(error));
         }
