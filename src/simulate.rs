@@ -217,6 +217,10 @@ fn tell(summary: &Summary, seconds: f64) {
     for (mark, count) in &summary.marks {
         say!("{:>12}  {mark}", HumanCount(*count).to_string());
     }
+    say!("\nwhat else was done");
+    for (what, count) in &summary.counts {
+        say!("{:>12}  {what}", HumanCount(*count).to_string());
+    }
     if summary.violations.is_empty() {
         say!(
             "\nEvery promise was kept: never oversold; never charged twice, money and tickets go \
@@ -246,7 +250,7 @@ fn outcome_json(outcome: &Outcome) -> Value {
         outcome.faults.iter().map(|(f, n)| (f.what().0.to_owned(), (*n).into())).collect();
     json!({"seed": outcome.plan.seed, "plan": outcome.plan.to_string(), "hash": outcome.hash,
            "simulated_ms": outcome.simulated_ms, "orders": outcome.orders, "faults": faults,
-           "marks": outcome.marks,
+           "marks": outcome.marks, "counts": outcome.counts,
            "violation": outcome.violation.as_ref().map(|v| violation_json(&outcome.plan, v))})
 }
 
@@ -256,7 +260,7 @@ fn summary_json(summary: &Summary, seconds: f64) -> Value {
     let violations: Vec<Value> =
         summary.violations.iter().map(|(plan, v)| violation_json(plan, v)).collect();
     json!({"runs": summary.runs, "seconds": seconds, "simulated_ms": summary.simulated_ms,
-           "orders": summary.orders, "faults": faults, "marks": summary.marks,
+           "orders": summary.orders, "faults": faults, "marks": summary.marks, "counts": summary.counts,
            "violations": violations})
 }
 

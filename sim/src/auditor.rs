@@ -230,6 +230,7 @@ impl Auditor {
         if states.last().map(|(_, state)| *state) != Some(order.state) {
             let from = states.last().map(|(_, state)| *state);
             states.push((self.step, order.state));
+            story.turn(at_ms, from, order.state);
             for mark in marks(from, &order) {
                 story.mark(mark);
             }

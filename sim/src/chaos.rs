@@ -5,18 +5,35 @@ use crate::plan::{Fault, Plan};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// The source of all faults of a run.
 pub struct Chaos {
     rates: BTreeMap<Fault, u32>,
     calm: AtomicBool,
+    begun: Instant,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     dice: BTreeMap<Fault, Dice>,
     struck: BTreeMap<Fault, u64>,
+    /// When what struck, in milliseconds since the beginning.
+    when: Vec<(i64, Fault)>,
 }
+
+impl Inner {
+    fn note(&mut self, fault: Fault, begun: Instant) {
+        *self.struck.entry(fault).or_default() += 1;
+        if self.when.len() < MOST_MOMENTS {
+            let at_ms = begun.elapsed().as_millis();
+            self.when.push((i64::try_from(at_ms).unwrap_or(i64::MAX), fault));
+        }
+    }
+}
+
+/// So many moments are remembered, for a picture.
+const MOST_MOMENTS: usize = 20_000;
 
 impl Chaos {
     /// The faults of a plan.
@@ -24,8 +41,9 @@ impl Chaos {
         let stream = |n: usize| 1_000 + n as u64;
         let dice = Fault::ALL.iter().enumerate();
         let dice = dice.map(|(n, f)| (*f, Dice::new(plan.seed, stream(n)))).collect();
-        let inner = Mutex::new(Inner { dice, struck: BTreeMap::new() });
-        Chaos { rates: plan.faults.clone(), calm: AtomicBool::new(false), inner }
+        let inner = Mutex::new(Inner { dice, struck: BTreeMap::new(), when: Vec::new() });
+        let (rates, calm, begun) = (plan.faults.clone(), AtomicBool::new(false), Instant::now());
+        Chaos { rates, calm, begun, inner }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -49,21 +67,27 @@ impl Chaos {
 
     /// Whether it strikes now.
     pub fn strikes(&self, fault: Fault) -> bool {
-        let Some(rate) = self.rates.get(&fault).copied() else { return false };
-        if self.is_calm() {
-            return false;
-        }
-        let mut inner = self.inner();
-        let strikes = inner.dice.get_mut(&fault).is_some_and(|dice| dice.chance(rate));
+        let strikes = self.would(fault);
         if strikes {
-            *inner.struck.entry(fault).or_default() += 1;
+            self.note(fault);
         }
         strikes
     }
 
-    /// Notes that it struck, where somebody else has chosen when.
+    /// Whether it strikes now, if it can be done: then [note](Chaos::note) it.
+    pub fn would(&self, fault: Fault) -> bool {
+        let Some(rate) = self.rates.get(&fault).copied() else { return false };
+        !self.is_calm() && self.inner().dice.get_mut(&fault).is_some_and(|dice| dice.chance(rate))
+    }
+
+    /// Notes that it struck.
     pub fn note(&self, fault: Fault) {
-        *self.inner().struck.entry(fault).or_default() += 1;
+        self.inner().note(fault, self.begun);
+    }
+
+    /// When what struck, in milliseconds since the beginning.
+    pub fn when(&self) -> Vec<(i64, Fault)> {
+        self.inner().when.clone()
     }
 
     /// A number from the fault's own stream.

@@ -26,7 +26,7 @@ pub mod story;
 pub mod world;
 
 pub use plan::{Fault, Place, Plan, Wishes};
-pub use story::{Line, Promise, Sample, Violation};
+pub use story::{Line, Promise, Sample, Standing, Violation};
 
 use boxoffice::OrderState;
 use dice::Dice;
@@ -65,6 +65,10 @@ pub struct Outcome {
     pub samples: Vec<Sample>,
     /// When machines went down, if it was asked for.
     pub strikes: Vec<(i64, &'static str)>,
+    /// How many orders were in each state, as that changed, if it was asked for.
+    pub turns: Vec<(i64, Standing)>,
+    /// When which fault struck, in milliseconds since the beginning.
+    pub moments: Vec<(i64, Fault)>,
     /// The first broken promise.
     pub violation: Option<Violation>,
 }
@@ -163,8 +167,17 @@ fn outcome(world: &World) -> Outcome {
     });
     let simulated_ms = world.at_ms();
     let mut story = world.story();
-    let Story { marks, counts, samples, strikes, violation, .. } = &mut *story;
-    let (marks, counts) = (std::mem::take(marks), std::mem::take(counts));
+    let Story { marks, counts, samples, strikes, turns, violation, .. } = &mut *story;
+    let (marks, mut counts) = (std::mem::take(marks), std::mem::take(counts));
+    let turns = std::mem::take(turns);
+    if let machine::Base::File(base) = &world.base {
+        let disk = base.disk.counters();
+        let failed = disk.failed_reads + disk.failed_writes + disk.failed_syncs;
+        counts.insert("disk: syncs", disk.syncs);
+        counts.insert("disk: calls that failed", failed);
+        counts.insert("disk: unsynced changes lost with the power", disk.dropped);
+        counts.insert("disk: writes torn by it", disk.torn);
+    }
     let (samples, strikes) = (std::mem::take(samples), std::mem::take(strikes));
     let violation = violation.take();
     Outcome {
@@ -178,6 +191,8 @@ fn outcome(world: &World) -> Outcome {
         lines: story.lines().cloned().collect(),
         samples,
         strikes,
+        turns,
+        moments: world.chaos.when(),
         violation,
     }
 }

@@ -117,7 +117,7 @@ pub async fn hands(world: Arc<World>) {
             (Fault::RefundedByHand, &paid),
             (Fault::Disputed, &paid),
         ] {
-            if !world.chaos.strikes(fault) {
+            if !world.chaos.would(fault) {
                 continue;
             }
             let Some(order) = some_order(&world, &mut dice, states) else { continue };
@@ -136,6 +136,9 @@ pub async fn hands(world: Arc<World>) {
                 Fault::RefundedByHand => double.refund_by_hand(&intent, amount).map(drop),
                 _ => double.dispute(&intent, amount).map(drop),
             };
+            if done.is_ok() {
+                world.chaos.note(fault);
+            }
             let done = if done.is_ok() { "done" } else { "it cannot be done" };
             world.tell(
                 Some(order),

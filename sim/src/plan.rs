@@ -147,6 +147,47 @@ impl Fault {
         }
     }
 
+    /// Where it strikes.
+    pub fn group(self) -> &'static str {
+        match self {
+            Fault::RequestLost | Fault::AnswerLost | Fault::RequestTwice | Fault::Slow => "network",
+            Fault::Crash
+            | Fault::PowerLoss
+            | Fault::CrashInStep
+            | Fault::CleanStop
+            | Fault::ClockJump => "machines",
+            Fault::DiskError
+            | Fault::DiskFull
+            | Fault::CommitSlow
+            | Fault::CommitRefused
+            | Fault::CommitAnswerLost
+            | Fault::CommitLost
+            | Fault::CommitLate
+            | Fault::ReadFails => "database",
+            Fault::ProviderAway
+            | Fault::ProviderRequestLost
+            | Fault::ProviderAnswerLost
+            | Fault::ProviderTwice
+            | Fault::ProviderLate
+            | Fault::ProviderError
+            | Fault::ProviderErrorAfter
+            | Fault::ProviderTooMany
+            | Fault::ProviderConflict
+            | Fault::ProviderNonsense
+            | Fault::WebhookLost
+            | Fault::WebhookTwice
+            | Fault::WebhookLate => "provider",
+            Fault::WebhookForged
+            | Fault::Voided
+            | Fault::CapturedByHand
+            | Fault::RefundedByHand
+            | Fault::Disputed
+            | Fault::Resize
+            | Fault::Pause
+            | Fault::Refund => "people",
+        }
+    }
+
     /// The one of this name.
     pub fn parse(name: &str) -> Option<Fault> {
         Fault::ALL.into_iter().find(|fault| fault.what().0 == name)

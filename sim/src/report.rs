@@ -2,14 +2,15 @@
 
 use crate::many::Summary;
 use crate::shrink::Shrunk;
-use crate::{Outcome, Sample};
+use crate::{Outcome, Standing};
 use askama::Template;
+use boxoffice::OrderState;
 
 /// The picture's size, in its own units.
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 300.0;
 /// Room for what is written at its left and below it.
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 64.0;
 const BELOW: f64 = 26.0;
 
 struct Bar {
@@ -23,6 +24,37 @@ struct Mark {
     x: f64,
     what: &'static str,
 }
+
+/// Orders in some states over time.
+struct Layer {
+    class: &'static str,
+    name: &'static str,
+    path: String,
+}
+
+/// When the faults of a group struck.
+struct Row {
+    name: &'static str,
+    y: f64,
+    path: String,
+}
+
+/// What is told apart in the picture of orders, from the bottom up.
+const LAYERS: [(&str, &str, &[OrderState]); 5] = [
+    ("paid", "paid", &[OrderState::Paid]),
+    ("paying", "paying, or the money is being taken", &[OrderState::Paying, OrderState::Committed]),
+    ("waits", "held", &[OrderState::Held]),
+    (
+        "back",
+        "on its way back, or refunded",
+        &[OrderState::Canceling, OrderState::Refunding, OrderState::Refunded],
+    ),
+    ("gone", "released, or void", &[OrderState::Released, OrderState::Void]),
+];
+
+/// The rows of faults, and how high each is.
+const GROUPS: [&str; 5] = ["network", "machines", "database", "provider", "people"];
+const ROW: f64 = 22.0;
 
 struct Tick {
     at: f64,
@@ -42,6 +74,10 @@ struct Page {
     sold: String,
     taken: String,
     strikes: Vec<Mark>,
+    layers: Vec<Layer>,
+    most_orders: Vec<Tick>,
+    rows: Vec<Row>,
+    rows_height: f64,
     across: Vec<Tick>,
     up: Vec<Tick>,
     width: f64,
@@ -104,25 +140,63 @@ impl Scale {
         (HEIGHT - BELOW) * (1.0 - f64::from(places) / self.most)
     }
 
-    /// A line that goes in steps.
-    fn steps(&self, samples: &[Sample], of: impl Fn(&Sample) -> u32, closed: bool) -> String {
-        let Some(first) = samples.first() else { return String::new() };
-        let mut path = format!("M{:.1} {:.1}", self.x(first.at_ms), self.y(of(first)));
-        let mut last = of(first);
-        for sample in samples {
-            let now = of(sample);
+    /// A line that goes in steps: what it is from when on.
+    fn steps(&self, mut points: impl Iterator<Item = (i64, u32)>, closed: bool) -> String {
+        let Some(first) = points.next() else { return String::new() };
+        let mut path = format!("M{:.1} {:.1}", self.x(first.0), self.y(first.1));
+        let mut last = first.1;
+        for (at_ms, now) in points {
             if now != last {
-                let x = self.x(sample.at_ms);
+                let x = self.x(at_ms);
                 path += &format!("H{x:.1}V{:.1}", self.y(now));
                 last = now;
             }
         }
         path += &format!("H{WIDTH}");
         if closed {
-            path += &format!("V{:.1}H{:.1}Z", self.y(0), self.x(first.at_ms));
+            path += &format!("V{:.1}H{:.1}Z", self.y(0), self.x(first.0));
         }
         path
     }
+}
+
+/// The layers of orders, the uppermost first: each covers those above it.
+fn layers(scale: &Scale, turns: &[(i64, Standing)]) -> Vec<Layer> {
+    let up_to = |top: usize, standing: &Standing| -> u32 {
+        let states = LAYERS[..=top].iter().flat_map(|(_, _, states)| states.iter());
+        states.map(|state| standing[*state as usize]).sum()
+    };
+    let layer = |top: usize| {
+        let (class, name, _) = LAYERS[top];
+        let path = scale.steps(turns.iter().map(|(at, s)| (*at, up_to(top, s))), true);
+        Layer { class, name, path }
+    };
+    (0..LAYERS.len()).rev().map(layer).collect()
+}
+
+/// A row of ticks for each group of faults.
+fn rows(scale: &Scale, outcome: &Outcome) -> Vec<Row> {
+    let row = |(n, name): (usize, &'static str)| {
+        let top = n as f64 * ROW;
+        let mut last = f64::MIN;
+        let mut path = String::new();
+        for (at_ms, _) in outcome.moments.iter().filter(|(_, f)| f.group() == name) {
+            // Ticks closer than that are one.
+            let x = scale.x(*at_ms);
+            if x - last >= 0.8 && x <= WIDTH {
+                path += &format!("M{x:.1} {:.1}v{:.1}", top + 4.0, ROW - 8.0);
+                last = x;
+            }
+        }
+        Row { name, y: top + ROW * 0.7, path }
+    };
+    GROUPS.into_iter().enumerate().map(row).collect()
+}
+
+fn heights(scale: &Scale, most: u32) -> Vec<Tick> {
+    let mut ups = vec![0, most / 2, most];
+    ups.dedup();
+    ups.into_iter().map(|p| Tick { at: scale.y(p), text: p.to_string() }).collect()
 }
 
 /// The page: the figures of all runs, the picture of one, and what was broken, if anything was.
@@ -139,9 +213,9 @@ pub fn page(summary: &Summary, outcome: &Outcome, shrunk: Option<&Shrunk>) -> St
     let across = (0..10).map(|n| f64::from(n) * every).filter(|m| m * 60_000.0 <= end_ms);
     let across =
         across.map(|m| Tick { at: scale.x((m * 60_000.0) as i64), text: format!("{m} min") });
-    let mut ups = vec![0, most / 2, most];
-    ups.dedup();
-    let up = ups.into_iter().map(|p| Tick { at: scale.y(p), text: p.to_string() });
+    let turns = &outcome.turns;
+    let most_orders = turns.last().map_or(1, |(_, s)| s.iter().sum::<u32>()).max(1);
+    let orders_scale = Scale { end_ms, most: f64::from(most_orders) * 1.08 };
     let strikes = outcome.strikes.iter().filter(|(at, _)| (*at as f64) <= end_ms);
     let broken = outcome.violation.as_ref().map(|violation| Broken {
         promise: violation.promise.words(),
@@ -160,12 +234,16 @@ pub fn page(summary: &Summary, outcome: &Outcome, shrunk: Option<&Shrunk>) -> St
         faults: grouped(summary.all_faults()),
         plan: outcome.plan.to_string(),
         hash: outcome.hash.clone(),
-        capacity: scale.steps(samples, |s| s.capacity, false),
-        sold: scale.steps(samples, |s| s.sold, true),
-        taken: scale.steps(samples, |s| s.held + s.sold, true),
+        capacity: scale.steps(samples.iter().map(|s| (s.at_ms, s.capacity)), false),
+        sold: scale.steps(samples.iter().map(|s| (s.at_ms, s.sold)), true),
+        taken: scale.steps(samples.iter().map(|s| (s.at_ms, s.held + s.sold)), true),
+        layers: layers(&orders_scale, turns),
+        most_orders: heights(&orders_scale, most_orders),
+        rows: rows(&scale, outcome),
+        rows_height: ROW * GROUPS.len() as f64,
         strikes: strikes.map(|(at, what)| Mark { x: scale.x(*at), what }).collect(),
         across: across.collect(),
-        up: up.collect(),
+        up: heights(&scale, most),
         width: WIDTH,
         height: HEIGHT,
         left: LEFT,

@@ -1,6 +1,6 @@
 //! What happened, line by line: to be read, to be hashed, and to be counted.
 
-use boxoffice::OrderId;
+use boxoffice::{OrderId, OrderState};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -86,6 +86,9 @@ pub struct Sample {
     pub sold: u32,
 }
 
+/// How many orders are in each state, in the order of [`OrderState::ALL`].
+pub type Standing = [u32; OrderState::ALL.len()];
+
 /// The story of a run.
 pub struct Story {
     hash: Sha256,
@@ -101,6 +104,9 @@ pub struct Story {
     pub samples: Vec<Sample>,
     /// When a fault of the larger kind struck, and which.
     pub strikes: Vec<(i64, &'static str)>,
+    /// How many orders were in each state, as that changed.
+    pub turns: Vec<(i64, Standing)>,
+    standing: Standing,
     /// The first broken promise.
     pub violation: Option<Violation>,
 }
@@ -118,6 +124,8 @@ impl Story {
             counts: BTreeMap::new(),
             samples: Vec::new(),
             strikes: Vec::new(),
+            turns: Vec::new(),
+            standing: Standing::default(),
             violation: None,
         }
     }
@@ -165,6 +173,17 @@ impl Story {
     pub fn sample(&mut self, sample: Sample) {
         if self.whole {
             self.samples.push(sample);
+        }
+    }
+
+    /// Notes that an order has another state.
+    pub fn turn(&mut self, at_ms: i64, from: Option<OrderState>, to: OrderState) {
+        if let Some(from) = from {
+            self.standing[from as usize] -= 1;
+        }
+        self.standing[to as usize] += 1;
+        if self.whole {
+            self.turns.push((at_ms, self.standing));
         }
     }
 
