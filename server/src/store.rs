@@ -5,8 +5,10 @@
 //! for the writer. Neither knows a rule of the box office; the invariants of the core stand in the
 //! schema once more, so that a bug here or there ends in a refused commit.
 
+mod codec;
 #[cfg(test)]
 mod contract;
+pub mod postgres;
 pub mod sqlite;
 
 use boxoffice::{
@@ -55,6 +57,9 @@ pub struct Batch<'a> {
 pub enum Fault {
     /// Nothing of it was recorded.
     NotDone(String),
+    /// Nothing of it was recorded, for another process was faster or the connection was lost
+    /// before it: loaded and decided anew, it may go well at once.
+    Overtaken(String),
     /// It may be recorded or not: only [`Store::recover`] can tell.
     Unknown(String),
 }
@@ -63,6 +68,7 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Fault::NotDone(why) => write!(f, "not done: {why}"),
+            Fault::Overtaken(why) => write!(f, "overtaken: {why}"),
             Fault::Unknown(why) => write!(f, "outcome unknown: {why}"),
         }
     }
@@ -72,11 +78,16 @@ impl std::error::Error for Fault {}
 
 /// The writer's side of a database.
 pub trait Store: Send {
-    /// Loads what some commands need. What is asked for and not returned does not exist.
+    /// Loads what some commands need. What is asked for and not returned does not exist. Where
+    /// several processes write, nobody else changes it until [`Store::commit`] or
+    /// [`Store::release`].
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault>;
 
     /// Records a batch durably, all or nothing.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault>;
+
+    /// Nothing of what was loaded changes: lets go of it.
+    fn release(&mut self) {}
 
     /// After a fault: opens the database anew, tells whether the last batch that was tried is
     /// recorded, and makes one durable commit of its own, so that everything that can be read from

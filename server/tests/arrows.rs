@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("tasks", &[]),
     ("when", &[]),
-    ("store", &["clock"]),
+    ("store", &["clock", "tasks"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "tasks"]),
