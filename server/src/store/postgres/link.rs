@@ -8,7 +8,7 @@
 use super::tls::{Tls, Trust};
 use crate::store::Fault;
 use crate::tasks::spawn;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
@@ -37,7 +37,7 @@ const RECONNECT: Duration = Duration::from_secs(3);
 /// What is set for each connection, and left as it is on an engine that does not know it.
 const SETTINGS: &[&str] = &[
     // A process that was stopped in the middle of a batch must not stop the others for ever.
-    "SET idle_in_transaction_session_timeout = '10s'",
+    "SET idle_in_transaction_session_timeout = '5s'",
     "SET client_connection_check_interval = '1s'",
     // A small table is not read whole: the plan would still do so when it has grown.
     "SET enable_seqscan = off",
@@ -351,11 +351,16 @@ impl Link {
         let session = session.as_mut().ok_or_else(not_connected)?;
         let runtime = runtime.as_ref().expect("a runtime while it lives");
         let all = async {
-            for ask in asks {
-                if !session.statements.contains_key(ask.sql) {
-                    let statement = session.client.prepare(ask.sql).await?;
-                    session.statements.insert(ask.sql, statement);
-                }
+            let known = &session.statements;
+            let new: BTreeSet<&'static str> =
+                asks.iter().map(|a| a.sql).filter(|sql| !known.contains_key(sql)).collect();
+            let client = &session.client;
+            let preparing = new
+                .iter()
+                .map(|sql| Box::pin(client.prepare(sql)) as Pin<Box<dyn Future<Output = _>>>);
+            let prepared = in_order(preparing.collect()).await;
+            for (sql, statement) in new.into_iter().zip(prepared) {
+                session.statements.insert(sql, statement?);
             }
             let session = &*session;
             let asked = asks.iter().map(|ask| {

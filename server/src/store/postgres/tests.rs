@@ -1,8 +1,13 @@
 //! The contract, and what is true where several processes share a database.
 
+mod proxy;
+mod races;
+mod seller;
+mod trouble;
+
 use super::*;
 use crate::store::contract::{self, Database};
-use crate::store::{Reader, Store};
+use crate::store::{Lane, Reader, Store};
 use nts_testdb::Postgres;
 
 /// A database of its own for one case. The session's default isolation is part of the address.
