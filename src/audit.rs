@@ -43,7 +43,7 @@ pub fn run(args: &AuditArgs) -> ExitCode {
     match report {
         Ok(report) => {
             if args.json {
-                println!("{:#}", report.json());
+                say!("{:#}", report.json());
             } else {
                 print!("{report}");
             }

@@ -43,8 +43,8 @@ pub fn run(command: EventCommand) -> Result<(), String> {
     let (status, answer) = client::put_json(&target, &organiser_key, json)?;
     let said: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
     match status {
-        201 => println!("{id} is on sale at {url}/events/{id}"),
-        200 => println!("{id} is changed: {url}/events/{id}"),
+        201 => say!("{id} is on sale at {url}/events/{id}"),
+        200 => say!("{id} is changed: {url}/events/{id}"),
         _ => {
             let detail = said["detail"].as_str().unwrap_or("the server gave no reason");
             let title = said["title"].as_str().unwrap_or("refused");
@@ -53,7 +53,7 @@ pub fn run(command: EventCommand) -> Result<(), String> {
     }
     for pool in said["pools"].as_array().into_iter().flatten() {
         let count = |name: &str| pool[name].as_u64().unwrap_or_default();
-        println!(
+        say!(
             "  {}: {} places, {} held, {} sold, {} left",
             pool["id"].as_str().unwrap_or_default(),
             count("capacity"),

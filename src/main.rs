@@ -5,6 +5,14 @@ use nts_server::config::Config;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Prints a line. Who closed the other end of the pipe has read enough: no reason to die.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod audit;
 mod backup;
 mod event;

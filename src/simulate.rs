@@ -83,7 +83,7 @@ pub fn run(args: &SimulateArgs) -> ExitCode {
     if args.list_faults {
         for fault in Fault::ALL {
             let (name, what) = fault.what();
-            println!("{name:<22} {what}");
+            say!("{name:<22} {what}");
         }
         return ExitCode::SUCCESS;
     }
@@ -108,19 +108,19 @@ pub fn run(args: &SimulateArgs) -> ExitCode {
 fn one(args: &SimulateArgs, plan: &Plan) -> Result<bool, String> {
     let outcome = nts_sim::run(plan, true)?;
     if args.json {
-        println!("{:#}", outcome_json(&outcome));
+        say!("{:#}", outcome_json(&outcome));
     } else {
-        println!("{plan}\n");
+        say!("{plan}\n");
         if args.verbose {
             for line in &outcome.lines {
-                println!("{line}");
+                say!("{line}");
             }
-            println!();
+            say!();
         }
-        println!("orders: {}", counted(outcome.orders.iter().map(|(k, v)| (*k, *v))));
-        println!("faults: {}", counted(outcome.faults.iter().map(|(k, v)| (k.what().0, *v))));
-        println!("simulated: {}", duration(outcome.simulated_ms));
-        println!("hash of the whole story: {}", outcome.hash);
+        say!("orders: {}", counted(outcome.orders.iter().map(|(k, v)| (*k, *v))));
+        say!("faults: {}", counted(outcome.faults.iter().map(|(k, v)| (k.what().0, *v))));
+        say!("simulated: {}", duration(outcome.simulated_ms));
+        say!("hash of the whole story: {}", outcome.hash);
     }
     let shrunk = told(args, &outcome.plan, outcome.violation.as_ref())?;
     if let Some(path) = &args.report {
@@ -129,14 +129,14 @@ fn one(args: &SimulateArgs, plan: &Plan) -> Result<bool, String> {
         write_report(args, path, &summary, &outcome, shrunk.as_ref())?;
     }
     if outcome.violation.is_none() && !args.json {
-        println!("Every promise was kept.");
+        say!("Every promise was kept.");
     }
     Ok(outcome.violation.is_none())
 }
 
 fn some(args: &SimulateArgs, wishes: &Wishes) -> Result<bool, String> {
     if !args.json {
-        println!("{INTRODUCTION}");
+        say!("{INTRODUCTION}");
     }
     let threads = args.threads.unwrap_or_else(|| {
         std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
@@ -154,7 +154,7 @@ fn some(args: &SimulateArgs, wishes: &Wishes) -> Result<bool, String> {
     let seconds = begun.elapsed().as_secs_f64();
     let first = summary.violations.first().cloned();
     if args.json {
-        println!("{:#}", summary_json(&summary, seconds));
+        say!("{:#}", summary_json(&summary, seconds));
     } else {
         tell(&summary, seconds);
     }
@@ -181,22 +181,22 @@ fn told(
     if args.json {
         return Ok(Some(shrunk));
     }
-    println!("\nBROKEN: {} (seed {})", violation.promise.words(), plan.seed);
-    println!("  {}\n", violation.text);
-    println!("The smallest plan that still shows it ({} runs to find it):", shrunk.runs);
-    println!("  {}\n", shrunk.plan);
+    say!("\nBROKEN: {} (seed {})", violation.promise.words(), plan.seed);
+    say!("  {}\n", violation.text);
+    say!("The smallest plan that still shows it ({} runs to find it):", shrunk.runs);
+    say!("  {}\n", shrunk.plan);
     for step in &shrunk.violation.steps {
-        println!("{step}");
+        say!("{step}");
     }
     let processes = args.processes.map_or(String::new(), |n| format!(" --processes {n}"));
-    println!("\nSee it all: nts simulate --seed {} --verbose{processes}", plan.seed);
+    say!("\nSee it all: nts simulate --seed {} --verbose{processes}", plan.seed);
     Ok(Some(shrunk))
 }
 
 fn tell(summary: &Summary, seconds: f64) {
     let hours = summary.simulated_ms as f64 / 3_600_000.0;
     let speed = summary.simulated_ms as f64 / 1000.0 / seconds;
-    println!(
+    say!(
         "{} runs in {seconds:.1} s: {hours:.1} simulated hours ({} times real time), {} orders ({:.0} a second), {} faults",
         HumanCount(summary.runs),
         HumanCount(speed as u64),
@@ -204,21 +204,21 @@ fn tell(summary: &Summary, seconds: f64) {
         summary.all_orders() as f64 / seconds,
         HumanCount(summary.all_faults()),
     );
-    println!("\norders by outcome");
+    say!("\norders by outcome");
     for (state, count) in &summary.orders {
-        println!("{:>12}  {state}", HumanCount(*count).to_string());
+        say!("{:>12}  {state}", HumanCount(*count).to_string());
     }
-    println!("\nfaults by kind");
+    say!("\nfaults by kind");
     for (fault, count) in &summary.faults {
         let (name, what) = fault.what();
-        println!("{:>12}  {name:<22} {what}", HumanCount(*count).to_string());
+        say!("{:>12}  {name:<22} {what}", HumanCount(*count).to_string());
     }
-    println!("\nrare situations, and in how many runs");
+    say!("\nrare situations, and in how many runs");
     for (mark, count) in &summary.marks {
-        println!("{:>12}  {mark}", HumanCount(*count).to_string());
+        say!("{:>12}  {mark}", HumanCount(*count).to_string());
     }
     if summary.violations.is_empty() {
-        println!(
+        say!(
             "\nEvery promise was kept: never oversold; never charged twice, money and tickets go \
              together;\nnothing that was acknowledged is lost; no false answer; a hold lasts as \
              promised; everything settles;\nno panic."
@@ -270,7 +270,7 @@ fn write_report(
     let html = report::page(summary, outcome, shrunk);
     std::fs::write(path, html).map_err(|e| format!("{}: {e}", path.display()))?;
     if !args.json {
-        println!("\nThe pictures are in {}", path.display());
+        say!("\nThe pictures are in {}", path.display());
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod money;
+pub mod mutant;
 pub mod order;
 pub mod payment;
 pub mod state;

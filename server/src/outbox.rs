@@ -18,6 +18,7 @@ use crate::payments::CallError;
 use crate::payments::governor::{Endpoint, Turn};
 use crate::store::Lane;
 use crate::writer::{Answer, NoReply};
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Command, Intent, IntentStatus, Order, OrderId, OrderState, Owed, Payment, Refund,
     RefundOutcome, owed,
@@ -125,6 +126,7 @@ pub async fn settle(app: &App, id: OrderId) {
             Err(fault) => return tracing::error!(%fault, "cannot read an order that owes"),
         };
         let now = app.clock.now_ms();
+        assert!(!on(Mutant::Panics) || order.state != OrderState::Canceling, "a deliberate break");
         if order.due_ms.is_none_or(|due| due > now) {
             return;
         }
@@ -231,8 +233,15 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, turn: Turn) -> Command {
         Owed::Capture(payment) => {
             match count(app, "capture", stripe.capture(turn, order, payment).await) {
                 Ok(intent) => reconcile(intent),
+                Err(CallError::Unknown(_)) if on(Mutant::CaptureUnknownIsDone) => {
+                    payment.believed(order).map_or_else(|| unreachable!("it is read"), reconcile)
+                }
                 Err(error) => after(app, order, payment, error).await,
             }
+        }
+        Owed::Cancel(payment) if on(Mutant::CancelNotAsked) => {
+            let intent = payment.believed(order).expect("it has an id");
+            reconcile(Intent { status: IntentStatus::Canceled, ..intent })
         }
         Owed::Cancel(payment) => {
             match count(app, "cancel", stripe.cancel(turn, order, payment).await) {
@@ -291,6 +300,12 @@ async fn give_back(
     turn: Turn,
 ) -> Result<RefundOutcome, CallError> {
     let stripe = &app.stripe;
+    if on(Mutant::RefundNewKey) {
+        let tries = order.tries.saturating_mul(12);
+        let order = Order { tries, ..order.clone() };
+        let turn = Turn { endpoint: Endpoint::Refund, waited: false };
+        return count(app, "refund", stripe.refund(turn, &order, payment, refund).await);
+    }
     let known = stripe.find_refund(turn, payment, refund).await;
     if let Some(outcome) = count(app, "find_refund", known)? {
         return Ok(outcome);

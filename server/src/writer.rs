@@ -16,6 +16,7 @@ mod tests;
 
 use crate::metrics::{Label, Metrics, code};
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
     Reply, decide,
@@ -277,6 +278,23 @@ impl Writer {
                 continue;
             }
             self.fault(&fault);
+            if on(Mutant::FailureIsSuccess)
+                && let Some(done) = done
+            {
+                return Ok(done);
+            }
+            let fault = match fault {
+                Fault::Unknown(why) if on(Mutant::UnknownIsFailed) => {
+                    self.faulted = false;
+                    _ = self.store.recover();
+                    Fault::NotDone(why)
+                }
+                Fault::Unknown(_) if on(Mutant::UnknownIsDone) => {
+                    _ = self.store.recover();
+                    return done.ok_or(NoReply::Unavailable);
+                }
+                fault => fault,
+            };
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
                 Fault::NotDone(_) | Fault::Overtaken(_) if in_doubt.is_none() => {
@@ -360,7 +378,9 @@ impl Writer {
             changes.extend(decision.changes);
             done.effects.extend(decision.effects);
             done.alarms.extend(decision.alarms);
-            if let Some(Request { key, fingerprint }) = job.request {
+            if let Some(Request { key, fingerprint }) = job.request
+                && !on(Mutant::KeysForgotten)
+            {
                 let fact = Recorded { key, fingerprint, reply: decision.reply };
                 loaded.recorded.insert(key, fact);
                 recorded.push(fact);

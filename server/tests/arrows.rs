@@ -73,6 +73,26 @@ fn parts_name_only_what_they_may() {
 }
 
 #[test]
+fn unsafe_code_is_where_sqlite_is_given_a_disk_and_nowhere_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let may = ["random.rs", "shared.rs", "vfs.rs"].map(|name| Path::new("src/disk").join(name));
+    for (package, forbids) in [(".", true), ("boxoffice", true), ("server", true), ("sim", false)] {
+        let manifest = std::fs::read_to_string(root.join(package).join("Cargo.toml")).unwrap();
+        assert_eq!(manifest.contains("[lints]\nworkspace = true"), forbids, "{package}");
+        let knows_sim = manifest.contains("nts-sim =");
+        assert_eq!(knows_sim, package == ".", "only the command line knows the simulation");
+    }
+    let mut found = Vec::new();
+    files(&root.join("sim/src"), &mut found);
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let has = text.contains("expect(unsafe_code") || text.contains("allow(unsafe_code");
+        let relative = path.strip_prefix(root.join("sim")).unwrap();
+        assert_eq!(has, may.iter().any(|m| m == relative), "{}", relative.display());
+    }
+}
+
+#[test]
 fn the_core_knows_nothing_of_the_world() {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boxoffice");
     let manifest = std::fs::read_to_string(core.join("Cargo.toml")).unwrap();

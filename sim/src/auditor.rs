@@ -28,6 +28,7 @@ struct Told {
 #[derive(Clone, Copy, Debug)]
 struct Left {
     step: u64,
+    at_ms: i64,
     left: u32,
     capacity: u32,
     held: u32,
@@ -70,6 +71,9 @@ pub struct Auditor {
     keys: BTreeMap<String, OrderId>,
     serials: BTreeMap<(EventId, u32), OrderId>,
     moved: BTreeMap<OrderId, Moved>,
+    /// How many orders each buyer may have at most, by name: one for each request that was not
+    /// answered with a no that says that nothing was done.
+    may_have: BTreeMap<String, i64>,
     step: u64,
 }
 
@@ -254,6 +258,7 @@ impl Auditor {
                 }
             }
         }
+        self.limits(story, at_ms);
         for event in self.events.values() {
             for (index, pool) in event.pools.iter().enumerate() {
                 let (held, sold) =
@@ -282,6 +287,7 @@ impl Auditor {
                     let closed = !open || asked.closed;
                     let left = Left {
                         step: self.step,
+                        at_ms,
                         left,
                         capacity: pool.capacity,
                         held,
@@ -292,6 +298,25 @@ impl Auditor {
                     self.left.push(left);
                     story.sample(Sample { at_ms, capacity: pool.capacity, held, sold });
                 }
+            }
+        }
+    }
+
+    /// No buyer has more places than the event allows.
+    fn limits(&self, story: &mut Story, at_ms: i64) {
+        let limits = self.events.values().filter_map(|e| Some((e.id, e.spec.limit_per_buyer?)));
+        for (event, limit) in limits {
+            let mut has: BTreeMap<&str, u32> = BTreeMap::new();
+            let living = self.orders.values().filter(|o| {
+                o.event == event && !matches!(o.state, OrderState::Released | OrderState::Void)
+            });
+            for order in living {
+                let places: u32 = order.lines.iter().map(|l| l.quantity - l.refunded).sum();
+                *has.entry(order.buyer.email.as_str()).or_default() += places;
+            }
+            if let Some((buyer, has)) = has.into_iter().find(|(_, has)| *has > limit) {
+                let text = format!("{buyer} has {has} places, and the limit is {limit}");
+                story.broken(at_ms, Promise::NeverOversold, None, text);
             }
         }
     }
@@ -330,6 +355,11 @@ impl Auditor {
     }
 
     // ---- what people are told
+
+    /// A buyer asks for an order (+1), or hears for certain that there is none (-1).
+    pub fn may_have(&mut self, buyer: &str, more: i64) {
+        *self.may_have.entry(buyer.to_owned()).or_default() += more;
+    }
 
     /// Somebody asks to give an order back, or its payment was cancelled by hand.
     pub fn cancel_asked(&mut self, id: OrderId) {
@@ -427,9 +457,13 @@ impl Auditor {
         }
     }
 
-    /// Somebody was shown the counts.
-    pub fn counts(&mut self, story: &mut Story, at_ms: i64, asked_at: u64, shown: (u32, u32, u32)) {
-        if !self.some_moment(asked_at, |l| (l.capacity, l.held, l.sold) == shown) {
+    /// Somebody was shown the counts: they must have been so at some moment since `since_ms`.
+    pub fn counts(&self, story: &mut Story, at_ms: i64, since_ms: i64, shown: (u32, u32, u32)) {
+        let known = self.left.iter().rev();
+        // The last one that began before is what was so at the beginning.
+        let begun_before = known.clone().position(|l| l.at_ms <= since_ms);
+        let mut known = known.take(begun_before.map_or(usize::MAX, |n| n + 1));
+        if !self.left.is_empty() && !known.any(|l| (l.capacity, l.held, l.sold) == shown) {
             let (capacity, held, sold) = shown;
             let text =
                 format!("the page said {held} held and {sold} sold of {capacity}, which never was");
@@ -565,6 +599,18 @@ impl Auditor {
                     Promise::NothingLost,
                     format!("it was shown as paid and is {:?}", order.state),
                 );
+            }
+        }
+        let mut has: BTreeMap<&str, i64> = BTreeMap::new();
+        for order in self.orders.values() {
+            *has.entry(order.buyer.name.as_str()).or_default() += 1;
+        }
+        for (buyer, has) in has {
+            let may = self.may_have.get(buyer).copied().unwrap_or(0);
+            if has > may {
+                let text =
+                    format!("{buyer} has {has} orders, and was told that there are {may} at most");
+                story.broken(at_ms, Promise::NoFalseAnswer, None, text);
             }
         }
         for id in ledger.keys().filter(|id| !self.orders.contains_key(id)) {

@@ -45,6 +45,9 @@ fn pause(dice: &mut Dice, low: i64, high: i64) -> Duration {
     Duration::from_millis(dice.between(low, high).unsigned_abs())
 }
 
+/// What is shown may be so old, in milliseconds.
+const A_MOMENT_MS: i64 = 10;
+
 impl Buyer {
     async fn ask(&mut self, ask: Ask) -> Option<Answer> {
         self.world.ask(&mut self.dice, &self.name, ask).await
@@ -56,18 +59,19 @@ impl Buyer {
 
     /// Looks at the event.
     async fn looks(&mut self) {
-        let asked_at = self.world.audit(|a, _, _| a.step());
+        let asked_ms = self.world.at_ms();
         let Some(answer) = self.ask(Ask::get("/api/v1/events/show")).await else { return };
         if answer.status != 200 {
             return;
         }
         let count = |name: &str| answer.body["pools"][0][name].as_u64().unwrap_or(0) as u32;
         let shown = (count("capacity"), count("held"), count("sold"));
-        // The counts are as of a moment that the answer names. With several processes each knows
-        // only of its own commits at once, so any moment will do.
+        // The counts are as of a moment that the answer names, or of a moment before: a commit is
+        // told a few milliseconds after it is done. With several processes each knows only of its
+        // own commits at once, so any moment will do.
         let as_of = until(&answer.body["as_of"]);
-        let old = answer.clock_ms - as_of > 10 || self.world.plan.processes > 1;
-        let since = if old { 0 } else { asked_at };
+        let old = answer.clock_ms - as_of > A_MOMENT_MS || self.world.plan.processes > 1;
+        let since = if old { i64::MIN } else { asked_ms - A_MOMENT_MS };
         self.world.audit(|a, s, at| a.counts(s, at, since, shown));
     }
 
@@ -82,11 +86,20 @@ impl Buyer {
             "buyer": {"name": self.name, "email": format!("{}@example.org", self.name.replace(' ', "-"))},
             "lines": [{"ticket_type": "t", "quantity": quantity}],
         });
+        let mut counted: Option<String> = None;
         for _ in 0..5 {
+            // Under one key there is one order at most.
+            if key.is_none() || counted != key {
+                self.world.audit(|a, _, _| a.may_have(&self.name, 1));
+                counted.clone_from(&key);
+            }
             let asked_at = self.world.audit(|a, _, _| a.step());
             let ask = Ask::post("/api/v1/events/show/orders", &body).key(key.as_deref());
             let answer = if self.dice.below(8) == 0 {
                 // A double click: the same request twice at once.
+                if key.is_none() {
+                    self.world.audit(|a, _, _| a.may_have(&self.name, 1));
+                }
                 let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
                 let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
                 for answer in [&one, &two].into_iter().flatten() {
@@ -101,6 +114,10 @@ impl Buyer {
                     return self.told_of_hold(&answer, key.as_deref(), asked_at, quantity);
                 }
                 Some(answer) if answer.status == 503 || answer.code() == "running" => {
+                    // What says that nothing was done must be true.
+                    if key.is_none() && matches!(answer.code(), "unavailable" | "busy") {
+                        self.world.audit(|a, _, _| a.may_have(&self.name, -1));
+                    }
                     self.waits(200, 4_000).await;
                 }
                 Some(answer) => {

@@ -37,6 +37,11 @@ impl Dice {
         of[usize::try_from(self.below(of.len() as u64)).unwrap_or(0)]
     }
 
+    /// The numbers themselves.
+    pub fn rng(&mut self) -> &mut impl Rng {
+        &mut self.0
+    }
+
     /// 32 random bytes.
     pub fn bytes(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];

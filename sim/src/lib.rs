@@ -71,6 +71,7 @@ pub struct Outcome {
 
 /// Runs a plan. `whole`: keep every line of the story, and what is needed for pictures.
 pub fn run(plan: &Plan, whole: bool) -> Result<Outcome, String> {
+    disk::prepare();
     panics::listen();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -3,7 +3,7 @@
 use crate::auditor::Asked;
 use crate::chaos::Chaos;
 use crate::dice::Dice;
-use crate::disk::{Disk, Mount};
+use crate::disk::{Disk, Process};
 use crate::plan::{Fault, Place, Plan};
 use crate::provider::SimWire;
 use crate::shared::Server;
@@ -22,11 +22,10 @@ use nts_server::payments::governor::{Budget, Governor};
 use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::run::{Assembled, Parts, assemble};
-use nts_server::store::sqlite::{SqliteReader, SqliteStore};
+use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{Committed, Job, Writer};
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -36,6 +35,9 @@ use tower::ServiceExt;
 
 /// Orders read at a time.
 const PAGE: usize = 1_000;
+
+/// The database's name on its disk.
+const FILE: &str = "nts.db";
 
 /// Where the orders lie.
 pub enum Base {
@@ -47,14 +49,19 @@ pub enum Base {
 
 /// A database file on a simulated disk.
 pub struct OnDisk {
-    /// The auditor's own connection.
-    truth: Mutex<Option<SqliteReader>>,
-    // Dropped after all connections.
-    mount: Mount,
-    sound: Mount,
+    /// The process that runs, and the auditor's, with its connection.
+    running: Mutex<Option<Running>>,
     /// The disk.
     pub disk: Disk,
     secret: [u8; 32],
+}
+
+struct Running {
+    /// The server's process, as the disk knows it.
+    _server: Process,
+    truth: SqliteReader,
+    /// The auditor's.
+    _watch: Process,
 }
 
 /// What a process opens.
@@ -73,8 +80,9 @@ impl Base {
             Place::Shared => Base::Shared(Server::new(clock, Arc::clone(chaos)), secret),
             Place::File => {
                 let disk = Disk::new(plan.seed);
-                let (mount, sound) = (disk.mount(), disk.sound().mount());
-                Base::File(Box::new(OnDisk { truth: Mutex::default(), mount, sound, disk, secret }))
+                // As SQLite takes disks to be under Linux.
+                disk.set_powersafe_overwrite(true);
+                Base::File(Box::new(OnDisk { running: Mutex::default(), disk, secret }))
             }
         }
     }
@@ -82,19 +90,20 @@ impl Base {
     fn open(&self, clock: &Clock) -> Result<Opened, String> {
         match self {
             Base::Shared(server, secret) => {
-                let store = server.connect();
+                let store = server.connect(clock.clone());
                 let reader = Box::new(store.reader());
                 Ok(Opened { store: Box::new(store), reader, secret: *secret, last_high: 0 })
             }
             Base::File(base) => {
-                let path = Path::new("nts.db");
-                let opened =
-                    SqliteStore::open_in(base.mount.name(), path, base.secret, clock.clone());
+                // Two processes never have it open at once.
+                drop(base.running().take());
+                let (server, watch) = (base.disk.start(), base.disk.watch());
+                let opened = server.open(FILE, clock.clone(), base.secret);
                 let opened = opened.map_err(|e| e.to_string())?;
-                let truth = SqliteStore::reader_in(base.sound.name(), path);
-                *base.truth() = Some(truth.map_err(|e| e.to_string())?);
+                let truth = watch.read(FILE).map_err(|e| e.to_string())?;
                 let reader = Box::new(opened.store.own_reader().map_err(|e| e.to_string())?);
                 let (secret, last_high) = (opened.secret, opened.last_high);
+                *base.running() = Some(Running { _server: server, truth, _watch: watch });
                 Ok(Opened { store: Box::new(opened.store), reader, secret, last_high })
             }
         }
@@ -104,7 +113,7 @@ impl Base {
     fn read<T>(&self, read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreFault>) -> Option<T> {
         match self {
             Base::Shared(server, _) => read(&mut server.truth()).ok(),
-            Base::File(base) => read(base.truth().as_mut()?).ok(),
+            Base::File(base) => read(&mut base.running().as_mut()?.truth).ok(),
         }
     }
 
@@ -119,18 +128,19 @@ impl Base {
     /// The process is dead: killed, or without power.
     fn dies(&self, power_loss: Option<&mut Dice>) {
         if let Base::File(base) = self {
-            match power_loss {
-                Some(dice) => base.disk.power_loss(dice),
-                None => base.disk.crash(),
+            if let Some(dice) = power_loss {
+                base.disk.power_loss(dice.rng());
             }
-            *base.truth() = None;
+            drop(base.running().take());
+            // The process may have been the only thing that had halted.
+            base.disk.go_on();
         }
     }
 }
 
 impl OnDisk {
-    fn truth(&self) -> MutexGuard<'_, Option<SqliteReader>> {
-        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -370,7 +380,7 @@ async fn write(
         let dies = chaos.strikes(Fault::CrashInStep);
         if dies && let Base::File(base) = &world.base {
             let calls = chaos.between(Fault::CrashInStep, 0, 80);
-            base.disk.fail_after(Some(calls.unsigned_abs()));
+            base.disk.halt_after(calls.unsigned_abs());
         }
         let step = std::panic::catch_unwind(AssertUnwindSafe(|| writer.step(batch)));
         let Ok(committed) = step else {

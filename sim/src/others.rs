@@ -3,7 +3,7 @@
 
 use crate::buyers::payment_of;
 use crate::dice::Dice;
-use crate::disk::Disk;
+use crate::disk::{Call, Disk, FailedSync};
 use crate::machine::Base;
 use crate::plan::Fault;
 use crate::provider::acted;
@@ -201,23 +201,40 @@ fn disk_trouble(world: &Arc<World>, disk: &Disk) {
     let chaos = &world.chaos;
     let seconds = |fault, most| Duration::from_secs(chaos.between(fault, 1, most).unsigned_abs());
     if chaos.strikes(Fault::DiskError) {
-        let calls = chaos.between(Fault::DiskError, 0, 200).unsigned_abs();
-        world.tell(None, format!("the disk will fail after {calls} calls"));
-        disk.fail_after(Some(calls));
+        let pick = |below: i64| chaos.between(Fault::DiskError, 0, below - 1);
+        let (call, what) = match pick(4) {
+            0 => (Call::Read, "reads"),
+            1 => (Call::Write, "writes"),
+            _ => (Call::Sync, "syncs"),
+        };
+        let (how, then) = match pick(3) {
+            0 => (FailedSync::Nothing, "wait for the next one"),
+            1 => (FailedSync::Everything, "are on the disk all the same"),
+            _ => (FailedSync::Forgotten, "are forgotten"),
+        };
+        let (after, times) = (pick(60), 1 + pick(60));
+        let then = if call == Call::Sync {
+            format!("; what was written: they {then}")
+        } else {
+            String::new()
+        };
+        world.tell(None, format!("the disk fails: {times} {what} after {after}{then}"));
+        disk.set_failed_sync(how);
+        disk.fail(call, after.unsigned_abs(), times.unsigned_abs());
         let (disk, long) = (disk.clone(), seconds(Fault::DiskError, 30));
         world.elsewhere(async move {
             sleep(long).await;
-            disk.fail_after(None);
+            disk.mend(call);
         });
     }
     if chaos.strikes(Fault::DiskFull) {
-        let bytes = chaos.between(Fault::DiskFull, 0, 60_000).unsigned_abs() as usize;
+        let bytes = chaos.between(Fault::DiskFull, 0, 60_000).unsigned_abs();
         world.tell(None, format!("the disk has room for {bytes} bytes"));
-        disk.room_for(Some(bytes));
+        disk.leave_space(Some(bytes));
         let (disk, long) = (disk.clone(), seconds(Fault::DiskFull, 60));
         world.elsewhere(async move {
             sleep(long).await;
-            disk.room_for(None);
+            disk.leave_space(None);
         });
     }
 }

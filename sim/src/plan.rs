@@ -258,7 +258,7 @@ impl Plan {
             budget,
             webhooks: dice.below(3) > 0,
             storm_ms,
-            look_ms: dice.pick(&[200, 1_000, 2_000]),
+            look_ms: dice.pick(&[500, 1_000, 3_000]),
             faults,
         }
     }

@@ -8,6 +8,7 @@
 use crate::auditor::Asked;
 use crate::chaos::Chaos;
 use crate::plan::Fault as Strike;
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, State, Ticket, TimeMs,
 };
@@ -119,11 +120,12 @@ impl Server {
         db
     }
 
-    /// A process connects.
-    pub fn connect(&self) -> SharedStore {
+    /// A process connects, whose own clock is `clock`.
+    pub fn connect(&self, clock: Clock) -> SharedStore {
         let mut db = self.db();
         db.connections += 1;
-        SharedStore { server: self.clone(), connection: db.connections, tried: 0, broken: false }
+        let connection = db.connections;
+        SharedStore { server: self.clone(), clock, connection, tried: 0, broken: false }
     }
 
     /// A connection for reading that is never in trouble.
@@ -160,6 +162,7 @@ impl Server {
 /// A process's side of the database.
 pub struct SharedStore {
     server: Server,
+    clock: Clock,
     connection: u64,
     tried: u64,
     broken: bool,
@@ -219,6 +222,7 @@ impl Store for SharedStore {
                 state.buyers.insert(key, *record);
             }
         }
+        let now_ms = if on(Mutant::LocalClock) { self.clock.now_ms() } else { now_ms };
         let known = requests.iter().filter_map(|key| Some((*key, *db.recorded.get(key)?)));
         Ok(Loaded { state, recorded: known.collect(), now_ms })
     }

@@ -269,6 +269,9 @@ impl World {
             return None;
         }
         if chaos.strikes(Fault::RequestTwice) {
+            if ask.key.is_none() {
+                self.audit(|auditor, _, _| auditor.may_have(who, 1));
+            }
             let (world, again) = (Arc::clone(self), ask.clone());
             let late = chaos.between(Fault::RequestTwice, 1, 90_000);
             let told = format!("{what} arrives again");

@@ -3,6 +3,7 @@
 use super::{Decision, Draft, Refusal, Reply, by_pool, line};
 use crate::event::check_text;
 use crate::money::MAX_MINOR;
+use crate::mutant::{Mutant, on};
 use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, Order,
     OrderId, OrderState, State, TimeMs,
@@ -37,6 +38,7 @@ pub(super) fn hold(
     let has = state.buyers.get(&buyer_key);
     if let (Some(limit), Some(has)) = (event.spec.limit_per_buyer, has)
         && has.places + places > limit
+        && !on(Mutant::LimitForgotten)
     {
         let (has, order) = (has.places, has.order);
         return Err(Refusal::LimitPerBuyer { limit, has, order });
@@ -47,7 +49,7 @@ pub(super) fn hold(
         return Err(Refusal::LimitPerOrder(limit));
     }
     for (pool, wanted) in by_pool(lines.iter().map(|l| (l.pool, l.quantity))) {
-        let left = event.pools[usize::from(pool)].left();
+        let left = event.pools[usize::from(pool)].left() + u32::from(on(Mutant::OffByOne));
         if left < wanted {
             let first = lines.iter().find(|l| l.pool == pool).expect("a line of the pool");
             let ticket_type = event.ticket_types[usize::from(first.ticket_type)].id.clone();
@@ -211,13 +213,17 @@ pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
     let has_intent = order.payment.as_ref().is_some_and(|p| p.intent.is_some());
     let ends =
         order.state == OrderState::Held || (order.state == OrderState::Paying && !has_intent);
-    if !ends || !order.over(now) {
+    let early = if on(Mutant::EarlyExpiry) { 1_000 } else { 0 };
+    if !ends || !order.over(now + early) {
         return Err(Refusal::NotDue);
     }
 
     // The point of no return.
     let mut draft = Draft::default();
     draft.release(state, order);
+    if on(Mutant::PlacesBackTwice) {
+        draft.stock(order, -1, 0);
+    }
     draft.reply_order(order)
 }
 
@@ -226,6 +232,7 @@ pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
 pub(super) fn give_up(draft: &mut Draft, state: &State, order: &Order, now: TimeMs) {
     match order.payment.as_ref().and_then(|p| p.intent.as_ref()) {
         None => draft.release(state, order),
+        Some(_) if on(Mutant::NoFence) => draft.release(state, order),
         Some(_) => draft.owe(order, OrderState::Canceling, now),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::hold::{check_held, give_up};
 use super::{Decision, Draft, Refusal, Reply};
+use crate::mutant::{Mutant, on};
 use crate::{
     Attempt, AttemptState, Change, Effect, Order, OrderState, Payment, PaymentId, State, TimeMs,
 };
@@ -134,7 +135,10 @@ pub(super) fn attempt_declined(
 
     // The point of no return.
     let mut draft = Draft::default();
-    if open.is_some() {
+    if open.is_some() && on(Mutant::DeclinedIsPaid) {
+        let order = &draft.decide_attempt(order, AttemptState::Authorised, now);
+        draft.sell_and_issue(state, order);
+    } else if open.is_some() {
         let order = &draft.decide_attempt(order, AttemptState::Declined(reason.into()), now);
         if order.state == OrderState::Paying {
             draft.decline(state, order, now);

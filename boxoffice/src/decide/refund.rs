@@ -1,6 +1,7 @@
 //! R1 and R2: tickets are revoked before the money goes back; places are free when it is back.
 
 use super::{Decision, Draft, Refusal, Reply, by_pool};
+use crate::mutant::{Mutant, on};
 use crate::state::retry_ms;
 use crate::{
     Change, Line, LineWish, Order, OrderState, Refund, RefundId, RefundOutcome, RefundState,
@@ -52,7 +53,9 @@ pub(super) fn refund(
         line.refunded += quantity;
         assert!(line.refunded <= line.quantity, "refunded more than was sold");
     }
-    draft.turn_tickets(order, &quantities, TicketState::Valid, TicketState::Revoked);
+    if !on(Mutant::RefundKeepsTickets) {
+        draft.turn_tickets(order, &quantities, TicketState::Valid, TicketState::Revoked);
+    }
     // Where nothing moves, no provider is asked.
     let state_of = match amount_minor {
         0 if price_minor == 0 => RefundState::Succeeded("free".into()),

@@ -3,6 +3,7 @@
 
 use super::hold::give_up;
 use super::{Decision, Draft, Refusal};
+use crate::mutant::{Mutant, on};
 use crate::state::retry_ms;
 use crate::{
     AttemptState, Change, Intent, IntentStatus, Order, OrderState, Payment, Refund, RefundState,
@@ -52,6 +53,10 @@ fn paying(
     let open = payment.open_attempt();
     let over = order.over(now);
     match intent.status {
+        IntentStatus::RequiresCapture if on(Mutant::TicketsOnAuthorisation) => {
+            let order = &draft.decide_attempt(order, AttemptState::Authorised, now);
+            draft.sell_and_issue(state, order);
+        }
         IntentStatus::RequiresCapture => match mismatch(order, payment, intent) {
             None => {
                 // T3: from here on the places are the buyer's, whatever happens.
@@ -121,6 +126,7 @@ fn canceling(
 ) {
     match intent.status {
         IntentStatus::Canceled => draft.release(state, order),
+        IntentStatus::RequiresAction if on(Mutant::SilenceIsDeath) => draft.release(state, order),
         IntentStatus::Succeeded => {
             let news = "captured while it was being cancelled; the places were kept";
             draft.received(state, (order, order), payment, intent, Some(news), now);
@@ -188,6 +194,7 @@ fn late(
     // A refund that is owed stays so until the provider has answered it, whatever is read.
     let pending = ours == Some(&RefundState::Pending);
     match intent.status {
+        IntentStatus::Succeeded if on(Mutant::LatePaymentIgnored) => draft.rest(order, order.state),
         IntentStatus::Succeeded => {
             if ours.is_some() && !pending && order.due_ms.is_some() {
                 draft.rest(order, order.state);
@@ -280,7 +287,8 @@ impl Draft {
         let event = state.events.get(&order.event).expect("an order is loaded with its event");
         let mut serial = event.serials;
         for (index, line) in order.lines.iter().enumerate() {
-            for _ in 0..line.quantity {
+            let missing = u32::from(on(Mutant::TicketMissing) && line.quantity > 1);
+            for _ in 0..line.quantity - missing {
                 serial += 1;
                 let ticket = Ticket { serial, line: index as u16, state: TicketState::Valid };
                 self.changes.push(Change::TicketPut {

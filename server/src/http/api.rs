@@ -12,6 +12,7 @@ use axum::body::Body as Answer;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     AttemptState, Buyer, BuyerKey, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,
     Reply,
@@ -233,6 +234,10 @@ pub async fn hold(
 ) -> Result<Response, Problem> {
     let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
+    if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
+        let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0 };
+        return Err(NoReply::Refused(refusal).into());
+    }
     let Replied { reply, order, .. } = app.ask(command, request).await?;
     let Reply::Held { order: id, until_ms } = reply else {
         return Err(NoReply::KeyReused.into());

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::outbox::{Ring, ring};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{OrderId, TimeMs};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
@@ -52,7 +53,7 @@ pub async fn hear(
     if signed {
         let signature = headers.get("stripe-signature").and_then(|v| v.to_str().ok());
         let genuine = signature.is_some_and(|s| genuine(secret, s, &body, app.clock.now_ms()));
-        if !genuine {
+        if !genuine && !on(Mutant::SignatureNotChecked) && !on(Mutant::WebhookBelieved) {
             return Err(Problem::new(
                 StatusCode::BAD_REQUEST,
                 "bad_signature",
@@ -69,6 +70,9 @@ pub async fn hear(
     let intent = if object.object == "payment_intent" { object.id } else { object.payment_intent };
     let hint = object.metadata.get("nts_order").and_then(|id| id.as_str());
     let hint = hint.and_then(|id| uuid::Uuid::try_parse(id).ok()).map(|id| OrderId(id.as_u128()));
+    if on(Mutant::WebhookBelieved) && event.kind == "payment_intent.succeeded" {
+        believe(&app, hint).await;
+    }
     match (intent, signed, hint) {
         (Some(intent), true, _) => ring(&app, Ring { intent, only_if_waiting: None }),
         (Some(intent), false, Some(order)) => {
@@ -77,6 +81,14 @@ pub async fn hear(
         _ => {}
     }
     Ok((StatusCode::OK, "heard\n"))
+}
+
+/// A deliberate break: what was said is taken for what is so.
+async fn believe(app: &App, hint: Option<OrderId>) {
+    let Some(id) = hint else { return };
+    let Ok(Some(order)) = app.reads.ask(move |r| r.order(id)).await else { return };
+    let Some(intent) = order.payment.as_ref().and_then(|p| p.believed(&order)) else { return };
+    _ = app.ask(boxoffice::Command::Reconcile { order: id, intent }, None).await;
 }
 
 /// Whether Stripe signed this body with this secret, lately

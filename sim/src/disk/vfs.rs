@@ -1,73 +1,82 @@
-//! The part of the simulated disk that speaks C with SQLite. The only unsafe code of the project.
-#![expect(unsafe_code, reason = "SQLite calls a file system through C function pointers")]
+//! What SQLite calls: one file system for each process of a simulated machine.
+//!
+//! Nothing is decided here. Pointers become values, and the machine answers.
+//!
+//! A file system that SQLite knows is never freed, for a connection may name it to its last breath.
+//! It is used again for another process once everything that was opened in it is closed, so there
+//! are no more of them than processes at one time.
 
-use super::{Disk, Handle, REGION, Trouble};
+#![expect(unsafe_code, reason = "SQLite's interface to file systems is one of C")]
+
+use super::machine::{Code, Kind, Wish};
+use super::medium::SECTOR;
+use super::shared::{REGION, SharedMemory};
+use super::{Shared, random};
 use rusqlite::ffi;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// What time SQLite is told, in milliseconds since the beginning of Julian days: nothing asks.
-const JULIAN_MS: i64 = 212_867_000_000_000;
+/// Those that no process uses at the moment.
+static FREE: Mutex<Vec<&'static FileSystem>> = Mutex::new(Vec::new());
+/// How many were ever made.
+static MADE: Mutex<u64> = Mutex::new(0);
 
-/// Memory that SQLite's connections share through raw pointers, and that never moves. Each has a
-/// disk of its own that is used by one thread at a time, so nobody else touches it meanwhile.
-pub(super) struct Memory(*mut [u64]);
+/// A file system that SQLite knows.
+struct FileSystem {
+    name: String,
+    process: Mutex<Weak<Running>>,
+}
 
-impl Memory {
-    pub(super) fn new(bytes: usize) -> Memory {
-        Memory(Box::into_raw(vec![0u64; bytes / 8].into_boxed_slice()))
+/// A process, as long as it lives or anything that it opened is not closed.
+pub(super) struct Running {
+    file_system: &'static FileSystem,
+    pub(super) disk: Arc<Shared>,
+    pub(super) number: u64,
+}
+
+impl Running {
+    pub(super) fn begin(disk: &Arc<Shared>, watches: bool) -> Arc<Running> {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let file_system = free.unwrap_or_else(FileSystem::register);
+        let number = disk.machine().begin_process(watches);
+        let running = Arc::new(Running { file_system, disk: disk.clone(), number });
+        *file_system.process() = Arc::downgrade(&running);
+        running
     }
 
-    fn pointer(&self) -> *mut c_void {
-        self.0.cast()
+    pub(super) fn vfs(&self) -> &str {
+        &self.file_system.name
     }
 }
 
-impl Drop for Memory {
+impl Drop for Running {
     fn drop(&mut self) {
-        // SAFETY: made by `Box::into_raw` in `new`, and freed only here.
-        drop(unsafe { Box::from_raw(self.0) });
+        *self.file_system.process() = Weak::new();
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.file_system);
     }
 }
 
-// SAFETY: it is a plain allocation; it is read and written through its pointer by SQLite only, whose
-// connections to one disk all live in one thread.
-unsafe impl Send for Memory {}
-// SAFETY: as above; nothing in Rust reads or writes it.
-unsafe impl Sync for Memory {}
+impl FileSystem {
+    fn process(&self) -> std::sync::MutexGuard<'_, Weak<Running>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-/// An opened file as SQLite sees it: its own part, then ours.
-#[repr(C)]
-struct Opened {
-    base: ffi::sqlite3_file,
-    handle: *mut Handle,
-}
-
-/// A file system that is registered with SQLite.
-pub(super) struct Registered {
-    vfs: *mut ffi::sqlite3_vfs,
-    name: CString,
-}
-
-// SAFETY: the pointer is used to unregister and to free only, and SQLite guards its list by a mutex.
-unsafe impl Send for Registered {}
-// SAFETY: as above.
-unsafe impl Sync for Registered {}
-
-impl Registered {
-    pub(super) fn new(disk: Disk) -> Registered {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("nts-sim-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let name = CString::new(name).expect("no zero in it");
-        let vfs = Box::into_raw(Box::new(ffi::sqlite3_vfs {
+    fn register() -> &'static FileSystem {
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        *made += 1;
+        let name = format!("simulated-{made}");
+        let c_name = CString::new(name.clone()).expect("a name without a zero");
+        let process = Mutex::new(Weak::new());
+        let this: &'static FileSystem = Box::leak(Box::new(FileSystem { name, process }));
+        let vfs = Box::leak(Box::new(ffi::sqlite3_vfs {
             iVersion: 2,
-            szOsFile: size_of::<Opened>() as c_int,
+            szOsFile: size_of::<File>() as c_int,
             mxPathname: 512,
             pNext: ptr::null_mut(),
-            zName: name.as_ptr(),
-            pAppData: Box::into_raw(Box::new(disk)).cast(),
+            zName: c_name.into_raw(),
+            pAppData: ptr::from_ref(this).cast_mut().cast(),
             xOpen: Some(open),
             xDelete: Some(delete),
             xAccess: Some(access),
@@ -85,179 +94,25 @@ impl Registered {
             xGetSystemCall: None,
             xNextSystemCall: None,
         }));
-        // SAFETY: the structure is complete, and it and its name live until `drop`.
-        let code = unsafe { ffi::sqlite3_vfs_register(vfs, 0) };
-        assert_eq!(code, ffi::SQLITE_OK, "SQLite takes the file system");
-        Registered { vfs, name }
-    }
-
-    pub(super) fn name(&self) -> &str {
-        self.name.to_str().expect("it is ASCII")
+        // SAFETY: a complete struct that lives for ever.
+        let registered = unsafe { ffi::sqlite3_vfs_register(vfs, 0) };
+        assert_eq!(registered, ffi::SQLITE_OK, "SQLite takes another file system");
+        this
     }
 }
 
-impl Drop for Registered {
-    fn drop(&mut self) {
-        // SAFETY: registered in `new` and not freed since; whoever drops this has closed all
-        // connections, so SQLite has no other pointer to it.
-        unsafe {
-            ffi::sqlite3_vfs_unregister(self.vfs);
-            let vfs = Box::from_raw(self.vfs);
-            drop(Box::from_raw(vfs.pAppData.cast::<Disk>()));
-        }
-    }
+/// What SQLite keeps of an open file.
+#[repr(C)]
+struct File {
+    base: ffi::sqlite3_file,
+    open: *mut Open,
 }
 
-fn code(trouble: Trouble, failed: c_int) -> c_int {
-    match trouble {
-        Trouble::Failed => failed,
-        Trouble::Full => ffi::SQLITE_FULL,
-        Trouble::Busy => ffi::SQLITE_BUSY,
-    }
-}
-
-fn said<T>(done: Result<T, Trouble>, failed: c_int) -> c_int {
-    done.map_or_else(|trouble| code(trouble, failed), |_| ffi::SQLITE_OK)
-}
-
-/// The disk of a file system.
-///
-/// # Safety
-/// `vfs` is one that [`Registered::new`] made and that is not dropped.
-unsafe fn disk<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a Disk {
-    // SAFETY: the caller's promise; `pAppData` is a `Disk` that lives as long.
-    unsafe { &*(*vfs).pAppData.cast::<Disk>() }
-}
-
-/// The handle of an opened file.
-///
-/// # Safety
-/// `file` is one that [`open`] filled and that is not closed; one thread uses it at a time.
-unsafe fn handle<'a>(file: *mut ffi::sqlite3_file) -> &'a mut Handle {
-    // SAFETY: the caller's promise; `handle` was made by `Box::into_raw`.
-    unsafe { &mut *(*file.cast::<Opened>()).handle }
-}
-
-/// A name from SQLite.
-///
-/// # Safety
-/// `name` is a C string.
-unsafe fn text(name: *const c_char) -> String {
-    // SAFETY: the caller's promise.
-    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
-}
-
-unsafe extern "C" fn open(
-    vfs: *mut ffi::sqlite3_vfs,
-    name: ffi::sqlite3_filename,
-    file: *mut ffi::sqlite3_file,
-    flags: c_int,
-    out_flags: *mut c_int,
-) -> c_int {
-    // SAFETY: SQLite gives the file system that it was asked to use, `szOsFile` bytes for the file,
-    // and a name or null (<https://www.sqlite.org/c3ref/vfs.html>).
-    unsafe {
-        let disk = disk(vfs);
-        let opened = file.cast::<Opened>();
-        (*opened).base.pMethods = ptr::null();
-        let temporary = name.is_null();
-        let name =
-            if temporary { format!("temporary-{}", disk.state().handles) } else { text(name) };
-        let create = flags & ffi::SQLITE_OPEN_CREATE != 0;
-        let (id, life) = match disk.state().open(&name, create, disk.sound) {
-            Ok(opened) => opened,
-            Err(trouble) => return code(trouble, ffi::SQLITE_CANTOPEN),
-        };
-        let temporary = temporary || flags & ffi::SQLITE_OPEN_DELETEONCLOSE != 0;
-        let disk = disk.clone();
-        let handle = Handle { disk, name, id, life, memory: Vec::new(), temporary };
-        (*opened).handle = Box::into_raw(Box::new(handle));
-        (*opened).base.pMethods = &METHODS;
-        if !out_flags.is_null() {
-            *out_flags = flags;
-        }
-    }
-    ffi::SQLITE_OK
-}
-
-unsafe extern "C" fn delete(
-    vfs: *mut ffi::sqlite3_vfs,
-    name: *const c_char,
-    flush: c_int,
-) -> c_int {
-    // SAFETY: SQLite gives its file system and a C string.
-    let (disk, name) = unsafe { (disk(vfs), text(name)) };
-    said(disk.state().remove(&name, flush != 0, disk.sound), ffi::SQLITE_IOERR_DELETE)
-}
-
-unsafe extern "C" fn access(
-    vfs: *mut ffi::sqlite3_vfs,
-    name: *const c_char,
-    _flags: c_int,
-    out: *mut c_int,
-) -> c_int {
-    // SAFETY: SQLite gives its file system, a C string, and a place for the answer.
-    unsafe {
-        let (disk, name) = (disk(vfs), text(name));
-        *out = c_int::from(disk.state().files.contains_key(&name));
-    }
-    ffi::SQLITE_OK
-}
-
-unsafe extern "C" fn full_pathname(
-    _vfs: *mut ffi::sqlite3_vfs,
-    name: *const c_char,
-    size: c_int,
-    out: *mut c_char,
-) -> c_int {
-    // SAFETY: SQLite gives a C string and `size` bytes for the answer.
-    unsafe {
-        let bytes = CStr::from_ptr(name).to_bytes_with_nul();
-        if bytes.len() > size as usize {
-            return ffi::SQLITE_CANTOPEN;
-        }
-        ptr::copy_nonoverlapping(bytes.as_ptr().cast(), out, bytes.len());
-    }
-    ffi::SQLITE_OK
-}
-
-unsafe extern "C" fn randomness(
-    vfs: *mut ffi::sqlite3_vfs,
-    count: c_int,
-    out: *mut c_char,
-) -> c_int {
-    // SAFETY: SQLite gives its file system and `count` bytes to fill.
-    let (disk, out) =
-        unsafe { (disk(vfs), std::slice::from_raw_parts_mut(out.cast::<u8>(), count as usize)) };
-    if let Some(dice) = &mut disk.state().dice {
-        out.fill_with(|| dice.below(256) as u8);
-    }
-    count
-}
-
-unsafe extern "C" fn sleep(_vfs: *mut ffi::sqlite3_vfs, microseconds: c_int) -> c_int {
-    // Nobody else can do anything meanwhile: what is locked stays locked.
-    microseconds
-}
-
-unsafe extern "C" fn current_time(_vfs: *mut ffi::sqlite3_vfs, out: *mut f64) -> c_int {
-    // SAFETY: SQLite gives a place for the answer.
-    unsafe { *out = JULIAN_MS as f64 / 86_400_000.0 };
-    ffi::SQLITE_OK
-}
-
-unsafe extern "C" fn current_time_ms(_vfs: *mut ffi::sqlite3_vfs, out: *mut i64) -> c_int {
-    // SAFETY: SQLite gives a place for the answer.
-    unsafe { *out = JULIAN_MS };
-    ffi::SQLITE_OK
-}
-
-unsafe extern "C" fn last_error(
-    _vfs: *mut ffi::sqlite3_vfs,
-    _size: c_int,
-    _out: *mut c_char,
-) -> c_int {
-    0
+/// What is behind it.
+struct Open {
+    process: Arc<Running>,
+    number: u64,
+    mapped: Option<Arc<SharedMemory>>,
 }
 
 static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
@@ -274,162 +129,361 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xFileControl: Some(file_control),
     xSectorSize: Some(sector_size),
     xDeviceCharacteristics: Some(device_characteristics),
-    xShmMap: Some(shm_map),
-    xShmLock: Some(shm_lock),
-    xShmBarrier: Some(shm_barrier),
-    xShmUnmap: Some(shm_unmap),
+    xShmMap: Some(map_shared),
+    xShmLock: Some(lock_shared),
+    xShmBarrier: Some(barrier_shared),
+    xShmUnmap: Some(unmap_shared),
     xFetch: None,
     xUnfetch: None,
 };
 
-unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: SQLite closes what it opened, once; the handle was made by `Box::into_raw`.
-    unsafe {
-        handle(file).close();
-        drop(Box::from_raw((*file.cast::<Opened>()).handle));
+fn code(result: Result<(), Code>) -> c_int {
+    result.err().unwrap_or(ffi::SQLITE_OK)
+}
+
+/// The process of a file system.
+///
+/// # Safety
+/// `vfs` must be one of ours.
+unsafe fn process(vfs: *mut ffi::sqlite3_vfs) -> Option<Arc<Running>> {
+    // SAFETY: ours have a file system there, which lives for ever.
+    let file_system: &'static FileSystem = unsafe { &*(*vfs).pAppData.cast::<FileSystem>() };
+    let process = file_system.process().upgrade()?;
+    random::take_from(&process.disk);
+    Some(process)
+}
+
+/// What is behind an open file.
+///
+/// # Safety
+/// `file` must be one that [`open`] opened, and that is not closed.
+unsafe fn opened<'a>(file: *mut ffi::sqlite3_file) -> &'a mut Open {
+    // SAFETY: SQLite uses a connection in one thread at a time, and nothing else leads here.
+    let open = unsafe { &mut *(*file.cast::<File>()).open };
+    random::take_from(&open.process.disk);
+    open
+}
+
+/// A name that SQLite passes.
+///
+/// # Safety
+/// `name` must be null or a string that ends in a zero.
+unsafe fn text<'a>(name: *const c_char) -> Option<&'a str> {
+    if name.is_null() {
+        return None;
     }
+    // SAFETY: the caller's word.
+    unsafe { CStr::from_ptr(name) }.to_str().ok()
+}
+
+unsafe extern "C" fn open(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: ffi::sqlite3_filename,
+    file: *mut ffi::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    let has = |flag| flags & flag != 0;
+    // SAFETY: SQLite gives room for a `File`; without methods, it will not be closed.
+    unsafe { (*file).pMethods = ptr::null() };
+    // SAFETY: it is ours, for it has this function.
+    let Some(process) = (unsafe { process(vfs) }) else { return ffi::SQLITE_CANTOPEN };
+    let wish = Wish {
+        kind: match () {
+            () if has(ffi::SQLITE_OPEN_MAIN_DB) => Kind::Database,
+            () if has(ffi::SQLITE_OPEN_WAL) => Kind::Log,
+            () if has(ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL) => {
+                Kind::Journal
+            }
+            () => Kind::Other,
+        },
+        create: has(ffi::SQLITE_OPEN_CREATE),
+        exclusive: has(ffi::SQLITE_OPEN_EXCLUSIVE),
+        write: has(ffi::SQLITE_OPEN_READWRITE),
+        delete_on_close: has(ffi::SQLITE_OPEN_DELETEONCLOSE),
+    };
+    // SAFETY: SQLite's word.
+    let name = unsafe { text(name) };
+    let number = process.disk.machine().open(process.number, name, wish);
+    let number = match number {
+        Ok(number) => number,
+        Err(code) => return code,
+    };
+    let open = Box::into_raw(Box::new(Open { process, number, mapped: None }));
+    // SAFETY: as above; `out_flags` may be null.
+    unsafe {
+        (*file.cast::<File>()).open = open;
+        (*file).pMethods = &raw const METHODS;
+        if !out_flags.is_null() {
+            *out_flags = flags;
+        }
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn delete(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    sync_names: c_int,
+) -> c_int {
+    // SAFETY: it is ours, for it has this function, and the name is SQLite's.
+    let (Some(process), Some(name)) = (unsafe { (process(vfs), text(name)) }) else {
+        return ffi::SQLITE_IOERR_DELETE;
+    };
+    code(process.disk.machine().delete(process.number, name, sync_names & 1 != 0))
+}
+
+unsafe extern "C" fn access(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    flags: c_int,
+    answer: *mut c_int,
+) -> c_int {
+    // SAFETY: it is ours, for it has this function, and the name is SQLite's.
+    let (Some(process), Some(name)) = (unsafe { (process(vfs), text(name)) }) else {
+        return ffi::SQLITE_IOERR_ACCESS;
+    };
+    // As on Unix: an empty file is as good as none.
+    let filled = flags == ffi::SQLITE_ACCESS_EXISTS;
+    match process.disk.machine().exists(process.number, name, filled) {
+        Ok(exists) => {
+            // SAFETY: SQLite's place for the answer.
+            unsafe { *answer = exists.into() };
+            ffi::SQLITE_OK
+        }
+        Err(code) => code,
+    }
+}
+
+/// There is one directory only, so a name is a path.
+unsafe extern "C" fn full_pathname(
+    _: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    room: c_int,
+    into: *mut c_char,
+) -> c_int {
+    // SAFETY: SQLite's string, and its room of so many bytes.
+    unsafe {
+        let name = CStr::from_ptr(name).to_bytes_with_nul();
+        if name.len() > usize::try_from(room).unwrap_or(0) {
+            return ffi::SQLITE_CANTOPEN;
+        }
+        ptr::copy_nonoverlapping(name.as_ptr().cast(), into, name.len());
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn randomness(
+    vfs: *mut ffi::sqlite3_vfs,
+    count: c_int,
+    into: *mut c_char,
+) -> c_int {
+    // SAFETY: it is ours, for it has this function.
+    match unsafe { process(vfs) } {
+        // SAFETY: SQLite gives room for so many bytes.
+        Some(process) => unsafe { random::fill(&process.disk, count, into) },
+        None => 0,
+    }
+}
+
+unsafe extern "C" fn sleep(vfs: *mut ffi::sqlite3_vfs, us: c_int) -> c_int {
+    // SAFETY: it is ours, for it has this function.
+    if let Some(process) = unsafe { process(vfs) } {
+        process.disk.machine().sleep(us.unsigned_abs().into());
+    }
+    us
+}
+
+/// Milliseconds from the beginning of the Julian calendar to 1970.
+const JULIAN_MS: i64 = 210_866_760_000_000;
+
+unsafe extern "C" fn current_time_ms(
+    vfs: *mut ffi::sqlite3_vfs,
+    answer: *mut ffi::sqlite3_int64,
+) -> c_int {
+    // SAFETY: it is ours, for it has this function; and SQLite's place for the answer.
+    unsafe {
+        *answer = JULIAN_MS + process(vfs).map_or(0, |process| process.disk.machine().now_ms());
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn current_time(vfs: *mut ffi::sqlite3_vfs, answer: *mut f64) -> c_int {
+    let mut ms = 0;
+    // SAFETY: as for the other, and SQLite's place for the answer.
+    unsafe {
+        current_time_ms(vfs, &raw mut ms);
+        *answer = ms as f64 / 86_400_000.0;
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn last_error(_: *mut ffi::sqlite3_vfs, _: c_int, _: *mut c_char) -> c_int {
+    0
+}
+
+unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: it is opened, and SQLite will not use it again.
+    let open = unsafe {
+        (*file).pMethods = ptr::null();
+        Box::from_raw((*file.cast::<File>()).open)
+    };
+    open.process.disk.machine().close(open.number);
     ffi::SQLITE_OK
 }
 
 unsafe extern "C" fn read(
     file: *mut ffi::sqlite3_file,
-    to: *mut c_void,
+    into: *mut c_void,
     count: c_int,
-    offset: i64,
+    at: ffi::sqlite3_int64,
 ) -> c_int {
-    // SAFETY: SQLite gives an open file and `count` bytes to fill.
-    let (handle, to) =
-        unsafe { (handle(file), std::slice::from_raw_parts_mut(to.cast::<u8>(), count as usize)) };
-    match handle.read(offset as usize, to) {
-        Ok(true) => ffi::SQLITE_OK,
-        Ok(false) => ffi::SQLITE_IOERR_SHORT_READ,
-        Err(trouble) => code(trouble, ffi::SQLITE_IOERR_READ),
-    }
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: it is opened; SQLite's room is of so many bytes, and they may be uninitialised, so
+    // they are zeroed first.
+    let (open, into) = unsafe {
+        ptr::write_bytes(into.cast::<u8>(), 0, count);
+        (opened(file), std::slice::from_raw_parts_mut(into.cast::<u8>(), count))
+    };
+    code(open.process.disk.machine().read(open.number, at as usize, into))
 }
 
 unsafe extern "C" fn write(
     file: *mut ffi::sqlite3_file,
-    from: *const c_void,
+    bytes: *const c_void,
     count: c_int,
-    offset: i64,
+    at: ffi::sqlite3_int64,
 ) -> c_int {
-    // SAFETY: SQLite gives an open file and `count` bytes to write.
-    let (handle, from) =
-        unsafe { (handle(file), std::slice::from_raw_parts(from.cast::<u8>(), count as usize)) };
-    said(handle.write(offset as usize, from), ffi::SQLITE_IOERR_WRITE)
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: it is opened, and SQLite's so many bytes.
+    let (open, bytes) =
+        unsafe { (opened(file), std::slice::from_raw_parts(bytes.cast::<u8>(), count)) };
+    code(open.process.disk.machine().write(open.number, at as usize, bytes))
 }
 
-unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_int {
-    // SAFETY: SQLite gives an open file.
-    let handle = unsafe { handle(file) };
-    said(handle.truncate(length as usize), ffi::SQLITE_IOERR_TRUNCATE)
+unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, to: ffi::sqlite3_int64) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    code(open.process.disk.machine().truncate(open.number, to as usize))
 }
 
-unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int {
-    // SAFETY: SQLite gives an open file.
-    let handle = unsafe { handle(file) };
-    said(handle.flush(), ffi::SQLITE_IOERR_FSYNC)
+unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    code(open.process.disk.machine().sync(open.number))
 }
 
-unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, out: *mut i64) -> c_int {
-    // SAFETY: SQLite gives an open file and a place for the answer.
-    unsafe {
-        match handle(file).size() {
-            Ok(size) => {
-                *out = size as i64;
-                ffi::SQLITE_OK
-            }
-            Err(trouble) => code(trouble, ffi::SQLITE_IOERR_FSTAT),
+unsafe extern "C" fn file_size(
+    file: *mut ffi::sqlite3_file,
+    answer: *mut ffi::sqlite3_int64,
+) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    match open.process.disk.machine().size(open.number) {
+        Ok(size) => {
+            // SAFETY: SQLite's place for the answer.
+            unsafe { *answer = size as ffi::sqlite3_int64 };
+            ffi::SQLITE_OK
         }
+        Err(code) => code,
     }
 }
 
-unsafe extern "C" fn lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
-    // SAFETY: SQLite gives an open file.
-    let handle = unsafe { handle(file) };
-    said(handle.lock(level), ffi::SQLITE_IOERR_LOCK)
+unsafe extern "C" fn lock(file: *mut ffi::sqlite3_file, wanted: c_int) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    code(open.process.disk.machine().lock(open.number, wanted))
 }
 
-unsafe extern "C" fn unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
-    // SAFETY: SQLite gives an open file.
-    let handle = unsafe { handle(file) };
-    said(handle.unlock(level), ffi::SQLITE_IOERR_UNLOCK)
+unsafe extern "C" fn unlock(file: *mut ffi::sqlite3_file, to: c_int) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    open.process.disk.machine().unlock(open.number, to);
+    ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, out: *mut c_int) -> c_int {
-    // SAFETY: SQLite gives an open file and a place for the answer.
-    unsafe {
-        match handle(file).is_reserved() {
-            Ok(reserved) => {
-                *out = c_int::from(reserved);
-                ffi::SQLITE_OK
-            }
-            Err(trouble) => code(trouble, ffi::SQLITE_IOERR_CHECKRESERVEDLOCK),
+unsafe extern "C" fn check_reserved_lock(
+    file: *mut ffi::sqlite3_file,
+    answer: *mut c_int,
+) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    match open.process.disk.machine().is_reserved(open.number) {
+        Ok(reserved) => {
+            // SAFETY: SQLite's place for the answer.
+            unsafe { *answer = reserved.into() };
+            ffi::SQLITE_OK
         }
+        Err(code) => code,
     }
 }
 
-unsafe extern "C" fn file_control(
-    _file: *mut ffi::sqlite3_file,
-    _operation: c_int,
-    _argument: *mut c_void,
-) -> c_int {
+unsafe extern "C" fn file_control(_: *mut ffi::sqlite3_file, _: c_int, _: *mut c_void) -> c_int {
     ffi::SQLITE_NOTFOUND
 }
 
-unsafe extern "C" fn sector_size(_file: *mut ffi::sqlite3_file) -> c_int {
-    super::SECTOR as c_int
+/// The truth: what a power loss leaves whole.
+unsafe extern "C" fn sector_size(_: *mut ffi::sqlite3_file) -> c_int {
+    SECTOR as c_int
 }
 
-unsafe extern "C" fn device_characteristics(_file: *mut ffi::sqlite3_file) -> c_int {
-    // Nothing is promised, so no flush is left out.
-    0
-}
-
-unsafe extern "C" fn shm_map(
-    file: *mut ffi::sqlite3_file,
-    region: c_int,
-    size: c_int,
-    make: c_int,
-    out: *mut *mut c_void,
-) -> c_int {
-    assert_eq!(size as usize, REGION, "SQLite maps regions of 32 KiB");
-    // SAFETY: SQLite gives an open file and a place for the pointer; the region lives as long as the
-    // handle, or until SQLite unmaps it.
-    unsafe {
-        match handle(file).map(region as usize, make != 0) {
-            Ok(found) => {
-                *out =
-                    found.as_ref().map_or(ptr::null_mut(), |region: &Arc<Memory>| region.pointer());
-                ffi::SQLITE_OK
-            }
-            Err(trouble) => {
-                *out = ptr::null_mut();
-                code(trouble, ffi::SQLITE_IOERR_SHMMAP)
-            }
-        }
+/// Nothing with which SQLite would leave out a sync.
+unsafe extern "C" fn device_characteristics(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    if open.process.disk.machine().powersafe_overwrite {
+        ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
+    } else {
+        0
     }
 }
 
-unsafe extern "C" fn shm_lock(
+unsafe extern "C" fn map_shared(
+    file: *mut ffi::sqlite3_file,
+    number: c_int,
+    size: c_int,
+    extend: c_int,
+    answer: *mut *mut c_void,
+) -> c_int {
+    assert_eq!(size as usize, REGION, "the size that SQLite has always asked for");
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    let shared = match open.process.disk.machine().map(open.number) {
+        Ok(shared) => shared,
+        Err(code) => return code,
+    };
+    let region = shared.region(number as usize, extend != 0);
+    open.mapped = Some(shared);
+    // SAFETY: SQLite's place for the answer.
+    unsafe { *answer = region.cast() };
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn lock_shared(
     file: *mut ffi::sqlite3_file,
     first: c_int,
     count: c_int,
     flags: c_int,
 ) -> c_int {
-    // SAFETY: SQLite gives an open file.
-    let handle = unsafe { handle(file) };
-    let take = flags & ffi::SQLITE_SHM_LOCK != 0;
-    let exclusive = flags & ffi::SQLITE_SHM_EXCLUSIVE != 0;
-    said(handle.slots(first as usize, count as usize, take, exclusive), ffi::SQLITE_IOERR_SHMLOCK)
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    let bits = (((1_u32 << count) - 1) << first) as u8;
+    let mut machine = open.process.disk.machine();
+    if flags & ffi::SQLITE_SHM_UNLOCK != 0 {
+        machine.shared_unlock(open.number, bits);
+        return ffi::SQLITE_OK;
+    }
+    code(machine.shared_lock(open.number, bits, flags & ffi::SQLITE_SHM_EXCLUSIVE != 0))
 }
 
-unsafe extern "C" fn shm_barrier(_file: *mut ffi::sqlite3_file) {
-    // One thread: what was written is seen.
+unsafe extern "C" fn barrier_shared(_: *mut ffi::sqlite3_file) {
+    fence(Ordering::SeqCst);
 }
 
-unsafe extern "C" fn shm_unmap(file: *mut ffi::sqlite3_file, delete: c_int) -> c_int {
-    // SAFETY: SQLite gives an open file, and uses no pointer into its shared memory after this.
-    unsafe { handle(file).unmap(delete != 0) };
+unsafe extern "C" fn unmap_shared(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
+    // SAFETY: it is opened.
+    let open = unsafe { opened(file) };
+    open.process.disk.machine().unmap(open.number);
+    open.mapped = None;
     ffi::SQLITE_OK
 }

@@ -4,6 +4,7 @@
 //! is read here, by hand, before SQLite may see the file: SQLite would roll back or play in what
 //! lies beside a database that is not ours.
 
+use boxoffice::mutant::{Mutant, on};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::ffi::OsString;
 use std::fmt;
@@ -249,7 +250,12 @@ impl Place {
     /// Opens what [`Place::inspect`] had no objection to, makes or migrates it. Tells whether it
     /// was made just now.
     pub(super) fn open(&self) -> Result<(Connection, bool), OpenError> {
-        let conn = self.connect(true).map_err(|error| self.failed(error))?;
+        let conn = self.connect(true).map_err(|error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                OpenError::InUse { path: self.path.clone(), process: None }
+            }
+            _ => self.failed(error),
+        })?;
         // Until everything is checked, closing must not write either.
         let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         conn.set_db_config(keep, true).map_err(|error| self.failed(error))?;
@@ -368,9 +374,15 @@ pub(super) fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     }
     // FULL: a commit is on the disk before it is answered. NORMAL is fast and loses acknowledged
     // commits when the power goes.
-    conn.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 4000",
-    )
+    let flush = if on(Mutant::SynchronousOff) {
+        "OFF"
+    } else if on(Mutant::SynchronousNormal) {
+        "NORMAL"
+    } else {
+        "FULL"
+    };
+    conn.pragma_update(None, "synchronous", flush)?;
+    conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 4000")
 }
 
 /// Brings an older schema up to date, each step in a transaction of its own.

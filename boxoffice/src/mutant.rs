@@ -1,0 +1,142 @@
+//! Deliberate breaks, so that the simulation can show that it would notice. Without the feature
+//! `mutants` none of them is compiled: [`on`] is then `false` for ever. Nothing that is shipped has
+//! that feature.
+
+/// A way in which the box office is broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Mutant {
+    /// One place more is sold than there is.
+    OffByOne = 1,
+    /// At the deadline the places go back at once; the provider is not asked first.
+    NoFence,
+    /// While it is being cancelled, a payment of which nothing was heard counts as dead.
+    SilenceIsDeath,
+    /// Tickets are issued when the money is set aside, before it is taken.
+    TicketsOnAuthorisation,
+    /// Money that comes for a released order is kept.
+    LatePaymentIgnored,
+    /// The sum that was taken is not looked at.
+    SumNotChecked,
+    /// A hold ends a second early.
+    EarlyExpiry,
+    /// A declined card is remembered as paid (the old program did that).
+    DeclinedIsPaid,
+    /// Expired places come back twice (the old program's page views did that).
+    PlacesBackTwice,
+    /// One ticket too few.
+    TicketMissing,
+    /// A refund leaves the tickets valid.
+    RefundKeepsTickets,
+    /// The limit per buyer is not looked at.
+    LimitForgotten,
+    /// A commit that failed is answered as if it were done.
+    FailureIsSuccess,
+    /// A commit of unknown outcome is taken as failed.
+    UnknownIsFailed,
+    /// A commit of unknown outcome is taken as done.
+    UnknownIsDone,
+    /// Acceptances are not remembered under their key.
+    KeysForgotten,
+    /// Memory is not read anew after a fault.
+    StaleMemory,
+    /// The disk is not flushed at a commit (`synchronous = NORMAL`).
+    SynchronousNormal,
+    /// The disk is never flushed (`synchronous = OFF`).
+    SynchronousOff,
+    /// “Sold out” is said from what the page shows, without asking the writer.
+    SoldOutFromThePage,
+    /// A capture of unknown outcome is taken as done.
+    CaptureUnknownIsDone,
+    /// Cancelling at the provider is taken as done without asking.
+    CancelNotAsked,
+    /// A refund gets a new key at each try and is not looked for first.
+    RefundNewKey,
+    /// A webhook's signature is not checked.
+    SignatureNotChecked,
+    /// What a webhook says of a payment is believed.
+    WebhookBelieved,
+    /// Holds expire by the clock of the process instead of the database's.
+    LocalClock,
+    /// A panic in the outbox: the place where bugs end.
+    Panics,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Mutant; 27] = [
+        Mutant::OffByOne,
+        Mutant::NoFence,
+        Mutant::SilenceIsDeath,
+        Mutant::TicketsOnAuthorisation,
+        Mutant::LatePaymentIgnored,
+        Mutant::SumNotChecked,
+        Mutant::EarlyExpiry,
+        Mutant::DeclinedIsPaid,
+        Mutant::PlacesBackTwice,
+        Mutant::TicketMissing,
+        Mutant::RefundKeepsTickets,
+        Mutant::LimitForgotten,
+        Mutant::FailureIsSuccess,
+        Mutant::UnknownIsFailed,
+        Mutant::UnknownIsDone,
+        Mutant::KeysForgotten,
+        Mutant::StaleMemory,
+        Mutant::SynchronousNormal,
+        Mutant::SynchronousOff,
+        Mutant::SoldOutFromThePage,
+        Mutant::CaptureUnknownIsDone,
+        Mutant::CancelNotAsked,
+        Mutant::RefundNewKey,
+        Mutant::SignatureNotChecked,
+        Mutant::WebhookBelieved,
+        Mutant::LocalClock,
+        Mutant::Panics,
+    ];
+}
+
+impl crate::Payment {
+    /// For the deliberate breaks: its PaymentIntent as one would like it to be, paid in full.
+    #[doc(hidden)]
+    pub fn believed(&self, order: &crate::Order) -> Option<crate::Intent> {
+        Some(crate::Intent {
+            id: self.intent.clone()?,
+            status: crate::IntentStatus::Succeeded,
+            amount: order.total(),
+            received_minor: order.total().minor,
+            live: self.live,
+            order: Some(order.id),
+            payment: Some(self.id),
+            action: None,
+            last_error: None,
+            refunds: alloc::vec::Vec::new(),
+            dispute: None,
+        })
+    }
+}
+
+#[cfg(feature = "mutants")]
+mod active {
+    use core::sync::atomic::{AtomicU8, Ordering};
+
+    static ACTIVE: AtomicU8 = AtomicU8::new(0);
+
+    /// Breaks the box office of this process in one way, or mends it.
+    pub fn set(mutant: Option<super::Mutant>) {
+        ACTIVE.store(mutant.map_or(0, |m| m as u8), Ordering::SeqCst);
+    }
+
+    /// Whether it is broken in this way.
+    pub fn on(mutant: super::Mutant) -> bool {
+        ACTIVE.load(Ordering::Relaxed) == mutant as u8
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use active::{on, set};
+
+/// Whether it is broken in this way: never.
+#[cfg(not(feature = "mutants"))]
+pub const fn on(_: Mutant) -> bool {
+    false
+}
