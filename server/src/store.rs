@@ -8,8 +8,12 @@
 mod codec;
 #[cfg(test)]
 mod contract;
+mod database;
 pub mod postgres;
+mod recount;
 pub mod sqlite;
+
+pub use database::{Database, OpenError, Opened, Own};
 
 use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket,
@@ -112,8 +116,23 @@ pub struct OrderPage {
     pub next: Option<OrderId>,
 }
 
+/// Which commits there are, where several processes write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pulse {
+    /// When this was seen, by the database's clock.
+    pub at_ms: TimeMs,
+    /// Differs from any that was seen before, if anybody has committed a batch since.
+    pub mark: Vec<(i64, i64)>,
+}
+
 /// The pages' side of a database. Sees only what is committed.
 pub trait Reader: Send {
+    /// Tells whether somebody has committed something; `None` where nobody else can.
+    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+        Ok(None)
+    }
+    /// Reads everything and tells what does not fit together; nothing, if all is well.
+    fn verify(&mut self) -> Result<Vec<String>, Fault>;
     /// All events.
     fn events(&mut self) -> Result<Vec<Event>, Fault>;
     /// One order with all that belongs to it.

@@ -31,6 +31,9 @@ use tokio::time::{Duration, Instant};
 const MOST_IN_BATCH: usize = 2048;
 /// How often a batch is tried again after a fault before its callers are told.
 const MOST_TRIES: u32 = 3;
+/// How long a store that does not recover is waited for where nothing is in doubt: then the callers
+/// are told, and the next batch tries again.
+const RECOVERY: Duration = Duration::from_secs(2);
 /// How often a batch makes way for other processes before its callers are told.
 const MOST_OVERTAKEN: u32 = 50;
 
@@ -245,6 +248,7 @@ impl Writer {
 
     /// Tries a batch until its outcome is known, but not for ever.
     fn persist(&mut self, jobs: &[Job]) -> Result<Try, NoReply> {
+        let begun = Instant::now();
         let mut in_doubt: Option<Try> = None;
         let (mut tries, mut overtaken) = (0, 0);
         while tries < MOST_TRIES {
@@ -260,6 +264,9 @@ impl Writer {
                     }
                     Err(fault) => {
                         self.fault(&fault);
+                        if in_doubt.is_none() && begun.elapsed() >= RECOVERY {
+                            return Err(NoReply::Unavailable);
+                        }
                         continue;
                     }
                 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each part of the server and the parts that it may name. `run` puts everything together and
 /// `app` is what they share, so both may name all; every part may name the core.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("audit", &["clock", "payments", "store", "when"]),
+    ("audit", &["clock", "payments", "reads", "store", "when"]),
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),

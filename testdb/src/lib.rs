@@ -167,6 +167,15 @@ impl Postgres {
         name
     }
 
+    /// From now on this user must show a password; nobody else must.
+    pub fn require_password(&self, user: &str) {
+        let rule = format!("host all {user} 127.0.0.1/32 scram-sha-256\n");
+        let file = self.dir.join("data/pg_hba.conf");
+        let rules = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, rule + &rules).unwrap();
+        self.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
     /// Runs some SQL and gives what it says, a line a row, columns apart by `|`.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let output = Command::new(self.bin.join("psql"))

@@ -23,6 +23,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod verify;
 mod write;
 
 pub use link::Target;
@@ -126,8 +127,9 @@ impl PgStore {
     ///
     /// With [`Clock::System`] the time is the database's; any other clock is used as it is.
     pub fn open(target: &Target, clock: Clock) -> Result<Opened, OpenError> {
-        let failed = |why: &dyn std::fmt::Display| schema::failed(target, &why.to_string());
-        let mut link = Link::new(target.clone()).map_err(|error| failed(&error))?;
+        let failed = |trouble: &Trouble| schema::failed(target, trouble);
+        let mut link = Link::new(target.clone())
+            .map_err(|error| failed(&Trouble::Unreadable(error.to_string())))?;
         link.connect().map_err(|trouble| failed(&trouble))?;
         let fresh = schema::prepare(&mut link)?;
         let mut store = PgStore {
@@ -248,9 +250,6 @@ impl PgStore {
     }
 
     fn try_load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Trouble> {
-        if !self.link.is_open() {
-            self.fence()?;
-        }
         loop {
             if let Some(loaded) = self.try_load_once(keys, requests)? {
                 return Ok(loaded);
@@ -501,6 +500,13 @@ fn ask_buyers(buyers: &BTreeSet<(EventId, BuyerKey)>) -> Ask<'static> {
 impl Store for PgStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         self.make_way();
+        if !self.link.is_open()
+            && let Err(trouble) = self.fence()
+        {
+            // Not to be reached, for as long as it was tried: nobody is in our way there.
+            let away = matches!(trouble, Trouble::Lost(_) | Trouble::Late);
+            return Err(if away { trouble.into() } else { self.not_done(trouble) });
+        }
         self.try_load(keys, requests).map_err(|trouble| self.not_done(trouble))
     }
 

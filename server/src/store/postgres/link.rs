@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement};
@@ -91,7 +91,11 @@ impl From<tokio_postgres::Error> for Trouble {
                 Trouble::Unreadable(chain(&error))
             };
         };
-        if matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+        let fatal = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+        // Who we are, or which database we want, does not become right by trying again.
+        let refused = db.code().code().starts_with("28")
+            || [SqlState::UNDEFINED_DATABASE, SqlState::INSUFFICIENT_PRIVILEGE].contains(db.code());
+        if fatal && !refused {
             return Trouble::Lost(db.message().into());
         }
         Trouble::Sql {
@@ -177,10 +181,14 @@ impl Target {
         };
         let plain =
             if rest.is_empty() { base.into() } else { format!("{base}?{}", rest.join("&")) };
-        let mut config = Config::from_str(&plain).map_err(|error| chain(&error))?;
-        if config.get_hosts().is_empty() {
-            return Err("it names no host".into());
-        }
+        // What the parser has to say may quote a part of the password.
+        let unreadable = |_| {
+            "the address of the database cannot be read: expected \
+             postgres://user:password@host:port/database. In a password / ? @ : % are written as \
+             %2F %3F %40 %3A %25."
+        };
+        let mut config = Config::from_str(&plain).map_err(unreadable)?;
+        let name = name_of(&config)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
@@ -188,23 +196,51 @@ impl Target {
             config.application_name("nts");
         }
         config.ssl_mode(ssl).keepalives_idle(Duration::from_secs(10));
-        // The address is told, but for who we are and what proves it.
-        let (_, place) =
-            base.rsplit_once('@').unwrap_or(("", base.split_once("//").map_or(base, |p| p.1)));
         let mut drawn = [0u8; 8];
         getrandom::fill(&mut drawn).map_err(|e| format!("no randomness: {e}"))?;
         Ok(Target {
             config,
             tls: Tls::new(&trust)?,
-            name: format!("postgres://{place}"),
+            name,
             process: i64::from_le_bytes(drawn) & i64::MAX,
         })
+    }
+
+    /// Where it is, without who we are and what proves it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The same database as another process sees it.
     pub fn other_process(&self) -> Target {
         Target { process: draw() & i64::MAX, ..self.clone() }
     }
+}
+
+/// The hosts and the database, and nothing that could be part of a password.
+fn name_of(config: &Config) -> Result<String, String> {
+    let ports = config.get_ports();
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(nth, host)| {
+            let host = match host {
+                Host::Tcp(name) => name.clone(),
+                #[cfg(unix)]
+                Host::Unix(path) => path.display().to_string(),
+            };
+            match ports.get(nth).or(ports.first()) {
+                Some(port) if *port != 5432 => format!("{host}:{port}"),
+                _ => host,
+            }
+        })
+        .collect();
+    if hosts.iter().all(String::is_empty) {
+        return Err("the address of the database names no host".into());
+    }
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    Ok(format!("postgres://{}/{database}", hosts.join(",")))
 }
 
 /// Sixty-four random bits. They need not be good ones: they tell apart and spread.
@@ -319,7 +355,8 @@ impl Link {
                     Ok(session) => return Ok(session),
                     Err(error) => error,
                 };
-                if begun.elapsed() + pause > RECONNECT {
+                let hopeless = !matches!(error, Trouble::Lost(_) | Trouble::Late);
+                if hopeless || begun.elapsed() + pause > RECONNECT {
                     return Err(error);
                 }
                 // Not all processes at the same moment.

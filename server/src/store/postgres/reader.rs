@@ -2,9 +2,10 @@
 
 use super::link::{Ask, Link, Target, Trouble, ask, draw};
 use super::rows::{self, Orders, order_columns};
+use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
-use crate::store::{Fault, Lane, OrderPage, Reader};
+use crate::store::{Fault, Lane, OrderPage, Pulse, Reader};
 use boxoffice::{BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, Ticket, TimeMs};
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -63,6 +64,9 @@ macro_rules! due {
 }
 const DUE_HOLDS: &str = due!("state = 0");
 const DUE_PAYMENTS: &str = due!("state > 0");
+
+/// What tells that some writer has committed something. Each of them counts its batches.
+const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
 
 /// How often a question is asked again on a new connection.
 const MOST_TRIES: u32 = 3;
@@ -158,6 +162,18 @@ fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
 }
 
 impl Reader for PgReader {
+    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+        self.again(|link| {
+            let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES)])?;
+            let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
+            Ok(Some(Pulse { at_ms: rows::one(&found[0])?, mark }))
+        })
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, Fault> {
+        self.again(verify)
+    }
+
     fn events(&mut self) -> Result<Vec<Event>, Fault> {
         self.again(|link| {
             let asks = vec![ask!(rows::EVENTS), ask!(rows::POOLS), ask!(rows::TICKET_TYPES)];

@@ -89,17 +89,17 @@ pub(super) fn unreadable(what: &str) -> Trouble {
 }
 
 /// The columns of a row one after the other.
-struct InOrder<'r> {
+pub(super) struct InOrder<'r> {
     row: &'r Row,
     at: usize,
 }
 
 impl<'r> InOrder<'r> {
-    fn of(row: &'r Row) -> InOrder<'r> {
+    pub(super) fn of(row: &'r Row) -> InOrder<'r> {
         InOrder { row, at: 0 }
     }
 
-    fn next<T: FromSql<'r>>(&mut self) -> Read<T> {
+    pub(super) fn next<T: FromSql<'r>>(&mut self) -> Read<T> {
         self.at += 1;
         self.row.try_get(self.at - 1).map_err(|error| Trouble::Unreadable(error.to_string()))
     }
@@ -410,6 +410,12 @@ pub(super) fn recorded(row: &Row) -> Read<Recorded> {
     let fingerprint = row.next::<i64>()? as u64;
     let reply = decode_reply(row.next()?).ok_or_else(|| unreadable("requests.reply"))?;
     Ok(Recorded { key, fingerprint, reply })
+}
+
+/// Two numbers.
+pub(super) fn pair(row: &Row) -> Read<(i64, i64)> {
+    let mut row = InOrder::of(row);
+    Ok((row.next()?, row.next()?))
 }
 
 /// The id of an order.

@@ -48,7 +48,14 @@ pub enum OpenError {
         /// The newest one that this nts knows.
         known: usize,
     },
-    /// It cannot be reached, or it failed.
+    /// It does not answer.
+    Away {
+        /// Which.
+        database: String,
+        /// How it shows.
+        why: String,
+    },
+    /// It does not let us in, or it failed.
     Failed {
         /// Which.
         database: String,
@@ -70,10 +77,15 @@ impl fmt::Display for OpenError {
                 "{database} was written by a newer nts (schema {found}; this one knows {known}). \
                  Nothing was changed. Start that nts, or a newer one."
             ),
+            OpenError::Away { database, why } => write!(
+                f,
+                "{database} does not answer ({why}). Check that PostgreSQL runs there and takes \
+                 connections from here."
+            ),
             OpenError::Failed { database, why } => write!(
                 f,
-                "{database} cannot be used: {why}. Check the address, the name and the password, \
-                 and that the database exists and takes connections."
+                "{database} cannot be used: {why}. Check the user, the password and the \
+                 database's name, and that the user may make tables in it."
             ),
         }
     }
@@ -81,8 +93,13 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-pub(super) fn failed(target: &Target, why: &impl fmt::Display) -> OpenError {
-    OpenError::Failed { database: target.name.clone(), why: why.to_string() }
+pub(super) fn failed(target: &Target, trouble: &Trouble) -> OpenError {
+    let database = target.name.clone();
+    match trouble {
+        Trouble::Lost(why) => OpenError::Away { database, why: why.clone() },
+        Trouble::Late => OpenError::Away { database, why: trouble.to_string() },
+        _ => OpenError::Failed { database, why: trouble.to_string() },
+    }
 }
 
 /// What somebody found who looked.

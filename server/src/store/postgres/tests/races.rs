@@ -30,7 +30,7 @@ fn fifty_places(options: &str) {
         sold
     };
     let sold: Vec<OrderId> = std::thread::scope(|scope| {
-        let sellers: Vec<_> = (0..3).map(|_| scope.spawn(&sell)).collect();
+        let sellers: Vec<_> = (0..3).map(|_| scope.spawn(sell)).collect();
         sellers.into_iter().flat_map(|s| s.join().unwrap()).collect()
     });
     assert_eq!(sold.len(), 50);

@@ -111,7 +111,7 @@ fn nothing_acknowledged_is_lost_when_the_database_is_killed() {
         sold
     };
     let sold: Vec<(OrderId, bool)> = std::thread::scope(|scope| {
-        let sellers: Vec<_> = (0..2).map(|_| scope.spawn(&sell)).collect();
+        let sellers: Vec<_> = (0..2).map(|_| scope.spawn(sell)).collect();
         for _ in 0..3 {
             std::thread::sleep(Duration::from_millis(300));
             server.kill();
