@@ -16,11 +16,12 @@ pub struct Dir(PathBuf, Option<String>);
 
 impl Dir {
     pub fn new(name: &str) -> Dir {
-        let server = crate::ON_POSTGRES.then(|| Postgres::shared().expect("there is one"));
+        let server = crate::ON_POSTGRES.then(Postgres::shared).flatten();
         Dir::make(name, server.map(|server| server.url(&server.database())))
     }
 
     /// A directory for what uses this database.
+    #[allow(dead_code, reason = "not every test names its database")]
     pub fn on(name: &str, database: String) -> Dir {
         Dir::make(name, Some(database))
     }
@@ -351,6 +352,7 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+#[allow(dead_code, reason = "not every test makes pictures")]
 /// A file beside the tests' directory, for what a person wants to look at.
 pub fn keep(name: &str, bytes: &[u8]) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
