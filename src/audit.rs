@@ -4,9 +4,9 @@ use clap::Args;
 use nts_server::audit::{Against, audit};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
+use nts_server::reads::Reads;
 use nts_server::run;
-use nts_server::store::Reader;
-use nts_server::store::sqlite::SqliteStore;
+use nts_server::store::{Database, Fault};
 use std::process::ExitCode;
 
 /// What is audited.
@@ -57,23 +57,28 @@ pub fn run(args: &AuditArgs) -> ExitCode {
 }
 
 async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
-    let database = &args.config.database;
-    if !database.exists() {
-        return Err(format!("there is no database at {}", database.display()));
-    }
+    let database = Database::parse(args.config.database.told())?;
     let clock = Clock::System;
-    let mut reader = SqliteStore::reader(database).map_err(|e| e.to_string())?;
-    let events = reader.events().map_err(|e| e.to_string())?;
+    let (at, time) = (database.clone(), clock.clone());
+    // Where the database is a server, it is waited for, in threads that may.
+    let opened = tokio::task::spawn_blocking(move || Ok((at.reader(&time)?, at.secret(&time)?)));
+    let opened = opened.await.map_err(|e| e.to_string())?;
+    let (reader, secret) = opened.map_err(|e: Fault| e.to_string())?;
+    let reads = Reads::threads(vec![reader]).map_err(|e| e.to_string())?;
+    let events = reads.ask(|r| r.events()).await.map_err(|e| e.to_string())?;
     // An event's id begins with the milliseconds at which it was made.
     let oldest_ms = events.iter().map(|e| (e.id.0 >> 16) as i64).min().unwrap_or(0);
     let since_s = match args.days {
         Some(days) => clock.now_ms() / 1000 - i64::from(days) * 86_400,
         None => oldest_ms / 1000 - 86_400,
     };
-    let stripe = if args.books_only { None } else { run::provider(&args.config, &clock, &reader)? };
+    let stripe = match args.books_only {
+        true => None,
+        false => run::provider(&args.config, &clock, &database, secret)?,
+    };
     let against = stripe.as_ref().map(|stripe| {
         let settle = args.settle;
         Against { stripe, since_s: since_s.max(0), settle }
     });
-    audit(&mut reader, &clock, against).await.map_err(|e| e.to_string())
+    audit(&reads, &clock, against).await.map_err(|e| e.to_string())
 }

@@ -1,7 +1,7 @@
 //! The command line: a table of contents.
 
 use clap::{Parser, Subcommand};
-use nts_server::config::Config;
+use nts_server::config::{Config, DatabaseName};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,8 +48,8 @@ enum Command {
         /// Where to; it must not exist yet
         file: PathBuf,
         /// The database to copy
-        #[arg(long, env = "NTS_DATABASE", default_value = "nts.db")]
-        database: PathBuf,
+        #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
+        database: DatabaseName,
     },
     /// Prove that the books balance: pools, orders, payments and tickets, also against the provider
     Audit {

@@ -9,14 +9,17 @@ use crate::outbox::Ring;
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
-use crate::store::RequestKey;
+use crate::store::{Reader, RequestKey};
 use crate::writer::{Answer, Committed, Queue, Request};
-use boxoffice::{Command, Effect, OrderId};
+use boxoffice::{Command, Effect, Event, Line, Order, OrderId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant, sleep};
+
+/// How long what another process may just have committed is waited for.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// The parts, and what was configured.
 pub struct App {
@@ -50,7 +53,9 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The keyed requests that are being answered and take more than one commit.
     pub running: Running,
-    /// Raised when the server is asked to stop: then it is no longer ready.
+    /// Raised when the server is asked to stop: then it is no longer ready, and goes on.
+    pub draining: Stop,
+    /// Raised when it stops.
     pub stop: Stop,
 }
 
@@ -126,6 +131,33 @@ impl App {
         format!("{}{}", self.config.public_url(), self.order_path(order))
     }
 
+    /// The event with this slug. One that another process has just made is waited for.
+    pub async fn event_named(&self, slug: &str) -> Option<Arc<Event>> {
+        match self.catalogue.event(slug) {
+            Some(event) => Some(event),
+            None => {
+                self.catalogue.fresh(FRESH).await;
+                self.catalogue.event(slug)
+            }
+        }
+    }
+
+    /// The event of an order, with all ticket types that the order names.
+    pub async fn event_of(&self, order: &Order) -> Option<Arc<Event>> {
+        let find = || {
+            let event = self.catalogue.event_by_id(order.event)?;
+            let known = |l: &Line| usize::from(l.ticket_type) < event.ticket_types.len();
+            order.lines.iter().all(known).then(|| Arc::clone(&event))
+        };
+        match find() {
+            Some(event) => Some(event),
+            None => {
+                self.catalogue.fresh(FRESH).await;
+                find()
+            }
+        }
+    }
+
     /// How many seconds who pays now must wait for the provider, at most and about; `None` if there
     /// is no line at all.
     pub fn line_seconds(&self) -> Option<u64> {
@@ -157,6 +189,40 @@ impl App {
             // Too many rings: this order is found in the list of what is owed.
             _ = self.ring.try_send(order);
         }
+    }
+}
+
+/// Learns what other processes have committed, until the process ends. Looks once in every `every`,
+/// and less often where reading takes long, so that it costs a tenth of the time at most.
+pub async fn follow(app: Arc<App>, every: Duration) {
+    let mut mark = Vec::new();
+    let mut faults = 0u32;
+    loop {
+        let begun = Instant::now();
+        let known = app.catalogue.known();
+        let last = mark.clone();
+        let read = move |reader: &mut dyn Reader| {
+            let Some(pulse) = reader.pulse()? else { return Ok(None) };
+            let events = if pulse.mark == last { Vec::new() } else { reader.events()? };
+            Ok(Some((pulse, events)))
+        };
+        match app.reads.ask(read).await {
+            Ok(Some((pulse, events))) => {
+                app.catalogue.refresh(&known, events, pulse.at_ms);
+                mark = pulse.mark;
+                if std::mem::take(&mut faults) > 0 {
+                    tracing::info!("other processes' commits can be read again");
+                }
+            }
+            Ok(None) => return,
+            Err(fault) => {
+                if faults == 0 {
+                    tracing::error!(%fault, "cannot read what other processes have committed");
+                }
+                faults = faults.saturating_add(1);
+            }
+        }
+        sleep(every.max(begun.elapsed() * 9)).await;
     }
 }
 

@@ -14,8 +14,8 @@ pub use report::{Finding, Report, Weight};
 use crate::clock::Clock;
 use crate::payments::CallError;
 use crate::payments::stripe::Stripe;
-use crate::store::sqlite::SqliteReader;
-use crate::store::{Fault, Reader};
+use crate::reads::Reads;
+use crate::store::Fault;
 use boxoffice::{Order, OrderId};
 
 /// Orders read at a time.
@@ -63,7 +63,7 @@ pub struct Against<'a> {
 
 /// Audits a database, against a provider if one is given.
 pub async fn audit(
-    reader: &mut SqliteReader,
+    reads: &Reads,
     clock: &Clock,
     against: Option<Against<'_>>,
 ) -> Result<Report, Failed> {
@@ -73,20 +73,20 @@ pub async fn audit(
         Some(against) => Some(provider::list(against, &mut report).await?),
         None => None,
     };
-    for text in reader.verify()? {
+    for text in reads.ask(|r| r.verify()).await? {
         report.wrong(None, None, text);
     }
-    let events = reader.events()?;
+    let events = reads.ask(|r| r.events()).await?;
     report.events(&events);
     let mut after = None;
     loop {
-        let page = reader.all_orders(after, PAGE)?;
+        let page = reads.ask(move |r| r.all_orders(after, PAGE)).await?;
         for order in &page.orders {
             report.order(order);
-            check_order(reader, clock, order, &mut report)?;
+            check_order(reads, clock, order, &mut report).await?;
             if let (Some(against), Some(listed)) = (&against, &mut listed) {
                 let of_order = listed.remove(&order.id).unwrap_or_default();
-                provider::compare(reader, against, order, of_order, &mut report).await?;
+                provider::compare(reads, against, order, of_order, &mut report).await?;
             }
         }
         after = page.next;
@@ -96,26 +96,26 @@ pub async fn audit(
     }
     if let (Some(against), Some(listed)) = (&against, listed) {
         for (id, payments) in listed {
-            provider::unknown_order(reader, against, id, payments, &mut report).await?;
+            provider::unknown_order(reads, against, id, payments, &mut report).await?;
         }
     }
     Ok(report)
 }
 
 /// An order as it is now.
-fn again(reader: &mut SqliteReader, id: OrderId) -> Result<Option<Order>, Failed> {
-    Ok(reader.order(id)?)
+async fn again(reads: &Reads, id: OrderId) -> Result<Option<Order>, Failed> {
+    Ok(reads.ask(move |r| r.order(id)).await?)
 }
 
-fn check_order(
-    reader: &mut SqliteReader,
+async fn check_order(
+    reads: &Reads,
     clock: &Clock,
     order: &Order,
     report: &mut Report,
 ) -> Result<(), Failed> {
     let mut words = books::check(order, clock.now_ms());
     if !words.wrong.is_empty()
-        && let Some(now) = again(reader, order.id)?
+        && let Some(now) = again(reads, order.id).await?
     {
         words = books::check(&now, clock.now_ms());
     }

@@ -1,5 +1,6 @@
 //! What is for sale right now, in memory: events and the counts of their pools as of the last
-//! commit. A crowd that reads the event page costs no SQL. And who waits for news of an order.
+//! commit, and where other processes sell as well, as of the last look at theirs. A crowd that reads
+//! the event page costs no SQL. And who waits for news of an order.
 
 use boxoffice::{Event, EventId, OrderId, TimeMs};
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast};
+use tokio::time::{Duration, Instant, timeout_at};
 
 /// The events by slug. Published by the writer's side after each commit that changed one.
 pub struct Catalogue {
@@ -14,6 +16,10 @@ pub struct Catalogue {
     changed: broadcast::Sender<EventId>,
     /// Since when it is not known what was recorded; `TimeMs::MAX` if it is.
     doubt_since: AtomicI64,
+    /// When it was last seen what other processes have committed; `TimeMs::MAX` where there are
+    /// none.
+    seen: AtomicI64,
+    looked: Notify,
 }
 
 impl Catalogue {
@@ -23,6 +29,8 @@ impl Catalogue {
             events: RwLock::default(),
             changed: broadcast::channel(256).0,
             doubt_since: AtomicI64::new(TimeMs::MAX),
+            seen: AtomicI64::new(TimeMs::MAX),
+            looked: Notify::new(),
         };
         catalogue.publish(events);
         catalogue
@@ -51,7 +59,60 @@ impl Catalogue {
 
     /// As of when the counts are true that are read at `now`.
     pub fn as_of(&self, now: TimeMs) -> TimeMs {
-        now.min(self.doubt_since.load(Ordering::SeqCst))
+        let seen = self.seen.load(Ordering::SeqCst);
+        now.min(self.doubt_since.load(Ordering::SeqCst)).min(seen)
+    }
+
+    /// What it knows now, to be handed to [`Catalogue::refresh`] after a look at the database that
+    /// begins later.
+    pub fn known(&self) -> Known {
+        Known(self.events.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Takes in what other processes have committed, as it was seen at `at_ms`. What our own writer
+    /// has told since `known` is newer, or as new, and stays.
+    pub fn refresh(&self, known: &Known, events: Vec<Event>, at_ms: TimeMs) {
+        let mut changed = Vec::new();
+        {
+            let mut now = self.events.write().unwrap_or_else(PoisonError::into_inner);
+            for event in events {
+                let (slug, current) = (&event.spec.slug, now.get(&event.spec.slug));
+                let untouched = match (current, known.0.get(slug)) {
+                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                    (now, then) => now.is_none() && then.is_none(),
+                };
+                if untouched && current.is_none_or(|current| **current != event) {
+                    changed.push(event.id);
+                    now.insert(slug.clone(), Arc::new(event));
+                }
+            }
+        }
+        self.seen.store(at_ms, Ordering::SeqCst);
+        self.looked.notify_waiters();
+        for id in changed {
+            // Nobody listens: nobody is told.
+            _ = self.changed.send(id);
+        }
+    }
+
+    /// Whether other processes sell as well.
+    pub fn is_shared(&self) -> bool {
+        self.seen.load(Ordering::SeqCst) != TimeMs::MAX
+    }
+
+    /// Waits for a look at what other processes have committed that begins from now on; not at all
+    /// where there are none, and not longer than `patience`.
+    pub async fn fresh(&self, patience: Duration) {
+        if !self.is_shared() {
+            return;
+        }
+        let end = Instant::now() + patience;
+        // The look that ends first may have begun before.
+        for _ in 0..2 {
+            if timeout_at(end, self.looked.notified()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The event with this slug, with counts that are true [as of](Catalogue::as_of) now, or of a
@@ -79,6 +140,9 @@ impl Catalogue {
         self.changed.subscribe()
     }
 }
+
+/// What a catalogue knew at some moment.
+pub struct Known(BTreeMap<String, Arc<Event>>);
 
 /// Who waits for news of which order.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 use crate::payments::governor::Budget;
 use crate::payments::stripe;
 use clap::{Args, CommandFactory, Parser};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,9 +21,15 @@ pub struct Config {
     #[arg(long, env = "NTS_PUBLIC_URL", value_parser = parse_url)]
     pub public_url: Option<String>,
 
-    /// The database file. Everything is in it
-    #[arg(long, env = "NTS_DATABASE", default_value = "nts.db")]
-    pub database: PathBuf,
+    /// The database: a file, and everything is in it; or postgres://user:password@host:port/name,
+    /// which any number of nts processes share
+    #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
+    pub database: DatabaseName,
+
+    /// Where the sandbox keeps what Stripe would know; default: beside the database file, and
+    /// nts.sandbox where the database is PostgreSQL: there all processes must share that file
+    #[arg(long, env = "NTS_SANDBOX")]
+    pub sandbox: Option<PathBuf>,
 
     /// The organiser's key. If there is none, one is made and printed at the first start
     #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true, value_parser = parse_key)]
@@ -84,6 +91,11 @@ pub struct Config {
     #[arg(long, env = "NTS_SLOW_CLIENT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub slow_client_ms: u64,
 
+    /// Milliseconds to go on serving after being asked to stop, with /readyz saying no, so that a
+    /// load balancer turns elsewhere first
+    #[arg(long, env = "NTS_DRAIN_MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub drain_ms: u64,
+
     /// Threads for HTTP; 0: one less than the machine has cores, at least one
     #[arg(long, env = "NTS_HTTP_THREADS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub http_threads: u16,
@@ -95,6 +107,46 @@ pub struct Config {
     /// How it is logged: text or json
     #[arg(long, env = "NTS_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     pub log_format: String,
+}
+
+/// Where the database is, as it was told. It may hold a password, so it is not shown as it is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseName(String);
+
+impl DatabaseName {
+    /// As it was told, with the password if there is one.
+    pub fn told(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for DatabaseName {
+    fn from(told: String) -> DatabaseName {
+        DatabaseName(told)
+    }
+}
+
+impl From<&str> for DatabaseName {
+    fn from(told: &str) -> DatabaseName {
+        DatabaseName(told.into())
+    }
+}
+
+/// A file's name, or no more than that it is an address: what is before the host may be a password
+/// that is not written as it should be.
+impl fmt::Display for DatabaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once("://") {
+            Some((scheme, _)) => write!(f, "{scheme}://(set, not shown)"),
+            None => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// What is needed to speak with Stripe, checked.
@@ -232,7 +284,8 @@ impl Config {
         vec![
             ("address", self.address.to_string()),
             ("public_url", self.public_url()),
-            ("database", self.database.display().to_string()),
+            ("database", self.database.to_string()),
+            ("sandbox", self.sandbox.as_ref().map_or(String::new(), |p| p.display().to_string())),
             ("organiser_key", secret(self.organiser_key.as_deref().unwrap_or(""))),
             ("stripe_publishable_key", secret(&self.stripe_publishable_key)),
             ("stripe_secret_key", secret(&self.stripe_secret_key)),
@@ -248,6 +301,7 @@ impl Config {
             ("connections", self.connections.to_string()),
             ("body_bytes", self.body_bytes.to_string()),
             ("slow_client_ms", self.slow_client_ms.to_string()),
+            ("drain_ms", self.drain_ms.to_string()),
             ("http_threads", self.http_threads.to_string()),
             ("log", self.log.clone()),
             ("log_format", self.log_format.clone()),
@@ -332,7 +386,10 @@ mod tests {
 
     #[test]
     fn every_setting_is_described_and_no_secret_is() {
-        let config = Config::from_flags(["--organiser-key", "quite-secret-indeed"]).unwrap();
+        let database = "postgres://nts:quite-secret@too@db/nts?password=quite-secret";
+        let flags = ["--organiser-key", "quite-secret-indeed", "--database", database];
+        let config = Config::from_flags(flags).unwrap();
+        assert!(!format!("{config:?}").contains("postgres://nts"));
         let text = config.describe();
         let settings = Alone::command().get_arguments().filter(|a| a.get_env().is_some()).count();
         assert_eq!(config.values().len(), settings);

@@ -109,6 +109,10 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let route = route.unwrap_or_else(|| "(none)".into());
     let mut response = next.run(request).await;
     protect(response.headers_mut());
+    if app.draining.is_raised() {
+        // So that a load balancer keeps no connection on which its next request would be lost.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let seconds = begun.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     app.metrics.http_seconds.observe(seconds);

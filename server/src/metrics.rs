@@ -44,6 +44,8 @@ pub struct Metrics {
     pub busy: Counter,
     /// Faults of the store.
     pub store_faults: Counter,
+    /// Batches that made way for another process.
+    pub overtaken: Counter,
     /// 1 if the last batch could be committed.
     pub ready: Gauge,
     /// Holds that were given.
@@ -77,6 +79,7 @@ impl Default for Metrics {
             queue: Gauge::default(),
             busy: Counter::default(),
             store_faults: Counter::default(),
+            overtaken: Counter::default(),
             ready: Gauge::default(),
             holds: Counter::default(),
             refusals: Family::default(),
@@ -96,6 +99,7 @@ impl Default for Metrics {
         r.register("queue", "Commands waiting for the writer", m.queue.clone());
         r.register("busy", "Commands refused because too many waited", m.busy.clone());
         r.register("store_faults", "Faults of the store", m.store_faults.clone());
+        r.register("overtaken", "Batches that made way for another process", m.overtaken.clone());
         r.register("ready", "1 if the last batch could be committed", m.ready.clone());
         r.register("holds", "Holds given", m.holds.clone());
         r.register("refusals", "Refusals by reason", m.refusals.clone());

@@ -1,6 +1,6 @@
 //! Puts the parts together, starts them and stops them.
 
-use crate::app::{App, Running, Stop, tell_all};
+use crate::app::{App, Running, Stop, follow, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::{Config, StripeSettings};
@@ -15,8 +15,7 @@ use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
 use crate::reads::Reads;
-use crate::store::Reader;
-use crate::store::sqlite::{SqliteReader, SqliteStore};
+use crate::store::{Database, Opened, Own, Reader};
 use crate::tasks::spawn;
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::{Command, Event};
@@ -26,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 /// A server that is ready to serve.
 pub struct Server {
@@ -41,23 +41,45 @@ const RINGS: usize = 16_384;
 /// How often the lists of what is owed are read.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How often it is looked what other processes have committed.
+const FOLLOW: Duration = Duration::from_millis(250);
+
 /// Why the server did not start: one or more sentences for who runs it.
 pub type Reason = String;
 
-/// Where the sandbox keeps what a real provider would know: beside the database, for it is not
-/// ours to back up.
-pub fn sandbox_path(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".sandbox");
-    name.into()
+/// How long the start waits for a database server that does not answer: machines that start
+/// together are not ready at the same moment.
+const DATABASE: Duration = Duration::from_secs(60);
+
+/// Where the sandbox keeps what a real provider would know.
+fn sandbox_path(config: &Config, database: &Database) -> PathBuf {
+    let told = config.sandbox.clone().filter(|path| !path.as_os_str().is_empty());
+    told.unwrap_or_else(|| database.sandbox())
 }
 
-/// The sandbox of a database.
-pub fn open_sandbox(database: &Path, clock: &Clock) -> Result<Arc<Double>, Reason> {
+fn open_sandbox(path: &Path, clock: &Clock) -> Result<Arc<Double>, Reason> {
+    let mut tries = 0;
+    loop {
+        let opened = Double::open(Some(path), clock.clone(), seed()?);
+        tries += 1;
+        match opened {
+            Ok(sandbox) => return Ok(Arc::new(sandbox)),
+            // Another process may be making the same file.
+            Err(_) if tries < 5 => std::thread::sleep(Duration::from_millis(100)),
+            Err(error) => {
+                return Err(format!(
+                    "cannot open the sandbox's own file, {}: {error}",
+                    path.display()
+                ));
+            }
+        }
+    }
+}
+
+fn seed() -> Result<[u8; 32], Reason> {
     let mut seed = [0u8; 32];
     getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
-    let sandbox = Double::open(Some(&sandbox_path(database)), clock.clone(), seed);
-    Ok(Arc::new(sandbox.map_err(|e| format!("cannot open the sandbox's own file: {e}"))?))
+    Ok(seed)
 }
 
 /// Work that goes on until the server stops.
@@ -126,6 +148,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         doorbell,
         metrics,
         running: Running::default(),
+        draining: Stop::default(),
         stop: Stop::default(),
     });
     let mut tasks: Vec<Task> = vec![
@@ -165,24 +188,82 @@ fn connect(
 pub fn provider(
     config: &Config,
     clock: &Clock,
-    reader: &SqliteReader,
+    database: &Database,
+    secret: [u8; 32],
 ) -> Result<Option<Stripe>, Reason> {
     let keys = config.stripe()?;
+    let path = sandbox_path(config, database);
     let sandbox = match keys {
-        None if sandbox_path(&config.database).exists() => {
-            Some(open_sandbox(&config.database, clock)?)
-        }
+        None if path.exists() => Some(open_sandbox(&path, clock)?),
         None => return Ok(None),
         Some(_) => None,
     };
-    let secret = reader.secret().map_err(|e| e.to_string())?;
-    let mut seed = [0u8; 32];
-    getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
-    let ids = Arc::new(Ids::new(seed, 0));
+    let ids = Arc::new(Ids::new(seed()?, 0));
     let (stripe, task) = connect(keys, sandbox, Secrets::new(secret).shop(), &ids, clock)?;
     // It ends with the provider.
     _ = task.map(spawn);
     Ok(Some(stripe))
+}
+
+/// What the database gives at the start.
+struct Begun {
+    opened: Opened,
+    readers: Vec<Box<dyn Reader>>,
+    events: Vec<Event>,
+    ids: Arc<Ids>,
+    organiser_key: u128,
+}
+
+/// Opens the database and reads what is needed at the start. Waits where it must, so not from
+/// async code.
+fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, Reason> {
+    let begun = Instant::now();
+    let mut told = false;
+    let mut opened = loop {
+        match database.open(clock.clone()) {
+            Ok(opened) => break opened,
+            Err(error) if error.may_pass() && begun.elapsed() < DATABASE => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(%error, "waiting for the database");
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    let reader = || database.reader(clock).map_err(|e| e.to_string());
+    let mut readers = vec![reader()?, reader()?];
+    let events = readers[0].events().map_err(|e| e.to_string())?;
+    let ids = Arc::new(if database.is_shared() {
+        Ids::shared(seed()?)
+    } else {
+        Ids::new(seed()?, opened.last_high)
+    });
+    let organiser_key = match config.organiser_key.as_deref().filter(|key| !key.is_empty()) {
+        Some(key) => digest(&[b"organiser", key.as_bytes()]),
+        None => kept_key(&mut *opened.store, &ids)?,
+    };
+    Ok(Begun { opened, readers, events, ids, organiser_key })
+}
+
+/// The digest of the organiser's key that the first start makes.
+fn kept_key(store: &mut dyn Own, ids: &Ids) -> Result<u128, Reason> {
+    let failed = |fault: crate::store::Fault| fault.to_string();
+    let kept = match store.meta_get("organiser_key").map_err(failed)? {
+        Some(kept) => kept,
+        None => {
+            let key = base32(ids.random(), 26);
+            let own = format!("{:032x}", digest(&[b"organiser", key.as_bytes()]));
+            let kept = store.meta_keep("organiser_key", &own).map_err(failed)?;
+            // Of several processes that start at once, one has made it.
+            if kept == own {
+                say(&format!("The organiser's key, shown this once: {key}"));
+            }
+            kept
+        }
+    };
+    u128::from_str_radix(&kept, 16)
+        .map_err(|_| "the organiser's key in the database cannot be read".into())
 }
 
 /// Says at the start what would else be found out by the first buyer. It changes nothing: the sale
@@ -212,41 +293,21 @@ impl Server {
         let mut config = config;
         config.address = address;
 
-        let opened =
-            SqliteStore::open(&config.database, clock.clone()).map_err(|e| e.to_string())?;
-        let reader = || SqliteStore::reader(&config.database).map_err(|e| e.to_string());
-        let mut first = reader()?;
-        let events = first.events().map_err(|e| e.to_string())?;
-        let empty = events.is_empty();
-        let readers: Vec<Box<dyn Reader>> = vec![Box::new(first), Box::new(reader()?)];
-        let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
-        let mut seed = [0u8; 32];
-        getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
-        let ids = Arc::new(Ids::new(seed, opened.last_high));
-        let mut store = opened.store;
-
-        let organiser_key = match config.organiser_key.as_deref().filter(|key| !key.is_empty()) {
-            Some(key) => digest(&[b"organiser", key.as_bytes()]),
-            None => match store.meta_get("organiser_key").map_err(|e| e.to_string())? {
-                Some(known) => u128::from_str_radix(&known, 16).map_err(|_| {
-                    "the organiser's key in the database cannot be read".to_string()
-                })?,
-                None => {
-                    let key = base32(ids.random(), 26);
-                    let digest = digest(&[b"organiser", key.as_bytes()]);
-                    let kept = store.meta_put("organiser_key", &format!("{digest:032x}"));
-                    kept.map_err(|e| e.to_string())?;
-                    say(&format!("The organiser's key, shown this once: {key}"));
-                    digest
-                }
-            },
+        let database = Database::parse(config.database.told())?;
+        let begun = {
+            let (config, database, clock) = (config.clone(), database.clone(), clock.clone());
+            let begin = move || begin(&config, &database, &clock);
+            tokio::task::spawn_blocking(begin).await.map_err(|e| e.to_string())??
         };
-
-        let secrets = Secrets::new(opened.secret);
+        let Begun { opened, readers, events, ids, organiser_key } = begun;
+        let Opened { store, secret, .. } = opened;
+        let empty = events.is_empty();
+        let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
+        let secrets = Secrets::new(secret);
         let mut tasks = Vec::new();
         let sandbox = match keys {
             Some(_) => None,
-            None => Some(open_sandbox(&config.database, &clock)?),
+            None => Some(open_sandbox(&sandbox_path(&config, &database), &clock)?),
         };
         let (stripe, task) = connect(keys, sandbox.clone(), secrets.shop(), &ids, &clock)?;
         tasks.extend(task.map(|task| spawn(vital(task))));
@@ -264,13 +325,16 @@ impl Server {
             look: LOOK,
         };
         let Assembled { app, jobs, told, tasks: work } = assemble(parts);
-        let writer = Writer::new(Box::new(store), Arc::clone(&app.metrics));
+        let writer = Writer::new(store, Arc::clone(&app.metrics));
         let writer = std::thread::Builder::new().name("nts-writer".into()).spawn(move || {
             let _vital = AbortOnPanic;
             writer.run(jobs, &told);
         });
         let writer = writer.map_err(|e| e.to_string())?;
         tasks.extend(work.into_iter().map(|task| spawn(vital(task))));
+        if database.is_shared() {
+            tasks.push(spawn(vital(follow(Arc::clone(&app), FOLLOW))));
+        }
         if app.sandbox.is_none() {
             tasks.push(spawn(check_key(Arc::clone(&app))));
         }
@@ -316,6 +380,12 @@ impl Server {
         let stopping = Arc::clone(&app);
         spawn(async move {
             stop.await;
+            let drain = Duration::from_millis(stopping.config.drain_ms);
+            if !drain.is_zero() {
+                tracing::info!(?drain, "not ready any more: serving until others have taken over");
+                stopping.draining.raise();
+                sleep(drain).await;
+            }
             tracing::info!("stopping: finishing what was accepted");
             stopping.stop.raise();
         });

@@ -5,9 +5,15 @@
 //! for the writer. Neither knows a rule of the box office; the invariants of the core stand in the
 //! schema once more, so that a bug here or there ends in a refused commit.
 
+mod codec;
 #[cfg(test)]
 mod contract;
+mod database;
+pub mod postgres;
+mod recount;
 pub mod sqlite;
+
+pub use database::{Database, OpenError, Opened, Own};
 
 use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket,
@@ -55,6 +61,9 @@ pub struct Batch<'a> {
 pub enum Fault {
     /// Nothing of it was recorded.
     NotDone(String),
+    /// Nothing of it was recorded, for another process was faster or the connection was lost
+    /// before it: loaded and decided anew, it may go well at once.
+    Overtaken(String),
     /// It may be recorded or not: only [`Store::recover`] can tell.
     Unknown(String),
 }
@@ -63,6 +72,7 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Fault::NotDone(why) => write!(f, "not done: {why}"),
+            Fault::Overtaken(why) => write!(f, "overtaken: {why}"),
             Fault::Unknown(why) => write!(f, "outcome unknown: {why}"),
         }
     }
@@ -72,11 +82,16 @@ impl std::error::Error for Fault {}
 
 /// The writer's side of a database.
 pub trait Store: Send {
-    /// Loads what some commands need. What is asked for and not returned does not exist.
+    /// Loads what some commands need. What is asked for and not returned does not exist. Where
+    /// several processes write, nobody else changes it until [`Store::commit`] or
+    /// [`Store::release`].
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault>;
 
     /// Records a batch durably, all or nothing.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault>;
+
+    /// Nothing of what was loaded changes: lets go of it.
+    fn release(&mut self) {}
 
     /// After a fault: opens the database anew, tells whether the last batch that was tried is
     /// recorded, and makes one durable commit of its own, so that everything that can be read from
@@ -101,8 +116,23 @@ pub struct OrderPage {
     pub next: Option<OrderId>,
 }
 
+/// Which commits there are, where several processes write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pulse {
+    /// When this was seen, by the database's clock.
+    pub at_ms: TimeMs,
+    /// Differs from any that was seen before, if anybody has committed a batch since.
+    pub mark: Vec<(i64, i64)>,
+}
+
 /// The pages' side of a database. Sees only what is committed.
 pub trait Reader: Send {
+    /// Tells whether somebody has committed something; `None` where nobody else can.
+    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+        Ok(None)
+    }
+    /// Reads everything and tells what does not fit together; nothing, if all is well.
+    fn verify(&mut self) -> Result<Vec<String>, Fault>;
     /// All events.
     fn events(&mut self) -> Result<Vec<Event>, Fault>;
     /// One order with all that belongs to it.

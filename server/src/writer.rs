@@ -31,6 +31,11 @@ use tokio::time::{Duration, Instant};
 const MOST_IN_BATCH: usize = 2048;
 /// How often a batch is tried again after a fault before its callers are told.
 const MOST_TRIES: u32 = 3;
+/// How long a store that does not recover is waited for where nothing is in doubt: then the callers
+/// are told, and the next batch tries again.
+const RECOVERY: Duration = Duration::from_secs(2);
+/// How often a batch makes way for other processes before its callers are told.
+const MOST_OVERTAKEN: u32 = 50;
 
 /// An idempotency key and what was asked under it.
 #[derive(Clone, Copy, Debug)]
@@ -243,8 +248,11 @@ impl Writer {
 
     /// Tries a batch until its outcome is known, but not for ever.
     fn persist(&mut self, jobs: &[Job]) -> Result<Try, NoReply> {
+        let begun = Instant::now();
         let mut in_doubt: Option<Try> = None;
-        for _ in 0..MOST_TRIES {
+        let (mut tries, mut overtaken) = (0, 0);
+        while tries < MOST_TRIES {
+            tries += 1;
             if self.faulted {
                 match self.store.recover() {
                     Ok(recorded) => {
@@ -256,14 +264,26 @@ impl Writer {
                     }
                     Err(fault) => {
                         self.fault(&fault);
+                        if in_doubt.is_none() && begun.elapsed() >= RECOVERY {
+                            return Err(NoReply::Unavailable);
+                        }
                         continue;
                     }
                 }
             }
-            let Failed { done, fault } = match self.attempt(jobs) {
+            let Failed { done, fault } = match self.attempt(jobs, tries + overtaken > 1) {
                 Ok(done) => return Ok(done),
                 Err(failed) => *failed,
             };
+            if let Fault::Overtaken(why) = &fault
+                && overtaken < MOST_OVERTAKEN
+            {
+                // The store is sound, and takes its time before it loads again.
+                tracing::debug!(why, "overtaken by another process");
+                self.metrics.overtaken.inc();
+                (tries, overtaken) = (tries - 1, overtaken + 1);
+                continue;
+            }
             self.fault(&fault);
             if on(Mutant::FailureIsSuccess)
                 && let Some(done) = done
@@ -284,8 +304,10 @@ impl Writer {
             };
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
-                Fault::NotDone(_) if in_doubt.is_none() => return Err(NoReply::Unavailable),
-                Fault::NotDone(_) => {}
+                Fault::NotDone(_) | Fault::Overtaken(_) if in_doubt.is_none() => {
+                    return Err(NoReply::Unavailable);
+                }
+                Fault::NotDone(_) | Fault::Overtaken(_) => {}
                 Fault::Unknown(_) => {
                     in_doubt = done;
                 }
@@ -303,8 +325,9 @@ impl Writer {
         self.metrics.ready.set(0);
     }
 
-    /// Load, decide, commit.
-    fn attempt(&mut self, jobs: &[Job]) -> Result<Try, Box<Failed>> {
+    /// Load, decide, commit. If it is done again, who has given up meanwhile is left out, as from
+    /// the queue.
+    fn attempt(&mut self, jobs: &[Job], again: bool) -> Result<Try, Box<Failed>> {
         let begun = Instant::now();
         let mut keys = Keys::default();
         jobs.iter().for_each(|job| job.command.add_keys(&mut keys));
@@ -334,6 +357,10 @@ impl Writer {
                 } else {
                     Err(NoReply::KeyReused)
                 });
+                continue;
+            }
+            if again && (job.answer.is_closed() || job.deadline <= begun) {
+                done.answers.push(Err(NoReply::Late));
                 continue;
             }
             let decision = match decide(&loaded.state, &job.command, loaded.now_ms) {
@@ -388,6 +415,8 @@ impl Writer {
             self.metrics.commits.inc();
             self.metrics.batch_size.observe(jobs.len() as f64);
             self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
+        } else {
+            self.store.release();
         }
         self.metrics.ready.set(1);
         self.unsure.clear();

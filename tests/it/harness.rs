@@ -1,5 +1,6 @@
 //! Starts the binary on a directory of its own and asks it over HTTP.
 
+use nts_testdb::Postgres;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,16 +11,27 @@ use std::time::{Duration, Instant};
 
 pub const KEY: &str = "a-key-for-the-tests";
 
-/// A directory that goes away with the test.
-pub struct Dir(PathBuf);
+/// A directory that goes away with the test, and the database in it or beside it.
+pub struct Dir(PathBuf, Option<String>);
 
 impl Dir {
     pub fn new(name: &str) -> Dir {
+        let server = crate::ON_POSTGRES.then(Postgres::shared).flatten();
+        Dir::make(name, server.map(|server| server.url(&server.database())))
+    }
+
+    /// A directory for what uses this database.
+    #[allow(dead_code, reason = "not every test names its database")]
+    pub fn on(name: &str, database: String) -> Dir {
+        Dir::make(name, Some(database))
+    }
+
+    fn make(name: &str, database: Option<String>) -> Dir {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("nts-{name}-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        Dir(dir)
+        Dir(dir, database)
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -29,6 +41,13 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            for line in tail.iter().rev() {
+                eprintln!("log: {line}");
+            }
+        }
         _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -37,6 +56,9 @@ impl Drop for Dir {
 pub fn nts(dir: &Dir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nts"));
     command.current_dir(&dir.0).env_clear().env("NTS_ORGANISER_KEY", KEY);
+    if let Some(database) = &dir.1 {
+        command.env("NTS_DATABASE", database);
+    }
     command
 }
 
@@ -330,6 +352,7 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+#[allow(dead_code, reason = "not every test makes pictures")]
 /// A file beside the tests' directory, for what a person wants to look at.
 pub fn keep(name: &str, bytes: &[u8]) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");

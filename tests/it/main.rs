@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "real processes live in real time")]
 
+/// Where the databases of these tests are: in files.
+pub const ON_POSTGRES: bool = false;
+
 mod bad_input;
 mod browser;
 mod crash;

@@ -44,6 +44,9 @@ fn the_first_start_makes_the_show_and_tells_the_key_once() {
 
 #[test]
 fn a_backup_is_a_whole_database_also_while_selling() {
+    if crate::ON_POSTGRES {
+        return; // it is about a file
+    }
     let dir = Dir::new("backup");
     let server = Server::start(&dir);
     server.make_event(500, 300);
@@ -75,6 +78,9 @@ fn a_backup_is_a_whole_database_also_while_selling() {
 
 #[test]
 fn what_is_not_a_sound_database_of_ours_is_refused_and_left_as_it_is() {
+    if crate::ON_POSTGRES {
+        return; // it is about a file
+    }
     let dir = Dir::new("damage");
     let server = Server::start(&dir);
     server.make_event(50, 300);

@@ -5,7 +5,7 @@ use super::{Against, Failed, again, books};
 use crate::payments::CallError;
 use crate::payments::governor::Endpoint;
 use crate::payments::stripe::Listed;
-use crate::store::sqlite::SqliteReader;
+use crate::reads::Reads;
 use boxoffice::{IntentStatus, Money, Order, OrderId, OrderState};
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub async fn list(against: &Against<'_>, report: &mut Report) -> Result<ByOrder,
 
 /// Compares an order with the payments that name it.
 pub async fn compare(
-    reader: &mut SqliteReader,
+    reads: &Reads,
     against: &Against<'_>,
     order: &Order,
     listed: Vec<Listed>,
@@ -49,7 +49,7 @@ pub async fn compare(
     let (own, others): (Vec<_>, Vec<_>) =
         listed.into_iter().partition(|l| Some(&l.intent.id) == intent.as_ref());
     for other in others {
-        forgotten(reader, against, order.id, other, report).await?;
+        forgotten(reads, against, order.id, other, report).await?;
     }
     let Some(intent) = intent else { return Ok(()) };
     let known = order.payment.as_ref().is_some_and(|p| p.dispute.is_some());
@@ -68,7 +68,7 @@ pub async fn compare(
         Err(CallError::Refused(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let Some(now) = again(reader, order.id)? else { return Ok(()) };
+    let Some(now) = again(reads, order.id).await? else { return Ok(()) };
     if agrees(&now, seen.as_ref()) {
         return Ok(());
     }
@@ -78,14 +78,14 @@ pub async fn compare(
 
 /// Payments that name an order which is not in our books.
 pub async fn unknown_order(
-    reader: &mut SqliteReader,
+    reads: &Reads,
     against: &Against<'_>,
     id: OrderId,
     listed: Vec<Listed>,
     report: &mut Report,
 ) -> Result<(), Failed> {
     for listed in listed {
-        forgotten(reader, against, id, listed, report).await?;
+        forgotten(reads, against, id, listed, report).await?;
     }
     Ok(())
 }
@@ -180,7 +180,7 @@ fn holds_money(listed: &Listed) -> bool {
 /// A payment of ours that our books do not know. One that holds no money is a leftover of a call
 /// whose answer was lost: nobody confirmed it, and nobody will.
 async fn forgotten(
-    reader: &mut SqliteReader,
+    reads: &Reads,
     against: &Against<'_>,
     order: OrderId,
     listed: Listed,
@@ -190,7 +190,7 @@ async fn forgotten(
     if !holds_money(&listed) {
         return Ok(());
     }
-    let ours = again(reader, order)?;
+    let ours = again(reads, order).await?;
     if let Some(ours) = &ours {
         let known = ours.payment.as_ref().and_then(|p| p.intent.as_ref());
         if known == Some(&id) {

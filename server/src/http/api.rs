@@ -29,6 +29,8 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 /// How long an answer waits for the provider before it says "still paying".
 const PATIENCE: Duration = Duration::from_secs(25);
+/// How often who waits for an order looks at it where other processes may change it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The least time between two counts that a listener gets.
 const LIVE_EVERY: Duration = Duration::from_millis(250);
 /// After so long without news a listener gets a sign of life.
@@ -93,7 +95,7 @@ pub async fn event(
 ) -> Result<Json<Value>, Problem> {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     Ok(Json(view::event(&event, now, as_of)))
 }
 
@@ -102,7 +104,7 @@ pub async fn live(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
 ) -> Result<Response, Problem> {
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
@@ -232,7 +234,7 @@ pub async fn hold(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0 };
@@ -247,7 +249,7 @@ pub async fn hold(
         None => find(&app, id).await?,
     };
     // A ticket type that is new since we looked is in the catalogue by now.
-    let event = app.catalogue.event(&slug).unwrap_or(event);
+    let event = app.event_of(&order).await.unwrap_or(event);
     Ok(held(&app, &order, &event, until_ms))
 }
 
@@ -279,8 +281,8 @@ pub async fn find(app: &App, id: OrderId) -> Result<Order, Problem> {
 }
 
 /// An order in full.
-pub fn full(app: &App, order: &Order) -> Result<Value, Problem> {
-    let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
+pub async fn full(app: &App, order: &Order) -> Result<Value, Problem> {
+    let event = app.event_of(order).await.ok_or_else(Problem::unknown_event)?;
     Ok(view::order(app, order, &event))
 }
 
@@ -292,7 +294,7 @@ pub async fn order(
 ) -> Result<Json<Value>, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let order = find(&app, id).await?;
-    Ok(Json(full(&app, &order)?))
+    Ok(Json(full(&app, &order).await?))
 }
 
 #[derive(Deserialize)]
@@ -322,7 +324,7 @@ pub async fn pay(
         Err(NoReply::Refused(Refusal::AlreadyPaid)) => find(&app, id).await?,
         Err(no) => return Err(no.into()),
     };
-    let mut answer = full(&app, &order)?;
+    let mut answer = full(&app, &order).await?;
     match view::action(&order) {
         None => {}
         Some(Action::Redirect(url)) => {
@@ -403,7 +405,9 @@ pub async fn wait_for(
         if wanted(&order) || app.stop.is_raised() {
             return Ok(order);
         }
-        if timeout_at(end, news).await.is_err() {
+        // Another process may be at it, whose news are not told here.
+        let look = if app.catalogue.is_shared() { Instant::now() + LOOK_AGAIN } else { end };
+        if timeout_at(end.min(look), news).await.is_err() && Instant::now() >= end {
             return Ok(order);
         }
     }
@@ -419,7 +423,7 @@ pub async fn cancel(
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
     let order = cancel_and_wait(&app, id, request).await?;
-    Ok(Json(full(&app, &order)?))
+    Ok(Json(full(&app, &order).await?))
 }
 
 /// Cancels, and waits until the payment is known to be dead, or until patience ends.

@@ -53,8 +53,8 @@ struct GuestsPage {
 
 /// The show of the old routes. One ticket for each name is what makes them work: a name leads to
 /// its order by the record that the event's limit keeps.
-fn show(app: &App) -> Result<Arc<Event>, Problem> {
-    let event = app.catalogue.event(&app.config.show).ok_or_else(Problem::unknown_event)?;
+async fn show(app: &App) -> Result<Arc<Event>, Problem> {
+    let event = app.event_named(&app.config.show).await.ok_or_else(Problem::unknown_event)?;
     if event.spec.limit_per_buyer != Some(1) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -73,7 +73,7 @@ pub async fn reserve(
     body: Result<Body, Problem>,
 ) -> Page {
     let Body(body) = body?;
-    let event = show(&app)?;
+    let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
     match reserve_as(&app, &event, fullname).await {
@@ -145,7 +145,7 @@ pub async fn charge(
     body: Result<Body, Problem>,
 ) -> Page {
     let Body(body) = body?;
-    let event = show(&app)?;
+    let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
     let key = buyer(fullname, "").key;
@@ -194,7 +194,7 @@ pub async fn list_guests(
         return Err(Problem::not_organiser().into());
     }
     let Query(query) = query.map_err(|_| Problem::invalid("after is a number."))?;
-    let id = show(&app)?.id;
+    let id = show(&app).await?.id;
     let after = query.after.unwrap_or(0);
     let tickets = app.reads.ask(move |r| r.tickets(id, after, GUESTS)).await?;
     let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |(t, _)| t.serial));
@@ -206,7 +206,7 @@ pub async fn list_guests(
 /// `POST /nts/v1/debug/reset`: gives every hold of the show back and refunds every ticket of it.
 /// Nothing is forgotten by it. Only where no real money moves.
 pub async fn reset(State(app): State<Arc<App>>) -> Page {
-    let event = show(&app)?.id;
+    let event = show(&app).await?.id;
     let mut after = None;
     loop {
         let page = app.reads.ask(move |r| r.orders(event, after, 500)).await?;

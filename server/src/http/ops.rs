@@ -5,6 +5,7 @@ use crate::app::App;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use boxoffice::{Command, OrderId};
 use std::sync::Arc;
 
 /// `GET /healthz`: the process answers.
@@ -14,8 +15,13 @@ pub async fn healthz() -> &'static str {
 
 /// `GET /readyz`: the last batch could be committed, and nobody has asked us to stop.
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
-    if app.stop.is_raised() {
+    if app.draining.is_raised() || app.stop.is_raised() {
         return Err(not_ready("It is stopping."));
+    }
+    if app.metrics.ready.get() != 1 {
+        // Nobody sends buyers to who is not ready, so nothing would be committed any more: ask for
+        // something that changes nothing, before which the store must have recovered.
+        _ = app.ask(Command::Expire { order: OrderId(0) }, None).await;
     }
     if app.metrics.ready.get() != 1 {
         return Err(not_ready("The last batch could not be committed."));

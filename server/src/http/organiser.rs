@@ -113,7 +113,7 @@ pub async fn put_event(
     let now = app.clock.now_ms();
     let replied = app.ask(Command::PutEvent { id: app.ids.event(now), spec }, None).await?;
     let created = matches!(replied.reply, Reply::Event { created: true, .. });
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(view::event(&event, now, now))).into_response())
 }
@@ -133,7 +133,7 @@ pub async fn orders(
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     check(&app, &headers)?;
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let Query(cursor) =
         cursor.map_err(|_| Problem::invalid("The query is after=<order id>&limit=<1 to 500>."))?;
     let after = cursor.after.as_deref().map(order_id).transpose()?;
@@ -183,5 +183,5 @@ pub async fn refund(
     let order = find(&app, id).await?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let made = made.map(|r| view::refund(&order, r));
-    Ok(Json(value!({"refund": made, "order": full(&app, &order)?})))
+    Ok(Json(value!({"refund": made, "order": full(&app, &order).await?})))
 }

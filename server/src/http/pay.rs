@@ -58,7 +58,7 @@ struct StripePage {
 pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String, String)>) -> Page {
     let id = opened(&app, &id, &secret)?;
     let order = api::find(&app, id).await?;
-    let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
     let client_secret = match view::action(&order) {
         Some(Action::Secret(secret)) => Some(secret.to_owned()),
         _ => None,

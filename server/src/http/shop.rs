@@ -211,7 +211,7 @@ struct EventPage {
 pub async fn event(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Page {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let spec = &event.spec;
     let offered: Vec<_> = event.ticket_types.iter().filter(|t| !t.retired).collect();
     let alone = offered.len() == 1;
@@ -254,7 +254,7 @@ pub async fn hold(
     body: Result<Body, Problem>,
 ) -> Page {
     let Body(body) = body?;
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let form = Form::read(&headers, &body)?;
     let mut lines = Vec::new();
     for (ticket_type, quantity) in form.with_prefix("quantity:") {
@@ -356,7 +356,7 @@ pub async fn order(
         crate::outbox::reconcile(&app, &order).await;
         order = find(&app, id).await?;
     }
-    let event = app.catalogue.event_by_id(order.event).ok_or_else(Problem::unknown_event)?;
+    let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
     Ok(page(&order_page(&app, &order, &event)))
 }
 

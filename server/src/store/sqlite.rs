@@ -10,7 +10,6 @@
 //! and everything is read anew.
 
 mod backup;
-mod codec;
 mod file;
 mod reader;
 mod recent;
@@ -25,6 +24,7 @@ pub use reader::SqliteReader;
 pub use recent::REMEMBERED_MS;
 
 use crate::clock::Clock;
+use crate::store::codec;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{BuyerKey, Event, EventId, Keys, State};

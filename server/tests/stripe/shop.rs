@@ -7,6 +7,7 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
 use nts_server::payments::double::{Double, http};
+use nts_server::reads::Reads;
 use nts_server::run::Server;
 use nts_server::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -330,10 +331,10 @@ impl Shop {
 
     pub async fn report(&self, settle: bool) -> Report {
         let database = self.dir.join("nts.db");
-        let mut reader = SqliteStore::reader(&database).unwrap();
+        let reads = Reads::inline(Box::new(SqliteStore::reader(&database).unwrap()));
         let stripe = &self.app().stripe;
         let against = Against { stripe, since_s: 0, settle };
-        audit(&mut reader, &self.time.clock(), Some(against)).await.unwrap()
+        audit(&reads, &self.time.clock(), Some(against)).await.unwrap()
     }
 
     /// Our own audit, and one that knows nothing of it: the double's ledger against the tickets.

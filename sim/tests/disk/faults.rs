@@ -59,7 +59,7 @@ fn strike(call: Call, after: u64, how: FailedSync, told: &mut Told) -> bool {
             told.done += 1;
             true
         }
-        Err(Fault::NotDone(_)) => {
+        Err(Fault::NotDone(_) | Fault::Overtaken(_)) => {
             told.not_done += 1;
             assert!(!store.recover().unwrap(), "{call:?} {after} {how:?}");
             false

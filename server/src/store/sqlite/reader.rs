@@ -2,12 +2,10 @@
 
 use super::file::{self, Place};
 use super::{codec, rows};
+use crate::store::recount::Recount;
 use crate::store::{Fault, Lane, OrderPage, Reader};
-use boxoffice::{
-    BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, OrderState, Ticket, TimeMs,
-};
+use boxoffice::{BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, Ticket, TimeMs};
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
 
 /// How many rows are looked at for one page of an event's orders. Orders are not indexed by their
 /// event: that index would cost every hold, and organisers page rarely.
@@ -76,42 +74,16 @@ impl SqliteReader {
 
 /// Counts the places of every pool anew, from the orders.
 fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
-    let mut taken: BTreeMap<(EventId, u16), (u64, u64)> = BTreeMap::new();
+    let mut recount = Recount::default();
     let mut find = conn.prepare("SELECT id, event, state, lines FROM orders")?;
     let mut orders = find.query([])?;
     while let Some(row) = orders.next()? {
         let event = EventId(row.get::<_, i64>(1)? as u64);
-        let state = codec::state_from(row.get(2)?);
-        let (Some(state), Some(lines)) = (state, codec::decode_lines(row.get_ref(3)?.as_blob()?))
-        else {
+        if !recount.add(event, row.get(2)?, row.get_ref(3)?.as_blob()?) {
             wrong.push(format!("order {:x} is unreadable", row.get::<_, i64>(0)?));
-            continue;
-        };
-        for line in lines {
-            let (held, sold) = taken.entry((event, line.pool)).or_default();
-            match state {
-                s if s.holds() => *held += u64::from(line.quantity),
-                s if s.sells() => *sold += u64::from(line.quantity.saturating_sub(line.restocked)),
-                OrderState::Released | OrderState::Void => {}
-                _ => unreachable!("every other state holds or sells"),
-            }
         }
     }
-    for event in rows::events(conn, "", [])? {
-        for (idx, pool) in event.pools.iter().enumerate() {
-            let (held, sold) = taken.remove(&(event.id, idx as u16)).unwrap_or_default();
-            if (held, sold) != (pool.held.into(), pool.sold.into()) {
-                wrong.push(format!(
-                    "event {}, pool {}: counts {} held and {} sold, but its orders make {held} \
-                     and {sold}",
-                    event.spec.slug, pool.name, pool.held, pool.sold
-                ));
-            }
-        }
-    }
-    wrong.extend(taken.keys().map(|(event, pool)| {
-        format!("there are orders of pool {pool} of event {:x}, which does not exist", event.0)
-    }));
+    recount.compare(&rows::events(conn, "", [])?, wrong);
     Ok(())
 }
 
@@ -146,6 +118,10 @@ fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result
 }
 
 impl Reader for SqliteReader {
+    fn verify(&mut self) -> Result<Vec<String>, Fault> {
+        SqliteReader::verify(self)
+    }
+
     fn events(&mut self) -> Result<Vec<Event>, Fault> {
         self.at_once(|conn| rows::events(conn, "", []))
     }

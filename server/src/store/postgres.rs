@@ -1,0 +1,537 @@
+//! PostgreSQL, or an engine that speaks its language: any number of processes on one database.
+//!
+//! A batch is one transaction of two round trips. The first begins it, locks the events that the
+//! batch touches, in the order of their ids, and reads what it needs; the second writes the
+//! changes, one statement for each kind of row, and commits. All that belongs to an event (its
+//! pools, orders, buyers' records, tickets) is changed under the lock of its row, so batches of
+//! several processes on one event take turns, and each decides on what is true. The time is the
+//! database's, read after the locks.
+//!
+//! What must hold: a COMMIT is sent once and never cancelled. Whether one was recorded whose answer
+//! is lost is not found out by looking, for the old connection's server process may still be at
+//! it: [`PgStore::fence`] changes the row of this writer that every one of its batches changes,
+//! which waits for that, and draws a new epoch, without which an older connection can no longer
+//! commit anything.
+//!
+//! It relies on READ COMMITTED, row locks and unique keys. Where the database is set to
+//! SERIALIZABLE, it refuses a batch that waited for another (40001), which is then decided anew.
+
+mod link;
+mod reader;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod verify;
+mod write;
+
+pub use link::Target;
+pub use reader::PgReader;
+pub use schema::OpenError;
+
+use crate::clock::Clock;
+use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
+use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
+use link::{Ask, Link, Trouble, ask, draw};
+use rows::{Orders, event_columns, one};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+use write::{Writing, same_but_for_counters};
+
+/// How long an answer is kept, in milliseconds. After that, the same key is a new request.
+pub const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1000;
+/// So many old answers are removed with a commit, and twice as many as it adds.
+const PRUNED_AT_ONCE: i64 = 64;
+/// How often somebody looks whether there are old answers, in milliseconds.
+const PRUNE_EVERY_MS: i64 = 60_000;
+/// How long the row of a writer that is gone is kept, in milliseconds.
+const WRITERS_KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Locks and reads these events: by id, by slug, and those of these orders.
+const LOCK: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM events WHERE id IN (SELECT unnest($1::bigint[])
+                               UNION SELECT id FROM events WHERE slug = ANY($2::text[])
+                               UNION SELECT event FROM orders WHERE id = ANY($3::uuid[]))
+      ORDER BY id FOR UPDATE"
+);
+/// Begins or takes over the row of a writer: its number, a new epoch, and its last batch if it has
+/// no row any more. Waits for whoever is changing it.
+const BEGIN_WRITER: &str = "INSERT INTO writers (id, epoch, batch, seen_ms)
+    VALUES ($1, $2, $3, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+    ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seen_ms = excluded.seen_ms
+    RETURNING batch";
+/// Counts a batch, unless a newer connection of the same writer has drawn another epoch.
+const COUNT_BATCH: &str = "WITH counted AS (
+    UPDATE writers SET batch = batch + 1, seen_ms = $4
+    WHERE id = $1 AND epoch = $2 AND batch = $3
+    RETURNING 1)
+    SELECT 1 / count(*) FROM counted";
+const FORGET_WRITERS: &str = "DELETE FROM writers
+    WHERE seen_ms < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint";
+/// Removes answers that are too old, or from a future that will not come.
+const PRUNE: &str = "WITH old AS (
+        SELECT key FROM requests WHERE at_ms < $1::bigint ORDER BY at_ms LIMIT $3
+        FOR UPDATE SKIP LOCKED),
+    wrong AS (
+        SELECT key FROM requests WHERE at_ms > $2::bigint ORDER BY at_ms LIMIT $3
+        FOR UPDATE SKIP LOCKED),
+    gone AS (
+        DELETE FROM requests WHERE key IN (SELECT key FROM old UNION SELECT key FROM wrong)
+        RETURNING 1)
+    SELECT count(*) FROM gone";
+const LAST_ID: &str = "SELECT id FROM orders ORDER BY id DESC LIMIT 1";
+const BEGIN: &str = "BEGIN";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
+/// An opened database.
+pub struct Opened {
+    /// For the writer.
+    pub store: PgStore,
+    /// The high 64 bits of the newest order's id.
+    pub last_high: u64,
+    /// The box office's own secret, made with the database and shared by all processes.
+    pub secret: [u8; 32],
+    /// Whether the database was made just now, by this process.
+    pub fresh: bool,
+}
+
+/// The writer's side of the database.
+pub struct PgStore {
+    link: Link,
+    clock: Clock,
+    /// Tells this writer from all others.
+    writer: i64,
+    epoch: i64,
+    /// The number of the last batch that is recorded.
+    batch: i64,
+    /// The number of the last batch that was tried.
+    tried: Option<i64>,
+    /// Whether a transaction is open.
+    open: bool,
+    /// How often in a row others were in the way.
+    overtaken: u32,
+    /// Events that are known to have had no limit per buyer: a guess that saves a question.
+    unlimited: BTreeSet<EventId>,
+    prune_at_ms: TimeMs,
+}
+
+impl PgStore {
+    /// Opens the database, and makes it ready if it is empty. On an error nothing was changed.
+    ///
+    /// With [`Clock::System`] the time is the database's; any other clock is used as it is.
+    pub fn open(target: &Target, clock: Clock) -> Result<Opened, OpenError> {
+        let failed = |trouble: &Trouble| schema::failed(target, trouble);
+        let mut link = Link::new(target.clone())
+            .map_err(|error| failed(&Trouble::Unreadable(error.to_string())))?;
+        link.connect().map_err(|trouble| failed(&trouble))?;
+        let fresh = schema::prepare(&mut link)?;
+        let mut store = PgStore {
+            link,
+            clock,
+            writer: draw(),
+            epoch: 0,
+            batch: 0,
+            tried: None,
+            open: false,
+            overtaken: 0,
+            unlimited: BTreeSet::new(),
+            prune_at_ms: 0,
+        };
+        let mut begin = || {
+            store.fence()?;
+            store.link.ask(&[ask!(FORGET_WRITERS, WRITERS_KEPT_MS)])?;
+            let last = store.link.ask(&[ask!(LAST_ID)])?;
+            let last = last[0].first().map(rows::id).transpose()?;
+            Ok((schema::secret(&mut store.link)?, last.map_or(0, |id| (id.0 >> 64) as u64)))
+        };
+        let (secret, last_high) = begin().map_err(|trouble: Trouble| failed(&trouble))?;
+        schema::tell_promise(&mut store.link);
+        Ok(Opened { store, last_high, secret, fresh })
+    }
+
+    /// Keeps a text under a key, durably, unless there is one: the one that is kept. For the start,
+    /// before anything is served.
+    pub fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault> {
+        assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
+        self.link.ask(&[ask!(schema::KEEP, key, text)])?;
+        Ok(one(&self.link.ask(&[ask!(schema::GET, key)])?[0])?)
+    }
+
+    /// A text that was kept under this key.
+    pub fn meta_get(&mut self, key: &str) -> Result<Option<String>, Fault> {
+        let rows = self.link.ask(&[ask!(schema::GET, key)])?;
+        Ok(rows[0].first().map(|row| one(std::slice::from_ref(row))).transpose()?)
+    }
+
+    /// Connects anew, waits until everything older of this writer is decided and makes sure that
+    /// nothing older of it can be recorded any more. It is a durable commit of our own.
+    fn fence(&mut self) -> Result<(), Trouble> {
+        self.open = false;
+        self.link.connect()?;
+        let mut tries = 0;
+        loop {
+            let epoch = draw();
+            let fenced = self.link.ask(&[ask!(BEGIN_WRITER, self.writer, epoch, self.batch)]);
+            match fenced {
+                // A warning: the commit may be here alone and not on the standby.
+                Ok(_) if self.link.warned() => {
+                    self.link.close();
+                    return Err(Trouble::Lost("the barrier was not replicated".into()));
+                }
+                Ok(rows) => {
+                    self.batch = one(&rows[0])?;
+                    self.epoch = epoch;
+                    return Ok(());
+                }
+                Err(Trouble::Sql { code, .. })
+                    if code == SqlState::T_R_SERIALIZATION_FAILURE && tries < 3 =>
+                {
+                    tries += 1;
+                }
+                Err(trouble) => {
+                    self.link.close();
+                    return Err(trouble);
+                }
+            }
+        }
+    }
+
+    /// Ends what is open, so that others can go on.
+    fn roll_back(&mut self) {
+        if std::mem::take(&mut self.open) && self.link.ask(&[ask!(ROLLBACK)]).is_err() {
+            self.link.close();
+        }
+    }
+
+    /// What a trouble means for the connection, and for who asked. Nothing is recorded.
+    fn not_done(&mut self, trouble: Trouble) -> Fault {
+        let again = trouble.overtaken() || matches!(trouble, Trouble::Lost(_));
+        match trouble {
+            Trouble::Lost(_) | Trouble::Late => {
+                self.open = false;
+                self.link.close();
+            }
+            Trouble::Sql { .. } | Trouble::Unreadable(_) => self.roll_back(),
+        }
+        if again {
+            self.overtaken += 1;
+            return Fault::Overtaken(trouble.to_string());
+        }
+        Fault::NotDone(match &trouble {
+            Trouble::Sql { code, .. } if *code == SqlState::DIVISION_BY_ZERO => {
+                format!("refused by the schema: a row is not there, or is another's ({trouble})")
+            }
+            // The text names the constraint.
+            Trouble::Sql { constraint: Some(_), .. } => format!("refused by the schema: {trouble}"),
+            _ => trouble.to_string(),
+        })
+    }
+
+    /// Makes way for others for a moment, a little longer each time.
+    fn make_way(&self) {
+        if self.overtaken > 0 {
+            let most_us = 1_000u64 << self.overtaken.min(6);
+            self.link.pause(Duration::from_micros(draw() as u64 % most_us));
+        }
+    }
+
+    /// The events, as they were locked; none of them has its parts yet.
+    fn begin(&mut self, keys: &Keys) -> Ask<'static> {
+        // No slug has a zero in it, and the database takes no such text.
+        let slugs: Vec<String> = keys.slugs.iter().filter(|s| !s.contains('\0')).cloned().collect();
+        ask!(LOCK, event_ids(keys), slugs, order_ids(&keys.orders))
+    }
+
+    fn try_load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Trouble> {
+        loop {
+            if let Some(loaded) = self.try_load_once(keys, requests)? {
+                return Ok(loaded);
+            }
+            self.roll_back();
+        }
+    }
+
+    /// `None` if an order appeared between the locks and the look at it: once more.
+    fn try_load_once(
+        &mut self,
+        keys: &Keys,
+        requests: &[RequestKey],
+    ) -> Result<Option<Loaded>, Trouble> {
+        let guessed = |(event, _): &&(EventId, BuyerKey)| !self.unlimited.contains(event);
+        let buyers: BTreeSet<(EventId, BuyerKey)> =
+            keys.buyers.iter().filter(guessed).copied().collect();
+        let mut asks = Vec::with_capacity(9);
+        if self.open {
+            asks.push(ask!(ROLLBACK));
+        }
+        asks.push(ask!(BEGIN));
+        let first = asks.len();
+        asks.push(self.begin(keys));
+        asks.push(ask!(rows::SOME_POOLS, event_ids(keys)));
+        asks.push(ask!(rows::SOME_TICKET_TYPES, event_ids(keys)));
+        asks.push(ask!(rows::SOME_ORDERS, order_ids(&keys.orders)));
+        asks.push(ask_buyers(&buyers));
+        asks.push(ask!(
+            rows::REQUESTS,
+            requests.iter().map(|key| Uuid::from_u128(key.0)).collect::<Vec<_>>()
+        ));
+        asks.push(ask!(rows::CLOCK));
+        self.open = true;
+        let mut answers = self.link.ask(&asks)?.into_iter().skip(first);
+        let mut next = || answers.next().expect("an answer to each question");
+        let (locked, pools, types, orders) = (next(), next(), next(), next());
+        let (found_buyers, recorded, clock) = (next(), next(), next());
+
+        let mut events = BTreeMap::new();
+        for row in &locked {
+            let event = rows::event(row)?;
+            events.insert(event.id.0 as i64, event);
+        }
+        rows::add_parts(&mut events, &pools, &types)?;
+        let mut orders = Orders::of(&orders)?;
+        if orders.0.values().any(|(o, _)| !events.contains_key(&(o.event.0 as i64))) {
+            return Ok(None);
+        }
+        let mut state = State::default();
+        let mut missing: BTreeSet<(EventId, BuyerKey)> = BTreeSet::new();
+        for (event, key) in &keys.buyers {
+            let limited = events.get(&(event.0 as i64)).map(|e| e.spec.limit_per_buyer.is_some());
+            match limited {
+                Some(false) => _ = self.unlimited.insert(*event),
+                Some(true) => {
+                    self.unlimited.remove(event);
+                    missing.insert((*event, *key));
+                }
+                None => {}
+            }
+        }
+        let counted = orders.0.values().map(|(o, _)| (o.event, o.buyer.key));
+        missing.extend(counted.filter(|(_, key)| *key != BuyerKey::UNCOUNTED));
+        for row in &found_buyers {
+            let (key, record) = rows::buyer(row)?;
+            if missing.contains(&key) {
+                state.buyers.insert(key, record);
+            }
+        }
+        missing.retain(|key| !buyers.contains(key));
+
+        let now_ms = self.complete(&mut events, &mut orders, &missing, &mut state, &clock)?;
+        for event in events.into_values() {
+            state.slugs.insert(event.spec.slug.clone(), event.id);
+            state.events.insert(event.id, event);
+        }
+        state.orders = orders.into_orders().map(|order| (order.id, order)).collect();
+        let recorded = recorded.iter().map(|row| {
+            let fact = rows::recorded(row)?;
+            Ok((fact.key, fact))
+        });
+        let recorded = recorded.collect::<Result<_, Trouble>>()?;
+        Ok(Some(Loaded { state, recorded, now_ms }))
+    }
+
+    /// Reads what only the first answers could tell to be missing, if anything is. Tells the time.
+    fn complete(
+        &mut self,
+        events: &mut BTreeMap<i64, boxoffice::Event>,
+        orders: &mut Orders,
+        buyers: &BTreeSet<(EventId, BuyerKey)>,
+        state: &mut State,
+        clock: &[Row],
+    ) -> Result<TimeMs, Trouble> {
+        let bare: Vec<i64> =
+            events.iter().filter(|(_, e)| e.pools.is_empty()).map(|(id, _)| *id).collect();
+        let mut asks = orders.ask_children();
+        let children = asks.len();
+        if !bare.is_empty() {
+            asks.push(ask!(rows::SOME_POOLS, bare.clone()));
+            asks.push(ask!(rows::SOME_TICKET_TYPES, bare.clone()));
+        }
+        if !buyers.is_empty() {
+            asks.push(ask_buyers(buyers));
+        }
+        let mut told = one(clock)?;
+        if !asks.is_empty() {
+            asks.push(ask!(rows::CLOCK));
+            let mut answers = self.link.ask(&asks)?;
+            told = one(&answers.pop().expect("the clock was asked"))?;
+            if !buyers.is_empty() {
+                for row in answers.pop().expect("buyers were asked for") {
+                    let (key, record) = rows::buyer(&row)?;
+                    state.buyers.insert(key, record);
+                }
+            }
+            if !bare.is_empty() {
+                let mut of_bare: BTreeMap<_, _> =
+                    bare.iter().filter_map(|id| events.remove_entry(id)).collect();
+                rows::add_parts(&mut of_bare, &answers[children], &answers[children + 1])?;
+                events.append(&mut of_bare);
+            }
+            answers.truncate(children);
+            orders.add_children(&answers)?;
+        }
+        Ok(if matches!(self.clock, Clock::System) { told } else { self.clock.now_ms() })
+    }
+
+    /// Writes and commits. The fault says what became of it.
+    fn try_commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        let writing = match Writing::of(batch) {
+            Ok(writing) => writing,
+            Err(rule) => {
+                self.roll_back();
+                return Err(Fault::NotDone(rule));
+            }
+        };
+        let put: BTreeMap<EventId, &boxoffice::Event> = writing.events.clone();
+        let mut asks = Vec::new();
+        if !self.open {
+            asks.push(ask!(BEGIN));
+        }
+        asks.extend(writing.statements(self.link.target().process));
+        let most = PRUNED_AT_ONCE + 2 * batch.recorded.len() as i64;
+        let prunes = batch.now_ms >= self.prune_at_ms && put.is_empty();
+        if prunes {
+            let (old, wrong) = (batch.now_ms - REMEMBERED_MS, batch.now_ms + REMEMBERED_MS);
+            asks.push(ask!(PRUNE, old, wrong, most));
+        }
+        let pruning = asks.len().saturating_sub(1);
+        asks.push(ask!(COUNT_BATCH, self.writer, self.epoch, self.batch, batch.now_ms));
+        self.open = true;
+        if !put.is_empty() {
+            // What an organiser said and what came of it share their columns: make sure that
+            // nothing was lost by it, before it is committed. This is rare enough for that.
+            if let Err(trouble) = self.link.ask(&asks).and_then(|_| self.check_events(&put)) {
+                return Err(self.not_done(trouble));
+            }
+            asks.clear();
+        }
+        asks.push(ask!(COMMIT));
+        _ = self.link.warned();
+        let mut answers = match self.link.answers(&asks) {
+            Ok(answers) => answers,
+            // Nothing was sent, unless it is late: preparing comes first.
+            Err(Trouble::Late) => {
+                self.open = false;
+                self.link.close();
+                return Err(Fault::Unknown(Trouble::Late.to_string()));
+            }
+            Err(trouble) => return Err(self.not_done(trouble)),
+        };
+        let committed = answers.pop().expect("COMMIT was asked for");
+        self.open = false;
+        let mut pruned = most;
+        for (at, answer) in answers.into_iter().enumerate() {
+            match answer {
+                Ok(rows) if prunes && at == pruning => pruned = one(&rows).unwrap_or(most),
+                Ok(_) => {}
+                // A connection that is lost before its COMMIT was answered tells nothing; but if
+                // the database refused a statement, the COMMIT behind it was none.
+                Err(Trouble::Lost(_)) => break,
+                Err(trouble) => return Err(self.not_done(trouble)),
+            }
+        }
+        match committed {
+            Ok(_) if self.link.warned() => {
+                self.link.close();
+                Err(Fault::Unknown("the commit may not be on the standby".into()))
+            }
+            Ok(_) => {
+                if prunes && pruned < most {
+                    self.prune_at_ms = batch.now_ms + PRUNE_EVERY_MS;
+                }
+                Ok(())
+            }
+            Err(trouble) if refused_at_commit(&trouble) => Err(self.not_done(trouble)),
+            Err(trouble) => {
+                self.link.close();
+                Err(Fault::Unknown(trouble.to_string()))
+            }
+        }
+    }
+
+    fn check_events(&mut self, put: &BTreeMap<EventId, &boxoffice::Event>) -> Result<(), Trouble> {
+        let ids: Vec<i64> = put.keys().map(|id| id.0 as i64).collect();
+        let found = self.link.ask(&[
+            ask!(rows::SOME_EVENTS, ids.clone()),
+            ask!(rows::SOME_POOLS, ids.clone()),
+            ask!(rows::SOME_TICKET_TYPES, ids),
+        ])?;
+        let written = rows::events(&found[0], &found[1], &found[2])?;
+        let same = |(written, event): (&boxoffice::Event, &&boxoffice::Event)| {
+            same_but_for_counters(written, event)
+        };
+        if written.len() == put.len() && written.iter().zip(put.values()).all(same) {
+            return Ok(());
+        }
+        Err(Trouble::Unreadable("an event cannot be stored as it is".into()))
+    }
+}
+
+/// Whether the database said of a COMMIT that it did not happen.
+fn refused_at_commit(trouble: &Trouble) -> bool {
+    let Trouble::Sql { code, .. } = trouble else { return false };
+    let code = code.code();
+    code == "40001" || code == "40P01" || code.starts_with("23")
+}
+
+fn event_ids(keys: &Keys) -> Vec<i64> {
+    let ids: BTreeSet<i64> = keys.events.iter().map(|id| id.0 as i64).collect();
+    ids.into_iter().collect()
+}
+
+fn order_ids(orders: &[OrderId]) -> Vec<Uuid> {
+    orders.iter().map(|id| Uuid::from_u128(id.0)).collect()
+}
+
+fn ask_buyers(buyers: &BTreeSet<(EventId, BuyerKey)>) -> Ask<'static> {
+    ask!(
+        rows::BUYERS,
+        buyers.iter().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+        buyers.iter().map(|(_, key)| Uuid::from_u128(key.0)).collect::<Vec<_>>(),
+    )
+}
+
+impl Store for PgStore {
+    fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
+        self.make_way();
+        if !self.link.is_open()
+            && let Err(trouble) = self.fence()
+        {
+            // Not to be reached, for as long as it was tried: nobody is in our way there.
+            let away = matches!(trouble, Trouble::Lost(_) | Trouble::Late);
+            return Err(if away { trouble.into() } else { self.not_done(trouble) });
+        }
+        self.try_load(keys, requests).map_err(|trouble| self.not_done(trouble))
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        if !self.link.is_open() {
+            self.open = false;
+            return Err(Fault::NotDone("recover the database first".into()));
+        }
+        let number = self.batch + 1;
+        self.tried = Some(number);
+        let done = self.try_commit(batch);
+        if done.is_ok() {
+            self.batch = number;
+            self.overtaken = 0;
+        }
+        done
+    }
+
+    fn release(&mut self) {
+        self.overtaken = 0;
+        self.roll_back();
+    }
+
+    fn recover(&mut self) -> Result<bool, Fault> {
+        self.fence()?;
+        Ok(self.tried == Some(self.batch))
+    }
+}

@@ -1,0 +1,493 @@
+//! One connection to the database, driven from a thread that may wait.
+//!
+//! Several statements are sent at once and answered in their order, so that a batch costs as few
+//! round trips as its parts depend on each other. Each is prepared once for a connection. What has
+//! taken too long is abandoned with its connection and never cancelled: a COMMIT that is cancelled
+//! is reported as done although a standby may never have heard of it.
+
+use super::tls::{Tls, Trust};
+use crate::store::Fault;
+use crate::tasks::spawn;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement};
+
+/// How long an answer may take. Longer than [`LOCK_MS`], so that who only waits in line is told so
+/// by the database itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the database lets us wait for a lock, in milliseconds.
+const LOCK_MS: u32 = 4_000;
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long connecting is tried again before it is reported.
+const RECONNECT: Duration = Duration::from_secs(3);
+
+/// What is set for each connection, and left as it is on an engine that does not know it.
+const SETTINGS: &[&str] = &[
+    // A process that was stopped in the middle of a batch must not stop the others for ever.
+    "SET idle_in_transaction_session_timeout = '5s'",
+    "SET client_connection_check_interval = '1s'",
+    // A small table is not read whole: the plan would still do so when it has grown.
+    "SET enable_seqscan = off",
+    "SET plan_cache_mode = force_generic_plan",
+    "SET jit = off",
+    // What is acknowledged is on the disk, whatever the database's own setting.
+    "SELECT set_config('synchronous_commit', 'on', false)
+     WHERE current_setting('synchronous_commit') = 'off'",
+];
+
+/// What went wrong between us and the database.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The database said no to a statement. The connection goes on; the transaction does not.
+    Sql {
+        /// Its SQLSTATE.
+        code: SqlState,
+        /// The constraint that said no, if one did.
+        constraint: Option<String>,
+        /// In words.
+        text: String,
+    },
+    /// The connection is gone.
+    Lost(String),
+    /// No answer in time. The connection is not to be used any more.
+    Late,
+    /// What came is not what we store.
+    Unreadable(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Sql { code, text, .. } => write!(f, "{text} ({})", code.code()),
+            Trouble::Lost(why) => write!(f, "the connection to the database is lost: {why}"),
+            Trouble::Late => write!(f, "the database did not answer in {PATIENCE:?}"),
+            Trouble::Unreadable(what) => write!(f, "unreadable: {what}"),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Trouble {
+        let Some(db) = error.as_db_error() else {
+            let source = std::error::Error::source(&error);
+            let network = source.is_some_and(|source| source.is::<std::io::Error>());
+            let lost = error.is_closed() || network;
+            return if lost {
+                Trouble::Lost(chain(&error))
+            } else {
+                Trouble::Unreadable(chain(&error))
+            };
+        };
+        let fatal = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+        // Who we are, or which database we want, does not become right by trying again.
+        let refused = db.code().code().starts_with("28")
+            || [SqlState::UNDEFINED_DATABASE, SqlState::INSUFFICIENT_PRIVILEGE].contains(db.code());
+        if fatal && !refused {
+            return Trouble::Lost(db.message().into());
+        }
+        Trouble::Sql {
+            code: db.code().clone(),
+            constraint: db.constraint().map(Into::into),
+            text: db.message().into(),
+        }
+    }
+}
+
+/// An error and what it came from, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text += &format!(": {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+impl Trouble {
+    /// Whether another process was in the way: the same once more may go well.
+    pub(super) fn overtaken(&self) -> bool {
+        let Trouble::Sql { code, constraint, .. } = self else { return false };
+        let twice = *code == SqlState::UNIQUE_VIOLATION
+            && matches!(constraint.as_deref(), Some("answered_once" | "events_slug"));
+        twice
+            || [
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+                SqlState::LOCK_NOT_AVAILABLE,
+                SqlState::QUERY_CANCELED,
+            ]
+            .contains(code)
+    }
+}
+
+/// Where the database is, and who we are to it.
+#[derive(Clone)]
+pub struct Target {
+    config: Config,
+    tls: Tls,
+    /// Where, without the password: for messages.
+    pub(super) name: String,
+    /// Tells this process from the others. Drawn anew at each start.
+    pub(super) process: i64,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// Understands `postgres://user:password@host:port/database?sslmode=…`. The error is a
+    /// sentence, and no password is in it.
+    pub fn parse(url: &str) -> Result<Target, String> {
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let (mut mode, mut root) = ("prefer", None);
+        let mut rest = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("sslmode", value)) => mode = value,
+                Some(("sslrootcert", value)) => root = Some(unescape(value)?),
+                _ => rest.push(pair),
+            }
+        }
+        let (ssl, trust) = match (mode, root) {
+            ("disable", _) => (SslMode::Disable, Trust::Anybody),
+            ("allow" | "prefer", _) => (SslMode::Prefer, Trust::Anybody),
+            // As everywhere: a file of root certificates is there to be used.
+            ("require", None) => (SslMode::Require, Trust::Anybody),
+            ("verify-ca" | "verify-full", None) => (SslMode::Require, Trust::Public),
+            ("require" | "verify-ca" | "verify-full", Some(path)) if path == "system" => {
+                (SslMode::Require, Trust::Public)
+            }
+            ("require" | "verify-ca" | "verify-full", Some(path)) => {
+                (SslMode::Require, Trust::File(path))
+            }
+            _ => return Err("sslmode is disable, prefer, require, verify-ca or verify-full".into()),
+        };
+        let plain =
+            if rest.is_empty() { base.into() } else { format!("{base}?{}", rest.join("&")) };
+        // What the parser has to say may quote a part of the password.
+        let unreadable = |_| {
+            "the address of the database cannot be read: expected \
+             postgres://user:password@host:port/database. In a password / ? @ : % are written as \
+             %2F %3F %40 %3A %25."
+        };
+        let mut config = Config::from_str(&plain).map_err(unreadable)?;
+        let name = name_of(&config)?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("nts");
+        }
+        config.ssl_mode(ssl).keepalives_idle(Duration::from_secs(10));
+        let mut drawn = [0u8; 8];
+        getrandom::fill(&mut drawn).map_err(|e| format!("no randomness: {e}"))?;
+        Ok(Target {
+            config,
+            tls: Tls::new(&trust)?,
+            name,
+            process: i64::from_le_bytes(drawn) & i64::MAX,
+        })
+    }
+
+    /// Where it is, without who we are and what proves it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same database as another process sees it.
+    pub fn other_process(&self) -> Target {
+        Target { process: draw() & i64::MAX, ..self.clone() }
+    }
+}
+
+/// The hosts and the database, and nothing that could be part of a password.
+fn name_of(config: &Config) -> Result<String, String> {
+    let ports = config.get_ports();
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(nth, host)| {
+            let host = match host {
+                Host::Tcp(name) => name.clone(),
+                #[cfg(unix)]
+                Host::Unix(path) => path.display().to_string(),
+            };
+            match ports.get(nth).or(ports.first()) {
+                Some(port) if *port != 5432 => format!("{host}:{port}"),
+                _ => host,
+            }
+        })
+        .collect();
+    if hosts.iter().all(String::is_empty) {
+        return Err("the address of the database names no host".into());
+    }
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    Ok(format!("postgres://{}/{database}", hosts.join(",")))
+}
+
+/// Sixty-four random bits. They need not be good ones: they tell apart and spread.
+pub(super) fn draw() -> i64 {
+    let mut drawn = [0u8; 8];
+    // Without randomness the process would not have started.
+    getrandom::fill(&mut drawn).expect("the machine gives random numbers");
+    i64::from_le_bytes(drawn)
+}
+
+/// Undoes `%2F` and the like.
+fn unescape(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = rest.get(..2).and_then(|d| std::str::from_utf8(d).ok());
+        let byte = digits.and_then(|d| u8::from_str_radix(d, 16).ok());
+        bytes.push(byte.ok_or("sslrootcert is no text of an address")?);
+        rest = &rest[2..];
+    }
+    String::from_utf8(bytes).map_err(|_| "sslrootcert is no text".into())
+}
+
+/// A statement and its values.
+pub(super) struct Ask<'a> {
+    pub(super) sql: &'static str,
+    pub(super) values: Vec<Box<dyn ToSql + Sync + 'a>>,
+}
+
+/// Makes an [`Ask`].
+macro_rules! ask {
+    ($sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::store::postgres::link::Ask { sql: $sql, values: vec![$(Box::new($value)),*] }
+    };
+}
+pub(super) use ask;
+
+/// What came of one statement.
+pub(super) type Answer = Result<Vec<Row>, Trouble>;
+
+struct Session {
+    client: Client,
+    statements: BTreeMap<&'static str, Statement>,
+    /// Set when the database warns of something.
+    warned: Arc<AtomicBool>,
+    carrier: JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.carrier.abort();
+    }
+}
+
+/// A connection that can be lost and made anew.
+pub(super) struct Link {
+    target: Target,
+    session: Option<Session>,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.session = None;
+        if let Some(runtime) = self.runtime.take() {
+            // Allowed also where nobody may wait.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Link {
+    /// Nothing is connected yet.
+    pub(super) fn new(target: Target) -> std::io::Result<Link> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Link { target, session: None, runtime: Some(runtime) })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether it is connected, as far as we know.
+    pub(super) fn is_open(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.client.is_closed())
+    }
+
+    /// Gives the connection up, whatever is under way on it.
+    pub(super) fn close(&mut self) {
+        self.session = None;
+        // Lets the carrier end, so that the socket is closed now.
+        if let Some(runtime) = &self.runtime {
+            runtime.block_on(tokio::task::yield_now());
+        }
+    }
+
+    /// Connects anew, trying again for a while.
+    pub(super) fn connect(&mut self) -> Result<(), Trouble> {
+        self.close();
+        let target = self.target.clone();
+        let runtime = self.runtime.as_ref().expect("a runtime while it lives");
+        self.session = Some(runtime.block_on(async {
+            let begun = Instant::now();
+            let mut pause = Duration::from_millis(20);
+            loop {
+                let error = match connect(&target).await {
+                    Ok(session) => return Ok(session),
+                    Err(error) => error,
+                };
+                let hopeless = !matches!(error, Trouble::Lost(_) | Trouble::Late);
+                if hopeless || begun.elapsed() + pause > RECONNECT {
+                    return Err(error);
+                }
+                // Not all processes at the same moment.
+                sleep(pause.mul_f64(0.5 + (draw() as u8) as f64 / 256.0)).await;
+                pause = (pause * 2).min(Duration::from_millis(500));
+            }
+        })?);
+        Ok(())
+    }
+
+    /// Waits.
+    pub(super) fn pause(&self, wait: Duration) {
+        let runtime = self.runtime.as_ref().expect("a runtime while it lives");
+        runtime.block_on(async { sleep(wait).await });
+    }
+
+    /// Runs statements that need no preparation, one after the other.
+    pub(super) fn script(&mut self, sql: &str) -> Result<(), Trouble> {
+        let Link { session, runtime, .. } = self;
+        let session = session.as_ref().ok_or_else(not_connected)?;
+        let runtime = runtime.as_ref().expect("a runtime while it lives");
+        runtime.block_on(session.client.batch_execute(sql)).map_err(Into::into)
+    }
+
+    /// Sends these statements at once. What comes after one that failed fails as well. The error is
+    /// [`Trouble::Late`], or that a statement could not be prepared.
+    pub(super) fn answers(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Answer>, Trouble> {
+        let Link { session, runtime, .. } = self;
+        let session = session.as_mut().ok_or_else(not_connected)?;
+        let runtime = runtime.as_ref().expect("a runtime while it lives");
+        let all = async {
+            let known = &session.statements;
+            let new: BTreeSet<&'static str> =
+                asks.iter().map(|a| a.sql).filter(|sql| !known.contains_key(sql)).collect();
+            let client = &session.client;
+            let preparing = new
+                .iter()
+                .map(|sql| Box::pin(client.prepare(sql)) as Pin<Box<dyn Future<Output = _>>>);
+            let prepared = in_order(preparing.collect()).await;
+            for (sql, statement) in new.into_iter().zip(prepared) {
+                session.statements.insert(sql, statement?);
+            }
+            let session = &*session;
+            let asked = asks.iter().map(|ask| {
+                Box::pin(async move {
+                    let values: Vec<&(dyn ToSql + Sync)> =
+                        ask.values.iter().map(|v| &**v as &(dyn ToSql + Sync)).collect();
+                    let statement = &session.statements[ask.sql];
+                    session.client.query(statement, &values).await
+                })
+                    as Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>>>>
+            });
+            let answers = in_order(asked.collect()).await;
+            Ok(answers.into_iter().map(|a| a.map_err(Trouble::from)).collect())
+        };
+        match runtime.block_on(async { timeout(PATIENCE, all).await }) {
+            Ok(answers) => answers,
+            Err(_) => Err(Trouble::Late),
+        }
+    }
+
+    /// The same, where the first trouble is all that is of interest.
+    pub(super) fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Row>>, Trouble> {
+        self.answers(asks)?.into_iter().collect()
+    }
+
+    /// Whether the database has warned of something since this was asked the last time.
+    pub(super) fn warned(&self) -> bool {
+        self.session.as_ref().is_some_and(|s| s.warned.swap(false, Ordering::SeqCst))
+    }
+}
+
+fn not_connected() -> Trouble {
+    Trouble::Lost("not connected".into())
+}
+
+async fn connect(target: &Target) -> Result<Session, Trouble> {
+    let begun = timeout(CONNECT, target.config.connect(target.tls.clone())).await;
+    let (client, mut connection) = begun.map_err(|_| Trouble::Late)??;
+    let warned = Arc::new(AtomicBool::new(false));
+    let warns = Arc::clone(&warned);
+    let carrier = spawn(async move {
+        loop {
+            match std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+                Some(Ok(AsyncMessage::Notice(notice))) => {
+                    if notice.parsed_severity() == Some(Severity::Warning) {
+                        tracing::warn!(notice = notice.message(), "the database warns");
+                        warns.store(true, Ordering::SeqCst);
+                    }
+                }
+                Some(Ok(_)) => {}
+                // Who waits for an answer is told.
+                Some(Err(_)) | None => return,
+            }
+        }
+    });
+    let session = Session { client, statements: BTreeMap::new(), warned, carrier };
+    let locks = format!("SET lock_timeout = {LOCK_MS}");
+    for setting in SETTINGS.iter().copied().chain([locks.as_str()]) {
+        let set = timeout(CONNECT, session.client.batch_execute(setting)).await;
+        match set.map_err(|_| Trouble::Late)?.map_err(Trouble::from) {
+            Ok(()) => {}
+            Err(Trouble::Sql { text, .. }) => tracing::debug!(setting, text, "not known here"),
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    session.warned.store(false, Ordering::SeqCst);
+    Ok(session)
+}
+
+/// Runs all of them at once; each begins before those behind it.
+async fn in_order<T>(mut all: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        let mut waits = false;
+        for (future, done) in all.iter_mut().zip(&mut done) {
+            if done.is_none() {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(value) => *done = Some(value),
+                    Poll::Pending => waits = true,
+                }
+            }
+        }
+        if waits { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().map(|value| value.expect("all are done")).collect()
+}
+
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Fault {
+        Fault::NotDone(trouble.to_string())
+    }
+}

@@ -1,0 +1,248 @@
+//! Reading: connections of their own that see whole commits, and never wait for a writer.
+
+use super::link::{Ask, Link, Target, Trouble, ask, draw};
+use super::rows::{self, Orders, order_columns};
+use super::verify::verify;
+use super::{BEGIN_WRITER, schema};
+use crate::clock::Clock;
+use crate::store::{Fault, Lane, OrderPage, Pulse, Reader};
+use boxoffice::{BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, Ticket, TimeMs};
+use std::time::Duration;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const END: &str = "COMMIT";
+
+const EVENT_ORDERS: &str = concat!(
+    "SELECT ",
+    order_columns!(),
+    " FROM orders WHERE event = $1 AND id > $2 ORDER BY id LIMIT $3::bigint"
+);
+const ALL_ORDERS: &str =
+    concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
+const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, o.name
+     FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
+     WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
+
+/// Who has changed an order last looks after it; another takes it over when it has been due for so
+/// long, in milliseconds, and keeps it from the rest for [`KEPT_MS`]. Its keeper renews that.
+const OVERDUE_MS: i64 = 3_000;
+/// How long an order that was taken over is left to its keeper, in milliseconds.
+const KEPT_MS: i64 = 10_000;
+
+/// What is due of one lane. `$1` is the time (none: the database's own), `$2` who asks, `$3` how
+/// many, `$4` and `$5` as above. What nobody looks after is taken over, each order by one process.
+macro_rules! due {
+    ($state:literal) => {
+        concat!(
+            "WITH clock AS MATERIALIZED (
+                SELECT coalesce($1::bigint, (extract(epoch FROM statement_timestamp()) * 1000)::bigint)
+                       AS now_ms),
+             mine AS (
+                SELECT event, id, due_ms FROM orders
+                WHERE due_ms <= (SELECT now_ms FROM clock) AND due_ms IS NOT NULL AND ",
+            $state,
+            " AND keeper = $2::bigint ORDER BY due_ms, id LIMIT $3),
+             free AS (
+                SELECT event, id FROM orders
+                WHERE due_ms <= (SELECT now_ms FROM clock) - $4::bigint / 2 AND due_ms IS NOT NULL AND ",
+            $state,
+            " AND (keeper = $2::bigint AND kept_until_ms < (SELECT now_ms FROM clock) + $5::bigint / 2
+                   OR kept_until_ms < (SELECT now_ms FROM clock)
+                      AND due_ms <= (SELECT now_ms FROM clock) - $4::bigint)
+                ORDER BY due_ms, id LIMIT $3 FOR UPDATE SKIP LOCKED),
+             taken AS (
+                UPDATE orders o
+                SET keeper = $2::bigint, kept_until_ms = (SELECT now_ms FROM clock) + $5::bigint
+                FROM free WHERE o.event = free.event AND o.id = free.id
+                RETURNING o.id, o.due_ms)
+             SELECT id FROM (SELECT id, due_ms FROM mine UNION SELECT id, due_ms FROM taken) AS d
+             ORDER BY due_ms, id LIMIT $3"
+        )
+    };
+}
+const DUE_HOLDS: &str = due!("state = 0");
+const DUE_PAYMENTS: &str = due!("state > 0");
+
+/// What tells that some writer has committed something. Each of them counts its batches.
+const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
+
+/// How often a question is asked again on a new connection.
+const MOST_TRIES: u32 = 3;
+
+/// The pages' side of the database.
+pub struct PgReader {
+    link: Link,
+    clock: Clock,
+    /// Tells the commits of this connection from those of others.
+    id: i64,
+}
+
+impl PgReader {
+    /// Connects to a database that has been made ready.
+    pub fn open(target: &Target, clock: Clock) -> Result<PgReader, Fault> {
+        let link = Link::new(target.clone()).map_err(|e| Fault::NotDone(e.to_string()))?;
+        let mut reader = PgReader { link, clock, id: draw() };
+        reader.connect()?;
+        if !schema::readable(&mut reader.link)? {
+            let name = &target.name;
+            return Err(Fault::NotDone(format!("{name} is no database of this version of nts")));
+        }
+        Ok(reader)
+    }
+
+    /// Connects, and makes a durable commit: what can be read then is safe.
+    fn connect(&mut self) -> Result<(), Trouble> {
+        self.link.connect()?;
+        let barrier = ask!(BEGIN_WRITER, self.id, draw(), 0i64);
+        self.link.ask(&[barrier]).map(drop)
+    }
+
+    /// The server's own secret, made with the database.
+    pub fn secret(&mut self) -> Result<[u8; 32], Fault> {
+        self.again(schema::secret)
+    }
+
+    /// Asks; once more on a new connection if the old one is lost.
+    fn again<T>(&mut self, ask: impl Fn(&mut Link) -> Result<T, Trouble>) -> Result<T, Fault> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = if self.link.is_open() { Ok(()) } else { self.connect() };
+            let trouble = match answer.and_then(|()| ask(&mut self.link)) {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            let once_more = trouble.overtaken() || matches!(trouble, Trouble::Lost(_));
+            match trouble {
+                // The connection goes on, and the transaction, if there is one, must end.
+                Trouble::Sql { .. } | Trouble::Unreadable(_) => {
+                    if self.link.ask(&[ask!("ROLLBACK")]).is_err() {
+                        self.link.close();
+                    }
+                }
+                Trouble::Lost(_) | Trouble::Late => self.link.close(),
+            }
+            if !once_more || tries == MOST_TRIES {
+                return Err(trouble.into());
+            }
+            self.link.pause(Duration::from_millis(20 << tries));
+        }
+    }
+}
+
+/// Asks of one and the same commit, in one round trip.
+fn at_once(link: &mut Link, asks: Vec<Ask<'_>>) -> Result<Vec<Vec<Row>>, Trouble> {
+    let mut all = vec![ask!(BEGIN)];
+    all.extend(asks);
+    all.push(ask!(END));
+    let mut answers = link.ask(&all)?;
+    answers.pop();
+    answers.remove(0);
+    Ok(answers)
+}
+
+/// Reads orders whole.
+fn read_orders(link: &mut Link, find: Ask<'_>) -> Result<Vec<Order>, Trouble> {
+    let found = link.ask(&[ask!(BEGIN), find])?;
+    let mut orders = Orders::of(&found[1])?;
+    let mut asks = orders.ask_children();
+    asks.push(ask!(END));
+    let mut answers = link.ask(&asks)?;
+    answers.pop();
+    orders.add_children(&answers)?;
+    Ok(orders.into_orders().collect())
+}
+
+fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
+    let full = orders.len() == limit;
+    let next = orders.last().map(|order| order.id).filter(|_| full);
+    OrderPage { orders, next }
+}
+
+impl Reader for PgReader {
+    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+        self.again(|link| {
+            let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES)])?;
+            let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
+            Ok(Some(Pulse { at_ms: rows::one(&found[0])?, mark }))
+        })
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, Fault> {
+        self.again(verify)
+    }
+
+    fn events(&mut self) -> Result<Vec<Event>, Fault> {
+        self.again(|link| {
+            let asks = vec![ask!(rows::EVENTS), ask!(rows::POOLS), ask!(rows::TICKET_TYPES)];
+            let found = at_once(link, asks)?;
+            rows::events(&found[0], &found[1], &found[2])
+        })
+    }
+
+    fn order(&mut self, id: OrderId) -> Result<Option<Order>, Fault> {
+        self.again(|link| {
+            let find = ask!(rows::SOME_ORDERS, vec![Uuid::from_u128(id.0)]);
+            Ok(read_orders(link, find)?.pop())
+        })
+    }
+
+    fn orders(
+        &mut self,
+        event: EventId,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, Fault> {
+        let after = Uuid::from_u128(after.map_or(0, |id| id.0));
+        self.again(|link| {
+            let find = ask!(EVENT_ORDERS, event.0 as i64, after, limit as i64);
+            Ok(page(read_orders(link, find)?, limit))
+        })
+    }
+
+    fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
+        let after = Uuid::from_u128(after.map_or(0, |id| id.0));
+        self.again(|link| {
+            let find = ask!(ALL_ORDERS, after, limit as i64);
+            Ok(page(read_orders(link, find)?, limit))
+        })
+    }
+
+    /// Of what nobody else looks after: several processes share the work. The time is the
+    /// database's, unless somebody turns the clock.
+    fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
+        let now = if matches!(self.clock, Clock::System) { None } else { Some(now) };
+        let sql = match lane {
+            Lane::Holds => DUE_HOLDS,
+            Lane::Payments => DUE_PAYMENTS,
+        };
+        self.again(|link| {
+            let me = link.target().process;
+            let rows = link.ask(&[ask!(sql, now, me, limit as i64, OVERDUE_MS, KEPT_MS)])?;
+            rows[0].iter().map(rows::id).collect()
+        })
+    }
+
+    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault> {
+        self.again(|link| {
+            let (events, keys) = (vec![event.0 as i64], vec![Uuid::from_u128(key.0)]);
+            let rows = link.ask(&[ask!(rows::BUYERS, events, keys)])?;
+            rows[0].first().map(|row| Ok(rows::buyer(row)?.1)).transpose()
+        })
+    }
+
+    fn tickets(
+        &mut self,
+        event: EventId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, String)>, Fault> {
+        self.again(|link| {
+            let asked = ask!(NAMED_TICKETS, event.0 as i64, i64::from(after), limit as i64);
+            let rows = link.ask(&[asked])?;
+            rows[0].iter().map(rows::named_ticket).collect()
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Whose database it is, and how it comes into being. Any number of processes may begin at once.
+
+use super::link::{Link, Target, Trouble, ask};
+use super::rows::one;
+use std::fmt;
+use tokio_postgres::error::SqlState;
+
+/// The schema, one step after the other. A database that has had the first `n` of them has the
+/// version `n`.
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("../../../migrations/postgres/0001_box_office.sql")];
+
+/// What `meta` says of a database of ours.
+const OURS: &str = "nts1";
+
+/// Held while somebody looks whether there is something to do, and does it: `nts1` as a number.
+const LOCK: &str = "SELECT pg_advisory_lock(1853125425)";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(1853125425)";
+
+const HAS_META: &str = "SELECT count(*) FROM information_schema.tables
+    WHERE table_schema = current_schema() AND table_name = 'meta'";
+const TABLES: &str = "SELECT count(*) FROM information_schema.tables
+    WHERE table_schema = current_schema()";
+const SCHEMA: &str = "SELECT current_schema()::text";
+pub(super) const GET: &str = "SELECT value FROM meta WHERE key = $1";
+const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+/// Puts what is not there yet.
+pub(super) const KEEP: &str =
+    "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+
+/// Why a database cannot be used. Nothing of it was changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// It is not a database of nts.
+    NotOurs {
+        /// Which.
+        database: String,
+        /// What it seems to be.
+        what: String,
+    },
+    /// A newer nts made it.
+    Newer {
+        /// Which.
+        database: String,
+        /// The version of its schema.
+        found: usize,
+        /// The newest one that this nts knows.
+        known: usize,
+    },
+    /// It does not answer.
+    Away {
+        /// Which.
+        database: String,
+        /// How it shows.
+        why: String,
+    },
+    /// It does not let us in, or it failed.
+    Failed {
+        /// Which.
+        database: String,
+        /// How.
+        why: String,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::NotOurs { database, what } => write!(
+                f,
+                "{database} is not a database of nts: {what}. Nothing was changed. Give nts a \
+                 database of its own; an empty one is made ready."
+            ),
+            OpenError::Newer { database, found, known } => write!(
+                f,
+                "{database} was written by a newer nts (schema {found}; this one knows {known}). \
+                 Nothing was changed. Start that nts, or a newer one."
+            ),
+            OpenError::Away { database, why } => write!(
+                f,
+                "{database} does not answer ({why}). Check that PostgreSQL runs there and takes \
+                 connections from here."
+            ),
+            OpenError::Failed { database, why } => write!(
+                f,
+                "{database} cannot be used: {why}. Check the user, the password and the \
+                 database's name, and that the user may make tables in it."
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+pub(super) fn failed(target: &Target, trouble: &Trouble) -> OpenError {
+    let database = target.name.clone();
+    match trouble {
+        Trouble::Lost(why) => OpenError::Away { database, why: why.clone() },
+        Trouble::Late => OpenError::Away { database, why: trouble.to_string() },
+        _ => OpenError::Failed { database, why: trouble.to_string() },
+    }
+}
+
+/// What somebody found who looked.
+enum Found {
+    Nothing,
+    Version(usize),
+    Foreign(String),
+}
+
+/// Makes the database ready, if it is not yet. Tells whether it was made just now.
+pub(super) fn prepare(link: &mut Link) -> Result<bool, OpenError> {
+    let target = link.target().clone();
+    // A lock of the session, before any transaction begins: so that what is then looked at is as
+    // new as the lock. Others may take their time over it.
+    let locked = link.script("SET lock_timeout = 0").and_then(|()| link.ask(&[ask!(LOCK)]));
+    locked.map_err(|trouble| failed(&target, &trouble))?;
+    let made = match find(link) {
+        Ok(Found::Foreign(what)) => Err(OpenError::NotOurs { database: target.name.clone(), what }),
+        Ok(Found::Version(found)) if found > MIGRATIONS.len() => {
+            let (database, known) = (target.name.clone(), MIGRATIONS.len());
+            Err(OpenError::Newer { database, found, known })
+        }
+        Ok(Found::Version(found)) => {
+            migrate(link, found).map(|()| false).map_err(|t| failed(&target, &t))
+        }
+        Ok(Found::Nothing) => migrate(link, 0).map(|()| true).map_err(|t| failed(&target, &t)),
+        Err(trouble) => Err(failed(&target, &trouble)),
+    };
+    // It ends with the connection in any case.
+    _ = link.ask(&[ask!(UNLOCK)]);
+    made
+}
+
+fn find(link: &mut Link) -> Result<Found, Trouble> {
+    let schema = link.ask(&[ask!(SCHEMA)])?;
+    if one::<Option<String>>(&schema[0])?.is_none() {
+        return Ok(Found::Foreign("its search path names no schema that exists".into()));
+    }
+    let counts = link.ask(&[ask!(HAS_META), ask!(TABLES)])?;
+    let (meta, tables): (i64, i64) = (one(&counts[0])?, one(&counts[1])?);
+    if tables == 0 {
+        return Ok(Found::Nothing);
+    }
+    let foreign = || Found::Foreign("another program has tables in it".into());
+    if meta == 0 {
+        return Ok(foreign());
+    }
+    let said = link.ask(&[ask!(GET, "application"), ask!(GET, "schema")]);
+    let said = match said {
+        Ok(said) => said,
+        // A table of the same name that looks different.
+        Err(Trouble::Sql { code, .. })
+            if [SqlState::UNDEFINED_COLUMN, SqlState::DATATYPE_MISMATCH].contains(&code) =>
+        {
+            return Ok(foreign());
+        }
+        Err(trouble) => return Err(trouble),
+    };
+    if said.iter().any(Vec::is_empty) || one::<String>(&said[0])? != OURS {
+        return Ok(foreign());
+    }
+    Ok(match one::<String>(&said[1])?.parse() {
+        Ok(version) => Found::Version(version),
+        Err(_) => foreign(),
+    })
+}
+
+/// Each step in a transaction of its own.
+fn migrate(link: &mut Link, version: usize) -> Result<(), Trouble> {
+    for (done, step) in MIGRATIONS.iter().enumerate().skip(version) {
+        link.script("BEGIN")?;
+        link.script(step)?;
+        let mut facts = vec![ask!(PUT, "schema", (done + 1).to_string())];
+        if done == 0 {
+            let mut secret = [0u8; 32];
+            getrandom::fill(&mut secret)
+                .map_err(|error| Trouble::Lost(format!("no random numbers: {error}")))?;
+            let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+            facts.push(ask!(PUT, "application", OURS));
+            facts.push(ask!(PUT, "secret", secret));
+        }
+        link.ask(&facts)?;
+        link.script("COMMIT")?;
+    }
+    Ok(())
+}
+
+/// Whether the database has the schema that this nts reads and writes.
+pub(super) fn readable(link: &mut Link) -> Result<bool, Trouble> {
+    Ok(matches!(find(link)?, Found::Version(version) if version == MIGRATIONS.len()))
+}
+
+/// The server's own secret.
+pub(super) fn secret(link: &mut Link) -> Result<[u8; 32], Trouble> {
+    let text: String = one(&link.ask(&[ask!(GET, "secret")])?[0])?;
+    let mut secret = [0u8; 32];
+    let digits = text.as_bytes().chunks(2).map(|pair| {
+        std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    });
+    let mut count = 0;
+    for (byte, digit) in secret.iter_mut().zip(digits) {
+        *byte = digit.ok_or_else(|| Trouble::Unreadable("the secret".into()))?;
+        count += 1;
+    }
+    if count == 32 && text.len() == 64 {
+        Ok(secret)
+    } else {
+        Err(Trouble::Unreadable("the secret".into()))
+    }
+}
+
+/// What the database promises of what it has acknowledged, said to who runs it.
+pub(super) fn tell_promise(link: &mut Link) {
+    let setting = |link: &mut Link, name: &'static str| -> Option<String> {
+        const SHOW: &str = "SELECT current_setting($1, true)";
+        one::<Option<String>>(&link.ask(&[ask!(SHOW, name)]).ok()?[0]).ok().flatten()
+    };
+    if setting(link, "fsync").as_deref() == Some("off") {
+        tracing::error!(
+            "the database runs with fsync=off: a power loss loses orders that were acknowledged"
+        );
+    }
+    match setting(link, "synchronous_standby_names").as_deref() {
+        Some("") => tracing::warn!(
+            "the database has no synchronous standby: a crash of it loses nothing, but a failover \
+             to a standby may lose the last orders that were acknowledged"
+        ),
+        Some(names) => tracing::info!(names, "what is acknowledged is on a standby as well"),
+        None => {}
+    }
+}

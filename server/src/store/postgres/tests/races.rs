@@ -1,0 +1,216 @@
+//! Several processes at once.
+
+use super::seller::{Seller, commit, decided, hold, spec};
+use super::*;
+use crate::writer::{NoReply, Request};
+use boxoffice::{Command, Refusal};
+use std::collections::BTreeSet;
+use std::sync::Barrier;
+
+/// Three processes sell fifty places; the rest is refused, and for no other reason.
+fn fifty_places(options: &str) {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), options);
+    let event = Seller::new(&target).put_event("rush", 50);
+    let barrier = Barrier::new(3);
+    let sell = || {
+        let mut seller = Seller::new(&target);
+        barrier.wait();
+        let mut sold = Vec::new();
+        for _ in 0..15 {
+            let asked: Vec<_> = (0..3).map(|_| (seller.hold(event, "a"), None)).collect();
+            for answer in seller.batch(asked) {
+                match answer {
+                    Ok(replied) => sold.push(replied.order.unwrap().id),
+                    Err(NoReply::Refused(Refusal::SoldOut { left, .. })) => assert_eq!(left, 0),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        sold
+    };
+    let sold: Vec<OrderId> = std::thread::scope(|scope| {
+        let sellers: Vec<_> = (0..3).map(|_| scope.spawn(sell)).collect();
+        sellers.into_iter().flat_map(|s| s.join().unwrap()).collect()
+    });
+    assert_eq!(sold.len(), 50);
+    let mut reader = PgReader::open(&target, Clock::System).unwrap();
+    assert_eq!(reader.events().unwrap()[0].pools[0].held, 50);
+    let orders = reader.all_orders(None, 100).unwrap().orders;
+    let recorded: BTreeSet<OrderId> = orders.iter().map(|o| o.id).collect();
+    assert_eq!(recorded, sold.into_iter().collect());
+}
+
+#[test]
+fn three_processes_sell_fifty_places_and_no_more() {
+    fifty_places("");
+}
+
+#[test]
+fn three_processes_sell_fifty_places_and_no_more_under_serializable() {
+    fifty_places(SERIALIZABLE);
+}
+
+#[test]
+fn the_same_request_in_two_processes_at_once_has_one_effect() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let mut sellers = [Seller::new(&target), Seller::new(&target)];
+    let events = [sellers[0].put_event("one", 1_000), sellers[0].put_event("two", 1_000)];
+    let rounds = 40;
+    for round in 0..rounds {
+        // Now of one event, now of two: then nothing but the key itself stands between them.
+        let apart = round % 2 == 1;
+        let barrier = Barrier::new(2);
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let asked = sellers.iter_mut().zip([0u64, 1]).map(|(seller, n)| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    let event = events[if apart { n as usize } else { 0 }];
+                    let fingerprint = if apart { n } else { 0 };
+                    let request = Request { key: RequestKey(round), fingerprint };
+                    let hold = seller.hold(event, "somebody");
+                    barrier.wait();
+                    seller.batch(vec![(hold, Some(request))]).pop().unwrap()
+                })
+            });
+            let asked: Vec<_> = asked.collect();
+            asked.into_iter().map(|a| a.join().unwrap()).collect()
+        });
+        let done: Vec<_> = answers.iter().filter_map(|a| a.as_ref().ok()).collect();
+        if apart {
+            assert_eq!(done.len(), 1, "{answers:?}");
+            assert!(answers.contains(&Err(NoReply::KeyReused)), "{answers:?}");
+        } else {
+            assert_eq!(done.len(), 2, "{answers:?}");
+            assert_eq!(done[0].reply, done[1].reply, "one order");
+            assert_eq!(done.iter().filter(|d| d.again).count(), 1);
+        }
+    }
+    let mut reader = PgReader::open(&target, Clock::System).unwrap();
+    let held: u32 = reader.events().unwrap().iter().map(|e| e.pools[0].held).sum();
+    assert_eq!(u128::from(held), rounds);
+}
+
+#[test]
+fn events_made_at_once_are_told_apart() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let mut sellers = [Seller::new(&target), Seller::new(&target)];
+    for round in 0..10 {
+        let barrier = Barrier::new(2);
+        let slug = format!("show-{round}");
+        let ids: Vec<EventId> = std::thread::scope(|scope| {
+            let made = sellers.iter_mut().map(|seller| {
+                let (barrier, slug) = (&barrier, &slug);
+                scope.spawn(move || {
+                    barrier.wait();
+                    seller.put_event(slug, 5)
+                })
+            });
+            let made: Vec<_> = made.collect();
+            made.into_iter().map(|m| m.join().unwrap()).collect()
+        });
+        assert_eq!(ids[0], ids[1], "one slug is one event");
+    }
+    // The same id for another event is refused, not written over it.
+    let id = PgReader::open(&target, Clock::System).unwrap().events().unwrap()[0].id;
+    let other = Command::PutEvent { id, spec: spec("other", 1) };
+    assert_eq!(sellers[1].batch(vec![(other, None)]), [Err(NoReply::Unavailable)]);
+    assert_eq!(sellers[1].put_event("show-0", 6), id);
+}
+
+#[test]
+fn who_only_looked_lets_the_others_go_on() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let (mut first, mut second) = (Seller::new(&target), Seller::new(&target));
+    let event = first.put_event("small", 1);
+    let wanted = first.hold(event, "a");
+    assert!(first.batch(vec![(wanted, None)])[0].is_ok());
+    for n in 0..3 {
+        let seller = if n == 1 { &mut second } else { &mut first };
+        let wanted = seller.hold(event, "b");
+        let answers = seller.batch(vec![(wanted, None)]);
+        assert!(matches!(answers[0], Err(NoReply::Refused(Refusal::SoldOut { .. }))));
+    }
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'
+                AND datname = current_database()";
+    let database = target.name.rsplit_once('/').unwrap().1;
+    assert_eq!(server.sql(database, open), "0");
+}
+
+#[test]
+fn a_process_that_stopped_in_the_middle_holds_nobody_up_for_long() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let mut seller = Seller::new(&target);
+    let event = seller.put_event("rush", 50);
+    let mut stopped = PgStore::open(&target.other_process(), Clock::System).unwrap().store;
+    let late = decided(&mut stopped, &hold(OrderId(77 << 64), event, "late"));
+    let wanted = seller.hold(event, "b");
+    assert!(seller.batch(vec![(wanted, None)])[0].is_ok());
+    // And it does not do later what it decided on what is no longer true.
+    let fault = commit(&mut stopped, &late).unwrap_err();
+    assert!(matches!(fault, Fault::Overtaken(_)), "{fault}");
+    assert!(!stopped.recover().unwrap());
+    let held = PgReader::open(&target, Clock::System).unwrap().events().unwrap()[0].pools[0].held;
+    assert_eq!(held, 1);
+}
+
+#[test]
+fn four_processes_begin_at_once_on_an_empty_database() {
+    let Some(server) = Postgres::shared() else { return };
+    for options in ["", SERIALIZABLE] {
+        let target = target(server, &server.database(), options);
+        let barrier = Barrier::new(4);
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                barrier.wait();
+                let mut opened = PgStore::open(&target.other_process(), Clock::System).unwrap();
+                let key = draw().to_string();
+                let kept = opened.store.meta_keep("organiser_key", &key).unwrap();
+                (opened.fresh, opened.secret, kept == key, kept)
+            };
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            all.into_iter().map(|o| o.join().unwrap()).collect()
+        });
+        assert_eq!(opened.iter().filter(|o| o.0).count(), 1, "one of them made it");
+        assert_eq!(opened.iter().filter(|o| o.2).count(), 1, "one key is kept");
+        assert!(opened.iter().all(|o| o.1 == opened[0].1 && o.3 == opened[0].3));
+    }
+}
+
+#[test]
+fn due_orders_are_shared_and_those_of_the_dead_are_taken_over() {
+    let Some(server) = Postgres::shared() else { return };
+    let time = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(1_800_000_000_000));
+    let clock = Clock::Manual(time.clone());
+    let targets = [(); 3].map(|()| ());
+    let base = target(server, &server.database(), "");
+    let targets = targets.map(|()| base.other_process());
+    let mut store = PgStore::open(&targets[0], clock.clone()).unwrap().store;
+    let put = decided(&mut store, &Command::PutEvent { id: EventId(1), spec: spec("x", 9) });
+    commit(&mut store, &put).unwrap();
+    let orders: Vec<OrderId> = (1..=6).map(|n| OrderId(n << 64)).collect();
+    for order in &orders {
+        let placed = decided(&mut store, &hold(*order, EventId(1), "a"));
+        commit(&mut store, &placed).unwrap();
+    }
+    let mut readers = targets.map(|target| PgReader::open(&target, clock.clone()).unwrap());
+    let end = 1_800_000_300_000;
+    let mut due = |who: usize, after_ms: i64, limit| {
+        readers[who].due(end + after_ms, Lane::Holds, limit).unwrap()
+    };
+    assert_eq!(due(0, -1, 9), []);
+    assert_eq!(due(0, 0, 9), orders, "who sold them looks after them at once");
+    assert_eq!(due(1, 2_999, 9), [], "the others leave them");
+    // The first process is gone: two others share what is left of it.
+    assert_eq!(due(1, 3_000, 4), orders[..4]);
+    assert_eq!(due(2, 3_000, 4), orders[4..]);
+    assert_eq!(due(1, 12_000, 9), orders[..4], "and keep them");
+    assert_eq!(due(2, 12_000, 9), orders[4..]);
+    // The second is gone as well.
+    assert_eq!(due(2, 23_000, 9), orders);
+    assert_eq!(due(0, 24_000, 9), []);
+}

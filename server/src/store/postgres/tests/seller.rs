@@ -1,0 +1,104 @@
+//! Who sells in these stories: a writer of its own, as one of several processes has it.
+
+use super::*;
+use crate::ids::Ids;
+use crate::metrics::Metrics;
+use crate::writer::{Answer, Job, Request, Writer};
+use boxoffice::{
+    Buyer, Change, Command, Currency, EventSpec, LineWish, PoolSpec, Reply, TicketTypeSpec, decide,
+};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// One process.
+pub(super) struct Seller {
+    pub(super) writer: Writer,
+    pub(super) ids: Ids,
+}
+
+impl Seller {
+    pub(super) fn new(target: &Target) -> Seller {
+        let opened = PgStore::open(&target.other_process(), Clock::System).unwrap();
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&draw().to_le_bytes());
+        let ids = Ids::shared(seed);
+        Seller { writer: Writer::new(Box::new(opened.store), Arc::new(Metrics::default())), ids }
+    }
+
+    /// One batch; the answers in the order of the questions.
+    pub(super) fn batch(&mut self, asked: Vec<(Command, Option<Request>)>) -> Vec<Answer> {
+        let now = Instant::now();
+        let deadline = now + Duration::from_secs(60);
+        let (jobs, mut hears): (Vec<Job>, Vec<_>) = asked
+            .into_iter()
+            .map(|(command, request)| {
+                let (answer, hear) = oneshot::channel();
+                (Job { command, request, deadline, queued: now, answer }, hear)
+            })
+            .unzip();
+        for (caller, answer) in self.writer.step(jobs).answers {
+            caller.send(answer).unwrap();
+        }
+        hears.iter_mut().map(|hear| hear.try_recv().unwrap()).collect()
+    }
+
+    pub(super) fn hold(&self, event: EventId, name: &str) -> Command {
+        hold(self.ids.order(Clock::System.now_ms()), event, name)
+    }
+
+    pub(super) fn put_event(&mut self, slug: &str, capacity: u32) -> EventId {
+        let id = self.ids.event(Clock::System.now_ms());
+        let answers =
+            self.batch(vec![(Command::PutEvent { id, spec: spec(slug, capacity) }, None)]);
+        match answers[0].as_ref().unwrap().reply {
+            Reply::Event { id, .. } => id,
+            ref other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
+    let buyer = Buyer { name: name.into(), email: String::new(), key: BuyerKey(7) };
+    let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
+    Command::Hold { order, event, buyer, lines }
+}
+
+pub(super) fn spec(slug: &str, capacity: u32) -> EventSpec {
+    EventSpec {
+        slug: slug.into(),
+        name: "Show".into(),
+        place: String::new(),
+        starts_ms: 0,
+        zone: "UTC".into(),
+        currency: Currency::parse("EUR").unwrap(),
+        limit_per_order: 10,
+        limit_per_buyer: None,
+        hold_ms: 300_000,
+        sale_opens_ms: None,
+        sale_closes_ms: None,
+        pools: vec![PoolSpec { name: "p".into(), capacity }],
+        ticket_types: vec![TicketTypeSpec {
+            id: "t".into(),
+            name: "T".into(),
+            pool: "p".into(),
+            price_minor: 100,
+        }],
+    }
+}
+
+/// Loads and decides, so that only the commit is left to do.
+pub(super) fn decided(store: &mut dyn Store, command: &Command) -> (Vec<Change>, Reply, TimeMs) {
+    let mut keys = Keys::default();
+    command.add_keys(&mut keys);
+    let loaded = store.load(&keys, &[]).unwrap();
+    let decision = decide(&loaded.state, command, loaded.now_ms).unwrap();
+    (decision.changes, decision.reply, loaded.now_ms)
+}
+
+pub(super) fn commit(
+    store: &mut dyn Store,
+    (changes, _, now_ms): &(Vec<Change>, Reply, TimeMs),
+) -> Result<(), Fault> {
+    store.commit(&Batch { changes, recorded: &[], now_ms: *now_ms })
+}

@@ -1,0 +1,75 @@
+//! Reads everything, as of one commit, and tells what does not fit together.
+
+use super::link::{Link, Trouble, ask};
+use super::rows::{self, InOrder, one};
+use crate::store::recount::Recount;
+use boxoffice::EventId;
+use uuid::Uuid;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const END: &str = "COMMIT";
+/// So many orders are read at a time.
+const PAGE: i64 = 5_000;
+
+const ORDERS: &str =
+    "SELECT id, event, state::bigint, lines FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
+/// Serials have no gaps.
+const SERIALS: &str = "SELECT e.slug, e.serials, count(t.serial), coalesce(max(t.serial), 0)
+     FROM events e LEFT JOIN tickets t ON t.event = e.id
+     GROUP BY e.id, e.slug, e.serials
+     HAVING count(t.serial) <> e.serials OR coalesce(max(t.serial), 0) <> e.serials";
+/// Each ticket is its order's.
+const STRAYS: &str = "SELECT count(*)
+     FROM tickets t LEFT JOIN orders o ON o.event = t.event AND o.id = t.order_id
+     WHERE o.first_serial IS NULL OR t.serial NOT BETWEEN o.first_serial AND o.last_serial";
+/// What belongs to an order has one.
+const ORPHANS: &str = "SELECT
+     (SELECT count(*) FROM payments p WHERE NOT EXISTS
+        (SELECT 1 FROM orders o WHERE o.event = p.event AND o.id = p.order_id))
+     + (SELECT count(*) FROM attempts a WHERE NOT EXISTS
+        (SELECT 1 FROM payments p WHERE p.event = a.event AND p.order_id = a.order_id))
+     + (SELECT count(*) FROM refunds r WHERE NOT EXISTS
+        (SELECT 1 FROM payments p WHERE p.event = r.event AND p.order_id = r.order_id))";
+
+/// What is wrong; nothing, if all is well.
+pub(super) fn verify(link: &mut Link) -> Result<Vec<String>, Trouble> {
+    let mut wrong = Vec::new();
+    let first = [ask!(BEGIN), ask!(rows::EVENTS), ask!(rows::POOLS), ask!(rows::TICKET_TYPES)];
+    let found = link.ask(&first)?;
+    let events = rows::events(&found[1], &found[2], &found[3])?;
+    let mut recount = Recount::default();
+    let mut after = Uuid::nil();
+    loop {
+        let page = link.ask(&[ask!(ORDERS, after, PAGE)])?.remove(0);
+        for row in &page {
+            let mut row = InOrder::of(row);
+            after = row.next()?;
+            let event = EventId(row.next::<i64>()? as u64);
+            let (state, lines): (i64, &[u8]) = (row.next()?, row.next()?);
+            if !recount.add(event, state, lines) {
+                wrong.push(format!("order {after} is unreadable"));
+            }
+        }
+        if (page.len() as i64) < PAGE {
+            break;
+        }
+    }
+    recount.compare(&events, &mut wrong);
+    let found = link.ask(&[ask!(SERIALS), ask!(STRAYS), ask!(ORPHANS), ask!(END)])?;
+    for row in &found[0] {
+        let mut row = InOrder::of(row);
+        let slug: String = row.next()?;
+        let (serials, count, last): (i64, i64, i64) = (row.next()?, row.next()?, row.next()?);
+        wrong.push(format!(
+            "event {slug}: issued {serials} tickets, but has {count}, the last is {last}"
+        ));
+    }
+    let (strays, orphans): (i64, i64) = (one(&found[1])?, one(&found[2])?);
+    if strays > 0 {
+        wrong.push(format!("{strays} tickets do not lead back from their order"));
+    }
+    if orphans > 0 {
+        wrong.push(format!("{orphans} payments, attempts or refunds belong to nothing"));
+    }
+    Ok(wrong)
+}

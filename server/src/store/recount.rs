@@ -1,0 +1,47 @@
+//! Counts the places of every pool anew, from the orders, and tells what does not agree.
+
+use super::codec::{decode_lines, state_from};
+use boxoffice::{Event, EventId, OrderState};
+use std::collections::BTreeMap;
+
+/// What the orders that were counted so far make of every pool: held and sold.
+#[derive(Default)]
+pub(super) struct Recount(BTreeMap<(EventId, u16), (u64, u64)>);
+
+impl Recount {
+    /// Counts an order as it is stored; `false` if it is unreadable.
+    pub(super) fn add(&mut self, event: EventId, state: i64, lines: &[u8]) -> bool {
+        let (Some(state), Some(lines)) = (state_from(state), decode_lines(lines)) else {
+            return false;
+        };
+        for line in lines {
+            let (held, sold) = self.0.entry((event, line.pool)).or_default();
+            match state {
+                s if s.holds() => *held += u64::from(line.quantity),
+                s if s.sells() => *sold += u64::from(line.quantity.saturating_sub(line.restocked)),
+                OrderState::Released | OrderState::Void => {}
+                _ => unreachable!("every other state holds or sells"),
+            }
+        }
+        true
+    }
+
+    /// Compares with what the pools say.
+    pub(super) fn compare(mut self, events: &[Event], wrong: &mut Vec<String>) {
+        for event in events {
+            for (idx, pool) in event.pools.iter().enumerate() {
+                let (held, sold) = self.0.remove(&(event.id, idx as u16)).unwrap_or_default();
+                if (held, sold) != (pool.held.into(), pool.sold.into()) {
+                    wrong.push(format!(
+                        "event {}, pool {}: counts {} held and {} sold, but its orders make \
+                         {held} and {sold}",
+                        event.spec.slug, pool.name, pool.held, pool.sold
+                    ));
+                }
+            }
+        }
+        wrong.extend(self.0.keys().map(|(event, pool)| {
+            format!("there are orders of pool {pool} of event {:x}, which does not exist", event.0)
+        }));
+    }
+}

@@ -1,0 +1,22 @@
+//! The stories of `tests/it` once more, with their databases on PostgreSQL. Left out are those
+//! whose subject is a file, and the browser's, to which the database makes no difference.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "real processes live in real time")]
+
+/// Where the databases of these tests are: on a server that the tests start.
+pub const ON_POSTGRES: bool = true;
+
+#[path = "../it/bad_input.rs"]
+mod bad_input;
+#[path = "../it/crash.rs"]
+mod crash;
+#[path = "../it/harness.rs"]
+mod harness;
+#[path = "../it/legacy.rs"]
+mod legacy;
+#[path = "../it/money.rs"]
+mod money;
+#[path = "../it/operations.rs"]
+mod operations;
+#[path = "../it/sale.rs"]
+mod sale;
