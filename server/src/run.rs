@@ -108,6 +108,8 @@ pub struct Parts {
     pub sandbox: Option<Arc<Double>>,
     /// How often the lists of what is owed are read.
     pub look: Duration,
+    /// How often it is read what other processes have committed; `None` if there are none.
+    pub follow: Option<Duration>,
 }
 
 /// A server that only needs somebody to run its tasks, and a [`Writer`] that serves its queue.
@@ -157,6 +159,9 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(outbox::run(Arc::clone(&app), rings, parts.look)),
         Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
     ];
+    if let Some(every) = parts.follow {
+        tasks.push(Box::pin(follow(Arc::clone(&app), every)));
+    }
     if app.sandbox.is_none() {
         tasks.push(Box::pin(outbox::look_after_hands(Arc::clone(&app))));
     }
@@ -323,6 +328,7 @@ impl Server {
             stripe,
             sandbox,
             look: LOOK,
+            follow: database.is_shared().then_some(FOLLOW),
         };
         let Assembled { app, jobs, told, tasks: work } = assemble(parts);
         let writer = Writer::new(store, Arc::clone(&app.metrics));
@@ -332,9 +338,6 @@ impl Server {
         });
         let writer = writer.map_err(|e| e.to_string())?;
         tasks.extend(work.into_iter().map(|task| spawn(vital(task))));
-        if database.is_shared() {
-            tasks.push(spawn(vital(follow(Arc::clone(&app), FOLLOW))));
-        }
         if app.sandbox.is_none() {
             tasks.push(spawn(check_key(Arc::clone(&app))));
         }

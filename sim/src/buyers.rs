@@ -2,7 +2,7 @@
 //! again with the same key and with a new one; and bots that hold and never pay.
 
 use crate::dice::Dice;
-use crate::world::{Answer, Ask, World};
+use crate::world::{Answer, Ask, BASE_AHEAD_MS, EPOCH_MS, World};
 use boxoffice::{OrderId, OrderState, TimeMs};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -67,11 +67,12 @@ impl Buyer {
         let count = |name: &str| answer.body["pools"][0][name].as_u64().unwrap_or(0) as u32;
         let shown = (count("capacity"), count("held"), count("sold"));
         // The counts are as of a moment that the answer names, or of a moment before: a commit is
-        // told a few milliseconds after it is done. With several processes each knows only of its
-        // own commits at once, so any moment will do.
+        // told a few milliseconds after it is done. That moment is by the clock of the process or by
+        // that of the database, and the counts may be as old as it is by either.
         let as_of = until(&answer.body["as_of"]);
-        let old = answer.clock_ms - as_of > A_MOMENT_MS || self.world.plan.processes > 1;
-        let since = if old { i64::MIN } else { asked_ms - A_MOMENT_MS };
+        let base_ms = EPOCH_MS + answer.at_ms + BASE_AHEAD_MS;
+        let age = (answer.clock_ms - as_of).max(base_ms - as_of).max(0);
+        let since = asked_ms - age - A_MOMENT_MS;
         self.world.audit(|a, s, at| a.counts(s, at, since, shown));
     }
 

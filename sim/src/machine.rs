@@ -8,7 +8,7 @@ use crate::plan::{Fault, Place, Plan};
 use crate::provider::SimWire;
 use crate::shared::Server;
 use crate::story::Promise;
-use crate::world::{Answer, ORGANISER, World};
+use crate::world::{Answer, ORGANISER, World, ms_since};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -33,6 +33,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
 use tower::ServiceExt;
 
+/// How often a process asks what the others have committed.
+const FOLLOW: Duration = Duration::from_millis(250);
 /// Orders read at a time.
 const PAGE: usize = 1_000;
 
@@ -216,6 +218,7 @@ impl Machine {
             stripe,
             sandbox: None,
             look: Duration::from_millis(world.plan.look_ms),
+            follow: matches!(world.base, Base::Shared(..)).then_some(FOLLOW),
         });
         for task in tasks {
             background.spawn(task);
@@ -295,7 +298,7 @@ impl Machine {
                 world.broken(Promise::NoPanic, None, "a task of the server has ended");
             }
         }
-        let (router, clock) = (life.router.clone(), self.clock.clone());
+        let (router, clock, begun) = (life.router.clone(), self.clock.clone(), world.begun);
         let (mut answer, answered) = oneshot::channel();
         life.requests.spawn(async move {
             let asked = async {
@@ -304,7 +307,7 @@ impl Machine {
                 let body = response.into_body().collect().await;
                 let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
                 let body = serde_json::from_slice(&body).unwrap_or_default();
-                Answer { status, body, clock_ms: clock.now_ms() }
+                Answer { status, body, clock_ms: clock.now_ms(), at_ms: ms_since(begun) }
             };
             tokio::select! {
                 biased;

@@ -14,7 +14,7 @@ use boxoffice::{
 };
 use nts_server::clock::Clock;
 use nts_server::store::{
-    Batch, Fault, Lane, Loaded, OrderPage, Reader, Recorded, RequestKey, Store,
+    Batch, Fault, Lane, Loaded, OrderPage, Pulse, Reader, Recorded, RequestKey, Store,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,8 @@ struct Db {
     undecided: Vec<Undecided>,
     /// The last transaction of each connection, and whether it was done.
     last: BTreeMap<u64, (u64, bool)>,
+    /// The last transaction of each connection that was done.
+    done: BTreeMap<u64, u64>,
     connections: u64,
     /// Orders that have changed since somebody asked, and what events were put.
     touched: BTreeSet<OrderId>,
@@ -71,6 +73,7 @@ impl Db {
     fn decide(&mut self, waits: Undecided) {
         if waits.will_be_done {
             self.apply(&waits.changes, &waits.recorded);
+            self.done.insert(waits.connection, waits.number);
         }
         self.last.insert(waits.connection, (waits.number, waits.will_be_done));
     }
@@ -231,7 +234,9 @@ impl Store for SharedStore {
         let chaos = Arc::clone(&self.server.chaos);
         self.tried += 1;
         if chaos.strikes(Strike::CommitRefused) {
-            return Err(Fault::NotDone("could not serialize access (40001)".into()));
+            let why = "could not serialize access (40001)".to_owned();
+            let gives_up = chaos.between(Strike::CommitRefused, 0, 3) == 0;
+            return Err(if gives_up { Fault::NotDone(why) } else { Fault::Overtaken(why) });
         }
         let (number, connection) = (self.tried, self.connection);
         let lost = || Fault::Unknown("the connection broke at COMMIT".into());
@@ -259,6 +264,7 @@ impl Store for SharedStore {
         let mut db = self.server.db();
         db.apply(batch.changes, batch.recorded);
         db.last.insert(connection, (number, true));
+        db.done.insert(connection, number);
         drop(db);
         if chaos.strikes(Strike::CommitAnswerLost) {
             self.broken = true;
@@ -304,6 +310,13 @@ fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
 }
 
 impl Reader for SharedReader {
+    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+        let at_ms = self.server.now_ms();
+        let db = self.db()?;
+        let mark = db.done.iter().map(|(connection, n)| (*connection as i64, *n as i64)).collect();
+        Ok(Some(Pulse { at_ms, mark }))
+    }
+
     /// Nobody asks: the auditor looks at everything after each step.
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())

@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
+/// How far the clock of the database server is ahead, in milliseconds.
+pub const BASE_AHEAD_MS: i64 = 137;
 /// When every run begins: 2027-01-15T08:00:00Z.
 pub const EPOCH_MS: TimeMs = 1_800_000_000_000;
 /// The organiser's key.
@@ -42,7 +44,8 @@ pub struct World {
     pub config: Config,
     /// The machines on which the processes run.
     pub machines: Vec<Machine>,
-    begun: Instant,
+    /// When it began.
+    pub begun: Instant,
     story: Mutex<Story>,
     auditor: Mutex<Auditor>,
     /// What goes on though who asked for it has gone: requests and calls that are late.
@@ -57,6 +60,8 @@ pub struct Answer {
     pub body: Value,
     /// What the clock of the machine said when it was made.
     pub clock_ms: TimeMs,
+    /// When that was, in milliseconds since the beginning.
+    pub at_ms: i64,
 }
 
 impl Answer {
@@ -142,7 +147,7 @@ impl World {
         let double_clock = clock(Arc::new(AtomicI64::new(0)));
         let mut dice = Dice::new(plan.seed, 1);
         let double = Double::open(None, double_clock, dice.bytes()).map_err(|e| e.to_string())?;
-        let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(137))), &chaos);
+        let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(BASE_AHEAD_MS))), &chaos);
         let machines = (0..plan.processes).map(|n| {
             // Clocks differ always, not only in special seeds.
             let ahead = Arc::new(AtomicI64::new(dice.between(-500, 500)));
@@ -177,7 +182,7 @@ impl World {
 
     /// Milliseconds since the beginning.
     pub fn at_ms(&self) -> i64 {
-        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+        ms_since(self.begun)
     }
 
     /// The story so far.
@@ -345,6 +350,11 @@ impl World {
     pub fn jump(&self, n: usize, by_ms: i64) {
         self.machines[n].ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
     }
+}
+
+/// How long ago that was, in milliseconds.
+pub fn ms_since(begun: Instant) -> i64 {
+    i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The order that a request wants to pay.
