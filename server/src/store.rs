@@ -12,6 +12,7 @@ mod database;
 pub mod postgres;
 mod recount;
 pub mod sqlite;
+pub mod transfer;
 
 pub use database::{Database, OpenError, Opened, Own};
 

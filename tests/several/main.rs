@@ -11,6 +11,7 @@ mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../it/harness.rs"]
 mod harness;
+mod moving;
 mod proxy;
 mod shops;
 mod starts;

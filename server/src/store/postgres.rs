@@ -23,12 +23,14 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transfer;
 mod verify;
 mod write;
 
 pub use link::Target;
 pub use reader::PgReader;
 pub use schema::OpenError;
+pub(super) use transfer::{From, To};
 
 use crate::clock::Clock;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
