@@ -7,7 +7,7 @@
 //! request and write the same answer; the usual way does without idempotency keys, buyers, and
 //! payments, and has 20 connections in each process (`--pool N` for another number). Both ways take
 //! turns; medians over the rounds; ratios within one run. `cargo bench -p nts-server --bench
-//! several`; `--quick` for a short run.
+//! several`; `--quick` for a short run, `--metrics` for what the processes count.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "it measures real time")]
 
@@ -26,8 +26,8 @@ use nts_server::http::problem::Problem;
 use nts_server::http::{Body, api, router_with};
 use nts_server::run::Server;
 use nts_testdb::Postgres;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
@@ -96,12 +96,31 @@ fn main() {
             median(&slowest[1]),
             median(&ratios),
         );
+        if arguments.iter().any(|a| a == "--metrics") {
+            for address in &addresses {
+                println!("{}", metrics(*address));
+            }
+        }
         for (shop, _) in &mut shops {
             shop.kill().unwrap();
             shop.wait().unwrap();
         }
         std::fs::remove_dir_all(&dir).unwrap();
     }
+}
+
+/// What a process has counted, but for what it counts by route.
+fn metrics(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let told = |line: &&str| {
+        ["batch", "commit", "overtaken", "decide", "waited"].iter().any(|n| line.contains(n))
+            && !line.contains("bucket")
+            && !line.starts_with('#')
+    };
+    text.lines().filter(told).collect::<Vec<_>>().join("\n")
 }
 
 fn start(url: &str, dir: &std::path::Path, connections: usize) -> (Child, SocketAddr) {
