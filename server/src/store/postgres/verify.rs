@@ -29,7 +29,7 @@ const ORPHANS: &str = "SELECT
      + (SELECT count(*) FROM attempts a WHERE NOT EXISTS
         (SELECT 1 FROM payments p WHERE p.event = a.event AND p.order_id = a.order_id))
      + (SELECT count(*) FROM refunds r WHERE NOT EXISTS
-        (SELECT 1 FROM payments p WHERE p.event = r.event AND p.order_id = r.order_id))";
+        (SELECT 1 FROM orders o WHERE o.event = r.event AND o.id = r.order_id))";
 
 /// What is wrong; nothing, if all is well.
 pub(super) fn verify(link: &mut Link) -> Result<Vec<String>, Trouble> {
