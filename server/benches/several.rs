@@ -130,13 +130,11 @@ fn start(url: &str, dir: &std::path::Path, connections: usize) -> (Child, Socket
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let said = BufReader::new(shop.stdout.take().unwrap()).lines();
-    for line in said {
-        if let Some(address) = line.unwrap().strip_prefix("at ") {
-            return (shop, address.parse().unwrap());
-        }
-    }
-    panic!("a server did not start");
+    let mut said = BufReader::new(shop.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let Some(at) = said.find_map(|line| Some(line.strip_prefix("at ")?.to_owned())) else {
+        panic!("a server did not start: {:?}", shop.wait());
+    };
+    (shop, at.parse().unwrap())
 }
 
 /// One of the processes.

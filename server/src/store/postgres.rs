@@ -9,7 +9,7 @@
 //!
 //! What must hold: a COMMIT is sent once and never cancelled. Whether one was recorded whose answer
 //! is lost is not found out by looking, for the old connection's server process may still be at
-//! it: [`PgStore::fence`] changes the row of this writer that every one of its batches changes,
+//! it: `PgStore::fence` changes the row of this writer that every one of its batches changes,
 //! which waits for that, and draws a new epoch, without which an older connection can no longer
 //! commit anything.
 //!
