@@ -88,6 +88,11 @@ pub trait Store: Send {
     /// [`Store::release`].
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault>;
 
+    /// Where other processes are often in the way: waits in line for what these commands need, so
+    /// that what comes meanwhile still joins their batch. What it takes is let go of by the end of
+    /// that batch. May do nothing.
+    fn take_turn(&mut self, _keys: &Keys) {}
+
     /// Records a batch durably, all or nothing.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault>;
 

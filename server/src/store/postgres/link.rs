@@ -436,6 +436,21 @@ impl Link {
         self.answers(asks)?.into_iter().collect()
     }
 
+    /// One statement that is a transaction of its own: once more, and again, if others are in the
+    /// way of it.
+    pub(super) fn insist<'a>(&mut self, ask: impl Fn() -> Ask<'a>) -> Result<Vec<Row>, Trouble> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.ask(&[ask()]) {
+                Err(trouble) if trouble.overtaken() && tries < 20 => {
+                    self.pause(Duration::from_micros(draw() as u64 % 10_000));
+                }
+                answer => return Ok(answer?.remove(0)),
+            }
+        }
+    }
+
     /// Whether the database has warned of something since this was asked the last time.
     pub(super) fn warned(&self) -> bool {
         self.session.as_ref().is_some_and(|s| s.warned.swap(false, Ordering::SeqCst))
