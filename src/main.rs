@@ -16,6 +16,7 @@ macro_rules! say {
 mod audit;
 mod backup;
 mod event;
+mod migrate;
 mod serve;
 mod simulate;
 
@@ -51,6 +52,14 @@ enum Command {
         #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
         database: DatabaseName,
     },
+    /// Move everything into another database: from a file to PostgreSQL, or back. Nobody may sell
+    /// meanwhile
+    MigrateStore {
+        /// From here: a file, or postgres://…
+        from: DatabaseName,
+        /// To here: a file that does not exist, or a PostgreSQL database without tables
+        to: DatabaseName,
+    },
     /// Prove that the books balance: pools, orders, payments and tickets, also against the provider
     Audit {
         #[command(flatten)]
@@ -78,6 +87,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Some(Command::Backup { file, database }) => backup::backup(&database, &file),
+        Some(Command::MigrateStore { from, to }) => migrate::migrate(&from, &to),
         Some(Command::Audit { args }) => return audit::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
         Some(Command::Event { command }) => event::run(command),

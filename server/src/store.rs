@@ -12,6 +12,7 @@ mod database;
 pub mod postgres;
 mod recount;
 pub mod sqlite;
+pub mod transfer;
 
 pub use database::{Database, OpenError, Opened, Own};
 
@@ -86,6 +87,11 @@ pub trait Store: Send {
     /// several processes write, nobody else changes it until [`Store::commit`] or
     /// [`Store::release`].
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault>;
+
+    /// Where other processes are often in the way: waits in line for what these commands need, so
+    /// that what comes meanwhile still joins their batch. What it takes is let go of by the end of
+    /// that batch. May do nothing.
+    fn take_turn(&mut self, _keys: &Keys) {}
 
     /// Records a batch durably, all or nothing.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault>;

@@ -196,6 +196,16 @@ impl Writer {
             if jobs.blocking_recv_many(&mut batch, MOST_IN_BATCH) == 0 {
                 return;
             }
+            if !self.faulted {
+                let mut keys = Keys::default();
+                batch[0].command.add_keys(&mut keys);
+                self.store.take_turn(&keys);
+                while batch.len() < MOST_IN_BATCH
+                    && let Ok(job) = jobs.try_recv()
+                {
+                    batch.push(job);
+                }
+            }
             if told.send(self.step(batch)).is_err() {
                 return;
             }
@@ -210,6 +220,7 @@ impl Writer {
         let mut committed = Committed::default();
         committed.answers.extend(late.into_iter().map(|j| (j.answer, Err(NoReply::Late))));
         if jobs.is_empty() {
+            self.store.release();
             return committed;
         }
         for job in &jobs {

@@ -12,12 +12,18 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// `$1` where the programs are, `$2` the directory, `$3` the port, then settings.
+/// `$1` where the programs are, `$2` the directory, `$3` the port, `$4` the port of the server that
+/// it is a standby of, or nothing, then settings.
 const KEEPER: &str = r#"
 trap '' INT
-bin=$1; dir=$2; port=$3; shift 3
+bin=$1; dir=$2; port=$3; primary=$4; shift 4
 cd "$dir" || exit 1
-"$bin/initdb" -D data -U postgres -A trust --no-sync -E UTF8 --locale=C >log 2>&1 || { cat log; exit 1; }
+if [ -n "$primary" ]; then
+    "$bin/pg_basebackup" -D data -R -X stream --checkpoint=fast --no-sync \
+        -d "host=127.0.0.1 port=$primary user=postgres application_name=standby" >log 2>&1
+else
+    "$bin/initdb" -D data -U postgres -A trust --no-sync -E UTF8 --locale=C >log 2>&1
+fi || { cat log; exit 1; }
 begin() {
     "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
         -c max_connections=200 "$@" >>log 2>&1 &
@@ -93,6 +99,21 @@ impl Postgres {
 
     /// A server for one test alone, with settings such as `"synchronous_standby_names=*"`.
     pub fn start(settings: &[&str]) -> Option<Postgres> {
+        Postgres::start_as(settings, "")
+    }
+
+    /// A server that follows this one, as its standby.
+    pub fn standby(&self) -> Postgres {
+        let standby = Postgres::start_as(&[], &self.port.to_string());
+        standby.expect("what starts one server starts another")
+    }
+
+    /// The standby takes over.
+    pub fn promote(&self) {
+        assert_eq!(self.sql("postgres", "SELECT pg_promote()"), "t");
+    }
+
+    fn start_as(settings: &[&str], primary: &str) -> Option<Postgres> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let Some(bin) = programs() else {
             left_out("its programs are not installed (Debian's package is called postgresql)");
@@ -110,6 +131,7 @@ impl Postgres {
             }
         };
         command.args(["sh", "-c", KEEPER, "keeper"]).arg(&bin).arg(&dir).arg(port.to_string());
+        command.arg(primary);
         for setting in settings {
             command.args(["-c", setting]);
         }

@@ -6,7 +6,12 @@
 /// The databases of these tests are named by each.
 pub const ON_POSTGRES: bool = false;
 
+mod crowd;
+mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../it/harness.rs"]
 mod harness;
+mod moving;
+mod proxy;
+mod shops;
 mod starts;

@@ -2,6 +2,7 @@
 
 use super::postgres::{self, PgReader, PgStore, Target};
 use super::sqlite::{self, SqliteStore};
+use super::transfer::{Facts, Sink, Source};
 use super::{Fault, Reader, Store};
 use crate::clock::Clock;
 use std::fmt;
@@ -145,6 +146,22 @@ impl Database {
             Database::File(path) => SqliteStore::reader(path)?.secret(),
             Database::Server(target) => PgReader::open(target, clock.clone())?.secret(),
         }
+    }
+
+    /// As what is moved from. The error is a sentence.
+    pub(super) fn source(&self, clock: &Clock) -> Result<Box<dyn Source>, String> {
+        Ok(match self {
+            Database::File(path) => Box::new(sqlite::From::open(path, clock.clone())?),
+            Database::Server(target) => Box::new(postgres::From::open(target, clock.clone())?),
+        })
+    }
+
+    /// As what is moved to. The error is a sentence.
+    pub(super) fn sink(&self, facts: &Facts, clock: &Clock) -> Result<Box<dyn Sink>, String> {
+        Ok(match self {
+            Database::File(path) => Box::new(sqlite::To::open(path, facts, clock.clone())?),
+            Database::Server(target) => Box::new(postgres::To::open(target, facts)?),
+        })
     }
 
     /// Whether other processes may write as well.

@@ -9,7 +9,7 @@
 //!
 //! What must hold: a COMMIT is sent once and never cancelled. Whether one was recorded whose answer
 //! is lost is not found out by looking, for the old connection's server process may still be at
-//! it: [`PgStore::fence`] changes the row of this writer that every one of its batches changes,
+//! it: `PgStore::fence` changes the row of this writer that every one of its batches changes,
 //! which waits for that, and draws a new epoch, without which an older connection can no longer
 //! commit anything.
 //!
@@ -23,12 +23,14 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transfer;
 mod verify;
 mod write;
 
 pub use link::Target;
 pub use reader::PgReader;
 pub use schema::OpenError;
+pub(super) use transfer::{From, To};
 
 use crate::clock::Clock;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
@@ -37,6 +39,7 @@ use link::{Ask, Link, Trouble, ask, draw};
 use rows::{Orders, event_columns, one};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
@@ -60,6 +63,18 @@ const LOCK: &str = concat!(
                                UNION SELECT event FROM orders WHERE id = ANY($3::uuid[]))
       ORDER BY id FOR UPDATE"
 );
+/// The same for who holds some of them already: without waiting, or two who each hold what the other
+/// wants would wait for ever.
+const LOCK_NOW: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM events WHERE id IN (SELECT unnest($1::bigint[])
+                               UNION SELECT id FROM events WHERE slug = ANY($2::text[])
+                               UNION SELECT event FROM orders WHERE id = ANY($3::uuid[]))
+      ORDER BY id FOR UPDATE NOWAIT"
+);
+/// Who waits this long for the locks has others in the way.
+const IN_THE_WAY: Duration = Duration::from_millis(2);
 /// Begins or takes over the row of a writer: its number, a new epoch, and its last batch if it has
 /// no row any more. Waits for whoever is changing it.
 const BEGIN_WRITER: &str = "INSERT INTO writers (id, epoch, batch, seen_ms)
@@ -115,6 +130,10 @@ pub struct PgStore {
     tried: Option<i64>,
     /// Whether a transaction is open.
     open: bool,
+    /// Whether it has locked what the next batch begins with.
+    turn: bool,
+    /// Whether others were in the way the last time.
+    contended: bool,
     /// How often in a row others were in the way.
     overtaken: u32,
     /// Events that are known to have had no limit per buyer: a guess that saves a question.
@@ -140,13 +159,15 @@ impl PgStore {
             batch: 0,
             tried: None,
             open: false,
+            turn: false,
+            contended: false,
             overtaken: 0,
             unlimited: BTreeSet::new(),
             prune_at_ms: 0,
         };
         let mut begin = || {
             store.fence()?;
-            store.link.ask(&[ask!(FORGET_WRITERS, WRITERS_KEPT_MS)])?;
+            store.link.insist(|| ask!(FORGET_WRITERS, WRITERS_KEPT_MS))?;
             let last = store.link.ask(&[ask!(LAST_ID)])?;
             let last = last[0].first().map(rows::id).transpose()?;
             Ok((schema::secret(&mut store.link)?, last.map_or(0, |id| (id.0 >> 64) as u64)))
@@ -160,7 +181,7 @@ impl PgStore {
     /// before anything is served.
     pub fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault> {
         assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
-        self.link.ask(&[ask!(schema::KEEP, key, text)])?;
+        self.link.insist(|| ask!(schema::KEEP, key, text))?;
         Ok(one(&self.link.ask(&[ask!(schema::GET, key)])?[0])?)
     }
 
@@ -243,10 +264,10 @@ impl PgStore {
     }
 
     /// The events, as they were locked; none of them has its parts yet.
-    fn begin(&mut self, keys: &Keys) -> Ask<'static> {
+    fn begin(&self, keys: &Keys, lock: &'static str) -> Ask<'static> {
         // No slug has a zero in it, and the database takes no such text.
         let slugs: Vec<String> = keys.slugs.iter().filter(|s| !s.contains('\0')).cloned().collect();
-        ask!(LOCK, event_ids(keys), slugs, order_ids(&keys.orders))
+        ask!(lock, event_ids(keys), slugs, order_ids(&keys.orders))
     }
 
     fn try_load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Trouble> {
@@ -258,7 +279,8 @@ impl PgStore {
         }
     }
 
-    /// `None` if an order appeared between the locks and the look at it: once more.
+    /// `None` if an order appeared between the locks and the look at it, or if the turn that was
+    /// taken was not enough: once more.
     fn try_load_once(
         &mut self,
         keys: &Keys,
@@ -268,12 +290,15 @@ impl PgStore {
         let buyers: BTreeSet<(EventId, BuyerKey)> =
             keys.buyers.iter().filter(guessed).copied().collect();
         let mut asks = Vec::with_capacity(9);
-        if self.open {
-            asks.push(ask!(ROLLBACK));
+        let turn = std::mem::take(&mut self.turn) && self.open;
+        if !turn {
+            if self.open {
+                asks.push(ask!(ROLLBACK));
+            }
+            asks.push(ask!(BEGIN));
         }
-        asks.push(ask!(BEGIN));
         let first = asks.len();
-        asks.push(self.begin(keys));
+        asks.push(self.begin(keys, if turn { LOCK_NOW } else { LOCK }));
         asks.push(ask!(rows::SOME_POOLS, event_ids(keys)));
         asks.push(ask!(rows::SOME_TICKET_TYPES, event_ids(keys)));
         asks.push(ask!(rows::SOME_ORDERS, order_ids(&keys.orders)));
@@ -284,7 +309,17 @@ impl PgStore {
         ));
         asks.push(ask!(rows::CLOCK));
         self.open = true;
-        let mut answers = self.link.ask(&asks)?.into_iter().skip(first);
+        let begun = Instant::now();
+        let answers = match self.link.ask(&asks) {
+            Err(Trouble::Sql { code, .. }) if turn && code == SqlState::LOCK_NOT_AVAILABLE => {
+                return Ok(None);
+            }
+            answers => answers?,
+        };
+        if !turn {
+            self.contended = begun.elapsed() >= IN_THE_WAY;
+        }
+        let mut answers = answers.into_iter().skip(first);
         let mut next = || answers.next().expect("an answer to each question");
         let (locked, pools, types, orders) = (next(), next(), next(), next());
         let (found_buyers, recorded, clock) = (next(), next(), next());
@@ -523,6 +558,29 @@ impl Store for PgStore {
             self.overtaken = 0;
         }
         done
+    }
+
+    /// Its own locks are all that one more round trip is spent for, so it is only spent where others
+    /// were in the way before.
+    fn take_turn(&mut self, keys: &Keys) {
+        if !self.contended || self.overtaken > 0 || !self.link.is_open() {
+            return;
+        }
+        self.roll_back();
+        let begun = Instant::now();
+        self.open = true;
+        match self.link.ask(&[ask!(BEGIN), self.begin(keys, LOCK)]) {
+            Ok(_) => {
+                self.turn = true;
+                self.contended = begun.elapsed() >= IN_THE_WAY;
+            }
+            // The load that follows meets it again, and says so.
+            Err(Trouble::Sql { .. } | Trouble::Unreadable(_)) => self.roll_back(),
+            Err(Trouble::Lost(_) | Trouble::Late) => {
+                self.open = false;
+                self.link.close();
+            }
+        }
     }
 
     fn release(&mut self) {

@@ -16,12 +16,14 @@ mod recent;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod write;
 
 pub use backup::backup;
 pub use file::OpenError;
 pub use reader::SqliteReader;
 pub use recent::REMEMBERED_MS;
+pub(super) use transfer::{From, To};
 
 use crate::clock::Clock;
 use crate::store::codec;

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a real server lives in real time")]
 
+/// Where the databases of these tests are: in files.
+pub const ON_POSTGRES: bool = false;
+
 mod by_hand;
 mod calls;
 mod forgotten;

@@ -9,7 +9,8 @@ use nts_server::http::organiser::EventBody;
 use nts_server::payments::double::{Double, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
-use nts_server::store::sqlite::SqliteStore;
+use nts_server::store::Database;
+use nts_testdb::Postgres;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -134,10 +135,16 @@ impl Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let double_at = listener.local_addr().unwrap();
         let answering = tokio::spawn(http::serve(Arc::clone(&double), listener));
+        // Without a PostgreSQL the same is tested on a file, and that is said.
+        let server = if crate::ON_POSTGRES { Postgres::shared() } else { None };
+        let database = match server {
+            Some(server) => server.url(&server.database()),
+            None => dir.join("nts.db").display().to_string(),
+        };
         let flags = vec![
             "--address=127.0.0.1:0".into(),
             format!("--organiser-key={KEY}"),
-            format!("--database={}", dir.join("nts.db").display()),
+            format!("--database={database}"),
             "--stripe-secret-key=sk_test_secretkey".into(),
             "--stripe-publishable-key=pk_test_publishable".into(),
             format!("--stripe-api-base=http://{double_at}"),
@@ -330,8 +337,10 @@ impl Shop {
     }
 
     pub async fn report(&self, settle: bool) -> Report {
-        let database = self.dir.join("nts.db");
-        let reads = Reads::inline(Box::new(SqliteStore::reader(&database).unwrap()));
+        let database = Database::parse(self.app().config.database.told()).unwrap();
+        let clock = self.time.clock();
+        let opening = tokio::task::spawn_blocking(move || database.reader(&clock).unwrap());
+        let reads = Reads::threads(vec![opening.await.unwrap()]).unwrap();
         let stripe = &self.app().stripe;
         let against = Against { stripe, since_s: 0, settle };
         audit(&reads, &self.time.clock(), Some(against)).await.unwrap()

@@ -26,7 +26,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement};
 
 /// How long an answer may take. Longer than [`LOCK_MS`], so that who only waits in line is told so
 /// by the database itself.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the database lets us wait for a lock, in milliseconds.
 const LOCK_MS: u32 = 4_000;
 /// How long one attempt to connect may take.
@@ -73,7 +73,7 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::Sql { code, text, .. } => write!(f, "{text} ({})", code.code()),
             Trouble::Lost(why) => write!(f, "the connection to the database is lost: {why}"),
-            Trouble::Late => write!(f, "the database did not answer in {PATIENCE:?}"),
+            Trouble::Late => write!(f, "the database did not answer in time"),
             Trouble::Unreadable(what) => write!(f, "unreadable: {what}"),
         }
     }
@@ -211,6 +211,13 @@ impl Target {
         &self.name
     }
 
+    /// The same for connections of another name, by which a person can tell them apart.
+    pub(super) fn named(&self, name: &str) -> Target {
+        let mut target = self.clone();
+        target.config.application_name(name);
+        target
+    }
+
     /// The same database as another process sees it.
     pub fn other_process(&self) -> Target {
         Target { process: draw() & i64::MAX, ..self.clone() }
@@ -303,6 +310,7 @@ impl Drop for Session {
 /// A connection that can be lost and made anew.
 pub(super) struct Link {
     target: Target,
+    patience: Duration,
     session: Option<Session>,
     runtime: Option<Runtime>,
 }
@@ -321,7 +329,12 @@ impl Link {
     /// Nothing is connected yet.
     pub(super) fn new(target: Target) -> std::io::Result<Link> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Link { target, session: None, runtime: Some(runtime) })
+        Ok(Link { target, patience: PATIENCE, session: None, runtime: Some(runtime) })
+    }
+
+    /// From now on an answer may take so long.
+    pub(super) fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -384,7 +397,7 @@ impl Link {
     /// Sends these statements at once. What comes after one that failed fails as well. The error is
     /// [`Trouble::Late`], or that a statement could not be prepared.
     pub(super) fn answers(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Answer>, Trouble> {
-        let Link { session, runtime, .. } = self;
+        let Link { session, runtime, patience, .. } = self;
         let session = session.as_mut().ok_or_else(not_connected)?;
         let runtime = runtime.as_ref().expect("a runtime while it lives");
         let all = async {
@@ -412,7 +425,7 @@ impl Link {
             let answers = in_order(asked.collect()).await;
             Ok(answers.into_iter().map(|a| a.map_err(Trouble::from)).collect())
         };
-        match runtime.block_on(async { timeout(PATIENCE, all).await }) {
+        match runtime.block_on(async { timeout(*patience, all).await }) {
             Ok(answers) => answers,
             Err(_) => Err(Trouble::Late),
         }
@@ -421,6 +434,21 @@ impl Link {
     /// The same, where the first trouble is all that is of interest.
     pub(super) fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Row>>, Trouble> {
         self.answers(asks)?.into_iter().collect()
+    }
+
+    /// One statement that is a transaction of its own: once more, and again, if others are in the
+    /// way of it.
+    pub(super) fn insist<'a>(&mut self, ask: impl Fn() -> Ask<'a>) -> Result<Vec<Row>, Trouble> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.ask(&[ask()]) {
+                Err(trouble) if trouble.overtaken() && tries < 20 => {
+                    self.pause(Duration::from_micros(draw() as u64 % 10_000));
+                }
+                answer => return Ok(answer?.remove(0)),
+            }
+        }
     }
 
     /// Whether the database has warned of something since this was asked the last time.

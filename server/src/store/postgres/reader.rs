@@ -1,6 +1,6 @@
 //! Reading: connections of their own that see whole commits, and never wait for a writer.
 
-use super::link::{Ask, Link, Target, Trouble, ask, draw};
+use super::link::{Ask, Link, PATIENCE, Target, Trouble, ask, draw};
 use super::rows::{self, Orders, order_columns};
 use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
@@ -19,7 +19,7 @@ const EVENT_ORDERS: &str = concat!(
     order_columns!(),
     " FROM orders WHERE event = $1 AND id > $2 ORDER BY id LIMIT $3::bigint"
 );
-const ALL_ORDERS: &str =
+pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
 const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, o.name
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
@@ -67,6 +67,9 @@ const DUE_PAYMENTS: &str = due!("state > 0");
 
 /// What tells that some writer has committed something. Each of them counts its batches.
 const BATCHES: &str = "SELECT id, batch FROM writers WHERE batch > 0 ORDER BY id";
+
+/// How long one statement may take that reads everything.
+const VERIFY: Duration = Duration::from_secs(3_600);
 
 /// How often a question is asked again on a new connection.
 const MOST_TRIES: u32 = 3;
@@ -171,7 +174,10 @@ impl Reader for PgReader {
     }
 
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
-        self.again(verify)
+        self.link.be_patient(VERIFY);
+        let wrong = self.again(verify);
+        self.link.be_patient(PATIENCE);
+        wrong
     }
 
     fn events(&mut self) -> Result<Vec<Event>, Fault> {

@@ -187,6 +187,27 @@ fn migrate(link: &mut Link, version: usize) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Makes the schema, with this secret, in a transaction that is left open; `false` if something is
+/// there already. Whoever wants to begin as well waits until the connection ends.
+pub(super) fn begin_anew(link: &mut Link, secret: &[u8; 32]) -> Result<bool, Trouble> {
+    link.script("SET lock_timeout = 0")?;
+    link.ask(&[ask!(LOCK)])?;
+    if !matches!(find(link)?, Found::Nothing) {
+        return Ok(false);
+    }
+    link.script("BEGIN")?;
+    for step in MIGRATIONS {
+        link.script(step)?;
+    }
+    let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    link.ask(&[
+        ask!(PUT, "schema", MIGRATIONS.len().to_string()),
+        ask!(PUT, "application", OURS),
+        ask!(PUT, "secret", secret),
+    ])?;
+    Ok(true)
+}
+
 /// Whether the database has the schema that this nts reads and writes.
 pub(super) fn readable(link: &mut Link) -> Result<bool, Trouble> {
     Ok(matches!(find(link)?, Found::Version(version) if version == MIGRATIONS.len()))

@@ -151,9 +151,13 @@ const RECORD: &str = "INSERT INTO requests (key, fingerprint, at_ms, reply)
     SELECT d.key, d.fingerprint, $3::bigint, d.reply
     FROM unnest($1::uuid[], $2::bigint[], $4::bytea[]) AS d (key, fingerprint, reply)";
 
+/// The same with a time for each.
+pub(super) const RECORD_SINCE: &str = "INSERT INTO requests (key, fingerprint, at_ms, reply)
+    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[])";
+
 /// A text that the database can keep. It keeps every text but one with a zero in it, which nobody
 /// writes and a stranger may send; a batch must not fail by it.
-fn text(text: &str) -> Cow<'_, str> {
+pub(super) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 

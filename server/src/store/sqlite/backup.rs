@@ -72,7 +72,7 @@ fn check(partial: &Path) -> Result<(), String> {
 }
 
 /// Makes a new name durable.
-fn sync_parent(target: &Path) -> std::io::Result<()> {
+pub(super) fn sync_parent(target: &Path) -> std::io::Result<()> {
     let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

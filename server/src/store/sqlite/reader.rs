@@ -73,7 +73,7 @@ impl SqliteReader {
 }
 
 /// Counts the places of every pool anew, from the orders.
-fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
+pub(super) fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
     let mut recount = Recount::default();
     let mut find = conn.prepare("SELECT id, event, state, lines FROM orders")?;
     let mut orders = find.query([])?;
@@ -88,7 +88,7 @@ fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Resul
 }
 
 /// Serials have no gaps, and each ticket is its order's.
-fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
+pub(super) fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
     let mut find = conn.prepare(
         "SELECT slug, serials, (SELECT count(*) FROM tickets WHERE event = events.id),
                 (SELECT coalesce(max(serial), 0) FROM tickets WHERE event = events.id)
@@ -115,6 +115,30 @@ fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result
         wrong.push(format!("{strays} tickets do not lead back from their order"));
     }
     Ok(())
+}
+
+/// Orders in the order of their ids.
+pub(super) fn all_orders(
+    conn: &Connection,
+    after: Option<OrderId>,
+    limit: usize,
+) -> rusqlite::Result<OrderPage> {
+    let after = after.map_or(0, |id| codec::split(id).0);
+    let mut found: Vec<(Order, rows::Serials)> = conn
+        .prepare_cached(concat!(
+            "SELECT ",
+            rows::order_columns!(),
+            " FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2"
+        ))?
+        .query_map(params![after, limit as i64], rows::order_row)?
+        .collect::<rusqlite::Result<_>>()?;
+    for (order, serials) in &mut found {
+        rows::add_children(conn, order, *serials)?;
+    }
+    let full = found.len() == limit;
+    let orders: Vec<Order> = found.into_iter().map(|(order, _)| order).collect();
+    let next = orders.last().map(|o| o.id).filter(|_| full);
+    Ok(OrderPage { orders, next })
 }
 
 impl Reader for SqliteReader {
@@ -170,24 +194,7 @@ impl Reader for SqliteReader {
     }
 
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
-        let after = after.map_or(0, |id| codec::split(id).0);
-        self.at_once(|conn| {
-            let mut found: Vec<(Order, rows::Serials)> = conn
-                .prepare_cached(concat!(
-                    "SELECT ",
-                    rows::order_columns!(),
-                    " FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2"
-                ))?
-                .query_map(params![after, limit as i64], rows::order_row)?
-                .collect::<rusqlite::Result<_>>()?;
-            for (order, serials) in &mut found {
-                rows::add_children(conn, order, *serials)?;
-            }
-            let full = found.len() == limit;
-            let orders: Vec<Order> = found.into_iter().map(|(order, _)| order).collect();
-            let next = orders.last().map(|o| o.id).filter(|_| full);
-            Ok(OrderPage { orders, next })
-        })
+        self.at_once(|conn| all_orders(conn, after, limit))
     }
 
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {

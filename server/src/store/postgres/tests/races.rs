@@ -141,6 +141,56 @@ fn who_only_looked_lets_the_others_go_on() {
 }
 
 #[test]
+fn a_turn_is_taken_where_others_are_in_the_way_and_never_makes_two_wait_for_each_other() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let mut seller = Seller::new(&target);
+    let (one, two) = (seller.put_event("one", 50), seller.put_event("two", 50));
+    assert!(one < two);
+    let keys = |events: &[EventId]| {
+        let mut keys = Keys::default();
+        keys.events.extend(events);
+        keys
+    };
+    let store = || PgStore::open(&target.other_process(), Clock::System).unwrap().store;
+    let (mut first, mut second, mut third) = (store(), store(), store());
+    // Alone, nobody spends a round trip for it.
+    first.load(&keys(&[one]), &[]).unwrap();
+    first.release();
+    first.contended = false;
+    first.take_turn(&keys(&[one]));
+    assert!(!first.open && !first.turn);
+    // Once it had to wait, it does.
+    second.load(&keys(&[one]), &[]).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| first.load(&keys(&[one]), &[]).map(drop));
+        std::thread::sleep(Duration::from_millis(50));
+        second.release();
+        waiting.join().unwrap().unwrap();
+    });
+    first.release();
+    first.take_turn(&keys(&[two]));
+    assert!(first.open && first.turn);
+    // What it holds is let go of where it would have to wait out of order: `two` is free then.
+    second.load(&keys(&[one]), &[]).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| first.load(&keys(&[one, two]), &[]).map(drop));
+        third.load(&keys(&[two]), &[]).unwrap();
+        assert!(!waiting.is_finished());
+        third.release();
+        second.release();
+        waiting.join().unwrap().unwrap();
+    });
+    first.release();
+    // A turn that is enough becomes the batch.
+    first.contended = true;
+    first.take_turn(&keys(&[one]));
+    let batch = decided(&mut first, &hold(OrderId(78 << 64), one, "a"));
+    commit(&mut first, &batch).unwrap();
+    assert_eq!(seller.batch(vec![(hold(OrderId(79 << 64), one, "b"), None)]).len(), 1);
+}
+
+#[test]
 fn a_process_that_stopped_in_the_middle_holds_nobody_up_for_long() {
     let Some(server) = Postgres::shared() else { return };
     let target = target(server, &server.database(), "");

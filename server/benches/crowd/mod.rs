@@ -1,0 +1,92 @@
+//! What the benchmarks share: a crowd over HTTP, and the event that it wants to see.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Sends so many requests over so many connections, spread over the addresses; gives requests a second and the 99th
+/// percentile of the waiting in milliseconds.
+pub async fn crowd(
+    addresses: &[SocketAddr],
+    path: &str,
+    connections: usize,
+    requests: usize,
+    run: &str,
+) -> (f64, f64) {
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut streams = Vec::new();
+    for n in 0..connections {
+        let stream = TcpStream::connect(addresses[n % addresses.len()]).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        streams.push(stream);
+    }
+    let begun = Instant::now();
+    for (c, mut stream) in streams.into_iter().enumerate() {
+        let (path, run) = (path.to_owned(), run.to_owned());
+        let mine = requests / connections;
+        tasks.spawn(async move {
+            let mut waits = Vec::with_capacity(mine);
+            let mut buffer = vec![0u8; 4096];
+            for n in 0..mine {
+                let body = format!(
+                    "{{\"buyer\":{{\"name\":\"Buyer {c} {n}\",\"email\":\"b{c}.{n}@example.org\"}},\"lines\":[{{\"ticket_type\":\"t\",\"quantity\":1}}]}}"
+                );
+                let request = format!(
+                    "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: {run}-{c}-{n}\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let asked = Instant::now();
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let status = answer(&mut stream, &mut buffer).await;
+                assert_eq!(status, 201);
+                waits.push(asked.elapsed());
+            }
+            waits
+        });
+    }
+    let mut waits: Vec<Duration> = Vec::with_capacity(requests);
+    while let Some(done) = tasks.join_next().await {
+        waits.extend(done.unwrap());
+    }
+    let rate = waits.len() as f64 / begun.elapsed().as_secs_f64();
+    waits.sort_unstable();
+    (rate, waits[waits.len() * 99 / 100].as_secs_f64() * 1e3)
+}
+
+/// Reads one answer with a content-length; gives its status.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
+    let mut filled = 0;
+    loop {
+        if filled == buffer.len() {
+            buffer.resize(filled * 2, 0);
+        }
+        let read = stream.read(&mut buffer[filled..]).await.unwrap();
+        assert!(read > 0, "the server closed the connection");
+        filled += read;
+        let Some(end) = buffer[..filled].windows(4).position(|w| w == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = std::str::from_utf8(&buffer[..end]).unwrap();
+        let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")).unwrap();
+        if filled >= end + 4 + length.parse::<usize>().unwrap() {
+            return head[9..12].parse().unwrap();
+        }
+    }
+}
+
+pub fn event_json(capacity: u32) -> serde_json::Value {
+    serde_json::json!({
+        "name": "Rush", "place": "", "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
+        "currency": "GBP", "hold_seconds": 3600,
+        "pools": [{"id": "all", "capacity": capacity}],
+        "ticket_types": [{"id": "t", "name": "T", "pool": "all",
+                          "price": {"amount": 100, "currency": "GBP"}}],
+    })
+}
+
+pub fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,191 @@
+//! A PostgreSQL as what is moved from or moved to.
+
+use super::link::{Link, Target, Trouble, ask};
+use super::reader::{ALL_ORDERS, PgReader};
+use super::rows::{self, InOrder, Orders, one};
+use super::write::{RECORD_SINCE, Writing, text};
+use super::{schema, verify};
+use crate::clock::Clock;
+use crate::store::codec::{decode_reply, encode_reply};
+use crate::store::transfer::{BuyerRow, Facts, Sink, Source};
+use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
+use boxoffice::{Change, Event, OrderId, TimeMs};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// One statement may look at everything.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+/// What connections of a move are called, to be told from those of processes that serve.
+const NAME: &str = "nts migrate-store";
+
+const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'nts'";
+const COUNT: &str = "SELECT count(*) FROM orders";
+const BUYERS: &str = "SELECT event, key, places, order_id FROM buyers";
+const REQUESTS: &str = "SELECT key, fingerprint, reply, at_ms FROM requests ORDER BY at_ms, key";
+
+fn connect(target: &Target) -> Result<Link, Trouble> {
+    let mut link = Link::new(target.named(NAME))
+        .map_err(|error| Trouble::Unreadable(format!("cannot start: {error}")))?;
+    link.be_patient(PATIENCE);
+    link.connect()?;
+    link.script("SET idle_in_transaction_session_timeout = 0")?;
+    Ok(link)
+}
+
+/// A database in which nobody writes while this lives.
+pub(in crate::store) struct From {
+    reader: PgReader,
+    /// Holds the locks.
+    link: Link,
+}
+
+impl From {
+    /// Keeps all others from writing. The error is a sentence.
+    pub(in crate::store) fn open(target: &Target, clock: Clock) -> Result<From, String> {
+        let failed = |trouble: Trouble| schema::failed(target, &trouble).to_string();
+        let mut link = connect(target).map_err(failed)?;
+        if !schema::readable(&mut link).map_err(failed)? {
+            return Err(format!(
+                "{} is no database of this version of nts. Nothing was changed.",
+                target.name()
+            ));
+        }
+        let others: i64 =
+            link.ask(&[ask!(OTHERS)]).and_then(|found| one(&found[0])).map_err(failed)?;
+        if others > 0 {
+            return Err(format!(
+                "nts serves on {} ({others} connections). Nothing was changed. Stop all its \
+                 processes first, or what is sold meanwhile would be left behind.",
+                target.name()
+            ));
+        }
+        link.script("BEGIN; LOCK TABLE events, pools, orders, requests IN EXCLUSIVE MODE")
+            .map_err(failed)?;
+        let reader =
+            PgReader::open(&target.named(NAME), clock).map_err(|fault| fault.to_string())?;
+        Ok(From { reader, link })
+    }
+}
+
+impl Source for From {
+    fn reader(&mut self) -> &mut dyn Reader {
+        &mut self.reader
+    }
+
+    fn count_orders(&mut self) -> Result<u64, Fault> {
+        let count: i64 = one(&self.link.ask(&[ask!(COUNT)])?[0])?;
+        Ok(count as u64)
+    }
+
+    fn buyers(&mut self) -> Result<Vec<BuyerRow>, Fault> {
+        let found = self.link.ask(&[ask!(BUYERS)])?;
+        Ok(found[0].iter().map(rows::buyer).collect::<Result<_, _>>()?)
+    }
+
+    fn requests(&mut self) -> Result<Vec<(Recorded, TimeMs)>, Fault> {
+        let found = self.link.ask(&[ask!(REQUESTS)])?;
+        let read = |row| {
+            let mut row = InOrder::of(row);
+            let key = RequestKey(row.next::<Uuid>()?.as_u128());
+            let fingerprint = row.next::<i64>()? as u64;
+            let reply =
+                decode_reply(row.next()?).ok_or_else(|| rows::unreadable("requests.reply"))?;
+            Ok::<_, Trouble>((Recorded { key, fingerprint, reply }, row.next()?))
+        };
+        Ok(found[0].iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    fn facts(&mut self) -> Result<Facts, Fault> {
+        let secret = schema::secret(&mut self.link)?;
+        let found = self.link.ask(&[ask!(schema::GET, "organiser_key")])?;
+        let organiser_key =
+            if found[0].is_empty() { None } else { Some(one::<String>(&found[0])?) };
+        Ok(Facts { secret, organiser_key })
+    }
+}
+
+/// An empty database, and the one transaction that fills it.
+pub(in crate::store) struct To {
+    link: Link,
+}
+
+impl To {
+    /// Begins. The error is a sentence.
+    pub(in crate::store) fn open(target: &Target, facts: &Facts) -> Result<To, String> {
+        let failed = |trouble: Trouble| schema::failed(target, &trouble).to_string();
+        let mut link = connect(target).map_err(failed)?;
+        match schema::begin_anew(&mut link, &facts.secret).map_err(failed)? {
+            true => {}
+            false => {
+                return Err(format!(
+                    "{} is not empty. Nothing was changed. Name a database without tables; nts \
+                     makes them.",
+                    target.name()
+                ));
+            }
+        }
+        if let Some(key) = &facts.organiser_key {
+            link.ask(&[ask!(schema::KEEP, "organiser_key", key.as_str())]).map_err(failed)?;
+        }
+        Ok(To { link })
+    }
+}
+
+impl Sink for To {
+    fn put(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        let writing = Writing::of(&Batch { changes, recorded: &[], now_ms: 0 });
+        // Nobody looks after them yet: whoever starts first takes over what is due.
+        let statements = writing.map_err(Fault::NotDone)?.statements(0);
+        self.link.ask(&statements)?;
+        Ok(())
+    }
+
+    fn put_requests(&mut self, requests: &[(Recorded, TimeMs)]) -> Result<(), Fault> {
+        let facts = || requests.iter().map(|(fact, _)| fact);
+        self.link.ask(&[ask!(
+            RECORD_SINCE,
+            facts().map(|f| Uuid::from_u128(f.key.0)).collect::<Vec<_>>(),
+            facts().map(|f| f.fingerprint as i64).collect::<Vec<_>>(),
+            requests.iter().map(|(_, at_ms)| *at_ms).collect::<Vec<_>>(),
+            facts().map(|f| encode_reply(&f.reply)).collect::<Vec<_>>(),
+        )])?;
+        Ok(())
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(verify::look(&mut self.link)?)
+    }
+
+    fn events(&mut self) -> Result<Vec<Event>, Fault> {
+        let asks = [ask!(rows::EVENTS), ask!(rows::POOLS), ask!(rows::TICKET_TYPES)];
+        let found = self.link.ask(&asks)?;
+        Ok(rows::events(&found[0], &found[1], &found[2])?)
+    }
+
+    fn orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
+        let after = Uuid::from_u128(after.map_or(0, |id| id.0));
+        let found = self.link.ask(&[ask!(ALL_ORDERS, after, limit as i64)])?;
+        let mut orders = Orders::of(&found[0])?;
+        let children = self.link.ask(&orders.ask_children())?;
+        orders.add_children(&children)?;
+        let orders: Vec<_> = orders.into_orders().collect();
+        let next = orders.last().map(|o| o.id).filter(|_| orders.len() == limit);
+        Ok(OrderPage { orders, next })
+    }
+
+    fn kept(&self, told: &str) -> String {
+        text(told).into_owned()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), String> {
+        let name = self.link.target().name().to_owned();
+        self.link.script("COMMIT").map_err(|trouble| match trouble {
+            Trouble::Lost(_) | Trouble::Late => format!(
+                "{name}: the connection was lost at the very end ({trouble}): either everything \
+                 was moved, or nothing. Look with NTS_DATABASE set to it: nts audit --books-only"
+            ),
+            _ => format!("{name}: {trouble}. Nothing was changed."),
+        })
+    }
+}

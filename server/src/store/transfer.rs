@@ -1,0 +1,203 @@
+//! Moves a whole box office from one database to another, of whichever engine: so that one can
+//! start small and grow, and go back.
+//!
+//! Nobody sells meanwhile. Everything is written in one transaction into a database that is empty
+//! before, is looked at there with the same eyes as in an audit, and is compared order by order
+//! with where it came from; only then is it committed. What goes wrong before leaves the target as
+//! it was. The source is only read.
+
+use super::{Database, Fault, OrderPage, Reader, Recorded};
+use crate::clock::Clock;
+use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, Order, OrderId, Payment, TimeMs};
+
+/// Orders at a time.
+const PAGE: usize = 1_000;
+
+/// What is true of the whole box office.
+pub(super) struct Facts {
+    /// From it every order's secret and every ticket's code is derived.
+    pub(super) secret: [u8; 32],
+    /// The digest of the organiser's key, if the first start made one.
+    pub(super) organiser_key: Option<String>,
+}
+
+/// What a buyer has of an event.
+pub(super) type BuyerRow = ((EventId, BuyerKey), BuyerRecord);
+
+/// A database that is moved from. While it lives, nobody writes there.
+pub(super) trait Source {
+    fn reader(&mut self) -> &mut dyn Reader;
+    fn count_orders(&mut self) -> Result<u64, Fault>;
+    fn buyers(&mut self) -> Result<Vec<BuyerRow>, Fault>;
+    /// The answers that are remembered, and since when.
+    fn requests(&mut self) -> Result<Vec<(Recorded, TimeMs)>, Fault>;
+    fn facts(&mut self) -> Result<Facts, Fault>;
+}
+
+/// A database that is moved to: one transaction, which ends with it unless it is finished.
+pub(super) trait Sink {
+    fn put(&mut self, changes: &[Change]) -> Result<(), Fault>;
+    fn put_requests(&mut self, requests: &[(Recorded, TimeMs)]) -> Result<(), Fault>;
+    /// What does not fit together in what was written.
+    fn verify(&mut self) -> Result<Vec<String>, Fault>;
+    fn events(&mut self) -> Result<Vec<Event>, Fault>;
+    fn orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault>;
+    /// A text as it is kept here.
+    fn kept(&self, text: &str) -> String {
+        text.into()
+    }
+    /// Commits. The error is a sentence.
+    fn finish(self: Box<Self>) -> Result<(), String>;
+}
+
+/// How far it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// The source is looked at.
+    Checking,
+    /// So many orders of so many are written.
+    Copying(u64, u64),
+    /// So many orders of so many are compared.
+    Comparing(u64, u64),
+}
+
+/// What was moved.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Moved {
+    /// Events.
+    pub events: u64,
+    /// Orders, with their payments, refunds and tickets.
+    pub orders: u64,
+    /// Tickets.
+    pub tickets: u64,
+    /// Answers that are remembered under their key.
+    pub requests: u64,
+}
+
+/// Moves everything. The error is one or more sentences; the target is as it was then.
+pub fn transfer(
+    from: &Database,
+    to: &Database,
+    clock: &Clock,
+    tell: &mut dyn FnMut(Stage),
+) -> Result<Moved, String> {
+    let mut source = from.source(clock)?;
+    tell(Stage::Checking);
+    let unreadable = |fault: Fault| format!("{from} cannot be read: {fault}. Nothing was changed.");
+    let wrong = source.reader().verify().map_err(unreadable)?;
+    if let Some(first) = wrong.first() {
+        return Err(format!(
+            "the books of {from} do not balance, and are not carried on like that: {first}. Nothing \
+             was changed. nts audit tells more."
+        ));
+    }
+    let facts = source.facts().map_err(unreadable)?;
+    let mut sink = to.sink(&facts, clock)?;
+    let moved = copy(&mut *source, &mut *sink, tell)
+        .and_then(|moved| compare(&mut *source, &mut *sink, moved.orders, tell).map(|()| moved));
+    match moved {
+        Ok(moved) => sink.finish().map(|()| moved),
+        Err(fault) => Err(format!(
+            "moving {from} to {to} failed: {}. {to} is as it was before, and {from} as well.",
+            match fault {
+                Fault::NotDone(why) | Fault::Overtaken(why) | Fault::Unknown(why) => why,
+            }
+        )),
+    }
+}
+
+fn copy(
+    source: &mut dyn Source,
+    sink: &mut dyn Sink,
+    tell: &mut dyn FnMut(Stage),
+) -> Result<Moved, Fault> {
+    let mut moved = Moved::default();
+    let events = source.reader().events()?;
+    moved.events = events.len() as u64;
+    let changes: Vec<Change> =
+        events.into_iter().map(|event| Change::EventPut(Box::new(event))).collect();
+    sink.put(&changes)?;
+    let all = source.count_orders()?;
+    let mut after = None;
+    loop {
+        tell(Stage::Copying(moved.orders, all));
+        let page = source.reader().all_orders(after, PAGE)?;
+        moved.orders += page.orders.len() as u64;
+        moved.tickets += page.orders.iter().map(|o| o.tickets.len() as u64).sum::<u64>();
+        let changes: Vec<Change> = page.orders.into_iter().flat_map(changes_of).collect();
+        sink.put(&changes)?;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let buyers: Vec<Change> = source
+        .buyers()?
+        .into_iter()
+        .map(|((event, buyer), record)| Change::BuyerPut { event, buyer, record })
+        .collect();
+    for some in buyers.chunks(PAGE) {
+        sink.put(some)?;
+    }
+    let requests = source.requests()?;
+    moved.requests = requests.len() as u64;
+    for some in requests.chunks(PAGE) {
+        sink.put_requests(some)?;
+    }
+    Ok(moved)
+}
+
+/// An order as the changes that make it.
+fn changes_of(mut order: Order) -> Vec<Change> {
+    let (id, event) = (order.id, order.event);
+    let payment = order.payment.take();
+    let refunds = std::mem::take(&mut order.refunds);
+    let tickets = std::mem::take(&mut order.tickets);
+    let mut changes = vec![Change::OrderPlaced(Box::new(order))];
+    if let Some(payment) = payment {
+        let attempts = payment.attempts.clone();
+        let payment = Payment { attempts: Vec::new(), ..payment };
+        changes.push(Change::PaymentPut { order: id, payment });
+        changes.extend(attempts.into_iter().map(|a| Change::AttemptPut { order: id, attempt: a }));
+    }
+    changes.extend(refunds.into_iter().map(|refund| Change::RefundPut { order: id, refund }));
+    changes.extend(tickets.into_iter().map(|t| Change::TicketPut { order: id, event, ticket: t }));
+    changes
+}
+
+fn compare(
+    source: &mut dyn Source,
+    sink: &mut dyn Sink,
+    all: u64,
+    tell: &mut dyn FnMut(Stage),
+) -> Result<(), Fault> {
+    let wrong = sink.verify()?;
+    if let Some(first) = wrong.first() {
+        return Err(Fault::NotDone(format!("what arrived does not balance: {first}")));
+    }
+    if source.reader().events()? != sink.events()? {
+        return Err(Fault::NotDone("an event did not arrive as it was".into()));
+    }
+    let (mut after, mut done) = (None, 0);
+    loop {
+        tell(Stage::Comparing(done, all));
+        let page = source.reader().all_orders(after, PAGE)?;
+        let arrived = sink.orders(after, PAGE)?;
+        for (n, mut order) in page.orders.into_iter().enumerate() {
+            order.buyer.name = sink.kept(&order.buyer.name);
+            order.buyer.email = sink.kept(&order.buyer.email);
+            if arrived.orders.get(n) != Some(&order) {
+                let id = uuid::Uuid::from_u128(order.id.0);
+                return Err(Fault::NotDone(format!("order {id} did not arrive as it was")));
+            }
+            done += 1;
+        }
+        if arrived.next != page.next {
+            return Err(Fault::NotDone("more arrived than was sent".into()));
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The stories of `tests/stripe` once more, on PostgreSQL; but for those about a restored file.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a real server lives in real time")]
+
+/// Where the databases of these tests are: on a server that the tests start.
+pub const ON_POSTGRES: bool = true;
+
+#[path = "../stripe/by_hand.rs"]
+mod by_hand;
+#[path = "../stripe/calls.rs"]
+mod calls;
+#[path = "../stripe/line.rs"]
+mod line;
+#[path = "../stripe/news.rs"]
+mod news;
+#[path = "../stripe/pay.rs"]
+mod pay;
+#[path = "../stripe/refunds.rs"]
+mod refunds;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../stripe/shop.rs"]
+mod shop;
+#[path = "../stripe/storm.rs"]
+mod storm;

@@ -1,0 +1,163 @@
+//! `nts migrate-store`: from a file to PostgreSQL and back, whole or not at all.
+
+use crate::harness::*;
+use nts_testdb::Postgres;
+use serde_json::Value;
+use std::process::Output;
+
+fn migrate(dir: &Dir, from: &str, to: &str) -> Output {
+    nts(dir).args(["migrate-store", from, to]).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Orders in many states: held, at the bank, declined, paid, given back in part, let go.
+fn sell(server: &Server) -> Vec<Value> {
+    server.make_event(10_000, 3600);
+    let order = |name: &str| server.send(hold(name, 2).key(&format!("k-{name}"))).json();
+    let paid = |name: &str, token: &str| {
+        let order = order(name);
+        server.send(pay(&order, token));
+        order
+    };
+    let mut all = vec![order("held"), paid("bank", "ctoken_3ds"), paid("no", "ctoken_declined")];
+    let back = paid("back", "ctoken_ok");
+    let refund = Request::new("POST", &format!("/api/v1/orders/{}/refunds", text(&back, "id")));
+    let lines = serde_json::json!({"lines": [{"ticket_type": "adult", "quantity": 1}],
+                                   "restock": true});
+    assert_eq!(server.send(refund.bearer(KEY).json(&lines)).status, 200);
+    let gone = order("gone");
+    let cancel = Request::new("POST", &format!("/api/v1/orders/{}/cancel", text(&gone, "id")));
+    let cancel = cancel.bearer(&text(&gone, "secret")).json(&serde_json::json!({}));
+    assert_eq!(server.send(cancel).status, 200);
+    all.extend([back, gone]);
+    // More than what is read at a time.
+    for n in 0..1_050 {
+        assert_eq!(server.send(hold(&format!("b{n}"), 1)).status, 201);
+    }
+    for n in 0..30 {
+        all.push(paid(&format!("ok{n}"), "ctoken_ok"));
+    }
+    // One name for each show: a record of what a buyer has.
+    let reserve = Request::form("/nts/v1/reserve", &[("fullname", "Ann")]);
+    assert!(server.send(reserve).status < 400);
+    all
+}
+
+/// The orders as they are seen, with their tickets and what was given back.
+fn seen(server: &Server, orders: &[Value]) -> Vec<Value> {
+    let see = |order| {
+        let mut seen = server.send(look(order)).json();
+        // The port is another one.
+        seen.as_object_mut().unwrap().remove("url");
+        seen
+    };
+    orders.iter().map(see).collect()
+}
+
+#[test]
+fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let (file, url) = ("nts.db", postgres.url(&postgres.database()));
+    let dir = Dir::on("moving", file.into());
+    let server = Server::start(&dir);
+    let orders = sell(&server);
+    let (before, counts) = (seen(&server, &orders), server.counts());
+    // Nobody moves what is being sold from.
+    let refused = migrate(&dir, file, &url);
+    assert!(!refused.status.success(), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("in use") || said(&refused).contains("another"),
+        "{}",
+        said(&refused)
+    );
+    server.stop();
+
+    let moved = migrate(&dir, file, &url);
+    assert!(moved.status.success(), "{}", said(&moved));
+    println!("{}", said(&moved));
+    assert!(said(&moved).contains("NTS_SANDBOX=nts.db.sandbox"), "{}", said(&moved));
+    let settings = [("NTS_DATABASE", url.as_str()), ("NTS_SANDBOX", "nts.db.sandbox")];
+    let server = Server::start_with(&dir, &settings);
+    assert_eq!(server.counts(), counts);
+    assert!(seen(&server, &orders) == before);
+    // The same request is still the same request.
+    assert_eq!(server.send(hold("held", 2).key("k-held")).json()["id"], orders[0]["id"]);
+    // It goes on: what was held is paid.
+    let paid = server.send(pay(&orders[0], "ctoken_ok")).json();
+    assert_eq!(paid["state"], "paid", "{paid}");
+    let (before, counts) = (seen(&server, &orders), server.counts());
+    let audit = nts(&dir).envs(settings).arg("audit").output().unwrap();
+    assert!(audit.status.success(), "{}", said(&audit));
+
+    let refused = migrate(&dir, &url, "back.db");
+    assert!(said(&refused).contains("nts serves on"), "{}", said(&refused));
+    server.stop();
+    let refused = migrate(&dir, &url, file);
+    assert!(said(&refused).contains("exists already"), "{}", said(&refused));
+    let refused = migrate(&dir, file, &url);
+    assert!(said(&refused).contains("is not empty"), "{}", said(&refused));
+
+    let moved = migrate(&dir, &url, "back.db");
+    assert!(moved.status.success(), "{}", said(&moved));
+    let settings = [("NTS_DATABASE", "back.db"), ("NTS_SANDBOX", "nts.db.sandbox")];
+    let server = Server::start_with(&dir, &settings);
+    assert_eq!(server.counts(), counts);
+    assert!(seen(&server, &orders) == before);
+    let audit = nts(&dir).envs(settings).arg("audit").output().unwrap();
+    assert!(audit.status.success(), "{}", said(&audit));
+    assert_eq!(server.send(hold("new", 1)).status, 201);
+    server.stop();
+}
+
+#[test]
+fn a_move_that_breaks_leaves_the_target_as_it_was() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let database = postgres.database();
+    let url = postgres.url(&database);
+    let dir = Dir::on("broken-move", "nts.db".into());
+    let server = Server::start(&dir);
+    server.make_event(100, 3600);
+    for n in 0..20 {
+        assert_eq!(server.send(hold(&format!("b{n}"), 1)).status, 201);
+    }
+    server.stop();
+    let tables =
+        || postgres.sql(&database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'");
+    // Refused in the middle: the orders are there when the trigger strikes.
+    postgres.sql(
+        &database,
+        "CREATE FUNCTION strike() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF to_regclass('requests') IS NOT NULL THEN
+                 EXECUTE 'ALTER TABLE orders ADD CONSTRAINT broken CHECK (name <> ''b17'')';
+             END IF; END $$;
+         CREATE EVENT TRIGGER strike ON ddl_command_end WHEN TAG IN ('CREATE INDEX')
+             EXECUTE FUNCTION strike()",
+    );
+    let broken = migrate(&dir, "nts.db", &url);
+    assert!(!broken.status.success(), "{}", said(&broken));
+    assert!(said(&broken).contains("is as it was before"), "{}", said(&broken));
+    assert_eq!(tables(), "0", "nothing is left of it");
+    postgres.sql(&database, "DROP EVENT TRIGGER strike; DROP FUNCTION strike()");
+    let moved = migrate(&dir, "nts.db", &url);
+    assert!(moved.status.success(), "{}", said(&moved));
+
+    // What does not balance is not carried on; and no file is left behind.
+    postgres.sql(&database, "UPDATE pools SET held = held + 1 WHERE name = 'floor'");
+    let refused = migrate(&dir, &url, "back.db");
+    assert!(said(&refused).contains("do not balance"), "{}", said(&refused));
+    postgres.sql(&database, "UPDATE pools SET held = held - 1 WHERE name = 'floor'");
+    // Two orders of one instant have no place in a file.
+    postgres.sql(
+        &database,
+        "INSERT INTO orders SELECT event, (substr(id::text, 1, 35) || 'f')::uuid, 7, lines, name,
+             email, buyer_key, currency, placed_ms, until_ms, NULL, 0, NULL, NULL, NULL, 0, 0
+         FROM orders WHERE id::text NOT LIKE '%f' LIMIT 1",
+    );
+    let refused = migrate(&dir, &url, "back.db");
+    assert!(!refused.status.success(), "{}", said(&refused));
+    assert!(said(&refused).contains("one key for both"), "{}", said(&refused));
+    assert!(!dir.path("back.db").exists() && !dir.path("back.db.partial").exists());
+}
