@@ -138,3 +138,18 @@ fn goes_on_for_a_while_when_asked_to_stop_and_says_that_it_is_not_ready() {
     });
     assert!(Request::get("/readyz").send(&address).is_err(), "it is gone");
 }
+
+#[test]
+fn processes_that_do_not_share_the_sandbox_are_told() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let dir = shop(postgres, "sandboxes");
+    let told = || std::fs::read_to_string(dir.path("log")).unwrap().contains("is not the one with");
+    let one = Server::start(&dir);
+    let two = Server::start(&dir);
+    assert!(!told());
+    let three = Server::start_with(&dir, &[("NTS_SANDBOX", "other.sandbox")]);
+    assert!(told());
+    for server in [one, two, three] {
+        server.stop();
+    }
+}
