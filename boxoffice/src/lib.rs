@@ -36,7 +36,7 @@ pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,
     RefundSeen, RefundState, owed,
 };
-pub use state::State;
+pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimeMs = i64;

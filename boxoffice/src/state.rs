@@ -107,6 +107,13 @@ fn may_move(from: OrderState, to: OrderState) -> bool {
     )
 }
 
+/// So many times a refund is tried under one idempotency key: a provider repeats a failure for as
+/// long as it knows the key.
+pub const REFUND_TRIES: u32 = 6;
+/// So long it then waits before it takes another key, in milliseconds: longer than any call can be
+/// under way. What is still under way when the new key is used would be a second refund.
+pub const REFUND_PAUSE_MS: i64 = 10 * 60_000;
+
 /// When to try again after `tries` failures in a row: a quarter of a second, doubled each time, a
 /// minute at most.
 pub(crate) fn retry_ms(now: TimeMs, tries: u32) -> TimeMs {

@@ -174,10 +174,9 @@ impl App {
             tracing::error!(%order, text = alarm.text, "ALARM: a person should look at this order");
             self.metrics.alarms.inc();
         }
-        let ago = |since: Instant| i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.catalogue.doubt(committed.doubt.map(|since| self.clock.now_ms() - ago(since)));
+        self.catalogue.doubt(committed.doubt);
         if !committed.events.is_empty() {
-            self.catalogue.publish(committed.events);
+            self.catalogue.publish(committed.events, committed.batch);
         }
         for (caller, answer) in committed.answers {
             // Who has gone does not hear it; what was recorded stays.
@@ -199,7 +198,6 @@ pub async fn follow(app: Arc<App>, every: Duration) {
     let mut faults = 0u32;
     loop {
         let begun = Instant::now();
-        let known = app.catalogue.known();
         let last = mark.clone();
         let read = move |reader: &mut dyn Reader| {
             let Some(pulse) = reader.pulse()? else { return Ok(None) };
@@ -208,7 +206,7 @@ pub async fn follow(app: Arc<App>, every: Duration) {
         };
         match app.reads.ask(read).await {
             Ok(Some((pulse, events))) => {
-                app.catalogue.refresh(&known, events, pulse.at_ms);
+                app.catalogue.refresh(events, &pulse.mark, pulse.at_ms);
                 mark = pulse.mark;
                 if std::mem::take(&mut faults) > 0 {
                     tracing::info!("other processes' commits can be read again");

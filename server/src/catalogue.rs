@@ -5,17 +5,15 @@
 use boxoffice::{Event, EventId, OrderId, TimeMs};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{Duration, Instant, timeout_at};
 
 /// The events by slug. Published by the writer's side after each commit that changed one.
 pub struct Catalogue {
-    events: RwLock<BTreeMap<String, Arc<Event>>>,
+    known: RwLock<Known>,
     changed: broadcast::Sender<EventId>,
-    /// Since when it is not known what was recorded; `TimeMs::MAX` if it is.
-    doubt_since: AtomicI64,
     /// When it was last seen what other processes have committed; `TimeMs::MAX` where there are
     /// none.
     seen: AtomicI64,
@@ -26,23 +24,27 @@ impl Catalogue {
     /// A catalogue of these events.
     pub fn new(events: Vec<Event>) -> Catalogue {
         let catalogue = Catalogue {
-            events: RwLock::default(),
+            known: RwLock::default(),
             changed: broadcast::channel(256).0,
-            doubt_since: AtomicI64::new(TimeMs::MAX),
             seen: AtomicI64::new(TimeMs::MAX),
             looked: Notify::new(),
         };
-        catalogue.publish(events);
+        catalogue.publish(events, None);
         catalogue
     }
 
-    /// Replaces these events.
-    pub fn publish(&self, events: Vec<Event>) {
+    /// Replaces these events by what our own writer has just committed. `batch` names the commit
+    /// where others write as well: what was [taken in](Catalogue::refresh) since is as new.
+    pub fn publish(&self, events: Vec<Event>, batch: Option<(i64, i64)>) {
         let ids: Vec<EventId> = events.iter().map(|e| e.id).collect();
         {
-            let mut known = self.events.write().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known();
+            if batch.is_some_and(|batch| known.has(batch)) {
+                return;
+            }
             for event in events {
-                known.insert(event.spec.slug.clone(), Arc::new(event));
+                let slug = event.spec.slug.clone();
+                known.events.insert(slug, Entry { event: Arc::new(event), batch });
             }
         }
         for id in ids {
@@ -51,39 +53,45 @@ impl Catalogue {
         }
     }
 
+    fn known(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Says since when it is not known what was recorded, if so: what is shown meanwhile is as of
     /// then.
-    pub fn doubt(&self, since: Option<TimeMs>) {
-        self.doubt_since.store(since.unwrap_or(TimeMs::MAX), Ordering::SeqCst);
+    pub fn doubt(&self, since: Option<Instant>) {
+        let same = self.look().doubt == since;
+        if !same {
+            self.known().doubt = since;
+        }
     }
 
     /// As of when the counts are true that are read at `now`.
     pub fn as_of(&self, now: TimeMs) -> TimeMs {
         let seen = self.seen.load(Ordering::SeqCst);
-        now.min(self.doubt_since.load(Ordering::SeqCst)).min(seen)
+        let doubt = self.look().doubt.map_or(Duration::ZERO, |since| since.elapsed());
+        seen.min(now - i64::try_from(doubt.as_millis()).unwrap_or(0))
     }
 
-    /// What it knows now, to be handed to [`Catalogue::refresh`] after a look at the database that
-    /// begins later.
-    pub fn known(&self) -> Known {
-        Known(self.events.read().unwrap_or_else(PoisonError::into_inner).clone())
-    }
-
-    /// Takes in what other processes have committed, as it was seen at `at_ms`. What our own writer
-    /// has told since `known` is newer, or as new, and stays.
-    pub fn refresh(&self, known: &Known, events: Vec<Event>, at_ms: TimeMs) {
+    /// Takes in what other processes have committed: these events and the marks of the batches
+    /// that are in them ([`crate::store::Pulse::mark`]), as it was seen at `at_ms`. What our own writer has told
+    /// of a later batch is newer, and stays.
+    pub fn refresh(&self, events: Vec<Event>, mark: &[(i64, i64)], at_ms: TimeMs) {
         let mut changed = Vec::new();
         {
-            let mut now = self.events.write().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known();
+            known.seen = mark.iter().copied().collect();
             for event in events {
-                let (slug, current) = (&event.spec.slug, now.get(&event.spec.slug));
-                let untouched = match (current, known.0.get(slug)) {
-                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                    (now, then) => now.is_none() && then.is_none(),
-                };
-                if untouched && current.is_none_or(|current| **current != event) {
+                let entry = known.events.get(&event.spec.slug);
+                let newer = entry.and_then(|e| e.batch).is_some_and(|batch| !known.has(batch));
+                if !newer && entry.is_none_or(|entry| *entry.event != event) {
                     changed.push(event.id);
-                    now.insert(slug.clone(), Arc::new(event));
+                    let slug = event.spec.slug.clone();
+                    known.events.insert(slug, Entry { event: Arc::new(event), batch: None });
                 }
             }
         }
@@ -118,19 +126,19 @@ impl Catalogue {
     /// The event with this slug, with counts that are true [as of](Catalogue::as_of) now, or of a
     /// moment ago.
     pub fn event(&self, slug: &str) -> Option<Arc<Event>> {
-        self.events.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
+        self.look().events.get(slug).map(|entry| Arc::clone(&entry.event))
     }
 
     /// The event with this id.
     pub fn event_by_id(&self, id: EventId) -> Option<Arc<Event>> {
-        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
-        events.values().find(|e| e.id == id).cloned()
+        let known = self.look();
+        known.events.values().map(|entry| &entry.event).find(|e| e.id == id).cloned()
     }
 
     /// All events, the next to start first.
     pub fn events(&self) -> Vec<Arc<Event>> {
-        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
-        let mut events: Vec<Arc<Event>> = events.values().cloned().collect();
+        let mut events: Vec<Arc<Event>> =
+            self.look().events.values().map(|entry| Arc::clone(&entry.event)).collect();
         events.sort_by_key(|e| (e.spec.starts_ms, e.id));
         events
     }
@@ -141,8 +149,28 @@ impl Catalogue {
     }
 }
 
-/// What a catalogue knew at some moment.
-pub struct Known(BTreeMap<String, Arc<Event>>);
+/// What a catalogue knows.
+#[derive(Default)]
+struct Known {
+    events: BTreeMap<String, Entry>,
+    /// The last batch of each writer that was taken in.
+    seen: BTreeMap<i64, i64>,
+    /// Since when it is not known what our own writer has recorded, if it is not.
+    doubt: Option<Instant>,
+}
+
+struct Entry {
+    event: Arc<Event>,
+    /// The commit of our own writer from which it is; `None` if it was read.
+    batch: Option<(i64, i64)>,
+}
+
+impl Known {
+    /// Whether what was taken in has this batch in it.
+    fn has(&self, (writer, batch): (i64, i64)) -> bool {
+        self.seen.get(&writer).is_some_and(|seen| *seen >= batch)
+    }
+}
 
 /// Who waits for news of which order.
 #[derive(Default)]

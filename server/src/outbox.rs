@@ -118,7 +118,7 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Durat
 
 /// Does what an order owes until nothing more is due, and no more than some things in a row.
 pub async fn settle(app: &App, id: OrderId) {
-    let mut kept: Option<Turn> = None;
+    let mut kept: Option<Turns> = None;
     for _ in 0..MOST_STEPS {
         let order = match app.reads.ask(move |r| r.order(id)).await {
             Ok(Some(order)) => order,
@@ -135,16 +135,17 @@ pub async fn settle(app: &App, id: OrderId) {
             None if owed == Owed::Expiry => Command::Expire { order: id },
             None => return,
             Some(endpoint) => {
-                let turn = match kept.take().filter(|turn| turn.endpoint == endpoint) {
-                    Some(turn) => turn,
-                    None => app.stripe.governor().turn(endpoint).await,
+                let turns = match kept.take().filter(|turns| turns.0.endpoint == endpoint) {
+                    Some(turns) => turns,
+                    None => turns(app, endpoint).await,
                 };
-                if turn.waited {
+                if turns.0.waited || turns.1.as_ref().is_some_and(|turn| turn.waited) {
                     // The buyer may have given up meanwhile: look once more before money moves.
-                    kept = Some(Turn { waited: false, ..turn });
+                    let still = |turn| Turn { waited: false, ..turn };
+                    kept = Some((still(turns.0), turns.1.map(still)));
                     continue;
                 }
-                step(app, &order, owed, turn).await
+                step(app, &order, owed, turns).await
             }
         };
         match app.ask(command, None).await {
@@ -185,8 +186,22 @@ fn endpoint(owed: &Owed<'_>) -> Option<Endpoint> {
     }
 }
 
+/// The turn for a step, and the one for what follows it at once.
+type Turns = (Turn, Option<Turn>);
+
+/// Waits for the turns of a step. All waiting comes before the order is read for the last time: a
+/// refund that waited between being looked for and being asked for might have been made meanwhile.
+async fn turns(app: &App, endpoint: Endpoint) -> Turns {
+    let governor = app.stripe.governor();
+    let follows = match endpoint {
+        Endpoint::Refunds => Some(governor.turn(Endpoint::Refund).await),
+        _ => None,
+    };
+    (governor.turn(endpoint).await, follows)
+}
+
 /// Asks the provider for what is owed. Gives what its answer leads to.
-async fn step(app: &App, order: &Order, owed: Owed<'_>, turn: Turn) -> Command {
+async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) -> Command {
     let id = order.id;
     let stripe = &app.stripe;
     let reconcile = |intent| Command::Reconcile { order: id, intent };
@@ -252,18 +267,20 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, turn: Turn) -> Command {
                 Err(error) => after(app, order, payment, error).await,
             }
         }
-        Owed::Refund(payment, refund) => match give_back(app, order, payment, refund, turn).await {
-            Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
-            Err(CallError::Refused(reason) | CallError::Declined(reason)) => {
-                // Perhaps because somebody gave the money back by hand: take that in first.
-                if let Ok(intent) = read(app, payment).await {
-                    _ = app.ask(reconcile(intent), None).await;
+        Owed::Refund(payment, refund) => {
+            match give_back(app, order, payment, refund, turn, follows).await {
+                Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
+                Err(CallError::Refused(reason) | CallError::Declined(reason)) => {
+                    // Perhaps because somebody gave the money back by hand: take that in first.
+                    if let Ok(intent) = read(app, payment).await {
+                        _ = app.ask(reconcile(intent), None).await;
+                    }
+                    let outcome = RefundOutcome::Failed(reason);
+                    Command::RefundAnswered { order: id, refund: refund.id, outcome }
                 }
-                let outcome = RefundOutcome::Failed(reason);
-                Command::RefundAnswered { order: id, refund: refund.id, outcome }
+                Err(error) => defer(order, error),
             }
-            Err(error) => defer(order, error),
-        },
+        }
     }
 }
 
@@ -301,10 +318,11 @@ async fn give_back(
     payment: &Payment,
     refund: &Refund,
     turn: Turn,
+    follows: Option<Turn>,
 ) -> Result<RefundOutcome, CallError> {
     let stripe = &app.stripe;
     if on(Mutant::RefundNewKey) {
-        let tries = order.tries.saturating_mul(12);
+        let tries = order.tries.saturating_mul(boxoffice::REFUND_TRIES);
         let order = Order { tries, ..order.clone() };
         let turn = Turn { endpoint: Endpoint::Refund, waited: false };
         return count(app, "refund", stripe.refund(turn, &order, payment, refund).await);
@@ -313,8 +331,8 @@ async fn give_back(
     if let Some(outcome) = count(app, "find_refund", known)? {
         return Ok(outcome);
     }
-    let turn = stripe.governor().turn(Endpoint::Refund).await;
-    count(app, "refund", stripe.refund(turn, order, payment, refund).await)
+    let follows = follows.expect("a refund has a turn for being looked for, and one for itself");
+    count(app, "refund", stripe.refund(follows, order, payment, refund).await)
 }
 
 async fn read(app: &App, payment: &Payment) -> Result<Intent, CallError> {

@@ -40,13 +40,10 @@ impl std::fmt::Display for CallError {
 /// confirmed takes no money; one PaymentIntent is authorised, captured and cancelled at most once;
 /// and refunds are looked for by our id of them before they are asked for.
 pub mod key {
-    use boxoffice::{Attempt, Order, Payment, Refund};
+    use boxoffice::{Attempt, Order, Payment, REFUND_TRIES, Refund};
 
     /// Tries under one key.
     const TRIES: u32 = 3;
-    /// Tries of a refund under one key: so many take longer than any call can last, so that no call
-    /// under the old key is still under way when a new one is used.
-    const REFUND_TRIES: u32 = 12;
 
     /// Of creating the PaymentIntent.
     pub fn create(order: &Order, payment: &Payment) -> String {
@@ -66,7 +63,7 @@ pub mod key {
     pub fn cancel(order: &Order, payment: &Payment) -> String {
         format!("nts-{:032x}-cancel-{}", payment.id.0, order.tries)
     }
-    /// Of giving money back.
+    /// Of giving money back. Between two keys there is a pause ([`boxoffice::REFUND_PAUSE_MS`]).
     pub fn refund(order: &Order, refund: &Refund) -> String {
         format!("nts-{:032x}-refund-{}", refund.id.0, order.tries / REFUND_TRIES)
     }

@@ -99,6 +99,12 @@ pub trait Store: Send {
     /// Nothing of what was loaded changes: lets go of it.
     fn release(&mut self) {}
 
+    /// This writer's number, and that of the last of its batches that is known to be recorded, as
+    /// in [`Pulse::mark`]; `None` where nobody else writes.
+    fn last_batch(&self) -> Option<(i64, i64)> {
+        None
+    }
+
     /// After a fault: opens the database anew, tells whether the last batch that was tried is
     /// recorded, and makes one durable commit of its own, so that everything that can be read from
     /// now on is also safe.
@@ -127,7 +133,8 @@ pub struct OrderPage {
 pub struct Pulse {
     /// When this was seen, by the database's clock.
     pub at_ms: TimeMs,
-    /// Differs from any that was seen before, if anybody has committed a batch since.
+    /// The number of each writer's last batch. Differs from any that was seen before, if anybody
+    /// has committed a batch since.
     pub mark: Vec<(i64, i64)>,
 }
 

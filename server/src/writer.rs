@@ -106,6 +106,8 @@ pub struct Committed {
     pub effects: Vec<Effect>,
     /// Events that changed, as they are now.
     pub events: Vec<Event>,
+    /// The writer's last commit, where several processes write: see [`Store::last_batch`].
+    pub batch: Option<(i64, i64)>,
     /// What a person must look at.
     pub alarms: Vec<Alarm>,
     /// Since when it is not known what is recorded of some events, if it is not.
@@ -244,6 +246,7 @@ impl Writer {
                 committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
             }
         }
+        committed.batch = self.store.last_batch();
         if self.unsure.is_empty() {
             self.doubt = None;
         } else {

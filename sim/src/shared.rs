@@ -273,6 +273,11 @@ impl Store for SharedStore {
         Ok(())
     }
 
+    fn last_batch(&self) -> Option<(i64, i64)> {
+        let done = self.server.db().done.get(&self.connection).copied().unwrap_or(0);
+        Some((self.connection as i64, done as i64))
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         if self.server.chaos.strikes(Strike::ReadFails) {
             return Err(Fault::NotDone("the database cannot be reached".into()));

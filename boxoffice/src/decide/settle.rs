@@ -4,7 +4,7 @@
 use super::hold::give_up;
 use super::{Decision, Draft, Refusal};
 use crate::mutant::{Mutant, on};
-use crate::state::retry_ms;
+use crate::state::{REFUND_PAUSE_MS, REFUND_TRIES, retry_ms};
 use crate::{
     AttemptState, Change, Intent, IntentStatus, Order, OrderState, Payment, Refund, RefundState,
     State, Ticket, TicketState, TimeMs,
@@ -251,13 +251,18 @@ pub(super) fn defer(
     // The point of no return.
     let mut draft = Draft::default();
     if order.due_ms.is_some() {
-        let due_ms = retry_ms(now, order.tries).max(now + wait_ms.unwrap_or(0).clamp(0, 60_000));
+        let tries = order.tries.saturating_add(1);
+        let refunds = order.refunds.iter().any(|r| r.state == RefundState::Pending && !r.by_hand);
+        let pauses = refunds && tries.is_multiple_of(REFUND_TRIES);
+        let pause_ms = if pauses { REFUND_PAUSE_MS } else { 0 };
+        let wait_ms = wait_ms.unwrap_or(0).clamp(0, 60_000).max(pause_ms);
+        let due_ms = retry_ms(now, order.tries).max(now + wait_ms);
         draft.changes.push(Change::OrderMoved {
             order: order.id,
             state: order.state,
             until_ms: order.until_ms,
             due_ms: Some(due_ms),
-            tries: order.tries.saturating_add(1),
+            tries,
             trouble: Some(trouble.into()),
         });
     }

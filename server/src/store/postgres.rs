@@ -588,6 +588,10 @@ impl Store for PgStore {
         self.roll_back();
     }
 
+    fn last_batch(&self) -> Option<(i64, i64)> {
+        Some((self.writer, self.batch))
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         self.fence()?;
         Ok(self.tried == Some(self.batch))
