@@ -76,6 +76,38 @@ fn open_sandbox(path: &Path, clock: &Clock) -> Result<Arc<Double>, Reason> {
     }
 }
 
+/// Where several processes share a database they must share the sandbox, or each would know other
+/// payments. A mark beside its file tells it from another one of the same name on another machine.
+fn same_sandbox(path: &Path, store: &mut dyn Own) -> Result<(), Reason> {
+    let mut mark = path.as_os_str().to_owned();
+    mark.push(".mark");
+    let mark = PathBuf::from(mark);
+    let trouble = |error: std::io::Error| format!("{}: {error}", mark.display());
+    let drawn = format!("{:016x}", u64::from_le_bytes(seed()?[..8].try_into().expect("8 bytes")));
+    // Written whole under a name of its own first, so that nobody reads a half of it.
+    let own = mark.with_extension(format!("mark-{drawn}"));
+    std::fs::write(&own, &drawn).map_err(trouble)?;
+    // It stays as it is if another process was first.
+    let linked = std::fs::hard_link(&own, &mark);
+    _ = std::fs::remove_file(&own);
+    if let Err(error) = linked
+        && error.kind() != std::io::ErrorKind::AlreadyExists
+    {
+        return Err(trouble(error));
+    }
+    let here = std::fs::read_to_string(&mark).map_err(trouble)?;
+    let kept = store.meta_keep("sandbox", &here).map_err(|e| e.to_string())?;
+    if kept != here {
+        tracing::error!(
+            "the sandbox at {} is not the one with which this database was begun: payments that \
+             were begun there are not known here. No real money is concerned. Set NTS_SANDBOX to \
+             the file that all processes share.",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 fn seed() -> Result<[u8; 32], Reason> {
     let mut seed = [0u8; 32];
     getrandom::fill(&mut seed).map_err(|e| format!("no randomness: {e}"))?;
@@ -248,6 +280,9 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
         Some(key) => digest(&[b"organiser", key.as_bytes()]),
         None => kept_key(&mut *opened.store, &ids)?,
     };
+    if database.is_shared() && config.demo() {
+        same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
+    }
     Ok(Begun { opened, readers, events, ids, organiser_key })
 }
 

@@ -107,10 +107,14 @@ fn is_ready_again_after_the_database_was_away_although_nobody_buys() {
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(answer.json()["money_moved"], "no");
     assert_eq!(server.get("/readyz").status, 503);
-    // Pages go on, and say as of when.
+    // Pages go on, and say as of when: that moment stands still.
     assert_eq!(server.counts(), (0, 0, 3));
+    let as_of = text(&server.event(), "as_of");
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(text(&server.event(), "as_of"), as_of);
     postgres.start_again();
     eventually("ready", || server.get("/readyz").status == 200);
+    eventually("looked again", || text(&server.event(), "as_of") > as_of);
     assert_eq!(server.send(hold("ann", 1)).status, 201);
     server.stop();
 }
@@ -133,4 +137,19 @@ fn goes_on_for_a_while_when_asked_to_stop_and_says_that_it_is_not_ready() {
         stopping.join().unwrap();
     });
     assert!(Request::get("/readyz").send(&address).is_err(), "it is gone");
+}
+
+#[test]
+fn processes_that_do_not_share_the_sandbox_are_told() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let dir = shop(postgres, "sandboxes");
+    let told = || std::fs::read_to_string(dir.path("log")).unwrap().contains("is not the one with");
+    let one = Server::start(&dir);
+    let two = Server::start(&dir);
+    assert!(!told());
+    let three = Server::start_with(&dir, &[("NTS_SANDBOX", "other.sandbox")]);
+    assert!(told());
+    for server in [one, two, three] {
+        server.stop();
+    }
 }

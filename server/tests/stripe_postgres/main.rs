@@ -1,4 +1,5 @@
-//! The stories of `tests/stripe` once more, on PostgreSQL; but for those about a restored file.
+//! The stories of `tests/stripe` once more, on PostgreSQL; but for those about a restored file, and
+//! those that try one call to the provider after the other, for there the storm does as well.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a real server lives in real time")]
 
@@ -7,10 +8,6 @@ pub const ON_POSTGRES: bool = true;
 
 #[path = "../stripe/by_hand.rs"]
 mod by_hand;
-#[path = "../stripe/calls.rs"]
-mod calls;
-#[path = "../stripe/line.rs"]
-mod line;
 #[path = "../stripe/news.rs"]
 mod news;
 #[path = "../stripe/pay.rs"]
