@@ -15,7 +15,7 @@ use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
 use crate::reads::Reads;
-use crate::store::{Database, Opened, Own, Reader};
+use crate::store::{Database, Opened, Own, Pulse, Reader};
 use crate::tasks::spawn;
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::{Command, Event};
@@ -140,8 +140,10 @@ pub struct Parts {
     pub sandbox: Option<Arc<Double>>,
     /// How often the lists of what is owed are read.
     pub look: Duration,
-    /// How often it is read what other processes have committed; `None` if there are none.
-    pub follow: Option<Duration>,
+    /// Which commits are in these events at least; `None` where no other process commits.
+    pub pulse: Option<Pulse>,
+    /// How often it is read what other processes have committed.
+    pub follow: Duration,
 }
 
 /// A server that only needs somebody to run its tasks, and a [`Writer`] that serves its queue.
@@ -191,8 +193,9 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(outbox::run(Arc::clone(&app), rings, parts.look)),
         Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
     ];
-    if let Some(every) = parts.follow {
-        tasks.push(Box::pin(follow(Arc::clone(&app), every)));
+    if let Some(pulse) = parts.pulse {
+        app.catalogue.refresh(Vec::new(), &pulse.mark, pulse.at_ms);
+        tasks.push(Box::pin(follow(Arc::clone(&app), parts.follow)));
     }
     if app.sandbox.is_none() {
         tasks.push(Box::pin(outbox::look_after_hands(Arc::clone(&app))));
@@ -246,6 +249,7 @@ pub fn provider(
 struct Begun {
     opened: Opened,
     readers: Vec<Box<dyn Reader>>,
+    pulse: Option<Pulse>,
     events: Vec<Event>,
     ids: Arc<Ids>,
     organiser_key: u128,
@@ -270,6 +274,8 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     };
     let reader = || database.reader(clock).map_err(|e| e.to_string());
     let mut readers = vec![reader()?, reader()?];
+    // First as of when, then what.
+    let pulse = readers[0].pulse().map_err(|e| e.to_string())?;
     let events = readers[0].events().map_err(|e| e.to_string())?;
     let ids = Arc::new(if database.is_shared() {
         Ids::shared(seed()?)
@@ -283,7 +289,7 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     if database.is_shared() && config.demo() {
         same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
     }
-    Ok(Begun { opened, readers, events, ids, organiser_key })
+    Ok(Begun { opened, readers, pulse, events, ids, organiser_key })
 }
 
 /// The digest of the organiser's key that the first start makes.
@@ -339,7 +345,7 @@ impl Server {
             let begin = move || begin(&config, &database, &clock);
             tokio::task::spawn_blocking(begin).await.map_err(|e| e.to_string())??
         };
-        let Begun { opened, readers, events, ids, organiser_key } = begun;
+        let Begun { opened, readers, pulse, events, ids, organiser_key } = begun;
         let Opened { store, secret, .. } = opened;
         let empty = events.is_empty();
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
@@ -363,7 +369,8 @@ impl Server {
             stripe,
             sandbox,
             look: LOOK,
-            follow: database.is_shared().then_some(FOLLOW),
+            pulse,
+            follow: FOLLOW,
         };
         let Assembled { app, jobs, told, tasks: work } = assemble(parts);
         let writer = Writer::new(store, Arc::clone(&app.metrics));

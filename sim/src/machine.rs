@@ -183,6 +183,7 @@ impl Machine {
     /// Starts the server. The error says why it did not start.
     pub fn start(&self, world: &Arc<World>) -> Result<(), String> {
         let Opened { store, mut reader, secret, last_high } = world.base.open(&self.clock)?;
+        let pulse = reader.pulse().map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
         let ids = Arc::new(Ids::new(self.dice().bytes(), last_high));
         let secrets = Secrets::new(secret);
@@ -216,8 +217,8 @@ impl Machine {
             stripe,
             sandbox: None,
             look: Duration::from_millis(world.plan.look_ms),
-            follow: matches!(world.base, Base::Shared(..))
-                .then_some(Duration::from_millis(world.plan.look_ms)),
+            pulse,
+            follow: Duration::from_millis(world.plan.look_ms),
         });
         for task in tasks {
             background.spawn(task);
