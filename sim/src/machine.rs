@@ -33,8 +33,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
 use tower::ServiceExt;
 
-/// How often a process asks what the others have committed.
-const FOLLOW: Duration = Duration::from_millis(250);
 /// Orders read at a time.
 const PAGE: usize = 1_000;
 
@@ -218,7 +216,8 @@ impl Machine {
             stripe,
             sandbox: None,
             look: Duration::from_millis(world.plan.look_ms),
-            follow: matches!(world.base, Base::Shared(..)).then_some(FOLLOW),
+            follow: matches!(world.base, Base::Shared(..))
+                .then_some(Duration::from_millis(world.plan.look_ms)),
         });
         for task in tasks {
             background.spawn(task);

@@ -232,7 +232,8 @@ pub struct Plan {
     pub signed: bool,
     /// How long buyers come and things go wrong, in milliseconds.
     pub storm_ms: i64,
-    /// How often the lists of what is owed are read, in milliseconds.
+    /// How often the lists of what is owed are read, and what other processes have committed, in
+    /// milliseconds.
     pub look_ms: u64,
     /// What goes wrong, and how often in a thousand.
     pub faults: BTreeMap<Fault, u32>,
@@ -302,7 +303,7 @@ impl Plan {
             webhooks: dice.below(3) > 0,
             signed: dice.below(4) > 0,
             storm_ms,
-            look_ms: dice.pick(&[500, 1_000, 3_000]),
+            look_ms: dice.pick(&[1_000, 2_000, 5_000]),
             faults,
         }
     }
@@ -330,6 +331,6 @@ impl std::fmt::Display for Plan {
         if faults.is_empty() {
             return f.write_str("nothing goes wrong");
         }
-        write!(f, "faults {}", faults.join(","))
+        write!(f, "faults {}", faults.join(", "))
     }
 }

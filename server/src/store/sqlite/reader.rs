@@ -198,14 +198,15 @@ impl Reader for SqliteReader {
     }
 
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
+        // The plus keeps SQLite from looking at the value, and from preparing anew for each.
         let sql = match lane {
             Lane::Holds => {
                 "SELECT id, low FROM orders INDEXED BY orders_due
-                 WHERE due_ms <= ?1 AND state = 0 ORDER BY due_ms, id LIMIT ?2"
+                 WHERE due_ms <= +?1 AND state = 0 ORDER BY due_ms, id LIMIT ?2"
             }
             Lane::Payments => {
                 "SELECT id, low FROM orders INDEXED BY orders_due
-                 WHERE due_ms <= ?1 AND state > 0 ORDER BY due_ms, id LIMIT ?2"
+                 WHERE due_ms <= +?1 AND state > 0 ORDER BY due_ms, id LIMIT ?2"
             }
         };
         self.at_once(|conn| {
