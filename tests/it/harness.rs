@@ -294,7 +294,11 @@ impl Request {
 fn read_answer(stream: &mut TcpStream, raw: &mut Vec<u8>) -> std::io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
-        let read = stream.read(&mut buffer)?;
+        let read = match stream.read(&mut buffer) {
+            // A machine that was halted for a moment wakes who waits with a time limit.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
         raw.extend_from_slice(&buffer[..read]);
         let whole = Answer::parse(raw).is_some_and(|answer| {
             let length = answer.header("content-length").and_then(|l| l.parse::<usize>().ok());
