@@ -78,7 +78,7 @@ impl Catalogue {
     }
 
     /// Takes in what other processes have committed: these events and the marks of the batches
-    /// that are in them ([`crate::store::Pulse::mark`]), as it was seen at `at_ms`. What our own writer has told
+    /// that are in them, as it was seen at `at_ms`. What our own writer has told
     /// of a later batch is newer, and stays.
     pub fn refresh(&self, events: Vec<Event>, mark: &[(i64, i64)], at_ms: TimeMs) {
         let mut changed = Vec::new();
@@ -223,5 +223,76 @@ impl Drop for Watch {
                 watched.remove(&self.order);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice::{Currency, EventSpec, Pool};
+
+    fn event(held: u32) -> Event {
+        let spec = EventSpec {
+            slug: "rock".into(),
+            name: "Rock".into(),
+            place: String::new(),
+            starts_ms: 0,
+            zone: "UTC".into(),
+            currency: Currency::parse("GBP").expect("a currency"),
+            limit_per_order: 10,
+            limit_per_buyer: None,
+            hold_ms: 300_000,
+            sale_opens_ms: None,
+            sale_closes_ms: None,
+            pools: Vec::new(),
+            ticket_types: Vec::new(),
+        };
+        let pools = vec![Pool { name: "all".into(), capacity: 100, held, sold: 0 }];
+        Event { id: EventId(1), spec, pools, ticket_types: Vec::new(), serials: 0 }
+    }
+
+    fn held(catalogue: &Catalogue) -> u32 {
+        catalogue.event("rock").map_or(0, |event| event.pools[0].held)
+    }
+
+    const US: i64 = 7;
+    const OTHERS: i64 = 8;
+
+    #[test]
+    fn what_was_taken_in_is_not_replaced_by_an_older_commit_of_our_own() {
+        let catalogue = Catalogue::new(vec![event(0)]);
+        // We commit batch 1 (one place held), others batch 5 (three). Both are read, and only then
+        // our own is told.
+        catalogue.refresh(vec![event(3)], &[(US, 1), (OTHERS, 5)], 1_000);
+        catalogue.publish(vec![event(1)], Some((US, 1)));
+        assert_eq!(held(&catalogue), 3);
+        // Our next one was decided on what all had committed before.
+        catalogue.publish(vec![event(4)], Some((US, 2)));
+        assert_eq!(held(&catalogue), 4);
+    }
+
+    #[test]
+    fn what_our_own_writer_has_told_is_not_replaced_by_an_older_look() {
+        let catalogue = Catalogue::new(vec![event(0)]);
+        catalogue.publish(vec![event(2)], Some((US, 2)));
+        catalogue.refresh(vec![event(1)], &[(US, 1)], 1_000);
+        assert_eq!(held(&catalogue), 2);
+        catalogue.refresh(vec![event(5)], &[(US, 2), (OTHERS, 1)], 1_250);
+        assert_eq!(held(&catalogue), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_says_as_of_when_its_counts_are_true() {
+        let alone = Catalogue::new(vec![event(0)]);
+        assert_eq!((alone.as_of(5_000), alone.is_shared()), (5_000, false));
+        let shared = Catalogue::new(vec![event(0)]);
+        shared.refresh(Vec::new(), &[], 4_000);
+        assert_eq!((shared.as_of(5_000), shared.is_shared()), (4_000, true));
+        // In doubt since a second, whatever the clock does meanwhile.
+        alone.doubt(Some(Instant::now()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!((alone.as_of(5_000), alone.as_of(100)), (4_000, -900));
+        alone.doubt(None);
+        assert_eq!(alone.as_of(5_000), 5_000);
     }
 }

@@ -30,6 +30,12 @@ pub use story::{Line, Promise, Sample, Standing, Violation};
 
 use boxoffice::OrderState;
 use dice::Dice;
+use machine::Watching;
+use nts_server::audit::{Against, Weight, audit};
+use nts_server::ids::{Ids, Secrets};
+use nts_server::payments::governor::Governor;
+use nts_server::payments::stripe::Stripe;
+use nts_server::reads::Reads;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use story::Story;
@@ -152,6 +158,28 @@ async fn calm(world: &Arc<World>) {
         return;
     };
     world.audit(|auditor, story, at| auditor.settled(story, at, &ledger, &authorised));
+    if let Err(why) = books_balance(world).await {
+        world.broken(Promise::AllSettles, None, format!("the audit cannot be made: {why}"));
+    }
+}
+
+/// Makes the audit that `nts audit` makes, against the provider's own list.
+async fn books_balance(world: &World) -> Result<(), String> {
+    let (watching, secret) = world.base.watch().map_err(|e| e.to_string())?;
+    let Watching { reader, _process } = watching;
+    let clock = world.clock();
+    let ids = Arc::new(Ids::new(Dice::new(world.plan.seed, 7).bytes(), 0));
+    let wire = Box::new(Arc::clone(&world.double));
+    let shop = Secrets::new(secret).shop();
+    let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
+    let reads = Reads::inline(reader);
+    let against = Against { stripe: &stripe, since_s: 0, settle: false };
+    let report = audit(&reads, &clock, Some(against)).await.map_err(|e| e.to_string())?;
+    for finding in report.findings.iter().filter(|f| f.weight == Weight::Wrong) {
+        let text = format!("nts audit: {}", finding.text);
+        world.broken(Promise::MoneyIsTickets, finding.order, text);
+    }
+    Ok(())
 }
 
 fn outcome(world: &World) -> Outcome {

@@ -117,6 +117,20 @@ impl Base {
         }
     }
 
+    /// A connection for reading that is never in trouble, and the server's secret.
+    pub fn watch(&self) -> Result<(Watching, [u8; 32]), StoreFault> {
+        match self {
+            Base::Shared(server, secret) => {
+                Ok((Watching { reader: Box::new(server.truth()), _process: None }, *secret))
+            }
+            Base::File(base) => {
+                let process = base.disk.watch();
+                let reader = Box::new(process.read(FILE)?);
+                Ok((Watching { reader, _process: Some(process) }, base.secret))
+            }
+        }
+    }
+
     /// Whether no transaction waits for its decision.
     pub fn decided(&self) -> bool {
         match self {
@@ -136,6 +150,14 @@ impl Base {
             base.disk.go_on();
         }
     }
+}
+
+/// A connection for reading, and the process that it lives in.
+pub struct Watching {
+    /// The connection.
+    pub reader: Box<dyn Reader>,
+    /// Dropped after it.
+    pub _process: Option<Process>,
 }
 
 impl OnDisk {

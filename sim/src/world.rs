@@ -180,6 +180,12 @@ impl World {
         })
     }
 
+    /// The clock of the database server.
+    pub fn clock(&self) -> Clock {
+        let ahead_ms = Arc::new(AtomicI64::new(BASE_AHEAD_MS));
+        Clock::Virtual { begun: self.begun, begun_ms: EPOCH_MS, ahead_ms }
+    }
+
     /// Milliseconds since the beginning.
     pub fn at_ms(&self) -> i64 {
         ms_since(self.begun)

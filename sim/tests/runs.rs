@@ -7,11 +7,15 @@ use std::collections::BTreeSet;
 
 /// Seeds whose runs showed something: what it was stands beside each. A seed is good for the build
 /// that it was found with only, so each has a directed test elsewhere, too.
-const KEPT: [u64; 4] = [
-    119,   // a disk that could not be read for a moment was called damaged
-    202,   // a process that dies while it stops
-    1_282, // counts stayed as they were before a batch in doubt
-    7_168, // what was done by hand was asked for by a clock that is ahead
+const KEPT: [u64; 8] = [
+    119,       // a disk that could not be read for a moment was called damaged
+    202,       // a process that dies while it stops
+    520,       // an older commit of our own was told after a newer one of others was read
+    1_282,     // counts stayed as they were before a batch in doubt
+    7_168,     // what was done by hand was asked for by a clock that is ahead
+    1_023_763, // a commit of the process before was decided after the next one had begun
+    1_030_954, // a refund under an old key arrived after the one under the next key
+    2_000_111, // as of when, before the first look at what others had committed
 ];
 
 #[test]
