@@ -142,14 +142,19 @@ fn some(args: &SimulateArgs, wishes: &Wishes) -> Result<bool, String> {
         std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
     });
     let bar = if std::io::stderr().is_terminal() {
-        let style =
-            ProgressStyle::with_template("{wide_bar} {pos}/{len} runs, {per_sec}, {eta} left");
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} runs, {msg}{eta} left");
         ProgressBar::new(args.runs).with_style(style.map_err(|e| e.to_string())?)
     } else {
         ProgressBar::hidden()
     };
     let begun = Instant::now();
-    let summary = many(args.from, args.runs, wishes, threads, &|done| bar.set_position(done))?;
+    let summary = many(args.from, args.runs, wishes, threads, &|so_far| {
+        let seconds = begun.elapsed().as_secs_f64().max(0.001);
+        let hours = so_far.simulated_ms as f64 / 3_600_000.0;
+        let orders = so_far.all_orders() as f64 / seconds;
+        bar.set_message(format!("{hours:.0} simulated hours, {orders:.0} orders a second, "));
+        bar.set_position(so_far.runs);
+    })?;
     bar.finish_and_clear();
     let seconds = begun.elapsed().as_secs_f64();
     let first = summary.violations.first().cloned();

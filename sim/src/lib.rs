@@ -196,7 +196,7 @@ fn outcome(world: &World) -> Outcome {
     let simulated_ms = world.at_ms();
     let mut story = world.story();
     let Story { marks, counts, samples, strikes, turns, violation, .. } = &mut *story;
-    let (marks, mut counts) = (std::mem::take(marks), std::mem::take(counts));
+    let (mut marks, mut counts) = (std::mem::take(marks), std::mem::take(counts));
     let turns = std::mem::take(turns);
     if let machine::Base::File(base) = &world.base {
         let disk = base.disk.counters();
@@ -205,6 +205,16 @@ fn outcome(world: &World) -> Outcome {
         counts.insert("disk: calls that failed", failed);
         counts.insert("disk: unsynced changes lost with the power", disk.dropped);
         counts.insert("disk: writes torn by it", disk.torn);
+        for (mark, count) in [
+            ("a power loss took back what was not synced", disk.dropped),
+            ("a power loss tore a write", disk.torn),
+            ("a sync failed", disk.failed_syncs),
+            ("a write found no space", disk.writes_without_space),
+        ] {
+            if count > 0 {
+                marks.insert(mark);
+            }
+        }
     }
     let (samples, strikes) = (std::mem::take(samples), std::mem::take(strikes));
     let violation = violation.take();

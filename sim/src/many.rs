@@ -65,17 +65,16 @@ fn add<K: Copy + Ord>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
     }
 }
 
-/// Runs the seeds `first..first + runs`, and stops early after a violation. `progress` is told how
-/// many are done.
+/// Runs the seeds `first..first + runs`, and stops early after a violation. `progress` is told
+/// what came of them so far after each.
 pub fn many(
     first: u64,
     runs: u64,
     wishes: &Wishes,
     threads: usize,
-    progress: &(dyn Fn(u64) + Sync),
+    progress: &(dyn Fn(&Summary) + Sync),
 ) -> Result<Summary, String> {
     let next = AtomicU64::new(first);
-    let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let summary: Mutex<Result<Summary, String>> = Mutex::new(Ok(Summary::default()));
     std::thread::scope(|scope| {
@@ -94,6 +93,7 @@ pub fn many(
                                 stop.store(true, Ordering::SeqCst);
                             }
                             summary.add(&outcome);
+                            progress(summary);
                         }
                         (Err(error), _) => {
                             *summary = Err(error);
@@ -101,8 +101,6 @@ pub fn many(
                         }
                         (Ok(_), Err(_)) => return,
                     }
-                    drop(summary);
-                    progress(done.fetch_add(1, Ordering::SeqCst) + 1);
                 }
             });
         }

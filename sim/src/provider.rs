@@ -37,10 +37,11 @@ impl Wire for SimWire {
             let Some(world) = self.world.upgrade() else { return std::future::pending().await };
             let chaos = &world.chaos;
             let what = format!(
-                "machine {} → provider: {} {}",
+                "machine {} → provider: {} {}{}",
                 self.machine,
                 request.method,
-                short(&request.path)
+                short(&request.path),
+                request.key.as_deref().map(under).unwrap_or_default()
             );
             if chaos.strikes(Fault::ProviderAway) {
                 let long = chaos.between(Fault::ProviderAway, 1_000, 300_000);
@@ -112,6 +113,14 @@ impl Wire for SimWire {
 /// A path without its query.
 fn short(path: &str) -> &str {
     path.split('?').next().unwrap_or(path)
+}
+
+/// An idempotency key, short enough to be read: `30c6d1-refund-0`.
+fn under(key: &str) -> String {
+    let mut parts = key.splitn(3, '-');
+    let (_, id, what) = (parts.next(), parts.next(), parts.next());
+    let (Some(id), Some(what)) = (id, what) else { return format!(" (key {key})") };
+    format!(" (key {}-{what})", id.get(id.len().saturating_sub(6)..).unwrap_or(id))
 }
 
 /// Something was done at the provider: the auditor looks at the ledger.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// Seeds whose runs showed something: what it was stands beside each. A seed is good for the build
 /// that it was found with only, so each has a directed test elsewhere, too.
-const KEPT: [u64; 8] = [
+const KEPT: [u64; 9] = [
     119,       // a disk that could not be read for a moment was called damaged
     202,       // a process that dies while it stops
     520,       // an older commit of our own was told after a newer one of others was read
@@ -15,6 +15,7 @@ const KEPT: [u64; 8] = [
     7_168,     // what was done by hand was asked for by a clock that is ahead
     1_023_763, // a commit of the process before was decided after the next one had begun
     1_030_954, // a refund under an old key arrived after the one under the next key
+    3_011_298, // the same, for another process ended the pause between them
     2_000_111, // as of when, before the first look at what others had committed
 ];
 
@@ -28,8 +29,25 @@ fn every_promise_is_kept() {
     let summary = many(1, runs, &Wishes::default(), 2, &|_| ()).unwrap();
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.orders["paid"] > 50 && summary.all_faults() > 2_000, "{summary:?}");
-    let wanted = ["a hold ran out", "a payment was given up", "a refund by hand was taken in"];
-    assert_eq!(summary.missed(&wanted), BTreeSet::new());
+    let wanted = [
+        "a hold ran out",
+        "a payment was given up",
+        "a refund by hand was taken in",
+        "a call arrived after half a minute and was heard",
+        "a part was refunded",
+        "a refund was refused",
+        "a third attempt",
+        "an authorisation died before it was captured",
+        "somebody captured before us",
+        "money came for places that were gone, and went back",
+        "a power loss took back what was not synced",
+        "a power loss tore a write",
+        "a sync failed",
+        "a write found no space",
+    ];
+    // Some of them are rare: forty runs need not see them.
+    let wanted = if cfg!(debug_assertions) { &wanted[..3] } else { &wanted[..] };
+    assert_eq!(summary.missed(wanted), BTreeSet::new());
 }
 
 #[test]

@@ -257,6 +257,8 @@ pub(super) fn defer(
         let pause_ms = if pauses { REFUND_PAUSE_MS } else { 0 };
         let wait_ms = wait_ms.unwrap_or(0).clamp(0, 60_000).max(pause_ms);
         let due_ms = retry_ms(now, order.tries).max(now + wait_ms);
+        // Two processes may be at it: who fails second does not end the pause that the first began.
+        let due_ms = order.due_ms.filter(|_| refunds).map_or(due_ms, |due| due.max(due_ms));
         draft.changes.push(Change::OrderMoved {
             order: order.id,
             state: order.state,
