@@ -143,6 +143,9 @@ async fn calm(world: &Arc<World>) {
     let begun = world.at_ms();
     loop {
         sleep(Duration::from_secs(10)).await;
+        for machine in &world.machines {
+            machine.look_for_the_dead(world);
+        }
         let passed = world.at_ms() - begun;
         if world.is_broken() {
             return;

@@ -152,6 +152,21 @@ impl Base {
     }
 }
 
+impl Life {
+    fn look_for_the_dead(&mut self, world: &World) {
+        while let Some(done) = self.requests.try_join_next() {
+            world.joined(done);
+        }
+        while let Some(done) = self.background.try_join_next() {
+            if done.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+                world.joined(done);
+            } else {
+                world.broken(Promise::NoPanic, None, "a task of the server has ended");
+            }
+        }
+    }
+}
+
 /// A connection for reading, and the process that it lives in.
 pub struct Watching {
     /// The connection.
@@ -299,6 +314,13 @@ impl Machine {
         self.died.notified().await;
     }
 
+    /// Notices what has panicked or ended that must not, if a process runs.
+    pub fn look_for_the_dead(&self, world: &World) {
+        if let Some(life) = self.life().as_mut() {
+            life.look_for_the_dead(world);
+        }
+    }
+
     /// Hands a request to the process, if one runs. Dropping the receiver hangs up.
     pub fn request(
         &self,
@@ -310,16 +332,7 @@ impl Machine {
         if life.app.stop.is_raised() {
             return None;
         }
-        while let Some(done) = life.requests.try_join_next() {
-            world.joined(done);
-        }
-        while let Some(done) = life.background.try_join_next() {
-            if done.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
-                world.joined(done);
-            } else {
-                world.broken(Promise::NoPanic, None, "a task of the server has ended");
-            }
-        }
+        life.look_for_the_dead(world);
         let (router, clock, begun) = (life.router.clone(), self.clock.clone(), world.begun);
         let (mut answer, answered) = oneshot::channel();
         life.requests.spawn(async move {

@@ -13,8 +13,8 @@ use nts_sim::many::many;
 /// Within how many runs a mutant must be noticed.
 fn within(mutant: Mutant) -> u64 {
     match mutant {
-        // A cancellation that was lost, a bank that was answered after that, and no webhook.
-        Mutant::SilenceIsDeath => 6_000,
+        // A cancellation that was lost, while the bank waits for the cardholder.
+        Mutant::SilenceIsDeath => 1_000,
         // A capture by hand, or one whose answer was lost, at the end of a hold.
         Mutant::LatePaymentIgnored => 1_000,
         _ => 200,
