@@ -58,7 +58,12 @@ enum Command {
         /// From here: a file, or postgres://…
         from: DatabaseName,
         /// To here: a file that does not exist, or a PostgreSQL database without tables
-        to: DatabaseName,
+        #[arg(required_unless_present = "resume")]
+        to: Option<DatabaseName>,
+        /// Move nothing, but sell from FROM again, although it was moved elsewhere. Only if nobody
+        /// sells there and nobody will: places would be sold twice
+        #[arg(long, conflicts_with = "to")]
+        resume: bool,
     },
     /// Prove that the books balance: pools, orders, payments and tickets, also against the provider
     Audit {
@@ -87,7 +92,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Some(Command::Backup { file, database }) => backup::backup(&database, &file),
-        Some(Command::MigrateStore { from, to }) => migrate::migrate(&from, &to),
+        Some(Command::MigrateStore { from, to: Some(to), .. }) => migrate::migrate(&from, &to),
+        Some(Command::MigrateStore { from, to: None, .. }) => migrate::resume(&from),
         Some(Command::Audit { args }) => return audit::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
         Some(Command::Event { command }) => event::run(command),

@@ -7,6 +7,21 @@ use nts_server::store::Database;
 use nts_server::store::transfer::{Moved, Stage, transfer};
 use std::io::IsTerminal;
 
+/// Lets nts start again on a database that was moved elsewhere.
+pub fn resume(database: &DatabaseName) -> Result<(), String> {
+    let database = Database::parse(database.told())?;
+    if let Database::File(path) = &database
+        && !path.exists()
+    {
+        return Err(format!("there is no database at {}", path.display()));
+    }
+    match database.resume(Clock::System).map_err(|e| e.to_string())? {
+        Some(to) => say!("{database} sells again. Never start nts on {to} any more."),
+        None => say!("{database} was not moved; nothing was changed."),
+    }
+    Ok(())
+}
+
 /// Moves everything from one database into another that is empty.
 pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
     let (from, to) = (Database::parse(from.told())?, Database::parse(to.told())?);
@@ -31,7 +46,7 @@ pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
     };
     let moved = transfer(&from, &to, &Clock::System, &mut tell);
     bar.finish_and_clear();
-    let Moved { events, orders, tickets, requests } = moved?;
+    let Moved { events, orders, tickets, requests, retired } = moved?;
     say!(
         "Moved {} events, {} orders and {} tickets, and {} remembered answers, from {from} to {to}; \
          the books balance there.",
@@ -40,7 +55,14 @@ pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
         HumanCount(tickets),
         HumanCount(requests),
     );
-    say!("Start nts with NTS_DATABASE set to {to}. {from} is as it was: never sell from both.");
+    if retired {
+        say!("Start nts with NTS_DATABASE set to {to}. It does not start on {from} any more.");
+    } else {
+        say!(
+            "Start nts with NTS_DATABASE set to {to}. It could not be written into {from} that it \
+             was moved: put it away, or places may be sold twice."
+        );
+    }
     if from.sandbox().exists() {
         say!(
             "The sandbox keeps its own file: start with NTS_SANDBOX={} as well.",

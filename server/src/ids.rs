@@ -1,15 +1,40 @@
 //! Ids and secrets: what is random, and what is derived.
 //!
-//! The high 64 bits of every UUIDv7 that is made here are unique within the process and rise all
-//! the time (RFC 9562, section 6.2, method 1: a counter beside the timestamp), so a store may use
-//! them alone as a key: rows then lie in the order in which they were made.
+//! The high 64 bits of every UUIDv7 that is made here are unique on its database and rise all the
+//! time (RFC 9562, section 6.2, method 1: a counter beside the timestamp), so a store may use them
+//! alone as a key: rows then lie in the order in which they were made. Where several processes make
+//! ids for one database, each has a part of the counter for itself.
 
 use boxoffice::{EventId, OrderId, PaymentId, RefundId, TimeMs};
 use hmac::{Hmac, KeyInit, Mac};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// So many processes on one database can make ids that no other makes.
+pub const NODES: u64 = 32;
+/// How many ids of a millisecond are one node's.
+const OF_A_NODE: u64 = 4096 / NODES;
+
+/// Which of the processes on one database this is: a number below [`NODES`] that it has for itself,
+/// and that changes if another has taken it meanwhile (RFC 9562, section 6.4, node ids).
+#[derive(Clone, Default, Debug)]
+pub struct Node(Arc<AtomicU64>);
+
+impl Node {
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// From now on it has this number. Panics if there is no such number.
+    pub fn set(&self, number: u64) {
+        assert!(number < NODES, "there are {NODES} nodes");
+        self.0.store(number, Ordering::SeqCst);
+    }
+}
 
 /// Makes ids. Its randomness is handed in as a seed.
 pub struct Ids(Mutex<Generator>);
@@ -18,35 +43,42 @@ struct Generator {
     rng: ChaCha8Rng,
     /// The high 64 bits of the last id: 48 bits of milliseconds, version, 12 bits of counter.
     last: u64,
-    /// Where the counter of a millisecond begins is drawn from so many.
-    starts: u64,
+    /// None: all of the counter is ours. Otherwise a part of it.
+    node: Option<Node>,
 }
 
 impl Ids {
     /// Makes ids that come after `last_high`, the high 64 bits of the newest id already in use.
     pub fn new(seed: [u8; 32], last_high: u64) -> Ids {
-        Ids(Mutex::new(Generator { rng: ChaCha8Rng::from_seed(seed), last: last_high, starts: 1 }))
+        Ids::made(seed, last_high, None)
     }
 
-    /// Makes ids beside other processes that do the same. Of orders, payments and refunds the whole
-    /// id is the key, and its 62 random bits tell it from those of all others. Of an event it is
-    /// the high half, so each millisecond's counter begins at a random place: two processes rarely
-    /// make two events of one id, and then the store refuses the second.
-    pub fn shared(seed: [u8; 32]) -> Ids {
-        Ids(Mutex::new(Generator { rng: ChaCha8Rng::from_seed(seed), last: 0, starts: 2048 }))
+    /// The same beside other processes that do so: each has a part of every millisecond's counter,
+    /// by the number of its node.
+    pub fn shared(seed: [u8; 32], last_high: u64, node: Node) -> Ids {
+        Ids::made(seed, last_high, Some(node))
+    }
+
+    fn made(seed: [u8; 32], last: u64, node: Option<Node>) -> Ids {
+        Ids(Mutex::new(Generator { rng: ChaCha8Rng::from_seed(seed), last, node }))
     }
 
     fn uuid(&self, now: TimeMs) -> u128 {
         let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = if generator.starts == 1 { 0 } else { generator.rng.next_u64() };
-        let start = start % generator.starts;
-        let millisecond = ((now.max(0) as u64) << 16) | 0x7000;
-        let floor = if generator.last < millisecond { millisecond | start } else { 0 };
-        let next = match generator.last {
-            last if last < floor => floor,
-            // The counter is used up: borrow from the next millisecond.
-            last if last & 0x0fff == 0x0fff => (((last >> 16) + 1) << 16) | 0x7000,
-            last => last + 1,
+        // What of the counter is ours.
+        let (first, count) = match &generator.node {
+            None => (0, 4096),
+            Some(node) => (node.number() * OF_A_NODE, OF_A_NODE),
+        };
+        let begin = |millisecond: u64| (millisecond << 16) | 0x7000 | first;
+        let (now, last) = (now.max(0) as u64, generator.last);
+        let next = if now > last >> 16 {
+            begin(now)
+        } else if (first..first + count - 1).contains(&(last & 0x0fff)) {
+            last + 1
+        } else {
+            // Used up, or not ours: borrow from the next millisecond.
+            begin((last >> 16) + 1)
         };
         generator.last = next;
         let low = (generator.rng.next_u64() >> 2) | (0b10 << 62);
@@ -214,6 +246,40 @@ mod tests {
         // A restart on a clock that went back goes on after the last id.
         let again = Ids::new([7; 32], last);
         assert!((again.order(1_000).0 >> 64) as u64 > last);
+    }
+
+    #[test]
+    fn processes_beside_each_other_make_no_two_ids_of_one_high_half() {
+        let nodes: Vec<Node> = (0..NODES).map(|_| Node::default()).collect();
+        let all: Vec<Ids> = (0u64..)
+            .zip(&nodes)
+            .map(|(number, node)| {
+                node.set(number);
+                Ids::shared([number as u8; 32], 0, node.clone())
+            })
+            .collect();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut lasts = [0u64; NODES as usize];
+        // Each makes more in a millisecond than it has, and the clock stands still or goes back.
+        for step in [5i64, 5, 6, 4, 400, 399] {
+            for (ids, last) in all.iter().zip(&mut lasts) {
+                for _ in 0..300 {
+                    let high = (ids.order(1_800_000_000_000 + step).0 >> 64) as u64;
+                    assert!(high > *last, "they rise");
+                    *last = high;
+                    assert!(seen.insert(high), "made twice");
+                    assert_eq!((high >> 12) & 0xf, 7);
+                }
+            }
+        }
+        // One leaves and another comes, which begins after the newest id that is recorded.
+        let newest = *lasts.iter().max().unwrap();
+        let heir = Ids::shared([99; 32], newest, nodes[3].clone());
+        assert!(seen.insert((heir.order(5).0 >> 64) as u64));
+        // A process that gets another number goes on with that.
+        nodes[0].set(3);
+        let high = (all[0].order(1_800_000_009_000).0 >> 64) as u64;
+        assert_eq!((high & 0xfff) / OF_A_NODE, 3);
     }
 
     #[test]

@@ -277,10 +277,9 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     // First as of when, then what.
     let pulse = readers[0].pulse().map_err(|e| e.to_string())?;
     let events = readers[0].events().map_err(|e| e.to_string())?;
-    let ids = Arc::new(if database.is_shared() {
-        Ids::shared(seed()?)
-    } else {
-        Ids::new(seed()?, opened.last_high)
+    let ids = Arc::new(match opened.node.clone() {
+        Some(node) => Ids::shared(seed()?, opened.last_high, node),
+        None => Ids::new(seed()?, opened.last_high),
     });
     let organiser_key = match config.organiser_key.as_deref().filter(|key| !key.is_empty()) {
         Some(key) => digest(&[b"organiser", key.as_bytes()]),

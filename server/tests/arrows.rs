@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("tasks", &[]),
     ("when", &[]),
-    ("store", &["clock", "tasks"]),
+    // A database with several processes on it gives each the number by which it makes ids.
+    ("store", &["clock", "ids", "tasks"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "tasks"]),

@@ -9,6 +9,13 @@ fn migrate(dir: &Dir, from: &str, to: &str) -> Output {
     nts(dir).args(["migrate-store", from, to]).output().unwrap()
 }
 
+/// What a start says that is refused.
+fn refused_start(dir: &Dir, database: &str) -> String {
+    let output = nts(dir).env("NTS_DATABASE", database).arg("serve").output().unwrap();
+    assert!(!output.status.success(), "{}", said(&output));
+    said(&output)
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -79,6 +86,9 @@ fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
     assert!(moved.status.success(), "{}", said(&moved));
     println!("{}", said(&moved));
     assert!(said(&moved).contains("NTS_SANDBOX=nts.db.sandbox"), "{}", said(&moved));
+    // From now on nobody sells from the file by mistake.
+    let refused = refused_start(&dir, file);
+    assert!(refused.contains(&format!("{file} was moved to postgres://")), "{refused}");
     let settings = [("NTS_DATABASE", url.as_str()), ("NTS_SANDBOX", "nts.db.sandbox")];
     let server = Server::start_with(&dir, &settings);
     assert_eq!(server.counts(), counts);
@@ -102,6 +112,8 @@ fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
 
     let moved = migrate(&dir, &url, "back.db");
     assert!(moved.status.success(), "{}", said(&moved));
+    let refused = refused_start(&dir, &url);
+    assert!(refused.contains("was moved to back.db"), "{refused}");
     let settings = [("NTS_DATABASE", "back.db"), ("NTS_SANDBOX", "nts.db.sandbox")];
     let server = Server::start_with(&dir, &settings);
     assert_eq!(server.counts(), counts);
@@ -110,6 +122,16 @@ fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
     assert!(audit.status.success(), "{}", said(&audit));
     assert_eq!(server.send(hold("new", 1)).status, 201);
     server.stop();
+
+    // Who means it sells from where it was.
+    for database in [url.as_str(), file] {
+        let resumed = nts(&dir).args(["migrate-store", "--resume", database]).output().unwrap();
+        assert!(resumed.status.success(), "{}", said(&resumed));
+        assert!(said(&resumed).contains("sells again"), "{}", said(&resumed));
+        let settings = [("NTS_DATABASE", database), ("NTS_SANDBOX", "nts.db.sandbox")];
+        let server = Server::start_with(&dir, &settings);
+        server.stop();
+    }
 }
 
 #[test]

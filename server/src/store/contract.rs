@@ -296,6 +296,14 @@ fn pages<D: Database>(desk: &mut Desk<D>) {
         assert_eq!(seen.iter().map(|o| o.id).collect::<Vec<_>>(), expected);
         assert!(seen.iter().all(|o| Some(o) == desk.model.orders.get(&o.id)));
     }
+    // Another process made this event, whose clock is half a minute ahead of ours.
+    let id = crate::ids::Ids::new([2; 32], 0).event(desk.now() + 30_000);
+    desk.run(&[Command::PutEvent { id, spec: spec("harp", 50) }]);
+    desk.event = id;
+    let order = desk.hold("Anna", "seat", 1);
+    assert!(((order.0 >> 64) as u64) < id.0);
+    let page = desk.database.reader().orders(id, None, 5).expect("orders");
+    assert_eq!(page.orders.iter().map(|o| o.id).collect::<Vec<_>>(), [order]);
 }
 
 fn recovery<D: Database>(desk: &mut Desk<D>) {

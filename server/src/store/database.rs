@@ -2,9 +2,10 @@
 
 use super::postgres::{self, PgReader, PgStore, Target};
 use super::sqlite::{self, SqliteStore};
-use super::transfer::{Facts, Sink, Source};
+use super::transfer::{Facts, MOVED_TO, Sink, Source};
 use super::{Fault, Reader, Store};
 use crate::clock::Clock;
+use crate::ids::Node;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub trait Own: Store {
     /// Keeps a text under a key, durably, unless there is one: the one that is kept. For the start,
     /// before anything is served.
     fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault>;
+    /// Forgets what was kept under a key.
+    fn meta_forget(&mut self, key: &str) -> Result<(), Fault>;
 }
 
 impl Own for SqliteStore {
@@ -39,6 +42,10 @@ impl Own for SqliteStore {
         self.meta_put(key, text)?;
         Ok(text.into())
     }
+
+    fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
+        SqliteStore::meta_forget(self, key)
+    }
 }
 
 impl Own for PgStore {
@@ -49,6 +56,10 @@ impl Own for PgStore {
     fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault> {
         PgStore::meta_keep(self, key, text)
     }
+
+    fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
+        PgStore::meta_forget(self, key)
+    }
 }
 
 /// An opened database.
@@ -57,6 +68,8 @@ pub struct Opened {
     pub store: Box<dyn Own>,
     /// The high 64 bits of the newest id.
     pub last_high: u64,
+    /// Which of the processes on it this is, if there may be several.
+    pub node: Option<Node>,
     /// The box office's own secret, made with the database.
     pub secret: [u8; 32],
 }
@@ -68,6 +81,15 @@ pub enum OpenError {
     File(sqlite::OpenError),
     /// It is a server.
     Server(postgres::OpenError),
+    /// Everything in it was moved elsewhere.
+    Retired {
+        /// This one.
+        from: String,
+        /// Where it went.
+        to: String,
+    },
+    /// It cannot be asked whether it was.
+    Unreadable(Fault),
 }
 
 impl OpenError {
@@ -82,6 +104,13 @@ impl fmt::Display for OpenError {
         match self {
             OpenError::File(error) => error.fmt(f),
             OpenError::Server(error) => error.fmt(f),
+            OpenError::Retired { from, to } => write!(
+                f,
+                "{from} was moved to {to}, and places would be sold twice if both sold. Start nts \
+                 with NTS_DATABASE set to that one. If nobody sells there and nobody will: nts \
+                 migrate-store --resume {from}"
+            ),
+            OpenError::Unreadable(fault) => fault.fmt(f),
         }
     }
 }
@@ -115,16 +144,32 @@ impl Database {
     /// Opens it for the one writer of this process, and makes it ready if it is empty. Where it is a
     /// server, this waits: not to be called from async code.
     pub fn open(&self, clock: Clock) -> Result<Opened, OpenError> {
+        let mut opened = self.open_also_retired(clock)?;
+        match opened.store.meta_get(MOVED_TO).map_err(OpenError::Unreadable)? {
+            None => Ok(opened),
+            Some(to) => Err(OpenError::Retired { from: self.to_string(), to }),
+        }
+    }
+
+    /// Takes back that everything in it was moved elsewhere, and tells where to.
+    pub fn resume(&self, clock: Clock) -> Result<Option<String>, OpenError> {
+        let mut opened = self.open_also_retired(clock)?;
+        let moved_to = opened.store.meta_get(MOVED_TO).map_err(OpenError::Unreadable)?;
+        opened.store.meta_forget(MOVED_TO).map_err(OpenError::Unreadable)?;
+        Ok(moved_to)
+    }
+
+    fn open_also_retired(&self, clock: Clock) -> Result<Opened, OpenError> {
         match self {
             Database::File(path) => {
                 let opened = SqliteStore::open(path, clock).map_err(OpenError::File)?;
                 let sqlite::Opened { store, last_high, secret, .. } = opened;
-                Ok(Opened { store: Box::new(store), last_high, secret })
+                Ok(Opened { store: Box::new(store), last_high, node: None, secret })
             }
             Database::Server(target) => {
                 let opened = PgStore::open(target, clock).map_err(OpenError::Server)?;
-                let postgres::Opened { store, last_high, secret, .. } = opened;
-                Ok(Opened { store: Box::new(store), last_high, secret })
+                let postgres::Opened { store, last_high, node, secret, .. } = opened;
+                Ok(Opened { store: Box::new(store), last_high, node: Some(node), secret })
             }
         }
     }

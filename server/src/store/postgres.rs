@@ -33,6 +33,7 @@ pub use schema::OpenError;
 pub(super) use transfer::{From, To};
 
 use crate::clock::Clock;
+use crate::ids::{NODES, Node};
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
 use link::{Ask, Link, Trouble, ask, draw};
@@ -101,6 +102,11 @@ const PRUNE: &str = "WITH old AS (
         RETURNING 1)
     SELECT count(*) FROM gone";
 const LAST_ID: &str = "SELECT id FROM orders ORDER BY id DESC LIMIT 1";
+/// Takes the number of a node, if nobody has it: a lock that ends with the connection
+/// (<https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS>).
+const TAKE_NODE: &str = "SELECT pg_try_advisory_lock($1, $2)";
+/// These locks are ours: `nts1`.
+const NODE_LOCKS: i32 = 0x6e74_7331;
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
@@ -111,6 +117,8 @@ pub struct Opened {
     pub store: PgStore,
     /// The high 64 bits of the newest order's id.
     pub last_high: u64,
+    /// Which of the processes on this database this is, as long as the store lives.
+    pub node: Node,
     /// The box office's own secret, made with the database and shared by all processes.
     pub secret: [u8; 32],
     /// Whether the database was made just now, by this process.
@@ -123,6 +131,7 @@ pub struct PgStore {
     clock: Clock,
     /// Tells this writer from all others.
     writer: i64,
+    node: Node,
     epoch: i64,
     /// The number of the last batch that is recorded.
     batch: i64,
@@ -155,6 +164,7 @@ impl PgStore {
             link,
             clock,
             writer: draw(),
+            node: Node::default(),
             epoch: 0,
             batch: 0,
             tried: None,
@@ -174,7 +184,8 @@ impl PgStore {
         };
         let (secret, last_high) = begin().map_err(|trouble: Trouble| failed(&trouble))?;
         schema::tell_promise(&mut store.link);
-        Ok(Opened { store, last_high, secret, fresh })
+        let node = store.node.clone();
+        Ok(Opened { store, last_high, node, secret, fresh })
     }
 
     /// Keeps a text under a key, durably, unless there is one: the one that is kept. For the start,
@@ -191,11 +202,19 @@ impl PgStore {
         Ok(rows[0].first().map(|row| one(std::slice::from_ref(row))).transpose()?)
     }
 
+    /// Forgets what was kept under a key, durably. As [`PgStore::meta_keep`].
+    pub fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
+        assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
+        self.link.insist(|| ask!("DELETE FROM meta WHERE key = $1", key))?;
+        Ok(())
+    }
+
     /// Connects anew, waits until everything older of this writer is decided and makes sure that
     /// nothing older of it can be recorded any more. It is a durable commit of our own.
     fn fence(&mut self) -> Result<(), Trouble> {
         self.open = false;
         self.link.connect()?;
+        self.take_node()?;
         let mut tries = 0;
         loop {
             let epoch = draw();
@@ -222,6 +241,31 @@ impl PgStore {
                 }
             }
         }
+    }
+
+    /// Takes the number that this process had, or else one that is free. Where there is none, or
+    /// the engine knows no such locks, it is drawn: two processes may then make ids of one high
+    /// half, which this database does not mind and a file would.
+    fn take_node(&mut self) -> Result<(), Trouble> {
+        let had = self.node.number();
+        for number in (had..NODES).chain(0..had) {
+            match self.link.ask(&[ask!(TAKE_NODE, NODE_LOCKS, number as i32)]) {
+                Ok(rows) if one(&rows[0])? => {
+                    self.node.set(number);
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(Trouble::Sql { text, .. }) => {
+                    tracing::debug!(text, "no numbers for nodes here");
+                    break;
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        let drawn = draw() as u64 % NODES;
+        tracing::warn!(drawn, "more than {NODES} processes: they cannot move into a file later");
+        self.node.set(drawn);
+        Ok(())
     }
 
     /// Ends what is open, so that others can go on.

@@ -178,6 +178,13 @@ impl SqliteStore {
         self.conn()?.execute(sql, params![key, text]).map(drop).map_err(not_done)
     }
 
+    /// Forgets what was put under a key, durably. As [`SqliteStore::meta_put`].
+    pub fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
+        assert_ne!(key, "secret", "the secret is made once");
+        let sql = "DELETE FROM meta WHERE key = ?1";
+        self.conn()?.execute(sql, [key]).map(drop).map_err(not_done)
+    }
+
     fn conn(&self) -> Result<&Connection, Fault> {
         self.conn.as_ref().ok_or_else(|| Fault::NotDone("recover the database first".into()))
     }

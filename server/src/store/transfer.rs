@@ -4,7 +4,7 @@
 //! Nobody sells meanwhile. Everything is written in one transaction into a database that is empty
 //! before, is looked at there with the same eyes as in an audit, and is compared order by order
 //! with where it came from; only then is it committed. What goes wrong before leaves the target as
-//! it was. The source is only read.
+//! it was. Afterwards the source is retired: nobody sells from both by mistake.
 
 use super::{Database, Fault, OrderPage, Reader, Recorded};
 use crate::clock::Clock;
@@ -12,6 +12,9 @@ use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, Order, OrderId, P
 
 /// Orders at a time.
 const PAGE: usize = 1_000;
+
+/// Under this key a database says where everything went that was in it.
+pub(super) const MOVED_TO: &str = "moved_to";
 
 /// What is true of the whole box office.
 pub(super) struct Facts {
@@ -32,6 +35,8 @@ pub(super) trait Source {
     /// The answers that are remembered, and since when.
     fn requests(&mut self) -> Result<Vec<(Recorded, TimeMs)>, Fault>;
     fn facts(&mut self) -> Result<Facts, Fault>;
+    /// Writes down, durably, where everything went: [`Database::open`] refuses it from now on.
+    fn retire(&mut self, to: &str) -> Result<(), Fault>;
 }
 
 /// A database that is moved to: one transaction, which ends with it unless it is finished.
@@ -72,9 +77,11 @@ pub struct Moved {
     pub tickets: u64,
     /// Answers that are remembered under their key.
     pub requests: u64,
+    /// Whether the source was retired. If not, nothing but care keeps people from selling there.
+    pub retired: bool,
 }
 
-/// Moves everything. The error is one or more sentences; the target is as it was then.
+/// Moves everything. The error is one or more sentences; both databases are as they were then.
 pub fn transfer(
     from: &Database,
     to: &Database,
@@ -96,7 +103,14 @@ pub fn transfer(
     let moved = copy(&mut *source, &mut *sink, tell)
         .and_then(|moved| compare(&mut *source, &mut *sink, moved.orders, tell).map(|()| moved));
     match moved {
-        Ok(moved) => sink.finish().map(|()| moved),
+        Ok(moved) => {
+            sink.finish()?;
+            let retired = source.retire(&to.to_string());
+            if let Err(fault) = &retired {
+                tracing::error!(%fault, "{from} could not be retired");
+            }
+            Ok(Moved { retired: retired.is_ok(), ..moved })
+        }
         Err(fault) => Err(format!(
             "moving {from} to {to} failed: {}. {to} is as it was before, and {from} as well.",
             match fault {

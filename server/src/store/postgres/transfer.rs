@@ -7,7 +7,7 @@ use super::write::{RECORD_SINCE, Writing, text};
 use super::{schema, verify};
 use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
-use crate::store::transfer::{BuyerRow, Facts, Sink, Source};
+use crate::store::transfer::{BuyerRow, Facts, MOVED_TO, Sink, Source};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
 use std::time::Duration;
@@ -102,6 +102,11 @@ impl Source for From {
         let organiser_key =
             if found[0].is_empty() { None } else { Some(one::<String>(&found[0])?) };
         Ok(Facts { secret, organiser_key })
+    }
+
+    fn retire(&mut self, to: &str) -> Result<(), Fault> {
+        self.link.ask(&[ask!(schema::PUT, MOVED_TO, to)])?;
+        Ok(self.link.script("COMMIT")?)
     }
 }
 

@@ -5,7 +5,7 @@ use super::reader::{all_orders, check_counters, check_serials};
 use super::write::Writing;
 use super::{Opened, SqliteReader, SqliteStore, backup, codec, not_done, rows};
 use crate::clock::Clock;
-use crate::store::transfer::{BuyerRow, Facts, Sink, Source};
+use crate::store::transfer::{BuyerRow, Facts, MOVED_TO, Sink, Source};
 use crate::store::{Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, OrderId, TimeMs};
 use rusqlite::{Connection, params};
@@ -87,6 +87,10 @@ impl Source for From {
     fn facts(&mut self) -> Result<Facts, Fault> {
         let organiser_key = self.store.meta_get("organiser_key")?;
         Ok(Facts { secret: self.secret, organiser_key })
+    }
+
+    fn retire(&mut self, to: &str) -> Result<(), Fault> {
+        self.store.meta_put(MOVED_TO, to)
     }
 }
 

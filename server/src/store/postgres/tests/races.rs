@@ -2,6 +2,7 @@
 
 use super::seller::{Seller, commit, decided, hold, spec};
 use super::*;
+use crate::store;
 use crate::writer::{NoReply, Request};
 use boxoffice::{Command, Refusal};
 use std::collections::BTreeSet;
@@ -206,6 +207,63 @@ fn a_process_that_stopped_in_the_middle_holds_nobody_up_for_long() {
     assert!(!stopped.recover().unwrap());
     let held = PgReader::open(&target, Clock::System).unwrap().events().unwrap()[0].pools[0].held;
     assert_eq!(held, 1);
+}
+
+#[test]
+fn processes_have_different_numbers_and_keep_them_and_one_that_ends_leaves_its_own() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let target = target(server, &database, "");
+    let open = || PgStore::open(&target.other_process(), Clock::System).unwrap();
+    let mut all: Vec<Opened> = (0..3).map(|_| open()).collect();
+    let numbers = |all: &[Opened]| all.iter().map(|o| o.node.number()).collect::<Vec<_>>();
+    assert_eq!(numbers(&all), [0, 1, 2]);
+    drop(all.remove(1));
+    all.push(open());
+    assert_eq!(numbers(&all), [0, 2, 1], "the one that was free");
+    // All lose their connections, and one comes back later than another that is new.
+    server.sql(
+        &database,
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    let gone = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while server.sql(&database, gone) != "0" {}
+    all[2].store.recover().unwrap();
+    all[1].store.recover().unwrap();
+    let fresh = open();
+    all[0].store.recover().unwrap();
+    assert_eq!((fresh.node.number(), numbers(&all)), (0, vec![3, 2, 1]));
+}
+
+#[test]
+fn what_three_processes_sold_at_the_same_instants_moves_into_a_file() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let target = target(server, &database, "");
+    let event = Seller::new(&target).put_event("rush", 6_000);
+    let barrier = Barrier::new(3);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut seller = Seller::new(&target);
+                barrier.wait();
+                // Made first, so that the three make theirs in the same milliseconds.
+                let asked: Vec<_> = (0..2_000).map(|_| (seller.hold(event, "a"), None)).collect();
+                assert!(seller.batch(asked).iter().all(Result::is_ok));
+            });
+        }
+    });
+    let alike = "SELECT count(*) - count(DISTINCT left(id::text, 18)) FROM orders";
+    assert_eq!(server.sql(&database, alike), "0");
+    let dir = std::env::temp_dir().join(format!("nts-moved-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = store::Database::File(dir.join("back.db"));
+    let from = store::Database::Server(Box::new(target));
+    let moved = store::transfer::transfer(&from, &file, &Clock::System, &mut |_| {}).unwrap();
+    assert_eq!(moved.orders, 6_000);
+    std::fs::remove_dir_all(&dir).unwrap();
 }
 
 #[test]

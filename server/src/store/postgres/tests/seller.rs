@@ -22,7 +22,7 @@ impl Seller {
         let opened = PgStore::open(&target.other_process(), Clock::System).unwrap();
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&draw().to_le_bytes());
-        let ids = Ids::shared(seed);
+        let ids = Ids::shared(seed, opened.last_high, opened.node);
         Seller { writer: Writer::new(Box::new(opened.store), Arc::new(Metrics::default())), ids }
     }
 
