@@ -1,7 +1,7 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    Buyer, BuyerKey, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId, RefundOutcome,
+    Buyer, BuyerKey, EventId, EventSpec, Intent, Known, OrderId, PaymentId, RefundId, RefundOutcome,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -65,6 +65,8 @@ pub enum Command {
         order: OrderId,
         /// What was read.
         intent: Intent,
+        /// What was known of the order before it was asked for.
+        known: Known,
     },
     /// The buyer no longer wants it: C1 if somebody has begun to pay.
     Cancel {

@@ -169,8 +169,8 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         Command::AttemptDeclined { order, attempt, reason } => {
             pay::attempt_declined(state, find(state, *order)?, *attempt, reason, now)
         }
-        Command::Reconcile { order, intent } => {
-            settle::reconcile(state, find(state, *order)?, intent, now)
+        Command::Reconcile { order, intent, known } => {
+            settle::reconcile(state, find(state, *order)?, intent, *known, now)
         }
         Command::Defer { order, trouble, wait_ms } => {
             settle::defer(find(state, *order)?, trouble, *wait_ms, now)

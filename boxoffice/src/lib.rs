@@ -33,8 +33,8 @@ pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};
 pub use order::{Buyer, BuyerKey, BuyerRecord, Line, Order, OrderState, Ticket, TicketState};
 pub use payment::{
-    Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,
-    RefundSeen, RefundState, owed,
+    Attempt, AttemptState, Dispute, Intent, IntentStatus, Known, Owed, Payment, Refund,
+    RefundOutcome, RefundSeen, RefundState, owed,
 };
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State};
 

@@ -35,6 +35,34 @@ impl Payment {
     }
 }
 
+/// How far an order was, as far as the one knew who asked the provider about it. What was asked for
+/// then may be older than what is known when the answer is decided on: another process, or a page
+/// that the buyer has loaded again, may have been faster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// Where it stood.
+    pub state: OrderState,
+    /// The number of its last attempt to pay; 0 if there was none.
+    pub attempt: u16,
+    /// Whether that was known to have arrived at the provider, and was not decided.
+    pub waits: bool,
+}
+
+impl Known {
+    /// Nothing was known: what is read may be as old as it likes.
+    pub const NOTHING: Known = Known { state: OrderState::Held, attempt: 0, waits: false };
+
+    /// As it is now.
+    pub fn of(order: &Order) -> Known {
+        let last = order.payment.as_ref().and_then(|p| p.attempts.last());
+        Known {
+            state: order.state,
+            attempt: last.map_or(0, |a| a.number),
+            waits: last.is_some_and(|a| a.state == AttemptState::Action),
+        }
+    }
+}
+
 /// One confirmation of a payment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {

@@ -316,7 +316,8 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             if *status == IntentStatus::Succeeded {
                 books.tell(&mut read, *order, before.len());
             }
-            Command::Reconcile { order: id(*order), intent: read }
+            let known = if *lie % 4 == 3 { Known::NOTHING } else { Known::of(known(order)?) };
+            Command::Reconcile { order: id(*order), intent: read, known }
         }
         Ask::Renew(order) => Command::Renew { order: id(*order) },
         Ask::Cancel(order) => Command::Cancel { order: id(*order) },
@@ -359,7 +360,11 @@ fn truth(id: u128, order: &Order, status: IntentStatus) -> Intent {
 
 /// The usual next step of an order.
 fn push(id: u128, order: &Order, well: bool) -> Option<Command> {
-    let read = |status| Command::Reconcile { order: order.id, intent: truth(id, order, status) };
+    let read = |status| Command::Reconcile {
+        order: order.id,
+        intent: truth(id, order, status),
+        known: Known::of(order),
+    };
     let pay =
         Command::Pay { order: order.id, payment: payment_of(id), live: false, token: "tok".into() };
     Some(match order.state {
@@ -713,7 +718,8 @@ impl Sale {
             Happening::Read { order, late } => {
                 if let Some(intent) = self.intent_of(*order) {
                     let intent = self.provider.read(&intent, self.now);
-                    let command = Command::Reconcile { order: id(*order), intent };
+                    let known = self.order(*order).map_or(Known::NOTHING, Known::of);
+                    let command = Command::Reconcile { order: id(*order), intent, known };
                     match late {
                         true => self.readings.push(command),
                         false => self.ask(command),
@@ -835,7 +841,7 @@ impl Sale {
                 Some(Command::IntentCreated { order: id, intent: intent.id })
             }
             (Some(Answer::Intent(intent)), _) => {
-                Some(Command::Reconcile { order: id, intent: *intent })
+                Some(Command::Reconcile { order: id, intent: *intent, known: Known::of(order) })
             }
             (Some(Answer::Refund(outcome)), Call::Refund { refund, .. }) => {
                 Some(Command::RefundAnswered { order: id, refund: *refund, outcome })
@@ -867,7 +873,7 @@ impl Sale {
         match fates.next() {
             Some(Fate::Fine | Fate::Twice(_) | Fate::Late(_)) | None => {
                 let intent = self.provider.read(payment.intent.as_ref().unwrap(), self.now);
-                Some(Command::Reconcile { order: order.id, intent })
+                Some(Command::Reconcile { order: order.id, intent, known: Known::of(order) })
             }
             Some(Fate::Crash) => None,
             Some(_) => Some(defer(order)),
@@ -896,7 +902,8 @@ impl Sale {
         for id in self.world.state.orders.keys().copied().collect::<Vec<_>>() {
             if let Some(intent) = self.intent_of(id.0) {
                 let intent = self.provider.read(&intent, self.now);
-                self.ask(Command::Reconcile { order: id, intent });
+                let known = self.order(id.0).map_or(Known::NOTHING, Known::of);
+                self.ask(Command::Reconcile { order: id, intent, known });
             }
         }
     }

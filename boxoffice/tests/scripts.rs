@@ -18,11 +18,12 @@
 //! [closes T] [currency C] [name W] [place W]` · `hold O BUYER [of SLUG] [name W] [email W] T=N…` ·
 //! `renew O` · `pay O TOKEN [live] [payment O]` · `created O INTENT` · `declined O N WHY…` ·
 //! `read O STATUS [intent I] [amount N] [received N] [currency C] [live] [for O] [payment O]
-//! [action W] [refunds ID:N[:failed][:of=R],…] [dispute STATUS:N] [error WHY…]` · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
+//! [action W] [refunds ID:N[:failed][:of=R],…] [dispute STATUS:N] [asked]
+//! [error WHY…]` (`asked`: it was asked for at the last `ask O`, not just now) · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
 //! `refund O R all|T=N… [restock]` · `answered O R succeeded|pending|failed [WHY…]` ·
 //! `given O STATE BUYER T=N…` (all the steps that lead there).
 //!
-//! Who looks: `at T` · `after T` (these two move the clock) · `pool SLUG P [held N] [sold N]
+//! Who looks: `at T` · `after T` (these two move the clock) · `ask O` (a reading begins) · `pool SLUG P [held N] [sold N]
 //! [left N]` · `order O STATE [until T] [due T|never] [tries N] [total W] [owed WHAT]
 //! [dispute STATUS:N|none] [trouble WHY…]` · `attempt O N pending|action|declined|authorised|abandoned|none [WHY…]` ·
 //! `tickets O none|SERIAL…` (a revoked one has a `-`) · `back O R STATE AMOUNT [WHY…]` (one made by
@@ -108,6 +109,8 @@ struct Stage {
     names: BTreeMap<String, u32>,
     /// How many unused ids were handed out.
     fresh: u128,
+    /// What was known when a reading began.
+    asked: BTreeMap<String, Known>,
 }
 
 type Step = Result<(), String>;
@@ -232,6 +235,11 @@ impl Stage {
         BuyerKey(self.number(name).into())
     }
 
+    /// What is known of an order now.
+    fn known(&mut self, name: &str) -> Known {
+        self.order(name).map_or(Known::NOTHING, Known::of)
+    }
+
     fn order(&mut self, name: &str) -> Result<&Order, String> {
         let id = self.order_id(name);
         self.world.state.orders.get(&id).ok_or_else(|| format!("there is no order {name}"))
@@ -270,7 +278,13 @@ impl Stage {
                 let attempt = words.number()?;
                 Command::AttemptDeclined { order, attempt, reason: words.rest() }
             }
-            "read" => Command::Reconcile { order, intent: self.intent(&name, words)? },
+            "read" => {
+                let known = match words.take("asked") {
+                    true => self.asked.remove(&name).ok_or("it was not asked for")?,
+                    false => self.known(&name),
+                };
+                Command::Reconcile { order, intent: self.intent(&name, words)?, known }
+            }
             "defer" => {
                 let wait_ms = words.after("wait")?.map(|w| time(&w)).transpose()?;
                 Command::Defer { order, trouble: words.rest(), wait_ms }
@@ -475,6 +489,12 @@ impl Stage {
             }
             "after" => {
                 self.now += time(&words.next()?)?;
+                Ok(())
+            }
+            "ask" => {
+                let name = words.next()?;
+                let known = self.known(&name);
+                self.asked.insert(name, known);
                 Ok(())
             }
             "given" => self.given(words),

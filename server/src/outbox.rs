@@ -20,7 +20,7 @@ use crate::store::Lane;
 use crate::writer::{Answer, NoReply};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    Command, Intent, IntentStatus, Order, OrderId, OrderState, Owed, Payment, Refund,
+    Command, Intent, IntentStatus, Known, Order, OrderId, OrderState, Owed, Payment, Refund,
     RefundOutcome, owed,
 };
 use std::collections::BTreeSet;
@@ -169,7 +169,8 @@ pub async fn reconcile(app: &App, order: &Order) -> Option<Answer> {
     let payment = order.payment.as_ref().filter(|p| p.intent.is_some())?;
     let turn = app.stripe.governor().turn_now(Endpoint::Read).await?;
     let intent = count(app, "read", app.stripe.read(turn, payment).await).ok()?;
-    Some(app.ask(Command::Reconcile { order: order.id, intent }, None).await)
+    let known = Known::of(order);
+    Some(app.ask(Command::Reconcile { order: order.id, intent, known }, None).await)
 }
 
 /// Where what is owed is asked for; `None` if no provider is needed.
@@ -204,7 +205,7 @@ async fn turns(app: &App, endpoint: Endpoint) -> Turns {
 async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) -> Command {
     let id = order.id;
     let stripe = &app.stripe;
-    let reconcile = |intent| Command::Reconcile { order: id, intent };
+    let reconcile = |intent| Command::Reconcile { order: id, intent, known: Known::of(order) };
     match owed {
         Owed::Nothing | Owed::Expiry => unreachable!("these need no turn"),
         Owed::Create(payment) => {
@@ -298,7 +299,9 @@ async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) ->
                 key_reused(order, why);
             }
             match read(app, payment).await {
-                Ok(intent) => Command::Reconcile { order: order.id, intent },
+                Ok(intent) => {
+                    Command::Reconcile { order: order.id, intent, known: Known::of(order) }
+                }
                 Err(error) => defer(order, error),
             }
         }

@@ -4,7 +4,8 @@
 
 use crate::story::{Promise, Sample, Story};
 use boxoffice::{
-    Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState, TicketState, TimeMs,
+    AttemptState, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState, TicketState,
+    TimeMs,
 };
 use nts_server::payments::double::Moved;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +109,17 @@ fn marks(from: Option<OrderState>, order: &Order) -> Vec<&'static str> {
         marks.push("a third attempt");
     }
     marks
+}
+
+/// What became of an attempt to pay.
+fn attempt_words(state: &AttemptState) -> &'static str {
+    match state {
+        AttemptState::Pending => "has begun",
+        AttemptState::Action => "waits for the buyer or the bank",
+        AttemptState::Declined(_) => "is declined",
+        AttemptState::Authorised => "is authorised",
+        AttemptState::Abandoned => "is given up",
+    }
 }
 
 /// Whether an order may be seen in `to` when it was last seen in `from`, with any steps between.
@@ -224,6 +236,15 @@ impl Auditor {
                     Promise::NeverOversold,
                     format!("ticket {} is somebody else's", ticket.serial),
                 );
+            }
+        }
+        let attempts = |order: &Order| order.payment.as_ref().map(|p| p.attempts.clone());
+        let before = known.and_then(attempts).unwrap_or_default();
+        for attempt in attempts(&order).unwrap_or_default() {
+            let was = before.iter().find(|a| a.number == attempt.number);
+            if was.map(|a| &a.state) != Some(&attempt.state) {
+                let (number, state) = (attempt.number, attempt_words(&attempt.state));
+                story.tell(at_ms, Some(id), format!("attempt {number} to pay {state}"));
             }
         }
         let states = self.states.entry(id).or_default();

@@ -96,7 +96,7 @@ impl Draft {
             let next = self.outcome(state, loaded);
             let order = &next.orders[&order.id];
             let payment = order.payment.as_ref().expect("it was paid");
-            settle::paid(self, &next, order, payment, intent);
+            settle::paid(self, &next, order, payment, (intent, true));
         }
     }
 

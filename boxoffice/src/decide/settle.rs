@@ -6,16 +6,19 @@ use super::{Decision, Draft, Refusal};
 use crate::mutant::{Mutant, on};
 use crate::state::{REFUND_PAUSE_MS, REFUND_TRIES, retry_ms};
 use crate::{
-    AttemptState, Change, Intent, IntentStatus, Order, OrderState, Payment, Refund, RefundState,
-    State, Ticket, TicketState, TimeMs,
+    AttemptState, Change, Intent, IntentStatus, Known, Order, OrderState, Payment, Refund,
+    RefundState, State, Ticket, TicketState, TimeMs,
 };
 use alloc::{format, string::String};
 
-/// The table of states: order against PaymentIntent.
+/// The table of states: order against PaymentIntent. What cannot become untrue (that money was
+/// taken or set aside, that the payment is dead) counts whenever it was read; the rest only if
+/// nothing has happened since it was asked for.
 pub(super) fn reconcile(
     state: &State,
     order: &Order,
     intent: &Intent,
+    known: Known,
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
     let Some(payment) = &order.payment else {
@@ -25,15 +28,16 @@ pub(super) fn reconcile(
         return Err(Refusal::Invalid("this is not the order's PaymentIntent".into()));
     }
 
+    let fresh = known == Known::of(order);
     // The point of no return.
     let mut draft = Draft::default();
     match order.state {
         OrderState::Held => unreachable!("a payment moves its order out of HELD"),
-        OrderState::Paying => paying(&mut draft, state, order, payment, intent, now),
+        OrderState::Paying => paying(&mut draft, state, order, payment, (intent, fresh), now),
         OrderState::Canceling => canceling(&mut draft, state, order, payment, intent, now),
-        OrderState::Committed => committed(&mut draft, state, order, payment, intent, now),
+        OrderState::Committed => committed(&mut draft, state, order, payment, (intent, fresh), now),
         OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
-            paid(&mut draft, state, order, payment, intent);
+            paid(&mut draft, state, order, payment, (intent, fresh));
         }
         OrderState::Released | OrderState::Void => {
             late(&mut draft, state, order, payment, intent, now)
@@ -47,7 +51,7 @@ fn paying(
     state: &State,
     order: &Order,
     payment: &Payment,
-    intent: &Intent,
+    (intent, fresh): (&Intent, bool),
     now: TimeMs,
 ) {
     let open = payment.open_attempt();
@@ -79,7 +83,8 @@ fn paying(
             let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
             draft.release(state, order);
         }
-        IntentStatus::Processing if payment.pending_attempt().is_some() => {
+        _ if !fresh && !over => draft.poll(order, now),
+        IntentStatus::Processing if payment.pending_attempt().is_some() && fresh => {
             // The confirmation has arrived: from now on its outcome is read. Asked for again under
             // the same key, it would only be answered "processing" again, long after it is decided.
             let order = &draft.decide_attempt(order, AttemptState::Action, now);
@@ -140,7 +145,7 @@ fn committed(
     state: &State,
     order: &Order,
     payment: &Payment,
-    intent: &Intent,
+    (intent, fresh): (&Intent, bool),
     now: TimeMs,
 ) {
     match intent.status {
@@ -156,7 +161,9 @@ fn committed(
         }
         other => {
             draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
-            draft.alarm(order, format!("authorised before, but now its payment is {other:?}"));
+            if fresh {
+                draft.alarm(order, format!("authorised before, but now its payment is {other:?}"));
+            }
         }
     }
 }
@@ -168,14 +175,14 @@ pub(super) fn paid(
     state: &State,
     order: &Order,
     payment: &Payment,
-    intent: &Intent,
+    (intent, fresh): (&Intent, bool),
 ) {
     if order.state != OrderState::Refunding && order.due_ms.is_some() {
         draft.rest(order, order.state);
     }
     if intent.status == IntentStatus::Succeeded {
         draft.take_in(state, order, intent);
-    } else {
+    } else if fresh {
         draft.alarm_once(order, format!("paid, but its payment is {:?}", intent.status));
     }
     draft.note_dispute(order, payment, intent);

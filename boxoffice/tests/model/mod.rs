@@ -303,11 +303,13 @@ impl Model {
                 }
                 None
             }
-            Command::Reconcile { intent, .. } => {
+            Command::Reconcile { intent, known, .. } => {
                 if order.intent.as_ref() != Some(&intent.id) {
                     return Some("refused invalid".into());
                 }
-                read(order, intent, now);
+                let stands = (order.state, order.attempts.len(), order.attempts.ends_with('!'));
+                let fresh = (known.state.word(), usize::from(known.attempt), known.waits) == stands;
+                read(order, intent, fresh, now);
                 None
             }
             Command::Cancel { .. } => match order.state {
@@ -506,7 +508,7 @@ fn chargeable(spec: &EventSpec, price: i64) -> bool {
 }
 
 /// The table of states, row by row.
-fn read(order: &mut Entry, intent: &Intent, now: TimeMs) {
+fn read(order: &mut Entry, intent: &Intent, fresh: bool, now: TimeMs) {
     use IntentStatus::*;
     let over = order.over(now);
     match (order.state, intent.status) {
@@ -545,6 +547,7 @@ fn read(order: &mut Entry, intent: &Intent, now: TimeMs) {
             order.close('x', now);
             order.state = "released";
         }
+        ("paying", _) if !fresh && !over => {}
         ("paying", Processing) => order.close('!', now),
         ("paying", _) if over => {
             order.close('x', now);

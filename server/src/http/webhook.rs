@@ -74,9 +74,8 @@ pub async fn hear(
         believe(&app, hint).await;
     }
     match (intent, signed, hint) {
-        (Some(intent), true, _) => ring(&app, Ring { intent, only_if_waiting: None }),
-        (Some(intent), false, Some(order)) => {
-            ring(&app, Ring { intent, only_if_waiting: Some(order) });
+        (Some(intent), _, order) if signed || order.is_some() => {
+            ring(&app, Ring { intent, order, only_if_waiting: !signed });
         }
         _ => {}
     }
@@ -88,7 +87,8 @@ async fn believe(app: &App, hint: Option<OrderId>) {
     let Some(id) = hint else { return };
     let Ok(Some(order)) = app.reads.ask(move |r| r.order(id)).await else { return };
     let Some(intent) = order.payment.as_ref().and_then(|p| p.believed(&order)) else { return };
-    _ = app.ask(boxoffice::Command::Reconcile { order: id, intent }, None).await;
+    let known = boxoffice::Known::of(&order);
+    _ = app.ask(boxoffice::Command::Reconcile { order: id, intent, known }, None).await;
 }
 
 /// Whether Stripe signed this body with this secret, lately

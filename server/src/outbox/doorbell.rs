@@ -9,7 +9,7 @@ use crate::payments::CallError;
 use crate::payments::governor::Endpoint;
 use crate::payments::stripe::Since;
 use crate::writer::NoReply;
-use boxoffice::{Command, OrderId, OrderState};
+use boxoffice::{Command, Known, Order, OrderId, OrderState};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
@@ -26,9 +26,11 @@ const TRIES: u32 = 5;
 pub struct Ring {
     /// The provider's id of it.
     pub intent: String,
-    /// Unless it is known who rings: the order that must be waiting for news, or else nothing is
-    /// read. A liar can cost us a few calls for orders that would be read soon anyway, and no more.
-    pub only_if_waiting: Option<OrderId>,
+    /// Whose it is, as far as who rings says.
+    pub order: Option<OrderId>,
+    /// Unless it is known who rings: the order must be waiting for news, or else nothing is read. A
+    /// liar can cost us a few calls for orders that would be read soon anyway, and no more.
+    pub only_if_waiting: bool,
 }
 
 /// Rings, unless too many rings wait already.
@@ -41,26 +43,25 @@ pub fn ring(app: &App, ring: Ring) {
 /// Answers the door, one ring at a time, until the process ends.
 pub async fn answer(app: Arc<App>, mut rings: tokio::sync::mpsc::Receiver<Ring>) {
     while let Some(ring) = rings.recv().await {
-        if let Some(order) = ring.only_if_waiting
-            && !is_waiting(&app, order).await
-        {
+        let known = match ring.order {
+            Some(id) => app.reads.ask(move |r| r.order(id)).await.ok().flatten(),
+            None => None,
+        };
+        if ring.only_if_waiting && !known.as_ref().is_some_and(is_waiting) {
             continue;
         }
-        if let Err(error) = take_in(&app, &ring.intent).await {
+        if let Err(error) = take_in(&app, &ring.intent, known.as_ref()).await {
             tracing::warn!(intent = ring.intent, %error, "rang for nothing that can be read");
         }
     }
 }
 
-async fn is_waiting(app: &App, id: OrderId) -> bool {
-    let order = app.reads.ask(move |r| r.order(id)).await;
-    order.ok().flatten().is_some_and(|order| {
-        order.due_ms.is_some() && order.state != OrderState::Held && order.payment.is_some()
-    })
+fn is_waiting(order: &Order) -> bool {
+    order.due_ms.is_some() && order.state != OrderState::Held && order.payment.is_some()
 }
 
-/// Reads a payment and hands what was read to its order.
-async fn take_in(app: &App, intent: &str) -> Result<(), CallError> {
+/// Reads a payment and hands what was read to its order, of which so much was known before.
+async fn take_in(app: &App, intent: &str, known: Option<&Order>) -> Result<(), CallError> {
     let mut tries = 0;
     let read = loop {
         let turn = app.stripe.governor().turn(Endpoint::Read).await;
@@ -73,11 +74,12 @@ async fn take_in(app: &App, intent: &str) -> Result<(), CallError> {
         }
     };
     let Some(order) = read.order else { return Ok(()) };
+    let known = known.filter(|known| known.id == order).map_or(Known::NOTHING, Known::of);
     let ours = app.reads.ask(move |r| r.order(order)).await;
     let ours = ours.map_err(|fault| CallError::NotDone(fault.to_string(), None))?;
     let ours = ours.and_then(|order| order.payment).and_then(|payment| payment.intent);
     if ours.as_deref() == Some(intent) {
-        let taken = app.ask(Command::Reconcile { order, intent: read }, None).await;
+        let taken = app.ask(Command::Reconcile { order, intent: read, known }, None).await;
         if let Err(no) = taken
             && !matches!(no, NoReply::Refused(_))
         {
@@ -110,7 +112,7 @@ pub async fn look_at_hands(app: &App, since: &mut Since) {
     };
     let mut all = true;
     for intent in touched {
-        if let Err(error) = take_in(app, &intent).await {
+        if let Err(error) = take_in(app, &intent, None).await {
             tracing::warn!(intent, %error, "cannot read a payment");
             // One that is refused will be refused for ever.
             all &= matches!(error, CallError::Refused(_) | CallError::Declined(_));

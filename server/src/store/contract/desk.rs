@@ -129,9 +129,15 @@ impl<D: Database> Desk<D> {
         }
     }
 
+    /// It was read just now.
+    pub(super) fn reconcile(&mut self, order: OrderId, intent: Intent) {
+        let known = Known::of(&self.model.orders[&order]);
+        self.run(&[Command::Reconcile { order, intent, known }]);
+    }
+
     pub(super) fn read(&mut self, order: OrderId, status: IntentStatus) {
         let intent = self.intent(order, status);
-        self.run(&[Command::Reconcile { order, intent }]);
+        self.reconcile(order, intent);
     }
 
     /// A refund that somebody made by hand, as a reading tells it.
@@ -148,7 +154,7 @@ impl<D: Database> Desk<D> {
         dispute: Option<Dispute>,
     ) {
         let intent = self.intent(order, IntentStatus::Succeeded);
-        self.run(&[Command::Reconcile { order, intent: Intent { refunds, dispute, ..intent } }]);
+        self.reconcile(order, Intent { refunds, dispute, ..intent });
     }
 
     pub(super) fn paid(&mut self, name: &str, quantity: i64) -> OrderId {

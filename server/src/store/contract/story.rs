@@ -117,7 +117,7 @@ fn by_hand<D: Database>(desk: &mut Desk<D>) {
     let intent = desk.intent(part, IntentStatus::Succeeded);
     let refunds = vec![desk.by_hand("re_hand 6", 99, false)];
     let intent = Intent { received_minor: 500, refunds, ..intent };
-    desk.run(&[Command::Reconcile { order: part, intent }]);
+    desk.reconcile(part, intent);
     let orders = &desk.model.orders;
     let states = [partly, whole, failed, swept, part].map(|o| orders[&o].state);
     use OrderState::{Paid, Refunded, Released};

@@ -321,8 +321,13 @@ impl Place {
 
 /// Whether a check found no damage but could not read: a disk that fails for a moment is no reason
 /// to put a backup in the place of what is there. SQLite names the result code in its text
-/// (<https://www.sqlite.org/rescode.html>, SQLITE_IOERR and its extended codes).
+/// (<https://www.sqlite.org/rescode.html>, SQLITE_IOERR and its extended codes), but not of a page
+/// of its list of free ones: that it has such a number was checked before it was asked for, so what
+/// failed is the reading (`checkList` in <https://www.sqlite.org/src/file/src/btree.c>).
 fn cannot_be_read(said: &str) -> bool {
+    if said.contains("failed to get page") {
+        return true;
+    }
     let codes = said.split("error code=").skip(1);
     let code = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next()?.parse::<i32>().ok();
     codes.filter_map(code).any(|code| code & 0xff == rusqlite::ffi::SQLITE_IOERR)
@@ -395,4 +400,26 @@ fn migrate(conn: &Connection) -> rusqlite::Result<()> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cannot_be_read;
+
+    #[test]
+    fn a_disk_that_fails_for_a_moment_is_told_from_damage() {
+        for said in [
+            "*** in database main ***\nFreelist: failed to get page 23",
+            "*** in database main ***\nTree 5 page 9: unable to get the page. error code=266",
+        ] {
+            assert!(cannot_be_read(said), "{said}");
+        }
+        for said in [
+            "*** in database main ***\nTree 5 page 9: unable to get the page. error code=11",
+            "*** in database main ***\nTree 9 page 9: btreeInitPage() returns error code 11",
+            "*** in database main ***\nFreelist: size is 3 but should be 4",
+        ] {
+            assert!(!cannot_be_read(said), "{said}");
+        }
+    }
 }

@@ -101,6 +101,7 @@ fn orders_of_version_1_go_on() {
     let action = named(&store, "action");
     let read = |order: &Order, status| Command::Reconcile {
         order: order.id,
+        known: Known::of(order),
         intent: Intent {
             id: order.payment.as_ref().unwrap().intent.clone().unwrap(),
             status,
