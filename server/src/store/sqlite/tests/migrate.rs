@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::sqlite::file::{APPLICATION_ID, MIGRATIONS};
-use boxoffice::{AttemptState, Intent, IntentStatus, Money, Order, OrderState, Owed, owed};
+use boxoffice::{AttemptState, Intent, IntentStatus, Known, Money, Order, OrderState, Owed, owed};
 
 /// A database as version 1 made it, with orders in every state.
 fn version_1(folder: &Folder) -> PathBuf {
