@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,9 +47,11 @@ impl Proxy {
                 client.set_nodelay(true).unwrap();
                 server.set_nodelay(true).unwrap();
                 let (from, into) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                std::thread::spawn(move || pass(from, into));
+                let mute = Arc::new(AtomicBool::new(false));
+                let muted = Arc::clone(&mute);
+                std::thread::spawn(move || pass(from, into, &muted));
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || watch(client, server, &state));
+                std::thread::spawn(move || watch(client, server, &state, &mute));
             }
         });
         Proxy { port, state }
@@ -76,12 +78,18 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut into: TcpStream) {
-    _ = std::io::copy(&mut from, &mut into);
+/// Passes answers on, unless they are to be lost.
+fn pass(mut from: TcpStream, mut into: TcpStream, mute: &AtomicBool) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if !mute.load(Ordering::SeqCst) && into.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
     _ = into.shutdown(Shutdown::Both);
 }
 
-fn watch(mut client: TcpStream, mut server: TcpStream, state: &State) {
+fn watch(mut client: TcpStream, mut server: TcpStream, state: &State, mute: &AtomicBool) {
     let mut buffer = vec![0; 1 << 20];
     loop {
         let read = match client.read(&mut buffer) {
@@ -109,13 +117,12 @@ fn watch(mut client: TcpStream, mut server: TcpStream, state: &State) {
                 }
             }
             Some(Cut::AnswerLost) => {
-                // Ours is closed first, so that nothing comes back.
-                client.shutdown(Shutdown::Both).unwrap();
+                // We hear of it when it is done: who recovers before would be first.
+                mute.store(true, Ordering::SeqCst);
                 server.write_all(&buffer[..read]).unwrap();
-                state.late.fetch_add(1, Ordering::SeqCst);
                 std::thread::sleep(LATE);
+                _ = client.shutdown(Shutdown::Both);
                 _ = server.shutdown(Shutdown::Both);
-                state.late.fetch_sub(1, Ordering::SeqCst);
                 return;
             }
             Some(Cut::NeverSent) => {
