@@ -109,6 +109,7 @@ async fn live(world: &Arc<World>) {
     others::put_event(world, &mut dice, &event).await;
     // Every process must know of it before the sale: they read the events when they start.
     for machine in &world.machines {
+        let _driving = machine.driving.lock().await;
         machine.kill(world, false).await;
         while machine.start(world).is_err() {
             sleep(Duration::from_millis(100)).await;

@@ -191,6 +191,8 @@ pub struct Machine {
     life: Mutex<Option<Life>>,
     /// Rung when the process has died by itself.
     died: Notify,
+    /// Held by the one who kills, stops or starts the process.
+    pub driving: tokio::sync::Mutex<()>,
 }
 
 /// A process.
@@ -204,8 +206,15 @@ pub struct Life {
 impl Machine {
     /// A machine on which nothing runs yet.
     pub fn new(n: usize, clock: Clock, ahead_ms: Arc<AtomicI64>, dice: Dice) -> Machine {
-        let died = Notify::new();
-        Machine { n, clock, ahead_ms, dice: Mutex::new(dice), life: Mutex::default(), died }
+        Machine {
+            n,
+            clock,
+            ahead_ms,
+            dice: Mutex::new(dice),
+            life: Mutex::default(),
+            died: Notify::new(),
+            driving: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The process that runs here, if any.

@@ -248,8 +248,12 @@ fn disk_trouble(world: &Arc<World>, disk: &Disk) {
 pub async fn supervisor(world: Arc<World>, n: usize) {
     let mut dice = Dice::new(world.plan.seed, 50 + n as u64);
     let machine = &world.machines[n];
+    let mut driving = machine.driving.lock().await;
     loop {
-        while let Err(why) = machine.start(&world) {
+        // Somebody else may have started it already.
+        while machine.life().is_none()
+            && let Err(why) = machine.start(&world)
+        {
             world.tell(None, format!("machine {n}: the server does not start: {why}"));
             if why.contains("is damaged") {
                 world.broken(Promise::NothingLost, None, why);
@@ -257,6 +261,7 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
             }
             sleep(Duration::from_millis(dice.between(200, 5_000).unsigned_abs())).await;
         }
+        drop(driving);
         let what = loop {
             tokio::select! {
                 biased;
@@ -282,6 +287,7 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
                 break "is stopped";
             }
         };
+        driving = machine.driving.lock().await;
         world.tell(None, format!("machine {n}: {what}"));
         let at = world.at_ms();
         world.story().strike(at, what);
