@@ -3,6 +3,7 @@
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::metrics::Metrics;
 use crate::outbox::Ring;
@@ -39,6 +40,8 @@ pub struct App {
     pub reads: Reads,
     /// What is for sale.
     pub catalogue: Catalogue,
+    /// What of it many look at.
+    pub shown: Shown,
     /// Who waits for news of which order.
     pub watchers: Arc<Watchers>,
     /// Who moves the money.

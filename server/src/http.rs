@@ -12,6 +12,7 @@ pub mod problem;
 pub mod sandbox;
 pub mod serve;
 pub mod shop;
+pub mod shown;
 pub mod view;
 pub mod webhook;
 

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Config, StripeSettings};
 use crate::http;
 use crate::http::organiser::EventBody;
+use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::metrics::Metrics;
 use crate::outbox;
@@ -177,6 +178,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         queue,
         reads,
         catalogue: Catalogue::new(events),
+        shown: Shown::default(),
         watchers: Arc::new(Watchers::default()),
         stripe: parts.stripe,
         sandbox: parts.sandbox,

@@ -2,6 +2,7 @@
 
 use crate::harness::*;
 use serde_json::{Value, json};
+use std::io::Read;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
@@ -218,4 +219,44 @@ fn what_would_break_a_promise_is_refused_to_the_organiser() {
         .json(&event_json(9, 300));
     assert_eq!(server.send(stranger).status, 401);
     assert_eq!(server.get("/api/v1/events/rock/orders").status, 401);
+}
+
+#[test]
+fn everybody_sees_the_same_page_compressed_or_not_with_true_counts_and_a_key_of_their_own() {
+    let dir = Dir::new("shown");
+    let server = Server::start(&dir);
+    server.make_event(50, 300);
+    let plain = |server: &Server| server.get("/events/rock").text();
+    let packed = |server: &Server| {
+        let answer =
+            server.send(Request::get("/events/rock").header("accept-encoding", "br, gzip"));
+        assert_eq!(answer.header("content-encoding"), Some("gzip"));
+        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+        let mut text = String::new();
+        flate2::bufread::GzDecoder::new(&*answer.body).read_to_string(&mut text).unwrap();
+        text
+    };
+    let key = |page: &str| {
+        let (_, rest) = page.split_once("name=\"key\" value=\"").unwrap();
+        rest[..32].to_owned()
+    };
+    // But for the key and the time it is the same page.
+    let same = |page: &str| {
+        let (before, rest) = page.split_once("data-as-of>").unwrap();
+        let (_, after) = rest.split_once('<').unwrap();
+        format!("{before}{after}").replace(&key(page), "")
+    };
+    let mut keys = std::collections::BTreeSet::new();
+    for left in [50, 48, 46] {
+        let (one, two) = (plain(&server), packed(&server));
+        assert!(one.contains(&format!("{left} left")), "{one}");
+        assert_eq!(same(&one), same(&two));
+        assert!(keys.insert(key(&one)) && keys.insert(key(&two)), "a key of their own");
+        let held = server.send(hold(&format!("b{left}"), 2));
+        assert_eq!(held.status, 201);
+        assert_eq!(server.event()["pools"][0]["left"], left - 2, "{}", server.event());
+    }
+    let none = server.send(Request::get("/events/rock").header("accept-encoding", "gzip;q=0"));
+    assert_eq!(none.header("content-encoding"), None);
+    server.stop();
 }

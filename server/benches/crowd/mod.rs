@@ -38,7 +38,7 @@ pub async fn crowd(
                 );
                 let asked = Instant::now();
                 stream.write_all(request.as_bytes()).await.unwrap();
-                let status = answer(&mut stream, &mut buffer).await;
+                let (status, _) = answer(&mut stream, &mut buffer).await;
                 assert_eq!(status, 201);
                 waits.push(asked.elapsed());
             }
@@ -54,8 +54,56 @@ pub async fn crowd(
     (rate, waits[waits.len() * 99 / 100].as_secs_f64() * 1e3)
 }
 
-/// Reads one answer with a content-length; gives its status.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
+/// What a visitor looks at.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "not every benchmark visits")]
+pub struct Wish {
+    pub path: &'static str,
+    /// Whether it may be compressed.
+    pub gzip: bool,
+}
+
+/// Looks so often over so many connections; gives looks a second and the bytes of the last answer.
+#[allow(dead_code, reason = "not every benchmark visits")]
+pub async fn visit(
+    address: SocketAddr,
+    wish: Wish,
+    connections: usize,
+    requests: usize,
+) -> (f64, usize) {
+    let encoding = if wish.gzip { "accept-encoding: gzip, br\r\n" } else { "" };
+    let request = format!("GET {} HTTP/1.1\r\nhost: x\r\n{encoding}\r\n", wish.path);
+    let mut streams = Vec::new();
+    for _ in 0..connections {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        streams.push(stream);
+    }
+    let begun = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for mut stream in streams {
+        let request = request.clone();
+        tasks.spawn(async move {
+            let (mut buffer, mut size) = (vec![0u8; 8192], 0);
+            for _ in 0..requests / connections {
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let (status, read) = answer(&mut stream, &mut buffer).await;
+                assert_eq!(status, 200);
+                size = read;
+            }
+            size
+        });
+    }
+    let mut size = 0;
+    while let Some(done) = tasks.join_next().await {
+        size = done.unwrap();
+    }
+    let looks = requests / connections * connections;
+    (looks as f64 / begun.elapsed().as_secs_f64(), size)
+}
+
+/// Reads one answer with a content-length; gives its status and how long it is.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> (u16, usize) {
     let mut filled = 0;
     loop {
         if filled == buffer.len() {
@@ -70,7 +118,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
         let head = std::str::from_utf8(&buffer[..end]).unwrap();
         let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")).unwrap();
         if filled >= end + 4 + length.parse::<usize>().unwrap() {
-            return head[9..12].parse().unwrap();
+            return (head[9..12].parse().unwrap(), filled);
         }
     }
 }

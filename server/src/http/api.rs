@@ -92,11 +92,16 @@ pub async fn events(State(app): State<Arc<App>>) -> Json<Value> {
 pub async fn event(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
-    Ok(Json(view::event(&event, now, as_of)))
+    let json = app
+        .shown
+        .json
+        .of(&event, now, as_of, || Bytes::from(view::event(&event, now, as_of).to_string()));
+    let kind = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, kind)], Bytes::clone(&json)).into_response())
 }
 
 /// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events.
@@ -113,10 +118,13 @@ pub async fn live(
             let now = app.clock.now_ms();
             let as_of = app.catalogue.as_of(now);
             let Some(event) = app.catalogue.event(&slug) else { return };
-            let view = view::event(&event, now, as_of);
-            let counts = value!({"pools": view["pools"], "ticket_types": view["ticket_types"],
-                                 "as_of": view["as_of"]});
-            if sender.send(Bytes::from(format!("data: {counts}\n\n"))).await.is_err() {
+            let frame = app.shown.frame.of(&event, now, as_of, || {
+                let view = view::event(&event, now, as_of);
+                let counts = value!({"pools": view["pools"], "ticket_types": view["ticket_types"],
+                                     "as_of": view["as_of"]});
+                Bytes::from(format!("data: {counts}\n\n"))
+            });
+            if sender.send(Bytes::clone(&frame)).await.is_err() {
                 return;
             }
             sleep(LIVE_EVERY).await;

@@ -2,6 +2,7 @@
 
 use super::api::{buyer, cancel_and_wait, find, order_id};
 use super::problem::Problem;
+use super::shown::Gapped;
 use super::view::Action;
 use super::{Body, Form, for_programs, key_of, view};
 use crate::app::App;
@@ -9,7 +10,7 @@ use crate::when;
 use crate::writer::{NoReply, Replied};
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use boxoffice::{
     AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, Refusal, Reply,
@@ -208,10 +209,51 @@ struct EventPage {
 }
 
 /// `GET /events/{event}`
-pub async fn event(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Page {
+pub async fn event(
+    State(app): State<Arc<App>>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+) -> Page {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let page = app.shown.page.of(&event, now, as_of, || {
+        let page = event_page(&app, &event, now, as_of);
+        let html = page.render().map_err(|error| tracing::error!(%error, "a template failed"));
+        // Each visitor gets a key of their own in its place.
+        html.ok().and_then(|html| Gapped::at(&html, &page.key))
+    });
+    let key = format!("{:032x}", app.ids.random());
+    Ok(match &*page {
+        Some(page) => gapped(page, key.as_bytes(), &headers),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    })
+}
+
+/// A page of which only a gap is the visitor's own.
+fn gapped(page: &Gapped, gap: &[u8], headers: &HeaderMap) -> Response {
+    let packed = takes_gzip(headers);
+    let body = if packed { page.gzip(gap) } else { page.plain(gap) };
+    let mut response = Html(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if packed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Whether who asks takes gzip (RFC 9110, section 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let offered = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
+    offered.flat_map(|list| list.split(',')).any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let never = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && !never
+    })
+}
+
+fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage {
     let spec = &event.spec;
     let offered: Vec<_> = event.ticket_types.iter().filter(|t| !t.retired).collect();
     let alone = offered.len() == 1;
@@ -225,20 +267,20 @@ pub async fn event(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Pag
             suggested: u32::from(alone),
         }
     });
-    Ok(page(&EventPage {
-        frame: Frame::of(&app),
+    EventPage {
+        frame: Frame::of(app),
         slug: spec.slug.clone(),
         name: spec.name.clone(),
         place: spec.place.clone(),
         starts: when::long(spec.starts_ms, &spec.zone),
-        notice: notice(&event, now),
-        open: view::on_sale(&event, now),
+        notice: notice(event, now),
+        open: view::on_sale(event, now),
         types: types.collect(),
         limit: spec.limit_per_order.min(spec.limit_per_buyer.unwrap_or(u32::MAX)),
         hold: minutes(spec.hold_ms),
         as_of: when::clock(as_of, &spec.zone),
         key: format!("{:032x}", app.ids.random()),
-    }))
+    }
 }
 
 /// An amount in words; nothing costs nothing.
