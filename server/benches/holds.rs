@@ -119,10 +119,10 @@ fn through_http(dir: &std::path::Path, quick: bool) {
         for round in 0..rounds {
             for (i, path) in ["/bench/rush", "/api/v1/events/rush/orders"].iter().enumerate() {
                 let run = format!("{connections}-{round}");
-                let (rate, p99) =
+                let heard =
                     generator.block_on(crowd(&[address], path, connections, requests, &run));
-                rates[i].push(rate);
-                slowest[i].push(p99);
+                rates[i].push(heard.rate);
+                slowest[i].push(heard.p99_ms);
             }
         }
         let ratios: Vec<f64> =

@@ -148,7 +148,7 @@ fn listeners(generator: &tokio::runtime::Runtime, address: SocketAddr, quick: bo
     let (mut ratios, mut frames_a_second) = (vec![], vec![]);
     for round in 0..rounds {
         let run = format!("alone-{round}");
-        let (alone, _) = generator.block_on(crowd(&[address], path, 128, requests, &run));
+        let alone = generator.block_on(crowd(&[address], path, 128, requests, &run)).rate;
         let heard = Arc::new(AtomicU64::new(0));
         let over = Arc::new(AtomicBool::new(false));
         let listening = {
@@ -160,7 +160,7 @@ fn listeners(generator: &tokio::runtime::Runtime, address: SocketAddr, quick: bo
         }
         let (before, begun) = (heard.load(Ordering::SeqCst), Instant::now());
         let run = format!("heard-{round}");
-        let (listened, _) = generator.block_on(crowd(&[address], path, 128, requests, &run));
+        let listened = generator.block_on(crowd(&[address], path, 128, requests, &run)).rate;
         let frames = heard.load(Ordering::SeqCst) - before;
         frames_a_second.push(frames as f64 / begun.elapsed().as_secs_f64());
         ratios.push(listened / alone);

@@ -76,10 +76,10 @@ fn main() {
                     .enumerate()
             {
                 let run = format!("{processes}-{round}");
-                let (rate, p99) =
+                let heard =
                     generator.block_on(crowd(&addresses, path, connections, requests, &run));
-                rates[way].push(rate);
-                slowest[way].push(p99);
+                rates[way].push(heard.rate);
+                slowest[way].push(heard.p99_ms);
             }
         }
         let ratios: Vec<f64> =

@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Duration, MissedTickBehavior, interval};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
 /// How many orders are settled at the same time. Most of them wait for their turn at the provider.
 const AT_ONCE: usize = 1024;
@@ -37,7 +37,8 @@ const DUE_AT_ONCE: usize = 512;
 /// How many things are done for an order in a row.
 const MOST_STEPS: usize = 24;
 
-/// Lets holds run out, until the process ends. The list is read once in every `every`.
+/// Lets holds run out, until the process ends. The list is read once in every `every`; as long as it
+/// is full, it is read again after as much time as it took: the other half is for those who buy.
 pub async fn expire(app: Arc<App>, every: Duration) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -51,6 +52,7 @@ pub async fn expire(app: Arc<App>, every: Duration) {
                 continue;
             }
         };
+        let (begun, full) = (Instant::now(), due.len() == DUE_AT_ONCE);
         let mut tasks = JoinSet::new();
         for order in due {
             let app = Arc::clone(&app);
@@ -60,6 +62,9 @@ pub async fn expire(app: Arc<App>, every: Duration) {
         }
         while let Some(done) = tasks.join_next().await {
             done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        }
+        if full {
+            look.reset_after(begun.elapsed().min(every));
         }
     }
 }

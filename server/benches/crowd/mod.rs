@@ -5,15 +5,28 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Sends so many requests over so many connections, spread over the addresses; gives requests a second and the 99th
-/// percentile of the waiting in milliseconds.
+/// How a crowd was answered.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "not every benchmark looks at everything")]
+pub struct Heard {
+    /// Answers a second.
+    pub rate: f64,
+    /// The 99th percentile of the waiting, in milliseconds.
+    pub p99_ms: f64,
+    /// The 99.9th.
+    pub p999_ms: f64,
+    /// The longest.
+    pub worst_ms: f64,
+}
+
+/// Sends so many requests over so many connections, spread over the addresses.
 pub async fn crowd(
     addresses: &[SocketAddr],
     path: &str,
     connections: usize,
     requests: usize,
     run: &str,
-) -> (f64, f64) {
+) -> Heard {
     let mut tasks = tokio::task::JoinSet::new();
     let mut streams = Vec::new();
     for n in 0..connections {
@@ -51,7 +64,8 @@ pub async fn crowd(
     }
     let rate = waits.len() as f64 / begun.elapsed().as_secs_f64();
     waits.sort_unstable();
-    (rate, waits[waits.len() * 99 / 100].as_secs_f64() * 1e3)
+    let of_thousand = |part: usize| waits[(waits.len() - 1) * part / 1000].as_secs_f64() * 1e3;
+    Heard { rate, p99_ms: of_thousand(990), p999_ms: of_thousand(999), worst_ms: of_thousand(1000) }
 }
 
 /// What a visitor looks at.
@@ -137,4 +151,16 @@ pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The body of one answer.
+#[allow(dead_code, reason = "not every benchmark asks")]
+pub async fn body(address: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    answer.split_off(end)
 }
