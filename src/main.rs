@@ -17,6 +17,7 @@ mod audit;
 mod backup;
 mod event;
 mod migrate;
+mod rush;
 mod serve;
 mod simulate;
 
@@ -70,6 +71,11 @@ enum Command {
         #[command(flatten)]
         args: Box<audit::AuditArgs>,
     },
+    /// Send a crowd to a rehearsal, and look whether everybody was told the truth
+    Rush {
+        #[command(flatten)]
+        args: Box<rush::RushArgs>,
+    },
     /// Try to break the box office: the real code under simulated time, faults and crashes
     Simulate {
         #[command(flatten)]
@@ -95,6 +101,7 @@ fn main() -> ExitCode {
         Some(Command::MigrateStore { from, to: Some(to), .. }) => migrate::migrate(&from, &to),
         Some(Command::MigrateStore { from, to: None, .. }) => migrate::resume(&from),
         Some(Command::Audit { args }) => return audit::run(&args),
+        Some(Command::Rush { args }) => return rush::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
         Some(Command::Event { command }) => event::run(command),
     };

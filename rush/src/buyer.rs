@@ -1,0 +1,316 @@
+//! What one buyer does.
+
+use crate::books::{Entry, Kind, Told, code};
+use crate::client::{Answer, Request, Silence};
+use crate::crowd::Crowd;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a buyer watches a payment that is under way.
+const WATCH: Duration = Duration::from_secs(60);
+/// A server that says "not now" without saying until when is asked again after this.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+struct HeldView<'a> {
+    id: &'a str,
+    secret: &'a str,
+}
+
+#[derive(Deserialize)]
+struct OrderView {
+    state: String,
+    #[serde(default)]
+    tickets: Vec<TicketView>,
+}
+
+#[derive(Deserialize)]
+struct TicketView {
+    code: String,
+    valid: bool,
+}
+
+#[derive(Deserialize)]
+struct ProblemView<'a> {
+    code: &'a str,
+}
+
+/// One who wants tickets.
+pub(crate) struct Buyer {
+    crowd: Arc<Crowd>,
+    n: u64,
+    dice: ChaCha8Rng,
+}
+
+/// Where a buyer's order stands in the books.
+struct Mine {
+    at: usize,
+    path: String,
+    secret: String,
+    /// How long the places were waited for.
+    waited: Duration,
+}
+
+/// Whether places are there.
+enum Wish {
+    Held(Mine),
+    SoldOut,
+    /// The end of this buyer, in words.
+    Ends(&'static str),
+}
+
+impl Buyer {
+    pub(crate) fn new(crowd: Arc<Crowd>, n: u64) -> Buyer {
+        let mut dice = ChaCha8Rng::seed_from_u64(crowd.plan.seed);
+        dice.set_stream(n);
+        Buyer { crowd, n, dice }
+    }
+
+    fn chance(&mut self, per_mille: u32) -> bool {
+        self.dice.next_u64() % 1000 < u64::from(per_mille)
+    }
+
+    /// From 0 to 1.
+    fn part(&mut self) -> f64 {
+        (self.dice.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Everything, from the moment at which the buyer comes.
+    pub(crate) async fn comes(mut self, due: Instant) {
+        let end = self.story(due).await;
+        self.crowd.books().ends(end);
+    }
+
+    async fn story(&mut self, due: Instant) -> &'static str {
+        let crowd = Arc::clone(&self.crowd);
+        let mut wanted = due;
+        if self.chance(crowd.plan.look) {
+            let page = Request::look(&format!("/events/{}", crowd.target.slug));
+            match self.ask(Kind::Page, &page, wanted).await {
+                Some(answer) if answer.status == 200 => {}
+                Some(_) | None => return "gave up before a page was there",
+            }
+            wanted = Instant::now();
+        }
+        // Most want two.
+        let most = crowd.plan.most.clamp(1, crowd.target.limit.max(1));
+        let mut places = match self.dice.next_u64() % 10 {
+            0..3 => 1,
+            3..8 => 2,
+            8 => 3,
+            _ => 4,
+        }
+        .min(most);
+        let mut back = 0;
+        let mine = loop {
+            match self.holds(wanted, places, back).await {
+                Wish::Held(mine) => break mine,
+                Wish::Ends(how) => return how,
+                // Perhaps there is one left.
+                Wish::SoldOut if places > 1 => places = 1,
+                Wish::SoldOut if back < 3 && self.chance(crowd.plan.come_back) => {
+                    sleep(Duration::from_secs(1).mul_f64(1.0 + 3.0 * self.part())).await;
+                }
+                Wish::SoldOut => return "heard that it is sold out",
+            }
+            back += 1;
+            wanted = Instant::now();
+        };
+        if self.chance(crowd.plan.walk_away) {
+            return "held places and walked away";
+        }
+        // Exponentially distributed, and not for ever.
+        let think = -(1.0 - self.part()).ln();
+        sleep(crowd.plan.think.mul_f64(think.min(5.0))).await;
+        if self.chance(crowd.plan.declined) {
+            let (wanted, token) = (Instant::now(), format!("ctoken_declined_{:x}", self.n));
+            match self.pays(&mine, wanted, &token, 0).await {
+                Ok(()) => self.wrong("was told that a card was taken which the bank declines"),
+                Err("was declined") => {}
+                Err(end) => return end,
+            }
+            sleep(crowd.plan.think.mul_f64(0.5)).await;
+        }
+        let wanted = Instant::now();
+        let token = format!("ctoken_ok_{:x}_{:x}", crowd.plan.seed, self.n);
+        match self.pays(&mine, wanted, &token, 1).await {
+            Ok(()) => {
+                crowd.books().sales.add(mine.waited + wanted.elapsed());
+                "has tickets"
+            }
+            Err(end) => end,
+        }
+    }
+
+    fn wrong(&self, what: &str) {
+        self.crowd.books().wrong(format!("buyer {} {what}", self.n));
+    }
+
+    /// Asks, and asks again if there is no answer or "not now"; `None`: gave up.
+    async fn ask(&mut self, kind: Kind, request: &Request, wanted: Instant) -> Option<Answer> {
+        let crowd = Arc::clone(&self.crowd);
+        let mut wanted = wanted;
+        for _ in 0..crowd.plan.tries.max(1) {
+            let (sent, answer) = crowd.client.ask(request, wanted + crowd.plan.patience).await;
+            let status = answer.as_ref().map_or(0, |a| a.status);
+            let not_now = matches!(status, 429 | 503);
+            {
+                let mut books = crowd.books();
+                books.requests += 1;
+                *books.statuses.entry((kind, status)).or_default() += 1;
+                books.second.not_now += u64::from(not_now);
+                books.too_late += u64::from(answer == Err(Silence::TooLate));
+                books.waited(kind, wanted.elapsed(), sent.map(|sent| sent.elapsed()));
+            }
+            let pause = match answer {
+                Ok(answer) if not_now => answer.retry_after.unwrap_or(PAUSE),
+                Ok(answer) => return Some(answer),
+                Err(_) => PAUSE,
+            };
+            sleep(pause.mul_f64(0.5 + self.part())).await;
+            wanted = Instant::now();
+        }
+        None
+    }
+
+    async fn holds(&mut self, wanted: Instant, places: u32, wish: u32) -> Wish {
+        let crowd = Arc::clone(&self.crowd);
+        let (n, target) = (self.n, &crowd.target);
+        let body = format!(
+            "{{\"buyer\":{{\"name\":\"Buyer {n}\",\"email\":\"b{n}@example.org\"}},\
+             \"lines\":[{{\"ticket_type\":\"{}\",\"quantity\":{places}}}]}}",
+            target.ticket_type
+        );
+        let key = format!("{:x}-{n:x}-h{wish}-{}", crowd.plan.seed, crowd.run);
+        let path = format!("/api/v1/events/{}/orders", target.slug);
+        let asked_ms = u32::try_from(crowd.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+        let request = Request::post(&path, &key, None, &body);
+        let Some(answer) = self.ask(Kind::Hold, &request, wanted).await else {
+            return Wish::Ends("gave up before places were held");
+        };
+        match answer.status {
+            201 => {}
+            409 | 410 => {
+                return match problem(&answer) {
+                    "sold_out" => {
+                        let mut books = crowd.books();
+                        let least = match books.refused_places {
+                            0 => u32::from(u8::MAX),
+                            n => u32::from(n),
+                        };
+                        books.refused_places = places.min(least) as u8;
+                        Wish::SoldOut
+                    }
+                    "limit_per_buyer" | "limit_per_order" => Wish::Ends("wanted too many"),
+                    _ => Wish::Ends("was refused places"),
+                };
+            }
+            other => {
+                self.wrong(&format!("wanted places and heard {other}"));
+                return Wish::Ends("heard something else");
+            }
+        }
+        let held = serde_json::from_slice::<HeldView<'_>>(&answer.body).ok();
+        let held = held.and_then(|held| {
+            let id = uuid::Uuid::try_parse(held.id).ok()?.as_u128();
+            let secret: [u8; 26] = held.secret.as_bytes().try_into().ok()?;
+            Some((id, secret, held))
+        });
+        let Some((id, secret, view)) = held else {
+            self.wrong("was told of an order that cannot be read");
+            return Wish::Ends("heard something else");
+        };
+        let mine = Mine {
+            at: 0,
+            path: format!("/api/v1/orders/{}", view.id),
+            secret: view.secret.to_owned(),
+            waited: wanted.elapsed(),
+        };
+        let entry = Entry { id, secret, places: places as u8, asked_ms, told: Told::Held };
+        let mut books = crowd.books();
+        books.second.holds += 1;
+        books.entries.push(entry);
+        Wish::Held(Mine { at: books.entries.len() - 1, ..mine })
+    }
+
+    /// The error is how it ended, in words.
+    async fn pays(
+        &mut self,
+        mine: &Mine,
+        wanted: Instant,
+        token: &str,
+        attempt: u32,
+    ) -> Result<(), &'static str> {
+        let crowd = Arc::clone(&self.crowd);
+        crowd.books().entries[mine.at].told = Told::Asked;
+        let key = format!("{:x}-{:x}-p{attempt}-{}", crowd.plan.seed, self.n, crowd.run);
+        let body = format!("{{\"token\":\"{token}\"}}");
+        let request = Request::post(&format!("{}/pay", mine.path), &key, Some(&mine.secret), &body);
+        let Some(mut answer) = self.ask(Kind::Pay, &request, wanted).await else {
+            return Err("gave up while it was being paid");
+        };
+        let begun = Instant::now();
+        loop {
+            match answer.status {
+                200 => {}
+                402 => {
+                    crowd.books().entries[mine.at].told = Told::Held;
+                    return Err("was declined");
+                }
+                409 if problem(&answer) == "running" => {}
+                409 | 410 => return Err("was refused when it was paid"),
+                other => {
+                    self.wrong(&format!("paid and heard {other}"));
+                    return Err("heard something else");
+                }
+            }
+            if answer.status == 200 {
+                let Ok(order) = serde_json::from_slice::<OrderView>(&answer.body) else {
+                    self.wrong("was told of an order that cannot be read");
+                    return Err("heard something else");
+                };
+                match order.state.as_str() {
+                    "paid" => return self.has_paid(mine, &order),
+                    "held" | "paying" | "committed" => {}
+                    _ => return Err("was released while it was paid"),
+                }
+            }
+            if begun.elapsed() > WATCH {
+                return Err("gave up while it was being paid");
+            }
+            // It is under way: the order's page tells.
+            sleep(Duration::from_millis(500)).await;
+            let look = Request::get_with(&mine.path, &mine.secret);
+            match self.ask(Kind::Pay, &look, Instant::now()).await {
+                Some(next) => answer = next,
+                None => return Err("gave up while it was being paid"),
+            }
+        }
+    }
+
+    fn has_paid(&self, mine: &Mine, order: &OrderView) -> Result<(), &'static str> {
+        let codes: Vec<Option<u64>> =
+            order.tickets.iter().filter(|t| t.valid).map(|t| code(&t.code)).collect();
+        let mut books = self.crowd.books();
+        let places = books.entries[mine.at].places;
+        books.entries[mine.at].told = Told::Paid;
+        books.second.sold += u64::from(places);
+        if codes.len() != usize::from(places) || codes.contains(&None) {
+            books.wrong(format!(
+                "buyer {} paid for {places} places and got {} valid tickets",
+                self.n,
+                codes.len()
+            ));
+        }
+        books.codes.extend(codes.into_iter().flatten());
+        Ok(())
+    }
+}
+
+fn problem(answer: &Answer) -> &str {
+    serde_json::from_slice::<ProblemView<'_>>(&answer.body).map_or("", |problem| problem.code)
+}

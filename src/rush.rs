@@ -1,0 +1,409 @@
+//! `nts rush`.
+
+use clap::Args;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use nts_rush::report::{self, Server};
+use nts_rush::{Plan, Progress, Target, rush};
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// The crowd, and what it wants.
+#[derive(Args)]
+pub struct RushArgs {
+    /// Where nts listens, with the sandbox: http://127.0.0.1:9000
+    #[arg(required_unless_present = "own", conflicts_with = "own")]
+    url: Option<String>,
+
+    /// Start a server of its own on a temporary database, and audit it in the end
+    #[arg(long = "self")]
+    own: bool,
+
+    /// The event, by its slug
+    #[arg(long, default_value = "rush")]
+    event: String,
+
+    /// Make the event first, with so many places; needs the organiser's key. With --self: 20000
+    #[arg(long, value_name = "N")]
+    places: Option<u32>,
+
+    /// The organiser's key, to make the event with
+    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
+    organiser_key: Option<String>,
+
+    /// How long a hold lasts at the event that is made, in seconds
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(30..=86_400))]
+    hold: u32,
+
+    /// How many buyers; default: three for each two places
+    #[arg(long, value_name = "N")]
+    buyers: Option<u64>,
+
+    /// They come within so many seconds, at random moments; 0: all at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    within: f64,
+
+    /// How many connections there are at most; who comes while all are busy waits
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    connections: u16,
+
+    /// How long a buyer waits for an answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    patience: f64,
+
+    /// How long a buyer thinks before paying, in seconds and on average
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
+    think: f64,
+
+    /// So many of a hundred look at the event's page first
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = percent())]
+    look: u32,
+
+    /// So many of a hundred hold places and never pay
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = percent())]
+    walk_away: u32,
+
+    /// So many of a hundred first pay with a card that is declined
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = percent())]
+    declined: u32,
+
+    /// So many of a hundred come back after "sold out", up to three times
+    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = percent())]
+    come_back: u32,
+
+    /// The most tickets in an order; how many it is, is drawn
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4))]
+    most: u32,
+
+    /// How often a buyer asks, under one key, who hears nothing or "not now"
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    tries: u32,
+
+    /// How many orders are looked at again in the end, besides all whose outcome nobody was told
+    #[arg(long, default_value_t = 50_000)]
+    check: usize,
+
+    /// The same seed makes the same crowd
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Write a page with pictures
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// With --self: keep its database and its log in this directory, which must not exist
+    #[arg(long, value_name = "DIR", requires = "own")]
+    keep: Option<PathBuf>,
+
+    /// Also where the address is not this machine: the server there is yours to be overrun
+    #[arg(long)]
+    not_here: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if (0.0..=86_400.0).contains(&n) => Ok(n),
+        _ => Err("a number of seconds from 0 to 86400".into()),
+    }
+}
+
+fn percent() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=100)
+}
+
+/// 0: everybody was told the truth. 1: not so. 2: no crowd came.
+pub fn run(args: &RushArgs) -> ExitCode {
+    match come(args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(reason) => {
+            eprintln!("nts: no crowd came, or it was lost: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn come(args: &RushArgs) -> Result<bool, String> {
+    let own = args.own.then(|| Own::start(args)).transpose()?;
+    let address = match (&own, &args.url) {
+        (Some(own), _) => own.address,
+        (None, Some(url)) => resolve(url, args.not_here)?,
+        (None, None) => return Err("name an address, or --self".into()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let places = args.places.or(args.own.then_some(20_000));
+    if let Some(places) = places {
+        let key = own.as_ref().map(|own| own.key.as_str()).or(args.organiser_key.as_deref());
+        let key = key.ok_or("to make an event, give --organiser-key (or NTS_ORGANISER_KEY)")?;
+        runtime.block_on(make_event(address, args, places, key))?;
+    }
+    let target = runtime.block_on(Target::find(address, &args.event))?;
+    drop(runtime);
+    let plan = plan(args, &target);
+    if !args.json {
+        say!(
+            "{} buyers within {} s want {} places at http://{address}/events/{}.",
+            HumanCount(plan.buyers),
+            args.within,
+            HumanCount(target.before.left()),
+            target.slug
+        );
+    }
+    let bar = bar(target.before.left())?;
+    let tell = |progress: &Progress| show(&bar, &target, progress);
+    let probe = || own.as_ref().and_then(Own::memory);
+    let mut drawn = [0u8; 8];
+    getrandom::fill(&mut drawn).map_err(|error| format!("no randomness: {error}"))?;
+    let run = format!("{:016x}", u64::from_le_bytes(drawn));
+    let outcome = rush(&plan, &target, &run, &probe, &tell);
+    bar.finish_and_clear();
+    let outcome = outcome?;
+    let server = match own {
+        Some(own) => own.end(outcome.seconds.iter().filter_map(|s| s.memory).max())?,
+        None => Server::default(),
+    };
+    if args.json {
+        say!("{:#}", report::json(&outcome, &server));
+    } else {
+        say!("{}", report::text(&outcome, &server));
+    }
+    if let Some(path) = &args.report {
+        std::fs::write(path, report::page(&outcome, &server))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        if !args.json {
+            say!("{} has the pictures.", path.display());
+        }
+    }
+    Ok(outcome.wrong(&server).is_empty())
+}
+
+fn plan(args: &RushArgs, target: &Target) -> Plan {
+    Plan {
+        buyers: args.buyers.unwrap_or(target.before.left() * 3 / 2),
+        within: Duration::from_secs_f64(args.within),
+        connections: usize::from(args.connections),
+        patience: Duration::from_secs_f64(args.patience),
+        think: Duration::from_secs_f64(args.think),
+        look: args.look * 10,
+        walk_away: args.walk_away * 10,
+        declined: args.declined * 10,
+        come_back: args.come_back * 10,
+        most: args.most,
+        tries: args.tries,
+        check: args.check,
+        seed: args.seed,
+    }
+}
+
+/// The address of a server, which must be on this machine unless it was said otherwise.
+fn resolve(url: &str, not_here: bool) -> Result<SocketAddr, String> {
+    let rest = url.strip_prefix("http://").ok_or_else(|| {
+        format!("{url} is not understood: give http://HOST:PORT (a crowd speaks no TLS)")
+    })?;
+    let host = rest.split('/').next().unwrap_or_default();
+    let host = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
+    let mut found = host.to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    let found: Vec<SocketAddr> = found.by_ref().collect();
+    let address = found.iter().find(|a| a.is_ipv4()).or(found.first());
+    let address = *address.ok_or_else(|| format!("{host} has no address"))?;
+    if !address.ip().is_loopback() && !not_here {
+        return Err(format!(
+            "{address} is not this machine. A crowd overruns what it visits; if the server there is \
+             yours, say --not-here"
+        ));
+    }
+    Ok(address)
+}
+
+async fn make_event(
+    address: SocketAddr,
+    args: &RushArgs,
+    places: u32,
+    key: &str,
+) -> Result<(), String> {
+    let event = json!({
+        "name": "Rush", "place": "Here", "starts_at": "2035-06-01T20:00:00Z", "zone": "UTC",
+        "currency": "EUR", "limit_per_order": 4, "hold_seconds": args.hold,
+        "pools": [{"id": "all", "capacity": places}],
+        "ticket_types": [{"id": "standing", "name": "Standing", "pool": "all",
+                          "price": {"amount": 3500, "currency": "EUR"}}],
+    });
+    let path = format!("/api/v1/events/{}", args.event);
+    let client = nts_rush::client::Client::new(address, 1);
+    let request = nts_rush::client::Request::put(&path, key, &event.to_string());
+    let answer = client.once(&request, Duration::from_secs(10)).await;
+    let answer = answer.map_err(|why| format!("http://{address} does not answer: {why}"))?;
+    match answer.status {
+        200 | 201 => Ok(()),
+        status => Err(format!(
+            "the event could not be made: {status} {}",
+            String::from_utf8_lossy(&answer.body)
+        )),
+    }
+}
+
+fn bar(places: u64) -> Result<ProgressBar, String> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} sold, {msg}");
+    Ok(ProgressBar::new(places).with_style(style.map_err(|e| e.to_string())?))
+}
+
+fn show(bar: &ProgressBar, target: &Target, progress: &Progress) {
+    bar.set_position(progress.places.sold.saturating_sub(target.before.sold));
+    bar.set_message(match progress.checked {
+        Some((done, all)) => format!("{done} of {all} orders looked at again"),
+        None => format!(
+            "{} held, {} left; {} sold and {} not now in the last second; places within {:.0} ms \
+             (p99); {} buyers here",
+            HumanCount(progress.places.held),
+            HumanCount(progress.places.left()),
+            HumanCount(progress.sold_a_second),
+            HumanCount(progress.not_now_a_second),
+            progress.hold_p99_ms,
+            HumanCount(progress.active),
+        ),
+    });
+}
+
+/// A server of our own.
+struct Own {
+    child: Child,
+    address: SocketAddr,
+    key: String,
+    dir: PathBuf,
+    keep: bool,
+}
+
+impl Own {
+    fn start(args: &RushArgs) -> Result<Own, String> {
+        let dir = match &args.keep {
+            Some(dir) => dir.clone(),
+            None => std::env::temp_dir().join(format!("nts-rush-{}", std::process::id())),
+        };
+        std::fs::create_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        let mut own = Own {
+            child: Own::spawn(&dir)?,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            key: Own::KEY.into(),
+            dir,
+            keep: args.keep.is_some(),
+        };
+        let out = own.child.stdout.take().ok_or("the server cannot be heard")?;
+        for line in BufReader::new(out).lines() {
+            let line = line.map_err(|error| format!("the server cannot be heard: {error}"))?;
+            let port = line.strip_prefix("nts serves at http://localhost:");
+            if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
+                own.address.set_port(port);
+                return Ok(own);
+            }
+        }
+        let log = std::fs::read_to_string(own.dir.join("log")).unwrap_or_default();
+        Err(format!("the server did not start: {}", log.lines().last().unwrap_or("no word")))
+    }
+
+    /// Only this process speaks to it, on this machine.
+    const KEY: &str = "the-organiser-of-a-rehearsal";
+
+    /// nts itself, with nothing of our own environment.
+    fn command(dir: &Path) -> Result<Command, String> {
+        let nts = std::env::current_exe().map_err(|error| format!("where is nts? {error}"))?;
+        let mut command = Command::new(nts);
+        command.env_clear().current_dir(dir);
+        command.env("NTS_DATABASE", "rush.db").env("NTS_ORGANISER_KEY", Own::KEY);
+        Ok(command)
+    }
+
+    fn spawn(dir: &Path) -> Result<Child, String> {
+        let log = dir.join("log");
+        let log = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+        Own::command(dir)?
+            .env("NTS_ADDRESS", "127.0.0.1:0")
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("the server cannot be started: {error}"))
+    }
+
+    /// Its resident memory in bytes, on Linux.
+    fn memory(&self) -> Option<u64> {
+        status(self.child.id(), "VmRSS:")
+    }
+
+    /// Stops it and audits its books.
+    fn end(mut self, memory: Option<u64>) -> Result<Server, String> {
+        let most = status(self.child.id(), "VmHWM:").or(memory);
+        let cpu_s = cpu_s(&self.child.id().to_string());
+        let crowd_cpu_s = cpu_s_of_us();
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status();
+        asked.map_err(|error| format!("the server cannot be stopped: {error}"))?;
+        let begun = Instant::now();
+        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            if begun.elapsed() > Duration::from_secs(60) {
+                return Err("the server does not stop".into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let disk = std::fs::metadata(self.dir.join("rush.db")).ok().map(|meta| meta.len());
+        let audit = Own::command(&self.dir)?.arg("audit").output();
+        let audit = audit.map_err(|error| format!("the audit cannot be made: {error}"))?;
+        let said = String::from_utf8_lossy(&audit.stdout).into_owned()
+            + &String::from_utf8_lossy(&audit.stderr);
+        Ok(Server {
+            memory: most,
+            cpu_s,
+            crowd_cpu_s,
+            disk,
+            audit: Some((audit.status.success(), said)),
+        })
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // It has ended already, unless something went wrong.
+        _ = self.child.kill();
+        _ = self.child.wait();
+        if !self.keep {
+            _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// A size from `/proc`, in bytes; unknown where there is none.
+fn status(pid: u32, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// The processor time of a process in seconds, from `/proc` (proc(5): utime and stime, in ticks of
+/// a hundredth of a second on every Linux there is).
+fn cpu_s(pid: &str) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after) = text.rsplit_once(')')?;
+    let mut fields = after.split_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(ticks as f64 / 100.0)
+}
+
+fn cpu_s_of_us() -> Option<f64> {
+    cpu_s("self")
+}
