@@ -10,13 +10,14 @@ use std::io::{BufRead, BufReader, IsTerminal};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The crowd, and what it wants.
 #[derive(Args)]
 pub struct RushArgs {
     /// Where nts listens, with the sandbox: http://127.0.0.1:9000
-    #[arg(required_unless_present = "own", conflicts_with = "own")]
+    #[arg(conflicts_with = "own")]
     url: Option<String>,
 
     /// Start a server of its own on a temporary database, and audit it in the end
@@ -100,7 +101,7 @@ pub struct RushArgs {
     json: bool,
 
     /// With --self: keep its database and its log in this directory, which must not exist
-    #[arg(long, value_name = "DIR", requires = "own")]
+    #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 
     /// Also where the address is not this machine: the server there is yours to be overrun
@@ -132,11 +133,14 @@ pub fn run(args: &RushArgs) -> ExitCode {
 }
 
 fn come(args: &RushArgs) -> Result<bool, String> {
+    if args.keep.is_some() && !args.own {
+        return Err("--keep is for a server of its own: say --self".into());
+    }
     let own = args.own.then(|| Own::start(args)).transpose()?;
     let address = match (&own, &args.url) {
         (Some(own), _) => own.address,
         (None, Some(url)) => resolve(url, args.not_here)?,
-        (None, None) => return Err("name an address, or --self".into()),
+        (None, None) => return Err("name an address, or say --self for a server of its own".into()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;

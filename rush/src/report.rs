@@ -279,7 +279,11 @@ struct Page {
 /// The next round number.
 fn round_up(most: f64) -> f64 {
     let unit = 10f64.powf(most.max(1e-9).log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * unit).find(|n| *n >= most).unwrap_or(most)
+    [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+        .into_iter()
+        .map(|n| n * unit)
+        .find(|n| *n >= most)
+        .unwrap_or(most)
 }
 
 fn scale(most: f64, unit: &str) -> (f64, Vec<Tick>) {
@@ -497,8 +501,8 @@ mod tests {
     #[test]
     fn scales_are_round_and_numbers_short() {
         assert_eq!(round_up(1.0), 1.0);
-        assert_eq!(round_up(1_300.0), 2_000.0);
-        assert_eq!(round_up(70_000.0), 100_000.0);
+        assert_eq!(round_up(1_300.0), 1_500.0);
+        assert_eq!(round_up(70_000.0), 80_000.0);
         assert_eq!(short(2_400_000.0), "2.4M");
         assert_eq!(short(50_000.0), "50k");
         assert_eq!(short(950.0), "950");

@@ -13,6 +13,7 @@ mod legacy;
 mod money;
 mod operations;
 mod payment_page;
+mod rush;
 mod sale;
 mod simulate;
 mod stripe_js;

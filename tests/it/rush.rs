@@ -1,0 +1,111 @@
+//! `nts rush`: a crowd comes to a rehearsal and looks whether it was told the truth.
+
+use crate::harness::*;
+use serde_json::Value;
+use std::process::Output;
+
+fn said(output: &Output) -> String {
+    let both = [&*output.stdout, &*output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+#[test]
+fn a_crowd_at_a_server_of_its_own_buys_every_place_and_is_told_the_truth() {
+    let dir = Dir::new("rush-self");
+    let mut rush = nts(&dir);
+    rush.args(["rush", "--self", "--places", "200", "--buyers", "400", "--within", "2"]);
+    rush.args([
+        "--think",
+        "0.3",
+        "--walk-away",
+        "0",
+        "--come-back",
+        "0",
+        "--json",
+        "--report",
+        "rush.html",
+    ]);
+    let output = rush.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&result["sold"], &result["left"]), (&200.into(), &0.into()), "{result:#}");
+    assert_eq!(result["told_sold"], 200);
+    assert_eq!(result["server"]["audit_balances"], true);
+    assert_eq!(result["orders_checked"], result["orders"]);
+    assert_eq!(result["too_late"], 0);
+    let ends = result["buyers_by_end"].as_object().unwrap();
+    assert_eq!(ends.values().map(|n| n.as_u64().unwrap()).sum::<u64>(), 400);
+    assert!(ends["has tickets"].as_u64().unwrap() >= 50);
+    assert!(result["times_ms"]["hold places"]["p99"].as_f64().unwrap() > 0.0);
+    assert_eq!(result["wrong"], Value::Array(vec![]));
+    let page = std::fs::read_to_string(dir.path("rush.html")).unwrap();
+    assert!(page.contains("Everybody was told the truth") && page.contains("<svg"));
+    assert!(!page.contains("<script"));
+}
+
+#[test]
+fn a_crowd_at_a_server_that_sells_already_counts_only_what_it_was_told() {
+    let dir = Dir::new("rush-url");
+    let server = Server::start(&dir);
+    server.make_event(60, 300);
+    // Somebody was here before.
+    assert_eq!(server.send(hold("early", 2)).status, 201);
+    let url = format!("http://{}", server.address);
+    let rush = |more: &[&str]| {
+        let mut rush = nts(&dir);
+        rush.args(["rush", &url, "--event", "rock", "--within", "1", "--think", "0.2"]);
+        rush.args(["--buyers", "100", "--json"]).args(more).output().unwrap()
+    };
+    let output = rush(&["--seed", "7"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["sold"], result["told_sold"]);
+    assert_eq!(result["left"], 0, "{result:#}");
+    // The same crowd once more is not taken for the first one.
+    let output = rush(&["--seed", "7"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&result["sold"], &result["told_sold"]), (&0.into(), &0.into()));
+    server.stop();
+}
+
+#[test]
+fn a_crowd_that_cannot_come_says_why() {
+    let dir = Dir::new("rush-no");
+    let server = Server::start(&dir);
+    let url = format!("http://{}", server.address);
+    // A port where nobody listens.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{nobody}");
+    for (args, expected) in [
+        (vec![], "--self"),
+        (vec![&*nobody], "does not answer"),
+        (vec![&*url], "there is no event rush"),
+        (vec!["https://127.0.0.1:1"], "speaks no TLS"),
+        (vec!["http://192.0.2.1:9000"], "is not this machine"),
+        (vec![&*url, "--walk-away", "101"], "101"),
+        (vec![&*url, "--keep", "x"], "--self"),
+    ] {
+        let output = nts(&dir).arg("rush").args(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
+        assert!(said(&output).contains(expected), "{args:?}: {}", said(&output));
+    }
+    let mut wrong_key = nts(&dir);
+    wrong_key.args(["rush", &url, "--places", "10", "--organiser-key", "guessed"]);
+    let output = wrong_key.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("could not be made: 401"), "{}", said(&output));
+    server.stop();
+    // A shop that takes money is no place for a rehearsal.
+    let keys = [
+        ("NTS_STRIPE_SECRET_KEY", "sk_test_x"),
+        ("NTS_STRIPE_PUBLISHABLE_KEY", "pk_test_x"),
+        ("NTS_STRIPE_WEBHOOK_SECRET", "whsec_x"),
+    ];
+    let shop = Server::start_with(&dir, &keys);
+    let url = format!("http://{}", shop.address);
+    let output = nts(&dir).args(["rush", &url]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("never for a shop that takes money"), "{}", said(&output));
+    shop.stop();
+}
