@@ -170,7 +170,8 @@ impl App {
         governor.rate().map(|rate| waiting.div_ceil(u64::from(rate)))
     }
 
-    /// Tells the world what a batch has changed: callers first, then pages, then the outbox.
+    /// Tells the world what a batch has changed: pages and those who watch an order, then callers,
+    /// then the outbox.
     pub fn tell(&self, committed: Committed) {
         for alarm in &committed.alarms {
             let order = uuid::Uuid::from_u128(alarm.order.0);
@@ -181,11 +182,11 @@ impl App {
         if !committed.events.is_empty() {
             self.catalogue.publish(committed.events, committed.batch);
         }
+        self.watchers.changed(committed.orders);
         for (caller, answer) in committed.answers {
             // Who has gone does not hear it; what was recorded stays.
             _ = caller.send(answer);
         }
-        self.watchers.changed(&committed.orders);
         for effect in committed.effects {
             let Effect::Settle(order) = effect;
             // Too many rings: this order is found in the list of what is owed.

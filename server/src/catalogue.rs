@@ -2,7 +2,7 @@
 //! commit, and where other processes sell as well, as of the last look at theirs. A crowd that reads
 //! the event page costs no SQL. And who waits for news of an order.
 
-use boxoffice::{Event, EventId, OrderId, TimeMs};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -174,26 +174,39 @@ impl Known {
 
 /// Who waits for news of which order.
 #[derive(Default)]
-pub struct Watchers(Mutex<BTreeMap<OrderId, (usize, Arc<Notify>)>>);
+pub struct Watchers(Mutex<BTreeMap<OrderId, Watched>>);
+
+/// An order that somebody waits for.
+#[derive(Default)]
+struct Watched {
+    watches: usize,
+    notify: Arc<Notify>,
+    /// How often it has changed since somebody began to watch, and what it became.
+    changes: u64,
+    latest: Option<Arc<Order>>,
+}
 
 impl Watchers {
     /// Begins to watch an order. Begin before asking for what you wait for.
     pub fn watch(self: &Arc<Self>, order: OrderId) -> Watch {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = watched.entry(order).or_default();
-        entry.0 += 1;
-        Watch { watchers: Arc::clone(self), order, notify: Arc::clone(&entry.1) }
+        entry.watches += 1;
+        let (notify, before) = (Arc::clone(&entry.notify), entry.changes);
+        Watch { watchers: Arc::clone(self), order, notify, before }
     }
 
-    /// Wakes who watches these orders.
-    pub fn changed<'a>(&self, orders: impl IntoIterator<Item = &'a OrderId>) {
-        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Tells who watches these orders what they have become.
+    pub fn changed(&self, orders: BTreeMap<OrderId, Arc<Order>>) {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if watched.is_empty() {
             return;
         }
-        for order in orders {
-            if let Some((_, notify)) = watched.get(order) {
-                notify.notify_waiters();
+        for (id, order) in orders {
+            if let Some(entry) = watched.get_mut(&id) {
+                entry.changes += 1;
+                entry.latest = Some(order);
+                entry.notify.notify_waiters();
             }
         }
     }
@@ -204,9 +217,19 @@ pub struct Watch {
     watchers: Arc<Watchers>,
     order: OrderId,
     notify: Arc<Notify>,
+    /// The changes before it.
+    before: u64,
 }
 
 impl Watch {
+    /// What the order became by the last commit of our own since this was made; none if there was
+    /// none. Look at it when the news are enabled.
+    pub fn latest(&self) -> Option<Arc<Order>> {
+        let watched = self.watchers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = watched.get(&self.order).filter(|entry| entry.changes > self.before)?;
+        entry.latest.clone()
+    }
+
     /// Is done when the order has changed since this was made and enabled. Enable it before you
     /// look at the order: what changes after the look is then not missed.
     pub fn news(&self) -> Notified<'_> {
@@ -218,8 +241,8 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let mut watched = self.watchers.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = watched.get_mut(&self.order) {
-            entry.0 -= 1;
-            if entry.0 == 0 {
+            entry.watches -= 1;
+            if entry.watches == 0 {
                 watched.remove(&self.order);
             }
         }

@@ -124,11 +124,16 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Durat
 /// Does what an order owes until nothing more is due, and no more than some things in a row.
 pub async fn settle(app: &App, id: OrderId) {
     let mut kept: Option<Turns> = None;
+    // As our last step has left it.
+    let mut left: Option<Arc<Order>> = None;
     for _ in 0..MOST_STEPS {
-        let order = match app.reads.ask(move |r| r.order(id)).await {
-            Ok(Some(order)) => order,
-            Ok(None) => return,
-            Err(fault) => return tracing::error!(%fault, "cannot read an order that owes"),
+        let order = match left.take() {
+            Some(order) => order,
+            None => match app.reads.ask(move |r| r.order(id)).await {
+                Ok(Some(order)) => Arc::new(order),
+                Ok(None) => return,
+                Err(fault) => return tracing::error!(%fault, "cannot read an order that owes"),
+            },
         };
         let now = app.clock.now_ms();
         assert!(!on(Mutant::Panics) || order.state != OrderState::Canceling, "a deliberate break");
@@ -154,7 +159,7 @@ pub async fn settle(app: &App, id: OrderId) {
             }
         };
         match app.ask(command, None).await {
-            Ok(_) => {}
+            Ok(replied) => left = replied.order,
             Err(NoReply::Refused(refusal)) => {
                 // The order moved on meanwhile: the next look at it sees where to.
                 return tracing::debug!(?refusal, "a step was overtaken");

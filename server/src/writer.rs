@@ -74,7 +74,7 @@ pub struct Replied {
     /// Whether this request was answered before.
     pub again: bool,
     /// The order as it is after the commit; none if the request was answered before.
-    pub order: Option<Box<Order>>,
+    pub order: Option<Arc<Order>>,
 }
 
 /// What the writer answers.
@@ -100,8 +100,8 @@ pub struct Job {
 pub struct Committed {
     /// To be sent, in this order.
     pub answers: Vec<(oneshot::Sender<Answer>, Answer)>,
-    /// Orders that changed.
-    pub orders: BTreeSet<OrderId>,
+    /// Orders that changed, as they are now.
+    pub orders: BTreeMap<OrderId, Arc<Order>>,
     /// What is owed to the outside.
     pub effects: Vec<Effect>,
     /// Events that changed, as they are now.
@@ -169,7 +169,7 @@ pub struct Writer {
 /// One try at a batch.
 struct Try {
     answers: Vec<Answer>,
-    orders: BTreeSet<OrderId>,
+    orders: BTreeMap<OrderId, Arc<Order>>,
     effects: Vec<Effect>,
     events: BTreeSet<EventId>,
     changed: Vec<Event>,
@@ -353,7 +353,7 @@ impl Writer {
 
         let mut done = Try {
             answers: Vec::with_capacity(jobs.len()),
-            orders: BTreeSet::new(),
+            orders: BTreeMap::new(),
             effects: Vec::new(),
             events: self.unsure.clone(),
             changed: Vec::new(),
@@ -384,6 +384,7 @@ impl Writer {
                     continue;
                 }
             };
+            let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, state, .. } = change
                     && loaded.state.orders.get(order).is_some_and(|o| o.state != *state)
@@ -392,7 +393,7 @@ impl Writer {
                 }
                 loaded.state.apply(change);
                 match touched(change) {
-                    Touched::Order(order) => _ = done.orders.insert(order),
+                    Touched::Order(id) => moved = Some(id),
                     Touched::Event(event) => _ = done.events.insert(event),
                 }
             }
@@ -413,7 +414,11 @@ impl Writer {
                 | Reply::Refunding { order, .. } => loaded.state.orders.get(&order),
                 Reply::Event { .. } => None,
             };
-            let order = order.cloned().map(Box::new);
+            let order = order.cloned().map(Arc::new);
+            debug_assert!(moved.is_none() || order.as_ref().map(|o| o.id) == moved);
+            if let Some(order) = order.as_ref().filter(|_| moved.is_some()) {
+                done.orders.insert(order.id, Arc::clone(order));
+            }
             done.answers.push(Ok(Replied { reply: decision.reply, again: false, order }));
         }
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
@@ -451,6 +456,7 @@ fn count(metrics: &Metrics, answer: &Answer) {
     }
 }
 
+/// What a change is about. A command that changes an order replies with it.
 enum Touched {
     Order(OrderId),
     Event(EventId),

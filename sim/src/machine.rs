@@ -461,7 +461,7 @@ fn look(world: &World, machine: &Machine, committed: &Committed, asked: Asked) {
         return;
     }
     let read = world.base.read(|reader| {
-        let orders = ids.iter().map(|id| reader.order(*id)).collect::<Result<Vec<_>, _>>()?;
+        let orders = ids.keys().map(|id| reader.order(*id)).collect::<Result<Vec<_>, _>>()?;
         Ok((orders.into_iter().flatten().collect(), reader.events()?))
     });
     let Some((orders, events)) = read else { return };

@@ -253,8 +253,8 @@ pub async fn hold(
         return Err(NoReply::KeyReused.into());
     };
     let order = match order {
-        Some(order) => *order,
-        None => find(&app, id).await?,
+        Some(order) => order,
+        None => Arc::new(find(&app, id).await?),
     };
     // A ticket type that is new since we looked is in the catalogue by now.
     let event = app.event_of(&order).await.unwrap_or(event);
@@ -329,7 +329,7 @@ pub async fn pay(
             order
         }
         // Nothing is charged twice: who pays again hears that it is paid.
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => find(&app, id).await?,
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => Arc::new(find(&app, id).await?),
         Err(no) => return Err(no.into()),
     };
     let mut answer = full(&app, &order).await?;
@@ -372,7 +372,7 @@ pub async fn pay_and_wait(
     id: OrderId,
     token: String,
     request: Option<KeyedRequest>,
-) -> Result<(Order, u16), NoReply> {
+) -> Result<(Arc<Order>, u16), NoReply> {
     let _running = match request {
         Some(request) => Some(app.running.enter(request.key).ok_or(NoReply::Running)?),
         None => None,
@@ -396,26 +396,35 @@ pub async fn pay_and_wait(
     Ok((order, attempt))
 }
 
-/// Waits until an order is as wanted, or until patience ends; gives the order as it is then.
+/// Waits until an order is as wanted, or until patience ends; gives the order as it is then. What
+/// our own writer commits is told to the watch before who asked for it is answered, so what was
+/// asked for under the watch has been done in what is looked at here.
 pub async fn wait_for(
     app: &App,
     id: OrderId,
     watch: &crate::catalogue::Watch,
     wanted: impl Fn(&Order) -> bool,
-) -> Result<Order, NoReply> {
+) -> Result<Arc<Order>, NoReply> {
     let end = Instant::now() + PATIENCE;
+    let mut told = true;
     loop {
         let mut news = std::pin::pin!(watch.news());
         news.as_mut().enable();
-        let order = app.reads.ask(move |r| r.order(id)).await;
-        let order = order.map_err(|_| NoReply::InDoubt)?;
-        let order = order.ok_or(NoReply::Refused(Refusal::UnknownOrder))?;
+        let order = match watch.latest().filter(|_| told) {
+            Some(order) => order,
+            None => {
+                let order = app.reads.ask(move |r| r.order(id)).await;
+                let order = order.map_err(|_| NoReply::InDoubt)?;
+                Arc::new(order.ok_or(NoReply::Refused(Refusal::UnknownOrder))?)
+            }
+        };
         if wanted(&order) || app.stop.is_raised() {
             return Ok(order);
         }
         // Another process may be at it, whose news are not told here.
         let look = if app.catalogue.is_shared() { Instant::now() + LOOK_AGAIN } else { end };
-        if timeout_at(end.min(look), news).await.is_err() && Instant::now() >= end {
+        told = timeout_at(end.min(look), news).await.is_ok();
+        if !told && Instant::now() >= end {
             return Ok(order);
         }
     }
@@ -439,7 +448,7 @@ pub async fn cancel_and_wait(
     app: &App,
     id: OrderId,
     request: Option<KeyedRequest>,
-) -> Result<Order, NoReply> {
+) -> Result<Arc<Order>, NoReply> {
     let watch = app.watchers.watch(id);
     let replied = app.ask(Command::Cancel { order: id }, request).await?;
     let nothing_made = |o: &Order| o.payment.as_ref().is_none_or(|p| p.intent.is_none());

@@ -223,10 +223,12 @@ pub async fn reset(State(app): State<Arc<App>>) -> Page {
 /// Brings one order to where it takes no place.
 async fn empty(app: &App, order: &Order) -> Result<(), Problem> {
     let id = order.id;
-    let mut order = order.clone();
+    let mut order = Arc::new(order.clone());
     if matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling) {
         match cancel_and_wait(app, id, None).await {
-            Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => order = find(app, id).await?,
+            Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+                order = Arc::new(find(app, id).await?);
+            }
             Err(no) => return Err(no.into()),
         }
     }
