@@ -166,9 +166,10 @@ struct Entry {
 }
 
 impl Known {
-    /// Whether what was taken in has this batch in it.
+    /// Whether what was taken in has this batch in it. A writer's first batch is 1: one that has
+    /// recorded none is in no mark, and nothing of it is missing.
     fn has(&self, (writer, batch): (i64, i64)) -> bool {
-        self.seen.get(&writer).is_some_and(|seen| *seen >= batch)
+        self.seen.get(&writer).copied().unwrap_or(0) >= batch
     }
 }
 
@@ -302,6 +303,16 @@ mod tests {
         assert_eq!(held(&catalogue), 2);
         catalogue.refresh(vec![event(5)], &[(US, 2), (OTHERS, 1)], 1_250);
         assert_eq!(held(&catalogue), 5);
+    }
+
+    /// After a recovery the writer reads what it was unsure of, and perhaps records nothing.
+    #[test]
+    fn what_was_read_before_the_first_batch_of_our_own_does_not_outlive_the_next_look() {
+        let catalogue = Catalogue::new(vec![event(0)]);
+        catalogue.refresh(vec![event(1)], &[(OTHERS, 1)], 1_000);
+        catalogue.publish(vec![event(2)], Some((US, 0)));
+        catalogue.refresh(vec![event(3)], &[(OTHERS, 3)], 1_250);
+        assert_eq!(held(&catalogue), 3);
     }
 
     #[tokio::test(start_paused = true)]
