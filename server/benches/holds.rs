@@ -12,17 +12,12 @@
 
 mod crowd;
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
 use axum::routing::post;
-use boxoffice::{Buyer, BuyerKey, Command, LineWish, Order, OrderState};
-use crowd::{crowd, event_json, median};
-use nts_server::app::App;
+use boxoffice::{Buyer, BuyerKey, Command, LineWish};
+use crowd::{crowd, event_json, median, parse_only};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
-use nts_server::http::problem::Problem;
-use nts_server::http::{Body, api, router_with};
+use nts_server::http::router_with;
 use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::run::Server;
@@ -43,45 +38,6 @@ fn main() {
     through_http(&dir, quick);
     writer_alone(&dir, quick);
     std::fs::remove_dir_all(&dir).unwrap();
-}
-
-/// The route to compare with: everything that a hold does but the hold.
-async fn parse_only(
-    State(app): State<Arc<App>>,
-    Path(slug): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Response, Problem> {
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
-    let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
-    let Command::Hold { order, event: id, buyer, lines } = command else { unreachable!() };
-    let t = &event.ticket_types[0];
-    let lines = lines.iter().map(|l| boxoffice::Line {
-        ticket_type: 0,
-        pool: 0,
-        quantity: l.quantity as u32,
-        unit_minor: t.price_minor,
-        refunded: 0,
-        restocked: 0,
-    });
-    let now = app.clock.now_ms();
-    let order = Order {
-        id: order,
-        event: id,
-        buyer,
-        lines: lines.collect(),
-        currency: event.spec.currency,
-        state: OrderState::Held,
-        placed_ms: now,
-        until_ms: now + 300_000,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
-        payment: None,
-        refunds: vec![],
-        tickets: vec![],
-    };
-    Ok(api::held(&app, &order, &event, now + 300_000))
 }
 
 fn through_http(dir: &std::path::Path, quick: bool) {

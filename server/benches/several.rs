@@ -1,11 +1,12 @@
 //! How fast several processes hold places of ONE hot pool on one PostgreSQL, next to the usual way:
-//! a transaction for each request, which locks the pool's row, updates it and inserts the order.
+//! a transaction for each request, which locks the pool's row, updates it and inserts the order; and
+//! next to a route that only parses the same request and answers.
 //!
 //! Method. The servers are processes (this program once more), each with one thread for HTTP; the
 //! database is a private PostgreSQL on a real disk with its default durability; the generator is one
-//! thread with keep-alive connections. Both ways are routes of the same server, read the same
+//! thread with keep-alive connections. All ways are routes of the same server, read the same
 //! request and write the same answer; the usual way does without idempotency keys, buyers, and
-//! payments, and has 20 connections in each process (`--pool N` for another number). Both ways take
+//! payments, and has 20 connections in each process (`--pool N` for another number). The ways take
 //! turns; medians over the rounds; ratios within one run. `cargo bench -p nts-server --bench
 //! several`; `--quick` for a short run, `--metrics` for what the processes count.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
@@ -18,8 +19,8 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
-use boxoffice::{Command, Order, OrderState};
-use crowd::{crowd, event_json, median};
+use boxoffice::Command;
+use crowd::{answered, crowd, event_json, median, parse_only};
 use nts_server::app::App;
 use nts_server::config::Config;
 use nts_server::http::problem::Problem;
@@ -68,12 +69,15 @@ fn main() {
             (0..processes).map(|_| start(&url, &dir, pool)).collect();
         let addresses: Vec<SocketAddr> = shops.iter().map(|(_, address)| *address).collect();
         let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (mut rates, mut slowest) = ([vec![], vec![]], [vec![], vec![]]);
+        let (mut rates, mut slowest) = ([vec![], vec![], vec![]], [vec![], vec![], vec![]]);
         for round in 0..rounds {
-            for (way, (path, requests)) in
-                [("/bench/usual/rush", usual), ("/api/v1/events/rush/orders", ours)]
-                    .into_iter()
-                    .enumerate()
+            for (way, (path, requests)) in [
+                ("/bench/usual/rush", usual),
+                ("/bench/parse/rush", ours),
+                ("/api/v1/events/rush/orders", ours),
+            ]
+            .into_iter()
+            .enumerate()
             {
                 let run = format!("{processes}-{round}");
                 let heard =
@@ -82,20 +86,19 @@ fn main() {
                 slowest[way].push(heard.p99_ms);
             }
         }
-        let ratios: Vec<f64> =
-            rates[1].iter().zip(&rates[0]).map(|(ours, usual)| ours / usual).collect();
-        let low = ratios.iter().copied().fold(f64::MAX, f64::min);
-        let high = ratios.iter().copied().fold(0.0, f64::max);
-        println!(
-            "{processes} process{}: the usual way {:>6.0}/s (p99 {:>6.1} ms)  batched {:>6.0}/s \
-             (p99 {:>5.1} ms)  ratio {:.1} ({low:.1}-{high:.1})",
-            if processes == 1 { "  " } else { "es" },
-            median(&rates[0]),
-            median(&slowest[0]),
-            median(&rates[1]),
-            median(&slowest[1]),
-            median(&ratios),
-        );
+        let ratio_to = |other: usize| {
+            let ratios = rates[2].iter().zip(&rates[other]).map(|(ours, other)| ours / other);
+            let ratios: Vec<f64> = ratios.collect();
+            let low = ratios.iter().copied().fold(f64::MAX, f64::min);
+            let high = ratios.iter().copied().fold(0.0, f64::max);
+            format!("{:.2} ({low:.2}-{high:.2})", median(&ratios))
+        };
+        println!("{processes} process{}", if processes == 1 { "" } else { "es" });
+        for (way, name) in ["the usual way", "parse only", "batched"].into_iter().enumerate() {
+            let (rate, p99) = (median(&rates[way]), median(&slowest[way]));
+            println!("  {name:<14} {rate:>7.0}/s, p99 {p99:>6.1} ms");
+        }
+        println!("  batched to the usual way: {}, to parse only: {}", ratio_to(0), ratio_to(1));
         if arguments.iter().any(|a| a == "--metrics") {
             for address in &addresses {
                 println!("{}", metrics(*address));
@@ -151,8 +154,10 @@ fn serve(url: &str, connections: usize) {
         let spec = body.spec("rush").unwrap();
         app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
         let usual = Arc::new(Usual::connect(url, connections).await);
-        let more =
-            axum::Router::new().route("/bench/usual/{event}", post(hold)).layer(Extension(usual));
+        let more = axum::Router::new()
+            .route("/bench/usual/{event}", post(hold))
+            .layer(Extension(usual))
+            .route("/bench/parse/{event}", post(parse_only));
         let router = router_with(Arc::clone(&app), more);
         println!("at {}", app.config.address);
         drop(app);
@@ -200,7 +205,7 @@ async fn hold(
 ) -> Result<Response, Problem> {
     let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
     let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
-    let Command::Hold { order, event: id, buyer, lines } = command else { unreachable!() };
+    let Command::Hold { order, buyer, lines, .. } = &command else { unreachable!() };
     let quantity = lines[0].quantity;
     let now = app.clock.now_ms();
     let until_ms = now + 300_000;
@@ -220,30 +225,5 @@ async fn hold(
     transaction.commit().await.unwrap();
     usual.idle.lock().await.push(connection);
     drop(turn);
-    let t = &event.ticket_types[0];
-    let lines = lines.iter().map(|l| boxoffice::Line {
-        ticket_type: 0,
-        pool: 0,
-        quantity: l.quantity as u32,
-        unit_minor: t.price_minor,
-        refunded: 0,
-        restocked: 0,
-    });
-    let order = Order {
-        id: order,
-        event: id,
-        buyer,
-        lines: lines.collect(),
-        currency: event.spec.currency,
-        state: OrderState::Held,
-        placed_ms: now,
-        until_ms,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
-        payment: None,
-        refunds: vec![],
-        tickets: vec![],
-    };
-    Ok(api::held(&app, &order, &event, until_ms))
+    Ok(answered(&app, &event, command, now))
 }

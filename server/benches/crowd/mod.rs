@@ -1,6 +1,14 @@
 //! What the benchmarks share: a crowd over HTTP, and the event that it wants to see.
 
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use boxoffice::{Command, Event, Order, OrderState};
+use nts_server::app::App;
+use nts_server::http::problem::Problem;
+use nts_server::http::{Body, api};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -135,6 +143,51 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> (u16, usize) {
             return (head[9..12].parse().unwrap(), filled);
         }
     }
+}
+
+/// A route to compare with: everything that a hold does but the hold.
+#[allow(dead_code, reason = "not every benchmark holds")]
+pub async fn parse_only(
+    State(app): State<Arc<App>>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
+    Ok(answered(&app, &event, command, app.clock.now_ms()))
+}
+
+/// The answer to a hold of one ticket type as if it had been taken.
+#[allow(dead_code, reason = "not every benchmark holds")]
+pub fn answered(app: &App, event: &Event, command: Command, now: i64) -> Response {
+    let Command::Hold { order, event: id, buyer, lines } = command else { unreachable!() };
+    let t = &event.ticket_types[0];
+    let lines = lines.iter().map(|l| boxoffice::Line {
+        ticket_type: 0,
+        pool: 0,
+        quantity: l.quantity as u32,
+        unit_minor: t.price_minor,
+        refunded: 0,
+        restocked: 0,
+    });
+    let order = Order {
+        id: order,
+        event: id,
+        buyer,
+        lines: lines.collect(),
+        currency: event.spec.currency,
+        state: OrderState::Held,
+        placed_ms: now,
+        until_ms: now + 300_000,
+        due_ms: None,
+        tries: 0,
+        trouble: None,
+        payment: None,
+        refunds: vec![],
+        tickets: vec![],
+    };
+    api::held(app, &order, event, order.until_ms)
 }
 
 pub fn event_json(capacity: u32) -> serde_json::Value {
