@@ -4,12 +4,14 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::writer::NoReply;
 use axum::Router;
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::io::Write;
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, sleep, timeout};
@@ -18,12 +20,16 @@ use tokio::time::{Duration, sleep, timeout};
 const HEAD_BYTES: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS: usize = 64;
+/// How many that were turned away are heard out at a time, so that the answer reaches them.
+const TURNED_AWAY: usize = 1_000;
 /// How long requests may go on after the server was asked to stop.
 const FAREWELL: Duration = Duration::from_secs(30);
 
 /// Accepts and serves until the server is asked to stop; then finishes what it has accepted.
 pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(app.config.connections as usize));
+    let at_the_door = Arc::new(Semaphore::new(TURNED_AWAY));
+    let no_place = no_place();
     let graceful = GracefulShutdown::new();
     let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
@@ -49,7 +55,17 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
         };
         _ = stream.set_nodelay(true);
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            crate::tasks::spawn(turn_away(stream));
+            match Arc::clone(&at_the_door).try_acquire_owned() {
+                Ok(place) => {
+                    let farewell = turn_away(stream, no_place.clone());
+                    crate::tasks::spawn(async move {
+                        _ = timeout(Duration::from_secs(1), farewell).await;
+                        drop(place);
+                    });
+                }
+                // A flood: whoever hears it, hears it.
+                Err(_) => _ = stream.into_std().and_then(|mut stream| stream.write(&no_place)),
+            }
             continue;
         };
         let connection = http.serve_connection(TokioIo::new(stream), service.clone());
@@ -70,8 +86,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
     }
 }
 
-/// Says no to a connection that finds no place, without reading what it wants.
-async fn turn_away(mut stream: TcpStream) {
+/// The answer to a connection that finds no place, whatever it wants.
+fn no_place() -> Bytes {
     let body = Problem::from(NoReply::Busy).json();
     let mut answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
@@ -80,9 +96,21 @@ async fn turn_away(mut stream: TcpStream) {
     )
     .into_bytes();
     answer.extend(body);
-    _ = timeout(Duration::from_secs(1), async {
-        stream.write_all(&answer).await?;
-        stream.shutdown().await
-    })
-    .await;
+    answer.into()
+}
+
+/// Says so, and hears the other out: closing a connection from which something was not read resets it, and with it the answer may be
+/// lost (RFC 9112, section 9.6). Only our side is closed, and what comes is read, though not for ever.
+async fn turn_away(mut stream: TcpStream, no_place: Bytes) -> std::io::Result<()> {
+    stream.write_all(&no_place).await?;
+    stream.shutdown().await?;
+    let mut heard = 0;
+    let mut buffer = [0; 1024];
+    while heard < HEAD_BYTES {
+        match stream.read(&mut buffer).await? {
+            0 => break,
+            read => heard += read,
+        }
+    }
+    Ok(())
 }
