@@ -15,7 +15,7 @@
 mod crowd;
 
 use boxoffice::{Buyer, BuyerKey, Command, EventId, LineWish, PaymentId};
-use crowd::{Heard, crowd, event_json, median};
+use crowd::{Heard, crowd, event_json, median, noise};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
@@ -89,9 +89,10 @@ fn main() {
         let ratios: Vec<f64> =
             heard[1].iter().zip(&heard[0]).map(|(l, e)| l.rate / e.rate).collect();
         println!(
-            "{connections:>4} connections: empty {:>6.0}/s (p99.9 {:.1} ms, longest {:.1} ms), with \
+            "{connections:>4} connections: empty {:>6.0}/s (noise {:.0} %, p99.9 {:.1} ms, longest {:.1} ms), with \
              them {:>6.0}/s (p99.9 {:.1} ms, longest {:.1} ms), ratio {:.2} ({:.2}-{:.2})",
             of(0, |h| h.rate),
+            noise(&heard[0].iter().map(|h| h.rate).collect::<Vec<f64>>()),
             of(0, |h| h.p999_ms),
             of(0, |h| h.worst_ms),
             of(1, |h| h.rate),

@@ -14,7 +14,7 @@ mod crowd;
 
 use axum::routing::post;
 use boxoffice::{Buyer, BuyerKey, Command, LineWish};
-use crowd::{crowd, event_json, median, parse_only};
+use crowd::{crowd, event_json, median, noise, parse_only};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http::router_with;
@@ -84,8 +84,9 @@ fn through_http(dir: &std::path::Path, quick: bool) {
         let ratios: Vec<f64> =
             rates[1].iter().zip(&rates[0]).map(|(hold, echo)| hold / echo).collect();
         println!(
-            "{connections:>4} connections: parse only {:>7.0}/s (p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {:.2} ({:.2}-{:.2})",
+            "{connections:>4} connections: parse only {:>7.0}/s (noise {:.0} %, p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {:.2} ({:.2}-{:.2})",
             median(&rates[0]),
+            noise(&rates[0]),
             median(&slowest[0]),
             median(&rates[1]),
             median(&slowest[1]),

@@ -16,7 +16,7 @@ use axum::http::header;
 use axum::routing::get;
 use boxoffice::Command;
 use bytes::Bytes;
-use crowd::{Wish, crowd, event_json, median, visit};
+use crowd::{Wish, crowd, event_json, median, noise, visit};
 use nts_server::config::Config;
 use nts_server::http::router_with;
 use nts_server::run::Server;
@@ -90,10 +90,11 @@ fn main() {
             }
             let ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(p, s)| p / s).collect();
             println!(
-                "{:>12}{}: static {:>7.0}/s ({} bytes), ours {:>7.0}/s ({} bytes), ratio {:.2} ({:.2}-{:.2})",
+                "{:>12}{}: static {:>7.0}/s (noise {:.0} %, {} bytes), ours {:>7.0}/s ({} bytes), ratio {:.2} ({:.2}-{:.2})",
                 name,
                 if sale { ", in a sale" } else { "" },
                 median(&rates[0]),
+                noise(&rates[0]),
                 sizes[0],
                 median(&rates[1]),
                 sizes[1],

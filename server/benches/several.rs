@@ -20,7 +20,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 use boxoffice::Command;
-use crowd::{answered, crowd, event_json, median, parse_only};
+use crowd::{answered, crowd, event_json, median, noise, parse_only};
 use nts_server::app::App;
 use nts_server::config::Config;
 use nts_server::http::problem::Problem;
@@ -96,7 +96,8 @@ fn main() {
         println!("{processes} process{}", if processes == 1 { "" } else { "es" });
         for (way, name) in ["the usual way", "parse only", "batched"].into_iter().enumerate() {
             let (rate, p99) = (median(&rates[way]), median(&slowest[way]));
-            println!("  {name:<14} {rate:>7.0}/s, p99 {p99:>6.1} ms");
+            let noise = noise(&rates[way]);
+            println!("  {name:<14} {rate:>7.0}/s (noise {noise:.0} %), p99 {p99:>6.1} ms");
         }
         println!("  batched to the usual way: {}, to parse only: {}", ratio_to(0), ratio_to(1));
         if arguments.iter().any(|a| a == "--metrics") {

@@ -5,13 +5,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
+use crate::lag::Lag;
 use crate::metrics::Metrics;
 use crate::outbox::Ring;
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::{Reader, RequestKey};
-use crate::writer::{Answer, Committed, Queue, Request};
+use crate::writer::{Answer, Committed, NoReply, Queue, Request};
 use boxoffice::{Command, Effect, Event, Line, Order, OrderId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +37,8 @@ pub struct App {
     pub organiser_key: u128,
     /// The way to the writer.
     pub queue: Queue,
+    /// How far we are behind.
+    pub lag: Lag,
     /// The way to the database for questions.
     pub reads: Reads,
     /// What is for sale.
@@ -119,6 +122,15 @@ impl Stop {
 }
 
 impl App {
+    /// Whether a wish for places is taken now. The error says that too much is waiting.
+    pub fn admit(&self) -> Result<(), NoReply> {
+        if self.lag.refuses() {
+            self.metrics.busy.inc();
+            return Err(NoReply::Busy);
+        }
+        Ok(())
+    }
+
     /// Asks the writer.
     pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
         self.queue.ask(command, request).await

@@ -83,6 +83,11 @@ pub struct Config {
     #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
+    /// Milliseconds that the server may be behind; from there on more and more wishes for places, from
+    /// twice as much on all of them, are answered with 503, so that who has places can pay. 0: never
+    #[arg(long, env = "NTS_LAG_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub lag_ms: u64,
+
     /// The largest body of a request, in bytes
     #[arg(long, env = "NTS_BODY_BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
     pub body_bytes: u32,
@@ -299,6 +304,7 @@ impl Config {
             ("queue", self.queue.to_string()),
             ("patience_ms", self.patience_ms.to_string()),
             ("connections", self.connections.to_string()),
+            ("lag_ms", self.lag_ms.to_string()),
             ("body_bytes", self.body_bytes.to_string()),
             ("slow_client_ms", self.slow_client_ms.to_string()),
             ("drain_ms", self.drain_ms.to_string()),

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod ids;
+pub mod lag;
 pub mod metrics;
 pub mod outbox;
 pub mod payments;

@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
 
 /// One label: a reason, an outcome, a route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,7 +41,7 @@ pub struct Metrics {
     pub waited: Histogram,
     /// Commands that wait now.
     pub queue: Gauge,
-    /// Commands refused because too many waited.
+    /// Commands and wishes refused because too much waited.
     pub busy: Counter,
     /// Faults of the store.
     pub store_faults: Counter,
@@ -64,6 +65,8 @@ pub struct Metrics {
     pub http_seconds: Histogram,
     /// Open connections.
     pub connections: Gauge,
+    /// How far the server is behind.
+    pub lag: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -89,6 +92,7 @@ impl Default for Metrics {
             http: Family::default(),
             http_seconds: seconds(),
             connections: Gauge::default(),
+            lag: Gauge::default(),
         };
         let r = &mut m.registry;
         r.register("commits", "Commits of the store", m.commits.clone());
@@ -97,7 +101,7 @@ impl Default for Metrics {
         r.register("commit_seconds", "Committing a batch", m.commit_seconds.clone());
         r.register("queue_seconds", "Waiting in the writer's queue", m.waited.clone());
         r.register("queue", "Commands waiting for the writer", m.queue.clone());
-        r.register("busy", "Commands refused because too many waited", m.busy.clone());
+        r.register("busy", "Commands and wishes refused because too much waited", m.busy.clone());
         r.register("store_faults", "Faults of the store", m.store_faults.clone());
         r.register("overtaken", "Batches that made way for another process", m.overtaken.clone());
         r.register("ready", "1 if the last batch could be committed", m.ready.clone());
@@ -109,6 +113,7 @@ impl Default for Metrics {
         r.register("http_requests", "HTTP requests by route and status", m.http.clone());
         r.register("http_seconds", "Time to answer a request", m.http_seconds.clone());
         r.register("connections", "Open connections", m.connections.clone());
+        r.register("lag_seconds", "How far the server is behind", m.lag.clone());
         m
     }
 }

@@ -8,6 +8,7 @@ use crate::http;
 use crate::http::organiser::EventBody;
 use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets, base32, digest};
+use crate::lag::Lag;
 use crate::metrics::Metrics;
 use crate::outbox;
 use crate::payments::double::Double;
@@ -165,6 +166,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let metrics = Arc::new(Metrics::default());
     metrics.ready.set(1);
     let patience = Duration::from_millis(config.patience_ms);
+    let lag = Lag::new(config.lag_ms);
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (ring, rings) = mpsc::channel(RINGS);
@@ -176,6 +178,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         secrets,
         organiser_key,
         queue,
+        lag,
         reads,
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
@@ -381,6 +384,8 @@ impl Server {
         });
         let writer = writer.map_err(|e| e.to_string())?;
         tasks.extend(work.into_iter().map(|task| spawn(vital(task))));
+        let measured = Arc::clone(&app);
+        tasks.push(spawn(vital(Box::pin(async move { measured.lag.measure().await }))));
         if app.sandbox.is_none() {
             tasks.push(spawn(check_key(Arc::clone(&app))));
         }

@@ -70,6 +70,26 @@ fn a_crowd_at_a_server_that_sells_already_counts_only_what_it_was_told() {
 }
 
 #[test]
+fn who_is_overrun_refuses_new_wishes_and_lets_those_pay_who_have_places() {
+    let dir = Dir::new("rush-overrun");
+    // A hundredth of what is normal, so that a small crowd is too much.
+    let server = Server::start_with(&dir, &[("NTS_LAG_MS", "5")]);
+    server.make_event(3_000, 300);
+    let url = format!("http://{}", server.address);
+    let mut rush = nts(&dir);
+    rush.args(["rush", &url, "--event", "rock", "--buyers", "1000", "--within", "0", "--json"]);
+    rush.args(["--think", "0", "--patience", "20", "--tries", "50", "--walk-away", "0"]);
+    let output = rush.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(result["answers"]["hold places: 503"].as_u64().unwrap() > 0, "{result:#}");
+    assert!(result["answers"].get("pay: 503").is_none(), "{result:#}");
+    assert_eq!(result["too_late"], 0);
+    assert_eq!(result["buyers_by_end"]["has tickets"], 1_000, "{result:#}");
+    server.stop();
+}
+
+#[test]
 fn a_crowd_that_cannot_come_says_why() {
     let dir = Dir::new("rush-no");
     let server = Server::start(&dir);

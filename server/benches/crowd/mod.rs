@@ -206,6 +206,14 @@ pub fn median(values: &[f64]) -> f64 {
     values[values.len() / 2]
 }
 
+/// The machine's noise: by how many percent the same thing differs from its median when it is measured
+/// several times.
+#[allow(dead_code, reason = "not every benchmark has a thing that stays the same")]
+pub fn noise(values: &[f64]) -> f64 {
+    let (low, high) = values.iter().fold((f64::MAX, 0.0f64), |(l, h), v| (l.min(*v), h.max(*v)));
+    (high - low) / 2.0 / median(values) * 100.0
+}
+
 /// The body of one answer.
 #[allow(dead_code, reason = "not every benchmark asks")]
 pub async fn body(address: SocketAddr, path: &str) -> Vec<u8> {

@@ -242,6 +242,7 @@ pub async fn hold(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
+    app.admit()?;
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {

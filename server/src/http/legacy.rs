@@ -72,6 +72,7 @@ pub async fn reserve(
     headers: HeaderMap,
     body: Result<Body, Problem>,
 ) -> Page {
+    app.admit().map_err(Problem::from)?;
     let Body(body) = body?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;

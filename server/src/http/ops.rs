@@ -35,6 +35,7 @@ fn not_ready(why: &str) -> Problem {
 
 /// `GET /metrics`, in the text format of OpenMetrics.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    app.metrics.lag.set(app.lag.behind_us() as f64 / 1e6);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()
 }

@@ -295,6 +295,7 @@ pub async fn hold(
     headers: HeaderMap,
     body: Result<Body, Problem>,
 ) -> Page {
+    app.admit().map_err(Problem::from)?;
     let Body(body) = body?;
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let form = Form::read(&headers, &body)?;

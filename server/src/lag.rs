@@ -1,0 +1,93 @@
+//! How far the server is behind: how late it comes to what it should be doing now.
+//!
+//! A crowd that is larger than the machine waits: each request, and each step of a payment, behind
+//! everything else. Nobody is served faster by more of them waiting, but who has places must be able to
+//! pay in time. So new wishes for places are refused while the server is too far behind, quickly and
+//! before any work, and in proportion, so that it stays busy.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often it is measured, if the server is not behind.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How far the server is behind.
+pub struct Lag {
+    /// In microseconds, when it was measured last.
+    behind_us: AtomicU64,
+    /// From here on wishes are refused, in microseconds; zero: never.
+    most_us: u64,
+    asked: AtomicU64,
+}
+
+impl Lag {
+    /// Not behind yet. From `most_ms` milliseconds on wishes are refused, from twice as much on all of
+    /// them; zero: never.
+    pub fn new(most_ms: u64) -> Lag {
+        let (behind_us, asked) = (AtomicU64::new(0), AtomicU64::new(0));
+        Lag { behind_us, most_us: most_ms.saturating_mul(1_000), asked }
+    }
+
+    /// Measures, for ever: how late a sleeper is woken tells how long everything else waits, too.
+    pub async fn measure(&self) {
+        loop {
+            let due = Instant::now() + LOOK;
+            sleep(LOOK).await;
+            self.set(due.elapsed());
+        }
+    }
+
+    fn set(&self, behind: Duration) {
+        let us = u64::try_from(behind.as_micros()).unwrap_or(u64::MAX);
+        self.behind_us.store(us, Ordering::Relaxed);
+    }
+
+    /// How far the server is behind, in microseconds.
+    pub fn behind_us(&self) -> u64 {
+        self.behind_us.load(Ordering::Relaxed)
+    }
+
+    /// Whether this wish for places is to be refused.
+    pub fn refuses(&self) -> bool {
+        let over = self.behind_us().saturating_sub(self.most_us);
+        if self.most_us == 0 || over == 0 {
+            return false;
+        }
+        let of_16 = over.saturating_mul(16).div_ceil(self.most_us);
+        self.asked.fetch_add(1, Ordering::Relaxed) % 16 < of_16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_refused_in_proportion() {
+        let lag = Lag::new(500);
+        let refused = |behind_ms| {
+            lag.set(Duration::from_millis(behind_ms));
+            (0..1_600).filter(|_| lag.refuses()).count()
+        };
+        assert_eq!((refused(0), refused(500), refused(501)), (0, 0, 100));
+        assert_eq!((refused(750), refused(1_000), refused(60_000)), (800, 1_600, 1_600));
+        let never = Lag::new(0);
+        never.set(Duration::from_secs(60));
+        assert!(!never.refuses());
+    }
+
+    #[tokio::test]
+    async fn who_keeps_the_server_from_its_work_is_seen() {
+        let lag = std::sync::Arc::new(Lag::new(500));
+        let measured = std::sync::Arc::clone(&lag);
+        let task = crate::tasks::spawn(async move { measured.measure().await });
+        sleep(LOOK * 2).await;
+        assert!(lag.behind_us() < 200_000, "{} us", lag.behind_us());
+        // On its only thread.
+        std::thread::sleep(Duration::from_millis(300));
+        sleep(Duration::from_millis(5)).await;
+        assert!(lag.behind_us() > 200_000, "{} us", lag.behind_us());
+        task.abort();
+    }
+}
