@@ -15,17 +15,14 @@
 mod crowd;
 
 use boxoffice::{Buyer, BuyerKey, Command, EventId, LineWish, PaymentId};
-use crowd::{Heard, crowd, event_json, median, noise};
+use crowd::{Heard, Running, crowd, event_json, median, noise, serve};
 use nts_server::clock::Clock;
-use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
 use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
-use nts_server::run::Server;
 use nts_server::store::sqlite::SqliteStore;
 use nts_server::writer::{Job, Writer};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -73,7 +70,7 @@ fn main() {
     drop(Desk::open(&empty, &clock));
     let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let path = "/api/v1/events/rush/orders";
-    let servers = [Running::start(&empty), Running::start(&large)];
+    let servers = [&empty, &large].map(|database| Running::start(database, axum::Router::new()));
     for connections in [64usize, 512] {
         let mut heard: [Vec<Heard>; 2] = [vec![], vec![]];
         for round in 0..rounds {
@@ -199,45 +196,6 @@ fn step(writer: &mut Writer, commands: Vec<Command>) -> nts_server::writer::Comm
     committed
 }
 
-/// A server in a thread of its own, until it is dropped.
-struct Running {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Running {
-    fn start(database: &Path) -> Running {
-        let database = database.to_str().unwrap().to_owned();
-        let (said, hear) = std::sync::mpsc::channel();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let server = serve(&database).await;
-                said.send(server.app.config.address).unwrap();
-                server.serve(async { _ = stopped.await }).await;
-            });
-        });
-        let address = hear.recv().unwrap();
-        Running { address, stop: Some(stop), thread: Some(thread) }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        _ = self.stop.take().unwrap().send(());
-        _ = self.thread.take().unwrap().join();
-    }
-}
-
-async fn serve(database: &str) -> Server {
-    let flags = ["--address", "127.0.0.1:0", "--database", database];
-    let flags = flags.into_iter().chain(["--organiser-key", "a-key-for-benches"]);
-    Server::start(Config::from_flags(flags).unwrap()).await.unwrap()
-}
-
 /// The other process: starts, says so, and waits until it is told to end.
 fn only_start(database: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -281,7 +239,7 @@ fn start(database: &Path) {
 
 /// Many holds run out at one moment, while others buy.
 fn expiring(generator: &tokio::runtime::Runtime, database: &Path, moment: Instant, count: u64) {
-    let server = Running::start(database);
+    let server = Running::start(database, axum::Router::new());
     let path = "/api/v1/events/rush/orders";
     let held = || {
         generator.block_on(async {

@@ -14,13 +14,10 @@ mod crowd;
 
 use axum::routing::post;
 use boxoffice::{Buyer, BuyerKey, Command, LineWish};
-use crowd::{crowd, event_json, median, noise, parse_only};
+use crowd::{Running, crowd, event_json, median, noise, parse_only};
 use nts_server::clock::Clock;
-use nts_server::config::Config;
-use nts_server::http::router_with;
 use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
-use nts_server::run::Server;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
 use nts_server::writer::{Job, Request, Writer};
@@ -41,30 +38,9 @@ fn main() {
 }
 
 fn through_http(dir: &std::path::Path, quick: bool) {
-    let database = dir.join("http.db");
-    let (said, hear) = std::sync::mpsc::channel();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let database = database.to_str().unwrap().to_owned();
-            let flags = ["--address", "127.0.0.1:0", "--database", &database];
-            let flags = flags.into_iter().chain(["--organiser-key", "a-key-for-benches"]);
-            let server = Server::start(Config::from_flags(flags).unwrap()).await.unwrap();
-            let app = Arc::clone(&server.app);
-            let body: nts_server::http::organiser::EventBody =
-                serde_json::from_value(event_json(10_000_000)).unwrap();
-            let id = app.ids.event(app.clock.now_ms());
-            let spec = body.spec("rush").unwrap();
-            app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
-            let more = axum::Router::new().route("/bench/{event}", post(parse_only));
-            let router = router_with(Arc::clone(&app), more);
-            said.send(app.config.address).unwrap();
-            drop(app);
-            server.serve_router(router, async { _ = stopped.await }).await;
-        });
-    });
-    let address = hear.recv().unwrap();
+    let more = axum::Router::new().route("/bench/{event}", post(parse_only));
+    let server = Running::start(&dir.join("http.db"), more);
+    let address = server.address;
     let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (rounds, requests) = if quick { (1, 4_000) } else { (5, 60_000) };
     println!("durable holds through HTTP, one event, one key each ({rounds} rounds of {requests})");
@@ -95,8 +71,6 @@ fn through_http(dir: &std::path::Path, quick: bool) {
             ratios.iter().copied().fold(0.0, f64::max),
         );
     }
-    stop.send(()).unwrap();
-    server.join().unwrap();
 }
 
 fn writer_alone(dir: &std::path::Path, quick: bool) {

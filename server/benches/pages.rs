@@ -14,58 +14,33 @@ mod crowd;
 
 use axum::http::header;
 use axum::routing::get;
-use boxoffice::Command;
 use bytes::Bytes;
-use crowd::{Wish, crowd, event_json, median, noise, visit};
-use nts_server::config::Config;
-use nts_server::http::router_with;
-use nts_server::run::Server;
+use crowd::{Running, Wish, crowd, median, noise, visit};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 fn main() {
     let quick = std::env::args().any(|a| a == "--quick" || a == "--test");
     let dir = std::env::temp_dir().join(format!("nts-pages-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    let database = dir.join("pages.db").to_str().unwrap().to_owned();
-    let (said, hear) = std::sync::mpsc::channel();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let flags = ["--address", "127.0.0.1:0", "--database", &database];
-            let flags = flags.into_iter().chain(["--organiser-key", "a-key-for-benches"]);
-            let server = Server::start(Config::from_flags(flags).unwrap()).await.unwrap();
-            let app = Arc::clone(&server.app);
-            let body: nts_server::http::organiser::EventBody =
-                serde_json::from_value(event_json(10_000_000)).unwrap();
-            let id = app.ids.event(app.clock.now_ms());
-            let spec = body.spec("rush").unwrap();
-            app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
-            // As long as the pages are, within some bytes.
-            let still = |kind: &'static str, size: usize| {
-                let body = Bytes::from(vec![b'x'; size]);
-                get(move || {
-                    let body = body.clone();
-                    async move { ([(header::CONTENT_TYPE, kind)], body) }
-                })
-            };
-            let more = axum::Router::new()
-                .route("/still/page", still("text/html; charset=utf-8", 3_300))
-                .route("/still/gzip", still("text/html; charset=utf-8", 1_500))
-                .route("/still/json", still("application/json", 560));
-            let router = router_with(Arc::clone(&app), more);
-            said.send(app.config.address).unwrap();
-            drop(app);
-            server.serve_router(router, async { _ = stopped.await }).await;
-        });
-    });
-    let address = hear.recv().unwrap();
+    // As long as the pages are, within some bytes.
+    let still = |kind: &'static str, size: usize| {
+        let body = Bytes::from(vec![b'x'; size]);
+        get(move || {
+            let body = body.clone();
+            async move { ([(header::CONTENT_TYPE, kind)], body) }
+        })
+    };
+    let more = axum::Router::new()
+        .route("/still/page", still("text/html; charset=utf-8", 3_300))
+        .route("/still/gzip", still("text/html; charset=utf-8", 1_500))
+        .route("/still/json", still("application/json", 560));
+    let server = Running::start(&dir.join("pages.db"), more);
+    let address = server.address;
     let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (rounds, requests) = if quick { (1, 4_000) } else { (5, 60_000) };
     println!("the event page against a static answer ({rounds} rounds of {requests})");
@@ -105,8 +80,7 @@ fn main() {
         }
     }
     listeners(&generator, address, quick);
-    stop.send(()).unwrap();
-    server.join().unwrap();
+    drop(server);
     std::fs::remove_dir_all(&dir).unwrap();
 }
 

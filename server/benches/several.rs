@@ -20,12 +20,10 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 use boxoffice::Command;
-use crowd::{answered, crowd, event_json, median, noise, parse_only};
+use crowd::{answered, crowd, median, noise, parse_only};
 use nts_server::app::App;
-use nts_server::config::Config;
 use nts_server::http::problem::Problem;
 use nts_server::http::{Body, api, router_with};
-use nts_server::run::Server;
 use nts_testdb::Postgres;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -145,15 +143,9 @@ fn start(url: &str, dir: &std::path::Path, connections: usize) -> (Child, Socket
 fn serve(url: &str, connections: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let flags = ["--address", "127.0.0.1:0", "--database", url];
-        let flags = flags.into_iter().chain(["--organiser-key", "a-key-for-benches"]);
-        let server = Server::start(Config::from_flags(flags).unwrap()).await.unwrap();
+        let server = crowd::serve(url).await;
         let app = Arc::clone(&server.app);
-        let body: nts_server::http::organiser::EventBody =
-            serde_json::from_value(event_json(10_000_000)).unwrap();
-        let id = app.ids.event(app.clock.now_ms());
-        let spec = body.spec("rush").unwrap();
-        app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+        crowd::put_event(&app).await;
         let usual = Arc::new(Usual::connect(url, connections).await);
         let more = axum::Router::new()
             .route("/bench/usual/{event}", post(hold))

@@ -5,13 +5,17 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use boxoffice::{Command, Event, Order, OrderState};
 use nts_server::app::App;
+use nts_server::config::Config;
+use nts_server::http::organiser::EventBody;
 use nts_server::http::problem::Problem;
-use nts_server::http::{Body, api};
+use nts_server::http::{Body, api, router_with};
+use nts_server::run::Server;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 /// How a crowd was answered.
 #[derive(Clone, Copy)]
@@ -204,6 +208,61 @@ pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// A server in a thread of its own, until it is dropped.
+#[allow(dead_code, reason = "not every benchmark has it in its own process")]
+pub struct Running {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[allow(dead_code, reason = "not every benchmark has it in its own process")]
+impl Running {
+    /// Serves this database, and some routes more.
+    pub fn start(database: &std::path::Path, more: axum::Router<Arc<App>>) -> Running {
+        let database = database.to_str().unwrap().to_owned();
+        let (said, hear) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = serve(&database).await;
+                let app = Arc::clone(&server.app);
+                put_event(&app).await;
+                let router = router_with(Arc::clone(&app), more);
+                said.send(app.config.address).unwrap();
+                drop(app);
+                server.serve_router(router, async { _ = stopped.await }).await;
+            });
+        });
+        Running { address: hear.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.stop.take().unwrap().send(());
+        _ = self.thread.take().unwrap().join();
+    }
+}
+
+/// A server on this database.
+#[allow(dead_code, reason = "not every benchmark has it in its own process")]
+pub async fn serve(database: &str) -> Server {
+    let flags = ["--address", "127.0.0.1:0", "--database", database];
+    let flags = flags.into_iter().chain(["--organiser-key", "a-key-for-benches"]);
+    Server::start(Config::from_flags(flags).unwrap()).await.unwrap()
+}
+
+/// Makes the event of the benchmarks, or leaves it as it is.
+pub async fn put_event(app: &App) {
+    let body: EventBody = serde_json::from_value(event_json(10_000_000)).unwrap();
+    let id = app.ids.event(app.clock.now_ms());
+    let spec = body.spec("rush").unwrap();
+    app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
 }
 
 /// The machine's noise: by how many percent the same thing differs from its median when it is measured
