@@ -82,8 +82,16 @@ mod tests {
         let lag = std::sync::Arc::new(Lag::new(500));
         let measured = std::sync::Arc::clone(&lag);
         let task = crate::tasks::spawn(async move { measured.measure().await });
-        sleep(LOOK * 2).await;
-        assert!(lag.behind_us() < 200_000, "{} us", lag.behind_us());
+        // A busy machine may hold it up by itself: one look without is enough.
+        let mut quiet = false;
+        for _ in 0..100 {
+            sleep(LOOK * 2).await;
+            quiet = lag.behind_us() < 200_000;
+            if quiet {
+                break;
+            }
+        }
+        assert!(quiet, "{} us", lag.behind_us());
         // On its only thread.
         std::thread::sleep(Duration::from_millis(300));
         sleep(Duration::from_millis(5)).await;

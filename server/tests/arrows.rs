@@ -12,6 +12,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &["payments"]),
     ("ids", &[]),
+    // It measures how late the tasks come to their turn.
+    ("lag", &["tasks"]),
     ("metrics", &[]),
     ("tasks", &[]),
     ("when", &[]),
