@@ -442,16 +442,26 @@ fn page(params: &mut Params) -> Result<Page, Fault> {
     Ok(Page { from, to, limit, after: params.text("starting_after")? })
 }
 
-/// Where a page begins: below the row of `starting_after`.
-fn below(books: &Books<'_>, table: &str, page: &Page) -> Done<i64> {
-    let Some(after) = &page.after else { return Ok(Ok(i64::MAX)) };
-    let sql = format!("SELECT n FROM {table} WHERE id = ?1");
+/// The rows of a page, from where it begins: a range of the index over `created`, read backwards, so
+/// that the last page of a long list costs what the first one does.
+pub(super) const ROWS: &str = "created >= ?1 AND (created, n) < (?2, ?3)";
+
+/// Where a page begins: below the row of `starting_after`, as `created` and `n`.
+fn below(books: &Books<'_>, table: &str, page: &Page) -> Done<(i64, i64)> {
+    let newest = (page.to, i64::MAX);
+    let Some(after) = &page.after else { return Ok(Ok(newest)) };
+    let sql = format!("SELECT created, n FROM {table} WHERE id = ?1");
     let mut find = books.sql.prepare_cached(&sql)?;
     let mut rows = find.query([after])?;
     match rows.next()? {
-        Some(row) => Ok(Ok(row.get(0)?)),
+        Some(row) => Ok(Ok(newest.min((row.get(0)?, row.get(1)?)))),
         None => Ok(Err(Fault::missing("object", after, "starting_after").with_status(400))),
     }
+}
+
+/// Only those of one PaymentIntent, by their index, or all.
+pub(super) fn of_intent(intent: Option<&str>) -> &'static str {
+    if intent.is_some() { "intent = ?5" } else { "?5 IS NULL" }
 }
 
 fn list<T>(mut rows: Vec<T>, url: &'static str, limit: i64) -> List<T> {
@@ -466,13 +476,11 @@ fn list_intents(books: &mut Books<'_>, mut params: Params) -> Answered {
     let page = read!(page(&mut params));
     read!(params.end());
     let below = read!(below(books, "intents", &page)?);
-    let sql = format!(
-        "SELECT {INTENT} FROM intents WHERE created BETWEEN ?1 AND ?2 AND n < ?3
-         ORDER BY n DESC LIMIT ?4"
-    );
+    let sql =
+        format!("SELECT {INTENT} FROM intents WHERE {ROWS} ORDER BY created DESC, n DESC LIMIT ?4");
     let ids: Vec<String> = {
         let mut find = books.sql.prepare_cached(&sql)?;
-        let rows = find.query_map(params![page.from, page.to, below, page.limit + 1], |row| {
+        let rows = find.query_map(params![page.from, below.0, below.1, page.limit + 1], |row| {
             Ok(Intent::of(row)?.id)
         })?;
         rows.collect::<Result<_, _>>()?
@@ -496,12 +504,12 @@ fn list_refunds(books: &mut Books<'_>, mut params: Params) -> Answered {
     }
     let below = read!(below(books, "refunds", &page)?);
     let sql = format!(
-        "SELECT {REFUND} FROM refunds WHERE created BETWEEN ?1 AND ?2 AND n < ?3
-             AND (?5 IS NULL OR intent = ?5) ORDER BY n DESC LIMIT ?4"
+        "SELECT {REFUND} FROM refunds WHERE {ROWS} AND {} ORDER BY created DESC, n DESC LIMIT ?4",
+        of_intent(intent.as_deref())
     );
     let mut find = books.sql.prepare_cached(&sql)?;
     let rows: Vec<Refund> = find
-        .query_map(params![page.from, page.to, below, page.limit + 1, intent], Refund::of)?
+        .query_map(params![page.from, below.0, below.1, page.limit + 1, intent], Refund::of)?
         .collect::<Result<_, _>>()?;
     let shown: Vec<_> = rows.iter().map(objects::refund).collect();
     Ok(Ok(json(&list(shown, "/v1/refunds", page.limit))))
@@ -514,12 +522,12 @@ fn list_disputes(books: &mut Books<'_>, mut params: Params) -> Answered {
     read!(params.end());
     let below = read!(below(books, "disputes", &page)?);
     let sql = format!(
-        "SELECT {DISPUTE} FROM disputes WHERE created BETWEEN ?1 AND ?2 AND n < ?3
-             AND (?5 IS NULL OR intent = ?5) ORDER BY n DESC LIMIT ?4"
+        "SELECT {DISPUTE} FROM disputes WHERE {ROWS} AND {} ORDER BY created DESC, n DESC LIMIT ?4",
+        of_intent(intent.as_deref())
     );
     let mut find = books.sql.prepare_cached(&sql)?;
     let rows: Vec<Dispute> = find
-        .query_map(params![page.from, page.to, below, page.limit + 1, intent], Dispute::of)?
+        .query_map(params![page.from, below.0, below.1, page.limit + 1, intent], Dispute::of)?
         .collect::<Result<_, _>>()?;
     let shown: Vec<_> = rows.iter().map(objects::dispute).collect();
     Ok(Ok(json(&list(shown, "/v1/disputes", page.limit))))

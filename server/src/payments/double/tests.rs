@@ -193,6 +193,54 @@ async fn refunds_are_listed_and_never_more_than_was_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_is_read_page_by_page_and_each_page_is_a_range_of_an_index() {
+    let w = world();
+    let mut made = Vec::new();
+    for n in 0..5 {
+        made.push(w.captured().await);
+        // Some in the same second, some not.
+        tokio::time::sleep(std::time::Duration::from_millis(600 * n)).await;
+    }
+    let mut seen: Vec<String> = Vec::new();
+    let mut more = true;
+    while more {
+        let after = seen.last().map(|id| format!("&starting_after={id}")).unwrap_or_default();
+        let path = format!("/v1/payment_intents?limit=2{after}");
+        let (status, page) = w.ask("GET", &path, "", "").await;
+        assert_eq!(status, 200, "{page}");
+        for intent in page["data"].as_array().unwrap() {
+            seen.push(intent["id"].as_str().unwrap().to_owned());
+        }
+        more = page["has_more"] == Value::Bool(true);
+    }
+    made.reverse();
+    assert_eq!(seen, made, "newest first, each once");
+    let db = super::books::open(None).unwrap().0;
+    for (table, and) in [
+        ("intents", "?4 = ?4"),
+        ("refunds", super::endpoints::of_intent(None)),
+        ("refunds", super::endpoints::of_intent(Some("pi"))),
+        ("disputes", super::endpoints::of_intent(Some("pi"))),
+    ] {
+        let rows = super::endpoints::ROWS;
+        let sql = format!(
+            "EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {rows} AND {and}
+             ORDER BY created DESC, n DESC LIMIT ?4"
+        );
+        let mut explain = db.prepare(&sql).unwrap();
+        let nothing = vec![None::<i64>; explain.parameter_count()];
+        let plan: Vec<String> = explain
+            .query_map(rusqlite::params_from_iter(nothing), |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains("(created>? AND created<?)") || plan.contains("intent=?"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{table} {and}: {plan}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
     let dir = std::env::temp_dir().join(format!("nts-double-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
