@@ -37,6 +37,37 @@ pub struct Found {
     /// Its tickets.
     #[serde(default)]
     pub tickets: Vec<FoundTicket>,
+    /// Its payment; none if none was asked for.
+    #[serde(default)]
+    pub payment: Option<FoundPayment>,
+}
+
+impl Found {
+    /// Whether what becomes of it is the server's turn. After a decline, or while the bank asks, it is
+    /// the buyer's, who has gone: the order stays as it is for as long as its places are held.
+    fn under_way(&self) -> bool {
+        match self.state.as_str() {
+            "committed" | "canceling" => true,
+            "paying" => self.payment.as_ref().is_none_or(|payment| {
+                payment.attempts.iter().any(|a| matches!(&*a.state, "pending" | "authorised"))
+            }),
+            _ => false,
+        }
+    }
+}
+
+/// A payment as the server tells it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct FoundPayment {
+    /// The attempts to pay, in the order in which they were made.
+    pub attempts: Vec<FoundAttempt>,
+}
+
+/// An attempt to pay as the server tells it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct FoundAttempt {
+    /// Its state, in the server's word.
+    pub state: String,
 }
 
 /// A ticket as the server tells it.
@@ -122,9 +153,7 @@ async fn look_again(crowd: &Crowd, entry: &Entry) -> Result<Found, String> {
             Ok(answer) if answer.status == 200 => {
                 let found: Found = serde_json::from_slice(&answer.body)
                     .map_err(|error| format!("it cannot be read: {error}"))?;
-                let under_way =
-                    matches!(found.state.as_str(), "paying" | "committed" | "canceling");
-                if !(under_way && entry.told == Told::Asked) {
+                if !(found.under_way() && entry.told == Told::Asked) {
                     return Ok(found);
                 }
                 last = format!("its payment is still {}", found.state);
@@ -239,7 +268,8 @@ mod tests {
     }
 
     fn order(state: &str, tickets: usize) -> Found {
-        Found { state: state.into(), tickets: vec![FoundTicket { valid: true }; tickets] }
+        let tickets = vec![FoundTicket { valid: true }; tickets];
+        Found { state: state.into(), tickets, payment: None }
     }
 
     /// Two have tickets, one walked away, one never heard.
@@ -287,6 +317,21 @@ mod tests {
         for (said, expected) in lies {
             assert!(said.contains(expected), "{said:?} does not say {expected:?}");
         }
+    }
+
+    #[test]
+    fn what_is_the_buyers_turn_is_not_waited_for() {
+        let paying = |attempts: &str| {
+            let text = format!(r#"{{"state":"paying","payment":{{"attempts":[{attempts}]}}}}"#);
+            serde_json::from_str::<Found>(&text).expect("an order").under_way()
+        };
+        let attempt = |n: u8, state: &str| format!(r#"{{"number":{n},"state":"{state}"}}"#);
+        assert!(!paying(&attempt(1, "declined")));
+        assert!(!paying(&attempt(1, "action")));
+        assert!(paying(&attempt(1, "pending")));
+        assert!(paying(&format!("{},{}", attempt(1, "declined"), attempt(2, "authorised"))));
+        assert!(order("paying", 0).under_way() && order("canceling", 0).under_way());
+        assert!(!order("paid", 1).under_way() && !order("held", 0).under_way());
     }
 
     #[test]
