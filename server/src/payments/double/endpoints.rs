@@ -442,9 +442,14 @@ fn page(params: &mut Params) -> Result<Page, Fault> {
     Ok(Page { from, to, limit, after: params.text("starting_after")? })
 }
 
-/// The rows of a page, from where it begins: a range of the index over `created`, read backwards, so
-/// that the last page of a long list costs what the first one does.
-pub(super) const ROWS: &str = "created >= ?1 AND (created, n) < (?2, ?3)";
+/// The rows of a page, newest first, from where it begins: a range of the index over `created`, read
+/// backwards, so that the last page of a long list costs what the first one does.
+pub(super) fn rows(columns: &str, table: &str, and: &str) -> String {
+    format!(
+        "SELECT {columns} FROM {table} WHERE created >= ?1 AND (created, n) < (?2, ?3) {and}
+         ORDER BY created DESC, n DESC LIMIT ?4"
+    )
+}
 
 /// Where a page begins: below the row of `starting_after`, as `created` and `n`.
 fn below(books: &Books<'_>, table: &str, page: &Page) -> Done<(i64, i64)> {
@@ -461,7 +466,7 @@ fn below(books: &Books<'_>, table: &str, page: &Page) -> Done<(i64, i64)> {
 
 /// Only those of one PaymentIntent, by their index, or all.
 pub(super) fn of_intent(intent: Option<&str>) -> &'static str {
-    if intent.is_some() { "intent = ?5" } else { "?5 IS NULL" }
+    if intent.is_some() { "AND intent = ?5" } else { "AND ?5 IS NULL" }
 }
 
 fn list<T>(mut rows: Vec<T>, url: &'static str, limit: i64) -> List<T> {
@@ -476,8 +481,7 @@ fn list_intents(books: &mut Books<'_>, mut params: Params) -> Answered {
     let page = read!(page(&mut params));
     read!(params.end());
     let below = read!(below(books, "intents", &page)?);
-    let sql =
-        format!("SELECT {INTENT} FROM intents WHERE {ROWS} ORDER BY created DESC, n DESC LIMIT ?4");
+    let sql = rows(INTENT, "intents", "");
     let ids: Vec<String> = {
         let mut find = books.sql.prepare_cached(&sql)?;
         let rows = find.query_map(params![page.from, below.0, below.1, page.limit + 1], |row| {
@@ -503,10 +507,7 @@ fn list_refunds(books: &mut Books<'_>, mut params: Params) -> Answered {
         read!(find(books, id)?);
     }
     let below = read!(below(books, "refunds", &page)?);
-    let sql = format!(
-        "SELECT {REFUND} FROM refunds WHERE {ROWS} AND {} ORDER BY created DESC, n DESC LIMIT ?4",
-        of_intent(intent.as_deref())
-    );
+    let sql = rows(REFUND, "refunds", of_intent(intent.as_deref()));
     let mut find = books.sql.prepare_cached(&sql)?;
     let rows: Vec<Refund> = find
         .query_map(params![page.from, below.0, below.1, page.limit + 1, intent], Refund::of)?
@@ -521,10 +522,7 @@ fn list_disputes(books: &mut Books<'_>, mut params: Params) -> Answered {
     let page = read!(page(&mut params));
     read!(params.end());
     let below = read!(below(books, "disputes", &page)?);
-    let sql = format!(
-        "SELECT {DISPUTE} FROM disputes WHERE {ROWS} AND {} ORDER BY created DESC, n DESC LIMIT ?4",
-        of_intent(intent.as_deref())
-    );
+    let sql = rows(DISPUTE, "disputes", of_intent(intent.as_deref()));
     let mut find = books.sql.prepare_cached(&sql)?;
     let rows: Vec<Dispute> = find
         .query_map(params![page.from, below.0, below.1, page.limit + 1, intent], Dispute::of)?

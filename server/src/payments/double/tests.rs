@@ -217,16 +217,13 @@ async fn a_list_is_read_page_by_page_and_each_page_is_a_range_of_an_index() {
     assert_eq!(seen, made, "newest first, each once");
     let db = super::books::open(None).unwrap().0;
     for (table, and) in [
-        ("intents", "?4 = ?4"),
+        ("intents", ""),
         ("refunds", super::endpoints::of_intent(None)),
         ("refunds", super::endpoints::of_intent(Some("pi"))),
         ("disputes", super::endpoints::of_intent(Some("pi"))),
     ] {
-        let rows = super::endpoints::ROWS;
-        let sql = format!(
-            "EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {rows} AND {and}
-             ORDER BY created DESC, n DESC LIMIT ?4"
-        );
+        let sql = super::endpoints::rows("*", table, and);
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let mut explain = db.prepare(&sql).unwrap();
         let nothing = vec![None::<i64>; explain.parameter_count()];
         let plan: Vec<String> = explain
