@@ -88,8 +88,14 @@ enum Command {
     },
 }
 
+/// The most open files that we ask for: some systems allow a billion.
+const FILES: u64 = 1 << 20;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Each connection is an open file, for a server and for a crowd. What a shell starts may open 1,024,
+    // unless it asks for what the system allows. If it is refused, the server says what it can serve.
+    _ = rlimit::increase_nofile_limit(FILES);
     let result = match cli.command {
         None => serve::serve(cli.config),
         Some(Command::Serve { config }) => serve::serve(*config),

@@ -17,7 +17,7 @@ use boxoffice::{Command, Effect, Event, Line, Order, OrderId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{Duration, Instant, sleep};
 
 /// How long what another process may just have committed is waited for.
@@ -45,6 +45,8 @@ pub struct App {
     pub catalogue: Catalogue,
     /// What of it many look at.
     pub shown: Shown,
+    /// A permit for each who may listen to live counts.
+    pub listeners: Arc<Semaphore>,
     /// Who waits for news of which order.
     pub watchers: Arc<Watchers>,
     /// Who moves the money.

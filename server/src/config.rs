@@ -79,8 +79,9 @@ pub struct Config {
     #[arg(long, env = "NTS_PATIENCE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub patience_ms: u64,
 
-    /// Connections that may be open at once; more are answered with 503
-    #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Connections that are served at once, about 25 kB of memory each at most; as many more may wait for
+    /// a place, and what comes then is answered with 503
+    #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
     /// Milliseconds that the server may be behind; from there on more and more wishes for places, from

@@ -18,15 +18,16 @@ use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
 use crate::reads::Reads;
 use crate::store::{Database, Opened, Own, Pulse, Reader};
-use crate::tasks::spawn;
+use crate::tasks::{BackOffice, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::{Command, Event};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
 
 /// A server that is ready to serve.
@@ -36,6 +37,8 @@ pub struct Server {
     listener: TcpListener,
     writer: std::thread::JoinHandle<()>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Where the tasks run. Ends with the server.
+    back_office: BackOffice,
 }
 
 /// How many orders may wait for the outbox to hear of them; the rest it finds by itself.
@@ -43,6 +46,8 @@ const RINGS: usize = 16_384;
 /// How often the lists of what is owed are read.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 65_535;
 /// How often it is looked what other processes have committed.
 const FOLLOW: Duration = Duration::from_millis(250);
 
@@ -167,6 +172,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     metrics.ready.set(1);
     let patience = Duration::from_millis(config.patience_ms);
     let lag = Lag::new(config.lag_ms);
+    let listeners = Arc::new(Semaphore::new((config.connections / 2) as usize));
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (ring, rings) = mpsc::channel(RINGS);
@@ -182,6 +188,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         reads,
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
+        listeners,
         watchers: Arc::new(Watchers::default()),
         stripe: parts.stripe,
         sandbox: parts.sandbox,
@@ -327,6 +334,18 @@ async fn check_key(app: Arc<App>) {
     }
 }
 
+/// Binds an address. A crowd connects at one moment: who does not fit into the kernel's line is not
+/// refused but left to ask again after 1, 3, 7, 15 seconds, so that line is as long as the kernel
+/// allows (Linux shortens it to `net.core.somaxconn`).
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does: a server that starts again finds its address free.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 impl Server {
     /// Opens the database, starts the writer and the outbox, and binds the address.
     pub async fn start(config: Config) -> Result<Server, Reason> {
@@ -336,7 +355,7 @@ impl Server {
     /// The same with a clock of one's own.
     pub async fn start_at(config: Config, clock: Clock) -> Result<Server, Reason> {
         let keys = config.stripe()?;
-        let listener = TcpListener::bind(config.address).await.map_err(|error| {
+        let listener = listen(config.address).map_err(|error| {
             format!("cannot listen on {}: {error}. Is another server running there? Choose another address with --address or NTS_ADDRESS.", config.address)
         })?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
@@ -359,8 +378,12 @@ impl Server {
             Some(_) => None,
             None => Some(open_sandbox(&sandbox_path(&config, &database), &clock)?),
         };
-        let (stripe, task) = connect(keys, sandbox.clone(), secrets.shop(), &ids, &clock)?;
-        tasks.extend(task.map(|task| spawn(vital(task))));
+        let back_office = BackOffice::open().map_err(|e| format!("cannot start: {e}"))?;
+        let (stripe, task) = {
+            let _there = back_office.enter();
+            connect(keys, sandbox.clone(), secrets.shop(), &ids, &clock)?
+        };
+        tasks.extend(task.map(|task| back_office.spawn(vital(task))));
 
         let parts = Parts {
             config,
@@ -383,13 +406,13 @@ impl Server {
             writer.run(jobs, &told);
         });
         let writer = writer.map_err(|e| e.to_string())?;
-        tasks.extend(work.into_iter().map(|task| spawn(vital(task))));
+        tasks.extend(work.into_iter().map(|task| back_office.spawn(vital(task))));
         let measured = Arc::clone(&app);
         tasks.push(spawn(vital(Box::pin(async move { measured.lag.measure().await }))));
         if app.sandbox.is_none() {
-            tasks.push(spawn(check_key(Arc::clone(&app))));
+            tasks.push(back_office.spawn(check_key(Arc::clone(&app))));
         }
-        let server = Server { app, listener, writer, tasks };
+        let server = Server { app, listener, writer, tasks, back_office };
         server.make_show(empty).await?;
         Ok(server)
     }
@@ -446,7 +469,7 @@ impl Server {
             task.abort();
             _ = task.await;
         }
-        drop((app, self.app));
+        drop((app, self.app, self.back_office));
         // All ends of the queue are gone now, but for requests that were cut off: the writer
         // commits what it has and ends.
         let writer = tokio::task::spawn_blocking(move || self.writer.join());

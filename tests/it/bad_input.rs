@@ -138,7 +138,8 @@ fn an_order_is_seen_and_paid_with_its_own_secret_only() {
 #[test]
 fn slow_clients_are_let_go_and_nobody_else_notices() {
     let dir = Dir::new("slow");
-    let settings = [("NTS_SLOW_CLIENT_MS", "1500"), ("NTS_CONNECTIONS", "40")];
+    let settings =
+        [("NTS_SLOW_CLIENT_MS", "3000"), ("NTS_CONNECTIONS", "40"), ("NTS_PATIENCE_MS", "300")];
     let server = Server::start_with(&dir, &settings);
     server.make_event(10, 300);
     let connect = |bytes: &[u8]| {
@@ -151,15 +152,15 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
                  content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     let mut slow: Vec<TcpStream> =
         (0..20).flat_map(|_| [connect(b"GET / HTTP/1.1\r\nhost: "), connect(head)]).collect();
-    // Every place is taken: one more is told so at once instead of being kept waiting.
+    // Every place is taken: one more is told so soon instead of being kept waiting.
     let begun = Instant::now();
     let turned_away = server.get("/healthz");
     assert_eq!((turned_away.status, turned_away.header("retry-after")), (503, Some("1")));
-    assert!(begun.elapsed() < Duration::from_millis(1_400), "not only when places came free");
+    assert!(begun.elapsed() < Duration::from_millis(2_500), "not only when places came free");
     // Who has a slow line hears it, too: the connection is not reset while the request still comes.
     let mut late = connect(b"");
     for part in [&head[..40], &head[40..], b"\"", b"x"] {
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(100));
         late.write_all(part).unwrap();
     }
     let mut answer = Vec::new();
@@ -170,6 +171,73 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
         _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+    }
+    assert_eq!(server.send(hold("ann", 1)).status, 201);
+}
+
+/// Asks on a connection that stays open, and reads the head and the length of the answer.
+fn ask_on(stream: &mut TcpStream, path: &str) -> String {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = stream.read(&mut buffer).unwrap();
+        answer.extend(&buffer[..read]);
+        let text = String::from_utf8_lossy(&answer).to_lowercase();
+        let end = text.find("\r\n\r\n").map(|end| end + 4);
+        let length = text.split("content-length: ").nth(1).and_then(|t| t.lines().next());
+        let length = length.map_or(0, |n| n.parse::<usize>().unwrap());
+        if read == 0 || end.is_some_and(|end| answer.len() >= end + length) {
+            return text;
+        }
+    }
+}
+
+#[test]
+fn who_asks_nothing_makes_room_the_longest_idle_first() {
+    let dir = Dir::new("room");
+    let settings = [("NTS_CONNECTIONS", "4"), ("NTS_SLOW_CLIENT_MS", "60000")];
+    let server = Server::start_with(&dir, &settings);
+    let connect = || {
+        let stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    };
+    let mut kept: Vec<TcpStream> = (0..4).map(|_| connect()).collect();
+    for n in [2, 0, 3, 1] {
+        assert!(ask_on(&mut kept[n], "/healthz").starts_with("http/1.1 200"));
+    }
+    let begun = Instant::now();
+    let mut two_more = [connect(), connect()];
+    for stream in &mut two_more {
+        assert!(ask_on(stream, "/healthz").starts_with("http/1.1 200"));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(4), "before anybody's patience ends");
+    for n in [2, 0] {
+        assert_eq!(kept[n].read(&mut [0; 64]).unwrap(), 0, "idle longest");
+    }
+    for n in [3, 1] {
+        assert!(ask_on(&mut kept[n], "/healthz").starts_with("http/1.1 200"), "still there");
+    }
+}
+
+#[test]
+fn who_listens_leaves_half_of_the_places_to_those_who_buy() {
+    let dir = Dir::new("listen");
+    let server = Server::start_with(&dir, &[("NTS_CONNECTIONS", "4")]);
+    server.make_event(10, 300);
+    let mut all = Vec::new();
+    for n in 0..6 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let answer = ask_on(&mut stream, "/api/v1/events/rock/live");
+        if n < 2 {
+            assert!(answer.starts_with("http/1.1 200"), "{answer}");
+        } else {
+            assert!(answer.starts_with("http/1.1 503"), "{answer}");
+            assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+        }
+        all.push(stream);
     }
     assert_eq!(server.send(hold("ann", 1)).status, 201);
 }

@@ -104,16 +104,19 @@ pub async fn event(
     Ok(([(header::CONTENT_TYPE, kind)], Bytes::clone(&json)).into_response())
 }
 
-/// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events.
+/// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events. A comfort:
+/// half of the places for connections are for those who buy.
 pub async fn live(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
 ) -> Result<Response, Problem> {
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let listening = Arc::clone(&app.listeners).try_acquire_owned().map_err(|_| NoReply::Busy)?;
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
     crate::tasks::spawn(async move {
+        let _listening = listening;
         loop {
             let now = app.clock.now_ms();
             let as_of = app.catalogue.as_of(now);

@@ -3,12 +3,14 @@
 use crate::payments::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::rt::Executor;
 use hyper::{Method, Request};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// The version of the API that we were written for
 /// (<https://docs.stripe.com/api/versioning>): every request names it, so that an upgrade of the
@@ -20,6 +22,16 @@ pub const BASE: &str = "https://api.stripe.com";
 const CONNECT: Duration = Duration::from_secs(5);
 /// An answer longer than this is none of Stripe's.
 const MOST_BYTES: usize = 8 << 20;
+
+/// The runtime in which the way was made: whoever asks, a kept connection is looked after there.
+#[derive(Clone)]
+struct Home(Handle);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Home {
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}
 
 /// The way to Stripe.
 pub struct Net {
@@ -43,7 +55,7 @@ impl Net {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
+        let client = Client::builder(Home(Handle::current()))
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
