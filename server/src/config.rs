@@ -71,8 +71,8 @@ pub struct Config {
     #[arg(long, env = "NTS_DEMO_TICKETS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub demo_tickets: u32,
 
-    /// Commands that may wait for the writer; more are answered with 503
-    #[arg(long, env = "NTS_QUEUE", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Commands that may wait for the writer, about one for each connection; more are answered with 503
+    #[arg(long, env = "NTS_QUEUE", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
 
     /// Milliseconds after which a waiting command is dropped and answered with 503

@@ -41,8 +41,10 @@ pub struct Server {
     back_office: BackOffice,
 }
 
-/// How many orders may wait for the outbox to hear of them; the rest it finds by itself.
-const RINGS: usize = 16_384;
+/// How many rings for orders may wait until the outbox hears them: several for each payment, and more
+/// payments than there are connections. The rest it finds by itself, but only when it has time: they
+/// would be overtaken by those who come later.
+const RINGS: usize = 131_072;
 /// How often the lists of what is owed are read.
 const LOOK: Duration = Duration::from_millis(100);
 

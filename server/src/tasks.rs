@@ -40,3 +40,30 @@ impl BackOffice {
         self.handle.enter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use tokio::time::{Duration, sleep};
+
+    #[tokio::test]
+    async fn the_back_office_goes_on_while_the_crowds_thread_is_busy_and_ends_with_its_guard() {
+        let office = BackOffice::open().expect("a thread");
+        let (says, heard) = mpsc::channel();
+        _ = office.spawn(async move {
+            // What it starts is there, too.
+            _ = spawn(async move {
+                sleep(Duration::from_millis(1)).await;
+                _ = says.send("done");
+                std::future::pending::<()>().await;
+                drop(says);
+            });
+        });
+        // Blocks the only thread of this runtime.
+        assert_eq!(heard.recv_timeout(Duration::from_secs(20)), Ok("done"));
+        drop(office);
+        let ended = heard.recv_timeout(Duration::from_secs(20));
+        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected), "its tasks end with it");
+    }
+}
