@@ -5,6 +5,7 @@ use super::objects;
 use boxoffice::{IntentStatus, OrderId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::Value;
@@ -76,6 +77,8 @@ pub(super) fn open(path: Option<&Path>) -> Result<(Connection, u64), rusqlite::E
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "OFF")?;
     db.set_prepared_statement_cache_capacity(64);
+    // So that a cached statement is planned once, not at each use.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != VERSION {
         begin_anew(&db, version)?;

@@ -52,6 +52,24 @@ fn keeps_the_contract_of_all_stores() {
     contract::check(|clock| OnDisk(Folder::new(), clock));
 }
 
+/// Planning a query costs as much as asking it.
+#[test]
+fn a_cached_statement_is_planned_once() {
+    let folder = Folder::new();
+    let path = folder.file("nts.db");
+    SqliteStore::open(&path, clock()).unwrap();
+    for writable in [true, false] {
+        let conn = Place::on_disk(&path).connect(writable).unwrap();
+        let sql = "SELECT number FROM attempts WHERE order_id = ?1 ORDER BY number";
+        for order in 0..20 {
+            let mut find = conn.prepare_cached(sql).unwrap();
+            assert!(!find.exists([order]).unwrap());
+            let planned_anew = find.get_status(rusqlite::StatementStatus::RePrepare);
+            assert_eq!(planned_anew, 0, "at use {order}");
+        }
+    }
+}
+
 /// The tests' own clock.
 fn clock() -> Clock {
     Clock::Manual(std::sync::Arc::new(1_800_000_000_000.into()))
