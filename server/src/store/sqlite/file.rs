@@ -20,6 +20,7 @@ pub(super) const APPLICATION_ID: i32 = 0x6e74_7331;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_box_office.sql"),
     include_str!("../../../migrations/sqlite/0002_what_others_did.sql"),
+    include_str!("../../../migrations/sqlite/0003_lanes.sql"),
 ];
 
 /// Above this size a start does not read the whole file to see whether it is sound.

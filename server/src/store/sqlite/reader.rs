@@ -18,6 +18,20 @@ pub struct SqliteReader {
     conn: Connection,
 }
 
+/// The list of what is due. Each lane has an index of its own, and steps over nobody of the other.
+pub(super) fn due(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Holds => {
+            "SELECT id, low FROM orders INDEXED BY orders_holds
+             WHERE due_ms <= ?1 AND state = 0 ORDER BY due_ms, id LIMIT ?2"
+        }
+        Lane::Payments => {
+            "SELECT id, low FROM orders INDEXED BY orders_owed
+             WHERE due_ms <= ?1 AND state > 0 ORDER BY due_ms, id LIMIT ?2"
+        }
+    }
+}
+
 fn fault(error: rusqlite::Error) -> Fault {
     Fault::NotDone(error.to_string())
 }
@@ -202,19 +216,8 @@ impl Reader for SqliteReader {
     }
 
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
-        // The plus keeps SQLite from looking at the value, and from preparing anew for each.
-        let sql = match lane {
-            Lane::Holds => {
-                "SELECT id, low FROM orders INDEXED BY orders_due
-                 WHERE due_ms <= +?1 AND state = 0 ORDER BY due_ms, id LIMIT ?2"
-            }
-            Lane::Payments => {
-                "SELECT id, low FROM orders INDEXED BY orders_due
-                 WHERE due_ms <= +?1 AND state > 0 ORDER BY due_ms, id LIMIT ?2"
-            }
-        };
         self.at_once(|conn| {
-            conn.prepare_cached(sql)?
+            conn.prepare_cached(due(lane))?
                 .query_map(params![now, limit as i64], |row| {
                     Ok(codec::join(row.get(0)?, row.get(1)?))
                 })?

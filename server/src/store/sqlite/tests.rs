@@ -4,7 +4,7 @@ mod migrate;
 
 use super::*;
 use crate::store::contract::{self, Database};
-use crate::store::{Reader, Store};
+use crate::store::{Lane, Reader, Store};
 use boxoffice::{
     Buyer, BuyerKey, Command, Currency, EventSpec, LineWish, OrderId, PoolSpec, TicketTypeSpec,
     decide,
@@ -67,6 +67,36 @@ fn a_cached_statement_is_planned_once() {
             let planned_anew = find.get_status(rusqlite::StatementStatus::RePrepare);
             assert_eq!(planned_anew, 0, "at use {order}");
         }
+    }
+}
+
+/// A long line of payments is none of the business of who looks for holds that have run out.
+#[test]
+fn who_lists_what_is_due_steps_over_nobody_of_the_other_lane() {
+    let folder = Folder::new();
+    let path = folder.file("nts.db");
+    SqliteStore::open(&path, clock()).unwrap();
+    let conn = Place::on_disk(&path).connect(true).unwrap();
+    let count = |lane, expected| {
+        let mut find = conn.prepare_cached(reader::due(lane)).unwrap();
+        let rows = find.query_map(params![1_000, 512], |_| Ok(())).unwrap().count();
+        assert_eq!(rows, expected);
+        find.reset_status(rusqlite::StatementStatus::VmStep)
+    };
+    for (state, in_vain, found) in
+        [(1, Lane::Holds, Lane::Payments), (0, Lane::Payments, Lane::Holds)]
+    {
+        conn.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+             INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
+                                 placed_ms, until_ms, due_ms, tries)
+             SELECT i, 0, 1, ?1, x'00', '', '', x'00', 'EUR', 0, 0, i % 7, 0 FROM n",
+            [state],
+        )
+        .unwrap();
+        let steps = (count(in_vain, 0), count(found, 512));
+        assert!(steps.0 < 50 && steps.1 < 20 * 512, "{steps:?}");
+        conn.execute("DELETE FROM orders", []).unwrap();
     }
 }
 
@@ -237,7 +267,11 @@ fn what_a_newer_nts_made_is_refused_also_when_only_its_log_says_so() {
         newer.pragma_update(None, "user_version", 99).unwrap();
         drop(newer);
         let error = refused(&folder, &path);
-        assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
+        let last = file::known_version();
+        assert!(
+            matches!(error, OpenError::Newer { found: 99, known, .. } if known == last),
+            "{error}"
+        );
         assert!(error.to_string().contains("Nothing was changed"));
     }
 }
