@@ -15,6 +15,7 @@ mod answer;
 mod books;
 mod cards;
 mod endpoints;
+mod group;
 pub mod http;
 mod missteps;
 mod objects;
@@ -30,17 +31,21 @@ use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use crate::clock::Clock;
 use answer::{Answer, Fault};
 use books::{Books, Random};
+use group::{Closing, Group, Open};
 use missteps::{Missteps, Plan};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 /// How long idempotency keys are remembered: a day
 /// (<https://docs.stripe.com/api/idempotent_requests>).
 const KEYS_MS: i64 = 24 * 3_600_000;
+/// Old keys are forgotten once in so many calls, and so many times four of them.
+const FORGET_EVERY: u32 = 64;
 /// How long the bank of `ctoken_slow` takes.
 const SLOW: Duration = Duration::from_secs(3);
 /// How long a call that hangs takes; every client has given up by then.
@@ -59,6 +64,9 @@ pub struct Double {
 struct State {
     db: Connection,
     random: Random,
+    /// Calls with a key, since it was opened.
+    calls: u32,
+    open: Open,
 }
 
 /// What was asked, for who wants to count.
@@ -92,7 +100,7 @@ impl Double {
         let (db, opened) = books::open(path)?;
         let random = Random::new(seed, opened);
         Ok(Double {
-            state: Mutex::new(State { db, random }),
+            state: Mutex::new(State { db, random, calls: 0, open: Open::default() }),
             clock,
             missteps: Missteps::default(),
             running: Mutex::default(),
@@ -178,7 +186,7 @@ impl Double {
     /// The request under its key: done once, and answered the same each time that it is asked.
     async fn keyed(&self, request: &WireRequest, misstep: Option<Misstep>) -> Answer {
         let Some(key) = request.key.clone().filter(|_| request.method == "POST") else {
-            return self.work(request, None, misstep);
+            return self.work(request, None, misstep).await;
         };
         if !lock(&self.running).insert(key.clone()) {
             return Answer::fault(&Fault::key_in_use(), self.request_id());
@@ -187,18 +195,57 @@ impl Double {
         if endpoints::is_slow(request) {
             sleep(SLOW).await;
         }
-        self.work(request, Some(&key), misstep)
+        self.work(request, Some(&key), misstep).await
     }
 
-    fn work(&self, request: &WireRequest, key: Option<&str>, misstep: Option<Misstep>) -> Answer {
+    async fn work(
+        &self,
+        request: &WireRequest,
+        key: Option<&str>,
+        misstep: Option<Misstep>,
+    ) -> Answer {
         let request_id = self.request_id();
+        let joined = self.join(request, key, misstep, &request_id);
+        let failed = || Answer::fault(&Fault::internal(), request_id.clone());
+        let (answer, group, opened) = match joined {
+            Ok(joined) => joined,
+            Err(error) => {
+                tracing::error!(%error, "the sandbox's own database failed");
+                return failed();
+            }
+        };
+        if opened {
+            let closing = Closing { double: self, group: Arc::clone(&group) };
+            yield_now().await;
+            drop(closing);
+        }
+        if group.is_recorded().await { answer } else { failed() }
+    }
+
+    /// Does a call within a group; tells whether that was opened for it.
+    fn join(
+        &self,
+        request: &WireRequest,
+        key: Option<&str>,
+        misstep: Option<Misstep>,
+        request_id: &str,
+    ) -> Result<(Answer, Arc<Group>, bool), rusqlite::Error> {
         let now_ms = self.clock.now_ms();
         let state = &mut *lock(&self.state);
-        let done = one_call(state, now_ms, request, key, misstep, &request_id);
-        done.unwrap_or_else(|error| {
-            tracing::error!(%error, "the sandbox's own database failed");
-            Answer::fault(&Fault::internal(), request_id)
-        })
+        let (group, opened) = state.join()?;
+        match one_call(state, now_ms, request, key, misstep, request_id) {
+            Ok(answer) => {
+                if state.is_full() {
+                    state.record();
+                }
+                Ok((answer, group, opened))
+            }
+            Err(error) => {
+                // A half of it may be written.
+                state.undo();
+                Err(error)
+            }
+        }
     }
 
     fn request_id(&self) -> String {
@@ -222,7 +269,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// One transaction: the remembered answer, or the effect and its answer.
+/// Within a transaction: the remembered answer, or the effect and its answer.
 fn one_call(
     state: &mut State,
     now_ms: i64,
@@ -231,13 +278,16 @@ fn one_call(
     misstep: Option<Misstep>,
     request_id: &str,
 ) -> Result<Answer, rusqlite::Error> {
-    let sql = state.db.transaction()?;
+    let sql = &state.db;
     let asked = format!("{:?}", request.form);
     if let Some(key) = key {
-        sql.prepare_cached(
-            "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE at_ms < ?1 LIMIT 4)",
-        )?
-        .execute([now_ms - KEYS_MS])?;
+        state.calls += 1;
+        if state.calls.is_multiple_of(FORGET_EVERY) {
+            sql.prepare_cached(
+                "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE at_ms < ?1 LIMIT ?2)",
+            )?
+            .execute(params![now_ms - KEYS_MS, FORGET_EVERY * 4])?;
+        }
         let known = sql
             .prepare_cached(
                 "SELECT path, asked, status, body, request FROM keys WHERE key = ?1 AND at_ms >= ?2",
@@ -249,7 +299,6 @@ fn one_call(
             })
             .optional()?;
         if let Some((path, known, status, body, original)) = known {
-            sql.commit()?;
             if path != request.path || known != asked.as_bytes() {
                 let message = "This Idempotency-Key was used with other parameters.".to_owned();
                 return Ok(Answer::fault(&Fault::key_reuse(message), request_id.to_owned()));
@@ -263,7 +312,7 @@ fn one_call(
     let mut answer = if before {
         Answer::fault(&Fault::internal(), request_id.to_owned())
     } else {
-        let mut books = Books { sql: &sql, random: &mut state.random, now_ms };
+        let mut books = Books { sql, random: &mut state.random, now_ms };
         match endpoints::answer(&mut books, request)? {
             Ok(body) => Answer::new(200, body, request_id.to_owned()),
             Err(refused) => {
@@ -290,7 +339,6 @@ fn one_call(
                 now_ms
             ])?;
     }
-    sql.commit()?;
     Ok(answer)
 }
 

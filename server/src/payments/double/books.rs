@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,6 +76,8 @@ pub(super) fn open(path: Option<&Path>) -> Result<(Connection, u64), rusqlite::E
     };
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "OFF")?;
+    // The same few pages change with each call: the rarer they are moved into the file, the better.
+    db.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     db.set_prepared_statement_cache_capacity(64);
     // So that a cached statement is planned once, not at each use.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -311,7 +313,7 @@ impl Dispute {
 
 /// The memory within one transaction, at one moment.
 pub(super) struct Books<'a> {
-    pub sql: &'a Transaction<'a>,
+    pub sql: &'a Connection,
     pub random: &'a mut Random,
     pub now_ms: i64,
 }

@@ -256,3 +256,41 @@ async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
     assert_eq!(w.moved(), (2_000, 0));
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[tokio::test]
+async fn calls_that_come_together_are_recorded_together_or_not_at_all() {
+    let world = world();
+    let id = world.intent().await;
+    let commits = |world: &World| lock(&world.double.state).commits();
+    let before = commits(&world);
+    let create = |key| world.post("/v1/payment_intents", CREATE, key);
+    let (a, b, c) = tokio::join!(create("a"), create("b"), create("c"));
+    assert_eq!([a.0, b.0, c.0], [200; 3]);
+    assert_eq!(commits(&world), before + 1);
+    // Who gives up at once leaves what was asked for: the others' calls are in it, too.
+    {
+        let mut gone = Box::pin(create("gone"));
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(gone.as_mut().poll(context).is_pending())
+        });
+        assert!(polled.await, "it waits for others");
+        let joined = create("joined");
+        tokio::pin!(joined);
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(joined.as_mut().poll(context).is_pending())
+        });
+        assert!(polled.await);
+        drop(gone);
+        assert_eq!(joined.await.0, 200);
+    }
+    assert_eq!(create("gone").await.0, 200, "it is remembered under its key");
+    // Where the database fails in the midst of one, none of them has happened, and all hear so.
+    lock(&world.double.state).db.execute_batch("DROP TABLE charges").unwrap();
+    let (made, confirmed) =
+        tokio::join!(create("undone"), world.confirm(&id, "ctoken_ok", "confirm"));
+    assert_eq!((made.0, confirmed.0), (500, 500));
+    let known = "SELECT count(*) FROM keys WHERE key IN ('undone', 'confirm')";
+    let known: i64 = lock(&world.double.state).db.query_row(known, [], |row| row.get(0)).unwrap();
+    assert_eq!(known, 0);
+    assert_eq!(create("undone").await.0, 200);
+}

@@ -39,6 +39,7 @@ impl Double {
     /// Does something within one transaction.
     fn within<T>(&self, work: impl FnOnce(&mut Books<'_>) -> Done<T>) -> Told<T> {
         let state = &mut *lock(&self.state);
+        state.record();
         let done = || -> Result<Result<T, Fault>, rusqlite::Error> {
             let sql = state.db.transaction()?;
             let now_ms = self.clock.now_ms();
