@@ -3,6 +3,7 @@
 use boxoffice::{Event, EventId, TimeMs};
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -134,20 +135,28 @@ impl Gapped {
     }
 }
 
+thread_local! {
+    /// Making one costs several times as much as compressing a page with it.
+    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+}
+
 /// Compresses lightly: what is shown of a hot sale changes hundreds of times a second.
 fn deflate(text: &[u8], end: FlushCompress) -> Vec<u8> {
     let mut packed = Vec::with_capacity(text.len() + 64);
-    let mut compress = Compress::new(Compression::new(3), false);
-    loop {
-        let read = compress.total_in() as usize;
-        let status = compress.compress_vec(&text[read..], &mut packed, end);
-        let status = status.expect("compressing does not fail");
-        let room = packed.capacity() > packed.len();
-        if status == Status::StreamEnd || (room && compress.total_in() as usize == text.len()) {
-            return packed;
+    COMPRESS.with_borrow_mut(|compress| {
+        compress.reset();
+        loop {
+            let read = compress.total_in() as usize;
+            let status = compress.compress_vec(&text[read..], &mut packed, end);
+            let status = status.expect("compressing does not fail");
+            let room = packed.capacity() > packed.len();
+            if status == Status::StreamEnd || (room && compress.total_in() as usize == text.len()) {
+                return;
+            }
+            packed.reserve(packed.capacity());
         }
-        packed.reserve(packed.capacity());
-    }
+    });
+    packed
 }
 
 #[cfg(test)]
