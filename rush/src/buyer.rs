@@ -3,6 +3,7 @@
 use crate::books::{Entry, Kind, Told, code};
 use crate::client::{Answer, Request, Silence};
 use crate::crowd::Crowd;
+use crate::verify::FoundPayment;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
@@ -11,7 +12,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long a buyer watches a payment that is under way.
-const WATCH: Duration = Duration::from_secs(60);
+const WATCH: Duration = Duration::from_secs(180);
+/// A payment under way is looked at again after this, if it is not told when.
+const LOOK: Duration = Duration::from_millis(500);
 /// A server that says "not now" without saying until when is asked again after this.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -26,6 +29,16 @@ struct OrderView {
     state: String,
     #[serde(default)]
     tickets: Vec<TicketView>,
+    #[serde(default)]
+    payment: Option<FoundPayment>,
+}
+
+impl OrderView {
+    /// Whether the last attempt to pay was declined.
+    fn is_declined(&self) -> bool {
+        let attempts = self.payment.iter().flat_map(|payment| &payment.attempts);
+        attempts.last().is_some_and(|attempt| attempt.state == "declined")
+    }
 }
 
 #[derive(Deserialize)]
@@ -275,6 +288,10 @@ impl Buyer {
                 };
                 match order.state.as_str() {
                     "paid" => return self.has_paid(mine, &order),
+                    "paying" if order.is_declined() => {
+                        crowd.books().entries[mine.at].told = Told::Held;
+                        return Err("was declined");
+                    }
                     "held" | "paying" | "committed" => {}
                     _ => return Err("was released while it was paid"),
                 }
@@ -283,7 +300,8 @@ impl Buyer {
                 return Err("gave up while it was being paid");
             }
             // It is under way: the order's page tells.
-            sleep(Duration::from_millis(500)).await;
+            let told = answer.retry_after.unwrap_or(LOOK);
+            sleep(told + LOOK.mul_f64(self.part())).await;
             let look = Request::get_with(&mine.path, &mine.secret);
             match self.ask(Kind::Pay, &look, Instant::now()).await {
                 Some(next) => answer = next,

@@ -7,13 +7,13 @@ use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
-use crate::outbox::Ring;
+use crate::outbox::{Line, Ring};
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::{Reader, RequestKey};
-use crate::writer::{Answer, Committed, NoReply, Queue, Request};
-use boxoffice::{Command, Effect, Event, Line, Order, OrderId};
+use crate::writer::{Answer, Committed, Queue, Request};
+use boxoffice::{Command, Event, Order, OrderId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,8 +53,8 @@ pub struct App {
     pub stripe: Stripe,
     /// Who answers instead of Stripe while no key is set: the sandbox.
     pub sandbox: Option<Arc<Double>>,
-    /// Wakes the outbox for an order.
-    pub ring: mpsc::Sender<OrderId>,
+    /// Who owes something to the provider.
+    pub line: Line,
     /// Where news of payments is rung in.
     pub doorbell: mpsc::Sender<Ring>,
     /// What is counted.
@@ -124,13 +124,10 @@ impl Stop {
 }
 
 impl App {
-    /// Whether a wish for places is taken now. The error says that too much is waiting.
-    pub fn admit(&self) -> Result<(), NoReply> {
-        if self.lag.refuses() {
-            self.metrics.busy.inc();
-            return Err(NoReply::Busy);
-        }
-        Ok(())
+    /// Whether a wish for places is refused because too much is waiting: then it may be tried again
+    /// after so many seconds.
+    pub fn overrun(&self) -> Option<u32> {
+        self.lag.refuses().inspect(|_| _ = self.metrics.busy.inc())
     }
 
     /// Asks the writer.
@@ -163,7 +160,7 @@ impl App {
     pub async fn event_of(&self, order: &Order) -> Option<Arc<Event>> {
         let find = || {
             let event = self.catalogue.event_by_id(order.event)?;
-            let known = |l: &Line| usize::from(l.ticket_type) < event.ticket_types.len();
+            let known = |l: &boxoffice::Line| usize::from(l.ticket_type) < event.ticket_types.len();
             order.lines.iter().all(known).then(|| Arc::clone(&event))
         };
         match find() {
@@ -175,17 +172,21 @@ impl App {
         }
     }
 
-    /// How many seconds who pays now must wait for the provider, at most and about; `None` if there
-    /// is no line at all.
-    pub fn line_seconds(&self) -> Option<u64> {
+    /// About how many seconds a payment waits until it is its turn, at most; that of who would pay
+    /// now, if no order is named.
+    pub fn line_seconds(&self, order: Option<OrderId>) -> u64 {
         let governor = self.stripe.governor();
-        let rung = self.ring.max_capacity() - self.ring.capacity();
-        let waiting = (governor.waiting() + rung) as u64;
-        governor.rate().map(|rate| waiting.div_ceil(u64::from(rate)))
+        match governor.rate() {
+            Some(rate) => {
+                let before = governor.waiting() + self.line.before(order);
+                (before as u64).div_ceil(u64::from(rate))
+            }
+            None => self.line.seconds(order).map_or(0, |seconds| seconds.ceil() as u64),
+        }
     }
 
-    /// Tells the world what a batch has changed: pages and those who watch an order, then callers,
-    /// then the outbox.
+    /// Tells the world what a batch has changed: pages, the outbox and those who watch an order, then
+    /// callers.
     pub fn tell(&self, committed: Committed) {
         for alarm in &committed.alarms {
             let order = uuid::Uuid::from_u128(alarm.order.0);
@@ -193,18 +194,18 @@ impl App {
             self.metrics.alarms.inc();
         }
         self.catalogue.doubt(committed.doubt);
+        if committed.doubt.is_some() {
+            self.line.doubt();
+        }
         if !committed.events.is_empty() {
             self.catalogue.publish(committed.events, committed.batch);
         }
+        let keep = !self.catalogue.is_shared();
+        self.line.tell(&committed.orders, &committed.effects, keep);
         self.watchers.changed(committed.orders);
         for (caller, answer) in committed.answers {
             // Who has gone does not hear it; what was recorded stays.
             _ = caller.send(answer);
-        }
-        for effect in committed.effects {
-            let Effect::Settle(order) = effect;
-            // Too many rings: this order is found in the list of what is owed.
-            _ = self.ring.try_send(order);
         }
     }
 }

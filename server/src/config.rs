@@ -86,7 +86,7 @@ pub struct Config {
 
     /// Milliseconds that the server may be behind; from there on more and more wishes for places, from
     /// twice as much on all of them, are answered with 503, so that who has places can pay. 0: never
-    #[arg(long, env = "NTS_LAG_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    #[arg(long, env = "NTS_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub lag_ms: u64,
 
     /// The largest body of a request, in bytes

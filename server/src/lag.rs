@@ -12,6 +12,9 @@ use tokio::time::{Instant, sleep};
 /// How often it is measured, if the server is not behind.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Who is refused is never told to ask again later than after so many seconds.
+const MOST_AGAIN_S: u32 = 30;
+
 /// How far the server is behind.
 pub struct Lag {
     /// In microseconds, when it was measured last.
@@ -48,14 +51,18 @@ impl Lag {
         self.behind_us.load(Ordering::Relaxed)
     }
 
-    /// Whether this wish for places is to be refused.
-    pub fn refuses(&self) -> bool {
-        let over = self.behind_us().saturating_sub(self.most_us);
+    /// Whether this wish for places is to be refused: then it is worth asking again after so many
+    /// seconds, the more the further we are behind, for those who ask again are a load as well.
+    pub fn refuses(&self) -> Option<u32> {
+        let behind = self.behind_us();
+        let over = behind.saturating_sub(self.most_us);
         if self.most_us == 0 || over == 0 {
-            return false;
+            return None;
         }
         let of_16 = over.saturating_mul(16).div_ceil(self.most_us);
-        self.asked.fetch_add(1, Ordering::Relaxed) % 16 < of_16
+        let refused = self.asked.fetch_add(1, Ordering::Relaxed) % 16 < of_16;
+        let seconds = u32::try_from(behind.div_ceil(500_000)).unwrap_or(u32::MAX);
+        refused.then_some(seconds.min(MOST_AGAIN_S))
     }
 }
 
@@ -68,13 +75,18 @@ mod tests {
         let lag = Lag::new(500);
         let refused = |behind_ms| {
             lag.set(Duration::from_millis(behind_ms));
-            (0..1_600).filter(|_| lag.refuses()).count()
+            let told: Vec<u32> = (0..1_600).filter_map(|_| lag.refuses()).collect();
+            assert!(
+                told.iter().all(|s| u64::from(*s) == (behind_ms / 500 + 1).min(30)),
+                "{told:?}"
+            );
+            told.len()
         };
         assert_eq!((refused(0), refused(500), refused(501)), (0, 0, 100));
-        assert_eq!((refused(750), refused(1_000), refused(60_000)), (800, 1_600, 1_600));
+        assert_eq!((refused(750), refused(999), refused(60_000)), (800, 1_600, 1_600));
         let never = Lag::new(0);
         never.set(Duration::from_secs(60));
-        assert!(!never.refuses());
+        assert_eq!(never.refuses(), None);
     }
 
     #[tokio::test]

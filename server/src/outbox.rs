@@ -9,8 +9,10 @@
 //! What it does not know: HTTP, SQL, and a provider's words.
 
 mod doorbell;
+mod line;
 
 pub use doorbell::{RINGS, Ring, answer, look_after_hands, look_at_hands, ring};
+pub use line::Line;
 
 use crate::app::App;
 use crate::metrics::Label;
@@ -69,28 +71,31 @@ pub async fn expire(app: Arc<App>, every: Duration) {
     }
 }
 
-/// Settles payments, until the process ends. `rings` names orders that owe something now; the list
+/// Settles payments, until the process ends. `rings` names orders in the line; the list of what is owed
 /// is read once in every `every`.
 pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Duration) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut busy: BTreeSet<OrderId> = BTreeSet::new();
-    let mut again: BTreeSet<OrderId> = BTreeSet::new();
     let mut tasks: JoinSet<OrderId> = JoinSet::new();
     let mut looks = 0usize;
     loop {
-        let mut next: Vec<OrderId> = Vec::new();
+        // As it is now, if that is known.
+        let mut next: Vec<(OrderId, Option<Arc<Order>>)> = Vec::new();
         tokio::select! {
             biased;
             Some(done) = tasks.join_next() => {
                 let order = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
                 busy.remove(&order);
-                if again.remove(&order) {
-                    next.push(order);
-                }
+                // It may have rung meanwhile.
+                next.extend(app.line.take(order).map(|known| (order, known)));
             }
             ring = rings.recv(), if busy.len() < AT_ONCE => match ring {
-                Some(order) => next.push(order),
+                // Otherwise it is taken up when it is done.
+                Some(order) if !busy.contains(&order) => {
+                    next.extend(app.line.take(order).map(|known| (order, known)));
+                }
+                Some(_) => {}
                 None => return,
             },
             _ = look.tick(), if busy.len() < AT_ONCE => {
@@ -100,20 +105,20 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Durat
                 if busy.len() < DUE_AT_ONCE || looks.is_multiple_of(10) {
                     let (now, most) = (app.clock.now_ms(), DUE_AT_ONCE + busy.len());
                     match app.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
-                        Ok(due) => next.extend(due.into_iter().filter(|o| !busy.contains(o))),
+                        Ok(due) => next.extend(due.into_iter().map(|order| (order, None))),
                         Err(fault) => tracing::error!(%fault, "cannot read what is owed"),
                     }
                 }
             }
         }
-        for order in next {
-            if busy.contains(&order) {
-                again.insert(order);
-            } else if busy.len() < AT_ONCE {
-                busy.insert(order);
+        for (order, known) in next {
+            if busy.len() < AT_ONCE && busy.insert(order) {
                 let app = Arc::clone(&app);
                 tasks.spawn(async move {
-                    settle(&app, order).await;
+                    let mut work = app.line.work();
+                    if settle_known(&app, order, known).await {
+                        work.done();
+                    }
                     order
                 });
             }
@@ -123,27 +128,36 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Durat
 
 /// Does what an order owes until nothing more is due, and no more than some things in a row.
 pub async fn settle(app: &App, id: OrderId) {
+    settle_known(app, id, None).await;
+}
+
+/// The same for an order that is known as it is now. Gives whether anything was done.
+async fn settle_known(app: &App, id: OrderId, known: Option<Arc<Order>>) -> bool {
     let mut kept: Option<Turns> = None;
-    // As our last step has left it.
-    let mut left: Option<Arc<Order>> = None;
+    // As the last step has left it.
+    let mut left = known;
+    let mut done = false;
     for _ in 0..MOST_STEPS {
         let order = match left.take() {
             Some(order) => order,
             None => match app.reads.ask(move |r| r.order(id)).await {
                 Ok(Some(order)) => Arc::new(order),
-                Ok(None) => return,
-                Err(fault) => return tracing::error!(%fault, "cannot read an order that owes"),
+                Ok(None) => return done,
+                Err(fault) => {
+                    tracing::error!(%fault, "cannot read an order that owes");
+                    return done;
+                }
             },
         };
         let now = app.clock.now_ms();
         assert!(!on(Mutant::Panics) || order.state != OrderState::Canceling, "a deliberate break");
         if order.due_ms.is_none_or(|due| due > now) {
-            return;
+            return done;
         }
         let owed = owed(&order);
         let command = match endpoint(&owed) {
             None if owed == Owed::Expiry => Command::Expire { order: id },
-            None => return,
+            None => return done,
             Some(endpoint) => {
                 let turns = match kept.take().filter(|turns| turns.0.endpoint == endpoint) {
                     Some(turns) => turns,
@@ -159,15 +173,20 @@ pub async fn settle(app: &App, id: OrderId) {
             }
         };
         match app.ask(command, None).await {
-            Ok(replied) => left = replied.order,
+            Ok(replied) => (left, done) = (replied.order, true),
             Err(NoReply::Refused(refusal)) => {
                 // The order moved on meanwhile: the next look at it sees where to.
-                return tracing::debug!(?refusal, "a step was overtaken");
+                tracing::debug!(?refusal, "a step was overtaken");
+                return done;
             }
-            // Nothing is lost: it is still owed.
-            Err(no) => return tracing::warn!(?no, "a step has to wait"),
+            Err(no) => {
+                // Nothing is lost: it is still owed.
+                tracing::warn!(?no, "a step has to wait");
+                return done;
+            }
         }
     }
+    done
 }
 
 /// The buyer is back, or somebody looks at the page: read the PaymentIntent of an order that waits

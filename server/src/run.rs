@@ -41,10 +41,6 @@ pub struct Server {
     back_office: BackOffice,
 }
 
-/// How many rings for orders may wait until the outbox hears them: several for each payment, and more
-/// payments than there are connections. The rest it finds by itself, but only when it has time: they
-/// would be overtaken by those who come later.
-const RINGS: usize = 131_072;
 /// How often the lists of what is owed are read.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -177,7 +173,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let listeners = Arc::new(Semaphore::new((config.connections / 2) as usize));
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
-    let (ring, rings) = mpsc::channel(RINGS);
+    let (line, rings) = outbox::Line::new();
     let (doorbell, at_the_door) = mpsc::channel(outbox::RINGS);
     let app = Arc::new(App {
         config,
@@ -194,7 +190,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         watchers: Arc::new(Watchers::default()),
         stripe: parts.stripe,
         sandbox: parts.sandbox,
-        ring,
+        line,
         doorbell,
         metrics,
         running: Running::default(),

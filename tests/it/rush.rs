@@ -72,7 +72,7 @@ fn a_crowd_at_a_server_that_sells_already_counts_only_what_it_was_told() {
 #[test]
 fn who_is_overrun_refuses_new_wishes_and_lets_those_pay_who_have_places() {
     let dir = Dir::new("rush-overrun");
-    // A hundredth of what is normal, so that a small crowd is too much.
+    // Far less than what is normal, so that a small crowd is too much.
     let server = Server::start_with(&dir, &[("NTS_LAG_MS", "5")]);
     server.make_event(3_000, 300);
     let url = format!("http://{}", server.address);

@@ -27,8 +27,9 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-/// How long an answer waits for the provider before it says "still paying".
-const PATIENCE: Duration = Duration::from_secs(25);
+/// How long an answer waits for the provider before it says "still paying": less than anybody's
+/// patience.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// How often who waits for an order looks at it where other processes may change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The least time between two counts that a listener gets.
@@ -245,7 +246,9 @@ pub async fn hold(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    app.admit()?;
+    if let Some(again_s) = app.overrun() {
+        return Err(Problem::busy(again_s));
+    }
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
@@ -303,10 +306,20 @@ pub async fn order(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let order = find(&app, id).await?;
-    Ok(Json(full(&app, &order).await?))
+    Ok(whole(&app, &order, full(&app, &order).await?))
+}
+
+/// An order in full as an answer. While it waits for the provider, that says in how many seconds to ask
+/// again.
+fn whole(app: &App, order: &Order, view: Value) -> Response {
+    let mut answer = Json(view).into_response();
+    if let Some(seconds) = view::news_in_s(app, order) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    answer
 }
 
 #[derive(Deserialize)]
@@ -347,7 +360,7 @@ pub async fn pay(
             answer["action"] = value!({"type": "client_secret", "client_secret": secret});
         }
     }
-    Ok(Json(answer).into_response())
+    Ok(whole(&app, &order, answer))
 }
 
 fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
@@ -369,8 +382,8 @@ pub fn declined(order: &Order, reason: &str) -> Problem {
     Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", "The payment was declined", detail)
 }
 
-/// Asks for an attempt and waits until it is decided, or until patience ends. Returns the order
-/// and the attempt's number; 0 if none was needed.
+/// Asks for an attempt and waits until it is decided, or until patience ends; not at all if the line
+/// is longer than that. Returns the order and the attempt's number; 0 if none was needed.
 pub async fn pay_and_wait(
     app: &App,
     id: OrderId,
@@ -396,7 +409,9 @@ pub async fn pay_and_wait(
         OrderState::Committed | OrderState::Canceling => false,
         _ => true,
     };
-    let order = wait_for(app, id, &watch, decided).await?;
+    let in_vain = app.line_seconds(Some(id)) > PATIENCE.as_secs();
+    let patience = if in_vain { Duration::ZERO } else { PATIENCE };
+    let order = wait_for(app, id, &watch, patience, decided).await?;
     Ok((order, attempt))
 }
 
@@ -407,9 +422,10 @@ pub async fn wait_for(
     app: &App,
     id: OrderId,
     watch: &crate::catalogue::Watch,
+    patience: Duration,
     wanted: impl Fn(&Order) -> bool,
 ) -> Result<Arc<Order>, NoReply> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience;
     let mut told = true;
     loop {
         let mut news = std::pin::pin!(watch.news());
@@ -460,5 +476,5 @@ pub async fn cancel_and_wait(
         // Nothing was created that could take money: no need to wait in line for the provider.
         _ = app.ask(Command::Expire { order: id }, None).await;
     }
-    wait_for(app, id, &watch, |order| order.state != OrderState::Canceling).await
+    wait_for(app, id, &watch, PATIENCE, |order| order.state != OrderState::Canceling).await
 }

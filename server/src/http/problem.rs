@@ -73,6 +73,22 @@ impl Problem {
         problem
     }
 
+    /// Too much is waiting; it may be tried again after so many seconds.
+    pub fn busy(again_s: u32) -> Problem {
+        let again = match again_s {
+            1 => "a second".to_owned(),
+            more => format!("{more} seconds"),
+        };
+        let mut problem = Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Very many people are buying right now",
+            format!("Nothing was done and nothing was charged. Please try again in {again}."),
+        );
+        problem.retry_after = Some(again_s);
+        problem
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Vec<u8> {
         let body = serde_json::json!({
@@ -105,7 +121,7 @@ impl IntoResponse for Problem {
 
 impl From<NoReply> for Problem {
     fn from(no: NoReply) -> Problem {
-        let busy = |code, title: &str, detail: &str| {
+        let trouble = |code, title: &str, detail: &str| {
             let mut p = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
             p.retry_after = Some(1);
             p
@@ -119,18 +135,14 @@ impl From<NoReply> for Problem {
                 "The key belongs to another request. Nothing was done. Use a new key.",
             ),
             NoReply::Running => Problem::still_running(),
-            NoReply::Busy | NoReply::Late => busy(
-                "busy",
-                "Very many people are buying right now",
-                "Nothing was done and nothing was charged. Please try again in a second.",
-            ),
-            NoReply::Unavailable => busy(
+            NoReply::Busy | NoReply::Late => Problem::busy(1),
+            NoReply::Unavailable => trouble(
                 "unavailable",
                 "We cannot record anything right now",
                 "Nothing was done and nothing was charged. Please try again in a moment.",
             ),
             NoReply::InDoubt => {
-                let mut p = busy(
+                let mut p = trouble(
                     "in_doubt",
                     "We do not know yet whether this was recorded",
                     "Ask again with the same Idempotency-Key, or reload the order's page: \

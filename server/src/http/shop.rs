@@ -295,7 +295,9 @@ pub async fn hold(
     headers: HeaderMap,
     body: Result<Body, Problem>,
 ) -> Page {
-    app.admit().map_err(Problem::from)?;
+    if let Some(again_s) = app.overrun() {
+        return Err(Problem::busy(again_s).into());
+    }
     let Body(body) = body?;
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let form = Form::read(&headers, &body)?;
@@ -368,7 +370,7 @@ pub(super) struct OrderPage {
     message: Cow<'static, str>,
     state: &'static str,
     pub(super) declined: Option<String>,
-    refresh: Option<u32>,
+    refresh: Option<u64>,
     pub(super) until: Option<Until>,
     pub(super) event_name: String,
     event_starts: String,
@@ -412,11 +414,6 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
     let attempt = last_attempt(order);
     let undecided = matches!(attempt, Some(AttemptState::Pending | AttemptState::Action));
     let paying = order.state == OrderState::Paying;
-    let waiting = paying && undecided && !view::bank_asks(order)
-        || matches!(
-            order.state,
-            OrderState::Canceling | OrderState::Committed | OrderState::Refunding
-        );
     let money = |minor| Money { minor, currency: order.currency }.to_string();
     let tickets = order.tickets.iter().map(|t| {
         let line = &order.lines[usize::from(t.line)];
@@ -444,7 +441,8 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
         headline: headline(order),
         message: view::message(app, order),
         state: order.state.word(),
-        refresh: waiting.then_some(2),
+        // Whoever watches wants to see that it goes on.
+        refresh: view::news_in_s(app, order).map(|seconds| seconds.clamp(2, 20)),
         until: until(order, event, now),
         event_name: event.spec.name.clone(),
         event_starts: when::long(event.spec.starts_ms, &event.spec.zone),

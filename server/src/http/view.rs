@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
+/// Who waits is told to look again after so many seconds at most.
+const MOST_NEWS_IN_S: u64 = 15;
+
 /// An amount on the wire.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -205,9 +208,9 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
                 ourselves as soon as it answers; you cannot be charged twice."
             .into();
     }
-    let not_begun = order.payment.as_ref().is_some_and(|p| p.intent.is_none());
-    match app.line_seconds() {
-        Some(seconds) if not_begun && seconds > 1 => {
+    match in_line_s(app, order) {
+        0 | 1 => plain(order).into(),
+        seconds => {
             let minutes = seconds.div_ceil(60);
             let wait = if seconds <= 60 {
                 format!("{seconds} seconds")
@@ -215,14 +218,39 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
                 format!("{minutes} minutes")
             };
             format!(
-                "You are in line at the payment provider, at most about {wait}. Your tickets are \
-                 safe: nobody can take them, and the clock of your hold stands still until it is \
-                 your turn. Nothing has been charged yet."
+                "Many are paying at this moment. You are in line, at most about {wait}. Your tickets \
+                 are safe: nobody can take them, and the clock of your hold stands still until it \
+                 is your turn. Nothing has been charged yet."
             )
             .into()
         }
-        _ => plain(order).into(),
     }
+}
+
+/// About how many seconds an order stands in line until its payment begins; 0: it does not.
+fn in_line_s(app: &App, order: &Order) -> u64 {
+    let not_begun = order.payment.as_ref().is_some_and(|p| p.intent.is_none());
+    if not_begun && clock_stands(order) { app.line_seconds(Some(order.id)) } else { 0 }
+}
+
+/// In how many seconds there may be news of an order that waits for the provider, so that it is looked
+/// at again no more often than makes sense; `None`: it does not wait. While many wait, those who look
+/// take the time of those who are being served.
+pub fn news_in_s(app: &App, order: &Order) -> Option<u64> {
+    let waits = match order.state {
+        OrderState::Paying => {
+            let open = order.payment.as_ref().is_some_and(|p| p.open_attempt().is_some());
+            open && !bank_asks(order)
+        }
+        state => {
+            matches!(state, OrderState::Canceling | OrderState::Committed | OrderState::Refunding)
+        }
+    };
+    // Somewhat later, so that most look once.
+    waits.then(|| match in_line_s(app, order) {
+        0 => 1,
+        seconds => (seconds + seconds / 8 + 1).min(MOST_NEWS_IN_S),
+    })
 }
 
 /// Where an order stands, in plain words; always says what that means for the buyer's money.
