@@ -34,10 +34,10 @@ struct OrderView {
 }
 
 impl OrderView {
-    /// Whether the last attempt to pay was declined.
-    fn is_declined(&self) -> bool {
-        let attempts = self.payment.iter().flat_map(|payment| &payment.attempts);
-        attempts.last().is_some_and(|attempt| attempt.state == "declined")
+    /// Whether an attempt to pay was declined that came after so many others.
+    fn is_declined(&self, others: usize) -> bool {
+        let mut attempts = self.payment.iter().flat_map(|payment| &payment.attempts);
+        attempts.nth(others).is_some_and(|attempt| attempt.state == "declined")
     }
 }
 
@@ -139,7 +139,9 @@ impl Buyer {
         // Exponentially distributed, and not for ever.
         let think = -(1.0 - self.part()).ln();
         sleep(crowd.plan.think.mul_f64(think.min(5.0))).await;
+        let mut others = 0;
         if self.chance(crowd.plan.declined) {
+            others = 1;
             let (wanted, token) = (Instant::now(), format!("ctoken_declined_{:x}", self.n));
             match self.pays(&mine, wanted, &token, 0).await {
                 Ok(()) => self.wrong("was told that a card was taken which the bank declines"),
@@ -150,7 +152,7 @@ impl Buyer {
         }
         let wanted = Instant::now();
         let token = format!("ctoken_ok_{:x}_{:x}", crowd.plan.seed, self.n);
-        match self.pays(&mine, wanted, &token, 1).await {
+        match self.pays(&mine, wanted, &token, others).await {
             Ok(()) => {
                 crowd.books().sales.add(mine.waited + wanted.elapsed());
                 "has tickets"
@@ -250,17 +252,17 @@ impl Buyer {
         Wish::Held(Mine { at: books.entries.len() - 1, ..mine })
     }
 
-    /// The error is how it ended, in words.
+    /// Tries to pay, after so many other tries. The error is how it ended, in words.
     async fn pays(
         &mut self,
         mine: &Mine,
         wanted: Instant,
         token: &str,
-        attempt: u32,
+        others: usize,
     ) -> Result<(), &'static str> {
         let crowd = Arc::clone(&self.crowd);
         crowd.books().entries[mine.at].told = Told::Asked;
-        let key = format!("{:x}-{:x}-p{attempt}-{}", crowd.plan.seed, self.n, crowd.run);
+        let key = format!("{:x}-{:x}-p{others}-{}", crowd.plan.seed, self.n, crowd.run);
         let body = format!("{{\"token\":\"{token}\"}}");
         let request = Request::post(&format!("{}/pay", mine.path), &key, Some(&mine.secret), &body);
         let Some(mut answer) = self.ask(Kind::Pay, &request, wanted).await else {
@@ -288,7 +290,7 @@ impl Buyer {
                 };
                 match order.state.as_str() {
                     "paid" => return self.has_paid(mine, &order),
-                    "paying" if order.is_declined() => {
+                    "paying" if order.is_declined(others) => {
                         crowd.books().entries[mine.at].told = Told::Held;
                         return Err("was declined");
                     }

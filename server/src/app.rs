@@ -172,9 +172,8 @@ impl App {
         }
     }
 
-    /// About how many seconds a payment waits until it is its turn, at most; that of who would pay
-    /// now, if no order is named.
-    pub fn line_seconds(&self, order: Option<OrderId>) -> u64 {
+    /// About how many seconds it takes until it is an order's turn to be paid; 0 if there is no line.
+    pub fn line_seconds(&self, order: OrderId) -> u64 {
         let governor = self.stripe.governor();
         match governor.rate() {
             Some(rate) => {

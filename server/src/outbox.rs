@@ -1,7 +1,7 @@
 //! Does what orders owe: lets holds run out, and settles payments with the provider.
 //!
 //! The order table is the list of what is owed ([`boxoffice::Order::due_ms`]); a ring only saves
-//! the waiting. For every order one thing is done at a time: read the order, ask the provider for
+//! the waiting. For every order one thing is done at a time: take it as it is, ask the provider for
 //! what [`boxoffice::owed`] says, and hand what it answered to the writer as a command. Holds that
 //! run out need no provider and so have a lane of their own: a line of buyers who wait for the
 //! provider never keeps a place from coming back.
@@ -25,7 +25,7 @@ use boxoffice::{
     Command, Intent, IntentStatus, Known, Order, OrderId, OrderState, Owed, Payment, Refund,
     RefundOutcome, owed,
 };
-use std::collections::BTreeSet;
+use line::Latest;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -76,52 +76,43 @@ pub async fn expire(app: Arc<App>, every: Duration) {
 pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Duration) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut busy: BTreeSet<OrderId> = BTreeSet::new();
-    let mut tasks: JoinSet<OrderId> = JoinSet::new();
+    // With whether the order got on.
+    let mut tasks: JoinSet<(OrderId, bool)> = JoinSet::new();
     let mut looks = 0usize;
     loop {
-        // As it is now, if that is known.
-        let mut next: Vec<(OrderId, Option<Arc<Order>>)> = Vec::new();
+        let busy = app.line.at_work();
+        let mut next: Vec<(OrderId, Latest)> = Vec::new();
         tokio::select! {
             biased;
             Some(done) = tasks.join_next() => {
-                let order = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-                busy.remove(&order);
-                // It may have rung meanwhile.
-                next.extend(app.line.take(order).map(|known| (order, known)));
+                let (order, got_on) =
+                    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                next.extend(app.line.end(order, got_on).map(|known| (order, known)));
             }
-            ring = rings.recv(), if busy.len() < AT_ONCE => match ring {
-                // Otherwise it is taken up when it is done.
-                Some(order) if !busy.contains(&order) => {
-                    next.extend(app.line.take(order).map(|known| (order, known)));
-                }
-                Some(_) => {}
+            ring = rings.recv(), if busy < AT_ONCE => match ring {
+                Some(order) => next.extend(app.line.take(order).map(|known| (order, known))),
                 None => return,
             },
-            _ = look.tick(), if busy.len() < AT_ONCE => {
+            _ = look.tick(), if busy < AT_ONCE => {
                 looks += 1;
                 // Those who are being looked after stand in the list, too: while they are many, it
                 // is long, and read less often.
-                if busy.len() < DUE_AT_ONCE || looks.is_multiple_of(10) {
-                    let (now, most) = (app.clock.now_ms(), DUE_AT_ONCE + busy.len());
+                if busy < DUE_AT_ONCE || looks.is_multiple_of(10) {
+                    let (now, most) = (app.clock.now_ms(), DUE_AT_ONCE + busy);
                     match app.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
-                        Ok(due) => next.extend(due.into_iter().map(|order| (order, None))),
+                        Ok(due) => {
+                            let begun = due.into_iter();
+                            let begun = begun.filter_map(|o| Some((o, app.line.begin(o)?)));
+                            next.extend(begun.take(AT_ONCE - busy));
+                        }
                         Err(fault) => tracing::error!(%fault, "cannot read what is owed"),
                     }
                 }
             }
         }
         for (order, known) in next {
-            if busy.len() < AT_ONCE && busy.insert(order) {
-                let app = Arc::clone(&app);
-                tasks.spawn(async move {
-                    let mut work = app.line.work();
-                    if settle_known(&app, order, known).await {
-                        work.done();
-                    }
-                    order
-                });
-            }
+            let app = Arc::clone(&app);
+            tasks.spawn(async move { (order, settle_known(&app, order, known).await) });
         }
     }
 }
@@ -132,7 +123,7 @@ pub async fn settle(app: &App, id: OrderId) {
 }
 
 /// The same for an order that is known as it is now. Gives whether anything was done.
-async fn settle_known(app: &App, id: OrderId, known: Option<Arc<Order>>) -> bool {
+async fn settle_known(app: &App, id: OrderId, known: Latest) -> bool {
     let mut kept: Option<Turns> = None;
     // As the last step has left it.
     let mut left = known;

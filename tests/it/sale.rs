@@ -160,6 +160,11 @@ fn a_key_that_is_being_answered_says_so_and_then_tells_the_outcome() {
     std::thread::scope(|scope| {
         let first = scope.spawn(|| server.send(pay(&order, "ctoken_slow").key("slow")));
         eventually("it is paying", || server.send(look(&order)).json()["state"] == "paying");
+        // Nobody else pays, so there is no line, and there may be news in a second.
+        let paying = server.send(look(&order));
+        assert_eq!(paying.header("retry-after"), Some("1"));
+        let message = paying.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("We are waiting for the answer"), "{message}");
         let running = server.send(pay(&order, "ctoken_slow").key("slow"));
         assert_eq!((running.status, running.code().as_str()), (409, "request_running"));
         // A second tab, without the key: no second attempt is made.
@@ -167,6 +172,7 @@ fn a_key_that_is_being_answered_says_so_and_then_tells_the_outcome() {
         assert_eq!((other.status, other.code().as_str()), (409, "payment_under_way"));
         let first = first.join().unwrap().json();
         assert_eq!(first["state"], "paid");
+        assert_eq!(server.send(look(&order)).header("retry-after"), None, "nothing is awaited");
         let again = server.send(pay(&order, "ctoken_slow").key("slow")).json();
         assert_eq!(again["tickets"], first["tickets"]);
         assert_eq!(again["payment"]["attempts"].as_array().unwrap().len(), 1);

@@ -409,7 +409,7 @@ pub async fn pay_and_wait(
         OrderState::Committed | OrderState::Canceling => false,
         _ => true,
     };
-    let in_vain = app.line_seconds(Some(id)) > PATIENCE.as_secs();
+    let in_vain = app.line_seconds(id) > PATIENCE.as_secs();
     let patience = if in_vain { Duration::ZERO } else { PATIENCE };
     let order = wait_for(app, id, &watch, patience, decided).await?;
     Ok((order, attempt))

@@ -441,8 +441,7 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
         headline: headline(order),
         message: view::message(app, order),
         state: order.state.word(),
-        // Whoever watches wants to see that it goes on.
-        refresh: view::news_in_s(app, order).map(|seconds| seconds.clamp(2, 20)),
+        refresh: view::news_in_s(app, order).map(|seconds| seconds.max(2)),
         until: until(order, event, now),
         event_name: event.spec.name.clone(),
         event_starts: when::long(event.spec.starts_ms, &event.spec.zone),

@@ -218,7 +218,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
                 format!("{minutes} minutes")
             };
             format!(
-                "Many are paying at this moment. You are in line, at most about {wait}. Your tickets \
+                "Many are paying at this moment. You are in line, for about {wait}. Your tickets \
                  are safe: nobody can take them, and the clock of your hold stands still until it \
                  is your turn. Nothing has been charged yet."
             )
@@ -230,7 +230,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
 /// About how many seconds an order stands in line until its payment begins; 0: it does not.
 fn in_line_s(app: &App, order: &Order) -> u64 {
     let not_begun = order.payment.as_ref().is_some_and(|p| p.intent.is_none());
-    if not_begun && clock_stands(order) { app.line_seconds(Some(order.id)) } else { 0 }
+    if not_begun && clock_stands(order) { app.line_seconds(order.id) } else { 0 }
 }
 
 /// In how many seconds there may be news of an order that waits for the provider, so that it is looked

@@ -15,7 +15,10 @@ const KEPT: usize = 65_536;
 /// Over how long it is measured how fast the line moves.
 const PACE: Duration = Duration::from_secs(1);
 
-/// The line. One order stands in it once.
+/// An order as it is after the last commit of our own; `None` if it must be read.
+pub(super) type Latest = Option<Arc<Order>>;
+
+/// The line. One order stands in it once, and not while somebody is at work for it.
 pub struct Line {
     ring: mpsc::Sender<OrderId>,
     now: Mutex<Now>,
@@ -23,28 +26,27 @@ pub struct Line {
 
 #[derive(Default)]
 struct Now {
-    /// Who stands in line, or is at work and has news meanwhile.
     standing: BTreeMap<OrderId, Standing>,
+    /// For whom somebody is at work, with what they became if they owe something more meanwhile.
+    at_work: BTreeMap<OrderId, Option<Latest>>,
     /// How many have ever joined, and how many of them have left again.
     joined: u64,
     left: u64,
-    at_work: usize,
     pace: Pace,
 }
 
 struct Standing {
-    /// As it is after the last commit of our own, if it is kept.
-    order: Option<Arc<Order>>,
+    known: Latest,
     /// It was the so-many-th to join.
     number: u64,
 }
 
-/// How many leave per second.
+/// How many get on per second, as long as there is a line.
 #[derive(Default)]
 struct Pace {
     since: Option<Instant>,
     done: u64,
-    /// Of the last whole second.
+    /// In the last second or somewhat more.
     per_second: Option<f64>,
 }
 
@@ -76,87 +78,103 @@ impl Line {
     /// they are to be read in their turn, because others may change them meanwhile.
     pub fn tell(&self, orders: &BTreeMap<OrderId, Arc<Order>>, effects: &[Effect], keep: bool) {
         let mut now = self.now();
-        if !now.standing.is_empty() {
+        let Now { standing, at_work, joined, .. } = &mut *now;
+        if !(standing.is_empty() && at_work.is_empty()) {
             for (id, order) in orders {
-                if let Some(standing) = now.standing.get_mut(id) {
-                    standing.order = standing.order.take().map(|_| Arc::clone(order));
+                let news = at_work.get_mut(id).and_then(Option::as_mut);
+                let known = standing.get_mut(id).map(|standing| &mut standing.known).or(news);
+                if let Some(Some(known)) = known {
+                    *known = Arc::clone(order);
                 }
             }
         }
         for Effect::Settle(id) in effects {
-            if now.standing.contains_key(id) || self.ring.try_send(*id).is_err() {
-                continue;
+            let known = || orders.get(id).filter(|_| keep).cloned();
+            if let Some(news) = at_work.get_mut(id) {
+                *news = Some(known());
+            } else if !standing.contains_key(id) && self.ring.try_send(*id).is_ok() {
+                *joined += 1;
+                let known = if standing.len() < KEPT { known() } else { None };
+                standing.insert(*id, Standing { known, number: *joined });
             }
-            let order = orders.get(id).filter(|_| keep && now.standing.len() < KEPT).cloned();
-            now.joined += 1;
-            let number = now.joined;
-            now.standing.insert(*id, Standing { order, number });
         }
     }
 
     /// It is not known what is recorded: all must be read in their turn.
     pub fn doubt(&self) {
-        self.now().standing.values_mut().for_each(|standing| standing.order = None);
+        let mut now = self.now();
+        now.standing.values_mut().for_each(|standing| standing.known = None);
+        now.at_work.values_mut().flatten().for_each(|news| *news = None);
     }
 
-    /// It is an order's turn. `None`: it does not stand in line, for it was taken up since it rang;
-    /// else the order, if it is kept.
-    pub(super) fn take(&self, id: OrderId) -> Option<Option<Arc<Order>>> {
+    /// It is an order's turn: somebody is at work for it from now on. `None`: it does not stand in
+    /// line, for it was taken up since it rang.
+    pub(super) fn take(&self, id: OrderId) -> Option<Latest> {
         let mut now = self.now();
         let standing = now.standing.remove(&id)?;
         now.left += 1;
-        Some(standing.order)
+        now.at_work.insert(id, None);
+        Some(standing.known)
     }
 
-    /// Somebody is at work for an order, until the guard is dropped.
-    pub(super) fn work(&self) -> Work<'_> {
-        self.now().at_work += 1;
-        Work { line: self, done: false }
+    /// An order was found in the list of what is owed: somebody is at work for it from now on, whether
+    /// it stands in line or not. `None`: somebody is already.
+    pub(super) fn begin(&self, id: OrderId) -> Option<Latest> {
+        if let Some(known) = self.take(id) {
+            return Some(known);
+        }
+        let mut now = self.now();
+        if now.at_work.contains_key(&id) {
+            return None;
+        }
+        now.at_work.insert(id, None);
+        Some(None)
     }
 
-    /// How many stand before an order; before who would join now, if none is named; none if it is its
-    /// turn already.
-    pub fn before(&self, order: Option<OrderId>) -> usize {
+    /// The work for an order is done; it has got on, or there was nothing to do. Gives what it became if
+    /// it owes something more: then somebody goes on being at work for it.
+    pub(super) fn end(&self, id: OrderId, got_on: bool) -> Option<Latest> {
+        let mut now = self.now();
+        if now.standing.is_empty() {
+            now.pace = Pace::default();
+        } else if got_on {
+            now.pace.note();
+        }
+        let news = now.at_work.remove(&id).expect("somebody was at work for it");
+        if news.is_some() {
+            now.at_work.insert(id, None);
+        }
+        news
+    }
+
+    /// For how many somebody is at work.
+    pub(super) fn at_work(&self) -> usize {
+        self.now().at_work.len()
+    }
+
+    /// How many stand before an order; none if it is its turn already, and all if it is not known here.
+    pub fn before(&self, order: OrderId) -> usize {
         self.now().before(order)
     }
 
-    /// About how many seconds it takes until they had their turn, at the pace at which the line moves.
-    /// `None`: that was not measured yet.
-    pub fn seconds(&self, order: Option<OrderId>) -> Option<f64> {
+    /// About how many seconds it takes until an order had its turn, at the pace at which the line moves.
+    /// `None`: there is no line, or it is too new to be measured.
+    pub fn seconds(&self, order: OrderId) -> Option<f64> {
         let now = self.now();
-        // Who is at work and has news stands in line again.
-        let before = now.before(order).max(now.at_work);
-        Some(before as f64 / now.pace.per_second?)
+        Some((now.before(order) + now.at_work.len()) as f64 / now.pace.per_second?)
     }
 }
 
 impl Now {
-    fn before(&self, order: Option<OrderId>) -> usize {
-        let Some(id) = order else { return self.standing.len() };
-        let number = self.standing.get(&id).map_or(0, |standing| standing.number);
-        usize::try_from(number.saturating_sub(self.left + 1)).unwrap_or(usize::MAX)
-    }
-}
-
-/// Somebody at work.
-pub(super) struct Work<'a> {
-    line: &'a Line,
-    done: bool,
-}
-
-impl Work<'_> {
-    /// It got on: something was asked of the provider and answered.
-    pub fn done(&mut self) {
-        self.done = true;
-    }
-}
-
-impl Drop for Work<'_> {
-    fn drop(&mut self) {
-        let mut now = self.line.now();
-        now.at_work -= 1;
-        if self.done {
-            now.pace.note();
+    fn before(&self, order: OrderId) -> usize {
+        match self.standing.get(&order) {
+            Some(standing) => {
+                // Who was found in the list has left out of turn.
+                let before = standing.number.saturating_sub(self.left + 1);
+                usize::try_from(before).unwrap_or(usize::MAX)
+            }
+            None if self.at_work.contains_key(&order) => 0,
+            None => self.standing.len(),
         }
     }
 }
@@ -193,55 +211,92 @@ mod tests {
         line.tell(&orders, &effects, keep);
     }
 
+    /// Takes one and tells its tries, if they are known.
     fn taken(line: &Line, id: u128) -> Option<Option<u32>> {
-        line.take(OrderId(id)).map(|order| order.map(|order| order.tries))
+        line.take(OrderId(id)).map(|known| known.map(|order| order.tries))
+    }
+
+    fn ended(line: &Line, id: u128) -> Option<Option<u32>> {
+        line.end(OrderId(id), true).map(|known| known.map(|order| order.tries))
     }
 
     #[tokio::test]
     async fn who_stands_in_line_is_taken_once_and_as_it_is_now() {
         let (line, mut rings) = Line::new();
+        let before = |ids: [u128; 3]| ids.map(|id| line.before(OrderId(id)));
         tell(&line, &[(1, 0), (2, 0), (3, 0)], &[1, 2], true);
-        assert_eq!(
-            [Some(1), Some(2), Some(3), None].map(|id| line.before(id.map(OrderId))),
-            [0, 1, 0, 2]
-        );
+        assert_eq!(before([1, 2, 3]), [0, 1, 2], "the third is not known here");
         // It changes while it stands there, and rings again; another one changes and owes nothing.
         tell(&line, &[(2, 7), (3, 1)], &[2], true);
         assert_eq!((rings.recv().await, rings.recv().await), (Some(OrderId(1)), Some(OrderId(2))));
-        assert!(rings.try_recv().is_err(), "nobody stands in line twice");
         assert_eq!(taken(&line, 1), Some(Some(0)));
-        assert_eq!(line.before(Some(OrderId(2))), 0);
-        assert_eq!(taken(&line, 2), Some(Some(7)));
-        assert_eq!((taken(&line, 2), taken(&line, 3)), (None, None));
-        // What others may change, and what is in doubt, is read.
-        tell(&line, &[(4, 0)], &[4], false);
-        tell(&line, &[(4, 1)], &[], true);
-        tell(&line, &[(5, 0)], &[5], true);
+        assert_eq!(
+            (taken(&line, 1), line.begin(OrderId(1))),
+            (None, None),
+            "it is being worked for"
+        );
+        // What it owes while it is, is done when it ends, and nobody in the line is passed by it.
+        tell(&line, &[(1, 1)], &[1], true);
+        tell(&line, &[(1, 2), (4, 0)], &[4], true);
+        assert_eq!(before([1, 2, 4]), [0, 0, 1]);
+        assert_eq!((ended(&line, 1), ended(&line, 1)), (Some(Some(2)), None));
+        assert_eq!(before([2, 4, 1]), [0, 1, 2]);
+        assert_eq!((taken(&line, 2), taken(&line, 3)), (Some(Some(7)), None));
+        assert_eq!(rings.try_recv(), Ok(OrderId(4)));
+        assert!(rings.try_recv().is_err(), "nobody stands in line twice");
+        // Found in the list: it leaves the line, and its ring is for nobody.
+        assert_eq!(
+            line.begin(OrderId(4)).map(|known| known.map(|order| order.tries)),
+            Some(Some(0))
+        );
+        assert_eq!((taken(&line, 4), line.begin(OrderId(5))), (None, Some(None)));
+        assert_eq!(line.at_work(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_others_may_change_and_what_is_in_doubt_is_read() {
+        let (line, _rings) = Line::new();
+        tell(&line, &[(1, 0)], &[1], false);
+        tell(&line, &[(1, 1)], &[], false);
+        tell(&line, &[(2, 0), (3, 0)], &[2, 3], true);
+        assert_eq!(taken(&line, 3), Some(Some(0)));
+        tell(&line, &[(3, 1)], &[3], true);
         line.doubt();
-        tell(&line, &[(5, 1)], &[], true);
-        assert_eq!((taken(&line, 4), taken(&line, 5)), (Some(None), Some(None)));
+        tell(&line, &[(2, 1), (3, 2)], &[], true);
+        assert_eq!([taken(&line, 1), taken(&line, 2), ended(&line, 3)], [Some(None); 3]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn how_long_it_takes_is_measured() {
+    async fn how_long_it_takes_is_measured_while_there_is_a_line() {
         let (line, _rings) = Line::new();
-        for id in 1..=100 {
+        // One now and then is no line, however long it takes.
+        for id in 1..=5 {
+            tell(&line, &[(id, 0)], &[id], true);
+            assert_eq!((taken(&line, id), ended(&line, id)), (Some(Some(0)), None));
+            assert_eq!(line.seconds(OrderId(id)), None);
+            advance(Duration::from_secs(60)).await;
+        }
+        for id in 101..=200 {
             tell(&line, &[(id, 0)], &[id], true);
         }
-        assert_eq!(line.seconds(None), None);
-        for id in 1..=21 {
-            let mut work = line.work();
+        assert_eq!(line.seconds(OrderId(200)), None, "nobody knows yet");
+        for id in 101..=121 {
             assert_eq!(taken(&line, id), Some(Some(0)));
-            // Looks that find nothing to do do not count.
-            drop(line.work());
-            work.done();
-            drop(work);
+            // Each owes something more meanwhile, as a sale does; and a look that finds nothing to do
+            // does not count.
+            tell(&line, &[(id, 1)], &[id], true);
+            assert_eq!(line.end(OrderId(id), false).map(|known| known.is_some()), Some(true));
+            assert_eq!(ended(&line, id), None);
             advance(Duration::from_millis(50)).await;
         }
-        let seconds = |id| line.seconds(id).expect("it was measured");
-        assert!((seconds(None) - 79.0 / 21.0).abs() < 0.01, "{}", seconds(None));
-        assert!((seconds(Some(OrderId(42))) - 20.0 / 21.0).abs() < 0.01);
-        let _work: Vec<_> = (0..63).map(|_| line.work()).collect();
-        assert!((seconds(Some(OrderId(1))) - 3.0).abs() < 0.01, "who is at work is not done yet");
+        let near = |id, expected: f64| {
+            let seconds = line.seconds(OrderId(id)).expect("it was measured");
+            assert!((seconds - expected).abs() < 0.01, "{seconds} {expected}");
+        };
+        near(200, 78.0 / 21.0);
+        near(142, 20.0 / 21.0);
+        assert_eq!(taken(&line, 122), Some(Some(0)));
+        near(122, 1.0 / 21.0);
+        near(142, 20.0 / 21.0);
     }
 }

@@ -205,40 +205,47 @@ impl Double {
         misstep: Option<Misstep>,
     ) -> Answer {
         let request_id = self.request_id();
-        let joined = self.join(request, key, misstep, &request_id);
         let failed = || Answer::fault(&Fault::internal(), request_id.clone());
-        let (answer, group, opened) = match joined {
+        let joined = self.join(request, key, misstep, &request_id);
+        let (answer, group, closing) = match joined {
             Ok(joined) => joined,
             Err(error) => {
                 tracing::error!(%error, "the sandbox's own database failed");
                 return failed();
             }
         };
-        if opened {
-            let closing = Closing { double: self, group: Arc::clone(&group) };
+        if closing.is_some() && request.method != "GET" {
             yield_now().await;
-            drop(closing);
         }
+        drop(closing);
         if group.is_recorded().await { answer } else { failed() }
     }
 
-    /// Does a call within a group; tells whether that was opened for it.
+    /// Does a call within a group. Whoever opened that gets what ends it.
     fn join(
         &self,
         request: &WireRequest,
         key: Option<&str>,
         misstep: Option<Misstep>,
         request_id: &str,
-    ) -> Result<(Answer, Arc<Group>, bool), rusqlite::Error> {
+    ) -> Result<(Answer, Arc<Group>, Option<Closing<'_>>), rusqlite::Error> {
         let now_ms = self.clock.now_ms();
+        // Outlives the lock, also in a panic: it takes it by itself.
+        let mut closing = None;
         let state = &mut *lock(&self.state);
+        if request.method == "GET" {
+            state.record();
+        }
         let (group, opened) = state.join()?;
+        if opened {
+            closing = Some(Closing { double: self, group: Arc::clone(&group) });
+        }
         match one_call(state, now_ms, request, key, misstep, request_id) {
             Ok(answer) => {
                 if state.is_full() {
                     state.record();
                 }
-                Ok((answer, group, opened))
+                Ok((answer, group, closing))
             }
             Err(error) => {
                 // A half of it may be written.

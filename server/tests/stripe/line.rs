@@ -4,6 +4,7 @@ use crate::pay::futures;
 use crate::shop::{Held, Setup, Shop};
 use boxoffice::OrderState;
 use nts_server::payments::double::Operation;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Ten times the budget: the budget is kept, first come is first served, nobody loses a place
@@ -20,16 +21,22 @@ async fn ten_times_the_budget_is_served_in_order_and_nobody_loses_a_place() {
     };
     let shop = Shop::start("line", setup).await;
     let begun = Instant::now();
+    let told_only = AtomicU32::new(0);
     let buyers = (0..BUYERS).map(|n| {
-        let shop = &shop;
+        let (shop, told_only) = (&shop, &told_only);
         async move {
             // One after the other within a second: ten times the budget of an endpoint.
             tokio::time::sleep(Duration::from_micros(6_667 * u64::from(n))).await;
             let held = shop.hold(&format!("b{n}"), 1).await;
             let (status, told) = shop.pay(&held, &format!("ctoken_ok_{n}")).await;
             assert_eq!(status, 200, "{told}");
-            // Where the line is long it is only told how long.
-            shop.settled(&held).await;
+            // Where the line is longer than an answer may wait, it only tells how long it is.
+            if told["state"] == "paying" {
+                let message = told["message"].as_str().unwrap();
+                assert!(message.contains("You are in line, for about "), "{message}");
+                told_only.fetch_add(1, Ordering::SeqCst);
+                shop.settled(&held).await;
+            }
             (held, begun.elapsed())
         }
     });
@@ -48,6 +55,9 @@ async fn ten_times_the_budget_is_served_in_order_and_nobody_loses_a_place() {
         shop.time.jump(301_000);
     };
     let (served, ()) = tokio::join!(futures(buyers), watching);
+    // The line is ten seconds long.
+    let told_only = told_only.into_inner();
+    assert!((1..BUYERS / 2).contains(&told_only), "{told_only}");
     let mut waits: Vec<f64> = Vec::new();
     for (n, (held, at)) in served.iter().enumerate() {
         assert_eq!(shop.order(held).await.state, OrderState::Paid);

@@ -1,7 +1,8 @@
 //! One transaction for the calls that come together: most of what a call costs is its transaction.
 //!
 //! The first call begins it and lets all others have their turn that are ready now; then it ends it. No
-//! call is answered before that.
+//! call is answered before that. What only reads does so alone: it may come from a thread that is behind,
+//! and nobody shall wait for that.
 
 use super::{Double, State, lock};
 use rusqlite::Connection;
@@ -110,7 +111,12 @@ impl Drop for Closing<'_> {
         let state = &mut *lock(&self.double.state);
         // Unless somebody has ended it, and another one is open.
         if state.open.group.as_ref().is_some_and(|(open, _)| Arc::ptr_eq(open, &self.group)) {
-            state.record();
+            if std::thread::panicking() {
+                // A half of a call may be written.
+                state.undo();
+            } else {
+                state.record();
+            }
         }
     }
 }
