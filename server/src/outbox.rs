@@ -81,38 +81,39 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Durat
     let mut looks = 0usize;
     loop {
         let busy = app.line.at_work();
-        let mut next: Vec<(OrderId, Latest)> = Vec::new();
-        tokio::select! {
-            biased;
-            Some(done) = tasks.join_next() => {
-                let (order, got_on) =
-                    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-                next.extend(app.line.end(order, got_on).map(|known| (order, known)));
-            }
-            ring = rings.recv(), if busy < AT_ONCE => match ring {
-                Some(order) => next.extend(app.line.take(order).map(|known| (order, known))),
-                None => return,
-            },
-            _ = look.tick(), if busy < AT_ONCE => {
-                looks += 1;
-                // Those who are being looked after stand in the list, too: while they are many, it
-                // is long, and read less often.
-                if busy < DUE_AT_ONCE || looks.is_multiple_of(10) {
-                    let (now, most) = (app.clock.now_ms(), DUE_AT_ONCE + busy);
-                    match app.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
-                        Ok(due) => {
-                            let begun = due.into_iter();
-                            let begun = begun.filter_map(|o| Some((o, app.line.begin(o)?)));
-                            next.extend(begun.take(AT_ONCE - busy));
-                        }
-                        Err(fault) => tracing::error!(%fault, "cannot read what is owed"),
-                    }
+        let found = if busy < AT_ONCE { app.line.take_found() } else { None };
+        let next = match found {
+            Some(order) => Some((order, None)),
+            None => tokio::select! {
+                biased;
+                Some(done) = tasks.join_next() => {
+                    let (order, got_on) =
+                        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                    app.line.end(order, got_on).map(|latest| (order, latest))
                 }
-            }
-        }
-        for (order, known) in next {
+                // Before the line, or those who do not stand in it would wait until it is empty.
+                _ = look.tick(), if busy < AT_ONCE => {
+                    looks += 1;
+                    // Those who are being looked after stand in the list, too: while they are many,
+                    // it is long, and read less often.
+                    if busy < DUE_AT_ONCE || looks.is_multiple_of(10) {
+                        let (now, most) = (app.clock.now_ms(), DUE_AT_ONCE + busy);
+                        match app.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
+                            Ok(due) => app.line.find(due),
+                            Err(fault) => tracing::error!(%fault, "cannot read what is owed"),
+                        }
+                    }
+                    None
+                }
+                ring = rings.recv(), if busy < AT_ONCE => match ring {
+                    Some(order) => app.line.take(order).map(|latest| (order, latest)),
+                    None => return,
+                },
+            },
+        };
+        if let Some((order, latest)) = next {
             let app = Arc::clone(&app);
-            tasks.spawn(async move { (order, settle_known(&app, order, known).await) });
+            tasks.spawn(async move { (order, settle_known(&app, order, latest).await) });
         }
     }
 }
@@ -123,10 +124,10 @@ pub async fn settle(app: &App, id: OrderId) {
 }
 
 /// The same for an order that is known as it is now. Gives whether anything was done.
-async fn settle_known(app: &App, id: OrderId, known: Latest) -> bool {
+async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
     let mut kept: Option<Turns> = None;
     // As the last step has left it.
-    let mut left = known;
+    let mut left = latest;
     let mut done = false;
     for _ in 0..MOST_STEPS {
         let order = match left.take() {

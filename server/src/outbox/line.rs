@@ -2,7 +2,7 @@
 //! fast it moves.
 
 use boxoffice::{Effect, Order, OrderId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub struct Line {
 #[derive(Default)]
 struct Now {
     standing: BTreeMap<OrderId, Standing>,
+    /// Who was found in the list of what is owed and did not stand in line.
+    found: VecDeque<OrderId>,
     /// For whom somebody is at work, with what they became if they owe something more meanwhile.
     at_work: BTreeMap<OrderId, Option<Latest>>,
     /// How many have ever joined, and how many of them have left again.
@@ -117,18 +119,27 @@ impl Line {
         Some(standing.known)
     }
 
-    /// An order was found in the list of what is owed: somebody is at work for it from now on, whether
-    /// it stands in line or not. `None`: somebody is already.
-    pub(super) fn begin(&self, id: OrderId) -> Option<Latest> {
-        if let Some(known) = self.take(id) {
-            return Some(known);
-        }
+    /// These were found in the list of what is owed. Who does not stand in line, because it has to be
+    /// tried again or the line was full, goes before those who do: it was due when they had not come.
+    pub(super) fn find(&self, due: Vec<OrderId>) {
         let mut now = self.now();
-        if now.at_work.contains_key(&id) {
-            return None;
+        let Now { standing, found, at_work, .. } = &mut *now;
+        *found = due.into();
+        found.retain(|id| !standing.contains_key(id) && !at_work.contains_key(id));
+    }
+
+    /// It is the turn of one who was found: somebody is at work for it from now on. `None`: there is
+    /// none.
+    pub(super) fn take_found(&self) -> Option<OrderId> {
+        let mut now = self.now();
+        while let Some(id) = now.found.pop_front() {
+            // Unless it has joined since.
+            if !now.standing.contains_key(&id) && !now.at_work.contains_key(&id) {
+                now.at_work.insert(id, None);
+                return Some(id);
+            }
         }
-        now.at_work.insert(id, None);
-        Some(None)
+        None
     }
 
     /// The work for an order is done; it has got on, or there was nothing to do. Gives what it became if
@@ -169,8 +180,7 @@ impl Now {
     fn before(&self, order: OrderId) -> usize {
         match self.standing.get(&order) {
             Some(standing) => {
-                // Who was found in the list has left out of turn.
-                let before = standing.number.saturating_sub(self.left + 1);
+                let before = standing.number - self.left - 1;
                 usize::try_from(before).unwrap_or(usize::MAX)
             }
             None if self.at_work.contains_key(&order) => 0,
@@ -230,11 +240,7 @@ mod tests {
         tell(&line, &[(2, 7), (3, 1)], &[2], true);
         assert_eq!((rings.recv().await, rings.recv().await), (Some(OrderId(1)), Some(OrderId(2))));
         assert_eq!(taken(&line, 1), Some(Some(0)));
-        assert_eq!(
-            (taken(&line, 1), line.begin(OrderId(1))),
-            (None, None),
-            "it is being worked for"
-        );
+        assert_eq!(taken(&line, 1), None, "it is being worked for");
         // What it owes while it is, is done when it ends, and nobody in the line is passed by it.
         tell(&line, &[(1, 1)], &[1], true);
         tell(&line, &[(1, 2), (4, 0)], &[4], true);
@@ -244,13 +250,22 @@ mod tests {
         assert_eq!((taken(&line, 2), taken(&line, 3)), (Some(Some(7)), None));
         assert_eq!(rings.try_recv(), Ok(OrderId(4)));
         assert!(rings.try_recv().is_err(), "nobody stands in line twice");
-        // Found in the list: it leaves the line, and its ring is for nobody.
-        assert_eq!(
-            line.begin(OrderId(4)).map(|known| known.map(|order| order.tries)),
-            Some(Some(0))
-        );
-        assert_eq!((taken(&line, 4), line.begin(OrderId(5))), (None, Some(None)));
-        assert_eq!(line.at_work(), 3);
+    }
+
+    #[test]
+    fn who_was_found_in_the_list_goes_first_unless_it_stands_in_line_or_is_worked_for() {
+        let (line, _rings) = Line::new();
+        let next = || line.take_found().map(|id| id.0);
+        tell(&line, &[(1, 0), (2, 0)], &[1, 2], true);
+        assert_eq!(taken(&line, 1), Some(Some(0)));
+        line.find([1, 2, 3, 4, 5, 6].map(OrderId).to_vec());
+        // One of them owes something since.
+        tell(&line, &[(4, 1)], &[4], true);
+        assert_eq!([next(), next(), next(), next()], [Some(3), Some(5), Some(6), None]);
+        line.find([3, 7].map(OrderId).to_vec());
+        line.find([3, 8].map(OrderId).to_vec());
+        assert_eq!([next(), next()], [Some(8), None]);
+        assert_eq!((line.at_work(), line.before(OrderId(4))), (5, 1));
     }
 
     #[tokio::test]
