@@ -3,7 +3,7 @@
 use crate::books::{Entry, Kind, Told, code};
 use crate::client::{Answer, Request, Silence};
 use crate::crowd::Crowd;
-use crate::verify::FoundPayment;
+use crate::order::Found;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
@@ -22,29 +22,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 struct HeldView<'a> {
     id: &'a str,
     secret: &'a str,
-}
-
-#[derive(Deserialize)]
-struct OrderView {
-    state: String,
-    #[serde(default)]
-    tickets: Vec<TicketView>,
-    #[serde(default)]
-    payment: Option<FoundPayment>,
-}
-
-impl OrderView {
-    /// Whether an attempt to pay was declined that came after so many others.
-    fn is_declined(&self, others: usize) -> bool {
-        let mut attempts = self.payment.iter().flat_map(|payment| &payment.attempts);
-        attempts.nth(others).is_some_and(|attempt| attempt.state == "declined")
-    }
-}
-
-#[derive(Deserialize)]
-struct TicketView {
-    code: String,
-    valid: bool,
 }
 
 #[derive(Deserialize)]
@@ -284,7 +261,7 @@ impl Buyer {
                 }
             }
             if answer.status == 200 {
-                let Ok(order) = serde_json::from_slice::<OrderView>(&answer.body) else {
+                let Ok(order) = serde_json::from_slice::<Found>(&answer.body) else {
                     self.wrong("was told of an order that cannot be read");
                     return Err("heard something else");
                 };
@@ -312,7 +289,7 @@ impl Buyer {
         }
     }
 
-    fn has_paid(&self, mine: &Mine, order: &OrderView) -> Result<(), &'static str> {
+    fn has_paid(&self, mine: &Mine, order: &Found) -> Result<(), &'static str> {
         let codes: Vec<Option<u64>> =
             order.tickets.iter().filter(|t| t.valid).map(|t| code(&t.code)).collect();
         let mut books = self.crowd.books();

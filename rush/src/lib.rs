@@ -15,6 +15,7 @@ pub mod books;
 mod buyer;
 pub mod client;
 mod crowd;
+pub mod order;
 pub mod report;
 pub mod verify;
 

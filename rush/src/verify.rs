@@ -4,7 +4,7 @@ use crate::Counts;
 use crate::books::{Books, Entry, Second, Told};
 use crate::client::Request;
 use crate::crowd::{Crowd, insist};
-use serde::Deserialize;
+use crate::order::Found;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,54 +27,6 @@ pub struct Verified {
     pub after: Counts,
     /// What is not as it was told; empty if all of it is true.
     pub wrong: Vec<String>,
-}
-
-/// An order as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct Found {
-    /// Its state, in the server's word.
-    pub state: String,
-    /// Its tickets.
-    #[serde(default)]
-    pub tickets: Vec<FoundTicket>,
-    /// Its payment; none if none was asked for.
-    #[serde(default)]
-    pub payment: Option<FoundPayment>,
-}
-
-impl Found {
-    /// Whether what becomes of it is the server's turn. After a decline, or while the bank asks, it is
-    /// the buyer's, who has gone: the order stays as it is for as long as its places are held.
-    fn under_way(&self) -> bool {
-        match self.state.as_str() {
-            "committed" | "canceling" => true,
-            "paying" => self.payment.as_ref().is_none_or(|payment| {
-                payment.attempts.iter().any(|a| matches!(&*a.state, "pending" | "authorised"))
-            }),
-            _ => false,
-        }
-    }
-}
-
-/// A payment as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct FoundPayment {
-    /// The attempts to pay, in the order in which they were made.
-    pub attempts: Vec<FoundAttempt>,
-}
-
-/// An attempt to pay as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct FoundAttempt {
-    /// Its state, in the server's word.
-    pub state: String,
-}
-
-/// A ticket as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct FoundTicket {
-    /// Whether it opens the door.
-    pub valid: bool,
 }
 
 /// Looks at orders again, and compares the books with the counts.
@@ -259,6 +211,7 @@ pub fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::FoundTicket;
 
     const BEFORE: Counts = Counts { capacity: 10, held: 0, sold: 1 };
     const TIMES: Times = Times { now_ms: 20_000, hold_ms: 60_000 };
@@ -268,7 +221,7 @@ mod tests {
     }
 
     fn order(state: &str, tickets: usize) -> Found {
-        let tickets = vec![FoundTicket { valid: true }; tickets];
+        let tickets = vec![FoundTicket { code: String::new(), valid: true }; tickets];
         Found { state: state.into(), tickets, payment: None }
     }
 
