@@ -137,6 +137,11 @@ fn protect(headers: &mut HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
+/// Takes a wish for places, or says that too much is waiting.
+fn admit(app: &App) -> Result<(), Problem> {
+    app.overrun().map_or(Ok(()), |again_s| Err(Problem::busy(again_s)))
+}
+
 /// The whole body of a request, bounded in size and in time.
 pub struct Body(pub Bytes);
 

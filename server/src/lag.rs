@@ -77,13 +77,13 @@ mod tests {
             lag.set(Duration::from_millis(behind_ms));
             let told: Vec<u32> = (0..1_600).filter_map(|_| lag.refuses()).collect();
             assert!(
-                told.iter().all(|s| u64::from(*s) == (behind_ms / 500 + 1).min(30)),
+                told.iter().all(|s| u64::from(*s) == behind_ms.div_ceil(500).min(30)),
                 "{told:?}"
             );
             told.len()
         };
         assert_eq!((refused(0), refused(500), refused(501)), (0, 0, 100));
-        assert_eq!((refused(750), refused(999), refused(60_000)), (800, 1_600, 1_600));
+        assert_eq!((refused(750), refused(1_000), refused(60_000)), (800, 1_600, 1_600));
         let never = Lag::new(0);
         never.set(Duration::from_secs(60));
         assert_eq!(never.refuses(), None);

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::view::{self, Action, MoneyView};
-use super::{Body, bearer, is_organiser, json, keyed};
+use super::{Body, admit, bearer, is_organiser, json, keyed};
 use crate::app::App;
 use crate::ids::digest;
 use crate::when;
@@ -29,7 +29,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 /// How long an answer waits for the provider before it says "still paying": less than anybody's
 /// patience.
-pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(8);
 /// How often who waits for an order looks at it where other processes may change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The least time between two counts that a listener gets.
@@ -246,9 +246,7 @@ pub async fn hold(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    if let Some(again_s) = app.overrun() {
-        return Err(Problem::busy(again_s));
-    }
+    admit(&app)?;
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
@@ -410,8 +408,7 @@ pub async fn pay_and_wait(
         _ => true,
     };
     let in_vain = app.line_seconds(id) > PATIENCE.as_secs();
-    let patience = if in_vain { Duration::ZERO } else { PATIENCE };
-    let order = wait_for(app, id, &watch, patience, decided).await?;
+    let order = wait_for(app, id, &watch, |order| in_vain || decided(order)).await?;
     Ok((order, attempt))
 }
 
@@ -422,10 +419,9 @@ pub async fn wait_for(
     app: &App,
     id: OrderId,
     watch: &crate::catalogue::Watch,
-    patience: Duration,
     wanted: impl Fn(&Order) -> bool,
 ) -> Result<Arc<Order>, NoReply> {
-    let end = Instant::now() + patience;
+    let end = Instant::now() + PATIENCE;
     let mut told = true;
     loop {
         let mut news = std::pin::pin!(watch.news());
@@ -476,5 +472,5 @@ pub async fn cancel_and_wait(
         // Nothing was created that could take money: no need to wait in line for the provider.
         _ = app.ask(Command::Expire { order: id }, None).await;
     }
-    wait_for(app, id, &watch, PATIENCE, |order| order.state != OrderState::Canceling).await
+    wait_for(app, id, &watch, |order| order.state != OrderState::Canceling).await
 }

@@ -1,10 +1,10 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
-use super::api::{PATIENCE, buyer, cancel_and_wait, declined, find, pay_and_wait, wait_for};
+use super::api::{buyer, cancel_and_wait, declined, find, pay_and_wait, wait_for};
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
-use super::{Body, Form, is_organiser, pay};
+use super::{Body, Form, admit, is_organiser, pay};
 use crate::app::App;
 use crate::when;
 use crate::writer::NoReply;
@@ -72,9 +72,7 @@ pub async fn reserve(
     headers: HeaderMap,
     body: Result<Body, Problem>,
 ) -> Page {
-    if let Some(again_s) = app.overrun() {
-        return Err(Problem::busy(again_s).into());
-    }
+    admit(&app)?;
     let Body(body) = body?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
@@ -238,13 +236,13 @@ async fn empty(app: &App, order: &Order) -> Result<(), Problem> {
     let watch = app.watchers.watch(id);
     if order.state == OrderState::Committed {
         let moved = |o: &Order| o.state != OrderState::Committed;
-        order = wait_for(app, id, &watch, PATIENCE, moved).await?;
+        order = wait_for(app, id, &watch, moved).await?;
     }
     if order.state == OrderState::Paid {
         let refund = app.ids.refund(app.clock.now_ms());
         let (wish, restock) = (RefundWish::All, true);
         app.ask(Command::Refund { order: id, refund, wish, restock }, None).await?;
-        wait_for(app, id, &watch, PATIENCE, |o| o.state != OrderState::Refunding).await?;
+        wait_for(app, id, &watch, |o| o.state != OrderState::Refunding).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::api::{buyer, cancel_and_wait, find, order_id};
 use super::problem::Problem;
 use super::shown::Gapped;
 use super::view::Action;
-use super::{Body, Form, for_programs, key_of, view};
+use super::{Body, Form, admit, for_programs, key_of, view};
 use crate::app::App;
 use crate::when;
 use crate::writer::{NoReply, Replied};
@@ -295,9 +295,7 @@ pub async fn hold(
     headers: HeaderMap,
     body: Result<Body, Problem>,
 ) -> Page {
-    if let Some(again_s) = app.overrun() {
-        return Err(Problem::busy(again_s).into());
-    }
+    admit(&app)?;
     let Body(body) = body?;
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let form = Form::read(&headers, &body)?;

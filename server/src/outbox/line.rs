@@ -38,7 +38,7 @@ struct Now {
 }
 
 struct Standing {
-    known: Latest,
+    latest: Latest,
     /// It was the so-many-th to join.
     number: u64,
 }
@@ -81,23 +81,21 @@ impl Line {
     pub fn tell(&self, orders: &BTreeMap<OrderId, Arc<Order>>, effects: &[Effect], keep: bool) {
         let mut now = self.now();
         let Now { standing, at_work, joined, .. } = &mut *now;
-        if !(standing.is_empty() && at_work.is_empty()) {
-            for (id, order) in orders {
-                let news = at_work.get_mut(id).and_then(Option::as_mut);
-                let known = standing.get_mut(id).map(|standing| &mut standing.known).or(news);
-                if let Some(Some(known)) = known {
-                    *known = Arc::clone(order);
-                }
+        for (id, order) in orders {
+            let news = at_work.get_mut(id).and_then(Option::as_mut);
+            let latest = standing.get_mut(id).map(|standing| &mut standing.latest).or(news);
+            if let Some(Some(latest)) = latest {
+                *latest = Arc::clone(order);
             }
         }
         for Effect::Settle(id) in effects {
-            let known = || orders.get(id).filter(|_| keep).cloned();
+            let latest = || orders.get(id).filter(|_| keep).cloned();
             if let Some(news) = at_work.get_mut(id) {
-                *news = Some(known());
+                *news = Some(latest());
             } else if !standing.contains_key(id) && self.ring.try_send(*id).is_ok() {
                 *joined += 1;
-                let known = if standing.len() < KEPT { known() } else { None };
-                standing.insert(*id, Standing { known, number: *joined });
+                let latest = if standing.len() < KEPT { latest() } else { None };
+                standing.insert(*id, Standing { latest, number: *joined });
             }
         }
     }
@@ -105,7 +103,7 @@ impl Line {
     /// It is not known what is recorded: all must be read in their turn.
     pub fn doubt(&self) {
         let mut now = self.now();
-        now.standing.values_mut().for_each(|standing| standing.known = None);
+        now.standing.values_mut().for_each(|standing| standing.latest = None);
         now.at_work.values_mut().flatten().for_each(|news| *news = None);
     }
 
@@ -116,16 +114,15 @@ impl Line {
         let standing = now.standing.remove(&id)?;
         now.left += 1;
         now.at_work.insert(id, None);
-        Some(standing.known)
+        Some(standing.latest)
     }
 
     /// These were found in the list of what is owed. Who does not stand in line, because it has to be
     /// tried again or the line was full, goes before those who do: it was due when they had not come.
     pub(super) fn find(&self, due: Vec<OrderId>) {
         let mut now = self.now();
-        let Now { standing, found, at_work, .. } = &mut *now;
-        *found = due.into();
-        found.retain(|id| !standing.contains_key(id) && !at_work.contains_key(id));
+        let due = due.into_iter().filter(|id| !now.has(*id)).collect();
+        now.found = due;
     }
 
     /// It is the turn of one who was found: somebody is at work for it from now on. `None`: there is
@@ -134,7 +131,7 @@ impl Line {
         let mut now = self.now();
         while let Some(id) = now.found.pop_front() {
             // Unless it has joined since.
-            if !now.standing.contains_key(&id) && !now.at_work.contains_key(&id) {
+            if !now.has(id) {
                 now.at_work.insert(id, None);
                 return Some(id);
             }
@@ -177,6 +174,11 @@ impl Line {
 }
 
 impl Now {
+    /// Whether it stands in line, or somebody is at work for it.
+    fn has(&self, order: OrderId) -> bool {
+        self.standing.contains_key(&order) || self.at_work.contains_key(&order)
+    }
+
     fn before(&self, order: OrderId) -> usize {
         match self.standing.get(&order) {
             Some(standing) => {
