@@ -2,11 +2,12 @@
 //! each answer, so that the generator is not what is measured.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -106,6 +107,8 @@ pub struct Client {
     address: SocketAddr,
     places: Semaphore,
     idle: Mutex<Vec<Connection>>,
+    /// Of this machine's own addresses, where the next connection comes from.
+    from: AtomicU8,
 }
 
 struct Connection {
@@ -119,11 +122,14 @@ struct Connection {
 const ROOM: usize = 4096;
 /// No answer is larger.
 const MOST: usize = 4 << 20;
+/// From so many addresses of this machine a crowd comes.
+const ADDRESSES: u8 = 64;
 
 impl Client {
     /// At most so many connections to a server.
     pub fn new(address: SocketAddr, connections: usize) -> Client {
-        Client { address, places: Semaphore::new(connections), idle: Mutex::default() }
+        let (places, idle) = (Semaphore::new(connections), Mutex::default());
+        Client { address, places, idle, from: AtomicU8::new(0) }
     }
 
     /// Asks now, and once.
@@ -170,9 +176,24 @@ impl Client {
         if let Some(connection) = self.idle().pop() {
             return Ok(connection);
         }
-        let stream = TcpStream::connect(self.address).await.map_err(|_| Silence::NoConnection)?;
+        let stream = self.connect().await.map_err(|_| Silence::NoConnection)?;
         _ = stream.set_nodelay(true);
         Ok(Connection { stream, buffer: Vec::with_capacity(ROOM), used: false })
+    }
+
+    /// A crowd comes from many addresses. From a single one the kernel looks through its ports for one
+    /// that is free to this server: with half of them in use, connecting is most of what both do.
+    async fn connect(&self) -> std::io::Result<TcpStream> {
+        if self.address.ip() == Ipv4Addr::LOCALHOST {
+            let nth = self.from.fetch_add(1, Ordering::Relaxed);
+            let socket = TcpSocket::new_v4()?;
+            let from = SocketAddr::from(([127, 0, 0, 2 + nth % ADDRESSES], 0));
+            // Not every system has more than one of them.
+            if socket.bind(from).is_ok() {
+                return socket.connect(self.address).await;
+            }
+        }
+        TcpStream::connect(self.address).await
     }
 }
 
@@ -262,5 +283,20 @@ mod tests {
         for wrong in ["SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 okay then\r\n\r\n"] {
             assert_eq!(Head::read(wrong.as_bytes()), Err(Silence::NotHttp));
         }
+    }
+
+    #[tokio::test]
+    async fn a_crowd_comes_from_many_addresses() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = Client::new(server.local_addr().expect("an address"), 100);
+        let mut from = std::collections::BTreeSet::new();
+        for _ in 0..2 * usize::from(ADDRESSES) {
+            let (connected, accepted) = tokio::join!(client.connect(), server.accept());
+            connected.expect("it connects");
+            from.insert(accepted.expect("it is accepted").1.ip());
+        }
+        // Linux has all of 127.0.0.0/8; other systems a single address.
+        let expected = if cfg!(target_os = "linux") { usize::from(ADDRESSES) } else { 1 };
+        assert_eq!(from.len(), expected);
     }
 }
