@@ -12,7 +12,7 @@ mod doorbell;
 mod line;
 
 pub use doorbell::{RINGS, Ring, answer, look_after_hands, look_at_hands, ring};
-pub use line::Line;
+pub use line::{Latest, Line};
 
 use crate::app::App;
 use crate::metrics::Label;
@@ -25,7 +25,6 @@ use boxoffice::{
     Command, Intent, IntentStatus, Known, Order, OrderId, OrderState, Owed, Payment, Refund,
     RefundOutcome, owed,
 };
-use line::Latest;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

@@ -65,7 +65,7 @@ fn sandbox_path(config: &Config, database: &Database) -> PathBuf {
 fn open_sandbox(path: &Path, clock: &Clock) -> Result<Arc<Double>, Reason> {
     let mut tries = 0;
     loop {
-        let opened = Double::open(Some(path), clock.clone(), seed()?);
+        let opened = Double::open(path, clock.clone(), seed()?);
         tries += 1;
         match opened {
             Ok(sandbox) => return Ok(Arc::new(sandbox)),

@@ -146,7 +146,7 @@ impl World {
         let clock = |ahead_ms| Clock::Virtual { begun, begun_ms: EPOCH_MS, ahead_ms };
         let double_clock = clock(Arc::new(AtomicI64::new(0)));
         let mut dice = Dice::new(plan.seed, 1);
-        let double = Double::open(None, double_clock, dice.bytes()).map_err(|e| e.to_string())?;
+        let double = Double::in_memory(double_clock, dice.bytes()).map_err(|e| e.to_string())?;
         let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(BASE_AHEAD_MS))), &chaos);
         let machines = (0..plan.processes).map(|n| {
             // Clocks differ always, not only in special seeds.

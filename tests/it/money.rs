@@ -22,7 +22,7 @@ impl Stripe {
             .enable_all()
             .build()
             .unwrap();
-        let double = Arc::new(Double::open(None, Clock::System, [9; 32]).unwrap());
+        let double = Arc::new(Double::in_memory(Clock::System, [9; 32]).unwrap());
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(http::serve(Arc::clone(&double), listener));

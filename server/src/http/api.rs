@@ -259,7 +259,7 @@ pub async fn hold(
     };
     let order = match order {
         Some(order) => order,
-        None => Arc::new(find(&app, id).await?),
+        None => find(&app, id).await?,
     };
     // A ticket type that is new since we looked is in the catalogue by now.
     let event = app.event_of(&order).await.unwrap_or(event);
@@ -288,9 +288,13 @@ fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<OrderId, Probl
     }
 }
 
-/// Reads an order.
-pub async fn find(app: &App, id: OrderId) -> Result<Order, Problem> {
-    app.reads.ask(move |r| r.order(id)).await?.ok_or_else(Problem::unknown_order)
+/// An order as it is. Who stands in line looks at it again and again: that is told from memory.
+pub async fn find(app: &App, id: OrderId) -> Result<Arc<Order>, Problem> {
+    if let Some(known) = app.line.known(id) {
+        return Ok(known);
+    }
+    let order = app.reads.ask(move |r| r.order(id)).await?;
+    order.map(Arc::new).ok_or_else(Problem::unknown_order)
 }
 
 /// An order in full.
@@ -344,7 +348,7 @@ pub async fn pay(
             order
         }
         // Nothing is charged twice: who pays again hears that it is paid.
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => Arc::new(find(&app, id).await?),
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => find(&app, id).await?,
         Err(no) => return Err(no.into()),
     };
     let mut answer = full(&app, &order).await?;

@@ -228,7 +228,7 @@ async fn empty(app: &App, order: &Order) -> Result<(), Problem> {
     if matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling) {
         match cancel_and_wait(app, id, None).await {
             Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
-                order = Arc::new(find(app, id).await?);
+                order = find(app, id).await?;
             }
             Err(no) => return Err(no.into()),
         }

@@ -1,6 +1,6 @@
 //! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
 
-use super::api::{LineBody, find, full, order_id, wait_for};
+use super::api::{LineBody, full, order_id, wait_for};
 use super::problem::Problem;
 use super::view::{self, MoneyView};
 use super::{Body, is_organiser, json, keyed};
@@ -179,8 +179,7 @@ pub async fn refund(
     let done = |o: &boxoffice::Order| {
         !o.refunds.iter().any(|r| r.id == refund && r.state == RefundState::Pending)
     };
-    wait_for(&app, id, &watch, done).await?;
-    let order = find(&app, id).await?;
+    let order = wait_for(&app, id, &watch, done).await?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let made = made.map(|r| view::refund(&order, r));
     Ok(Json(value!({"refund": made, "order": full(&app, &order).await?})))

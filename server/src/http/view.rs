@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
+/// Who waits for less than so many seconds looks again when it should be over.
+const SOON_S: u64 = 30;
 /// Who waits is told to look again after so many seconds at most.
-const MOST_NEWS_IN_S: u64 = 15;
+const MOST_NEWS_IN_S: u64 = 60;
 
 /// An amount on the wire.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -246,11 +248,17 @@ pub fn news_in_s(app: &App, order: &Order) -> Option<u64> {
             matches!(state, OrderState::Canceling | OrderState::Committed | OrderState::Refunding)
         }
     };
-    // Somewhat later, so that most look once.
-    waits.then(|| match in_line_s(app, order) {
-        0 => 1,
-        seconds => (seconds + seconds / 8 + 1).min(MOST_NEWS_IN_S),
-    })
+    waits.then(|| again_in_s(in_line_s(app, order)))
+}
+
+/// When to look again who waits for about so many seconds: somewhat later than that, so that most look
+/// once, or after half of the time, where it may turn out otherwise.
+fn again_in_s(seconds: u64) -> u64 {
+    if seconds < SOON_S {
+        seconds + seconds / 8 + 1
+    } else {
+        (seconds / 2).clamp(SOON_S, MOST_NEWS_IN_S)
+    }
 }
 
 /// Where an order stands, in plain words; always says what that means for the buyer's money.
@@ -291,5 +299,23 @@ pub fn plain(order: &Order) -> &'static str {
         (OrderState::Void, _) => {
             "Your bank withdrew its approval before the money was taken. Nothing was charged and the places went back on sale."
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::again_in_s;
+
+    #[test]
+    fn who_waits_long_looks_after_half_of_it() {
+        let again = [0, 1, 8, 16, 29, 30, 90, 120, 600].map(again_in_s);
+        assert_eq!(again, [1, 2, 10, 19, 33, 30, 45, 60, 60]);
+        // All looks of who waits ten minutes.
+        let (mut left, mut looks) = (600, 0);
+        while left > 0 {
+            left = u64::saturating_sub(left, again_in_s(left));
+            looks += 1;
+        }
+        assert_eq!(looks, 11);
     }
 }

@@ -16,7 +16,7 @@ const KEPT: usize = 65_536;
 const PACE: Duration = Duration::from_secs(1);
 
 /// An order as it is after the last commit of our own; `None` if it must be read.
-pub(super) type Latest = Option<Arc<Order>>;
+pub type Latest = Option<Arc<Order>>;
 
 /// The line. One order stands in it once, and not while somebody is at work for it.
 pub struct Line {
@@ -160,6 +160,12 @@ impl Line {
         self.now().at_work.len()
     }
 
+    /// An order that stands in line, as it is after the last commit of our own; `None` if that is not
+    /// known here.
+    pub fn known(&self, order: OrderId) -> Latest {
+        self.now().standing.get(&order)?.latest.clone()
+    }
+
     /// How many stand before an order; none if it is its turn already, and all if it is not known here.
     pub fn before(&self, order: OrderId) -> usize {
         self.now().before(order)
@@ -240,6 +246,8 @@ mod tests {
         assert_eq!(before([1, 2, 3]), [0, 1, 2], "the third is not known here");
         // It changes while it stands there, and rings again; another one changes and owes nothing.
         tell(&line, &[(2, 7), (3, 1)], &[2], true);
+        let known = [1, 2, 3].map(|id| line.known(OrderId(id)).map(|order| order.tries));
+        assert_eq!(known, [Some(0), Some(7), None]);
         assert_eq!((rings.recv().await, rings.recv().await), (Some(OrderId(1)), Some(OrderId(2))));
         assert_eq!(taken(&line, 1), Some(Some(0)));
         assert_eq!(taken(&line, 1), None, "it is being worked for");
@@ -280,6 +288,7 @@ mod tests {
         tell(&line, &[(3, 1)], &[3], true);
         line.doubt();
         tell(&line, &[(2, 1), (3, 2)], &[], true);
+        assert_eq!([1, 2, 3].map(|id| line.known(OrderId(id))), [None, None, None]);
         assert_eq!([taken(&line, 1), taken(&line, 2), ended(&line, 3)], [Some(None); 3]);
     }
 

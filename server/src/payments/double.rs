@@ -29,6 +29,7 @@ pub use world::{Look, Moved};
 
 use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use crate::clock::Clock;
+use crate::ids::digest;
 use answer::{Answer, Fault};
 use books::{Books, Random};
 use group::{Closing, Group, Open};
@@ -64,6 +65,8 @@ pub struct Double {
 struct State {
     db: Connection,
     random: Random,
+    /// Whether it keeps what it would ring with.
+    rings: bool,
     /// Calls with a key, since it was opened.
     calls: u32,
     open: Open,
@@ -91,16 +94,21 @@ enum Outcome {
 }
 
 impl Double {
-    /// Opens the file, or makes it; without one everything is kept in memory.
-    pub fn open(
-        path: Option<&Path>,
-        clock: Clock,
-        seed: [u8; 32],
-    ) -> Result<Double, rusqlite::Error> {
+    /// The sandbox: opens its file, or makes it. It rings nowhere: who pays is told in process.
+    pub fn open(path: &Path, clock: Clock, seed: [u8; 32]) -> Result<Double, rusqlite::Error> {
+        Double::new(Some(path), clock, seed)
+    }
+
+    /// A Stripe for tests, kept in memory, that knows what it would ring with.
+    pub fn in_memory(clock: Clock, seed: [u8; 32]) -> Result<Double, rusqlite::Error> {
+        Double::new(None, clock, seed)
+    }
+
+    fn new(path: Option<&Path>, clock: Clock, seed: [u8; 32]) -> Result<Double, rusqlite::Error> {
         let (db, opened) = books::open(path)?;
-        let random = Random::new(seed, opened);
+        let (random, rings) = (Random::new(seed, opened), path.is_none());
         Ok(Double {
-            state: Mutex::new(State { db, random, calls: 0, open: Open::default() }),
+            state: Mutex::new(State { db, random, rings, calls: 0, open: Open::default() }),
             clock,
             missteps: Missteps::default(),
             running: Mutex::default(),
@@ -256,7 +264,7 @@ impl Double {
     }
 
     fn request_id(&self) -> String {
-        lock(&self.state).random.id("req_")
+        lock(&self.state).random.id("req_", self.clock.now_ms())
     }
 
     fn fault(&self, fault: &Fault) -> Outcome {
@@ -286,12 +294,13 @@ fn one_call(
     request_id: &str,
 ) -> Result<Answer, rusqlite::Error> {
     let sql = &state.db;
-    let asked = format!("{:?}", request.form);
+    let form = request.form.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    let asked = digest(&form.collect::<Vec<_>>()).to_be_bytes();
     if let Some(key) = key {
         state.calls += 1;
         if state.calls.is_multiple_of(FORGET_EVERY) {
             sql.prepare_cached(
-                "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE at_ms < ?1 LIMIT ?2)",
+                "DELETE FROM keys WHERE n < (SELECT min(n) FROM keys) + ?2 AND at_ms < ?1",
             )?
             .execute(params![now_ms - KEYS_MS, FORGET_EVERY * 4])?;
         }
@@ -300,13 +309,13 @@ fn one_call(
                 "SELECT path, asked, status, body, request FROM keys WHERE key = ?1 AND at_ms >= ?2",
             )?
             .query_row(params![key, now_ms - KEYS_MS], |row| {
-                let asked: Vec<u8> = row.get(1)?;
+                let asked: [u8; 16] = row.get(1)?;
                 let (path, body): (String, String) = (row.get(0)?, row.get(3)?);
                 Ok((path, asked, row.get::<_, u16>(2)?, body, row.get::<_, String>(4)?))
             })
             .optional()?;
         if let Some((path, known, status, body, original)) = known {
-            if path != request.path || known != asked.as_bytes() {
+            if path != request.path || known != asked {
                 let message = "This Idempotency-Key was used with other parameters.".to_owned();
                 return Ok(Answer::fault(&Fault::key_reuse(message), request_id.to_owned()));
             }
@@ -319,7 +328,7 @@ fn one_call(
     let mut answer = if before {
         Answer::fault(&Fault::internal(), request_id.to_owned())
     } else {
-        let mut books = Books { sql, random: &mut state.random, now_ms };
+        let mut books = Books { sql, random: &mut state.random, now_ms, rings: state.rings };
         match endpoints::answer(&mut books, request)? {
             Ok(body) => Answer::new(200, body, request_id.to_owned()),
             Err(refused) => {
@@ -335,16 +344,19 @@ fn one_call(
     }
     if let Some(key) = key.filter(|_| remembered) {
         let body = String::from_utf8_lossy(&answer.body).into_owned();
-        sql.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-            .execute(params![
-                key,
-                request.path,
-                asked.as_bytes(),
-                answer.status,
-                body,
-                request_id,
-                now_ms
-            ])?;
+        sql.prepare_cached(
+            "INSERT OR REPLACE INTO keys (key, path, asked, status, body, request, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            key,
+            request.path,
+            asked,
+            answer.status,
+            body,
+            request_id,
+            now_ms
+        ])?;
     }
     Ok(answer)
 }

@@ -133,7 +133,7 @@ impl Shop {
         std::fs::create_dir_all(&dir).unwrap();
         let (time, stripe_time) = (Time::start(), Time::start());
         let seed = [name.len() as u8; 32];
-        let double = Arc::new(Double::open(None, stripe_time.clock(), seed).unwrap());
+        let double = Arc::new(Double::in_memory(stripe_time.clock(), seed).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let double_at = listener.local_addr().unwrap();
         let answering = tokio::spawn(http::serve(Arc::clone(&double), listener));

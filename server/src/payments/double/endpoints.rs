@@ -134,10 +134,10 @@ fn create(books: &mut Books<'_>, mut params: Params) -> Answered {
     if let Err(fault) = amounts::check(amount, &currency) {
         return began(fault);
     }
-    let id = books.random.id("pi_");
+    let id = books.id("pi_");
     let order = metadata.get("nts_order").and_then(|id| uuid::Uuid::try_parse(id).ok());
     let intent = Intent {
-        secret: books.random.id(&format!("{id}_secret_")),
+        secret: books.id(&format!("{id}_secret_")),
         id,
         order: order.map(|id| OrderId(id.as_u128())),
         amount,
@@ -261,7 +261,7 @@ pub(super) fn authorise(books: &mut Books<'_>, intent: &mut Intent) -> Result<()
 
 fn new_charge(books: &mut Books<'_>, intent: &Intent, paid: bool) -> Charge {
     Charge {
-        id: books.random.id("ch_"),
+        id: books.id("ch_"),
         intent: intent.id.clone(),
         amount: intent.amount,
         currency: intent.currency.clone(),
@@ -409,7 +409,7 @@ pub(super) fn give_back(
         return Ok(Err(fault));
     }
     let refund = Refund {
-        id: books.random.id("re_"),
+        id: books.id("re_"),
         intent: intent.id.clone(),
         charge: charge.id.clone(),
         amount,

@@ -12,7 +12,7 @@ struct World {
 
 fn world() -> World {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let double = Double::open(None, Clock::Manual(Arc::clone(&time)), [1; 32]).unwrap();
+    let double = Double::in_memory(Clock::Manual(Arc::clone(&time)), [1; 32]).unwrap();
     World { double: Arc::new(double), time }
 }
 
@@ -247,12 +247,14 @@ async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
         .unwrap();
     drop(old);
     let mut w = world();
-    let open = || Arc::new(Double::open(Some(&path), Clock::System, [2; 32]).unwrap());
+    let open = || Arc::new(Double::open(&path, Clock::System, [2; 32]).unwrap());
     w.double = open();
     let id = w.captured().await;
     w.double = open();
     let other = w.intent().await;
     assert_ne!(id, other, "the same seed makes other ids in another life");
+    assert!(id < other, "what is new stands together");
+    assert_eq!(w.double.events_since(0), Ok(vec![]), "the sandbox rings nowhere");
     assert_eq!(w.moved(), (2_000, 0));
     std::fs::remove_dir_all(dir).unwrap();
 }

@@ -43,7 +43,8 @@ impl Double {
         let done = || -> Result<Result<T, Fault>, rusqlite::Error> {
             let sql = state.db.transaction()?;
             let now_ms = self.clock.now_ms();
-            let mut books = Books { sql: &sql, random: &mut state.random, now_ms };
+            let mut books =
+                Books { sql: &sql, random: &mut state.random, now_ms, rings: state.rings };
             let result = work(&mut books)?;
             sql.commit()?;
             Ok(result)
@@ -143,7 +144,7 @@ impl Double {
             charge.disputed = true;
             books.put_charge(&charge)?;
             let dispute = Dispute {
-                id: books.random.id("du_"),
+                id: books.id("du_"),
                 intent: intent.id.clone(),
                 charge: charge.id,
                 amount,
