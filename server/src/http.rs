@@ -102,7 +102,7 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 /// What is done around every request: count it, log it without what its path hides, and send the
-/// headers that protect the pages.
+/// headers that protect who asks.
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
@@ -122,19 +122,25 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     response
 }
 
+/// The headers that protect whoever looks at an answer. What programs read is never shown as a page, so
+/// most of them are nothing to it, and under a crowd it is most of what is sent.
 fn protect(headers: &mut HeaderMap) {
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    if [&b"application/json"[..], b"application/problem+json"].contains(&kind) {
+        return;
+    }
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
                   connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // An order's address is its secret: it is told to nobody.
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// Takes a wish for places, or says that too much is waiting.
@@ -276,4 +282,36 @@ pub fn for_programs(path: &str, headers: &HeaderMap) -> bool {
         .and_then(|v| v.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
     path.starts_with("/api/") || (!wants_page && path.starts_with("/metrics"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_protected_and_programs_hear_only_what_concerns_them() {
+        let sent = |kind: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            protect(&mut headers);
+            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+            headers
+        };
+        for page in ["text/html; charset=utf-8", "image/svg+xml", "text/plain"] {
+            let headers = sent(page);
+            assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+            assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
+            let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+            assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        }
+        for program in ["application/json", "application/problem+json"] {
+            assert_eq!(sent(program).len(), 3);
+        }
+        // A page that has a policy of its own keeps it.
+        let mut own = HeaderMap::new();
+        own.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("script-src x"));
+        protect(&mut own);
+        assert_eq!(own[header::CONTENT_SECURITY_POLICY], "script-src x");
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// Who waits for less than so many seconds looks again when it should be over.
-const SOON_S: u64 = 30;
+const SOON_S: u64 = 15;
 /// Who waits is told to look again after so many seconds at most.
 const MOST_NEWS_IN_S: u64 = 60;
 
