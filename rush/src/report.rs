@@ -37,6 +37,30 @@ impl Outcome {
         let seconds = self.seconds.iter().filter(|s| s.sold > 0).count().max(1);
         self.books.paid_places() as f64 / seconds as f64
     }
+
+    /// How many places the server sold in a second, by its own counts, from the first tenth of them to
+    /// the last: without the time in which nobody has thought yet, and the last who straggle.
+    fn sold_in_the_midst(&self) -> Option<f64> {
+        let before = self.target.before.sold;
+        let counts =
+            self.seconds.iter().map(|s| s.places.map(|(_, sold)| sold.saturating_sub(before)));
+        in_the_midst(counts, self.verified.after.sold.saturating_sub(before))
+    }
+}
+
+/// The growth in a second from a tenth of `all` to nine tenths of it, of a count that is known at the end
+/// of some seconds, and between them as if it grew evenly. `None`: too few are known.
+fn in_the_midst(counts: impl Iterator<Item = Option<u64>>, all: u64) -> Option<f64> {
+    let mut known = vec![(0.0, 0.0)];
+    known.extend(counts.enumerate().filter_map(|(n, count)| Some(((n + 1) as f64, count? as f64))));
+    let reached = |count: f64| {
+        let next = known.iter().position(|(_, c)| *c >= count).filter(|next| *next > 0)?;
+        let ((from, low), (to, high)) = (known[next - 1], known[next]);
+        Some(from + (to - from) * (count - low) / (high - low))
+    };
+    let (first, last) = (all as f64 * 0.1, all as f64 * 0.9);
+    let took = reached(last)? - reached(first)?;
+    (took >= 1.0).then(|| (last - first) / took)
 }
 
 /// A number with its thousands apart.
@@ -107,7 +131,11 @@ fn write_text(out: &mut String, outcome: &Outcome, server: &Server) -> std::fmt:
         grouped(verified.after.held),
         grouped(verified.after.left()),
     )?;
-    writeln!(out, "; {:.0} places a second while it sold", outcome.sold_a_second())?;
+    write!(out, "; {:.0} places a second while it sold", outcome.sold_a_second())?;
+    if let Some(rate) = outcome.sold_in_the_midst() {
+        write!(out, ", {rate:.0} between their first and last tenth by the server's counts")?;
+    }
+    writeln!(out)?;
     if let Some(second) = outcome.sold_out_s {
         writeln!(out, "sold out, to the last place, after {second} s")?;
     }
@@ -205,6 +233,7 @@ pub fn json(outcome: &Outcome, server: &Server) -> Value {
         "left": verified.after.left(),
         "told_sold": books.paid_places(),
         "sold_out_after_s": outcome.sold_out_s,
+        "sold_a_second_in_the_midst": outcome.sold_in_the_midst(),
         "times_ms": waits,
         "buyers_by_end": books.ends,
         "answers": statuses,
@@ -511,5 +540,17 @@ mod tests {
         let path = line(&seconds, 10.0, true, |s| Some(s.sold as f64));
         assert_eq!(path, "M512.0 117.0L960.0 234.0L960.0 234L512.0 234Z");
         assert_eq!(line(&[], 1.0, true, |_| None), "");
+    }
+
+    #[test]
+    fn the_rate_in_the_midst_leaves_out_how_it_begins_and_ends() {
+        let counts =
+            [Some(0), Some(0), Some(100), None, Some(500), Some(900), Some(901), Some(1_000)];
+        let rate = in_the_midst(counts.into_iter(), 1_000).expect("enough is known");
+        // From the end of the third second to the end of the sixth.
+        assert!((rate - 800.0 / 3.0).abs() < 1e-9, "{rate}");
+        assert_eq!(in_the_midst([Some(0), None].into_iter(), 1_000), None, "it is not known");
+        assert_eq!(in_the_midst([Some(5)].into_iter(), 5), None, "too short");
+        assert_eq!(in_the_midst([].into_iter(), 0), None);
     }
 }
