@@ -2,7 +2,6 @@
 
 use nts_server::config::Config;
 use nts_server::run::Server;
-use nts_server::tasks::give_way;
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -21,7 +20,7 @@ pub fn serve(config: Config) -> Result<(), String> {
     } else {
         tokio::runtime::Builder::new_multi_thread()
     };
-    runtime.worker_threads(threads).on_thread_start(give_way).enable_all();
+    runtime.worker_threads(threads).enable_all();
     let runtime = runtime.build().map_err(|e| format!("cannot start: {e}"))?;
     let result = runtime.block_on(async {
         let server = Server::start(config).await?;

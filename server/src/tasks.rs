@@ -41,49 +41,9 @@ impl BackOffice {
     }
 }
 
-/// Who is being sold something goes before who comes: from now on this thread, which serves the crowd,
-/// gives way to the writer and the back office where there are more threads to run than processors. It
-/// gets a third of what each of them gets then (`sched(7)`: a step of nice is a factor of 1.25), and all
-/// that it wants otherwise. Threads that it starts later do the same.
-///
-/// Linux only: elsewhere a nice value belongs to the whole process.
-pub fn give_way() {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{getpriority_process, setpriority_process};
-        const NICE: i32 = 5;
-        // Once for each thread, whatever the process was started with.
-        let already = GIVES_WAY.replace(true);
-        let set = || setpriority_process(None, (getpriority_process(None)? + NICE).min(19));
-        if !already && let Err(error) = set() {
-            tracing::info!(%error, "the crowd's thread goes on as one among others");
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-thread_local! {
-    static GIVES_WAY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn who_gives_way_does_so_once_and_alone() {
-        let nice = || rustix::process::getpriority_process(None).expect("it is known");
-        let before = nice();
-        let after = thread::spawn(move || {
-            give_way();
-            give_way();
-            nice()
-        });
-        assert_eq!(after.join().expect("no panic"), (before + 5).min(19));
-        assert_eq!(nice(), before);
-    }
-
     use std::sync::mpsc;
     use tokio::time::{Duration, sleep};
 
