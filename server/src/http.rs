@@ -122,8 +122,8 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     response
 }
 
-/// The headers that protect whoever looks at an answer. What programs read is never shown as a page, so
-/// most of them are nothing to it, and under a crowd it is most of what is sent.
+/// The headers that protect whoever looks at an answer. What programs read is never shown as a page:
+/// most of them would only be written and sent for nothing.
 fn protect(headers: &mut HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
