@@ -2,6 +2,7 @@
 
 use nts_server::config::Config;
 use nts_server::run::Server;
+use nts_server::tasks::answers_first;
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -20,8 +21,9 @@ pub fn serve(config: Config) -> Result<(), String> {
     } else {
         tokio::runtime::Builder::new_multi_thread()
     };
-    runtime.worker_threads(threads).enable_all();
-    let runtime = runtime.build().map_err(|e| format!("cannot start: {e}"))?;
+    let runtime = answers_first(runtime.worker_threads(threads))
+        .build()
+        .map_err(|e| format!("cannot start: {e}"))?;
     let result = runtime.block_on(async {
         let server = Server::start(config).await?;
         let stop = asked_to_stop()?;
