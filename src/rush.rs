@@ -48,7 +48,8 @@ pub struct RushArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     within: f64,
 
-    /// How many connections there are at most; who comes while all are busy waits
+    /// How many connections there are at most; who comes while all are busy waits. A fifth of them is
+    /// for those only who have places already
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=20_000))]
     connections: u16,
 

@@ -147,7 +147,8 @@ impl Buyer {
         let crowd = Arc::clone(&self.crowd);
         let mut wanted = wanted;
         for _ in 0..crowd.plan.tries.max(1) {
-            let (sent, answer) = crowd.client.ask(request, wanted + crowd.plan.patience).await;
+            let (end, comes) = (wanted + crowd.plan.patience, kind != Kind::Pay);
+            let (sent, answer) = crowd.client.ask(request, end, comes).await;
             let status = answer.as_ref().map_or(0, |a| a.status);
             let not_now = matches!(status, 429 | 503);
             {

@@ -106,6 +106,8 @@ impl fmt::Display for Silence {
 pub struct Client {
     address: SocketAddr,
     places: Semaphore,
+    /// So many of them are for those who come; the others only for those who are in.
+    newcomers: Semaphore,
     idle: Mutex<Vec<Connection>>,
     /// Of this machine's own addresses, where the next connection comes from.
     from: AtomicU8,
@@ -122,29 +124,36 @@ struct Connection {
 const ROOM: usize = 4096;
 /// No answer is larger.
 const MOST: usize = 4 << 20;
+/// Who has places and comes back to pay is still connected, in a browser, and does not stand behind those
+/// who are not yet: one in so many connections is kept for them.
+const FOR_THOSE_WHO_ARE_IN: usize = 5;
 /// From so many addresses of this machine a crowd comes.
 const ADDRESSES: u8 = 64;
 
 impl Client {
     /// At most so many connections to a server.
     pub fn new(address: SocketAddr, connections: usize) -> Client {
-        let (places, idle) = (Semaphore::new(connections), Mutex::default());
-        Client { address, places, idle, from: AtomicU8::new(0) }
+        let newcomers = connections - connections / FOR_THOSE_WHO_ARE_IN;
+        let (places, newcomers) = (Semaphore::new(connections), Semaphore::new(newcomers));
+        Client { address, places, newcomers, idle: Mutex::default(), from: AtomicU8::new(0) }
     }
 
     /// Asks now, and once.
     pub async fn once(&self, request: &Request, patience: Duration) -> Result<Answer, Silence> {
-        self.ask(request, Instant::now() + patience).await.1
+        self.ask(request, Instant::now() + patience, false).await.1
     }
 
-    /// Asks as soon as a connection is free, and waits until `end`. Also tells when it was sent.
+    /// Asks as soon as a connection is free, for those who come or for all, and waits until `end`.
+    /// Also tells when it was sent.
     pub async fn ask(
         &self,
         request: &Request,
         end: Instant,
+        comes: bool,
     ) -> (Option<Instant>, Result<Answer, Silence>) {
         let mut sent = None;
         let asked = async {
+            let _may_come = if comes { self.newcomers.acquire().await.ok() } else { None };
             let _place = self.places.acquire().await.map_err(|_| Silence::NoConnection)?;
             sent = Some(Instant::now());
             loop {
@@ -283,6 +292,19 @@ mod tests {
         for wrong in ["SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 okay then\r\n\r\n"] {
             assert_eq!(Head::read(wrong.as_bytes()), Err(Silence::NotHttp));
         }
+    }
+
+    #[tokio::test]
+    async fn who_is_in_does_not_stand_behind_those_who_come() {
+        // Nobody is ever answered here.
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = Client::new(server.local_addr().expect("an address"), 5);
+        let (request, now) = (Request::get("/"), Instant::now());
+        let ask = |comes, ms| client.ask(&request, now + Duration::from_millis(ms), comes);
+        let [a, b, c, d] = [(); 4].map(|()| ask(true, 400));
+        let (a, b, c, d, e, is_in) = tokio::join!(a, b, c, d, ask(true, 200), ask(false, 200));
+        let sent = [a, b, c, d, e, is_in].map(|(sent, _)| sent.is_some());
+        assert_eq!(sent, [true, true, true, true, false, true]);
     }
 
     #[tokio::test]

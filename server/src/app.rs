@@ -47,6 +47,8 @@ pub struct App {
     pub shown: Shown,
     /// A permit for each who may listen to live counts.
     pub listeners: Arc<Semaphore>,
+    /// A permit for each who may keep a connection until a payment is decided.
+    pub waiters: Semaphore,
     /// Who waits for news of which order.
     pub watchers: Arc<Watchers>,
     /// Who moves the money.

@@ -171,6 +171,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let patience = Duration::from_millis(config.patience_ms);
     let lag = Lag::new(config.lag_ms);
     let listeners = Arc::new(Semaphore::new((config.connections / 2) as usize));
+    let waiters = Semaphore::new(config.connections.div_ceil(3) as usize);
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (line, rings) = outbox::Line::new();
@@ -187,6 +188,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
         listeners,
+        waiters,
         watchers: Arc::new(Watchers::default()),
         stripe: parts.stripe,
         sandbox: parts.sandbox,

@@ -152,6 +152,30 @@ fn the_bank_asks_first_and_yes_no_or_walking_away_are_all_answers() {
 }
 
 #[test]
+fn payments_that_are_waited_for_keep_a_third_of_the_connections_at_most() {
+    let dir = Dir::new("waiters");
+    let server = Server::start_with(&dir, &[("NTS_CONNECTIONS", "6")]);
+    server.make_event(5, 300);
+    let orders: Vec<_> = ["ann", "bob", "cleo"].map(|who| server.send(hold(who, 1)).json()).into();
+    let paying = |order| server.send(look(order)).json()["state"] == "paying";
+    std::thread::scope(|scope| {
+        let server = &server;
+        let slow = |order| scope.spawn(move || server.send(pay(order, "ctoken_slow")).json());
+        let waits = [slow(&orders[0]), slow(&orders[1])];
+        eventually("both are paying", || paying(&orders[0]) && paying(&orders[1]));
+        // Two of six are kept. The third hears at once how it stands, and when to look again.
+        let third = server.send(pay(&orders[2], "ctoken_slow"));
+        assert_eq!((third.status, third.header("retry-after")), (200, Some("1")), "{third:?}");
+        assert_eq!(third.json()["state"], "paying");
+        assert!(waits.map(|wait| wait.join().unwrap()["state"] == "paid") == [true; 2]);
+    });
+    eventually("the third is paid", || server.send(look(&orders[2])).json()["state"] == "paid");
+    // And there is room to wait again.
+    let last = server.send(hold("dan", 1)).json();
+    assert_eq!(server.send(pay(&last, "ctoken_slow")).json()["state"], "paid");
+}
+
+#[test]
 fn a_key_that_is_being_answered_says_so_and_then_tells_the_outcome() {
     let dir = Dir::new("running");
     let server = Server::start(&dir);

@@ -385,7 +385,8 @@ pub fn declined(order: &Order, reason: &str) -> Problem {
 }
 
 /// Asks for an attempt and waits until it is decided, or until patience ends; not at all if the line
-/// is longer than that. Returns the order and the attempt's number; 0 if none was needed.
+/// is longer than that, or if a third of the connections is kept by others who wait. Returns the order
+/// and the attempt's number; 0 if none was needed.
 pub async fn pay_and_wait(
     app: &App,
     id: OrderId,
@@ -411,7 +412,8 @@ pub async fn pay_and_wait(
         OrderState::Committed | OrderState::Canceling => false,
         _ => true,
     };
-    let in_vain = app.line_seconds(id) > PATIENCE.as_secs();
+    let waiting = app.waiters.try_acquire();
+    let in_vain = waiting.is_err() || app.line_seconds(id) > PATIENCE.as_secs();
     let order = wait_for(app, id, &watch, |order| in_vain || decided(order)).await?;
     Ok((order, attempt))
 }

@@ -45,7 +45,9 @@ const OTHER_FILES: u64 = 256;
 /// Accepts and serves until the server is asked to stop; then finishes what it has accepted.
 pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
     let Capacity { places, door } = capacity(app.config.connections);
-    app.listeners.forget_permits((app.config.connections / 2 - places / 2) as usize);
+    let connections = app.config.connections;
+    app.listeners.forget_permits((connections / 2 - places / 2) as usize);
+    app.waiters.forget_permits((connections.div_ceil(3) - places.div_ceil(3)) as usize);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(app.config.slow_client_ms))
