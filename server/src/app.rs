@@ -69,6 +69,16 @@ pub struct App {
     pub stop: Stop,
 }
 
+/// Of so many connections, how many may listen to live counts.
+pub fn most_listeners(connections: u32) -> usize {
+    (connections / 2) as usize
+}
+
+/// Of so many connections, how many may be kept until a payment is decided.
+pub fn most_waiters(connections: u32) -> usize {
+    connections.div_ceil(3) as usize
+}
+
 /// Keys of requests that are being answered.
 #[derive(Default)]
 pub struct Running(Mutex<BTreeSet<RequestKey>>);

@@ -1,6 +1,6 @@
 //! Puts the parts together, starts them and stops them.
 
-use crate::app::{App, Running, Stop, follow, tell_all};
+use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::{Config, StripeSettings};
@@ -170,8 +170,8 @@ pub fn assemble(parts: Parts) -> Assembled {
     metrics.ready.set(1);
     let patience = Duration::from_millis(config.patience_ms);
     let lag = Lag::new(config.lag_ms);
-    let listeners = Arc::new(Semaphore::new((config.connections / 2) as usize));
-    let waiters = Semaphore::new(config.connections.div_ceil(3) as usize);
+    let listeners = Arc::new(Semaphore::new(most_listeners(config.connections)));
+    let waiters = Semaphore::new(most_waiters(config.connections));
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (line, rings) = outbox::Line::new();

@@ -6,7 +6,7 @@
 //! as the server answers.
 
 use super::problem::Problem;
-use crate::app::App;
+use crate::app::{App, most_listeners, most_waiters};
 use crate::writer::NoReply;
 use axum::Router;
 use axum::body::Body;
@@ -46,8 +46,8 @@ const OTHER_FILES: u64 = 256;
 pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
     let Capacity { places, door } = capacity(app.config.connections);
     let connections = app.config.connections;
-    app.listeners.forget_permits((connections / 2 - places / 2) as usize);
-    app.waiters.forget_permits((connections.div_ceil(3) - places.div_ceil(3)) as usize);
+    app.listeners.forget_permits(most_listeners(connections) - most_listeners(places));
+    app.waiters.forget_permits(most_waiters(connections) - most_waiters(places));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(app.config.slow_client_ms))
