@@ -2,7 +2,7 @@
 
 use nts_server::config::Config;
 use nts_server::run::Server;
-use nts_server::tasks::answers_first;
+use nts_server::tasks;
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -15,15 +15,7 @@ pub fn serve(config: Config) -> Result<(), String> {
         0 => std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1)),
         n => usize::from(n),
     };
-    // One thread is served best by the runtime that has just one.
-    let mut runtime = if threads == 1 {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-    };
-    let runtime = answers_first(runtime.worker_threads(threads))
-        .build()
-        .map_err(|e| format!("cannot start: {e}"))?;
+    let runtime = tasks::front(threads).map_err(|e| format!("cannot start: {e}"))?;
     let result = runtime.block_on(async {
         let server = Server::start(config).await?;
         let stop = asked_to_stop()?;

@@ -141,7 +141,7 @@ fn start(url: &str, dir: &std::path::Path, connections: usize) -> (Child, Socket
 
 /// One of the processes.
 fn serve(url: &str, connections: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = nts_server::tasks::front(1).unwrap();
     runtime.block_on(async {
         let server = crowd::serve(url).await;
         let app = Arc::clone(&server.app);

@@ -18,7 +18,7 @@ use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
 use crate::reads::Reads;
 use crate::store::{Database, Opened, Own, Pulse, Reader};
-use crate::tasks::{BackOffice, spawn};
+use crate::tasks::{BackOffice, give_way, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::{Command, Event};
 use std::io::Write;
@@ -445,6 +445,7 @@ impl Server {
         stop: impl Future<Output = ()> + Send + 'static,
     ) {
         let app = Arc::clone(&self.app);
+        give_way();
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
             say("Sandbox: no Stripe key is set, so no real money moves.");

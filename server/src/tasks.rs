@@ -1,7 +1,7 @@
 //! The one place where tasks begin.
 
 use std::thread;
-use tokio::runtime::{Builder, EnterGuard, Handle};
+use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -11,11 +11,23 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> 
     tokio::spawn(task)
 }
 
+/// What serves HTTP: a runtime of so many threads, one or more. Answers go before requests in it, and
+/// its threads give way to those that sell ([`give_way`]; the one that drives it does so once it serves).
+/// The error is that of the system.
+pub fn front(threads: usize) -> std::io::Result<Runtime> {
+    // One thread is served best by the runtime that has just one.
+    let mut runtime = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    answers_first(runtime.worker_threads(threads).on_thread_start(give_way)).build()
+}
+
 /// Lets what has been begun go before what is new: who is woken from another thread, because the writer
 /// or a reader has answered, before those who ask for something. Left as it is, a runtime takes one of
 /// the first for every 31 of the second, and in a crowd that goes on asking, answers that are there wait
 /// for a second.
-pub fn answers_first(runtime: &mut Builder) -> &mut Builder {
+fn answers_first(runtime: &mut Builder) -> &mut Builder {
     runtime.enable_all().global_queue_interval(1)
 }
 
@@ -49,6 +61,31 @@ impl BackOffice {
     }
 }
 
+/// Who is being sold something goes before who comes: from now on this thread, which serves the crowd,
+/// gives way to the writer and the back office where there are more threads to run than processors. It
+/// gets a third of what each of them gets then (`sched(7)`: a step of nice is a factor of 1.25), and all
+/// that it wants otherwise. Threads that it starts later do the same.
+///
+/// Linux only: elsewhere a nice value belongs to the whole process.
+pub(crate) fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        const NICE: i32 = 5;
+        // Once for each thread, whatever the process was started with.
+        let already = GIVES_WAY.replace(true);
+        let set = || setpriority_process(None, (getpriority_process(None)? + NICE).min(19));
+        if !already && let Err(error) = set() {
+            tracing::info!(%error, "the crowd's thread goes on as one among others");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+thread_local! {
+    static GIVES_WAY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +94,20 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::task::Poll;
     use tokio::time::{Duration, sleep};
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_gives_way_does_so_once_and_alone() {
+        let nice = || rustix::process::getpriority_process(None).expect("it is known");
+        let before = nice();
+        let after = thread::spawn(move || {
+            give_way();
+            give_way();
+            nice()
+        });
+        assert_eq!(after.join().expect("no panic"), (before + 5).min(19));
+        assert_eq!(nice(), before);
+    }
 
     #[test]
     fn an_answer_goes_before_what_is_new() {

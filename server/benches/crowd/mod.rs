@@ -226,8 +226,8 @@ impl Running {
         let (said, hear) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            // As `nts serve` has it on two cores.
+            let runtime = nts_server::tasks::front(1).unwrap();
             runtime.block_on(async {
                 let server = serve(&database).await;
                 let app = Arc::clone(&server.app);
