@@ -12,7 +12,7 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> 
 }
 
 /// What serves HTTP: a runtime of so many threads, one or more. Answers go before requests in it, and
-/// its threads give way to those that sell ([`give_way`]; the one that drives it does so once it serves).
+/// its threads give way to those that sell; the one that drives it does so once it serves.
 /// The error is that of the system.
 pub fn front(threads: usize) -> std::io::Result<Runtime> {
     // One thread is served best by the runtime that has just one.
