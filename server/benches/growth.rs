@@ -198,7 +198,7 @@ fn step(writer: &mut Writer, commands: Vec<Command>) -> nts_server::writer::Comm
 
 /// The other process: starts, says so, and waits until it is told to end.
 fn only_start(database: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = nts_server::tasks::front(1).unwrap();
     runtime.block_on(async {
         let _server = serve(database).await;
         println!("it listens");
