@@ -24,3 +24,10 @@ pub mod store;
 pub mod tasks;
 pub mod when;
 pub mod writer;
+
+/// An order is made in one thread and forgotten in another: the wish in that of the crowd, what became of
+/// it in the writer's. An allocator that takes a lock to give memory back to the thread that it came from,
+/// as that of glibc does, makes a crowd's holds dearer by a tenth. Whatever is linked with this has it, so
+/// what is measured is what is served.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
