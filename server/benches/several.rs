@@ -16,14 +16,13 @@ mod crowd;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 use boxoffice::Command;
 use crowd::{answered, crowd, median, noise, parse_only};
 use nts_server::app::App;
 use nts_server::http::problem::Problem;
-use nts_server::http::{Body, api, router_with};
+use nts_server::http::{Sent, api, router_with};
 use nts_testdb::Postgres;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -193,8 +192,7 @@ async fn hold(
     State(app): State<Arc<App>>,
     Extension(usual): Extension<Arc<Usual>>,
     Path(slug): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
     let (command, _) = api::hold_command(&app, &event, &headers, &body)?;

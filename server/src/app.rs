@@ -162,7 +162,8 @@ impl App {
         match self.catalogue.event(slug) {
             Some(event) => Some(event),
             None => {
-                self.catalogue.fresh(FRESH).await;
+                // Boxed: what hardly ever happens makes no room in what always happens.
+                Box::pin(self.catalogue.fresh(FRESH)).await;
                 self.catalogue.event(slug)
             }
         }
@@ -178,7 +179,7 @@ impl App {
         match find() {
             Some(event) => Some(event),
             None => {
-                self.catalogue.fresh(FRESH).await;
+                Box::pin(self.catalogue.fresh(FRESH)).await;
                 find()
             }
         }

@@ -22,6 +22,7 @@ use crate::metrics::Route;
 use crate::store::RequestKey;
 use crate::writer::Request as KeyedRequest;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{FromRequest, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -148,17 +149,23 @@ fn admit(app: &App) -> Result<(), Problem> {
     app.overrun().map_or(Ok(()), |again_s| Err(Problem::busy(again_s)))
 }
 
-/// The whole body of a request, bounded in size and in time.
-pub struct Body(pub Bytes);
+/// What was sent: the whole body of a request, bounded in size and in time, and its headers.
+pub struct Sent {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
 
-impl FromRequest<Arc<App>> for Body {
+impl FromRequest<Arc<App>> for Sent {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Body, Problem> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Sent, Problem> {
         let limit = app.config.body_bytes as usize;
         let patience = Duration::from_millis(app.config.slow_client_ms);
-        match timeout(patience, collect(request, limit)).await {
-            Ok(body) => body.map(Body),
+        let (head, body) = request.into_parts();
+        match timeout(patience, collect(body, limit)).await {
+            Ok(body) => Ok(Sent { headers: head.headers, body: body? }),
             Err(_) => Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "too_slow",
@@ -169,8 +176,7 @@ impl FromRequest<Arc<App>> for Body {
     }
 }
 
-async fn collect(request: Request, limit: usize) -> Result<Bytes, Problem> {
-    let mut body = request.into_body();
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     let mut bytes = BytesMut::new();
     let mut seen = 0usize;
     while let Some(frame) = body.frame().await {

@@ -1,14 +1,13 @@
 //! What the benchmarks share: a crowd over HTTP, and the event that it wants to see.
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use boxoffice::{Command, Event, Order, OrderState};
 use nts_server::app::App;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
 use nts_server::http::problem::Problem;
-use nts_server::http::{Body, api, router_with};
+use nts_server::http::{Sent, api, router_with};
 use nts_server::run::Server;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -154,8 +153,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> (u16, usize) {
 pub async fn parse_only(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
     let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
@@ -208,6 +206,24 @@ pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The middle half of them, for a range that one bad moment does not stretch.
+#[allow(dead_code, reason = "not every benchmark has many rounds")]
+pub fn middle_half(values: &[f64]) -> (f64, f64) {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    (values[values.len() / 4], values[values.len() * 3 / 4])
+}
+
+/// How fast the second is to the first, over all rounds, and the middle half of what the rounds say: each
+/// round has so many requests of both.
+#[allow(dead_code, reason = "not every benchmark has many rounds")]
+pub fn compared(rates: &[Vec<f64>; 2]) -> String {
+    let [first, second] = rates.each_ref().map(|r| r.iter().map(|rate| 1.0 / rate).sum::<f64>());
+    let ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(b, a)| b / a).collect();
+    let (low, high) = middle_half(&ratios);
+    format!("{:.2} ({low:.2}-{high:.2})", first / second)
 }
 
 /// A server in a thread of its own, until it is dropped.

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::view::{self, Action, MoneyView};
-use super::{Body, admit, bearer, is_organiser, json, keyed};
+use super::{Sent, admit, bearer, is_organiser, json, keyed};
 use crate::app::App;
 use crate::ids::digest;
 use crate::when;
@@ -243,8 +243,7 @@ pub fn hold_command(
 pub async fn hold(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
@@ -334,8 +333,7 @@ struct PayBody {
 pub async fn pay(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
@@ -456,8 +454,7 @@ pub async fn wait_for(
 pub async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<Json<Value>, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;

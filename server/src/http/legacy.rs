@@ -4,7 +4,7 @@
 use super::api::{buyer, cancel_and_wait, declined, find, pay_and_wait, wait_for};
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
-use super::{Body, Form, admit, is_organiser, pay};
+use super::{Form, Sent, admit, is_organiser, pay};
 use crate::app::App;
 use crate::when;
 use crate::writer::NoReply;
@@ -67,13 +67,9 @@ async fn show(app: &App) -> Result<Arc<Event>, Problem> {
 }
 
 /// `POST /nts/v1/reserve`
-pub async fn reserve(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Body, Problem>,
-) -> Page {
+pub async fn reserve(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
     admit(&app)?;
-    let Body(body) = body?;
+    let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
@@ -140,12 +136,8 @@ async fn reserve_as(
 }
 
 /// `POST /nts/v1/charge`
-pub async fn charge(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Body, Problem>,
-) -> Page {
-    let Body(body) = body?;
+pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
+    let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");

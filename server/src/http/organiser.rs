@@ -3,7 +3,7 @@
 use super::api::{LineBody, full, order_id, wait_for};
 use super::problem::Problem;
 use super::view::{self, MoneyView};
-use super::{Body, is_organiser, json, keyed};
+use super::{Sent, is_organiser, json, keyed};
 use crate::app::App;
 use crate::when;
 use axum::Json;
@@ -105,8 +105,7 @@ fn check(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
 pub async fn put_event(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     check(&app, &headers)?;
     let spec = json::<EventBody>(&headers, &body)?.spec(&slug).map_err(Problem::invalid)?;
@@ -158,8 +157,7 @@ struct RefundBody {
 pub async fn refund(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<Json<Value>, Problem> {
     check(&app, &headers)?;
     let id = order_id(&id)?;

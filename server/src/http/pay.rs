@@ -5,12 +5,12 @@ use super::api::pay_and_wait;
 use super::problem::Problem;
 use super::shop::{Frame, OrderPage, Page, Until, opened, order_page, page};
 use super::view::{self, Action};
-use super::{Body, Form, api};
+use super::{Form, Sent, api};
 use crate::app::App;
 use crate::writer::NoReply;
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{Order, OrderState, Refusal};
 use std::sync::Arc;
@@ -96,10 +96,9 @@ pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String,
 pub async fn pay(
     State(app): State<Arc<App>>,
     Path((id, secret)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Body, Problem>,
+    sent: Result<Sent, Problem>,
 ) -> Page {
-    let Body(body) = body?;
+    let Sent { headers, body } = sent?;
     let id = opened(&app, &id, &secret)?;
     let form = Form::read(&headers, &body)?;
     match pay_and_wait(&app, id, form.get("token").into(), None).await {

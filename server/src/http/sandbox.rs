@@ -2,11 +2,10 @@
 
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, page};
-use super::{Body, Form};
+use super::{Form, Sent};
 use crate::app::App;
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::IntentStatus;
 use std::sync::Arc;
@@ -39,10 +38,9 @@ pub async fn show(
 pub async fn answer(
     State(app): State<Arc<App>>,
     Path(intent): Path<String>,
-    headers: HeaderMap,
-    body: Result<Body, Problem>,
+    sent: Result<Sent, Problem>,
 ) -> Result<Response, PageProblem> {
-    let Body(body) = body?;
+    let Sent { headers, body } = sent?;
     let approve = match Form::read(&headers, &body)?.get("answer") {
         "yes" => true,
         "no" => false,

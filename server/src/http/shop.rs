@@ -4,12 +4,13 @@ use super::api::{buyer, cancel_and_wait, find, order_id};
 use super::problem::Problem;
 use super::shown::Gapped;
 use super::view::Action;
-use super::{Body, Form, admit, for_programs, key_of, view};
+use super::{Form, Sent, admit, for_programs, key_of, view};
 use crate::app::App;
 use crate::when;
 use crate::writer::{NoReply, Replied};
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use boxoffice::{
@@ -17,7 +18,10 @@ use boxoffice::{
     TicketState, TimeMs,
 };
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::Arc;
+use uuid::Uuid;
+use uuid::fmt::Simple;
 
 /// What the frame around every page must know.
 pub struct Frame {
@@ -212,7 +216,7 @@ struct EventPage {
 pub async fn event(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-    headers: HeaderMap,
+    TakesGzip(packed): TakesGzip,
 ) -> Page {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
@@ -223,16 +227,16 @@ pub async fn event(
         // Each visitor gets a key of their own in its place.
         html.ok().and_then(|html| Gapped::at(&html, &page.key))
     });
-    let key = format!("{:032x}", app.ids.random());
+    let mut key = [0; Simple::LENGTH];
+    let key = Uuid::from_u128(app.ids.random()).simple().encode_lower(&mut key);
     Ok(match &*page {
-        Some(page) => gapped(page, key.as_bytes(), &headers),
+        Some(page) => gapped(page, key.as_bytes(), packed),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     })
 }
 
 /// A page of which only a gap is the visitor's own.
-fn gapped(page: &Gapped, gap: &[u8], headers: &HeaderMap) -> Response {
-    let packed = takes_gzip(headers);
+fn gapped(page: &Gapped, gap: &[u8], packed: bool) -> Response {
     let body = if packed { page.gzip(gap) } else { page.plain(gap) };
     let mut response = Html(body).into_response();
     let headers = response.headers_mut();
@@ -244,12 +248,25 @@ fn gapped(page: &Gapped, gap: &[u8], headers: &HeaderMap) -> Response {
 }
 
 /// Whether who asks takes gzip (RFC 9110, section 12.5.3).
+pub struct TakesGzip(bool);
+
+impl FromRequestParts<Arc<App>> for TakesGzip {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<TakesGzip, Infallible> {
+        Ok(TakesGzip(takes_gzip(&parts.headers)))
+    }
+}
+
 fn takes_gzip(headers: &HeaderMap) -> bool {
-    let offered = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
-    offered.flat_map(|list| list.split(',')).any(|one| {
-        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
-        let never = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
-        name.trim().eq_ignore_ascii_case("gzip") && !never
+    let offered = headers.get_all(header::ACCEPT_ENCODING).iter();
+    offered.flat_map(|v| v.as_bytes().split(|b| *b == b',')).any(|one| {
+        let mut parts = one.splitn(2, |b| *b == b';').map(<[u8]>::trim_ascii);
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"gzip"))
+            && parts.next().is_none_or(|weight| {
+                let weight = weight.strip_prefix(b"q=").and_then(|q| str::from_utf8(q).ok());
+                weight.and_then(|q| q.parse().ok()) != Some(0.0)
+            })
     })
 }
 
@@ -292,11 +309,10 @@ pub fn price(money: Money) -> String {
 pub async fn hold(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-    headers: HeaderMap,
-    body: Result<Body, Problem>,
+    sent: Result<Sent, Problem>,
 ) -> Page {
     admit(&app)?;
-    let Body(body) = body?;
+    let Sent { headers, body } = sent?;
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let form = Form::read(&headers, &body)?;
     let mut lines = Vec::new();
@@ -536,4 +552,28 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     };
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], bytes)
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_those_who_take_it() {
+        let takes = |lists: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for list in lists {
+                headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static(list));
+            }
+            takes_gzip(&headers)
+        };
+        for yes in ["gzip", "br, GZip", "gzip;q=0.5,*", "deflate , gzip ; q=1", "gzip;q=much"] {
+            assert!(takes(&[yes]), "{yes}");
+        }
+        for no in ["", "br", "gzip;q=0", "gzip ; q=0.0", "gzipped", "x-gzip"] {
+            assert!(!takes(&[no]), "{no}");
+        }
+        assert!(takes(&["br", "gzip"]), "two headers are one list");
+        assert!(!takes(&[]));
+    }
 }

@@ -1,12 +1,12 @@
 //! `POST /stripe/webhook`: Stripe rings. A ring only says which payment to read
 //! ([`crate::outbox::ring`]); nothing else of what was sent is believed.
 
-use super::Body;
+use super::Sent;
 use super::problem::Problem;
 use crate::app::App;
 use crate::outbox::{Ring, ring};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{OrderId, TimeMs};
 use hmac::{Hmac, KeyInit, Mac};
@@ -45,8 +45,7 @@ struct Object {
 /// `POST /stripe/webhook`
 pub async fn hear(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Sent { headers, body }: Sent,
 ) -> Result<(StatusCode, &'static str), Problem> {
     let secret = &app.config.stripe_webhook_secret;
     let signed = !secret.is_empty();
