@@ -159,28 +159,27 @@ impl App {
 
     /// The event with this slug. One that another process has just made is waited for.
     pub async fn event_named(&self, slug: &str) -> Option<Arc<Event>> {
-        match self.catalogue.event(slug) {
-            Some(event) => Some(event),
-            None => {
-                // Boxed: what hardly ever happens makes no room in what always happens.
-                Box::pin(self.catalogue.fresh(FRESH)).await;
-                self.catalogue.event(slug)
-            }
-        }
+        self.find(|catalogue| catalogue.event(slug)).await
     }
 
     /// The event of an order, with all ticket types that the order names.
     pub async fn event_of(&self, order: &Order) -> Option<Arc<Event>> {
-        let find = || {
-            let event = self.catalogue.event_by_id(order.event)?;
+        self.find(|catalogue| {
+            let event = catalogue.event_by_id(order.event)?;
             let known = |l: &boxoffice::Line| usize::from(l.ticket_type) < event.ticket_types.len();
             order.lines.iter().all(known).then(|| Arc::clone(&event))
-        };
-        match find() {
+        })
+        .await
+    }
+
+    /// What is found in the catalogue, if need be after a fresh look at what other processes did.
+    async fn find(&self, find: impl Fn(&Catalogue) -> Option<Arc<Event>>) -> Option<Arc<Event>> {
+        match find(&self.catalogue) {
             Some(event) => Some(event),
             None => {
+                // Boxed: what hardly ever happens makes no room in what always happens.
                 Box::pin(self.catalogue.fresh(FRESH)).await;
-                find()
+                find(&self.catalogue)
             }
         }
     }

@@ -208,21 +208,14 @@ pub fn median(values: &[f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// The middle half of them, for a range that one bad moment does not stretch.
-#[allow(dead_code, reason = "not every benchmark has many rounds")]
-pub fn middle_half(values: &[f64]) -> (f64, f64) {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    (values[values.len() / 4], values[values.len() * 3 / 4])
-}
-
-/// How fast the second is to the first, over all rounds, and the middle half of what the rounds say: each
-/// round has so many requests of both.
+/// How fast the second is to the first, over all rounds of so many requests of both; and the middle half of
+/// what single rounds say, a range that one bad moment does not stretch.
 #[allow(dead_code, reason = "not every benchmark has many rounds")]
 pub fn compared(rates: &[Vec<f64>; 2]) -> String {
     let [first, second] = rates.each_ref().map(|r| r.iter().map(|rate| 1.0 / rate).sum::<f64>());
-    let ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(b, a)| b / a).collect();
-    let (low, high) = middle_half(&ratios);
+    let mut ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(b, a)| b / a).collect();
+    ratios.sort_by(f64::total_cmp);
+    let (low, high) = (ratios[ratios.len() / 4], ratios[ratios.len() * 3 / 4]);
     format!("{:.2} ({low:.2}-{high:.2})", first / second)
 }
 
