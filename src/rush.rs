@@ -77,6 +77,11 @@ pub struct RushArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = percent())]
     come_back: u32,
 
+    /// So many at a time who hear "sold out" stay as long as others hold places, and want those that
+    /// come back: until it is sold to the last place
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    stay: u16,
+
     /// The most tickets in an order; how many it is, is drawn
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4))]
     most: u32,
@@ -104,6 +109,11 @@ pub struct RushArgs {
     /// With --self: keep its database and its log in this directory, which must not exist
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+
+    /// With --self: the provider takes so many calls a second, a quarter of them at each endpoint; as
+    /// Stripe does with 100. 0: as many as come
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    calls: u32,
 
     /// Also where the address is not this machine: the server there is yours to be overrun
     #[arg(long)]
@@ -134,8 +144,8 @@ pub fn run(args: &RushArgs) -> ExitCode {
 }
 
 fn come(args: &RushArgs) -> Result<bool, String> {
-    if args.keep.is_some() && !args.own {
-        return Err("--keep is for a server of its own: say --self".into());
+    if (args.keep.is_some() || args.calls > 0) && !args.own {
+        return Err("--keep and --calls are for a server of its own: say --self".into());
     }
     let own = args.own.then(|| Own::start(args)).transpose()?;
     let address = match (&own, &args.url) {
@@ -202,6 +212,7 @@ fn plan(args: &RushArgs, target: &Target) -> Plan {
         walk_away: args.walk_away * 10,
         declined: args.declined * 10,
         come_back: args.come_back * 10,
+        stay: usize::from(args.stay),
         most: args.most,
         tries: args.tries,
         check: args.check,
@@ -302,7 +313,7 @@ impl Own {
         };
         std::fs::create_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         let mut own = Own {
-            child: Own::spawn(&dir)?,
+            child: Own::spawn(&dir, args.calls)?,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             key: Own::KEY.into(),
             dir,
@@ -333,11 +344,12 @@ impl Own {
         Ok(command)
     }
 
-    fn spawn(dir: &Path) -> Result<Child, String> {
+    fn spawn(dir: &Path, calls: u32) -> Result<Child, String> {
         let log = dir.join("log");
         let log = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         Own::command(dir)?
             .env("NTS_ADDRESS", "127.0.0.1:0")
+            .env("NTS_SANDBOX_CALLS", calls.to_string())
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

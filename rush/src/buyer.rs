@@ -2,7 +2,7 @@
 
 use crate::books::{Entry, Kind, Told, code};
 use crate::client::{Answer, Request, Silence};
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, look};
 use crate::order::Found;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -17,6 +17,8 @@ const WATCH: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(500);
 /// A server that says "not now" without saying until when is asked again after this.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Who stays looks at the counts again after so long at least, and three times as long on average.
+const STAY: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct HeldView<'a> {
@@ -95,7 +97,7 @@ impl Buyer {
             _ => 4,
         }
         .min(most);
-        let mut back = 0;
+        let (mut back, mut stays) = (0, None);
         let mine = loop {
             match self.holds(wanted, places, back).await {
                 Wish::Held(mine) => break mine,
@@ -105,12 +107,17 @@ impl Buyer {
                 Wish::SoldOut if back < 3 && self.chance(crowd.plan.come_back) => {
                     sleep(Duration::from_secs(1).mul_f64(1.0 + 3.0 * self.part())).await;
                 }
-                Wish::SoldOut => return "heard that it is sold out",
+                Wish::SoldOut => {
+                    stays = stays.or_else(|| crowd.staying.try_acquire().ok());
+                    if stays.is_none() || !self.sees_places_come_back().await {
+                        return "heard that it is sold out";
+                    }
+                }
             }
             back += 1;
             wanted = Instant::now();
         };
-        if self.chance(crowd.plan.walk_away) {
+        if self.chance(crowd.plan.walk_away) && stays.is_none() {
             return "held places and walked away";
         }
         // Exponentially distributed, and not for ever.
@@ -136,6 +143,24 @@ impl Buyer {
             }
             Err(end) => end,
         }
+    }
+
+    /// Watches the counts while others hold places that they may not pay; whether some came back.
+    async fn sees_places_come_back(&mut self) -> bool {
+        let crowd = Arc::clone(&self.crowd);
+        // What is held now ends within this time: it runs out, or it is paid.
+        let end = Instant::now() + Duration::from_secs(crowd.target.hold_s) + WATCH;
+        while Instant::now() < end {
+            sleep(STAY.mul_f64(1.0 + 4.0 * self.part())).await;
+            crowd.books().requests += 1;
+            match look(&crowd.client, &crowd.target, crowd.plan.patience).await {
+                Some(counts) if counts.left() > 0 => return true,
+                Some(counts) if counts.held == 0 => return false,
+                // Still held, or not known.
+                Some(_) | None => {}
+            }
+        }
+        false
     }
 
     fn wrong(&self, what: &str) {

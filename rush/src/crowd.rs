@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -23,6 +24,8 @@ pub(crate) struct Crowd {
     pub(crate) begun: Instant,
     /// Tells this run's keys from those of all others.
     pub(crate) run: String,
+    /// A permit for each who may stay when all that is left is held by others.
+    pub(crate) staying: Semaphore,
     books: Mutex<Books>,
 }
 
@@ -92,6 +95,7 @@ pub fn rush(
             client: Client::new(target.address, plan.connections.max(1)),
             begun: Instant::now(),
             run: run.into(),
+            staying: Semaphore::new(plan.stay),
             books: Mutex::default(),
         });
         let mut watch = Watch {

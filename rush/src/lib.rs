@@ -47,6 +47,9 @@ pub struct Plan {
     pub declined: u32,
     /// So many of a thousand come back after "sold out", up to three times.
     pub come_back: u32,
+    /// So many at a time who hear "sold out" stay while others hold places, and want those that come
+    /// back. So a sale ends with its last place, or a hold's time after the last buyer has come.
+    pub stay: usize,
     /// The most tickets in an order; how many it is, is drawn.
     pub most: u32,
     /// How often a buyer asks again, under the same key, who heard nothing or "not now".
@@ -69,6 +72,7 @@ impl Default for Plan {
             walk_away: 50,
             declined: 50,
             come_back: 300,
+            stay: 0,
             most: 4,
             tries: 5,
             check: 50_000,

@@ -31,6 +31,11 @@ pub struct Config {
     #[arg(long, env = "NTS_SANDBOX")]
     pub sandbox: Option<PathBuf>,
 
+    /// Calls per second that the sandbox takes, a quarter of them at each endpoint: with 100 a rehearsal
+    /// goes at the pace at which Stripe sells. 0: as many as come
+    #[arg(long, env = "NTS_SANDBOX_CALLS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub sandbox_calls: u32,
+
     /// The organiser's key. If there is none, one is made and printed at the first start
     #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true, value_parser = parse_key)]
     pub organiser_key: Option<String>,
@@ -260,6 +265,13 @@ impl Config {
         Ok(Some(StripeSettings { secret_key: secret.clone(), live, base, budget, patience }))
     }
 
+    /// How often the sandbox may be called; `None`: as often as one likes. One endpoint may be called a
+    /// quarter as often, as at Stripe (<https://docs.stripe.com/rate-limits>: 25 of 100).
+    pub fn sandbox_budget(&self) -> Option<Budget> {
+        let all = self.sandbox_calls;
+        (all > 0).then_some(Budget { each: all.div_ceil(4), all })
+    }
+
     /// The address that buyers see.
     pub fn public_url(&self) -> String {
         let default = || format!("http://localhost:{}", self.address.port());
@@ -292,6 +304,7 @@ impl Config {
             ("public_url", self.public_url()),
             ("database", self.database.to_string()),
             ("sandbox", self.sandbox.as_ref().map_or(String::new(), |p| p.display().to_string())),
+            ("sandbox_calls", self.sandbox_calls.to_string()),
             ("organiser_key", secret(self.organiser_key.as_deref().unwrap_or(""))),
             ("stripe_publishable_key", secret(&self.stripe_publishable_key)),
             ("stripe_secret_key", secret(&self.stripe_secret_key)),

@@ -12,7 +12,7 @@ use crate::lag::Lag;
 use crate::metrics::Metrics;
 use crate::outbox;
 use crate::payments::double::Double;
-use crate::payments::governor::Governor;
+use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
@@ -215,22 +215,30 @@ pub fn assemble(parts: Parts) -> Assembled {
     Assembled { app, jobs, told, tasks }
 }
 
+/// Who takes the money.
+enum Provider {
+    Stripe(StripeSettings),
+    /// And how often it may be called.
+    Sandbox(Arc<Double>, Option<Budget>),
+}
+
 /// The way to the provider, and the task that must run for it.
 fn connect(
-    keys: Option<StripeSettings>,
-    sandbox: Option<Arc<Double>>,
+    provider: Provider,
     shop: String,
     ids: &Arc<Ids>,
     clock: &Clock,
 ) -> Result<(Stripe, Option<Task>), Reason> {
-    let (wire, governor, live, task): (Box<dyn Wire>, _, _, Option<Task>) = match (keys, sandbox) {
-        (Some(keys), _) => {
+    let (wire, budget, live): (Box<dyn Wire>, _, _) = match provider {
+        Provider::Stripe(keys) => {
             let net = Net::new(&keys.base, &keys.secret_key, keys.patience)?;
-            let (governor, task) = Governor::new(keys.budget);
-            (Box::new(net), governor, keys.live, Some(Box::pin(task)))
+            (Box::new(net), Some(keys.budget), keys.live)
         }
-        (None, Some(sandbox)) => (Box::new(sandbox), Governor::unlimited(), false, None),
-        (None, None) => return Err("there is no payment provider".into()),
+        Provider::Sandbox(sandbox, budget) => (Box::new(sandbox), budget, false),
+    };
+    let (governor, task): (_, Option<Task>) = match budget.map(Governor::new) {
+        Some((governor, task)) => (governor, Some(Box::pin(task))),
+        None => (Governor::unlimited(), None),
     };
     Ok((Stripe::new(wire, governor, Arc::clone(ids), clock.clone(), live, shop), task))
 }
@@ -245,13 +253,14 @@ pub fn provider(
 ) -> Result<Option<Stripe>, Reason> {
     let keys = config.stripe()?;
     let path = sandbox_path(config, database);
-    let sandbox = match keys {
-        None if path.exists() => Some(open_sandbox(&path, clock)?),
+    let provider = match keys {
+        Some(keys) => Provider::Stripe(keys),
+        // Only a sale has a pace.
+        None if path.exists() => Provider::Sandbox(open_sandbox(&path, clock)?, None),
         None => return Ok(None),
-        Some(_) => None,
     };
     let ids = Arc::new(Ids::new(seed()?, 0));
-    let (stripe, task) = connect(keys, sandbox, Secrets::new(secret).shop(), &ids, clock)?;
+    let (stripe, task) = connect(provider, Secrets::new(secret).shop(), &ids, clock)?;
     // It ends with the provider.
     _ = task.map(spawn);
     Ok(Some(stripe))
@@ -374,14 +383,17 @@ impl Server {
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
         let secrets = Secrets::new(secret);
         let mut tasks = Vec::new();
-        let sandbox = match keys {
-            Some(_) => None,
-            None => Some(open_sandbox(&sandbox_path(&config, &database), &clock)?),
+        let (provider, sandbox) = match keys {
+            Some(keys) => (Provider::Stripe(keys), None),
+            None => {
+                let sandbox = open_sandbox(&sandbox_path(&config, &database), &clock)?;
+                (Provider::Sandbox(Arc::clone(&sandbox), config.sandbox_budget()), Some(sandbox))
+            }
         };
         let back_office = BackOffice::open().map_err(|e| format!("cannot start: {e}"))?;
         let (stripe, task) = {
             let _there = back_office.enter();
-            connect(keys, sandbox.clone(), secrets.shop(), &ids, &clock)?
+            connect(provider, secrets.shop(), &ids, &clock)?
         };
         tasks.extend(task.map(|task| back_office.spawn(vital(task))));
 

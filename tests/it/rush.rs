@@ -44,6 +44,37 @@ fn a_crowd_at_a_server_of_its_own_buys_every_place_and_is_told_the_truth() {
 }
 
 #[test]
+fn who_stays_buys_what_others_held_and_did_not_pay() {
+    let dir = Dir::new("rush-stay");
+    let mut rush = nts(&dir);
+    rush.args(["rush", "--self", "--places", "40", "--buyers", "160", "--within", "1", "--json"]);
+    rush.args(["--hold", "30", "--think", "0.1", "--walk-away", "50", "--come-back", "0"]);
+    let output = rush.args(["--stay", "40"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&result["sold"], &result["left"]), (&40.into(), &0.into()), "{result:#}");
+    let ends = &result["buyers_by_end"];
+    assert!(ends["held places and walked away"].as_u64().unwrap() > 0, "{ends}");
+    assert!(ends["heard that it is sold out"].as_u64().unwrap() > 0, "{ends}");
+}
+
+#[test]
+fn a_rehearsal_goes_at_the_pace_of_the_provider_and_everybody_is_served_in_time() {
+    let dir = Dir::new("rush-pace");
+    let mut rush = nts(&dir);
+    // Ten calls a second to each endpoint, and six times the buyers.
+    rush.args(["rush", "--self", "--calls", "40", "--buyers", "60", "--within", "1", "--json"]);
+    rush.args(["--places", "300", "--think", "0", "--walk-away", "0", "--declined", "0"]);
+    let output = rush.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["buyers_by_end"]["has tickets"], 60, "{result:#}");
+    assert_eq!(result["too_late"], 0);
+    // The first ten at once, the others ten in each second.
+    assert!(result["seconds_taken"].as_f64().unwrap() >= 5.0, "{result:#}");
+}
+
+#[test]
 fn a_crowd_at_a_server_that_sells_already_counts_only_what_it_was_told() {
     let dir = Dir::new("rush-url");
     let server = Server::start(&dir);
@@ -105,6 +136,7 @@ fn a_crowd_that_cannot_come_says_why() {
         (vec!["http://192.0.2.1:9000"], "is not this machine"),
         (vec![&*url, "--walk-away", "101"], "101"),
         (vec![&*url, "--keep", "x"], "--self"),
+        (vec![&*url, "--calls", "100"], "--self"),
     ] {
         let output = nts(&dir).arg("rush").args(&args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
