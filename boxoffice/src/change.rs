@@ -87,6 +87,31 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The order that it is about; `None`: it is about an event.
+    pub fn order(&self) -> Option<OrderId> {
+        match self {
+            Change::EventPut(_) | Change::Stock { .. } | Change::BuyerPut { .. } => None,
+            Change::OrderPlaced(order) => Some(order.id),
+            Change::OrderMoved { order, .. }
+            | Change::LinesPut { order, .. }
+            | Change::PaymentPut { order, .. }
+            | Change::AttemptPut { order, .. }
+            | Change::RefundPut { order, .. }
+            | Change::TicketPut { order, .. } => Some(*order),
+        }
+    }
+
+    /// The event that it is about; `None`: it is about an order.
+    pub fn event(&self) -> Option<EventId> {
+        match self {
+            Change::EventPut(event) => Some(event.id),
+            Change::Stock { event, .. } | Change::BuyerPut { event, .. } => Some(*event),
+            _ => None,
+        }
+    }
+}
+
 /// What is owed to the outside once the changes are recorded. It need not be kept: an order's own
 /// row says the same ([`Order::due_ms`]); an effect only saves the waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

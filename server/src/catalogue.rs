@@ -10,7 +10,7 @@ use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{Duration, Instant, timeout_at};
 
-/// The events by slug. Published by the writer's side after each commit that changed one.
+/// The events. Published by the writer's side after each commit that changed one.
 pub struct Catalogue {
     known: RwLock<Known>,
     changed: broadcast::Sender<EventId>,
@@ -43,8 +43,7 @@ impl Catalogue {
                 return;
             }
             for event in events {
-                let slug = event.spec.slug.clone();
-                known.events.insert(slug, Entry { event: Arc::new(event), batch });
+                known.put(event, batch);
             }
         }
         for id in ids {
@@ -86,12 +85,11 @@ impl Catalogue {
             let mut known = self.known();
             known.seen = mark.iter().copied().collect();
             for event in events {
-                let entry = known.events.get(&event.spec.slug);
+                let entry = known.events.get(&event.id);
                 let newer = entry.and_then(|e| e.batch).is_some_and(|batch| !known.has(batch));
                 if !newer && entry.is_none_or(|entry| *entry.event != event) {
                     changed.push(event.id);
-                    let slug = event.spec.slug.clone();
-                    known.events.insert(slug, Entry { event: Arc::new(event), batch: None });
+                    known.put(event, None);
                 }
             }
         }
@@ -126,13 +124,14 @@ impl Catalogue {
     /// The event with this slug, with counts that are true [as of](Catalogue::as_of) now, or of a
     /// moment ago.
     pub fn event(&self, slug: &str) -> Option<Arc<Event>> {
-        self.look().events.get(slug).map(|entry| Arc::clone(&entry.event))
+        let known = self.look();
+        let entry = known.events.get(known.ids.get(slug)?)?;
+        Some(Arc::clone(&entry.event))
     }
 
     /// The event with this id.
     pub fn event_by_id(&self, id: EventId) -> Option<Arc<Event>> {
-        let known = self.look();
-        known.events.values().map(|entry| &entry.event).find(|e| e.id == id).cloned()
+        self.look().events.get(&id).map(|entry| Arc::clone(&entry.event))
     }
 
     /// All events, the next to start first.
@@ -152,7 +151,9 @@ impl Catalogue {
 /// What a catalogue knows.
 #[derive(Default)]
 struct Known {
-    events: BTreeMap<String, Entry>,
+    events: BTreeMap<EventId, Entry>,
+    /// By their slugs, which never change.
+    ids: BTreeMap<String, EventId>,
     /// The last batch of each writer that was taken in.
     seen: BTreeMap<i64, i64>,
     /// Since when it is not known what our own writer has recorded, if it is not.
@@ -166,6 +167,13 @@ struct Entry {
 }
 
 impl Known {
+    fn put(&mut self, event: Event, batch: Option<(i64, i64)>) {
+        if !self.events.contains_key(&event.id) {
+            self.ids.insert(event.spec.slug.clone(), event.id);
+        }
+        self.events.insert(event.id, Entry { event: Arc::new(event), batch });
+    }
+
     /// Whether what was taken in has this batch in it. A writer's first batch is 1: one that has
     /// recorded none is in no mark, and nothing of it is missing.
     fn has(&self, (writer, batch): (i64, i64)) -> bool {

@@ -21,6 +21,7 @@ use boxoffice::{
     TimeMs,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Names a request for ever: a digest of who asks for what under which idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,6 +52,9 @@ pub struct Loaded {
 pub struct Batch<'a> {
     /// The changes, in the order in which they were decided.
     pub changes: &'a [Change],
+    /// The orders that they change, as they are with all of them. A store may keep them, so that it
+    /// need not read them again; one that is not among them is read.
+    pub orders: &'a BTreeMap<OrderId, Arc<Order>>,
     /// The requests that are answered with them.
     pub recorded: &'a [Recorded],
     /// When this was decided.

@@ -392,10 +392,9 @@ impl Writer {
                     done.reached.push(*state);
                 }
                 loaded.state.apply(change);
-                match touched(change) {
-                    Touched::Order(id) => moved = Some(id),
-                    Touched::Event(event) => _ = done.events.insert(event),
-                }
+                // A command that changes an order replies with it.
+                moved = change.order().or(moved);
+                done.events.extend(change.event());
             }
             changes.extend(decision.changes);
             done.effects.extend(decision.effects);
@@ -427,7 +426,12 @@ impl Writer {
 
         if !changes.is_empty() || !recorded.is_empty() {
             let begun = Instant::now();
-            let batch = Batch { changes: &changes, recorded: &recorded, now_ms: loaded.now_ms };
+            let batch = Batch {
+                changes: &changes,
+                orders: &done.orders,
+                recorded: &recorded,
+                now_ms: loaded.now_ms,
+            };
             if let Err(fault) = self.store.commit(&batch) {
                 return Err(Box::new(Failed { done: Some(done), fault }));
             }
@@ -453,25 +457,5 @@ fn count(metrics: &Metrics, answer: &Answer) {
             metrics.refusals.get_or_create(&Label { name: code(refusal) }).inc();
         }
         Err(_) => {}
-    }
-}
-
-/// What a change is about. A command that changes an order replies with it.
-enum Touched {
-    Order(OrderId),
-    Event(EventId),
-}
-
-fn touched(change: &Change) -> Touched {
-    match change {
-        Change::EventPut(event) => Touched::Event(event.id),
-        Change::Stock { event, .. } | Change::BuyerPut { event, .. } => Touched::Event(*event),
-        Change::OrderPlaced(order) => Touched::Order(order.id),
-        Change::OrderMoved { order, .. }
-        | Change::LinesPut { order, .. }
-        | Change::PaymentPut { order, .. }
-        | Change::AttemptPut { order, .. }
-        | Change::RefundPut { order, .. }
-        | Change::TicketPut { order, .. } => Touched::Order(*order),
     }
 }

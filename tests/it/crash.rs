@@ -25,7 +25,12 @@ fn after_twenty_kills_all_that_was_acknowledged_is_there_and_nothing_is_oversold
 
     let told = Mutex::new(Told::default());
     let buyers = AtomicU32::new(0);
-    for life in 0..KILLS {
+    let enough = || {
+        let told = told.lock().unwrap();
+        told.held.len() > 100 && told.paid.len() > 20
+    };
+    // A machine that does other things as well hears fewer answers in each life.
+    for life in (0..3 * KILLS).take_while(|life| *life < KILLS || !enough()) {
         let server = Server::start(&dir);
         let address = server.address.clone();
         std::thread::scope(|scope| {
@@ -38,13 +43,13 @@ fn after_twenty_kills_all_that_was_acknowledged_is_there_and_nothing_is_oversold
         });
         check(&dir, &told);
     }
+    assert!(enough(), "the crowd was too small to prove much");
     let told = told.into_inner().unwrap();
     println!(
         "{} holds and {} sales were acknowledged between the kills",
         told.held.len(),
         told.paid.len()
     );
-    assert!(told.held.len() > 100 && told.paid.len() > 20, "the crowd was too small to prove much");
 }
 
 /// One of a crowd: buys until the server is gone.

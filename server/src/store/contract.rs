@@ -88,12 +88,13 @@ fn counters_are_guarded<D: Database>(desk: &mut Desk<D>) {
     let event = desk.event;
     for (held, sold) in [(-3, 0), (0, -1), (4, 0), (0, 4), (2, 2), (i64::MAX, 0), (-2, 6)] {
         let change = Change::Stock { event, pool: 0, held, sold };
-        let batch = Batch { changes: &[change], recorded: &[], now_ms: 0 };
+        let batch =
+            Batch { changes: &[change], orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
         let fault = desk.store().commit(&batch).expect_err("refused");
         assert!(matches!(fault, Fault::NotDone(_)), "{held} {sold}: {fault}");
     }
     let missing = Change::Stock { event, pool: 9, held: 1, sold: 0 };
-    let batch = Batch { changes: &[missing], recorded: &[], now_ms: 0 };
+    let batch = Batch { changes: &[missing], orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
     assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "no such pool");
     desk.assert_equal();
     // To the last place, and down to nothing, in one batch.
@@ -141,7 +142,7 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
         ("an id is all of its bits", vec![moved(twisted)]),
     ];
     for (rule, changes) in wrong {
-        let batch = Batch { changes: &changes, recorded: &[], now_ms: 0 };
+        let batch = Batch { changes: &changes, orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
         let fault = desk.store().commit(&batch).expect_err(rule);
         assert!(matches!(fault, Fault::NotDone(_)), "{rule}: {fault}");
         desk.assert_equal();
@@ -315,7 +316,23 @@ fn recovery<D: Database>(desk: &mut Desk<D>) {
     assert!(desk.commit(&[bad], &[]).is_err());
     assert!(!desk.store().recover().expect("recover"), "this one was not");
     assert!(!desk.store().recover().expect("recover"), "and stays so");
-    desk.hold("a", "seat", 5);
+    let order = desk.hold("a", "seat", 5);
+    assert!(desk.store().recover().expect("recover"));
+    desk.assert_equal();
+    // An order that is being paid is as it was, whatever was tried with it.
+    desk.pay(order);
+    let paying = desk.model.clone();
+    for recovers in [false, true] {
+        let intent = "pi_1".into();
+        let (mut changes, _) = desk.decide(&[Command::IntentCreated { order, intent }]);
+        changes.push(Change::Stock { event: desk.event, pool: 0, held: 1, sold: 0 });
+        assert!(desk.commit(&changes, &[]).is_err());
+        assert!(!recovers || !desk.store().recover().expect("recover"));
+        assert_eq!(desk.model, paying);
+        desk.assert_equal();
+    }
+    desk.created(order);
+    desk.assert_equal();
     assert!(desk.store().recover().expect("recover"));
     desk.assert_equal();
 }

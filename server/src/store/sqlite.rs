@@ -1,7 +1,8 @@
 //! The embedded database: SQLite in a file, one process, one connection that writes.
 //!
 //! A batch is one transaction, flushed to the disk before anybody hears of it. What keeps a hold
-//! cheap: events and pools are kept in memory as of the last commit, so that a hold reads nothing;
+//! cheap: events and pools are kept in memory as of the last commit, so that a hold reads nothing,
+//! nor, mostly, does an order that is being paid (see `kept.rs`);
 //! rows lie in the order in which they were made; and the keys of recent requests are in memory
 //! instead of an index (see `recent.rs`).
 //!
@@ -11,6 +12,7 @@
 
 mod backup;
 mod file;
+mod kept;
 mod reader;
 mod recent;
 mod rows;
@@ -29,8 +31,9 @@ use crate::clock::Clock;
 use crate::store::codec;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{BuyerKey, Event, EventId, Keys, State};
+use boxoffice::{BuyerKey, Change, Event, EventId, Keys, OrderId, State};
 use file::Place;
+use kept::Kept;
 use recent::{Noted, Recent};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +62,7 @@ pub struct SqliteStore {
     /// All events, as of the last commit.
     events: BTreeMap<EventId, Event>,
     slugs: BTreeMap<String, EventId>,
+    orders: Kept,
     recent: Recent,
     /// No row that is recorded has a higher key than this.
     last_high: u64,
@@ -137,6 +141,7 @@ impl SqliteStore {
             conn: Some(conn),
             events: BTreeMap::new(),
             slugs: BTreeMap::new(),
+            orders: Kept::default(),
             recent,
             last_high,
             batch,
@@ -210,12 +215,14 @@ impl SqliteStore {
         let buyers = keys.buyers.iter().copied().filter(|(event, _)| limited(event));
         let mut buyers: BTreeSet<_> = buyers.collect();
         for id in &keys.orders {
-            // A hold asks whether its own new order is there: one that is newer than all rows is
-            // not, and a read for each hold would cost a fifth of it.
-            if state.orders.contains_key(id) || (id.0 >> 64) as u64 > self.last_high {
+            if state.orders.contains_key(id) {
                 continue;
             }
-            if let Some(order) = rows::order(conn, *id)? {
+            let order = match self.orders.get(*id) {
+                None if self.lies_on_the_disk(*id) => rows::order(conn, *id)?,
+                kept => kept.cloned(),
+            };
+            if let Some(order) = order {
                 self.add_event(&mut state, order.event);
                 if order.buyer.key != BuyerKey::UNCOUNTED {
                     buyers.insert((order.event, order.buyer.key));
@@ -229,6 +236,12 @@ impl SqliteStore {
             }
         }
         Ok(state)
+    }
+
+    /// Whether an order must be read. A hold asks whether its own new order is there: one that is newer
+    /// than all rows is not, and a read for each hold would cost a fifth of it.
+    fn lies_on_the_disk(&self, id: OrderId) -> bool {
+        (id.0 >> 64) as u64 <= self.last_high && self.orders.get(id).is_none()
     }
 
     fn add_event(&self, state: &mut State, id: EventId) {
@@ -269,10 +282,12 @@ impl SqliteStore {
     }
 
     /// Brings memory to what was committed.
-    fn committed(&mut self, recorded: &[Recorded], written: Written) {
+    fn committed(&mut self, batch: &Batch<'_>, written: Written) {
         self.batch += 1;
         self.last_high = self.last_high.max(written.outcome.last_high);
-        self.recent.committed(recorded, &written.noted);
+        self.recent.committed(batch.recorded, &written.noted);
+        batch.changes.iter().filter_map(Change::order).for_each(|id| self.orders.forget(id));
+        batch.orders.values().for_each(|order| self.orders.keep(order));
         for news in written.outcome.events {
             match news {
                 EventNews::Put(mut event) => {
@@ -297,7 +312,12 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         let conn = self.conn()?;
-        let state = self.load_state(conn, keys).map_err(not_done)?;
+        let state = if keys.orders.iter().any(|id| self.lies_on_the_disk(*id)) {
+            reading(conn, || self.load_state(conn, keys))
+        } else {
+            self.load_state(conn, keys)
+        };
+        let state = state.map_err(not_done)?;
         let mut recorded = BTreeMap::new();
         for key in requests {
             if let Some(fact) = self.recent.find(conn, *key).map_err(not_done)? {
@@ -325,7 +345,7 @@ impl Store for SqliteStore {
         let done = conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         let Err(error) = done else {
             self.tried = Some(tried);
-            self.committed(batch.recorded, written);
+            self.committed(batch, written);
             return Ok(());
         };
         // Still within the transaction: it was refused (busy, say) before anything was written.
@@ -335,7 +355,7 @@ impl Store for SqliteStore {
         let full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
         self.tried = Some(tried);
         if on(Mutant::StaleMemory) {
-            self.committed(batch.recorded, written);
+            self.committed(batch, written);
             self.batch -= 1;
         }
         if refused || full {
@@ -366,6 +386,7 @@ impl Store for SqliteStore {
         self.batch = batch;
         if !on(Mutant::StaleMemory) {
             self.keep(events);
+            self.orders = Kept::default();
         }
         Ok(self.tried == Some(batch))
     }
@@ -374,6 +395,24 @@ impl Store for SqliteStore {
 fn roll_back(conn: &Connection) -> rusqlite::Result<()> {
     // Some errors roll back by themselves.
     if conn.is_autocommit() { Ok(()) } else { conn.execute_batch("ROLLBACK") }
+}
+
+/// Reads in one transaction: with one for each statement, each takes the file's locks and gives them
+/// back.
+fn reading<T>(
+    conn: &Connection,
+    read: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    conn.prepare_cached("BEGIN")?.execute([])?;
+    let read = read().and_then(|read| {
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(read)
+    });
+    if read.is_err() {
+        // Nothing was changed. If it cannot be ended, the next batch cannot begin, and says so.
+        _ = roll_back(conn);
+    }
+    read
 }
 
 fn not_done(error: rusqlite::Error) -> Fault {

@@ -9,6 +9,7 @@ use nts_server::writer::NoReply;
 use nts_sim::disk::{Call, Disk, FailedSync, Process};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use std::collections::BTreeMap;
 
 /// A store with an event and some orders, on a disk that works.
 fn desk(seed: u64) -> (Disk, Process, World, SqliteStore) {
@@ -33,7 +34,12 @@ fn commit(store: &mut SqliteStore, command: Command) -> Result<(), Fault> {
     command.add_keys(&mut keys);
     let loaded = store.load(&keys, &[])?;
     let changes = decide(&loaded.state, &command, loaded.now_ms).unwrap().changes;
-    store.commit(&Batch { changes: &changes, recorded: &[], now_ms: loaded.now_ms })
+    store.commit(&Batch {
+        changes: &changes,
+        orders: &BTreeMap::new(),
+        recorded: &[],
+        now_ms: loaded.now_ms,
+    })
 }
 
 #[derive(Default, Debug)]

@@ -4,7 +4,7 @@ use super::Database;
 use crate::ids::Ids;
 use crate::store::{Batch, Fault, Loaded, Recorded, Store};
 use boxoffice::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -65,7 +65,12 @@ impl<D: Database> Desk<D> {
         changes: &[Change],
         recorded: &[Recorded],
     ) -> Result<(), Fault> {
-        let batch = Batch { changes, recorded, now_ms: self.now() };
+        let mut after = self.model.clone();
+        let moved: BTreeSet<OrderId> = changes.iter().filter_map(Change::order).collect();
+        changes.iter().filter(|c| c.order().is_some()).for_each(|c| after.apply(c));
+        after.orders.retain(|id, _| moved.contains(id));
+        let orders = after.orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
+        let batch = Batch { changes, orders: &orders, recorded, now_ms: self.now() };
         self.store().commit(&batch)?;
         changes.iter().for_each(|c| self.model.apply(c));
         Ok(())

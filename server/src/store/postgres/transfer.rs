@@ -10,6 +10,7 @@ use crate::store::codec::{decode_reply, encode_reply};
 use crate::store::transfer::{BuyerRow, Facts, MOVED_TO, Sink, Source};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -139,7 +140,8 @@ impl To {
 
 impl Sink for To {
     fn put(&mut self, changes: &[Change]) -> Result<(), Fault> {
-        let writing = Writing::of(&Batch { changes, recorded: &[], now_ms: 0 });
+        let orders = BTreeMap::new();
+        let writing = Writing::of(&Batch { changes, orders: &orders, recorded: &[], now_ms: 0 });
         // Nobody looks after them yet: whoever starts first takes over what is due.
         let statements = writing.map_err(Fault::NotDone)?.statements(0);
         self.link.ask(&statements)?;

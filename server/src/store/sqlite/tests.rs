@@ -10,6 +10,7 @@ use boxoffice::{
     decide,
 };
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory that goes when the test ends.
@@ -159,7 +160,8 @@ fn run(store: &mut SqliteStore, commands: &[Command], keys: &[RequestKey]) -> Re
             recorded.push(Recorded { key: *key, fingerprint: 1, reply: decision.reply });
         }
     }
-    store.commit(&Batch { changes: &changes, recorded: &recorded, now_ms })
+    let orders = state.orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
+    store.commit(&Batch { changes: &changes, orders: &orders, recorded: &recorded, now_ms })
 }
 
 /// A database with some orders in it. `close`: whether its log is played in, or stays.

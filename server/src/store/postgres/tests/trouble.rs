@@ -253,7 +253,9 @@ fn old_answers_are_forgotten_after_a_day() {
                 reply: put.1,
             })
             .collect();
-        store.commit(&Batch { changes: &[], recorded: &facts, now_ms }).unwrap();
+        store
+            .commit(&Batch { changes: &[], orders: &BTreeMap::new(), recorded: &facts, now_ms })
+            .unwrap();
         let keys: Vec<RequestKey> = (0..1_000).map(RequestKey).collect();
         store.load(&Keys::default(), &keys).unwrap().recorded.len()
     };
