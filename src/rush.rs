@@ -77,8 +77,8 @@ pub struct RushArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = percent())]
     come_back: u32,
 
-    /// So many at a time who hear "sold out" stay as long as others hold places, and want those that
-    /// come back: until it is sold to the last place
+    /// So many at a time who hear "sold out" stay until nobody holds a place any more, and want those
+    /// that come back
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     stay: u16,
 

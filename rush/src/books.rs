@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What an order's buyer knows of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -128,6 +129,8 @@ pub struct Books {
     pub answers: BTreeMap<Kind, Waits>,
     /// From the wish to have tickets until they were there, without the time to think.
     pub sales: Waits,
+    /// When somebody heard of tickets last.
+    pub last_sale: Option<Instant>,
     /// What became of buyers, in words.
     pub ends: BTreeMap<&'static str, u64>,
     /// Answers by kind and status; 0 for none in time.

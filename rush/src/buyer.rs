@@ -18,7 +18,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A server that says "not now" without saying until when is asked again after this.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Who stays looks at the counts again after so long at least, and three times as long on average.
-const STAY: Duration = Duration::from_secs(1);
+const LOOK_AT_COUNTS: Duration = Duration::from_secs(1);
+/// How much longer than a hold lasts who stays does so while nobody at all hears of tickets. Who began
+/// to pay has some minutes.
+const STAY: Duration = Duration::from_secs(600);
 
 #[derive(Deserialize)]
 struct HeldView<'a> {
@@ -148,10 +151,9 @@ impl Buyer {
     /// Watches the counts while others hold places that they may not pay; whether some came back.
     async fn sees_places_come_back(&mut self) -> bool {
         let crowd = Arc::clone(&self.crowd);
-        // What is held now ends within this time: it runs out, or it is paid.
-        let end = Instant::now() + Duration::from_secs(crowd.target.hold_s) + WATCH;
-        while Instant::now() < end {
-            sleep(STAY.mul_f64(1.0 + 4.0 * self.part())).await;
+        let (begun, most) = (Instant::now(), Duration::from_secs(crowd.target.hold_s) + STAY);
+        while crowd.silence_since(begun) < most {
+            sleep(LOOK_AT_COUNTS.mul_f64(1.0 + 4.0 * self.part())).await;
             crowd.books().requests += 1;
             match look(&crowd.client, &crowd.target, crowd.plan.patience).await {
                 Some(counts) if counts.left() > 0 => return true,
@@ -301,7 +303,7 @@ impl Buyer {
                     _ => return Err("was released while it was paid"),
                 }
             }
-            if begun.elapsed() > WATCH {
+            if crowd.silence_since(begun) > WATCH {
                 return Err("gave up while it was being paid");
             }
             // It is under way: the order's page tells.
@@ -322,6 +324,7 @@ impl Buyer {
         let places = books.entries[mine.at].places;
         books.entries[mine.at].told = Told::Paid;
         books.second.sold += u64::from(places);
+        books.last_sale = Some(Instant::now());
         if codes.len() != usize::from(places) || codes.contains(&None) {
             books.wrong(format!(
                 "buyer {} paid for {places} places and got {} valid tickets",

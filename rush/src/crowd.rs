@@ -33,6 +33,11 @@ impl Crowd {
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// For how long nobody has heard of tickets, counted from `begun` at the earliest.
+    pub(crate) fn silence_since(&self, begun: Instant) -> Duration {
+        self.books().last_sale.map_or(begun, |last| last.max(begun)).elapsed()
+    }
 }
 
 /// Looks at the server from outside: its memory in bytes, if that is known.

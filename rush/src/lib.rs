@@ -47,8 +47,8 @@ pub struct Plan {
     pub declined: u32,
     /// So many of a thousand come back after "sold out", up to three times.
     pub come_back: u32,
-    /// So many at a time who hear "sold out" stay while others hold places, and want those that come
-    /// back. So a sale ends with its last place, or a hold's time after the last buyer has come.
+    /// So many at a time who hear "sold out" stay until nobody holds a place any more, and want those
+    /// that come back.
     pub stay: usize,
     /// The most tickets in an order; how many it is, is drawn.
     pub most: u32,

@@ -291,6 +291,26 @@ mod tests {
     const OTHERS: i64 = 8;
 
     #[test]
+    fn events_are_told_apart_by_slug_and_by_id() {
+        let other = |held| {
+            let mut other = Event { id: EventId(2), ..event(held) };
+            other.spec.slug = "other".into();
+            other
+        };
+        let catalogue = Catalogue::new(vec![event(1), other(2)]);
+        catalogue.publish(vec![other(3)], None);
+        for (slug, id, held) in
+            [(event(0).spec.slug, event(0).id, 1), ("other".into(), EventId(2), 3)]
+        {
+            let (by_slug, by_id) = (catalogue.event(&slug), catalogue.event_by_id(id));
+            assert_eq!(by_slug.map(|e| (e.id, e.pools[0].held)), Some((id, held)));
+            assert_eq!(by_id.map(|e| (e.spec.slug.clone(), e.pools[0].held)), Some((slug, held)));
+        }
+        assert_eq!(catalogue.events().len(), 2);
+        assert!(catalogue.event("no").is_none() && catalogue.event_by_id(EventId(9)).is_none());
+    }
+
+    #[test]
     fn what_was_taken_in_is_not_replaced_by_an_older_commit_of_our_own() {
         let catalogue = Catalogue::new(vec![event(0)]);
         // We commit batch 1 (one place held), others batch 5 (three). Both are read, and only then

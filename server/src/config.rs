@@ -31,8 +31,8 @@ pub struct Config {
     #[arg(long, env = "NTS_SANDBOX")]
     pub sandbox: Option<PathBuf>,
 
-    /// Calls per second that the sandbox takes, a quarter of them at each endpoint: with 100 a rehearsal
-    /// goes at the pace at which Stripe sells. 0: as many as come
+    /// Calls per second that the sandbox takes from this process, a quarter of them at each endpoint: with
+    /// 100 a rehearsal goes at the pace at which Stripe sells. 0: as many as come
     #[arg(long, env = "NTS_SANDBOX_CALLS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub sandbox_calls: u32,
 

@@ -71,7 +71,7 @@ struct Asked {
 }
 
 impl Governor {
-    /// Gives a turn to everybody at once: the sandbox has no limits.
+    /// Gives a turn to everybody at once: the sandbox has no limits, unless it is told some.
     pub fn unlimited() -> Governor {
         Governor(None)
     }

@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::store::codec;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{BuyerKey, Change, Event, EventId, Keys, OrderId, State};
+use boxoffice::{BuyerKey, Change, Event, EventId, Keys, Order, OrderId, State};
 use file::Place;
 use kept::Kept;
 use recent::{Noted, Recent};
@@ -209,10 +209,7 @@ impl SqliteStore {
                 self.add_event(&mut state, *id);
             }
         }
-        let limited = |event: &EventId| {
-            self.events.get(event).is_some_and(|e| e.spec.limit_per_buyer.is_some())
-        };
-        let buyers = keys.buyers.iter().copied().filter(|(event, _)| limited(event));
+        let buyers = keys.buyers.iter().copied().filter(|(event, _)| self.limits_buyers(*event));
         let mut buyers: BTreeSet<_> = buyers.collect();
         for id in &keys.orders {
             if state.orders.contains_key(id) {
@@ -236,6 +233,10 @@ impl SqliteStore {
             }
         }
         Ok(state)
+    }
+
+    fn limits_buyers(&self, event: EventId) -> bool {
+        self.events.get(&event).is_some_and(|e| e.spec.limit_per_buyer.is_some())
     }
 
     /// Whether an order must be read. A hold asks whether its own new order is there: one that is newer
@@ -312,7 +313,13 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         let conn = self.conn()?;
-        let state = if keys.orders.iter().any(|id| self.lies_on_the_disk(*id)) {
+        let limited = |(event, _): &(EventId, BuyerKey)| self.limits_buyers(*event);
+        let counted = |order: &Order| order.buyer.key != BuyerKey::UNCOUNTED;
+        let reads_for = |id: &OrderId| match self.orders.get(*id) {
+            Some(order) => counted(order),
+            None => self.lies_on_the_disk(*id),
+        };
+        let state = if keys.orders.iter().any(reads_for) || keys.buyers.iter().any(limited) {
             reading(conn, || self.load_state(conn, keys))
         } else {
             self.load_state(conn, keys)

@@ -2,14 +2,14 @@
 //! without a restart.
 
 use super::shop::{Broken, World, hold, spec};
-use boxoffice::{Command, EventId, Keys, OrderId, decide};
+use boxoffice::{Command, EventId, Keys, Order, OrderId, PaymentId, decide};
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::store::{Batch, Fault, Reader, Store};
+use nts_server::store::{Batch, Fault, Loaded, Reader, Store};
 use nts_server::writer::NoReply;
 use nts_sim::disk::{Call, Disk, FailedSync, Process};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A store with an event and some orders, on a disk that works.
 fn desk(seed: u64) -> (Disk, Process, World, SqliteStore) {
@@ -32,14 +32,11 @@ fn order(n: u128) -> OrderId {
 fn commit(store: &mut SqliteStore, command: Command) -> Result<(), Fault> {
     let mut keys = Keys::default();
     command.add_keys(&mut keys);
-    let loaded = store.load(&keys, &[])?;
-    let changes = decide(&loaded.state, &command, loaded.now_ms).unwrap().changes;
-    store.commit(&Batch {
-        changes: &changes,
-        orders: &BTreeMap::new(),
-        recorded: &[],
-        now_ms: loaded.now_ms,
-    })
+    let Loaded { mut state, now_ms, .. } = store.load(&keys, &[])?;
+    let changes = decide(&state, &command, now_ms).unwrap().changes;
+    changes.iter().for_each(|change| state.apply(change));
+    let orders = state.orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
+    store.commit(&Batch { changes: &changes, orders: &orders, recorded: &[], now_ms })
 }
 
 #[derive(Default, Debug)]
@@ -123,6 +120,73 @@ fn any_sync_may_fail_and_take_the_writes_with_it() {
     for how in [FailedSync::Nothing, FailedSync::Everything, FailedSync::Forgotten] {
         let told = every(Call::Sync, how);
         assert!(told.unknown >= 1 && told.done == 1, "{told:?}");
+    }
+}
+
+/// An order that is being paid, as the store tells it; a reader must say the same.
+fn paying(store: &mut SqliteStore) -> Order {
+    let keys = Keys { orders: vec![order(0)], ..Keys::default() };
+    let told = store.load(&keys, &[]).unwrap().state.orders.remove(&order(0));
+    assert_eq!(store.own_reader().unwrap().order(order(0)).unwrap(), told, "as it is on the disk");
+    told.unwrap()
+}
+
+/// The next step of a payment while this call fails. `kept`: with its order in memory.
+fn strike_payment(call: Call, after: u64, how: FailedSync, kept: bool, told: &mut Told) -> bool {
+    let (disk, process, world, mut store) = desk(after);
+    let (payment, token) = (PaymentId(order(20).0), "ctoken_ok".into());
+    commit(&mut store, Command::Pay { order: order(0), payment, live: false, token }).unwrap();
+    if !kept {
+        drop(store);
+        store = world.open_store(&process).unwrap().store;
+    }
+    disk.set_failed_sync(how);
+    disk.fail(call, after, 1);
+    let created = || Command::IntentCreated { order: order(0), intent: "pi_1".into() };
+    let outcome = commit(&mut store, created());
+    let counters = disk.counters();
+    let struck = counters.failed_writes + counters.failed_syncs > 0;
+    disk.heal();
+    let recorded = match &outcome {
+        Ok(()) => {
+            told.done += 1;
+            true
+        }
+        Err(Fault::NotDone(_) | Fault::Overtaken(_)) => {
+            told.not_done += 1;
+            false
+        }
+        Err(Fault::Unknown(_)) => {
+            told.unknown += 1;
+            let recorded = store.recover().unwrap();
+            told.unknown_and_recorded += u32::from(recorded);
+            recorded
+        }
+    };
+    let intent = paying(&mut store).payment.unwrap().intent;
+    assert_eq!(intent.is_some(), recorded, "{call:?} {after} {how:?}: {outcome:?}");
+    let (trouble, wait_ms) = ("later".into(), Some(1_000));
+    let next =
+        if recorded { Command::Defer { order: order(0), trouble, wait_ms } } else { created() };
+    commit(&mut store, next).unwrap();
+    assert_eq!(paying(&mut store).payment.unwrap().intent.as_deref(), Some("pi_1"));
+    struck
+}
+
+#[test]
+fn any_call_may_fail_while_an_order_is_paid() {
+    for (call, how) in [
+        (Call::Write, FailedSync::Nothing),
+        (Call::Sync, FailedSync::Nothing),
+        (Call::Sync, FailedSync::Everything),
+    ] {
+        for kept in [false, true] {
+            let mut told = Told::default();
+            let struck = |after: &u64| strike_payment(call, *after, how, kept, &mut told);
+            let calls = (0..).take_while(struck).count();
+            println!("{call:?}, {how:?}, kept: {kept}: {calls} calls, {told:?}");
+            assert!(calls > 0 && told.unknown > 0, "{told:?}");
+        }
     }
 }
 

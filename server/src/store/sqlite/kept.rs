@@ -10,7 +10,7 @@ use std::sync::Arc;
 const LEAST: usize = 4096;
 
 /// The orders, in two generations: when the young are enough, the old are let go.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Kept {
     young: BTreeMap<OrderId, Arc<Order>>,
     old: BTreeMap<OrderId, Arc<Order>>,

@@ -6,8 +6,8 @@ use super::*;
 use crate::store::contract::{self, Database};
 use crate::store::{Lane, Reader, Store};
 use boxoffice::{
-    Buyer, BuyerKey, Command, Currency, EventSpec, LineWish, OrderId, PoolSpec, TicketTypeSpec,
-    decide,
+    Buyer, BuyerKey, Command, Currency, EventSpec, LineWish, OrderId, PaymentId, PoolSpec,
+    TicketTypeSpec, decide,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -363,6 +363,38 @@ fn readers_do_not_wait_for_the_writer_nor_see_half_of_a_commit() {
     let (before, after) = asked.unwrap();
     assert_eq!(before, after, "one commit for the whole question");
     assert_eq!(reader.events().unwrap()[0].pools[0].held, 4);
+}
+
+#[test]
+fn an_order_that_is_being_paid_is_read_again_after_a_commit_in_doubt() {
+    let folder = Folder::new();
+    let mut store = SqliteStore::open(&sold(&folder, 3, true), clock()).unwrap().store;
+    let Command::Hold { order, .. } = hold(EventId(0), 0) else { unreachable!() };
+    let (payment, token) = (PaymentId(1), "ctoken_ok".into());
+    run(&mut store, &[Command::Pay { order, payment, live: false, token }], &[]).unwrap();
+    // The commit went through, and memory has not heard of it.
+    let (batch, kept) = (store.batch, store.orders.clone());
+    run(&mut store, &[Command::IntentCreated { order, intent: "pi_1".into() }], &[]).unwrap();
+    (store.batch, store.orders, store.tried, store.conn) = (batch, kept, Some(batch + 1), None);
+    assert!(store.recover().unwrap());
+    let keys = Keys { orders: vec![order], ..Keys::default() };
+    let loaded = store.load(&keys, &[]).unwrap().state.orders.remove(&order).unwrap();
+    assert_eq!(loaded.payment.unwrap().intent.as_deref(), Some("pi_1"));
+}
+
+#[test]
+fn a_load_that_fails_leaves_nothing_open() {
+    let folder = Folder::new();
+    let mut store = SqliteStore::open(&sold(&folder, 3, true), clock()).unwrap().store;
+    let event = *store.events.keys().next().unwrap();
+    let conn = store.conn.as_ref().unwrap();
+    let failed = reading(conn, || {
+        conn.query_row("SELECT batch FROM progress", [], |row| row.get::<_, i64>(0))?;
+        Err::<(), _>(rusqlite::Error::QueryReturnedNoRows)
+    });
+    assert!(failed.is_err() && conn.is_autocommit());
+    assert_eq!(reading(conn, || batch_number(conn)).unwrap(), store.batch);
+    run(&mut store, &[hold(event, 9)], &[]).unwrap();
 }
 
 #[test]
