@@ -142,6 +142,12 @@ impl App {
         self.lag.refuses().inspect(|_| _ = self.metrics.busy.inc())
     }
 
+    /// Whether who comes to look at an event is to come again after so many seconds, because the server
+    /// is behind.
+    pub fn comes_too_early(&self) -> Option<u32> {
+        self.lag.refuses_newcomer().inspect(|_| _ = self.metrics.busy.inc())
+    }
+
     /// Asks the writer.
     pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
         self.queue.ask(command, request).await

@@ -2,8 +2,10 @@
 //!
 //! A crowd that is larger than the machine waits: each request, and each step of a payment, behind
 //! everything else. Nobody is served faster by more of them waiting, but who has places must be able to
-//! pay in time. So new wishes for places are refused while the server is too far behind, quickly and
-//! before any work, and in proportion, so that it stays busy.
+//! pay in time. So while the server is too far behind it refuses, quickly and before any work, and in
+//! proportion, so that it stays busy: first who comes to look at an event, then new wishes for places. A
+//! refusal costs about what a page or a hold does, but a look that comes later brings its wish and its
+//! payment later, too; a wish that is refused only comes twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,21 +17,27 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Who is refused is never told to ask again later than after so many seconds.
 const MOST_AGAIN_S: u32 = 30;
 
+/// Who comes and is refused is told to come again after so many seconds.
+const NEWCOMERS_AGAIN_S: u32 = 20;
+
 /// How far the server is behind.
 pub struct Lag {
     /// In microseconds, when it was measured last.
     behind_us: AtomicU64,
+    /// The time before.
+    before_us: AtomicU64,
     /// From here on wishes are refused, in microseconds; zero: never.
     most_us: u64,
     asked: AtomicU64,
+    came: AtomicU64,
 }
 
 impl Lag {
     /// Not behind yet. From `most_ms` milliseconds on wishes are refused, from twice as much on all of
     /// them; zero: never.
     pub fn new(most_ms: u64) -> Lag {
-        let (behind_us, asked) = (AtomicU64::new(0), AtomicU64::new(0));
-        Lag { behind_us, most_us: most_ms.saturating_mul(1_000), asked }
+        let [behind_us, before_us, asked, came] = [(); 4].map(|()| AtomicU64::new(0));
+        Lag { behind_us, before_us, most_us: most_ms.saturating_mul(1_000), asked, came }
     }
 
     /// Measures, for ever: how late a sleeper is woken tells how long everything else waits, too.
@@ -43,7 +51,8 @@ impl Lag {
 
     fn set(&self, behind: Duration) {
         let us = u64::try_from(behind.as_micros()).unwrap_or(u64::MAX);
-        self.behind_us.store(us, Ordering::Relaxed);
+        let before = self.behind_us.swap(us, Ordering::Relaxed);
+        self.before_us.store(before, Ordering::Relaxed);
     }
 
     /// How far the server is behind, in microseconds.
@@ -51,19 +60,33 @@ impl Lag {
         self.behind_us.load(Ordering::Relaxed)
     }
 
+    /// Whether who comes to look is to come again later, and after how many seconds: from a quarter of
+    /// what is too far behind on, and all of them from three quarters on. One late look at the clock is
+    /// not enough, for a machine may stand still for a moment.
+    pub fn refuses_newcomer(&self) -> Option<u32> {
+        let behind = self.behind_us().min(self.before_us.load(Ordering::Relaxed));
+        let over = behind.saturating_sub(self.most_us / 4);
+        in_proportion(&self.came, over, self.most_us / 2).then_some(NEWCOMERS_AGAIN_S)
+    }
+
     /// Whether this wish for places is to be refused: then it is worth asking again after so many
     /// seconds, the more the further we are behind, for those who ask again are a load as well.
     pub fn refuses(&self) -> Option<u32> {
         let behind = self.behind_us();
         let over = behind.saturating_sub(self.most_us);
-        if self.most_us == 0 || over == 0 {
-            return None;
-        }
-        let of_16 = over.saturating_mul(16).div_ceil(self.most_us);
-        let refused = self.asked.fetch_add(1, Ordering::Relaxed) % 16 < of_16;
         let seconds = u32::try_from(behind.div_ceil(500_000)).unwrap_or(u32::MAX);
-        refused.then_some(seconds.min(MOST_AGAIN_S))
+        in_proportion(&self.asked, over, self.most_us).then_some(seconds.min(MOST_AGAIN_S))
     }
+}
+
+/// Whether this one is among the refused, of which there are more the more we are `over`, and none but
+/// they from `all` on; never if that is zero.
+fn in_proportion(count: &AtomicU64, over: u64, all: u64) -> bool {
+    if all == 0 || over == 0 {
+        return false;
+    }
+    let of_16 = over.saturating_mul(16).div_ceil(all);
+    count.fetch_add(1, Ordering::Relaxed) % 16 < of_16
 }
 
 #[cfg(test)]
@@ -87,6 +110,26 @@ mod tests {
         let never = Lag::new(0);
         never.set(Duration::from_secs(60));
         assert_eq!(never.refuses(), None);
+    }
+
+    #[test]
+    fn newcomers_are_refused_earlier_and_not_for_a_single_late_look() {
+        let lag = Lag::new(2_000);
+        let refused = |before_ms, behind_ms| {
+            lag.set(Duration::from_millis(before_ms));
+            lag.set(Duration::from_millis(behind_ms));
+            let told: Vec<u32> = (0..1_600).filter_map(|_| lag.refuses_newcomer()).collect();
+            assert!(told.iter().all(|s| *s == NEWCOMERS_AGAIN_S), "{told:?}");
+            assert_eq!(lag.refuses(), None);
+            told.len()
+        };
+        assert_eq!((refused(500, 500), refused(501, 501)), (0, 100));
+        assert_eq!((refused(1_000, 1_000), refused(1_500, 1_900)), (800, 1_600));
+        assert_eq!((refused(20, 1_900), refused(1_900, 20)), (0, 0));
+        let never = Lag::new(0);
+        never.set(Duration::from_secs(60));
+        never.set(Duration::from_secs(60));
+        assert_eq!(never.refuses_newcomer(), None);
     }
 
     #[tokio::test]

@@ -89,6 +89,21 @@ impl Problem {
         problem
     }
 
+    /// More come to look than can be served; the page asks again by itself after so many seconds.
+    pub fn crowded(again_s: u32) -> Problem {
+        let mut problem = Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Very many people want to see this right now",
+            format!(
+                "You need not do anything: this page asks again by itself in {again_s} seconds. \
+                 Those who have places can pay meanwhile."
+            ),
+        );
+        problem.retry_after = Some(again_s);
+        problem
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Vec<u8> {
         let body = serde_json::json!({

@@ -69,10 +69,18 @@ struct ProblemPage<'a> {
     detail: &'a str,
     money: &'a str,
     back: Option<&'a str>,
+    /// In how many seconds the page asks again by itself.
+    refresh: Option<u32>,
 }
 
 impl IntoResponse for PageProblem {
     fn into_response(self) -> Response {
+        self.page(None)
+    }
+}
+
+impl PageProblem {
+    fn page(self, refresh: Option<u32>) -> Response {
         let PageProblem(problem) = self;
         let money = match problem.money_moved {
             "no" => "No money was moved.",
@@ -86,6 +94,7 @@ impl IntoResponse for PageProblem {
             detail,
             money,
             back: None,
+            refresh,
         });
         // The status and the headers are those that a program gets.
         let (mut parts, _) = problem.into_response().into_parts();
@@ -218,6 +227,9 @@ pub async fn event(
     Path(slug): Path<String>,
     TakesGzip(packed): TakesGzip,
 ) -> Page {
+    if let Some(again_s) = app.comes_too_early() {
+        return Ok(PageProblem(Problem::crowded(again_s)).page(Some(again_s)));
+    }
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
