@@ -121,6 +121,24 @@ fn who_is_overrun_refuses_new_wishes_and_lets_those_pay_who_have_places() {
 }
 
 #[test]
+fn who_comes_to_look_while_the_server_is_behind_sees_a_page_that_asks_again() {
+    let dir = Dir::new("rush-behind");
+    // So little that it is behind nearly always.
+    let server = Server::start_with(&dir, &[("NTS_LAG_MS", "1")]);
+    server.make_event(10, 300);
+    let mut refused = server.get("/events/rock");
+    eventually("a look is refused", || {
+        refused = server.get("/events/rock");
+        refused.status != 200
+    });
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("20")));
+    let page = refused.text();
+    assert!(page.contains(r#"<meta http-equiv="refresh" content="20">"#), "{page}");
+    assert!(page.contains("No money was moved."), "{page}");
+    server.stop();
+}
+
+#[test]
 fn a_crowd_that_cannot_come_says_why() {
     let dir = Dir::new("rush-no");
     let server = Server::start(&dir);
