@@ -20,12 +20,18 @@ const MOST_AGAIN_S: u32 = 30;
 /// Who comes and is refused is told to come again after so many seconds.
 const NEWCOMERS_AGAIN_S: u32 = 20;
 
+/// So many late looks at the clock in a row count for those who come: each lasts as long as the server is
+/// behind, so that a machine which stands still for a moment, or a rush of two seconds, sends nobody away.
+const LATELY: usize = 4;
+
 /// How far the server is behind.
 pub struct Lag {
     /// In microseconds, when it was measured last.
     behind_us: AtomicU64,
-    /// The time before.
-    before_us: AtomicU64,
+    /// The last times, in turn.
+    lately_us: [AtomicU64; LATELY],
+    /// How often it was measured.
+    looks: AtomicU64,
     /// From here on wishes are refused, in microseconds; zero: never.
     most_us: u64,
     asked: AtomicU64,
@@ -36,8 +42,9 @@ impl Lag {
     /// Not behind yet. From `most_ms` milliseconds on wishes are refused, from twice as much on all of
     /// them; zero: never.
     pub fn new(most_ms: u64) -> Lag {
-        let [behind_us, before_us, asked, came] = [(); 4].map(|()| AtomicU64::new(0));
-        Lag { behind_us, before_us, most_us: most_ms.saturating_mul(1_000), asked, came }
+        let [behind_us, looks, asked, came] = [(); 4].map(|()| AtomicU64::new(0));
+        let (lately_us, most_us) = (Default::default(), most_ms.saturating_mul(1_000));
+        Lag { behind_us, lately_us, looks, most_us, asked, came }
     }
 
     /// Measures, for ever: how late a sleeper is woken tells how long everything else waits, too.
@@ -51,8 +58,9 @@ impl Lag {
 
     fn set(&self, behind: Duration) {
         let us = u64::try_from(behind.as_micros()).unwrap_or(u64::MAX);
-        let before = self.behind_us.swap(us, Ordering::Relaxed);
-        self.before_us.store(before, Ordering::Relaxed);
+        self.behind_us.store(us, Ordering::Relaxed);
+        let look = self.looks.fetch_add(1, Ordering::Relaxed);
+        self.lately_us[look as usize % LATELY].store(us, Ordering::Relaxed);
     }
 
     /// How far the server is behind, in microseconds.
@@ -61,10 +69,10 @@ impl Lag {
     }
 
     /// Whether who comes to look is to come again later, and after how many seconds: from a quarter of
-    /// what is too far behind on, and all of them from three quarters on. One late look at the clock is
-    /// not enough, for a machine may stand still for a moment.
+    /// what is too far behind on, and all of them from three quarters on, if it has been so for a while.
     pub fn refuses_newcomer(&self) -> Option<u32> {
-        let behind = self.behind_us().min(self.before_us.load(Ordering::Relaxed));
+        let lately = self.lately_us.iter().map(|us| us.load(Ordering::Relaxed));
+        let behind = lately.min().unwrap_or(0);
         let over = behind.saturating_sub(self.most_us / 4);
         in_proportion(&self.came, over, self.most_us / 2).then_some(NEWCOMERS_AGAIN_S)
     }
@@ -113,22 +121,23 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_are_refused_earlier_and_not_for_a_single_late_look() {
+    fn newcomers_are_refused_earlier_but_not_for_a_moment() {
         let lag = Lag::new(2_000);
-        let refused = |before_ms, behind_ms| {
-            lag.set(Duration::from_millis(before_ms));
-            lag.set(Duration::from_millis(behind_ms));
+        let refused = |behind_ms: [u64; LATELY]| {
+            behind_ms.iter().for_each(|ms| lag.set(Duration::from_millis(*ms)));
             let told: Vec<u32> = (0..1_600).filter_map(|_| lag.refuses_newcomer()).collect();
             assert!(told.iter().all(|s| *s == NEWCOMERS_AGAIN_S), "{told:?}");
             assert_eq!(lag.refuses(), None);
             told.len()
         };
-        assert_eq!((refused(500, 500), refused(501, 501)), (0, 100));
-        assert_eq!((refused(1_000, 1_000), refused(1_500, 1_900)), (800, 1_600));
-        assert_eq!((refused(20, 1_900), refused(1_900, 20)), (0, 0));
+        assert_eq!((refused([500; 4]), refused([501; 4])), (0, 100));
+        assert_eq!((refused([1_000, 1_900, 1_000, 1_100]), refused([1_500; 4])), (800, 1_600));
+        assert_eq!(
+            (refused([20, 1_900, 1_900, 1_900]), refused([1_900, 1_900, 1_900, 20])),
+            (0, 0)
+        );
         let never = Lag::new(0);
-        never.set(Duration::from_secs(60));
-        never.set(Duration::from_secs(60));
+        (0..LATELY).for_each(|_| never.set(Duration::from_secs(60)));
         assert_eq!(never.refuses_newcomer(), None);
     }
 
