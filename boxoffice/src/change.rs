@@ -107,7 +107,13 @@ impl Change {
         match self {
             Change::EventPut(event) => Some(event.id),
             Change::Stock { event, .. } | Change::BuyerPut { event, .. } => Some(*event),
-            _ => None,
+            Change::OrderPlaced(_)
+            | Change::OrderMoved { .. }
+            | Change::LinesPut { .. }
+            | Change::PaymentPut { .. }
+            | Change::AttemptPut { .. }
+            | Change::RefundPut { .. }
+            | Change::TicketPut { .. } => None,
         }
     }
 }

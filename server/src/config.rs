@@ -89,9 +89,9 @@ pub struct Config {
     #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
-    /// Milliseconds that the server may be behind; from a quarter of it on more and more of those who
-    /// come to look at an event, from all of it on of those who want places, from twice as much on all
-    /// of them, are answered with 503, so that who has places can pay. 0: never
+    /// Milliseconds that the server may be behind. From a quarter of it on, more and more of those who come
+    /// to look at an event are answered with 503; from all of it on those who want places, too, so that
+    /// who has places can pay. 0: never
     #[arg(long, env = "NTS_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub lag_ms: u64,
 

@@ -87,8 +87,8 @@ impl Lag {
     }
 }
 
-/// Whether this one is among the refused, of which there are more the more we are `over`, and none but
-/// they from `all` on; never if that is zero.
+/// Whether this one is refused: of all that come a part that grows with `over`, and from `all` on each of
+/// them; none if that is zero.
 fn in_proportion(count: &AtomicU64, over: u64, all: u64) -> bool {
     if all == 0 || over == 0 {
         return false;

@@ -79,27 +79,27 @@ impl Problem {
             1 => "a second".to_owned(),
             more => format!("{more} seconds"),
         };
-        let mut problem = Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "busy",
+        Problem::not_now(
             "Very many people are buying right now",
             format!("Nothing was done and nothing was charged. Please try again in {again}."),
-        );
-        problem.retry_after = Some(again_s);
-        problem
+            again_s,
+        )
     }
 
     /// More come to look than can be served; the page asks again by itself after so many seconds.
     pub fn crowded(again_s: u32) -> Problem {
-        let mut problem = Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "busy",
+        Problem::not_now(
             "Very many people want to see this right now",
             format!(
                 "You need not do anything: this page asks again by itself in {again_s} seconds. \
                  Those who have places can pay meanwhile."
             ),
-        );
+            again_s,
+        )
+    }
+
+    fn not_now(title: &'static str, detail: String, again_s: u32) -> Problem {
+        let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title, detail);
         problem.retry_after = Some(again_s);
         problem
     }

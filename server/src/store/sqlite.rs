@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::store::codec;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{BuyerKey, Change, Event, EventId, Keys, Order, OrderId, State};
+use boxoffice::{BuyerKey, Change, Event, EventId, Keys, State};
 use file::Place;
 use kept::Kept;
 use recent::{Noted, Recent};
@@ -209,14 +209,20 @@ impl SqliteStore {
                 self.add_event(&mut state, *id);
             }
         }
-        let buyers = keys.buyers.iter().copied().filter(|(event, _)| self.limits_buyers(*event));
+        let limited = |event: &EventId| {
+            self.events.get(event).is_some_and(|e| e.spec.limit_per_buyer.is_some())
+        };
+        let buyers = keys.buyers.iter().copied().filter(|(event, _)| limited(event));
         let mut buyers: BTreeSet<_> = buyers.collect();
         for id in &keys.orders {
             if state.orders.contains_key(id) {
                 continue;
             }
+            // A hold asks whether its own new order is there: one that is newer than all rows is
+            // not, and a read for each hold would cost a fifth of it.
+            let newer = (id.0 >> 64) as u64 > self.last_high;
             let order = match self.orders.get(*id) {
-                None if self.lies_on_the_disk(*id) => rows::order(conn, *id)?,
+                None if !newer => rows::order(conn, *id)?,
                 kept => kept.cloned(),
             };
             if let Some(order) = order {
@@ -233,16 +239,6 @@ impl SqliteStore {
             }
         }
         Ok(state)
-    }
-
-    fn limits_buyers(&self, event: EventId) -> bool {
-        self.events.get(&event).is_some_and(|e| e.spec.limit_per_buyer.is_some())
-    }
-
-    /// Whether an order must be read. A hold asks whether its own new order is there: one that is newer
-    /// than all rows is not, and a read for each hold would cost a fifth of it.
-    fn lies_on_the_disk(&self, id: OrderId) -> bool {
-        (id.0 >> 64) as u64 <= self.last_high && self.orders.get(id).is_none()
     }
 
     fn add_event(&self, state: &mut State, id: EventId) {
@@ -313,18 +309,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         let conn = self.conn()?;
-        let limited = |(event, _): &(EventId, BuyerKey)| self.limits_buyers(*event);
-        let counted = |order: &Order| order.buyer.key != BuyerKey::UNCOUNTED;
-        let reads_for = |id: &OrderId| match self.orders.get(*id) {
-            Some(order) => counted(order),
-            None => self.lies_on_the_disk(*id),
-        };
-        let state = if keys.orders.iter().any(reads_for) || keys.buyers.iter().any(limited) {
-            reading(conn, || self.load_state(conn, keys))
-        } else {
-            self.load_state(conn, keys)
-        };
-        let state = state.map_err(not_done)?;
+        let state = reading(conn, || self.load_state(conn, keys)).map_err(not_done)?;
         let mut recorded = BTreeMap::new();
         for key in requests {
             if let Some(fact) = self.recent.find(conn, *key).map_err(not_done)? {
@@ -405,7 +390,7 @@ fn roll_back(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Reads in one transaction: with one for each statement, each takes the file's locks and gives them
-/// back.
+/// back. One in which nothing is read takes none.
 fn reading<T>(
     conn: &Connection,
     read: impl FnOnce() -> rusqlite::Result<T>,

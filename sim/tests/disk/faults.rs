@@ -47,6 +47,35 @@ struct Told {
     unknown_and_recorded: u32,
 }
 
+impl Told {
+    /// Counts what came of a commit, recovers where it failed, and tells whether it is recorded.
+    fn settle(&mut self, outcome: &Result<(), Fault>, store: &mut SqliteStore) -> bool {
+        match outcome {
+            Ok(()) => {
+                self.done += 1;
+                true
+            }
+            Err(Fault::NotDone(_) | Fault::Overtaken(_)) => {
+                self.not_done += 1;
+                assert!(!store.recover().unwrap(), "{outcome:?}");
+                false
+            }
+            Err(Fault::Unknown(_)) => {
+                self.unknown += 1;
+                let recorded = store.recover().unwrap();
+                self.unknown_and_recorded += u32::from(recorded);
+                recorded
+            }
+        }
+    }
+}
+
+/// Whether a call has failed.
+fn struck(disk: &Disk) -> bool {
+    let counters = disk.counters();
+    counters.failed_reads + counters.failed_writes + counters.failed_syncs > 0
+}
+
 /// A hold while this call fails; then recovery, and what it tells must be so.
 fn strike(call: Call, after: u64, how: FailedSync, told: &mut Told) -> bool {
     let (disk, _process, _world, mut store) = desk(after);
@@ -54,26 +83,9 @@ fn strike(call: Call, after: u64, how: FailedSync, told: &mut Told) -> bool {
     disk.set_failed_sync(how);
     disk.fail(call, after, 1);
     let outcome = commit(&mut store, hold(EventId(1), order(9)));
-    let counters = disk.counters();
-    let struck = counters.failed_reads + counters.failed_writes + counters.failed_syncs > 0;
+    let struck = struck(&disk);
     disk.heal();
-    let recorded = match &outcome {
-        Ok(()) => {
-            told.done += 1;
-            true
-        }
-        Err(Fault::NotDone(_) | Fault::Overtaken(_)) => {
-            told.not_done += 1;
-            assert!(!store.recover().unwrap(), "{call:?} {after} {how:?}");
-            false
-        }
-        Err(Fault::Unknown(_)) => {
-            told.unknown += 1;
-            let recorded = store.recover().unwrap();
-            told.unknown_and_recorded += u32::from(recorded);
-            recorded
-        }
-    };
+    let recorded = told.settle(&outcome, &mut store);
     let there = reader.order(order(9)).unwrap().is_some();
     assert_eq!(there, recorded, "{call:?} {after} {how:?}: {outcome:?}");
     // It goes on selling, and what was told stays true through a power loss that takes all it can.
@@ -144,25 +156,9 @@ fn strike_payment(call: Call, after: u64, how: FailedSync, kept: bool, told: &mu
     disk.fail(call, after, 1);
     let created = || Command::IntentCreated { order: order(0), intent: "pi_1".into() };
     let outcome = commit(&mut store, created());
-    let counters = disk.counters();
-    let struck = counters.failed_writes + counters.failed_syncs > 0;
+    let struck = struck(&disk);
     disk.heal();
-    let recorded = match &outcome {
-        Ok(()) => {
-            told.done += 1;
-            true
-        }
-        Err(Fault::NotDone(_) | Fault::Overtaken(_)) => {
-            told.not_done += 1;
-            false
-        }
-        Err(Fault::Unknown(_)) => {
-            told.unknown += 1;
-            let recorded = store.recover().unwrap();
-            told.unknown_and_recorded += u32::from(recorded);
-            recorded
-        }
-    };
+    let recorded = told.settle(&outcome, &mut store);
     let intent = paying(&mut store).payment.unwrap().intent;
     assert_eq!(intent.is_some(), recorded, "{call:?} {after} {how:?}: {outcome:?}");
     let (trouble, wait_ms) = ("later".into(), Some(1_000));
@@ -234,10 +230,6 @@ fn a_start_may_fail_at_any_call_and_the_next_one_goes_well() {
             drop(store);
             let process = disk.start();
             disk.fail(call, after, 1);
-            let struck = |disk: &Disk| {
-                let c = disk.counters();
-                c.failed_reads + c.failed_writes + c.failed_syncs > 0
-            };
             let failed = world.open(&process).is_err();
             let over = !struck(&disk);
             disk.heal();
