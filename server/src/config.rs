@@ -1,5 +1,6 @@
 //! The settings: each by flag and by environment variable, each with its default.
 
+use crate::admission::network::Proxies;
 use crate::payments::governor::Budget;
 use crate::payments::stripe;
 use clap::{Args, CommandFactory, Parser};
@@ -88,6 +89,11 @@ pub struct Config {
     /// a place, and what comes then is answered with 503
     #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
+
+    /// The proxies in front of nts whose X-Forwarded-For header is believed: addresses or networks, separated
+    /// by commas, such as 127.0.0.1,10.0.0.0/8. Limits per client count the address that they name
+    #[arg(long, env = "NTS_TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: Proxies,
 
     /// Milliseconds that the server may be behind. From a quarter of it on, more and more of those who come
     /// to look at an event are answered with 503; from all of it on those who want places, too, so that
@@ -319,6 +325,7 @@ impl Config {
             ("queue", self.queue.to_string()),
             ("patience_ms", self.patience_ms.to_string()),
             ("connections", self.connections.to_string()),
+            ("trusted_proxies", self.trusted_proxies.to_string()),
             ("lag_ms", self.lag_ms.to_string()),
             ("body_bytes", self.body_bytes.to_string()),
             ("slow_client_ms", self.slow_client_ms.to_string()),

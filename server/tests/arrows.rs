@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 /// Each part of the server and the parts that it may name. `run` puts everything together and
 /// `app` is what they share, so both may name all; every part may name the core.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("admission", &[]),
     ("audit", &["clock", "payments", "reads", "store", "when"]),
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),
-    ("config", &["payments"]),
+    ("config", &["admission", "payments"]),
     ("ids", &[]),
     // It measures how late the tasks come to their turn.
     ("lag", &["tasks"]),
@@ -23,7 +24,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "tasks"]),
     ("outbox", &["app", "metrics", "payments", "store", "writer"]),
-    ("http", &["app", "catalogue", "ids", "metrics", "outbox", "store", "tasks", "when", "writer"]),
+    (
+        "http",
+        &[
+            "admission",
+            "app",
+            "catalogue",
+            "ids",
+            "metrics",
+            "outbox",
+            "store",
+            "tasks",
+            "when",
+            "writer",
+        ],
+    ),
 ];
 const MAY_NAME_ALL: &[&str] = &["app", "lib", "run"];
 

@@ -6,6 +6,7 @@
 //! as the server answers.
 
 use super::problem::Problem;
+use crate::admission::network::Peer;
 use crate::app::{App, most_listeners, most_waiters};
 use crate::writer::NoReply;
 use axum::Router;
@@ -69,8 +70,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
             () = app.stop.raised() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, Peer(peer.ip())),
             Err(error) => {
                 // Out of file descriptors, most likely: wait for some to be closed.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -81,14 +82,14 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
         _ = stream.set_nodelay(true);
         let house = Arc::clone(&house);
         if let Ok(place) = Arc::clone(&house.places).try_acquire_owned() {
-            crate::tasks::spawn(house.attend(stream, place));
+            crate::tasks::spawn(house.attend(stream, peer, place));
         } else if let Ok(waiting) = Arc::clone(&at_the_door).try_acquire_owned() {
             let no_place = no_place.clone();
             crate::tasks::spawn(async move {
                 match house.place().await {
                     Some(place) => {
                         drop(waiting);
-                        house.attend(stream, place).await;
+                        house.attend(stream, peer, place).await;
                     }
                     None => _ = timeout(TURNED_AWAY, turn_away(stream, no_place)).await,
                 }
@@ -173,9 +174,9 @@ impl House {
     }
 
     /// Serves a connection until it ends.
-    async fn attend(self: Arc<House>, stream: TcpStream, place: OwnedSemaphorePermit) {
+    async fn attend(self: Arc<House>, stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) {
         let idle = Arc::new(AtomicBool::new(false));
-        let service = Attended { house: Arc::clone(&self), idle: Arc::clone(&idle) };
+        let service = Attended { house: Arc::clone(&self), peer, idle: Arc::clone(&idle) };
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         let mut asked_to_stop = pin!(self.app.stop.raised());
         let mut asked_for_room = pin!(None);
@@ -222,6 +223,7 @@ impl House {
 /// The router, and whether anything is being asked of it on this connection.
 struct Attended {
     house: Arc<House>,
+    peer: Peer,
     idle: Arc<AtomicBool>,
 }
 
@@ -232,7 +234,8 @@ impl Service<Request<Incoming>> for Attended {
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
+        request.extensions_mut().insert(self.peer);
         self.idle.store(false, Ordering::Relaxed);
         let answering = self.house.router.call(request);
         let (idle, house) = (Arc::clone(&self.idle), Arc::clone(&self.house));
