@@ -31,7 +31,9 @@ pub use command::{Command, Keys, LineWish, RefundWish};
 pub use decide::{Alarm, Decision, Refusal, Reply, decide};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};
-pub use order::{Buyer, BuyerKey, BuyerRecord, Line, Order, OrderState, Ticket, TicketState};
+pub use order::{
+    Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Ticket, TicketState,
+};
 pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Known, Owed, Payment, Refund,
     RefundOutcome, RefundSeen, RefundState, owed,

@@ -206,6 +206,18 @@ pub struct Ticket {
     pub line: u16,
     /// Whether it lets somebody in.
     pub state: TicketState,
+    /// From what its code is derived. A ticket keeps the code with which it was issued.
+    pub code_rule: CodeRule,
+}
+
+/// From what a ticket's code is derived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CodeRule {
+    /// From its event and its serial: tickets that older versions issued. A database that was
+    /// restored from a copy counts the forgotten serials again, and so gave codes out twice.
+    Serial,
+    /// From its order, too. An order's id never comes back, so neither does the code.
+    Order,
 }
 
 /// Whether a ticket lets somebody in.

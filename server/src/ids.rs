@@ -5,7 +5,7 @@
 //! alone as a key: rows then lie in the order in which they were made. Where several processes make
 //! ids for one database, each has a part of the counter for itself.
 
-use boxoffice::{EventId, OrderId, PaymentId, RefundId, TimeMs};
+use boxoffice::{CodeRule, EventId, OrderId, PaymentId, RefundId, Ticket, TimeMs};
 use hmac::{Hmac, KeyInit, Mac};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -161,33 +161,61 @@ impl Secrets {
         base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 16)
     }
 
-    /// A ticket's code: 12 letters in three groups. 36 bits of it prove that it is ours; the other
-    /// 24 are the serial, covered by a pad that depends on the proof, so that neighbours do not
-    /// look alike.
-    pub fn ticket(&self, event: EventId, serial: u32) -> String {
-        let proof = self.proof(event, serial);
-        let covered = (serial & 0x00ff_ffff) ^ self.pad(event, proof);
+    /// What shows that somebody may pay an order. It opens the payment page and nothing else: whoever
+    /// has it cannot see tickets, names or addresses, nor cancel. 26 letters, 128 bits.
+    pub fn pay(&self, order: OrderId) -> String {
+        let digest = self.derive("pay", &[&order.0.to_be_bytes()]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// Whether `secret` pays the order. As [`Secrets::opens`].
+    pub fn pays(&self, order: OrderId, secret: &str) -> bool {
+        use subtle::ConstantTimeEq;
+        self.pay(order).as_bytes().ct_eq(secret.as_bytes()).into()
+    }
+
+    /// What the confirmation of a reset carries: a page of another site cannot read it.
+    pub fn reset(&self) -> String {
+        let digest = self.derive("reset", &[]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// A ticket's code: 12 letters in three groups, 60 bits. 36 of them prove that it is ours; the
+    /// other 24 are the lowest bits of the serial, covered by a pad that depends on the proof, so that
+    /// neighbours do not look alike.
+    ///
+    /// The proof is over the event, the order and the serial. So two tickets of one event can only have
+    /// the same code if their serials have the same lowest 24 bits and their proofs are equal, for which
+    /// the chance is 2^-36: none among the first 16,777,216 tickets of an event, one in 4,000 that there
+    /// is such a pair among 33 million. The same holds of tickets that a restored database has forgotten
+    /// and those that it issues instead of them.
+    pub fn ticket(&self, event: EventId, order: OrderId, ticket: &Ticket) -> String {
+        let (event, serial) = (event.0.to_be_bytes(), ticket.serial);
+        let low = serial & 0x00ff_ffff;
+        let digest = match ticket.code_rule {
+            CodeRule::Serial => self.derive("ticket", &[&event, &low.to_be_bytes()]),
+            CodeRule::Order => {
+                let order = order.0.to_be_bytes();
+                self.derive("ticket of order", &[&event, &order, &serial.to_be_bytes()])
+            }
+        };
+        let proof = u64::from_be_bytes(digest[..8].try_into().expect("8 bytes")) >> 28;
+        let covered = low ^ self.pad(&event, proof);
         let letters = base32((u128::from(proof) << 24) | u128::from(covered), 12);
         format!("{}-{}-{}", &letters[..4], &letters[4..8], &letters[8..])
     }
 
-    /// The serial that a code stands for, if it is one of this event's. Lower case, spaces and
-    /// dashes do not matter, nor does O for 0, or I and L for 1.
-    pub fn serial(&self, event: EventId, code: &str) -> Option<u32> {
-        let bits = unbase32(code, 12)? as u64;
-        let proof = bits >> 24;
-        let serial = (bits as u32 & 0x00ff_ffff) ^ self.pad(event, proof);
-        (self.proof(event, serial) == proof).then_some(serial)
+    /// The lowest 24 bits of the serial of the ticket whose code this is, to find its row. It proves
+    /// nothing: the code is ours if [`Secrets::ticket`] of that row gives it again. Lower case, spaces
+    /// and dashes do not matter, nor does O for 0, or I and L for 1.
+    pub fn serial_bits(&self, event: EventId, code: &str) -> Option<u32> {
+        let bits = unbase32(code, 12)?;
+        let proof = (bits >> 24) as u64;
+        Some((bits as u32 & 0x00ff_ffff) ^ self.pad(&event.0.to_be_bytes(), proof))
     }
 
-    fn proof(&self, event: EventId, serial: u32) -> u64 {
-        let digest =
-            self.derive("ticket", &[&event.0.to_be_bytes(), &(serial & 0xff_ffff).to_be_bytes()]);
-        u64::from_be_bytes(digest[..8].try_into().expect("8 bytes")) >> 28
-    }
-
-    fn pad(&self, event: EventId, proof: u64) -> u32 {
-        let digest = self.derive("serial", &[&event.0.to_be_bytes(), &proof.to_be_bytes()]);
+    fn pad(&self, event: &[u8; 8], proof: u64) -> u32 {
+        let digest = self.derive("serial", &[event, &proof.to_be_bytes()]);
         u32::from_be_bytes(digest[..4].try_into().expect("4 bytes")) >> 8
     }
 }
@@ -282,21 +310,60 @@ mod tests {
         assert_eq!((high & 0xfff) / OF_A_NODE, 3);
     }
 
+    fn ticket(serial: u32, code_rule: CodeRule) -> Ticket {
+        Ticket { serial, line: 0, state: boxoffice::TicketState::Valid, code_rule }
+    }
+
     #[test]
-    fn a_ticket_code_leads_to_its_serial_and_has_no_neighbour() {
+    fn a_ticket_code_leads_to_its_row_and_has_no_neighbour() {
         let secrets = Secrets::new([3; 32]);
-        let event = EventId(9);
+        let (event, order) = (EventId(9), OrderId(77));
         for serial in [1, 2, 3, 50_000, 16_777_215] {
-            let code = secrets.ticket(event, serial);
-            assert_eq!(code.len(), 14);
-            assert_eq!(secrets.serial(event, &code), Some(serial));
-            assert_eq!(secrets.serial(event, &code.to_lowercase().replace('-', " ")), Some(serial));
-            assert_eq!(secrets.serial(EventId(10), &code), None, "another event's");
-            let mut wrong = code.into_bytes();
-            wrong[13] = if wrong[13] == b'7' { b'8' } else { b'7' };
-            let wrong = String::from_utf8(wrong).unwrap();
-            assert_eq!(secrets.serial(event, &wrong), None, "a typo");
+            for rule in [CodeRule::Serial, CodeRule::Order] {
+                let code = secrets.ticket(event, order, &ticket(serial, rule));
+                assert_eq!(code.len(), 14);
+                assert_eq!(secrets.serial_bits(event, &code), Some(serial));
+                let typed = code.to_lowercase().replace('-', " ");
+                assert_eq!(secrets.serial_bits(event, &typed), Some(serial));
+                let next = secrets.ticket(event, order, &ticket(serial + 1, rule));
+                let same = code.bytes().zip(next.bytes()).filter(|(a, b)| a == b && *a != b'-');
+                assert!(same.count() < 6, "{code} {next}");
+            }
         }
+        assert_eq!(secrets.serial_bits(event, "no code"), None);
+        assert_eq!(secrets.serial_bits(event, ""), None);
+    }
+
+    #[test]
+    fn tickets_that_were_issued_before_keep_their_codes() {
+        // As version 0.1 wrote them.
+        let secrets = Secrets::new([3; 32]);
+        let codes = [1, 2, 50_000]
+            .map(|n| secrets.ticket(EventId(9), OrderId(n.into()), &ticket(n, CodeRule::Serial)));
+        assert_eq!(codes, ["8QSR-KG7Q-JSTJ", "FP2B-R1B0-JHN0", "DD3G-T9HA-MGJ5"]);
+    }
+
+    #[test]
+    fn the_same_serial_of_another_order_has_another_code() {
+        let secrets = Secrets::new([3; 32]);
+        let mut seen = std::collections::BTreeSet::new();
+        // What a restored database issues instead of what it has forgotten, and beyond 24 bits.
+        for order in 0..50u128 {
+            for serial in [1, 2, 3, 16_777_215, 16_777_216, 16_777_217, 16_777_218, u32::MAX] {
+                let code = ticket(serial, CodeRule::Order);
+                assert!(seen.insert(secrets.ticket(EventId(9), OrderId(order), &code)));
+            }
+        }
+        assert!(seen.insert(secrets.ticket(EventId(10), OrderId(0), &ticket(1, CodeRule::Order))));
+    }
+
+    #[test]
+    fn what_pays_an_order_does_not_open_it_nor_the_other_way_round() {
+        let secrets = Secrets::new([3; 32]);
+        let (own, pay) = (secrets.order(OrderId(1)), secrets.pay(OrderId(1)));
+        assert!(secrets.pays(OrderId(1), &pay) && !secrets.opens(OrderId(1), &pay));
+        assert!(secrets.opens(OrderId(1), &own) && !secrets.pays(OrderId(1), &own));
+        assert!(!secrets.pays(OrderId(2), &pay) && !secrets.pays(OrderId(1), ""));
     }
 
     #[test]

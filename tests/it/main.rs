@@ -17,4 +17,5 @@ mod rush;
 mod sale;
 mod simulate;
 mod stripe_js;
+mod tickets;
 mod webdriver;

@@ -20,3 +20,5 @@ mod money;
 mod operations;
 #[path = "../it/sale.rs"]
 mod sale;
+#[path = "../it/tickets.rs"]
+mod tickets;

@@ -6,8 +6,8 @@ use super::{Decision, Draft, Refusal};
 use crate::mutant::{Mutant, on};
 use crate::state::{REFUND_PAUSE_MS, REFUND_TRIES, retry_ms};
 use crate::{
-    AttemptState, Change, Intent, IntentStatus, Known, Order, OrderState, Payment, Refund,
-    RefundState, State, Ticket, TicketState, TimeMs,
+    AttemptState, Change, CodeRule, Intent, IntentStatus, Known, Order, OrderState, Payment,
+    Refund, RefundState, State, Ticket, TicketState, TimeMs,
 };
 use alloc::{format, string::String};
 
@@ -304,7 +304,12 @@ impl Draft {
             let missing = u32::from(on(Mutant::TicketMissing) && line.quantity > 1);
             for _ in 0..line.quantity - missing {
                 serial += 1;
-                let ticket = Ticket { serial, line: index as u16, state: TicketState::Valid };
+                let ticket = Ticket {
+                    serial,
+                    line: index as u16,
+                    state: TicketState::Valid,
+                    code_rule: CodeRule::Order,
+                };
                 self.changes.push(Change::TicketPut {
                     order: order.id,
                     event: order.event,

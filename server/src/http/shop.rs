@@ -443,7 +443,7 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
     let money = |minor| Money { minor, currency: order.currency }.to_string();
     let tickets = order.tickets.iter().map(|t| {
         let line = &order.lines[usize::from(t.line)];
-        let code = app.secrets.ticket(order.event, t.serial);
+        let code = app.secrets.ticket(order.event, order.id, t);
         TicketRow {
             name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
             qr: qr(&code),

@@ -138,7 +138,7 @@ fn tickets(app: &App, order: &Order, event: &Event) -> Value {
     let tickets = order.tickets.iter().map(|t| {
         let line = &order.lines[usize::from(t.line)];
         let ticket_type = &event.ticket_types[usize::from(line.ticket_type)];
-        json!({"code": app.secrets.ticket(order.event, t.serial), "ticket_type": ticket_type.id,
+        json!({"code": app.secrets.ticket(order.event, order.id, t), "ticket_type": ticket_type.id,
                "name": ticket_type.name, "valid": t.state == TicketState::Valid})
     });
     tickets.collect()

@@ -2,7 +2,8 @@
 //! with the same bits; lists and replies as a few bytes.
 
 use boxoffice::{
-    AttemptState, EventId, Line, OrderId, OrderState, RefundId, RefundState, Reply, TicketState,
+    AttemptState, CodeRule, EventId, Line, OrderId, OrderState, RefundId, RefundState, Reply,
+    TicketState,
 };
 
 /// The two columns of an order's id.
@@ -172,6 +173,23 @@ pub(super) fn refund_state(state: &RefundState) -> (i64, Option<&str>) {
         RefundState::Pending => (0, None),
         RefundState::Succeeded(id) => (1, Some(id)),
         RefundState::Failed(reason) => (2, Some(reason)),
+    }
+}
+
+/// From what a ticket's code is derived. Rows that an older version wrote have 0.
+pub(super) fn code_rule(rule: CodeRule) -> i64 {
+    match rule {
+        CodeRule::Serial => 0,
+        CodeRule::Order => 1,
+    }
+}
+
+/// The inverse of [`code_rule`].
+pub(super) fn decode_code_rule(number: i64) -> Option<CodeRule> {
+    match number {
+        0 => Some(CodeRule::Serial),
+        1 => Some(CodeRule::Order),
+        _ => None,
     }
 }
 

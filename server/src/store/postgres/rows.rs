@@ -2,7 +2,7 @@
 //! never a panic.
 
 use super::link::{Ask, Trouble, ask};
-use crate::store::codec::{decode_lines, decode_quantities, decode_reply};
+use crate::store::codec::{decode_code_rule, decode_lines, decode_quantities, decode_reply};
 use crate::store::{Recorded, RequestKey};
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
@@ -79,7 +79,7 @@ const REFUNDS: &str = "SELECT r.order_id, r.id, r.amount_minor, r.quantities, r.
             r.detail, r.by_hand
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, id)
      JOIN refunds r ON r.event = k.event AND r.order_id = k.id ORDER BY r.order_id, r.number";
-const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state
+const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule
      FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[]) AS k (event, id, a, z)
      JOIN tickets t ON t.event = k.event AND t.serial BETWEEN k.a AND k.z AND t.order_id = k.id
      ORDER BY t.event, t.serial";
@@ -386,7 +386,9 @@ fn ticket(row: &mut InOrder<'_>) -> Read<Ticket> {
         1 => TicketState::Revoked,
         _ => return Err(unreadable("tickets.state")),
     };
-    Ok(Ticket { serial, line, state })
+    let code_rule = decode_code_rule(row.next::<i16>()?.into())
+        .ok_or_else(|| unreadable("tickets.code_rule"))?;
+    Ok(Ticket { serial, line, state, code_rule })
 }
 
 /// A ticket, and the name on it.

@@ -7,8 +7,10 @@ use tokio_postgres::error::SqlState;
 
 /// The schema, one step after the other. A database that has had the first `n` of them has the
 /// version `n`.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("../../../migrations/postgres/0001_box_office.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_box_office.sql"),
+    include_str!("../../../migrations/postgres/0002_code_rules.sql"),
+];
 
 /// What `meta` says of a database of ours.
 const OURS: &str = "nts1";

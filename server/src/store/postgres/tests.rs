@@ -1,5 +1,6 @@
 //! The contract, and what is true where several processes share a database.
 
+mod migrate;
 mod proxy;
 mod races;
 mod seller;

@@ -8,8 +8,8 @@
 
 use super::link::{Ask, ask};
 use crate::store::codec::{
-    attempt_state, encode_lines, encode_quantities, encode_reply, refund_state, state_number,
-    ticket_state,
+    attempt_state, code_rule, encode_lines, encode_quantities, encode_reply, refund_state,
+    state_number, ticket_state,
 };
 use crate::store::{Batch, Recorded};
 use boxoffice::{
@@ -124,8 +124,9 @@ const PUT_REFUNDS: &str = "WITH d AS (
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 // A serial belongs to one order for ever: under another nothing is updated.
 const PUT_TICKETS: &str = "WITH put AS (
-    INSERT INTO tickets (event, serial, order_id, line, state)
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[], $5::smallint[])
+    INSERT INTO tickets (event, serial, order_id, line, state, code_rule)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[], $5::smallint[],
+                         $6::smallint[])
     ON CONFLICT (event, serial) DO UPDATE SET line = excluded.line, state = excluded.state
     WHERE tickets.order_id = excluded.order_id
     RETURNING 1)
@@ -462,6 +463,7 @@ impl<'a> Writing<'a> {
             tickets().map(|(order, _)| uuid(*order)).collect::<Vec<_>>(),
             tickets().map(|(_, ticket)| i64::from(ticket.line)).collect::<Vec<_>>(),
             tickets().map(|(_, ticket)| ticket_state(ticket.state) as i16).collect::<Vec<_>>(),
+            tickets().map(|(_, ticket)| code_rule(ticket.code_rule) as i16).collect::<Vec<_>>(),
         ));
         let mut of_orders: BTreeMap<OrderId, (i64, i64)> = BTreeMap::new();
         let mut of_events: BTreeMap<EventId, i64> = BTreeMap::new();

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_box_office.sql"),
     include_str!("../../../migrations/sqlite/0002_what_others_did.sql"),
     include_str!("../../../migrations/sqlite/0003_lanes.sql"),
+    include_str!("../../../migrations/sqlite/0004_code_rules.sql"),
 ];
 
 /// Above this size a start does not read the whole file to see whether it is sound.

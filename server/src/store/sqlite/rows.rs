@@ -1,7 +1,7 @@
 //! Reading an event or an order with all that belongs to it. What cannot be read is a fault of the
 //! database, never a panic: the file may be damaged.
 
-use super::codec::{decode_lines, decode_quantities, join, split, state_from};
+use super::codec::{decode_code_rule, decode_lines, decode_quantities, join, split, state_from};
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
     EventSpec, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
@@ -44,14 +44,16 @@ impl<'r, 's> InOrder<'r, 's> {
     }
 }
 
-/// Reads `serial`, `line` and `state`.
+/// Reads `serial`, `line`, `state` and `code_rule`.
 pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     let state = match row.get("state")? {
         0i64 => TicketState::Valid,
         1 => TicketState::Revoked,
         _ => return Err(unreadable("tickets.state")),
     };
-    Ok(Ticket { serial: row.get("serial")?, line: row.get("line")?, state })
+    let code_rule =
+        decode_code_rule(row.get("code_rule")?).ok_or_else(|| unreadable("tickets.code_rule"))?;
+    Ok(Ticket { serial: row.get("serial")?, line: row.get("line")?, state, code_rule })
 }
 
 /// Reads one order whole.
@@ -147,7 +149,7 @@ pub(super) fn add_children(conn: &Connection, order: &mut Order, serials: Serial
     if let Some((first, last)) = serials {
         order.tickets = conn
             .prepare_cached(
-                "SELECT serial, line, state FROM tickets
+                "SELECT serial, line, state, code_rule FROM tickets
                  WHERE event = ?1 AND serial BETWEEN ?2 AND ?3 AND order_id = ?4 ORDER BY serial",
             )?
             .query_map(params![order.event.0 as i64, first, last, high], ticket)?

@@ -304,7 +304,8 @@ impl<'c> Writing<'c> {
     fn put_ticket(&mut self, order: OrderId, event: EventId, ticket: &Ticket) -> Done {
         // A serial belongs to one order for ever: under another nothing is updated.
         self.run(
-            "INSERT INTO tickets (event, serial, order_id, line, state) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO tickets (event, serial, order_id, line, state, code_rule)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (event, serial) DO UPDATE SET line = excluded.line, state = excluded.state
              WHERE order_id = excluded.order_id",
             params![
@@ -312,7 +313,8 @@ impl<'c> Writing<'c> {
                 ticket.serial,
                 codec::split(order).0,
                 ticket.line,
-                codec::ticket_state(ticket.state)
+                codec::ticket_state(ticket.state),
+                codec::code_rule(ticket.code_rule)
             ],
         )?;
         let (first, last) = self.issued.entry(order).or_insert((ticket.serial, ticket.serial));

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::store::sqlite::file::{APPLICATION_ID, MIGRATIONS};
-use boxoffice::{AttemptState, Intent, IntentStatus, Known, Money, Order, OrderState, Owed, owed};
+use boxoffice::{
+    AttemptState, CodeRule, Intent, IntentStatus, Known, Money, Order, OrderState, Owed, owed,
+};
 
 /// A database as version 1 made it, with orders in every state.
 fn version_1(folder: &Folder) -> PathBuf {
@@ -48,6 +50,7 @@ fn a_database_of_version_1_opens_and_says_what_it_said() {
             let tickets = o.tickets.len();
             seen.push(format!("{name}: {} {} {tickets}", o.state.word(), o.refunded().minor));
             assert!(o.refunds.iter().all(|r| !r.by_hand));
+            assert!(o.tickets.iter().all(|t| t.code_rule == CodeRule::Serial), "its code stays");
             let payment = o.payment.as_ref();
             assert!(payment.is_none_or(|p| p.dispute.is_none()));
             for attempt in payment.iter().flat_map(|p| &p.attempts) {
@@ -121,7 +124,9 @@ fn orders_of_version_1_go_on() {
         [read(&action, IntentStatus::RequiresAction), read(&committed, IntentStatus::Succeeded)];
     run(&mut store, &commands, &[]).unwrap();
     assert_eq!(named(&store, "action").state, OrderState::Canceling);
-    assert_eq!(named(&store, "committed").tickets.len(), 3);
+    let issued = named(&store, "committed").tickets;
+    assert_eq!(issued.len(), 3);
+    assert!(issued.iter().all(|t| t.code_rule == CodeRule::Order), "issued by this version");
     assert_eq!(store.own_reader().unwrap().verify().unwrap(), Vec::<String>::new());
 }
 
