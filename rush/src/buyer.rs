@@ -205,7 +205,7 @@ impl Buyer {
              \"lines\":[{{\"ticket_type\":\"{}\",\"quantity\":{places}}}]}}",
             target.ticket_type
         );
-        let key = format!("{:x}-{n:x}-h{wish}-{}", crowd.plan.seed, crowd.run);
+        let key = format!("{:016x}-{n:x}-h{wish}-{}", crowd.plan.seed, crowd.run);
         let path = format!("/api/v1/events/{}/orders", target.slug);
         let asked_ms = u32::try_from(crowd.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
         let request = Request::post(&path, &key, None, &body);
@@ -267,7 +267,7 @@ impl Buyer {
     ) -> Result<(), &'static str> {
         let crowd = Arc::clone(&self.crowd);
         crowd.books().entries[mine.at].told = Told::Asked;
-        let key = format!("{:x}-{:x}-p{others}-{}", crowd.plan.seed, self.n, crowd.run);
+        let key = format!("{:016x}-{:x}-p{others}-{}", crowd.plan.seed, self.n, crowd.run);
         let body = format!("{{\"token\":\"{token}\"}}");
         let request = Request::post(&format!("{}/pay", mine.path), &key, Some(&mine.secret), &body);
         let Some(mut answer) = self.ask(Kind::Pay, &request, wanted).await else {

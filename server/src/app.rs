@@ -163,6 +163,21 @@ impl App {
         format!("{}{}", self.config.public_url(), self.order_path(order))
     }
 
+    /// The path of an order's payment page: whoever has it may pay the order, and nothing else.
+    pub fn pay_path(&self, order: OrderId) -> String {
+        format!("/pay/{}/{}", uuid::Uuid::from_u128(order.0), self.secrets.pay(order))
+    }
+
+    /// The address of an order's payment page, which others than the buyer get to know.
+    pub fn pay_url(&self, order: OrderId) -> String {
+        format!("{}{}", self.config.public_url(), self.pay_path(order))
+    }
+
+    /// From the payment page to where the order is told of.
+    pub fn way_back(&self, order: OrderId) -> String {
+        format!("{}/order", self.pay_path(order))
+    }
+
     /// The event with this slug. One that another process has just made is waited for.
     pub async fn event_named(&self, slug: &str) -> Option<Arc<Event>> {
         self.find(|catalogue| catalogue.event(slug)).await

@@ -39,19 +39,19 @@ pub struct Config {
 
     /// The organiser's key. If there is none, one is made and printed at the first start
     #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true, value_parser = parse_key)]
-    pub organiser_key: Option<String>,
+    pub organiser_key: Option<Hidden>,
 
     /// Stripe's publishable key. Without the two Stripe keys the sandbox serves: no money moves
     #[arg(long, env = "NTS_STRIPE_PUBLISHABLE_KEY", hide_env_values = true, default_value = "")]
-    pub stripe_publishable_key: String,
+    pub stripe_publishable_key: Hidden,
 
     /// Stripe's secret key (sk_…) or a restricted one (rk_…), of the same mode as the publishable
     #[arg(long, env = "NTS_STRIPE_SECRET_KEY", hide_env_values = true, default_value = "")]
-    pub stripe_secret_key: String,
+    pub stripe_secret_key: Hidden,
 
     /// The secret of the webhook endpoint (whsec_…). Optional: all settles without webhooks, too
     #[arg(long, env = "NTS_STRIPE_WEBHOOK_SECRET", hide_env_values = true, default_value = "")]
-    pub stripe_webhook_secret: String,
+    pub stripe_webhook_secret: Hidden,
 
     /// Another address for Stripe's API, for tests; never with a live key
     #[arg(long, env = "NTS_STRIPE_API_BASE", default_value = stripe::net::BASE, value_parser = parse_url)]
@@ -72,6 +72,11 @@ pub struct Config {
     /// The event behind the old routes /nts/v1/…
     #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever")]
     pub show: String,
+
+    /// Whether a start that finds no events makes the show of the demo: 1 or 0; default: unless a live key
+    /// of Stripe's is set
+    #[arg(long = "demo", env = "NTS_DEMO", default_value = "", value_parser = parse_choice)]
+    pub demo_show: Choice,
 
     /// How many tickets the show of the demo has, when the first start makes it
     #[arg(long, env = "NTS_DEMO_TICKETS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
@@ -125,6 +130,46 @@ pub struct Config {
     /// How it is logged: text or json
     #[arg(long, env = "NTS_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     pub log_format: String,
+}
+
+/// A text that is a secret: it is not shown by mistake.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Hidden(String);
+
+impl std::ops::Deref for Hidden {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Hidden {
+    fn from(secret: String) -> Hidden {
+        Hidden(secret)
+    }
+}
+
+impl From<&str> for Hidden {
+    fn from(secret: &str) -> Hidden {
+        Hidden(secret.into())
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "" } else { "(set, not shown)" })
+    }
+}
+
+/// Yes, no, or whatever is usual.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Choice(Option<bool>);
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.map_or("", |yes| if yes { "1" } else { "0" }))
+    }
 }
 
 /// Where the database is, as it was told. It may hold a password, so it is not shown as it is.
@@ -207,6 +252,12 @@ impl Config {
         Alone::try_parse_from(flags).map(|alone| alone.config)
     }
 
+    /// Whether a start that finds no events makes the show of the demo. With a live key only if that was
+    /// asked for: nobody sells by accident.
+    pub fn makes_demo_show(&self, live: bool) -> bool {
+        self.demo_show.0.unwrap_or(!live)
+    }
+
     /// Whether this is the demo: no money can move.
     pub fn demo(&self) -> bool {
         self.stripe_secret_key.is_empty() && self.stripe_publishable_key.is_empty()
@@ -269,7 +320,19 @@ impl Config {
         }
         let budget = Budget { each: self.stripe_endpoint_calls, all: self.stripe_calls };
         let patience = Duration::from_millis(self.stripe_timeout_ms);
-        Ok(Some(StripeSettings { secret_key: secret.clone(), live, base, budget, patience }))
+        Ok(Some(StripeSettings { secret_key: secret.to_string(), live, base, budget, patience }))
+    }
+
+    /// With a live key the address that buyers see must begin with https://. The error says what to do.
+    pub fn check_public_url(&self, live: bool) -> Result<(), String> {
+        if live && !self.public_url.as_deref().unwrap_or("").starts_with("https://") {
+            return Err("a live key is set, but NTS_PUBLIC_URL is not an address that begins with https://. \
+                        Cards are typed into pages there, and Stripe sends buyers back there after \
+                        their bank has asked them. Set it, for example to \
+                        NTS_PUBLIC_URL=https://tickets.example.org."
+                .into());
+        }
+        Ok(())
     }
 
     /// How often the sandbox may be called; `None`: as often as one likes. One endpoint may be called a
@@ -321,6 +384,7 @@ impl Config {
             ("stripe_endpoint_calls", self.stripe_endpoint_calls.to_string()),
             ("stripe_timeout_ms", self.stripe_timeout_ms.to_string()),
             ("show", self.show.clone()),
+            ("demo_show", self.demo_show.to_string()),
             ("demo_tickets", self.demo_tickets.to_string()),
             ("queue", self.queue.to_string()),
             ("patience_ms", self.patience_ms.to_string()),
@@ -355,9 +419,19 @@ fn parse_url(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-fn parse_key(text: &str) -> Result<String, String> {
+/// An empty value is as good as none, as for addresses.
+fn parse_choice(text: &str) -> Result<Choice, String> {
+    match text {
+        "" => Ok(Choice(None)),
+        "0" => Ok(Choice(Some(false))),
+        "1" => Ok(Choice(Some(true))),
+        _ => Err("expected 1 or 0".into()),
+    }
+}
+
+fn parse_key(text: &str) -> Result<Hidden, String> {
     if text.is_empty() {
-        return Ok(String::new());
+        return Ok(Hidden::default());
     }
     if text.len() < 16 || !text.chars().all(|c| c.is_ascii_graphic()) {
         return Err("a key has at least 16 letters, digits or signs".into());
@@ -410,14 +484,47 @@ mod tests {
         let mut flags = keys("sk_test_a1", "pk_test_b2").to_vec();
         flags.extend(["--stripe-webhook-secret", "secret"]);
         assert!(stripe(&flags).unwrap_err().contains("expected whsec_"));
+        let checked = |url: &str, live| {
+            Config::from_flags(["--public-url", url]).unwrap().check_public_url(live)
+        };
+        for url in ["", "http://tickets.example.org", "http://localhost:9000"] {
+            assert!(checked(url, true).unwrap_err().contains("NTS_PUBLIC_URL"), "{url}");
+            assert_eq!(checked(url, false), Ok(()));
+        }
+        assert_eq!(checked("https://tickets.example.org/", true), Ok(()));
+    }
+
+    #[test]
+    fn the_demo_show_is_made_unless_money_could_move() {
+        let made = |flags: &[&str], live| {
+            Config::from_flags(flags.iter().copied())
+                .map(|config| config.makes_demo_show(live))
+                .ok()
+        };
+        assert_eq!((made(&[], false), made(&[], true)), (Some(true), Some(false)));
+        assert_eq!(made(&["--demo="], true), Some(false));
+        assert_eq!(made(&["--demo=1"], true), Some(true));
+        assert_eq!(
+            (made(&["--demo=0"], false), made(&["--demo=0"], true)),
+            (Some(false), Some(false))
+        );
+        assert_eq!(made(&["--demo=yes"], false), None);
     }
 
     #[test]
     fn every_setting_is_described_and_no_secret_is() {
         let database = "postgres://nts:quite-secret@too@db/nts?password=quite-secret";
-        let flags = ["--organiser-key", "quite-secret-indeed", "--database", database];
+        let flags = [
+            "--organiser-key=quite-secret-indeed",
+            "--stripe-secret-key=sk_test_quite-secret",
+            "--stripe-publishable-key=pk_test_quite-secret",
+            "--stripe-webhook-secret=whsec_quite-secret",
+            "--database",
+            database,
+        ];
         let config = Config::from_flags(flags).unwrap();
-        assert!(!format!("{config:?}").contains("postgres://nts"));
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("postgres://nts") && !shown.contains("quite-secret"), "{shown}");
         let text = config.describe();
         let settings = Alone::command().get_arguments().filter(|a| a.get_env().is_some()).count();
         assert_eq!(config.values().len(), settings);

@@ -4,6 +4,7 @@
 //! lives here knows the writer's queue, the catalogue and the reads; it never touches a store.
 
 pub mod api;
+mod cross_site;
 pub mod legacy;
 pub mod ops;
 pub mod organiser;
@@ -23,7 +24,8 @@ use crate::store::RequestKey;
 use crate::writer::Request as KeyedRequest;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRequest, MatchedPath, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -51,8 +53,10 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
         .route("/events/{event}", get(shop::event))
         .route("/events/{event}/orders", post(shop::hold))
         .route("/orders/{id}/{secret}", get(shop::order))
-        .route("/orders/{id}/{secret}/pay", get(pay::show).post(pay::pay))
+        .route("/orders/{id}/{secret}/pay", get(pay::lead).post(pay::pay_opened))
         .route("/orders/{id}/{secret}/cancel", post(shop::cancel))
+        .route("/pay/{id}/{secret}", get(pay::show).post(pay::pay))
+        .route("/pay/{id}/{secret}/order", get(pay::back))
         .route("/assets/{file}", get(shop::asset))
         .route("/nts/v1/reserve", post(legacy::reserve))
         .route("/nts/v1/charge", post(legacy::charge))
@@ -109,7 +113,10 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
-    let mut response = next.run(request).await;
+    let mut response = match cross_site::refusal(&request) {
+        Some(problem) => shop::problem_for(request.uri().path(), request.headers(), problem),
+        None => next.run(request).await,
+    };
     protect(response.headers_mut());
     if app.draining.is_raised() {
         // So that a load balancer keeps no connection on which its next request would be lost.
@@ -141,6 +148,23 @@ fn protect(headers: &mut HeaderMap) {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// The parts of an address. One that cannot be read is answered like everything else.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Path<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Path<T>, Response> {
+        match axum::extract::Path::from_request_parts(parts, app).await {
+            Ok(axum::extract::Path(read)) => Ok(Path(read)),
+            Err(_) => {
+                let problem = Problem::unreadable_address();
+                Err(shop::problem_for(parts.uri.path(), &parts.headers, problem))
+            }
+        }
     }
 }
 

@@ -242,7 +242,7 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
             }
         }
         Owed::Confirm(payment, attempt) => {
-            let url = app.order_url(id);
+            let url = app.pay_url(id);
             let confirmed = stripe.confirm(turn, order, payment, attempt, &url).await;
             match count(app, "confirm", confirmed) {
                 Ok(intent) => reconcile(intent),

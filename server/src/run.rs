@@ -364,6 +364,7 @@ impl Server {
     /// The same with a clock of one's own.
     pub async fn start_at(config: Config, clock: Clock) -> Result<Server, Reason> {
         let keys = config.stripe()?;
+        config.check_public_url(keys.as_ref().is_some_and(|keys| keys.live))?;
         let listener = listen(config.address).map_err(|error| {
             format!("cannot listen on {}: {error}. Is another server running there? Choose another address with --address or NTS_ADDRESS.", config.address)
         })?;
@@ -429,10 +430,10 @@ impl Server {
         Ok(server)
     }
 
-    /// In the demo the first start, which finds no events, makes the show by itself.
+    /// The first start, which finds no events, makes the show of the demo by itself.
     async fn make_show(&self, empty: bool) -> Result<(), Reason> {
         let app = &self.app;
-        if !(empty && app.config.demo()) {
+        if !(empty && app.config.makes_demo_show(app.stripe.live())) {
             return Ok(());
         }
         let spec = demo_show(app.config.demo_tickets)

@@ -44,9 +44,11 @@ fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
         ("no UTF-8", raw("application/json", b"\xff\xfe"), 400, "invalid"),
         ("an empty body", raw("application/json", b""), 400, "invalid"),
         ("another content type", raw("text/plain", b"{}"), 415, "wrong_type"),
+        ("a key that can be guessed", of(json!(1)).key("order-of-ann-15"), 400, "invalid"),
         ("a key that is too long", of(json!(1)).key(&"k".repeat(256)), 400, "invalid"),
         ("a place that is none", Request::get("/api/v1/nowhere"), 404, "not_found"),
         ("a method that is none", Request::new("DELETE", "/api/v1/events"), 405, "wrong_method"),
+        ("an address that is no text", Request::get("/api/v1/events/%ff"), 400, "invalid"),
         ("no order id", Request::get("/api/v1/orders/1").bearer("x"), 404, "unknown_order"),
         ("100 MB", raw("application/json", &vec![b' '; 100_000_000]), 413, "too_large"),
     ] {

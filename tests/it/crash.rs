@@ -56,7 +56,9 @@ fn after_twenty_kills_all_that_was_acknowledged_is_there_and_nothing_is_oversold
 fn crowd(address: &str, buyers: &AtomicU32, told: &Mutex<Told>) {
     loop {
         let n = buyers.fetch_add(1, Ordering::SeqCst);
-        let Ok(answer) = hold(&format!("buyer{n}"), 1).key(&format!("h{n}")).send(address) else {
+        let Ok(answer) =
+            hold(&format!("buyer{n}"), 1).key(&format!("the-hold-of-buyer-{n}")).send(address)
+        else {
             return;
         };
         if answer.status != 201 {
@@ -133,10 +135,10 @@ fn a_key_gives_the_same_order_on_both_sides_of_a_kill() {
     let dir = Dir::new("same-key");
     let server = Server::start(&dir);
     server.make_event(5, 3600);
-    let first = server.send(hold("ann", 2).key("only-once")).json();
+    let first = server.send(hold("ann", 2).key("only-once-whatever-happens")).json();
     server.kill();
     let server = Server::start(&dir);
-    let again = server.send(hold("ann", 2).key("only-once")).json();
+    let again = server.send(hold("ann", 2).key("only-once-whatever-happens")).json();
     for same in ["id", "secret", "held_until", "total", "lines"] {
         assert_eq!(first[same], again[same]);
     }

@@ -182,6 +182,14 @@ fn keys_that_cannot_work_are_refused_at_the_start() {
             ],
             "A live key is sent to Stripe and to nobody else",
         ),
+        (
+            vec![
+                ("NTS_STRIPE_SECRET_KEY", "sk_live_1"),
+                ("NTS_STRIPE_PUBLISHABLE_KEY", "pk_live_1"),
+                ("NTS_PUBLIC_URL", "http://tickets.example.org"),
+            ],
+            "NTS_PUBLIC_URL is not an address that begins with https://",
+        ),
     ] {
         let dir = Dir::new("keys");
         let mut command = nts(&dir);

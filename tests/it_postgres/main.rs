@@ -10,6 +10,8 @@ pub const ON_POSTGRES: bool = true;
 mod bad_input;
 #[path = "../it/crash.rs"]
 mod crash;
+#[path = "../it/forms.rs"]
+mod forms;
 #[path = "../it/harness.rs"]
 mod harness;
 #[path = "../it/legacy.rs"]
@@ -20,5 +22,7 @@ mod money;
 mod operations;
 #[path = "../it/sale.rs"]
 mod sale;
+#[path = "../it/secrets.rs"]
+mod secrets;
 #[path = "../it/tickets.rs"]
 mod tickets;

@@ -136,7 +136,7 @@ fn cut_off_at_the_commit_a_buyer_hears_one_true_answer_and_the_effect_is_there_o
     for round in 0..12u32 {
         let cut = [Cut::AnswerLost, Cut::NeverSent][round as usize % 2];
         proxy.arm(cut);
-        let wanted = hold(&format!("b{round}"), 1).key(&format!("k{round}"));
+        let wanted = hold(&format!("b{round}"), 1).key(&format!("the-hold-of-round-{round}"));
         let answer = shops.at(0).send(wanted.clone());
         assert_eq!(answer.status, 201, "{cut:?}: {answer:?}");
         assert_eq!(proxy.cuts(), round + 1, "it was cut");

@@ -23,7 +23,8 @@ fn said(output: &Output) -> String {
 /// Orders in many states: held, at the bank, declined, paid, given back in part, let go.
 fn sell(server: &Server) -> Vec<Value> {
     server.make_event(10_000, 3600);
-    let order = |name: &str| server.send(hold(name, 2).key(&format!("k-{name}"))).json();
+    let order =
+        |name: &str| server.send(hold(name, 2).key(&format!("the-key-of-buyer-{name}"))).json();
     let paid = |name: &str, token: &str| {
         let order = order(name);
         server.send(pay(&order, token));
@@ -94,7 +95,10 @@ fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
     assert_eq!(server.counts(), counts);
     assert!(seen(&server, &orders) == before);
     // The same request is still the same request.
-    assert_eq!(server.send(hold("held", 2).key("k-held")).json()["id"], orders[0]["id"]);
+    assert_eq!(
+        server.send(hold("held", 2).key("the-key-of-buyer-held")).json()["id"],
+        orders[0]["id"]
+    );
     // It goes on: what was held is paid.
     let paid = server.send(pay(&orders[0], "ctoken_ok")).json();
     assert_eq!(paid["state"], "paid", "{paid}");

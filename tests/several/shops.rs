@@ -118,7 +118,7 @@ fn insist(
 /// One purchase: a hold, and a payment at another process; one in four walks away.
 pub fn buy(addresses: &[String], worker: usize, next: &AtomicU32, told: &Told, trouble: Trouble) {
     let n = next.fetch_add(1, Ordering::SeqCst);
-    let wanted = hold(&format!("buyer{n}"), 1).key(&format!("h{n}"));
+    let wanted = hold(&format!("buyer{n}"), 1).key(&format!("the-hold-of-buyer-{n}"));
     let Some(answer) = insist(addresses, worker, &wanted, trouble) else { return };
     if answer.status != 201 {
         assert_eq!(answer.code(), "sold_out", "{answer:?}");

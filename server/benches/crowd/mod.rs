@@ -57,7 +57,7 @@ pub async fn crowd(
                     "{{\"buyer\":{{\"name\":\"Buyer {c} {n}\",\"email\":\"b{c}.{n}@example.org\"}},\"lines\":[{{\"ticket_type\":\"t\",\"quantity\":1}}]}}"
                 );
                 let request = format!(
-                    "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: {run}-{c}-{n}\r\ncontent-length: {}\r\n\r\n{body}",
+                    "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: {run:0>16}-{c}-{n}\r\ncontent-length: {}\r\n\r\n{body}",
                     body.len()
                 );
                 let asked = Instant::now();

@@ -2,14 +2,14 @@
 
 use super::problem::Problem;
 use super::view::{self, Action, MoneyView};
-use super::{Sent, admit, bearer, is_organiser, json, keyed};
+use super::{Path, Sent, admit, bearer, is_organiser, json, keyed};
 use crate::app::App;
 use crate::ids::digest;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
 use axum::Json;
 use axum::body::Body as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
@@ -36,6 +36,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const LIVE_EVERY: Duration = Duration::from_millis(250);
 /// After so long without news a listener gets a sign of life.
 const LIVE_IDLE: Duration = Duration::from_secs(15);
+
+/// The fewest characters of the idempotency key of an order: the answer to it holds the order's secret.
+const LEAST_KEY: usize = 16;
 
 /// What is ordered.
 #[derive(Deserialize)]
@@ -228,7 +231,13 @@ pub fn hold_command(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<(Command, Option<KeyedRequest>), Problem> {
-    let request = keyed(headers, &[b"hold", event.spec.slug.as_bytes()], body)?;
+    // Nobody is known by a name here, so a key is only as good as it is hard to guess; and two people
+    // who chose the same one are told apart by what they ask for.
+    let short = |key: &HeaderValue| (1..LEAST_KEY).contains(&key.len());
+    if headers.get("idempotency-key").is_some_and(short) {
+        return Err(Problem::short_key(LEAST_KEY));
+    }
+    let request = keyed(headers, &[b"hold", event.spec.slug.as_bytes(), body], body)?;
     let wanted: OrderBody = json(headers, body)?;
     if wanted.buyer.email.trim().is_empty() {
         return Err(Problem::invalid("The buyer's e-mail address is missing."));
@@ -363,7 +372,8 @@ pub async fn pay(
     Ok(whole(&app, &order, answer))
 }
 
-fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
+/// What became of an attempt.
+pub fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
     let attempts = &order.payment.as_ref()?.attempts;
     attempts.iter().find(|a| a.number == attempt).map(|a| &a.state)
 }

@@ -1,11 +1,14 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
-use super::api::{buyer, cancel_and_wait, declined, find, pay_and_wait, wait_for};
+use super::api::{buyer, cancel_and_wait, declined, find, outcome, pay_and_wait, wait_for};
+use super::cross_site::from_browser;
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
-use super::{Form, Sent, admit, is_organiser, pay};
+use super::{Form, Sent, admit, is_organiser, pay, view};
 use crate::app::App;
+use crate::ids::digest;
+use crate::store::RequestKey;
 use crate::when;
 use crate::writer::NoReply;
 use askama::Template;
@@ -14,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
     AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, RefundWish, Refusal,
-    TicketState,
+    TicketState, TimeMs,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -32,8 +35,28 @@ struct ReservedPage {
     hold: String,
     until: String,
     total: String,
+    /// What the form must carry to pay, for who made the reservation.
+    secret: Option<String>,
+    declined: Option<String>,
     path: Option<String>,
     sandbox: bool,
+}
+
+/// An answer in words alone: it leads to no order.
+#[derive(Template)]
+#[template(path = "words.html")]
+struct WordsPage {
+    frame: Frame,
+    headline: &'static str,
+    text: String,
+}
+
+#[derive(Template)]
+#[template(path = "reset.html")]
+struct ResetPage {
+    frame: Frame,
+    name: String,
+    confirm: String,
 }
 
 #[derive(Template)]
@@ -66,30 +89,93 @@ async fn show(app: &App) -> Result<Arc<Event>, Problem> {
     Ok(event)
 }
 
-/// `POST /nts/v1/reserve`
+/// What became of a wish to reserve.
+enum Reserved {
+    /// A new order.
+    New(OrderId, TimeMs),
+    /// The order that this name has is held for longer.
+    Renewed(OrderId, TimeMs),
+    /// The order that this name has cannot be renewed.
+    Known(OrderId, Refusal),
+}
+
+/// `POST /nts/v1/reserve`. A name is no credential: whoever made the order gets the secret that pays it,
+/// as a field of the form, and nobody else gets anything of the order.
 pub async fn reserve(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
     admit(&app)?;
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
-    match reserve_as(&app, &event, fullname).await {
-        Ok((until_ms, new)) => {
-            let t = event.ticket_types.iter().find(|t| !t.retired);
-            let minor = t.map_or(0, |t| t.price_minor);
-            Ok(page(&ReservedPage {
-                frame: Frame::of(&app),
-                fullname: fullname.into(),
-                hold: minutes(event.spec.hold_ms),
-                until: when::clock(until_ms, &event.spec.zone),
-                total: Money { minor, currency: event.spec.currency }.to_string(),
-                // Whoever knows the name can renew; only who reserved first gets the key.
-                path: new.map(|id| app.order_path(id)),
-                sandbox: app.sandbox.is_some(),
-            }))
+    let reserved = reserve_as(&app, &event, fullname).await.map_err(Problem::from)?;
+    let (id, until_ms, new) = match reserved {
+        Reserved::New(id, until_ms) => (id, until_ms, true),
+        Reserved::Renewed(id, until_ms) => (id, until_ms, false),
+        Reserved::Known(id, refusal) => return known(&app, &event, &form, id, refusal).await,
+    };
+    let own = new || shows(&app, id, &form);
+    if !own && app.sandbox.is_none() {
+        return Ok(taken(&app));
+    }
+    let mut shown = reserved_page(&app, &event, fullname, until_ms);
+    shown.secret = own.then(|| app.secrets.pay(id));
+    if !new {
+        return Ok(page(&shown));
+    }
+    // The order's own secret is told once.
+    shown.path = Some(app.order_path(id));
+    Ok(pay::remember(&app, id, page(&shown)))
+}
+
+/// Answers for an order that cannot be renewed.
+async fn known(app: &App, event: &Event, form: &Form, id: OrderId, refusal: Refusal) -> Page {
+    let own = shows(app, id, form);
+    if !own && app.sandbox.is_none() {
+        return Ok(taken(app));
+    }
+    let fullname = form.get("fullname");
+    let order = find(app, id).await?;
+    match declined_last(&order) {
+        Some(reason) if own => {
+            let mut shown = reserved_page(app, event, fullname, order.until_ms);
+            shown.secret = Some(app.secrets.pay(id));
+            shown.declined = Some(reason.to_owned());
+            Ok(page(&shown))
         }
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
-        Err(no) => Err(Problem::from(no).into()),
+        Some(_) => Err(Problem::declined_before(order.until_ms).into()),
+        None if order.state == OrderState::Paid => Ok(charged(app, fullname)),
+        None if refusal == Refusal::AlreadyPaid => Ok(in_words(app, &order)),
+        None => Err(Problem::from(refusal).into()),
+    }
+}
+
+/// Why the last attempt was declined, if another one may follow.
+fn declined_last(order: &Order) -> Option<&str> {
+    match &order.payment.as_ref()?.attempts.last()?.state {
+        AttemptState::Declined(reason) if order.state == OrderState::Paying => Some(reason),
+        _ => None,
+    }
+}
+
+/// Whether a form shows that the order is its sender's: by the secret that pays it, or by its own.
+fn shows(app: &App, order: OrderId, form: &Form) -> bool {
+    let secret = form.get("secret");
+    app.secrets.pays(order, secret) || app.secrets.opens(order, secret)
+}
+
+fn reserved_page(app: &App, event: &Event, fullname: &str, until_ms: TimeMs) -> ReservedPage {
+    let t = event.ticket_types.iter().find(|t| !t.retired);
+    let minor = t.map_or(0, |t| t.price_minor);
+    ReservedPage {
+        frame: Frame::of(app),
+        fullname: fullname.into(),
+        hold: minutes(event.spec.hold_ms),
+        until: when::clock(until_ms, &event.spec.zone),
+        total: Money { minor, currency: event.spec.currency }.to_string(),
+        secret: None,
+        declined: None,
+        path: None,
+        sandbox: app.sandbox.is_some(),
     }
 }
 
@@ -97,13 +183,26 @@ fn charged(app: &App, fullname: &str) -> Response {
     page(&ChargedPage { frame: Frame::of(app), fullname: fullname.into() })
 }
 
-/// Holds one ticket for a name, or renews the hold that this name has. Gives the end of the hold,
-/// and the order if it is new.
-async fn reserve_as(
-    app: &App,
-    event: &Event,
-    fullname: &str,
-) -> Result<(i64, Option<OrderId>), NoReply> {
+/// Where money is taken, strangers do not learn whether a name has paid: the same answer for every order
+/// that the name can have.
+fn taken(app: &App) -> Response {
+    let text = "This name has an order already, and no second one was made. If it is yours, go on with the \
+                page that you got when you reserved: the form there pays it, and the link there leads to \
+                the ticket. If nobody has begun to pay it, it is held longer now. Nothing was charged.";
+    let headline = "This name has an order already";
+    page(&WordsPage { frame: Frame::of(app), headline, text: text.into() })
+}
+
+/// Where an order stands, for somebody who knows no more of it than the name.
+fn in_words(app: &App, order: &Order) -> Response {
+    let said = view::plain(order);
+    let text = format!("{said} The page of the order tells more, to whoever made the reservation.");
+    let page = page(&WordsPage { frame: Frame::of(app), headline: "Not finished yet", text });
+    (StatusCode::ACCEPTED, page).into_response()
+}
+
+/// Holds one ticket for a name, or renews the hold that this name has.
+async fn reserve_as(app: &App, event: &Event, fullname: &str) -> Result<Reserved, NoReply> {
     let t = event.ticket_types.iter().find(|t| !t.retired);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
     // A hold of the same name that has just run out is taken out of the way once.
@@ -114,13 +213,16 @@ async fn reserve_as(
         let known = match app.ask(hold, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
-                return Ok((until_ms, Some(order)));
+                return Ok(Reserved::New(order, until_ms));
             }
             Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no),
         };
         match app.ask(Command::Renew { order: known }, None).await {
-            Ok(replied) => return Ok((replied.order.map_or(0, |o| o.until_ms), None)),
+            Ok(replied) => {
+                let until_ms = replied.order.map_or(0, |o| o.until_ms);
+                return Ok(Reserved::Renewed(known, until_ms));
+            }
             Err(NoReply::Refused(Refusal::HoldExpired)) => {
                 let expired = app.ask(Command::Expire { order: known }, None).await;
                 if let Err(no) = expired
@@ -129,45 +231,91 @@ async fn reserve_as(
                     return Err(no);
                 }
             }
+            Err(NoReply::Refused(refusal)) => return Ok(Reserved::Known(known, refusal)),
             Err(no) => return Err(no),
         }
     }
     Err(NoReply::Refused(Refusal::HoldExpired))
 }
 
-/// `POST /nts/v1/charge`
+/// `POST /nts/v1/charge`. Pays for whoever shows the secret that the form of the reservation carries. In
+/// the sandbox a name alone has one attempt, as in the old demo, and is answered in words alone.
 pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
-    let fullname = form.get("fullname");
+    let (fullname, token) = (form.get("fullname"), form.get("stripeToken"));
+    if app.sandbox.is_none() && form.get("secret").is_empty() {
+        return Err(Problem::form_needed().into());
+    }
     let key = buyer(fullname, "").key;
     let event_id = event.id;
     let record = app.reads.ask(move |r| r.buyer(event_id, key)).await?;
-    let Some(record) = record else {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "no_reservation",
-            "No reservation for that name",
-            "Reserve a ticket first.",
-        )
-        .into());
+    let own = record.is_some_and(|r| shows(&app, r.order, &form));
+    let Some(record) = record.filter(|_| own || app.sandbox.is_some()) else {
+        let problem = if app.sandbox.is_some() {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "no_reservation",
+                "No reservation for that name",
+                "Reserve a ticket first.",
+            )
+        } else {
+            Problem::form_needed()
+        };
+        return Err(problem.into());
     };
-    match pay_and_wait(&app, record.order, form.get("stripeToken").into(), None).await {
-        Ok((order, attempt)) => answer(&app, fullname, &order, attempt),
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
+    let id = record.order;
+    if !own {
+        return charge_by_name(&app, fullname, id, token).await;
+    }
+    if app.sandbox.is_none() && token.is_empty() && find(&app, id).await?.total().minor > 0 {
+        // A person: Stripe's form for the card is on the payment page.
+        return Ok(Redirect::to(&app.pay_path(id)).into_response());
+    }
+    match pay_and_wait(&app, id, token.into(), None).await {
+        Ok((order, attempt)) => match outcome(&order, attempt) {
+            _ if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
+            Some(AttemptState::Declined(reason)) => Err(declined(&order, reason).into()),
+            // The bank wants to hear from the buyer, or has not answered.
+            _ => Ok(pay::go_on(&app, &order, &app.way_back(id))),
+        },
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => match find(&app, id).await? {
+            order if order.state == OrderState::Committed => {
+                Ok(Redirect::to(&app.way_back(id)).into_response())
+            }
+            _ => Ok(charged(&app, fullname)),
+        },
         Err(no) => Err(Problem::from(no).into()),
     }
 }
 
-fn answer(app: &App, fullname: &str, order: &Order, attempt: u16) -> Page {
-    let payment = order.payment.as_ref();
-    let outcome = payment.and_then(|p| p.attempts.iter().find(|a| a.number == attempt));
-    match (order.state, outcome.map(|a| &a.state)) {
-        (OrderState::Paid, _) => Ok(charged(app, fullname)),
-        (_, Some(AttemptState::Declined(reason))) => Err(declined(order, reason).into()),
-        // The bank wants to hear from the buyer, or has not answered: the order's page tells.
-        _ => Ok(pay::go_on(app, order)),
+/// One attempt for whoever knows the name. Further ones need the secret, so that a stranger cannot use up
+/// the attempts of somebody else.
+async fn charge_by_name(app: &App, fullname: &str, id: OrderId, token: &str) -> Page {
+    // Of two at the same time one would come after the first attempt.
+    let key = RequestKey(digest(&[b"charge by name", &id.0.to_be_bytes()]));
+    let Some(_running) = app.running.enter(key) else {
+        return Err(Problem::from(Refusal::PaymentUnderWay).into());
+    };
+    let order = find(app, id).await?;
+    if order.state == OrderState::Paying {
+        let open = order.payment.as_ref().is_some_and(|p| p.open_attempt().is_some());
+        let refusal = Problem::from(Refusal::PaymentUnderWay);
+        return Err(if open { refusal } else { Problem::form_needed() }.into());
+    }
+    match pay_and_wait(app, id, token.into(), None).await {
+        Ok((order, attempt)) => match outcome(&order, attempt) {
+            _ if order.state == OrderState::Paid => Ok(charged(app, fullname)),
+            Some(AttemptState::Declined(reason)) => Err(Problem::declined_once(reason).into()),
+            _ => Ok(in_words(app, &order)),
+        },
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+            let order = find(app, id).await?;
+            let paid = order.state == OrderState::Paid;
+            Ok(if paid { charged(app, fullname) } else { in_words(app, &order) })
+        }
+        Err(no) => Err(Problem::from(no).into()),
     }
 }
 
@@ -197,9 +345,21 @@ pub async fn list_guests(
 }
 
 /// `POST /nts/v1/debug/reset`: gives every hold of the show back and refunds every ticket of it.
-/// Nothing is forgotten by it. Only where no real money moves.
-pub async fn reset(State(app): State<Arc<App>>) -> Page {
-    let event = show(&app).await?.id;
+/// Nothing is forgotten by it. Only where no real money moves. A script does it at once; a browser is
+/// asked first, for a page of another site can make it send this, but cannot read what confirms it.
+pub async fn reset(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
+    let Sent { headers, body } = sent?;
+    let event = show(&app).await?;
+    if from_browser(&headers) {
+        use subtle::ConstantTimeEq;
+        let (confirm, form) = (app.secrets.reset(), Form::read(&headers, &body).ok());
+        let sent = form.as_ref().map_or("", |form| form.get("confirm"));
+        if !bool::from(confirm.as_bytes().ct_eq(sent.as_bytes())) {
+            let name = event.spec.name.clone();
+            return Ok(page(&ResetPage { frame: Frame::of(&app), name, confirm }));
+        }
+    }
+    let event = event.id;
     let mut after = None;
     loop {
         let page = app.reads.ask(move |r| r.orders(event, after, 500)).await?;

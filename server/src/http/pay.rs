@@ -1,18 +1,24 @@
 //! The payment page: the sandbox's cards, or Stripe's Payment Element. The card's number goes from
 //! the browser to Stripe and never touches us; what we get is a token of it.
+//!
+//! Its address has a secret of its own, which can pay and nothing else, because others get to know
+//! that address: Stripe, the buyer's bank, and Stripe's script, which runs in the page. So neither the
+//! page nor its address may hold the order's own secret, and it shows no ticket, name or e-mail address.
+//! A buyer who came from the order's page is led back there by a cookie that no script can read.
 
 use super::api::pay_and_wait;
 use super::problem::Problem;
 use super::shop::{Frame, OrderPage, Page, Until, opened, order_page, page};
 use super::view::{self, Action};
-use super::{Form, Sent, api};
+use super::{Form, Path, Sent, api};
 use crate::app::App;
 use crate::writer::NoReply;
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use boxoffice::{Order, OrderState, Refusal};
+use boxoffice::{Event, Order, OrderId, OrderState, Refusal};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What the payment page may load, and no other page: Stripe's script and frames, and calls of that
@@ -22,6 +28,11 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:
     frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com; \
     connect-src 'self' https://api.stripe.com; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The cookie with the order's own secret, for the way back from the payment page.
+const COOKIE: &str = "nts_order";
+/// How long the way back is remembered: longer than any payment takes.
+const COOKIE_S: u32 = 4 * 3_600;
 
 /// The sandbox's cards.
 #[derive(Template)]
@@ -54,23 +65,89 @@ struct StripePage {
     out_of_reach: bool,
 }
 
-/// `GET /orders/{id}/{secret}/pay`. Where nothing is to be paid now, the order's page says why.
-pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String, String)>) -> Page {
-    let id = opened(&app, &id, &secret)?;
-    let order = api::find(&app, id).await?;
+/// Where the payment stands, for somebody who has not shown the order's own secret.
+#[derive(Template)]
+#[template(path = "pay_state.html")]
+struct StatePage {
+    frame: Frame,
+    path: String,
+    headline: &'static str,
+    event_name: String,
+    message: Cow<'static, str>,
+    declined: Option<String>,
+    refresh: Option<u64>,
+    /// The bank's own page, if it waits for the buyer.
+    action: Option<String>,
+    can_pay: bool,
+    free: bool,
+    total: String,
+}
+
+/// The id of the order in the address, if the secret beside it pays the order.
+fn payable(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
+    let id = api::order_id(id)?;
+    if app.secrets.pays(id, secret) { Ok(id) } else { Err(Problem::unknown_order()) }
+}
+
+/// Lets the browser find the way back from the payment page. Only for somebody who has shown the order's
+/// own secret, or has just made the order: the cookie holds that secret.
+pub(super) fn remember(app: &App, order: OrderId, mut response: Response) -> Response {
+    let (id, secret) = (uuid::Uuid::from_u128(order.0), app.secrets.order(order));
+    let secure = if app.config.public_url().starts_with("https://") { "; Secure" } else { "" };
+    let cookie = format!(
+        "{COOKIE}={secret}; Path=/pay/{id}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}"
+    );
+    let cookie = HeaderValue::try_from(cookie).expect("an id and a secret are letters and digits");
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+/// Whether this browser was shown the order's page before, and goes to a page now. A script that asks
+/// (Stripe's, say) is not led to the order's page, whose address it could read.
+fn remembers(app: &App, order: OrderId, headers: &HeaderMap) -> bool {
+    let says = |name: &str, allowed: &str| {
+        headers.get_all(name).iter().all(|value| value.as_bytes() == allowed.as_bytes())
+    };
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut secrets = cookies
+        .flat_map(|cookies| cookies.split(';'))
+        .filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+    says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
+        && secrets.any(|secret| app.secrets.opens(order, secret))
+}
+
+/// The order as it is now. The browser may just be back from the bank: then it is read what that says.
+async fn current(app: &App, id: OrderId) -> Result<(Arc<Order>, Arc<Event>), Problem> {
+    let mut order = api::find(app, id).await?;
+    if view::bank_asks(&order) {
+        crate::outbox::reconcile(app, &order).await;
+        order = api::find(app, id).await?;
+    }
     let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    Ok((order, event))
+}
+
+/// `GET /pay/{id}/{secret}`. Where nothing is to be paid now, it says why.
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Page {
+    let id = payable(&app, &id, &secret)?;
+    let (order, event) = current(&app, id).await?;
     let client_secret = match view::action(&order) {
         Some(Action::Secret(secret)) => Some(secret.to_owned()),
         _ => None,
     };
     let shown = order_page(&app, &order, &event);
     if client_secret.is_none() && (!shown.can_pay || shown.free || shown.until.is_none()) {
-        return Ok(Redirect::to(&shown.path).into_response());
+        return Ok(leave(&app, &order, &event, &headers));
     }
-    let OrderPage { path, event_name, total, declined, until, .. } = shown;
-    let frame = Frame::of(&app);
+    let OrderPage { event_name, total, declined, until, .. } = shown;
+    let (frame, path) = (Frame::of(&app), app.pay_path(id));
     if app.sandbox.is_some() {
-        let Some(until) = until else { return Ok(Redirect::to(&path).into_response()) };
+        let Some(until) = until else { return Ok(leave(&app, &order, &event, &headers)) };
         return Ok(page(&SandboxPage { frame, path, event_name, total, declined, until }));
     }
     let mut response = page(&StripePage {
@@ -80,10 +157,10 @@ pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String,
         total,
         declined,
         until,
-        key: app.config.stripe_publishable_key.clone(),
+        key: app.config.stripe_publishable_key.to_string(),
         amount: order.total().minor,
         currency: order.currency.code().to_ascii_lowercase(),
-        return_url: app.order_url(id),
+        return_url: app.pay_url(id),
         client_secret,
         out_of_reach: app.stripe.out_of_reach(),
     });
@@ -92,38 +169,110 @@ pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String,
     Ok(response)
 }
 
-/// `POST /orders/{id}/{secret}/pay`
+/// `GET /pay/{id}/{secret}/order`: from the payment page to the order's, for who came from there;
+/// for others, where the payment stands.
+pub async fn back(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Page {
+    let id = payable(&app, &id, &secret)?;
+    let (order, event) = current(&app, id).await?;
+    Ok(leave(&app, &order, &event, &headers))
+}
+
+fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Response {
+    if remembers(app, order.id, headers) {
+        return Redirect::to(&app.order_path(order.id)).into_response();
+    }
+    let shown = order_page(app, order, event);
+    let message = match order.state {
+        OrderState::Paid => {
+            "Paid. Your tickets are on the page of your order: open the link that you \
+                             got when you ordered."
+                .into()
+        }
+        _ => view::message(app, order),
+    };
+    let OrderPage { headline, event_name, declined, refresh, action, can_pay, free, total, .. } =
+        shown;
+    let headline = if order.state == OrderState::Paid { "Paid" } else { headline };
+    let path = app.pay_path(order.id);
+    // Stripe's script asks for the bank on the payment page; other banks have pages of their own.
+    let action = match view::action(order) {
+        Some(Action::Secret(_)) => Some(path.clone()),
+        _ => action,
+    };
+    let frame = Frame::of(app);
+    page(&StatePage {
+        frame,
+        path,
+        headline,
+        event_name,
+        message,
+        declined,
+        refresh,
+        action,
+        can_pay,
+        free,
+        total,
+    })
+}
+
+/// `POST /pay/{id}/{secret}`
 pub async fn pay(
     State(app): State<Arc<App>>,
     Path((id, secret)): Path<(String, String)>,
     sent: Result<Sent, Problem>,
 ) -> Page {
-    let Sent { headers, body } = sent?;
+    let sent = sent?;
+    let id = payable(&app, &id, &secret)?;
+    take(&app, id, &sent, &app.way_back(id)).await
+}
+
+/// `GET /orders/{id}/{secret}/pay`: from the order's page to the payment page.
+pub async fn lead(State(app): State<Arc<App>>, Path((id, secret)): Path<(String, String)>) -> Page {
     let id = opened(&app, &id, &secret)?;
-    let form = Form::read(&headers, &body)?;
-    match pay_and_wait(&app, id, form.get("token").into(), None).await {
-        Ok((order, _)) => Ok(go_on(&app, &order)),
+    Ok(remember(&app, id, Redirect::to(&app.pay_path(id)).into_response()))
+}
+
+/// `POST /orders/{id}/{secret}/pay`
+pub async fn pay_opened(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+    sent: Result<Sent, Problem>,
+) -> Page {
+    let sent = sent?;
+    let id = opened(&app, &id, &secret)?;
+    let home = app.order_path(id);
+    Ok(remember(&app, id, take(&app, id, &sent, &home).await?))
+}
+
+/// Takes what a payment page sent, and leads to what is next.
+async fn take(app: &App, id: OrderId, sent: &Sent, home: &str) -> Page {
+    let form = Form::read(&sent.headers, &sent.body)?;
+    match pay_and_wait(app, id, form.get("token").into(), None).await {
+        Ok((order, _)) => Ok(go_on(app, &order, home)),
         // A double click, a second tab, the back button: the order's page tells what is true.
         Err(NoReply::Refused(
             Refusal::PaymentUnderWay
             | Refusal::AlreadyPaid
             | Refusal::HoldExpired
             | Refusal::Canceled(_),
-        )) => Ok(Redirect::to(&app.order_path(id)).into_response()),
+        )) => Ok(Redirect::to(home).into_response()),
         Err(no) => Err(Problem::from(no).into()),
     }
 }
 
-/// Where a buyer goes who has just tried to pay.
-pub fn go_on(app: &App, order: &Order) -> Response {
-    let path = app.order_path(order.id);
+/// Where a buyer goes who has just tried to pay: to the bank if that asks, else to `home`.
+pub(super) fn go_on(app: &App, order: &Order, home: &str) -> Response {
     match view::action(order) {
         // A form may lead to pages of ours only (form-action): to another address leads the link
         // on the order's page.
         Some(Action::Redirect(url)) if url.starts_with('/') => Redirect::to(url).into_response(),
         Some(Action::Secret(_)) if order.state == OrderState::Paying => {
-            Redirect::to(&format!("{path}/pay")).into_response()
+            Redirect::to(&app.pay_path(order.id)).into_response()
         }
-        _ => Redirect::to(&path).into_response(),
+        _ => Redirect::to(home).into_response(),
     }
 }

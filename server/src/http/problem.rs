@@ -6,7 +6,7 @@ use crate::when;
 use crate::writer::NoReply;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice::Refusal;
+use boxoffice::{Refusal, TimeMs};
 
 /// A problem as RFC 9457 tells it, and as our pages do.
 #[derive(Clone, Debug)]
@@ -60,6 +60,69 @@ impl Problem {
             "This is for the organiser",
             "Send the organiser's key: Authorization: Bearer <NTS_ORGANISER_KEY>.",
         )
+    }
+
+    /// A page of another site made a browser send this.
+    pub fn cross_site() -> Problem {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "This came from another site",
+            "Another site's page made your browser send this, so it was not done. If you wanted it, \
+             open this box office's own page and do it there.",
+        )
+    }
+
+    /// The address itself cannot be understood.
+    pub fn unreadable_address() -> Problem {
+        Problem::invalid(
+            "The address cannot be read: a part of it is not UTF-8. Check how it was copied. \
+             Nothing was done.",
+        )
+    }
+
+    /// Old routes: who pays must show the secret that the form of the reservation carries. The same is
+    /// said of every name, so that nobody learns from it who has reserved or paid.
+    pub fn form_needed() -> Problem {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "form_needed",
+            "Paying needs the form that the reservation answered",
+            "Post the form that /nts/v1/reserve answered, with all its fields: its secret shows that the \
+             reservation is yours, which a name alone does not. Nothing was done and nothing was charged.",
+        )
+    }
+
+    /// Old routes: the one attempt that a name alone has was declined.
+    pub fn declined_once(reason: &str) -> Problem {
+        let detail = format!(
+            "{reason} Nothing was charged. Another attempt needs the form that the reservation answered, \
+             with all its fields."
+        );
+        Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", "The payment was declined", detail)
+    }
+
+    /// Old routes: the name's payment was declined, and who asks did not show the secret.
+    pub fn declined_before(until_ms: TimeMs) -> Problem {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "declined",
+            "The payment for this name was declined",
+            format!(
+                "Nothing was charged, and the place is kept until {}. The form that the reservation \
+                 answered can pay with another card.",
+                when::rfc3339(until_ms)
+            ),
+        )
+    }
+
+    /// An idempotency key that somebody could guess.
+    pub fn short_key(least: usize) -> Problem {
+        Problem::invalid(format!(
+            "An Idempotency-Key for an order has at least {least} characters here, because whoever sends \
+             the same key and body gets the same order and its secret. Use a random one, such as a UUID. \
+             Nothing was done."
+        ))
     }
 
     /// The same request is being answered at this moment.

@@ -2,10 +2,10 @@
 
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, page};
-use super::{Form, Sent};
+use super::{Form, Path, Sent};
 use crate::app::App;
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::IntentStatus;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub async fn show(
         frame: Frame::of(&app),
         waiting: intent.status == IntentStatus::RequiresAction,
         amount: intent.amount.to_string(),
-        path: intent.order.map(|id| app.order_path(id)),
+        path: intent.order.map(|id| app.way_back(id)),
     }))
 }
 
@@ -49,7 +49,7 @@ pub async fn answer(
     let sandbox = app.sandbox.as_ref().ok_or_else(Problem::unknown_order)?;
     let order = sandbox.authenticate(&intent, approve).map_err(trouble)?;
     let order = order.ok_or_else(Problem::unknown_order)?;
-    Ok(Redirect::to(&app.order_path(order)).into_response())
+    Ok(Redirect::to(&app.way_back(order)).into_response())
 }
 
 fn trouble(error: impl std::fmt::Display) -> Problem {

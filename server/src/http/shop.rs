@@ -4,12 +4,12 @@ use super::api::{buyer, cancel_and_wait, find, order_id};
 use super::problem::Problem;
 use super::shown::Gapped;
 use super::view::Action;
-use super::{Form, Sent, admit, for_programs, key_of, view};
+use super::{Form, Path, Sent, admit, for_programs, key_of, pay, view};
 use crate::app::App;
 use crate::when;
 use crate::writer::{NoReply, Replied};
 use askama::Template;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -392,11 +392,11 @@ struct LineRow {
 pub(super) struct OrderPage {
     frame: Frame,
     pub(super) path: String,
-    headline: &'static str,
+    pub(super) headline: &'static str,
     message: Cow<'static, str>,
     state: &'static str,
     pub(super) declined: Option<String>,
-    refresh: Option<u64>,
+    pub(super) refresh: Option<u64>,
     pub(super) until: Option<Until>,
     pub(super) event_name: String,
     event_starts: String,
@@ -407,7 +407,7 @@ pub(super) struct OrderPage {
     lines: Vec<LineRow>,
     pub(super) total: String,
     refunded: Option<String>,
-    action: Option<String>,
+    pub(super) action: Option<String>,
     pub(super) can_pay: bool,
     pub(super) free: bool,
     can_cancel: bool,
@@ -428,7 +428,10 @@ pub async fn order(
         order = find(&app, id).await?;
     }
     let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
-    Ok(page(&order_page(&app, &order, &event)))
+    let shown = order_page(&app, &order, &event);
+    let leads_to_the_bank = shown.action.is_some();
+    let response = page(&shown);
+    Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
 }
 
 pub(super) fn last_attempt(order: &Order) -> Option<&AttemptState> {
