@@ -1,5 +1,6 @@
 //! Events, pools and ticket types: what is for sale, and how much of it is left.
 
+use crate::text::check_text;
 use crate::{Currency, EventId, Money, TimeMs, money::MAX_MINOR};
 use alloc::{format, string::String, vec::Vec};
 
@@ -194,19 +195,4 @@ impl EventSpec {
         }
         Ok(())
     }
-}
-
-/// Checks a text that people read: its length in characters, and no control characters in it.
-pub(crate) fn check_text(what: &str, text: &str, min: usize, max: usize) -> Result<(), String> {
-    let length = text.chars().count();
-    if length < min || (min > 0 && text.trim().is_empty()) {
-        return Err(format!("{what} is empty"));
-    }
-    if length > max {
-        return Err(format!("{what} is longer than {max} characters"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(format!("{what} has a line break or a control character in it"));
-    }
-    Ok(())
 }

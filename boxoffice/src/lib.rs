@@ -25,6 +25,7 @@ pub mod mutant;
 pub mod order;
 pub mod payment;
 pub mod state;
+mod text;
 
 pub use change::{Change, Effect};
 pub use command::{Command, Keys, LineWish, RefundWish};

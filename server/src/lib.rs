@@ -19,6 +19,7 @@ pub mod lag;
 pub mod metrics;
 pub mod outbox;
 pub mod payments;
+pub mod private_file;
 pub mod reads;
 pub mod run;
 pub mod store;

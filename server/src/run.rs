@@ -16,6 +16,7 @@ use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
+use crate::private_file;
 use crate::reads::Reads;
 use crate::store::{Database, Opened, Own, Pulse, Reader};
 use crate::tasks::{BackOffice, give_way, spawn};
@@ -91,7 +92,7 @@ fn same_sandbox(path: &Path, store: &mut dyn Own) -> Result<(), Reason> {
     let drawn = format!("{:016x}", u64::from_le_bytes(seed()?[..8].try_into().expect("8 bytes")));
     // Written whole under a name of its own first, so that nobody reads a half of it.
     let own = mark.with_extension(format!("mark-{drawn}"));
-    std::fs::write(&own, &drawn).map_err(trouble)?;
+    private_file::write(&own, drawn.as_bytes()).map_err(trouble)?;
     // It stays as it is if another process was first.
     let linked = std::fs::hard_link(&own, &mark);
     _ = std::fs::remove_file(&own);
@@ -100,6 +101,7 @@ fn same_sandbox(path: &Path, store: &mut dyn Own) -> Result<(), Reason> {
     {
         return Err(trouble(error));
     }
+    private_file::close(&mark);
     let here = std::fs::read_to_string(&mark).map_err(trouble)?;
     let kept = store.meta_keep("sandbox", &here).map_err(|e| e.to_string())?;
     if kept != here {

@@ -16,13 +16,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     // It measures how late the tasks come to their turn.
     ("lag", &["tasks"]),
     ("metrics", &[]),
+    ("private_file", &[]),
     ("tasks", &[]),
     ("when", &[]),
     // A database with several processes on it gives each the number by which it makes ids.
-    ("store", &["clock", "ids", "tasks"]),
+    ("store", &["clock", "ids", "private_file", "tasks"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
-    ("payments", &["clock", "ids", "tasks"]),
+    ("payments", &["clock", "ids", "private_file", "tasks"]),
     ("outbox", &["app", "metrics", "payments", "store", "writer"]),
     (
         "http",

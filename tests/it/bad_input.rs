@@ -38,6 +38,8 @@ fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
         ("no name", order("  ", "ann@example.org", json!(1)), 400, "invalid"),
         ("a name with a line break", order("a\nb", "a@b", json!(1)), 400, "invalid"),
         ("no e-mail address", order("Ann", "", json!(1)), 400, "invalid"),
+        ("a name that reads backwards", order("\u{202e}nnA", "a@b", json!(1)), 400, "invalid"),
+        ("two e-mail addresses", order("Ann", "a@b,c@d", json!(1)), 400, "invalid"),
         ("an e-mail address that is none", order("Ann", "ann", json!(1)), 400, "invalid"),
         ("broken JSON", raw("application/json", b"{\"buyer\":"), 400, "invalid"),
         ("deep JSON", raw("application/json", deep.as_bytes()), 400, "invalid"),
@@ -65,6 +67,48 @@ fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
     let fine = server.send(order(&emoji, "ann@example.org", json!(1)));
     assert_eq!(fine.status, 201, "emoji are a name like any other: {fine:?}");
     assert_eq!(server.send(look(&fine.json())).json()["buyer"]["name"], emoji.as_str());
+}
+
+#[test]
+fn names_and_addresses_are_judged_alike_on_every_way_in() {
+    let dir = Dir::new("texts");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    for (name, email, reason) in [
+        ("Ann", "ann@example.org,bob@example.org", "more than one @"),
+        ("Ann", "ann@@example.org", "more than one @"),
+        ("Ann", "<ann@example.org>", "“&#60;”"),
+        ("Ann", "an\u{200b}n@example.org", "an invisible character"),
+        ("An\u{200b}n", "ann@example.org", "an invisible character"),
+        ("\u{202e}nnA", "ann@example.org", "an invisible character"),
+    ] {
+        let by_api = server.send(hold("x", 1).json(&json!({
+            "buyer": {"name": name, "email": email},
+            "lines": [{"ticket_type": "adult", "quantity": 1}],
+        })));
+        assert_eq!((by_api.status, by_api.code().as_str()), (400, "invalid"), "{by_api:?}");
+        let detail = by_api.json()["detail"].as_str().unwrap().replace('<', "&#60;");
+        assert!(detail.contains(reason), "{detail}");
+        let fields = [("name", name), ("email", email), ("quantity:adult", "1")];
+        let by_page = server.send(Request::form("/events/rock/orders", &fields));
+        assert_eq!(by_page.status, 400);
+        assert!(by_page.text().contains(&detail), "{detail} in {}", by_page.text());
+        if name != "Ann" {
+            let old = server.send(Request::form("/nts/v1/reserve", &[("fullname", name)]));
+            assert!(old.status == 400 && old.text().contains(&detail), "{old:?}");
+        }
+    }
+    assert_eq!(server.counts(), (0, 0, 10), "nothing of it held a place");
+    for email in
+        ["ann+x@example.org", "o'brien@example.org", "jürgen@example.org", "ann@müller.example"]
+    {
+        let fields = [("name", "Ann"), ("email", email), ("quantity:adult", "1")];
+        assert_eq!(
+            server.send(Request::form("/events/rock/orders", &fields)).status,
+            303,
+            "{email}"
+        );
+    }
 }
 
 #[test]

@@ -55,7 +55,19 @@ impl Drop for Dir {
 /// The binary with a clean environment, in a directory. It refuses nothing for being late: a test may
 /// run on a machine that is busy with others.
 pub fn nts(dir: &Dir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nts"));
+    in_dir(dir, Command::new(env!("CARGO_BIN_EXE_nts")))
+}
+
+/// The same where a new file gets the mode that this umask leaves.
+#[allow(dead_code, reason = "not every test looks at modes")]
+pub fn nts_under(umask: &str, dir: &Dir) -> Command {
+    let mut command = Command::new("sh");
+    let run = format!("umask {umask} && exec \"$0\" \"$@\"");
+    command.args(["-c", &run, env!("CARGO_BIN_EXE_nts")]);
+    in_dir(dir, command)
+}
+
+fn in_dir(dir: &Dir, mut command: Command) -> Command {
     command.current_dir(&dir.0).env_clear().env("NTS_ORGANISER_KEY", KEY);
     command.env("NTS_LAG_MS", "0");
     if let Some(database) = &dir.1 {
@@ -78,7 +90,10 @@ impl Server {
     }
 
     pub fn start_with(dir: &Dir, settings: &[(&str, &str)]) -> Server {
-        let mut command = nts(dir);
+        Server::start_as(dir, nts(dir), settings)
+    }
+
+    pub fn start_as(dir: &Dir, mut command: Command, settings: &[(&str, &str)]) -> Server {
         // A machine on which all tests run at once is behind, and would send people away.
         command.env("NTS_ADDRESS", "127.0.0.1:0").env("NTS_LAG_MS", "60000");
         command.envs(settings.iter().copied());

@@ -8,6 +8,7 @@ pub const ON_POSTGRES: bool = false;
 mod bad_input;
 mod browser;
 mod crash;
+mod files;
 mod forms;
 mod harness;
 mod legacy;

@@ -10,6 +10,8 @@ pub const ON_POSTGRES: bool = true;
 mod bad_input;
 #[path = "../it/crash.rs"]
 mod crash;
+#[path = "../it/files.rs"]
+mod files;
 #[path = "../it/forms.rs"]
 mod forms;
 #[path = "../it/harness.rs"]

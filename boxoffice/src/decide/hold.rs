@@ -1,9 +1,9 @@
 //! T0, and the ways out of a hold that is not paid.
 
 use super::{Decision, Draft, Refusal, Reply, by_pool, line};
-use crate::event::check_text;
 use crate::money::MAX_MINOR;
 use crate::mutant::{Mutant, on};
+use crate::text::{check_email, check_text};
 use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, Order,
     OrderId, OrderState, State, TimeMs,
@@ -94,17 +94,7 @@ pub(super) fn hold(
 
 fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {
     check_text("the name", &buyer.name, 1, 200).map_err(Refusal::Invalid)?;
-    check_text("the e-mail address", &buyer.email, 0, 254).map_err(Refusal::Invalid)?;
-    let well_formed = match buyer.email.split_once('@') {
-        Some((name, host)) => {
-            !name.is_empty() && !host.is_empty() && !buyer.email.contains(char::is_whitespace)
-        }
-        None => buyer.email.is_empty(),
-    };
-    if !well_formed {
-        return Err(Refusal::Invalid("the e-mail address is not one: name@host".into()));
-    }
-    Ok(())
+    check_email(&buyer.email).map_err(Refusal::Invalid)
 }
 
 fn check_sale(event: &Event, now: TimeMs) -> Result<(), Refusal> {

@@ -28,6 +28,7 @@ pub use recent::REMEMBERED_MS;
 pub(super) use transfer::{From, To};
 
 use crate::clock::Clock;
+use crate::private_file;
 use crate::store::codec;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
@@ -101,8 +102,9 @@ impl SqliteStore {
         place.inspect()?;
         let had_wal = place.has_wal();
         let opened = SqliteStore::open_at(place.clone(), clock, Some(lock));
-        if opened.is_err() {
-            place.tidy(had_wal);
+        match &opened {
+            Ok(_) => private_file::close_database(path),
+            Err(_) => place.tidy(had_wal),
         }
         opened
     }

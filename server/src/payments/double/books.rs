@@ -2,6 +2,7 @@
 
 use super::answer::{Fault, json};
 use super::objects;
+use crate::private_file;
 use boxoffice::{IntentStatus, OrderId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -70,7 +71,13 @@ pub(super) type Done<T> = Result<Result<T, Fault>, rusqlite::Error>;
 /// was opened before, so that a process with the seed of the last one makes other ids.
 pub(super) fn open(path: Option<&Path>) -> Result<(Connection, u64), rusqlite::Error> {
     let db = match path {
-        Some(path) => Connection::open(path)?,
+        Some(path) => {
+            // SQLite would make it readable by everybody. What is wrong with the path, it tells.
+            _ = private_file::make(path);
+            let db = Connection::open(path)?;
+            private_file::close_database(path);
+            db
+        }
         None => Connection::open_in_memory()?,
     };
     db.pragma_update(None, "journal_mode", "WAL")?;

@@ -1,6 +1,7 @@
 //! A copy of the database as of one commit, made while it sells, by any process.
 
 use super::file::{self, Place};
+use crate::private_file;
 use rusqlite::Connection;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -24,7 +25,7 @@ pub fn backup(path: &Path, target: &Path) -> Result<u64, String> {
     if !file::readable(&source).map_err(|e| trouble(path, &e))? {
         return Err(format!("{} is no database of this version of nts", path.display()));
     }
-    let file = File::options()
+    let file = private_file::options()
         .create(true)
         .truncate(false)
         .write(true)
@@ -34,6 +35,7 @@ pub fn backup(path: &Path, target: &Path) -> Result<u64, String> {
     if file.try_lock().is_err() {
         return Err(format!("another backup is writing {}", partial.display()));
     }
+    private_file::close(&partial);
     let done = (|| {
         file.set_len(0).map_err(|e| trouble(&partial, &e))?;
         copy(&source, &partial).map_err(|e| trouble(&partial, &e))?;

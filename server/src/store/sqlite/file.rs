@@ -4,6 +4,7 @@
 //! is read here, by hand, before SQLite may see the file: SQLite would roll back or play in what
 //! lies beside a database that is not ours.
 
+use crate::private_file;
 use boxoffice::mutant::{Mutant, on};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::ffi::OsString;
@@ -136,6 +137,10 @@ impl Place {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         };
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if writable && self.vfs.is_none() {
+            // SQLite would make it readable by everybody. What is wrong with the path, it tells.
+            _ = private_file::make(&self.path);
+        }
         let conn = match &self.vfs {
             None => Connection::open_with_flags(&self.path, flags)?,
             Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs.as_str())?,
@@ -174,7 +179,7 @@ impl Place {
     /// Keeps every other nts away from this database for as long as the file lives.
     pub(super) fn lock(&self) -> Result<File, OpenError> {
         let path = self.beside("-lock");
-        let mut options = File::options();
+        let mut options = private_file::options();
         let mut file = options
             .create(true)
             .truncate(false)
@@ -182,6 +187,7 @@ impl Place {
             .write(true)
             .open(&path)
             .map_err(|error| self.failed(format!("{}: {error}", path.display())))?;
+        private_file::close(&path);
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -5,6 +5,7 @@ use super::reader::{all_orders, check_counters, check_serials};
 use super::write::Writing;
 use super::{Opened, SqliteReader, SqliteStore, backup, codec, not_done, rows};
 use crate::clock::Clock;
+use crate::private_file;
 use crate::store::transfer::{BuyerRow, Facts, MOVED_TO, Sink, Source};
 use crate::store::{Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, OrderId, TimeMs};
@@ -128,6 +129,7 @@ impl To {
             .map_err(|e| trouble(&e))?;
         remove_logs(&partial);
         let opened = SqliteStore::open_at(place, clock, Some(lock)).map_err(|e| trouble(&e))?;
+        private_file::close_database(&partial);
         let mut to = To {
             store: Some(opened.store),
             partial: partial.clone(),
