@@ -1,5 +1,6 @@
 //! What everything in the server shares, and how the parts are started.
 
+use crate::admission::connections::Shares;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -47,6 +48,8 @@ pub struct App {
     pub shown: Shown,
     /// A permit for each who may listen to live counts.
     pub listeners: Arc<Semaphore>,
+    /// How many of them each client has.
+    pub listener_shares: Arc<Shares>,
     /// A permit for each who may keep a connection until a payment is decided.
     pub waiters: Semaphore,
     /// Who waits for news of which order.

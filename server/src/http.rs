@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod legacy;
+pub mod malformed;
 pub mod ops;
 pub mod organiser;
 pub mod pay;
@@ -13,6 +14,7 @@ pub mod sandbox;
 pub mod serve;
 pub mod shop;
 pub mod shown;
+pub mod socket;
 pub mod view;
 pub mod webhook;
 
@@ -32,6 +34,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use problem::Problem;
 use serde::de::DeserializeOwned;
+use socket::{Doing, Receiving};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 
@@ -164,14 +167,14 @@ impl FromRequest<Arc<App>> for Sent {
         let limit = app.config.body_bytes as usize;
         let patience = Duration::from_millis(app.config.slow_client_ms);
         let (head, body) = request.into_parts();
-        match timeout(patience, collect(body, limit)).await {
-            Ok(body) => Ok(Sent { headers: head.headers, body: body? }),
-            Err(_) => Err(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "too_slow",
-                "The request did not arrive in time",
-                "Nothing was done. Send it again.",
-            )),
+        let receiving = head.extensions.get::<Arc<Doing>>().map(Doing::receiving);
+        let received = timeout(patience, collect(body, limit)).await;
+        match received.unwrap_or_else(|_| Err(Problem::too_slow())) {
+            Ok(body) => Ok(Sent { headers: head.headers, body }),
+            Err(problem) => {
+                receiving.map(Receiving::is_broken);
+                Err(problem)
+            }
         }
     }
 }
@@ -180,7 +183,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     let mut bytes = BytesMut::new();
     let mut seen = 0usize;
     while let Some(frame) = body.frame().await {
-        let broken = |_| Problem::invalid("The request ended in the middle.");
+        let broken = |_| Problem::invalid("The body ended in the middle, or it is malformed. Nothing was done.");
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         seen = seen.saturating_add(data.len());
         if seen <= limit {

@@ -98,6 +98,58 @@ impl Problem {
         )
     }
 
+    /// One network has more connections open than its share.
+    pub fn too_many_connections() -> Problem {
+        let mut problem = Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_connections",
+            "Too many connections from your network",
+            "Nothing was done and nothing was charged. Close some of them, or try again in a moment.",
+        );
+        problem.retry_after = Some(5);
+        problem
+    }
+
+    /// A request did not arrive in time.
+    pub fn too_slow() -> Problem {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "The request did not arrive in time",
+            "Nothing was done. Send it again.",
+        )
+    }
+
+    /// The address of a request is longer than a head may be.
+    pub fn address_too_long() -> Problem {
+        Problem::new(
+            StatusCode::URI_TOO_LONG,
+            "too_large",
+            "The address is too long",
+            "Nothing was done. No address here is that long.",
+        )
+    }
+
+    /// The head of a request is too large, or has too many fields.
+    pub fn head_too_large() -> Problem {
+        Problem::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "too_large",
+            "The head of the request is too large",
+            "A request has at most 64 header fields and 16 kB of them here. Nothing was done.",
+        )
+    }
+
+    /// A version of HTTP that is not spoken here.
+    pub fn wrong_version() -> Problem {
+        Problem::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "wrong_version",
+            "This version of HTTP is not spoken here",
+            "Send the request with HTTP/1.1. Nothing was done.",
+        )
+    }
+
     fn not_now(title: &'static str, detail: String, again_s: u32) -> Problem {
         let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title, detail);
         problem.retry_after = Some(again_s);
