@@ -244,7 +244,7 @@ impl House {
                 malformed::close(stream, &answer).await;
             });
         } else {
-            _ = stream.into_std().and_then(|mut stream| stream.write(answer));
+            write_once(stream, answer);
         }
     }
 
@@ -314,6 +314,7 @@ impl House {
             .await
         };
         self.app.metrics.connections.dec();
+        let receiving = doing.is_receiving();
         let parts = connection.into_parts();
         let stream = parts.io.into_inner().into_inner();
         let last = match &end {
@@ -325,7 +326,7 @@ impl House {
             }
             // Nothing was decided of a request that is not whole, and nothing was said to it.
             End::MadeRoom if !doing.is_blocked() => {
-                let begun = doing.is_receiving() || malformed::has_begun(&parts.read_buf);
+                let begun = receiving || malformed::has_begun(&parts.read_buf);
                 begun.then(|| malformed::last_answer(&NoReply::Busy.into()))
             }
             End::MadeRoom | End::Dropped => None,
@@ -334,11 +335,17 @@ impl House {
         match (last, Arc::clone(&self.closing).try_acquire_owned()) {
             (Some(last), Ok(_closing)) => malformed::close(stream, &last).await,
             // Too many are being closed: it is sent, and not waited for.
-            (Some(last), Err(_)) if !last.is_empty() => _ = stream.try_write(&last),
+            (Some(last), Err(_)) if !last.is_empty() => write_once(stream, &last),
             _ => {}
         }
         drop(share);
     }
+}
+
+/// Writes what the kernel takes at once, and closes.
+fn write_once(stream: TcpStream, bytes: &[u8]) {
+    // Not by tokio, which would first wait until it knows that the socket takes something.
+    _ = stream.into_std().and_then(|mut stream| stream.write(bytes));
 }
 
 /// How serving a connection ended.
