@@ -8,7 +8,7 @@ use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
-use crate::outbox::{Line, Ring};
+use crate::outbox::{Doorbell, Line};
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
@@ -61,7 +61,7 @@ pub struct App {
     /// Who owes something to the provider.
     pub line: Line,
     /// Where news of payments is rung in.
-    pub doorbell: mpsc::Sender<Ring>,
+    pub doorbell: Doorbell,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The keyed requests that are being answered and take more than one commit.

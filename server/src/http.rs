@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::ids::digest;
 use crate::metrics::Route;
 use crate::store::RequestKey;
+use crate::text::cut;
 use crate::writer::Request as KeyedRequest;
 use axum::Router;
 use axum::body::Body;
@@ -75,6 +76,8 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
         router = router
             .route("/sandbox/authenticate/{intent}", get(sandbox::show).post(sandbox::answer))
             .route("/nts/v1/debug/reset", post(legacy::reset));
+    } else if app.config.stripe_webhook_secret.is_empty() {
+        router = router.route("/stripe/webhook", post(webhook::not_set_up));
     } else {
         router = router.route("/stripe/webhook", post(webhook::hear));
     }
@@ -121,7 +124,8 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let seconds = begun.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     app.metrics.http_seconds.observe(seconds);
-    tracing::debug!(%method, route, status, seconds, "request");
+    let method = cut(method.as_str());
+    tracing::debug!(method, route, status, seconds, "request");
     app.metrics.http.get_or_create(&Route { route, status }).inc();
     response
 }
@@ -183,7 +187,9 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     let mut bytes = BytesMut::new();
     let mut seen = 0usize;
     while let Some(frame) = body.frame().await {
-        let broken = |_| Problem::invalid("The body ended in the middle, or it is malformed. Nothing was done.");
+        let broken = |_| {
+            Problem::invalid("The body ended in the middle, or it is malformed. Nothing was done.")
+        };
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         seen = seen.saturating_add(data.len());
         if seen <= limit {
@@ -206,8 +212,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
 /// Reads a JSON body; the content type must say that it is one.
 pub fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
     expect_type(headers, "application/json")?;
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::invalid(format!("The JSON body: {error}.")))
+    serde_json::from_slice(body).map_err(|error| Problem::malformed("The JSON body", &error))
 }
 
 /// A form as it was sent.

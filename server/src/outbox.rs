@@ -11,7 +11,7 @@
 mod doorbell;
 mod line;
 
-pub use doorbell::{RINGS, Ring, answer, look_after_hands, look_at_hands, ring};
+pub use doorbell::{Doorbell, Ring, answer, look_after_hands, look_at_hands};
 pub use line::{Latest, Line};
 
 use crate::app::App;

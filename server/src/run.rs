@@ -182,7 +182,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (line, rings) = outbox::Line::new();
-    let (doorbell, at_the_door) = mpsc::channel(outbox::RINGS);
+    let (doorbell, at_the_door) = outbox::Doorbell::new();
     let app = Arc::new(App {
         config,
         clock,

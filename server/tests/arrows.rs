@@ -17,13 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lag", &["tasks"]),
     ("metrics", &[]),
     ("tasks", &[]),
+    ("text", &[]),
     ("when", &[]),
     // A database with several processes on it gives each the number by which it makes ids.
     ("store", &["clock", "ids", "tasks"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
-    ("payments", &["clock", "ids", "tasks"]),
-    ("outbox", &["app", "metrics", "payments", "store", "writer"]),
+    ("payments", &["clock", "ids", "tasks", "text"]),
+    ("outbox", &["app", "metrics", "payments", "store", "text", "writer"]),
     (
         "http",
         &[
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "outbox",
             "store",
             "tasks",
+            "text",
             "when",
             "writer",
         ],

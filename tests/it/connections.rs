@@ -85,7 +85,8 @@ fn stuff(stream: &mut TcpStream, bytes: &[u8], times: usize) {
             Ok(()) => {}
             Err(error) => {
                 let full = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-                let gone = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+                let gone =
+                    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
                 assert!(full || gone, "{error}");
                 return;
             }
@@ -148,7 +149,8 @@ fn whatever_follows_a_request_it_is_answered() {
     assert_eq!(statuses, [201, 400]);
     // An answer to a request whose body is not read is not lost by the closing of the connection.
     let body = "x".repeat(500_000);
-    let refused = format!("POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n{body}");
+    let refused =
+        format!("POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n{body}");
     let told = answers(&read_all(&mut send(&server, refused.as_bytes())));
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].0, 404);
@@ -172,7 +174,11 @@ fn a_malformed_head_gets_an_answer_that_says_what_is_wrong() {
         ("an address of 20 kB", get(&format!("/{}", long(20_000)), "HTTP/1.1", host), 414),
         ("an address of 80 kB", get(&format!("/{}", long(80_000)), "HTTP/1.1", host), 414),
         ("a header of 17 kB", get("/", "HTTP/1.1", &format!("{host}X: {}\r\n", long(17_000))), 431),
-        ("many long headers", get("/", "HTTP/1.1", &format!("{host}{}", format!("X: {}\r\n", long(4_000)).repeat(9))), 431),
+        (
+            "many long headers",
+            get("/", "HTTP/1.1", &format!("{host}{}", format!("X: {}\r\n", long(4_000)).repeat(9))),
+            431,
+        ),
         ("70 headers", get("/", "HTTP/1.1", &format!("{host}{many}")), 431),
         ("a folded header", get("/", "HTTP/1.1", "Host: x\r\nX: a\r\n b\r\n"), 400),
         ("a header without a colon", get("/", "HTTP/1.1", "Host: x\r\nnonsense\r\n"), 400),
@@ -198,10 +204,22 @@ fn a_malformed_head_gets_an_answer_that_says_what_is_wrong() {
         ("two lengths", post("Content-Length: 2\r\nContent-Length: 3", "{}x"), 400),
         ("another coding", post("Transfer-Encoding: gzip", "x"), 400),
         ("a coding twice", post("Transfer-Encoding: chunked, identity", "x"), 400),
-        ("both ways to tell a length", post("Transfer-Encoding: chunked\r\nContent-Length: 2", "zz\r\n"), 400),
-        ("both the other way round", post("Content-Length: 2\r\nTransfer-Encoding: chunked", "zz\r\n"), 400),
+        (
+            "both ways to tell a length",
+            post("Transfer-Encoding: chunked\r\nContent-Length: 2", "zz\r\n"),
+            400,
+        ),
+        (
+            "both the other way round",
+            post("Content-Length: 2\r\nTransfer-Encoding: chunked", "zz\r\n"),
+            400,
+        ),
         ("a bad chunk", post("Transfer-Encoding: chunked", "xyz\r\n{}\r\n0\r\n\r\n"), 400),
-        ("a chunk that is longer", post("Transfer-Encoding: chunked", "2\r\n{}}}\r\n0\r\n\r\n"), 400),
+        (
+            "a chunk that is longer",
+            post("Transfer-Encoding: chunked", "2\r\n{}}}\r\n0\r\n\r\n"),
+            400,
+        ),
     ] {
         let mut stream = send(&server, &request);
         let told = answers(&read_all(&mut stream));

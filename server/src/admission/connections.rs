@@ -87,9 +87,8 @@ mod tests {
     #[test]
     fn this_machine_and_named_proxies_are_no_clients() {
         let proxies: Proxies = "10.0.0.0/8".parse().expect("a network");
-        let is_client = |address: &str| {
-            client(&proxies, address.parse().expect("an address")).is_some()
-        };
+        let is_client =
+            |address: &str| client(&proxies, address.parse().expect("an address")).is_some();
         for address in ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1"] {
             assert!(is_client(address), "{address}");
         }

@@ -9,11 +9,11 @@ use crate::app::App;
 use crate::ids::digest;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
-use axum::{Extension, Json};
 use axum::body::Body as Answer;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     AttemptState, Buyer, BuyerKey, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,

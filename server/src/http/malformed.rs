@@ -131,7 +131,8 @@ mod tests {
             }
             check(version, &headers).is_ok()
         };
-        for host in ["", "a", "a.example:9000", "[::1]:9000", "127.0.0.1", "xn--bcher-kva.example"] {
+        for host in ["", "a", "a.example:9000", "[::1]:9000", "127.0.0.1", "xn--bcher-kva.example"]
+        {
             assert!(checked(Version::HTTP_11, &[host]), "{host}");
         }
         assert!(checked(Version::HTTP_10, &[]), "an HTTP/1.0 client need not name one");

@@ -2,11 +2,15 @@
 
 use crate::metrics::code;
 use crate::store::Fault;
+use crate::text::cut;
 use crate::when;
 use crate::writer::NoReply;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::Refusal;
+
+/// How many bytes of an error that may quote a client are repeated to it.
+const QUOTED: usize = 400;
 
 /// A problem as RFC 9457 tells it, and as our pages do.
 #[derive(Clone, Debug)]
@@ -40,6 +44,31 @@ impl Problem {
     /// Something in the request cannot be understood.
     pub fn invalid(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, "invalid", "This cannot be understood", detail)
+    }
+
+    /// What was sent is no JSON, or not the JSON that is expected. The error may quote what was sent.
+    pub fn malformed(what: &str, error: &serde_json::Error) -> Problem {
+        let error = error.to_string();
+        let error = if error.len() <= QUOTED {
+            error
+        } else {
+            // What is wrong is said at the beginning, and where at the end.
+            let end = &error[error.ceil_char_boundary(error.len() - QUOTED / 2)..];
+            let begin = &error[..error.floor_char_boundary(QUOTED / 2)];
+            format!("{begin} … {end}")
+        };
+        Problem::invalid(format!("{what}: {error}."))
+    }
+
+    /// Webhooks are not taken, for anybody could send them.
+    pub fn no_webhooks() -> Problem {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "Webhooks are not set up here",
+            "Set NTS_STRIPE_WEBHOOK_SECRET to the secret of this endpoint (whsec_…) and start again. \
+             Nothing was done; payments settle without webhooks as well.",
+        )
     }
 
     /// There is no such event.
@@ -365,9 +394,6 @@ fn capital(text: &str) -> String {
 
 /// What a client sent is repeated to it in short only.
 fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(64).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    let short = cut(text);
+    if short.len() < text.len() { format!("{short}…") } else { short.to_owned() }
 }
