@@ -96,6 +96,11 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_CONNECTIONS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_connections: u32,
 
+    /// Days for which orders are kept that came to nothing: their places went back, and no money ever moved.
+    /// 0: for ever
+    #[arg(long, env = "NTS_KEEP_RELEASED_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub keep_released_days: u32,
+
     /// The proxies in front of nts whose X-Forwarded-For header is believed: addresses or networks, separated
     /// by commas, such as 127.0.0.1,10.0.0.0/8. Limits per client count the address that they name
     #[arg(long, env = "NTS_TRUSTED_PROXIES", default_value = "")]
@@ -341,6 +346,7 @@ impl Config {
             ("patience_ms", self.patience_ms.to_string()),
             ("connections", self.connections.to_string()),
             ("client_connections", self.client_connections().to_string()),
+            ("keep_released_days", self.keep_released_days.to_string()),
             ("trusted_proxies", self.trusted_proxies.to_string()),
             ("lag_ms", self.lag_ms.to_string()),
             ("body_bytes", self.body_bytes.to_string()),

@@ -431,6 +431,9 @@ impl Server {
         tasks.extend(work.into_iter().map(|task| back_office.spawn(vital(task))));
         let measured = Arc::clone(&app);
         tasks.push(spawn(vital(Box::pin(async move { measured.lag.measure().await }))));
+        if app.config.keep_released_days > 0 {
+            tasks.push(back_office.spawn(vital(outbox::forget(Arc::clone(&app)))));
+        }
         if app.sandbox.is_none() {
             tasks.push(back_office.spawn(check_key(Arc::clone(&app))));
         }
