@@ -76,6 +76,15 @@ pub enum Change {
         /// The ticket, new or changed.
         ticket: Ticket,
     },
+    /// An order is removed, with its payment, as if it had never been.
+    OrderForgotten {
+        /// Which.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// The buyer whose record goes with it, for it says nothing else.
+        buyer: Option<BuyerKey>,
+    },
     /// What a buyer has of an event that limits buyers.
     BuyerPut {
         /// Of which event.
@@ -98,7 +107,8 @@ impl Change {
             | Change::PaymentPut { order, .. }
             | Change::AttemptPut { order, .. }
             | Change::RefundPut { order, .. }
-            | Change::TicketPut { order, .. } => Some(*order),
+            | Change::TicketPut { order, .. }
+            | Change::OrderForgotten { order, .. } => Some(*order),
         }
     }
 
@@ -113,7 +123,8 @@ impl Change {
             | Change::PaymentPut { .. }
             | Change::AttemptPut { .. }
             | Change::RefundPut { .. }
-            | Change::TicketPut { .. } => None,
+            | Change::TicketPut { .. }
+            | Change::OrderForgotten { .. } => None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    Buyer, BuyerKey, EventId, EventSpec, Intent, Known, OrderId, PaymentId, RefundId, RefundOutcome,
+    Buyer, BuyerKey, EventId, EventSpec, Intent, Known, OrderId, PaymentId, RefundId,
+    RefundOutcome, TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -77,6 +78,13 @@ pub enum Command {
     Expire {
         /// Which.
         order: OrderId,
+    },
+    /// An order that came to nothing long ago is removed.
+    Forget {
+        /// Which.
+        order: OrderId,
+        /// Only if it was placed before this.
+        placed_before_ms: TimeMs,
     },
     /// What is owed could not be done: try again later.
     Defer {
@@ -158,6 +166,7 @@ impl Command {
             | Command::Reconcile { order, .. }
             | Command::Cancel { order }
             | Command::Expire { order }
+            | Command::Forget { order, .. }
             | Command::Defer { order, .. }
             | Command::Refund { order, .. }
             | Command::RefundAnswered { order, .. } => keys.orders.push(*order),

@@ -3,6 +3,7 @@
 
 mod books;
 mod event;
+mod forget;
 mod hold;
 mod pay;
 mod refund;
@@ -160,6 +161,9 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         Command::Renew { order } => hold::renew(state, find(state, *order)?, now),
         Command::Cancel { order } => hold::cancel(state, find(state, *order)?, now),
         Command::Expire { order } => hold::expire(state, find(state, *order)?, now),
+        Command::Forget { order, placed_before_ms } => {
+            forget::forget(state, find(state, *order)?, *placed_before_ms)
+        }
         Command::Pay { order, payment, live, token } => {
             pay::pay(state, find(state, *order)?, *payment, *live, token, now)
         }

@@ -82,6 +82,12 @@ impl State {
                     None => tickets.push(*ticket),
                 }
             }
+            Change::OrderForgotten { order, event, buyer } => {
+                self.orders.remove(order).expect("a loaded order is forgotten");
+                if let Some(buyer) = buyer {
+                    self.buyers.remove(&(*event, *buyer)).expect("the record of its buyer");
+                }
+            }
             Change::BuyerPut { event, buyer, record } => {
                 self.buyers.insert((*event, *buyer), *record);
             }

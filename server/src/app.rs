@@ -1,5 +1,6 @@
 //! What everything in the server shares, and how the parts are started.
 
+use crate::admission::connections::Shares;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -7,7 +8,7 @@ use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
-use crate::outbox::{Line, Ring};
+use crate::outbox::{Doorbell, Line};
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
@@ -47,6 +48,8 @@ pub struct App {
     pub shown: Shown,
     /// A permit for each who may listen to live counts.
     pub listeners: Arc<Semaphore>,
+    /// How many of them each client has.
+    pub listener_shares: Arc<Shares>,
     /// A permit for each who may keep a connection until a payment is decided.
     pub waiters: Semaphore,
     /// Who waits for news of which order.
@@ -58,7 +61,7 @@ pub struct App {
     /// Who owes something to the provider.
     pub line: Line,
     /// Where news of payments is rung in.
-    pub doorbell: mpsc::Sender<Ring>,
+    pub doorbell: Doorbell,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The keyed requests that are being answered and take more than one commit.

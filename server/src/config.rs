@@ -95,6 +95,17 @@ pub struct Config {
     #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
+    /// Connections that one client (an IPv4 address, or an IPv6 /64) may have while others have some, too;
+    /// 0: a quarter of NTS_CONNECTIONS. Of the streams of live counts it may have the same part. This
+    /// machine and the proxies in NTS_TRUSTED_PROXIES are no clients
+    #[arg(long, env = "NTS_CLIENT_CONNECTIONS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub client_connections: u32,
+
+    /// Days for which orders are kept that came to nothing: their places went back, and no money ever moved.
+    /// 0: for ever
+    #[arg(long, env = "NTS_KEEP_RELEASED_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub keep_released_days: u32,
+
     /// The proxies in front of nts whose X-Forwarded-For header is believed: addresses or networks, separated
     /// by commas, such as 127.0.0.1,10.0.0.0/8. Limits per client count the address that they name
     #[arg(long, env = "NTS_TRUSTED_PROXIES", default_value = "")]
@@ -110,7 +121,8 @@ pub struct Config {
     #[arg(long, env = "NTS_BODY_BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
     pub body_bytes: u32,
 
-    /// Milliseconds that a client may take to send the head of a request, and again for its body
+    /// Milliseconds that a client may take to send the head of a request, again for its body, and again
+    /// without reading anything of an answer
     #[arg(long, env = "NTS_SLOW_CLIENT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub slow_client_ms: u64,
 
@@ -342,6 +354,14 @@ impl Config {
         (all > 0).then_some(Budget { each: all.div_ceil(4), all })
     }
 
+    /// How many connections one client may have while others have some, too.
+    pub fn client_connections(&self) -> u32 {
+        match self.client_connections {
+            0 => self.connections.div_ceil(4),
+            told => told,
+        }
+    }
+
     /// The address that buyers see.
     pub fn public_url(&self) -> String {
         let default = || format!("http://localhost:{}", self.address.port());
@@ -389,6 +409,8 @@ impl Config {
             ("queue", self.queue.to_string()),
             ("patience_ms", self.patience_ms.to_string()),
             ("connections", self.connections.to_string()),
+            ("client_connections", self.client_connections().to_string()),
+            ("keep_released_days", self.keep_released_days.to_string()),
             ("trusted_proxies", self.trusted_proxies.to_string()),
             ("lag_ms", self.lag_ms.to_string()),
             ("body_bytes", self.body_bytes.to_string()),

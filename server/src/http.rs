@@ -6,6 +6,7 @@
 pub mod api;
 mod cross_site;
 pub mod legacy;
+pub mod malformed;
 pub mod ops;
 pub mod organiser;
 pub mod pay;
@@ -14,6 +15,7 @@ pub mod sandbox;
 pub mod serve;
 pub mod shop;
 pub mod shown;
+pub mod socket;
 pub mod view;
 pub mod webhook;
 
@@ -21,6 +23,7 @@ use crate::app::App;
 use crate::ids::digest;
 use crate::metrics::Route;
 use crate::store::RequestKey;
+use crate::text::cut;
 use crate::writer::Request as KeyedRequest;
 use axum::Router;
 use axum::body::Body;
@@ -34,6 +37,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use problem::Problem;
 use serde::de::DeserializeOwned;
+use socket::{Doing, Receiving};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 
@@ -76,6 +80,8 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
         router = router
             .route("/sandbox/authenticate/{intent}", get(sandbox::show).post(sandbox::answer))
             .route("/nts/v1/debug/reset", post(legacy::reset));
+    } else if app.config.stripe_webhook_secret.is_empty() {
+        router = router.route("/stripe/webhook", post(webhook::not_set_up));
     } else {
         router = router.route("/stripe/webhook", post(webhook::hear));
     }
@@ -125,7 +131,8 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let seconds = begun.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     app.metrics.http_seconds.observe(seconds);
-    tracing::debug!(%method, route, status, seconds, "request");
+    let method = cut(method.as_str());
+    tracing::debug!(method, route, status, seconds, "request");
     app.metrics.http.get_or_create(&Route { route, status }).inc();
     response
 }
@@ -188,14 +195,14 @@ impl FromRequest<Arc<App>> for Sent {
         let limit = app.config.body_bytes as usize;
         let patience = Duration::from_millis(app.config.slow_client_ms);
         let (head, body) = request.into_parts();
-        match timeout(patience, collect(body, limit)).await {
-            Ok(body) => Ok(Sent { headers: head.headers, body: body? }),
-            Err(_) => Err(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "too_slow",
-                "The request did not arrive in time",
-                "Nothing was done. Send it again.",
-            )),
+        let receiving = head.extensions.get::<Arc<Doing>>().map(Doing::receiving);
+        let received = timeout(patience, collect(body, limit)).await;
+        match received.unwrap_or_else(|_| Err(Problem::too_slow())) {
+            Ok(body) => Ok(Sent { headers: head.headers, body }),
+            Err(problem) => {
+                receiving.map(Receiving::is_broken);
+                Err(problem)
+            }
         }
     }
 }
@@ -204,7 +211,9 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     let mut bytes = BytesMut::new();
     let mut seen = 0usize;
     while let Some(frame) = body.frame().await {
-        let broken = |_| Problem::invalid("The request ended in the middle.");
+        let broken = |_| {
+            Problem::invalid("The body ended in the middle, or it is malformed. Nothing was done.")
+        };
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         seen = seen.saturating_add(data.len());
         if seen <= limit {
@@ -227,8 +236,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
 /// Reads a JSON body; the content type must say that it is one.
 pub fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
     expect_type(headers, "application/json")?;
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::invalid(format!("The JSON body: {error}.")))
+    serde_json::from_slice(body).map_err(|error| Problem::malformed("The JSON body", &error))
 }
 
 /// A form as it was sent.

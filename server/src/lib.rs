@@ -24,6 +24,7 @@ pub mod reads;
 pub mod run;
 pub mod store;
 pub mod tasks;
+pub mod text;
 pub mod when;
 pub mod writer;
 

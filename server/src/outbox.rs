@@ -9,9 +9,11 @@
 //! What it does not know: HTTP, SQL, and a provider's words.
 
 mod doorbell;
+mod forget;
 mod line;
 
-pub use doorbell::{RINGS, Ring, answer, look_after_hands, look_at_hands, ring};
+pub use doorbell::{Doorbell, Ring, answer, look_after_hands, look_at_hands};
+pub use forget::{forget, forget_before};
 pub use line::{Latest, Line};
 
 use crate::app::App;

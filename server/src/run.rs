@@ -1,5 +1,6 @@
 //! Puts the parts together, starts them and stops them.
 
+use crate::admission::connections::Shares;
 use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
@@ -47,6 +48,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 65_535;
+/// How much of its answers the kernel may keep for a client that does not read them. Linux takes twice
+/// as much, and up to 4 MB if nothing is set.
+const SEND_BYTES: u32 = 32 * 1024;
 /// How often it is looked what other processes have committed.
 const FOLLOW: Duration = Duration::from_millis(250);
 
@@ -173,11 +177,14 @@ pub fn assemble(parts: Parts) -> Assembled {
     let patience = Duration::from_millis(config.patience_ms);
     let lag = Lag::new(config.lag_ms);
     let listeners = Arc::new(Semaphore::new(most_listeners(config.connections)));
+    let most = config.client_connections() as usize * most_listeners(config.connections);
+    let most = most.div_ceil(config.connections as usize);
+    let listener_shares = Shares::new(u32::try_from(most).unwrap_or(u32::MAX));
     let waiters = Semaphore::new(most_waiters(config.connections));
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (line, rings) = outbox::Line::new();
-    let (doorbell, at_the_door) = mpsc::channel(outbox::RINGS);
+    let (doorbell, at_the_door) = outbox::Doorbell::new();
     let app = Arc::new(App {
         config,
         clock,
@@ -190,6 +197,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
         listeners,
+        listener_shares,
         waiters,
         watchers: Arc::new(Watchers::default()),
         stripe: parts.stripe,
@@ -353,6 +361,8 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     // As the standard library does: a server that starts again finds its address free.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    // Of the listening socket: accepted ones inherit it.
+    socket.set_send_buffer_size(SEND_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -424,6 +434,9 @@ impl Server {
         tasks.extend(work.into_iter().map(|task| back_office.spawn(vital(task))));
         let measured = Arc::clone(&app);
         tasks.push(spawn(vital(Box::pin(async move { measured.lag.measure().await }))));
+        if app.config.keep_released_days > 0 {
+            tasks.push(back_office.spawn(vital(outbox::forget(Arc::clone(&app)))));
+        }
         if app.sandbox.is_none() {
             tasks.push(back_office.spawn(check_key(Arc::clone(&app))));
         }

@@ -396,10 +396,12 @@ impl Writer {
                 moved = change.order().or(moved);
                 done.events.extend(change.event());
             }
+            let is_answer_kept = is_answer_kept(&job.command, &decision.changes);
             changes.extend(decision.changes);
             done.effects.extend(decision.effects);
             done.alarms.extend(decision.alarms);
             if let Some(Request { key, fingerprint }) = job.request
+                && is_answer_kept
                 && !on(Mutant::KeysForgotten)
             {
                 let fact = Recorded { key, fingerprint, reply: decision.reply };
@@ -414,7 +416,11 @@ impl Writer {
                 Reply::Event { .. } => None,
             };
             let order = order.cloned().map(Arc::new);
-            debug_assert!(moved.is_none() || order.as_ref().map(|o| o.id) == moved);
+            let forgotten = matches!(job.command, Command::Forget { .. });
+            debug_assert!(forgotten || moved.is_none() || order.as_ref().map(|o| o.id) == moved);
+            if let Some(order) = moved.filter(|_| forgotten) {
+                done.orders.remove(&order);
+            }
             if let Some(order) = order.as_ref().filter(|_| moved.is_some()) {
                 done.orders.insert(order.id, Arc::clone(order));
             }
@@ -445,6 +451,14 @@ impl Writer {
         self.unsure.clear();
         Ok(done)
     }
+}
+
+/// Whether a yes is kept under the key of its request. One that changed nothing needs not be: asked again,
+/// the same is found. And buyers could fill the disk by asking for it under ever new keys. An organiser's
+/// is kept, for what changes nothing now may change something later: a delayed copy of a request to put an
+/// event must not put it again after somebody else has changed it.
+fn is_answer_kept(command: &Command, changes: &[Change]) -> bool {
+    !changes.is_empty() || matches!(command, Command::PutEvent { .. } | Command::Refund { .. })
 }
 
 /// Counts an answer.

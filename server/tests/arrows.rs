@@ -18,13 +18,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("private_file", &[]),
     ("tasks", &[]),
+    ("text", &[]),
     ("when", &[]),
     // A database with several processes on it gives each the number by which it makes ids.
     ("store", &["clock", "ids", "private_file", "tasks"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
-    ("payments", &["clock", "ids", "private_file", "tasks"]),
-    ("outbox", &["app", "metrics", "payments", "store", "writer"]),
+    ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
+    ("outbox", &["app", "metrics", "payments", "store", "text", "writer"]),
     (
         "http",
         &[
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "outbox",
             "store",
             "tasks",
+            "text",
             "when",
             "writer",
         ],

@@ -96,7 +96,8 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
                 _ = events.insert(*event);
             }
             Change::OrderPlaced(order) => _ = orders.insert(order.id),
-            Change::TicketPut { order, event, .. } => {
+            Change::TicketPut { order, event, .. }
+            | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);
                 _ = events.insert(*event);
             }

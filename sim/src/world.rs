@@ -154,8 +154,7 @@ impl World {
             Machine::new(n, clock(Arc::clone(&ahead)), ahead, Dice::new(plan.seed, 10 + n as u64))
         });
         let machines = machines.collect();
-        let secret = if plan.signed { WEBHOOK_SECRET } else { "" };
-        let secret = format!("--stripe-webhook-secret={secret}");
+        let secret = format!("--stripe-webhook-secret={WEBHOOK_SECRET}");
         let config = Config::from_flags([
             "--address=127.0.0.1:1",
             "--public-url=http://box.example",

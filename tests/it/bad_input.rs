@@ -196,27 +196,18 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
     };
     let head = b"POST /api/v1/events/rock/orders HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    let mut slow: Vec<TcpStream> =
-        (0..20).flat_map(|_| [connect(b"GET / HTTP/1.1\r\nhost: "), connect(head)]).collect();
-    // Every place is taken: one more is told so soon instead of being kept waiting.
+    let mut slow: Vec<TcpStream> = (0..40).map(|_| connect(head)).collect();
+    // Every slot is in use, and a body may take a second: one more is told so soon instead of being
+    // kept waiting.
     let begun = Instant::now();
     let turned_away = server.get("/healthz");
     assert_eq!((turned_away.status, turned_away.header("retry-after")), (503, Some("1")));
-    assert!(begun.elapsed() < Duration::from_millis(2_500), "not only when places came free");
-    // Who has a slow line hears it, too: the connection is not reset while the request still comes.
-    let mut late = connect(b"");
-    for part in [&head[..40], &head[40..], b"\"", b"x"] {
-        std::thread::sleep(Duration::from_millis(100));
-        late.write_all(part).unwrap();
-    }
-    let mut answer = Vec::new();
-    late.read_to_end(&mut answer).unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(&answer));
+    assert!(begun.elapsed() < Duration::from_millis(2_500), "not only when slots came free");
     for stream in &mut slow {
         let mut answer = Vec::new();
         _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
-        assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+        assert!(answer.contains(" 408 ") || answer.contains(" 503 "), "{answer}");
     }
     assert_eq!(server.send(hold("ann", 1)).status, 201);
 }

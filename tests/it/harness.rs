@@ -115,6 +115,14 @@ impl Server {
         panic!("the server ended at its start: {:?} {log}", server.said);
     }
 
+    /// How much memory it has, in kB.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn memory_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Ends it at once: nothing is finished, nothing is flushed.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

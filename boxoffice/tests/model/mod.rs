@@ -214,6 +214,7 @@ impl Model {
             | Command::Reconcile { order, .. }
             | Command::Cancel { order }
             | Command::Expire { order }
+            | Command::Forget { order, .. }
             | Command::Defer { order, .. }
             | Command::Refund { order, .. }
             | Command::RefundAnswered { order, .. } => *order,
@@ -335,7 +336,7 @@ impl Model {
                 Some(refund_of(order, *refund, wish, *restock, &show_types))
             }
             Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
-            Command::PutEvent { .. } | Command::Hold { .. } => None,
+            Command::PutEvent { .. } | Command::Hold { .. } | Command::Forget { .. } => None,
         }
     }
 

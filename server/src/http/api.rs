@@ -3,15 +3,17 @@
 use super::problem::Problem;
 use super::view::{self, Action, MoneyView};
 use super::{Path, Sent, admit, bearer, is_organiser, json, keyed};
+use crate::admission::connections::{Share, client};
+use crate::admission::network::Peer;
 use crate::app::App;
 use crate::ids::digest;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
-use axum::Json;
 use axum::body::Body as Answer;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     AttemptState, Buyer, BuyerKey, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,
@@ -113,14 +115,17 @@ pub async fn event(
 pub async fn live(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let share = share_of_listeners(&app, peer.map(|Extension(peer)| peer), &headers)?;
     let listening = Arc::clone(&app.listeners).try_acquire_owned().map_err(|_| NoReply::Busy)?;
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
     crate::tasks::spawn(async move {
-        let _listening = listening;
+        let _listening = (listening, share);
         loop {
             let now = app.clock.now_ms();
             let as_of = app.catalogue.as_of(now);
@@ -156,6 +161,20 @@ pub async fn live(
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
+}
+
+/// Takes one of the streams that a client may listen to, if it comes from a network.
+fn share_of_listeners(
+    app: &App,
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+) -> Result<Option<Share>, Problem> {
+    let Some(Peer(peer)) = peer else { return Ok(None) };
+    let proxies = &app.config.trusted_proxies;
+    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let Some(network) = client(proxies, proxies.client(peer, hops)) else { return Ok(None) };
+    let share = app.listener_shares.take(network);
+    share.map(Some).ok_or_else(Problem::too_many_connections)
 }
 
 /// A channel as a body.

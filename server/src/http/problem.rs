@@ -2,11 +2,15 @@
 
 use crate::metrics::code;
 use crate::store::Fault;
+use crate::text::cut;
 use crate::when;
 use crate::writer::NoReply;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{Refusal, TimeMs};
+
+/// How many bytes of an error that may quote a client are repeated to it.
+const QUOTED: usize = 400;
 
 /// A problem as RFC 9457 tells it, and as our pages do.
 #[derive(Clone, Debug)]
@@ -40,6 +44,31 @@ impl Problem {
     /// Something in the request cannot be understood.
     pub fn invalid(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, "invalid", "This cannot be understood", detail)
+    }
+
+    /// What was sent is no JSON, or not the JSON that is expected. The error may quote what was sent.
+    pub fn malformed(what: &str, error: &serde_json::Error) -> Problem {
+        let error = error.to_string();
+        let error = if error.len() <= QUOTED {
+            error
+        } else {
+            // What is wrong is said at the beginning, and where at the end.
+            let end = &error[error.ceil_char_boundary(error.len() - QUOTED / 2)..];
+            let begin = &error[..error.floor_char_boundary(QUOTED / 2)];
+            format!("{begin} … {end}")
+        };
+        Problem::invalid(format!("{what}: {error}."))
+    }
+
+    /// Webhooks are not taken, for anybody could send them.
+    pub fn no_webhooks() -> Problem {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "Webhooks are not set up here",
+            "Set NTS_STRIPE_WEBHOOK_SECRET to the secret of this endpoint (whsec_…) and start again. \
+             Nothing was done; payments settle without webhooks as well.",
+        )
     }
 
     /// There is no such event.
@@ -158,6 +187,58 @@ impl Problem {
                  Those who have places can pay meanwhile."
             ),
             again_s,
+        )
+    }
+
+    /// One network has more connections open than its share.
+    pub fn too_many_connections() -> Problem {
+        let mut problem = Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_connections",
+            "Too many connections from your network",
+            "Nothing was done and nothing was charged. Close some of them, or try again in a moment.",
+        );
+        problem.retry_after = Some(5);
+        problem
+    }
+
+    /// A request did not arrive in time.
+    pub fn too_slow() -> Problem {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "The request did not arrive in time",
+            "Nothing was done. Send it again.",
+        )
+    }
+
+    /// The address of a request is longer than a head may be.
+    pub fn address_too_long() -> Problem {
+        Problem::new(
+            StatusCode::URI_TOO_LONG,
+            "too_large",
+            "The address is too long",
+            "Nothing was done. No address here is that long.",
+        )
+    }
+
+    /// The head of a request is too large, or has too many fields.
+    pub fn head_too_large() -> Problem {
+        Problem::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "too_large",
+            "The head of the request is too large",
+            "A request has at most 64 header fields and 16 kB of them here. Nothing was done.",
+        )
+    }
+
+    /// A version of HTTP that is not spoken here.
+    pub fn wrong_version() -> Problem {
+        Problem::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "wrong_version",
+            "This version of HTTP is not spoken here",
+            "Send the request with HTTP/1.1. Nothing was done.",
         )
     }
 
@@ -376,9 +457,6 @@ fn capital(text: &str) -> String {
 
 /// What a client sent is repeated to it in short only.
 fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(64).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    let short = cut(text);
+    if short.len() < text.len() { format!("{short}…") } else { short.to_owned() }
 }

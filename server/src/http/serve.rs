@@ -1,17 +1,27 @@
-//! Connections: how many, how slow, and how they end.
+//! Connection limits: how many connections there are, how long each may be slow, and which makes room.
 //!
-//! There are so many places, and who comes when all are taken waits at the door. A connection on which
-//! nothing is asked at the moment then makes room, the one that was idle longest first; the others do
-//! with their next answer. So kept connections cost newcomers nothing, and nobody is sent away as long
-//! as the server answers.
+//! When all slots are in use, new connections wait in a bounded queue, and connections that do not use
+//! theirs make room for them, in the order in which they began not to:
+//!
+//! - one on which nothing is asked after an answer;
+//! - one on which no whole head has come within [`HEAD_GRACE`];
+//! - one whose request's body has not come within [`GRACE`]: nothing of that request was decided;
+//! - one whose peer does not read its answer for [`GRACE`].
+//!
+//! The others leave with their next answer. So kept, silent and slow connections cost new ones nothing,
+//! and no new one is refused as long as the server answers.
 
+use super::malformed;
 use super::problem::Problem;
+use super::socket::{Awaited, Doing, Response as Told, Socket};
+use crate::admission::connections::{Share, Shares, client};
 use crate::admission::network::Peer;
 use crate::app::{App, most_listeners, most_waiters};
 use crate::writer::NoReply;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -25,19 +35,22 @@ use std::future::poll_fn;
 use std::io::Write;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::time::{Duration, Instant, Sleep, sleep, sleep_until, timeout};
 
 /// The most bytes of a request's head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS: usize = 64;
-/// How long who is turned away is heard out, so that the answer reaches them.
-const TURNED_AWAY: Duration = Duration::from_secs(1);
+/// How long the peer is waited for, while others wait for its slot: until it reads what it is sent, or
+/// until it has sent the body of its request.
+const GRACE: Duration = Duration::from_secs(1);
+/// The same until it has sent the head of its first request. A client sends it with the last packet of
+/// the handshake.
+const HEAD_GRACE: Duration = Duration::from_millis(250);
 /// How long requests may go on after the server was asked to stop.
 const FAREWELL: Duration = Duration::from_secs(30);
 /// Open files that are not connections: the database's, the provider's, the log's.
@@ -45,7 +58,7 @@ const OTHER_FILES: u64 = 256;
 
 /// Accepts and serves until the server is asked to stop; then finishes what it has accepted.
 pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
-    let Capacity { places, door } = capacity(app.config.connections);
+    let Capacity { places, door, closing } = capacity(app.config.connections);
     let connections = app.config.connections;
     app.listeners.forget_permits(most_listeners(connections) - most_listeners(places));
     app.waiters.forget_permits(most_waiters(connections) - most_waiters(places));
@@ -53,17 +66,19 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(app.config.slow_client_ms))
         .max_buf_size(HEAD_BYTES)
-        .max_headers(HEADERS)
-        .pipeline_flush(true);
+        .max_headers(HEADERS);
+    let at_the_door = Arc::new(Semaphore::new(door as usize));
     let house = Arc::new(House {
         places: Arc::new(Semaphore::new(places as usize)),
-        room: Semaphore::new(0),
+        closing: Arc::new(Semaphore::new(closing as usize)),
+        room: Room { wanted: Semaphore::new(0), promised: AtomicIsize::new(0) },
         http,
         router: TowerToHyperService::new(router),
         app: Arc::clone(&app),
     });
-    let at_the_door = Arc::new(Semaphore::new(door as usize));
-    let no_place = no_place();
+    let shares = Shares::new(app.config.client_connections());
+    let no_place = malformed::last_answer(&NoReply::Busy.into());
+    let no_share = malformed::last_answer(&Problem::too_many_connections());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -80,23 +95,32 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
             }
         };
         _ = stream.set_nodelay(true);
+        let share = match client(&app.config.trusted_proxies, peer.0) {
+            None => None,
+            Some(network) => match shares.take(network) {
+                Some(share) => Some(share),
+                None => {
+                    house.refuse(stream, &no_share);
+                    continue;
+                }
+            },
+        };
         let house = Arc::clone(&house);
         if let Ok(place) = Arc::clone(&house.places).try_acquire_owned() {
-            crate::tasks::spawn(house.attend(stream, peer, place));
+            crate::tasks::spawn(house.attend(stream, peer, place, share));
         } else if let Ok(waiting) = Arc::clone(&at_the_door).try_acquire_owned() {
             let no_place = no_place.clone();
             crate::tasks::spawn(async move {
                 match house.place().await {
                     Some(place) => {
                         drop(waiting);
-                        house.attend(stream, peer, place).await;
+                        house.attend(stream, peer, place, share).await;
                     }
-                    None => _ = timeout(TURNED_AWAY, turn_away(stream, no_place)).await,
+                    None => malformed::close(stream, &no_place).await,
                 }
             });
         } else {
-            // A flood: whoever hears it, hears it.
-            _ = stream.into_std().and_then(|mut stream| stream.write(&no_place));
+            house.refuse(stream, &no_place);
         }
     }
     drop(listener);
@@ -112,6 +136,8 @@ struct Capacity {
     places: u32,
     /// So many more may wait for a place.
     door: u32,
+    /// So many more may be closed with patience, so that their last answer arrives.
+    closing: u32,
 }
 
 /// As many as are configured, and as many at the door, if the system allows so many open files.
@@ -133,15 +159,61 @@ impl Capacity {
         let free = u32::try_from(free).unwrap_or(u32::MAX).max(2);
         // Some of them always for the door: a house without one can only slam it.
         let places = connections.min(free - free.div_ceil(8));
-        Capacity { places, door: connections.min(free - places) }
+        let rest = free - places;
+        let closing = connections.div_ceil(4).min(rest / 4);
+        Capacity { places, door: connections.min(rest - closing), closing }
+    }
+}
+
+/// The connections that wait for a slot, and those that make room for them. As many are asked to make
+/// room as wait: the permits in `wanted` and what is `promised` are together as many as wait.
+struct Room {
+    /// A permit for each connection that waits and for which none has made room yet.
+    wanted: Semaphore,
+    /// How many have made room, or will with their answer, whose slots no waiting one has got yet. Below
+    /// zero for the moment between the two steps of [`Room::promise`].
+    promised: AtomicIsize,
+}
+
+impl Room {
+    /// One more waits.
+    fn want(&self) {
+        self.wanted.add_permits(1);
+    }
+
+    /// One of those that waited has a slot, whoever made room for it, or has given up.
+    fn want_no_more(&self) {
+        let kept = |promised: isize| (promised > 0).then(|| promised - 1);
+        if self.promised.fetch_update(Ordering::SeqCst, Ordering::SeqCst, kept).is_ok() {
+            return;
+        }
+        match self.wanted.try_acquire() {
+            Ok(permit) => permit.forget(),
+            Err(_) => _ = self.promised.fetch_sub(1, Ordering::SeqCst),
+        }
+    }
+
+    /// A connection makes room for one that waits.
+    fn promise(&self, permit: SemaphorePermit<'_>) {
+        permit.forget();
+        self.promised.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether somebody waits for whom nobody has made room; from now on somebody has.
+    fn is_made(&self) -> bool {
+        self.wanted.try_acquire().is_ok_and(|permit| {
+            self.promise(permit);
+            true
+        })
     }
 }
 
 /// What all connections share.
 struct House {
     places: Arc<Semaphore>,
-    /// A permit for each who waits at the door and to whom nobody has made room yet.
-    room: Semaphore,
+    /// A permit for each connection that has no slot and is being closed with patience.
+    closing: Arc<Semaphore>,
+    room: Room,
     http: http1::Builder,
     router: TowerToHyperService<Router>,
     app: Arc<App>,
@@ -150,7 +222,7 @@ struct House {
 impl House {
     /// Waits at the door for a place, but no longer than a command may wait for the writer.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.room.add_permits(1);
+        self.room.want();
         let patience = Duration::from_millis(self.app.config.patience_ms);
         let place = tokio::select! {
             biased;
@@ -159,128 +231,237 @@ impl House {
                 place.ok().and_then(Result::ok)
             }
         };
-        if place.is_none() {
-            self.makes_room();
-        }
+        self.room.want_no_more();
         place
     }
 
-    /// Whether somebody waits at the door to whom nobody has made room; from now on somebody has.
-    fn makes_room(&self) -> bool {
-        self.room.try_acquire().is_ok_and(|permit| {
-            permit.forget();
-            true
-        })
+    /// Refuses a connection. If too many are being refused, the answer is sent and not waited for.
+    fn refuse(&self, stream: TcpStream, answer: &Bytes) {
+        if let Ok(closing) = Arc::clone(&self.closing).try_acquire_owned() {
+            let answer = Bytes::clone(answer);
+            crate::tasks::spawn(async move {
+                let _closing = closing;
+                malformed::close(stream, &answer).await;
+            });
+        } else {
+            write_once(stream, answer);
+        }
     }
 
     /// Serves a connection until it ends.
-    async fn attend(self: Arc<House>, stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) {
-        let idle = Arc::new(AtomicBool::new(false));
-        let service = Attended { house: Arc::clone(&self), peer, idle: Arc::clone(&idle) };
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
-        let mut asked_to_stop = pin!(self.app.stop.raised());
-        let mut asked_for_room = pin!(None);
-        let mut leaving = false;
-        self.app.metrics.connections.inc();
-        let end = poll_fn(|context| {
-            loop {
-                if let Poll::Ready(end) = connection.as_mut().poll(context) {
-                    return Poll::Ready(end);
-                }
-                if leaving {
-                    return Poll::Pending;
-                }
-                leaving = asked_to_stop.as_mut().poll(context).is_ready();
-                if !leaving && !idle.load(Ordering::Relaxed) {
-                    asked_for_room.set(None);
-                    return Poll::Pending;
-                }
-                if !leaving {
-                    // Who is idle longest stands in front.
-                    if asked_for_room.is_none() {
-                        asked_for_room.set(Some(self.room.acquire()));
+    async fn attend(
+        self: Arc<House>,
+        stream: TcpStream,
+        peer: Peer,
+        place: OwnedSemaphorePermit,
+        share: Option<Share>,
+    ) {
+        let doing = Arc::new(Doing::default());
+        let leaves = Arc::new(AtomicBool::new(false));
+        let service = Attended {
+            house: Arc::clone(&self),
+            peer,
+            doing: Arc::clone(&doing),
+            leaves: Arc::clone(&leaves),
+        };
+        let socket = TokioIo::new(Socket::new(stream, Arc::clone(&doing)));
+        let mut connection = self.http.serve_connection(socket, service);
+        let deadline = Duration::from_millis(self.app.config.slow_client_ms);
+        let end = {
+            let mut patience = Patience { deadline, since: None, timer: None };
+            let mut asked_to_stop = pin!(self.app.stop.raised());
+            let mut asked_for_room = pin!(None);
+            let (mut stopping, mut requests) = (false, 0);
+            self.app.metrics.connections.inc();
+            poll_fn(|context| {
+                loop {
+                    if let Poll::Ready(end) = Pin::new(&mut connection).poll(context) {
+                        return Poll::Ready(End::Served(end));
+                    }
+                    if !stopping && asked_to_stop.as_mut().poll(context).is_ready() {
+                        stopping = true;
+                        // Ends now, or with the answer that is being given.
+                        Pin::new(&mut connection).graceful_shutdown();
+                        continue;
+                    }
+                    let waited = patience.look(&doing, context);
+                    // It was counted on for whoever waits.
+                    let overdue = leaves.load(Ordering::Relaxed) && waited != Waited::Not;
+                    if waited == Waited::TooLong || overdue {
+                        return Poll::Ready(End::Dropped);
+                    }
+                    let kept = doing.is_idle() && doing.requests() > 0;
+                    if stopping || !(kept || waited == Waited::Long) {
+                        asked_for_room.set(None);
+                        return Poll::Pending;
+                    }
+                    // The first to come here stands in front. A request that was answered at once has
+                    // not been noticed above.
+                    if asked_for_room.is_none() || requests != doing.requests() {
+                        requests = doing.requests();
+                        asked_for_room.set(Some(self.room.wanted.acquire()));
                     }
                     let asked = asked_for_room.as_mut().as_pin_mut().expect("it was just set");
-                    match asked.poll(context) {
-                        Poll::Ready(Ok(permit)) => permit.forget(),
-                        Poll::Ready(Err(_)) | Poll::Pending => return Poll::Pending,
-                    }
-                    leaving = true;
+                    return match asked.poll(context) {
+                        Poll::Ready(Ok(permit)) => {
+                            self.room.promise(permit);
+                            Poll::Ready(End::MadeRoom)
+                        }
+                        Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+                    };
                 }
-                // Ends now, or with the answer that is being given.
-                connection.as_mut().graceful_shutdown();
-            }
-        })
-        .await;
-        if let Err(error) = end {
-            tracing::debug!(%error, "a connection ended");
-        }
+            })
+            .await
+        };
         self.app.metrics.connections.dec();
+        let receiving = doing.is_receiving();
+        let parts = connection.into_parts();
+        let stream = parts.io.into_inner().into_inner();
+        let last = match &end {
+            End::Served(Ok(())) => doing.answered().then(Bytes::new),
+            End::Served(Err(error)) => {
+                tracing::debug!(%error, "a connection ended");
+                let answer = malformed::answer(error, &parts.read_buf, &doing);
+                answer.map(|problem| malformed::last_answer(&problem))
+            }
+            // Nothing was decided of a request that is not whole, and nothing was said to it.
+            End::MadeRoom if !doing.is_blocked() => {
+                let begun = receiving || malformed::has_begun(&parts.read_buf);
+                begun.then(|| malformed::last_answer(&NoReply::Busy.into()))
+            }
+            End::MadeRoom | End::Dropped => None,
+        };
         drop(place);
+        match (last, Arc::clone(&self.closing).try_acquire_owned()) {
+            (Some(last), Ok(_closing)) => malformed::close(stream, &last).await,
+            // Too many are being closed: it is sent, and not waited for.
+            (Some(last), Err(_)) if !last.is_empty() => write_once(stream, &last),
+            _ => {}
+        }
+        drop(share);
     }
 }
 
-/// The router, and whether anything is being asked of it on this connection.
+/// Writes what the kernel takes at once, and closes.
+fn write_once(stream: TcpStream, bytes: &[u8]) {
+    // Not by tokio, which would first wait until it knows that the socket takes something.
+    _ = stream.into_std().and_then(|mut stream| stream.write(bytes));
+}
+
+/// How serving a connection ended.
+enum End {
+    /// By itself, or by the server's stopping.
+    Served(hyper::Result<()>),
+    /// Because somebody waited for its slot.
+    MadeRoom,
+    /// Because its peer did not read for too long.
+    Dropped,
+}
+
+/// How long a peer was waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// Not at all, or not for long.
+    Not,
+    /// For longer than that.
+    Long,
+    /// It did not read for as long as is allowed.
+    TooLong,
+}
+
+/// Measures how long a peer is waited for. Costs nothing while it is not.
+struct Patience {
+    deadline: Duration,
+    /// Since when, for what, and after which of its steps.
+    since: Option<(Instant, (Awaited, u32))>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    /// Looks at how long the peer was waited for, and has `context` woken when that changes.
+    fn look(&mut self, doing: &Doing, context: &mut Context<'_>) -> Waited {
+        let Some(awaited) = doing.awaited() else {
+            self.since = None;
+            return Waited::Not;
+        };
+        let step = (awaited, doing.step());
+        let grace = if awaited == Awaited::FirstHead { HEAD_GRACE } else { GRACE };
+        let grace = grace.min(self.deadline);
+        let since = match self.since {
+            Some((since, seen)) if seen == step => since,
+            _ => Instant::now(),
+        };
+        self.since = Some((since, step));
+        loop {
+            let waited = since.elapsed();
+            let (now, next) = if waited < grace {
+                (Waited::Not, grace)
+            } else if awaited != Awaited::Reading {
+                // It has a deadline where it is read.
+                return Waited::Long;
+            } else if waited < self.deadline {
+                (Waited::Long, self.deadline)
+            } else {
+                return Waited::TooLong;
+            };
+            let until = since + next;
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            if timer.deadline() != until {
+                timer.as_mut().reset(until);
+            }
+            if timer.as_mut().poll(context).is_pending() {
+                return now;
+            }
+        }
+    }
+}
+
+/// The router, and what the connection of its requests is doing.
 struct Attended {
     house: Arc<House>,
     peer: Peer,
-    idle: Arc<AtomicBool>,
+    doing: Arc<Doing>,
+    /// Whether this connection was counted on to make room with its answer.
+    leaves: Arc<AtomicBool>,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Told>, Infallible>> + Send>>;
 
 impl Service<Request<Incoming>> for Attended {
-    type Response = Response<Body>;
+    type Response = Response<Told>;
     type Error = Infallible;
     type Future = Answering;
 
     fn call(&self, mut request: Request<Incoming>) -> Answering {
+        self.doing.open();
+        let checked = malformed::check(request.version(), request.headers());
         request.extensions_mut().insert(self.peer);
-        self.idle.store(false, Ordering::Relaxed);
-        let answering = self.house.router.call(request);
-        let (idle, house) = (Arc::clone(&self.idle), Arc::clone(&self.house));
+        request.extensions_mut().insert(Arc::clone(&self.doing));
+        let answering = checked.map(|()| self.house.router.call(request));
+        let (doing, house, leaves) =
+            (Arc::clone(&self.doing), Arc::clone(&self.house), Arc::clone(&self.leaves));
         Box::pin(async move {
-            let mut answer = answering.await?;
-            // An answer without end, such as the live counts, keeps its connection busy.
-            if answer.body().size_hint().exact().is_some() {
-                if house.makes_room() {
-                    let close = HeaderValue::from_static("close");
-                    answer.headers_mut().insert(header::CONNECTION, close);
+            let close = HeaderValue::from_static("close");
+            let mut answer: Response<Body> = match answering {
+                Ok(answering) => answering.await?,
+                Err(problem) => {
+                    let mut answer = problem.into_response();
+                    answer.headers_mut().insert(header::CONNECTION, close.clone());
+                    super::protect(answer.headers_mut());
+                    answer
                 }
-                idle.store(true, Ordering::Relaxed);
+            };
+            if doing.is_broken() {
+                answer.headers_mut().insert(header::CONNECTION, close.clone());
             }
-            Ok(answer)
+            // An answer without end, such as the live counts, keeps its connection busy.
+            if answer.body().size_hint().exact().is_some() && house.room.is_made() {
+                answer.headers_mut().insert(header::CONNECTION, close);
+                leaves.store(true, Ordering::Relaxed);
+            }
+            Ok(answer.map(|body| Told::new(body, doing)))
         })
     }
-}
-
-/// The answer to a connection that finds no place, whatever it wants.
-fn no_place() -> Bytes {
-    let body = Problem::from(NoReply::Busy).json();
-    let mut answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
-         Content-Type: application/problem+json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    answer.extend(body);
-    answer.into()
-}
-
-/// Says so, and hears the other out: closing a connection from which something was not read resets it, and with it the answer may be
-/// lost (RFC 9112, section 9.6). Only our side is closed, and what comes is read, though not for ever.
-async fn turn_away(mut stream: TcpStream, no_place: Bytes) -> std::io::Result<()> {
-    stream.write_all(&no_place).await?;
-    stream.shutdown().await?;
-    let mut heard = 0;
-    let mut buffer = [0; 1024];
-    while heard < HEAD_BYTES {
-        match stream.read(&mut buffer).await? {
-            0 => break,
-            read => heard += read,
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -288,17 +469,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn as_many_are_asked_to_make_room_as_wait() {
+        let room = Room { wanted: Semaphore::new(0), promised: AtomicIsize::new(0) };
+        let asked = |room: &Room| room.wanted.available_permits();
+        room.want();
+        room.want();
+        assert!(room.is_made());
+        assert_eq!(asked(&room), 1);
+        // One gets a slot that came free by itself, the other the one that was promised.
+        room.want_no_more();
+        assert_eq!(asked(&room), 1);
+        room.want_no_more();
+        assert_eq!(asked(&room), 0, "nobody waits, nobody is asked");
+        assert!(!room.is_made());
+        // One gives up for whom another has made room; the slot is free for whoever comes.
+        room.want();
+        assert!(room.is_made());
+        room.want_no_more();
+        room.want();
+        assert_eq!(asked(&room), 1, "a promise that nobody needed is forgotten");
+    }
+
+    #[test]
     fn there_are_never_more_connections_than_files() {
         let within = |connections, files| {
-            let Capacity { places, door } = Capacity::within(connections, files);
-            (places, door)
+            let Capacity { places, door, closing } = Capacity::within(connections, files);
+            (places, door, closing)
         };
-        assert_eq!(within(10_000, 1_048_576), (10_000, 10_000));
-        assert_eq!(within(10_000, 20_000), (10_000, 9_744));
-        assert_eq!(within(10_000, 10_000), (8_526, 1_218));
-        assert_eq!(within(10_000, 1_024), (672, 96));
-        assert_eq!(within(10_000, 64), (28, 4));
-        assert_eq!(within(1, 0), (1, 1));
-        assert_eq!(within(4, u64::MAX), (4, 4));
+        assert_eq!(within(10_000, 1_048_576), (10_000, 10_000, 2_500));
+        assert_eq!(within(10_000, 20_000), (10_000, 7_308, 2_436));
+        assert_eq!(within(10_000, 10_000), (8_526, 914, 304));
+        assert_eq!(within(10_000, 1_024), (672, 72, 24));
+        assert_eq!(within(10_000, 64), (28, 3, 1));
+        assert_eq!(within(1, 0), (1, 1, 0));
+        assert_eq!(within(4, u64::MAX), (4, 4, 1));
     }
 }

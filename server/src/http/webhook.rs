@@ -1,10 +1,12 @@
-//! `POST /stripe/webhook`: Stripe rings. A ring only says which payment to read
-//! ([`crate::outbox::ring`]); nothing else of what was sent is believed.
+//! `POST /stripe/webhook`: news from Stripe. A notification only says which payment to read
+//! ([`crate::outbox::Doorbell`]); nothing else of what was sent is believed. Where no secret is set
+//! anybody could send one, so none is taken.
 
 use super::Sent;
 use super::problem::Problem;
 use crate::app::App;
-use crate::outbox::{Ring, ring};
+use crate::outbox::Ring;
+use crate::text::cut;
 use axum::extract::State;
 use axum::http::StatusCode;
 use boxoffice::mutant::{Mutant, on};
@@ -42,43 +44,48 @@ struct Object {
     metadata: BTreeMap<String, serde_json::Value>,
 }
 
+/// `POST /stripe/webhook` where no secret is set. Nothing of the request is read.
+pub async fn not_set_up() -> Problem {
+    Problem::no_webhooks()
+}
+
 /// `POST /stripe/webhook`
 pub async fn hear(
     State(app): State<Arc<App>>,
     Sent { headers, body }: Sent,
 ) -> Result<(StatusCode, &'static str), Problem> {
     let secret = &app.config.stripe_webhook_secret;
-    let signed = !secret.is_empty();
-    if signed {
-        let signature = headers.get("stripe-signature").and_then(|v| v.to_str().ok());
-        let genuine = signature.is_some_and(|s| genuine(secret, s, &body, app.clock.now_ms()));
-        if !genuine && !on(Mutant::SignatureNotChecked) {
-            return Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "bad_signature",
-                "This is not from Stripe, or it is too old",
-                "The Stripe-Signature header does not fit the body, the secret of this webhook \
-                 endpoint and the time. Nothing was done.",
-            ));
-        }
+    let signature = headers.get("stripe-signature").and_then(|v| v.to_str().ok());
+    let genuine = signature.is_some_and(|s| genuine(secret, s, &body, app.clock.now_ms()));
+    if !genuine && !on(Mutant::SignatureNotChecked) {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad_signature",
+            "This is not from Stripe, or it is too old",
+            "The Stripe-Signature header does not fit the body, the secret of this webhook \
+             endpoint and the time. Nothing was done.",
+        ));
     }
     let event: Event = serde_json::from_slice(&body)
-        .map_err(|error| Problem::invalid(format!("The event cannot be read: {error}.")))?;
-    tracing::debug!(kind = event.kind, "webhook");
+        .map_err(|error| Problem::malformed("The event cannot be read", &error))?;
+    tracing::debug!(kind = cut(&event.kind), "webhook");
     let object = event.data.object;
     let intent = if object.object == "payment_intent" { object.id } else { object.payment_intent };
-    let hint = object.metadata.get("nts_order").and_then(|id| id.as_str());
-    let hint = hint.and_then(|id| uuid::Uuid::try_parse(id).ok()).map(|id| OrderId(id.as_u128()));
+    let order = object.metadata.get("nts_order").and_then(|id| id.as_str());
+    let order = order.and_then(|id| uuid::Uuid::try_parse(id).ok()).map(|id| OrderId(id.as_u128()));
     if on(Mutant::WebhookBelieved) && event.kind == "payment_intent.succeeded" {
-        believe(&app, hint).await;
+        believe(&app, order).await;
     }
-    match (intent, signed, hint) {
-        (Some(intent), _, order) if signed || order.is_some() => {
-            ring(&app, Ring { intent, order, only_if_waiting: !signed });
-        }
-        _ => {}
+    if let Some(intent) = intent.filter(|id| names_payment(id)) {
+        app.doorbell.ring(Ring { intent, order });
     }
     Ok((StatusCode::OK, "heard\n"))
+}
+
+/// Whether this has the shape of a payment's id.
+fn names_payment(id: &str) -> bool {
+    let word = |rest: &str| rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    id.len() <= 255 && id.strip_prefix("pi_").is_some_and(|rest| !rest.is_empty() && word(rest))
 }
 
 /// A deliberate break: what was said is taken for what is so.

@@ -8,13 +8,16 @@ use crate::app::App;
 use crate::payments::CallError;
 use crate::payments::governor::Endpoint;
 use crate::payments::stripe::Since;
+use crate::text::cut;
 use crate::writer::NoReply;
-use boxoffice::{Command, Known, Order, OrderId, OrderState};
-use std::sync::Arc;
+use boxoffice::{Command, Known, Order, OrderId};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
 
 /// How many rings may wait; more are dropped, for everything settles without them as well.
-pub const RINGS: usize = 4_096;
+const RINGS: usize = 4_096;
 /// How often the provider is asked for what was done by hand.
 const LOOK: Duration = Duration::from_secs(300);
 /// How far back that looks at the first time, in seconds: three days. Our clock may be wrong by less.
@@ -22,42 +25,78 @@ const BACK_S: i64 = 3 * 24 * 3_600;
 /// How often a payment that cannot be read is tried again.
 const TRIES: u32 = 5;
 
-/// Somebody rings for a payment.
+/// A notification about a payment, from outside.
 pub struct Ring {
     /// The provider's id of it.
     pub intent: String,
-    /// Whose it is, as far as who rings says.
+    /// Whose it is, as far as the notification says.
     pub order: Option<OrderId>,
-    /// Unless it is known who rings: the order must be waiting for news, or else nothing is read. A
-    /// liar can cost us a few calls for orders that would be read soon anyway, and no more.
-    pub only_if_waiting: bool,
 }
 
-/// Rings, unless too many rings wait already.
-pub fn ring(app: &App, ring: Ring) {
-    if app.doorbell.try_send(ring).is_err() {
-        tracing::warn!("too many rings wait; the timers will find the news");
+/// The notifications that wait: one for each payment, however many came for it.
+pub struct Doorbell {
+    rings: mpsc::Sender<Ring>,
+    waiting: Mutex<BTreeSet<String>>,
+}
+
+impl Doorbell {
+    /// A queue for [`RINGS`] notifications.
+    pub fn new() -> (Doorbell, mpsc::Receiver<Ring>) {
+        let (rings, receiver) = mpsc::channel(RINGS);
+        (Doorbell { rings, waiting: Mutex::default() }, receiver)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting().len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a notification, unless one of the same payment waits, or too many wait.
+    pub fn ring(&self, ring: Ring) {
+        let mut waiting = self.waiting();
+        if waiting.contains(&ring.intent) {
+            return;
+        }
+        let intent = ring.intent.clone();
+        if self.rings.try_send(ring).is_ok() {
+            waiting.insert(intent);
+        } else {
+            tracing::warn!("too many notifications wait; the timers will find the news");
+        }
     }
 }
 
-/// Answers the door, one ring at a time, until the process ends.
-pub async fn answer(app: Arc<App>, mut rings: tokio::sync::mpsc::Receiver<Ring>) {
+/// Takes in the notifications one after the other, until the process ends.
+pub async fn answer(app: Arc<App>, mut rings: mpsc::Receiver<Ring>) {
     while let Some(ring) = rings.recv().await {
+        // What comes from now on may be newer than what is read.
+        app.doorbell.waiting().remove(&ring.intent);
         let known = match ring.order {
             Some(id) => app.reads.ask(move |r| r.order(id)).await.ok().flatten(),
             None => None,
         };
-        if ring.only_if_waiting && !known.as_ref().is_some_and(is_waiting) {
+        if let Some(order) = &known
+            && order.payment.as_ref().and_then(|p| p.intent.as_ref()) != Some(&ring.intent)
+        {
+            // Its own payment is not the one that is named, or is not recorded yet: then the order
+            // is looked after anyway.
+            let order = uuid::Uuid::from_u128(order.id.0);
+            tracing::info!(%order, intent = cut(&ring.intent), "news of a payment that this order does not have");
             continue;
         }
         if let Err(error) = take_in(&app, &ring.intent, known.as_ref()).await {
-            tracing::warn!(intent = ring.intent, %error, "rang for nothing that can be read");
+            tracing::warn!(intent = cut(&ring.intent), %error, "news of a payment that cannot be read");
         }
     }
-}
-
-fn is_waiting(order: &Order) -> bool {
-    order.due_ms.is_some() && order.state != OrderState::Held && order.payment.is_some()
 }
 
 /// Reads a payment and hands what was read to its order, of which so much was known before.
@@ -87,7 +126,7 @@ async fn take_in(app: &App, intent: &str, known: Option<&Order>) -> Result<(), C
         }
     } else {
         let order = uuid::Uuid::from_u128(order.0);
-        tracing::warn!(%order, intent, "a payment names an order that does not know it: see nts audit");
+        tracing::warn!(%order, intent = cut(intent), "a payment names an order that does not know it: see nts audit");
     }
     Ok(())
 }
@@ -113,7 +152,7 @@ pub async fn look_at_hands(app: &App, since: &mut Since) {
     let mut all = true;
     for intent in touched {
         if let Err(error) = take_in(app, &intent, None).await {
-            tracing::warn!(intent, %error, "cannot read a payment");
+            tracing::warn!(intent = cut(&intent), %error, "cannot read a payment");
             // One that is refused will be refused for ever.
             all &= matches!(error, CallError::Refused(_) | CallError::Declined(_));
         }

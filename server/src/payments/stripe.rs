@@ -15,6 +15,7 @@ use super::wire::{Lost, Wire, WireRequest, WireResponse};
 use super::{CallError, key};
 use crate::clock::Clock;
 use crate::ids::Ids;
+use crate::text::cut;
 use boxoffice::{Attempt, Dispute, Intent, Order, Payment, Refund, RefundOutcome, RefundSeen};
 use objects::{DisputeObject, ErrorBody, List, PaymentIntent};
 use serde::de::DeserializeOwned;
@@ -368,7 +369,9 @@ impl Stripe {
             self.unanswered.fetch_add(1, Ordering::Relaxed);
         }
         let (status, request_id) = match &answer {
-            Ok(response) => (response.status, response.request_id.clone().unwrap_or_default()),
+            Ok(response) => {
+                (response.status, cut(response.request_id.as_deref().unwrap_or("")).to_owned())
+            }
             Err(_) => (0, String::new()),
         };
         let result = understand(answer);
@@ -447,8 +450,12 @@ fn checked(id: &str) -> Done<&str> {
     }
 }
 
+/// How many bytes are kept of what a provider says of an error: it may quote a client.
+const QUOTED: usize = 500;
+
 /// Blots out what must not stand in a log, should the provider quote it back at us.
 pub fn redact(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(QUOTED)];
     const SECRET: [&str; 7] = ["sk_", "rk_", "whsec_", "ctoken_", "tok_", "pm_", "seti_"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*');
     let mut clean = String::with_capacity(text.len());

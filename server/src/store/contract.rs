@@ -36,6 +36,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("a reader sees what was just committed", reader_sees),
         ("who is due comes first", due),
         ("an event's orders come in pages", pages),
+        ("what came to nothing is forgotten, and nothing else", forgotten),
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
     ];
@@ -305,6 +306,52 @@ fn pages<D: Database>(desk: &mut Desk<D>) {
     assert!(((order.0 >> 64) as u64) < id.0);
     let page = desk.database.reader().orders(id, None, 5).expect("orders");
     assert_eq!(page.orders.iter().map(|o| o.id).collect::<Vec<_>>(), [order]);
+}
+
+fn forgotten<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(EventSpec { limit_per_buyer: Some(5), ..spec("flute", 50) });
+    let released = |desk: &mut Desk<D>, name| {
+        let order = desk.hold(name, "seat", 1);
+        desk.run(&[Command::Cancel { order }]);
+        order
+    };
+    let never_paid = released(desk, "ann");
+    let declined = desk.hold("bob", "seat", 1);
+    desk.pay(declined);
+    desk.created(declined);
+    desk.run(&[Command::Cancel { order: declined }]);
+    desk.read(declined, IntentStatus::Canceled);
+    // The last order of somebody who has places, and an earlier one.
+    let (earlier, last_of_a_buyer) = (desk.hold("eve", "seat", 1), released(desk, "eve"));
+    let (held, paid) = (desk.hold("cid", "seat", 1), desk.paid("dan", 1));
+    let now = desk.now();
+    let before = |order, placed_before_ms| Command::Forget { order, placed_before_ms };
+    for order in [earlier, last_of_a_buyer, held, paid] {
+        assert!(desk.refused(&before(order, TimeMs::MAX)), "{order:?}");
+    }
+    assert!(desk.refused(&before(never_paid, now)), "it is not old enough");
+    desk.later(1);
+    // In one batch with another order of the same buyer.
+    let again = desk.hold_command("ann", "seat", 1);
+    desk.run(&[before(never_paid, now + 1), before(declined, now + 1), again]);
+    desk.assert_equal();
+    assert_eq!(desk.model.orders.len(), 5);
+    let mut reader = desk.database.reader();
+    for order in [never_paid, declined] {
+        assert!(reader.order(order).expect("read").is_none());
+    }
+    assert_eq!(reader.verify().expect("verify"), Vec::<String>::new());
+    desk.reopen();
+    desk.assert_equal();
+    // It cannot be done twice, and what takes places is refused by the store as well.
+    let event = desk.event;
+    for order in [never_paid, held, paid] {
+        let change = Change::OrderForgotten { order, event, buyer: None };
+        let batch =
+            Batch { changes: &[change], orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
+        assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
+        desk.assert_equal();
+    }
 }
 
 fn recovery<D: Database>(desk: &mut Desk<D>) {

@@ -260,3 +260,31 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
     assert_eq!(answers, vec![Err(NoReply::Late)]);
     assert_eq!(w.held(), (0, 0), "no ghost");
 }
+
+#[test]
+fn a_yes_that_changed_nothing_is_not_kept() {
+    let mut w = world("nothing");
+    w.ask(&[1]);
+    let cancel = |n| (Command::Cancel { order: id(1) }, Some(request(n)));
+    let answers = ask(&mut w.writer, (10..30).map(cancel).collect());
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(w.held(), (0, 0));
+    let commits = w.writer.metrics.commits.get();
+    for n in 30..50 {
+        assert!(ask(&mut w.writer, vec![cancel(n)])[0].is_ok());
+    }
+    assert_eq!(w.writer.metrics.commits.get(), commits, "nothing was written");
+    let keys: Vec<RequestKey> = (1..50).map(RequestKey).collect();
+    let kept = w.writer.store.load(&Keys::default(), &keys).unwrap().recorded;
+    assert_eq!(kept.into_keys().collect::<Vec<_>>(), [RequestKey(1), RequestKey(10)]);
+    // The one that did something is answered as it was, and its key is taken.
+    assert!(ask(&mut w.writer, vec![cancel(10)])[0].as_ref().unwrap().again);
+    let other = (w.hold(2), Some(Request { fingerprint: 9, ..request(10) }));
+    assert_eq!(ask(&mut w.writer, vec![other])[0], Err(NoReply::KeyReused));
+    // What an organiser asked for is kept: a delayed copy must not undo what came after it.
+    let event = w.reader.events().unwrap().remove(0);
+    let put = Command::PutEvent { id: event.id, spec: event.spec };
+    assert!(ask(&mut w.writer, vec![(put, Some(request(60)))])[0].is_ok());
+    let kept = w.writer.store.load(&Keys::default(), &[RequestKey(60)]).unwrap().recorded;
+    assert_eq!(kept.len(), 1);
+}

@@ -12,6 +12,7 @@ mod calls;
 mod forgotten;
 mod line;
 mod news;
+mod old_orders;
 mod pay;
 mod refunds;
 mod shop;

@@ -2,7 +2,9 @@
 
 use crate::shop::{HOUR, Setup, Shop, WEBHOOK, shop};
 use boxoffice::OrderState;
+use nts_server::outbox::{Doorbell, Ring};
 use nts_server::payments::double::Double;
+use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test]
@@ -88,26 +90,72 @@ async fn forged_and_old_rings_are_refused_and_a_resent_one_does_no_harm() {
     shop.close().await;
 }
 
-/// Without a secret anybody may ring, and it only makes an order be read that waits anyway.
 #[tokio::test]
-async fn without_a_secret_a_ring_is_a_hint_for_orders_that_wait() {
+async fn without_a_secret_no_notification_is_taken() {
     let setup = Setup { webhook_secret: "", ..Setup::default() };
     let shop = Shop::start("unsigned", setup).await;
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds").await;
     shop.until("the timer waits", &held, |o| o.tries >= 3).await;
+    for (_, body) in shop.double.events_since(0).unwrap() {
+        let (status, told) = shop.http("POST", "/stripe/webhook", &[], &body).await;
+        assert_eq!(status, 404, "{told}");
+        assert!(told.contains("NTS_STRIPE_WEBHOOK_SECRET"), "{told}");
+        // Whatever signature it brings.
+        let seconds = shop.time.clock().now_ms() / 1000;
+        for secret in ["", WEBHOOK] {
+            let signature = Double::signature(secret, seconds, &body);
+            assert_eq!(shop.webhook_signed(&body, &signature).await.0, 404);
+        }
+    }
+    assert!(shop.app().doorbell.is_empty());
     let intent = shop.intent(&held).await;
     shop.double.authenticate(&intent, true).unwrap();
-    for (_, body) in shop.double.events_since(0).unwrap() {
-        let (status, _) = shop.http("POST", "/stripe/webhook", &[], &body).await;
-        assert_eq!(status, 200);
-    }
     shop.state(&held, OrderState::Paid).await;
-    let calls = shop.double.calls();
-    for (_, body) in shop.double.events_since(0).unwrap() {
-        shop.http("POST", "/stripe/webhook", &[], &body).await;
-    }
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(shop.double.calls(), calls, "a paid order is not read for somebody unknown");
     shop.close().await;
+}
+
+fn event(intent: &str, order: Option<&str>) -> String {
+    let metadata = order.map_or(json!({}), |id| json!({"nts_order": id}));
+    let object = json!({"object": "payment_intent", "id": intent, "metadata": metadata});
+    json!({"type": "payment_intent.processing", "data": {"object": object}}).to_string()
+}
+
+#[tokio::test]
+async fn only_what_names_a_payment_is_read_and_each_payment_once() {
+    let shop = shop("names").await;
+    let held = shop.hold("ann", 1).await;
+    shop.pay(&held, "ctoken_ok").await;
+    shop.state(&held, OrderState::Paid).await;
+    let before = shop.double.calls();
+    // No shape of a payment's id, and another payment than the order's.
+    let long = format!("pi_{}", "x".repeat(253));
+    for intent in ["", "pi_", "pi_é", "pi_a b", "pi_a/b", "../refunds", "ch_1", "PI_1", &long] {
+        assert_eq!(shop.webhook(&event(intent, None)).await.0, 200, "{intent}");
+    }
+    for n in 0..50 {
+        let told = shop.webhook(&event(&format!("pi_other{n}"), Some(&held.id))).await;
+        assert_eq!(told.0, 200);
+    }
+    while !shop.app().doorbell.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(shop.double.calls(), before, "nothing is read for them");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_payment_waits_once_however_often_it_is_named() {
+    let (doorbell, _keep) = Doorbell::new();
+    for _ in 0..3 {
+        for n in 0..10_000 {
+            doorbell.ring(Ring { intent: format!("pi_{}", n % 7), order: None });
+        }
+    }
+    assert_eq!(doorbell.len(), 7);
+    for n in 0..10_000 {
+        doorbell.ring(Ring { intent: format!("pi_{n}"), order: None });
+    }
+    assert_eq!(doorbell.len(), 4_096, "it is bounded");
 }

@@ -10,6 +10,8 @@ pub const ON_POSTGRES: bool = true;
 mod by_hand;
 #[path = "../stripe/news.rs"]
 mod news;
+#[path = "../stripe/old_orders.rs"]
+mod old_orders;
 #[path = "../stripe/pay.rs"]
 mod pay;
 #[path = "../stripe/refunds.rs"]

@@ -83,6 +83,15 @@ impl<D: Database> Desk<D> {
         replies
     }
 
+    /// Whether the core says no to a command.
+    pub(super) fn refused(&mut self, command: &Command) -> bool {
+        let mut keys = Keys::default();
+        command.add_keys(&mut keys);
+        let Loaded { state, now_ms, .. } = self.store().load(&keys, &[]).expect("load");
+        self.store().release();
+        decide(&state, command, now_ms).is_err()
+    }
+
     pub(super) fn put_event(&mut self, spec: EventSpec) {
         let id = self.ids.event(self.now());
         if let [Reply::Event { id, .. }] = self.run(&[Command::PutEvent { id, spec }])[..] {

@@ -17,7 +17,7 @@ use boxoffice::{
     Payment, Refund, RefundId, Ticket, TimeMs,
 };
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const PUT_EVENT: &str = "WITH put AS (
@@ -131,6 +131,21 @@ const PUT_TICKETS: &str = "WITH put AS (
     WHERE tickets.order_id = excluded.order_id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
+// Only orders that gave their places back, whatever was decided.
+const FORGET_ORDERS: &str = "WITH gone AS (
+    DELETE FROM orders o USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
+    WHERE o.event = d.event AND o.id = d.id AND o.state = $3
+    RETURNING 1)
+    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM gone";
+const FORGET_PAYMENTS: &str =
+    "DELETE FROM payments p USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
+    WHERE p.event = d.event AND p.order_id = d.id";
+const FORGET_ATTEMPTS: &str =
+    "DELETE FROM attempts a USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
+    WHERE a.event = d.event AND a.order_id = d.id";
+const FORGET_BUYERS: &str =
+    "DELETE FROM buyers b USING unnest($1::bigint[], $2::uuid[]) AS d (event, key)
+    WHERE b.event = d.event AND b.key = d.key";
 const PUT_SERIALS: &str = "WITH put AS (
     UPDATE orders o SET first_serial = least(o.first_serial, d.a),
                         last_serial = greatest(o.last_serial, d.z)
@@ -190,6 +205,8 @@ pub(super) struct Writing<'a> {
     refunds: BTreeMap<(OrderId, RefundId), (usize, &'a Refund)>,
     tickets: BTreeMap<(EventId, u32), (OrderId, &'a Ticket)>,
     buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
+    forgotten: BTreeSet<(EventId, OrderId)>,
+    forgotten_buyers: BTreeSet<(EventId, BuyerKey)>,
     recorded: Vec<&'a Recorded>,
     now_ms: TimeMs,
 }
@@ -249,6 +266,13 @@ impl<'a> Writing<'a> {
                 }
                 Change::BuyerPut { event, buyer, record } => {
                     all.buyers.insert((*event, *buyer), *record);
+                }
+                Change::OrderForgotten { order, event, buyer } => {
+                    all.forgotten.insert((*event, *order));
+                    if let Some(buyer) = buyer {
+                        all.buyers.remove(&(*event, *buyer));
+                        all.forgotten_buyers.insert((*event, *buyer));
+                    }
                 }
             }
         }
@@ -350,6 +374,10 @@ impl<'a> Writing<'a> {
         if !self.tickets.is_empty() {
             self.put_tickets(&mut all);
         }
+        if !self.forgotten.is_empty() {
+            self.forget(&mut all);
+        }
+        // A record may be made anew in the batch in which it was forgotten.
         if !self.buyers.is_empty() {
             all.push(ask!(
                 PUT_BUYERS,
@@ -370,6 +398,23 @@ impl<'a> Writing<'a> {
             ));
         }
         all
+    }
+
+    fn forget(&self, all: &mut Vec<Ask<'a>>) {
+        let events = || self.forgotten.iter().map(|(event, _)| event.0 as i64).collect::<Vec<_>>();
+        let orders = || self.forgotten.iter().map(|(_, order)| uuid(*order)).collect::<Vec<_>>();
+        let released = state_number(OrderState::Released) as i16;
+        all.push(ask!(FORGET_ORDERS, events(), orders(), released));
+        all.push(ask!(FORGET_PAYMENTS, events(), orders()));
+        all.push(ask!(FORGET_ATTEMPTS, events(), orders()));
+        if !self.forgotten_buyers.is_empty() {
+            let buyers = || self.forgotten_buyers.iter();
+            all.push(ask!(
+                FORGET_BUYERS,
+                buyers().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+                buyers().map(|(_, key)| Uuid::from_u128(key.0)).collect::<Vec<_>>(),
+            ));
+        }
     }
 
     fn place(&self, keeper: i64) -> Ask<'a> {

@@ -116,6 +116,9 @@ impl<'c> Writing<'c> {
                 Change::BuyerPut { event, buyer, record } => {
                     self.put_buyer(*event, *buyer, record)?;
                 }
+                Change::OrderForgotten { order, event, buyer } => {
+                    self.forget_order(*order, *event, *buyer)?;
+                }
             }
         }
         self.flush_stock()?;
@@ -201,6 +204,28 @@ impl<'c> Writing<'c> {
         ])?;
         self.saw(high as u64);
         Ok(())
+    }
+
+    /// Only one that gave its places back, whatever was decided.
+    fn forget_order(&self, order: OrderId, event: EventId, buyer: Option<BuyerKey>) -> Done {
+        let (high, low) = codec::split(order);
+        let released = codec::state_number(OrderState::Released);
+        self.run(
+            "DELETE FROM orders WHERE id = ?1 AND low = ?2 AND state = ?3",
+            params![high, low, released],
+        )?;
+        for sql in
+            ["DELETE FROM payments WHERE order_id = ?1", "DELETE FROM attempts WHERE order_id = ?1"]
+        {
+            self.conn.prepare_cached(sql)?.execute([high])?;
+        }
+        match buyer {
+            Some(key) => self.run(
+                "DELETE FROM buyers WHERE event = ?1 AND key = ?2 AND places = 0",
+                params![event.0 as i64, key.0.to_be_bytes()],
+            ),
+            None => Ok(()),
+        }
     }
 
     fn move_order(
