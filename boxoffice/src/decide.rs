@@ -100,6 +100,8 @@ pub enum Refusal {
         ticket_type: String,
         /// How many are left.
         left: u32,
+        /// How many of the pool are held and not paid: these may come back.
+        held: u32,
     },
     /// More than this many tickets in one order.
     LimitPerOrder(u32),
@@ -112,14 +114,23 @@ pub enum Refusal {
         /// The buyer's latest order.
         order: OrderId,
     },
-    /// The hold has run out; the places are offered again.
+    /// The hold has run out before anybody began to pay; the places are offered again.
     HoldExpired,
+    /// The time to pay is over; the payment that was begun is being cancelled.
+    PaymentExpired,
     /// An attempt to pay is not decided yet.
     PaymentUnderWay,
-    /// It is paid already; nothing was charged now.
+    /// It is paid already, or approved and the money is being taken; nothing was charged now.
     AlreadyPaid,
-    /// It is given up; nothing will be charged.
+    /// It is given up, or was refunded. What that means for the money depends on the state.
     Canceled(OrderState),
+    /// As many attempts to pay as one order may have were made.
+    TooManyAttempts {
+        /// How many that is.
+        most: u32,
+        /// Until then the places are kept, unless the buyer gives them back.
+        until_ms: TimeMs,
+    },
     /// Its time is not over.
     NotDue,
     /// Only an order that is paid can be refunded.

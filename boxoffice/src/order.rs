@@ -3,7 +3,7 @@
 //! ```text
 //! HELD ──timer or buyer──► RELEASED
 //! HELD ──pay──► PAYING ──authorised, all checks hold──► COMMITTED ──captured──► PAID ⇄ REFUNDING ──► REFUNDED
-//! PAYING ──declined, time left──► PAYING (next attempt)
+//! PAYING ──declined, or the buyer leaves the bank's page and takes another card; time left──► PAYING (next attempt)
 //! PAYING ──deadline | buyer cancels | a check failed──► CANCELING ──canceled, or none was made──► RELEASED
 //! COMMITTED ──canceled (authorisation expired, or voided by hand)──► VOID
 //! PAYING, CANCELING, COMMITTED ──another sum was taken than it costs──► RELEASED or VOID, and all of it goes back

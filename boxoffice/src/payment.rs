@@ -29,6 +29,12 @@ impl Payment {
             .filter(|a| matches!(a.state, AttemptState::Pending | AttemptState::Action))
     }
 
+    /// Whether the last attempt follows one that waited for the buyer and was replaced by another
+    /// card. Until the provider has answered the new one, a reading may still tell of the old one.
+    pub fn replaces(&self) -> bool {
+        self.attempts.iter().any(|a| a.state == AttemptState::Abandoned)
+    }
+
     /// The attempt that we owe, if there is one.
     pub fn pending_attempt(&self) -> Option<&Attempt> {
         self.open_attempt().filter(|a| a.state == AttemptState::Pending)
@@ -46,11 +52,15 @@ pub struct Known {
     pub attempt: u16,
     /// Whether that was known to have arrived at the provider, and was not decided.
     pub waits: bool,
+    /// Whether what was read is the provider's answer to confirming that attempt. Then it tells of
+    /// that attempt, and not of one that it replaced.
+    pub answers: bool,
 }
 
 impl Known {
     /// Nothing was known: what is read may be as old as it likes.
-    pub const NOTHING: Known = Known { state: OrderState::Held, attempt: 0, waits: false };
+    pub const NOTHING: Known =
+        Known { state: OrderState::Held, attempt: 0, waits: false, answers: false };
 
     /// As it is now.
     pub fn of(order: &Order) -> Known {
@@ -59,7 +69,13 @@ impl Known {
             state: order.state,
             attempt: last.map_or(0, |a| a.number),
             waits: last.is_some_and(|a| a.state == AttemptState::Action),
+            answers: false,
         }
+    }
+
+    /// As it is now, and what is read is the answer to confirming its last attempt.
+    pub fn confirming(order: &Order) -> Known {
+        Known { answers: true, ..Known::of(order) }
     }
 }
 
@@ -89,7 +105,7 @@ pub enum AttemptState {
     Declined(String),
     /// The provider said yes.
     Authorised,
-    /// The order was given up before it was decided.
+    /// The order was given up before it was decided, or the buyer took another card.
     Abandoned,
 }
 

@@ -245,7 +245,7 @@ fn ask() -> impl Strategy<Value = Ask> {
             Ask::Hold { order, event, buyer, named: named > 0, lines }
         }),
         45 => (order(), 0..5u8).prop_map(|(order, luck)| Ask::Push(order, luck > 0)),
-        6 => (order(), select(vec!["tok", "tok", "tok", ""]), select(vec![false, false, true]))
+        6 => (order(), select(vec!["tok", "tok", "other", "another", ""]), select(vec![false, false, true]))
             .prop_map(|(order, token, live)| Ask::Pay { order, token, live }),
         3 => (order(), 0..9u128).prop_map(|(o, i)| Ask::Created(o, if i > 7 { 99 } else { o })),
         5 => (order(), 1..4u16).prop_map(|(o, n)| Ask::Declined(o, n)),
@@ -316,7 +316,11 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             if *status == IntentStatus::Succeeded {
                 books.tell(&mut read, *order, before.len());
             }
-            let known = if *lie % 4 == 3 { Known::NOTHING } else { Known::of(known(order)?) };
+            let known = match *lie % 4 {
+                3 => Known::NOTHING,
+                2 => Known::confirming(known(order)?),
+                _ => Known::of(known(order)?),
+            };
             Command::Reconcile { order: id(*order), intent: read, known }
         }
         Ask::Renew(order) => Command::Renew { order: id(*order) },
@@ -441,6 +445,7 @@ fn the_naive_box_office_says_the_same() {
         "limit",
         "sold_out",
         "hold_expired",
+        "payment_expired",
         "payment_under_way",
         "already_paid",
         "canceled",
@@ -479,9 +484,13 @@ fn why(refusal: &Refusal) -> String {
         Refusal::UnknownOrder => "unknown_order".into(),
         Refusal::NotYetOnSale(_) => "not_on_sale".into(),
         Refusal::SaleClosed(_) => "sale_closed".into(),
-        Refusal::SoldOut { ticket_type, left } => format!("sold_out {ticket_type} left {left}"),
+        Refusal::SoldOut { ticket_type, left, held } => {
+            format!("sold_out {ticket_type} left {left} held {held}")
+        }
         Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => "limit".into(),
         Refusal::HoldExpired => "hold_expired".into(),
+        Refusal::PaymentExpired => "payment_expired".into(),
+        Refusal::TooManyAttempts { .. } => "too_many_attempts".into(),
         Refusal::PaymentUnderWay => "payment_under_way".into(),
         Refusal::AlreadyPaid => "already_paid".into(),
         Refusal::Canceled(state) => format!("canceled {}", state.word()),
@@ -839,6 +848,10 @@ impl Sale {
         match (answer, &call) {
             (Some(Answer::Intent(intent)), Call::Create { .. }) => {
                 Some(Command::IntentCreated { order: id, intent: intent.id })
+            }
+            (Some(Answer::Intent(intent)), Call::Confirm { .. }) => {
+                let known = Known::confirming(order);
+                Some(Command::Reconcile { order: id, intent: *intent, known })
             }
             (Some(Answer::Intent(intent)), _) => {
                 Some(Command::Reconcile { order: id, intent: *intent, known: Known::of(order) })

@@ -4,7 +4,7 @@
 //! == the last place goes to one of two
 //! event rock pools stalls=1 types adult:stalls:999 => new
 //! hold o1 ann adult=1 => held until 300s
-//! hold o2 bob adult=1 => refused sold_out adult left 0
+//! hold o2 bob adult=1 => refused sold_out adult left 0 held 1
 //! ```
 //!
 //! A story begins at 0s with nothing in the world. A step that asks something says after `=>` what
@@ -19,7 +19,8 @@
 //! `renew O` · `pay O TOKEN [live] [payment O]` · `created O INTENT` · `declined O N WHY…` ·
 //! `read O STATUS [intent I] [amount N] [received N] [currency C] [live] [for O] [payment O]
 //! [action W] [refunds ID:N[:failed][:of=R],…] [dispute STATUS:N] [asked]
-//! [error WHY…]` (`asked`: it was asked for at the last `ask O`, not just now) · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
+//! [confirmed] [error WHY…]` (`asked`: it was asked for at the last `ask O`, not just now;
+//! `confirmed`: it is the answer to confirming the last attempt) · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
 //! `refund O R all|T=N… [restock]` · `answered O R succeeded|pending|failed [WHY…]` ·
 //! `given O STATE BUYER T=N…` (all the steps that lead there).
 //!
@@ -177,7 +178,9 @@ impl Stage {
             Refusal::UnknownOrder => "unknown_order".into(),
             Refusal::NotYetOnSale(at) => format!("not_on_sale until {}", told(*at)),
             Refusal::SaleClosed(at) => format!("sale_closed since {}", told(*at)),
-            Refusal::SoldOut { ticket_type, left } => format!("sold_out {ticket_type} left {left}"),
+            Refusal::SoldOut { ticket_type, left, held } => {
+                format!("sold_out {ticket_type} left {left} held {held}")
+            }
             Refusal::LimitPerOrder(limit) => format!("limit_per_order {limit}"),
             Refusal::LimitPerBuyer { limit, has, order } => {
                 let named = |(_, n): &(&String, &u32)| u128::from(**n) == order.0;
@@ -185,6 +188,10 @@ impl Stage {
                 format!("limit_per_buyer {limit} has {has} in {order}")
             }
             Refusal::HoldExpired => "hold_expired".into(),
+            Refusal::PaymentExpired => "payment_expired".into(),
+            Refusal::TooManyAttempts { most, until_ms } => {
+                format!("too_many_attempts {most} until {}", told(*until_ms))
+            }
             Refusal::PaymentUnderWay => "payment_under_way".into(),
             Refusal::AlreadyPaid => "already_paid".into(),
             Refusal::Canceled(state) => format!("canceled {}", state.word()),
@@ -279,10 +286,11 @@ impl Stage {
                 Command::AttemptDeclined { order, attempt, reason: words.rest() }
             }
             "read" => {
-                let known = match words.take("asked") {
+                let mut known = match words.take("asked") {
                     true => self.asked.remove(&name).ok_or("it was not asked for")?,
                     false => self.known(&name),
                 };
+                known.answers = words.take("confirmed");
                 Command::Reconcile { order, intent: self.intent(&name, words)?, known }
             }
             "defer" => {

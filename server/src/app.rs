@@ -2,19 +2,20 @@
 
 use crate::admission::connections::Shares;
 use crate::catalogue::{Catalogue, Watchers};
-use crate::clock::Clock;
+use crate::clock::DatabaseClock;
 use crate::config::Config;
 use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
 use crate::outbox::{Doorbell, Line};
+use crate::payments::class::PaymentClass;
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::{Reader, RequestKey};
 use crate::writer::{Answer, Committed, Queue, Request};
-use boxoffice::{Command, Event, Order, OrderId};
+use boxoffice::{Command, Event, Order, OrderId, OrderState};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,13 +24,15 @@ use tokio::time::{Duration, Instant, sleep};
 
 /// How long what another process may just have committed is waited for.
 const FRESH: Duration = Duration::from_secs(2);
+/// A difference between the own clock and the database's that is told, in milliseconds.
+const SKEW_MS: i64 = 1_000;
 
 /// The parts, and what was configured.
 pub struct App {
     /// The settings.
     pub config: Config,
-    /// The time.
-    pub clock: Clock,
+    /// The time of the database.
+    pub clock: DatabaseClock,
     /// Makes ids.
     pub ids: Arc<Ids>,
     /// Makes what only we can make.
@@ -208,12 +211,26 @@ impl App {
         }
     }
 
+    /// The class in which an order is settled. Whatever is not an attempt to pay is of the first.
+    pub fn payment_class(&self, order: &Order) -> PaymentClass {
+        let attempts = order.payment.as_ref().map_or(0, |payment| payment.attempts.len());
+        if order.state == OrderState::Paying && attempts > 1 {
+            return PaymentClass::AfterDecline;
+        }
+        PaymentClass::First
+    }
+
     /// About how many seconds it takes until it is an order's turn to be paid; 0 if there is no line.
+    /// Who is of a lower class waits longer if others of a higher one come meanwhile.
     pub fn line_seconds(&self, order: OrderId) -> u64 {
         let governor = self.stripe.governor();
         match governor.rate() {
             Some(rate) => {
-                let before = governor.waiting() + self.line.before(order);
+                let class = self.line.class(order).unwrap_or(PaymentClass::First);
+                let ahead = governor.waiting_up_to(class);
+                let before = ahead + self.line.before(order);
+                // The lower classes have their share meanwhile.
+                let before = if governor.waiting() > ahead { before * 11 / 9 } else { before };
                 (before as u64).div_ceil(u64::from(rate))
             }
             None => self.line.seconds(order).map_or(0, |seconds| seconds.ceil() as u64),
@@ -223,6 +240,9 @@ impl App {
     /// Tells the world what a batch has changed: pages, the outbox and those who watch an order, then
     /// callers.
     pub fn tell(&self, committed: Committed) {
+        if let Some(now_ms) = committed.now_ms.filter(|_| self.catalogue.is_shared()) {
+            self.clock.saw(now_ms);
+        }
         for alarm in &committed.alarms {
             let order = uuid::Uuid::from_u128(alarm.order.0);
             tracing::error!(%order, text = alarm.text, "ALARM: a person should look at this order");
@@ -236,7 +256,8 @@ impl App {
             self.catalogue.publish(committed.events, committed.batch);
         }
         let keep = !self.catalogue.is_shared();
-        self.line.tell(&committed.orders, &committed.effects, keep);
+        let class = |order: &Order| self.payment_class(order);
+        self.line.tell(&committed.orders, &committed.effects, keep, class);
         self.watchers.changed(committed.orders);
         for (caller, answer) in committed.answers {
             // Who has gone does not hear it; what was recorded stays.
@@ -245,21 +266,29 @@ impl App {
     }
 }
 
-/// Learns what other processes have committed, until the process ends. Looks once in every `every`,
-/// and less often where reading takes long, so that it costs a tenth of the time at most.
+/// Learns what other processes have committed and what time it is at the database, until the process
+/// ends. Looks once in every `every`, and less often where reading the events takes long, so that it
+/// costs a tenth of the time at most.
 pub async fn follow(app: Arc<App>, every: Duration) {
     let mut mark = Vec::new();
     let mut faults = 0u32;
+    let mut skewed = false;
     loop {
-        let begun = Instant::now();
+        let mut wait = every;
         let last = mark.clone();
+        let asking = Arc::clone(&app);
         let read = move |reader: &mut dyn Reader| {
+            let asked_ms = asking.clock.own_ms();
             let Some(pulse) = reader.pulse()? else { return Ok(None) };
+            asking.clock.saw_between(pulse.at_ms, asked_ms, asking.clock.own_ms());
+            let begun = Instant::now();
             let events = if pulse.mark == last { Vec::new() } else { reader.events()? };
-            Ok(Some((pulse, events)))
+            Ok(Some((pulse, events, begun.elapsed())))
         };
         match app.reads.ask(read).await {
-            Ok(Some((pulse, events))) => {
+            Ok(Some((pulse, events, took))) => {
+                wait = wait.max(took * 9);
+                tell_skew(&app, &mut skewed);
                 app.catalogue.refresh(events, &pulse.mark, pulse.at_ms);
                 mark = pulse.mark;
                 if std::mem::take(&mut faults) > 0 {
@@ -274,8 +303,28 @@ pub async fn follow(app: Arc<App>, every: Duration) {
                 faults = faults.saturating_add(1);
             }
         }
-        sleep(every.max(begun.elapsed() * 9)).await;
+        sleep(wait).await;
     }
+}
+
+/// Says how far the own clock is off, when that begins to matter to people who read the logs and when
+/// it ends. Nothing of the sale depends on it.
+fn tell_skew(app: &App, skewed: &mut bool) {
+    let ahead_ms = app.clock.ahead_ms();
+    app.metrics.database_clock_ahead.set(ahead_ms as f64 / 1e3);
+    let now = ahead_ms.abs() > SKEW_MS;
+    if now && !*skewed {
+        let way = if ahead_ms > 0 { "behind" } else { "ahead of" };
+        tracing::warn!(
+            ahead_ms,
+            "the clock of this machine is {way} the database's by {:.1} s; the database's is used. \
+             Let all machines set their clocks by the same server (chrony, systemd-timesyncd)",
+            ahead_ms.abs() as f64 / 1e3
+        );
+    } else if *skewed && !now {
+        tracing::info!(ahead_ms, "the clock of this machine agrees with the database's again");
+    }
+    *skewed = now;
 }
 
 /// Passes on what the writer has to tell, until it is gone.

@@ -1,4 +1,5 @@
-//! Time, handed in. Nothing else in the server reads the wall clock.
+//! Time, handed in: the process's own clock, and the database's as far as it is known here. Nothing
+//! else in the server reads the wall clock.
 
 use boxoffice::TimeMs;
 use std::sync::Arc;
@@ -37,5 +38,97 @@ impl Clock {
                 begun_ms.saturating_add(passed).saturating_add(ahead_ms.load(Ordering::SeqCst))
             }
         }
+    }
+}
+
+/// The time on the money path: the database's. Where several processes share a database, what they
+/// record is dated by its clock, and the own clock of each may be wrong by seconds. This is the own
+/// clock, corrected by what was seen of the database's; where nobody shares it, nothing is corrected.
+pub struct DatabaseClock {
+    own: Clock,
+    /// How far the database's clock is ahead of the own one; below 0 it is behind.
+    ahead_ms: AtomicI64,
+}
+
+impl DatabaseClock {
+    /// Not corrected yet.
+    pub fn new(own: Clock) -> DatabaseClock {
+        DatabaseClock { own, ahead_ms: AtomicI64::new(0) }
+    }
+
+    /// The database's time, as far as it is known.
+    pub fn now_ms(&self) -> TimeMs {
+        self.own.now_ms().saturating_add(self.ahead_ms())
+    }
+
+    /// The process's own time: for measuring between two moments, and never to be compared with
+    /// what is recorded.
+    pub fn own_ms(&self) -> TimeMs {
+        self.own.now_ms()
+    }
+
+    /// How far the database's clock is ahead of the own one; below 0 it is behind.
+    pub fn ahead_ms(&self) -> i64 {
+        self.ahead_ms.load(Ordering::SeqCst)
+    }
+
+    /// The database was seen to be at `at_ms`, some time ago: it is at least as late now.
+    pub fn saw(&self, at_ms: TimeMs) {
+        self.ahead_ms.fetch_max(at_ms.saturating_sub(self.own.now_ms()), Ordering::SeqCst);
+    }
+
+    /// The database was seen to be at `at_ms` at some moment between two of our own ones. What is
+    /// known already stays, as far as that allows it.
+    pub fn saw_between(&self, at_ms: TimeMs, asked_ms: TimeMs, heard_ms: TimeMs) {
+        // A clock that was set back in between tells nothing.
+        if heard_ms >= asked_ms {
+            let known = self.ahead_ms();
+            let ahead = known.clamp(at_ms.saturating_sub(heard_ms), at_ms.saturating_sub(asked_ms));
+            // A commit that was told meanwhile may have seen more: the next look finds out.
+            _ = self.ahead_ms.compare_exchange(known, ahead, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(own_ms: i64) -> (DatabaseClock, Arc<AtomicI64>) {
+        let own = Arc::new(AtomicI64::new(own_ms));
+        (DatabaseClock::new(Clock::Manual(Arc::clone(&own))), own)
+    }
+
+    #[test]
+    fn a_process_that_is_behind_takes_the_time_of_the_database() {
+        let (clock, own) = clock(10_000);
+        assert_eq!((clock.now_ms(), clock.ahead_ms()), (10_000, 0));
+        // Asked at 10.0 and heard at 10.2, by its own clock.
+        own.store(10_200, Ordering::SeqCst);
+        clock.saw_between(13_150, 10_000, 10_200);
+        assert_eq!(clock.ahead_ms(), 2_950, "the least that is certain");
+        assert_eq!((clock.now_ms(), clock.own_ms()), (13_150, 10_200));
+        // A commit tells of a later moment.
+        clock.saw(13_190);
+        assert_eq!(clock.now_ms(), 13_190);
+        // What is older says nothing new, and a better look agrees with what is known.
+        clock.saw(1);
+        clock.saw_between(13_150, 10_150, 10_170);
+        assert_eq!(clock.ahead_ms(), 2_990);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_is_followed_at_once() {
+        let (clock, own) = clock(10_000);
+        clock.saw_between(13_000, 10_000, 10_000);
+        // The own clock is put forward, then back behind where it was.
+        own.store(23_000, Ordering::SeqCst);
+        clock.saw_between(13_010, 22_990, 23_000);
+        assert_eq!(clock.now_ms(), 13_020);
+        own.store(3_000, Ordering::SeqCst);
+        clock.saw_between(13_020, 22_990, 3_000);
+        assert_eq!(clock.ahead_ms(), -9_980, "it was set back meanwhile");
+        clock.saw_between(13_030, 2_995, 3_000);
+        assert_eq!(clock.now_ms(), 13_030);
     }
 }

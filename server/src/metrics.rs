@@ -67,6 +67,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// How far the server is behind.
     pub lag: Gauge<f64, AtomicU64>,
+    /// How far the database's clock is ahead of this machine's.
+    pub database_clock_ahead: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -93,6 +95,7 @@ impl Default for Metrics {
             http_seconds: seconds(),
             connections: Gauge::default(),
             lag: Gauge::default(),
+            database_clock_ahead: Gauge::default(),
         };
         let r = &mut m.registry;
         r.register("commits", "Commits of the store", m.commits.clone());
@@ -114,6 +117,8 @@ impl Default for Metrics {
         r.register("http_seconds", "Time to answer a request", m.http_seconds.clone());
         r.register("connections", "Open connections", m.connections.clone());
         r.register("lag_seconds", "How far the server is behind", m.lag.clone());
+        let clock = "How far the database's clock is ahead of this machine's";
+        r.register("database_clock_ahead_seconds", clock, m.database_clock_ahead.clone());
         m
     }
 }
@@ -137,7 +142,8 @@ pub fn code(refusal: &Refusal) -> &'static str {
         Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) => "not_on_sale",
         Refusal::SoldOut { .. } => "sold_out",
         Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => "limit_reached",
-        Refusal::HoldExpired => "hold_expired",
+        Refusal::HoldExpired | Refusal::PaymentExpired => "hold_expired",
+        Refusal::TooManyAttempts { .. } => "too_many_attempts",
         Refusal::PaymentUnderWay => "payment_under_way",
         Refusal::AlreadyPaid => "already_paid",
         Refusal::Canceled(_) => "canceled",

@@ -18,8 +18,9 @@ pub use line::{Latest, Line};
 
 use crate::app::App;
 use crate::metrics::Label;
-use crate::payments::CallError;
+use crate::payments::class::PaymentClass;
 use crate::payments::governor::{Endpoint, Turn};
+use crate::payments::{CallError, key};
 use crate::store::Lane;
 use crate::writer::{Answer, NoReply};
 use boxoffice::mutant::{Mutant, on};
@@ -28,12 +29,9 @@ use boxoffice::{
     RefundOutcome, owed,
 };
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
-/// How many orders are settled at the same time. Most of them wait for their turn at the provider.
-const AT_ONCE: usize = 1024;
 /// How many orders a list gives at a time: a crowd of expiring holds shares the writer with those
 /// who buy.
 const DUE_AT_ONCE: usize = 512;
@@ -72,18 +70,17 @@ pub async fn expire(app: Arc<App>, every: Duration) {
     }
 }
 
-/// Settles payments, until the process ends. `rings` names orders in the line; the list of what is owed
-/// is read once in every `every`.
-pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Duration) {
+/// Settles payments, until the process ends. The list of what is owed is read once in every `every`.
+pub async fn run(app: Arc<App>, every: Duration) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // With whether the order got on.
     let mut tasks: JoinSet<(OrderId, bool)> = JoinSet::new();
     let mut looks = 0usize;
     loop {
-        let busy = app.line.at_work();
-        let found = if busy < AT_ONCE { app.line.take_found() } else { None };
-        let next = match found {
+        // Those who wait in the lower classes stand in the list, too, and must not fill the whole of it.
+        let (busy, room) = (app.line.at_work() + app.line.behind(), app.line.has_room());
+        let next = match app.line.take_found() {
             Some(order) => Some((order, None)),
             None => tokio::select! {
                 biased;
@@ -93,7 +90,7 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Durat
                     app.line.end(order, got_on).map(|latest| (order, latest))
                 }
                 // Before the line, or those who do not stand in it would wait until it is empty.
-                _ = look.tick(), if busy < AT_ONCE => {
+                _ = look.tick(), if room => {
                     looks += 1;
                     // Those who are being looked after stand in the list, too: while they are many,
                     // it is long, and read less often.
@@ -106,10 +103,7 @@ pub async fn run(app: Arc<App>, mut rings: mpsc::Receiver<OrderId>, every: Durat
                     }
                     None
                 }
-                ring = rings.recv(), if busy < AT_ONCE => match ring {
-                    Some(order) => app.line.take(order).map(|latest| (order, latest)),
-                    None => return,
-                },
+                next = app.line.next() => Some(next),
             },
         };
         if let Some((order, latest)) = next {
@@ -142,9 +136,13 @@ async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
                 }
             },
         };
-        let now = app.clock.now_ms();
+        let now = if on(Mutant::OwnClock) { app.clock.own_ms() } else { app.clock.now_ms() };
         assert!(!on(Mutant::Panics) || order.state != OrderState::Canceling, "a deliberate break");
         if order.due_ms.is_none_or(|due| due > now) {
+            return done;
+        }
+        let class = app.payment_class(&order);
+        if !app.line.is_of(id, class) {
             return done;
         }
         let owed = owed(&order);
@@ -154,7 +152,7 @@ async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
             Some(endpoint) => {
                 let turns = match kept.take().filter(|turns| turns.0.endpoint == endpoint) {
                     Some(turns) => turns,
-                    None => turns(app, endpoint).await,
+                    None => turns(app, endpoint, class).await,
                 };
                 if turns.0.waited || turns.1.as_ref().is_some_and(|turn| turn.waited) {
                     // The buyer may have given up meanwhile: look once more before money moves.
@@ -214,13 +212,13 @@ type Turns = (Turn, Option<Turn>);
 
 /// Waits for the turns of a step. All waiting comes before the order is read for the last time: a
 /// refund that waited between being looked for and being asked for might have been made meanwhile.
-async fn turns(app: &App, endpoint: Endpoint) -> Turns {
+async fn turns(app: &App, endpoint: Endpoint, class: PaymentClass) -> Turns {
     let governor = app.stripe.governor();
     let follows = match endpoint {
         Endpoint::Refunds => Some(governor.turn(Endpoint::Refund).await),
         _ => None,
     };
-    (governor.turn(endpoint).await, follows)
+    (governor.turn_as(endpoint, class).await, follows)
 }
 
 /// Asks the provider for what is owed. Gives what its answer leads to.
@@ -236,8 +234,10 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 // It will never be created so: an amount below the provider's minimum, say.
                 Err(CallError::Refused(why) | CallError::Declined(why)) => {
                     let open = payment.open_attempt().map_or(0, |a| a.number);
-                    let reason =
-                        format!("The payment provider does not accept this payment ({why}).");
+                    app.metrics.alarms.inc();
+                    let named = uuid::Uuid::from_u128(id.0);
+                    tracing::error!(order = %named, why, "ALARM: the provider refuses this payment");
+                    let reason = NOT_ACCEPTED.into();
                     Command::AttemptDeclined { order: id, attempt: open, reason }
                 }
                 Err(error) => defer(order, error),
@@ -246,18 +246,23 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
         Owed::Confirm(payment, attempt) => {
             let url = app.pay_url(id);
             let confirmed = stripe.confirm(turn, order, payment, attempt, &url).await;
+            let answer =
+                |intent| Command::Reconcile { order: id, intent, known: Known::confirming(order) };
             match count(app, "confirm", confirmed) {
-                Ok(intent) => reconcile(intent),
+                Ok(intent) => answer(intent),
                 Err(CallError::Declined(reason)) => {
                     Command::AttemptDeclined { order: id, attempt: attempt.number, reason }
                 }
                 // Refused without a decline: a token that is no good, or a payment that is no
                 // longer where we thought. What can be read of it tells which.
-                Err(CallError::Refused(why)) => match read(app, payment).await {
-                    Ok(i) if i.status == IntentStatus::RequiresPaymentMethod => {
-                        let reason = format!("The card could not be used ({why}).");
+                Err(CallError::Refused(why)) => match read(app, order, payment).await {
+                    Ok(i) if is_of_no_use(&i, order, payment) => {
+                        not_for_buyers(order, &why);
+                        let reason = "The card could not be used.".into();
                         Command::AttemptDeclined { order: id, attempt: attempt.number, reason }
                     }
+                    // Under an earlier key it had arrived: the bank asks about this card.
+                    Ok(intent) if intent.status == IntentStatus::RequiresAction => answer(intent),
                     Ok(intent) => reconcile(intent),
                     Err(error) => defer(order, error),
                 },
@@ -295,7 +300,7 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
                 Err(CallError::Refused(reason) | CallError::Declined(reason)) => {
                     // Perhaps because somebody gave the money back by hand: take that in first.
-                    if let Ok(intent) = read(app, payment).await {
+                    if let Ok(intent) = read(app, order, payment).await {
                         _ = app.ask(reconcile(intent), None).await;
                     }
                     let outcome = RefundOutcome::Failed(reason);
@@ -305,6 +310,28 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
             }
         }
     }
+}
+
+/// What a buyer hears when the provider does not even create the payment. Why is for the log: its words
+/// may tell of our account.
+const NOT_ACCEPTED: &str = "The payment provider does not accept payments for this order at the moment; \
+                            that is not because of your card, and the organiser has been told.";
+
+/// Whether a confirmation that was refused leaves the payment where another card can be tried. The
+/// page of an attempt that it was to replace may still wait there; after tries under other keys
+/// it may be its own page, for one of them may have arrived.
+fn is_of_no_use(intent: &Intent, order: &Order, payment: &Payment) -> bool {
+    match intent.status {
+        IntentStatus::RequiresPaymentMethod => true,
+        IntentStatus::RequiresAction => payment.replaces() && order.tries < key::TRIES,
+        _ => false,
+    }
+}
+
+/// The provider's words about a call are for the log: they may tell of our account.
+fn not_for_buyers(order: &Order, why: &str) {
+    let order = uuid::Uuid::from_u128(order.id.0);
+    tracing::warn!(%order, why, "the card could not be used");
 }
 
 /// What a failed call leads to: where nothing happened, wait; else read the object back. A key that
@@ -320,7 +347,7 @@ async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) ->
             if let CallError::KeyReuse(why) = &error {
                 key_reused(order, why);
             }
-            match read(app, payment).await {
+            match read(app, order, payment).await {
                 Ok(intent) => {
                     Command::Reconcile { order: order.id, intent, known: Known::of(order) }
                 }
@@ -360,8 +387,9 @@ async fn give_back(
     count(app, "refund", stripe.refund(follows, order, payment, refund).await)
 }
 
-async fn read(app: &App, payment: &Payment) -> Result<Intent, CallError> {
-    let turn = app.stripe.governor().turn(Endpoint::Read).await;
+async fn read(app: &App, order: &Order, payment: &Payment) -> Result<Intent, CallError> {
+    let class = app.payment_class(order);
+    let turn = app.stripe.governor().turn_as(Endpoint::Read, class).await;
     count(app, "read", app.stripe.read(turn, payment).await)
 }
 

@@ -1,5 +1,6 @@
 //! What we ask of the payment provider, and the ways in which a call can end.
 
+pub mod class;
 pub mod double;
 pub mod governor;
 pub mod stripe;
@@ -43,7 +44,7 @@ pub mod key {
     use boxoffice::{Attempt, Order, Payment, REFUND_TRIES, Refund};
 
     /// Tries under one key.
-    const TRIES: u32 = 3;
+    pub const TRIES: u32 = 3;
 
     /// Of creating the PaymentIntent.
     pub fn create(order: &Order, payment: &Payment) -> String {

@@ -3,7 +3,7 @@
 use crate::admission::connections::Shares;
 use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
-use crate::clock::Clock;
+use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
 use crate::http;
 use crate::http::organiser::EventBody;
@@ -11,7 +11,7 @@ use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
-use crate::outbox;
+use crate::outbox::{self, Line};
 use crate::payments::double::Double;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
@@ -183,11 +183,10 @@ pub fn assemble(parts: Parts) -> Assembled {
     let waiters = Semaphore::new(most_waiters(config.connections));
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
-    let (line, rings) = outbox::Line::new();
     let (doorbell, at_the_door) = outbox::Doorbell::new();
     let app = Arc::new(App {
         config,
-        clock,
+        clock: DatabaseClock::new(clock),
         ids,
         secrets,
         organiser_key,
@@ -202,7 +201,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         watchers: Arc::new(Watchers::default()),
         stripe: parts.stripe,
         sandbox: parts.sandbox,
-        line,
+        line: Line::default(),
         doorbell,
         metrics,
         running: Running::default(),
@@ -212,10 +211,11 @@ pub fn assemble(parts: Parts) -> Assembled {
     let mut tasks: Vec<Task> = vec![
         Box::pin(tell_all(Arc::clone(&app), hear)),
         Box::pin(outbox::expire(Arc::clone(&app), parts.look)),
-        Box::pin(outbox::run(Arc::clone(&app), rings, parts.look)),
+        Box::pin(outbox::run(Arc::clone(&app), parts.look)),
         Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
     ];
     if let Some(pulse) = parts.pulse {
+        app.clock.saw(pulse.at_ms);
         app.catalogue.refresh(Vec::new(), &pulse.mark, pulse.at_ms);
         tasks.push(Box::pin(follow(Arc::clone(&app), parts.follow)));
     }

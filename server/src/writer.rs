@@ -19,7 +19,7 @@ use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
-    Reply, decide,
+    Reply, TimeMs, decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -112,6 +112,8 @@ pub struct Committed {
     pub alarms: Vec<Alarm>,
     /// Since when it is not known what is recorded of some events, if it is not.
     pub doubt: Option<Instant>,
+    /// When the batch was decided, by the clock of the database.
+    pub now_ms: Option<TimeMs>,
 }
 
 /// The sending end of the writer's queue. Bounded: what does not fit is refused at once.
@@ -176,6 +178,7 @@ struct Try {
     alarms: Vec<Alarm>,
     /// The states that orders reached.
     reached: Vec<OrderState>,
+    now_ms: TimeMs,
 }
 
 /// A try that failed, and what it would have said if the commit was tried.
@@ -241,6 +244,7 @@ impl Writer {
                 committed.effects = done.effects;
                 committed.events = done.changed;
                 committed.alarms = done.alarms;
+                committed.now_ms = Some(done.now_ms);
             }
             Err(no) => {
                 committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
@@ -359,6 +363,7 @@ impl Writer {
             changed: Vec::new(),
             alarms: Vec::new(),
             reached: Vec::new(),
+            now_ms: loaded.now_ms,
         };
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len() * 2);
         let mut recorded: Vec<Recorded> = Vec::new();

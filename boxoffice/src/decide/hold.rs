@@ -49,11 +49,12 @@ pub(super) fn hold(
         return Err(Refusal::LimitPerOrder(limit));
     }
     for (pool, wanted) in by_pool(lines.iter().map(|l| (l.pool, l.quantity))) {
-        let left = event.pools[usize::from(pool)].left() + u32::from(on(Mutant::OffByOne));
+        let pool_now = &event.pools[usize::from(pool)];
+        let (left, held) = (pool_now.left() + u32::from(on(Mutant::OffByOne)), pool_now.held);
         if left < wanted {
             let first = lines.iter().find(|l| l.pool == pool).expect("a line of the pool");
             let ticket_type = event.ticket_types[usize::from(first.ticket_type)].id.clone();
-            return Err(Refusal::SoldOut { ticket_type, left });
+            return Err(Refusal::SoldOut { ticket_type, left, held });
         }
     }
 
@@ -173,7 +174,9 @@ pub(super) fn check_held(order: &Order, now: TimeMs) -> Result<(), Refusal> {
         OrderState::Refunded | OrderState::Canceling | OrderState::Void => {
             Err(Refusal::Canceled(order.state))
         }
-        OrderState::Released if now >= order.until_ms => Err(Refusal::HoldExpired),
+        OrderState::Released if now >= order.until_ms && order.payment.is_none() => {
+            Err(Refusal::HoldExpired)
+        }
         OrderState::Released => Err(Refusal::Canceled(order.state)),
     }
 }

@@ -11,10 +11,12 @@ use alloc::string::String;
 /// Who begins to pay has at least so long to finish, whatever is left of the hold: 3-D Secure
 /// takes minutes.
 const PAYING_MS: i64 = 300_000;
-/// The most attempts of one payment.
-const MOST_ATTEMPTS: usize = 20;
+/// The most attempts of one payment: who mistypes a card or leaves the bank's page has enough of them,
+/// and who tries out stolen cards has few.
+const MOST_ATTEMPTS: usize = 5;
 
-/// T1: HELD → PAYING, only while the hold lives; and every further attempt after a decline.
+/// T1: HELD → PAYING, only while the hold lives; and every further attempt, after a decline or
+/// instead of one that waits for the buyer.
 pub(super) fn pay(
     state: &State,
     order: &Order,
@@ -65,23 +67,33 @@ pub(super) fn pay(
 
 fn next_attempt(order: &Order, token: &str, now: TimeMs) -> Result<Decision, Refusal> {
     let payment = order.payment.as_ref().expect("who is paying has a payment");
-    if payment.open_attempt().is_some() {
+    if payment.open_attempt().is_some_and(|open| !may_be_replaced(payment, open, token)) {
         return Err(Refusal::PaymentUnderWay);
     }
     if order.over(now) {
-        return Err(Refusal::HoldExpired);
+        return Err(Refusal::PaymentExpired);
     }
     if payment.attempts.len() >= MOST_ATTEMPTS {
-        return Err(Refusal::Invalid("too many declined attempts; order again".into()));
+        let (most, until_ms) = (MOST_ATTEMPTS as u32, order.until_ms);
+        return Err(Refusal::TooManyAttempts { most, until_ms });
     }
 
     // The point of no return.
     let number = payment.attempts.len() as u16 + 1;
     let attempt = attempt(number, token, now);
     let mut draft = Draft::default();
+    let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
     draft.owe(order, OrderState::Paying, now);
     draft.changes.push(Change::AttemptPut { order: order.id, attempt });
     draft.reply(Reply::Paying { order: order.id, attempt: number })
+}
+
+/// Whether another card may take the place of an attempt that is not decided: only while the buyer has
+/// to do something for it. What a card network processes cannot be taken back, and the same token is
+/// the same form sent twice. The new card confirms the same PaymentIntent, which takes money once: if
+/// the buyer does after all what the first bank asked for, that decides the payment as ever.
+fn may_be_replaced(payment: &Payment, open: &Attempt, token: &str) -> bool {
+    open.state == AttemptState::Action && payment.action.is_some() && open.token != token
 }
 
 /// From now on it is owed, and the order's clock stands still.

@@ -28,12 +28,14 @@ pub(super) fn reconcile(
         return Err(Refusal::Invalid("this is not the order's PaymentIntent".into()));
     }
 
-    let fresh = known == Known::of(order);
+    let fresh = Known { answers: false, ..known } == Known::of(order);
     // The point of no return.
     let mut draft = Draft::default();
     match order.state {
         OrderState::Held => unreachable!("a payment moves its order out of HELD"),
-        OrderState::Paying => paying(&mut draft, state, order, payment, (intent, fresh), now),
+        OrderState::Paying => {
+            paying(&mut draft, state, order, payment, (intent, fresh, known.answers), now);
+        }
         OrderState::Canceling => canceling(&mut draft, state, order, payment, intent, now),
         OrderState::Committed => committed(&mut draft, state, order, payment, (intent, fresh), now),
         OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
@@ -51,11 +53,15 @@ fn paying(
     state: &State,
     order: &Order,
     payment: &Payment,
-    (intent, fresh): (&Intent, bool),
+    (intent, fresh, answers): (&Intent, bool, bool),
     now: TimeMs,
 ) {
     let open = payment.open_attempt();
     let over = order.over(now);
+    // What waits at the provider may be the attempt that this one replaces: only the answer to
+    // confirming tells. Confirmed once more under its key, it is answered once more.
+    let pending = payment.pending_attempt().is_some();
+    let of_another = pending && payment.replaces() && !(fresh && answers);
     match intent.status {
         IntentStatus::RequiresCapture if on(Mutant::TicketsOnAuthorisation) => {
             let order = &draft.decide_attempt(order, AttemptState::Authorised, now);
@@ -84,6 +90,9 @@ fn paying(
             draft.release(state, order);
         }
         _ if !fresh && !over => draft.poll(order, now),
+        IntentStatus::Processing | IntentStatus::RequiresAction if of_another => {
+            draft.poll(order, now);
+        }
         IntentStatus::Processing if payment.pending_attempt().is_some() && fresh => {
             // The confirmation has arrived: from now on its outcome is read. Asked for again under
             // the same key, it would only be answered "processing" again, long after it is decided.
@@ -91,6 +100,11 @@ fn paying(
             draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
         }
         IntentStatus::Processing => {
+            // The buyer has done what the bank asked for: now the card network has it.
+            if fresh && payment.action.is_some() {
+                let payment = Payment { action: None, ..payment.clone() };
+                draft.changes.push(Change::PaymentPut { order: order.id, payment });
+            }
             draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
         }
         _ if over => {

@@ -38,6 +38,9 @@ pub struct Entry {
     pub intent: Option<String>,
     /// One letter for each attempt: `?` asked for, and nobody but us keeps the buyer waiting, `!` the buyer must act, `n`o, `y`es, `x` given up.
     pub attempts: String,
+    /// The card of the last attempt, and what its bank wants to show the buyer.
+    card: String,
+    asks: Option<String>,
     /// When the last one was asked for.
     asked: TimeMs,
     /// The provider's words of a dispute.
@@ -113,6 +116,13 @@ impl Entry {
         }
     }
 
+    fn take_card(&mut self, token: &str, now: TimeMs) {
+        self.attempts.push('?');
+        self.card = token.into();
+        self.asks = None;
+        self.asked = now;
+    }
+
     /// How much of it can still be refunded.
     fn kept(&self, ticket_type: &str) -> usize {
         let kept = |p: &&Place| p.ticket_type == ticket_type && p.refund.is_none();
@@ -123,7 +133,10 @@ impl Entry {
         match self.state {
             "committed" | "paid" | "refunding" => "refused already_paid".into(),
             "paying" => "refused payment_under_way".into(),
-            "held" | "released" if now >= self.until => "refused hold_expired".into(),
+            "held" if now >= self.until => "refused hold_expired".into(),
+            "released" if now >= self.until && self.payment.is_none() => {
+                "refused hold_expired".into()
+            }
             state => format!("refused canceled {state}"),
         }
     }
@@ -260,16 +273,20 @@ impl Model {
                 if token.is_empty() && order.total() > 0 {
                     return Some("refused invalid".into());
                 }
-                if order.state == "paying" && !order.open() && !order.over(now) {
-                    if order.attempts.len() == 20 {
-                        return Some("refused invalid".into());
+                if order.state == "paying" {
+                    let left_the_bank = order.attempts.ends_with('!') && order.asks.is_some();
+                    if order.open() && (!left_the_bank || order.card == *token) {
+                        return Some("refused payment_under_way".into());
                     }
-                    order.attempts.push('?');
-                    order.asked = now;
+                    if order.over(now) {
+                        return Some("refused payment_expired".into());
+                    }
+                    if order.attempts.len() == 5 {
+                        return Some("refused too_many_attempts".into());
+                    }
+                    order.close('x', now);
+                    order.take_card(token, now);
                     return Some(format!("paying {}", order.attempts.len()));
-                }
-                if order.state == "paying" && !order.open() {
-                    return Some("refused hold_expired".into());
                 }
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
@@ -281,8 +298,7 @@ impl Model {
                 order.state = "paying";
                 order.until = order.until.max(now + 5 * 60 * 1000);
                 order.payment = Some((*payment, *live));
-                order.attempts.push('?');
-                order.asked = now;
+                order.take_card(token, now);
                 Some("paying 1".into())
             }
             Command::IntentCreated { intent, .. } => {
@@ -310,7 +326,7 @@ impl Model {
                 }
                 let stands = (order.state, order.attempts.len(), order.attempts.ends_with('!'));
                 let fresh = (known.state.word(), usize::from(known.attempt), known.waits) == stands;
-                read(order, intent, fresh, now);
+                read(order, intent, fresh, fresh && known.answers, now);
                 None
             }
             Command::Cancel { .. } => match order.state {
@@ -462,7 +478,9 @@ impl Model {
             let left = show.capacity(pool) - self.taken(event, pool);
             let wanted: Vec<_> = places.iter().filter(|p| p.pool == *pool).collect();
             if wanted.len() > left {
-                return format!("refused sold_out {} left {left}", wanted[0].ticket_type);
+                let held = self.taken(event, pool) - self.sold(event, pool);
+                let t = &wanted[0].ticket_type;
+                return format!("refused sold_out {t} left {left} held {held}");
             }
         }
         let until = now + spec.hold_ms;
@@ -479,6 +497,8 @@ impl Model {
             payment: None,
             intent: None,
             attempts: String::new(),
+            card: String::new(),
+            asks: None,
             asked: now,
             dispute: None,
             refunds: Vec::new(),
@@ -509,7 +529,7 @@ fn chargeable(spec: &EventSpec, price: i64) -> bool {
 }
 
 /// The table of states, row by row.
-fn read(order: &mut Entry, intent: &Intent, fresh: bool, now: TimeMs) {
+fn read(order: &mut Entry, intent: &Intent, fresh: bool, answer: bool, now: TimeMs) {
     use IntentStatus::*;
     let over = order.over(now);
     match (order.state, intent.status) {
@@ -549,12 +569,22 @@ fn read(order: &mut Entry, intent: &Intent, fresh: bool, now: TimeMs) {
             order.state = "released";
         }
         ("paying", _) if !fresh && !over => {}
-        ("paying", Processing) => order.close('!', now),
+        // Nobody knows whether that is about this card or about the one of before.
+        ("paying", Processing | RequiresAction)
+            if order.attempts.ends_with('?') && order.attempts.contains('x') && !answer => {}
+        ("paying", Processing) => {
+            order.close('!', now);
+            order.asks = None;
+        }
         ("paying", _) if over => {
             order.close('x', now);
             order.state = "canceling";
         }
-        ("paying", RequiresAction) => order.close('!', now),
+        ("paying", RequiresAction) if order.open() => {
+            order.close('!', now);
+            order.asks.clone_from(&intent.action);
+        }
+        ("paying", RequiresAction) => {}
         ("paying", RequiresPaymentMethod) if order.attempts.ends_with('!') => order.close('n', now),
         ("paying", _) => {}
         ("canceling", Canceled) => order.state = "released",

@@ -120,11 +120,15 @@ impl Provider {
         let status = &mut paying.intent.status;
         match call {
             Call::Confirm { token, .. } => {
-                if !matches!(status, RequiresPaymentMethod | RequiresConfirmation) {
+                if !matches!(status, RequiresPaymentMethod | RequiresConfirmation | RequiresAction)
+                {
                     return Answer::Refused(format!("it is {status:?}"));
                 }
+                // Another card takes the place of the one whose bank was asked.
+                paying.intent.action = None;
                 match token.as_str() {
                     "declined" => {
+                        *status = RequiresPaymentMethod;
                         paying.intent.last_error = Some("declined".into());
                         return Answer::Declined("declined".into());
                     }

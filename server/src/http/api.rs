@@ -277,7 +277,7 @@ pub async fn hold(
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
-        let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0 };
+        let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
         return Err(NoReply::Refused(refusal).into());
     }
     let Replied { reply, order, .. } = app.ask(command, request).await?;

@@ -7,7 +7,7 @@ use crate::when;
 use crate::writer::NoReply;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{Refusal, TimeMs};
+use boxoffice::{OrderState, Refusal, TimeMs};
 
 /// How many bytes of an error that may quote a client are repeated to it.
 const QUOTED: usize = 400;
@@ -365,19 +365,30 @@ fn words(refusal: Refusal) -> (StatusCode, &'static str, String) {
             "The sale is over",
             format!("It closed at {}.", when::rfc3339(closed)),
         ),
-        Refusal::SoldOut { ticket_type, left: 0 } => (
+        Refusal::SoldOut { ticket_type, left: 0, held: 0 } => (
+            S::CONFLICT,
+            "Sold out",
+            format!("“{}” is sold out. Nothing was held.", shorten(&ticket_type)),
+        ),
+        Refusal::SoldOut { ticket_type, left: 0, held } => (
             S::CONFLICT,
             "Sold out",
             format!(
-                "No place is left for “{}” right now. Places that others hold and do not pay come back within minutes.",
-                shorten(&ticket_type)
+                "No place is left for “{}” right now. {}",
+                shorten(&ticket_type),
+                may_come_back(held)
             ),
         ),
-        Refusal::SoldOut { ticket_type, left } => (
-            S::CONFLICT,
-            "Not enough places",
-            format!("Only {left} left for “{}”. Nothing was held; order fewer.", shorten(&ticket_type)),
-        ),
+        Refusal::SoldOut { ticket_type, left, held } => {
+            let mut detail = format!(
+                "Only {left} left for “{}”. Nothing was held; order fewer.",
+                shorten(&ticket_type)
+            );
+            if held > 0 {
+                detail = format!("{detail} {}", may_come_back(held));
+            }
+            (S::CONFLICT, "Not enough places", detail)
+        }
         Refusal::LimitPerOrder(limit) => (
             S::CONFLICT,
             "Too many tickets",
@@ -393,21 +404,45 @@ fn words(refusal: Refusal) -> (StatusCode, &'static str, String) {
             "The time is over",
             "Your places went back on sale. Nothing was charged. You can order again.".into(),
         ),
+        Refusal::PaymentExpired => (
+            S::GONE,
+            "The time is over",
+            format!("{BEING_CANCELED} You can order again."),
+        ),
         Refusal::PaymentUnderWay => (
             S::CONFLICT,
             "A payment is under way",
-            "The first attempt is not decided yet; it was not tried again. Look at the order in a moment.".into(),
+            "The attempt before is not decided yet; nothing was tried now. Look at the order in a moment.".into(),
+        ),
+        Refusal::TooManyAttempts { most, until_ms } => (
+            S::CONFLICT,
+            "Too many attempts to pay",
+            format!(
+                "{most} cards were tried for this order, and it takes no more. Give its places back, or \
+                 leave them until {}, when they go back by themselves; then you can order again.",
+                when::rfc3339(until_ms)
+            ),
         ),
         Refusal::AlreadyPaid => (
             S::CONFLICT,
-            "This is paid already",
-            "The tickets are yours; look at the order's page.".into(),
+            "No more is to be paid",
+            "The payment of this order is approved or done; it was not tried again. The order's page \
+             tells how it stands."
+                .into(),
         ),
-        Refusal::Canceled(state) => (
-            S::GONE,
-            "This order is over",
-            format!("It is {}. Nothing more will be charged. You can order again.", state.word()),
-        ),
+        Refusal::Canceled(state) => {
+            let what = match state {
+                OrderState::Canceling => BEING_CANCELED,
+                OrderState::Refunded => "It was refunded.",
+                OrderState::Void => "Its places went back on sale.",
+                _ => "It is released: its places went back on sale.",
+            };
+            let detail = format!(
+                "{what} Nothing was tried now. The order's page tells what became of its money, if any \
+                 was moved. You can order again."
+            );
+            (S::GONE, "This order is over", detail)
+        }
         Refusal::NotDue => (S::CONFLICT, "Not yet", "Its time is not over.".into()),
         Refusal::NotPaid(state) => (
             S::CONFLICT,
@@ -448,6 +483,19 @@ fn words(refusal: Refusal) -> (StatusCode, &'static str, String) {
             "The event has had too many pools or ticket types in its life. Make a new event.".into(),
         ),
     }
+}
+
+/// What is said of a payment that is given up while it may still be approved.
+pub const BEING_CANCELED: &str = "The payment that was begun is being cancelled. If your bank shows a \
+                                  reservation of the amount, it is released. Should the money have been \
+                                  taken already, the order's page says what became of it.";
+
+fn may_come_back(held: u32) -> String {
+    let (places, them) = if held == 1 { ("1 place is", "it") } else { ("places are", "them") };
+    let number = if held == 1 { String::new() } else { format!("{held} ") };
+    format!(
+        "{number}{places} held by others and not paid; who does not pay gives {them} back within minutes."
+    )
 }
 
 fn capital(text: &str) -> String {

@@ -1,10 +1,11 @@
-//! The line of orders that owe something to the provider: who stands in it, as they are now, and how
-//! fast it moves.
+//! The queue of orders that owe something to the provider: who waits in it, by class, as they are now,
+//! and how fast it moves.
 
+use crate::payments::class::{CLASSES, Fairness, PaymentClass};
 use boxoffice::{Effect, Order, OrderId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 /// How many orders may stand in line. The rest is found in the list of what is owed, but only when
@@ -12,6 +13,10 @@ use tokio::time::{Duration, Instant};
 const MOST: usize = 131_072;
 /// So many of them are kept as they are, some hundred bytes each; the others are read in their turn.
 const KEPT: usize = 65_536;
+/// How many orders of each class are settled at the same time. Most of them wait for their turn at the
+/// provider. Each class has places of its own, so that no number of attempts after a decline keeps a
+/// first attempt from being begun.
+const AT_ONCE: [usize; CLASSES] = [1_024, 256, 256];
 /// Over how long it is measured how fast the line moves.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -19,28 +24,44 @@ const PACE: Duration = Duration::from_secs(1);
 pub type Latest = Option<Arc<Order>>;
 
 /// The line. One order stands in it once, and not while somebody is at work for it.
+#[derive(Default)]
 pub struct Line {
-    ring: mpsc::Sender<OrderId>,
+    joined: Notify,
     now: Mutex<Now>,
 }
 
 #[derive(Default)]
 struct Now {
     standing: BTreeMap<OrderId, Standing>,
+    /// In which order they joined, by class. One that has left, or has moved to another class, is
+    /// still there under its old number, and passed over.
+    queues: [VecDeque<(OrderId, u64)>; CLASSES],
+    fairness: Fairness,
     /// Who was found in the list of what is owed and did not stand in line.
     found: VecDeque<OrderId>,
-    /// For whom somebody is at work, with what they became if they owe something more meanwhile.
-    at_work: BTreeMap<OrderId, Option<Latest>>,
-    /// How many have ever joined, and how many of them have left again.
-    joined: u64,
-    left: u64,
+    /// For whom somebody is at work.
+    at_work: BTreeMap<OrderId, Work>,
+    /// How many of them there are of each class.
+    busy: [usize; CLASSES],
+    /// How many have ever joined, and how many of them have left again, by class.
+    joined: [u64; CLASSES],
+    left: [u64; CLASSES],
     pace: Pace,
 }
 
 struct Standing {
     latest: Latest,
-    /// It was the so-many-th to join.
+    class: PaymentClass,
+    /// It was the so-many-th of its class to join.
     number: u64,
+}
+
+struct Work {
+    class: PaymentClass,
+    /// What it became, if it owes something more meanwhile.
+    news: Option<Latest>,
+    /// It has to wait for a place of its class: it joins the line when the work ends.
+    waits: bool,
 }
 
 /// How many get on per second, as long as there is a line.
@@ -66,37 +87,42 @@ impl Pace {
 }
 
 impl Line {
-    /// An empty line, and where its orders come out in the order in which they joined.
-    pub fn new() -> (Line, mpsc::Receiver<OrderId>) {
-        let (ring, rings) = mpsc::channel(MOST);
-        (Line { ring, now: Mutex::default() }, rings)
-    }
-
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what a batch has changed. Orders that owe something join the line; unless `keep`,
-    /// they are to be read in their turn, because others may change them meanwhile.
-    pub fn tell(&self, orders: &BTreeMap<OrderId, Arc<Order>>, effects: &[Effect], keep: bool) {
+    /// Takes in what a batch has changed. Orders that owe something join the line, in their class;
+    /// unless `keep`, they are to be read in their turn, because others may change them meanwhile.
+    pub fn tell(
+        &self,
+        orders: &BTreeMap<OrderId, Arc<Order>>,
+        effects: &[Effect],
+        keep: bool,
+        class: impl Fn(&Order) -> PaymentClass,
+    ) {
         let mut now = self.now();
-        let Now { standing, at_work, joined, .. } = &mut *now;
         for (id, order) in orders {
-            let news = at_work.get_mut(id).and_then(Option::as_mut);
+            let Now { standing, at_work, .. } = &mut *now;
+            let news = at_work.get_mut(id).and_then(|work| work.news.as_mut());
             let latest = standing.get_mut(id).map(|standing| &mut standing.latest).or(news);
             if let Some(Some(latest)) = latest {
                 *latest = Arc::clone(order);
             }
         }
+        let mut joined = false;
         for Effect::Settle(id) in effects {
-            let latest = || orders.get(id).filter(|_| keep).cloned();
-            if let Some(news) = at_work.get_mut(id) {
-                *news = Some(latest());
-            } else if !standing.contains_key(id) && self.ring.try_send(*id).is_ok() {
-                *joined += 1;
-                let latest = if standing.len() < KEPT { latest() } else { None };
-                standing.insert(*id, Standing { latest, number: *joined });
+            let order = orders.get(id);
+            let latest = order.filter(|_| keep).cloned();
+            let class = order.map_or(PaymentClass::First, |order| class(order));
+            if let Some(work) = now.at_work.get_mut(id) {
+                work.news = Some(latest);
+            } else {
+                joined |= now.join(*id, class, latest);
             }
+        }
+        drop(now);
+        if joined {
+            self.joined.notify_one();
         }
     }
 
@@ -104,17 +130,35 @@ impl Line {
     pub fn doubt(&self) {
         let mut now = self.now();
         now.standing.values_mut().for_each(|standing| standing.latest = None);
-        now.at_work.values_mut().flatten().for_each(|news| *news = None);
+        now.at_work
+            .values_mut()
+            .filter_map(|work| work.news.as_mut())
+            .for_each(|news| *news = None);
     }
 
-    /// It is an order's turn: somebody is at work for it from now on. `None`: it does not stand in
-    /// line, for it was taken up since it rang.
-    pub(super) fn take(&self, id: OrderId) -> Option<Latest> {
+    /// Waits for an order whose turn it is: somebody is at work for it from now on.
+    pub(super) async fn next(&self) -> (OrderId, Latest) {
+        loop {
+            if let Some(taken) = self.take() {
+                return taken;
+            }
+            self.joined.notified().await;
+        }
+    }
+
+    fn take(&self) -> Option<(OrderId, Latest)> {
         let mut now = self.now();
+        now.forget_the_gone();
+        let waits = std::array::from_fn(|class| {
+            !now.queues[class].is_empty() && now.busy[class] < AT_ONCE[class]
+        });
+        let class = now.fairness.next(waits)?;
+        now.fairness.served(class, waits);
+        let (id, _) = now.queues[class as usize].pop_front()?;
+        now.left[class as usize] += 1;
         let standing = now.standing.remove(&id)?;
-        now.left += 1;
-        now.at_work.insert(id, None);
-        Some(standing.latest)
+        now.begin(id, class);
+        Some((id, standing.latest))
     }
 
     /// These were found in the list of what is owed. Who does not stand in line, because it has to be
@@ -126,17 +170,35 @@ impl Line {
     }
 
     /// It is the turn of one who was found: somebody is at work for it from now on. `None`: there is
-    /// none.
+    /// none, or no place for it. What class it is of is not known yet.
     pub(super) fn take_found(&self) -> Option<OrderId> {
         let mut now = self.now();
+        if !now.has_room() {
+            return None;
+        }
         while let Some(id) = now.found.pop_front() {
             // Unless it has joined since.
             if !now.has(id) {
-                now.at_work.insert(id, None);
+                now.begin(id, PaymentClass::First);
                 return Some(id);
             }
         }
         None
+    }
+
+    /// Says of which class an order is for which somebody is at work. `false`: too many of that class
+    /// are worked for, so it has to wait in line, and the work for it must end.
+    pub(super) fn is_of(&self, id: OrderId, class: PaymentClass) -> bool {
+        let mut now = self.now();
+        let Now { at_work, busy, .. } = &mut *now;
+        let Some(work) = at_work.get_mut(&id).filter(|work| work.class != class) else {
+            return true;
+        };
+        work.waits = busy[class as usize] >= AT_ONCE[class as usize];
+        busy[work.class as usize] -= 1;
+        busy[class as usize] += 1;
+        work.class = class;
+        !work.waits
     }
 
     /// The work for an order is done; it has got on, or there was nothing to do. Gives what it became if
@@ -148,11 +210,16 @@ impl Line {
         } else if got_on {
             now.pace.note();
         }
-        let news = now.at_work.remove(&id).expect("somebody was at work for it");
-        if news.is_some() {
-            now.at_work.insert(id, None);
+        let work = now.at_work.remove(&id).expect("somebody was at work for it");
+        now.busy[work.class as usize] -= 1;
+        if work.waits {
+            now.join(id, work.class, None);
+            return None;
         }
-        news
+        if work.news.is_some() {
+            now.begin(id, work.class);
+        }
+        work.news
     }
 
     /// For how many somebody is at work.
@@ -160,10 +227,28 @@ impl Line {
         self.now().at_work.len()
     }
 
+    /// Whether somebody can be at work for one more, whatever its class.
+    pub(super) fn has_room(&self) -> bool {
+        self.now().has_room()
+    }
+
+    /// How many stand in line in classes that go after the first.
+    pub(super) fn behind(&self) -> usize {
+        let now = self.now();
+        now.queues.iter().skip(1).map(VecDeque::len).sum()
+    }
+
     /// An order that stands in line, as it is after the last commit of our own; `None` if that is not
     /// known here.
     pub fn known(&self, order: OrderId) -> Latest {
         self.now().standing.get(&order)?.latest.clone()
+    }
+
+    /// The class of an order that stands in line or is worked for.
+    pub fn class(&self, order: OrderId) -> Option<PaymentClass> {
+        let now = self.now();
+        let standing = now.standing.get(&order).map(|standing| standing.class);
+        standing.or_else(|| now.at_work.get(&order).map(|work| work.class))
     }
 
     /// How many stand before an order; none if it is its turn already, and all if it is not known here.
@@ -185,11 +270,55 @@ impl Now {
         self.standing.contains_key(&order) || self.at_work.contains_key(&order)
     }
 
+    fn has_room(&self) -> bool {
+        self.busy[PaymentClass::First as usize] < AT_ONCE[PaymentClass::First as usize]
+    }
+
+    fn begin(&mut self, id: OrderId, class: PaymentClass) {
+        self.busy[class as usize] += 1;
+        self.at_work.insert(id, Work { class, news: None, waits: false });
+    }
+
+    /// Joins the line, unless it stands there already or the line is full. One that comes into a
+    /// higher class while it stands there (it is being cancelled, say) goes there. Tells whether
+    /// anything is new.
+    fn join(&mut self, id: OrderId, class: PaymentClass, latest: Latest) -> bool {
+        match self.standing.get(&id) {
+            Some(standing) if standing.class <= class => return false,
+            None if self.standing.len() >= MOST => return false,
+            _ => {}
+        }
+        let queue = class as usize;
+        self.joined[queue] += 1;
+        let number = self.joined[queue];
+        self.queues[queue].push_back((id, number));
+        let kept = self.standing.len() < KEPT;
+        let latest = if kept { latest } else { None };
+        self.standing.insert(id, Standing { latest, class, number });
+        true
+    }
+
+    /// Takes those out of the fronts of the queues who have moved to another class.
+    fn forget_the_gone(&mut self) {
+        for class in PaymentClass::ALL {
+            let Now { queues, standing, left, .. } = self;
+            let gone = |(id, number): &(OrderId, u64)| {
+                standing.get(id).is_none_or(|s| (s.class, s.number) != (class, *number))
+            };
+            while queues[class as usize].front().is_some_and(gone) {
+                queues[class as usize].pop_front();
+                left[class as usize] += 1;
+            }
+        }
+    }
+
     fn before(&self, order: OrderId) -> usize {
         match self.standing.get(&order) {
             Some(standing) => {
-                let before = standing.number - self.left - 1;
-                usize::try_from(before).unwrap_or(usize::MAX)
+                let class = standing.class as usize;
+                let before = standing.number.saturating_sub(self.left[class] + 1);
+                let higher: usize = self.queues[..class].iter().map(VecDeque::len).sum();
+                higher + usize::try_from(before).unwrap_or(usize::MAX)
             }
             None if self.at_work.contains_key(&order) => 0,
             None => self.standing.len(),
@@ -224,14 +353,24 @@ mod tests {
 
     /// A batch that changed these orders, and these of them owe something.
     fn tell(line: &Line, changed: &[(u128, u32)], owe: &[u128], keep: bool) {
-        let orders = changed.iter().map(|(id, tries)| (OrderId(*id), order(*id, *tries))).collect();
-        let effects: Vec<Effect> = owe.iter().map(|id| Effect::Settle(OrderId(*id))).collect();
-        line.tell(&orders, &effects, keep);
+        tell_as(line, changed, owe, keep, PaymentClass::First);
     }
 
-    /// Takes one and tells its tries, if they are known.
-    fn taken(line: &Line, id: u128) -> Option<Option<u32>> {
-        line.take(OrderId(id)).map(|known| known.map(|order| order.tries))
+    fn tell_as(
+        line: &Line,
+        changed: &[(u128, u32)],
+        owe: &[u128],
+        keep: bool,
+        class: PaymentClass,
+    ) {
+        let orders = changed.iter().map(|(id, tries)| (OrderId(*id), order(*id, *tries))).collect();
+        let effects: Vec<Effect> = owe.iter().map(|id| Effect::Settle(OrderId(*id))).collect();
+        line.tell(&orders, &effects, keep, |_| class);
+    }
+
+    /// Takes the next one and tells its tries, if they are known.
+    fn taken(line: &Line) -> Option<(u128, Option<u32>)> {
+        line.take().map(|(id, known)| (id.0, known.map(|order| order.tries)))
     }
 
     fn ended(line: &Line, id: u128) -> Option<Option<u32>> {
@@ -240,7 +379,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stands_in_line_is_taken_once_and_as_it_is_now() {
-        let (line, mut rings) = Line::new();
+        let line = Line::default();
         let before = |ids: [u128; 3]| ids.map(|id| line.before(OrderId(id)));
         tell(&line, &[(1, 0), (2, 0), (3, 0)], &[1, 2], true);
         assert_eq!(before([1, 2, 3]), [0, 1, 2], "the third is not known here");
@@ -248,26 +387,24 @@ mod tests {
         tell(&line, &[(2, 7), (3, 1)], &[2], true);
         let known = [1, 2, 3].map(|id| line.known(OrderId(id)).map(|order| order.tries));
         assert_eq!(known, [Some(0), Some(7), None]);
-        assert_eq!((rings.recv().await, rings.recv().await), (Some(OrderId(1)), Some(OrderId(2))));
-        assert_eq!(taken(&line, 1), Some(Some(0)));
-        assert_eq!(taken(&line, 1), None, "it is being worked for");
-        // What it owes while it is, is done when it ends, and nobody in the line is passed by it.
+        assert_eq!(taken(&line), Some((1, Some(0))));
+        // What it owes while it is worked for, is done when it ends, and nobody in the line is passed
+        // by it.
         tell(&line, &[(1, 1)], &[1], true);
         tell(&line, &[(1, 2), (4, 0)], &[4], true);
         assert_eq!(before([1, 2, 4]), [0, 0, 1]);
         assert_eq!((ended(&line, 1), ended(&line, 1)), (Some(Some(2)), None));
         assert_eq!(before([2, 4, 1]), [0, 1, 2]);
-        assert_eq!((taken(&line, 2), taken(&line, 3)), (Some(Some(7)), None));
-        assert_eq!(rings.try_recv(), Ok(OrderId(4)));
-        assert!(rings.try_recv().is_err(), "nobody stands in line twice");
+        assert_eq!([taken(&line), taken(&line)], [Some((2, Some(7))), Some((4, Some(0)))]);
+        assert_eq!(taken(&line), None, "nobody stands in line twice");
     }
 
     #[test]
     fn who_was_found_in_the_list_goes_first_unless_it_stands_in_line_or_is_worked_for() {
-        let (line, _rings) = Line::new();
+        let line = Line::default();
         let next = || line.take_found().map(|id| id.0);
         tell(&line, &[(1, 0), (2, 0)], &[1, 2], true);
-        assert_eq!(taken(&line, 1), Some(Some(0)));
+        assert_eq!(taken(&line), Some((1, Some(0))));
         line.find([1, 2, 3, 4, 5, 6].map(OrderId).to_vec());
         // One of them owes something since.
         tell(&line, &[(4, 1)], &[4], true);
@@ -280,25 +417,81 @@ mod tests {
 
     #[tokio::test]
     async fn what_others_may_change_and_what_is_in_doubt_is_read() {
-        let (line, _rings) = Line::new();
+        let line = Line::default();
+        tell(&line, &[(3, 0)], &[3], true);
+        assert_eq!(taken(&line), Some((3, Some(0))));
         tell(&line, &[(1, 0)], &[1], false);
         tell(&line, &[(1, 1)], &[], false);
-        tell(&line, &[(2, 0), (3, 0)], &[2, 3], true);
-        assert_eq!(taken(&line, 3), Some(Some(0)));
+        tell(&line, &[(2, 0)], &[2], true);
         tell(&line, &[(3, 1)], &[3], true);
         line.doubt();
         tell(&line, &[(2, 1), (3, 2)], &[], true);
         assert_eq!([1, 2, 3].map(|id| line.known(OrderId(id))), [None, None, None]);
-        assert_eq!([taken(&line, 1), taken(&line, 2), ended(&line, 3)], [Some(None); 3]);
+        assert_eq!([taken(&line), taken(&line)], [Some((1, None)), Some((2, None))]);
+        assert_eq!(ended(&line, 3), Some(None));
+    }
+
+    #[tokio::test]
+    async fn first_attempts_go_before_the_others_and_have_places_of_their_own() {
+        let line = Line::default();
+        let junk: Vec<(u128, u32)> = (1..=2_000).map(|id| (id, 0)).collect();
+        let ids: Vec<u128> = junk.iter().map(|(id, _)| *id).collect();
+        tell_as(&line, &junk, &ids, true, PaymentClass::AfterDecline);
+        let mut begun = 0;
+        while taken(&line).is_some() {
+            begun += 1;
+        }
+        assert_eq!(begun, AT_ONCE[PaymentClass::AfterDecline as usize]);
+        assert!(line.has_room());
+        tell(&line, &[(9_001, 0), (9_002, 0)], &[9_001, 9_002], true);
+        assert_eq!(line.before(OrderId(9_002)), 1, "nobody of a lower class stands before it");
+        assert_eq!(line.before(OrderId(2_000)), 2 + 2_000 - 256 - 1);
+        assert_eq!(line.class(OrderId(9_001)), Some(PaymentClass::First));
+        assert_eq!([taken(&line), taken(&line)], [Some((9_001, Some(0))), Some((9_002, Some(0)))]);
+        // When one of the others ends, the next of them begins.
+        assert_eq!((taken(&line), ended(&line, 1)), (None, None));
+        assert_eq!(taken(&line), Some((257, Some(0))));
+    }
+
+    #[tokio::test]
+    async fn who_is_found_in_the_list_waits_with_those_of_its_class() {
+        let line = Line::default();
+        let ids: Vec<u128> = (1..=300).collect();
+        let junk: Vec<(u128, u32)> = ids.iter().map(|id| (*id, 0)).collect();
+        tell_as(&line, &junk, &ids, true, PaymentClass::AfterDecline);
+        while taken(&line).is_some() {}
+        line.find([500, 501].map(OrderId).to_vec());
+        let (one, other) = (line.take_found().expect("found"), line.take_found().expect("found"));
+        assert!(line.is_of(one, PaymentClass::First), "a capture that is tried again");
+        assert!(!line.is_of(other, PaymentClass::AfterDecline), "there is no place for it");
+        assert_eq!(line.end(other, false), None);
+        assert_eq!((line.before(other), line.class(other)), (44, Some(PaymentClass::AfterDecline)));
+        for id in 1..=44 {
+            line.end(OrderId(id), true);
+            assert_eq!(taken(&line).map(|(id, _)| id), Some(256 + id));
+        }
+        line.end(OrderId(45), true);
+        assert_eq!(taken(&line), Some((501, None)));
+        assert_eq!(line.at_work(), 256 + 1);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_while_waiting_in_a_lower_class_goes_with_the_first() {
+        let line = Line::default();
+        tell_as(&line, &[(1, 0), (2, 0)], &[1, 2], true, PaymentClass::AfterDecline);
+        tell(&line, &[(3, 0), (2, 1)], &[3, 2], true);
+        assert_eq!([3, 2, 1].map(|id| line.before(OrderId(id))), [0, 1, 2]);
+        let order = [taken(&line), taken(&line), taken(&line), taken(&line)];
+        assert_eq!(order, [Some((3, Some(0))), Some((2, Some(1))), Some((1, Some(0))), None]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn how_long_it_takes_is_measured_while_there_is_a_line() {
-        let (line, _rings) = Line::new();
+        let line = Line::default();
         // One now and then is no line, however long it takes.
         for id in 1..=5 {
             tell(&line, &[(id, 0)], &[id], true);
-            assert_eq!((taken(&line, id), ended(&line, id)), (Some(Some(0)), None));
+            assert_eq!((taken(&line), ended(&line, id)), (Some((id, Some(0))), None));
             assert_eq!(line.seconds(OrderId(id)), None);
             advance(Duration::from_secs(60)).await;
         }
@@ -307,7 +500,7 @@ mod tests {
         }
         assert_eq!(line.seconds(OrderId(200)), None, "nobody knows yet");
         for id in 101..=121 {
-            assert_eq!(taken(&line, id), Some(Some(0)));
+            assert_eq!(taken(&line), Some((id, Some(0))));
             // Each owes something more meanwhile, as a sale does; and a look that finds nothing to do
             // does not count.
             tell(&line, &[(id, 1)], &[id], true);
@@ -321,7 +514,7 @@ mod tests {
         };
         near(200, 78.0 / 21.0);
         near(142, 20.0 / 21.0);
-        assert_eq!(taken(&line, 122), Some(Some(0)));
+        assert_eq!(taken(&line), Some((122, Some(0))));
         near(122, 1.0 / 21.0);
         near(142, 20.0 / 21.0);
     }

@@ -1,10 +1,13 @@
-//! A budget of calls per second, for each endpoint and in all, served in the order of arrival.
+//! A budget of calls per second, for each endpoint and in all, served by class and then in the order
+//! of arrival.
 //!
 //! Stripe answers 429 to more than 25 requests a second to one endpoint and 100 in all
 //! (<https://docs.stripe.com/rate-limits>). So every call needs a [`Turn`], and nothing but this
-//! makes one. Whoever must wait for it waits in line: first come, first served at each endpoint,
-//! and a long line at one endpoint does not block the others.
+//! makes one. Whoever must wait for it waits in the queue of the endpoint: higher classes first
+//! ([`PaymentClass`]), within a class first come, first served, and a long queue at one endpoint does
+//! not block the others.
 
+use super::class::{CLASSES, Fairness, PaymentClass};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,12 +63,14 @@ pub struct Governor(Option<Line>);
 
 struct Line {
     ask: mpsc::UnboundedSender<Asked>,
-    waiting: Arc<AtomicUsize>,
+    /// How many wait, by class.
+    waiting: Arc<[AtomicUsize; CLASSES]>,
     each: u32,
 }
 
 struct Asked {
     endpoint: Endpoint,
+    class: PaymentClass,
     patient: bool,
     grant: oneshot::Sender<Turn>,
 }
@@ -80,15 +85,20 @@ impl Governor {
     pub fn new(budget: Budget) -> (Governor, impl Future<Output = ()> + Send + 'static) {
         assert!(budget.each > 0 && budget.all > 0, "a budget of nothing would stop the sale");
         let (ask, asked) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting: Arc<[AtomicUsize; CLASSES]> = Arc::default();
         let line = Line { ask, waiting: Arc::clone(&waiting), each: budget.each };
         (Governor(Some(line)), run(budget, asked, waiting))
     }
 
-    /// Waits in line for a turn.
+    /// Waits for a turn, in the first class: for everything but attempts to pay.
     pub async fn turn(&self, endpoint: Endpoint) -> Turn {
+        self.turn_as(endpoint, PaymentClass::First).await
+    }
+
+    /// Waits for a turn in a class.
+    pub async fn turn_as(&self, endpoint: Endpoint, class: PaymentClass) -> Turn {
         let Some(line) = &self.0 else { return Turn { endpoint, waited: false } };
-        match line.enter(endpoint, true).await {
+        match line.enter(endpoint, class, true).await {
             Some(turn) => turn,
             // The task is gone: the server stops, and nothing more may be asked.
             None => std::future::pending().await,
@@ -98,12 +108,19 @@ impl Governor {
     /// A turn at once, or none: for what is a comfort, and must not take it from who pays.
     pub async fn turn_now(&self, endpoint: Endpoint) -> Option<Turn> {
         let Some(line) = &self.0 else { return Some(Turn { endpoint, waited: false }) };
-        line.enter(endpoint, false).await
+        line.enter(endpoint, PaymentClass::First, false).await
     }
 
-    /// How many wait in all lines together.
+    /// How many wait at all endpoints together, in all classes.
     pub fn waiting(&self) -> usize {
-        self.0.as_ref().map_or(0, |line| line.waiting.load(Ordering::Relaxed))
+        self.waiting_up_to(PaymentClass::AfterDecline)
+    }
+
+    /// How many wait at all endpoints together, in a class and in those that go before it.
+    pub fn waiting_up_to(&self, class: PaymentClass) -> usize {
+        let Some(line) = &self.0 else { return 0 };
+        let waiting = &line.waiting[..=class as usize];
+        waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum()
     }
 
     /// Orders that can begin to pay per second; `None`: as many as come.
@@ -113,9 +130,9 @@ impl Governor {
 }
 
 impl Line {
-    async fn enter(&self, endpoint: Endpoint, patient: bool) -> Option<Turn> {
+    async fn enter(&self, endpoint: Endpoint, class: PaymentClass, patient: bool) -> Option<Turn> {
         let (grant, granted) = oneshot::channel();
-        self.ask.send(Asked { endpoint, patient, grant }).ok()?;
+        self.ask.send(Asked { endpoint, class, patient, grant }).ok()?;
         granted.await.ok()
     }
 }
@@ -151,63 +168,112 @@ impl Window {
 /// Who waits: the number of the arrival, and where to send the turn.
 type Waiting = (u64, oneshot::Sender<Turn>);
 
-/// The lines, one for each endpoint, and what was called lately.
+/// What waits at an endpoint, by class, and what was called there lately.
+struct Lane {
+    window: Window,
+    queues: [VecDeque<Waiting>; CLASSES],
+    fairness: Fairness,
+}
+
+impl Lane {
+    fn new(most: u32) -> Lane {
+        let queues = Default::default();
+        Lane { window: Window::new(most), queues, fairness: Fairness::default() }
+    }
+
+    fn waits(&self) -> [bool; CLASSES] {
+        std::array::from_fn(|class| !self.queues[class].is_empty())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
+    }
+
+    /// Takes those out who have gone: they do not use up a turn.
+    fn forget_the_gone(&mut self) {
+        for queue in &mut self.queues {
+            while queue.front().is_some_and(|(_, grant)| grant.is_closed()) {
+                queue.pop_front();
+            }
+        }
+    }
+
+    /// Whose turn it is here: the class, and what to compare with other endpoints. A class whose share
+    /// is owed comes before the first, or it would wait for all of those elsewhere.
+    fn next(&self) -> Option<(PaymentClass, Rank)> {
+        let class = self.fairness.next(self.waits())?;
+        let number = self.queues[class as usize].front()?.0;
+        Some((class, (!self.fairness.is_owed(class), class, number)))
+    }
+}
+
+/// The least goes first: whether its share is not owed, its class, and the number of its arrival.
+type Rank = (bool, PaymentClass, u64);
+
+/// The endpoints, and what was called lately in all.
 struct Lines {
     budget: Budget,
     all: Window,
-    each: BTreeMap<Endpoint, (Window, VecDeque<Waiting>)>,
+    each: BTreeMap<Endpoint, Lane>,
     arrived: u64,
 }
 
 impl Lines {
     /// Who comes is served at once, waits, or hears that there is no turn now.
     fn arrive(&mut self, asked: Asked, now: Instant) {
-        let Asked { endpoint, patient, grant } = asked;
+        let Asked { endpoint, class, patient, grant } = asked;
         let most = self.budget.each;
-        let (window, line) =
-            self.each.entry(endpoint).or_insert_with(|| (Window::new(most), VecDeque::new()));
-        if line.is_empty() && window.is_free(now) && self.all.is_free(now) {
+        let lane = self.each.entry(endpoint).or_insert_with(|| Lane::new(most));
+        if lane.is_empty() && lane.window.is_free(now) && self.all.is_free(now) {
             if grant.send(Turn { endpoint, waited: false }).is_ok() {
-                window.note(now);
+                lane.window.note(now);
                 self.all.note(now);
             }
         } else if patient {
             self.arrived += 1;
-            line.push_back((self.arrived, grant));
+            lane.queues[class as usize].push_back((self.arrived, grant));
         }
     }
 
-    /// Serves all whose turn it is, the earliest first; says when the next one's is.
+    /// Serves all whose turn it is; says when the next one's is.
     fn serve(&mut self, now: Instant) -> Option<Instant> {
         loop {
-            for (_, line) in self.each.values_mut() {
-                // Who has gone does not use up a turn.
-                while line.front().is_some_and(|(_, grant)| grant.is_closed()) {
-                    line.pop_front();
+            self.each.values_mut().for_each(Lane::forget_the_gone);
+            if let Some(at) = self.all.free_at().filter(|at| *at > now) {
+                return self.each.values().any(|lane| !lane.is_empty()).then_some(at);
+            }
+            let ready = self.each.iter().filter(|(_, lane)| lane.window.is_free(now));
+            let next =
+                ready.filter_map(|(e, lane)| lane.next().map(|(class, rank)| (rank, *e, class)));
+            let Some((_, endpoint, class)) = next.min() else {
+                let waiting = self.each.values().filter(|lane| !lane.is_empty());
+                return waiting.filter_map(|lane| lane.window.free_at()).min();
+            };
+            // Where nothing could be called anyway, nobody is passed over.
+            for (other, lane) in &mut self.each {
+                if *other != endpoint && lane.window.is_free(now) {
+                    let waits = lane.waits();
+                    lane.fairness.passed_over(class, waits);
                 }
             }
-            let first = |(_, line): &(Window, VecDeque<Waiting>)| line.front().map(|(n, _)| *n);
-            if let Some(at) = self.all.free_at().filter(|at| *at > now) {
-                return self.each.values().any(|lane| first(lane).is_some()).then_some(at);
-            }
-            let ready = self.each.iter_mut().filter(|(_, lane)| lane.0.is_free(now));
-            let next =
-                ready.filter_map(|(e, lane)| Some((first(lane)?, *e, lane))).min_by_key(|r| r.0);
-            let Some((_, endpoint, (window, line))) = next else {
-                let waiting = self.each.values().filter(|lane| first(lane).is_some());
-                return waiting.filter_map(|(window, _)| window.free_at()).min();
-            };
-            if let Some((_, grant)) = line.pop_front()
+            let lane = self.each.get_mut(&endpoint).expect("it was found there");
+            if let Some((_, grant)) = lane.queues[class as usize].pop_front()
                 && grant.send(Turn { endpoint, waited: true }).is_ok()
             {
-                window.note(now);
+                let waits = lane.waits();
+                lane.fairness.served(class, waits);
+                lane.window.note(now);
                 self.all.note(now);
             }
         }
     }
 }
 
-async fn run(budget: Budget, mut asked: mpsc::UnboundedReceiver<Asked>, waiting: Arc<AtomicUsize>) {
+async fn run(
+    budget: Budget,
+    mut asked: mpsc::UnboundedReceiver<Asked>,
+    waiting: Arc<[AtomicUsize; CLASSES]>,
+) {
     let mut lines =
         Lines { budget, all: Window::new(budget.all), each: BTreeMap::new(), arrived: 0 };
     let mut next: Option<Instant> = None;
@@ -227,8 +293,10 @@ async fn run(budget: Budget, mut asked: mpsc::UnboundedReceiver<Asked>, waiting:
             },
         }
         next = lines.serve(Instant::now());
-        let count = lines.each.values().map(|(_, line)| line.len()).sum();
-        waiting.store(count, Ordering::Relaxed);
+        for (class, waiting) in waiting.iter().enumerate() {
+            let count = lines.each.values().map(|lane| lane.queues[class].len()).sum();
+            waiting.store(count, Ordering::Relaxed);
+        }
     }
 }
 
@@ -319,5 +387,85 @@ mod tests {
         }
         governor.turn(Endpoint::Read).await;
         assert!(begun.elapsed() < Duration::from_millis(1_100), "{:?}", begun.elapsed());
+    }
+
+    /// Keeps so many of a class waiting at an endpoint, and counts who was served within so long.
+    async fn crowd(
+        governor: &Arc<Governor>,
+        (endpoint, class, waiting): (Endpoint, PaymentClass, usize),
+        tasks: &mut JoinSet<(Endpoint, PaymentClass)>,
+    ) {
+        for _ in 0..waiting {
+            let governor = Arc::clone(governor);
+            tasks.spawn(async move {
+                governor.turn_as(endpoint, class).await;
+                (endpoint, class)
+            });
+        }
+        tokio::task::yield_now().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_attempt_goes_before_ten_thousand_that_follow_a_decline() {
+        let (governor, _task) = governor(25, 100);
+        let mut junk = JoinSet::new();
+        for class in [PaymentClass::AfterDecline, PaymentClass::SecondOrder] {
+            for endpoint in [Endpoint::Create, Endpoint::Confirm, Endpoint::Read] {
+                crowd(&governor, (endpoint, class, 5_000), &mut junk).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let waiting = governor.waiting();
+        assert_eq!(governor.waiting_up_to(PaymentClass::First), 0);
+        assert!(governor.waiting_up_to(PaymentClass::SecondOrder) < waiting);
+        let begun = Instant::now();
+        for endpoint in [Endpoint::Create, Endpoint::Confirm, Endpoint::Capture] {
+            governor.turn_as(endpoint, PaymentClass::First).await;
+        }
+        assert!(begun.elapsed() < Duration::from_millis(2_200), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_class_waits_for_ever() {
+        let (governor, _task) = governor(25, 100);
+        let mut tasks = JoinSet::new();
+        for class in PaymentClass::ALL {
+            crowd(&governor, (Endpoint::Confirm, class, 2_000), &mut tasks).await;
+        }
+        tokio::time::sleep(Duration::from_secs(44)).await;
+        let mut served = [0u32; CLASSES];
+        while let Some(Ok((_, class))) = tasks.try_join_next() {
+            served[class as usize] += 1;
+        }
+        let all: u32 = served.iter().sum();
+        assert!((1_000..1_100).contains(&all), "{all}");
+        for share in served.map(|class| f64::from(class) / f64::from(all)).iter().skip(1) {
+            assert!((0.07..0.11).contains(share), "{served:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn captures_are_not_kept_waiting_by_any_attempt_and_a_lower_class_is_not_by_other_endpoints()
+     {
+        // All endpoints together are the bottleneck.
+        let (governor, _task) = governor(25, 25);
+        let mut tasks = JoinSet::new();
+        for class in PaymentClass::ALL {
+            crowd(&governor, (Endpoint::Create, class, 2_000), &mut tasks).await;
+        }
+        crowd(&governor, (Endpoint::Confirm, PaymentClass::AfterDecline, 2_000), &mut tasks).await;
+        // A capture waits for those first attempts that came before it, and for no other.
+        let begun = Instant::now();
+        crowd(&governor, (Endpoint::Capture, PaymentClass::First, 1), &mut tasks).await;
+        let mut captured = None;
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        let mut served = BTreeMap::new();
+        while let Some(Ok(who)) = tasks.try_join_next() {
+            *served.entry(who).or_insert(0) += 1;
+            captured = captured.or((who.0 == Endpoint::Capture).then(|| begun.elapsed()));
+        }
+        assert!(captured.is_some(), "{served:?}");
+        let confirmed = served[&(Endpoint::Confirm, PaymentClass::AfterDecline)];
+        assert!(confirmed > 200, "{served:?}");
     }
 }

@@ -455,7 +455,7 @@ impl PgStore {
             answers.truncate(children);
             orders.add_children(&answers)?;
         }
-        Ok(if matches!(self.clock, Clock::System) { told } else { self.clock.now_ms() })
+        Ok(if let Clock::Manual(_) = self.clock { self.clock.now_ms() } else { told })
     }
 
     /// Writes and commits. The fault says what became of it.

@@ -166,10 +166,12 @@ fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
 
 impl Reader for PgReader {
     fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+        let turned = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now_ms());
         self.again(|link| {
             let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES)])?;
             let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
-            Ok(Some(Pulse { at_ms: rows::one(&found[0])?, mark }))
+            let at_ms = rows::one(&found[0])?;
+            Ok(Some(Pulse { at_ms: turned.unwrap_or(at_ms), mark }))
         })
     }
 
@@ -219,7 +221,7 @@ impl Reader for PgReader {
     /// Of what nobody else looks after: several processes share the work. The time is the
     /// database's, unless somebody turns the clock.
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
-        let now = if matches!(self.clock, Clock::System) { None } else { Some(now) };
+        let now = matches!(self.clock, Clock::Manual(_)).then_some(now);
         let sql = match lane {
             Lane::Holds => DUE_HOLDS,
             Lane::Payments => DUE_PAYMENTS,
