@@ -236,7 +236,7 @@ pub fn hold_command(
     let order = app.ids.order(app.clock.now_ms());
     let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
     let lines = wanted.lines.into_iter().map(LineBody::wish).collect();
-    Ok((Command::Hold { order, event: event.id, buyer, lines }, request))
+    Ok((Command::Hold { order, event: event.id, buyer, lines, most_ms: None }, request))
 }
 
 /// `POST /api/v1/events/{event}/orders`

@@ -110,7 +110,13 @@ async fn reserve_as(
     for _ in 0..2 {
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
-        let hold = Command::Hold { order, event: event.id, buyer: buyer(fullname, ""), lines };
+        let hold = Command::Hold {
+            order,
+            event: event.id,
+            buyer: buyer(fullname, ""),
+            lines,
+            most_ms: None,
+        };
         let known = match app.ask(hold, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
@@ -119,7 +125,7 @@ async fn reserve_as(
             Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no),
         };
-        match app.ask(Command::Renew { order: known }, None).await {
+        match app.ask(Command::Renew { order: known, most_ms: None }, None).await {
             Ok(replied) => return Ok((replied.order.map_or(0, |o| o.until_ms), None)),
             Err(NoReply::Refused(Refusal::HoldExpired)) => {
                 let expired = app.ask(Command::Expire { order: known }, None).await;

@@ -351,7 +351,7 @@ pub async fn hold(
         key => Some(key_of(&[b"form", slug.as_bytes(), &body], key.as_bytes(), &body)),
     };
     let order = app.ids.order(app.clock.now_ms());
-    let command = Command::Hold { order, event: event.id, buyer, lines };
+    let command = Command::Hold { order, event: event.id, buyer, lines, most_ms: None };
     let Replied { reply, .. } = app.ask(command, request).await?;
     let Reply::Held { order, .. } = reply else {
         return Err(Problem::from(NoReply::KeyReused).into());
