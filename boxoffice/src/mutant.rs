@@ -60,13 +60,15 @@ pub enum Mutant {
     WebhookBelieved,
     /// Holds expire by the clock of the process instead of the database's.
     LocalClock,
+    /// The unpaid places of a client are not counted.
+    ClientBudgetNotCounted,
     /// A panic in the outbox: the place where bugs end.
     Panics,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 28] = [
+    pub const ALL: [Mutant; 29] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -94,6 +96,7 @@ impl Mutant {
         Mutant::SignatureNotChecked,
         Mutant::WebhookBelieved,
         Mutant::LocalClock,
+        Mutant::ClientBudgetNotCounted,
         Mutant::Panics,
     ];
 }

@@ -1,6 +1,7 @@
 //! Puts the parts together, starts them and stops them.
 
-use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, tell_all};
+use crate::admission::Admission;
+use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, recount, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::{Config, StripeSettings};
@@ -172,6 +173,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let lag = Lag::new(config.lag_ms);
     let listeners = Arc::new(Semaphore::new(most_listeners(config.connections)));
     let waiters = Semaphore::new(most_waiters(config.connections));
+    let admission = Admission::new(config.limits(), ids.random(), Arc::clone(&metrics));
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (line, rings) = outbox::Line::new();
@@ -184,6 +186,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         organiser_key,
         queue,
         lag,
+        admission,
         reads,
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
@@ -201,6 +204,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     });
     let mut tasks: Vec<Task> = vec![
         Box::pin(tell_all(Arc::clone(&app), hear)),
+        Box::pin(recount(Arc::clone(&app))),
         Box::pin(outbox::expire(Arc::clone(&app), parts.look)),
         Box::pin(outbox::run(Arc::clone(&app), rings, parts.look)),
         Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
@@ -464,6 +468,7 @@ impl Server {
         } else if !app.stripe.live() {
             say("Stripe in test mode: no real money moves.");
         }
+        say(&app.admission.clients().describe(app.config.address.ip()));
         let stopping = Arc::clone(&app);
         spawn(async move {
             stop.await;

@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use super::view::{self, Action, MoneyView};
 use super::{Sent, admit, bearer, is_organiser, json, keyed};
+use crate::admission::client::Client;
 use crate::app::App;
 use crate::ids::digest;
 use crate::when;
@@ -243,6 +244,7 @@ pub fn hold_command(
 pub async fn hold(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
+    client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
@@ -252,7 +254,7 @@ pub async fn hold(
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0 };
         return Err(NoReply::Refused(refusal).into());
     }
-    let Replied { reply, order, .. } = app.ask(command, request).await?;
+    let Replied { reply, order, .. } = app.hold(client, &event, command, request).await?;
     let Reply::Held { order: id, until_ms } = reply else {
         return Err(NoReply::KeyReused.into());
     };
@@ -333,12 +335,13 @@ struct PayBody {
 pub async fn pay(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
     let token = json::<PayBody>(&headers, &body)?.token;
-    let order = match pay_and_wait(&app, id, token, request).await {
+    let order = match pay_and_wait(&app, client, id, token, request).await {
         Ok((order, attempt)) => {
             if let Some(AttemptState::Declined(reason)) = outcome(&order, attempt) {
                 return Err(declined(&order, reason));
@@ -387,6 +390,7 @@ pub fn declined(order: &Order, reason: &str) -> Problem {
 /// and the attempt's number; 0 if none was needed.
 pub async fn pay_and_wait(
     app: &App,
+    client: Client,
     id: OrderId,
     token: String,
     request: Option<KeyedRequest>,
@@ -398,7 +402,8 @@ pub async fn pay_and_wait(
     let watch = app.watchers.watch(id);
     let payment = app.ids.payment(app.clock.now_ms());
     let live = app.stripe.live();
-    let replied = app.ask(Command::Pay { order: id, payment, live, token }, request).await?;
+    let replied =
+        app.pay(client, Command::Pay { order: id, payment, live, token }, request).await?;
     let attempt = match replied.reply {
         Reply::Paying { attempt, .. } => attempt,
         _ => 0,

@@ -5,6 +5,7 @@ use super::api::{buyer, cancel_and_wait, declined, find, pay_and_wait, wait_for}
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
 use super::{Form, Sent, admit, is_organiser, pay};
+use crate::admission::client::Client;
 use crate::app::App;
 use crate::when;
 use crate::writer::NoReply;
@@ -67,13 +68,17 @@ async fn show(app: &App) -> Result<Arc<Event>, Problem> {
 }
 
 /// `POST /nts/v1/reserve`
-pub async fn reserve(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
+pub async fn reserve(
+    State(app): State<Arc<App>>,
+    client: Client,
+    sent: Result<Sent, Problem>,
+) -> Page {
     admit(&app)?;
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
-    match reserve_as(&app, &event, fullname).await {
+    match reserve_as(&app, client, &event, fullname).await {
         Ok((until_ms, new)) => {
             let t = event.ticket_types.iter().find(|t| !t.retired);
             let minor = t.map_or(0, |t| t.price_minor);
@@ -101,6 +106,7 @@ fn charged(app: &App, fullname: &str) -> Response {
 /// and the order if it is new.
 async fn reserve_as(
     app: &App,
+    client: Client,
     event: &Event,
     fullname: &str,
 ) -> Result<(i64, Option<OrderId>), NoReply> {
@@ -117,7 +123,7 @@ async fn reserve_as(
             lines,
             most_ms: None,
         };
-        let known = match app.ask(hold, None).await {
+        let known = match app.hold(client, event, hold, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok((until_ms, Some(order)));
@@ -142,7 +148,11 @@ async fn reserve_as(
 }
 
 /// `POST /nts/v1/charge`
-pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
+pub async fn charge(
+    State(app): State<Arc<App>>,
+    client: Client,
+    sent: Result<Sent, Problem>,
+) -> Page {
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
@@ -159,7 +169,7 @@ pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) ->
         )
         .into());
     };
-    match pay_and_wait(&app, record.order, form.get("stripeToken").into(), None).await {
+    match pay_and_wait(&app, client, record.order, form.get("stripeToken").into(), None).await {
         Ok((order, attempt)) => answer(&app, fullname, &order, attempt),
         Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
         Err(no) => Err(Problem::from(no).into()),

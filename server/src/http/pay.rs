@@ -6,6 +6,7 @@ use super::problem::Problem;
 use super::shop::{Frame, OrderPage, Page, Until, opened, order_page, page};
 use super::view::{self, Action};
 use super::{Form, Sent, api};
+use crate::admission::client::Client;
 use crate::app::App;
 use crate::writer::NoReply;
 use askama::Template;
@@ -96,12 +97,13 @@ pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String,
 pub async fn pay(
     State(app): State<Arc<App>>,
     Path((id, secret)): Path<(String, String)>,
+    client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let Sent { headers, body } = sent?;
     let id = opened(&app, &id, &secret)?;
     let form = Form::read(&headers, &body)?;
-    match pay_and_wait(&app, id, form.get("token").into(), None).await {
+    match pay_and_wait(&app, client, id, form.get("token").into(), None).await {
         Ok((order, _)) => Ok(go_on(&app, &order)),
         // A double click, a second tab, the back button: the order's page tells what is true.
         Err(NoReply::Refused(
