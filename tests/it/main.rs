@@ -7,6 +7,7 @@ pub const ON_POSTGRES: bool = false;
 
 mod bad_input;
 mod browser;
+mod clients;
 mod crash;
 mod harness;
 mod legacy;

@@ -85,7 +85,7 @@ pub async fn reserve(
             Ok(page(&ReservedPage {
                 frame: Frame::of(&app),
                 fullname: fullname.into(),
-                hold: minutes(event.spec.hold_ms),
+                hold: minutes(about(until_ms - app.clock.now_ms()).min(event.spec.hold_ms)),
                 until: when::clock(until_ms, &event.spec.zone),
                 total: Money { minor, currency: event.spec.currency }.to_string(),
                 // Whoever knows the name can renew; only who reserved first gets the key.
@@ -96,6 +96,11 @@ pub async fn reserve(
         Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
         Err(no) => Err(Problem::from(no).into()),
     }
+}
+
+/// About so many milliseconds: a hold may be shorter than the event's holds usually are.
+fn about(ms: i64) -> i64 {
+    (ms.max(0) + 9_999) / 10_000 * 10_000
 }
 
 fn charged(app: &App, fullname: &str) -> Response {
