@@ -15,6 +15,9 @@ pub mod client;
 pub mod network;
 pub mod unpaid;
 
+#[cfg(test)]
+mod tests;
+
 use crate::metrics::{Label, Metrics};
 use boxoffice::{AttemptState, Order, OrderId, OrderState, TimeMs};
 use breaker::Breaker;

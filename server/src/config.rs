@@ -101,11 +101,11 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_HOLDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_holds: u32,
 
-    /// Unpaid places that one client may have in a pool; at least one full order
+    /// Unpaid places that one client may have in a pool
     #[arg(long, env = "NTS_CLIENT_PLACES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub client_places: u32,
 
-    /// And at most this share of the pool, in percent
+    /// And at most this share of the pool, in percent; but ten places and one full order in any case
     #[arg(long, env = "NTS_CLIENT_SHARE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub client_share: u32,
 

@@ -23,7 +23,7 @@ pub struct Clients {
 /// What seems to be wrong with the proxies that are named.
 #[derive(Clone, Copy)]
 enum Doubt {
-    /// A private address that is not named passes addresses on.
+    /// Requests come from a private address that is not named: from a proxy, most likely.
     UnnamedProxy,
     /// A public address that is not named passes addresses on.
     Stranger,
@@ -40,9 +40,11 @@ impl Clients {
     /// The client of a request that came from `peer` with these `X-Forwarded-For` values.
     ///
     /// It is without limits where its network is not known: if it came through no socket, from this
-    /// machine, or through a proxy on a private address that nobody named. A limit there would count
-    /// all buyers as one. Whoever is on a private network with this server can thus get rid of the
-    /// limits by sending the header; so can nobody on the Internet.
+    /// machine, or from a private address that is a proxy or a gateway, most likely: it passes addresses
+    /// on, or nobody has named a proxy at all (a container's published port and many load balancers
+    /// show one private address for all buyers, without a header). A limit there would count all
+    /// buyers as one. Whoever is on a private network with this server can thus get rid of the limits
+    /// by sending the header; nobody on the Internet can.
     pub fn client<'a>(
         &self,
         peer: Option<Peer>,
@@ -61,11 +63,12 @@ impl Clients {
         if peer.is_loopback() {
             return Client::Unlimited;
         }
-        if forwarded_for.clone().next().is_some() {
-            if is_private(peer) {
-                self.warn(Doubt::UnnamedProxy, peer);
-                return Client::Unlimited;
-            }
+        let passes_on = forwarded_for.clone().next().is_some();
+        if is_private(peer) && (passes_on || self.proxies.is_empty()) {
+            self.warn(Doubt::UnnamedProxy, peer);
+            return Client::Unlimited;
+        }
+        if passes_on {
             self.warn(Doubt::Stranger, peer);
         }
         Client::Network(Network::of(peer))
@@ -78,8 +81,10 @@ impl Clients {
         }
         match doubt {
             Doubt::UnnamedProxy => tracing::error!(
-                "{peer} sends X-Forwarded-For and is not named in NTS_TRUSTED_PROXIES: nobody who comes \
-                 through it is limited. If it is your proxy, set NTS_TRUSTED_PROXIES={peer}"
+                "NO LIMITS PER CLIENT for requests from {peer}, a private address that is not named in \
+                 NTS_TRUSTED_PROXIES: all buyers may come through it. If it is your proxy, let it add \
+                 X-Forwarded-For and set NTS_TRUSTED_PROXIES={peer}; if buyers really have private \
+                 addresses, set NTS_TRUSTED_PROXIES=127.0.0.1"
             ),
             Doubt::Stranger => tracing::warn!(
                 "{peer} sends X-Forwarded-For and is not named in NTS_TRUSTED_PROXIES: all who come through \
@@ -105,8 +110,8 @@ impl Clients {
                     .into()
             }
             (true, false) => {
-                "Limits per client: on, by the address of the connection, but not for \
-                              this machine. Behind a proxy, name it in NTS_TRUSTED_PROXIES."
+                "Limits per client: on, by the address of the connection, but not for private \
+                 addresses. Behind a proxy, name it in NTS_TRUSTED_PROXIES."
                     .into()
             }
         }
@@ -145,7 +150,7 @@ mod tests {
         assert_eq!(client("", "203.0.113.9", &[]), network("203.0.113.9"));
         assert_eq!(client("", "::ffff:203.0.113.9", &[]), network("203.0.113.9"));
         assert_eq!(client("", "2001:db8::9", &[]), network("2001:db8::1"));
-        assert_eq!(client("", "192.168.1.9", &[]), network("192.168.1.9"));
+        assert_eq!(client("127.0.0.1", "192.168.1.9", &[]), network("192.168.1.9"));
         for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
             assert_eq!(client("", here, &[]), none, "{here}");
             assert_eq!(client("", here, &["198.51.100.1"]), none, "{here}");
@@ -153,6 +158,8 @@ mod tests {
         // A proxy that nobody named.
         for site in ["10.1.2.3", "172.17.0.1", "192.168.1.9", "fd00::1", "fe80::1", "100.64.0.1"] {
             assert_eq!(client("", site, &["198.51.100.1"]), none, "{site}");
+            assert_eq!(client("", site, &[]), none, "{site}: a gateway");
+            assert_eq!(client("127.0.0.1", site, &["198.51.100.1"]), none, "{site}");
         }
         // Nobody on the Internet gets rid of the limits, nor of others' budgets, by a header.
         assert_eq!(client("", "203.0.113.9", &["198.51.100.1"]), network("203.0.113.9"));

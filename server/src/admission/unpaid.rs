@@ -2,7 +2,7 @@
 //!
 //! Each order that is held, paying or canceling and was placed here by a client is tracked with what
 //! it counts for, and taken off when a commit tells that it is no longer so. The memory is bounded by
-//! [`MOST_TRACKED`] orders of some 300 bytes each; beyond it orders are not counted.
+//! [`MOST_TRACKED`] orders of some 400 bytes each; beyond it orders are not counted.
 
 use super::buckets::Key;
 use super::network::{Level, Network};
@@ -11,8 +11,10 @@ use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Event, EventId, LineWish, Order, OrderId, OrderState, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many unpaid orders are tracked at most: 80 MB.
-const MOST_TRACKED: usize = 262_144;
+/// So many unpaid orders are tracked at most: some 50 MB.
+const MOST_TRACKED: usize = 131_072;
+/// A client may have so many unpaid places, whatever share of the pool that is.
+const LEAST_PLACES: u32 = 10;
 /// Who asked for an order has surely been answered after so long: then it exists or never will.
 const ANSWERED_MS: i64 = 30_000;
 /// An order that another process may change is looked at so long after its end.
@@ -61,8 +63,8 @@ impl Wish {
         Wish { order, event: event.id, hold_ms, identity, request: None, most_per_order, pools }
     }
 
-    /// How many places a client may have unpaid in a pool of this capacity. One full order at least,
-    /// or small pools could not be sold.
+    /// How many places a client may have unpaid in a pool of this capacity. Some at least, or small
+    /// pools could not be sold: a full order, and ten.
     fn most(&self, limits: &Limits, level: Level, capacity: u32) -> Option<u32> {
         if limits.places == 0 {
             return None;
@@ -73,7 +75,7 @@ impl Wish {
             percent => u64::from(capacity) * u64::from(percent) / 100,
         };
         let most = number.min(share).saturating_mul(level.factor());
-        let most = most.max(u64::from(self.most_per_order));
+        let most = most.max(u64::from(self.most_per_order.max(LEAST_PLACES)));
         Some(u32::try_from(most).unwrap_or(u32::MAX))
     }
 
@@ -229,7 +231,9 @@ impl Unpaid {
         self.of_client.range(all).filter_map(|(_, id)| Some((*id, self.orders.get(id)?)))
     }
 
-    /// Too many: unless it is a request that was sent before, which gets the answer of then.
+    /// Too many: unless it is a request that was sent before and held then. It gets the answer of
+    /// then, and holds nothing more: the writer remembers its key. While the first is not known to be
+    /// held it may still be dropped, and this one would take its place.
     fn over(
         &self,
         client: u64,
@@ -238,7 +242,9 @@ impl Unpaid {
         most: u32,
         now: TimeMs,
     ) -> Result<Option<OrderId>, Refused> {
-        let known = |t: &Tracked| wish.request.is_some() && t.request == wish.request;
+        let known = |t: &Tracked| {
+            wish.request.is_some() && t.request == wish.request && t.until_ms.is_some()
+        };
         if self.orders_of(client).any(|(_, t)| known(t)) {
             return Ok(None);
         }
