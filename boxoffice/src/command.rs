@@ -27,11 +27,15 @@ pub enum Command {
         buyer: Buyer,
         /// What.
         lines: Vec<LineWish>,
+        /// The hold lasts at most this long; none: as long as the event's holds last.
+        most_ms: Option<i64>,
     },
     /// Let a hold start over: the old routes' renewal.
     Renew {
         /// Which.
         order: OrderId,
+        /// From now on it lasts at most this long; none: as long as the event's holds last.
+        most_ms: Option<i64>,
     },
     /// T1, or the next attempt after a decline.
     Pay {
@@ -159,7 +163,7 @@ impl Command {
                 keys.events.push(*event);
                 keys.buyers.push((*event, buyer.key));
             }
-            Command::Renew { order }
+            Command::Renew { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }

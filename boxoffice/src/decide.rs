@@ -166,10 +166,12 @@ pub enum Refusal {
 pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision, Refusal> {
     match command {
         Command::PutEvent { id, spec } => event::put(state, *id, spec),
-        Command::Hold { order, event, buyer, lines } => {
-            hold::hold(state, *order, *event, buyer, lines, now)
+        Command::Hold { order, event, buyer, lines, most_ms } => {
+            hold::hold(state, *order, *event, buyer, lines, *most_ms, now)
         }
-        Command::Renew { order } => hold::renew(state, find(state, *order)?, now),
+        Command::Renew { order, most_ms } => {
+            hold::renew(state, find(state, *order)?, *most_ms, now)
+        }
         Command::Cancel { order } => hold::cancel(state, find(state, *order)?, now),
         Command::Expire { order } => hold::expire(state, find(state, *order)?, now),
         Command::Forget { order, placed_before_ms } => {

@@ -62,13 +62,15 @@ pub enum Mutant {
     LocalClock,
     /// What is due is compared with the clock of the process instead of the database's.
     OwnClock,
+    /// The unpaid places of a client are not counted.
+    ClientBudgetNotCounted,
     /// A panic in the outbox: the place where bugs end.
     Panics,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 29] = [
+    pub const ALL: [Mutant; 30] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -97,6 +99,7 @@ impl Mutant {
         Mutant::WebhookBelieved,
         Mutant::LocalClock,
         Mutant::OwnClock,
+        Mutant::ClientBudgetNotCounted,
         Mutant::Panics,
     ];
 }

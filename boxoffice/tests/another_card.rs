@@ -215,7 +215,7 @@ impl Sale {
         let (id, lines) = (EventId(1), vec![LineWish { ticket_type: "t".into(), quantity: 1 }]);
         let buyer = Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey::UNCOUNTED };
         sale.ask(Command::PutEvent { id, spec });
-        sale.ask(Command::Hold { order: ORDER, event: id, buyer, lines });
+        sale.ask(Command::Hold { order: ORDER, event: id, buyer, lines, most_ms: None });
         sale.pay("asks_1");
         sale.ask(Command::IntentCreated { order: ORDER, intent: "pi".into() });
         sale

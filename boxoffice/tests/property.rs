@@ -40,6 +40,7 @@ enum Ask {
         buyer: u128,
         named: bool,
         lines: Vec<(u8, i64)>,
+        most_ms: Option<i64>,
     },
     /// What usually comes next for an order, or what comes next when it does not go well.
     Push(u128, bool),
@@ -57,7 +58,7 @@ enum Ask {
         lie: u8,
         books: Books,
     },
-    Renew(u128),
+    Renew(u128, Option<i64>),
     Cancel(u128),
     Expire(u128),
     Defer(u128),
@@ -227,6 +228,7 @@ fn wishes(lines: &[(u8, i64)]) -> Vec<LineWish> {
 
 fn ask() -> impl Strategy<Value = Ask> {
     let order = || 1..6u128;
+    let most_ms = || select(vec![None, None, None, Some(500), Some(60_000), Some(900_000)]);
     let odd = || select(vec![1, 2, 3, 5, 0, -1, 5_000_000_000]);
     let lines = move || {
         prop_oneof![
@@ -241,8 +243,8 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]);
     prop_oneof![
         3 => event(),
-        12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines()).prop_map(|(order, event, buyer, named, lines)| {
-            Ask::Hold { order, event, buyer, named: named > 0, lines }
+        12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines(), most_ms()).prop_map(|(order, event, buyer, named, lines, most_ms)| {
+            Ask::Hold { order, event, buyer, named: named > 0, lines, most_ms }
         }),
         45 => (order(), 0..5u8).prop_map(|(order, luck)| Ask::Push(order, luck > 0)),
         6 => (order(), select(vec!["tok", "tok", "other", "another", ""]), select(vec![false, false, true]))
@@ -256,7 +258,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         12 => (order(), books()).prop_map(|(order, books)| {
             Ask::Read { order, intent: order, status: IntentStatus::Succeeded, lie: 20, books }
         }),
-        3 => order().prop_map(Ask::Renew),
+        3 => (order(), most_ms()).prop_map(|(order, most_ms)| Ask::Renew(order, most_ms)),
         5 => order().prop_map(Ask::Cancel),
         4 => order().prop_map(Ask::Expire),
         2 => order().prop_map(Ask::Defer),
@@ -278,7 +280,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
     let known = |order: &u128| world.state.orders.get(&OrderId(*order));
     Some(match ask {
         Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: spec.clone() },
-        Ask::Hold { order, event, buyer, named, lines } => Command::Hold {
+        Ask::Hold { order, event, buyer, named, lines, most_ms } => Command::Hold {
             order: id(*order),
             event: EventId(*event),
             buyer: Buyer {
@@ -287,6 +289,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
                 key: BuyerKey(*buyer),
             },
             lines: wishes(lines),
+            most_ms: *most_ms,
         },
         Ask::Push(order, well) => return push(*order, known(order)?, *well),
         Ask::Pay { order, token, live } => Command::Pay {
@@ -323,7 +326,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             };
             Command::Reconcile { order: id(*order), intent: read, known }
         }
-        Ask::Renew(order) => Command::Renew { order: id(*order) },
+        Ask::Renew(order, most_ms) => Command::Renew { order: id(*order), most_ms: *most_ms },
         Ask::Cancel(order) => Command::Cancel { order: id(*order) },
         Ask::Expire(order) => Command::Expire { order: id(*order) },
         Ask::Defer(order) => {
@@ -713,7 +716,7 @@ impl Sale {
                 let buyer =
                     Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(*buyer) };
                 let (order, event, lines) = (id(*order), EventId(1), wishes(lines));
-                self.ask(Command::Hold { order, event, buyer, lines });
+                self.ask(Command::Hold { order, event, buyer, lines, most_ms: None });
             }
             Happening::Pay { order, token } => self.ask(Command::Pay {
                 order: id(*order),

@@ -15,8 +15,8 @@
 //!
 //! Who asks:
 //! `event SLUG [id NAME] pools P=N… types T:P:PRICE… [limit N] [buyer-limit N] [hold T] [opens T]
-//! [closes T] [currency C] [name W] [place W]` · `hold O BUYER [of SLUG] [name W] [email W] T=N…` ·
-//! `renew O` · `pay O TOKEN [live] [payment O]` · `created O INTENT` · `declined O N WHY…` ·
+//! [closes T] [currency C] [name W] [place W]` · `hold O BUYER [of SLUG] [name W] [email W] [most T]
+//! T=N…` · `renew O [most T]` · `pay O TOKEN [live] [payment O]` · `created O INTENT` · `declined O N WHY…` ·
 //! `read O STATUS [intent I] [amount N] [received N] [currency C] [live] [for O] [payment O]
 //! [action W] [refunds ID:N[:failed][:of=R],…] [dispute STATUS:N] [asked]
 //! [confirmed] [error WHY…]` (`asked`: it was asked for at the last `ask O`, not just now;
@@ -271,7 +271,7 @@ impl Stage {
         let name = words.next()?;
         let order = self.order_id(&name);
         Ok(match verb {
-            "renew" => Command::Renew { order },
+            "renew" => Command::Renew { order, most_ms: duration_after(words, "most")? },
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
             "pay" => {
@@ -365,7 +365,8 @@ impl Stage {
         let key = self.buyer_key(&who);
         let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
         let buyer = Buyer { name: words.after("name")?.unwrap_or(who), email, key };
-        Ok(Command::Hold { order, event, buyer, lines: wishes(words)? })
+        let most_ms = duration_after(words, "most")?;
+        Ok(Command::Hold { order, event, buyer, lines: wishes(words)?, most_ms })
     }
 
     /// What a truthful provider says of an order's payment, but for what the step says.
@@ -666,6 +667,11 @@ fn wishes(words: &mut Words) -> Result<Vec<LineWish>, String> {
         lines.push(LineWish { ticket_type: ticket_type.into(), quantity });
     }
     Ok(lines)
+}
+
+/// A length of time that may be said after a word.
+fn duration_after(words: &mut Words, word: &str) -> Result<Option<i64>, String> {
+    words.after(word)?.map(|w| time(&w)).transpose()
 }
 
 /// `250ms`, `2.5s`, `5m`, `1h`, `7d`.

@@ -99,7 +99,7 @@ fn writer_alone(dir: &std::path::Path, quick: bool) {
                 let order = ids.order(Clock::System.now_ms());
                 let key = RequestKey(digest(&[&serial.to_be_bytes()]));
                 let request = Request { key, fingerprint: serial };
-                (Command::Hold { order, event, buyer, lines }, Some(request))
+                (Command::Hold { order, event, buyer, lines, most_ms: None }, Some(request))
             });
             let jobs = jobs.collect();
             let begun = Instant::now();

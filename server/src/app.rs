@@ -1,6 +1,9 @@
 //! What everything in the server shares, and how the parts are started.
 
+use crate::admission::Admission;
+use crate::admission::client::Client;
 use crate::admission::connections::Shares;
+use crate::admission::unpaid::Wish;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::DatabaseClock;
 use crate::config::Config;
@@ -14,8 +17,8 @@ use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::{Reader, RequestKey};
-use crate::writer::{Answer, Committed, Queue, Request};
-use boxoffice::{Command, Event, Order, OrderId, OrderState};
+use crate::writer::{Answer, Committed, NoReply, Queue, Replied, Request};
+use boxoffice::{Command, Event, Order, OrderId, OrderState, TimeMs};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +29,10 @@ use tokio::time::{Duration, Instant, sleep};
 const FRESH: Duration = Duration::from_secs(2);
 /// A difference between the own clock and the database's that is told, in milliseconds.
 const SKEW_MS: i64 = 1_000;
+
+/// How often unpaid orders of which nothing was heard are looked at, and how many of them at a time.
+const RECOUNT: Duration = Duration::from_secs(5);
+const MOST_RECOUNTED: usize = 500;
 
 /// The parts, and what was configured.
 pub struct App {
@@ -43,6 +50,8 @@ pub struct App {
     pub queue: Queue,
     /// How far we are behind.
     pub lag: Lag,
+    /// What each client may do.
+    pub admission: Admission,
     /// The way to the database for questions.
     pub reads: Reads,
     /// What is for sale.
@@ -159,6 +168,70 @@ impl App {
         self.queue.ask(command, request).await
     }
 
+    /// Asks the writer for a hold, if the client's budget and the buyer's allow it.
+    pub async fn hold(
+        &self,
+        client: Client,
+        event: &Event,
+        mut command: Command,
+        request: Option<Request>,
+    ) -> Answer {
+        let Command::Hold { order, buyer, lines, most_ms, .. } = &mut command else {
+            unreachable!("a hold is asked for");
+        };
+        self.admission.may_hold(client).map_err(NoReply::OverBudget)?;
+        let mut wish = Wish::of(event, *order, lines, buyer.key.0);
+        wish.request = request.map(|request| request.key.0);
+        let mut reserved = self.admission.reserve(client, &wish, self.clock.now_ms());
+        if reserved.is_err() && self.look_again(client).await {
+            reserved = self.admission.reserve(client, &wish, self.clock.now_ms());
+        }
+        let reserved = reserved.map_err(NoReply::OverBudget)?;
+        *most_ms = reserved.most_ms;
+        let answer = self.ask(command, request).await;
+        if nothing_came_of_it(&answer) {
+            reserved.forget();
+        }
+        answer
+    }
+
+    /// Asks the writer for an attempt to pay, if the client's budget and the buyer's allow it.
+    pub async fn pay(&self, client: Client, command: Command, request: Option<Request>) -> Answer {
+        let Command::Pay { order, .. } = &command else { unreachable!("somebody pays") };
+        let reserved = self.admission.pay(client, *order, self.clock.now_ms());
+        let reserved = reserved.map_err(NoReply::OverBudget)?;
+        let answer = self.ask(command, request).await;
+        if nothing_came_of_it(&answer) {
+            reserved.forget();
+        }
+        answer
+    }
+
+    /// Looks at what became of a client's orders, where that was not told to this process. Gives
+    /// whether there was anything to look at.
+    async fn look_again(&self, client: Client) -> bool {
+        let doubtful = self.admission.doubtful(client, self.clock.now_ms());
+        self.look_at(&doubtful).await && !doubtful.is_empty()
+    }
+
+    /// Tells admission of these orders as they are in the database.
+    async fn look_at(&self, orders: &[OrderId]) -> bool {
+        for id in orders.iter().copied() {
+            let now = self.clock.now_ms();
+            match self.reads.ask(move |r| r.order(id)).await {
+                Ok(Some(order)) => self.count_unpaid([&order], now),
+                Ok(None) => self.admission.missing(id, now),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    fn count_unpaid<'a>(&self, orders: impl IntoIterator<Item = &'a Order>, now: TimeMs) {
+        let identity = |o: &Order| crate::http::api::buyer(&o.buyer.name, &o.buyer.email).key.0;
+        self.admission.told(orders, now, !self.catalogue.is_shared(), identity);
+    }
+
     /// The path of an order's page: whoever has it may see and pay the order.
     pub fn order_path(&self, order: OrderId) -> String {
         format!("/orders/{}/{}", uuid::Uuid::from_u128(order.0), self.secrets.order(order))
@@ -214,10 +287,13 @@ impl App {
     /// The class in which an order is settled. Whatever is not an attempt to pay is of the first.
     pub fn payment_class(&self, order: &Order) -> PaymentClass {
         let attempts = order.payment.as_ref().map_or(0, |payment| payment.attempts.len());
-        if order.state == OrderState::Paying && attempts > 1 {
-            return PaymentClass::AfterDecline;
+        match (order.state, attempts) {
+            (OrderState::Paying, 2..) => PaymentClass::AfterDecline,
+            (OrderState::Paying, _) if self.admission.is_second(order.id) => {
+                PaymentClass::SecondOrder
+            }
+            _ => PaymentClass::First,
         }
-        PaymentClass::First
     }
 
     /// About how many seconds it takes until it is an order's turn to be paid; 0 if there is no line.
@@ -255,6 +331,7 @@ impl App {
         if !committed.events.is_empty() {
             self.catalogue.publish(committed.events, committed.batch);
         }
+        self.count_unpaid(committed.orders.values().map(|order| &**order), self.clock.now_ms());
         let keep = !self.catalogue.is_shared();
         let class = |order: &Order| self.payment_class(order);
         self.line.tell(&committed.orders, &committed.effects, keep, class);
@@ -263,6 +340,27 @@ impl App {
             // Who has gone does not hear it; what was recorded stays.
             _ = caller.send(answer);
         }
+    }
+}
+
+/// Whether what was reserved for a command is free again: it changed nothing, or had been done before.
+/// Nobody knows that of one whose outcome is in doubt.
+fn nothing_came_of_it(answer: &Answer) -> bool {
+    match answer {
+        Ok(Replied { again, .. }) => *again,
+        Err(NoReply::InDoubt) => false,
+        Err(_) => true,
+    }
+}
+
+/// Looks at unpaid orders of which nothing was heard: that another process settled, whose commit was
+/// in doubt, or whose caller had gone. Until the process ends.
+pub async fn recount(app: Arc<App>) {
+    loop {
+        sleep(RECOUNT).await;
+        app.admission.refresh();
+        let overdue = app.admission.overdue(app.clock.now_ms(), MOST_RECOUNTED);
+        app.look_at(&overdue).await;
     }
 }
 

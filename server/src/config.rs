@@ -1,5 +1,6 @@
 //! The settings: each by flag and by environment variable, each with its default.
 
+use crate::admission::Limits;
 use crate::admission::network::Proxies;
 use crate::payments::governor::Budget;
 use crate::payments::stripe;
@@ -110,6 +111,49 @@ pub struct Config {
     /// by commas, such as 127.0.0.1,10.0.0.0/8. Limits per client count the address that they name
     #[arg(long, env = "NTS_TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: Proxies,
+
+    /// Requests that want to hold places, per client and minute; as many at once. A client is an IPv4 address
+    /// or an IPv6 /64. 0: without limit, as with all limits below
+    #[arg(long, env = "NTS_CLIENT_HOLDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub client_holds: u32,
+
+    /// Unpaid places that one client may have in a pool
+    #[arg(long, env = "NTS_CLIENT_PLACES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub client_places: u32,
+
+    /// And at most this share of the pool, in percent; but ten places and one full order in any case
+    #[arg(long, env = "NTS_CLIENT_SHARE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub client_share: u32,
+
+    /// Unpaid places that one e-mail address may have in an event; at least one full order
+    #[arg(long, env = "NTS_EMAIL_PLACES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub email_places: u32,
+
+    /// Attempts to pay, per client and minute; as many at once
+    #[arg(long, env = "NTS_CLIENT_PAYMENTS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub client_payments: u32,
+
+    /// Declined attempts to pay, per client and hour
+    #[arg(long, env = "NTS_CLIENT_DECLINES", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub client_declines: u32,
+
+    /// Declined attempts to pay, per e-mail address and hour
+    #[arg(long, env = "NTS_EMAIL_DECLINES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub email_declines: u32,
+
+    /// Looks at orders, per client and minute; one with a wrong secret counts as thirty
+    #[arg(long, env = "NTS_CLIENT_LOOKUPS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub client_lookups: u32,
+
+    /// After holds that ran out unpaid the next ones of the same e-mail address or client are shorter, but
+    /// not below so many milliseconds
+    #[arg(long, env = "NTS_LEAST_HOLD_MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(0..=3_600_000))]
+    pub least_hold_ms: u32,
+
+    /// When more than this share of the attempts to pay of ten minutes is declined, in percent, there is an
+    /// alarm, and clients and e-mail addresses with declines wait 30 seconds between attempts
+    #[arg(long, env = "NTS_DECLINED_PERCENT", default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub declined_percent: u32,
 
     /// Milliseconds that the server may be behind. From a quarter of it on, more and more of those who come
     /// to look at an event are answered with 503; from all of it on those who want places, too, so that
@@ -362,6 +406,23 @@ impl Config {
         }
     }
 
+    /// What each client may do.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            holds: self.client_holds,
+            places: self.client_places,
+            share: self.client_share,
+            email_places: self.email_places,
+            payments: self.client_payments,
+            declines: self.client_declines,
+            email_declines: self.email_declines,
+            lookups: self.client_lookups,
+            least_hold_ms: self.least_hold_ms,
+            declined_percent: self.declined_percent,
+            proxies: self.trusted_proxies.clone(),
+        }
+    }
+
     /// The address that buyers see.
     pub fn public_url(&self) -> String {
         let default = || format!("http://localhost:{}", self.address.port());
@@ -412,6 +473,16 @@ impl Config {
             ("client_connections", self.client_connections().to_string()),
             ("keep_released_days", self.keep_released_days.to_string()),
             ("trusted_proxies", self.trusted_proxies.to_string()),
+            ("client_holds", self.client_holds.to_string()),
+            ("client_places", self.client_places.to_string()),
+            ("client_share", self.client_share.to_string()),
+            ("email_places", self.email_places.to_string()),
+            ("client_payments", self.client_payments.to_string()),
+            ("client_declines", self.client_declines.to_string()),
+            ("email_declines", self.email_declines.to_string()),
+            ("client_lookups", self.client_lookups.to_string()),
+            ("least_hold_ms", self.least_hold_ms.to_string()),
+            ("declined_percent", self.declined_percent.to_string()),
             ("lag_ms", self.lag_ms.to_string()),
             ("body_bytes", self.body_bytes.to_string()),
             ("slow_client_ms", self.slow_client_ms.to_string()),

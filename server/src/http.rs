@@ -19,6 +19,8 @@ pub mod socket;
 pub mod view;
 pub mod webhook;
 
+use crate::admission::client::Client;
+use crate::admission::network::Peer;
 use crate::app::App;
 use crate::ids::digest;
 use crate::metrics::Route;
@@ -29,7 +31,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -38,6 +40,7 @@ use http_body_util::BodyExt;
 use problem::Problem;
 use serde::de::DeserializeOwned;
 use socket::{Doing, Receiving};
+use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 
@@ -121,6 +124,7 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let route = route.unwrap_or_else(|| "(none)".into());
     let mut response = match cross_site::refusal(&request) {
         Some(problem) => shop::problem_for(request.uri().path(), request.headers(), problem),
+        None if looks_at_an_order(&route) => look(&app, request, next).await,
         None => next.run(request).await,
     };
     protect(response.headers_mut());
@@ -135,6 +139,42 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     tracing::debug!(method, route, status, seconds, "request");
     app.metrics.http.get_or_create(&Route { route, status }).inc();
     response
+}
+
+/// Whether a route is one on which somebody looks at an order, pays it or gives it back by its secret.
+fn looks_at_an_order(route: &str) -> bool {
+    let of_an_order = ["/orders/", "/pay/", "/api/v1/orders/"].iter().any(|p| route.starts_with(p));
+    of_an_order && !route.ends_with("/refunds")
+}
+
+/// Answers who looks at an order, unless the client has looked too often. Who shows a wrong secret may
+/// look less often.
+async fn look(app: &App, request: Request, next: Next) -> Response {
+    let client = client(app, request.extensions(), request.headers());
+    if let Err(refused) = app.admission.may_look(client) {
+        return shop::problem_for(request.uri().path(), request.headers(), refused.into());
+    }
+    let response = next.run(request).await;
+    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) {
+        app.admission.looked_in_vain(client);
+    }
+    response
+}
+
+/// The client of a request.
+fn client(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Client {
+    // What is no text is no address either.
+    let values = headers.get_all("x-forwarded-for").iter().map(|v| v.to_str().unwrap_or(""));
+    let values: Vec<&str> = values.collect();
+    app.admission.clients().client(extensions.get::<Peer>().copied(), values.into_iter())
+}
+
+impl FromRequestParts<Arc<App>> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Client, Infallible> {
+        Ok(client(app, &parts.extensions, &parts.headers))
+    }
 }
 
 /// The headers that protect whoever looks at an answer. What programs read is never shown as a page:

@@ -53,6 +53,14 @@ pub struct Metrics {
     pub holds: Counter,
     /// Noes of the core, by reason.
     pub refusals: Family<Label, Counter>,
+    /// Requests over the budget of their client or e-mail address, by reason.
+    pub limited: Family<Label, Counter>,
+    /// Holds that ran out unpaid, of clients that are counted.
+    pub ran_out: Counter,
+    /// Unpaid orders that are counted for their clients.
+    pub unpaid_orders: Gauge,
+    /// 1 while very many attempts to pay are declined.
+    pub declines_high: Gauge,
     /// Orders by the state they reached.
     pub orders: Family<Label, Counter>,
     /// Calls to the payment provider, by operation and outcome.
@@ -88,6 +96,10 @@ impl Default for Metrics {
             ready: Gauge::default(),
             holds: Counter::default(),
             refusals: Family::default(),
+            limited: Family::default(),
+            ran_out: Counter::default(),
+            unpaid_orders: Gauge::default(),
+            declines_high: Gauge::default(),
             orders: Family::default(),
             provider: Family::default(),
             alarms: Counter::default(),
@@ -110,6 +122,12 @@ impl Default for Metrics {
         r.register("ready", "1 if the last batch could be committed", m.ready.clone());
         r.register("holds", "Holds given", m.holds.clone());
         r.register("refusals", "Refusals by reason", m.refusals.clone());
+        r.register("limited", "Requests over a client's budget by reason", m.limited.clone());
+        r.register("ran_out", "Holds that ran out unpaid, of counted clients", m.ran_out.clone());
+        let text = "Unpaid orders that are counted for their clients";
+        r.register("unpaid_orders", text, m.unpaid_orders.clone());
+        let text = "1 while very many attempts to pay are declined";
+        r.register("declines_high", text, m.declines_high.clone());
         r.register("orders", "Orders by the state they reached", m.orders.clone());
         r.register("provider_calls", "Calls to the payment provider", m.provider.clone());
         r.register("alarms", "Things a person should look at", m.alarms.clone());

@@ -1,7 +1,8 @@
 //! Puts the parts together, starts them and stops them.
 
+use crate::admission::Admission;
 use crate::admission::connections::Shares;
-use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, tell_all};
+use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, recount, tell_all};
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
@@ -181,6 +182,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let most = most.div_ceil(config.connections as usize);
     let listener_shares = Shares::new(u32::try_from(most).unwrap_or(u32::MAX));
     let waiters = Semaphore::new(most_waiters(config.connections));
+    let admission = Admission::new(config.limits(), ids.random(), Arc::clone(&metrics));
     let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, hear) = mpsc::unbounded_channel();
     let (doorbell, at_the_door) = outbox::Doorbell::new();
@@ -192,6 +194,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         organiser_key,
         queue,
         lag,
+        admission,
         reads,
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
@@ -210,6 +213,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     });
     let mut tasks: Vec<Task> = vec![
         Box::pin(tell_all(Arc::clone(&app), hear)),
+        Box::pin(recount(Arc::clone(&app))),
         Box::pin(outbox::expire(Arc::clone(&app), parts.look)),
         Box::pin(outbox::run(Arc::clone(&app), parts.look)),
         Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
@@ -480,6 +484,7 @@ impl Server {
         } else if !app.stripe.live() {
             say("Stripe in test mode: no real money moves.");
         }
+        say(&app.admission.clients().describe(app.config.address.ip()));
         let stopping = Arc::clone(&app);
         spawn(async move {
             stop.await;

@@ -14,6 +14,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::admission::Refused;
 use crate::metrics::{Label, Metrics, code};
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
@@ -53,6 +54,8 @@ pub enum NoReply {
     Refused(Refusal),
     /// The idempotency key was used for another request. Nothing was done.
     KeyReused,
+    /// It is over the budget of its client or e-mail address. Nothing was done.
+    OverBudget(Refused),
     /// Too much is waiting. Nothing was done.
     Busy,
     /// The same request is being answered at this moment.

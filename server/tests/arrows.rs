@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// Each part of the server and the parts that it may name. `run` puts everything together and
 /// `app` is what they share, so both may name all; every part may name the core.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("admission", &[]),
+    // It counts whom it refuses.
+    ("admission", &["metrics"]),
     ("audit", &["clock", "payments", "reads", "store", "when"]),
     ("catalogue", &[]),
     ("client", &[]),
@@ -22,7 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("when", &[]),
     // A database with several processes on it gives each the number by which it makes ids.
     ("store", &["clock", "ids", "private_file", "tasks"]),
-    ("writer", &["metrics", "store"]),
+    // What admission refuses never comes to the writer; who asked hears it as one more no.
+    ("writer", &["admission", "metrics", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     ("outbox", &["app", "metrics", "payments", "store", "text", "writer"]),

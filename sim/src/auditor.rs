@@ -9,6 +9,7 @@ use boxoffice::{
 };
 use nts_server::payments::double::Moved;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// What somebody was told of an order, or has asked for it.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +79,29 @@ pub struct Auditor {
     /// How many attempts to pay each order may have succeeded: those of which its buyer was not
     /// told that they were declined.
     may_pay: BTreeMap<OrderId, i64>,
+    /// The address that each buyer comes from, by name.
+    networks: BTreeMap<String, IpAddr>,
+    /// How many places each address has ever asked for.
+    asked_for: BTreeMap<IpAddr, u32>,
+    /// The unpaid places of each address, by the process lives in which they may have been held.
+    unpaid: BTreeMap<(IpAddr, usize), u32>,
+    /// To which address and lives the unpaid places of an order belong.
+    unpaid_of: BTreeMap<OrderId, (IpAddr, usize)>,
+    /// How often a process has started.
+    starts: usize,
+    /// And when that was, by the clock of the database server, if there is one.
+    started_ms: Vec<TimeMs>,
+    /// The most places that there ever were.
+    most_capacity: u32,
+    /// How many processes there are.
+    processes: u32,
     step: u64,
+}
+
+/// What one client may have unpaid in a process by the settings of the simulation, which are the
+/// defaults: 5 % of the places and 100 at most, but one order of ten in any case.
+fn budget(capacity: u32) -> u32 {
+    (capacity / 20).clamp(10, 100)
 }
 
 /// The rare situations that an order's step reaches.
@@ -171,6 +194,8 @@ impl Auditor {
         let fresh = orders.iter().filter(|o| !self.orders.contains_key(&o.id));
         let placed: u32 = fresh.flat_map(|o| &o.lines).map(|l| l.quantity).sum();
         for event in events {
+            let capacity = event.pools.first().map_or(0, |p| p.capacity);
+            self.most_capacity = self.most_capacity.max(capacity);
             self.events.insert(event.id, event);
         }
         for order in orders {
@@ -262,7 +287,38 @@ impl Auditor {
             story.tell(at_ms, Some(id), text);
         }
         story.hash(format!("{order:?}").as_bytes());
+        self.count_unpaid(story, at_ms, &order);
         self.orders.insert(id, order);
+    }
+
+    /// No address keeps more unpaid places than its budget: that is counted by each life of each
+    /// process for itself.
+    fn count_unpaid(&mut self, story: &mut Story, at_ms: i64, order: &Order) {
+        let holds =
+            matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling);
+        let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
+        match self.unpaid_of.get(&order.id) {
+            Some(of) if !holds => {
+                *self.unpaid.entry(*of).or_default() -= places;
+                self.unpaid_of.remove(&order.id);
+            }
+            None if holds && !self.orders.contains_key(&order.id) => {
+                let Some(network) = self.networks.get(&order.buyer.name) else { return };
+                let lives = match self.started_ms.len() {
+                    0 => self.starts,
+                    _ => self.started_ms.partition_point(|start| *start <= order.placed_ms),
+                };
+                let unpaid = self.unpaid.entry((*network, lives)).or_default();
+                *unpaid += places;
+                let (unpaid, may) = (*unpaid, budget(self.most_capacity) * self.processes);
+                self.unpaid_of.insert(order.id, (*network, lives));
+                if unpaid > may {
+                    let text = format!("{network} has {unpaid} unpaid places, and may have {may}");
+                    story.broken(at_ms, Promise::OwnShare, Some(order.id), text);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The counters are what the orders say, and the pool is never over its capacity.
@@ -379,7 +435,38 @@ impl Auditor {
         self.committed(story, at_ms, now, (all, events), Asked::default());
     }
 
+    /// So many processes sell.
+    pub fn processes(&mut self, processes: usize) {
+        self.processes = processes as u32;
+    }
+
+    /// A process has started: it counts from zero. `now` is the clock of the database server.
+    pub fn process_started(&mut self, now: Option<TimeMs>) {
+        self.starts += 1;
+        self.started_ms.extend(now);
+    }
+
     // ---- what people are told
+
+    /// Who has this name comes from this address.
+    pub fn comes_from(&mut self, buyer: &str, network: IpAddr) {
+        self.networks.insert(buyer.to_owned(), network);
+    }
+
+    /// Somebody at this address asks for so many places at most.
+    pub fn asks_for(&mut self, network: IpAddr, places: u32) {
+        *self.asked_for.entry(network).or_default() += places;
+    }
+
+    /// A hold was refused because of the budget of its address. That is wrong if all that it has ever
+    /// asked for is within the least budget.
+    pub fn refused_by_budget(&self, story: &mut Story, at_ms: i64, network: IpAddr) {
+        let asked = self.asked_for.get(&network).copied().unwrap_or(0);
+        if asked <= budget(0) {
+            let text = format!("{network} asked for {asked} places at most and is over its budget");
+            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+        }
+    }
 
     /// A buyer asks for an order (+1), or hears for certain that there is none (-1).
     pub fn may_have(&mut self, buyer: &str, more: i64) {

@@ -1,10 +1,12 @@
 //! Buyers: eager, slow, clicking twice, with two tabs, walking away, coming back too late, trying
-//! again with the same key and with a new one; and bots that hold and never pay.
+//! again with the same key and with a new one; bots that hold and never pay; and a script at one
+//! address, under ever new names, that takes what it can get.
 
 use crate::dice::Dice;
 use crate::world::{Answer, Ask, BASE_AHEAD_MS, EPOCH_MS, World};
 use boxoffice::{OrderId, OrderState, TimeMs};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
@@ -21,7 +23,45 @@ struct Mine {
 struct Buyer {
     world: Arc<World>,
     name: String,
+    /// The address that their requests come from.
+    network: IpAddr,
     dice: Dice,
+}
+
+/// So many requests the script has under way at a time.
+pub const LANES: u64 = 3;
+/// So many orders each of them asks for.
+const GREED: u64 = 30;
+
+/// The script.
+pub async fn script(world: Arc<World>, lane: u64) {
+    let mut dice = Dice::new(world.plan.seed, 90_000 + lane);
+    let network = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+    for n in 1..=GREED {
+        let name = format!("script {lane}-{n}");
+        let dice_of = Dice::new(dice.below(u64::MAX), n);
+        let mut one = Buyer::new(&world, name, network, dice_of);
+        let quantity = 1 + dice.below(10) as u32;
+        if let Some(mine) = one.holds(quantity).await {
+            match dice.below(8) {
+                0 => _ = one.pays(&mine).await,
+                1 => one.cancels(&mine).await,
+                _ => {}
+            }
+        }
+        one.waits(100, world.plan.storm_ms / i64::try_from(GREED).unwrap_or(1)).await;
+        if world.chaos.is_calm() {
+            return;
+        }
+    }
+}
+
+/// The address of a buyer: of their own, or that of some who share it.
+fn network_of(n: u64) -> IpAddr {
+    let shares = n.is_multiple_of(3);
+    let number = if shares { n / 9 } else { n };
+    let [high, low] = [number >> 8, number & 255].map(|part| part as u8);
+    IpAddr::V4(Ipv4Addr::new(198, if shares { 18 } else { 19 }, high, low))
 }
 
 /// Buyer number `n`, from coming to going.
@@ -31,7 +71,7 @@ pub async fn buyer(world: Arc<World>, n: u64) {
     let within = if rush { world.plan.storm_ms / 10 } else { world.plan.storm_ms };
     let comes = dice.between(0, within);
     sleep(Duration::from_millis(comes.unsigned_abs())).await;
-    let mut buyer = Buyer { world, name: format!("buyer {n}"), dice };
+    let mut buyer = Buyer::new(&world, format!("buyer {n}"), network_of(n), dice);
     match buyer.dice.below(10) {
         0 => buyer.bot().await,
         1 => buyer.two_tabs().await,
@@ -49,7 +89,13 @@ fn pause(dice: &mut Dice, low: i64, high: i64) -> Duration {
 const A_MOMENT_MS: i64 = 10;
 
 impl Buyer {
+    fn new(world: &Arc<World>, name: String, network: IpAddr, dice: Dice) -> Buyer {
+        world.audit(|a, _, _| a.comes_from(&name, network));
+        Buyer { world: Arc::clone(world), name, network, dice }
+    }
+
     async fn ask(&mut self, ask: Ask) -> Option<Answer> {
+        let ask = ask.from(self.network);
         self.world.ask(&mut self.dice, &self.name, ask).await
     }
 
@@ -94,7 +140,11 @@ impl Buyer {
                 self.world.audit(|a, _, _| a.may_have(&self.name, 1));
                 counted.clone_from(&key);
             }
-            let asked_at = self.world.audit(|a, _, _| a.step());
+            let asked_at = self.world.audit(|a, _, _| {
+                // Each may arrive twice, and may be asked for twice at once.
+                a.asks_for(self.network, 4 * quantity);
+                a.step()
+            });
             let ask = Ask::post("/api/v1/events/show/orders", &body).key(key.as_deref());
             let answer = if self.dice.below(8) == 0 {
                 // A double click: the same request twice at once.
@@ -122,6 +172,9 @@ impl Buyer {
                     self.waits(200, 4_000).await;
                 }
                 Some(answer) => {
+                    if key.is_none() && answer.status == 429 {
+                        self.world.audit(|a, _, _| a.may_have(&self.name, -1));
+                    }
                     self.told_of_hold(&answer, key.as_deref(), asked_at, quantity);
                     return None;
                 }
@@ -136,7 +189,12 @@ impl Buyer {
 
     fn clone_with(&mut self, stream: u64) -> Buyer {
         let dice = Dice::new(self.dice.below(u64::MAX), stream);
-        Buyer { world: Arc::clone(&self.world), name: self.name.clone(), dice }
+        Buyer {
+            world: Arc::clone(&self.world),
+            name: self.name.clone(),
+            network: self.network,
+            dice,
+        }
     }
 
     /// Remembers what was said.
@@ -161,6 +219,11 @@ impl Buyer {
             (_, "sold_out") => {
                 world.audit(|a, s, at| a.refused(s, at, asked_at, quantity));
                 world.story().count("sold out told");
+                None
+            }
+            (_, "too_many_requests") => {
+                world.audit(|a, s, at| a.refused_by_budget(s, at, self.network));
+                world.story().count("holds over budget");
                 None
             }
             (_, "not_on_sale") => {

@@ -125,6 +125,11 @@ async fn live(world: &Arc<World>) {
     for n in 1..=world.plan.buyers {
         buyers.spawn(buyers::buyer(Arc::clone(world), n));
     }
+    if world.plan.script {
+        for lane in 1..=buyers::LANES {
+            buyers.spawn(buyers::script(Arc::clone(world), lane));
+        }
+    }
     sleep(Duration::from_millis(world.plan.storm_ms.unsigned_abs())).await;
     world.chaos.calm_down();
     world.double.behave();

@@ -275,6 +275,9 @@ impl Machine {
         *self.life() = Some(Life { app, router, background, requests: JoinSet::new() });
         world.tell(None, format!("machine {}: the server starts", self.n));
         self.look_at_all(world);
+        // By the clock of the database where there is one: a commit may be seen long after it.
+        let now = matches!(world.base, Base::Shared(..)).then(|| self.store_now(world));
+        world.audit(|auditor, _, _| auditor.process_started(now));
         Ok(())
     }
 

@@ -230,6 +230,8 @@ pub struct Plan {
     pub webhooks: bool,
     /// Whether its signature is asked for.
     pub signed: bool,
+    /// Whether a script at one address takes all the places that it can get.
+    pub script: bool,
     /// How long buyers come and things go wrong, in milliseconds.
     pub storm_ms: i64,
     /// How often the lists of what is owed are read, and what other processes have committed, in
@@ -304,6 +306,7 @@ impl Plan {
             signed: dice.below(4) > 0,
             storm_ms,
             look_ms: dice.pick(&[1_000, 2_000, 5_000]),
+            script: dice.below(3) == 0,
             faults,
         }
     }
@@ -326,6 +329,9 @@ impl std::fmt::Display for Plan {
             self.hold_seconds,
             self.storm_ms / 1000
         )?;
+        if self.script {
+            f.write_str("a script at one address; ")?;
+        }
         let faults: Vec<String> =
             self.faults.iter().map(|(f, rate)| format!("{}:{rate}", f.what().0)).collect();
         if faults.is_empty() {

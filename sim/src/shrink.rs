@@ -30,6 +30,7 @@ pub fn shrink(plan: &Plan, violation: Violation) -> Result<Shrunk, String> {
         while best.plan.buyers > 1 && best.try_with(|plan| plan.buyers -= 1)? {}
         while best.plan.processes > 1 && best.try_with(|plan| plan.processes -= 1)? {}
         while best.plan.storm_ms > 2_000 && best.try_with(|plan| plan.storm_ms /= 2)? {}
+        best.try_with(|plan| plan.script = false)?;
         best.try_with(|plan| plan.webhooks = false)?;
         best.try_with(|plan| plan.budget = None)?;
         if best.plan == before || best.runs >= MOST_RUNS {

@@ -41,6 +41,8 @@ pub enum Promise {
     HoldsLast,
     /// When the faults stop, everything settles.
     AllSettles,
+    /// No client keeps more unpaid places than its budget.
+    OwnShare,
     /// No part of the server panics, and no request is answered with 500.
     NoPanic,
 }
@@ -55,6 +57,7 @@ impl Promise {
             Promise::NoFalseAnswer => "no false answer",
             Promise::HoldsLast => "a hold lasts as promised",
             Promise::AllSettles => "everything settles",
+            Promise::OwnShare => "no client keeps more than its share",
             Promise::NoPanic => "no panic, no 500",
         }
     }

@@ -10,10 +10,12 @@ use crate::story::{Promise, Story};
 use axum::body::Body;
 use axum::http::Request;
 use boxoffice::{OrderId, TimeMs};
+use nts_server::admission::network::Peer;
 use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::payments::double::Double;
 use serde_json::Value;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
@@ -84,6 +86,8 @@ pub struct Ask {
     pub key: Option<String>,
     /// Any other header.
     pub header: Option<(&'static str, String)>,
+    /// The address that it comes from, if it is limited by that.
+    pub peer: Option<IpAddr>,
     /// The body.
     pub body: String,
 }
@@ -97,6 +101,7 @@ impl Ask {
             bearer: None,
             key: None,
             header: None,
+            peer: None,
             body: String::new(),
         }
     }
@@ -109,6 +114,12 @@ impl Ask {
     /// By whom.
     pub fn bearer(mut self, token: &str) -> Ask {
         self.bearer = Some(token.into());
+        self
+    }
+
+    /// From which address.
+    pub fn from(mut self, peer: IpAddr) -> Ask {
+        self.peer = Some(peer);
         self
     }
 
@@ -129,6 +140,9 @@ impl Ask {
         }
         if let Some((name, value)) = &self.header {
             request = request.header(*name, value);
+        }
+        if let Some(peer) = self.peer {
+            request = request.extension(Peer(peer));
         }
         request.body(Body::from(self.body.clone())).expect("a request")
     }
@@ -165,6 +179,8 @@ impl World {
             &secret,
         ])
         .map_err(|e| e.to_string())?;
+        let mut auditor = Auditor::default();
+        auditor.processes(plan.processes);
         Ok(World {
             plan,
             chaos,
@@ -174,7 +190,7 @@ impl World {
             machines,
             begun,
             story: Mutex::new(Story::new(whole)),
-            auditor: Mutex::default(),
+            auditor: Mutex::new(auditor),
             elsewhere: Mutex::default(),
         })
     }

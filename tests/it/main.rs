@@ -7,6 +7,7 @@ pub const ON_POSTGRES: bool = false;
 
 mod bad_input;
 mod browser;
+mod clients;
 mod connections;
 mod crash;
 mod files;

@@ -8,6 +8,8 @@ pub const ON_POSTGRES: bool = true;
 
 #[path = "../it/bad_input.rs"]
 mod bad_input;
+#[path = "../it/clients.rs"]
+mod clients;
 #[path = "../it/crash.rs"]
 mod crash;
 #[path = "../it/files.rs"]

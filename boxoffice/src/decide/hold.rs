@@ -23,6 +23,7 @@ pub(super) fn hold(
     event: EventId,
     buyer: &Buyer,
     wishes: &[LineWish],
+    most_ms: Option<i64>,
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
     if let Some(known) = state.orders.get(&id) {
@@ -59,7 +60,7 @@ pub(super) fn hold(
     }
 
     // The point of no return.
-    let until_ms = now + event.spec.hold_ms;
+    let until_ms = now + lasts_ms(event, most_ms);
     let mut buyer = buyer.clone();
     let counted = event.spec.limit_per_buyer.is_some();
     if !counted {
@@ -91,6 +92,12 @@ pub(super) fn hold(
     }
     draft.changes.push(Change::OrderPlaced(Box::new(order)));
     draft.reply(Reply::Held { order: id, until_ms })
+}
+
+/// How long a hold lasts: as long as the event says, or less if it was capped, but never no time.
+fn lasts_ms(event: &Event, most_ms: Option<i64>) -> i64 {
+    let hold_ms = event.spec.hold_ms;
+    most_ms.map_or(hold_ms, |most_ms| hold_ms.min(most_ms.max(1)))
 }
 
 fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {
@@ -142,11 +149,16 @@ fn check_lines(event: &Event, wishes: &[LineWish]) -> Result<Vec<Line>, Refusal>
 }
 
 /// The old routes' renewal: the hold starts over, but not for ever.
-pub(super) fn renew(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
+pub(super) fn renew(
+    state: &State,
+    order: &Order,
+    most_ms: Option<i64>,
+    now: TimeMs,
+) -> Result<Decision, Refusal> {
     check_held(order, now)?;
     let event = state.events.get(&order.event).ok_or(Refusal::UnknownEvent)?;
-    let hold_ms = event.spec.hold_ms;
-    let last_ms = order.placed_ms + MOST_LIVES * hold_ms;
+    let hold_ms = lasts_ms(event, most_ms);
+    let last_ms = order.placed_ms + MOST_LIVES * event.spec.hold_ms;
 
     // The point of no return.
     let until_ms = (now + hold_ms).min(last_ms).max(order.until_ms);

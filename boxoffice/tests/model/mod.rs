@@ -214,13 +214,13 @@ impl Model {
     pub fn tell(&mut self, command: &Command, now: TimeMs) -> String {
         let id = match command {
             Command::PutEvent { id, spec } => return self.put(*id, spec),
-            Command::Hold { order, event, buyer, lines } => {
+            Command::Hold { order, event, buyer, lines, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {
                     return "refused invalid".into();
                 }
-                return self.hold(*order, *event, buyer.key, lines, now);
+                return self.hold(*order, *event, buyer.key, (lines, *most_ms), now);
             }
-            Command::Renew { order }
+            Command::Renew { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }
@@ -261,12 +261,13 @@ impl Model {
             self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
         let order = &mut self.orders[at];
         match command {
-            Command::Renew { .. } => {
+            Command::Renew { most_ms, .. } => {
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
                 }
                 let six_lives = order.placed + 6 * hold_ms;
-                order.until = order.until.max((now + hold_ms).min(six_lives));
+                let lasts = most_ms.unwrap_or(hold_ms).min(hold_ms);
+                order.until = order.until.max((now + lasts).min(six_lives));
                 Some(format!("held until {}", order.until))
             }
             Command::Pay { payment, live, token, .. } => {
@@ -420,7 +421,7 @@ impl Model {
         id: OrderId,
         event: EventId,
         buyer: BuyerKey,
-        wishes: &[LineWish],
+        (wishes, most_ms): (&[LineWish], Option<i64>),
         now: TimeMs,
     ) -> String {
         if let Some(known) = self.order(id) {
@@ -483,7 +484,7 @@ impl Model {
                 return format!("refused sold_out {t} left {left} held {held}");
             }
         }
-        let until = now + spec.hold_ms;
+        let until = now + most_ms.unwrap_or(spec.hold_ms).min(spec.hold_ms);
         let currency = spec.currency.code().into();
         self.orders.push(Entry {
             id,

@@ -27,6 +27,45 @@ impl Network {
     }
 }
 
+/// A prefix that a client belongs to. Who owns a large IPv6 prefix has very many networks, so each of
+/// its prefixes has a budget as well, which grows with its size.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Level {
+    /// An IPv4 address.
+    V4(u32),
+    /// An IPv6 /64: a client.
+    V6(u64),
+    /// An IPv6 /48: what a site gets.
+    Site(u64),
+    /// An IPv6 /32: what a provider gets.
+    Provider(u64),
+}
+
+impl Level {
+    /// How many times the budget of one client it has.
+    pub fn factor(self) -> u64 {
+        match self {
+            Level::V4(_) | Level::V6(_) => 1,
+            Level::Site(_) => 8,
+            Level::Provider(_) => 64,
+        }
+    }
+}
+
+impl Network {
+    /// The prefixes that it belongs to, itself first.
+    pub fn levels(self) -> impl Iterator<Item = Level> + Clone {
+        let (first, larger) = match self {
+            Network::V4(bits) => (Level::V4(bits), [None; 2]),
+            Network::V6(bits) => {
+                let larger = [Level::Site(bits >> 16), Level::Provider(bits >> 32)];
+                (Level::V6(bits), larger.map(Some))
+            }
+        };
+        std::iter::once(first).chain(larger.into_iter().flatten())
+    }
+}
+
 /// The address that a connection comes from: a client's or a proxy's. Each request carries it as an
 /// extension; a request that did not come through a socket has none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

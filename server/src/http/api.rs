@@ -3,17 +3,17 @@
 use super::problem::Problem;
 use super::view::{self, Action, MoneyView};
 use super::{Path, Sent, admit, bearer, is_organiser, json, keyed};
-use crate::admission::connections::{Share, client};
-use crate::admission::network::Peer;
+use crate::admission::client::Client;
+use crate::admission::connections::Share;
 use crate::app::App;
 use crate::ids::digest;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
+use axum::Json;
 use axum::body::Body as Answer;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     AttemptState, Buyer, BuyerKey, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,
@@ -115,11 +115,10 @@ pub async fn event(
 pub async fn live(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
+    client: Client,
 ) -> Result<Response, Problem> {
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
-    let share = share_of_listeners(&app, peer.map(|Extension(peer)| peer), &headers)?;
+    let share = share_of_listeners(&app, client)?;
     let listening = Arc::clone(&app.listeners).try_acquire_owned().map_err(|_| NoReply::Busy)?;
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
@@ -163,16 +162,9 @@ pub async fn live(
     Ok(response)
 }
 
-/// Takes one of the streams that a client may listen to, if it comes from a network.
-fn share_of_listeners(
-    app: &App,
-    peer: Option<Peer>,
-    headers: &HeaderMap,
-) -> Result<Option<Share>, Problem> {
-    let Some(Peer(peer)) = peer else { return Ok(None) };
-    let proxies = &app.config.trusted_proxies;
-    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let Some(network) = client(proxies, proxies.client(peer, hops)) else { return Ok(None) };
+/// Takes one of the streams that a client may listen to, if it is counted at all.
+fn share_of_listeners(app: &App, client: Client) -> Result<Option<Share>, Problem> {
+    let Client::Network(network) = client else { return Ok(None) };
     let share = app.listener_shares.take(network);
     share.map(Some).ok_or_else(Problem::too_many_connections)
 }
@@ -264,13 +256,14 @@ pub fn hold_command(
     let order = app.ids.order(app.clock.now_ms());
     let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
     let lines = wanted.lines.into_iter().map(LineBody::wish).collect();
-    Ok((Command::Hold { order, event: event.id, buyer, lines }, request))
+    Ok((Command::Hold { order, event: event.id, buyer, lines, most_ms: None }, request))
 }
 
 /// `POST /api/v1/events/{event}/orders`
 pub async fn hold(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
+    client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
@@ -280,7 +273,7 @@ pub async fn hold(
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
         return Err(NoReply::Refused(refusal).into());
     }
-    let Replied { reply, order, .. } = app.ask(command, request).await?;
+    let Replied { reply, order, .. } = app.hold(client, &event, command, request).await?;
     let Reply::Held { order: id, until_ms } = reply else {
         return Err(NoReply::KeyReused.into());
     };
@@ -361,12 +354,13 @@ struct PayBody {
 pub async fn pay(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
     let token = json::<PayBody>(&headers, &body)?.token;
-    let order = match pay_and_wait(&app, id, token, request).await {
+    let order = match pay_and_wait(&app, client, id, token, request).await {
         Ok((order, attempt)) => {
             if let Some(AttemptState::Declined(reason)) = outcome(&order, attempt) {
                 return Err(declined(&order, reason));
@@ -416,6 +410,7 @@ pub fn declined(order: &Order, reason: &str) -> Problem {
 /// and the attempt's number; 0 if none was needed.
 pub async fn pay_and_wait(
     app: &App,
+    client: Client,
     id: OrderId,
     token: String,
     request: Option<KeyedRequest>,
@@ -427,7 +422,8 @@ pub async fn pay_and_wait(
     let watch = app.watchers.watch(id);
     let payment = app.ids.payment(app.clock.now_ms());
     let live = app.stripe.live();
-    let replied = app.ask(Command::Pay { order: id, payment, live, token }, request).await?;
+    let replied =
+        app.pay(client, Command::Pay { order: id, payment, live, token }, request).await?;
     let attempt = match replied.reply {
         Reply::Paying { attempt, .. } => attempt,
         _ => 0,

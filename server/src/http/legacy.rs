@@ -6,6 +6,7 @@ use super::cross_site::from_browser;
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
 use super::{Form, Sent, admit, is_organiser, pay, view};
+use crate::admission::client::Client;
 use crate::app::App;
 use crate::ids::digest;
 use crate::store::RequestKey;
@@ -101,13 +102,17 @@ enum Reserved {
 
 /// `POST /nts/v1/reserve`. A name is no credential: whoever made the order gets the secret that pays it,
 /// as a field of the form, and nobody else gets anything of the order.
-pub async fn reserve(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
+pub async fn reserve(
+    State(app): State<Arc<App>>,
+    client: Client,
+    sent: Result<Sent, Problem>,
+) -> Page {
     admit(&app)?;
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
-    let reserved = reserve_as(&app, &event, fullname).await.map_err(Problem::from)?;
+    let reserved = reserve_as(&app, client, &event, fullname).await.map_err(Problem::from)?;
     let (id, until_ms, new) = match reserved {
         Reserved::New(id, until_ms) => (id, until_ms, true),
         Reserved::Renewed(id, until_ms) => (id, until_ms, false),
@@ -169,7 +174,7 @@ fn reserved_page(app: &App, event: &Event, fullname: &str, until_ms: TimeMs) -> 
     ReservedPage {
         frame: Frame::of(app),
         fullname: fullname.into(),
-        hold: minutes(event.spec.hold_ms),
+        hold: minutes(about(until_ms - app.clock.now_ms()).min(event.spec.hold_ms)),
         until: when::clock(until_ms, &event.spec.zone),
         total: Money { minor, currency: event.spec.currency }.to_string(),
         secret: None,
@@ -177,6 +182,11 @@ fn reserved_page(app: &App, event: &Event, fullname: &str, until_ms: TimeMs) -> 
         path: None,
         sandbox: app.sandbox.is_some(),
     }
+}
+
+/// About so many milliseconds: a hold may be shorter than the event's holds usually are.
+fn about(ms: i64) -> i64 {
+    (ms.max(0) + 9_999) / 10_000 * 10_000
 }
 
 fn charged(app: &App, fullname: &str) -> Response {
@@ -202,15 +212,26 @@ fn in_words(app: &App, order: &Order) -> Response {
 }
 
 /// Holds one ticket for a name, or renews the hold that this name has.
-async fn reserve_as(app: &App, event: &Event, fullname: &str) -> Result<Reserved, NoReply> {
+async fn reserve_as(
+    app: &App,
+    client: Client,
+    event: &Event,
+    fullname: &str,
+) -> Result<Reserved, NoReply> {
     let t = event.ticket_types.iter().find(|t| !t.retired);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
     // A hold of the same name that has just run out is taken out of the way once.
     for _ in 0..2 {
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
-        let hold = Command::Hold { order, event: event.id, buyer: buyer(fullname, ""), lines };
-        let known = match app.ask(hold, None).await {
+        let hold = Command::Hold {
+            order,
+            event: event.id,
+            buyer: buyer(fullname, ""),
+            lines,
+            most_ms: None,
+        };
+        let known = match app.hold(client, event, hold, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::New(order, until_ms));
@@ -218,7 +239,7 @@ async fn reserve_as(app: &App, event: &Event, fullname: &str) -> Result<Reserved
             Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no),
         };
-        match app.ask(Command::Renew { order: known }, None).await {
+        match app.ask(Command::Renew { order: known, most_ms: None }, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::Renewed(known, until_ms));
@@ -240,7 +261,11 @@ async fn reserve_as(app: &App, event: &Event, fullname: &str) -> Result<Reserved
 
 /// `POST /nts/v1/charge`. Pays for whoever shows the secret that the form of the reservation carries. In
 /// the sandbox a name alone has one attempt, as in the old demo, and is answered in words alone.
-pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
+pub async fn charge(
+    State(app): State<Arc<App>>,
+    client: Client,
+    sent: Result<Sent, Problem>,
+) -> Page {
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
@@ -267,13 +292,13 @@ pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) ->
     };
     let id = record.order;
     if !own {
-        return charge_by_name(&app, fullname, id, token).await;
+        return charge_by_name(&app, client, fullname, id, token).await;
     }
     if app.sandbox.is_none() && token.is_empty() && find(&app, id).await?.total().minor > 0 {
         // A person: Stripe's form for the card is on the payment page.
         return Ok(Redirect::to(&app.pay_path(id)).into_response());
     }
-    match pay_and_wait(&app, id, token.into(), None).await {
+    match pay_and_wait(&app, client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
             _ if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
             Some(AttemptState::Declined(reason)) => Err(declined(&order, reason).into()),
@@ -292,7 +317,13 @@ pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) ->
 
 /// One attempt for whoever knows the name. Further ones need the secret, so that a stranger cannot use up
 /// the attempts of somebody else.
-async fn charge_by_name(app: &App, fullname: &str, id: OrderId, token: &str) -> Page {
+async fn charge_by_name(
+    app: &App,
+    client: Client,
+    fullname: &str,
+    id: OrderId,
+    token: &str,
+) -> Page {
     // Of two at the same time one would come after the first attempt.
     let key = RequestKey(digest(&[b"charge by name", &id.0.to_be_bytes()]));
     let Some(_running) = app.running.enter(key) else {
@@ -304,7 +335,7 @@ async fn charge_by_name(app: &App, fullname: &str, id: OrderId, token: &str) -> 
         let refusal = Problem::from(Refusal::PaymentUnderWay);
         return Err(if open { refusal } else { Problem::form_needed() }.into());
     }
-    match pay_and_wait(app, id, token.into(), None).await {
+    match pay_and_wait(app, client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
             _ if order.state == OrderState::Paid => Ok(charged(app, fullname)),
             Some(AttemptState::Declined(reason)) => Err(Problem::declined_once(reason).into()),

@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::shop::{Frame, OrderPage, Page, Until, opened, order_page, page};
 use super::view::{self, Action};
 use super::{Form, Path, Sent, api};
+use crate::admission::client::Client;
 use crate::app::App;
 use crate::writer::NoReply;
 use askama::Template;
@@ -223,11 +224,12 @@ fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Respon
 pub async fn pay(
     State(app): State<Arc<App>>,
     Path((id, secret)): Path<(String, String)>,
+    client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let sent = sent?;
     let id = payable(&app, &id, &secret)?;
-    take(&app, id, &sent, &app.way_back(id)).await
+    take(&app, client, id, &sent, &app.way_back(id)).await
 }
 
 /// `GET /orders/{id}/{secret}/pay`: from the order's page to the payment page.
@@ -240,18 +242,19 @@ pub async fn lead(State(app): State<Arc<App>>, Path((id, secret)): Path<(String,
 pub async fn pay_opened(
     State(app): State<Arc<App>>,
     Path((id, secret)): Path<(String, String)>,
+    client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let sent = sent?;
     let id = opened(&app, &id, &secret)?;
     let home = app.order_path(id);
-    Ok(remember(&app, id, take(&app, id, &sent, &home).await?))
+    Ok(remember(&app, id, take(&app, client, id, &sent, &home).await?))
 }
 
 /// Takes what a payment page sent, and leads to what is next.
-async fn take(app: &App, id: OrderId, sent: &Sent, home: &str) -> Page {
+async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -> Page {
     let form = Form::read(&sent.headers, &sent.body)?;
-    match pay_and_wait(app, id, form.get("token").into(), None).await {
+    match pay_and_wait(app, client, id, form.get("token").into(), None).await {
         Ok((order, _)) => Ok(go_on(app, &order, home)),
         // A double click, a second tab, the back button: the order's page tells what is true.
         Err(NoReply::Refused(

@@ -1,5 +1,6 @@
 //! Every no that a person or a program can get: what happened, whether money moved, what to do.
 
+use crate::admission::{Reason, Refused};
 use crate::metrics::code;
 use crate::store::Fault;
 use crate::text::cut;
@@ -287,6 +288,7 @@ impl From<NoReply> for Problem {
         };
         match no {
             NoReply::Refused(refusal) => refusal.into(),
+            NoReply::OverBudget(refused) => refused.into(),
             NoReply::KeyReused => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key_reused",
@@ -311,6 +313,73 @@ impl From<NoReply> for Problem {
                 p
             }
         }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Problem {
+        const NETWORK: &str =
+            "This limit is for a whole network: all who use your connection share it.";
+        let Refused { reason, most, again_s } = refused;
+        let again = in_time(again_s);
+        let (title, detail) = match reason {
+            Reason::Holds => (
+                "Too many requests for places from your network",
+                format!("Nothing was held by this request. Please try again in {again}. {NETWORK}"),
+            ),
+            Reason::Places => (
+                "Your network holds too many unpaid places",
+                format!(
+                    "Nothing more was held. At most {most} places here can be unpaid at a time from one \
+                     network: pay what you hold or give it back, or try again in {again}. {NETWORK}"
+                ),
+            ),
+            Reason::EmailPlaces => (
+                "This e-mail address holds too many unpaid places",
+                format!(
+                    "Nothing more was held. At most {most} places here can be unpaid at a time for one \
+                     buyer: pay what you hold or give it back, or try again in {again}."
+                ),
+            ),
+            Reason::Payments => (
+                "Too many attempts to pay from your network",
+                format!("This attempt was not begun. Please try again in {again}. {NETWORK}"),
+            ),
+            Reason::Declines => (
+                "Too many payments from your network were declined",
+                format!("This attempt was not begun. Please try again in {again}. {NETWORK}"),
+            ),
+            Reason::EmailDeclines => (
+                "Too many payments of this buyer were declined",
+                format!("This attempt was not begun. Please try again in {again}."),
+            ),
+            Reason::Paced => (
+                "Please wait before you try to pay again",
+                format!(
+                    "Very many payments are being declined at the moment, and one of yours or of your \
+                     network was. This attempt was not begun. Please try again in {again}."
+                ),
+            ),
+            Reason::Lookups => (
+                "Too many requests from your network",
+                format!("Nothing was changed. Please try again in {again}. {NETWORK}"),
+            ),
+        };
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let mut problem = Problem::new(status, "too_many_requests", title, detail);
+        problem.retry_after = Some(again_s);
+        problem
+    }
+}
+
+/// A number of seconds in words.
+fn in_time(seconds: u32) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, 1) => "a second".into(),
+        (0, seconds) => format!("{seconds} seconds"),
+        (1, 0) => "a minute".into(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        (minutes, _) => format!("{} minutes", minutes + 1),
     }
 }
 

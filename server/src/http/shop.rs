@@ -5,6 +5,7 @@ use super::problem::Problem;
 use super::shown::Gapped;
 use super::view::Action;
 use super::{Form, Path, Sent, admit, for_programs, key_of, pay, view};
+use crate::admission::client::Client;
 use crate::app::App;
 use crate::when;
 use crate::writer::{NoReply, Replied};
@@ -321,6 +322,7 @@ pub fn price(money: Money) -> String {
 pub async fn hold(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
+    client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
     admit(&app)?;
@@ -351,8 +353,8 @@ pub async fn hold(
         key => Some(key_of(&[b"form", slug.as_bytes(), &body], key.as_bytes(), &body)),
     };
     let order = app.ids.order(app.clock.now_ms());
-    let command = Command::Hold { order, event: event.id, buyer, lines };
-    let Replied { reply, .. } = app.ask(command, request).await?;
+    let command = Command::Hold { order, event: event.id, buyer, lines, most_ms: None };
+    let Replied { reply, .. } = app.hold(client, &event, command, request).await?;
     let Reply::Held { order, .. } = reply else {
         return Err(Problem::from(NoReply::KeyReused).into());
     };

@@ -248,7 +248,7 @@ fn due<D: Database>(desk: &mut Desk<D>) {
     let third = desk.hold("c", "seat", 1);
     let rest = desk.hold("d", "seat", 1);
     desk.run(&[Command::Cancel { order: rest }]);
-    desk.run(&[Command::Renew { order: first }]);
+    desk.run(&[Command::Renew { order: first, most_ms: None }]);
     let mut reader = desk.database.reader();
     let mut due =
         |lane, at: i64, limit| reader.due(start + 300_000 + at, lane, limit).expect("due");

@@ -134,7 +134,7 @@ impl World {
     fn hold(&self, n: u128) -> Command {
         let buyer = Buyer { name: format!("b{n}"), email: String::new(), key: BuyerKey(n) };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
-        Command::Hold { order: id(n), event: self.event, buyer, lines }
+        Command::Hold { order: id(n), event: self.event, buyer, lines, most_ms: None }
     }
 
     fn ask(&mut self, holds: &[u128]) -> Vec<Answer> {

@@ -185,6 +185,7 @@ pub fn hold(event: EventId, order: OrderId) -> Command {
         event,
         buyer: Buyer { name, email: "buyer@example.com".into(), key: BuyerKey(order.0) },
         lines: vec![LineWish { ticket_type: "seat".into(), quantity: 1 }],
+        most_ms: None,
     }
 }
 

@@ -105,6 +105,7 @@ impl<D: Database> Desk<D> {
             event: self.event,
             buyer: buyer(name),
             lines: vec![LineWish { ticket_type: ticket_type.into(), quantity }],
+            most_ms: None,
         }
     }
 

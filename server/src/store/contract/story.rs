@@ -12,7 +12,7 @@ pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     desk.hold("Held 👩\u{200d}👩\u{200d}👧", "seat", 1);
     let renewed = desk.hold("renewed", "seat", 1);
     desk.later(1_000);
-    desk.run(&[Command::Renew { order: renewed }]);
+    desk.run(&[Command::Renew { order: renewed, most_ms: None }]);
     let paying = desk.hold("O'Brien \"; DROP TABLE orders; --", "seat", 2);
     desk.pay(paying);
     desk.run(&[Command::Defer { order: paying, trouble: "502 💥".into(), wait_ms: Some(5) }]);

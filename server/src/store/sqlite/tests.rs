@@ -141,6 +141,7 @@ fn hold(event: EventId, id: u128) -> Command {
         event,
         buyer: Buyer { name, email, key: BuyerKey(id) },
         lines: vec![LineWish { ticket_type: "t".into(), quantity: 1 }],
+        most_ms: None,
     }
 }
 

@@ -61,7 +61,7 @@ impl Seller {
 pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
     let buyer = Buyer { name: name.into(), email: String::new(), key: BuyerKey(7) };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
-    Command::Hold { order, event, buyer, lines }
+    Command::Hold { order, event, buyer, lines, most_ms: None }
 }
 
 pub(super) fn spec(slug: &str, capacity: u32) -> EventSpec {

@@ -1,0 +1,326 @@
+//! Admission as a whole, on orders that are made by hand.
+
+use super::*;
+use boxoffice::{
+    Attempt, Buyer, BuyerKey, Currency, Event, EventId, EventSpec, Line, LineWish, Payment,
+    PaymentId, Pool, TicketType,
+};
+
+const LIMITS: &[&str] = &[];
+const NOW: TimeMs = 1_000_000;
+
+fn admission(flags: &[&str]) -> Admission {
+    let config = crate::config::Config::from_flags(flags.iter().copied()).unwrap();
+    Admission::new(config.limits(), 7, Arc::default())
+}
+
+fn event(capacity: u32) -> Event {
+    let spec = EventSpec {
+        slug: "show".into(),
+        name: "A show".into(),
+        place: String::new(),
+        starts_ms: 0,
+        zone: "UTC".into(),
+        currency: Currency::parse("EUR").unwrap(),
+        limit_per_order: 10,
+        limit_per_buyer: None,
+        hold_ms: 300_000,
+        sale_opens_ms: None,
+        sale_closes_ms: None,
+        pools: Vec::new(),
+        ticket_types: Vec::new(),
+    };
+    let pool = |name: &str| Pool { name: name.into(), capacity, held: 0, sold: 0 };
+    let ticket = |id: &str, pool| TicketType {
+        id: id.into(),
+        name: id.into(),
+        pool,
+        price_minor: 100,
+        retired: false,
+    };
+    Event {
+        id: EventId(1),
+        spec,
+        pools: vec![pool("a"), pool("b")],
+        ticket_types: vec![ticket("a", 0), ticket("b", 1), ticket("cheap a", 0)],
+        serials: 0,
+    }
+}
+
+fn client(text: &str) -> Client {
+    Client::Network(Network::of(text.parse().unwrap()))
+}
+
+fn wish(order: u128, email: u128, lines: &[(&str, i64)]) -> Wish {
+    let lines: Vec<LineWish> =
+        lines.iter().map(|(t, n)| LineWish { ticket_type: (*t).into(), quantity: *n }).collect();
+    Wish::of(&event(1_000), OrderId(order), &lines, email)
+}
+
+/// Holds so many places of pool `a` and says whether that was allowed.
+fn takes(admission: &Admission, who: &str, order: u128, places: i64) -> Result<(), Reason> {
+    let wish = wish(order, order, &[("a", places)]);
+    admission.reserve(client(who), &wish, NOW).map(drop).map_err(|refused| refused.reason)
+}
+
+fn order(id: u128, state: OrderState, attempts: &[AttemptState]) -> Order {
+    let attempt = |(n, state): (usize, &AttemptState)| Attempt {
+        number: n as u16 + 1,
+        token: String::new(),
+        begun_ms: NOW,
+        state: state.clone(),
+    };
+    let payment = Payment {
+        id: PaymentId(id),
+        intent: None,
+        live: false,
+        action: None,
+        dispute: None,
+        attempts: attempts.iter().enumerate().map(attempt).collect(),
+    };
+    Order {
+        id: OrderId(id),
+        event: EventId(1),
+        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey::UNCOUNTED },
+        lines: vec![Line {
+            ticket_type: 0,
+            pool: 0,
+            quantity: 10,
+            unit_minor: 100,
+            refunded: 0,
+            restocked: 0,
+        }],
+        currency: Currency::parse("EUR").unwrap(),
+        state,
+        placed_ms: NOW,
+        until_ms: NOW + 300_000,
+        due_ms: None,
+        tries: 0,
+        trouble: None,
+        payment: (!attempts.is_empty()).then_some(payment),
+        refunds: Vec::new(),
+        tickets: Vec::new(),
+    }
+}
+
+fn told(admission: &Admission, order: &Order, now: TimeMs) {
+    admission.told([order], now, true, |o| o.id.0);
+}
+
+fn declined() -> AttemptState {
+    AttemptState::Declined("no".into())
+}
+
+const SCRIPT: &str = "203.0.113.7";
+
+#[test]
+fn places_are_counted_by_pool_and_until_the_order_is_no_longer_unpaid() {
+    let admission = admission(LIMITS);
+    for n in 1..=5 {
+        assert_eq!(takes(&admission, SCRIPT, n, 10), Ok(()));
+    }
+    assert_eq!(takes(&admission, SCRIPT, 6, 1), Err(Reason::Places));
+    // Two ticket types of one pool are one pool; the other pool has a budget of its own, and both
+    // must have room.
+    let both = wish(7, 7, &[("b", 5), ("cheap a", 1)]);
+    assert!(admission.reserve(client(SCRIPT), &both, NOW).is_err());
+    assert!(admission.reserve(client(SCRIPT), &wish(8, 8, &[("b", 10)]), NOW).is_ok());
+    // Held, being paid, being cancelled: all of that is unpaid.
+    for state in [OrderState::Held, OrderState::Paying, OrderState::Canceling] {
+        told(&admission, &order(1, state, &[]), NOW);
+        assert_eq!(takes(&admission, SCRIPT, 9, 1), Err(Reason::Places), "{state:?}");
+    }
+    for (id, state) in [
+        (1, OrderState::Released),
+        (2, OrderState::Committed),
+        (3, OrderState::Paid),
+        (4, OrderState::Void),
+    ] {
+        told(&admission, &order(id, state, &[]), NOW);
+        // It is told twice now and then.
+        told(&admission, &order(id, state, &[]), NOW);
+        assert_eq!(takes(&admission, SCRIPT, 10 + id, 10), Ok(()), "{state:?}");
+        assert_eq!(takes(&admission, SCRIPT, 20 + id, 1), Err(Reason::Places), "{state:?}");
+    }
+}
+
+#[test]
+fn what_came_of_nothing_is_not_counted_and_what_is_in_doubt_is() {
+    let admission = admission(LIMITS);
+    let reserve = |n| admission.reserve(client(SCRIPT), &wish(n, n, &[("a", 10)]), NOW).unwrap();
+    for n in 1..=100 {
+        reserve(n).forget();
+    }
+    for n in 101..=105 {
+        drop(reserve(n));
+    }
+    assert_eq!(takes(&admission, SCRIPT, 106, 1), Err(Reason::Places));
+    // Nothing was heard of them for a while: worth a look, though not again and again.
+    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 4_999), []);
+    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 5_000).len(), 5);
+    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 5_001), []);
+    assert_eq!(admission.doubtful(client("198.51.100.1"), NOW + 60_000), []);
+    // One that is not there may still come, but not for ever.
+    admission.missing(OrderId(101), NOW + 29_999);
+    assert_eq!(takes(&admission, SCRIPT, 106, 1), Err(Reason::Places));
+    assert_eq!(admission.overdue(NOW + 29_999, 9), []);
+    assert_eq!(admission.overdue(NOW + 30_000, 9).len(), 5);
+    admission.missing(OrderId(101), NOW + 30_000);
+    assert_eq!(takes(&admission, SCRIPT, 106, 10), Ok(()));
+    // One that is there is counted until something becomes of it.
+    told(&admission, &order(102, OrderState::Held, &[]), NOW + 30_000);
+    admission.missing(OrderId(102), NOW + 900_000);
+    assert_eq!(takes(&admission, SCRIPT, 107, 1), Err(Reason::Places));
+}
+
+#[test]
+fn a_request_that_is_sent_again_gets_its_answer_once_the_first_is_held() {
+    let admission = admission(LIMITS);
+    let keyed = |n, key| {
+        let mut wish = wish(n, n, &[("a", 10)]);
+        wish.request = Some(key);
+        wish
+    };
+    let reserve = |wish: &Wish| admission.reserve(client(SCRIPT), wish, NOW);
+    let first = reserve(&keyed(1, 77)).unwrap();
+    for n in 2..=5 {
+        drop(reserve(&keyed(n, n)));
+    }
+    // The first may still be dropped from the queue: then this one would be held.
+    assert!(reserve(&keyed(6, 77)).is_err());
+    told(&admission, &order(1, OrderState::Held, &[]), NOW);
+    drop(first);
+    assert!(reserve(&keyed(7, 77)).is_ok());
+    assert!(reserve(&keyed(8, 78)).is_err());
+}
+
+#[test]
+fn where_other_processes_sell_what_was_not_told_is_looked_at() {
+    let admission = admission(LIMITS);
+    assert_eq!(takes(&admission, SCRIPT, 1, 10), Ok(()));
+    let held = order(1, OrderState::Held, &[]);
+    admission.told([&held], NOW, false, |o| o.id.0);
+    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 5_000), [OrderId(1)]);
+    assert_eq!(admission.overdue(NOW + 300_000, 9), []);
+    assert_eq!(admission.overdue(NOW + 310_000, 9), [OrderId(1)]);
+    // It is still there, and is looked at again later.
+    admission.told([&held], NOW + 310_000, false, |o| o.id.0);
+    assert_eq!(admission.overdue(NOW + 310_000, 9), []);
+    assert_eq!(admission.overdue(NOW + 320_000, 9), [OrderId(1)]);
+    admission.told([&order(1, OrderState::Paid, &[])], NOW + 320_000, false, |o| o.id.0);
+    assert_eq!(admission.overdue(NOW + 900_000, 9), []);
+    assert!(admission.unpaid().is_empty());
+}
+
+#[test]
+fn one_owner_of_a_large_ipv6_prefix_has_few_budgets() {
+    let admission = admission(&["--email-places=0"]);
+    let mut id = 0;
+    let mut held = |address: String| {
+        id += 1;
+        takes(&admission, &address, id, 10).is_ok()
+    };
+    // One /64, whatever the rest of the address.
+    assert_eq!((0..20).filter(|n| held(format!("2001:db8::{n:x}"))).count(), 5);
+    // One /48 has eight times as much, one /32 sixty-four times.
+    assert_eq!((1..200).filter(|n| held(format!("2001:db8:0:{n:x}::1"))).count(), 35);
+    assert_eq!((1..900).filter(|n| held(format!("2001:db8:{n:x}::1"))).count(), 280);
+    assert!(held("2001:db9::1".into()) && held("198.51.100.1".into()));
+}
+
+#[test]
+fn declines_count_for_who_paid_and_once_each() {
+    let admission = admission(&["--client-declines=3", "--email-declines=0"]);
+    assert_eq!(takes(&admission, "198.51.100.1", 1, 10), Ok(()));
+    let pays =
+        |who, id| admission.pay(client(who), OrderId(id), NOW).map(drop).map_err(|r| r.reason);
+    assert_eq!(pays(SCRIPT, 1), Ok(()));
+    for attempts in 1..=2 {
+        let paying = order(1, OrderState::Paying, &vec![declined(); attempts]);
+        told(&admission, &paying, NOW);
+        told(&admission, &paying, NOW);
+        assert_eq!(pays(SCRIPT, 1), Ok(()), "{attempts}");
+    }
+    told(&admission, &order(1, OrderState::Paying, &vec![declined(); 3]), NOW);
+    assert_eq!(pays(SCRIPT, 1), Err(Reason::Declines));
+    assert_eq!(pays(SCRIPT, 2), Err(Reason::Declines), "whatever the order");
+    assert_eq!(pays("198.51.100.1", 1), Ok(()), "who placed it is not to blame");
+    // An order that was placed before this process began is counted as well.
+    assert_eq!(pays("198.51.100.9", 9), Ok(()));
+    told(&admission, &order(9, OrderState::Paying, &vec![declined(); 3]), NOW);
+    assert_eq!(pays("198.51.100.9", 9), Err(Reason::Declines));
+    assert_eq!(pays("198.51.100.9", 10), Err(Reason::Declines));
+}
+
+#[test]
+fn the_second_order_that_a_client_pays_at_the_same_time_comes_later() {
+    let admission = admission(LIMITS);
+    for id in 1..=3 {
+        assert_eq!(takes(&admission, SCRIPT, id, 10), Ok(()));
+        drop(admission.pay(client(SCRIPT), OrderId(id), NOW));
+    }
+    let second = |id| admission.is_second(OrderId(id));
+    // As they come, also within one commit.
+    let pays = |id| order(id, OrderState::Paying, &[AttemptState::Pending]);
+    let (one, two) = (pays(1), pays(2));
+    admission.told([&one, &two], NOW, true, |o| o.id.0);
+    assert!(!second(1) && second(2));
+    told(&admission, &pays(2), NOW);
+    assert!(second(2), "it stays where it is");
+    told(&admission, &order(1, OrderState::Paid, &[AttemptState::Authorised]), NOW);
+    told(&admission, &order(2, OrderState::Released, &[]), NOW);
+    told(&admission, &pays(3), NOW);
+    assert!(!second(3), "nothing else of it is being paid");
+    assert!(!second(99), "of an order that is not known");
+    // Another client's order is first in any case.
+    drop(admission.pay(client("198.51.100.1"), OrderId(4), NOW));
+    told(&admission, &pays(4), NOW);
+    assert!(!second(4));
+    told(&admission, &order(3, OrderState::Released, &[]), NOW);
+    told(&admission, &order(4, OrderState::Released, &[]), NOW);
+    assert!(admission.unpaid().is_empty(), "nothing is left behind");
+}
+
+#[test]
+fn a_hold_that_ran_out_shortens_the_next_and_one_given_back_early_does_not() {
+    let admission = admission(LIMITS);
+    let lasts = |n: u128, email| {
+        let wish = wish(n, email, &[("a", 1)]);
+        admission.reserve(client(SCRIPT), &wish, NOW).unwrap().most_ms
+    };
+    let released =
+        |id, after_ms| told(&admission, &order(id, OrderState::Released, &[]), NOW + after_ms);
+    assert_eq!(lasts(1, 50), None);
+    released(1, 10_000);
+    assert_eq!(lasts(2, 50), None, "given back early");
+    released(2, 225_000);
+    assert_eq!(lasts(3, 50), Some(150_000), "given back in the last quarter");
+    released(3, 300_000);
+    assert_eq!(lasts(4, 50), Some(75_000));
+    released(4, 300_000);
+    assert_eq!(lasts(5, 50), Some(60_000), "not below the least");
+    assert_eq!(lasts(6, 51), None, "another address of the same network");
+    for (n, email) in [(5, 50), (6, 51)] {
+        released(n, 300_000);
+        assert_eq!(lasts(n + 10, email + 10), (n == 6).then_some(150_000));
+    }
+    // A short hold is never made longer.
+    let mut short = wish(90, 50, &[("a", 1)]);
+    short.hold_ms = 10_000;
+    assert!(admission.reserve(client(SCRIPT), &short, NOW).unwrap().most_ms.unwrap() >= 10_000);
+}
+
+#[test]
+fn without_limits_nothing_is_counted_for_a_client() {
+    let admission = admission(LIMITS);
+    for n in 0..500 {
+        assert_eq!(admission.may_hold(Client::Unlimited), Ok(()));
+        assert_eq!(admission.may_look(Client::Unlimited), Ok(()));
+        let wish = wish(n, 1, &[("a", 10)]);
+        assert!(admission.reserve(Client::Unlimited, &wish, NOW).is_ok());
+        assert!(admission.pay(Client::Unlimited, OrderId(n), NOW).is_ok());
+        let order = order(n, OrderState::Paying, &vec![declined(); 3]);
+        told(&admission, &order, NOW);
+    }
+    assert_eq!(admission.metrics.declines_high.get(), 1, "but the alarm sees it");
+}

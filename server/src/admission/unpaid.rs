@@ -1,0 +1,364 @@
+//! Unpaid places per client and per e-mail address, counted exactly.
+//!
+//! Each order that is held, paying or canceling and was placed here by a client is tracked with what
+//! it counts for, and taken off when a commit tells that it is no longer so. The memory is bounded by
+//! [`MOST_TRACKED`] orders of some 400 bytes each; beyond it orders are not counted.
+
+use super::buckets::Key;
+use super::network::{Level, Network};
+use super::{Attempts, Limits, Reason, Refused};
+use boxoffice::mutant::{Mutant, on};
+use boxoffice::{Event, EventId, LineWish, Order, OrderId, OrderState, TimeMs};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many unpaid orders are tracked at most: some 50 MB.
+const MOST_TRACKED: usize = 131_072;
+/// A client may have so many unpaid places, whatever share of the pool that is.
+const LEAST_PLACES: u32 = 10;
+/// Who asked for an order has surely been answered after so long: then it exists or never will.
+const ANSWERED_MS: i64 = 30_000;
+/// An order that another process may change is looked at so long after its end.
+const AFTER_END_MS: i64 = 10_000;
+/// Before a client is refused it is looked again what became of its orders, but of one order not
+/// more often than this.
+const LOOKED_MS: i64 = 5_000;
+
+/// What a request wants to hold.
+pub struct Wish {
+    /// The id of the new order.
+    pub order: OrderId,
+    /// Of which event.
+    pub event: EventId,
+    /// How long its holds last.
+    pub hold_ms: i64,
+    /// What identifies the buyer: a digest of the e-mail address, or of the name if there is none.
+    pub identity: u128,
+    /// The digest of its idempotency key, if it has one.
+    pub request: Option<u128>,
+    /// Most tickets in one order.
+    most_per_order: u32,
+    /// The pools it draws on: which, their capacity, and how many places.
+    pools: Vec<(u16, u32, u32)>,
+}
+
+impl Wish {
+    /// What some lines of an event ask for. Lines that the box office will refuse ask for nothing.
+    pub fn of(event: &Event, order: OrderId, lines: &[LineWish], identity: u128) -> Wish {
+        let most_per_order = event.spec.limit_per_order;
+        let mut pools: Vec<(u16, u32, u32)> = Vec::new();
+        for line in lines {
+            let Some(ticket_type) = event.offered(&line.ticket_type) else { continue };
+            let quantity = u32::try_from(line.quantity).unwrap_or(0);
+            if quantity > most_per_order {
+                continue;
+            }
+            let pool = event.ticket_types[usize::from(ticket_type)].pool;
+            match pools.iter_mut().find(|p| p.0 == pool) {
+                Some(known) => known.2 = known.2.saturating_add(quantity),
+                None => pools.push((pool, event.pools[usize::from(pool)].capacity, quantity)),
+            }
+        }
+        pools.retain(|p| p.2 > 0);
+        let hold_ms = event.spec.hold_ms;
+        Wish { order, event: event.id, hold_ms, identity, request: None, most_per_order, pools }
+    }
+
+    /// How many places a client may have unpaid in a pool of this capacity. Some at least, or small
+    /// pools could not be sold: a full order, and ten.
+    fn most(&self, limits: &Limits, level: Level, capacity: u32) -> Option<u32> {
+        if limits.places == 0 {
+            return None;
+        }
+        let number = u64::from(limits.places);
+        let share = match limits.share {
+            0 => u64::MAX,
+            percent => u64::from(capacity) * u64::from(percent) / 100,
+        };
+        let most = number.min(share).saturating_mul(level.factor());
+        let most = most.max(u64::from(self.most_per_order.max(LEAST_PLACES)));
+        Some(u32::try_from(most).unwrap_or(u32::MAX))
+    }
+
+    fn most_of_email(&self, limits: &Limits) -> Option<u32> {
+        (limits.email_places > 0).then(|| limits.email_places.max(self.most_per_order))
+    }
+}
+
+/// An order that is unpaid, or is being paid.
+#[derive(Default, Debug)]
+pub struct Tracked {
+    /// Who placed it; nobody if that is not known, or not limited.
+    pub holder: Option<Network>,
+    /// The hash of that client.
+    client: u64,
+    /// Who tried to pay it last.
+    pub payer: Option<Network>,
+    /// The hash of that client.
+    payer_client: Option<u64>,
+    /// The hash of that client while the order is being paid.
+    paying: Option<u64>,
+    /// Its payer had another order being paid when this one joined.
+    pub later: bool,
+    /// What identifies its buyer, once it is known.
+    pub identity: Option<u128>,
+    /// The key of the request that placed it.
+    request: Option<u128>,
+    /// What it counts for: the hashes of budgets, and how many places.
+    counts: Vec<(u64, u32)>,
+    /// Its attempts that were decided.
+    attempts: Attempts,
+    /// The end of its hold, once that is known.
+    until_ms: Option<TimeMs>,
+    /// When it must be looked at if nothing is heard of it.
+    due_ms: Option<TimeMs>,
+    /// When it was looked at last.
+    looked_ms: TimeMs,
+}
+
+impl Tracked {
+    /// What became of its attempts since it was told last.
+    pub fn attempts(&mut self, order: &Order) -> Attempts {
+        let all = Attempts::of(order);
+        let before = std::mem::replace(&mut self.attempts, all);
+        Attempts {
+            decided: all.decided.saturating_sub(before.decided),
+            declined: all.declined.saturating_sub(before.declined),
+        }
+    }
+
+    /// Whether its places count for somebody.
+    pub fn counted(&self) -> bool {
+        !self.counts.is_empty()
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Unpaid {
+    orders: BTreeMap<OrderId, Tracked>,
+    /// Unpaid places by the hash of a budget.
+    counts: BTreeMap<u64, u32>,
+    /// Which orders each client placed, by its hash.
+    of_client: BTreeSet<(u64, OrderId)>,
+    /// How many orders each client is paying now, by its hash.
+    paying: BTreeMap<u64, u32>,
+    /// When which order must be looked at.
+    due: BTreeSet<(TimeMs, OrderId)>,
+}
+
+impl Unpaid {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
+    /// One of them.
+    pub fn tracked(&mut self, order: OrderId) -> Option<&mut Tracked> {
+        self.orders.get_mut(&order)
+    }
+
+    /// What identifies the buyer of an order.
+    pub fn identity(&self, order: OrderId) -> Option<u128> {
+        self.orders.get(&order)?.identity
+    }
+
+    /// Counts the places of a new order. Gives the order if it must be taken off again should nothing
+    /// come of it.
+    pub fn reserve(
+        &mut self,
+        limits: &Limits,
+        key: &Key,
+        network: Network,
+        wish: &Wish,
+        now: TimeMs,
+    ) -> Result<Option<OrderId>, Refused> {
+        let client = key.client(network);
+        let mut counts = Vec::with_capacity(wish.pools.len() + 1);
+        for (pool, capacity, places) in &wish.pools {
+            for level in network.levels() {
+                let Some(most) = wish.most(limits, level, *capacity) else { continue };
+                let budget = key.of(&(wish.event.0, *pool, level));
+                if self.count(budget).saturating_add(*places) > most {
+                    return self.over(client, wish, Reason::Places, most, now);
+                }
+                counts.push((budget, *places));
+            }
+        }
+        let places = wish.pools.iter().map(|p| p.2).fold(0u32, u32::saturating_add);
+        if let Some(most) = wish.most_of_email(limits)
+            && places > 0
+        {
+            let budget = key.of(&(wish.event.0, wish.identity));
+            if self.count(budget).saturating_add(places) > most {
+                return self.over(client, wish, Reason::EmailPlaces, most, now);
+            }
+            counts.push((budget, places));
+        }
+        if counts.is_empty() || self.orders.len() >= MOST_TRACKED {
+            return Ok(None);
+        }
+        for (budget, places) in counts.iter().filter(|_| !on(Mutant::ClientBudgetNotCounted)) {
+            *self.counts.entry(*budget).or_default() += places;
+        }
+        self.of_client.insert((client, wish.order));
+        let due_ms = now + ANSWERED_MS;
+        self.due.insert((due_ms, wish.order));
+        let tracked = Tracked {
+            holder: Some(network),
+            client,
+            identity: Some(wish.identity),
+            request: wish.request,
+            counts,
+            due_ms: Some(due_ms),
+            looked_ms: now,
+            ..Tracked::default()
+        };
+        self.orders.insert(wish.order, tracked);
+        Ok(Some(wish.order))
+    }
+
+    fn count(&self, budget: u64) -> u32 {
+        self.counts.get(&budget).copied().unwrap_or(0)
+    }
+
+    fn orders_of(&self, client: u64) -> impl Iterator<Item = (OrderId, &Tracked)> {
+        let all = (client, OrderId(0))..=(client, OrderId(u128::MAX));
+        self.of_client.range(all).filter_map(|(_, id)| Some((*id, self.orders.get(id)?)))
+    }
+
+    /// Too many: unless it is a request that was sent before and held then. It gets the answer of
+    /// then, and holds nothing more: the writer remembers its key. While the first is not known to be
+    /// held it may still be dropped, and this one would take its place.
+    fn over(
+        &self,
+        client: u64,
+        wish: &Wish,
+        reason: Reason,
+        most: u32,
+        now: TimeMs,
+    ) -> Result<Option<OrderId>, Refused> {
+        let known = |t: &Tracked| {
+            wish.request.is_some() && t.request == wish.request && t.until_ms.is_some()
+        };
+        if self.orders_of(client).any(|(_, t)| known(t)) {
+            return Ok(None);
+        }
+        let ends = self.orders_of(client).filter_map(|(_, t)| t.until_ms).min();
+        let wait_s = ends.map_or(30, |ends| (ends - now).max(0) / 1000);
+        Err(Refused { reason, most, again_s: wait_s.clamp(5, 60) as u32 })
+    }
+
+    /// Somebody tries to pay an order. Gives whether it is tracked from now on only.
+    pub fn pays(&mut self, order: OrderId, payer: Option<(Network, u64)>, now: TimeMs) -> bool {
+        let fresh = !self.orders.contains_key(&order);
+        if fresh {
+            if self.orders.len() >= MOST_TRACKED {
+                return false;
+            }
+            let due_ms = Some(now + ANSWERED_MS);
+            let tracked = Tracked { due_ms, looked_ms: now, ..Tracked::default() };
+            self.due.insert((now + ANSWERED_MS, order));
+            self.orders.insert(order, tracked);
+        }
+        let Some((network, client)) = payer else { return fresh };
+        let tracked = self.orders.get_mut(&order).expect("it is tracked");
+        tracked.payer = Some(network);
+        tracked.payer_client = Some(client);
+        let itself = u32::from(tracked.paying == Some(client));
+        let others = self.paying.get(&client).copied().unwrap_or(0) - itself;
+        tracked.later = others > 0;
+        fresh
+    }
+
+    /// An order is so now. `told_of_all`: what it becomes is told here, too.
+    pub fn moved(&mut self, order: &Order, now: TimeMs, told_of_all: bool) {
+        let Some(tracked) = self.orders.get_mut(&order.id) else { return };
+        if !order.state.holds() {
+            return self.remove(order.id);
+        }
+        tracked.until_ms = Some(order.until_ms);
+        tracked.looked_ms = now;
+        let due_ms = (!told_of_all).then(|| order.until_ms.max(now) + AFTER_END_MS);
+        let before = std::mem::replace(&mut tracked.due_ms, due_ms);
+        let pays = order.state == OrderState::Paying;
+        let client = if pays { tracked.paying.or(tracked.payer_client) } else { None };
+        let was = std::mem::replace(&mut tracked.paying, client);
+        if before != due_ms {
+            if let Some(before) = before {
+                self.due.remove(&(before, order.id));
+            }
+            if let Some(due_ms) = due_ms {
+                self.due.insert((due_ms, order.id));
+            }
+        }
+        self.pays_no_more(was.filter(|_| was != client));
+        if let Some(client) = client.filter(|client| was != Some(*client)) {
+            let orders = self.paying.entry(client).or_default();
+            *orders += 1;
+            let later = *orders > 1;
+            self.orders.get_mut(&order.id).expect("it is tracked").later = later;
+        }
+    }
+
+    fn pays_no_more(&mut self, client: Option<u64>) {
+        if let Some(client) = client
+            && let Some(orders) = self.paying.get_mut(&client)
+        {
+            *orders -= 1;
+            if *orders == 0 {
+                self.paying.remove(&client);
+            }
+        }
+    }
+
+    /// An order is no longer unpaid, or there is none.
+    pub fn remove(&mut self, order: OrderId) {
+        let Some(tracked) = self.orders.remove(&order) else { return };
+        for (budget, places) in tracked.counts {
+            if let Some(count) = self.counts.get_mut(&budget) {
+                *count = count.saturating_sub(places);
+                if *count == 0 {
+                    self.counts.remove(&budget);
+                }
+            }
+        }
+        self.of_client.remove(&(tracked.client, order));
+        if let Some(due_ms) = tracked.due_ms {
+            self.due.remove(&(due_ms, order));
+        }
+        self.pays_no_more(tracked.paying);
+    }
+
+    /// An order that is tracked was looked for and does not exist. It may still be on its way, unless
+    /// who asked for it has surely been answered.
+    pub fn missing(&mut self, order: OrderId, now: TimeMs) {
+        let due = |t: &Tracked| t.due_ms.is_some_and(|due_ms| due_ms <= now);
+        if self.orders.get(&order).is_some_and(due) {
+            self.remove(order);
+        }
+    }
+
+    /// Orders of which nothing was heard for longer than is usual.
+    pub fn overdue(&self, now: TimeMs, most: usize) -> Vec<OrderId> {
+        let late = self.due.iter().take_while(|(due_ms, _)| *due_ms <= now);
+        late.take(most).map(|(_, order)| *order).collect()
+    }
+
+    /// Orders of a client that may have been paid or given back, or never placed.
+    pub fn doubtful(&mut self, client: u64, now: TimeMs) -> Vec<OrderId> {
+        let doubtful = |t: &Tracked| t.due_ms.is_some() && now - t.looked_ms >= LOOKED_MS;
+        let found = self.orders_of(client).filter(|(_, t)| doubtful(t));
+        let found: Vec<OrderId> = found.map(|(id, _)| id).collect();
+        for order in &found {
+            if let Some(tracked) = self.orders.get_mut(order) {
+                tracked.looked_ms = now;
+            }
+        }
+        found
+    }
+}
