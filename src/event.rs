@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use nts_server::client;
 use nts_server::http::organiser::EventBody;
+use nts_server::text::plain;
 use std::path::PathBuf;
 
 /// What can be done with events.
@@ -18,6 +19,9 @@ pub enum EventCommand {
         /// The organiser's key
         #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
         organiser_key: String,
+        /// Send the key without encryption to another machine as well: everybody on the way can read it
+        #[arg(long)]
+        plain_http: bool,
     },
 }
 
@@ -31,7 +35,13 @@ struct File {
 
 /// Runs the command.
 pub fn run(command: EventCommand) -> Result<(), String> {
-    let EventCommand::Apply { file, url, organiser_key } = command;
+    let EventCommand::Apply { file, url, organiser_key, plain_http } = command;
+    if !plain_http && !client::is_private(&url) {
+        return Err(format!(
+            "{url} is not this machine, and http:// would show the organiser's key to everybody on the \
+             way. Nothing was sent. Use https://, or say --plain-http if you trust the network."
+        ));
+    }
     let name = file.display();
     let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {name}: {e}"))?;
     let File { id, event } = toml::from_str(&text).map_err(|e| format!("{name}: {e}"))?;
@@ -48,14 +58,14 @@ pub fn run(command: EventCommand) -> Result<(), String> {
         _ => {
             let detail = said["detail"].as_str().unwrap_or("the server gave no reason");
             let title = said["title"].as_str().unwrap_or("refused");
-            return Err(format!("{title} ({status}): {detail}"));
+            return Err(format!("{} ({status}): {}", plain(title), plain(detail)));
         }
     }
     for pool in said["pools"].as_array().into_iter().flatten() {
         let count = |name: &str| pool[name].as_u64().unwrap_or_default();
         say!(
             "  {}: {} places, {} held, {} sold, {} left",
-            pool["id"].as_str().unwrap_or_default(),
+            plain(pool["id"].as_str().unwrap_or_default()),
             count("capacity"),
             count("held"),
             count("sold"),

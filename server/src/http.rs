@@ -115,8 +115,17 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
-    let mut response = next.run(request).await;
+    let mut response = if is_text(request.uri().path()) {
+        next.run(request).await
+    } else {
+        let problem = Problem::invalid("The address is not UTF-8 text. Nothing was done.");
+        shop::problem_for(request.uri().path(), request.headers(), problem)
+    };
     protect(response.headers_mut());
+    if app.config.is_secure() {
+        let value = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     if app.draining.is_raised() {
         // So that a load balancer keeps no connection on which its next request would be lost.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -128,6 +137,26 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     tracing::debug!(method, route, status, seconds, "request");
     app.metrics.http.get_or_create(&Route { route, status }).inc();
     response
+}
+
+/// Whether a path is text once its percent-encoding is undone.
+fn is_text(path: &str) -> bool {
+    if !path.contains('%') {
+        return true;
+    }
+    let mut bytes = path.as_bytes().iter();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        let digit = |at: usize| bytes.as_slice().get(at).and_then(|b| (*b as char).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                bytes.nth(1);
+            }
+            _ => decoded.push(*byte),
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
 }
 
 /// The headers that protect whoever looks at an answer. What programs read is never shown as a page:
@@ -146,6 +175,7 @@ fn protect(headers: &mut HeaderMap) {
         // An order's address is its secret: it is told to nobody.
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -303,6 +333,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_is_text() {
+        for path in ["/", "/events/a%20b", "/%C3%A9", "/%", "/%4", "/%zz", "/100%", "/%00", "/é"] {
+            assert!(is_text(path), "{path}");
+        }
+        for path in ["/%ff", "/a/%C3", "/%C3%28", "/%80", "/%c0%af", "/%ED%A0%80"] {
+            assert!(!is_text(path), "{path}");
+        }
+    }
+
+    #[test]
     fn pages_are_protected_and_programs_hear_only_what_concerns_them() {
         let sent = |kind: &'static str| {
             let mut headers = HeaderMap::new();
@@ -316,6 +356,7 @@ mod tests {
             let headers = sent(page);
             assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
             assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
+            assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
             let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
             assert!(policy.starts_with("default-src 'none';"), "{policy}");
         }
