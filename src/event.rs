@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use nts_server::client;
 use nts_server::http::organiser::EventBody;
+use nts_server::text::plain;
 use std::path::PathBuf;
 
 /// What can be done with events.
@@ -18,9 +19,9 @@ pub enum EventCommand {
         /// The organiser's key
         #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
         organiser_key: String,
-        /// Send the key over http:// to another machine, too: everybody on the way can read it
+        /// Send the key without encryption to another machine as well: everybody on the way can read it
         #[arg(long)]
-        insecure: bool,
+        plain_http: bool,
     },
 }
 
@@ -34,12 +35,11 @@ struct File {
 
 /// Runs the command.
 pub fn run(command: EventCommand) -> Result<(), String> {
-    let EventCommand::Apply { file, url, organiser_key, insecure } = command;
-    if !insecure && !is_safe(&url) {
+    let EventCommand::Apply { file, url, organiser_key, plain_http } = command;
+    if !plain_http && !client::is_private(&url) {
         return Err(format!(
-            "{url} is another machine, and over http:// everybody on the way can read the organiser's \
-             key. Nothing was sent. Use https://, or run this on that machine with \
-             --url http://localhost:9000. --insecure sends it all the same."
+            "{url} is not this machine, and http:// would show the organiser's key to everybody on the \
+             way. Nothing was sent. Use https://, or say --plain-http if you trust the network."
         ));
     }
     let name = file.display();
@@ -56,9 +56,9 @@ pub fn run(command: EventCommand) -> Result<(), String> {
         201 => say!("{id} is on sale at {url}/events/{id}"),
         200 => say!("{id} is changed: {url}/events/{id}"),
         _ => {
-            let detail = plain(said["detail"].as_str().unwrap_or("the server gave no reason"));
-            let title = plain(said["title"].as_str().unwrap_or("refused"));
-            return Err(format!("{title} ({status}): {detail}"));
+            let detail = said["detail"].as_str().unwrap_or("the server gave no reason");
+            let title = said["title"].as_str().unwrap_or("refused");
+            return Err(format!("{} ({status}): {}", plain(title), plain(detail)));
         }
     }
     for pool in said["pools"].as_array().into_iter().flatten() {
@@ -73,60 +73,4 @@ pub fn run(command: EventCommand) -> Result<(), String> {
         );
     }
     Ok(())
-}
-
-/// Whether a key may be sent there: encrypted, or to this machine.
-fn is_safe(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return true };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    !scheme.eq_ignore_ascii_case("http") || loopback || host.eq_ignore_ascii_case("localhost")
-}
-
-/// What a server says, without what would move a terminal's cursor or change its title.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_goes_over_http_to_this_machine_alone() {
-        for url in [
-            "http://localhost:9000",
-            "http://127.0.0.1:9000/",
-            "http://[::1]:9000",
-            "HTTP://LOCALHOST",
-            "http://127.8.9.1",
-            "https://tickets.example.org",
-            "nonsense",
-        ] {
-            assert!(is_safe(url), "{url}");
-        }
-        for url in [
-            "http://tickets.example.org",
-            "http://10.0.0.1:9000",
-            "http://localhost.example.org",
-            "http://localhost@example.org",
-            "http://127.0.0.1.example.org/",
-            "HTTP://example.org",
-            "http://example.org#@localhost",
-            "http://[2001:db8::1]:9000",
-        ] {
-            assert!(!is_safe(url), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_server_does_not_write_into_the_terminal() {
-        let told = plain("no\u{1b}]0;owned\u{7}\nnew line\r\u{9b}31m é “x”");
-        assert!(!told.chars().any(char::is_control) && told.ends_with("é “x”"), "{told}");
-    }
 }

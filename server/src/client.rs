@@ -9,6 +9,16 @@ use std::time::Duration;
 /// How long a call may take in all.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Whether what is sent to an address stays secret: it is encrypted, or does not leave this machine.
+pub fn is_private(url: &str) -> bool {
+    let Ok(uri) = url.parse::<hyper::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    uri.scheme_str() == Some("https")
+        || host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 /// Sends JSON by PUT; gives the status and the body of the answer.
 pub fn put_json(url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -38,4 +48,35 @@ pub fn put_json(url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>)
             .await
             .unwrap_or_else(|_| Err(format!("no answer from {url} within 30 seconds; asking again is safe")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_and_https_keep_a_key_secret() {
+        for url in [
+            "https://tickets.example.org",
+            "http://localhost:9000",
+            "http://LOCALHOST",
+            "http://127.0.0.1:9000/",
+            "http://[::1]:9000",
+            "HTTPS://tickets.example.org",
+        ] {
+            assert!(is_private(url), "{url}");
+        }
+        for url in [
+            "http://tickets.example.org",
+            "http://192.0.2.1:9000",
+            "http://127.0.0.1.example.org",
+            "http://localhost.example.org",
+            "http://localhost@example.org",
+            "http://[2001:db8::1]:9000",
+            "ftp://tickets.example.org",
+            "",
+        ] {
+            assert!(!is_private(url), "{url}");
+        }
+    }
 }

@@ -429,6 +429,11 @@ impl Config {
         self.public_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(default)
     }
 
+    /// Whether buyers come by HTTPS.
+    pub fn is_secure(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
     /// Every setting with its variable, its default and its value now; secrets are not shown.
     pub fn describe(&self) -> String {
         use std::fmt::Write as _;

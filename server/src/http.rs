@@ -122,12 +122,21 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
-    let mut response = match cross_site::refusal(&request) {
-        Some(problem) => shop::problem_for(request.uri().path(), request.headers(), problem),
-        None if looks_at_an_order(&route) => look(&app, request, next).await,
-        None => next.run(request).await,
+    let mut response = if !is_text(request.uri().path()) {
+        let problem = Problem::invalid("The address is not UTF-8 text. Nothing was done.");
+        shop::problem_for(request.uri().path(), request.headers(), problem)
+    } else if let Some(problem) = cross_site::refusal(&request) {
+        shop::problem_for(request.uri().path(), request.headers(), problem)
+    } else if looks_at_an_order(&route) {
+        look(&app, request, next).await
+    } else {
+        next.run(request).await
     };
     protect(response.headers_mut());
+    if app.config.is_secure() {
+        let value = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     if app.draining.is_raised() {
         // So that a load balancer keeps no connection on which its next request would be lost.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -177,6 +186,26 @@ impl FromRequestParts<Arc<App>> for Client {
     }
 }
 
+/// Whether a path is text once its percent-encoding is undone.
+fn is_text(path: &str) -> bool {
+    if !path.contains('%') {
+        return true;
+    }
+    let mut bytes = path.as_bytes().iter();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        let digit = |at: usize| bytes.as_slice().get(at).and_then(|b| (*b as char).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                bytes.nth(1);
+            }
+            _ => decoded.push(*byte),
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
+}
+
 /// The headers that protect whoever looks at an answer. What programs read is never shown as a page:
 /// most of them would only be written and sent for nothing.
 fn protect(headers: &mut HeaderMap) {
@@ -193,25 +222,9 @@ fn protect(headers: &mut HeaderMap) {
         // An order's address is its secret: it is told to nobody.
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
-}
-
-/// The parts of an address. One that cannot be read is answered like everything else.
-pub struct Path<T>(pub T);
-
-impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Path<T> {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Path<T>, Response> {
-        match axum::extract::Path::from_request_parts(parts, app).await {
-            Ok(axum::extract::Path(read)) => Ok(Path(read)),
-            Err(_) => {
-                let problem = Problem::unreadable_address();
-                Err(shop::problem_for(parts.uri.path(), &parts.headers, problem))
-            }
-        }
     }
 }
 
@@ -367,6 +380,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_is_text() {
+        for path in ["/", "/events/a%20b", "/%C3%A9", "/%", "/%4", "/%zz", "/100%", "/%00", "/é"] {
+            assert!(is_text(path), "{path}");
+        }
+        for path in ["/%ff", "/a/%C3", "/%C3%28", "/%80", "/%c0%af", "/%ED%A0%80"] {
+            assert!(!is_text(path), "{path}");
+        }
+    }
+
+    #[test]
     fn pages_are_protected_and_programs_hear_only_what_concerns_them() {
         let sent = |kind: &'static str| {
             let mut headers = HeaderMap::new();
@@ -380,6 +403,7 @@ mod tests {
             let headers = sent(page);
             assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
             assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
+            assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
             let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
             assert!(policy.starts_with("default-src 'none';"), "{policy}");
         }

@@ -1,4 +1,4 @@
-//! Text that others wrote, cut before it is logged or repeated.
+//! Text that others wrote, made safe before it is logged, repeated or shown in a terminal.
 
 /// How many bytes of it are kept.
 const KEPT: usize = 64;
@@ -8,9 +8,25 @@ pub fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(KEPT)]
 }
 
+/// A text for a terminal: on one line, and without what changes how a terminal shows what follows.
+pub fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+            || c == '\u{feff}'
+    };
+    text.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|c| !steers(*c)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_not_steered() {
+        let text = "sold out\u{1b}]0;owned\u{7}\nnext\r\u{9b}31m \u{202e}é\u{200b}\u{feff}!";
+        assert_eq!(plain(text), "sold out]0;owned next31m é!");
+    }
 
     #[test]
     fn what_is_long_is_cut_between_characters() {

@@ -278,3 +278,94 @@ fn who_listens_leaves_half_of_the_places_to_those_who_buy() {
     }
     assert_eq!(server.send(hold("ann", 1)).status, 201);
 }
+
+#[test]
+fn what_was_sent_is_repeated_in_short_only() {
+    let dir = Dir::new("echo");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    let long = "x".repeat(200_000);
+    let json = |body: String| {
+        Request::new("POST", "/api/v1/events/rock/orders")
+            .header("content-type", "application/json")
+            .body(body.into_bytes())
+    };
+    let line = |id: &str| {
+        json!({"buyer": {"name": "A", "email": "a@example.org"}, "lines": [{"ticket_type": id, "quantity": 1}]}).to_string()
+    };
+    let form = |fields: &[(&str, &str)]| Request::form("/events/rock/orders", fields);
+    let put = json!({long.as_str(): 1}).to_string();
+    for (what, request) in [
+        ("a field's name", json(format!("{{\"{long}\":1}}"))),
+        (
+            "a field's name of many bytes a letter",
+            json(format!("{{\"{}\":1}}", "é".repeat(90_000))),
+        ),
+        ("a value of another kind", json(format!("{{\"buyer\":\"{long}\"}}"))),
+        ("a ticket type", json(line(&long))),
+        ("a field of a form", form(&[(&long, "1")])),
+        (
+            "a quantity",
+            form(&[("name", "A"), ("email", "a@example.org"), ("quantity_adult", &long)]),
+        ),
+        (
+            "a slug",
+            Request::new("PUT", &format!("/api/v1/events/{}", &long[..12_000]))
+                .bearer(KEY)
+                .json(&event_json(1, 300)),
+        ),
+        (
+            "an event",
+            Request::new("PUT", "/api/v1/events/folk")
+                .bearer(KEY)
+                .header("content-type", "application/json")
+                .body(put.into_bytes()),
+        ),
+        (
+            "a query",
+            Request::get(&format!("/api/v1/events/rock/orders?limit={}", &long[..12_000]))
+                .bearer(KEY),
+        ),
+    ] {
+        let answer = server.send(request);
+        assert!((400..500).contains(&answer.status), "{what}: {}", answer.status);
+        assert!(answer.body.len() < 6_000, "{what}: {} bytes", answer.body.len());
+    }
+    let named = server.send(json("{\"buyr\":1}".into()));
+    assert!(named.text().contains("buyr") && named.text().contains("line 1"), "{}", named.text());
+    let log = std::fs::metadata(dir.path("log")).unwrap().len();
+    assert!(log < 20_000, "{log} bytes of log");
+}
+
+#[test]
+fn a_path_that_is_no_text_is_a_problem_like_others() {
+    let dir = Dir::new("path");
+    let server = Server::start(&dir);
+    for path in ["/api/v1/events/%ff", "/api/v1/orders/%c3%28", "/api/%ff"] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid"), "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    }
+    let page = server.get("/events/%ff");
+    assert_eq!((page.status, page.header("content-type")), (400, Some("text/html; charset=utf-8")));
+    assert_eq!(server.get("/api/v1/events/%C3%A9").status, 404, "it is text, and no event");
+}
+
+#[test]
+fn browsers_are_told_to_keep_to_https_where_buyers_come_by_it() {
+    let dir = Dir::new("https");
+    let server = Server::start(&dir);
+    let page = server.get("/");
+    assert_eq!(page.header("strict-transport-security"), None);
+    assert_eq!(page.header("cross-origin-resource-policy"), Some("same-origin"));
+    let address = server.address.clone();
+    server.stop();
+    let settings = [("NTS_ADDRESS", address.as_str()), ("NTS_PUBLIC_URL", "https://box.example")];
+    let mut child = nts(&dir).envs(settings).spawn().unwrap();
+    let ask = Request::get("/");
+    eventually("it serves", || ask.clone().send(&address).is_ok());
+    let page = ask.send(&address).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(page.header("strict-transport-security"), Some("max-age=31536000"));
+}

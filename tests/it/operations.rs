@@ -140,9 +140,31 @@ fn events_come_from_a_file_and_slips_are_told() {
         let (ok, said) = apply(&slip);
         assert!(!ok && said.contains(hint), "{hint}: {said}");
     }
+    let arguments = ["event", "apply", "show.toml", "--url", "http://box.example:9000"];
+    let (ok, said) = run(&dir, &arguments);
+    assert!(!ok && said.contains("--plain-http") && said.contains("Nothing was sent"), "{said}");
+    assert!(!said.contains(KEY), "{said}");
     server.stop();
     let (ok, said) = apply(show);
     assert!(!ok && said.contains("Is nts serving there?"), "{said}");
+    // Whatever answers there does not steer the terminal.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let other = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        _ = stream.read(&mut [0; 65_536]).unwrap();
+        let body = r#"{"title":"\u001b]0;owned\u0007No","detail":"a\nb\u202e\u009b31m"}"#;
+        let head = format!(
+            "HTTP/1.1 409 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + body).as_bytes()).unwrap();
+        _ = stream.read(&mut [0; 65_536]);
+    });
+    let (ok, said) = run(&dir, &["event", "apply", "show.toml", "--url", &url]);
+    assert!(!ok && said.contains("]0;ownedNo (409): a b31m"), "{said}");
+    other.join().unwrap();
 }
 
 #[test]

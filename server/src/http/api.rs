@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::view::{self, Action, MoneyView};
-use super::{Path, Sent, admit, bearer, is_organiser, json, keyed};
+use super::{Sent, admit, bearer, is_organiser, json, keyed};
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
@@ -11,7 +11,7 @@ use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
 use axum::Json;
 use axum::body::Body as Answer;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};

@@ -3,11 +3,11 @@
 use super::api::{LineBody, full, order_id, wait_for};
 use super::problem::Problem;
 use super::view::{self, MoneyView};
-use super::{Path, Sent, is_organiser, json, keyed};
+use super::{Sent, is_organiser, json, keyed};
 use crate::app::App;
 use crate::when;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{

@@ -102,15 +102,6 @@ impl Problem {
              open this box office's own page and do it there.",
         )
     }
-
-    /// The address itself cannot be understood.
-    pub fn unreadable_address() -> Problem {
-        Problem::invalid(
-            "The address cannot be read: a part of it is not UTF-8. Check how it was copied. \
-             Nothing was done.",
-        )
-    }
-
     /// Old routes: who pays must show the secret that the form of the reservation carries. The same is
     /// said of every name, so that nobody learns from it who has reserved or paid.
     pub fn form_needed() -> Problem {

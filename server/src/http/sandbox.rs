@@ -2,10 +2,10 @@
 
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, page};
-use super::{Form, Path, Sent};
+use super::{Form, Sent};
 use crate::app::App;
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::IntentStatus;
 use std::sync::Arc;
