@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn tickets_that_were_issued_before_keep_their_codes() {
-        // As version 0.1 wrote them.
+        // As they were written before there were rules.
         let secrets = Secrets::new([3; 32]);
         let codes = [1, 2, 50_000]
             .map(|n| secrets.ticket(EventId(9), OrderId(n.into()), &ticket(n, CodeRule::Serial)));

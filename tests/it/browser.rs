@@ -201,3 +201,87 @@ fn pages_hold_at_a_desk_in_the_dark_and_on_the_narrowest_screen() {
         }
     }
 }
+
+/// Serves one page of another site, again and again.
+fn other_site(html: String) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let html = html.clone();
+            // A browser opens connections on which it asks nothing yet.
+            std::thread::spawn(move || {
+                use std::io::{Read, Write};
+                _ = stream.read(&mut [0; 4096]);
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n";
+                _ = write!(stream, "{head}content-length: {}\r\n\r\n{html}", html.len());
+            });
+        }
+    });
+    format!("localhost:{port}")
+}
+
+#[test]
+fn another_sites_page_is_refused_and_a_reset_asks_first() {
+    let (_dir, server, url) = shop("browser-sites");
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    let reserved = server.send(Request::form("/nts/v1/reserve", &[("fullname", "Dan")]));
+    assert_eq!(reserved.status, 200);
+    // What a page elsewhere sends by itself, in the visitor's name.
+    let form = |action: &str, fields: &str| {
+        other_site(format!(
+            "<form method=post action='{url}{action}'>{fields}</form><script>document.forms[0].submit()</script>"
+        ))
+    };
+    let hold = "<input name=name value=Eve><input name=email value=eve@example.org>\
+                <input name='quantity:adult' value=1>";
+    let hold = form("/events/rock/orders", hold);
+    let reset = form("/nts/v1/debug/reset", "<input name=confirm value=yes>");
+    // Another site, and another port of the same one.
+    for address in [&hold, &reset, &hold.replace("localhost", "127.0.0.1")] {
+        browser.goto(&format!("http://{address}"));
+        browser.shows("This came from another site");
+        accessible(&browser);
+    }
+    browser.picture("phone-9-other-site");
+    assert_eq!(server.counts(), (0, 0, 40));
+    assert!(server.get("/").text().contains("only 4 left"), "the reservation is still there");
+
+    browser.goto(&url);
+    browser.click("form[action='/nts/v1/debug/reset'] button");
+    browser.shows("Reset The best ever show?");
+    accessible(&browser);
+    browser.picture("phone-10-reset");
+    browser.click("form[action='/nts/v1/debug/reset'] button");
+    browser.shows("only 5 left");
+}
+
+#[test]
+fn who_has_the_payment_address_alone_can_pay_and_sees_no_ticket() {
+    let (_dir, server, url) = shop("browser-payer");
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    let order = server.send(hold("ann", 1)).json();
+    let lead = server.get(&format!("{}/pay", page_of(&order)));
+    let address = format!("{url}{}", lead.header("location").unwrap());
+    browser.goto(&address);
+    browser.shows("Choose a card");
+    browser.click("button[value=ctoken_declined]");
+    browser.shows("Your card was declined");
+    accessible(&browser);
+    browser.picture("phone-11-payer-declined");
+    browser.click("a.button[href^='/pay/']");
+    browser.click("button[value=ctoken_3ds]");
+    browser.shows("Do you want to pay");
+    browser.click("button[value=yes]");
+    browser.shows("Your tickets are on the page of your order");
+    accessible(&browser);
+    browser.picture("phone-12-payer-paid");
+    assert!(!browser.source().contains("<code>"), "no ticket is shown");
+    // From the order's page the same address leads back to it.
+    browser.goto(&format!("{url}{}/pay", page_of(&order)));
+    browser.shows("Your tickets");
+    assert_eq!(browser.url(), format!("{url}{}", page_of(&order)));
+    browser.goto(&address);
+    browser.shows("Your tickets");
+    assert_eq!(browser.url(), format!("{url}{}", page_of(&order)));
+}
