@@ -88,9 +88,21 @@ pub async fn reserve(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -
                 sandbox: app.sandbox.is_some(),
             }))
         }
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => already_paid(&app, &event, fullname).await,
         Err(no) => Err(Problem::from(no).into()),
     }
+}
+
+/// The page for who has paid; while the money is still being taken, or is on its way back, that page
+/// would say too much.
+async fn already_paid(app: &App, event: &Event, fullname: &str) -> Page {
+    let (id, key) = (event.id, buyer(fullname, "").key);
+    let record = app.reads.ask(move |r| r.buyer(id, key)).await?;
+    let Some(record) = record else { return Err(Problem::unknown_order().into()) };
+    if find(app, record.order).await?.state == OrderState::Paid {
+        return Ok(charged(app, fullname));
+    }
+    Err(Problem::from(Refusal::AlreadyPaid).into())
 }
 
 fn charged(app: &App, fullname: &str) -> Response {
@@ -155,7 +167,7 @@ pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) ->
     };
     match pay_and_wait(&app, record.order, form.get("stripeToken").into(), None).await {
         Ok((order, attempt)) => answer(&app, fullname, &order, attempt),
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => already_paid(&app, &event, fullname).await,
         Err(no) => Err(Problem::from(no).into()),
     }
 }
@@ -165,7 +177,9 @@ fn answer(app: &App, fullname: &str, order: &Order, attempt: u16) -> Page {
     let outcome = payment.and_then(|p| p.attempts.iter().find(|a| a.number == attempt));
     match (order.state, outcome.map(|a| &a.state)) {
         (OrderState::Paid, _) => Ok(charged(app, fullname)),
-        (_, Some(AttemptState::Declined(reason))) => Err(declined(order, reason).into()),
+        (_, Some(AttemptState::Declined(reason))) if !order.state.sells() => {
+            Err(declined(order, reason, app.clock.now_ms()).into())
+        }
         // The bank wants to hear from the buyer, or has not answered: the order's page tells.
         _ => Ok(pay::go_on(app, order)),
     }

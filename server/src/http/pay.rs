@@ -9,8 +9,8 @@ use super::{Form, Sent, api};
 use crate::app::App;
 use crate::writer::NoReply;
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{Order, OrderState, Refusal};
 use std::sync::Arc;
@@ -52,22 +52,30 @@ struct StripePage {
     /// Of a payment for which the bank wants to hear from the buyer.
     client_secret: Option<String>,
     out_of_reach: bool,
+    /// Whether another card may be tried instead.
+    may_try: bool,
 }
 
-/// `GET /orders/{id}/{secret}/pay`. Where nothing is to be paid now, the order's page says why.
-pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String, String)>) -> Page {
+/// `GET /orders/{id}/{secret}/pay`. Where nothing is to be paid now, the order's page says why. With
+/// `?another`, another card can be given although a bank still waits for the buyer.
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Page {
     let id = opened(&app, &id, &secret)?;
     let order = api::find(&app, id).await?;
     let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    let another = query.is_some_and(|query| query == "another");
     let client_secret = match view::action(&order) {
-        Some(Action::Secret(secret)) => Some(secret.to_owned()),
+        Some(Action::Secret(secret)) if !another => Some(secret.to_owned()),
         _ => None,
     };
     let shown = order_page(&app, &order, &event);
     if client_secret.is_none() && (!shown.can_pay || shown.free || shown.until.is_none()) {
         return Ok(Redirect::to(&shown.path).into_response());
     }
-    let OrderPage { path, event_name, total, declined, until, .. } = shown;
+    let OrderPage { path, event_name, total, declined, until, can_pay, .. } = shown;
     let frame = Frame::of(&app);
     if app.sandbox.is_some() {
         let Some(until) = until else { return Ok(Redirect::to(&path).into_response()) };
@@ -86,9 +94,13 @@ pub async fn show(State(app): State<Arc<App>>, Path((id, secret)): Path<(String,
         return_url: app.order_url(id),
         client_secret,
         out_of_reach: app.stripe.out_of_reach(),
+        may_try: can_pay,
     });
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Wallets open windows of their own, which must be able to tell this page what came of them.
+    let opener = HeaderName::from_static("cross-origin-opener-policy");
+    headers.insert(opener, HeaderValue::from_static("same-origin-allow-popups"));
     Ok(response)
 }
 
@@ -108,6 +120,8 @@ pub async fn pay(
             Refusal::PaymentUnderWay
             | Refusal::AlreadyPaid
             | Refusal::HoldExpired
+            | Refusal::PaymentExpired
+            | Refusal::TooManyAttempts { .. }
             | Refusal::Canceled(_),
         )) => Ok(Redirect::to(&app.order_path(id)).into_response()),
         Err(no) => Err(Problem::from(no).into()),
