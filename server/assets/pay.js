@@ -15,7 +15,11 @@ function say(text) {
 // What does not depend on us: the script, its frames, and the network between them and Stripe.
 function unreachable(error) {
   console.warn(error);
-  say("Stripe's part of this page does not answer, so you cannot pay here right now. Your places are kept while the time runs; the page of your order says how it stands.");
+  // While a bank waits for the buyer, it may say yes without this page.
+  const so = payment.dataset.open
+    ? "Your places are kept; the page of your order says how it stands."
+    : "Nothing was charged and your places are kept.";
+  say(`Stripe's part of this page does not answer, so you cannot pay here right now. ${so}`);
   button.type = "button";
   button.textContent = "Load the page again";
   button.addEventListener("click", () => location.reload());

@@ -52,7 +52,8 @@ struct StripePage {
     /// Of a payment for which the bank wants to hear from the buyer.
     client_secret: Option<String>,
     out_of_reach: bool,
-    /// Whether another card may be tried instead.
+    /// Whether a bank waits for the buyer, and another card may be tried instead.
+    bank_asks: bool,
     may_try: bool,
 }
 
@@ -64,9 +65,14 @@ pub async fn show(
     RawQuery(query): RawQuery,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
-    let order = api::find(&app, id).await?;
-    let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    let mut order = api::find(&app, id).await?;
     let another = query.is_some_and(|query| query == "another");
+    if another && view::bank_asks(&order) {
+        // The bank may have said yes meanwhile: then no other card is wanted.
+        crate::outbox::reconcile(&app, &order).await;
+        order = api::find(&app, id).await?;
+    }
+    let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
     let client_secret = match view::action(&order) {
         Some(Action::Secret(secret)) if !another => Some(secret.to_owned()),
         _ => None,
@@ -94,6 +100,7 @@ pub async fn show(
         return_url: app.order_url(id),
         client_secret,
         out_of_reach: app.stripe.out_of_reach(),
+        bank_asks: view::bank_asks(&order),
         may_try: can_pay,
     });
     let headers = response.headers_mut();
