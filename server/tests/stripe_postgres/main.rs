@@ -10,6 +10,7 @@ pub const ON_POSTGRES: bool = true;
 mod another_card;
 #[path = "../stripe/by_hand.rs"]
 mod by_hand;
+mod clocks;
 #[path = "../stripe/news.rs"]
 mod news;
 #[path = "../stripe/pay.rs"]
