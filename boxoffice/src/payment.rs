@@ -3,6 +3,10 @@
 use crate::{Money, Order, OrderId, OrderState, PaymentId, RefundId, TimeMs};
 use alloc::{string::String, vec::Vec};
 
+/// The most attempts of one payment: who mistypes a card or leaves the bank's page has enough of them,
+/// and who tries out stolen cards has few.
+pub const MOST_ATTEMPTS: usize = 5;
+
 /// The one PaymentIntent of an order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Payment {
@@ -27,6 +31,11 @@ impl Payment {
         self.attempts
             .last()
             .filter(|a| matches!(a.state, AttemptState::Pending | AttemptState::Action))
+    }
+
+    /// Whether one more attempt may be made, as far as their number goes.
+    pub fn has_attempts_left(&self) -> bool {
+        self.attempts.len() < MOST_ATTEMPTS
     }
 
     /// Whether the last attempt follows one that waited for the buyer and was replaced by another

@@ -18,6 +18,13 @@ addEventListener("pageshow", (event) => {
   }
 });
 
+// What is held and not paid may come back; what is sold does not. As the server says it.
+function leftText(type, pools) {
+  if (type.left > 0) return `${type.left} left`;
+  const held = pools.find((pool) => pool.id === type.pool)?.held ?? 0;
+  return held > 0 ? `none left right now, ${held} not paid yet` : "sold out";
+}
+
 // Counts as they change.
 const form = document.querySelector("form[data-live]");
 if (form && "EventSource" in window) {
@@ -27,7 +34,7 @@ if (form && "EventSource" in window) {
     for (const type of counts.ticket_types) {
       const place = form.querySelector(`[data-left="${CSS.escape(type.id)}"]`);
       if (!place) continue;
-      place.textContent = type.left === 0 ? "sold out right now" : `${type.left} left`;
+      place.textContent = leftText(type, counts.pools);
       place.classList.toggle("none", type.left === 0);
     }
     const asOf = form.querySelector("[data-as-of]");

@@ -12,6 +12,8 @@ pub mod organiser;
 pub mod pay;
 pub mod problem;
 pub mod sandbox;
+#[cfg(test)]
+mod sentences;
 pub mod serve;
 pub mod shop;
 pub mod shown;

@@ -237,7 +237,7 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                     app.metrics.alarms.inc();
                     let named = uuid::Uuid::from_u128(id.0);
                     tracing::error!(order = %named, why, "ALARM: the provider refuses this payment");
-                    let reason = NOT_ACCEPTED.into();
+                    let reason = not_accepted(&why).into();
                     Command::AttemptDeclined { order: id, attempt: open, reason }
                 }
                 Err(error) => defer(order, error),
@@ -314,8 +314,20 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
 
 /// What a buyer hears when the provider does not even create the payment. Why is for the log: its words
 /// may tell of our account.
-const NOT_ACCEPTED: &str = "The payment provider does not accept payments for this order at the moment; \
-                            that is not because of your card, and the organiser has been told.";
+fn not_accepted(why: &str) -> &'static str {
+    match why.split(':').next() {
+        Some("amount_too_small") => {
+            "The amount is less than can be paid by card (amount_too_small); the organiser has been told."
+        }
+        Some("amount_too_large") => {
+            "The amount is more than can be paid by card (amount_too_large); the organiser has been told."
+        }
+        _ => {
+            "The payment provider does not accept payments for this order at the moment, whatever the \
+             card; the organiser has been told."
+        }
+    }
+}
 
 /// Whether a confirmation that was refused leaves the payment where another card can be tried. The
 /// page of an attempt that it was to replace may still wait there; after tries under other keys

@@ -30,6 +30,11 @@ use tokio::time::{Duration, Instant};
 /// The most commands in one batch: bounds how long a commit takes, and so how long the last
 /// command of it waits.
 const MOST_IN_BATCH: usize = 2048;
+/// So many places of the queue are kept for our own steps: what the provider has answered is never
+/// thrown away because many want places. More than are ever under way at once.
+const RESERVED: usize = 4_096;
+/// How long such a step waits in the queue at most. Whoever asked for it does not give up.
+const OWN_PATIENCE: Duration = Duration::from_secs(60);
 /// How often a batch is tried again after a fault before its callers are told.
 const MOST_TRIES: u32 = 3;
 /// How long a store that does not recover is waited for where nothing is in doubt: then the callers
@@ -128,13 +133,14 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue of `capacity` commands, each of which waits at most `patience`.
+    /// A queue of `capacity` commands of others, each of which waits at most `patience`; our own steps
+    /// have [`RESERVED`] places more.
     pub fn new(
         capacity: usize,
         patience: Duration,
         metrics: Arc<Metrics>,
     ) -> (Queue, mpsc::Receiver<Job>) {
-        let (jobs, receiver) = mpsc::channel(capacity);
+        let (jobs, receiver) = mpsc::channel(capacity + RESERVED);
         (Queue { jobs, patience, metrics }, receiver)
     }
 
@@ -143,8 +149,12 @@ impl Queue {
     pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let queued = Instant::now();
-        let job = Job { command, request, deadline: queued + self.patience, queued, answer };
-        if self.jobs.try_send(job).is_err() {
+        let own = is_own(&command);
+        let patience = if own { self.patience.max(OWN_PATIENCE) } else { self.patience };
+        let job = Job { command, request, deadline: queued + patience, queued, answer };
+        // Between the look and the sending others may come as well: what is reserved is far more.
+        let full = !own && self.jobs.capacity() <= RESERVED;
+        if full || self.jobs.try_send(job).is_err() {
             self.metrics.busy.inc();
             return Err(NoReply::Busy);
         }
@@ -155,6 +165,26 @@ impl Queue {
     /// How many commands wait.
     pub fn depth(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()
+    }
+}
+
+/// Whether a command is a step of ours: what a timer or the payment provider has told.
+fn is_own(command: &Command) -> bool {
+    match command {
+        Command::Expire { .. }
+        | Command::IntentCreated { .. }
+        | Command::AttemptDeclined { .. }
+        | Command::Reconcile { .. }
+        | Command::Defer { .. }
+        | Command::RefundAnswered { .. } => true,
+        Command::PutEvent { .. }
+        | Command::Hold { .. }
+        | Command::Renew { .. }
+        | Command::Cancel { .. }
+        | Command::Pay { .. }
+        | Command::Refund { .. }
+        // Nobody waits for old orders to be removed.
+        | Command::Forget { .. } => false,
     }
 }
 

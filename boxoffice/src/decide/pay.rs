@@ -3,6 +3,7 @@
 use super::hold::{check_held, give_up};
 use super::{Decision, Draft, Refusal, Reply};
 use crate::mutant::{Mutant, on};
+use crate::payment::MOST_ATTEMPTS;
 use crate::{
     Attempt, AttemptState, Change, Effect, Order, OrderState, Payment, PaymentId, State, TimeMs,
 };
@@ -11,9 +12,6 @@ use alloc::string::String;
 /// Who begins to pay has at least so long to finish, whatever is left of the hold: 3-D Secure
 /// takes minutes.
 const PAYING_MS: i64 = 300_000;
-/// The most attempts of one payment: who mistypes a card or leaves the bank's page has enough of them,
-/// and who tries out stolen cards has few.
-const MOST_ATTEMPTS: usize = 5;
 
 /// T1: HELD → PAYING, only while the hold lives; and every further attempt, after a decline or
 /// instead of one that waits for the buyer.
@@ -73,7 +71,7 @@ fn next_attempt(order: &Order, token: &str, now: TimeMs) -> Result<Decision, Ref
     if order.over(now) {
         return Err(Refusal::PaymentExpired);
     }
-    if payment.attempts.len() >= MOST_ATTEMPTS {
+    if !payment.has_attempts_left() {
         let (most, until_ms) = (MOST_ATTEMPTS as u32, order.until_ms);
         return Err(Refusal::TooManyAttempts { most, until_ms });
     }

@@ -7,6 +7,7 @@ use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
 use crate::ids::digest;
+use crate::payments::stripe::is_token;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
 use axum::Json;
@@ -17,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     AttemptState, Buyer, BuyerKey, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,
-    Reply,
+    Reply, TimeMs,
 };
 use bytes::Bytes;
 use http_body_util::StreamBody;
@@ -362,8 +363,11 @@ pub async fn pay(
     let token = json::<PayBody>(&headers, &body)?.token;
     let order = match pay_and_wait(&app, client, id, token, request).await {
         Ok((order, attempt)) => {
-            if let Some(AttemptState::Declined(reason)) = outcome(&order, attempt) {
-                return Err(declined(&order, reason));
+            // Unless the bank's page of a card before has paid meanwhile.
+            if let Some(AttemptState::Declined(reason)) = outcome(&order, attempt)
+                && !order.state.sells()
+            {
+                return Err(declined(&order, reason, app.clock.now_ms()));
             }
             order
         }
@@ -392,17 +396,45 @@ pub fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
 }
 
 /// The answer to a declined attempt.
-pub fn declined(order: &Order, reason: &str) -> Problem {
-    let again = if order.state == OrderState::Paying {
-        format!(
-            " Your places are held until {}: you can try again, with another card if you like.",
-            when::rfc3339(order.until_ms)
-        )
-    } else {
-        " The time is over and the places went back; you can order again.".into()
+pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
+    // Unless another attempt was begun since.
+    let last = order.payment.as_ref().and_then(|payment| payment.attempts.last());
+    let last = last.is_some_and(|attempt| matches!(attempt.state, AttemptState::Declined(_)));
+    let waits = order.state == OrderState::Paying && last && !order.over(now);
+    let (then, money_moved) = match order.state {
+        OrderState::Paying if waits => {
+            let until = when::rfc3339(order.until_ms);
+            let again = order.payment.as_ref().is_some_and(|payment| payment.replaces());
+            let moved = if again { "unknown" } else { "no" };
+            (format!("{} The time is over at {until}.", view::after_decline(order)), moved)
+        }
+        // The places went back, and the payment is dead.
+        OrderState::Released if order.refunds.is_empty() => {
+            let then = "Nothing was charged. The time is over and the places went back on sale; you can \
+                        order again.";
+            (then.to_owned(), "no")
+        }
+        _ => (view::plain(order, now).into_owned(), "unknown"),
     };
-    let detail = format!("{reason} Nothing was charged.{again}");
-    Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", "The payment was declined", detail)
+    let detail = format!("{reason} {then}");
+    let title = "The payment was declined";
+    let mut problem = Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", title, detail);
+    problem.money_moved = money_moved;
+    problem
+}
+
+/// A token as the payment provider gives it, or none where nothing is to be paid. Anything else is
+/// refused before it is recorded or takes a place in the queue.
+async fn checked_token(app: &App, id: OrderId, token: String) -> Result<String, NoReply> {
+    if token.is_empty() || is_token(&token) {
+        return Ok(token);
+    }
+    let order = app.reads.ask(move |r| r.order(id)).await.map_err(|_| NoReply::Unavailable)?;
+    if order.is_some_and(|order| order.total().minor == 0) {
+        return Ok(String::new());
+    }
+    let what = "the payment token is not one: it begins with ctoken_ or tok_; nothing was tried";
+    Err(NoReply::Refused(Refusal::Invalid(what.into())))
 }
 
 /// Asks for an attempt and waits until it is decided, or until patience ends; not at all if the line
@@ -419,6 +451,7 @@ pub async fn pay_and_wait(
         Some(request) => Some(app.running.enter(request.key).ok_or(NoReply::Running)?),
         None => None,
     };
+    let token = checked_token(app, id, token).await?;
     let watch = app.watchers.watch(id);
     let payment = app.ids.payment(app.clock.now_ms());
     let live = app.stripe.live();

@@ -144,7 +144,7 @@ async fn known(app: &App, event: &Event, form: &Form, id: OrderId, refusal: Refu
         Some(reason) if own => {
             let mut shown = reserved_page(app, event, fullname, order.until_ms);
             shown.secret = Some(app.secrets.pay(id));
-            shown.declined = Some(reason.to_owned());
+            shown.declined = Some(format!("{reason} {}", view::after_decline(&order)));
             Ok(page(&shown))
         }
         Some(_) => Err(Problem::declined_before(order.until_ms).into()),
@@ -205,7 +205,7 @@ fn taken(app: &App) -> Response {
 
 /// Where an order stands, for somebody who knows no more of it than the name.
 fn in_words(app: &App, order: &Order) -> Response {
-    let said = view::plain(order);
+    let said = view::plain(order, app.clock.now_ms());
     let text = format!("{said} The page of the order tells more, to whoever made the reservation.");
     let page = page(&WordsPage { frame: Frame::of(app), headline: "Not finished yet", text });
     (StatusCode::ACCEPTED, page).into_response()
@@ -301,7 +301,9 @@ pub async fn charge(
     match pay_and_wait(&app, client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
             _ if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
-            Some(AttemptState::Declined(reason)) => Err(declined(&order, reason).into()),
+            Some(AttemptState::Declined(reason)) if !order.state.sells() => {
+                Err(declined(&order, reason, app.clock.now_ms()).into())
+            }
             // The bank wants to hear from the buyer, or has not answered.
             _ => Ok(pay::go_on(&app, &order, &app.way_back(id))),
         },
@@ -309,7 +311,9 @@ pub async fn charge(
             order if order.state == OrderState::Committed => {
                 Ok(Redirect::to(&app.way_back(id)).into_response())
             }
-            _ => Ok(charged(&app, fullname)),
+            order if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
+            // Its money is on its way back.
+            _ => Err(Problem::from(Refusal::AlreadyPaid).into()),
         },
         Err(no) => Err(Problem::from(no).into()),
     }

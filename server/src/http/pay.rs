@@ -15,8 +15,8 @@ use crate::admission::client::Client;
 use crate::app::App;
 use crate::writer::NoReply;
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{Event, Order, OrderId, OrderState, Refusal};
 use std::borrow::Cow;
@@ -64,6 +64,9 @@ struct StripePage {
     /// Of a payment for which the bank wants to hear from the buyer.
     client_secret: Option<String>,
     out_of_reach: bool,
+    /// Whether a bank waits for the buyer, and another card may be tried instead.
+    bank_asks: bool,
+    may_try: bool,
 }
 
 /// Where the payment stands, for somebody who has not shown the order's own secret.
@@ -129,23 +132,36 @@ async fn current(app: &App, id: OrderId) -> Result<(Arc<Order>, Arc<Event>), Pro
     Ok((order, event))
 }
 
-/// `GET /pay/{id}/{secret}`. Where nothing is to be paid now, it says why.
+/// Whether the address ends in `?another`: the buyer wants to give another card although a bank still
+/// waits for them.
+fn asks_for_another(query: Option<&str>) -> bool {
+    query == Some("another")
+}
+
+/// `GET /pay/{id}/{secret}`. Where nothing is to be paid now, or a bank's own page waits for the buyer, it
+/// says so.
 pub async fn show(
     State(app): State<Arc<App>>,
     Path((id, secret)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Page {
     let id = payable(&app, &id, &secret)?;
+    // Read anew: if the bank has said yes meanwhile, no other card is wanted.
     let (order, event) = current(&app, id).await?;
+    let another = asks_for_another(query.as_deref());
     let client_secret = match view::action(&order) {
-        Some(Action::Secret(secret)) => Some(secret.to_owned()),
+        Some(Action::Secret(secret)) if !another => Some(secret.to_owned()),
         _ => None,
     };
     let shown = order_page(&app, &order, &event);
-    if client_secret.is_none() && (!shown.can_pay || shown.free || shown.until.is_none()) {
+    let elsewhere = view::bank_asks(&order) && !another;
+    if client_secret.is_none()
+        && (elsewhere || !shown.can_pay || shown.free || shown.until.is_none())
+    {
         return Ok(leave(&app, &order, &event, &headers));
     }
-    let OrderPage { event_name, total, declined, until, .. } = shown;
+    let OrderPage { event_name, total, declined, until, can_pay, .. } = shown;
     let (frame, path) = (Frame::of(&app), app.pay_path(id));
     if app.sandbox.is_some() {
         let Some(until) = until else { return Ok(leave(&app, &order, &event, &headers)) };
@@ -164,9 +180,14 @@ pub async fn show(
         return_url: app.pay_url(id),
         client_secret,
         out_of_reach: app.stripe.out_of_reach(),
+        bank_asks: view::bank_asks(&order),
+        may_try: can_pay,
     });
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Wallets open windows of their own, which must be able to tell this page what came of them.
+    let opener = HeaderName::from_static("cross-origin-opener-policy");
+    headers.insert(opener, HeaderValue::from_static("same-origin-allow-popups"));
     Ok(response)
 }
 
@@ -233,9 +254,15 @@ pub async fn pay(
 }
 
 /// `GET /orders/{id}/{secret}/pay`: from the order's page to the payment page.
-pub async fn lead(State(app): State<Arc<App>>, Path((id, secret)): Path<(String, String)>) -> Page {
+pub async fn lead(
+    State(app): State<Arc<App>>,
+    Path((id, secret)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Page {
     let id = opened(&app, &id, &secret)?;
-    Ok(remember(&app, id, Redirect::to(&app.pay_path(id)).into_response()))
+    let query = if asks_for_another(query.as_deref()) { "?another" } else { "" };
+    let path = format!("{}{query}", app.pay_path(id));
+    Ok(remember(&app, id, Redirect::to(&path).into_response()))
 }
 
 /// `POST /orders/{id}/{secret}/pay`
@@ -261,6 +288,8 @@ async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -
             Refusal::PaymentUnderWay
             | Refusal::AlreadyPaid
             | Refusal::HoldExpired
+            | Refusal::PaymentExpired
+            | Refusal::TooManyAttempts { .. }
             | Refusal::Canceled(_),
         )) => Ok(Redirect::to(home).into_response()),
         Err(no) => Err(Problem::from(no).into()),

@@ -13,6 +13,20 @@ use boxoffice::{OrderState, Refusal, TimeMs};
 /// How many bytes of an error that may quote a client are repeated to it.
 const QUOTED: usize = 400;
 
+/// The codes of what is answered to requests about an order that may have a payment.
+const OF_AN_ORDER: [&str; 10] = [
+    "already_paid",
+    "canceled",
+    "declined",
+    "nothing_to_refund",
+    "not_paid",
+    "payment_under_way",
+    "refund_too_large",
+    "refund_under_way",
+    "too_many_attempts",
+    "unavailable",
+];
+
 /// A problem as RFC 9457 tells it, and as our pages do.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -165,7 +179,9 @@ impl Problem {
         };
         Problem::not_now(
             "Very many people are buying right now",
-            format!("Nothing was done and nothing was charged. Please try again in {again}."),
+            format!(
+                "Nothing was done and nothing was charged by this request. Please try again in {again}."
+            ),
             again_s,
         )
     }
@@ -240,6 +256,17 @@ impl Problem {
         problem
     }
 
+    /// Whether money was moved, as our pages say it.
+    pub fn money_words(&self) -> &'static str {
+        match self.money_moved {
+            // Of an order that may have been paid before, only the request can be told of.
+            "no" if OF_AN_ORDER.contains(&self.code) => "No money was moved by this request.",
+            "no" => "No money was moved.",
+            "yes" => "The money was moved.",
+            _ => "We do not know yet whether money was moved; it cannot be moved twice.",
+        }
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Vec<u8> {
         let body = serde_json::json!({
@@ -291,7 +318,7 @@ impl From<NoReply> for Problem {
             NoReply::Unavailable => trouble(
                 "unavailable",
                 "We cannot record anything right now",
-                "Nothing was done and nothing was charged. Please try again in a moment.",
+                "Nothing was done and nothing was charged by this request. Please try again in a moment.",
             ),
             NoReply::InDoubt => {
                 let mut p = trouble(
@@ -384,10 +411,15 @@ impl From<Fault> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let code = code(&refusal);
+        let is_being_canceled =
+            matches!(refusal, Refusal::PaymentExpired | Refusal::Canceled(OrderState::Canceling));
         let (status, title, detail) = words(refusal);
         let mut problem = Problem::new(status, code, title, detail);
         if matches!(code, "already_paid" | "not_paid" | "refund_under_way" | "nothing_to_refund") {
             problem.detail += " No money was moved by this request.";
+        }
+        if is_being_canceled {
+            problem.money_moved = "unknown";
         }
         problem
     }
@@ -551,11 +583,8 @@ pub const BEING_CANCELED: &str = "The payment that was begun is being cancelled.
                                   taken already, the order's page says what became of it.";
 
 fn may_come_back(held: u32) -> String {
-    let (places, them) = if held == 1 { ("1 place is", "it") } else { ("places are", "them") };
-    let number = if held == 1 { String::new() } else { format!("{held} ") };
-    format!(
-        "{number}{places} held by others and not paid; who does not pay gives {them} back within minutes."
-    )
+    let places = if held == 1 { "1 place is".into() } else { format!("{held} places are") };
+    format!("{places} held by others; what they do not pay comes back within minutes.")
 }
 
 fn capital(text: &str) -> String {

@@ -83,11 +83,7 @@ impl IntoResponse for PageProblem {
 impl PageProblem {
     fn page(self, refresh: Option<u32>) -> Response {
         let PageProblem(problem) = self;
-        let money = match problem.money_moved {
-            "no" => "No money was moved.",
-            "yes" => "The money was moved.",
-            _ => "We do not know yet whether money was moved; it cannot be moved twice.",
-        };
+        let money = problem.money_words();
         let (title, detail) = (&problem.title, &problem.detail);
         let html = page(&ProblemPage {
             frame: Frame { rehearsal: None },
@@ -154,7 +150,8 @@ pub async fn front(State(app): State<Arc<App>>) -> Response {
         place: e.spec.place.clone(),
         starts: when::long(e.spec.starts_ms, &e.spec.zone),
         summary: notice(e, now).unwrap_or_else(|| match left(e) {
-            0 => "Sold out right now".into(),
+            0 if held(e) > 0 => "No place left right now, but some are not paid yet".into(),
+            0 => "Sold out".into(),
             n => format!("{n} places left"),
         }),
     });
@@ -171,6 +168,20 @@ pub async fn front(State(app): State<Arc<App>>) -> Response {
 
 fn left(event: &Event) -> u32 {
     event.pools.iter().map(boxoffice::Pool::left).sum()
+}
+
+/// How many places are held and not paid: these may come back.
+fn held(event: &Event) -> u32 {
+    event.pools.iter().map(|pool| pool.held).sum()
+}
+
+/// What is left of a pool, in words.
+fn left_text(pool: &boxoffice::Pool) -> String {
+    match (pool.left(), pool.held) {
+        (0, 0) => "sold out".into(),
+        (0, held) => format!("none left right now, {held} not paid yet"),
+        (left, _) => format!("{left} left"),
+    }
 }
 
 /// How long a hold lives, in words.
@@ -287,15 +298,12 @@ fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage
     let spec = &event.spec;
     let offered: Vec<_> = event.ticket_types.iter().filter(|t| !t.retired).collect();
     let alone = offered.len() == 1;
-    let types = offered.iter().map(|t| {
-        let left = event.pools[usize::from(t.pool)].left();
-        TypeRow {
-            id: t.id.clone(),
-            name: t.name.clone(),
-            price: price(Money { minor: t.price_minor, currency: spec.currency }),
-            left_text: if left == 0 { "sold out right now".into() } else { format!("{left} left") },
-            suggested: u32::from(alone),
-        }
+    let types = offered.iter().map(|t| TypeRow {
+        id: t.id.clone(),
+        name: t.name.clone(),
+        price: price(Money { minor: t.price_minor, currency: spec.currency }),
+        left_text: left_text(&event.pools[usize::from(t.pool)]),
+        suggested: u32::from(alone),
     });
     EventPage {
         frame: Frame::of(app),
@@ -444,6 +452,10 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
     let now = app.clock.now_ms();
     let attempt = last_attempt(order);
     let undecided = matches!(attempt, Some(AttemptState::Pending | AttemptState::Action));
+    let bank_asks = view::bank_asks(order);
+    // A card network that has it cannot be asked to give it back; a bank's page can be left.
+    let may_try = !undecided || bank_asks;
+    let may_try = may_try && order.payment.as_ref().is_none_or(|p| p.has_attempts_left());
     let paying = order.state == OrderState::Paying;
     let money = |minor| Money { minor, currency: order.currency }.to_string();
     let tickets = order.tickets.iter().map(|t| {
@@ -463,7 +475,9 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
         price: money(l.price_minor()),
     });
     let declined = match attempt {
-        Some(AttemptState::Declined(reason)) if paying => Some(reason.clone()),
+        Some(AttemptState::Declined(reason)) if paying && !order.over(now) => {
+            Some(format!("{reason} {}", view::after_decline(order)))
+        }
         _ => None,
     };
     OrderPage {
@@ -487,7 +501,7 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
             Action::Redirect(url) => url.to_owned(),
             Action::Secret(_) => format!("{}/pay", app.order_path(order.id)),
         }),
-        can_pay: order.state == OrderState::Held || (paying && !undecided),
+        can_pay: (order.state == OrderState::Held || (paying && may_try)) && !order.over(now),
         free: order.total().minor == 0,
         can_cancel: matches!(order.state, OrderState::Held | OrderState::Paying),
         over: matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded),
@@ -499,7 +513,10 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
 fn headline(order: &Order) -> &'static str {
     match (order.state, last_attempt(order)) {
         (OrderState::Held, _) => "Held for you",
-        (OrderState::Paying, Some(AttemptState::Declined(_))) => "Declined: try again",
+        (OrderState::Paying, Some(AttemptState::Declined(_))) => {
+            let again = order.payment.as_ref().is_some_and(|p| p.has_attempts_left());
+            if again { "Declined: try again" } else { "Declined" }
+        }
         (OrderState::Paying, _) if view::bank_asks(order) => "Your bank asks you something",
         (OrderState::Paying, _) => "Paying",
         (OrderState::Canceling, _) => "Being cancelled",

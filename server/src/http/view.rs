@@ -1,6 +1,8 @@
 //! What the API says of events and orders. The pages say the same from the same data.
 
+use super::problem::BEING_CANCELED;
 use crate::app::App;
+use crate::payments::class::PaymentClass;
 use crate::when;
 use boxoffice::{AttemptState, Event, Money, Order, OrderState, RefundState, TicketState, TimeMs};
 use serde::{Deserialize, Serialize};
@@ -202,16 +204,19 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
         .into();
     }
     if !clock_stands(order) {
-        return plain(order).into();
+        return plain(order, app.clock.now_ms());
     }
     if app.stripe.out_of_reach() {
-        return "The payment provider does not answer at the moment. Nothing has been charged, \
-                your places stay yours, and the clock of your hold stands still. We go on by \
-                ourselves as soon as it answers; you cannot be charged twice."
-            .into();
+        let money = if not_begun(order) { " Nothing has been charged." } else { "" };
+        return format!(
+            "The payment provider does not answer at the moment.{money} Your places stay yours, and \
+             the clock of your hold stands still. We go on by ourselves as soon as it answers; you \
+             cannot be charged twice."
+        )
+        .into();
     }
     match in_line_s(app, order) {
-        0 | 1 => plain(order).into(),
+        0 | 1 => plain(order, app.clock.now_ms()),
         seconds => {
             let minutes = seconds.div_ceil(60);
             let wait = if seconds <= 60 {
@@ -219,10 +224,16 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
             } else {
                 format!("{minutes} minutes")
             };
+            let charged = if not_begun(order) { " Nothing has been charged yet." } else { "" };
+            // Who has tried before lets those go first who have not.
+            let least = match app.payment_class(order) {
+                PaymentClass::First => "about",
+                PaymentClass::SecondOrder | PaymentClass::AfterDecline => "at least",
+            };
             format!(
-                "Many are paying at this moment. You are in line, for about {wait}. Your tickets \
+                "Many are paying at this moment. You are in line, for {least} {wait}. Your tickets \
                  are safe: nobody can take them, and the clock of your hold stands still until it \
-                 is your turn. Nothing has been charged yet."
+                 is your turn.{charged}"
             )
             .into()
         }
@@ -231,8 +242,19 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
 
 /// About how many seconds an order stands in line until its payment begins; 0: it does not.
 fn in_line_s(app: &App, order: &Order) -> u64 {
-    let not_begun = order.payment.as_ref().is_some_and(|p| p.intent.is_none());
-    if not_begun && clock_stands(order) { app.line_seconds(order.id) } else { 0 }
+    if waits_in_line(order) { app.line_seconds(order.id) } else { 0 }
+}
+
+/// Whether nothing exists yet that could take money.
+fn not_begun(order: &Order) -> bool {
+    order.payment.as_ref().is_none_or(|p| p.intent.is_none())
+}
+
+/// Whether an attempt waits for its turn: the payment does not exist yet, or it is a later attempt that
+/// was not tried yet.
+fn waits_in_line(order: &Order) -> bool {
+    let later = order.payment.as_ref().is_some_and(|p| p.attempts.len() > 1 && order.tries == 0);
+    clock_stands(order) && (not_begun(order) || later)
 }
 
 /// In how many seconds there may be news of an order that waits for the provider, so that it is looked
@@ -261,25 +283,33 @@ fn again_in_s(seconds: u64) -> u64 {
     }
 }
 
-/// Where an order stands, in plain words; always says what that means for the buyer's money.
-pub fn plain(order: &Order) -> &'static str {
+/// Where an order stands, in plain words; always says what that means for the buyer's money, and only
+/// what is known of it. "Nothing was charged" is said only where nobody can have been.
+pub fn plain(order: &Order, now: TimeMs) -> Cow<'static, str> {
     let attempt = order.payment.as_ref().and_then(|p| p.attempts.last()).map(|a| &a.state);
-    match (order.state, attempt) {
+    let text = match (order.state, attempt) {
+        (OrderState::Held, _) if order.over(now) => {
+            "The time is over and the places go back on sale. Nothing was charged."
+        }
         (OrderState::Held, _) => "Your places are held. Nothing has been charged yet.",
+        (OrderState::Paying, _) if order.over(now) => {
+            return format!("The time is over. {BEING_CANCELED}").into();
+        }
         (OrderState::Paying, Some(AttemptState::Declined(_))) => {
-            "The payment was declined and nothing was charged. Your places are still held: you can try again."
+            return format!("The payment was declined. {}", after_decline(order)).into();
         }
         (OrderState::Paying, _) if bank_asks(order) => {
-            "Your bank wants to hear from you before it pays. Nothing has been charged yet; your places are held."
+            "Your bank wants to hear from you before it pays. Your places are held meanwhile. If that \
+             does not work, you can try another card; you cannot be charged twice."
         }
         (OrderState::Paying, _) => {
             "We are waiting for the answer to your payment. Your places are held meanwhile, and you cannot be charged twice."
         }
         (OrderState::Canceling, _) => {
-            "This order is being cancelled. We make sure that nothing can be charged before the places go back."
+            return format!("This order is being cancelled. {BEING_CANCELED}").into();
         }
         (OrderState::Committed, _) => {
-            "Your payment is approved and the places are yours. The tickets appear here in a moment."
+            "Your payment is approved and the places are kept for you. The money is being taken, and then the tickets appear here."
         }
         (OrderState::Paid, _) if order.total().minor == 0 => "The tickets are yours.",
         (OrderState::Paid, _) if order.refunded().minor > 0 => {
@@ -287,19 +317,68 @@ pub fn plain(order: &Order) -> &'static str {
         }
         (OrderState::Paid, _) => "Paid. The tickets are yours.",
         (OrderState::Refunding, _) => {
-            "Your money is on its way back. The refunded tickets are no longer valid."
+            "The money for the refunded tickets is on its way back. They are no longer valid."
+        }
+        (OrderState::Refunded, _) if order.refunded().minor < order.total().minor => {
+            "The tickets are no longer valid, and not all of the money could be sent back so far. Please ask the organiser."
         }
         (OrderState::Refunded, _) => "Refunded. The tickets are no longer valid.",
-        (OrderState::Released, _) if !order.refunds.is_empty() => {
-            "The places went back on sale. A payment arrived all the same; it is sent back in full."
+        (OrderState::Released | OrderState::Void, _) if !order.refunds.is_empty() => {
+            return money_back(order).into();
         }
-        (OrderState::Released, _) => {
+        (OrderState::Released, None) => {
             "The time ran out or the order was cancelled. Your places went back on sale and nothing was charged."
         }
-        (OrderState::Void, _) => {
-            "Your bank withdrew its approval before the money was taken. Nothing was charged and the places went back on sale."
+        (OrderState::Released, Some(_)) => {
+            "The time ran out or the order was cancelled. Your places went back on sale and nothing was charged. If your bank shows a reservation of the amount, it is released."
         }
+        (OrderState::Void, _) => {
+            "The approval of your payment ended before the money was taken. Nothing was charged and the places went back on sale. If your bank shows a reservation of the amount, it is released."
+        }
+    };
+    text.into()
+}
+
+/// What became of money that was taken for an order which has no places.
+fn money_back(order: &Order) -> String {
+    let ours = |r: &&boxoffice::Refund| !r.by_hand;
+    let failed = order.refunds.iter().any(|r| matches!(r.state, RefundState::Failed(_)));
+    let back = match order.refunds.iter().find(ours).map(|r| &r.state) {
+        _ if failed => {
+            "and not all of it could be sent back so far; the organiser has been told. Please ask the organiser"
+        }
+        Some(RefundState::Pending) => "and it is being sent back in full",
+        _ => "and it was sent back",
+    };
+    format!(
+        "There are no tickets for this order, and its places went back on sale. Money was taken for it \
+         all the same, {back}."
+    )
+}
+
+/// What follows from a declined attempt, for the buyer's money and for what to do next.
+pub fn after_decline(order: &Order) -> String {
+    let Some(payment) = &order.payment else { return String::new() };
+    // The page of a bank that was left may still be open, and may still pay.
+    let money = if payment.replaces() {
+        "If you left a bank's page before and finish it after all, that may still pay this order, once."
+    } else {
+        "Nothing was charged."
+    };
+    if payment.intent.is_none() {
+        // Not the card was refused but the payment.
+        return format!("{money} Your places are still held until the time is over.");
     }
+    if payment.has_attempts_left() {
+        return format!(
+            "{money} Your places are still held: you can try again. Another card can be used, too."
+        );
+    }
+    format!(
+        "{money} {} cards were tried for this order, and it takes no more. Give the places back to order \
+         again at once; else they go back when the time is over.",
+        payment.attempts.len()
+    )
 }
 
 #[cfg(test)]

@@ -440,6 +440,18 @@ fn id_of(payment: &Payment) -> Done<&str> {
     checked(id.ok_or_else(|| CallError::Refused("no PaymentIntent yet".into()))?)
 }
 
+/// Whether a text has the form of a token that stands for a card: a ConfirmationToken
+/// (<https://docs.stripe.com/api/confirmation_tokens>) or one of the old kind
+/// (<https://docs.stripe.com/api/tokens>).
+pub fn is_token(text: &str) -> bool {
+    const MOST: usize = 250;
+    let rest = text.strip_prefix("ctoken_").or_else(|| text.strip_prefix("tok_"));
+    rest.is_some_and(|rest| {
+        (1..=MOST).contains(&rest.len())
+            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    })
+}
+
 /// An id that may stand in a path. Ids come back from the provider, or from outside with a webhook.
 fn checked(id: &str) -> Done<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -288,3 +288,34 @@ fn a_yes_that_changed_nothing_is_not_kept() {
     let kept = w.writer.store.load(&Keys::default(), &[RequestKey(60)]).unwrap().recorded;
     assert_eq!(kept.len(), 1);
 }
+
+#[tokio::test]
+async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
+    let metrics = Arc::new(Metrics::default());
+    let (queue, mut jobs) = Queue::new(3, Duration::from_millis(50), Arc::clone(&metrics));
+    let wish = || Command::Cancel { order: id(1) };
+    let step = || Command::Defer { order: id(1), trouble: "no answer".into(), wait_ms: None };
+    let ask = |command| {
+        let queue = queue.clone();
+        crate::tasks::spawn(async move { _ = queue.ask(command, None).await })
+    };
+    let waiting: Vec<_> = (0..3).map(|_| ask(wish())).collect();
+    while queue.depth() < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(queue.ask(wish(), None).await, Err(NoReply::Busy));
+    let steps: Vec<_> = (0..2_000).map(|_| ask(step())).collect();
+    while queue.depth() < 2_003 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(queue.ask(wish(), None).await, Err(NoReply::Busy));
+    // A step waits for longer than any caller would.
+    let mut batch = Vec::new();
+    jobs.recv_many(&mut batch, 2_003).await;
+    let (wishes, own): (Vec<_>, Vec<_>) = batch.iter().partition(|job| !is_own(&job.command));
+    assert_eq!((wishes.len(), own.len()), (3, 2_000));
+    assert!(wishes.iter().all(|job| job.deadline == job.queued + Duration::from_millis(50)));
+    assert!(own.iter().all(|job| job.deadline == job.queued + OWN_PATIENCE));
+    drop((batch, waiting, steps));
+    assert_eq!(metrics.busy.get(), 2);
+}

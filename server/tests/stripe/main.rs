@@ -7,6 +7,7 @@
 /// Where the databases of these tests are: in files.
 pub const ON_POSTGRES: bool = false;
 
+mod another_card;
 mod by_hand;
 mod calls;
 mod forgotten;

@@ -229,6 +229,11 @@ impl Shop {
         exchange(self.app().config.address, method, path, headers, body).await
     }
 
+    /// The head of the answer to a GET.
+    pub async fn head(&self, path: &str) -> String {
+        exchange_whole(self.app().config.address, "GET", path, &[], "").await.0
+    }
+
     pub async fn hold(&self, buyer: &str, quantity: u32) -> Held {
         self.hold_at("rock", buyer, quantity).await
     }
@@ -394,6 +399,18 @@ pub async fn exchange(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, String) {
+    let (head, body) = exchange_whole(address, method, path, headers, body).await;
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+}
+
+/// The same with the whole head of the answer.
+async fn exchange_whole(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
     head += &format!("content-length: {}\r\n", body.len());
@@ -408,6 +425,5 @@ pub async fn exchange(
     stream.read_to_end(&mut raw).await.unwrap();
     let text = String::from_utf8(raw).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    (format!("{head}\r\n"), body.to_owned())
 }

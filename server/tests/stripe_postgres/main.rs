@@ -6,8 +6,11 @@
 /// Where the databases of these tests are: on a server that the tests start.
 pub const ON_POSTGRES: bool = true;
 
+#[path = "../stripe/another_card.rs"]
+mod another_card;
 #[path = "../stripe/by_hand.rs"]
 mod by_hand;
+mod clocks;
 #[path = "../stripe/news.rs"]
 mod news;
 #[path = "../stripe/old_orders.rs"]

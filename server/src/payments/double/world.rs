@@ -98,8 +98,14 @@ impl Double {
                 if approve {
                     endpoints::authorise(books, intent)?;
                 } else {
-                    let why = "The bank did not confirm that it is you.";
+                    // Stripe says this to developers, not to cardholders
+                    // (https://docs.stripe.com/error-codes#payment-intent-authentication-failure).
+                    let why = "The PaymentMethod failed authentication: give payment_method_data or \
+                               another PaymentMethod to try this PaymentIntent again.";
                     endpoints::decline(books, intent, why)?;
+                    let code = "payment_intent_authentication_failure";
+                    intent.error = Some(Fault::invalid(code, why).value());
+                    books.put_intent(intent)?;
                 }
                 Ok(Ok(()))
             })?;

@@ -219,12 +219,16 @@ pub struct ErrorObject {
 }
 
 impl ErrorObject {
-    /// Stripe writes the message of a card error for the cardholder.
+    /// Stripe writes the message of a card error for the cardholder, and every other one for
+    /// developers: those are told in our own words
+    /// (<https://docs.stripe.com/error-codes#payment-intent-authentication-failure>).
     pub fn for_the_buyer(self) -> String {
-        if self.message.is_empty() {
-            "The bank did not accept the card.".into()
-        } else {
-            self.message
+        match self.code.as_deref() {
+            Some("payment_intent_authentication_failure") => {
+                "Your bank did not confirm that it is you (3-D Secure).".into()
+            }
+            _ if self.kind == "card_error" && !self.message.is_empty() => self.message,
+            _ => "The bank did not accept the card.".into(),
         }
     }
 

@@ -235,3 +235,49 @@ fn what_is_quoted_back_at_us_is_blotted_out() {
         assert_eq!(redact(text), clean);
     }
 }
+
+#[test]
+fn only_what_stripe_gives_for_a_card_is_a_token() {
+    let long = "a".repeat(250);
+    for token in ["ctoken_ok", "ctoken_3ds_sdk_1", "tok_visa", "tok_1NxY2z", &format!("tok_{long}")]
+    {
+        assert!(is_token(token), "{token}");
+    }
+    let longer = format!("ctoken_{long}a");
+    for junk in [
+        "",
+        "x",
+        "ctoken_",
+        "tok_",
+        "pm_card_visa",
+        "ctoken_a b",
+        "ctoken_ü",
+        "CTOKEN_ok",
+        " tok_visa",
+        "tok_a\n",
+        "tok_a-b",
+        "xtok_visa",
+        &longer,
+    ] {
+        assert!(!is_token(junk), "{junk:?}");
+    }
+}
+
+#[test]
+fn buyers_read_what_stripe_writes_for_cardholders_and_nothing_else() {
+    let said = |kind: &str, code: Option<&str>, message: &str| {
+        let code = code.map(Into::into);
+        objects::ErrorObject { kind: kind.into(), code, message: message.into() }.for_the_buyer()
+    };
+    let declined = "Your card was declined.";
+    assert_eq!(said("card_error", Some("card_declined"), declined), declined);
+    let failed = Some("payment_intent_authentication_failure");
+    for kind in ["invalid_request_error", "card_error"] {
+        let told = said(kind, failed, "The provided PaymentMethod has failed authentication.");
+        assert_eq!(told, "Your bank did not confirm that it is you (3-D Secure).");
+    }
+    let account = ("invalid_request_error", "Your account acct_1 cannot.");
+    for (kind, message) in [account, ("card_error", ""), ("api_error", "x")] {
+        assert_eq!(said(kind, None, message), "The bank did not accept the card.");
+    }
+}
