@@ -91,8 +91,9 @@ impl Clients {
                  it count as one client. If it is your proxy, set NTS_TRUSTED_PROXIES={peer}"
             ),
             Doubt::Silent => tracing::error!(
-                "{peer} is named in NTS_TRUSTED_PROXIES and sends no X-Forwarded-For that names a client: \
-                 nobody who comes through it so is limited. Let it add the header"
+                "NO LIMITS PER CLIENT for requests through {peer}: it is named in NTS_TRUSTED_PROXIES, and \
+                 its X-Forwarded-For is missing or names no client, only proxies. Let it add the address \
+                 that it was asked from, and name nothing but proxies"
             ),
         }
     }
