@@ -96,6 +96,8 @@ pub struct Auditor {
     /// How many processes there are.
     processes: u32,
     step: u64,
+    /// How long what is owed may wait at most, if that can be told.
+    prompt_ms: Option<i64>,
 }
 
 /// What one client may have unpaid in a process by the settings of the simulation, which are the
@@ -128,8 +130,19 @@ fn marks(from: Option<OrderState>, order: &Order) -> Vec<&'static str> {
     if order.refunds.iter().any(|r| r.by_hand) {
         marks.push("a refund by hand was taken in");
     }
-    if order.payment.as_ref().is_some_and(|p| p.attempts.len() > 2) {
+    marks
+}
+
+/// The rare situations in which an attempt to pay begins.
+fn attempt_marks(order: &Order) -> Vec<&'static str> {
+    let mut marks = Vec::new();
+    let Some(payment) = &order.payment else { return marks };
+    if payment.attempts.len() > 2 {
         marks.push("a third attempt");
+    }
+    let left = |a: &boxoffice::Attempt| a.state == AttemptState::Abandoned;
+    if order.state == OrderState::Paying && payment.attempts.iter().any(left) {
+        marks.push("another card instead of one whose bank waited");
     }
     marks
 }
@@ -165,6 +178,11 @@ fn may_become(from: OrderState, to: OrderState) -> bool {
 }
 
 impl Auditor {
+    /// An auditor at the beginning. `prompt_ms`: how long what is owed may wait at most.
+    pub fn new(prompt_ms: Option<i64>) -> Auditor {
+        Auditor { prompt_ms, ..Auditor::default() }
+    }
+
     /// The number of the last step: for [`Auditor::refused`] and its like.
     pub fn step(&self) -> u64 {
         self.step
@@ -212,6 +230,13 @@ impl Auditor {
             return;
         }
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+        if let Some(known) = known
+            && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)
+            && now - due > most
+        {
+            let text = format!("what was owed as {:?} waited for {} ms", known.state, now - due);
+            broken(Promise::AllSettles, text);
+        }
         if let Some(known) = known {
             if known.state != order.state {
                 if !may_become(known.state, order.state) {
@@ -268,6 +293,7 @@ impl Auditor {
         for attempt in attempts(&order).unwrap_or_default() {
             let was = before.iter().find(|a| a.number == attempt.number);
             if was.map(|a| &a.state) != Some(&attempt.state) {
+                attempt_marks(&order).into_iter().for_each(|mark| story.mark(mark));
                 let (number, state) = (attempt.number, attempt_words(&attempt.state));
                 story.tell(at_ms, Some(id), format!("attempt {number} to pay {state}"));
             }

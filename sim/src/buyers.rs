@@ -3,7 +3,8 @@
 //! address, under ever new names, that takes what it can get.
 
 use crate::dice::Dice;
-use crate::world::{Answer, Ask, BASE_AHEAD_MS, EPOCH_MS, World};
+use crate::plan::Place;
+use crate::world::{Answer, Ask, EPOCH_MS, World};
 use boxoffice::{OrderId, OrderState, TimeMs};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
@@ -113,11 +114,15 @@ impl Buyer {
         let count = |name: &str| answer.body["pools"][0][name].as_u64().unwrap_or(0) as u32;
         let shown = (count("capacity"), count("held"), count("sold"));
         // The counts are as of a moment that the answer names, or of a moment before: a commit is
-        // told a few milliseconds after it is done. That moment is by the clock of the process or by
-        // that of the database, and the counts may be as old as it is by either.
+        // told a few milliseconds after it is done. That moment is by the clock of the process, or by
+        // that of the database where processes share one.
         let as_of = until(&answer.body["as_of"]);
-        let base_ms = EPOCH_MS + answer.at_ms + BASE_AHEAD_MS;
-        let age = (answer.clock_ms - as_of).max(base_ms - as_of).max(0);
+        let plan = &self.world.plan;
+        let now = match plan.place {
+            Place::File => answer.clock_ms,
+            Place::Shared => EPOCH_MS + answer.at_ms + plan.base_ahead_ms,
+        };
+        let age = (now - as_of).max(0);
         let since = asked_ms - age - A_MOMENT_MS;
         self.world.audit(|a, s, at| a.counts(s, at, since, shown));
     }
@@ -310,7 +315,11 @@ impl Buyer {
             return true;
         }
         if answer.body["action"].is_object() {
-            self.answers_the_bank(mine).await;
+            if self.dice.below(4) == 0 {
+                self.leaves_the_bank(mine);
+            } else {
+                self.answers_the_bank(mine).await;
+            }
         }
         false
     }
@@ -333,6 +342,22 @@ impl Buyer {
             world.tell(Some(mine.order), format!("the bank does not want to hear it: {error:?}"));
         }
         self.sees(mine).await;
+    }
+
+    /// Leaves the bank's page open and takes another card; the page may be finished after all.
+    fn leaves_the_bank(&mut self, mine: &Mine) {
+        let world = Arc::clone(&self.world);
+        let intent = world.audit(|a, _, _| {
+            a.order(mine.order).and_then(|o| o.payment.as_ref()).and_then(|p| p.intent.clone())
+        });
+        let Some(intent) = intent.filter(|_| self.dice.below(3) > 0) else { return };
+        let (after, yes) = (pause(&mut self.dice, 0, 60_000), self.dice.below(4) > 0);
+        let (there, order, name) = (Arc::clone(&world), mine.order, self.name.clone());
+        world.elsewhere(async move {
+            sleep(after).await;
+            there.tell(Some(order), format!("{name} answers a bank's page of before: {yes}"));
+            _ = there.double.authenticate(&intent, yes);
+        });
     }
 
     async fn cancels(&mut self, mine: &Mine) {

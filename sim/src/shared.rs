@@ -353,7 +353,9 @@ impl Reader for SharedReader {
         Ok(page(orders.take(limit).cloned().collect(), limit))
     }
 
-    fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
+    /// By its own clock, whatever the process believes.
+    fn due(&mut self, _: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
+        let now = self.server.now_ms();
         let db = self.db()?;
         let of_lane =
             |o: &&Order| (lane == Lane::Holds) == (o.state == boxoffice::OrderState::Held);
