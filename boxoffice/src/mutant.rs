@@ -62,11 +62,15 @@ pub enum Mutant {
     LocalClock,
     /// A panic in the outbox: the place where bugs end.
     Panics,
+    /// What was set aside and never taken counts as given back when it is released.
+    ReleaseIsRefund,
+    /// A refund that fails after it had succeeded is not taken into the books.
+    LateFailureIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 28] = [
+    pub const ALL: [Mutant; 30] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -95,6 +99,8 @@ impl Mutant {
         Mutant::WebhookBelieved,
         Mutant::LocalClock,
         Mutant::Panics,
+        Mutant::ReleaseIsRefund,
+        Mutant::LateFailureIgnored,
     ];
 }
 
