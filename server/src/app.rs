@@ -7,7 +7,7 @@ use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
-use crate::outbox::{Line, Ring};
+use crate::outbox::{Line, Ring, Stuck};
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
@@ -57,6 +57,8 @@ pub struct App {
     pub sandbox: Option<Arc<Double>>,
     /// Who owes something to the provider.
     pub line: Line,
+    /// Which orders cannot move on.
+    pub stuck: Stuck,
     /// Where news of payments is rung in.
     pub doorbell: mpsc::Sender<Ring>,
     /// What is counted.
@@ -217,6 +219,7 @@ impl App {
         if !committed.events.is_empty() {
             self.catalogue.publish(committed.events, committed.batch);
         }
+        self.stuck.tell(&committed.orders);
         let keep = !self.catalogue.is_shared();
         self.line.tell(&committed.orders, &committed.effects, keep);
         self.watchers.changed(committed.orders);

@@ -10,14 +10,18 @@
 
 mod doorbell;
 mod line;
+mod stuck;
+mod sweep;
 
-pub use doorbell::{RINGS, Ring, answer, look_after_hands, look_at_hands, ring};
+pub use doorbell::{RINGS, Ring, answer, ring};
 pub use line::{Latest, Line};
+pub use stuck::Stuck;
+pub use sweep::{look_after_hands, look_at_hands, try_permissions};
 
 use crate::app::App;
 use crate::metrics::Label;
-use crate::payments::CallError;
 use crate::payments::governor::{Endpoint, Turn};
+use crate::payments::{CallError, key};
 use crate::store::Lane;
 use crate::writer::{Answer, NoReply};
 use boxoffice::mutant::{Mutant, on};
@@ -188,7 +192,7 @@ pub async fn reconcile(app: &App, order: &Order) -> Option<Answer> {
     }
     let payment = order.payment.as_ref().filter(|p| p.intent.is_some())?;
     let turn = app.stripe.governor().turn_now(Endpoint::Read).await?;
-    let intent = count(app, "read", app.stripe.read(turn, payment).await).ok()?;
+    let intent = count(app, "read", app.stripe.read(turn, order, payment).await).ok()?;
     let known = Known::of(order);
     Some(app.ask(Command::Reconcile { order: order.id, intent, known }, None).await)
 }
@@ -238,7 +242,10 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                         format!("The payment provider does not accept this payment ({why}).");
                     Command::AttemptDeclined { order: id, attempt: open, reason }
                 }
-                Err(error) => defer(order, error),
+                Err(error) => {
+                    let open = payment.open_attempt().map_or(0, |a| a.number);
+                    not_allowed(order, open, &error).unwrap_or_else(|| defer(order, error))
+                }
             }
         }
         Owed::Confirm(payment, attempt) => {
@@ -251,9 +258,16 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 }
                 // Refused without a decline: a token that is no good, or a payment that is no
                 // longer where we thought. What can be read of it tells which.
-                Err(CallError::Refused(why)) => match read(app, payment).await {
+                Err(CallError::Refused(why)) => match read(app, order, payment).await {
                     Ok(i) if i.status == IntentStatus::RequiresPaymentMethod => {
-                        let reason = format!("The card could not be used ({why}).");
+                        if key::confirm_rotated(order) && !was_refused(order) {
+                            // The first call, under another key, may still be under way, and have
+                            // used the token up: let it run out before anything is said.
+                            let (trouble, wait_ms) = (format!("{REFUSED}{why}"), LONGEST_CALL_MS);
+                            return Command::Defer { order: id, trouble, wait_ms: Some(wait_ms) };
+                        }
+                        // It is too old, or was used before. What Stripe says of it is for us.
+                        let reason = ENTER_AGAIN.to_owned();
                         Command::AttemptDeclined { order: id, attempt: attempt.number, reason }
                     }
                     Ok(intent) => reconcile(intent),
@@ -262,10 +276,13 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 Err(CallError::Unknown(why)) if on(Mutant::UnknownIsDeclined) => {
                     Command::AttemptDeclined { order: id, attempt: attempt.number, reason: why }
                 }
-                Err(error) => after(app, order, payment, error).await,
+                Err(error) => match not_allowed(order, attempt.number, &error) {
+                    Some(command) => command,
+                    None => after(app, order, payment, error).await,
+                },
             }
         }
-        Owed::Read(payment) => match count(app, "read", stripe.read(turn, payment).await) {
+        Owed::Read(payment) => match count(app, "read", stripe.read(turn, order, payment).await) {
             Ok(intent) => reconcile(intent),
             Err(error) => defer(order, error),
         },
@@ -293,10 +310,17 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
                 Err(CallError::Refused(reason) | CallError::Declined(reason)) => {
                     // Perhaps because somebody gave the money back by hand: take that in first.
-                    if let Ok(intent) = read(app, payment).await {
+                    if let Ok(intent) = read(app, order, payment).await {
                         _ = app.ask(reconcile(intent), None).await;
                     }
-                    let outcome = RefundOutcome::Failed(reason);
+                    // Or because it was made by a call whose answer was lost.
+                    let turn = app.stripe.governor().turn(Endpoint::Refunds).await;
+                    let found = app.stripe.find_refund(turn, payment, refund).await;
+                    let outcome = match count(app, "find_refund", found) {
+                        Ok(Some(outcome)) => outcome,
+                        Ok(None) => RefundOutcome::Failed(reason),
+                        Err(error) => return defer(order, error),
+                    };
                     Command::RefundAnswered { order: id, refund: refund.id, outcome }
                 }
                 Err(error) => defer(order, error),
@@ -305,12 +329,66 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
     }
 }
 
+/// How the trouble of an order begins whose card was refused while an earlier call may be under way.
+const REFUSED: &str = "the card was refused: ";
+/// Longer than a call may take, in milliseconds (`--stripe-timeout-ms` is at most 80 s).
+const LONGEST_CALL_MS: i64 = 90_000;
+/// After so many tries that our key does not allow, an attempt is given up: the buyer's time runs on.
+const MOST_NOT_ALLOWED: u32 = 3;
+
+/// What a buyer is told whose card could not be used, though no bank has refused it.
+const ENTER_AGAIN: &str = "The card details could not be used any more; perhaps they were entered too \
+                           long ago. Nothing was charged. Please enter the card again.";
+/// The same where the fault is ours.
+const NOT_OUR_KEY: &str = "This box office cannot take payments at the moment; its organiser has been \
+                           told. Nothing was charged.";
+
+/// Whether the card of the open attempt was refused once, and the longest call has been waited out.
+fn was_refused(order: &Order) -> bool {
+    order.trouble.as_ref().is_some_and(|trouble| trouble.contains(REFUSED))
+}
+
+/// Our key does not allow a step of an attempt: nothing has happened, and waiting does not help. After
+/// some tries the attempt is declined, so that the places of the order come back in the end.
+fn not_allowed(order: &Order, attempt: u16, error: &CallError) -> Option<Command> {
+    let certain = matches!(error, CallError::NotAllowed(_) | CallError::KeyRefused(_));
+    let reason = NOT_OUR_KEY.to_owned();
+    (certain && order.tries + 1 >= MOST_NOT_ALLOWED)
+        .then(|| Command::AttemptDeclined { order: order.id, attempt, reason })
+}
+
+/// Whether what was read says no more than was known before what was asked for failed: then the order
+/// waits for the reason of that.
+fn no_news(order: &Order, intent: &Intent) -> bool {
+    use IntentStatus::{
+        Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod,
+    };
+    match order.state {
+        OrderState::Paying => {
+            let pending = order.payment.as_ref().is_some_and(|p| p.pending_attempt().is_some());
+            pending && matches!(intent.status, RequiresPaymentMethod | RequiresConfirmation)
+        }
+        OrderState::Committed => intent.status == RequiresCapture,
+        OrderState::Canceling | OrderState::Released | OrderState::Void => matches!(
+            intent.status,
+            RequiresPaymentMethod
+                | RequiresConfirmation
+                | RequiresAction
+                | Processing
+                | RequiresCapture
+        ),
+        _ => false,
+    }
+}
+
 /// What a failed call leads to: where nothing happened, wait; else read the object back. A key that
 /// was used for another call (the public address was changed in between, say) tells that something
 /// was asked before, so that is read as well.
 async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) -> Command {
     match error {
-        CallError::NotDone(..) => defer(order, error),
+        CallError::NotDone(..) | CallError::KeyRefused(_) | CallError::NotAllowed(_) => {
+            defer(order, error)
+        }
         CallError::KeyReuse(_)
         | CallError::Declined(_)
         | CallError::Refused(_)
@@ -318,7 +396,8 @@ async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) ->
             if let CallError::KeyReuse(why) = &error {
                 key_reused(order, why);
             }
-            match read(app, payment).await {
+            match read(app, order, payment).await {
+                Ok(intent) if no_news(order, &intent) => defer(order, error),
                 Ok(intent) => {
                     Command::Reconcile { order: order.id, intent, known: Known::of(order) }
                 }
@@ -358,10 +437,13 @@ async fn give_back(
     count(app, "refund", stripe.refund(follows, order, payment, refund).await)
 }
 
-async fn read(app: &App, payment: &Payment) -> Result<Intent, CallError> {
+async fn read(app: &App, order: &Order, payment: &Payment) -> Result<Intent, CallError> {
     let turn = app.stripe.governor().turn(Endpoint::Read).await;
-    count(app, "read", app.stripe.read(turn, payment).await)
+    count(app, "read", app.stripe.read(turn, order, payment).await)
 }
+
+/// How long to wait when the provider does not accept our key, or what it asks for.
+const KEY_REFUSED_MS: i64 = 60_000;
 
 fn defer(order: &Order, error: CallError) -> Command {
     let (trouble, wait_ms) = match error {
@@ -369,6 +451,9 @@ fn defer(order: &Order, error: CallError) -> Command {
         CallError::KeyReuse(why) => {
             key_reused(order, &why);
             (why, None)
+        }
+        CallError::KeyRefused(_) | CallError::NotAllowed(_) => {
+            (error.to_string(), Some(KEY_REFUSED_MS))
         }
         CallError::Declined(why) | CallError::Refused(why) | CallError::Unknown(why) => (why, None),
     };
@@ -381,9 +466,14 @@ fn count<T>(app: &App, call: &'static str, result: Result<T, CallError>) -> Resu
         (Err(CallError::Declined(_)), _) => "declined",
         (Err(CallError::Refused(_)), _) => "refused",
         (Err(CallError::NotDone(..)), _) => "not_done",
+        (Err(CallError::KeyRefused(_)), _) => "key_refused",
+        (Err(CallError::NotAllowed(_)), _) => "not_allowed",
         (Err(CallError::KeyReuse(_)), _) => "key_reuse",
         (Err(CallError::Unknown(_)), _) => "unknown",
     };
     app.metrics.provider.get_or_create(&Label { name }).inc();
+    if matches!(result, Err(CallError::NotAllowed(_))) {
+        sweep::tell_missing(app);
+    }
     result
 }

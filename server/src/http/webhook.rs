@@ -38,8 +38,7 @@ struct Object {
     object: String,
     id: Option<String>,
     payment_intent: Option<String>,
-    #[serde(default)]
-    metadata: BTreeMap<String, serde_json::Value>,
+    metadata: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// `POST /stripe/webhook`
@@ -67,7 +66,7 @@ pub async fn hear(
     tracing::debug!(kind = event.kind, "webhook");
     let object = event.data.object;
     let intent = if object.object == "payment_intent" { object.id } else { object.payment_intent };
-    let hint = object.metadata.get("nts_order").and_then(|id| id.as_str());
+    let hint = object.metadata.as_ref().and_then(|m| m.get("nts_order")).and_then(|id| id.as_str());
     let hint = hint.and_then(|id| uuid::Uuid::try_parse(id).ok()).map(|id| OrderId(id.as_u128()));
     if on(Mutant::WebhookBelieved) && event.kind == "payment_intent.succeeded" {
         believe(&app, hint).await;

@@ -9,6 +9,7 @@ pub const ON_POSTGRES: bool = false;
 
 mod by_hand;
 mod calls;
+mod differs;
 mod forgotten;
 mod line;
 mod news;

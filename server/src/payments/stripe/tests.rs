@@ -97,8 +97,11 @@ async fn every_answer_has_one_meaning() {
         (404, &request, None, "refused"),
         (400, &error("idempotency_error", "idempotency_error"), None, "key"),
         (400, &request, Some(true), "unknown"),
-        (401, &request, None, "not done"),
-        (403, &request, None, "not done"),
+        (401, &request, None, "key refused"),
+        (403, &request, None, "not allowed"),
+        (424, &api, None, "unknown"),
+        (424, &request, None, "unknown"),
+        (429, &error("invalid_request_error", "lock_timeout"), None, "not done"),
         (429, &request, None, "not done"),
         (429, "<html>busy</html>", None, "not done"),
         (409, &request, None, "unknown"),
@@ -129,6 +132,8 @@ async fn every_answer_has_one_meaning() {
             Err(CallError::Refused(_)) => "refused",
             Err(CallError::NotDone(..)) => "not done",
             Err(CallError::KeyReuse(_)) => "key",
+            Err(CallError::KeyRefused(_)) => "key refused",
+            Err(CallError::NotAllowed(_)) => "not allowed",
             Err(CallError::Unknown(_)) => "unknown",
         };
         assert_eq!(told, expected, "{status} {body}");
@@ -167,7 +172,7 @@ async fn what_is_asked_carries_its_key_and_never_confirms_by_the_way() {
         Attempt { number: 2, token: "ctoken_1".into(), state: AttemptState::Pending, begun_ms: 0 };
     stripe.create(turn(), &order, &payment).await.unwrap();
     stripe.confirm(turn(), &order, &payment, &attempt, "https://here/").await.unwrap();
-    stripe.read(turn(), &payment).await.unwrap();
+    stripe.read(turn(), &order, &payment).await.unwrap();
     order.tries = 4;
     stripe.create(turn(), &order, &payment).await.unwrap();
     stripe.capture(turn(), &order, &payment).await.unwrap();
@@ -207,10 +212,10 @@ async fn who_is_out_of_reach_is_known_until_it_answers() {
     let (stripe, _) = client(vec![no(), no(), no(), no(), no(), Ok(response(404, "{}"))]);
     for n in 0..5 {
         assert!(!stripe.out_of_reach(), "after {n}");
-        _ = stripe.check_key().await;
+        _ = stripe.list(0, None).await;
     }
     assert!(stripe.out_of_reach());
-    _ = stripe.check_key().await;
+    _ = stripe.list(0, None).await;
     assert!(!stripe.out_of_reach());
 }
 
@@ -219,7 +224,7 @@ async fn an_id_from_outside_cannot_lead_elsewhere() {
     let (stripe, script) = client(vec![]);
     for id in ["", "pi_1/cancel", "../refunds", "pi_1?x=1", "pi 1", "é", &"a".repeat(256)] {
         let turn = stripe.governor().turn(Endpoint::Read).await;
-        assert!(matches!(stripe.read_id(turn, id).await, Err(CallError::Refused(_))), "{id}");
+        assert!(matches!(stripe.read_id(turn, id, true).await, Err(CallError::Refused(_))), "{id}");
     }
     assert!(script.asked.lock().unwrap().is_empty());
 }
