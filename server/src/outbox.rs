@@ -284,6 +284,12 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
         }
         Owed::Read(payment) => match count(app, "read", stripe.read(turn, order, payment).await) {
             Ok(intent) => reconcile(intent),
+            // It cannot be read, and its time is over: it can still be cancelled, and that tells.
+            Err(CallError::NotAllowed(_))
+                if order.state == OrderState::Paying && order.over(app.clock.now_ms()) =>
+            {
+                Command::Cancel { order: id }
+            }
             Err(error) => defer(order, error),
         },
         Owed::Capture(payment) => {
@@ -333,7 +339,9 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
 const REFUSED: &str = "the card was refused: ";
 /// Longer than a call may take, in milliseconds (`--stripe-timeout-ms` is at most 80 s).
 const LONGEST_CALL_MS: i64 = 90_000;
-/// After so many tries that our key does not allow, an attempt is given up: the buyer's time runs on.
+/// How the trouble of an order begins whose step our key does not allow.
+const NOT_ALLOWED: &str = "our key is refused: ";
+/// After so many tries an attempt is given up that our key does not allow: the buyer's time runs on.
 const MOST_NOT_ALLOWED: u32 = 3;
 
 /// What a buyer is told whose card could not be used, though no bank has refused it.
@@ -349,11 +357,13 @@ fn was_refused(order: &Order) -> bool {
 }
 
 /// Our key does not allow a step of an attempt: nothing has happened, and waiting does not help. After
-/// some tries the attempt is declined, so that the places of the order come back in the end.
+/// some tries the attempt is declined, so that the places of the order come back in the end; but not
+/// while an earlier call, that was allowed, may be under way.
 fn not_allowed(order: &Order, attempt: u16, error: &CallError) -> Option<Command> {
     let certain = matches!(error, CallError::NotAllowed(_) | CallError::KeyRefused(_));
     let reason = NOT_OUR_KEY.to_owned();
-    (certain && order.tries + 1 >= MOST_NOT_ALLOWED)
+    let again = order.trouble.as_ref().is_some_and(|trouble| trouble.contains(NOT_ALLOWED));
+    (certain && again && order.tries + 1 >= MOST_NOT_ALLOWED)
         .then(|| Command::AttemptDeclined { order: order.id, attempt, reason })
 }
 
@@ -453,7 +463,9 @@ fn defer(order: &Order, error: CallError) -> Command {
             (why, None)
         }
         CallError::KeyRefused(_) | CallError::NotAllowed(_) => {
-            (error.to_string(), Some(KEY_REFUSED_MS))
+            let pending = order.payment.as_ref().and_then(Payment::pending_attempt);
+            let wait_ms = if pending.is_some() { LONGEST_CALL_MS } else { KEY_REFUSED_MS };
+            (format!("{NOT_ALLOWED}{error}"), Some(wait_ms))
         }
         CallError::Declined(why) | CallError::Refused(why) | CallError::Unknown(why) => (why, None),
     };

@@ -13,7 +13,7 @@ use crate::payments::governor::Endpoint;
 use crate::payments::stripe::{Seen, Sign, Since};
 use boxoffice::{RefundOutcome, RefundState};
 use std::sync::Arc;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, sleep};
 
 /// How often the lists are read.
 const LOOK: Duration = Duration::from_secs(300);
@@ -27,17 +27,16 @@ const REFUNDS_S: i64 = 33 * DAY_S;
 /// How long it takes until the key is tried again, if nobody answered.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
-/// Reads the lists from time to time, until the process ends. A look takes a tenth of the time at most.
+/// Reads the lists from time to time, until the process ends.
 pub async fn look_after_hands(app: Arc<App>) {
     let mut seen = Seen::default();
     let mut whole = false;
     loop {
-        let begun = Instant::now();
         let now_s = app.clock.now_ms() / 1000;
         let refunds_s = now_s - if whole { REFUNDS_S } else { DISPUTES_S };
         let since = Since { refunds_s, disputes_s: now_s - DISPUTES_S };
         whole |= look_at_hands(&app, since, &mut seen).await;
-        sleep(LOOK.max(begun.elapsed() * 9)).await;
+        sleep(LOOK).await;
     }
 }
 

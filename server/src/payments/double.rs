@@ -25,7 +25,7 @@ mod tests;
 mod world;
 
 pub use missteps::{Misstep, Operation, Pause, Stop};
-pub use world::{Look, Moved};
+pub use world::{Given, Look, Moved};
 
 use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use crate::clock::Clock;

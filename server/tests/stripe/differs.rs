@@ -1,6 +1,7 @@
 //! Where Stripe differs from what one would think: what is released, refunds that fail days later,
 //! disputes that move on, keys that may not do everything, tokens that expire, nulls.
 
+use crate::pay::futures;
 use crate::shop::{HOUR, Held, Setup, Shop, shop};
 use boxoffice::{Order, OrderState, RefundState, TicketState};
 use nts_server::audit::Weight;
@@ -367,7 +368,7 @@ async fn a_key_that_may_not_begin_or_confirm_declines_and_the_places_come_back()
 /// metrics show it.
 #[tokio::test]
 async fn what_cannot_move_on_is_told_within_ten_minutes_once() {
-    for (operation, how) in [
+    let cases = [
         (Operation::Create, Misstep::ErrorBefore),
         (Operation::Confirm, Misstep::LostBefore),
         (Operation::Capture, Misstep::Forbidden),
@@ -375,58 +376,61 @@ async fn what_cannot_move_on_is_told_within_ten_minutes_once() {
         (Operation::Cancel, Misstep::Forbidden),
         (Operation::Refund, Misstep::Forbidden),
         (Operation::Refund, Misstep::TooMany),
-    ] {
-        let told = format!("{operation:?} {how:?}");
-        let shop = shop(&format!("stuck-{operation:?}-{how:?}")).await;
-        let held = shop.hold("ann", 1).await;
-        let stuck_in = match operation {
-            Operation::Cancel => OrderState::Canceling,
-            Operation::Capture => OrderState::Committed,
-            Operation::Refund => OrderState::Refunding,
-            _ => OrderState::Paying,
-        };
-        let tokens = if operation == Operation::Cancel { "ctoken_3ds" } else { "ctoken_ok" };
-        if matches!(operation, Operation::Cancel | Operation::Refund) {
-            shop.pay(&held, tokens).await;
-        }
-        shop.double.misbehave(move |o| (o == operation).then_some(how));
-        let acting = async {
-            match operation {
-                Operation::Cancel => _ = shop.cancel(&held).await,
-                Operation::Refund => {
-                    _ = shop.refund(&held, json!({"all": true, "restock": true})).await;
-                }
-                _ => _ = shop.pay(&held, tokens).await,
-            }
-        };
-        let watching = async {
-            shop.state(&held, stuck_in).await;
-            as_time_goes_by(&shop, &held, Order::is_stuck).await
-        };
-        let (_, (order, took_ms)) = tokio::join!(
-            async { tokio::time::timeout(Duration::from_secs(60), acting).await },
-            watching
-        );
-        assert_eq!(order.state, stuck_in, "{told}");
-        assert!(took_ms <= 10 * 60_000, "{told}: {took_ms}");
-        let of_order = |alarms: u64| alarms - u64::from(how == Misstep::Forbidden);
-        assert_eq!(of_order(shop.app().metrics.alarms.get()), 1, "{told}");
-        let report = shop.report(false).await;
-        let notes = report.findings.iter().filter(|f| f.text.contains("tried"));
-        assert_eq!(notes.count(), 1, "{told}: {report}");
-        let (_, metrics) = shop.http("GET", "/metrics", &[], "").await;
-        let gauge = format!("nts_orders_stuck{{name=\"{}\"}} 1", stuck_in.word());
-        assert!(metrics.contains(&gauge), "{told}: {metrics}");
-        // It is told once.
-        let tries = order.tries;
-        as_time_goes_by(&shop, &held, |o| o.tries > tries + 2).await;
-        assert_eq!(of_order(shop.app().metrics.alarms.get()), 1, "{told}");
-        shop.double.behave();
-        as_time_goes_by(&shop, &held, |o| o.due_ms.is_none()).await;
-        let (_, metrics) = shop.http("GET", "/metrics", &[], "").await;
-        assert!(!metrics.contains(&gauge), "{told}");
-        shop.close().await;
+    ];
+    futures(cases.into_iter().map(|(operation, how)| cannot_move_on(operation, how))).await;
+}
+
+async fn cannot_move_on(operation: Operation, how: Misstep) {
+    let told = format!("{operation:?} {how:?}");
+    let shop = shop(&format!("stuck-{operation:?}-{how:?}")).await;
+    let held = shop.hold("ann", 1).await;
+    let stuck_in = match operation {
+        Operation::Cancel => OrderState::Canceling,
+        Operation::Capture => OrderState::Committed,
+        Operation::Refund => OrderState::Refunding,
+        _ => OrderState::Paying,
+    };
+    let tokens = if operation == Operation::Cancel { "ctoken_3ds" } else { "ctoken_ok" };
+    if matches!(operation, Operation::Cancel | Operation::Refund) {
+        shop.pay(&held, tokens).await;
     }
+    shop.double.misbehave(move |o| (o == operation).then_some(how));
+    let acting = async {
+        match operation {
+            Operation::Cancel => _ = shop.cancel(&held).await,
+            Operation::Refund => {
+                _ = shop.refund(&held, json!({"all": true, "restock": true})).await;
+            }
+            _ => _ = shop.pay(&held, tokens).await,
+        }
+    };
+    let watching = async {
+        shop.state(&held, stuck_in).await;
+        as_time_goes_by(&shop, &held, Order::is_stuck).await
+    };
+    let (_, (order, took_ms)) = tokio::join!(
+        async { tokio::time::timeout(Duration::from_secs(60), acting).await },
+        watching
+    );
+    assert_eq!(order.state, stuck_in, "{told}");
+    assert!(took_ms <= 10 * 60_000, "{told}: {took_ms}");
+    let of_order = |alarms: u64| alarms - u64::from(how == Misstep::Forbidden);
+    assert_eq!(of_order(shop.app().metrics.alarms.get()), 1, "{told}");
+    let report = shop.report(false).await;
+    let notes = report.findings.iter().filter(|f| f.text.contains("tried"));
+    assert_eq!(notes.count(), 1, "{told}: {report}");
+    let (_, metrics) = shop.http("GET", "/metrics", &[], "").await;
+    let gauge = format!("nts_orders_stuck{{name=\"{}\"}} 1", stuck_in.word());
+    assert!(metrics.contains(&gauge), "{told}: {metrics}");
+    // It is told once.
+    let tries = order.tries;
+    as_time_goes_by(&shop, &held, |o| o.tries > tries + 2).await;
+    assert_eq!(of_order(shop.app().metrics.alarms.get()), 1, "{told}");
+    shop.double.behave();
+    as_time_goes_by(&shop, &held, |o| o.due_ms.is_none()).await;
+    let (_, metrics) = shop.http("GET", "/metrics", &[], "").await;
+    assert!(!metrics.contains(&gauge), "{told}");
+    shop.close().await;
 }
 
 #[tokio::test]

@@ -32,6 +32,23 @@ pub struct Look {
     pub order: Option<OrderId>,
 }
 
+/// A refund as the double has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// Its id.
+    pub id: String,
+    /// The order of its payment.
+    pub order: Option<OrderId>,
+    /// How much.
+    pub amount: i64,
+    /// Whether it failed, at once or later.
+    pub failed: bool,
+    /// Whether it is pending.
+    pub pending: bool,
+    /// Whether it only set free what was never taken.
+    pub release: bool,
+}
+
 /// Why the double could not do it: no such payment, not in this state, or its database failed.
 pub type Trouble = String;
 
@@ -248,6 +265,28 @@ impl Double {
                 }
             }
             Ok(Ok(all))
+        })
+    }
+
+    /// All refunds, oldest first.
+    pub fn refunds(&self) -> Told<Vec<Given>> {
+        self.within(|books| {
+            let sql = "SELECT r.id, i.order_id, r.amount, r.status, r.release
+                       FROM refunds r JOIN intents i ON i.id = r.intent ORDER BY r.n";
+            let mut find = books.sql.prepare_cached(sql)?;
+            let refunds = find.query_map([], |row| {
+                let order: Option<[u8; 16]> = row.get(1)?;
+                let status: String = row.get(3)?;
+                Ok(Given {
+                    id: row.get(0)?,
+                    order: order.map(|bytes| OrderId(u128::from_be_bytes(bytes))),
+                    amount: row.get(2)?,
+                    failed: status == "failed",
+                    pending: status == "pending",
+                    release: row.get(4)?,
+                })
+            })?;
+            Ok(Ok(refunds.collect::<Result<_, _>>()?))
         })
     }
 

@@ -19,11 +19,11 @@ pub const SHOP: &str = "nts_shop";
 
 /// What may be null or absent is an `Option` here, and says so: nothing has a default. A field that
 /// Stripe promises and that is not there makes the object unreadable, which is waited out and told.
-type Metadata = Option<BTreeMap<String, String>>;
+type Metadata = Option<BTreeMap<String, Option<String>>>;
 
 /// An id of ours as it stands in the metadata.
 fn id_in(metadata: &Metadata, name: &str) -> Option<u128> {
-    uuid::Uuid::try_parse(metadata.as_ref()?.get(name)?).ok().map(|id| id.as_u128())
+    uuid::Uuid::try_parse(metadata.as_ref()?.get(name)?.as_deref()?).ok().map(|id| id.as_u128())
 }
 
 /// <https://docs.stripe.com/api/payment_intents/object>
@@ -81,7 +81,8 @@ pub struct Signs {
 impl PaymentIntent {
     /// Whether the shop of this name made it.
     pub fn is_of(&self, shop: &str) -> bool {
-        self.metadata.as_ref().and_then(|m| m.get(SHOP)).is_some_and(|s| s == shop)
+        let of = self.metadata.as_ref().and_then(|metadata| metadata.get(SHOP)?.as_deref());
+        of == Some(shop)
     }
 
     /// What only lists tell in full.
