@@ -137,6 +137,8 @@ pub enum RefundWish {
     All,
     /// So many of these ticket types.
     Lines(Vec<LineWish>),
+    /// What an earlier refund was to give back and did not ([`crate::Order::owed_back`]).
+    Failed,
 }
 
 /// What must be loaded before some commands can be decided.

@@ -39,7 +39,7 @@ pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Known, Owed, Payment, Refund,
     RefundOutcome, RefundSeen, RefundState, owed,
 };
-pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State};
+pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimeMs = i64;

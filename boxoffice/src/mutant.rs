@@ -66,11 +66,15 @@ pub enum Mutant {
     ClientBudgetNotCounted,
     /// A panic in the outbox: the place where bugs end.
     Panics,
+    /// What was set aside and never taken counts as given back when it is released.
+    ReleaseIsRefund,
+    /// A refund that fails after it had succeeded is not taken into the books.
+    LateFailureIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 30] = [
+    pub const ALL: [Mutant; 32] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -101,6 +105,8 @@ impl Mutant {
         Mutant::OwnClock,
         Mutant::ClientBudgetNotCounted,
         Mutant::Panics,
+        Mutant::ReleaseIsRefund,
+        Mutant::LateFailureIgnored,
     ];
 }
 

@@ -15,7 +15,7 @@
 //! put back on sale are free again. No place is released while its payment could still succeed:
 //! the way from PAYING to RELEASED leads through the provider's own word that the payment is dead.
 
-use crate::{Currency, EventId, Money, OrderId, Payment, Refund, TimeMs};
+use crate::{Currency, EventId, Money, OrderId, Payment, Refund, RefundState, TimeMs};
 use alloc::{string::String, vec::Vec};
 
 /// Where an order stands. See the picture above.
@@ -119,7 +119,15 @@ pub struct Order {
     pub tickets: Vec<Ticket>,
 }
 
+/// How [`Order::trouble`] begins once a person was told that an order cannot move on.
+pub(crate) const STUCK: &str = "cannot move on: ";
+
 impl Order {
+    /// Whether what it owes was tried so often in vain that a person was told.
+    pub fn is_stuck(&self) -> bool {
+        self.due_ms.is_some() && self.trouble.as_ref().is_some_and(|t| t.starts_with(STUCK))
+    }
+
     /// The price of all its lines.
     pub fn total(&self) -> Money {
         let minor = self.lines.iter().map(Line::price_minor).sum();
@@ -130,6 +138,28 @@ impl Order {
     /// for as long as we owe a refund that somebody made by hand meanwhile: ours will be refused.
     pub fn refunded(&self) -> Money {
         let minor = self.refunds.iter().map(Refund::given_minor).sum();
+        Money { minor, currency: self.currency }
+    }
+
+    /// Money that is due to the buyer because a refund failed: neither the money nor a ticket for it
+    /// is theirs. It stays so until the organiser refunds it again.
+    pub fn owed_back(&self) -> Money {
+        let ours = || self.refunds.iter().filter(|r| !r.by_hand);
+        let minor = match self.state {
+            OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
+                let failed = self.refunds.iter().filter(|r| r.failed_later());
+                let failed: i64 = failed.map(|r| r.amount_minor).sum();
+                let worth = |l: &Line| l.unit_minor * i64::from(l.quantity - l.refunded);
+                let worth: i64 = self.lines.iter().map(worth).sum();
+                (self.total().minor - self.refunded().minor - worth).clamp(0, failed)
+            }
+            // Places that are gone: all of the money is to go back, in one refund at a time.
+            OrderState::Released | OrderState::Void => match ours().next_back() {
+                Some(last) if matches!(last.state, RefundState::Failed(_)) => last.amount_minor,
+                _ => 0,
+            },
+            _ => 0,
+        };
         Money { minor, currency: self.currency }
     }
 

@@ -142,7 +142,22 @@ impl Refund {
     pub fn given_minor(&self) -> i64 {
         if matches!(self.state, RefundState::Failed(_)) { 0 } else { self.amount_minor }
     }
+
+    /// Whether it took money of which nobody said for which tickets: made by hand, or found to be made
+    /// when its own tickets were valid again.
+    pub(crate) fn took_no_tickets(&self) -> bool {
+        (self.by_hand || self.quantities.iter().all(|q| *q == 0)) && self.given_minor() > 0
+    }
+
+    /// Whether it failed after it had succeeded. The provider never makes it succeed again, so an
+    /// older reading that says otherwise is of no account.
+    pub fn failed_later(&self) -> bool {
+        matches!(&self.state, RefundState::Failed(why) if self.by_hand || why.starts_with(FAILED_LATER))
+    }
 }
+
+/// How the reason of a refund of ours begins that failed after it had succeeded.
+pub(crate) const FAILED_LATER: &str = "the bank sent the money back after the refund had succeeded";
 
 /// What is known of a refund.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -208,6 +223,9 @@ pub struct RefundSeen {
     pub amount_minor: i64,
     /// Whether the money stayed after all (failed or canceled).
     pub failed: bool,
+    /// Whether the provider says that it is done. Neither this nor failed: it is under way, or the
+    /// provider does not say.
+    pub done: bool,
 }
 
 /// A cardholder's objection to a payment (<https://docs.stripe.com/disputes/how-disputes-work>).

@@ -120,6 +120,15 @@ pub const REFUND_TRIES: u32 = 6;
 /// under way. What is still under way when the new key is used would be a second refund.
 pub const REFUND_PAUSE_MS: i64 = 10 * 60_000;
 
+/// After so many tries in vain a person is told.
+pub(crate) const STUCK_TRIES: u32 = 10;
+
+/// How long the waits between so many tries took at least, in milliseconds.
+pub fn tried_for_ms(tries: u32) -> i64 {
+    let waits = (0..tries.saturating_sub(1).min(8)).map(|tries| retry_ms(0, tries)).sum::<i64>();
+    waits + i64::from(tries.saturating_sub(9)) * retry_ms(0, 8)
+}
+
 /// When to try again after `tries` failures in a row: a quarter of a second, doubled each time, a
 /// minute at most.
 pub(crate) fn retry_ms(now: TimeMs, tries: u32) -> TimeMs {

@@ -112,6 +112,7 @@ impl Books {
                 fresh: RefundId(1_000_000 + (16 * before + i) as u128),
                 amount_minor: if *amount == 0 { read.amount.minor } else { *amount },
                 failed: *whose == 0,
+                done: false,
             });
         }
         read.dispute = self.dispute.map(|(status, amount_minor)| Dispute {
@@ -546,6 +547,7 @@ fn seen(state: &State) -> Vec<String> {
         let outcome = |r: &Refund| match r.state {
             RefundState::Pending => '?',
             RefundState::Succeeded(_) => 'y',
+            RefundState::Failed(_) if r.failed_later() => 'l',
             RefundState::Failed(_) => 'n',
         };
         let refunds: Vec<_> =

@@ -301,9 +301,10 @@ impl Stage {
                 let refund = words.next()?;
                 let refund = self.refund_id(&name, &refund);
                 let restock = words.take("restock");
-                let wish = match words.take("all") {
-                    true => RefundWish::All,
-                    false => RefundWish::Lines(wishes(words)?),
+                let wish = match (words.take("all"), words.take("failed")) {
+                    (true, _) => RefundWish::All,
+                    (_, true) => RefundWish::Failed,
+                    _ => RefundWish::Lines(wishes(words)?),
                 };
                 Command::Refund { order, refund, wish, restock }
             }
@@ -429,17 +430,18 @@ impl Stage {
         let mut parts = word.split(':');
         let provider_id = parts.next().unwrap_or_default().to_string();
         let amount_minor = parts.next().and_then(|n| n.parse().ok()).ok_or("ID:MINOR")?;
-        let (mut ours, mut failed) = (None, false);
+        let (mut ours, mut failed, mut done) = (None, false, true);
         for part in parts {
             match part.strip_prefix("of=") {
                 Some(refund) => ours = Some(self.refund_id(order, refund)),
-                None if part == "failed" => failed = true,
+                None if part == "failed" => (failed, done) = (true, false),
+                None if part == "under-way" => done = false,
                 None => return Err(format!("a refund is not {part:?}")),
             }
         }
         self.fresh += 1;
         let fresh = RefundId(2_000_000 + self.fresh);
-        Ok(RefundSeen { provider_id, ours, fresh, amount_minor, failed })
+        Ok(RefundSeen { provider_id, ours, fresh, amount_minor, failed, done })
     }
 
     /// Leads a new order to a state by the usual way.

@@ -11,7 +11,7 @@ use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
-use crate::outbox::{Doorbell, Line};
+use crate::outbox::{Doorbell, Line, Stuck};
 use crate::payments::class::PaymentClass;
 use crate::payments::double::Double;
 use crate::payments::stripe::Stripe;
@@ -72,6 +72,8 @@ pub struct App {
     pub sandbox: Option<Arc<Double>>,
     /// Who owes something to the provider.
     pub line: Line,
+    /// Which orders cannot move on.
+    pub stuck: Stuck,
     /// Where news of payments is rung in.
     pub doorbell: Doorbell,
     /// What is counted.
@@ -332,6 +334,7 @@ impl App {
             self.catalogue.publish(committed.events, committed.batch);
         }
         self.count_unpaid(committed.orders.values().map(|order| &**order), self.clock.now_ms());
+        self.stuck.tell(&committed.orders);
         let keep = !self.catalogue.is_shared();
         let class = |order: &Order| self.payment_class(order);
         self.line.tell(&committed.orders, &committed.effects, keep, class);

@@ -65,6 +65,8 @@ pub struct Metrics {
     pub orders: Family<Label, Counter>,
     /// Calls to the payment provider, by operation and outcome.
     pub provider: Family<Label, Counter>,
+    /// Orders that cannot move on, by state.
+    pub stuck: Family<Label, Gauge>,
     /// Alarms that a person should look at.
     pub alarms: Counter,
     /// HTTP requests by route and status.
@@ -102,6 +104,7 @@ impl Default for Metrics {
             declines_high: Gauge::default(),
             orders: Family::default(),
             provider: Family::default(),
+            stuck: Family::default(),
             alarms: Counter::default(),
             http: Family::default(),
             http_seconds: seconds(),
@@ -130,6 +133,7 @@ impl Default for Metrics {
         r.register("declines_high", text, m.declines_high.clone());
         r.register("orders", "Orders by the state they reached", m.orders.clone());
         r.register("provider_calls", "Calls to the payment provider", m.provider.clone());
+        r.register("orders_stuck", "Orders that cannot move on, by state", m.stuck.clone());
         r.register("alarms", "Things a person should look at", m.alarms.clone());
         r.register("http_requests", "HTTP requests by route and status", m.http.clone());
         r.register("http_seconds", "Time to answer a request", m.http_seconds.clone());

@@ -11,10 +11,14 @@
 mod doorbell;
 mod forget;
 mod line;
+mod stuck;
+mod sweep;
 
-pub use doorbell::{Doorbell, Ring, answer, look_after_hands, look_at_hands};
+pub use doorbell::{Doorbell, Ring, answer};
 pub use forget::{forget, forget_before};
 pub use line::{Latest, Line};
+pub use stuck::Stuck;
+pub use sweep::{look_after_hands, look_at_hands, try_permissions};
 
 use crate::app::App;
 use crate::metrics::Label;
@@ -188,7 +192,7 @@ pub async fn reconcile(app: &App, order: &Order) -> Option<Answer> {
     }
     let payment = order.payment.as_ref().filter(|p| p.intent.is_some())?;
     let turn = app.stripe.governor().turn_now(Endpoint::Read).await?;
-    let intent = count(app, "read", app.stripe.read(turn, payment).await).ok()?;
+    let intent = count(app, "read", app.stripe.read(turn, order, payment).await).ok()?;
     let known = Known::of(order);
     Some(app.ask(Command::Reconcile { order: order.id, intent, known }, None).await)
 }
@@ -240,7 +244,10 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                     let reason = not_accepted(&why).into();
                     Command::AttemptDeclined { order: id, attempt: open, reason }
                 }
-                Err(error) => defer(order, error),
+                Err(error) => {
+                    let open = payment.open_attempt().map_or(0, |a| a.number);
+                    not_allowed(order, open, &error).unwrap_or_else(|| defer(order, error))
+                }
             }
         }
         Owed::Confirm(payment, attempt) => {
@@ -257,8 +264,15 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 // longer where we thought. What can be read of it tells which.
                 Err(CallError::Refused(why)) => match read(app, order, payment).await {
                     Ok(i) if is_of_no_use(&i, order, payment) => {
+                        if key::confirm_rotated(order) && !was_refused(order) {
+                            // The first call, under another key, may still be under way, and have
+                            // used the token up: let it run out before anything is said.
+                            let (trouble, wait_ms) = (format!("{REFUSED}{why}"), LONGEST_CALL_MS);
+                            return Command::Defer { order: id, trouble, wait_ms: Some(wait_ms) };
+                        }
+                        // It is too old, or was used before. What Stripe says of it is for us.
                         not_for_buyers(order, &why);
-                        let reason = "The card could not be used.".into();
+                        let reason = ENTER_AGAIN.to_owned();
                         Command::AttemptDeclined { order: id, attempt: attempt.number, reason }
                     }
                     // Under an earlier key it had arrived: the bank asks about this card.
@@ -269,11 +283,20 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 Err(CallError::Unknown(why)) if on(Mutant::UnknownIsDeclined) => {
                     Command::AttemptDeclined { order: id, attempt: attempt.number, reason: why }
                 }
-                Err(error) => after(app, order, payment, error).await,
+                Err(error) => match not_allowed(order, attempt.number, &error) {
+                    Some(command) => command,
+                    None => after(app, order, payment, error).await,
+                },
             }
         }
-        Owed::Read(payment) => match count(app, "read", stripe.read(turn, payment).await) {
+        Owed::Read(payment) => match count(app, "read", stripe.read(turn, order, payment).await) {
             Ok(intent) => reconcile(intent),
+            // It cannot be read, and its time is over: it can still be cancelled, and that tells.
+            Err(CallError::NotAllowed(_))
+                if order.state == OrderState::Paying && order.over(app.clock.now_ms()) =>
+            {
+                Command::Cancel { order: id }
+            }
             Err(error) => defer(order, error),
         },
         Owed::Capture(payment) => {
@@ -303,7 +326,14 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                     if let Ok(intent) = read(app, order, payment).await {
                         _ = app.ask(reconcile(intent), None).await;
                     }
-                    let outcome = RefundOutcome::Failed(reason);
+                    // Or because it was made by a call whose answer was lost.
+                    let turn = app.stripe.governor().turn(Endpoint::Refunds).await;
+                    let found = app.stripe.find_refund(turn, payment, refund).await;
+                    let outcome = match count(app, "find_refund", found) {
+                        Ok(Some(outcome)) => outcome,
+                        Ok(None) => RefundOutcome::Failed(reason),
+                        Err(error) => return defer(order, error),
+                    };
                     Command::RefundAnswered { order: id, refund: refund.id, outcome }
                 }
                 Err(error) => defer(order, error),
@@ -340,6 +370,65 @@ fn is_of_no_use(intent: &Intent, order: &Order, payment: &Payment) -> bool {
     }
 }
 
+/// How the trouble of an order begins whose card was refused while an earlier call may be under way.
+const REFUSED: &str = "the card was refused: ";
+/// Longer than a call may take, in milliseconds (`--stripe-timeout-ms` is at most 80 s).
+const LONGEST_CALL_MS: i64 = 90_000;
+/// How the trouble of an order begins whose step our key does not allow.
+const NOT_ALLOWED: &str = "our key is refused: ";
+/// After so many tries an attempt is given up that our key does not allow: the buyer's time runs on.
+const MOST_NOT_ALLOWED: u32 = 3;
+
+/// What a buyer is told whose card could not be used, though no bank has refused it.
+const ENTER_AGAIN: &str = "The card details could not be used any more; perhaps they were entered too \
+                           long ago. Nothing was charged. Please enter the card again.";
+/// The same where the fault is ours.
+const NOT_OUR_KEY: &str = "This box office cannot take payments at the moment; its organiser has been \
+                           told.";
+
+/// Whether the card of the open attempt was refused once, and the longest call has been waited out.
+fn was_refused(order: &Order) -> bool {
+    order.trouble.as_ref().is_some_and(|trouble| trouble.contains(REFUSED))
+}
+
+/// Our key does not allow a step of an attempt: nothing has happened, and waiting does not help. After
+/// some tries the attempt is declined, so that the places of the order come back in the end; but not
+/// while an earlier call, that was allowed, may be under way.
+fn not_allowed(order: &Order, attempt: u16, error: &CallError) -> Option<Command> {
+    let certain = matches!(error, CallError::NotAllowed(_) | CallError::KeyRefused(_));
+    let reason = NOT_OUR_KEY.to_owned();
+    let again = order.trouble.as_ref().is_some_and(|trouble| trouble.contains(NOT_ALLOWED));
+    (certain && again && order.tries + 1 >= MOST_NOT_ALLOWED).then(|| Command::AttemptDeclined {
+        order: order.id,
+        attempt,
+        reason,
+    })
+}
+
+/// Whether what was read says no more than was known before what was asked for failed: then the order
+/// waits for the reason of that.
+fn no_news(order: &Order, intent: &Intent) -> bool {
+    use IntentStatus::{
+        Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod,
+    };
+    match order.state {
+        OrderState::Paying => {
+            let pending = order.payment.as_ref().is_some_and(|p| p.pending_attempt().is_some());
+            pending && matches!(intent.status, RequiresPaymentMethod | RequiresConfirmation)
+        }
+        OrderState::Committed => intent.status == RequiresCapture,
+        OrderState::Canceling | OrderState::Released | OrderState::Void => matches!(
+            intent.status,
+            RequiresPaymentMethod
+                | RequiresConfirmation
+                | RequiresAction
+                | Processing
+                | RequiresCapture
+        ),
+        _ => false,
+    }
+}
+
 /// The provider's words about a call are for the log: they may tell of our account.
 fn not_for_buyers(order: &Order, why: &str) {
     let order = uuid::Uuid::from_u128(order.id.0);
@@ -351,7 +440,9 @@ fn not_for_buyers(order: &Order, why: &str) {
 /// was asked before, so that is read as well.
 async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) -> Command {
     match error {
-        CallError::NotDone(..) => defer(order, error),
+        CallError::NotDone(..) | CallError::KeyRefused(_) | CallError::NotAllowed(_) => {
+            defer(order, error)
+        }
         CallError::KeyReuse(_)
         | CallError::Declined(_)
         | CallError::Refused(_)
@@ -360,6 +451,7 @@ async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) ->
                 key_reused(order, why);
             }
             match read(app, order, payment).await {
+                Ok(intent) if no_news(order, &intent) => defer(order, error),
                 Ok(intent) => {
                     Command::Reconcile { order: order.id, intent, known: Known::of(order) }
                 }
@@ -402,8 +494,11 @@ async fn give_back(
 async fn read(app: &App, order: &Order, payment: &Payment) -> Result<Intent, CallError> {
     let class = app.payment_class(order);
     let turn = app.stripe.governor().turn_as(Endpoint::Read, class).await;
-    count(app, "read", app.stripe.read(turn, payment).await)
+    count(app, "read", app.stripe.read(turn, order, payment).await)
 }
+
+/// How long to wait when the provider does not accept our key, or what it asks for.
+const KEY_REFUSED_MS: i64 = 60_000;
 
 fn defer(order: &Order, error: CallError) -> Command {
     let (trouble, wait_ms) = match error {
@@ -411,6 +506,11 @@ fn defer(order: &Order, error: CallError) -> Command {
         CallError::KeyReuse(why) => {
             key_reused(order, &why);
             (why, None)
+        }
+        CallError::KeyRefused(_) | CallError::NotAllowed(_) => {
+            let pending = order.payment.as_ref().and_then(Payment::pending_attempt);
+            let wait_ms = if pending.is_some() { LONGEST_CALL_MS } else { KEY_REFUSED_MS };
+            (format!("{NOT_ALLOWED}{error}"), Some(wait_ms))
         }
         CallError::Declined(why) | CallError::Refused(why) | CallError::Unknown(why) => (why, None),
     };
@@ -423,9 +523,14 @@ fn count<T>(app: &App, call: &'static str, result: Result<T, CallError>) -> Resu
         (Err(CallError::Declined(_)), _) => "declined",
         (Err(CallError::Refused(_)), _) => "refused",
         (Err(CallError::NotDone(..)), _) => "not_done",
+        (Err(CallError::KeyRefused(_)), _) => "key_refused",
+        (Err(CallError::NotAllowed(_)), _) => "not_allowed",
         (Err(CallError::KeyReuse(_)), _) => "key_reuse",
         (Err(CallError::Unknown(_)), _) => "unknown",
     };
     app.metrics.provider.get_or_create(&Label { name }).inc();
+    if matches!(result, Err(CallError::NotAllowed(_))) {
+        sweep::tell_missing(app);
+    }
     result
 }

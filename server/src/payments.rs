@@ -15,6 +15,10 @@ pub enum CallError {
     Refused(String),
     /// Nothing happened, and it may be asked again, not before so many milliseconds.
     NotDone(String, Option<i64>),
+    /// Nothing happened: our key is not accepted (401).
+    KeyRefused(String),
+    /// Nothing happened: our key may not do this, though it is accepted (403).
+    NotAllowed(String),
     /// An idempotency key was used for another call: our bug. Nothing happened.
     KeyReuse(String),
     /// It may have happened or not: read the object back, never guess.
@@ -27,6 +31,8 @@ impl std::fmt::Display for CallError {
             CallError::Declined(why) => write!(f, "declined: {why}"),
             CallError::Refused(why) => write!(f, "refused: {why}"),
             CallError::NotDone(why, _) => write!(f, "not done: {why}"),
+            CallError::KeyRefused(why) => write!(f, "the key is not accepted: {why}"),
+            CallError::NotAllowed(why) => write!(f, "the key may not do this: {why}"),
             CallError::KeyReuse(why) => write!(f, "an idempotency key was used twice: {why}"),
             CallError::Unknown(why) => write!(f, "outcome unknown: {why}"),
         }
@@ -45,6 +51,11 @@ pub mod key {
 
     /// Tries under one key.
     pub const TRIES: u32 = 3;
+
+    /// Whether this order's confirmation was asked for under another key before.
+    pub fn confirm_rotated(order: &Order) -> bool {
+        order.tries >= TRIES
+    }
 
     /// Of creating the PaymentIntent.
     pub fn create(order: &Order, payment: &Payment) -> String {

@@ -205,6 +205,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         stripe: parts.stripe,
         sandbox: parts.sandbox,
         line: Line::default(),
+        stuck: outbox::Stuck::default(),
         doorbell,
         metrics,
         running: Running::default(),
@@ -346,17 +347,6 @@ fn kept_key(store: &mut dyn Own, ids: &Ids) -> Result<u128, Reason> {
         .map_err(|_| "the organiser's key in the database cannot be read".into())
 }
 
-/// Says at the start what would else be found out by the first buyer. It changes nothing: the sale
-/// goes on, and Stripe may be back in a moment.
-async fn check_key(app: Arc<App>) {
-    match app.stripe.check_key().await {
-        Ok(()) => tracing::info!("Stripe accepts the key"),
-        Err(error) => {
-            tracing::error!(%error, "Stripe cannot be asked; nobody can pay until this is mended");
-        }
-    }
-}
-
 /// Binds an address. A crowd connects at one moment: who does not fit into the kernel's line is not
 /// refused but left to ask again after 1, 3, 7, 15 seconds, so that line is as long as the kernel
 /// allows (Linux shortens it to `net.core.somaxconn`).
@@ -442,7 +432,7 @@ impl Server {
             tasks.push(back_office.spawn(vital(outbox::forget(Arc::clone(&app)))));
         }
         if app.sandbox.is_none() {
-            tasks.push(back_office.spawn(check_key(Arc::clone(&app))));
+            tasks.push(back_office.spawn(outbox::try_permissions(Arc::clone(&app))));
         }
         let server = Server { app, listener, writer, tasks, back_office };
         server.make_show(empty).await?;

@@ -199,6 +199,8 @@ pub struct Writer {
     unsure: BTreeSet<EventId>,
     /// When the first of those batches was begun.
     doubt: Option<Instant>,
+    /// The store refused the last batch, and is sound.
+    refused: bool,
 }
 
 /// One try at a batch.
@@ -223,7 +225,8 @@ struct Failed {
 impl Writer {
     /// A writer on an opened store.
     pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
-        Writer { store, metrics, faulted: false, unsure: BTreeSet::new(), doubt: None }
+        let (unsure, doubt) = (BTreeSet::new(), None);
+        Writer { store, metrics, faulted: false, unsure, doubt, refused: false }
     }
 
     /// The loop, for a thread of its own. Ends when all senders of the queue are gone and all that
@@ -264,25 +267,7 @@ impl Writer {
         for job in &jobs {
             self.metrics.waited.observe((begun - job.queued).as_secs_f64());
         }
-        match self.persist(&jobs) {
-            Ok(done) => {
-                for answer in &done.answers {
-                    count(&self.metrics, answer);
-                }
-                for state in done.reached {
-                    self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
-                }
-                committed.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
-                committed.orders = done.orders;
-                committed.effects = done.effects;
-                committed.events = done.changed;
-                committed.alarms = done.alarms;
-                committed.now_ms = Some(done.now_ms);
-            }
-            Err(no) => {
-                committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
-            }
-        }
+        self.work(jobs, &mut committed);
         committed.batch = self.store.last_batch();
         if self.unsure.is_empty() {
             self.doubt = None;
@@ -290,6 +275,59 @@ impl Writer {
             committed.doubt = Some(*self.doubt.get_or_insert(begun));
         }
         committed
+    }
+
+    /// Commits these, and says in `committed` what came of them. One command that the store refuses must
+    /// not fail those that happen to be in its batch, so a batch that was refused is tried in halves: as
+    /// long as one of them goes well, it is one command; if neither does, it is the store.
+    fn work(&mut self, jobs: Vec<Job>, committed: &mut Committed) {
+        let mut jobs = jobs;
+        let mut result = self.persist(&jobs);
+        while let Err(NoReply::Unavailable) = result
+            && std::mem::take(&mut self.refused)
+            && jobs.len() > 1
+        {
+            let later = jobs.split_off(jobs.len() / 2);
+            let (first, second) = (self.persist(&jobs), self.persist(&later));
+            // The half that fails is tried further.
+            (jobs, result) = match (first, second) {
+                (Ok(done), second) => {
+                    self.done(jobs, done, committed);
+                    (later, second)
+                }
+                (first, Ok(done)) => {
+                    self.done(later, done, committed);
+                    (jobs, first)
+                }
+                (Err(no), Err(_)) => {
+                    jobs.extend(later);
+                    self.refused = false;
+                    (jobs, Err(no))
+                }
+            };
+        }
+        match result {
+            Ok(done) => self.done(jobs, done, committed),
+            Err(no) => {
+                committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
+            }
+        }
+    }
+
+    /// A batch is committed.
+    fn done(&self, jobs: Vec<Job>, done: Try, committed: &mut Committed) {
+        for answer in &done.answers {
+            count(&self.metrics, answer);
+        }
+        for state in done.reached {
+            self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
+        }
+        committed.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
+        committed.orders.extend(done.orders);
+        committed.effects.extend(done.effects);
+        committed.events.extend(done.changed);
+        committed.alarms.extend(done.alarms);
+        committed.now_ms = Some(done.now_ms);
     }
 
     /// Whether the store answered the last time that it was asked.
@@ -356,6 +394,7 @@ impl Writer {
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
                 Fault::NotDone(_) | Fault::Overtaken(_) if in_doubt.is_none() => {
+                    self.refused = matches!(fault, Fault::NotDone(_));
                     return Err(NoReply::Unavailable);
                 }
                 Fault::NotDone(_) | Fault::Overtaken(_) => {}

@@ -7,7 +7,7 @@ use boxoffice::{
     AttemptState, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState, TicketState,
     TimeMs,
 };
-use nts_server::payments::double::Moved;
+use nts_server::payments::double::{Given, Moved};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -311,6 +311,9 @@ impl Auditor {
                 text += &format!(" ({trouble})");
             }
             story.tell(at_ms, Some(id), text);
+        }
+        if order.refunds.iter().any(|r| r.failed_later()) {
+            story.mark("a refund failed after it had succeeded");
         }
         story.hash(format!("{order:?}").as_bytes());
         self.count_unpaid(story, at_ms, &order);
@@ -633,7 +636,7 @@ impl Auditor {
     pub fn ledger(&mut self, story: &mut Story, at_ms: i64, all: BTreeMap<OrderId, Moved>) {
         for (id, moved) in all {
             let before = self.moved.get(&id).cloned().unwrap_or_default();
-            if (before.captured, before.refunded) == (moved.captured, moved.refunded) {
+            if before == moved {
                 continue;
             }
             let by_hand = self.told.get(&id).is_some_and(|t| t.by_hand);
@@ -680,6 +683,38 @@ impl Auditor {
 
     // ---- the end
 
+    /// The refunds in the books are those that gave money back at the provider, one by one: none that
+    /// failed, none that only set free what was never taken, and none is missing.
+    fn given_back(&self, story: &mut Story, at_ms: i64, given: &[Given]) {
+        let given: BTreeMap<&str, &Given> = given.iter().map(|g| (g.id.as_str(), g)).collect();
+        let mut booked = BTreeSet::new();
+        for order in self.orders.values() {
+            for refund in &order.refunds {
+                let RefundState::Succeeded(id) = &refund.state else { continue };
+                let mut broken = |what: &str| {
+                    let text = format!("{id} is a refund in the books, and {what}");
+                    story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+                };
+                match given.get(id.as_str()) {
+                    None if refund.amount_minor == 0 => {}
+                    None => broken("the provider does not know it"),
+                    Some(g) if g.failed => broken("it failed"),
+                    Some(g) if g.release => broken("it only released what was never taken"),
+                    Some(g) if g.amount != refund.amount_minor || g.order != Some(order.id) => {
+                        broken("the provider says otherwise of it");
+                    }
+                    Some(_) => {}
+                }
+                booked.insert(id.as_str());
+            }
+        }
+        let missing = given.values().filter(|g| !g.failed && !g.pending && !g.release);
+        for g in missing.filter(|g| !booked.contains(g.id.as_str())) {
+            let text = format!("{} of {} went back, and the books do not have it", g.id, g.amount);
+            story.broken(at_ms, Promise::MoneyIsTickets, g.order, text);
+        }
+    }
+
     /// Whether somebody still owes something.
     pub fn owing(&self) -> Vec<OrderId> {
         let owing = self.orders.values().filter(|o| {
@@ -702,7 +737,9 @@ impl Auditor {
         at_ms: i64,
         ledger: &BTreeMap<OrderId, Moved>,
         authorised: &[String],
+        given: &[Given],
     ) {
+        self.given_back(story, at_ms, given);
         for order in self.orders.values() {
             let id = order.id;
             let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
@@ -722,7 +759,9 @@ impl Auditor {
             let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
             let by_hand: i64 =
                 order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
-            if kept > worth {
+            // What a bank has sent back after it had taken it is here, and told; that the books call it so
+            // is looked at above.
+            if kept > worth + moved.failed {
                 broken(
                     Promise::MoneyIsTickets,
                     format!("{kept} is kept, the tickets are worth {worth}"),

@@ -161,12 +161,13 @@ async fn calm(world: &Arc<World>) {
             break;
         }
     }
-    let (Ok(ledger), Ok(authorised)) = (world.double.ledger_all(), world.double.authorised())
+    let (Ok(ledger), Ok(authorised), Ok(given)) =
+        (world.double.ledger_all(), world.double.authorised(), world.double.refunds())
     else {
         world.broken(Promise::NoPanic, None, "the double's ledger cannot be read");
         return;
     };
-    world.audit(|auditor, story, at| auditor.settled(story, at, &ledger, &authorised));
+    world.audit(|auditor, story, at| auditor.settled(story, at, &ledger, &authorised, &given));
     if let Err(why) = books_balance(world).await {
         world.broken(Promise::AllSettles, None, format!("the audit cannot be made: {why}"));
     }

@@ -76,6 +76,17 @@ pub async fn organiser(world: Arc<World>) {
         {
             refund(&world, &mut dice, order).await;
         }
+        // What a bank sent back is sent once more, with the strength of refunds.
+        if world.chaos.would(Fault::RefundFailsLater) {
+            let owed = world.audit(|auditor, _, _| {
+                auditor.orders().find(|o| o.owed_back().minor > 0).map(|o| o.id)
+            });
+            if let Some(order) = owed {
+                let path = format!("/api/v1/orders/{}/refunds", uuid::Uuid::from_u128(order.0));
+                let body = json!({"failed": true, "restock": false});
+                world.ask(&mut dice, "organiser", Ask::post(path, &body).bearer(ORGANISER)).await;
+            }
+        }
     }
 }
 
@@ -104,6 +115,8 @@ async fn refund(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
 /// People at the provider's own desk.
 pub async fn hands(world: Arc<World>) {
     let mut dice = Dice::new(world.plan.seed, 4);
+    let mut own = Dice::new(world.plan.seed, 9);
+    let mut disputes = Vec::new();
     let alive = [OrderState::Paying, OrderState::Canceling, OrderState::Committed];
     let paid = [OrderState::Paid];
     loop {
@@ -134,7 +147,7 @@ pub async fn hands(world: Arc<World>) {
                     double.capture_by_hand(&intent, (!whole).then_some(amount))
                 }
                 Fault::RefundedByHand => double.refund_by_hand(&intent, amount).map(drop),
-                _ => double.dispute(&intent, amount).map(drop),
+                _ => double.dispute(&intent, amount).map(|id| disputes.push(id)),
             };
             if done.is_ok() {
                 world.chaos.note(fault);
@@ -145,6 +158,33 @@ pub async fn hands(world: Arc<World>) {
                 format!("somebody at the provider: {} ({done})", fault.what().1),
             );
             acted(&world);
+        }
+        banks(&world, &mut own, &mut disputes);
+    }
+}
+
+/// What banks do with refunds and disputes, days later as it were.
+fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &mut Vec<String>) {
+    let chaos = &world.chaos;
+    if chaos.would(Fault::RefundFailsLater) {
+        let refunds = world.double.refunds().unwrap_or_default();
+        let given: Vec<_> =
+            refunds.iter().filter(|r| !r.release && !r.failed && !r.pending).collect();
+        if !given.is_empty() {
+            let refund = given[dice.below(given.len() as u64) as usize];
+            if world.double.fail_refund(&refund.id).is_ok() {
+                chaos.note(Fault::RefundFailsLater);
+                world.tell(refund.order, format!("the bank sends {} back", refund.id));
+                acted(world);
+            }
+        }
+    }
+    if !disputes.is_empty() && chaos.would(Fault::DisputeMoves) {
+        let id = &disputes[dice.below(disputes.len() as u64) as usize];
+        let status = dice.pick(&["under_review", "won", "lost"]);
+        if world.double.move_dispute(id, status).is_ok() {
+            chaos.note(Fault::DisputeMoves);
+            world.tell(None, format!("dispute {id} is {status}"));
         }
     }
 }

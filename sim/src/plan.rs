@@ -46,11 +46,20 @@ pub enum Fault {
     Resize,
     Pause,
     Refund,
+    ProviderLocked,
+    ProviderDependency,
+    ProviderForbidden,
+    ProviderNulls,
+    TokenExpired,
+    RefundPending,
+    RefundFailsLater,
+    DisputeMoves,
+    ReleaseRefunds,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 38] = [
+    pub const ALL: [Fault; 47] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -89,7 +98,19 @@ impl Fault {
         Fault::Resize,
         Fault::Pause,
         Fault::Refund,
+        Fault::ProviderLocked,
+        Fault::ProviderDependency,
+        Fault::ProviderForbidden,
+        Fault::ProviderNulls,
+        Fault::TokenExpired,
+        Fault::RefundPending,
+        Fault::RefundFailsLater,
+        Fault::DisputeMoves,
+        Fault::ReleaseRefunds,
     ];
+    /// The first of those that came later: they have a stream of randomness of their own, so that a seed
+    /// gives the plan that it gave before them, and these beside it.
+    const LATER: Fault = Fault::ProviderLocked;
 
     /// Its name on the command line, and what it is.
     pub fn what(self) -> (&'static str, &'static str) {
@@ -144,6 +165,25 @@ impl Fault {
             Fault::Resize => ("resize", "the organiser changes the number of places"),
             Fault::Pause => ("pause", "the organiser closes the sale and opens it again"),
             Fault::Refund => ("refund", "the organiser refunds orders, often two at once"),
+            Fault::ProviderLocked => ("provider-locked", "the provider says 429: a lock timeout"),
+            Fault::ProviderDependency => {
+                ("provider-424", "424, before or after the effect, repeated for a day")
+            }
+            Fault::ProviderForbidden => ("provider-403", "our key may not do it for a moment"),
+            Fault::ProviderNulls => {
+                ("provider-nulls", "what may be null or absent in an answer is so")
+            }
+            Fault::TokenExpired => ("token-expired", "what stands for the card has expired"),
+            Fault::RefundPending => {
+                ("refund-pending", "a refund is pending for a minute, and then fails or not")
+            }
+            Fault::RefundFailsLater => {
+                ("refund-fails-later", "a refund that had succeeded is sent back by the bank")
+            }
+            Fault::DisputeMoves => ("dispute-moves", "a dispute is looked at, won, lost"),
+            Fault::ReleaseRefunds => {
+                ("release-refunds", "what is released makes a refund, as on old accounts")
+            }
         }
     }
 
@@ -174,6 +214,15 @@ impl Fault {
             | Fault::ProviderTooMany
             | Fault::ProviderConflict
             | Fault::ProviderNonsense
+            | Fault::ProviderLocked
+            | Fault::ProviderDependency
+            | Fault::ProviderForbidden
+            | Fault::ProviderNulls
+            | Fault::TokenExpired
+            | Fault::RefundPending
+            | Fault::RefundFailsLater
+            | Fault::DisputeMoves
+            | Fault::ReleaseRefunds
             | Fault::WebhookLost
             | Fault::WebhookTwice
             | Fault::WebhookLate => "provider",
@@ -276,7 +325,9 @@ impl Plan {
         let budget = dice.pick(&[None, None, Some(25), Some(3)]);
         let storm_ms = dice.between(60, 900) * 1000;
         let mut faults = BTreeMap::new();
+        let mut later = Dice::new(seed, 8);
         for fault in Fault::ALL {
+            let dice = if fault < Fault::LATER { &mut dice } else { &mut later };
             // Every fault is off in a third of the runs, so that none hides what another shows.
             let (off, strength) = (dice.below(3) == 0, dice.pick(&[5, 15, 40, 100]));
             if !off && !calm {

@@ -2,7 +2,7 @@
 
 use crate::plan::Fault;
 use crate::world::World;
-use nts_server::payments::double::{Double, Misstep};
+use nts_server::payments::double::{Double, Misstep, Operation};
 use nts_server::payments::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
@@ -136,8 +136,23 @@ pub fn acted(world: &World) {
 /// Lets the double itself misbehave.
 pub fn misbehave(world: &Arc<World>, double: &Double) {
     let chaos = Arc::clone(&world.chaos);
-    double.misbehave(move |_| {
-        let ways: [(Fault, &[Misstep]); 5] = [
+    if chaos.has(Fault::ReleaseRefunds) {
+        chaos.note(Fault::ReleaseRefunds);
+        double.release_as_refunds(true);
+    }
+    double.misbehave(move |operation| {
+        if operation == Operation::Confirm && chaos.strikes(Fault::TokenExpired) {
+            return Some(Misstep::TokenExpired);
+        }
+        if operation == Operation::Refund && chaos.strikes(Fault::RefundPending) {
+            let fails = chaos.between(Fault::RefundPending, 0, 1) == 0;
+            return Some(if fails { Misstep::RefundFails } else { Misstep::RefundPends });
+        }
+        let ways: [(Fault, &[Misstep]); 9] = [
+            (Fault::ProviderLocked, &[Misstep::LockTimeout]),
+            (Fault::ProviderDependency, &[Misstep::DependencyBefore, Misstep::DependencyAfter]),
+            (Fault::ProviderForbidden, &[Misstep::Forbidden]),
+            (Fault::ProviderNulls, &[Misstep::Nulls]),
             (Fault::ProviderError, &[Misstep::ErrorBefore]),
             (Fault::ProviderErrorAfter, &[Misstep::ErrorAfter]),
             (Fault::ProviderTooMany, &[Misstep::TooMany]),

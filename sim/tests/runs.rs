@@ -44,6 +44,7 @@ fn every_promise_is_kept() {
         "an authorisation died before it was captured",
         "somebody captured before us",
         "money came for places that were gone, and went back",
+        "a refund failed after it had succeeded",
         "a power loss took back what was not synced",
         "a power loss tore a write",
         "a sync failed",

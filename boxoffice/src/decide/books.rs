@@ -3,9 +3,10 @@
 
 use super::{Draft, settle};
 use crate::mutant::{Mutant, on};
+use crate::payment::FAILED_LATER;
 use crate::{
-    Change, Intent, Line, Money, Order, OrderState, Payment, Refund, RefundId, RefundState, State,
-    Ticket, TicketState, TimeMs,
+    Change, Intent, Line, Money, Order, OrderState, Payment, Refund, RefundId, RefundSeen,
+    RefundState, State, Ticket, TicketState, TimeMs,
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -49,6 +50,17 @@ fn unknown(order: &Order, intent: &Intent) -> Vec<(Refund, String)> {
         found.push((refund, seen.provider_id.clone()));
     }
     found
+}
+
+/// Whether the provider has made this refund of ours, which our books call refused.
+fn given_up(refund: &Refund, seen: &RefundSeen) -> bool {
+    let refused = matches!(refund.state, RefundState::Failed(_)) && !refund.failed_later();
+    refused && !refund.by_hand && seen.ours == Some(refund.id)
+}
+
+fn done_after_all(order: &Order, seen: &RefundSeen, then: &str) -> String {
+    let sum = Money { minor: seen.amount_minor, currency: order.currency };
+    format!("the refund of {sum} ({}) was refused, but it was made; {then}", seen.provider_id)
 }
 
 impl Draft {
@@ -133,6 +145,7 @@ impl Draft {
     pub(super) fn take_in(&mut self, state: &State, order: &Order, intent: &Intent) -> Vec<Refund> {
         let mut refunds = order.refunds.clone();
         self.take_in_failures(order, intent, &mut refunds);
+        self.take_in_done(order, intent, &mut refunds);
         let found = unknown(order, intent);
         if found.is_empty() {
             return refunds;
@@ -171,22 +184,63 @@ impl Draft {
             let Some(refund) = refunds.iter_mut().find(same) else { continue };
             let sum = Money { minor: refund.amount_minor, currency: order.currency };
             let text = format!("the refund of {sum} ({}) failed after all", seen.provider_id);
+            if on(Mutant::LateFailureIgnored) {
+                continue;
+            }
+            // Its tickets stay revoked, for their places may be sold. The money is owed back: see
+            // `Order::owed_back`.
             if refund.by_hand {
                 refund.state = RefundState::Failed(seen.provider_id.clone());
-                let refund = refund.clone();
-                self.changes.push(Change::RefundPut { order: order.id, refund });
                 self.alarm(order, format!("{text}; what tickets it revoked stay revoked"));
             } else {
-                // In our books it stays done: its tickets are gone, and its places may be sold.
-                self.alarm_once(order, format!("{text}; the buyer has neither ticket nor money"));
+                let why = format!("{FAILED_LATER} ({})", seen.provider_id);
+                refund.state = RefundState::Failed(why);
+                let then = "the buyer has neither ticket nor money: refund it again, or pay it back in another way";
+                self.alarm(order, format!("{text}; {then}"));
             }
+            let refund = refund.clone();
+            self.changes.push(Change::RefundPut { order: order.id, refund });
         }
+    }
+
+    /// Refunds of ours that were refused, as far as we know, and that the provider has made all the
+    /// same.
+    fn take_in_done(&mut self, order: &Order, intent: &Intent, refunds: &mut [Refund]) {
+        for seen in intent.refunds.iter().filter(|seen| seen.done) {
+            let Some(refund) = refunds.iter_mut().find(|r| given_up(r, seen)) else { continue };
+            refund.state = RefundState::Succeeded(seen.provider_id.clone());
+            // Its tickets are valid again, or another refund has taken them.
+            (refund.quantities, refund.restock) = (vec![0; order.lines.len()], false);
+            let refund = refund.clone();
+            self.changes.push(Change::RefundPut { order: order.id, refund });
+            self.alarm(order, done_after_all(order, seen, "no ticket was revoked by it"));
+        }
+    }
+
+    /// The same of a PAID order: there the tickets go with the money. Gives the order as it is then,
+    /// from which the decision must go on.
+    pub(super) fn revoke_for_done(
+        &mut self,
+        state: &State,
+        order: &Order,
+        intent: &Intent,
+    ) -> Option<State> {
+        let refund = |seen: &&RefundSeen| order.refunds.iter().find(|r| given_up(r, seen));
+        let seen = intent.refunds.iter().filter(|s| s.done).find(|s| refund(s).is_some())?;
+        let state_of = RefundState::Succeeded(seen.provider_id.clone());
+        let refund = Refund { state: state_of, ..refund(&seen)?.clone() };
+        if !self.made_after_all(state, order, &refund) {
+            return None;
+        }
+        self.changes.push(Change::RefundPut { order: order.id, refund });
+        self.alarm(order, done_after_all(order, seen, "its tickets are revoked"));
+        Some(self.outcome(state, order))
     }
 
     /// Nothing is left of the money: every ticket that is still valid is revoked, on account of a
     /// refund made by hand. Tells how many places that were.
     pub(super) fn sweep(&mut self, order: &Order, lines: &mut [Line], hand: &mut Refund) -> u32 {
-        assert!(hand.by_hand, "a refund of ours revokes what it was asked to");
+        assert!(hand.took_no_tickets(), "a refund of ours revokes what it was asked to");
         let mut places = 0;
         for (line, quantity) in lines.iter_mut().zip(&mut hand.quantities) {
             places += line.quantity - line.refunded;

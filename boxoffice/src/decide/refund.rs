@@ -27,8 +27,16 @@ pub(super) fn refund(
             amount_minor,
         });
     }
+    if order.refunds.iter().any(|r| r.state == RefundState::Pending) {
+        return Err(Refusal::RefundUnderWay);
+    }
+    let again_minor = match wish {
+        RefundWish::All | RefundWish::Failed => order.owed_back().minor,
+        RefundWish::Lines(_) => 0,
+    };
     match order.state {
         OrderState::Paid => {}
+        _ if again_minor > 0 => return Ok(again(order, id, again_minor, now)),
         OrderState::Refunding => return Err(Refusal::RefundUnderWay),
         OrderState::Refunded => return Err(Refusal::NothingToRefund),
         other => return Err(Refusal::NotPaid(other)),
@@ -36,8 +44,9 @@ pub(super) fn refund(
     let quantities = match wish {
         RefundWish::All => order.lines.iter().map(|l| l.quantity - l.refunded).collect(),
         RefundWish::Lines(wishes) => some(state, order, wishes)?,
+        RefundWish::Failed => vec![0; order.lines.len()],
     };
-    if quantities.iter().sum::<u32>() == 0 {
+    if quantities.iter().sum::<u32>() == 0 && again_minor == 0 {
         return Err(Refusal::NothingToRefund);
     }
 
@@ -47,7 +56,7 @@ pub(super) fn refund(
     let price_minor: i64 = amounts.map(|(l, q)| l.unit_minor * i64::from(*q)).sum();
     // Somebody may have given back a part of it by hand.
     let left_minor = (order.total().minor - order.refunded().minor).max(0);
-    let amount_minor = price_minor.min(left_minor);
+    let amount_minor = (price_minor + again_minor).min(left_minor);
     let mut lines = order.lines.clone();
     for (line, quantity) in lines.iter_mut().zip(&quantities) {
         line.refunded += quantity;
@@ -71,6 +80,20 @@ pub(super) fn refund(
     }
     draft.changes.push(Change::RefundPut { order: order.id, refund });
     draft.reply(Reply::Refunding { order: order.id, refund: id, amount_minor })
+}
+
+/// A refund failed of an order that has no places any more: its money is owed once more. The order
+/// stays as it is, for nothing but the money moves.
+fn again(order: &Order, id: RefundId, amount_minor: i64, now: TimeMs) -> Decision {
+    let quantities = vec![0; order.lines.len()];
+    let state = RefundState::Pending;
+    let refund = Refund { id, amount_minor, quantities, restock: false, state, by_hand: false };
+    // The point of no return.
+    let mut draft = Draft::default();
+    draft.owe(order, order.state, now);
+    draft.changes.push(Change::RefundPut { order: order.id, refund });
+    let reply = Reply::Refunding { order: order.id, refund: id, amount_minor };
+    Decision { changes: draft.changes, effects: draft.effects, alarms: draft.alarms, reply }
 }
 
 /// The quantity of each line that the wishes ask for.
@@ -119,7 +142,11 @@ pub(super) fn answered(
     let mut refund = refund.clone();
     let late = order.state != OrderState::Refunding;
     match outcome {
-        RefundOutcome::Pending => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
+        RefundOutcome::Pending => {
+            let due_ms = retry_ms(now, order.tries);
+            let why = "the provider has not finished the refund";
+            draft.wait_in_trouble(order, due_ms, why, false);
+        }
         RefundOutcome::Succeeded(provider_id) => {
             refund.state = RefundState::Succeeded(provider_id.clone());
             if late {
@@ -150,11 +177,28 @@ fn emptied(order: &Order, lines: &[Line], answered: &Refund) -> Option<Refund> {
     let left = order.total().minor - refunds.map(Refund::given_minor).sum::<i64>();
     let worth = |l: &Line| l.unit_minor * i64::from(l.quantity - l.refunded);
     let worth: i64 = lines.iter().map(worth).sum();
-    let mut by_hand = order.refunds.iter().rev().filter(|r| r.by_hand && r.given_minor() > 0);
-    if left > 0 || worth == 0 { None } else { by_hand.next().cloned() }
+    let mut without_tickets =
+        order.refunds.iter().rev().filter(|r| r.id != answered.id && r.took_no_tickets());
+    if left > 0 || worth == 0 { None } else { without_tickets.next().cloned() }
 }
 
 impl Draft {
+    /// A refund that was given up as failed was made all the same: its tickets go, as they were to.
+    /// False if it cannot be so, because the order or its tickets have moved on.
+    pub(super) fn made_after_all(&mut self, state: &State, order: &Order, refund: &Refund) -> bool {
+        let mut lines = order.lines.clone();
+        let left = |(l, q): (&Line, &u32)| l.quantity - l.refunded >= *q;
+        if order.state != OrderState::Paid || !lines.iter().zip(&refund.quantities).all(left) {
+            return false;
+        }
+        for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
+            line.refunded += quantity;
+        }
+        self.turn_tickets(order, &refund.quantities, TicketState::Valid, TicketState::Revoked);
+        self.give_back(state, order, lines, refund);
+        true
+    }
+
     /// The money is back: the order is refunded once all its lines are, and the places are free
     /// if the organiser said so. `lines` count this refund already.
     fn give_back(&mut self, state: &State, order: &Order, mut lines: Vec<Line>, refund: &Refund) {

@@ -2,9 +2,10 @@
 //! (the browser's return, a webhook, the timer, a restart) ends here, so none of them is believed.
 
 use super::hold::give_up;
-use super::{Decision, Draft, Refusal};
+use super::{Alarm, Decision, Draft, Refusal};
 use crate::mutant::{Mutant, on};
-use crate::state::{REFUND_PAUSE_MS, REFUND_TRIES, retry_ms};
+use crate::order::STUCK;
+use crate::state::{REFUND_PAUSE_MS, REFUND_TRIES, STUCK_TRIES, retry_ms};
 use crate::{
     AttemptState, Change, CodeRule, Intent, IntentStatus, Known, Order, OrderState, Payment,
     Refund, RefundState, State, Ticket, TicketState, TimeMs,
@@ -191,11 +192,16 @@ pub(super) fn paid(
     payment: &Payment,
     (intent, fresh): (&Intent, bool),
 ) {
-    if order.state != OrderState::Refunding && order.due_ms.is_some() {
+    // A refund that is owed stays so until the provider has answered it, whatever is read.
+    let pending = order.refunds.iter().any(|r| r.state == RefundState::Pending);
+    if !pending && order.due_ms.is_some() {
         draft.rest(order, order.state);
     }
     if intent.status == IntentStatus::Succeeded {
-        draft.take_in(state, order, intent);
+        match draft.revoke_for_done(state, order, intent) {
+            Some(next) => _ = draft.take_in(&next, &next.orders[&order.id], intent),
+            None => _ = draft.take_in(state, order, intent),
+        }
     } else if fresh {
         draft.alarm_once(order, format!("paid, but its payment is {:?}", intent.status));
     }
@@ -211,7 +217,8 @@ fn late(
     intent: &Intent,
     now: TimeMs,
 ) {
-    let ours = order.refunds.iter().find(|r| !r.by_hand).map(|r| &r.state);
+    // The last one: what failed may have been asked for again.
+    let ours = order.refunds.iter().rev().find(|r| !r.by_hand).map(|r| &r.state);
     // A refund that is owed stays so until the provider has answered it, whatever is read.
     let pending = ours == Some(&RefundState::Pending);
     match intent.status {
@@ -262,6 +269,9 @@ fn mismatch(order: &Order, payment: &Payment, intent: &Intent) -> Option<String>
     None
 }
 
+/// The longest wait that a provider, or a caller who must let a call run out, may ask for.
+const MOST_WAIT_MS: i64 = 100_000;
+
 /// What is owed could not be done: later, and a little later each time.
 pub(super) fn defer(
     order: &Order,
@@ -276,23 +286,43 @@ pub(super) fn defer(
         let refunds = order.refunds.iter().any(|r| r.state == RefundState::Pending && !r.by_hand);
         let pauses = refunds && tries.is_multiple_of(REFUND_TRIES);
         let pause_ms = if pauses { REFUND_PAUSE_MS } else { 0 };
-        let wait_ms = wait_ms.unwrap_or(0).clamp(0, 60_000).max(pause_ms);
+        let wait_ms = wait_ms.unwrap_or(0).clamp(0, MOST_WAIT_MS).max(pause_ms);
         let due_ms = retry_ms(now, order.tries).max(now + wait_ms);
         // Two processes may be at it: who fails second does not end the pause that the first began.
         let due_ms = order.due_ms.filter(|_| refunds).map_or(due_ms, |due| due.max(due_ms));
-        draft.changes.push(Change::OrderMoved {
-            order: order.id,
-            state: order.state,
-            until_ms: order.until_ms,
-            due_ms: Some(due_ms),
-            tries,
-            trouble: Some(trouble.into()),
-        });
+        draft.wait_in_trouble(order, due_ms, trouble, pauses);
     }
     draft.reply_order(order)
 }
 
 impl Draft {
+    /// Leaves an order as it is, to be tried again at `due_ms`, and keeps with it why. A person is told
+    /// when it has been tried often, once: with the waits between the tries and the time that calls may
+    /// take, that is three to ten minutes after the first; sooner if a long pause begins (`pauses`).
+    pub(super) fn wait_in_trouble(
+        &mut self,
+        order: &Order,
+        due_ms: TimeMs,
+        why: &str,
+        pauses: bool,
+    ) {
+        let tries = order.tries.saturating_add(1);
+        let stuck = pauses || tries >= STUCK_TRIES;
+        let told = order.is_stuck();
+        let text = if stuck || told { format!("{STUCK}{why}") } else { why.into() };
+        self.changes.push(Change::OrderMoved {
+            order: order.id,
+            state: order.state,
+            until_ms: order.until_ms,
+            due_ms: Some(due_ms),
+            tries,
+            trouble: Some(text.clone()),
+        });
+        if stuck && !told {
+            self.alarms.push(Alarm { order: order.id, text });
+        }
+    }
+
     /// Look again soon, and at the deadline at the latest.
     fn poll(&mut self, order: &Order, now: TimeMs) {
         let soon = retry_ms(now, order.tries);

@@ -67,7 +67,7 @@ pub struct Back {
     name: String,
     by_hand: bool,
     restock: bool,
-    /// `?` owed, `y` done, `n` refused.
+    /// `?` owed, `y` done, `n` refused, `l` done, and later it failed.
     pub outcome: char,
 }
 
@@ -92,8 +92,23 @@ impl Entry {
 
     /// The price of what was not given back, less what was.
     fn money_left(&self) -> i64 {
-        let back = self.refunds.iter().filter(|r| r.outcome != 'n').map(|r| r.amount);
+        let back = self.refunds.iter().filter(|r| "y?".contains(r.outcome)).map(|r| r.amount);
         self.total() - back.sum::<i64>()
+    }
+
+    /// What a refund was to give back, and the bank sent back again.
+    fn owed_back(&self) -> i64 {
+        if matches!(self.state, "released" | "void") {
+            let last = self.refunds.iter().rev().find(|r| !r.by_hand);
+            return last.filter(|r| "nl".contains(r.outcome)).map_or(0, |r| r.amount);
+        }
+        let late = self.refunds.iter().filter(|r| r.outcome == 'l').map(|r| r.amount).sum();
+        let good = self.places.iter().filter(|p| p.refund.is_none()).map(|p| p.price);
+        if matches!(self.state, "paid" | "refunding" | "refunded") {
+            (self.money_left() - good.sum::<i64>()).clamp(0, late)
+        } else {
+            0
+        }
     }
 
     /// Who gave the last penny back by hand took the last tickets.
@@ -610,9 +625,9 @@ fn look_at_the_books(order: &mut Entry, intent: &Intent) {
     let mut last = None;
     for seen in &intent.refunds {
         if seen.failed {
-            let fails = |r: &&mut Back| r.by_hand && r.outcome == 'y' && r.name == seen.provider_id;
+            let fails = |r: &&mut Back| r.outcome == 'y' && r.name == seen.provider_id;
             if let Some(refund) = order.refunds.iter_mut().find(fails) {
-                refund.outcome = 'n';
+                refund.outcome = 'l';
             }
             continue;
         }
@@ -643,7 +658,8 @@ fn look_at_the_books(order: &mut Entry, intent: &Intent) {
         return;
     }
     // What has no places may keep no money; but it is asked for only once.
-    let kept: i64 = order.refunds.iter().filter(|r| r.outcome != 'n').map(|r| -r.amount).sum();
+    let back = order.refunds.iter().filter(|r| "y?".contains(r.outcome));
+    let kept: i64 = back.map(|r| -r.amount).sum();
     let kept = kept + intent.received_minor;
     order.loose_end = false;
     if kept > 0 && order.refunds.iter().all(|r| r.by_hand) {
@@ -668,8 +684,18 @@ fn refund_of(
     if let Some(known) = order.refunds.iter().find(|r| r.id == id) {
         return format!("refunding {}", known.amount);
     }
+    if order.refunds.iter().any(|r| r.outcome == '?') {
+        return "refused refund_under_way".into();
+    }
+    let all = matches!(wish, RefundWish::All | RefundWish::Failed);
+    let again = if all { order.owed_back() } else { 0 };
     match order.state {
         "paid" => {}
+        _ if again > 0 => {
+            let (name, by_hand, restock) = (String::new(), false, false);
+            order.refunds.push(Back { id, amount: again, name, by_hand, restock, outcome: '?' });
+            return format!("refunding {again}");
+        }
         "refunding" => return "refused refund_under_way".into(),
         "refunded" => return "refused nothing_to_refund".into(),
         state => return format!("refused not_paid {state}"),
@@ -679,6 +705,7 @@ fn refund_of(
         RefundWish::All => {
             wanted.extend(show_types.iter().map(|t| (t.clone(), order.kept(t))));
         }
+        RefundWish::Failed => {}
         RefundWish::Lines(wishes) => {
             for wish in wishes {
                 let t = &wish.ticket_type;
@@ -708,10 +735,10 @@ fn refund_of(
             some = true;
         }
     }
-    if !some {
+    if !some && again == 0 {
         return "refused nothing_to_refund".into();
     }
-    let amount = amount.min(most);
+    let amount = (amount + again).min(most);
     order.refunds.push(Back {
         id,
         amount,

@@ -165,7 +165,9 @@ impl Provider {
                     paying.returned += minor;
                 }
                 let (ours, fresh, amount_minor) = (Some(*refund), RefundId(0), *minor);
-                let seen = RefundSeen { provider_id: name, ours, fresh, amount_minor, failed };
+                let done = matches!(outcome, RefundOutcome::Succeeded(_));
+                let seen =
+                    RefundSeen { provider_id: name, ours, fresh, amount_minor, failed, done };
                 paying.intent.refunds.push(seen);
                 self.refunds.insert(*refund, outcome.clone());
                 return Answer::Refund(outcome);
@@ -215,14 +217,16 @@ impl Provider {
                 if amount_minor > 0 && amount_minor <= left {
                     paying.returned += amount_minor;
                     let (ours, fresh, failed) = (None, RefundId(0), false);
-                    let seen = RefundSeen { provider_id: name, ours, fresh, amount_minor, failed };
+                    let done = true;
+                    let seen =
+                        RefundSeen { provider_id: name, ours, fresh, amount_minor, failed, done };
                     paying.intent.refunds.push(seen);
                 }
             }
             ByHand::RefundFails => {
-                let good = |r: &&mut RefundSeen| r.ours.is_none() && !r.failed;
+                let good = |r: &&mut RefundSeen| r.done;
                 if let Some(refund) = paying.intent.refunds.iter_mut().rev().find(good) {
-                    refund.failed = true;
+                    (refund.failed, refund.done) = (true, false);
                     paying.returned -= refund.amount_minor;
                 }
             }

@@ -38,6 +38,17 @@ fn price(order: &Order) -> i64 {
     order.lines.iter().map(|l| i64::from(l.quantity) * l.unit_minor).sum()
 }
 
+/// Money that was on its way back from an order, and that the bank sent back to us: it is the buyer's
+/// until somebody refunds it again.
+pub fn failed_later(order: &Order) -> i64 {
+    if matches!(order.state, OrderState::Released | OrderState::Void) {
+        // All of it was to go back, in one refund at a time.
+        let last = order.refunds.iter().rev().find(|r| !r.by_hand);
+        return last.filter(|r| r.failed_later()).map_or(0, |r| r.amount_minor);
+    }
+    order.refunds.iter().filter(|r| r.failed_later()).map(|r| r.amount_minor).sum()
+}
+
 /// What is wrong with an order, and what is only worth knowing.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub struct Words {
@@ -82,6 +93,13 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
     } else if worth > stays + by_hand {
         wrong(format!(
             "its valid tickets are worth {worth}, but only {stays} was kept (minor units)"
+        ));
+    } else if worth < stays && stays - worth <= failed_later(order) {
+        // A person was told, and may have paid it back in another way.
+        words.notes.push(format!(
+            "{} could not be given back, for the refund failed after it had succeeded (minor units): \
+             refund it again, or pay it back in another way",
+            stays - worth
         ));
     } else if worth < stays {
         wrong(format!("{stays} was kept, but its valid tickets are worth {worth} (minor units)"));
@@ -128,7 +146,15 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
         words.notes.push(format!("disputed: {amount} (minor units), {status}"));
     }
     if let Some(trouble) = &order.trouble {
-        words.notes.push(format!("{}: {trouble}", order.state.word()));
+        let state = order.state.word();
+        words.notes.push(match order.due_ms {
+            Some(_) if order.tries > 0 => {
+                let minutes = boxoffice::tried_for_ms(order.tries) / 60_000;
+                let tries = order.tries;
+                format!("{state}: tried {tries} times, for {minutes} minutes at least: {trouble}")
+            }
+            _ => format!("{state}: {trouble}"),
+        });
     }
     words
 }

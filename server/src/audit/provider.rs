@@ -57,8 +57,8 @@ pub async fn compare(
         let text = "disputed at the provider, which the books have not heard of yet";
         report.note(Some(order.id), Some(intent.clone()), text.into());
     }
-    let seen = own.first().map(Seen::of);
-    if agrees(order, seen.as_ref()) {
+    let listed = own.first().map(Seen::of);
+    if agrees(order, listed.as_ref()) {
         return Ok(());
     }
     // It may have been on its way, or the list may be older than our books: look once more, the
@@ -68,6 +68,10 @@ pub async fn compare(
         Err(CallError::Refused(_)) => None,
         Err(error) => return Err(error.into()),
     };
+    // The charge may count what was released, or a refund that failed; the list of refunds does not.
+    if let (Some(listed), Some(seen)) = (&listed, &seen) {
+        report.gave_back(seen.amount.currency, seen.refunded - listed.refunded);
+    }
     let Some(now) = again(reads, order.id).await? else { return Ok(()) };
     if agrees(&now, seen.as_ref()) {
         return Ok(());
@@ -108,7 +112,7 @@ impl Seen {
 
 async fn look(against: &Against<'_>, id: &str) -> Result<Option<Seen>, CallError> {
     let turn = against.stripe.governor().turn(Endpoint::Read).await;
-    let intent = against.stripe.read_id(turn, id).await?;
+    let intent = against.stripe.read_id(turn, id, true).await?;
     let refunds = intent.refunds.iter().filter(|r| !r.failed);
     Ok(Some(Seen {
         status: intent.status,
@@ -134,7 +138,8 @@ fn agrees(order: &Order, seen: Option<&Seen>) -> bool {
                 && seen.amount == order.total()
         }
         OrderState::Released | OrderState::Void => {
-            !may_take_money(seen.status) && seen.received == seen.refunded
+            let owed_back = books::failed_later(order);
+            !may_take_money(seen.status) && seen.received - seen.refunded == owed_back
         }
         // These are never at rest; the books' own check says so.
         OrderState::Held

@@ -121,6 +121,11 @@ impl Report {
         sums.provider_given_back += listed.refunded_minor;
     }
 
+    /// The provider gave back so much more than its list of payments says.
+    pub(super) fn gave_back(&mut self, currency: Currency, minor: i64) {
+        self.sums.entry(currency).or_default().provider_given_back += minor;
+    }
+
     /// The report for programs.
     pub fn json(&self) -> Value {
         let money = self.sums.iter().map(|(currency, s)| {

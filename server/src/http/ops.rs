@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use crate::app::App;
+use crate::metrics::Label;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -36,6 +37,9 @@ fn not_ready(why: &str) -> Problem {
 /// `GET /metrics`, in the text format of OpenMetrics.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.metrics.lag.set(app.lag.behind_us() as f64 / 1e6);
+    for (name, orders) in app.stuck.counts() {
+        app.metrics.stuck.get_or_create(&Label { name }).set(orders);
+    }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()
 }

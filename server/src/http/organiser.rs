@@ -150,6 +150,8 @@ struct RefundBody {
     #[serde(default)]
     all: bool,
     lines: Option<Vec<LineBody>>,
+    #[serde(default)]
+    failed: bool,
     restock: bool,
 }
 
@@ -163,10 +165,17 @@ pub async fn refund(
     let id = order_id(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
     let body: RefundBody = json(&headers, &body)?;
-    let wish = match (body.all, body.lines) {
-        (true, None) => RefundWish::All,
-        (false, Some(lines)) => RefundWish::Lines(lines.into_iter().map(LineBody::wish).collect()),
-        _ => return Err(Problem::invalid("Say either \"all\": true or \"lines\": [...].")),
+    let wish = match (body.all, body.lines, body.failed) {
+        (true, None, false) => RefundWish::All,
+        (false, Some(lines), false) => {
+            RefundWish::Lines(lines.into_iter().map(LineBody::wish).collect())
+        }
+        (false, None, true) => RefundWish::Failed,
+        _ => {
+            return Err(Problem::invalid(
+                "Say one of \"all\": true, \"lines\": [...] and \"failed\": true.",
+            ));
+        }
     };
     let refund = app.ids.refund(app.clock.now_ms());
     let watch = app.watchers.watch(id);

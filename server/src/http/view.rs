@@ -189,11 +189,25 @@ pub fn clock_stands(order: &Order) -> bool {
             .is_some_and(|p| p.open_attempt().is_some_and(|a| a.state == AttemptState::Pending))
 }
 
+/// Whether a dispute is over, and the money stayed here.
+fn dispute_is_over(status: &str) -> bool {
+    matches!(status, "won" | "warning_closed" | "prevented")
+}
+
 /// Where an order stands, in plain words, with what is known of the provider at this moment.
 pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
+    let owed_back = order.owed_back();
+    if owed_back.minor > 0 && !order.refunds.iter().any(|r| r.state == RefundState::Pending) {
+        return format!(
+            "A refund of {owed_back} did not arrive: your bank did not take it. The money is still \
+             here and due to you; the organiser knows, and will send it again or in another way."
+        )
+        .into();
+    }
     if let Some(payment) = order.payment.as_ref().filter(|p| p.dispute.is_some())
         && let Some(dispute) = &payment.dispute
         && order.state == OrderState::Paid
+        && !dispute_is_over(&dispute.status)
     {
         let amount = Money { minor: dispute.amount_minor, currency: order.currency };
         return format!(

@@ -6,8 +6,7 @@
 use super::count;
 use crate::app::App;
 use crate::payments::CallError;
-use crate::payments::governor::Endpoint;
-use crate::payments::stripe::Since;
+use crate::payments::governor::{Endpoint, Turn};
 use crate::text::cut;
 use crate::writer::NoReply;
 use boxoffice::{Command, Known, Order, OrderId};
@@ -18,10 +17,6 @@ use tokio::time::{Duration, sleep};
 
 /// How many rings may wait; more are dropped, for everything settles without them as well.
 const RINGS: usize = 4_096;
-/// How often the provider is asked for what was done by hand.
-const LOOK: Duration = Duration::from_secs(300);
-/// How far back that looks at the first time, in seconds: three days. Our clock may be wrong by less.
-const BACK_S: i64 = 3 * 24 * 3_600;
 /// How often a payment that cannot be read is tried again.
 const TRIES: u32 = 5;
 
@@ -93,18 +88,31 @@ pub async fn answer(app: Arc<App>, mut rings: mpsc::Receiver<Ring>) {
             tracing::info!(%order, intent = cut(&ring.intent), "news of a payment that this order does not have");
             continue;
         }
-        if let Err(error) = take_in(&app, &ring.intent, known.as_ref()).await {
+        let turn = app.stripe.governor().turn(Endpoint::Read).await;
+        if let Err(error) = take_in(&app, &ring.intent, known.as_ref(), turn).await {
             tracing::warn!(intent = cut(&ring.intent), %error, "news of a payment that cannot be read");
         }
     }
 }
 
 /// Reads a payment and hands what was read to its order, of which so much was known before.
-async fn take_in(app: &App, intent: &str, known: Option<&Order>) -> Result<(), CallError> {
+pub(super) async fn take_in(
+    app: &App,
+    intent: &str,
+    known: Option<&Order>,
+    first: Turn,
+) -> Result<(), CallError> {
+    // Of an ordinary sale the charge tells that there is no refund and no dispute.
+    let disputed = |o: &Order| o.payment.as_ref().is_some_and(|p| p.dispute.is_some());
+    let whole = known.is_none_or(|order| !order.refunds.is_empty() || disputed(order));
     let mut tries = 0;
+    let mut first = Some(first);
     let read = loop {
-        let turn = app.stripe.governor().turn(Endpoint::Read).await;
-        match count(app, "read", app.stripe.read_id(turn, intent).await) {
+        let turn = match first.take() {
+            Some(turn) => turn,
+            None => app.stripe.governor().turn(Endpoint::Read).await,
+        };
+        match count(app, "read", app.stripe.read_id(turn, intent, whole).await) {
             Err(CallError::NotDone(..) | CallError::Unknown(_)) if tries < TRIES => {
                 sleep(Duration::from_millis(500 << tries)).await;
                 tries += 1;
@@ -129,35 +137,4 @@ async fn take_in(app: &App, intent: &str, known: Option<&Order>) -> Result<(), C
         tracing::warn!(%order, intent = cut(intent), "a payment names an order that does not know it: see nts audit");
     }
     Ok(())
-}
-
-/// Without webhooks nobody rings for what is done by hand in the provider's dashboard, so it is
-/// asked for from time to time, by lists. Until the process ends.
-pub async fn look_after_hands(app: Arc<App>) {
-    let begin_s = app.clock.now_ms() / 1000 - BACK_S;
-    let mut since = Since { refunds_s: begin_s, disputes_s: begin_s };
-    loop {
-        look_at_hands(&app, &mut since).await;
-        sleep(LOOK).await;
-    }
-}
-
-/// Reads the lists once. `since` moves on by what they hold, never by our own clock, and only when
-/// all of it was taken in.
-pub async fn look_at_hands(app: &App, since: &mut Since) {
-    let (touched, next) = match app.stripe.touched_by_hand(*since).await {
-        Ok(touched) => touched,
-        Err(error) => return tracing::warn!(%error, "cannot list what was done by hand"),
-    };
-    let mut all = true;
-    for intent in touched {
-        if let Err(error) = take_in(app, &intent, None).await {
-            tracing::warn!(intent = cut(&intent), %error, "cannot read a payment");
-            // One that is refused will be refused for ever.
-            all &= matches!(error, CallError::Refused(_) | CallError::Declined(_));
-        }
-    }
-    if all {
-        *since = next;
-    }
 }

@@ -25,7 +25,7 @@ mod tests;
 mod world;
 
 pub use missteps::{Misstep, Operation, Pause, Stop};
-pub use world::{Look, Moved};
+pub use world::{Given, Look, Moved};
 
 use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use crate::clock::Clock;
@@ -67,6 +67,8 @@ struct State {
     random: Random,
     /// Whether it keeps what it would ring with.
     rings: bool,
+    /// Whether what is released becomes a refund object: the account is of an older version.
+    releases: bool,
     /// Calls with a key, since it was opened.
     calls: u32,
     open: Open,
@@ -108,7 +110,14 @@ impl Double {
         let (db, opened) = books::open(path)?;
         let (random, rings) = (Random::new(seed, opened), path.is_none());
         Ok(Double {
-            state: Mutex::new(State { db, random, rings, calls: 0, open: Open::default() }),
+            state: Mutex::new(State {
+                db,
+                random,
+                rings,
+                releases: false,
+                calls: 0,
+                open: Open::default(),
+            }),
             clock,
             missteps: Missteps::default(),
             running: Mutex::default(),
@@ -125,6 +134,12 @@ impl Double {
     /// Misbehave no more.
     pub fn behave(&self) {
         self.missteps.plan(None);
+    }
+
+    /// From now on what is released becomes a refund object, or no more: so it is where the account's own
+    /// version of the API is older than 2025-03-31.basil.
+    pub fn release_as_refunds(&self, yes: bool) {
+        lock(&self.state).releases = yes;
     }
 
     /// Holds the next call of this kind, before or after it takes effect, until the handle lets it
@@ -163,6 +178,8 @@ impl Double {
             Some(Misstep::LostBefore) => return Outcome::Cut,
             Some(Misstep::NoConnection) => return Outcome::NoConnection,
             Some(Misstep::TooMany) => return self.fault(&Fault::too_many()),
+            Some(Misstep::LockTimeout) => return self.fault(&Fault::locked()),
+            Some(Misstep::Forbidden) => return self.fault(&Fault::forbidden()),
             Some(Misstep::Conflict) => return self.fault(&Fault::key_in_use()),
             Some(Misstep::Html) => return Outcome::Answer(Answer::html(502, String::new())),
             Some(Misstep::HangBefore) => {
@@ -187,6 +204,7 @@ impl Double {
             }
             Some(Misstep::HtmlOk) => Answer::html(200, answer.request_id),
             Some(Misstep::Garbled) => answer.garbled(),
+            Some(Misstep::Nulls) => answer.with_nulls(),
             _ => answer,
         })
     }
@@ -323,12 +341,27 @@ fn one_call(
             return Ok(Answer { original: Some(original), ..answer });
         }
     }
-    let before = matches!(misstep, Some(Misstep::ErrorBefore));
+    let before = match misstep {
+        Some(Misstep::ErrorBefore) => Some(Fault::internal()),
+        Some(Misstep::DependencyBefore) => Some(Fault::dependency()),
+        Some(Misstep::TokenExpired) if request.path.ends_with("/confirm") => {
+            let message = "This ConfirmationToken has expired.";
+            Some(Fault::plain(message).about("confirmation_token"))
+        }
+        _ => None,
+    };
     let mut remembered = true;
-    let mut answer = if before {
-        Answer::fault(&Fault::internal(), request_id.to_owned())
+    let mut answer = if let Some(fault) = before {
+        Answer::fault(&fault, request_id.to_owned())
     } else {
-        let mut books = Books { sql, random: &mut state.random, now_ms, rings: state.rings };
+        let pending = match misstep {
+            Some(Misstep::RefundPends) => Some(false),
+            Some(Misstep::RefundFails) => Some(true),
+            _ => None,
+        };
+        let State { rings, releases, .. } = *state;
+        let random = &mut state.random;
+        let mut books = Books { sql, random, now_ms, rings, releases, pending };
         match endpoints::answer(&mut books, request)? {
             Ok(body) => Answer::new(200, body, request_id.to_owned()),
             Err(refused) => {
@@ -338,8 +371,13 @@ fn one_call(
             }
         }
     };
-    if matches!(misstep, Some(Misstep::ErrorAfter)) {
-        answer = Answer::fault(&Fault::internal(), request_id.to_owned());
+    let after = match misstep {
+        Some(Misstep::ErrorAfter) => Some(Fault::internal()),
+        Some(Misstep::DependencyAfter) => Some(Fault::dependency()),
+        _ => None,
+    };
+    if let Some(fault) = after {
+        answer = Answer::fault(&fault, request_id.to_owned());
         remembered = true;
     }
     if let Some(key) = key.filter(|_| remembered) {

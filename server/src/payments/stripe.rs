@@ -7,6 +7,8 @@
 
 pub mod net;
 mod objects;
+mod permissions;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -16,30 +18,23 @@ use super::{CallError, key};
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::text::cut;
-use boxoffice::{Attempt, Dispute, Intent, Order, Payment, Refund, RefundOutcome, RefundSeen};
+use boxoffice::mutant::{Mutant, on};
+use boxoffice::{
+    Attempt, Dispute, Intent, IntentStatus, Order, Payment, Refund, RefundOutcome, RefundSeen,
+};
 use objects::{DisputeObject, ErrorBody, List, PaymentIntent};
+use permissions::Missing;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use permissions::Permission;
+pub use sweep::{Seen, Sign, Since};
+
 /// After so many calls in a row without an answer the provider counts as out of reach.
 const OUT_OF_REACH: u32 = 5;
-/// How long to wait when the provider does not accept our key.
-const KEY_REFUSED_MS: i64 = 60_000;
 /// Rows of a list at a time: the most that Stripe gives.
 const PAGE: usize = 100;
-
-/// How far two looks at a list overlap, in seconds: lists may lag.
-const OVERLAP_S: i64 = 900;
-
-/// From when on lists are read, in seconds since 1970 by Stripe's clock: ours may be wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Since {
-    /// The list of refunds.
-    pub refunds_s: i64,
-    /// The list of disputes.
-    pub disputes_s: i64,
-}
 
 /// The payment provider. Every call that changes something carries an idempotency key that is made
 /// from the id of the row that was committed before it, so it may be repeated for ever.
@@ -53,6 +48,8 @@ pub struct Stripe {
     shop: String,
     /// Calls in a row that were not answered.
     unanswered: AtomicU32,
+    /// What the key may not do, as far as was seen.
+    missing: Missing,
 }
 
 /// A payment as a list gives it.
@@ -61,11 +58,25 @@ pub struct Listed {
     pub intent: Intent,
     /// When it was created, in seconds since 1970.
     pub created_s: i64,
-    /// What was given back so far, in minor units.
+    /// What was given back so far, in minor units, without what was only released.
     pub refunded_minor: i64,
     /// Whether the cardholder disputes it.
     pub disputed: bool,
 }
+
+/// How a list is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pace {
+    /// As fast as turns come.
+    Usual,
+    /// Only with turns that nobody else wants.
+    Gentle,
+}
+
+/// How long a gentle reader waits for a turn that nobody wants, until it asks for one like others do.
+const GENTLE_S: u32 = 60;
+/// And between two pages.
+const BETWEEN_PAGES: tokio::time::Duration = tokio::time::Duration::from_millis(250);
 
 type Done<T> = Result<T, CallError>;
 
@@ -79,8 +90,8 @@ impl Stripe {
         live: bool,
         shop: String,
     ) -> Stripe {
-        let unanswered = AtomicU32::new(0);
-        Stripe { wire, governor, ids, clock, live, shop, unanswered }
+        let (unanswered, missing) = (AtomicU32::new(0), Missing::default());
+        Stripe { wire, governor, ids, clock, live, shop, unanswered, missing }
     }
 
     /// Whether real money moves.
@@ -141,21 +152,37 @@ impl Stripe {
 
     /// Reads it, with all its refunds and its newest dispute if it has any
     /// (<https://docs.stripe.com/api/payment_intents/retrieve>).
-    pub async fn read(&self, turn: Turn, payment: &Payment) -> Done<Intent> {
-        self.read_id(turn, id_of(payment)?).await
+    pub async fn read(&self, turn: Turn, order: &Order, payment: &Payment) -> Done<Intent> {
+        let refunded = !order.refunds.is_empty();
+        self.read_whole(turn, id_of(payment)?, refunded, payment.dispute.is_some()).await
     }
 
-    /// The same by the provider's id of it.
-    pub async fn read_id(&self, turn: Turn, id: &str) -> Done<Intent> {
+    /// The same by the provider's id of it. `whole`: its lists are read whatever the charge says.
+    pub async fn read_id(&self, turn: Turn, id: &str, whole: bool) -> Done<Intent> {
+        self.read_whole(turn, id, whole, whole).await
+    }
+
+    /// `refunded`, `disputed`: our books have a refund or a dispute of it, so that is looked at whatever
+    /// the charge says: one that fails may be taken off the charge again.
+    async fn read_whole(
+        &self,
+        turn: Turn,
+        id: &str,
+        refunded: bool,
+        disputed: bool,
+    ) -> Done<Intent> {
         let path = format!("/v1/payment_intents/{}?expand[]=latest_charge", checked(id)?);
         let read: PaymentIntent = self.get(turn, path).await?;
         let signs = read.signs();
         let mut intent = intent(read)?;
-        if signs.refunded_minor > 0 {
-            intent.refunds = self.refunds(id).await?;
-        }
-        if signs.disputed {
-            intent.dispute = self.dispute(id).await?;
+        // Nothing goes back of what was not taken.
+        if intent.status == IntentStatus::Succeeded || on(Mutant::ReleaseIsRefund) {
+            if refunded || signs.refunded_minor != Some(0) {
+                intent.refunds = self.refunds(&intent).await?;
+            }
+            if disputed || signs.disputed != Some(false) {
+                intent.dispute = self.dispute(id).await?;
+            }
         }
         Ok(intent)
     }
@@ -199,6 +226,8 @@ impl Stripe {
             ("payment_intent", id_of(payment)?.to_owned()),
             ("amount", refund.amount_minor.to_string()),
             ("metadata[nts_refund]", uuid(refund.id.0)),
+            // So that a list of refunds tells whose each is.
+            ("metadata[nts_order]", uuid(order.id.0)),
             ("reason", "requested_by_customer".into()),
         ];
         let key = key::refund(order, refund);
@@ -206,16 +235,18 @@ impl Stripe {
         made.outcome().map_err(unreadable)
     }
 
-    /// All refunds of a payment, whoever made them (<https://docs.stripe.com/api/refunds/list>).
-    async fn refunds(&self, intent: &str) -> Done<Vec<RefundSeen>> {
-        let refunds = self.refund_objects(None, intent).await?;
-        let seen = refunds.into_iter().rev();
+    /// All refunds of a payment that gave money back, whoever made them
+    /// (<https://docs.stripe.com/api/refunds/list>).
+    async fn refunds(&self, intent: &Intent) -> Done<Vec<RefundSeen>> {
+        let refunds = self.refund_objects(None, &intent.id).await?;
+        let seen = objects::given_back(intent, refunds).into_iter().rev();
         Ok(seen.map(|r| r.seen(self.ids.refund(self.clock.now_ms()))).collect())
     }
 
     async fn refund_objects(&self, turn: Option<Turn>, intent: &str) -> Done<Vec<objects::Refund>> {
         let path = format!("/v1/refunds?payment_intent={}", checked(intent)?);
-        self.all(turn, Endpoint::Refunds, path, |r: &objects::Refund| r.id.clone()).await
+        let id = |r: &objects::Refund| r.id.clone();
+        self.all(turn, Pace::Usual, Endpoint::Refunds, path, id).await
     }
 
     /// The newest dispute of a payment (<https://docs.stripe.com/api/disputes/list>).
@@ -224,31 +255,6 @@ impl Stripe {
         let path = format!("/v1/disputes?payment_intent={}&limit=1", checked(intent)?);
         let list: List<DisputeObject> = self.get(turn, path).await?;
         Ok(list.data.into_iter().next().map(DisputeObject::dispute))
-    }
-
-    /// The payments that money was given back from, or that were disputed, since some moments: what
-    /// somebody may have done by hand. Also tells from when on to ask the next time.
-    pub async fn touched_by_hand(&self, since: Since) -> Done<(Vec<String>, Since)> {
-        let path = format!("/v1/refunds?created[gte]={}", since.refunds_s);
-        let id = |r: &objects::Refund| r.id.clone();
-        let refunds = self.all(None, Endpoint::Refunds, path, id).await?;
-        let path = format!("/v1/disputes?created[gte]={}", since.disputes_s);
-        let id = |d: &DisputeObject| d.id().to_owned();
-        let disputes = self.all(None, Endpoint::Disputes, path, id).await?;
-        let newest = |created: Option<i64>, since_s: i64| {
-            created.map_or(since_s, |created| since_s.max(created - OVERLAP_S))
-        };
-        let next = Since {
-            refunds_s: newest(refunds.iter().map(|r| r.created).max(), since.refunds_s),
-            disputes_s: newest(disputes.iter().map(|d| d.created).max(), since.disputes_s),
-        };
-        // What we asked for ourselves we know.
-        let by_hand = refunds.into_iter().filter(|r| r.ours().is_none());
-        let mut touched: Vec<String> = by_hand.filter_map(|r| r.payment_intent).collect();
-        touched.extend(disputes.into_iter().filter_map(|d| d.payment_intent));
-        touched.sort();
-        touched.dedup();
-        Ok((touched, next))
     }
 
     /// A page of this shop's payments, newest first, created at or after a moment (seconds since
@@ -271,8 +277,19 @@ impl Stripe {
         let mut listed = Vec::new();
         for object in page.data.into_iter().filter(|i| i.is_of(&self.shop)) {
             let (signs, created_s) = (object.signs(), object.created);
-            let (refunded_minor, disputed) = (signs.refunded_minor, signs.disputed);
-            listed.push(Listed { intent: intent(object)?, created_s, refunded_minor, disputed });
+            let intent = intent(object)?;
+            let partly = intent.received_minor < intent.amount.minor;
+            let refunded_minor = match signs.refunded_minor {
+                _ if intent.received_minor <= 0 && !on(Mutant::ReleaseIsRefund) => 0,
+                Some(minor) if minor == 0 || !partly => minor,
+                // The charge may count what was released, too.
+                _ => {
+                    let refunds = self.refunds(&intent).await?;
+                    refunds.iter().filter(|r| !r.failed).map(|r| r.amount_minor).sum()
+                }
+            };
+            let disputed = signs.disputed == Some(true);
+            listed.push(Listed { intent, created_s, refunded_minor, disputed });
         }
         Ok((listed, next))
     }
@@ -312,6 +329,7 @@ impl Stripe {
     async fn all<T: DeserializeOwned>(
         &self,
         mut turn: Option<Turn>,
+        pace: Pace,
         endpoint: Endpoint,
         path: String,
         id: impl Fn(&T) -> String,
@@ -320,6 +338,7 @@ impl Stripe {
         loop {
             let mine = match turn.take() {
                 Some(turn) => turn,
+                None if pace == Pace::Gentle => self.gentle_turn(endpoint).await,
                 None => self.governor.turn(endpoint).await,
             };
             let mut page_path = format!("{path}&limit={PAGE}");
@@ -332,14 +351,21 @@ impl Stripe {
             if last {
                 return Ok(all);
             }
+            if pace == Pace::Gentle {
+                tokio::time::sleep(BETWEEN_PAGES).await;
+            }
         }
     }
 
-    /// Whether Stripe accepts our key, by a question that every shop may ask.
-    pub async fn check_key(&self) -> Done<()> {
-        let turn = self.governor.turn(Endpoint::Intents).await;
-        let path = "/v1/payment_intents?limit=1".into();
-        self.get::<List<PaymentIntent>>(turn, path).await.map(drop)
+    /// A turn that nobody else wants; after a while one like everybody's, so that it comes at all.
+    pub async fn gentle_turn(&self, endpoint: Endpoint) -> Turn {
+        for _ in 0..GENTLE_S {
+            if let Some(turn) = self.governor.turn_now(endpoint).await {
+                return turn;
+            }
+            tokio::time::sleep(tokio::time::Duration::from_secs(1)).await;
+        }
+        self.governor.turn(endpoint).await
     }
 
     async fn get<T: DeserializeOwned>(&self, turn: Turn, path: String) -> Done<T> {
@@ -375,6 +401,7 @@ impl Stripe {
             Err(_) => (0, String::new()),
         };
         let result = understand(answer);
+        self.missing.note(endpoint, &result);
         match &result {
             Ok(_) => tracing::debug!(?endpoint, status, request_id, seconds, "provider"),
             Err(CallError::Declined(_)) => {
@@ -411,12 +438,14 @@ fn understand<T: DeserializeOwned>(answer: Result<WireResponse, Lost>) -> Done<T
     };
     let why = redact(&error.for_us());
     Err(match status {
-        400 if error.kind == "idempotency_error" => CallError::KeyReuse(why),
-        401 | 403 => CallError::NotDone(why, Some(KEY_REFUSED_MS)),
+        400 if error.is("idempotency_error") => CallError::KeyReuse(why),
+        401 => CallError::KeyRefused(why),
+        403 => CallError::NotAllowed(why),
         429 => CallError::NotDone(why, response.retry_after_ms),
-        409 => CallError::Unknown(why),
+        // 424: something outside of Stripe failed, before or after it was done.
+        409 | 424 => CallError::Unknown(why),
         400..500 if response.should_retry == Some(true) => CallError::Unknown(why),
-        402 if error.kind == "card_error" => CallError::Declined(redact(&error.for_the_buyer())),
+        402 if error.is("card_error") => CallError::Declined(redact(&error.for_the_buyer())),
         400..500 => CallError::Refused(why),
         _ => CallError::Unknown(why),
     })

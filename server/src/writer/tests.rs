@@ -28,6 +28,8 @@ struct Failing {
     /// What became of the last commit, if the store itself was not asked.
     recorded: Option<bool>,
     recoveries: Arc<Mutex<VecDeque<bool>>>,
+    /// A batch with this order in it is refused.
+    poison: Arc<Mutex<Option<OrderId>>>,
 }
 
 impl Store for Failing {
@@ -38,6 +40,9 @@ impl Store for Failing {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
         let trouble = self.plan.lock().unwrap().pop_front().flatten();
         self.recorded = None;
+        if self.poison.lock().unwrap().is_some_and(|order| batch.orders.contains_key(&order)) {
+            return Err(Fault::NotDone("refused by the schema".into()));
+        }
         match trouble {
             None => self.store.commit(batch),
             Some(Trouble::NotDone) => Err(Fault::NotDone("the disk is full".into())),
@@ -66,6 +71,7 @@ struct World {
     writer: Writer,
     plan: Arc<Mutex<VecDeque<Option<Trouble>>>>,
     recoveries: Arc<Mutex<VecDeque<bool>>>,
+    poison: Arc<Mutex<Option<OrderId>>>,
     reader: Box<dyn Reader>,
     dir: std::path::PathBuf,
     event: EventId,
@@ -83,8 +89,9 @@ fn world(name: &str) -> World {
     let path = dir.join("nts.db");
     let store = SqliteStore::open(&path, Clock::System).unwrap().store;
     let reader = Box::new(SqliteStore::reader(&path).unwrap());
-    let (plan, recoveries) = (Arc::default(), Arc::default());
+    let (plan, recoveries, poison) = (Arc::default(), Arc::default(), Arc::default());
     let failing = Failing {
+        poison: Arc::clone(&poison),
         store,
         plan: Arc::clone(&plan),
         recorded: None,
@@ -114,7 +121,7 @@ fn world(name: &str) -> World {
     };
     let made = ask(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
     assert!(made[0].is_ok());
-    World { writer, plan, recoveries, reader, dir, event }
+    World { writer, plan, recoveries, poison, reader, dir, event }
 }
 
 fn ask(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) -> Vec<Answer> {
@@ -140,6 +147,19 @@ impl World {
     fn ask(&mut self, holds: &[u128]) -> Vec<Answer> {
         let commands = holds.iter().map(|n| (self.hold(*n), Some(request(*n)))).collect();
         ask(&mut self.writer, commands)
+    }
+
+    fn places(&mut self, capacity: u32) {
+        let mut spec = self.reader.events().unwrap().remove(0).spec;
+        spec.pools = vec![PoolSpec { name: "all".into(), capacity }];
+        spec.ticket_types = vec![TicketTypeSpec {
+            id: "t".into(),
+            name: "T".into(),
+            pool: "all".into(),
+            price_minor: 100,
+        }];
+        let put = Command::PutEvent { id: self.event, spec };
+        assert!(ask(&mut self.writer, vec![(put, None)])[0].is_ok());
     }
 
     /// The held places by the counter and by the orders.
@@ -177,11 +197,41 @@ fn a_batch_is_decided_one_by_one_and_the_last_place_goes_once() {
 #[test]
 fn a_commit_that_is_refused_leaves_nothing_and_is_said() {
     let mut w = world("full");
-    w.plan.lock().unwrap().push_back(Some(Trouble::NotDone));
+    // The whole, and each half of it.
+    w.plan.lock().unwrap().extend([Some(Trouble::NotDone); 3]);
     assert_eq!(w.ask(&[1, 2]), vec![Err(NoReply::Unavailable), Err(NoReply::Unavailable)]);
     assert_eq!(w.held(), (0, 0));
     assert!(w.ask(&[1])[0].as_ref().is_ok_and(|r| !r.again), "the same key may be tried again");
     assert_eq!(w.held(), (1, 1));
+}
+
+/// Which command it is, and where it stands in the batch, is of no account.
+#[test]
+fn a_command_that_the_store_refuses_fails_alone() {
+    for poison in 0..7 {
+        let mut w = world(&format!("poison-{poison}"));
+        w.places(10);
+        *w.poison.lock().unwrap() = Some(id(poison));
+        let answers = w.ask(&[0, 1, 2, 3, 4, 5, 6]);
+        let failed = answers.iter().filter(|a| **a == Err(NoReply::Unavailable)).count();
+        let done = answers.iter().filter(|a| a.is_ok()).count();
+        assert_eq!((failed, done), (1, 6), "{answers:?}");
+        assert_eq!(w.held(), (6, 6));
+        assert_eq!(w.ask(&[u128::from(poison == 0)]).len(), 1);
+        assert!(w.ask(&[poison])[0].is_err(), "it stays refused");
+        *w.poison.lock().unwrap() = None;
+        assert!(w.ask(&[poison])[0].as_ref().is_ok_and(|r| !r.again));
+        assert_eq!(w.held(), (7, 7));
+    }
+}
+
+/// Where the store refuses everything, it is asked for each half once, and no further.
+#[test]
+fn a_store_that_refuses_all_is_not_asked_for_each_command() {
+    let mut w = world("refuses-all");
+    w.plan.lock().unwrap().extend([Some(Trouble::NotDone); 9]);
+    assert_eq!(w.ask(&[1, 2, 3, 4, 5, 6, 7, 8]), vec![Err(NoReply::Unavailable); 8]);
+    assert_eq!(w.plan.lock().unwrap().len(), 6);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{OrderState, TicketState};
 use nts_server::outbox::look_at_hands;
 use nts_server::payments::double::{Misstep, Operation};
-use nts_server::payments::stripe::Since;
+use nts_server::payments::stripe::{Seen, Since};
 use serde_json::json;
 
 /// An order that is committed, and whose capture does not get through.
@@ -123,15 +123,15 @@ async fn the_lists_tell_though_our_clock_is_wrong_and_though_the_first_try_fails
     let intent = shop.intent(&held).await;
     shop.settled(&held).await;
     let begin_s = shop.time.clock().now_ms() / 1000 - 3 * 24 * 3_600;
-    let mut since = Since { refunds_s: begin_s, disputes_s: begin_s };
-    // Nothing is there yet: the list may not move on to a moment that Stripe has not reached.
-    look_at_hands(shop.app(), &mut since).await;
+    let since = Since { refunds_s: begin_s, disputes_s: begin_s };
+    let mut seen = Seen::default();
+    assert!(look_at_hands(shop.app(), since, &mut seen).await, "nothing is there yet");
     shop.double.refund_by_hand(&intent, 2_000).unwrap();
     shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::TooMany));
-    look_at_hands(shop.app(), &mut since).await;
+    assert!(!look_at_hands(shop.app(), since, &mut seen).await);
     assert_eq!(shop.order(&held).await.state, OrderState::Paid);
     shop.double.behave();
-    look_at_hands(shop.app(), &mut since).await;
+    assert!(look_at_hands(shop.app(), since, &mut seen).await);
     assert_eq!(shop.order(&held).await.state, OrderState::Refunded);
     shop.close().await;
 }

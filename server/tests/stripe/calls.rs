@@ -6,7 +6,7 @@ use boxoffice::OrderState;
 use nts_server::payments::double::{Misstep, Operation};
 use serde_json::json;
 
-const WAYS: [Misstep; 12] = [
+const WAYS: [Misstep; 16] = [
     Misstep::LostBefore,
     Misstep::LostAfter,
     Misstep::NoConnection,
@@ -19,6 +19,10 @@ const WAYS: [Misstep; 12] = [
     Misstep::Garbled,
     Misstep::HangBefore,
     Misstep::HangAfter,
+    Misstep::LockTimeout,
+    Misstep::DependencyBefore,
+    Misstep::DependencyAfter,
+    Misstep::Nulls,
 ];
 
 /// The call goes wrong this way so many times in a row, then all is well.
@@ -54,9 +58,8 @@ async fn goes_wrong(operation: Operation, times: u32) {
         let part = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": true});
         // A 500 that is repeated under a refund's key is waited out: minutes, here by the clock.
         let waiting = async {
-            while (operation, way) == (Operation::Refund, Misstep::ErrorBefore)
-                && shop.moved(&held).1 == 0
-            {
+            let repeated = matches!(way, Misstep::ErrorBefore | Misstep::DependencyBefore);
+            while operation == Operation::Refund && repeated && shop.moved(&held).1 == 0 {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 shop.time.jump(61_000);
             }

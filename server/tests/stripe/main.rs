@@ -10,6 +10,7 @@ pub const ON_POSTGRES: bool = false;
 mod another_card;
 mod by_hand;
 mod calls;
+mod differs;
 mod forgotten;
 mod line;
 mod news;

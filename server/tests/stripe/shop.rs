@@ -310,6 +310,11 @@ impl Shop {
         self.app().reads.ask(move |r| r.order(id)).await.unwrap().unwrap()
     }
 
+    /// All orders as they are.
+    pub async fn orders(&self) -> Vec<Order> {
+        self.app().reads.ask(|r| r.all_orders(None, 500)).await.unwrap().orders
+    }
+
     pub async fn intent(&self, held: &Held) -> String {
         let order = self.until("it has a PaymentIntent", held, |o| {
             o.payment.as_ref().is_some_and(|p| p.intent.is_some())
@@ -368,6 +373,8 @@ impl Shop {
                 let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
                 let by_hand: i64 =
                     order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+                // What a bank has sent back is the buyer's: the books say so.
+                let kept = kept - order.owed_back().minor;
                 assert!(kept <= worth && worth <= kept + by_hand, "{kept} kept: {order:#?}");
                 assert!(moved.captured <= order.total().minor, "charged twice: {order:#?}");
             }

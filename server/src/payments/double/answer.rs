@@ -47,6 +47,14 @@ impl Answer {
         Answer { html: true, ..Answer::new(status, body, request_id) }
     }
 
+    /// The same with null, or nothing, wherever Stripe's schema allows it and no information that we
+    /// have written ourselves is lost.
+    pub fn with_nulls(self) -> Answer {
+        let Ok(mut body) = serde_json::from_slice::<Value>(&self.body) else { return self };
+        nulls(&mut body);
+        Answer { body: body.to_string().into(), ..self }
+    }
+
     /// The same with half of its body, as a success: what a broken proxy makes of it.
     pub fn garbled(self) -> Answer {
         let body = self.body.slice(..self.body.len() / 2);
@@ -157,6 +165,27 @@ impl Fault {
         Fault::invalid("rate_limit", "Too many requests came too quickly.").with_status(429)
     }
 
+    /// 429: the object is being changed by somebody else
+    /// (<https://docs.stripe.com/rate-limits#object-lock-timeouts>).
+    pub fn locked() -> Fault {
+        let message =
+            "This object cannot be accessed right now because another request is using it.";
+        Fault::invalid("lock_timeout", message).with_status(429)
+    }
+
+    /// 403: a restricted key without the permission for this
+    /// (<https://docs.stripe.com/keys#limit-access>).
+    pub fn forbidden() -> Fault {
+        let message = "The key has not the permission that this endpoint requires.";
+        Fault::plain(message).with_status(403)
+    }
+
+    /// 424 (<https://docs.stripe.com/api/errors>).
+    pub fn dependency() -> Fault {
+        let message = "The request could not be completed for a failure outside of Stripe.".into();
+        Fault::new(424, "api_error", None, message)
+    }
+
     /// 500.
     pub fn internal() -> Fault {
         let message = "Something went wrong on our side.".into();
@@ -171,6 +200,47 @@ impl Fault {
     /// What the error says, as it is kept in `last_payment_error`.
     pub fn value(&self) -> Value {
         value(&*self.error)
+    }
+}
+
+/// Takes out of an answer what Stripe's schema does not promise.
+fn nulls(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(nulls),
+        Value::Object(fields) => {
+            let kind = fields.get("object").and_then(Value::as_str).unwrap_or_default();
+            let empty = |fields: &serde_json::Map<String, Value>| {
+                fields.get("metadata").and_then(Value::as_object).is_some_and(|m| m.is_empty())
+            };
+            match kind {
+                "refund" => {
+                    if empty(fields) {
+                        fields.insert("metadata".into(), Value::Null);
+                    }
+                    let failed = fields.get("status").and_then(Value::as_str) == Some("failed");
+                    let status = if failed { "failed".into() } else { Value::Null };
+                    fields.insert("status".into(), status);
+                    for name in ["balance_transaction", "charge", "payment_intent"] {
+                        fields.insert(name.into(), Value::Null);
+                    }
+                }
+                "payment_intent" => {
+                    for name in ["client_secret", "description", "cancellation_reason"] {
+                        fields.insert(name.into(), Value::Null);
+                    }
+                }
+                "dispute" => _ = fields.insert("payment_intent".into(), Value::Null),
+                _ => {}
+            }
+            for name in ["error", "last_payment_error"] {
+                if let Some(Value::Object(error)) = fields.get_mut(name) {
+                    error.remove("message");
+                    error.insert("code".into(), Value::Null);
+                }
+            }
+            fields.values_mut().for_each(nulls);
+        }
+        _ => {}
     }
 }
 

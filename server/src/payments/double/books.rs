@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The kind of the file. The sandbox that was there before wrote 0.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// `created` is in seconds, as Stripe's is; what ends in `_ms` is in milliseconds. `moves` is the
 /// double's own ledger: it is only ever appended to, and no state is worked out from it.
@@ -37,9 +37,11 @@ CREATE TABLE charges (
 CREATE TABLE refunds (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, intent TEXT NOT NULL, charge TEXT NOT NULL,
     amount INTEGER NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-    metadata TEXT NOT NULL, release INTEGER NOT NULL, created INTEGER NOT NULL
+    metadata TEXT NOT NULL, release INTEGER NOT NULL, created INTEGER NOT NULL,
+    balance TEXT, failure TEXT, due_ms INTEGER
 ) STRICT;
 CREATE INDEX refunds_created ON refunds (created, n);
+CREATE INDEX refunds_due ON refunds (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX refunds_intent ON refunds (intent, created, n);
 CREATE TABLE disputes (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, intent TEXT NOT NULL, charge TEXT NOT NULL,
@@ -265,10 +267,16 @@ pub(super) struct Refund {
     pub metadata: BTreeMap<String, String>,
     pub release: bool,
     pub created: i64,
+    /// The booking on the account, if there was one.
+    pub balance: Option<String>,
+    /// Why it failed, or will fail when it is decided.
+    pub failure: Option<String>,
+    /// When a pending one is decided.
+    pub due_ms: Option<i64>,
 }
 
-pub(super) const REFUND: &str =
-    "id, intent, charge, amount, currency, status, reason, metadata, release, created";
+pub(super) const REFUND: &str = "id, intent, charge, amount, currency, status, reason, metadata, \
+    release, created, balance, failure, due_ms";
 
 impl Refund {
     pub fn of(row: &Row<'_>) -> Result<Refund, rusqlite::Error> {
@@ -283,6 +291,9 @@ impl Refund {
             metadata: row.get::<_, Json<_>>(7)?.0,
             release: row.get(8)?,
             created: row.get(9)?,
+            balance: row.get(10)?,
+            failure: row.get(11)?,
+            due_ms: row.get(12)?,
         })
     }
 }
@@ -323,6 +334,10 @@ pub(super) struct Books<'a> {
     pub now_ms: i64,
     /// Whether anybody may ask what there was to ring with.
     pub rings: bool,
+    /// Whether what is released becomes a refund object, too.
+    pub releases: bool,
+    /// Whether the next refund takes its time: then it is pending at first, and fails in the end if so.
+    pub pending: Option<bool>,
 }
 
 impl Books<'_> {
@@ -423,8 +438,8 @@ impl Books<'_> {
 
     pub fn add_refund(&self, r: &Refund) -> Result<(), rusqlite::Error> {
         let sql = "INSERT INTO refunds (id, intent, charge, amount, currency, status, reason,
-                       metadata, release, created)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                       metadata, release, created, balance, failure, due_ms)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         self.prepared(sql)?.execute(params![
             r.id,
             r.intent,
@@ -435,9 +450,38 @@ impl Books<'_> {
             r.reason,
             json(&r.metadata),
             r.release,
-            r.created
+            r.created,
+            r.balance,
+            r.failure,
+            r.due_ms
         ])?;
         Ok(())
+    }
+
+    /// One refund.
+    pub fn refund(&self, id: &str) -> Result<Option<Refund>, rusqlite::Error> {
+        self.prepared(&format!("SELECT {REFUND} FROM refunds WHERE id = ?1"))?
+            .query_row([id], Refund::of)
+            .optional()
+    }
+
+    /// Writes what can change of a refund.
+    pub fn put_refund(&self, r: &Refund) -> Result<(), rusqlite::Error> {
+        let sql = "UPDATE refunds SET status = ?2, failure = ?3, due_ms = ?4 WHERE id = ?1";
+        self.prepared(sql)?.execute(params![r.id, r.status, r.failure, r.due_ms])?;
+        Ok(())
+    }
+
+    /// How much of what was set aside for a payment was released as a refund object.
+    pub fn released(&self, intent: &str) -> Result<i64, rusqlite::Error> {
+        let sql = "SELECT coalesce(sum(amount), 0) FROM refunds WHERE intent = ?1 AND release";
+        self.prepared(sql)?.query_row([intent], |row| row.get(0))
+    }
+
+    /// The pending refunds whose time has come.
+    pub fn due_refunds(&self) -> Result<Vec<Refund>, rusqlite::Error> {
+        let sql = format!("SELECT {REFUND} FROM refunds WHERE due_ms <= ?1 ORDER BY n");
+        self.prepared(&sql)?.query_map([self.now_ms], Refund::of)?.collect()
     }
 
     /// Uses a token up; false if it was used before.

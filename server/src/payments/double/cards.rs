@@ -15,6 +15,9 @@ pub(super) enum Bank {
     Slow,
     /// Answers the request at once, but decides later.
     Processing,
+    /// Is not asked: what stands for the card is too old
+    /// (<https://docs.stripe.com/api/confirmation_tokens/object#confirmation_token_object-expires_at>).
+    Expired,
 }
 
 /// What stands for a card in a confirmation.
@@ -26,7 +29,8 @@ pub(super) struct Token {
 }
 
 /// Longer names first, for the shorter are their beginnings.
-const CONFIRMATION_TOKENS: [(&str, Bank); 6] = [
+const CONFIRMATION_TOKENS: [(&str, Bank); 7] = [
+    ("ctoken_expired", Bank::Expired),
     ("ctoken_processing", Bank::Processing),
     ("ctoken_declined", Bank::Declines),
     ("ctoken_3ds_sdk", Bank::AsksBySdk),

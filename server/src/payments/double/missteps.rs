@@ -58,6 +58,22 @@ pub enum Misstep {
     NoConnection,
     /// 429: nothing happens; ask again later.
     TooMany,
+    /// 429 `lock_timeout`: somebody else changes the object; nothing happens.
+    LockTimeout,
+    /// 403: the key may not do this.
+    Forbidden,
+    /// 424: something that Stripe needs failed; nothing happened.
+    DependencyBefore,
+    /// 424: it failed when it had happened.
+    DependencyAfter,
+    /// All is well, and what may be null in the answer is null.
+    Nulls,
+    /// A refund is pending at first, and succeeds after a minute.
+    RefundPends,
+    /// A refund is pending at first, and fails after a minute.
+    RefundFails,
+    /// What stands for the card has expired when it arrives.
+    TokenExpired,
     /// 409: another call under this key is running.
     Conflict,
     /// 500, and nothing happened; repeated under the key.

@@ -1,7 +1,7 @@
 //! What happens without us: the dashboard, the bank, the cardholder, and who asks the double itself.
 
 use super::answer::Fault;
-use super::books::{Books, Dispute, Done, Intent};
+use super::books::{Books, DISPUTE, Dispute, Done, Intent};
 use super::{Double, endpoints, lock, objects};
 use boxoffice::{Currency, IntentStatus, Money, OrderId};
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 pub struct Moved {
     /// Taken.
     pub captured: i64,
-    /// Given back.
+    /// Given back, without what came back again.
     pub refunded: i64,
+    /// Given back, and came back, for the refund failed after all.
+    pub failed: i64,
 }
 
 /// A payment as the bank's page shows it.
@@ -28,6 +30,23 @@ pub struct Look {
     pub amount: Money,
     /// The order that it names.
     pub order: Option<OrderId>,
+}
+
+/// A refund as the double has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// Its id.
+    pub id: String,
+    /// The order of its payment.
+    pub order: Option<OrderId>,
+    /// How much.
+    pub amount: i64,
+    /// Whether it failed, at once or later.
+    pub failed: bool,
+    /// Whether it is pending.
+    pub pending: bool,
+    /// Whether it only set free what was never taken.
+    pub release: bool,
 }
 
 /// Why the double could not do it: no such payment, not in this state, or its database failed.
@@ -43,8 +62,10 @@ impl Double {
         let done = || -> Result<Result<T, Fault>, rusqlite::Error> {
             let sql = state.db.transaction()?;
             let now_ms = self.clock.now_ms();
-            let mut books =
-                Books { sql: &sql, random: &mut state.random, now_ms, rings: state.rings };
+            let (rings, releases, pending) = (state.rings, state.releases, None);
+            let random = &mut state.random;
+            let mut books = Books { sql: &sql, random, now_ms, rings, releases, pending };
+            endpoints::mature(&mut books)?;
             let result = work(&mut books)?;
             sql.commit()?;
             Ok(result)
@@ -177,6 +198,43 @@ impl Double {
         })
     }
 
+    /// The bank sends back a refund that had succeeded.
+    pub fn fail_refund(&self, id: &str) -> Told<()> {
+        self.within(|books| {
+            let Some(refund) = books.refund(id)? else {
+                return Ok(Err(Fault::plain("there is no such refund")));
+            };
+            if refund.status == "failed" || refund.release {
+                return Ok(Err(Fault::plain("it cannot fail")));
+            }
+            endpoints::fail(books, refund, "expired_or_canceled_card").map(Ok)
+        })
+    }
+
+    /// The refunds of a payment that gave money back, oldest first: their ids.
+    pub fn refunds_of(&self, intent: &str) -> Told<Vec<String>> {
+        self.within(|books| {
+            let sql = "SELECT id FROM refunds WHERE intent = ?1 AND NOT release
+                       AND status = 'succeeded' ORDER BY n";
+            let mut find = books.sql.prepare_cached(sql)?;
+            let ids = find.query_map([intent], |row| row.get(0))?;
+            Ok(Ok(ids.collect::<Result<_, _>>()?))
+        })
+    }
+
+    /// A dispute gets elsewhere: `under_review`, `won`, `lost` …
+    pub fn move_dispute(&self, id: &str, status: &str) -> Told<()> {
+        self.within(|books| {
+            let sql = "UPDATE disputes SET status = ?2 WHERE id = ?1";
+            if books.sql.prepare_cached(sql)?.execute(params![id, status])? == 0 {
+                return Ok(Err(Fault::plain("there is no such dispute")));
+            }
+            let sql = format!("SELECT {DISPUTE} FROM disputes WHERE id = ?1");
+            let dispute = books.sql.prepare_cached(&sql)?.query_row([id], Dispute::of)?;
+            books.tell("charge.dispute.updated", &objects::dispute(&dispute)).map(Ok)
+        })
+    }
+
     /// Written into the metadata by hand.
     pub fn set_metadata(&self, id: &str, name: &str, text: &str) -> Told<()> {
         self.with(id, &[], |books, intent| {
@@ -205,10 +263,36 @@ impl Double {
                 match kind.as_str() {
                     "captured" => moved.captured += amount,
                     "refunded" => moved.refunded += amount,
+                    "refund_failed" => {
+                        moved.refunded -= amount;
+                        moved.failed += amount;
+                    }
                     _ => {}
                 }
             }
             Ok(Ok(all))
+        })
+    }
+
+    /// All refunds, oldest first.
+    pub fn refunds(&self) -> Told<Vec<Given>> {
+        self.within(|books| {
+            let sql = "SELECT r.id, i.order_id, r.amount, r.status, r.release
+                       FROM refunds r JOIN intents i ON i.id = r.intent ORDER BY r.n";
+            let mut find = books.sql.prepare_cached(sql)?;
+            let refunds = find.query_map([], |row| {
+                let order: Option<[u8; 16]> = row.get(1)?;
+                let status: String = row.get(3)?;
+                Ok(Given {
+                    id: row.get(0)?,
+                    order: order.map(|bytes| OrderId(u128::from_be_bytes(bytes))),
+                    amount: row.get(2)?,
+                    failed: status == "failed",
+                    pending: status == "pending",
+                    release: row.get(4)?,
+                })
+            })?;
+            Ok(Ok(refunds.collect::<Result<_, _>>()?))
         })
     }
 

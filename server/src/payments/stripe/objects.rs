@@ -1,5 +1,6 @@
 //! Stripe's objects, as far as we read them. Everything else in them is ignored.
 
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Currency, Dispute, Intent, IntentStatus, Money, OrderId, PaymentId, RefundId, RefundOutcome,
     RefundSeen,
@@ -16,11 +17,13 @@ pub const REFUND: &str = "nts_refund";
 /// Which box office made it: one Stripe account may serve several.
 pub const SHOP: &str = "nts_shop";
 
-type Metadata = BTreeMap<String, String>;
+/// What may be null or absent is an `Option` here, and says so: nothing has a default. A field that
+/// Stripe promises and that is not there makes the object unreadable, which is waited out and told.
+type Metadata = Option<BTreeMap<String, Option<String>>>;
 
 /// An id of ours as it stands in the metadata.
 fn id_in(metadata: &Metadata, name: &str) -> Option<u128> {
-    uuid::Uuid::try_parse(metadata.get(name)?).ok().map(|id| id.as_u128())
+    uuid::Uuid::try_parse(metadata.as_ref()?.get(name)?.as_deref()?).ok().map(|id| id.as_u128())
 }
 
 /// <https://docs.stripe.com/api/payment_intents/object>
@@ -29,12 +32,10 @@ pub struct PaymentIntent {
     pub id: String,
     status: String,
     amount: i64,
-    #[serde(default)]
     amount_received: i64,
     currency: String,
     livemode: bool,
     pub created: i64,
-    #[serde(default)]
     metadata: Metadata,
     client_secret: Option<String>,
     next_action: Option<NextAction>,
@@ -49,7 +50,7 @@ struct NextAction {
 
 #[derive(Deserialize)]
 struct RedirectToUrl {
-    url: String,
+    url: Option<String>,
 }
 
 /// The charge: its id alone, or the whole of it when it was asked for with `expand`.
@@ -64,23 +65,24 @@ enum ChargeRef {
 /// <https://docs.stripe.com/api/charges/object>
 #[derive(Deserialize)]
 struct Charge {
-    amount_refunded: i64,
-    disputed: bool,
+    amount_refunded: Option<i64>,
+    disputed: Option<bool>,
 }
 
-/// What a PaymentIntent says in passing, and only lists tell in full.
+/// What a PaymentIntent says in passing, and only lists tell in full. `None`: it does not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Signs {
-    /// What was given back so far, in minor units.
-    pub refunded_minor: i64,
+    /// What was given back or released so far, in minor units.
+    pub refunded_minor: Option<i64>,
     /// Whether the cardholder disputes it.
-    pub disputed: bool,
+    pub disputed: Option<bool>,
 }
 
 impl PaymentIntent {
     /// Whether the shop of this name made it.
     pub fn is_of(&self, shop: &str) -> bool {
-        self.metadata.get(SHOP).is_some_and(|s| s == shop)
+        let of = self.metadata.as_ref().and_then(|metadata| metadata.get(SHOP)?.as_deref());
+        of == Some(shop)
     }
 
     /// What only lists tell in full.
@@ -89,7 +91,7 @@ impl PaymentIntent {
             Some(ChargeRef::Whole(c)) => {
                 Signs { refunded_minor: c.amount_refunded, disputed: c.disputed }
             }
-            _ => Signs { refunded_minor: 0, disputed: false },
+            _ => Signs { refunded_minor: None, disputed: None },
         }
     }
 
@@ -109,7 +111,12 @@ impl PaymentIntent {
         let currency = currency.ok_or_else(|| format!("the currency {:?}", self.currency))?;
         // A redirect works in every browser; anything else is for Stripe's own script, which needs
         // the client secret (https://docs.stripe.com/payments/3d-secure/authentication-flow).
-        let redirect = self.next_action.and_then(|action| action.redirect_to_url).map(|r| r.url);
+        let redirect = self.next_action.and_then(|action| action.redirect_to_url);
+        let redirect = redirect.and_then(|redirect| redirect.url);
+        // It is never null, and it says whose the payment is.
+        if self.metadata.is_none() {
+            return Err("a PaymentIntent has no metadata".into());
+        }
         let action = redirect.or(self.client_secret);
         Ok(Intent {
             status,
@@ -132,12 +139,10 @@ impl PaymentIntent {
 pub struct Refund {
     pub id: String,
     amount: i64,
-    status: String,
+    status: Option<String>,
     pub payment_intent: Option<String>,
-    #[serde(default)]
-    pub created: i64,
-    #[serde(default)]
     metadata: Metadata,
+    reason: Option<String>,
     failure_reason: Option<String>,
 }
 
@@ -147,17 +152,43 @@ impl Refund {
         id_in(&self.metadata, REFUND).map(RefundId)
     }
 
+    /// The order that it gives money back of.
+    pub fn order(&self) -> Option<OrderId> {
+        id_in(&self.metadata, ORDER).map(OrderId)
+    }
+
     /// What it says to who asked for it. The error says what cannot be read.
     pub fn outcome(&self) -> Result<RefundOutcome, String> {
-        match self.status.as_str() {
-            "succeeded" => Ok(RefundOutcome::Succeeded(self.id.clone())),
-            "pending" | "requires_action" => Ok(RefundOutcome::Pending),
-            "failed" | "canceled" => {
-                let reason = self.failure_reason.as_deref().unwrap_or(&self.status);
+        match self.status.as_deref() {
+            Some("succeeded") => Ok(RefundOutcome::Succeeded(self.id.clone())),
+            // Null is documented, and says nothing: it is looked at again.
+            Some("pending" | "requires_action") | None => Ok(RefundOutcome::Pending),
+            Some(failed @ ("failed" | "canceled")) => {
+                let reason = self.failure_reason.as_deref().unwrap_or(failed);
                 Ok(RefundOutcome::Failed(reason.to_owned()))
             }
-            other => Err(format!("a refund is {other:?}")),
+            Some(other) => Err(format!("a refund is {other:?}")),
         }
+    }
+
+    fn failed(&self) -> bool {
+        matches!(self.status.as_deref(), Some("failed" | "canceled"))
+    }
+
+    /// Its status, in Stripe's word.
+    pub fn status(&self) -> &str {
+        self.status.as_deref().unwrap_or_default()
+    }
+
+    /// Whether Stripe itself made it because an authorisation ended: no money was given back.
+    pub fn is_expiry(&self) -> bool {
+        self.reason.as_deref() == Some("expired_uncaptured_charge")
+    }
+
+    /// Whether a person who refunds says why; what Stripe releases has no reason, or its own.
+    fn has_a_persons_reason(&self) -> bool {
+        let reason = self.reason.as_deref();
+        matches!(reason, Some("duplicate" | "fraudulent" | "requested_by_customer"))
     }
 
     /// As the core wants it. `fresh`: an unused id of ours.
@@ -166,10 +197,39 @@ impl Refund {
             ours: self.ours(),
             fresh,
             amount_minor: self.amount,
-            failed: matches!(self.status.as_str(), "failed" | "canceled"),
+            failed: self.failed(),
+            done: self.status.as_deref() == Some("succeeded"),
             provider_id: self.id,
         }
     }
+}
+
+/// Those of a payment's refunds (newest first) that gave money back.
+///
+/// A release is not money: what was set aside and not taken is free again. Since 2025-03-31.basil, which
+/// our calls name, it makes no refund object; but where the account's own version is older, what
+/// somebody captures in part or cancels in the dashboard, or what expires, still does
+/// (<https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow>).
+/// So: where nothing was received, nothing was given back. Where a part was, the release is as much as
+/// was not taken, is the oldest of its sum, and gives no reason of a person's. Its `balance_transaction`
+/// tells nothing: such a capture made two of them.
+pub fn given_back(intent: &Intent, mut refunds: Vec<Refund>) -> Vec<Refund> {
+    if on(Mutant::ReleaseIsRefund) {
+        return refunds;
+    }
+    if intent.received_minor <= 0 {
+        return Vec::new();
+    }
+    refunds.retain(|refund| !refund.is_expiry());
+    let released = intent.amount.minor - intent.received_minor;
+    let is_release = |r: &Refund| {
+        let stripes_own = r.ours().is_none() && !r.has_a_persons_reason();
+        released > 0 && r.amount == released && stripes_own && !r.failed()
+    };
+    if let Some(at) = refunds.iter().rposition(is_release) {
+        refunds.remove(at);
+    }
+    refunds
 }
 
 /// <https://docs.stripe.com/api/disputes/object>
@@ -179,14 +239,17 @@ pub struct DisputeObject {
     amount: i64,
     status: String,
     pub payment_intent: Option<String>,
-    #[serde(default)]
-    pub created: i64,
 }
 
 impl DisputeObject {
     /// Stripe's id of it.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Where it stands, in Stripe's word.
+    pub fn status(&self) -> &str {
+        &self.status
     }
 
     /// As the core wants it.
@@ -211,32 +274,35 @@ pub struct ErrorBody {
 /// See [`ErrorBody`].
 #[derive(Deserialize)]
 pub struct ErrorObject {
-    #[serde(rename = "type", default)]
-    pub kind: String,
-    pub code: Option<String>,
-    #[serde(default)]
-    pub message: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    code: Option<String>,
+    message: Option<String>,
 }
 
 impl ErrorObject {
+    /// Whether it is of this type.
+    pub fn is(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+
     /// Stripe writes the message of a card error for the cardholder, and every other one for
     /// developers: those are told in our own words
     /// (<https://docs.stripe.com/error-codes#payment-intent-authentication-failure>).
     pub fn for_the_buyer(self) -> String {
-        match self.code.as_deref() {
-            Some("payment_intent_authentication_failure") => {
+        let for_cardholders = self.is("card_error");
+        match (self.code.as_deref(), self.message) {
+            (Some("payment_intent_authentication_failure"), _) => {
                 "Your bank did not confirm that it is you (3-D Secure).".into()
             }
-            _ if self.kind == "card_error" && !self.message.is_empty() => self.message,
+            (_, Some(message)) if for_cardholders && !message.is_empty() => message,
             _ => "The bank did not accept the card.".into(),
         }
     }
 
     /// For the log and for the organiser.
     pub fn for_us(&self) -> String {
-        match &self.code {
-            Some(code) => format!("{code}: {}", self.message),
-            None => format!("{}: {}", self.kind, self.message),
-        }
+        let name = self.code.as_deref().or(self.kind.as_deref()).unwrap_or("error");
+        format!("{name}: {}", self.message.as_deref().unwrap_or("(no message)"))
     }
 }

@@ -97,8 +97,11 @@ async fn every_answer_has_one_meaning() {
         (404, &request, None, "refused"),
         (400, &error("idempotency_error", "idempotency_error"), None, "key"),
         (400, &request, Some(true), "unknown"),
-        (401, &request, None, "not done"),
-        (403, &request, None, "not done"),
+        (401, &request, None, "key refused"),
+        (403, &request, None, "not allowed"),
+        (424, &api, None, "unknown"),
+        (424, &request, None, "unknown"),
+        (429, &error("invalid_request_error", "lock_timeout"), None, "not done"),
         (429, &request, None, "not done"),
         (429, "<html>busy</html>", None, "not done"),
         (409, &request, None, "unknown"),
@@ -129,6 +132,8 @@ async fn every_answer_has_one_meaning() {
             Err(CallError::Refused(_)) => "refused",
             Err(CallError::NotDone(..)) => "not done",
             Err(CallError::KeyReuse(_)) => "key",
+            Err(CallError::KeyRefused(_)) => "key refused",
+            Err(CallError::NotAllowed(_)) => "not allowed",
             Err(CallError::Unknown(_)) => "unknown",
         };
         assert_eq!(told, expected, "{status} {body}");
@@ -158,7 +163,9 @@ async fn what_is_read_is_what_stripe_said() {
 
 #[tokio::test]
 async fn what_is_asked_carries_its_key_and_never_confirms_by_the_way() {
-    let ok = || Ok(response(200, SUCCEEDED));
+    let charge = r#""latest_charge":{"id":"ch_1","amount_refunded":0,"disputed":false}"#;
+    let whole = SUCCEEDED.replace(r#""latest_charge":"ch_1""#, charge);
+    let ok = || Ok(response(200, &whole));
     let (stripe, script) = client((0..5).map(|_| ok()).collect());
     let mut order = order();
     let payment = order.payment.clone().unwrap();
@@ -167,7 +174,7 @@ async fn what_is_asked_carries_its_key_and_never_confirms_by_the_way() {
         Attempt { number: 2, token: "ctoken_1".into(), state: AttemptState::Pending, begun_ms: 0 };
     stripe.create(turn(), &order, &payment).await.unwrap();
     stripe.confirm(turn(), &order, &payment, &attempt, "https://here/").await.unwrap();
-    stripe.read(turn(), &payment).await.unwrap();
+    stripe.read(turn(), &order, &payment).await.unwrap();
     order.tries = 4;
     stripe.create(turn(), &order, &payment).await.unwrap();
     stripe.capture(turn(), &order, &payment).await.unwrap();
@@ -207,10 +214,10 @@ async fn who_is_out_of_reach_is_known_until_it_answers() {
     let (stripe, _) = client(vec![no(), no(), no(), no(), no(), Ok(response(404, "{}"))]);
     for n in 0..5 {
         assert!(!stripe.out_of_reach(), "after {n}");
-        _ = stripe.check_key().await;
+        _ = stripe.list(0, None).await;
     }
     assert!(stripe.out_of_reach());
-    _ = stripe.check_key().await;
+    _ = stripe.list(0, None).await;
     assert!(!stripe.out_of_reach());
 }
 
@@ -219,7 +226,7 @@ async fn an_id_from_outside_cannot_lead_elsewhere() {
     let (stripe, script) = client(vec![]);
     for id in ["", "pi_1/cancel", "../refunds", "pi_1?x=1", "pi 1", "é", &"a".repeat(256)] {
         let turn = stripe.governor().turn(Endpoint::Read).await;
-        assert!(matches!(stripe.read_id(turn, id).await, Err(CallError::Refused(_))), "{id}");
+        assert!(matches!(stripe.read_id(turn, id, true).await, Err(CallError::Refused(_))), "{id}");
     }
     assert!(script.asked.lock().unwrap().is_empty());
 }
@@ -266,8 +273,9 @@ fn only_what_stripe_gives_for_a_card_is_a_token() {
 #[test]
 fn buyers_read_what_stripe_writes_for_cardholders_and_nothing_else() {
     let said = |kind: &str, code: Option<&str>, message: &str| {
-        let code = code.map(Into::into);
-        objects::ErrorObject { kind: kind.into(), code, message: message.into() }.for_the_buyer()
+        let error = serde_json::json!({"type": kind, "code": code, "message": message});
+        let error: objects::ErrorObject = serde_json::from_value(error).unwrap();
+        error.for_the_buyer()
     };
     let declined = "Your card was declined.";
     assert_eq!(said("card_error", Some("card_declined"), declined), declined);
@@ -279,5 +287,185 @@ fn buyers_read_what_stripe_writes_for_cardholders_and_nothing_else() {
     let account = ("invalid_request_error", "Your account acct_1 cannot.");
     for (kind, message) in [account, ("card_error", ""), ("api_error", "x")] {
         assert_eq!(said(kind, None, message), "The bank did not accept the card.");
+    }
+}
+
+/// Every way in which one field of a JSON object, however deep, can be null or absent, each with the
+/// path of that field.
+fn bare(value: &serde_json::Value) -> Vec<(String, bool, serde_json::Value)> {
+    use serde_json::Value;
+    let mut all = Vec::new();
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                let mut null = fields.clone();
+                null.insert(name.clone(), Value::Null);
+                all.push((name.clone(), true, null.into()));
+                let mut absent = fields.clone();
+                absent.remove(name);
+                all.push((name.clone(), false, absent.into()));
+                for (path, is_null, inner) in bare(inner) {
+                    let mut fields = fields.clone();
+                    fields.insert(name.clone(), inner);
+                    all.push((format!("{name}.{path}"), is_null, fields.into()));
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                for (path, is_null, item) in bare(item) {
+                    let mut items = items.clone();
+                    items[n] = item;
+                    all.push((format!("{n}.{path}"), is_null, items.into()));
+                }
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+/// The objects of the fake, recorded, with every field of Stripe's schema that we look at.
+const WHOLE: &str = r#"{"id":"pi_1","object":"payment_intent","status":"STATUS","amount":1998,
+    "amount_capturable":0,"amount_received":1998,"canceled_at":null,"cancellation_reason":null,
+    "capture_method":"manual","client_secret":"pi_1_secret_x","currency":"gbp","created":1,
+    "description":"Order","livemode":false,
+    "metadata":{"nts_order":"00000000-0000-0000-0000-000000000007",
+                "nts_payment":"00000000-0000-0000-0000-000000000008","nts_shop":"SHOP"},
+    "next_action":{"type":"redirect_to_url","redirect_to_url":{"url":"https://bank/x","return_url":null}},
+    "last_payment_error":{"type":"card_error","code":"card_declined","message":"No.","decline_code":"x"},
+    "latest_charge":{"id":"ch_1","object":"charge","amount":1998,"amount_captured":1998,
+        "amount_refunded":700,"captured":true,"disputed":true,"paid":true,"refunded":false}}"#;
+const REFUNDS: &str = r#"{"object":"list","url":"/v1/refunds","has_more":false,"data":[
+    {"id":"re_2","object":"refund","amount":500,"balance_transaction":"txn_2","charge":"ch_1","created":3,
+     "currency":"gbp","metadata":{},"payment_intent":"pi_1","reason":null,"status":"succeeded"},
+    {"id":"re_1","object":"refund","amount":200,"balance_transaction":"txn_1","charge":"ch_1","created":2,
+     "currency":"gbp","metadata":{"nts_refund":"00000000-0000-0000-0000-000000000009",
+     "nts_order":"00000000-0000-0000-0000-000000000007"},"payment_intent":"pi_1",
+     "reason":"requested_by_customer","failure_reason":"unknown","status":"failed"}]}"#;
+const DISPUTES: &str = r#"{"object":"list","url":"/v1/disputes","has_more":false,"data":[
+    {"id":"du_1","object":"dispute","amount":1998,"charge":"ch_1","created":4,"currency":"gbp",
+     "livemode":false,"payment_intent":"pi_1","reason":"fraudulent","status":"under_review"}]}"#;
+
+/// What Stripe's own schema calls nullable or optional (github.com/stripe/openapi), of what we look at.
+fn may_be_bare(what: &str, path: &str, is_null: bool) -> bool {
+    let leaf = path.rsplit('.').next().unwrap_or_default();
+    let nullable = [
+        "canceled_at",
+        "cancellation_reason",
+        "client_secret",
+        "description",
+        "next_action",
+        "redirect_to_url",
+        "last_payment_error",
+        "latest_charge",
+        "balance_transaction",
+        "charge",
+        "payment_intent",
+        "reason",
+        "status",
+        "metadata",
+        "code",
+        "message",
+        "decline_code",
+        "failure_reason",
+        "url",
+        "return_url",
+    ];
+    let optional = ["code", "message", "decline_code", "failure_reason"];
+    match path.split('.').next() {
+        // What is nullable of a refund is promised of a payment and of a dispute.
+        Some("status" | "metadata" | "amount" | "currency") => path.starts_with("metadata."),
+        _ if path.starts_with("metadata.") => true,
+        _ if path.contains(".metadata.") => true,
+        _ if leaf == "status" => is_null && what == "refunds",
+        _ => (is_null && nullable.contains(&leaf)) || optional.contains(&leaf),
+    }
+}
+
+async fn read_of(intent: String, refunds: String, disputes: String) -> Result<Intent, CallError> {
+    let (stripe, _) = client(vec![
+        Ok(response(200, &intent)),
+        Ok(response(200, &refunds)),
+        Ok(response(200, &disputes)),
+    ]);
+    let turn = stripe.governor().turn(Endpoint::Read).await;
+    let order = order();
+    stripe.read(turn, &order, order.payment.as_ref().unwrap()).await
+}
+
+/// Whatever field is null or missing: what is documented as nullable is read, nothing panics, and what is
+/// read never says another sum, another state, or another refund than there is.
+#[tokio::test]
+async fn a_null_or_a_missing_field_never_makes_another_statement() {
+    let whole = WHOLE.replace("STATUS", "succeeded");
+    let (intent, refunds, disputes): (serde_json::Value, serde_json::Value, serde_json::Value) = (
+        serde_json::from_str(&whole).unwrap(),
+        serde_json::from_str(REFUNDS).unwrap(),
+        serde_json::from_str(DISPUTES).unwrap(),
+    );
+    let good = read_of(whole.clone(), REFUNDS.into(), DISPUTES.into()).await.unwrap();
+    assert_eq!((good.refunds.len(), good.dispute.is_some()), (2, true));
+    let mut read = 0;
+    let mut check =
+        async |what: &str, path: &str, null: bool, answer: Result<Intent, CallError>| {
+            let told = format!("{what}: {path} {}", if null { "null" } else { "missing" });
+            match answer {
+                Err(CallError::Unknown(_)) => {
+                    assert!(!may_be_bare(what, path, null), "{told} is documented, and unreadable");
+                }
+                Err(other) => panic!("{told}: {other}"),
+                Ok(got) => {
+                    read += 1;
+                    let (is, was) = (
+                        (&got.id, got.status, got.amount, got.received_minor, got.live),
+                        (&good.id, good.status, good.amount, good.received_minor, good.live),
+                    );
+                    assert_eq!(is, was, "{told}");
+                    assert!(got.order.is_none() || got.order == good.order, "{told}");
+                    assert!(got.payment.is_none() || got.payment == good.payment, "{told}");
+                    assert_eq!(got.dispute, good.dispute, "{told}");
+                    for (now, then) in got.refunds.iter().zip(&good.refunds) {
+                        assert_eq!(
+                            (&now.provider_id, now.amount_minor),
+                            (&then.provider_id, then.amount_minor)
+                        );
+                        // Without its status it is under way, never done or failed.
+                        assert!(!now.done || then.done, "{told}");
+                        assert!(!now.failed || then.failed, "{told}");
+                    }
+                    assert_eq!(got.refunds.len(), good.refunds.len(), "{told}");
+                }
+            }
+        };
+    for (path, null, bare) in bare(&intent) {
+        let answer = read_of(bare.to_string(), REFUNDS.into(), DISPUTES.into()).await;
+        check("intent", &path, null, answer).await;
+    }
+    for (path, null, bare) in bare(&refunds) {
+        let answer = read_of(whole.clone(), bare.to_string(), DISPUTES.into()).await;
+        check("refunds", &path, null, answer).await;
+    }
+    for (path, null, bare) in bare(&disputes) {
+        let answer = read_of(whole.clone(), REFUNDS.into(), bare.to_string()).await;
+        check("disputes", &path, null, answer).await;
+    }
+    assert!(read > 50, "{read}");
+}
+
+/// A sum is received only if Stripe says so.
+#[tokio::test]
+async fn a_payment_that_does_not_say_what_was_received_is_waited_for() {
+    for bare in ["", r#""amount_received":null,"#] {
+        let body = SUCCEEDED.replace(r#""amount_received":1998,"#, bare);
+        assert_ne!(body, SUCCEEDED);
+        assert!(matches!(capture(Ok(response(200, &body))).await, Err(CallError::Unknown(_))));
+    }
+    let error = r#"{"error":{"type":"card_error","code":null,"message":null}}"#;
+    let declined = capture(Ok(response(402, error))).await;
+    assert!(matches!(declined, Err(CallError::Declined(why)) if !why.is_empty()));
+    for error in [r#"{"error":{}}"#, r#"{"error":{"type":null,"message":null}}"#] {
+        let refused = capture(Ok(response(400, error))).await;
+        assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
     }
 }

@@ -158,7 +158,7 @@ impl<D: Database> Desk<D> {
     /// A refund that somebody made by hand, as a reading tells it.
     pub(super) fn by_hand(&self, provider_id: &str, amount_minor: i64, failed: bool) -> RefundSeen {
         let (provider_id, fresh) = (provider_id.into(), self.ids.refund(self.now()));
-        RefundSeen { provider_id, ours: None, fresh, amount_minor, failed }
+        RefundSeen { provider_id, ours: None, fresh, amount_minor, failed, done: !failed }
     }
 
     /// The payment is read, and somebody has done something with its money.

@@ -101,7 +101,7 @@ fn by_hand<D: Database>(desk: &mut Desk<D>) {
     let failed = desk.paid("by hand, and failed", 1);
     let all = desk.by_hand("re_hand 4", 999, false);
     desk.read_books(failed, vec![all.clone()], None);
-    desk.read_books(failed, vec![RefundSeen { failed: true, ..all }], None);
+    desk.read_books(failed, vec![RefundSeen { failed: true, done: false, ..all }], None);
     // Swept: our own refund is answered after the rest was given back by hand.
     let swept = desk.paid("swept", 2);
     let one = RefundWish::Lines(vec![LineWish { ticket_type: "seat".into(), quantity: 1 }]);

@@ -30,6 +30,8 @@ pub(super) struct Recent {
     next: i64,
     /// When the oldest row was written; nothing is old enough to be removed before that.
     oldest_ms: TimeMs,
+    /// The number of the oldest row, as it was when the rows were last read.
+    first: i64,
 }
 
 /// What a batch means for the recent requests, once it is committed.
@@ -49,7 +51,7 @@ impl Recent {
         let half = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| secret[at + i]));
         let seeded = Seeded { hash: half(0), by: half(8) | 1 };
         let rows = (0..MAPS).map(|_| Rows::with_hasher(seeded.clone())).collect();
-        Recent { rows, next: 1, oldest_ms: TimeMs::MAX }
+        Recent { rows, next: 1, oldest_ms: TimeMs::MAX, first: 1 }
     }
 
     fn map(&self, key: RequestKey) -> &Rows {
@@ -60,13 +62,19 @@ impl Recent {
         &mut self.rows[key.0 as usize % MAPS]
     }
 
-    /// Reads the rows that are not known yet: all at the start, few after a fault.
+    /// Reads the rows that are not known yet: all at the start, few after a fault. Forgets those that are
+    /// gone: a commit of unknown outcome may have removed them, and nobody told us.
     pub(super) fn read(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let last: Option<i64> =
             conn.query_row("SELECT max(seq) FROM requests", [], |row| row.get(0))?;
         let (first, oldest_ms) = oldest(conn)?.unwrap_or((1, TimeMs::MAX));
         let last = last.unwrap_or(0);
         self.oldest_ms = oldest_ms;
+        let gone = if last == 0 { i64::MAX } else { first };
+        if gone > self.first {
+            self.rows.iter_mut().for_each(|map| map.retain(|_, seq| *seq >= gone));
+            self.first = first;
+        }
         let missing = last + 1 - self.next.max(first);
         let missing = usize::try_from(missing).unwrap_or(0);
         self.rows.iter_mut().for_each(|map| map.reserve(missing / MAPS));

@@ -426,6 +426,34 @@ fn a_commit_in_doubt_is_settled_by_what_is_recorded() {
     assert!(store.own_reader().unwrap().verify().unwrap().is_empty());
 }
 
+/// A commit of unknown outcome was recorded, and had removed old rows: their keys are forgotten with them,
+/// or else such a key could never be used again, and whoever came with it in a batch would fail as well.
+#[test]
+fn keys_that_a_commit_in_doubt_has_removed_are_new_again() {
+    let folder = Folder::new();
+    let time = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(1_800_000_000_000));
+    let path = folder.file("nts.db");
+    let mut store = SqliteStore::open(&path, Clock::Manual(time.clone())).unwrap().store;
+    let event = put_event(&mut store, "show", 1_000);
+    for id in 0..3 {
+        run(&mut store, &[hold(event, id)], &[RequestKey(id)]).unwrap();
+    }
+    time.fetch_add(REMEMBERED_MS + 1, Ordering::SeqCst);
+    // The commit that removes them went through, and memory has not heard of it.
+    let gone = "DELETE FROM requests WHERE seq <= (SELECT max(seq) FROM requests)";
+    store.conn.as_ref().unwrap().execute(gone, []).unwrap();
+    store.conn = None;
+    store.recover().unwrap();
+    for id in 0..3 {
+        let key = RequestKey(id);
+        let loaded = store.load(&Keys::default(), &[key]).unwrap();
+        assert!(!loaded.recorded.contains_key(&key));
+        run(&mut store, &[hold(event, 20 + id)], &[key]).unwrap();
+        assert!(store.load(&Keys::default(), &[key]).unwrap().recorded.contains_key(&key));
+    }
+    assert!(store.own_reader().unwrap().verify().unwrap().is_empty());
+}
+
 #[test]
 fn a_full_disk_refuses_a_batch_and_is_usable_again_with_space() {
     let folder = Folder::new();

@@ -1,0 +1,139 @@
+//! What happens at the provider without us, found by its lists: refunds and disputes made by hand, refunds
+//! that fail after they had succeeded, disputes that are decided. And what our key may not do.
+//!
+//! Each look reads the lists of the last months whole, with turns that nobody else wants, and looks only
+//! at the rows that stand otherwise than at the look before. So a change is found for as long as one can
+//! come, and a downtime of weeks loses none. Every process looks for itself: what is found twice is
+//! recorded once.
+
+use super::doorbell::take_in;
+use crate::app::App;
+use crate::payments::CallError;
+use crate::payments::governor::Endpoint;
+use crate::payments::stripe::{Seen, Sign, Since};
+use boxoffice::{RefundOutcome, RefundState};
+use std::sync::Arc;
+use tokio::time::{Duration, sleep};
+
+/// How often the lists are read.
+const LOOK: Duration = Duration::from_secs(300);
+const DAY_S: i64 = 24 * 3_600;
+/// How long a dispute may change (<https://docs.stripe.com/disputes/how-disputes-work>), and how far back
+/// all is looked at after a start.
+const DISPUTES_S: i64 = 120 * DAY_S;
+/// How long a refund may fail after it had succeeded: banks take up to 30 days
+/// (<https://docs.stripe.com/refunds#failed-refunds>). Our clock may be wrong by the rest.
+const REFUNDS_S: i64 = 33 * DAY_S;
+/// How long it takes until the key is tried again, if nobody answered.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Reads the lists from time to time, until the process ends.
+pub async fn look_after_hands(app: Arc<App>) {
+    let mut seen = Seen::default();
+    let mut whole = false;
+    loop {
+        let now_s = app.clock.now_ms() / 1000;
+        let refunds_s = now_s - if whole { REFUNDS_S } else { DISPUTES_S };
+        let since = Since { refunds_s, disputes_s: now_s - DISPUTES_S };
+        whole |= look_at_hands(&app, since, &mut seen).await;
+        sleep(LOOK).await;
+    }
+}
+
+/// Reads the lists once, and takes in what is new. Gives whether all of it was taken in.
+pub async fn look_at_hands(app: &App, since: Since, seen: &mut Seen) -> bool {
+    let signs = match app.stripe.signs(since).await {
+        Ok(signs) => signs,
+        Err(error) => {
+            tracing::warn!(%error, "cannot list refunds and disputes");
+            tell_missing(app);
+            return false;
+        }
+    };
+    let mut all = true;
+    for sign in &signs {
+        if seen.has(sign) {
+            continue;
+        }
+        match look_at(app, sign).await {
+            Ok(true) => seen.add(sign),
+            // It is on its way.
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(intent = sign.intent, %error, "cannot take in a refund or a dispute");
+                all = false;
+            }
+        }
+    }
+    all
+}
+
+/// Looks at a row. False: to be looked at again, though nothing failed.
+async fn look_at(app: &App, sign: &Sign) -> Result<bool, CallError> {
+    match &sign.ours {
+        // Told by hand, or a dispute.
+        None => {}
+        // One of ours that says whose it is: the books tell whether it is news.
+        Some((id, Some(order), Some(outcome))) => {
+            let (id, order) = (*id, *order);
+            let order = app.reads.ask(move |r| r.order(order)).await;
+            let order = order.map_err(|fault| CallError::NotDone(fault.to_string(), None))?;
+            let refund = order.and_then(|o| o.refunds.into_iter().find(|r| r.id == id));
+            // Books from an old copy: see nts audit.
+            let Some(refund) = refund else { return Ok(true) };
+            match (&refund.state, outcome) {
+                (RefundState::Pending, _) => return Ok(false),
+                (RefundState::Succeeded(_), RefundOutcome::Failed(_)) => {}
+                (RefundState::Failed(_), RefundOutcome::Succeeded(_)) if !refund.failed_later() => {
+                }
+                (RefundState::Failed(_), RefundOutcome::Pending) => return Ok(false),
+                _ => return Ok(true),
+            }
+        }
+        // Older ones of ours say only which refund they are.
+        Some((_, None, Some(RefundOutcome::Succeeded(_)))) => return Ok(true),
+        Some(_) => {}
+    }
+    // A row that does not say which payment it is about cannot be followed; it may say so the next time.
+    let Some(intent) = &sign.intent else { return Ok(false) };
+    let turn = app.stripe.gentle_turn(Endpoint::Read).await;
+    match take_in(app, intent, None, turn).await {
+        // One that is refused will be refused for ever.
+        Ok(()) | Err(CallError::Refused(_) | CallError::Declined(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tries at the start whether the key may do all that the sale needs, and says what it may not: the sale
+/// goes on, for what is sold already must be shown and let in, and a process that counts as not ready
+/// would take that away as well. Payments that the key does not allow are declined after some tries.
+pub async fn try_permissions(app: Arc<App>) {
+    loop {
+        let tried = app.stripe.try_permissions().await;
+        let missing = tell_missing(&app);
+        match tried {
+            Ok(()) if missing => return,
+            Ok(()) => {
+                return tracing::info!("Stripe accepts the key, and it may do all that is needed");
+            }
+            Err(error) => {
+                tracing::error!(%error, "Stripe cannot be asked; nobody can pay until this is mended");
+            }
+        }
+        sleep(TRY_AGAIN).await;
+    }
+}
+
+/// Tells what the key turned out not to be allowed, each once. Gives whether there was something.
+pub(super) fn tell_missing(app: &App) -> bool {
+    let missing = app.stripe.missing_permissions();
+    for permission in &missing {
+        let (what, name) = (permission.what, permission.name);
+        tracing::error!(
+            permission = name,
+            "ALARM: the Stripe key may not {what}; give it the permission {name} in Stripe's dashboard"
+        );
+        app.metrics.alarms.inc();
+    }
+    !missing.is_empty()
+}
