@@ -156,6 +156,28 @@ fn a_name_gets_nothing_of_an_order_in_the_sandbox_whatever_becomes_of_it() {
 }
 
 #[test]
+fn twenty_strangers_at_once_have_one_attempt_together() {
+    let dir = Dir::new("names-at-once");
+    let server = Server::start_with(&dir, &[("NTS_SHOW", "rock")]);
+    show_of(&server, 10);
+    let victim = Victim::reserves(&server, "Ann");
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            let (server, victim) = (&server, &victim);
+            scope.spawn(move || {
+                let fields = [("fullname", "Ann"), ("stripeToken", "tok_chargeDeclined")];
+                let answer = charge(server, &fields);
+                assert!([402, 403, 409].contains(&answer.status), "{answer:?}");
+                victim.is_hidden_in(&answer, "at once");
+            });
+        }
+    });
+    let order = server.send(look(&victim.order)).json();
+    assert_eq!(order["payment"]["attempts"].as_array().unwrap().len(), 1, "{order}");
+    assert!(victim.pays(&server, "tok_visa").text().contains("congratulations Ann"));
+}
+
+#[test]
 fn an_order_that_ran_out_gives_its_new_owner_nothing_of_the_old_one() {
     let dir = Dir::new("names-expired");
     let server = Server::start_with(&dir, &[("NTS_SHOW", "rock")]);
