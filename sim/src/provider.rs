@@ -150,10 +150,7 @@ pub fn misbehave(world: &Arc<World>, double: &Double) {
         }
         let ways: [(Fault, &[Misstep]); 9] = [
             (Fault::ProviderLocked, &[Misstep::LockTimeout]),
-            (
-                Fault::ProviderDependency,
-                &[Misstep::DependencyBefore, Misstep::DependencyAfter],
-            ),
+            (Fault::ProviderDependency, &[Misstep::DependencyBefore, Misstep::DependencyAfter]),
             (Fault::ProviderForbidden, &[Misstep::Forbidden]),
             (Fault::ProviderNulls, &[Misstep::Nulls]),
             (Fault::ProviderError, &[Misstep::ErrorBefore]),

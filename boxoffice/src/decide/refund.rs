@@ -185,12 +185,7 @@ fn emptied(order: &Order, lines: &[Line], answered: &Refund) -> Option<Refund> {
 impl Draft {
     /// A refund that was given up as failed was made all the same: its tickets go, as they were to.
     /// False if it cannot be so, because the order or its tickets have moved on.
-    pub(super) fn made_after_all(
-        &mut self,
-        state: &State,
-        order: &Order,
-        refund: &Refund,
-    ) -> bool {
+    pub(super) fn made_after_all(&mut self, state: &State, order: &Order, refund: &Refund) -> bool {
         let mut lines = order.lines.clone();
         let left = |(l, q): (&Line, &u32)| l.quantity - l.refunded >= *q;
         if order.state != OrderState::Paid || !lines.iter().zip(&refund.quantities).all(left) {

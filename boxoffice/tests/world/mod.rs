@@ -211,7 +211,8 @@ fn check_order(order: &Order) {
                 |r: &&Refund| r.failed_later() || !matches!(r.state, RefundState::Failed(_));
             let refunded: u32 =
                 order.refunds.iter().filter(alive).map(|r| r.quantities[index]).sum();
-            let done = |r: &&Refund| r.failed_later() || matches!(r.state, RefundState::Succeeded(_));
+            let done =
+                |r: &&Refund| r.failed_later() || matches!(r.state, RefundState::Succeeded(_));
             let put_back = order.refunds.iter().filter(done).filter(|r| r.restock);
             let put_back = put_back.map(|r| r.quantities[index]);
             assert_eq!(line.refunded, refunded, "{id:?}: refunded of line {index}");

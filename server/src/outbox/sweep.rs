@@ -84,7 +84,8 @@ async fn look_at(app: &App, sign: &Sign) -> Result<bool, CallError> {
             match (&refund.state, outcome) {
                 (RefundState::Pending, _) => return Ok(false),
                 (RefundState::Succeeded(_), RefundOutcome::Failed(_)) => {}
-                (RefundState::Failed(_), RefundOutcome::Succeeded(_)) if !refund.failed_later() => {}
+                (RefundState::Failed(_), RefundOutcome::Succeeded(_)) if !refund.failed_later() => {
+                }
                 (RefundState::Failed(_), RefundOutcome::Pending) => return Ok(false),
                 _ => return Ok(true),
             }
@@ -112,7 +113,9 @@ pub async fn try_permissions(app: Arc<App>) {
         let missing = tell_missing(&app);
         match tried {
             Ok(()) if missing => return,
-            Ok(()) => return tracing::info!("Stripe accepts the key, and it may do all that is needed"),
+            Ok(()) => {
+                return tracing::info!("Stripe accepts the key, and it may do all that is needed");
+            }
             Err(error) => {
                 tracing::error!(%error, "Stripe cannot be asked; nobody can pay until this is mended");
             }

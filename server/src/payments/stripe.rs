@@ -22,8 +22,8 @@ use boxoffice::{
     Attempt, Dispute, Intent, IntentStatus, Order, Payment, Refund, RefundOutcome, RefundSeen,
 };
 use objects::{DisputeObject, ErrorBody, List, PaymentIntent};
-use serde::de::DeserializeOwned;
 use permissions::Missing;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

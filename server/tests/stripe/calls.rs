@@ -59,8 +59,7 @@ async fn goes_wrong(operation: Operation, times: u32) {
         // A 500 that is repeated under a refund's key is waited out: minutes, here by the clock.
         let waiting = async {
             let repeated = matches!(way, Misstep::ErrorBefore | Misstep::DependencyBefore);
-            while operation == Operation::Refund && repeated && shop.moved(&held).1 == 0
-            {
+            while operation == Operation::Refund && repeated && shop.moved(&held).1 == 0 {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 shop.time.jump(61_000);
             }

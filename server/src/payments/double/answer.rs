@@ -168,7 +168,8 @@ impl Fault {
     /// 429: the object is being changed by somebody else
     /// (<https://docs.stripe.com/rate-limits#object-lock-timeouts>).
     pub fn locked() -> Fault {
-        let message = "This object cannot be accessed right now because another request is using it.";
+        let message =
+            "This object cannot be accessed right now because another request is using it.";
         Fault::invalid("lock_timeout", message).with_status(429)
     }
 

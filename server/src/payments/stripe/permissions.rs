@@ -25,12 +25,14 @@ fn permission(endpoint: Endpoint) -> Permission {
         }
         Endpoint::Capture => ("take the money", "PaymentIntents: Write"),
         Endpoint::Cancel => ("cancel a payment", "PaymentIntents: Write"),
-        Endpoint::Read => {
-            ("read a payment with its charge", "PaymentIntents: Read, and Charges and Refunds: Read")
-        }
-        Endpoint::Intents => {
-            ("list payments with their charges", "PaymentIntents: Read, and Charges and Refunds: Read")
-        }
+        Endpoint::Read => (
+            "read a payment with its charge",
+            "PaymentIntents: Read, and Charges and Refunds: Read",
+        ),
+        Endpoint::Intents => (
+            "list payments with their charges",
+            "PaymentIntents: Read, and Charges and Refunds: Read",
+        ),
         Endpoint::Refund => ("give money back", "Charges and Refunds: Write"),
         Endpoint::Refunds => ("list refunds", "Charges and Refunds: Read"),
         Endpoint::Disputes => ("list disputes", "Disputes: Read"),
@@ -150,7 +152,9 @@ impl Stripe {
 /// A refusal of what was asked says that it may be asked.
 fn tried<T>(result: Done<T>) -> Done<()> {
     match result {
-        Ok(_) | Err(CallError::NotAllowed(_) | CallError::Refused(_) | CallError::Declined(_)) => Ok(()),
+        Ok(_) | Err(CallError::NotAllowed(_) | CallError::Refused(_) | CallError::Declined(_)) => {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }

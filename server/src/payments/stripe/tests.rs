@@ -304,10 +304,26 @@ const DISPUTES: &str = r#"{"object":"list","url":"/v1/disputes","has_more":false
 fn may_be_bare(what: &str, path: &str, is_null: bool) -> bool {
     let leaf = path.rsplit('.').next().unwrap_or_default();
     let nullable = [
-        "canceled_at", "cancellation_reason", "client_secret", "description", "next_action",
-        "redirect_to_url", "last_payment_error", "latest_charge", "balance_transaction", "charge",
-        "payment_intent", "reason", "status", "metadata", "code", "message", "decline_code",
-        "failure_reason", "url", "return_url",
+        "canceled_at",
+        "cancellation_reason",
+        "client_secret",
+        "description",
+        "next_action",
+        "redirect_to_url",
+        "last_payment_error",
+        "latest_charge",
+        "balance_transaction",
+        "charge",
+        "payment_intent",
+        "reason",
+        "status",
+        "metadata",
+        "code",
+        "message",
+        "decline_code",
+        "failure_reason",
+        "url",
+        "return_url",
     ];
     let optional = ["code", "message", "decline_code", "failure_reason"];
     match path.split('.').next() {
@@ -344,31 +360,37 @@ async fn a_null_or_a_missing_field_never_makes_another_statement() {
     let good = read_of(whole.clone(), REFUNDS.into(), DISPUTES.into()).await.unwrap();
     assert_eq!((good.refunds.len(), good.dispute.is_some()), (2, true));
     let mut read = 0;
-    let mut check = async |what: &str, path: &str, null: bool, answer: Result<Intent, CallError>| {
-        let told = format!("{what}: {path} {}", if null { "null" } else { "missing" });
-        match answer {
-            Err(CallError::Unknown(_)) => {
-                assert!(!may_be_bare(what, path, null), "{told} is documented, and unreadable");
-            }
-            Err(other) => panic!("{told}: {other}"),
-            Ok(got) => {
-                read += 1;
-                let (is, was) = ((&got.id, got.status, got.amount, got.received_minor, got.live),
-                    (&good.id, good.status, good.amount, good.received_minor, good.live));
-                assert_eq!(is, was, "{told}");
-                assert!(got.order.is_none() || got.order == good.order, "{told}");
-                assert!(got.payment.is_none() || got.payment == good.payment, "{told}");
-                assert_eq!(got.dispute, good.dispute, "{told}");
-                for (now, then) in got.refunds.iter().zip(&good.refunds) {
-                    assert_eq!((&now.provider_id, now.amount_minor), (&then.provider_id, then.amount_minor));
-                    // Without its status it is under way, never done or failed.
-                    assert!(!now.done || then.done, "{told}");
-                    assert!(!now.failed || then.failed, "{told}");
+    let mut check =
+        async |what: &str, path: &str, null: bool, answer: Result<Intent, CallError>| {
+            let told = format!("{what}: {path} {}", if null { "null" } else { "missing" });
+            match answer {
+                Err(CallError::Unknown(_)) => {
+                    assert!(!may_be_bare(what, path, null), "{told} is documented, and unreadable");
                 }
-                assert_eq!(got.refunds.len(), good.refunds.len(), "{told}");
+                Err(other) => panic!("{told}: {other}"),
+                Ok(got) => {
+                    read += 1;
+                    let (is, was) = (
+                        (&got.id, got.status, got.amount, got.received_minor, got.live),
+                        (&good.id, good.status, good.amount, good.received_minor, good.live),
+                    );
+                    assert_eq!(is, was, "{told}");
+                    assert!(got.order.is_none() || got.order == good.order, "{told}");
+                    assert!(got.payment.is_none() || got.payment == good.payment, "{told}");
+                    assert_eq!(got.dispute, good.dispute, "{told}");
+                    for (now, then) in got.refunds.iter().zip(&good.refunds) {
+                        assert_eq!(
+                            (&now.provider_id, now.amount_minor),
+                            (&then.provider_id, then.amount_minor)
+                        );
+                        // Without its status it is under way, never done or failed.
+                        assert!(!now.done || then.done, "{told}");
+                        assert!(!now.failed || then.failed, "{told}");
+                    }
+                    assert_eq!(got.refunds.len(), good.refunds.len(), "{told}");
+                }
             }
-        }
-    };
+        };
     for (path, null, bare) in bare(&intent) {
         let answer = read_of(bare.to_string(), REFUNDS.into(), DISPUTES.into()).await;
         check("intent", &path, null, answer).await;
