@@ -38,13 +38,14 @@ fn price(order: &Order) -> i64 {
     order.lines.iter().map(|l| i64::from(l.quantity) * l.unit_minor).sum()
 }
 
-/// Money that was on its way back from an order, and that the bank sent back to us: it is the buyer's
-/// until somebody refunds it again.
-pub fn failed_later(order: &Order) -> i64 {
+/// Money that was to go back from an order and did not, though its tickets are gone: it is the buyer's
+/// until somebody refunds it again. A person was told.
+pub fn not_given_back(order: &Order) -> i64 {
     if matches!(order.state, OrderState::Released | OrderState::Void) {
         // All of it was to go back, in one refund at a time.
         let last = order.refunds.iter().rev().find(|r| !r.by_hand);
-        return last.filter(|r| r.failed_later()).map_or(0, |r| r.amount_minor);
+        let failed = last.filter(|r| matches!(r.state, RefundState::Failed(_)));
+        return failed.map_or(0, |r| r.amount_minor);
     }
     order.refunds.iter().filter(|r| r.failed_later()).map(|r| r.amount_minor).sum()
 }
@@ -56,6 +57,13 @@ pub struct Words {
     pub wrong: Vec<String>,
     /// Nothing is broken, but a person should know.
     pub notes: Vec<String>,
+}
+
+fn could_not(minor: i64) -> String {
+    format!(
+        "{minor} could not be given back, for the refund failed (minor units): refund it again, or pay \
+         it back in another way"
+    )
 }
 
 /// Looks at one order by itself.
@@ -94,13 +102,8 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
         wrong(format!(
             "its valid tickets are worth {worth}, but only {stays} was kept (minor units)"
         ));
-    } else if worth < stays && stays - worth <= failed_later(order) {
-        // A person was told, and may have paid it back in another way.
-        words.notes.push(format!(
-            "{} could not be given back, for the refund failed after it had succeeded (minor units): \
-             refund it again, or pay it back in another way",
-            stays - worth
-        ));
+    } else if worth < stays && stays - worth <= not_given_back(order) {
+        words.notes.push(could_not(stays - worth));
     } else if worth < stays {
         wrong(format!("{stays} was kept, but its valid tickets are worth {worth} (minor units)"));
     } else if worth > stays {
@@ -108,6 +111,9 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
             "{} was sent back by hand without revoking a ticket (minor units)",
             worth - stays
         ));
+    }
+    if matches!(order.state, OrderState::Released | OrderState::Void) && not_given_back(order) > 0 {
+        words.notes.push(could_not(not_given_back(order)));
     }
     let mut wrong = |text: &str| words.wrong.push(text.to_owned());
     let intent = order.payment.as_ref().and_then(|p| p.intent.as_ref());

@@ -138,8 +138,8 @@ fn agrees(order: &Order, seen: Option<&Seen>) -> bool {
                 && seen.amount == order.total()
         }
         OrderState::Released | OrderState::Void => {
-            let owed_back = books::failed_later(order);
-            !may_take_money(seen.status) && seen.received - seen.refunded == owed_back
+            !may_take_money(seen.status)
+                && seen.received - seen.refunded == books::not_given_back(order)
         }
         // These are never at rest; the books' own check says so.
         OrderState::Held

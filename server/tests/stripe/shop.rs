@@ -6,7 +6,7 @@ use nts_server::audit::{Against, Report, audit};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
-use nts_server::payments::double::{Double, http};
+use nts_server::payments::double::{Double, Operation, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
 use nts_server::store::Database;
@@ -156,6 +156,10 @@ impl Shop {
             format!("--stripe-webhook-secret={}", setup.webhook_secret),
         ];
         let life = Some(Life::begin(&flags, &time).await);
+        // The key was tried: what is counted from now on is the sale's.
+        while !double.calls().contains_key(&Operation::Cancel) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         let shop = Shop { double, stripe_time, time, dir, double_at, flags, answering, life };
         shop.make_event("rock", &setup).await;
         shop
@@ -330,6 +334,19 @@ impl Shop {
                 return order;
             }
             assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}: {order:#?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the metrics say something.
+    pub async fn metrics(&self, what: &str, is: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let (_, text) = self.http("GET", "/metrics", &[], "").await;
+            if is(&text) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}: {text}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

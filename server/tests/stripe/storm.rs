@@ -118,6 +118,9 @@ async fn storm(seed: u64) {
     waiting.abort();
     // Days later banks send refunds back, and decide disputes; nobody rings for that. A process that was
     // killed has seen nothing of it before.
+    let from_s = shop.time.clock().now_ms() / 1000 - 30 * 24 * 3_600;
+    let since = Since { refunds_s: from_s, disputes_s: from_s };
+    while !look_at_hands(shop.app(), since, &mut Seen::default()).await {}
     let mut failed = 0;
     for given in shop.double.refunds().unwrap() {
         if !given.release && !given.failed && failed < 40 && given.amount % 3 == 0 {
@@ -125,8 +128,6 @@ async fn storm(seed: u64) {
             failed += 1;
         }
     }
-    let from_s = shop.time.clock().now_ms() / 1000 - 30 * 24 * 3_600;
-    let since = Since { refunds_s: from_s, disputes_s: from_s };
     while !look_at_hands(shop.app(), since, &mut Seen::default()).await {}
     let (mut in_books, mut again) = (0, 0);
     for held in &all {
@@ -246,7 +247,7 @@ async fn sale(shop: &Shop, name: &str, dice: &mut Dice) -> Held {
 #[tokio::test]
 async fn after_the_storm_the_books_balance() {
     // There the storm takes its time, for each look at an order goes over the network.
-    let seeds: &[u64] = if crate::ON_POSTGRES { &[2] } else { &[1, 2, 3, 4] };
+    let seeds: &[u64] = if crate::ON_POSTGRES { &[2] } else { &[1, 2, 3] };
     for seed in seeds {
         storm(*seed).await;
     }
