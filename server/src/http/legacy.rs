@@ -136,7 +136,9 @@ async fn reserve_as(
             Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no),
         };
-        match app.ask(Command::Renew { order: known, most_ms: None }, None).await {
+        let key = buyer(fullname, "").key.0;
+        let most_ms = app.admission.shortened(client, key, event.spec.hold_ms);
+        match app.ask(Command::Renew { order: known, most_ms }, None).await {
             Ok(replied) => return Ok((replied.order.map_or(0, |o| o.until_ms), None)),
             Err(NoReply::Refused(Refusal::HoldExpired)) => {
                 let expired = app.ask(Command::Expire { order: known }, None).await;
