@@ -27,7 +27,7 @@ use client::{Client, Clients};
 use network::{Network, Proxies};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
-use unpaid::{Tracked, Unpaid, Wish};
+use unpaid::{At, Tracked, Unpaid, Wish};
 
 const MINUTE_US: u64 = 60_000_000;
 const HOUR_US: u64 = 60 * MINUTE_US;
@@ -213,6 +213,15 @@ impl Admission {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// Milliseconds since the beginning. What is waited for is counted by it, for a clock may jump.
+    fn passed_ms(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn at(&self, clock_ms: TimeMs) -> At {
+        At { clock_ms, passed_ms: self.passed_ms() }
+    }
+
     fn refuse<T>(&self, refused: Refused) -> Result<T, Refused> {
         self.metrics.limited.get_or_create(&Label { name: refused.reason.name() }).inc();
         Err(refused)
@@ -262,11 +271,11 @@ impl Admission {
         let Client::Network(network) = client else {
             return Ok(Reserved { admission: self, order: None, most_ms: None });
         };
-        let reserved = self.unpaid().reserve(&self.limits, &self.key, network, wish, now);
+        let reserved = self.unpaid().reserve(&self.limits, &self.key, network, wish, self.at(now));
         match reserved {
             Err(refused) => self.refuse(refused),
             Ok(order) => {
-                let most_ms = self.most_ms(network, wish);
+                let most_ms = self.shortened(client, wish.identity, wish.hold_ms);
                 Ok(Reserved { admission: self, order, most_ms })
             }
         }
@@ -274,19 +283,19 @@ impl Admission {
 
     /// Orders of this client of which something may have changed that was not told here: they are
     /// worth a look before it is refused.
-    pub fn doubtful(&self, client: Client, now: TimeMs) -> Vec<OrderId> {
+    pub fn doubtful(&self, client: Client) -> Vec<OrderId> {
         let Client::Network(network) = client else { return Vec::new() };
-        self.unpaid().doubtful(self.key.client(network), now)
+        self.unpaid().doubtful(self.key.client(network), self.passed_ms())
     }
 
     /// Orders that should have been heard of by now.
-    pub fn overdue(&self, now: TimeMs, most: usize) -> Vec<OrderId> {
-        self.unpaid().overdue(now, most)
+    pub fn overdue(&self, most: usize) -> Vec<OrderId> {
+        self.unpaid().overdue(self.passed_ms(), most)
     }
 
     /// An order that was looked for does not exist.
-    pub fn missing(&self, order: OrderId, now: TimeMs) {
-        self.unpaid().missing(order, now);
+    pub fn missing(&self, order: OrderId) {
+        self.unpaid().missing(order, self.passed_ms());
     }
 
     /// Nothing came of an order.
@@ -294,33 +303,29 @@ impl Admission {
         self.unpaid().remove(order);
     }
 
-    /// How long this hold may last, if some before it ran out unpaid: half as long for each.
-    fn most_ms(&self, network: Network, wish: &Wish) -> Option<i64> {
+    /// How long a hold of this buyer may last, if some before it ran out unpaid: half as long for each.
+    pub fn shortened(&self, client: Client, identity: u128, hold_ms: i64) -> Option<i64> {
+        let Client::Network(network) = client else { return None };
         let least_ms = i64::from(self.limits.least_hold_ms);
         if least_ms == 0 {
             return None;
         }
         let now = self.now_us();
-        let of_email = self.email_ran_out.debt(self.bucket_of(wish.identity), now);
+        let of_email = self.email_ran_out.debt(self.bucket_of(identity), now);
         let of_network = self.ran_out.debt(self.buckets_of(network), now);
         let of_network = of_network.div_ceil(RAN_OUT_OF_A_NETWORK_US);
         let halvings = of_email
             .div_ceil(RAN_OUT_OF_AN_EMAIL_US)
             .max((of_network + 1).saturating_sub(RAN_OUT_OF_A_NETWORK));
-        (halvings > 0).then(|| (wish.hold_ms >> halvings.min(MOST_HALVINGS)).max(least_ms))
+        (halvings > 0).then(|| (hold_ms >> halvings.min(MOST_HALVINGS)).max(least_ms))
     }
 
     /// An attempt to pay an order. What is given back must be kept until the writer has answered.
-    pub fn pay(
-        &self,
-        client: Client,
-        order: OrderId,
-        now: TimeMs,
-    ) -> Result<Reserved<'_>, Refused> {
+    pub fn pay(&self, client: Client, order: OrderId) -> Result<Reserved<'_>, Refused> {
         let nothing = Reserved { admission: self, order: None, most_ms: None };
         let Client::Network(network) = client else {
             // Nothing is limited, but what becomes of it is counted for the alarm.
-            let fresh = self.unpaid().pays(order, None, now);
+            let fresh = self.unpaid().pays(order, None, self.passed_ms());
             return Ok(Reserved { order: fresh.then_some(order), ..nothing });
         };
         if let Err(wait_us) = self.take(&self.payments, self.limits.payments, client, 1) {
@@ -328,7 +333,8 @@ impl Admission {
         }
         let identity = self.unpaid().identity(order);
         self.not_declined(network, identity).or_else(|refused| self.refuse(refused))?;
-        let fresh = self.unpaid().pays(order, Some((network, self.key.client(network))), now);
+        let fresh =
+            self.unpaid().pays(order, Some((network, self.key.client(network))), self.passed_ms());
         Ok(Reserved { order: fresh.then_some(order), ..nothing })
     }
 
@@ -385,6 +391,7 @@ impl Admission {
 
     /// Looks whether very many attempts are still declined, also while nobody pays.
     pub fn refresh(&self) {
+        self.metrics.unpaid_orders.set(self.unpaid().len() as i64);
         self.look_at_breaker(0, 0);
     }
 
@@ -414,7 +421,7 @@ impl Admission {
             if ran_out(order, now) && tracked.counted() {
                 self.ran_out(tracked);
             }
-            unpaid.moved(order, now, told_of_all);
+            unpaid.moved(order, self.at(now), told_of_all);
         }
         self.metrics.unpaid_orders.set(unpaid.len() as i64);
         drop(unpaid);

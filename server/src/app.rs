@@ -178,6 +178,9 @@ impl App {
         mut command: Command,
         request: Option<Request>,
     ) -> Answer {
+        if client == Client::Unlimited {
+            return self.ask(command, request).await;
+        }
         let Command::Hold { order, buyer, lines, most_ms, .. } = &mut command else {
             unreachable!("a hold is asked for");
         };
@@ -200,7 +203,7 @@ impl App {
     /// Asks the writer for an attempt to pay, if the client's budget and the buyer's allow it.
     pub async fn pay(&self, client: Client, command: Command, request: Option<Request>) -> Answer {
         let Command::Pay { order, .. } = &command else { unreachable!("somebody pays") };
-        let reserved = self.admission.pay(client, *order, self.clock.now_ms());
+        let reserved = self.admission.pay(client, *order);
         let reserved = reserved.map_err(NoReply::OverBudget)?;
         let answer = self.ask(command, request).await;
         if nothing_came_of_it(&answer) {
@@ -212,7 +215,7 @@ impl App {
     /// Looks at what became of a client's orders, where that was not told to this process. Gives
     /// whether there was anything to look at.
     async fn look_again(&self, client: Client) -> bool {
-        let doubtful = self.admission.doubtful(client, self.clock.now_ms());
+        let doubtful = self.admission.doubtful(client);
         self.look_at(&doubtful).await && !doubtful.is_empty()
     }
 
@@ -222,7 +225,7 @@ impl App {
             let now = self.clock.now_ms();
             match self.reads.ask(move |r| r.order(id)).await {
                 Ok(Some(order)) => self.count_unpaid([&order], now),
-                Ok(None) => self.admission.missing(id, now),
+                Ok(None) => self.admission.missing(id),
                 Err(_) => return false,
             }
         }
@@ -362,7 +365,7 @@ pub async fn recount(app: Arc<App>) {
     loop {
         sleep(RECOUNT).await;
         app.admission.refresh();
-        let overdue = app.admission.overdue(app.clock.now_ms(), MOST_RECOUNTED);
+        let overdue = app.admission.overdue(MOST_RECOUNTED);
         app.look_at(&overdue).await;
     }
 }

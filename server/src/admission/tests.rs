@@ -6,6 +6,8 @@ use boxoffice::{
     PaymentId, Pool, TicketType,
 };
 
+use tokio::time::Duration;
+
 const LIMITS: &[&str] = &[];
 const NOW: TimeMs = 1_000_000;
 
@@ -144,8 +146,8 @@ fn places_are_counted_by_pool_and_until_the_order_is_no_longer_unpaid() {
     }
 }
 
-#[test]
-fn what_came_of_nothing_is_not_counted_and_what_is_in_doubt_is() {
+#[tokio::test(start_paused = true)]
+async fn what_came_of_nothing_is_not_counted_and_what_is_in_doubt_is() {
     let admission = admission(LIMITS);
     let reserve = |n| admission.reserve(client(SCRIPT), &wish(n, n, &[("a", 10)]), NOW).unwrap();
     for n in 1..=100 {
@@ -154,22 +156,29 @@ fn what_came_of_nothing_is_not_counted_and_what_is_in_doubt_is() {
     for n in 101..=105 {
         drop(reserve(n));
     }
+    let until = |ms| tokio::time::sleep_until(admission.begun + Duration::from_millis(ms));
     assert_eq!(takes(&admission, SCRIPT, 106, 1), Err(Reason::Places));
     // Nothing was heard of them for a while: worth a look, though not again and again.
-    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 4_999), []);
-    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 5_000).len(), 5);
-    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 5_001), []);
-    assert_eq!(admission.doubtful(client("198.51.100.1"), NOW + 60_000), []);
-    // One that is not there may still come, but not for ever.
-    admission.missing(OrderId(101), NOW + 29_999);
+    until(4_990).await;
+    assert_eq!(admission.doubtful(client(SCRIPT)), []);
+    until(5_000).await;
+    assert_eq!(admission.doubtful(client("198.51.100.1")), []);
+    assert_eq!(admission.doubtful(client(SCRIPT)).len(), 5);
+    assert_eq!(admission.doubtful(client(SCRIPT)), []);
+    // One that is not there may still come, but not for ever. A clock that jumps is no reason.
+    until(29_990).await;
+    told(&admission, &order(77, OrderState::Held, &[]), NOW + 900_000);
+    admission.missing(OrderId(101));
     assert_eq!(takes(&admission, SCRIPT, 106, 1), Err(Reason::Places));
-    assert_eq!(admission.overdue(NOW + 29_999, 9), []);
-    assert_eq!(admission.overdue(NOW + 30_000, 9).len(), 5);
-    admission.missing(OrderId(101), NOW + 30_000);
+    assert_eq!(admission.overdue(9), []);
+    until(30_000).await;
+    assert_eq!(admission.overdue(9).len(), 5);
+    admission.missing(OrderId(101));
     assert_eq!(takes(&admission, SCRIPT, 106, 10), Ok(()));
     // One that is there is counted until something becomes of it.
     told(&admission, &order(102, OrderState::Held, &[]), NOW + 30_000);
-    admission.missing(OrderId(102), NOW + 900_000);
+    until(900_000).await;
+    admission.missing(OrderId(102));
     assert_eq!(takes(&admission, SCRIPT, 107, 1), Err(Reason::Places));
 }
 
@@ -194,21 +203,27 @@ fn a_request_that_is_sent_again_gets_its_answer_once_the_first_is_held() {
     assert!(reserve(&keyed(8, 78)).is_err());
 }
 
-#[test]
-fn where_other_processes_sell_what_was_not_told_is_looked_at() {
+#[tokio::test(start_paused = true)]
+async fn where_other_processes_sell_what_was_not_told_is_looked_at() {
     let admission = admission(LIMITS);
+    let until = |ms| tokio::time::sleep_until(admission.begun + Duration::from_millis(ms));
+    let told = |order: &Order, ms| admission.told([order], NOW + ms, false, |o| o.id.0);
     assert_eq!(takes(&admission, SCRIPT, 1, 10), Ok(()));
     let held = order(1, OrderState::Held, &[]);
-    admission.told([&held], NOW, false, |o| o.id.0);
-    assert_eq!(admission.doubtful(client(SCRIPT), NOW + 5_000), [OrderId(1)]);
-    assert_eq!(admission.overdue(NOW + 300_000, 9), []);
-    assert_eq!(admission.overdue(NOW + 310_000, 9), [OrderId(1)]);
+    told(&held, 0);
+    until(5_000).await;
+    assert_eq!(admission.doubtful(client(SCRIPT)), [OrderId(1)]);
+    until(309_990).await;
+    assert_eq!(admission.overdue(9), []);
+    until(310_000).await;
+    assert_eq!(admission.overdue(9), [OrderId(1)]);
     // It is still there, and is looked at again later.
-    admission.told([&held], NOW + 310_000, false, |o| o.id.0);
-    assert_eq!(admission.overdue(NOW + 310_000, 9), []);
-    assert_eq!(admission.overdue(NOW + 320_000, 9), [OrderId(1)]);
-    admission.told([&order(1, OrderState::Paid, &[])], NOW + 320_000, false, |o| o.id.0);
-    assert_eq!(admission.overdue(NOW + 900_000, 9), []);
+    told(&held, 310_000);
+    assert_eq!(admission.overdue(9), []);
+    until(320_000).await;
+    assert_eq!(admission.overdue(9), [OrderId(1)]);
+    told(&order(1, OrderState::Paid, &[]), 320_000);
+    assert_eq!(admission.overdue(9), []);
     assert!(admission.unpaid().is_empty());
 }
 
@@ -232,8 +247,7 @@ fn one_owner_of_a_large_ipv6_prefix_has_few_budgets() {
 fn declines_count_for_who_paid_and_once_each() {
     let admission = admission(&["--client-declines=3", "--email-declines=0"]);
     assert_eq!(takes(&admission, "198.51.100.1", 1, 10), Ok(()));
-    let pays =
-        |who, id| admission.pay(client(who), OrderId(id), NOW).map(drop).map_err(|r| r.reason);
+    let pays = |who, id| admission.pay(client(who), OrderId(id)).map(drop).map_err(|r| r.reason);
     assert_eq!(pays(SCRIPT, 1), Ok(()));
     for attempts in 1..=2 {
         let paying = order(1, OrderState::Paying, &vec![declined(); attempts]);
@@ -257,7 +271,7 @@ fn the_second_order_that_a_client_pays_at_the_same_time_comes_later() {
     let admission = admission(LIMITS);
     for id in 1..=3 {
         assert_eq!(takes(&admission, SCRIPT, id, 10), Ok(()));
-        drop(admission.pay(client(SCRIPT), OrderId(id), NOW));
+        drop(admission.pay(client(SCRIPT), OrderId(id)));
     }
     let second = |id| admission.is_second(OrderId(id));
     // As they come, also within one commit.
@@ -273,7 +287,7 @@ fn the_second_order_that_a_client_pays_at_the_same_time_comes_later() {
     assert!(!second(3), "nothing else of it is being paid");
     assert!(!second(99), "of an order that is not known");
     // Another client's order is first in any case.
-    drop(admission.pay(client("198.51.100.1"), OrderId(4), NOW));
+    drop(admission.pay(client("198.51.100.1"), OrderId(4)));
     told(&admission, &pays(4), NOW);
     assert!(!second(4));
     told(&admission, &order(3, OrderState::Released, &[]), NOW);
@@ -318,7 +332,7 @@ fn without_limits_nothing_is_counted_for_a_client() {
         assert_eq!(admission.may_look(Client::Unlimited), Ok(()));
         let wish = wish(n, 1, &[("a", 10)]);
         assert!(admission.reserve(Client::Unlimited, &wish, NOW).is_ok());
-        assert!(admission.pay(Client::Unlimited, OrderId(n), NOW).is_ok());
+        assert!(admission.pay(Client::Unlimited, OrderId(n)).is_ok());
         let order = order(n, OrderState::Paying, &vec![declined(); 3]);
         told(&admission, &order, NOW);
     }

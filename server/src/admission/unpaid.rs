@@ -23,6 +23,15 @@ const AFTER_END_MS: i64 = 10_000;
 /// more often than this.
 const LOOKED_MS: i64 = 5_000;
 
+/// A moment.
+#[derive(Clone, Copy)]
+pub struct At {
+    /// By the clock that orders are told by. It may jump.
+    pub clock_ms: TimeMs,
+    /// Milliseconds since the process began.
+    pub passed_ms: i64,
+}
+
 /// What a request wants to hold.
 pub struct Wish {
     /// The id of the new order.
@@ -58,7 +67,8 @@ impl Wish {
                 None => pools.push((pool, event.pools[usize::from(pool)].capacity, quantity)),
             }
         }
-        pools.retain(|p| p.2 > 0);
+        let all = pools.iter().map(|p| p.2).fold(0u32, u32::saturating_add);
+        pools.retain(|p| p.2 > 0 && all <= most_per_order);
         let hold_ms = event.spec.hold_ms;
         Wish { order, event: event.id, hold_ms, identity, request: None, most_per_order, pools }
     }
@@ -109,10 +119,10 @@ pub struct Tracked {
     attempts: Attempts,
     /// The end of its hold, once that is known.
     until_ms: Option<TimeMs>,
-    /// When it must be looked at if nothing is heard of it.
-    due_ms: Option<TimeMs>,
+    /// When it must be looked at if nothing is heard of it, by the time that has passed.
+    due_ms: Option<i64>,
     /// When it was looked at last.
-    looked_ms: TimeMs,
+    looked_ms: i64,
 }
 
 impl Tracked {
@@ -143,7 +153,7 @@ pub struct Unpaid {
     /// How many orders each client is paying now, by its hash.
     paying: BTreeMap<u64, u32>,
     /// When which order must be looked at.
-    due: BTreeSet<(TimeMs, OrderId)>,
+    due: BTreeSet<(i64, OrderId)>,
 }
 
 impl Unpaid {
@@ -175,7 +185,7 @@ impl Unpaid {
         key: &Key,
         network: Network,
         wish: &Wish,
-        now: TimeMs,
+        now: At,
     ) -> Result<Option<OrderId>, Refused> {
         let client = key.client(network);
         let mut counts = Vec::with_capacity(wish.pools.len() + 1);
@@ -206,7 +216,7 @@ impl Unpaid {
             *self.counts.entry(*budget).or_default() += places;
         }
         self.of_client.insert((client, wish.order));
-        let due_ms = now + ANSWERED_MS;
+        let due_ms = now.passed_ms + ANSWERED_MS;
         self.due.insert((due_ms, wish.order));
         let tracked = Tracked {
             holder: Some(network),
@@ -215,7 +225,7 @@ impl Unpaid {
             request: wish.request,
             counts,
             due_ms: Some(due_ms),
-            looked_ms: now,
+            looked_ms: now.passed_ms,
             ..Tracked::default()
         };
         self.orders.insert(wish.order, tracked);
@@ -240,7 +250,7 @@ impl Unpaid {
         wish: &Wish,
         reason: Reason,
         most: u32,
-        now: TimeMs,
+        now: At,
     ) -> Result<Option<OrderId>, Refused> {
         let known = |t: &Tracked| {
             wish.request.is_some() && t.request == wish.request && t.until_ms.is_some()
@@ -249,12 +259,12 @@ impl Unpaid {
             return Ok(None);
         }
         let ends = self.orders_of(client).filter_map(|(_, t)| t.until_ms).min();
-        let wait_s = ends.map_or(30, |ends| (ends - now).max(0) / 1000);
+        let wait_s = ends.map_or(30, |ends| (ends - now.clock_ms).max(0) / 1000);
         Err(Refused { reason, most, again_s: wait_s.clamp(5, 60) as u32 })
     }
 
     /// Somebody tries to pay an order. Gives whether it is tracked from now on only.
-    pub fn pays(&mut self, order: OrderId, payer: Option<(Network, u64)>, now: TimeMs) -> bool {
+    pub fn pays(&mut self, order: OrderId, payer: Option<(Network, u64)>, now: i64) -> bool {
         let fresh = !self.orders.contains_key(&order);
         if fresh {
             if self.orders.len() >= MOST_TRACKED {
@@ -276,14 +286,15 @@ impl Unpaid {
     }
 
     /// An order is so now. `told_of_all`: what it becomes is told here, too.
-    pub fn moved(&mut self, order: &Order, now: TimeMs, told_of_all: bool) {
+    pub fn moved(&mut self, order: &Order, now: At, told_of_all: bool) {
         let Some(tracked) = self.orders.get_mut(&order.id) else { return };
         if !order.state.holds() {
             return self.remove(order.id);
         }
         tracked.until_ms = Some(order.until_ms);
-        tracked.looked_ms = now;
-        let due_ms = (!told_of_all).then(|| order.until_ms.max(now) + AFTER_END_MS);
+        tracked.looked_ms = now.passed_ms;
+        let left_ms = (order.until_ms - now.clock_ms).max(0);
+        let due_ms = (!told_of_all).then(|| now.passed_ms + left_ms + AFTER_END_MS);
         let before = std::mem::replace(&mut tracked.due_ms, due_ms);
         let pays = order.state == OrderState::Paying;
         let client = if pays { tracked.paying.or(tracked.payer_client) } else { None };
@@ -336,7 +347,7 @@ impl Unpaid {
 
     /// An order that is tracked was looked for and does not exist. It may still be on its way, unless
     /// who asked for it has surely been answered.
-    pub fn missing(&mut self, order: OrderId, now: TimeMs) {
+    pub fn missing(&mut self, order: OrderId, now: i64) {
         let due = |t: &Tracked| t.due_ms.is_some_and(|due_ms| due_ms <= now);
         if self.orders.get(&order).is_some_and(due) {
             self.remove(order);
@@ -344,13 +355,13 @@ impl Unpaid {
     }
 
     /// Orders of which nothing was heard for longer than is usual.
-    pub fn overdue(&self, now: TimeMs, most: usize) -> Vec<OrderId> {
+    pub fn overdue(&self, now: i64, most: usize) -> Vec<OrderId> {
         let late = self.due.iter().take_while(|(due_ms, _)| *due_ms <= now);
         late.take(most).map(|(_, order)| *order).collect()
     }
 
     /// Orders of a client that may have been paid or given back, or never placed.
-    pub fn doubtful(&mut self, client: u64, now: TimeMs) -> Vec<OrderId> {
+    pub fn doubtful(&mut self, client: u64, now: i64) -> Vec<OrderId> {
         let doubtful = |t: &Tracked| t.due_ms.is_some() && now - t.looked_ms >= LOOKED_MS;
         let found = self.orders_of(client).filter(|(_, t)| doubtful(t));
         let found: Vec<OrderId> = found.map(|(id, _)| id).collect();

@@ -239,7 +239,9 @@ async fn reserve_as(
             Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no),
         };
-        match app.ask(Command::Renew { order: known, most_ms: None }, None).await {
+        let key = buyer(fullname, "").key.0;
+        let most_ms = app.admission.shortened(client, key, event.spec.hold_ms);
+        match app.ask(Command::Renew { order: known, most_ms }, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::Renewed(known, until_ms));
