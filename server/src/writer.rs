@@ -209,6 +209,20 @@ struct Try {
     now_ms: TimeMs,
 }
 
+/// A batch that came to nothing, as far as is known.
+struct NotDone {
+    /// What its callers hear.
+    told: NoReply,
+    /// Whether the store is sound and would not record it.
+    refused: bool,
+}
+
+impl NotDone {
+    fn because(told: NoReply) -> NotDone {
+        NotDone { told, refused: false }
+    }
+}
+
 /// A try that failed, and what it would have said if the commit was tried.
 struct Failed {
     done: Option<Try>,
@@ -259,25 +273,8 @@ impl Writer {
         for job in &jobs {
             self.metrics.waited.observe((begun - job.queued).as_secs_f64());
         }
-        match self.persist(&jobs) {
-            Ok(done) => {
-                for answer in &done.answers {
-                    count(&self.metrics, answer);
-                }
-                for state in done.reached {
-                    self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
-                }
-                committed.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
-                committed.orders = done.orders;
-                committed.effects = done.effects;
-                committed.events = done.changed;
-                committed.alarms = done.alarms;
-                committed.now_ms = Some(done.now_ms);
-            }
-            Err(no) => {
-                committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
-            }
-        }
+        let outcome = self.persist(&jobs);
+        self.conclude(jobs, outcome, &mut committed);
         committed.batch = self.store.last_batch();
         if self.unsure.is_empty() {
             self.doubt = None;
@@ -287,13 +284,50 @@ impl Writer {
         committed
     }
 
+    /// Notes what came of a batch. If the store is sound and would not record it, each half is tried by
+    /// itself, for the fault of one command is not that of the others; where both are refused it is not
+    /// one command that is to blame (the disk is full, say).
+    fn conclude(&mut self, mut jobs: Vec<Job>, outcome: Result<Try, NotDone>, to: &mut Committed) {
+        let done = match outcome {
+            Ok(done) => done,
+            Err(NotDone { refused: true, .. }) if jobs.len() > 1 => {
+                let second = jobs.split_off(jobs.len() / 2);
+                let halves = [self.persist(&jobs), self.persist(&second)];
+                let one_is_done = halves.iter().any(Result::is_ok);
+                for (jobs, outcome) in [jobs, second].into_iter().zip(halves) {
+                    let outcome = outcome
+                        .map_err(|not| NotDone { refused: not.refused && one_is_done, ..not });
+                    self.conclude(jobs, outcome, to);
+                }
+                return;
+            }
+            Err(NotDone { told, .. }) => {
+                to.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(told.clone()))));
+                return;
+            }
+        };
+        for answer in &done.answers {
+            count(&self.metrics, answer);
+        }
+        for state in done.reached {
+            self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
+        }
+        to.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
+        to.orders.extend(done.orders);
+        to.effects.extend(done.effects);
+        // Of an event that two parts changed, the later one is told last.
+        to.events.extend(done.changed);
+        to.alarms.extend(done.alarms);
+        to.now_ms = Some(done.now_ms);
+    }
+
     /// Whether the store answered the last time that it was asked.
     pub fn healthy(&self) -> bool {
         !self.faulted
     }
 
     /// Tries a batch until its outcome is known, but not for ever.
-    fn persist(&mut self, jobs: &[Job]) -> Result<Try, NoReply> {
+    fn persist(&mut self, jobs: &[Job]) -> Result<Try, NotDone> {
         let begun = Instant::now();
         let mut in_doubt: Option<Try> = None;
         let (mut tries, mut overtaken) = (0, 0);
@@ -311,7 +345,7 @@ impl Writer {
                     Err(fault) => {
                         self.fault(&fault);
                         if in_doubt.is_none() && begun.elapsed() >= RECOVERY {
-                            return Err(NoReply::Unavailable);
+                            return Err(NotDone::because(NoReply::Unavailable));
                         }
                         continue;
                     }
@@ -344,14 +378,16 @@ impl Writer {
                 }
                 Fault::Unknown(_) if on(Mutant::UnknownIsDone) => {
                     _ = self.store.recover();
-                    return done.ok_or(NoReply::Unavailable);
+                    return done.ok_or(NotDone::because(NoReply::Unavailable));
                 }
                 fault => fault,
             };
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
                 Fault::NotDone(_) | Fault::Overtaken(_) if in_doubt.is_none() => {
-                    return Err(NoReply::Unavailable);
+                    // Only what was decided can have been refused.
+                    let refused = done.is_some();
+                    return Err(NotDone { told: NoReply::Unavailable, refused });
                 }
                 Fault::NotDone(_) | Fault::Overtaken(_) => {}
                 Fault::Unknown(_) => {
@@ -359,9 +395,9 @@ impl Writer {
                 }
             }
         }
-        let Some(done) = in_doubt else { return Err(NoReply::Unavailable) };
+        let Some(done) = in_doubt else { return Err(NotDone::because(NoReply::Unavailable)) };
         self.unsure.extend(done.events);
-        Err(NoReply::InDoubt)
+        Err(NotDone::because(NoReply::InDoubt))
     }
 
     fn fault(&mut self, fault: &Fault) {

@@ -28,6 +28,8 @@ struct Failing {
     /// What became of the last commit, if the store itself was not asked.
     recorded: Option<bool>,
     recoveries: Arc<Mutex<VecDeque<bool>>>,
+    /// No batch with this order is recorded.
+    poison: Arc<Mutex<Option<OrderId>>>,
 }
 
 impl Store for Failing {
@@ -38,6 +40,10 @@ impl Store for Failing {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
         let trouble = self.plan.lock().unwrap().pop_front().flatten();
         self.recorded = None;
+        let poison = *self.poison.lock().unwrap();
+        if poison.is_some_and(|order| batch.orders.contains_key(&order)) {
+            return Err(Fault::NotDone("a rule of the schema forbids it".into()));
+        }
         match trouble {
             None => self.store.commit(batch),
             Some(Trouble::NotDone) => Err(Fault::NotDone("the disk is full".into())),
@@ -66,6 +72,7 @@ struct World {
     writer: Writer,
     plan: Arc<Mutex<VecDeque<Option<Trouble>>>>,
     recoveries: Arc<Mutex<VecDeque<bool>>>,
+    poison: Arc<Mutex<Option<OrderId>>>,
     reader: Box<dyn Reader>,
     dir: std::path::PathBuf,
     event: EventId,
@@ -78,17 +85,22 @@ impl Drop for World {
 }
 
 fn world(name: &str) -> World {
+    world_of(name, 3)
+}
+
+fn world_of(name: &str, capacity: u32) -> World {
     let dir = std::env::temp_dir().join(format!("nts-writer-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("nts.db");
     let store = SqliteStore::open(&path, Clock::System).unwrap().store;
     let reader = Box::new(SqliteStore::reader(&path).unwrap());
-    let (plan, recoveries) = (Arc::default(), Arc::default());
+    let (plan, recoveries, poison) = (Arc::default(), Arc::default(), Arc::default());
     let failing = Failing {
         store,
         plan: Arc::clone(&plan),
         recorded: None,
         recoveries: Arc::clone(&recoveries),
+        poison: Arc::clone(&poison),
     };
     let mut writer = Writer::new(Box::new(failing), Arc::new(Metrics::default()));
     let event = EventId(1);
@@ -104,7 +116,7 @@ fn world(name: &str) -> World {
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,
-        pools: vec![PoolSpec { name: "all".into(), capacity: 3 }],
+        pools: vec![PoolSpec { name: "all".into(), capacity }],
         ticket_types: vec![TicketTypeSpec {
             id: "t".into(),
             name: "T".into(),
@@ -114,7 +126,7 @@ fn world(name: &str) -> World {
     };
     let made = ask(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
     assert!(made[0].is_ok());
-    World { writer, plan, recoveries, reader, dir, event }
+    World { writer, plan, recoveries, poison, reader, dir, event }
 }
 
 fn ask(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) -> Vec<Answer> {
@@ -177,7 +189,8 @@ fn a_batch_is_decided_one_by_one_and_the_last_place_goes_once() {
 #[test]
 fn a_commit_that_is_refused_leaves_nothing_and_is_said() {
     let mut w = world("full");
-    w.plan.lock().unwrap().push_back(Some(Trouble::NotDone));
+    // Both together, and each by itself.
+    w.plan.lock().unwrap().extend([Some(Trouble::NotDone); 3]);
     assert_eq!(w.ask(&[1, 2]), vec![Err(NoReply::Unavailable), Err(NoReply::Unavailable)]);
     assert_eq!(w.held(), (0, 0));
     assert!(w.ask(&[1])[0].as_ref().is_ok_and(|r| !r.again), "the same key may be tried again");
@@ -290,4 +303,29 @@ async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
     assert!(own.iter().all(|job| job.deadline == job.queued + OWN_PATIENCE));
     drop((batch, waiting, steps));
     assert_eq!(metrics.busy.get(), 2);
+}
+
+#[test]
+fn one_command_that_cannot_be_recorded_does_not_fail_the_others() {
+    let mut world = world_of("poison", 50);
+    for poison in [1, 13, 20] {
+        *world.poison.lock().unwrap() = Some(id(100 * poison + 7));
+        let holds: Vec<u128> = (0..16).map(|n| 100 * poison + n).collect();
+        let answers = world.ask(&holds);
+        for (n, answer) in holds.iter().zip(&answers) {
+            match n % 100 {
+                7 => assert_eq!(*answer, Err(NoReply::Unavailable)),
+                _ => assert!(answer.is_ok(), "{n}: {answer:?}"),
+            }
+        }
+    }
+    assert_eq!(world.held(), (45, 45));
+    // A full disk is nobody's fault: two more tries, and all hear it.
+    let tries = [Some(Trouble::NotDone); 3].into_iter().chain([None; 10]);
+    world.plan.lock().unwrap().extend(tries);
+    *world.poison.lock().unwrap() = None;
+    let answers = world.ask(&[1, 2, 3, 4]);
+    assert_eq!(answers, vec![Err(NoReply::Unavailable); 4]);
+    assert_eq!(world.plan.lock().unwrap().len(), 10, "nothing more was tried");
+    assert_eq!(world.held(), (45, 45));
 }
