@@ -199,8 +199,6 @@ pub struct Writer {
     unsure: BTreeSet<EventId>,
     /// When the first of those batches was begun.
     doubt: Option<Instant>,
-    /// The store refused the last batch, and is sound.
-    refused: bool,
 }
 
 /// One try at a batch.
@@ -216,6 +214,20 @@ struct Try {
     now_ms: TimeMs,
 }
 
+/// A batch that came to nothing, as far as is known.
+struct NotDone {
+    /// What its callers hear.
+    told: NoReply,
+    /// Whether the store is sound and would not record it.
+    refused: bool,
+}
+
+impl NotDone {
+    fn because(told: NoReply) -> NotDone {
+        NotDone { told, refused: false }
+    }
+}
+
 /// A try that failed, and what it would have said if the commit was tried.
 struct Failed {
     done: Option<Try>,
@@ -226,7 +238,7 @@ impl Writer {
     /// A writer on an opened store.
     pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
         let (unsure, doubt) = (BTreeSet::new(), None);
-        Writer { store, metrics, faulted: false, unsure, doubt, refused: false }
+        Writer { store, metrics, faulted: false, unsure, doubt }
     }
 
     /// The loop, for a thread of its own. Ends when all senders of the queue are gone and all that
@@ -267,7 +279,8 @@ impl Writer {
         for job in &jobs {
             self.metrics.waited.observe((begun - job.queued).as_secs_f64());
         }
-        self.work(jobs, &mut committed);
+        let outcome = self.persist(&jobs);
+        self.conclude(jobs, outcome, &mut committed);
         committed.batch = self.store.last_batch();
         if self.unsure.is_empty() {
             self.doubt = None;
@@ -277,57 +290,44 @@ impl Writer {
         committed
     }
 
-    /// Commits these, and says in `committed` what came of them. One command that the store refuses must
-    /// not fail those that happen to be in its batch, so a batch that was refused is tried in halves: as
-    /// long as one of them goes well, it is one command; if neither does, it is the store.
-    fn work(&mut self, jobs: Vec<Job>, committed: &mut Committed) {
-        let mut jobs = jobs;
-        let mut result = self.persist(&jobs);
-        while let Err(NoReply::Unavailable) = result
-            && std::mem::take(&mut self.refused)
-            && jobs.len() > 1
-        {
-            let later = jobs.split_off(jobs.len() / 2);
-            let (first, second) = (self.persist(&jobs), self.persist(&later));
-            // The half that fails is tried further.
-            (jobs, result) = match (first, second) {
-                (Ok(done), second) => {
-                    self.done(jobs, done, committed);
-                    (later, second)
+    /// Notes what came of a batch. If the store is sound and would not record it, each half is tried by
+    /// itself, for the fault of one command is not that of the others; where both are refused it is not
+    /// one command that is to blame (the disk is full, say).
+    fn conclude(&mut self, mut jobs: Vec<Job>, outcome: Result<Try, NotDone>, to: &mut Committed) {
+        let done = match outcome {
+            Ok(done) => done,
+            Err(NotDone { refused: true, .. }) if jobs.len() > 1 => {
+                let second = jobs.split_off(jobs.len() / 2);
+                let halves = [self.persist(&jobs), self.persist(&second)];
+                let one_is_done = halves.iter().any(Result::is_ok);
+                let mut parts: Vec<_> = [jobs, second].into_iter().zip(halves).collect();
+                // What is committed already is told before what is still to be tried, so that of an
+                // order or an event in both the later version is told last.
+                parts.sort_by_key(|(_, outcome)| outcome.is_err());
+                for (jobs, outcome) in parts {
+                    let outcome = outcome
+                        .map_err(|not| NotDone { refused: not.refused && one_is_done, ..not });
+                    self.conclude(jobs, outcome, to);
                 }
-                (first, Ok(done)) => {
-                    self.done(later, done, committed);
-                    (jobs, first)
-                }
-                (Err(no), Err(_)) => {
-                    jobs.extend(later);
-                    self.refused = false;
-                    (jobs, Err(no))
-                }
-            };
-        }
-        match result {
-            Ok(done) => self.done(jobs, done, committed),
-            Err(no) => {
-                committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
+                return;
             }
-        }
-    }
-
-    /// A batch is committed.
-    fn done(&self, jobs: Vec<Job>, done: Try, committed: &mut Committed) {
+            Err(NotDone { told, .. }) => {
+                to.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(told.clone()))));
+                return;
+            }
+        };
         for answer in &done.answers {
             count(&self.metrics, answer);
         }
         for state in done.reached {
             self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
         }
-        committed.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
-        committed.orders.extend(done.orders);
-        committed.effects.extend(done.effects);
-        committed.events.extend(done.changed);
-        committed.alarms.extend(done.alarms);
-        committed.now_ms = Some(done.now_ms);
+        to.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
+        to.orders.extend(done.orders);
+        to.effects.extend(done.effects);
+        to.events.extend(done.changed);
+        to.alarms.extend(done.alarms);
+        to.now_ms = Some(done.now_ms);
     }
 
     /// Whether the store answered the last time that it was asked.
@@ -336,7 +336,7 @@ impl Writer {
     }
 
     /// Tries a batch until its outcome is known, but not for ever.
-    fn persist(&mut self, jobs: &[Job]) -> Result<Try, NoReply> {
+    fn persist(&mut self, jobs: &[Job]) -> Result<Try, NotDone> {
         let begun = Instant::now();
         let mut in_doubt: Option<Try> = None;
         let (mut tries, mut overtaken) = (0, 0);
@@ -354,7 +354,7 @@ impl Writer {
                     Err(fault) => {
                         self.fault(&fault);
                         if in_doubt.is_none() && begun.elapsed() >= RECOVERY {
-                            return Err(NoReply::Unavailable);
+                            return Err(NotDone::because(NoReply::Unavailable));
                         }
                         continue;
                     }
@@ -387,15 +387,16 @@ impl Writer {
                 }
                 Fault::Unknown(_) if on(Mutant::UnknownIsDone) => {
                     _ = self.store.recover();
-                    return done.ok_or(NoReply::Unavailable);
+                    return done.ok_or(NotDone::because(NoReply::Unavailable));
                 }
                 fault => fault,
             };
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
                 Fault::NotDone(_) | Fault::Overtaken(_) if in_doubt.is_none() => {
-                    self.refused = matches!(fault, Fault::NotDone(_));
-                    return Err(NoReply::Unavailable);
+                    // Only what was decided can have been refused.
+                    let refused = done.is_some();
+                    return Err(NotDone { told: NoReply::Unavailable, refused });
                 }
                 Fault::NotDone(_) | Fault::Overtaken(_) => {}
                 Fault::Unknown(_) => {
@@ -403,9 +404,9 @@ impl Writer {
                 }
             }
         }
-        let Some(done) = in_doubt else { return Err(NoReply::Unavailable) };
+        let Some(done) = in_doubt else { return Err(NotDone::because(NoReply::Unavailable)) };
         self.unsure.extend(done.events);
-        Err(NoReply::InDoubt)
+        Err(NotDone::because(NoReply::InDoubt))
     }
 
     fn fault(&mut self, fault: &Fault) {

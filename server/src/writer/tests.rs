@@ -28,7 +28,7 @@ struct Failing {
     /// What became of the last commit, if the store itself was not asked.
     recorded: Option<bool>,
     recoveries: Arc<Mutex<VecDeque<bool>>>,
-    /// A batch with this order in it is refused.
+    /// No batch with this order is recorded.
     poison: Arc<Mutex<Option<OrderId>>>,
 }
 
@@ -40,8 +40,9 @@ impl Store for Failing {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
         let trouble = self.plan.lock().unwrap().pop_front().flatten();
         self.recorded = None;
-        if self.poison.lock().unwrap().is_some_and(|order| batch.orders.contains_key(&order)) {
-            return Err(Fault::NotDone("refused by the schema".into()));
+        let poison = *self.poison.lock().unwrap();
+        if poison.is_some_and(|order| batch.orders.contains_key(&order)) {
+            return Err(Fault::NotDone("a rule of the schema forbids it".into()));
         }
         match trouble {
             None => self.store.commit(batch),
@@ -84,6 +85,10 @@ impl Drop for World {
 }
 
 fn world(name: &str) -> World {
+    world_of(name, 3)
+}
+
+fn world_of(name: &str, capacity: u32) -> World {
     let dir = std::env::temp_dir().join(format!("nts-writer-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("nts.db");
@@ -91,11 +96,11 @@ fn world(name: &str) -> World {
     let reader = Box::new(SqliteStore::reader(&path).unwrap());
     let (plan, recoveries, poison) = (Arc::default(), Arc::default(), Arc::default());
     let failing = Failing {
-        poison: Arc::clone(&poison),
         store,
         plan: Arc::clone(&plan),
         recorded: None,
         recoveries: Arc::clone(&recoveries),
+        poison: Arc::clone(&poison),
     };
     let mut writer = Writer::new(Box::new(failing), Arc::new(Metrics::default()));
     let event = EventId(1);
@@ -111,7 +116,7 @@ fn world(name: &str) -> World {
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,
-        pools: vec![PoolSpec { name: "all".into(), capacity: 3 }],
+        pools: vec![PoolSpec { name: "all".into(), capacity }],
         ticket_types: vec![TicketTypeSpec {
             id: "t".into(),
             name: "T".into(),
@@ -125,16 +130,29 @@ fn world(name: &str) -> World {
 }
 
 fn ask(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) -> Vec<Answer> {
+    step(writer, commands).0
+}
+
+/// What each command is answered, in their order, and what else the batch tells.
+fn step(
+    writer: &mut Writer,
+    commands: Vec<(Command, Option<Request>)>,
+) -> (Vec<Answer>, Committed) {
     let now = Instant::now();
     let deadline = now + Duration::from_secs(60);
-    let (jobs, _kept): (Vec<Job>, Vec<_>) = commands
+    let (jobs, answers): (Vec<Job>, Vec<_>) = commands
         .into_iter()
         .map(|(command, request)| {
             let (answer, hear) = oneshot::channel();
             (Job { command, request, deadline, queued: now, answer }, hear)
         })
         .unzip();
-    writer.step(jobs).answers.into_iter().map(|(_, answer)| answer).collect()
+    let mut committed = writer.step(jobs);
+    for (caller, answer) in committed.answers.drain(..) {
+        caller.send(answer).unwrap();
+    }
+    let answers = answers.into_iter().map(|mut answer| answer.try_recv().unwrap());
+    (answers.collect(), committed)
 }
 
 impl World {
@@ -147,19 +165,6 @@ impl World {
     fn ask(&mut self, holds: &[u128]) -> Vec<Answer> {
         let commands = holds.iter().map(|n| (self.hold(*n), Some(request(*n)))).collect();
         ask(&mut self.writer, commands)
-    }
-
-    fn places(&mut self, capacity: u32) {
-        let mut spec = self.reader.events().unwrap().remove(0).spec;
-        spec.pools = vec![PoolSpec { name: "all".into(), capacity }];
-        spec.ticket_types = vec![TicketTypeSpec {
-            id: "t".into(),
-            name: "T".into(),
-            pool: "all".into(),
-            price_minor: 100,
-        }];
-        let put = Command::PutEvent { id: self.event, spec };
-        assert!(ask(&mut self.writer, vec![(put, None)])[0].is_ok());
     }
 
     /// The held places by the counter and by the orders.
@@ -197,32 +202,12 @@ fn a_batch_is_decided_one_by_one_and_the_last_place_goes_once() {
 #[test]
 fn a_commit_that_is_refused_leaves_nothing_and_is_said() {
     let mut w = world("full");
-    // The whole, and each half of it.
+    // Both together, and each by itself.
     w.plan.lock().unwrap().extend([Some(Trouble::NotDone); 3]);
     assert_eq!(w.ask(&[1, 2]), vec![Err(NoReply::Unavailable), Err(NoReply::Unavailable)]);
     assert_eq!(w.held(), (0, 0));
     assert!(w.ask(&[1])[0].as_ref().is_ok_and(|r| !r.again), "the same key may be tried again");
     assert_eq!(w.held(), (1, 1));
-}
-
-/// Which command it is, and where it stands in the batch, is of no account.
-#[test]
-fn a_command_that_the_store_refuses_fails_alone() {
-    for poison in 0..7 {
-        let mut w = world(&format!("poison-{poison}"));
-        w.places(10);
-        *w.poison.lock().unwrap() = Some(id(poison));
-        let answers = w.ask(&[0, 1, 2, 3, 4, 5, 6]);
-        let failed = answers.iter().filter(|a| **a == Err(NoReply::Unavailable)).count();
-        let done = answers.iter().filter(|a| a.is_ok()).count();
-        assert_eq!((failed, done), (1, 6), "{answers:?}");
-        assert_eq!(w.held(), (6, 6));
-        assert_eq!(w.ask(&[u128::from(poison == 0)]).len(), 1);
-        assert!(w.ask(&[poison])[0].is_err(), "it stays refused");
-        *w.poison.lock().unwrap() = None;
-        assert!(w.ask(&[poison])[0].as_ref().is_ok_and(|r| !r.again));
-        assert_eq!(w.held(), (7, 7));
-    }
 }
 
 /// Where the store refuses everything, it is asked for each half once, and no further.
@@ -368,4 +353,32 @@ async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
     assert!(own.iter().all(|job| job.deadline == job.queued + OWN_PATIENCE));
     drop((batch, waiting, steps));
     assert_eq!(metrics.busy.get(), 2);
+}
+
+#[test]
+fn one_command_that_cannot_be_recorded_does_not_fail_the_others() {
+    let mut world = world_of("poison", 50);
+    for poison in [1, 13, 20] {
+        *world.poison.lock().unwrap() = Some(id(100 * poison + 7));
+        let holds: Vec<u128> = (0..16).map(|n| 100 * poison + n).collect();
+        let commands = holds.iter().map(|n| (world.hold(*n), Some(request(*n)))).collect();
+        let (answers, told) = step(&mut world.writer, commands);
+        // Whatever was tried in which order, the last that is told is how it is.
+        assert_eq!(told.events.last(), world.reader.events().unwrap().last());
+        for (n, answer) in holds.iter().zip(&answers) {
+            match n % 100 {
+                7 => assert_eq!(*answer, Err(NoReply::Unavailable)),
+                _ => assert!(answer.is_ok(), "{n}: {answer:?}"),
+            }
+        }
+    }
+    assert_eq!(world.held(), (45, 45));
+    // A full disk is nobody's fault: two more tries, and all hear it.
+    let tries = [Some(Trouble::NotDone); 3].into_iter().chain([None; 10]);
+    world.plan.lock().unwrap().extend(tries);
+    *world.poison.lock().unwrap() = None;
+    let answers = world.ask(&[1, 2, 3, 4]);
+    assert_eq!(answers, vec![Err(NoReply::Unavailable); 4]);
+    assert_eq!(world.plan.lock().unwrap().len(), 10, "nothing more was tried");
+    assert_eq!(world.held(), (45, 45));
 }
