@@ -5,7 +5,6 @@ use super::view::{self, Action, MoneyView};
 use super::{Sent, admit, bearer, is_organiser, json, keyed};
 use crate::app::App;
 use crate::ids::digest;
-use crate::payments::stripe::is_token;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
 use axum::Json;
@@ -403,7 +402,7 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
 /// A token as the payment provider gives it, or none where nothing is to be paid. Anything else is
 /// refused before it is recorded or takes a place in the queue.
 async fn checked_token(app: &App, id: OrderId, token: String) -> Result<String, NoReply> {
-    if token.is_empty() || is_token(&token) {
+    if token.is_empty() || app.may_be_a_token(&token) {
         return Ok(token);
     }
     let order = app.reads.ask(move |r| r.order(id)).await.map_err(|_| NoReply::Unavailable)?;
