@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{Doorbell, Line, Stuck};
 use crate::payments::class::PaymentClass;
 use crate::payments::double::Double;
-use crate::payments::stripe::Stripe;
+use crate::payments::stripe::{Stripe, is_token};
 use crate::reads::Reads;
 use crate::store::{Reader, RequestKey};
 use crate::writer::{Answer, Committed, NoReply, Queue, Replied, Request};
@@ -299,6 +299,16 @@ impl App {
             }
             _ => PaymentClass::First,
         }
+    }
+
+    /// Whether others who come later may be settled before this order.
+    pub fn waits_behind_others(&self, order: &Order) -> bool {
+        self.payment_class(order) != PaymentClass::First
+    }
+
+    /// Whether a text has the form of what the payment provider gives for a card.
+    pub fn may_be_a_token(&self, text: &str) -> bool {
+        is_token(text)
     }
 
     /// About how many seconds it takes until it is an order's turn to be paid; 0 if there is no line.

@@ -7,7 +7,6 @@ use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
 use crate::ids::digest;
-use crate::payments::stripe::is_token;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
 use axum::Json;
@@ -426,7 +425,7 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
 /// A token as the payment provider gives it, or none where nothing is to be paid. Anything else is
 /// refused before it is recorded or takes a place in the queue.
 async fn checked_token(app: &App, id: OrderId, token: String) -> Result<String, NoReply> {
-    if token.is_empty() || is_token(&token) {
+    if token.is_empty() || app.may_be_a_token(&token) {
         return Ok(token);
     }
     let order = app.reads.ask(move |r| r.order(id)).await.map_err(|_| NoReply::Unavailable)?;

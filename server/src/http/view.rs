@@ -2,7 +2,6 @@
 
 use super::problem::BEING_CANCELED;
 use crate::app::App;
-use crate::payments::class::PaymentClass;
 use crate::when;
 use boxoffice::{AttemptState, Event, Money, Order, OrderState, RefundState, TicketState, TimeMs};
 use serde::{Deserialize, Serialize};
@@ -240,10 +239,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
             };
             let charged = if not_begun(order) { " Nothing has been charged yet." } else { "" };
             // Who has tried before lets those go first who have not.
-            let least = match app.payment_class(order) {
-                PaymentClass::First => "about",
-                PaymentClass::SecondOrder | PaymentClass::AfterDecline => "at least",
-            };
+            let least = if app.waits_behind_others(order) { "at least" } else { "about" };
             format!(
                 "Many are paying at this moment. You are in line, for {least} {wait}. Your tickets \
                  are safe: nobody can take them, and the clock of your hold stands still until it \
