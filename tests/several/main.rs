@@ -6,6 +6,7 @@
 /// The databases of these tests are named by each.
 pub const ON_POSTGRES: bool = false;
 
+mod clients;
 mod crowd;
 mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
