@@ -128,7 +128,7 @@ fn a_name_gets_nothing_of_an_order_in_the_sandbox_whatever_becomes_of_it() {
     assert!(stranger.text().contains("The payment for this name was declined"), "{stranger:?}");
     // Whoever shows the secret gets the form once more, and is told the truth.
     let again = server.send(victim.form.with(&[]).to("/nts/v1/reserve"));
-    assert!(again.text().contains("you can try again with another card"), "{again:?}");
+    assert!(again.text().contains("you can try again, with another card"), "{again:?}");
     assert!(PageForm::of(&again.text(), CHARGE).unwrap().field("secret").is_some());
     let order = server.send(look(&victim.order)).json();
     assert_eq!(order["payment"]["attempts"].as_array().unwrap().len(), 1, "none were used up");

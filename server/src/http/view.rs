@@ -381,7 +381,7 @@ pub fn after_decline(order: &Order) -> String {
     }
     if payment.has_attempts_left() {
         return format!(
-            "{money} Your places are still held: you can try again. Another card can be used, too."
+            "{money} Your places are still held: you can try again, with another card if you like."
         );
     }
     format!(
