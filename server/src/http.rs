@@ -41,7 +41,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use problem::Problem;
 use serde::de::DeserializeOwned;
-use socket::{Doing, Receiving};
+use socket::Doing;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
@@ -255,7 +255,9 @@ impl FromRequest<Arc<App>> for Sent {
         match received.unwrap_or_else(|_| Err(Problem::too_slow())) {
             Ok(body) => Ok(Sent { headers: head.headers, body }),
             Err(problem) => {
-                receiving.map(Receiving::is_broken);
+                if let Some(receiving) = receiving {
+                    receiving.is_broken();
+                }
                 Err(problem)
             }
         }

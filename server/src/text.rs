@@ -3,9 +3,21 @@
 /// How many bytes of it are kept.
 const KEPT: usize = 64;
 
-/// The beginning of a text.
+/// The beginning of a text, for a log.
 pub fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(KEPT)]
+    begin(text, KEPT)
+}
+
+/// The first bytes of a text, at most so many.
+pub fn begin(text: &str, most: usize) -> &str {
+    let at = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..at.unwrap_or(0)]
+}
+
+/// The last bytes of a text, at most so many.
+pub fn end(text: &str, most: usize) -> &str {
+    let at = (text.len().saturating_sub(most)..text.len()).find(|at| text.is_char_boundary(*at));
+    &text[at.unwrap_or(text.len())..]
 }
 
 /// A text for a terminal: on one line, and without what changes how a terminal shows what follows.
@@ -33,5 +45,7 @@ mod tests {
         assert_eq!(cut("pi_1"), "pi_1");
         assert_eq!(cut(&"é".repeat(40)), "é".repeat(32));
         assert_eq!(cut(&("x".to_owned() + &"é".repeat(40))).len(), 63);
+        assert_eq!((begin("éé", 3), end("éé", 3), end("éé", 9), end("", 3)), ("é", "é", "éé", ""));
+        assert_eq!((begin("éé", 0), end("éé", 1)), ("", ""));
     }
 }

@@ -346,3 +346,34 @@ fn connections_without_a_whole_request_make_room() {
     assert!(told.iter().all(|status| [201, 503].contains(status)), "{told:?}");
     assert_eq!(server.counts().0, held + 3 + new, "who was told no holds nothing");
 }
+
+#[test]
+fn one_client_leaves_live_counts_to_others() {
+    let dir = Dir::new("listeners");
+    let settings = [("NTS_CONNECTIONS", "16"), ("NTS_TRUSTED_PROXIES", "127.0.0.1")];
+    let server = Server::start_with(&dir, &settings);
+    server.make_event(10, 300);
+    let listen = |client: &str| {
+        let ask = "GET /api/v1/events/rock/live HTTP/1.1\r\nHost: x\r\n";
+        let mut stream =
+            send(&server, format!("{ask}X-Forwarded-For: {client}\r\n\r\n").as_bytes());
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (stream, String::from_utf8_lossy(&status[9..]).parse::<u16>().unwrap())
+    };
+    // Eight may listen, one client with two streams at most once others listen, too.
+    let (_first, status) = listen("203.0.113.1");
+    assert_eq!(status, 200);
+    let (_other, status) = listen("198.51.100.1");
+    assert_eq!(status, 200);
+    let (second, status) = listen("203.0.113.1");
+    assert_eq!(status, 200);
+    let (_, status) = listen("203.0.113.1");
+    assert_eq!(status, 429);
+    // What the client itself writes before the proxy's address changes nothing.
+    assert_eq!(listen("192.0.2.9, 203.0.113.1").1, 429);
+    let (_other, status) = listen("198.51.100.2");
+    assert_eq!(status, 200);
+    drop(second);
+    eventually("its share is free again", || listen("203.0.113.1").1 == 200);
+}

@@ -3,7 +3,7 @@
 use crate::admission::{Reason, Refused};
 use crate::metrics::code;
 use crate::store::Fault;
-use crate::text::cut;
+use crate::text::{begin, cut, end};
 use crate::when;
 use crate::writer::NoReply;
 use axum::http::{StatusCode, header};
@@ -68,8 +68,7 @@ impl Problem {
             error
         } else {
             // What is wrong is said at the beginning, and where at the end.
-            let end = &error[error.ceil_char_boundary(error.len() - QUOTED / 2)..];
-            let begin = &error[..error.floor_char_boundary(QUOTED / 2)];
+            let (begin, end) = (begin(&error, QUOTED / 2), end(&error, QUOTED / 2));
             format!("{begin} … {end}")
         };
         Problem::invalid(format!("{what}: {error}."))

@@ -35,7 +35,7 @@ use std::future::poll_fn;
 use std::io::Write;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -257,13 +257,7 @@ impl House {
         share: Option<Share>,
     ) {
         let doing = Arc::new(Doing::default());
-        let leaves = Arc::new(AtomicBool::new(false));
-        let service = Attended {
-            house: Arc::clone(&self),
-            peer,
-            doing: Arc::clone(&doing),
-            leaves: Arc::clone(&leaves),
-        };
+        let service = Attended { house: Arc::clone(&self), peer, doing: Arc::clone(&doing) };
         let socket = TokioIo::new(Socket::new(stream, Arc::clone(&doing)));
         let mut connection = self.http.serve_connection(socket, service);
         let deadline = Duration::from_millis(self.app.config.slow_client_ms);
@@ -286,7 +280,7 @@ impl House {
                     }
                     let waited = patience.look(&doing, context);
                     // It was counted on for whoever waits.
-                    let overdue = leaves.load(Ordering::Relaxed) && waited != Waited::Not;
+                    let overdue = doing.leaves() && waited != Waited::Not;
                     if waited == Waited::TooLong || overdue {
                         return Poll::Ready(End::Dropped);
                     }
@@ -295,16 +289,27 @@ impl House {
                         asked_for_room.set(None);
                         return Poll::Pending;
                     }
-                    // The first to come here stands in front. A request that was answered at once has
-                    // not been noticed above.
-                    if asked_for_room.is_none() || requests != doing.requests() {
+                    // The first to come here stands in front.
+                    if asked_for_room.is_none() {
                         requests = doing.requests();
                         asked_for_room.set(Some(self.room.wanted.acquire()));
                     }
                     let asked = asked_for_room.as_mut().as_pin_mut().expect("it was just set");
+                    let Poll::Ready(Ok(permit)) = asked.poll(context) else {
+                        return Poll::Pending;
+                    };
+                    if requests == doing.requests() {
+                        self.room.promise(permit);
+                        return Poll::Ready(End::MadeRoom);
+                    }
+                    // A request was answered since then, so quickly that its connection stayed where
+                    // it stood. It goes to the end, and the next one is asked.
+                    requests = doing.requests();
+                    asked_for_room.set(Some(self.room.wanted.acquire()));
+                    let asked = asked_for_room.as_mut().as_pin_mut().expect("it was just set");
                     return match asked.poll(context) {
-                        Poll::Ready(Ok(permit)) => {
-                            self.room.promise(permit);
+                        Poll::Ready(Ok(another)) => {
+                            self.room.promise(another);
                             Poll::Ready(End::MadeRoom)
                         }
                         Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
@@ -421,8 +426,6 @@ struct Attended {
     house: Arc<House>,
     peer: Peer,
     doing: Arc<Doing>,
-    /// Whether this connection was counted on to make room with its answer.
-    leaves: Arc<AtomicBool>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Told>, Infallible>> + Send>>;
@@ -436,10 +439,11 @@ impl Service<Request<Incoming>> for Attended {
         self.doing.open();
         let checked = malformed::check(request.version(), request.headers());
         request.extensions_mut().insert(self.peer);
-        request.extensions_mut().insert(Arc::clone(&self.doing));
+        if !request.body().is_end_stream() {
+            request.extensions_mut().insert(Arc::clone(&self.doing));
+        }
         let answering = checked.map(|()| self.house.router.call(request));
-        let (doing, house, leaves) =
-            (Arc::clone(&self.doing), Arc::clone(&self.house), Arc::clone(&self.leaves));
+        let (doing, house) = (Arc::clone(&self.doing), Arc::clone(&self.house));
         Box::pin(async move {
             let close = HeaderValue::from_static("close");
             let mut answer: Response<Body> = match answering {
@@ -457,7 +461,7 @@ impl Service<Request<Incoming>> for Attended {
             // An answer without end, such as the live counts, keeps its connection busy.
             if answer.body().size_hint().exact().is_some() && house.room.is_made() {
                 answer.headers_mut().insert(header::CONNECTION, close);
-                leaves.store(true, Ordering::Relaxed);
+                doing.leave();
             }
             Ok(answer.map(|body| Told::new(body, doing)))
         })

@@ -41,10 +41,17 @@ pub struct Doing {
     answered: AtomicBool,
     /// Whether a body did not come whole, so that nothing more can be read here.
     broken: AtomicBool,
+    /// Whether it was promised that this connection ends with its answer.
+    leaves: AtomicBool,
     /// Counts the requests.
     requests: AtomicU32,
     /// Counts what the peer did: bytes that it took, and bodies that it began or finished.
     progress: AtomicU32,
+}
+
+/// One task alone writes here: no other addition can be lost.
+fn count(counter: &AtomicU32) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
 impl Doing {
@@ -57,13 +64,23 @@ impl Doing {
     }
 
     fn progressed(&self) {
-        self.progress.fetch_add(1, Ordering::Relaxed);
+        count(&self.progress);
+    }
+
+    /// Somebody waits for the slot of this connection: it ends with the answer that is being given.
+    pub fn leave(&self) {
+        self.leaves.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this connection was counted on to make room with its answer.
+    pub fn leaves(&self) -> bool {
+        self.leaves.load(Ordering::Relaxed)
     }
 
     /// A whole head has come.
     pub fn open(&self) {
         self.go(OPEN);
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        count(&self.requests);
     }
 
     /// How many requests there were.

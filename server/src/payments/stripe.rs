@@ -17,7 +17,7 @@ use super::wire::{Lost, Wire, WireRequest, WireResponse};
 use super::{CallError, key};
 use crate::clock::Clock;
 use crate::ids::Ids;
-use crate::text::cut;
+use crate::text::{begin, cut};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Attempt, Dispute, Intent, IntentStatus, Order, Payment, Refund, RefundOutcome, RefundSeen,
@@ -496,7 +496,7 @@ const QUOTED: usize = 500;
 
 /// Blots out what must not stand in a log, should the provider quote it back at us.
 pub fn redact(text: &str) -> String {
-    let text = &text[..text.floor_char_boundary(QUOTED)];
+    let text = begin(text, QUOTED);
     const SECRET: [&str; 7] = ["sk_", "rk_", "whsec_", "ctoken_", "tok_", "pm_", "seti_"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*');
     let mut clean = String::with_capacity(text.len());
