@@ -398,11 +398,9 @@ fn not_allowed(order: &Order, attempt: u16, error: &CallError) -> Option<Command
     let certain = matches!(error, CallError::NotAllowed(_) | CallError::KeyRefused(_));
     let reason = NOT_OUR_KEY.to_owned();
     let again = order.trouble.as_ref().is_some_and(|trouble| trouble.contains(NOT_ALLOWED));
-    (certain && again && order.tries + 1 >= MOST_NOT_ALLOWED).then(|| Command::AttemptDeclined {
-        order: order.id,
-        attempt,
-        reason,
-    })
+    let enough = certain && again && order.tries + 1 >= MOST_NOT_ALLOWED;
+    let declined = Command::AttemptDeclined { order: order.id, attempt, reason };
+    enough.then_some(declined)
 }
 
 /// Whether what was read says no more than was known before what was asked for failed: then the order

@@ -159,12 +159,12 @@ pub async fn hands(world: Arc<World>) {
             );
             acted(&world);
         }
-        banks(&world, &mut own, &mut disputes);
+        banks(&world, &mut own, &disputes);
     }
 }
 
 /// What banks do with refunds and disputes, days later as it were.
-fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &mut Vec<String>) {
+fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
     let chaos = &world.chaos;
     if chaos.would(Fault::RefundFailsLater) {
         let refunds = world.double.refunds().unwrap_or_default();
