@@ -281,11 +281,11 @@ impl Admission {
         }
     }
 
-    /// Orders of this client of which something may have changed that was not told here: they are
-    /// worth a look before it is refused.
-    pub fn doubtful(&self, client: Client) -> Vec<OrderId> {
+    /// Orders for which this wish may be refused, and of which something may have changed that was not
+    /// told here: they are worth a look before it is.
+    pub fn doubtful(&self, client: Client, wish: &Wish) -> Vec<OrderId> {
         let Client::Network(network) = client else { return Vec::new() };
-        self.unpaid().doubtful(self.key.client(network), self.passed_ms())
+        self.unpaid().doubtful(&self.key, network, wish, self.passed_ms())
     }
 
     /// Orders that should have been heard of by now.

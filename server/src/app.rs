@@ -188,7 +188,7 @@ impl App {
         let mut wish = Wish::of(event, *order, lines, buyer.key.0);
         wish.request = request.map(|request| request.key.0);
         let mut reserved = self.admission.reserve(client, &wish, self.clock.now_ms());
-        if reserved.is_err() && self.look_again(client).await {
+        if reserved.is_err() && self.look_again(client, &wish).await {
             reserved = self.admission.reserve(client, &wish, self.clock.now_ms());
         }
         let reserved = reserved.map_err(NoReply::OverBudget)?;
@@ -214,8 +214,8 @@ impl App {
 
     /// Looks at what became of a client's orders, where that was not told to this process. Gives
     /// whether there was anything to look at.
-    async fn look_again(&self, client: Client) -> bool {
-        let doubtful = self.admission.doubtful(client);
+    async fn look_again(&self, client: Client, wish: &Wish) -> bool {
+        let doubtful = self.admission.doubtful(client, wish);
         self.look_at(&doubtful).await && !doubtful.is_empty()
     }
 

@@ -160,11 +160,11 @@ async fn what_came_of_nothing_is_not_counted_and_what_is_in_doubt_is() {
     assert_eq!(takes(&admission, SCRIPT, 106, 1), Err(Reason::Places));
     // Nothing was heard of them for a while: worth a look, though not again and again.
     until(4_990).await;
-    assert_eq!(admission.doubtful(client(SCRIPT)), []);
+    assert_eq!(admission.doubtful(client(SCRIPT), &wish(200, 200, &[("a", 1)])), []);
     until(5_000).await;
-    assert_eq!(admission.doubtful(client("198.51.100.1")), []);
-    assert_eq!(admission.doubtful(client(SCRIPT)).len(), 5);
-    assert_eq!(admission.doubtful(client(SCRIPT)), []);
+    assert_eq!(admission.doubtful(client("198.51.100.1"), &wish(200, 200, &[("a", 1)])), []);
+    assert_eq!(admission.doubtful(client(SCRIPT), &wish(200, 200, &[("a", 1)])).len(), 5);
+    assert_eq!(admission.doubtful(client(SCRIPT), &wish(200, 200, &[("a", 1)])), []);
     // One that is not there may still come, but not for ever. A clock that jumps is no reason.
     until(29_990).await;
     told(&admission, &order(77, OrderState::Held, &[]), NOW + 900_000);
@@ -212,7 +212,7 @@ async fn where_other_processes_sell_what_was_not_told_is_looked_at() {
     let held = order(1, OrderState::Held, &[]);
     told(&held, 0);
     until(5_000).await;
-    assert_eq!(admission.doubtful(client(SCRIPT)), [OrderId(1)]);
+    assert_eq!(admission.doubtful(client(SCRIPT), &wish(200, 200, &[("a", 1)])), [OrderId(1)]);
     until(309_990).await;
     assert_eq!(admission.overdue(9), []);
     until(310_000).await;

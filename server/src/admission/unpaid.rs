@@ -73,6 +73,14 @@ impl Wish {
         Wish { order, event: event.id, hold_ms, identity, request: None, most_per_order, pools }
     }
 
+    fn budget(&self, key: &Key, pool: u16, level: Level) -> u64 {
+        key.of(&(self.event.0, pool, level))
+    }
+
+    fn email_budget(&self, key: &Key) -> u64 {
+        key.of(&(self.event.0, self.identity))
+    }
+
     /// How many places a client may have unpaid in a pool of this capacity. Some at least, or small
     /// pools could not be sold: a full order, and ten.
     fn most(&self, limits: &Limits, level: Level, capacity: u32) -> Option<u32> {
@@ -99,8 +107,6 @@ impl Wish {
 pub struct Tracked {
     /// Who placed it; nobody if that is not known, or not limited.
     pub holder: Option<Network>,
-    /// The hash of that client.
-    client: u64,
     /// Who tried to pay it last.
     pub payer: Option<Network>,
     /// The hash of that client.
@@ -142,14 +148,74 @@ impl Tracked {
     }
 }
 
+/// What is unpaid of one budget.
+#[derive(Default)]
+struct Budget {
+    places: u32,
+    /// The orders that count for it: most have one.
+    first: Option<OrderId>,
+    more: Vec<OrderId>,
+}
+
+impl Budget {
+    fn add(&mut self, order: OrderId, places: u32) {
+        self.places += places;
+        match self.first {
+            None => self.first = Some(order),
+            Some(_) => self.more.push(order),
+        }
+    }
+
+    fn remove(&mut self, order: OrderId, places: u32) {
+        self.places = self.places.saturating_sub(places);
+        if self.first == Some(order) {
+            self.first = self.more.pop();
+        } else if let Some(at) = self.more.iter().position(|known| *known == order) {
+            self.more.swap_remove(at);
+        }
+    }
+}
+
+/// How many parts the budgets are kept in: each is small, so that one is found with few steps.
+const PARTS: usize = 16_384;
+
+/// Budgets by their hash.
+#[derive(Default)]
+struct Budgets(Vec<BTreeMap<u64, Budget>>);
+
+impl Budgets {
+    fn part(&self, budget: u64) -> Option<&BTreeMap<u64, Budget>> {
+        self.0.get((budget % PARTS as u64) as usize)
+    }
+
+    fn part_mut(&mut self, budget: u64) -> &mut BTreeMap<u64, Budget> {
+        if self.0.is_empty() {
+            self.0.resize_with(PARTS, BTreeMap::new);
+        }
+        &mut self.0[(budget % PARTS as u64) as usize]
+    }
+
+    fn get(&self, budget: u64) -> Option<&Budget> {
+        self.part(budget)?.get(&budget)
+    }
+
+    fn remove(&mut self, budget: u64, order: OrderId, places: u32) {
+        let part = self.part_mut(budget);
+        if let Some(known) = part.get_mut(&budget) {
+            known.remove(order, places);
+            if known.first.is_none() {
+                part.remove(&budget);
+            }
+        }
+    }
+}
+
 /// All of them.
 #[derive(Default)]
 pub struct Unpaid {
     orders: BTreeMap<OrderId, Tracked>,
-    /// Unpaid places by the hash of a budget.
-    counts: BTreeMap<u64, u32>,
-    /// Which orders each client placed, by its hash.
-    of_client: BTreeSet<(u64, OrderId)>,
+    /// What is unpaid.
+    budgets: Budgets,
     /// How many orders each client is paying now, by its hash.
     paying: BTreeMap<u64, u32>,
     /// When which order must be looked at.
@@ -187,14 +253,13 @@ impl Unpaid {
         wish: &Wish,
         now: At,
     ) -> Result<Option<OrderId>, Refused> {
-        let client = key.client(network);
         let mut counts = Vec::with_capacity(wish.pools.len() + 1);
         for (pool, capacity, places) in &wish.pools {
             for level in network.levels() {
                 let Some(most) = wish.most(limits, level, *capacity) else { continue };
-                let budget = key.of(&(wish.event.0, *pool, level));
+                let budget = wish.budget(key, *pool, level);
                 if self.count(budget).saturating_add(*places) > most {
-                    return self.over(client, wish, Reason::Places, most, now);
+                    return self.over(key, network, wish, Reason::Places, most, now);
                 }
                 counts.push((budget, *places));
             }
@@ -203,9 +268,9 @@ impl Unpaid {
         if let Some(most) = wish.most_of_email(limits)
             && places > 0
         {
-            let budget = key.of(&(wish.event.0, wish.identity));
+            let budget = wish.email_budget(key);
             if self.count(budget).saturating_add(places) > most {
-                return self.over(client, wish, Reason::EmailPlaces, most, now);
+                return self.over(key, network, wish, Reason::EmailPlaces, most, now);
             }
             counts.push((budget, places));
         }
@@ -213,14 +278,13 @@ impl Unpaid {
             return Ok(None);
         }
         for (budget, places) in counts.iter().filter(|_| !on(Mutant::ClientBudgetNotCounted)) {
-            *self.counts.entry(*budget).or_default() += places;
+            let part = self.budgets.part_mut(*budget);
+            part.entry(*budget).or_default().add(wish.order, *places);
         }
-        self.of_client.insert((client, wish.order));
         let due_ms = now.passed_ms + ANSWERED_MS;
         self.due.insert((due_ms, wish.order));
         let tracked = Tracked {
             holder: Some(network),
-            client,
             identity: Some(wish.identity),
             request: wish.request,
             counts,
@@ -233,12 +297,27 @@ impl Unpaid {
     }
 
     fn count(&self, budget: u64) -> u32 {
-        self.counts.get(&budget).copied().unwrap_or(0)
+        self.budgets.get(budget).map_or(0, |b| b.places)
     }
 
-    fn orders_of(&self, client: u64) -> impl Iterator<Item = (OrderId, &Tracked)> {
-        let all = (client, OrderId(0))..=(client, OrderId(u128::MAX));
-        self.of_client.range(all).filter_map(|(_, id)| Some((*id, self.orders.get(id)?)))
+    /// The orders that count for the client's own budgets that a wish is about, and for its e-mail
+    /// address.
+    fn rivals(
+        &self,
+        key: &Key,
+        network: Network,
+        wish: &Wish,
+    ) -> impl Iterator<Item = (OrderId, &Tracked)> {
+        let own = network.levels().next();
+        let pools = wish
+            .pools
+            .iter()
+            .flat_map(|(pool, ..)| own.map(|level| wish.budget(key, *pool, level)));
+        let budgets: Vec<u64> = pools.chain([wish.email_budget(key)]).collect();
+        let budgets = budgets.into_iter().filter_map(|budget| self.budgets.get(budget));
+        budgets
+            .flat_map(|budget| budget.first.iter().chain(&budget.more))
+            .filter_map(|id| Some((*id, self.orders.get(id)?)))
     }
 
     /// Too many: unless it is a request that was sent before and held then. It gets the answer of
@@ -246,7 +325,8 @@ impl Unpaid {
     /// held it may still be dropped, and this one would take its place.
     fn over(
         &self,
-        client: u64,
+        key: &Key,
+        network: Network,
         wish: &Wish,
         reason: Reason,
         most: u32,
@@ -255,10 +335,10 @@ impl Unpaid {
         let known = |t: &Tracked| {
             wish.request.is_some() && t.request == wish.request && t.until_ms.is_some()
         };
-        if self.orders_of(client).any(|(_, t)| known(t)) {
+        if self.rivals(key, network, wish).any(|(_, t)| known(t)) {
             return Ok(None);
         }
-        let ends = self.orders_of(client).filter_map(|(_, t)| t.until_ms).min();
+        let ends = self.rivals(key, network, wish).filter_map(|(_, t)| t.until_ms).min();
         let wait_s = ends.map_or(30, |ends| (ends - now.clock_ms).max(0) / 1000);
         Err(Refused { reason, most, again_s: wait_s.clamp(5, 60) as u32 })
     }
@@ -331,14 +411,8 @@ impl Unpaid {
     pub fn remove(&mut self, order: OrderId) {
         let Some(tracked) = self.orders.remove(&order) else { return };
         for (budget, places) in tracked.counts {
-            if let Some(count) = self.counts.get_mut(&budget) {
-                *count = count.saturating_sub(places);
-                if *count == 0 {
-                    self.counts.remove(&budget);
-                }
-            }
+            self.budgets.remove(budget, order, places);
         }
-        self.of_client.remove(&(tracked.client, order));
         if let Some(due_ms) = tracked.due_ms {
             self.due.remove(&(due_ms, order));
         }
@@ -360,10 +434,11 @@ impl Unpaid {
         late.take(most).map(|(_, order)| *order).collect()
     }
 
-    /// Orders of a client that may have been paid or given back, or never placed.
-    pub fn doubtful(&mut self, client: u64, now: i64) -> Vec<OrderId> {
+    /// Orders for which this wish may be refused and that may have been paid or given back, or never
+    /// placed.
+    pub fn doubtful(&mut self, key: &Key, network: Network, wish: &Wish, now: i64) -> Vec<OrderId> {
         let doubtful = |t: &Tracked| t.due_ms.is_some() && now - t.looked_ms >= LOOKED_MS;
-        let found = self.orders_of(client).filter(|(_, t)| doubtful(t));
+        let found = self.rivals(key, network, wish).filter(|(_, t)| doubtful(t));
         let found: Vec<OrderId> = found.map(|(id, _)| id).collect();
         for order in &found {
             if let Some(tracked) = self.orders.get_mut(order) {
