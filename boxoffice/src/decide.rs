@@ -9,7 +9,7 @@ mod refund;
 mod settle;
 
 use crate::{
-    BuyerKey, Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State,
+    Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State,
     TimeMs,
 };
 use alloc::{string::String, vec::Vec};
@@ -43,6 +43,11 @@ pub enum Reply {
         order: OrderId,
         /// Until then.
         until_ms: TimeMs,
+    },
+    /// The buyer's latest order.
+    Found {
+        /// Which.
+        order: OrderId,
     },
     /// An attempt to pay is owed.
     Paying {
@@ -143,6 +148,15 @@ pub enum Refusal {
     },
     /// The currency cannot change while orders are alive.
     CurrencyFixed,
+    /// A limit per buyer comes too late: the event has more places taken than can be counted now.
+    LimitTooLate {
+        /// Held and sold together.
+        taken: u32,
+        /// The most that can be counted.
+        most: u32,
+    },
+    /// Whether tags in e-mail addresses count cannot change while orders are alive.
+    TagsFixed,
     /// A ticket type cannot move to another pool.
     PoolFixed(String),
     /// The event has had too many pools or ticket types in its life.
@@ -154,9 +168,10 @@ pub enum Refusal {
 pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision, Refusal> {
     match command {
         Command::PutEvent { id, spec } => event::put(state, *id, spec),
-        Command::Hold { order, event, buyer, lines } => {
-            hold::hold(state, *order, *event, buyer, lines, now)
+        Command::Hold { order, event, buyer, untagged, lines } => {
+            hold::hold(state, *order, *event, buyer, *untagged, lines, now)
         }
+        Command::FindOrder { event, buyer } => hold::find(state, *event, *buyer),
         Command::Renew { order } => hold::renew(state, find(state, *order)?, now),
         Command::Cancel { order } => hold::cancel(state, find(state, *order)?, now),
         Command::Expire { order } => hold::expire(state, find(state, *order)?, now),
@@ -287,12 +302,10 @@ impl Draft {
         }
     }
 
-    /// Takes places away from what the buyer has, if they were counted.
+    /// Takes places away from what the buyer has, if that was loaded. If not, nobody keeps it at
+    /// the moment, and whoever counts it next counts the order as it is then.
     fn forget_places(&mut self, state: &State, order: &Order, places: u32) {
         let key = (order.event, order.buyer.key);
-        if key.1 == BuyerKey::UNCOUNTED {
-            return;
-        }
         if let Some(record) = state.buyers.get(&key) {
             let mut record = *record;
             record.places = record.places.saturating_sub(places);

@@ -15,6 +15,9 @@ pub struct State {
     pub orders: BTreeMap<OrderId, Order>,
     /// What buyers have of events that limit buyers.
     pub buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
+    /// An event of which more places than this are taken gets no limit per buyer any more: the
+    /// store would take too long to count what its buyers have. `None`: it counts them all.
+    pub most_counted: Option<u32>,
 }
 
 impl State {

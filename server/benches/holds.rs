@@ -1,9 +1,10 @@
 //! How fast durable holds are: through HTTP, as a ratio to a route of the same server that only
-//! parses and answers; and of the writer alone at three sizes of batch.
+//! parses and answers; of an event with a limit per buyer, as a ratio to one without, also with two
+//! million buyers recorded; and of the writer alone at three sizes of batch.
 //!
 //! Method. HTTP: the server in this process, on a runtime of one thread, on a real file; the
 //! generator in one thread beside it, with keep-alive connections that each send the next request
-//! when the last is answered; one event, one ticket, an idempotency key each. The two routes take
+//! when the last is answered; one event, one ticket, an idempotency key and a buyer each. The routes take
 //! turns in short rounds, for the machine changes its pace within seconds; rates and percentiles are
 //! medians, the ratio is that of all rounds together, and beside it stands the middle half of theirs.
 //! The writer: `Writer::step` on a store of its own, commands ready made, every batch one durable
@@ -17,12 +18,13 @@ use axum::routing::post;
 use boxoffice::{Buyer, BuyerKey, Command, LineWish};
 use crowd::{Running, compared, crowd, event_json, median, noise, parse_only};
 use nts_server::clock::Clock;
+use nts_server::http::api;
 use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
 use nts_server::writer::{Job, Request, Writer};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -38,36 +40,95 @@ fn main() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-fn through_http(dir: &std::path::Path, quick: bool) {
-    let more = axum::Router::new().route("/bench/{event}", post(parse_only));
-    let server = Running::start(&dir.join("http.db"), more);
-    let address = server.address;
-    let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// The routes that take turns: what only parses, a hold, and a hold of an event with a limit.
+const PATHS: [&str; 3] =
+    ["/bench/rush", "/api/v1/events/rush/orders", "/api/v1/events/limited/orders"];
+
+fn through_http(dir: &Path, quick: bool) {
+    let database = dir.join("http.db");
     let (rounds, requests) = if quick { (1, 4_000) } else { (15, 20_000) };
+    let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("durable holds through HTTP, one event, one key each ({rounds} rounds of {requests})");
+    let server = Running::start(&database, parsing());
     for connections in [1usize, 64, 512] {
         let requests = if connections == 1 { requests / 15 } else { requests };
-        let mut rates = [vec![], vec![]];
-        let mut slowest = [vec![], vec![]];
-        for round in 0..rounds {
-            for i in [round % 2, 1 - round % 2] {
-                let path = ["/bench/rush", "/api/v1/events/rush/orders"][i];
-                let run = format!("{connections}-{round}");
-                let heard =
-                    generator.block_on(crowd(&[address], path, connections, requests, &run));
-                rates[i].push(heard.rate);
-                slowest[i].push(heard.p99_ms);
-            }
+        turns(&generator, server.address, connections, rounds, requests, "empty");
+    }
+    drop(server);
+    let buyers = if quick { 5_000 } else { 2_000_000 };
+    fill(&database, buyers);
+    let begun = Instant::now();
+    drop(Running::start(&database, parsing()));
+    println!(
+        "{buyers} buyers recorded of the event with a limit; a start and a stop take {:.2} s",
+        begun.elapsed().as_secs_f64()
+    );
+    let server = Running::start(&database, parsing());
+    for connections in [64usize, 512] {
+        turns(&generator, server.address, connections, rounds, requests, "filled");
+    }
+}
+
+fn parsing() -> axum::Router<Arc<nts_server::app::App>> {
+    axum::Router::new().route("/bench/{event}", post(parse_only))
+}
+
+/// All routes in turns, and what came of it.
+fn turns(
+    generator: &tokio::runtime::Runtime,
+    address: std::net::SocketAddr,
+    connections: usize,
+    rounds: usize,
+    requests: usize,
+    name: &str,
+) {
+    let mut rates = [const { vec![] }; 3];
+    let mut slowest = [const { vec![] }; 3];
+    for round in 0..rounds {
+        for turn in 0..3 {
+            let i = (round + turn) % 3;
+            let run = format!("{name}-{connections}-{round}");
+            let heard =
+                generator.block_on(crowd(&[address], PATHS[i], connections, requests, &run));
+            rates[i].push(heard.rate);
+            slowest[i].push(heard.p99_ms);
         }
-        println!(
-            "{connections:>4} connections: parse only {:>7.0}/s (noise {:.0} %, p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {}",
-            median(&rates[0]),
-            noise(&rates[0]),
-            median(&slowest[0]),
-            median(&rates[1]),
-            median(&slowest[1]),
-            compared(&rates),
-        );
+    }
+    let [parse, hold, limited] = rates;
+    println!(
+        "{connections:>4} connections: parse only {:>7.0}/s (noise {:.0} %, p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {}",
+        median(&parse),
+        noise(&parse),
+        median(&slowest[0]),
+        median(&hold),
+        median(&slowest[1]),
+        compared(&[parse.clone(), hold.clone()]),
+    );
+    println!(
+        "     with a limit per buyer {:>7.0}/s (p99 {:>5.1} ms)  ratio to without {}, p99 {:.2} times",
+        median(&limited),
+        median(&slowest[2]),
+        compared(&[hold.clone(), limited.clone()]),
+        median(&slowest[2]) / median(&slowest[1]),
+    );
+}
+
+/// So many more buyers hold a place of the event with a limit.
+fn fill(database: &Path, buyers: u64) {
+    let opened = SqliteStore::open(database, Clock::System).unwrap();
+    let ids = Ids::new([9; 32], opened.last_high);
+    let mut reader = opened.store.own_reader().unwrap();
+    let events = nts_server::store::Reader::events(&mut reader).unwrap();
+    let event = events.iter().find(|e| e.spec.slug == "limited").unwrap().id;
+    let mut writer = Writer::new(Box::new(opened.store), Arc::new(Metrics::default()));
+    for first in (0..buyers).step_by(5_000) {
+        let holds = (first..buyers.min(first + 5_000)).map(|serial| {
+            let buyer = api::buyer(&format!("Buyer {serial}"), &format!("of{serial}@example.org"));
+            let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
+            let order = ids.order(Clock::System.now_ms());
+            (Command::Hold { order, event, buyer, lines }, None)
+        });
+        step(&mut writer, holds.collect());
     }
 }
 

@@ -228,6 +228,25 @@ impl Writer {
         for job in &jobs {
             self.metrics.waited.observe((begun - job.queued).as_secs_f64());
         }
+        let mut rest = jobs;
+        while !rest.is_empty() {
+            // What must be loaded for a command depends on its event as it is (whether it has a
+            // limit per buyer): what stands behind a change of an event is loaded after it.
+            let put = rest.iter().position(|j| matches!(j.command, Command::PutEvent { .. }));
+            let behind = rest.split_off(put.map_or(rest.len(), |at| at + 1));
+            self.batch(std::mem::replace(&mut rest, behind), &mut committed);
+        }
+        committed.batch = self.store.last_batch();
+        if self.unsure.is_empty() {
+            self.doubt = None;
+        } else {
+            committed.doubt = Some(*self.doubt.get_or_insert(begun));
+        }
+        committed
+    }
+
+    /// One batch, and what came of it.
+    fn batch(&mut self, jobs: Vec<Job>, committed: &mut Committed) {
         match self.persist(&jobs) {
             Ok(done) => {
                 for answer in &done.answers {
@@ -237,22 +256,15 @@ impl Writer {
                     self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
                 }
                 committed.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
-                committed.orders = done.orders;
-                committed.effects = done.effects;
-                committed.events = done.changed;
-                committed.alarms = done.alarms;
+                committed.orders.extend(done.orders);
+                committed.effects.extend(done.effects);
+                committed.events.extend(done.changed);
+                committed.alarms.extend(done.alarms);
             }
             Err(no) => {
                 committed.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(no.clone()))));
             }
         }
-        committed.batch = self.store.last_batch();
-        if self.unsure.is_empty() {
-            self.doubt = None;
-        } else {
-            committed.doubt = Some(*self.doubt.get_or_insert(begun));
-        }
-        committed
     }
 
     /// Whether the store answered the last time that it was asked.
@@ -410,7 +422,8 @@ impl Writer {
                 Reply::Held { order, .. }
                 | Reply::Paying { order, .. }
                 | Reply::Order { order, .. }
-                | Reply::Refunding { order, .. } => loaded.state.orders.get(&order),
+                | Reply::Refunding { order, .. }
+                | Reply::Found { order } => loaded.state.orders.get(&order),
                 Reply::Event { .. } => None,
             };
             let order = order.cloned().map(Arc::new);

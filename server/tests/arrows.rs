@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &[]),
     ("clock", &[]),
     ("config", &["admission", "payments"]),
+    ("identity", &["ids"]),
     ("ids", &[]),
     // It measures how late the tasks come to their turn.
     ("lag", &["tasks"]),
@@ -19,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tasks", &[]),
     ("when", &[]),
     // A database with several processes on it gives each the number by which it makes ids.
-    ("store", &["clock", "ids", "tasks"]),
+    // An older database gets the keys of its buyers anew.
+    ("store", &["clock", "identity", "ids", "tasks"]),
     ("writer", &["metrics", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "tasks"]),
@@ -30,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "app",
             "catalogue",
+            "identity",
             "ids",
             "metrics",
             "outbox",

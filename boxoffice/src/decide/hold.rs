@@ -22,6 +22,7 @@ pub(super) fn hold(
     id: OrderId,
     event: EventId,
     buyer: &Buyer,
+    untagged: Option<BuyerKey>,
     wishes: &[LineWish],
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
@@ -34,8 +35,11 @@ pub(super) fn hold(
     check_sale(event, now)?;
     let lines = check_lines(event, wishes)?;
     let places: u32 = lines.iter().map(|l| l.quantity).sum();
-    let buyer_key = (event.id, buyer.key);
-    let has = state.buyers.get(&buyer_key);
+    let mut buyer = buyer.clone();
+    if let Some(key) = untagged.filter(|_| event.spec.ignore_email_tags) {
+        buyer.key = key;
+    }
+    let has = state.buyers.get(&(event.id, buyer.key));
     if let (Some(limit), Some(has)) = (event.spec.limit_per_buyer, has)
         && has.places + places > limit
         && !on(Mutant::LimitForgotten)
@@ -59,11 +63,6 @@ pub(super) fn hold(
 
     // The point of no return.
     let until_ms = now + event.spec.hold_ms;
-    let mut buyer = buyer.clone();
-    let counted = event.spec.limit_per_buyer.is_some();
-    if !counted {
-        buyer.key = BuyerKey::UNCOUNTED;
-    }
     let order = Order {
         id,
         event: event.id,
@@ -82,7 +81,7 @@ pub(super) fn hold(
     };
     let mut draft = Draft::default();
     draft.stock(&order, 1, 0);
-    if counted {
+    if event.spec.limit_per_buyer.is_some() {
         let buyer = order.buyer.key;
         let places = places + has.map_or(0, |r| r.places);
         let record = BuyerRecord { places, order: id };
@@ -90,6 +89,17 @@ pub(super) fn hold(
     }
     draft.changes.push(Change::OrderPlaced(Box::new(order)));
     draft.reply(Reply::Held { order: id, until_ms })
+}
+
+/// The buyer's latest order, if the buyer has places.
+pub(super) fn find(
+    state: &State,
+    event: EventId,
+    buyer: BuyerKey,
+) -> Result<Decision, Refusal> {
+    let record = state.buyers.get(&(event, buyer)).filter(|record| record.places > 0);
+    let order = record.ok_or(Refusal::UnknownOrder)?.order;
+    Draft::default().reply(Reply::Found { order })
 }
 
 fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {

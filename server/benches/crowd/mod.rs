@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use boxoffice::{Command, Event, Order, OrderState};
+use boxoffice::{Command, Event, EventSpec, Order, OrderState};
 use nts_server::app::App;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
@@ -30,7 +30,8 @@ pub struct Heard {
     pub worst_ms: f64,
 }
 
-/// Sends so many requests over so many connections, spread over the addresses.
+/// Sends so many requests over so many connections, spread over the addresses. `run` is in every
+/// idempotency key and every e-mail address: buyers of different runs are different buyers.
 pub async fn crowd(
     addresses: &[SocketAddr],
     path: &str,
@@ -54,7 +55,7 @@ pub async fn crowd(
             let mut buffer = vec![0u8; 4096];
             for n in 0..mine {
                 let body = format!(
-                    "{{\"buyer\":{{\"name\":\"Buyer {c} {n}\",\"email\":\"b{c}.{n}@example.org\"}},\"lines\":[{{\"ticket_type\":\"t\",\"quantity\":1}}]}}"
+                    "{{\"buyer\":{{\"name\":\"Buyer {c} {n}\",\"email\":\"b{run}.{c}.{n}@example.org\"}},\"lines\":[{{\"ticket_type\":\"t\",\"quantity\":1}}]}}"
                 );
                 let request = format!(
                     "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: {run}-{c}-{n}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -266,12 +267,15 @@ pub async fn serve(database: &str) -> Server {
     Server::start(Config::from_flags(flags).unwrap()).await.unwrap()
 }
 
-/// Makes the event of the benchmarks, or leaves it as it is.
+/// Makes the two events of the benchmarks, or leaves them as they are: `limited` has a limit per
+/// buyer, `rush` has none.
 pub async fn put_event(app: &App) {
-    let body: EventBody = serde_json::from_value(event_json(10_000_000)).unwrap();
-    let id = app.ids.event(app.clock.now_ms());
-    let spec = body.spec("rush").unwrap();
-    app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+    for (slug, limit_per_buyer) in [("rush", None), ("limited", Some(4))] {
+        let body: EventBody = serde_json::from_value(event_json(10_000_000)).unwrap();
+        let id = app.ids.event(app.clock.now_ms());
+        let spec = EventSpec { limit_per_buyer, ..body.spec(slug).unwrap() };
+        app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+    }
 }
 
 /// The machine's noise: by how many percent the same thing differs from its median when it is measured

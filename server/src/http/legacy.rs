@@ -1,19 +1,20 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
-use super::api::{buyer, cancel_and_wait, declined, find, pay_and_wait, wait_for};
+use super::api::{cancel_and_wait, declined, find, pay_and_wait, wait_for};
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
 use super::{Form, Sent, admit, is_organiser, pay};
 use crate::app::App;
+use crate::identity::{buyer, buyer_key};
 use crate::when;
-use crate::writer::NoReply;
+use crate::writer::{NoReply, Replied};
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, RefundWish, Refusal,
+    AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, RefundWish, Refusal, Reply,
     TicketState,
 };
 use serde::Deserialize;
@@ -110,7 +111,8 @@ async fn reserve_as(
     for _ in 0..2 {
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
-        let hold = Command::Hold { order, event: event.id, buyer: buyer(fullname, ""), lines };
+        let buyer = buyer(fullname, "");
+        let hold = Command::Hold { order, event: event.id, buyer, untagged: None, lines };
         let known = match app.ask(hold, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
@@ -141,19 +143,21 @@ pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) ->
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
-    let key = buyer(fullname, "").key;
-    let event_id = event.id;
-    let record = app.reads.ask(move |r| r.buyer(event_id, key)).await?;
-    let Some(record) = record else {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "no_reservation",
-            "No reservation for that name",
-            "Reserve a ticket first.",
-        )
-        .into());
+    let find = Command::FindOrder { event: event.id, buyer: buyer_key(fullname, "") };
+    let order = match app.ask(find, None).await {
+        Ok(Replied { reply: Reply::Found { order }, .. }) => order,
+        Ok(_) | Err(NoReply::Refused(Refusal::UnknownOrder)) => {
+            return Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "no_reservation",
+                "No reservation for that name",
+                "Reserve a ticket first.",
+            )
+            .into());
+        }
+        Err(no) => return Err(Problem::from(no).into()),
     };
-    match pay_and_wait(&app, record.order, form.get("stripeToken").into(), None).await {
+    match pay_and_wait(&app, order, form.get("stripeToken").into(), None).await {
         Ok((order, attempt)) => answer(&app, fullname, &order, attempt),
         Err(NoReply::Refused(Refusal::AlreadyPaid)) => Ok(charged(&app, fullname)),
         Err(no) => Err(Problem::from(no).into()),
