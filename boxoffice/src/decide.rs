@@ -9,8 +9,7 @@ mod refund;
 mod settle;
 
 use crate::{
-    Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State,
-    TimeMs,
+    Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State, TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 

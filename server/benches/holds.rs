@@ -18,7 +18,7 @@ use axum::routing::post;
 use boxoffice::{Buyer, BuyerKey, Command, LineWish};
 use crowd::{Running, compared, crowd, event_json, median, noise, parse_only};
 use nts_server::clock::Clock;
-use nts_server::http::api;
+use nts_server::identity::buyer;
 use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
@@ -123,10 +123,10 @@ fn fill(database: &Path, buyers: u64) {
     let mut writer = Writer::new(Box::new(opened.store), Arc::new(Metrics::default()));
     for first in (0..buyers).step_by(5_000) {
         let holds = (first..buyers.min(first + 5_000)).map(|serial| {
-            let buyer = api::buyer(&format!("Buyer {serial}"), &format!("of{serial}@example.org"));
+            let buyer = buyer(&format!("Buyer {serial}"), &format!("of{serial}@example.org"));
             let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
             let order = ids.order(Clock::System.now_ms());
-            (Command::Hold { order, event, buyer, lines }, None)
+            (Command::Hold { order, event, buyer, untagged: None, lines }, None)
         });
         step(&mut writer, holds.collect());
     }
@@ -160,7 +160,7 @@ fn writer_alone(dir: &std::path::Path, quick: bool) {
                 let order = ids.order(Clock::System.now_ms());
                 let key = RequestKey(digest(&[&serial.to_be_bytes()]));
                 let request = Request { key, fingerprint: serial };
-                (Command::Hold { order, event, buyer, lines }, Some(request))
+                (Command::Hold { order, event, buyer, untagged: None, lines }, Some(request))
             });
             let jobs = jobs.collect();
             let begun = Instant::now();

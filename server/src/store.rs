@@ -16,10 +16,7 @@ pub mod transfer;
 
 pub use database::{Database, OpenError, Opened, Own};
 
-use boxoffice::{
-    Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket,
-    TimeMs,
-};
+use boxoffice::{Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -21,6 +21,7 @@ struct Mine {
 struct Buyer {
     world: Arc<World>,
     name: String,
+    email: String,
     dice: Dice,
 }
 
@@ -31,7 +32,16 @@ pub async fn buyer(world: Arc<World>, n: u64) {
     let within = if rush { world.plan.storm_ms / 10 } else { world.plan.storm_ms };
     let comes = dice.between(0, within);
     sleep(Duration::from_millis(comes.unsigned_abs())).await;
-    let mut buyer = Buyer { world, name: format!("buyer {n}"), dice };
+    let email = match world.plan.people {
+        None => format!("buyer-{n}@example.org"),
+        // People do not write their address in the same way each time.
+        Some(people) => match n % 3 {
+            0 => format!("person-{}@müller.example", n % people),
+            1 => format!("Person-{}@xn--mller-kva.example", n % people),
+            _ => format!(" PERSON-{}@MU\u{308}LLER.example ", n % people),
+        },
+    };
+    let mut buyer = Buyer { world, name: format!("buyer {n}"), email, dice };
     match buyer.dice.below(10) {
         0 => buyer.bot().await,
         1 => buyer.two_tabs().await,
@@ -84,7 +94,7 @@ impl Buyer {
             key = None;
         }
         let body = json!({
-            "buyer": {"name": self.name, "email": format!("{}@example.org", self.name.replace(' ', "-"))},
+            "buyer": {"name": self.name, "email": self.email},
             "lines": [{"ticket_type": "t", "quantity": quantity}],
         });
         let mut counted: Option<String> = None;
@@ -136,7 +146,8 @@ impl Buyer {
 
     fn clone_with(&mut self, stream: u64) -> Buyer {
         let dice = Dice::new(self.dice.below(u64::MAX), stream);
-        Buyer { world: Arc::clone(&self.world), name: self.name.clone(), dice }
+        let (name, email) = (self.name.clone(), self.email.clone());
+        Buyer { world: Arc::clone(&self.world), name, email, dice }
     }
 
     /// Remembers what was said.
@@ -161,6 +172,11 @@ impl Buyer {
             (_, "sold_out") => {
                 world.audit(|a, s, at| a.refused(s, at, asked_at, quantity));
                 world.story().count("sold out told");
+                None
+            }
+            (_, "limit_per_buyer") => {
+                world.audit(|a, s, at| a.refused_limit(s, at, asked_at, &self.email, quantity));
+                world.story().count("limit told");
                 None
             }
             (_, "not_on_sale") => {

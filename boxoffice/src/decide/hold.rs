@@ -92,11 +92,7 @@ pub(super) fn hold(
 }
 
 /// The buyer's latest order, if the buyer has places.
-pub(super) fn find(
-    state: &State,
-    event: EventId,
-    buyer: BuyerKey,
-) -> Result<Decision, Refusal> {
+pub(super) fn find(state: &State, event: EventId, buyer: BuyerKey) -> Result<Decision, Refusal> {
     let record = state.buyers.get(&(event, buyer)).filter(|record| record.places > 0);
     let order = record.ok_or(Refusal::UnknownOrder)?.order;
     Draft::default().reply(Reply::Found { order })

@@ -164,7 +164,7 @@ pub async fn parse_only(
 /// The answer to a hold of one ticket type as if it had been taken.
 #[allow(dead_code, reason = "not every benchmark holds")]
 pub fn answered(app: &App, event: &Event, command: Command, now: i64) -> Response {
-    let Command::Hold { order, event: id, buyer, lines } = command else { unreachable!() };
+    let Command::Hold { order, event: id, buyer, lines, .. } = command else { unreachable!() };
     let t = &event.ticket_types[0];
     let lines = lines.iter().map(|l| boxoffice::Line {
         ticket_type: 0,

@@ -14,8 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,
-    Reply,
+    AttemptState, Command, Event, LineWish, Order, OrderId, OrderState, Refusal, Reply,
 };
 use bytes::Bytes;
 use http_body_util::StreamBody;

@@ -14,8 +14,8 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, RefundWish, Refusal, Reply,
-    TicketState,
+    AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, RefundWish, Refusal,
+    Reply, TicketState,
 };
 use serde::Deserialize;
 use std::sync::Arc;

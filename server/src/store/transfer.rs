@@ -8,8 +8,8 @@
 
 use super::{Database, Fault, OrderPage, Reader, Recorded};
 use crate::clock::Clock;
-use std::collections::{BTreeMap, BTreeSet};
 use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, Order, OrderId, Payment, TimeMs};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Orders at a time.
 const PAGE: usize = 1_000;

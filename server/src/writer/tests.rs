@@ -101,6 +101,7 @@ fn world(name: &str) -> World {
         currency: Currency::parse("GBP").unwrap(),
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,
@@ -134,7 +135,7 @@ impl World {
     fn hold(&self, n: u128) -> Command {
         let buyer = Buyer { name: format!("b{n}"), email: String::new(), key: BuyerKey(n) };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
-        Command::Hold { order: id(n), event: self.event, buyer, lines }
+        Command::Hold { order: id(n), event: self.event, buyer, untagged: None, lines }
     }
 
     fn ask(&mut self, holds: &[u128]) -> Vec<Answer> {

@@ -72,10 +72,7 @@ struct OfEvent {
 
 impl OfEvent {
     fn new(seeded: &Seeded) -> OfEvent {
-        OfEvent {
-            maps: (0..MAPS).map(|_| Places::with_hasher(seeded.clone())).collect(),
-            asked: 0,
-        }
+        OfEvent { maps: (0..MAPS).map(|_| Places::with_hasher(seeded.clone())).collect(), asked: 0 }
     }
 
     fn get(&self, buyer: BuyerKey) -> Option<Has> {

@@ -3,9 +3,9 @@
 
 use super::codec::{decode_lines, decode_quantities, join, split, state_from};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId,
-    EventSpec, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
-    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, EventSpec, Order,
+    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
+    TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -61,7 +61,7 @@ impl Seller {
 pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
     let buyer = Buyer { name: name.into(), email: String::new(), key: BuyerKey(7) };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
-    Command::Hold { order, event, buyer, lines }
+    Command::Hold { order, event, buyer, untagged: None, lines }
 }
 
 pub(super) fn spec(slug: &str, capacity: u32) -> EventSpec {
@@ -74,6 +74,7 @@ pub(super) fn spec(slug: &str, capacity: u32) -> EventSpec {
         currency: Currency::parse("EUR").unwrap(),
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,
