@@ -201,9 +201,9 @@ impl Buyer {
         let crowd = Arc::clone(&self.crowd);
         let (n, target) = (self.n, &crowd.target);
         let body = format!(
-            "{{\"buyer\":{{\"name\":\"Buyer {n}\",\"email\":\"b{n}@example.org\"}},\
+            "{{\"buyer\":{{\"name\":\"Buyer {n}\",\"email\":\"b{n}.{}@example.org\"}},\
              \"lines\":[{{\"ticket_type\":\"{}\",\"quantity\":{places}}}]}}",
-            target.ticket_type
+            crowd.run, target.ticket_type
         );
         let key = format!("{:x}-{n:x}-h{wish}-{}", crowd.plan.seed, crowd.run);
         let path = format!("/api/v1/events/{}/orders", target.slug);

@@ -15,7 +15,7 @@
 mod crowd;
 
 use axum::routing::post;
-use boxoffice::{Buyer, BuyerKey, Command, LineWish};
+use boxoffice::{Buyer, BuyerKey, Command, EventSpec, LineWish};
 use crowd::{Running, compared, crowd, event_json, median, noise, parse_only};
 use nts_server::clock::Clock;
 use nts_server::identity::buyer;
@@ -24,7 +24,7 @@ use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
 use nts_server::writer::{Job, Request, Writer};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -35,14 +35,25 @@ fn main() {
     let quick = quick || std::env::args().any(|a| a == "--test");
     let dir = std::env::temp_dir().join(format!("nts-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    through_http(&dir, quick);
-    writer_alone(&dir, quick);
+    // `--writer` and `--http` measure one of the two only.
+    let only = |part: &str| std::env::args().any(|a| a == part);
+    if !only("--writer") {
+        through_http(&dir, quick);
+    }
+    if !only("--http") {
+        writer_alone(&dir, quick);
+    }
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-/// The routes that take turns: what only parses, a hold, and a hold of an event with a limit.
-const PATHS: [&str; 3] =
-    ["/bench/rush", "/api/v1/events/rush/orders", "/api/v1/events/limited/orders"];
+/// The routes that take turns: what only parses, a hold, a hold of an event with a limit, and the old
+/// route, which holds one ticket for each name and answers with a page.
+const PATHS: [&str; 4] = [
+    "/bench/rush",
+    "/api/v1/events/rush/orders",
+    "/api/v1/events/limited/orders",
+    "/nts/v1/reserve",
+];
 
 fn through_http(dir: &Path, quick: bool) {
     let database = dir.join("http.db");
@@ -82,11 +93,11 @@ fn turns(
     requests: usize,
     name: &str,
 ) {
-    let mut rates = [const { vec![] }; 3];
-    let mut slowest = [const { vec![] }; 3];
+    let mut rates = [const { vec![] }; 4];
+    let mut slowest = [const { vec![] }; 4];
     for round in 0..rounds {
-        for turn in 0..3 {
-            let i = (round + turn) % 3;
+        for turn in 0..4 {
+            let i = (round + turn) % 4;
             let run = format!("{name}-{connections}-{round}");
             let heard =
                 generator.block_on(crowd(&[address], PATHS[i], connections, requests, &run));
@@ -94,7 +105,7 @@ fn turns(
             slowest[i].push(heard.p99_ms);
         }
     }
-    let [parse, hold, limited] = rates;
+    let [parse, hold, limited, old] = rates;
     println!(
         "{connections:>4} connections: parse only {:>7.0}/s (noise {:.0} %, p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {}",
         median(&parse),
@@ -110,6 +121,12 @@ fn turns(
         median(&slowest[2]),
         compared(&[hold.clone(), limited.clone()]),
         median(&slowest[2]) / median(&slowest[1]),
+    );
+    println!(
+        "                 the old route {:>7.0}/s (p99 {:>5.1} ms)  ratio to a hold without a limit {}",
+        median(&old),
+        median(&slowest[3]),
+        compared(&[hold, old]),
     );
 }
 
@@ -132,50 +149,65 @@ fn fill(database: &Path, buyers: u64) {
     }
 }
 
-fn writer_alone(dir: &std::path::Path, quick: bool) {
-    println!("the writer alone, one durable commit a batch, one key each");
+fn writer_alone(dir: &Path, quick: bool) {
+    println!(
+        "the writer alone, one durable commit a batch, one key each; without and with a limit"
+    );
     let metrics = Arc::new(Metrics::default());
-    let opened = SqliteStore::open(&PathBuf::from(dir).join("writer.db"), Clock::System).unwrap();
+    let opened = SqliteStore::open(&dir.join("writer.db"), Clock::System).unwrap();
     let ids = Ids::new([9; 32], opened.last_high);
     let mut writer = Writer::new(Box::new(opened.store), metrics);
-    let body: nts_server::http::organiser::EventBody =
-        serde_json::from_value(event_json(10_000_000)).unwrap();
-    let event = ids.event(Clock::System.now_ms());
-    let spec = body.spec("rush").unwrap();
-    step(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
+    let events = [("rush", None), ("limited", Some(4))].map(|(slug, limit_per_buyer)| {
+        let body: nts_server::http::organiser::EventBody =
+            serde_json::from_value(event_json(10_000_000)).unwrap();
+        let id = ids.event(Clock::System.now_ms());
+        let spec = EventSpec { limit_per_buyer, ..body.spec(slug).unwrap() };
+        step(&mut writer, vec![(Command::PutEvent { id, spec }, None)]);
+        id
+    });
     let mut serial = 0u64;
     for batch in [1usize, 64, 1024] {
         let batches = if quick { 4 } else { (100_000 / batch).clamp(100, 4_000) };
-        let mut times = Vec::new();
-        let mut spent = Duration::ZERO;
-        for _ in 0..batches {
+        let mut times = [const { Vec::<Duration>::new() }; 2];
+        for n in 0..2 * batches {
+            let of = n % 2;
             let jobs = (0..batch).map(|_| {
                 serial += 1;
                 let buyer = Buyer {
                     name: format!("Buyer {serial}"),
                     email: format!("b{serial}@example.org"),
-                    key: BuyerKey(serial.into()),
+                    key: BuyerKey(digest(&[b"buyer", &serial.to_be_bytes()])),
                 };
                 let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
                 let order = ids.order(Clock::System.now_ms());
                 let key = RequestKey(digest(&[&serial.to_be_bytes()]));
                 let request = Request { key, fingerprint: serial };
-                (Command::Hold { order, event, buyer, untagged: None, lines }, Some(request))
+                let hold = Command::Hold { order, event: events[of], buyer, untagged: None, lines };
+                (hold, Some(request))
             });
             let jobs = jobs.collect();
             let begun = Instant::now();
             step(&mut writer, jobs);
-            times.push(begun.elapsed());
-            spent += begun.elapsed();
+            times[of].push(begun.elapsed());
         }
-        times.sort_unstable();
         let holds = (batch * batches) as f64;
+        let spent = times.each_ref().map(|times| times.iter().sum::<Duration>().as_secs_f64());
+        for (of, name) in ["without", "with   "].into_iter().enumerate() {
+            times[of].sort_unstable();
+            let part = |of_hundred: usize| times[of][times[of].len() * of_hundred / 100];
+            println!(
+                "batch {batch:>4} {name}: {:>8.0} holds/s, {:>6.1} us a hold, a batch takes {:>5.2} ms (p99 {:.2} ms)",
+                holds / spent[of],
+                spent[of] * 1e6 / holds,
+                part(50).as_secs_f64() * 1e3,
+                part(99).as_secs_f64() * 1e3,
+            );
+        }
+        let medians = times.each_ref().map(|times| times[times.len() / 2].as_secs_f64());
         println!(
-            "batch {batch:>4}: {:>8.0} holds/s, {:>6.1} us a hold, a batch takes {:>5.2} ms (p99 {:.2} ms)",
-            holds / spent.as_secs_f64(),
-            spent.as_secs_f64() * 1e6 / holds,
-            times[times.len() / 2].as_secs_f64() * 1e3,
-            times[times.len() * 99 / 100].as_secs_f64() * 1e3,
+            "           with to without: {:.2}, of the median batch {:.2}",
+            spent[0] / spent[1],
+            medians[0] / medians[1]
         );
     }
 }

@@ -276,3 +276,86 @@ impl Buyers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buyers() -> Buyers {
+        Buyers::new(&std::array::from_fn(|i| i as u8 * 7 + 1))
+    }
+
+    fn put(event: u64, buyer: u128, places: u32) -> Change {
+        let record = BuyerRecord { places, order: OrderId(5 << 64) };
+        Change::BuyerPut { event: EventId(event), buyer: BuyerKey(buyer), record }
+    }
+
+    fn places(buyers: &Buyers, event: u64, buyer: u128) -> Option<u32> {
+        Some(buyers.events.get(&EventId(event))?.get(BuyerKey(buyer))?.places)
+    }
+
+    #[test]
+    fn keys_are_compared_whole() {
+        let mut kept = OfEvent::new(&buyers().seeded);
+        let keys = [0, 1, 1 << 32, 1 << 64, 1 << 96, (1 << 96) | 1, u128::MAX];
+        for (n, key) in (1..).zip(keys) {
+            kept.put(BuyerKey(key), Has::of(n, u64::MAX - u64::from(n)));
+        }
+        for (n, key) in (1..).zip(keys) {
+            let has = kept.get(BuyerKey(key)).map(|has| (has.places, has.high()));
+            assert_eq!(has, Some((n, u64::MAX - u64::from(n))), "{key:x}");
+        }
+        assert_eq!(kept.len(), keys.len());
+    }
+
+    #[test]
+    fn an_entry_is_as_small_as_it_is_said_to_be() {
+        assert_eq!(std::mem::size_of::<(Key, Has)>(), 28);
+    }
+
+    #[test]
+    fn what_failed_counts_only_if_it_was_recorded() {
+        for recorded in [false, true] {
+            let mut all = buyers();
+            all.events.insert(EventId(1), OfEvent::new(&all.seeded));
+            all.committed(&[put(1, 7, 2), put(2, 7, 2)]);
+            assert_eq!((places(&all, 1, 7), places(&all, 2, 7)), (Some(2), None));
+            all.failed(&[put(1, 7, 3), put(1, 8, 1)]);
+            assert_eq!((places(&all, 1, 7), places(&all, 1, 8)), (Some(2), None), "not yet");
+            all.recovered(recorded);
+            let expected = if recorded { (Some(3), Some(1)) } else { (Some(2), None) };
+            assert_eq!((places(&all, 1, 7), places(&all, 1, 8)), expected);
+            all.recovered(!recorded);
+            assert_eq!((places(&all, 1, 7), places(&all, 1, 8)), expected, "only once");
+        }
+        // A batch that is done settles what failed before it.
+        let mut all = buyers();
+        all.events.insert(EventId(1), OfEvent::new(&all.seeded));
+        all.failed(&[put(1, 7, 3)]);
+        all.committed(&[put(1, 7, 1)]);
+        all.recovered(true);
+        assert_eq!(places(&all, 1, 7), Some(1));
+    }
+
+    #[test]
+    fn nobody_without_places_is_kept_and_the_longest_unasked_event_goes_first() {
+        let mut all = buyers();
+        for event in 1..=3u64 {
+            let mut of_event = OfEvent::new(&all.seeded);
+            of_event.asked = [5, 2, 9][event as usize - 1];
+            all.events.insert(EventId(event), of_event);
+            let changes: Vec<Change> = (0..10).map(|n| put(event, n, 1)).collect();
+            all.committed(&changes);
+        }
+        all.committed(&[put(1, 3, 0), put(1, 3, 0)]);
+        assert_eq!(all.events[&EventId(1)].len(), 9);
+        all.batches = 9;
+        all.let_go(29);
+        assert_eq!(all.events.len(), 3);
+        all.let_go(28);
+        assert_eq!(all.events.keys().copied().collect::<Vec<_>>(), [EventId(1), EventId(3)]);
+        all.let_go(0);
+        let left: Vec<_> = all.events.keys().copied().collect();
+        assert_eq!(left, [EventId(3)], "what is asked for now stays");
+    }
+}

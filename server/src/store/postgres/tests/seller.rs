@@ -58,6 +58,15 @@ impl Seller {
     }
 }
 
+impl Seller {
+    /// Changes the limit per buyer of an event that is there.
+    pub(super) fn limit(&mut self, slug: &str, capacity: u32, limit_per_buyer: Option<u32>) {
+        let id = self.ids.event(Clock::System.now_ms());
+        let spec = EventSpec { limit_per_buyer, ..spec(slug, capacity) };
+        self.batch(vec![(Command::PutEvent { id, spec }, None)])[0].as_ref().unwrap();
+    }
+}
+
 pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
     let buyer = Buyer { name: name.into(), email: String::new(), key: BuyerKey(7) };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
