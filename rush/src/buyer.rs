@@ -225,7 +225,7 @@ impl Buyer {
                         books.refused_places = places.min(least) as u8;
                         Wish::SoldOut
                     }
-                    "limit_per_buyer" | "limit_per_order" => Wish::Ends("wanted too many"),
+                    "limit_reached" => Wish::Ends("wanted too many"),
                     _ => Wish::Ends("was refused places"),
                 };
             }

@@ -68,12 +68,20 @@ fn through_http(dir: &Path, quick: bool) {
     drop(server);
     let buyers = if quick { 5_000 } else { 2_000_000 };
     fill(&database, buyers);
-    let begun = Instant::now();
-    drop(Running::start(&database, parsing()));
-    println!(
-        "{buyers} buyers recorded of the event with a limit; a start and a stop take {:.2} s",
-        begun.elapsed().as_secs_f64()
-    );
+    for limited in [true, false] {
+        limit(&database, limited);
+        let (begun, before_ns, before_mb) = (Instant::now(), worked(), memory_mb());
+        let opened = SqliteStore::open(&database, Clock::System).unwrap();
+        println!(
+            "{buyers} buyers recorded, the event {} a limit: opened in {:.2} s, {:.2} s of work, {} MB more",
+            if limited { "with" } else { "without" },
+            begun.elapsed().as_secs_f64(),
+            (worked() - before_ns) as f64 / 1e9,
+            memory_mb().saturating_sub(before_mb),
+        );
+        drop(opened);
+    }
+    limit(&database, true);
     let server = Running::start(&database, parsing());
     for connections in [64usize, 512] {
         turns(&generator, server.address, connections, rounds, requests, "filled");
@@ -130,6 +138,17 @@ fn turns(
     );
 }
 
+/// Sets or lifts the limit of the event that has one.
+fn limit(database: &Path, limited: bool) {
+    let opened = SqliteStore::open(database, Clock::System).unwrap();
+    let mut reader = opened.store.own_reader().unwrap();
+    let events = nts_server::store::Reader::events(&mut reader).unwrap();
+    let event = events.into_iter().find(|e| e.spec.slug == "limited").unwrap();
+    let mut writer = Writer::new(Box::new(opened.store), Arc::new(Metrics::default()));
+    let spec = EventSpec { limit_per_buyer: limited.then_some(4), ..event.spec };
+    step(&mut writer, vec![(Command::PutEvent { id: event.id, spec }, None)]);
+}
+
 /// So many more buyers hold a place of the event with a limit.
 fn fill(database: &Path, buyers: u64) {
     let opened = SqliteStore::open(database, Clock::System).unwrap();
@@ -169,6 +188,7 @@ fn writer_alone(dir: &Path, quick: bool) {
     for batch in [1usize, 64, 1024] {
         let batches = if quick { 4 } else { (100_000 / batch).clamp(100, 4_000) };
         let mut times = [const { Vec::<Duration>::new() }; 2];
+        let mut worked_ns = [0u64; 2];
         for n in 0..2 * batches {
             let of = n % 2;
             let jobs = (0..batch).map(|_| {
@@ -186,9 +206,10 @@ fn writer_alone(dir: &Path, quick: bool) {
                 (hold, Some(request))
             });
             let jobs = jobs.collect();
-            let begun = Instant::now();
+            let (begun, before_ns) = (Instant::now(), worked());
             step(&mut writer, jobs);
             times[of].push(begun.elapsed());
+            worked_ns[of] += worked() - before_ns;
         }
         let holds = (batch * batches) as f64;
         let spent = times.each_ref().map(|times| times.iter().sum::<Duration>().as_secs_f64());
@@ -205,11 +226,27 @@ fn writer_alone(dir: &Path, quick: bool) {
         }
         let medians = times.each_ref().map(|times| times[times.len() / 2].as_secs_f64());
         println!(
-            "           with to without: {:.2}, of the median batch {:.2}",
+            "           with to without: {:.2}, by the median batch {:.2}, by the thread's work {:.2} ({:.1} and {:.1} us a hold)",
             spent[0] / spent[1],
-            medians[0] / medians[1]
+            medians[0] / medians[1],
+            worked_ns[0] as f64 / worked_ns[1] as f64,
+            worked_ns[0] as f64 / 1e3 / holds,
+            worked_ns[1] as f64 / 1e3 / holds,
         );
     }
+}
+
+/// For how long this thread has worked, in nanoseconds: what others do meanwhile is not in it. 0 where
+/// the system does not tell.
+fn worked() -> u64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    told.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+}
+
+/// How much memory this process has, in megabytes.
+fn memory_mb() -> u64 {
+    let told = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    told.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096 >> 20
 }
 
 fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {

@@ -3,6 +3,7 @@
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::legacy::Reserved;
 use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
@@ -45,6 +46,8 @@ pub struct App {
     pub catalogue: Catalogue,
     /// What of it many look at.
     pub shown: Shown,
+    /// What was reserved by name over the old routes.
+    pub reserved: Reserved,
     /// A permit for each who may listen to live counts.
     pub listeners: Arc<Semaphore>,
     /// A permit for each who may keep a connection until a payment is decided.

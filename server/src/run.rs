@@ -5,6 +5,7 @@ use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::Clock;
 use crate::config::{Config, StripeSettings};
 use crate::http;
+use crate::http::legacy::Reserved;
 use crate::http::organiser::EventBody;
 use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets, base32, digest};
@@ -187,6 +188,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         reads,
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
+        reserved: Reserved::default(),
         listeners,
         waiters,
         watchers: Arc::new(Watchers::default()),

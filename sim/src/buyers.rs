@@ -174,7 +174,7 @@ impl Buyer {
                 world.story().count("sold out told");
                 None
             }
-            (_, "limit_per_buyer") => {
+            (_, "limit_reached") => {
                 world.audit(|a, s, at| a.refused_limit(s, at, asked_at, &self.email, quantity));
                 world.story().count("limit told");
                 None

@@ -10,6 +10,7 @@ mod browser;
 mod crash;
 mod harness;
 mod legacy;
+mod limits;
 mod money;
 mod operations;
 mod payment_page;

@@ -14,6 +14,8 @@ mod crash;
 mod harness;
 #[path = "../it/legacy.rs"]
 mod legacy;
+#[path = "../it/limits.rs"]
+mod limits;
 #[path = "../it/money.rs"]
 mod money;
 #[path = "../it/operations.rs"]

@@ -14,11 +14,35 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, RefundWish, Refusal,
-    Reply, TicketState,
+    AttemptState, BuyerKey, Command, Event, LineWish, Money, Order, OrderId, OrderState,
+    RefundWish, Refusal, Reply, TicketState,
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// So many reservations at least are remembered by their names, and twice as many at most.
+const REMEMBERED: usize = 4096;
+
+/// The last orders that were reserved by name here. Whoever charges a name whose hold has run out is
+/// told so by this: a buyer without places is kept nowhere else.
+#[derive(Default)]
+pub struct Reserved(Mutex<[BTreeMap<BuyerKey, OrderId>; 2]>);
+
+impl Reserved {
+    fn put(&self, name: BuyerKey, order: OrderId) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept[0].len() >= REMEMBERED {
+            kept[1] = std::mem::take(&mut kept[0]);
+        }
+        kept[0].insert(name, order);
+    }
+
+    fn get(&self, name: BuyerKey) -> Option<OrderId> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find_map(|some| some.get(&name)).copied()
+    }
+}
 
 /// How many guests one page shows.
 const GUESTS: usize = 10_000;
@@ -112,9 +136,11 @@ async fn reserve_as(
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
         let buyer = buyer(fullname, "");
+        let name = buyer.key;
         let hold = Command::Hold { order, event: event.id, buyer, untagged: None, lines };
         let known = match app.ask(hold, None).await {
             Ok(replied) => {
+                app.reserved.put(name, order);
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok((until_ms, Some(order)));
             }
@@ -143,19 +169,21 @@ pub async fn charge(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) ->
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
-    let find = Command::FindOrder { event: event.id, buyer: buyer_key(fullname, "") };
+    let name = buyer_key(fullname, "");
+    let find = Command::FindOrder { event: event.id, buyer: name };
     let order = match app.ask(find, None).await {
-        Ok(Replied { reply: Reply::Found { order }, .. }) => order,
-        Ok(_) | Err(NoReply::Refused(Refusal::UnknownOrder)) => {
-            return Err(Problem::new(
-                StatusCode::NOT_FOUND,
-                "no_reservation",
-                "No reservation for that name",
-                "Reserve a ticket first.",
-            )
-            .into());
-        }
+        Ok(Replied { reply: Reply::Found { order }, .. }) => Some(order),
+        Ok(_) | Err(NoReply::Refused(Refusal::UnknownOrder)) => app.reserved.get(name),
         Err(no) => return Err(Problem::from(no).into()),
+    };
+    let Some(order) = order else {
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "no_reservation",
+            "No reservation for that name",
+            "Reserve a ticket first.",
+        )
+        .into());
     };
     match pay_and_wait(&app, order, form.get("stripeToken").into(), None).await {
         Ok((order, attempt)) => answer(&app, fullname, &order, attempt),

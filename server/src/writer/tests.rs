@@ -261,3 +261,31 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
     assert_eq!(answers, vec![Err(NoReply::Late)]);
     assert_eq!(w.held(), (0, 0), "no ghost");
 }
+
+/// What is loaded for a hold depends on its event as it is, so what stands behind a change of the event
+/// in the queue is loaded after it.
+#[test]
+fn what_stands_behind_a_limit_in_the_queue_is_counted_by_it() {
+    let mut w = world("behind");
+    let event = w.reader.events().unwrap().remove(0);
+    let by = |w: &World, n: u128, buyer: u128| {
+        let mut hold = w.hold(n);
+        if let Command::Hold { buyer: who, .. } = &mut hold {
+            who.key = BuyerKey(buyer);
+        }
+        (hold, None)
+    };
+    let limit = |limit_per_buyer| {
+        let spec = EventSpec { limit_per_buyer, ..event.spec.clone() };
+        (Command::PutEvent { id: EventId(9), spec }, None)
+    };
+    let batch = vec![by(&w, 1, 7), limit(Some(1)), by(&w, 2, 7), limit(None), by(&w, 3, 7)];
+    let answers = ask(&mut w.writer, batch);
+    let ok: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(ok, [true, true, false, true, true], "{answers:?}");
+    assert!(matches!(
+        answers[2],
+        Err(NoReply::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, .. }))
+    ));
+    assert_eq!(w.held(), (2, 2));
+}
