@@ -100,7 +100,7 @@ fn one_address_is_one_buyer_however_it_is_written_and_sent() {
     ] {
         assert_eq!(hold_by(&server, ways[0], 1).status, 201, "{ways:?}");
         for way in ways {
-            assert_eq!(hold_by(&server, way, 1).code(), "limit_per_buyer", "{way}");
+            assert_eq!(hold_by(&server, way, 1).code(), "limit_reached", "{way}");
             let page = hold_on_page(&server, way, 1);
             assert_eq!(page.status, 409, "{way}: {page:?}");
         }
