@@ -246,7 +246,8 @@ fn worked() -> u64 {
 /// How much memory this process has, in megabytes.
 fn memory_mb() -> u64 {
     let told = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    told.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096 >> 20
+    let pages = told.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096 / 1_000_000
 }
 
 fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {
