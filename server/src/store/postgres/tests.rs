@@ -131,3 +131,26 @@ fn a_count_that_is_wrong_is_told() {
     server.sql(&database, "DELETE FROM buyers");
     assert!(verify()[0].contains("1 buyers have places and no count"), "{:?}", verify());
 }
+
+/// Counting is bounded: the event is locked meanwhile.
+#[test]
+fn a_limit_that_comes_too_late_is_refused_with_the_reason() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let mut seller = seller::Seller::new(&target(server, &database, ""));
+    seller.put_event("rush", 500_000);
+    let put = |limit_per_buyer| {
+        let spec = boxoffice::EventSpec { limit_per_buyer, ..seller::spec("rush", 500_000) };
+        (boxoffice::Command::PutEvent { id: EventId(9), spec }, None)
+    };
+    server.sql(&database, "UPDATE pools SET sold = 100000, held = 1");
+    let answer = seller.batch(vec![put(Some(2))]).remove(0);
+    let Err(crate::writer::NoReply::Refused(refusal)) = answer else { panic!("{answer:?}") };
+    assert_eq!(refusal, boxoffice::Refusal::LimitTooLate { taken: 100_001, most: 100_000 });
+    assert!(seller.batch(vec![put(None)])[0].is_ok(), "everything else can change");
+    server.sql(&database, "UPDATE pools SET held = 0");
+    assert!(seller.batch(vec![put(Some(2))])[0].is_ok());
+    // A limit that is there may change at any time: its buyers are counted.
+    server.sql(&database, "UPDATE pools SET held = 300000");
+    assert!(seller.batch(vec![put(Some(1))])[0].is_ok());
+}

@@ -18,8 +18,8 @@ use std::hash::{Hash, Hasher};
 /// So many small maps for an event, for the reason given in `recent.rs`.
 const MAPS: usize = 64;
 
-/// With more entries than this, the events for which nobody has asked the longest are let go. An
-/// entry takes 33 to 66 bytes: half a gigabyte at most.
+/// With more entries than this, the events for which nobody has asked the longest are let go; they are
+/// read again when somebody does. An entry takes 33 to 66 bytes.
 const MOST: usize = 8_000_000;
 
 /// An event that is over for so long is not read at the start, and nobody asks for its counts.
@@ -146,6 +146,9 @@ impl Buyers {
         now: TimeMs,
     ) -> rusqlite::Result<()> {
         self.batches += 1;
+        if self.batches.is_multiple_of(1024) {
+            self.let_go(MOST);
+        }
         let mut missing = BTreeSet::new();
         for event in events.filter(|event| event.spec.limit_per_buyer.is_some()) {
             match self.events.get_mut(&event.id) {
