@@ -86,6 +86,10 @@ pub struct RushArgs {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4))]
     most: u32,
 
+    /// The limit per buyer of the event that is made, as real sales have one; 0: none
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    limit_per_buyer: u32,
+
     /// How often a buyer asks, under one key, who hears nothing or "not now"
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     tries: u32,
@@ -250,7 +254,9 @@ async fn make_event(
     places: u32,
     key: &str,
 ) -> Result<(), String> {
+    let limit_per_buyer = (args.limit_per_buyer > 0).then_some(args.limit_per_buyer);
     let event = json!({
+        "limit_per_buyer": limit_per_buyer,
         "name": "Rush", "place": "Here", "starts_at": "2035-06-01T20:00:00Z", "zone": "UTC",
         "currency": "EUR", "limit_per_order": 4, "hold_seconds": args.hold,
         "pools": [{"id": "all", "capacity": places}],

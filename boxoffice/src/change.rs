@@ -82,8 +82,6 @@ pub enum Change {
         order: OrderId,
         /// Of which event.
         event: EventId,
-        /// The buyer whose record goes with it, for it says nothing else.
-        buyer: Option<BuyerKey>,
     },
     /// What a buyer has of an event that limits buyers.
     BuyerPut {

@@ -25,10 +25,20 @@ pub enum Command {
         event: EventId,
         /// Who.
         buyer: Buyer,
+        /// The buyer's key without the tag of the e-mail address, if it has one: what counts where
+        /// the event ignores tags.
+        untagged: Option<BuyerKey>,
         /// What.
         lines: Vec<LineWish>,
         /// The hold lasts at most this long; none: as long as the event's holds last.
         most_ms: Option<i64>,
+    },
+    /// Ask for a buyer's latest order of an event with a limit per buyer. Changes nothing.
+    FindOrder {
+        /// Of which event.
+        event: EventId,
+        /// Whose.
+        buyer: BuyerKey,
     },
     /// Let a hold start over: the old routes' renewal.
     Renew {
@@ -159,11 +169,16 @@ impl Command {
     pub fn add_keys(&self, keys: &mut Keys) {
         match self {
             Command::PutEvent { spec, .. } => keys.slugs.push(spec.slug.clone()),
-            Command::Hold { order, event, buyer, .. } => {
+            Command::Hold { order, event, buyer, untagged, .. } => {
                 // It is there already if this command was recorded before.
                 keys.orders.push(*order);
                 keys.events.push(*event);
                 keys.buyers.push((*event, buyer.key));
+                keys.buyers.extend(untagged.map(|key| (*event, key)));
+            }
+            Command::FindOrder { event, buyer } => {
+                keys.events.push(*event);
+                keys.buyers.push((*event, *buyer));
             }
             Command::Renew { order, .. }
             | Command::Pay { order, .. }

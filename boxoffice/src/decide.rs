@@ -10,8 +10,7 @@ mod refund;
 mod settle;
 
 use crate::{
-    BuyerKey, Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State,
-    TimeMs,
+    Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State, TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -44,6 +43,11 @@ pub enum Reply {
         order: OrderId,
         /// Until then.
         until_ms: TimeMs,
+    },
+    /// The buyer's latest order.
+    Found {
+        /// Which.
+        order: OrderId,
     },
     /// An attempt to pay is owed.
     Paying {
@@ -155,6 +159,15 @@ pub enum Refusal {
     },
     /// The currency cannot change while orders are alive.
     CurrencyFixed,
+    /// A limit per buyer comes too late: the event has more places taken than can be counted now.
+    LimitTooLate {
+        /// Held and sold together.
+        taken: u32,
+        /// The most that can be counted.
+        most: u32,
+    },
+    /// Whether tags in e-mail addresses count cannot change while orders are alive.
+    TagsFixed,
     /// A ticket type cannot move to another pool.
     PoolFixed(String),
     /// The event has had too many pools or ticket types in its life.
@@ -166,9 +179,10 @@ pub enum Refusal {
 pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision, Refusal> {
     match command {
         Command::PutEvent { id, spec } => event::put(state, *id, spec),
-        Command::Hold { order, event, buyer, lines, most_ms } => {
-            hold::hold(state, *order, *event, buyer, lines, *most_ms, now)
+        Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
+            hold::hold(state, *order, *event, (buyer, *untagged), lines, *most_ms, now)
         }
+        Command::FindOrder { event, buyer } => hold::find(state, *event, *buyer),
         Command::Renew { order, most_ms } => {
             hold::renew(state, find(state, *order)?, *most_ms, now)
         }
@@ -304,12 +318,10 @@ impl Draft {
         }
     }
 
-    /// Takes places away from what the buyer has, if they were counted.
+    /// Takes places away from what the buyer has, if that was loaded. If not, nobody keeps it at
+    /// the moment, and whoever counts it next counts the order as it is then.
     fn forget_places(&mut self, state: &State, order: &Order, places: u32) {
         let key = (order.event, order.buyer.key);
-        if key.1 == BuyerKey::UNCOUNTED {
-            return;
-        }
         if let Some(record) = state.buyers.get(&key) {
             let mut record = *record;
             record.places = record.places.saturating_sub(places);

@@ -39,6 +39,8 @@ pub struct EventSpec {
     pub limit_per_order: u32,
     /// Most places one buyer may hold and own together; none if absent.
     pub limit_per_buyer: Option<u32>,
+    /// Whether `name+tag@host` is the same buyer as `name@host`.
+    pub ignore_email_tags: bool,
     /// How long a hold lives, 1 second to 1 hour.
     pub hold_ms: i64,
     /// Before this nothing is sold.

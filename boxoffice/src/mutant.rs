@@ -40,6 +40,8 @@ pub enum Mutant {
     KeysForgotten,
     /// Memory is brought forward before the COMMIT, and not read anew after a fault.
     StaleMemory,
+    /// What buyers have, as it is kept in memory, is not undone when its commit fails.
+    CountNotUndone,
     /// The disk is not flushed at a commit (`synchronous = NORMAL`).
     SynchronousNormal,
     /// The disk is never flushed (`synchronous = OFF`).
@@ -74,7 +76,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 32] = [
+    pub const ALL: [Mutant; 33] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -92,6 +94,7 @@ impl Mutant {
         Mutant::UnknownIsDone,
         Mutant::KeysForgotten,
         Mutant::StaleMemory,
+        Mutant::CountNotUndone,
         Mutant::SynchronousNormal,
         Mutant::SynchronousOff,
         Mutant::SoldOutFromThePage,

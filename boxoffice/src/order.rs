@@ -163,6 +163,17 @@ impl Order {
         Money { minor, currency: self.currency }
     }
 
+    /// How many of its places count for its buyer: those that are held or sold, but for those whose
+    /// money went back. A place that is being refunded counts until the money is back.
+    pub fn counted(&self) -> u32 {
+        if !self.state.holds() && !self.state.sells() {
+            return 0;
+        }
+        let back = |r: &&Refund| r.by_hand || matches!(r.state, RefundState::Succeeded(_));
+        let back: u32 = self.refunds.iter().filter(back).flat_map(|r| &r.quantities).sum();
+        self.lines.iter().map(|l| l.quantity).sum::<u32>().saturating_sub(back)
+    }
+
     /// Whether its time is over. It never is while an attempt is owed to the provider: the buyer
     /// waits for us then, for a turn or for a provider that is down, and must not lose the places
     /// by that. What is left of the time runs on when the attempt is answered.
@@ -179,22 +190,17 @@ pub struct Buyer {
     pub name: String,
     /// Where to write to; empty if unknown.
     pub email: String,
-    /// What makes this buyer the same buyer; [`BuyerKey::UNCOUNTED`] in an order that was placed
-    /// while the event had no limit.
+    /// What makes this buyer the same buyer. Every order has it, so that a limit which comes late
+    /// counts the orders that were placed before it.
     pub key: BuyerKey,
 }
 
-/// A digest of what identifies a buyer to an event with a limit per buyer.
+/// A digest of what identifies a buyer to an event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BuyerKey(pub u128);
 
-impl BuyerKey {
-    /// Of an order that was placed while its event had no limit per buyer: no record knows of it,
-    /// so nothing is taken off a record when its places go back.
-    pub const UNCOUNTED: BuyerKey = BuyerKey(0);
-}
-
-/// What one buyer has of an event with a limit per buyer.
+/// What one buyer has of an event with a limit per buyer. It follows from the orders
+/// ([`Order::counted`]); a buyer without places has none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BuyerRecord {
     /// Places held and sold to this buyer together.

@@ -15,6 +15,9 @@ pub struct State {
     pub orders: BTreeMap<OrderId, Order>,
     /// What buyers have of events that limit buyers.
     pub buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
+    /// An event of which more places than this are taken gets no limit per buyer any more: the
+    /// store would take too long to count what its buyers have. `None`: it counts them all.
+    pub most_counted: Option<u32>,
 }
 
 impl State {
@@ -82,11 +85,8 @@ impl State {
                     None => tickets.push(*ticket),
                 }
             }
-            Change::OrderForgotten { order, event, buyer } => {
-                self.orders.remove(order).expect("a loaded order is forgotten");
-                if let Some(buyer) = buyer {
-                    self.buyers.remove(&(*event, *buyer)).expect("the record of its buyer");
-                }
+            Change::OrderForgotten { order, .. } => {
+                self.orders.remove(order);
             }
             Change::BuyerPut { event, buyer, record } => {
                 self.buyers.insert((*event, *buyer), *record);

@@ -185,6 +185,7 @@ impl Sale {
             currency: Currency::parse("GBP").unwrap(),
             limit_per_order: 1,
             limit_per_buyer: None,
+            ignore_email_tags: false,
             hold_ms: 300_000,
             sale_opens_ms: None,
             sale_closes_ms: None,
@@ -213,9 +214,16 @@ impl Sale {
             faults,
         };
         let (id, lines) = (EventId(1), vec![LineWish { ticket_type: "t".into(), quantity: 1 }]);
-        let buyer = Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey::UNCOUNTED };
+        let buyer = Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) };
         sale.ask(Command::PutEvent { id, spec });
-        sale.ask(Command::Hold { order: ORDER, event: id, buyer, lines, most_ms: None });
+        sale.ask(Command::Hold {
+            order: ORDER,
+            event: id,
+            buyer,
+            untagged: None,
+            lines,
+            most_ms: None,
+        });
         sale.pay("asks_1");
         sale.ask(Command::IntentCreated { order: ORDER, intent: "pi".into() });
         sale

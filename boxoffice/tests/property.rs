@@ -39,6 +39,7 @@ enum Ask {
         event: u64,
         buyer: u128,
         named: bool,
+        untagged: Option<u128>,
         lines: Vec<(u8, i64)>,
         most_ms: Option<i64>,
     },
@@ -58,6 +59,7 @@ enum Ask {
         lie: u8,
         books: Books,
     },
+    Find(u64, u128),
     Renew(u128, Option<i64>),
     Cancel(u128),
     Expire(u128),
@@ -154,9 +156,16 @@ fn event() -> impl Strategy<Value = Ask> {
         3 => Just((Some(1_000), Some(5_000_000))),
         1 => Just((Some(9), Some(9))),
     ];
-    let rest = (select(vec!["GBP", "GBP", "GBP", "JPY", "KWD"]), 1..7u32, 1..8u32, sale, 1..400i64);
+    let rest = (
+        select(vec!["GBP", "GBP", "GBP", "JPY", "KWD"]),
+        1..7u32,
+        1..12u32,
+        sale,
+        1..400i64,
+        0..9u8,
+    );
     (1..3u64, pools, types, rest).prop_map(|(id, pools, types, rest)| {
-        let (currency, limit_per_order, limit, (opens, closes), hold_s) = rest;
+        let (currency, limit_per_order, limit, (opens, closes), hold_s, tags) = rest;
         let mut spec = EventSpec {
             slug: ["rock", "folk"][id as usize - 1].into(),
             name: "A show".into(),
@@ -165,8 +174,9 @@ fn event() -> impl Strategy<Value = Ask> {
             zone: "UTC".into(),
             currency: Currency::parse(currency).unwrap(),
             limit_per_order,
-            // One of the two shows limits its buyers, all its life.
-            limit_per_buyer: (id == 1).then_some(limit),
+            // Limits come and go, and are raised and lowered.
+            limit_per_buyer: (limit < 8).then_some(limit),
+            ignore_email_tags: tags < 3,
             hold_ms: hold_s * 1_000,
             sale_opens_ms: opens,
             sale_closes_ms: closes,
@@ -207,6 +217,7 @@ fn opening() -> [Ask; 2] {
             currency: Currency::parse("GBP").unwrap(),
             limit_per_order: 5,
             limit_per_buyer,
+            ignore_email_tags: false,
             hold_ms: 300_000,
             sale_opens_ms: None,
             sale_closes_ms: None,
@@ -245,8 +256,11 @@ fn ask() -> impl Strategy<Value = Ask> {
     prop_oneof![
         3 => event(),
         12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines(), most_ms()).prop_map(|(order, event, buyer, named, lines, most_ms)| {
-            Ask::Hold { order, event, buyer, named: named > 0, lines, most_ms }
+            // A tag on the address of some: without it they are one of the three.
+            let untagged = (named > 20).then_some(u128::from(named % 3) + 1);
+            Ask::Hold { order, event, buyer, named: named > 0, untagged, lines, most_ms }
         }),
+        2 => (1..3u64, 1..4u128).prop_map(|(event, buyer)| Ask::Find(event, buyer)),
         45 => (order(), 0..5u8).prop_map(|(order, luck)| Ask::Push(order, luck > 0)),
         6 => (order(), select(vec!["tok", "tok", "other", "another", ""]), select(vec![false, false, true]))
             .prop_map(|(order, token, live)| Ask::Pay { order, token, live }),
@@ -281,7 +295,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
     let known = |order: &u128| world.state.orders.get(&OrderId(*order));
     Some(match ask {
         Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: spec.clone() },
-        Ask::Hold { order, event, buyer, named, lines, most_ms } => Command::Hold {
+        Ask::Hold { order, event, buyer, named, untagged, lines, most_ms } => Command::Hold {
             order: id(*order),
             event: EventId(*event),
             buyer: Buyer {
@@ -289,6 +303,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
                 email: String::new(),
                 key: BuyerKey(*buyer),
             },
+            untagged: untagged.map(BuyerKey),
             lines: wishes(lines),
             most_ms: *most_ms,
         },
@@ -326,6 +341,9 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
                 _ => Known::of(known(order)?),
             };
             Command::Reconcile { order: id(*order), intent: read, known }
+        }
+        Ask::Find(event, buyer) => {
+            Command::FindOrder { event: EventId(*event), buyer: BuyerKey(*buyer) }
         }
         Ask::Renew(order, most_ms) => Command::Renew { order: id(*order), most_ms: *most_ms },
         Ask::Cancel(order) => Command::Cancel { order: id(*order) },
@@ -458,6 +476,7 @@ fn the_naive_box_office_says_the_same() {
         "refund_under_way",
         "nothing_to_refund",
         "capacity_below_taken",
+        "tags_fixed",
     ];
     let expected = states
         .into_iter()
@@ -473,6 +492,7 @@ fn said(answer: &Result<Decision, Refusal>) -> String {
     match answer.as_ref().map(|d| d.reply) {
         Ok(Reply::Event { created, .. }) => if created { "new" } else { "changed" }.into(),
         Ok(Reply::Held { until_ms, .. }) => format!("held until {until_ms}"),
+        Ok(Reply::Found { order }) => format!("found {}", order.0),
         Ok(Reply::Paying { attempt, .. }) => format!("paying {attempt}"),
         Ok(Reply::Order { state, .. }) => state.word().into(),
         Ok(Reply::Refunding { amount_minor, .. }) => format!("refunding {amount_minor}"),
@@ -509,6 +529,8 @@ fn why(refusal: &Refusal) -> String {
             format!("capacity_below_taken {pool} {taken}")
         }
         Refusal::CurrencyFixed => "currency_fixed".into(),
+        Refusal::TagsFixed => "tags_fixed".into(),
+        Refusal::LimitTooLate { .. } => "limit_too_late".into(),
         Refusal::PoolFixed(id) => format!("pool_fixed {id}"),
         Refusal::TooManyParts => "too_many_parts".into(),
     }
@@ -718,7 +740,14 @@ impl Sale {
                 let buyer =
                     Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(*buyer) };
                 let (order, event, lines) = (id(*order), EventId(1), wishes(lines));
-                self.ask(Command::Hold { order, event, buyer, lines, most_ms: None });
+                self.ask(Command::Hold {
+                    order,
+                    event,
+                    buyer,
+                    untagged: None,
+                    lines,
+                    most_ms: None,
+                });
             }
             Happening::Pay { order, token } => self.ask(Command::Pay {
                 order: id(*order),

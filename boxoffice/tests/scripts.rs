@@ -157,6 +157,7 @@ impl Stage {
                     Reply::Held { until_ms, .. } => format!("held until {}", told(until_ms)),
                     Reply::Paying { attempt, .. } => format!("paying {attempt}"),
                     Reply::Order { state, .. } => state.word().into(),
+                    Reply::Found { order } => self.name_of(order),
                     Reply::Refunding { amount_minor, .. } => format!("refunding {amount_minor}"),
                 };
                 if decision.changes.is_empty() {
@@ -183,10 +184,11 @@ impl Stage {
             }
             Refusal::LimitPerOrder(limit) => format!("limit_per_order {limit}"),
             Refusal::LimitPerBuyer { limit, has, order } => {
-                let named = |(_, n): &(&String, &u32)| u128::from(**n) == order.0;
-                let order = self.names.iter().find(named).map_or("?", |(name, _)| name);
+                let order = self.name_of(*order);
                 format!("limit_per_buyer {limit} has {has} in {order}")
             }
+            Refusal::TagsFixed => "tags_fixed".into(),
+            Refusal::LimitTooLate { taken, most } => format!("limit_too_late {taken} {most}"),
             Refusal::HoldExpired => "hold_expired".into(),
             Refusal::PaymentExpired => "payment_expired".into(),
             Refusal::TooManyAttempts { most, until_ms } => {
@@ -242,6 +244,11 @@ impl Stage {
         BuyerKey(self.number(name).into())
     }
 
+    fn name_of(&self, order: OrderId) -> String {
+        let named = |(_, n): &(&String, &u32)| u128::from(**n) == order.0;
+        self.names.iter().find(named).map_or("?".into(), |(name, _)| name.clone())
+    }
+
     /// What is known of an order now.
     fn known(&mut self, name: &str) -> Known {
         self.order(name).map_or(Known::NOTHING, Known::of)
@@ -267,6 +274,11 @@ impl Stage {
         }
         if verb == "hold" {
             return self.hold(words);
+        }
+        if verb == "find" {
+            let who = words.next()?;
+            let event = self.event_id(&self.event.clone());
+            return Ok(Command::FindOrder { event, buyer: self.buyer_key(&who) });
         }
         let name = words.next()?;
         let order = self.order_id(&name);
@@ -335,6 +347,7 @@ impl Stage {
             currency: Currency::parse(currency.as_deref().unwrap_or("GBP")).ok_or("currency")?,
             limit_per_order: words.number_after("limit")?.unwrap_or(10),
             limit_per_buyer: words.number_after("buyer-limit")?,
+            ignore_email_tags: words.after("tags")?.is_some_and(|w| w == "ignored"),
             hold_ms: words.after("hold")?.map_or(Ok(300_000), |w| time(&w))?,
             sale_opens_ms: words.after("opens")?.map(|w| time(&w)).transpose()?,
             sale_closes_ms: words.after("closes")?.map(|w| time(&w)).transpose()?,
@@ -364,10 +377,11 @@ impl Stage {
         let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
         let event = self.event_id(&event);
         let key = self.buyer_key(&who);
+        let untagged = words.after("untagged")?.map(|who| self.buyer_key(&who));
         let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
         let buyer = Buyer { name: words.after("name")?.unwrap_or(who), email, key };
         let most_ms = duration_after(words, "most")?;
-        Ok(Command::Hold { order, event, buyer, lines: wishes(words)?, most_ms })
+        Ok(Command::Hold { order, event, buyer, untagged, lines: wishes(words)?, most_ms })
     }
 
     /// What a truthful provider says of an order's payment, but for what the step says.
@@ -550,7 +564,7 @@ impl Stage {
                 let event = self.find_event(&words.next()?)?.id;
                 let buyer = words.next()?;
                 let key = (event, self.buyer_key(&buyer));
-                let record = self.world.state.buyers.get(&key);
+                let record = self.world.record(key.0, key.1);
                 let places = record.map_or(0, |r| r.places);
                 same("places", &places.to_string(), &words.next()?)
             }

@@ -201,9 +201,9 @@ impl Buyer {
         let crowd = Arc::clone(&self.crowd);
         let (n, target) = (self.n, &crowd.target);
         let body = format!(
-            "{{\"buyer\":{{\"name\":\"Buyer {n}\",\"email\":\"b{n}@example.org\"}},\
+            "{{\"buyer\":{{\"name\":\"Buyer {n}\",\"email\":\"b{n}.{}@example.org\"}},\
              \"lines\":[{{\"ticket_type\":\"{}\",\"quantity\":{places}}}]}}",
-            target.ticket_type
+            crowd.run, target.ticket_type
         );
         let key = format!("{:016x}-{n:x}-h{wish}-{}", crowd.plan.seed, crowd.run);
         let path = format!("/api/v1/events/{}/orders", target.slug);
@@ -225,7 +225,7 @@ impl Buyer {
                         books.refused_places = places.min(least) as u8;
                         Wish::SoldOut
                     }
-                    "limit_per_buyer" | "limit_per_order" => Wish::Ends("wanted too many"),
+                    "limit_reached" => Wish::Ends("wanted too many"),
                     _ => Wish::Ends("was refused places"),
                 };
             }

@@ -1,9 +1,10 @@
 //! How fast durable holds are: through HTTP, as a ratio to a route of the same server that only
-//! parses and answers; and of the writer alone at three sizes of batch.
+//! parses and answers; of an event with a limit per buyer, as a ratio to one without, also with two
+//! million buyers recorded; and of the writer alone at three sizes of batch.
 //!
 //! Method. HTTP: the server in this process, on a runtime of one thread, on a real file; the
 //! generator in one thread beside it, with keep-alive connections that each send the next request
-//! when the last is answered; one event, one ticket, an idempotency key each. The two routes take
+//! when the last is answered; one event, one ticket, an idempotency key and a buyer each. The routes take
 //! turns in short rounds, for the machine changes its pace within seconds; rates and percentiles are
 //! medians, the ratio is that of all rounds together, and beside it stands the middle half of theirs.
 //! The writer: `Writer::step` on a store of its own, commands ready made, every batch one durable
@@ -14,15 +15,16 @@
 mod crowd;
 
 use axum::routing::post;
-use boxoffice::{Buyer, BuyerKey, Command, LineWish};
+use boxoffice::{Buyer, BuyerKey, Command, EventSpec, LineWish};
 use crowd::{Running, compared, crowd, event_json, median, noise, parse_only};
 use nts_server::clock::Clock;
+use nts_server::identity::buyer;
 use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
 use nts_server::writer::{Job, Request, Writer};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -33,90 +35,226 @@ fn main() {
     let quick = quick || std::env::args().any(|a| a == "--test");
     let dir = std::env::temp_dir().join(format!("nts-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    through_http(&dir, quick);
-    writer_alone(&dir, quick);
+    // `--writer` and `--http` measure one of the two only.
+    let only = |part: &str| std::env::args().any(|a| a == part);
+    if !only("--writer") {
+        through_http(&dir, quick);
+    }
+    if !only("--http") {
+        writer_alone(&dir, quick);
+    }
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-fn through_http(dir: &std::path::Path, quick: bool) {
-    let more = axum::Router::new().route("/bench/{event}", post(parse_only));
-    let server = Running::start(&dir.join("http.db"), more);
-    let address = server.address;
-    let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// The routes that take turns: what only parses, a hold, a hold of an event with a limit, and the old
+/// route, which holds one ticket for each name and answers with a page.
+const PATHS: [&str; 4] = [
+    "/bench/rush",
+    "/api/v1/events/rush/orders",
+    "/api/v1/events/limited/orders",
+    "/nts/v1/reserve",
+];
+
+fn through_http(dir: &Path, quick: bool) {
+    let database = dir.join("http.db");
     let (rounds, requests) = if quick { (1, 4_000) } else { (15, 20_000) };
+    let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("durable holds through HTTP, one event, one key each ({rounds} rounds of {requests})");
+    let server = Running::start(&database, parsing());
     for connections in [1usize, 64, 512] {
         let requests = if connections == 1 { requests / 15 } else { requests };
-        let mut rates = [vec![], vec![]];
-        let mut slowest = [vec![], vec![]];
-        for round in 0..rounds {
-            for i in [round % 2, 1 - round % 2] {
-                let path = ["/bench/rush", "/api/v1/events/rush/orders"][i];
-                let run = format!("{connections}-{round}");
-                let heard =
-                    generator.block_on(crowd(&[address], path, connections, requests, &run));
-                rates[i].push(heard.rate);
-                slowest[i].push(heard.p99_ms);
-            }
-        }
+        turns(&generator, server.address, connections, rounds, requests, "empty");
+    }
+    drop(server);
+    let buyers = if quick { 5_000 } else { 2_000_000 };
+    fill(&database, buyers);
+    for limited in [true, false] {
+        limit(&database, limited);
+        let (begun, before_ns, before_mb) = (Instant::now(), worked(), memory_mb());
+        let opened = SqliteStore::open(&database, Clock::System).unwrap();
         println!(
-            "{connections:>4} connections: parse only {:>7.0}/s (noise {:.0} %, p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {}",
-            median(&rates[0]),
-            noise(&rates[0]),
-            median(&slowest[0]),
-            median(&rates[1]),
-            median(&slowest[1]),
-            compared(&rates),
+            "{buyers} buyers recorded, the event {} a limit: opened in {:.2} s, {:.2} s of work, {} MB more",
+            if limited { "with" } else { "without" },
+            begun.elapsed().as_secs_f64(),
+            (worked() - before_ns) as f64 / 1e9,
+            memory_mb().saturating_sub(before_mb),
         );
+        drop(opened);
+    }
+    limit(&database, true);
+    let server = Running::start(&database, parsing());
+    for connections in [64usize, 512] {
+        turns(&generator, server.address, connections, rounds, requests, "filled");
     }
 }
 
-fn writer_alone(dir: &std::path::Path, quick: bool) {
-    println!("the writer alone, one durable commit a batch, one key each");
+fn parsing() -> axum::Router<Arc<nts_server::app::App>> {
+    axum::Router::new().route("/bench/{event}", post(parse_only))
+}
+
+/// All routes in turns, and what came of it.
+fn turns(
+    generator: &tokio::runtime::Runtime,
+    address: std::net::SocketAddr,
+    connections: usize,
+    rounds: usize,
+    requests: usize,
+    name: &str,
+) {
+    let mut rates = [const { vec![] }; 4];
+    let mut slowest = [const { vec![] }; 4];
+    for round in 0..rounds {
+        for turn in 0..4 {
+            let i = (round + turn) % 4;
+            let run = format!("{name}-{connections}-{round}");
+            let heard =
+                generator.block_on(crowd(&[address], PATHS[i], connections, requests, &run));
+            rates[i].push(heard.rate);
+            slowest[i].push(heard.p99_ms);
+        }
+    }
+    let [parse, hold, limited, old] = rates;
+    println!(
+        "{connections:>4} connections: parse only {:>7.0}/s (noise {:.0} %, p99 {:>5.1} ms)  hold {:>7.0}/s (p99 {:>5.1} ms)  ratio {}",
+        median(&parse),
+        noise(&parse),
+        median(&slowest[0]),
+        median(&hold),
+        median(&slowest[1]),
+        compared(&[parse.clone(), hold.clone()]),
+    );
+    println!(
+        "     with a limit per buyer {:>7.0}/s (p99 {:>5.1} ms)  ratio to without {}, p99 {:.2} times",
+        median(&limited),
+        median(&slowest[2]),
+        compared(&[hold.clone(), limited.clone()]),
+        median(&slowest[2]) / median(&slowest[1]),
+    );
+    println!(
+        "                 the old route {:>7.0}/s (p99 {:>5.1} ms)  ratio to a hold without a limit {}",
+        median(&old),
+        median(&slowest[3]),
+        compared(&[hold, old]),
+    );
+}
+
+/// Sets or lifts the limit of the event that has one.
+fn limit(database: &Path, limited: bool) {
+    let opened = SqliteStore::open(database, Clock::System).unwrap();
+    let mut reader = opened.store.own_reader().unwrap();
+    let events = nts_server::store::Reader::events(&mut reader).unwrap();
+    let event = events.into_iter().find(|e| e.spec.slug == "limited").unwrap();
+    let mut writer = Writer::new(Box::new(opened.store), Arc::new(Metrics::default()));
+    let spec = EventSpec { limit_per_buyer: limited.then_some(4), ..event.spec };
+    step(&mut writer, vec![(Command::PutEvent { id: event.id, spec }, None)]);
+}
+
+/// So many more buyers hold a place of the event with a limit.
+fn fill(database: &Path, buyers: u64) {
+    let opened = SqliteStore::open(database, Clock::System).unwrap();
+    let ids = Ids::new([9; 32], opened.last_high);
+    let mut reader = opened.store.own_reader().unwrap();
+    let events = nts_server::store::Reader::events(&mut reader).unwrap();
+    let event = events.iter().find(|e| e.spec.slug == "limited").unwrap().id;
+    let mut writer = Writer::new(Box::new(opened.store), Arc::new(Metrics::default()));
+    for first in (0..buyers).step_by(5_000) {
+        let holds = (first..buyers.min(first + 5_000)).map(|serial| {
+            let buyer = buyer(&format!("Buyer {serial}"), &format!("of{serial}@example.org"));
+            let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
+            let order = ids.order(Clock::System.now_ms());
+            (Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }, None)
+        });
+        step(&mut writer, holds.collect());
+    }
+}
+
+fn writer_alone(dir: &Path, quick: bool) {
+    println!(
+        "the writer alone, one durable commit a batch, one key each; without and with a limit"
+    );
     let metrics = Arc::new(Metrics::default());
-    let opened = SqliteStore::open(&PathBuf::from(dir).join("writer.db"), Clock::System).unwrap();
+    let opened = SqliteStore::open(&dir.join("writer.db"), Clock::System).unwrap();
     let ids = Ids::new([9; 32], opened.last_high);
     let mut writer = Writer::new(Box::new(opened.store), metrics);
-    let body: nts_server::http::organiser::EventBody =
-        serde_json::from_value(event_json(10_000_000)).unwrap();
-    let event = ids.event(Clock::System.now_ms());
-    let spec = body.spec("rush").unwrap();
-    step(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
+    let events = [("rush", None), ("limited", Some(4))].map(|(slug, limit_per_buyer)| {
+        let body: nts_server::http::organiser::EventBody =
+            serde_json::from_value(event_json(10_000_000)).unwrap();
+        let id = ids.event(Clock::System.now_ms());
+        let spec = EventSpec { limit_per_buyer, ..body.spec(slug).unwrap() };
+        step(&mut writer, vec![(Command::PutEvent { id, spec }, None)]);
+        id
+    });
     let mut serial = 0u64;
     for batch in [1usize, 64, 1024] {
         let batches = if quick { 4 } else { (100_000 / batch).clamp(100, 4_000) };
-        let mut times = Vec::new();
-        let mut spent = Duration::ZERO;
-        for _ in 0..batches {
+        let mut times = [const { Vec::<Duration>::new() }; 2];
+        let mut worked_ns = [0u64; 2];
+        for n in 0..2 * batches {
+            let of = n % 2;
             let jobs = (0..batch).map(|_| {
                 serial += 1;
                 let buyer = Buyer {
                     name: format!("Buyer {serial}"),
                     email: format!("b{serial}@example.org"),
-                    key: BuyerKey(serial.into()),
+                    key: BuyerKey(digest(&[b"buyer", &serial.to_be_bytes()])),
                 };
                 let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
                 let order = ids.order(Clock::System.now_ms());
                 let key = RequestKey(digest(&[&serial.to_be_bytes()]));
                 let request = Request { key, fingerprint: serial };
-                (Command::Hold { order, event, buyer, lines, most_ms: None }, Some(request))
+                let hold = Command::Hold {
+                    order,
+                    event: events[of],
+                    buyer,
+                    untagged: None,
+                    lines,
+                    most_ms: None,
+                };
+                (hold, Some(request))
             });
             let jobs = jobs.collect();
-            let begun = Instant::now();
+            let (begun, before_ns) = (Instant::now(), worked());
             step(&mut writer, jobs);
-            times.push(begun.elapsed());
-            spent += begun.elapsed();
+            times[of].push(begun.elapsed());
+            worked_ns[of] += worked() - before_ns;
         }
-        times.sort_unstable();
         let holds = (batch * batches) as f64;
+        let spent = times.each_ref().map(|times| times.iter().sum::<Duration>().as_secs_f64());
+        for (of, name) in ["without", "with   "].into_iter().enumerate() {
+            times[of].sort_unstable();
+            let part = |of_hundred: usize| times[of][times[of].len() * of_hundred / 100];
+            println!(
+                "batch {batch:>4} {name}: {:>8.0} holds/s, {:>6.1} us a hold, a batch takes {:>5.2} ms (p99 {:.2} ms)",
+                holds / spent[of],
+                spent[of] * 1e6 / holds,
+                part(50).as_secs_f64() * 1e3,
+                part(99).as_secs_f64() * 1e3,
+            );
+        }
+        let medians = times.each_ref().map(|times| times[times.len() / 2].as_secs_f64());
         println!(
-            "batch {batch:>4}: {:>8.0} holds/s, {:>6.1} us a hold, a batch takes {:>5.2} ms (p99 {:.2} ms)",
-            holds / spent.as_secs_f64(),
-            spent.as_secs_f64() * 1e6 / holds,
-            times[times.len() / 2].as_secs_f64() * 1e3,
-            times[times.len() * 99 / 100].as_secs_f64() * 1e3,
+            "           with to without: {:.2}, by the median batch {:.2}, by the thread's work {:.2} ({:.1} and {:.1} us a hold)",
+            spent[0] / spent[1],
+            medians[0] / medians[1],
+            worked_ns[0] as f64 / worked_ns[1] as f64,
+            worked_ns[0] as f64 / 1e3 / holds,
+            worked_ns[1] as f64 / 1e3 / holds,
         );
     }
+}
+
+/// For how long this thread has worked, in nanoseconds: what others do meanwhile is not in it. 0 where
+/// the system does not tell.
+fn worked() -> u64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    told.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+}
+
+/// How much memory this process has, in megabytes.
+fn memory_mb() -> u64 {
+    let told = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = told.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096 / 1_000_000
 }
 
 fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {

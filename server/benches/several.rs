@@ -1,6 +1,7 @@
 //! How fast several processes hold places of ONE hot pool on one PostgreSQL, next to the usual way:
 //! a transaction for each request, which locks the pool's row, updates it and inserts the order; and
-//! next to a route that only parses the same request and answers.
+//! next to a route that only parses the same request and answers; and of an event with a limit per
+//! buyer next to one without.
 //!
 //! Method. The servers are processes (this program once more), each with one thread for HTTP; the
 //! database is a private PostgreSQL on a real disk with its default durability; the generator is one
@@ -30,6 +31,9 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_postgres::{Client, NoTls, Statement};
+
+/// The ways, in the order in which they take turns.
+const NAMES: [&str; 4] = ["the usual way", "parse only", "batched", "with a limit"];
 
 /// Connections of the usual way, for each process.
 const USUAL_CONNECTIONS: usize = 20;
@@ -66,12 +70,13 @@ fn main() {
             (0..processes).map(|_| start(&url, &dir, pool)).collect();
         let addresses: Vec<SocketAddr> = shops.iter().map(|(_, address)| *address).collect();
         let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (mut rates, mut slowest) = ([vec![], vec![], vec![]], [vec![], vec![], vec![]]);
+        let (mut rates, mut slowest) = ([const { vec![] }; 4], [const { vec![] }; 4]);
         for round in 0..rounds {
             for (way, (path, requests)) in [
                 ("/bench/usual/rush", usual),
                 ("/bench/parse/rush", ours),
                 ("/api/v1/events/rush/orders", ours),
+                ("/api/v1/events/limited/orders", ours),
             ]
             .into_iter()
             .enumerate()
@@ -83,20 +88,21 @@ fn main() {
                 slowest[way].push(heard.p99_ms);
             }
         }
-        let ratio_to = |other: usize| {
-            let ratios = rates[2].iter().zip(&rates[other]).map(|(ours, other)| ours / other);
+        let ratio = |one: usize, other: usize| {
+            let ratios = rates[one].iter().zip(&rates[other]).map(|(ours, other)| ours / other);
             let ratios: Vec<f64> = ratios.collect();
             let low = ratios.iter().copied().fold(f64::MAX, f64::min);
             let high = ratios.iter().copied().fold(0.0, f64::max);
             format!("{:.2} ({low:.2}-{high:.2})", median(&ratios))
         };
         println!("{processes} process{}", if processes == 1 { "" } else { "es" });
-        for (way, name) in ["the usual way", "parse only", "batched"].into_iter().enumerate() {
+        for (way, name) in NAMES.into_iter().enumerate() {
             let (rate, p99) = (median(&rates[way]), median(&slowest[way]));
             let noise = noise(&rates[way]);
             println!("  {name:<14} {rate:>7.0}/s (noise {noise:.0} %), p99 {p99:>6.1} ms");
         }
-        println!("  batched to the usual way: {}, to parse only: {}", ratio_to(0), ratio_to(1));
+        println!("  batched to the usual way: {}, to parse only: {}", ratio(2, 0), ratio(2, 1));
+        println!("  with a limit per buyer to without: {}", ratio(3, 2));
         if arguments.iter().any(|a| a == "--metrics") {
             for address in &addresses {
                 println!("{}", metrics(*address));

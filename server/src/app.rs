@@ -7,7 +7,9 @@ use crate::admission::unpaid::Wish;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::DatabaseClock;
 use crate::config::Config;
+use crate::http::legacy::Reservations;
 use crate::http::shown::Shown;
+use crate::identity::buyer_key;
 use crate::ids::{Ids, Secrets};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
@@ -58,6 +60,8 @@ pub struct App {
     pub catalogue: Catalogue,
     /// What of it many look at.
     pub shown: Shown,
+    /// What was reserved by name over the old routes.
+    pub reservations: Reservations,
     /// A permit for each who may listen to live counts.
     pub listeners: Arc<Semaphore>,
     /// How many of them each client has.
@@ -233,7 +237,7 @@ impl App {
     }
 
     fn count_unpaid<'a>(&self, orders: impl IntoIterator<Item = &'a Order>, now: TimeMs) {
-        let identity = |o: &Order| crate::http::api::buyer(&o.buyer.name, &o.buyer.email).key.0;
+        let identity = |o: &Order| buyer_key(&o.buyer.name, &o.buyer.email).0;
         self.admission.told(orders, now, !self.catalogue.is_shared(), identity);
     }
 

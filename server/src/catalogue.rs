@@ -273,6 +273,7 @@ mod tests {
             currency: Currency::parse("GBP").expect("a currency"),
             limit_per_order: 10,
             limit_per_buyer: None,
+            ignore_email_tags: false,
             hold_ms: 300_000,
             sale_opens_ms: None,
             sale_closes_ms: None,

@@ -14,6 +14,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod identity;
 pub mod ids;
 pub mod lag;
 pub mod metrics;

@@ -176,6 +176,8 @@ pub fn code(refusal: &Refusal) -> &'static str {
         Refusal::RefundTooLarge { .. } => "refund_too_large",
         Refusal::CapacityBelowTaken { .. } => "capacity_below_taken",
         Refusal::CurrencyFixed => "currency_fixed",
+        Refusal::LimitTooLate { .. } => "limit_too_late",
+        Refusal::TagsFixed => "tags_fixed",
         Refusal::PoolFixed(_) => "pool_fixed",
         Refusal::TooManyParts => "too_many_parts",
     }

@@ -7,6 +7,7 @@ use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
 use crate::http;
+use crate::http::legacy::Reservations;
 use crate::http::organiser::EventBody;
 use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets, base32, digest};
@@ -198,6 +199,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         reads,
         catalogue: Catalogue::new(events),
         shown: Shown::default(),
+        reservations: Reservations::default(),
         listeners,
         listener_shares,
         waiters,

@@ -16,10 +16,7 @@ pub mod transfer;
 
 pub use database::{Database, OpenError, Opened, Own};
 
-use boxoffice::{
-    BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket,
-    TimeMs,
-};
+use boxoffice::{Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -166,8 +163,6 @@ pub trait Reader: Send {
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault>;
     /// The orders of a lane that somebody must look after at `now`, the longest due first.
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault>;
-    /// What a buyer has of an event that limits buyers.
-    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault>;
     /// An event's tickets after serial `after`, with the names on them.
     fn tickets(
         &mut self,

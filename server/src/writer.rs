@@ -179,6 +179,7 @@ fn is_own(command: &Command) -> bool {
         | Command::RefundAnswered { .. } => true,
         Command::PutEvent { .. }
         | Command::Hold { .. }
+        | Command::FindOrder { .. }
         | Command::Renew { .. }
         | Command::Cancel { .. }
         | Command::Pay { .. }
@@ -279,8 +280,16 @@ impl Writer {
         for job in &jobs {
             self.metrics.waited.observe((begun - job.queued).as_secs_f64());
         }
-        let outcome = self.persist(&jobs);
-        self.conclude(jobs, outcome, &mut committed);
+        let mut rest = jobs;
+        while !rest.is_empty() {
+            // What must be loaded for a command depends on its event as it is (whether it has a
+            // limit per buyer): what stands behind a change of an event is loaded after it.
+            let put = rest.iter().position(|j| matches!(j.command, Command::PutEvent { .. }));
+            let behind = rest.split_off(put.map_or(rest.len(), |at| at + 1));
+            let batch = std::mem::replace(&mut rest, behind);
+            let outcome = self.persist(&batch);
+            self.conclude(batch, outcome, &mut committed);
+        }
         committed.batch = self.store.last_batch();
         if self.unsure.is_empty() {
             self.doubt = None;
@@ -490,7 +499,8 @@ impl Writer {
                 Reply::Held { order, .. }
                 | Reply::Paying { order, .. }
                 | Reply::Order { order, .. }
-                | Reply::Refunding { order, .. } => loaded.state.orders.get(&order),
+                | Reply::Refunding { order, .. }
+                | Reply::Found { order } => loaded.state.orders.get(&order),
                 Reply::Event { .. } => None,
             };
             let order = order.cloned().map(Arc::new);

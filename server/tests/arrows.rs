@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &[]),
     ("clock", &[]),
     ("config", &["admission", "payments"]),
+    ("identity", &["ids"]),
     ("ids", &[]),
     // It measures how late the tasks come to their turn.
     ("lag", &["tasks"]),
@@ -22,7 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("when", &[]),
     // A database with several processes on it gives each the number by which it makes ids.
-    ("store", &["clock", "ids", "private_file", "tasks"]),
+    // An older database gets the keys of its buyers anew.
+    ("store", &["clock", "identity", "ids", "private_file", "tasks"]),
     // What admission refuses never comes to the writer; who asked hears it as one more no.
     ("writer", &["admission", "metrics", "store"]),
     ("reads", &["store"]),
@@ -34,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "app",
             "catalogue",
+            "identity",
             "ids",
             "metrics",
             "outbox",

@@ -41,6 +41,44 @@ struct Left {
     closed: bool,
 }
 
+/// What stands for the limit per buyer of an event that has none.
+const NO_LIMIT: u32 = u32::MAX;
+
+/// The person behind an address of the simulation. Not by the server's rule: what stands before the
+/// `@` is plain there, and all domains are one.
+fn person(email: &str) -> String {
+    let name = email.split('@').next().unwrap_or_default();
+    name.trim().to_ascii_lowercase()
+}
+
+/// How many places of an order count for its buyer: what was bought, but for what is given back. A
+/// refund that is not done yet has given nothing back.
+fn counts(order: &Order) -> u32 {
+    if matches!(order.state, OrderState::Released | OrderState::Void) {
+        return 0;
+    }
+    let under_way = order.refunds.iter().filter(|r| r.state == RefundState::Pending && !r.by_hand);
+    let under_way: u32 = under_way.flat_map(|r| &r.quantities).sum();
+    order.lines.iter().map(|l| l.quantity - l.refunded).sum::<u32>() + under_way
+}
+
+/// The limit per buyer at some step, and what may have been for a moment within it.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    step: u64,
+    last: u32,
+    lowest: u32,
+}
+
+/// What a person had at some step.
+#[derive(Clone, Copy, Debug)]
+struct Had {
+    step: u64,
+    last: u32,
+    /// The most that the person may have had at any moment within the step.
+    most: u32,
+}
+
 /// What was asked of an event within one step, whatever came of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked {
@@ -48,6 +86,8 @@ pub struct Asked {
     pub capacity: Option<u32>,
     /// Whether the sale was to be closed.
     pub closed: bool,
+    /// The lowest and the highest limit per buyer that there was to be.
+    pub limits: Option<(u32, u32)>,
 }
 
 impl Asked {
@@ -56,6 +96,9 @@ impl Asked {
         let capacity = spec.pools.first().map_or(0, |p| p.capacity);
         self.capacity = Some(self.capacity.map_or(capacity, |c| c.min(capacity)));
         self.closed |= spec.sale_closes_ms.is_some();
+        let limit = spec.limit_per_buyer.unwrap_or(NO_LIMIT);
+        let (low, high) = self.limits.unwrap_or((limit, limit));
+        self.limits = Some((low.min(limit), high.max(limit)));
     }
 }
 
@@ -69,6 +112,9 @@ pub struct Auditor {
     /// What each order's state was from which step on.
     states: BTreeMap<OrderId, Vec<(u64, OrderState)>>,
     left: Vec<Left>,
+    limits: Vec<Limit>,
+    /// What each person has of the one event.
+    had: BTreeMap<String, Vec<Had>>,
     /// Answers given under an idempotency key.
     keys: BTreeMap<String, OrderId>,
     serials: BTreeMap<(EventId, u32), OrderId>,
@@ -210,7 +256,13 @@ impl Auditor {
     ) {
         self.step += 1;
         let fresh = orders.iter().filter(|o| !self.orders.contains_key(&o.id));
-        let placed: u32 = fresh.flat_map(|o| &o.lines).map(|l| l.quantity).sum();
+        let mut bought: BTreeMap<String, u32> = BTreeMap::new();
+        for order in fresh {
+            let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
+            *bought.entry(person(&order.buyer.email)).or_default() += places;
+        }
+        let placed: u32 = bought.values().sum();
+        let people: BTreeSet<String> = orders.iter().map(|o| person(&o.buyer.email)).collect();
         for event in events {
             let capacity = event.pools.first().map_or(0, |p| p.capacity);
             self.most_capacity = self.most_capacity.max(capacity);
@@ -219,6 +271,7 @@ impl Auditor {
         for order in orders {
             self.order_committed(story, at_ms, now, order);
         }
+        self.limits(story, at_ms, &people, &bought, asked);
         self.recount(story, at_ms, now, placed, asked);
     }
 
@@ -368,7 +421,6 @@ impl Auditor {
                 }
             }
         }
-        self.limits(story, at_ms);
         for event in self.events.values() {
             for (index, pool) in event.pools.iter().enumerate() {
                 let (held, sold) =
@@ -412,22 +464,70 @@ impl Auditor {
         }
     }
 
-    /// No buyer has more places than the event allows.
-    fn limits(&self, story: &mut Story, at_ms: i64) {
-        let limits = self.events.values().filter_map(|e| Some((e.id, e.spec.limit_per_buyer?)));
-        for (event, limit) in limits {
-            let mut has: BTreeMap<&str, u32> = BTreeMap::new();
-            let living = self.orders.values().filter(|o| {
-                o.event == event && !matches!(o.state, OrderState::Released | OrderState::Void)
-            });
-            for order in living {
-                let places: u32 = order.lines.iter().map(|l| l.quantity - l.refunded).sum();
-                *has.entry(order.buyer.email.as_str()).or_default() += places;
-            }
-            if let Some((buyer, has)) = has.into_iter().find(|(_, has)| *has > limit) {
-                let text = format!("{buyer} has {has} places, and the limit is {limit}");
+    /// Nobody gets a place beyond the limit per buyer. A limit that is lowered takes nothing away.
+    fn limits(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        people: &BTreeSet<String>,
+        bought: &BTreeMap<String, u32>,
+        asked: Asked,
+    ) {
+        let Some(event) = self.events.values().next() else { return };
+        let step = self.step;
+        let last = event.spec.limit_per_buyer.unwrap_or(NO_LIMIT);
+        let before = self.limits.last().map_or(last, |limit| limit.last);
+        let (lowest, highest) = asked.limits.unwrap_or((last, last));
+        let (lowest, highest) = (lowest.min(last).min(before), highest.max(last).max(before));
+        if self.limits.last().is_none_or(|l| (l.last, l.lowest) != (last, lowest)) {
+            self.limits.push(Limit { step, last, lowest });
+        }
+        for person_of in people {
+            let mine = self.orders.values().filter(|o| person(&o.buyer.email) == *person_of);
+            let last: u32 = mine.map(counts).sum();
+            let new = bought.get(person_of).copied().unwrap_or(0);
+            let had = self.had.entry(person_of.clone()).or_default();
+            let before = had.last().map_or(0, |had| had.last);
+            had.push(Had { step, last, most: last.max(before + new) });
+            // More than that is only right if it was so before, under another limit.
+            if new > 0 && last > before && last > highest {
+                let text = format!("{person_of} has {last} places, and the limit is {highest}");
                 story.broken(at_ms, Promise::NeverOversold, None, text);
             }
+        }
+    }
+
+    /// A buyer was told that these places would be more than the limit allows: at some moment
+    /// between question and answer they were.
+    pub fn refused_limit(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        asked_at: u64,
+        email: &str,
+        wanted: u32,
+    ) {
+        // Up to the one that was there when it was asked.
+        let mut lowest = NO_LIMIT;
+        for limit in self.limits.iter().rev() {
+            lowest = lowest.min(limit.lowest);
+            if limit.step <= asked_at {
+                break;
+            }
+        }
+        let mut most = 0;
+        for had in self.had.get(&person(email)).into_iter().flatten().rev() {
+            most = most.max(had.most);
+            if had.step <= asked_at {
+                break;
+            }
+        }
+        if !self.limits.is_empty() && most.saturating_add(wanted) <= lowest {
+            let text = format!(
+                "“more than the limit” for {wanted}, and {} had {most} at most of {lowest}",
+                person(email)
+            );
+            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
     }
 

@@ -26,6 +26,7 @@ struct Buyer {
     name: String,
     /// The address that their requests come from.
     network: IpAddr,
+    email: String,
     dice: Dice,
 }
 
@@ -40,8 +41,9 @@ pub async fn script(world: Arc<World>, lane: u64) {
     let network = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
     for n in 1..=GREED {
         let name = format!("script {lane}-{n}");
+        let email = format!("{}@example.org", name.replace(' ', "-"));
         let dice_of = Dice::new(dice.below(u64::MAX), n);
-        let mut one = Buyer::new(&world, name, network, dice_of);
+        let mut one = Buyer::new(&world, name, email, network, dice_of);
         let quantity = 1 + dice.below(10) as u32;
         if let Some(mine) = one.holds(quantity).await {
             match dice.below(8) {
@@ -72,7 +74,16 @@ pub async fn buyer(world: Arc<World>, n: u64) {
     let within = if rush { world.plan.storm_ms / 10 } else { world.plan.storm_ms };
     let comes = dice.between(0, within);
     sleep(Duration::from_millis(comes.unsigned_abs())).await;
-    let mut buyer = Buyer::new(&world, format!("buyer {n}"), network_of(n), dice);
+    let email = match world.plan.people {
+        None => format!("buyer-{n}@example.org"),
+        // People do not write their address in the same way each time.
+        Some(people) => match n % 3 {
+            0 => format!("person-{}@müller.example", n % people),
+            1 => format!("Person-{}@xn--mller-kva.example", n % people),
+            _ => format!(" PERSON-{}@MU\u{308}LLER.example ", n % people),
+        },
+    };
+    let mut buyer = Buyer::new(&world, format!("buyer {n}"), email, network_of(n), dice);
     match buyer.dice.below(10) {
         0 => buyer.bot().await,
         1 => buyer.two_tabs().await,
@@ -90,9 +101,9 @@ fn pause(dice: &mut Dice, low: i64, high: i64) -> Duration {
 const A_MOMENT_MS: i64 = 10;
 
 impl Buyer {
-    fn new(world: &Arc<World>, name: String, network: IpAddr, dice: Dice) -> Buyer {
+    fn new(world: &Arc<World>, name: String, email: String, network: IpAddr, dice: Dice) -> Buyer {
         world.audit(|a, _, _| a.comes_from(&name, network));
-        Buyer { world: Arc::clone(world), name, network, dice }
+        Buyer { world: Arc::clone(world), name, email, network, dice }
     }
 
     async fn ask(&mut self, ask: Ask) -> Option<Answer> {
@@ -135,7 +146,7 @@ impl Buyer {
             key = None;
         }
         let body = json!({
-            "buyer": {"name": self.name, "email": format!("{}@example.org", self.name.replace(' ', "-"))},
+            "buyer": {"name": self.name, "email": self.email},
             "lines": [{"ticket_type": "t", "quantity": quantity}],
         });
         let mut counted: Option<String> = None;
@@ -197,6 +208,7 @@ impl Buyer {
         Buyer {
             world: Arc::clone(&self.world),
             name: self.name.clone(),
+            email: self.email.clone(),
             network: self.network,
             dice,
         }
@@ -229,6 +241,11 @@ impl Buyer {
             (_, "too_many_requests") => {
                 world.audit(|a, s, at| a.refused_by_budget(s, at, self.network));
                 world.story().count("holds over budget");
+                None
+            }
+            (_, "limit_reached") => {
+                world.audit(|a, s, at| a.refused_limit(s, at, asked_at, &self.email, quantity));
+                world.story().count("limit told");
                 None
             }
             (_, "not_on_sale") => {

@@ -105,7 +105,7 @@ async fn live(world: &Arc<World>) {
         others.spawn(others::supervisor(Arc::clone(world), n));
     }
     let mut dice = Dice::new(world.plan.seed, 6);
-    let event = others::event(world, world.plan.places, false);
+    let event = others::event(world, world.plan.places, world.plan.limit_per_buyer, false);
     others::put_event(world, &mut dice, &event).await;
     // Every process must know of it before the sale: they read the events when they start.
     for machine in &world.machines {

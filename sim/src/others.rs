@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const RINGS: Duration = Duration::from_secs(1);
 
 /// The event, as the organiser wants it.
-pub fn event(world: &World, places: u32, closed: bool) -> Value {
+pub fn event(world: &World, places: u32, limit: Option<u32>, closed: bool) -> Value {
     let plan = &world.plan;
     let mut event = json!({
         "name": "The Show", "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
@@ -30,7 +30,7 @@ pub fn event(world: &World, places: u32, closed: bool) -> Value {
         "ticket_types": [{"id": "t", "name": "Ticket", "pool": "all",
                           "price": {"amount": plan.price, "currency": plan.currency}}],
     });
-    if let Some(limit) = plan.limit_per_buyer {
+    if let Some(limit) = limit {
         event["limit_per_buyer"] = limit.into();
     }
     if closed {
@@ -52,10 +52,11 @@ fn some_order(world: &World, dice: &mut Dice, states: &[OrderState]) -> Option<O
     if orders.is_empty() { None } else { Some(dice.pick(&orders)) }
 }
 
-/// The organiser: more places, fewer places, a pause, refunds.
+/// The organiser: more places, fewer places, another limit, a pause, refunds.
 pub async fn organiser(world: Arc<World>) {
     let mut dice = Dice::new(world.plan.seed, 3);
     let mut places = world.plan.places;
+    let mut limit = world.plan.limit_per_buyer;
     loop {
         sleep(LOOK).await;
         if world.chaos.is_calm() {
@@ -63,12 +64,19 @@ pub async fn organiser(world: Arc<World>) {
         }
         if world.chaos.strikes(Fault::Resize) {
             places = dice.between(1, i64::from(world.plan.places) * 2).unsigned_abs() as u32;
-            put_event(&world, &mut dice, &event(&world, places, false)).await;
+            put_event(&world, &mut dice, &event(&world, places, limit, false)).await;
         }
         if world.chaos.strikes(Fault::Pause) {
-            put_event(&world, &mut dice, &event(&world, places, true)).await;
+            put_event(&world, &mut dice, &event(&world, places, limit, true)).await;
             sleep(Duration::from_secs(5)).await;
-            put_event(&world, &mut dice, &event(&world, places, false)).await;
+            put_event(&world, &mut dice, &event(&world, places, limit, false)).await;
+        }
+        if world.chaos.strikes(Fault::Relimit) {
+            limit = match world.chaos.between(Fault::Relimit, 0, 4) {
+                0 => None,
+                limit => Some(limit.unsigned_abs() as u32),
+            };
+            put_event(&world, &mut dice, &event(&world, places, limit, false)).await;
         }
         if world.chaos.strikes(Fault::Refund)
             && let Some(order) =

@@ -55,11 +55,12 @@ pub enum Fault {
     RefundFailsLater,
     DisputeMoves,
     ReleaseRefunds,
+    Relimit,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 47] = [
+    pub const ALL: [Fault; 48] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -107,6 +108,7 @@ impl Fault {
         Fault::RefundFailsLater,
         Fault::DisputeMoves,
         Fault::ReleaseRefunds,
+        Fault::Relimit,
     ];
     /// The first of those that came later: they have a stream of randomness of their own, so that a seed
     /// gives the plan that it gave before them, and these beside it.
@@ -164,6 +166,9 @@ impl Fault {
             Fault::Disputed => ("disputed", "a cardholder disputes a payment"),
             Fault::Resize => ("resize", "the organiser changes the number of places"),
             Fault::Pause => ("pause", "the organiser closes the sale and opens it again"),
+            Fault::Relimit => {
+                ("relimit", "the organiser sets, changes or lifts the limit per buyer")
+            }
             Fault::Refund => ("refund", "the organiser refunds orders, often two at once"),
             Fault::ProviderLocked => ("provider-locked", "the provider says 429: a lock timeout"),
             Fault::ProviderDependency => {
@@ -233,7 +238,8 @@ impl Fault {
             | Fault::Disputed
             | Fault::Resize
             | Fault::Pause
-            | Fault::Refund => "people",
+            | Fault::Refund
+            | Fault::Relimit => "people",
         }
     }
 
@@ -273,6 +279,8 @@ pub struct Plan {
     pub currency: &'static str,
     /// Most places one buyer may have.
     pub limit_per_buyer: Option<u32>,
+    /// How many people there are, if buyers share addresses: then the limit bites.
+    pub people: Option<u64>,
     /// Calls to the provider per second and endpoint; none: as many as wanted.
     pub budget: Option<u32>,
     /// Whether the provider rings at all.
@@ -325,8 +333,20 @@ impl Plan {
         let budget = dice.pick(&[None, None, Some(25), Some(3)]);
         let storm_ms = dice.between(60, 900) * 1000;
         let mut faults = BTreeMap::new();
+        // Not of the same dice: what else a seed says stays as it was.
+        let mut of_limits = Dice::new(seed, 9);
+        let bites = of_limits.below(4) == 0;
+        let people = bites.then(|| 1 + of_limits.below(1 + buyers / 6));
+        let limit_per_buyer = if bites {
+            of_limits.pick(&[None, Some(1), Some(2), Some(3)])
+        } else {
+            limit_per_buyer
+        };
+        if bites && !calm {
+            faults.insert(Fault::Relimit, of_limits.pick(&[5, 15, 40, 100]));
+        }
         let mut later = Dice::new(seed, 8);
-        for fault in Fault::ALL {
+        for fault in Fault::ALL.into_iter().filter(|fault| *fault != Fault::Relimit) {
             let dice = if fault < Fault::LATER { &mut dice } else { &mut later };
             // Every fault is off in a third of the runs, so that none hides what another shows.
             let (off, strength) = (dice.below(3) == 0, dice.pick(&[5, 15, 40, 100]));
@@ -362,6 +382,7 @@ impl Plan {
             price,
             currency,
             limit_per_buyer,
+            people,
             budget,
             webhooks: dice.below(3) > 0,
             signed: dice.below(4) > 0,
@@ -396,6 +417,10 @@ impl std::fmt::Display for Plan {
         }
         if self.place == Place::Shared {
             write!(f, "the database's clock {} ms ahead; ", self.base_ahead_ms)?;
+        }
+        if let Some(people) = self.people {
+            let limit = self.limit_per_buyer.map_or("none".into(), |limit| limit.to_string());
+            write!(f, "{people} people, limit per buyer {limit}; ")?;
         }
         let faults: Vec<String> =
             self.faults.iter().map(|(f, rate)| format!("{}:{rate}", f.what().0)).collect();

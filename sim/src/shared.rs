@@ -179,6 +179,14 @@ impl SharedStore {
     }
 }
 
+/// What a buyer has of an event, by the orders.
+fn record(state: &State, event: EventId, key: BuyerKey) -> Option<BuyerRecord> {
+    let mine = state.orders.values().filter(|o| o.event == event && o.buyer.key == key);
+    let mine = mine.filter(|order| order.counted() > 0);
+    let order = mine.clone().map(|order| order.id).max()?;
+    Some(BuyerRecord { places: mine.map(Order::counted).sum(), order })
+}
+
 impl Store for SharedStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
         if self.broken {
@@ -221,9 +229,11 @@ impl Store for SharedStore {
                 state.orders.insert(*id, order.clone());
             }
         }
-        for key in buyers {
-            if let Some(record) = db.state.buyers.get(&key) {
-                state.buyers.insert(key, *record);
+        for (event, key) in buyers {
+            let limited =
+                state.events.get(&event).is_some_and(|e| e.spec.limit_per_buyer.is_some());
+            if limited && let Some(record) = record(&db.state, event, key) {
+                state.buyers.insert((event, key), record);
             }
         }
         let now_ms = if on(Mutant::LocalClock) { self.clock.now_ms() } else { now_ms };
@@ -364,10 +374,6 @@ impl Reader for SharedReader {
             due.filter_map(|o| Some((o.due_ms.filter(|due| *due <= now)?, o.id))).collect();
         due.sort_unstable();
         Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
-    }
-
-    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault> {
-        Ok(self.db()?.state.buyers.get(&(event, key)).copied())
     }
 
     fn tickets(

@@ -14,6 +14,7 @@ mod files;
 mod forms;
 mod harness;
 mod legacy;
+mod limits;
 mod money;
 mod operations;
 mod payment_page;

@@ -20,6 +20,8 @@ mod forms;
 mod harness;
 #[path = "../it/legacy.rs"]
 mod legacy;
+#[path = "../it/limits.rs"]
+mod limits;
 #[path = "../it/money.rs"]
 mod money;
 #[path = "../it/operations.rs"]

@@ -48,10 +48,24 @@ fn sell(server: &Server) -> Vec<Value> {
     for n in 0..30 {
         all.push(paid(&format!("ok{n}"), "ctoken_ok"));
     }
+    // A limit that comes late: what buyers have is counted from then on.
+    let mut event = event_json(10_000, 3600);
+    event["limit_per_buyer"] = 2.into();
+    let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&event);
+    assert_eq!(server.send(put).status, 200);
     // One name for each show: a record of what a buyer has.
     let reserve = Request::form("/nts/v1/reserve", &[("fullname", "Ann")]);
     assert!(server.send(reserve).status < 400);
     all
+}
+
+/// Who has two places gets no more, and who has one may have one more.
+fn counted(server: &Server) {
+    for (name, status) in [("held", 409), ("ok7", 409), ("back", 409), ("b9", 409)] {
+        let answer = server.send(hold(name, if name == "held" || name == "ok7" { 1 } else { 2 }));
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+    }
+    assert_eq!(server.get("/api/v1/events/rock").json()["limit_per_buyer"], 2);
 }
 
 /// The orders as they are seen, with their tickets and what was given back.
@@ -94,6 +108,7 @@ fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
     let server = Server::start_with(&dir, &settings);
     assert_eq!(server.counts(), counts);
     assert!(seen(&server, &orders) == before);
+    counted(&server);
     // The same request is still the same request.
     assert_eq!(
         server.send(hold("held", 2).key("the-key-of-buyer-held")).json()["id"],
@@ -124,6 +139,7 @@ fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
     assert!(seen(&server, &orders) == before);
     let audit = nts(&dir).envs(settings).arg("audit").output().unwrap();
     assert!(audit.status.success(), "{}", said(&audit));
+    counted(&server);
     assert_eq!(server.send(hold("new", 1)).status, 201);
     server.stop();
 

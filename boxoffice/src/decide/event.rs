@@ -19,6 +19,15 @@ pub(super) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decisi
         None => make(id, spec),
         Some(event) => change(event, spec)?,
     };
+    if let (Some(event), Some(most)) = (known, state.most_counted)
+        && event.spec.limit_per_buyer.is_none()
+        && spec.limit_per_buyer.is_some()
+    {
+        let taken = event.pools.iter().map(|p| p.held + p.sold).sum();
+        if taken > most {
+            return Err(Refusal::LimitTooLate { taken, most });
+        }
+    }
     if event.pools.len() > MOST_PARTS || event.ticket_types.len() > MOST_PARTS {
         return Err(Refusal::TooManyParts);
     }
@@ -47,6 +56,10 @@ fn change(event: &Event, spec: &EventSpec) -> Result<Event, Refusal> {
     let alive = event.pools.iter().any(|p| p.held + p.sold > 0);
     if alive && spec.currency != event.spec.currency {
         return Err(Refusal::CurrencyFixed);
+    }
+    // Orders keep the key under which they were placed.
+    if alive && spec.ignore_email_tags != event.spec.ignore_email_tags {
+        return Err(Refusal::TagsFixed);
     }
     for pool in &mut next.pools {
         let wanted = spec.pools.iter().find(|p| p.name == pool.name);

@@ -22,14 +22,12 @@ pub(super) fn forget(
         return Err(Refusal::NotDue);
     }
     let record = state.buyers.get(&(order.event, order.buyer.key));
-    let record = record.filter(|record| record.order == order.id);
-    if record.is_some_and(|record| record.places > 0) {
+    if record.is_some_and(|record| record.order == order.id && record.places > 0) {
         return Err(Refusal::NotDue);
     }
 
     // The point of no return.
     let mut draft = Draft::default();
-    let buyer = record.map(|_| order.buyer.key);
-    draft.changes.push(Change::OrderForgotten { order: order.id, event: order.event, buyer });
+    draft.changes.push(Change::OrderForgotten { order: order.id, event: order.event });
     draft.reply_order(order)
 }

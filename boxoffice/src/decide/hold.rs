@@ -21,7 +21,7 @@ pub(super) fn hold(
     state: &State,
     id: OrderId,
     event: EventId,
-    buyer: &Buyer,
+    (buyer, untagged): (&Buyer, Option<BuyerKey>),
     wishes: &[LineWish],
     most_ms: Option<i64>,
     now: TimeMs,
@@ -35,8 +35,11 @@ pub(super) fn hold(
     check_sale(event, now)?;
     let lines = check_lines(event, wishes)?;
     let places: u32 = lines.iter().map(|l| l.quantity).sum();
-    let buyer_key = (event.id, buyer.key);
-    let has = state.buyers.get(&buyer_key);
+    let mut buyer = buyer.clone();
+    if let Some(key) = untagged.filter(|_| event.spec.ignore_email_tags) {
+        buyer.key = key;
+    }
+    let has = state.buyers.get(&(event.id, buyer.key));
     if let (Some(limit), Some(has)) = (event.spec.limit_per_buyer, has)
         && has.places + places > limit
         && !on(Mutant::LimitForgotten)
@@ -61,11 +64,6 @@ pub(super) fn hold(
 
     // The point of no return.
     let until_ms = now + lasts_ms(event, most_ms);
-    let mut buyer = buyer.clone();
-    let counted = event.spec.limit_per_buyer.is_some();
-    if !counted {
-        buyer.key = BuyerKey::UNCOUNTED;
-    }
     let order = Order {
         id,
         event: event.id,
@@ -84,7 +82,7 @@ pub(super) fn hold(
     };
     let mut draft = Draft::default();
     draft.stock(&order, 1, 0);
-    if counted {
+    if event.spec.limit_per_buyer.is_some() {
         let buyer = order.buyer.key;
         let places = places + has.map_or(0, |r| r.places);
         let record = BuyerRecord { places, order: id };
@@ -98,6 +96,13 @@ pub(super) fn hold(
 fn lasts_ms(event: &Event, most_ms: Option<i64>) -> i64 {
     let hold_ms = event.spec.hold_ms;
     most_ms.map_or(hold_ms, |most_ms| hold_ms.min(most_ms.max(1)))
+}
+
+/// The buyer's latest order, if the buyer has places.
+pub(super) fn find(state: &State, event: EventId, buyer: BuyerKey) -> Result<Decision, Refusal> {
+    let record = state.buyers.get(&(event, buyer)).filter(|record| record.places > 0);
+    let order = record.ok_or(Refusal::UnknownOrder)?.order;
+    Draft::default().reply(Reply::Found { order })
 }
 
 fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {

@@ -229,11 +229,14 @@ impl Model {
     pub fn tell(&mut self, command: &Command, now: TimeMs) -> String {
         let id = match command {
             Command::PutEvent { id, spec } => return self.put(*id, spec),
-            Command::Hold { order, event, buyer, lines, most_ms } => {
+            Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
+            Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {
                     return "refused invalid".into();
                 }
-                return self.hold(*order, *event, buyer.key, (lines, *most_ms), now);
+                let ignores = self.show(*event).is_some_and(|s| s.spec.ignore_email_tags);
+                let key = if ignores { untagged.unwrap_or(buyer.key) } else { buyer.key };
+                return self.hold(*order, *event, key, (lines, *most_ms), now);
             }
             Command::Renew { order, .. }
             | Command::Pay { order, .. }
@@ -368,7 +371,10 @@ impl Model {
                 Some(refund_of(order, *refund, wish, *restock, &show_types))
             }
             Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
-            Command::PutEvent { .. } | Command::Hold { .. } | Command::Forget { .. } => None,
+            Command::PutEvent { .. }
+            | Command::Hold { .. }
+            | Command::FindOrder { .. }
+            | Command::Forget { .. } => None,
         }
     }
 
@@ -404,6 +410,10 @@ impl Model {
         if show.spec.currency != spec.currency && taken.iter().any(|t| t.1 > 0) {
             return "refused currency_fixed".into();
         }
+        let tags = show.spec.ignore_email_tags != spec.ignore_email_tags;
+        if tags && taken.iter().any(|t| t.1 > 0) {
+            return "refused tags_fixed".into();
+        }
         for (pool, taken) in &taken {
             let named = spec.pools.iter().find(|p| p.name == *pool);
             if *taken > named.map_or(0, |p| p.capacity as usize) {
@@ -429,6 +439,25 @@ impl Model {
             }
         }
         "changed".into()
+    }
+
+    /// How many places a buyer has, order by order.
+    fn places_of(&self, event: EventId, buyer: BuyerKey) -> impl Iterator<Item = (&Entry, usize)> {
+        let mine = move |o: &&Entry| o.show == event && o.buyer == buyer && o.state != "released";
+        let mine = self.orders.iter().filter(mine).filter(|o| o.state != "void");
+        // What was lost by a refund made by hand is lost even if the money stayed after all.
+        let given_back = |o: &Entry, p: &Place| {
+            let gone = |r: &Back| Some(r.id) == p.refund && (r.outcome == 'y' || r.by_hand);
+            o.refunds.iter().any(gone)
+        };
+        mine.map(move |o| (o, o.places.iter().filter(|p| !given_back(o, p)).count()))
+    }
+
+    fn find(&self, event: EventId, buyer: BuyerKey) -> String {
+        let limited = self.show(event).is_some_and(|s| s.spec.limit_per_buyer.is_some());
+        let found = self.places_of(event, buyer).filter(|(_, places)| limited && *places > 0);
+        let latest = found.map(|(o, _)| o).max_by_key(|o| (o.placed, o.id));
+        latest.map_or("refused unknown_order".into(), |o| format!("found {}", o.id.0))
     }
 
     fn hold(
@@ -479,14 +508,7 @@ impl Model {
         if places.len() > spec.limit_per_order as usize {
             return "refused limit".into();
         }
-        let mine = |o: &&Entry| o.show == event && o.buyer == buyer && o.state != "released";
-        let mine = self.orders.iter().filter(mine).filter(|o| o.state != "void");
-        // What was lost by a refund made by hand is lost even if the money stayed after all.
-        let given_back = |o: &Entry, p: &Place| {
-            let gone = |r: &Back| Some(r.id) == p.refund && (r.outcome == 'y' || r.by_hand);
-            o.refunds.iter().any(gone)
-        };
-        let has = mine.flat_map(|o| o.places.iter().filter(move |p| !given_back(o, p))).count();
+        let has: usize = self.places_of(event, buyer).map(|(_, places)| places).sum();
         if spec.limit_per_buyer.is_some_and(|limit| has + places.len() > limit as usize) {
             return "refused limit".into();
         }

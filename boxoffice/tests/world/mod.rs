@@ -2,8 +2,8 @@
 //! store does, records what was decided, and checks after each step what must always be true.
 
 use boxoffice::{
-    AttemptState, BuyerKey, Command, Decision, Effect, Event, EventId, Keys, Order, OrderId,
-    OrderState, Refund, RefundState, Refusal, State, TicketState, TimeMs, decide,
+    AttemptState, BuyerKey, BuyerRecord, Change, Command, Decision, Effect, Event, EventId, Keys,
+    Order, OrderId, OrderState, Refund, RefundState, Refusal, State, TicketState, TimeMs, decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +32,7 @@ impl World {
             }
         }
         self.check();
+        check_counts(&before, &self.state, &decision);
         check_step(&before, &self.state, &decision, now);
         Ok(decision)
     }
@@ -43,13 +44,11 @@ impl World {
         let all = &self.state;
         let mut slice = State::default();
         let mut events: BTreeSet<EventId> = keys.events.into_iter().collect();
-        let buyers: BTreeSet<_> = keys.buyers.into_iter().collect();
+        let mut buyers: BTreeSet<_> = keys.buyers.into_iter().collect();
         for id in keys.orders {
             if let Some(order) = all.orders.get(&id) {
                 events.insert(order.event);
-                if let Some(record) = all.buyers.get(&(order.event, order.buyer.key)) {
-                    slice.buyers.insert((order.event, order.buyer.key), *record);
-                }
+                buyers.insert((order.event, order.buyer.key));
                 slice.orders.insert(id, order.clone());
             }
         }
@@ -67,8 +66,8 @@ impl World {
         for key in buyers {
             let limited =
                 slice.events.get(&key.0).is_some_and(|e| e.spec.limit_per_buyer.is_some());
-            if limited && let Some(record) = all.buyers.get(&key) {
-                slice.buyers.insert(key, *record);
+            if limited && let Some(record) = self.record(key.0, key.1) {
+                slice.buyers.insert(key, record);
             }
         }
         slice
@@ -83,24 +82,59 @@ impl World {
             check_order(order);
             check_balance(order, self.told.contains(&order.id));
         }
-        self.check_buyers();
     }
 
-    fn check_buyers(&self) {
-        let mut has: BTreeMap<_, u32> = BTreeMap::new();
-        let counted =
-            |o: &&Order| o.buyer.key != BuyerKey::UNCOUNTED && (o.state.holds() || o.state.sells());
-        for order in self.state.orders.values().filter(counted) {
-            let gone = |r: &&Refund| r.by_hand || matches!(r.state, RefundState::Succeeded(_));
-            let back: u32 = order.refunds.iter().filter(gone).flat_map(|r| &r.quantities).sum();
-            *has.entry((order.event, order.buyer.key)).or_default() += places(order) - back;
-        }
-        for (id, event) in &self.state.events {
-            for ((_, buyer), places) in has.iter().filter(|((e, _), _)| e == id) {
-                let record = self.state.buyers.get(&(*id, *buyer)).map_or(0, |r| r.places);
-                assert_eq!(record, *places, "event {}: what {buyer:?} has", event.spec.slug);
-            }
-        }
+    /// What a buyer has of an event, by the orders.
+    pub fn record(&self, event: EventId, buyer: BuyerKey) -> Option<BuyerRecord> {
+        let orders = self.state.orders.values();
+        let mine = orders.filter(|o| o.event == event && o.buyer.key == buyer && has(o) > 0);
+        let latest = mine.clone().max_by_key(|o| (o.placed_ms, o.id))?;
+        Some(BuyerRecord { places: mine.map(has).sum(), order: latest.id })
+    }
+}
+
+/// How many places of an order count for its buyer.
+fn has(order: &Order) -> u32 {
+    if !order.state.holds() && !order.state.sells() {
+        return 0;
+    }
+    let gone = |r: &&Refund| r.by_hand || matches!(r.state, RefundState::Succeeded(_));
+    let back: u32 = order.refunds.iter().filter(gone).flat_map(|r| &r.quantities).sum();
+    places(order) - back
+}
+
+/// What buyers of events with a limit have; nobody who has nothing.
+fn counts(state: &State) -> BTreeMap<(EventId, BuyerKey), u32> {
+    let mut counts = BTreeMap::new();
+    let limited = |o: &&Order| state.events[&o.event].spec.limit_per_buyer.is_some();
+    for order in state.orders.values().filter(limited) {
+        assert_eq!(order.counted(), has(order), "{:?}", order.id);
+        *counts.entry((order.event, order.buyer.key)).or_default() += has(order);
+    }
+    counts.retain(|_, places| *places > 0);
+    counts
+}
+
+/// Whoever keeps the counts is told of each that changes, and what it is then: an event that gets or
+/// loses its limit aside, for then they are counted anew.
+fn check_counts(before: &State, after: &State, decision: &Decision) {
+    let (old, new) = (counts(before), counts(after));
+    let told: BTreeMap<_, _> = decision
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::BuyerPut { event, buyer, record } => Some(((*event, *buyer), record.places)),
+            _ => None,
+        })
+        .collect();
+    for (key, places) in &told {
+        assert_eq!(new.get(key).copied().unwrap_or(0), *places, "what {key:?} has");
+    }
+    if decision.changes.iter().any(|change| matches!(change, Change::EventPut(_))) {
+        return;
+    }
+    for key in old.keys().chain(new.keys()).filter(|key| old.get(key) != new.get(key)) {
+        assert!(told.contains_key(key), "nobody is told that {key:?} has {:?}", new.get(key));
     }
 }
 

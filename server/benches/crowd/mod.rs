@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use boxoffice::{Command, Event, Order, OrderState};
+use boxoffice::{Command, Event, EventSpec, Order, OrderState};
 use nts_server::app::App;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
@@ -30,7 +30,8 @@ pub struct Heard {
     pub worst_ms: f64,
 }
 
-/// Sends so many requests over so many connections, spread over the addresses.
+/// Sends so many requests over so many connections, spread over the addresses. `run` is in every
+/// idempotency key and every e-mail address: buyers of different runs are different buyers.
 pub async fn crowd(
     addresses: &[SocketAddr],
     path: &str,
@@ -45,6 +46,8 @@ pub async fn crowd(
         stream.set_nodelay(true).unwrap();
         streams.push(stream);
     }
+    let old_route = path.starts_with("/nts/");
+    let kind = if old_route { "application/x-www-form-urlencoded" } else { "application/json" };
     let begun = Instant::now();
     for (c, mut stream) in streams.into_iter().enumerate() {
         let (path, run) = (path.to_owned(), run.to_owned());
@@ -53,17 +56,21 @@ pub async fn crowd(
             let mut waits = Vec::with_capacity(mine);
             let mut buffer = vec![0u8; 4096];
             for n in 0..mine {
-                let body = format!(
-                    "{{\"buyer\":{{\"name\":\"Buyer {c} {n}\",\"email\":\"b{c}.{n}@example.org\"}},\"lines\":[{{\"ticket_type\":\"t\",\"quantity\":1}}]}}"
-                );
+                let body = if old_route {
+                    format!("fullname=b{run}.{c}.{n}")
+                } else {
+                    format!(
+                        "{{\"buyer\":{{\"name\":\"Buyer {c} {n}\",\"email\":\"b{run}.{c}.{n}@example.org\"}},\"lines\":[{{\"ticket_type\":\"t\",\"quantity\":1}}]}}"
+                    )
+                };
                 let request = format!(
-                    "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: {run:0>16}-{c}-{n}\r\ncontent-length: {}\r\n\r\n{body}",
+                    "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\nidempotency-key: {run:0>16}-{c}-{n}\r\ncontent-length: {}\r\n\r\n{body}",
                     body.len()
                 );
                 let asked = Instant::now();
                 stream.write_all(request.as_bytes()).await.unwrap();
                 let (status, _) = answer(&mut stream, &mut buffer).await;
-                assert_eq!(status, 201);
+                assert_eq!(status, if old_route { 200 } else { 201 });
                 waits.push(asked.elapsed());
             }
             waits
@@ -266,12 +273,16 @@ pub async fn serve(database: &str) -> Server {
     Server::start(Config::from_flags(flags).unwrap()).await.unwrap()
 }
 
-/// Makes the event of the benchmarks, or leaves it as it is.
+/// Makes the events of the benchmarks, or leaves them as they are: `limited` has a limit per buyer,
+/// `rush` has none; the last is that of the old routes, one ticket for each name.
 pub async fn put_event(app: &App) {
-    let body: EventBody = serde_json::from_value(event_json(10_000_000)).unwrap();
-    let id = app.ids.event(app.clock.now_ms());
-    let spec = body.spec("rush").unwrap();
-    app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+    let old = app.config.show.as_str();
+    for (slug, limit_per_buyer) in [("rush", None), ("limited", Some(4)), (old, Some(1))] {
+        let body: EventBody = serde_json::from_value(event_json(10_000_000)).unwrap();
+        let id = app.ids.event(app.clock.now_ms());
+        let spec = EventSpec { limit_per_buyer, ..body.spec(slug).unwrap() };
+        app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+    }
 }
 
 /// The machine's noise: by how many percent the same thing differs from its median when it is measured

@@ -26,6 +26,7 @@ fn event(capacity: u32) -> Event {
         currency: Currency::parse("EUR").unwrap(),
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,
@@ -83,7 +84,7 @@ fn order(id: u128, state: OrderState, attempts: &[AttemptState]) -> Order {
     Order {
         id: OrderId(id),
         event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey::UNCOUNTED },
+        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
         lines: vec![Line {
             ticket_type: 0,
             pool: 0,

@@ -6,7 +6,7 @@ use super::{Sent, admit, bearer, is_organiser, json, keyed};
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
-use crate::ids::digest;
+use crate::identity::{buyer, untagged_key};
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
 use axum::Json;
@@ -16,8 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Buyer, BuyerKey, Command, Event, LineWish, Order, OrderId, OrderState, Refusal,
-    Reply, TimeMs,
+    AttemptState, Command, Event, LineWish, Order, OrderId, OrderState, Refusal, Reply, TimeMs,
 };
 use bytes::Bytes;
 use http_body_util::StreamBody;
@@ -72,16 +71,6 @@ impl LineBody {
     pub fn wish(self) -> LineWish {
         LineWish { ticket_type: self.ticket_type, quantity: self.quantity }
     }
-}
-
-/// A buyer as the core wants it. The same e-mail address, whatever its case, is the same buyer;
-/// without one, the same name is.
-pub fn buyer(name: &str, email: &str) -> Buyer {
-    let (name, email) = (name.trim(), email.trim());
-    let identity = if email.is_empty() { name.to_lowercase() } else { email.to_lowercase() };
-    let kind: &[u8] = if email.is_empty() { b"name" } else { b"email" };
-    let key = BuyerKey(digest(&[b"buyer", kind, identity.as_bytes()]));
-    Buyer { name: name.into(), email: email.into(), key }
 }
 
 /// `GET /api/v1/events`
@@ -255,8 +244,9 @@ pub fn hold_command(
     }
     let order = app.ids.order(app.clock.now_ms());
     let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
+    let untagged = untagged_key(&wanted.buyer.email);
     let lines = wanted.lines.into_iter().map(LineBody::wish).collect();
-    Ok((Command::Hold { order, event: event.id, buyer, lines, most_ms: None }, request))
+    Ok((Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None }, request))
 }
 
 /// `POST /api/v1/events/{event}/orders`

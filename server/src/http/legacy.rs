@@ -1,27 +1,52 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
-use super::api::{buyer, cancel_and_wait, declined, find, outcome, pay_and_wait, wait_for};
+use super::api::{cancel_and_wait, declined, find, outcome, pay_and_wait, wait_for};
 use super::cross_site::from_browser;
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
 use super::{Form, Sent, admit, is_organiser, pay, view};
 use crate::admission::client::Client;
 use crate::app::App;
+use crate::identity::{buyer, buyer_key};
 use crate::ids::digest;
 use crate::store::RequestKey;
 use crate::when;
-use crate::writer::NoReply;
+use crate::writer::{NoReply, Replied};
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, RefundWish, Refusal,
-    TicketState, TimeMs,
+    AttemptState, BuyerKey, Command, Event, EventId, LineWish, Money, Order, OrderId, OrderState,
+    RefundWish, Refusal, Reply, TicketState, TimeMs,
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// So many reservations at least are remembered by their names, and twice as many at most.
+const REMEMBERED: usize = 4096;
+
+/// The last orders that were reserved by name here. Whoever charges a name whose hold has run out is
+/// told so by this: a buyer without places is kept nowhere else.
+#[derive(Default)]
+pub struct Reservations(Mutex<[BTreeMap<BuyerKey, OrderId>; 2]>);
+
+impl Reservations {
+    fn put(&self, name: BuyerKey, order: OrderId) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept[0].len() >= REMEMBERED {
+            kept[1] = std::mem::take(&mut kept[0]);
+        }
+        kept[0].insert(name, order);
+    }
+
+    fn get(&self, name: BuyerKey) -> Option<OrderId> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find_map(|some| some.get(&name)).copied()
+    }
+}
 
 /// How many guests one page shows.
 const GUESTS: usize = 10_000;
@@ -224,23 +249,20 @@ async fn reserve_as(
     for _ in 0..2 {
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
-        let hold = Command::Hold {
-            order,
-            event: event.id,
-            buyer: buyer(fullname, ""),
-            lines,
-            most_ms: None,
-        };
+        let buyer = buyer(fullname, "");
+        let name = buyer.key;
+        let hold =
+            Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
         let known = match app.hold(client, event, hold, None).await {
             Ok(replied) => {
+                app.reservations.put(name, order);
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::New(order, until_ms));
             }
             Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no),
         };
-        let key = buyer(fullname, "").key.0;
-        let most_ms = app.admission.shortened(client, key, event.spec.hold_ms);
+        let most_ms = app.admission.shortened(client, name.0, event.spec.hold_ms);
         match app.ask(Command::Renew { order: known, most_ms }, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
@@ -275,11 +297,9 @@ pub async fn charge(
     if app.sandbox.is_none() && form.get("secret").is_empty() {
         return Err(Problem::form_needed().into());
     }
-    let key = buyer(fullname, "").key;
-    let event_id = event.id;
-    let record = app.reads.ask(move |r| r.buyer(event_id, key)).await?;
-    let own = record.is_some_and(|r| shows(&app, r.order, &form));
-    let Some(record) = record.filter(|_| own || app.sandbox.is_some()) else {
+    let known = order_of(&app, event.id, fullname).await.map_err(Problem::from)?;
+    let own = known.is_some_and(|id| shows(&app, id, &form));
+    let Some(id) = known.filter(|_| own || app.sandbox.is_some()) else {
         let problem = if app.sandbox.is_some() {
             Problem::new(
                 StatusCode::NOT_FOUND,
@@ -292,7 +312,6 @@ pub async fn charge(
         };
         return Err(problem.into());
     };
-    let id = record.order;
     if !own {
         return charge_by_name(&app, client, fullname, id, token).await;
     }
@@ -318,6 +337,16 @@ pub async fn charge(
             _ => Err(Problem::from(Refusal::AlreadyPaid).into()),
         },
         Err(no) => Err(Problem::from(no).into()),
+    }
+}
+
+/// The order that a name has, or had when it was reserved last.
+async fn order_of(app: &App, event: EventId, fullname: &str) -> Result<Option<OrderId>, NoReply> {
+    let name = buyer_key(fullname, "");
+    match app.ask(Command::FindOrder { event, buyer: name }, None).await {
+        Ok(Replied { reply: Reply::Found { order }, .. }) => Ok(Some(order)),
+        Ok(_) | Err(NoReply::Refused(Refusal::UnknownOrder)) => Ok(app.reservations.get(name)),
+        Err(no) => Err(no),
     }
 }
 

@@ -31,6 +31,8 @@ pub struct EventBody {
     limit_per_order: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit_per_buyer: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ignore_email_tags: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold_seconds: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,6 +92,7 @@ impl EventBody {
             currency,
             limit_per_order: self.limit_per_order.unwrap_or(10),
             limit_per_buyer: self.limit_per_buyer,
+            ignore_email_tags: self.ignore_email_tags,
             hold_ms: i64::from(self.hold_seconds.unwrap_or(300)) * 1000,
             pools: pools.map(|p| PoolSpec { name: p.id, capacity: p.capacity }).collect(),
             ticket_types,

@@ -563,6 +563,16 @@ fn words(refusal: Refusal) -> (StatusCode, &'static str, String) {
             "The currency cannot change now",
             "Places are held or sold in the old currency. Nothing was changed.".into(),
         ),
+        Refusal::LimitTooLate { taken, most } => (
+            S::CONFLICT,
+            "The limit per buyer comes too late",
+            format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it."),
+        ),
+        Refusal::TagsFixed => (
+            S::CONFLICT,
+            "What counts as one buyer cannot change now",
+            "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
+        ),
         Refusal::PoolFixed(id) => (
             S::CONFLICT,
             "A ticket type cannot move to another pool",

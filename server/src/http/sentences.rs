@@ -86,11 +86,7 @@ fn orders() -> Vec<Order> {
                 orders.push(Order {
                     id: OrderId(1),
                     event: EventId(1),
-                    buyer: Buyer {
-                        name: "Ann".into(),
-                        email: String::new(),
-                        key: BuyerKey::UNCOUNTED,
-                    },
+                    buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
                     lines: vec![Line {
                         ticket_type: 0,
                         pool: 0,

@@ -1,12 +1,13 @@
 //! The shop: pages that work without JavaScript and tell the truth of their state.
 
-use super::api::{buyer, cancel_and_wait, find, order_id};
+use super::api::{cancel_and_wait, find, order_id};
 use super::problem::Problem;
 use super::shown::Gapped;
 use super::view::Action;
 use super::{Form, Sent, admit, for_programs, key_of, pay, view};
 use crate::admission::client::Client;
 use crate::app::App;
+use crate::identity::{buyer, untagged_key};
 use crate::when;
 use crate::writer::{NoReply, Replied};
 use askama::Template;
@@ -361,7 +362,8 @@ pub async fn hold(
         key => Some(key_of(&[b"form", slug.as_bytes(), &body], key.as_bytes(), &body)),
     };
     let order = app.ids.order(app.clock.now_ms());
-    let command = Command::Hold { order, event: event.id, buyer, lines, most_ms: None };
+    let untagged = untagged_key(&buyer.email);
+    let command = Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None };
     let Replied { reply, .. } = app.hold(client, &event, command, request).await?;
     let Reply::Held { order, .. } = reply else {
         return Err(Problem::from(NoReply::KeyReused).into());

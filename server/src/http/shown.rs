@@ -203,6 +203,7 @@ mod tests {
                 currency: boxoffice::Currency::parse("GBP").expect("a currency"),
                 limit_per_order: 1,
                 limit_per_buyer: None,
+                ignore_email_tags: false,
                 hold_ms: 1,
                 sale_opens_ms: None,
                 sale_closes_ms: None,

@@ -60,6 +60,7 @@ pub fn event(event: &Event, now: TimeMs, as_of: TimeMs) -> Value {
         "currency": spec.currency.code(),
         "limit_per_order": spec.limit_per_order,
         "limit_per_buyer": spec.limit_per_buyer,
+        "ignore_email_tags": spec.ignore_email_tags,
         "hold_seconds": spec.hold_ms / 1000,
         "sale_opens": spec.sale_opens_ms.map(when::rfc3339),
         "sale_closes": spec.sale_closes_ms.map(when::rfc3339),

@@ -336,7 +336,7 @@ mod tests {
         Arc::new(Order {
             id: OrderId(id),
             event: EventId(1),
-            buyer: Buyer { name: String::new(), email: String::new(), key: BuyerKey::UNCOUNTED },
+            buyer: Buyer { name: String::new(), email: String::new(), key: BuyerKey(0) },
             lines: Vec::new(),
             currency: Currency::parse("GBP").expect("a currency"),
             state: OrderState::Paying,

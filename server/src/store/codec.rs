@@ -69,6 +69,21 @@ pub(super) fn decode_lines(mut bytes: &[u8]) -> Option<Vec<Line>> {
     Some(lines)
 }
 
+/// Of an order's lines, how many places they are and how many of them are refunded or being
+/// refunded; without making a list, for millions are read at a start.
+pub(super) fn places(mut bytes: &[u8]) -> Option<(u32, u32)> {
+    let (mut places, mut refunded) = (0u32, 0u32);
+    while !bytes.is_empty() {
+        take(&mut bytes)?;
+        take(&mut bytes)?;
+        places = places.checked_add(take(&mut bytes)?.try_into().ok()?)?;
+        take(&mut bytes)?;
+        refunded = refunded.checked_add(take(&mut bytes)?.try_into().ok()?)?;
+        take(&mut bytes)?;
+    }
+    Some((places, refunded))
+}
+
 /// A refund's quantities.
 pub(super) fn encode_quantities(quantities: &[u32]) -> Vec<u8> {
     let mut out = Vec::with_capacity(quantities.len());
@@ -98,6 +113,10 @@ pub(super) fn encode_reply(reply: &Reply) -> Vec<u8> {
             out.push(b'h');
             out.extend(order.0.to_be_bytes());
             put(&mut out, *until_ms as u64);
+        }
+        Reply::Found { order } => {
+            out.push(b'f');
+            out.extend(order.0.to_be_bytes());
         }
         Reply::Paying { order, attempt } => {
             out.push(b'p');
@@ -131,6 +150,7 @@ pub(super) fn decode_reply(bytes: &[u8]) -> Option<Reply> {
     let reply = match kind {
         b'e' => Reply::Event { id: EventId(take(rest)?), created: take(rest)? == 1 },
         b'h' => Reply::Held { order: OrderId(id(rest)?), until_ms: take(rest)? as i64 },
+        b'f' => Reply::Found { order: OrderId(id(rest)?) },
         b'p' => Reply::Paying { order: OrderId(id(rest)?), attempt: take(rest)?.try_into().ok()? },
         b'o' => Reply::Order {
             order: OrderId(id(rest)?),

@@ -39,6 +39,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("what came to nothing is forgotten, and nothing else", forgotten),
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
+        ("a limit per buyer counts the orders of before", late_limit),
     ];
     for (name, case) in cases {
         println!("{name}");
@@ -346,7 +347,7 @@ fn forgotten<D: Database>(desk: &mut Desk<D>) {
     // It cannot be done twice, and what takes places is refused by the store as well.
     let event = desk.event;
     for order in [never_paid, held, paid] {
-        let change = Change::OrderForgotten { order, event, buyer: None };
+        let change = Change::OrderForgotten { order, event };
         let batch =
             Batch { changes: &[change], orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
         assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
@@ -384,6 +385,64 @@ fn recovery<D: Database>(desk: &mut Desk<D>) {
     desk.assert_equal();
 }
 
+fn late_limit<D: Database>(desk: &mut Desk<D>) {
+    let limit = |desk: &mut Desk<D>, limit_per_buyer| {
+        desk.put_event(EventSpec { limit_per_buyer, ..spec("flute", 90) });
+        desk.assert_equal();
+    };
+    let has = |desk: &mut Desk<D>, name: &str| {
+        let Command::Hold { buyer, event, .. } = desk.hold_command(name, "seat", 1) else {
+            unreachable!()
+        };
+        let keys =
+            Keys { events: vec![event], buyers: vec![(event, buyer.key)], ..Keys::default() };
+        let loaded = desk.store().load(&keys, &[]).expect("load");
+        desk.store().release();
+        loaded.state.buyers.get(&(event, buyer.key)).map(|has| has.places)
+    };
+    limit(desk, None);
+    let paid = desk.paid("ann", 4);
+    let gone = desk.paid("bob", 3);
+    let refund = desk.refund(gone, RefundWish::All, false);
+    desk.answered(gone, refund, RefundOutcome::Succeeded("re_1".into()));
+    let part = desk.paid("cat", 3);
+    let lines = vec![LineWish { ticket_type: "seat".into(), quantity: 1 }];
+    let refund = desk.refund(part, RefundWish::Lines(lines.clone()), true);
+    desk.answered(part, refund, RefundOutcome::Succeeded("re_2".into()));
+    let owed = desk.paid("dan", 3);
+    let refund = desk.refund(owed, RefundWish::Lines(lines), true);
+    let held = desk.hold("eve", "seat", 2);
+    desk.hold("eve", "friend", 1);
+    desk.run(&[Command::Cancel { order: held }]);
+    assert_eq!(has(desk, "ann"), None, "nobody counts without a limit");
+
+    limit(desk, Some(4));
+    for _ in 0..2 {
+        let names = ["ann", "bob", "cat", "dan", "eve", "fay"];
+        let counted = names.map(|name| has(desk, name));
+        assert_eq!(counted, [Some(4), None, Some(2), Some(3), Some(1), None]);
+        desk.assert_equal();
+        desk.reopen();
+    }
+    // What happens from now on counts as well.
+    desk.answered(owed, refund, RefundOutcome::Succeeded("re_3".into()));
+    desk.hold("eve", "seat", 3);
+    desk.hold("fay", "seat", 1);
+    assert_eq!(["dan", "eve", "fay"].map(|name| has(desk, name)), [Some(2), Some(4), Some(1)]);
+    desk.assert_equal();
+
+    // Without a limit for a while.
+    limit(desk, None);
+    let refund = desk.refund(paid, RefundWish::All, false);
+    desk.answered(paid, refund, RefundOutcome::Succeeded("re_4".into()));
+    desk.hold("fay", "seat", 5);
+    desk.assert_equal();
+    limit(desk, Some(1));
+    assert_eq!(["ann", "eve", "fay"].map(|name| has(desk, name)), [None, Some(4), Some(6)]);
+    desk.reopen();
+    desk.assert_equal();
+}
+
 fn nothing_there<D: Database>(desk: &mut Desk<D>) {
     desk.put_event(spec("flute", 5));
     let order = desk.hold("a", "seat", 1);
@@ -399,11 +458,11 @@ fn nothing_there<D: Database>(desk: &mut Desk<D>) {
         buyers: vec![(desk.event, BuyerKey(0)), (EventId(1), BuyerKey(1))],
     };
     let loaded = desk.store().load(&keys, &[RequestKey(0)]).expect("load");
-    assert_eq!(loaded.state, State::default());
+    let most_counted = loaded.state.most_counted;
+    assert_eq!(loaded.state, State { most_counted, ..State::default() });
     assert!(loaded.recorded.is_empty());
     let mut reader = desk.database.reader();
     assert_eq!(reader.order(OrderId(order.0 ^ 1)).expect("order"), None);
-    assert_eq!(reader.buyer(desk.event, BuyerKey(0)).expect("buyer"), None);
     assert!(reader.orders(EventId(3), None, 5).expect("orders").orders.is_empty());
     assert!(reader.tickets(desk.event, 0, 5).expect("tickets").is_empty());
 }

@@ -16,6 +16,7 @@
 //! It relies on READ COMMITTED, row locks and unique keys. Where the database is set to
 //! SERIALIZABLE, it refuses a batch that waited for another (40001), which is then decided anew.
 
+mod buyers;
 mod link;
 mod reader;
 mod rows;
@@ -74,6 +75,10 @@ const LOCK_NOW: &str = concat!(
                                UNION SELECT event FROM orders WHERE id = ANY($3::uuid[]))
       ORDER BY id FOR UPDATE NOWAIT"
 );
+/// Of an event of which more places are taken than this the buyers are not counted any more when a
+/// limit per buyer comes late: its row is locked meanwhile, and the count is written, which takes
+/// about a second.
+const MOST_COUNTED: u32 = 100_000;
 /// Who waits this long for the locks has others in the way.
 const IN_THE_WAY: Duration = Duration::from_millis(2);
 /// Begins or takes over the row of a writer: its number, a new epoch, and its last batch if it has
@@ -147,6 +152,8 @@ pub struct PgStore {
     overtaken: u32,
     /// Events that are known to have had no limit per buyer: a guess that saves a question.
     unlimited: BTreeSet<EventId>,
+    /// The events that were loaded for the next batch and have no limit per buyer.
+    loaded_unlimited: BTreeSet<EventId>,
     prune_at_ms: TimeMs,
 }
 
@@ -173,6 +180,7 @@ impl PgStore {
             contended: false,
             overtaken: 0,
             unlimited: BTreeSet::new(),
+            loaded_unlimited: BTreeSet::new(),
             prune_at_ms: 0,
         };
         let mut begin = || {
@@ -378,7 +386,12 @@ impl PgStore {
         if orders.0.values().any(|(o, _)| !events.contains_key(&(o.event.0 as i64))) {
             return Ok(None);
         }
-        let mut state = State::default();
+        let mut state = State { most_counted: Some(MOST_COUNTED), ..State::default() };
+        let limited = |id: EventId| {
+            events.get(&(id.0 as i64)).is_some_and(|e| e.spec.limit_per_buyer.is_some())
+        };
+        let ids = events.values().map(|event| event.id);
+        self.loaded_unlimited = ids.filter(|id| !limited(*id)).collect();
         let mut missing: BTreeSet<(EventId, BuyerKey)> = BTreeSet::new();
         for (event, key) in &keys.buyers {
             let limited = events.get(&(event.0 as i64)).map(|e| e.spec.limit_per_buyer.is_some());
@@ -392,7 +405,7 @@ impl PgStore {
             }
         }
         let counted = orders.0.values().map(|(o, _)| (o.event, o.buyer.key));
-        missing.extend(counted.filter(|(_, key)| *key != BuyerKey::UNCOUNTED));
+        missing.extend(counted.filter(|(event, _)| limited(*event)));
         for row in &found_buyers {
             let (key, record) = rows::buyer(row)?;
             if missing.contains(&key) {
@@ -485,7 +498,12 @@ impl PgStore {
         if !put.is_empty() {
             // What an organiser said and what came of it share their columns: make sure that
             // nothing was lost by it, before it is committed. This is rare enough for that.
-            if let Err(trouble) = self.link.ask(&asks).and_then(|_| self.check_events(&put)) {
+            let written = self
+                .link
+                .ask(&asks)
+                .and_then(|_| self.count_buyers(&put))
+                .and_then(|()| self.check_events(&put));
+            if let Err(trouble) = written {
                 return Err(self.not_done(trouble));
             }
             asks.clear();
@@ -532,6 +550,16 @@ impl PgStore {
                 Err(Fault::Unknown(trouble.to_string()))
             }
         }
+    }
+
+    /// A limit per buyer that comes late counts the orders that are there.
+    fn count_buyers(&mut self, put: &BTreeMap<EventId, &boxoffice::Event>) -> Result<(), Trouble> {
+        for event in put.values().filter(|event| event.spec.limit_per_buyer.is_some()) {
+            if self.loaded_unlimited.contains(&event.id) {
+                buyers::count_anew(&mut self.link, event.id)?;
+            }
+        }
+        Ok(())
     }
 
     fn check_events(&mut self, put: &BTreeMap<EventId, &boxoffice::Event>) -> Result<(), Trouble> {

@@ -3,14 +3,16 @@
 //! A batch is one transaction, flushed to the disk before anybody hears of it. What keeps a hold
 //! cheap: events and pools are kept in memory as of the last commit, so that a hold reads nothing,
 //! nor, mostly, does an order that is being paid (see `kept.rs`);
-//! rows lie in the order in which they were made; and the keys of recent requests are in memory
-//! instead of an index (see `recent.rs`).
+//! rows lie in the order in which they were made; and what has a random key is in memory instead of
+//! an index: the keys of recent requests (see `recent.rs`), and what buyers have of events with a
+//! limit per buyer (see `buyers.rs`).
 //!
 //! What must hold: memory never knows more than the disk. Everything that is kept changes only
 //! after COMMIT has said yes, and after a fault of unknown outcome the connection is thrown away
 //! and everything is read anew.
 
 mod backup;
+mod buyers;
 mod file;
 mod kept;
 mod reader;
@@ -32,7 +34,8 @@ use crate::private_file;
 use crate::store::codec;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{BuyerKey, Change, Event, EventId, Keys, State};
+use boxoffice::{Change, Event, EventId, Keys, State};
+use buyers::Buyers;
 use file::Place;
 use kept::Kept;
 use recent::{Noted, Recent};
@@ -65,6 +68,7 @@ pub struct SqliteStore {
     slugs: BTreeMap<String, EventId>,
     orders: Kept,
     recent: Recent,
+    buyers: Buyers,
     /// No row that is recorded has a higher key than this.
     last_high: u64,
     /// The number of the last batch that is recorded.
@@ -130,9 +134,13 @@ impl SqliteStore {
             let mut recent = Recent::new(&secret);
             barrier(conn)?;
             recent.read(conn)?;
-            Ok((secret, recent, last_high(conn)?, batch_number(conn)?, read_events(conn)?))
+            let events: BTreeMap<EventId, Event> =
+                read_events(conn)?.into_iter().map(|e| (e.id, e)).collect();
+            let mut buyers = Buyers::new(&secret);
+            buyers.begin(conn, &events, clock.now_ms())?;
+            Ok((secret, recent, buyers, last_high(conn)?, batch_number(conn)?, events))
         };
-        let (secret, recent, last_high, batch, events) =
+        let (secret, recent, buyers, last_high, batch, events) =
             begin(&conn).map_err(|error: rusqlite::Error| OpenError::Failed {
                 path: place.path.clone(),
                 why: error.to_string(),
@@ -145,12 +153,13 @@ impl SqliteStore {
             slugs: BTreeMap::new(),
             orders: Kept::default(),
             recent,
+            buyers,
             last_high,
             batch,
             tried: None,
             _lock: lock,
         };
-        store.keep(events);
+        store.keep(events.into_values().collect());
         Ok(Opened { store, last_high, secret, fresh })
     }
 
@@ -193,7 +202,7 @@ impl SqliteStore {
     }
 
     fn conn(&self) -> Result<&Connection, Fault> {
-        self.conn.as_ref().ok_or_else(|| Fault::NotDone("recover the database first".into()))
+        self.conn.as_ref().ok_or_else(recover_first)
     }
 
     fn keep(&mut self, events: Vec<Event>) {
@@ -211,11 +220,7 @@ impl SqliteStore {
                 self.add_event(&mut state, *id);
             }
         }
-        let limited = |event: &EventId| {
-            self.events.get(event).is_some_and(|e| e.spec.limit_per_buyer.is_some())
-        };
-        let buyers = keys.buyers.iter().copied().filter(|(event, _)| limited(event));
-        let mut buyers: BTreeSet<_> = buyers.collect();
+        let mut buyers: BTreeSet<_> = keys.buyers.iter().copied().collect();
         for id in &keys.orders {
             if state.orders.contains_key(id) {
                 continue;
@@ -229,14 +234,12 @@ impl SqliteStore {
             };
             if let Some(order) = order {
                 self.add_event(&mut state, order.event);
-                if order.buyer.key != BuyerKey::UNCOUNTED {
-                    buyers.insert((order.event, order.buyer.key));
-                }
+                buyers.insert((order.event, order.buyer.key));
                 state.orders.insert(*id, order);
             }
         }
         for (event, key) in buyers {
-            if let Some(record) = rows::buyer(conn, event, key)? {
+            if let Some(record) = self.buyers.get(conn, event, key, &state.orders)? {
                 state.buyers.insert((event, key), record);
             }
         }
@@ -285,6 +288,7 @@ impl SqliteStore {
         self.batch += 1;
         self.last_high = self.last_high.max(written.outcome.last_high);
         self.recent.committed(batch.recorded, &written.noted);
+        self.buyers.committed(batch.changes);
         batch.changes.iter().filter_map(Change::order).for_each(|id| self.orders.forget(id));
         batch.orders.values().for_each(|order| self.orders.keep(order));
         for news in written.outcome.events {
@@ -310,6 +314,12 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
+        if !keys.buyers.is_empty() {
+            let ids: BTreeSet<EventId> = keys.buyers.iter().map(|(event, _)| *event).collect();
+            let events = ids.iter().filter_map(|id| self.events.get(id));
+            let conn = self.conn.as_ref().ok_or_else(recover_first)?;
+            self.buyers.ask(conn, events, self.clock.now_ms()).map_err(not_done)?;
+        }
         let conn = self.conn()?;
         let state = reading(conn, || self.load_state(conn, keys)).map_err(not_done)?;
         let mut recorded = BTreeMap::new();
@@ -333,6 +343,7 @@ impl Store for SqliteStore {
                 if back.is_err() {
                     self.conn = None;
                 }
+                self.buyers.failed(batch.changes);
                 return Err(trouble.into());
             }
         };
@@ -352,6 +363,7 @@ impl Store for SqliteStore {
             self.committed(batch, written);
             self.batch -= 1;
         }
+        self.buyers.failed(batch.changes);
         if refused || full {
             return Err(not_done(error));
         }
@@ -378,12 +390,17 @@ impl Store for SqliteStore {
         }
         self.conn = Some(conn);
         self.batch = batch;
+        self.buyers.recovered(self.tried == Some(batch));
         if !on(Mutant::StaleMemory) {
             self.keep(events);
             self.orders = Kept::default();
         }
         Ok(self.tried == Some(batch))
     }
+}
+
+fn recover_first() -> Fault {
+    Fault::NotDone("recover the database first".into())
 }
 
 fn roll_back(conn: &Connection) -> rusqlite::Result<()> {

@@ -9,6 +9,7 @@
 use super::{Database, Fault, OrderPage, Reader, Recorded};
 use crate::clock::Clock;
 use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, Order, OrderId, Payment, TimeMs};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Orders at a time.
 const PAGE: usize = 1_000;
@@ -24,14 +25,10 @@ pub(super) struct Facts {
     pub(super) organiser_key: Option<String>,
 }
 
-/// What a buyer has of an event.
-pub(super) type BuyerRow = ((EventId, BuyerKey), BuyerRecord);
-
 /// A database that is moved from. While it lives, nobody writes there.
 pub(super) trait Source {
     fn reader(&mut self) -> &mut dyn Reader;
     fn count_orders(&mut self) -> Result<u64, Fault>;
-    fn buyers(&mut self) -> Result<Vec<BuyerRow>, Fault>;
     /// The answers that are remembered, and since when.
     fn requests(&mut self) -> Result<Vec<(Recorded, TimeMs)>, Fault>;
     fn facts(&mut self) -> Result<Facts, Fault>;
@@ -128,6 +125,10 @@ fn copy(
     let mut moved = Moved::default();
     let events = source.reader().events()?;
     moved.events = events.len() as u64;
+    let limited = |event: &&Event| event.spec.limit_per_buyer.is_some();
+    let limited: BTreeSet<EventId> = events.iter().filter(limited).map(|event| event.id).collect();
+    // Counted from the orders: not every engine writes it down.
+    let mut buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord> = BTreeMap::new();
     let changes: Vec<Change> =
         events.into_iter().map(|event| Change::EventPut(Box::new(event))).collect();
     sink.put(&changes)?;
@@ -138,6 +139,16 @@ fn copy(
         let page = source.reader().all_orders(after, PAGE)?;
         moved.orders += page.orders.len() as u64;
         moved.tickets += page.orders.iter().map(|o| o.tickets.len() as u64).sum::<u64>();
+        for order in page.orders.iter().filter(|order| limited.contains(&order.event)) {
+            let places = order.counted();
+            if places > 0 {
+                let record = buyers
+                    .entry((order.event, order.buyer.key))
+                    .or_insert(BuyerRecord { places: 0, order: order.id });
+                record.places += places;
+                record.order = record.order.max(order.id);
+            }
+        }
         let changes: Vec<Change> = page.orders.into_iter().flat_map(changes_of).collect();
         sink.put(&changes)?;
         after = page.next;
@@ -145,8 +156,7 @@ fn copy(
             break;
         }
     }
-    let buyers: Vec<Change> = source
-        .buyers()?
+    let buyers: Vec<Change> = buyers
         .into_iter()
         .map(|((event, buyer), record)| Change::BuyerPut { event, buyer, record })
         .collect();

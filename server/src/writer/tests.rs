@@ -113,6 +113,7 @@ fn world_of(name: &str, capacity: u32) -> World {
         currency: Currency::parse("GBP").unwrap(),
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,
@@ -159,7 +160,14 @@ impl World {
     fn hold(&self, n: u128) -> Command {
         let buyer = Buyer { name: format!("b{n}"), email: String::new(), key: BuyerKey(n) };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
-        Command::Hold { order: id(n), event: self.event, buyer, lines, most_ms: None }
+        Command::Hold {
+            order: id(n),
+            event: self.event,
+            buyer,
+            untagged: None,
+            lines,
+            most_ms: None,
+        }
     }
 
     fn ask(&mut self, holds: &[u128]) -> Vec<Answer> {
@@ -381,4 +389,32 @@ fn one_command_that_cannot_be_recorded_does_not_fail_the_others() {
     assert_eq!(answers, vec![Err(NoReply::Unavailable); 4]);
     assert_eq!(world.plan.lock().unwrap().len(), 10, "nothing more was tried");
     assert_eq!(world.held(), (45, 45));
+}
+
+/// What is loaded for a hold depends on its event as it is, so what stands behind a change of the event
+/// in the queue is loaded after it.
+#[test]
+fn what_stands_behind_a_limit_in_the_queue_is_counted_by_it() {
+    let mut w = world("behind");
+    let event = w.reader.events().unwrap().remove(0);
+    let by = |w: &World, n: u128, buyer: u128| {
+        let mut hold = w.hold(n);
+        if let Command::Hold { buyer: who, .. } = &mut hold {
+            who.key = BuyerKey(buyer);
+        }
+        (hold, None)
+    };
+    let limit = |limit_per_buyer| {
+        let spec = EventSpec { limit_per_buyer, ..event.spec.clone() };
+        (Command::PutEvent { id: EventId(9), spec }, None)
+    };
+    let batch = vec![by(&w, 1, 7), limit(Some(1)), by(&w, 2, 7), limit(None), by(&w, 3, 7)];
+    let answers = ask(&mut w.writer, batch);
+    let ok: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(ok, [true, true, false, true, true], "{answers:?}");
+    assert!(matches!(
+        answers[2],
+        Err(NoReply::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, .. }))
+    ));
+    assert_eq!(w.held(), (2, 2));
 }

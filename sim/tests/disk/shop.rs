@@ -184,6 +184,7 @@ pub fn hold(event: EventId, order: OrderId) -> Command {
         order,
         event,
         buyer: Buyer { name, email: "buyer@example.com".into(), key: BuyerKey(order.0) },
+        untagged: None,
         lines: vec![LineWish { ticket_type: "seat".into(), quantity: 1 }],
         most_ms: None,
     }
@@ -199,6 +200,7 @@ pub fn spec() -> EventSpec {
         currency: Currency::parse("EUR").expect("a currency"),
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,

@@ -104,6 +104,7 @@ impl<D: Database> Desk<D> {
             order: self.ids.order(self.now()),
             event: self.event,
             buyer: buyer(name),
+            untagged: None,
             lines: vec![LineWish { ticket_type: ticket_type.into(), quantity }],
             most_ms: None,
         }
@@ -199,19 +200,27 @@ impl<D: Database> Desk<D> {
             events: model.events.keys().copied().collect(),
             slugs: model.slugs.keys().cloned().collect(),
             orders: model.orders.keys().copied().collect(),
-            buyers: model.buyers.keys().copied().collect(),
+            buyers: model.orders.values().map(|o| (o.event, o.buyer.key)).collect(),
         };
         let loaded = self.store().load(&keys, &[]).expect("load").state;
-        assert_eq!(loaded, model, "as the store loads it");
+        let expected =
+            State { buyers: records(&model), most_counted: loaded.most_counted, ..model.clone() };
+        let places = |state: &State| -> BTreeMap<_, u32> {
+            state.buyers.iter().map(|(key, has)| (*key, has.places)).collect()
+        };
+        assert_eq!(places(&loaded), places(&expected), "what buyers have");
+        let of_buyer = |(key, has): (&(EventId, BuyerKey), &BuyerRecord)| {
+            model.orders.get(&has.order).is_some_and(|o| (o.event, o.buyer.key) == *key)
+        };
+        assert!(loaded.buyers.iter().all(of_buyer), "each record names an order of its buyer");
+        let loaded = State { buyers: expected.buyers.clone(), ..loaded };
+        assert_eq!(loaded, expected, "as the store loads it");
         let mut reader = self.database.reader();
         let events: BTreeMap<EventId, Event> =
             reader.events().expect("events").into_iter().map(|e| (e.id, e)).collect();
         assert_eq!(events, model.events, "as a reader reads it");
         for (id, order) in &model.orders {
             assert_eq!(reader.order(*id).expect("order").as_ref(), Some(order));
-        }
-        for ((event, key), record) in &model.buyers {
-            assert_eq!(reader.buyer(*event, *key).expect("buyer"), Some(*record));
         }
         for event in model.events.keys() {
             let mut tickets: Vec<(Ticket, String)> = Vec::new();
@@ -231,6 +240,20 @@ impl<D: Database> Desk<D> {
             assert_eq!(tickets, expected);
         }
     }
+}
+
+/// What buyers of events with a limit have, by their orders.
+fn records(model: &State) -> BTreeMap<(EventId, BuyerKey), BuyerRecord> {
+    let mut records = BTreeMap::new();
+    let limited = |o: &&Order| model.events[&o.event].spec.limit_per_buyer.is_some();
+    for order in model.orders.values().filter(limited).filter(|order| order.counted() > 0) {
+        let record = records
+            .entry((order.event, order.buyer.key))
+            .or_insert(BuyerRecord { places: 0, order: order.id });
+        record.places += order.counted();
+        record.order = order.id;
+    }
+    records
 }
 
 fn intent_id(order: OrderId) -> String {
@@ -259,6 +282,7 @@ pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
         currency: gbp,
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: Some(-5),
         sale_closes_ms: None,

@@ -6,7 +6,7 @@ use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
 use crate::store::{Fault, Lane, OrderPage, Pulse, Reader};
-use boxoffice::{BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, Ticket, TimeMs};
+use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use std::time::Duration;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -230,14 +230,6 @@ impl Reader for PgReader {
             let me = link.target().process;
             let rows = link.ask(&[ask!(sql, now, me, limit as i64, OVERDUE_MS, KEPT_MS)])?;
             rows[0].iter().map(rows::id).collect()
-        })
-    }
-
-    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault> {
-        self.again(|link| {
-            let (events, keys) = (vec![event.0 as i64], vec![Uuid::from_u128(key.0)]);
-            let rows = link.ask(&[ask!(rows::BUYERS, events, keys)])?;
-            rows[0].first().map(|row| Ok(rows::buyer(row)?.1)).transpose()
         })
     }
 

@@ -23,7 +23,7 @@ pub(super) type Serials = Option<(i64, i64)>;
 macro_rules! event_columns {
     () => {
         "id, slug, name, place, starts_ms, zone, currency, limit_per_order, limit_per_buyer, \
-         hold_ms, sale_opens_ms, sale_closes_ms, serials"
+         hold_ms, sale_opens_ms, sale_closes_ms, serials, ignore_email_tags"
     };
 }
 pub(super) use event_columns;
@@ -153,6 +153,7 @@ pub(super) fn event(row: &Row) -> Read<Event> {
             let limit = limit.map(u32::try_from).transpose();
             limit.map_err(|_| unreadable("events.limit_per_buyer"))?
         },
+        ignore_email_tags: false,
         hold_ms: row.next()?,
         sale_opens_ms: row.next()?,
         sale_closes_ms: row.next()?,
@@ -160,6 +161,7 @@ pub(super) fn event(row: &Row) -> Read<Event> {
         ticket_types: Vec::new(),
     };
     let serials = row.count("events.serials")?;
+    let spec = EventSpec { ignore_email_tags: row.next()?, ..spec };
     Ok(Event { id, spec, pools: Vec::new(), ticket_types: Vec::new(), serials })
 }
 

@@ -1,5 +1,6 @@
 //! Whose database it is, and how it comes into being. Any number of processes may begin at once.
 
+use super::buyers;
 use super::link::{Link, Target, Trouble, ask};
 use super::rows::one;
 use std::fmt;
@@ -10,7 +11,11 @@ use tokio_postgres::error::SqlState;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_box_office.sql"),
     include_str!("../../../migrations/postgres/0002_code_rules.sql"),
+    include_str!("../../../migrations/postgres/0003_buyers.sql"),
 ];
+
+/// After this step every order gets the key of its buyer anew.
+const KEYS_ANEW: usize = 3;
 
 /// What `meta` says of a database of ours.
 const OURS: &str = "nts1";
@@ -175,6 +180,9 @@ fn migrate(link: &mut Link, version: usize) -> Result<(), Trouble> {
     for (done, step) in MIGRATIONS.iter().enumerate().skip(version) {
         link.script("BEGIN")?;
         link.script(step)?;
+        if done + 1 == KEYS_ANEW {
+            buyers::keys_anew(link)?;
+        }
         let mut facts = vec![ask!(PUT, "schema", (done + 1).to_string())];
         if done == 0 {
             let mut secret = [0u8; 32];

@@ -47,3 +47,111 @@ fn keeps_the_contract_under_serializable_too() {
     let Some(server) = Postgres::shared() else { return };
     contract::check(|clock| OnServer::new(server, SERIALIZABLE, clock));
 }
+
+/// A database as version 1 made it, with a sale in it.
+#[test]
+fn orders_of_version_1_get_the_keys_of_their_buyers() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let target = target(server, &database, "");
+    let digest =
+        |text: &str| Uuid::from_u128(crate::ids::digest(&[b"buyer", b"email", text.as_bytes()]));
+    let order = |n: u32, event: u32, state: u32, email: &str, key: Uuid, places: u32| {
+        format!(
+            "INSERT INTO orders VALUES ({event}, '{}', {state}, '\\x0000{places:02x}640000', 'Some \
+             Body', '{email}', '{key}', 'EUR', 0, 9, NULL, 0, NULL, NULL, NULL, 0, 0);",
+            Uuid::from_u128((1 << 104) + u128::from(n))
+        )
+    };
+    let none = Uuid::nil();
+    let orders = [
+        order(1, 1, 0, "ann@example.org", digest("ann@example.org"), 1),
+        order(2, 1, 0, "Ann@Example.ORG", digest("ann@example.org"), 1),
+        order(3, 1, 0, "ann@müller.example", digest("ann@müller.example"), 1),
+        order(4, 1, 0, "ann@xn--mller-kva.example", digest("ann@xn--mller-kva.example"), 2),
+        order(5, 1, 0, "ben@example.org", none, 3),
+        order(6, 1, 7, "ben@example.org", none, 2),
+        order(7, 2, 0, "cyd@example.org", none, 4),
+    ];
+    let buyers = format!(
+        "INSERT INTO buyers VALUES (1, '{}', 2, '{none}'), (1, '{}', 1, '{none}'), (1, '{}', 2, '{none}')",
+        digest("ann@example.org"),
+        digest("ann@müller.example"),
+        digest("ann@xn--mller-kva.example")
+    );
+    server.sql(
+        &database,
+        &format!(
+            "{}
+             INSERT INTO meta VALUES ('schema', '1'), ('application', 'nts1'), ('secret', '{}');
+             INSERT INTO events VALUES
+                 (1, 'limited', 'A', '', 0, 'UTC', 'EUR', 10, 3, 300000, NULL, NULL, 0),
+                 (2, 'free', 'B', '', 0, 'UTC', 'EUR', 10, NULL, 300000, NULL, NULL, 0);
+             INSERT INTO pools VALUES (1, 0, 'p', 90, 8, 0, 0), (2, 0, 'p', 90, 4, 0, 0);
+             INSERT INTO ticket_types VALUES
+                 (1, 0, 't', 'T', 0, 100, 0), (2, 0, 't', 'T', 0, 100, 0);
+             {} {buyers}",
+            schema::MIGRATIONS[0],
+            "00".repeat(32),
+            orders.concat(),
+        ),
+    );
+    let mut store = PgStore::open(&target, Clock::System).unwrap().store;
+    let mut reader = PgReader::open(&target, Clock::System).unwrap();
+    assert_eq!(reader.verify().unwrap(), Vec::<String>::new());
+    let mut has = |event: u64, email: &str| {
+        let key = (EventId(event), crate::identity::buyer_key("", email));
+        let keys = Keys { events: vec![key.0], buyers: vec![key], ..Keys::default() };
+        let found = store.load(&keys, &[]).unwrap().state.buyers.get(&key).map(|has| has.places);
+        store.release();
+        found
+    };
+    assert_eq!(has(1, "ann@example.org"), Some(2));
+    assert_eq!(has(1, "ANN@MÜLLER.example"), Some(3));
+    assert_eq!(has(1, "ben@example.org"), Some(3));
+    assert_eq!(has(2, "cyd@example.org"), None, "nobody counts without a limit");
+}
+
+#[test]
+fn a_count_that_is_wrong_is_told() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let target = target(server, &database, "");
+    let mut seller = seller::Seller::new(&target);
+    let event = seller.put_event("rush", 9);
+    seller.limit("rush", 9, Some(4));
+    let mut store = PgStore::open(&target, Clock::System).unwrap().store;
+    for (n, name) in [(1u128, "a"), (2, "b")] {
+        let batch = seller::decided(&mut store, &seller::hold(OrderId(n << 64), event, name));
+        seller::commit(&mut store, &batch).unwrap();
+    }
+    let verify = || PgReader::open(&target, Clock::System).unwrap().verify().unwrap();
+    assert_eq!(verify(), Vec::<String>::new());
+    server.sql(&database, "UPDATE buyers SET places = places + 1");
+    assert!(verify()[0].contains("counts 3 places, but has orders of 2"), "{:?}", verify());
+    server.sql(&database, "DELETE FROM buyers");
+    assert!(verify()[0].contains("1 buyers have places and no count"), "{:?}", verify());
+}
+
+/// Counting is bounded: the event is locked meanwhile.
+#[test]
+fn a_limit_that_comes_too_late_is_refused_with_the_reason() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let mut seller = seller::Seller::new(&target(server, &database, ""));
+    seller.put_event("rush", 500_000);
+    let put = |limit_per_buyer| {
+        let spec = boxoffice::EventSpec { limit_per_buyer, ..seller::spec("rush", 500_000) };
+        (boxoffice::Command::PutEvent { id: EventId(9), spec }, None)
+    };
+    server.sql(&database, "UPDATE pools SET sold = 100000, held = 1");
+    let answer = seller.batch(vec![put(Some(2))]).remove(0);
+    let Err(crate::writer::NoReply::Refused(refusal)) = answer else { panic!("{answer:?}") };
+    assert_eq!(refusal, boxoffice::Refusal::LimitTooLate { taken: 100_001, most: 100_000 });
+    assert!(seller.batch(vec![put(None)])[0].is_ok(), "everything else can change");
+    server.sql(&database, "UPDATE pools SET held = 0");
+    assert!(seller.batch(vec![put(Some(2))])[0].is_ok());
+    // A limit that is there may change at any time: its buyers are counted.
+    server.sql(&database, "UPDATE pools SET held = 300000");
+    assert!(seller.batch(vec![put(Some(1))])[0].is_ok());
+}

@@ -7,7 +7,7 @@ use super::write::{RECORD_SINCE, Writing, text};
 use super::{schema, verify};
 use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
-use crate::store::transfer::{BuyerRow, Facts, MOVED_TO, Sink, Source};
+use crate::store::transfer::{Facts, MOVED_TO, Sink, Source};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
 use std::collections::BTreeMap;
@@ -22,7 +22,6 @@ const NAME: &str = "nts migrate-store";
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'nts'";
 const COUNT: &str = "SELECT count(*) FROM orders";
-const BUYERS: &str = "SELECT event, key, places, order_id FROM buyers";
 const REQUESTS: &str = "SELECT key, fingerprint, reply, at_ms FROM requests ORDER BY at_ms, key";
 
 fn connect(target: &Target) -> Result<Link, Trouble> {
@@ -77,11 +76,6 @@ impl Source for From {
     fn count_orders(&mut self) -> Result<u64, Fault> {
         let count: i64 = one(&self.link.ask(&[ask!(COUNT)])?[0])?;
         Ok(count as u64)
-    }
-
-    fn buyers(&mut self) -> Result<Vec<BuyerRow>, Fault> {
-        let found = self.link.ask(&[ask!(BUYERS)])?;
-        Ok(found[0].iter().map(rows::buyer).collect::<Result<_, _>>()?)
     }
 
     fn requests(&mut self) -> Result<Vec<(Recorded, TimeMs)>, Fault> {

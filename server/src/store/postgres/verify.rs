@@ -1,9 +1,10 @@
 //! Reads everything, as of one commit, and tells what does not fit together.
 
+use super::buyers;
 use super::link::{Link, Trouble, ask};
 use super::rows::{self, InOrder, one};
 use crate::store::recount::Recount;
-use boxoffice::EventId;
+use boxoffice::{BuyerKey, Event, EventId};
 use uuid::Uuid;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -13,6 +14,8 @@ const PAGE: i64 = 5_000;
 
 const ORDERS: &str =
     "SELECT id, event, state::bigint, lines FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
+const BUYERS: &str =
+    "SELECT key, places FROM buyers WHERE event = $1 AND key > $2 ORDER BY key LIMIT $3";
 /// Serials have no gaps.
 const SERIALS: &str = "SELECT e.slug, e.serials, count(t.serial), coalesce(max(t.serial), 0)
      FROM events e LEFT JOIN tickets t ON t.event = e.id
@@ -30,6 +33,36 @@ const ORPHANS: &str = "SELECT
         (SELECT 1 FROM payments p WHERE p.event = a.event AND p.order_id = a.order_id))
      + (SELECT count(*) FROM refunds r WHERE NOT EXISTS
         (SELECT 1 FROM orders o WHERE o.event = r.event AND o.id = r.order_id))";
+
+/// What buyers of an event with a limit have is what their orders make of it.
+fn check_buyers(link: &mut Link, event: &Event, wrong: &mut Vec<String>) -> Result<(), Trouble> {
+    let has = buyers::count(link, event.id)?;
+    let (mut after, mut found) = (Uuid::nil(), 0);
+    loop {
+        let page = link.ask(&[ask!(BUYERS, event.id.0 as i64, after, PAGE)])?.remove(0);
+        for row in &page {
+            let mut row = InOrder::of(row);
+            after = row.next()?;
+            let places: i64 = row.next()?;
+            let by_orders = has.get(&BuyerKey(after.as_u128())).map_or(0, |has| has.places);
+            found += usize::from(by_orders > 0);
+            if places != i64::from(by_orders) {
+                wrong.push(format!(
+                    "event {}: buyer {after} counts {places} places, but has orders of {by_orders}",
+                    event.spec.slug
+                ));
+            }
+        }
+        if (page.len() as i64) < PAGE {
+            break;
+        }
+    }
+    if found != has.len() {
+        let missing = has.len() - found;
+        wrong.push(format!("event {}: {missing} buyers have places and no count", event.spec.slug));
+    }
+    Ok(())
+}
 
 /// What is wrong; nothing, if all is well.
 pub(super) fn verify(link: &mut Link) -> Result<Vec<String>, Trouble> {
@@ -62,6 +95,9 @@ pub(super) fn look(link: &mut Link) -> Result<Vec<String>, Trouble> {
         }
     }
     recount.compare(&events, &mut wrong);
+    for event in events.iter().filter(|event| event.spec.limit_per_buyer.is_some()) {
+        check_buyers(link, event, &mut wrong)?;
+    }
     let found = link.ask(&[ask!(SERIALS), ask!(STRAYS), ask!(ORPHANS)])?;
     for row in &found[0] {
         let mut row = InOrder::of(row);

@@ -22,15 +22,17 @@ use uuid::Uuid;
 
 const PUT_EVENT: &str = "WITH put AS (
     INSERT INTO events (id, slug, name, place, starts_ms, zone, currency, limit_per_order,
-                        limit_per_buyer, hold_ms, sale_opens_ms, sale_closes_ms, serials)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                        limit_per_buyer, hold_ms, sale_opens_ms, sale_closes_ms, serials,
+                        ignore_email_tags)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     ON CONFLICT (id) DO UPDATE
     SET name = excluded.name, place = excluded.place, starts_ms = excluded.starts_ms,
         zone = excluded.zone, currency = excluded.currency,
         limit_per_order = excluded.limit_per_order, limit_per_buyer = excluded.limit_per_buyer,
         hold_ms = excluded.hold_ms, sale_opens_ms = excluded.sale_opens_ms,
         sale_closes_ms = excluded.sale_closes_ms,
-        serials = greatest(events.serials, excluded.serials)
+        serials = greatest(events.serials, excluded.serials),
+        ignore_email_tags = excluded.ignore_email_tags
     -- Two processes may draw the same id for two events: the second is refused.
     WHERE events.slug = excluded.slug
     RETURNING 1)
@@ -143,9 +145,6 @@ const FORGET_PAYMENTS: &str =
 const FORGET_ATTEMPTS: &str =
     "DELETE FROM attempts a USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
     WHERE a.event = d.event AND a.order_id = d.id";
-const FORGET_BUYERS: &str =
-    "DELETE FROM buyers b USING unnest($1::bigint[], $2::uuid[]) AS d (event, key)
-    WHERE b.event = d.event AND b.key = d.key";
 const PUT_SERIALS: &str = "WITH put AS (
     UPDATE orders o SET first_serial = least(o.first_serial, d.a),
                         last_serial = greatest(o.last_serial, d.z)
@@ -159,10 +158,14 @@ const COUNT_SERIALS: &str = "WITH put AS (
     WHERE e.id = d.id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
-const PUT_BUYERS: &str = "INSERT INTO buyers (event, key, places, order_id)
+pub(super) const PUT_BUYERS: &str = "INSERT INTO buyers (event, key, places, order_id)
     SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::uuid[])
     ON CONFLICT (event, key) DO UPDATE
     SET places = excluded.places, order_id = excluded.order_id";
+// Who has no places has no row, so there are never more rows than places that are taken.
+const FORGET_BUYERS: &str = "DELETE FROM buyers b
+    USING unnest($1::bigint[], $2::uuid[]) AS d (event, key)
+    WHERE b.event = d.event AND b.key = d.key";
 const RECORD: &str = "INSERT INTO requests (key, fingerprint, at_ms, reply)
     SELECT d.key, d.fingerprint, $3::bigint, d.reply
     FROM unnest($1::uuid[], $2::bigint[], $4::bytea[]) AS d (key, fingerprint, reply)";
@@ -206,7 +209,6 @@ pub(super) struct Writing<'a> {
     tickets: BTreeMap<(EventId, u32), (OrderId, &'a Ticket)>,
     buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
     forgotten: BTreeSet<(EventId, OrderId)>,
-    forgotten_buyers: BTreeSet<(EventId, BuyerKey)>,
     recorded: Vec<&'a Recorded>,
     now_ms: TimeMs,
 }
@@ -267,12 +269,8 @@ impl<'a> Writing<'a> {
                 Change::BuyerPut { event, buyer, record } => {
                     all.buyers.insert((*event, *buyer), *record);
                 }
-                Change::OrderForgotten { order, event, buyer } => {
+                Change::OrderForgotten { order, event } => {
                     all.forgotten.insert((*event, *order));
-                    if let Some(buyer) = buyer {
-                        all.buyers.remove(&(*event, *buyer));
-                        all.forgotten_buyers.insert((*event, *buyer));
-                    }
                 }
             }
         }
@@ -317,6 +315,7 @@ impl<'a> Writing<'a> {
             spec.sale_opens_ms,
             spec.sale_closes_ms,
             i64::from(event.serials),
+            spec.ignore_email_tags,
         ));
         let pools = &event.pools;
         let rank = |name: &str| spec.pools.iter().position(|p| p.name == name).map(|i| i as i64);
@@ -377,7 +376,17 @@ impl<'a> Writing<'a> {
         if !self.forgotten.is_empty() {
             self.forget(&mut all);
         }
-        // A record may be made anew in the batch in which it was forgotten.
+        let (gone, has): (BTreeMap<_, _>, _) = std::mem::take(&mut self.buyers)
+            .into_iter()
+            .partition(|(_, record): &(_, BuyerRecord)| record.places == 0);
+        self.buyers = has;
+        if !gone.is_empty() {
+            all.push(ask!(
+                FORGET_BUYERS,
+                gone.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+                gone.keys().map(|(_, key)| Uuid::from_u128(key.0)).collect::<Vec<_>>(),
+            ));
+        }
         if !self.buyers.is_empty() {
             all.push(ask!(
                 PUT_BUYERS,
@@ -407,14 +416,6 @@ impl<'a> Writing<'a> {
         all.push(ask!(FORGET_ORDERS, events(), orders(), released));
         all.push(ask!(FORGET_PAYMENTS, events(), orders()));
         all.push(ask!(FORGET_ATTEMPTS, events(), orders()));
-        if !self.forgotten_buyers.is_empty() {
-            let buyers = || self.forgotten_buyers.iter();
-            all.push(ask!(
-                FORGET_BUYERS,
-                buyers().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
-                buyers().map(|(_, key)| Uuid::from_u128(key.0)).collect::<Vec<_>>(),
-            ));
-        }
     }
 
     fn place(&self, keeper: i64) -> Ask<'a> {

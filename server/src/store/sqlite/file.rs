@@ -4,6 +4,7 @@
 //! is read here, by hand, before SQLite may see the file: SQLite would roll back or play in what
 //! lies beside a database that is not ours.
 
+use crate::identity::buyer_key;
 use crate::private_file;
 use boxoffice::mutant::{Mutant, on};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
@@ -23,7 +24,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_what_others_did.sql"),
     include_str!("../../../migrations/sqlite/0003_lanes.sql"),
     include_str!("../../../migrations/sqlite/0004_code_rules.sql"),
+    include_str!("../../../migrations/sqlite/0005_buyers.sql"),
 ];
+
+/// After this step every order gets the key of its buyer anew.
+const KEYS_ANEW: usize = 5;
 
 /// Above this size a start does not read the whole file to see whether it is sound.
 const CHECKED_WHOLE: u64 = 64 << 20;
@@ -408,10 +413,43 @@ fn migrate(conn: &Connection) -> rusqlite::Result<()> {
     for (done, step) in MIGRATIONS.iter().enumerate().skip(version.max(0) as usize) {
         let transaction = conn.unchecked_transaction()?;
         transaction.execute_batch(step)?;
+        if done + 1 == KEYS_ANEW {
+            keys_anew(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", done as i32 + 1)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Gives every order the key of its buyer, by the name and the address in its own row.
+fn keys_anew(conn: &Connection) -> rusqlite::Result<()> {
+    const PAGE: i64 = 10_000;
+    let mut find = conn.prepare(
+        "SELECT id, name, email, buyer_key FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let mut update = conn.prepare("UPDATE orders SET buyer_key = ?2 WHERE id = ?1")?;
+    let mut last = i64::MIN;
+    loop {
+        let mut read = 0;
+        let mut others = Vec::new();
+        let mut rows = find.query(rusqlite::params![last, PAGE])?;
+        while let Some(row) = rows.next()? {
+            (read, last) = (read + 1, row.get(0)?);
+            let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+            let key = buyer_key(text(1)?, text(2)?).0.to_be_bytes();
+            if row.get_ref(3)?.as_blob()? != key {
+                others.push((last, key));
+            }
+        }
+        drop(rows);
+        for (id, key) in others {
+            update.execute(rusqlite::params![id, key])?;
+        }
+        if read < PAGE {
+            return Ok(());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::file::{self, Place};
 use super::{codec, rows};
 use crate::store::recount::Recount;
 use crate::store::{Fault, Lane, OrderPage, Reader};
-use boxoffice::{BuyerKey, BuyerRecord, Event, EventId, Order, OrderId, Ticket, TimeMs};
+use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use rusqlite::{Connection, params};
 
 /// How many rows are looked at for one page of an event's orders. Orders are not indexed by their
@@ -30,6 +30,12 @@ pub(super) fn due(lane: Lane) -> &'static str {
              WHERE due_ms <= ?1 AND state > 0 ORDER BY due_ms, id LIMIT ?2"
         }
     }
+}
+
+/// No order of this event has a lower key. An order's id is made after its event's; in a file that
+/// was a server's, another process may have made it, by another clock.
+pub(super) fn before_orders(event: EventId) -> i64 {
+    event.0 as i64 - (CLOCKS_DIFFER_MS << 16)
 }
 
 fn fault(error: rusqlite::Error) -> Fault {
@@ -176,10 +182,7 @@ impl Reader for SqliteReader {
         after: Option<OrderId>,
         limit: usize,
     ) -> Result<OrderPage, Fault> {
-        // An order's id is made after its event's, so there is nothing to be seen before that; in
-        // a file that was a server's, another process may have made it, by another clock.
-        let first = event.0 as i64 - (CLOCKS_DIFFER_MS << 16);
-        let after = after.map_or(first, |id| codec::split(id).0);
+        let after = after.map_or(before_orders(event), |id| codec::split(id).0);
         self.at_once(|conn| {
             let mut page = OrderPage { orders: Vec::new(), next: None };
             let mut serials = Vec::new();
@@ -223,10 +226,6 @@ impl Reader for SqliteReader {
                 })?
                 .collect()
         })
-    }
-
-    fn buyer(&mut self, event: EventId, key: BuyerKey) -> Result<Option<BuyerRecord>, Fault> {
-        self.at_once(|conn| rows::buyer(conn, event, key))
     }
 
     fn tickets(

@@ -48,8 +48,7 @@ fn halves(key: RequestKey) -> (u64, u64) {
 impl Recent {
     /// Nothing yet. `secret` makes sure that nobody can choose keys that collide.
     pub(super) fn new(secret: &[u8; 32]) -> Recent {
-        let half = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| secret[at + i]));
-        let seeded = Seeded { hash: half(0), by: half(8) | 1 };
+        let seeded = Seeded::of(secret);
         let rows = (0..MAPS).map(|_| Rows::with_hasher(seeded.clone())).collect();
         Recent { rows, next: 1, oldest_ms: TimeMs::MAX, first: 1 }
     }
@@ -201,9 +200,17 @@ fn too_old(at_ms: TimeMs, now_ms: TimeMs) -> bool {
 /// A hash of two words, multiplied by a secret. The keys are digests already; this only keeps
 /// somebody who chooses them from choosing where they go.
 #[derive(Clone)]
-struct Seeded {
+pub(super) struct Seeded {
     hash: u64,
     by: u64,
+}
+
+impl Seeded {
+    /// Nobody who does not know the secret can choose keys that collide.
+    pub(super) fn of(secret: &[u8; 32]) -> Seeded {
+        let half = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| secret[at + i]));
+        Seeded { hash: half(0), by: half(8) | 1 }
+    }
 }
 
 impl BuildHasher for Seeded {

@@ -3,9 +3,9 @@
 
 use super::codec::{decode_code_rule, decode_lines, decode_quantities, join, split, state_from};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
-    EventSpec, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
-    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, EventSpec, Order,
+    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
+    TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -213,18 +213,6 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
     })
 }
 
-/// What a buyer has of an event.
-pub(super) fn buyer(conn: &Connection, event: EventId, key: BuyerKey) -> Read<Option<BuyerRecord>> {
-    conn.prepare_cached("SELECT * FROM buyers WHERE event = ?1 AND key = ?2")?
-        .query_row(params![event.0 as i64, key.0.to_be_bytes()], |row| {
-            Ok(BuyerRecord {
-                places: row.get("places")?,
-                order: join(row.get("order_high")?, row.get("order_low")?),
-            })
-        })
-        .optional()
-}
-
 /// Reads the events that `condition` names, whole, in the order of their ids.
 pub(super) fn events(
     conn: &Connection,
@@ -252,6 +240,7 @@ fn event_row(row: &Row<'_>) -> Read<Event> {
         currency: currency(row.get_ref("currency")?.as_bytes()?)?,
         limit_per_order: row.get("limit_per_order")?,
         limit_per_buyer: row.get("limit_per_buyer")?,
+        ignore_email_tags: row.get("ignore_email_tags")?,
         hold_ms: row.get("hold_ms")?,
         sale_opens_ms: row.get("sale_opens_ms")?,
         sale_closes_ms: row.get("sale_closes_ms")?,

@@ -117,6 +117,7 @@ fn put_event(store: &mut SqliteStore, slug: &str, capacity: u32) -> EventId {
         currency: Currency::parse("EUR").unwrap(),
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,
@@ -140,6 +141,7 @@ fn hold(event: EventId, id: u128) -> Command {
         order: OrderId(((1 << 40) + id) << 64 | 0x8000_0000_0000_0007),
         event,
         buyer: Buyer { name, email, key: BuyerKey(id) },
+        untagged: None,
         lines: vec![LineWish { ticket_type: "t".into(), quantity: 1 }],
         most_ms: None,
     }

@@ -6,9 +6,9 @@ use super::write::Writing;
 use super::{Opened, SqliteReader, SqliteStore, backup, codec, not_done, rows};
 use crate::clock::Clock;
 use crate::private_file;
-use crate::store::transfer::{BuyerRow, Facts, MOVED_TO, Sink, Source};
+use crate::store::transfer::{Facts, MOVED_TO, Sink, Source};
 use crate::store::{Fault, OrderPage, Reader, Recorded, RequestKey};
-use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, OrderId, TimeMs};
+use boxoffice::{Change, Event, OrderId, TimeMs};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -48,20 +48,6 @@ impl Source for From {
         let count: i64 =
             self.store.conn()?.query_row(count, [], |row| row.get(0)).map_err(not_done)?;
         Ok(count as u64)
-    }
-
-    fn buyers(&mut self) -> Result<Vec<BuyerRow>, Fault> {
-        let read = |conn: &Connection| -> rusqlite::Result<Vec<BuyerRow>> {
-            conn.prepare("SELECT event, key, places, order_high, order_low FROM buyers")?
-                .query_map([], |row| {
-                    let event = EventId(row.get::<_, i64>(0)? as u64);
-                    let key = BuyerKey(u128::from_be_bytes(row.get(1)?));
-                    let order = codec::join(row.get(3)?, row.get(4)?);
-                    Ok(((event, key), BuyerRecord { places: row.get(2)?, order }))
-                })?
-                .collect()
-        };
-        read(self.store.conn()?).map_err(not_done)
     }
 
     fn requests(&mut self) -> Result<Vec<(Recorded, TimeMs)>, Fault> {

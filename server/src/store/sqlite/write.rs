@@ -7,8 +7,8 @@
 use super::{codec, rows};
 use crate::store::Fault;
 use boxoffice::{
-    Attempt, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState,
-    Payment, Refund, Ticket, TimeMs,
+    Attempt, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Ticket,
+    TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::BTreeMap;
@@ -113,12 +113,9 @@ impl<'c> Writing<'c> {
                 Change::TicketPut { order, event, ticket } => {
                     self.put_ticket(*order, *event, ticket)?;
                 }
-                Change::BuyerPut { event, buyer, record } => {
-                    self.put_buyer(*event, *buyer, record)?;
-                }
-                Change::OrderForgotten { order, event, buyer } => {
-                    self.forget_order(*order, *event, *buyer)?;
-                }
+                // The orders tell it: see `buyers.rs`.
+                Change::BuyerPut { .. } => {}
+                Change::OrderForgotten { order, .. } => self.forget_order(*order)?,
             }
         }
         self.flush_stock()?;
@@ -207,7 +204,7 @@ impl<'c> Writing<'c> {
     }
 
     /// Only one that gave its places back, whatever was decided.
-    fn forget_order(&self, order: OrderId, event: EventId, buyer: Option<BuyerKey>) -> Done {
+    fn forget_order(&self, order: OrderId) -> Done {
         let (high, low) = codec::split(order);
         let released = codec::state_number(OrderState::Released);
         self.run(
@@ -219,13 +216,7 @@ impl<'c> Writing<'c> {
         {
             self.conn.prepare_cached(sql)?.execute([high])?;
         }
-        match buyer {
-            Some(key) => self.run(
-                "DELETE FROM buyers WHERE event = ?1 AND key = ?2 AND places = 0",
-                params![event.0 as i64, key.0.to_be_bytes()],
-            ),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn move_order(
@@ -349,33 +340,23 @@ impl<'c> Writing<'c> {
         Ok(())
     }
 
-    fn put_buyer(&self, event: EventId, buyer: BuyerKey, record: &BuyerRecord) -> Done {
-        let (high, low) = codec::split(record.order);
-        self.run(
-            "INSERT INTO buyers (event, key, places, order_high, order_low)
-             VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (event, key) DO UPDATE
-             SET places = excluded.places, order_high = excluded.order_high,
-                 order_low = excluded.order_low",
-            params![event.0 as i64, buyer.0.to_be_bytes(), record.places, high, low],
-        )
-    }
-
     /// An event with its parts. The counters of pools that exist are not touched.
     fn put_event(&mut self, event: &Event) -> Done {
         self.saw(event.id.0);
         let (id, spec) = (event.id.0 as i64, &event.spec);
         self.run(
             "INSERT INTO events (id, slug, name, place, starts_ms, zone, currency, limit_per_order,
-                                 limit_per_buyer, hold_ms, sale_opens_ms, sale_closes_ms, serials)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                 limit_per_buyer, hold_ms, sale_opens_ms, sale_closes_ms, serials,
+                                 ignore_email_tags)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id) DO UPDATE
              SET slug = excluded.slug, name = excluded.name, place = excluded.place,
                  starts_ms = excluded.starts_ms, zone = excluded.zone,
                  currency = excluded.currency, limit_per_order = excluded.limit_per_order,
                  limit_per_buyer = excluded.limit_per_buyer, hold_ms = excluded.hold_ms,
                  sale_opens_ms = excluded.sale_opens_ms, sale_closes_ms = excluded.sale_closes_ms,
-                 serials = max(serials, excluded.serials)",
+                 serials = max(serials, excluded.serials),
+                 ignore_email_tags = excluded.ignore_email_tags",
             params![
                 id,
                 spec.slug,
@@ -389,7 +370,8 @@ impl<'c> Writing<'c> {
                 spec.hold_ms,
                 spec.sale_opens_ms,
                 spec.sale_closes_ms,
-                event.serials
+                event.serials,
+                spec.ignore_email_tags
             ],
         )?;
         for (idx, pool) in (0i64..).zip(&event.pools) {

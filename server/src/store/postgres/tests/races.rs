@@ -322,3 +322,54 @@ fn due_orders_are_shared_and_those_of_the_dead_are_taken_over() {
     assert_eq!(due(2, 23_000, 9), orders);
     assert_eq!(due(0, 24_000, 9), []);
 }
+
+/// Three processes sell to a few buyers, give places back, and set, change and lift the limit. Nobody
+/// ever gets a place beyond the limit of the moment, and the counts are what the orders say.
+#[test]
+fn several_processes_count_each_buyer_once() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let event = Seller::new(&target).put_event("rush", 10_000);
+    let most = 5;
+    std::thread::scope(|scope| {
+        for process in 0..3u64 {
+            let target = &target;
+            scope.spawn(move || {
+                let mut seller = Seller::new(target);
+                let mut mine: Vec<OrderId> = Vec::new();
+                for round in 0..60u64 {
+                    if round % 10 == 3 * process {
+                        let limit = [None, Some(2), Some(most), Some(1)][(round / 10) as usize % 4];
+                        seller.limit("rush", 10_000, limit);
+                    }
+                    let order = seller.ids.order(Clock::System.now_ms());
+                    let mut command = hold(order, event, "a");
+                    if let Command::Hold { buyer, .. } = &mut command {
+                        buyer.key = BuyerKey(u128::from(round * 7 + process * 3) % 5 + 1);
+                    }
+                    let mut asked = vec![(command, None)];
+                    if round % 3 == 0
+                        && let Some(order) = mine.pop()
+                    {
+                        asked.push((Command::Cancel { order }, None));
+                    }
+                    let answers = seller.batch(asked);
+                    match &answers[0] {
+                        Ok(_) => mine.push(order),
+                        Err(NoReply::Refused(boxoffice::Refusal::LimitPerBuyer {
+                            limit,
+                            has,
+                            ..
+                        })) => {
+                            assert!(has >= limit, "{has} of {limit}");
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            });
+        }
+    });
+    Seller::new(&target).limit("rush", 10_000, Some(most));
+    let mut reader = PgReader::open(&target, Clock::System).unwrap();
+    assert_eq!(reader.verify().unwrap(), Vec::<String>::new());
+}

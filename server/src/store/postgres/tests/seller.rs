@@ -58,10 +58,19 @@ impl Seller {
     }
 }
 
+impl Seller {
+    /// Changes the limit per buyer of an event that is there.
+    pub(super) fn limit(&mut self, slug: &str, capacity: u32, limit_per_buyer: Option<u32>) {
+        let id = self.ids.event(Clock::System.now_ms());
+        let spec = EventSpec { limit_per_buyer, ..spec(slug, capacity) };
+        self.batch(vec![(Command::PutEvent { id, spec }, None)])[0].as_ref().unwrap();
+    }
+}
+
 pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
     let buyer = Buyer { name: name.into(), email: String::new(), key: BuyerKey(7) };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
-    Command::Hold { order, event, buyer, lines, most_ms: None }
+    Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }
 }
 
 pub(super) fn spec(slug: &str, capacity: u32) -> EventSpec {
@@ -74,6 +83,7 @@ pub(super) fn spec(slug: &str, capacity: u32) -> EventSpec {
         currency: Currency::parse("EUR").unwrap(),
         limit_per_order: 10,
         limit_per_buyer: None,
+        ignore_email_tags: false,
         hold_ms: 300_000,
         sale_opens_ms: None,
         sale_closes_ms: None,

@@ -133,3 +133,80 @@ fn orders_of_version_1_go_on() {
 fn hour_later() -> std::sync::Arc<std::sync::atomic::AtomicI64> {
     std::sync::Arc::new((1_800_000_000_000 + 3_600_000).into())
 }
+
+/// What buyers of a show have, by the names and addresses of today.
+fn has(store: &mut SqliteStore, event: EventId, buyers: &[(&str, &str)]) -> Vec<u32> {
+    let key = |(name, email): &(&str, &str)| (event, crate::identity::buyer_key(name, email));
+    let keys =
+        Keys { events: vec![event], buyers: buyers.iter().map(key).collect(), ..Keys::default() };
+    let state = store.load(&keys, &[]).unwrap().state;
+    buyers.iter().map(|b| state.buyers.get(&key(b)).map_or(0, |has| has.places)).collect()
+}
+
+#[test]
+fn orders_of_version_3_get_the_keys_of_their_buyers() {
+    let folder = Folder::new();
+    let path = folder.file("old.db");
+    let conn = Connection::open(&path).unwrap();
+    conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    for step in &MIGRATIONS[..3] {
+        conn.execute_batch(step).unwrap();
+    }
+    conn.pragma_update(None, "user_version", 3).unwrap();
+    conn.execute_batch(
+        "INSERT INTO meta VALUES ('secret', zeroblob(32));
+         INSERT INTO progress VALUES (1, 1, 0, 1099511627900);
+         INSERT INTO events VALUES
+             (1, 'limited', 'A', '', 0, 'UTC', 'EUR', 10, 3, 300000, NULL, NULL, 0),
+             (2, 'free', 'B', '', 0, 'UTC', 'EUR', 10, NULL, 300000, NULL, NULL, 0);
+         INSERT INTO pools VALUES (1, 0, 'p', 90, 8, 0, 0), (2, 0, 'p', 90, 5, 0, 0);
+         INSERT INTO ticket_types VALUES (1, 0, 't', 'T', 0, 100, 0), (2, 0, 't', 'T', 0, 100, 0)",
+    )
+    .unwrap();
+    let of_old = |text: &str| crate::ids::digest(&[b"buyer", b"email", text.as_bytes()]);
+    let mut counts: BTreeMap<(i64, u128), i64> = BTreeMap::new();
+    let orders = [
+        // As they were: by the text in lower case, and none where there was no limit.
+        (1, "ann@example.org", of_old("ann@example.org"), 1, 0),
+        (1, "Ann@Example.ORG", of_old("ann@example.org"), 1, 0),
+        (1, "ann@müller.example", of_old("ann@müller.example"), 1, 0),
+        (1, "ann@xn--mller-kva.example", of_old("ann@xn--mller-kva.example"), 2, 0),
+        // From before the limit, and one that was given back.
+        (1, "ben@example.org", 0, 3, 0),
+        (1, "ben@example.org", 0, 2, 7),
+        (2, "cyd@example.org", 0, 4, 0),
+        (2, "CYD@example.org", 0, 1, 0),
+    ];
+    for (n, (event, email, key, places, state)) in (1i64..).zip(orders) {
+        let lines = [0, 0, places as u8, 100, 0, 0];
+        conn.execute(
+            "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
+                                 placed_ms, until_ms, tries)
+             VALUES (?1, 7, ?2, ?3, ?4, 'Some Body', ?5, ?6, 'EUR', 0, 9, 0)",
+            params![(1i64 << 40) + n, event, state, lines, email, key.to_be_bytes()],
+        )
+        .unwrap();
+        if key != 0 {
+            *counts.entry((event, key)).or_default() += places;
+        }
+    }
+    for ((event, key), places) in counts {
+        let insert = "INSERT INTO buyers VALUES (?1, ?2, ?3, 1, 7)";
+        conn.execute(insert, params![event, key.to_be_bytes(), places]).unwrap();
+    }
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+    drop(conn);
+
+    let mut store = SqliteStore::open(&path, clock()).unwrap().store;
+    assert_eq!(store.own_reader().unwrap().verify().unwrap(), Vec::<String>::new());
+    let limited = EventId(1);
+    let ann = [("", "ann@example.org"), ("", "ANN@MÜLLER.example"), ("", "ben@example.org")];
+    assert_eq!(has(&mut store, limited, &ann), [2, 3, 3]);
+    let cyd = [("", "cyd@example.org")];
+    assert_eq!(has(&mut store, EventId(2), &cyd), [0], "nobody counts without a limit");
+    let mut spec = store.events[&EventId(2)].spec.clone();
+    spec.limit_per_buyer = Some(5);
+    run(&mut store, &[Command::PutEvent { id: EventId(9), spec }], &[]).unwrap();
+    assert_eq!(has(&mut store, EventId(2), &cyd), [5], "a limit that comes late");
+    assert_eq!(store.own_reader().unwrap().verify().unwrap(), Vec::<String>::new());
+}
