@@ -71,7 +71,7 @@ fn a_card_is_declined_and_another_one_pays() {
 
     type_card(&browser, "4000000000000002");
     browser.click("#payment button");
-    browser.shows("Your places are still held: you can try again.");
+    browser.shows("Your places are still held: you can try again");
     accessible(&browser);
     browser.picture("stripe-3-phone-declined");
     assert_eq!(counter.stripe.moved(&order), (0, 0));
@@ -112,7 +112,7 @@ fn the_bank_asks_and_hears_no_and_yes() {
     // Loading the page again asks again.
     browser.reload();
     answer_the_bank(&browser, "no");
-    browser.shows("Your places are still held: you can try again.");
+    browser.shows("Your places are still held: you can try again");
     assert_eq!(counter.stripe.moved(&order), (0, 0));
 
     browser.click("a.button[href$='/pay']");

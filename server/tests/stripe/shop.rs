@@ -2,10 +2,11 @@
 
 use boxoffice::{Command, Order, OrderId, OrderState, TicketState};
 use nts_server::app::App;
-use nts_server::audit::{Against, Report, audit};
+use nts_server::audit::{Against, Failed, Report, audit};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
+use nts_server::payments::CallError;
 use nts_server::payments::double::{Double, Operation, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
@@ -371,8 +372,15 @@ impl Shop {
         let opening = tokio::task::spawn_blocking(move || database.reader(&clock).unwrap());
         let reads = Reads::threads(vec![opening.await.unwrap()]).unwrap();
         let stripe = &self.app().stripe;
-        let against = Against { stripe, since_s: 0, settle };
-        audit(&reads, &self.time.clock(), Some(against)).await.unwrap()
+        // A list that a busy machine did not give in time is asked for again.
+        for _ in 0..20 {
+            let against = Against { stripe, since_s: 0, settle };
+            match audit(&reads, &self.time.clock(), Some(against)).await {
+                Err(Failed::Provider(CallError::Unknown(_))) => {}
+                report => return report.unwrap(),
+            }
+        }
+        panic!("the provider's lists cannot be read")
     }
 
     /// Our own audit, and one that knows nothing of it: the double's ledger against the tickets.
