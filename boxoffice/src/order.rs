@@ -144,7 +144,6 @@ impl Order {
     /// Money that is due to the buyer because a refund failed: neither the money nor a ticket for it
     /// is theirs. It stays so until the organiser refunds it again.
     pub fn owed_back(&self) -> Money {
-        let ours = || self.refunds.iter().filter(|r| !r.by_hand);
         let minor = match self.state {
             OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
                 let failed = self.refunds.iter().filter(|r| r.failed_later());
@@ -153,23 +152,29 @@ impl Order {
                 let worth: i64 = self.lines.iter().map(worth).sum();
                 (self.total().minor - self.refunded().minor - worth).clamp(0, failed)
             }
-            // Places that are gone: all of the money is to go back, in one refund at a time.
-            OrderState::Released | OrderState::Void => match ours().next_back() {
-                Some(last) if matches!(last.state, RefundState::Failed(_)) => last.amount_minor,
-                _ => 0,
-            },
+            // Places that are gone: all that was received is to go back. That was as much as our first
+            // refund was made for, with what had been given back by hand before it.
+            OrderState::Released | OrderState::Void => {
+                let first = self.refunds.iter().position(|r| !r.by_hand);
+                let until_then = first.map_or(&[][..], |at| &self.refunds[..=at]);
+                let received: i64 = until_then.iter().map(|r| r.amount_minor).sum();
+                (received - self.refunded().minor).max(0)
+            }
             _ => 0,
         };
         Money { minor, currency: self.currency }
     }
 
     /// How many of its places count for its buyer: those that are held or sold, but for those whose
-    /// money went back. A place that is being refunded counts until the money is back.
+    /// money went back. A place that is being refunded counts until the money is back, and does not count
+    /// again if a bank sends the money back later: its ticket stays revoked.
     pub fn counted(&self) -> u32 {
         if !self.state.holds() && !self.state.sells() {
             return 0;
         }
-        let back = |r: &&Refund| r.by_hand || matches!(r.state, RefundState::Succeeded(_));
+        let back = |r: &&Refund| {
+            r.by_hand || r.failed_later() || matches!(r.state, RefundState::Succeeded(_))
+        };
         let back: u32 = self.refunds.iter().filter(back).flat_map(|r| &r.quantities).sum();
         self.lines.iter().map(|l| l.quantity).sum::<u32>().saturating_sub(back)
     }

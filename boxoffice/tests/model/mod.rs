@@ -99,8 +99,15 @@ impl Entry {
     /// What a refund was to give back, and the bank sent back again.
     fn owed_back(&self) -> i64 {
         if matches!(self.state, "released" | "void") {
-            let last = self.refunds.iter().rev().find(|r| !r.by_hand);
-            return last.filter(|r| "nl".contains(r.outcome)).map_or(0, |r| r.amount);
+            // What came was all that went back by hand before ours, and ours.
+            let mut came = 0;
+            for refund in &self.refunds {
+                came += refund.amount;
+                if !refund.by_hand {
+                    return (came + self.money_left() - self.total()).max(0);
+                }
+            }
+            return 0;
         }
         let late = self.refunds.iter().filter(|r| r.outcome == 'l').map(|r| r.amount).sum();
         let good = self.places.iter().filter(|p| p.refund.is_none()).map(|p| p.price);

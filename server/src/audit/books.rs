@@ -42,10 +42,15 @@ fn price(order: &Order) -> i64 {
 /// until somebody refunds it again. A person was told.
 pub fn not_given_back(order: &Order) -> i64 {
     if matches!(order.state, OrderState::Released | OrderState::Void) {
-        // All of it was to go back, in one refund at a time.
-        let last = order.refunds.iter().rev().find(|r| !r.by_hand);
-        let failed = last.filter(|r| matches!(r.state, RefundState::Failed(_)));
-        return failed.map_or(0, |r| r.amount_minor);
+        // All that was received was to go back: what our first refund and those by hand before it were for.
+        let mut received = 0;
+        for refund in &order.refunds {
+            received += refund.amount_minor;
+            if !refund.by_hand {
+                return (received - money(order).given_back - money(order).going_back).max(0);
+            }
+        }
+        return 0;
     }
     order.refunds.iter().filter(|r| r.failed_later()).map(|r| r.amount_minor).sum()
 }

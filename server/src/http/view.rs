@@ -199,8 +199,8 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
     let owed_back = order.owed_back();
     if owed_back.minor > 0 && !order.refunds.iter().any(|r| r.state == RefundState::Pending) {
         return format!(
-            "A refund of {owed_back} did not arrive: your bank did not take it. The money is still \
-             here and due to you; the organiser knows, and will send it again or in another way."
+            "A refund of {owed_back} did not arrive. The money is still here and due to you; the organiser \
+             knows, and will send it again or in another way."
         )
         .into();
     }
@@ -353,7 +353,7 @@ pub fn plain(order: &Order, now: TimeMs) -> Cow<'static, str> {
 /// What became of money that was taken for an order which has no places.
 fn money_back(order: &Order) -> String {
     let ours = |r: &&boxoffice::Refund| !r.by_hand;
-    let failed = order.refunds.iter().any(|r| matches!(r.state, RefundState::Failed(_)));
+    let failed = order.owed_back().minor > 0;
     let back = match order.refunds.iter().find(ours).map(|r| &r.state) {
         _ if failed => {
             "and not all of it could be sent back so far; the organiser has been told. Please ask the organiser"
