@@ -12,7 +12,7 @@ use super::{codec, rows};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, OrderId, TimeMs};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 /// So many small maps for an event, for the reason given in `recent.rs`.
@@ -89,8 +89,9 @@ impl OfEvent {
     }
 
     fn add(&mut self, buyer: BuyerKey, places: u32, high: u64) {
-        let before = self.get(buyer).map_or(0, |has| has.places);
-        self.put(buyer, Has::of(before + places, high));
+        let map = &mut self.maps[buyer.0 as usize % MAPS];
+        let has = map.entry(Key::of(buyer)).or_insert(Has::of(0, high));
+        *has = Has::of(has.places + places, high);
     }
 
     fn len(&self) -> usize {
@@ -110,6 +111,11 @@ pub(super) struct Buyers {
 /// Whether nothing of an event is sold any more since long ago, so that no count of it is needed.
 fn closed(event: &Event, now: TimeMs) -> bool {
     event.spec.sale_closes_ms.is_some_and(|closes| closes.saturating_add(OVER_MS) < now)
+}
+
+/// How many places of an event are held or sold.
+fn taken(event: &Event) -> usize {
+    event.pools.iter().map(|pool| pool.held as usize + pool.sold as usize).sum()
 }
 
 impl Buyers {
@@ -134,8 +140,8 @@ impl Buyers {
             let began = event.spec.starts_ms.saturating_add(OVER_MS) < now;
             event.spec.limit_per_buyer.is_some() && !closed(event, now) && !began
         };
-        let ids = events.values().filter(may_be_sold).map(|event| event.id).collect();
-        self.read(conn, &ids)
+        let may = events.values().filter(may_be_sold).map(|e| (e.id, taken(e))).collect();
+        self.read(conn, &may)
     }
 
     /// Somebody asks for the counts of these events: reads those that are not kept.
@@ -149,44 +155,57 @@ impl Buyers {
         if self.batches.is_multiple_of(1024) {
             self.let_go(MOST);
         }
-        let mut missing = BTreeSet::new();
+        let mut missing = BTreeMap::new();
         for event in events.filter(|event| event.spec.limit_per_buyer.is_some()) {
             match self.events.get_mut(&event.id) {
                 Some(known) => known.asked = self.batches,
                 None if closed(event, now) => {}
-                None => _ = missing.insert(event.id),
+                None => _ = missing.insert(event.id, taken(event)),
             }
         }
         if missing.is_empty() { Ok(()) } else { self.read(conn, &missing) }
     }
 
-    fn read(&mut self, conn: &Connection, ids: &BTreeSet<EventId>) -> rusqlite::Result<()> {
-        let Some(first) = ids.first() else { return Ok(()) };
-        let mut found: BTreeMap<EventId, OfEvent> =
-            ids.iter().map(|id| (*id, OfEvent::new(&self.seeded))).collect();
+    /// Reads the counts of these events, of which so many places are taken.
+    fn read(
+        &mut self,
+        conn: &Connection,
+        events: &BTreeMap<EventId, usize>,
+    ) -> rusqlite::Result<()> {
+        let Some(first) = events.keys().next() else { return Ok(()) };
+        let mut found: BTreeMap<EventId, OfEvent> = events
+            .iter()
+            .map(|(id, taken)| {
+                let mut of_event = OfEvent::new(&self.seeded);
+                // Mostly a buyer has two places or more: room for all of them at once, so that the
+                // maps need not grow, and not much more.
+                of_event.maps.iter_mut().for_each(|map| map.reserve(taken / 2 / MAPS));
+                (*id, of_event)
+            })
+            .collect();
         // An event is made before its orders. Its id begins with its time, as theirs do; another
         // process, by another clock, may have made it in a database that was moved.
         let after = super::reader::before_orders(*first);
         {
             let mut find = conn.prepare(
-                "SELECT id, low, event, buyer_key, state, lines FROM orders
+                "SELECT event, lines, buyer_key, id, low FROM orders
                  WHERE id > ?1 AND state NOT IN (7, 8)",
             )?;
             let mut orders = find.query([after])?;
             while let Some(row) = orders.next()? {
-                let event = EventId(row.get::<_, i64>(2)? as u64);
+                let event = EventId(row.get_ref(0)?.as_i64()? as u64);
                 let Some(of_event) = found.get_mut(&event) else { continue };
-                let high = row.get::<_, i64>(0)?;
-                let places = match codec::places(row.get_ref(5)?.as_blob()?) {
+                let high = row.get_ref(3)?.as_i64()?;
+                let places = match codec::places(row.get_ref(1)?.as_blob()?) {
                     Some((places, 0)) => places,
                     // Something was refunded, or is being: the refunds tell which.
                     _ => {
-                        let id = codec::join(high, row.get(1)?);
+                        let id = codec::join(high, row.get(4)?);
                         rows::order(conn, id)?.map_or(0, |order| order.counted())
                     }
                 };
                 if places > 0 {
-                    let buyer = BuyerKey(u128::from_be_bytes(row.get(3)?));
+                    let buyer = BuyerKey(u128::from_be_bytes(row.get(2)?));
                     of_event.add(buyer, places, high as u64);
                 }
             }
