@@ -139,10 +139,6 @@ fn check_counts(before: &State, after: &State, decision: &Decision) {
     }
 }
 
-fn places(order: &Order) -> u32 {
-    order.lines.iter().map(|l| l.quantity).sum()
-}
-
 /// The counters are the sums over the orders, nothing is oversold, and serials have no gap.
 fn check_event(event: &Event, state: &State) {
     let slug = &event.spec.slug;

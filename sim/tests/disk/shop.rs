@@ -120,7 +120,11 @@ impl Shop {
             let request = key.map(|key| Request { key: RequestKey(key), fingerprint: 1 });
             jobs.push(Job { command, request, deadline, queued, answer });
         }
-        self.writer.step(jobs).answers.into_iter().map(|(_, answer)| answer).collect()
+        // Each hears its own answer: a batch that was tried in parts is not answered in its order.
+        for (caller, answer) in self.writer.step(jobs).answers {
+            caller.send(answer).expect("it is waited for");
+        }
+        waiting.into_iter().map(|mut answer| answer.try_recv().expect("an answer")).collect()
     }
 
     /// Makes the event, if it can.
