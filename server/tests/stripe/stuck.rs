@@ -194,3 +194,32 @@ async fn a_card_network_that_does_not_answer_is_told_to_a_person() {
     assert!(!shop.order(&held).await.is_stuck());
     shop.close().await;
 }
+
+/// The new card could not be used, and the buyer finishes the first bank's page after all: the pages that the
+/// buyer comes back to read it at once.
+#[tokio::test]
+async fn a_buyer_who_is_back_from_the_replaced_bank_page_sees_what_it_said() {
+    let shop = shop("back").await;
+    for (n, by_pay_page) in [false, true].into_iter().enumerate() {
+        let held = shop.hold(&format!("ann{n}"), 1).await;
+        shop.pay(&held, "ctoken_3ds").await;
+        let intent = shop.intent(&held).await;
+        // The token of the other card is too old, so the bank's page stays as it is.
+        let (status, told) = shop.pay(&held, "ctoken_expired").await;
+        assert_eq!((status, told["money_moved"].as_str()), (402, Some("unknown")), "{told}");
+        let rests = shop.order(&held).await.due_ms.unwrap() - shop.time.clock().now_ms();
+        assert!(rests > 60_000, "nothing else looks at it soon: {rests}");
+        shop.double.authenticate(&intent, true).unwrap();
+        if by_pay_page {
+            let path = shop.app().pay_path(held.order);
+            shop.http("GET", &format!("{path}/order"), &[], "").await;
+        } else {
+            let page = shop.page(&held).await;
+            assert!(!page.contains("Declined"), "{page}");
+        }
+        assert!(shop.order(&held).await.state.sells(), "it was read");
+        shop.state(&held, OrderState::Paid).await;
+        assert_eq!(shop.moved(&held), (1_000, 0));
+    }
+    shop.close().await;
+}
