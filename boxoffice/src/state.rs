@@ -122,6 +122,10 @@ pub const REFUND_PAUSE_MS: i64 = 10 * 60_000;
 
 /// After so many tries in vain a person is told.
 pub(crate) const STUCK_TRIES: u32 = 10;
+/// After so many already if the attempt to pay was begun [`SLOW_TRIES_MS`] ago.
+pub(crate) const SLOW_TRIES: u32 = 6;
+/// See [`SLOW_TRIES`], in milliseconds.
+pub(crate) const SLOW_TRIES_MS: i64 = 5 * 60_000;
 
 /// How long the waits between so many tries took at least, in milliseconds.
 pub fn tried_for_ms(tries: u32) -> i64 {

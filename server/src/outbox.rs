@@ -277,14 +277,15 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                     }
                     // Under an earlier key it had arrived: the bank asks about this card.
                     Ok(intent) if intent.status == IntentStatus::RequiresAction => answer(intent),
+                    Ok(intent) if no_news(order, &intent) => defer(order, CallError::Refused(why)),
                     Ok(intent) => reconcile(intent),
-                    Err(error) => defer(order, error),
+                    Err(error) => unreadable(order, error),
                 },
                 Err(CallError::Unknown(why)) if on(Mutant::UnknownIsDeclined) => {
                     Command::AttemptDeclined { order: id, attempt: attempt.number, reason: why }
                 }
                 Err(error) => match not_allowed(order, attempt.number, &error) {
-                    Some(command) => command,
+                    Some(declined) => declined_unless_paid(app, order, payment, declined).await,
                     None => after(app, order, payment, error).await,
                 },
             }
@@ -376,6 +377,9 @@ const REFUSED: &str = "the card was refused: ";
 const LONGEST_CALL_MS: i64 = 90_000;
 /// How the trouble of an order begins whose step our key does not allow.
 const NOT_ALLOWED: &str = "our key is refused: ";
+/// How the trouble of an order begins whose payment the provider does not show us: it belongs to another
+/// account, or to the other mode, say.
+const UNREADABLE: &str = "the payment cannot be read: ";
 /// After so many tries an attempt is given up that our key does not allow: the buyer's time runs on.
 const MOST_NOT_ALLOWED: u32 = 3;
 
@@ -397,10 +401,56 @@ fn was_refused(order: &Order) -> bool {
 fn not_allowed(order: &Order, attempt: u16, error: &CallError) -> Option<Command> {
     let certain = matches!(error, CallError::NotAllowed(_) | CallError::KeyRefused(_));
     let reason = NOT_OUR_KEY.to_owned();
-    let again = order.trouble.as_ref().is_some_and(|trouble| trouble.contains(NOT_ALLOWED));
-    let enough = certain && again && order.tries + 1 >= MOST_NOT_ALLOWED;
     let declined = Command::AttemptDeclined { order: order.id, attempt, reason };
-    enough.then_some(declined)
+    (certain && was_blocked_often(order)).then_some(declined)
+}
+
+/// Whether our key kept an attempt from being asked for or read before, the longest call has been waited
+/// out since, and this is one of several tries.
+fn was_blocked_often(order: &Order) -> bool {
+    let blocked = |trouble: &String| trouble.contains(NOT_ALLOWED) || trouble.contains(UNREADABLE);
+    order.trouble.as_ref().is_some_and(blocked) && order.tries + 1 >= MOST_NOT_ALLOWED
+}
+
+/// Our key may not confirm any more. An earlier confirmation, whose answer was lost, may have gone through
+/// all the same: a decline says that nothing was charged, so that is read first.
+async fn declined_unless_paid(
+    app: &App,
+    order: &Order,
+    payment: &Payment,
+    declined: Command,
+) -> Command {
+    match read(app, order, payment).await {
+        Ok(intent) => match intent.status {
+            IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresConfirmation => declined,
+            // Nothing is charged for as long as a bank asks; it may be about the card before.
+            IntentStatus::RequiresAction if payment.replaces() => declined,
+            _ if no_news(order, &intent) => {
+                let why = "the payment is being processed, and our key may not confirm it".into();
+                defer(order, CallError::NotAllowed(why))
+            }
+            _ => Command::Reconcile { order: order.id, intent, known: Known::of(order) },
+        },
+        Err(error) => unreadable(order, error),
+    }
+}
+
+/// A pending attempt cannot go on, and what became of it cannot be read. If that does not pass, the order
+/// is given up: its payment can still be cancelled, and the answer to that tells whether money was set
+/// aside. A decline would say that nothing was charged, and nobody knows that.
+fn unreadable(order: &Order, error: CallError) -> Command {
+    match error {
+        CallError::NotAllowed(_) | CallError::KeyRefused(_) | CallError::Refused(_)
+            if was_blocked_often(order) =>
+        {
+            Command::Cancel { order: order.id }
+        }
+        CallError::Refused(why) => {
+            let (trouble, wait_ms) = (format!("{UNREADABLE}{why}"), Some(LONGEST_CALL_MS));
+            Command::Defer { order: order.id, trouble, wait_ms }
+        }
+        error => defer(order, error),
+    }
 }
 
 /// Whether what was read says no more than was known before what was asked for failed: then the order
@@ -411,8 +461,13 @@ fn no_news(order: &Order, intent: &Intent) -> bool {
     };
     match order.state {
         OrderState::Paying => {
-            let pending = order.payment.as_ref().is_some_and(|p| p.pending_attempt().is_some());
-            pending && matches!(intent.status, RequiresPaymentMethod | RequiresConfirmation)
+            let pending = order.payment.as_ref().filter(|p| p.pending_attempt().is_some());
+            pending.is_some_and(|payment| match intent.status {
+                RequiresPaymentMethod | RequiresConfirmation => true,
+                // It may be about the card that this one replaces.
+                RequiresAction | Processing => payment.replaces(),
+                _ => false,
+            })
         }
         OrderState::Committed => intent.status == RequiresCapture,
         OrderState::Canceling | OrderState::Released | OrderState::Void => matches!(

@@ -281,14 +281,17 @@ impl Writer {
             self.metrics.waited.observe((begun - job.queued).as_secs_f64());
         }
         let mut rest = jobs;
+        // What comes after the first part has waited for it meanwhile.
+        let mut again = false;
         while !rest.is_empty() {
             // What must be loaded for a command depends on its event as it is (whether it has a
             // limit per buyer): what stands behind a change of an event is loaded after it.
             let put = rest.iter().position(|j| matches!(j.command, Command::PutEvent { .. }));
             let behind = rest.split_off(put.map_or(rest.len(), |at| at + 1));
             let batch = std::mem::replace(&mut rest, behind);
-            let outcome = self.persist(&batch);
+            let outcome = self.persist(&batch, again);
             self.conclude(batch, outcome, &mut committed);
+            again = true;
         }
         committed.batch = self.store.last_batch();
         if self.unsure.is_empty() {
@@ -307,7 +310,7 @@ impl Writer {
             Ok(done) => done,
             Err(NotDone { refused: true, .. }) if jobs.len() > 1 => {
                 let second = jobs.split_off(jobs.len() / 2);
-                let halves = [self.persist(&jobs), self.persist(&second)];
+                let halves = [self.persist(&jobs, true), self.persist(&second, true)];
                 let one_is_done = halves.iter().any(Result::is_ok);
                 let mut parts: Vec<_> = [jobs, second].into_iter().zip(halves).collect();
                 // What is committed already is told before what is still to be tried, so that of an
@@ -344,8 +347,9 @@ impl Writer {
         !self.faulted
     }
 
-    /// Tries a batch until its outcome is known, but not for ever.
-    fn persist(&mut self, jobs: &[Job]) -> Result<Try, NotDone> {
+    /// Tries a batch until its outcome is known, but not for ever. `again`: its commands have waited for
+    /// another try since they were taken from the queue.
+    fn persist(&mut self, jobs: &[Job], again: bool) -> Result<Try, NotDone> {
         let begun = Instant::now();
         let mut in_doubt: Option<Try> = None;
         let (mut tries, mut overtaken) = (0, 0);
@@ -369,7 +373,7 @@ impl Writer {
                     }
                 }
             }
-            let Failed { done, fault } = match self.attempt(jobs, tries + overtaken > 1) {
+            let Failed { done, fault } = match self.attempt(jobs, again || tries + overtaken > 1) {
                 Ok(done) => return Ok(done),
                 Err(failed) => *failed,
             };

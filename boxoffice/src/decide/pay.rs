@@ -1,7 +1,7 @@
 //! T1 and T2: from the hold to an attempt that may be confirmed.
 
 use super::hold::{check_held, give_up};
-use super::{Decision, Draft, Refusal, Reply};
+use super::{Decision, Draft, Refusal, Reply, moved};
 use crate::mutant::{Mutant, on};
 use crate::payment::MOST_ATTEMPTS;
 use crate::{
@@ -188,12 +188,12 @@ impl Draft {
         next
     }
 
-    /// After a decline: wait for the next attempt until the deadline.
+    /// After a decline: wait for the next attempt until the deadline. Nothing is in trouble any more.
     pub(super) fn decline(&mut self, state: &State, order: &Order, now: TimeMs) {
         if order.over(now) {
             give_up(self, state, order, now);
         } else {
-            self.wait(order, order.until_ms, 0);
+            self.changes.push(moved(order, order.state, Some(order.until_ms)));
         }
     }
 }

@@ -145,7 +145,7 @@ pub(super) fn answered(
         RefundOutcome::Pending => {
             let due_ms = retry_ms(now, order.tries);
             let why = "the provider has not finished the refund";
-            draft.wait_in_trouble(order, due_ms, why, false);
+            draft.wait_in_trouble(order, due_ms, why, false, now);
         }
         RefundOutcome::Succeeded(provider_id) => {
             refund.state = RefundState::Succeeded(provider_id.clone());

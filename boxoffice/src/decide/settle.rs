@@ -5,7 +5,9 @@ use super::hold::give_up;
 use super::{Alarm, Decision, Draft, Refusal};
 use crate::mutant::{Mutant, on};
 use crate::order::STUCK;
-use crate::state::{REFUND_PAUSE_MS, REFUND_TRIES, STUCK_TRIES, retry_ms};
+use crate::state::{
+    REFUND_PAUSE_MS, REFUND_TRIES, SLOW_TRIES, SLOW_TRIES_MS, STUCK_TRIES, retry_ms,
+};
 use crate::{
     AttemptState, Change, CodeRule, Intent, IntentStatus, Known, Order, OrderState, Payment,
     Refund, RefundState, State, Ticket, TicketState, TimeMs,
@@ -62,7 +64,8 @@ fn paying(
     // What waits at the provider may be the attempt that this one replaces: only the answer to
     // confirming tells. Confirmed once more under its key, it is answered once more.
     let pending = payment.pending_attempt().is_some();
-    let of_another = pending && payment.replaces() && !(fresh && answers);
+    let answered = fresh && answers;
+    let of_another = pending && payment.replaces() && !answered;
     match intent.status {
         IntentStatus::RequiresCapture if on(Mutant::TicketsOnAuthorisation) => {
             let order = &draft.decide_attempt(order, AttemptState::Authorised, now);
@@ -90,15 +93,15 @@ fn paying(
             let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
             draft.release(state, order);
         }
-        _ if !fresh && !over => draft.poll(order, now),
+        _ if !fresh && !over => draft.poll(order, false, now),
         IntentStatus::Processing | IntentStatus::RequiresAction if of_another => {
-            draft.poll(order, now);
+            draft.poll(order, false, now);
         }
         IntentStatus::Processing if payment.pending_attempt().is_some() && fresh => {
             // The confirmation has arrived: from now on its outcome is read. Asked for again under
             // the same key, it would only be answered "processing" again, long after it is decided.
             let order = &draft.decide_attempt(order, AttemptState::Action, now);
-            draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
+            draft.wait_for_network(order, now);
         }
         IntentStatus::Processing => {
             // The buyer has done what the bank asked for: now the card network has it.
@@ -106,7 +109,7 @@ fn paying(
                 let payment = Payment { action: None, ..payment.clone() };
                 draft.changes.push(Change::PaymentPut { order: order.id, payment });
             }
-            draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
+            draft.wait_for_network(order, now);
         }
         _ if over => {
             let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
@@ -117,9 +120,9 @@ fn paying(
                 let order = &draft.decide_attempt(order, AttemptState::Action, now);
                 let payment = Payment { action: intent.action.clone(), ..payment.clone() };
                 draft.changes.push(Change::PaymentPut { order: order.id, payment });
-                draft.poll(order, now);
+                draft.poll(order, answered, now);
             }
-            _ => draft.poll(order, now),
+            _ => draft.poll(order, answered, now),
         },
         IntentStatus::RequiresPaymentMethod => match open.map(|a| &a.state) {
             Some(AttemptState::Action) => {
@@ -129,10 +132,10 @@ fn paying(
                 draft.decline(state, order, now);
             }
             // The confirmation has not arrived, or has not arrived yet: ask again, same key.
-            Some(_) => draft.poll(order, now),
+            Some(_) => draft.poll(order, answered, now),
             None => draft.wait(order, order.until_ms, 0),
         },
-        IntentStatus::RequiresConfirmation => draft.poll(order, now),
+        IntentStatus::RequiresConfirmation => draft.poll(order, answered, now),
     }
 }
 
@@ -171,9 +174,10 @@ fn committed(
             draft.void(state, order);
             draft.alarm(order, "the authorisation ended before it was captured");
         }
-        IntentStatus::RequiresCapture | IntentStatus::Processing => {
+        IntentStatus::RequiresCapture => {
             draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
         }
+        IntentStatus::Processing => draft.wait_for_network(order, now),
         other => {
             draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
             if fresh {
@@ -288,26 +292,41 @@ pub(super) fn defer(
         let pause_ms = if pauses { REFUND_PAUSE_MS } else { 0 };
         let wait_ms = wait_ms.unwrap_or(0).clamp(0, MOST_WAIT_MS).max(pause_ms);
         let due_ms = retry_ms(now, order.tries).max(now + wait_ms);
-        // Two processes may be at it: who fails second does not end the pause that the first began.
-        let due_ms = order.due_ms.filter(|_| refunds).map_or(due_ms, |due| due.max(due_ms));
-        draft.wait_in_trouble(order, due_ms, trouble, pauses);
+        // Two processes may be at it: the one that fails second does not end the wait that the first began,
+        // in which an earlier call runs out.
+        let pending = order.payment.as_ref().and_then(Payment::pending_attempt).is_some();
+        let waits = refunds || pending;
+        let due_ms = order.due_ms.filter(|_| waits).map_or(due_ms, |due| due.max(due_ms));
+        draft.wait_in_trouble(order, due_ms, trouble, pauses, now);
     }
     draft.reply_order(order)
 }
 
+/// Whether `tries` tries in vain are so many that a person must be told. Where calls get no answer, each try
+/// takes up to two of their timeouts beside the wait, so fewer are enough after some minutes. How long the
+/// tries took is not recorded; the last attempt to pay was begun before them. (Refunds have their pause.)
+fn was_tried_often(order: &Order, tries: u32, now: TimeMs) -> bool {
+    let of_sale =
+        matches!(order.state, OrderState::Paying | OrderState::Canceling | OrderState::Committed);
+    let last = order.payment.as_ref().and_then(|payment| payment.attempts.last());
+    let long_ago = last.is_some_and(|attempt| now - attempt.begun_ms >= SLOW_TRIES_MS);
+    tries >= STUCK_TRIES || (tries >= SLOW_TRIES && of_sale && long_ago)
+}
+
 impl Draft {
     /// Leaves an order as it is, to be tried again at `due_ms`, and keeps with it why. A person is told
-    /// when it has been tried often, once: with the waits between the tries and the time that calls may
-    /// take, that is three to ten minutes after the first; sooner if a long pause begins (`pauses`).
+    /// when it has been tried often, once: two to ten minutes after the first try, whether the provider says
+    /// no at once or never answers; sooner if a long pause begins (`pauses`).
     pub(super) fn wait_in_trouble(
         &mut self,
         order: &Order,
         due_ms: TimeMs,
         why: &str,
         pauses: bool,
+        now: TimeMs,
     ) {
         let tries = order.tries.saturating_add(1);
-        let stuck = pauses || tries >= STUCK_TRIES;
+        let stuck = pauses || was_tried_often(order, tries, now);
         let told = order.is_stuck();
         let text = if stuck || told { format!("{STUCK}{why}") } else { why.into() };
         self.changes.push(Change::OrderMoved {
@@ -323,11 +342,30 @@ impl Draft {
         }
     }
 
+    /// The card network has the payment, and nobody can do anything but look again. A person is told if
+    /// that takes too long; until then it is no trouble.
+    fn wait_for_network(&mut self, order: &Order, now: TimeMs) {
+        let (due_ms, tries) = (retry_ms(now, order.tries), order.tries.saturating_add(1));
+        if was_tried_often(order, tries, now) {
+            let why = "the card network has not answered";
+            self.wait_in_trouble(order, due_ms, why, false, now);
+        } else {
+            self.wait(order, due_ms, tries);
+        }
+    }
+
     /// Look again soon, and at the deadline at the latest.
-    fn poll(&mut self, order: &Order, now: TimeMs) {
+    ///
+    /// A pending attempt owes its confirmation, and only the answer to that (`answered`) counts as a try of
+    /// it. Whatever else is read of it while it tells nothing changes nothing: news that anybody may cause
+    /// would end a wait in which an earlier call runs out, and use up the tries of an idempotency key.
+    fn poll(&mut self, order: &Order, answered: bool, now: TimeMs) {
+        let pending = order.payment.as_ref().and_then(Payment::pending_attempt).is_some();
+        if pending && !answered {
+            return;
+        }
         let soon = retry_ms(now, order.tries);
         // A pending attempt has no deadline: looking at it then would be looking all the time.
-        let pending = order.payment.as_ref().and_then(Payment::pending_attempt).is_some();
         let due_ms = if pending { soon } else { soon.min(order.until_ms.max(now)) };
         self.wait(order, due_ms, order.tries + 1);
     }

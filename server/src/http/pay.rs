@@ -8,7 +8,7 @@
 
 use super::api::pay_and_wait;
 use super::problem::Problem;
-use super::shop::{Frame, OrderPage, Page, Until, opened, order_page, page};
+use super::shop::{Frame, OrderPage, Page, Until, a_bank_may_have_paid, opened, order_page, page};
 use super::view::{self, Action};
 use super::{Form, Sent, api};
 use crate::admission::client::Client;
@@ -124,7 +124,7 @@ fn remembers(app: &App, order: OrderId, headers: &HeaderMap) -> bool {
 /// The order as it is now. The browser may just be back from the bank: then it is read what that says.
 async fn current(app: &App, id: OrderId) -> Result<(Arc<Order>, Arc<Event>), Problem> {
     let mut order = api::find(app, id).await?;
-    if view::bank_asks(&order) {
+    if a_bank_may_have_paid(&order) {
         crate::outbox::reconcile(app, &order).await;
         order = api::find(app, id).await?;
     }

@@ -434,7 +434,7 @@ pub async fn order(
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     let mut order = find(&app, id).await?;
-    if view::bank_asks(&order) {
+    if a_bank_may_have_paid(&order) {
         // The browser may just be back from the bank: read what it says, now.
         crate::outbox::reconcile(&app, &order).await;
         order = find(&app, id).await?;
@@ -444,6 +444,13 @@ pub async fn order(
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);
     Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
+}
+
+/// Whether what a bank shows the buyer may have decided the payment since it was last read: its page, or
+/// that of a card which another one has replaced, whatever became of that.
+pub(super) fn a_bank_may_have_paid(order: &Order) -> bool {
+    let replaces = order.payment.as_ref().is_some_and(boxoffice::Payment::replaces);
+    view::bank_asks(order) || (order.state == OrderState::Paying && replaces)
 }
 
 pub(super) fn last_attempt(order: &Order) -> Option<&AttemptState> {

@@ -42,15 +42,18 @@ pub async fn look_after_hands(app: Arc<App>) {
 
 /// Reads the lists once, and takes in what is new. Gives whether all of it was taken in.
 pub async fn look_at_hands(app: &App, since: Since, seen: &mut Seen) -> bool {
-    let signs = match app.stripe.signs(since).await {
-        Ok(signs) => signs,
-        Err(error) => {
-            tracing::warn!(%error, "cannot list refunds and disputes");
-            tell_missing(app);
-            return false;
-        }
-    };
     let mut all = true;
+    let mut signs = Vec::new();
+    for list in app.stripe.signs(since).await {
+        match list {
+            Ok(list) => signs.extend(list),
+            Err(error) => {
+                tracing::warn!(%error, "cannot list refunds or disputes");
+                tell_missing(app);
+                all = false;
+            }
+        }
+    }
     for sign in &signs {
         if seen.has(sign) {
             continue;

@@ -21,6 +21,9 @@ enum Trouble {
     NotDoneUnknown,
 }
 
+/// Something that happens while a commit is tried.
+type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
 /// The real store, whose commits go wrong by plan.
 struct Failing {
     store: SqliteStore,
@@ -30,6 +33,8 @@ struct Failing {
     recoveries: Arc<Mutex<VecDeque<bool>>>,
     /// No batch with this order is recorded.
     poison: Arc<Mutex<Option<OrderId>>>,
+    /// Happens at the next commit, once.
+    meanwhile: Meanwhile,
 }
 
 impl Store for Failing {
@@ -38,6 +43,9 @@ impl Store for Failing {
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        if let Some(happens) = self.meanwhile.lock().unwrap().take() {
+            happens();
+        }
         let trouble = self.plan.lock().unwrap().pop_front().flatten();
         self.recorded = None;
         let poison = *self.poison.lock().unwrap();
@@ -73,6 +81,7 @@ struct World {
     plan: Arc<Mutex<VecDeque<Option<Trouble>>>>,
     recoveries: Arc<Mutex<VecDeque<bool>>>,
     poison: Arc<Mutex<Option<OrderId>>>,
+    meanwhile: Meanwhile,
     reader: Box<dyn Reader>,
     dir: std::path::PathBuf,
     event: EventId,
@@ -95,12 +104,14 @@ fn world_of(name: &str, capacity: u32) -> World {
     let store = SqliteStore::open(&path, Clock::System).unwrap().store;
     let reader = Box::new(SqliteStore::reader(&path).unwrap());
     let (plan, recoveries, poison) = (Arc::default(), Arc::default(), Arc::default());
+    let meanwhile = Meanwhile::default();
     let failing = Failing {
         store,
         plan: Arc::clone(&plan),
         recorded: None,
         recoveries: Arc::clone(&recoveries),
         poison: Arc::clone(&poison),
+        meanwhile: Arc::clone(&meanwhile),
     };
     let mut writer = Writer::new(Box::new(failing), Arc::new(Metrics::default()));
     let event = EventId(1);
@@ -127,7 +138,7 @@ fn world_of(name: &str, capacity: u32) -> World {
     };
     let made = ask(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
     assert!(made[0].is_ok());
-    World { writer, plan, recoveries, poison, reader, dir, event }
+    World { writer, plan, recoveries, poison, meanwhile, reader, dir, event }
 }
 
 fn ask(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) -> Vec<Answer> {
@@ -302,6 +313,39 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
     let answers: Vec<Answer> = committed.answers.into_iter().map(|(_, a)| a).collect();
     assert_eq!(answers, vec![Err(NoReply::Late)]);
     assert_eq!(w.held(), (0, 0), "no ghost");
+}
+
+/// A batch is tried in parts: its halves if it was refused, and what stands behind a change of an event.
+#[test]
+fn who_leaves_while_another_part_of_the_batch_is_tried_is_left_out() {
+    for behind_an_event in [false, true] {
+        let mut w = world(&format!("left-{behind_an_event}"));
+        let now = Instant::now();
+        let job = |command| {
+            let (answer, hear) = oneshot::channel();
+            let deadline = now + Duration::from_secs(60);
+            (Job { command, request: None, deadline, queued: now, answer }, hear)
+        };
+        let first = if behind_an_event {
+            let event = w.reader.events().unwrap().remove(0);
+            let spec = EventSpec { name: "Rock again".into(), ..event.spec };
+            Command::PutEvent { id: event.id, spec }
+        } else {
+            // It cannot be recorded, so each half is tried by itself.
+            *w.poison.lock().unwrap() = Some(id(1));
+            w.hold(1)
+        };
+        let (first, _hear) = job(first);
+        let (stays, mut hear_stays) = job(w.hold(2));
+        let (leaves, hear_leaves) = job(w.hold(3));
+        *w.meanwhile.lock().unwrap() = Some(Box::new(move || drop(hear_leaves)));
+        let committed = w.writer.step(vec![first, stays, leaves]);
+        for (caller, answer) in committed.answers {
+            _ = caller.send(answer);
+        }
+        assert!(hear_stays.try_recv().unwrap().is_ok());
+        assert_eq!(w.held(), (1, 1), "no ghost; behind an event: {behind_an_event}");
+    }
 }
 
 #[test]

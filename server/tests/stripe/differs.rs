@@ -2,11 +2,12 @@
 //! disputes that move on, keys that may not do everything, tokens that expire, nulls.
 
 use crate::pay::futures;
-use crate::shop::{HOUR, Held, Setup, Shop, shop};
+use crate::shop::{HOUR, Held, Setup, Shop, exchange, shop};
 use boxoffice::{Order, OrderState, RefundState, TicketState};
 use nts_server::audit::Weight;
 use nts_server::outbox::look_at_hands;
 use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::stripe::net::VERSION;
 use nts_server::payments::stripe::{Seen, Since};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -320,6 +321,70 @@ async fn each_permission_that_is_missing_is_told_at_the_start_and_nothing_is_lef
     // And it may sell.
     let held = shop.hold("ann", 1).await;
     assert_eq!(shop.pay(&held, "ctoken_ok").await.0, 200);
+    shop.close().await;
+}
+
+/// Where a list or a dispute may not be read, what the others tell is taken in all the same.
+#[tokio::test]
+async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
+    let from_s = |shop: &Shop| shop.time.clock().now_ms() / 1000 - 60 * 24 * 3_600;
+    let since = |shop: &Shop| Since { refunds_s: from_s(shop), disputes_s: from_s(shop) };
+    let shop = shop("one-list").await;
+    // Disputed, and some money was given back by hand.
+    let both = shop.hold("both", 1).await;
+    shop.pay(&both, "ctoken_ok").await;
+    shop.double.refund_by_hand(&shop.intent(&both).await, 100).unwrap();
+    shop.double.dispute(&shop.intent(&both).await, 300).unwrap();
+    let late = shop.hold("late", 1).await;
+    shop.pay(&late, "ctoken_ok").await;
+    assert_eq!(shop.refund(&late, json!({"all": true, "restock": true})).await.0, 200);
+    let refund = shop.double.refunds_of(&shop.intent(&late).await).unwrap().remove(0);
+    shop.double.fail_refund(&refund).unwrap();
+    shop.double.misbehave(|o| (o == Operation::Disputes).then_some(Misstep::Forbidden));
+    assert!(!look_at_hands(shop.app(), since(&shop), &mut Seen::default()).await);
+    assert_eq!(shop.order(&both).await.refunded().minor, 100);
+    assert_eq!(shop.order(&late).await.owed_back().minor, 1_000);
+    assert!(shop.order(&both).await.payment.unwrap().dispute.is_none());
+    // And the other way round, once the first is mended.
+    let disputed = shop.hold("disputed", 1).await;
+    shop.pay(&disputed, "ctoken_ok").await;
+    shop.double.dispute(&shop.intent(&disputed).await, 300).unwrap();
+    let mut lists = 0;
+    shop.double.misbehave(move |o| {
+        // The whole list is read first; those of single payments may be read.
+        lists += u32::from(o == Operation::FindRefund);
+        (o == Operation::FindRefund && lists == 1).then_some(Misstep::Forbidden)
+    });
+    assert!(!look_at_hands(shop.app(), since(&shop), &mut Seen::default()).await);
+    for held in [&both, &disputed] {
+        assert!(shop.order(held).await.payment.unwrap().dispute.is_some());
+    }
+    shop.double.behave();
+    look(&shop, &mut Seen::default()).await;
+    shop.close().await;
+}
+
+/// Nobody knows whether the payment was made that tries the key; it is found again, and cancelled.
+#[tokio::test]
+async fn trying_the_key_leaves_no_payment_behind_whose_creation_was_not_answered() {
+    let shop = shop("probe").await;
+    let stripe = &shop.app().stripe;
+    for lost in [Misstep::LostAfter, Misstep::Garbled, Misstep::HangAfter] {
+        shop.double.misbehave(move |o| (o == Operation::Create).then_some(lost));
+        for _ in 0..3 {
+            assert!(stripe.try_permissions().await.is_err(), "{lost:?}");
+        }
+    }
+    shop.double.behave();
+    stripe.try_permissions().await.unwrap();
+    let headers = [("authorization", "Bearer sk_test_secretkey"), ("stripe-version", VERSION)];
+    let path = "/v1/payment_intents?limit=100";
+    let (status, list) = exchange(shop.double_at, "GET", path, &headers, "").await;
+    assert_eq!(status, 200, "{list}");
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let made = list["data"].as_array().unwrap();
+    assert!(made.len() >= 2, "one at the start, and one now: {list}");
+    assert!(made.iter().all(|intent| intent["status"] == "canceled"), "left behind: {list}");
     shop.close().await;
 }
 

@@ -19,3 +19,4 @@ mod pay;
 mod refunds;
 mod shop;
 mod storm;
+mod stuck;

@@ -5,6 +5,7 @@ use super::objects::{DisputeObject, List, PaymentIntent, Refund};
 use super::{CallError, Done, Stripe};
 use crate::payments::governor::Endpoint;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A call that the sale needs, and what Stripe's dashboard calls the permission for it.
@@ -67,6 +68,45 @@ impl Missing {
     }
 }
 
+/// The idempotency key of the payment that is made to try our key: the same until that payment is known to
+/// be cancelled, or not to be there.
+pub(super) struct Probe {
+    /// Tells the process from others.
+    process: u128,
+    /// How many such payments are done with.
+    done: AtomicU32,
+    /// How often it was not known whether the next one was created.
+    unknown: AtomicU32,
+}
+
+impl Probe {
+    /// So often the same key is used: Stripe repeats an answer that says nothing for a day.
+    const TRIES: u32 = 10;
+
+    pub fn new(process: u128) -> Probe {
+        Probe { process, done: AtomicU32::new(0), unknown: AtomicU32::new(0) }
+    }
+
+    fn key(&self) -> String {
+        let done = self.done.load(Ordering::Relaxed);
+        let unknown = self.unknown.load(Ordering::Relaxed) / Probe::TRIES;
+        format!("nts-probe-{:032x}-create-{done}-{unknown}", self.process)
+    }
+
+    /// Takes in how creating it or cancelling it ended.
+    fn note<T>(&self, result: &Done<T>, ends: bool) {
+        match result {
+            Ok(_) if !ends => {}
+            Ok(_)
+            | Err(CallError::Declined(_) | CallError::Refused(_) | CallError::NotAllowed(_)) => {
+                self.done.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(CallError::Unknown(_)) if !ends => _ = self.unknown.fetch_add(1, Ordering::Relaxed),
+            Err(_) => {}
+        }
+    }
+}
+
 /// A PaymentIntent that is none, for the questions that only ask whether we may.
 const NONE: &str = "pi_nts_probe";
 
@@ -83,6 +123,9 @@ impl Stripe {
     /// A payment of the least amount is created and cancelled, and takes no part in anything: it is never
     /// confirmed, and names no shop, so no audit looks at it. It cannot be confirmed, captured or refunded
     /// as it is asked for here, and a key that may not do so is told that first (403, not 400).
+    ///
+    /// Where it is not known whether it was created or cancelled, it is asked for under the same idempotency
+    /// key the next time, and so found and cancelled, instead of left behind.
     pub async fn try_permissions(&self) -> Done<()> {
         let list = "/v1/payment_intents?limit=1&expand[]=data.latest_charge".into();
         tried(self.get::<List<PaymentIntent>>(self.turn(Endpoint::Intents).await, list).await)?;
@@ -100,10 +143,11 @@ impl Stripe {
             ("metadata[nts_probe]", "yes".to_owned()),
             ("description", "nts tries its key; nothing is charged".to_owned()),
         ];
-        let (path, key) = ("/v1/payment_intents".into(), format!("nts-probe-{one}-create"));
+        let (path, key) = ("/v1/payment_intents".into(), self.probe.key());
         let made = self.post::<PaymentIntent>(self.turn(Endpoint::Create).await, path, &form, key);
         let made = made.await;
         let id = made.as_ref().map_or(NONE.to_owned(), |intent| intent.id.clone());
+        self.probe.note(&made, false);
         tried(made)?;
         // Whatever becomes of the rest: nothing is left behind.
         let rest = self.try_with(&id, &one).await;
@@ -118,6 +162,7 @@ impl Stripe {
                 answer => break answer,
             }
         };
+        self.probe.note(&cancelled, true);
         rest.and(tried(cancelled))
     }
 

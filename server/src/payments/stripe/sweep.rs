@@ -55,24 +55,33 @@ fn tag(id: &str, status: &str) -> u64 {
 
 impl Stripe {
     /// The rows of both lists, newest first, with turns that nobody else wants. What Stripe itself
-    /// released because an authorisation expired is not among them.
-    pub async fn signs(&self, since: Since) -> Done<Vec<Sign>> {
-        let path = format!("/v1/refunds?created[gte]={}", since.refunds_s);
+    /// released because an authorisation expired is not among them. A list that cannot be read does not
+    /// keep the other from being taken in.
+    pub async fn signs(&self, since: Since) -> [Done<Vec<Sign>>; 2] {
+        [self.refund_signs(since.refunds_s).await, self.dispute_signs(since.disputes_s).await]
+    }
+
+    async fn refund_signs(&self, since_s: i64) -> Done<Vec<Sign>> {
+        let path = format!("/v1/refunds?created[gte]={since_s}");
         let id = |r: &objects::Refund| r.id.clone();
         let refunds = self.all(None, Pace::Gentle, Endpoint::Refunds, path, id).await?;
-        let path = format!("/v1/disputes?created[gte]={}", since.disputes_s);
-        let id = |d: &DisputeObject| d.id().to_owned();
-        let disputes = self.all(None, Pace::Gentle, Endpoint::Disputes, path, id).await?;
         let refunds = refunds.into_iter().filter(|refund| !refund.is_expiry()).map(|refund| Sign {
             tag: tag(&refund.id, refund.status()),
             ours: refund.ours().map(|id| (id, refund.order(), refund.outcome().ok())),
             intent: refund.payment_intent,
         });
+        Ok(refunds.collect())
+    }
+
+    async fn dispute_signs(&self, since_s: i64) -> Done<Vec<Sign>> {
+        let path = format!("/v1/disputes?created[gte]={since_s}");
+        let id = |d: &DisputeObject| d.id().to_owned();
+        let disputes = self.all(None, Pace::Gentle, Endpoint::Disputes, path, id).await?;
         let disputes = disputes.into_iter().map(|dispute| Sign {
             tag: tag(dispute.id(), dispute.status()),
             ours: None,
             intent: dispute.payment_intent,
         });
-        Ok(refunds.chain(disputes).collect())
+        Ok(disputes.collect())
     }
 }
