@@ -174,10 +174,12 @@ async fn look(app: &App, request: Request, next: Next) -> Response {
 
 /// The client of a request.
 fn client(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Client {
-    // What is no text is no address either.
-    let values = headers.get_all("x-forwarded-for").iter().map(|v| v.to_str().unwrap_or(""));
-    let values: Vec<&str> = values.collect();
-    app.admission.clients().client(extensions.get::<Peer>().copied(), values.into_iter())
+    // A client may write anything left of what a proxy appends to the same line: what is no text there
+    // makes no other part of the line unreadable.
+    let values = headers.get_all("x-forwarded-for").iter();
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let values = values.iter().map(|value| &**value);
+    app.admission.clients().client(extensions.get::<Peer>().copied(), values)
 }
 
 impl FromRequestParts<Arc<App>> for Client {

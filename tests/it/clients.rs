@@ -3,6 +3,9 @@
 
 use crate::harness::*;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 const SCRIPT: &str = "203.0.113.7";
 
@@ -87,6 +90,42 @@ fn a_script_keeps_one_twentieth_of_the_places_and_others_buy() {
     for n in 0..6 {
         assert_eq!(server.send(hold(&format!("here-{n}"), 10)).status, 201);
     }
+}
+
+#[test]
+fn no_byte_that_a_client_writes_frees_it_from_limits() {
+    let dir = Dir::new("clients-bytes");
+    let server = server(&dir, &[("NTS_CLIENT_HOLDS", "3")]);
+    server.make_event(100, 300);
+    let status = |forwarded_for: &[u8]| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let body = r#"{"buyer":{"name":"Eve","email":"eve@example.org"},"lines":[{"ticket_type":"adult","quantity":1}]}"#;
+        let head = format!(
+            "POST /api/v1/events/rock/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nX-Forwarded-For: ",
+            body.len()
+        );
+        let all = [head.as_bytes(), forwarded_for, b"\r\n\r\n", body.as_bytes()].concat();
+        stream.write_all(&all).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        String::from_utf8_lossy(&status[9..]).parse::<u16>().unwrap()
+    };
+    // The proxy appends the client's address to the line that the client sent.
+    for _ in 0..3 {
+        assert_eq!(status(b"203.0.113.7"), 201);
+    }
+    let written: [&[u8]; 6] =
+        [b"\xe9", b"\xff\xfe, 192.0.2.1", b"\xc3", b"", b"unknown", b"127.0.0.1"];
+    for own in written {
+        assert_eq!(status(&[own, b", 203.0.113.7"].concat()), 429, "{own:?}");
+    }
+    // What ends with no address counts for the proxy, together.
+    let garbage: [&[u8]; 6] = [b"\xe9", b"x", b"", b"198.51.100.1,", b"198.51.100.1, \xe9", b","];
+    let told: Vec<u16> = garbage.iter().map(|own| status(own)).collect();
+    assert_eq!(told, [201, 201, 201, 429, 429, 429]);
+    assert_eq!(status(b"\xe9, 198.51.100.1"), 201, "another client");
 }
 
 #[test]
