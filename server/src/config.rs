@@ -92,8 +92,8 @@ pub struct Config {
     #[arg(long, env = "NTS_PATIENCE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub patience_ms: u64,
 
-    /// Connections that are served at once, about 25 kB of memory each at most; as many more may wait for
-    /// a place, and what comes then is answered with 503
+    /// Connections that are served at once, about 25 kB of memory each, at most 60 kB while a body is
+    /// received; as many more may wait for a place, and what comes then is answered with 503
     #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
@@ -162,7 +162,8 @@ pub struct Config {
     #[arg(long, env = "NTS_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub lag_ms: u64,
 
-    /// The largest body of a request, in bytes
+    /// The largest body of a request of the organiser, or of a notification from Stripe, in bytes. Others
+    /// have 16 KiB, or this if it is less
     #[arg(long, env = "NTS_BODY_BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
     pub body_bytes: u32,
 
