@@ -340,7 +340,8 @@ impl Unpaid {
         }
         let ends = self.rivals(key, network, wish).filter_map(|(_, t)| t.until_ms).min();
         let wait_s = ends.map_or(30, |ends| (ends - now.clock_ms).max(0) / 1000);
-        Err(Refused { reason, most, again_s: wait_s.clamp(5, 60) as u32 })
+        // Its buyer may pay or give back an order at any moment, so it is not told to wait for long.
+        Err(Refused { reason, most, again_s: wait_s.clamp(5, 10) as u32 })
     }
 
     /// Somebody tries to pay an order. Gives whether it is tracked from now on only.
