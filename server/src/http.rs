@@ -387,7 +387,13 @@ pub fn keyed(
     scope: &[&[u8]],
     body: &[u8],
 ) -> Result<Option<KeyedRequest>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(Problem::invalid(
+            "A request has one Idempotency-Key at most. Nothing was done.",
+        ));
+    }
     let bytes = key.as_bytes();
     if bytes.is_empty() || bytes.len() > 255 || !bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
         return Err(Problem::invalid("An Idempotency-Key is 1 to 255 printable ASCII characters."));

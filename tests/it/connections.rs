@@ -319,6 +319,22 @@ fn a_malformed_head_gets_an_answer_that_says_what_is_wrong() {
             post("Content-Length: 2\r\nTransfer-Encoding: chunked", "zz\r\n"),
             400,
         ),
+        (
+            "two lines of codings",
+            post(
+                "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+                "2\r\n{}\r\n0\r\n\r\n",
+            ),
+            400,
+        ),
+        (
+            "a coding on two lines",
+            post(
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                "2\r\n{}\r\n0\r\n\r\n",
+            ),
+            400,
+        ),
         ("a bad chunk", post("Transfer-Encoding: chunked", "xyz\r\n{}\r\n0\r\n\r\n"), 400),
         (
             "a chunk that is longer",
