@@ -126,7 +126,8 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_SHARE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub client_share: u32,
 
-    /// Unpaid places that one e-mail address may have in an event; at least one full order
+    /// Unpaid places that one e-mail address may have in an event, for each client that uses it; at least one
+    /// full order
     #[arg(long, env = "NTS_EMAIL_PLACES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub email_places: u32,
 
@@ -138,7 +139,8 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_DECLINES", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_declines: u32,
 
-    /// Declined attempts to pay, per e-mail address and hour
+    /// Declined attempts to pay, per e-mail address and hour; beyond them no order is paid of which an attempt
+    /// was declined
     #[arg(long, env = "NTS_EMAIL_DECLINES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub email_declines: u32,
 
@@ -146,7 +148,7 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_LOOKUPS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_lookups: u32,
 
-    /// After holds that ran out unpaid the next ones of the same e-mail address or client are shorter, but
+    /// After holds that ran out unpaid the next ones of the same client, or of the same e-mail address from it, are shorter, but
     /// not below so many milliseconds
     #[arg(long, env = "NTS_LEAST_HOLD_MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(0..=3_600_000))]
     pub least_hold_ms: u32,
