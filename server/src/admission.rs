@@ -59,13 +59,13 @@ pub struct Limits {
     pub places: u32,
     /// And at most this share of the pool, in percent.
     pub share: u32,
-    /// Unpaid places per e-mail address in an event.
+    /// Unpaid places per e-mail address and client in an event.
     pub email_places: u32,
     /// Attempts to pay, per client and minute.
     pub payments: u32,
     /// Declined attempts per client and hour.
     pub declines: u32,
-    /// Declined attempts per e-mail address and hour.
+    /// Declined attempts per e-mail address and hour, for orders of which one was declined.
     pub email_declines: u32,
     /// Look-ups of orders, per client and minute.
     pub lookups: u32,
@@ -85,7 +85,7 @@ pub enum Reason {
     Holds,
     /// Too many unpaid places of one network.
     Places,
-    /// Too many unpaid places of one e-mail address.
+    /// Too many unpaid places of one e-mail address and client.
     EmailPlaces,
     /// Too many attempts to pay.
     Payments,
@@ -236,6 +236,17 @@ impl Admission {
         std::iter::once(Bucket { key: self.key.of(&identity), factor: 1 })
     }
 
+    /// The bucket of an e-mail address for one client alone: what others do with the address is not to
+    /// its owner's cost.
+    fn bucket_of_pair(
+        &self,
+        identity: u128,
+        network: Network,
+    ) -> impl Iterator<Item = Bucket> + Clone {
+        let key = self.key.of(&(identity, network.levels().next()));
+        std::iter::once(Bucket { key, factor: 1 })
+    }
+
     /// Takes so much of a rate, or tells after how many microseconds there is enough of it.
     fn take(&self, of: &Buckets, rate: u32, client: Client, cost: u64) -> Result<(), u64> {
         let Client::Network(network) = client else { return Ok(()) };
@@ -311,7 +322,7 @@ impl Admission {
             return None;
         }
         let now = self.now_us();
-        let of_email = self.email_ran_out.debt(self.bucket_of(identity), now);
+        let of_email = self.email_ran_out.debt(self.bucket_of_pair(identity, network), now);
         let of_network = self.ran_out.debt(self.buckets_of(network), now);
         let of_network = of_network.div_ceil(RAN_OUT_OF_A_NETWORK_US);
         let halvings = of_email
@@ -331,7 +342,9 @@ impl Admission {
         if let Err(wait_us) = self.take(&self.payments, self.limits.payments, client, 1) {
             return self.refuse(Refused::after(Reason::Payments, wait_us));
         }
-        let identity = self.unpaid().identity(order);
+        // An order of which no attempt was declined is not refused for its e-mail address: others may have
+        // used that address for theirs.
+        let identity = self.unpaid().declined(order);
         self.not_declined(network, identity).or_else(|refused| self.refuse(refused))?;
         let fresh =
             self.unpaid().pays(order, Some((network, self.key.client(network))), self.passed_ms());
@@ -452,10 +465,10 @@ impl Admission {
         if let Some(holder) = tracked.holder {
             let most = RAN_OUT_OF_A_NETWORK + MOST_HALVINGS;
             self.ran_out.add(self.buckets_of(holder), rate(RAN_OUT_OF_A_NETWORK_US, most), now);
-        }
-        if let Some(identity) = tracked.identity {
-            let rate = rate(RAN_OUT_OF_AN_EMAIL_US, MOST_HALVINGS);
-            self.email_ran_out.add(self.bucket_of(identity), rate, now);
+            if let Some(identity) = tracked.identity {
+                let rate = rate(RAN_OUT_OF_AN_EMAIL_US, MOST_HALVINGS);
+                self.email_ran_out.add(self.bucket_of_pair(identity, holder), rate, now);
+            }
         }
     }
 

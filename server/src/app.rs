@@ -68,6 +68,8 @@ pub struct App {
     pub listener_shares: Arc<Shares>,
     /// A permit for each who may keep a connection until a payment is decided.
     pub waiters: Semaphore,
+    /// A permit for each large notification that is being received.
+    pub large_webhooks: Semaphore,
     /// Who waits for news of which order.
     pub watchers: Arc<Watchers>,
     /// Who moves the money.

@@ -92,8 +92,8 @@ pub struct Config {
     #[arg(long, env = "NTS_PATIENCE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub patience_ms: u64,
 
-    /// Connections that are served at once, about 25 kB of memory each at most; as many more may wait for
-    /// a place, and what comes then is answered with 503
+    /// Connections that are served at once, about 25 kB of memory each, at most 60 kB while a body is
+    /// received; as many more may wait for a place, and what comes then is answered with 503
     #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
@@ -126,7 +126,8 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_SHARE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub client_share: u32,
 
-    /// Unpaid places that one e-mail address may have in an event; at least one full order
+    /// Unpaid places that one e-mail address may have in an event, for each client that uses it; at least one
+    /// full order
     #[arg(long, env = "NTS_EMAIL_PLACES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub email_places: u32,
 
@@ -138,7 +139,8 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_DECLINES", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_declines: u32,
 
-    /// Declined attempts to pay, per e-mail address and hour
+    /// Declined attempts to pay, per e-mail address and hour; beyond them no order is paid of which an attempt
+    /// was declined
     #[arg(long, env = "NTS_EMAIL_DECLINES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub email_declines: u32,
 
@@ -146,7 +148,7 @@ pub struct Config {
     #[arg(long, env = "NTS_CLIENT_LOOKUPS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_lookups: u32,
 
-    /// After holds that ran out unpaid the next ones of the same e-mail address or client are shorter, but
+    /// After holds that ran out unpaid the next ones of the same client, or of the same e-mail address from it, are shorter, but
     /// not below so many milliseconds
     #[arg(long, env = "NTS_LEAST_HOLD_MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(0..=3_600_000))]
     pub least_hold_ms: u32,
@@ -162,7 +164,8 @@ pub struct Config {
     #[arg(long, env = "NTS_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub lag_ms: u64,
 
-    /// The largest body of a request, in bytes
+    /// The largest body of a request of the organiser, or of a notification from Stripe, in bytes. Others
+    /// have 16 KiB, or this if it is less
     #[arg(long, env = "NTS_BODY_BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
     pub body_bytes: u32,
 

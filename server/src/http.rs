@@ -50,6 +50,11 @@ use tokio::time::{Duration, Instant, timeout};
 /// why instead of a broken connection.
 const DRAIN_BYTES: usize = 128 << 20;
 
+/// How large a body may be that anybody may send, in bytes: an order of twenty ticket types with long ids,
+/// names and addresses fits in. It is kept in memory until it is whole, on as many connections as there
+/// are.
+const OPEN_BODY: usize = 16 * 1024;
+
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
     router_with(app, Router::new())
@@ -174,10 +179,12 @@ async fn look(app: &App, request: Request, next: Next) -> Response {
 
 /// The client of a request.
 fn client(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Client {
-    // What is no text is no address either.
-    let values = headers.get_all("x-forwarded-for").iter().map(|v| v.to_str().unwrap_or(""));
-    let values: Vec<&str> = values.collect();
-    app.admission.clients().client(extensions.get::<Peer>().copied(), values.into_iter())
+    // A client may write anything left of what a proxy appends to the same line: what is no text there
+    // makes no other part of the line unreadable.
+    let values = headers.get_all("x-forwarded-for").iter();
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let values = values.iter().map(|value| &**value);
+    app.admission.clients().client(extensions.get::<Peer>().copied(), values)
 }
 
 impl FromRequestParts<Arc<App>> for Client {
@@ -235,7 +242,8 @@ fn admit(app: &App) -> Result<(), Problem> {
     app.overrun().map_or(Ok(()), |again_s| Err(Problem::busy(again_s)))
 }
 
-/// What was sent: the whole body of a request, bounded in size and in time, and its headers.
+/// What was sent: the whole body of a request, bounded in size and in time, and its headers. Anybody may
+/// send it, so it has room for an order and little more ([`OPEN_BODY`]).
 pub struct Sent {
     /// Its headers.
     pub headers: HeaderMap,
@@ -247,21 +255,42 @@ impl FromRequest<Arc<App>> for Sent {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Sent, Problem> {
-        let limit = app.config.body_bytes as usize;
-        let patience = Duration::from_millis(app.config.slow_client_ms);
-        let (head, body) = request.into_parts();
-        let receiving = head.extensions.get::<Arc<Doing>>().map(Doing::receiving);
-        let received = timeout(patience, collect(body, limit)).await;
-        match received.unwrap_or_else(|_| Err(Problem::too_slow())) {
-            Ok(body) => Ok(Sent { headers: head.headers, body }),
-            Err(problem) => {
-                if let Some(receiving) = receiving {
-                    receiving.is_broken();
-                }
-                Err(problem)
-            }
-        }
+        let limit = open_limit(app);
+        receive(request, app, limit).await
     }
+}
+
+/// What the organiser sent. Nothing of the body is read unless the head has the organiser's key.
+pub struct SentByOrganiser(pub Sent);
+
+impl FromRequest<Arc<App>> for SentByOrganiser {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<SentByOrganiser, Problem> {
+        if !is_organiser(app, request.headers()) {
+            return Err(Problem::not_organiser());
+        }
+        let limit = app.config.body_bytes as usize;
+        receive(request, app, limit).await.map(SentByOrganiser)
+    }
+}
+
+/// How large a body may be that anybody may send.
+fn open_limit(app: &App) -> usize {
+    OPEN_BODY.min(app.config.body_bytes as usize)
+}
+
+/// Receives the whole body of a request, if it comes in time and is no larger than this.
+async fn receive(request: Request, app: &App, limit: usize) -> Result<Sent, Problem> {
+    let patience = Duration::from_millis(app.config.slow_client_ms);
+    let (head, body) = request.into_parts();
+    let receiving = head.extensions.get::<Arc<Doing>>().map(Doing::receiving);
+    let received = timeout(patience, collect(body, limit)).await;
+    let body = received.unwrap_or_else(|_| Err(Problem::too_slow()))?;
+    if let Some(receiving) = receiving {
+        receiving.is_whole();
+    }
+    Ok(Sent { headers: head.headers, body })
 }
 
 async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
@@ -275,7 +304,10 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
         seen = seen.saturating_add(data.len());
         if seen <= limit {
             bytes.extend_from_slice(&data);
-        } else if seen > DRAIN_BYTES {
+            continue;
+        }
+        bytes = BytesMut::new();
+        if seen > DRAIN_BYTES {
             break;
         }
     }
@@ -355,7 +387,13 @@ pub fn keyed(
     scope: &[&[u8]],
     body: &[u8],
 ) -> Result<Option<KeyedRequest>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(Problem::invalid(
+            "A request has one Idempotency-Key at most. Nothing was done.",
+        ));
+    }
     let bytes = key.as_bytes();
     if bytes.is_empty() || bytes.len() > 255 || !bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
         return Err(Problem::invalid("An Idempotency-Key is 1 to 255 printable ASCII characters."));

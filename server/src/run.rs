@@ -203,6 +203,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         listeners,
         listener_shares,
         waiters,
+        large_webhooks: Semaphore::new(crate::http::webhook::LARGE_AT_A_TIME),
         watchers: Arc::new(Watchers::default()),
         stripe: parts.stripe,
         sandbox: parts.sandbox,

@@ -7,6 +7,24 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 #[test]
+fn direction_marks_that_a_keyboard_inserts_are_left_out_of_a_name() {
+    let dir = Dir::new("marks");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    let held = server.send(hold("ann", 1).json(&json!({
+        "buyer": {"name": "\u{200f}\u{5d0}\u{5e0}\u{5d4}\u{200e}", "email": "ann@example.org"},
+        "lines": [{"ticket_type": "adult", "quantity": 1}],
+    })));
+    assert_eq!(held.status, 201, "{held:?}");
+    assert_eq!(server.orders()[0]["buyer"]["name"], "\u{5d0}\u{5e0}\u{5d4}");
+    let name_alone = hold("ann", 1).json(&json!({
+        "buyer": {"name": "\u{200f}", "email": "ann@example.org"},
+        "lines": [{"ticket_type": "adult", "quantity": 1}],
+    }));
+    assert_eq!(server.send(name_alone).status, 400, "nothing is left of it");
+}
+
+#[test]
 fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
     let dir = Dir::new("bad");
     let server = Server::start(&dir);
@@ -25,7 +43,7 @@ fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
             .body(body.to_vec())
     };
     let unknown_event = Request::new("POST", "/api/v1/events/jazz/orders");
-    let deep = "[".repeat(100_000);
+    let deep = "[".repeat(10_000);
     for (what, request, status, code) in [
         ("unknown event", unknown_event.json(&json!({})), 404, "unknown_event"),
         ("quantity 0", of(json!(0)), 400, "invalid"),
@@ -47,11 +65,24 @@ fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
         ("an empty body", raw("application/json", b""), 400, "invalid"),
         ("another content type", raw("text/plain", b"{}"), 415, "wrong_type"),
         ("a key that can be guessed", of(json!(1)).key("order-of-ann-15"), 400, "invalid"),
+        (
+            "two keys",
+            of(json!(1)).key("a-key-of-sixteen-1").key("a-key-of-sixteen-2"),
+            400,
+            "invalid",
+        ),
+        (
+            "the same key twice",
+            of(json!(1)).key("a-key-of-sixteen-1").key("a-key-of-sixteen-1"),
+            400,
+            "invalid",
+        ),
         ("a key that is too long", of(json!(1)).key(&"k".repeat(256)), 400, "invalid"),
         ("a place that is none", Request::get("/api/v1/nowhere"), 404, "not_found"),
         ("a method that is none", Request::new("DELETE", "/api/v1/events"), 405, "wrong_method"),
         ("an address that is no text", Request::get("/api/v1/events/%ff"), 400, "invalid"),
         ("no order id", Request::get("/api/v1/orders/1").bearer("x"), 404, "unknown_order"),
+        ("17 kB", raw("application/json", &vec![b' '; 17_000]), 413, "too_large"),
         ("100 MB", raw("application/json", &vec![b' '; 100_000_000]), 413, "too_large"),
     ] {
         let answer = server.send(request);

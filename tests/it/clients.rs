@@ -3,6 +3,9 @@
 
 use crate::harness::*;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 const SCRIPT: &str = "203.0.113.7";
 
@@ -59,7 +62,11 @@ fn a_script_keeps_one_twentieth_of_the_places_and_others_buy() {
     assert!(refused.json()["detail"].as_str().unwrap().contains("At most 50 places"));
     assert_eq!(limited(&server, "places"), 1);
     // A smaller wish does not fit either, and the page says the same.
-    assert_limited(&server.send(hold("one-more", 1).from(SCRIPT)), "unpaid places");
+    let refused = server.send(hold("one-more", 1).from(SCRIPT));
+    assert_limited(&refused, "unpaid places");
+    // Its holds last for minutes, but it may pay or give back one at any moment.
+    let again: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((5..=10).contains(&again), "{again}");
     let fields = [("name", "Eve"), ("email", "eve@example.org"), ("quantity:adult", "1")];
     let form = Request::form("/events/rock/orders", &fields);
     let page = server.send(form.clone().from(SCRIPT));
@@ -87,6 +94,42 @@ fn a_script_keeps_one_twentieth_of_the_places_and_others_buy() {
     for n in 0..6 {
         assert_eq!(server.send(hold(&format!("here-{n}"), 10)).status, 201);
     }
+}
+
+#[test]
+fn no_byte_that_a_client_writes_frees_it_from_limits() {
+    let dir = Dir::new("clients-bytes");
+    let server = server(&dir, &[("NTS_CLIENT_HOLDS", "3")]);
+    server.make_event(100, 300);
+    let status = |forwarded_for: &[u8]| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let body = r#"{"buyer":{"name":"Eve","email":"eve@example.org"},"lines":[{"ticket_type":"adult","quantity":1}]}"#;
+        let head = format!(
+            "POST /api/v1/events/rock/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nX-Forwarded-For: ",
+            body.len()
+        );
+        let all = [head.as_bytes(), forwarded_for, b"\r\n\r\n", body.as_bytes()].concat();
+        stream.write_all(&all).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        String::from_utf8_lossy(&status[9..]).parse::<u16>().unwrap()
+    };
+    // The proxy appends the client's address to the line that the client sent.
+    for _ in 0..3 {
+        assert_eq!(status(b"203.0.113.7"), 201);
+    }
+    let written: [&[u8]; 6] =
+        [b"\xe9", b"\xff\xfe, 192.0.2.1", b"\xc3", b"", b"unknown", b"127.0.0.1"];
+    for own in written {
+        assert_eq!(status(&[own, b", 203.0.113.7"].concat()), 429, "{own:?}");
+    }
+    // What ends with no address counts for the proxy, together.
+    let garbage: [&[u8]; 6] = [b"\xe9", b"x", b"", b"198.51.100.1,", b"198.51.100.1, \xe9", b","];
+    let told: Vec<u16> = garbage.iter().map(|own| status(own)).collect();
+    assert_eq!(told, [201, 201, 201, 429, 429, 429]);
+    assert_eq!(status(b"\xe9, 198.51.100.1"), 201, "another client");
 }
 
 #[test]
@@ -159,24 +202,66 @@ fn a_request_counts_once_however_often_it_is_sent_and_a_refused_one_not_at_all()
 }
 
 #[test]
-fn an_email_address_has_a_budget_of_its_own_wherever_it_comes_from() {
+fn an_email_address_has_a_budget_for_each_client() {
     let dir = Dir::new("clients-email");
-    let server = server(&dir, &[("NTS_EMAIL_DECLINES", "2")]);
+    let server = server(&dir, &[]);
     server.make_event(1_000, 300);
-    let from = |n: u32| format!("198.51.100.{n}");
-    let first = server.send(hold("ann", 10).from(&from(1)));
-    assert_eq!(first.status, 201);
-    assert_eq!(server.send(hold("ann", 10).from(&from(2))).status, 201);
-    let refused = server.send(hold("ANN", 1).from(&from(3)));
-    assert_limited(&refused, "This e-mail address holds too many unpaid places");
-    assert_eq!(server.send(hold("bob", 1).from(&from(3))).status, 201);
-    let order = first.json();
-    for n in 4..6 {
-        assert_eq!(server.send(pay(&order, "ctoken_declined").from(&from(n))).status, 402);
+    for _ in 0..2 {
+        assert_eq!(server.send(hold("ann", 10).from(SCRIPT)).status, 201);
     }
-    let refused = server.send(pay(&order, "ctoken_declined").from(&from(6)));
-    assert_limited(&refused, "payments of this buyer were declined");
+    let refused = server.send(hold("ANN", 1).from(SCRIPT));
+    assert_limited(&refused, "This e-mail address holds too many unpaid places");
+    assert_eq!(limited(&server, "email_places"), 1);
+    assert_eq!(server.send(hold("bob", 1).from(SCRIPT)).status, 201);
+}
+
+#[test]
+fn who_uses_the_email_address_of_somebody_else_keeps_that_person_from_nothing() {
+    let dir = Dir::new("clients-stranger");
+    let server = server(&dir, &[("NTS_EMAIL_DECLINES", "2"), ("NTS_CLIENT_DECLINES", "0")]);
+    server.make_event(1_000, 4);
+    let home = "198.51.100.1";
+    // Strangers at several places hold what they can under her address, and do not pay.
+    let mut strange = Vec::new();
+    for n in 0..4 {
+        for _ in 0..2 {
+            let held = server.send(hold("ann", 10).from(&format!("203.0.113.{n}")));
+            assert_eq!(held.status, 201, "{held:?}");
+            strange.push(held.json());
+        }
+    }
+    let own = server.send(hold("ann", 10).from(home));
+    assert_eq!(own.status, 201, "{own:?}");
+    let released = |order: &Value| server.send(look(order)).json()["state"] == "released";
+    eventually("all run out", || strange.iter().all(released) && released(&own.json()));
+    // What ran out under her address elsewhere does not shorten what she holds; her own does.
+    let elsewhere = server.send(hold("ann", 1).from("198.51.100.2")).json();
+    assert!((lasts(&server, &elsewhere) - 4.0).abs() < 0.01, "{}", lasts(&server, &elsewhere));
+
+    server.make_event(1_000, 300);
+    let strange: Vec<Value> =
+        (0..3).map(|_| server.send(hold("ann", 1).from(SCRIPT)).json()).collect();
+    for order in &strange[..2] {
+        assert_eq!(server.send(pay(order, "ctoken_declined").from(SCRIPT)).status, 402);
+    }
+    let again = server.send(pay(&strange[0], "ctoken_ok").from(SCRIPT));
+    assert_limited(&again, "payments of this buyer were declined");
     assert_eq!(limited(&server, "email_declines"), 1);
+    let own = server.send(hold("ann", 10).from(home)).json();
+    let paid = server.send(pay(&own, "ctoken_ok").from(home));
+    assert_eq!(paid.json()["state"], "paid", "{paid:?}");
+}
+
+/// How many seconds a hold lasts.
+fn lasts(server: &Server, order: &Value) -> f64 {
+    let time = |text: &str| {
+        let clock = &text[text.find('T').unwrap() + 1..text.find('Z').unwrap()];
+        let parts: Vec<f64> = clock.split(':').map(|p| p.parse().unwrap()).collect();
+        parts[0] * 3_600.0 + parts[1] * 60.0 + parts[2]
+    };
+    let seen = server.send(look(order)).json();
+    let lasts = time(&text(order, "held_until")) - time(&text(&seen, "placed_at"));
+    lasts.rem_euclid(86_400.0)
 }
 
 #[test]
@@ -285,16 +370,7 @@ fn the_hold_after_one_that_ran_out_is_shorter() {
     let dir = Dir::new("clients-shorter");
     let server = server(&dir, &[("NTS_LEAST_HOLD_MS", "1500")]);
     server.make_event(1_000, 4);
-    let lasts = |order: &Value| {
-        let time = |text: &str| {
-            let clock = &text[text.find('T').unwrap() + 1..text.find('Z').unwrap()];
-            let parts: Vec<f64> = clock.split(':').map(|p| p.parse().unwrap()).collect();
-            parts[0] * 3_600.0 + parts[1] * 60.0 + parts[2]
-        };
-        let seen = server.send(look(order)).json();
-        let lasts = time(&text(order, "held_until")) - time(&text(&seen, "placed_at"));
-        lasts.rem_euclid(86_400.0)
-    };
+    let lasts = |order: &Value| lasts(&server, order);
     let take = |name: &str, client: &str| {
         let held = server.send(hold(name, 1).from(client));
         assert_eq!(held.status, 201, "{held:?}");
@@ -306,11 +382,11 @@ fn the_hold_after_one_that_ran_out_is_shorter() {
     let first = take("ann", "198.51.100.1");
     assert!((lasts(&first) - 4.0).abs() < 0.01, "{}", lasts(&first));
     gone(&first);
-    // Half as long for the same address, from wherever; down to the least.
-    let second = take("ann", "198.51.100.2");
+    // Half as long for the same address at the same client; down to the least.
+    let second = take("ann", "198.51.100.1");
     assert!((lasts(&second) - 2.0).abs() < 0.01, "{}", lasts(&second));
     gone(&second);
-    let third = take("ann", "198.51.100.3");
+    let third = take("ann", "198.51.100.1");
     assert!((lasts(&third) - 1.5).abs() < 0.01, "{}", lasts(&third));
     // Others of the same network are not concerned by one or two, but by five.
     let many: Vec<Value> = (0..5).map(|n| take(&format!("b{n}"), SCRIPT)).collect();

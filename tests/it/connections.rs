@@ -111,6 +111,111 @@ fn requests_whose_answers_are_never_read_take_no_memory() {
     assert!(grown < 32 * 1024, "{grown} kB for four connections");
 }
 
+/// The beginning of a request with a body that never ends.
+fn endless(method: &str, path: &str, more: &str) -> Vec<u8> {
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\n{more}Content-Type: application/json\r\n\
+         Content-Length: 262144\r\n\r\n"
+    );
+    [head.into_bytes(), vec![b' '; 240_000]].concat()
+}
+
+#[test]
+fn a_body_that_does_not_end_takes_little_memory() {
+    let dir = Dir::new("endless");
+    let settings = [("NTS_SLOW_CLIENT_MS", "60000"), ("NTS_CONNECTIONS", "400")];
+    let server = Server::start_with(&dir, &settings);
+    server.make_event(100, 300);
+    let before = server.memory_kb();
+    let order = "/api/v1/orders/00000000-0000-0000-0000-000000000000";
+    let asked = [
+        endless("POST", "/api/v1/events/rock/orders", ""),
+        endless("POST", "/events/rock/orders", ""),
+        endless("PUT", "/api/v1/events/rock", ""),
+        endless("PUT", "/api/v1/events/rock", "Authorization: Bearer guessed\r\n"),
+        endless("POST", &format!("{order}/pay"), ""),
+        endless("POST", &format!("{order}/refunds"), ""),
+        endless("POST", "/nts/v1/reserve", ""),
+        endless("POST", "/nts/v1/debug/reset", ""),
+    ];
+    let mut streams = Vec::new();
+    for _ in 0..40 {
+        streams.extend(asked.iter().map(|bytes| send(&server, bytes)));
+    }
+    let looks = (0..20).map(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        server.memory_kb()
+    });
+    let grown = looks.max().unwrap().saturating_sub(before);
+    assert!(grown < 320 * 64, "{grown} kB for 320 connections");
+    is_served_soon(&server, "ann");
+    // Without the organiser's key nothing of the body is waited for.
+    for mut stream in streams.into_iter().skip(2).step_by(8) {
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status[9..], b"401");
+    }
+    // With it, an event may be described at length.
+    let mut long = event_json(100, 300).to_string().into_bytes();
+    long.extend(vec![b' '; 200_000]);
+    assert_eq!(server.send(put_event("rock", 100, 300).body(long)).status, 200);
+}
+
+#[test]
+fn large_notifications_take_little_memory_and_small_ones_are_heard() {
+    let dir = Dir::new("endless-webhooks");
+    let settings = [
+        ("NTS_STRIPE_SECRET_KEY", "sk_test_x"),
+        ("NTS_STRIPE_PUBLISHABLE_KEY", "pk_test_x"),
+        ("NTS_STRIPE_WEBHOOK_SECRET", "whsec_x"),
+        ("NTS_SLOW_CLIENT_MS", "60000"),
+    ];
+    let server = Server::start_with(&dir, &settings);
+    let before = server.memory_kb();
+    let large = endless("POST", "/stripe/webhook", "Stripe-Signature: t=1,v1=0\r\n");
+    let streams: Vec<TcpStream> = (0..200).map(|_| send(&server, &large)).collect();
+    let looks = (0..20).map(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        server.memory_kb()
+    });
+    let grown = looks.max().unwrap().saturating_sub(before);
+    assert!(grown < 32 * 600 + 200 * 64, "{grown} kB for 200 notifications");
+    let notification = Request::new("POST", "/stripe/webhook").json(&json!({}));
+    assert_eq!(server.send(notification.clone()).code(), "bad_signature");
+    let whole = notification.body(vec![b' '; 100_000]);
+    let busy = server.send(whole.clone());
+    assert_eq!((busy.status, busy.code().as_str()), (503, "busy"), "Stripe sends it again");
+    drop(streams);
+    eventually("there is room again", || server.send(whole.clone()).code() == "bad_signature");
+}
+
+#[test]
+fn an_answer_before_the_body_says_that_the_connection_ends() {
+    let dir = Dir::new("early");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    for (method, path) in [
+        ("POST", "/nothing"),
+        ("DELETE", "/healthz"),
+        ("POST", "/api/v1/orders/1/refunds"),
+        ("PUT", "/api/v1/events/rock"),
+        ("GET", "/api/v1/events/rock"),
+        ("POST", "/stripe/webhook"),
+    ] {
+        let begin = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
+        let mut stream = send(&server, begin.as_bytes());
+        let told = answers(&read_all(&mut stream));
+        assert_eq!(told.len(), 1, "{method} {path}");
+        assert!(told[0].1.contains("connection: close"), "{method} {path}: {}", told[0].1);
+    }
+    // A body that was read is no reason to end.
+    let mut stream = send(&server, hold_bytes("ann").as_bytes());
+    stream.write_all(hold_bytes("bob").as_bytes()).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let statuses: Vec<u16> = answers(&read_all(&mut stream)).iter().map(|a| a.0).collect();
+    assert_eq!(statuses, [201, 201, 200]);
+}
+
 #[test]
 fn whatever_follows_a_request_it_is_answered() {
     let dir = Dir::new("followed");
@@ -212,6 +317,22 @@ fn a_malformed_head_gets_an_answer_that_says_what_is_wrong() {
         (
             "both the other way round",
             post("Content-Length: 2\r\nTransfer-Encoding: chunked", "zz\r\n"),
+            400,
+        ),
+        (
+            "two lines of codings",
+            post(
+                "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+                "2\r\n{}\r\n0\r\n\r\n",
+            ),
+            400,
+        ),
+        (
+            "a coding on two lines",
+            post(
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                "2\r\n{}\r\n0\r\n\r\n",
+            ),
             400,
         ),
         ("a bad chunk", post("Transfer-Encoding: chunked", "xyz\r\n{}\r\n0\r\n\r\n"), 400),

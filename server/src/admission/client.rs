@@ -1,6 +1,6 @@
 //! The client that a request is counted for, if it is counted at all.
 
-use super::network::{Network, Peer, Proxies};
+use super::network::{Named, Network, Peer, Proxies};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,7 @@ pub enum Client {
 pub struct Clients {
     proxies: Proxies,
     /// Each warning is given once.
-    warned: [AtomicBool; 3],
+    warned: [AtomicBool; 4],
 }
 
 /// What seems to be wrong with the proxies that are named.
@@ -29,6 +29,8 @@ enum Doubt {
     Stranger,
     /// A proxy that is named passes none on.
     Silent,
+    /// A proxy that is named passes on what is no address.
+    Unreadable,
 }
 
 impl Clients {
@@ -43,7 +45,8 @@ impl Clients {
     /// machine, or from a private address that is a proxy or a gateway, most likely: it passes addresses
     /// on, or nobody has named a proxy at all (a container's published port and many load balancers
     /// show one private address for all buyers, without a header). A limit there would count all
-    /// buyers as one. Whoever is on a private network with this server can thus get rid of the limits
+    /// buyers as one. So would one where a named proxy sends no header. If it sends one that ends with
+    /// no address, all of those requests count for the proxy. Whoever is on a private network with this server can thus get rid of the limits
     /// by sending the header; nobody on the Internet can.
     pub fn client<'a>(
         &self,
@@ -53,12 +56,18 @@ impl Clients {
         let Some(Peer(peer)) = peer else { return Client::Unlimited };
         let peer = peer.to_canonical();
         if self.proxies.contains(peer) {
-            let address = self.proxies.client(peer, forwarded_for);
-            if self.proxies.contains(address) {
-                self.warn(Doubt::Silent, peer);
-                return Client::Unlimited;
-            }
-            return Client::Network(Network::of(address));
+            return match self.proxies.client(peer, forwarded_for) {
+                Named::Client(address) => Client::Network(Network::of(address)),
+                // Without limits whoever can write that would be without limits.
+                Named::Unreadable(proxy) => {
+                    self.warn(Doubt::Unreadable, proxy);
+                    Client::Network(Network::of(proxy))
+                }
+                Named::OnlyProxies => {
+                    self.warn(Doubt::Silent, peer);
+                    Client::Unlimited
+                }
+            };
         }
         if peer.is_loopback() {
             return Client::Unlimited;
@@ -94,6 +103,11 @@ impl Clients {
                 "NO LIMITS PER CLIENT for requests through {peer}: it is named in NTS_TRUSTED_PROXIES, and \
                  its X-Forwarded-For is missing or names no client, only proxies. Let it add the address \
                  that it was asked from, and name nothing but proxies"
+            ),
+            Doubt::Unreadable => tracing::error!(
+                "{peer} is named in NTS_TRUSTED_PROXIES, and its X-Forwarded-For ends with something that is \
+                 no address: all such requests count as one client. Let it add the address that it was \
+                 asked from"
             ),
         }
     }
@@ -177,7 +191,13 @@ mod tests {
         assert_eq!(client("127.0.0.1", "127.0.0.1", &["::1"]), network("::1"));
         // It names nobody.
         assert_eq!(client("127.0.0.1", "127.0.0.1", &[]), none);
-        assert_eq!(client("127.0.0.1", "127.0.0.1", &["unknown"]), none);
+        assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["10.0.0.2"]), none);
+        // It passes on what is no address: nobody gets rid of the limits by that.
+        for wrong in ["unknown", "", "\u{fffd}", "198.51.100.1, x", "198.51.100.1,"] {
+            let one = network("127.0.0.1");
+            assert_eq!(client("127.0.0.1", "127.0.0.1", &[wrong]), one, "{wrong:?}");
+        }
+        assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["x, 10.0.0.2"]), network("10.0.0.2"));
         assert_eq!(Clients::new(Proxies::default()).client(None, ["192.0.2.1"].into_iter()), none);
     }
 

@@ -136,16 +136,15 @@ impl Proxies {
         self.0.iter().any(|prefix| prefix.contains(address))
     }
 
-    /// The address of the client whose request arrived from `peer` with these `X-Forwarded-For`
-    /// values, in the order in which they were received. Each proxy appends the address that it
-    /// was asked from, so the list is read from the right: the first address that is no trusted
-    /// proxy is the client. Whatever stands left of it was written by the client itself. What is
-    /// no address ends the search: then the nearest proxy counts as the client.
+    /// The client whose request arrived from `peer` with these `X-Forwarded-For` values, in the order in
+    /// which they were received. Each proxy appends the address that it was asked from, so the list is
+    /// read from the right, one address at a time: the first that is no trusted proxy is the client.
+    /// Whatever stands left of it was written by the client itself and is not looked at.
     pub fn client<'a>(
         &self,
         peer: IpAddr,
         forwarded_for: impl DoubleEndedIterator<Item = &'a str>,
-    ) -> IpAddr {
+    ) -> Named {
         let mut client = peer;
         for hop in forwarded_for.rev().flat_map(|value| value.rsplit(',')) {
             if !self.contains(client) {
@@ -153,11 +152,22 @@ impl Proxies {
             }
             match hop_address(hop.trim()) {
                 Some(address) => client = address,
-                None => break,
+                None => return Named::Unreadable(client),
             }
         }
-        client
+        if self.contains(client) { Named::OnlyProxies } else { Named::Client(client) }
     }
+}
+
+/// Whom a request names as its client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Named {
+    /// This address.
+    Client(IpAddr),
+    /// What this proxy wrote, or passed on, is no address.
+    Unreadable(IpAddr),
+    /// Nobody but proxies.
+    OnlyProxies,
 }
 
 /// An address as proxies write it: bare, with a port, or in brackets.
@@ -243,10 +253,13 @@ mod tests {
     #[test]
     fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
         let proxies: Proxies = "127.0.0.0/8,::1,10.0.0.0/8".parse().unwrap();
-        let client = |peer, values: &[&str]| proxies.client(ip(peer), values.iter().copied());
+        let named = |peer, values: &[&str]| proxies.client(ip(peer), values.iter().copied());
+        let client = |peer, values: &[&str]| match named(peer, values) {
+            Named::Client(address) => address,
+            other => panic!("{other:?}"),
+        };
         // Nobody else is believed.
         assert_eq!(client("203.0.113.9", &["198.51.100.1"]), ip("203.0.113.9"));
-        assert_eq!(client("127.0.0.1", &[]), ip("127.0.0.1"));
         assert_eq!(client("127.0.0.1", &["198.51.100.1"]), ip("198.51.100.1"));
         // What the client wrote itself stands left of what the proxy appended.
         assert_eq!(client("127.0.0.1", &["192.0.2.1, 198.51.100.1"]), ip("198.51.100.1"));
@@ -255,10 +268,23 @@ mod tests {
         assert_eq!(client("127.0.0.1", &["198.51.100.1:4711"]), ip("198.51.100.1"));
         assert_eq!(client("127.0.0.1", &["[2001:db8::1]:4711"]), ip("2001:db8::1"));
         assert_eq!(client("127.0.0.1", &["[2001:db8::1]"]), ip("2001:db8::1"));
-        // What is no address counts as nobody's.
-        assert_eq!(client("127.0.0.1", &["198.51.100.1, unknown"]), ip("127.0.0.1"));
-        assert_eq!(client("127.0.0.1", &["198.51.100.1,"]), ip("127.0.0.1"));
-        // Only proxies: the farthest of them.
-        assert_eq!(client("127.0.0.1", &["10.0.0.1"]), ip("10.0.0.1"));
+        // Whatever it wrote, also what is no text.
+        for own in ["\u{fffd}", "\u{fffd}, 192.0.2.1", "", ",,", "unknown", "10.0.0.9, 127.0.0.1"] {
+            let line = format!("{own}, 198.51.100.1");
+            assert_eq!(client("127.0.0.1", &[&line]), ip("198.51.100.1"), "{own:?}");
+            assert_eq!(client("127.0.0.1", &[own, "198.51.100.1"]), ip("198.51.100.1"), "{own:?}");
+        }
+        // What a proxy wrote is no address: the nearest proxy that is known.
+        for wrong in ["unknown", "", "\u{fffd}", "198.51.100.1,", "198.51.100.1, unknown"] {
+            assert_eq!(
+                named("127.0.0.1", &[wrong]),
+                Named::Unreadable(ip("127.0.0.1")),
+                "{wrong:?}"
+            );
+        }
+        assert_eq!(named("127.0.0.1", &["x, 10.0.0.1"]), Named::Unreadable(ip("10.0.0.1")));
+        // Only proxies.
+        assert_eq!(named("127.0.0.1", &[]), Named::OnlyProxies);
+        assert_eq!(named("127.0.0.1", &["10.0.0.1"]), Named::OnlyProxies);
     }
 }

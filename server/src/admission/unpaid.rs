@@ -77,8 +77,10 @@ impl Wish {
         key.of(&(self.event.0, pool, level))
     }
 
-    fn email_budget(&self, key: &Key) -> u64 {
-        key.of(&(self.event.0, self.identity))
+    /// The budget of an e-mail address, for one client alone: anybody can write the address of somebody
+    /// else, and must not use up what its owner may hold.
+    fn email_budget(&self, key: &Key, network: Network) -> u64 {
+        key.of(&(self.event.0, self.identity, network.levels().next()))
     }
 
     /// How many places a client may have unpaid in a pool of this capacity. Some at least, or small
@@ -238,9 +240,10 @@ impl Unpaid {
         self.orders.get_mut(&order)
     }
 
-    /// What identifies the buyer of an order.
-    pub fn identity(&self, order: OrderId) -> Option<u128> {
-        self.orders.get(&order)?.identity
+    /// What identifies the buyer of an order of which an attempt was declined.
+    pub fn declined(&self, order: OrderId) -> Option<u128> {
+        let tracked = self.orders.get(&order)?;
+        tracked.identity.filter(|_| tracked.attempts.declined > 0)
     }
 
     /// Counts the places of a new order. Gives the order if it must be taken off again should nothing
@@ -268,7 +271,7 @@ impl Unpaid {
         if let Some(most) = wish.most_of_email(limits)
             && places > 0
         {
-            let budget = wish.email_budget(key);
+            let budget = wish.email_budget(key, network);
             if self.count(budget).saturating_add(places) > most {
                 return self.over(key, network, wish, Reason::EmailPlaces, most, now);
             }
@@ -313,7 +316,7 @@ impl Unpaid {
             .pools
             .iter()
             .flat_map(|(pool, ..)| own.map(|level| wish.budget(key, *pool, level)));
-        let budgets: Vec<u64> = pools.chain([wish.email_budget(key)]).collect();
+        let budgets: Vec<u64> = pools.chain([wish.email_budget(key, network)]).collect();
         let budgets = budgets.into_iter().filter_map(|budget| self.budgets.get(budget));
         budgets
             .flat_map(|budget| budget.first.iter().chain(&budget.more))
@@ -340,7 +343,8 @@ impl Unpaid {
         }
         let ends = self.rivals(key, network, wish).filter_map(|(_, t)| t.until_ms).min();
         let wait_s = ends.map_or(30, |ends| (ends - now.clock_ms).max(0) / 1000);
-        Err(Refused { reason, most, again_s: wait_s.clamp(5, 60) as u32 })
+        // Its buyer may pay or give back an order at any moment, so it is not told to wait for long.
+        Err(Refused { reason, most, again_s: wait_s.clamp(5, 10) as u32 })
     }
 
     /// Somebody tries to pay an order. Gives whether it is tracked from now on only.

@@ -66,8 +66,12 @@ fn names_other_version(line: &[u8]) -> bool {
     }
 }
 
-/// What is wrong with a head that hyper took (RFC 9112 section 3.2).
+/// What is wrong with a head that hyper took (RFC 9112 sections 3.2 and 6.1). Of several Transfer-Encoding
+/// lines a proxy may see another one than we do, and with it another end of the request.
 pub fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(header::TRANSFER_ENCODING).iter().count() > 1 {
+        return Err(Problem::invalid("A request has one Transfer-Encoding header at most."));
+    }
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version < Version::HTTP_11 => Ok(()),

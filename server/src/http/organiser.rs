@@ -3,7 +3,7 @@
 use super::api::{LineBody, full, order_id, wait_for};
 use super::problem::Problem;
 use super::view::{self, MoneyView};
-use super::{Sent, is_organiser, json, keyed};
+use super::{Sent, SentByOrganiser, is_organiser, json, keyed};
 use crate::app::App;
 use crate::when;
 use axum::Json;
@@ -100,17 +100,12 @@ impl EventBody {
     }
 }
 
-fn check(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
-    if is_organiser(app, headers) { Ok(()) } else { Err(Problem::not_organiser()) }
-}
-
 /// `PUT /api/v1/events/{event}`
 pub async fn put_event(
     State(app): State<Arc<App>>,
     Path(slug): Path<String>,
-    Sent { headers, body }: Sent,
+    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
-    check(&app, &headers)?;
     let spec = json::<EventBody>(&headers, &body)?.spec(&slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
     let replied = app.ask(Command::PutEvent { id: app.ids.event(now), spec }, None).await?;
@@ -134,7 +129,9 @@ pub async fn orders(
     cursor: Result<Query<Cursor>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    check(&app, &headers)?;
+    if !is_organiser(&app, &headers) {
+        return Err(Problem::not_organiser());
+    }
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let Query(cursor) =
         cursor.map_err(|_| Problem::invalid("The query is after=<order id>&limit=<1 to 500>."))?;
@@ -162,9 +159,8 @@ struct RefundBody {
 pub async fn refund(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Sent { headers, body }: Sent,
+    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Json<Value>, Problem> {
-    check(&app, &headers)?;
     let id = order_id(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
     let body: RefundBody = json(&headers, &body)?;

@@ -439,7 +439,8 @@ impl Service<Request<Incoming>> for Attended {
         self.doing.open();
         let checked = malformed::check(request.version(), request.headers());
         request.extensions_mut().insert(self.peer);
-        if !request.body().is_end_stream() {
+        let has_body = !request.body().is_end_stream();
+        if has_body {
             request.extensions_mut().insert(Arc::clone(&self.doing));
         }
         let answering = checked.map(|()| self.house.router.call(request));
@@ -455,7 +456,8 @@ impl Service<Request<Incoming>> for Attended {
                     answer
                 }
             };
-            if doing.is_broken() {
+            // The rest of a body stands where the next request would begin.
+            if has_body && !doing.is_whole() {
                 answer.headers_mut().insert(header::CONNECTION, close.clone());
             }
             // An answer without end, such as the live counts, keeps its connection busy.

@@ -39,8 +39,8 @@ pub struct Doing {
     discarded: AtomicBool,
     /// Whether a response of ours was sent.
     answered: AtomicBool,
-    /// Whether a body did not come whole, so that nothing more can be read here.
-    broken: AtomicBool,
+    /// Whether the body of the open request was read to its end.
+    whole: AtomicBool,
     /// Whether it was promised that this connection ends with its answer.
     leaves: AtomicBool,
     /// Counts the requests.
@@ -80,6 +80,7 @@ impl Doing {
     /// A whole head has come.
     pub fn open(&self) {
         self.go(OPEN);
+        self.whole.store(false, Ordering::Relaxed);
         count(&self.requests);
     }
 
@@ -115,9 +116,10 @@ impl Doing {
         self.discarded.load(Ordering::Relaxed)
     }
 
-    /// Whether a body did not come whole.
-    pub fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+    /// Whether the body of the open request was read to its end. If it was not, no further request can
+    /// be read after it.
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
     }
 
     /// Whether a response of ours was sent.
@@ -156,9 +158,9 @@ pub enum Awaited {
 pub struct Receiving(Arc<Doing>);
 
 impl Receiving {
-    /// It does not come whole.
-    pub fn is_broken(self) {
-        self.0.broken.store(true, Ordering::Relaxed);
+    /// All of it was read.
+    pub fn is_whole(self) {
+        self.0.whole.store(true, Ordering::Relaxed);
     }
 }
 

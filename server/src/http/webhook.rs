@@ -2,12 +2,14 @@
 //! ([`crate::outbox::Doorbell`]); nothing else of what was sent is believed. Where no secret is set
 //! anybody could send one, so none is taken.
 
-use super::Sent;
 use super::problem::Problem;
+use super::{Sent, open_limit, receive};
 use crate::app::App;
 use crate::outbox::Ring;
 use crate::text::cut;
-use axum::extract::State;
+use crate::writer::NoReply;
+use axum::body::HttpBody;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{OrderId, TimeMs};
@@ -48,10 +50,32 @@ pub async fn not_set_up() -> Problem {
     Problem::no_webhooks()
 }
 
+/// So many notifications at a time may be larger than what anybody may send. Whether one is from Stripe is
+/// known when it has come whole, and Stripe sends those again that are refused.
+pub const LARGE_AT_A_TIME: usize = 32;
+
+/// A notification, not checked yet.
+pub struct Notification(Sent);
+
+impl FromRequest<Arc<App>> for Notification {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Notification, Problem> {
+        let small = open_limit(app);
+        let most = request.body().size_hint().upper();
+        if most.is_some_and(|most| most <= small as u64) {
+            return receive(request, app, small).await.map(Notification);
+        }
+        let _permit = app.large_webhooks.try_acquire().map_err(|_| NoReply::Busy)?;
+        let limit = app.config.body_bytes as usize;
+        receive(request, app, limit).await.map(Notification)
+    }
+}
+
 /// `POST /stripe/webhook`
 pub async fn hear(
     State(app): State<Arc<App>>,
-    Sent { headers, body }: Sent,
+    Notification(Sent { headers, body }): Notification,
 ) -> Result<(StatusCode, &'static str), Problem> {
     let secret = &app.config.stripe_webhook_secret;
     let signature = headers.get("stripe-signature").and_then(|v| v.to_str().ok());
