@@ -254,10 +254,18 @@ impl Admission {
         of.take(self.buckets_of(network), rate, cost, self.now_us())
     }
 
-    /// A request that wants to hold. It counts whatever becomes of it.
+    /// A request that wants to hold. For its client it counts whatever becomes of it.
     pub fn may_hold(&self, client: Client) -> Result<(), Refused> {
         let taken = self.take(&self.holds, self.limits.holds, client, 1);
         taken.or_else(|wait_us| self.refuse(Refused::after(Reason::Holds, wait_us)))
+    }
+
+    /// A request that wanted to hold and held nothing: it does not count for the larger prefixes, which
+    /// the client shares with others.
+    pub fn held_nothing(&self, client: Client) {
+        let Client::Network(network) = client else { return };
+        let Some(rate) = Rate::per(self.limits.holds, MINUTE_US) else { return };
+        self.holds.give_back(self.buckets_of(network).skip(1), rate);
     }
 
     /// A request that looks at an order or gives one back.

@@ -197,10 +197,14 @@ impl App {
         if reserved.is_err() && self.look_again(client, &wish).await {
             reserved = self.admission.reserve(client, &wish, self.clock.now_ms());
         }
-        let reserved = reserved.map_err(NoReply::OverBudget)?;
+        let reserved = reserved.map_err(|refused| {
+            self.admission.held_nothing(client);
+            NoReply::OverBudget(refused)
+        })?;
         *most_ms = reserved.most_ms;
         let answer = self.ask(command, request).await;
         if nothing_came_of_it(&answer) {
+            self.admission.held_nothing(client);
             reserved.forget();
         }
         answer

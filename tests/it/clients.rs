@@ -414,12 +414,38 @@ fn the_old_routes_and_larger_networks_are_limited_too() {
     let mut held = 0;
     for n in 0..20 {
         for m in 0..25 {
-            let client = format!("2001:db8:7:{n:x}::{m:x}");
+            let client = format!("2001:db8:7:{n:x}00::{m:x}");
             held += u32::from(reserve(&format!("Guest {n}-{m}"), &client).status == 200);
         }
     }
     assert_eq!(held, 8 * 25);
     assert_eq!(reserve("Bob", "2001:db9::1").status, 200);
+}
+
+#[test]
+fn requests_that_hold_nothing_take_nothing_from_the_neighbours() {
+    let dir = Dir::new("clients-neighbours");
+    let server = server(&dir, &[("NTS_CLIENT_HOLDS", "4")]);
+    server.make_event(1_000, 300);
+    let order = |name: &str, kind: &str, quantity: i64| {
+        Request::new("POST", "/api/v1/events/rock/orders").json(&json!({
+            "buyer": {"name": name, "email": "eve@example.org"},
+            "lines": [{"ticket_type": kind, "quantity": quantity}],
+        }))
+    };
+    // An unknown ticket type, nobody's name, and more than one order may have.
+    let nothing = [order("Eve", "none", 1), order("", "adult", 1), order("Eve", "adult", 99)];
+    for n in 0..64 {
+        let client = format!("2001:db8:0:{n:x}00::1");
+        for request in &nothing {
+            assert!(server.send(request.clone().from(&client)).status < 429, "{n}");
+        }
+    }
+    let neighbour = "2001:db8:0:ff01::1";
+    for n in 0..4 {
+        assert_eq!(server.send(hold(&format!("ann{n}"), 1).from(neighbour)).status, 201, "{n}");
+    }
+    assert_limited(&server.send(hold("bob", 1).from(neighbour)), "requests for places");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const CHARGE: &str = "/nts/v1/charge";
 
@@ -291,6 +292,41 @@ fn with_stripe_a_name_neither_pays_nor_tells_who_has_reserved_or_paid() {
     assert!(told.iter().all(|answer| *answer == first), "{told:?}");
     assert_eq!(server.get("/nts/v1/list-guests").status, 401);
     stripe.double.behave();
+}
+
+#[test]
+fn with_stripe_only_who_shows_the_secret_renews_a_hold() {
+    let dir = Dir::new("names-renewal");
+    let stripe = Stripe::start();
+    let mut settings = stripe.settings().to_vec();
+    settings.push(("NTS_SHOW", "rock"));
+    let server = Server::start_with(&dir, &settings);
+    show_of(&server, 100);
+    let ann = Victim::reserves(&server, "Ann");
+    let until = |victim: &Victim| text(&server.send(look(&victim.order)).json(), "held_until");
+    let before = until(&ann);
+    for strange in [&[("fullname", "Ann")][..], &[("fullname", "ANN"), ("secret", "0")]] {
+        std::thread::sleep(Duration::from_millis(5));
+        let told = reserve(&server, strange);
+        assert!(told.text().contains("has an order already"), "{told:?}");
+        assert_eq!(until(&ann), before, "a stranger keeps the place for nobody");
+    }
+    std::thread::sleep(Duration::from_millis(5));
+    let own = server.send(ann.form.with(&[]).to("/nts/v1/reserve"));
+    assert!(own.text().contains("thank you Ann"), "{own:?}");
+    assert_ne!(until(&ann), before, "the owner renews it");
+    // A name whose hold has run out is free for anybody.
+    let put = put_event("rock", 100, 1);
+    let mut show = event_json(100, 1);
+    show["limit_per_buyer"] = json!(1);
+    assert_eq!(server.send(put.body(show.to_string().into_bytes())).status, 200);
+    let bob = Victim::reserves(&server, "Bob");
+    let mut next = reserve(&server, &[("fullname", "Bob")]);
+    eventually("the name is free again", || {
+        next = reserve(&server, &[("fullname", "Bob")]);
+        next.text().contains("thank you Bob")
+    });
+    assert_eq!(server.send(look(&bob.order)).json()["state"], "released");
 }
 
 #[test]

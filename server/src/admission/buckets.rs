@@ -141,6 +141,21 @@ impl Buckets {
         });
     }
 
+    /// Takes one out of these buckets that was added before.
+    pub fn give_back(&self, buckets: impl Iterator<Item = Bucket>, rate: Rate) {
+        self.with(|slots| {
+            if slots.is_empty() {
+                return;
+            }
+            for bucket in buckets {
+                let found = set(slots, bucket.key).iter_mut().find(|slot| slot.key == bucket.key);
+                if let Some(slot) = found {
+                    slot.empty_us = slot.empty_us.saturating_sub(bucket.cost_us(rate, 1));
+                }
+            }
+        });
+    }
+
     /// How much is in the fullest of these buckets, in microseconds.
     pub fn debt(&self, buckets: impl Iterator<Item = Bucket>, now_us: u64) -> u64 {
         self.with(|slots| buckets.map(|b| debt(slots, b.key, now_us)).max().unwrap_or(0))

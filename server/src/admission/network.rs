@@ -35,7 +35,9 @@ pub enum Level {
     V4(u32),
     /// An IPv6 /64: a client.
     V6(u64),
-    /// An IPv6 /48: what a site gets.
+    /// An IPv6 /56: what a household gets.
+    Home(u64),
+    /// An IPv6 /48: what a site gets, or the households of one street.
     Site(u64),
     /// An IPv6 /32: what a provider gets.
     Provider(u64),
@@ -46,6 +48,8 @@ impl Level {
     pub fn factor(self) -> u64 {
         match self {
             Level::V4(_) | Level::V6(_) => 1,
+            // A quarter of the site's, so that one household leaves something to its neighbours.
+            Level::Home(_) => 2,
             Level::Site(_) => 8,
             Level::Provider(_) => 64,
         }
@@ -56,9 +60,10 @@ impl Network {
     /// The prefixes that it belongs to, itself first.
     pub fn levels(self) -> impl Iterator<Item = Level> + Clone {
         let (first, larger) = match self {
-            Network::V4(bits) => (Level::V4(bits), [None; 2]),
+            Network::V4(bits) => (Level::V4(bits), [None; 3]),
             Network::V6(bits) => {
-                let larger = [Level::Site(bits >> 16), Level::Provider(bits >> 32)];
+                let home = Level::Home(bits >> 8);
+                let larger = [home, Level::Site(bits >> 16), Level::Provider(bits >> 32)];
                 (Level::V6(bits), larger.map(Some))
             }
         };

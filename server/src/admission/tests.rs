@@ -238,10 +238,51 @@ fn one_owner_of_a_large_ipv6_prefix_has_few_budgets() {
     };
     // One /64, whatever the rest of the address.
     assert_eq!((0..20).filter(|n| held(format!("2001:db8::{n:x}"))).count(), 5);
-    // One /48 has eight times as much, one /32 sixty-four times.
-    assert_eq!((1..200).filter(|n| held(format!("2001:db8:0:{n:x}::1"))).count(), 35);
+    // One /56 has twice as much, one /48 eight times, one /32 sixty-four times.
+    assert_eq!((1..200).filter(|n| held(format!("2001:db8:0:{n:x}::1"))).count(), 5);
+    let neighbours = (1..90).map(|n| format!("2001:db8:0:{n:x}01::1"));
+    assert_eq!(neighbours.filter(|address| held(address.clone())).count(), 30);
     assert_eq!((1..900).filter(|n| held(format!("2001:db8:{n:x}::1"))).count(), 280);
     assert!(held("2001:db9::1".into()) && held("198.51.100.1".into()));
+}
+
+#[test]
+fn a_household_leaves_some_of_each_budget_to_its_neighbours() {
+    let admission =
+        admission(&["--client-holds=10", "--client-payments=10", "--client-lookups=10"]);
+    let (house, neighbour) = ("2001:db8:0:100", "2001:db8:0:200");
+    for n in 0..256 {
+        let own = client(&format!("{house}::").replace("100", &format!("1{n:02x}")));
+        for _ in 0..20 {
+            _ = admission.may_hold(own);
+            _ = admission.may_look(own);
+            _ = admission.pay(own, OrderId(n)).map(Reserved::forget);
+        }
+    }
+    let own = client(&format!("{neighbour}::"));
+    for n in 0..10 {
+        assert_eq!(admission.may_hold(own), Ok(()), "{n}");
+        assert_eq!(admission.may_look(own), Ok(()), "{n}");
+        assert!(admission.pay(own, OrderId(1_000 + n)).is_ok(), "{n}");
+    }
+    assert!(admission.may_hold(own).is_err());
+}
+
+#[test]
+fn what_holds_nothing_counts_for_its_client_alone() {
+    let admission = admission(&["--client-holds=10"]);
+    for n in 0..256 {
+        let own = client(&format!("2001:db8:0:1{n:02x}::1"));
+        for _ in 0..10 {
+            assert_eq!(admission.may_hold(own), Ok(()), "{n}");
+            admission.held_nothing(own);
+        }
+        assert!(admission.may_hold(own).is_err(), "its own budget is used up");
+    }
+    // What holds something counts for all: twice as much for a household.
+    let held = (0..4).map(|n| client(&format!("2001:db8:0:2{n:02x}::1")));
+    let held = held.flat_map(|own| (0..10).map(move |_| own));
+    assert_eq!(held.filter(|own| admission.may_hold(*own).is_ok()).count(), 20);
 }
 
 #[test]

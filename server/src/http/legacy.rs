@@ -123,6 +123,8 @@ enum Reserved {
     Renewed(OrderId, TimeMs),
     /// The order that this name has cannot be renewed.
     Known(OrderId, Refusal),
+    /// This name has an order that is not the sender's, as far as is known, and it was only looked at.
+    Strange,
 }
 
 /// `POST /nts/v1/reserve`. A name is no credential: whoever made the order gets the secret that pays it,
@@ -137,16 +139,14 @@ pub async fn reserve(
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
-    let reserved = reserve_as(&app, client, &event, fullname).await.map_err(Problem::from)?;
+    let reserved = reserve_as(&app, client, &event, &form).await?;
     let (id, until_ms, new) = match reserved {
         Reserved::New(id, until_ms) => (id, until_ms, true),
         Reserved::Renewed(id, until_ms) => (id, until_ms, false),
         Reserved::Known(id, refusal) => return known(&app, &event, &form, id, refusal).await,
+        Reserved::Strange => return Ok(taken(&app)),
     };
     let own = new || shows(&app, id, &form);
-    if !own && app.sandbox.is_none() {
-        return Ok(taken(&app));
-    }
     let mut shown = reserved_page(&app, &event, fullname, until_ms);
     shown.secret = own.then(|| app.secrets.pay(id));
     if !new {
@@ -160,9 +160,6 @@ pub async fn reserve(
 /// Answers for an order that cannot be renewed.
 async fn known(app: &App, event: &Event, form: &Form, id: OrderId, refusal: Refusal) -> Page {
     let own = shows(app, id, form);
-    if !own && app.sandbox.is_none() {
-        return Ok(taken(app));
-    }
     let fullname = form.get("fullname");
     let order = find(app, id).await?;
     match declined_last(&order) {
@@ -223,7 +220,7 @@ fn charged(app: &App, fullname: &str) -> Response {
 fn taken(app: &App) -> Response {
     let text = "This name has an order already, and no second one was made. If it is yours, go on with the \
                 page that you got when you reserved: the form there pays it, and the link there leads to \
-                the ticket. If nobody has begun to pay it, it is held longer now. Nothing was charged.";
+                the ticket. Nothing was changed, and nothing was charged.";
     let headline = "This name has an order already";
     page(&WordsPage { frame: Frame::of(app), headline, text: text.into() })
 }
@@ -236,13 +233,15 @@ fn in_words(app: &App, order: &Order) -> Response {
     (StatusCode::ACCEPTED, page).into_response()
 }
 
-/// Holds one ticket for a name, or renews the hold that this name has.
+/// Holds one ticket for a name, or renews the hold that this name has. Where money is taken only who shows
+/// the secret renews it: for others the order is read, which takes as long whatever its state is.
 async fn reserve_as(
     app: &App,
     client: Client,
     event: &Event,
-    fullname: &str,
-) -> Result<Reserved, NoReply> {
+    form: &Form,
+) -> Result<Reserved, Problem> {
+    let fullname = form.get("fullname");
     let t = event.ticket_types.iter().find(|t| !t.retired);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
     // A hold of the same name that has just run out is taken out of the way once.
@@ -260,27 +259,37 @@ async fn reserve_as(
                 return Ok(Reserved::New(order, until_ms));
             }
             Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
-            Err(no) => return Err(no),
+            Err(no) => return Err(no.into()),
         };
+        if app.sandbox.is_none() && !shows(app, known, form) {
+            let order = app.reads.ask(move |r| r.order(known)).await?;
+            let now = app.clock.now_ms();
+            if !order.is_some_and(|o| o.state == OrderState::Held && o.over(now)) {
+                return Ok(Reserved::Strange);
+            }
+            expire(app, known).await?;
+            continue;
+        }
         let most_ms = app.admission.shortened(client, name.0, event.spec.hold_ms);
         match app.ask(Command::Renew { order: known, most_ms }, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::Renewed(known, until_ms));
             }
-            Err(NoReply::Refused(Refusal::HoldExpired)) => {
-                let expired = app.ask(Command::Expire { order: known }, None).await;
-                if let Err(no) = expired
-                    && !matches!(no, NoReply::Refused(Refusal::NotDue))
-                {
-                    return Err(no);
-                }
-            }
+            Err(NoReply::Refused(Refusal::HoldExpired)) => expire(app, known).await?,
             Err(NoReply::Refused(refusal)) => return Ok(Reserved::Known(known, refusal)),
-            Err(no) => return Err(no),
+            Err(no) => return Err(no.into()),
         }
     }
-    Err(NoReply::Refused(Refusal::HoldExpired))
+    Err(Refusal::HoldExpired.into())
+}
+
+/// Takes a hold that has run out of the way, unless that was done meanwhile.
+async fn expire(app: &App, order: OrderId) -> Result<(), NoReply> {
+    match app.ask(Command::Expire { order }, None).await {
+        Ok(_) | Err(NoReply::Refused(Refusal::NotDue)) => Ok(()),
+        Err(no) => Err(no),
+    }
 }
 
 /// `POST /nts/v1/charge`. Pays for whoever shows the secret that the form of the reservation carries. In
