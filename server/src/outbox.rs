@@ -49,7 +49,8 @@ pub async fn expire(app: Arc<App>, every: Duration) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        let now = app.clock.now_ms();
+        let early = if on(Mutant::EarlyExpiry) { 1_000 } else { 0 };
+        let now = app.clock.now_ms() + early;
         let due = match app.reads.ask(move |r| r.due(now, Lane::Holds, DUE_AT_ONCE)).await {
             Ok(due) => due,
             Err(fault) => {
