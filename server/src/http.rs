@@ -243,7 +243,7 @@ fn admit(app: &App) -> Result<(), Problem> {
 }
 
 /// What was sent: the whole body of a request, bounded in size and in time, and its headers. Anybody may
-/// send it, so it has room for an order and little more ([`OPEN_BODY`]).
+/// send it, so it has room for an order and little more (`OPEN_BODY`).
 pub struct Sent {
     /// Its headers.
     pub headers: HeaderMap,

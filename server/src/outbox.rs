@@ -386,7 +386,7 @@ const MOST_NOT_ALLOWED: u32 = 3;
 
 /// What a buyer is told whose card could not be used, though no bank has refused it.
 const ENTER_AGAIN: &str = "The card details could not be used any more; perhaps they were entered too \
-                           long ago. Nothing was charged. Please enter the card again.";
+                           long ago. Please enter the card again.";
 /// The same where the fault is ours.
 const NOT_OUR_KEY: &str = "This box office cannot take payments at the moment; its organiser has been \
                            told.";

@@ -134,7 +134,7 @@ pub struct Queue {
 
 impl Queue {
     /// A queue of `capacity` commands of others, each of which waits at most `patience`; our own steps
-    /// have [`RESERVED`] places more.
+    /// have `RESERVED` places more.
     pub fn new(
         capacity: usize,
         patience: Duration,

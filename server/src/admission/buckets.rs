@@ -3,7 +3,7 @@
 //! A bucket is one number: the moment at which it is empty again. A request adds its cost to it, and
 //! is refused if the bucket would be more than full (the generic cell rate algorithm).
 //!
-//! The table has [`SETS`] sets of [`WAYS`] buckets, 16 bytes each: 1 MiB, made at the first use. A
+//! The table has `SETS` sets of `WAYS` buckets, 16 bytes each: 1 MiB, made at the first use. A
 //! keyed 64-bit hash of the client names the set and is compared in full, so that two clients share
 //! a bucket only if their hashes are equal (below 1 in 10^9 with 65,536 clients). A collision of sets
 //! can only forget a client, never refuse one: the newcomer takes the place of the bucket that is

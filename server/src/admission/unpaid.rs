@@ -2,7 +2,7 @@
 //!
 //! Each order that is held, paying or canceling and was placed here by a client is tracked with what
 //! it counts for, and taken off when a commit tells that it is no longer so. The memory is bounded by
-//! [`MOST_TRACKED`] orders of some 400 bytes each; beyond it orders are not counted.
+//! `MOST_TRACKED` orders of some 400 bytes each; beyond it orders are not counted.
 
 use super::buckets::Key;
 use super::network::{Level, Network};

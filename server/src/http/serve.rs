@@ -4,9 +4,9 @@
 //! theirs make room for them, in the order in which they began not to:
 //!
 //! - one on which nothing is asked after an answer;
-//! - one on which no whole head has come within [`HEAD_GRACE`];
-//! - one whose request's body has not come within [`GRACE`]: nothing of that request was decided;
-//! - one whose peer does not read its answer for [`GRACE`].
+//! - one on which no whole head has come within `HEAD_GRACE`;
+//! - one whose request's body has not come within `GRACE`: nothing of that request was decided;
+//! - one whose peer does not read its answer for `GRACE`.
 //!
 //! The others leave with their next answer. So kept, silent and slow connections cost new ones nothing,
 //! and no new one is refused as long as the server answers.

@@ -35,7 +35,7 @@ pub struct Doorbell {
 }
 
 impl Doorbell {
-    /// A queue for [`RINGS`] notifications.
+    /// A queue for `RINGS` notifications.
     pub fn new() -> (Doorbell, mpsc::Receiver<Ring>) {
         let (rings, receiver) = mpsc::channel(RINGS);
         (Doorbell { rings, waiting: Mutex::default() }, receiver)
