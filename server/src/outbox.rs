@@ -265,9 +265,11 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                 // longer where we thought. What can be read of it tells which.
                 Err(CallError::Refused(why)) => match read(app, order, payment).await {
                     Ok(i) if is_of_no_use(&i, order, payment) => {
-                        if key::confirm_rotated(order) && !was_refused(order) {
-                            // The first call, under another key, may still be under way, and have
-                            // used the token up: let it run out before anything is said.
+                        let other_key =
+                            key::confirm_rotated(order) || tried_elsewhere(app, order).await;
+                        if other_key && !was_refused(order) {
+                            // A call under another key may still be under way, and have used the token
+                            // up: let it run out before anything is said.
                             let (trouble, wait_ms) = (format!("{REFUSED}{why}"), LONGEST_CALL_MS);
                             return Command::Defer { order: id, trouble, wait_ms: Some(wait_ms) };
                         }
@@ -390,6 +392,17 @@ const ENTER_AGAIN: &str = "The card details could not be used any more; perhaps 
 /// The same where the fault is ours.
 const NOT_OUR_KEY: &str = "This box office cannot take payments at the moment; its organiser has been \
                            told.";
+
+/// Whether another process has tried this order since it was read: by now it may be asking under another
+/// key. It waits before it does, so what is decided on this look comes before that.
+async fn tried_elsewhere(app: &App, order: &Order) -> bool {
+    if !app.catalogue.is_shared() {
+        return false;
+    }
+    let id = order.id;
+    let now = app.reads.ask(move |r| r.order(id)).await;
+    !now.is_ok_and(|now| now.is_some_and(|now| now.tries == order.tries))
+}
 
 /// Whether the card of the open attempt was refused once, and the longest call has been waited out.
 fn was_refused(order: &Order) -> bool {
