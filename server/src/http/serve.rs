@@ -66,6 +66,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(app.config.slow_client_ms))
         .max_buf_size(HEAD_BYTES)
+        // One buffer and one write for an answer: with two, each request costs a tenth more.
+        .writev(false)
         .max_headers(HEADERS);
     let at_the_door = Arc::new(Semaphore::new(door as usize));
     let house = Arc::new(House {
