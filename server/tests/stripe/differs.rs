@@ -388,23 +388,6 @@ async fn trying_the_key_leaves_no_payment_behind_whose_creation_was_not_answered
     shop.close().await;
 }
 
-/// Turns our clock on to when the order is tried next, again and again, until something is so.
-async fn as_time_goes_by(shop: &Shop, held: &Held, is: impl Fn(&Order) -> bool) -> (Order, i64) {
-    let begun = shop.time.clock().now_ms();
-    loop {
-        let order = shop.order(held).await;
-        if is(&order) {
-            return (order, shop.time.clock().now_ms() - begun);
-        }
-        let (tries, due_ms) = (order.tries, order.due_ms);
-        // A hold has nothing to try: it would only run out.
-        let due = due_ms.filter(|_| order.state != OrderState::Held);
-        shop.time.jump(due.map_or(0, |due| (due - shop.time.clock().now_ms()).max(0)));
-        let moved = |o: &Order| is(o) || (o.tries, o.due_ms) != (tries, due_ms);
-        shop.until("it is tried", held, moved).await;
-    }
-}
-
 /// Nothing was charged, and whoever holds places must not keep them for ever.
 #[tokio::test]
 async fn a_key_that_may_not_begin_or_confirm_declines_and_the_places_come_back() {
@@ -414,7 +397,7 @@ async fn a_key_that_may_not_begin_or_confirm_declines_and_the_places_come_back()
         let held = shop.hold("ann", 1).await;
         let (answer, (order, took_ms)) = tokio::join!(
             shop.pay(&held, "ctoken_ok"),
-            as_time_goes_by(&shop, &held, |o| {
+            shop.as_time_goes_by(&held, |o| {
                 o.payment.as_ref().is_some_and(|p| p.open_attempt().is_none())
             })
         );
@@ -476,7 +459,7 @@ async fn cannot_move_on(operation: Operation, how: Misstep) {
     };
     let watching = async {
         shop.state(&held, stuck_in).await;
-        as_time_goes_by(&shop, &held, Order::is_stuck).await
+        shop.as_time_goes_by(&held, Order::is_stuck).await
     };
     let (_, (order, took_ms)) = tokio::join!(
         async { tokio::time::timeout(Duration::from_secs(60), acting).await },
@@ -493,10 +476,10 @@ async fn cannot_move_on(operation: Operation, how: Misstep) {
     shop.metrics("it counts as stuck", |text| text.contains(&gauge)).await;
     // It is told once.
     let tries = order.tries;
-    as_time_goes_by(&shop, &held, |o| o.tries > tries + 2).await;
+    shop.as_time_goes_by(&held, |o| o.tries > tries + 2).await;
     assert_eq!(of_order(shop.app().metrics.alarms.get()), 1, "{told}");
     shop.double.behave();
-    as_time_goes_by(&shop, &held, |o| o.due_ms.is_none()).await;
+    shop.as_time_goes_by(&held, |o| o.due_ms.is_none()).await;
     shop.metrics("it does not count as stuck any more", |text| !text.contains(&gauge)).await;
     shop.close().await;
 }

@@ -360,6 +360,24 @@ impl Shop {
         self.until("it settles", held, |o| o.due_ms.is_none()).await
     }
 
+    /// Turns our clock on to when the order is tried next, again and again, until something is so. Gives
+    /// how long that took by our clock, in milliseconds.
+    pub async fn as_time_goes_by(&self, held: &Held, is: impl Fn(&Order) -> bool) -> (Order, i64) {
+        let begun = self.time.clock().now_ms();
+        loop {
+            let order = self.order(held).await;
+            if is(&order) {
+                return (order, self.time.clock().now_ms() - begun);
+            }
+            let (tries, due_ms) = (order.tries, order.due_ms);
+            // A hold has nothing to try: it would only run out.
+            let due = due_ms.filter(|_| order.state != OrderState::Held);
+            self.time.jump(due.map_or(0, |due| (due - self.time.clock().now_ms()).max(0)));
+            let moved = |o: &Order| is(o) || (o.tries, o.due_ms) != (tries, due_ms);
+            self.until("it is tried", held, moved).await;
+        }
+    }
+
     /// The double's ledger: what was taken and given back of an order.
     pub fn moved(&self, held: &Held) -> (i64, i64) {
         let moved = self.double.ledger(held.order).unwrap();

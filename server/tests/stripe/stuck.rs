@@ -8,23 +8,6 @@ use nts_server::payments::double::{Misstep, Operation, Stop};
 use serde_json::json;
 use std::time::Duration;
 
-/// Turns our clock on to when the order is tried next, again and again, until something is so. Gives how
-/// long that took by our clock.
-async fn as_time_goes_by(shop: &Shop, held: &Held, is: impl Fn(&Order) -> bool) -> (Order, i64) {
-    let begun = shop.time.clock().now_ms();
-    loop {
-        let order = shop.order(held).await;
-        if is(&order) {
-            return (order, shop.time.clock().now_ms() - begun);
-        }
-        let (tries, due_ms) = (order.tries, order.due_ms);
-        let due = due_ms.filter(|_| order.state != OrderState::Held);
-        shop.time.jump(due.map_or(0, |due| (due - shop.time.clock().now_ms()).max(0)));
-        let moved = |o: &Order| is(o) || (o.tries, o.due_ms) != (tries, due_ms);
-        shop.until("it is tried", held, moved).await;
-    }
-}
-
 /// A buyer who asks and does not wait for the answer.
 async fn pays_and_leaves(shop: &Shop, held: &Held, token: &str) {
     _ = tokio::time::timeout(Duration::from_millis(500), shop.pay(held, token)).await;
@@ -110,7 +93,7 @@ async fn a_decline_for_our_key_does_not_forget_an_earlier_call_that_went_through
         let ((), (order, took_ms)) =
             tokio::join!(pays_and_leaves(&shop, &held, "ctoken_ok"), async {
                 shop.state(&held, OrderState::Paying).await;
-                as_time_goes_by(&shop, &held, is_closed).await
+                shop.as_time_goes_by(&held, is_closed).await
             });
         let payment = order.payment.as_ref().unwrap();
         let last = &payment.attempts.last().unwrap().state;
@@ -140,7 +123,7 @@ async fn an_attempt_that_is_refused_and_cannot_be_read_does_not_stop_the_clock_f
     });
     let ((), (order, took_ms)) = tokio::join!(pays_and_leaves(&shop, &held, "ctoken_ok"), async {
         shop.state(&held, OrderState::Paying).await;
-        as_time_goes_by(&shop, &held, |o| is_closed(o) || o.tries > 20).await
+        shop.as_time_goes_by(&held, |o| is_closed(o) || o.tries > 20).await
     });
     assert!(is_closed(&order) && took_ms < 10 * 60_000, "{took_ms} {order:?}");
     assert_eq!(shop.settled(&held).await.state, OrderState::Released);
@@ -161,12 +144,12 @@ async fn a_replaced_card_that_cannot_be_confirmed_is_told_to_a_person() {
     let second = |o: &Order| o.payment.as_ref().is_some_and(|p| p.attempts.len() == 2);
     let ((), (order, took_ms)) = tokio::join!(pays_and_leaves(&shop, &held, "ctoken_ok"), async {
         shop.until("the second attempt", &held, second).await;
-        as_time_goes_by(&shop, &held, |o| o.is_stuck() || o.tries > 20).await
+        shop.as_time_goes_by(&held, |o| o.is_stuck() || o.tries > 20).await
     });
     assert!(order.is_stuck() && took_ms < 10 * 60_000, "{took_ms} {order:?}");
     assert_eq!(shop.app().metrics.alarms.get() - alarms, 1);
     shop.double.behave();
-    as_time_goes_by(&shop, &held, |o| o.state == OrderState::Paid).await;
+    shop.as_time_goes_by(&held, |o| o.state == OrderState::Paid).await;
     assert_eq!(shop.moved(&held), (1_000, 0));
     shop.close().await;
 }
@@ -185,12 +168,12 @@ async fn a_card_network_that_does_not_answer_is_told_to_a_person() {
             shop.until("the network has it", &held, has_it).await;
             // By Stripe's clock the network answers only in an hour.
             shop.stripe_time.jump(-HOUR);
-            as_time_goes_by(&shop, &held, |o| o.is_stuck() || o.tries > 20).await
+            shop.as_time_goes_by(&held, |o| o.is_stuck() || o.tries > 20).await
         });
     assert!(order.is_stuck() && took_ms < 10 * 60_000, "{took_ms} {order:?}");
     assert_eq!(shop.app().metrics.alarms.get() - alarms, 1);
     shop.stripe_time.jump(HOUR + 3_000);
-    as_time_goes_by(&shop, &held, |o| o.state == OrderState::Paid).await;
+    shop.as_time_goes_by(&held, |o| o.state == OrderState::Paid).await;
     assert!(!shop.order(&held).await.is_stuck());
     shop.close().await;
 }
