@@ -1,0 +1,127 @@
+//! The end: everything must be settled and balanced.
+
+use super::Auditor;
+use crate::story::{Promise, Story};
+use boxoffice::{OrderId, OrderState, TicketState};
+use nts_server::payments::double::{Given, Moved};
+use std::collections::BTreeMap;
+
+impl Auditor {
+    /// Whether somebody still owes something.
+    pub fn owing(&self) -> Vec<OrderId> {
+        let owing = self.orders.values().filter(|o| {
+            o.due_ms.is_some()
+                || !matches!(
+                    o.state,
+                    OrderState::Paid
+                        | OrderState::Refunded
+                        | OrderState::Released
+                        | OrderState::Void
+                )
+        });
+        owing.map(|o| o.id).collect()
+    }
+
+    /// Everything must be settled and balanced now.
+    pub fn settled(
+        &self,
+        story: &mut Story,
+        at_ms: i64,
+        ledger: &BTreeMap<OrderId, Moved>,
+        authorised: &[String],
+        given: &[Given],
+    ) {
+        self.given_back(story, at_ms, given);
+        for order in self.orders.values() {
+            let id = order.id;
+            let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+            match order.state {
+                OrderState::Paid
+                | OrderState::Refunded
+                | OrderState::Released
+                | OrderState::Void => {}
+                state => broken(Promise::AllSettles, format!("it is still {state:?}")),
+            }
+            if order.due_ms.is_some() {
+                broken(Promise::AllSettles, "something is still owed".into());
+            }
+            let moved = ledger.get(&id).cloned().unwrap_or_default();
+            let kept = moved.captured - moved.refunded;
+            let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
+            let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
+            let by_hand: i64 =
+                order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+            // What a bank has sent back after it had taken it is here, and told; that the books call it so
+            // is looked at above.
+            if kept > worth + moved.failed {
+                broken(
+                    Promise::MoneyIsTickets,
+                    format!("{kept} is kept, the tickets are worth {worth}"),
+                );
+            }
+            if worth > kept + by_hand {
+                broken(
+                    Promise::MoneyIsTickets,
+                    format!(
+                        "the tickets are worth {worth}, {kept} is kept and {by_hand} went back by hand"
+                    ),
+                );
+            }
+            let told = self.told.get(&id).cloned().unwrap_or_default();
+            if told.paid && !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
+                broken(
+                    Promise::NothingLost,
+                    format!("it was shown as paid and is {:?}", order.state),
+                );
+            }
+        }
+        for (id, moved) in ledger.iter().filter(|(_, moved)| moved.captured > 0) {
+            let by_hand = self.told.get(id).is_some_and(|t| t.by_hand);
+            if !by_hand && self.may_pay.get(id).is_some_and(|may| *may <= 0) {
+                let text = format!(
+                    "{} was taken, and each attempt to pay was said to be declined",
+                    moved.captured
+                );
+                story.broken(at_ms, Promise::NoFalseAnswer, Some(*id), text);
+            }
+        }
+        let mut has: BTreeMap<&str, i64> = BTreeMap::new();
+        for order in self.orders.values() {
+            *has.entry(order.buyer.name.as_str()).or_default() += 1;
+        }
+        for (buyer, has) in has {
+            let may = self.may_have.get(buyer).copied().unwrap_or(0);
+            if has > may {
+                let text =
+                    format!("{buyer} has {has} orders, and was told that there are {may} at most");
+                story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+            }
+        }
+        for id in ledger.keys().filter(|id| !self.orders.contains_key(id)) {
+            story.broken(
+                at_ms,
+                Promise::MoneyIsTickets,
+                Some(*id),
+                "money of an order that is not recorded".into(),
+            );
+        }
+        if let Some(intent) = authorised.first() {
+            story.broken(
+                at_ms,
+                Promise::AllSettles,
+                None,
+                format!("money is still set aside at {intent}"),
+            );
+        }
+        for id in self.told.iter().filter(|(_, t)| t.held_until.is_some()).map(|(id, _)| id) {
+            if !self.orders.contains_key(id) {
+                story.broken(
+                    at_ms,
+                    Promise::NothingLost,
+                    Some(*id),
+                    "it was told and is gone".into(),
+                );
+            }
+        }
+    }
+}

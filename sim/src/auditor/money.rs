@@ -1,0 +1,90 @@
+//! The provider's ledger.
+
+use super::Auditor;
+use crate::story::{Promise, Story};
+use boxoffice::{OrderId, OrderState, RefundState};
+use nts_server::payments::double::{Given, Moved};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Auditor {
+    /// The provider's ledger, each time that something was done there.
+    pub fn ledger(&mut self, story: &mut Story, at_ms: i64, all: BTreeMap<OrderId, Moved>) {
+        for (id, moved) in all {
+            let before = self.moved.get(&id).cloned().unwrap_or_default();
+            if before == moved {
+                continue;
+            }
+            let by_hand = self.told.get(&id).is_some_and(|t| t.by_hand);
+            let mut broken = |text: String| {
+                story.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
+            };
+            let Some(order) = self.orders.get(&id) else {
+                broken("money moved for an order that is not recorded".into());
+                continue;
+            };
+            let total = order.total().minor;
+            if moved.captured > total {
+                broken(format!("{} was taken of {total}", moved.captured));
+            }
+            if moved.refunded > moved.captured {
+                broken(format!("{} was given back of {}", moved.refunded, moved.captured));
+            }
+            if moved.captured > before.captured
+                && !by_hand
+                && !matches!(order.state, OrderState::Committed)
+            {
+                broken(format!("money was taken while the order is {:?}", order.state));
+            }
+            let given: i64 = order
+                .refunds
+                .iter()
+                .filter(|r| !r.by_hand && !matches!(r.state, RefundState::Failed(_)))
+                .map(|r| r.amount_minor)
+                .sum();
+            if !by_hand && moved.refunded > given {
+                broken(format!("{} went back, {given} was to", moved.refunded));
+            }
+            story.tell(
+                at_ms,
+                Some(id),
+                format!(
+                    "the provider has taken {} and given back {}",
+                    moved.captured, moved.refunded
+                ),
+            );
+            self.moved.insert(id, moved);
+        }
+    }
+
+    /// The refunds in the books are those that gave money back at the provider, one by one: none that
+    /// failed, none that only set free what was never taken, and none is missing.
+    pub(super) fn given_back(&self, story: &mut Story, at_ms: i64, given: &[Given]) {
+        let given: BTreeMap<&str, &Given> = given.iter().map(|g| (g.id.as_str(), g)).collect();
+        let mut booked = BTreeSet::new();
+        for order in self.orders.values() {
+            for refund in &order.refunds {
+                let RefundState::Succeeded(id) = &refund.state else { continue };
+                let mut broken = |what: &str| {
+                    let text = format!("{id} is a refund in the books, and {what}");
+                    story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+                };
+                match given.get(id.as_str()) {
+                    None if refund.amount_minor == 0 => {}
+                    None => broken("the provider does not know it"),
+                    Some(g) if g.failed => broken("it failed"),
+                    Some(g) if g.release => broken("it only released what was never taken"),
+                    Some(g) if g.amount != refund.amount_minor || g.order != Some(order.id) => {
+                        broken("the provider says otherwise of it");
+                    }
+                    Some(_) => {}
+                }
+                booked.insert(id.as_str());
+            }
+        }
+        let missing = given.values().filter(|g| !g.failed && !g.pending && !g.release);
+        for g in missing.filter(|g| !booked.contains(g.id.as_str())) {
+            let text = format!("{} of {} went back, and the books do not have it", g.id, g.amount);
+            story.broken(at_ms, Promise::MoneyIsTickets, g.order, text);
+        }
+    }
+}
