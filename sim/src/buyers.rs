@@ -2,6 +2,8 @@
 //! again with the same key and with a new one; bots that hold and never pay; and a script at one
 //! address, under ever new names, that takes what it can get.
 
+pub mod pairs;
+
 use crate::dice::Dice;
 use crate::plan::Place;
 use crate::world::{Answer, Ask, EPOCH_MS, World};
@@ -297,6 +299,11 @@ impl Buyer {
             5 => "ctoken_processing".to_owned(),
             _ => format!("ctoken_ok_{suffix:x}"),
         };
+        self.pays_by(mine, token, suffix).await
+    }
+
+    /// Pays with this card, under a key that is made of `suffix` or under none.
+    async fn pays_by(&mut self, mine: &Mine, token: String, suffix: u64) -> bool {
         let key = (self.dice.below(3) > 0).then(|| format!("{suffix:016x}"));
         let body = json!({ "token": token });
         let ask = Ask::post(format!("/api/v1/orders/{}/pay", mine.id), &body)

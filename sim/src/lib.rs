@@ -130,6 +130,11 @@ async fn live(world: &Arc<World>) {
             buyers.spawn(buyers::script(Arc::clone(world), lane));
         }
     }
+    if let Some(pair) = world.plan.pair {
+        for n in 1..=buyers::pairs::ORDERS {
+            buyers.spawn(buyers::pairs::meets(Arc::clone(world), n, pair));
+        }
+    }
     sleep(Duration::from_millis(world.plan.storm_ms.unsigned_abs())).await;
     world.chaos.calm_down();
     world.double.behave();

@@ -321,6 +321,11 @@ impl Machine {
         world.tell(None, format!("machine {}: the server has stopped", self.n));
     }
 
+    /// Lets the process die, as if by itself: its supervisor sees to the rest.
+    pub fn dies(&self) {
+        self.died.notify_one();
+    }
+
     /// Waits until the process has died by itself.
     pub async fn died(&self) {
         self.died.notified().await;

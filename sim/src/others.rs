@@ -82,7 +82,7 @@ pub async fn organiser(world: Arc<World>) {
             && let Some(order) =
                 some_order(&world, &mut dice, &[OrderState::Paid, OrderState::Refunding])
         {
-            refund(&world, &mut dice, order).await;
+            refund_order(&world, &mut dice, order).await;
         }
         // What a bank sent back is sent once more, with the strength of refunds.
         if world.chaos.would(Fault::RefundFailsLater) {
@@ -98,7 +98,8 @@ pub async fn organiser(world: Arc<World>) {
     }
 }
 
-async fn refund(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
+/// The organiser refunds an order, or a part of it; often twice at once.
+pub async fn refund_order(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
     let restock = dice.below(2) == 0;
     let body = if dice.below(2) == 0 {
         json!({"all": true, "restock": restock})
@@ -238,7 +239,8 @@ pub async fn webhooks(world: Arc<World>) {
     }
 }
 
-async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
+/// The provider, or somebody else, sends a webhook that is signed with this secret.
+pub async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
     let seconds = (EPOCH_MS + world.at_ms()) / 1000;
     let signature = Double::signature(secret, seconds, &body);
     let ask =

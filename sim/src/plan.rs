@@ -1,6 +1,7 @@
 //! What a run is made of. All of it is drawn from the seed; a plan can be written down, changed and
 //! run again, which is what shrinking does.
 
+use crate::buyers::pairs::Step;
 use crate::dice::Dice;
 use std::collections::BTreeMap;
 
@@ -297,6 +298,8 @@ pub struct Plan {
     /// How far the clock of the database server is ahead of the world's, in milliseconds; below 0 it is
     /// behind. The clocks of the processes are about right.
     pub base_ahead_ms: i64,
+    /// Two steps that meet at the same moment on some orders.
+    pub pair: Option<(Step, Step)>,
     /// What goes wrong, and how often in a thousand.
     pub faults: BTreeMap<Fault, u32>,
 }
@@ -367,11 +370,18 @@ impl Plan {
         if base_ahead_ms != 137 && wishes.faults.is_none() && clocks.below(3) == 0 {
             faults.clear();
         }
+        let pair = few(seed, calm || base_ahead_ms != 137 || wishes.faults.is_some(), &mut faults);
         let place = if wishes.processes.is_some_and(|n| n > 1) { Place::Shared } else { place };
         let processes = match place {
             Place::File => 1,
             Place::Shared => wishes.processes.unwrap_or(processes),
         };
+        // Who makes two steps meet wants an order first, and one that costs something.
+        let places = if pair.is_some() { places + 50 } else { places };
+        let (currency, price) =
+            if pair.is_some() && price == 0 { ("GBP", 999) } else { (currency, price) };
+        let (limit_per_buyer, people) =
+            if pair.is_some() { (None, None) } else { (limit_per_buyer, people) };
         Plan {
             seed,
             place,
@@ -390,9 +400,28 @@ impl Plan {
             look_ms: dice.pick(&[1_000, 2_000, 5_000]),
             script: dice.below(3) == 0,
             base_ahead_ms,
+            pair,
             faults,
         }
     }
+}
+
+/// Where many things go wrong at once, the rare orders of events are hidden. So a third of the plans have
+/// three to six faults only, which strike often (this is known as swarm testing), and a fifth have two
+/// steps that are made to meet, with no more than three faults beside them. `as_is`: leave the faults.
+fn few(seed: u64, as_is: bool, faults: &mut BTreeMap<Fault, u32>) -> Option<(Step, Step)> {
+    let mut dice = Dice::new(seed, 11);
+    let kind = dice.below(15);
+    if as_is || kind >= 8 {
+        return None;
+    }
+    let swarm = kind < 5;
+    let many = if swarm { 3 + dice.below(4) } else { 1 + dice.below(3) };
+    faults.retain(|fault, _| *fault == Fault::Relimit);
+    for _ in 0..many {
+        faults.insert(dice.pick(&Fault::ALL), dice.pick(&[60, 120, 250]));
+    }
+    (!swarm).then(|| (dice.pick(&Step::ALL), dice.pick(&Step::ALL)))
 }
 
 impl std::fmt::Display for Plan {
@@ -421,6 +450,9 @@ impl std::fmt::Display for Plan {
         if let Some(people) = self.people {
             let limit = self.limit_per_buyer.map_or("none".into(), |limit| limit.to_string());
             write!(f, "{people} people, limit per buyer {limit}; ")?;
+        }
+        if let Some((one, two)) = self.pair {
+            write!(f, "two steps meet: {} / {}; ", one.words(), two.words())?;
         }
         let faults: Vec<String> =
             self.faults.iter().map(|(f, rate)| format!("{}:{rate}", f.what().0)).collect();

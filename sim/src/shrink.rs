@@ -33,6 +33,7 @@ pub fn shrink(plan: &Plan, violation: Violation) -> Result<Shrunk, String> {
         best.try_with(|plan| plan.script = false)?;
         best.try_with(|plan| plan.webhooks = false)?;
         best.try_with(|plan| plan.budget = None)?;
+        best.try_with(|plan| plan.pair = None)?;
         if best.plan == before || best.runs >= MOST_RUNS {
             return Ok(best);
         }
