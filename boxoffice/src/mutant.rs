@@ -72,11 +72,29 @@ pub enum Mutant {
     ReleaseIsRefund,
     /// A refund that fails after it had succeeded is not taken into the books.
     LateFailureIgnored,
+    /// An order is cancelled for whoever knows its id.
+    CancelWithoutSecret,
+    /// A refund is made for whoever knows the order's id.
+    RefundWithoutKey,
+    /// An event is changed for whoever asks.
+    PutWithoutKey,
+    /// The orders of an event are shown to whoever asks.
+    ListWithoutKey,
+    /// An order is shown to whoever has the secret of any order.
+    OrderShownToAnybody,
+    /// The pages of an order are those of whoever knows its id.
+    PageWithoutSecret,
+    /// A key is compared without what is asked under it.
+    KeyWithoutBody,
+    /// A key is shared by all orders.
+    KeyOfAllOrders,
+    /// A key is shared by all routes of an order.
+    KeyOfAllRoutes,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 33] = [
+    pub const ALL: [Mutant; 42] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -110,6 +128,15 @@ impl Mutant {
         Mutant::Panics,
         Mutant::ReleaseIsRefund,
         Mutant::LateFailureIgnored,
+        Mutant::CancelWithoutSecret,
+        Mutant::RefundWithoutKey,
+        Mutant::PutWithoutKey,
+        Mutant::ListWithoutKey,
+        Mutant::OrderShownToAnybody,
+        Mutant::PageWithoutSecret,
+        Mutant::KeyWithoutBody,
+        Mutant::KeyOfAllOrders,
+        Mutant::KeyOfAllRoutes,
     ];
 }
 

@@ -11,6 +11,7 @@ pub mod ops;
 pub mod organiser;
 pub mod pay;
 pub mod problem;
+pub mod routes;
 pub mod sandbox;
 #[cfg(test)]
 mod sentences;
@@ -36,7 +37,6 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use problem::Problem;
@@ -62,40 +62,8 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// All routes and some more, treated alike: benchmarks compare with a route of their own.
 pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
-    let mut router = more
-        .route("/", get(shop::front))
-        .route("/events/{event}", get(shop::event))
-        .route("/events/{event}/orders", post(shop::hold))
-        .route("/orders/{id}/{secret}", get(shop::order))
-        .route("/orders/{id}/{secret}/pay", get(pay::lead).post(pay::pay_opened))
-        .route("/orders/{id}/{secret}/cancel", post(shop::cancel))
-        .route("/pay/{id}/{secret}", get(pay::show).post(pay::pay))
-        .route("/pay/{id}/{secret}/order", get(pay::back))
-        .route("/assets/{file}", get(shop::asset))
-        .route("/nts/v1/reserve", post(legacy::reserve))
-        .route("/nts/v1/charge", post(legacy::charge))
-        .route("/nts/v1/list-guests", get(legacy::list_guests))
-        .route("/api/v1/events", get(api::events))
-        .route("/api/v1/events/{event}", get(api::event).put(organiser::put_event))
-        .route("/api/v1/events/{event}/live", get(api::live))
-        .route("/api/v1/events/{event}/orders", post(api::hold).get(organiser::orders))
-        .route("/api/v1/orders/{id}", get(api::order))
-        .route("/api/v1/orders/{id}/pay", post(api::pay))
-        .route("/api/v1/orders/{id}/cancel", post(api::cancel))
-        .route("/api/v1/orders/{id}/refunds", post(organiser::refund))
-        .route("/healthz", get(ops::healthz))
-        .route("/readyz", get(ops::readyz))
-        .route("/metrics", get(ops::metrics));
-    if app.sandbox.is_some() {
-        router = router
-            .route("/sandbox/authenticate/{intent}", get(sandbox::show).post(sandbox::answer))
-            .route("/nts/v1/debug/reset", post(legacy::reset));
-    } else if app.config.stripe_webhook_secret.is_empty() {
-        router = router.route("/stripe/webhook", post(webhook::not_set_up));
-    } else {
-        router = router.route("/stripe/webhook", post(webhook::hear));
-    }
-    router
+    routes::router(&app.config, app.sandbox.is_some())
+        .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&app), around))

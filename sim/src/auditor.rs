@@ -2,6 +2,7 @@
 //! worked out again from what buyers were told, what the store holds, and what the provider's own
 //! ledger says.
 
+mod access;
 mod end;
 mod limit;
 mod money;
@@ -100,6 +101,8 @@ pub struct Auditor {
     step: u64,
     /// How long what is owed may wait at most, if that can be told.
     prompt_ms: Option<i64>,
+    /// What was asked for by anybody but strangers.
+    access: access::Access,
 }
 
 /// The rare situations that an order's step reaches.
@@ -216,6 +219,9 @@ impl Auditor {
         for event in events {
             let capacity = event.pools.first().map_or(0, |p| p.capacity);
             self.most_capacity = self.most_capacity.max(capacity);
+            if self.events.get(&event.id).is_none_or(|known| known.spec != event.spec) {
+                self.event_was_asked_for(story, at_ms, &event.spec);
+            }
             self.events.insert(event.id, event);
         }
         for order in orders {
@@ -232,6 +238,7 @@ impl Auditor {
         if known == Some(&order) {
             return;
         }
+        self.step_was_asked_for(story, at_ms, now, known, &order);
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known
             && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)

@@ -9,10 +9,12 @@
 //! everything must settle. All the while [`auditor::Auditor`] checks the promises.
 
 pub mod auditor;
+pub mod breaks;
 pub mod buyers;
 pub mod chaos;
 pub mod dice;
 pub mod disk;
+pub mod keys;
 pub mod machine;
 pub mod many;
 pub mod others;
@@ -23,6 +25,7 @@ pub mod report;
 pub mod shared;
 pub mod shrink;
 pub mod story;
+pub mod strangers;
 pub mod world;
 
 pub use plan::{Fault, Place, Plan, Wishes};
@@ -125,6 +128,13 @@ async fn live(world: &Arc<World>) {
     for n in 1..=world.plan.buyers {
         buyers.spawn(buyers::buyer(Arc::clone(world), n));
     }
+    for n in 0..strangers::PEOPLE {
+        others.spawn(strangers::stranger(Arc::clone(world), n));
+    }
+    for n in 0..keys::PEOPLE {
+        buyers.spawn(keys::careless(Arc::clone(world), n));
+    }
+    others.spawn(keys::organiser(Arc::clone(world)));
     if world.plan.script {
         for lane in 1..=buyers::LANES {
             buyers.spawn(buyers::script(Arc::clone(world), lane));

@@ -57,11 +57,13 @@ pub enum Fault {
     DisputeMoves,
     ReleaseRefunds,
     Relimit,
+    Stranger,
+    KeyReused,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 48] = [
+    pub const ALL: [Fault; 50] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -110,6 +112,8 @@ impl Fault {
         Fault::DisputeMoves,
         Fault::ReleaseRefunds,
         Fault::Relimit,
+        Fault::Stranger,
+        Fault::KeyReused,
     ];
     /// The first of those that came later: they have a stream of randomness of their own, so that a seed
     /// gives the plan that it gave before them, and these beside it.
@@ -170,6 +174,13 @@ impl Fault {
             Fault::Relimit => {
                 ("relimit", "the organiser sets, changes or lifts the limit per buyer")
             }
+            Fault::Stranger => {
+                ("stranger", "somebody tries to act on an order or an event of another's")
+            }
+            Fault::KeyReused => (
+                "key-reused",
+                "an idempotency key is used again, for the same or for something else",
+            ),
             Fault::Refund => ("refund", "the organiser refunds orders, often two at once"),
             Fault::ProviderLocked => ("provider-locked", "the provider says 429: a lock timeout"),
             Fault::ProviderDependency => {
@@ -240,7 +251,9 @@ impl Fault {
             | Fault::Resize
             | Fault::Pause
             | Fault::Refund
-            | Fault::Relimit => "people",
+            | Fault::Relimit
+            | Fault::Stranger
+            | Fault::KeyReused => "people",
         }
     }
 
@@ -349,10 +362,18 @@ impl Plan {
             faults.insert(Fault::Relimit, of_limits.pick(&[5, 15, 40, 100]));
         }
         let mut later = Dice::new(seed, 8);
-        for fault in Fault::ALL.into_iter().filter(|fault| *fault != Fault::Relimit) {
+        let of_themselves = [Fault::Relimit, Fault::Stranger, Fault::KeyReused];
+        for fault in Fault::ALL.into_iter().filter(|fault| !of_themselves.contains(fault)) {
             let dice = if fault < Fault::LATER { &mut dice } else { &mut later };
             // Every fault is off in a third of the runs, so that none hides what another shows.
             let (off, strength) = (dice.below(3) == 0, dice.pick(&[5, 15, 40, 100]));
+            if !off && !calm {
+                faults.insert(fault, strength);
+            }
+        }
+        let mut strange = Dice::new(seed, 7_000);
+        for fault in [Fault::Stranger, Fault::KeyReused] {
+            let (off, strength) = (strange.below(3) == 0, strange.pick(&[50, 100, 200]));
             if !off && !calm {
                 faults.insert(fault, strength);
             }

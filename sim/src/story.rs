@@ -43,6 +43,8 @@ pub enum Promise {
     AllSettles,
     /// No client keeps more unpaid places than its budget.
     OwnShare,
+    /// Nobody acts on what is another's, or is shown it.
+    OnlyTheirs,
     /// No part of the server panics, and no request is answered with 500.
     NoPanic,
 }
@@ -58,6 +60,7 @@ impl Promise {
             Promise::HoldsLast => "a hold lasts as promised",
             Promise::AllSettles => "everything settles",
             Promise::OwnShare => "no client keeps more than its share",
+            Promise::OnlyTheirs => "nobody acts on what is another's",
             Promise::NoPanic => "no panic, no 500",
         }
     }

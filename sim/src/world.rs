@@ -2,11 +2,13 @@
 //! provider's double, and one runtime whose time is simulated.
 
 use crate::auditor::Auditor;
+use crate::breaks::{self, Breaks};
 use crate::chaos::Chaos;
 use crate::dice::Dice;
 use crate::machine::{Base, Machine};
 use crate::plan::{Fault, Plan};
 use crate::story::{Promise, Story};
+use crate::strangers::{Told, heard};
 use axum::body::Body;
 use axum::http::Request;
 use boxoffice::{OrderId, TimeMs};
@@ -50,6 +52,10 @@ pub struct World {
     auditor: Mutex<Auditor>,
     /// What goes on though who asked for it has gone: requests and calls that are late.
     elsewhere: Mutex<JoinSet<()>>,
+    /// The secrets that buyers were told.
+    told: Mutex<Told>,
+    /// What a deliberate break remembers.
+    breaks: Mutex<Breaks>,
 }
 
 /// What came back.
@@ -86,6 +92,8 @@ pub struct Ask {
     pub header: Option<(&'static str, String)>,
     /// The address that it comes from, if it is limited by that.
     pub peer: Option<IpAddr>,
+    /// Whether it is of somebody who may not do what it asks for.
+    pub stranger: bool,
     /// The body.
     pub body: String,
 }
@@ -100,6 +108,7 @@ impl Ask {
             key: None,
             header: None,
             peer: None,
+            stranger: false,
             body: String::new(),
         }
     }
@@ -112,6 +121,12 @@ impl Ask {
     /// By whom.
     pub fn bearer(mut self, token: &str) -> Ask {
         self.bearer = Some(token.into());
+        self
+    }
+
+    /// By somebody who may not.
+    pub fn as_stranger(mut self) -> Ask {
+        self.stranger = true;
         self
     }
 
@@ -129,7 +144,9 @@ impl Ask {
 
     fn request(&self) -> Request<Body> {
         let mut request = Request::builder().method(self.method).uri(&self.path);
-        request = request.header("content-type", "application/json");
+        if self.header.as_ref().is_none_or(|(name, _)| *name != "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         if let Some(token) = &self.bearer {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -190,6 +207,8 @@ impl World {
             story: Mutex::new(Story::new(whole)),
             auditor: Mutex::new(auditor),
             elsewhere: Mutex::default(),
+            told: Mutex::default(),
+            breaks: Mutex::default(),
         })
     }
 
@@ -207,6 +226,11 @@ impl World {
     /// The story so far.
     pub fn story(&self) -> MutexGuard<'_, Story> {
         lock(&self.story)
+    }
+
+    /// The secrets that buyers were told.
+    pub fn told(&self) -> MutexGuard<'_, Told> {
+        lock(&self.told)
     }
 
     /// Lets the auditor look at something.
@@ -289,14 +313,19 @@ impl World {
         let patience = Instant::now() + PATIENCE;
         let chaos = &self.chaos;
         let what = format!("{who}: {} {}", ask.method, ask.path);
+        if !ask.stranger {
+            let key = ask.key.as_deref();
+            self.audit(|a, _, _| a.asks(ask.method, &ask.path, key, &ask.body, 1));
+        }
         if chaos.strikes(Fault::RequestLost) {
             self.tell(None, format!("{what} is lost on its way"));
             tokio::time::sleep_until(patience).await;
             return None;
         }
         if chaos.strikes(Fault::RequestTwice) {
-            if ask.key.is_none() {
+            if ask.key.is_none() && !ask.stranger {
                 self.audit(|auditor, _, _| {
+                    auditor.asks(ask.method, &ask.path, None, &ask.body, 1);
                     if ask.path.ends_with("/orders") {
                         auditor.may_have(who, 1);
                     } else if let Some(order) = paid_by(&ask.path) {
@@ -336,6 +365,7 @@ impl World {
             return None;
         }
         sleep(back).await;
+        heard(&mut self.told(), &ask, &answer);
         let code = answer.code();
         self.tell(None, format!("{what}: {} {code}", answer.status));
         if answer.status == 500 {
@@ -350,7 +380,8 @@ impl World {
         n: usize,
         ask: &Ask,
     ) -> Option<tokio::sync::oneshot::Receiver<Answer>> {
-        self.machines[n].request(self, ask.request())
+        let bent = breaks::bend(&self.told(), &mut lock(&self.breaks), ask);
+        self.machines[n].request(self, bent.as_ref().unwrap_or(ask).request())
     }
 
     /// Asks machine after machine until one answers, however long it takes: for who must be heard.

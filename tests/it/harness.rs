@@ -250,6 +250,24 @@ impl Request {
         Request::new("GET", path)
     }
 
+    /// Where it goes.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The status of the answer, whose body may never end.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn status(&self, address: &str) -> std::io::Result<u16> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(&self.head(address))?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line)?;
+        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.ok_or(std::io::ErrorKind::InvalidData.into())
+    }
+
     /// The same to another place.
     pub fn to(mut self, path: &str) -> Request {
         self.path = path.into();
@@ -287,10 +305,7 @@ impl Request {
         self
     }
 
-    /// One connection, one request. The error is the network's.
-    pub fn send(&self, address: &str) -> std::io::Result<Answer> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    fn head(&self, address: &str) -> Vec<u8> {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
             self.method,
@@ -301,7 +316,14 @@ impl Request {
             head += &format!("{name}: {value}\r\n");
         }
         head += "\r\n";
-        stream.write_all(head.as_bytes())?;
+        head.into_bytes()
+    }
+
+    /// One connection, one request. The error is the network's.
+    pub fn send(&self, address: &str) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(&self.head(address))?;
         // A server may answer before it has read a body that it does not want.
         let sent = stream.write_all(&self.body);
         let mut raw = Vec::new();

@@ -5,6 +5,7 @@
 /// Where the databases of these tests are: in files.
 pub const ON_POSTGRES: bool = false;
 
+mod access;
 mod bad_input;
 mod browser;
 mod clients;

@@ -1,0 +1,146 @@
+//! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
+//! without saying who may use it, nor without the test asking as everybody else.
+
+use super::{api, legacy, ops, organiser, pay, sandbox, shop, webhook};
+use crate::app::App;
+use crate::config::Config;
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, on};
+use std::sync::Arc;
+
+/// Who may use a route. What a handler asks for is its own business; here stands what it must ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Everybody. Nothing of a buyer is shown.
+    Anyone,
+    /// Everybody who knows a buyer's name, in the demo, where no money moves. Names may be shown.
+    AnyoneInTheDemo,
+    /// Who knows the payment's id, `{intent}` of the path, in the sandbox.
+    Payment,
+    /// Who has the order's own secret, `{secret}` of the path.
+    OrderPath,
+    /// Who has the secret that pays the order, `{secret}` of the path.
+    PayPath,
+    /// Who has the order's own secret, or the organiser's key, as the bearer token.
+    OrderOrOrganiser,
+    /// Who sends the secret that pays the order, or its own, as the field `secret` of the form.
+    OrderForm,
+    /// Who has the organiser's key, as the bearer token.
+    Organiser,
+    /// The payment provider, who signs what it sends.
+    Provider,
+    /// Nobody: it answers that it is not set up.
+    Nobody,
+}
+
+/// A route, for one method.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Described {
+    /// The method. `GET` answers `HEAD` as well.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+}
+
+/// The router as far as it is built, and what is in it.
+struct Routes {
+    router: Router<Arc<App>>,
+    list: Vec<Described>,
+}
+
+impl Routes {
+    fn get<H, T>(&mut self, path: &'static str, access: Access, handler: H) -> &mut Routes
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, access, handler)
+    }
+
+    fn post<H, T>(&mut self, path: &'static str, access: Access, handler: H) -> &mut Routes
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        self.add(Method::POST, path, access, handler)
+    }
+
+    fn add<H, T>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> &mut Routes
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("a method that axum knows");
+        self.router = std::mem::take(&mut self.router).route(path, on(filter, handler));
+        self.list.push(Described { method, path, access });
+        self
+    }
+}
+
+/// All routes of a server with these settings. `sandbox`: it serves with the sandbox, and no money moves.
+pub fn routes(config: &Config, sandbox: bool) -> Vec<Described> {
+    build(config, sandbox).list
+}
+
+/// The router of a server with these settings.
+pub(super) fn router(config: &Config, sandbox: bool) -> Router<Arc<App>> {
+    build(config, sandbox).router
+}
+
+fn build(config: &Config, sandbox: bool) -> Routes {
+    use Access::*;
+    let mut routes = Routes { router: Router::new(), list: Vec::new() };
+    routes
+        .get("/", Anyone, shop::front)
+        .get("/events/{event}", Anyone, shop::event)
+        .post("/events/{event}/orders", Anyone, shop::hold)
+        .get("/orders/{id}/{secret}", OrderPath, shop::order)
+        .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
+        .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
+        .post("/orders/{id}/{secret}/cancel", OrderPath, shop::cancel)
+        .get("/pay/{id}/{secret}", PayPath, pay::show)
+        .post("/pay/{id}/{secret}", PayPath, pay::pay)
+        .get("/pay/{id}/{secret}/order", PayPath, pay::back)
+        .get("/assets/{file}", Anyone, shop::asset)
+        .get("/api/v1/events", Anyone, api::events)
+        .get("/api/v1/events/{event}", Anyone, api::event)
+        .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
+        .get("/api/v1/events/{event}/live", Anyone, api::live)
+        .post("/api/v1/events/{event}/orders", Anyone, api::hold)
+        .get("/api/v1/events/{event}/orders", Organiser, organiser::orders)
+        .get("/api/v1/orders/{id}", OrderOrOrganiser, api::order)
+        .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
+        .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
+        .post("/api/v1/orders/{id}/refunds", Organiser, organiser::refund)
+        .get("/healthz", Anyone, ops::healthz)
+        .get("/readyz", Anyone, ops::readyz)
+        .get("/metrics", Anyone, ops::metrics);
+    // A name is no credential where money is taken.
+    let charges = if sandbox { AnyoneInTheDemo } else { OrderForm };
+    let guests = if config.demo() { AnyoneInTheDemo } else { Organiser };
+    routes
+        .post("/nts/v1/reserve", Anyone, legacy::reserve)
+        .post("/nts/v1/charge", charges, legacy::charge)
+        .get("/nts/v1/list-guests", guests, legacy::list_guests);
+    if sandbox {
+        routes
+            .get("/sandbox/authenticate/{intent}", Payment, sandbox::show)
+            .post("/sandbox/authenticate/{intent}", Payment, sandbox::answer)
+            .post("/nts/v1/debug/reset", AnyoneInTheDemo, legacy::reset);
+    } else if config.stripe_webhook_secret.is_empty() {
+        routes.post("/stripe/webhook", Nobody, webhook::not_set_up);
+    } else {
+        routes.post("/stripe/webhook", Provider, webhook::hear);
+    }
+    routes
+}

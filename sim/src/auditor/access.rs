@@ -1,0 +1,145 @@
+//! What happens to an order or an event must have been asked for by somebody who may ask for it: by
+//! anybody but a stranger. And under one key there is one effect.
+
+use super::Auditor;
+use crate::story::{Promise, Story};
+use boxoffice::{EventSpec, Order, OrderId, OrderState};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was asked for of an order, by anybody but strangers.
+#[derive(Clone, Debug, Default)]
+struct Wishes {
+    /// To give it back.
+    cancel: bool,
+    /// The keys under which a payment was asked for, and how often that was without one.
+    pay: (BTreeSet<String>, usize),
+    /// And a refund.
+    refund: (BTreeSet<String>, usize),
+}
+
+/// What was asked for by anybody but strangers.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    wishes: BTreeMap<OrderId, Wishes>,
+    /// What events were to be.
+    put: BTreeSet<String>,
+}
+
+/// What an event is to be, in words that can be compared.
+fn of_spec(spec: &EventSpec) -> String {
+    let pools: Vec<_> = spec.pools.iter().map(|p| (&*p.name, u64::from(p.capacity))).collect();
+    let types = spec.ticket_types.iter();
+    let types: Vec<_> = types.map(|t| (&*t.id, &*t.name, &*t.pool, t.price_minor)).collect();
+    let (name, limit) = (&spec.name, spec.limit_per_buyer.map(u64::from));
+    let window = (spec.sale_opens_ms.is_some(), spec.sale_closes_ms.is_some());
+    format!("{name} {pools:?} {types:?} {limit:?} {} {window:?}", spec.hold_ms / 1000)
+}
+
+/// The same of what an organiser has sent.
+fn of_body(body: &Value) -> String {
+    let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
+    let (pools, types) = (list("pools"), list("ticket_types"));
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let pools: Vec<_> =
+        pools.iter().map(|p| (word(&p["id"]), p["capacity"].as_u64().unwrap_or(0))).collect();
+    let price = |t: &Value| t["price"]["amount"].as_i64().unwrap_or(0);
+    let types: Vec<_> = types
+        .iter()
+        .map(|t| (word(&t["id"]), word(&t["name"]), word(&t["pool"]), price(t)))
+        .collect();
+    let (name, limit) = (word(&body["name"]), body["limit_per_buyer"].as_u64());
+    let window = (body["sale_opens"].is_string(), body["sale_closes"].is_string());
+    let hold = body["hold_seconds"].as_i64().unwrap_or(300);
+    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?}")
+}
+
+/// The order in a path, if it is one of an order.
+fn order_in(path: &str) -> Option<OrderId> {
+    let mut parts = path.split('/');
+    parts.find(|part| matches!(*part, "orders" | "pay"))?;
+    uuid::Uuid::try_parse(parts.next()?).ok().map(|id| OrderId(id.as_u128()))
+}
+
+impl Auditor {
+    /// Somebody who may do so asks for something. `times`: how often the request may arrive.
+    pub fn asks(&mut self, method: &str, path: &str, key: Option<&str>, body: &str, times: usize) {
+        if method == "PUT" {
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            self.access.put.insert(of_body(&body));
+            return;
+        }
+        let Some(order) = order_in(path).filter(|_| method == "POST") else { return };
+        let wishes = self.access.wishes.entry(order).or_default();
+        let counted = match path.rsplit('/').next() {
+            Some("cancel") => {
+                wishes.cancel = true;
+                return;
+            }
+            Some("refunds") => &mut wishes.refund,
+            // Of the order's page, of the payment page, and by a program.
+            _ => &mut wishes.pay,
+        };
+        match key {
+            Some(key) => _ = counted.0.insert(key.to_owned()),
+            None => counted.1 += times,
+        }
+    }
+
+    /// An event is committed: somebody who may has asked for it to be so.
+    pub(super) fn event_was_asked_for(&self, story: &mut Story, at_ms: i64, spec: &EventSpec) {
+        let is = of_spec(spec);
+        if !self.access.put.contains(&is) {
+            let text = format!("an event is what no organiser has asked for: {is}");
+            story.broken(at_ms, Promise::OnlyTheirs, None, text);
+        }
+    }
+
+    /// An order is committed that was `known` before: what is new of it was asked for.
+    pub(super) fn step_was_asked_for(
+        &self,
+        story: &mut Story,
+        at_ms: i64,
+        now: i64,
+        known: Option<&Order>,
+        order: &Order,
+    ) {
+        use OrderState::{Canceling, Paid, Paying, Refunded, Refunding, Released};
+        let id = order.id;
+        let asked = self.access.wishes.get(&id).cloned().unwrap_or_default();
+        let times = |counted: &(BTreeSet<String>, usize)| counted.0.len() + counted.1;
+        let mut broken = |text: String| {
+            story.broken(at_ms, Promise::OnlyTheirs, Some(id), text);
+        };
+        // Whoever reserves by name pays by name: that is not of one order.
+        let by_name = order.buyer.email.is_empty();
+        let attempts = order.payment.as_ref().map_or(0, |p| p.attempts.len());
+        if attempts > times(&asked.pay) && !by_name {
+            let text = format!("{attempts} attempts to pay, asked for {} times", times(&asked.pay));
+            broken(text);
+        }
+        let was = known.map(|k| k.state);
+        let by_hand = self.told.get(&id).is_some_and(|told| told.by_hand);
+        let early = known.is_some_and(|k| now < k.until_ms);
+        let given_up = was == Some(Paying) && matches!(order.state, Canceling | Released);
+        // A payment that can neither go on nor be read is given up in the end.
+        let in_trouble = known.is_some_and(|k| k.trouble.is_some());
+        if given_up && early && !asked.cancel && !by_hand && !in_trouble {
+            broken("its payment is given up before its time, and nobody asked for that".into());
+        }
+        // What comes for places that are gone goes back by itself.
+        let refunds = order.refunds.iter().filter(|r| !r.by_hand).count();
+        let sold = matches!(order.state, Paid | Refunding | Refunded);
+        if sold && refunds > times(&asked.refund) {
+            let text = format!("{refunds} refunds, asked for {} times", times(&asked.refund));
+            broken(text);
+        }
+        let before = known.map_or(0, |k| k.refunds.iter().filter(|r| !r.by_hand).count());
+        if refunds > before
+            && was.is_some_and(|s| matches!(s, Paid | Refunding))
+            && times(&asked.refund) == 0
+        {
+            broken("it is refunded, and nobody asked for that".into());
+        }
+    }
+}
