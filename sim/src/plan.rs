@@ -2,6 +2,7 @@
 //! run again, which is what shrinking does.
 
 use crate::dice::Dice;
+use crate::goods::{Goods, STREAM};
 use std::collections::BTreeMap;
 
 /// What can go wrong, or be done by people who get in the way.
@@ -56,11 +57,17 @@ pub enum Fault {
     DisputeMoves,
     ReleaseRefunds,
     Relimit,
+    Reprice,
+    Rename,
+    Retire,
+    Window,
+    OddRefund,
+    OldRoute,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 48] = [
+    pub const ALL: [Fault; 54] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -109,6 +116,21 @@ impl Fault {
         Fault::DisputeMoves,
         Fault::ReleaseRefunds,
         Fault::Relimit,
+        Fault::Reprice,
+        Fault::Rename,
+        Fault::Retire,
+        Fault::Window,
+        Fault::OddRefund,
+        Fault::OldRoute,
+    ];
+    /// Those of what is sold, and of who acts oddly: they have a stream of randomness of their own.
+    const OF_GOODS: [Fault; 6] = [
+        Fault::Reprice,
+        Fault::Rename,
+        Fault::Retire,
+        Fault::Window,
+        Fault::OddRefund,
+        Fault::OldRoute,
     ];
     /// The first of those that came later: they have a stream of randomness of their own, so that a seed
     /// gives the plan that it gave before them, and these beside it.
@@ -169,6 +191,16 @@ impl Fault {
             Fault::Relimit => {
                 ("relimit", "the organiser sets, changes or lifts the limit per buyer")
             }
+            Fault::Reprice => ("reprice", "the organiser changes the price of a ticket type"),
+            Fault::Rename => ("rename", "the organiser changes names, or the place"),
+            Fault::Retire => {
+                ("retire", "the organiser retires a ticket type, offers it again, makes a new one")
+            }
+            Fault::Window => ("window", "the sale opens or closes at a moment that is told before"),
+            Fault::OddRefund => {
+                ("odd-refund", "the organiser asks for refunds that cannot be, of any order")
+            }
+            Fault::OldRoute => ("old-route", "a buyer reserves, renews and pays by the old routes"),
             Fault::Refund => ("refund", "the organiser refunds orders, often two at once"),
             Fault::ProviderLocked => ("provider-locked", "the provider says 429: a lock timeout"),
             Fault::ProviderDependency => {
@@ -239,7 +271,13 @@ impl Fault {
             | Fault::Resize
             | Fault::Pause
             | Fault::Refund
-            | Fault::Relimit => "people",
+            | Fault::Relimit
+            | Fault::Reprice
+            | Fault::Rename
+            | Fault::Retire
+            | Fault::Window
+            | Fault::OddRefund
+            | Fault::OldRoute => "people",
         }
     }
 
@@ -275,6 +313,8 @@ pub struct Plan {
     pub hold_seconds: i64,
     /// What a ticket costs, in minor units.
     pub price: i64,
+    /// What is for sale; the price and the number of places above are of its first part.
+    pub goods: Goods,
     /// In which currency.
     pub currency: &'static str,
     /// Most places one buyer may have.
@@ -346,7 +386,8 @@ impl Plan {
             faults.insert(Fault::Relimit, of_limits.pick(&[5, 15, 40, 100]));
         }
         let mut later = Dice::new(seed, 8);
-        for fault in Fault::ALL.into_iter().filter(|fault| *fault != Fault::Relimit) {
+        let apart = |fault: &Fault| *fault != Fault::Relimit && !Fault::OF_GOODS.contains(fault);
+        for fault in Fault::ALL.into_iter().filter(apart) {
             let dice = if fault < Fault::LATER { &mut dice } else { &mut later };
             // Every fault is off in a third of the runs, so that none hides what another shows.
             let (off, strength) = (dice.below(3) == 0, dice.pick(&[5, 15, 40, 100]));
@@ -354,6 +395,16 @@ impl Plan {
                 faults.insert(fault, strength);
             }
         }
+        // Nor of these.
+        let goods = Goods::new(seed, places, price, currency);
+        let mut of_goods = Dice::new(seed, STREAM + 2);
+        for fault in Fault::OF_GOODS {
+            let (off, strength) = (of_goods.below(3) == 0, of_goods.pick(&[15, 40, 100]));
+            if !off && !calm {
+                faults.insert(fault, strength);
+            }
+        }
+        let patient = of_goods.below(24) == 0;
         if let Some(only) = &wishes.faults {
             for fault in only {
                 faults.entry(*fault).or_insert(30);
@@ -378,8 +429,12 @@ impl Plan {
             processes,
             buyers,
             places,
-            hold_seconds: dice.pick(&[20, 60, 300]),
+            hold_seconds: match dice.pick(&[20, 60, 300]) {
+                seconds if patient => seconds * 12,
+                seconds => seconds,
+            },
             price,
+            goods,
             currency,
             limit_per_buyer,
             people,
@@ -412,6 +467,12 @@ impl std::fmt::Display for Plan {
             self.hold_seconds,
             self.storm_ms / 1000
         )?;
+        if !self.goods.is_plain() || self.goods.pools.len() > 1 {
+            write!(f, "pools of {:?}; ", self.goods.pools)?;
+            for kind in &self.goods.kinds {
+                write!(f, "{} of pool {} at {}; ", kind.id, kind.pool, kind.price)?;
+            }
+        }
         if self.script {
             f.write_str("a script at one address; ")?;
         }
