@@ -4,10 +4,15 @@
 
 mod access;
 mod end;
+mod history;
+mod lasts;
 mod limit;
 mod money;
 mod pools;
+mod refusals;
 mod share;
+mod shown;
+mod sold;
 mod told;
 
 use crate::story::{Promise, Story};
@@ -15,9 +20,12 @@ use boxoffice::{
     AttemptState, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState, TicketState,
     TimeMs,
 };
-use limit::{Had, Limit, NO_LIMIT, person};
+pub use history::Question;
+use history::Shown;
+use limit::{Had, Limit, person_of};
 use nts_server::payments::double::Moved;
-use pools::Left;
+pub use refusals::{Refused, Wish};
+pub use shown::Whose;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -37,25 +45,18 @@ struct Told {
 }
 
 /// What was asked of an event within one step, whatever came of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
-    /// The least capacity that the pool was to have.
-    pub capacity: Option<u32>,
-    /// Whether the sale was to be closed.
-    pub closed: bool,
-    /// The lowest and the highest limit per buyer that there was to be.
-    pub limits: Option<(u32, u32)>,
+    /// What it was to be.
+    pub puts: Vec<EventSpec>,
+    /// Whether the moment of the step is that of its decisions: else they may be of some time before.
+    pub exact: bool,
 }
 
 impl Asked {
     /// An event was to be so.
     pub fn put(&mut self, spec: &EventSpec) {
-        let capacity = spec.pools.first().map_or(0, |p| p.capacity);
-        self.capacity = Some(self.capacity.map_or(capacity, |c| c.min(capacity)));
-        self.closed |= spec.sale_closes_ms.is_some();
-        let limit = spec.limit_per_buyer.unwrap_or(NO_LIMIT);
-        let (low, high) = self.limits.unwrap_or((limit, limit));
-        self.limits = Some((low.min(limit), high.max(limit)));
+        self.puts.push(spec.clone());
     }
 }
 
@@ -68,7 +69,31 @@ pub struct Auditor {
     told: BTreeMap<OrderId, Told>,
     /// What each order's state was from which step on.
     states: BTreeMap<OrderId, Vec<(u64, OrderState)>>,
-    left: Vec<Left>,
+    /// Each order as it was from which step on.
+    versions: BTreeMap<OrderId, Vec<(u64, Order)>>,
+    /// The event, step by step.
+    shows: Vec<Shown>,
+    /// How far the store's clock is ahead of the world's, and from when on.
+    clock: Vec<(i64, i64)>,
+    /// When the faults have stopped, by the store's clock.
+    calm_since: Option<TimeMs>,
+    /// Who has asked to renew a hold, by name.
+    renewing: BTreeSet<String>,
+    /// The names that ticket types ever had.
+    names: BTreeMap<String, BTreeSet<String>>,
+    /// Whose ticket has a code, and the code of each ticket that was shown.
+    codes: BTreeMap<String, (OrderId, u32)>,
+    code_of: BTreeMap<(OrderId, u32), String>,
+    /// From which step on the provider has taken money for an order.
+    taken: BTreeMap<OrderId, u64>,
+    /// Requests under a key: how often they were sent, what, and whether with different bodies.
+    sent: BTreeMap<(String, String), (u32, String, bool)>,
+    /// How many attempts to pay were sent.
+    payments_sent: u32,
+    /// PaymentIntents of which the provider has declined an attempt.
+    declined: BTreeSet<String>,
+    /// The e-mail address of each buyer, by name.
+    emails: BTreeMap<String, String>,
     limits: Vec<Limit>,
     /// What each person has of the one event.
     had: BTreeMap<String, Vec<Had>>,
@@ -86,19 +111,22 @@ pub struct Auditor {
     networks: BTreeMap<String, IpAddr>,
     /// How many places each address has ever asked for.
     asked_for: BTreeMap<IpAddr, u32>,
-    /// The unpaid places of each address, by the process lives in which they may have been held.
-    unpaid: BTreeMap<(IpAddr, usize), u32>,
+    /// The unpaid places of each address in each pool, by the process lives in which they may have
+    /// been held.
+    unpaid: BTreeMap<(IpAddr, usize, u16), u32>,
     /// To which address and lives the unpaid places of an order belong.
     unpaid_of: BTreeMap<OrderId, (IpAddr, usize)>,
     /// How often a process has started.
     starts: usize,
     /// And when that was, by the clock of the database server, if there is one.
     started_ms: Vec<TimeMs>,
-    /// The most places that there ever were.
-    most_capacity: u32,
+    /// The most places that each pool ever had.
+    most_capacity: BTreeMap<u16, u32>,
     /// How many processes there are.
     processes: u32,
     step: u64,
+    /// Whether the moment of this step is that of its decisions.
+    exact: bool,
     /// How long what is owed may wait at most, if that can be told.
     prompt_ms: Option<i64>,
     /// What was asked for by anybody but strangers.
@@ -205,40 +233,59 @@ impl Auditor {
         at_ms: i64,
         now: TimeMs,
         (orders, events): (Vec<Order>, Vec<Event>),
-        asked: Asked,
+        asked: &Asked,
     ) {
         self.step += 1;
+        self.exact = asked.exact;
+        let since = if asked.exact { now } else { TimeMs::MIN };
         let fresh = orders.iter().filter(|o| !self.orders.contains_key(&o.id));
         let mut bought: BTreeMap<String, u32> = BTreeMap::new();
+        let mut placed: BTreeMap<u16, u32> = BTreeMap::new();
         for order in fresh {
             let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
-            *bought.entry(person(&order.buyer.email)).or_default() += places;
+            *bought.entry(person_of(order)).or_default() += places;
+            for line in &order.lines {
+                *placed.entry(line.pool).or_default() += line.quantity;
+            }
         }
-        let placed: u32 = bought.values().sum();
-        let people: BTreeSet<String> = orders.iter().map(|o| person(&o.buyer.email)).collect();
+        let people: BTreeSet<String> = orders.iter().map(person_of).collect();
         for event in events {
-            let capacity = event.pools.first().map_or(0, |p| p.capacity);
-            self.most_capacity = self.most_capacity.max(capacity);
             if self.events.get(&event.id).is_none_or(|known| known.spec != event.spec) {
                 self.event_was_asked_for(story, at_ms, &event.spec);
             }
+            for (n, pool) in event.pools.iter().enumerate() {
+                let most = self.most_capacity.entry(n as u16).or_default();
+                *most = (*most).max(pool.capacity);
+            }
+            self.event_is_sound(story, at_ms, &event);
             self.events.insert(event.id, event);
         }
+        // The event first: what is new of the orders is compared with it. What its pools have left
+        // is counted when all orders are known.
+        self.put_before(at_ms, asked);
         for order in orders {
-            self.order_committed(story, at_ms, now, order);
+            self.order_committed(story, at_ms, (since, now), order);
         }
         self.limits(story, at_ms, &people, &bought, asked);
-        self.recount(story, at_ms, now, placed, asked);
+        self.recount(story, at_ms, &placed, asked);
+        self.overdue(story, at_ms, now);
     }
 
-    fn order_committed(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, order: Order) {
+    fn order_committed(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        (since, now): (TimeMs, TimeMs),
+        order: Order,
+    ) {
         let id = order.id;
-        let told = self.told.get(&id).cloned().unwrap_or_default();
         let known = self.orders.get(&id);
         if known == Some(&order) {
             return;
         }
         self.step_was_asked_for(story, at_ms, now, known, &order);
+        self.order_is_sound(story, at_ms, &order);
+        self.lasts(story, at_ms, (since, now), &order);
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known
             && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)
@@ -254,15 +301,6 @@ impl Auditor {
                         Promise::HoldsLast,
                         format!("it went from {:?} to {:?}", known.state, order.state),
                     );
-                }
-                let early = now < known.until_ms;
-                if known.state == OrderState::Held
-                    && order.state == OrderState::Released
-                    && early
-                    && !told.cancel_asked
-                {
-                    let by = known.until_ms - now;
-                    broken(Promise::HoldsLast, format!("it was released {by} ms before its end"));
                 }
             }
             if known.total() != order.total() {
@@ -327,6 +365,7 @@ impl Auditor {
         }
         story.hash(format!("{order:?}").as_bytes());
         self.count_unpaid(story, at_ms, &order);
+        self.versions.entry(id).or_default().push((self.step, order.clone()));
         self.orders.insert(id, order);
     }
 
@@ -360,6 +399,6 @@ impl Auditor {
                 story.broken(at_ms, Promise::NothingLost, Some(order.id), text);
             }
         }
-        self.committed(story, at_ms, now, (all, events), Asked::default());
+        self.committed(story, at_ms, now, (all, events), &Asked::default());
     }
 }

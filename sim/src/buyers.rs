@@ -4,8 +4,9 @@
 
 pub mod pairs;
 
+use crate::auditor::{Question, Refused, Whose, Wish};
 use crate::dice::Dice;
-use crate::plan::Place;
+use crate::plan::{Fault, Place};
 use crate::world::{Answer, Ask, EPOCH_MS, World};
 use boxoffice::{OrderId, OrderState, TimeMs};
 use serde_json::{Value, json};
@@ -22,6 +23,12 @@ struct Mine {
     total: i64,
 }
 
+impl Mine {
+    fn whose<'a>(&'a self, buyer: &'a str) -> Whose<'a> {
+        Whose { order: self.order, buyer: Some(buyer), secret: Some(&self.secret) }
+    }
+}
+
 /// Who a buyer is.
 struct Buyer {
     world: Arc<World>,
@@ -30,6 +37,8 @@ struct Buyer {
     network: IpAddr,
     email: String,
     dice: Dice,
+    /// What they want, where there is more than one ticket type.
+    taste: Dice,
 }
 
 /// So many requests the script has under way at a time.
@@ -47,7 +56,8 @@ pub async fn script(world: Arc<World>, lane: u64) {
         let dice_of = Dice::new(dice.below(u64::MAX), n);
         let mut one = Buyer::new(&world, name, email, network, dice_of);
         let quantity = 1 + dice.below(10) as u32;
-        if let Some(mine) = one.holds(quantity).await {
+        let wanted = one.wants(quantity);
+        if let Some(mine) = one.holds(wanted).await {
             match dice.below(8) {
                 0 => _ = one.pays(&mine).await,
                 1 => one.cancels(&mine).await,
@@ -86,6 +96,10 @@ pub async fn buyer(world: Arc<World>, n: u64) {
         },
     };
     let mut buyer = Buyer::new(&world, format!("buyer {n}"), email, network_of(n), dice);
+    buyer.taste = Dice::new(world.plan.seed, 200_000 + n);
+    if world.chaos.strikes(Fault::OldRoute) {
+        buyer.by_the_old_routes().await;
+    }
     match buyer.dice.below(10) {
         0 => buyer.bot().await,
         1 => buyer.two_tabs().await,
@@ -93,6 +107,7 @@ pub async fn buyer(world: Arc<World>, n: u64) {
         3 => buyer.gives_back().await,
         _ => buyer.buys().await,
     }
+    buyer.comes_again().await;
 }
 
 fn pause(dice: &mut Dice, low: i64, high: i64) -> Duration {
@@ -104,8 +119,9 @@ const A_MOMENT_MS: i64 = 10;
 
 impl Buyer {
     fn new(world: &Arc<World>, name: String, email: String, network: IpAddr, dice: Dice) -> Buyer {
-        world.audit(|a, _, _| a.comes_from(&name, network));
-        Buyer { world: Arc::clone(world), name, email, network, dice }
+        world.audit(|a, _, _| a.comes_from(&name, &email, network));
+        let taste = Dice::new(dice.clone().below(u64::MAX), 7);
+        Buyer { world: Arc::clone(world), name, email, network, dice, taste }
     }
 
     async fn ask(&mut self, ask: Ask) -> Option<Answer> {
@@ -124,8 +140,6 @@ impl Buyer {
         if answer.status != 200 {
             return;
         }
-        let count = |name: &str| answer.body["pools"][0][name].as_u64().unwrap_or(0) as u32;
-        let shown = (count("capacity"), count("held"), count("sold"));
         // The counts are as of a moment that the answer names, or of a moment before: a commit is
         // told a few milliseconds after it is done. That moment is by the clock of the process, or by
         // that of the database where processes share one.
@@ -137,19 +151,64 @@ impl Buyer {
         };
         let age = (now - as_of).max(0);
         let since = asked_ms - age - A_MOMENT_MS;
-        self.world.audit(|a, s, at| a.counts(s, at, since, shown));
+        let jumps = self.world.chaos.has(Fault::ClockJump) && plan.place == Place::Shared;
+        let clock = (!jumps).then_some(now);
+        self.world.audit(|a, s, at| a.event_shown(s, at, since, &answer.body, clock));
+    }
+
+    /// So many places, of one ticket type or of several.
+    fn wants(&mut self, quantity: u32) -> Vec<(String, i64)> {
+        let plan = Arc::clone(&self.world);
+        let kinds = &plan.plan.goods.kinds;
+        let quantity = i64::from(quantity);
+        if kinds.len() == 1 && !plan.chaos.has(Fault::Retire) {
+            return vec![(kinds[0].id.clone(), quantity)];
+        }
+        let mut wanted: Vec<(String, i64)> = Vec::new();
+        let lines = 1 + self.taste.below(3) as i64;
+        for line in 0..lines.min(quantity) {
+            // Some ask for what is not there yet, or never.
+            let known = kinds.len() as u64 + u64::from(self.taste.below(6) == 0);
+            let id = match self.taste.below(known) {
+                0 => kinds[0].id.clone(),
+                n => format!("t{n}"),
+            };
+            let part = if line + 1 == lines.min(quantity) { quantity - line } else { 1 };
+            match wanted.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, known)) => *known += part,
+                None => wanted.push((id, part)),
+            }
+        }
+        match self.taste.below(60) {
+            0 => wanted[0].1 += 10,
+            1 => wanted[0].1 = 0,
+            _ => {}
+        }
+        wanted
+    }
+
+    /// Remembers that the answer was no: it must be right.
+    fn hears_no(&self, asked: Question, wish: &Wish, key: Option<&str>, answer: &Answer) {
+        let (status, code, body) = (answer.status, answer.code(), &answer.body);
+        let no = Refused { status, code, body, key };
+        self.world.audit(|a, s, at| a.told_no(s, at, asked, wish, no));
     }
 
     /// Asks for places, and again if no answer comes. Most buyers' browsers do that under the same
     /// key, some people begin anew.
-    async fn holds(&mut self, quantity: u32) -> Option<Mine> {
+    async fn holds(&mut self, wanted: Vec<(String, i64)>) -> Option<Mine> {
+        let quantity = wanted.iter().map(|line| line.1).sum::<i64>() as u32;
+        let lines: Vec<Value> = wanted
+            .iter()
+            .map(|(kind, quantity)| json!({"ticket_type": kind, "quantity": quantity}))
+            .collect();
         let mut key = Some(format!("{:016x}", self.dice.below(u64::MAX)));
         if self.dice.below(6) == 0 {
             key = None;
         }
         let body = json!({
             "buyer": {"name": self.name, "email": self.email},
-            "lines": [{"ticket_type": "t", "quantity": quantity}],
+            "lines": lines,
         });
         let mut counted: Option<String> = None;
         for _ in 0..5 {
@@ -158,10 +217,10 @@ impl Buyer {
                 self.world.audit(|a, _, _| a.may_have(&self.name, 1));
                 counted.clone_from(&key);
             }
-            let asked_at = self.world.audit(|a, _, _| {
+            let asked = self.world.audit(|a, _, at| {
                 // Each may arrive twice, and may be asked for twice at once.
                 a.asks_for(self.network, 4 * quantity);
-                a.step()
+                a.question(at)
             });
             let ask = Ask::post("/api/v1/events/show/orders", &body).key(key.as_deref());
             let answer = if self.dice.below(8) == 0 {
@@ -172,7 +231,7 @@ impl Buyer {
                 let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
                 let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
                 for answer in [&one, &two].into_iter().flatten() {
-                    self.told_of_hold(answer, key.as_deref(), asked_at, quantity);
+                    self.told_of_hold(answer, key.as_deref(), asked, &wanted);
                 }
                 one.or(two)
             } else {
@@ -180,9 +239,10 @@ impl Buyer {
             };
             match answer {
                 Some(answer) if answer.status == 201 => {
-                    return self.told_of_hold(&answer, key.as_deref(), asked_at, quantity);
+                    return self.told_of_hold(&answer, key.as_deref(), asked, &wanted);
                 }
-                Some(answer) if answer.status == 503 || answer.code() == "running" => {
+                Some(answer) if answer.status == 503 => {
+                    self.told_of_hold(&answer, key.as_deref(), asked, &wanted);
                     // What says that nothing was done must be true.
                     if key.is_none() && matches!(answer.code(), "unavailable" | "busy") {
                         self.world.audit(|a, _, _| a.may_have(&self.name, -1));
@@ -193,7 +253,7 @@ impl Buyer {
                     if key.is_none() && answer.status == 429 {
                         self.world.audit(|a, _, _| a.may_have(&self.name, -1));
                     }
-                    self.told_of_hold(&answer, key.as_deref(), asked_at, quantity);
+                    self.told_of_hold(&answer, key.as_deref(), asked, &wanted);
                     return None;
                 }
                 None if self.dice.below(4) == 0 => {
@@ -207,7 +267,9 @@ impl Buyer {
 
     fn clone_with(&mut self, stream: u64) -> Buyer {
         let dice = Dice::new(self.dice.below(u64::MAX), stream);
+        let taste = Dice::new(self.taste.clone().below(u64::MAX), stream);
         Buyer {
+            taste,
             world: Arc::clone(&self.world),
             name: self.name.clone(),
             email: self.email.clone(),
@@ -221,8 +283,8 @@ impl Buyer {
         &self,
         answer: &Answer,
         key: Option<&str>,
-        asked_at: u64,
-        quantity: u32,
+        asked: Question,
+        wanted: &[(String, i64)],
     ) -> Option<Mine> {
         let world = &self.world;
         match (answer.status, answer.code()) {
@@ -231,36 +293,29 @@ impl Buyer {
                 let secret = answer.body["secret"].as_str()?.to_owned();
                 let order = OrderId(uuid::Uuid::try_parse(&id).ok()?.as_u128());
                 let until = until(&answer.body["held_until"]);
-                world.audit(|a, s, at| a.held(s, at, key, order, until));
+                let mine =
+                    Mine { order, id, secret, total: answer.body["total"]["amount"].as_i64()? };
+                world.audit(|a, s, at| {
+                    a.held(s, at, key, order, until);
+                    a.hold_shown(s, at, mine.whose(&self.name), wanted, &answer.body);
+                });
                 world.story().count("holds told");
-                Some(Mine { order, id, secret, total: answer.body["total"]["amount"].as_i64()? })
+                return Some(mine);
             }
-            (_, "sold_out") => {
-                world.audit(|a, s, at| a.refused(s, at, asked_at, quantity));
-                world.story().count("sold out told");
-                None
-            }
-            (_, "too_many_requests") => {
-                world.audit(|a, s, at| a.refused_by_budget(s, at, self.network));
-                world.story().count("holds over budget");
-                None
-            }
-            (_, "limit_reached") => {
-                world.audit(|a, s, at| a.refused_limit(s, at, asked_at, &self.email, quantity));
-                world.story().count("limit told");
-                None
-            }
-            (_, "not_on_sale") => {
-                world.audit(|a, s, at| a.refused_closed(s, at, asked_at));
-                None
-            }
-            _ => None,
+            (_, "sold_out") => world.story().count("sold out told"),
+            (_, "too_many_requests") => world.story().count("holds over budget"),
+            (_, "limit_reached") => world.story().count("limit told"),
+            _ => {}
         }
+        let buyer = (self.name.clone(), self.email.clone());
+        let wish = Wish::Hold { lines: wanted.to_vec(), buyer, network: self.network };
+        self.hears_no(asked, &wish, key, answer);
+        None
     }
 
     /// Looks at an order. Gives its state.
     async fn sees(&mut self, mine: &Mine) -> Option<String> {
-        let asked_at = self.world.audit(|a, _, _| a.step());
+        let asked = self.world.audit(|a, _, at| a.question(at));
         let ask = Ask::get(format!("/api/v1/orders/{}", mine.id)).bearer(&mine.secret);
         let answer = self.ask(ask).await?;
         if answer.status == 404 {
@@ -270,10 +325,13 @@ impl Buyer {
                 "its buyer is told that there is no such order",
             );
         }
-        self.shown(mine, &answer, asked_at)
+        if answer.status != 200 {
+            self.hears_no(asked, &Wish::See(mine.order), None, &answer);
+        }
+        self.shown(mine, &answer, asked)
     }
 
-    fn shown(&self, mine: &Mine, answer: &Answer, asked_at: u64) -> Option<String> {
+    fn shown(&self, mine: &Mine, answer: &Answer, asked: Question) -> Option<String> {
         if answer.status != 200 {
             return None;
         }
@@ -284,7 +342,10 @@ impl Buyer {
             .flatten()
             .filter_map(|t| Some((t["code"].as_str()?.to_owned(), t["valid"].as_bool()?)))
             .collect();
-        self.world.audit(|a, s, at| a.shown(s, at, asked_at, mine.order, &state, &tickets));
+        self.world.audit(|a, s, at| {
+            a.shown(s, at, asked, mine.order, &state, &tickets);
+            a.order_shown(s, at, asked, mine.whose(&self.name), &answer.body);
+        });
         Some(state)
     }
 
@@ -309,21 +370,28 @@ impl Buyer {
         let ask = Ask::post(format!("/api/v1/orders/{}/pay", mine.id), &body)
             .bearer(&mine.secret)
             .key(key.as_deref());
-        let asked_at = self.world.audit(|a, _, _| {
+        let asked = self.world.audit(|a, _, at| {
             a.may_pay(mine.order, 1);
-            a.step()
+            a.question(at)
         });
+        let wish = Wish::Pay { order: mine.order, network: self.network };
         let answer = if self.dice.below(8) == 0 {
             if key.is_none() {
                 self.world.audit(|a, _, _| a.may_pay(mine.order, 1));
             }
             let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
             let (one, two) = tokio::join!(one.ask(ask.clone()), two.ask(ask));
+            if let Some(two) = two.as_ref().filter(|two| one.is_some() && two.status != 200) {
+                self.hears_no(asked, &wish, key.as_deref(), two);
+            }
             one.or(two)
         } else {
             self.ask(ask).await
         };
         let Some(answer) = answer else { return false };
+        if answer.status != 200 {
+            self.hears_no(asked, &wish, key.as_deref(), &answer);
+        }
         match answer.status {
             200 => {}
             402 => {
@@ -333,7 +401,7 @@ impl Buyer {
             }
             _ => return false,
         }
-        let state = self.shown(mine, &answer, asked_at).unwrap_or_default();
+        let state = self.shown(mine, &answer, asked).unwrap_or_default();
         if state == "paid" {
             self.world.story().count("sales told");
             return true;
@@ -362,6 +430,9 @@ impl Buyer {
         }
         let yes = self.dice.below(5) > 0;
         world.tell(Some(mine.order), format!("{} answers the bank: {yes}", self.name));
+        if !yes {
+            world.audit(|a, _, _| a.provider_declined(&intent));
+        }
         if let Err(error) = world.double.authenticate(&intent, yes) {
             world.tell(Some(mine.order), format!("the bank does not want to hear it: {error:?}"));
         }
@@ -380,14 +451,25 @@ impl Buyer {
         world.elsewhere(async move {
             sleep(after).await;
             there.tell(Some(order), format!("{name} answers a bank's page of before: {yes}"));
+            if !yes {
+                there.audit(|a, _, _| a.provider_declined(&intent));
+            }
             _ = there.double.authenticate(&intent, yes);
         });
     }
 
     async fn cancels(&mut self, mine: &Mine) {
-        self.world.audit(|a, _, _| a.cancel_asked(mine.order));
+        let asked = self.world.audit(|a, _, at| {
+            a.cancel_asked(mine.order);
+            a.question(at)
+        });
         let ask = Ask::post(format!("/api/v1/orders/{}/cancel", mine.id), &json!({}));
-        self.ask(ask.bearer(&mine.secret)).await;
+        let Some(answer) = self.ask(ask.bearer(&mine.secret)).await else { return };
+        if answer.status == 200 {
+            self.shown(mine, &answer, asked);
+        } else {
+            self.hears_no(asked, &Wish::Cancel(mine.order), None, &answer);
+        }
     }
 
     /// Tries to pay until it is decided, as far as patience goes.
@@ -417,7 +499,8 @@ impl Buyer {
         self.looks().await;
         self.waits(100, 5_000).await;
         let quantity = 1 + self.dice.below(3) as u32;
-        let Some(mine) = self.holds(quantity).await else { return };
+        let wanted = self.wants(quantity);
+        let Some(mine) = self.holds(wanted).await else { return };
         match self.dice.below(10) {
             // Walks away.
             0 => return,
@@ -431,7 +514,8 @@ impl Buyer {
     async fn bot(&mut self) {
         for _ in 0..4 {
             let quantity = 1 + self.dice.below(4) as u32;
-            self.holds(quantity).await;
+            let wanted = self.wants(quantity);
+            self.holds(wanted).await;
             self.waits(10, 500).await;
         }
     }
@@ -442,14 +526,16 @@ impl Buyer {
     }
 
     async fn comes_back_late(&mut self) {
-        let Some(mine) = self.holds(1).await else { return };
+        let wanted = self.wants(1);
+        let Some(mine) = self.holds(wanted).await else { return };
         let hold = self.world.plan.hold_seconds * 1000;
         self.waits(hold - 2_000, hold + 30_000).await;
         self.pays_somehow(&mine).await;
     }
 
     async fn gives_back(&mut self) {
-        let Some(mine) = self.holds(2).await else { return };
+        let wanted = self.wants(2);
+        let Some(mine) = self.holds(wanted).await else { return };
         self.waits(100, 9_000).await;
         if self.dice.below(2) == 0 {
             // In the middle of paying.
@@ -468,6 +554,84 @@ impl Buyer {
         }
         self.sees(&mine).await;
     }
+}
+
+impl Buyer {
+    /// Who has got money back comes again, now and then: the places are free again under a limit.
+    async fn comes_again(&mut self) {
+        for _ in 0..3 {
+            if self.taste.below(3) > 0 || self.world.chaos.is_calm() {
+                return;
+            }
+            sleep(pause(&mut self.taste, 5_000, 120_000)).await;
+            let refunded = self.world.audit(|a, _, _| a.has_refunded(&self.name));
+            if refunded && !self.world.chaos.is_calm() {
+                let quantity = 1 + self.taste.below(2) as u32;
+                let wanted = self.wants(quantity);
+                if let Some(mine) = self.holds(wanted).await {
+                    self.world.mark("a buyer came again after a refund");
+                    self.pays_somehow(&mine).await;
+                }
+            }
+        }
+    }
+
+    /// Reserves by name, renews once or twice, and pays.
+    async fn by_the_old_routes(&mut self) {
+        let email = std::mem::take(&mut self.email);
+        self.world.audit(|a, _, _| a.comes_from(&self.name, "", self.network));
+        if let Some(mine) = self.reserves(None).await {
+            self.world.mark("a place was reserved by the old route");
+            let hold = self.world.plan.hold_seconds * 1_000;
+            for _ in 0..self.taste.below(4) {
+                sleep(pause(&mut self.taste, hold / 10, hold * 9 / 10)).await;
+                self.reserves(Some(&mine)).await;
+                self.sees(&mine).await;
+            }
+            if self.taste.below(3) > 0 {
+                self.pays_somehow(&mine).await;
+            }
+        }
+        self.world.audit(|a, _, _| a.comes_from(&self.name, &email, self.network));
+        self.email = email;
+    }
+
+    /// Reserves a place in the buyer's name, or renews the one that the buyer has.
+    async fn reserves(&mut self, known: Option<&Mine>) -> Option<Mine> {
+        let asked = self.world.audit(|a, _, at| {
+            a.may_have(&self.name, 1);
+            a.asks_for(self.network, 4);
+            a.renew_asked(&self.name);
+            a.question(at)
+        });
+        let mut form = format!("fullname={}", self.name.replace(' ', "+"));
+        if let Some(mine) = known {
+            form += &format!("&secret={}", mine.secret);
+        }
+        let ask = Ask { method: "POST", body: form, ..Ask::get("/nts/v1/reserve") };
+        let answer = self.ask(ask).await?;
+        if answer.status != 200 {
+            return None;
+        }
+        let until = between(&answer.page, "(until ", " (UTC)");
+        let path = between(&answer.page, "<a href=\"/orders/", "\"");
+        let (id, secret) = match (path.and_then(|path| path.split_once('/')), known) {
+            (Some((id, secret)), _) => (id.to_owned(), secret.to_owned()),
+            (None, Some(mine)) => (mine.id.clone(), mine.secret.clone()),
+            (None, None) => return None,
+        };
+        let order = OrderId(uuid::Uuid::try_parse(&id).ok()?.as_u128());
+        if let Some(until) = until {
+            self.world.audit(|a, s, at| a.reserved(s, at, asked, order, &self.name, until));
+        }
+        let total = self.world.audit(|a, _, _| a.order(order).map(|o| o.total().minor))?;
+        Some(Mine { order, id, secret, total })
+    }
+}
+
+/// What stands between two texts.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
 /// A time as the API writes it.

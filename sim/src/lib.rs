@@ -14,6 +14,7 @@ pub mod buyers;
 pub mod chaos;
 pub mod dice;
 pub mod disk;
+pub mod goods;
 pub mod keys;
 pub mod machine;
 pub mod many;
@@ -108,8 +109,8 @@ async fn live(world: &Arc<World>) {
         others.spawn(others::supervisor(Arc::clone(world), n));
     }
     let mut dice = Dice::new(world.plan.seed, 6);
-    let event = others::event(world, world.plan.places, world.plan.limit_per_buyer, false);
-    others::put_event(world, &mut dice, &event).await;
+    let show = goods::Show::of(&world.plan);
+    others::put_event(world, &mut dice, &show).await;
     // Every process must know of it before the sale: they read the events when they start.
     for machine in &world.machines {
         let _driving = machine.driving.lock().await;
@@ -147,6 +148,7 @@ async fn live(world: &Arc<World>) {
     }
     sleep(Duration::from_millis(world.plan.storm_ms.unsigned_abs())).await;
     world.chaos.calm_down();
+    world.audit(|auditor, _, at| auditor.calm(at));
     world.double.behave();
     world.tell(None, "the storm is over");
     while let Some(done) = buyers.join_next().await {

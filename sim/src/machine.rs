@@ -358,8 +358,11 @@ impl Machine {
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await;
                 let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                let page =
+                    body.starts_with(b"<!").then(|| String::from_utf8_lossy(&body).into_owned());
+                let page = page.unwrap_or_default();
                 let body = serde_json::from_slice(&body).unwrap_or_default();
-                Answer { status, body, clock_ms: clock.now_ms(), at_ms: ms_since(begun) }
+                Answer { status, body, page, clock_ms: clock.now_ms(), at_ms: ms_since(begun) }
             };
             tokio::select! {
                 biased;
@@ -406,6 +409,7 @@ async fn write(
     mut jobs: mpsc::Receiver<Job>,
     told: mpsc::UnboundedSender<Committed>,
 ) {
+    let mut doubtful = false;
     loop {
         let mut batch = Vec::new();
         if jobs.recv_many(&mut batch, 2048).await == 0 {
@@ -425,7 +429,7 @@ async fn write(
         {
             batch.push(job);
         }
-        let mut asked = Asked::default();
+        let mut asked = Asked { exact: !doubtful, ..Asked::default() };
         for job in &batch {
             if let Command::PutEvent { spec, .. } = &job.command {
                 asked.put(spec);
@@ -442,7 +446,10 @@ async fn write(
             world.panicked();
             return std::future::pending().await;
         };
-        look(&world, machine, &committed, asked);
+        // What is known of a batch in doubt only now was decided before.
+        asked.exact &= committed.doubt.is_none();
+        doubtful = committed.doubt.is_some();
+        look(&world, machine, &committed, &asked);
         if dies {
             world.tell(None, format!("machine {n}: dies between a commit and its answers"));
             machine.died.notify_one();
@@ -457,7 +464,7 @@ async fn write(
 }
 
 /// The auditor looks at what a step has committed.
-fn look(world: &World, machine: &Machine, committed: &Committed, asked: Asked) {
+fn look(world: &World, machine: &Machine, committed: &Committed, asked: &Asked) {
     for alarm in &committed.alarms {
         world.tell(Some(alarm.order), format!("ALARM: {}", alarm.text));
     }

@@ -1,14 +1,16 @@
 //! Everybody else: the organiser, people at the provider's desk, the provider's webhooks, and
 //! whoever pulls the plugs.
 
+use crate::auditor::{Question, Refused, Whose, Wish};
 use crate::buyers::payment_of;
 use crate::dice::Dice;
 use crate::disk::{Call, Disk, FailedSync};
+use crate::goods::{CHANGES, Show};
 use crate::machine::Base;
 use crate::plan::Fault;
 use crate::provider::acted;
 use crate::story::Promise;
-use crate::world::{Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
+use crate::world::{Answer, Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
 use boxoffice::{OrderId, OrderState};
 use nts_server::payments::double::Double;
 use serde_json::{Value, json};
@@ -20,29 +22,24 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How often the provider rings with what is new.
 const RINGS: Duration = Duration::from_secs(1);
 
-/// The event, as the organiser wants it.
-pub fn event(world: &World, places: u32, limit: Option<u32>, closed: bool) -> Value {
-    let plan = &world.plan;
-    let mut event = json!({
-        "name": "The Show", "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
-        "currency": plan.currency, "hold_seconds": plan.hold_seconds,
-        "pools": [{"id": "all", "capacity": places}],
-        "ticket_types": [{"id": "t", "name": "Ticket", "pool": "all",
-                          "price": {"amount": plan.price, "currency": plan.currency}}],
-    });
-    if let Some(limit) = limit {
-        event["limit_per_buyer"] = limit.into();
+/// Makes the event, or changes it. False: it cannot be so.
+pub async fn put_event(world: &Arc<World>, dice: &mut Dice, show: &Show) -> bool {
+    let event = show.body(&world.plan);
+    let asked = world.audit(|auditor, _, at| auditor.question(at));
+    let ask = Ask { method: "PUT", ..Ask::post("/api/v1/events/show", &event) };
+    let answer = world.insist(dice, "organiser", ask.bearer(ORGANISER)).await;
+    if answer.status < 300 {
+        world.audit(|auditor, story, at| auditor.put_told(story, at, asked, &event));
+        return true;
     }
-    if closed {
-        event["sale_closes"] = "2026-01-01T00:00:00Z".into();
-    }
-    event
+    hears_no(world, asked, &Wish::Put(event), None, &answer);
+    false
 }
 
-/// Makes the event, or changes it.
-pub async fn put_event(world: &Arc<World>, dice: &mut Dice, event: &Value) {
-    let ask = Ask { method: "PUT", ..Ask::post("/api/v1/events/show", event) };
-    world.insist(dice, "organiser", ask.bearer(ORGANISER)).await;
+/// The organiser was told no: that must be right.
+fn hears_no(world: &World, asked: Question, wish: &Wish, key: Option<&str>, answer: &Answer) {
+    let no = Refused { status: answer.status, code: answer.code(), body: &answer.body, key };
+    world.audit(|auditor, story, at| auditor.told_no(story, at, asked, wish, no));
 }
 
 fn some_order(world: &World, dice: &mut Dice, states: &[OrderState]) -> Option<OrderId> {
@@ -55,28 +52,59 @@ fn some_order(world: &World, dice: &mut Dice, states: &[OrderState]) -> Option<O
 /// The organiser: more places, fewer places, another limit, a pause, refunds.
 pub async fn organiser(world: Arc<World>) {
     let mut dice = Dice::new(world.plan.seed, 3);
-    let mut places = world.plan.places;
-    let mut limit = world.plan.limit_per_buyer;
+    let mut changes = Dice::new(world.plan.seed, CHANGES);
+    let mut show = Show::of(&world.plan);
     loop {
         sleep(LOOK).await;
         if world.chaos.is_calm() {
             return;
         }
+        let before = show.clone();
         if world.chaos.strikes(Fault::Resize) {
-            places = dice.between(1, i64::from(world.plan.places) * 2).unsigned_abs() as u32;
-            put_event(&world, &mut dice, &event(&world, places, limit, false)).await;
-        }
-        if world.chaos.strikes(Fault::Pause) {
-            put_event(&world, &mut dice, &event(&world, places, limit, true)).await;
-            sleep(Duration::from_secs(5)).await;
-            put_event(&world, &mut dice, &event(&world, places, limit, false)).await;
+            let pool = changes.below(show.pools.len() as u64) as usize;
+            show.resize(&world.plan, &mut dice, pool);
         }
         if world.chaos.strikes(Fault::Relimit) {
-            limit = match world.chaos.between(Fault::Relimit, 0, 4) {
+            show.limit_per_buyer = match world.chaos.between(Fault::Relimit, 0, 4) {
                 0 => None,
                 limit => Some(limit.unsigned_abs() as u32),
             };
-            put_event(&world, &mut dice, &event(&world, places, limit, false)).await;
+        }
+        if world.chaos.strikes(Fault::Reprice) {
+            show.reprice(&world.plan, &mut changes);
+        }
+        if world.chaos.strikes(Fault::Rename) {
+            show.rename(&mut changes);
+        }
+        if world.chaos.strikes(Fault::Retire) {
+            show.restock(&world.plan, &mut changes);
+        }
+        if show != before && !put_event(&world, &mut dice, &show).await {
+            show = before;
+        }
+        if world.chaos.strikes(Fault::Pause) {
+            show.close();
+            put_event(&world, &mut dice, &show).await;
+            sleep(Duration::from_secs(5)).await;
+            show.open();
+            put_event(&world, &mut dice, &show).await;
+        }
+        if world.chaos.strikes(Fault::Window) {
+            let now = EPOCH_MS + world.at_ms() + world.plan.base_ahead_ms;
+            let (opens, closes) = (changes.between(-20_000, 40_000), changes.between(1, 60_000));
+            let opens = (changes.below(3) > 0).then_some(now + opens);
+            show.closes = (changes.below(3) > 0).then_some(opens.unwrap_or(now) + closes);
+            show.opens = opens;
+            put_event(&world, &mut dice, &show).await;
+            let open_for = changes.between(5_000, 60_000).unsigned_abs();
+            sleep(Duration::from_millis(open_for)).await;
+            show.open();
+            put_event(&world, &mut dice, &show).await;
+        }
+        if world.chaos.strikes(Fault::OddRefund)
+            && let Some(order) = some_order(&world, &mut changes, &OrderState::ALL)
+        {
+            odd_refund(&world, &mut changes, order).await;
         }
         if world.chaos.strikes(Fault::Refund)
             && let Some(order) =
@@ -90,35 +118,85 @@ pub async fn organiser(world: Arc<World>) {
                 auditor.orders().find(|o| o.owed_back().minor > 0).map(|o| o.id)
             });
             if let Some(order) = owed {
-                let path = format!("/api/v1/orders/{}/refunds", uuid::Uuid::from_u128(order.0));
-                let body = json!({"failed": true, "restock": false});
-                world.ask(&mut dice, "organiser", Ask::post(path, &body).bearer(ORGANISER)).await;
+                let wish = Wish::Refund { order, lines: None, failed: true };
+                ask_refund(&world, &mut dice, ("organiser", None), &wish, false).await;
             }
         }
     }
 }
 
+/// The ticket types of an order, with what is left of them.
+fn lines_of(world: &World, order: OrderId) -> Vec<(String, i64)> {
+    world.audit(|auditor, _, _| auditor.lines_of(order))
+}
+
 /// The organiser refunds an order, or a part of it; often twice at once.
 pub async fn refund_order(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
     let restock = dice.below(2) == 0;
-    let body = if dice.below(2) == 0 {
-        json!({"all": true, "restock": restock})
+    let lines = if dice.below(2) == 0 {
+        None
     } else {
-        json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": restock})
+        let of = lines_of(world, order);
+        let n = (order.0 % of.len().max(1) as u128) as usize;
+        Some(vec![(of.get(n).map_or("t".into(), |line| line.0.clone()), 1)])
     };
-    let path = format!("/api/v1/orders/{}/refunds", uuid::Uuid::from_u128(order.0));
     let key = (dice.below(2) == 0).then(|| format!("{:016x}", dice.below(u64::MAX)));
-    let ask = Ask::post(path, &body).bearer(ORGANISER).key(key.as_deref());
+    let wish = Wish::Refund { order, lines, failed: false };
     if dice.below(3) == 0 {
         // Two organisers at the same time.
         let mut other = Dice::new(dice.below(u64::MAX), 1);
         tokio::join!(
-            world.ask(dice, "organiser", ask.clone()),
-            world.ask(&mut other, "other organiser", ask)
+            ask_refund(world, dice, ("organiser", key.as_deref()), &wish, restock),
+            ask_refund(world, &mut other, ("other organiser", key.as_deref()), &wish, restock)
         );
     } else {
-        world.ask(dice, "organiser", ask).await;
+        ask_refund(world, dice, ("organiser", key.as_deref()), &wish, restock).await;
     }
+}
+
+/// A refund that may not be possible: too much, of what is not in the order, or of an order in any state.
+async fn odd_refund(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
+    let of = lines_of(world, order);
+    let first = of.first().map_or("t".to_owned(), |line| line.0.clone());
+    let lines = match dice.below(5) {
+        0 => None,
+        1 => Some(vec![("nothing".to_owned(), 1)]),
+        2 => Some(vec![(first, 0)]),
+        3 => Some(of.iter().map(|(kind, left)| (kind.clone(), left.max(&1) + 1)).collect()),
+        _ => Some(of.iter().map(|(kind, left)| (kind.clone(), *left.max(&1))).collect()),
+    };
+    let failed = lines.is_none() && dice.below(2) == 0;
+    let restock = dice.below(2) == 0;
+    let wish = Wish::Refund { order, lines, failed };
+    ask_refund(world, dice, ("organiser", None), &wish, restock).await;
+}
+
+async fn ask_refund(
+    world: &Arc<World>,
+    dice: &mut Dice,
+    (who, key): (&str, Option<&str>),
+    wish: &Wish,
+    restock: bool,
+) {
+    let Wish::Refund { order, lines, failed } = wish else { return };
+    let body = match lines {
+        _ if *failed => json!({"failed": true, "restock": restock}),
+        None => json!({"all": true, "restock": restock}),
+        Some(lines) => {
+            let lines = lines.iter().map(|(kind, n)| json!({"ticket_type": kind, "quantity": n}));
+            json!({"lines": lines.collect::<Value>(), "restock": restock})
+        }
+    };
+    let path = format!("/api/v1/orders/{}/refunds", uuid::Uuid::from_u128(order.0));
+    let asked = world.audit(|auditor, _, at| auditor.question(at));
+    let ask = Ask::post(path, &body).bearer(ORGANISER).key(key);
+    let Some(answer) = world.ask(dice, who, ask).await else { return };
+    if answer.status != 200 {
+        return hears_no(world, asked, wish, key, &answer);
+    }
+    let whose = Whose { order: *order, buyer: None, secret: None };
+    let refunded = (&answer.body["order"], &answer.body["refund"]);
+    world.audit(|auditor, story, at| auditor.refund_told(story, at, asked, whose, refunded));
 }
 
 /// People at the provider's own desk.

@@ -3,6 +3,7 @@
 
 use crate::buyers::pairs::Step;
 use crate::dice::Dice;
+use crate::goods::{Goods, STREAM};
 use std::collections::BTreeMap;
 
 /// What can go wrong, or be done by people who get in the way.
@@ -59,11 +60,17 @@ pub enum Fault {
     Relimit,
     Stranger,
     KeyReused,
+    Reprice,
+    Rename,
+    Retire,
+    Window,
+    OddRefund,
+    OldRoute,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 50] = [
+    pub const ALL: [Fault; 56] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -114,6 +121,29 @@ impl Fault {
         Fault::Relimit,
         Fault::Stranger,
         Fault::KeyReused,
+        Fault::Reprice,
+        Fault::Rename,
+        Fault::Retire,
+        Fault::Window,
+        Fault::OddRefund,
+        Fault::OldRoute,
+    ];
+    /// Kinds of faults that have a stream of randomness of their own, which stream, and how often they
+    /// strike in a thousand: so that what else a seed says stays as it was.
+    const APART: [(&[Fault], u64, &[u32]); 2] = [
+        (&[Fault::Stranger, Fault::KeyReused], 7_000, &[50, 100, 200]),
+        (
+            &[
+                Fault::Reprice,
+                Fault::Rename,
+                Fault::Retire,
+                Fault::Window,
+                Fault::OddRefund,
+                Fault::OldRoute,
+            ],
+            STREAM + 2,
+            &[15, 40, 100],
+        ),
     ];
     /// The first of those that came later: they have a stream of randomness of their own, so that a seed
     /// gives the plan that it gave before them, and these beside it.
@@ -181,6 +211,16 @@ impl Fault {
                 "key-reused",
                 "an idempotency key is used again, for the same or for something else",
             ),
+            Fault::Reprice => ("reprice", "the organiser changes the price of a ticket type"),
+            Fault::Rename => ("rename", "the organiser changes names, or the place"),
+            Fault::Retire => {
+                ("retire", "the organiser retires a ticket type, offers it again, makes a new one")
+            }
+            Fault::Window => ("window", "the sale opens or closes at a moment that is told before"),
+            Fault::OddRefund => {
+                ("odd-refund", "the organiser asks for refunds that cannot be, of any order")
+            }
+            Fault::OldRoute => ("old-route", "a buyer reserves, renews and pays by the old routes"),
             Fault::Refund => ("refund", "the organiser refunds orders, often two at once"),
             Fault::ProviderLocked => ("provider-locked", "the provider says 429: a lock timeout"),
             Fault::ProviderDependency => {
@@ -253,8 +293,19 @@ impl Fault {
             | Fault::Refund
             | Fault::Relimit
             | Fault::Stranger
-            | Fault::KeyReused => "people",
+            | Fault::KeyReused
+            | Fault::Reprice
+            | Fault::Rename
+            | Fault::Retire
+            | Fault::Window
+            | Fault::OddRefund
+            | Fault::OldRoute => "people",
         }
+    }
+
+    /// Whether it has a stream of its own, and which.
+    fn apart(self) -> Option<u64> {
+        Fault::APART.into_iter().find(|(of, ..)| of.contains(&self)).map(|(_, stream, _)| stream)
     }
 
     /// The one of this name.
@@ -289,6 +340,8 @@ pub struct Plan {
     pub hold_seconds: i64,
     /// What a ticket costs, in minor units.
     pub price: i64,
+    /// What is for sale; the price and the number of places above are of its first part.
+    pub goods: Goods,
     /// In which currency.
     pub currency: &'static str,
     /// Most places one buyer may have.
@@ -362,8 +415,8 @@ impl Plan {
             faults.insert(Fault::Relimit, of_limits.pick(&[5, 15, 40, 100]));
         }
         let mut later = Dice::new(seed, 8);
-        let of_themselves = [Fault::Relimit, Fault::Stranger, Fault::KeyReused];
-        for fault in Fault::ALL.into_iter().filter(|fault| !of_themselves.contains(fault)) {
+        let apart = |fault: &Fault| *fault != Fault::Relimit && Fault::apart(*fault).is_none();
+        for fault in Fault::ALL.into_iter().filter(|fault| apart(fault)) {
             let dice = if fault < Fault::LATER { &mut dice } else { &mut later };
             // Every fault is off in a third of the runs, so that none hides what another shows.
             let (off, strength) = (dice.below(3) == 0, dice.pick(&[5, 15, 40, 100]));
@@ -371,13 +424,17 @@ impl Plan {
                 faults.insert(fault, strength);
             }
         }
-        let mut strange = Dice::new(seed, 7_000);
-        for fault in [Fault::Stranger, Fault::KeyReused] {
-            let (off, strength) = (strange.below(3) == 0, strange.pick(&[50, 100, 200]));
-            if !off && !calm {
-                faults.insert(fault, strength);
+        // Nor of these.
+        for (faults_of, stream, strengths) in Fault::APART {
+            let mut dice = Dice::new(seed, stream);
+            for fault in faults_of {
+                let (off, strength) = (dice.below(3) == 0, dice.pick(strengths));
+                if !off && !calm {
+                    faults.insert(*fault, strength);
+                }
             }
         }
+        let patient = Dice::new(seed, STREAM + 3).below(24) == 0;
         if let Some(only) = &wishes.faults {
             for fault in only {
                 faults.entry(*fault).or_insert(30);
@@ -403,14 +460,19 @@ impl Plan {
             if pair.is_some() && price == 0 { ("GBP", 999) } else { (currency, price) };
         let (limit_per_buyer, people) =
             if pair.is_some() { (None, None) } else { (limit_per_buyer, people) };
+        let goods = Goods::new(seed, places, price, currency);
         Plan {
             seed,
             place,
             processes,
             buyers,
             places,
-            hold_seconds: dice.pick(&[20, 60, 300]),
+            hold_seconds: match dice.pick(&[20, 60, 300]) {
+                seconds if patient => seconds * 12,
+                seconds => seconds,
+            },
             price,
+            goods,
             currency,
             limit_per_buyer,
             people,
@@ -462,6 +524,12 @@ impl std::fmt::Display for Plan {
             self.hold_seconds,
             self.storm_ms / 1000
         )?;
+        if !self.goods.is_plain() || self.goods.pools.len() > 1 {
+            write!(f, "pools of {:?}; ", self.goods.pools)?;
+            for kind in &self.goods.kinds {
+                write!(f, "{} of pool {} at {}; ", kind.id, kind.pool, kind.price)?;
+            }
+        }
         if self.script {
             f.write_str("a script at one address; ")?;
         }

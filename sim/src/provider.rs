@@ -71,13 +71,15 @@ impl Wire for SimWire {
             world.elsewhere(async move {
                 sleep(ms(late)).await;
                 let got = there.double.exchange(request.clone()).await;
+                noted(&there, &request, &got);
                 acted(&there);
                 if let Some(again) = again {
                     let world = Arc::clone(&there);
                     there.elsewhere(async move {
                         sleep(ms(again)).await;
                         world.tell(None, format!("{told} arrives again"));
-                        _ = world.double.exchange(request).await;
+                        let got = world.double.exchange(request.clone()).await;
+                        noted(&world, &request, &got);
                         acted(&world);
                     });
                 }
@@ -121,6 +123,20 @@ fn under(key: &str) -> String {
     let (_, id, what) = (parts.next(), parts.next(), parts.next());
     let (Some(id), Some(what)) = (id, what) else { return format!(" (key {key})") };
     format!(" (key {}-{what})", id.get(id.len().saturating_sub(6)..).unwrap_or(id))
+}
+
+/// The provider has answered, whether anybody hears it or not: the auditor remembers which payments
+/// it has declined.
+fn noted(world: &World, request: &WireRequest, got: &Result<WireResponse, Lost>) {
+    let Some(intent) = request.path.strip_prefix("/v1/payment_intents/") else { return };
+    let intent = intent.split(['/', '?']).next().unwrap_or_default();
+    let Ok(WireResponse { status, body, .. }) = got else { return };
+    let refused = (400..500).contains(status) && ![403, 404, 409, 424, 429].contains(status);
+    let told =
+        std::str::from_utf8(body).is_ok_and(|body| body.contains("\"last_payment_error\":{"));
+    if refused || told {
+        world.audit(|auditor, _, _| auditor.provider_declined(intent));
+    }
 }
 
 /// Something was done at the provider: the auditor looks at the ledger.

@@ -38,12 +38,25 @@ struct Db {
     /// The last transaction of each connection that was done.
     done: BTreeMap<u64, u64>,
     connections: u64,
-    /// Orders that have changed since somebody asked, and what events were put.
-    touched: BTreeSet<OrderId>,
-    put: Vec<Event>,
+    /// What was committed since somebody asked, one by one.
+    news: Vec<News>,
+}
+
+/// What a commit has changed.
+pub struct News {
+    /// The orders, as they were then.
+    pub orders: Vec<Order>,
+    /// All events, as they were then.
+    pub events: Vec<Event>,
+    /// What events were put.
+    pub asked: Asked,
+    /// When it was decided.
+    pub now_ms: TimeMs,
 }
 
 struct Undecided {
+    /// When it was tried.
+    tried_ms: TimeMs,
     connection: u64,
     number: u64,
     changes: Vec<Change>,
@@ -55,24 +68,27 @@ struct Undecided {
 }
 
 impl Db {
-    fn apply(&mut self, changes: &[Change], recorded: &[Recorded]) {
+    fn apply(&mut self, changes: &[Change], recorded: &[Recorded], now_ms: TimeMs) {
         let (orders, _) = touched(changes);
+        let mut asked = Asked { exact: true, ..Asked::default() };
         for change in changes {
             self.state.apply(change);
             if let Change::EventPut(event) = change {
-                self.put.push((**event).clone());
+                asked.put(&event.spec);
             }
         }
         for fact in recorded {
             let twice = self.recorded.insert(fact.key, *fact);
             assert!(twice.is_none(), "a request is answered once");
         }
-        self.touched.extend(orders);
+        let orders = orders.iter().filter_map(|id| self.state.orders.get(id).cloned()).collect();
+        let events = self.state.events.values().cloned().collect();
+        self.news.push(News { orders, events, asked, now_ms });
     }
 
     fn decide(&mut self, waits: Undecided) {
         if waits.will_be_done {
-            self.apply(&waits.changes, &waits.recorded);
+            self.apply(&waits.changes, &waits.recorded, waits.tried_ms);
             self.done.insert(waits.connection, waits.number);
         }
         self.last.insert(waits.connection, (waits.number, waits.will_be_done));
@@ -137,19 +153,9 @@ impl Server {
         SharedReader { server: self.clone(), trouble: false }
     }
 
-    /// The orders that have changed since this was asked the last time, all events, and how events
-    /// were meanwhile; `None` if nothing has changed.
-    pub fn news(&self) -> Option<(Vec<Order>, Vec<Event>, Asked)> {
-        let mut db = self.db();
-        let touched = std::mem::take(&mut db.touched);
-        let put = std::mem::take(&mut db.put);
-        if touched.is_empty() && put.is_empty() {
-            return None;
-        }
-        let mut asked = Asked::default();
-        put.iter().for_each(|event| asked.put(&event.spec));
-        let orders = touched.iter().filter_map(|id| db.state.orders.get(id).cloned()).collect();
-        Some((orders, db.state.events.values().cloned().collect(), asked))
+    /// What was committed since this was asked the last time, commit by commit.
+    pub fn news(&self) -> Vec<News> {
+        std::mem::take(&mut self.db().news)
     }
 
     /// Its clock.
@@ -260,6 +266,7 @@ impl Store for SharedStore {
             self.broken = true;
             let (orders, events) = touched(batch.changes);
             let undecided = Undecided {
+                tried_ms: self.server.clock.now_ms(),
                 connection,
                 number,
                 changes: batch.changes.to_vec(),
@@ -272,8 +279,9 @@ impl Store for SharedStore {
             self.server.db().undecided.push(undecided);
             return Err(lost());
         }
+        let now_ms = self.server.clock.now_ms();
         let mut db = self.server.db();
-        db.apply(batch.changes, batch.recorded);
+        db.apply(batch.changes, batch.recorded, now_ms);
         db.last.insert(connection, (number, true));
         db.done.insert(connection, number);
         drop(db);

@@ -5,7 +5,7 @@
 //! seen by the auditor, who knows what was asked for by everybody but strangers.
 
 use crate::dice::Dice;
-use crate::others::event;
+use crate::goods::Show;
 use crate::plan::Fault;
 use crate::story::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
@@ -231,8 +231,12 @@ fn ask_for(world: &World, dice: &mut Dice, what: Try, victim: OrderId, who: &Ask
             Ask::post(format!("/api/v1/orders/{id}/refunds"), &body)
         }
         Try::Put => {
-            let places = 1 + dice.below(500) as u32;
-            let mut stolen = event(world, places, None, dice.below(2) == 0);
+            let mut show = Show::of(&world.plan);
+            show.resize(&world.plan, dice, 0);
+            if dice.below(2) == 0 {
+                show.close();
+            }
+            let mut stolen = show.body(&world.plan);
             stolen["name"] = "Not The Show".into();
             Ask { method: "PUT", ..Ask::post("/api/v1/events/show", &stolen) }
         }

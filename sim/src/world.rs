@@ -6,7 +6,7 @@ use crate::breaks::{self, Breaks};
 use crate::chaos::Chaos;
 use crate::dice::Dice;
 use crate::machine::{Base, Machine};
-use crate::plan::{Fault, Plan};
+use crate::plan::{Fault, Place, Plan};
 use crate::story::{Promise, Story};
 use crate::strangers::{Told, heard};
 use axum::body::Body;
@@ -64,6 +64,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, if it is JSON.
     pub body: Value,
+    /// The body, if it is a page.
+    pub page: String,
     /// What the clock of the machine said when it was made.
     pub clock_ms: TimeMs,
     /// When that was, in milliseconds since the beginning.
@@ -76,6 +78,9 @@ impl Answer {
         self.body["code"].as_str().unwrap_or_default()
     }
 }
+
+/// What a browser sends from a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A request of somebody outside.
 #[derive(Clone)]
@@ -145,7 +150,8 @@ impl Ask {
     fn request(&self) -> Request<Body> {
         let mut request = Request::builder().method(self.method).uri(&self.path);
         if self.header.as_ref().is_none_or(|(name, _)| *name != "content-type") {
-            request = request.header("content-type", "application/json");
+            let kind = if self.path.starts_with("/nts/") { FORM } else { "application/json" };
+            request = request.header("content-type", kind);
         }
         if let Some(token) = &self.bearer {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -182,12 +188,12 @@ impl World {
             let ahead = Arc::new(AtomicI64::new(dice.between(-500, 500)));
             Machine::new(n, clock(Arc::clone(&ahead)), ahead, Dice::new(plan.seed, 10 + n as u64))
         });
-        let machines = machines.collect();
         let secret = format!("--stripe-webhook-secret={WEBHOOK_SECRET}");
         let config = Config::from_flags([
             "--address=127.0.0.1:1",
             "--public-url=http://box.example",
             "--database=simulated",
+            "--show=show",
             "--organiser-key=the-organisers-key",
             "--stripe-publishable-key=pk_test_simulated",
             "--stripe-secret-key=sk_test_simulated",
@@ -196,6 +202,14 @@ impl World {
         .map_err(|e| e.to_string())?;
         let mut auditor = Auditor::new(prompt_ms(&plan));
         auditor.processes(plan.processes);
+        let machines: Vec<Machine> = machines.collect();
+        auditor.clock_is_ahead(
+            0,
+            match plan.place {
+                Place::File => machines[0].ahead_ms.load(Ordering::SeqCst),
+                Place::Shared => plan.base_ahead_ms,
+            },
+        );
         Ok(World {
             plan,
             chaos,
@@ -237,11 +251,11 @@ impl World {
     pub fn audit<T>(&self, look: impl FnOnce(&mut Auditor, &mut Story, i64) -> T) -> T {
         let mut auditor = lock(&self.auditor);
         // What has been committed since, by whichever process, whether it lives to tell it or not.
-        if let Base::Shared(server, _) = &self.base
-            && let Some((orders, events, asked)) = server.news()
-        {
-            let now = server.now_ms();
-            auditor.committed(&mut self.story(), self.at_ms(), now, (orders, events), asked);
+        if let Base::Shared(server, _) = &self.base {
+            for news in server.news() {
+                let (at_ms, now, what) = (self.at_ms(), news.now_ms, (news.orders, news.events));
+                auditor.committed(&mut self.story(), at_ms, now, what, &news.asked);
+            }
         }
         look(&mut auditor, &mut self.story(), self.at_ms())
     }
@@ -310,6 +324,7 @@ impl World {
         let n = dice.below(self.machines.len() as u64) as usize;
         let way = |dice: &mut Dice| Duration::from_millis(dice.between(2, 60) as u64);
         let (there, back) = (way(dice), way(dice));
+        self.audit(|auditor, _, _| auditor.sent(&ask.path, ask.key.as_deref(), &ask.body));
         let patience = Instant::now() + PATIENCE;
         let chaos = &self.chaos;
         let what = format!("{who}: {} {}", ask.method, ask.path);
@@ -326,13 +341,14 @@ impl World {
             if ask.key.is_none() && !ask.stranger {
                 self.audit(|auditor, _, _| {
                     auditor.asks(ask.method, &ask.path, None, &ask.body, 1);
-                    if ask.path.ends_with("/orders") {
+                    if ask.path.ends_with("/orders") || ask.path.ends_with("/reserve") {
                         auditor.may_have(who, 1);
                     } else if let Some(order) = paid_by(&ask.path) {
                         auditor.may_pay(order, 1);
                     }
                 });
             }
+            self.audit(|auditor, _, _| auditor.sent(&ask.path, ask.key.as_deref(), &ask.body));
             let (world, again) = (Arc::clone(self), ask.clone());
             let late = chaos.between(Fault::RequestTwice, 1, 90_000);
             let told = format!("{what} arrives again");
@@ -398,7 +414,10 @@ impl World {
 
     /// How far a machine's clock is ahead, moved by so much.
     pub fn jump(&self, n: usize, by_ms: i64) {
-        self.machines[n].ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
+        let ahead_ms = self.machines[n].ahead_ms.fetch_add(by_ms, Ordering::SeqCst) + by_ms;
+        if self.plan.place == Place::File {
+            self.audit(|auditor, _, at| auditor.clock_is_ahead(at, ahead_ms));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The limit per buyer.
 
+use super::history::Question;
 use super::{Asked, Auditor};
 use crate::story::{Promise, Story};
 use boxoffice::{Order, OrderState, RefundState};
@@ -10,9 +11,17 @@ pub(super) const NO_LIMIT: u32 = u32::MAX;
 
 /// The person behind an address of the simulation. Not by the server's rule: what stands before the
 /// `@` is plain there, and all domains are one.
-pub(super) fn person(email: &str) -> String {
+pub(super) fn person(name: &str, email: &str) -> String {
+    if email.trim().is_empty() {
+        return format!("somebody called {}", name.trim().to_ascii_lowercase());
+    }
     let name = email.split('@').next().unwrap_or_default();
     name.trim().to_ascii_lowercase()
+}
+
+/// The person behind an order.
+pub(super) fn person_of(order: &Order) -> String {
+    person(&order.buyer.name, &order.buyer.email)
 }
 
 /// How many places of an order count for its buyer: what was bought, but for what is given back. A
@@ -51,63 +60,69 @@ impl Auditor {
         at_ms: i64,
         people: &BTreeSet<String>,
         bought: &BTreeMap<String, u32>,
-        asked: Asked,
+        asked: &Asked,
     ) {
         let Some(event) = self.events.values().next() else { return };
         let step = self.step;
         let last = event.spec.limit_per_buyer.unwrap_or(NO_LIMIT);
         let before = self.limits.last().map_or(last, |limit| limit.last);
-        let (lowest, highest) = asked.limits.unwrap_or((last, last));
-        let (lowest, highest) = (lowest.min(last).min(before), highest.max(last).max(before));
+        let limits = asked.puts.iter().map(|spec| spec.limit_per_buyer.unwrap_or(NO_LIMIT));
+        let limits = limits.chain([last, before]);
+        let lowest = limits.clone().min().unwrap_or(last);
+        let highest = limits.max().unwrap_or(last);
         if self.limits.last().is_none_or(|l| (l.last, l.lowest) != (last, lowest)) {
             self.limits.push(Limit { step, last, lowest });
         }
-        for person_of in people {
-            let mine = self.orders.values().filter(|o| person(&o.buyer.email) == *person_of);
+        for who in people {
+            let mine = self.orders.values().filter(|o| person_of(o) == *who);
             let last: u32 = mine.map(counts).sum();
-            let new = bought.get(person_of).copied().unwrap_or(0);
-            let had = self.had.entry(person_of.clone()).or_default();
+            let new = bought.get(who).copied().unwrap_or(0);
+            let had = self.had.entry(who.clone()).or_default();
             let before = had.last().map_or(0, |had| had.last);
             had.push(Had { step, last, most: last.max(before + new) });
             // More than that is only right if it was so before, under another limit.
             if new > 0 && last > before && last > highest {
-                let text = format!("{person_of} has {last} places, and the limit is {highest}");
+                let text = format!("{who} has {last} places, and the limit is {highest}");
                 story.broken(at_ms, Promise::NeverOversold, None, text);
             }
         }
     }
 
-    /// A buyer was told that these places would be more than the limit allows: at some moment
-    /// between question and answer they were.
-    pub fn refused_limit(
-        &mut self,
-        story: &mut Story,
-        at_ms: i64,
-        asked_at: u64,
-        email: &str,
-        wanted: u32,
-    ) {
+    /// Whether these places were more than the limit allows at some moment since the question. What the
+    /// answer says of the limit and of what the buyer has is `told`.
+    pub(super) fn over_limit(
+        &self,
+        asked: Question,
+        who: &str,
+        wanted: i64,
+        told: Option<(i64, i64)>,
+    ) -> Result<(), String> {
         // Up to the one that was there when it was asked.
-        let mut lowest = NO_LIMIT;
+        let (mut lowest, mut limits) = (NO_LIMIT, BTreeSet::new());
         for limit in self.limits.iter().rev() {
             lowest = lowest.min(limit.lowest);
-            if limit.step <= asked_at {
+            limits.extend([limit.last, limit.lowest]);
+            if limit.step <= asked.step {
                 break;
             }
         }
         let mut most = 0;
-        for had in self.had.get(&person(email)).into_iter().flatten().rev() {
+        for had in self.had.get(who).into_iter().flatten().rev() {
             most = most.max(had.most);
-            if had.step <= asked_at {
+            if had.step <= asked.step {
                 break;
             }
         }
-        if !self.limits.is_empty() && most.saturating_add(wanted) <= lowest {
-            let text = format!(
-                "“more than the limit” for {wanted}, and {} had {most} at most of {lowest}",
-                person(email)
-            );
-            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+        if self.limits.is_empty() || i64::from(most) + wanted > i64::from(lowest) {
+            let Some((limit, has)) = told else { return Ok(()) };
+            let known = limits.iter().any(|known| i64::from(*known) == limit);
+            if (known || limits.len() > 2) && has <= i64::from(most) && has + wanted > limit {
+                return Ok(());
+            }
+            return Err(format!(
+                "{who} had {most} at most of {limits:?}, and is told {has} of {limit}"
+            ));
         }
+        Err(format!("{who} had {most} at most of {lowest}, and wants {wanted}"))
     }
 }

@@ -52,6 +52,9 @@ impl Auditor {
                     moved.captured, moved.refunded
                 ),
             );
+            if moved.captured > 0 {
+                self.taken.entry(id).or_insert(self.step);
+            }
             self.moved.insert(id, moved);
         }
     }

@@ -1,34 +1,42 @@
 //! What the pools have left, and what is said of it.
 
+use super::history::{Question, Shown};
 use super::{Asked, Auditor};
 use crate::story::{Promise, Sample, Story};
-use boxoffice::{EventId, OrderState, TimeMs};
+use boxoffice::{EventId, EventSpec, OrderState, TimeMs};
 use std::collections::BTreeMap;
 
-/// What a pool had left at some step.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Left {
-    step: u64,
-    at_ms: i64,
-    left: u32,
-    capacity: u32,
-    held: u32,
-    sold: u32,
-    /// The least that may have been left at any moment within the step.
-    least: u32,
-    /// It may have been closed at some moment within the step.
-    closed: bool,
+/// Whether the sale is closed at some moment of these.
+fn closed(spec: &EventSpec, (from, to): (TimeMs, TimeMs)) -> bool {
+    spec.sale_opens_ms.is_some_and(|opens| from < opens)
+        || spec.sale_closes_ms.is_some_and(|closes| closes <= to)
 }
 
 impl Auditor {
-    /// The counters are what the orders say, and the pool is never over its capacity.
+    /// The event as it is by now, for what is compared with it within this step.
+    pub(super) fn put_before(&mut self, at_ms: i64, asked: &Asked) {
+        let Some(event) = self.events.values().next() else { return };
+        for spec in asked.puts.iter().chain([&event.spec]) {
+            for kind in &spec.ticket_types {
+                let names = self.names.entry(kind.id.clone()).or_default();
+                if !names.contains(&kind.name) {
+                    names.insert(kind.name.clone());
+                }
+            }
+        }
+        let (event, puts) = (event.clone(), asked.puts.clone());
+        let (least, most_taken) = (Vec::new(), Vec::new());
+        self.shows.push(Shown { step: self.step, at_ms, event, puts, least, most_taken });
+    }
+
+    /// The counters are what the orders say, and no pool is ever over its capacity. `placed` are the
+    /// places of each pool that were held within the step.
     pub(super) fn recount(
         &mut self,
         story: &mut Story,
         at_ms: i64,
-        now: TimeMs,
-        placed: u32,
-        asked: Asked,
+        placed: &BTreeMap<u16, u32>,
+        asked: &Asked,
     ) {
         let mut counted: BTreeMap<(EventId, u16), (u32, u32)> = BTreeMap::new();
         for order in self.orders.values() {
@@ -52,8 +60,8 @@ impl Auditor {
                     counted.get(&(event.id, index as u16)).copied().unwrap_or_default();
                 if (pool.held, pool.sold) != (held, sold) {
                     let text = format!(
-                        "the pool counts {} held and {} sold, its orders {held} and {sold}",
-                        pool.held, pool.sold
+                        "pool {} counts {} held and {} sold, its orders {held} and {sold}",
+                        pool.name, pool.held, pool.sold
                     );
                     story.broken(at_ms, Promise::NeverOversold, None, text);
                 }
@@ -61,75 +69,81 @@ impl Auditor {
                     let text = format!("{held} held and {sold} sold of {}", pool.capacity);
                     story.broken(at_ms, Promise::NeverOversold, None, text);
                 }
-                if index == 0 {
-                    let spec = &event.spec;
-                    let open = spec.sale_opens_ms.is_none_or(|t| t <= now)
-                        && spec.sale_closes_ms.is_none_or(|t| now < t);
-                    let left = pool.capacity.saturating_sub(held + sold);
-                    let last = self.left.last();
-                    let (before, was) =
-                        last.map_or((left, pool.capacity), |l| (l.left, l.capacity));
-                    let fewer = asked.capacity.map_or(0, |c| was.saturating_sub(c));
-                    let least = left.min(before.saturating_sub(placed + fewer));
-                    let closed = !open || asked.closed;
-                    let left = Left {
-                        step: self.step,
-                        at_ms,
-                        left,
-                        capacity: pool.capacity,
-                        held,
-                        sold,
-                        least,
-                        closed,
-                    };
-                    self.left.push(left);
-                    story.sample(Sample { at_ms, capacity: pool.capacity, held, sold });
-                }
             }
+        }
+        let Some(event) = self.events.values().next() else { return };
+        let (mut least, mut most_taken) = (Vec::new(), Vec::new());
+        let before = self.shows.iter().rev().nth(1);
+        for (index, pool) in event.pools.iter().enumerate() {
+            let was = before.and_then(|show| show.event.pools.get(index)).unwrap_or(pool);
+            let capacities = asked.puts.iter().map(|spec| {
+                spec.pools.iter().find(|p| p.name == pool.name).map_or(0, |p| p.capacity)
+            });
+            let capacity = capacities.chain([was.capacity, pool.capacity]).min().unwrap_or(0);
+            let placed = placed.get(&(index as u16)).copied().unwrap_or(0);
+            let taken = was.held + was.sold + placed;
+            let taken = taken.max(pool.held + pool.sold);
+            least.push(capacity.saturating_sub(taken));
+            most_taken.push(taken);
+            if index == 0 {
+                let (capacity, held, sold) = (pool.capacity, pool.held, pool.sold);
+                story.sample(Sample { at_ms, capacity, held, sold });
+            }
+        }
+        if let Some(show) = self.shows.last_mut() {
+            (show.least, show.most_taken) = (least, most_taken);
         }
     }
 
-    /// A buyer was told that there are not enough places left: that must have been so at some
-    /// moment between question and answer.
-    pub fn refused(&mut self, story: &mut Story, at_ms: i64, asked_at: u64, wanted: u32) {
-        if !self.some_moment(asked_at, |l| l.least < wanted) {
-            let text = format!("“sold out” for {wanted}, and there were always enough left");
+    /// A buyer was told that there are not enough places left, for this ticket type if it is named:
+    /// that must have been so of a pool of the order at some moment between question and answer.
+    pub(super) fn sold_out(
+        &self,
+        story: &mut Story,
+        at_ms: i64,
+        asked: Question,
+        wanted: &[(String, i64)],
+        detail: &str,
+    ) {
+        let named = detail.split_once('“').and_then(|(_, rest)| Some(rest.split_once('”')?.0));
+        let shows = self.shows(asked);
+        let pool_of = |id: &str| {
+            let kinds = shows.iter().flat_map(|show| &show.event.ticket_types);
+            kinds.filter(|kind| kind.id == id).map(|kind| usize::from(kind.pool)).next()
+        };
+        let mut pools: BTreeMap<usize, i64> = BTreeMap::new();
+        for (kind, quantity) in wanted {
+            if let Some(pool) = pool_of(kind) {
+                *pools.entry(pool).or_default() += quantity;
+            }
+        }
+        if let Some(named) = named {
+            let pool = pool_of(named).filter(|_| wanted.iter().any(|(kind, _)| kind == named));
+            pools.retain(|known, _| Some(*known) == pool);
+        }
+        let least = |show: &Shown, pool: usize| show.least.get(pool).copied().map_or(0, i64::from);
+        let short = |show: &Shown| pools.iter().any(|(pool, wanted)| least(show, *pool) < *wanted);
+        if !shows.iter().any(short) && !shows.is_empty() {
+            let text = format!("“{detail}” for {wanted:?}, and there were always enough left");
             story.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
     }
 
     /// A buyer was told that the sale is closed.
-    pub fn refused_closed(&mut self, story: &mut Story, at_ms: i64, asked_at: u64) {
-        if !self.some_moment(asked_at, |l| l.closed) {
+    pub(super) fn not_on_sale(&self, story: &mut Story, at_ms: i64, asked: Question) {
+        let times = self.store_times(asked.at_ms, at_ms);
+        let shows = self.shows(asked);
+        if !shows.is_empty() && !shows.iter().flat_map(Shown::specs).any(|spec| closed(spec, times))
+        {
             let text = "“not on sale”, and it was open all the time".to_owned();
             story.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
     }
 
-    /// Somebody was shown the counts: they must have been so at some moment since `since_ms`.
-    pub fn counts(&self, story: &mut Story, at_ms: i64, since_ms: i64, shown: (u32, u32, u32)) {
-        let known = self.left.iter().rev();
-        // The last one that began before is what was so at the beginning.
-        let begun_before = known.clone().position(|l| l.at_ms <= since_ms);
-        let mut known = known.take(begun_before.map_or(usize::MAX, |n| n + 1));
-        if !self.left.is_empty() && !known.any(|l| (l.capacity, l.held, l.sold) == shown) {
-            let (capacity, held, sold) = shown;
-            let text =
-                format!("the page said {held} held and {sold} sold of {capacity}, which never was");
-            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
-        }
-    }
-
-    fn some_moment(&self, asked_at: u64, is: impl Fn(&Left) -> bool) -> bool {
-        for left in self.left.iter().rev() {
-            if is(left) {
-                return true;
-            }
-            if left.step <= asked_at {
-                return false;
-            }
-        }
-        // Nothing is known from before the first commit.
-        self.left.is_empty()
+    /// An order was placed at this moment: the sale was open.
+    pub(super) fn was_open(&self, placed: TimeMs) -> bool {
+        let all = self.shows.len();
+        let shows = &self.shows[all.saturating_sub(2)..];
+        shows.iter().flat_map(Shown::specs).any(|spec| !closed(spec, (placed, placed)))
     }
 }

@@ -3,6 +3,7 @@
 use super::Auditor;
 use crate::story::{Promise, Story};
 use boxoffice::{Order, OrderState, TimeMs};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// What one client may have unpaid in a process by the settings of the simulation, which are the
@@ -17,25 +18,34 @@ impl Auditor {
     pub(super) fn count_unpaid(&mut self, story: &mut Story, at_ms: i64, order: &Order) {
         let holds =
             matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling);
-        let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
-        match self.unpaid_of.get(&order.id) {
-            Some(of) if !holds => {
-                *self.unpaid.entry(*of).or_default() -= places;
+        let mut places: BTreeMap<u16, u32> = BTreeMap::new();
+        for line in &order.lines {
+            *places.entry(line.pool).or_default() += line.quantity;
+        }
+        match self.unpaid_of.get(&order.id).copied() {
+            Some((network, lives)) if !holds => {
+                for (pool, places) in places {
+                    *self.unpaid.entry((network, lives, pool)).or_default() -= places;
+                }
                 self.unpaid_of.remove(&order.id);
             }
             None if holds && !self.orders.contains_key(&order.id) => {
-                let Some(network) = self.networks.get(&order.buyer.name) else { return };
+                let Some(network) = self.networks.get(&order.buyer.name).copied() else { return };
                 let lives = match self.started_ms.len() {
                     0 => self.starts,
                     _ => self.started_ms.partition_point(|start| *start <= order.placed_ms),
                 };
-                let unpaid = self.unpaid.entry((*network, lives)).or_default();
-                *unpaid += places;
-                let (unpaid, may) = (*unpaid, budget(self.most_capacity) * self.processes);
-                self.unpaid_of.insert(order.id, (*network, lives));
-                if unpaid > may {
-                    let text = format!("{network} has {unpaid} unpaid places, and may have {may}");
-                    story.broken(at_ms, Promise::OwnShare, Some(order.id), text);
+                self.unpaid_of.insert(order.id, (network, lives));
+                for (pool, places) in places {
+                    let unpaid = self.unpaid.entry((network, lives, pool)).or_default();
+                    *unpaid += places;
+                    let capacity = self.most_capacity.get(&pool).copied().unwrap_or(0);
+                    let (unpaid, may) = (*unpaid, budget(capacity) * self.processes);
+                    if unpaid > may {
+                        let text =
+                            format!("{network} has {unpaid} unpaid places, and may have {may}");
+                        story.broken(at_ms, Promise::OwnShare, Some(order.id), text);
+                    }
                 }
             }
             _ => {}
@@ -53,8 +63,9 @@ impl Auditor {
         self.started_ms.extend(now);
     }
 
-    /// Who has this name comes from this address.
-    pub fn comes_from(&mut self, buyer: &str, network: IpAddr) {
+    /// Who has this name and e-mail address comes from this network address.
+    pub fn comes_from(&mut self, buyer: &str, email: &str, network: IpAddr) {
+        self.emails.insert(buyer.to_owned(), email.to_owned());
         self.networks.insert(buyer.to_owned(), network);
     }
 

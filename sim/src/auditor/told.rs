@@ -1,6 +1,7 @@
 //! What people are told, and what they ask for.
 
 use super::Auditor;
+use super::history::Question;
 use crate::story::{Promise, Story};
 use boxoffice::{OrderId, OrderState, TimeMs};
 
@@ -51,13 +52,43 @@ impl Auditor {
         self.told.entry(id).or_default().held_until = Some(until);
     }
 
+    /// A buyer was told by the old route that a place is held until this time of the day.
+    pub fn reserved(
+        &mut self,
+        story: &mut Story,
+        at_ms: i64,
+        asked: Question,
+        id: OrderId,
+        name: &str,
+        until: &str,
+    ) {
+        let clock = |ms: TimeMs| {
+            let seconds = ms.div_euclid(1_000).rem_euclid(86_400);
+            format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+        };
+        let is =
+            |order: &boxoffice::Order| order.buyer.name == name && clock(order.until_ms) == until;
+        if !self.was(id, asked, is) {
+            let ends: Vec<String> =
+                self.versions(id, asked).iter().map(|(_, order)| clock(order.until_ms)).collect();
+            let text = format!("it is held until {until} for {name}, and ends at {ends:?}");
+            story.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
+        }
+    }
+
+    /// Whether money of this buyer went back.
+    pub fn has_refunded(&self, name: &str) -> bool {
+        let mut mine = self.orders.values().filter(|order| order.buyer.name == name);
+        mine.any(|order| order.lines.iter().any(|line| line.refunded > 0))
+    }
+
     /// Somebody was shown an order: what is shown must have been so at some moment since the
     /// question.
     pub fn shown(
         &mut self,
         story: &mut Story,
         at_ms: i64,
-        asked_at: u64,
+        asked: Question,
         id: OrderId,
         state: &str,
         tickets: &[(String, bool)],
@@ -67,7 +98,7 @@ impl Auditor {
         let mut was = false;
         for (step, known) in since.by_ref() {
             was |= known.word() == state;
-            if *step <= asked_at {
+            if *step <= asked.step {
                 break;
             }
         }
@@ -88,7 +119,7 @@ impl Auditor {
             }
         }
         // What a buyer saw as theirs stays theirs, though it may be revoked.
-        let mut seen = told.tickets.iter().filter(|(_, step)| **step < asked_at);
+        let mut seen = told.tickets.iter().filter(|(_, step)| **step < asked.step);
         if let Some((lost, _)) = seen.find(|(code, _)| !tickets.iter().any(|(c, _)| c == *code)) {
             broken(Promise::NothingLost, format!("ticket {lost} was shown and is gone"));
         }

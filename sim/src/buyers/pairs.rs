@@ -130,7 +130,8 @@ pub async fn meets(world: Arc<World>, n: u64, (one, two): (Step, Step)) {
     let (name, email) = (format!("pair {n}"), format!("pair-{n}@example.org"));
     let mut buyer = Buyer::new(&world, name, email, network_of(3 * n + 1), dice);
     let quantity = 1 + buyer.dice.below(2) as u32;
-    let Some(mine) = buyer.holds(quantity).await else { return };
+    let wanted = buyer.wants(quantity);
+    let Some(mine) = buyer.holds(wanted).await else { return };
     if mine.total == 0 {
         return;
     }

@@ -1,0 +1,437 @@
+//! Every no that a buyer or an organiser hears must have been right at some moment between question
+//! and answer. A code that is not known here is one that nobody has thought about, and breaks the
+//! promise, too.
+
+use super::history::Question;
+use super::limit::person;
+use super::shown::provider_owes;
+use super::{Auditor, limit};
+use crate::story::{Promise, Story};
+use boxoffice::{AttemptState, EventSpec, Order, OrderId, OrderState, RefundState};
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// The most attempts to pay of one order.
+const MOST_ATTEMPTS: usize = 5;
+
+/// Who asks for what.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// Places: so many of these ticket types.
+    Hold {
+        /// What.
+        lines: Vec<(String, i64)>,
+        /// Whose name and e-mail address.
+        buyer: (String, String),
+        /// From which address.
+        network: IpAddr,
+    },
+    /// To pay an order.
+    Pay {
+        /// Which.
+        order: OrderId,
+        /// From which address.
+        network: IpAddr,
+    },
+    /// To give an order back.
+    Cancel(OrderId),
+    /// To see an order.
+    See(OrderId),
+    /// To give money back: so many of these ticket types, or all.
+    Refund {
+        /// Of which order.
+        order: OrderId,
+        /// What; none: all that is left.
+        lines: Option<Vec<(String, i64)>>,
+        /// What failed before, and nothing else.
+        failed: bool,
+    },
+    /// Another event, as it was sent.
+    Put(Value),
+}
+
+/// A no.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The code.
+    pub code: &'a str,
+    /// The body.
+    pub body: &'a Value,
+    /// Under which idempotency key it was asked.
+    pub key: Option<&'a str>,
+}
+
+/// The number that follows a text.
+fn number_after(text: &str, before: &str) -> Option<i64> {
+    let (_, rest) = text.split_once(before)?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+fn declined(order: &Order) -> usize {
+    let attempts = order.payment.iter().flat_map(|payment| &payment.attempts);
+    attempts.filter(|attempt| matches!(attempt.state, AttemptState::Declined(_))).count()
+}
+
+impl Auditor {
+    /// A request leaves for the server, once or twice.
+    pub fn sent(&mut self, path: &str, key: Option<&str>, body: &str) {
+        if let Some(key) = key {
+            let sent = self.sent.entry((path.to_owned(), key.to_owned())).or_default();
+            sent.0 += 1;
+            if sent.1.is_empty() {
+                body.clone_into(&mut sent.1);
+            } else if sent.1 != body {
+                sent.2 = true;
+            }
+        }
+        if path.ends_with("/pay") || path.ends_with("/charge") {
+            self.payments_sent += 1;
+        }
+    }
+
+    /// The provider has said no to an attempt to pay this PaymentIntent, or to making it.
+    pub fn provider_declined(&mut self, intent: &str) {
+        self.declined.insert(intent.to_owned());
+    }
+
+    /// Somebody was told no.
+    pub fn told_no(
+        &self,
+        story: &mut Story,
+        at_ms: i64,
+        asked: Question,
+        wish: &Wish,
+        no: Refused<'_>,
+    ) {
+        let order = match wish {
+            Wish::Pay { order, .. } | Wish::Refund { order, .. } => Some(*order),
+            Wish::Cancel(order) | Wish::See(order) => Some(*order),
+            Wish::Hold { .. } | Wish::Put(_) => None,
+        };
+        let detail = no.body["detail"].as_str().unwrap_or_default();
+        let right = match (no.status, no.code) {
+            // Nothing is in the way where nothing goes wrong.
+            (503, "unavailable" | "in_doubt") if self.prompt_ms.is_some() => {
+                Err("nothing was in the way".to_owned())
+            }
+            (503, "unavailable" | "in_doubt" | "busy") => Ok(()),
+            (409, "request_running") => self.was_running(wish, no.key),
+            (422, "key_reused") => self.key_was_reused(no.key),
+            _ => match wish {
+                Wish::Hold { lines, buyer, network } => match no.code {
+                    "sold_out" => {
+                        self.sold_out(story, at_ms, asked, lines, detail);
+                        Ok(())
+                    }
+                    "not_on_sale" => {
+                        self.not_on_sale(story, at_ms, asked);
+                        Ok(())
+                    }
+                    "too_many_requests" => {
+                        self.refused_by_budget(story, at_ms, *network);
+                        Ok(())
+                    }
+                    _ => self.no_hold(asked, lines, buyer, no.code, detail),
+                },
+                Wish::Pay { order, network } => {
+                    self.no_payment(at_ms, asked, *order, *network, no.code, no.body)
+                }
+                Wish::Cancel(order) => match no.code {
+                    "already_paid" => self.is_in(
+                        *order,
+                        asked,
+                        &[OrderState::Committed, OrderState::Paid, OrderState::Refunding],
+                    ),
+                    _ => Err("nobody has thought of that".into()),
+                },
+                Wish::See(_) => Err("nobody has thought of that".into()),
+                Wish::Refund { order, lines, failed } => {
+                    self.no_refund(asked, *order, lines.as_deref(), *failed, no.code, detail)
+                }
+                Wish::Put(event) => self.no_event(asked, event, no.code),
+            },
+        };
+        if let Err(why) = right {
+            let text = format!("the answer was {} {}, but {why}: {detail}", no.status, no.code);
+            story.broken(at_ms, Promise::NoFalseAnswer, order, text);
+        }
+    }
+
+    fn was_running(&self, wish: &Wish, key: Option<&str>) -> Result<(), String> {
+        let sent = self.sent.iter().filter(|((_, known), _)| Some(known.as_str()) == key);
+        let times: u32 = sent.map(|(_, sent)| sent.0).sum();
+        match wish {
+            Wish::Pay { .. } if times > 1 => Ok(()),
+            _ => Err(format!("it was sent {times} times")),
+        }
+    }
+
+    fn key_was_reused(&self, key: Option<&str>) -> Result<(), String> {
+        let sent = self.sent.iter().filter(|((_, known), _)| Some(known.as_str()) == key);
+        if sent.filter(|(_, sent)| sent.2).count() > 0 {
+            return Ok(());
+        }
+        Err("it was used for nothing else".into())
+    }
+
+    fn is_in(&self, order: OrderId, asked: Question, states: &[OrderState]) -> Result<(), String> {
+        if self.was_in(order, asked, states) {
+            return Ok(());
+        }
+        Err(format!("it was {:?}", self.states_of(order, asked)))
+    }
+
+    fn states_of(&self, order: OrderId, asked: Question) -> Vec<OrderState> {
+        self.versions(order, asked).iter().map(|(_, order)| order.state).collect()
+    }
+
+    fn no_hold(
+        &self,
+        asked: Question,
+        lines: &[(String, i64)],
+        (name, email): &(String, String),
+        code: &str,
+        detail: &str,
+    ) -> Result<(), String> {
+        let shows = self.shows(asked);
+        let specs = || shows.iter().flat_map(|show| show.specs());
+        let wanted: i64 = lines.iter().map(|line| line.1).sum();
+        match code {
+            "limit_reached" if detail.starts_with("One order has at most ") => {
+                let told = number_after(detail, "One order has at most ").unwrap_or(-1);
+                let is = |limit: u32| i64::from(limit) == told && wanted > told;
+                let right = specs()
+                    .any(|spec| is(spec.limit_per_order) || spec.limit_per_buyer.is_some_and(is));
+                if right { Ok(()) } else { Err(format!("an order of {wanted} was allowed")) }
+            }
+            "limit_reached" => {
+                let limit = number_after(detail, "One buyer gets at most ");
+                let has = number_after(detail, "you have ");
+                self.over_limit(asked, &person(name, email), wanted, limit.zip(has))
+            }
+            "unknown_ticket_type" => {
+                let offered =
+                    |spec: &EventSpec, id: &str| spec.ticket_types.iter().any(|t| t.id == id);
+                let named = |id: &str| detail.contains(&format!("“{id}”"));
+                let right =
+                    lines.iter().any(|(id, _)| named(id) && specs().any(|spec| !offered(spec, id)));
+                if right { Ok(()) } else { Err("each was on offer".into()) }
+            }
+            "invalid" if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
+            _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    fn no_payment(
+        &self,
+        at_ms: i64,
+        asked: Question,
+        id: OrderId,
+        network: IpAddr,
+        code: &str,
+        body: &Value,
+    ) -> Result<(), String> {
+        use OrderState::*;
+        let (_, latest) = self.store_times(asked.at_ms, at_ms);
+        let (earliest, _) = self.store_times(asked.at_ms, at_ms);
+        let was = |is: &dyn Fn(&Order) -> bool| {
+            if self.was(id, asked, is) {
+                return Ok(());
+            }
+            let last = self.versions(id, asked).last().map(|(_, order)| order);
+            Err(format!("it was {:?}: {last:?}", self.states_of(id, asked)))
+        };
+        match code {
+            "hold_expired" => was(&|o| match o.state {
+                Held => latest >= o.until_ms,
+                Paying => latest >= o.until_ms && !provider_owes(o),
+                Released => latest >= o.until_ms && o.payment.is_none(),
+                _ => false,
+            }),
+            "canceled" => self.is_in(id, asked, &[Released, Void, Canceling, Refunded]),
+            "payment_under_way" => was(&|o| {
+                let last = o.payment.as_ref().and_then(|payment| payment.attempts.last());
+                last.is_some_and(|attempt| {
+                    matches!(attempt.state, AttemptState::Pending | AttemptState::Action)
+                        || attempt.begun_ms >= earliest
+                })
+            }),
+            "too_many_attempts" => {
+                was(&|o| o.payment.as_ref().is_some_and(|p| p.attempts.len() >= MOST_ATTEMPTS))
+            }
+            "declined" => {
+                let detail = body["detail"].as_str().unwrap_or_default();
+                was(&|o| {
+                    let attempts = o.payment.iter().flat_map(|payment| &payment.attempts);
+                    let mut since = attempts.filter(|attempt| attempt.begun_ms >= earliest);
+                    since.any(|attempt| match &attempt.state {
+                        AttemptState::Declined(why) => detail.starts_with(why.as_str()),
+                        _ => false,
+                    })
+                })?;
+                let order = self.orders.get(&id);
+                let intent = order.and_then(|o| o.payment.as_ref()).and_then(|p| p.intent.as_ref());
+                match intent {
+                    Some(intent) if !self.declined.contains(intent) => {
+                        Err(format!("the provider has declined nothing of {intent}"))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            "too_many_requests" => {
+                let title = body["title"].as_str().unwrap_or_default();
+                let of = |is: &dyn Fn(&Order) -> bool| -> usize {
+                    self.orders.values().filter(|o| is(o)).map(declined).sum()
+                };
+                let who = self.orders.get(&id).map(limit::person_of).unwrap_or_default();
+                let of_person = of(&|o| limit::person_of(o) == who);
+                let here = |o: &Order| self.networks.get(&o.buyer.name) == Some(&network);
+                let of_network = of(&here);
+                let right = match title {
+                    "Too many attempts to pay from your network" => self.payments_sent >= 60,
+                    "Too many payments from your network were declined" => of_network >= 15,
+                    "Too many payments of this buyer were declined" => of_person >= 5,
+                    "Please wait before you try to pay again" => of_network + of_person > 0,
+                    _ => false,
+                };
+                if right { Ok(()) } else { Err(format!("{of_network} and {of_person} declines")) }
+            }
+            _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    fn no_refund(
+        &self,
+        asked: Question,
+        id: OrderId,
+        lines: Option<&[(String, i64)]>,
+        failed: bool,
+        code: &str,
+        detail: &str,
+    ) -> Result<(), String> {
+        use OrderState::*;
+        if code == "unknown_order" && !self.orders.contains_key(&id) {
+            return Ok(());
+        }
+        let event = self.shows.last().map(|show| &show.event);
+        let kind = |line: &boxoffice::Line| {
+            event.map_or("", |event| event.ticket_types[usize::from(line.ticket_type)].id.as_str())
+        };
+        let lines = lines.unwrap_or_default();
+        let was = |is: &dyn Fn(&Order) -> bool| {
+            if self.was(id, asked, is) {
+                return Ok(());
+            }
+            let last = self.versions(id, asked).last().map(|(_, order)| order);
+            Err(format!("it was {:?}: {last:?}", self.states_of(id, asked)))
+        };
+        match code {
+            "not_paid" => {
+                let named =
+                    |state: &&OrderState| detail.contains(&format!("It is {}:", state.word()));
+                let state = OrderState::ALL.iter().find(named);
+                match state {
+                    Some(Paid | Refunding | Refunded) | None => Err("it is paid".into()),
+                    Some(state) => self.is_in(id, asked, &[*state]),
+                }
+            }
+            "refund_under_way" => was(&|o| {
+                o.state == Refunding || o.refunds.iter().any(|r| r.state == RefundState::Pending)
+            })
+            .or_else(|why| {
+                // One of which only the end was seen.
+                let known = self.versions(id, asked);
+                let made =
+                    |pair: &[(u64, Order)]| pair[0].1.refunds.len() < pair[1].1.refunds.len();
+                if known.windows(2).any(made) { Ok(()) } else { Err(why) }
+            }),
+            "nothing_to_refund" if failed => was(&|o| o.owed_back().minor == 0),
+            "nothing_to_refund" => was(&|o| {
+                o.state == Refunded
+                    || o.state == Paid && o.lines.iter().all(|line| line.refunded == line.quantity)
+            }),
+            "refund_too_large" => {
+                let told = number_after(detail, "Only ").unwrap_or(-1);
+                was(&|o| {
+                    o.lines.iter().any(|line| {
+                        let left = i64::from(line.quantity - line.refunded);
+                        let asked =
+                            lines.iter().any(|(id, wanted)| id == kind(line) && *wanted > left);
+                        asked && left == told && detail.contains(&format!("“{}”", kind(line)))
+                    })
+                })
+            }
+            "unknown_ticket_type" => was(&|o| {
+                let has = |id: &str| o.lines.iter().any(|line| kind(line) == id);
+                lines.iter().any(|(id, _)| !has(id) && detail.contains(&format!("“{id}”")))
+            }),
+            "invalid" if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
+            _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    fn no_event(&self, asked: Question, event: &Value, code: &str) -> Result<(), String> {
+        let shows = self.shows(asked);
+        match code {
+            "capacity_below_taken" => {
+                let wanted = |name: &str| {
+                    let pools = event["pools"].as_array().map_or(&[][..], Vec::as_slice);
+                    let pool = pools.iter().find(|pool| pool["id"] == name);
+                    pool.and_then(|pool| pool["capacity"].as_u64()).unwrap_or(0)
+                };
+                let right = shows.iter().any(|show| {
+                    let taken = show.most_taken.iter().zip(&show.event.pools);
+                    let mut taken = taken;
+                    taken.any(|(taken, pool)| wanted(&pool.name) < u64::from(*taken))
+                });
+                if right { Ok(()) } else { Err("no pool had more taken".into()) }
+            }
+            "limit_too_late" => {
+                let none = |spec: &EventSpec| spec.limit_per_buyer.is_none();
+                let was = shows.iter().flat_map(|show| show.specs()).any(none);
+                let comes = !event["limit_per_buyer"].is_null();
+                if was && comes { Ok(()) } else { Err("there was one before".into()) }
+            }
+            _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    /// An event was put: it was so at some moment since.
+    pub fn put_told(&self, story: &mut Story, at_ms: i64, asked: Question, sent: &Value) {
+        let is = |spec: &EventSpec| {
+            let pools: Value = spec
+                .pools
+                .iter()
+                .map(|p| serde_json::json!({"id": p.name, "capacity": p.capacity}))
+                .collect();
+            let currency = spec.currency.code();
+            let kinds: Value = spec
+                .ticket_types
+                .iter()
+                .map(|t| {
+                    serde_json::json!({"id": t.id, "name": t.name,
+                "pool": t.pool, "price": {"amount": t.price_minor, "currency": currency}})
+                })
+                .collect();
+            let limit = sent["limit_per_order"].as_u64().unwrap_or(10);
+            spec.name == sent["name"].as_str().unwrap_or_default()
+                && spec.place == sent["place"].as_str().unwrap_or_default()
+                && pools == sent["pools"]
+                && kinds == sent["ticket_types"]
+                && u64::from(spec.limit_per_order) == limit
+                && serde_json::json!(spec.limit_per_buyer) == sent["limit_per_buyer"]
+                && spec.hold_ms == sent["hold_seconds"].as_i64().unwrap_or(300) * 1_000
+                && spec.sale_opens_ms == sent["sale_opens"].as_str().and_then(super::history::time)
+                && spec.sale_closes_ms
+                    == sent["sale_closes"].as_str().and_then(super::history::time)
+        };
+        let shows = self.shows(asked);
+        if !shows.is_empty() && !shows.iter().flat_map(|show| show.specs()).any(is) {
+            let text = format!("an event was put and is not so: {sent}");
+            story.broken(at_ms, Promise::NothingLost, None, text);
+        }
+    }
+}

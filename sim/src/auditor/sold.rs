@@ -1,0 +1,111 @@
+//! What was sold stays as it was sold, at the price of when it was sold; and an event is what its
+//! organiser said.
+
+use super::Auditor;
+use super::limit::person;
+use crate::story::{Promise, Story};
+use boxoffice::{Event, EventSpec, Order};
+
+/// A line but for what refunds change of it.
+fn frozen(order: &Order) -> Vec<(u16, u16, u32, i64)> {
+    order.lines.iter().map(|l| (l.ticket_type, l.pool, l.quantity, l.unit_minor)).collect()
+}
+
+impl Auditor {
+    /// What the event was, or was to be, at any moment within the step that is looked at now.
+    fn specs_now(&self) -> Vec<&EventSpec> {
+        let all = self.shows.len();
+        let before = all.checked_sub(2).map(|n| &self.shows[n].event.spec);
+        self.shows.last().into_iter().flat_map(|show| show.specs()).chain(before).collect()
+    }
+
+    /// An order that is new is as the event was when it was placed; what is known stays as it was.
+    pub(super) fn order_is_sound(&self, story: &mut Story, at_ms: i64, order: &Order) {
+        let id = Some(order.id);
+        let mut broken = |text: String| story.broken(at_ms, Promise::NoFalseAnswer, id, text);
+        if let Some(known) = self.orders.get(&order.id) {
+            if frozen(known) != frozen(order) {
+                broken(format!("what was ordered has changed: {:?}", order.lines));
+            }
+            if (&known.buyer, known.placed_ms, known.currency, known.event)
+                != (&order.buyer, order.placed_ms, order.currency, order.event)
+            {
+                broken("whose it is, or when it was placed, has changed".into());
+            }
+            for (line, was) in order.lines.iter().zip(&known.lines) {
+                if line.restocked < was.restocked {
+                    broken("places that were back on sale are taken again".into());
+                }
+            }
+            return;
+        }
+        let Some(event) = self.events.get(&order.event) else { return };
+        let specs = self.specs_now();
+        for line in &order.lines {
+            let Some(kind) = event.ticket_types.get(usize::from(line.ticket_type)) else {
+                broken(format!("there is no ticket type {}", line.ticket_type));
+                continue;
+            };
+            if kind.pool != line.pool {
+                broken(format!("{} draws on pool {}, not {}", kind.id, kind.pool, line.pool));
+            }
+            let offers = specs.iter().flat_map(|spec| &spec.ticket_types);
+            let mut offers = offers.filter(|offer| offer.id == kind.id);
+            if !offers.any(|offer| offer.price_minor == line.unit_minor) {
+                broken(format!(
+                    "{} was sold at {}, which was not its price",
+                    kind.id, line.unit_minor
+                ));
+            }
+        }
+        if self.exact && !self.was_open(order.placed_ms) {
+            broken("it was sold while the sale was closed".into());
+        }
+        let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
+        if !specs.iter().any(|spec| places <= spec.limit_per_order) {
+            broken(format!("{places} places, and an order has fewer here"));
+        }
+        if let Some(email) = self.emails.get(&order.buyer.name)
+            && person(&order.buyer.name, email) != person(&order.buyer.name, &order.buyer.email)
+        {
+            broken(format!("it is of {}, and {email} ordered it", order.buyer.email));
+        }
+    }
+
+    /// An event is what its organiser said last, and its parts keep their places in it.
+    pub(super) fn event_is_sound(&self, story: &mut Story, at_ms: i64, event: &Event) {
+        let mut broken = |text: String| story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+        let spec = &event.spec;
+        for kind in &event.ticket_types {
+            let pool = event.pools.get(usize::from(kind.pool)).map(|pool| pool.name.as_str());
+            let offer = spec.ticket_types.iter().find(|offer| offer.id == kind.id);
+            let is = offer.is_none_or(|offer| {
+                (offer.name.as_str(), offer.price_minor, Some(offer.pool.as_str()))
+                    == (kind.name.as_str(), kind.price_minor, pool)
+            });
+            if !is || kind.retired != offer.is_none() {
+                broken(format!("the organiser wants {offer:?}, and it is {kind:?} of {pool:?}"));
+            }
+        }
+        for pool in &event.pools {
+            let wanted = spec.pools.iter().find(|wanted| wanted.name == pool.name);
+            if wanted.map_or(0, |wanted| wanted.capacity) != pool.capacity {
+                broken(format!("the organiser wants {wanted:?}, and it is {pool:?}"));
+            }
+        }
+        let parts = |name: &str| event.ticket_types.iter().any(|kind| kind.id == name);
+        if let Some(gone) = spec.ticket_types.iter().find(|offer| !parts(&offer.id)) {
+            broken(format!("there is no {} on sale", gone.id));
+        }
+        let Some(known) = self.events.get(&event.id) else { return };
+        let kinds = |event: &Event| -> Vec<(String, u16)> {
+            event.ticket_types.iter().map(|kind| (kind.id.clone(), kind.pool)).collect()
+        };
+        if !kinds(event).starts_with(&kinds(known)) {
+            broken("a ticket type has another place in the event".into());
+        }
+        if event.serials < known.serials {
+            broken("serials are counted again".into());
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What is for sale in a run: pools, ticket types and their prices, and how the organiser changes
+//! them while the sale runs.
+
+use crate::dice::Dice;
+use crate::plan::Plan;
+use crate::world::EPOCH_MS;
+use boxoffice::TimeMs;
+use serde_json::{Value, json};
+
+/// The stream of randomness from which the goods of a plan are drawn.
+pub const STREAM: u64 = 310;
+/// The stream of what the organiser changes of them.
+pub const CHANGES: u64 = 311;
+/// The most ticket types that an organiser makes in one run.
+const MOST_KINDS: usize = 6;
+
+/// What is for sale at the beginning.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Goods {
+    /// The capacity of each pool, 1 or 2 of them.
+    pub pools: Vec<u32>,
+    /// The ticket types, 1 to 3 of them.
+    pub kinds: Vec<Kind>,
+    /// The most tickets in one order, if the organiser says so.
+    pub limit_per_order: Option<u32>,
+}
+
+/// A ticket type.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Kind {
+    /// Its id.
+    pub id: String,
+    /// What buyers read.
+    pub name: String,
+    /// The index of its pool in [`Goods::pools`].
+    pub pool: usize,
+    /// Its price in minor units.
+    pub price: i64,
+    /// Whether it is on offer.
+    pub offered: bool,
+}
+
+impl Goods {
+    /// One ticket type on one pool.
+    pub fn plain(places: u32, price: i64) -> Goods {
+        let kind = Kind { id: "t".into(), name: "Ticket".into(), pool: 0, price, offered: true };
+        Goods { pools: vec![places], kinds: vec![kind], limit_per_order: None }
+    }
+
+    /// The goods of a seed: in half of the runs one ticket type on one pool.
+    pub fn new(seed: u64, places: u32, price: i64, currency: &str) -> Goods {
+        let mut dice = Dice::new(seed, STREAM);
+        let mut goods = Goods::plain(places, price);
+        if dice.below(2) == 0 {
+            return goods;
+        }
+        if dice.below(2) == 0 {
+            goods.pools.push(1 + dice.below(u64::from(places)) as u32);
+        }
+        let kinds = goods.pools.len().max(1 + dice.below(3) as usize);
+        for n in 1..kinds {
+            let pool = if n < goods.pools.len() {
+                n
+            } else {
+                dice.below(goods.pools.len() as u64) as usize
+            };
+            let price = some_price(&mut dice, price, currency);
+            let (id, name) = (format!("t{n}"), format!("Ticket {n}"));
+            goods.kinds.push(Kind { id, name, pool, price, offered: true });
+        }
+        goods.limit_per_order = dice.pick(&[None, None, Some(3), Some(5)]);
+        goods
+    }
+
+    /// Whether there is one ticket type only.
+    pub fn is_plain(&self) -> bool {
+        self.kinds.len() == 1
+    }
+}
+
+/// A price beside `price`; one that a card can be charged, or none.
+fn some_price(dice: &mut Dice, price: i64, currency: &str) -> i64 {
+    let step = if currency == "KWD" { 10 } else { 1 };
+    let price = if price == 0 { 700 } else { price };
+    let dearer = 2 * price + 3 * step;
+    let prices = [0, price, price, dearer, dearer, 3 * price];
+    dice.pick(&prices)
+}
+
+/// The event as the organiser wants it at the moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Show {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub place: String,
+    /// The capacity of each pool.
+    pub pools: Vec<u32>,
+    /// The ticket types that there ever were.
+    pub kinds: Vec<Kind>,
+    /// The most tickets in one order.
+    pub limit_per_order: Option<u32>,
+    /// The most places of one buyer.
+    pub limit_per_buyer: Option<u32>,
+    /// When the sale opens.
+    pub opens: Option<TimeMs>,
+    /// When it closes.
+    pub closes: Option<TimeMs>,
+}
+
+impl Show {
+    /// As the plan says.
+    pub fn of(plan: &Plan) -> Show {
+        Show {
+            name: "The Show".into(),
+            place: String::new(),
+            pools: plan.goods.pools.clone(),
+            kinds: plan.goods.kinds.clone(),
+            limit_per_order: plan.goods.limit_per_order,
+            limit_per_buyer: plan.limit_per_buyer,
+            opens: None,
+            closes: None,
+        }
+    }
+
+    /// The sale is closed, since long ago.
+    pub fn close(&mut self) {
+        (self.opens, self.closes) = (None, Some(EPOCH_MS - 1_000_000_000));
+    }
+
+    /// The sale is open without an end.
+    pub fn open(&mut self) {
+        (self.opens, self.closes) = (None, None);
+    }
+
+    /// The body that puts it.
+    pub fn body(&self, plan: &Plan) -> Value {
+        let pool = |n: usize| if n == 0 { "all".to_owned() } else { format!("pool {n}") };
+        let pools = self.pools.iter().enumerate();
+        let pools: Vec<Value> =
+            pools.map(|(n, capacity)| json!({"id": pool(n), "capacity": capacity})).collect();
+        let kinds = self.kinds.iter().filter(|kind| kind.offered);
+        let kinds: Vec<Value> = kinds
+            .map(|kind| {
+                json!({"id": kind.id, "name": kind.name, "pool": pool(kind.pool),
+                       "price": {"amount": kind.price, "currency": plan.currency}})
+            })
+            .collect();
+        let mut event = json!({
+            "name": self.name, "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
+            "currency": plan.currency, "hold_seconds": plan.hold_seconds,
+            "pools": pools, "ticket_types": kinds,
+        });
+        if !self.place.is_empty() {
+            event["place"] = self.place.clone().into();
+        }
+        if let Some(limit) = self.limit_per_order {
+            event["limit_per_order"] = limit.into();
+        }
+        if let Some(limit) = self.limit_per_buyer {
+            event["limit_per_buyer"] = limit.into();
+        }
+        if let Some(opens) = self.opens {
+            event["sale_opens"] = nts_server::when::rfc3339(opens).into();
+        }
+        if let Some(closes) = self.closes {
+            event["sale_closes"] = nts_server::when::rfc3339(closes).into();
+        }
+        event
+    }
+
+    /// Another number of places in one pool.
+    pub fn resize(&mut self, plan: &Plan, dice: &mut Dice, pool: usize) {
+        let most = i64::from(plan.goods.pools[pool]) * 2;
+        self.pools[pool] = dice.between(1, most).unsigned_abs() as u32;
+    }
+
+    /// Another price of one ticket type.
+    pub fn reprice(&mut self, plan: &Plan, dice: &mut Dice) {
+        let n = dice.below(self.kinds.len() as u64) as usize;
+        self.kinds[n].price = some_price(dice, plan.price, plan.currency);
+    }
+
+    /// Another name of the event, of a ticket type or of the place.
+    pub fn rename(&mut self, dice: &mut Dice) {
+        let number = dice.below(1_000);
+        match dice.below(3) {
+            0 => self.name = format!("The Show, part {number}"),
+            1 => self.place = format!("Hall {number}"),
+            _ => {
+                let n = dice.below(self.kinds.len() as u64) as usize;
+                self.kinds[n].name = format!("Seat {number}");
+            }
+        }
+    }
+
+    /// A ticket type is retired, or offered again, or a new one is made.
+    pub fn restock(&mut self, plan: &Plan, dice: &mut Dice) {
+        let n = dice.below(self.kinds.len() as u64) as usize;
+        let offered = self.kinds.iter().filter(|kind| kind.offered).count();
+        if self.kinds.len() < MOST_KINDS && dice.below(3) == 0 {
+            let n = self.kinds.len();
+            let pool = dice.below(self.pools.len() as u64) as usize;
+            let price = some_price(dice, plan.price, plan.currency);
+            let (id, name) = (format!("t{n}"), format!("Ticket {n}"));
+            self.kinds.push(Kind { id, name, pool, price, offered: true });
+        } else if !self.kinds[n].offered {
+            self.kinds[n].offered = true;
+        } else if offered > 1 {
+            self.kinds[n].offered = false;
+        }
+    }
+}
