@@ -158,7 +158,8 @@ impl Careless {
         // Under the same key, for somebody else, or for more.
         let other = format!("{who} and another");
         let (name, quantity) = if self.dice.below(2) == 0 { (&other, 1) } else { (&who, 2) };
-        let second = self.holds(&key, name, quantity).await;
+        // What costs nothing is paid by nobody.
+        let second = self.holds(&key, name, quantity).await.filter(|second| second.total > 0);
         if mine.total > 0 {
             self.pays(&mine, second.as_ref()).await;
         }
