@@ -1,5 +1,8 @@
 //! Which engine it is, by what was told: a file, or the address of a PostgreSQL.
 
+#[cfg(test)]
+mod fuzz;
+
 use super::postgres::{self, PgReader, PgStore, Target};
 use super::sqlite::{self, SqliteStore};
 use super::transfer::{Facts, MOVED_TO, Sink, Source};
