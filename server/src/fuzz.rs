@@ -20,17 +20,15 @@ fn number(name: &str, default: u32) -> u32 {
 }
 
 /// Tries a property on so many cases, the same ones each time unless the environment says otherwise.
-pub fn check<S: Strategy>(
-    cases: u32,
-    inputs: &S,
-    property: impl Fn(S::Value) -> TestCaseResult,
-) where
+pub fn check<S: Strategy>(cases: u32, inputs: &S, property: impl Fn(S::Value) -> TestCaseResult)
+where
     S::Value: Debug,
 {
     let cases = cases.saturating_mul(number("NTS_FUZZ_TIMES", 1));
     // A case that failed becomes a test of its own, which has a name.
     let failure_persistence = None;
-    let config = Config { cases, failure_persistence, max_shrink_iters: 5_000, ..Config::default() };
+    let config =
+        Config { cases, failure_persistence, max_shrink_iters: 5_000, ..Config::default() };
     let mut seed = [7; 32];
     seed[..4].copy_from_slice(&number("NTS_FUZZ_SEED", 0).to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
@@ -59,9 +57,34 @@ pub enum Slip {
 /// Ways in which bytes are spoilt.
 pub fn slip() -> impl Strategy<Value = Slip> {
     let odd: Vec<&[u8]> = vec![
-        b"\0", b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\x80", b"\r\n", b"\n", b" ", b"%", b"%ff", b"+",
-        b"-", b",", b"=", b"&", b":", b"\"", b"\\u0000", b"\\ud800", b"[", b"{", b"0", b"999999999999",
-        "\u{202e}".as_bytes(), "\u{feff}".as_bytes(), "é".as_bytes(), "e\u{301}".as_bytes(), b"\x80\x80",
+        b"\0",
+        b"\xff",
+        b"\xc3\x28",
+        b"\xed\xa0\x80",
+        b"\x80",
+        b"\r\n",
+        b"\n",
+        b" ",
+        b"%",
+        b"%ff",
+        b"+",
+        b"-",
+        b",",
+        b"=",
+        b"&",
+        b":",
+        b"\"",
+        b"\\u0000",
+        b"\\ud800",
+        b"[",
+        b"{",
+        b"0",
+        b"999999999999",
+        "\u{202e}".as_bytes(),
+        "\u{feff}".as_bytes(),
+        "é".as_bytes(),
+        "e\u{301}".as_bytes(),
+        b"\x80\x80",
     ];
     prop_oneof![
         1 => any::<u16>().prop_map(Slip::Cut),

@@ -25,7 +25,9 @@ fn order_body() -> Value {
 /// What is true of every answer.
 fn sane(what: &str, answer: &Sent) -> Checked {
     prop_assert!(answer.status < 500, "{what}: {answer:?}");
-    if answer.status >= 400 && answer.kind() == "application/problem+json" {
+    // There is no body in the answer to HEAD.
+    let has_body = !answer.text().is_empty();
+    if has_body && answer.status >= 400 && answer.kind() == "application/problem+json" {
         let problem = answer.json();
         prop_assert_eq!(&problem["money_moved"], "no", "{}: {:?}", what, answer);
         let detail = problem["detail"].as_str().unwrap_or("");
@@ -220,7 +222,8 @@ fn an_event_is_as_it_was_described_or_is_not_made() {
 fn what_is_told_of_an_order_needs_its_own_secret() {
     let shop = Shop::start("secret");
     let (id, secret) = shop.order();
-    let (pay, cancel) = (format!("/api/v1/orders/{id}/pay"), format!("/orders/{id}/{secret}/cancel"));
+    let (pay, cancel) =
+        (format!("/api/v1/orders/{id}/pay"), format!("/orders/{id}/{secret}/cancel"));
     let whole = [
         format!("/orders/{id}/{secret}"),
         format!("/orders/{id}/{secret}/pay"),
@@ -237,7 +240,8 @@ fn what_is_told_of_an_order_needs_its_own_secret() {
     let inputs = (select(whole.to_vec()), slips(1, 3), slips(1, 2), bodies, kinds, any::<bool>());
     check(600, &inputs, |(path, slips, other, body, kind, post)| {
         let path = spoil(path.as_bytes(), &slips);
-        let shown = format!("Bearer {}", String::from_utf8_lossy(&spoil(secret.as_bytes(), &other)));
+        let shown =
+            format!("Bearer {}", String::from_utf8_lossy(&spoil(secret.as_bytes(), &other)));
         if path.windows(secret.len()).any(|w| w == secret.as_bytes()) || shown.contains(&secret) {
             return Ok(());
         }
@@ -257,10 +261,40 @@ fn what_is_told_of_an_order_needs_its_own_secret() {
 /// A text as it may stand in a path or a header.
 fn odd_text() -> impl Strategy<Value = String> {
     let odd = vec![
-        "", " ", "x", "-1", "0", "%00", "%ff", "%C3%A9", "%2F", "%2e%2e", "..", ".", "rock", "%72ock", "*",
-        "99999999999999999999", "00000000-0000-0000-0000-000000000000", "{}", "\"", "<script>", "'--",
-        "text/html", "application/json;charset=x", "gzip;q=0", "gzip;q=NaN", "Bearer", "Bearer ", "é",
-        "same-origin", "cross-site", "max", "1,2", "::1", "unknown",
+        "",
+        " ",
+        "x",
+        "-1",
+        "0",
+        "%00",
+        "%ff",
+        "%C3%A9",
+        "%2F",
+        "%2e%2e",
+        "..",
+        ".",
+        "rock",
+        "%72ock",
+        "*",
+        "99999999999999999999",
+        "00000000-0000-0000-0000-000000000000",
+        "{}",
+        "\"",
+        "<script>",
+        "'--",
+        "text/html",
+        "application/json;charset=x",
+        "gzip;q=0",
+        "gzip;q=NaN",
+        "Bearer",
+        "Bearer ",
+        "é",
+        "same-origin",
+        "cross-site",
+        "max",
+        "1,2",
+        "::1",
+        "unknown",
     ];
     prop_oneof![
         3 => select(odd).prop_map(str::to_owned),
@@ -335,29 +369,34 @@ fn no_route_fails_whatever_it_is_sent() {
     let bytes = prop_oneof![3 => slips(0, 0), 1 => slips(1, 2)];
     let inputs = ((methods, routes, parts, headers), (kinds, bodies, bytes, any::<bool>()));
     let what = RefCell::new(0);
-    check(1_500, &inputs, |((method, route, parts, mut headers), (kind, body, slips, organiser))| {
-        let mut parts = parts.into_iter();
-        let mut path = String::new();
-        for piece in route.split_inclusive('*') {
-            let (plain, gap) = piece.strip_suffix('*').map_or((piece, false), |p| (p, true));
-            path += plain;
-            path += &parts.next().filter(|_| gap).unwrap_or_default();
-        }
-        headers.push(("content-type", kind.to_owned()));
-        if organiser {
-            headers.push(("authorization", KEY.to_owned()));
-        }
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let before = shop.held("rock");
-        let body = spoil(&body, &slips);
-        let Some(answer) = shop.try_send(method, &path, &headers, &body) else { return Ok(()) };
-        *what.borrow_mut() += 1;
-        sane(&format!("{method} {path}"), &answer)?;
-        if answer.status >= 400 {
-            prop_assert_eq!(shop.held("rock"), before, "{} {}: {:?}", method, path, answer);
-        }
-        Ok(())
-    });
+    check(
+        1_500,
+        &inputs,
+        |((method, route, parts, mut headers), (kind, body, slips, organiser))| {
+            let mut parts = parts.into_iter();
+            let mut path = String::new();
+            for piece in route.split_inclusive('*') {
+                let (plain, gap) = piece.strip_suffix('*').map_or((piece, false), |p| (p, true));
+                path += plain;
+                path += &parts.next().filter(|_| gap).unwrap_or_default();
+            }
+            headers.push(("content-type", kind.to_owned()));
+            if organiser {
+                headers.push(("authorization", KEY.to_owned()));
+            }
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            let before = shop.held("rock");
+            let body = spoil(&body, &slips);
+            let Some(answer) = shop.try_send(method, &path, &headers, &body) else { return Ok(()) };
+            *what.borrow_mut() += 1;
+            sane(&format!("{method} {path}"), &answer)?;
+            if answer.status >= 400 {
+                prop_assert_eq!(shop.held("rock"), before, "{} {}: {:?}", method, path, answer);
+            }
+            Ok(())
+        },
+    );
     assert!(what.take() > 500);
 }
 
@@ -378,9 +417,7 @@ fn a_spoilt_payment_or_refund_is_refused_or_is_what_it_says() {
         prop_assert!(paid || answer.status >= 400, "{answer:?}");
         Ok(())
     });
-    let refund = |n: i64| {
-        json!({"lines": [{"ticket_type": "adult", "quantity": n}], "all": false, "restock": true})
-    };
+    let refund = |n: i64| json!({"lines": [{"ticket_type": "adult", "quantity": n}], "all": false, "restock": true});
     check(60, &(ways, 1..3i64), |((changes, slips), n)| {
         let (id, secret) = shop.paid();
         let body = spoil(spoil_json(&refund(n), &changes).as_bytes(), &slips);
@@ -427,7 +464,12 @@ fn a_signed_notification_is_heard_or_malformed_and_an_unsigned_one_changes_nothi
 
 #[test]
 fn an_idempotency_key_is_printable_and_tells_keys_and_scopes_apart() {
-    let bytes = || prop_oneof!["[ -~]{0,300}".prop_map(String::into_bytes), proptest::collection::vec(any::<u8>(), 0..9)];
+    let bytes = || {
+        prop_oneof![
+            "[ -~]{0,300}".prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..9)
+        ]
+    };
     check(800, &(bytes(), bytes(), slip()), |(key, body, slip)| {
         let of = |key: &[u8], scope: &[u8], body: &[u8]| {
             let mut headers = HeaderMap::new();

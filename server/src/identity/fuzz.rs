@@ -80,8 +80,22 @@ fn email() -> impl Strategy<Value = String> {
 
 fn name() -> impl Strategy<Value = String> {
     let odd = select(vec![
-        '\u{200e}', '\u{200f}', '\u{61c}', '\u{200d}', '\u{fe0f}', '\u{202e}', '\n', ' ', '\u{a0}',
-        '\u{301}', '\u{1F469}', 'İ', 'Σ', 'é', 'A', '\u{3000}',
+        '\u{200e}',
+        '\u{200f}',
+        '\u{61c}',
+        '\u{200d}',
+        '\u{fe0f}',
+        '\u{202e}',
+        '\n',
+        ' ',
+        '\u{a0}',
+        '\u{301}',
+        '\u{1F469}',
+        'İ',
+        'Σ',
+        'é',
+        'A',
+        '\u{3000}',
     ]);
     let odd = proptest::collection::vec(odd, 0..6).prop_map(|c| c.into_iter().collect::<String>());
     prop_oneof!["\\PC{0,10}", ".{0,10}", odd, "[A-Za-z ]{0,220}"]

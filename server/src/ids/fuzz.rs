@@ -19,7 +19,11 @@ fn issued() -> impl Strategy<Value = (EventId, OrderId, Ticket)> {
 }
 
 /// What a door does: the row is found by the code, and gives the same code again.
-fn lets_in(secrets: &Secrets, (event, order, ticket): &(EventId, OrderId, Ticket), typed: &str) -> bool {
+fn lets_in(
+    secrets: &Secrets,
+    (event, order, ticket): &(EventId, OrderId, Ticket),
+    typed: &str,
+) -> bool {
     let Some(bits) = secrets.serial_bits(*event, typed) else { return false };
     let code = secrets.ticket(*event, *order, ticket);
     bits == ticket.serial & 0x00ff_ffff && unbase32(typed, 12) == unbase32(&code, 12)
@@ -44,7 +48,8 @@ fn a_code_that_is_altered_in_one_place_or_cut_lets_nobody_in() {
         prop_assert!(lets_in(&secrets, &issued, &code));
         prop_assert!(lets_in(&secrets, &issued, &code.to_lowercase().replace('-', " ")));
         for at in (0..code.len()).filter(|at| code.as_bytes()[*at] != b'-') {
-            for letter in LETTERS.iter().map(|l| char::from(*l)).chain(['U', 'u', '!', '\0', 'é']) {
+            for letter in LETTERS.iter().map(|l| char::from(*l)).chain(['U', 'u', '!', '\0', 'é'])
+            {
                 let altered = format!("{}{letter}{}", &code[..at], &code[at + 1..]);
                 let same = altered == code;
                 prop_assert!(same || !lets_in(&secrets, &issued, &altered), "{}", altered);
@@ -113,7 +118,9 @@ fn an_orders_secrets_open_that_order_alone_and_only_whole() {
             let good = if opens { secrets.opens(id, spoilt) } else { secrets.pays(id, spoilt) };
             prop_assert_eq!(good, spoilt == secret, "{}", spoilt);
             for cut in 0..secret.len() {
-                prop_assert!(!secrets.opens(id, &secret[..cut]) && !secrets.pays(id, &secret[..cut]));
+                prop_assert!(
+                    !secrets.opens(id, &secret[..cut]) && !secrets.pays(id, &secret[..cut])
+                );
             }
         }
         Ok(())

@@ -472,7 +472,9 @@ fn understand<T: DeserializeOwned>(answer: Result<WireResponse, Lost>) -> Done<T
 /// then it is asked again, later each time, and in the end a person is told.
 fn intent(object: PaymentIntent, asked: Option<&str>) -> Done<Intent> {
     if asked.is_some_and(|asked| asked != object.id) {
-        return Err(unreadable("this is another PaymentIntent than the one that was asked for".into()));
+        return Err(unreadable(
+            "this is another PaymentIntent than the one that was asked for".into(),
+        ));
     }
     object.intent().map_err(unreadable)
 }
@@ -525,7 +527,10 @@ pub fn redact(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for word in text.split_inclusive(|c| !is_word(c)) {
         let bare = word.trim_end_matches(|c| !is_word(c));
-        if SECRET.iter().any(|s| bare.starts_with(s)) || bare.contains("_secret_") {
+        // Also behind a hyphen, say: what is quoted need not stand alone.
+        let begins = |at: usize| !bare[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        let has = |secret: &&str| bare.match_indices(secret).any(|(at, _)| begins(at));
+        if SECRET.iter().any(|secret| has(secret)) || bare.contains("_secret_") {
             clean.push_str("(not shown)");
             clean.push_str(&word[bare.len()..]);
         } else {

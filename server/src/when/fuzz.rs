@@ -56,14 +56,18 @@ fn a_time_says_where_it_is_once() {
 
 #[test]
 fn a_zone_is_one_or_is_refused() {
-    check(400, &(select(vec!["Europe/London", "UTC", "Asia/Tokyo"]), slips(0, 3)), |(zone, slips)| {
-        let spoilt = spoil(zone.as_bytes(), &slips);
-        let Ok(spoilt) = std::str::from_utf8(&spoilt) else { return Ok(()) };
-        if check_zone(spoilt).is_ok() {
-            prop_assert!(long(0, spoilt).ends_with(&format!("({spoilt})")), "{}", spoilt);
-        }
-        Ok(())
-    });
+    check(
+        400,
+        &(select(vec!["Europe/London", "UTC", "Asia/Tokyo"]), slips(0, 3)),
+        |(zone, slips)| {
+            let spoilt = spoil(zone.as_bytes(), &slips);
+            let Ok(spoilt) = std::str::from_utf8(&spoilt) else { return Ok(()) };
+            if check_zone(spoilt).is_ok() {
+                prop_assert!(long(0, spoilt).ends_with(&format!("({spoilt})")), "{}", spoilt);
+            }
+            Ok(())
+        },
+    );
 }
 
 /// Reads what `Money` prints, without its rules: all digits are minor units, and as many of them stand
@@ -83,7 +87,12 @@ fn an_amount_is_printed_as_it_is() {
         let currency = Currency::parse(code).expect("three letters");
         let text = Money { minor, currency }.to_string();
         let decimals = currency.decimals() as usize;
-        prop_assert_eq!(read(&text), Some((minor.into(), code.to_uppercase(), decimals)), "{}", text);
+        prop_assert_eq!(
+            read(&text),
+            Some((minor.into(), code.to_uppercase(), decimals)),
+            "{}",
+            text
+        );
         prop_assert_eq!(Currency::parse(currency.code()), Some(currency));
         let letters = any.len() == 3 && any.bytes().all(|b| b.is_ascii_alphabetic());
         prop_assert_eq!(Currency::parse(&any).is_some(), letters);

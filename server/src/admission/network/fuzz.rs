@@ -6,9 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 fn address() -> impl Strategy<Value = IpAddr> {
-    let mapped = any::<u32>().prop_map(|v4| {
-        IpAddr::V6(std::net::Ipv4Addr::from_bits(v4).to_ipv6_mapped())
-    });
+    let mapped =
+        any::<u32>().prop_map(|v4| IpAddr::V6(std::net::Ipv4Addr::from_bits(v4).to_ipv6_mapped()));
     prop_oneof![
         any::<u32>().prop_map(|v4| IpAddr::V4(v4.into())),
         any::<u128>().prop_map(|v6| IpAddr::V6(v6.into())),

@@ -39,7 +39,11 @@ fn every_prefix_and_every_flipped_bit_of_a_signature_is_refused() {
         for (at, bit) in (0..header.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut flipped = header.clone();
             flipped[at] ^= 1 << bit;
-            prop_assert!(!is_genuine(&flipped, &body, now), "{}", String::from_utf8_lossy(&flipped));
+            prop_assert!(
+                !is_genuine(&flipped, &body, now),
+                "{}",
+                String::from_utf8_lossy(&flipped)
+            );
         }
         for (at, bit) in (0..body.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut flipped = body.clone();
@@ -83,7 +87,9 @@ fn a_spoilt_header_is_refused_or_still_has_the_signature() {
         }
         let (name, value) = header.split_once("v1=").expect("it has one");
         // Other ways to write the same number.
-        for other in [value.to_uppercase(), format!("+{}", &value[1..]), format!("0x{}", &value[2..])] {
+        for other in
+            [value.to_uppercase(), format!("+{}", &value[1..]), format!("0x{}", &value[2..])]
+        {
             let same = other == value;
             let header = format!("{name}v1={other}");
             prop_assert!(same || !is_genuine(header.as_bytes(), &body, now), "{}", header);

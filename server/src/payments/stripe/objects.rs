@@ -183,9 +183,16 @@ impl Refund {
 
     /// What it says to who asked for `refund` of the PaymentIntent of this id. The error says what
     /// cannot be read, or that it is about something else.
-    pub fn answer(&self, intent: &str, refund: &boxoffice::Refund) -> Result<RefundOutcome, String> {
+    pub fn answer(
+        &self,
+        intent: &str,
+        refund: &boxoffice::Refund,
+    ) -> Result<RefundOutcome, String> {
         if self.amount.0 != refund.amount_minor {
-            return Err(format!("a refund of {} instead of {}", self.amount.0, refund.amount_minor));
+            return Err(format!(
+                "a refund of {} instead of {}",
+                self.amount.0, refund.amount_minor
+            ));
         }
         if self.payment_intent.as_deref().is_some_and(|of| of != intent) {
             return Err("a refund of another PaymentIntent".into());

@@ -240,6 +240,8 @@ fn what_is_quoted_back_at_us_is_blotted_out() {
         ("Invalid API Key provided: sk_test_****1234.", "Invalid API Key provided: (not shown)."),
         ("pi_1_secret_x and whsec_1, tok_visa", "(not shown) and (not shown), (not shown)"),
         ("No such payment_intent: 'pi_1'; é", "No such payment_intent: 'pi_1'; é"),
+        ("The card-sk_test_1 of *tok_visa", "The (not shown) of (not shown)"),
+        ("invalid ask_ and desk_top", "invalid ask_ and desk_top"),
     ] {
         assert_eq!(redact(text), clean);
     }

@@ -151,7 +151,8 @@ fn what_no_version_wrote_is_refused() {
     assert_eq!(decode_reply(&[b'e', 1, 0]), Some(Reply::Event { id: EventId(1), created: false }));
     // Lines that no order has: more refunded than ordered, more restocked than refunded, a negative price,
     // quantities whose sum is no number.
-    let line = Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 5, refunded: 2, restocked: 2 };
+    let line =
+        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 5, refunded: 2, restocked: 2 };
     let read = |line: Line| decode_lines(&encode_lines(&[line]));
     assert!(read(line).is_some());
     for wrong in [

@@ -55,3 +55,16 @@ fn any_text_is_a_file_an_address_or_refused_with_words() {
         Ok(())
     });
 }
+
+/// What was found: without one of its slashes an address was the name of a file, which was shown whole; and
+/// what stood before the scheme was shown.
+#[test]
+fn an_address_with_a_slip_is_not_shown() {
+    for told in ["postgres:/nts:GEHEIM@db/nts", "nts:GEHEIM://db/nts", "postgresql:nts:GEHEIM@db"] {
+        let shown = crate::config::DatabaseName::from(told).to_string();
+        assert!(!shown.contains("GEHEIM"), "{shown}");
+        let error = Database::parse(told).map(|database| database.to_string()).expect_err(told);
+        assert!(!error.contains("GEHEIM"), "{error}");
+    }
+    assert_eq!(crate::config::DatabaseName::from("a:b.db").to_string(), "a:b.db");
+}
