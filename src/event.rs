@@ -25,20 +25,23 @@ pub enum EventCommand {
     },
 }
 
-/// The file: the event's id beside what the API takes.
+/// The event's id, which stands in the file beside what the API takes.
 #[derive(serde::Deserialize)]
-struct File {
-    id: String,
-    #[serde(flatten)]
-    event: toml::Table,
+struct Id {
+    id: toml::Spanned<String>,
 }
 
 /// Reads a file as the server reads it, so that a slip is told with its place in the file.
 fn read(text: &str) -> Result<(String, EventBody), String> {
-    let File { id, event } = toml::from_str(text).map_err(|e| e.to_string())?;
-    let body: EventBody = event.try_into().map_err(|e: toml::de::Error| e.to_string())?;
-    body.clone().spec(&id)?;
-    Ok((id, body))
+    let Id { id } = toml::from_str(text).map_err(|e| e.to_string())?;
+    // Without the id it is what the API takes; all else stays where it is, for the error tells where.
+    let begin = text[..id.span().start].rfind('\n').map_or(0, |end| end + 1);
+    let blank = |c: char| if c == '\n' { "\n".into() } else { " ".repeat(c.len_utf8()) };
+    let gap: String = text[begin..id.span().end].chars().map(blank).collect();
+    let rest = format!("{}{gap}{}", &text[..begin], &text[id.span().end..]);
+    let body: EventBody = toml::from_str(&rest).map_err(|e| e.to_string())?;
+    body.clone().spec(id.get_ref())?;
+    Ok((id.into_inner(), body))
 }
 
 /// Runs the command.
