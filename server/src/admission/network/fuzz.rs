@@ -106,6 +106,11 @@ fn nobody_hides_behind_what_he_writes_left_of_what_a_proxy_wrote() {
                 prop_assert!(address == peer || line.split(',').any(own));
                 if !proxies.contains(peer) {
                     prop_assert_eq!(address, peer, "nobody else is believed");
+                } else {
+                    let right = line.rsplit(',').map(|hop| hop_address(hop.trim()));
+                    let mut right = right.take_while(|hop| *hop != Some(address));
+                    let passed_on = right.all(|hop| hop.is_some_and(|hop| proxies.contains(hop)));
+                    prop_assert!(passed_on, "{} of {}", address, line);
                 }
                 let longer = format!("{}, {line}", more.join(","));
                 prop_assert_eq!(client(&[&longer]), named, "{}", longer);

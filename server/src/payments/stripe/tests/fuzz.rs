@@ -48,10 +48,21 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// A PaymentIntent in any of its states.
+/// A PaymentIntent in any of its states, most of them about the order of these tests.
 fn intent_text() -> impl Strategy<Value = Value> {
     let states = vec!["succeeded", "succeeded", "requires_capture", "canceled", "requires_action"];
-    select(states).prop_map(|state| parsed(&WHOLE.replace("STATUS", state)))
+    let amounts = (select(vec![1998, 1998, 1998, 1997, 0]), select(vec![1998, 1998, 1999, 700, 0]));
+    let currency = select(vec!["gbp", "gbp", "gbp", "GBP", "usd"]);
+    (select(states), amounts, currency, proptest::bool::weighted(0.1)).prop_map(
+        |(state, (amount, received), currency, live)| {
+            let mut intent = parsed(&WHOLE.replace("STATUS", state));
+            intent["amount"] = amount.into();
+            intent["amount_received"] = received.into();
+            intent["currency"] = currency.into();
+            intent["livemode"] = live.into();
+            intent
+        },
+    )
 }
 
 /// Ways to spoil a text: its fields, and perhaps its bytes.
