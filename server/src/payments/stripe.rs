@@ -530,7 +530,7 @@ pub fn redact(text: &str) -> String {
         // Also behind a hyphen, say: what is quoted need not stand alone.
         let begins = |at: usize| !bare[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
         let has = |secret: &&str| bare.match_indices(secret).any(|(at, _)| begins(at));
-        if SECRET.iter().any(|secret| has(secret)) || bare.contains("_secret_") {
+        if SECRET.iter().any(has) || bare.contains("_secret_") {
             clean.push_str("(not shown)");
             clean.push_str(&word[bare.len()..]);
         } else {
