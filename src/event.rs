@@ -25,12 +25,23 @@ pub enum EventCommand {
     },
 }
 
-/// The file: the event's id beside what the API takes.
+/// The event's id, which stands in the file beside what the API takes.
 #[derive(serde::Deserialize)]
-struct File {
-    id: String,
-    #[serde(flatten)]
-    event: toml::Table,
+struct Id {
+    id: toml::Spanned<String>,
+}
+
+/// Reads a file as the server reads it, so that a slip is told with its place in the file.
+fn read(text: &str) -> Result<(String, EventBody), String> {
+    let Id { id } = toml::from_str(text).map_err(|e| e.to_string())?;
+    // Without the id it is what the API takes; all else stays where it is, for the error tells where.
+    let begin = text[..id.span().start].rfind('\n').map_or(0, |end| end + 1);
+    let blank = |c: char| if c == '\n' { "\n".into() } else { " ".repeat(c.len_utf8()) };
+    let gap: String = text[begin..id.span().end].chars().map(blank).collect();
+    let rest = format!("{}{gap}{}", &text[..begin], &text[id.span().end..]);
+    let body: EventBody = toml::from_str(&rest).map_err(|e| e.to_string())?;
+    body.clone().spec(id.get_ref())?;
+    Ok((id.into_inner(), body))
 }
 
 /// Runs the command.
@@ -44,10 +55,7 @@ pub fn run(command: EventCommand) -> Result<(), String> {
     }
     let name = file.display();
     let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {name}: {e}"))?;
-    let File { id, event } = toml::from_str(&text).map_err(|e| format!("{name}: {e}"))?;
-    // Read as the server reads it, so that a slip is told with its place in the file.
-    let body: EventBody = event.try_into().map_err(|e| format!("{name}: {e}"))?;
-    body.clone().spec(&id).map_err(|e| format!("{name}: {e}"))?;
+    let (id, body) = read(&text).map_err(|error| format!("{name}: {error}"))?;
     let json = serde_json::to_vec(&body).map_err(|e| e.to_string())?;
     let target = format!("{}/api/v1/events/{id}", url.trim_end_matches('/'));
     let (status, answer) = client::put_json(&target, &organiser_key, json)?;
@@ -73,4 +81,143 @@ pub fn run(command: EventCommand) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use boxoffice::EventSpec;
+
+    const SHOW: &str = include_str!("../show.toml");
+
+    fn spec(text: &str) -> Result<EventSpec, String> {
+        let (id, body) = read(text)?;
+        body.spec(&id)
+    }
+
+    /// Which line of the show this is, and what it says of which key.
+    fn lines() -> impl Iterator<Item = (usize, &'static str, &'static str)> {
+        let lines = SHOW.lines().enumerate().filter(|(_, line)| !line.starts_with('#'));
+        lines.filter_map(|(n, line)| line.split_once(" = ").map(|(key, value)| (n, key, value)))
+    }
+
+    /// The show with another line in the place of this one.
+    fn with(n: usize, line: &str) -> String {
+        let lines = SHOW.lines().enumerate();
+        lines.map(|(m, was)| if m == n { line } else { was }).collect::<Vec<_>>().join("\n")
+    }
+
+    const ODD: [&str; 26] = [
+        "",
+        "0",
+        "-1",
+        "1.5",
+        "1e3",
+        "nan",
+        "4294967296",
+        "9223372036854775807",
+        "9223372036854775808",
+        "true",
+        "\"\"",
+        "\" \"",
+        "\"x\"",
+        "\"1\"",
+        "\"\\u0000\"",
+        "\"\\u202E\"",
+        "\"é\"",
+        "\"\"\"\na\"\"\"",
+        "[]",
+        "[[]]",
+        "{}",
+        "{ a = 1 }",
+        "{ amount = -1, currency = \"GBP\" }",
+        "{ amount = 2500, currency = \"EUR\" }",
+        "2030-07-05T20:00:00Z",
+        "\"2030-07-05\"",
+    ];
+
+    /// What a table says, read without our types: (key, value) as it is written.
+    fn says(text: &str) -> toml::Table {
+        text.parse().expect("what was read is TOML")
+    }
+
+    /// What was accepted is what stands there.
+    fn is_as_told(text: &str, spec: &EventSpec) {
+        let told = says(text);
+        let string = |name: &str| told.get(name).map_or("", |v| v.as_str().expect("a text"));
+        let number = |name: &str| told.get(name).map(|v| v.as_integer().expect("a number"));
+        assert_eq!((spec.slug.as_str(), spec.name.as_str()), (string("id"), string("name")));
+        assert_eq!((spec.place.as_str(), spec.zone.as_str()), (string("place"), string("zone")));
+        assert_eq!(spec.currency.code(), string("currency").to_ascii_uppercase());
+        assert_eq!(i64::from(spec.limit_per_order), number("limit_per_order").unwrap_or(10));
+        assert_eq!(spec.limit_per_buyer.map(i64::from), number("limit_per_buyer"));
+        assert_eq!(spec.hold_ms, number("hold_seconds").unwrap_or(300) * 1000);
+        let list = |name: &str| told[name].as_array().expect("a list").clone();
+        let pools: Vec<_> = list("pools")
+            .iter()
+            .map(|p| (p["id"].as_str().unwrap().to_owned(), p["capacity"].as_integer().unwrap()))
+            .collect();
+        let made: Vec<_> =
+            spec.pools.iter().map(|p| (p.name.clone(), i64::from(p.capacity))).collect();
+        assert_eq!(made, pools);
+        let types: Vec<_> = list("ticket_types")
+            .iter()
+            .map(|t| {
+                let text = |name: &str| t[name].as_str().unwrap().to_owned();
+                (text("id"), text("name"), text("pool"), t["price"]["amount"].as_integer().unwrap())
+            })
+            .collect();
+        let made = spec.ticket_types.iter();
+        let made = made.map(|t| (t.id.clone(), t.name.clone(), t.pool.clone(), t.price_minor));
+        assert_eq!(made.collect::<Vec<_>>(), types);
+    }
+
+    /// Whether an error names a line of the file, or the key. Line 1 is the first.
+    fn names(error: &str, n: usize, key: &str) -> bool {
+        error.contains(&format!("line {}", n + 1)) || error.contains(key)
+    }
+
+    #[test]
+    fn one_wrong_thing_is_told_with_its_place_or_is_what_it_says() {
+        is_as_told(SHOW, &spec(SHOW).unwrap());
+        let mut wrong = 0;
+        for (n, key, value) in lines() {
+            let mut tries: Vec<String> = ODD.iter().map(|odd| format!("{key} = {odd}")).collect();
+            // Missing, named otherwise, and there twice.
+            tries.push(String::new());
+            tries.push(format!("x{key} = {value}"));
+            tries.push(format!("{key} = {value}\n{key} = {value}"));
+            tries.push(format!("{key} {value}"));
+            for line in tries {
+                let text = with(n, &line);
+                match spec(&text) {
+                    Ok(spec) => is_as_told(&text, &spec),
+                    Err(error) => {
+                        wrong += 1;
+                        let last = line.lines().count();
+                        let told =
+                            names(&error, n, key) || (1..=last).any(|m| names(&error, n + m, key));
+                        assert!(told, "line {}: {line}: {error}", n + 1);
+                    }
+                }
+            }
+        }
+        assert!(wrong > 300, "{wrong}");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_or_damaged_anywhere_is_refused_or_is_what_it_says() {
+        for at in 0..SHOW.len() {
+            let mut bytes = SHOW.as_bytes().to_vec();
+            bytes[at] ^= 1 << (at % 7);
+            for bytes in [&SHOW.as_bytes()[..at], &bytes] {
+                let text = String::from_utf8_lossy(bytes);
+                match spec(&text) {
+                    Ok(spec) => is_as_told(&text, &spec),
+                    Err(error) => assert!(error.len() > 10, "{error}"),
+                }
+            }
+        }
+    }
 }

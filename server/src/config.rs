@@ -259,9 +259,14 @@ impl From<&str> for DatabaseName {
 /// that is not written as it should be.
 impl fmt::Display for DatabaseName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+');
         match self.0.split_once("://") {
-            Some((scheme, _)) => write!(f, "{scheme}://(set, not shown)"),
-            None => f.write_str(&self.0),
+            Some((scheme, _)) if plain(scheme) => write!(f, "{scheme}://(set, not shown)"),
+            // No address, and not what it was meant to be.
+            None if !self.0.starts_with("postgres:") && !self.0.starts_with("postgresql:") => {
+                f.write_str(&self.0)
+            }
+            _ => f.write_str("(set, not shown)"),
         }
     }
 }

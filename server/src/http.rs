@@ -5,6 +5,8 @@
 
 pub mod api;
 mod cross_site;
+#[cfg(test)]
+mod fuzz;
 pub mod legacy;
 pub mod malformed;
 pub mod ops;

@@ -9,6 +9,9 @@
 //! The orders of an existing database keep their keys: whoever changes what is an identity must
 //! also change the keys that are recorded ([`buyer_key`] is what the stores' migrations call).
 
+#[cfg(test)]
+mod fuzz;
+
 use crate::ids::digest;
 use boxoffice::{Buyer, BuyerKey};
 use std::borrow::Cow;

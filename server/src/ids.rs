@@ -5,6 +5,9 @@
 //! alone as a key: rows then lie in the order in which they were made. Where several processes make
 //! ids for one database, each has a part of the counter for itself.
 
+#[cfg(test)]
+mod fuzz;
+
 use boxoffice::{CodeRule, EventId, OrderId, PaymentId, RefundId, Ticket, TimeMs};
 use hmac::{Hmac, KeyInit, Mac};
 use rand_chacha::ChaCha8Rng;

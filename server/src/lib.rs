@@ -13,6 +13,8 @@ pub mod catalogue;
 pub mod client;
 pub mod clock;
 pub mod config;
+#[cfg(test)]
+mod fuzz;
 pub mod http;
 pub mod identity;
 pub mod ids;

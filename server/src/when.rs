@@ -1,5 +1,8 @@
 //! Times in words: RFC 3339 for programs, an event's own zone for people.
 
+#[cfg(test)]
+mod fuzz;
+
 use boxoffice::TimeMs;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,11 +12,12 @@ pub fn rfc3339(ms: TimeMs) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| t.to_string())
 }
 
-/// Reads an RFC 3339 time with its offset.
+/// Reads an RFC 3339 time with its offset. A zone behind it (RFC 9557) may contradict the offset, so it is
+/// refused.
 pub fn parse(text: &str) -> Result<TimeMs, String> {
-    let time: Result<Timestamp, _> = text.parse();
+    let time: Option<Timestamp> = text.parse().ok().filter(|_| !text.contains('['));
     let example = "expected a time with its offset, such as 2027-06-01T20:00:00+02:00";
-    time.map(|t| t.as_millisecond()).map_err(|_| example.to_string())
+    time.map(|t| t.as_millisecond()).ok_or_else(|| example.to_string())
 }
 
 /// Checks an IANA time zone.

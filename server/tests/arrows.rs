@@ -72,8 +72,8 @@ fn parts_name_only_what_they_may() {
         let relative = path.strip_prefix(&src).unwrap();
         let part = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
         // Tests put together what they need.
-        let test =
-            relative.iter().any(|p| ["contract", "tests", "tests.rs"].iter().any(|t| p == *t));
+        let tests = ["contract", "fuzz", "fuzz.rs", "tests", "tests.rs"];
+        let test = relative.iter().any(|p| tests.iter().any(|t| p == *t));
         if test || MAY_NAME_ALL.contains(&part) {
             continue;
         }

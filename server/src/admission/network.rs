@@ -3,6 +3,9 @@
 //! A client is one IPv4 address or one IPv6 /64. Providers hand out at least a /64 to each
 //! subscriber (RFC 6177), so a single IPv6 address says nothing: its owner has 2^64 of them.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
@@ -116,7 +119,10 @@ impl FromStr for Prefix {
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let own = if address.is_ipv4() { 32 } else { 128 };
         let length: u32 = match length {
-            Some(length) => length.parse().ok().filter(|l| *l <= own).ok_or_else(wrong)?,
+            Some(length) if length.bytes().all(|b| b.is_ascii_digit()) => {
+                length.parse().ok().filter(|l| *l <= own).ok_or_else(wrong)?
+            }
+            Some(_) => return Err(wrong()),
             None => own,
         };
         let length = if own == 32 { length + MAPPED } else { length };

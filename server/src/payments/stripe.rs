@@ -128,7 +128,7 @@ impl Stripe {
             ("description", format!("Order {id}")),
         ];
         let path = "/v1/payment_intents".into();
-        intent(self.post(turn, path, &form, key::create(order, payment)).await?)
+        intent(self.post(turn, path, &form, key::create(order, payment)).await?, None)
     }
 
     /// Confirms it with the attempt's token (<https://docs.stripe.com/api/payment_intents/confirm>).
@@ -149,8 +149,9 @@ impl Stripe {
         } else {
             form.push(("confirmation_token", attempt.token.clone()));
         }
-        let path = format!("/v1/payment_intents/{}/confirm", id_of(payment)?);
-        intent(self.post(turn, path, &form, key::confirm(order, payment, attempt)).await?)
+        let id = id_of(payment)?;
+        let path = format!("/v1/payment_intents/{id}/confirm");
+        intent(self.post(turn, path, &form, key::confirm(order, payment, attempt)).await?, Some(id))
     }
 
     /// Reads it, with all its refunds and its newest dispute if it has any
@@ -177,7 +178,7 @@ impl Stripe {
         let path = format!("/v1/payment_intents/{}?expand[]=latest_charge", checked(id)?);
         let read: PaymentIntent = self.get(turn, path).await?;
         let signs = read.signs();
-        let mut intent = intent(read)?;
+        let mut intent = intent(read, Some(id))?;
         // Nothing goes back of what was not taken.
         if intent.status == IntentStatus::Succeeded || on(Mutant::ReleaseIsRefund) {
             if refunded || signs.refunded_minor != Some(0) {
@@ -196,17 +197,19 @@ impl Stripe {
 
     /// Takes the money that was set aside (<https://docs.stripe.com/api/payment_intents/capture>).
     pub async fn capture(&self, turn: Turn, order: &Order, payment: &Payment) -> Done<Intent> {
-        let path = format!("/v1/payment_intents/{}/capture", id_of(payment)?);
+        let id = id_of(payment)?;
+        let path = format!("/v1/payment_intents/{id}/capture");
         let form = [("amount_to_capture", order.total().minor.to_string())];
-        intent(self.post(turn, path, &form, key::capture(order, payment)).await?)
+        intent(self.post(turn, path, &form, key::capture(order, payment)).await?, Some(id))
     }
 
     /// Makes sure that it can never take money
     /// (<https://docs.stripe.com/api/payment_intents/cancel>).
     pub async fn cancel(&self, turn: Turn, order: &Order, payment: &Payment) -> Done<Intent> {
-        let path = format!("/v1/payment_intents/{}/cancel", id_of(payment)?);
+        let id = id_of(payment)?;
+        let path = format!("/v1/payment_intents/{id}/cancel");
         let form = [("cancellation_reason", "abandoned".to_owned())];
-        intent(self.post(turn, path, &form, key::cancel(order, payment)).await?)
+        intent(self.post(turn, path, &form, key::cancel(order, payment)).await?, Some(id))
     }
 
     /// Looks for a refund by our id of it; `None` if there is none.
@@ -216,9 +219,10 @@ impl Stripe {
         payment: &Payment,
         refund: &Refund,
     ) -> Done<Option<RefundOutcome>> {
-        let found = self.refund_objects(Some(turn), id_of(payment)?).await?;
+        let of = id_of(payment)?;
+        let found = self.refund_objects(Some(turn), of).await?;
         let found = found.iter().find(|r| r.ours() == Some(refund.id));
-        found.map(|r| r.outcome().map_err(unreadable)).transpose()
+        found.map(|r| r.answer(of, refund).map_err(unreadable)).transpose()
     }
 
     /// Gives money back (<https://docs.stripe.com/api/refunds/create>).
@@ -229,8 +233,9 @@ impl Stripe {
         payment: &Payment,
         refund: &Refund,
     ) -> Done<RefundOutcome> {
+        let of = id_of(payment)?;
         let form = [
-            ("payment_intent", id_of(payment)?.to_owned()),
+            ("payment_intent", of.to_owned()),
             ("amount", refund.amount_minor.to_string()),
             ("metadata[nts_refund]", uuid(refund.id.0)),
             // So that a list of refunds tells whose each is.
@@ -239,7 +244,7 @@ impl Stripe {
         ];
         let key = key::refund(order, refund);
         let made: objects::Refund = self.post(turn, "/v1/refunds".into(), &form, key).await?;
-        made.outcome().map_err(unreadable)
+        made.answer(of, refund).map_err(unreadable)
     }
 
     /// All refunds of a payment that gave money back, whoever made them
@@ -284,7 +289,7 @@ impl Stripe {
         let mut listed = Vec::new();
         for object in page.data.into_iter().filter(|i| i.is_of(&self.shop)) {
             let (signs, created_s) = (object.signs(), object.created);
-            let intent = intent(object)?;
+            let intent = intent(object, None)?;
             let partly = intent.received_minor < intent.amount.minor;
             let refunded_minor = match signs.refunded_minor {
                 _ if intent.received_minor <= 0 && !on(Mutant::ReleaseIsRefund) => 0,
@@ -354,6 +359,11 @@ impl Stripe {
             }
             let page: List<T> = self.get(mine, page_path).await?;
             let last = !page.has_more || page.data.is_empty();
+            // A page that ends where the one before did would be read for ever.
+            let end = |rows: &[T]| rows.last().map(&id);
+            if !page.data.is_empty() && end(&page.data) == end(&all) {
+                return Err(unreadable("the next page of a list is the same page".into()));
+            }
             all.extend(page.data);
             if last {
                 return Ok(all);
@@ -458,7 +468,14 @@ fn understand<T: DeserializeOwned>(answer: Result<WireResponse, Lost>) -> Done<T
     })
 }
 
-fn intent(object: PaymentIntent) -> Done<Intent> {
+/// What an answer says of the PaymentIntent that was asked about. One about another says nothing of it:
+/// then it is asked again, later each time, and in the end a person is told.
+fn intent(object: PaymentIntent, asked: Option<&str>) -> Done<Intent> {
+    if asked.is_some_and(|asked| asked != object.id) {
+        return Err(unreadable(
+            "this is another PaymentIntent than the one that was asked for".into(),
+        ));
+    }
     object.intent().map_err(unreadable)
 }
 
@@ -488,14 +505,15 @@ pub fn is_token(text: &str) -> bool {
     })
 }
 
+/// Whether this has the form of an id, and may stand in a path.
+fn is_id(id: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    !id.is_empty() && id.len() <= 255 && id.bytes().all(plain)
+}
+
 /// An id that may stand in a path. Ids come back from the provider, or from outside with a webhook.
 fn checked(id: &str) -> Done<&str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !id.is_empty() && id.len() <= 255 && id.chars().all(plain) {
-        Ok(id)
-    } else {
-        Err(CallError::Refused("this is no id of a payment".into()))
-    }
+    is_id(id).then_some(id).ok_or_else(|| CallError::Refused("this is no id of a payment".into()))
 }
 
 /// How many bytes are kept of what a provider says of an error: it may quote a client.
@@ -509,7 +527,10 @@ pub fn redact(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for word in text.split_inclusive(|c| !is_word(c)) {
         let bare = word.trim_end_matches(|c| !is_word(c));
-        if SECRET.iter().any(|s| bare.starts_with(s)) || bare.contains("_secret_") {
+        // Also behind a hyphen, say: what is quoted need not stand alone.
+        let begins = |at: usize| !bare[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        let has = |secret: &&str| bare.match_indices(secret).any(|(at, _)| begins(at));
+        if SECRET.iter().any(has) || bare.contains("_secret_") {
             clean.push_str("(not shown)");
             clean.push_str(&word[bare.len()..]);
         } else {

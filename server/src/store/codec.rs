@@ -1,6 +1,9 @@
 //! How single values look in their columns. Numbers without a sign are stored as the signed number
 //! with the same bits; lists and replies as a few bytes.
 
+#[cfg(test)]
+mod fuzz;
+
 use boxoffice::{
     AttemptState, CodeRule, EventId, Line, OrderId, OrderState, RefundId, RefundState, Reply,
     TicketState,
@@ -25,15 +28,20 @@ fn put(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
-/// Takes a number off the front.
+/// Takes a number off the front. Each number has one form: what is longer than it needs to be, or has
+/// more than 64 bits, was not written by [`put`].
 fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
         *bytes = rest;
-        n |= u64::from(byte & 0x7f) << shift;
+        let part = u64::from(byte & 0x7f);
+        if part << shift >> shift != part {
+            return None;
+        }
+        n |= part << shift;
         if byte & 0x80 == 0 {
-            return Some(n);
+            return (*byte > 0 || shift == 0).then_some(n);
         }
     }
     None
@@ -53,18 +61,32 @@ pub(super) fn encode_lines(lines: &[Line]) -> Vec<u8> {
     out
 }
 
-/// The lines again.
+/// Takes a line off the front, if it is one that an order can have.
+fn take_line(bytes: &mut &[u8]) -> Option<Line> {
+    let line = Line {
+        ticket_type: take(bytes)?.try_into().ok()?,
+        pool: take(bytes)?.try_into().ok()?,
+        quantity: take(bytes)?.try_into().ok()?,
+        unit_minor: take(bytes)? as i64,
+        refunded: take(bytes)?.try_into().ok()?,
+        restocked: take(bytes)?.try_into().ok()?,
+    };
+    let is_one = line.restocked <= line.refunded
+        && line.refunded <= line.quantity
+        && line.unit_minor >= 0
+        && line.unit_minor.checked_mul(line.quantity.into()).is_some();
+    is_one.then_some(line)
+}
+
+/// The lines again. What they cost together and how many places they are is a number.
 pub(super) fn decode_lines(mut bytes: &[u8]) -> Option<Vec<Line>> {
     let mut lines = Vec::with_capacity(1);
+    let (mut places, mut minor) = (0u32, 0i64);
     while !bytes.is_empty() {
-        lines.push(Line {
-            ticket_type: take(&mut bytes)?.try_into().ok()?,
-            pool: take(&mut bytes)?.try_into().ok()?,
-            quantity: take(&mut bytes)?.try_into().ok()?,
-            unit_minor: take(&mut bytes)? as i64,
-            refunded: take(&mut bytes)?.try_into().ok()?,
-            restocked: take(&mut bytes)?.try_into().ok()?,
-        });
+        let line = take_line(&mut bytes)?;
+        places = places.checked_add(line.quantity)?;
+        minor = minor.checked_add(line.price_minor())?;
+        lines.push(line);
     }
     Some(lines)
 }
@@ -74,12 +96,9 @@ pub(super) fn decode_lines(mut bytes: &[u8]) -> Option<Vec<Line>> {
 pub(super) fn places(mut bytes: &[u8]) -> Option<(u32, u32)> {
     let (mut places, mut refunded) = (0u32, 0u32);
     while !bytes.is_empty() {
-        take(&mut bytes)?;
-        take(&mut bytes)?;
-        places = places.checked_add(take(&mut bytes)?.try_into().ok()?)?;
-        take(&mut bytes)?;
-        refunded = refunded.checked_add(take(&mut bytes)?.try_into().ok()?)?;
-        take(&mut bytes)?;
+        let line = take_line(&mut bytes)?;
+        places = places.checked_add(line.quantity)?;
+        refunded += line.refunded;
     }
     Some((places, refunded))
 }
@@ -148,7 +167,14 @@ pub(super) fn decode_reply(bytes: &[u8]) -> Option<Reply> {
     let (kind, mut rest) = bytes.split_first()?;
     let rest = &mut rest;
     let reply = match kind {
-        b'e' => Reply::Event { id: EventId(take(rest)?), created: take(rest)? == 1 },
+        b'e' => Reply::Event {
+            id: EventId(take(rest)?),
+            created: match take(rest)? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+        },
         b'h' => Reply::Held { order: OrderId(id(rest)?), until_ms: take(rest)? as i64 },
         b'f' => Reply::Found { order: OrderId(id(rest)?) },
         b'p' => Reply::Paying { order: OrderId(id(rest)?), attempt: take(rest)?.try_into().ok()? },

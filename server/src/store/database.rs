@@ -1,5 +1,8 @@
 //! Which engine it is, by what was told: a file, or the address of a PostgreSQL.
 
+#[cfg(test)]
+mod fuzz;
+
 use super::postgres::{self, PgReader, PgStore, Target};
 use super::sqlite::{self, SqliteStore};
 use super::transfer::{Facts, MOVED_TO, Sink, Source};
@@ -123,7 +126,9 @@ impl Database {
         if told.starts_with("postgres://") || told.starts_with("postgresql://") {
             return Target::parse(told).map(|target| Database::Server(Box::new(target)));
         }
-        if told.contains("://") {
+        // A slash is soon forgotten, and a file's name would be shown, with the password in it.
+        let is_address = ["postgres:", "postgresql:"].iter().any(|scheme| told.starts_with(scheme));
+        if is_address || told.contains("://") {
             return Err("the database is a file, or an address that begins with postgres://".into());
         }
         if told.is_empty() {
@@ -250,6 +255,8 @@ mod tests {
             "postgres://nts:geheim@/nts",
             "postgres://nts:geheim@db/nts?sslmode=geheim",
             "mysql://nts:geheim@db/nts",
+            "postgres:/nts:geheim@db/nts",
+            "postgresql:nts:geheim@db/nts",
             "",
         ] {
             let error = parse(told).expect_err(told);

@@ -1,5 +1,6 @@
 //! Stripe's objects, as far as we read them. Everything else in them is ignored.
 
+use super::is_id;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Currency, Dispute, Intent, IntentStatus, Money, OrderId, PaymentId, RefundId, RefundOutcome,
@@ -21,6 +22,25 @@ pub const SHOP: &str = "nts_shop";
 /// Stripe promises and that is not there makes the object unreadable, which is waited out and told.
 type Metadata = Option<BTreeMap<String, Option<String>>>;
 
+/// The largest sum that an object may name, in minor units: 12 digits, the most that Stripe takes of any
+/// currency (<https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>).
+const MOST_MINOR: i64 = 999_999_999_999;
+
+/// A sum as Stripe writes it: never negative, and never so large that a few of them are no number any
+/// more. An object that names any other sum is unreadable.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
+struct Minor(i64);
+
+impl TryFrom<i64> for Minor {
+    type Error = String;
+
+    fn try_from(minor: i64) -> Result<Minor, String> {
+        let is_one = (0..=MOST_MINOR).contains(&minor);
+        is_one.then_some(Minor(minor)).ok_or_else(|| format!("the sum {minor}"))
+    }
+}
+
 /// An id of ours as it stands in the metadata.
 fn id_in(metadata: &Metadata, name: &str) -> Option<u128> {
     uuid::Uuid::try_parse(metadata.as_ref()?.get(name)?.as_deref()?).ok().map(|id| id.as_u128())
@@ -31,8 +51,8 @@ fn id_in(metadata: &Metadata, name: &str) -> Option<u128> {
 pub struct PaymentIntent {
     pub id: String,
     status: String,
-    amount: i64,
-    amount_received: i64,
+    amount: Minor,
+    amount_received: Minor,
     currency: String,
     livemode: bool,
     pub created: i64,
@@ -65,7 +85,7 @@ enum ChargeRef {
 /// <https://docs.stripe.com/api/charges/object>
 #[derive(Deserialize)]
 struct Charge {
-    amount_refunded: Option<i64>,
+    amount_refunded: Option<Minor>,
     disputed: Option<bool>,
 }
 
@@ -89,7 +109,8 @@ impl PaymentIntent {
     pub fn signs(&self) -> Signs {
         match &self.latest_charge {
             Some(ChargeRef::Whole(c)) => {
-                Signs { refunded_minor: c.amount_refunded, disputed: c.disputed }
+                let refunded_minor = c.amount_refunded.map(|sum| sum.0);
+                Signs { refunded_minor, disputed: c.disputed }
             }
             _ => Signs { refunded_minor: None, disputed: None },
         }
@@ -97,6 +118,9 @@ impl PaymentIntent {
 
     /// As the core wants it, without what only lists tell. The error says what cannot be read.
     pub fn intent(self) -> Result<Intent, String> {
+        if !is_id(&self.id) {
+            return Err("a PaymentIntent has no id".into());
+        }
         let status = match self.status.as_str() {
             "requires_payment_method" => IntentStatus::RequiresPaymentMethod,
             "requires_confirmation" => IntentStatus::RequiresConfirmation,
@@ -120,8 +144,8 @@ impl PaymentIntent {
         let action = redirect.or(self.client_secret);
         Ok(Intent {
             status,
-            amount: Money { minor: self.amount, currency },
-            received_minor: self.amount_received,
+            amount: Money { minor: self.amount.0, currency },
+            received_minor: self.amount_received.0,
             live: self.livemode,
             order: id_in(&self.metadata, ORDER).map(OrderId),
             payment: id_in(&self.metadata, PAYMENT).map(PaymentId),
@@ -138,7 +162,7 @@ impl PaymentIntent {
 #[derive(Deserialize)]
 pub struct Refund {
     pub id: String,
-    amount: i64,
+    amount: Minor,
     status: Option<String>,
     pub payment_intent: Option<String>,
     metadata: Metadata,
@@ -157,8 +181,33 @@ impl Refund {
         id_in(&self.metadata, ORDER).map(OrderId)
     }
 
-    /// What it says to who asked for it. The error says what cannot be read.
+    /// What it says to who asked for `refund` of the PaymentIntent of this id. The error says what
+    /// cannot be read, or that it is about something else.
+    pub fn answer(
+        &self,
+        intent: &str,
+        refund: &boxoffice::Refund,
+    ) -> Result<RefundOutcome, String> {
+        if self.amount.0 != refund.amount_minor {
+            return Err(format!(
+                "a refund of {} instead of {}",
+                self.amount.0, refund.amount_minor
+            ));
+        }
+        if self.payment_intent.as_deref().is_some_and(|of| of != intent) {
+            return Err("a refund of another PaymentIntent".into());
+        }
+        if self.ours().is_some_and(|id| id != refund.id) {
+            return Err("another refund".into());
+        }
+        self.outcome()
+    }
+
+    /// What became of it. The error says what cannot be read.
     pub fn outcome(&self) -> Result<RefundOutcome, String> {
+        if !is_id(&self.id) {
+            return Err("a refund has no id".into());
+        }
         match self.status.as_deref() {
             Some("succeeded") => Ok(RefundOutcome::Succeeded(self.id.clone())),
             // Null is documented, and says nothing: it is looked at again.
@@ -196,7 +245,7 @@ impl Refund {
         RefundSeen {
             ours: self.ours(),
             fresh,
-            amount_minor: self.amount,
+            amount_minor: self.amount.0,
             failed: self.failed(),
             done: self.status.as_deref() == Some("succeeded"),
             provider_id: self.id,
@@ -224,7 +273,7 @@ pub fn given_back(intent: &Intent, mut refunds: Vec<Refund>) -> Vec<Refund> {
     let released = intent.amount.minor - intent.received_minor;
     let is_release = |r: &Refund| {
         let stripes_own = r.ours().is_none() && !r.has_a_persons_reason();
-        released > 0 && r.amount == released && stripes_own && !r.failed()
+        released > 0 && r.amount.0 == released && stripes_own && !r.failed()
     };
     if let Some(at) = refunds.iter().rposition(is_release) {
         refunds.remove(at);
@@ -236,7 +285,7 @@ pub fn given_back(intent: &Intent, mut refunds: Vec<Refund>) -> Vec<Refund> {
 #[derive(Deserialize)]
 pub struct DisputeObject {
     id: String,
-    amount: i64,
+    amount: Minor,
     status: String,
     pub payment_intent: Option<String>,
 }
@@ -254,7 +303,7 @@ impl DisputeObject {
 
     /// As the core wants it.
     pub fn dispute(self) -> Dispute {
-        Dispute { id: self.id, amount_minor: self.amount, status: self.status }
+        Dispute { id: self.id, amount_minor: self.amount.0, status: self.status }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What each answer means, and what is asked. The whole way to Stripe's double and back is tested
 //! elsewhere; here are the answers that a double would hardly give.
 
+mod fuzz;
+
 use super::*;
 use crate::payments::governor::Governor;
 use crate::payments::wire::Exchange;
@@ -238,6 +240,8 @@ fn what_is_quoted_back_at_us_is_blotted_out() {
         ("Invalid API Key provided: sk_test_****1234.", "Invalid API Key provided: (not shown)."),
         ("pi_1_secret_x and whsec_1, tok_visa", "(not shown) and (not shown), (not shown)"),
         ("No such payment_intent: 'pi_1'; é", "No such payment_intent: 'pi_1'; é"),
+        ("The card-sk_test_1 of *tok_visa", "The (not shown) of (not shown)"),
+        ("invalid ask_ and desk_top", "invalid ask_ and desk_top"),
     ] {
         assert_eq!(redact(text), clean);
     }
@@ -451,6 +455,78 @@ async fn a_null_or_a_missing_field_never_makes_another_statement() {
         check("disputes", &path, null, answer).await;
     }
     assert!(read > 50, "{read}");
+}
+
+/// An answer that is about something else, or about nothing, says nothing of what was asked.
+#[tokio::test]
+async fn an_answer_about_something_else_is_no_answer() {
+    for (from, to) in [
+        (r#""id":"pi_1""#, r#""id":"pi_2""#),
+        (r#""id":"pi_1""#, r#""id":"""#),
+        (r#""amount":1998"#, r#""amount":-1998"#),
+        (r#""amount_received":1998"#, r#""amount_received":-1"#),
+        (r#""amount_received":1998"#, r#""amount_received":9223372036854775807"#),
+    ] {
+        let answer = SUCCEEDED.replace(from, to);
+        assert_ne!(answer, SUCCEEDED);
+        let got = capture(Ok(response(200, &answer))).await;
+        assert!(matches!(got, Err(CallError::Unknown(_))), "{to}: {got:?}");
+    }
+    // A payment whose id cannot be asked for could never be settled.
+    for id in ["", "pi_1/capture", "pi 1", "é"] {
+        let answer = SUCCEEDED.replace(r#""id":"pi_1""#, &format!(r#""id":"{id}""#));
+        let (stripe, _) = client(vec![Ok(response(200, &answer))]);
+        let turn = stripe.governor().turn(Endpoint::Create).await;
+        let order = order();
+        let made = stripe.create(turn, &order, order.payment.as_ref().unwrap()).await;
+        assert!(matches!(made, Err(CallError::Unknown(_))), "{id:?}: {made:?}");
+    }
+    for (from, to) in [
+        (r#""amount":500"#, r#""amount":499"#),
+        (r#""payment_intent":"pi_1""#, r#""payment_intent":"pi_2""#),
+        (r#""id":"re_1""#, r#""id":"""#),
+        ("000000000009", "00000000000a"),
+    ] {
+        let answer = REFUNDED.replace(from, to);
+        assert_ne!(answer, REFUNDED);
+        let got = give_back(vec![Ok(response(200, &answer))]).await;
+        assert!(matches!(got, Err(CallError::Unknown(_))), "{to}: {got:?}");
+    }
+    let made = give_back(vec![Ok(response(200, REFUNDED))]).await;
+    assert_eq!(made, Ok(RefundOutcome::Succeeded("re_1".into())));
+}
+
+const REFUNDED: &str = r#"{"id":"re_1","object":"refund","amount":500,"currency":"gbp","payment_intent":"pi_1",
+    "metadata":{"nts_refund":"00000000-0000-0000-0000-000000000009"},"status":"succeeded"}"#;
+
+async fn give_back(answers: Vec<Result<WireResponse, Lost>>) -> Done<RefundOutcome> {
+    let (stripe, _) = client(answers);
+    let (order, refund) = (order(), refund());
+    let turn = stripe.governor().turn(Endpoint::Refund).await;
+    stripe.refund(turn, &order, order.payment.as_ref().unwrap(), &refund).await
+}
+
+fn refund() -> Refund {
+    Refund {
+        id: boxoffice::RefundId(9),
+        amount_minor: 500,
+        quantities: vec![1],
+        restock: false,
+        state: boxoffice::RefundState::Pending,
+        by_hand: false,
+    }
+}
+
+/// A list whose next page is the same page once more has no end.
+#[tokio::test]
+async fn a_list_that_does_not_go_on_is_given_up() {
+    let page = REFUNDS.replace(r#""has_more":false"#, r#""has_more":true"#);
+    let (stripe, script) = client((0..9).map(|_| Ok(response(200, &page))).collect());
+    let turn = stripe.governor().turn(Endpoint::Refunds).await;
+    let order = order();
+    let found = stripe.find_refund(turn, order.payment.as_ref().unwrap(), &refund()).await;
+    assert!(matches!(found, Err(CallError::Unknown(_))), "{found:?}");
+    assert_eq!(script.asked.lock().unwrap().len(), 2);
 }
 
 /// A sum is received only if Stripe says so.

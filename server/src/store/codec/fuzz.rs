@@ -1,0 +1,169 @@
+//! What is written comes back equal; what nobody has written is refused, or is what it would be written as.
+
+use super::*;
+use crate::fuzz::{Slip, check, slips, spoil};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Numbers around the borders of their bytes, and any.
+fn number() -> impl Strategy<Value = u64> {
+    let border = (0..64u32).prop_map(|bit| 1u64 << bit);
+    prop_oneof![0..300u64, border.clone(), border.prop_map(|n| n - 1), any::<u64>(), Just(u64::MAX)]
+}
+
+/// Lines as an order has them.
+fn lines() -> impl Strategy<Value = Vec<Line>> {
+    let price = prop_oneof![0..3_000i64, 0..=99_999_999i64];
+    let line = (any::<u16>(), any::<u16>(), 1..1_001u32, price, any::<[u16; 2]>());
+    let line = line.prop_map(|(ticket_type, pool, quantity, unit_minor, [a, b])| {
+        let refunded = u32::from(a) % (quantity + 1);
+        let restocked = u32::from(b) % (refunded + 1);
+        Line { ticket_type, pool, quantity, unit_minor, refunded, restocked }
+    });
+    proptest::collection::vec(line, 0..21)
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let order = || any::<u128>().prop_map(OrderId);
+    prop_oneof![
+        (number(), any::<bool>())
+            .prop_map(|(id, created)| Reply::Event { id: EventId(id), created }),
+        (order(), number())
+            .prop_map(|(order, until)| Reply::Held { order, until_ms: until as i64 }),
+        order().prop_map(|order| Reply::Found { order }),
+        (order(), any::<u16>()).prop_map(|(order, attempt)| Reply::Paying { order, attempt }),
+        (order(), select(OrderState::ALL.to_vec()))
+            .prop_map(|(order, state)| Reply::Order { order, state }),
+        (order(), any::<u128>(), number()).prop_map(|(order, refund, amount)| {
+            Reply::Refunding { order, refund: RefundId(refund), amount_minor: amount as i64 }
+        }),
+    ]
+}
+
+/// A blob that was spoilt or made up is refused, or is what its value is written as.
+fn refused_or_canonical<T>(
+    blob: &[u8],
+    decode: impl Fn(&[u8]) -> Option<T>,
+    encode: impl Fn(&T) -> Vec<u8>,
+) -> Result<(), TestCaseError> {
+    if let Some(value) = decode(blob) {
+        let again = encode(&value);
+        prop_assert_eq!(again, blob, "two blobs are one value");
+    }
+    Ok(())
+}
+
+fn check_lines(blob: &[u8]) -> Result<(), TestCaseError> {
+    refused_or_canonical(blob, decode_lines, |lines| encode_lines(lines))?;
+    let lines = decode_lines(blob);
+    prop_assert!(lines.is_none() || places(blob).is_some(), "the start reads what a page reads");
+    let Some(lines) = lines else { return Ok(()) };
+    // What the core counts with: none of it may overflow or be less than nothing.
+    let mut sums = (0u32, 0u32, 0i64);
+    for line in &lines {
+        prop_assert!(line.restocked <= line.refunded && line.refunded <= line.quantity);
+        let price = line.unit_minor.checked_mul(i64::from(line.quantity));
+        prop_assert!(price.is_some_and(|price| price >= 0));
+        sums.0 = sums.0.checked_add(line.quantity).expect("quantities are a number");
+        sums.1 += line.refunded;
+        sums.2 = sums.2.checked_add(price.unwrap_or(0)).expect("a total is a number");
+    }
+    prop_assert_eq!(places(blob), Some((sums.0, sums.1)));
+    Ok(())
+}
+
+#[test]
+fn lines_come_back_equal_and_spoilt_ones_are_no_others() {
+    check(600, &(lines(), slips(0, 3)), |(lines, slips)| {
+        let blob = encode_lines(&lines);
+        prop_assert_eq!(decode_lines(&blob), Some(lines));
+        check_lines(&blob)?;
+        check_lines(&spoil(&blob, &slips))
+    });
+    check(400, &proptest::collection::vec(any::<u8>(), 0..40), |blob| check_lines(&blob));
+}
+
+#[test]
+fn quantities_come_back_equal_and_spoilt_ones_are_no_others() {
+    let quantities = proptest::collection::vec(number().prop_map(|n| n as u32), 0..12);
+    check(500, &(quantities, slips(0, 3)), |(quantities, slips)| {
+        let blob = encode_quantities(&quantities);
+        prop_assert_eq!(decode_quantities(&blob), Some(quantities));
+        let spoilt = spoil(&blob, &slips);
+        refused_or_canonical(&spoilt, decode_quantities, |q| encode_quantities(q))
+    });
+}
+
+#[test]
+fn replies_come_back_equal_and_spoilt_ones_are_no_others() {
+    check(800, &(reply(), slips(0, 3)), |(reply, slips)| {
+        let blob = encode_reply(&reply);
+        prop_assert_eq!(decode_reply(&blob), Some(reply));
+        // Of a number nothing tells that its end is missing; of an id it is told.
+        refused_or_canonical(&spoil(&blob, &slips), decode_reply, encode_reply)
+    });
+}
+
+#[test]
+fn a_reply_that_is_cut_anywhere_is_refused() {
+    check(100, &reply(), |reply| {
+        let blob = encode_reply(&reply);
+        for cut in 0..blob.len() {
+            prop_assert_eq!(decode_reply(&blob[..cut]), None, "after {} bytes", cut);
+        }
+        let more = spoil(&blob, &[Slip::Insert(u16::MAX, vec![0])]);
+        prop_assert_eq!(decode_reply(&more), None, "one byte more");
+        Ok(())
+    });
+}
+
+#[test]
+fn single_values_come_back_equal_and_no_other_number_is_one() {
+    check(300, &(any::<u128>(), number()), |(id, n)| {
+        let (high, low) = split(OrderId(id));
+        prop_assert_eq!(join(high, low), OrderId(id));
+        let n = n as i64;
+        prop_assert!(state_from(n).is_none_or(|state| state_number(state) == n));
+        prop_assert!(decode_code_rule(n).is_none_or(|rule| code_rule(rule) == n));
+        Ok(())
+    });
+    for state in OrderState::ALL {
+        assert_eq!(state_from(state_number(state)), Some(state));
+    }
+    for rule in [CodeRule::Serial, CodeRule::Order] {
+        assert_eq!(decode_code_rule(code_rule(rule)), Some(rule));
+    }
+}
+
+/// What was found: each of these was read as if it had been written.
+#[test]
+fn what_no_version_wrote_is_refused() {
+    // A number that is longer than it needs to be, and one of more than 64 bits.
+    assert_eq!(decode_quantities(&[0x81, 0x00]), None);
+    assert_eq!(decode_quantities(&[0x80, 0x80, 0x00]), None);
+    let mut long = [0xff; 10];
+    long[9] = 0x7f;
+    assert_eq!(take(&mut &long[..]), None);
+    long[9] = 1;
+    assert_eq!(take(&mut &long[..]), Some(u64::MAX));
+    // Neither yes nor no.
+    assert_eq!(decode_reply(&[b'e', 1, 2]), None);
+    assert_eq!(decode_reply(&[b'e', 1, 0]), Some(Reply::Event { id: EventId(1), created: false }));
+    // Lines that no order has: more refunded than ordered, more restocked than refunded, a negative price,
+    // quantities whose sum is no number.
+    let line =
+        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 5, refunded: 2, restocked: 2 };
+    let read = |line: Line| decode_lines(&encode_lines(&[line]));
+    assert!(read(line).is_some());
+    for wrong in [
+        Line { refunded: 3, ..line },
+        Line { refunded: 1, ..line },
+        Line { unit_minor: -1, ..line },
+        Line { unit_minor: i64::MAX, ..line },
+    ] {
+        assert_eq!(read(wrong), None, "{wrong:?}");
+    }
+    let many = Line { quantity: u32::MAX, ..line };
+    assert_eq!(decode_lines(&encode_lines(&[many, many])), None);
+    assert_eq!(places(&encode_lines(&[many, many])), None);
+}
