@@ -179,7 +179,7 @@ fn compile(
             target => cargo.args(["--test", target]),
         };
     }
-    cargo.env("RUSTFLAGS", "-Awarnings").current_dir(&settings.copy);
+    cargo.current_dir(&settings.copy);
     for (name, value) in [
         ("OPT_LEVEL", "1"),
         ("DEBUG", "0"),

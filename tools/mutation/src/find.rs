@@ -248,6 +248,11 @@ impl<'a> Visit<'a> for Finder<'_> {
                     self.expression(node, vec![inner]);
                 }
             }
+            Expr::If(e) if self.of(&e.cond).starts_with("on(Mutant::") => {
+                // A deliberate break of the project's own, which is not switched on.
+                e.else_branch.iter().for_each(|(_, other)| self.visit_expr(other));
+                return;
+            }
             Expr::If(e) => self.condition(&e.cond, &["true", "false"]),
             Expr::While(e) => self.condition(&e.cond, &["false"]),
             Expr::Match(e) => self.arms(&e.arms),
@@ -269,6 +274,13 @@ impl<'a> Visit<'a> for Finder<'_> {
             _ => {}
         }
         visit::visit_expr(self, node);
+    }
+
+    fn visit_arm(&mut self, arm: &'a syn::Arm) {
+        let ours = |(_, g): &(_, Box<Expr>)| self.of(g).starts_with("on(Mutant::");
+        if !arm.guard.as_ref().is_some_and(ours) {
+            visit::visit_arm(self, arm);
+        }
     }
 
     fn visit_expr_repeat(&mut self, node: &'a syn::ExprRepeat) {

@@ -88,6 +88,7 @@ struct Suite {
 const SUITES: &[Suite] = &[
     Suite { name: "core", package: "boxoffice", target: "--lib" },
     Suite { name: "scripts", package: "boxoffice", target: "scripts" },
+    Suite { name: "records", package: "boxoffice", target: "records" },
     Suite { name: "property", package: "boxoffice", target: "property" },
     Suite { name: "server", package: "nts-server", target: "--lib" },
     Suite { name: "stripe", package: "nts-server", target: "stripe" },

@@ -1,0 +1,82 @@
+//! What the core makes of what a store keeps of a buyer: the number of places, and the latest order,
+//! which need not be the one that has the places.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use boxoffice::*;
+
+const EVENT: EventId = EventId(1);
+const ANN: BuyerKey = BuyerKey(7);
+
+/// An event that limits its buyers, with orders of one buyer that were released at once.
+fn world(orders: u128) -> State {
+    let spec = EventSpec {
+        slug: "rock".into(),
+        name: "Rock".into(),
+        place: String::new(),
+        starts_ms: 0,
+        zone: "Europe/London".into(),
+        currency: Currency::parse("GBP").unwrap(),
+        limit_per_order: 4,
+        limit_per_buyer: Some(4),
+        ignore_email_tags: false,
+        hold_ms: 60_000,
+        sale_opens_ms: None,
+        sale_closes_ms: None,
+        pools: vec![PoolSpec { name: "stalls".into(), capacity: 9 }],
+        ticket_types: vec![TicketTypeSpec {
+            id: "adult".into(),
+            name: "Adult".into(),
+            pool: "stalls".into(),
+            price_minor: 999,
+        }],
+    };
+    let mut state = State::default();
+    step(&mut state, &Command::PutEvent { id: EVENT, spec });
+    for order in (1..=orders).map(OrderId) {
+        let (name, email) = ("Ann".into(), String::new());
+        let buyer = Buyer { name, email, key: ANN };
+        let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
+        let (event, untagged, most_ms) = (EVENT, None, None);
+        step(&mut state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
+        step(&mut state, &Command::Cancel { order });
+    }
+    state
+}
+
+fn step(state: &mut State, command: &Command) {
+    decide(state, command, 0).unwrap().changes.iter().for_each(|change| state.apply(change));
+}
+
+fn keep(state: &mut State, places: u32, order: u128) {
+    state.buyers.insert((EVENT, ANN), BuyerRecord { places, order: OrderId(order) });
+}
+
+#[test]
+fn a_buyer_is_found_by_the_latest_order_while_there_are_places() {
+    let mut state = world(2);
+    let find = Command::FindOrder { event: EVENT, buyer: ANN };
+    for (places, found) in [(0, None), (1, Some(OrderId(2))), (4, Some(OrderId(2)))] {
+        keep(&mut state, places, 2);
+        let reply = decide(&state, &find, 0).map(|decision| decision.reply);
+        let expected = found.map_or(Err(Refusal::UnknownOrder), |order| Ok(Reply::Found { order }));
+        assert_eq!(reply, expected, "{places} places");
+    }
+}
+
+#[test]
+fn the_latest_order_stays_while_its_buyer_has_places() {
+    let mut state = world(2);
+    let forgets = |state: &State, order| {
+        let command = Command::Forget { order: OrderId(order), placed_before_ms: 1 };
+        decide(state, &command, 1).is_ok()
+    };
+    for (places, latest, first_goes, second_goes) in
+        [(1, 2, true, false), (1, 1, false, true), (0, 2, true, true), (3, 9, true, true)]
+    {
+        keep(&mut state, places, latest);
+        assert_eq!(forgets(&state, 1), first_goes, "{places} places, latest {latest}");
+        assert_eq!(forgets(&state, 2), second_goes, "{places} places, latest {latest}");
+    }
+    state.buyers.clear();
+    assert!(forgets(&state, 1));
+}
