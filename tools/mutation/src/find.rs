@@ -144,7 +144,7 @@ impl Finder<'_> {
             let pattern = self.of(&arm.pat).to_owned();
             let goes = has_rest && !takes_all(arm);
             match &arm.guard {
-                Some((_, guard)) if !has_let(guard) => {
+                Some((_, guard)) if !has_let(guard) && !self.of(guard).starts_with("on(Mutant") => {
                     if goes {
                         self.place(guard.span().byte_range(), Shape::Guard, vec![pattern]);
                     }
