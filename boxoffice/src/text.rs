@@ -184,6 +184,8 @@ mod tests {
         ] {
             assert_eq!(check_email(address), Ok(()), "{address}");
         }
+        let longest = "x".repeat(249) + "@b.co";
+        assert_eq!(check_email(&longest), Ok(()), "254 characters");
     }
 
     #[test]

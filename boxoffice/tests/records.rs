@@ -80,3 +80,48 @@ fn the_latest_order_stays_while_its_buyer_has_places() {
     state.buyers.clear();
     assert!(forgets(&state, 1));
 }
+
+#[test]
+fn a_hold_and_its_end_are_counted_for_the_next_decision() {
+    let mut state = world(0);
+    let record = |state: &State| state.buyers[&(EVENT, ANN)];
+    let hold = |state: &mut State, order| {
+        let buyer = Buyer { name: "Ann".into(), email: String::new(), key: ANN };
+        let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 2 }];
+        let (event, untagged, most_ms) = (EVENT, None, None);
+        step(state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
+    };
+    hold(&mut state, OrderId(1));
+    assert_eq!(record(&state), BuyerRecord { places: 2, order: OrderId(1) });
+    hold(&mut state, OrderId(2));
+    assert_eq!(record(&state), BuyerRecord { places: 4, order: OrderId(2) });
+    step(&mut state, &Command::Cancel { order: OrderId(1) });
+    assert_eq!(record(&state), BuyerRecord { places: 2, order: OrderId(2) });
+    step(&mut state, &Command::Forget { order: OrderId(1), placed_before_ms: 1 });
+    assert_eq!(state.orders.keys().collect::<Vec<_>>(), [&OrderId(2)]);
+}
+
+#[test]
+#[should_panic(expected = "no arrow leads from Released to Held")]
+fn no_change_brings_a_released_order_back() {
+    let mut state = world(1);
+    let order = OrderId(1);
+    let (state_of, until_ms, due_ms) = (OrderState::Held, 60_000, Some(60_000));
+    let (tries, trouble) = (0, None);
+    state.apply(&Change::OrderMoved { order, state: state_of, until_ms, due_ms, tries, trouble });
+}
+
+#[test]
+fn the_waits_between_tries_double_up_to_a_minute() {
+    for (tries, ms) in [
+        (0, 0),
+        (1, 0),
+        (2, 250),
+        (3, 750),
+        (9, 63_750),
+        (10, 63_750 + 60_000),
+        (12, 63_750 + 3 * 60_000),
+    ] {
+        assert_eq!(tried_for_ms(tries), ms, "{tries} tries");
+    }
+}

@@ -312,6 +312,13 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             assert!(old.restocked <= new.restocked, "a place is put back for good");
         }
         assert!(old.tickets.len() <= new.tickets.len(), "a ticket is never forgotten");
+        for refund in &new.refunds {
+            let Some(old) = old.refunds.iter().find(|r| r.id == refund.id) else { continue };
+            let places = |r: &Refund| r.quantities.iter().sum::<u32>();
+            // Only money of which nobody had said for which tickets takes tickets later.
+            let open = refund.given_minor() > 0 && (refund.by_hand || places(old) == 0);
+            assert!(open || places(refund) <= places(old), "{id:?}: what a refund took");
+        }
         let intent = |o: &Order| o.payment.as_ref().and_then(|p| p.intent.clone());
         assert!(intent(old).is_none() || intent(old) == intent(new), "one PaymentIntent for ever");
     }
