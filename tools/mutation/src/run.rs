@@ -163,6 +163,22 @@ pub fn run(settings: &Settings, built: &Built, tests: &[Test], again: bool) -> R
     Ok(())
 }
 
+/// What is quick and reaches little comes first, and by itself: most mutants are noticed by that.
+fn in_parts(mut tests: Vec<&Test>) -> Vec<Vec<&Test>> {
+    tests.sort_by_key(|t| t.ms * t.reaches.len() as u64);
+    let (mut parts, mut part, mut ms, mut most) = (Vec::new(), Vec::new(), 0, 200);
+    for test in tests {
+        part.push(test);
+        ms += test.ms;
+        if ms >= most {
+            parts.push(std::mem::take(&mut part));
+            (ms, most) = (0, most * 4);
+        }
+    }
+    parts.extend((!part.is_empty()).then_some(part));
+    parts
+}
+
 fn judge(suites: &[Suite], built: &Built, tests: &[Test], mutant: &Mutant) -> Result<Verdict> {
     let begun = now();
     let (mut word, mut by) = ("unreached", "");
@@ -170,13 +186,9 @@ fn judge(suites: &[Suite], built: &Built, tests: &[Test], mutant: &Mutant) -> Re
     for suite in suites {
         let reaching =
             tests.iter().filter(|t| t.suite == suite.name && t.reaches.contains(&mutant.number));
-        let mut reaching: Vec<_> = reaching.collect();
-        reaching.sort_by_key(|t| t.ms);
-        // The quick ones by themselves first: most mutants are noticed by them.
-        let quick = reaching.len().min(8);
-        for part in [&reaching[..quick], &reaching[quick..]] {
-            if part.is_empty() || !by.is_empty() {
-                continue;
+        for part in in_parts(reaching.collect()) {
+            if !by.is_empty() {
+                break;
             }
             word = "survived";
             let names: Vec<_> = part.iter().map(|t| &*t.name).collect();
