@@ -11,6 +11,7 @@
 //! cd tools/mutation && cargo build --release && cd ../..
 //! alias mutation=tools/mutation/target/release/mutation      # from the root of the repository
 //! nice -n 10 mutation build            # copies, builds (some minutes), records what tests reach
+//! nice -n 10 mutation record --suites stripe   # once more, for some suites
 //! nice -n 10 mutation run              # judges the mutants that have no verdict yet
 //! nice -n 10 mutation run --again      # and those that survived, after a test was added and built
 //! mutation report --only writer        # the score, and the survivors without a reason
@@ -152,8 +153,13 @@ fn main() -> Result<()> {
         "build" => {
             let built = build::build(&settings)?;
             println!("{} mutants, {} do not compile", built.mutants.len(), built.dropped.len());
-            let tests = run::record(&settings, &built)?;
+            let tests = run::record(&settings, &built, Vec::new())?;
             println!("{} tests", tests.len());
+        }
+        "record" => {
+            let built = build::Built::load(&settings)?;
+            let others = run::recorded(&settings).unwrap_or_default();
+            println!("{} tests", run::record(&settings, &built, others)?.len());
         }
         "run" => {
             let built = build::Built::load(&settings)?;
@@ -165,7 +171,7 @@ fn main() -> Result<()> {
             let mutant = built.mutants.iter().find(|m| Some(m.number) == number);
             report::show(mutant.ok_or("there is no such mutant")?)?;
         }
-        _ => println!("mutation list|build|run|report|show: see the head of src/main.rs"),
+        _ => println!("mutation list|build|record|run|report|show: see the head of src/main.rs"),
     }
     Ok(())
 }

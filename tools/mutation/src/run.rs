@@ -87,8 +87,9 @@ fn passes(
     }
 }
 
-/// Learns which mutants each test reaches. A test that fails without a mutant is left out, and told.
-pub fn record(settings: &Settings, built: &Built) -> Result<Vec<Test>> {
+/// Learns which mutants each test of the wanted suites reaches, beside what is known of the `others`. A test
+/// that fails without a mutant is left out, and told.
+pub fn record(settings: &Settings, built: &Built, others: Vec<Test>) -> Result<Vec<Test>> {
     let mut names = Vec::new();
     for suite in &settings.suites {
         let (binary, directory) =
@@ -103,7 +104,8 @@ pub fn record(settings: &Settings, built: &Built) -> Result<Vec<Test>> {
         let cheap = tests.filter(|t| !t.contains("postgres"));
         names.extend(cheap.map(|t| (suite.name.to_owned(), t.to_owned())));
     }
-    let tests = Mutex::new(Vec::new());
+    let wanted = |t: &Test| settings.suites.iter().any(|s| s.name == t.suite);
+    let tests = Mutex::new(others.into_iter().filter(|t| !wanted(t)).collect::<Vec<_>>());
     in_lanes(settings.lanes, &names, &|lane, (suite, name)| {
         let file = settings.copy.join(format!("reached{lane}"));
         let _ = fs::remove_file(&file);
