@@ -184,6 +184,9 @@ mod tests {
         ] {
             assert_eq!(check_email(address), Ok(()), "{address}");
         }
+        for longest in ["x".repeat(249) + "@b.co", format!("a@{}.org", "x".repeat(63))] {
+            assert_eq!(check_email(&longest), Ok(()), "{longest}");
+        }
     }
 
     #[test]

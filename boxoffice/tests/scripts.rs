@@ -20,16 +20,17 @@
 //! `read O STATUS [intent I] [amount N] [received N] [currency C] [live] [for O] [payment O]
 //! [action W] [refunds ID:N[:failed][:of=R],…] [dispute STATUS:N] [asked]
 //! [confirmed] [error WHY…]` (`asked`: it was asked for at the last `ask O`, not just now;
-//! `confirmed`: it is the answer to confirming the last attempt) · `cancel O` · `expire O` · `defer O [wait T] WHY…` ·
+//! `confirmed`: it is the answer to confirming the last attempt) · `cancel O` · `expire O` · `forget O before T` · `defer O [wait T] WHY…` ·
 //! `refund O R all|T=N… [restock]` · `answered O R succeeded|pending|failed [WHY…]` ·
 //! `given O STATE BUYER T=N…` (all the steps that lead there).
 //!
-//! Who looks: `at T` · `after T` (these two move the clock) · `ask O` (a reading begins) · `pool SLUG P [held N] [sold N]
+//! Who looks: `at T` · `after T` (these two move the clock) · `counted N` (an event of which more places are
+//! taken gets no limit per buyer any more) · `ask O` (a reading begins) · `pool SLUG P [held N] [sold N]
 //! [left N]` · `order O STATE [until T] [due T|never] [tries N] [total W] [owed WHAT]
 //! [dispute STATUS:N|none] [trouble WHY…]` · `attempt O N pending|action|declined|authorised|abandoned|none [WHY…]` ·
 //! `tickets O none|SERIAL…` (a revoked one has a `-`) · `back O R STATE AMOUNT [WHY…]` (one made by
 //! hand is named by the provider's id of it, and begins with `by_hand`) ·
-//! `buyer SLUG BUYER N` · `type SLUG T PRICE [retired]`.
+//! `buyer SLUG BUYER N` · `type SLUG T PRICE [retired] [named W]`.
 
 #![allow(clippy::unwrap_used, reason = "a script that cannot be read fails its test")]
 
@@ -286,6 +287,10 @@ impl Stage {
             "renew" => Command::Renew { order, most_ms: duration_after(words, "most")? },
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
+            "forget" => {
+                let before = words.after("before")?.ok_or("before when?")?;
+                Command::Forget { order, placed_before_ms: time(&before)? }
+            }
             "pay" => {
                 let token = words.next()?;
                 let live = words.take("live");
@@ -516,6 +521,10 @@ impl Stage {
                 self.now += time(&words.next()?)?;
                 Ok(())
             }
+            "counted" => {
+                self.world.state.most_counted = Some(words.number()?);
+                Ok(())
+            }
             "ask" => {
                 let name = words.next()?;
                 let known = self.known(&name);
@@ -573,6 +582,9 @@ impl Stage {
                 let id = words.next()?;
                 let t = event.ticket_types.iter().find(|t| t.id == id).ok_or("no such type")?;
                 let retired = if t.retired { " retired" } else { "" };
+                if let Some(name) = words.after("named")? {
+                    same("name", &t.name, &name)?;
+                }
                 same("type", &format!("{}{retired}", t.price_minor), &words.rest())
             }
             other => Err(format!("nobody does {other:?}, or `=> …` is missing")),

@@ -42,7 +42,7 @@ impl World {
         let mut keys = Keys::default();
         command.add_keys(&mut keys);
         let all = &self.state;
-        let mut slice = State::default();
+        let mut slice = State { most_counted: all.most_counted, ..State::default() };
         let mut events: BTreeSet<EventId> = keys.events.into_iter().collect();
         let mut buyers: BTreeSet<_> = keys.buyers.into_iter().collect();
         for id in keys.orders {
@@ -299,7 +299,11 @@ fn check_balance(order: &Order, told: bool) {
 /// What a step may not do, whatever the step.
 fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
     for (id, old) in &before.orders {
-        let new = &after.orders[id];
+        let Some(new) = after.orders.get(id) else {
+            let forgotten = Change::OrderForgotten { order: *id, event: old.event };
+            assert!(decision.changes.contains(&forgotten), "{id:?} is gone");
+            continue;
+        };
         assert_eq!(old.currency, new.currency, "the currency is frozen");
         assert_eq!(old.lines.len(), new.lines.len(), "the lines are frozen");
         for (old, new) in old.lines.iter().zip(&new.lines) {
@@ -308,8 +312,28 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             assert!(old.restocked <= new.restocked, "a place is put back for good");
         }
         assert!(old.tickets.len() <= new.tickets.len(), "a ticket is never forgotten");
+        for refund in &new.refunds {
+            let Some(old) = old.refunds.iter().find(|r| r.id == refund.id) else { continue };
+            let places = |r: &Refund| r.quantities.iter().sum::<u32>();
+            // Only money of which nobody had said for which tickets takes tickets later.
+            let open = refund.given_minor() > 0 && (refund.by_hand || places(old) == 0);
+            assert!(open || places(refund) <= places(old), "{id:?}: what a refund took");
+        }
         let intent = |o: &Order| o.payment.as_ref().and_then(|p| p.intent.clone());
         assert!(intent(old).is_none() || intent(old) == intent(new), "one PaymentIntent for ever");
+    }
+    for change in &decision.changes {
+        if let Change::Stock { event, pool, held, sold } = change {
+            assert!((*held, *sold) != (0, 0), "{event:?}: nothing is moved of pool {pool}");
+        }
+    }
+    for (id, new) in &after.orders {
+        let old = before.orders.get(id);
+        let begins = old.is_none_or(|old| (old.due_ms, old.state) != (new.due_ms, new.state));
+        if begins && new.due_ms == Some(now) {
+            let rung = decision.effects.contains(&Effect::Settle(*id));
+            assert!(rung, "{id:?}: something is owed at once, and nobody is told");
+        }
     }
     for effect in &decision.effects {
         let Effect::Settle(id) = effect;
