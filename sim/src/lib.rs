@@ -22,6 +22,7 @@ pub mod provider;
 pub mod report;
 pub mod shared;
 pub mod shrink;
+mod spoil;
 pub mod story;
 pub mod world;
 
@@ -31,11 +32,13 @@ pub use story::{Line, Promise, Sample, Standing, Violation};
 use boxoffice::OrderState;
 use dice::Dice;
 use machine::Watching;
-use nts_server::audit::{Against, Weight, audit};
+use nts_server::audit::{Against, Report, Weight, audit};
 use nts_server::ids::{Ids, Secrets};
 use nts_server::payments::governor::Governor;
 use nts_server::payments::stripe::Stripe;
+use nts_server::payments::wire::Wire;
 use nts_server::reads::Reads;
+use nts_server::store::Reader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use story::Story;
@@ -91,6 +94,7 @@ pub fn run(plan: &Plan, whole: bool) -> Result<Outcome, String> {
     let outcome = runtime.block_on(async {
         let world = Arc::new(World::new(plan.clone(), whole)?);
         live(&world).await;
+        spoil::spoil(&world).await;
         world.end().await;
         Ok(outcome(&world))
     });
@@ -175,21 +179,30 @@ async fn calm(world: &Arc<World>) {
 
 /// Makes the audit that `nts audit` makes, against the provider's own list.
 async fn books_balance(world: &World) -> Result<(), String> {
-    let (watching, secret) = world.base.watch().map_err(|e| e.to_string())?;
-    let Watching { reader, _process } = watching;
-    let clock = world.clock();
-    let ids = Arc::new(Ids::new(Dice::new(world.plan.seed, 7).bytes(), 0));
-    let wire = Box::new(Arc::clone(&world.double));
-    let shop = Secrets::new(secret).shop();
-    let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
-    let reads = Reads::inline(reader);
-    let against = Against { stripe: &stripe, since_s: 0, settle: false };
-    let report = audit(&reads, &clock, Some(against)).await.map_err(|e| e.to_string())?;
+    let report = audit_of(world, |reader| reader, Box::new(Arc::clone(&world.double))).await?;
     for finding in report.findings.iter().filter(|f| f.weight == Weight::Wrong) {
         let text = format!("nts audit: {}", finding.text);
         world.broken(Promise::MoneyIsTickets, finding.order, text);
     }
     Ok(())
+}
+
+/// Makes an audit of what `read` makes of the books, against what is at the other end of `wire`.
+async fn audit_of(
+    world: &World,
+    read: impl FnOnce(Box<dyn Reader>) -> Box<dyn Reader>,
+    wire: Box<dyn Wire>,
+) -> Result<Report, String> {
+    let (watching, secret) = world.base.watch().map_err(|e| e.to_string())?;
+    let Watching { reader, _process } = watching;
+    let reader = read(reader);
+    let clock = world.clock();
+    let ids = Arc::new(Ids::new(Dice::new(world.plan.seed, 7).bytes(), 0));
+    let shop = Secrets::new(secret).shop();
+    let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
+    let reads = Reads::inline(reader);
+    let against = Against { stripe: &stripe, since_s: 0, settle: false };
+    audit(&reads, &clock, Some(against)).await.map_err(|e| e.to_string())
 }
 
 fn outcome(world: &World) -> Outcome {

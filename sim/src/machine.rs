@@ -37,7 +37,7 @@ use tower::ServiceExt;
 const PAGE: usize = 1_000;
 
 /// The database's name on its disk.
-const FILE: &str = "nts.db";
+pub(crate) const FILE: &str = "nts.db";
 
 /// Where the orders lie.
 pub enum Base {

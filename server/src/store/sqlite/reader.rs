@@ -88,6 +88,7 @@ impl SqliteReader {
             if wrong.is_empty() {
                 check_counters(conn, &mut wrong)?;
                 check_serials(conn, &mut wrong)?;
+                check_orphans(conn, &mut wrong)?;
             }
             Ok(wrong)
         })
@@ -126,15 +127,41 @@ pub(super) fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusql
             ));
         }
     }
-    let strays: i64 = conn.query_row(
-        "SELECT count(*) FROM tickets t LEFT JOIN orders o ON o.id = t.order_id
+    let mut find = conn.prepare(
+        "SELECT count(*) OVER (), e.slug, t.serial
+         FROM tickets t LEFT JOIN orders o ON o.id = t.order_id LEFT JOIN events e ON e.id = t.event
          WHERE o.event IS NOT t.event OR t.serial NOT BETWEEN o.first_serial AND o.last_serial
-               OR o.first_serial IS NULL",
-        [],
-        |row| row.get(0),
+               OR o.first_serial IS NULL
+         ORDER BY t.event, t.serial LIMIT 1",
     )?;
-    if strays > 0 {
-        wrong.push(format!("{strays} tickets do not lead back from their order"));
+    let mut strays = find.query([])?;
+    if let Some(row) = strays.next()? {
+        let (count, slug, serial): (i64, Option<String>, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let slug = slug.unwrap_or_default();
+        wrong.push(format!(
+            "{count} tickets do not lead back from their order; the first is {serial} of event {slug}"
+        ));
+    }
+    Ok(())
+}
+
+/// What belongs to an order has one.
+pub(super) fn check_orphans(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
+    for (table, what) in
+        [("payments", "payments"), ("attempts", "attempts"), ("refunds", "refunds")]
+    {
+        let shown = if table == "payments" { "intent" } else { "NULL" };
+        let sql = format!(
+            "SELECT count(*), max({shown}) FROM {table}
+             WHERE order_id NOT IN (SELECT id FROM orders)"
+        );
+        let (count, shown): (i64, Option<String>) =
+            conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if count > 0 {
+            let such = shown.map(|intent| format!(": {intent}, for one")).unwrap_or_default();
+            wrong.push(format!("{count} {what} belong to no order{such}"));
+        }
     }
     Ok(())
 }
