@@ -72,11 +72,27 @@ pub enum Mutant {
     ReleaseIsRefund,
     /// A refund that fails after it had succeeded is not taken into the books.
     LateFailureIgnored,
+    /// What is due is done an hour late.
+    AnHourLate,
+    /// The lists of what is due are read at a tenth of their frequency.
+    SeldomLooks,
+    /// No alarm reaches a person.
+    NoAlarms,
+    /// The pages of a list after the first leave one order out.
+    PageSkipsOne,
+    /// The list of guests has tickets that were revoked.
+    GuestsRevoked,
+    /// Live counts stay one change behind.
+    LiveBehind,
+    /// An order's page shows another buyer.
+    PageOfAnother,
+    /// Each answer takes eight seconds more.
+    SlowAnswers,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 33] = [
+    pub const ALL: [Mutant; 41] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -110,6 +126,14 @@ impl Mutant {
         Mutant::Panics,
         Mutant::ReleaseIsRefund,
         Mutant::LateFailureIgnored,
+        Mutant::AnHourLate,
+        Mutant::SeldomLooks,
+        Mutant::NoAlarms,
+        Mutant::PageSkipsOne,
+        Mutant::GuestsRevoked,
+        Mutant::LiveBehind,
+        Mutant::PageOfAnother,
+        Mutant::SlowAnswers,
     ];
 }
 

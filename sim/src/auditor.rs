@@ -6,6 +6,7 @@ mod end;
 mod limit;
 mod money;
 mod pools;
+mod prompt;
 mod share;
 mod told;
 
@@ -98,6 +99,10 @@ pub struct Auditor {
     /// How many processes there are.
     processes: u32,
     step: u64,
+    /// What each order owes.
+    owed: BTreeMap<OrderId, prompt::Owes>,
+    /// When the storm was over, in milliseconds since the beginning.
+    calm_since: Option<i64>,
     /// How long what is owed may wait at most, if that can be told.
     prompt_ms: Option<i64>,
 }
@@ -189,6 +194,11 @@ impl Auditor {
         self.orders.get(&id)
     }
 
+    /// All events as they are committed.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.values()
+    }
+
     /// All orders as they are committed.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.values()
@@ -232,6 +242,7 @@ impl Auditor {
         if known == Some(&order) {
             return;
         }
+        Auditor::troubled(story, at_ms, known, &order);
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known
             && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)
@@ -320,6 +331,7 @@ impl Auditor {
         }
         story.hash(format!("{order:?}").as_bytes());
         self.count_unpaid(story, at_ms, &order);
+        self.prompt(story, at_ms, now, &order);
         self.orders.insert(id, order);
     }
 

@@ -402,8 +402,7 @@ impl Wire for SpoiltWire {
 /// Spoils the books of a run that is over, in one run of some, and looks whether the audit notices.
 pub async fn spoil(world: &World) {
     let mut dice = Dice::new(world.plan.seed, STREAM);
-    let all = std::env::var("NTS_SPOIL").is_ok();
-    if world.is_broken() || (dice.below(ONE_IN) > 0 && !all) {
+    if world.is_broken() || dice.below(ONE_IN) > 0 {
         return;
     }
     for machine in &world.machines {
@@ -430,13 +429,19 @@ async fn spoil_with(world: &World, how: Spoil, order: &Order, other: &Order) -> 
     let report = match how {
         Spoil::Order(_, change) => {
             let Some(order) = change(order, other) else { return false };
-            crate::audit_of(world, |inner| Box::new(Spoilt { inner, order }), straight(world)).await
+            crate::audit_of(
+                world,
+                |inner| Box::new(Spoilt { inner, order }),
+                straight(world),
+                false,
+            )
+            .await
         }
         Spoil::File(_, sql) => {
             if !spoil_file(world, sql, order, other) {
                 return false;
             }
-            crate::audit_of(world, |inner| inner, straight(world)).await
+            crate::audit_of(world, |inner| inner, straight(world), false).await
         }
         _ => {
             let Some(intent) = intent.clone() else { return false };
@@ -444,7 +449,7 @@ async fn spoil_with(world: &World, how: Spoil, order: &Order, other: &Order) -> 
                 return false;
             }
             let wire = SpoiltWire { inner: straight(world), intent, how };
-            crate::audit_of(world, |inner| inner, Box::new(wire)).await
+            crate::audit_of(world, |inner| inner, Box::new(wire), false).await
         }
     };
     world.story().count("books spoilt");
@@ -455,10 +460,6 @@ async fn spoil_with(world: &World, how: Spoil, order: &Order, other: &Order) -> 
         Ok(report) => {
             if let Some(missed) = missed(&report, order, other, intent.as_deref()) {
                 let text = format!("the books were spoilt ({what}), and nts audit {missed}");
-                if std::env::var("NTS_SPOIL").is_ok() {
-                    eprintln!("MISS {} {text} {order:?}", world.plan.seed);
-                    return true;
-                }
                 world.broken(Promise::MoneyIsTickets, Some(order.id), text);
             } else {
                 world.tell(Some(order.id), format!("spoilt ({what}): nts audit says so"));
@@ -493,6 +494,7 @@ fn missed(report: &Report, order: &Order, other: &Order, intent: Option<&str>) -
         f.order == Some(order.id)
             || f.order == Some(other.id)
             || (f.intent.is_some() && f.intent.as_deref() == intent)
+            || intent.is_some_and(|intent| f.text.contains(intent))
             || f.text.contains(&one)
             || f.text.contains(&two)
             || f.text.contains("event show")

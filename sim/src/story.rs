@@ -43,6 +43,8 @@ pub enum Promise {
     AllSettles,
     /// No client keeps more unpaid places than its budget.
     OwnShare,
+    /// An alarm is raised where a person must look, and nowhere without a reason.
+    NoAlarm,
     /// No part of the server panics, and no request is answered with 500.
     NoPanic,
 }
@@ -58,6 +60,7 @@ impl Promise {
             Promise::HoldsLast => "a hold lasts as promised",
             Promise::AllSettles => "everything settles",
             Promise::OwnShare => "no client keeps more than its share",
+            Promise::NoAlarm => "alarms have a reason, and none is missing",
             Promise::NoPanic => "no panic, no 500",
         }
     }

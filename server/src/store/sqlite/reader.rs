@@ -146,22 +146,28 @@ pub(super) fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusql
     Ok(())
 }
 
-/// What belongs to an order has one.
+/// What belongs to an order has one, and an attempt to pay has a payment.
 pub(super) fn check_orphans(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
-    for (table, what) in
-        [("payments", "payments"), ("attempts", "attempts"), ("refunds", "refunds")]
-    {
-        let shown = if table == "payments" { "intent" } else { "NULL" };
+    for (table, of, shown) in [
+        ("payments", "SELECT id FROM orders", "t.intent"),
+        ("attempts", "SELECT order_id FROM payments", "NULL"),
+        ("refunds", "SELECT id FROM orders", "t.detail"),
+    ] {
         let sql = format!(
-            "SELECT count(*), max({shown}) FROM {table}
-             WHERE order_id NOT IN (SELECT id FROM orders)"
+            "SELECT count(*) OVER (), {shown}, t.order_id, o.low
+             FROM {table} t LEFT JOIN orders o ON o.id = t.order_id
+             WHERE t.order_id NOT IN ({of}) ORDER BY t.order_id LIMIT 1"
         );
-        let (count, shown): (i64, Option<String>) =
-            conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if count > 0 {
-            let such = shown.map(|intent| format!(": {intent}, for one")).unwrap_or_default();
-            wrong.push(format!("{count} {what} belong to no order{such}"));
-        }
+        let mut find = conn.prepare(&sql)?;
+        let mut rows = find.query([])?;
+        let Some(row) = rows.next()? else { continue };
+        let (count, shown): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+        let order = match row.get::<_, Option<i64>>(3)? {
+            Some(low) => uuid::Uuid::from_u128(codec::join(row.get(2)?, low).0).to_string(),
+            None => "no order".into(),
+        };
+        let shown = shown.map(|id| format!(" ({id})")).unwrap_or_default();
+        wrong.push(format!("{count} {table} belong to nothing, one{shown} of {order} among them"));
     }
     Ok(())
 }
