@@ -73,8 +73,6 @@ impl Auditor {
             (None, None) => return,
         };
         let passed = at_ms - since;
-            eprintln!("LATE {} {passed} {:?}", owed.what, self.prompt_ms);
-        }
         if passed > most {
             let text = format!("{} was owed for {passed} ms", owed.what);
             story.broken(at_ms, Promise::AllSettles, Some(id), text);
