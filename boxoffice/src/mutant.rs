@@ -90,11 +90,27 @@ pub enum Mutant {
     KeyOfAllOrders,
     /// A key is shared by all routes of an order.
     KeyOfAllRoutes,
+    /// What is due is done an hour late.
+    AnHourLate,
+    /// The lists of what is due are read at a tenth of their frequency.
+    SeldomLooks,
+    /// No alarm reaches a person.
+    NoAlarms,
+    /// The pages of a list after the first leave one order out.
+    PageSkipsOne,
+    /// The list of guests has tickets that were revoked.
+    GuestsRevoked,
+    /// Live counts stay one change behind.
+    LiveBehind,
+    /// An order's page shows another buyer.
+    PageOfAnother,
+    /// Each answer takes eight seconds more.
+    SlowAnswers,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 42] = [
+    pub const ALL: [Mutant; 50] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -137,6 +153,14 @@ impl Mutant {
         Mutant::KeyWithoutBody,
         Mutant::KeyOfAllOrders,
         Mutant::KeyOfAllRoutes,
+        Mutant::AnHourLate,
+        Mutant::SeldomLooks,
+        Mutant::NoAlarms,
+        Mutant::PageSkipsOne,
+        Mutant::GuestsRevoked,
+        Mutant::LiveBehind,
+        Mutant::PageOfAnother,
+        Mutant::SlowAnswers,
     ];
 }
 

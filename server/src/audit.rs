@@ -16,7 +16,8 @@ use crate::payments::CallError;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::Fault;
-use boxoffice::{Order, OrderId};
+use boxoffice::{EventId, Order, OrderId, RefundState};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Orders read at a time.
 const PAGE: usize = 1_000;
@@ -78,11 +79,29 @@ pub async fn audit(
     }
     let events = reads.ask(|r| r.events()).await?;
     report.events(&events);
+    let mut events: BTreeSet<EventId> = events.iter().map(|e| e.id).collect();
     let mut after = None;
+    // Whose each refund at the provider is.
+    let mut refunds: BTreeMap<String, OrderId> = BTreeMap::new();
     loop {
         let page = reads.ask(move |r| r.all_orders(after, PAGE)).await?;
         for order in &page.orders {
             report.order(order);
+            if !events.contains(&order.event) {
+                // It may be new.
+                events = reads.ask(|r| r.events()).await?.iter().map(|e| e.id).collect();
+            }
+            if !events.contains(&order.event) {
+                report.wrong(Some(order.id), None, "it is of no event".into());
+            }
+            for refund in order.refunds.iter().filter(|r| r.amount_minor > 0) {
+                let RefundState::Succeeded(id) = &refund.state else { continue };
+                if let Some(known) = refunds.insert(id.clone(), order.id) {
+                    let known = uuid::Uuid::from_u128(known.0);
+                    let text = format!("its refund {id} is also one of order {known}");
+                    report.wrong(Some(order.id), None, text);
+                }
+            }
             check_order(reads, clock, order, &mut report).await?;
             if let (Some(against), Some(listed)) = (&against, &mut listed) {
                 let of_order = listed.remove(&order.id).unwrap_or_default();

@@ -9,6 +9,7 @@ mod lasts;
 mod limit;
 mod money;
 mod pools;
+mod prompt;
 mod refusals;
 mod share;
 mod shown;
@@ -127,6 +128,10 @@ pub struct Auditor {
     step: u64,
     /// Whether the moment of this step is that of its decisions.
     exact: bool,
+    /// What each order owes.
+    owed: BTreeMap<OrderId, prompt::Owes>,
+    /// When the storm was over, in milliseconds since the beginning.
+    calm_at_ms: Option<i64>,
     /// How long what is owed may wait at most, if that can be told.
     prompt_ms: Option<i64>,
     /// What was asked for by anybody but strangers.
@@ -220,6 +225,11 @@ impl Auditor {
         self.orders.get(&id)
     }
 
+    /// All events as they are committed.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.values()
+    }
+
     /// All orders as they are committed.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.values()
@@ -286,6 +296,7 @@ impl Auditor {
         self.step_was_asked_for(story, at_ms, now, known, &order);
         self.order_is_sound(story, at_ms, &order);
         self.lasts(story, at_ms, (since, now), &order);
+        Auditor::troubled(story, at_ms, known, &order);
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known
             && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)
@@ -366,6 +377,7 @@ impl Auditor {
         story.hash(format!("{order:?}").as_bytes());
         self.count_unpaid(story, at_ms, &order);
         self.versions.entry(id).or_default().push((self.step, order.clone()));
+        self.prompt(story, at_ms, now, &order);
         self.orders.insert(id, order);
     }
 

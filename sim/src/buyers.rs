@@ -613,8 +613,8 @@ impl Buyer {
         if answer.status != 200 {
             return None;
         }
-        let until = between(&answer.page, "(until ", " (UTC)");
-        let path = between(&answer.page, "<a href=\"/orders/", "\"");
+        let until = between(&answer.text, "(until ", " (UTC)");
+        let path = between(&answer.text, "<a href=\"/orders/", "\"");
         let (id, secret) = match (path.and_then(|path| path.split_once('/')), known) {
             (Some((id, secret)), _) => (id.to_owned(), secret.to_owned()),
             (None, Some(mine)) => (mine.id.clone(), mine.secret.clone()),

@@ -8,8 +8,10 @@
 //! A run has two parts: a storm, in which buyers come and things go wrong, and then a calm, in which
 //! everything must settle. All the while [`auditor::Auditor`] checks the promises.
 
+pub mod alarms;
 pub mod auditor;
 pub mod breaks;
+mod broken;
 pub mod buyers;
 pub mod chaos;
 pub mod dice;
@@ -19,12 +21,15 @@ pub mod keys;
 pub mod machine;
 pub mod many;
 pub mod others;
+pub mod page;
 mod panics;
 pub mod plan;
 pub mod provider;
+pub mod readers;
 pub mod report;
 pub mod shared;
 pub mod shrink;
+mod spoil;
 pub mod story;
 pub mod strangers;
 pub mod world;
@@ -35,11 +40,13 @@ pub use story::{Line, Promise, Sample, Standing, Violation};
 use boxoffice::OrderState;
 use dice::Dice;
 use machine::Watching;
-use nts_server::audit::{Against, Weight, audit};
+use nts_server::audit::{Against, Finding, Report, Weight, audit};
 use nts_server::ids::{Ids, Secrets};
 use nts_server::payments::governor::Governor;
 use nts_server::payments::stripe::Stripe;
+use nts_server::payments::wire::Wire;
 use nts_server::reads::Reads;
+use nts_server::store::Reader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use story::Story;
@@ -49,6 +56,8 @@ use world::World;
 
 /// How long the calm may take until everything is settled, in milliseconds: 30 hours.
 const CALM_MS: i64 = 30 * 3_600_000;
+/// How long everything but refunds may take to be settled, in milliseconds.
+const SETTLED_MS: i64 = 30 * 60_000;
 /// How long it takes at least: what was done by hand is found by a list that is read every five
 /// minutes.
 const LEAST_CALM_MS: i64 = 11 * 60_000;
@@ -92,9 +101,13 @@ pub fn run(plan: &Plan, whole: bool) -> Result<Outcome, String> {
         .start_paused(true)
         .build()
         .map_err(|e| e.to_string())?;
+    let log = alarms::Log::default();
+    let _listening = log.listen();
     let outcome = runtime.block_on(async {
         let world = Arc::new(World::new(plan.clone(), whole)?);
         live(&world).await;
+        alarms::judge(&world, &log);
+        spoil::spoil(&world).await;
         world.end().await;
         Ok(outcome(&world))
     });
@@ -122,6 +135,9 @@ async fn live(world: &Arc<World>) {
     provider::misbehave(world, &world.double);
     others.spawn(others::organiser(Arc::clone(world)));
     others.spawn(others::hands(Arc::clone(world)));
+    let screen = readers::Screen::default();
+    others.spawn(readers::readers(Arc::clone(world)));
+    others.spawn(readers::screen(Arc::clone(world), Arc::clone(&screen)));
     if world.plan.webhooks {
         others.spawn(others::webhooks(Arc::clone(world)));
     }
@@ -155,6 +171,9 @@ async fn live(world: &Arc<World>) {
         world.joined(done);
     }
     calm(world).await;
+    if !world.is_broken() {
+        readers::all_is_told(world, &screen).await;
+    }
     others.abort_all();
     while let Some(done) = others.join_next().await {
         world.joined(done);
@@ -164,6 +183,9 @@ async fn live(world: &Arc<World>) {
 /// Waits until everything is settled, and lets the auditor look at the end.
 async fn calm(world: &Arc<World>) {
     let begun = world.at_ms();
+    if readers::settles_at_once(world) {
+        settle(world).await;
+    }
     loop {
         sleep(Duration::from_secs(10)).await;
         for machine in &world.machines {
@@ -173,7 +195,16 @@ async fn calm(world: &Arc<World>) {
         if world.is_broken() {
             return;
         }
-        let owing = world.audit(|auditor, _, _| auditor.owing());
+        let (owing, refunds) = world.audit(|auditor, story, at| {
+            auditor.still_owed(story, at);
+            let owing = auditor.owing();
+            let refunds = auditor.owes_refunds_only(&owing);
+            (owing, refunds)
+        });
+        if passed > SETTLED_MS && !refunds {
+            let text = format!("something is owed {} minutes after the storm", passed / 60_000);
+            world.broken(Promise::AllSettles, owing.first().copied(), text);
+        }
         if owing.is_empty() && world.base.decided() && passed >= LEAST_CALM_MS || passed > CALM_MS {
             break;
         }
@@ -190,23 +221,47 @@ async fn calm(world: &Arc<World>) {
     }
 }
 
+/// `nts audit --settle` at once after the storm, while things are owed: it may cancel and give back only what
+/// the books have forgotten, and they have forgotten nothing.
+async fn settle(world: &World) {
+    let wire = Box::new(Arc::clone(&world.double));
+    let Ok(report) = audit_of(world, |reader| reader, wire, true).await else { return };
+    world.story().count("audits with --settle");
+    let bad = |f: &&Finding| f.weight != Weight::Note;
+    if let Some(finding) = report.findings.iter().find(bad) {
+        let text = format!("nts audit --settle in the middle: {}", finding.text);
+        world.broken(Promise::MoneyIsTickets, finding.order, text);
+    }
+}
+
 /// Makes the audit that `nts audit` makes, against the provider's own list.
 async fn books_balance(world: &World) -> Result<(), String> {
-    let (watching, secret) = world.base.watch().map_err(|e| e.to_string())?;
-    let Watching { reader, _process } = watching;
-    let clock = world.clock();
-    let ids = Arc::new(Ids::new(Dice::new(world.plan.seed, 7).bytes(), 0));
     let wire = Box::new(Arc::clone(&world.double));
-    let shop = Secrets::new(secret).shop();
-    let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
-    let reads = Reads::inline(reader);
-    let against = Against { stripe: &stripe, since_s: 0, settle: false };
-    let report = audit(&reads, &clock, Some(against)).await.map_err(|e| e.to_string())?;
+    let report = audit_of(world, |reader| reader, wire, false).await?;
     for finding in report.findings.iter().filter(|f| f.weight == Weight::Wrong) {
         let text = format!("nts audit: {}", finding.text);
         world.broken(Promise::MoneyIsTickets, finding.order, text);
     }
     Ok(())
+}
+
+/// Makes an audit of what `read` makes of the books, against what is at the other end of `wire`.
+async fn audit_of(
+    world: &World,
+    read: impl FnOnce(Box<dyn Reader>) -> Box<dyn Reader>,
+    wire: Box<dyn Wire>,
+    settle: bool,
+) -> Result<Report, String> {
+    let (watching, secret) = world.base.watch().map_err(|e| e.to_string())?;
+    let Watching { reader, _process } = watching;
+    let reader = read(reader);
+    let clock = world.clock();
+    let ids = Arc::new(Ids::new(Dice::new(world.plan.seed, 7).bytes(), 0));
+    let shop = Secrets::new(secret).shop();
+    let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
+    let reads = Reads::inline(reader);
+    let against = Against { stripe: &stripe, since_s: 0, settle };
+    audit(&reads, &clock, Some(against)).await.map_err(|e| e.to_string())
 }
 
 fn outcome(world: &World) -> Outcome {

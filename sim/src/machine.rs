@@ -1,6 +1,7 @@
 //! A machine with the real server on it: started, killed, and started again.
 
 use crate::auditor::Asked;
+use crate::broken::BrokenReader;
 use crate::chaos::Chaos;
 use crate::dice::Dice;
 use crate::disk::{Disk, Process};
@@ -12,6 +13,7 @@ use crate::world::{Answer, ORGANISER, World, ms_since};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Command, TimeMs};
 use http_body_util::BodyExt;
 use nts_server::app::App;
@@ -28,7 +30,7 @@ use nts_server::writer::{Committed, Job, Writer};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
 use tower::ServiceExt;
@@ -37,7 +39,7 @@ use tower::ServiceExt;
 const PAGE: usize = 1_000;
 
 /// The database's name on its disk.
-const FILE: &str = "nts.db";
+pub(crate) const FILE: &str = "nts.db";
 
 /// Where the orders lie.
 pub enum Base {
@@ -242,6 +244,7 @@ impl Machine {
                 governor
             }
         };
+        let seldom = if on(Mutant::SeldomLooks) { 10 } else { 1 };
         let wire = SimWire::new(world, self.n);
         let shop = secrets.shop();
         let stripe = Stripe::new(
@@ -259,10 +262,10 @@ impl Machine {
             secrets,
             organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),
             events,
-            reads: Reads::inline(reader),
+            reads: Reads::inline(Box::new(BrokenReader(reader))),
             stripe,
             sandbox: None,
-            look: Duration::from_millis(world.plan.look_ms),
+            look: Duration::from_millis(world.plan.look_ms * seldom),
             pulse,
             follow: Duration::from_millis(world.plan.look_ms),
         });
@@ -354,15 +357,21 @@ impl Machine {
         let (mut answer, answered) = oneshot::channel();
         life.requests.spawn(async move {
             let asked = async {
+                if on(Mutant::SlowAnswers) {
+                    sleep(Duration::from_secs(8)).await;
+                }
                 let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await;
                 let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                let page =
-                    body.starts_with(b"<!").then(|| String::from_utf8_lossy(&body).into_owned());
-                let page = page.unwrap_or_default();
-                let body = serde_json::from_slice(&body).unwrap_or_default();
-                Answer { status, body, page, clock_ms: clock.now_ms(), at_ms: ms_since(begun) }
+                let (body, text) = match serde_json::from_slice(&body) {
+                    Ok(json) => (json, String::new()),
+                    Err(_) => {
+                        let text = String::from_utf8_lossy(&body).into_owned();
+                        (serde_json::Value::Null, crate::broken::page(text))
+                    }
+                };
+                Answer { status, body, text, clock_ms: clock.now_ms(), at_ms: ms_since(begun) }
             };
             tokio::select! {
                 biased;
@@ -372,6 +381,45 @@ impl Machine {
             }
         });
         Some(answered)
+    }
+
+    /// Listens to a stream of the process, if one runs: to its last frame. It ends with the process.
+    pub fn listen(
+        &self,
+        world: &Arc<World>,
+        request: Request<Body>,
+    ) -> Option<watch::Receiver<String>> {
+        let mut life = self.life();
+        let life = life.as_mut().filter(|life| !life.app.stop.is_raised())?;
+        life.look_for_the_dead(world);
+        let router = life.router.clone();
+        let (sender, receiver) = watch::channel(String::new());
+        life.requests.spawn(async move {
+            let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+            if response.status() != 200 {
+                return;
+            }
+            let mut body = response.into_body();
+            let mut before = String::new();
+            loop {
+                let frame = tokio::select! {
+                    biased;
+                    () = sender.closed() => return,
+                    frame = body.frame() => frame,
+                };
+                let Some(Ok(frame)) = frame else { return };
+                let Ok(data) = frame.into_data() else { continue };
+                let now = String::from_utf8_lossy(&data).into_owned();
+                let told = if on(Mutant::LiveBehind) && !before.is_empty() {
+                    std::mem::replace(&mut before, now)
+                } else {
+                    before.clone_from(&now);
+                    now
+                };
+                sender.send_replace(told);
+            }
+        });
+        Some(receiver)
     }
 
     /// The auditor looks at everything that is recorded.
@@ -442,7 +490,7 @@ async fn write(
             base.disk.halt_after(calls.unsigned_abs());
         }
         let step = std::panic::catch_unwind(AssertUnwindSafe(|| writer.step(batch)));
-        let Ok(committed) = step else {
+        let Ok(mut committed) = step else {
             world.panicked();
             return std::future::pending().await;
         };
@@ -450,6 +498,9 @@ async fn write(
         asked.exact &= committed.doubt.is_none();
         doubtful = committed.doubt.is_some();
         look(&world, machine, &committed, &asked);
+        if on(Mutant::NoAlarms) {
+            committed.alarms.clear();
+        }
         if dies {
             world.tell(None, format!("machine {n}: dies between a commit and its answers"));
             machine.died.notify_one();

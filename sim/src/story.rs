@@ -45,6 +45,8 @@ pub enum Promise {
     OwnShare,
     /// Nobody acts on what is another's, or is shown it.
     OnlyTheirs,
+    /// An alarm is raised where a person must look, and nowhere without a reason.
+    NoAlarm,
     /// No part of the server panics, and no request is answered with 500.
     NoPanic,
 }
@@ -61,6 +63,7 @@ impl Promise {
             Promise::AllSettles => "everything settles",
             Promise::OwnShare => "no client keeps more than its share",
             Promise::OnlyTheirs => "nobody acts on what is another's",
+            Promise::NoAlarm => "alarms have a reason, and none is missing",
             Promise::NoPanic => "no panic, no 500",
         }
     }

@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
 use tokio::time::{Duration, Instant, sleep};
 
 /// When every run begins: 2027-01-15T08:00:00Z.
@@ -31,6 +32,12 @@ pub const ORGANISER: &str = "the-organisers-key";
 pub const WEBHOOK_SECRET: &str = "whsec_simulated";
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a sale may take where nothing goes wrong, from the buyer's last word to what it shows, and any
+/// answer that waits for nobody, in milliseconds.
+const SALE_MS: i64 = 5_000;
+/// Who waits for so long for a server that lives waits forever, in milliseconds: it answers within 25 seconds,
+/// and some more for a commit.
+const FOREVER_MS: i64 = 29_000;
 
 /// A run.
 pub struct World {
@@ -64,8 +71,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, if it is JSON.
     pub body: Value,
-    /// The body, if it is a page.
-    pub page: String,
+    /// The body, if it is anything else.
+    pub text: String,
     /// What the clock of the machine said when it was made.
     pub clock_ms: TimeMs,
     /// When that was, in milliseconds since the beginning.
@@ -147,7 +154,8 @@ impl Ask {
         self
     }
 
-    fn request(&self) -> Request<Body> {
+    /// As the server gets it.
+    pub fn request(&self) -> Request<Body> {
         let mut request = Request::builder().method(self.method).uri(&self.path);
         if self.header.as_ref().is_none_or(|(name, _)| *name != "content-type") {
             let kind = if self.path.starts_with("/nts/") { FORM } else { "application/json" };
@@ -365,12 +373,14 @@ impl World {
                 .await;
         }
         sleep(there).await;
+        let asked = Instant::now();
         let Some(answer) = self.deliver(n, &ask) else {
             self.tell(None, format!("{what}: nobody listens at machine {n}"));
             return None;
         };
         // Dropping it hangs up.
         let answer = tokio::time::timeout_at(patience, answer).await;
+        self.answered(&ask, asked, &answer);
         let Ok(Ok(answer)) = answer else {
             self.tell(None, format!("{what}: no answer"));
             return None;
@@ -390,8 +400,26 @@ impl World {
         Some(answer)
     }
 
+    /// Whether the answer took too long, or did not come although the server lives.
+    fn answered<T>(&self, ask: &Ask, asked: Instant, answer: &Result<Result<Answer, T>, Elapsed>) {
+        let took_ms = ms_since(asked);
+        let waits = ["/pay", "/cancel", "/refunds"].iter().any(|end| ask.path.ends_with(end));
+        let paid = |a: &Answer| ask.path.ends_with("/pay") && a.body["state"] == "paid";
+        let most_ms = match (answer, prompt_ms(&self.plan)) {
+            // Who is dead has dropped the request.
+            (Err(_), _) => FOREVER_MS,
+            (Ok(Ok(answer)), Some(_)) if paid(answer) => SALE_MS,
+            (Ok(Ok(_)), Some(_)) if !waits => SALE_MS,
+            _ => return,
+        };
+        if took_ms > most_ms {
+            let text = format!("{} {} took {took_ms} ms", ask.method, ask.path);
+            self.broken(Promise::AllSettles, paid_by(&ask.path), text);
+        }
+    }
+
     /// Hands a request to the server on a machine; `None` if none runs there.
-    fn deliver(
+    pub fn deliver(
         self: &Arc<World>,
         n: usize,
         ask: &Ask,

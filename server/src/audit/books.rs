@@ -3,7 +3,8 @@
 //! Written without the core's rules, from the promises alone, so that a mistake there is not
 //! repeated here.
 
-use boxoffice::{Order, OrderState, RefundState, TicketState, TimeMs};
+use boxoffice::{Order, OrderState, Refund, RefundState, TicketState, TimeMs};
+use std::collections::BTreeSet;
 
 /// How long something may be owed until it is worth a word, in milliseconds: an hour.
 const LONG_MS: i64 = 3_600_000;
@@ -55,6 +56,13 @@ pub fn not_given_back(order: &Order) -> i64 {
     order.refunds.iter().filter(|r| r.failed_later()).map(|r| r.amount_minor).sum()
 }
 
+/// The refunds that revoked the tickets which they name: those that went back, will go back, or came back
+/// later.
+fn revoking(order: &Order) -> impl Iterator<Item = &Refund> {
+    let kept = |r: &&Refund| !matches!(r.state, RefundState::Failed(_)) || r.failed_later();
+    order.refunds.iter().filter(kept)
+}
+
 /// What is wrong with an order, and what is only worth knowing.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub struct Words {
@@ -78,18 +86,45 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
     let sold =
         matches!(order.state, OrderState::Paid | OrderState::Refunding | OrderState::Refunded);
     let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
-    let (issued, valid) =
-        (order.tickets.len(), order.tickets.iter().filter(|t| t.state == TicketState::Valid));
+    let issued = order.tickets.len();
+    let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid).count();
     if sold && issued != places as usize {
         wrong(format!("{issued} tickets were issued for {places} places that are paid"));
     }
     if !sold && issued > 0 {
         wrong(format!("{issued} tickets were issued although it is {}", order.state.word()));
     }
+    let refunded: u32 = order.lines.iter().map(|l| l.refunded).sum();
+    if sold && valid + refunded as usize != places as usize {
+        wrong(format!("{valid} tickets are valid of {places} places, {refunded} of them refunded"));
+    }
+    let serials: BTreeSet<u32> = order.tickets.iter().map(|t| t.serial).collect();
+    if serials.len() < issued {
+        wrong("it has the same ticket twice".into());
+    }
+    if order.state == OrderState::Refunded && refunded < places {
+        wrong(format!("refunded, but only {refunded} of its {places} places are"));
+    }
+    for (index, line) in order.lines.iter().enumerate() {
+        if line.restocked > line.refunded || line.refunded > line.quantity {
+            let (back, all) = (line.restocked, line.quantity);
+            wrong(format!("of {all} places {} are refunded, {back} on sale again", line.refunded));
+        }
+        let revoked: u32 =
+            revoking(order).map(|r| r.quantities.get(index).copied().unwrap_or(0)).sum();
+        if revoked != line.refunded {
+            wrong(format!("{} places are refunded, by refunds of {revoked}", line.refunded));
+        }
+    }
+    let refunds: BTreeSet<_> = order.refunds.iter().map(|r| r.id).collect();
+    if refunds.len() < order.refunds.len() {
+        wrong("it has the same refund twice".into());
+    }
     let mut worth = 0;
-    for ticket in valid {
+    for ticket in &order.tickets {
         match order.lines.get(usize::from(ticket.line)) {
-            Some(line) => worth += line.unit_minor,
+            Some(line) if ticket.state == TicketState::Valid => worth += line.unit_minor,
+            Some(_) => {}
             None => wrong(format!("ticket {} is of no line", ticket.serial)),
         }
     }
@@ -121,6 +156,12 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
         words.notes.push(could_not(not_given_back(order)));
     }
     let mut wrong = |text: &str| words.wrong.push(text.to_owned());
+    if let Some(payment) = &order.payment {
+        let numbers = payment.attempts.iter().map(|a| usize::from(a.number));
+        if payment.attempts.is_empty() || !numbers.eq(1..=payment.attempts.len()) {
+            wrong("an attempt to pay is missing");
+        }
+    }
     let intent = order.payment.as_ref().and_then(|p| p.intent.as_ref());
     match order.state {
         OrderState::Held if order.payment.is_some() => wrong("held, but it has a payment"),
@@ -168,4 +209,106 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
         });
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice::{
+        Attempt, AttemptState, Buyer, BuyerKey, CodeRule, Currency, EventId, Line, OrderId,
+        Payment, PaymentId, RefundId, Ticket,
+    };
+
+    /// Three places for 10 each, one of them refunded.
+    fn good() -> Order {
+        let ticket = |serial, state| Ticket { serial, line: 0, state, code_rule: CodeRule::Order };
+        Order {
+            id: OrderId(1),
+            event: EventId(1),
+            buyer: Buyer { name: "A".into(), email: "a@b.example".into(), key: BuyerKey(1) },
+            lines: vec![Line {
+                ticket_type: 0,
+                pool: 0,
+                quantity: 3,
+                unit_minor: 10,
+                refunded: 1,
+                restocked: 1,
+            }],
+            currency: Currency::parse("GBP").expect("a currency"),
+            state: OrderState::Paid,
+            placed_ms: 0,
+            until_ms: 0,
+            due_ms: None,
+            tries: 0,
+            trouble: None,
+            payment: Some(Payment {
+                id: PaymentId(1),
+                intent: Some("pi_1".into()),
+                live: false,
+                action: None,
+                dispute: None,
+                attempts: vec![Attempt {
+                    number: 1,
+                    token: String::new(),
+                    begun_ms: 0,
+                    state: AttemptState::Authorised,
+                }],
+            }),
+            refunds: vec![Refund {
+                id: RefundId(1),
+                amount_minor: 10,
+                quantities: vec![1],
+                restock: true,
+                state: RefundState::Succeeded("re_1".into()),
+                by_hand: false,
+            }],
+            tickets: vec![
+                ticket(1, TicketState::Valid),
+                ticket(2, TicketState::Valid),
+                ticket(3, TicketState::Revoked),
+            ],
+        }
+    }
+
+    #[test]
+    fn whatever_is_spoilt_of_an_order_is_wrong() {
+        assert_eq!(check(&good(), 0), Words::default());
+        let spoils: &[(&str, fn(&mut Order))] = &[
+            ("3 tickets were issued although it is released", |o| o.state = OrderState::Released),
+            ("only 1 of its 3 places are", |o| o.state = OrderState::Refunded),
+            ("nobody will look after it", |o| o.state = OrderState::Held),
+            ("valid tickets are worth 20", |o| o.lines[0].unit_minor = 11),
+            ("3 tickets were issued for 4 places", |o| o.lines[0].quantity = 4),
+            ("by refunds of 1", |o| o.lines[0].refunded = 2),
+            ("2 on sale again", |o| o.lines[0].restocked = 2),
+            ("2 tickets were issued", |o| o.tickets.truncate(2)),
+            ("the same ticket twice", |o| o.tickets[1].serial = 1),
+            ("is of no line", |o| o.tickets[0].line = 9),
+            ("is of no line", |o| o.tickets[2].line = 9),
+            ("3 tickets are valid", |o| o.tickets[2].state = TicketState::Valid),
+            ("1 tickets are valid", |o| o.tickets[0].state = TicketState::Revoked),
+            ("paid without a PaymentIntent", |o| o.payment = None),
+            ("an attempt to pay is missing", |o| {
+                o.payment.as_mut().expect("it has one").attempts.clear();
+            }),
+            ("tickets are worth 20", |o| o.refunds[0].amount_minor = 11),
+            ("by refunds of 0", |o| o.refunds.clear()),
+            ("by refunds of 2", |o| o.refunds[0].quantities[0] = 2),
+            ("the same refund twice", |o| o.refunds.push(o.refunds[0].clone())),
+            ("by refunds of 0", |o| o.refunds[0].state = RefundState::Failed("no".into())),
+        ];
+        for (text, spoil) in spoils {
+            let mut order = good();
+            spoil(&mut order);
+            let wrong = check(&order, 0).wrong;
+            assert!(wrong.iter().any(|w| w.contains(text)), "{text}: {wrong:?}");
+        }
+        // A free order whose tickets are valid though it is refunded, and one that is worth as much either
+        // way.
+        let mut free = Order { payment: None, refunds: Vec::new(), ..good() };
+        (free.lines[0].unit_minor, free.lines[0].refunded) = (0, 3);
+        (free.lines[0].restocked, free.state) = (3, OrderState::Refunded);
+        let wrong = check(&free, 0).wrong;
+        assert!(wrong.iter().any(|w| w.contains("2 tickets are valid of 3")), "{wrong:?}");
+    }
 }

@@ -6,7 +6,7 @@ use crate::payments::CallError;
 use crate::payments::governor::Endpoint;
 use crate::payments::stripe::Listed;
 use crate::reads::Reads;
-use boxoffice::{IntentStatus, Money, Order, OrderId, OrderState};
+use boxoffice::{Intent, IntentStatus, Money, Order, OrderId, OrderState, PaymentId};
 use std::collections::BTreeMap;
 
 /// This shop's payments at the provider, by the order that each names.
@@ -57,7 +57,7 @@ pub async fn compare(
         let text = "disputed at the provider, which the books have not heard of yet";
         report.note(Some(order.id), Some(intent.clone()), text.into());
     }
-    let listed = own.first().map(Seen::of);
+    let listed = own.first().map(|listed| Seen::of(&listed.intent, listed.refunded_minor));
     if agrees(order, listed.as_ref()) {
         return Ok(());
     }
@@ -100,13 +100,16 @@ struct Seen {
     received: i64,
     refunded: i64,
     amount: Money,
+    live: bool,
+    /// The order and the payment that it names.
+    of: (Option<OrderId>, Option<PaymentId>),
 }
 
 impl Seen {
-    fn of(listed: &Listed) -> Seen {
-        let intent = &listed.intent;
+    fn of(intent: &Intent, refunded: i64) -> Seen {
         let (status, received, amount) = (intent.status, intent.received_minor, intent.amount);
-        Seen { status, received, refunded: listed.refunded_minor, amount }
+        let of = (intent.order, intent.payment);
+        Seen { status, received, refunded, amount, live: intent.live, of }
     }
 }
 
@@ -114,12 +117,8 @@ async fn look(against: &Against<'_>, id: &str) -> Result<Option<Seen>, CallError
     let turn = against.stripe.governor().turn(Endpoint::Read).await;
     let intent = against.stripe.read_id(turn, id, true).await?;
     let refunds = intent.refunds.iter().filter(|r| !r.failed);
-    Ok(Some(Seen {
-        status: intent.status,
-        received: intent.received_minor,
-        refunded: refunds.map(|r| r.amount_minor).sum(),
-        amount: intent.amount,
-    }))
+    let refunded = refunds.map(|r| r.amount_minor).sum();
+    Ok(Some(Seen::of(&intent, refunded)))
 }
 
 /// Whether an order and its payment say the same of the money. What is on its way says nothing yet:
@@ -136,6 +135,7 @@ fn agrees(order: &Order, seen: Option<&Seen>) -> bool {
                 && seen.received == money.taken
                 && seen.refunded == money.given_back
                 && seen.amount == order.total()
+                && names(order, seen)
         }
         OrderState::Released | OrderState::Void => {
             !may_take_money(seen.status)
@@ -150,6 +150,12 @@ fn agrees(order: &Order, seen: Option<&Seen>) -> bool {
     }
 }
 
+/// Whether a payment says that it is this order's, in the mode in which it was made.
+fn names(order: &Order, seen: &Seen) -> bool {
+    let payment = order.payment.as_ref();
+    payment.is_some_and(|p| p.live == seen.live && seen.of == (Some(order.id), Some(p.id)))
+}
+
 fn disagreement(order: &Order, seen: Option<&Seen>) -> String {
     let money = books::money(order);
     let show = |minor| Money { minor, currency: order.currency };
@@ -160,6 +166,9 @@ fn disagreement(order: &Order, seen: Option<&Seen>) -> String {
         show(money.given_back)
     );
     match seen {
+        Some(seen) if !names(order, seen) && seen.received == money.taken => {
+            format!("{ours}; at the provider the payment is another order's, or in the other mode")
+        }
         None => format!("{ours}; the provider does not know the payment"),
         Some(seen) => format!(
             "{ours}; the provider says {:?}, {} taken and {} given back",

@@ -26,7 +26,7 @@ impl Auditor {
     /// The faults have stopped.
     pub fn calm(&mut self, at_ms: i64) {
         let (now, _) = self.store_times(at_ms, at_ms);
-        self.calm_since = Some(now);
+        (self.calm_since, self.calm_at_ms) = (Some(now), Some(at_ms));
     }
 
     /// Somebody asks to renew the hold of this name.

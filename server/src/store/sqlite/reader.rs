@@ -88,6 +88,7 @@ impl SqliteReader {
             if wrong.is_empty() {
                 check_counters(conn, &mut wrong)?;
                 check_serials(conn, &mut wrong)?;
+                check_orphans(conn, &mut wrong)?;
             }
             Ok(wrong)
         })
@@ -126,15 +127,47 @@ pub(super) fn check_serials(conn: &Connection, wrong: &mut Vec<String>) -> rusql
             ));
         }
     }
-    let strays: i64 = conn.query_row(
-        "SELECT count(*) FROM tickets t LEFT JOIN orders o ON o.id = t.order_id
+    let mut find = conn.prepare(
+        "SELECT count(*) OVER (), e.slug, t.serial
+         FROM tickets t LEFT JOIN orders o ON o.id = t.order_id LEFT JOIN events e ON e.id = t.event
          WHERE o.event IS NOT t.event OR t.serial NOT BETWEEN o.first_serial AND o.last_serial
-               OR o.first_serial IS NULL",
-        [],
-        |row| row.get(0),
+               OR o.first_serial IS NULL
+         ORDER BY t.event, t.serial LIMIT 1",
     )?;
-    if strays > 0 {
-        wrong.push(format!("{strays} tickets do not lead back from their order"));
+    let mut strays = find.query([])?;
+    if let Some(row) = strays.next()? {
+        let (count, slug, serial): (i64, Option<String>, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let slug = slug.unwrap_or_default();
+        wrong.push(format!(
+            "{count} tickets do not lead back from their order; the first is {serial} of event {slug}"
+        ));
+    }
+    Ok(())
+}
+
+/// What belongs to an order has one, and an attempt to pay has a payment.
+pub(super) fn check_orphans(conn: &Connection, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
+    for (table, of, shown) in [
+        ("payments", "SELECT id FROM orders", "t.intent"),
+        ("attempts", "SELECT order_id FROM payments", "NULL"),
+        ("refunds", "SELECT id FROM orders", "t.detail"),
+    ] {
+        let sql = format!(
+            "SELECT count(*) OVER (), {shown}, t.order_id, o.low
+             FROM {table} t LEFT JOIN orders o ON o.id = t.order_id
+             WHERE t.order_id NOT IN ({of}) ORDER BY t.order_id LIMIT 1"
+        );
+        let mut find = conn.prepare(&sql)?;
+        let mut rows = find.query([])?;
+        let Some(row) = rows.next()? else { continue };
+        let (count, shown): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+        let order = match row.get::<_, Option<i64>>(3)? {
+            Some(low) => uuid::Uuid::from_u128(codec::join(row.get(2)?, low).0).to_string(),
+            None => "no order".into(),
+        };
+        let shown = shown.map(|id| format!(" ({id})")).unwrap_or_default();
+        wrong.push(format!("{count} {table} belong to nothing, one{shown} of {order} among them"));
     }
     Ok(())
 }

@@ -582,3 +582,32 @@ fn verify_tells_counters_that_are_not_the_sum_of_the_orders() {
     assert_eq!(wrong.len(), 1);
     assert!(wrong[0].contains("11 held") && wrong[0].contains("make 10"), "{wrong:?}");
 }
+
+#[test]
+fn verify_tells_what_belongs_to_nothing_and_to_whom() {
+    for (sql, told) in [
+        ("INSERT INTO payments (order_id, id, intent, live) VALUES (7, x'00', 'pi_7', 0)", "(pi_7)"),
+        (
+            "INSERT INTO refunds (order_id, number, id, amount_minor, quantities, restock, state, detail)
+             VALUES (7, 0, x'00', 5, x'00', 0, 1, 're_7')",
+            "1 refunds belong to nothing, one (re_7) of no order",
+        ),
+        (
+            "INSERT INTO attempts (order_id, number, token, state)
+             SELECT max(id), 9, '', 0 FROM orders WHERE id NOT IN (SELECT order_id FROM payments)",
+            "1 attempts belong to nothing, one of 0",
+        ),
+        (
+            "INSERT INTO tickets (event, serial, order_id, line, state)
+             SELECT id, 1, 7, 0, 0 FROM events LIMIT 1",
+            "1 tickets do not lead back from their order; the first is 1 of event",
+        ),
+    ] {
+        let folder = Folder::new();
+        let path = sold(&folder, 10, true);
+        let store = SqliteStore::open(&path, clock()).unwrap().store;
+        store.conn.as_ref().unwrap().execute_batch(sql).unwrap();
+        let wrong = store.own_reader().unwrap().verify().unwrap();
+        assert!(wrong.iter().any(|w| w.contains(told)), "{told}: {wrong:?}");
+    }
+}

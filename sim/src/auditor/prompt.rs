@@ -1,0 +1,89 @@
+//! How long things are owed. Nothing is late as long as something may stand in its way; where nothing
+//! does, in a run without faults and in the calm, everything owed is done within seconds.
+
+use super::Auditor;
+use crate::story::{Promise, Story};
+use boxoffice::{Order, OrderId, OrderState, RefundState, TimeMs};
+
+/// So long after the storm what it left may still stand in the way, in milliseconds: waits between tries
+/// grow to a minute, and who must let a call run out waits for almost two.
+const AFTER_MS: i64 = 180_000;
+/// How long anything may be owed in the calm, in milliseconds, beside refunds: a look at the list, which
+/// is read every five seconds at most, some calls and some commits.
+const CALM_MS: i64 = 20_000;
+/// And refunds: six tries under one key, then ten minutes until the next key is used, once for each key
+/// that the storm has spoilt.
+const REFUND_MS: i64 = 25 * 60_000;
+
+/// What an order owes, and since when, in milliseconds since the beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Owes {
+    what: &'static str,
+    since_ms: i64,
+}
+
+/// What an order owes to somebody at this moment, and from when on: at once, or from a time by the clock of
+/// the store.
+fn owes(order: &Order) -> Option<(&'static str, Option<TimeMs>)> {
+    if order.refunds.iter().any(|r| r.state == RefundState::Pending) {
+        return Some(("a refund", None));
+    }
+    let pending = order.payment.as_ref().is_some_and(|p| p.pending_attempt().is_some());
+    match order.state {
+        OrderState::Held => Some(("a hold that ran out", Some(order.until_ms))),
+        OrderState::Paying if pending => Some(("a payment", None)),
+        OrderState::Paying => Some(("a payment whose time is over", Some(order.until_ms))),
+        OrderState::Canceling => Some(("a cancellation", None)),
+        OrderState::Committed => Some(("a capture", None)),
+        _ => None,
+    }
+}
+
+impl Auditor {
+    /// An order is committed at `at_ms`, when the clock of the store says `now`.
+    pub(super) fn prompt(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, order: &Order) {
+        self.late(story, at_ms, order.id);
+        let from =
+            |until: Option<TimeMs>| until.map_or(at_ms, |until| at_ms + (until - now).max(0));
+        match owes(order) {
+            None => _ = self.owed.remove(&order.id),
+            Some((what, until)) => {
+                let known = self.owed.get(&order.id).filter(|known| known.what == what);
+                // One more attempt is a new debt; the same one that is tried again is not.
+                let same = known.is_some() && until.is_none() && what != "a payment";
+                if !same {
+                    self.owed.insert(order.id, Owes { what, since_ms: from(until) });
+                }
+            }
+        }
+    }
+
+    /// Whether what this order owed until now was owed for too long.
+    fn late(&self, story: &mut Story, at_ms: i64, id: OrderId) {
+        let Some(owed) = self.owed.get(&id) else { return };
+        let (since, most) = match (self.prompt_ms, self.calm_at_ms) {
+            (Some(most), _) => (owed.since_ms, most),
+            (None, Some(calm)) if owed.what == "a refund" => (owed.since_ms.max(calm), REFUND_MS),
+            (None, Some(calm)) => (owed.since_ms.max(calm + AFTER_MS), CALM_MS),
+            (None, None) => return,
+        };
+        let passed = at_ms - since;
+        if passed > most {
+            let text = format!("{} was owed for {passed} ms", owed.what);
+            story.broken(at_ms, Promise::AllSettles, Some(id), text);
+        }
+    }
+
+    /// Looks at all that is still owed, where nobody may have done anything for long.
+    pub fn still_owed(&self, story: &mut Story, at_ms: i64) {
+        for id in self.owed.keys() {
+            self.late(story, at_ms, *id);
+        }
+    }
+
+    /// Whether all that is owed is refunds: they may wait longer than all else.
+    pub fn owes_refunds_only(&self, owing: &[OrderId]) -> bool {
+        let refunds = |id: &&OrderId| self.owed.get(id).is_some_and(|owed| owed.what == "a refund");
+        owing.iter().all(|id| refunds(&id))
+    }
+}

@@ -1,0 +1,80 @@
+//! Deliberate breaks that are wrappers around a part of the server: see `boxoffice::mutant`. Nothing of
+//! this is in the product.
+
+use boxoffice::mutant::{Mutant, on};
+use boxoffice::{Event, EventId, OrderId, Ticket, TicketState, TimeMs};
+use nts_server::store::{Fault, Lane, OrderPage, Pulse, Reader};
+
+/// What pages and the outbox read, broken if a mutant says so.
+pub struct BrokenReader(pub Box<dyn Reader>);
+
+impl Reader for BrokenReader {
+    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+        self.0.pulse()
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, Fault> {
+        self.0.verify()
+    }
+
+    fn events(&mut self) -> Result<Vec<Event>, Fault> {
+        self.0.events()
+    }
+
+    fn order(&mut self, id: OrderId) -> Result<Option<boxoffice::Order>, Fault> {
+        self.0.order(id)
+    }
+
+    fn orders(
+        &mut self,
+        event: EventId,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, Fault> {
+        let mut page = self.0.orders(event, after, limit)?;
+        if on(Mutant::PageSkipsOne) && after.is_some() && !page.orders.is_empty() {
+            page.orders.remove(0);
+        }
+        Ok(page)
+    }
+
+    fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
+        self.0.all_orders(after, limit)
+    }
+
+    fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {
+        let mut due = self.0.due(now, lane, limit)?;
+        if on(Mutant::AnHourLate) {
+            let late = |reader: &mut dyn Reader, id| -> Result<bool, Fault> {
+                let due = reader.order(id)?.and_then(|o| o.due_ms);
+                Ok(due.is_some_and(|due| due + 3_600_000 <= now))
+            };
+            let mut left = Vec::new();
+            for id in due {
+                if late(&mut *self.0, id)? {
+                    left.push(id);
+                }
+            }
+            due = left;
+        }
+        Ok(due)
+    }
+
+    fn tickets(
+        &mut self,
+        event: EventId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, String)>, Fault> {
+        let mut tickets = self.0.tickets(event, after, limit)?;
+        if on(Mutant::GuestsRevoked) {
+            tickets.iter_mut().for_each(|(t, _)| t.state = TicketState::Valid);
+        }
+        Ok(tickets)
+    }
+}
+
+/// A page as it is sent, broken if a mutant says so: it is another buyer's.
+pub fn page(text: String) -> String {
+    if on(Mutant::PageOfAnother) { text.replace("buyer 1", "buyer 2") } else { text }
+}
