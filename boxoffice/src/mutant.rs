@@ -72,11 +72,31 @@ pub enum Mutant {
     ReleaseIsRefund,
     /// A refund that fails after it had succeeded is not taken into the books.
     LateFailureIgnored,
+    /// A batch that another process was in the way of is committed again as it was decided.
+    RetriedStale,
+    /// When somebody has left, the answers of those behind them go to the wrong callers.
+    AnswersShift,
+    /// Who has left by the time of another try is decided for all the same.
+    GhostInRetry,
+    /// Of the provider's lists the first page is read.
+    FirstPageOnly,
+    /// A next page of the provider's lists begins one row too late.
+    NextPageLate,
+    /// An old signature of the provider is accepted.
+    OldSignature,
+    /// The provider's lists of refunds and disputes are read for the last five minutes.
+    NoOverlap,
+    /// The provider is called without a turn.
+    GovernorNotAsked,
+    /// What was refused with 429 is asked again at once.
+    NoPause,
+    /// What was given back by hand is taken in for paid orders only.
+    HandsOnlyIfPaid,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 33] = [
+    pub const ALL: [Mutant; 43] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -110,6 +130,16 @@ impl Mutant {
         Mutant::Panics,
         Mutant::ReleaseIsRefund,
         Mutant::LateFailureIgnored,
+        Mutant::RetriedStale,
+        Mutant::AnswersShift,
+        Mutant::GhostInRetry,
+        Mutant::FirstPageOnly,
+        Mutant::NextPageLate,
+        Mutant::OldSignature,
+        Mutant::NoOverlap,
+        Mutant::GovernorNotAsked,
+        Mutant::NoPause,
+        Mutant::HandsOnlyIfPaid,
     ];
 }
 

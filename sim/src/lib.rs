@@ -13,9 +13,13 @@ pub mod buyers;
 pub mod chaos;
 pub mod dice;
 pub mod disk;
+pub mod hands;
 pub mod machine;
 pub mod many;
+pub mod moments;
 pub mod others;
+pub mod pace;
+pub mod pages;
 mod panics;
 pub mod plan;
 pub mod provider;
@@ -36,6 +40,7 @@ use nts_server::ids::{Ids, Secrets};
 use nts_server::payments::governor::Governor;
 use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
+use pages::{Direct, Pages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use story::Story;
@@ -118,6 +123,12 @@ async fn live(world: &Arc<World>) {
     provider::misbehave(world, &world.double);
     others.spawn(others::organiser(Arc::clone(world)));
     others.spawn(others::hands(Arc::clone(world)));
+    if world.chaos.has(Fault::HandsAnywhere) {
+        others.spawn(hands::anywhere(Arc::clone(world)));
+    }
+    if world.chaos.has(Fault::WebhookReplayed) {
+        others.spawn(hands::replays(Arc::clone(world)));
+    }
     if world.plan.webhooks {
         others.spawn(others::webhooks(Arc::clone(world)));
     }
@@ -179,10 +190,10 @@ async fn books_balance(world: &World) -> Result<(), String> {
     let Watching { reader, _process } = watching;
     let clock = world.clock();
     let ids = Arc::new(Ids::new(Dice::new(world.plan.seed, 7).bytes(), 0));
-    let wire = Box::new(Arc::clone(&world.double));
+    let wire = Box::new(Direct { to: Arc::clone(&world.double), most: world.plan.page });
     let shop = Secrets::new(secret).shop();
     let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
-    let reads = Reads::inline(reader);
+    let reads = Reads::inline(Box::new(Pages::new(reader, world.plan.page)));
     let against = Against { stripe: &stripe, since_s: 0, settle: false };
     let report = audit(&reads, &clock, Some(against)).await.map_err(|e| e.to_string())?;
     for finding in report.findings.iter().filter(|f| f.weight == Weight::Wrong) {
