@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A second, in milliseconds.
 const SECOND_MS: i64 = 1_000;
-/// What was refused with 429 is not asked again sooner, in milliseconds.
+/// What was refused with 429 is asked again sooner than this, in milliseconds, only where the pause
+/// could not be recorded.
 const AGAIN_MS: i64 = 500;
+/// And so often in a row that does not happen.
+const MOST_AGAIN: u32 = 3;
 
 /// What has a budget of its own at the provider, by the words of its documentation.
 pub fn endpoint(method: &str, path: &str) -> &'static str {
@@ -51,8 +54,9 @@ impl Calls {
 #[derive(Default)]
 pub struct Pace {
     calls: Calls,
-    /// When what was asked for under a key was refused with 429, in milliseconds.
-    refused: BTreeMap<String, i64>,
+    /// When what was asked for under a key was refused with 429, in milliseconds, and how often in a
+    /// row it was asked again at once.
+    refused: BTreeMap<String, (i64, u32)>,
 }
 
 impl Pace {
@@ -72,15 +76,18 @@ impl Pace {
         {
             return Some(format!("{calls} calls of {endpoint} within a second, {budget} may be"));
         }
-        let refused = self.refused.remove(key?)?;
-        let after = now_ms - refused;
-        (after < AGAIN_MS).then(|| format!("what was refused with 429 is asked {after} ms later"))
+        let (refused, again) = self.refused.get_mut(key?)?;
+        let after = now_ms - *refused;
+        *again = if after < AGAIN_MS { *again + 1 } else { 0 };
+        let text =
+            || format!("what was refused with 429 is asked {after} ms later, again and again");
+        (*again >= MOST_AGAIN).then(text)
     }
 
     /// A call was refused with 429.
     pub fn refused(&mut self, key: Option<&str>, now_ms: i64) {
         if let Some(key) = key {
-            self.refused.insert(key.to_owned(), now_ms);
+            self.refused.entry(key.to_owned()).or_default().0 = now_ms;
         }
     }
 }

@@ -199,6 +199,11 @@ impl Server {
         ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
     }
 
+    /// How far its clock was put forward since the beginning, in milliseconds.
+    pub fn forward_ms(&self) -> i64 {
+        self.forward_ms.load(Ordering::SeqCst)
+    }
+
     /// Its clock.
     pub fn clock(&self) -> Clock {
         self.clock.clone()

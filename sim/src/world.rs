@@ -210,6 +210,14 @@ impl World {
         Clock::Virtual { begun: self.begun, begun_ms: EPOCH_MS, ahead_ms }
     }
 
+    /// How far the clock of the database server is ahead by now, in milliseconds.
+    pub fn base_ahead_ms(&self) -> i64 {
+        match &self.base {
+            Base::Shared(server, _) => self.plan.base_ahead_ms + server.forward_ms(),
+            Base::File(_) => self.plan.base_ahead_ms,
+        }
+    }
+
     /// Milliseconds since the beginning.
     pub fn at_ms(&self) -> i64 {
         ms_since(self.begun)
