@@ -106,11 +106,31 @@ pub enum Mutant {
     PageOfAnother,
     /// Each answer takes eight seconds more.
     SlowAnswers,
+    /// A batch that another process was in the way of is committed again as it was decided.
+    RetriedStale,
+    /// When somebody has left, the answers of those behind them go to the wrong callers.
+    AnswersShift,
+    /// Who has left by the time of another try is decided for all the same.
+    GhostInRetry,
+    /// Of the provider's lists the first page is read.
+    FirstPageOnly,
+    /// A next page of the provider's lists begins one row too late.
+    NextPageLate,
+    /// An old signature of the provider is accepted.
+    OldSignature,
+    /// The provider's lists of refunds and disputes are read for the last five minutes.
+    NoOverlap,
+    /// The provider is called without a turn.
+    GovernorNotAsked,
+    /// What was refused with 429 is asked again at once.
+    NoPause,
+    /// What was given back by hand is taken in for paid orders only.
+    HandsOnlyIfPaid,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 50] = [
+    pub const ALL: [Mutant; 60] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -161,6 +181,16 @@ impl Mutant {
         Mutant::LiveBehind,
         Mutant::PageOfAnother,
         Mutant::SlowAnswers,
+        Mutant::RetriedStale,
+        Mutant::AnswersShift,
+        Mutant::GhostInRetry,
+        Mutant::FirstPageOnly,
+        Mutant::NextPageLate,
+        Mutant::OldSignature,
+        Mutant::NoOverlap,
+        Mutant::GovernorNotAsked,
+        Mutant::NoPause,
+        Mutant::HandsOnlyIfPaid,
     ];
 }
 

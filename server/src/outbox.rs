@@ -38,27 +38,28 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
 /// How many orders a list gives at a time: a crowd of expiring holds shares the writer with those
 /// who buy.
-const DUE_AT_ONCE: usize = 512;
+pub const DUE_AT_ONCE: usize = 512;
 /// How many things are done for an order in a row.
 const MOST_STEPS: usize = 24;
 
 /// Lets holds run out, until the process ends. The list is read once in every `every`; as long as it
-/// is full, it is read again after as much time as it took: the other half is for those who buy.
-pub async fn expire(app: Arc<App>, every: Duration) {
+/// is full (it gives `at_once` orders), it is read again after as much time as it took: the other half is
+/// for those who buy.
+pub async fn expire(app: Arc<App>, every: Duration, at_once: usize) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
         let early = if on(Mutant::EarlyExpiry) { 1_000 } else { 0 };
         let now = app.clock.now_ms() + early;
-        let due = match app.reads.ask(move |r| r.due(now, Lane::Holds, DUE_AT_ONCE)).await {
+        let due = match app.reads.ask(move |r| r.due(now, Lane::Holds, at_once)).await {
             Ok(due) => due,
             Err(fault) => {
                 tracing::error!(%fault, "cannot read which holds run out");
                 continue;
             }
         };
-        let (begun, full) = (Instant::now(), due.len() == DUE_AT_ONCE);
+        let (begun, full) = (Instant::now(), due.len() == at_once);
         let mut tasks = JoinSet::new();
         for order in due {
             let app = Arc::clone(&app);
@@ -75,8 +76,9 @@ pub async fn expire(app: Arc<App>, every: Duration) {
     }
 }
 
-/// Settles payments, until the process ends. The list of what is owed is read once in every `every`.
-pub async fn run(app: Arc<App>, every: Duration) {
+/// Settles payments, until the process ends. The list of what is owed is read once in every `every`; it
+/// gives `at_once` orders more than are at work.
+pub async fn run(app: Arc<App>, every: Duration, at_once: usize) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // With whether the order got on.
@@ -99,8 +101,8 @@ pub async fn run(app: Arc<App>, every: Duration) {
                     looks += 1;
                     // Those who are being looked after stand in the list, too: while they are many,
                     // it is long, and read less often.
-                    if busy < DUE_AT_ONCE || looks.is_multiple_of(10) {
-                        let (now, most) = (app.clock.now_ms(), DUE_AT_ONCE + busy);
+                    if busy < at_once || looks.is_multiple_of(10) {
+                        let (now, most) = (app.clock.now_ms(), at_once + busy);
                         match app.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
                             Ok(due) => app.line.find(due),
                             Err(fault) => tracing::error!(%fault, "cannot read what is owed"),

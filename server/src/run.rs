@@ -153,6 +153,8 @@ pub struct Parts {
     pub sandbox: Option<Arc<Double>>,
     /// How often the lists of what is owed are read.
     pub look: Duration,
+    /// How many of what is owed a list gives at a time.
+    pub due_at_once: usize,
     /// Which commits are in these events at least; `None` where no other process commits.
     pub pulse: Option<Pulse>,
     /// How often it is read what other processes have committed.
@@ -218,8 +220,8 @@ pub fn assemble(parts: Parts) -> Assembled {
     let mut tasks: Vec<Task> = vec![
         Box::pin(tell_all(Arc::clone(&app), hear)),
         Box::pin(recount(Arc::clone(&app))),
-        Box::pin(outbox::expire(Arc::clone(&app), parts.look)),
-        Box::pin(outbox::run(Arc::clone(&app), parts.look)),
+        Box::pin(outbox::expire(Arc::clone(&app), parts.look, parts.due_at_once)),
+        Box::pin(outbox::run(Arc::clone(&app), parts.look, parts.due_at_once)),
         Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
     ];
     if let Some(pulse) = parts.pulse {
@@ -418,6 +420,7 @@ impl Server {
             stripe,
             sandbox,
             look: LOOK,
+            due_at_once: outbox::DUE_AT_ONCE,
             pulse,
             follow: FOLLOW,
         };

@@ -464,8 +464,11 @@ impl Writer {
                 });
                 continue;
             }
-            if again && (job.answer.is_closed() || job.deadline <= begun) {
-                done.answers.push(Err(NoReply::Late));
+            let gone = job.answer.is_closed() || job.deadline <= begun;
+            if again && gone && !on(Mutant::GhostInRetry) {
+                if !on(Mutant::AnswersShift) {
+                    done.answers.push(Err(NoReply::Late));
+                }
                 continue;
             }
             let decision = match decide(&loaded.state, &job.command, loaded.now_ms) {

@@ -147,7 +147,7 @@ impl Buyer {
         let plan = &self.world.plan;
         let now = match plan.place {
             Place::File => answer.clock_ms,
-            Place::Shared => EPOCH_MS + answer.at_ms + plan.base_ahead_ms,
+            Place::Shared => EPOCH_MS + answer.at_ms + self.world.base_ahead_ms(),
         };
         let age = (now - as_of).max(0);
         let since = asked_ms - age - A_MOMENT_MS;

@@ -17,11 +17,15 @@ pub mod chaos;
 pub mod dice;
 pub mod disk;
 pub mod goods;
+pub mod hands;
 pub mod keys;
 pub mod machine;
 pub mod many;
+pub mod moments;
 pub mod others;
+pub mod pace;
 pub mod page;
+pub mod pages;
 mod panics;
 pub mod plan;
 pub mod provider;
@@ -47,6 +51,7 @@ use nts_server::payments::stripe::Stripe;
 use nts_server::payments::wire::Wire;
 use nts_server::reads::Reads;
 use nts_server::store::Reader;
+use pages::{Direct, Pages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use story::Story;
@@ -138,6 +143,12 @@ async fn live(world: &Arc<World>) {
     let screen = readers::Screen::default();
     others.spawn(readers::readers(Arc::clone(world)));
     others.spawn(readers::screen(Arc::clone(world), Arc::clone(&screen)));
+    if world.chaos.has(Fault::HandsAnywhere) {
+        others.spawn(hands::anywhere(Arc::clone(world)));
+    }
+    if world.chaos.has(Fault::WebhookReplayed) {
+        others.spawn(hands::replays(Arc::clone(world)));
+    }
     if world.plan.webhooks {
         others.spawn(others::webhooks(Arc::clone(world)));
     }
@@ -236,8 +247,10 @@ async fn settle(world: &World) {
 
 /// Makes the audit that `nts audit` makes, against the provider's own list.
 async fn books_balance(world: &World) -> Result<(), String> {
-    let wire = Box::new(Arc::clone(&world.double));
-    let report = audit_of(world, |reader| reader, wire, false).await?;
+    let wire = Box::new(Direct { to: Arc::clone(&world.double), most: world.plan.page });
+    let report =
+        audit_of(world, |reader| Box::new(Pages::new(reader, world.plan.page)), wire, false)
+            .await?;
     for finding in report.findings.iter().filter(|f| f.weight == Weight::Wrong) {
         let text = format!("nts audit: {}", finding.text);
         world.broken(Promise::MoneyIsTickets, finding.order, text);

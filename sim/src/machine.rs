@@ -5,6 +5,8 @@ use crate::broken::BrokenReader;
 use crate::chaos::Chaos;
 use crate::dice::Dice;
 use crate::disk::{Disk, Process};
+use crate::moments::{InHand, Moments, Step, step};
+use crate::pages::Pages;
 use crate::plan::{Fault, Place, Plan};
 use crate::provider::SimWire;
 use crate::shared::Server;
@@ -13,8 +15,8 @@ use crate::world::{Answer, ORGANISER, World, ms_since};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use boxoffice::TimeMs;
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Command, TimeMs};
 use http_body_util::BodyExt;
 use nts_server::app::App;
 use nts_server::clock::Clock;
@@ -27,7 +29,6 @@ use nts_server::run::{Assembled, Parts, assemble};
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{Committed, Job, Writer};
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -193,6 +194,10 @@ pub struct Machine {
     life: Mutex<Option<Life>>,
     /// Rung when the process has died by itself.
     died: Notify,
+    /// What its process will commit next.
+    in_hand: Mutex<Option<InHand>>,
+    /// The step that its writer is in.
+    pub step: Step,
     /// Held by the one who kills, stops or starts the process.
     pub driving: tokio::sync::Mutex<()>,
 }
@@ -215,6 +220,8 @@ impl Machine {
             dice: Mutex::new(dice),
             life: Mutex::default(),
             died: Notify::new(),
+            in_hand: Mutex::default(),
+            step: Step::default(),
             driving: tokio::sync::Mutex::default(),
         }
     }
@@ -222,6 +229,11 @@ impl Machine {
     /// The process that runs here, if any.
     pub fn life(&self) -> MutexGuard<'_, Option<Life>> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the process that runs here will commit next, while that takes its time.
+    pub fn in_hand(&self) -> MutexGuard<'_, Option<InHand>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn dice(&self) -> MutexGuard<'_, Dice> {
@@ -236,7 +248,7 @@ impl Machine {
         let ids = Arc::new(Ids::new(self.dice().bytes(), last_high));
         let secrets = Secrets::new(secret);
         let mut background = JoinSet::new();
-        let governor = match world.plan.budget {
+        let governor = match world.plan.budget.filter(|_| !on(Mutant::GovernorNotAsked)) {
             None => Governor::unlimited(),
             Some(each) => {
                 let (governor, task) = Governor::new(Budget { each, all: each * 4 });
@@ -262,17 +274,22 @@ impl Machine {
             secrets,
             organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),
             events,
-            reads: Reads::inline(Box::new(BrokenReader(reader))),
+            reads: Reads::inline(Box::new(BrokenReader(Box::new(Pages::new(
+                reader,
+                world.plan.page,
+            ))))),
             stripe,
             sandbox: None,
             look: Duration::from_millis(world.plan.look_ms * seldom),
             pulse,
             follow: Duration::from_millis(world.plan.look_ms),
+            due_at_once: world.plan.due_at_once,
         });
         for task in tasks {
             background.spawn(task);
         }
-        let writer = Writer::new(store, Arc::clone(&app.metrics));
+        let store = Moments::new(store, self.step.clone(), Arc::downgrade(world), self.n);
+        let writer = Writer::new(Box::new(store), Arc::clone(&app.metrics));
         background.spawn(write(Arc::downgrade(world), self.n, writer, jobs, told));
         let router = http::router(Arc::clone(&app));
         *self.life() = Some(Life { app, router, background, requests: JoinSet::new() });
@@ -289,6 +306,7 @@ impl Machine {
     pub async fn kill(&self, world: &World, power_loss: bool) {
         let Some(life) = self.life().take() else { return };
         world.base.dies(power_loss.then_some(&mut *self.dice()));
+        *self.in_hand() = None;
         let Life { app, router, mut background, mut requests } = life;
         drop((app, router));
         background.abort_all();
@@ -316,6 +334,7 @@ impl Machine {
         requests.abort_all();
         drop(app);
         background.abort_all();
+        *self.in_hand() = None;
         while let Some(done) = background.join_next().await {
             world.joined(done);
         }
@@ -453,14 +472,16 @@ impl Machine {
 async fn write(
     world: std::sync::Weak<World>,
     n: usize,
-    mut writer: Writer,
+    writer: Writer,
     mut jobs: mpsc::Receiver<Job>,
     told: mpsc::UnboundedSender<Committed>,
 ) {
+    let mut writer = Some(writer);
     let mut doubtful = false;
     loop {
-        let mut batch = Vec::new();
-        if jobs.recv_many(&mut batch, 2048).await == 0 {
+        let Some(most) = world.upgrade().map(|world| world.plan.most_in_batch) else { return };
+        let mut jobs_now = Vec::new();
+        if jobs.recv_many(&mut jobs_now, most).await == 0 {
             return;
         }
         let Some(world) = world.upgrade() else { return };
@@ -471,33 +492,32 @@ async fn write(
         } else {
             machine.dice().between(0, 12)
         };
+        let Some(writer_now) = writer.take() else { return std::future::pending().await };
+        *machine.in_hand() =
+            Some(InHand { writer: writer_now, jobs: jobs_now, done: None, doubtful });
         sleep(Duration::from_millis(takes.unsigned_abs())).await;
-        while batch.len() < 2048
-            && let Ok(job) = jobs.try_recv()
-        {
-            batch.push(job);
-        }
-        let mut asked = Asked { exact: !doubtful, ..Asked::default() };
-        for job in &batch {
-            if let Command::PutEvent { spec, .. } = &job.command {
-                asked.put(spec);
-            }
-        }
+        // It is gone if its step has panicked.
+        let hand = machine.in_hand().take();
+        let Some(mut hand) = hand else { return std::future::pending().await };
         // It dies at some moment within the step, or right after it.
         let dies = chaos.strikes(Fault::CrashInStep);
-        if dies && let Base::File(base) = &world.base {
-            let calls = chaos.between(Fault::CrashInStep, 0, 80);
-            base.disk.halt_after(calls.unsigned_abs());
+        if hand.done.is_none() {
+            while hand.jobs.len() < most
+                && let Ok(job) = jobs.try_recv()
+            {
+                hand.jobs.push(job);
+            }
+            if dies && let Base::File(base) = &world.base {
+                let calls = chaos.between(Fault::CrashInStep, 0, 80);
+                base.disk.halt_after(calls.unsigned_abs());
+            }
+            if !step(&world, machine, &mut hand) {
+                return std::future::pending().await;
+            }
         }
-        let step = std::panic::catch_unwind(AssertUnwindSafe(|| writer.step(batch)));
-        let Ok(mut committed) = step else {
-            world.panicked();
-            return std::future::pending().await;
-        };
-        // What is known of a batch in doubt only now was decided before.
-        asked.exact &= committed.doubt.is_none();
+        let Some(mut committed) = hand.done else { return std::future::pending().await };
         doubtful = committed.doubt.is_some();
-        look(&world, machine, &committed, &asked);
+        writer = Some(hand.writer);
         if on(Mutant::NoAlarms) {
             committed.alarms.clear();
         }
@@ -515,7 +535,7 @@ async fn write(
 }
 
 /// The auditor looks at what a step has committed.
-fn look(world: &World, machine: &Machine, committed: &Committed, asked: &Asked) {
+pub fn look(world: &World, machine: &Machine, committed: &Committed, asked: &Asked) {
     for alarm in &committed.alarms {
         world.tell(Some(alarm.order), format!("ALARM: {}", alarm.text));
     }

@@ -377,6 +377,7 @@ fn disk_trouble(world: &Arc<World>, disk: &Disk) {
 /// Starts the process of a machine, kills it, and starts it again.
 pub async fn supervisor(world: Arc<World>, n: usize) {
     let mut dice = Dice::new(world.plan.seed, 50 + n as u64);
+    let mut away = Dice::new(world.plan.seed, 60 + n as u64);
     let machine = &world.machines[n];
     let mut driving = machine.driving.lock().await;
     loop {
@@ -428,6 +429,7 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
             // A machine may lose its power in the middle of a commit, too.
             let power_loss = what == "loses its power" || what == "died" && dice.below(2) == 0;
             machine.kill(&world, power_loss).await;
+            crate::hands::while_away(&world, &mut away);
         }
         sleep(Duration::from_millis(dice.between(10, 20_000).unsigned_abs())).await;
     }

@@ -66,11 +66,18 @@ pub enum Fault {
     Window,
     OddRefund,
     OldRoute,
+    CommitBetween,
+    CallerLeaves,
+    ClockInStep,
+    ProviderBusy,
+    WebhookReplayed,
+    HandsAnywhere,
+    AwayForWeeks,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 56] = [
+    pub const ALL: [Fault; 63] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -127,6 +134,13 @@ impl Fault {
         Fault::Window,
         Fault::OddRefund,
         Fault::OldRoute,
+        Fault::CommitBetween,
+        Fault::CallerLeaves,
+        Fault::ClockInStep,
+        Fault::ProviderBusy,
+        Fault::WebhookReplayed,
+        Fault::HandsAnywhere,
+        Fault::AwayForWeeks,
     ];
     /// Kinds of faults that have a stream of randomness of their own, which stream, and how often they
     /// strike in a thousand: so that what else a seed says stays as it was.
@@ -238,6 +252,25 @@ impl Fault {
                 ("refund-fails-later", "a refund that had succeeded is sent back by the bank")
             }
             Fault::DisputeMoves => ("dispute-moves", "a dispute is looked at, won, lost"),
+            Fault::CommitBetween => {
+                ("commit-between", "another process commits in the middle of a step of one")
+            }
+            Fault::CallerLeaves => ("caller-leaves", "who asked hangs up in the middle of a step"),
+            Fault::ClockInStep => {
+                ("clock-in-step", "time passes in the middle of a step, often to a deadline")
+            }
+            Fault::ProviderBusy => {
+                ("provider-busy", "the provider says 429 to more calls a second than it takes")
+            }
+            Fault::WebhookReplayed => {
+                ("webhook-replayed", "a webhook comes with an old signature, or one of the future")
+            }
+            Fault::HandsAnywhere => {
+                ("hands-anywhere", "refunds by hand and disputes, whatever the order's state")
+            }
+            Fault::AwayForWeeks => {
+                ("away-for-weeks", "a refund by hand was made weeks before the process starts")
+            }
             Fault::ReleaseRefunds => {
                 ("release-refunds", "what is released makes a refund, as on old accounts")
             }
@@ -247,11 +280,16 @@ impl Fault {
     /// Where it strikes.
     pub fn group(self) -> &'static str {
         match self {
-            Fault::RequestLost | Fault::AnswerLost | Fault::RequestTwice | Fault::Slow => "network",
+            Fault::RequestLost
+            | Fault::AnswerLost
+            | Fault::RequestTwice
+            | Fault::Slow
+            | Fault::CallerLeaves => "network",
             Fault::Crash
             | Fault::PowerLoss
             | Fault::CrashInStep
             | Fault::CleanStop
+            | Fault::ClockInStep
             | Fault::ClockJump => "machines",
             Fault::DiskError
             | Fault::DiskFull
@@ -260,6 +298,7 @@ impl Fault {
             | Fault::CommitAnswerLost
             | Fault::CommitLost
             | Fault::CommitLate
+            | Fault::CommitBetween
             | Fault::ReadFails => "database",
             Fault::ProviderAway
             | Fault::ProviderRequestLost
@@ -280,10 +319,14 @@ impl Fault {
             | Fault::RefundFailsLater
             | Fault::DisputeMoves
             | Fault::ReleaseRefunds
+            | Fault::ProviderBusy
             | Fault::WebhookLost
             | Fault::WebhookTwice
             | Fault::WebhookLate => "provider",
             Fault::WebhookForged
+            | Fault::WebhookReplayed
+            | Fault::HandsAnywhere
+            | Fault::AwayForWeeks
             | Fault::Voided
             | Fault::CapturedByHand
             | Fault::RefundedByHand
@@ -366,6 +409,14 @@ pub struct Plan {
     pub base_ahead_ms: i64,
     /// Two steps that meet at the same moment on some orders.
     pub pair: Option<(Step, Step)>,
+    /// The most rows of a page of a list; none: as many as are asked for.
+    pub page: Option<usize>,
+    /// The most commands that a writer takes into a batch.
+    pub most_in_batch: usize,
+    /// How many of what is owed the outbox takes from the list at a time.
+    pub due_at_once: usize,
+    /// How many calls a second the provider takes at an endpoint, where it refuses more.
+    pub provider_takes: usize,
     /// What goes wrong, and how often in a thousand.
     pub faults: BTreeMap<Fault, u32>,
 }
@@ -449,6 +500,11 @@ impl Plan {
             faults.clear();
         }
         let pair = few(seed, calm || base_ahead_ms != 137 || wishes.faults.is_some(), &mut faults);
+        let mut small = Dice::new(seed, 21);
+        let page = small.pick(&[None, None, Some(1), Some(2), Some(3), Some(5), Some(7)]);
+        let most_in_batch = small.pick(&[2_048, 2_048, 1, 2, 3, 7]);
+        let due_at_once = small.pick(&[512, 512, 512, 5, 7, 16]);
+        let provider_takes = small.pick(&[1, 2, 4]);
         let place = if wishes.processes.is_some_and(|n| n > 1) { Place::Shared } else { place };
         let processes = match place {
             Place::File => 1,
@@ -484,6 +540,10 @@ impl Plan {
             script: dice.below(3) == 0,
             base_ahead_ms,
             pair,
+            page,
+            most_in_batch: if faults.is_empty() { 2_048 } else { most_in_batch },
+            due_at_once: if faults.is_empty() { 512 } else { due_at_once },
+            provider_takes,
             faults,
         }
     }
@@ -542,6 +602,9 @@ impl std::fmt::Display for Plan {
         }
         if let Some((one, two)) = self.pair {
             write!(f, "two steps meet: {} / {}; ", one.words(), two.words())?;
+        }
+        if let Some(page) = self.page {
+            write!(f, "pages of {page}; ")?;
         }
         let faults: Vec<String> =
             self.faults.iter().map(|(f, rate)| format!("{}:{rate}", f.what().0)).collect();

@@ -1,11 +1,14 @@
 //! The network to the provider, and the provider's double at its other end.
 
+use crate::pace::{Pace, endpoint};
+use crate::pages;
 use crate::plan::Fault;
-use crate::world::World;
+use crate::story::Promise;
+use crate::world::{EPOCH_MS, World};
 use nts_server::payments::double::{Double, Misstep, Operation};
 use nts_server::payments::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, sleep, timeout};
 
@@ -18,12 +21,28 @@ pub struct SimWire {
     machine: usize,
     /// Until when nobody answers, in milliseconds since the beginning.
     away_until: AtomicI64,
+    pace: Mutex<Pace>,
 }
 
 impl SimWire {
     /// The way from machine `machine`.
     pub fn new(world: &Arc<World>, machine: usize) -> SimWire {
-        SimWire { world: Arc::downgrade(world), machine, away_until: AtomicI64::new(0) }
+        let (away_until, pace) = (AtomicI64::new(0), Mutex::default());
+        SimWire { world: Arc::downgrade(world), machine, away_until, pace }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call leaves: the process must keep to its budget.
+    fn leaves(&self, world: &World, request: &WireRequest) {
+        let what = (request.method, &*request.path, request.key.as_deref());
+        let wrong = self.pace().leaves(what, world.plan.budget, world.at_ms());
+        if let Some(wrong) = wrong {
+            let text = format!("machine {} calls the provider too fast: {wrong}", self.machine);
+            world.broken(Promise::AllSettles, None, text);
+        }
     }
 }
 
@@ -32,10 +51,13 @@ fn ms(ms: i64) -> Duration {
 }
 
 impl Wire for SimWire {
-    fn exchange(&self, request: WireRequest) -> Exchange<'_> {
+    fn exchange(&self, mut request: WireRequest) -> Exchange<'_> {
         Box::pin(async move {
             let Some(world) = self.world.upgrade() else { return std::future::pending().await };
             let chaos = &world.chaos;
+            self.leaves(&world, &request);
+            let (key, path) = (request.key.clone(), request.path.clone());
+            pages::ask(&mut request, world.plan.page, (EPOCH_MS + world.at_ms()) / 1000);
             let what = format!(
                 "machine {} → provider: {} {}{}",
                 self.machine,
@@ -54,6 +76,12 @@ impl Wire for SimWire {
             if !chaos.is_calm() && world.at_ms() < self.away_until.load(Ordering::SeqCst) {
                 sleep(ms(50)).await;
                 return Err(Lost::NotSent("no connection".into()));
+            }
+            if is_too_fast(&world, &request) {
+                world.tell(None, format!("{what}: 429, the provider is busy"));
+                sleep(ms(80)).await;
+                self.pace().refused(key.as_deref(), world.at_ms());
+                return Ok(too_fast(&world));
             }
             if chaos.strikes(Fault::ProviderRequestLost) {
                 world.tell(None, format!("{what} is lost on its way"));
@@ -90,7 +118,7 @@ impl Wire for SimWire {
                 }
             });
             let got = timeout(PATIENCE, answered).await;
-            let Ok(Ok(got)) = got else {
+            let Ok(Ok(mut got)) = got else {
                 world.tell(None, format!("{what}: no answer"));
                 return Err(Lost::Unknown("no answer".into()));
             };
@@ -104,11 +132,47 @@ impl Wire for SimWire {
                 Err(Lost::NotSent(_)) => world.tell(None, format!("{what}: no connection")),
                 Err(Lost::Unknown(_)) => world.tell(None, format!("{what}: the connection ended")),
             }
+            if let Ok(response) = &mut got {
+                pages::misread(&path, response);
+                if response.status == 429 {
+                    self.pace().refused(key.as_deref(), world.at_ms());
+                }
+            }
             if got.as_ref().is_ok_and(|r| r.status == 200) && late > 30_000 {
                 world.mark("a call arrived after half a minute and was heard");
             }
             got
         })
+    }
+}
+
+/// Whether the provider refuses it for it takes no more a second, from all processes together.
+fn is_too_fast(world: &World, request: &WireRequest) -> bool {
+    let chaos = &world.chaos;
+    if !chaos.has(Fault::ProviderBusy) || chaos.is_calm() {
+        return false;
+    }
+    let mut calls = world.calls.lock().unwrap_or_else(PoisonError::into_inner);
+    let endpoint = endpoint(request.method, &request.path);
+    let too_fast = calls.add(endpoint, world.at_ms()) > world.plan.provider_takes;
+    if too_fast {
+        calls.take_back(endpoint);
+        chaos.note(Fault::ProviderBusy);
+    }
+    too_fast
+}
+
+/// What it says then (<https://docs.stripe.com/rate-limits>).
+fn too_fast(world: &World) -> WireResponse {
+    let wait_ms = world.chaos.between(Fault::ProviderBusy, 0, 3) * 1_000;
+    let error = r#"{"error": {"type": "invalid_request_error", "code": "rate_limit",
+                    "message": "Too many requests came too quickly."}}"#;
+    WireResponse {
+        status: 429,
+        request_id: None,
+        should_retry: None,
+        retry_after_ms: Some(wait_ms).filter(|ms| *ms > 0),
+        body: error.into(),
     }
 }
 

@@ -17,6 +17,7 @@ use nts_server::store::{
     Batch, Fault, Lane, Loaded, OrderPage, Pulse, Reader, Recorded, RequestKey, Store,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The database server.
@@ -25,7 +26,12 @@ pub struct Server {
     db: Arc<Mutex<Db>>,
     clock: Clock,
     chaos: Arc<Chaos>,
+    /// How far its clock was put forward since the beginning, in milliseconds.
+    forward_ms: Arc<AtomicI64>,
 }
+
+/// The most that its clock is put forward in all, in milliseconds.
+const MOST_FORWARD_MS: i64 = 60_000;
 
 #[derive(Default)]
 struct Db {
@@ -38,6 +44,8 @@ struct Db {
     /// The last transaction of each connection that was done.
     done: BTreeMap<u64, u64>,
     connections: u64,
+    /// How often each event has changed, with all that belongs to it: it is locked as a whole.
+    versions: BTreeMap<EventId, u64>,
     /// What was committed since somebody asked, one by one.
     news: Vec<News>,
 }
@@ -69,8 +77,11 @@ struct Undecided {
 
 impl Db {
     fn apply(&mut self, changes: &[Change], recorded: &[Recorded], now_ms: TimeMs) {
-        let (orders, _) = touched(changes);
         let mut asked = Asked { exact: true, ..Asked::default() };
+        let (orders, events) = self.touched(changes);
+        for event in events {
+            *self.versions.entry(event).or_default() += 1;
+        }
         for change in changes {
             self.state.apply(change);
             if let Change::EventPut(event) = change {
@@ -84,6 +95,29 @@ impl Db {
         let orders = orders.iter().filter_map(|id| self.state.orders.get(id).cloned()).collect();
         let events = self.state.events.values().cloned().collect();
         self.news.push(News { orders, events, asked, now_ms });
+    }
+
+    fn version(&self, event: EventId) -> u64 {
+        self.versions.get(&event).copied().unwrap_or(0)
+    }
+
+    /// The orders and the events that are touched: those of the orders, too, for they are locked.
+    fn touched(&self, changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
+        let (orders, mut events) = touched(changes);
+        events.extend(orders.iter().filter_map(|id| Some(self.state.orders.get(id)?.event)));
+        (orders, events)
+    }
+
+    /// Whether rows that must not be there twice are there already.
+    fn is_twice(&self, batch: &Batch<'_>) -> bool {
+        let slug_taken = |change: &Change| match change {
+            Change::EventPut(event) => {
+                self.state.slugs.get(&event.spec.slug).is_some_and(|id| *id != event.id)
+            }
+            _ => false,
+        };
+        batch.recorded.iter().any(|fact| self.recorded.contains_key(&fact.key))
+            || batch.changes.iter().any(slug_taken)
     }
 
     fn decide(&mut self, waits: Undecided) {
@@ -111,7 +145,10 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
             Change::Stock { event, .. } | Change::BuyerPut { event, .. } => {
                 _ = events.insert(*event);
             }
-            Change::OrderPlaced(order) => _ = orders.insert(order.id),
+            Change::OrderPlaced(order) => {
+                _ = orders.insert(order.id);
+                _ = events.insert(order.event);
+            }
             Change::TicketPut { order, event, .. }
             | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);
@@ -130,7 +167,7 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
 impl Server {
     /// An empty database.
     pub fn new(clock: Clock, chaos: Arc<Chaos>) -> Server {
-        Server { db: Arc::default(), clock, chaos }
+        Server { db: Arc::default(), clock, chaos, forward_ms: Arc::default() }
     }
 
     fn db(&self) -> MutexGuard<'_, Db> {
@@ -145,7 +182,8 @@ impl Server {
         let mut db = self.db();
         db.connections += 1;
         let connection = db.connections;
-        SharedStore { server: self.clone(), clock, connection, tried: 0, broken: false }
+        let (tried, broken, loaded) = (0, false, None);
+        SharedStore { server: self.clone(), clock, connection, tried, broken, loaded }
     }
 
     /// A connection for reading that is never in trouble.
@@ -158,7 +196,26 @@ impl Server {
         std::mem::take(&mut self.db().news)
     }
 
+    /// Time passes here while it stands still elsewhere. All that together within bounds.
+    pub fn put_forward(&self, by_ms: i64) {
+        let Clock::Virtual { ahead_ms, .. } = &self.clock else { return };
+        let left = MOST_FORWARD_MS - self.forward_ms.load(Ordering::SeqCst);
+        let by_ms = by_ms.clamp(0, left);
+        self.forward_ms.fetch_add(by_ms, Ordering::SeqCst);
+        ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
+    }
+
+    /// How far its clock was put forward since the beginning, in milliseconds.
+    pub fn forward_ms(&self) -> i64 {
+        self.forward_ms.load(Ordering::SeqCst)
+    }
+
     /// Its clock.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// What its clock says.
     pub fn now_ms(&self) -> TimeMs {
         self.clock.now_ms()
     }
@@ -176,6 +233,29 @@ pub struct SharedStore {
     connection: u64,
     tried: u64,
     broken: bool,
+    /// What is locked for the next batch: the events, as they were then.
+    loaded: Option<BTreeMap<EventId, u64>>,
+}
+
+impl Db {
+    /// A batch may only change what was loaded for it and is locked since: a database would wait for
+    /// other locks, and silently write what was decided on old rows.
+    fn check(&self, loaded: Option<BTreeMap<EventId, u64>>, batch: &Batch<'_>) {
+        let loaded = loaded.expect("a batch is committed on rows that were not loaded for it");
+        let (orders, events) = self.touched(batch.changes);
+        for event in events {
+            match loaded.get(&event) {
+                Some(version) => {
+                    assert_eq!(*version, self.version(event), "a batch is committed on old rows");
+                }
+                None => assert_eq!(
+                    self.version(event),
+                    0,
+                    "a batch changes an event that was not loaded for it: {orders:?}"
+                ),
+            }
+        }
+    }
 }
 
 impl SharedStore {
@@ -195,6 +275,7 @@ fn record(state: &State, event: EventId, key: BuyerKey) -> Option<BuyerRecord> {
 
 impl Store for SharedStore {
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
+        self.loaded = None;
         if self.broken {
             return Err(Fault::NotDone("the connection is gone".into()));
         }
@@ -244,12 +325,21 @@ impl Store for SharedStore {
         }
         let now_ms = if on(Mutant::LocalClock) { self.clock.now_ms() } else { now_ms };
         let known = requests.iter().filter_map(|key| Some((*key, *db.recorded.get(key)?)));
+        let locked = state.events.keys().chain(&keys.events);
+        self.loaded = Some(locked.map(|id| (*id, db.version(*id))).collect());
         Ok(Loaded { state, recorded: known.collect(), now_ms })
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
         let chaos = Arc::clone(&self.server.chaos);
         self.tried += 1;
+        let loaded = self.loaded.take();
+        let db = self.server.db();
+        db.check(loaded, batch);
+        if db.is_twice(batch) {
+            return Err(Fault::Overtaken("duplicate key value (23505)".into()));
+        }
+        drop(db);
         if chaos.strikes(Strike::CommitRefused) {
             let why = "could not serialize access (40001)".to_owned();
             let gives_up = chaos.between(Strike::CommitRefused, 0, 3) == 0;
@@ -264,7 +354,7 @@ impl Store for SharedStore {
         }
         if chaos.strikes(Strike::CommitLate) {
             self.broken = true;
-            let (orders, events) = touched(batch.changes);
+            let (orders, events) = self.server.db().touched(batch.changes);
             let undecided = Undecided {
                 tried_ms: self.server.clock.now_ms(),
                 connection,
@@ -290,6 +380,10 @@ impl Store for SharedStore {
             return Err(lost());
         }
         Ok(())
+    }
+
+    fn release(&mut self) {
+        self.loaded = None;
     }
 
     fn last_batch(&self) -> Option<(i64, i64)> {

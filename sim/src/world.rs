@@ -6,6 +6,7 @@ use crate::breaks::{self, Breaks};
 use crate::chaos::Chaos;
 use crate::dice::Dice;
 use crate::machine::{Base, Machine};
+use crate::pace::Calls;
 use crate::plan::{Fault, Place, Plan};
 use crate::story::{Promise, Story};
 use crate::strangers::{Told, heard};
@@ -53,6 +54,10 @@ pub struct World {
     pub config: Config,
     /// The machines on which the processes run.
     pub machines: Vec<Machine>,
+    /// How far the provider's clock is ahead, in milliseconds.
+    pub double_ahead_ms: Arc<AtomicI64>,
+    /// What the provider was asked lately, by all processes.
+    pub calls: Mutex<Calls>,
     /// When it began.
     pub begun: Instant,
     story: Mutex<Story>,
@@ -187,7 +192,8 @@ impl World {
         let begun = Instant::now();
         let chaos = Arc::new(Chaos::new(&plan));
         let clock = |ahead_ms| Clock::Virtual { begun, begun_ms: EPOCH_MS, ahead_ms };
-        let double_clock = clock(Arc::new(AtomicI64::new(0)));
+        let double_ahead_ms = Arc::new(AtomicI64::new(0));
+        let double_clock = clock(Arc::clone(&double_ahead_ms));
         let mut dice = Dice::new(plan.seed, 1);
         let double = Double::in_memory(double_clock, dice.bytes()).map_err(|e| e.to_string())?;
         let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(plan.base_ahead_ms))), &chaos);
@@ -225,6 +231,8 @@ impl World {
             base,
             config,
             machines,
+            double_ahead_ms,
+            calls: Mutex::default(),
             begun,
             story: Mutex::new(Story::new(whole)),
             auditor: Mutex::new(auditor),
@@ -236,8 +244,19 @@ impl World {
 
     /// The clock of the database server.
     pub fn clock(&self) -> Clock {
+        if let Base::Shared(server, _) = &self.base {
+            return server.clock();
+        }
         let ahead_ms = Arc::new(AtomicI64::new(self.plan.base_ahead_ms));
         Clock::Virtual { begun: self.begun, begun_ms: EPOCH_MS, ahead_ms }
+    }
+
+    /// How far the clock of the database server is ahead by now, in milliseconds.
+    pub fn base_ahead_ms(&self) -> i64 {
+        match &self.base {
+            Base::Shared(server, _) => self.plan.base_ahead_ms + server.forward_ms(),
+            Base::File(_) => self.plan.base_ahead_ms,
+        }
     }
 
     /// Milliseconds since the beginning.

@@ -201,6 +201,9 @@ pub(super) fn paid(
     if !pending && order.due_ms.is_some() {
         draft.rest(order, order.state);
     }
+    if on(Mutant::HandsOnlyIfPaid) && order.state != OrderState::Paid {
+        return;
+    }
     if intent.status == IntentStatus::Succeeded {
         match draft.revoke_for_done(state, order, intent) {
             Some(next) => _ = draft.take_in(&next, &next.orders[&order.id], intent),
@@ -292,6 +295,7 @@ pub(super) fn defer(
         let pause_ms = if pauses { REFUND_PAUSE_MS } else { 0 };
         let wait_ms = wait_ms.unwrap_or(0).clamp(0, MOST_WAIT_MS).max(pause_ms);
         let due_ms = retry_ms(now, order.tries).max(now + wait_ms);
+        let due_ms = if on(Mutant::NoPause) { now } else { due_ms };
         // Two processes may be at it: the one that fails second does not end the wait that the first began,
         // in which an earlier call runs out.
         let pending = order.payment.as_ref().and_then(Payment::pending_attempt).is_some();

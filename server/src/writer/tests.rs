@@ -19,6 +19,8 @@ enum Trouble {
     DoneUnknown,
     /// It did not happen, and nobody was told.
     NotDoneUnknown,
+    /// Another process was faster.
+    Overtaken,
 }
 
 /// Something that happens while a commit is tried.
@@ -54,6 +56,7 @@ impl Store for Failing {
         }
         match trouble {
             None => self.store.commit(batch),
+            Some(Trouble::Overtaken) => Err(Fault::Overtaken("another was faster (40001)".into())),
             Some(Trouble::NotDone) => Err(Fault::NotDone("the disk is full".into())),
             Some(Trouble::DoneUnknown) => {
                 self.store.commit(batch)?;
@@ -345,6 +348,44 @@ fn who_leaves_while_another_part_of_the_batch_is_tried_is_left_out() {
         }
         assert!(hear_stays.try_recv().unwrap().is_ok());
         assert_eq!(w.held(), (1, 1), "no ghost; behind an event: {behind_an_event}");
+    }
+}
+
+/// Three ask, and some of them leave while the commit is tried that decides for all: who stays is
+/// answered with what became of their own order, and nothing is held for who has gone, unless that
+/// commit was done.
+#[test]
+fn who_leaves_while_a_commit_is_tried_again_changes_nothing_for_the_others() {
+    let troubles =
+        [Trouble::Overtaken, Trouble::NotDoneUnknown, Trouble::DoneUnknown, Trouble::NotDone];
+    let cases = troubles.into_iter().flat_map(|trouble| (0..8u32).map(move |who| (trouble, who)));
+    for (trouble, who) in cases {
+        let leaves = |n: usize| who & 1 << n != 0;
+        let mut w = world_of(&format!("leaves-{trouble:?}-{who}"), 50);
+        let now = Instant::now();
+        let deadline = now + Duration::from_secs(60);
+        let (mut stay, mut leave, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+        for n in 0..3usize {
+            let (answer, hear) = oneshot::channel();
+            let command = w.hold(n as u128 + 1);
+            jobs.push(Job { command, request: None, deadline, queued: now, answer });
+            if leaves(n) { leave.push(hear) } else { stay.push((n as u128 + 1, hear)) }
+        }
+        w.plan.lock().unwrap().push_back(Some(trouble));
+        *w.meanwhile.lock().unwrap() = Some(Box::new(move || drop(leave)));
+        let committed = w.writer.step(jobs);
+        assert_eq!(committed.answers.len(), 3, "{trouble:?} {who}");
+        for (caller, answer) in committed.answers {
+            _ = caller.send(answer);
+        }
+        let staying = stay.len();
+        for (n, mut hear) in stay {
+            let replied = hear.try_recv().unwrap().unwrap();
+            assert!(matches!(replied.reply, Reply::Held { order, .. } if order == id(n)));
+            assert_eq!(replied.order.unwrap().id, id(n), "{trouble:?} {who}");
+        }
+        let held = if matches!(trouble, Trouble::DoneUnknown) { 3 } else { staying };
+        assert_eq!(w.held(), (held as u32, held), "{trouble:?} {who}");
     }
 }
 

@@ -2,11 +2,16 @@
 
 use super::Auditor;
 use crate::story::{Promise, Story};
-use boxoffice::{OrderId, OrderState, TicketState};
+use boxoffice::{OrderId, OrderState, Refund, RefundState, TicketState};
 use nts_server::payments::double::{Given, Moved};
 use std::collections::BTreeMap;
 
 impl Auditor {
+    /// Whether somebody acted on its payment by hand.
+    fn is_by_hand(&self, id: OrderId) -> bool {
+        self.told.get(&id).is_some_and(|told| told.by_hand)
+    }
+
     /// Whether somebody still owes something.
     pub fn owing(&self) -> Vec<OrderId> {
         let owing = self.orders.values().filter(|o| {
@@ -51,9 +56,18 @@ impl Auditor {
             let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
             let by_hand: i64 =
                 order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+            // Somebody gave a part back by hand while all of it was on its way back: what the provider
+            // refuses then a person was told, and must do.
+            let refused = |r: &&Refund| !r.by_hand && matches!(r.state, RefundState::Failed(_));
+            let refused: i64 = match order.state {
+                OrderState::Released | OrderState::Void if self.is_by_hand(id) => {
+                    order.refunds.iter().filter(refused).map(|r| r.amount_minor).sum()
+                }
+                _ => 0,
+            };
             // What a bank has sent back after it had taken it is here, and told; that the books call it so
             // is looked at above.
-            if kept > worth + moved.failed {
+            if kept > worth + moved.failed + refused {
                 broken(
                     Promise::MoneyIsTickets,
                     format!("{kept} is kept, the tickets are worth {worth}"),
