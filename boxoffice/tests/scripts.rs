@@ -286,6 +286,7 @@ impl Stage {
             "renew" => Command::Renew { order, most_ms: duration_after(words, "most")? },
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
+            "unread" => Command::GiveUp { order, attempt: words.number()? },
             "pay" => {
                 let token = words.next()?;
                 let live = words.take("live");

@@ -176,9 +176,10 @@ impl Fault {
             Fault::Stranger => {
                 ("stranger", "somebody tries to act on an order or an event of another's")
             }
-            Fault::KeyReused => {
-                ("key-reused", "an idempotency key is used again, for the same or for something else")
-            }
+            Fault::KeyReused => (
+                "key-reused",
+                "an idempotency key is used again, for the same or for something else",
+            ),
             Fault::Refund => ("refund", "the organiser refunds orders, often two at once"),
             Fault::ProviderLocked => ("provider-locked", "the provider says 429: a lock timeout"),
             Fault::ProviderDependency => {
@@ -369,7 +370,7 @@ impl Plan {
         }
         let mut strange = Dice::new(seed, 7_000);
         for fault in [Fault::Stranger, Fault::KeyReused] {
-            let (off, strength) = (strange.below(3) == 0, strange.pick(&[50, 100, 200]));
+            let (off, strength) = (strange.below(3) == 0, strange.pick(&[15, 40, 100]));
             if !off && !calm {
                 faults.insert(fault, strength);
             }
