@@ -88,6 +88,15 @@ pub enum Command {
         /// Which.
         order: OrderId,
     },
+    /// What became of an attempt can neither be asked for nor read, and waiting does not help: as if it were
+    /// cancelled, but only while that attempt is open, or the order's time is over. Who asks may know less
+    /// than is recorded by now.
+    GiveUp {
+        /// Which.
+        order: OrderId,
+        /// The number of the attempt.
+        attempt: u16,
+    },
     /// The timer: release it if its time is over.
     Expire {
         /// Which.
@@ -186,6 +195,7 @@ impl Command {
             | Command::AttemptDeclined { order, .. }
             | Command::Reconcile { order, .. }
             | Command::Cancel { order }
+            | Command::GiveUp { order, .. }
             | Command::Expire { order }
             | Command::Forget { order, .. }
             | Command::Defer { order, .. }

@@ -187,6 +187,9 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
             hold::renew(state, find(state, *order)?, *most_ms, now)
         }
         Command::Cancel { order } => hold::cancel(state, find(state, *order)?, now),
+        Command::GiveUp { order, attempt } => {
+            hold::give_up_unread(state, find(state, *order)?, *attempt, now)
+        }
         Command::Expire { order } => hold::expire(state, find(state, *order)?, now),
         Command::Forget { order, placed_before_ms } => {
             forget::forget(state, find(state, *order)?, *placed_before_ms)

@@ -291,6 +291,7 @@ impl Stage {
                 let before = words.after("before")?.ok_or("before when?")?;
                 Command::Forget { order, placed_before_ms: time(&before)? }
             }
+            "unread" => Command::GiveUp { order, attempt: words.number()? },
             "pay" => {
                 let token = words.next()?;
                 let live = words.take("live");

@@ -301,7 +301,7 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
             Err(CallError::NotAllowed(_))
                 if order.state == OrderState::Paying && order.over(app.clock.now_ms()) =>
             {
-                Command::Cancel { order: id }
+                give_up(order)
             }
             Err(error) => defer(order, error),
         },
@@ -459,7 +459,7 @@ fn unreadable(order: &Order, error: CallError) -> Command {
         CallError::NotAllowed(_) | CallError::KeyRefused(_) | CallError::Refused(_)
             if was_blocked_often(order) =>
         {
-            Command::Cancel { order: order.id }
+            give_up(order)
         }
         CallError::Refused(why) => {
             let (trouble, wait_ms) = (format!("{UNREADABLE}{why}"), Some(LONGEST_CALL_MS));
@@ -467,6 +467,12 @@ fn unreadable(order: &Order, error: CallError) -> Command {
         }
         error => defer(order, error),
     }
+}
+
+/// Gives an order up, unless more is known by now of its last attempt.
+fn give_up(order: &Order) -> Command {
+    let last = order.payment.as_ref().and_then(|payment| payment.attempts.last());
+    Command::GiveUp { order: order.id, attempt: last.map_or(0, |last| last.number) }
 }
 
 /// Whether what was read says no more than was known before what was asked for failed: then the order

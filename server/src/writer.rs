@@ -174,6 +174,7 @@ fn is_own(command: &Command) -> bool {
         Command::Expire { .. }
         | Command::IntentCreated { .. }
         | Command::AttemptDeclined { .. }
+        | Command::GiveUp { .. }
         | Command::Reconcile { .. }
         | Command::Defer { .. }
         | Command::RefundAnswered { .. } => true,

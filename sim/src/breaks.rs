@@ -52,6 +52,11 @@ pub fn bend(told: &Told, seen: &mut Breaks, ask: &Ask) -> Option<Ask> {
     };
     let first = seen.entry(under).or_insert_with(|| ask.clone()).clone();
     // What was asked is compared in all but the first.
-    let body = if on(Mutant::KeyWithoutBody) { first.body.clone() } else { ask.body.clone() };
+    let body = match () {
+        () if on(Mutant::KeyWithoutBody) => first.body.clone(),
+        // Another request, as one that can be read there.
+        () if on(Mutant::KeyOfAllRoutes) && first.path != ask.path => format!("{} ", first.body),
+        () => ask.body.clone(),
+    };
     Some(Ask { path: first.path, bearer: first.bearer, body, ..ask.clone() })
 }

@@ -145,7 +145,7 @@ impl Fault {
     /// Kinds of faults that have a stream of randomness of their own, which stream, and how often they
     /// strike in a thousand: so that what else a seed says stays as it was.
     const APART: [(&[Fault], u64, &[u32]); 2] = [
-        (&[Fault::Stranger, Fault::KeyReused], 7_000, &[50, 100, 200]),
+        (&[Fault::Stranger, Fault::KeyReused], 7_000, &[15, 40, 100]),
         (
             &[
                 Fault::Reprice,

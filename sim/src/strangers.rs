@@ -19,7 +19,7 @@ use tokio::time::{Duration, sleep};
 /// How often they look whether they try something.
 const LOOK: Duration = Duration::from_secs(3);
 /// So many things are tried at a time.
-const AT_A_TIME: u64 = 4;
+const AT_A_TIME: u64 = 3;
 /// The stream of randomness; each of them adds its number.
 const STREAM: u64 = 7_100;
 /// So many of them there are.

@@ -542,7 +542,9 @@ fn each_route_with_each_credential(setup: &Setup) {
             refuses_all_others(setup, route, of, &other);
             refused += wrong(route, of, &other).len();
         }
-        is_there_for_its_method_alone(setup, route, &victims[0]);
+        let on = entry(route, "").map(|entry| entry.on);
+        let at = states.iter().position(|state| Some(*state) == on).unwrap_or(0);
+        is_there_for_its_method_alone(setup, route, &victims[at]);
     }
     assert!(refused > 800, "{refused}");
     for route in &setup.routes {

@@ -217,6 +217,22 @@ pub(super) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
     draft.reply_order(order)
 }
 
+/// An attempt of which nothing can be learned ends its order. Unless it is decided by now, and the buyer
+/// may try again, or has tried again.
+pub(super) fn give_up_unread(
+    state: &State,
+    order: &Order,
+    attempt: u16,
+    now: TimeMs,
+) -> Result<Decision, Refusal> {
+    let open = order.payment.as_ref().and_then(|payment| payment.open_attempt());
+    let open = open.is_some_and(|open| open.number == attempt);
+    if order.state != OrderState::Paying || !(open || order.over(now)) {
+        return Draft::default().reply_order(order);
+    }
+    cancel(state, order, now)
+}
+
 /// The timer's question: is its time over? A payment that has begun is not ended here: what the
 /// provider says decides ([`super::settle`]), unless there is nothing it could say anything of.
 pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {

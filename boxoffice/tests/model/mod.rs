@@ -251,6 +251,7 @@ impl Model {
             | Command::AttemptDeclined { order, .. }
             | Command::Reconcile { order, .. }
             | Command::Cancel { order }
+            | Command::GiveUp { order, .. }
             | Command::Expire { order }
             | Command::Forget { order, .. }
             | Command::Defer { order, .. }
@@ -364,6 +365,14 @@ impl Model {
                 }
                 _ => None,
             },
+            Command::GiveUp { attempt, .. } => {
+                let open = order.open() && usize::from(*attempt) == order.attempts.len();
+                if order.state == "paying" && (open || order.over(now)) {
+                    order.close('x', now);
+                    give_up(order);
+                }
+                None
+            }
             Command::Expire { .. } => {
                 let nobody_pays =
                     order.state == "held" || (order.state == "paying" && order.intent.is_none());

@@ -106,7 +106,8 @@ impl Auditor {
     ) {
         use OrderState::{Canceling, Paid, Paying, Refunded, Refunding, Released};
         let id = order.id;
-        let asked = self.access.wishes.get(&id).cloned().unwrap_or_default();
+        let nothing = Wishes::default();
+        let asked = self.access.wishes.get(&id).unwrap_or(&nothing);
         let times = |counted: &(BTreeSet<String>, usize)| counted.0.len() + counted.1;
         let mut broken = |text: String| {
             story.broken(at_ms, Promise::OnlyTheirs, Some(id), text);
