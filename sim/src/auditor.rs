@@ -99,10 +99,14 @@ pub struct Auditor {
     /// How many processes there are.
     processes: u32,
     step: u64,
+    /// How far the clock of the store was ahead of the world's, when it was last seen.
+    store_ahead_ms: i64,
+    /// When there was something new about an order that a person must be told of.
+    pub(crate) alarming: Vec<(i64, OrderId)>,
     /// What each order owes.
     owed: BTreeMap<OrderId, prompt::Owes>,
     /// When the storm was over, in milliseconds since the beginning.
-    calm_since: Option<i64>,
+    pub(crate) calm_since: Option<i64>,
     /// How long what is owed may wait at most, if that can be told.
     prompt_ms: Option<i64>,
 }
@@ -242,7 +246,9 @@ impl Auditor {
         if known == Some(&order) {
             return;
         }
-        Auditor::troubled(story, at_ms, known, &order);
+        if Auditor::troubled(story, at_ms, known, &order) {
+            self.alarming.push((at_ms, id));
+        }
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known
             && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)
