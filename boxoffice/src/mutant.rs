@@ -100,8 +100,8 @@ pub enum Mutant {
     PageSkipsOne,
     /// The list of guests has tickets that were revoked.
     GuestsRevoked,
-    /// Live counts stay one change behind.
-    LiveBehind,
+    /// Live counts stay as they were when somebody began to listen.
+    LiveStops,
     /// An order's page shows another buyer.
     PageOfAnother,
     /// Each answer takes eight seconds more.
@@ -178,7 +178,7 @@ impl Mutant {
         Mutant::NoAlarms,
         Mutant::PageSkipsOne,
         Mutant::GuestsRevoked,
-        Mutant::LiveBehind,
+        Mutant::LiveStops,
         Mutant::PageOfAnother,
         Mutant::SlowAnswers,
         Mutant::RetriedStale,

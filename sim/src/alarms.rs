@@ -9,7 +9,7 @@ use crate::plan::Fault::{self, *};
 use crate::plan::Plan;
 use crate::story::{Promise, Story};
 use crate::world::World;
-use boxoffice::{Order, RefundState};
+use boxoffice::{Order, OrderId, RefundState};
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};
@@ -20,6 +20,9 @@ use tracing::{Event, Level, Metadata};
 
 /// More lines than so many are not kept: then the log says the same again and again.
 const MOST: usize = 20_000;
+
+/// So long after the storm a commit of the storm may still become known, in milliseconds.
+const AFTER_MS: i64 = 120_000;
 
 /// What was said, oldest first.
 #[derive(Clone, Default)]
@@ -115,7 +118,7 @@ const MAY_BE_SAID: &[(&str, Because)] = &[
     ("was refused, but it was made", Because::Any),
     ("money is left of an order that was released", Because::Of(HANDS)),
     ("disputed by the cardholder", Because::Of(&[Disputed])),
-    ("the authorisation ended before it was captured", Because::Of(&[Voided])),
+    ("the authorisation ended before it was captured", Because::Any),
     ("cannot move on", Because::Any),
     ("of the attempts to pay within ten minutes were declined", Because::Always),
     ("ALARM: the Stripe key may not", Because::Of(&[ProviderForbidden])),
@@ -147,20 +150,19 @@ pub fn judge(world: &World, log: &Log) {
         let line: String = line.chars().take(300).collect();
         world.broken(Promise::NoAlarm, None, format!("nothing explains that it said: {line}"));
     }
-    // Who was killed between a commit and its telling has told nobody.
-    let lost = [Crash, PowerLoss, CrashInStep, CleanStop, CommitAnswerLost, CommitLost, CommitLate];
-    let disk = [DiskError, DiskFull, ReadFails];
-    if lost.iter().chain(&disk).any(|fault| world.plan.faults.contains_key(fault)) {
+    // Who is killed between a commit and its telling has told nobody, so only the calm counts.
+    if lines.len() >= MOST {
         return;
     }
-    let wanted: Vec<Order> = world.audit(|auditor, _, _| {
-        auditor.orders().filter(|o| wants_a_person(o) > 0).cloned().collect()
+    let wanted: Vec<OrderId> = world.audit(|auditor, _, _| {
+        let calm = auditor.calm_since.map_or(i64::MAX, |since| since + AFTER_MS);
+        auditor.alarming.iter().filter(|(at, _)| *at > calm).map(|(_, id)| *id).collect()
     });
     for order in wanted {
-        let id = uuid::Uuid::from_u128(order.id.0).to_string();
+        let id = uuid::Uuid::from_u128(order.0).to_string();
         if !lines.iter().any(|line| line.contains("ALARM") && line.contains(&id)) {
             let text = "a person should look at it, and no alarm was raised";
-            world.broken(Promise::NoAlarm, Some(order.id), text);
+            world.broken(Promise::NoAlarm, Some(order), text);
         }
     }
 }
@@ -179,12 +181,19 @@ fn wants_a_person(order: &Order) -> usize {
 }
 
 impl Auditor {
-    /// An order is committed: what a person must be told of stands with it.
-    pub(crate) fn troubled(story: &mut Story, at_ms: i64, known: Option<&Order>, order: &Order) {
-        let before = known.map_or(0, wants_a_person);
-        if wants_a_person(order) > before && order.trouble.is_none() {
+    /// An order is committed: what a person must be told of stands with it. Gives whether there is news of
+    /// that kind.
+    pub(crate) fn troubled(
+        story: &mut Story,
+        at_ms: i64,
+        known: Option<&Order>,
+        order: &Order,
+    ) -> bool {
+        let news = wants_a_person(order) > known.map_or(0, wants_a_person);
+        if news && order.trouble.is_none() {
             let text = "a person should look at it, and nothing stands with it";
             story.broken(at_ms, Promise::NoAlarm, Some(order.id), text.into());
         }
+        news
     }
 }

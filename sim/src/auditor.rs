@@ -128,10 +128,14 @@ pub struct Auditor {
     step: u64,
     /// Whether the moment of this step is that of its decisions.
     exact: bool,
+    /// How far the clock of the store was ahead of the world's, when it was last seen.
+    store_ahead_ms: i64,
+    /// When there was something new about an order that a person must be told of.
+    pub(crate) alarming: Vec<(i64, OrderId)>,
     /// What each order owes.
     owed: BTreeMap<OrderId, prompt::Owes>,
     /// When the storm was over, in milliseconds since the beginning.
-    calm_at_ms: Option<i64>,
+    pub(crate) calm_at_ms: Option<i64>,
     /// How long what is owed may wait at most, if that can be told.
     prompt_ms: Option<i64>,
     /// What was asked for by anybody but strangers.
@@ -296,7 +300,9 @@ impl Auditor {
         self.step_was_asked_for(story, at_ms, now, known, &order);
         self.order_is_sound(story, at_ms, &order);
         self.lasts(story, at_ms, (since, now), &order);
-        Auditor::troubled(story, at_ms, known, &order);
+        if Auditor::troubled(story, at_ms, known, &order) {
+            self.alarming.push((at_ms, id));
+        }
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known
             && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)

@@ -429,8 +429,8 @@ impl Machine {
                 let Some(Ok(frame)) = frame else { return };
                 let Ok(data) = frame.into_data() else { continue };
                 let now = String::from_utf8_lossy(&data).into_owned();
-                let told = if on(Mutant::LiveBehind) && !before.is_empty() {
-                    std::mem::replace(&mut before, now)
+                let told = if on(Mutant::LiveStops) && !before.is_empty() {
+                    before.clone()
                 } else {
                     before.clone_from(&now);
                     now

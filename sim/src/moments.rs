@@ -76,6 +76,7 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
         | Command::AttemptDeclined { order, .. }
         | Command::Reconcile { order, .. }
         | Command::Expire { order }
+        | Command::GiveUp { order, .. }
         | Command::Forget { order, .. }
         | Command::Defer { order, .. }
         | Command::RefundAnswered { order, .. } => (Some(*order), false),

@@ -34,7 +34,6 @@ fn every_promise_is_kept() {
         assert!(outcome.violation.is_none(), "seed {seed}: {:#?}", outcome.violation);
     }
     let runs = if cfg!(debug_assertions) { 40 } else { 400 };
-    let runs = std::env::var("NTS_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(runs);
     let summary = many(1, runs, &Wishes::default(), 2, &|_| ()).unwrap();
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.orders["paid"] > 50 && summary.all_faults() > 2_000, "{summary:?}");

@@ -277,7 +277,7 @@ mod tests {
             ("3 tickets were issued although it is released", |o| o.state = OrderState::Released),
             ("only 1 of its 3 places are", |o| o.state = OrderState::Refunded),
             ("nobody will look after it", |o| o.state = OrderState::Held),
-            ("valid tickets are worth 20", |o| o.lines[0].unit_minor = 11),
+            ("valid tickets are worth 22", |o| o.lines[0].unit_minor = 11),
             ("3 tickets were issued for 4 places", |o| o.lines[0].quantity = 4),
             ("by refunds of 1", |o| o.lines[0].refunded = 2),
             ("2 on sale again", |o| o.lines[0].restocked = 2),

@@ -20,6 +20,8 @@ const REFUND_MS: i64 = 25 * 60_000;
 pub(super) struct Owes {
     what: &'static str,
     since_ms: i64,
+    /// Not before this, by the clock of the store.
+    until: Option<TimeMs>,
 }
 
 /// What an order owes to somebody at this moment, and from when on: at once, or from a time by the clock of
@@ -42,9 +44,9 @@ fn owes(order: &Order) -> Option<(&'static str, Option<TimeMs>)> {
 impl Auditor {
     /// An order is committed at `at_ms`, when the clock of the store says `now`.
     pub(super) fn prompt(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, order: &Order) {
+        // A clock may have jumped.
+        self.store_ahead_ms = now - at_ms;
         self.late(story, at_ms, order.id);
-        let from =
-            |until: Option<TimeMs>| until.map_or(at_ms, |until| at_ms + (until - now).max(0));
         match owes(order) {
             None => _ = self.owed.remove(&order.id),
             Some((what, until)) => {
@@ -52,7 +54,7 @@ impl Auditor {
                 // One more attempt is a new debt; the same one that is tried again is not.
                 let same = known.is_some() && until.is_none() && what != "a payment";
                 if !same {
-                    self.owed.insert(order.id, Owes { what, since_ms: from(until) });
+                    self.owed.insert(order.id, Owes { what, since_ms: at_ms, until });
                 }
             }
         }
@@ -61,6 +63,8 @@ impl Auditor {
     /// Whether what this order owed until now was owed for too long.
     fn late(&self, story: &mut Story, at_ms: i64, id: OrderId) {
         let Some(owed) = self.owed.get(&id) else { return };
+        let until_ms = owed.until.map_or(0, |until| until - self.store_ahead_ms);
+        let owed = Owes { since_ms: owed.since_ms.max(until_ms), ..*owed };
         let (since, most) = match (self.prompt_ms, self.calm_at_ms) {
             (Some(most), _) => (owed.since_ms, most),
             (None, Some(calm)) if owed.what == "a refund" => (owed.since_ms.max(calm), REFUND_MS),
