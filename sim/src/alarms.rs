@@ -155,7 +155,7 @@ pub fn judge(world: &World, log: &Log) {
         return;
     }
     let wanted: Vec<OrderId> = world.audit(|auditor, _, _| {
-        let calm = auditor.calm_since.map_or(i64::MAX, |since| since + AFTER_MS);
+        let calm = auditor.calm_at_ms.map_or(i64::MAX, |since| since + AFTER_MS);
         auditor.alarming.iter().filter(|(at, _)| *at > calm).map(|(_, id)| *id).collect()
     });
     for order in wanted {

@@ -196,6 +196,8 @@ pub struct Machine {
     died: Notify,
     /// What its process will commit next.
     in_hand: Mutex<Option<InHand>>,
+    /// Rung when that was done in the middle of a step of another process.
+    pub done_early: Notify,
     /// The step that its writer is in.
     pub step: Step,
     /// Held by the one who kills, stops or starts the process.
@@ -221,6 +223,7 @@ impl Machine {
             life: Mutex::default(),
             died: Notify::new(),
             in_hand: Mutex::default(),
+            done_early: Notify::new(),
             step: Step::default(),
             driving: tokio::sync::Mutex::default(),
         }
@@ -495,7 +498,8 @@ async fn write(
         let Some(writer_now) = writer.take() else { return std::future::pending().await };
         *machine.in_hand() =
             Some(InHand { writer: writer_now, jobs: jobs_now, done: None, doubtful });
-        sleep(Duration::from_millis(takes.unsigned_abs())).await;
+        let done_early = machine.done_early.notified();
+        _ = timeout(Duration::from_millis(takes.unsigned_abs()), done_early).await;
         // It is gone if its step has panicked.
         let hand = machine.in_hand().take();
         let Some(mut hand) = hand else { return std::future::pending().await };

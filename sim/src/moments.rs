@@ -207,6 +207,7 @@ fn others_commit(world: &Arc<World>, n: usize) {
         world.mark("another process committed in the middle of a step");
         if step(world, other, &mut hand) {
             *other.in_hand() = Some(hand);
+            other.done_early.notify_one();
         }
         return;
     }

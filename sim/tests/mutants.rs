@@ -18,6 +18,8 @@ fn within(mutant: Mutant) -> u64 {
         Mutant::SilenceIsDeath => 1_000,
         // A capture by hand, or one whose answer was lost, at the end of a hold.
         Mutant::LatePaymentIgnored => 1_000,
+        // Several commands in one batch, and who asked for the first leaves before it is tried again.
+        Mutant::AnswersShift => 1_000,
         _ => 200,
     }
 }
