@@ -261,7 +261,7 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxoffice::{Currency, EventSpec, Pool};
+    use boxoffice::{Buyer, BuyerKey, Currency, EventSpec, OrderState, Pool};
 
     fn event(held: u32) -> Event {
         let spec = EventSpec {
@@ -357,5 +357,108 @@ mod tests {
         assert_eq!((alone.as_of(5_000), alone.as_of(100)), (4_000, -900));
         alone.doubt(None);
         assert_eq!(alone.as_of(5_000), 5_000);
+    }
+
+    #[test]
+    fn events_are_listed_by_their_beginning() {
+        let starts = |id, starts_ms| {
+            let mut event = Event { id: EventId(id), ..event(0) };
+            (event.spec.slug, event.spec.starts_ms) = (format!("e{id}"), starts_ms);
+            event
+        };
+        let catalogue = Catalogue::new(vec![starts(1, 9), starts(2, 5), starts(3, 5)]);
+        let listed: Vec<u64> = catalogue.events().iter().map(|e| e.id.0).collect();
+        assert_eq!(listed, [2, 3, 1]);
+    }
+
+    #[test]
+    fn who_listens_is_told_of_each_event_that_changes() {
+        let catalogue = Catalogue::new(vec![event(0)]);
+        let mut news = catalogue.listen();
+        let mut told = || news.try_recv().ok();
+        catalogue.publish(vec![event(1)], None);
+        assert_eq!([told(), told()], [Some(EventId(1)), None]);
+        catalogue.refresh(vec![event(1)], &[], 1_000);
+        assert_eq!(told(), None, "nothing has changed");
+        let mut new = Event { id: EventId(2), ..event(0) };
+        new.spec.slug = "new".into();
+        catalogue.refresh(vec![event(2), new], &[(OTHERS, 5)], 1_250);
+        assert_eq!([told(), told(), told()], [Some(EventId(1)), Some(EventId(2)), None]);
+        // The first batch of ours is in no mark, and newer.
+        catalogue.publish(vec![event(9)], Some((US, 1)));
+        assert_eq!((told(), held(&catalogue)), (Some(EventId(1)), 9));
+        // An older one of others is not told.
+        catalogue.publish(vec![event(5)], Some((OTHERS, 5)));
+        assert_eq!((told(), held(&catalogue)), (None, 9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_a_fresh_look_waits_for_one_that_begins_from_now_on() {
+        let patience = Duration::from_secs(9);
+        let catalogue = Catalogue::new(vec![event(0)]);
+        let begun = Instant::now();
+        catalogue.fresh(patience).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO, "nobody else sells");
+        catalogue.refresh(Vec::new(), &[], 1_000);
+        catalogue.fresh(patience).await;
+        assert_eq!(begun.elapsed(), patience, "and no longer");
+        let begun = Instant::now();
+        let waits = async {
+            catalogue.fresh(patience).await;
+            begun.elapsed()
+        };
+        let looks = async {
+            for at_ms in 1..=4 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                catalogue.refresh(Vec::new(), &[], at_ms);
+            }
+        };
+        // The first to end may have begun before.
+        assert_eq!(tokio::join!(waits, looks).0, Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_watches_an_order_hears_what_it_becomes() {
+        let order = |tries| {
+            Arc::new(Order {
+                id: OrderId(1),
+                event: EventId(1),
+                buyer: Buyer { name: String::new(), email: String::new(), key: BuyerKey(0) },
+                lines: Vec::new(),
+                currency: Currency::parse("GBP").expect("a currency"),
+                state: OrderState::Paying,
+                placed_ms: 0,
+                until_ms: 0,
+                due_ms: Some(0),
+                tries,
+                trouble: None,
+                payment: None,
+                refunds: Vec::new(),
+                tickets: Vec::new(),
+            })
+        };
+        let watchers = Arc::new(Watchers::default());
+        let becomes = |tries| {
+            let both = [(OrderId(1), order(tries)), (OrderId(2), order(99))];
+            watchers.changed(BTreeMap::from(both));
+        };
+        let tries = |watch: &Watch| watch.latest().map(|order| order.tries);
+        becomes(1);
+        let first = watchers.watch(OrderId(1));
+        assert_eq!(tries(&first), None, "that was before");
+        let news = first.news();
+        becomes(2);
+        assert!(tokio::time::timeout(Duration::from_secs(1), news).await.is_ok());
+        let second = watchers.watch(OrderId(1));
+        assert_eq!((tries(&first), tries(&second)), (Some(2), None));
+        becomes(3);
+        assert_eq!((tries(&first), tries(&second)), (Some(3), Some(3)));
+        drop(first);
+        becomes(4);
+        assert_eq!(tries(&second), Some(4), "the other goes on");
+        let news = second.news();
+        assert!(tokio::time::timeout(Duration::from_secs(1), news).await.is_err());
+        drop(second);
+        assert!(watchers.0.lock().unwrap().is_empty(), "nothing is left behind");
     }
 }

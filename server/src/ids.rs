@@ -279,6 +279,24 @@ mod tests {
         assert!((again.order(1_000).0 >> 64) as u64 > last);
     }
 
+    /// The high half: the millisecond, the version, and a counter from the beginning of one's own part.
+    #[test]
+    fn an_id_tells_its_millisecond_and_counts_within_it() {
+        let node = Node::default();
+        node.set(2);
+        let shared = Ids::shared([7; 32], 0, node);
+        for (ids, first, count) in [(Ids::new([7; 32], 0), 0, 4096), (shared, 256, 128)] {
+            let high = |ms: u64| (ids.order(ms as TimeMs).0 >> 64) as u64;
+            let at = |ms: u64, counter: u64| (ms << 16) + (7 << 12) + counter;
+            for n in first..first + count {
+                assert_eq!(high(1_000), at(1_000, n));
+            }
+            assert_eq!(high(1_000), at(1_001, first), "used up: of the next millisecond");
+            assert_eq!(high(1_000), at(1_001, first + 1));
+            assert_eq!(high(1_005), at(1_005, first), "the clock goes on");
+        }
+    }
+
     #[test]
     fn processes_beside_each_other_make_no_two_ids_of_one_high_half() {
         let nodes: Vec<Node> = (0..NODES).map(|_| Node::default()).collect();

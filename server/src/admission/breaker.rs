@@ -73,6 +73,10 @@ mod tests {
         assert_eq!(breaker.note(9 * MINUTE, 0, 0), (true, false));
         assert_eq!(breaker.note(10 * MINUTE, 0, 0), (false, true));
         assert_eq!(breaker.note(90 * MINUTE, 30, 13), (true, true));
+        let mut late = Breaker::new(40);
+        assert_eq!(late.note(9 * MINUTE, 100, 50), (true, true));
+        assert_eq!(late.note(10 * MINUTE, 0, 0), (true, false), "that was a minute ago");
+        assert_eq!(late.note(19 * MINUTE, 0, 0), (false, true));
         let mut never = Breaker::new(0);
         assert_eq!(never.note(0, 100, 100), (false, false));
     }

@@ -1,5 +1,7 @@
 //! Admission as a whole, on orders that are made by hand.
 
+mod limits;
+
 use super::*;
 use boxoffice::{
     Attempt, Buyer, BuyerKey, Currency, Event, EventId, EventSpec, Line, LineWish, Payment,

@@ -518,4 +518,92 @@ mod tests {
         near(122, 1.0 / 21.0);
         near(142, 20.0 / 21.0);
     }
+
+    /// Those at work are of a class each, and each class has a number of places.
+    #[tokio::test]
+    async fn who_turns_out_to_be_of_another_class_takes_a_place_there_and_leaves_the_first() {
+        let line = Line::default();
+        let most = AT_ONCE[PaymentClass::First as usize] as u128;
+        line.find((1..=most + 9).map(OrderId).collect());
+        for id in 1..=most {
+            assert_eq!(line.take_found(), Some(OrderId(id)));
+        }
+        assert_eq!((line.take_found(), line.has_room()), (None, false));
+        assert!(line.is_of(OrderId(1), PaymentClass::AfterDecline));
+        assert_eq!(line.take_found(), Some(OrderId(most + 1)));
+        assert_eq!((line.take_found(), line.has_room()), (None, false), "one place, not two");
+        let ids: Vec<u128> = (5_001..=5_300).collect();
+        let junk: Vec<(u128, u32)> = ids.iter().map(|id| (*id, 0)).collect();
+        tell_as(&line, &junk, &ids, true, PaymentClass::AfterDecline);
+        let begun = std::iter::from_fn(|| taken(&line)).count();
+        assert_eq!(begun, AT_ONCE[PaymentClass::AfterDecline as usize] - 1);
+    }
+
+    #[tokio::test]
+    async fn a_lower_class_gets_one_in_ten() {
+        let line = Line::default();
+        let ids: Vec<u128> = (1..=30).collect();
+        let orders: Vec<(u128, u32)> = ids.iter().map(|id| (*id, 0)).collect();
+        tell(&line, &orders[..20], &ids[..20], true);
+        tell_as(&line, &orders[20..], &ids[20..], true, PaymentClass::AfterDecline);
+        let order: Vec<u128> = std::iter::from_fn(|| taken(&line)).map(|(id, _)| id).collect();
+        assert_eq!(order[..11], [1, 2, 3, 4, 5, 6, 7, 8, 9, 21, 10]);
+        assert_eq!(order.len(), 30);
+    }
+
+    #[tokio::test]
+    async fn who_has_moved_to_another_class_is_not_in_the_way_of_those_behind() {
+        let line = Line::default();
+        let all = [(1, 0), (2, 0), (3, 0), (4, 0)];
+        tell_as(&line, &all, &[1, 2, 3, 4], true, PaymentClass::AfterDecline);
+        tell(&line, &[(2, 1), (3, 1)], &[2, 3], true);
+        let order: Vec<_> = (0..4).map(|_| taken(&line).map(|(id, _)| id)).collect();
+        assert_eq!(order, [Some(2), Some(3), Some(1), Some(4)]);
+    }
+
+    /// Who waits for somebody to join is woken by one who does, also where the batch tells of another
+    /// who stands in line already.
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_next_is_woken() {
+        for owe in [vec![1], vec![1, 2], vec![1, 1]] {
+            let line = Line::default();
+            let orders: Vec<(u128, u32)> = owe.iter().map(|id| (*id, 0)).collect();
+            let wait = async {
+                let next = tokio::time::timeout(Duration::from_secs(9), line.next());
+                next.await.map(|(id, _)| id.0)
+            };
+            let join = async {
+                tokio::task::yield_now().await;
+                tell(&line, &orders, &owe, true);
+            };
+            let (next, ()) = tokio::join!(wait, join);
+            assert_eq!(next, Ok(1), "{owe:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_that_of_the_last_seconds_and_forgotten_with_the_line() {
+        let line = Line::default();
+        let ids: Vec<u128> = (1..=40).collect();
+        let orders: Vec<(u128, u32)> = ids.iter().map(|id| (*id, 0)).collect();
+        tell(&line, &orders, &ids, true);
+        let go = |times: usize| {
+            for _ in 0..times {
+                let (id, _) = taken(&line).expect("one stands in line");
+                assert_eq!(ended(&line, id), None);
+            }
+        };
+        go(3);
+        advance(Duration::from_secs(2)).await;
+        go(1);
+        // Four in two seconds, and 36 stand there.
+        assert_eq!(line.seconds(OrderId(99)), Some(18.0));
+        advance(Duration::from_secs(4)).await;
+        go(2);
+        // One in the four seconds after that.
+        assert_eq!(line.seconds(OrderId(99)), Some(34.0 * 4.0));
+        go(34);
+        tell(&line, &[(50, 0)], &[50], true);
+        assert_eq!(line.seconds(OrderId(50)), None);
+    }
 }

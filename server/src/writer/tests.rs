@@ -1,5 +1,7 @@
 //! Stories of the writer on a store that fails: what callers hear, and what is true then.
 
+mod told;
+
 use super::*;
 use crate::clock::Clock;
 use crate::store::sqlite::SqliteStore;
@@ -37,6 +39,8 @@ struct Failing {
     poison: Arc<Mutex<Option<OrderId>>>,
     /// Happens at the next commit, once.
     meanwhile: Meanwhile,
+    /// How often it was told that nothing of what was loaded changes.
+    released: Arc<Mutex<u32>>,
 }
 
 impl Store for Failing {
@@ -67,7 +71,16 @@ impl Store for Failing {
                 self.recorded = Some(false);
                 Err(Fault::Unknown("the answer is lost".into()))
             }
+            Some(Trouble::Overtaken) => Err(Fault::Overtaken("another was faster".into())),
         }
+    }
+
+    fn release(&mut self) {
+        *self.released.lock().unwrap() += 1;
+    }
+
+    fn last_batch(&self) -> Option<(i64, i64)> {
+        Some((7, 1))
     }
 
     fn recover(&mut self) -> Result<bool, Fault> {
@@ -85,6 +98,7 @@ struct World {
     recoveries: Arc<Mutex<VecDeque<bool>>>,
     poison: Arc<Mutex<Option<OrderId>>>,
     meanwhile: Meanwhile,
+    released: Arc<Mutex<u32>>,
     reader: Box<dyn Reader>,
     dir: std::path::PathBuf,
     event: EventId,
@@ -107,7 +121,7 @@ fn world_of(name: &str, capacity: u32) -> World {
     let store = SqliteStore::open(&path, Clock::System).unwrap().store;
     let reader = Box::new(SqliteStore::reader(&path).unwrap());
     let (plan, recoveries, poison) = (Arc::default(), Arc::default(), Arc::default());
-    let meanwhile = Meanwhile::default();
+    let (meanwhile, released) = (Meanwhile::default(), Arc::default());
     let failing = Failing {
         store,
         plan: Arc::clone(&plan),
@@ -115,6 +129,7 @@ fn world_of(name: &str, capacity: u32) -> World {
         recoveries: Arc::clone(&recoveries),
         poison: Arc::clone(&poison),
         meanwhile: Arc::clone(&meanwhile),
+        released: Arc::clone(&released),
     };
     let mut writer = Writer::new(Box::new(failing), Arc::new(Metrics::default()));
     let event = EventId(1);
@@ -141,7 +156,7 @@ fn world_of(name: &str, capacity: u32) -> World {
     };
     let made = ask(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
     assert!(made[0].is_ok());
-    World { writer, plan, recoveries, poison, meanwhile, reader, dir, event }
+    World { writer, plan, recoveries, poison, meanwhile, released, reader, dir, event }
 }
 
 fn ask(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) -> Vec<Answer> {

@@ -197,7 +197,7 @@ fn judge(suites: &[Suite], built: &Built, tests: &[Test], mutant: &Mutant) -> Re
             word = "survived";
             let names: Vec<_> = part.iter().map(|t| &*t.name).collect();
             let usual = part.iter().map(|t| t.ms).sum::<u64>();
-            let most = Duration::from_millis(15_000 + 4 * usual);
+            let most = Duration::from_millis(4_000 + 8 * usual);
             match passes(built, suite.name, &names, ("MUTATION_ON", &number), most)? {
                 Some(true) => {}
                 Some(false) => (word, by) = ("noticed", suite.name),

@@ -1,0 +1,161 @@
+//! What the writer tells and counts, and how it makes way for other processes.
+
+use super::*;
+use boxoffice::PaymentId;
+
+fn job(command: Command) -> (Job, oneshot::Receiver<Answer>) {
+    let (answer, hear) = oneshot::channel();
+    let now = Instant::now();
+    let deadline = now + Duration::from_secs(60);
+    (Job { command, request: None, deadline, queued: now, answer }, hear)
+}
+
+fn one(w: &mut World, command: Command) -> (Answer, Committed) {
+    let (mut answers, committed) = step(&mut w.writer, vec![(command, None)]);
+    (answers.remove(0), committed)
+}
+
+#[test]
+fn a_batch_makes_way_for_others_often_but_not_for_ever() {
+    let mut w = world("overtaken");
+    w.plan.lock().unwrap().extend([Some(Trouble::Overtaken); MOST_OVERTAKEN as usize]);
+    assert!(w.ask(&[1])[0].is_ok());
+    assert!(w.writer.healthy() && w.plan.lock().unwrap().is_empty());
+    assert_eq!(w.writer.metrics.overtaken.get(), u64::from(MOST_OVERTAKEN));
+    assert_eq!(w.writer.metrics.store_faults.get(), 0);
+    w.plan.lock().unwrap().extend([Some(Trouble::Overtaken); MOST_OVERTAKEN as usize + 2]);
+    assert_eq!(w.ask(&[2]), vec![Err(NoReply::Unavailable)]);
+    assert_eq!(w.plan.lock().unwrap().len(), 1, "one more than makes way is a fault");
+    assert_eq!(w.writer.metrics.overtaken.get(), 2 * u64::from(MOST_OVERTAKEN));
+    assert_eq!(w.writer.metrics.store_faults.get(), 1);
+    assert_eq!(w.held(), (1, 1));
+}
+
+/// Of three, the one in the middle gives up while the batch makes way: nothing is held for it, and
+/// the others hear their own answers.
+#[test]
+fn who_leaves_while_the_batch_makes_way_is_left_out() {
+    let mut w = world("makes-way");
+    w.plan.lock().unwrap().push_back(Some(Trouble::Overtaken));
+    let (first, mut hear_first) = job(w.hold(1));
+    let (leaves, hear_leaves) = job(w.hold(2));
+    let (last, mut hear_last) = job(w.hold(3));
+    *w.meanwhile.lock().unwrap() = Some(Box::new(move || drop(hear_leaves)));
+    let committed = w.writer.step(vec![first, leaves, last]);
+    for (caller, answer) in committed.answers {
+        _ = caller.send(answer);
+    }
+    for (n, hear) in [(1, &mut hear_first), (3, &mut hear_last)] {
+        let replied = hear.try_recv().unwrap().unwrap();
+        assert!(matches!(replied.reply, Reply::Held { order, .. } if order == id(n)), "{n}");
+    }
+    assert_eq!(w.held(), (2, 2), "no ghost");
+    assert!(committed.orders.keys().eq([&id(1), &id(3)]));
+}
+
+#[test]
+fn what_a_batch_has_done_is_told() {
+    let mut w = world("told");
+    let hold = w.hold(1);
+    let (_, told) = one(&mut w, hold);
+    assert_eq!(told.batch, Some((7, 1)));
+    let placed = &told.orders[&id(1)];
+    assert_eq!((placed.state, Some(placed.placed_ms)), (OrderState::Held, told.now_ms));
+    assert_eq!(told.events[0].pools[0].held, 1);
+    assert!(told.effects.is_empty() && told.alarms.is_empty());
+    let (order, payment, live) = (id(1), PaymentId(1), false);
+    let (_, told) = one(&mut w, Command::Pay { order, payment, live, token: "t".into() });
+    assert_eq!(told.effects, [Effect::Settle(order)]);
+    assert_eq!(told.orders[&order].state, OrderState::Paying);
+    let created = |intent: &str| Command::IntentCreated { order, intent: intent.into() };
+    one(&mut w, created("pi_1")).0.unwrap();
+    let (_, told) = one(&mut w, created("pi_2"));
+    assert_eq!(told.alarms.len(), 1);
+    assert_eq!(told.alarms[0].order, order);
+}
+
+#[test]
+fn an_order_that_is_removed_in_the_batch_that_changed_it_is_not_told() {
+    let mut w = world("removed");
+    w.ask(&[1]);
+    let order = id(1);
+    let forget = Command::Forget { order, placed_before_ms: TimeMs::MAX };
+    let both = vec![(Command::Cancel { order }, None), (forget, None)];
+    let (answers, told) = step(&mut w.writer, both);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert!(told.orders.is_empty() && w.reader.order(order).unwrap().is_none());
+    // And one that stays is told.
+    w.ask(&[2]);
+    let (_, told) = one(&mut w, Command::Cancel { order: id(2) });
+    assert_eq!(told.orders[&id(2)].state, OrderState::Released);
+}
+
+/// What was loaded is let go of, whether anything was written or not.
+#[test]
+fn the_store_is_told_when_nothing_changes() {
+    let mut w = world("release");
+    let released = Arc::clone(&w.released);
+    let count = || *released.lock().unwrap();
+    w.ask(&[1]);
+    assert_eq!(count(), 0, "a commit lets go by itself");
+    assert!(one(&mut w, Command::Cancel { order: id(9) }).0.is_err());
+    assert_eq!(count(), 1);
+    let (gone, hear) = job(w.hold(2));
+    drop(hear);
+    w.writer.step(vec![gone]);
+    assert_eq!(count(), 2, "its only caller has gone");
+}
+
+/// The counts of an event in doubt are told with whatever is asked next, even if that is about nothing.
+#[test]
+fn each_doubt_has_its_own_beginning() {
+    let mut w = world("doubts");
+    let doubt = |w: &mut World, n| {
+        w.plan.lock().unwrap().push_back(Some(Trouble::DoneUnknown));
+        w.recoveries.lock().unwrap().extend([false; 3]);
+        let hold = w.hold(n);
+        let (answer, told) = one(w, hold);
+        assert_eq!(answer, Err(NoReply::InDoubt));
+        w.recoveries.lock().unwrap().clear();
+        told.doubt.unwrap()
+    };
+    let first = doubt(&mut w, 1);
+    let (_, told) = one(&mut w, Command::Cancel { order: id(9) });
+    assert_eq!((told.doubt, told.events.len()), (None, 1));
+    std::thread::sleep(Duration::from_millis(2));
+    assert!(doubt(&mut w, 2) > first);
+}
+
+#[test]
+fn what_the_writer_does_is_counted() {
+    let mut w = world("counted");
+    let metrics = Arc::clone(&w.writer.metrics);
+    let count = |name: &str| {
+        let text = metrics.text();
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |n| n.parse::<f64>().unwrap())
+    };
+    w.ask(&[1, 2, 3, 4, 1]);
+    assert_eq!(count("nts_holds_total"), 3.0, "a repeated answer is not a new hold");
+    assert_eq!(count("nts_refusals_total{name=\"sold_out\"}"), 1.0);
+    assert_eq!((count("nts_commits_total"), count("nts_batch_size_sum")), (2.0, 6.0));
+    assert_eq!(count("nts_queue_seconds_count"), 6.0);
+    assert_eq!((count("nts_decide_seconds_count"), count("nts_commit_seconds_count")), (2.0, 2.0));
+    one(&mut w, Command::Renew { order: id(1), most_ms: None }).0.unwrap();
+    one(&mut w, Command::Cancel { order: id(1) }).0.unwrap();
+    assert_eq!(count("nts_orders_total{name=\"released\"}"), 1.0);
+    assert_eq!(count("nts_orders_total{name=\"held\"}"), 0.0, "it was held before");
+    // Not due is an ordinary answer to the timer.
+    assert!(one(&mut w, Command::Expire { order: id(2) }).0.is_err());
+    assert_eq!(count("nts_refusals_total{name=\"not_due\"}"), 0.0);
+    assert_eq!((count("nts_ready"), count("nts_store_faults_total")), (1.0, 0.0));
+    w.plan.lock().unwrap().push_back(Some(Trouble::NotDone));
+    assert_eq!(w.ask(&[5]), vec![Err(NoReply::Unavailable)]);
+    assert_eq!((count("nts_ready"), count("nts_store_faults_total")), (0.0, 1.0));
+    w.recoveries.lock().unwrap().extend([false; 3]);
+    assert_eq!(w.ask(&[5]), vec![Err(NoReply::Unavailable)]);
+    assert_eq!(count("nts_store_faults_total"), 4.0, "each time that it does not recover");
+    w.recoveries.lock().unwrap().clear();
+    assert!(w.ask(&[5])[0].is_ok());
+    assert_eq!(count("nts_ready"), 1.0);
+}
