@@ -552,11 +552,13 @@ impl Buyer {
 impl Buyer {
     /// Who has got money back comes again, now and then: the places are free again under a limit.
     async fn comes_again(&mut self) {
-        for _ in 0..3 {
-            if self.taste.below(3) > 0 || self.world.chaos.is_calm() {
+        let chaos = &self.world.chaos;
+        let may_be = [Fault::Refund, Fault::RefundedByHand].iter().any(|fault| chaos.has(*fault));
+        for _ in 0..10 {
+            if !may_be || self.taste.below(8) == 0 || self.world.chaos.is_calm() {
                 return;
             }
-            sleep(pause(&mut self.taste, 5_000, 120_000)).await;
+            sleep(pause(&mut self.taste, 5_000, 60_000)).await;
             let refunded = self.world.audit(|a, _, _| a.has_refunded(&self.name));
             if refunded && !self.world.chaos.is_calm() {
                 let quantity = 1 + self.taste.below(2) as u32;
@@ -565,6 +567,7 @@ impl Buyer {
                     self.world.mark("a buyer came again after a refund");
                     self.pays_somehow(&mine).await;
                 }
+                return;
             }
         }
     }

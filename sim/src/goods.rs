@@ -43,8 +43,7 @@ pub struct Kind {
 impl Goods {
     /// One ticket type on one pool.
     pub fn plain(places: u32, price: i64) -> Goods {
-        let kind =
-            Kind { id: "t".into(), name: "Ticket".into(), pool: 0, price, offered: true };
+        let kind = Kind { id: "t".into(), name: "Ticket".into(), pool: 0, price, offered: true };
         Goods { pools: vec![places], kinds: vec![kind], limit_per_order: None }
     }
 
@@ -60,8 +59,11 @@ impl Goods {
         }
         let kinds = goods.pools.len().max(1 + dice.below(3) as usize);
         for n in 1..kinds {
-            let pool =
-                if n < goods.pools.len() { n } else { dice.below(goods.pools.len() as u64) as usize };
+            let pool = if n < goods.pools.len() {
+                n
+            } else {
+                dice.below(goods.pools.len() as u64) as usize
+            };
             let price = some_price(&mut dice, price, currency);
             let (id, name) = (format!("t{n}"), format!("Ticket {n}"));
             goods.kinds.push(Kind { id, name, pool, price, offered: true });

@@ -12,6 +12,7 @@ use crate::world::{Answer, ORGANISER, World, ms_since};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Command, TimeMs};
 use http_body_util::BodyExt;
 use nts_server::app::App;
@@ -25,6 +26,7 @@ use nts_server::run::{Assembled, Parts, assemble};
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{Committed, Job, Writer};
+use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -201,6 +203,8 @@ pub struct Life {
     router: Router,
     background: JoinSet<()>,
     requests: JoinSet<()>,
+    /// For a deliberate break: the lines of the order that was shown last.
+    lines: Arc<Mutex<Value>>,
 }
 
 impl Machine {
@@ -272,7 +276,8 @@ impl Machine {
         let writer = Writer::new(store, Arc::clone(&app.metrics));
         background.spawn(write(Arc::downgrade(world), self.n, writer, jobs, told));
         let router = http::router(Arc::clone(&app));
-        *self.life() = Some(Life { app, router, background, requests: JoinSet::new() });
+        *self.life() =
+            Some(Life { app, router, background, requests: JoinSet::new(), lines: Arc::default() });
         world.tell(None, format!("machine {}: the server starts", self.n));
         self.look_at_all(world);
         // By the clock of the database where there is one: a commit may be seen long after it.
@@ -286,7 +291,7 @@ impl Machine {
     pub async fn kill(&self, world: &World, power_loss: bool) {
         let Some(life) = self.life().take() else { return };
         world.base.dies(power_loss.then_some(&mut *self.dice()));
-        let Life { app, router, mut background, mut requests } = life;
+        let Life { app, router, mut background, mut requests, .. } = life;
         drop((app, router));
         background.abort_all();
         requests.abort_all();
@@ -301,7 +306,7 @@ impl Machine {
     /// Stops the process as its operator does: what was accepted is finished.
     pub async fn stop(&self, world: &World) {
         let Some(life) = self.life().take() else { return };
-        let Life { app, router, mut background, mut requests } = life;
+        let Life { app, router, mut background, mut requests, .. } = life;
         app.stop.raise();
         drop(router);
         let drained = async {
@@ -346,6 +351,7 @@ impl Machine {
         }
         life.look_for_the_dead(world);
         let (router, clock, begun) = (life.router.clone(), self.clock.clone(), world.begun);
+        let before = Arc::clone(&life.lines);
         let (mut answer, answered) = oneshot::channel();
         life.requests.spawn(async move {
             let asked = async {
@@ -353,9 +359,11 @@ impl Machine {
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await;
                 let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                let page = body.starts_with(b"<!").then(|| String::from_utf8_lossy(&body).into_owned());
+                let page =
+                    body.starts_with(b"<!").then(|| String::from_utf8_lossy(&body).into_owned());
                 let page = page.unwrap_or_default();
-                let body = serde_json::from_slice(&body).unwrap_or_default();
+                let mut body = serde_json::from_slice(&body).unwrap_or_default();
+                break_answer(&mut body, &before);
                 Answer { status, body, page, clock_ms: clock.now_ms(), at_ms: ms_since(begun) }
             };
             tokio::select! {
@@ -392,6 +400,20 @@ impl Machine {
             Base::Shared(server, _) => server.now_ms(),
             Base::File(_) => self.clock.now_ms(),
         }
+    }
+}
+
+/// Deliberate breaks of what is shown of an order.
+fn break_answer(body: &mut Value, before: &Mutex<Value>) {
+    if on(Mutant::LinesOfAnother) && body["lines"].is_array() {
+        let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *before, &mut body["lines"]);
+        if body["lines"].is_null() {
+            body["lines"] = before.clone();
+        }
+    }
+    if on(Mutant::BuyersSwapped) && body["buyer"].is_object() {
+        body["buyer"]["email"] = body["buyer"]["name"].clone();
     }
 }
 

@@ -132,7 +132,8 @@ fn noted(world: &World, request: &WireRequest, got: &Result<WireResponse, Lost>)
     let intent = intent.split(['/', '?']).next().unwrap_or_default();
     let Ok(WireResponse { status, body, .. }) = got else { return };
     let refused = (400..500).contains(status) && ![403, 404, 409, 424, 429].contains(status);
-    let told = std::str::from_utf8(body).is_ok_and(|body| body.contains("\"last_payment_error\":{"));
+    let told =
+        std::str::from_utf8(body).is_ok_and(|body| body.contains("\"last_payment_error\":{"));
     if refused || told {
         world.audit(|auditor, _, _| auditor.provider_declined(intent));
     }

@@ -186,10 +186,13 @@ impl World {
         let mut auditor = Auditor::new(prompt_ms(&plan));
         auditor.processes(plan.processes);
         let machines: Vec<Machine> = machines.collect();
-        auditor.clock_is_ahead(0, match plan.place {
-            Place::File => machines[0].ahead_ms.load(Ordering::SeqCst),
-            Place::Shared => plan.base_ahead_ms,
-        });
+        auditor.clock_is_ahead(
+            0,
+            match plan.place {
+                Place::File => machines[0].ahead_ms.load(Ordering::SeqCst),
+                Place::Shared => plan.base_ahead_ms,
+            },
+        );
         Ok(World {
             plan,
             chaos,

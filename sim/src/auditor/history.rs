@@ -112,7 +112,8 @@ pub(super) fn time(text: &str) -> Option<TimeMs> {
     let ms: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
     // Days since 1970 by the Gregorian calendar, with years that begin in March.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469;
+    let days =
+        year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469;
     Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + ms)
 }
 

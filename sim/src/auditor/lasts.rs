@@ -2,8 +2,8 @@
 //! the end that was told, at least five minutes from the first attempt to pay, and later by as long
 //! as the provider owed an answer.
 
-use super::shown::open;
 use super::Auditor;
+use super::shown::open;
 use crate::story::{Promise, Story};
 use boxoffice::{Attempt, AttemptState, Order, OrderState, TimeMs};
 
@@ -12,7 +12,7 @@ const PAYING_MS: i64 = 300_000;
 /// A hold that follows some that ran out unpaid is not shorter than this, by the settings.
 const LEAST_HOLD_MS: i64 = 60_000;
 /// So many lives of a hold the old routes renew.
-const LIVES: i64 = 6;
+pub(super) const LIVES: i64 = 6;
 /// Places whose time is over are free within so long where nothing is in the way.
 const PROMPT_MS: i64 = 10_000;
 /// And so long after the faults stopped: disks are mended and processes started meanwhile.
@@ -35,7 +35,7 @@ impl Auditor {
     }
 
     /// How long holds may last that begin within this step.
-    fn hold_lasts(&self) -> (i64, i64) {
+    pub(super) fn hold_lasts(&self) -> (i64, i64) {
         let shows = &self.shows[self.shows.len().saturating_sub(2)..];
         let all = shows.iter().flat_map(|show| show.specs()).map(|spec| spec.hold_ms);
         let (low, high) = all.fold((i64::MAX, 0), |(low, high), ms| (low.min(ms), high.max(ms)));
@@ -72,6 +72,7 @@ impl Auditor {
             let (_, lasts) = self.hold_lasts();
             high = high.max(now + lasts).min(high.max(order.placed_ms + LIVES * lasts));
         }
+        let mut ends = high;
         if known.is_none_or(|known| known.payment.is_none())
             && let Some(first) = attempts(order).first()
         {
@@ -79,19 +80,29 @@ impl Auditor {
             high = high.max(first.begun_ms + PAYING_MS);
         }
         let was_pending = |number: u16| {
-            let before = known.and_then(|known| attempts(known).iter().find(|a| a.number == number));
+            let before =
+                known.and_then(|known| attempts(known).iter().find(|a| a.number == number));
             before.is_none_or(|attempt| attempt.state == AttemptState::Pending)
         };
         for attempt in attempts(order) {
             if attempt.state != AttemptState::Pending && was_pending(attempt.number) {
                 low += since.saturating_sub(attempt.begun_ms).max(0);
-                high += (now - attempt.begun_ms).max(0);
+                let waited = (now - attempt.begun_ms).max(0);
+                (high, ends) = (high + waited, ends + waited);
+            }
+        }
+        let before = known.map_or(0, |known| attempts(known).len());
+        for attempt in &attempts(order)[before..] {
+            if !(since..=now).contains(&attempt.begun_ms) || attempt.begun_ms >= ends {
+                let begun = attempt.begun_ms;
+                broken(format!("an attempt began at {begun}; it is {now}, and the end was {ends}"));
             }
         }
         match order.state {
             OrderState::Held | OrderState::Paying => {
                 if !(low..=high).contains(&order.until_ms) {
-                    let text = format!("it is to end at {low} to {high}, and ends at {}", order.until_ms);
+                    let text =
+                        format!("it is to end at {low} to {high}, and ends at {}", order.until_ms);
                     broken(text);
                 }
             }

@@ -119,7 +119,9 @@ impl Auditor {
             if (known || limits.len() > 2) && has <= i64::from(most) && has + wanted > limit {
                 return Ok(());
             }
-            return Err(format!("{who} had {most} at most of {limits:?}, and is told {has} of {limit}"));
+            return Err(format!(
+                "{who} had {most} at most of {limits:?}, and is told {has} of {limit}"
+            ));
         }
         Err(format!("{who} had {most} at most of {lowest}, and wants {wanted}"))
     }

@@ -133,7 +133,8 @@ impl Auditor {
     pub(super) fn not_on_sale(&self, story: &mut Story, at_ms: i64, asked: Question) {
         let times = self.store_times(asked.at_ms, at_ms);
         let shows = self.shows(asked);
-        if !shows.is_empty() && !shows.iter().flat_map(Shown::specs).any(|spec| closed(spec, times)) {
+        if !shows.is_empty() && !shows.iter().flat_map(Shown::specs).any(|spec| closed(spec, times))
+        {
             let text = "“not on sale”, and it was open all the time".to_owned();
             story.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }

@@ -203,9 +203,8 @@ impl Auditor {
             "limit_reached" if detail.starts_with("One order has at most ") => {
                 let told = number_after(detail, "One order has at most ").unwrap_or(-1);
                 let is = |limit: u32| i64::from(limit) == told && wanted > told;
-                let right = specs().any(|spec| {
-                    is(spec.limit_per_order) || spec.limit_per_buyer.is_some_and(is)
-                });
+                let right = specs()
+                    .any(|spec| is(spec.limit_per_order) || spec.limit_per_buyer.is_some_and(is));
                 if right { Ok(()) } else { Err(format!("an order of {wanted} was allowed")) }
             }
             "limit_reached" => {
@@ -214,9 +213,11 @@ impl Auditor {
                 self.over_limit(asked, &person(name, email), wanted, limit.zip(has))
             }
             "unknown_ticket_type" => {
-                let offered = |spec: &EventSpec, id: &str| spec.ticket_types.iter().any(|t| t.id == id);
+                let offered =
+                    |spec: &EventSpec, id: &str| spec.ticket_types.iter().any(|t| t.id == id);
                 let named = |id: &str| detail.contains(&format!("“{id}”"));
-                let right = lines.iter().any(|(id, _)| named(id) && specs().any(|spec| !offered(spec, id)));
+                let right =
+                    lines.iter().any(|(id, _)| named(id) && specs().any(|spec| !offered(spec, id)));
                 if right { Ok(()) } else { Err("each was on offer".into()) }
             }
             "invalid" if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
@@ -329,7 +330,8 @@ impl Auditor {
         };
         match code {
             "not_paid" => {
-                let named = |state: &&OrderState| detail.contains(&format!("It is {}:", state.word()));
+                let named =
+                    |state: &&OrderState| detail.contains(&format!("It is {}:", state.word()));
                 let state = OrderState::ALL.iter().find(named);
                 match state {
                     Some(Paid | Refunding | Refunded) | None => Err("it is paid".into()),
@@ -342,7 +344,8 @@ impl Auditor {
             .or_else(|why| {
                 // One of which only the end was seen.
                 let known = self.versions(id, asked);
-                let made = |pair: &[(u64, Order)]| pair[0].1.refunds.len() < pair[1].1.refunds.len();
+                let made =
+                    |pair: &[(u64, Order)]| pair[0].1.refunds.len() < pair[1].1.refunds.len();
                 if known.windows(2).any(made) { Ok(()) } else { Err(why) }
             }),
             "nothing_to_refund" if failed => was(&|o| o.owed_back().minor == 0),
@@ -355,7 +358,8 @@ impl Auditor {
                 was(&|o| {
                     o.lines.iter().any(|line| {
                         let left = i64::from(line.quantity - line.refunded);
-                        let asked = lines.iter().any(|(id, wanted)| id == kind(line) && *wanted > left);
+                        let asked =
+                            lines.iter().any(|(id, wanted)| id == kind(line) && *wanted > left);
                         asked && left == told && detail.contains(&format!("“{}”", kind(line)))
                     })
                 })
@@ -398,10 +402,20 @@ impl Auditor {
     /// An event was put: it was so at some moment since.
     pub fn put_told(&self, story: &mut Story, at_ms: i64, asked: Question, sent: &Value) {
         let is = |spec: &EventSpec| {
-            let pools: Value = spec.pools.iter().map(|p| serde_json::json!({"id": p.name, "capacity": p.capacity})).collect();
+            let pools: Value = spec
+                .pools
+                .iter()
+                .map(|p| serde_json::json!({"id": p.name, "capacity": p.capacity}))
+                .collect();
             let currency = spec.currency.code();
-            let kinds: Value = spec.ticket_types.iter().map(|t| serde_json::json!({"id": t.id, "name": t.name,
-                "pool": t.pool, "price": {"amount": t.price_minor, "currency": currency}})).collect();
+            let kinds: Value = spec
+                .ticket_types
+                .iter()
+                .map(|t| {
+                    serde_json::json!({"id": t.id, "name": t.name,
+                "pool": t.pool, "price": {"amount": t.price_minor, "currency": currency}})
+                })
+                .collect();
             let limit = sent["limit_per_order"].as_u64().unwrap_or(10);
             spec.name == sent["name"].as_str().unwrap_or_default()
                 && spec.place == sent["place"].as_str().unwrap_or_default()
@@ -411,7 +425,8 @@ impl Auditor {
                 && serde_json::json!(spec.limit_per_buyer) == sent["limit_per_buyer"]
                 && spec.hold_ms == sent["hold_seconds"].as_i64().unwrap_or(300) * 1_000
                 && spec.sale_opens_ms == sent["sale_opens"].as_str().and_then(super::history::time)
-                && spec.sale_closes_ms == sent["sale_closes"].as_str().and_then(super::history::time)
+                && spec.sale_closes_ms
+                    == sent["sale_closes"].as_str().and_then(super::history::time)
         };
         let shows = self.shows(asked);
         if !shows.is_empty() && !shows.iter().flat_map(|show| show.specs()).any(is) {

@@ -1,11 +1,12 @@
 //! What is shown of an order and of the event: all of it must have been so at one and the same
 //! moment since the question.
 
-use super::history::{Question, time};
 use super::Auditor;
+use super::history::{Question, time};
 use crate::story::{Promise, Story};
 use boxoffice::{
-    Attempt, AttemptState, Event, Money, Order, OrderId, OrderState, RefundState, TicketState, TimeMs,
+    Attempt, AttemptState, Event, Money, Order, OrderId, OrderState, RefundState, TicketState,
+    TimeMs,
 };
 use serde_json::{Value, json};
 
@@ -68,27 +69,48 @@ fn lines(order: &Order, event: &Event) -> Value {
 
 /// What is wrong with what is shown, if the order is so.
 fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
-    let refunded: i64 = order.refunds.iter().map(|refund| match refund.state {
-        RefundState::Failed(_) => 0,
-        _ => refund.amount_minor,
-    }).sum();
+    let refunded: i64 = order
+        .refunds
+        .iter()
+        .map(|refund| match refund.state {
+            RefundState::Failed(_) => 0,
+            _ => refund.amount_minor,
+        })
+        .sum();
     let total: i64 = order.lines.iter().map(|l| l.unit_minor * i64::from(l.quantity)).sum();
-    let attempts: Vec<Value> = order.payment.iter().flat_map(|p| p.attempts.iter().map(attempt)).collect();
+    let attempts: Vec<Value> =
+        order.payment.iter().flat_map(|p| p.attempts.iter().map(attempt)).collect();
     let dispute = order.payment.as_ref().and_then(|p| p.dispute.as_ref());
-    let dispute = dispute.map(|d| json!({"status": d.status, "amount": money(d.amount_minor, order)}));
-    let tickets: Vec<Value> = order.tickets.iter().map(|ticket| {
-        let line = &order.lines[usize::from(ticket.line)];
-        let kind = &event.ticket_types[usize::from(line.ticket_type)].id;
-        json!([kind, ticket.state == TicketState::Valid])
-    }).collect();
-    let refunds: Vec<Value> = order.refunds.iter().map(|refund| {
-        let (state, reason) = match &refund.state {
-            RefundState::Pending => ("pending", None),
-            RefundState::Succeeded(_) => ("succeeded", None),
-            RefundState::Failed(reason) => ("failed", Some(reason)),
-        };
-        json!([uuid(refund.id.0), state, money(refund.amount_minor, order), refund.restock, refund.by_hand, reason])
-    }).collect();
+    let dispute =
+        dispute.map(|d| json!({"status": d.status, "amount": money(d.amount_minor, order)}));
+    let tickets: Vec<Value> = order
+        .tickets
+        .iter()
+        .map(|ticket| {
+            let line = &order.lines[usize::from(ticket.line)];
+            let kind = &event.ticket_types[usize::from(line.ticket_type)].id;
+            json!([kind, ticket.state == TicketState::Valid])
+        })
+        .collect();
+    let refunds: Vec<Value> = order
+        .refunds
+        .iter()
+        .map(|refund| {
+            let (state, reason) = match &refund.state {
+                RefundState::Pending => ("pending", None),
+                RefundState::Succeeded(_) => ("succeeded", None),
+                RefundState::Failed(reason) => ("failed", Some(reason)),
+            };
+            json!([
+                uuid(refund.id.0),
+                state,
+                money(refund.amount_minor, order),
+                refund.restock,
+                refund.by_hand,
+                reason
+            ])
+        })
+        .collect();
     let until = match order.state {
         OrderState::Held => Some(order.until_ms),
         OrderState::Paying if !provider_owes(order) => Some(order.until_ms),
@@ -169,7 +191,8 @@ impl Auditor {
             let told = &view["action"];
             let told = told["url"].as_str().or(told["client_secret"].as_str()).unwrap_or_default();
             if !asks(order).is_some_and(|action| !action.is_empty() && told.ends_with(action)) {
-                let text = format!("the buyer is to do {told}, and the bank asks {:?}", asks(order));
+                let text =
+                    format!("the buyer is to do {told}, and the bank asks {:?}", asks(order));
                 broken(Promise::NoFalseAnswer, text);
             }
         }
@@ -181,7 +204,8 @@ impl Auditor {
         }
         let serials: Vec<u32> = order.tickets.iter().map(|ticket| ticket.serial).collect();
         let message = view["message"].as_str().unwrap_or_default();
-        let nothing = message.contains("othing was charged") || message.contains("othing has been charged");
+        let nothing =
+            message.contains("othing was charged") || message.contains("othing has been charged");
         let by_hand = self.told.get(&id).is_some_and(|told| told.by_hand);
         if nothing && !by_hand && self.taken.get(&id).is_some_and(|step| *step < asked.step) {
             broken(Promise::NoFalseAnswer, "“nothing was charged”, and money was taken".into());
@@ -204,7 +228,8 @@ impl Auditor {
     pub fn lines_of(&self, order: OrderId) -> Vec<(String, i64)> {
         let Some(event) = self.shows.last().map(|show| &show.event) else { return Vec::new() };
         let lines = self.orders.get(&order).into_iter().flat_map(|order| &order.lines);
-        let kind = |line: &boxoffice::Line| event.ticket_types[usize::from(line.ticket_type)].id.clone();
+        let kind =
+            |line: &boxoffice::Line| event.ticket_types[usize::from(line.ticket_type)].id.clone();
         lines.map(|line| (kind(line), i64::from(line.quantity - line.refunded))).collect()
     }
 
@@ -240,11 +265,16 @@ impl Auditor {
         let until = view["held_until"].as_str().and_then(time);
         let all = self.versions.get(&id).map_or(&[][..], Vec::as_slice);
         // It may be the answer of before once more: then it says what was so then.
-        if !all.iter().any(|(_, order)| Some(order.until_ms) == until) && !self.hidden_end(id, until) {
+        if !all.iter().any(|(_, order)| Some(order.until_ms) == until)
+            && !self.hidden_end(id, until)
+        {
             broken(format!("it is held until {until:?}, which never was its end"));
         }
         let total: i64 = order.lines.iter().map(|l| l.unit_minor * i64::from(l.quantity)).sum();
-        if view["total"] != money(total, order) || view["state"] != "held" || view["event"] != show.event.spec.slug {
+        if view["total"] != money(total, order)
+            || view["state"] != "held"
+            || view["event"] != show.event.spec.slug
+        {
             broken(format!("it was told as {view}"));
         }
         let told = fields(&view["lines"], &["ticket_type", "quantity", "price"]);
@@ -256,9 +286,13 @@ impl Auditor {
         if told != lines {
             broken(format!("its lines were told as {told}, and are {lines}"));
         }
-        let is: Value = order.lines.iter().map(|line| {
-            json!([show.event.ticket_types[usize::from(line.ticket_type)].id, line.quantity])
-        }).collect();
+        let is: Value = order
+            .lines
+            .iter()
+            .map(|line| {
+                json!([show.event.ticket_types[usize::from(line.ticket_type)].id, line.quantity])
+            })
+            .collect();
         if is != json!(wanted) {
             broken(format!("{wanted:?} was ordered, and it is {is}"));
         }
@@ -275,7 +309,9 @@ impl Auditor {
 
     /// Whether a hold may have ended so before a change within the step in which it was first seen.
     fn hidden_end(&self, id: OrderId, until: Option<TimeMs>) -> bool {
-        let Some((_, first)) = self.versions.get(&id).and_then(|all| all.first()) else { return false };
+        let Some((_, first)) = self.versions.get(&id).and_then(|all| all.first()) else {
+            return false;
+        };
         first.state != OrderState::Held && until.is_some_and(|until| until <= first.until_ms)
     }
 

@@ -52,7 +52,10 @@ impl Auditor {
             let offers = specs.iter().flat_map(|spec| &spec.ticket_types);
             let mut offers = offers.filter(|offer| offer.id == kind.id);
             if !offers.any(|offer| offer.price_minor == line.unit_minor) {
-                broken(format!("{} was sold at {}, which was not its price", kind.id, line.unit_minor));
+                broken(format!(
+                    "{} was sold at {}, which was not its price",
+                    kind.id, line.unit_minor
+                ));
             }
         }
         if self.exact && !self.was_open(order.placed_ms) {
