@@ -91,8 +91,8 @@ pub struct Auditor {
     payments_sent: u32,
     /// PaymentIntents of which the provider has declined an attempt.
     declined: BTreeSet<String>,
-    /// The e-mail address of each buyer, by name.
-    emails: BTreeMap<String, String>,
+    /// The e-mail addresses that each buyer has used, by name.
+    emails: BTreeMap<String, BTreeSet<String>>,
     limits: Vec<Limit>,
     /// What each person has of the one event.
     had: BTreeMap<String, Vec<Had>>,
@@ -278,6 +278,8 @@ impl Auditor {
             return;
         }
         self.order_is_sound(story, at_ms, &order);
+        self.restocked(story, at_ms, &order);
+        self.tickets_of_lines(story, at_ms, &order);
         self.lasts(story, at_ms, (since, now), &order);
         let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known

@@ -37,6 +37,8 @@ struct Buyer {
     dice: Dice,
     /// What they want, where there is more than one ticket type.
     taste: Dice,
+    /// They try one card after the other, and each is declined.
+    tries_cards: bool,
 }
 
 /// So many requests the script has under way at a time.
@@ -95,6 +97,7 @@ pub async fn buyer(world: Arc<World>, n: u64) {
     };
     let mut buyer = Buyer::new(&world, format!("buyer {n}"), email, network_of(n), dice);
     buyer.taste = Dice::new(world.plan.seed, 200_000 + n);
+    buyer.tries_cards = buyer.taste.below(30) == 0;
     if world.chaos.strikes(Fault::OldRoute) {
         buyer.by_the_old_routes().await;
     }
@@ -119,7 +122,7 @@ impl Buyer {
     fn new(world: &Arc<World>, name: String, email: String, network: IpAddr, dice: Dice) -> Buyer {
         world.audit(|a, _, _| a.comes_from(&name, &email, network));
         let taste = Dice::new(dice.clone().below(u64::MAX), 7);
-        Buyer { world: Arc::clone(world), name, email, network, dice, taste }
+        Buyer { world: Arc::clone(world), name, email, network, dice, taste, tries_cards: false }
     }
 
     async fn ask(&mut self, ask: Ask) -> Option<Answer> {
@@ -268,6 +271,7 @@ impl Buyer {
         let taste = Dice::new(self.taste.clone().below(u64::MAX), stream);
         Buyer {
             taste,
+            tries_cards: self.tries_cards,
             world: Arc::clone(&self.world),
             name: self.name.clone(),
             email: self.email.clone(),
@@ -351,6 +355,7 @@ impl Buyer {
     async fn pays(&mut self, mine: &Mine) -> bool {
         let suffix = self.dice.below(u64::MAX);
         let token = match self.dice.below(12) {
+            _ if self.tries_cards => "ctoken_declined".to_owned(),
             0 | 1 => "ctoken_declined".to_owned(),
             2 => "ctoken_3ds".to_owned(),
             3 => "ctoken_3ds_sdk".to_owned(),
@@ -394,6 +399,7 @@ impl Buyer {
             }
             _ => return false,
         }
+        self.world.audit(|a, s, at| a.payment_taken(s, at, asked, mine.order));
         let state = self.shown(mine, &answer, asked).unwrap_or_default();
         if state == "paid" {
             self.world.story().count("sales told");
@@ -467,7 +473,7 @@ impl Buyer {
 
     /// Tries to pay until it is decided, as far as patience goes.
     async fn pays_somehow(&mut self, mine: &Mine) {
-        for _ in 0..4 {
+        for _ in 0..if self.tries_cards { 8 } else { 4 } {
             if mine.total > 0 && self.dice.below(10) == 0 {
                 // Two tabs on Pay at the same time, with two cards.
                 let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
@@ -544,6 +550,11 @@ impl Buyer {
             );
         } else {
             self.cancels(&mine).await;
+            if self.taste.below(3) == 0 {
+                // Another tab still shows the form.
+                self.waits(100, 5_000).await;
+                self.pays(&mine).await;
+            }
         }
         self.sees(&mine).await;
     }

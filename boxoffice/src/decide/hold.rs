@@ -167,8 +167,10 @@ pub(super) fn renew(
     let last_ms = order.placed_ms + MOST_LIVES * event.spec.hold_ms;
 
     // The point of no return.
-    let least_ms = if on(Mutant::RenewalShortens) { 0 } else { order.until_ms };
-    let until_ms = (now + hold_ms).min(last_ms).max(least_ms);
+    let until_ms = match (now + hold_ms).min(last_ms).max(order.until_ms) {
+        _ if on(Mutant::RenewalShortens) => now + hold_ms / 4,
+        until_ms => until_ms,
+    };
     let mut draft = Draft::default();
     draft.changes.push(Change::OrderMoved {
         order: order.id,

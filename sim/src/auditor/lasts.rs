@@ -3,6 +3,7 @@
 //! as the provider owed an answer.
 
 use super::Auditor;
+use super::refusals::MOST_ATTEMPTS;
 use super::shown::open;
 use crate::story::{Promise, Story};
 use boxoffice::{Attempt, AttemptState, Order, OrderState, TimeMs};
@@ -92,6 +93,20 @@ impl Auditor {
             }
         }
         let before = known.map_or(0, |known| attempts(known).len());
+        if attempts(order).len() > MOST_ATTEMPTS {
+            broken(format!("{} attempts to pay were made", attempts(order).len()));
+        }
+        // What a card network has is not replaced, and the same card again is the same form again.
+        if let Some((known, last)) = known.and_then(|known| Some((known, open(known)?)))
+            && let Some(next) = attempts(order).get(before)
+            && last.state == AttemptState::Action
+        {
+            let asks = known.payment.as_ref().is_some_and(|payment| payment.action.is_some());
+            let abandoned = attempts(order)[before - 1].state == AttemptState::Abandoned;
+            if abandoned && (!asks || last.token == next.token) {
+                broken(format!("attempt {} was replaced", last.number));
+            }
+        }
         for attempt in &attempts(order)[before..] {
             if !(since..=now).contains(&attempt.begun_ms) || attempt.begun_ms >= ends {
                 let begun = attempt.begun_ms;
@@ -113,7 +128,11 @@ impl Auditor {
                     broken(format!("it is given up {} ms before its end", low - now));
                 }
                 // What a bank or a card network still decides is waited for.
-                let waits = known.is_none_or(|known| open(known).is_some());
+                let asks =
+                    |order: &Order| order.payment.as_ref().is_some_and(|p| p.action.is_some());
+                let waits = known.is_none_or(|known| {
+                    open(known).is_some_and(|a| a.state == AttemptState::Pending || !asks(known))
+                });
                 let (from, most) = match (self.prompt_ms, self.calm_since) {
                     (Some(_), _) => (high, PROMPT_MS),
                     (None, Some(calm)) => (high.max(calm), CALM_MS),

@@ -148,7 +148,10 @@ fn fields_of(buyer: &Value) -> Value {
 
 /// What the buyer must do before the bank pays, as the order says it.
 fn asks(order: &Order) -> Option<&str> {
-    open(order).filter(|_| order.state == OrderState::Paying)?;
+    let open = open(order).filter(|_| order.state == OrderState::Paying)?;
+    if open.state != AttemptState::Action {
+        return None;
+    }
     order.payment.as_ref()?.action.as_deref()
 }
 
@@ -241,10 +244,11 @@ impl Auditor {
         asked: Question,
         whose: Whose<'_>,
         (order, refund): (&Value, &Value),
+        restock: bool,
     ) {
         self.order_shown(story, at_ms, asked, whose, order);
         let all = order["refunds"].as_array().map_or(&[][..], Vec::as_slice);
-        if !all.contains(refund) {
+        if !all.contains(refund) || refund["restock"] == true && !restock {
             let text = format!("{refund} was told, which is none of its refunds");
             story.broken(at_ms, Promise::NoFalseAnswer, Some(whose.order), text);
         }
