@@ -196,7 +196,7 @@ async fn ask_refund(
     let whose = Whose { order: *order, buyer: None, secret: None };
     let refunded = (&answer.body["order"], &answer.body["refund"]);
     world.audit(|auditor, story, at| {
-        auditor.refund_told(story, at, asked, whose, refunded, restock);
+        auditor.refund_told(story, at, asked, whose, refunded, (lines.as_deref(), restock));
     });
 }
 

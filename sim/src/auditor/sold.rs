@@ -78,6 +78,11 @@ impl Auditor {
         if !matches!(order.state, OrderState::Paid | OrderState::Refunding) {
             return;
         }
+        let pending = order.refunds.iter().any(|refund| refund.state == RefundState::Pending);
+        if !pending && order.lines.iter().all(|line| line.refunded == line.quantity) {
+            let text = format!("all of it is refunded, and it is {:?}", order.state);
+            story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+        }
         for (n, line) in order.lines.iter().enumerate() {
             let of_line = order.tickets.iter().filter(|ticket| usize::from(ticket.line) == n);
             let valid = of_line.filter(|ticket| ticket.state == TicketState::Valid).count();
