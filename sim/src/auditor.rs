@@ -290,13 +290,11 @@ impl Auditor {
             broken(Promise::AllSettles, text);
         }
         if let Some(known) = known {
-            if known.state != order.state {
-                if !may_become(known.state, order.state) {
-                    broken(
-                        Promise::HoldsLast,
-                        format!("it went from {:?} to {:?}", known.state, order.state),
-                    );
-                }
+            if known.state != order.state && !may_become(known.state, order.state) {
+                broken(
+                    Promise::HoldsLast,
+                    format!("it went from {:?} to {:?}", known.state, order.state),
+                );
             }
             if known.total() != order.total() {
                 broken(Promise::NoFalseAnswer, "its price has changed".into());

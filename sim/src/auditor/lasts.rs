@@ -114,12 +114,9 @@ impl Auditor {
             }
         }
         match order.state {
-            OrderState::Held | OrderState::Paying => {
-                if !(low..=high).contains(&order.until_ms) {
-                    let text =
-                        format!("it is to end at {low} to {high}, and ends at {}", order.until_ms);
-                    broken(text);
-                }
+            OrderState::Held | OrderState::Paying if !(low..=high).contains(&order.until_ms) => {
+                let ends = order.until_ms;
+                broken(format!("it is to end at {low} to {high}, and ends at {ends}"));
             }
             OrderState::Released | OrderState::Canceling => {
                 let told = self.told.get(&order.id);

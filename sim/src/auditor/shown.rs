@@ -120,7 +120,7 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
     let attempts_shown = fields(&view["payment"]["attempts"], &["number", "state", "reason"]);
     let refunds_shown =
         fields(&view["refunds"], &["id", "state", "amount", "restock", "by_hand", "reason"]);
-    let when = |name: &str| json!(view[name].as_str().map(|text| time(text)));
+    let when = |name: &str| json!(view[name].as_str().map(time));
     let live = order.payment.as_ref().map(|payment| payment.live);
     let fields = [
         ("id", view["id"].clone(), json!(uuid(order.id.0))),
@@ -412,7 +412,7 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
             json!([kind.id, kind.name, pool.name, price, left])
         })
         .collect();
-    let when = |name: &str| json!(view[name].as_str().map(|text| time(text)));
+    let when = |name: &str| json!(view[name].as_str().map(time));
     let fields = [
         ("id", view["id"].clone(), json!(spec.slug)),
         ("name", view["name"].clone(), json!(spec.name)),
