@@ -9,6 +9,7 @@ mod pay;
 mod refund;
 mod settle;
 
+use crate::mutant::{Mutant, on};
 use crate::{
     Change, Command, Effect, EventId, Line, Order, OrderId, OrderState, RefundId, State, TimeMs,
 };
@@ -312,6 +313,7 @@ impl Draft {
     /// Moves the places of an order: `held` and `sold` say how each of its places counts.
     fn stock(&mut self, order: &Order, held: i64, sold: i64) {
         for (pool, places) in by_pool(order.lines.iter().map(|l| (l.pool, l.quantity))) {
+            let pool = if on(Mutant::OtherPoolBack) && held < 0 && sold == 0 { 0 } else { pool };
             self.changes.push(Change::Stock {
                 event: order.event,
                 pool,

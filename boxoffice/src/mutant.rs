@@ -126,11 +126,35 @@ pub enum Mutant {
     NoPause,
     /// What was given back by hand is taken in for paid orders only.
     HandsOnlyIfPaid,
+    /// A line is priced by the event's first ticket type.
+    OtherTypesPrice,
+    /// Places that come back come back to another pool.
+    OtherPoolBack,
+    /// What was sold before is shown at the price of today.
+    PriceOfToday,
+    /// An order is shown with the lines of the one that was shown before.
+    LinesOfAnother,
+    /// An order's time runs on, and ends, while the provider owes an answer.
+    OwedTimeRuns,
+    /// The time that the provider needed is not added to the order's.
+    WaitNotAdded,
+    /// Refunded places count for their buyer for ever.
+    RefundedCounts,
+    /// “Expired” is said five seconds before the end of a hold.
+    ExpiredTooEarly,
+    /// Who renews a hold has less time than before.
+    RenewalShortens,
+    /// A hold is looked at ten minutes after its end.
+    EndTooLate,
+    /// The last ticket of a line cannot be refunded by itself.
+    RefundTooLarge,
+    /// An order is shown with its buyer's name for the address.
+    BuyersSwapped,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 60] = [
+    pub const ALL: [Mutant; 72] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -191,6 +215,18 @@ impl Mutant {
         Mutant::GovernorNotAsked,
         Mutant::NoPause,
         Mutant::HandsOnlyIfPaid,
+        Mutant::OtherTypesPrice,
+        Mutant::OtherPoolBack,
+        Mutant::PriceOfToday,
+        Mutant::LinesOfAnother,
+        Mutant::OwedTimeRuns,
+        Mutant::WaitNotAdded,
+        Mutant::RefundedCounts,
+        Mutant::ExpiredTooEarly,
+        Mutant::RenewalShortens,
+        Mutant::EndTooLate,
+        Mutant::RefundTooLarge,
+        Mutant::BuyersSwapped,
     ];
 }
 

@@ -93,8 +93,8 @@ pub struct Auditor {
     payments_sent: u32,
     /// PaymentIntents of which the provider has declined an attempt.
     declined: BTreeSet<String>,
-    /// The e-mail address of each buyer, by name.
-    emails: BTreeMap<String, String>,
+    /// The e-mail addresses that each buyer has used, by name.
+    emails: BTreeMap<String, BTreeSet<String>>,
     limits: Vec<Limit>,
     /// What each person has of the one event.
     had: BTreeMap<String, Vec<Had>>,
@@ -299,6 +299,8 @@ impl Auditor {
         }
         self.step_was_asked_for(story, at_ms, now, known, &order);
         self.order_is_sound(story, at_ms, &order);
+        self.restocked(story, at_ms, &order);
+        self.tickets_of_lines(story, at_ms, &order);
         self.lasts(story, at_ms, (since, now), &order);
         if Auditor::troubled(story, at_ms, known, &order) {
             self.alarming.push((at_ms, id));
@@ -312,13 +314,11 @@ impl Auditor {
             broken(Promise::AllSettles, text);
         }
         if let Some(known) = known {
-            if known.state != order.state {
-                if !may_become(known.state, order.state) {
-                    broken(
-                        Promise::HoldsLast,
-                        format!("it went from {:?} to {:?}", known.state, order.state),
-                    );
-                }
+            if known.state != order.state && !may_become(known.state, order.state) {
+                broken(
+                    Promise::HoldsLast,
+                    format!("it went from {:?} to {:?}", known.state, order.state),
+                );
             }
             if known.total() != order.total() {
                 broken(Promise::NoFalseAnswer, "its price has changed".into());

@@ -2,6 +2,7 @@
 //! again with the same key and with a new one; bots that hold and never pay; and a script at one
 //! address, under ever new names, that takes what it can get.
 
+mod again;
 pub mod pairs;
 
 use crate::auditor::{Question, Refused, Whose, Wish};
@@ -39,6 +40,8 @@ struct Buyer {
     dice: Dice,
     /// What they want, where there is more than one ticket type.
     taste: Dice,
+    /// They try one card after the other, and each is declined.
+    tries_cards: bool,
 }
 
 /// So many requests the script has under way at a time.
@@ -97,6 +100,7 @@ pub async fn buyer(world: Arc<World>, n: u64) {
     };
     let mut buyer = Buyer::new(&world, format!("buyer {n}"), email, network_of(n), dice);
     buyer.taste = Dice::new(world.plan.seed, 200_000 + n);
+    buyer.tries_cards = buyer.taste.below(30) == 0;
     if world.chaos.strikes(Fault::OldRoute) {
         buyer.by_the_old_routes().await;
     }
@@ -121,7 +125,7 @@ impl Buyer {
     fn new(world: &Arc<World>, name: String, email: String, network: IpAddr, dice: Dice) -> Buyer {
         world.audit(|a, _, _| a.comes_from(&name, &email, network));
         let taste = Dice::new(dice.clone().below(u64::MAX), 7);
-        Buyer { world: Arc::clone(world), name, email, network, dice, taste }
+        Buyer { world: Arc::clone(world), name, email, network, dice, taste, tries_cards: false }
     }
 
     async fn ask(&mut self, ask: Ask) -> Option<Answer> {
@@ -270,6 +274,7 @@ impl Buyer {
         let taste = Dice::new(self.taste.clone().below(u64::MAX), stream);
         Buyer {
             taste,
+            tries_cards: self.tries_cards,
             world: Arc::clone(&self.world),
             name: self.name.clone(),
             email: self.email.clone(),
@@ -353,6 +358,7 @@ impl Buyer {
     async fn pays(&mut self, mine: &Mine) -> bool {
         let suffix = self.dice.below(u64::MAX);
         let token = match self.dice.below(12) {
+            _ if self.tries_cards => "ctoken_declined".to_owned(),
             0 | 1 => "ctoken_declined".to_owned(),
             2 => "ctoken_3ds".to_owned(),
             3 => "ctoken_3ds_sdk".to_owned(),
@@ -401,6 +407,7 @@ impl Buyer {
             }
             _ => return false,
         }
+        self.world.audit(|a, s, at| a.payment_taken(s, at, asked, mine.order));
         let state = self.shown(mine, &answer, asked).unwrap_or_default();
         if state == "paid" {
             self.world.story().count("sales told");
@@ -474,7 +481,7 @@ impl Buyer {
 
     /// Tries to pay until it is decided, as far as patience goes.
     async fn pays_somehow(&mut self, mine: &Mine) {
-        for _ in 0..4 {
+        for _ in 0..if self.tries_cards { 8 } else { 4 } {
             if mine.total > 0 && self.dice.below(10) == 0 {
                 // Two tabs on Pay at the same time, with two cards.
                 let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
@@ -551,87 +558,14 @@ impl Buyer {
             );
         } else {
             self.cancels(&mine).await;
+            if self.taste.below(3) == 0 {
+                // Another tab still shows the form.
+                self.waits(100, 5_000).await;
+                self.pays(&mine).await;
+            }
         }
         self.sees(&mine).await;
     }
-}
-
-impl Buyer {
-    /// Who has got money back comes again, now and then: the places are free again under a limit.
-    async fn comes_again(&mut self) {
-        for _ in 0..3 {
-            if self.taste.below(3) > 0 || self.world.chaos.is_calm() {
-                return;
-            }
-            sleep(pause(&mut self.taste, 5_000, 120_000)).await;
-            let refunded = self.world.audit(|a, _, _| a.has_refunded(&self.name));
-            if refunded && !self.world.chaos.is_calm() {
-                let quantity = 1 + self.taste.below(2) as u32;
-                let wanted = self.wants(quantity);
-                if let Some(mine) = self.holds(wanted).await {
-                    self.world.mark("a buyer came again after a refund");
-                    self.pays_somehow(&mine).await;
-                }
-            }
-        }
-    }
-
-    /// Reserves by name, renews once or twice, and pays.
-    async fn by_the_old_routes(&mut self) {
-        let email = std::mem::take(&mut self.email);
-        self.world.audit(|a, _, _| a.comes_from(&self.name, "", self.network));
-        if let Some(mine) = self.reserves(None).await {
-            self.world.mark("a place was reserved by the old route");
-            let hold = self.world.plan.hold_seconds * 1_000;
-            for _ in 0..self.taste.below(4) {
-                sleep(pause(&mut self.taste, hold / 10, hold * 9 / 10)).await;
-                self.reserves(Some(&mine)).await;
-                self.sees(&mine).await;
-            }
-            if self.taste.below(3) > 0 {
-                self.pays_somehow(&mine).await;
-            }
-        }
-        self.world.audit(|a, _, _| a.comes_from(&self.name, &email, self.network));
-        self.email = email;
-    }
-
-    /// Reserves a place in the buyer's name, or renews the one that the buyer has.
-    async fn reserves(&mut self, known: Option<&Mine>) -> Option<Mine> {
-        let asked = self.world.audit(|a, _, at| {
-            a.may_have(&self.name, 1);
-            a.asks_for(self.network, 4);
-            a.renew_asked(&self.name);
-            a.question(at)
-        });
-        let mut form = format!("fullname={}", self.name.replace(' ', "+"));
-        if let Some(mine) = known {
-            form += &format!("&secret={}", mine.secret);
-        }
-        let ask = Ask { method: "POST", body: form, ..Ask::get("/nts/v1/reserve") };
-        let answer = self.ask(ask).await?;
-        if answer.status != 200 {
-            return None;
-        }
-        let until = between(&answer.text, "(until ", " (UTC)");
-        let path = between(&answer.text, "<a href=\"/orders/", "\"");
-        let (id, secret) = match (path.and_then(|path| path.split_once('/')), known) {
-            (Some((id, secret)), _) => (id.to_owned(), secret.to_owned()),
-            (None, Some(mine)) => (mine.id.clone(), mine.secret.clone()),
-            (None, None) => return None,
-        };
-        let order = OrderId(uuid::Uuid::try_parse(&id).ok()?.as_u128());
-        if let Some(until) = until {
-            self.world.audit(|a, s, at| a.reserved(s, at, asked, order, &self.name, until));
-        }
-        let total = self.world.audit(|a, _, _| a.order(order).map(|o| o.total().minor))?;
-        Some(Mine { order, id, secret, total })
-    }
-}
-
-/// What stands between two texts.
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
 /// A time as the API writes it.

@@ -29,6 +29,7 @@ use nts_server::run::{Assembled, Parts, assemble};
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{Committed, Job, Writer};
+use serde_json::Value;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -210,6 +211,8 @@ pub struct Life {
     router: Router,
     background: JoinSet<()>,
     requests: JoinSet<()>,
+    /// For a deliberate break: the lines of the order that was shown last.
+    lines: Arc<Mutex<Value>>,
 }
 
 impl Machine {
@@ -295,7 +298,8 @@ impl Machine {
         let writer = Writer::new(Box::new(store), Arc::clone(&app.metrics));
         background.spawn(write(Arc::downgrade(world), self.n, writer, jobs, told));
         let router = http::router(Arc::clone(&app));
-        *self.life() = Some(Life { app, router, background, requests: JoinSet::new() });
+        *self.life() =
+            Some(Life { app, router, background, requests: JoinSet::new(), lines: Arc::default() });
         world.tell(None, format!("machine {}: the server starts", self.n));
         self.look_at_all(world);
         // By the clock of the database where there is one: a commit may be seen long after it.
@@ -310,7 +314,7 @@ impl Machine {
         let Some(life) = self.life().take() else { return };
         world.base.dies(power_loss.then_some(&mut *self.dice()));
         *self.in_hand() = None;
-        let Life { app, router, mut background, mut requests } = life;
+        let Life { app, router, mut background, mut requests, .. } = life;
         drop((app, router));
         background.abort_all();
         requests.abort_all();
@@ -325,7 +329,7 @@ impl Machine {
     /// Stops the process as its operator does: what was accepted is finished.
     pub async fn stop(&self, world: &World) {
         let Some(life) = self.life().take() else { return };
-        let Life { app, router, mut background, mut requests } = life;
+        let Life { app, router, mut background, mut requests, .. } = life;
         app.stop.raise();
         drop(router);
         let drained = async {
@@ -376,6 +380,7 @@ impl Machine {
         }
         life.look_for_the_dead(world);
         let (router, clock, begun) = (life.router.clone(), self.clock.clone(), world.begun);
+        let before = Arc::clone(&life.lines);
         let (mut answer, answered) = oneshot::channel();
         life.requests.spawn(async move {
             let asked = async {
@@ -386,13 +391,14 @@ impl Machine {
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await;
                 let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                let (body, text) = match serde_json::from_slice(&body) {
+                let (mut body, text) = match serde_json::from_slice(&body) {
                     Ok(json) => (json, String::new()),
                     Err(_) => {
                         let text = String::from_utf8_lossy(&body).into_owned();
                         (serde_json::Value::Null, crate::broken::page(text))
                     }
                 };
+                break_answer(&mut body, &before);
                 Answer { status, body, text, clock_ms: clock.now_ms(), at_ms: ms_since(begun) }
             };
             tokio::select! {
@@ -468,6 +474,20 @@ impl Machine {
             Base::Shared(server, _) => server.now_ms(),
             Base::File(_) => self.clock.now_ms(),
         }
+    }
+}
+
+/// Deliberate breaks of what is shown of an order.
+fn break_answer(body: &mut Value, before: &Mutex<Value>) {
+    if on(Mutant::LinesOfAnother) && body["lines"].is_array() {
+        let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *before, &mut body["lines"]);
+        if body["lines"].is_null() {
+            body["lines"] = before.clone();
+        }
+    }
+    if on(Mutant::BuyersSwapped) && body["buyer"].is_object() {
+        body["buyer"]["email"] = body["buyer"]["name"].clone();
     }
 }
 

@@ -196,7 +196,9 @@ async fn ask_refund(
     }
     let whose = Whose { order: *order, buyer: None, secret: None };
     let refunded = (&answer.body["order"], &answer.body["refund"]);
-    world.audit(|auditor, story, at| auditor.refund_told(story, at, asked, whose, refunded));
+    world.audit(|auditor, story, at| {
+        auditor.refund_told(story, at, asked, whose, refunded, (lines.as_deref(), restock));
+    });
 }
 
 /// People at the provider's own desk.

@@ -485,7 +485,11 @@ impl Plan {
                 }
             }
         }
-        let patient = Dice::new(seed, STREAM + 3).below(24) == 0;
+        let mut of_goods = Dice::new(seed, STREAM + 3);
+        // The old routes sell where each buyer gets one place.
+        let by_name = faults.contains_key(&Fault::OldRoute) && of_goods.below(6) == 0;
+        let limit_per_buyer = if by_name { Some(1) } else { limit_per_buyer };
+        let patient = of_goods.below(24) == 0;
         if let Some(only) = &wishes.faults {
             for fault in only {
                 faults.entry(*fault).or_insert(30);

@@ -73,7 +73,7 @@ pub(super) fn hold(
         state: OrderState::Held,
         placed_ms: now,
         until_ms,
-        due_ms: Some(until_ms),
+        due_ms: Some(until_ms + if on(Mutant::EndTooLate) { 600_000 } else { 0 }),
         tries: 0,
         trouble: None,
         payment: None,
@@ -142,7 +142,8 @@ fn check_lines(event: &Event, wishes: &[LineWish]) -> Result<Vec<Line>, Refusal>
             return Err(Refusal::Invalid(format!("{} is ordered twice", wish.ticket_type)));
         }
         let t = &event.ticket_types[usize::from(index)];
-        lines.push(line(index, t.pool, wish.quantity as u32, t.price_minor));
+        let priced = if on(Mutant::OtherTypesPrice) { &event.ticket_types[0] } else { t };
+        lines.push(line(index, t.pool, wish.quantity as u32, priced.price_minor));
     }
     if lines.iter().map(|l| l.quantity).sum::<u32>() > limit {
         return Err(Refusal::LimitPerOrder(limit));
@@ -166,7 +167,10 @@ pub(super) fn renew(
     let last_ms = order.placed_ms + MOST_LIVES * event.spec.hold_ms;
 
     // The point of no return.
-    let until_ms = (now + hold_ms).min(last_ms).max(order.until_ms);
+    let until_ms = match (now + hold_ms).min(last_ms).max(order.until_ms) {
+        _ if on(Mutant::RenewalShortens) => now + hold_ms / 4,
+        until_ms => until_ms,
+    };
     let mut draft = Draft::default();
     draft.changes.push(Change::OrderMoved {
         order: order.id,
@@ -181,6 +185,7 @@ pub(super) fn renew(
 
 /// Refuses unless the order is held and its time is not over: then nobody has begun to pay.
 pub(super) fn check_held(order: &Order, now: TimeMs) -> Result<(), Refusal> {
+    let now = now + if on(Mutant::ExpiredTooEarly) { 5_000 } else { 0 };
     match order.state {
         OrderState::Held if now < order.until_ms => Ok(()),
         OrderState::Held => Err(Refusal::HoldExpired),

@@ -171,7 +171,7 @@ impl Draft {
         let mut next = order.clone();
         let Some(payment) = &mut next.payment else { return next };
         let Some(open) = payment.open_attempt() else { return next };
-        if open.state == AttemptState::Pending {
+        if open.state == AttemptState::Pending && !on(Mutant::WaitNotAdded) {
             next.until_ms += (now - open.begun_ms).max(0);
         }
         let mut attempt = Attempt { state: outcome, ..open.clone() };

@@ -3,6 +3,7 @@
 use super::problem::BEING_CANCELED;
 use crate::app::App;
 use crate::when;
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{AttemptState, Event, Money, Order, OrderState, RefundState, TicketState, TimeMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,8 +86,9 @@ pub fn order_head(app: &App, order: &Order, event: &Event) -> Value {
         .iter()
         .map(|l| {
             let t = &event.ticket_types[usize::from(l.ticket_type)];
+            let unit_minor = if on(Mutant::PriceOfToday) { t.price_minor } else { l.unit_minor };
             json!({"ticket_type": t.id, "name": t.name, "quantity": l.quantity,
-                   "price": money(l.unit_minor), "refunded": l.refunded})
+                   "price": money(unit_minor), "refunded": l.refunded})
         })
         .collect();
     json!({

@@ -3,6 +3,7 @@
 //! as the provider owed an answer.
 
 use super::Auditor;
+use super::refusals::MOST_ATTEMPTS;
 use super::shown::open;
 use crate::story::{Promise, Story};
 use boxoffice::{Attempt, AttemptState, Order, OrderState, TimeMs};
@@ -12,7 +13,7 @@ const PAYING_MS: i64 = 300_000;
 /// A hold that follows some that ran out unpaid is not shorter than this, by the settings.
 const LEAST_HOLD_MS: i64 = 60_000;
 /// So many lives of a hold the old routes renew.
-const LIVES: i64 = 6;
+pub(super) const LIVES: i64 = 6;
 /// Places whose time is over are free within so long where nothing is in the way.
 const PROMPT_MS: i64 = 10_000;
 /// And so long after the faults stopped: disks are mended and processes started meanwhile.
@@ -35,7 +36,7 @@ impl Auditor {
     }
 
     /// How long holds may last that begin within this step.
-    fn hold_lasts(&self) -> (i64, i64) {
+    pub(super) fn hold_lasts(&self) -> (i64, i64) {
         let shows = &self.shows[self.shows.len().saturating_sub(2)..];
         let all = shows.iter().flat_map(|show| show.specs()).map(|spec| spec.hold_ms);
         let (low, high) = all.fold((i64::MAX, 0), |(low, high), ms| (low.min(ms), high.max(ms)));
@@ -72,6 +73,7 @@ impl Auditor {
             let (_, lasts) = self.hold_lasts();
             high = high.max(now + lasts).min(high.max(order.placed_ms + LIVES * lasts));
         }
+        let mut ends = high;
         if known.is_none_or(|known| known.payment.is_none())
             && let Some(first) = attempts(order).first()
         {
@@ -86,16 +88,35 @@ impl Auditor {
         for attempt in attempts(order) {
             if attempt.state != AttemptState::Pending && was_pending(attempt.number) {
                 low += since.saturating_sub(attempt.begun_ms).max(0);
-                high += (now - attempt.begun_ms).max(0);
+                let waited = (now - attempt.begun_ms).max(0);
+                (high, ends) = (high + waited, ends + waited);
+            }
+        }
+        let before = known.map_or(0, |known| attempts(known).len());
+        if attempts(order).len() > MOST_ATTEMPTS {
+            broken(format!("{} attempts to pay were made", attempts(order).len()));
+        }
+        // What a card network has is not replaced, and the same card again is the same form again.
+        if let Some((known, last)) = known.and_then(|known| Some((known, open(known)?)))
+            && let Some(next) = attempts(order).get(before)
+            && last.state == AttemptState::Action
+        {
+            let asks = known.payment.as_ref().is_some_and(|payment| payment.action.is_some());
+            let abandoned = attempts(order)[before - 1].state == AttemptState::Abandoned;
+            if abandoned && (!asks || last.token == next.token) {
+                broken(format!("attempt {} was replaced", last.number));
+            }
+        }
+        for attempt in &attempts(order)[before..] {
+            if !(since..=now).contains(&attempt.begun_ms) || attempt.begun_ms >= ends {
+                let begun = attempt.begun_ms;
+                broken(format!("an attempt began at {begun}; it is {now}, and the end was {ends}"));
             }
         }
         match order.state {
-            OrderState::Held | OrderState::Paying => {
-                if !(low..=high).contains(&order.until_ms) {
-                    let text =
-                        format!("it is to end at {low} to {high}, and ends at {}", order.until_ms);
-                    broken(text);
-                }
+            OrderState::Held | OrderState::Paying if !(low..=high).contains(&order.until_ms) => {
+                let ends = order.until_ms;
+                broken(format!("it is to end at {low} to {high}, and ends at {ends}"));
             }
             OrderState::Released | OrderState::Canceling => {
                 let told = self.told.get(&order.id);
@@ -104,7 +125,11 @@ impl Auditor {
                     broken(format!("it is given up {} ms before its end", low - now));
                 }
                 // What a bank or a card network still decides is waited for.
-                let waits = known.is_none_or(|known| open(known).is_some());
+                let asks =
+                    |order: &Order| order.payment.as_ref().is_some_and(|p| p.action.is_some());
+                let waits = known.is_none_or(|known| {
+                    open(known).is_some_and(|a| a.state == AttemptState::Pending || !asks(known))
+                });
                 let (from, most) = match (self.prompt_ms, self.calm_since) {
                     (Some(_), _) => (high, PROMPT_MS),
                     (None, Some(calm)) => (high.max(calm), CALM_MS),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::net::IpAddr;
 
 /// The most attempts to pay of one order.
-const MOST_ATTEMPTS: usize = 5;
+pub(super) const MOST_ATTEMPTS: usize = 5;
 
 /// Who asks for what.
 #[derive(Clone, Debug)]
@@ -396,6 +396,15 @@ impl Auditor {
                 if was && comes { Ok(()) } else { Err("there was one before".into()) }
             }
             _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    /// Who wanted to pay was not told no: at some moment the order was to be paid, or was paid.
+    pub fn payment_taken(&self, story: &mut Story, at_ms: i64, asked: Question, id: OrderId) {
+        use OrderState::*;
+        if let Err(why) = self.is_in(id, asked, &[Held, Paying, Committed, Paid, Refunding]) {
+            let text = format!("who wanted to pay was not told no, and {why}");
+            story.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
         }
     }
 

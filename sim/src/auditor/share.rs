@@ -65,7 +65,7 @@ impl Auditor {
 
     /// Who has this name and e-mail address comes from this network address.
     pub fn comes_from(&mut self, buyer: &str, email: &str, network: IpAddr) {
-        self.emails.insert(buyer.to_owned(), email.to_owned());
+        self.emails.entry(buyer.to_owned()).or_default().insert(email.to_owned());
         self.networks.insert(buyer.to_owned(), network);
     }
 

@@ -120,7 +120,7 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
     let attempts_shown = fields(&view["payment"]["attempts"], &["number", "state", "reason"]);
     let refunds_shown =
         fields(&view["refunds"], &["id", "state", "amount", "restock", "by_hand", "reason"]);
-    let when = |name: &str| json!(view[name].as_str().map(|text| time(text)));
+    let when = |name: &str| json!(view[name].as_str().map(time));
     let live = order.payment.as_ref().map(|payment| payment.live);
     let fields = [
         ("id", view["id"].clone(), json!(uuid(order.id.0))),
@@ -148,7 +148,10 @@ fn fields_of(buyer: &Value) -> Value {
 
 /// What the buyer must do before the bank pays, as the order says it.
 fn asks(order: &Order) -> Option<&str> {
-    open(order).filter(|_| order.state == OrderState::Paying)?;
+    let open = open(order).filter(|_| order.state == OrderState::Paying)?;
+    if open.state != AttemptState::Action {
+        return None;
+    }
     order.payment.as_ref()?.action.as_deref()
 }
 
@@ -241,12 +244,47 @@ impl Auditor {
         asked: Question,
         whose: Whose<'_>,
         (order, refund): (&Value, &Value),
+        (lines, restock): (Option<&[(String, i64)]>, bool),
     ) {
+        if let Some(lines) = lines {
+            self.refund_is_as_asked(story, at_ms, whose.order, lines, refund);
+        }
         self.order_shown(story, at_ms, asked, whose, order);
         let all = order["refunds"].as_array().map_or(&[][..], Vec::as_slice);
-        if !all.contains(refund) {
+        if !all.contains(refund) || refund["restock"] == true && !restock {
             let text = format!("{refund} was told, which is none of its refunds");
             story.broken(at_ms, Promise::NoFalseAnswer, Some(whose.order), text);
+        }
+    }
+
+    /// A refund takes the tickets that were named, and is of what they cost.
+    fn refund_is_as_asked(
+        &self,
+        story: &mut Story,
+        at_ms: i64,
+        id: OrderId,
+        asked: &[(String, i64)],
+        told: &Value,
+    ) {
+        let (Some(order), Some(show)) = (self.orders.get(&id), self.shows.last()) else { return };
+        let is = |refund: &&boxoffice::Refund| told["id"] == uuid(refund.id.0);
+        let Some(refund) = order.refunds.iter().find(is) else { return };
+        let lines = || order.lines.iter().zip(&refund.quantities).filter(|(_, n)| **n > 0);
+        let kind = |line: &boxoffice::Line| {
+            show.event.ticket_types[usize::from(line.ticket_type)].id.clone()
+        };
+        let mut taken: Vec<_> = lines().map(|(l, n)| (kind(l), i64::from(*n))).collect();
+        let mut asked = asked.to_vec();
+        taken.sort();
+        asked.sort();
+        let price: i64 = lines().map(|(l, n)| l.unit_minor * i64::from(*n)).sum();
+        let alone =
+            order.refunds.iter().all(|r| !r.by_hand && !matches!(r.state, RefundState::Failed(_)));
+        let amount = refund.amount_minor;
+        // What was refused and was made all the same takes no tickets.
+        if !taken.is_empty() && (taken != asked || amount > price || alone && amount != price) {
+            let text = format!("{asked:?} was to be refunded: {amount} for {taken:?} at {price}");
+            story.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
         }
     }
 
@@ -374,7 +412,7 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
             json!([kind.id, kind.name, pool.name, price, left])
         })
         .collect();
-    let when = |name: &str| json!(view[name].as_str().map(|text| time(text)));
+    let when = |name: &str| json!(view[name].as_str().map(time));
     let fields = [
         ("id", view["id"].clone(), json!(spec.slug)),
         ("name", view["name"].clone(), json!(spec.name)),

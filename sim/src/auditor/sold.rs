@@ -4,7 +4,7 @@
 use super::Auditor;
 use super::limit::person;
 use crate::story::{Promise, Story};
-use boxoffice::{Event, EventSpec, Order};
+use boxoffice::{Event, EventSpec, Order, OrderState, RefundState, TicketState};
 
 /// A line but for what refunds change of it.
 fn frozen(order: &Order) -> Vec<(u16, u16, u32, i64)> {
@@ -65,10 +65,55 @@ impl Auditor {
         if !specs.iter().any(|spec| places <= spec.limit_per_order) {
             broken(format!("{places} places, and an order has fewer here"));
         }
-        if let Some(email) = self.emails.get(&order.buyer.name)
-            && person(&order.buyer.name, email) != person(&order.buyer.name, &order.buyer.email)
+        let who = person(&order.buyer.name, &order.buyer.email);
+        if let Some(emails) = self.emails.get(&order.buyer.name)
+            && !emails.iter().any(|email| person(&order.buyer.name, email) == who)
         {
-            broken(format!("it is of {}, and {email} ordered it", order.buyer.email));
+            broken(format!("it is of {}, and {emails:?} ordered it", order.buyer.email));
+        }
+    }
+
+    /// Each place of a line that is paid and not refunded has its ticket.
+    pub(super) fn tickets_of_lines(&self, story: &mut Story, at_ms: i64, order: &Order) {
+        if !matches!(order.state, OrderState::Paid | OrderState::Refunding) {
+            return;
+        }
+        let pending = order.refunds.iter().any(|refund| refund.state == RefundState::Pending);
+        if !pending && order.lines.iter().all(|line| line.refunded == line.quantity) {
+            let text = format!("all of it is refunded, and it is {:?}", order.state);
+            story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+        }
+        for (n, line) in order.lines.iter().enumerate() {
+            let of_line = order.tickets.iter().filter(|ticket| usize::from(ticket.line) == n);
+            let valid = of_line.filter(|ticket| ticket.state == TicketState::Valid).count();
+            if valid as u32 != line.quantity - line.refunded {
+                let text = format!("{valid} valid tickets of the line {line:?}");
+                story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+            }
+        }
+    }
+
+    /// The places that went back on sale are those of which the organiser said so, of refunds that
+    /// were made, though a bank may have sent one back later.
+    pub(super) fn restocked(&self, story: &mut Story, at_ms: i64, order: &Order) {
+        for (n, line) in order.lines.iter().enumerate() {
+            let places = |made: bool| -> u32 {
+                let refunds = order.refunds.iter().filter(|refund| refund.restock);
+                let refunds = refunds.filter(|refund| match refund.state {
+                    RefundState::Succeeded(_) => true,
+                    RefundState::Failed(_) => !made,
+                    RefundState::Pending => false,
+                });
+                refunds.map(|refund| refund.quantities.get(n).copied().unwrap_or(0)).sum()
+            };
+            if !(places(true)..=places(false)).contains(&line.restocked) {
+                let text = format!(
+                    "{} places of a line are back on sale, and {} were to be",
+                    line.restocked,
+                    places(true)
+                );
+                story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Auditor;
 use super::history::Question;
+use super::lasts::LIVES;
 use crate::story::{Promise, Story};
 use boxoffice::{OrderId, OrderState, TimeMs};
 
@@ -68,6 +69,19 @@ impl Auditor {
         };
         let is =
             |order: &boxoffice::Order| order.buyer.name == name && clock(order.until_ms) == until;
+        // Who renews it has all of the time again, unless it was renewed too often.
+        let (now, _) = self.store_times(asked.at_ms, at_ms);
+        let (lasts, _) = self.hold_lasts();
+        let short = |order: &boxoffice::Order| {
+            let most = order.placed_ms + LIVES * lasts;
+            order.state == OrderState::Held && order.until_ms < most.min(now + lasts)
+        };
+        if self.was(id, asked, |o| is(o) && short(o))
+            && !self.was(id, asked, |o| is(o) && !short(o))
+        {
+            let text = format!("it is renewed and ends at {until}, {lasts} ms were to come");
+            story.broken(at_ms, Promise::HoldsLast, Some(id), text);
+        }
         if !self.was(id, asked, is) {
             let ends: Vec<String> =
                 self.versions(id, asked).iter().map(|(_, order)| clock(order.until_ms)).collect();
