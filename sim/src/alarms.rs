@@ -6,10 +6,10 @@
 
 use crate::auditor::Auditor;
 use crate::plan::Fault::{self, *};
-use crate::plan::Plan;
 use crate::story::{Promise, Story};
 use crate::world::World;
 use boxoffice::{Order, OrderId, RefundState};
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};
@@ -94,7 +94,7 @@ impl Subscriber for Ear {
 
 /// What explains a line.
 enum Because {
-    /// One of these is in the plan.
+    /// One of these has struck.
     Of(&'static [Fault]),
     /// Anything that can go wrong is.
     Any,
@@ -103,21 +103,35 @@ enum Because {
 }
 
 /// A refund, a capture or a void that was made in the provider's desk, and what banks do.
-const HANDS: &[Fault] = &[CapturedByHand, RefundedByHand, Voided, RefundFailsLater, RefundPending];
+const HANDS: &[Fault] = &[
+    CapturedByHand,
+    RefundedByHand,
+    HandsAnywhere,
+    AwayForWeeks,
+    Voided,
+    RefundFailsLater,
+    RefundPending,
+];
 
 /// What may be said, by a part of it, and what must be in the plan for that. The first that fits counts.
 const MAY_BE_SAID: &[(&str, Because)] = &[
     ("captured by somebody else before we committed", Because::Of(&[CapturedByHand])),
     ("captured while it was being cancelled", Because::Of(&[CapturedByHand])),
     ("paid although it was released", Because::Of(&[CapturedByHand])),
+    // Under a key that gives 500 for a day nothing can be made; under the next one something can.
+    (
+        "a second PaymentIntent",
+        Because::Of(&[ProviderError, ProviderErrorAfter, ProviderDependency]),
+    ),
     ("text=\"received ", Because::Of(&[CapturedByHand])),
     ("given back by hand", Because::Of(HANDS)),
     ("all of the money is back by hand", Because::Of(HANDS)),
     ("failed after all", Because::Of(HANDS)),
+    ("charge_disputed", Because::Of(&[Disputed, HandsAnywhere])),
     ("the provider refused the refund", Because::Of(HANDS)),
     ("was refused, but it was made", Because::Any),
     ("money is left of an order that was released", Because::Of(HANDS)),
-    ("disputed by the cardholder", Because::Of(&[Disputed])),
+    ("disputed by the cardholder", Because::Of(&[Disputed, HandsAnywhere])),
     ("the authorisation ended before it was captured", Because::Any),
     ("cannot move on", Because::Any),
     ("of the attempts to pay within ten minutes were declined", Because::Always),
@@ -131,14 +145,14 @@ const MAY_BE_SAID: &[(&str, Because)] = &[
     ("Stripe cannot be asked", Because::Any),
 ];
 
-/// Whether a line may be said in a run of this plan.
-fn explained(plan: &Plan, line: &str) -> bool {
+/// Whether a line may be said in a run in which these faults have struck.
+fn explained(struck: &BTreeMap<Fault, u64>, line: &str) -> bool {
     let Some((_, because)) = MAY_BE_SAID.iter().find(|(part, _)| line.contains(part)) else {
         return false;
     };
     match because {
-        Because::Of(faults) => faults.iter().any(|fault| plan.faults.contains_key(fault)),
-        Because::Any => !plan.faults.is_empty(),
+        Because::Of(faults) => faults.iter().any(|fault| struck.contains_key(fault)),
+        Because::Any => !struck.is_empty(),
         Because::Always => true,
     }
 }
@@ -146,7 +160,8 @@ fn explained(plan: &Plan, line: &str) -> bool {
 /// Judges what was said in a run: nothing may be said that nothing explains.
 pub fn judge(world: &World, log: &Log) {
     let lines = log.lines();
-    if let Some(line) = lines.iter().find(|line| !explained(&world.plan, line)) {
+    let struck = world.chaos.struck();
+    if let Some(line) = lines.iter().find(|line| !explained(&struck, line)) {
         let line: String = line.chars().take(300).collect();
         world.broken(Promise::NoAlarm, None, format!("nothing explains that it said: {line}"));
     }

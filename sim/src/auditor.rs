@@ -128,8 +128,6 @@ pub struct Auditor {
     step: u64,
     /// Whether the moment of this step is that of its decisions.
     exact: bool,
-    /// How far the clock of the store was ahead of the world's, when it was last seen.
-    store_ahead_ms: i64,
     /// When there was something new about an order that a person must be told of.
     pub(crate) alarming: Vec<(i64, OrderId)>,
     /// What each order owes.
@@ -383,7 +381,7 @@ impl Auditor {
         story.hash(format!("{order:?}").as_bytes());
         self.count_unpaid(story, at_ms, &order);
         self.versions.entry(id).or_default().push((self.step, order.clone()));
-        self.prompt(story, at_ms, now, &order);
+        self.prompt(story, at_ms, &order);
         self.orders.insert(id, order);
     }
 

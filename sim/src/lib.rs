@@ -206,15 +206,13 @@ async fn calm(world: &Arc<World>) {
         if world.is_broken() {
             return;
         }
-        let (owing, refunds) = world.audit(|auditor, story, at| {
+        let (owing, late) = world.audit(|auditor, story, at| {
             auditor.still_owed(story, at);
-            let owing = auditor.owing();
-            let refunds = auditor.owes_refunds_only(&owing);
-            (owing, refunds)
+            (auditor.owing(), auditor.owes_since(at, SETTLED_MS))
         });
-        if passed > SETTLED_MS && !refunds {
+        if late.is_some() {
             let text = format!("something is owed {} minutes after the storm", passed / 60_000);
-            world.broken(Promise::AllSettles, owing.first().copied(), text);
+            world.broken(Promise::AllSettles, late, text);
         }
         if owing.is_empty() && world.base.decided() && passed >= LEAST_CALM_MS || passed > CALM_MS {
             break;
@@ -238,8 +236,9 @@ async fn settle(world: &World) {
     let wire = Box::new(Arc::clone(&world.double));
     let Ok(report) = audit_of(world, |reader| reader, wire, true).await else { return };
     world.story().count("audits with --settle");
-    let bad = |f: &&Finding| f.weight != Weight::Note;
-    if let Some(finding) = report.findings.iter().find(bad) {
+    // What was done by hand a moment ago may not be in the books yet; nothing may be settled for that.
+    let settled = |f: &&Finding| f.weight == Weight::Settled;
+    if let Some(finding) = report.findings.iter().find(settled) {
         let text = format!("nts audit --settle in the middle: {}", finding.text);
         world.broken(Promise::MoneyIsTickets, finding.order, text);
     }

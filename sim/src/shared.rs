@@ -65,6 +65,8 @@ pub struct News {
 struct Undecided {
     /// When it was tried.
     tried_ms: TimeMs,
+    /// Whether that is when it was decided upon.
+    exact: bool,
     connection: u64,
     number: u64,
     changes: Vec<Change>,
@@ -76,8 +78,9 @@ struct Undecided {
 }
 
 impl Db {
-    fn apply(&mut self, changes: &[Change], recorded: &[Recorded], now_ms: TimeMs) {
-        let mut asked = Asked { exact: true, ..Asked::default() };
+    /// `exact`: `now_ms` is when it was decided upon.
+    fn apply(&mut self, changes: &[Change], recorded: &[Recorded], now_ms: TimeMs, exact: bool) {
+        let mut asked = Asked { exact, ..Asked::default() };
         let (orders, events) = self.touched(changes);
         for event in events {
             *self.versions.entry(event).or_default() += 1;
@@ -122,7 +125,7 @@ impl Db {
 
     fn decide(&mut self, waits: Undecided) {
         if waits.will_be_done {
-            self.apply(&waits.changes, &waits.recorded, waits.tried_ms);
+            self.apply(&waits.changes, &waits.recorded, waits.tried_ms, waits.exact);
             self.done.insert(waits.connection, waits.number);
         }
         self.last.insert(waits.connection, (waits.number, waits.will_be_done));
@@ -352,11 +355,14 @@ impl Store for SharedStore {
             self.server.db().last.insert(connection, (number, false));
             return Err(lost());
         }
+        // Time may have passed since it was decided.
+        let exact = !chaos.has(Strike::ClockInStep);
         if chaos.strikes(Strike::CommitLate) {
             self.broken = true;
             let (orders, events) = self.server.db().touched(batch.changes);
             let undecided = Undecided {
                 tried_ms: self.server.clock.now_ms(),
+                exact,
                 connection,
                 number,
                 changes: batch.changes.to_vec(),
@@ -371,7 +377,7 @@ impl Store for SharedStore {
         }
         let now_ms = self.server.clock.now_ms();
         let mut db = self.server.db();
-        db.apply(batch.changes, batch.recorded, now_ms);
+        db.apply(batch.changes, batch.recorded, now_ms, exact);
         db.last.insert(connection, (number, true));
         db.done.insert(connection, number);
         drop(db);

@@ -42,10 +42,8 @@ fn owes(order: &Order) -> Option<(&'static str, Option<TimeMs>)> {
 }
 
 impl Auditor {
-    /// An order is committed at `at_ms`, when the clock of the store says `now`.
-    pub(super) fn prompt(&mut self, story: &mut Story, at_ms: i64, now: TimeMs, order: &Order) {
-        // A clock may have jumped.
-        self.store_ahead_ms = now - at_ms;
+    /// An order is committed at `at_ms`.
+    pub(super) fn prompt(&mut self, story: &mut Story, at_ms: i64, order: &Order) {
         self.late(story, at_ms, order.id);
         match owes(order) {
             None => _ = self.owed.remove(&order.id),
@@ -63,8 +61,7 @@ impl Auditor {
     /// Whether what this order owed until now was owed for too long.
     fn late(&self, story: &mut Story, at_ms: i64, id: OrderId) {
         let Some(owed) = self.owed.get(&id) else { return };
-        let until_ms = owed.until.map_or(0, |until| until - self.store_ahead_ms);
-        let owed = Owes { since_ms: owed.since_ms.max(until_ms), ..*owed };
+        let owed = Owes { since_ms: self.since(owed, at_ms), ..*owed };
         let (since, most) = match (self.prompt_ms, self.calm_at_ms) {
             (Some(most), _) => (owed.since_ms, most),
             (None, Some(calm)) if owed.what == "a refund" => (owed.since_ms.max(calm), REFUND_MS),
@@ -85,9 +82,19 @@ impl Auditor {
         }
     }
 
-    /// Whether all that is owed is refunds: they may wait longer than all else.
-    pub fn owes_refunds_only(&self, owing: &[OrderId]) -> bool {
-        let refunds = |id: &&OrderId| self.owed.get(id).is_some_and(|owed| owed.what == "a refund");
-        owing.iter().all(|id| refunds(&id))
+    /// Since when something is owed, in milliseconds since the beginning: a hold from its end on, by the
+    /// store's clock of now, for that may have jumped.
+    fn since(&self, owed: &Owes, at_ms: i64) -> i64 {
+        let (now, _) = self.store_times(at_ms, at_ms);
+        owed.since_ms.max(owed.until.map_or(0, |until| at_ms + until - now))
+    }
+
+    /// An order that owes something other than a refund, which may wait longer than all else, since so many
+    /// milliseconds of the calm.
+    pub fn owes_since(&self, at_ms: i64, ms: i64) -> Option<OrderId> {
+        let calm = self.calm_at_ms?;
+        let since = |owed: &Owes| self.since(owed, at_ms).max(calm);
+        let long = |owed: &Owes| owed.what != "a refund" && at_ms - since(owed) > ms;
+        self.owed.iter().find(|(_, owed)| long(owed)).map(|(id, _)| *id)
     }
 }
