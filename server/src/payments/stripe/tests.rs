@@ -1,6 +1,8 @@
 //! What each answer means, and what is asked. The whole way to Stripe's double and back is tested
 //! elsewhere; here are the answers that a double would hardly give.
 
+mod asked;
+
 use super::*;
 use crate::payments::governor::Governor;
 use crate::payments::wire::Exchange;
