@@ -3,6 +3,9 @@
 //! Written without the core's rules, from the promises alone, so that a mistake there is not
 //! repeated here.
 
+#[cfg(test)]
+mod tests;
+
 use boxoffice::{Order, OrderState, RefundState, TicketState, TimeMs};
 
 /// How long something may be owed until it is worth a word, in milliseconds: an hour.
