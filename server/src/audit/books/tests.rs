@@ -177,7 +177,11 @@ fn what_came_for_places_that_are_gone_goes_back_whole() {
             told(state, |o| o.refunds = refunds.iter().map(|r| (*r).clone()).collect())
         };
         assert_eq!(of(&[&by_hand]), wrong(&[]), "what came is not known");
-        assert_eq!(of(&[&ours]), note(&could_not(300)));
+        let text = "300 could not be given back, for the refund failed (minor units): refund it \
+                    again, or pay it back in another way";
+        assert_eq!(of(&[&ours]), note(text));
+        assert_eq!(of(&[&refund(1, failed("no"), false)]), note(&could_not(1)));
+        assert_eq!(of(&[&refund(1, RefundState::Pending, false)]), wrong(&[NOBODY]));
         assert_eq!(of(&[&by_hand, &ours]), note(&could_not(300)));
         assert_eq!(of(&[&ours, &by_hand]), note(&could_not(100)));
         assert_eq!(of(&[&by_hand, &ours, &again]), wrong(&[]));
@@ -226,6 +230,13 @@ fn a_state_has_its_payment_and_somebody_who_looks_after_it() {
         assert_eq!(told(state, |o| o.due_ms = Some(-1)), note(&text));
         assert_eq!(told(state, |o| o.due_ms = Some(0)), wrong(&[]));
     }
+    let late = |o: &mut Order| o.due_ms = Some(LONG_MS - 120 * 60_000);
+    assert_eq!(told(Paying, late), note("paying and due for 120 minutes: is nts running?"));
+    let penny = |o: &mut Order| {
+        (o.lines[0].unit_minor, o.lines[1].unit_minor) = (0, 1);
+        o.payment = None;
+    };
+    assert_eq!(told(Paid, penny), wrong(&["paid without a PaymentIntent"]));
     assert_eq!(told(Held, |o| o.due_ms = Some(-1)), wrong(&[]), "one that nobody came to");
 }
 
@@ -240,6 +251,8 @@ fn disputes_and_troubles_are_told() {
         |tries| move |o: &mut Order| (o.tries, o.trouble) = (tries, Some("no answer".into()));
     let often = "paying: tried 12 times, for 4 minutes at least: no answer";
     assert_eq!(told(Paying, trouble(12)), note(often));
+    let once = "paying: tried 1 times, for 0 minutes at least: no answer";
+    assert_eq!(told(Paying, trouble(1)), note(once));
     assert_eq!(told(Paying, trouble(0)), note("paying: no answer"));
     assert_eq!(told(Paid, trouble(1)), note("paid: no answer"));
 }
