@@ -397,4 +397,51 @@ mod tests {
         assert!(!secrets.opens(OrderId(1), ""));
         assert!(!format!("{secrets:?}").contains('3'));
     }
+
+    #[test]
+    fn every_bit_that_is_to_be_random_is() {
+        let ids = Ids::new([7; 32], 0);
+        let (mut ones, mut zeros) = (0u128, 0u128);
+        let (mut low_ones, mut low_zeros) = (0u128, 0u128);
+        for _ in 0..200 {
+            let (bits, low) = (ids.random(), ids.order(1_000).0);
+            (ones, zeros) = (ones | bits, zeros | !bits);
+            (low_ones, low_zeros) = (low_ones | low, low_zeros | !low);
+        }
+        assert_eq!((ones, zeros), (u128::MAX, u128::MAX));
+        let random = (1 << 62) - 1;
+        assert_eq!((low_ones & random, low_zeros & random), (random, random));
+    }
+
+    #[test]
+    fn a_digest_tells_its_parts_apart() {
+        let digests = [&[&b"ab"[..], b"c"][..], &[b"a", b"bc"], &[b"abc"], &[b"abc", b""], &[]];
+        let different: std::collections::BTreeSet<u128> = digests.map(digest).into();
+        assert_eq!(different.len(), digests.len());
+    }
+
+    #[test]
+    fn letters_that_look_like_digits_are_read_as_those() {
+        let secrets = Secrets::new([3; 32]);
+        let code = |n| secrets.ticket(EventId(9), OrderId(7), &ticket(n, CodeRule::Order));
+        let serial = (1..).find(|n| code(*n).contains('0') && code(*n).contains('1')).unwrap();
+        for (zero, one) in [("O", "I"), ("o", "l"), ("O", "L"), ("o", "i")] {
+            let typed = code(serial).replace('0', zero).replace('1', one);
+            assert_eq!(secrets.serial_bits(EventId(9), &typed), Some(serial), "{typed}");
+        }
+    }
+
+    #[test]
+    fn each_secret_is_for_one_purpose_and_of_one_key() {
+        let of = |key| {
+            let secrets = Secrets::new([key; 32]);
+            let order = OrderId(1);
+            [secrets.order(order), secrets.pay(order), secrets.reset(), secrets.shop()]
+        };
+        let all: Vec<String> = [of(3), of(4)].concat();
+        let lengths: Vec<usize> = all.iter().map(String::len).collect();
+        assert_eq!(lengths, [26, 26, 26, 16, 26, 26, 26, 16]);
+        let begins: std::collections::BTreeSet<&str> = all.iter().map(|s| &s[..16]).collect();
+        assert_eq!(begins.len(), 8);
+    }
 }

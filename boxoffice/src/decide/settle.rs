@@ -236,7 +236,7 @@ fn late(
             }
             let refunds = draft.take_in(state, order, intent);
             let left = intent.received_minor - refunds.iter().map(Refund::given_minor).sum::<i64>();
-            match ours {
+            match refunds.iter().rev().find(|r| !r.by_hand) {
                 None => {
                     draft.refund_all(order, order.state, payment, left, now);
                     if left > 0 {
@@ -246,13 +246,18 @@ fn late(
                         );
                     }
                 }
-                Some(RefundState::Failed(reason)) if left > 0 => {
-                    draft.alarm_once(order, format!("the provider refused the refund: {reason}"));
-                }
-                Some(RefundState::Succeeded(_)) if left > 0 => {
-                    draft.alarm_once(order, "money is left of an order that was released");
-                }
-                Some(_) => {}
+                // That was told when it was found, and stays owed: see `Order::owed_back`.
+                Some(refund) if left <= 0 || refund.failed_later() => {}
+                Some(refund) => match &refund.state {
+                    RefundState::Pending => {}
+                    RefundState::Failed(reason) => {
+                        let text = format!("the provider refused the refund: {reason}");
+                        draft.alarm_once(order, text);
+                    }
+                    RefundState::Succeeded(_) => {
+                        draft.alarm_once(order, "money is left of an order that was released");
+                    }
+                },
             }
         }
         _ if pending => {}

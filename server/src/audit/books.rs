@@ -3,8 +3,15 @@
 //! Written without the core's rules, from the promises alone, so that a mistake there is not
 //! repeated here.
 
+<<<<<<< HEAD
 use boxoffice::{Order, OrderState, Refund, RefundState, TicketState, TimeMs};
 use std::collections::BTreeSet;
+=======
+#[cfg(test)]
+mod tests;
+
+use boxoffice::{Order, OrderState, RefundState, TicketState, TimeMs};
+>>>>>>> 18bcdc4cda9a05e5074b660003b21bf2984347a4
 
 /// How long something may be owed until it is worth a word, in milliseconds: an hour.
 const LONG_MS: i64 = 3_600_000;

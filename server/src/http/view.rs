@@ -396,7 +396,141 @@ pub fn after_decline(order: &Order) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::again_in_s;
+    use super::*;
+    use boxoffice::{
+        Attempt, Buyer, BuyerKey, Currency, EventId, Line, OrderId, Payment, PaymentId, Refund,
+        RefundId,
+    };
+
+    /// An order for 999 until 300 s, with these attempts and refunds.
+    fn order(
+        state: OrderState,
+        attempts: &[AttemptState],
+        refunds: &[(i64, RefundState)],
+    ) -> Order {
+        let attempt = |(n, state): (usize, &AttemptState)| Attempt {
+            number: n as u16 + 1,
+            token: String::new(),
+            begun_ms: 0,
+            state: state.clone(),
+        };
+        let payment = Payment {
+            id: PaymentId(1),
+            intent: Some("pi_1".into()),
+            live: false,
+            action: None,
+            dispute: None,
+            attempts: attempts.iter().enumerate().map(attempt).collect(),
+        };
+        let refund = |(amount_minor, state): &(i64, RefundState)| Refund {
+            id: RefundId(1),
+            amount_minor: *amount_minor,
+            quantities: vec![0],
+            restock: false,
+            state: state.clone(),
+            by_hand: false,
+        };
+        Order {
+            id: OrderId(1),
+            event: EventId(1),
+            buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
+            lines: vec![Line {
+                ticket_type: 0,
+                pool: 0,
+                quantity: 1,
+                unit_minor: 999,
+                refunded: 0,
+                restocked: 0,
+            }],
+            currency: Currency::parse("GBP").unwrap(),
+            state,
+            placed_ms: 0,
+            until_ms: 300_000,
+            due_ms: None,
+            tries: 0,
+            trouble: None,
+            payment: (!attempts.is_empty()).then_some(payment),
+            refunds: refunds.iter().map(refund).collect(),
+            tickets: Vec::new(),
+        }
+    }
+
+    /// What an order is told begins so.
+    fn begins(order: &Order, now: TimeMs, words: &str) {
+        let told = plain(order, now);
+        assert!(told.starts_with(words), "{:?} at {now}: {told}", order.state);
+    }
+
+    #[test]
+    fn each_state_is_told_as_what_it_is() {
+        use AttemptState::{Abandoned, Action, Authorised, Declined, Pending};
+        use OrderState::*;
+        let (no, done) = (|| Declined("No.".into()), || RefundState::Succeeded("re_1".into()));
+        begins(&order(Held, &[], &[]), 299_999, "Your places are held. Nothing has been");
+        begins(&order(Held, &[], &[]), 300_000, "The time is over and the places go back");
+        begins(&order(Paying, &[Action], &[]), 299_999, "We are waiting for the answer");
+        begins(&order(Paying, &[Action], &[]), 300_000, "The time is over. ");
+        begins(&order(Paying, &[Pending], &[]), 300_000, "We are waiting for the answer");
+        let again = "The payment was declined. Nothing was charged. Your places are still held: you \
+                     can try again";
+        begins(&order(Paying, &[no()], &[]), 0, again);
+        let left = "The payment was declined. If you left a bank's page before";
+        begins(&order(Paying, &[Abandoned, no()], &[]), 0, left);
+        let last = [no(), no(), no(), no(), no()];
+        let none = "The payment was declined. Nothing was charged. 5 cards were tried";
+        begins(&order(Paying, &last, &[]), 0, none);
+        let mut refused = order(Paying, &[no()], &[]);
+        refused.payment.as_mut().unwrap().intent = None;
+        let until =
+            "The payment was declined. Nothing was charged. Your places are still held until";
+        begins(&refused, 0, until);
+        begins(&order(Committed, &[Authorised], &[]), 0, "Your payment is approved");
+        begins(&order(Paid, &[Authorised], &[]), 0, "Paid. The tickets are yours.");
+        begins(&order(Paid, &[Authorised], &[(1, done())]), 0, "Paid, and partly refunded.");
+        let mut free = order(Paid, &[], &[]);
+        free.lines[0].unit_minor = 0;
+        begins(&free, 0, "The tickets are yours.");
+        let penny = |o: &mut Order| o.lines[0].unit_minor = 1;
+        penny(&mut free);
+        begins(&free, 0, "Paid. The tickets are yours.");
+        begins(&order(Refunded, &[Authorised], &[(999, done())]), 0, "Refunded. The tickets");
+        let few = "The tickets are no longer valid, and not all of the money";
+        begins(&order(Refunded, &[Authorised], &[(998, done())]), 0, few);
+        let sent = |refunds: &[(i64, RefundState)], words: &str| {
+            let told = plain(&order(Void, &[Authorised], refunds), 0);
+            assert!(told.ends_with(words), "{told}");
+        };
+        sent(&[(999, RefundState::Pending)], "and it is being sent back in full.");
+        sent(&[(999, done())], "and it was sent back.");
+        sent(&[(1, RefundState::Failed("no".into()))], "Please ask the organiser.");
+    }
+
+    #[test]
+    fn the_bank_asks_only_while_an_attempt_is_open() {
+        let mut all = [
+            (OrderState::Paying, AttemptState::Action, true),
+            (OrderState::Paying, AttemptState::Pending, true),
+            (OrderState::Paying, AttemptState::Declined("No.".into()), false),
+            (OrderState::Canceling, AttemptState::Action, false),
+            (OrderState::Paid, AttemptState::Action, false),
+        ]
+        .map(|(state, attempt, asks)| (order(state, &[attempt], &[]), asks));
+        for (order, asks) in &mut all {
+            assert!(!bank_asks(order) && action(order).is_none(), "it says nothing yet");
+            for (what, redirects) in [("/bank", true), ("https://bank/x", true), ("secret", false)]
+            {
+                order.payment.as_mut().unwrap().action = Some(what.into());
+                assert_eq!(bank_asks(order), *asks, "{:?}", order.state);
+                let told = match action(order) {
+                    Some(Action::Redirect(to)) => Some((to, true)),
+                    Some(Action::Secret(secret)) => Some((secret, false)),
+                    None => None,
+                };
+                assert_eq!(told, asks.then_some((what, redirects)));
+            }
+        }
+        begins(&all[0].0, 0, "Your bank wants to hear from you");
+    }
 
     #[test]
     fn who_waits_long_looks_after_half_of_it() {

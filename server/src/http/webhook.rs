@@ -166,6 +166,17 @@ mod tests {
     const V1: &str = "v1=7de5e6bbc99c65ef0ddccacd4308ba03a5a12eb8859a0db070c5ca731c4fdc19";
 
     #[test]
+    fn only_a_payment_has_the_name_of_one() {
+        let long = format!("pi_{}", "a".repeat(252));
+        for name in ["pi_1", "pi_3NxY_2z", &long] {
+            assert!(names_payment(name), "{name}");
+        }
+        for name in ["", "pi_", "ch_1", "pi_1/cancel", "pi_é", "xpi_1", &format!("{long}a")] {
+            assert!(!names_payment(name), "{name}");
+        }
+    }
+
+    #[test]
     fn only_what_stripe_signed_lately_is_genuine() {
         let check = |header: &str, body: &str, now_s: i64| {
             genuine("whsec_test", header, body.as_bytes(), now_s * 1000)
@@ -173,6 +184,12 @@ mod tests {
         let (t, body) = (1_800_000_000, r#"{"a":1}"#);
         assert!(check(&format!("t={t},{V1}"), body, t));
         assert!(check(&format!("t={t}, v1={}, {V1}, v0=1", "0".repeat(64)), body, t + 299));
+        assert!(
+            check(&format!("t={t},{V1}"), body, t + 300)
+                && check(&format!("t={t},{V1}"), body, t - 300)
+        );
+        assert!(!check(&format!("t={t},{V1}00"), body, t), "more than a signature");
+        assert!(!check(&format!("t={t},{}", &V1[..65]), body, t), "less than one");
         assert!(!check(&format!("t={t},{V1}"), body, t + 301), "too old");
         assert!(!check(&format!("t={t},{V1}"), body, t - 301), "from the future");
         assert!(!check(&format!("t={t},{V1}"), r#"{"a":2}"#, t), "another body");

@@ -554,11 +554,12 @@ mod tests {
     #[tokio::test]
     async fn who_has_moved_to_another_class_is_not_in_the_way_of_those_behind() {
         let line = Line::default();
-        let all = [(1, 0), (2, 0), (3, 0), (4, 0)];
-        tell_as(&line, &all, &[1, 2, 3, 4], true, PaymentClass::AfterDecline);
+        let all = [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)];
+        tell_as(&line, &all, &[1, 2, 3, 4, 5], true, PaymentClass::AfterDecline);
         tell(&line, &[(2, 1), (3, 1)], &[2, 3], true);
         let order: Vec<_> = (0..4).map(|_| taken(&line).map(|(id, _)| id)).collect();
         assert_eq!(order, [Some(2), Some(3), Some(1), Some(4)]);
+        assert_eq!(line.before(OrderId(5)), 0);
     }
 
     /// Who waits for somebody to join is woken by one who does, also where the batch tells of another

@@ -167,3 +167,107 @@ fn holds_are_not_shortened_where_that_is_switched_off() {
         told(&admission, &order(id, OrderState::Released, &[]), NOW + 300_000);
     }
 }
+
+/// Reserves so many places of pool `a` for an e-mail address.
+fn takes_as(
+    admission: &Admission,
+    who: &str,
+    id: u128,
+    email: u128,
+    n: i64,
+) -> Result<u32, Refused> {
+    let reserved = admission.reserve(client(who), &wish(id, email, &[("a", n)]), NOW);
+    reserved.map(|_| n as u32)
+}
+
+#[test]
+fn an_address_has_so_many_unpaid_places_of_one_client() {
+    for (flag, most) in [("--email-places=20", 20), ("--email-places=3", 10)] {
+        let admission = admission(&[flag]);
+        for id in 1..=most / 10 {
+            assert!(takes_as(&admission, SCRIPT, id.into(), EMAIL, 10).is_ok(), "{flag}");
+        }
+        let refused = takes_as(&admission, SCRIPT, 9, EMAIL, 1).unwrap_err();
+        assert_eq!((refused.reason, refused.most), (Reason::EmailPlaces, most), "{flag}");
+        assert_eq!(limited(&admission, "email_places"), 1);
+        assert!(takes_as(&admission, OTHER, 10, EMAIL, 10).is_ok(), "of another client");
+        assert!(takes_as(&admission, SCRIPT, 11, EMAIL + 1, 10).is_ok(), "another address");
+        told(&admission, &order(1, OrderState::Paid, &[]), NOW);
+        assert!(takes_as(&admission, SCRIPT, 12, EMAIL, 10).is_ok(), "{flag}: one is paid");
+        assert!(takes_as(&admission, SCRIPT, 13, EMAIL, 1).is_err());
+    }
+    let unlimited = admission(&["--email-places=0"]);
+    for id in 1..=5 {
+        assert!(takes_as(&unlimited, SCRIPT, id, EMAIL, 10).is_ok());
+    }
+    assert_eq!(takes_as(&unlimited, SCRIPT, 6, EMAIL, 1).unwrap_err().reason, Reason::Places);
+    let neither = admission(&["--email-places=0", "--client-places=0"]);
+    for id in 1..=100 {
+        assert!(takes_as(&neither, SCRIPT, id, EMAIL, 10).is_ok());
+    }
+    assert!(neither.unpaid().is_empty(), "what is not limited is not counted");
+}
+
+/// A small pool could not be sold if each client had its share of it only.
+#[test]
+fn a_client_may_have_ten_places_and_a_full_order_at_least() {
+    for (limit_per_order, most) in [(3, 10), (12, 12)] {
+        let admission = admission(&["--client-places=7", "--email-places=0"]);
+        let mut event = event(1_000);
+        event.spec.limit_per_order = limit_per_order;
+        let takes = |id| {
+            let lines = [LineWish { ticket_type: "a".into(), quantity: 1 }];
+            let wish = Wish::of(&event, OrderId(id), &lines, id);
+            admission.reserve(client(SCRIPT), &wish, NOW).is_ok()
+        };
+        assert_eq!((1..=50).filter(|id| takes(*id)).count(), most);
+    }
+}
+
+#[test]
+fn what_the_box_office_will_refuse_uses_up_nothing() {
+    let admission = admission(LIMITS);
+    let mut id = 100;
+    for lines in [
+        &[("a", 11)][..],
+        &[("a", 6), ("cheap a", 6)],
+        &[("a", 0)],
+        &[("a", -1)],
+        &[("none", 9)],
+        &[("a", i64::MAX)],
+    ] {
+        for _ in 0..60 {
+            id += 1;
+            let reserved = admission.reserve(client(SCRIPT), &wish(id, id, lines), NOW);
+            assert!(reserved.is_ok(), "{lines:?}");
+            assert!(admission.unpaid().is_empty(), "{lines:?}");
+        }
+    }
+    // As much as may be ordered at once is counted.
+    let both = wish(1, EMAIL, &[("a", 4), ("cheap a", 6)]);
+    assert!(admission.reserve(client(SCRIPT), &both, NOW).is_ok());
+    assert_eq!(admission.unpaid().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_order_that_counts_is_known_and_no_other() {
+    for gone in 1..=3 {
+        let admission = admission(LIMITS);
+        for id in 1..=3 {
+            assert_eq!(takes(&admission, SCRIPT, id, 10), Ok(()));
+        }
+        admission.forget(OrderId(gone));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        let mut doubtful = admission.doubtful(client(SCRIPT), &wish(200, 200, &[("a", 1)]));
+        doubtful.sort();
+        let expected: Vec<OrderId> = (1..=3).filter(|id| *id != gone).map(OrderId).collect();
+        assert_eq!(doubtful, expected);
+        for id in 1..=3 {
+            admission.forget(OrderId(id));
+        }
+        assert_eq!(admission.doubtful(client(SCRIPT), &wish(201, 200, &[("a", 1)])), []);
+        for id in 11..=15 {
+            assert_eq!(takes(&admission, SCRIPT, id, 10), Ok(()), "{gone}: all is free again");
+        }
+    }
+}

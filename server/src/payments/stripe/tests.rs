@@ -2,6 +2,7 @@
 //! elsewhere; here are the answers that a double would hardly give.
 
 mod fuzz;
+mod asked;
 
 use super::*;
 use crate::payments::governor::Governor;

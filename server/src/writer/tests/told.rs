@@ -159,3 +159,58 @@ fn what_the_writer_does_is_counted() {
     assert!(w.ask(&[5])[0].is_ok());
     assert_eq!(count("nts_ready"), 1.0);
 }
+
+/// The real store, which remembers for what a turn was asked, and lets somebody come meanwhile.
+struct Turns {
+    store: SqliteStore,
+    asked: Arc<Mutex<Vec<Vec<OrderId>>>>,
+    /// Joins the queue at the second turn.
+    late: Option<(mpsc::Sender<Job>, Job)>,
+}
+
+impl Store for Turns {
+    fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault> {
+        self.store.load(keys, requests)
+    }
+
+    fn take_turn(&mut self, keys: &Keys) {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(keys.orders.clone());
+        if asked.len() == 2
+            && let Some((queue, job)) = self.late.take()
+        {
+            queue.try_send(job).unwrap();
+        }
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        self.store.commit(batch)
+    }
+
+    fn recover(&mut self) -> Result<bool, Fault> {
+        self.store.recover()
+    }
+}
+
+#[test]
+fn the_loop_takes_what_waits_in_batches_and_ends_when_nobody_can_ask() {
+    let w = world("loop");
+    let store = SqliteStore::open(&w.dir.join("loop.db"), Clock::System).unwrap().store;
+    let (queue, jobs) = mpsc::channel(MOST_IN_BATCH + 100);
+    let (told, mut hear) = mpsc::unbounded_channel();
+    let cancel = |n: usize| job(Command::Cancel { order: id(n as u128) });
+    let mut answers = Vec::new();
+    for n in 0..MOST_IN_BATCH + 12 {
+        let (job, answer) = cancel(n);
+        queue.try_send(job).unwrap();
+        answers.push(answer);
+    }
+    let (late, _hear_late) = cancel(9_999);
+    let asked = Arc::default();
+    let turns = Turns { store, asked: Arc::clone(&asked), late: Some((queue, late)) };
+    Writer::new(Box::new(turns), Arc::default()).run(jobs, &told);
+    let sizes: Vec<usize> =
+        std::iter::from_fn(|| hear.try_recv().ok()).map(|c| c.answers.len()).collect();
+    assert_eq!(sizes, [MOST_IN_BATCH, 13], "who came while the turn was waited for has joined");
+    assert_eq!(*asked.lock().unwrap(), [vec![id(0)], vec![id(MOST_IN_BATCH as u128)]]);
+}

@@ -1,0 +1,258 @@
+//! Each rule of the books, on orders that break it.
+
+use super::*;
+use boxoffice::{
+    Buyer, BuyerKey, CodeRule, Currency, Dispute, EventId, Line, OrderId, Payment, PaymentId,
+    Refund, RefundId, Ticket,
+};
+
+use OrderState::{Canceling, Committed, Held, Paid, Paying, Refunded, Refunding, Released, Void};
+
+/// How the reason of a refund begins that failed after it had succeeded.
+const LATER: &str = "the bank sent the money back after the refund had succeeded (re_1)";
+const NOBODY: &str = "it owes something, but nobody will look after it";
+
+fn refund(amount_minor: i64, state: RefundState, by_hand: bool) -> Refund {
+    let id = RefundId(1);
+    Refund { id, amount_minor, quantities: vec![0, 0], restock: false, state, by_hand }
+}
+
+fn done() -> RefundState {
+    RefundState::Succeeded("re_1".into())
+}
+
+fn failed(why: &str) -> RefundState {
+    RefundState::Failed(why.into())
+}
+
+/// An order for two places at 500 and one at 100, in which all is well.
+fn whole(state: OrderState) -> Order {
+    let line = |ticket_type, quantity, unit_minor| Line {
+        ticket_type,
+        pool: 0,
+        quantity,
+        unit_minor,
+        refunded: 0,
+        restocked: 0,
+    };
+    let sold = matches!(state, Paid | Refunding | Refunded);
+    let ticket_state = if state == Paid { TicketState::Valid } else { TicketState::Revoked };
+    let ticket =
+        |(serial, line)| Ticket { serial, line, state: ticket_state, code_rule: CodeRule::Order };
+    let payment = Payment {
+        id: PaymentId(8),
+        intent: Some("pi_1".into()),
+        live: false,
+        action: None,
+        attempts: vec![],
+        dispute: None,
+    };
+    let refunds = match state {
+        Refunding => vec![refund(1_100, RefundState::Pending, false)],
+        Refunded => vec![refund(1_100, done(), false)],
+        _ => vec![],
+    };
+    Order {
+        id: OrderId(7),
+        event: EventId(1),
+        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(0) },
+        lines: vec![line(0, 2, 500), line(1, 1, 100)],
+        currency: Currency::parse("GBP").unwrap(),
+        state,
+        placed_ms: 0,
+        until_ms: 0,
+        due_ms: matches!(state, Held | Paying | Canceling | Committed | Refunding).then_some(0),
+        tries: 0,
+        trouble: None,
+        payment: (state != Held).then_some(payment),
+        refunds,
+        tickets: if sold { [(1, 0), (2, 0), (3, 1)].map(ticket).into() } else { vec![] },
+    }
+}
+
+/// What is told of an order in this state after a change: what is wrong, and notes.
+fn told(state: OrderState, change: impl FnOnce(&mut Order)) -> (Vec<String>, Vec<String>) {
+    let mut order = whole(state);
+    change(&mut order);
+    let words = check(&order, LONG_MS);
+    (words.wrong, words.notes)
+}
+
+fn wrong(texts: &[&str]) -> (Vec<String>, Vec<String>) {
+    (texts.iter().map(|t| (*t).into()).collect(), vec![])
+}
+
+fn note(text: &str) -> (Vec<String>, Vec<String>) {
+    (vec![], vec![text.into()])
+}
+
+#[test]
+fn nothing_is_said_where_all_is_well() {
+    for state in [Held, Paying, Canceling, Committed, Paid, Refunding, Refunded, Released, Void] {
+        assert_eq!(told(state, |_| ()), wrong(&[]), "{state:?}");
+    }
+    let free = |o: &mut Order| {
+        o.lines.iter_mut().for_each(|l| l.unit_minor = 0);
+        o.payment = None;
+    };
+    assert_eq!(told(Paid, free), wrong(&[]), "who pays nothing needs no payment");
+}
+
+#[test]
+fn tickets_are_as_many_as_are_paid_and_of_its_lines() {
+    assert_eq!(
+        told(Paid, |o| _ = o.tickets.pop()),
+        wrong(&[
+            "2 tickets were issued for 3 places that are paid",
+            "1100 was kept, but its valid tickets are worth 1000 (minor units)",
+        ])
+    );
+    assert_eq!(
+        told(Refunded, |o| _ = o.tickets.pop()),
+        wrong(&["2 tickets were issued for 3 places that are paid"])
+    );
+    let revoked = Ticket { state: TicketState::Revoked, ..whole(Refunded).tickets[0] };
+    for state in [Held, Paying, Canceling, Committed, Released, Void] {
+        let text = format!("1 tickets were issued although it is {}", state.word());
+        assert_eq!(told(state, |o| o.tickets.push(revoked)), wrong(&[&text]));
+    }
+    let valid = whole(Paid).tickets[0];
+    assert_eq!(
+        told(Void, |o| o.tickets.push(valid)).0[1],
+        "its valid tickets are worth 500, but only 0 was kept (minor units)"
+    );
+    assert_eq!(
+        told(Paid, |o| o.tickets[0].line = 2),
+        wrong(&[
+            "ticket 1 is of no line",
+            "1100 was kept, but its valid tickets are worth 600 (minor units)",
+        ])
+    );
+}
+
+#[test]
+fn what_is_kept_is_what_the_valid_tickets_are_worth() {
+    let gives = |amount, state, by_hand| {
+        move |o: &mut Order| o.refunds.push(refund(amount, state, by_hand))
+    };
+    let too_much = "100 more went back than was taken (minor units)";
+    assert_eq!(told(Paid, gives(1_200, done(), false)), wrong(&[too_much]));
+    assert_eq!(told(Paid, gives(1_200, RefundState::Pending, false)), wrong(&[too_much, NOBODY]));
+    assert_eq!(told(Refunded, gives(100, done(), true)), wrong(&[too_much]));
+    let few = "its valid tickets are worth 1100, but only 600 was kept (minor units)";
+    assert_eq!(told(Paid, gives(500, done(), false)), wrong(&[few]));
+    let by_hand = "500 was sent back by hand without revoking a ticket (minor units)";
+    assert_eq!(told(Paid, gives(500, done(), true)), note(by_hand));
+    // By hand, but the bank did not take it: then the 500 that went back were ours.
+    let both = |o: &mut Order| {
+        o.refunds = vec![refund(500, failed("re_2"), true), refund(500, done(), false)];
+    };
+    assert_eq!(told(Paid, both), wrong(&[few]));
+    let revoke = |o: &mut Order| o.tickets[0].state = TicketState::Revoked;
+    let many = "1100 was kept, but its valid tickets are worth 600 (minor units)";
+    assert_eq!(told(Paid, revoke), wrong(&[many]));
+    for (amount, why, by_hand, is_known) in [
+        (500, LATER, false, true),
+        (501, LATER, false, true),
+        (499, LATER, false, false),
+        (500, "conflict", false, false),
+        (500, "re_1", true, true),
+    ] {
+        let change = |o: &mut Order| {
+            revoke(o);
+            o.refunds.push(refund(amount, failed(why), by_hand));
+        };
+        let expected = if is_known { note(&could_not(500)) } else { wrong(&[many]) };
+        assert_eq!(told(Paid, change), expected, "{amount} {why}");
+    }
+}
+
+#[test]
+fn what_came_for_places_that_are_gone_goes_back_whole() {
+    let (by_hand, ours, again) =
+        (refund(200, done(), true), refund(300, failed("no"), false), refund(300, done(), false));
+    let pending = refund(300, RefundState::Pending, false);
+    for state in [Released, Void] {
+        let of = |refunds: &[&Refund]| {
+            told(state, |o| o.refunds = refunds.iter().map(|r| (*r).clone()).collect())
+        };
+        assert_eq!(of(&[&by_hand]), wrong(&[]), "what came is not known");
+        let text = "300 could not be given back, for the refund failed (minor units): refund it \
+                    again, or pay it back in another way";
+        assert_eq!(of(&[&ours]), note(text));
+        assert_eq!(of(&[&refund(1, failed("no"), false)]), note(&could_not(1)));
+        assert_eq!(of(&[&refund(1, RefundState::Pending, false)]), wrong(&[NOBODY]));
+        assert_eq!(of(&[&by_hand, &ours]), note(&could_not(300)));
+        assert_eq!(of(&[&ours, &by_hand]), note(&could_not(100)));
+        assert_eq!(of(&[&by_hand, &ours, &again]), wrong(&[]));
+        assert_eq!(of(&[&ours, &by_hand, &again]), wrong(&[]), "more than came is no debt");
+        assert_eq!(of(&[&by_hand, &ours, &pending]), wrong(&[NOBODY]));
+        let owed = |o: &mut Order| {
+            (o.refunds, o.due_ms) = (vec![by_hand.clone(), pending.clone()], Some(0));
+        };
+        assert_eq!(told(state, owed), wrong(&[]));
+        let mut order = whole(state);
+        owed(&mut order);
+        let expected = Money { taken: 500, given_back: 200, going_back: 300 };
+        assert_eq!((money(&order), not_given_back(&order)), (expected, 0));
+    }
+    let expected = Money { taken: 1_100, given_back: 0, going_back: 1_100 };
+    assert_eq!(money(&whole(Refunding)), expected);
+    assert_eq!(money(&whole(Committed)), Money::default());
+}
+
+#[test]
+fn a_state_has_its_payment_and_somebody_who_looks_after_it() {
+    let payment = whole(Paid).payment;
+    assert_eq!(told(Held, |o| o.payment = payment), wrong(&["held, but it has a payment"]));
+    for state in [Paying, Canceling] {
+        let text = "being paid without a payment";
+        assert_eq!(told(state, |o| o.payment = None), wrong(&[text]));
+        let new = |o: &mut Order| o.payment.as_mut().unwrap().intent = None;
+        assert_eq!(told(state, new), wrong(&[]), "its PaymentIntent may still be owed");
+    }
+    for (state, text) in [
+        (Committed, "committed without a PaymentIntent"),
+        (Paid, "paid without a PaymentIntent"),
+        (Refunding, "paid without a PaymentIntent"),
+        (Refunded, "paid without a PaymentIntent"),
+    ] {
+        assert_eq!(told(state, |o| o.payment = None), wrong(&[text]));
+        let new = |o: &mut Order| o.payment.as_mut().unwrap().intent = None;
+        assert_eq!(told(state, new), wrong(&[text]));
+    }
+    for state in [Held, Paying, Canceling, Committed, Refunding] {
+        assert_eq!(told(state, |o| o.due_ms = None), wrong(&[NOBODY]), "{state:?}");
+    }
+    // An hour late is still usual.
+    for state in [Paying, Canceling, Committed, Refunding, Released] {
+        let text = format!("{} and due for 60 minutes: is nts running?", state.word());
+        assert_eq!(told(state, |o| o.due_ms = Some(-1)), note(&text));
+        assert_eq!(told(state, |o| o.due_ms = Some(0)), wrong(&[]));
+    }
+    let late = |o: &mut Order| o.due_ms = Some(LONG_MS - 120 * 60_000);
+    assert_eq!(told(Paying, late), note("paying and due for 120 minutes: is nts running?"));
+    let penny = |o: &mut Order| {
+        (o.lines[0].unit_minor, o.lines[1].unit_minor) = (0, 1);
+        o.payment = None;
+    };
+    assert_eq!(told(Paid, penny), wrong(&["paid without a PaymentIntent"]));
+    assert_eq!(told(Held, |o| o.due_ms = Some(-1)), wrong(&[]), "one that nobody came to");
+}
+
+#[test]
+fn disputes_and_troubles_are_told() {
+    let disputed = |o: &mut Order| {
+        let (id, status) = ("du_1".into(), "needs_response".into());
+        o.payment.as_mut().unwrap().dispute = Some(Dispute { id, amount_minor: 700, status });
+    };
+    assert_eq!(told(Paid, disputed), note("disputed: 700 (minor units), needs_response"));
+    let trouble =
+        |tries| move |o: &mut Order| (o.tries, o.trouble) = (tries, Some("no answer".into()));
+    let often = "paying: tried 12 times, for 4 minutes at least: no answer";
+    assert_eq!(told(Paying, trouble(12)), note(often));
+    let once = "paying: tried 1 times, for 0 minutes at least: no answer";
+    assert_eq!(told(Paying, trouble(1)), note(once));
+    assert_eq!(told(Paying, trouble(0)), note("paying: no answer"));
+    assert_eq!(told(Paid, trouble(1)), note("paid: no answer"));
+}
