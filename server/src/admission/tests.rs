@@ -382,3 +382,39 @@ fn without_limits_nothing_is_counted_for_a_client() {
     }
     assert_eq!(admission.metrics.declines_high.get(), 1, "but the alarm sees it");
 }
+
+#[test]
+fn a_ticket_type_that_was_made_a_moment_ago_counts() {
+    let admission = admission(LIMITS);
+    // The process has not heard of it yet, and not in which pool it is.
+    let fresh = |n| wish(n, n, &[("made just now", 10)]);
+    for n in 1..=5 {
+        let reserved = admission.reserve(client(SCRIPT), &fresh(n), NOW).unwrap();
+        told(&admission, &order(n, OrderState::Held, &[]), NOW);
+        drop(reserved);
+    }
+    for (n, pool) in [(6, "a"), (7, "b"), (8, "made just now")] {
+        let more = admission.reserve(client(SCRIPT), &wish(n, n, &[(pool, 1)]), NOW);
+        assert_eq!(more.err().map(|refused| refused.reason), Some(Reason::Places), "{pool}");
+    }
+    // Where there is none it is refused, and counts no longer.
+    let other = "198.51.100.9";
+    for n in 10..=20 {
+        admission.reserve(client(other), &fresh(n), NOW).unwrap().forget();
+    }
+    assert_eq!(takes(&admission, other, 30, 10), Ok(()));
+}
+
+#[test]
+fn a_ticket_type_that_is_not_on_offer_any_more_counts_in_its_pool() {
+    let admission = admission(LIMITS);
+    let mut event = event(1_000);
+    event.ticket_types[0].retired = true;
+    let lines = [LineWish { ticket_type: "a".into(), quantity: 10 }];
+    for n in 1..=5 {
+        let wish = Wish::of(&event, OrderId(n), &lines, n);
+        drop(admission.reserve(client(SCRIPT), &wish, NOW).unwrap());
+    }
+    assert_eq!(takes(&admission, SCRIPT, 6, 1), Err(Reason::Places));
+    assert!(admission.reserve(client(SCRIPT), &wish(7, 7, &[("b", 10)]), NOW).is_ok());
+}

@@ -48,29 +48,49 @@ pub struct Wish {
     most_per_order: u32,
     /// The pools it draws on: which, their capacity, and how many places.
     pools: Vec<(u16, u32, u32)>,
+    /// How many places it asks for.
+    places: u32,
 }
 
 impl Wish {
-    /// What some lines of an event ask for. Lines that the box office will refuse ask for nothing.
+    /// What some lines of an event ask for. Lines of more than an order may have ask for nothing: they will
+    /// be refused. A ticket type that is not known here may have been made a moment ago, and one that is not
+    /// on offer may be by now: their places count, those of an unknown one in each pool, for nobody knows
+    /// yet in which. If it does not exist it is refused, and counts no longer.
     pub fn of(event: &Event, order: OrderId, lines: &[LineWish], identity: u128) -> Wish {
         let most_per_order = event.spec.limit_per_order;
         let mut pools: Vec<(u16, u32, u32)> = Vec::new();
+        let mut all = 0u32;
         for line in lines {
-            let Some(ticket_type) = event.offered(&line.ticket_type) else { continue };
             let quantity = u32::try_from(line.quantity).unwrap_or(0);
             if quantity > most_per_order {
                 continue;
             }
-            let pool = event.ticket_types[usize::from(ticket_type)].pool;
-            match pools.iter_mut().find(|p| p.0 == pool) {
-                Some(known) => known.2 = known.2.saturating_add(quantity),
-                None => pools.push((pool, event.pools[usize::from(pool)].capacity, quantity)),
+            all = all.saturating_add(quantity);
+            let known = event.ticket_types.iter().find(|t| t.id == line.ticket_type);
+            for (pool, of) in (0u16..).zip(&event.pools) {
+                if known.is_some_and(|known| known.pool != pool) {
+                    continue;
+                }
+                match pools.iter_mut().find(|p| p.0 == pool) {
+                    Some(asked) => asked.2 = asked.2.saturating_add(quantity),
+                    None => pools.push((pool, of.capacity, quantity)),
+                }
             }
         }
-        let all = pools.iter().map(|p| p.2).fold(0u32, u32::saturating_add);
-        pools.retain(|p| p.2 > 0 && all <= most_per_order);
+        let places = if all <= most_per_order { all } else { 0 };
+        pools.retain(|p| p.2 > 0 && places > 0);
         let hold_ms = event.spec.hold_ms;
-        Wish { order, event: event.id, hold_ms, identity, request: None, most_per_order, pools }
+        Wish {
+            order,
+            event: event.id,
+            hold_ms,
+            identity,
+            request: None,
+            most_per_order,
+            pools,
+            places,
+        }
     }
 
     fn budget(&self, key: &Key, pool: u16, level: Level) -> u64 {
@@ -267,15 +287,14 @@ impl Unpaid {
                 counts.push((budget, *places));
             }
         }
-        let places = wish.pools.iter().map(|p| p.2).fold(0u32, u32::saturating_add);
         if let Some(most) = wish.most_of_email(limits)
-            && places > 0
+            && wish.places > 0
         {
             let budget = wish.email_budget(key, network);
-            if self.count(budget).saturating_add(places) > most {
+            if self.count(budget).saturating_add(wish.places) > most {
                 return self.over(key, network, wish, Reason::EmailPlaces, most, now);
             }
-            counts.push((budget, places));
+            counts.push((budget, wish.places));
         }
         if counts.is_empty() || self.orders.len() >= MOST_TRACKED {
             return Ok(None);

@@ -71,7 +71,6 @@ impl Store for Failing {
                 self.recorded = Some(false);
                 Err(Fault::Unknown("the answer is lost".into()))
             }
-            Some(Trouble::Overtaken) => Err(Fault::Overtaken("another was faster".into())),
         }
     }
 

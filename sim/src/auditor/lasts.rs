@@ -120,8 +120,10 @@ impl Auditor {
             }
             OrderState::Released | OrderState::Canceling => {
                 let told = self.told.get(&order.id);
+                // A payment that can be neither made nor looked at is given up.
+                let trouble = known.is_some_and(|known| known.trouble.is_some());
                 let asked = told.is_some_and(|told| told.cancel_asked || told.by_hand);
-                if known.is_some() && !asked && now < low {
+                if known.is_some() && !asked && !trouble && now < low {
                     broken(format!("it is given up {} ms before its end", low - now));
                 }
                 // What a bank or a card network still decides is waited for.

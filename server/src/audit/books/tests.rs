@@ -2,8 +2,8 @@
 
 use super::*;
 use boxoffice::{
-    Buyer, BuyerKey, CodeRule, Currency, Dispute, EventId, Line, OrderId, Payment, PaymentId,
-    Refund, RefundId, Ticket,
+    Attempt, AttemptState, Buyer, BuyerKey, CodeRule, Currency, Dispute, EventId, Line, OrderId,
+    Payment, PaymentId, Refund, RefundId, Ticket,
 };
 
 use OrderState::{Canceling, Committed, Held, Paid, Paying, Refunded, Refunding, Released, Void};
@@ -44,7 +44,12 @@ fn whole(state: OrderState) -> Order {
         intent: Some("pi_1".into()),
         live: false,
         action: None,
-        attempts: vec![],
+        attempts: vec![Attempt {
+            number: 1,
+            token: String::new(),
+            begun_ms: 0,
+            state: AttemptState::Authorised,
+        }],
         dispute: None,
     };
     let refunds = match state {
@@ -104,6 +109,7 @@ fn tickets_are_as_many_as_are_paid_and_of_its_lines() {
         told(Paid, |o| _ = o.tickets.pop()),
         wrong(&[
             "2 tickets were issued for 3 places that are paid",
+            "2 tickets are valid of 3 places, 0 of them refunded",
             "1100 was kept, but its valid tickets are worth 1000 (minor units)",
         ])
     );

@@ -1,8 +1,8 @@
 //! What each answer means, and what is asked. The whole way to Stripe's double and back is tested
 //! elsewhere; here are the answers that a double would hardly give.
 
-mod fuzz;
 mod asked;
+mod fuzz;
 
 use super::*;
 use crate::payments::governor::Governor;
