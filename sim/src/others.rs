@@ -12,7 +12,7 @@ use crate::provider::acted;
 use crate::story::Promise;
 use crate::world::{Answer, Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
 use boxoffice::{OrderId, OrderState};
-use nts_server::payments::double::Double;
+use nts_server::payments::double::{Double, Given};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -257,8 +257,11 @@ fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
     let chaos = &world.chaos;
     if chaos.would(Fault::RefundFailsLater) {
         let refunds = world.double.refunds().unwrap_or_default();
+        // Banks send money back within a month (https://docs.stripe.com/refunds#failed-refunds).
+        let now_s = (EPOCH_MS + world.at_ms()) / 1_000;
+        let recent = |r: &Given| now_s - r.created_s < 30 * 24 * 3_600;
         let given: Vec<_> =
-            refunds.iter().filter(|r| !r.release && !r.failed && !r.pending).collect();
+            refunds.iter().filter(|r| !r.release && !r.failed && !r.pending && recent(r)).collect();
         if !given.is_empty() {
             let refund = given[dice.below(given.len() as u64) as usize];
             if world.double.fail_refund(&refund.id).is_ok() {

@@ -10,7 +10,8 @@ use crate::machine::{Base, FILE};
 use crate::story::Promise;
 use crate::world::World;
 use boxoffice::{
-    Currency, Event, EventId, Order, OrderId, OrderState, RefundState, Ticket, TicketState, TimeMs,
+    Currency, Event, EventId, Order, OrderId, OrderState, Refund, RefundState, Ticket, TicketState,
+    TimeMs,
 };
 use nts_server::audit::{Report, Weight};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
@@ -483,6 +484,15 @@ fn applies(how: Spoil, order: &Order) -> bool {
     }
 }
 
+/// What the provider calls a refund, if it knows it.
+fn name(refund: &Refund) -> Option<&str> {
+    match &refund.state {
+        RefundState::Succeeded(id) => Some(id.as_str()),
+        RefundState::Failed(why) => why.split(['(', ')']).find(|part| part.starts_with("re_")),
+        RefundState::Pending => None,
+    }
+}
+
 /// Why the report is not enough, if so.
 fn missed(report: &Report, order: &Order, other: &Order, intent: Option<&str>) -> Option<String> {
     let wrong = || report.findings.iter().filter(|f| f.weight == Weight::Wrong);
@@ -490,6 +500,7 @@ fn missed(report: &Report, order: &Order, other: &Order, intent: Option<&str>) -
         return Some("found nothing".into());
     }
     let [one, two] = [order, other].map(|o| uuid::Uuid::from_u128(o.id.0).to_string());
+    let refunds: Vec<&str> = order.refunds.iter().filter_map(name).collect();
     let named = wrong().any(|f| {
         f.order == Some(order.id)
             || f.order == Some(other.id)
@@ -498,6 +509,7 @@ fn missed(report: &Report, order: &Order, other: &Order, intent: Option<&str>) -
             || f.text.contains(&one)
             || f.text.contains(&two)
             || f.text.contains("event show")
+            || refunds.iter().any(|refund| f.text.contains(refund))
     });
     let said: Vec<&str> = wrong().map(|f| f.text.as_str()).collect();
     (!named).then(|| format!("did not say where: {said:?}"))

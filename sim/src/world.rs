@@ -474,7 +474,7 @@ impl World {
 /// provider and a commit, with much to spare. `None`: something may delay it.
 fn prompt_ms(plan: &Plan) -> Option<i64> {
     let nothing = plan.faults.is_empty() && plan.budget != Some(3);
-    nothing.then_some(10_000)
+    nothing.then_some(15_000)
 }
 
 /// How long ago that was, in milliseconds.

@@ -110,6 +110,9 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
     if order.state == OrderState::Refunded && refunded < places {
         wrong(format!("refunded, but only {refunded} of its {places} places are"));
     }
+    if order.state == OrderState::Paid && places > 0 && refunded == places {
+        wrong("paid, but all of its places are refunded".into());
+    }
     for (index, line) in order.lines.iter().enumerate() {
         if line.restocked > line.refunded || line.refunded > line.quantity {
             let (back, all) = (line.restocked, line.quantity);

@@ -65,6 +65,15 @@ impl Auditor {
         (low, high)
     }
 
+    /// How far the store's clock is behind where it has been since `from_ms`: what was to be done at a time
+    /// by that clock is done so much later.
+    pub(super) fn went_back(&self, from_ms: i64) -> i64 {
+        let ends = |n: usize| self.clock.get(n + 1).map_or(i64::MAX, |next| next.0);
+        let since = self.clock.iter().enumerate().filter(|(n, _)| ends(*n) >= from_ms);
+        let most = since.map(|(_, (_, ahead))| *ahead).max();
+        most.zip(self.clock.last()).map_or(0, |(most, (_, now))| most - now)
+    }
+
     /// An order as it was at some moment since the question.
     pub(super) fn versions(&self, id: OrderId, asked: Question) -> &[(u64, Order)] {
         let all = self.versions.get(&id).map_or(&[][..], Vec::as_slice);

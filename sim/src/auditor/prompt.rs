@@ -68,7 +68,7 @@ impl Auditor {
             (None, Some(calm)) => (owed.since_ms.max(calm + AFTER_MS), CALM_MS),
             (None, None) => return,
         };
-        let passed = at_ms - since;
+        let passed = at_ms - since - self.went_back(owed.since_ms);
         if passed > most {
             let text = format!("{} was owed for {passed} ms", owed.what);
             story.broken(at_ms, Promise::AllSettles, Some(id), text);

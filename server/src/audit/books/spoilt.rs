@@ -81,6 +81,11 @@ fn whatever_is_spoilt_of_an_order_is_wrong() {
         ("tickets are worth 20", |o| o.refunds[0].amount_minor = 11),
         ("by refunds of 0", |o| o.refunds.clear()),
         ("by refunds of 2", |o| o.refunds[0].quantities[0] = 2),
+        ("all of its places are refunded", |o| {
+            o.tickets.iter_mut().for_each(|t| t.state = TicketState::Revoked);
+            (o.lines[0].refunded, o.lines[0].restocked) = (3, 3);
+            (o.refunds[0].quantities[0], o.refunds[0].amount_minor) = (3, 30);
+        }),
         ("the same refund twice", |o| o.refunds.push(o.refunds[0].clone())),
         ("by refunds of 0", |o| o.refunds[0].state = RefundState::Failed("no".into())),
     ];

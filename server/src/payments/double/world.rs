@@ -47,6 +47,8 @@ pub struct Given {
     pub pending: bool,
     /// Whether it only set free what was never taken.
     pub release: bool,
+    /// When it was made, in seconds since 1970.
+    pub created_s: i64,
 }
 
 /// Why the double could not do it: no such payment, not in this state, or its database failed.
@@ -277,7 +279,7 @@ impl Double {
     /// All refunds, oldest first.
     pub fn refunds(&self) -> Told<Vec<Given>> {
         self.within(|books| {
-            let sql = "SELECT r.id, i.order_id, r.amount, r.status, r.release
+            let sql = "SELECT r.id, i.order_id, r.amount, r.status, r.release, r.created
                        FROM refunds r JOIN intents i ON i.id = r.intent ORDER BY r.n";
             let mut find = books.sql.prepare_cached(sql)?;
             let refunds = find.query_map([], |row| {
@@ -290,6 +292,7 @@ impl Double {
                     failed: status == "failed",
                     pending: status == "pending",
                     release: row.get(4)?,
+                    created_s: row.get(5)?,
                 })
             })?;
             Ok(Ok(refunds.collect::<Result<_, _>>()?))
