@@ -4,8 +4,6 @@
 //! repeated here.
 
 #[cfg(test)]
-mod spoilt;
-#[cfg(test)]
 mod tests;
 
 use boxoffice::{Order, OrderState, Refund, RefundState, TicketState, TimeMs};

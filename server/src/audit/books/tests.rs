@@ -3,7 +3,7 @@
 use super::*;
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, CodeRule, Currency, Dispute, EventId, Line, OrderId,
-    Payment, PaymentId, Refund, RefundId, Ticket,
+    Payment, PaymentId, RefundId, Ticket,
 };
 
 use OrderState::{Canceling, Committed, Held, Paid, Paying, Refunded, Refunding, Released, Void};
@@ -25,14 +25,20 @@ fn failed(why: &str) -> RefundState {
     RefundState::Failed(why.into())
 }
 
+/// All places of [`whole`] for all of its money.
+fn all_of_it(state: RefundState) -> Refund {
+    Refund { quantities: vec![2, 1], ..refund(1_100, state, false) }
+}
+
 /// An order for two places at 500 and one at 100, in which all is well.
 fn whole(state: OrderState) -> Order {
+    let is_refunded = matches!(state, Refunding | Refunded);
     let line = |ticket_type, quantity, unit_minor| Line {
         ticket_type,
         pool: 0,
         quantity,
         unit_minor,
-        refunded: 0,
+        refunded: if is_refunded { quantity } else { 0 },
         restocked: 0,
     };
     let sold = matches!(state, Paid | Refunding | Refunded);
@@ -53,8 +59,8 @@ fn whole(state: OrderState) -> Order {
         dispute: None,
     };
     let refunds = match state {
-        Refunding => vec![refund(1_100, RefundState::Pending, false)],
-        Refunded => vec![refund(1_100, done(), false)],
+        Refunding => vec![all_of_it(RefundState::Pending)],
+        Refunded => vec![all_of_it(done())],
         _ => vec![],
     };
     Order {
@@ -75,10 +81,18 @@ fn whole(state: OrderState) -> Order {
     }
 }
 
+/// Gives each refund an id of its own.
+fn number(order: &mut Order) {
+    for (id, refund) in (1..).zip(&mut order.refunds) {
+        refund.id = RefundId(id);
+    }
+}
+
 /// What is told of an order in this state after a change: what is wrong, and notes.
 fn told(state: OrderState, change: impl FnOnce(&mut Order)) -> (Vec<String>, Vec<String>) {
     let mut order = whole(state);
     change(&mut order);
+    number(&mut order);
     let words = check(&order, LONG_MS);
     (words.wrong, words.notes)
 }
@@ -154,9 +168,13 @@ fn what_is_kept_is_what_the_valid_tickets_are_worth() {
         o.refunds = vec![refund(500, failed("re_2"), true), refund(500, done(), false)];
     };
     assert_eq!(told(Paid, both), wrong(&[few]));
-    let revoke = |o: &mut Order| o.tickets[0].state = TicketState::Revoked;
-    let many = "1100 was kept, but its valid tickets are worth 600 (minor units)";
-    assert_eq!(told(Paid, revoke), wrong(&[many]));
+    let revoke =
+        |o: &mut Order| (o.tickets[0].state, o.lines[0].refunded) = (TicketState::Revoked, 1);
+    let (none, many) = (
+        "1 places are refunded, by refunds of 0",
+        "1100 was kept, but its valid tickets are worth 600 (minor units)",
+    );
+    assert_eq!(told(Paid, revoke), wrong(&[none, many]));
     for (amount, why, by_hand, is_known) in [
         (500, LATER, false, true),
         (501, LATER, false, true),
@@ -166,9 +184,16 @@ fn what_is_kept_is_what_the_valid_tickets_are_worth() {
     ] {
         let change = |o: &mut Order| {
             revoke(o);
-            o.refunds.push(refund(amount, failed(why), by_hand));
+            let quantities = vec![1, 0];
+            o.refunds.push(Refund { quantities, ..refund(amount, failed(why), by_hand) });
         };
-        let expected = if is_known { note(&could_not(500)) } else { wrong(&[many]) };
+        let expected = match why {
+            _ if is_known => note(&could_not(500)),
+            // Its tickets stay revoked, but it was for less than they are worth.
+            LATER => wrong(&[many]),
+            // A refund that never was revokes nothing.
+            _ => wrong(&[none, many]),
+        };
         assert_eq!(told(Paid, change), expected, "{amount} {why}");
     }
 }
@@ -261,4 +286,62 @@ fn disputes_and_troubles_are_told() {
     assert_eq!(told(Paying, trouble(1)), note(once));
     assert_eq!(told(Paying, trouble(0)), note("paying: no answer"));
     assert_eq!(told(Paid, trouble(1)), note("paid: no answer"));
+}
+
+/// An order for three places at 10, one of them refunded and on sale again.
+fn partly() -> Order {
+    let mut order = whole(Paid);
+    order.lines.truncate(1);
+    let line = Line { quantity: 3, unit_minor: 10, refunded: 1, restocked: 1, ..order.lines[0] };
+    order.lines[0] = line;
+    order.tickets.iter_mut().for_each(|ticket| ticket.line = 0);
+    order.tickets[2].state = TicketState::Revoked;
+    let quantities = vec![1];
+    order.refunds = vec![Refund { quantities, restock: true, ..refund(10, done(), false) }];
+    order
+}
+
+#[test]
+fn whatever_is_spoilt_of_an_order_is_wrong() {
+    assert_eq!(check(&partly(), 0), Words::default());
+    let spoils: &[(&str, fn(&mut Order))] = &[
+        ("3 tickets were issued although it is released", |o| o.state = Released),
+        ("only 1 of its 3 places are", |o| o.state = Refunded),
+        (NOBODY, |o| o.state = Held),
+        ("valid tickets are worth 22", |o| o.lines[0].unit_minor = 11),
+        ("3 tickets were issued for 4 places", |o| o.lines[0].quantity = 4),
+        ("by refunds of 1", |o| o.lines[0].refunded = 2),
+        ("of 3 places 4 are refunded", |o| o.lines[0].refunded = 4),
+        ("2 on sale again", |o| o.lines[0].restocked = 2),
+        ("2 tickets were issued", |o| o.tickets.truncate(2)),
+        ("the same ticket twice", |o| o.tickets[1].serial = 1),
+        ("is of no line", |o| o.tickets[0].line = 9),
+        ("is of no line", |o| o.tickets[2].line = 9),
+        ("3 tickets are valid", |o| o.tickets[2].state = TicketState::Valid),
+        ("1 tickets are valid", |o| o.tickets[0].state = TicketState::Revoked),
+        ("paid without a PaymentIntent", |o| o.payment = None),
+        ("an attempt to pay is missing", |o| o.payment.as_mut().unwrap().attempts.clear()),
+        ("an attempt to pay is missing", |o| o.payment.as_mut().unwrap().attempts[0].number = 2),
+        ("tickets are worth 20", |o| o.refunds[0].amount_minor = 11),
+        ("by refunds of 0", |o| o.refunds.clear()),
+        ("by refunds of 2", |o| o.refunds[0].quantities[0] = 2),
+        ("all of its places are refunded", |o| {
+            o.tickets.iter_mut().for_each(|t| t.state = TicketState::Revoked);
+            (o.lines[0].refunded, o.lines[0].restocked) = (3, 3);
+            (o.refunds[0].quantities[0], o.refunds[0].amount_minor) = (3, 30);
+        }),
+        ("the same refund twice", |o| o.refunds.push(o.refunds[0].clone())),
+        ("by refunds of 0", |o| o.refunds[0].state = failed("no")),
+    ];
+    for (text, spoil) in spoils {
+        let mut order = partly();
+        spoil(&mut order);
+        let wrong = check(&order, 0).wrong;
+        assert!(wrong.iter().any(|w| w.contains(text)), "{text}: {wrong:?}");
+    }
+    // Where nothing costs anything, only the tickets themselves tell.
+    let mut free = Order { payment: None, refunds: vec![], state: Refunded, ..partly() };
+    free.lines[0] = Line { unit_minor: 0, refunded: 3, restocked: 3, ..free.lines[0] };
+    let wrong = check(&free, 0).wrong;
+    assert!(wrong.iter().any(|w| w.contains("2 tickets are valid of 3")), "{wrong:?}");
 }
