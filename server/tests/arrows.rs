@@ -30,12 +30,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     ("outbox", &["app", "metrics", "payments", "store", "text", "writer"]),
+    // Which routes there are, and whose they are, follows from the settings.
     (
         "http",
         &[
             "admission",
             "app",
             "catalogue",
+            "config",
             "identity",
             "ids",
             "metrics",

@@ -217,11 +217,6 @@ impl Auditor {
         Auditor { prompt_ms, ..Auditor::default() }
     }
 
-    /// The number of the last step: for [`Auditor::refused`] and its like.
-    pub fn step(&self) -> u64 {
-        self.step
-    }
-
     /// An order as it is committed.
     pub fn order(&self, id: OrderId) -> Option<&Order> {
         self.orders.get(&id)

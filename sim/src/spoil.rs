@@ -97,9 +97,7 @@ const ALL: &[Spoil] = &[
         let theirs = other.payment.as_ref()?.intent.clone()?;
         (o.id != other.id).then(|| payment(o, |p| p.intent = Some(theirs)))?
     }),
-    Spoil::Order("the payment has another id", |o, _| {
-        payment(o, |p| p.id.0 ^= 1).filter(|o| sold(o))
-    }),
+    Spoil::Order("the payment has another id", |o, _| payment(o, |p| p.id.0 ^= 1).filter(sold)),
     Spoil::Order("the payment is live", |o, _| payment(o, |p| p.live = !p.live).filter(sold)),
     Spoil::Order("a refund of more", |o, _| refund(o, |r| r.amount_minor += 10)),
     Spoil::Order("a refund of less", |o, _| refund(o, |r| r.amount_minor -= 1)),

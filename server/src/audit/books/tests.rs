@@ -304,7 +304,8 @@ fn partly() -> Order {
 #[test]
 fn whatever_is_spoilt_of_an_order_is_wrong() {
     assert_eq!(check(&partly(), 0), Words::default());
-    let spoils: &[(&str, fn(&mut Order))] = &[
+    type Spoil = (&'static str, fn(&mut Order));
+    let spoils: &[Spoil] = &[
         ("3 tickets were issued although it is released", |o| o.state = Released),
         ("only 1 of its 3 places are", |o| o.state = Refunded),
         (NOBODY, |o| o.state = Held),
