@@ -10,7 +10,7 @@ use boxoffice::{Order, OrderId, OrderState, RefundState, TimeMs};
 const AFTER_MS: i64 = 180_000;
 /// How long anything may be owed in the calm, in milliseconds, beside refunds: a look at the list, which
 /// is read every five seconds at most, some calls and some commits.
-const CALM_MS: i64 = 20_000;
+const CALM_MS: i64 = 30_000;
 /// And refunds: six tries under one key, then ten minutes until the next key is used, once for each key
 /// that the storm has spoilt.
 const REFUND_MS: i64 = 25 * 60_000;
