@@ -291,3 +291,68 @@ fn each_step_takes_the_turn_of_its_own_call() {
         assert_eq!(endpoint(&owed), expected, "{owed:?}");
     }
 }
+
+/// How many cannot move on, by state.
+fn counted(stuck: &Stuck) -> Vec<(&'static str, i64)> {
+    let counts = stuck.counts();
+    assert_eq!(counts.len(), OrderState::ALL.len(), "each state is told, none is 0");
+    counts.into_iter().filter(|(_, n)| *n != 0).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_move_on_is_counted_until_it_moves_or_nothing_is_heard_of_it() {
+    let stuck = Stuck::default();
+    let tell = |id: u128, state, is_stuck: bool| {
+        let mut order = order(state, &[AttemptState::Authorised]);
+        order.trouble = is_stuck.then(|| "cannot move on: words".to_owned());
+        stuck.tell(&[(OrderId(id), Arc::new(order))].into());
+    };
+    assert_eq!(counted(&stuck), []);
+    tell(1, OrderState::Committed, true);
+    tell(2, OrderState::Committed, true);
+    tell(3, OrderState::Canceling, true);
+    tell(4, OrderState::Paying, false);
+    assert_eq!(counted(&stuck), [("canceling", 1), ("committed", 2)]);
+    tell(1, OrderState::Paid, false);
+    tell(2, OrderState::Refunding, true);
+    assert_eq!(counted(&stuck), [("canceling", 1), ("refunding", 1)]);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tell(2, OrderState::Refunding, true);
+    tokio::time::advance(Duration::from_secs(14 * 60)).await;
+    assert_eq!(counted(&stuck), [("refunding", 1)]);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(counted(&stuck), []);
+}
+
+#[test]
+fn no_more_than_some_of_those_who_cannot_move_on_are_kept_apart() {
+    let stuck = Stuck::default();
+    let mut one = order(OrderState::Committed, &[AttemptState::Authorised]);
+    one.trouble = Some("cannot move on: words".into());
+    let one = Arc::new(one);
+    stuck.tell(&(1..=65_537).map(|id| (OrderId(id), Arc::clone(&one))).collect());
+    assert_eq!(counted(&stuck), [("committed", 65_536)]);
+    // Who is known already is followed.
+    let state = OrderState::Canceling;
+    stuck.tell(&[(OrderId(1), Arc::new(Order { state, ..Order::clone(&one) }))].into());
+    assert_eq!(counted(&stuck), [("canceling", 1), ("committed", 65_535)]);
+}
+
+#[tokio::test]
+async fn of_each_payment_one_notification_waits_and_no_more_than_some() {
+    let (doorbell, mut rings) = Doorbell::new();
+    let ring = |n: usize| doorbell.ring(Ring { intent: format!("pi_{n}"), order: None });
+    assert!(doorbell.is_empty());
+    for n in [1, 1, 2] {
+        ring(n);
+    }
+    assert_eq!((doorbell.len(), doorbell.is_empty()), (2, false));
+    for n in 3..=4_097 {
+        ring(n);
+    }
+    assert_eq!(doorbell.len(), 4_096, "one was dropped");
+    for n in 1..=4_096 {
+        assert_eq!(rings.try_recv().map(|ring| ring.intent), Ok(format!("pi_{n}")));
+    }
+    assert!(rings.try_recv().is_err());
+}
