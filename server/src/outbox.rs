@@ -13,6 +13,8 @@ mod forget;
 mod line;
 mod stuck;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub use doorbell::{Doorbell, Ring, answer};
 pub use forget::{forget, forget_before};

@@ -1,5 +1,8 @@
 //! The provider's list of payments against our orders.
 
+#[cfg(test)]
+mod tests;
+
 use super::report::Report;
 use super::{Against, Failed, again, books};
 use crate::payments::CallError;

@@ -1,5 +1,8 @@
 //! What an audit has to say, for people and as JSON.
 
+#[cfg(test)]
+mod tests;
+
 use super::books;
 use crate::payments::stripe::Listed;
 use crate::when;
