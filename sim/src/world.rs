@@ -33,9 +33,11 @@ pub const ORGANISER: &str = "the-organisers-key";
 pub const WEBHOOK_SECRET: &str = "whsec_simulated";
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a sale may take where nothing goes wrong, from the buyer's last word to what it shows, and any
-/// answer that waits for nobody, in milliseconds.
-const SALE_MS: i64 = 5_000;
+/// How long an answer that waits for nobody may take where nothing goes wrong, in milliseconds.
+const ANSWER_MS: i64 = 5_000;
+/// And a sale, from the buyer's last word to what it shows. Who takes another card at the moment at which
+/// the bank's page of the first is finished waits for a look at the list or two.
+const SALE_MS: i64 = 12_000;
 /// Who waits for so long for a server that lives waits forever, in milliseconds: it answers within 25 seconds,
 /// and some more for a commit.
 const FOREVER_MS: i64 = 29_000;
@@ -430,7 +432,7 @@ impl World {
             (Err(_), _) if self.plan.most_in_batch < 10 => return,
             (Err(_), _) => FOREVER_MS,
             (Ok(Ok(answer)), Some(_)) if paid(answer) => SALE_MS,
-            (Ok(Ok(_)), Some(_)) if !waits => SALE_MS,
+            (Ok(Ok(_)), Some(_)) if !waits => ANSWER_MS,
             _ => return,
         };
         if took_ms > most_ms {

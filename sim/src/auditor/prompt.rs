@@ -6,8 +6,9 @@ use crate::story::{Promise, Story};
 use boxoffice::{Order, OrderId, OrderState, RefundState, TimeMs};
 
 /// So long after the storm what it left may still stand in the way, in milliseconds: waits between tries
-/// grow to a minute, and who must let a call run out waits for almost two.
-const AFTER_MS: i64 = 180_000;
+/// grow to a minute, a key that the storm has spoilt takes some of them, and who must let a call run out
+/// waits for almost two minutes.
+const AFTER_MS: i64 = 480_000;
 /// How long anything may be owed in the calm, in milliseconds, beside refunds: a look at the list, which
 /// is read every five seconds at most, some calls and some commits.
 const CALM_MS: i64 = 30_000;

@@ -155,6 +155,17 @@ fn asks(order: &Order) -> Option<&str> {
     order.payment.as_ref()?.action.as_deref()
 }
 
+/// What the buyer is told to do at the bank, if that is not what the bank asks.
+fn another_action(order: &Order, view: &Value) -> Option<String> {
+    let told = &view["action"];
+    if !told.is_object() {
+        return None;
+    }
+    let told = told["url"].as_str().or(told["client_secret"].as_str()).unwrap_or_default();
+    let right = asks(order).is_some_and(|action| !action.is_empty() && told.ends_with(action));
+    (!right).then(|| format!("{told} to be done, and the bank asks {:?}", asks(order)))
+}
+
 impl Auditor {
     /// Somebody was shown an order in full.
     pub fn order_shown(
@@ -171,7 +182,7 @@ impl Auditor {
         let versions = self.versions(id, asked);
         let mut wrong = None;
         let right = versions.iter().rev().find(|(_, order)| {
-            let differs = differs(order, event, view);
+            let differs = differs(order, event, view).or_else(|| another_action(order, view));
             let right = differs.is_none();
             wrong = wrong.take().or(differs);
             right
@@ -189,15 +200,6 @@ impl Auditor {
         let path = whose.secret.map(|secret| format!("/orders/{}/{secret}", uuid(id.0)));
         if path.is_some_and(|path| !url.ends_with(&path)) {
             broken(Promise::NoFalseAnswer, format!("its address is told as {url}"));
-        }
-        if view["action"].is_object() {
-            let told = &view["action"];
-            let told = told["url"].as_str().or(told["client_secret"].as_str()).unwrap_or_default();
-            if !asks(order).is_some_and(|action| !action.is_empty() && told.ends_with(action)) {
-                let text =
-                    format!("the buyer is to do {told}, and the bank asks {:?}", asks(order));
-                broken(Promise::NoFalseAnswer, text);
-            }
         }
         for shown in ["lines", "tickets"].iter().flat_map(|name| view[name].as_array()).flatten() {
             let text = |name: &str| shown[name].as_str().unwrap_or_default();
