@@ -3,6 +3,7 @@
 
 mod asked;
 mod fuzz;
+mod genuine;
 
 use super::*;
 use crate::payments::governor::Governor;
