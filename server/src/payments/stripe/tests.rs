@@ -3,6 +3,7 @@
 
 mod asked;
 mod fuzz;
+mod genuine;
 mod lists;
 
 use super::*;
