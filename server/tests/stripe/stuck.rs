@@ -215,11 +215,17 @@ async fn the_provider_is_not_asked_about_an_order_that_is_not_due() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds").await;
     let rests = |o: &Order| o.due_ms.is_some_and(|due| due > shop.time.clock().now_ms() + 1_500);
-    let before = shop.until("the timer waits", &held, rests).await;
-    let reads = shop.double.calls()[&Operation::Read];
-    nts_server::outbox::settle(shop.app(), held.order).await;
-    assert_eq!(shop.double.calls()[&Operation::Read], reads);
-    assert_eq!(shop.order(&held).await, before);
+    loop {
+        let before = shop.until("the timer waits", &held, rests).await;
+        let reads = shop.double.calls()[&Operation::Read];
+        nts_server::outbox::settle(shop.app(), held.order).await;
+        let (reads_now, after) = (shop.double.calls()[&Operation::Read], shop.order(&held).await);
+        // On a machine that is busy with others it may be due by now.
+        if before.due_ms.is_some_and(|due| due > shop.time.clock().now_ms()) {
+            assert_eq!((reads_now, after), (reads, before));
+            break;
+        }
+    }
     shop.close().await;
 }
 

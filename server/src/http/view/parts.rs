@@ -36,29 +36,22 @@ fn some_event() -> Event {
             pools: vec![],
             ticket_types: vec![],
         },
-        pools: vec![
-            pool("gone", 0, 0, 0),
-            pool("main", 10, 2, 3),
-            pool("closed", 0, 1, 1),
-            pool("one", 1, 0, 0),
-            pool("held", 0, 1, 0),
-        ],
-        ticket_types: vec![ticket_type("adult", 1, false), ticket_type("child", 3, true)],
+        pools: vec![pool("gone", 0, 0, 0), pool("main", 10, 2, 3), pool("one", 1, 0, 0)],
+        ticket_types: vec![ticket_type("adult", 1, false), ticket_type("child", 2, true)],
         serials: 0,
     }
 }
 
 #[test]
 fn an_event_is_told_with_what_is_on_sale_of_it() {
-    let pool = |id: &str, capacity: u32, held: u32, sold: u32, left: u32| json!({"id": id, "capacity": capacity, "held": held, "sold": sold, "left": left});
     let expected = json!({
         "id": "rock", "name": "Rock", "place": "Hall", "starts_at": "1970-01-01T00:00:10Z",
         "zone": "UTC", "currency": "GBP", "limit_per_order": 6, "limit_per_buyer": 7,
         "ignore_email_tags": true, "hold_seconds": 90, "sale_opens": "1970-01-01T00:00:01Z",
         "sale_closes": "1970-01-01T00:00:02Z", "on_sale": true,
         // Without a pool that is gone, and without a ticket type that is.
-        "pools": [pool("main", 10, 2, 3, 5), pool("closed", 0, 1, 1, 0), pool("one", 1, 0, 0, 1),
-                  pool("held", 0, 1, 0, 0)],
+        "pools": [{"id": "main", "capacity": 10, "held": 2, "sold": 3, "left": 5},
+                  {"id": "one", "capacity": 1, "held": 0, "sold": 0, "left": 1}],
         "ticket_types": [{"id": "adult", "name": "The adult", "pool": "main",
                           "price": {"amount": 500, "currency": "GBP"}, "left": 5}],
         "as_of": "1970-01-01T00:00:03Z",
