@@ -1,5 +1,8 @@
 //! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
 
+#[cfg(test)]
+mod tests;
+
 use super::api::{LineBody, full, order_id, wait_for};
 use super::problem::Problem;
 use super::view::{self, MoneyView};

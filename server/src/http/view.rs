@@ -1,5 +1,8 @@
 //! What the API says of events and orders. The pages say the same from the same data.
 
+#[cfg(test)]
+mod parts;
+
 use super::problem::BEING_CANCELED;
 use crate::app::App;
 use crate::when;

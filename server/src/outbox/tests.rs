@@ -356,3 +356,31 @@ async fn of_each_payment_one_notification_waits_and_no_more_than_some() {
     }
     assert!(rings.try_recv().is_err());
 }
+
+/// Orders of this class that owe something join the line.
+fn join(line: &Line, ids: std::ops::RangeInclusive<u128>, class: PaymentClass) {
+    let one = Arc::new(pending());
+    let orders = ids.clone().map(|id| (OrderId(id), Arc::clone(&one))).collect();
+    let owe: Vec<_> = ids.map(|id| boxoffice::Effect::Settle(OrderId(id))).collect();
+    line.tell(&orders, &owe, true, |_| class);
+}
+
+#[tokio::test]
+async fn no_more_than_some_stand_in_line_and_not_all_are_kept_as_they_are() {
+    let line = Line::default();
+    join(&line, 1..=131_073, PaymentClass::First);
+    let kept = [1, 65_536, 65_537, 131_072].map(|id| line.known(OrderId(id)).is_some());
+    assert_eq!(kept, [true, true, false, false]);
+    let stands = [131_072, 131_073].map(|id| line.class(OrderId(id)).is_some());
+    assert_eq!(stands, [true, false]);
+}
+
+#[tokio::test]
+async fn those_behind_are_all_but_the_first_class() {
+    let line = Line::default();
+    assert_eq!(line.behind(), 0);
+    for (n, class) in (0..).zip(PaymentClass::ALL) {
+        join(&line, n * 10 + 1..=n * 10 + 3, class);
+        assert_eq!(line.behind(), 3 * usize::try_from(n).unwrap());
+    }
+}

@@ -135,3 +135,20 @@ async fn the_lists_tell_though_our_clock_is_wrong_and_though_the_first_try_fails
     assert_eq!(shop.order(&held).await.state, OrderState::Refunded);
     shop.close().await;
 }
+
+/// Somebody gave a part back by hand and nobody rang; then the organiser refunds all of it here. Stripe
+/// refuses that, and what was done by hand is taken in at once.
+#[tokio::test]
+async fn a_refund_that_is_refused_takes_in_what_was_given_back_by_hand() {
+    let shop = shop("hand-refused").await;
+    let held = shop.hold("ann", 2).await;
+    assert_eq!(shop.pay(&held, "ctoken_ok").await.0, 200);
+    shop.settled(&held).await;
+    shop.double.refund_by_hand(&shop.intent(&held).await, 700).unwrap();
+    shop.refund(&held, json!({"all": true, "restock": true})).await;
+    let order = shop.settled(&held).await;
+    assert_eq!((order.state, shop.moved(&held)), (OrderState::Paid, (2_000, 700)));
+    let by_hand = order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor);
+    assert_eq!(by_hand.collect::<Vec<_>>(), [700], "{order:?}");
+    shop.close().await;
+}

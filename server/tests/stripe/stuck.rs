@@ -206,3 +206,49 @@ async fn a_buyer_who_is_back_from_the_replaced_bank_page_sees_what_it_said() {
     }
     shop.close().await;
 }
+
+/// The timer and the news come to an order that was looked at a moment ago: nobody is asked again before it
+/// is due.
+#[tokio::test]
+async fn the_provider_is_not_asked_about_an_order_that_is_not_due() {
+    let shop = shop("not-due").await;
+    let held = shop.hold("ann", 1).await;
+    shop.pay(&held, "ctoken_3ds").await;
+    let rests = |o: &Order| o.due_ms.is_some_and(|due| due > shop.time.clock().now_ms() + 1_500);
+    loop {
+        let before = shop.until("the timer waits", &held, rests).await;
+        let reads = shop.double.calls()[&Operation::Read];
+        nts_server::outbox::settle(shop.app(), held.order).await;
+        let (reads_now, after) = (shop.double.calls()[&Operation::Read], shop.order(&held).await);
+        // On a machine that is busy with others it may be due by now.
+        if before.due_ms.is_some_and(|due| due > shop.time.clock().now_ms()) {
+            assert_eq!((reads_now, after), (reads, before));
+            break;
+        }
+    }
+    shop.close().await;
+}
+
+/// The buyer is at the bank's page, and our key may not read any more: the places are kept until the time
+/// is over, and then the payment is cancelled.
+#[tokio::test]
+async fn a_bank_page_that_cannot_be_read_any_more_is_given_up_when_its_time_is_over() {
+    let shop = shop("page-unreadable").await;
+    let held = shop.hold("ann", 1).await;
+    shop.pay(&held, "ctoken_3ds").await;
+    let asks = |o: &Order| {
+        let last = o.payment.as_ref().and_then(|p| p.attempts.last());
+        last.is_some_and(|attempt| attempt.state == AttemptState::Action)
+    };
+    let until_ms = shop.until("the bank asks", &held, asks).await.until_ms;
+    shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::Forbidden));
+    let left = |o: &Order| o.state != OrderState::Paying || o.tries > 40;
+    let (order, _) = shop.as_time_goes_by(&held, left).await;
+    let now_ms = shop.time.clock().now_ms();
+    assert!(order.state != OrderState::Paying, "never given up: {order:?}");
+    assert!((until_ms..until_ms + 10 * 60_000).contains(&now_ms), "{until_ms} {now_ms}");
+    assert_eq!(shop.settled(&held).await.state, OrderState::Released);
+    assert_eq!(shop.moved(&held), (0, 0));
+    shop.double.behave();
+    shop.close().await;
+}

@@ -87,10 +87,13 @@ fn for_people_it_says_what_is_wrong_first_and_how_much_at_the_end() {
     assert!(report.to_string().ends_with("The books balance.\n"));
 }
 
+fn finding(weight: &str, order: Option<&str>, payment: Option<&str>, text: &str) -> Value {
+    json!({"weight": weight, "order": order, "payment": payment, "text": text})
+}
+
 #[test]
 fn for_programs_it_says_the_same() {
     let mut report = filled();
-    let finding = |weight, order: Option<&str>, payment: Option<&str>, text| json!({"weight": weight, "order": order, "payment": payment, "text": text});
     let findings = [
         finding("note", Some(ID), None, "a note"),
         finding("settled", None, Some("pi_1"), "it was settled"),
