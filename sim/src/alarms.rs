@@ -204,8 +204,10 @@ impl Auditor {
         order: &Order,
     ) -> bool {
         let news = wants_a_person(order) > known.map_or(0, wants_a_person);
-        // A refund that somebody asked for in the same step is looked after.
-        if news && order.trouble.is_none() && order.state != OrderState::Refunding {
+        // A refund that began or ended in the same step is looked after.
+        let refunding = |order: &Order| order.state == OrderState::Refunding;
+        let refunded = refunding(order) || known.is_some_and(refunding);
+        if news && order.trouble.is_none() && !refunded {
             let text = "a person should look at it, and nothing stands with it";
             story.broken(at_ms, Promise::NoAlarm, Some(order.id), text.into());
         }

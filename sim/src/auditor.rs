@@ -136,6 +136,8 @@ pub struct Auditor {
     pub(crate) calm_at_ms: Option<i64>,
     /// How long what is owed may wait at most, if that can be told.
     prompt_ms: Option<i64>,
+    /// Whether the provider may leave out what the bank asks.
+    nulls: bool,
     /// What was asked for by anybody but strangers.
     access: access::Access,
 }
@@ -212,9 +214,10 @@ fn may_become(from: OrderState, to: OrderState) -> bool {
 }
 
 impl Auditor {
-    /// An auditor at the beginning. `prompt_ms`: how long what is owed may wait at most.
-    pub fn new(prompt_ms: Option<i64>) -> Auditor {
-        Auditor { prompt_ms, ..Auditor::default() }
+    /// An auditor at the beginning. `prompt_ms`: how long what is owed may wait at most. `nulls`: whether the
+    /// provider may leave out what the bank asks.
+    pub fn new(prompt_ms: Option<i64>, nulls: bool) -> Auditor {
+        Auditor { prompt_ms, nulls, ..Auditor::default() }
     }
 
     /// An order as it is committed.

@@ -87,7 +87,8 @@ pub fn while_away(world: &World, dice: &mut Dice) {
         return;
     }
     let Some((order, intent)) = taken(world, dice) else { return };
-    let ago = dice.between(1, 100) * DAY_MS;
+    // What is older than a month is not looked for at a start.
+    let ago = dice.between(1, 32) * DAY_MS;
     world.double_ahead_ms.fetch_sub(ago, Ordering::SeqCst);
     let done = give_back(world, dice, order, &intent);
     world.double_ahead_ms.fetch_add(ago, Ordering::SeqCst);

@@ -183,6 +183,8 @@ async fn live(world: &Arc<World>) {
     }
     calm(world).await;
     if !world.is_broken() {
+        // What was the last to settle is known to every process a look later.
+        sleep(Duration::from_millis(2 * world.plan.look_ms + 1_000)).await;
         readers::all_is_told(world, &screen).await;
     }
     others.abort_all();

@@ -216,7 +216,8 @@ impl World {
             &secret,
         ])
         .map_err(|e| e.to_string())?;
-        let mut auditor = Auditor::new(prompt_ms(&plan));
+        let mut auditor =
+            Auditor::new(prompt_ms(&plan), plan.faults.contains_key(&Fault::ProviderNulls));
         auditor.processes(plan.processes);
         let machines: Vec<Machine> = machines.collect();
         auditor.clock_is_ahead(
