@@ -90,7 +90,8 @@ pub fn all_places() -> Result<BTreeMap<String, Vec<Place>>> {
 
 /// The area that a file belongs to.
 pub fn area_of(file: &str) -> Option<&'static str> {
-    let is_test = ["tests.rs", "/tests/", "mutant.rs"].iter().any(|t| file.contains(t));
+    let tests = ["tests.rs", "/tests/", "fuzz.rs", "/fuzz/", "spoilt.rs", "mutant.rs"];
+    let is_test = tests.iter().any(|t| file.contains(t));
     let listed = |(_, files): &&(&str, &[&str])| {
         files.iter().any(|f| file == *f || (f.ends_with('/') && file.starts_with(f)))
     };
