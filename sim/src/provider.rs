@@ -40,8 +40,8 @@ impl SimWire {
         let what = (request.method, &*request.path, request.key.as_deref());
         let wrong = self.pace().leaves(what, world.plan.budget, world.at_ms());
         // After a jump of its own clock a process takes the database's for later than it is, until its
-        // next look; pauses end early then.
-        let jumps = world.chaos.has(Fault::ClockJump);
+        // next look; pauses end early then, as they do where the database's clock is put forward.
+        let jumps = world.chaos.has(Fault::ClockJump) || world.chaos.has(Fault::ClockInStep);
         if let Some(wrong) = wrong.filter(|wrong| !(jumps && wrong.contains("429"))) {
             let text = format!("machine {} calls the provider too fast: {wrong}", self.machine);
             world.broken(Promise::AllSettles, None, text);

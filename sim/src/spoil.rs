@@ -483,11 +483,13 @@ fn applies(how: Spoil, order: &Order) -> bool {
     }
 }
 
-/// What the provider calls a refund, if it knows it.
+/// What the provider calls a refund, or why it refused it.
 fn name(refund: &Refund) -> Option<&str> {
     match &refund.state {
         RefundState::Succeeded(id) => Some(id.as_str()),
-        RefundState::Failed(why) => why.split(['(', ')']).find(|part| part.starts_with("re_")),
+        RefundState::Failed(why) => {
+            why.split(['(', ')']).find(|part| part.starts_with("re_")).or(Some(why))
+        }
         RefundState::Pending => None,
     }
 }

@@ -64,6 +64,9 @@ impl Auditor {
         let Some(owed) = self.owed.get(&id) else { return };
         let owed = Owes { since_ms: self.since(owed, at_ms), ..*owed };
         let (since, most) = match (self.prompt_ms, self.calm_at_ms) {
+            // What a card network has cannot be cancelled yet, and three processes that try together wait for
+            // longer with each try of each.
+            (Some(most), _) if owed.what == "a cancellation" => (owed.since_ms, 3 * most),
             (Some(most), _) => (owed.since_ms, most),
             (None, Some(calm)) if owed.what == "a refund" => (owed.since_ms.max(calm), REFUND_MS),
             (None, Some(calm)) => (owed.since_ms.max(calm + AFTER_MS), CALM_MS),
