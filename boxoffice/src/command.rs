@@ -140,6 +140,9 @@ pub enum Command {
     },
 }
 
+/// The most lines in one order.
+pub const MOST_LINES: usize = 20;
+
 /// How many of which ticket type.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LineWish {

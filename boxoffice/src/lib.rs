@@ -28,7 +28,7 @@ pub mod state;
 mod text;
 
 pub use change::{Change, Effect};
-pub use command::{Command, Keys, LineWish, RefundWish};
+pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
 pub use decide::{Alarm, Decision, Refusal, Reply, decide};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};

@@ -105,7 +105,7 @@ const ALL: &[Spoil] = &[
     Spoil::Order("a refund has failed", |o, _| {
         refund(o, |r| r.state = RefundState::Failed("no".into()))
     }),
-    Spoil::Order("a refund is gone", |o, _| refunds(o, |r| drop(r.pop()))),
+    Spoil::Order("a refund is gone", |o, _| refunds(o, |r| drop(r.pop())).filter(sold)),
     Spoil::Order("a refund is there twice", |o, _| refunds(o, |r| r.push(r[0].clone()))),
     Spoil::Order("a refund revoked one ticket more", |o, _| {
         refund(o, |r| r.quantities[0] += 1).filter(|o| o.refunds.iter().any(|r| !r.by_hand))

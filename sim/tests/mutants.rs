@@ -20,6 +20,10 @@ fn within(mutant: Mutant) -> u64 {
         Mutant::LatePaymentIgnored => 1_000,
         // Several commands in one batch, and who asked for the first leaves before it is tried again.
         Mutant::AnswersShift => 1_000,
+        // A limit per buyer, and a commit that fails just when it bites.
+        Mutant::CountNotUndone => 1_000,
+        // The provider refuses what comes too fast, and no clock is moved meanwhile.
+        Mutant::NoPause => 1_000,
         _ => 200,
     }
 }

@@ -5,13 +5,11 @@ use crate::money::MAX_MINOR;
 use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_text};
 use crate::{
-    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, Order,
-    OrderId, OrderState, State, TimeMs,
+    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, MOST_LINES,
+    Order, OrderId, OrderState, State, TimeMs,
 };
 use alloc::{boxed::Box, format, vec::Vec};
 
-/// The most lines in one order.
-const MOST_LINES: usize = 20;
 /// A hold that is renewed again and again ends for good after so many of its lives: else a
 /// countdown could be reset for ever.
 const MOST_LIVES: i64 = 6;
@@ -222,17 +220,17 @@ pub(super) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
     draft.reply_order(order)
 }
 
-/// An attempt of which nothing can be learned ends its order. Unless it is decided by now, and the buyer
-/// may try again, or has tried again.
+/// An attempt of which nothing can be learned ends its order. Unless more is known of it by now: the bank asks
+/// the buyer, or it is decided, and the buyer may try again or has tried again.
 pub(super) fn give_up_unread(
     state: &State,
     order: &Order,
     attempt: u16,
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
-    let open = order.payment.as_ref().and_then(|payment| payment.open_attempt());
-    let open = open.is_some_and(|open| open.number == attempt);
-    if order.state != OrderState::Paying || !(open || order.over(now)) {
+    let pending = order.payment.as_ref().and_then(|payment| payment.pending_attempt());
+    let pending = pending.is_some_and(|pending| pending.number == attempt);
+    if order.state != OrderState::Paying || !(pending || order.over(now)) {
         return Draft::default().reply_order(order);
     }
     cancel(state, order, now)

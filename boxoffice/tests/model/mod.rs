@@ -366,8 +366,9 @@ impl Model {
                 _ => None,
             },
             Command::GiveUp { attempt, .. } => {
-                let open = order.open() && usize::from(*attempt) == order.attempts.len();
-                if order.state == "paying" && (open || order.over(now)) {
+                let last = usize::from(*attempt) == order.attempts.len();
+                let pending = order.attempts.ends_with('?') && last;
+                if order.state == "paying" && (pending || order.over(now)) {
                     order.close('x', now);
                     give_up(order);
                 }

@@ -418,3 +418,13 @@ fn a_ticket_type_that_is_not_on_offer_any_more_counts_in_its_pool() {
     assert_eq!(takes(&admission, SCRIPT, 6, 1), Err(Reason::Places));
     assert!(admission.reserve(client(SCRIPT), &wish(7, 7, &[("b", 10)]), NOW).is_ok());
 }
+
+#[test]
+fn an_order_of_too_many_lines_asks_for_nothing() {
+    let admission = admission(LIMITS);
+    for n in 1..=60 {
+        let lines: Vec<(&str, i64)> = vec![("x", 1); 1_100];
+        drop(admission.reserve(client(SCRIPT), &wish(n, n, &lines), NOW).unwrap());
+    }
+    assert!(admission.unpaid().is_empty());
+}

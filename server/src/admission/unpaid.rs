@@ -8,7 +8,7 @@ use super::buckets::Key;
 use super::network::{Level, Network};
 use super::{Attempts, Limits, Reason, Refused};
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Event, EventId, LineWish, Order, OrderId, OrderState, TimeMs};
+use boxoffice::{Event, EventId, LineWish, MOST_LINES, Order, OrderId, OrderState, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many unpaid orders are tracked at most: some 50 MB.
@@ -61,20 +61,30 @@ impl Wish {
         let most_per_order = event.spec.limit_per_order;
         let mut pools: Vec<(u16, u32, u32)> = Vec::new();
         let mut all = 0u32;
-        for line in lines {
+        let mut unknown = 0u32;
+        for line in lines.iter().take(if lines.len() > MOST_LINES { 0 } else { MOST_LINES }) {
             let quantity = u32::try_from(line.quantity).unwrap_or(0);
-            if quantity > most_per_order {
+            if quantity == 0 || quantity > most_per_order {
                 continue;
             }
             all = all.saturating_add(quantity);
-            let known = event.ticket_types.iter().find(|t| t.id == line.ticket_type);
-            for (pool, of) in (0u16..).zip(&event.pools) {
-                if known.is_some_and(|known| known.pool != pool) {
-                    continue;
+            let Some(of) = event.ticket_types.iter().find(|t| t.id == line.ticket_type) else {
+                unknown = unknown.saturating_add(quantity);
+                continue;
+            };
+            match pools.iter_mut().find(|p| p.0 == of.pool) {
+                Some(asked) => asked.2 = asked.2.saturating_add(quantity),
+                None => {
+                    let capacity = event.pools[usize::from(of.pool)].capacity;
+                    pools.push((of.pool, capacity, quantity));
                 }
+            }
+        }
+        if unknown > 0 {
+            for (pool, of) in (0u16..).zip(&event.pools).filter(|(_, of)| of.capacity > 0) {
                 match pools.iter_mut().find(|p| p.0 == pool) {
-                    Some(asked) => asked.2 = asked.2.saturating_add(quantity),
-                    None => pools.push((pool, of.capacity, quantity)),
+                    Some(asked) => asked.2 = asked.2.saturating_add(unknown),
+                    None => pools.push((pool, of.capacity, unknown)),
                 }
             }
         }

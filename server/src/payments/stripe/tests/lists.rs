@@ -53,14 +53,18 @@ fn what_was_only_released_was_not_given_back() {
         (1_000, one(0, None), true),
     ] {
         let expected: &[&str] = if counts { &["re_1"] } else { &[] };
-        assert_eq!(kept(1_000, received, &[refund.clone()]), expected, "{received} {refund}");
+        assert_eq!(
+            kept(1_000, received, std::slice::from_ref(&refund)),
+            expected,
+            "{received} {refund}"
+        );
     }
     let mut failed = one(400, None);
     failed["status"] = "failed".into();
     let mut ours = one(400, None);
     ours["metadata"]["nts_refund"] = "00000000-0000-0000-0000-000000000009".into();
     for refund in [failed, ours] {
-        assert_eq!(kept(1_000, 600, &[refund.clone()]), ["re_1"], "{refund}");
+        assert_eq!(kept(1_000, 600, std::slice::from_ref(&refund)), ["re_1"], "{refund}");
     }
     // The newest comes first, and the release was made first.
     let two = [refund("re_2", 400, None), refund("re_1", 400, None)];
