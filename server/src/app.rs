@@ -18,7 +18,7 @@ use crate::payments::class::PaymentClass;
 use crate::payments::double::Double;
 use crate::payments::stripe::{Stripe, is_token};
 use crate::reads::Reads;
-use crate::store::{Reader, RequestKey};
+use crate::store::{Fault, Pulse, Reader, RequestKey};
 use crate::writer::{Answer, Committed, NoReply, Queue, Replied, Request};
 use boxoffice::{Command, Event, Order, OrderId, OrderState, TimeMs};
 use std::collections::BTreeSet;
@@ -390,6 +390,17 @@ pub async fn recount(app: Arc<App>) {
     }
 }
 
+/// Reads what others have committed, and corrects the clock by the database's time of that reading.
+/// `None` where no other process commits; the clock is then left as it is.
+pub fn read_pulse(reader: &mut dyn Reader, clock: &DatabaseClock) -> Result<Option<Pulse>, Fault> {
+    let asked_ms = clock.own_ms();
+    let pulse = reader.pulse()?;
+    if let Some(pulse) = &pulse {
+        clock.saw_between(pulse.at_ms, asked_ms, clock.own_ms());
+    }
+    Ok(pulse)
+}
+
 /// Learns what other processes have committed and what time it is at the database, until the process
 /// ends. Looks once in every `every`, and less often where reading the events takes long, so that it
 /// costs a tenth of the time at most.
@@ -402,9 +413,7 @@ pub async fn follow(app: Arc<App>, every: Duration) {
         let last = mark.clone();
         let asking = Arc::clone(&app);
         let read = move |reader: &mut dyn Reader| {
-            let asked_ms = asking.clock.own_ms();
-            let Some(pulse) = reader.pulse()? else { return Ok(None) };
-            asking.clock.saw_between(pulse.at_ms, asked_ms, asking.clock.own_ms());
+            let Some(pulse) = read_pulse(reader, &asking.clock)? else { return Ok(None) };
             let begun = Instant::now();
             let events = if pulse.mark == last { Vec::new() } else { reader.events()? };
             Ok(Some((pulse, events, begun.elapsed())))

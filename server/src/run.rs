@@ -2,7 +2,9 @@
 
 use crate::admission::Admission;
 use crate::admission::connections::Shares;
-use crate::app::{App, Running, Stop, follow, most_listeners, most_waiters, recount, tell_all};
+use crate::app::{
+    App, Running, Stop, follow, most_listeners, most_waiters, read_pulse, recount, tell_all,
+};
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
@@ -135,8 +137,8 @@ pub type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct Parts {
     /// The settings.
     pub config: Config,
-    /// The time.
-    pub clock: Clock,
+    /// The time, corrected by what the database said at the start.
+    pub clock: DatabaseClock,
     /// Makes ids.
     pub ids: Arc<Ids>,
     /// Derives secrets.
@@ -191,7 +193,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let (doorbell, at_the_door) = outbox::Doorbell::new();
     let app = Arc::new(App {
         config,
-        clock: DatabaseClock::new(clock),
+        clock,
         ids,
         secrets,
         organiser_key,
@@ -225,7 +227,6 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
     ];
     if let Some(pulse) = parts.pulse {
-        app.clock.saw(pulse.at_ms);
         app.catalogue.refresh(Vec::new(), &pulse.mark, pulse.at_ms);
         tasks.push(Box::pin(follow(Arc::clone(&app), parts.follow)));
     }
@@ -290,6 +291,7 @@ pub fn provider(
 struct Begun {
     opened: Opened,
     readers: Vec<Box<dyn Reader>>,
+    clock: DatabaseClock,
     pulse: Option<Pulse>,
     events: Vec<Event>,
     ids: Arc<Ids>,
@@ -316,7 +318,8 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     let reader = || database.reader(clock).map_err(|e| e.to_string());
     let mut readers = vec![reader()?, reader()?];
     // First as of when, then what.
-    let pulse = readers[0].pulse().map_err(|e| e.to_string())?;
+    let corrected = DatabaseClock::new(clock.clone());
+    let pulse = read_pulse(&mut *readers[0], &corrected).map_err(|e| e.to_string())?;
     let events = readers[0].events().map_err(|e| e.to_string())?;
     let ids = Arc::new(match opened.node.clone() {
         Some(node) => Ids::shared(seed()?, opened.last_high, node),
@@ -329,7 +332,7 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     if database.is_shared() && config.demo() {
         same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
     }
-    Ok(Begun { opened, readers, pulse, events, ids, organiser_key })
+    Ok(Begun { opened, readers, clock: corrected, pulse, events, ids, organiser_key })
 }
 
 /// The digest of the organiser's key that the first start makes.
@@ -389,7 +392,7 @@ impl Server {
             let begin = move || begin(&config, &database, &clock);
             tokio::task::spawn_blocking(begin).await.map_err(|e| e.to_string())??
         };
-        let Begun { opened, readers, pulse, events, ids, organiser_key } = begun;
+        let Begun { opened, readers, clock: corrected, pulse, events, ids, organiser_key } = begun;
         let Opened { store, secret, .. } = opened;
         let empty = events.is_empty();
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
@@ -411,7 +414,7 @@ impl Server {
 
         let parts = Parts {
             config,
-            clock,
+            clock: corrected,
             ids,
             secrets,
             organiser_key,

@@ -359,6 +359,8 @@ impl Buyer {
         let suffix = self.dice.below(u64::MAX);
         let token = match self.dice.below(12) {
             _ if self.tries_cards => "ctoken_declined".to_owned(),
+            6..9 if self.world.plan.bank_asks => "ctoken_3ds".to_owned(),
+            9..12 if self.world.plan.bank_asks => "ctoken_3ds_sdk".to_owned(),
             0 | 1 => "ctoken_declined".to_owned(),
             2 => "ctoken_3ds".to_owned(),
             3 => "ctoken_3ds_sdk".to_owned(),
@@ -430,8 +432,10 @@ impl Buyer {
             a.order(mine.order).and_then(|o| o.payment.as_ref()).and_then(|p| p.intent.clone())
         });
         let Some(intent) = intent else { return };
+        let hold_ms = self.world.plan.hold_seconds * 1_000;
         match self.dice.below(8) {
             0 => return,
+            5.. if world.plan.bank_asks => self.waits(hold_ms / 2, hold_ms * 2).await,
             1 => self.waits(60_000, 400_000).await,
             _ => self.waits(2_000, 30_000).await,
         }

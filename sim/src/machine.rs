@@ -18,8 +18,8 @@ use axum::http::Request;
 use boxoffice::TimeMs;
 use boxoffice::mutant::{Mutant, on};
 use http_body_util::BodyExt;
-use nts_server::app::App;
-use nts_server::clock::Clock;
+use nts_server::app::{App, read_pulse};
+use nts_server::clock::{Clock, DatabaseClock};
 use nts_server::http;
 use nts_server::ids::{Ids, Secrets, digest};
 use nts_server::payments::governor::{Budget, Governor};
@@ -249,7 +249,8 @@ impl Machine {
     /// Starts the server. The error says why it did not start.
     pub fn start(&self, world: &Arc<World>) -> Result<(), String> {
         let Opened { store, mut reader, secret, last_high } = world.base.open(&self.clock)?;
-        let pulse = reader.pulse().map_err(|e| e.to_string())?;
+        let clock = DatabaseClock::new(self.clock.clone());
+        let pulse = read_pulse(&mut *reader, &clock).map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
         let ids = Arc::new(Ids::new(self.dice().bytes(), last_high));
         let secrets = Secrets::new(secret);
@@ -275,7 +276,7 @@ impl Machine {
         );
         let Assembled { app, jobs, told, tasks } = assemble(Parts {
             config: world.config.clone(),
-            clock: self.clock.clone(),
+            clock,
             ids,
             secrets,
             organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),

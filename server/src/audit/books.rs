@@ -8,6 +8,7 @@ mod tests;
 
 use boxoffice::{Order, OrderState, Refund, RefundState, TicketState, TimeMs};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// How long something may be owed until it is worth a word, in milliseconds: an hour.
 const LONG_MS: i64 = 3_600_000;
@@ -42,21 +43,27 @@ fn price(order: &Order) -> i64 {
     order.lines.iter().map(|l| i64::from(l.quantity) * l.unit_minor).sum()
 }
 
-/// Money that was to go back from an order and did not, though its tickets are gone: it is the buyer's
-/// until somebody refunds it again. A person was told.
-pub fn not_given_back(order: &Order) -> i64 {
-    if matches!(order.state, OrderState::Released | OrderState::Void) {
-        // All that was received was to go back: what our first refund and those by hand before it were for.
-        let mut received = 0;
-        for refund in &order.refunds {
-            received += refund.amount_minor;
-            if !refund.by_hand {
-                return (received - money(order).given_back - money(order).going_back).max(0);
-            }
-        }
-        return 0;
+/// Money that was to go back from an order and did not, though its tickets are gone: the least and the
+/// most that it can be, in minor units. It is the buyer's until somebody refunds it again. A person was
+/// told.
+pub fn not_given_back(order: &Order) -> RangeInclusive<i64> {
+    if !matches!(order.state, OrderState::Released | OrderState::Void) {
+        let sum = order.refunds.iter().filter(|r| r.failed_later()).map(|r| r.amount_minor).sum();
+        return sum..=sum;
     }
-    order.refunds.iter().filter(|r| r.failed_later()).map(|r| r.amount_minor).sum()
+    // All that was received was to go back: what our first refund and those by hand before it were for.
+    // One by hand that failed before ours was made is in ours already, and the rows do not say when it
+    // failed.
+    let Some(ours) = order.refunds.iter().position(|r| !r.by_hand) else { return 0..=0 };
+    let (mut least, mut most) = (0, 0);
+    for refund in &order.refunds[..=ours] {
+        most += refund.amount_minor;
+        if !(refund.by_hand && refund.failed_later()) {
+            least += refund.amount_minor;
+        }
+    }
+    let back = money(order).given_back + money(order).going_back;
+    (least - back).max(0)..=(most - back).max(0)
 }
 
 /// The refunds that revoked the tickets which they name: those that went back, will go back, or came back
@@ -75,7 +82,8 @@ pub struct Words {
     pub notes: Vec<String>,
 }
 
-fn could_not(minor: i64) -> String {
+/// What a person must do about money that stayed. `minor`: minor units.
+pub fn could_not(minor: i64) -> String {
     format!(
         "{minor} could not be given back, for the refund failed (minor units): refund it again, or pay \
          it back in another way"
@@ -148,7 +156,7 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
         wrong(format!(
             "its valid tickets are worth {worth}, but only {stays} was kept (minor units)"
         ));
-    } else if worth < stays && stays - worth <= not_given_back(order) {
+    } else if worth < stays && stays - worth <= *not_given_back(order).end() {
         words.notes.push(could_not(stays - worth));
     } else if worth < stays {
         wrong(format!("{stays} was kept, but its valid tickets are worth {worth} (minor units)"));
@@ -158,8 +166,9 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
             worth - stays
         ));
     }
-    if matches!(order.state, OrderState::Released | OrderState::Void) && not_given_back(order) > 0 {
-        words.notes.push(could_not(not_given_back(order)));
+    let least = *not_given_back(order).start();
+    if matches!(order.state, OrderState::Released | OrderState::Void) && least > 0 {
+        words.notes.push(could_not(least));
     }
     let mut wrong = |text: &str| words.wrong.push(text.to_owned());
     if let Some(payment) = &order.payment {

@@ -62,6 +62,7 @@ pub async fn compare(
     }
     let listed = own.first().map(|listed| Seen::of(&listed.intent, listed.refunded_minor));
     if agrees(order, listed.as_ref()) {
+        still_kept(order, listed.as_ref(), &intent, report);
         return Ok(());
     }
     // It may have been on its way, or the list may be older than our books: look once more, the
@@ -77,6 +78,7 @@ pub async fn compare(
     }
     let Some(now) = again(reads, order.id).await? else { return Ok(()) };
     if agrees(&now, seen.as_ref()) {
+        still_kept(&now, seen.as_ref(), &intent, report);
         return Ok(());
     }
     report.wrong(Some(order.id), Some(intent), disagreement(&now, seen.as_ref()));
@@ -142,7 +144,8 @@ fn agrees(order: &Order, seen: Option<&Seen>) -> bool {
         }
         OrderState::Released | OrderState::Void => {
             !may_take_money(seen.status)
-                && seen.received - seen.refunded == books::not_given_back(order)
+                && seen.refunded >= money.given_back
+                && books::not_given_back(order).contains(&(seen.received - seen.refunded))
         }
         // These are never at rest; the books' own check says so.
         OrderState::Held
@@ -150,6 +153,19 @@ fn agrees(order: &Order, seen: Option<&Seen>) -> bool {
         | OrderState::Canceling
         | OrderState::Committed
         | OrderState::Refunding => true,
+    }
+}
+
+/// Says what the provider still has of a payment that had to go back, if the books could not say how
+/// much that is.
+fn still_kept(order: &Order, seen: Option<&Seen>, intent: &str, report: &mut Report) {
+    let Some(seen) = seen.filter(|_| order.due_ms.is_none()) else { return };
+    let (kept, known) = (seen.received - seen.refunded, books::not_given_back(order));
+    if kept > *known.start()
+        && known.contains(&kept)
+        && matches!(order.state, OrderState::Released | OrderState::Void)
+    {
+        report.note(Some(order.id), Some(intent.to_owned()), books::could_not(kept));
     }
 }
 

@@ -35,6 +35,9 @@ async fn a_sale_takes_no_longer_where_the_own_clock_is_wrong() {
             ahead_ms: Arc::new(AtomicI64::new(ahead_ms)),
         };
         let server = Server::start_at(config.unwrap(), clock).await.unwrap();
+        // From the first moment on: what is on sale must not depend on the own clock.
+        let off = server.app.clock.now_ms() - Clock::System.now_ms();
+        assert!(off.abs() < 2_000, "{off} ms off at the start, {ahead_ms} ms ahead");
         let address = server.app.config.address;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(server.serve(async { _ = stopped.await }));

@@ -97,6 +97,27 @@ impl Auditor {
         self.declined.insert(intent.to_owned());
     }
 
+    /// What is said not to be done was not done: of the orders that a buyer's requests can have made, one
+    /// less is there, unless the same request was sent again.
+    fn nothing_was_done(&self, wish: &Wish, key: Option<&str>) -> Result<(), String> {
+        let Wish::Hold { buyer: (name, _), .. } = wish else { return Ok(()) };
+        let of = |key: &str| {
+            let sent = self.sent.iter().filter(|((_, known), _)| known == key);
+            sent.map(|(_, sent)| sent.0).sum::<u32>()
+        };
+        if key.is_some_and(|key| of(key) > 1) {
+            return Ok(());
+        }
+        let has = self.orders.values().filter(|order| order.buyer.name == *name).count();
+        let may = self.may_have.get(name).copied().unwrap_or(0);
+        if has as i64 >= may {
+            return Err(format!(
+                "nothing was done, and {name} has {has} orders of {may} asked for"
+            ));
+        }
+        Ok(())
+    }
+
     /// Somebody was told no.
     pub fn told_no(
         &self,
@@ -117,7 +138,8 @@ impl Auditor {
             (503, "unavailable" | "in_doubt") if self.prompt_ms.is_some() => {
                 Err("nothing was in the way".to_owned())
             }
-            (503, "unavailable" | "in_doubt" | "busy") => Ok(()),
+            (503, "unavailable" | "busy") => self.nothing_was_done(wish, no.key),
+            (503, "in_doubt") => Ok(()),
             (409, "request_running") => self.was_running(wish, no.key),
             (422, "key_reused") => self.key_was_reused(no.key),
             _ => match wish {

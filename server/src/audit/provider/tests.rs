@@ -124,6 +124,31 @@ fn an_order_that_came_to_nothing_agrees_with_no_money() {
         let owed = order(state, &[(600, RefundState::Failed("no".into()))]);
         assert!(agrees(&owed, Some(&seen(IntentStatus::Succeeded, 600, 0))));
         assert!(!agrees(&owed, Some(&seen(IntentStatus::Succeeded, 600, 600))));
+        // What the books say was given back was given back; what came and went by hand they may not know.
+        let back = order(state, &[(600, done())]);
+        for (other, right) in [(599, false), (600, true), (601, true)] {
+            let seen = seen(IntentStatus::Succeeded, other, other);
+            assert_eq!(agrees(&back, Some(&seen)), right, "{other}");
+        }
+    }
+}
+
+#[test]
+fn money_that_only_the_provider_knows_to_be_kept_is_said() {
+    for state in [OrderState::Released, OrderState::Void] {
+        let said = |order: &Order, kept: i64| {
+            let mut report = Report::new(0);
+            let seen = seen(IntentStatus::Succeeded, kept, 0);
+            assert!(agrees(order, Some(&seen)), "{kept}");
+            still_kept(order, Some(&seen), "pi_1", &mut report);
+            report.findings.into_iter().map(|f| f.text).collect::<Vec<_>>()
+        };
+        // The bank sent 200 by hand back, before or after our 600 were refused.
+        let failed = |why: &str| RefundState::Failed(why.into());
+        let mut order = order(state, &[(200, failed("re_1")), (600, failed("no"))]);
+        order.refunds[0].by_hand = true;
+        assert_eq!(said(&order, 600), Vec::<String>::new(), "the books say so themselves");
+        assert_eq!(said(&order, 800), [books::could_not(800)]);
     }
 }
 
