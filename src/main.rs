@@ -40,8 +40,11 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
-    /// Print every setting with its variable, its default and its value now
+    /// Print every setting with its variable, its default and its present value
     Config {
+        /// Print them as the Markdown table of README.md, without their present values
+        #[arg(long)]
+        markdown: bool,
         #[command(flatten)]
         config: Box<Config>,
     },
@@ -114,7 +117,11 @@ fn main() -> ExitCode {
     let result = match cli.command {
         None => serve::serve(cli.config),
         Some(Command::Serve { config }) => serve::serve(*config),
-        Some(Command::Config { config }) => {
+        Some(Command::Config { markdown: true, .. }) => {
+            print!("{}", Config::markdown());
+            Ok(())
+        }
+        Some(Command::Config { config, .. }) => {
             print!("{}", config.describe());
             Ok(())
         }
