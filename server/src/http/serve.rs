@@ -142,7 +142,8 @@ struct Capacity {
 
 /// As many as are configured, and as many at the door, if the system allows so many open files.
 fn capacity(connections: u32) -> Capacity {
-    let files = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let files = files.current.unwrap_or(u64::MAX);
     let capacity = Capacity::within(connections, files);
     if capacity.places < connections {
         tracing::warn!(
