@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod payments;
 pub mod private_file;
+pub mod problem_code;
 pub mod reads;
 pub mod run;
 pub mod store;

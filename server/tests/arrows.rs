@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lag", &["tasks"]),
     ("metrics", &[]),
     ("private_file", &[]),
+    ("problem_code", &[]),
     ("tasks", &[]),
     ("text", &[]),
     ("when", &[]),
@@ -26,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // An older database gets the keys of its buyers anew.
     ("store", &["clock", "identity", "ids", "private_file", "tasks"]),
     // What admission refuses never comes to the writer; who asked hears it as one more no.
-    ("writer", &["admission", "metrics", "store"]),
+    ("writer", &["admission", "metrics", "problem_code", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     ("outbox", &["app", "metrics", "payments", "store", "text", "writer"]),
@@ -42,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ids",
             "metrics",
             "outbox",
+            "problem_code",
             "store",
             "tasks",
             "text",

@@ -21,6 +21,7 @@ use boxoffice::{
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
+use nts_api::{MoneyMoved, ProblemCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
 use std::convert::Infallible;
@@ -394,20 +395,19 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
         OrderState::Paying if waits => {
             let until = when::rfc3339(order.until_ms);
             let again = order.payment.as_ref().is_some_and(|payment| payment.replaces());
-            let moved = if again { "unknown" } else { "no" };
+            let moved = if again { MoneyMoved::Unknown } else { MoneyMoved::No };
             (format!("{} The time is over at {until}.", view::after_decline(order)), moved)
         }
         // The places went back, and the payment is dead.
         OrderState::Released if order.refunds.is_empty() => {
             let then = "Nothing was charged. The time is over and the places went back on sale; you can \
                         order again.";
-            (then.to_owned(), "no")
+            (then.to_owned(), MoneyMoved::No)
         }
-        _ => (view::plain(order, now).into_owned(), "unknown"),
+        _ => (view::plain(order, now).into_owned(), MoneyMoved::Unknown),
     };
     let detail = format!("{reason} {then}");
-    let title = "The payment was declined";
-    let mut problem = Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", title, detail);
+    let mut problem = Problem::new(ProblemCode::Declined, detail);
     problem.money_moved = money_moved;
     problem
 }
