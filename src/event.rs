@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use nts_server::client;
-use nts_server::http::organiser::EventBody;
+use nts_server::event_body::EventBody;
 use nts_server::text::plain;
 use std::path::PathBuf;
 

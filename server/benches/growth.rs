@@ -17,7 +17,7 @@ mod crowd;
 use boxoffice::{Buyer, BuyerKey, Command, EventId, LineWish, PaymentId};
 use crowd::{Heard, Running, crowd, event_json, median, noise, serve};
 use nts_server::clock::Clock;
-use nts_server::http::organiser::EventBody;
+use nts_server::event_body::EventBody;
 use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::SqliteStore;

@@ -14,6 +14,7 @@ pub mod catalogue;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod event_body;
 #[cfg(test)]
 mod fuzz;
 pub mod http;

@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
+use crate::event_body::EventBody;
 use crate::http;
-use crate::http::organiser::EventBody;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
 use crate::metrics::Metrics;
@@ -530,7 +530,7 @@ impl Server {
             tracing::info!("stopping: finishing what was accepted");
             stopping.stop.raise();
         });
-        http::serve::serve(Arc::clone(&app), self.listener, router).await;
+        http::connection::serve::serve(Arc::clone(&app), self.listener, router).await;
         // What is owed to the provider stays in the database and is taken up at the next start.
         for task in self.tasks {
             task.abort();

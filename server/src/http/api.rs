@@ -1,12 +1,16 @@
 //! The JSON API for buyers' programs.
 
+pub mod organiser;
+
 use super::problem::Problem;
 use super::site::Site;
 use super::view::{self, Action};
-use super::{Sent, admit, bearer, is_organiser, json, keyed};
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
+use crate::http::auth::{bearer, is_organiser};
+use crate::http::extract::{Sent, admit, json};
+use crate::http::idempotency::keyed;
 use crate::identity::{buyer, untagged_key};
 use crate::sales::outcome;
 use crate::when;

@@ -474,7 +474,7 @@ fn an_idempotency_key_is_printable_and_tells_keys_and_scopes_apart() {
         let of = |key: &[u8], scope: &[u8], body: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert("idempotency-key", HeaderValue::from_bytes(key).ok()?);
-            super::keyed(&headers, &[scope], body).ok()?
+            crate::http::idempotency::keyed(&headers, &[scope], body).ok()?
         };
         let Ok(value) = HeaderValue::from_bytes(&key) else { return Ok(()) };
         let good = (1..=255).contains(&key.len()) && key.iter().all(|b| (32..127).contains(b));
@@ -487,7 +487,8 @@ fn an_idempotency_key_is_printable_and_tells_keys_and_scopes_apart() {
         let mut headers = HeaderMap::new();
         headers.append("idempotency-key", value.clone());
         headers.append("idempotency-key", value);
-        let refused = super::keyed(&headers, &[b"pay"], &body).err().map(|p| p.status);
+        let refused =
+            crate::http::idempotency::keyed(&headers, &[b"pay"], &body).err().map(|p| p.status);
         prop_assert_eq!(refused, Some(StatusCode::BAD_REQUEST), "two of them");
         Ok(())
     });

@@ -3,12 +3,16 @@
 
 use super::api::declined;
 use super::cross_site::from_browser;
+use super::page::{Frame, PageProblem, page};
 use super::problem::Problem;
-use super::shop::{Frame, PageProblem, minutes, page};
+use super::shop::front::minutes;
+use super::shop::pay;
 use super::site::Site;
-use super::{Form, Sent, admit, is_organiser, pay, view};
+use super::view;
 use crate::admission::client::Client;
 use crate::app::App;
+use crate::http::auth::is_organiser;
+use crate::http::extract::{Form, Sent, admit};
 use crate::identity::{buyer, buyer_key};
 use crate::ids::digest;
 use crate::sales::outcome;

@@ -1,8 +1,11 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
+use super::api::organiser;
+use super::integrations::{sandbox_bank, stripe_webhook};
+use super::shop::{event, front, order, pay};
 use super::site::Site;
-use super::{api, legacy, ops, organiser, pay, sandbox, shop, webhook};
+use super::{api, assets, legacy, ops};
 use crate::config::Config;
 use axum::Router;
 use axum::handler::Handler;
@@ -101,17 +104,17 @@ fn build(config: &Config, sandbox: bool) -> Routes {
     use Access::*;
     let mut routes = Routes { router: Router::new(), list: Vec::new() };
     routes
-        .get("/", Anyone, shop::front)
-        .get("/events/{event}", Anyone, shop::event)
-        .post("/events/{event}/orders", Anyone, shop::hold)
-        .get("/orders/{id}/{secret}", OrderPath, shop::order)
+        .get("/", Anyone, front::front)
+        .get("/events/{event}", Anyone, event::event)
+        .post("/events/{event}/orders", Anyone, event::hold)
+        .get("/orders/{id}/{secret}", OrderPath, order::order)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
-        .post("/orders/{id}/{secret}/cancel", OrderPath, shop::cancel)
+        .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)
         .get("/pay/{id}/{secret}", PayPath, pay::show)
         .post("/pay/{id}/{secret}", PayPath, pay::pay)
         .get("/pay/{id}/{secret}/order", PayPath, pay::back)
-        .get("/assets/{file}", Anyone, shop::asset)
+        .get("/assets/{file}", Anyone, assets::asset)
         .get("/api/v1/events", Anyone, api::events)
         .get("/api/v1/events/{event}", Anyone, api::event)
         .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
@@ -134,13 +137,13 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/nts/v1/list-guests", guests, legacy::list_guests);
     if sandbox {
         routes
-            .get("/sandbox/authenticate/{intent}", Payment, sandbox::show)
-            .post("/sandbox/authenticate/{intent}", Payment, sandbox::answer)
+            .get("/sandbox/authenticate/{intent}", Payment, sandbox_bank::show)
+            .post("/sandbox/authenticate/{intent}", Payment, sandbox_bank::answer)
             .post("/nts/v1/debug/reset", AnyoneInTheDemo, legacy::reset);
     } else if config.stripe_webhook_secret.is_empty() {
-        routes.post("/stripe/webhook", Nobody, webhook::not_set_up);
+        routes.post("/stripe/webhook", Nobody, stripe_webhook::not_set_up);
     } else {
-        routes.post("/stripe/webhook", Provider, webhook::hear);
+        routes.post("/stripe/webhook", Provider, stripe_webhook::hear);
     }
     routes
 }

@@ -5,7 +5,7 @@ use nts_server::app::App;
 use nts_server::audit::{Against, Failed, Report, audit};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
-use nts_server::http::organiser::EventBody;
+use nts_server::event_body::EventBody;
 use nts_server::payments::CallError;
 use nts_server::payments::double::{Double, Operation, http};
 use nts_server::reads::Reads;

@@ -48,7 +48,7 @@ fn said(shop: &Shop, bytes: &[u8]) -> Vec<u8> {
 
 /// Whether a request has begun, and its head has not ended.
 fn in_the_middle_of_a_head(bytes: &[u8]) -> bool {
-    let begun = super::super::malformed::has_begun(bytes);
+    let begun = crate::http::connection::malformed::has_begun(bytes);
     let ends = |end: &[u8]| bytes.windows(end.len()).any(|window| window == end);
     begun && !ends(b"\n\r\n") && !ends(b"\n\n")
 }

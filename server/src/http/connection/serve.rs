@@ -12,11 +12,11 @@
 //! and no new one is refused as long as the server answers.
 
 use super::malformed;
-use super::problem::Problem;
 use super::socket::{Awaited, Doing, Response as Told, Socket};
 use crate::admission::connections::{Share, Shares, client};
 use crate::admission::network::Peer;
 use crate::app::App;
+use crate::http::problem::Problem;
 use crate::writer::NoReply;
 use axum::Router;
 use axum::body::Body;
@@ -453,7 +453,7 @@ impl Service<Request<Incoming>> for Attended {
                 Err(problem) => {
                     let mut answer = problem.into_response();
                     answer.headers_mut().insert(header::CONNECTION, close.clone());
-                    super::protect(answer.headers_mut());
+                    crate::http::middleware::protect(answer.headers_mut());
                     answer
                 }
             };

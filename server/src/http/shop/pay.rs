@@ -6,13 +6,15 @@
 //! page nor its address may hold the order's own secret, and it shows no ticket, name or e-mail address.
 //! A buyer who came from the order's page is led back there by a cookie that no script can read.
 
-use super::problem::Problem;
-use super::shop::{Frame, OrderPage, Page, Until, a_bank_may_have_paid, opened, order_page, page};
-use super::site::Site;
-use super::view::{self, Action};
-use super::{Form, Sent, api};
 use crate::admission::client::Client;
 use crate::app::App;
+use crate::http::api;
+use crate::http::extract::{Form, Sent};
+use crate::http::page::{Frame, Page, page};
+use crate::http::problem::Problem;
+use crate::http::shop::order::{OrderPage, Until, a_bank_may_have_paid, opened, order_page};
+use crate::http::site::Site;
+use crate::http::view::{self, Action};
 use crate::writer::NoReply;
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
@@ -95,7 +97,7 @@ fn payable(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
 
 /// Lets the browser find the way back from the payment page. Only for somebody who has shown the order's
 /// own secret, or has just made the order: the cookie holds that secret.
-pub(super) fn remember(app: &App, order: OrderId, mut response: Response) -> Response {
+pub(in crate::http) fn remember(app: &App, order: OrderId, mut response: Response) -> Response {
     let (id, secret) = (uuid::Uuid::from_u128(order.0), app.secrets.order(order));
     let secure = if app.links.base().starts_with("https://") { "; Secure" } else { "" };
     let cookie = format!(
@@ -297,7 +299,7 @@ async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -
 }
 
 /// Where a buyer goes who has just tried to pay: to the bank if that asks, else to `home`.
-pub(super) fn go_on(app: &App, order: &Order, home: &str) -> Response {
+pub(in crate::http) fn go_on(app: &App, order: &Order, home: &str) -> Response {
     match view::action(order) {
         // A form may lead to pages of ours only (form-action): to another address leads the link
         // on the order's page.

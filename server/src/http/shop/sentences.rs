@@ -1,8 +1,8 @@
 //! Nothing is said of money that is not known: every sentence in every state.
 
-use super::api::declined;
-use super::problem::Problem;
-use super::view;
+use crate::http::api::declined;
+use crate::http::problem::Problem;
+use crate::http::view;
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, Currency, EventId, Line, Order, OrderId, OrderState,
     Payment, PaymentId, Refund, RefundId, RefundState, Refusal,
@@ -154,7 +154,7 @@ fn nothing_is_said_to_be_charged_only_where_nothing_can_have_been() {
             let answer = declined(&order, "No.", now);
             let mut said = vec![view::plain(&order, now).into_owned(), answer.detail.clone()];
             said.push(format!("{:?}", answer.money_words()));
-            if let Some(AttemptState::Declined(_)) = super::shop::last_attempt(&order)
+            if let Some(AttemptState::Declined(_)) = crate::http::shop::order::last_attempt(&order)
                 && order.state == OrderState::Paying
                 && !order.over(now)
             {

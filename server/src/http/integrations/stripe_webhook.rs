@@ -5,10 +5,10 @@
 #[cfg(test)]
 mod fuzz;
 
-use super::problem::Problem;
-use super::site::Site;
-use super::{Sent, open_limit, receive};
 use crate::app::App;
+use crate::http::extract::{Sent, open_limit, receive};
+use crate::http::problem::Problem;
+use crate::http::site::Site;
 use crate::settlement::Notice;
 use crate::text::cut;
 use crate::writer::NoReply;

@@ -4,8 +4,8 @@
 //! others without a word. Here each gets a problem that says what is wrong with it, and every connection
 //! is closed in a way that lets the last answer arrive.
 
-use super::problem::Problem;
 use super::socket::Doing;
+use crate::http::problem::Problem;
 use axum::http::{HeaderMap, Version, header};
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

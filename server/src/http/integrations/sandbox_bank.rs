@@ -1,9 +1,9 @@
 //! The page on which the sandbox's bank asks whether it is you.
 
-use super::problem::Problem;
-use super::shop::{Frame, PageProblem, page};
-use super::site::Site;
-use super::{Form, Sent};
+use crate::http::extract::{Form, Sent};
+use crate::http::page::{Frame, PageProblem, page};
+use crate::http::problem::Problem;
+use crate::http::site::Site;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};

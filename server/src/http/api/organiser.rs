@@ -1,0 +1,85 @@
+//! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
+
+use crate::event_body::EventBody;
+use crate::http::api::{event_of, order_id, wish};
+use crate::http::auth::is_organiser;
+use crate::http::extract::{Sent, SentByOrganiser, json};
+use crate::http::idempotency::keyed;
+use crate::http::problem::Problem;
+use crate::http::site::Site;
+use crate::http::view;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use boxoffice::RefundWish;
+use nts_api::{OrderList, RefundAnswer, RefundBody};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// `PUT /api/v1/events/{event}`
+pub async fn put_event(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
+) -> Result<Response, Problem> {
+    let spec = json::<EventBody>(&headers, &body)?.spec(&slug).map_err(Problem::invalid)?;
+    let now = app.clock.now_ms();
+    let (event, created) = app.organiser.put_event(spec).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(view::event(&event, now, now))).into_response())
+}
+
+/// The query of a list.
+#[derive(Deserialize)]
+pub struct Cursor {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/events/{event}/orders?after=&limit=`
+pub async fn orders(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    cursor: Result<Query<Cursor>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if !is_organiser(&app, &headers) {
+        return Err(Problem::not_organiser());
+    }
+    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let Query(cursor) =
+        cursor.map_err(|_| Problem::invalid("The query is after=<order id>&limit=<1 to 500>."))?;
+    let after = cursor.after.as_deref().map(order_id).transpose()?;
+    let limit = cursor.limit.unwrap_or(100).clamp(1, 500);
+    let page = app.organiser.orders(event.id, after, limit).await?;
+    let orders = page.orders.iter().map(|o| view::order(&app, o, &event)).collect();
+    let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
+    Ok(Json(OrderList { next, orders }).into_response())
+}
+
+/// `POST /api/v1/orders/{id}/refunds`
+pub async fn refund(
+    State(app): State<Arc<Site>>,
+    Path(id): Path<String>,
+    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
+) -> Result<Response, Problem> {
+    let id = order_id(&id)?;
+    let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
+    let body: RefundBody = json(&headers, &body)?;
+    let wish = match (body.all, body.lines, body.failed) {
+        (true, None, false) => RefundWish::All,
+        (false, Some(lines), false) => RefundWish::Lines(lines.into_iter().map(wish).collect()),
+        (false, None, true) => RefundWish::Failed,
+        _ => {
+            return Err(Problem::invalid(
+                "Say one of \"all\": true, \"lines\": [...] and \"failed\": true.",
+            ));
+        }
+    };
+    let (order, refund) = app.organiser.refund(id, wish, body.restock, request).await?;
+    let made = order.refunds.iter().find(|r| r.id == refund);
+    let refund = made.map(|r| view::refund(&order, r));
+    let event = event_of(&app, &order).await?;
+    Ok(Json(RefundAnswer { order: view::order(&app, &order, &event), refund }).into_response())
+}

@@ -1,0 +1,23 @@
+//! Authentication: the bearer token, and whether it is the organiser's key.
+
+use crate::app::App;
+use crate::ids::digest;
+use axum::http::{HeaderMap, header};
+
+/// The token of `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether the organiser asks.
+pub fn is_organiser(app: &App, headers: &HeaderMap) -> bool {
+    use subtle::ConstantTimeEq;
+    bearer(headers).is_some_and(|key| {
+        digest(&[b"organiser", key.as_bytes()])
+            .to_be_bytes()
+            .ct_eq(&app.organiser_key.to_be_bytes())
+            .into()
+    })
+}

@@ -1,0 +1,173 @@
+//! Extractors: the client, the body within its bounds, and what is in it.
+
+use super::auth::is_organiser;
+use super::connection::socket::Doing;
+use super::problem::Problem;
+use super::site::Site;
+use crate::admission::client::Client;
+use crate::admission::network::Peer;
+use crate::app::App;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use nts_api::ProblemCode;
+use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::time::{Duration, timeout};
+
+/// How much of a body that is too large is still read and thrown away, so that its sender hears
+/// why instead of a broken connection.
+const DRAIN_BYTES: usize = 128 << 20;
+
+/// How large a body may be that anybody may send, in bytes: an order of twenty ticket types with long ids,
+/// names and addresses fits in. It is kept in memory until it is whole, on as many connections as there
+/// are.
+const OPEN_BODY: usize = 16 * 1024;
+
+/// The client of a request.
+pub(in crate::http) fn client(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Client {
+    // A client may write anything left of what a proxy appends to the same line: what is no text there
+    // makes no other part of the line unreadable.
+    let values = headers.get_all("x-forwarded-for").iter();
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let values = values.iter().map(|value| &**value);
+    app.admission.clients().client(extensions.get::<Peer>().copied(), values)
+}
+
+impl FromRequestParts<Arc<Site>> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<Site>) -> Result<Client, Infallible> {
+        Ok(client(app, &parts.extensions, &parts.headers))
+    }
+}
+
+/// What was sent: the whole body of a request, bounded in size and in time, and its headers. Anybody may
+/// send it, so it has room for an order and little more (`OPEN_BODY`).
+pub struct Sent {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl FromRequest<Arc<Site>> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<Sent, Problem> {
+        let limit = open_limit(app);
+        receive(request, app, limit).await
+    }
+}
+
+/// What the organiser sent. Nothing of the body is read unless the head has the organiser's key.
+pub struct SentByOrganiser(pub Sent);
+
+impl FromRequest<Arc<Site>> for SentByOrganiser {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByOrganiser, Problem> {
+        if !is_organiser(app, request.headers()) {
+            return Err(Problem::not_organiser());
+        }
+        let limit = app.config.body_bytes as usize;
+        receive(request, app, limit).await.map(SentByOrganiser)
+    }
+}
+
+/// How large a body may be that anybody may send.
+pub(in crate::http) fn open_limit(app: &App) -> usize {
+    OPEN_BODY.min(app.config.body_bytes as usize)
+}
+
+/// Receives the whole body of a request, if it comes in time and is no larger than this.
+pub(in crate::http) async fn receive(
+    request: Request,
+    app: &App,
+    limit: usize,
+) -> Result<Sent, Problem> {
+    let patience = Duration::from_millis(app.config.slow_client_ms);
+    let (head, body) = request.into_parts();
+    let receiving = head.extensions.get::<Arc<Doing>>().map(Doing::receiving);
+    let received = timeout(patience, collect(body, limit)).await;
+    let body = received.unwrap_or_else(|_| Err(Problem::too_slow()))?;
+    if let Some(receiving) = receiving {
+        receiving.is_whole();
+    }
+    Ok(Sent { headers: head.headers, body })
+}
+
+pub(in crate::http) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let mut bytes = BytesMut::new();
+    let mut seen = 0usize;
+    while let Some(frame) = body.frame().await {
+        let broken = |_| {
+            Problem::invalid("The body ended in the middle, or it is malformed. Nothing was done.")
+        };
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= limit {
+            bytes.extend_from_slice(&data);
+            continue;
+        }
+        bytes = BytesMut::new();
+        if seen > DRAIN_BYTES {
+            break;
+        }
+    }
+    if seen > limit {
+        return Err(Problem::new(
+            ProblemCode::TooLarge,
+            format!("A body has at most {limit} bytes here. Nothing was done."),
+        ));
+    }
+    Ok(bytes.freeze())
+}
+
+/// Reads a JSON body; the content type must say that it is one.
+pub fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    expect_type(headers, "application/json")?;
+    serde_json::from_slice(body).map_err(|error| Problem::malformed("The JSON body", &error))
+}
+
+/// A form as it was sent.
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a form body; the content type must say that it is one.
+    pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Form, Problem> {
+        expect_type(headers, "application/x-www-form-urlencoded")?;
+        Ok(Form(form_urlencoded::parse(body).into_owned().collect()))
+    }
+
+    /// A field without the blanks around it; empty if it was not sent.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// The fields whose names begin so, without that beginning.
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(n, v)| Some((n.strip_prefix(prefix)?, v.trim())))
+    }
+}
+
+pub(in crate::http) fn expect_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let sent = sent.split(';').next().unwrap_or("").trim();
+    if sent.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemCode::WrongType,
+        format!("Send Content-Type: {expected}. Nothing was done."),
+    ))
+}
+
+/// Whether a new hold may enter.
+pub(in crate::http) fn admit(app: &App) -> Result<(), Problem> {
+    app.admission.check_hold().map_err(|shed| Problem::busy(shed.again_s))
+}

@@ -1,0 +1,4 @@
+//! Integrations: what payment providers call.
+
+pub mod sandbox_bank;
+pub mod stripe_webhook;

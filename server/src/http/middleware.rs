@@ -1,0 +1,158 @@
+//! What is done around every request: counting, logging, cross-site checks and protective headers.
+
+use super::extract::client;
+use super::problem::Problem;
+use super::site::Site;
+use crate::app::App;
+use crate::metrics::Route;
+use crate::text::cut;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// What is done around every request: count it, log it without what its path hides, and send the
+/// headers that protect who asks.
+pub(in crate::http) async fn around(
+    State(app): State<Arc<Site>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "(none)".into());
+    let mut response = if !is_text(request.uri().path()) {
+        let problem = Problem::invalid("The address is not UTF-8 text. Nothing was done.");
+        super::page::problem_for(request.uri().path(), request.headers(), problem)
+    } else if let Some(problem) = super::cross_site::refusal(&request) {
+        super::page::problem_for(request.uri().path(), request.headers(), problem)
+    } else if looks_at_an_order(&route) {
+        look(&app, request, next).await
+    } else {
+        next.run(request).await
+    };
+    protect(response.headers_mut());
+    if app.config.is_secure() {
+        let value = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+    if app.draining.is_raised() {
+        // So that a load balancer keeps no connection on which its next request would be lost.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let status = response.status().as_u16();
+    app.metrics.http_seconds.observe(seconds);
+    let method = cut(method.as_str());
+    tracing::debug!(method, route, status, seconds, "request");
+    app.metrics.http.get_or_create(&Route { route, status }).inc();
+    response
+}
+
+/// Whether a route is one on which somebody looks at an order, pays it or gives it back by its secret.
+pub(in crate::http) fn looks_at_an_order(route: &str) -> bool {
+    let of_an_order = ["/orders/", "/pay/", "/api/v1/orders/"].iter().any(|p| route.starts_with(p));
+    of_an_order && !route.ends_with("/refunds")
+}
+
+/// Answers who looks at an order, unless the client has looked too often. Who shows a wrong secret may
+/// look less often.
+pub(in crate::http) async fn look(app: &App, request: Request, next: Next) -> Response {
+    let client = client(app, request.extensions(), request.headers());
+    if let Err(refused) = app.admission.may_look(client) {
+        return super::page::problem_for(request.uri().path(), request.headers(), refused.into());
+    }
+    let response = next.run(request).await;
+    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) {
+        app.admission.looked_in_vain(client);
+    }
+    response
+}
+
+/// Whether a path is text once its percent-encoding is undone.
+pub(in crate::http) fn is_text(path: &str) -> bool {
+    if !path.contains('%') {
+        return true;
+    }
+    let mut bytes = path.as_bytes().iter();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        let digit = |at: usize| bytes.as_slice().get(at).and_then(|b| (*b as char).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                bytes.nth(1);
+            }
+            _ => decoded.push(*byte),
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
+}
+
+/// The headers that protect whoever looks at an answer. What programs read is never shown as a page:
+/// most of them would only be written and sent for nothing.
+pub(in crate::http) fn protect(headers: &mut HeaderMap) {
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    if [&b"application/json"[..], b"application/problem+json"].contains(&kind) {
+        return;
+    }
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+                  connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        // An order's address is its secret: it is told to nobody.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_text() {
+        for path in ["/", "/events/a%20b", "/%C3%A9", "/%", "/%4", "/%zz", "/100%", "/%00", "/é"] {
+            assert!(is_text(path), "{path}");
+        }
+        for path in ["/%ff", "/a/%C3", "/%C3%28", "/%80", "/%c0%af", "/%ED%A0%80"] {
+            assert!(!is_text(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn pages_are_protected_and_programs_hear_only_what_concerns_them() {
+        let sent = |kind: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            protect(&mut headers);
+            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+            headers
+        };
+        for page in ["text/html; charset=utf-8", "image/svg+xml", "text/plain"] {
+            let headers = sent(page);
+            assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+            assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
+            assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
+            let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+            assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        }
+        for program in ["application/json", "application/problem+json"] {
+            assert_eq!(sent(program).len(), 3);
+        }
+        // A page that has a policy of its own keeps it.
+        let mut own = HeaderMap::new();
+        own.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("script-src x"));
+        protect(&mut own);
+        assert_eq!(own[header::CONTENT_SECURITY_POLICY], "script-src x");
+    }
+}

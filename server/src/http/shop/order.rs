@@ -1,0 +1,225 @@
+//! The page of an order.
+
+use super::pay;
+use crate::app::App;
+use crate::http::api::order_id;
+use crate::http::page::{Frame, Page, page};
+use crate::http::problem::Problem;
+use crate::http::site::Site;
+use crate::http::view;
+use crate::http::view::Action;
+use crate::when;
+use crate::writer::NoReply;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect};
+use boxoffice::{
+    AttemptState, Event, Money, Order, OrderId, OrderState, Refusal, TicketState, TimeMs,
+};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The id of the order in the address, if the secret beside it is its own.
+pub(in crate::http) fn opened(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
+    let id = order_id(id)?;
+    if app.secrets.opens(id, secret) { Ok(id) } else { Err(Problem::unknown_order()) }
+}
+
+/// The end of a hold.
+pub(in crate::http) struct Until {
+    label: &'static str,
+    pub(in crate::http) rfc: String,
+    pub(in crate::http) clock: String,
+    pub(in crate::http) now: String,
+}
+
+struct TicketRow {
+    name: String,
+    code: String,
+    valid: bool,
+    qr: String,
+}
+
+struct LineRow {
+    name: String,
+    quantity: u32,
+    refunded: u32,
+    price: String,
+}
+
+#[derive(Template)]
+#[template(path = "order.html")]
+pub(in crate::http) struct OrderPage {
+    frame: Frame,
+    pub(in crate::http) path: String,
+    pub(in crate::http) headline: &'static str,
+    message: Cow<'static, str>,
+    state: &'static str,
+    pub(in crate::http) declined: Option<String>,
+    pub(in crate::http) refresh: Option<u64>,
+    pub(in crate::http) until: Option<Until>,
+    pub(in crate::http) event_name: String,
+    event_starts: String,
+    place: String,
+    slug: String,
+    guest: String,
+    tickets: Vec<TicketRow>,
+    lines: Vec<LineRow>,
+    pub(in crate::http) total: String,
+    refunded: Option<String>,
+    pub(in crate::http) action: Option<String>,
+    pub(in crate::http) can_pay: bool,
+    pub(in crate::http) free: bool,
+    can_cancel: bool,
+    over: bool,
+    as_of: String,
+}
+
+/// `GET /orders/{id}/{secret}`
+pub async fn order(
+    State(app): State<Arc<Site>>,
+    Path((id, secret)): Path<(String, String)>,
+) -> Page {
+    let id = opened(&app, &id, &secret)?;
+    let mut order = app.sales.find(id).await?;
+    if a_bank_may_have_paid(&order) {
+        // The browser may just be back from the bank: read what it says, now.
+        app.sales.refresh(&order).await;
+        order = app.sales.find(id).await?;
+    }
+    let event = app.sales.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    let shown = order_page(&app, &order, &event);
+    let leads_to_the_bank = shown.action.is_some();
+    let response = page(&shown);
+    Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
+}
+
+/// Whether what a bank shows the buyer may have decided the payment since it was last read: its page, or
+/// that of a card which another one has replaced, whatever became of that.
+pub(in crate::http) fn a_bank_may_have_paid(order: &Order) -> bool {
+    let replaces = order.payment.as_ref().is_some_and(boxoffice::Payment::replaces);
+    view::bank_asks(order) || (order.state == OrderState::Paying && replaces)
+}
+
+pub(in crate::http) fn last_attempt(order: &Order) -> Option<&AttemptState> {
+    order.payment.as_ref()?.attempts.last().map(|a| &a.state)
+}
+
+pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
+    let now = app.clock.now_ms();
+    let attempt = last_attempt(order);
+    let undecided = matches!(attempt, Some(AttemptState::Pending | AttemptState::Action));
+    let bank_asks = view::bank_asks(order);
+    // A card network that has it cannot be asked to give it back; a bank's page can be left.
+    let may_try = !undecided || bank_asks;
+    let may_try = may_try && order.payment.as_ref().is_none_or(|p| p.has_attempts_left());
+    let paying = order.state == OrderState::Paying;
+    let money = |minor| Money { minor, currency: order.currency }.to_string();
+    let tickets = order.tickets.iter().map(|t| {
+        let line = &order.lines[usize::from(t.line)];
+        let code = app.secrets.ticket(order.event, order.id, t);
+        TicketRow {
+            name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
+            qr: qr(&code),
+            code,
+            valid: t.state == TicketState::Valid,
+        }
+    });
+    let lines = order.lines.iter().map(|l| LineRow {
+        name: event.ticket_types[usize::from(l.ticket_type)].name.clone(),
+        quantity: l.quantity,
+        refunded: l.refunded,
+        price: money(l.price_minor()),
+    });
+    let declined = match attempt {
+        Some(AttemptState::Declined(reason)) if paying && !order.over(now) => {
+            Some(format!("{reason} {}", view::after_decline(order)))
+        }
+        _ => None,
+    };
+    OrderPage {
+        frame: Frame::of(app),
+        path: app.links.order_path(order.id),
+        headline: headline(order),
+        message: view::message(app, order),
+        state: order.state.word(),
+        refresh: view::news_in_s(app, order).map(|seconds| seconds.max(2)),
+        until: until(order, event, now),
+        event_name: event.spec.name.clone(),
+        event_starts: when::long(event.spec.starts_ms, &event.spec.zone),
+        place: event.spec.place.clone(),
+        slug: event.spec.slug.clone(),
+        guest: order.buyer.name.clone(),
+        tickets: tickets.collect(),
+        lines: lines.collect(),
+        total: money(order.total().minor),
+        refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
+        action: view::action(order).map(|action| match action {
+            Action::Redirect(url) => url.to_owned(),
+            Action::Secret(_) => format!("{}/pay", app.links.order_path(order.id)),
+        }),
+        can_pay: (order.state == OrderState::Held || (paying && may_try)) && !order.over(now),
+        free: order.total().minor == 0,
+        can_cancel: matches!(order.state, OrderState::Held | OrderState::Paying),
+        over: matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded),
+        as_of: when::clock(now, &event.spec.zone),
+        declined,
+    }
+}
+
+fn headline(order: &Order) -> &'static str {
+    match (order.state, last_attempt(order)) {
+        (OrderState::Held, _) => "Held for you",
+        (OrderState::Paying, Some(AttemptState::Declined(_))) => {
+            let again = order.payment.as_ref().is_some_and(|p| p.has_attempts_left());
+            if again { "Declined: try again" } else { "Declined" }
+        }
+        (OrderState::Paying, _) if view::bank_asks(order) => "Your bank asks you something",
+        (OrderState::Paying, _) => "Paying",
+        (OrderState::Canceling, _) => "Being cancelled",
+        (OrderState::Committed, _) => "Confirming",
+        (OrderState::Paid, _) => "Yours",
+        (OrderState::Refunding, _) => "Being refunded",
+        (OrderState::Refunded, _) => "Refunded",
+        (OrderState::Released | OrderState::Void, _) => "Released",
+    }
+}
+
+fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
+    let label = match (order.state, last_attempt(order)) {
+        (OrderState::Held, _) => "Held for you until",
+        (OrderState::Paying, Some(AttemptState::Declined(_))) => "Kept for you until",
+        (OrderState::Paying, _) if view::bank_asks(order) => "Kept for you until",
+        _ => return None,
+    };
+    Some(Until {
+        label,
+        rfc: when::rfc3339(order.until_ms),
+        clock: when::clock(order.until_ms, &event.spec.zone),
+        now: when::rfc3339(now),
+    })
+}
+
+/// A QR code as an inline picture.
+fn qr(code: &str) -> String {
+    use qrcode::render::svg;
+    let Ok(qr) = qrcode::QrCode::new(code) else { return String::new() };
+    let svg = qr.render::<svg::Color>().min_dimensions(160, 160).build();
+    // Only the picture itself may stand inside a page.
+    let picture = svg.find("<svg").map_or("", |at| &svg[at..]);
+    picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"QR code {code}\""), 1)
+}
+
+/// `POST /orders/{id}/{secret}/cancel`
+pub async fn cancel(
+    State(app): State<Arc<Site>>,
+    Path((id, secret)): Path<(String, String)>,
+) -> Page {
+    let id = opened(&app, &id, &secret)?;
+    match app.sales.cancel(id, None).await {
+        Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+            Ok(Redirect::to(&app.links.order_path(id)).into_response())
+        }
+        Err(no) => Err(Problem::from(no).into()),
+    }
+}
