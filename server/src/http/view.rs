@@ -102,7 +102,7 @@ pub fn order_head(app: &App, order: &Order, event: &Event) -> Value {
         "total": MoneyView::from(order.total()),
         "lines": lines,
         "placed_at": when::rfc3339(order.placed_ms),
-        "url": app.order_url(order.id),
+        "url": app.links.order_url(order.id),
     })
 }
 
@@ -225,7 +225,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
     if !clock_stands(order) {
         return plain(order, app.clock.now_ms());
     }
-    if app.stripe.out_of_reach() {
+    if app.sales.provider_is_out_of_reach() {
         let money = if not_begun(order) { " Nothing has been charged." } else { "" };
         return format!(
             "The payment provider does not answer at the moment.{money} Your places stay yours, and \
@@ -245,7 +245,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
             };
             let charged = if not_begun(order) { " Nothing has been charged yet." } else { "" };
             // Who has tried before lets those go first who have not.
-            let least = if app.waits_behind_others(order) { "at least" } else { "about" };
+            let least = if app.sales.waits_behind_others(order) { "at least" } else { "about" };
             format!(
                 "Many are paying at this moment. You are in line, for {least} {wait}. Your tickets \
                  are safe: nobody can take them, and the clock of your hold stands still until it \
@@ -258,7 +258,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
 
 /// About how many seconds an order stands in line until its payment begins; 0: it does not.
 fn in_line_s(app: &App, order: &Order) -> u64 {
-    if waits_in_line(order) { app.line_seconds(order.id) } else { 0 }
+    if waits_in_line(order) { app.sales.queue_seconds(order.id) } else { 0 }
 }
 
 /// Whether nothing exists yet that could take money.
