@@ -1,4 +1,4 @@
-//! The documents: their links lead to files, and the settings that they name exist.
+//! The documents: their links lead to files, and the files and settings that they name exist.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nts_server::config::Config;
@@ -49,6 +49,34 @@ fn every_link_leads_to_a_file_and_a_heading() {
                         .contains(&heading.to_string()));
             if !leads {
                 wrong.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// All files of the repository in directories with source code.
+fn sources(dir: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if path.is_file() {
+            found.push(path.to_str().unwrap().to_string());
+        }
+    }
+}
+
+#[test]
+fn every_source_file_that_is_named_exists() {
+    let mut found = Vec::new();
+    sources(Path::new(env!("CARGO_MANIFEST_DIR")), &mut found);
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        for word in text.split('`').filter(|w| w.ends_with(".rs") && !w.contains(['*', ' '])) {
+            if !found.iter().any(|file| file.ends_with(&format!("/{word}"))) {
+                wrong.push(format!("{}: {word}", path.display()));
             }
         }
     }
