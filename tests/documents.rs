@@ -100,3 +100,38 @@ fn every_setting_that_is_named_exists() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn every_step_of_a_script_is_in_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let mut scripts = 0;
+    for entry in std::fs::read_dir(root.join("boxoffice/scripts")).unwrap() {
+        scripts += 1;
+        let script = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in script.lines().map(str::trim) {
+            let mut words = line.split(' ').filter(|w| !w.is_empty());
+            let Some(mut verb) = words.next().filter(|w| !w.starts_with(['#', '='])) else {
+                continue;
+            };
+            if verb.strip_suffix('x').is_some_and(|n| n.parse::<u32>().is_ok()) {
+                verb = words.next().unwrap();
+            }
+            assert!(
+                text.contains(&format!("`{verb} ")),
+                "CONTRIBUTING.md does not explain: {line}"
+            );
+        }
+    }
+    assert!(scripts > 10, "the scripts are where they are looked for");
+}
+
+#[test]
+fn the_container_is_built_with_the_pinned_toolchain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let toolchain = std::fs::read_to_string(root.join("rust-toolchain.toml")).unwrap();
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap();
+    let dockerfile = std::fs::read_to_string(root.join("Dockerfile")).unwrap();
+    let image = format!("FROM rust:{}-", channel.trim_matches('"'));
+    assert!(dockerfile.contains(&image), "the Dockerfile does not say {image}");
+}
