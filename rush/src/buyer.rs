@@ -4,6 +4,7 @@ use crate::books::{Entry, Kind, Told, code};
 use crate::client::{Answer, Request, Silence};
 use crate::crowd::{Crowd, look};
 use crate::order::Found;
+use nts_api::{Problem, ProblemCode};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
@@ -27,11 +28,6 @@ const STAY: Duration = Duration::from_secs(600);
 struct HeldView<'a> {
     id: &'a str,
     secret: &'a str,
-}
-
-#[derive(Deserialize)]
-struct ProblemView<'a> {
-    code: &'a str,
 }
 
 /// One who wants tickets.
@@ -216,7 +212,7 @@ impl Buyer {
             201 => {}
             409 | 410 => {
                 return match problem(&answer) {
-                    "sold_out" => {
+                    Some(ProblemCode::SoldOut) => {
                         let mut books = crowd.books();
                         let least = match books.refused_places {
                             0 => u32::from(u8::MAX),
@@ -225,7 +221,7 @@ impl Buyer {
                         books.refused_places = places.min(least) as u8;
                         Wish::SoldOut
                     }
-                    "limit_reached" => Wish::Ends("wanted too many"),
+                    Some(ProblemCode::LimitReached) => Wish::Ends("wanted too many"),
                     _ => Wish::Ends("was refused places"),
                 };
             }
@@ -281,7 +277,7 @@ impl Buyer {
                     crowd.books().entries[mine.at].told = Told::Held;
                     return Err("was declined");
                 }
-                409 if problem(&answer) == "running" => {}
+                409 if problem(&answer) == Some(ProblemCode::RequestRunning) => {}
                 409 | 410 => return Err("was refused when it was paid"),
                 other => {
                     self.wrong(&format!("paid and heard {other}"));
@@ -337,6 +333,66 @@ impl Buyer {
     }
 }
 
-fn problem(answer: &Answer) -> &str {
-    serde_json::from_slice::<ProblemView<'_>>(&answer.body).map_or("", |problem| problem.code)
+/// Why an answer says no, if it is a problem as the API tells it.
+fn problem(answer: &Answer) -> Option<ProblemCode> {
+    serde_json::from_slice::<Problem<'_>>(&answer.body).ok().map(|problem| problem.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Counts, Plan, Target};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Gives these answers, one after another, to whatever is asked.
+    async fn answer(server: TcpListener, answers: Vec<(u16, String)>) {
+        let (mut stream, _) = server.accept().await.expect("a connection");
+        for (status, body) in answers {
+            let mut asked = [0; 4096];
+            assert_ne!(stream.read(&mut asked).await.expect("a request"), 0);
+            let head = format!("HTTP/1.1 {status} As Told\r\ncontent-length: {}\r\n", body.len());
+            let text = format!("{head}retry-after: 0\r\n\r\n{body}");
+            stream.write_all(text.as_bytes()).await.expect("it is read");
+        }
+    }
+
+    /// How a payment of one place ends for a buyer who gets these answers.
+    async fn pays(answers: Vec<(u16, String)>) -> Result<(), &'static str> {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let target = Target {
+            address: server.local_addr().expect("an address"),
+            slug: "rock".into(),
+            ticket_type: "adult".into(),
+            limit: 1,
+            hold_s: 60,
+            before: Counts::default(),
+        };
+        let crowd = Arc::new(Crowd::new(&Plan::default(), &target, "test"));
+        let entry = Entry { id: 1, secret: [b'A'; 26], places: 1, asked_ms: 0, told: Told::Held };
+        crowd.books().entries.push(entry);
+        let path = "/api/v1/orders/1".to_owned();
+        let mine = Mine { at: 0, path, secret: "A".repeat(26), waited: Duration::ZERO };
+        let mut buyer = Buyer::new(crowd, 1);
+        let pays = buyer.pays(&mine, Instant::now(), "ctoken_ok", 0);
+        tokio::join!(pays, answer(server, answers)).0
+    }
+
+    fn no(code: ProblemCode) -> (u16, String) {
+        let text = format!(
+            r#"{{"code":"{code}","detail":"-","money_moved":"unknown","status":{},"title":"-","type":"-"}}"#,
+            code.status()
+        );
+        (code.status(), text)
+    }
+
+    #[tokio::test]
+    async fn whose_first_request_still_runs_goes_on_until_it_is_paid() {
+        let ticket = r#"{"code":"AAAA-AAAA-AAAA","name":"","ticket_type":"adult","valid":true}"#;
+        let paid = format!(r#"{{"state":"paid","tickets":[{ticket}]}}"#);
+        assert_eq!(pays(vec![no(ProblemCode::RequestRunning), (200, paid)]).await, Ok(()));
+        let refused = Err("was refused when it was paid");
+        assert_eq!(pays(vec![no(ProblemCode::HoldExpired)]).await, refused);
+        assert_eq!(pays(vec![no(ProblemCode::PaymentUnderWay)]).await, refused);
+    }
 }

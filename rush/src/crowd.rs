@@ -30,6 +30,19 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
+    /// A crowd of which nobody has come yet.
+    pub(crate) fn new(plan: &Plan, target: &Target, run: &str) -> Crowd {
+        Crowd {
+            plan: plan.clone(),
+            target: target.clone(),
+            client: Client::new(target.address, plan.connections.max(1)),
+            begun: Instant::now(),
+            run: run.into(),
+            staying: Semaphore::new(plan.stay),
+            books: Mutex::default(),
+        }
+    }
+
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,15 +107,7 @@ pub fn rush(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(async {
-        let crowd = Arc::new(Crowd {
-            plan: plan.clone(),
-            target: target.clone(),
-            client: Client::new(target.address, plan.connections.max(1)),
-            begun: Instant::now(),
-            run: run.into(),
-            staying: Semaphore::new(plan.stay),
-            books: Mutex::default(),
-        });
+        let crowd = Arc::new(Crowd::new(plan, target, run));
         let mut watch = Watch {
             client: Client::new(target.address, 1),
             progress: Progress { places: target.before, ..Progress::default() },

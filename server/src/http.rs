@@ -42,6 +42,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use nts_api::ProblemCode;
 use problem::Problem;
 use serde::de::DeserializeOwned;
 use site::Site;
@@ -76,22 +77,12 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<Site>>) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
-    let p = Problem::new(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "There is nothing here",
-        "The address is wrong or incomplete.",
-    );
+    let p = Problem::new(ProblemCode::NotFound, "The address is wrong or incomplete.");
     shop::problem_for(request.uri().path(), request.headers(), p)
 }
 
 async fn wrong_method(request: Request) -> Response {
-    let p = Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "wrong_method",
-        "This address does not do that",
-        "It exists, but not for this method.",
-    );
+    let p = Problem::new(ProblemCode::WrongMethod, "It exists, but not for this method.");
     shop::problem_for(request.uri().path(), request.headers(), p)
 }
 
@@ -286,9 +277,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     }
     if seen > limit {
         return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "The request is too large",
+            ProblemCode::TooLarge,
             format!("A body has at most {limit} bytes here. Nothing was done."),
         ));
     }
@@ -329,9 +318,7 @@ fn expect_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "wrong_type",
-        "The content type is not the expected one",
+        ProblemCode::WrongType,
         format!("Send Content-Type: {expected}. Nothing was done."),
     ))
 }

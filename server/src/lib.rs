@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod organiser;
 pub mod payments;
 pub mod private_file;
+pub mod problem_code;
 pub mod publish;
 pub mod reads;
 pub mod replicate;

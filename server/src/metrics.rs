@@ -1,6 +1,5 @@
 //! What is counted, for Prometheus.
 
-use boxoffice::Refusal;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -151,34 +150,5 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes everything");
         text
-    }
-}
-
-/// The stable code of a refusal: in the API, in the metrics and in the logs.
-pub fn code(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Invalid(_) => "invalid",
-        Refusal::UnknownEvent => "unknown_event",
-        Refusal::UnknownTicketType(_) => "unknown_ticket_type",
-        Refusal::UnknownOrder => "unknown_order",
-        Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) => "not_on_sale",
-        Refusal::SoldOut { .. } => "sold_out",
-        Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => "limit_reached",
-        Refusal::HoldExpired | Refusal::PaymentExpired => "hold_expired",
-        Refusal::TooManyAttempts { .. } => "too_many_attempts",
-        Refusal::PaymentUnderWay => "payment_under_way",
-        Refusal::AlreadyPaid => "already_paid",
-        Refusal::Canceled(_) => "canceled",
-        Refusal::NotDue => "not_due",
-        Refusal::NotPaid(_) => "not_paid",
-        Refusal::RefundUnderWay => "refund_under_way",
-        Refusal::NothingToRefund => "nothing_to_refund",
-        Refusal::RefundTooLarge { .. } => "refund_too_large",
-        Refusal::CapacityBelowTaken { .. } => "capacity_below_taken",
-        Refusal::CurrencyFixed => "currency_fixed",
-        Refusal::LimitTooLate { .. } => "limit_too_late",
-        Refusal::TagsFixed => "tags_fixed",
-        Refusal::PoolFixed(_) => "pool_fixed",
-        Refusal::TooManyParts => "too_many_parts",
     }
 }

@@ -15,7 +15,8 @@
 mod tests;
 
 use crate::admission::Refused;
-use crate::metrics::{Label, Metrics, code};
+use crate::metrics::{Label, Metrics};
+use crate::problem_code;
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
@@ -564,7 +565,10 @@ fn count(metrics: &Metrics, answer: &Answer) {
         Ok(_) => {}
         Err(NoReply::Refused(Refusal::NotDue)) => {}
         Err(NoReply::Refused(refusal)) => {
-            metrics.refusals.get_or_create(&Label { name: code(refusal) }).inc();
+            metrics
+                .refusals
+                .get_or_create(&Label { name: problem_code::of(refusal).as_str() })
+                .inc();
         }
         Err(_) => {}
     }

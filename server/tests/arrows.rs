@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("links", &["ids"]),
     ("metrics", &[]),
     ("private_file", &[]),
+    ("problem_code", &[]),
     ("stop", &[]),
     ("tasks", &[]),
     ("text", &[]),
@@ -44,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // An older database gets the keys of its buyers anew.
     ("store", &["clock", "identity", "ids", "private_file", "tasks"]),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
-    ("writer", &["admission", "metrics", "store"]),
+    ("writer", &["admission", "metrics", "problem_code", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     (
@@ -85,6 +86,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ids",
             "metrics",
             "organiser",
+            "problem_code",
             "sales",
             "settlement",
             "store",

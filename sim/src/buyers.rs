@@ -10,6 +10,7 @@ use crate::dice::Dice;
 use crate::plan::{Fault, Place};
 use crate::world::{Answer, Ask, EPOCH_MS, World};
 use boxoffice::{OrderId, OrderState, TimeMs};
+use nts_api::ProblemCode;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -248,7 +249,12 @@ impl Buyer {
                 Some(answer) if answer.status == 503 => {
                     self.told_of_hold(&answer, key.as_deref(), asked, &wanted);
                     // What says that nothing was done must be true.
-                    if key.is_none() && matches!(answer.code(), "unavailable" | "busy") {
+                    if key.is_none()
+                        && matches!(
+                            answer.code(),
+                            Some(ProblemCode::Unavailable | ProblemCode::Busy)
+                        )
+                    {
                         self.world.audit(|a, _, _| a.may_have(&self.name, -1));
                     }
                     self.waits(200, 4_000).await;
@@ -307,9 +313,9 @@ impl Buyer {
                 world.story().count("holds told");
                 return Some(mine);
             }
-            (_, "sold_out") => world.story().count("sold out told"),
-            (_, "too_many_requests") => world.story().count("holds over budget"),
-            (_, "limit_reached") => world.story().count("limit told"),
+            (_, Some(ProblemCode::SoldOut)) => world.story().count("sold out told"),
+            (_, Some(ProblemCode::TooManyRequests)) => world.story().count("holds over budget"),
+            (_, Some(ProblemCode::LimitReached)) => world.story().count("limit told"),
             _ => {}
         }
         let buyer = (self.name.clone(), self.email.clone());

@@ -10,6 +10,7 @@ use crate::plan::Fault;
 use crate::story::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::{OrderId, OrderState};
+use nts_api::ProblemCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -68,7 +69,7 @@ pub async fn organiser(world: Arc<World>) {
 
 /// Whether an answer says only that it cannot be told now.
 fn is_of_the_moment(answer: &Answer) -> bool {
-    matches!(answer.status, 429 | 503) || answer.code() == "request_running"
+    matches!(answer.status, 429 | 503) || answer.code() == Some(ProblemCode::RequestRunning)
 }
 
 fn order_of(value: &Value) -> Option<OrderId> {
@@ -114,7 +115,7 @@ impl Careless {
         let body = self.wish(who, quantity);
         self.world.audit(|a, _, _| a.may_have(who, 1));
         let answer = self.insists(&hold(key, &body)).await?;
-        if answer.code() == "key_reused" {
+        if answer.code() == Some(ProblemCode::KeyReused) {
             let text = format!("{who} was told that the key is used, which nobody used for that");
             self.world.broken(Promise::NoFalseAnswer, None, text);
         }
@@ -182,7 +183,7 @@ impl Careless {
             }
             Some(_) => {}
             None => {
-                let said = format!("{} {}", answer.status, answer.code());
+                let said = format!("{} {}", answer.status, answer.code_text());
                 self.broken(mine.order, format!("the same request was answered with {said}"));
             }
         }
@@ -247,7 +248,7 @@ impl Careless {
     /// A key that was not used for anything else there is not said to be, and the answer is about the
     /// order that it was asked for.
     fn is_fresh(&self, mine: &Mine, answer: &Answer, what: &str) {
-        if answer.code() == "key_reused" {
+        if answer.code() == Some(ProblemCode::KeyReused) {
             let text = format!("the key of {what} is said to be used, which it was not for that");
             self.broken(mine.order, text);
         }
@@ -268,7 +269,7 @@ impl Careless {
         let key = self.key();
         let part = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": true});
         let Some(first) = self.refund(one, &key, &part).await else { return };
-        if first.code() == "key_reused" {
+        if first.code() == Some(ProblemCode::KeyReused) {
             self.broken(one, "a new key of a refund is said to be used");
         }
         // A no is not kept.
@@ -280,7 +281,7 @@ impl Careless {
         if let Some(again) = self.refund(one, &key, &part).await
             && again.body["refund"]["id"] != made
         {
-            let said = format!("{} {}", again.status, again.code());
+            let said = format!("{} {}", again.status, again.code_text());
             self.broken(one, format!("the same refund was answered with {said}"));
         }
         let all = json!({"all": true, "restock": false});
@@ -293,7 +294,7 @@ impl Careless {
             && let Some(other) = self.refund(two, &key, &part).await
         {
             let id = uuid::Uuid::from_u128(two.0).to_string();
-            if other.code() == "key_reused" {
+            if other.code() == Some(ProblemCode::KeyReused) {
                 self.broken(two, "the key is said to be used, which it was for another order");
             }
             if other.status == 200

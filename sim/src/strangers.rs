@@ -175,7 +175,7 @@ async fn tries(world: &Arc<World>, dice: &mut Dice, what: Try, victim: OrderId) 
         world.broken(Promise::OnlyTheirs, Some(victim), text);
     };
     if !is_refusal(what, answer.status) {
-        broken(format!("was answered with {} {}", answer.status, answer.code()));
+        broken(format!("was answered with {} {}", answer.status, answer.code_text()));
     }
     let said = answer.body.to_string();
     if let Some(buyer) = buyer

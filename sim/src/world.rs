@@ -13,6 +13,7 @@ use crate::strangers::{Told, heard};
 use axum::body::Body;
 use axum::http::Request;
 use boxoffice::{OrderId, TimeMs};
+use nts_api::ProblemCode;
 use nts_server::admission::network::Peer;
 use nts_server::clock::Clock;
 use nts_server::config::Config;
@@ -87,8 +88,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The code of a problem, or an empty text.
-    pub fn code(&self) -> &str {
+    /// The code of a problem; `None`: it is none, or its code is not one of the API's.
+    pub fn code(&self) -> Option<ProblemCode> {
+        ProblemCode::parse(self.code_text())
+    }
+
+    /// The code of a problem as it was sent, or an empty text.
+    pub fn code_text(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
 }
@@ -414,7 +420,7 @@ impl World {
         }
         sleep(back).await;
         heard(&mut self.told(), &ask, &answer);
-        let code = answer.code();
+        let code = answer.code_text();
         self.tell(None, format!("{what}: {} {code}", answer.status));
         if answer.status == 500 {
             self.broken(Promise::NoPanic, None, format!("{what} was answered with 500"));

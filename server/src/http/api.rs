@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::site::Site;
-use super::view::{self, Action, MoneyView};
+use super::view::{self, Action};
 use super::{Sent, admit, bearer, is_organiser, json, keyed};
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
@@ -23,8 +23,7 @@ use boxoffice::{
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json as value};
+use nts_api::{ActionKind, EventList, LineBody, MoneyMoved, OrderBody, PayBody, ProblemCode};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -38,46 +37,19 @@ const LIVE_IDLE: Duration = Duration::from_secs(15);
 /// The fewest characters of the idempotency key of an order: the answer to it holds the order's secret.
 const LEAST_KEY: usize = 16;
 
-/// What is ordered.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OrderBody {
-    buyer: BuyerBody,
-    lines: Vec<LineBody>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BuyerBody {
-    name: String,
-    email: String,
-}
-
-/// How many of which ticket type.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LineBody {
-    /// The ticket type's id.
-    pub ticket_type: String,
-    /// How many.
-    pub quantity: i64,
-}
-
-impl LineBody {
-    /// As the core wants it.
-    pub fn wish(self) -> LineWish {
-        LineWish { ticket_type: self.ticket_type, quantity: self.quantity }
-    }
+/// A line of an order as the core wants it.
+pub fn wish(line: LineBody) -> LineWish {
+    LineWish { ticket_type: line.ticket_type, quantity: line.quantity }
 }
 
 /// `GET /api/v1/events`
-pub async fn events(State(app): State<Arc<Site>>) -> Json<Value> {
+pub async fn events(State(app): State<Arc<Site>>) -> Response {
     let now = app.clock.now_ms();
     // Before the counts are read: it may move in between.
     let as_of = app.catalogue.as_of(now);
     let events = app.catalogue.events();
-    let events: Vec<Value> = events.iter().map(|e| view::event(e, now, as_of)).collect();
-    Json(value!({"events": events, "as_of": when::rfc3339(as_of)}))
+    let events = events.iter().map(|e| view::event(e, now, as_of)).collect();
+    Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response()
 }
 
 /// `GET /api/v1/events/{event}`
@@ -88,10 +60,8 @@ pub async fn event(
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
-    let json = app
-        .shown
-        .json
-        .of(&event, now, as_of, || Bytes::from(view::event(&event, now, as_of).to_string()));
+    let make = || view::json(&view::event(&event, now, as_of));
+    let json = app.shown.json.of(&event, now, as_of, make);
     let kind = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, kind)], Bytes::clone(&json)).into_response())
 }
@@ -118,10 +88,8 @@ pub async fn live(
             let as_of = app.catalogue.as_of(now);
             let Some(event) = app.catalogue.event(&slug) else { return };
             let frame = app.shown.frame.of(&event, now, as_of, || {
-                let view = view::event(&event, now, as_of);
-                let counts = value!({"pools": view["pools"], "ticket_types": view["ticket_types"],
-                                     "as_of": view["as_of"]});
-                Bytes::from(format!("data: {counts}\n\n"))
+                let counts = view::json(&view::counts(&event, as_of));
+                Bytes::from([b"data: ", &*counts, b"\n\n"].concat())
             });
             if sender.send(Bytes::clone(&frame)).await.is_err() {
                 return;
@@ -171,56 +139,11 @@ impl futures_core::Stream for Frames {
     }
 }
 
-/// The answer to a hold. Written from the frozen order, so it is the same each time it is given.
-#[derive(Serialize)]
-struct HeldView<'a> {
-    id: String,
-    secret: String,
-    event: &'a str,
-    state: &'static str,
-    held_until: String,
-    total: MoneyView,
-    lines: Vec<HeldLine<'a>>,
-    url: String,
-}
-
-#[derive(Serialize)]
-struct HeldLine<'a> {
-    ticket_type: &'a str,
-    name: &'a str,
-    quantity: u32,
-    price: MoneyView,
-}
-
 /// The body and the status of the answer to a hold.
 pub fn held(app: &App, order: &Order, event: &Event, until_ms: i64) -> Response {
-    let money = |minor| MoneyView { amount: minor, currency: order.currency.code().to_owned() };
-    let lines = order.lines.iter().map(|l| {
-        let t = &event.ticket_types[usize::from(l.ticket_type)];
-        HeldLine {
-            ticket_type: &t.id,
-            name: &t.name,
-            quantity: l.quantity,
-            price: money(l.unit_minor),
-        }
-    });
-    let secret = app.secrets.order(order.id);
-    let id = uuid::Uuid::from_u128(order.id.0).to_string();
-    let view = HeldView {
-        url: format!("{}/orders/{id}/{secret}", app.links.base()),
-        id,
-        secret,
-        event: &event.spec.slug,
-        state: "held",
-        held_until: when::rfc3339(until_ms),
-        total: money(order.total().minor),
-        lines: lines.collect(),
-    };
-    let location = view.url.clone();
-    let body = serde_json::to_vec(&view).expect("a view is JSON");
-    let json = "application/json";
-    (StatusCode::CREATED, [(header::CONTENT_TYPE, json), (header::LOCATION, &location)], body)
-        .into_response()
+    let view = view::held(app, order, event, until_ms);
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::LOCATION, &*view.url)];
+    (StatusCode::CREATED, headers, view::json(&view)).into_response()
 }
 
 /// What a hold asks for, understood but not yet decided.
@@ -244,7 +167,7 @@ pub fn hold_command(
     let order = app.ids.order(app.clock.now_ms());
     let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
     let untagged = untagged_key(&wanted.buyer.email);
-    let lines = wanted.lines.into_iter().map(LineBody::wish).collect();
+    let lines = wanted.lines.into_iter().map(wish).collect();
     Ok((Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None }, request))
 }
 
@@ -297,10 +220,9 @@ fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<OrderId, Probl
     }
 }
 
-/// An order in full.
-pub async fn full(app: &App, order: &Order) -> Result<Value, Problem> {
-    let event = app.sales.event_of(order).await.ok_or_else(Problem::unknown_event)?;
-    Ok(view::order(app, order, &event))
+/// The event of an order that is told in full.
+pub async fn event_of(app: &App, order: &Order) -> Result<Arc<Event>, Problem> {
+    app.sales.event_of(order).await.ok_or_else(Problem::unknown_event)
 }
 
 /// `GET /api/v1/orders/{id}`
@@ -311,23 +233,18 @@ pub async fn order(
 ) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let order = app.sales.find(id).await?;
-    Ok(whole(&app, &order, full(&app, &order).await?))
+    let event = event_of(&app, &order).await?;
+    Ok(whole(&app, &order, &view::order(&app, &order, &event)))
 }
 
 /// An order in full as an answer. While it waits for the provider, that says in how many seconds to ask
 /// again.
-fn whole(app: &App, order: &Order, view: Value) -> Response {
+fn whole(app: &App, order: &Order, view: &nts_api::Order<'_>) -> Response {
     let mut answer = Json(view).into_response();
     if let Some(seconds) = view::news_in_s(app, order) {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     answer
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PayBody {
-    token: String,
 }
 
 /// `POST /api/v1/orders/{id}/pay`
@@ -354,18 +271,20 @@ pub async fn pay(
         Err(NoReply::Refused(Refusal::AlreadyPaid)) => app.sales.find(id).await?,
         Err(no) => return Err(no.into()),
     };
-    let mut answer = full(&app, &order).await?;
-    match view::action(&order) {
-        None => {}
-        Some(Action::Redirect(url)) => {
+    let event = event_of(&app, &order).await?;
+    let mut answer = view::order(&app, &order, &event);
+    answer.action = view::action(&order).map(|action| match action {
+        Action::Redirect(url) => {
             let base = if url.starts_with('/') { app.links.base() } else { "" };
-            answer["action"] = value!({"type": "redirect", "url": format!("{base}{url}")});
+            let (kind, url) = (ActionKind::Redirect, Some(format!("{base}{url}").into()));
+            nts_api::Action { client_secret: None, kind, url }
         }
-        Some(Action::Secret(secret)) => {
-            answer["action"] = value!({"type": "client_secret", "client_secret": secret});
+        Action::Secret(secret) => {
+            let (kind, client_secret) = (ActionKind::ClientSecret, Some(secret.into()));
+            nts_api::Action { client_secret, kind, url: None }
         }
-    }
-    Ok(whole(&app, &order, answer))
+    });
+    Ok(whole(&app, &order, &answer))
 }
 
 /// The answer to a declined attempt.
@@ -378,20 +297,19 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
         OrderState::Paying if waits => {
             let until = when::rfc3339(order.until_ms);
             let again = order.payment.as_ref().is_some_and(|payment| payment.replaces());
-            let moved = if again { "unknown" } else { "no" };
+            let moved = if again { MoneyMoved::Unknown } else { MoneyMoved::No };
             (format!("{} The time is over at {until}.", view::after_decline(order)), moved)
         }
         // The places went back, and the payment is dead.
         OrderState::Released if order.refunds.is_empty() => {
             let then = "Nothing was charged. The time is over and the places went back on sale; you can \
                         order again.";
-            (then.to_owned(), "no")
+            (then.to_owned(), MoneyMoved::No)
         }
-        _ => (view::plain(order, now).into_owned(), "unknown"),
+        _ => (view::plain(order, now).into_owned(), MoneyMoved::Unknown),
     };
     let detail = format!("{reason} {then}");
-    let title = "The payment was declined";
-    let mut problem = Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", title, detail);
+    let mut problem = Problem::new(ProblemCode::Declined, detail);
     problem.money_moved = money_moved;
     problem
 }
@@ -401,9 +319,10 @@ pub async fn cancel(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
     Sent { headers, body }: Sent,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
     let order = app.sales.cancel(id, request).await?;
-    Ok(Json(full(&app, &order).await?))
+    let event = event_of(&app, &order).await?;
+    Ok(Json(view::order(&app, &order, &event)).into_response())
 }

@@ -23,6 +23,7 @@ use boxoffice::{
     AttemptState, BuyerKey, Command, Event, EventId, LineWish, Money, Order, OrderId, OrderState,
     Refusal, Reply, TicketState, TimeMs,
 };
+use nts_api::ProblemCode;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,11 +109,10 @@ async fn show(app: &App) -> Result<Arc<Event>, Problem> {
     let event = app.sales.event_named(&app.config.show).await.ok_or_else(Problem::unknown_event)?;
     if event.spec.limit_per_buyer != Some(1) {
         return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "not_on_sale",
-            "This show is not sold by name",
+            ProblemCode::NotOnSale,
             "The organiser must set limit_per_buyer = 1 for it. Order on the event's page instead.",
-        ));
+        )
+        .titled("This show is not sold by name"));
     }
     Ok(event)
 }
@@ -312,12 +312,7 @@ pub async fn charge(
     let own = known.is_some_and(|id| shows(&app, id, &form));
     let Some(id) = known.filter(|_| own || app.sandbox.is_some()) else {
         let problem = if app.sandbox.is_some() {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "no_reservation",
-                "No reservation for that name",
-                "Reserve a ticket first.",
-            )
+            Problem::new(ProblemCode::NoReservation, "Reserve a ticket first.")
         } else {
             Problem::form_needed()
         };

@@ -4,9 +4,10 @@ use super::problem::Problem;
 use super::site::Site;
 use crate::metrics::Label;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use boxoffice::{Command, OrderId};
+use nts_api::ProblemCode;
 use std::sync::Arc;
 
 /// `GET /healthz`: the process answers.
@@ -31,7 +32,7 @@ pub async fn readyz(State(app): State<Arc<Site>>) -> Result<&'static str, Proble
 }
 
 fn not_ready(why: &str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "Not ready", why)
+    Problem::new(ProblemCode::NotReady, why)
 }
 
 /// `GET /metrics`, in the text format of OpenMetrics.

@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::api::{LineBody, full, order_id};
+use super::api::{event_of, order_id, wish};
 use super::problem::Problem;
 use super::site::Site;
-use super::view::{self, MoneyView};
+use super::view;
 use super::{Sent, SentByOrganiser, is_organiser, json, keyed};
 use crate::when;
 use axum::Json;
@@ -14,8 +14,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{Currency, EventSpec, PoolSpec, RefundWish, TicketTypeSpec};
+use nts_api::{Money, OrderList, RefundAnswer, RefundBody};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json as value};
 use std::sync::Arc;
 
 /// An event as an organiser writes it, in JSON or in TOML.
@@ -57,7 +57,7 @@ struct TicketTypeBody {
     id: String,
     name: String,
     pool: String,
-    price: MoneyView,
+    price: Money<'static>,
 }
 
 impl EventBody {
@@ -127,7 +127,7 @@ pub async fn orders(
     Path(slug): Path<String>,
     cursor: Result<Query<Cursor>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     if !is_organiser(&app, &headers) {
         return Err(Problem::not_organiser());
     }
@@ -137,20 +137,9 @@ pub async fn orders(
     let after = cursor.after.as_deref().map(order_id).transpose()?;
     let limit = cursor.limit.unwrap_or(100).clamp(1, 500);
     let page = app.organiser.orders(event.id, after, limit).await?;
-    let orders: Vec<Value> = page.orders.iter().map(|o| view::order(&app, o, &event)).collect();
-    let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string());
-    Ok(Json(value!({"orders": orders, "next": next})))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RefundBody {
-    #[serde(default)]
-    all: bool,
-    lines: Option<Vec<LineBody>>,
-    #[serde(default)]
-    failed: bool,
-    restock: bool,
+    let orders = page.orders.iter().map(|o| view::order(&app, o, &event)).collect();
+    let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
+    Ok(Json(OrderList { next, orders }).into_response())
 }
 
 /// `POST /api/v1/orders/{id}/refunds`
@@ -158,15 +147,13 @@ pub async fn refund(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let id = order_id(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
     let body: RefundBody = json(&headers, &body)?;
     let wish = match (body.all, body.lines, body.failed) {
         (true, None, false) => RefundWish::All,
-        (false, Some(lines), false) => {
-            RefundWish::Lines(lines.into_iter().map(LineBody::wish).collect())
-        }
+        (false, Some(lines), false) => RefundWish::Lines(lines.into_iter().map(wish).collect()),
         (false, None, true) => RefundWish::Failed,
         _ => {
             return Err(Problem::invalid(
@@ -176,6 +163,7 @@ pub async fn refund(
     };
     let (order, refund) = app.organiser.refund(id, wish, body.restock, request).await?;
     let made = order.refunds.iter().find(|r| r.id == refund);
-    let made = made.map(|r| view::refund(&order, r));
-    Ok(Json(value!({"refund": made, "order": full(&app, &order).await?})))
+    let refund = made.map(|r| view::refund(&order, r));
+    let event = event_of(&app, &order).await?;
+    Ok(Json(RefundAnswer { order: view::order(&app, &order, &event), refund }).into_response())
 }

@@ -1,7 +1,7 @@
 //! Every no that a person or a program can get: what happened, whether money moved, what to do.
 
 use crate::admission::{Reason, Refused};
-use crate::metrics::code;
+use crate::problem_code;
 use crate::store::Fault;
 use crate::text::{begin, cut, end};
 use crate::when;
@@ -9,22 +9,23 @@ use crate::writer::NoReply;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{OrderState, Refusal, TimeMs};
+use nts_api::{MoneyMoved, ProblemCode};
 
 /// How many bytes of an error that may quote a client are repeated to it.
 const QUOTED: usize = 400;
 
 /// The codes of what is answered to requests about an order that may have a payment.
-const OF_AN_ORDER: [&str; 10] = [
-    "already_paid",
-    "canceled",
-    "declined",
-    "nothing_to_refund",
-    "not_paid",
-    "payment_under_way",
-    "refund_too_large",
-    "refund_under_way",
-    "too_many_attempts",
-    "unavailable",
+const OF_AN_ORDER: [ProblemCode; 10] = [
+    ProblemCode::AlreadyPaid,
+    ProblemCode::Canceled,
+    ProblemCode::Declined,
+    ProblemCode::NothingToRefund,
+    ProblemCode::NotPaid,
+    ProblemCode::PaymentUnderWay,
+    ProblemCode::RefundTooLarge,
+    ProblemCode::RefundUnderWay,
+    ProblemCode::TooManyAttempts,
+    ProblemCode::Unavailable,
 ];
 
 /// A problem as RFC 9457 tells it, and as our pages do.
@@ -32,33 +33,47 @@ const OF_AN_ORDER: [&str; 10] = [
 pub struct Problem {
     /// The HTTP status.
     pub status: StatusCode,
-    /// A stable word for programs.
-    pub code: &'static str,
+    /// Why, for programs.
+    pub code: ProblemCode,
     /// What happened, in a few words.
     pub title: String,
     /// What happened, and what to do next.
     pub detail: String,
-    /// Whether money moved: `no`, `yes` or `unknown`.
-    pub money_moved: &'static str,
+    /// Whether money moved.
+    pub money_moved: MoneyMoved,
     /// Seconds after which to ask again.
     pub retry_after: Option<u32>,
 }
 
 impl Problem {
-    /// A problem by which no money moved.
-    pub fn new(
-        status: StatusCode,
-        code: &'static str,
-        title: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Problem {
-        let (title, detail) = (title.into(), detail.into());
-        Problem { status, code, title, detail, money_moved: "no", retry_after: None }
+    /// A problem by which no money moved, with the usual title and status of its code.
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Problem {
+        Problem {
+            status: StatusCode::from_u16(code.status()).expect("a status of HTTP"),
+            code,
+            title: code.title().into(),
+            detail: detail.into(),
+            money_moved: MoneyMoved::No,
+            retry_after: None,
+        }
+    }
+
+    /// The same with a more exact title.
+    pub fn titled(mut self, title: &str) -> Problem {
+        self.title = title.into();
+        self
+    }
+
+    /// The same with another status of its code.
+    fn with_status(mut self, status: StatusCode) -> Problem {
+        assert!(self.code.statuses().contains(&status.as_u16()), "{} with {status}", self.code);
+        self.status = status;
+        self
     }
 
     /// Something in the request cannot be understood.
     pub fn invalid(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid", "This cannot be understood", detail)
+        Problem::new(ProblemCode::Invalid, detail)
     }
 
     /// What was sent is no JSON, or not the JSON that is expected. The error may quote what was sent.
@@ -76,13 +91,8 @@ impl Problem {
 
     /// Webhooks are not taken, for anybody could send them.
     pub fn no_webhooks() -> Problem {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "Webhooks are not set up here",
-            "Set NTS_STRIPE_WEBHOOK_SECRET to the secret of this endpoint (whsec_…) and start again. \
-             Nothing was done; payments settle without webhooks as well.",
-        )
+        Problem::new(ProblemCode::NotFound, "Set NTS_STRIPE_WEBHOOK_SECRET to the secret of this endpoint (whsec_…) and start again. \
+             Nothing was done; payments settle without webhooks as well.").titled("Webhooks are not set up here")
     }
 
     /// There is no such event.
@@ -98,19 +108,16 @@ impl Problem {
     /// The organiser's key is missing or wrong.
     pub fn not_organiser() -> Problem {
         Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "This is for the organiser",
+            ProblemCode::Unauthorized,
             "Send the organiser's key: Authorization: Bearer <NTS_ORGANISER_KEY>.",
         )
+        .titled("This is for the organiser")
     }
 
     /// A page of another site made a browser send this.
     pub fn cross_site() -> Problem {
         Problem::new(
-            StatusCode::FORBIDDEN,
-            "cross_site",
-            "This came from another site",
+            ProblemCode::CrossSite,
             "Another site's page made your browser send this, so it was not done. If you wanted it, \
              open this box office's own page and do it there.",
         )
@@ -119,9 +126,7 @@ impl Problem {
     /// said of every name, so that nobody learns from it who has reserved or paid.
     pub fn form_needed() -> Problem {
         Problem::new(
-            StatusCode::FORBIDDEN,
-            "form_needed",
-            "Paying needs the form that the reservation answered",
+            ProblemCode::FormNeeded,
             "Post the form that /nts/v1/reserve answered, with all its fields: its secret shows that the \
              reservation is yours, which a name alone does not. Nothing was done and nothing was charged.",
         )
@@ -133,21 +138,16 @@ impl Problem {
             "{reason} Nothing was charged. Another attempt needs the form that the reservation answered, \
              with all its fields."
         );
-        Problem::new(StatusCode::PAYMENT_REQUIRED, "declined", "The payment was declined", detail)
+        Problem::new(ProblemCode::Declined, detail)
     }
 
     /// Old routes: the name's payment was declined, and who asks did not show the secret.
     pub fn declined_before(until_ms: TimeMs) -> Problem {
-        Problem::new(
-            StatusCode::CONFLICT,
-            "declined",
-            "The payment for this name was declined",
-            format!(
+        Problem::new(ProblemCode::Declined, format!(
                 "Nothing was charged, and the place is kept until {}. The form that the reservation \
                  answered can pay with another card.",
                 when::rfc3339(until_ms)
-            ),
-        )
+            )).titled("The payment for this name was declined").with_status(StatusCode::CONFLICT)
     }
 
     /// An idempotency key that somebody could guess.
@@ -163,9 +163,8 @@ impl Problem {
     pub fn still_running() -> Problem {
         let detail = "The request with this Idempotency-Key is still being answered. \
                       Ask again in a second with the same key.";
-        let mut problem =
-            Problem::new(StatusCode::CONFLICT, "request_running", "Still running", detail);
-        problem.money_moved = "unknown";
+        let mut problem = Problem::new(ProblemCode::RequestRunning, detail);
+        problem.money_moved = MoneyMoved::Unknown;
         problem.retry_after = Some(1);
         problem
     }
@@ -200,9 +199,7 @@ impl Problem {
     /// One network has more connections open than its share.
     pub fn too_many_connections() -> Problem {
         let mut problem = Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_connections",
-            "Too many connections from your network",
+            ProblemCode::TooManyConnections,
             "Nothing was done and nothing was charged. Close some of them, or try again in a moment.",
         );
         problem.retry_after = Some(5);
@@ -211,46 +208,33 @@ impl Problem {
 
     /// A request did not arrive in time.
     pub fn too_slow() -> Problem {
-        Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "too_slow",
-            "The request did not arrive in time",
-            "Nothing was done. Send it again.",
-        )
+        Problem::new(ProblemCode::TooSlow, "Nothing was done. Send it again.")
     }
 
     /// The address of a request is longer than a head may be.
     pub fn address_too_long() -> Problem {
-        Problem::new(
-            StatusCode::URI_TOO_LONG,
-            "too_large",
-            "The address is too long",
-            "Nothing was done. No address here is that long.",
-        )
+        Problem::new(ProblemCode::TooLarge, "Nothing was done. No address here is that long.")
+            .titled("The address is too long")
+            .with_status(StatusCode::URI_TOO_LONG)
     }
 
     /// The head of a request is too large, or has too many fields.
     pub fn head_too_large() -> Problem {
         Problem::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "too_large",
-            "The head of the request is too large",
+            ProblemCode::TooLarge,
             "A request has at most 64 header fields and 16 kB of them here. Nothing was done.",
         )
+        .titled("The head of the request is too large")
+        .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     }
 
     /// A version of HTTP that is not spoken here.
     pub fn wrong_version() -> Problem {
-        Problem::new(
-            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            "wrong_version",
-            "This version of HTTP is not spoken here",
-            "Send the request with HTTP/1.1. Nothing was done.",
-        )
+        Problem::new(ProblemCode::WrongVersion, "Send the request with HTTP/1.1. Nothing was done.")
     }
 
     fn not_now(title: &'static str, detail: String, again_s: u32) -> Problem {
-        let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title, detail);
+        let mut problem = Problem::new(ProblemCode::Busy, detail).titled(title);
         problem.retry_after = Some(again_s);
         problem
     }
@@ -259,24 +243,28 @@ impl Problem {
     pub fn money_words(&self) -> &'static str {
         match self.money_moved {
             // Of an order that may have been paid before, only the request can be told of.
-            "no" if OF_AN_ORDER.contains(&self.code) => "No money was moved by this request.",
-            "no" => "No money was moved.",
-            "yes" => "The money was moved.",
-            _ => "We do not know yet whether money was moved; it cannot be moved twice.",
+            MoneyMoved::No if OF_AN_ORDER.contains(&self.code) => {
+                "No money was moved by this request."
+            }
+            MoneyMoved::No => "No money was moved.",
+            MoneyMoved::Yes => "The money was moved.",
+            MoneyMoved::Unknown => {
+                "We do not know yet whether money was moved; it cannot be moved twice."
+            }
         }
     }
 
     /// The body as JSON.
     pub fn json(&self) -> Vec<u8> {
-        let body = serde_json::json!({
-            "type": format!("about:blank#{}", self.code),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "code": self.code,
-            "money_moved": self.money_moved,
-        });
-        body.to_string().into_bytes()
+        let body = nts_api::Problem {
+            code: self.code,
+            detail: (&self.detail).into(),
+            money_moved: self.money_moved,
+            status: self.status.as_u16(),
+            title: (&self.title).into(),
+            kind: format!("about:blank#{}", self.code).into(),
+        };
+        serde_json::to_vec(&body).expect("a problem is JSON")
     }
 }
 
@@ -298,8 +286,8 @@ impl IntoResponse for Problem {
 
 impl From<NoReply> for Problem {
     fn from(no: NoReply) -> Problem {
-        let trouble = |code, title: &str, detail: &str| {
-            let mut p = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
+        let trouble = |code, detail: &str| {
+            let mut p = Problem::new(code, detail);
             p.retry_after = Some(1);
             p
         };
@@ -307,26 +295,22 @@ impl From<NoReply> for Problem {
             NoReply::Refused(refusal) => refusal.into(),
             NoReply::OverBudget(refused) => refused.into(),
             NoReply::KeyReused => Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "key_reused",
-                "This Idempotency-Key was used for something else",
+                ProblemCode::KeyReused,
                 "The key belongs to another request. Nothing was done. Use a new key.",
             ),
             NoReply::Running => Problem::still_running(),
             NoReply::Busy | NoReply::Late => Problem::busy(1),
             NoReply::Unavailable => trouble(
-                "unavailable",
-                "We cannot record anything right now",
+                ProblemCode::Unavailable,
                 "Nothing was done and nothing was charged by this request. Please try again in a moment.",
             ),
             NoReply::InDoubt => {
                 let mut p = trouble(
-                    "in_doubt",
-                    "We do not know yet whether this was recorded",
+                    ProblemCode::InDoubt,
                     "Ask again with the same Idempotency-Key, or reload the order's page: \
                      you get the true answer as soon as we know it. It cannot be done twice.",
                 );
-                p.money_moved = "unknown";
+                p.money_moved = MoneyMoved::Unknown;
                 p
             }
         }
@@ -382,8 +366,7 @@ impl From<Refused> for Problem {
                 format!("Nothing was changed. Please try again in {again}. {NETWORK}"),
             ),
         };
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut problem = Problem::new(status, "too_many_requests", title, detail);
+        let mut problem = Problem::new(ProblemCode::TooManyRequests, detail).titled(title);
         problem.retry_after = Some(again_s);
         problem
     }
@@ -409,67 +392,49 @@ impl From<Fault> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
-        let code = code(&refusal);
+        let code = problem_code::of(&refusal);
         let is_being_canceled =
             matches!(refusal, Refusal::PaymentExpired | Refusal::Canceled(OrderState::Canceling));
-        let (status, title, detail) = words(refusal);
-        let mut problem = Problem::new(status, code, title, detail);
-        if matches!(code, "already_paid" | "not_paid" | "refund_under_way" | "nothing_to_refund") {
+        let title = match refusal {
+            Refusal::NotYetOnSale(_) => "Not on sale yet",
+            Refusal::SaleClosed(_) => "The sale is over",
+            Refusal::SoldOut { left: 1.., .. } => "Not enough places",
+            _ => code.title(),
+        };
+        let mut problem = Problem::new(code, words(refusal)).titled(title);
+        if matches!(
+            code,
+            ProblemCode::AlreadyPaid
+                | ProblemCode::NotPaid
+                | ProblemCode::RefundUnderWay
+                | ProblemCode::NothingToRefund
+        ) {
             problem.detail += " No money was moved by this request.";
         }
         if is_being_canceled {
-            problem.money_moved = "unknown";
+            problem.money_moved = MoneyMoved::Unknown;
         }
         problem
     }
 }
 
-/// A refusal in words.
-fn words(refusal: Refusal) -> (StatusCode, &'static str, String) {
-    use StatusCode as S;
+/// What a refusal means for who asked, and what to do next.
+fn words(refusal: Refusal) -> String {
     match refusal {
         Refusal::Invalid(what) => {
-            (S::BAD_REQUEST, "This cannot be understood", format!("{}.", capital(&what)))
+            format!("{}.", capital(&what))
         }
-        Refusal::UnknownEvent => (
-            S::NOT_FOUND,
-            "There is no such event",
-            "Look at the list of events for what is on sale.".into(),
-        ),
-        Refusal::UnknownTicketType(id) => (
-            S::NOT_FOUND,
-            "There is no such ticket",
-            format!("“{}” is not on offer here.", shorten(&id)),
-        ),
-        Refusal::UnknownOrder => (
-            S::NOT_FOUND,
-            "There is no such order",
-            "The link is incomplete, or it is not yours. Open the link that you got when you ordered.".into(),
-        ),
-        Refusal::NotYetOnSale(opens) => (
-            S::CONFLICT,
-            "Not on sale yet",
-            format!("The sale opens at {}.", when::rfc3339(opens)),
-        ),
-        Refusal::SaleClosed(closed) => (
-            S::CONFLICT,
-            "The sale is over",
-            format!("It closed at {}.", when::rfc3339(closed)),
-        ),
-        Refusal::SoldOut { ticket_type, left: 0, held: 0 } => (
-            S::CONFLICT,
-            "Sold out",
-            format!("“{}” is sold out. Nothing was held.", shorten(&ticket_type)),
-        ),
-        Refusal::SoldOut { ticket_type, left: 0, held } => (
-            S::CONFLICT,
-            "Sold out",
-            format!(
+        Refusal::UnknownEvent => "Look at the list of events for what is on sale.".into(),
+        Refusal::UnknownTicketType(id) => format!("“{}” is not on offer here.", shorten(&id)),
+        Refusal::UnknownOrder => "The link is incomplete, or it is not yours. Open the link that you got when you ordered.".into(),
+        Refusal::NotYetOnSale(opens) => format!("The sale opens at {}.", when::rfc3339(opens)),
+        Refusal::SaleClosed(closed) => format!("It closed at {}.", when::rfc3339(closed)),
+        Refusal::SoldOut { ticket_type, left: 0, held: 0 } => format!("“{}” is sold out. Nothing was held.", shorten(&ticket_type)),
+        Refusal::SoldOut { ticket_type, left: 0, held } => format!(
                 "No place is left for “{}” right now. {}",
                 shorten(&ticket_type),
                 may_come_back(held)
             ),
-        ),
         Refusal::SoldOut { ticket_type, left, held } => {
             let mut detail = format!(
                 "Only {left} left for “{}”. Nothing was held; order fewer.",
@@ -478,49 +443,21 @@ fn words(refusal: Refusal) -> (StatusCode, &'static str, String) {
             if held > 0 {
                 detail = format!("{detail} {}", may_come_back(held));
             }
-            (S::CONFLICT, "Not enough places", detail)
+            detail
         }
-        Refusal::LimitPerOrder(limit) => (
-            S::CONFLICT,
-            "Too many tickets",
-            format!("One order has at most {limit} tickets here."),
-        ),
-        Refusal::LimitPerBuyer { limit, has, .. } => (
-            S::CONFLICT,
-            "Too many tickets",
-            format!("One buyer gets at most {limit} here, and you have {has} already."),
-        ),
-        Refusal::HoldExpired => (
-            S::GONE,
-            "The time is over",
-            "Your places went back on sale. Nothing was charged. You can order again.".into(),
-        ),
-        Refusal::PaymentExpired => (
-            S::GONE,
-            "The time is over",
-            format!("{BEING_CANCELED} You can order again."),
-        ),
-        Refusal::PaymentUnderWay => (
-            S::CONFLICT,
-            "A payment is under way",
-            "The attempt before is not decided yet; nothing was tried now. Look at the order in a moment.".into(),
-        ),
-        Refusal::TooManyAttempts { most, until_ms } => (
-            S::CONFLICT,
-            "Too many attempts to pay",
-            format!(
+        Refusal::LimitPerOrder(limit) => format!("One order has at most {limit} tickets here."),
+        Refusal::LimitPerBuyer { limit, has, .. } => format!("One buyer gets at most {limit} here, and you have {has} already."),
+        Refusal::HoldExpired => "Your places went back on sale. Nothing was charged. You can order again.".into(),
+        Refusal::PaymentExpired => format!("{BEING_CANCELED} You can order again."),
+        Refusal::PaymentUnderWay => "The attempt before is not decided yet; nothing was tried now. Look at the order in a moment.".into(),
+        Refusal::TooManyAttempts { most, until_ms } => format!(
                 "{most} cards were tried for this order, and it takes no more. Give its places back, or \
                  leave them until {}, when they go back by themselves; then you can order again.",
                 when::rfc3339(until_ms)
             ),
-        ),
-        Refusal::AlreadyPaid => (
-            S::CONFLICT,
-            "No more is to be paid",
-            "The payment of this order is approved or done; it was not tried again. The order's page \
+        Refusal::AlreadyPaid => "The payment of this order is approved or done; it was not tried again. The order's page \
              tells how it stands."
                 .into(),
-        ),
         Refusal::Canceled(state) => {
             let what = match state {
                 OrderState::Canceling => BEING_CANCELED,
@@ -532,57 +469,21 @@ fn words(refusal: Refusal) -> (StatusCode, &'static str, String) {
                 "{what} Nothing was tried now. The order's page tells what became of its money, if any \
                  was moved. You can order again."
             );
-            (S::GONE, "This order is over", detail)
+            detail
         }
-        Refusal::NotDue => (S::CONFLICT, "Not yet", "Its time is not over.".into()),
-        Refusal::NotPaid(state) => (
-            S::CONFLICT,
-            "This order is not paid",
-            format!("It is {}: there is nothing to refund.", state.word()),
-        ),
-        Refusal::RefundUnderWay => (
-            S::CONFLICT,
-            "A refund is under way",
-            "Wait until it is done, then look at what is left to refund.".into(),
-        ),
+        Refusal::NotDue => "Its time is not over.".into(),
+        Refusal::NotPaid(state) => format!("It is {}: there is nothing to refund.", state.word()),
+        Refusal::RefundUnderWay => "Wait until it is done, then look at what is left to refund.".into(),
         Refusal::NothingToRefund => {
-            (S::CONFLICT, "Nothing to refund", "All of it is refunded already.".into())
+            "All of it is refunded already.".into()
         }
-        Refusal::RefundTooLarge { ticket_type, left } => (
-            S::CONFLICT,
-            "More than can be refunded",
-            format!("Only {left} of “{}” can still be refunded.", shorten(&ticket_type)),
-        ),
-        Refusal::CapacityBelowTaken { pool, taken } => (
-            S::CONFLICT,
-            "The pool would be oversold",
-            format!("{taken} places of “{}” are held or sold; its capacity cannot be less. Nothing was changed.", shorten(&pool)),
-        ),
-        Refusal::CurrencyFixed => (
-            S::CONFLICT,
-            "The currency cannot change now",
-            "Places are held or sold in the old currency. Nothing was changed.".into(),
-        ),
-        Refusal::LimitTooLate { taken, most } => (
-            S::CONFLICT,
-            "The limit per buyer comes too late",
-            format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it."),
-        ),
-        Refusal::TagsFixed => (
-            S::CONFLICT,
-            "What counts as one buyer cannot change now",
-            "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
-        ),
-        Refusal::PoolFixed(id) => (
-            S::CONFLICT,
-            "A ticket type cannot move to another pool",
-            format!("“{}” draws on another pool. Give the new one an id of its own. Nothing was changed.", shorten(&id)),
-        ),
-        Refusal::TooManyParts => (
-            S::CONFLICT,
-            "Too many parts",
-            "The event has had too many pools or ticket types in its life. Make a new event.".into(),
-        ),
+        Refusal::RefundTooLarge { ticket_type, left } => format!("Only {left} of “{}” can still be refunded.", shorten(&ticket_type)),
+        Refusal::CapacityBelowTaken { pool, taken } => format!("{taken} places of “{}” are held or sold; its capacity cannot be less. Nothing was changed.", shorten(&pool)),
+        Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),
+        Refusal::LimitTooLate { taken, most } => format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it."),
+        Refusal::TagsFixed => "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
+        Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. Nothing was changed.", shorten(&id)),
+        Refusal::TooManyParts => "The event has had too many pools or ticket types in its life. Make a new event.".into(),
     }
 }
 

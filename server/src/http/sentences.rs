@@ -7,6 +7,7 @@ use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, Currency, EventId, Line, Order, OrderId, OrderState,
     Payment, PaymentId, Refund, RefundId, RefundState, Refusal,
 };
+use nts_api::{MoneyMoved, ProblemCode};
 
 const UNTIL_MS: i64 = 300_000;
 
@@ -165,7 +166,7 @@ fn nothing_is_said_to_be_charged_only_where_nothing_can_have_been() {
                 assert!(!text.contains("tickets are yours") || order.state == OrderState::Paid);
                 (claimed, silent) = (claimed + usize::from(claims), silent + usize::from(!claims));
             }
-            if answer.money_moved == "no" {
+            if answer.money_moved == MoneyMoved::No {
                 assert!(!may_have_moved(&order, now), "{answer:?} of {order:#?}");
             }
         }
@@ -212,7 +213,10 @@ fn refusals_say_nothing_that_is_not_known() {
     for refusal in orders {
         let said = problem(refusal);
         assert!(said.detail.contains("is being cancelled"), "{}", said.detail);
-        assert!(!claims_nothing(&said.detail) && said.money_moved == "unknown", "{said:?}");
+        assert!(
+            !claims_nothing(&said.detail) && said.money_moved == MoneyMoved::Unknown,
+            "{said:?}"
+        );
         assert!(!claims_nothing(said.money_words()));
     }
     for state in [OrderState::Refunded, OrderState::Void, OrderState::Released] {
@@ -223,7 +227,7 @@ fn refusals_say_nothing_that_is_not_known() {
     let paid = problem(Refusal::AlreadyPaid);
     assert!(!paid.detail.contains("yours") && !paid.title.contains("is paid"), "{paid:?}");
     let many = problem(Refusal::TooManyAttempts { most: 5, until_ms: 0 });
-    assert_eq!((many.status.as_u16(), many.code), (409, "too_many_attempts"));
+    assert_eq!((many.status.as_u16(), many.code), (409, ProblemCode::TooManyAttempts));
     assert!(many.detail.contains("Give its places back") && many.detail.contains("1970-01-01"));
     // Held by nobody who pays: it may come back only then.
     let sold_out =

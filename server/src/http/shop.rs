@@ -21,6 +21,7 @@ use boxoffice::{
     AttemptState, Command, Event, LineWish, Money, Order, OrderId, OrderState, Refusal, Reply,
     TicketState, TimeMs,
 };
+use nts_api::ProblemCode;
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -586,12 +587,7 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
         "pay.js" => ("text/javascript; charset=utf-8", include_bytes!("../../assets/pay.js")),
         "icon.svg" => ("image/svg+xml", include_bytes!("../../assets/icon.svg")),
         _ => {
-            let p = Problem::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "There is nothing here",
-                "The address is wrong or incomplete.",
-            );
+            let p = Problem::new(ProblemCode::NotFound, "The address is wrong or incomplete.");
             return problem_for("/assets/", &headers, p);
         }
     };

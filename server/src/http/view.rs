@@ -7,9 +7,13 @@ use super::problem::BEING_CANCELED;
 use crate::app::App;
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{AttemptState, Event, Money, Order, OrderState, RefundState, TicketState, TimeMs};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use boxoffice::{
+    AttemptState, Currency, Event, Money, Order, OrderState, Payment, Refund, RefundState,
+    TicketState, TimeMs,
+};
+use bytes::Bytes;
+use nts_api as wire;
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// Who waits for less than so many seconds looks again when it should be over.
@@ -18,61 +22,64 @@ const SOON_S: u64 = 15;
 const MOST_NEWS_IN_S: u64 = 60;
 
 /// An amount on the wire.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MoneyView {
-    /// In minor units.
-    pub amount: i64,
-    /// The ISO 4217 code.
-    pub currency: String,
+pub fn money(minor: i64, currency: &Currency) -> wire::Money<'_> {
+    wire::Money { amount: minor, currency: currency.code().into() }
 }
 
-impl From<Money> for MoneyView {
-    fn from(money: Money) -> MoneyView {
-        MoneyView { amount: money.minor, currency: money.currency.code().into() }
-    }
+/// An answer as it is sent.
+pub fn json(answer: &impl Serialize) -> Bytes {
+    serde_json::to_vec(answer).expect("an answer is JSON").into()
 }
 
 /// An event with its counts, true as of `as_of`.
-pub fn event(event: &Event, now: TimeMs, as_of: TimeMs) -> Value {
+pub fn event(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
     let spec = &event.spec;
-    let pools: Vec<Value> = event
-        .pools
-        .iter()
-        .filter(|p| p.capacity > 0 || p.held + p.sold > 0)
-        .map(|p| {
-            json!({"id": p.name, "capacity": p.capacity, "held": p.held, "sold": p.sold, "left": p.left()})
-        })
-        .collect();
-    let ticket_types: Vec<Value> = event
-        .ticket_types
-        .iter()
-        .filter(|t| !t.retired)
-        .map(|t| {
-            let pool = &event.pools[usize::from(t.pool)];
-            let price = Money { minor: t.price_minor, currency: spec.currency };
-            json!({"id": t.id, "name": t.name, "pool": pool.name,
-                   "price": MoneyView::from(price), "left": pool.left()})
-        })
-        .collect();
-    json!({
-        "id": spec.slug,
-        "name": spec.name,
-        "place": spec.place,
-        "starts_at": when::rfc3339(spec.starts_ms),
-        "zone": spec.zone,
-        "currency": spec.currency.code(),
-        "limit_per_order": spec.limit_per_order,
-        "limit_per_buyer": spec.limit_per_buyer,
-        "ignore_email_tags": spec.ignore_email_tags,
-        "hold_seconds": spec.hold_ms / 1000,
-        "sale_opens": spec.sale_opens_ms.map(when::rfc3339),
-        "sale_closes": spec.sale_closes_ms.map(when::rfc3339),
-        "on_sale": on_sale(event, now),
-        "pools": pools,
-        "ticket_types": ticket_types,
-        "as_of": when::rfc3339(as_of),
-    })
+    let wire::EventCounts { as_of, pools, ticket_types } = counts(event, as_of);
+    wire::Event {
+        as_of,
+        currency: spec.currency.code().into(),
+        hold_seconds: spec.hold_ms / 1000,
+        id: (&spec.slug).into(),
+        ignore_email_tags: spec.ignore_email_tags,
+        limit_per_buyer: spec.limit_per_buyer,
+        limit_per_order: spec.limit_per_order,
+        name: (&spec.name).into(),
+        on_sale: on_sale(event, now),
+        place: (&spec.place).into(),
+        pools,
+        sale_closes: spec.sale_closes_ms.map(|at| when::rfc3339(at).into()),
+        sale_opens: spec.sale_opens_ms.map(|at| when::rfc3339(at).into()),
+        starts_at: when::rfc3339(spec.starts_ms).into(),
+        ticket_types,
+        zone: (&spec.zone).into(),
+    }
+}
+
+/// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold.
+pub fn counts(event: &Event, as_of: TimeMs) -> wire::EventCounts<'_> {
+    let pools = event.pools.iter().filter(|p| p.capacity > 0 || p.held + p.sold > 0);
+    let pools = pools.map(|p| wire::Pool {
+        capacity: p.capacity,
+        held: p.held,
+        id: (&p.name).into(),
+        left: p.left(),
+        sold: p.sold,
+    });
+    let ticket_types = event.ticket_types.iter().filter(|t| !t.retired).map(|t| {
+        let pool = &event.pools[usize::from(t.pool)];
+        wire::TicketType {
+            id: (&t.id).into(),
+            left: pool.left(),
+            name: (&t.name).into(),
+            pool: (&pool.name).into(),
+            price: money(t.price_minor, &event.spec.currency),
+        }
+    });
+    wire::EventCounts {
+        as_of: when::rfc3339(as_of).into(),
+        pools: pools.collect(),
+        ticket_types: ticket_types.collect(),
+    }
 }
 
 /// Whether the sale is open.
@@ -81,87 +88,128 @@ pub fn on_sale(event: &Event, now: TimeMs) -> bool {
     spec.sale_opens_ms.is_none_or(|t| t <= now) && spec.sale_closes_ms.is_none_or(|t| now < t)
 }
 
-/// What stands in every answer about an order.
-pub fn order_head(app: &App, order: &Order, event: &Event) -> Value {
-    let money = |minor| MoneyView::from(Money { minor, currency: order.currency });
-    let lines: Vec<Value> = order
-        .lines
-        .iter()
-        .map(|l| {
-            let t = &event.ticket_types[usize::from(l.ticket_type)];
-            let unit_minor = if on(Mutant::PriceOfToday) { t.price_minor } else { l.unit_minor };
-            json!({"ticket_type": t.id, "name": t.name, "quantity": l.quantity,
-                   "price": money(unit_minor), "refunded": l.refunded})
-        })
-        .collect();
-    json!({
-        "id": uuid::Uuid::from_u128(order.id.0).to_string(),
-        "event": event.spec.slug,
-        "state": order.state.word(),
-        "buyer": {"name": order.buyer.name, "email": order.buyer.email},
-        "total": MoneyView::from(order.total()),
-        "lines": lines,
-        "placed_at": when::rfc3339(order.placed_ms),
-        "url": app.links.order_url(order.id),
-    })
+/// The answer to a hold. Made from what was frozen then, so it is the same each time it is given.
+pub fn held<'a>(
+    app: &App,
+    order: &'a Order,
+    event: &'a Event,
+    until_ms: TimeMs,
+) -> wire::HeldOrder<'a> {
+    let lines = order.lines.iter().map(|l| {
+        let t = &event.ticket_types[usize::from(l.ticket_type)];
+        wire::HeldLine {
+            ticket_type: (&t.id).into(),
+            name: (&t.name).into(),
+            quantity: l.quantity,
+            price: money(l.unit_minor, &order.currency),
+        }
+    });
+    let secret = app.secrets.order(order.id);
+    let id = uuid::Uuid::from_u128(order.id.0).to_string();
+    wire::HeldOrder {
+        url: format!("{}/orders/{id}/{secret}", app.links.base()).into(),
+        id: id.into(),
+        secret: secret.into(),
+        event: (&event.spec.slug).into(),
+        state: wire::OrderState::Held,
+        held_until: when::rfc3339(until_ms).into(),
+        total: money(order.total().minor, &order.currency),
+        lines: lines.collect(),
+    }
 }
 
 /// An order as its buyer sees it: with its payment in plain words and its tickets.
-pub fn order(app: &App, order: &Order, event: &Event) -> Value {
-    let mut view = order_head(app, order, event);
-    if matches!(order.state, OrderState::Held | OrderState::Paying) && !clock_stands(order) {
-        view["held_until"] = when::rfc3339(order.until_ms).into();
+pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'a> {
+    let ticket_type = |number: u16| &event.ticket_types[usize::from(number)];
+    let lines = order.lines.iter().map(|l| {
+        let t = ticket_type(l.ticket_type);
+        let unit_minor = if on(Mutant::PriceOfToday) { t.price_minor } else { l.unit_minor };
+        wire::OrderLine {
+            name: (&t.name).into(),
+            price: money(unit_minor, &order.currency),
+            quantity: l.quantity,
+            refunded: l.refunded,
+            ticket_type: (&t.id).into(),
+        }
+    });
+    let tickets = order.tickets.iter().map(|t| {
+        let kind = ticket_type(order.lines[usize::from(t.line)].ticket_type);
+        wire::Ticket {
+            code: app.secrets.ticket(order.event, order.id, t).into(),
+            name: (&kind.name).into(),
+            ticket_type: (&kind.id).into(),
+            valid: t.state == TicketState::Valid,
+        }
+    });
+    let runs = matches!(order.state, OrderState::Held | OrderState::Paying) && !clock_stands(order);
+    wire::Order {
+        action: None,
+        buyer: wire::Buyer { email: (&order.buyer.email).into(), name: (&order.buyer.name).into() },
+        event: (&event.spec.slug).into(),
+        held_until: runs.then(|| when::rfc3339(order.until_ms).into()),
+        id: uuid::Uuid::from_u128(order.id.0).to_string().into(),
+        lines: lines.collect(),
+        message: message(app, order),
+        payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
+        placed_at: when::rfc3339(order.placed_ms).into(),
+        refunded: money(order.refunded().minor, &order.currency),
+        refunds: order.refunds.iter().map(|r| refund(order, r)).collect(),
+        state: state(order.state),
+        tickets: tickets.collect(),
+        total: money(order.total().minor, &order.currency),
+        url: app.links.order_url(order.id).into(),
     }
-    view["message"] = message(app, order).into();
-    view["refunded"] = json!(MoneyView::from(order.refunded()));
-    if let Some(payment) = &order.payment {
-        let attempts: Vec<Value> = payment
-            .attempts
-            .iter()
-            .map(|a| match &a.state {
-                AttemptState::Pending => json!({"number": a.number, "state": "pending"}),
-                AttemptState::Action => {
-                    json!({"number": a.number, "state": "action", "action": payment.action})
-                }
-                AttemptState::Declined(why) => {
-                    json!({"number": a.number, "state": "declined", "reason": why})
-                }
-                AttemptState::Authorised => json!({"number": a.number, "state": "authorised"}),
-                AttemptState::Abandoned => json!({"number": a.number, "state": "abandoned"}),
-            })
-            .collect();
-        let dispute = payment.dispute.as_ref().map(|d| {
-            let amount = Money { minor: d.amount_minor, currency: order.currency };
-            json!({"status": d.status, "amount": MoneyView::from(amount)})
-        });
-        view["payment"] = json!({"live": payment.live, "attempts": attempts, "dispute": dispute});
-    }
-    view["tickets"] = tickets(app, order, event);
-    view["refunds"] = order.refunds.iter().map(|r| refund(order, r)).collect();
-    view
 }
 
-fn tickets(app: &App, order: &Order, event: &Event) -> Value {
-    let tickets = order.tickets.iter().map(|t| {
-        let line = &order.lines[usize::from(t.line)];
-        let ticket_type = &event.ticket_types[usize::from(line.ticket_type)];
-        json!({"code": app.secrets.ticket(order.event, order.id, t), "ticket_type": ticket_type.id,
-               "name": ticket_type.name, "valid": t.state == TicketState::Valid})
+fn state(state: OrderState) -> wire::OrderState {
+    match state {
+        OrderState::Held => wire::OrderState::Held,
+        OrderState::Paying => wire::OrderState::Paying,
+        OrderState::Canceling => wire::OrderState::Canceling,
+        OrderState::Committed => wire::OrderState::Committed,
+        OrderState::Paid => wire::OrderState::Paid,
+        OrderState::Refunding => wire::OrderState::Refunding,
+        OrderState::Refunded => wire::OrderState::Refunded,
+        OrderState::Released => wire::OrderState::Released,
+        OrderState::Void => wire::OrderState::Void,
+    }
+}
+
+fn payment<'a>(order: &'a Order, payment: &'a Payment) -> wire::Payment<'a> {
+    let attempts = payment.attempts.iter().map(|a| {
+        let (state, reason) = match &a.state {
+            AttemptState::Pending => (wire::AttemptState::Pending, None),
+            AttemptState::Action => (wire::AttemptState::Action, None),
+            AttemptState::Declined(why) => (wire::AttemptState::Declined, Some(why.into())),
+            AttemptState::Authorised => (wire::AttemptState::Authorised, None),
+            AttemptState::Abandoned => (wire::AttemptState::Abandoned, None),
+        };
+        let asks = state == wire::AttemptState::Action;
+        let action = asks.then(|| payment.action.as_ref().map(Cow::from));
+        wire::Attempt { action, number: a.number, reason, state }
     });
-    tickets.collect()
+    let dispute = payment.dispute.as_ref().map(|d| wire::Dispute {
+        amount: money(d.amount_minor, &order.currency),
+        status: (&d.status).into(),
+    });
+    wire::Payment { attempts: attempts.collect(), dispute, live: payment.live }
 }
 
 /// A refund.
-pub fn refund(order: &Order, refund: &boxoffice::Refund) -> Value {
-    let amount = Money { minor: refund.amount_minor, currency: order.currency };
+pub fn refund<'a>(order: &'a Order, refund: &'a Refund) -> wire::Refund<'a> {
     let (state, reason) = match &refund.state {
-        RefundState::Pending => ("pending", None),
-        RefundState::Succeeded(_) => ("succeeded", None),
-        RefundState::Failed(reason) => ("failed", Some(reason)),
+        RefundState::Pending => (wire::RefundState::Pending, None),
+        RefundState::Succeeded(_) => (wire::RefundState::Succeeded, None),
+        RefundState::Failed(reason) => (wire::RefundState::Failed, Some(reason.into())),
     };
-    json!({"id": uuid::Uuid::from_u128(refund.id.0).to_string(), "state": state,
-           "amount": MoneyView::from(amount), "restock": refund.restock,
-           "by_hand": refund.by_hand, "reason": reason})
+    wire::Refund {
+        amount: money(refund.amount_minor, &order.currency),
+        by_hand: refund.by_hand,
+        id: uuid::Uuid::from_u128(refund.id.0).to_string().into(),
+        reason,
+        restock: refund.restock,
+        state,
+    }
 }
 
 /// Whether the buyer's bank waits for the buyer.

@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{OrderId, TimeMs};
 use hmac::{Hmac, KeyInit, Mac};
+use nts_api::ProblemCode;
 use serde::Deserialize;
 use sha2::Sha256;
 use std::collections::BTreeMap;
@@ -83,9 +84,7 @@ pub async fn hear(
     let genuine = signature.is_some_and(|s| genuine(secret, s, &body, app.clock.now_ms()));
     if !genuine && !on(Mutant::SignatureNotChecked) {
         return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "bad_signature",
-            "This is not from Stripe, or it is too old",
+            ProblemCode::BadSignature,
             "The Stripe-Signature header does not fit the body, the secret of this webhook \
              endpoint and the time. Nothing was done.",
         ));

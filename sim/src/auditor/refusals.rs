@@ -8,6 +8,7 @@ use super::shown::provider_owes;
 use super::{Auditor, limit};
 use crate::story::{Promise, Story};
 use boxoffice::{AttemptState, EventSpec, Order, OrderId, OrderState, RefundState};
+use nts_api::ProblemCode;
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -55,8 +56,8 @@ pub enum Wish {
 pub struct Refused<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// The code.
-    pub code: &'a str,
+    /// The code; none if it is not one of the API's.
+    pub code: Option<ProblemCode>,
     /// The body.
     pub body: &'a Value,
     /// Under which idempotency key it was asked.
@@ -135,24 +136,28 @@ impl Auditor {
         let detail = no.body["detail"].as_str().unwrap_or_default();
         let right = match (no.status, no.code) {
             // Nothing is in the way where nothing goes wrong.
-            (503, "unavailable" | "in_doubt") if self.prompt_ms.is_some() => {
+            (503, Some(ProblemCode::Unavailable | ProblemCode::InDoubt))
+                if self.prompt_ms.is_some() =>
+            {
                 Err("nothing was in the way".to_owned())
             }
-            (503, "unavailable" | "busy") => self.nothing_was_done(wish, no.key),
-            (503, "in_doubt") => Ok(()),
-            (409, "request_running") => self.was_running(wish, no.key),
-            (422, "key_reused") => self.key_was_reused(no.key),
+            (503, Some(ProblemCode::Unavailable | ProblemCode::Busy)) => {
+                self.nothing_was_done(wish, no.key)
+            }
+            (503, Some(ProblemCode::InDoubt)) => Ok(()),
+            (409, Some(ProblemCode::RequestRunning)) => self.was_running(wish, no.key),
+            (422, Some(ProblemCode::KeyReused)) => self.key_was_reused(no.key),
             _ => match wish {
                 Wish::Hold { lines, buyer, network } => match no.code {
-                    "sold_out" => {
+                    Some(ProblemCode::SoldOut) => {
                         self.sold_out(story, at_ms, asked, lines, detail);
                         Ok(())
                     }
-                    "not_on_sale" => {
+                    Some(ProblemCode::NotOnSale) => {
                         self.not_on_sale(story, at_ms, asked);
                         Ok(())
                     }
-                    "too_many_requests" => {
+                    Some(ProblemCode::TooManyRequests) => {
                         self.refused_by_budget(story, at_ms, *network);
                         Ok(())
                     }
@@ -162,7 +167,7 @@ impl Auditor {
                     self.no_payment(at_ms, asked, *order, *network, no.code, no.body)
                 }
                 Wish::Cancel(order) => match no.code {
-                    "already_paid" => self.is_in(
+                    Some(ProblemCode::AlreadyPaid) => self.is_in(
                         *order,
                         asked,
                         &[OrderState::Committed, OrderState::Paid, OrderState::Refunding],
@@ -177,7 +182,8 @@ impl Auditor {
             },
         };
         if let Err(why) = right {
-            let text = format!("the answer was {} {}, but {why}: {detail}", no.status, no.code);
+            let code = no.body["code"].as_str().unwrap_or_default();
+            let text = format!("the answer was {} {code}, but {why}: {detail}", no.status);
             story.broken(at_ms, Promise::NoFalseAnswer, order, text);
         }
     }
@@ -215,26 +221,26 @@ impl Auditor {
         asked: Question,
         lines: &[(String, i64)],
         (name, email): &(String, String),
-        code: &str,
+        code: Option<ProblemCode>,
         detail: &str,
     ) -> Result<(), String> {
         let shows = self.shows(asked);
         let specs = || shows.iter().flat_map(|show| show.specs());
         let wanted: i64 = lines.iter().map(|line| line.1).sum();
         match code {
-            "limit_reached" if detail.starts_with("One order has at most ") => {
+            Some(ProblemCode::LimitReached) if detail.starts_with("One order has at most ") => {
                 let told = number_after(detail, "One order has at most ").unwrap_or(-1);
                 let is = |limit: u32| i64::from(limit) == told && wanted > told;
                 let right = specs()
                     .any(|spec| is(spec.limit_per_order) || spec.limit_per_buyer.is_some_and(is));
                 if right { Ok(()) } else { Err(format!("an order of {wanted} was allowed")) }
             }
-            "limit_reached" => {
+            Some(ProblemCode::LimitReached) => {
                 let limit = number_after(detail, "One buyer gets at most ");
                 let has = number_after(detail, "you have ");
                 self.over_limit(asked, &person(name, email), wanted, limit.zip(has))
             }
-            "unknown_ticket_type" => {
+            Some(ProblemCode::UnknownTicketType) => {
                 let offered =
                     |spec: &EventSpec, id: &str| spec.ticket_types.iter().any(|t| t.id == id);
                 let named = |id: &str| detail.contains(&format!("“{id}”"));
@@ -242,7 +248,7 @@ impl Auditor {
                     lines.iter().any(|(id, _)| named(id) && specs().any(|spec| !offered(spec, id)));
                 if right { Ok(()) } else { Err("each was on offer".into()) }
             }
-            "invalid" if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
+            Some(ProblemCode::Invalid) if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
             _ => Err("nobody has thought of that".into()),
         }
     }
@@ -253,7 +259,7 @@ impl Auditor {
         asked: Question,
         id: OrderId,
         network: IpAddr,
-        code: &str,
+        code: Option<ProblemCode>,
         body: &Value,
     ) -> Result<(), String> {
         use OrderState::*;
@@ -267,24 +273,26 @@ impl Auditor {
             Err(format!("it was {:?}: {last:?}", self.states_of(id, asked)))
         };
         match code {
-            "hold_expired" => was(&|o| match o.state {
+            Some(ProblemCode::HoldExpired) => was(&|o| match o.state {
                 Held => latest >= o.until_ms,
                 Paying => latest >= o.until_ms && !provider_owes(o),
                 Released => latest >= o.until_ms && o.payment.is_none(),
                 _ => false,
             }),
-            "canceled" => self.is_in(id, asked, &[Released, Void, Canceling, Refunded]),
-            "payment_under_way" => was(&|o| {
+            Some(ProblemCode::Canceled) => {
+                self.is_in(id, asked, &[Released, Void, Canceling, Refunded])
+            }
+            Some(ProblemCode::PaymentUnderWay) => was(&|o| {
                 let last = o.payment.as_ref().and_then(|payment| payment.attempts.last());
                 last.is_some_and(|attempt| {
                     matches!(attempt.state, AttemptState::Pending | AttemptState::Action)
                         || attempt.begun_ms >= earliest
                 })
             }),
-            "too_many_attempts" => {
+            Some(ProblemCode::TooManyAttempts) => {
                 was(&|o| o.payment.as_ref().is_some_and(|p| p.attempts.len() >= MOST_ATTEMPTS))
             }
-            "declined" => {
+            Some(ProblemCode::Declined) => {
                 let detail = body["detail"].as_str().unwrap_or_default();
                 was(&|o| {
                     let attempts = o.payment.iter().flat_map(|payment| &payment.attempts);
@@ -303,7 +311,7 @@ impl Auditor {
                     _ => Ok(()),
                 }
             }
-            "too_many_requests" => {
+            Some(ProblemCode::TooManyRequests) => {
                 let title = body["title"].as_str().unwrap_or_default();
                 let of = |is: &dyn Fn(&Order) -> bool| -> usize {
                     self.orders.values().filter(|o| is(o)).map(declined).sum()
@@ -331,11 +339,11 @@ impl Auditor {
         id: OrderId,
         lines: Option<&[(String, i64)]>,
         failed: bool,
-        code: &str,
+        code: Option<ProblemCode>,
         detail: &str,
     ) -> Result<(), String> {
         use OrderState::*;
-        if code == "unknown_order" && !self.orders.contains_key(&id) {
+        if code == Some(ProblemCode::UnknownOrder) && !self.orders.contains_key(&id) {
             return Ok(());
         }
         let event = self.shows.last().map(|show| &show.event);
@@ -351,7 +359,7 @@ impl Auditor {
             Err(format!("it was {:?}: {last:?}", self.states_of(id, asked)))
         };
         match code {
-            "not_paid" => {
+            Some(ProblemCode::NotPaid) => {
                 let named =
                     |state: &&OrderState| detail.contains(&format!("It is {}:", state.word()));
                 let state = OrderState::ALL.iter().find(named);
@@ -360,7 +368,7 @@ impl Auditor {
                     Some(state) => self.is_in(id, asked, &[*state]),
                 }
             }
-            "refund_under_way" => was(&|o| {
+            Some(ProblemCode::RefundUnderWay) => was(&|o| {
                 o.state == Refunding || o.refunds.iter().any(|r| r.state == RefundState::Pending)
             })
             .or_else(|why| {
@@ -370,12 +378,12 @@ impl Auditor {
                     |pair: &[(u64, Order)]| pair[0].1.refunds.len() < pair[1].1.refunds.len();
                 if known.windows(2).any(made) { Ok(()) } else { Err(why) }
             }),
-            "nothing_to_refund" if failed => was(&|o| o.owed_back().minor == 0),
-            "nothing_to_refund" => was(&|o| {
+            Some(ProblemCode::NothingToRefund) if failed => was(&|o| o.owed_back().minor == 0),
+            Some(ProblemCode::NothingToRefund) => was(&|o| {
                 o.state == Refunded
                     || o.state == Paid && o.lines.iter().all(|line| line.refunded == line.quantity)
             }),
-            "refund_too_large" => {
+            Some(ProblemCode::RefundTooLarge) => {
                 let told = number_after(detail, "Only ").unwrap_or(-1);
                 was(&|o| {
                     o.lines.iter().any(|line| {
@@ -386,19 +394,24 @@ impl Auditor {
                     })
                 })
             }
-            "unknown_ticket_type" => was(&|o| {
+            Some(ProblemCode::UnknownTicketType) => was(&|o| {
                 let has = |id: &str| o.lines.iter().any(|line| kind(line) == id);
                 lines.iter().any(|(id, _)| !has(id) && detail.contains(&format!("“{id}”")))
             }),
-            "invalid" if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
+            Some(ProblemCode::Invalid) if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
             _ => Err("nobody has thought of that".into()),
         }
     }
 
-    fn no_event(&self, asked: Question, event: &Value, code: &str) -> Result<(), String> {
+    fn no_event(
+        &self,
+        asked: Question,
+        event: &Value,
+        code: Option<ProblemCode>,
+    ) -> Result<(), String> {
         let shows = self.shows(asked);
         match code {
-            "capacity_below_taken" => {
+            Some(ProblemCode::CapacityBelowTaken) => {
                 let wanted = |name: &str| {
                     let pools = event["pools"].as_array().map_or(&[][..], Vec::as_slice);
                     let pool = pools.iter().find(|pool| pool["id"] == name);
@@ -411,7 +424,7 @@ impl Auditor {
                 });
                 if right { Ok(()) } else { Err("no pool had more taken".into()) }
             }
-            "limit_too_late" => {
+            Some(ProblemCode::LimitTooLate) => {
                 let none = |spec: &EventSpec| spec.limit_per_buyer.is_none();
                 let was = shows.iter().flat_map(|show| show.specs()).any(none);
                 let comes = !event["limit_per_buyer"].is_null();

@@ -1,6 +1,7 @@
 //! What an organiser writes, as the core gets it.
 
 use super::*;
+use serde_json::{Value, json as value};
 
 fn body() -> Value {
     value!({

@@ -44,19 +44,24 @@ fn some_event() -> Event {
 
 #[test]
 fn an_event_is_told_with_what_is_on_sale_of_it() {
-    let expected = json!({
-        "id": "rock", "name": "Rock", "place": "Hall", "starts_at": "1970-01-01T00:00:10Z",
-        "zone": "UTC", "currency": "GBP", "limit_per_order": 6, "limit_per_buyer": 7,
-        "ignore_email_tags": true, "hold_seconds": 90, "sale_opens": "1970-01-01T00:00:01Z",
-        "sale_closes": "1970-01-01T00:00:02Z", "on_sale": true,
-        // Without a pool that is gone, and without a ticket type that is.
-        "pools": [{"id": "main", "capacity": 10, "held": 2, "sold": 3, "left": 5},
-                  {"id": "one", "capacity": 1, "held": 0, "sold": 0, "left": 1}],
-        "ticket_types": [{"id": "adult", "name": "The adult", "pool": "main",
-                          "price": {"amount": 500, "currency": "GBP"}, "left": 5}],
-        "as_of": "1970-01-01T00:00:03Z",
-    });
-    assert_eq!(event(&some_event(), 1_500, 3_000), expected);
+    // Without a pool that is gone, and without a ticket type that is.
+    let pools = r#"[{"capacity":10,"held":2,"id":"main","left":5,"sold":3},{"capacity":1,"held":0,"id":"one","left":1,"sold":0}]"#;
+    let types = r#"[{"id":"adult","left":5,"name":"The adult","pool":"main","price":{"amount":500,"currency":"GBP"}}]"#;
+    let as_of = "1970-01-01T00:00:03Z";
+    let expected = format!(
+        r#"{{"as_of":"{as_of}","currency":"GBP","hold_seconds":90,"id":"rock","ignore_email_tags":true,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","on_sale":true,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
+    );
+    let mut some_event = some_event();
+    assert_eq!(json(&event(&some_event, 1_500, 3_000)), expected);
+    let expected = format!(r#"{{"as_of":"{as_of}","pools":{pools},"ticket_types":{types}}}"#);
+    assert_eq!(json(&counts(&some_event, 3_000)), expected);
+    some_event.spec.limit_per_buyer = None;
+    (some_event.spec.sale_opens_ms, some_event.spec.sale_closes_ms) = (None, None);
+    let told: serde_json::Value =
+        serde_json::from_slice(&json(&event(&some_event, 1_500, 3_000))).unwrap();
+    for member in ["limit_per_buyer", "sale_opens", "sale_closes"] {
+        assert_eq!(told.get(member), Some(&serde_json::Value::Null), "{member} is null");
+    }
 }
 
 #[test]
@@ -123,10 +128,44 @@ fn a_refund_is_told_with_its_reason_only_if_it_failed() {
             state,
             by_hand: false,
         };
-        let expected = json!({"id": "00000000-0000-0000-0000-000000000001", "state": word,
-            "amount": {"amount": 300, "currency": "GBP"}, "restock": true, "by_hand": false,
-            "reason": reason});
-        assert_eq!(refund(&order, &made), expected);
+        let reason = reason.map_or("null".into(), |reason| format!("{reason:?}"));
+        let expected = format!(
+            r#"{{"amount":{{"amount":300,"currency":"GBP"}},"by_hand":false,"id":"00000000-0000-0000-0000-000000000001","reason":{reason},"restock":true,"state":"{word}"}}"#
+        );
+        assert_eq!(json(&refund(&order, &made)), expected);
+    }
+}
+
+#[test]
+fn an_attempt_is_told_with_what_belongs_to_its_state() {
+    let declined = AttemptState::Declined("No.".into());
+    let states = [
+        AttemptState::Abandoned,
+        declined,
+        AttemptState::Authorised,
+        AttemptState::Pending,
+        AttemptState::Action,
+    ];
+    let mut order = order_of(OrderState::Paying, &states);
+    let told = |order: &Order| json(&payment(order, order.payment.as_ref().unwrap()));
+    let expected = |action, dispute| {
+        format!(
+            r#"{{"attempts":[{{"number":1,"state":"abandoned"}},{{"number":2,"reason":"No.","state":"declined"}},{{"number":3,"state":"authorised"}},{{"number":4,"state":"pending"}},{{"action":{action},"number":5,"state":"action"}}],"dispute":{dispute},"live":false}}"#
+        )
+    };
+    assert_eq!(told(&order), expected("null", "null"));
+    let made = order.payment.as_mut().unwrap();
+    made.action = Some("/bank".into());
+    let (id, status) = ("du_1".into(), "lost".into());
+    made.dispute = Some(boxoffice::Dispute { id, amount_minor: 5, status });
+    let dispute = r#"{"amount":{"amount":5,"currency":"GBP"},"status":"lost"}"#;
+    assert_eq!(told(&order), expected("\"/bank\"", dispute));
+}
+
+#[test]
+fn a_state_is_told_in_the_words_of_the_core() {
+    for one in OrderState::ALL {
+        assert_eq!(json(&state(one)), format!("{:?}", one.word()));
     }
 }
 

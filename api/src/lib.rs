@@ -1,0 +1,30 @@
+//! The wire types of the JSON API: the body of every request and of every answer, and the one list
+//! of problem codes.
+//!
+//! The server writes these types and its clients read them: the load generator, the simulation and
+//! the tests. So a field or a code that one side does not know does not compile.
+//!
+//! There is no logic here, and no other crate of the workspace is used: `server/tests/arrows.rs`
+//! holds both.
+//!
+//! Conventions:
+//! - A type whose name ends in `Body` is the body of a request; unknown members are refused. All
+//!   others are answers; a client should ignore members that it does not know.
+//! - Members of answers are declared in the order in which they are sent: that of the alphabet, but
+//!   for [`HeldOrder`]. The order has no meaning.
+//! - Texts are borrowed from whatever they are written from or read from, where that is possible.
+//! - Times are texts in RFC 3339, in UTC and in whole seconds or finer. Ids of events, pools and
+//!   ticket types are chosen by the organiser; ids of orders and refunds are UUIDs.
+
+mod event;
+mod order;
+mod problem;
+mod request;
+
+pub use event::{Event, EventCounts, EventList, Money, Pool, TicketType};
+pub use order::{
+    Action, ActionKind, Attempt, AttemptState, Buyer, Dispute, HeldLine, HeldOrder, Order,
+    OrderLine, OrderList, OrderState, Payment, Refund, RefundAnswer, RefundState, Ticket,
+};
+pub use problem::{MoneyMoved, Problem, ProblemCode};
+pub use request::{BuyerBody, LineBody, OrderBody, PayBody, RefundBody};

@@ -1,0 +1,293 @@
+//! Orders, their payments, tickets and refunds.
+
+use crate::Money;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Where an order stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderState {
+    /// The places are held, and nothing is asked of the payment provider.
+    Held,
+    /// The buyer pays.
+    Paying,
+    /// The order is given up; the places stay taken until its payment is known to be dead.
+    Canceling,
+    /// The payment is approved, and its money is being taken.
+    Committed,
+    /// The money is taken and the tickets are issued. Also after a refund of a part.
+    Paid,
+    /// Tickets are revoked, and their money is on its way back.
+    Refunding,
+    /// All tickets are refunded.
+    Refunded,
+    /// The places went back before any money was taken.
+    Released,
+    /// The payment ended after it was approved: no tickets, and no money that stays.
+    Void,
+}
+
+/// The answer to a hold, the same each time that it is given.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HeldOrder<'a> {
+    /// The order's id.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// The order's secret: the bearer token of all that is asked about it.
+    #[serde(borrow)]
+    pub secret: Cow<'a, str>,
+    /// The event's id.
+    #[serde(borrow)]
+    pub event: Cow<'a, str>,
+    /// Always [`OrderState::Held`].
+    pub state: OrderState,
+    /// When the hold ends.
+    #[serde(borrow)]
+    pub held_until: Cow<'a, str>,
+    /// The price of all of it.
+    pub total: Money<'a>,
+    /// What is held.
+    #[serde(borrow)]
+    pub lines: Vec<HeldLine<'a>>,
+    /// The order's page, for its buyer alone: the address has the secret.
+    #[serde(borrow)]
+    pub url: Cow<'a, str>,
+}
+
+/// So many tickets of one type.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HeldLine<'a> {
+    /// The ticket type's id.
+    #[serde(borrow)]
+    pub ticket_type: Cow<'a, str>,
+    /// The ticket type's name.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// How many.
+    pub quantity: u32,
+    /// The price of one.
+    pub price: Money<'a>,
+}
+
+/// `GET /api/v1/orders/{id}`, and the answer to `pay` and `cancel`: an order as its buyer sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Order<'a> {
+    /// What the buyer must do before the bank pays; only in the answer to `pay`, and only if there is
+    /// something to do.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub action: Option<Action<'a>>,
+    /// Who ordered.
+    #[serde(borrow)]
+    pub buyer: Buyer<'a>,
+    /// The event's id.
+    #[serde(borrow)]
+    pub event: Cow<'a, str>,
+    /// When the hold ends; absent while the order is not held, or its clock stands still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Cow<'a, str>>,
+    /// Its id.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// What is ordered.
+    #[serde(borrow)]
+    pub lines: Vec<OrderLine<'a>>,
+    /// Where it stands, and what that means for the buyer's money, in plain words.
+    #[serde(borrow)]
+    pub message: Cow<'a, str>,
+    /// Its payment; absent: none was begun.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub payment: Option<Payment<'a>>,
+    /// When it was placed.
+    #[serde(borrow)]
+    pub placed_at: Cow<'a, str>,
+    /// How much of its money was given back.
+    pub refunded: Money<'a>,
+    /// All refunds, in the order in which they were made.
+    #[serde(borrow)]
+    pub refunds: Vec<Refund<'a>>,
+    /// Where it stands.
+    pub state: OrderState,
+    /// All tickets that were issued.
+    #[serde(borrow)]
+    pub tickets: Vec<Ticket<'a>>,
+    /// The price of all of it.
+    pub total: Money<'a>,
+    /// The order's page, for its buyer alone: the address has the order's secret.
+    #[serde(borrow)]
+    pub url: Cow<'a, str>,
+}
+
+/// Who ordered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Buyer<'a> {
+    /// The e-mail address; empty for a reservation by name.
+    #[serde(borrow)]
+    pub email: Cow<'a, str>,
+    /// The name.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+}
+
+/// So many tickets of one type.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderLine<'a> {
+    /// The ticket type's name.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The price of one, as it was when the order was placed.
+    pub price: Money<'a>,
+    /// How many.
+    pub quantity: u32,
+    /// How many of them are refunded.
+    pub refunded: u32,
+    /// The ticket type's id.
+    #[serde(borrow)]
+    pub ticket_type: Cow<'a, str>,
+}
+
+/// A payment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Payment<'a> {
+    /// The attempts to pay, in the order in which they were made.
+    #[serde(borrow)]
+    pub attempts: Vec<Attempt<'a>>,
+    /// What of it the cardholder disputes; null: nothing.
+    #[serde(borrow)]
+    pub dispute: Option<Dispute<'a>>,
+    /// Whether real money moves.
+    pub live: bool,
+}
+
+/// An attempt to pay.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attempt<'a> {
+    /// What the bank wants of the buyer: an address to go to, or a secret for Stripe's script. Only in
+    /// the state [`AttemptState::Action`], and null there until it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Option<Cow<'a, str>>>,
+    /// Its number, counted from 1.
+    pub number: u16,
+    /// Why it was declined; only in the state [`AttemptState::Declined`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// What became of it.
+    pub state: AttemptState,
+}
+
+/// What became of an attempt to pay.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttemptState {
+    /// It is not decided yet.
+    Pending,
+    /// The bank waits for the buyer.
+    Action,
+    /// It was declined.
+    Declined,
+    /// It was approved.
+    Authorised,
+    /// Another attempt was begun instead.
+    Abandoned,
+}
+
+/// What the cardholder disputes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Dispute<'a> {
+    /// How much.
+    pub amount: Money<'a>,
+    /// Where it stands, in the payment provider's word.
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+}
+
+/// A ticket.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ticket<'a> {
+    /// The code that opens the door.
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+    /// The ticket type's name.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The ticket type's id.
+    #[serde(borrow)]
+    pub ticket_type: Cow<'a, str>,
+    /// Whether it is valid; not: it was revoked.
+    pub valid: bool,
+}
+
+/// A refund.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Refund<'a> {
+    /// How much.
+    pub amount: Money<'a>,
+    /// Whether it was made in the payment provider's own dashboard.
+    pub by_hand: bool,
+    /// Its id.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// Why it failed; null: it did not.
+    pub reason: Option<Cow<'a, str>>,
+    /// Whether its places were put back on sale.
+    pub restock: bool,
+    /// What became of it.
+    pub state: RefundState,
+}
+
+/// What became of a refund.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefundState {
+    /// The provider has not decided yet.
+    Pending,
+    /// The money was sent back.
+    Succeeded,
+    /// The money is still here.
+    Failed,
+}
+
+/// What the buyer must do before the bank pays.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Action<'a> {
+    /// The secret that Stripe's script needs; only for [`ActionKind::ClientSecret`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Cow<'a, str>>,
+    /// What kind it is.
+    #[serde(rename = "type")]
+    pub kind: ActionKind,
+    /// The address to go to; only for [`ActionKind::Redirect`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Cow<'a, str>>,
+}
+
+/// The kinds of [`Action`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// The buyer goes to [`Action::url`].
+    Redirect,
+    /// Stripe's script does it with [`Action::client_secret`].
+    ClientSecret,
+}
+
+/// `GET /api/v1/events/{event}/orders`: a page of an event's orders.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderList<'a> {
+    /// Where the next page begins: the value of its query's `after`; null: this is the last one.
+    pub next: Option<Cow<'a, str>>,
+    /// The orders, the oldest first.
+    #[serde(borrow)]
+    pub orders: Vec<Order<'a>>,
+}
+
+/// `POST /api/v1/orders/{id}/refunds`: what was made, and the order after it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RefundAnswer<'a> {
+    /// The order.
+    #[serde(borrow)]
+    pub order: Order<'a>,
+    /// The refund.
+    #[serde(borrow)]
+    pub refund: Option<Refund<'a>>,
+}

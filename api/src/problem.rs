@@ -1,0 +1,337 @@
+//! Problems: answers to requests that were not done, as RFC 9457 describes them.
+
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Makes [`ProblemCode`] and all that is known of each code from one list. An entry is the variant,
+/// its text on the wire, the HTTP statuses it comes with (the usual one first), its title, and what
+/// it means in one or two sentences, which are also its documentation.
+macro_rules! problem_codes {
+    ($($variant:ident = $text:literal, [$usual:literal $(, $other:literal)*], $title:literal, $meaning:literal;)*) => {
+        /// Why a request was not done: the member `code` of a [`Problem`]. Programs decide by it;
+        /// titles and details are for people and may change.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum ProblemCode {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl ProblemCode {
+            /// All codes, in the order of the enum.
+            pub const ALL: &'static [ProblemCode] = &[$(ProblemCode::$variant,)*];
+
+            /// The code's text on the wire: lower case, words joined by `_`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(ProblemCode::$variant => $text,)*
+                }
+            }
+
+            /// The code with this text; `None` if there is none.
+            pub fn parse(text: &str) -> Option<ProblemCode> {
+                match text {
+                    $($text => Some(ProblemCode::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// The HTTP statuses that answers with this code have. The usual one is first.
+            pub const fn statuses(self) -> &'static [u16] {
+                match self {
+                    $(ProblemCode::$variant => &[$usual $(, $other)*],)*
+                }
+            }
+
+            /// What happened, in a few words. An answer may have a more exact title.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(ProblemCode::$variant => $title,)*
+                }
+            }
+
+            /// What the code means, in one or two sentences.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(ProblemCode::$variant => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    // The request itself.
+    Invalid = "invalid", [400], "This cannot be understood",
+        "The request is malformed, or one of its values is out of range. The detail says which.";
+    Unauthorized = "unauthorized", [401], "A key or a secret is missing",
+        "The request needs the organiser's key or the order's secret as its bearer token.";
+    NotFound = "not_found", [404], "There is nothing here",
+        "Nothing is served at this address.";
+    WrongMethod = "wrong_method", [405], "This address does not do that",
+        "The address exists, but not for the method of the request.";
+    TooSlow = "too_slow", [408], "The request did not arrive in time",
+        "The server stopped waiting for the rest of the request. Send it again.";
+    TooLarge = "too_large", [413, 414, 431], "The request is too large",
+        "The body (413), the address (414) or the header (431) of the request is larger than the \
+         server accepts.";
+    WrongType = "wrong_type", [415], "The content type is not the expected one",
+        "The Content-Type of the request is not the one that this address takes.";
+    WrongVersion = "wrong_version", [505], "This version of HTTP is not spoken here",
+        "Send the request with HTTP/1.1.";
+    CrossSite = "cross_site", [403], "This came from another site",
+        "A browser sent the request from a page of another site.";
+    BadSignature = "bad_signature", [400], "This is not from Stripe, or it is too old",
+        "The Stripe-Signature header of a webhook does not fit its body, the endpoint's secret and \
+         the time.";
+
+    // Idempotency keys.
+    KeyReused = "key_reused", [422], "This Idempotency-Key was used for something else",
+        "Another request was sent with the same Idempotency-Key. Use a new key.";
+    RequestRunning = "request_running", [409], "Still running",
+        "The request with this Idempotency-Key is still being answered. Ask again in a second with \
+         the same key.";
+
+    // Limits, and what the server cannot do now.
+    TooManyRequests = "too_many_requests", [429], "Too many requests from your network",
+        "The client, its network or the e-mail address has used up one of its limits. Retry-After \
+         says when to try again.";
+    TooManyConnections = "too_many_connections", [429], "Too many connections from your network",
+        "One network has more connections open than its share. Close some, or try again later.";
+    Busy = "busy", [503], "Very many people are buying right now",
+        "The server is overloaded. Nothing was done; Retry-After says when to try again.";
+    Unavailable = "unavailable", [503], "We cannot record anything right now",
+        "The database cannot be reached. Nothing was done; try again in a moment.";
+    InDoubt = "in_doubt", [503], "We do not know yet whether this was recorded",
+        "The outcome of the request is not known yet. Ask again with the same Idempotency-Key, or \
+         look at the order: it cannot be done twice.";
+    NotReady = "not_ready", [503], "Not ready",
+        "The process should get no requests from a load balancer now.";
+
+    // Events.
+    UnknownEvent = "unknown_event", [404], "There is no such event",
+        "No event has this id.";
+    UnknownTicketType = "unknown_ticket_type", [404], "There is no such ticket",
+        "The event does not offer a ticket type of this id.";
+    CapacityBelowTaken = "capacity_below_taken", [409], "The pool would be oversold",
+        "More places of the pool are held or sold than its new capacity has. Nothing was changed.";
+    CurrencyFixed = "currency_fixed", [409], "The currency cannot change now",
+        "Places of the event are held or sold in another currency. Nothing was changed.";
+    LimitTooLate = "limit_too_late", [409], "The limit per buyer comes too late",
+        "Too many places are held or sold already for their buyers to be counted. Nothing was \
+         changed.";
+    TagsFixed = "tags_fixed", [409], "What counts as one buyer cannot change now",
+        "Places of the event are held or sold, so `ignore_email_tags` stays as it is. Nothing was \
+         changed.";
+    PoolFixed = "pool_fixed", [409], "A ticket type cannot move to another pool",
+        "The ticket type draws on another pool. Give the new one an id of its own. Nothing was \
+         changed.";
+    TooManyParts = "too_many_parts", [409], "Too many parts",
+        "The event has had too many pools or ticket types in its life. Make a new event.";
+
+    // Holds.
+    NotOnSale = "not_on_sale", [409], "Not on sale",
+        "The sale of the event has not opened yet, or it is over.";
+    SoldOut = "sold_out", [409], "Sold out",
+        "Fewer places are left than were asked for. Nothing was held. Places that others hold and \
+         do not pay come back within minutes.";
+    LimitReached = "limit_reached", [409], "Too many tickets",
+        "The order has more tickets than one order, or its buyer more than one buyer, may have.";
+
+    // Orders and their payments.
+    UnknownOrder = "unknown_order", [404], "There is no such order",
+        "No order has this id, or the secret is not its own.";
+    HoldExpired = "hold_expired", [410], "The time is over",
+        "The hold has ended and its places are on sale again. A payment that was begun is canceled. \
+         Order again.";
+    PaymentUnderWay = "payment_under_way", [409], "A payment is under way",
+        "The attempt before is not decided yet. Nothing was tried now.";
+    TooManyAttempts = "too_many_attempts", [409], "Too many attempts to pay",
+        "The order takes no more attempts to pay it.";
+    Declined = "declined", [402, 409], "The payment was declined",
+        "The bank or the payment provider declined this attempt (402), or one before (409). The \
+         detail says why.";
+    AlreadyPaid = "already_paid", [409], "No more is to be paid",
+        "The payment of the order is approved or done. It was not tried again.";
+    Canceled = "canceled", [410], "This order is over",
+        "The order was released, canceled or refunded. Order again.";
+    NotDue = "not_due", [409], "Not yet",
+        "The time of the order is not over.";
+
+    // Refunds.
+    NotPaid = "not_paid", [409], "This order is not paid",
+        "Nothing of the order can be refunded, because it is not paid.";
+    RefundUnderWay = "refund_under_way", [409], "A refund is under way",
+        "Wait until the refund before is done, then look at what is left to refund.";
+    NothingToRefund = "nothing_to_refund", [409], "Nothing to refund",
+        "All of it is refunded already.";
+    RefundTooLarge = "refund_too_large", [409], "More than can be refunded",
+        "Fewer tickets of a type can still be refunded than were asked for.";
+
+    // The old routes.
+    FormNeeded = "form_needed", [403], "Paying needs the form that the reservation answered",
+        "Post the form that the reservation answered, with all its fields: its secret shows whose \
+         reservation it is.";
+    NoReservation = "no_reservation", [404], "No reservation for that name",
+        "Nobody of that name has reserved a ticket.";
+}
+
+impl ProblemCode {
+    /// The HTTP status that answers with this code usually have.
+    pub const fn status(self) -> u16 {
+        self.statuses()[0]
+    }
+}
+
+impl fmt::Display for ProblemCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for ProblemCode {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ProblemCode {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<ProblemCode, D::Error> {
+        let text = Cow::<'de, str>::deserialize(from)?;
+        let unknown = || D::Error::invalid_value(Unexpected::Str(&text), &"a problem code");
+        ProblemCode::parse(&text).ok_or_else(unknown)
+    }
+}
+
+/// Whether a request that was not done moved money.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MoneyMoved {
+    /// No money was moved by the request.
+    No,
+    /// The money was moved.
+    Yes,
+    /// It is not known yet. Money cannot be moved twice.
+    Unknown,
+}
+
+/// The body of an answer to a request that was not done, with the media type
+/// `application/problem+json`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Problem<'a> {
+    /// Why, for programs.
+    pub code: ProblemCode,
+    /// What happened and what to do next, for people.
+    #[serde(borrow)]
+    pub detail: Cow<'a, str>,
+    /// Whether money was moved.
+    pub money_moved: MoneyMoved,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, in a few words, for people.
+    #[serde(borrow)]
+    pub title: Cow<'a, str>,
+    /// The problem's type as a URI reference.
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The codes are a promise to programs: to change one here is to break them.
+    #[test]
+    fn every_code_has_the_text_that_programs_know() {
+        let texts: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "invalid",
+                "unauthorized",
+                "not_found",
+                "wrong_method",
+                "too_slow",
+                "too_large",
+                "wrong_type",
+                "wrong_version",
+                "cross_site",
+                "bad_signature",
+                "key_reused",
+                "request_running",
+                "too_many_requests",
+                "too_many_connections",
+                "busy",
+                "unavailable",
+                "in_doubt",
+                "not_ready",
+                "unknown_event",
+                "unknown_ticket_type",
+                "capacity_below_taken",
+                "currency_fixed",
+                "limit_too_late",
+                "tags_fixed",
+                "pool_fixed",
+                "too_many_parts",
+                "not_on_sale",
+                "sold_out",
+                "limit_reached",
+                "unknown_order",
+                "hold_expired",
+                "payment_under_way",
+                "too_many_attempts",
+                "declined",
+                "already_paid",
+                "canceled",
+                "not_due",
+                "not_paid",
+                "refund_under_way",
+                "nothing_to_refund",
+                "refund_too_large",
+                "form_needed",
+                "no_reservation",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_code_is_read_from_its_text_and_from_no_other() {
+        for code in ProblemCode::ALL {
+            assert_eq!(ProblemCode::parse(code.as_str()), Some(*code));
+            let json = serde_json::to_string(code).unwrap();
+            assert_eq!(json, format!("\"{code}\""));
+            assert_eq!(serde_json::from_str::<ProblemCode>(&json).unwrap(), *code);
+        }
+        for text in ["", "running", "Busy", "busy "] {
+            assert_eq!(ProblemCode::parse(text), None, "{text:?}");
+            assert!(serde_json::from_value::<ProblemCode>(text.into()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_code_is_for_an_answer_that_says_no() {
+        for code in ProblemCode::ALL {
+            assert!(code.statuses().iter().all(|status| (400..600).contains(status)), "{code}");
+            assert!(code.meaning().ends_with('.') && !code.title().ends_with('.'), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_problem_is_read_as_it_was_written() {
+        let problem = Problem {
+            code: ProblemCode::SoldOut,
+            detail: "“Adult” is sold out.".into(),
+            money_moved: MoneyMoved::No,
+            status: 409,
+            title: "Sold out".into(),
+            kind: "/problems/sold_out".into(),
+        };
+        let json = serde_json::to_string(&problem).unwrap();
+        assert_eq!(
+            json,
+            "{\"code\":\"sold_out\",\"detail\":\"“Adult” is sold out.\",\"money_moved\":\"no\",\
+             \"status\":409,\"title\":\"Sold out\",\"type\":\"/problems/sold_out\"}"
+        );
+        assert_eq!(serde_json::from_str::<Problem<'_>>(&json).unwrap(), problem);
+    }
+}

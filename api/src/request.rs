@@ -1,0 +1,57 @@
+//! The bodies of requests.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/events/{event}/orders`: holds places.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderBody {
+    /// Who orders.
+    pub buyer: BuyerBody,
+    /// What is ordered.
+    pub lines: Vec<LineBody>,
+}
+
+/// Who orders.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuyerBody {
+    /// The name.
+    pub name: String,
+    /// The e-mail address.
+    pub email: String,
+}
+
+/// How many of which ticket type.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineBody {
+    /// The ticket type's id.
+    pub ticket_type: String,
+    /// How many.
+    pub quantity: i64,
+}
+
+/// `POST /api/v1/orders/{id}/pay`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayBody {
+    /// The token that the payment provider gave for the card; empty where nothing is to be paid.
+    pub token: String,
+}
+
+/// `POST /api/v1/orders/{id}/refunds`: one of `all`, `lines` and `failed`, and `restock`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundBody {
+    /// All that is left.
+    #[serde(default)]
+    pub all: bool,
+    /// So many of these ticket types.
+    pub lines: Option<Vec<LineBody>>,
+    /// The money of refunds that failed, once more.
+    #[serde(default)]
+    pub failed: bool,
+    /// Whether the places are put back on sale.
+    pub restock: bool,
+}

@@ -1,0 +1,36 @@
+//! The problem code of each refusal of the core: in the API, in the metrics and in the logs.
+//!
+//! The core has no dependencies, so it does not know the codes; this is the only place that joins the
+//! two lists, and it does not compile while a refusal has no code.
+
+use boxoffice::Refusal;
+use nts_api::ProblemCode;
+
+/// The code of a refusal.
+pub fn of(refusal: &Refusal) -> ProblemCode {
+    match refusal {
+        Refusal::Invalid(_) => ProblemCode::Invalid,
+        Refusal::UnknownEvent => ProblemCode::UnknownEvent,
+        Refusal::UnknownTicketType(_) => ProblemCode::UnknownTicketType,
+        Refusal::UnknownOrder => ProblemCode::UnknownOrder,
+        Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) => ProblemCode::NotOnSale,
+        Refusal::SoldOut { .. } => ProblemCode::SoldOut,
+        Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => ProblemCode::LimitReached,
+        Refusal::HoldExpired | Refusal::PaymentExpired => ProblemCode::HoldExpired,
+        Refusal::TooManyAttempts { .. } => ProblemCode::TooManyAttempts,
+        Refusal::PaymentUnderWay => ProblemCode::PaymentUnderWay,
+        Refusal::AlreadyPaid => ProblemCode::AlreadyPaid,
+        Refusal::Canceled(_) => ProblemCode::Canceled,
+        Refusal::NotDue => ProblemCode::NotDue,
+        Refusal::NotPaid(_) => ProblemCode::NotPaid,
+        Refusal::RefundUnderWay => ProblemCode::RefundUnderWay,
+        Refusal::NothingToRefund => ProblemCode::NothingToRefund,
+        Refusal::RefundTooLarge { .. } => ProblemCode::RefundTooLarge,
+        Refusal::CapacityBelowTaken { .. } => ProblemCode::CapacityBelowTaken,
+        Refusal::CurrencyFixed => ProblemCode::CurrencyFixed,
+        Refusal::LimitTooLate { .. } => ProblemCode::LimitTooLate,
+        Refusal::TagsFixed => ProblemCode::TagsFixed,
+        Refusal::PoolFixed(_) => ProblemCode::PoolFixed,
+        Refusal::TooManyParts => ProblemCode::TooManyParts,
+    }
+}
