@@ -1,7 +1,9 @@
-//! The documents: their links lead to files, and the files and settings that they name exist.
+//! The documents: their links lead to files, and the files and settings that they name exist. And two
+//! facts that stand in several files: the toolchain, and the versions of dependencies.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nts_server::config::Config;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Variables that tests read and the server does not.
@@ -134,4 +136,38 @@ fn the_container_is_built_with_the_pinned_toolchain() {
     let dockerfile = std::fs::read_to_string(root.join("Dockerfile")).unwrap();
     let image = format!("FROM rust:{}-", channel.trim_matches('"'));
     assert!(dockerfile.contains(&image), "the Dockerfile does not say {image}");
+}
+
+#[test]
+fn a_crate_that_two_manifests_name_has_its_version_in_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = |dir: &str| std::fs::read_to_string(root.join(dir).join("Cargo.toml")).unwrap();
+    let workspace = manifest(".");
+    let members = workspace.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
+    let members: Vec<&str> =
+        members.split('"').filter(|word| !word.contains(['[', ',', ']'])).collect();
+    assert!(members.len() > 5, "the members are where they are looked for: {members:?}");
+    // By crate: the manifests that name it, and those that do so with a version or a path of their own.
+    let mut named: BTreeMap<String, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for member in members {
+        let (text, mut of_dependencies) = (manifest(member), false);
+        for line in text.lines() {
+            if line.starts_with('[') {
+                of_dependencies = line.contains("dependencies") && !line.contains("workspace");
+            } else if of_dependencies && let Some((name, value)) = line.split_once('=') {
+                let inherits = line.contains("workspace = true");
+                let name = name.trim().trim_end_matches(".workspace").to_string();
+                let (all, own) = named.entry(name).or_default();
+                all.push(member);
+                if !inherits && (value.contains('"') || value.contains("version")) {
+                    own.push(member);
+                }
+            }
+        }
+    }
+    let wrong: Vec<_> = named
+        .iter()
+        .filter(|(_, (all, own))| !own.is_empty() && all.iter().any(|member| *member != all[0]))
+        .collect();
+    assert!(wrong.is_empty(), "put these into [workspace.dependencies]: {wrong:?}");
 }
