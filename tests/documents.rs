@@ -171,3 +171,15 @@ fn a_crate_that_two_manifests_name_has_its_version_in_the_workspace() {
         .collect();
     assert!(wrong.is_empty(), "put these into [workspace.dependencies]: {wrong:?}");
 }
+
+#[test]
+fn the_api_document_has_the_table_of_all_problem_codes() {
+    let mut table = String::from("| `code` | status | meaning |\n|---|---|---|\n");
+    for code in nts_api::ProblemCode::ALL {
+        let statuses: Vec<String> = code.statuses().iter().map(u16::to_string).collect();
+        table += &format!("| `{code}` | {} | {} |\n", statuses.join(", "), code.meaning());
+    }
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
+    let text = std::fs::read_to_string(document).unwrap();
+    assert!(text.contains(&table), "put this table into docs/api.md:\n{table}");
+}
