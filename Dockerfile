@@ -10,7 +10,7 @@ RUN useradd --system --home-dir /data --create-home nts
 USER nts
 WORKDIR /data
 VOLUME /data
-# In a container "this machine alone" would be nobody: listen on all its addresses.
+# Listen on all addresses of the container: on its loopback address nobody could reach it.
 ENV NTS_ADDRESS=0.0.0.0:9000 NTS_PUBLIC_URL=http://localhost:9000 NTS_DATABASE=/data/nts.db
 EXPOSE 9000
 ENTRYPOINT ["nts"]

@@ -16,16 +16,16 @@ pub struct AuditArgs {
     #[arg(long)]
     json: bool,
 
-    /// Look at the books alone; do not ask the payment provider
+    /// Check the database only; do not ask the payment provider
     #[arg(long)]
     books_only: bool,
 
-    /// Cancel and give back what this shop took or set aside at the provider and the books have
-    /// forgotten (after the database was restored from an old copy). Without it they are reported
+    /// Cancel or refund payments of this shop that the provider has and the database has not (after the
+    /// database was restored from an old copy). Without it they are reported only
     #[arg(long, conflicts_with = "books_only")]
     settle: bool,
 
-    /// Compare the provider's payments of the last so many days; default: since the oldest event
+    /// Compare the provider's payments of this many days; default: since the oldest event
     #[arg(long)]
     days: Option<u32>,
 
@@ -33,7 +33,7 @@ pub struct AuditArgs {
     config: Config,
 }
 
-/// 0: the books balance. 1: they do not. 2: they could not be audited.
+/// 0: everything agrees. 1: something does not. 2: the audit could not run.
 pub fn run(args: &AuditArgs) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let report = match runtime {

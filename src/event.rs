@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// What can be done with events.
 #[derive(Subcommand)]
 pub enum EventCommand {
-    /// Make or change the event that FILE describes; see show.toml for an example
+    /// Create or change the event that FILE describes; see show.toml for an example
     Apply {
         /// A TOML file
         file: PathBuf,
@@ -19,7 +19,7 @@ pub enum EventCommand {
         /// The organiser's key
         #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
         organiser_key: String,
-        /// Send the key without encryption to another machine as well: everybody on the way can read it
+        /// Send the key without encryption to another machine: everybody on the network can read it
         #[arg(long)]
         plain_http: bool,
     },

@@ -5,7 +5,7 @@ use nts_server::config::{Config, DatabaseName};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Prints a line. Who closed the other end of the pipe has read enough: no reason to die.
+/// Prints a line. A closed pipe is no error: its reader has read enough.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -23,7 +23,7 @@ mod simulate;
 
 /// A box office in one binary: sells tickets, takes the money, issues the tickets.
 ///
-/// Without a command it serves.
+/// Without a command it starts the server.
 #[derive(Parser)]
 #[command(name = "nts", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the box office (this is what nts alone does)
+    /// Start the server (the default command)
     Serve {
         #[command(flatten)]
         config: Box<Config>,
@@ -48,50 +48,50 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
-    /// Copy the database into FILE, also while nts is selling
+    /// Copy the SQLite database into FILE, also while nts sells
     Backup {
-        /// Where to; it must not exist yet
+        /// The copy; it must not exist yet
         file: PathBuf,
         /// The database to copy
         #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
         database: DatabaseName,
     },
-    /// Move everything into another database: from a file to PostgreSQL, or back. Nobody may sell
+    /// Move everything into another database: from a file to PostgreSQL, or back. No server may run
     /// meanwhile
     MigrateStore {
-        /// From here: a file, or postgres://…
+        /// The source: a file, or postgres://…
         from: DatabaseName,
-        /// To here: a file that does not exist, or a PostgreSQL database without tables
+        /// The target: a file that does not exist, or a PostgreSQL database without tables
         #[arg(required_unless_present = "resume")]
         to: Option<DatabaseName>,
-        /// Move nothing, but sell from FROM again, although it was moved elsewhere. Only if nobody
-        /// sells there and nobody will: places would be sold twice
+        /// Move nothing, but allow selling from FROM again, although it was moved. Only if no server
+        /// uses the other database, now or later: tickets would be sold twice
         #[arg(long, conflicts_with = "to")]
         resume: bool,
     },
-    /// Prove that the books balance: pools, orders, payments and tickets, also against the provider
+    /// Check pools, orders, payments and tickets against each other and against the provider
     Audit {
         #[command(flatten)]
         args: Box<audit::AuditArgs>,
     },
-    /// Send a crowd to a rehearsal, and look whether everybody was told the truth
+    /// Load test: simulated buyers in the sandbox, and a check that every answer was true
     Rush {
         #[command(flatten)]
         args: Box<rush::RushArgs>,
     },
-    /// Try to break the box office: the real code under simulated time, faults and crashes
+    /// Run the real code under simulated time, faults and crashes, and check the promises
     Simulate {
         #[command(flatten)]
         args: simulate::SimulateArgs,
     },
-    /// Make and change events
+    /// Create and change events
     Event {
         #[command(subcommand)]
         command: event::EventCommand,
     },
 }
 
-/// The most open files that we ask for: some systems allow a billion.
+/// The most open files that we ask for; some systems would allow a billion.
 const FILES: u64 = 1 << 20;
 
 /// Raises the soft limit of open files to [`FILES`], or to the hard limit if that is lower.

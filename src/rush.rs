@@ -13,96 +13,95 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The crowd, and what it wants.
+/// The simulated buyers and the event that they want.
 #[derive(Args)]
 pub struct RushArgs {
-    /// Where nts listens, with the sandbox: http://127.0.0.1:9000
+    /// Address of an nts server with the sandbox: http://127.0.0.1:9000
     #[arg(conflicts_with = "own")]
     url: Option<String>,
 
-    /// Start a server of its own on a temporary database, and audit it in the end
+    /// Start a server on a temporary database, and audit it at the end
     #[arg(long = "self")]
     own: bool,
 
-    /// The event, by its slug
+    /// The slug of the event
     #[arg(long, default_value = "rush")]
     event: String,
 
-    /// Make the event first, with so many places; needs the organiser's key. With --self: 20000
+    /// Create the event first, with this many tickets; needs the organiser's key. Default with --self: 20000
     #[arg(long, value_name = "N")]
     places: Option<u32>,
 
-    /// The organiser's key, to make the event with
+    /// The organiser's key, to create the event
     #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
     organiser_key: Option<String>,
 
-    /// How long a hold lasts at the event that is made, in seconds
+    /// Seconds that a hold lasts, of the event that is created
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(30..=86_400))]
     hold: u32,
 
-    /// How many buyers; default: three for each two places
+    /// Number of buyers; default: three for every two tickets
     #[arg(long, value_name = "N")]
     buyers: Option<u64>,
 
-    /// They come within so many seconds, at random moments; 0: all at once
+    /// Seconds within which the buyers arrive, at random moments; 0: all at once
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     within: f64,
 
-    /// How many connections there are at most; who comes while all are busy waits. A fifth of them is
-    /// for those only who have places already
+    /// Connections at most; buyers wait while all are busy. A fifth of them is for buyers who hold
+    /// tickets
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=20_000))]
     connections: u16,
 
-    /// How long a buyer waits for an answer, in seconds
+    /// Seconds that a buyer waits for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     patience: f64,
 
-    /// How long a buyer thinks before paying, in seconds and on average
+    /// Seconds that a buyer thinks before paying, on average
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
     think: f64,
 
-    /// So many of a hundred look at the event's page first
+    /// Percentage of buyers who view the event's page first
     #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = percent())]
     look: u32,
 
-    /// So many of a hundred hold places and never pay
+    /// Percentage of buyers who hold tickets and never pay
     #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = percent())]
     walk_away: u32,
 
-    /// So many of a hundred first pay with a card that is declined
+    /// Percentage of buyers who first pay with a card that is declined
     #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = percent())]
     declined: u32,
 
-    /// So many of a hundred come back after "sold out", up to three times
+    /// Percentage of buyers who come back after "sold out", up to three times
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = percent())]
     come_back: u32,
 
-    /// So many at a time who hear "sold out" stay until nobody holds a place any more, and want those
-    /// that come back
+    /// Buyers at a time who stay after "sold out" and want tickets that return, until no ticket is held
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     stay: u16,
 
-    /// The most tickets in an order; how many it is, is drawn
+    /// Most tickets in an order; the number is random
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4))]
     most: u32,
 
-    /// The limit per buyer of the event that is made, as real sales have one; 0: none
+    /// Limit per buyer of the event that is created; 0: none
     #[arg(long, value_name = "N", default_value_t = 4)]
     limit_per_buyer: u32,
 
-    /// How often a buyer asks, under one key, who hears nothing or "not now"
+    /// Tries under one idempotency key, if there is no answer or the answer is "not now"
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     tries: u32,
 
-    /// How many orders are looked at again in the end, besides all whose outcome nobody was told
+    /// Orders that are read again at the end, besides all whose outcome was not answered
     #[arg(long, default_value_t = 50_000)]
     check: usize,
 
-    /// The same seed makes the same crowd
+    /// Seed of the random numbers; the same seed gives the same buyers
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Write a page with pictures
+    /// Write a report with charts
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
@@ -110,16 +109,16 @@ pub struct RushArgs {
     #[arg(long)]
     json: bool,
 
-    /// With --self: keep its database and its log in this directory, which must not exist
+    /// With --self: keep the database and the log in this directory, which must not exist
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 
-    /// With --self: the provider takes so many calls a second, a quarter of them at each endpoint; as
-    /// Stripe does with 100. 0: as many as come
+    /// With --self: calls per second that the sandbox accepts, a quarter of them per endpoint; Stripe
+    /// allows 100. 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     calls: u32,
 
-    /// Also where the address is not this machine: the server there is yours to be overrun
+    /// Allow an address that is not this machine: only for a server that you may overload
     #[arg(long)]
     not_here: bool,
 }
@@ -135,7 +134,7 @@ fn percent() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(0..=100)
 }
 
-/// 0: everybody was told the truth. 1: not so. 2: no crowd came.
+/// 0: every answer was true. 1: one was not. 2: the load test could not run.
 pub fn run(args: &RushArgs) -> ExitCode {
     match come(args) {
         Ok(true) => ExitCode::SUCCESS,

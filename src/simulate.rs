@@ -15,15 +15,15 @@ use tokio::time::Instant;
 /// What is simulated.
 #[derive(Args)]
 pub struct SimulateArgs {
-    /// One run, of this seed; the same seed gives the same story, byte for byte
+    /// One run with this seed; the same seed gives the same trace, byte for byte
     #[arg(long, conflicts_with_all = ["runs", "from"])]
     seed: Option<u64>,
 
-    /// Tell the run of --seed as a story
+    /// Print the trace of the run of --seed
     #[arg(long, requires = "seed")]
     verbose: bool,
 
-    /// How many runs
+    /// Number of runs
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
 
@@ -39,15 +39,15 @@ pub struct SimulateArgs {
     #[arg(long)]
     list_faults: bool,
 
-    /// So many processes on one simulated database server; default: as each seed says
+    /// Processes on one simulated database server; default: by the seed
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
     processes: Option<u8>,
 
-    /// How many runs at the same time; default: one for each core
+    /// Runs at the same time; default: one for each core
     #[arg(long)]
     threads: Option<usize>,
 
-    /// Write a page with pictures
+    /// Write a report with charts
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
@@ -56,7 +56,7 @@ pub struct SimulateArgs {
     json: bool,
 }
 
-/// A fault by its name, or none.
+/// A fault by name, or none.
 #[derive(Clone, Copy, Debug)]
 struct Named(Option<Fault>);
 
@@ -78,7 +78,7 @@ to; then the faults stop and everything must settle. Trusted, and not proved her
 PostgreSQL themselves, the compiler, hyper below the handlers, and that Stripe keeps its word.
 ";
 
-/// 0: every promise was kept. 1: one was broken. 2: it could not be simulated.
+/// 0: every promise was kept. 1: one was broken. 2: the simulation could not run.
 pub fn run(args: &SimulateArgs) -> ExitCode {
     if args.list_faults {
         for fault in Fault::ALL {

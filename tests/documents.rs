@@ -1,7 +1,9 @@
-//! The documents: their links lead to files, and the settings that they name exist.
+//! The documents: their links lead to files, and the files and settings that they name exist. And two
+//! facts that stand in several files: the toolchain, and the versions of dependencies.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nts_server::config::Config;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Variables that tests read and the server does not.
@@ -55,6 +57,34 @@ fn every_link_leads_to_a_file_and_a_heading() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// All files of the repository in directories with source code.
+fn sources(dir: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if path.is_file() {
+            found.push(path.to_str().unwrap().to_string());
+        }
+    }
+}
+
+#[test]
+fn every_source_file_that_is_named_exists() {
+    let mut found = Vec::new();
+    sources(Path::new(env!("CARGO_MANIFEST_DIR")), &mut found);
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        for word in text.split('`').filter(|w| w.ends_with(".rs") && !w.contains(['*', ' '])) {
+            if !found.iter().any(|file| file.ends_with(&format!("/{word}"))) {
+                wrong.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_setting_that_is_named_exists() {
     let table = Config::markdown();
@@ -71,4 +101,85 @@ fn every_setting_that_is_named_exists() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_step_of_a_script_is_in_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let mut scripts = 0;
+    for entry in std::fs::read_dir(root.join("boxoffice/scripts")).unwrap() {
+        scripts += 1;
+        let script = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in script.lines().map(str::trim) {
+            let mut words = line.split(' ').filter(|w| !w.is_empty());
+            let Some(mut verb) = words.next().filter(|w| !w.starts_with(['#', '='])) else {
+                continue;
+            };
+            if verb.strip_suffix('x').is_some_and(|n| n.parse::<u32>().is_ok()) {
+                verb = words.next().unwrap();
+            }
+            assert!(
+                text.contains(&format!("`{verb} ")),
+                "CONTRIBUTING.md does not explain: {line}"
+            );
+        }
+    }
+    assert!(scripts > 10, "the scripts are where they are looked for");
+}
+
+#[test]
+fn the_container_is_built_with_the_pinned_toolchain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let toolchain = std::fs::read_to_string(root.join("rust-toolchain.toml")).unwrap();
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap();
+    let dockerfile = std::fs::read_to_string(root.join("Dockerfile")).unwrap();
+    let image = format!("FROM rust:{}-", channel.trim_matches('"'));
+    assert!(dockerfile.contains(&image), "the Dockerfile does not say {image}");
+}
+
+#[test]
+fn a_crate_that_two_manifests_name_has_its_version_in_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = |dir: &str| std::fs::read_to_string(root.join(dir).join("Cargo.toml")).unwrap();
+    let workspace = manifest(".");
+    let members = workspace.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
+    let members: Vec<&str> =
+        members.split('"').filter(|word| !word.contains(['[', ',', ']'])).collect();
+    assert!(members.len() > 5, "the members are where they are looked for: {members:?}");
+    // By crate: the manifests that name it, and those that do so with a version or a path of their own.
+    let mut named: BTreeMap<String, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for member in members {
+        let (text, mut of_dependencies) = (manifest(member), false);
+        for line in text.lines() {
+            if line.starts_with('[') {
+                of_dependencies = line.contains("dependencies") && !line.contains("workspace");
+            } else if of_dependencies && let Some((name, value)) = line.split_once('=') {
+                let inherits = line.contains("workspace = true");
+                let name = name.trim().trim_end_matches(".workspace").to_string();
+                let (all, own) = named.entry(name).or_default();
+                all.push(member);
+                if !inherits && (value.contains('"') || value.contains("version")) {
+                    own.push(member);
+                }
+            }
+        }
+    }
+    let wrong: Vec<_> = named
+        .iter()
+        .filter(|(_, (all, own))| !own.is_empty() && all.iter().any(|member| *member != all[0]))
+        .collect();
+    assert!(wrong.is_empty(), "put these into [workspace.dependencies]: {wrong:?}");
+}
+
+#[test]
+fn the_api_document_has_the_table_of_all_problem_codes() {
+    let mut table = String::from("| `code` | status | meaning |\n|---|---|---|\n");
+    for code in nts_api::ProblemCode::ALL {
+        let statuses: Vec<String> = code.statuses().iter().map(u16::to_string).collect();
+        table += &format!("| `{code}` | {} | {} |\n", statuses.join(", "), code.meaning());
+    }
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
+    let text = std::fs::read_to_string(document).unwrap();
+    assert!(text.contains(&table), "put this table into docs/api.md:\n{table}");
 }

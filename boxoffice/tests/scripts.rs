@@ -7,30 +7,8 @@
 //! hold o2 bob adult=1 => refused sold_out adult left 0 held 1
 //! ```
 //!
-//! A story begins at 0s with nothing in the world. A step that asks something says after `=>` what
-//! the answer is: the yes or the refusal, then `, unchanged` if nothing was recorded, then
-//! `, alarm …` for each alarm; `...` at the end stands for any rest. A step that looks (`pool`,
-//! `order`, …) says what is there. `3x` before a step does it three times. After every step
-//! everything that must always be true is checked (`world/mod.rs`). `"a"*300` is a long word.
-//!
-//! Who asks:
-//! `event SLUG [id NAME] pools P=N… types T:P:PRICE… [limit N] [buyer-limit N] [hold T] [opens T]
-//! [closes T] [currency C] [name W] [place W]` · `hold O BUYER [of SLUG] [name W] [email W] [most T]
-//! T=N…` · `renew O [most T]` · `pay O TOKEN [live] [payment O]` · `created O INTENT` · `declined O N WHY…` ·
-//! `read O STATUS [intent I] [amount N] [received N] [currency C] [live] [for O] [payment O]
-//! [action W] [refunds ID:N[:failed][:of=R],…] [dispute STATUS:N] [asked]
-//! [confirmed] [error WHY…]` (`asked`: it was asked for at the last `ask O`, not just now;
-//! `confirmed`: it is the answer to confirming the last attempt) · `cancel O` · `expire O` · `forget O before T` · `defer O [wait T] WHY…` ·
-//! `refund O R all|T=N… [restock]` · `answered O R succeeded|pending|failed [WHY…]` ·
-//! `given O STATE BUYER T=N…` (all the steps that lead there).
-//!
-//! Who looks: `at T` · `after T` (these two move the clock) · `counted N` (an event of which more places are
-//! taken gets no limit per buyer any more) · `ask O` (a reading begins) · `pool SLUG P [held N] [sold N]
-//! [left N]` · `order O STATE [until T] [due T|never] [tries N] [total W] [owed WHAT]
-//! [dispute STATUS:N|none] [trouble WHY…]` · `attempt O N pending|action|declined|authorised|abandoned|none [WHY…]` ·
-//! `tickets O none|SERIAL…` (a revoked one has a `-`) · `back O R STATE AMOUNT [WHY…]` (one made by
-//! hand is named by the provider's id of it, and begins with `by_hand`) ·
-//! `buyer SLUG BUYER N` · `type SLUG T PRICE [retired] [named W]`.
+//! CONTRIBUTING.md, "Scripts", lists all steps. After every step everything that must always hold is
+//! checked (`world/mod.rs`).
 
 #![allow(clippy::unwrap_used, reason = "a script that cannot be read fails its test")]
 
