@@ -3,6 +3,7 @@
 use crate::Money;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Where an order stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -26,6 +27,29 @@ pub enum OrderState {
     Released,
     /// The payment ended after it was approved: no tickets, and no money that stays.
     Void,
+}
+
+impl OrderState {
+    /// The state's text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OrderState::Held => "held",
+            OrderState::Paying => "paying",
+            OrderState::Canceling => "canceling",
+            OrderState::Committed => "committed",
+            OrderState::Paid => "paid",
+            OrderState::Refunding => "refunding",
+            OrderState::Refunded => "refunded",
+            OrderState::Released => "released",
+            OrderState::Void => "void",
+        }
+    }
+}
+
+impl fmt::Display for OrderState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The answer to a hold, the same each time that it is given.
