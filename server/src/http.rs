@@ -13,6 +13,7 @@ pub mod ops;
 pub mod organiser;
 pub mod pay;
 pub mod problem;
+mod problems;
 pub mod routes;
 pub mod sandbox;
 #[cfg(test)]

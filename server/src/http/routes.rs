@@ -1,7 +1,7 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::{api, legacy, ops, organiser, pay, sandbox, shop, webhook};
+use super::{api, legacy, ops, organiser, pay, problems, sandbox, shop, webhook};
 use crate::app::App;
 use crate::config::Config;
 use axum::Router;
@@ -112,6 +112,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/pay/{id}/{secret}", PayPath, pay::pay)
         .get("/pay/{id}/{secret}/order", PayPath, pay::back)
         .get("/assets/{file}", Anyone, shop::asset)
+        .get("/problems/{code}", Anyone, problems::show)
         .get("/api/v1/events", Anyone, api::events)
         .get("/api/v1/events/{event}", Anyone, api::event)
         .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
