@@ -1,4 +1,5 @@
-FROM rust:1-bookworm AS build
+# The version of rust-toolchain.toml.
+FROM rust:1.95.0-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked --bin nts

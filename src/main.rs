@@ -40,8 +40,11 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
-    /// Print every setting with its variable, its default and its value now
+    /// Print every setting with its variable, its default and its present value
     Config {
+        /// Print them as the Markdown table of README.md, without their present values
+        #[arg(long)]
+        markdown: bool,
         #[command(flatten)]
         config: Box<Config>,
     },
@@ -91,15 +94,34 @@ enum Command {
 /// The most open files that we ask for: some systems allow a billion.
 const FILES: u64 = 1 << 20;
 
+/// Raises the soft limit of open files to [`FILES`], or to the hard limit if that is lower.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let Some(current) = current else { return };
+    let mut wanted = FILES.min(maximum.unwrap_or(FILES));
+    // Some systems (macOS) refuse more than a limit of the kernel's, whatever the hard limit says.
+    while wanted > current {
+        if setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok() {
+            return;
+        }
+        wanted /= 2;
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Each connection is an open file, for a server and for a crowd. What a shell starts may open 1,024,
     // unless it asks for what the system allows. If it is refused, the server says what it can serve.
-    _ = rlimit::increase_nofile_limit(FILES);
+    raise_open_files();
     let result = match cli.command {
         None => serve::serve(cli.config),
         Some(Command::Serve { config }) => serve::serve(*config),
-        Some(Command::Config { config }) => {
+        Some(Command::Config { markdown: true, .. }) => {
+            print!("{}", Config::markdown());
+            Ok(())
+        }
+        Some(Command::Config { config, .. }) => {
             print!("{}", config.describe());
             Ok(())
         }

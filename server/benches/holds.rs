@@ -88,7 +88,7 @@ fn through_http(dir: &Path, quick: bool) {
     }
 }
 
-fn parsing() -> axum::Router<Arc<nts_server::app::App>> {
+fn parsing() -> axum::Router<Arc<nts_server::http::site::Site>> {
     axum::Router::new().route("/bench/{event}", post(parse_only))
 }
 

@@ -21,8 +21,8 @@ use axum::response::Response;
 use axum::routing::post;
 use boxoffice::Command;
 use crowd::{answered, crowd, median, noise, parse_only};
-use nts_server::app::App;
 use nts_server::http::problem::Problem;
+use nts_server::http::site::Site;
 use nts_server::http::{Sent, api, router_with};
 use nts_testdb::Postgres;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -195,7 +195,7 @@ impl Usual {
 }
 
 async fn hold(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Extension(usual): Extension<Arc<Usual>>,
     Path(slug): Path<String>,
     Sent { headers, body }: Sent,

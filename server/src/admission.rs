@@ -1,4 +1,5 @@
-//! Limits per client and per e-mail address: who may use how much of the box office.
+//! Admission: whether a request may enter. Overload ([`overload`]), the connections that may be kept
+//! ([`slots`], [`connections`]), and limits per client and per e-mail address.
 //!
 //! A client is a network ([`network`]). What it may do is counted in two ways. Rates (requests that
 //! hold, attempts to pay, look-ups, declines) are leaky buckets in tables of fixed size
@@ -14,6 +15,8 @@ pub mod buckets;
 pub mod client;
 pub mod connections;
 pub mod network;
+pub mod overload;
+pub mod slots;
 pub mod unpaid;
 
 #[cfg(test)]
@@ -25,6 +28,8 @@ use breaker::Breaker;
 use buckets::{Bucket, Buckets, Key, Rate};
 use client::{Client, Clients};
 use network::{Network, Proxies};
+use overload::Overload;
+use slots::Slots;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use unpaid::{At, Tracked, Unpaid, Wish};
@@ -150,6 +155,17 @@ pub struct Admission {
     paced: Buckets,
     unpaid: Mutex<Unpaid>,
     breaker: Mutex<Breaker>,
+    /// How far the server is behind.
+    pub overload: Overload,
+    /// The connections that may be kept for a while.
+    pub slots: Slots,
+}
+
+/// A request is rejected because the server is overloaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shed {
+    /// After so many seconds it may be sent again.
+    pub again_s: u32,
 }
 
 /// What a request reserved in the budgets, until its outcome is known. Dropped without a word (the
@@ -174,7 +190,13 @@ impl Reserved<'_> {
 impl Admission {
     /// Nothing is counted yet. `secret` keys the hashes, so that nobody can choose a place in a
     /// table.
-    pub fn new(limits: Limits, secret: u128, metrics: Arc<Metrics>) -> Admission {
+    pub fn new(
+        limits: Limits,
+        secret: u128,
+        metrics: Arc<Metrics>,
+        overload: Overload,
+        slots: Slots,
+    ) -> Admission {
         let [holds, payments, lookups, declines] = [(); 4].map(|()| Buckets::default());
         let [email_declines, ran_out, email_ran_out, paced] = [(); 4].map(|()| Buckets::default());
         Admission {
@@ -193,7 +215,25 @@ impl Admission {
             email_ran_out,
             paced,
             unpaid: Mutex::default(),
+            overload,
+            slots,
         }
+    }
+
+    /// Whether a read of an event may enter.
+    pub fn check_read(&self) -> Result<(), Shed> {
+        self.shed(self.overload.sheds_read())
+    }
+
+    /// Whether a new hold may enter.
+    pub fn check_hold(&self) -> Result<(), Shed> {
+        self.shed(self.overload.sheds_write())
+    }
+
+    fn shed(&self, again_s: Option<u32>) -> Result<(), Shed> {
+        let Some(again_s) = again_s else { return Ok(()) };
+        self.metrics.busy.inc();
+        Err(Shed { again_s })
     }
 
     /// Who a client is.

@@ -14,180 +14,181 @@ use std::time::Duration;
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct Config {
-    /// Where to listen. ":9000" means port 9000 of this machine alone; name 0.0.0.0 to be reached
-    /// from elsewhere
+    /// Address to listen on. ":9000" is port 9000 of this machine only; use 0.0.0.0 to accept
+    /// connections from elsewhere
     #[arg(long, env = "NTS_ADDRESS", default_value = ":9000", value_parser = parse_address)]
     pub address: SocketAddr,
 
-    /// The address that buyers see, without a slash at its end; default: http://localhost:PORT
+    /// Base URL that buyers see, without a slash at its end. Default: http://localhost:PORT
     #[arg(long, env = "NTS_PUBLIC_URL", value_parser = parse_url)]
     pub public_url: Option<String>,
 
-    /// The database: a file, and everything is in it; or postgres://user:password@host:port/name,
-    /// which any number of nts processes share
+    /// The database: one SQLite file, or postgres://user:password@host:port/name, which several nts
+    /// processes can share
     #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
     pub database: DatabaseName,
 
-    /// Where the sandbox keeps what Stripe would know; default: beside the database file, and
-    /// nts.sandbox where the database is PostgreSQL: there all processes must share that file
+    /// File of the sandbox, the built-in Stripe emulator. Default: beside the database file;
+    /// nts.sandbox with PostgreSQL, where all processes must share it
     #[arg(long, env = "NTS_SANDBOX")]
     pub sandbox: Option<PathBuf>,
 
-    /// Calls per second that the sandbox takes from this process, a quarter of them at each endpoint: with
-    /// 100 a rehearsal goes at the pace at which Stripe sells. 0: as many as come
+    /// Calls per second that the sandbox accepts from this process, a quarter of them per endpoint;
+    /// 100 is the rate that Stripe allows. 0: no limit
     #[arg(long, env = "NTS_SANDBOX_CALLS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub sandbox_calls: u32,
 
-    /// The organiser's key. If there is none, one is made and printed at the first start
+    /// The organiser's key. If it is not set, the first start makes one and prints it once
     #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true, value_parser = parse_key)]
     pub organiser_key: Option<Hidden>,
 
-    /// Stripe's publishable key. Without the two Stripe keys the sandbox serves: no money moves
+    /// Stripe's publishable key. Without both Stripe keys nts uses the sandbox, and no money moves
     #[arg(long, env = "NTS_STRIPE_PUBLISHABLE_KEY", hide_env_values = true, default_value = "")]
     pub stripe_publishable_key: Hidden,
 
-    /// Stripe's secret key (sk_…) or a restricted one (rk_…), of the same mode as the publishable
+    /// Stripe's secret key (sk_…) or a restricted key (rk_…), of the same mode as the publishable key
     #[arg(long, env = "NTS_STRIPE_SECRET_KEY", hide_env_values = true, default_value = "")]
     pub stripe_secret_key: Hidden,
 
-    /// The secret of the webhook endpoint (whsec_…). Optional: all settles without webhooks, too
+    /// Signing secret of the webhook endpoint (whsec_…). Optional: payments settle without webhooks
     #[arg(long, env = "NTS_STRIPE_WEBHOOK_SECRET", hide_env_values = true, default_value = "")]
     pub stripe_webhook_secret: Hidden,
 
-    /// Another address for Stripe's API, for tests; never with a live key
+    /// Base URL of Stripe's API, for tests; refused with a live key
     #[arg(long, env = "NTS_STRIPE_API_BASE", default_value = stripe::net::BASE, value_parser = parse_url)]
     pub stripe_api_base: String,
 
-    /// Calls to Stripe per second, in all; Stripe allows 100 unless it told you otherwise, and 25 with keys
-    /// for tests; default: just that
+    /// Calls to Stripe per second in total. Default: 100 with live keys and 25 with test keys, the
+    /// limits that Stripe documents
     #[arg(long, env = "NTS_STRIPE_CALLS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub stripe_calls: Option<u32>,
 
-    /// Calls per second to one endpoint of Stripe; Stripe allows 25
+    /// Calls per second to one Stripe endpoint; Stripe allows 25
     #[arg(long, env = "NTS_STRIPE_ENDPOINT_CALLS", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub stripe_endpoint_calls: u32,
 
-    /// Milliseconds after which an unanswered call to Stripe counts as one of unknown outcome
+    /// Milliseconds after which the outcome of an unanswered call to Stripe counts as unknown
     #[arg(long, env = "NTS_STRIPE_TIMEOUT_MS", default_value_t = 40_000, value_parser = clap::value_parser!(u64).range(100..=80_000))]
     pub stripe_timeout_ms: u64,
 
-    /// The event behind the old routes /nts/v1/…
+    /// The event that the old routes /nts/v1/… sell
     #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever")]
     pub show: String,
 
-    /// Whether a start that finds no events makes the show of the demo: 1 or 0; default: unless a live key
-    /// of Stripe's is set
+    /// Whether a start that finds no events creates the demo event: 1 or 0. Default: 1, but 0 with a
+    /// live Stripe key
     #[arg(long = "demo", env = "NTS_DEMO", default_value = "", value_parser = parse_choice)]
     pub demo_show: Choice,
 
-    /// How many tickets the show of the demo has, when the first start makes it
+    /// Number of tickets of the demo event, when the first start creates it
     #[arg(long, env = "NTS_DEMO_TICKETS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub demo_tickets: u32,
 
-    /// Commands that may wait for the writer, about one for each connection; more are answered with 503
+    /// Commands that may wait for the writer, about one per connection; requests beyond that get 503
     #[arg(long, env = "NTS_QUEUE", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
 
-    /// Milliseconds after which a waiting command is dropped and answered with 503
+    /// Milliseconds that a command may wait for the writer before it is dropped and answered with 503
     #[arg(long, env = "NTS_PATIENCE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub patience_ms: u64,
 
-    /// Connections that are served at once, about 25 kB of memory each, at most 60 kB while a body is
-    /// received; as many more may wait for a place, and what comes then is answered with 503
+    /// Connections served at the same time: about 25 kB of memory each, at most 60 kB while a body is
+    /// received. As many more wait for a slot; connections beyond that get 503
     #[arg(long, env = "NTS_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
-    /// Connections that one client (an IPv4 address, or an IPv6 /64) may have while others have some, too;
-    /// 0: a quarter of NTS_CONNECTIONS. Of the streams of live counts it may have the same part. This
-    /// machine and the proxies in NTS_TRUSTED_PROXIES are no clients
+    /// Connections of one client (an IPv4 address or an IPv6 /64) while others are connected as well;
+    /// the same fraction of the live count streams. Loopback and the proxies in NTS_TRUSTED_PROXIES
+    /// are not limited. 0: a quarter of NTS_CONNECTIONS
     #[arg(long, env = "NTS_CLIENT_CONNECTIONS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_connections: u32,
 
-    /// Days for which orders are kept that came to nothing: their places went back, and no money ever moved.
-    /// 0: for ever
+    /// Days after which released orders are deleted for which no money ever moved. 0: never
     #[arg(long, env = "NTS_KEEP_RELEASED_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub keep_released_days: u32,
 
-    /// The proxies in front of nts whose X-Forwarded-For header is believed: addresses or networks, separated
-    /// by commas, such as 127.0.0.1,10.0.0.0/8. Limits per client count the address that they name
+    /// Proxies in front of nts whose X-Forwarded-For header is trusted: addresses or networks,
+    /// separated by commas, such as 127.0.0.1,10.0.0.0/8. Limits per client use the address that they
+    /// report
     #[arg(long, env = "NTS_TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: Proxies,
 
-    /// Requests that want to hold places, per client and minute; as many at once. A client is an IPv4 address
-    /// or an IPv6 /64. 0: without limit, as with all limits below
+    /// Hold requests per client and minute, which is also the burst. A client is an IPv4 address or
+    /// an IPv6 /64. Here and in all limits below, 0 means no limit
     #[arg(long, env = "NTS_CLIENT_HOLDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_holds: u32,
 
-    /// Unpaid places that one client may have in a pool
+    /// Unpaid tickets of one client in one pool
     #[arg(long, env = "NTS_CLIENT_PLACES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub client_places: u32,
 
-    /// And at most this share of the pool, in percent; but ten places and one full order in any case
+    /// Unpaid tickets of one client as a percentage of the pool; ten tickets and one full order are
+    /// always allowed
     #[arg(long, env = "NTS_CLIENT_SHARE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub client_share: u32,
 
-    /// Unpaid places that one e-mail address may have in an event, for each client that uses it; at least one
-    /// full order
+    /// Unpaid tickets of one e-mail address in one event, counted separately for each client that
+    /// uses it; one full order is always allowed
     #[arg(long, env = "NTS_EMAIL_PLACES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub email_places: u32,
 
-    /// Attempts to pay, per client and minute; as many at once
+    /// Payment attempts per client and minute, which is also the burst
     #[arg(long, env = "NTS_CLIENT_PAYMENTS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_payments: u32,
 
-    /// Declined attempts to pay, per client and hour
+    /// Declined payment attempts per client and hour
     #[arg(long, env = "NTS_CLIENT_DECLINES", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_declines: u32,
 
-    /// Declined attempts to pay, per e-mail address and hour; beyond them no order is paid of which an attempt
-    /// was declined
+    /// Declined payment attempts per e-mail address and hour; above that, orders with a declined
+    /// attempt cannot be paid
     #[arg(long, env = "NTS_EMAIL_DECLINES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub email_declines: u32,
 
-    /// Looks at orders, per client and minute; one with a wrong secret counts as thirty
+    /// Order reads and cancellations per client and minute; a wrong secret counts as thirty
     #[arg(long, env = "NTS_CLIENT_LOOKUPS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub client_lookups: u32,
 
-    /// After holds that ran out unpaid the next ones of the same client, or of the same e-mail address from it, are shorter, but
-    /// not below so many milliseconds
+    /// Shortest hold in milliseconds. After holds that expired unpaid, the next holds of the same
+    /// client or of the same e-mail address from that client are shorter
     #[arg(long, env = "NTS_LEAST_HOLD_MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(0..=3_600_000))]
     pub least_hold_ms: u32,
 
-    /// When more than this share of the attempts to pay of ten minutes is declined, in percent, there is an
-    /// alarm, and clients and e-mail addresses with declines wait 30 seconds between attempts
+    /// Percentage of declined payment attempts within ten minutes above which nts raises an alarm,
+    /// and clients and e-mail addresses with declines wait 30 seconds between attempts
     #[arg(long, env = "NTS_DECLINED_PERCENT", default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub declined_percent: u32,
 
-    /// Milliseconds that the server may be behind. From a quarter of it on, more and more of those who come
-    /// to look at an event are answered with 503; from all of it on those who want places, too, so that
-    /// who has places can pay. 0: never
+    /// Scheduling lag in milliseconds above which hold requests get 503, so that buyers who already
+    /// hold tickets can pay. From a quarter of it on, a growing share of event-page requests gets
+    /// 503. 0: never
     #[arg(long, env = "NTS_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub lag_ms: u64,
 
-    /// The largest body of a request of the organiser, or of a notification from Stripe, in bytes. Others
-    /// have 16 KiB, or this if it is less
+    /// Largest body in bytes of an organiser's request or of a webhook from Stripe. All other
+    /// requests: 16 KiB, or this if it is less
     #[arg(long, env = "NTS_BODY_BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
     pub body_bytes: u32,
 
-    /// Milliseconds that a client may take to send the head of a request, again for its body, and again
-    /// without reading anything of an answer
+    /// Milliseconds that a client may take to send the head of a request, to send its body, and to
+    /// read any part of an answer; each is counted separately
     #[arg(long, env = "NTS_SLOW_CLIENT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub slow_client_ms: u64,
 
-    /// Milliseconds to go on serving after being asked to stop, with /readyz saying no, so that a
-    /// load balancer turns elsewhere first
+    /// Milliseconds to keep serving after the signal to stop, while /readyz fails, so that a load
+    /// balancer can turn to other processes
     #[arg(long, env = "NTS_DRAIN_MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub drain_ms: u64,
 
-    /// Threads for HTTP; 0: one less than the machine has cores, at least one
+    /// Threads for HTTP. 0: one less than the number of cores, at least one
     #[arg(long, env = "NTS_HTTP_THREADS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub http_threads: u16,
 
-    /// What is logged: error, warn, info, debug or trace, or per part: info,nts_server=debug
+    /// Log level: error, warn, info, debug or trace; or per module: info,nts_server=debug
     #[arg(long, env = "NTS_LOG", default_value = "info")]
     pub log: String,
 
-    /// How it is logged: text or json
+    /// Log format: text or json
     #[arg(long, env = "NTS_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     pub log_format: String,
 }
@@ -464,6 +465,22 @@ impl Config {
         text
     }
 
+    /// Every setting as a row of a Markdown table: its variable, its default and its meaning. README.md has
+    /// this table.
+    pub fn markdown() -> String {
+        use std::fmt::Write as _;
+        let mut text = String::from("| variable | default | meaning |\n|---|---|---|\n");
+        for arg in Alone::command().get_arguments() {
+            let Some(variable) = arg.get_env() else { continue };
+            let default = arg.get_default_values().first().map(|d| d.to_string_lossy());
+            let default =
+                default.filter(|d| !d.is_empty()).map_or(String::new(), |d| format!("`{d}`"));
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            _ = writeln!(text, "| `{}` | {default} | {help} |", variable.to_string_lossy());
+        }
+        text
+    }
+
     fn values(&self) -> Vec<(&'static str, String)> {
         let secret = |s: &str| if s.is_empty() { "" } else { "(set, not shown)" }.to_string();
         vec![
@@ -639,5 +656,16 @@ mod tests {
         assert_eq!(config.values().len(), settings);
         assert_eq!(text.matches("\nNTS_").count(), settings);
         assert!(!text.contains("quite-secret"));
+    }
+    #[test]
+    fn the_readme_has_the_table_of_all_settings() {
+        let readme = include_str!("../../README.md");
+        let table = Config::markdown();
+        assert!(
+            readme.contains(&table),
+            "put the output of `nts config --markdown` into README.md:\n{table}"
+        );
+        let flags = Alone::command().get_arguments().filter_map(|a| a.get_long()).count();
+        assert_eq!(table.lines().count(), flags + 2, "a flag without a variable");
     }
 }

@@ -21,6 +21,7 @@ mod sentences;
 pub mod serve;
 pub mod shop;
 pub mod shown;
+pub mod site;
 pub mod socket;
 pub mod view;
 pub mod webhook;
@@ -45,6 +46,7 @@ use http_body_util::BodyExt;
 use nts_api::ProblemCode;
 use problem::Problem;
 use serde::de::DeserializeOwned;
+use site::Site;
 use socket::Doing;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -65,13 +67,14 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 /// All routes and some more, treated alike: benchmarks compare with a route of their own.
-pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
-    routes::router(&app.config, app.sandbox.is_some())
+pub fn router_with(app: Arc<App>, more: Router<Arc<Site>>) -> Router {
+    let site = Site::new(app);
+    routes::router(&site.config, site.sandbox.is_some())
         .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(Arc::clone(&app), around))
-        .with_state(app)
+        .layer(from_fn_with_state(Arc::clone(&site), around))
+        .with_state(site)
 }
 
 async fn not_found(request: Request) -> Response {
@@ -86,7 +89,7 @@ async fn wrong_method(request: Request) -> Response {
 
 /// What is done around every request: count it, log it without what its path hides, and send the
 /// headers that protect who asks.
-async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn around(State(app): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
@@ -149,10 +152,10 @@ fn client(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Client {
     app.admission.clients().client(extensions.get::<Peer>().copied(), values)
 }
 
-impl FromRequestParts<Arc<App>> for Client {
+impl FromRequestParts<Arc<Site>> for Client {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Client, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<Site>) -> Result<Client, Infallible> {
         Ok(client(app, &parts.extensions, &parts.headers))
     }
 }
@@ -199,9 +202,9 @@ fn protect(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes a wish for places, or says that too much is waiting.
+/// Whether a new hold may enter.
 fn admit(app: &App) -> Result<(), Problem> {
-    app.overrun().map_or(Ok(()), |again_s| Err(Problem::busy(again_s)))
+    app.admission.check_hold().map_err(|shed| Problem::busy(shed.again_s))
 }
 
 /// What was sent: the whole body of a request, bounded in size and in time, and its headers. Anybody may
@@ -213,10 +216,10 @@ pub struct Sent {
     pub body: Bytes,
 }
 
-impl FromRequest<Arc<App>> for Sent {
+impl FromRequest<Arc<Site>> for Sent {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Sent, Problem> {
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<Sent, Problem> {
         let limit = open_limit(app);
         receive(request, app, limit).await
     }
@@ -225,10 +228,10 @@ impl FromRequest<Arc<App>> for Sent {
 /// What the organiser sent. Nothing of the body is read unless the head has the organiser's key.
 pub struct SentByOrganiser(pub Sent);
 
-impl FromRequest<Arc<App>> for SentByOrganiser {
+impl FromRequest<Arc<Site>> for SentByOrganiser {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<SentByOrganiser, Problem> {
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByOrganiser, Problem> {
         if !is_organiser(app, request.headers()) {
             return Err(Problem::not_organiser());
         }

@@ -1,7 +1,8 @@
 //! Carries what the box office decides: the store, the writer, payments and HTTP.
 //!
 //! ```text
-//! http ─► writer ─► store          outbox ─► payments ─► (a command again) ─► writer
+//! http ─► sales, organiser ─► writer ─► store
+//!                             settlement ─► payments ─► (a command again) ─► writer
 //! ```
 //!
 //! Which part may name which is held by a test (`tests/arrows.rs`).
@@ -18,14 +19,19 @@ mod fuzz;
 pub mod http;
 pub mod identity;
 pub mod ids;
-pub mod lag;
+pub mod links;
 pub mod metrics;
-pub mod outbox;
+pub mod organiser;
 pub mod payments;
 pub mod private_file;
 pub mod problem_code;
+pub mod publish;
 pub mod reads;
+pub mod replicate;
 pub mod run;
+pub mod sales;
+pub mod settlement;
+pub mod stop;
 pub mod store;
 pub mod tasks;
 pub mod text;

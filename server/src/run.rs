@@ -1,39 +1,41 @@
 //! Puts the parts together, starts them and stops them.
 
 use crate::admission::Admission;
-use crate::admission::connections::Shares;
-use crate::app::{
-    App, Running, Stop, follow, most_listeners, most_waiters, read_pulse, recount, tell_all,
-};
+use crate::admission::overload::Overload;
+use crate::admission::slots::Slots;
+use crate::app::App;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
 use crate::http;
-use crate::http::legacy::Reservations;
 use crate::http::organiser::EventBody;
-use crate::http::shown::Shown;
 use crate::ids::{Ids, Secrets, base32, digest};
-use crate::lag::Lag;
+use crate::links::Links;
 use crate::metrics::Metrics;
-use crate::outbox::{self, Line};
+use crate::organiser::Organiser;
 use crate::payments::double::Double;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
 use crate::private_file;
+use crate::publish::Publisher;
 use crate::reads::Reads;
+use crate::replicate::{Replica, follow, read_pulse};
+use crate::sales::{Running, Sales};
+use crate::settlement::{self, Settlement, SettlementQueue};
+use crate::stop::Stop;
 use crate::store::{Database, Opened, Own, Pulse, Reader};
 use crate::tasks::{BackOffice, give_way, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
-use boxoffice::{Command, Event};
+use boxoffice::Event;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 /// A server that is ready to serve.
@@ -178,61 +180,92 @@ pub struct Assembled {
 /// Puts the parts together.
 pub fn assemble(parts: Parts) -> Assembled {
     let Parts { config, clock, ids, secrets, organiser_key, events, reads, .. } = parts;
-    let metrics = Arc::new(Metrics::default());
+    let (clock, metrics) = (Arc::new(clock), Arc::new(Metrics::default()));
     metrics.ready.set(1);
+    let overload = Overload::new(config.lag_ms);
+    let slots = Slots::new(config.connections, config.client_connections());
+    let admission =
+        Admission::new(config.limits(), ids.random(), Arc::clone(&metrics), overload, slots);
+    let admission = Arc::new(admission);
     let patience = Duration::from_millis(config.patience_ms);
-    let lag = Lag::new(config.lag_ms);
-    let listeners = Arc::new(Semaphore::new(most_listeners(config.connections)));
-    let most = config.client_connections() as usize * most_listeners(config.connections);
-    let most = most.div_ceil(config.connections as usize);
-    let listener_shares = Shares::new(u32::try_from(most).unwrap_or(u32::MAX));
-    let waiters = Semaphore::new(most_waiters(config.connections));
-    let admission = Admission::new(config.limits(), ids.random(), Arc::clone(&metrics));
-    let (queue, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
-    let (told, hear) = mpsc::unbounded_channel();
-    let (doorbell, at_the_door) = outbox::Doorbell::new();
+    let (writer, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
+    let (told, committed) = mpsc::unbounded_channel();
+    let (notices, received) = settlement::Notices::new();
+    let links = Arc::new(Links::new(config.public_url(), secrets.clone()));
+    let (catalogue, watchers) = (Arc::new(Catalogue::new(events)), Arc::new(Watchers::default()));
+    let stop = Arc::new(Stop::default());
+    let settlement = Arc::new(Settlement {
+        stripe: parts.stripe,
+        queue: SettlementQueue::default(),
+        stuck: settlement::Stuck::default(),
+        notices,
+        clock: Arc::clone(&clock),
+        reads: reads.clone(),
+        writer: writer.clone(),
+        admission: Arc::clone(&admission),
+        links: Arc::clone(&links),
+        metrics: Arc::clone(&metrics),
+        shared: parts.pulse.is_some(),
+        keep_released_days: config.keep_released_days,
+    });
+    let sales = Arc::new(Sales {
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        writer,
+        reads: reads.clone(),
+        catalogue: Arc::clone(&catalogue),
+        watchers: Arc::clone(&watchers),
+        admission: Arc::clone(&admission),
+        settlement: Arc::clone(&settlement),
+        running: Running::default(),
+        stop: Arc::clone(&stop),
+    });
+    let publisher = Publisher {
+        catalogue: Arc::clone(&catalogue),
+        sales: Arc::clone(&sales),
+        settlement: Arc::clone(&settlement),
+        watchers,
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    };
+    let of_settlement = || Arc::clone(&settlement);
+    let mut tasks: Vec<Task> = vec![
+        Box::pin(publisher.run(committed)),
+        Box::pin(Arc::clone(&sales).recount()),
+        Box::pin(settlement::expire(of_settlement(), parts.look, parts.due_at_once)),
+        Box::pin(settlement::run(of_settlement(), parts.look, parts.due_at_once)),
+        Box::pin(settlement::handle_notices(of_settlement(), received)),
+    ];
+    if let Some(pulse) = parts.pulse {
+        catalogue.refresh(Vec::new(), &pulse.mark, pulse.at_ms);
+        let replica = Replica {
+            reads,
+            catalogue: Arc::clone(&catalogue),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        };
+        tasks.push(Box::pin(follow(Arc::new(replica), parts.follow)));
+    }
+    if parts.sandbox.is_none() {
+        tasks.push(Box::pin(settlement::follow_external_changes(of_settlement())));
+    }
     let app = Arc::new(App {
         config,
         clock,
         ids,
         secrets,
+        links,
         organiser_key,
-        queue,
-        lag,
         admission,
-        reads,
-        catalogue: Catalogue::new(events),
-        shown: Shown::default(),
-        reservations: Reservations::default(),
-        listeners,
-        listener_shares,
-        waiters,
-        large_webhooks: Semaphore::new(crate::http::webhook::LARGE_AT_A_TIME),
-        watchers: Arc::new(Watchers::default()),
-        stripe: parts.stripe,
+        catalogue,
+        organiser: Organiser { sales: Arc::clone(&sales) },
+        sales,
+        settlement,
         sandbox: parts.sandbox,
-        line: Line::default(),
-        stuck: outbox::Stuck::default(),
-        doorbell,
         metrics,
-        running: Running::default(),
         draining: Stop::default(),
-        stop: Stop::default(),
+        stop,
     });
-    let mut tasks: Vec<Task> = vec![
-        Box::pin(tell_all(Arc::clone(&app), hear)),
-        Box::pin(recount(Arc::clone(&app))),
-        Box::pin(outbox::expire(Arc::clone(&app), parts.look, parts.due_at_once)),
-        Box::pin(outbox::run(Arc::clone(&app), parts.look, parts.due_at_once)),
-        Box::pin(outbox::answer(Arc::clone(&app), at_the_door)),
-    ];
-    if let Some(pulse) = parts.pulse {
-        app.catalogue.refresh(Vec::new(), &pulse.mark, pulse.at_ms);
-        tasks.push(Box::pin(follow(Arc::clone(&app), parts.follow)));
-    }
-    if app.sandbox.is_none() {
-        tasks.push(Box::pin(outbox::look_after_hands(Arc::clone(&app))));
-    }
     Assembled { app, jobs, told, tasks }
 }
 
@@ -370,7 +403,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 impl Server {
-    /// Opens the database, starts the writer and the outbox, and binds the address.
+    /// Opens the database, starts the writer and settlement, and binds the address.
     pub async fn start(config: Config) -> Result<Server, Reason> {
         Server::start_at(config, Clock::System).await
     }
@@ -423,7 +456,7 @@ impl Server {
             stripe,
             sandbox,
             look: LOOK,
-            due_at_once: outbox::DUE_AT_ONCE,
+            due_at_once: settlement::DUE_AT_ONCE,
             pulse,
             follow: FOLLOW,
         };
@@ -436,12 +469,14 @@ impl Server {
         let writer = writer.map_err(|e| e.to_string())?;
         tasks.extend(work.into_iter().map(|task| back_office.spawn(vital(task))));
         let measured = Arc::clone(&app);
-        tasks.push(spawn(vital(Box::pin(async move { measured.lag.measure().await }))));
+        tasks.push(spawn(vital(Box::pin(
+            async move { measured.admission.overload.measure().await },
+        ))));
         if app.config.keep_released_days > 0 {
-            tasks.push(back_office.spawn(vital(outbox::forget(Arc::clone(&app)))));
+            tasks.push(back_office.spawn(vital(settlement::forget(Arc::clone(&app.settlement)))));
         }
         if app.sandbox.is_none() {
-            tasks.push(back_office.spawn(outbox::try_permissions(Arc::clone(&app))));
+            tasks.push(back_office.spawn(settlement::try_permissions(Arc::clone(&app.settlement))));
         }
         let server = Server { app, listener, writer, tasks, back_office };
         server.make_show(empty).await?;
@@ -451,14 +486,13 @@ impl Server {
     /// The first start, which finds no events, makes the show of the demo by itself.
     async fn make_show(&self, empty: bool) -> Result<(), Reason> {
         let app = &self.app;
-        if !(empty && app.config.makes_demo_show(app.stripe.live())) {
+        if !(empty && app.config.makes_demo_show(app.sales.is_live())) {
             return Ok(());
         }
         let spec = demo_show(app.config.demo_tickets)
             .spec(&app.config.show)
             .map_err(|e| format!("cannot make the demo's show: {e}"))?;
-        let id = app.ids.event(app.clock.now_ms());
-        let made = app.ask(Command::PutEvent { id, spec }, None).await;
+        let made = app.organiser.put_event(spec).await;
         made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
         Ok(())
     }
@@ -480,7 +514,7 @@ impl Server {
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
             say("Sandbox: no Stripe key is set, so no real money moves.");
-        } else if !app.stripe.live() {
+        } else if !app.sales.is_live() {
             say("Stripe in test mode: no real money moves.");
         }
         say(&app.admission.clients().describe(app.config.address.ip()));
@@ -511,7 +545,7 @@ impl Server {
     }
 }
 
-/// Ends the process when what must not panic does. A panic of the core, the writer or the outbox
+/// Ends the process when what must not panic does. A panic of the core, the writer or of settlement
 /// is a bug that was caught in the act: nothing of it is recorded, and going on would be guessing.
 struct AbortOnPanic;
 

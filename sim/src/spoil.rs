@@ -114,7 +114,7 @@ const ALL: &[Spoil] = &[
         let theirs = other.refunds.iter().find(|r| succeeded(r))?.state.clone();
         (o.id != other.id).then(|| refund(o, |r| r.state = theirs))?
     }),
-    // One that came to nothing may go: see `outbox::forget`.
+    // One that came to nothing may go: see `settlement::forget`.
     Spoil::File(
         "the order is gone",
         "DELETE FROM orders WHERE id = ?1

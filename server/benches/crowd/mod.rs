@@ -7,6 +7,7 @@ use nts_server::app::App;
 use nts_server::config::Config;
 use nts_server::http::organiser::EventBody;
 use nts_server::http::problem::Problem;
+use nts_server::http::site::Site;
 use nts_server::http::{Sent, api, router_with};
 use nts_server::run::Server;
 use std::net::SocketAddr;
@@ -158,7 +159,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> (u16, usize) {
 /// A route to compare with: everything that a hold does but the hold.
 #[allow(dead_code, reason = "not every benchmark holds")]
 pub async fn parse_only(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
@@ -237,7 +238,7 @@ pub struct Running {
 #[allow(dead_code, reason = "not every benchmark has it in its own process")]
 impl Running {
     /// Serves this database, and some routes more.
-    pub fn start(database: &std::path::Path, more: axum::Router<Arc<App>>) -> Running {
+    pub fn start(database: &std::path::Path, more: axum::Router<Arc<Site>>) -> Running {
         let database = database.to_str().unwrap().to_owned();
         let (said, hear) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -281,7 +282,7 @@ pub async fn put_event(app: &App) {
         let body: EventBody = serde_json::from_value(event_json(10_000_000)).unwrap();
         let id = app.ids.event(app.clock.now_ms());
         let spec = EventSpec { limit_per_buyer, ..body.spec(slug).unwrap() };
-        app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+        app.sales.submit(Command::PutEvent { id, spec }, None).await.unwrap();
     }
 }
 

@@ -15,7 +15,7 @@ const NOW: TimeMs = 1_000_000;
 
 fn admission(flags: &[&str]) -> Admission {
     let config = crate::config::Config::from_flags(flags.iter().copied()).unwrap();
-    Admission::new(config.limits(), 7, Arc::default())
+    Admission::new(config.limits(), 7, Arc::default(), Overload::new(0), Slots::new(64, 8))
 }
 
 fn event(capacity: u32) -> Event {

@@ -1,12 +1,14 @@
 //! The JSON API for buyers' programs.
 
 use super::problem::Problem;
+use super::site::Site;
 use super::view::{self, Action};
 use super::{Sent, admit, bearer, is_organiser, json, keyed};
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
 use crate::identity::{buyer, untagged_key};
+use crate::sales::outcome;
 use crate::when;
 use crate::writer::{NoReply, Replied, Request as KeyedRequest};
 use axum::Json;
@@ -27,11 +29,6 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-/// How long an answer waits for the provider before it says "still paying": less than anybody's
-/// patience.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// How often who waits for an order looks at it where other processes may change it.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The least time between two counts that a listener gets.
 const LIVE_EVERY: Duration = Duration::from_millis(250);
 /// After so long without news a listener gets a sign of life.
@@ -46,7 +43,7 @@ pub fn wish(line: LineBody) -> LineWish {
 }
 
 /// `GET /api/v1/events`
-pub async fn events(State(app): State<Arc<App>>) -> Response {
+pub async fn events(State(app): State<Arc<Site>>) -> Response {
     let now = app.clock.now_ms();
     // Before the counts are read: it may move in between.
     let as_of = app.catalogue.as_of(now);
@@ -57,12 +54,12 @@ pub async fn events(State(app): State<Arc<App>>) -> Response {
 
 /// `GET /api/v1/events/{event}`
 pub async fn event(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let make = || view::json(&view::event(&event, now, as_of));
     let json = app.shown.json.of(&event, now, as_of, make);
     let kind = HeaderValue::from_static("application/json");
@@ -72,13 +69,15 @@ pub async fn event(
 /// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events. A comfort:
 /// half of the places for connections are for those who buy.
 pub async fn live(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     client: Client,
 ) -> Result<Response, Problem> {
-    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let share = share_of_listeners(&app, client)?;
-    let listening = Arc::clone(&app.listeners).try_acquire_owned().map_err(|_| NoReply::Busy)?;
+    let listening = Arc::clone(&app.admission.slots.listeners)
+        .try_acquire_owned()
+        .map_err(|_| NoReply::Busy)?;
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
@@ -122,7 +121,7 @@ pub async fn live(
 /// Takes one of the streams that a client may listen to, if it is counted at all.
 fn share_of_listeners(app: &App, client: Client) -> Result<Option<Share>, Problem> {
     let Client::Network(network) = client else { return Ok(None) };
-    let share = app.listener_shares.take(network);
+    let share = app.admission.slots.listener_shares.take(network);
     share.map(Some).ok_or_else(Problem::too_many_connections)
 }
 
@@ -174,28 +173,28 @@ pub fn hold_command(
 
 /// `POST /api/v1/events/{event}/orders`
 pub async fn hold(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
-    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
         return Err(NoReply::Refused(refusal).into());
     }
-    let Replied { reply, order, .. } = app.hold(client, &event, command, request).await?;
+    let Replied { reply, order, .. } = app.sales.hold(client, &event, command, request).await?;
     let Reply::Held { order: id, until_ms } = reply else {
         return Err(NoReply::KeyReused.into());
     };
     let order = match order {
         Some(order) => order,
-        None => find(&app, id).await?,
+        None => app.sales.find(id).await?,
     };
     // A ticket type that is new since we looked is in the catalogue by now.
-    let event = app.event_of(&order).await.unwrap_or(event);
+    let event = app.sales.event_of(&order).await.unwrap_or(event);
     Ok(held(&app, &order, &event, until_ms))
 }
 
@@ -221,28 +220,19 @@ fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<OrderId, Probl
     }
 }
 
-/// An order as it is. Who stands in line looks at it again and again: that is told from memory.
-pub async fn find(app: &App, id: OrderId) -> Result<Arc<Order>, Problem> {
-    if let Some(known) = app.line.known(id) {
-        return Ok(known);
-    }
-    let order = app.reads.ask(move |r| r.order(id)).await?;
-    order.map(Arc::new).ok_or_else(Problem::unknown_order)
-}
-
 /// The event of an order that is told in full.
 pub async fn event_of(app: &App, order: &Order) -> Result<Arc<Event>, Problem> {
-    app.event_of(order).await.ok_or_else(Problem::unknown_event)
+    app.sales.event_of(order).await.ok_or_else(Problem::unknown_event)
 }
 
 /// `GET /api/v1/orders/{id}`
 pub async fn order(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
-    let order = find(&app, id).await?;
+    let order = app.sales.find(id).await?;
     let event = event_of(&app, &order).await?;
     Ok(whole(&app, &order, &view::order(&app, &order, &event)))
 }
@@ -259,7 +249,7 @@ fn whole(app: &App, order: &Order, view: &nts_api::Order<'_>) -> Response {
 
 /// `POST /api/v1/orders/{id}/pay`
 pub async fn pay(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(id): Path<String>,
     client: Client,
     Sent { headers, body }: Sent,
@@ -267,7 +257,7 @@ pub async fn pay(
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
     let token = json::<PayBody>(&headers, &body)?.token;
-    let order = match pay_and_wait(&app, client, id, token, request).await {
+    let order = match app.sales.pay(client, id, token, request).await {
         Ok((order, attempt)) => {
             // Unless the bank's page of a card before has paid meanwhile.
             if let Some(AttemptState::Declined(reason)) = outcome(&order, attempt)
@@ -278,14 +268,14 @@ pub async fn pay(
             order
         }
         // Nothing is charged twice: who pays again hears that it is paid.
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => find(&app, id).await?,
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => app.sales.find(id).await?,
         Err(no) => return Err(no.into()),
     };
     let event = event_of(&app, &order).await?;
     let mut answer = view::order(&app, &order, &event);
     answer.action = view::action(&order).map(|action| match action {
         Action::Redirect(url) => {
-            let base = if url.starts_with('/') { app.config.public_url() } else { String::new() };
+            let base = if url.starts_with('/') { app.links.base() } else { "" };
             let (kind, url) = (ActionKind::Redirect, Some(format!("{base}{url}").into()));
             nts_api::Action { client_secret: None, kind, url }
         }
@@ -295,12 +285,6 @@ pub async fn pay(
         }
     });
     Ok(whole(&app, &order, &answer))
-}
-
-/// What became of an attempt.
-pub fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
-    let attempts = &order.payment.as_ref()?.attempts;
-    attempts.iter().find(|a| a.number == attempt).map(|a| &a.state)
 }
 
 /// The answer to a declined attempt.
@@ -330,116 +314,15 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
     problem
 }
 
-/// A token as the payment provider gives it, or none where nothing is to be paid. Anything else is
-/// refused before it is recorded or takes a place in the queue.
-async fn checked_token(app: &App, id: OrderId, token: String) -> Result<String, NoReply> {
-    if token.is_empty() || app.may_be_a_token(&token) {
-        return Ok(token);
-    }
-    let order = app.reads.ask(move |r| r.order(id)).await.map_err(|_| NoReply::Unavailable)?;
-    if order.is_some_and(|order| order.total().minor == 0) {
-        return Ok(String::new());
-    }
-    let what = "the payment token is not one: it begins with ctoken_ or tok_; nothing was tried";
-    Err(NoReply::Refused(Refusal::Invalid(what.into())))
-}
-
-/// Asks for an attempt and waits until it is decided, or until patience ends; not at all if the line
-/// is longer than that, or if a third of the connections is kept by others who wait. Returns the order
-/// and the attempt's number; 0 if none was needed.
-pub async fn pay_and_wait(
-    app: &App,
-    client: Client,
-    id: OrderId,
-    token: String,
-    request: Option<KeyedRequest>,
-) -> Result<(Arc<Order>, u16), NoReply> {
-    let _running = match request {
-        Some(request) => Some(app.running.enter(request.key).ok_or(NoReply::Running)?),
-        None => None,
-    };
-    let token = checked_token(app, id, token).await?;
-    let watch = app.watchers.watch(id);
-    let payment = app.ids.payment(app.clock.now_ms());
-    let live = app.stripe.live();
-    let replied =
-        app.pay(client, Command::Pay { order: id, payment, live, token }, request).await?;
-    let attempt = match replied.reply {
-        Reply::Paying { attempt, .. } => attempt,
-        _ => 0,
-    };
-    let decided = |order: &Order| match order.state {
-        OrderState::Paying => {
-            !matches!(outcome(order, attempt), Some(AttemptState::Pending) | None)
-        }
-        OrderState::Committed | OrderState::Canceling => false,
-        _ => true,
-    };
-    let waiting = app.waiters.try_acquire();
-    let in_vain = waiting.is_err() || app.line_seconds(id) > PATIENCE.as_secs();
-    let order = wait_for(app, id, &watch, |order| in_vain || decided(order)).await?;
-    Ok((order, attempt))
-}
-
-/// Waits until an order is as wanted, or until patience ends; gives the order as it is then. What
-/// our own writer commits is told to the watch before who asked for it is answered, so what was
-/// asked for under the watch has been done in what is looked at here.
-pub async fn wait_for(
-    app: &App,
-    id: OrderId,
-    watch: &crate::catalogue::Watch,
-    wanted: impl Fn(&Order) -> bool,
-) -> Result<Arc<Order>, NoReply> {
-    let end = Instant::now() + PATIENCE;
-    let mut told = true;
-    loop {
-        let mut news = std::pin::pin!(watch.news());
-        news.as_mut().enable();
-        let order = match watch.latest().filter(|_| told) {
-            Some(order) => order,
-            None => {
-                let order = app.reads.ask(move |r| r.order(id)).await;
-                let order = order.map_err(|_| NoReply::InDoubt)?;
-                Arc::new(order.ok_or(NoReply::Refused(Refusal::UnknownOrder))?)
-            }
-        };
-        if wanted(&order) || app.stop.is_raised() {
-            return Ok(order);
-        }
-        // Another process may be at it, whose news are not told here.
-        let look = if app.catalogue.is_shared() { Instant::now() + LOOK_AGAIN } else { end };
-        told = timeout_at(end.min(look), news).await.is_ok();
-        if !told && Instant::now() >= end {
-            return Ok(order);
-        }
-    }
-}
-
 /// `POST /api/v1/orders/{id}/cancel`
 pub async fn cancel(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(id): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let id = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
-    let order = cancel_and_wait(&app, id, request).await?;
+    let order = app.sales.cancel(id, request).await?;
     let event = event_of(&app, &order).await?;
     Ok(Json(view::order(&app, &order, &event)).into_response())
-}
-
-/// Cancels, and waits until the payment is known to be dead, or until patience ends.
-pub async fn cancel_and_wait(
-    app: &App,
-    id: OrderId,
-    request: Option<KeyedRequest>,
-) -> Result<Arc<Order>, NoReply> {
-    let watch = app.watchers.watch(id);
-    let replied = app.ask(Command::Cancel { order: id }, request).await?;
-    let nothing_made = |o: &Order| o.payment.as_ref().is_none_or(|p| p.intent.is_none());
-    if replied.order.is_some_and(|o| o.state == OrderState::Canceling && nothing_made(&o)) {
-        // Nothing was created that could take money: no need to wait in line for the provider.
-        _ = app.ask(Command::Expire { order: id }, None).await;
-    }
-    wait_for(app, id, &watch, |order| order.state != OrderState::Canceling).await
 }

@@ -1,15 +1,17 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
-use super::api::{cancel_and_wait, declined, find, outcome, pay_and_wait, wait_for};
+use super::api::declined;
 use super::cross_site::from_browser;
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, minutes, page};
+use super::site::Site;
 use super::{Form, Sent, admit, is_organiser, pay, view};
 use crate::admission::client::Client;
 use crate::app::App;
 use crate::identity::{buyer, buyer_key};
 use crate::ids::digest;
+use crate::sales::outcome;
 use crate::store::RequestKey;
 use crate::when;
 use crate::writer::{NoReply, Replied};
@@ -19,7 +21,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
     AttemptState, BuyerKey, Command, Event, EventId, LineWish, Money, Order, OrderId, OrderState,
-    RefundWish, Refusal, Reply, TicketState, TimeMs,
+    Refusal, Reply, TicketState, TimeMs,
 };
 use nts_api::ProblemCode;
 use serde::Deserialize;
@@ -104,7 +106,7 @@ struct GuestsPage {
 /// The show of the old routes. One ticket for each name is what makes them work: a name leads to
 /// its order by the record that the event's limit keeps.
 async fn show(app: &App) -> Result<Arc<Event>, Problem> {
-    let event = app.event_named(&app.config.show).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&app.config.show).await.ok_or_else(Problem::unknown_event)?;
     if event.spec.limit_per_buyer != Some(1) {
         return Err(Problem::new(
             ProblemCode::NotOnSale,
@@ -130,7 +132,7 @@ enum Reserved {
 /// `POST /nts/v1/reserve`. A name is no credential: whoever made the order gets the secret that pays it,
 /// as a field of the form, and nobody else gets anything of the order.
 pub async fn reserve(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
@@ -153,7 +155,7 @@ pub async fn reserve(
         return Ok(page(&shown));
     }
     // The order's own secret is told once.
-    shown.path = Some(app.order_path(id));
+    shown.path = Some(app.links.order_path(id));
     Ok(pay::remember(&app, id, page(&shown)))
 }
 
@@ -161,7 +163,7 @@ pub async fn reserve(
 async fn known(app: &App, event: &Event, form: &Form, id: OrderId, refusal: Refusal) -> Page {
     let own = shows(app, id, form);
     let fullname = form.get("fullname");
-    let order = find(app, id).await?;
+    let order = app.sales.find(id).await?;
     match declined_last(&order) {
         Some(reason) if own => {
             let mut shown = reserved_page(app, event, fullname, order.until_ms);
@@ -236,7 +238,7 @@ fn in_words(app: &App, order: &Order) -> Response {
 /// Holds one ticket for a name, or renews the hold that this name has. Where money is taken only who shows
 /// the secret renews it: for others the order is read, which takes as long whatever its state is.
 async fn reserve_as(
-    app: &App,
+    app: &Site,
     client: Client,
     event: &Event,
     form: &Form,
@@ -252,7 +254,7 @@ async fn reserve_as(
         let name = buyer.key;
         let hold =
             Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
-        let known = match app.hold(client, event, hold, None).await {
+        let known = match app.sales.hold(client, event, hold, None).await {
             Ok(replied) => {
                 app.reservations.put(name, order);
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
@@ -262,7 +264,7 @@ async fn reserve_as(
             Err(no) => return Err(no.into()),
         };
         if app.sandbox.is_none() && !shows(app, known, form) {
-            let order = app.reads.ask(move |r| r.order(known)).await?;
+            let order = app.sales.stored(known).await?;
             let now = app.clock.now_ms();
             if !order.is_some_and(|o| o.state == OrderState::Held && o.over(now)) {
                 return Ok(Reserved::Strange);
@@ -271,7 +273,7 @@ async fn reserve_as(
             continue;
         }
         let most_ms = app.admission.shortened(client, name.0, event.spec.hold_ms);
-        match app.ask(Command::Renew { order: known, most_ms }, None).await {
+        match app.sales.submit(Command::Renew { order: known, most_ms }, None).await {
             Ok(replied) => {
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::Renewed(known, until_ms));
@@ -286,7 +288,7 @@ async fn reserve_as(
 
 /// Takes a hold that has run out of the way, unless that was done meanwhile.
 async fn expire(app: &App, order: OrderId) -> Result<(), NoReply> {
-    match app.ask(Command::Expire { order }, None).await {
+    match app.sales.submit(Command::Expire { order }, None).await {
         Ok(_) | Err(NoReply::Refused(Refusal::NotDue)) => Ok(()),
         Err(no) => Err(no),
     }
@@ -295,7 +297,7 @@ async fn expire(app: &App, order: OrderId) -> Result<(), NoReply> {
 /// `POST /nts/v1/charge`. Pays for whoever shows the secret that the form of the reservation carries. In
 /// the sandbox a name alone has one attempt, as in the old demo, and is answered in words alone.
 pub async fn charge(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
@@ -319,22 +321,22 @@ pub async fn charge(
     if !own {
         return charge_by_name(&app, client, fullname, id, token).await;
     }
-    if app.sandbox.is_none() && token.is_empty() && find(&app, id).await?.total().minor > 0 {
+    if app.sandbox.is_none() && token.is_empty() && app.sales.find(id).await?.total().minor > 0 {
         // A person: Stripe's form for the card is on the payment page.
-        return Ok(Redirect::to(&app.pay_path(id)).into_response());
+        return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
     }
-    match pay_and_wait(&app, client, id, token.into(), None).await {
+    match app.sales.pay(client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
             _ if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
             Some(AttemptState::Declined(reason)) if !order.state.sells() => {
                 Err(declined(&order, reason, app.clock.now_ms()).into())
             }
             // The bank wants to hear from the buyer, or has not answered.
-            _ => Ok(pay::go_on(&app, &order, &app.way_back(id))),
+            _ => Ok(pay::go_on(&app, &order, &app.links.way_back(id))),
         },
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => match find(&app, id).await? {
+        Err(NoReply::Refused(Refusal::AlreadyPaid)) => match app.sales.find(id).await? {
             order if order.state == OrderState::Committed => {
-                Ok(Redirect::to(&app.way_back(id)).into_response())
+                Ok(Redirect::to(&app.links.way_back(id)).into_response())
             }
             order if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
             // Its money is on its way back.
@@ -345,9 +347,9 @@ pub async fn charge(
 }
 
 /// The order that a name has, or had when it was reserved last.
-async fn order_of(app: &App, event: EventId, fullname: &str) -> Result<Option<OrderId>, NoReply> {
+async fn order_of(app: &Site, event: EventId, fullname: &str) -> Result<Option<OrderId>, NoReply> {
     let name = buyer_key(fullname, "");
-    match app.ask(Command::FindOrder { event, buyer: name }, None).await {
+    match app.sales.submit(Command::FindOrder { event, buyer: name }, None).await {
         Ok(Replied { reply: Reply::Found { order }, .. }) => Ok(Some(order)),
         Ok(_) | Err(NoReply::Refused(Refusal::UnknownOrder)) => Ok(app.reservations.get(name)),
         Err(no) => Err(no),
@@ -365,23 +367,23 @@ async fn charge_by_name(
 ) -> Page {
     // Of two at the same time one would come after the first attempt.
     let key = RequestKey(digest(&[b"charge by name", &id.0.to_be_bytes()]));
-    let Some(_running) = app.running.enter(key) else {
+    let Some(_running) = app.sales.running.enter(key) else {
         return Err(Problem::from(Refusal::PaymentUnderWay).into());
     };
-    let order = find(app, id).await?;
+    let order = app.sales.find(id).await?;
     if order.state == OrderState::Paying {
         let open = order.payment.as_ref().is_some_and(|p| p.open_attempt().is_some());
         let refusal = Problem::from(Refusal::PaymentUnderWay);
         return Err(if open { refusal } else { Problem::form_needed() }.into());
     }
-    match pay_and_wait(app, client, id, token.into(), None).await {
+    match app.sales.pay(client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
             _ if order.state == OrderState::Paid => Ok(charged(app, fullname)),
             Some(AttemptState::Declined(reason)) => Err(Problem::declined_once(reason).into()),
             _ => Ok(in_words(app, &order)),
         },
         Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
-            let order = find(app, id).await?;
+            let order = app.sales.find(id).await?;
             let paid = order.state == OrderState::Paid;
             Ok(if paid { charged(app, fullname) } else { in_words(app, &order) })
         }
@@ -397,7 +399,7 @@ pub struct After {
 
 /// `GET /nts/v1/list-guests`: who has paid. Open to all in the demo only.
 pub async fn list_guests(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     query: Result<Query<After>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Page {
@@ -407,7 +409,7 @@ pub async fn list_guests(
     let Query(query) = query.map_err(|_| Problem::invalid("after is a number."))?;
     let id = show(&app).await?.id;
     let after = query.after.unwrap_or(0);
-    let tickets = app.reads.ask(move |r| r.tickets(id, after, GUESTS)).await?;
+    let tickets = app.organiser.tickets(id, after, GUESTS).await.map_err(Problem::from)?;
     let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |(t, _)| t.serial));
     let guests = tickets.into_iter().filter(|(t, _)| t.state == TicketState::Valid);
     let names = guests.map(|(_, name)| name).collect();
@@ -417,7 +419,7 @@ pub async fn list_guests(
 /// `POST /nts/v1/debug/reset`: gives every hold of the show back and refunds every ticket of it.
 /// Nothing is forgotten by it. Only where no real money moves. A script does it at once; a browser is
 /// asked first, for a page of another site can make it send this, but cannot read what confirms it.
-pub async fn reset(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> Page {
+pub async fn reset(State(app): State<Arc<Site>>, sent: Result<Sent, Problem>) -> Page {
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
     if from_browser(&headers) {
@@ -432,39 +434,13 @@ pub async fn reset(State(app): State<Arc<App>>, sent: Result<Sent, Problem>) -> 
     let event = event.id;
     let mut after = None;
     loop {
-        let page = app.reads.ask(move |r| r.orders(event, after, 500)).await?;
+        let page = app.organiser.orders(event, after, 500).await?;
         for order in &page.orders {
-            empty(&app, order).await?;
+            app.organiser.undo(order).await?;
         }
         after = page.next;
         if after.is_none() {
             return Ok(Redirect::to("/").into_response());
         }
     }
-}
-
-/// Brings one order to where it takes no place.
-async fn empty(app: &App, order: &Order) -> Result<(), Problem> {
-    let id = order.id;
-    let mut order = Arc::new(order.clone());
-    if matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling) {
-        match cancel_and_wait(app, id, None).await {
-            Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
-                order = find(app, id).await?;
-            }
-            Err(no) => return Err(no.into()),
-        }
-    }
-    let watch = app.watchers.watch(id);
-    if order.state == OrderState::Committed {
-        let moved = |o: &Order| o.state != OrderState::Committed;
-        order = wait_for(app, id, &watch, moved).await?;
-    }
-    if order.state == OrderState::Paid {
-        let refund = app.ids.refund(app.clock.now_ms());
-        let (wish, restock) = (RefundWish::All, true);
-        app.ask(Command::Refund { order: id, refund, wish, restock }, None).await?;
-        wait_for(app, id, &watch, |o| o.state != OrderState::Refunding).await?;
-    }
-    Ok(())
 }

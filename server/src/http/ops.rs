@@ -1,7 +1,7 @@
 //! For who runs the server.
 
 use super::problem::Problem;
-use crate::app::App;
+use super::site::Site;
 use crate::metrics::Label;
 use axum::extract::State;
 use axum::http::header;
@@ -16,14 +16,14 @@ pub async fn healthz() -> &'static str {
 }
 
 /// `GET /readyz`: the last batch could be committed, and nobody has asked us to stop.
-pub async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+pub async fn readyz(State(app): State<Arc<Site>>) -> Result<&'static str, Problem> {
     if app.draining.is_raised() || app.stop.is_raised() {
         return Err(not_ready("It is stopping."));
     }
     if app.metrics.ready.get() != 1 {
         // Nobody sends buyers to who is not ready, so nothing would be committed any more: ask for
         // something that changes nothing, before which the store must have recovered.
-        _ = app.ask(Command::Expire { order: OrderId(0) }, None).await;
+        _ = app.sales.submit(Command::Expire { order: OrderId(0) }, None).await;
     }
     if app.metrics.ready.get() != 1 {
         return Err(not_ready("The last batch could not be committed."));
@@ -36,9 +36,9 @@ fn not_ready(why: &str) -> Problem {
 }
 
 /// `GET /metrics`, in the text format of OpenMetrics.
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    app.metrics.lag.set(app.lag.behind_us() as f64 / 1e6);
-    for (name, orders) in app.stuck.counts() {
+pub async fn metrics(State(app): State<Arc<Site>>) -> Response {
+    app.metrics.lag.set(app.admission.overload.behind_us() as f64 / 1e6);
+    for (name, orders) in app.settlement.stuck.counts() {
         app.metrics.stuck.get_or_create(&Label { name }).set(orders);
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -3,19 +3,17 @@
 #[cfg(test)]
 mod tests;
 
-use super::api::{event_of, order_id, wait_for, wish};
+use super::api::{event_of, order_id, wish};
 use super::problem::Problem;
+use super::site::Site;
 use super::view;
 use super::{Sent, SentByOrganiser, is_organiser, json, keyed};
-use crate::app::App;
 use crate::when;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{
-    Command, Currency, EventSpec, PoolSpec, RefundState, RefundWish, Reply, TicketTypeSpec,
-};
+use boxoffice::{Currency, EventSpec, PoolSpec, RefundWish, TicketTypeSpec};
 use nts_api::{Money, OrderList, RefundAnswer, RefundBody};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -105,15 +103,13 @@ impl EventBody {
 
 /// `PUT /api/v1/events/{event}`
 pub async fn put_event(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
     let spec = json::<EventBody>(&headers, &body)?.spec(&slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
-    let replied = app.ask(Command::PutEvent { id: app.ids.event(now), spec }, None).await?;
-    let created = matches!(replied.reply, Reply::Event { created: true, .. });
-    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let (event, created) = app.organiser.put_event(spec).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(view::event(&event, now, now))).into_response())
 }
@@ -127,7 +123,7 @@ pub struct Cursor {
 
 /// `GET /api/v1/events/{event}/orders?after=&limit=`
 pub async fn orders(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     cursor: Result<Query<Cursor>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
@@ -135,13 +131,12 @@ pub async fn orders(
     if !is_organiser(&app, &headers) {
         return Err(Problem::not_organiser());
     }
-    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let Query(cursor) =
         cursor.map_err(|_| Problem::invalid("The query is after=<order id>&limit=<1 to 500>."))?;
     let after = cursor.after.as_deref().map(order_id).transpose()?;
     let limit = cursor.limit.unwrap_or(100).clamp(1, 500);
-    let id = event.id;
-    let page = app.reads.ask(move |r| r.orders(id, after, limit)).await?;
+    let page = app.organiser.orders(event.id, after, limit).await?;
     let orders = page.orders.iter().map(|o| view::order(&app, o, &event)).collect();
     let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
     Ok(Json(OrderList { next, orders }).into_response())
@@ -149,7 +144,7 @@ pub async fn orders(
 
 /// `POST /api/v1/orders/{id}/refunds`
 pub async fn refund(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(id): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
@@ -166,16 +161,7 @@ pub async fn refund(
             ));
         }
     };
-    let refund = app.ids.refund(app.clock.now_ms());
-    let watch = app.watchers.watch(id);
-    let command = Command::Refund { order: id, refund, wish, restock: body.restock };
-    let Reply::Refunding { refund, .. } = app.ask(command, request).await?.reply else {
-        return Err(crate::writer::NoReply::KeyReused.into());
-    };
-    let done = |o: &boxoffice::Order| {
-        !o.refunds.iter().any(|r| r.id == refund && r.state == RefundState::Pending)
-    };
-    let order = wait_for(&app, id, &watch, done).await?;
+    let (order, refund) = app.organiser.refund(id, wish, body.restock, request).await?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
     let event = event_of(&app, &order).await?;

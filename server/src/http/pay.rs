@@ -6,9 +6,9 @@
 //! page nor its address may hold the order's own secret, and it shows no ticket, name or e-mail address.
 //! A buyer who came from the order's page is led back there by a cookie that no script can read.
 
-use super::api::pay_and_wait;
 use super::problem::Problem;
 use super::shop::{Frame, OrderPage, Page, Until, a_bank_may_have_paid, opened, order_page, page};
+use super::site::Site;
 use super::view::{self, Action};
 use super::{Form, Sent, api};
 use crate::admission::client::Client;
@@ -97,7 +97,7 @@ fn payable(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
 /// own secret, or has just made the order: the cookie holds that secret.
 pub(super) fn remember(app: &App, order: OrderId, mut response: Response) -> Response {
     let (id, secret) = (uuid::Uuid::from_u128(order.0), app.secrets.order(order));
-    let secure = if app.config.public_url().starts_with("https://") { "; Secure" } else { "" };
+    let secure = if app.links.base().starts_with("https://") { "; Secure" } else { "" };
     let cookie = format!(
         "{COOKIE}={secret}; Path=/pay/{id}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}"
     );
@@ -123,12 +123,12 @@ fn remembers(app: &App, order: OrderId, headers: &HeaderMap) -> bool {
 
 /// The order as it is now. The browser may just be back from the bank: then it is read what that says.
 async fn current(app: &App, id: OrderId) -> Result<(Arc<Order>, Arc<Event>), Problem> {
-    let mut order = api::find(app, id).await?;
+    let mut order = app.sales.find(id).await?;
     if a_bank_may_have_paid(&order) {
-        crate::outbox::reconcile(app, &order).await;
-        order = api::find(app, id).await?;
+        app.sales.refresh(&order).await;
+        order = app.sales.find(id).await?;
     }
-    let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
     Ok((order, event))
 }
 
@@ -141,7 +141,7 @@ fn asks_for_another(query: Option<&str>) -> bool {
 /// `GET /pay/{id}/{secret}`. Where nothing is to be paid now, or a bank's own page waits for the buyer, it
 /// says so.
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -162,7 +162,7 @@ pub async fn show(
         return Ok(leave(&app, &order, &event, &headers));
     }
     let OrderPage { event_name, total, declined, until, can_pay, .. } = shown;
-    let (frame, path) = (Frame::of(&app), app.pay_path(id));
+    let (frame, path) = (Frame::of(&app), app.links.pay_path(id));
     if app.sandbox.is_some() {
         let Some(until) = until else { return Ok(leave(&app, &order, &event, &headers)) };
         return Ok(page(&SandboxPage { frame, path, event_name, total, declined, until }));
@@ -177,9 +177,9 @@ pub async fn show(
         key: app.config.stripe_publishable_key.to_string(),
         amount: order.total().minor,
         currency: order.currency.code().to_ascii_lowercase(),
-        return_url: app.pay_url(id),
+        return_url: app.links.pay_url(id),
         client_secret,
-        out_of_reach: app.stripe.out_of_reach(),
+        out_of_reach: app.sales.provider_is_out_of_reach(),
         bank_asks: view::bank_asks(&order),
         may_try: can_pay,
     });
@@ -194,7 +194,7 @@ pub async fn show(
 /// `GET /pay/{id}/{secret}/order`: from the payment page to the order's, for who came from there;
 /// for others, where the payment stands.
 pub async fn back(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Page {
@@ -205,7 +205,7 @@ pub async fn back(
 
 fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Response {
     if remembers(app, order.id, headers) {
-        return Redirect::to(&app.order_path(order.id)).into_response();
+        return Redirect::to(&app.links.order_path(order.id)).into_response();
     }
     let shown = order_page(app, order, event);
     let message = match order.state {
@@ -219,7 +219,7 @@ fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Respon
     let OrderPage { headline, event_name, declined, refresh, action, can_pay, free, total, .. } =
         shown;
     let headline = if order.state == OrderState::Paid { "Paid" } else { headline };
-    let path = app.pay_path(order.id);
+    let path = app.links.pay_path(order.id);
     // Stripe's script asks for the bank on the payment page; other banks have pages of their own.
     let action = match view::action(order) {
         Some(Action::Secret(_)) => Some(path.clone()),
@@ -243,45 +243,45 @@ fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Respon
 
 /// `POST /pay/{id}/{secret}`
 pub async fn pay(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
     client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let sent = sent?;
     let id = payable(&app, &id, &secret)?;
-    take(&app, client, id, &sent, &app.way_back(id)).await
+    take(&app, client, id, &sent, &app.links.way_back(id)).await
 }
 
 /// `GET /orders/{id}/{secret}/pay`: from the order's page to the payment page.
 pub async fn lead(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     let query = if asks_for_another(query.as_deref()) { "?another" } else { "" };
-    let path = format!("{}{query}", app.pay_path(id));
+    let path = format!("{}{query}", app.links.pay_path(id));
     Ok(remember(&app, id, Redirect::to(&path).into_response()))
 }
 
 /// `POST /orders/{id}/{secret}/pay`
 pub async fn pay_opened(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
     client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let sent = sent?;
     let id = opened(&app, &id, &secret)?;
-    let home = app.order_path(id);
+    let home = app.links.order_path(id);
     Ok(remember(&app, id, take(&app, client, id, &sent, &home).await?))
 }
 
 /// Takes what a payment page sent, and leads to what is next.
 async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -> Page {
     let form = Form::read(&sent.headers, &sent.body)?;
-    match pay_and_wait(app, client, id, form.get("token").into(), None).await {
+    match app.sales.pay(client, id, form.get("token").into(), None).await {
         Ok((order, _)) => Ok(go_on(app, &order, home)),
         // A double click, a second tab, the back button: the order's page tells what is true.
         Err(NoReply::Refused(
@@ -303,7 +303,7 @@ pub(super) fn go_on(app: &App, order: &Order, home: &str) -> Response {
         // on the order's page.
         Some(Action::Redirect(url)) if url.starts_with('/') => Redirect::to(url).into_response(),
         Some(Action::Secret(_)) if order.state == OrderState::Paying => {
-            Redirect::to(&app.pay_path(order.id)).into_response()
+            Redirect::to(&app.links.pay_path(order.id)).into_response()
         }
         _ => Redirect::to(home).into_response(),
     }

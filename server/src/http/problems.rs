@@ -2,7 +2,7 @@
 
 use super::not_found;
 use super::shop::{Frame, page};
-use crate::app::App;
+use super::site::Site;
 use askama::Template;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -20,12 +20,12 @@ struct ProblemsPage {
 
 /// `GET /problems/{code}`
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(site): State<Arc<Site>>,
     Path(code): Path<String>,
     request: Request,
 ) -> Response {
     let Some(code) = ProblemCode::parse(&code) else { return not_found(request).await };
     let mut all = ProblemCode::ALL.to_vec();
     all.sort_unstable_by_key(|code| code.as_str());
-    page(&ProblemsPage { frame: Frame::of(&app), code, all })
+    page(&ProblemsPage { frame: Frame::of(&site), code, all })
 }

@@ -1,8 +1,8 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
+use super::site::Site;
 use super::{api, legacy, ops, organiser, pay, problems, sandbox, shop, webhook};
-use crate::app::App;
 use crate::config::Config;
 use axum::Router;
 use axum::handler::Handler;
@@ -48,14 +48,14 @@ pub struct Described {
 
 /// The router as far as it is built, and what is in it.
 struct Routes {
-    router: Router<Arc<App>>,
+    router: Router<Arc<Site>>,
     list: Vec<Described>,
 }
 
 impl Routes {
     fn get<H, T>(&mut self, path: &'static str, access: Access, handler: H) -> &mut Routes
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<Site>>,
         T: 'static,
     {
         self.add(Method::GET, path, access, handler)
@@ -63,7 +63,7 @@ impl Routes {
 
     fn post<H, T>(&mut self, path: &'static str, access: Access, handler: H) -> &mut Routes
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<Site>>,
         T: 'static,
     {
         self.add(Method::POST, path, access, handler)
@@ -77,7 +77,7 @@ impl Routes {
         handler: H,
     ) -> &mut Routes
     where
-        H: Handler<T, Arc<App>>,
+        H: Handler<T, Arc<Site>>,
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a method that axum knows");
@@ -93,7 +93,7 @@ pub fn routes(config: &Config, sandbox: bool) -> Vec<Described> {
 }
 
 /// The router of a server with these settings.
-pub(super) fn router(config: &Config, sandbox: bool) -> Router<Arc<App>> {
+pub(super) fn router(config: &Config, sandbox: bool) -> Router<Arc<Site>> {
     build(config, sandbox).router
 }
 

@@ -2,8 +2,8 @@
 
 use super::problem::Problem;
 use super::shop::{Frame, PageProblem, page};
+use super::site::Site;
 use super::{Form, Sent};
-use crate::app::App;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,7 +21,7 @@ struct BankPage {
 
 /// `GET /sandbox/authenticate/{intent}`
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(intent): Path<String>,
 ) -> Result<Response, PageProblem> {
     let sandbox = app.sandbox.as_ref().ok_or_else(Problem::unknown_order)?;
@@ -30,13 +30,13 @@ pub async fn show(
         frame: Frame::of(&app),
         waiting: intent.status == IntentStatus::RequiresAction,
         amount: intent.amount.to_string(),
-        path: intent.order.map(|id| app.way_back(id)),
+        path: intent.order.map(|id| app.links.way_back(id)),
     }))
 }
 
 /// `POST /sandbox/authenticate/{intent}`: yes or no; then back to the order.
 pub async fn answer(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(intent): Path<String>,
     sent: Result<Sent, Problem>,
 ) -> Result<Response, PageProblem> {
@@ -49,7 +49,7 @@ pub async fn answer(
     let sandbox = app.sandbox.as_ref().ok_or_else(Problem::unknown_order)?;
     let order = sandbox.authenticate(&intent, approve).map_err(trouble)?;
     let order = order.ok_or_else(Problem::unknown_order)?;
-    Ok(Redirect::to(&app.way_back(order)).into_response())
+    Ok(Redirect::to(&app.links.way_back(order)).into_response())
 }
 
 fn trouble(error: impl std::fmt::Display) -> Problem {

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::socket::{Awaited, Doing, Response as Told, Socket};
 use crate::admission::connections::{Share, Shares, client};
 use crate::admission::network::Peer;
-use crate::app::{App, most_listeners, most_waiters};
+use crate::app::App;
 use crate::writer::NoReply;
 use axum::Router;
 use axum::body::Body;
@@ -59,9 +59,7 @@ const OTHER_FILES: u64 = 256;
 /// Accepts and serves until the server is asked to stop; then finishes what it has accepted.
 pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
     let Capacity { places, door, closing } = capacity(app.config.connections);
-    let connections = app.config.connections;
-    app.listeners.forget_permits(most_listeners(connections) - most_listeners(places));
-    app.waiters.forget_permits(most_waiters(connections) - most_waiters(places));
+    app.admission.slots.shrink(app.config.connections, places);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(app.config.slow_client_ms))
@@ -144,7 +142,8 @@ struct Capacity {
 
 /// As many as are configured, and as many at the door, if the system allows so many open files.
 fn capacity(connections: u32) -> Capacity {
-    let files = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let files = files.current.unwrap_or(u64::MAX);
     let capacity = Capacity::within(connections, files);
     if capacity.places < connections {
         tracing::warn!(

@@ -1,10 +1,12 @@
 //! The shop: pages that work without JavaScript and tell the truth of their state.
 
-use super::api::{cancel_and_wait, find, order_id};
+use super::api::order_id;
 use super::problem::Problem;
 use super::shown::Gapped;
+use super::site::Site;
 use super::view::Action;
 use super::{Form, Sent, admit, for_programs, key_of, pay, view};
+use crate::admission::Shed;
 use crate::admission::client::Client;
 use crate::app::App;
 use crate::identity::{buyer, untagged_key};
@@ -35,7 +37,7 @@ pub struct Frame {
 impl Frame {
     /// The frame of this server's pages.
     pub fn of(app: &App) -> Frame {
-        let rehearsal = match (&app.sandbox, app.stripe.live()) {
+        let rehearsal = match (&app.sandbox, app.sales.is_live()) {
             (Some(_), _) => Some("Sandbox: a rehearsal, no money moves."),
             (None, false) => Some("Stripe in test mode: no real money moves."),
             (None, true) => None,
@@ -142,7 +144,7 @@ struct FrontPage {
 }
 
 /// `GET /`
-pub async fn front(State(app): State<Arc<App>>) -> Response {
+pub async fn front(State(app): State<Arc<Site>>) -> Response {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let events = app.catalogue.events();
@@ -237,16 +239,16 @@ struct EventPage {
 
 /// `GET /events/{event}`
 pub async fn event(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     TakesGzip(packed): TakesGzip,
 ) -> Page {
-    if let Some(again_s) = app.comes_too_early() {
+    if let Err(Shed { again_s }) = app.admission.check_read() {
         return Ok(PageProblem(Problem::crowded(again_s)).page(Some(again_s)));
     }
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let page = app.shown.page.of(&event, now, as_of, || {
         let page = event_page(&app, &event, now, as_of);
         let html = page.render().map_err(|error| tracing::error!(%error, "a template failed"));
@@ -276,10 +278,10 @@ fn gapped(page: &Gapped, gap: &[u8], packed: bool) -> Response {
 /// Whether who asks takes gzip (RFC 9110, section 12.5.3).
 pub struct TakesGzip(bool);
 
-impl FromRequestParts<Arc<App>> for TakesGzip {
+impl FromRequestParts<Arc<Site>> for TakesGzip {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<TakesGzip, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<TakesGzip, Infallible> {
         Ok(TakesGzip(takes_gzip(&parts.headers)))
     }
 }
@@ -330,14 +332,14 @@ pub fn price(money: Money) -> String {
 
 /// `POST /events/{event}/orders`: the form of the event page.
 pub async fn hold(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     client: Client,
     sent: Result<Sent, Problem>,
 ) -> Page {
     admit(&app)?;
     let Sent { headers, body } = sent?;
-    let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let form = Form::read(&headers, &body)?;
     let mut lines = Vec::new();
     for (ticket_type, quantity) in form.with_prefix("quantity:") {
@@ -365,11 +367,11 @@ pub async fn hold(
     let order = app.ids.order(app.clock.now_ms());
     let untagged = untagged_key(&buyer.email);
     let command = Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None };
-    let Replied { reply, .. } = app.hold(client, &event, command, request).await?;
+    let Replied { reply, .. } = app.sales.hold(client, &event, command, request).await?;
     let Reply::Held { order, .. } = reply else {
         return Err(Problem::from(NoReply::KeyReused).into());
     };
-    Ok(Redirect::to(&app.order_path(order)).into_response())
+    Ok(Redirect::to(&app.links.order_path(order)).into_response())
 }
 
 /// The id of the order in the address, if the secret beside it is its own.
@@ -430,17 +432,17 @@ pub(super) struct OrderPage {
 
 /// `GET /orders/{id}/{secret}`
 pub async fn order(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
-    let mut order = find(&app, id).await?;
+    let mut order = app.sales.find(id).await?;
     if a_bank_may_have_paid(&order) {
         // The browser may just be back from the bank: read what it says, now.
-        crate::outbox::reconcile(&app, &order).await;
-        order = find(&app, id).await?;
+        app.sales.refresh(&order).await;
+        order = app.sales.find(id).await?;
     }
-    let event = app.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
     let shown = order_page(&app, &order, &event);
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);
@@ -492,7 +494,7 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
     };
     OrderPage {
         frame: Frame::of(app),
-        path: app.order_path(order.id),
+        path: app.links.order_path(order.id),
         headline: headline(order),
         message: view::message(app, order),
         state: order.state.word(),
@@ -509,7 +511,7 @@ pub(super) fn order_page(app: &App, order: &Order, event: &Event) -> OrderPage {
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
         action: view::action(order).map(|action| match action {
             Action::Redirect(url) => url.to_owned(),
-            Action::Secret(_) => format!("{}/pay", app.order_path(order.id)),
+            Action::Secret(_) => format!("{}/pay", app.links.order_path(order.id)),
         }),
         can_pay: (order.state == OrderState::Held || (paying && may_try)) && !order.over(now),
         free: order.total().minor == 0,
@@ -565,13 +567,13 @@ fn qr(code: &str) -> String {
 
 /// `POST /orders/{id}/{secret}/cancel`
 pub async fn cancel(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
-    match cancel_and_wait(&app, id, None).await {
+    match app.sales.cancel(id, None).await {
         Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
-            Ok(Redirect::to(&app.order_path(id)).into_response())
+            Ok(Redirect::to(&app.links.order_path(id)).into_response())
         }
         Err(no) => Err(Problem::from(no).into()),
     }

@@ -107,7 +107,7 @@ pub fn held<'a>(
     let secret = app.secrets.order(order.id);
     let id = uuid::Uuid::from_u128(order.id.0).to_string();
     wire::HeldOrder {
-        url: format!("{}/orders/{id}/{secret}", app.config.public_url()).into(),
+        url: format!("{}/orders/{id}/{secret}", app.links.base()).into(),
         id: id.into(),
         secret: secret.into(),
         event: (&event.spec.slug).into(),
@@ -157,7 +157,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
         state: state(order.state),
         tickets: tickets.collect(),
         total: money(order.total().minor, &order.currency),
-        url: app.order_url(order.id).into(),
+        url: app.links.order_url(order.id).into(),
     }
 }
 
@@ -273,7 +273,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
     if !clock_stands(order) {
         return plain(order, app.clock.now_ms());
     }
-    if app.stripe.out_of_reach() {
+    if app.sales.provider_is_out_of_reach() {
         let money = if not_begun(order) { " Nothing has been charged." } else { "" };
         return format!(
             "The payment provider does not answer at the moment.{money} Your places stay yours, and \
@@ -293,7 +293,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
             };
             let charged = if not_begun(order) { " Nothing has been charged yet." } else { "" };
             // Who has tried before lets those go first who have not.
-            let least = if app.waits_behind_others(order) { "at least" } else { "about" };
+            let least = if app.sales.waits_behind_others(order) { "at least" } else { "about" };
             format!(
                 "Many are paying at this moment. You are in line, for {least} {wait}. Your tickets \
                  are safe: nobody can take them, and the clock of your hold stands still until it \
@@ -306,7 +306,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
 
 /// About how many seconds an order stands in line until its payment begins; 0: it does not.
 fn in_line_s(app: &App, order: &Order) -> u64 {
-    if waits_in_line(order) { app.line_seconds(order.id) } else { 0 }
+    if waits_in_line(order) { app.sales.queue_seconds(order.id) } else { 0 }
 }
 
 /// Whether nothing exists yet that could take money.

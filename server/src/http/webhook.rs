@@ -1,14 +1,15 @@
 //! `POST /stripe/webhook`: news from Stripe. A notification only says which payment to read
-//! ([`crate::outbox::Doorbell`]); nothing else of what was sent is believed. Where no secret is set
+//! ([`crate::settlement::Notices`]); nothing else of what was sent is believed. Where no secret is set
 //! anybody could send one, so none is taken.
 
 #[cfg(test)]
 mod fuzz;
 
 use super::problem::Problem;
+use super::site::Site;
 use super::{Sent, open_limit, receive};
 use crate::app::App;
-use crate::outbox::Ring;
+use crate::settlement::Notice;
 use crate::text::cut;
 use crate::writer::NoReply;
 use axum::body::HttpBody;
@@ -54,23 +55,20 @@ pub async fn not_set_up() -> Problem {
     Problem::no_webhooks()
 }
 
-/// So many notifications at a time may be larger than what anybody may send. Whether one is from Stripe is
-/// known when it has come whole, and Stripe sends those again that are refused.
-pub const LARGE_AT_A_TIME: usize = 32;
-
 /// A notification, not checked yet.
 pub struct Notification(Sent);
 
-impl FromRequest<Arc<App>> for Notification {
+impl FromRequest<Arc<Site>> for Notification {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Notification, Problem> {
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<Notification, Problem> {
         let small = open_limit(app);
         let most = request.body().size_hint().upper();
         if most.is_some_and(|most| most <= small as u64) {
             return receive(request, app, small).await.map(Notification);
         }
-        let _permit = app.large_webhooks.try_acquire().map_err(|_| NoReply::Busy)?;
+        let _permit =
+            app.admission.slots.large_webhooks.try_acquire().map_err(|_| NoReply::Busy)?;
         let limit = app.config.body_bytes as usize;
         receive(request, app, limit).await.map(Notification)
     }
@@ -78,7 +76,7 @@ impl FromRequest<Arc<App>> for Notification {
 
 /// `POST /stripe/webhook`
 pub async fn hear(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Site>>,
     Notification(Sent { headers, body }): Notification,
 ) -> Result<(StatusCode, &'static str), Problem> {
     let secret = &app.config.stripe_webhook_secret;
@@ -103,7 +101,7 @@ pub async fn hear(
         believe(&app, order).await;
     }
     if let Some(intent) = intent.filter(|id| names_payment(id)) {
-        app.doorbell.ring(Ring { intent, order });
+        app.settlement.notices.add(Notice { intent, order });
     }
     Ok((StatusCode::OK, "heard\n"))
 }
@@ -117,10 +115,10 @@ fn names_payment(id: &str) -> bool {
 /// A deliberate break: what was said is taken for what is so.
 async fn believe(app: &App, hint: Option<OrderId>) {
     let Some(id) = hint else { return };
-    let Ok(Some(order)) = app.reads.ask(move |r| r.order(id)).await else { return };
+    let Ok(Some(order)) = app.sales.stored(id).await else { return };
     let Some(intent) = order.payment.as_ref().and_then(|p| p.believed(&order)) else { return };
     let known = boxoffice::Known::of(&order);
-    _ = app.ask(boxoffice::Command::Reconcile { order: id, intent, known }, None).await;
+    _ = app.sales.submit(boxoffice::Command::Reconcile { order: id, intent, known }, None).await;
 }
 
 /// Whether Stripe signed this body with this secret, lately

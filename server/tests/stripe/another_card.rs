@@ -189,7 +189,7 @@ async fn wallets_may_open_windows_from_the_payment_page_and_from_no_other() {
     let shop = shop("opener").await;
     let held = shop.hold("ann", 1).await;
     let path = format!("/orders/{}/{}", held.id, held.secret);
-    let pay = shop.app().pay_path(held.order);
+    let pay = shop.app().links.pay_path(held.order);
     for (path, value) in [(pay, "same-origin-allow-popups"), (path, "same-origin")] {
         let head = shop.head(&path).await.to_ascii_lowercase();
         assert!(head.contains(&format!("cross-origin-opener-policy: {value}\r\n")), "{head}");

@@ -2,9 +2,9 @@
 
 use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{OrderState, TicketState};
-use nts_server::outbox::look_at_hands;
 use nts_server::payments::double::{Misstep, Operation};
 use nts_server::payments::stripe::{Seen, Since};
+use nts_server::settlement::read_external_changes;
 use serde_json::json;
 
 /// An order that is committed, and whose capture does not get through.
@@ -125,13 +125,16 @@ async fn the_lists_tell_though_our_clock_is_wrong_and_though_the_first_try_fails
     let begin_s = shop.time.clock().now_ms() / 1000 - 3 * 24 * 3_600;
     let since = Since { refunds_s: begin_s, disputes_s: begin_s };
     let mut seen = Seen::default();
-    assert!(look_at_hands(shop.app(), since, &mut seen).await, "nothing is there yet");
+    assert!(
+        read_external_changes(&shop.app().settlement, since, &mut seen).await,
+        "nothing is there yet"
+    );
     shop.double.refund_by_hand(&intent, 2_000).unwrap();
     shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::TooMany));
-    assert!(!look_at_hands(shop.app(), since, &mut seen).await);
+    assert!(!read_external_changes(&shop.app().settlement, since, &mut seen).await);
     assert_eq!(shop.order(&held).await.state, OrderState::Paid);
     shop.double.behave();
-    assert!(look_at_hands(shop.app(), since, &mut seen).await);
+    assert!(read_external_changes(&shop.app().settlement, since, &mut seen).await);
     assert_eq!(shop.order(&held).await.state, OrderState::Refunded);
     shop.close().await;
 }

@@ -5,10 +5,10 @@ use crate::pay::futures;
 use crate::shop::{HOUR, Held, Setup, Shop, exchange, shop};
 use boxoffice::{Order, OrderState, RefundState, TicketState};
 use nts_server::audit::Weight;
-use nts_server::outbox::look_at_hands;
 use nts_server::payments::double::{Misstep, Operation};
 use nts_server::payments::stripe::net::VERSION;
 use nts_server::payments::stripe::{Seen, Since};
+use nts_server::settlement::read_external_changes;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const DAY: i64 = 24 * HOUR;
 async fn look(shop: &Shop, seen: &mut Seen) {
     let from_s = shop.time.clock().now_ms() / 1000 - 60 * 24 * 3_600;
     let since = Since { refunds_s: from_s, disputes_s: from_s };
-    assert!(look_at_hands(shop.app(), since, seen).await);
+    assert!(read_external_changes(&shop.app().settlement, since, seen).await);
 }
 
 /// An order that is committed, and whose capture does not get through.
@@ -341,7 +341,9 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
     let refund = shop.double.refunds_of(&shop.intent(&late).await).unwrap().remove(0);
     shop.double.fail_refund(&refund).unwrap();
     shop.double.misbehave(|o| (o == Operation::Disputes).then_some(Misstep::Forbidden));
-    assert!(!look_at_hands(shop.app(), since(&shop), &mut Seen::default()).await);
+    assert!(
+        !read_external_changes(&shop.app().settlement, since(&shop), &mut Seen::default()).await
+    );
     assert_eq!(shop.order(&both).await.refunded().minor, 100);
     assert_eq!(shop.order(&late).await.owed_back().minor, 1_000);
     assert!(shop.order(&both).await.payment.unwrap().dispute.is_none());
@@ -355,7 +357,9 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
         lists += u32::from(o == Operation::FindRefund);
         (o == Operation::FindRefund && lists == 1).then_some(Misstep::Forbidden)
     });
-    assert!(!look_at_hands(shop.app(), since(&shop), &mut Seen::default()).await);
+    assert!(
+        !read_external_changes(&shop.app().settlement, since(&shop), &mut Seen::default()).await
+    );
     for held in [&both, &disputed] {
         assert!(shop.order(held).await.payment.unwrap().dispute.is_some());
     }
@@ -368,7 +372,7 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
 #[tokio::test]
 async fn trying_the_key_leaves_no_payment_behind_whose_creation_was_not_answered() {
     let shop = shop("probe").await;
-    let stripe = &shop.app().stripe;
+    let stripe = &shop.app().settlement.stripe;
     for lost in [Misstep::LostAfter, Misstep::Garbled, Misstep::HangAfter] {
         shop.double.misbehave(move |o| (o == Operation::Create).then_some(lost));
         for _ in 0..3 {

@@ -43,7 +43,7 @@ async fn ten_times_the_budget_is_served_in_order_and_nobody_loses_a_place() {
         tokio::time::sleep(Duration::from_millis(2_000)).await;
         // Whoever looks at the page while waiting is told so. The clocks run on, five minutes: the
         // hold of who waits does not.
-        let page = shop.app().reads.ask(|r| r.all_orders(None, 1_000)).await.unwrap();
+        let page = shop.app().sales.reads.ask(|r| r.all_orders(None, 1_000)).await.unwrap();
         let waits = page.orders.iter().rev().find(|o| o.state == OrderState::Paying);
         let waits = waits.expect("somebody waits").id;
         let id = uuid::Uuid::from_u128(waits.0).to_string();

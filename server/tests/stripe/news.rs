@@ -2,8 +2,8 @@
 
 use crate::shop::{HOUR, Setup, Shop, WEBHOOK, shop};
 use boxoffice::OrderState;
-use nts_server::outbox::{Doorbell, Ring};
 use nts_server::payments::double::Double;
+use nts_server::settlement::{Notice, Notices};
 use serde_json::json;
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ async fn without_a_secret_no_notification_is_taken() {
             assert_eq!(shop.webhook_signed(&body, &signature).await.0, 404);
         }
     }
-    assert!(shop.app().doorbell.is_empty());
+    assert!(shop.app().settlement.notices.is_empty());
     let intent = shop.intent(&held).await;
     shop.double.authenticate(&intent, true).unwrap();
     shop.state(&held, OrderState::Paid).await;
@@ -137,7 +137,7 @@ async fn only_what_names_a_payment_is_read_and_each_payment_once() {
         let told = shop.webhook(&event(&format!("pi_other{n}"), Some(&held.id))).await;
         assert_eq!(told.0, 200);
     }
-    while !shop.app().doorbell.is_empty() {
+    while !shop.app().settlement.notices.is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -147,15 +147,15 @@ async fn only_what_names_a_payment_is_read_and_each_payment_once() {
 
 #[tokio::test]
 async fn a_payment_waits_once_however_often_it_is_named() {
-    let (doorbell, _keep) = Doorbell::new();
+    let (doorbell, _keep) = Notices::new();
     for _ in 0..3 {
         for n in 0..10_000 {
-            doorbell.ring(Ring { intent: format!("pi_{}", n % 7), order: None });
+            doorbell.add(Notice { intent: format!("pi_{}", n % 7), order: None });
         }
     }
     assert_eq!(doorbell.len(), 7);
     for n in 0..10_000 {
-        doorbell.ring(Ring { intent: format!("pi_{n}"), order: None });
+        doorbell.add(Notice { intent: format!("pi_{n}"), order: None });
     }
     assert_eq!(doorbell.len(), 4_096, "it is bounded");
 }

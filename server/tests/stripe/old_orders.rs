@@ -2,7 +2,7 @@
 
 use crate::shop::{HOUR, shop};
 use boxoffice::OrderState;
-use nts_server::outbox::forget_before;
+use nts_server::settlement::forget_before;
 use serde_json::json;
 
 #[tokio::test]
@@ -27,14 +27,22 @@ async fn what_came_to_nothing_is_removed_and_the_audit_finds_nothing() {
     let app = shop.app();
     let day_ms = 24 * HOUR;
     let keep = |days: i64| app.clock.now_ms() - days * day_ms;
-    assert_eq!(forget_before(app, &mut None, keep(30)).await, 0, "they are not old enough");
+    assert_eq!(
+        forget_before(&app.settlement, &mut None, keep(30)).await,
+        0,
+        "they are not old enough"
+    );
     shop.time.jump(31 * day_ms);
     let fresh = shop.hold("eve", 1).await;
     assert_eq!(shop.cancel(&fresh).await.0, 200);
     let mut after = None;
-    assert_eq!(forget_before(app, &mut after, keep(30)).await, 2);
-    assert_eq!(forget_before(app, &mut after, keep(30)).await, 0, "it goes on where it was");
-    assert_eq!(forget_before(app, &mut None, keep(30)).await, 0, "nothing is left");
+    assert_eq!(forget_before(&app.settlement, &mut after, keep(30)).await, 2);
+    assert_eq!(
+        forget_before(&app.settlement, &mut after, keep(30)).await,
+        0,
+        "it goes on where it was"
+    );
+    assert_eq!(forget_before(&app.settlement, &mut None, keep(30)).await, 0, "nothing is left");
 
     for gone in [&canceled, &declined] {
         assert_eq!(shop.cancel(gone).await.0, 404);

@@ -2,8 +2,8 @@
 
 use crate::shop::{HOUR, Setup, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
-use nts_server::outbox;
 use nts_server::payments::double::{Misstep, Operation};
+use nts_server::settlement;
 use std::sync::Arc;
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn two_workers_on_one_order_charge_it_once() {
             let (app, order) = (Arc::clone(shop.app()), held.order);
             tokio::spawn(async move {
                 for _ in 0..20 {
-                    outbox::settle(&app, order).await;
+                    settlement::settle(&app.settlement, order).await;
                     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
                 }
             })

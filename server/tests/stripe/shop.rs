@@ -182,7 +182,7 @@ impl Shop {
         let app = self.app();
         let id = app.ids.event(app.clock.now_ms());
         let spec = body.spec(slug).unwrap();
-        app.ask(Command::PutEvent { id, spec }, None).await.unwrap();
+        app.sales.submit(Command::PutEvent { id, spec }, None).await.unwrap();
     }
 
     /// Stops the server; what it left in the database stays.
@@ -287,7 +287,7 @@ impl Shop {
         text
     }
 
-    /// Rings as Stripe does, with everything that it says since event `since`, in this order.
+    /// Notice as Stripe does, with everything that it says since event `since`, in this order.
     pub async fn ring(&self, since: i64) -> i64 {
         let mut last = since;
         for (n, body) in self.double.events_since(since).unwrap() {
@@ -312,12 +312,12 @@ impl Shop {
 
     pub async fn order(&self, held: &Held) -> Order {
         let id = held.order;
-        self.app().reads.ask(move |r| r.order(id)).await.unwrap().unwrap()
+        self.app().sales.reads.ask(move |r| r.order(id)).await.unwrap().unwrap()
     }
 
     /// All orders as they are.
     pub async fn orders(&self) -> Vec<Order> {
-        self.app().reads.ask(|r| r.all_orders(None, 500)).await.unwrap().orders
+        self.app().sales.reads.ask(|r| r.all_orders(None, 500)).await.unwrap().orders
     }
 
     pub async fn intent(&self, held: &Held) -> String {
@@ -389,7 +389,7 @@ impl Shop {
         let clock = self.time.clock();
         let opening = tokio::task::spawn_blocking(move || database.reader(&clock).unwrap());
         let reads = Reads::threads(vec![opening.await.unwrap()]).unwrap();
-        let stripe = &self.app().stripe;
+        let stripe = &self.app().settlement.stripe;
         // A list that a busy machine did not give in time is asked for again.
         for _ in 0..20 {
             let against = Against { stripe, since_s: 0, settle };
@@ -408,7 +408,7 @@ impl Shop {
         let mut ledger = self.double.ledger_all().unwrap();
         let mut after = None;
         loop {
-            let page = self.app().reads.ask(move |r| r.all_orders(after, 500)).await.unwrap();
+            let page = self.app().sales.reads.ask(move |r| r.all_orders(after, 500)).await.unwrap();
             for order in &page.orders {
                 let moved = ledger.remove(&order.id).unwrap_or_default();
                 let kept = moved.captured - moved.refunded;

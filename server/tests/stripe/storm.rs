@@ -2,9 +2,9 @@
 
 use crate::shop::{Held, Setup, Shop};
 use boxoffice::{OrderState, RefundState};
-use nts_server::outbox::look_at_hands;
 use nts_server::payments::double::{Misstep, Operation};
 use nts_server::payments::stripe::{Seen, Since};
+use nts_server::settlement::read_external_changes;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ async fn storm(seed: u64) {
     // killed has seen nothing of it before.
     let from_s = shop.time.clock().now_ms() / 1000 - 30 * 24 * 3_600;
     let since = Since { refunds_s: from_s, disputes_s: from_s };
-    while !look_at_hands(shop.app(), since, &mut Seen::default()).await {}
+    while !read_external_changes(&shop.app().settlement, since, &mut Seen::default()).await {}
     let mut failed = 0;
     for given in shop.double.refunds().unwrap() {
         if !given.release && !given.failed && failed < 40 && given.amount % 3 == 0 {
@@ -128,7 +128,7 @@ async fn storm(seed: u64) {
             failed += 1;
         }
     }
-    while !look_at_hands(shop.app(), since, &mut Seen::default()).await {}
+    while !read_external_changes(&shop.app().settlement, since, &mut Seen::default()).await {}
     let (mut in_books, mut again) = (0, 0);
     for held in &all {
         let order = shop.order(held).await;
@@ -145,7 +145,7 @@ async fn storm(seed: u64) {
     for (_, body) in shop.double.events_since(0).unwrap() {
         assert_eq!(shop.webhook(&body).await.0, 200);
     }
-    while !shop.app().doorbell.is_empty() {
+    while !shop.app().settlement.notices.is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::time::sleep(Duration::from_millis(200)).await;

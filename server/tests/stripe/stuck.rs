@@ -54,9 +54,11 @@ async fn no_news_cuts_the_wait_for_an_earlier_call_short() {
         let body = json!({"id": format!("evt_{n}"), "object": "event",
                           "type": "payment_intent.created", "data": {"object": object}});
         assert_eq!(shop.webhook(&body.to_string()).await.0, 200);
-        nts_server::outbox::reconcile(shop.app(), &before).await.unwrap().unwrap();
+        nts_server::settlement::reconcile(&shop.app().settlement, &before).await.unwrap().unwrap();
     }
-    while shop.double.calls()[&Operation::Read] < reads + 5 || !shop.app().doorbell.is_empty() {
+    while shop.double.calls()[&Operation::Read] < reads + 5
+        || !shop.app().settlement.notices.is_empty()
+    {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let after = shop.order(&held).await;
@@ -194,7 +196,7 @@ async fn a_buyer_who_is_back_from_the_replaced_bank_page_sees_what_it_said() {
         assert!(rests > 60_000, "nothing else looks at it soon: {rests}");
         shop.double.authenticate(&intent, true).unwrap();
         if by_pay_page {
-            let path = shop.app().pay_path(held.order);
+            let path = shop.app().links.pay_path(held.order);
             shop.http("GET", &format!("{path}/order"), &[], "").await;
         } else {
             let page = shop.page(&held).await;
@@ -218,7 +220,7 @@ async fn the_provider_is_not_asked_about_an_order_that_is_not_due() {
     loop {
         let before = shop.until("the timer waits", &held, rests).await;
         let reads = shop.double.calls()[&Operation::Read];
-        nts_server::outbox::settle(shop.app(), held.order).await;
+        nts_server::settlement::settle(&shop.app().settlement, held.order).await;
         let (reads_now, after) = (shop.double.calls()[&Operation::Read], shop.order(&held).await);
         // On a machine that is busy with others it may be due by now.
         if before.due_ms.is_some_and(|due| due > shop.time.clock().now_ms()) {

@@ -44,7 +44,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const AREAS: &[(&str, &[&str])] = &[
     ("boxoffice", &["boxoffice/src/"]),
     ("writer", &["server/src/writer.rs"]),
-    ("outbox", &["server/src/outbox.rs", "server/src/outbox/"]),
+    ("settlement", &["server/src/settlement.rs", "server/src/settlement/"]),
     (
         "payments",
         &[

@@ -6,8 +6,8 @@
 //! come, and a downtime of weeks loses none. Every process looks for itself: what is found twice is
 //! recorded once.
 
-use super::doorbell::take_in;
-use crate::app::App;
+use super::Settlement;
+use super::notices::take_in;
 use crate::payments::CallError;
 use crate::payments::governor::Endpoint;
 use crate::payments::stripe::{Seen, Sign, Since};
@@ -28,28 +28,28 @@ const REFUNDS_S: i64 = 33 * DAY_S;
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Reads the lists from time to time, until the process ends.
-pub async fn look_after_hands(app: Arc<App>) {
+pub async fn follow_external_changes(settlement: Arc<Settlement>) {
     let mut seen = Seen::default();
     let mut whole = false;
     loop {
-        let now_s = app.clock.now_ms() / 1000;
+        let now_s = settlement.clock.now_ms() / 1000;
         let refunds_s = now_s - if whole { REFUNDS_S } else { DISPUTES_S };
         let since = Since { refunds_s, disputes_s: now_s - DISPUTES_S };
-        whole |= look_at_hands(&app, since, &mut seen).await;
+        whole |= read_external_changes(&settlement, since, &mut seen).await;
         sleep(LOOK).await;
     }
 }
 
 /// Reads the lists once, and takes in what is new. Gives whether all of it was taken in.
-pub async fn look_at_hands(app: &App, since: Since, seen: &mut Seen) -> bool {
+pub async fn read_external_changes(settlement: &Settlement, since: Since, seen: &mut Seen) -> bool {
     let mut all = true;
     let mut signs = Vec::new();
-    for list in app.stripe.signs(since).await {
+    for list in settlement.stripe.signs(since).await {
         match list {
             Ok(list) => signs.extend(list),
             Err(error) => {
                 tracing::warn!(%error, "cannot list refunds or disputes");
-                tell_missing(app);
+                tell_missing(settlement);
                 all = false;
             }
         }
@@ -58,7 +58,7 @@ pub async fn look_at_hands(app: &App, since: Since, seen: &mut Seen) -> bool {
         if seen.has(sign) {
             continue;
         }
-        match look_at(app, sign).await {
+        match look_at(settlement, sign).await {
             Ok(true) => seen.add(sign),
             // It is on its way.
             Ok(false) => {}
@@ -72,14 +72,14 @@ pub async fn look_at_hands(app: &App, since: Since, seen: &mut Seen) -> bool {
 }
 
 /// Looks at a row. False: to be looked at again, though nothing failed.
-async fn look_at(app: &App, sign: &Sign) -> Result<bool, CallError> {
+async fn look_at(settlement: &Settlement, sign: &Sign) -> Result<bool, CallError> {
     match &sign.ours {
         // Told by hand, or a dispute.
         None => {}
         // One of ours that says whose it is: the books tell whether it is news.
         Some((id, Some(order), Some(outcome))) => {
             let (id, order) = (*id, *order);
-            let order = app.reads.ask(move |r| r.order(order)).await;
+            let order = settlement.reads.ask(move |r| r.order(order)).await;
             let order = order.map_err(|fault| CallError::NotDone(fault.to_string(), None))?;
             let refund = order.and_then(|o| o.refunds.into_iter().find(|r| r.id == id));
             // Books from an old copy: see nts audit.
@@ -99,8 +99,8 @@ async fn look_at(app: &App, sign: &Sign) -> Result<bool, CallError> {
     }
     // A row that does not say which payment it is about cannot be followed; it may say so the next time.
     let Some(intent) = &sign.intent else { return Ok(false) };
-    let turn = app.stripe.gentle_turn(Endpoint::Read).await;
-    match take_in(app, intent, None, turn).await {
+    let turn = settlement.stripe.gentle_turn(Endpoint::Read).await;
+    match take_in(settlement, intent, None, turn).await {
         // One that is refused will be refused for ever.
         Ok(()) | Err(CallError::Refused(_) | CallError::Declined(_)) => Ok(true),
         Err(error) => Err(error),
@@ -110,10 +110,10 @@ async fn look_at(app: &App, sign: &Sign) -> Result<bool, CallError> {
 /// Tries at the start whether the key may do all that the sale needs, and says what it may not: the sale
 /// goes on, for what is sold already must be shown and let in, and a process that counts as not ready
 /// would take that away as well. Payments that the key does not allow are declined after some tries.
-pub async fn try_permissions(app: Arc<App>) {
+pub async fn try_permissions(settlement: Arc<Settlement>) {
     loop {
-        let tried = app.stripe.try_permissions().await;
-        let missing = tell_missing(&app);
+        let tried = settlement.stripe.try_permissions().await;
+        let missing = tell_missing(&settlement);
         match tried {
             Ok(()) if missing => return,
             Ok(()) => {
@@ -128,15 +128,15 @@ pub async fn try_permissions(app: Arc<App>) {
 }
 
 /// Tells what the key turned out not to be allowed, each once. Gives whether there was something.
-pub(super) fn tell_missing(app: &App) -> bool {
-    let missing = app.stripe.missing_permissions();
+pub(super) fn tell_missing(settlement: &Settlement) -> bool {
+    let missing = settlement.stripe.missing_permissions();
     for permission in &missing {
         let (what, name) = (permission.what, permission.name);
         tracing::error!(
             permission = name,
             "ALARM: the Stripe key may not {what}; give it the permission {name} in Stripe's dashboard"
         );
-        app.metrics.alarms.inc();
+        settlement.metrics.alarms.inc();
     }
     !missing.is_empty()
 }

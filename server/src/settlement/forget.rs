@@ -3,7 +3,7 @@
 //! Whether an order may go decides the core ([`Command::Forget`]); here candidates are found and the pace
 //! is kept, so that buyers do not notice.
 
-use crate::app::App;
+use super::Settlement;
 use boxoffice::{Command, Order, OrderId, OrderState, TimeMs};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -19,12 +19,12 @@ const DAY_MS: TimeMs = 24 * 3_600_000;
 /// Removes what is older than the configured days, until the process ends. Orders are looked at in the
 /// order in which they were placed, so each look goes on where the one before has ended; those that could
 /// not go then are looked at again after the next start.
-pub async fn forget(app: Arc<App>) {
+pub async fn forget(settlement: Arc<Settlement>) {
     let mut after = None;
     loop {
-        let keep_ms = TimeMs::from(app.config.keep_released_days) * DAY_MS;
-        let before_ms = app.clock.now_ms() - keep_ms;
-        let removed = forget_before(&app, &mut after, before_ms).await;
+        let keep_ms = TimeMs::from(settlement.keep_released_days) * DAY_MS;
+        let before_ms = settlement.clock.now_ms() - keep_ms;
+        let removed = forget_before(&settlement, &mut after, before_ms).await;
         if removed > 0 {
             tracing::info!(removed, "released orders were old enough to be removed");
         }
@@ -33,11 +33,15 @@ pub async fn forget(app: Arc<App>) {
 }
 
 /// Removes what was placed before `before_ms` and comes behind `after`, which moves on. Gives how many.
-pub async fn forget_before(app: &App, after: &mut Option<OrderId>, before_ms: TimeMs) -> usize {
+pub async fn forget_before(
+    settlement: &Settlement,
+    after: &mut Option<OrderId>,
+    before_ms: TimeMs,
+) -> usize {
     let mut removed = 0;
     loop {
         let from = *after;
-        let page = match app.reads.ask(move |r| r.all_orders(from, PAGE)).await {
+        let page = match settlement.reads.ask(move |r| r.all_orders(from, PAGE)).await {
             Ok(page) => page,
             Err(fault) => {
                 tracing::error!(%fault, "cannot read which orders are old");
@@ -51,7 +55,7 @@ pub async fn forget_before(app: &App, after: &mut Option<OrderId>, before_ms: Ti
             *after = Some(order.id);
             if is_candidate(order) {
                 let command = Command::Forget { order: order.id, placed_before_ms: before_ms };
-                removed += usize::from(app.ask(command, None).await.is_ok());
+                removed += usize::from(settlement.writer.ask(command, None).await.is_ok());
             }
         }
         if page.next.is_none() {

@@ -1,11 +1,11 @@
-//! How far the server is behind: how late it comes to what it should be doing now.
+//! Overload: load is shed when the scheduling lag is too large.
 //!
-//! A crowd that is larger than the machine waits: each request, and each step of a payment, behind
-//! everything else. Nobody is served faster by more of them waiting, but who has places must be able to
-//! pay in time. So while the server is too far behind it refuses, quickly and before any work, and in
-//! proportion, so that it stays busy: first who comes to look at an event, then new wishes for places. A
-//! refusal costs about what a page or a hold does, but a look that comes later brings its wish and its
-//! payment later, too; a wish that is refused only comes twice.
+//! When requests arrive faster than the machine answers them, each request and each step of a payment
+//! waits behind everything else. Buyers who hold tickets must still be able to pay in time. So the lag is
+//! measured, and above a threshold requests are rejected early, before any work, and in proportion, so
+//! that the machine stays busy: reads of event pages first, then new holds. A rejection costs about what
+//! a page or a hold does; but a read that is repeated later brings its hold and its payment later as
+//! well, while a rejected hold is only repeated.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,17 +15,17 @@ use tokio::time::{Instant, sleep};
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Who is refused is never told to ask again later than after so many seconds.
-const MOST_AGAIN_S: u32 = 30;
+const WRITE_AGAIN_MOST_S: u32 = 30;
 
 /// Who comes and is refused is told to come again after so many seconds.
-const NEWCOMERS_AGAIN_S: u32 = 20;
+const READ_AGAIN_S: u32 = 20;
 
 /// So many late looks at the clock in a row count for those who come: each lasts as long as the server is
 /// behind, so that a machine which stands still for a moment, or a rush of two seconds, sends nobody away.
 const LATELY: usize = 4;
 
 /// How far the server is behind.
-pub struct Lag {
+pub struct Overload {
     /// In microseconds, when it was measured last.
     behind_us: AtomicU64,
     /// The last times, in turn.
@@ -38,13 +38,13 @@ pub struct Lag {
     came: AtomicU64,
 }
 
-impl Lag {
+impl Overload {
     /// Not behind yet. From `most_ms` milliseconds on wishes are refused, from twice as much on all of
     /// them; zero: never.
-    pub fn new(most_ms: u64) -> Lag {
+    pub fn new(most_ms: u64) -> Overload {
         let [behind_us, looks, asked, came] = [(); 4].map(|()| AtomicU64::new(0));
         let (lately_us, most_us) = (Default::default(), most_ms.saturating_mul(1_000));
-        Lag { behind_us, lately_us, looks, most_us, asked, came }
+        Overload { behind_us, lately_us, looks, most_us, asked, came }
     }
 
     /// Measures, for ever: how late a sleeper is woken tells how long everything else waits, too.
@@ -70,20 +70,20 @@ impl Lag {
 
     /// Whether who comes to look is to come again later, and after how many seconds: from a quarter of
     /// what is too far behind on, and all of them from three quarters on, if it has been so for a while.
-    pub fn refuses_newcomer(&self) -> Option<u32> {
+    pub fn sheds_read(&self) -> Option<u32> {
         let lately = self.lately_us.iter().map(|us| us.load(Ordering::Relaxed));
         let behind = lately.min().unwrap_or(0);
         let over = behind.saturating_sub(self.most_us / 4);
-        in_proportion(&self.came, over, self.most_us / 2).then_some(NEWCOMERS_AGAIN_S)
+        in_proportion(&self.came, over, self.most_us / 2).then_some(READ_AGAIN_S)
     }
 
     /// Whether this wish for places is to be refused: then it is worth asking again after so many
     /// seconds, the more the further we are behind, for those who ask again are a load as well.
-    pub fn refuses(&self) -> Option<u32> {
+    pub fn sheds_write(&self) -> Option<u32> {
         let behind = self.behind_us();
         let over = behind.saturating_sub(self.most_us);
         let seconds = u32::try_from(behind.div_ceil(500_000)).unwrap_or(u32::MAX);
-        in_proportion(&self.asked, over, self.most_us).then_some(seconds.min(MOST_AGAIN_S))
+        in_proportion(&self.asked, over, self.most_us).then_some(seconds.min(WRITE_AGAIN_MOST_S))
     }
 }
 
@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn wishes_are_refused_in_proportion() {
-        let lag = Lag::new(500);
+        let lag = Overload::new(500);
         let refused = |behind_ms| {
             lag.set(Duration::from_millis(behind_ms));
-            let told: Vec<u32> = (0..1_600).filter_map(|_| lag.refuses()).collect();
+            let told: Vec<u32> = (0..1_600).filter_map(|_| lag.sheds_write()).collect();
             assert!(
                 told.iter().all(|s| u64::from(*s) == behind_ms.div_ceil(500).min(30)),
                 "{told:?}"
@@ -115,19 +115,19 @@ mod tests {
         };
         assert_eq!((refused(0), refused(500), refused(501)), (0, 0, 100));
         assert_eq!((refused(750), refused(1_000), refused(60_000)), (800, 1_600, 1_600));
-        let never = Lag::new(0);
+        let never = Overload::new(0);
         never.set(Duration::from_secs(60));
-        assert_eq!(never.refuses(), None);
+        assert_eq!(never.sheds_write(), None);
     }
 
     #[test]
     fn newcomers_are_refused_earlier_but_not_for_a_moment() {
-        let lag = Lag::new(2_000);
+        let lag = Overload::new(2_000);
         let refused = |behind_ms: [u64; LATELY]| {
             behind_ms.iter().for_each(|ms| lag.set(Duration::from_millis(*ms)));
-            let told: Vec<u32> = (0..1_600).filter_map(|_| lag.refuses_newcomer()).collect();
-            assert!(told.iter().all(|s| *s == NEWCOMERS_AGAIN_S), "{told:?}");
-            assert_eq!(lag.refuses(), None);
+            let told: Vec<u32> = (0..1_600).filter_map(|_| lag.sheds_read()).collect();
+            assert!(told.iter().all(|s| *s == READ_AGAIN_S), "{told:?}");
+            assert_eq!(lag.sheds_write(), None);
             told.len()
         };
         assert_eq!((refused([500; 4]), refused([501; 4])), (0, 100));
@@ -136,14 +136,14 @@ mod tests {
             (refused([20, 1_900, 1_900, 1_900]), refused([1_900, 1_900, 1_900, 20])),
             (0, 0)
         );
-        let never = Lag::new(0);
+        let never = Overload::new(0);
         (0..LATELY).for_each(|_| never.set(Duration::from_secs(60)));
-        assert_eq!(never.refuses_newcomer(), None);
+        assert_eq!(never.sheds_read(), None);
     }
 
     #[tokio::test]
     async fn who_keeps_the_server_from_its_work_is_seen() {
-        let lag = std::sync::Arc::new(Lag::new(500));
+        let lag = std::sync::Arc::new(Overload::new(500));
         let measured = std::sync::Arc::clone(&lag);
         let task = crate::tasks::spawn(async move { measured.measure().await });
         // A busy machine may hold it up by itself: one look without is enough.

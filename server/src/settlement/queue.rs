@@ -25,7 +25,7 @@ pub type Latest = Option<Arc<Order>>;
 
 /// The line. One order stands in it once, and not while somebody is at work for it.
 #[derive(Default)]
-pub struct Line {
+pub struct SettlementQueue {
     joined: Notify,
     now: Mutex<Now>,
 }
@@ -86,7 +86,7 @@ impl Pace {
     }
 }
 
-impl Line {
+impl SettlementQueue {
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -352,12 +352,12 @@ mod tests {
     }
 
     /// A batch that changed these orders, and these of them owe something.
-    fn tell(line: &Line, changed: &[(u128, u32)], owe: &[u128], keep: bool) {
+    fn tell(line: &SettlementQueue, changed: &[(u128, u32)], owe: &[u128], keep: bool) {
         tell_as(line, changed, owe, keep, PaymentClass::First);
     }
 
     fn tell_as(
-        line: &Line,
+        line: &SettlementQueue,
         changed: &[(u128, u32)],
         owe: &[u128],
         keep: bool,
@@ -369,17 +369,17 @@ mod tests {
     }
 
     /// Takes the next one and tells its tries, if they are known.
-    fn taken(line: &Line) -> Option<(u128, Option<u32>)> {
+    fn taken(line: &SettlementQueue) -> Option<(u128, Option<u32>)> {
         line.take().map(|(id, known)| (id.0, known.map(|order| order.tries)))
     }
 
-    fn ended(line: &Line, id: u128) -> Option<Option<u32>> {
+    fn ended(line: &SettlementQueue, id: u128) -> Option<Option<u32>> {
         line.end(OrderId(id), true).map(|known| known.map(|order| order.tries))
     }
 
     #[tokio::test]
     async fn who_stands_in_line_is_taken_once_and_as_it_is_now() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let before = |ids: [u128; 3]| ids.map(|id| line.before(OrderId(id)));
         tell(&line, &[(1, 0), (2, 0), (3, 0)], &[1, 2], true);
         assert_eq!(before([1, 2, 3]), [0, 1, 2], "the third is not known here");
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn who_was_found_in_the_list_goes_first_unless_it_stands_in_line_or_is_worked_for() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let next = || line.take_found().map(|id| id.0);
         tell(&line, &[(1, 0), (2, 0)], &[1, 2], true);
         assert_eq!(taken(&line), Some((1, Some(0))));
@@ -417,7 +417,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_others_may_change_and_what_is_in_doubt_is_read() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         tell(&line, &[(3, 0)], &[3], true);
         assert_eq!(taken(&line), Some((3, Some(0))));
         tell(&line, &[(1, 0)], &[1], false);
@@ -433,7 +433,7 @@ mod tests {
 
     #[tokio::test]
     async fn first_attempts_go_before_the_others_and_have_places_of_their_own() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let junk: Vec<(u128, u32)> = (1..=2_000).map(|id| (id, 0)).collect();
         let ids: Vec<u128> = junk.iter().map(|(id, _)| *id).collect();
         tell_as(&line, &junk, &ids, true, PaymentClass::AfterDecline);
@@ -455,7 +455,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_found_in_the_list_waits_with_those_of_its_class() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let ids: Vec<u128> = (1..=300).collect();
         let junk: Vec<(u128, u32)> = ids.iter().map(|id| (*id, 0)).collect();
         tell_as(&line, &junk, &ids, true, PaymentClass::AfterDecline);
@@ -477,7 +477,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_while_waiting_in_a_lower_class_goes_with_the_first() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         tell_as(&line, &[(1, 0), (2, 0)], &[1, 2], true, PaymentClass::AfterDecline);
         tell(&line, &[(3, 0), (2, 1)], &[3, 2], true);
         assert_eq!([3, 2, 1].map(|id| line.before(OrderId(id))), [0, 1, 2]);
@@ -487,7 +487,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn how_long_it_takes_is_measured_while_there_is_a_line() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         // One now and then is no line, however long it takes.
         for id in 1..=5 {
             tell(&line, &[(id, 0)], &[id], true);
@@ -522,7 +522,7 @@ mod tests {
     /// Those at work are of a class each, and each class has a number of places.
     #[tokio::test]
     async fn who_turns_out_to_be_of_another_class_takes_a_place_there_and_leaves_the_first() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let most = AT_ONCE[PaymentClass::First as usize] as u128;
         line.find((1..=most + 9).map(OrderId).collect());
         for id in 1..=most {
@@ -541,7 +541,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lower_class_gets_one_in_ten() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let ids: Vec<u128> = (1..=30).collect();
         let orders: Vec<(u128, u32)> = ids.iter().map(|id| (*id, 0)).collect();
         tell(&line, &orders[..20], &ids[..20], true);
@@ -553,7 +553,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_moved_to_another_class_is_not_in_the_way_of_those_behind() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let all = [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)];
         tell_as(&line, &all, &[1, 2, 3, 4, 5], true, PaymentClass::AfterDecline);
         tell(&line, &[(2, 1), (3, 1)], &[2, 3], true);
@@ -567,7 +567,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_the_next_is_woken() {
         for owe in [vec![1], vec![1, 2], vec![1, 1]] {
-            let line = Line::default();
+            let line = SettlementQueue::default();
             let orders: Vec<(u128, u32)> = owe.iter().map(|id| (*id, 0)).collect();
             let wait = async {
                 let next = tokio::time::timeout(Duration::from_secs(9), line.next());
@@ -584,7 +584,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_pace_is_that_of_the_last_seconds_and_forgotten_with_the_line() {
-        let line = Line::default();
+        let line = SettlementQueue::default();
         let ids: Vec<u128> = (1..=40).collect();
         let orders: Vec<(u128, u32)> = ids.iter().map(|id| (*id, 0)).collect();
         tell(&line, &orders, &ids, true);

@@ -340,25 +340,25 @@ fn no_more_than_some_of_those_who_cannot_move_on_are_kept_apart() {
 
 #[tokio::test]
 async fn of_each_payment_one_notification_waits_and_no_more_than_some() {
-    let (doorbell, mut rings) = Doorbell::new();
-    let ring = |n: usize| doorbell.ring(Ring { intent: format!("pi_{n}"), order: None });
-    assert!(doorbell.is_empty());
+    let (notices, mut receiver) = Notices::new();
+    let notice = |n: usize| notices.add(Notice { intent: format!("pi_{n}"), order: None });
+    assert!(notices.is_empty());
     for n in [1, 1, 2] {
-        ring(n);
+        notice(n);
     }
-    assert_eq!((doorbell.len(), doorbell.is_empty()), (2, false));
+    assert_eq!((notices.len(), notices.is_empty()), (2, false));
     for n in 3..=4_097 {
-        ring(n);
+        notice(n);
     }
-    assert_eq!(doorbell.len(), 4_096, "one was dropped");
+    assert_eq!(notices.len(), 4_096, "one was dropped");
     for n in 1..=4_096 {
-        assert_eq!(rings.try_recv().map(|ring| ring.intent), Ok(format!("pi_{n}")));
+        assert_eq!(receiver.try_recv().map(|notice| notice.intent), Ok(format!("pi_{n}")));
     }
-    assert!(rings.try_recv().is_err());
+    assert!(receiver.try_recv().is_err());
 }
 
 /// Orders of this class that owe something join the line.
-fn join(line: &Line, ids: std::ops::RangeInclusive<u128>, class: PaymentClass) {
+fn join(line: &SettlementQueue, ids: std::ops::RangeInclusive<u128>, class: PaymentClass) {
     let one = Arc::new(pending());
     let orders = ids.clone().map(|id| (OrderId(id), Arc::clone(&one))).collect();
     let owe: Vec<_> = ids.map(|id| boxoffice::Effect::Settle(OrderId(id))).collect();
@@ -367,7 +367,7 @@ fn join(line: &Line, ids: std::ops::RangeInclusive<u128>, class: PaymentClass) {
 
 #[tokio::test]
 async fn no_more_than_some_stand_in_line_and_not_all_are_kept_as_they_are() {
-    let line = Line::default();
+    let line = SettlementQueue::default();
     join(&line, 1..=131_073, PaymentClass::First);
     let kept = [1, 65_536, 65_537, 131_072].map(|id| line.known(OrderId(id)).is_some());
     assert_eq!(kept, [true, true, false, false]);
@@ -377,7 +377,7 @@ async fn no_more_than_some_stand_in_line_and_not_all_are_kept_as_they_are() {
 
 #[tokio::test]
 async fn those_behind_are_all_but_the_first_class() {
-    let line = Line::default();
+    let line = SettlementQueue::default();
     assert_eq!(line.behind(), 0);
     for (n, class) in (0..).zip(PaymentClass::ALL) {
         join(&line, n * 10 + 1..=n * 10 + 3, class);

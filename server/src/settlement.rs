@@ -1,42 +1,119 @@
-//! Does what orders owe: lets holds run out, and settles payments with the provider.
+//! Settlement: does the pending actions of orders. It lets holds expire, and settles payments with the
+//! provider.
 //!
-//! The order table is the list of what is owed ([`boxoffice::Order::due_ms`]); a ring only saves
-//! the waiting. For every order one thing is done at a time: take it as it is, ask the provider for
-//! what [`boxoffice::owed`] says, and hand what it answered to the writer as a command. Holds that
-//! run out need no provider and so have a lane of their own: a line of buyers who wait for the
-//! provider never keeps a place from coming back.
+//! The order table is the list of pending actions ([`boxoffice::Order::due_ms`]); a notification after
+//! a commit only reduces latency. Each order is worked on by one task at a time: read the order, ask the
+//! provider for what [`boxoffice::owed`] says, and submit its answer to the writer as a command. Expiry
+//! of holds needs no provider and has a list of its own, so that a long queue of payments never keeps
+//! places from coming back on sale.
 //!
-//! What it does not know: HTTP, SQL, and a provider's words.
+//! It must not know: HTTP, SQL, and the wording of a provider's API.
 
-mod doorbell;
+mod external;
 mod forget;
-mod line;
+mod notices;
+mod queue;
 mod stuck;
-mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use doorbell::{Doorbell, Ring, answer};
+pub use external::{follow_external_changes, read_external_changes, try_permissions};
 pub use forget::{forget, forget_before};
-pub use line::{Latest, Line};
+pub use notices::{Notice, Notices, handle_notices};
+pub use queue::{Latest, SettlementQueue};
 pub use stuck::Stuck;
-pub use sweep::{look_after_hands, look_at_hands, try_permissions};
 
-use crate::app::App;
-use crate::metrics::Label;
+use crate::admission::Admission;
+use crate::clock::DatabaseClock;
+use crate::links::Links;
+use crate::metrics::{Label, Metrics};
 use crate::payments::class::PaymentClass;
 use crate::payments::governor::{Endpoint, Turn};
+use crate::payments::stripe::Stripe;
 use crate::payments::{CallError, key};
+use crate::reads::Reads;
 use crate::store::Lane;
-use crate::writer::{Answer, NoReply};
+use crate::writer::{Answer, NoReply, Queue};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    Command, Intent, IntentStatus, Known, Order, OrderId, OrderState, Owed, Payment, Refund,
-    RefundOutcome, owed,
+    Command, Effect, Intent, IntentStatus, Known, Order, OrderId, OrderState, Owed, Payment,
+    Refund, RefundOutcome, owed,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
+
+/// What settles orders: the provider, the queue of orders to settle, and the way to the writer.
+pub struct Settlement {
+    /// The payment provider.
+    pub stripe: Stripe,
+    /// The orders with a pending action at the provider.
+    pub queue: SettlementQueue,
+    /// The orders that cannot move on without a person.
+    pub stuck: Stuck,
+    /// Notices from outside that wait to be handled.
+    pub notices: Notices,
+    /// The time of the database.
+    pub clock: Arc<DatabaseClock>,
+    /// Reads orders.
+    pub reads: Reads,
+    /// Takes commands.
+    pub writer: Queue,
+    /// Tells which orders are a client's second.
+    pub admission: Arc<Admission>,
+    /// The addresses to which a bank sends buyers back.
+    pub links: Arc<Links>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether other processes change the same orders.
+    pub shared: bool,
+    /// After how many days released orders are removed; 0: never.
+    pub keep_released_days: u32,
+}
+
+impl Settlement {
+    /// The priority class in which an order is settled. Everything but an attempt to pay has the first.
+    pub fn payment_class(&self, order: &Order) -> PaymentClass {
+        let attempts = order.payment.as_ref().map_or(0, |payment| payment.attempts.len());
+        match (order.state, attempts) {
+            (OrderState::Paying, 2..) => PaymentClass::AfterDecline,
+            (OrderState::Paying, _) if self.admission.is_second(order.id) => {
+                PaymentClass::SecondOrder
+            }
+            _ => PaymentClass::First,
+        }
+    }
+
+    /// Whether orders that come later may be settled before this one.
+    pub fn waits_behind_others(&self, order: &Order) -> bool {
+        self.payment_class(order) != PaymentClass::First
+    }
+
+    /// The estimated seconds until an order is settled; 0 if no queue has formed. An order of a lower
+    /// class waits longer if orders of a higher one come meanwhile.
+    pub fn queue_seconds(&self, order: OrderId) -> u64 {
+        let governor = self.stripe.governor();
+        match governor.rate() {
+            Some(rate) => {
+                let class = self.queue.class(order).unwrap_or(PaymentClass::First);
+                let ahead = governor.waiting_up_to(class);
+                let before = ahead + self.queue.before(order);
+                // The lower classes have their share meanwhile.
+                let before = if governor.waiting() > ahead { before * 11 / 9 } else { before };
+                (before as u64).div_ceil(u64::from(rate))
+            }
+            None => self.queue.seconds(order).map_or(0, |seconds| seconds.ceil() as u64),
+        }
+    }
+
+    /// Takes in what a batch has changed.
+    pub fn committed(&self, orders: &BTreeMap<OrderId, Arc<Order>>, effects: &[Effect]) {
+        self.stuck.tell(orders);
+        let class = |order: &Order| self.payment_class(order);
+        self.queue.tell(orders, effects, !self.shared, class);
+    }
+}
 
 /// How many orders a list gives at a time: a crowd of expiring holds shares the writer with those
 /// who buy.
@@ -47,14 +124,14 @@ const MOST_STEPS: usize = 24;
 /// Lets holds run out, until the process ends. The list is read once in every `every`; as long as it
 /// is full (it gives `at_once` orders), it is read again after as much time as it took: the other half is
 /// for those who buy.
-pub async fn expire(app: Arc<App>, every: Duration, at_once: usize) {
+pub async fn expire(settlement: Arc<Settlement>, every: Duration, at_once: usize) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
         let early = if on(Mutant::EarlyExpiry) { 1_000 } else { 0 };
-        let now = app.clock.now_ms() + early;
-        let due = match app.reads.ask(move |r| r.due(now, Lane::Holds, at_once)).await {
+        let now = settlement.clock.now_ms() + early;
+        let due = match settlement.reads.ask(move |r| r.due(now, Lane::Holds, at_once)).await {
             Ok(due) => due,
             Err(fault) => {
                 tracing::error!(%fault, "cannot read which holds run out");
@@ -64,10 +141,12 @@ pub async fn expire(app: Arc<App>, every: Duration, at_once: usize) {
         let (begun, full) = (Instant::now(), due.len() == at_once);
         let mut tasks = JoinSet::new();
         for order in due {
-            let app = Arc::clone(&app);
+            let settlement = Arc::clone(&settlement);
             // Refused where it moved on meanwhile; not answered where the store is in trouble: it
             // is found again.
-            tasks.spawn(async move { _ = app.ask(Command::Expire { order }, None).await });
+            tasks.spawn(
+                async move { _ = settlement.writer.ask(Command::Expire { order }, None).await },
+            );
         }
         while let Some(done) = tasks.join_next().await {
             done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
@@ -80,7 +159,7 @@ pub async fn expire(app: Arc<App>, every: Duration, at_once: usize) {
 
 /// Settles payments, until the process ends. The list of what is owed is read once in every `every`; it
 /// gives `at_once` orders more than are at work.
-pub async fn run(app: Arc<App>, every: Duration, at_once: usize) {
+pub async fn run(settlement: Arc<Settlement>, every: Duration, at_once: usize) {
     let mut look = interval(every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // With whether the order got on.
@@ -88,15 +167,16 @@ pub async fn run(app: Arc<App>, every: Duration, at_once: usize) {
     let mut looks = 0usize;
     loop {
         // Those who wait in the lower classes stand in the list, too, and must not fill the whole of it.
-        let (busy, room) = (app.line.at_work() + app.line.behind(), app.line.has_room());
-        let next = match app.line.take_found() {
+        let (busy, room) =
+            (settlement.queue.at_work() + settlement.queue.behind(), settlement.queue.has_room());
+        let next = match settlement.queue.take_found() {
             Some(order) => Some((order, None)),
             None => tokio::select! {
                 biased;
                 Some(done) = tasks.join_next() => {
                     let (order, got_on) =
                         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-                    app.line.end(order, got_on).map(|latest| (order, latest))
+                    settlement.queue.end(order, got_on).map(|latest| (order, latest))
                 }
                 // Before the line, or those who do not stand in it would wait until it is empty.
                 _ = look.tick(), if room => {
@@ -104,31 +184,31 @@ pub async fn run(app: Arc<App>, every: Duration, at_once: usize) {
                     // Those who are being looked after stand in the list, too: while they are many,
                     // it is long, and read less often.
                     if busy < at_once || looks.is_multiple_of(10) {
-                        let (now, most) = (app.clock.now_ms(), at_once + busy);
-                        match app.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
-                            Ok(due) => app.line.find(due),
+                        let (now, most) = (settlement.clock.now_ms(), at_once + busy);
+                        match settlement.reads.ask(move |r| r.due(now, Lane::Payments, most)).await {
+                            Ok(due) => settlement.queue.find(due),
                             Err(fault) => tracing::error!(%fault, "cannot read what is owed"),
                         }
                     }
                     None
                 }
-                next = app.line.next() => Some(next),
+                next = settlement.queue.next() => Some(next),
             },
         };
         if let Some((order, latest)) = next {
-            let app = Arc::clone(&app);
-            tasks.spawn(async move { (order, settle_known(&app, order, latest).await) });
+            let settlement = Arc::clone(&settlement);
+            tasks.spawn(async move { (order, settle_known(&settlement, order, latest).await) });
         }
     }
 }
 
 /// Does what an order owes until nothing more is due, and no more than some things in a row.
-pub async fn settle(app: &App, id: OrderId) {
-    settle_known(app, id, None).await;
+pub async fn settle(settlement: &Settlement, id: OrderId) {
+    settle_known(settlement, id, None).await;
 }
 
 /// The same for an order that is known as it is now. Gives whether anything was done.
-async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
+async fn settle_known(settlement: &Settlement, id: OrderId, latest: Latest) -> bool {
     let mut kept: Option<Turns> = None;
     // As the last step has left it.
     let mut left = latest;
@@ -136,7 +216,7 @@ async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
     for _ in 0..MOST_STEPS {
         let order = match left.take() {
             Some(order) => order,
-            None => match app.reads.ask(move |r| r.order(id)).await {
+            None => match settlement.reads.ask(move |r| r.order(id)).await {
                 Ok(Some(order)) => Arc::new(order),
                 Ok(None) => return done,
                 Err(fault) => {
@@ -145,13 +225,17 @@ async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
                 }
             },
         };
-        let now = if on(Mutant::OwnClock) { app.clock.own_ms() } else { app.clock.now_ms() };
+        let now = if on(Mutant::OwnClock) {
+            settlement.clock.own_ms()
+        } else {
+            settlement.clock.now_ms()
+        };
         assert!(!on(Mutant::Panics) || order.state != OrderState::Canceling, "a deliberate break");
         if order.due_ms.is_none_or(|due| due > now) {
             return done;
         }
-        let class = app.payment_class(&order);
-        if !app.line.is_of(id, class) {
+        let class = settlement.payment_class(&order);
+        if !settlement.queue.is_of(id, class) {
             return done;
         }
         let owed = owed(&order);
@@ -161,7 +245,7 @@ async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
             Some(endpoint) => {
                 let turns = match kept.take().filter(|turns| turns.0.endpoint == endpoint) {
                     Some(turns) => turns,
-                    None => turns(app, endpoint, class).await,
+                    None => turns(settlement, endpoint, class).await,
                 };
                 if turns.0.waited || turns.1.as_ref().is_some_and(|turn| turn.waited) {
                     // The buyer may have given up meanwhile: look once more before money moves.
@@ -169,10 +253,10 @@ async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
                     kept = Some((still(turns.0), turns.1.map(still)));
                     continue;
                 }
-                step(app, &order, owed, turns).await
+                step(settlement, &order, owed, turns).await
             }
         };
-        match app.ask(command, None).await {
+        match settlement.writer.ask(command, None).await {
             Ok(replied) => (left, done) = (replied.order, true),
             Err(NoReply::Refused(refusal)) => {
                 // The order moved on meanwhile: the next look at it sees where to.
@@ -191,15 +275,16 @@ async fn settle_known(app: &App, id: OrderId, latest: Latest) -> bool {
 
 /// The buyer is back, or somebody looks at the page: read the PaymentIntent of an order that waits
 /// for something at the provider, now instead of when it is due; unless others wait for their turn.
-pub async fn reconcile(app: &App, order: &Order) -> Option<Answer> {
+pub async fn reconcile(settlement: &Settlement, order: &Order) -> Option<Answer> {
     if !matches!(order.state, OrderState::Paying | OrderState::Canceling | OrderState::Committed) {
         return None;
     }
     let payment = order.payment.as_ref().filter(|p| p.intent.is_some())?;
-    let turn = app.stripe.governor().turn_now(Endpoint::Read).await?;
-    let intent = count(app, "read", app.stripe.read(turn, order, payment).await).ok()?;
+    let turn = settlement.stripe.governor().turn_now(Endpoint::Read).await?;
+    let intent =
+        count(settlement, "read", settlement.stripe.read(turn, order, payment).await).ok()?;
     let known = Known::of(order);
-    Some(app.ask(Command::Reconcile { order: order.id, intent, known }, None).await)
+    Some(settlement.writer.ask(Command::Reconcile { order: order.id, intent, known }, None).await)
 }
 
 /// Where what is owed is asked for; `None` if no provider is needed.
@@ -221,8 +306,8 @@ type Turns = (Turn, Option<Turn>);
 
 /// Waits for the turns of a step. All waiting comes before the order is read for the last time: a
 /// refund that waited between being looked for and being asked for might have been made meanwhile.
-async fn turns(app: &App, endpoint: Endpoint, class: PaymentClass) -> Turns {
-    let governor = app.stripe.governor();
+async fn turns(settlement: &Settlement, endpoint: Endpoint, class: PaymentClass) -> Turns {
+    let governor = settlement.stripe.governor();
     let follows = match endpoint {
         Endpoint::Refunds => Some(governor.turn(Endpoint::Refund).await),
         _ => None,
@@ -231,19 +316,24 @@ async fn turns(app: &App, endpoint: Endpoint, class: PaymentClass) -> Turns {
 }
 
 /// Asks the provider for what is owed. Gives what its answer leads to.
-async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) -> Command {
+async fn step(
+    settlement: &Settlement,
+    order: &Order,
+    owed: Owed<'_>,
+    (turn, follows): Turns,
+) -> Command {
     let id = order.id;
-    let stripe = &app.stripe;
+    let stripe = &settlement.stripe;
     let reconcile = |intent| Command::Reconcile { order: id, intent, known: Known::of(order) };
     match owed {
         Owed::Nothing | Owed::Expiry => unreachable!("these need no turn"),
         Owed::Create(payment) => {
-            match count(app, "create", stripe.create(turn, order, payment).await) {
+            match count(settlement, "create", stripe.create(turn, order, payment).await) {
                 Ok(intent) => Command::IntentCreated { order: id, intent: intent.id },
                 // It will never be created so: an amount below the provider's minimum, say.
                 Err(CallError::Refused(why) | CallError::Declined(why)) => {
                     let open = payment.open_attempt().map_or(0, |a| a.number);
-                    app.metrics.alarms.inc();
+                    settlement.metrics.alarms.inc();
                     let named = uuid::Uuid::from_u128(id.0);
                     tracing::error!(order = %named, why, "ALARM: the provider refuses this payment");
                     let reason = not_accepted(&why).into();
@@ -256,21 +346,21 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
             }
         }
         Owed::Confirm(payment, attempt) => {
-            let url = app.pay_url(id);
+            let url = settlement.links.pay_url(id);
             let confirmed = stripe.confirm(turn, order, payment, attempt, &url).await;
             let answer =
                 |intent| Command::Reconcile { order: id, intent, known: Known::confirming(order) };
-            match count(app, "confirm", confirmed) {
+            match count(settlement, "confirm", confirmed) {
                 Ok(intent) => answer(intent),
                 Err(CallError::Declined(reason)) => {
                     Command::AttemptDeclined { order: id, attempt: attempt.number, reason }
                 }
                 // Refused without a decline: a token that is no good, or a payment that is no
                 // longer where we thought. What can be read of it tells which.
-                Err(CallError::Refused(why)) => match read(app, order, payment).await {
+                Err(CallError::Refused(why)) => match read(settlement, order, payment).await {
                     Ok(i) if is_of_no_use(&i, order, payment) => {
                         let other_key =
-                            key::confirm_rotated(order) || tried_elsewhere(app, order).await;
+                            key::confirm_rotated(order) || tried_elsewhere(settlement, order).await;
                         if other_key && !was_refused(order) {
                             // A call under another key may still be under way, and have used the token
                             // up: let it run out before anything is said.
@@ -292,28 +382,33 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
                     Command::AttemptDeclined { order: id, attempt: attempt.number, reason: why }
                 }
                 Err(error) => match not_allowed(order, attempt.number, &error) {
-                    Some(declined) => declined_unless_paid(app, order, payment, declined).await,
-                    None => after(app, order, payment, error).await,
+                    Some(declined) => {
+                        declined_unless_paid(settlement, order, payment, declined).await
+                    }
+                    None => after(settlement, order, payment, error).await,
                 },
             }
         }
-        Owed::Read(payment) => match count(app, "read", stripe.read(turn, order, payment).await) {
-            Ok(intent) => reconcile(intent),
-            // It cannot be read, and its time is over: it can still be cancelled, and that tells.
-            Err(CallError::NotAllowed(_))
-                if order.state == OrderState::Paying && order.over(app.clock.now_ms()) =>
-            {
-                give_up(order)
+        Owed::Read(payment) => {
+            match count(settlement, "read", stripe.read(turn, order, payment).await) {
+                Ok(intent) => reconcile(intent),
+                // It cannot be read, and its time is over: it can still be cancelled, and that tells.
+                Err(CallError::NotAllowed(_))
+                    if order.state == OrderState::Paying
+                        && order.over(settlement.clock.now_ms()) =>
+                {
+                    give_up(order)
+                }
+                Err(error) => defer(order, error),
             }
-            Err(error) => defer(order, error),
-        },
+        }
         Owed::Capture(payment) => {
-            match count(app, "capture", stripe.capture(turn, order, payment).await) {
+            match count(settlement, "capture", stripe.capture(turn, order, payment).await) {
                 Ok(intent) => reconcile(intent),
                 Err(CallError::Unknown(_)) if on(Mutant::CaptureUnknownIsDone) => {
                     payment.believed(order).map_or_else(|| unreachable!("it is read"), reconcile)
                 }
-                Err(error) => after(app, order, payment, error).await,
+                Err(error) => after(settlement, order, payment, error).await,
             }
         }
         Owed::Cancel(payment) if on(Mutant::CancelNotAsked) => {
@@ -321,23 +416,23 @@ async fn step(app: &App, order: &Order, owed: Owed<'_>, (turn, follows): Turns) 
             reconcile(Intent { status: IntentStatus::Canceled, ..intent })
         }
         Owed::Cancel(payment) => {
-            match count(app, "cancel", stripe.cancel(turn, order, payment).await) {
+            match count(settlement, "cancel", stripe.cancel(turn, order, payment).await) {
                 Ok(intent) => reconcile(intent),
-                Err(error) => after(app, order, payment, error).await,
+                Err(error) => after(settlement, order, payment, error).await,
             }
         }
         Owed::Refund(payment, refund) => {
-            match give_back(app, order, payment, refund, turn, follows).await {
+            match give_back(settlement, order, payment, refund, turn, follows).await {
                 Ok(outcome) => Command::RefundAnswered { order: id, refund: refund.id, outcome },
                 Err(CallError::Refused(reason) | CallError::Declined(reason)) => {
                     // Perhaps because somebody gave the money back by hand: take that in first.
-                    if let Ok(intent) = read(app, order, payment).await {
-                        _ = app.ask(reconcile(intent), None).await;
+                    if let Ok(intent) = read(settlement, order, payment).await {
+                        _ = settlement.writer.ask(reconcile(intent), None).await;
                     }
                     // Or because it was made by a call whose answer was lost.
-                    let turn = app.stripe.governor().turn(Endpoint::Refunds).await;
-                    let found = app.stripe.find_refund(turn, payment, refund).await;
-                    let outcome = match count(app, "find_refund", found) {
+                    let turn = settlement.stripe.governor().turn(Endpoint::Refunds).await;
+                    let found = settlement.stripe.find_refund(turn, payment, refund).await;
+                    let outcome = match count(settlement, "find_refund", found) {
                         Ok(Some(outcome)) => outcome,
                         Ok(None) => RefundOutcome::Failed(reason),
                         Err(error) => return defer(order, error),
@@ -399,12 +494,12 @@ const NOT_OUR_KEY: &str = "This box office cannot take payments at the moment; i
 
 /// Whether another process has tried this order since it was read: by now it may be asking under another
 /// key. It waits before it does, so what is decided on this look comes before that.
-async fn tried_elsewhere(app: &App, order: &Order) -> bool {
-    if !app.catalogue.is_shared() {
+async fn tried_elsewhere(settlement: &Settlement, order: &Order) -> bool {
+    if !settlement.shared {
         return false;
     }
     let id = order.id;
-    let now = app.reads.ask(move |r| r.order(id)).await;
+    let now = settlement.reads.ask(move |r| r.order(id)).await;
     !now.is_ok_and(|now| now.is_some_and(|now| now.tries == order.tries))
 }
 
@@ -433,12 +528,12 @@ fn was_blocked_often(order: &Order) -> bool {
 /// Our key may not confirm any more. An earlier confirmation, whose answer was lost, may have gone through
 /// all the same: a decline says that nothing was charged, so that is read first.
 async fn declined_unless_paid(
-    app: &App,
+    settlement: &Settlement,
     order: &Order,
     payment: &Payment,
     declined: Command,
 ) -> Command {
-    match read(app, order, payment).await {
+    match read(settlement, order, payment).await {
         Ok(intent) => match intent.status {
             IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresConfirmation => declined,
             // Nothing is charged for as long as a bank asks; it may be about the card before.
@@ -515,7 +610,12 @@ fn not_for_buyers(order: &Order, why: &str) {
 /// What a failed call leads to: where nothing happened, wait; else read the object back. A key that
 /// was used for another call (the public address was changed in between, say) tells that something
 /// was asked before, so that is read as well.
-async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) -> Command {
+async fn after(
+    settlement: &Settlement,
+    order: &Order,
+    payment: &Payment,
+    error: CallError,
+) -> Command {
     match error {
         CallError::NotDone(..) | CallError::KeyRefused(_) | CallError::NotAllowed(_) => {
             defer(order, error)
@@ -527,7 +627,7 @@ async fn after(app: &App, order: &Order, payment: &Payment, error: CallError) ->
             if let CallError::KeyReuse(why) = &error {
                 key_reused(order, why);
             }
-            match read(app, order, payment).await {
+            match read(settlement, order, payment).await {
                 Ok(intent) if no_news(order, &intent) => defer(order, error),
                 Ok(intent) => {
                     Command::Reconcile { order: order.id, intent, known: Known::of(order) }
@@ -546,32 +646,36 @@ fn key_reused(order: &Order, why: &str) {
 /// Refunds are looked for before they are asked for: a partial refund under a second key would be
 /// paid twice once the provider has forgotten the first key.
 async fn give_back(
-    app: &App,
+    settlement: &Settlement,
     order: &Order,
     payment: &Payment,
     refund: &Refund,
     turn: Turn,
     follows: Option<Turn>,
 ) -> Result<RefundOutcome, CallError> {
-    let stripe = &app.stripe;
+    let stripe = &settlement.stripe;
     if on(Mutant::RefundNewKey) {
         let tries = order.tries.saturating_mul(boxoffice::REFUND_TRIES);
         let order = Order { tries, ..order.clone() };
         let turn = Turn { endpoint: Endpoint::Refund, waited: false };
-        return count(app, "refund", stripe.refund(turn, &order, payment, refund).await);
+        return count(settlement, "refund", stripe.refund(turn, &order, payment, refund).await);
     }
     let known = stripe.find_refund(turn, payment, refund).await;
-    if let Some(outcome) = count(app, "find_refund", known)? {
+    if let Some(outcome) = count(settlement, "find_refund", known)? {
         return Ok(outcome);
     }
     let follows = follows.expect("a refund has a turn for being looked for, and one for itself");
-    count(app, "refund", stripe.refund(follows, order, payment, refund).await)
+    count(settlement, "refund", stripe.refund(follows, order, payment, refund).await)
 }
 
-async fn read(app: &App, order: &Order, payment: &Payment) -> Result<Intent, CallError> {
-    let class = app.payment_class(order);
-    let turn = app.stripe.governor().turn_as(Endpoint::Read, class).await;
-    count(app, "read", app.stripe.read(turn, order, payment).await)
+async fn read(
+    settlement: &Settlement,
+    order: &Order,
+    payment: &Payment,
+) -> Result<Intent, CallError> {
+    let class = settlement.payment_class(order);
+    let turn = settlement.stripe.governor().turn_as(Endpoint::Read, class).await;
+    count(settlement, "read", settlement.stripe.read(turn, order, payment).await)
 }
 
 /// How long to wait when the provider does not accept our key, or what it asks for.
@@ -594,7 +698,11 @@ fn defer(order: &Order, error: CallError) -> Command {
     Command::Defer { order: order.id, trouble, wait_ms }
 }
 
-fn count<T>(app: &App, call: &'static str, result: Result<T, CallError>) -> Result<T, CallError> {
+fn count<T>(
+    settlement: &Settlement,
+    call: &'static str,
+    result: Result<T, CallError>,
+) -> Result<T, CallError> {
     let name = match (&result, call) {
         (Ok(_), call) => call,
         (Err(CallError::Declined(_)), _) => "declined",
@@ -605,9 +713,9 @@ fn count<T>(app: &App, call: &'static str, result: Result<T, CallError>) -> Resu
         (Err(CallError::KeyReuse(_)), _) => "key_reuse",
         (Err(CallError::Unknown(_)), _) => "unknown",
     };
-    app.metrics.provider.get_or_create(&Label { name }).inc();
+    settlement.metrics.provider.get_or_create(&Label { name }).inc();
     if matches!(result, Err(CallError::NotAllowed(_))) {
-        sweep::tell_missing(app);
+        external::tell_missing(settlement);
     }
     result
 }

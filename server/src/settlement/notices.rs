@@ -1,10 +1,11 @@
-//! News about a payment that is not from us: a webhook, a refund or a dispute made by hand.
+//! Notices that something happened to a payment: a webhook, a refund or a dispute made in the
+//! provider's dashboard.
 //!
-//! Nobody who rings is believed. A ring only says which payment to read; what is read at the
-//! provider decides. So a ring may come twice, late, out of order or from a liar.
+//! A notice is never trusted: it only names a payment, which is then read at the provider. So a notice
+//! may be duplicated, late, out of order or forged.
 
+use super::Settlement;
 use super::count;
-use crate::app::App;
 use crate::payments::CallError;
 use crate::payments::governor::{Endpoint, Turn};
 use crate::text::cut;
@@ -15,13 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
 
-/// How many rings may wait; more are dropped, for everything settles without them as well.
-const RINGS: usize = 4_096;
+/// How many notices may wait; more are dropped, for everything settles without them as well.
+const MOST_WAITING: usize = 4_096;
 /// How often a payment that cannot be read is tried again.
 const TRIES: u32 = 5;
 
 /// A notification about a payment, from outside.
-pub struct Ring {
+pub struct Notice {
     /// The provider's id of it.
     pub intent: String,
     /// Whose it is, as far as the notification says.
@@ -29,16 +30,16 @@ pub struct Ring {
 }
 
 /// The notifications that wait: one for each payment, however many came for it.
-pub struct Doorbell {
-    rings: mpsc::Sender<Ring>,
+pub struct Notices {
+    sender: mpsc::Sender<Notice>,
     waiting: Mutex<BTreeSet<String>>,
 }
 
-impl Doorbell {
-    /// A queue for `RINGS` notifications.
-    pub fn new() -> (Doorbell, mpsc::Receiver<Ring>) {
-        let (rings, receiver) = mpsc::channel(RINGS);
-        (Doorbell { rings, waiting: Mutex::default() }, receiver)
+impl Notices {
+    /// A queue for `MOST_WAITING` notifications.
+    pub fn new() -> (Notices, mpsc::Receiver<Notice>) {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        (Notices { sender, waiting: Mutex::default() }, receiver)
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -56,13 +57,13 @@ impl Doorbell {
     }
 
     /// Adds a notification, unless one of the same payment waits, or too many wait.
-    pub fn ring(&self, ring: Ring) {
+    pub fn add(&self, notice: Notice) {
         let mut waiting = self.waiting();
-        if waiting.contains(&ring.intent) {
+        if waiting.contains(&notice.intent) {
             return;
         }
-        let intent = ring.intent.clone();
-        if self.rings.try_send(ring).is_ok() {
+        let intent = notice.intent.clone();
+        if self.sender.try_send(notice).is_ok() {
             waiting.insert(intent);
         } else {
             tracing::warn!("too many notifications wait; the timers will find the news");
@@ -71,33 +72,33 @@ impl Doorbell {
 }
 
 /// Takes in the notifications one after the other, until the process ends.
-pub async fn answer(app: Arc<App>, mut rings: mpsc::Receiver<Ring>) {
-    while let Some(ring) = rings.recv().await {
+pub async fn handle_notices(settlement: Arc<Settlement>, mut received: mpsc::Receiver<Notice>) {
+    while let Some(notice) = received.recv().await {
         // What comes from now on may be newer than what is read.
-        app.doorbell.waiting().remove(&ring.intent);
-        let known = match ring.order {
-            Some(id) => app.reads.ask(move |r| r.order(id)).await.ok().flatten(),
+        settlement.notices.waiting().remove(&notice.intent);
+        let known = match notice.order {
+            Some(id) => settlement.reads.ask(move |r| r.order(id)).await.ok().flatten(),
             None => None,
         };
         if let Some(order) = &known
-            && order.payment.as_ref().and_then(|p| p.intent.as_ref()) != Some(&ring.intent)
+            && order.payment.as_ref().and_then(|p| p.intent.as_ref()) != Some(&notice.intent)
         {
             // Its own payment is not the one that is named, or is not recorded yet: then the order
             // is looked after anyway.
             let order = uuid::Uuid::from_u128(order.id.0);
-            tracing::info!(%order, intent = cut(&ring.intent), "news of a payment that this order does not have");
+            tracing::info!(%order, intent = cut(&notice.intent), "news of a payment that this order does not have");
             continue;
         }
-        let turn = app.stripe.governor().turn(Endpoint::Read).await;
-        if let Err(error) = take_in(&app, &ring.intent, known.as_ref(), turn).await {
-            tracing::warn!(intent = cut(&ring.intent), %error, "news of a payment that cannot be read");
+        let turn = settlement.stripe.governor().turn(Endpoint::Read).await;
+        if let Err(error) = take_in(&settlement, &notice.intent, known.as_ref(), turn).await {
+            tracing::warn!(intent = cut(&notice.intent), %error, "news of a payment that cannot be read");
         }
     }
 }
 
 /// Reads a payment and hands what was read to its order, of which so much was known before.
 pub(super) async fn take_in(
-    app: &App,
+    settlement: &Settlement,
     intent: &str,
     known: Option<&Order>,
     first: Turn,
@@ -110,9 +111,9 @@ pub(super) async fn take_in(
     let read = loop {
         let turn = match first.take() {
             Some(turn) => turn,
-            None => app.stripe.governor().turn(Endpoint::Read).await,
+            None => settlement.stripe.governor().turn(Endpoint::Read).await,
         };
-        match count(app, "read", app.stripe.read_id(turn, intent, whole).await) {
+        match count(settlement, "read", settlement.stripe.read_id(turn, intent, whole).await) {
             Err(CallError::NotDone(..) | CallError::Unknown(_)) if tries < TRIES => {
                 sleep(Duration::from_millis(500 << tries)).await;
                 tries += 1;
@@ -122,11 +123,12 @@ pub(super) async fn take_in(
     };
     let Some(order) = read.order else { return Ok(()) };
     let known = known.filter(|known| known.id == order).map_or(Known::NOTHING, Known::of);
-    let ours = app.reads.ask(move |r| r.order(order)).await;
+    let ours = settlement.reads.ask(move |r| r.order(order)).await;
     let ours = ours.map_err(|fault| CallError::NotDone(fault.to_string(), None))?;
     let ours = ours.and_then(|order| order.payment).and_then(|payment| payment.intent);
     if ours.as_deref() == Some(intent) {
-        let taken = app.ask(Command::Reconcile { order, intent: read, known }, None).await;
+        let taken =
+            settlement.writer.ask(Command::Reconcile { order, intent: read, known }, None).await;
         if let Err(no) = taken
             && !matches!(no, NoReply::Refused(_))
         {

@@ -1,0 +1,103 @@
+//! Organiser: what organisers do with events and orders. The JSON API, the old routes and the command
+//! line are adapters of it; all of them have checked before that an organiser asks.
+//!
+//! It must not know: HTTP, SQL, or a provider's API.
+
+use crate::sales::{SaleError, Sales};
+use crate::store::{Fault, OrderPage};
+use crate::writer::{NoReply, Request};
+use boxoffice::{
+    Command, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
+    RefundWish, Refusal, Reply, Ticket,
+};
+use std::sync::Arc;
+
+/// The use cases of organisers.
+pub struct Organiser {
+    /// What buyers do is done here, too.
+    pub sales: Arc<Sales>,
+}
+
+impl Organiser {
+    /// Makes an event, or changes it. Gives the event, and whether it is new.
+    pub async fn put_event(&self, spec: EventSpec) -> Result<(Arc<Event>, bool), SaleError> {
+        let (id, slug) = (self.sales.ids.event(self.sales.clock.now_ms()), spec.slug.clone());
+        let replied = self.sales.submit(Command::PutEvent { id, spec }, None).await?;
+        let created = matches!(replied.reply, Reply::Event { created: true, .. });
+        let event = self.sales.event_named(&slug).await;
+        event.map(|event| (event, created)).ok_or(NoReply::Refused(Refusal::UnknownEvent))
+    }
+
+    /// The orders of an event that come after `after`, by id; `limit` at most.
+    pub async fn orders(
+        &self,
+        event: EventId,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, SaleError> {
+        self.sales.reads.ask(move |r| r.orders(event, after, limit)).await.map_err(unavailable)
+    }
+
+    /// The tickets of an event with a serial above `after`, each with its buyer's name; `limit` at most.
+    pub async fn tickets(
+        &self,
+        event: EventId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, String)>, SaleError> {
+        self.sales.reads.ask(move |r| r.tickets(event, after, limit)).await.map_err(unavailable)
+    }
+
+    /// Refunds an order or a part of it, and waits for the provider's answer as long as
+    /// [`crate::sales::PATIENCE`] lasts. Gives the order as it is then, and the refund's id.
+    pub async fn refund(
+        &self,
+        id: OrderId,
+        wish: RefundWish,
+        restock: bool,
+        request: Option<Request>,
+    ) -> Result<(Arc<Order>, RefundId), SaleError> {
+        let sales = &self.sales;
+        let refund = sales.ids.refund(sales.clock.now_ms());
+        let watch = sales.watchers.watch(id);
+        let command = Command::Refund { order: id, refund, wish, restock };
+        let Reply::Refunding { refund, .. } = sales.submit(command, request).await?.reply else {
+            return Err(NoReply::KeyReused);
+        };
+        let done = |o: &Order| {
+            !o.refunds.iter().any(|r| r.id == refund && r.state == RefundState::Pending)
+        };
+        Ok((sales.wait_for(id, &watch, done).await?, refund))
+    }
+
+    /// Brings an order to where it takes no place: cancels it, or refunds all of it.
+    pub async fn undo(&self, order: &Order) -> Result<(), SaleError> {
+        let (sales, id) = (&self.sales, order.id);
+        let mut order = Arc::new(order.clone());
+        if matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling) {
+            match sales.cancel(id, None).await {
+                Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+                    order = sales.find(id).await?;
+                }
+                Err(no) => return Err(no),
+            }
+        }
+        let watch = sales.watchers.watch(id);
+        if order.state == OrderState::Committed {
+            let moved = |o: &Order| o.state != OrderState::Committed;
+            order = sales.wait_for(id, &watch, moved).await?;
+        }
+        if order.state == OrderState::Paid {
+            let refund = sales.ids.refund(sales.clock.now_ms());
+            let (wish, restock) = (RefundWish::All, true);
+            sales.submit(Command::Refund { order: id, refund, wish, restock }, None).await?;
+            sales.wait_for(id, &watch, |o| o.state != OrderState::Refunding).await?;
+        }
+        Ok(())
+    }
+}
+
+fn unavailable(fault: Fault) -> SaleError {
+    tracing::error!(%fault, "a question to the database failed");
+    NoReply::Unavailable
+}
