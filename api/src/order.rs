@@ -1,8 +1,9 @@
 //! Orders, their payments, tickets and refunds.
 
 use crate::Money;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Where an order stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -26,6 +27,29 @@ pub enum OrderState {
     Released,
     /// The payment ended after it was approved: no tickets, and no money that stays.
     Void,
+}
+
+impl OrderState {
+    /// The state's text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OrderState::Held => "held",
+            OrderState::Paying => "paying",
+            OrderState::Canceling => "canceling",
+            OrderState::Committed => "committed",
+            OrderState::Paid => "paid",
+            OrderState::Refunding => "refunding",
+            OrderState::Refunded => "refunded",
+            OrderState::Released => "released",
+            OrderState::Void => "void",
+        }
+    }
+}
+
+impl fmt::Display for OrderState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The answer to a hold, the same each time that it is given.
@@ -164,7 +188,7 @@ pub struct Payment<'a> {
 pub struct Attempt<'a> {
     /// What the bank wants of the buyer: an address to go to, or a secret for Stripe's script. Only in
     /// the state [`AttemptState::Action`], and null there until it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub action: Option<Option<Cow<'a, str>>>,
     /// Its number, counted from 1.
     pub number: u16,
@@ -173,6 +197,15 @@ pub struct Attempt<'a> {
     pub reason: Option<Cow<'a, str>>,
     /// What became of it.
     pub state: AttemptState,
+}
+
+/// A member that is there, though it may be null.
+fn present<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(from).map(Some)
 }
 
 /// What became of an attempt to pay.
@@ -290,4 +323,47 @@ pub struct RefundAnswer<'a> {
     /// The refund.
     #[serde(borrow)]
     pub refund: Option<Refund<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An order whose members are all there, as it is sent. Names and their order, and what is null
+    /// and what is absent, are a promise to programs.
+    const WHOLE: &str = r#"{"action":{"type":"redirect","url":"https://bank.example/1"},"buyer":{"email":"ann@example.org","name":"Ann"},"event":"rock","held_until":"2030-01-01T20:05:00Z","id":"01a3185c-638d-7000-8854-1f58df2691d6","lines":[{"name":"Adult","price":{"amount":999,"currency":"GBP"},"quantity":2,"refunded":0,"ticket_type":"adult"}],"message":"Your bank \"asks\".","payment":{"attempts":[{"number":1,"reason":"No.","state":"declined"},{"action":null,"number":2,"state":"action"},{"action":"/bank","number":3,"state":"action"}],"dispute":{"amount":{"amount":5,"currency":"GBP"},"status":"lost"},"live":true},"placed_at":"2030-01-01T20:00:00Z","refunded":{"amount":0,"currency":"GBP"},"refunds":[{"amount":{"amount":5,"currency":"GBP"},"by_hand":false,"id":"01a3185c-638d-7000-8854-1f58df2691d7","reason":null,"restock":true,"state":"succeeded"}],"state":"paying","tickets":[{"code":"AAAA-BBBB-CCCC","name":"Adult","ticket_type":"adult","valid":true}],"total":{"amount":1998,"currency":"GBP"},"url":"https://box.example/orders/1/s"}"#;
+
+    #[test]
+    fn an_order_is_read_as_it_is_written() {
+        let order: Order<'_> = serde_json::from_str(WHOLE).unwrap();
+        assert_eq!(serde_json::to_string(&order).unwrap(), WHOLE);
+        assert!(matches!(order.url, Cow::Borrowed(_)), "texts are not copied");
+        let bare = Order { action: None, held_until: None, payment: None, ..order };
+        let json = serde_json::to_value(&bare).unwrap();
+        for absent in ["action", "held_until", "payment"] {
+            assert_eq!(json.get(absent), None, "{absent}");
+        }
+        assert_eq!(serde_json::from_str::<Order<'_>>(&json.to_string()).unwrap(), bare);
+    }
+
+    #[test]
+    fn states_have_the_texts_that_programs_know() {
+        use OrderState::*;
+        for (state, text) in [
+            (Held, "held"),
+            (Paying, "paying"),
+            (Canceling, "canceling"),
+            (Committed, "committed"),
+            (Paid, "paid"),
+            (Refunding, "refunding"),
+            (Refunded, "refunded"),
+            (Released, "released"),
+            (Void, "void"),
+        ] {
+            assert_eq!((state.as_str(), serde_json::to_value(state).unwrap()), (text, text.into()));
+        }
+        let action = |kind| serde_json::to_value(kind).unwrap();
+        assert_eq!(action(ActionKind::ClientSecret), "client_secret");
+        assert_eq!(action(ActionKind::Redirect), "redirect");
+    }
 }

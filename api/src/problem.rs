@@ -231,7 +231,8 @@ pub struct Problem<'a> {
     /// What happened, in a few words, for people.
     #[serde(borrow)]
     pub title: Cow<'a, str>,
-    /// The problem's type as a URI reference.
+    /// The problem's type: the path of a page that tells what the code means, `/problems/` and the
+    /// code.
     #[serde(borrow, rename = "type")]
     pub kind: Cow<'a, str>,
 }

@@ -4,10 +4,12 @@ use crate::books::{Entry, Kind, Told, code};
 use crate::client::{Answer, Request, Silence};
 use crate::crowd::{Crowd, look};
 use crate::order::Found;
-use nts_api::{Problem, ProblemCode};
+use nts_api::{
+    BuyerBody, HeldOrder, LineBody, OrderBody, OrderState, PayBody, Problem, ProblemCode,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde::Deserialize;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -23,12 +25,6 @@ const LOOK_AT_COUNTS: Duration = Duration::from_secs(1);
 /// How much longer than a hold lasts who stays does so while nobody at all hears of tickets. Who began
 /// to pay has some minutes.
 const STAY: Duration = Duration::from_secs(600);
-
-#[derive(Deserialize)]
-struct HeldView<'a> {
-    id: &'a str,
-    secret: &'a str,
-}
 
 /// One who wants tickets.
 pub(crate) struct Buyer {
@@ -196,15 +192,20 @@ impl Buyer {
     async fn holds(&mut self, wanted: Instant, places: u32, wish: u32) -> Wish {
         let crowd = Arc::clone(&self.crowd);
         let (n, target) = (self.n, &crowd.target);
-        let body = format!(
-            "{{\"buyer\":{{\"name\":\"Buyer {n}\",\"email\":\"b{n}.{}@example.org\"}},\
-             \"lines\":[{{\"ticket_type\":\"{}\",\"quantity\":{places}}}]}}",
-            crowd.run, target.ticket_type
-        );
+        let body = OrderBody {
+            buyer: BuyerBody {
+                name: format!("Buyer {n}"),
+                email: format!("b{n}.{}@example.org", crowd.run),
+            },
+            lines: vec![LineBody {
+                ticket_type: target.ticket_type.clone(),
+                quantity: i64::from(places),
+            }],
+        };
         let key = format!("{:016x}-{n:x}-h{wish}-{}", crowd.plan.seed, crowd.run);
         let path = format!("/api/v1/events/{}/orders", target.slug);
         let asked_ms = u32::try_from(crowd.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-        let request = Request::post(&path, &key, None, &body);
+        let request = Request::post(&path, &key, None, &json(&body));
         let Some(answer) = self.ask(Kind::Hold, &request, wanted).await else {
             return Wish::Ends("gave up before places were held");
         };
@@ -230,9 +231,9 @@ impl Buyer {
                 return Wish::Ends("heard something else");
             }
         }
-        let held = serde_json::from_slice::<HeldView<'_>>(&answer.body).ok();
+        let held = serde_json::from_slice::<HeldOrder<'_>>(&answer.body).ok();
         let held = held.and_then(|held| {
-            let id = uuid::Uuid::try_parse(held.id).ok()?.as_u128();
+            let id = uuid::Uuid::try_parse(&held.id).ok()?.as_u128();
             let secret: [u8; 26] = held.secret.as_bytes().try_into().ok()?;
             Some((id, secret, held))
         });
@@ -243,7 +244,7 @@ impl Buyer {
         let mine = Mine {
             at: 0,
             path: format!("/api/v1/orders/{}", view.id),
-            secret: view.secret.to_owned(),
+            secret: view.secret.into_owned(),
             waited: wanted.elapsed(),
         };
         let entry = Entry { id, secret, places: places as u8, asked_ms, told: Told::Held };
@@ -264,7 +265,7 @@ impl Buyer {
         let crowd = Arc::clone(&self.crowd);
         crowd.books().entries[mine.at].told = Told::Asked;
         let key = format!("{:016x}-{:x}-p{others}-{}", crowd.plan.seed, self.n, crowd.run);
-        let body = format!("{{\"token\":\"{token}\"}}");
+        let body = json(&PayBody { token: token.to_owned() });
         let request = Request::post(&format!("{}/pay", mine.path), &key, Some(&mine.secret), &body);
         let Some(mut answer) = self.ask(Kind::Pay, &request, wanted).await else {
             return Err("gave up while it was being paid");
@@ -285,17 +286,17 @@ impl Buyer {
                 }
             }
             if answer.status == 200 {
-                let Ok(order) = serde_json::from_slice::<Found>(&answer.body) else {
+                let Ok(order) = Found::read(&answer.body) else {
                     self.wrong("was told of an order that cannot be read");
                     return Err("heard something else");
                 };
-                match order.state.as_str() {
-                    "paid" => return self.has_paid(mine, &order),
-                    "paying" if order.is_declined(others) => {
+                match order.state {
+                    OrderState::Paid => return self.has_paid(mine, &order),
+                    OrderState::Paying if order.is_declined(others) => {
                         crowd.books().entries[mine.at].told = Told::Held;
                         return Err("was declined");
                     }
-                    "held" | "paying" | "committed" => {}
+                    OrderState::Held | OrderState::Paying | OrderState::Committed => {}
                     _ => return Err("was released while it was paid"),
                 }
             }
@@ -314,8 +315,7 @@ impl Buyer {
     }
 
     fn has_paid(&self, mine: &Mine, order: &Found) -> Result<(), &'static str> {
-        let codes: Vec<Option<u64>> =
-            order.tickets.iter().filter(|t| t.valid).map(|t| code(&t.code)).collect();
+        let codes: Vec<Option<u64>> = order.codes.iter().map(|text| code(text)).collect();
         let mut books = self.crowd.books();
         let places = books.entries[mine.at].places;
         books.entries[mine.at].told = Told::Paid;
@@ -333,6 +333,10 @@ impl Buyer {
     }
 }
 
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("a body is JSON")
+}
+
 /// Why an answer says no, if it is a problem as the API tells it.
 fn problem(answer: &Answer) -> Option<ProblemCode> {
     serde_json::from_slice::<Problem<'_>>(&answer.body).ok().map(|problem| problem.code)
@@ -342,6 +346,7 @@ fn problem(answer: &Answer) -> Option<ProblemCode> {
 mod tests {
     use super::*;
     use crate::{Counts, Plan, Target};
+    use nts_api::MoneyMoved;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -379,17 +384,24 @@ mod tests {
     }
 
     fn no(code: ProblemCode) -> (u16, String) {
-        let text = format!(
-            r#"{{"code":"{code}","detail":"-","money_moved":"unknown","status":{},"title":"-","type":"-"}}"#,
-            code.status()
-        );
-        (code.status(), text)
+        let problem = Problem {
+            code,
+            detail: "-".into(),
+            money_moved: MoneyMoved::Unknown,
+            status: code.status(),
+            title: "-".into(),
+            kind: "-".into(),
+        };
+        (code.status(), json(&problem))
     }
 
     #[tokio::test]
     async fn whose_first_request_still_runs_goes_on_until_it_is_paid() {
-        let ticket = r#"{"code":"AAAA-AAAA-AAAA","name":"","ticket_type":"adult","valid":true}"#;
-        let paid = format!(r#"{{"state":"paid","tickets":[{ticket}]}}"#);
+        let paid = r#"{"buyer":{"email":"","name":""},"event":"","id":"","lines":[],"message":"",
+            "placed_at":"","refunded":{"amount":0,"currency":"EUR"},"refunds":[],"state":"paid",
+            "tickets":[{"code":"AAAA-AAAA-AAAA","name":"","ticket_type":"adult","valid":true}],
+            "total":{"amount":0,"currency":"EUR"},"url":""}"#
+            .to_owned();
         assert_eq!(pays(vec![no(ProblemCode::RequestRunning), (200, paid)]).await, Ok(()));
         let refused = Err("was refused when it was paid");
         assert_eq!(pays(vec![no(ProblemCode::HoldExpired)]).await, refused);

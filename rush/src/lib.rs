@@ -22,7 +22,7 @@ pub mod verify;
 pub use crowd::{Outcome, Probe, Progress, rush};
 
 use client::{Client, Request};
-use serde::Deserialize;
+use nts_api::{Event, Pool};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -110,33 +110,14 @@ pub struct Counts {
 }
 
 impl Counts {
+    fn of(pool: &Pool<'_>) -> Counts {
+        Counts { capacity: pool.capacity.into(), held: pool.held.into(), sold: pool.sold.into() }
+    }
+
     /// What is left.
     pub fn left(&self) -> u64 {
         self.capacity.saturating_sub(self.held + self.sold)
     }
-}
-
-#[derive(Deserialize)]
-struct EventView {
-    limit_per_order: u32,
-    hold_seconds: u64,
-    on_sale: bool,
-    pools: Vec<PoolView>,
-    ticket_types: Vec<TypeView>,
-}
-
-#[derive(Deserialize)]
-struct PoolView {
-    id: String,
-    capacity: u64,
-    held: u64,
-    sold: u64,
-}
-
-#[derive(Deserialize)]
-struct TypeView {
-    id: String,
-    pool: String,
 }
 
 impl Target {
@@ -166,7 +147,7 @@ impl Target {
         if answer.status == 404 {
             return Err(format!("there is no event {slug} at http://{address}"));
         }
-        let view: EventView = serde_json::from_slice(&answer.body)
+        let view: Event<'_> = serde_json::from_slice(&answer.body)
             .map_err(|error| format!("http://{address} describes no event: {error}"))?;
         if !view.on_sale {
             return Err(format!("the event {slug} is not on sale now"));
@@ -179,18 +160,18 @@ impl Target {
         Ok(Target {
             address,
             slug: slug.into(),
-            ticket_type: first.id.clone(),
+            ticket_type: first.id.clone().into_owned(),
             limit: view.limit_per_order,
-            hold_s: view.hold_seconds,
-            before: Counts { capacity: pool.capacity, held: pool.held, sold: pool.sold },
+            hold_s: view.hold_seconds.unsigned_abs(),
+            before: Counts::of(pool),
         })
     }
 
     /// The places now, and how they were read.
     pub(crate) fn counts(&self, body: &[u8]) -> Option<Counts> {
-        let view: EventView = serde_json::from_slice(body).ok()?;
+        let view: Event<'_> = serde_json::from_slice(body).ok()?;
         let wanted = view.ticket_types.iter().find(|t| t.id == self.ticket_type)?;
         let pool = view.pools.iter().find(|p| p.id == wanted.pool)?;
-        Some(Counts { capacity: pool.capacity, held: pool.held, sold: pool.sold })
+        Some(Counts::of(pool))
     }
 }

@@ -1,59 +1,49 @@
-//! An order as the server tells it.
+//! What the crowd remembers of an order as the server tells it.
 
-use serde::Deserialize;
+use nts_api::{AttemptState, Order, OrderState};
 
-/// An order as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+/// What matters of an order as the server tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
-    /// Its state, in the server's word.
-    pub state: String,
-    /// Its tickets.
-    #[serde(default)]
-    pub tickets: Vec<FoundTicket>,
-    /// Its payment; none if none was asked for.
-    #[serde(default)]
-    pub payment: Option<FoundPayment>,
+    /// Where it stands.
+    pub state: OrderState,
+    /// The codes of its valid tickets.
+    pub codes: Vec<String>,
+    /// What became of its attempts to pay, in the order in which they were made.
+    pub attempts: Vec<AttemptState>,
 }
 
 impl Found {
+    /// Reads the body of an answer.
+    ///
+    /// # Errors
+    /// It is not an order.
+    pub(crate) fn read(body: &[u8]) -> Result<Found, serde_json::Error> {
+        let order: Order<'_> = serde_json::from_slice(body)?;
+        let valid = order.tickets.into_iter().filter(|ticket| ticket.valid);
+        let attempts = order.payment.into_iter().flat_map(|payment| payment.attempts);
+        Ok(Found {
+            state: order.state,
+            codes: valid.map(|ticket| ticket.code.into_owned()).collect(),
+            attempts: attempts.map(|attempt| attempt.state).collect(),
+        })
+    }
+
     /// Whether what becomes of it is the server's turn. After a decline, or while the bank asks, it is
     /// the buyer's, who has gone: the order stays as it is for as long as its places are held.
     pub(crate) fn under_way(&self) -> bool {
-        match self.state.as_str() {
-            "committed" | "canceling" => true,
-            "paying" => self.payment.as_ref().is_none_or(|payment| {
-                payment.attempts.iter().any(|a| matches!(&*a.state, "pending" | "authorised"))
-            }),
+        let open = |state: &AttemptState| {
+            matches!(state, AttemptState::Pending | AttemptState::Authorised)
+        };
+        match self.state {
+            OrderState::Committed | OrderState::Canceling => true,
+            OrderState::Paying => self.attempts.is_empty() || self.attempts.iter().any(open),
             _ => false,
         }
     }
 
     /// Whether an attempt to pay was declined that came after so many others.
     pub(crate) fn is_declined(&self, others: usize) -> bool {
-        let mut attempts = self.payment.iter().flat_map(|payment| &payment.attempts);
-        attempts.nth(others).is_some_and(|attempt| attempt.state == "declined")
+        self.attempts.get(others) == Some(&AttemptState::Declined)
     }
-}
-
-/// A payment as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct FoundPayment {
-    /// The attempts to pay, in the order in which they were made.
-    pub attempts: Vec<FoundAttempt>,
-}
-
-/// An attempt to pay as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct FoundAttempt {
-    /// Its state, in the server's word.
-    pub state: String,
-}
-
-/// A ticket as the server tells it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct FoundTicket {
-    /// Its code.
-    pub code: String,
-    /// Whether it opens the door.
-    pub valid: bool,
 }

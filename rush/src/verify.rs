@@ -5,6 +5,7 @@ use crate::books::{Books, Entry, Second, Told};
 use crate::client::Request;
 use crate::crowd::{Crowd, insist};
 use crate::order::Found;
+use nts_api::OrderState;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +104,7 @@ async fn look_again(crowd: &Crowd, entry: &Entry) -> Result<Found, String> {
     while begun.elapsed() < SETTLES {
         match crowd.client.once(&request, Duration::from_secs(30)).await {
             Ok(answer) if answer.status == 200 => {
-                let found: Found = serde_json::from_slice(&answer.body)
+                let found = Found::read(&answer.body)
                     .map_err(|error| format!("it cannot be read: {error}"))?;
                 if !(found.under_way() && entry.told == Told::Asked) {
                     return Ok(found);
@@ -143,22 +144,22 @@ pub fn compare(
     for (at, order) in found {
         let Some(entry) = books.entries.get(*at) else { continue };
         let id = uuid::Uuid::from_u128(entry.id);
-        let valid = order.tickets.iter().filter(|t| t.valid).count();
-        match (entry.told, order.state.as_str()) {
-            (Told::Paid, "paid") if valid == usize::from(entry.places) => {}
-            (Told::Paid, "paid") => wrong.push(format!(
+        let valid = order.codes.len();
+        match (entry.told, order.state) {
+            (Told::Paid, OrderState::Paid) if valid == usize::from(entry.places) => {}
+            (Told::Paid, OrderState::Paid) => wrong.push(format!(
                 "order {id} was told as paid with {} tickets and has {valid}",
                 entry.places
             )),
             (Told::Paid, state) => {
                 wrong.push(format!("order {id} was told as paid and is {state}"));
             }
-            (Told::Asked, "paid") => silent += u64::from(entry.places),
+            (Told::Asked, OrderState::Paid) => silent += u64::from(entry.places),
             (Told::Asked, _) => {}
-            (Told::Held, "paid") => {
+            (Told::Held, OrderState::Paid) => {
                 wrong.push(format!("order {id} is paid although its buyer never paid"));
             }
-            (Told::Held, "released") => {
+            (Told::Held, OrderState::Released) => {
                 let held_ms = u64::from(times.now_ms.saturating_sub(entry.asked_ms));
                 if held_ms < times.hold_ms {
                     wrong.push(format!(
@@ -195,7 +196,8 @@ pub fn compare(
     // fewer must be left now.
     let came_back = books.entries.iter().enumerate().any(|(at, entry)| {
         let is_paid = entry.told == Told::Paid;
-        let is_held = found.get(&at).is_some_and(|f| matches!(f.state.as_str(), "held" | "paid"));
+        let is_held =
+            found.get(&at).is_some_and(|f| matches!(f.state, OrderState::Held | OrderState::Paid));
         !is_paid && !is_held
     });
     let refused = u64::from(books.refused_places);
@@ -211,7 +213,7 @@ pub fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::FoundTicket;
+    use nts_api::AttemptState;
 
     const BEFORE: Counts = Counts { capacity: 10, held: 0, sold: 1 };
     const TIMES: Times = Times { now_ms: 20_000, hold_ms: 60_000 };
@@ -220,9 +222,8 @@ mod tests {
         Entry { id, secret: [b'A'; 26], places, asked_ms: 1_000, told }
     }
 
-    fn order(state: &str, tickets: usize) -> Found {
-        let tickets = vec![FoundTicket { code: String::new(), valid: true }; tickets];
-        Found { state: state.into(), tickets, payment: None }
+    fn order(state: OrderState, tickets: usize) -> Found {
+        Found { state, codes: vec![String::new(); tickets], attempts: Vec::new() }
     }
 
     /// Two have tickets, one walked away, one never heard.
@@ -234,7 +235,12 @@ mod tests {
             entry(4, 2, Told::Asked),
         ];
         let books = Books { entries, codes: vec![11, 12, 13, 14, 15], ..Books::default() };
-        let found = [order("paid", 2), order("paid", 3), order("held", 0), order("paid", 2)];
+        let found = [
+            order(OrderState::Paid, 2),
+            order(OrderState::Paid, 3),
+            order(OrderState::Held, 0),
+            order(OrderState::Paid, 2),
+        ];
         let after = Counts { capacity: 10, held: 1, sold: 8 };
         (books, found.into_iter().enumerate().collect(), after)
     }
@@ -256,10 +262,16 @@ mod tests {
     #[test]
     fn a_lie_is_noticed() {
         let lies = [
-            (check(|_, found, _| found.get_mut(&0).expect("it").state = "held".into()), "is held"),
-            (check(|_, found, _| _ = found.insert(1, order("paid", 2))), "and has 2"),
-            (check(|_, found, _| _ = found.insert(2, order("paid", 1))), "never paid"),
-            (check(|_, found, _| _ = found.insert(2, order("released", 0))), "was released after"),
+            (
+                check(|_, found, _| found.get_mut(&0).expect("it").state = OrderState::Held),
+                "is held",
+            ),
+            (check(|_, found, _| _ = found.insert(1, order(OrderState::Paid, 2))), "and has 2"),
+            (check(|_, found, _| _ = found.insert(2, order(OrderState::Paid, 1))), "never paid"),
+            (
+                check(|_, found, _| _ = found.insert(2, order(OrderState::Released, 0))),
+                "was released after",
+            ),
             (check(|books, _, _| books.codes[1] = 11), "given twice"),
             (check(|_, _, after| after.sold = 7), "6 places were sold"),
             (check(|_, _, after| after.sold = 9), "buyers were told of 5, and 2 more"),
@@ -274,17 +286,19 @@ mod tests {
 
     #[test]
     fn what_is_the_buyers_turn_is_not_waited_for() {
-        let paying = |attempts: &str| {
-            let text = format!(r#"{{"state":"paying","payment":{{"attempts":[{attempts}]}}}}"#);
-            serde_json::from_str::<Found>(&text).expect("an order").under_way()
+        use AttemptState::{Action, Authorised, Declined, Pending};
+        let paying = |attempts: &[AttemptState]| {
+            let attempts = attempts.to_vec();
+            Found { attempts, ..order(OrderState::Paying, 0) }.under_way()
         };
-        let attempt = |n: u8, state: &str| format!(r#"{{"number":{n},"state":"{state}"}}"#);
-        assert!(!paying(&attempt(1, "declined")));
-        assert!(!paying(&attempt(1, "action")));
-        assert!(paying(&attempt(1, "pending")));
-        assert!(paying(&format!("{},{}", attempt(1, "declined"), attempt(2, "authorised"))));
-        assert!(order("paying", 0).under_way() && order("canceling", 0).under_way());
-        assert!(!order("paid", 1).under_way() && !order("held", 0).under_way());
+        assert!(!paying(&[Declined]));
+        assert!(!paying(&[Action]));
+        assert!(paying(&[Pending]));
+        assert!(paying(&[Declined, Authorised]));
+        assert!(
+            order(OrderState::Paying, 0).under_way() && order(OrderState::Canceling, 0).under_way()
+        );
+        assert!(!order(OrderState::Paid, 1).under_way() && !order(OrderState::Held, 0).under_way());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod middleware;
 pub mod ops;
 pub mod page;
 pub mod problem;
+mod problems;
 pub mod routes;
 pub mod shop;
 pub mod shown;

@@ -197,7 +197,8 @@ fn no_parts_name_each_other_in_a_circle() {
 fn unsafe_code_is_where_sqlite_is_given_a_disk_and_nowhere_else() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let may = ["random.rs", "shared.rs", "vfs.rs"].map(|name| Path::new("src/disk").join(name));
-    for (package, forbids) in [(".", true), ("boxoffice", true), ("server", true), ("sim", false)] {
+    for (package, _) in CRATES {
+        let (package, forbids) = (*package, *package != "sim");
         let manifest = std::fs::read_to_string(root.join(package).join("Cargo.toml")).unwrap();
         assert_eq!(manifest.contains("[lints]\nworkspace = true"), forbids, "{package}");
         let knows_sim = manifest.contains("nts-sim =");
@@ -237,6 +238,41 @@ fn every_select_is_biased_so_that_a_seed_repeats_it() {
         for after in text.split("select! {").skip(1) {
             let first = after.trim_start();
             assert!(first.starts_with("biased;"), "a select without biased in {}", path.display());
+        }
+    }
+}
+
+/// Each crate of the workspace and the others that it is built with. Tests may use more.
+const CRATES: &[(&str, &[&str])] = &[
+    (".", &["nts-rush", "nts-server", "nts-sim"]),
+    // The wire types are what both sides of the API have in common, and know neither of them.
+    ("api", &[]),
+    ("boxoffice", &[]),
+    ("rush", &["nts-api"]),
+    ("server", &["boxoffice", "nts-api"]),
+    ("sim", &["boxoffice", "nts-api", "nts-server"]),
+    ("testdb", &[]),
+];
+
+#[test]
+fn crates_are_built_with_only_those_that_they_may_use() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let members = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let members = members.lines().find_map(|line| line.strip_prefix("members = [")).unwrap();
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    let known: Vec<&str> = CRATES.iter().map(|(package, _)| *package).collect();
+    assert_eq!(members, known, "a new crate: say what it may use");
+    for (package, may) in CRATES {
+        let manifest = std::fs::read_to_string(root.join(package).join("Cargo.toml")).unwrap();
+        let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+        let lines = lines.take_while(|line| !line.starts_with('['));
+        let names = lines.filter_map(|line| line.split([' ', '.', '=']).next());
+        let ours = |name: &&str| *name == "boxoffice" || name.starts_with("nts-");
+        let (uses, others): (Vec<&str>, Vec<&str>) =
+            names.filter(|name| !name.is_empty()).partition(ours);
+        assert_eq!(uses, *may, "{package}");
+        if *package == "api" {
+            assert_eq!(others, ["serde"], "the wire types need nothing else");
         }
     }
 }

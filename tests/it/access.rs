@@ -54,7 +54,9 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
     let lines = json!([{"ticket_type": "adult", "quantity": 1}]);
     let token = json!({"token": "ctoken_ok"});
     match (route.method.as_str(), route.path) {
-        ("GET", "/" | "/events/{event}" | "/assets/{file}") => looks(State::Held),
+        ("GET", "/" | "/events/{event}" | "/assets/{file}" | "/problems/{code}") => {
+            looks(State::Held)
+        }
         ("GET", "/api/v1/events" | "/api/v1/events/{event}" | "/api/v1/events/{event}/live") => {
             looks(State::Held)
         }
@@ -415,6 +417,7 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
         .path
         .replace("{event}", "rock")
         .replace("{file}", "nts.css")
+        .replace("{code}", "sold_out")
         .replace("{id}", id)
         .replace("{secret}", &in_path(word))
         .replace("{intent}", &in_path(word));

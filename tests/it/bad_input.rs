@@ -45,51 +45,82 @@ fn every_bad_request_gets_a_clear_no_and_changes_nothing() {
     let unknown_event = Request::new("POST", "/api/v1/events/jazz/orders");
     let deep = "[".repeat(10_000);
     for (what, request, status, code) in [
-        ("unknown event", unknown_event.json(&json!({})), 404, "unknown_event"),
-        ("quantity 0", of(json!(0)), 400, "invalid"),
-        ("quantity -1", of(json!(-1)), 400, "invalid"),
-        ("quantity 10^9", of(json!(1_000_000_000)), 409, "limit_reached"),
-        ("quantity 10^30", of(json!(1e30)), 400, "invalid"),
-        ("quantity 1.5", of(json!(1.5)), 400, "invalid"),
-        ("quantity as text", of(json!("2")), 400, "invalid"),
-        ("a name of 10 kB", order(&long, "ann@example.org", json!(1)), 400, "invalid"),
-        ("no name", order("  ", "ann@example.org", json!(1)), 400, "invalid"),
-        ("a name with a line break", order("a\nb", "a@b", json!(1)), 400, "invalid"),
-        ("no e-mail address", order("Ann", "", json!(1)), 400, "invalid"),
-        ("a name that reads backwards", order("\u{202e}nnA", "a@b", json!(1)), 400, "invalid"),
-        ("two e-mail addresses", order("Ann", "a@b,c@d", json!(1)), 400, "invalid"),
-        ("an e-mail address that is none", order("Ann", "ann", json!(1)), 400, "invalid"),
-        ("broken JSON", raw("application/json", b"{\"buyer\":"), 400, "invalid"),
-        ("deep JSON", raw("application/json", deep.as_bytes()), 400, "invalid"),
-        ("no UTF-8", raw("application/json", b"\xff\xfe"), 400, "invalid"),
-        ("an empty body", raw("application/json", b""), 400, "invalid"),
-        ("another content type", raw("text/plain", b"{}"), 415, "wrong_type"),
-        ("a key that can be guessed", of(json!(1)).key("order-of-ann-15"), 400, "invalid"),
+        ("unknown event", unknown_event.json(&json!({})), 404, ProblemCode::UnknownEvent),
+        ("quantity 0", of(json!(0)), 400, ProblemCode::Invalid),
+        ("quantity -1", of(json!(-1)), 400, ProblemCode::Invalid),
+        ("quantity 10^9", of(json!(1_000_000_000)), 409, ProblemCode::LimitReached),
+        ("quantity 10^30", of(json!(1e30)), 400, ProblemCode::Invalid),
+        ("quantity 1.5", of(json!(1.5)), 400, ProblemCode::Invalid),
+        ("quantity as text", of(json!("2")), 400, ProblemCode::Invalid),
+        ("a name of 10 kB", order(&long, "ann@example.org", json!(1)), 400, ProblemCode::Invalid),
+        ("no name", order("  ", "ann@example.org", json!(1)), 400, ProblemCode::Invalid),
+        ("a name with a line break", order("a\nb", "a@b", json!(1)), 400, ProblemCode::Invalid),
+        ("no e-mail address", order("Ann", "", json!(1)), 400, ProblemCode::Invalid),
+        (
+            "a name that reads backwards",
+            order("\u{202e}nnA", "a@b", json!(1)),
+            400,
+            ProblemCode::Invalid,
+        ),
+        ("two e-mail addresses", order("Ann", "a@b,c@d", json!(1)), 400, ProblemCode::Invalid),
+        (
+            "an e-mail address that is none",
+            order("Ann", "ann", json!(1)),
+            400,
+            ProblemCode::Invalid,
+        ),
+        ("broken JSON", raw("application/json", b"{\"buyer\":"), 400, ProblemCode::Invalid),
+        ("deep JSON", raw("application/json", deep.as_bytes()), 400, ProblemCode::Invalid),
+        ("no UTF-8", raw("application/json", b"\xff\xfe"), 400, ProblemCode::Invalid),
+        ("an empty body", raw("application/json", b""), 400, ProblemCode::Invalid),
+        ("another content type", raw("text/plain", b"{}"), 415, ProblemCode::WrongType),
+        (
+            "a key that can be guessed",
+            of(json!(1)).key("order-of-ann-15"),
+            400,
+            ProblemCode::Invalid,
+        ),
         (
             "two keys",
             of(json!(1)).key("a-key-of-sixteen-1").key("a-key-of-sixteen-2"),
             400,
-            "invalid",
+            ProblemCode::Invalid,
         ),
         (
             "the same key twice",
             of(json!(1)).key("a-key-of-sixteen-1").key("a-key-of-sixteen-1"),
             400,
-            "invalid",
+            ProblemCode::Invalid,
         ),
-        ("a key that is too long", of(json!(1)).key(&"k".repeat(256)), 400, "invalid"),
-        ("a place that is none", Request::get("/api/v1/nowhere"), 404, "not_found"),
-        ("a method that is none", Request::new("DELETE", "/api/v1/events"), 405, "wrong_method"),
-        ("an address that is no text", Request::get("/api/v1/events/%ff"), 400, "invalid"),
-        ("no order id", Request::get("/api/v1/orders/1").bearer("x"), 404, "unknown_order"),
-        ("17 kB", raw("application/json", &vec![b' '; 17_000]), 413, "too_large"),
-        ("100 MB", raw("application/json", &vec![b' '; 100_000_000]), 413, "too_large"),
+        ("a key that is too long", of(json!(1)).key(&"k".repeat(256)), 400, ProblemCode::Invalid),
+        ("a place that is none", Request::get("/api/v1/nowhere"), 404, ProblemCode::NotFound),
+        (
+            "a method that is none",
+            Request::new("DELETE", "/api/v1/events"),
+            405,
+            ProblemCode::WrongMethod,
+        ),
+        (
+            "an address that is no text",
+            Request::get("/api/v1/events/%ff"),
+            400,
+            ProblemCode::Invalid,
+        ),
+        (
+            "no order id",
+            Request::get("/api/v1/orders/1").bearer("x"),
+            404,
+            ProblemCode::UnknownOrder,
+        ),
+        ("17 kB", raw("application/json", &vec![b' '; 17_000]), 413, ProblemCode::TooLarge),
+        ("100 MB", raw("application/json", &vec![b' '; 100_000_000]), 413, ProblemCode::TooLarge),
     ] {
         let answer = server.send(request);
-        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{what}: {answer:?}");
+        assert_eq!((answer.status, answer.code()), (status, Some(code)), "{what}: {answer:?}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
         let problem = answer.json();
         assert_eq!(problem["money_moved"], "no", "{what}");
+        assert_eq!(problem["type"], format!("/problems/{code}"), "{what}");
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.len() > 10 && detail.len() < 400, "{what}: {detail}");
     }
@@ -117,7 +148,7 @@ fn names_and_addresses_are_judged_alike_on_every_way_in() {
             "buyer": {"name": name, "email": email},
             "lines": [{"ticket_type": "adult", "quantity": 1}],
         })));
-        assert_eq!((by_api.status, by_api.code().as_str()), (400, "invalid"), "{by_api:?}");
+        assert_eq!((by_api.status, by_api.code()), (400, Some(ProblemCode::Invalid)), "{by_api:?}");
         let detail = by_api.json()["detail"].as_str().unwrap().replace('<', "&#60;");
         assert!(detail.contains(reason), "{detail}");
         let fields = [("name", name), ("email", email), ("quantity:adult", "1")];
@@ -374,7 +405,7 @@ fn a_path_that_is_no_text_is_a_problem_like_others() {
     let server = Server::start(&dir);
     for path in ["/api/v1/events/%ff", "/api/v1/orders/%c3%28", "/api/%ff"] {
         let answer = server.get(path);
-        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid"), "{path}");
+        assert_eq!((answer.status, answer.code()), (400, Some(ProblemCode::Invalid)), "{path}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     }
     let page = server.get("/events/%ff");
@@ -399,4 +430,22 @@ fn browsers_are_told_to_keep_to_https_where_buyers_come_by_it() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(page.header("strict-transport-security"), Some("max-age=31536000"));
+}
+
+#[test]
+fn the_type_of_a_problem_leads_to_a_page_that_tells_what_it_means() {
+    let dir = Dir::new("problems");
+    let server = Server::start(&dir);
+    for code in ProblemCode::ALL {
+        let page = server.get(&format!("/problems/{code}"));
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (200, Some("text/html; charset=utf-8")),
+            "{code}"
+        );
+        let title = code.title().replace('\'', "&#39;");
+        assert!(page.text().contains(&format!("<h1>{title}</h1>")), "{code}");
+        assert_eq!(page.text().matches("<li>").count(), ProblemCode::ALL.len(), "{code}");
+    }
+    assert_eq!(server.get("/problems/running").status, 404);
 }

@@ -23,7 +23,11 @@ impl Request {
 }
 
 fn assert_limited(answer: &Answer, about: &str) {
-    assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_requests"), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.code()),
+        (429, Some(ProblemCode::TooManyRequests)),
+        "{answer:?}"
+    );
     let problem = answer.json();
     assert!(problem["title"].as_str().unwrap().contains(about), "{problem}");
     assert_eq!(problem["money_moved"], "no");
@@ -172,7 +176,7 @@ fn a_tiny_pool_is_sold_to_one_client() {
     let server = server(&dir, &[]);
     server.make_event(3, 300);
     assert_eq!(server.send(hold("ann", 3).from(SCRIPT)).status, 201);
-    assert_eq!(server.send(hold("bob", 1).from(SCRIPT)).code(), "sold_out");
+    assert_eq!(server.send(hold("bob", 1).from(SCRIPT)).code(), Some(ProblemCode::SoldOut));
 }
 
 #[test]
@@ -188,7 +192,10 @@ fn a_request_counts_once_however_often_it_is_sent_and_a_refused_one_not_at_all()
     }
     // What the box office refuses is not held: too many, an unknown ticket, nobody's name.
     for n in 0..10 {
-        assert_eq!(server.send(hold("ann", 11).from(SCRIPT)).code(), "limit_reached");
+        assert_eq!(
+            server.send(hold("ann", 11).from(SCRIPT)).code(),
+            Some(ProblemCode::LimitReached)
+        );
         assert_eq!(server.send(hold("", 9).from(SCRIPT)).status, 400, "{n}");
     }
     for n in 2..=5 {
@@ -278,7 +285,10 @@ fn rates_are_limited_per_client() {
     // Requests that hold count whatever becomes of them.
     let order = server.send(hold("ann", 1).from(SCRIPT)).json();
     for _ in 1..5 {
-        assert_eq!(server.send(hold("ann", 99).from(SCRIPT)).code(), "limit_reached");
+        assert_eq!(
+            server.send(hold("ann", 99).from(SCRIPT)).code(),
+            Some(ProblemCode::LimitReached)
+        );
     }
     assert_limited(&server.send(hold("ann", 1).from(SCRIPT)), "requests for places");
     assert_eq!(server.send(hold("bob", 1).from("198.51.100.1")).status, 201);

@@ -62,7 +62,7 @@ fn crowd(address: &str, buyers: &AtomicU32, told: &Mutex<Told>) {
             return;
         };
         if answer.status != 201 {
-            assert_eq!(answer.code(), "sold_out", "{answer:?}");
+            assert_eq!(answer.code(), Some(ProblemCode::SoldOut), "{answer:?}");
             return;
         }
         let order = answer.json();

@@ -1,5 +1,7 @@
 //! Starts the binary on a directory of its own and asks it over HTTP.
 
+use nts_api::Problem;
+pub use nts_api::ProblemCode;
 use nts_testdb::Postgres;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -389,10 +391,9 @@ impl Answer {
         })
     }
 
-    /// The code of a problem, or an empty text.
-    pub fn code(&self) -> String {
-        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        problem["code"].as_str().unwrap_or_default().to_owned()
+    /// The code of a problem; `None` if it is none.
+    pub fn code(&self) -> Option<ProblemCode> {
+        serde_json::from_slice::<Problem<'_>>(&self.body).ok().map(|problem| problem.code)
     }
 }
 

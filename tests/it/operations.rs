@@ -215,7 +215,7 @@ fn a_full_queue_says_so_at_once_and_holds_nothing() {
     });
     let held = answers.iter().filter(|a| a.status == 201).count() as u64;
     for answer in answers.iter().filter(|a| a.status != 201) {
-        assert_eq!((answer.status, answer.code().as_str()), (503, "busy"));
+        assert_eq!((answer.status, answer.code()), (503, Some(ProblemCode::Busy)));
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(answer.json()["money_moved"], "no");
     }

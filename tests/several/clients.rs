@@ -25,7 +25,7 @@ fn what_another_process_was_paid_is_no_longer_unpaid_here() {
         assert_eq!(held.status, 201, "{held:?}");
         orders.push(held.json());
     }
-    assert_eq!(holds(one, "bob", 1).code(), "too_many_requests");
+    assert_eq!(holds(one, "bob", 1).code(), Some(ProblemCode::TooManyRequests));
     for order in &orders {
         let paid = other.send(pay(order, "ctoken_ok").header("x-forwarded-for", CLIENT));
         assert_eq!(paid.json()["state"], "paid", "{paid:?}");

@@ -25,9 +25,11 @@ fn three_thousand_buyers_at_three_processes_get_the_five_hundred_places_and_no_m
                     let asked = Instant::now();
                     let wanted = hold(&format!("b{worker}x{n}"), 1);
                     let answer = wanted.send(&addresses[(worker + n) % 3]).unwrap();
-                    match (answer.status, answer.code().as_str()) {
+                    match (answer.status, answer.code()) {
                         (201, _) => yes.lock().unwrap().push(asked),
-                        (409, "sold_out") => no.lock().unwrap().push(Instant::now()),
+                        (409, Some(ProblemCode::SoldOut)) => {
+                            no.lock().unwrap().push(Instant::now())
+                        }
                         other => panic!("{other:?}: {answer:?}"),
                     }
                 }

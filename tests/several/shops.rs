@@ -105,7 +105,9 @@ fn insist(
         let answer = request.clone().send(&addresses[(first + n) % addresses.len()]);
         match answer {
             // A key that is still being answered elsewhere: the answer is there in a moment.
-            Ok(answer) if answer.code() != "request_running" && answer.status != 503 => {
+            Ok(answer)
+                if answer.code() != Some(ProblemCode::RequestRunning) && answer.status != 503 =>
+            {
                 return Some(answer);
             }
             answer if trouble == Trouble::Never => panic!("a purchase failed: {answer:?}"),
@@ -121,7 +123,7 @@ pub fn buy(addresses: &[String], worker: usize, next: &AtomicU32, told: &Told, t
     let wanted = hold(&format!("buyer{n}"), 1).key(&format!("the-hold-of-buyer-{n}"));
     let Some(answer) = insist(addresses, worker, &wanted, trouble) else { return };
     if answer.status != 201 {
-        assert_eq!(answer.code(), "sold_out", "{answer:?}");
+        assert_eq!(answer.code(), Some(ProblemCode::SoldOut), "{answer:?}");
         std::thread::sleep(Duration::from_millis(20));
         return;
     }

@@ -25,7 +25,7 @@ fn sells_on_postgresql_and_the_books_balance() {
     server.make_event(3, 300);
     let order = server.send(hold("ann", 2)).json();
     assert_eq!(server.counts(), (2, 0, 1));
-    assert_eq!(server.send(hold("bob", 2)).code(), "sold_out");
+    assert_eq!(server.send(hold("bob", 2)).code(), Some(ProblemCode::SoldOut));
     let paid = server.send(pay(&order, "ctoken_ok")).json();
     assert_eq!(paid["state"], "paid", "{paid}");
     server.stop();

@@ -262,7 +262,7 @@ impl Problem {
             money_moved: self.money_moved,
             status: self.status.as_u16(),
             title: (&self.title).into(),
-            kind: format!("about:blank#{}", self.code).into(),
+            kind: format!("/problems/{}", self.code).into(),
         };
         serde_json::to_vec(&body).expect("a problem is JSON")
     }

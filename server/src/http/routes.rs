@@ -5,7 +5,7 @@ use super::api::organiser;
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::shop::{event, front, order, pay};
 use super::site::Site;
-use super::{api, assets, legacy, ops};
+use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
 use axum::Router;
 use axum::handler::Handler;
@@ -115,6 +115,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/pay/{id}/{secret}", PayPath, pay::pay)
         .get("/pay/{id}/{secret}/order", PayPath, pay::back)
         .get("/assets/{file}", Anyone, assets::asset)
+        .get("/problems/{code}", Anyone, problems::show)
         .get("/api/v1/events", Anyone, api::events)
         .get("/api/v1/events/{event}", Anyone, api::event)
         .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
