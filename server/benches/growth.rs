@@ -17,7 +17,7 @@ mod crowd;
 use boxoffice::{Buyer, BuyerKey, Command, EventId, LineWish, PaymentId};
 use crowd::{Heard, Running, crowd, event_json, median, noise, serve};
 use nts_server::clock::Clock;
-use nts_server::event_body::EventBody;
+use nts_server::event_body;
 use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::SqliteStore;
@@ -139,7 +139,7 @@ impl Desk {
         let mut put = |slug: &str, price: i64| {
             let mut json = event_json(10_000_000);
             json["ticket_types"][0]["price"]["amount"] = price.into();
-            let spec = serde_json::from_value::<EventBody>(json).unwrap().spec(slug).unwrap();
+            let spec = event_body::spec(serde_json::from_value(json).unwrap(), slug).unwrap();
             let id = ids.event(clock.now_ms());
             step(&mut writer, vec![Command::PutEvent { id, spec }]).events[0].id
         };

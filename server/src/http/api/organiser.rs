@@ -1,6 +1,6 @@
 //! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
 
-use crate::event_body::EventBody;
+use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
 use crate::http::auth::is_organiser;
 use crate::http::extract::{Sent, SentByOrganiser, json};
@@ -23,7 +23,7 @@ pub async fn put_event(
     Path(slug): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
-    let spec = json::<EventBody>(&headers, &body)?.spec(&slug).map_err(Problem::invalid)?;
+    let spec = event_body::spec(json(&headers, &body)?, &slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
     let (event, created) = app.organiser.put_event(spec).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
