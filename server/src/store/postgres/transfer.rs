@@ -85,7 +85,7 @@ impl Source for From {
             let key = RequestKey(row.next::<Uuid>()?.as_u128());
             let fingerprint = row.next::<i64>()? as u64;
             let reply =
-                decode_reply(row.next()?).ok_or_else(|| rows::unreadable("requests.reply"))?;
+                decode_reply(row.next()?).map_err(|why| rows::blob("requests.reply", why))?;
             Ok::<_, Trouble>((Recorded { key, fingerprint, reply }, row.next()?))
         };
         Ok(found[0].iter().map(read).collect::<Result<_, _>>()?)

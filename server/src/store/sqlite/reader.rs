@@ -102,8 +102,8 @@ pub(super) fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusq
     let mut orders = find.query([])?;
     while let Some(row) = orders.next()? {
         let event = EventId(row.get::<_, i64>(1)? as u64);
-        if !recount.add(event, row.get(2)?, row.get_ref(3)?.as_blob()?) {
-            wrong.push(format!("order {:x} is unreadable", row.get::<_, i64>(0)?));
+        if let Err(why) = recount.add(event, row.get(2)?, row.get_ref(3)?.as_blob()?) {
+            wrong.push(format!("order {:x} is unreadable: it is {why}", row.get::<_, i64>(0)?));
         }
     }
     recount.compare(&rows::events(conn, "", [])?, wrong);

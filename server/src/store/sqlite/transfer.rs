@@ -65,7 +65,7 @@ impl Source for From {
             };
             let (key, fingerprint, reply, at_ms) = read().map_err(not_done)?;
             let reply = codec::decode_reply(&reply)
-                .ok_or_else(|| Fault::NotDone("a remembered answer is unreadable".into()))?;
+                .map_err(|why| Fault::NotDone(format!("a remembered answer is {why}")))?;
             requests.push((Recorded { key, fingerprint, reply }, at_ms));
         }
         Ok(requests)
