@@ -6,6 +6,7 @@
 //!
 //! Which part may name which is held by a test (`tests/arrows.rs`).
 
+pub mod actor;
 pub mod admission;
 pub mod app;
 pub mod audit;

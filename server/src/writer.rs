@@ -532,6 +532,7 @@ impl Writer {
                 changes: &changes,
                 orders: &done.orders,
                 recorded: &recorded,
+                records: &[],
                 now_ms: loaded.now_ms,
             };
             if let Err(fault) = self.store.commit(&batch) {

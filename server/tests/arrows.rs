@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each part of the server and the parts that it may name. `run` puts everything together and
 /// `app` is what they share, so both may name all; every part may name the core.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("actor", &[]),
     // It counts whom it refuses.
     ("admission", &["metrics"]),
     ("audit", &["clock", "payments", "reads", "store", "when"]),
@@ -24,9 +25,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("when", &[]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
-    ("store", &["clock", "identity", "ids", "private_file", "tasks"]),
+    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks"]),
     // What admission refuses never comes to the writer; who asked hears it as one more no.
-    ("writer", &["admission", "metrics", "store"]),
+    ("writer", &["actor", "admission", "metrics", "store"]),
     ("reads", &["store"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     ("outbox", &["app", "metrics", "payments", "store", "text", "writer"]),

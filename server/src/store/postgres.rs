@@ -19,6 +19,7 @@
 mod buyers;
 mod link;
 mod reader;
+mod records;
 mod rows;
 mod schema;
 #[cfg(test)]

@@ -110,5 +110,11 @@ pub(super) fn commit(
     store: &mut dyn Store,
     (changes, _, now_ms): &(Vec<Change>, Reply, TimeMs),
 ) -> Result<(), Fault> {
-    store.commit(&Batch { changes, orders: &BTreeMap::new(), recorded: &[], now_ms: *now_ms })
+    store.commit(&Batch {
+        changes,
+        orders: &BTreeMap::new(),
+        recorded: &[],
+        records: &[],
+        now_ms: *now_ms,
+    })
 }
