@@ -1,5 +1,6 @@
 //! What everything in the server shares, and how the parts are started.
 
+use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::admission::client::Client;
 use crate::admission::connections::Shares;
@@ -10,7 +11,7 @@ use crate::config::Config;
 use crate::http::legacy::Reservations;
 use crate::http::shown::Shown;
 use crate::identity::buyer_key;
-use crate::ids::{Ids, Secrets};
+use crate::ids::{Ids, Secrets, digest};
 use crate::lag::Lag;
 use crate::metrics::Metrics;
 use crate::outbox::{Doorbell, Line, Stuck};
@@ -171,9 +172,20 @@ impl App {
         self.lag.refuses_newcomer().inspect(|_| _ = self.metrics.busy.inc())
     }
 
-    /// Asks the writer.
+    /// Asks the writer, as who usually asks for this.
     pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
         self.queue.ask(command, request).await
+    }
+
+    /// The same as somebody who is named.
+    pub async fn ask_as(&self, actor: Actor, command: Command, request: Option<Request>) -> Answer {
+        self.queue.ask_as(actor, command, request).await
+    }
+
+    /// Who has shown the organiser's key.
+    pub fn organiser(&self) -> Actor {
+        // A part of a digest of its digest: tells it from other keys, and opens nothing.
+        Actor::ApiKey(digest(&[b"key id", &self.organiser_key.to_be_bytes()]) >> 96)
     }
 
     /// Asks the writer for a hold, if the client's budget and the buyer's allow it.

@@ -110,6 +110,10 @@ pub trait Store: Send {
         None
     }
 
+    /// The number of the batch that is committed next, and that of its writer, 0 where there is only one:
+    /// no other batch that is recorded in the database has the same two.
+    fn next_batch(&self) -> (i64, i64);
+
     /// After a fault: opens the database anew, tells whether the last batch that was tried is
     /// recorded, and makes one durable commit of its own, so that everything that can be read from
     /// now on is also safe.

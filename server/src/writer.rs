@@ -11,12 +11,15 @@
 //! [`Writer::step`] is one turn, plain and blocking; [`Writer::run`] is the loop around it, in a
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
+mod audit;
 #[cfg(test)]
 mod tests;
 
+use crate::actor::Actor;
 use crate::admission::Refused;
 use crate::metrics::{Label, Metrics, code};
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
+use audit::Log;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
@@ -90,6 +93,8 @@ pub type Answer = Result<Replied, NoReply>;
 
 /// A command on its way to the writer.
 pub struct Job {
+    /// Who asks.
+    pub actor: Actor,
     /// What is asked.
     pub command: Command,
     /// Under which key.
@@ -144,14 +149,19 @@ impl Queue {
         (Queue { jobs, patience, metrics }, receiver)
     }
 
+    /// Asks as who usually asks for this: see [`usual_actor`].
+    pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
+        self.ask_as(usual_actor(&command), command, request).await
+    }
+
     /// Asks, and waits for the answer. Dropping the future withdraws the command if it is still
     /// queued.
-    pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
+    pub async fn ask_as(&self, actor: Actor, command: Command, request: Option<Request>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let queued = Instant::now();
         let own = is_own(&command);
         let patience = if own { self.patience.max(OWN_PATIENCE) } else { self.patience };
-        let job = Job { command, request, deadline: queued + patience, queued, answer };
+        let job = Job { actor, command, request, deadline: queued + patience, queued, answer };
         // Between the look and the sending others may come as well: what is reserved is far more.
         let full = !own && self.jobs.capacity() <= RESERVED;
         if full || self.jobs.try_send(job).is_err() {
@@ -187,6 +197,15 @@ fn is_own(command: &Command) -> bool {
         | Command::Refund { .. }
         // Nobody waits for old orders to be removed.
         | Command::Forget { .. } => false,
+    }
+}
+
+/// Who asks for something where nobody says who. Where organisers act, they are named.
+pub fn usual_actor(command: &Command) -> Actor {
+    match command {
+        Command::PutEvent { .. } | Command::Forget { .. } => Actor::System,
+        command if is_own(command) => Actor::System,
+        _ => Actor::Buyer,
     }
 }
 
@@ -454,6 +473,7 @@ impl Writer {
         };
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len() * 2);
         let mut recorded: Vec<Recorded> = Vec::new();
+        let mut log = Log::new(loaded.now_ms, self.store.next_batch());
         for job in jobs {
             if let Some(request) = job.request
                 && let Some(known) = loaded.recorded.get(&request.key)
@@ -479,6 +499,7 @@ impl Writer {
                     continue;
                 }
             };
+            log.tell(job, &decision, &loaded.state);
             let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, state, .. } = change
@@ -526,13 +547,13 @@ impl Writer {
         done.changed = done.events.iter().filter_map(|id| events.remove(id)).collect();
         self.metrics.decide_seconds.observe(begun.elapsed().as_secs_f64());
 
-        if !changes.is_empty() || !recorded.is_empty() {
+        if !changes.is_empty() || !recorded.is_empty() || !log.records.is_empty() {
             let begun = Instant::now();
             let batch = Batch {
                 changes: &changes,
                 orders: &done.orders,
                 recorded: &recorded,
-                records: &[],
+                records: &log.records,
                 now_ms: loaded.now_ms,
             };
             if let Err(fault) = self.store.commit(&batch) {

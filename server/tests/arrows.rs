@@ -9,7 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("actor", &[]),
     // It counts whom it refuses.
     ("admission", &["metrics"]),
-    ("audit", &["clock", "payments", "reads", "store", "when"]),
+    ("audit", &["clock", "payments", "reads", "store", "text", "when"]),
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),

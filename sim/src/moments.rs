@@ -293,6 +293,10 @@ impl Store for Moments {
         self.inner.last_batch()
     }
 
+    fn next_batch(&self) -> (i64, i64) {
+        self.inner.next_batch()
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         self.inner.recover()
     }

@@ -419,6 +419,10 @@ impl Store for SharedStore {
         Some((self.connection as i64, done as i64))
     }
 
+    fn next_batch(&self) -> (i64, i64) {
+        (self.connection as i64, self.tried as i64 + 1)
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         if self.server.chaos.strikes(Strike::ReadFails) {
             return Err(Fault::NotDone("the database cannot be reached".into()));

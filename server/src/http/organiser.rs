@@ -111,7 +111,8 @@ pub async fn put_event(
 ) -> Result<Response, Problem> {
     let spec = json::<EventBody>(&headers, &body)?.spec(&slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
-    let replied = app.ask(Command::PutEvent { id: app.ids.event(now), spec }, None).await?;
+    let command = Command::PutEvent { id: app.ids.event(now), spec };
+    let replied = app.ask_as(app.organiser(), command, None).await?;
     let created = matches!(replied.reply, Reply::Event { created: true, .. });
     let event = app.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -182,7 +183,9 @@ pub async fn refund(
     let refund = app.ids.refund(app.clock.now_ms());
     let watch = app.watchers.watch(id);
     let command = Command::Refund { order: id, refund, wish, restock: body.restock };
-    let Reply::Refunding { refund, .. } = app.ask(command, request).await?.reply else {
+    let Reply::Refunding { refund, .. } =
+        app.ask_as(app.organiser(), command, request).await?.reply
+    else {
         return Err(crate::writer::NoReply::KeyReused.into());
     };
     let done = |o: &boxoffice::Order| {

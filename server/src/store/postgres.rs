@@ -665,6 +665,10 @@ impl Store for PgStore {
         Some((self.writer, self.batch))
     }
 
+    fn next_batch(&self) -> (i64, i64) {
+        (self.writer, self.batch + 1)
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         self.fence()?;
         Ok(self.tried == Some(self.batch))

@@ -374,6 +374,10 @@ impl Store for SqliteStore {
         Err(Fault::Unknown(error.to_string()))
     }
 
+    fn next_batch(&self) -> (i64, i64) {
+        (0, self.batch + 1)
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         self.conn = None;
         let mut again = || {

@@ -36,6 +36,8 @@ pub enum Action {
     EventChanged,
     /// A refund was asked for.
     RefundRequested,
+    /// The box office owes a refund by itself, or found one at the payment provider.
+    RefundRecorded,
     /// The payment provider made a refund, or could not.
     RefundAnswered,
     /// An order was canceled by somebody other than its buyer.
@@ -47,10 +49,11 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 7] = [
+    const ALL: [Action; 8] = [
         Action::EventCreated,
         Action::EventChanged,
         Action::RefundRequested,
+        Action::RefundRecorded,
         Action::RefundAnswered,
         Action::OrderCanceled,
         Action::OrderChanged,
@@ -63,6 +66,7 @@ impl Action {
             Action::EventCreated => "event_created",
             Action::EventChanged => "event_changed",
             Action::RefundRequested => "refund_requested",
+            Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
             Action::OrderCanceled => "order_canceled",
             Action::OrderChanged => "order_changed",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
-use crate::writer::{Answer, Job, Request, Writer};
+use crate::writer::{Answer, Job, Request, Writer, usual_actor};
 use boxoffice::{
     Buyer, Change, Command, Currency, EventSpec, LineWish, PoolSpec, Reply, TicketTypeSpec, decide,
 };
@@ -34,7 +34,17 @@ impl Seller {
             .into_iter()
             .map(|(command, request)| {
                 let (answer, hear) = oneshot::channel();
-                (Job { command, request, deadline, queued: now, answer }, hear)
+                (
+                    Job {
+                        actor: usual_actor(&command),
+                        command,
+                        request,
+                        deadline,
+                        queued: now,
+                        answer,
+                    },
+                    hear,
+                )
             })
             .unzip();
         for (caller, answer) in self.writer.step(jobs).answers {
