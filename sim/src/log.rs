@@ -12,23 +12,22 @@ use std::collections::BTreeMap;
 fn wrong(reader: &mut dyn Reader) -> Result<Vec<String>, Fault> {
     let every = Filter { limit: usize::MAX, ..Filter::default() };
     let lines: Vec<AuditLine> = last(reader.tables(), &every)?;
-    // By what was done and what the detail begins with: a refund, by its id.
-    let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for line in &lines {
-        let of = match line.action {
-            Action::RefundRequested | Action::RefundRecorded | Action::RefundAnswered => {
-                line.detail.chars().take("refund ".len() + 36).collect()
-            }
-            _ => format!("event {}", line.event.map_or(0, |event| event.0)),
-        };
-        *counts.entry((line.action.word(), of)).or_default() += 1;
-    }
-    let count = |action: Action, of: &str| {
-        counts.get(&(action.word(), of.to_owned())).copied().unwrap_or_default()
+    let created = |event| {
+        let of_event = |line: &&AuditLine| line.action == Action::EventCreated;
+        lines.iter().filter(of_event).filter(|line| line.event == Some(event)).count()
     };
+    let mut refunds: BTreeMap<&str, Vec<&AuditLine>> = BTreeMap::new();
+    for line in &lines {
+        if let Action::RefundRequested | Action::RefundRecorded | Action::RefundAnswered =
+            line.action
+        {
+            let id = line.detail.split(' ').nth(1).unwrap_or_default();
+            refunds.entry(id).or_default().push(line);
+        }
+    }
     let mut wrong = Vec::new();
     for event in reader.events()? {
-        let created = count(Action::EventCreated, &format!("event {}", event.id.0));
+        let created = created(event.id);
         if created != 1 {
             wrong.push(format!("event {} was created {created} times", event.spec.slug));
         }
@@ -37,18 +36,16 @@ fn wrong(reader: &mut dyn Reader) -> Result<Vec<String>, Fault> {
     loop {
         let page = reader.all_orders(after, 1_000)?;
         for refund in page.orders.iter().flat_map(|order| &order.refunds) {
-            let of = format!("refund {}", uuid::Uuid::from_u128(refund.id.0));
-            let requested = count(Action::RefundRequested, &of);
-            let recorded = count(Action::RefundRecorded, &of);
-            let answered = count(Action::RefundAnswered, &of);
-            let began = requested + recorded + answered;
-            let decided = refund.state != RefundState::Pending;
-            if began == 0 || requested > 1 || (decided && answered == 0) {
-                wrong.push(format!(
-                    "{of} ({:?}): {requested} times requested, {recorded} recorded, {answered} \
-                     answered",
-                    refund.state
-                ));
+            let id = uuid::Uuid::from_u128(refund.id.0).to_string();
+            let told = refunds.get(id.as_str()).map_or(&[][..], Vec::as_slice);
+            let requested = |line: &&&AuditLine| line.action == Action::RefundRequested;
+            let twice = told.iter().filter(requested).count() > 1;
+            // One of the lines says what became of it, the only one where nothing was paid.
+            let decided = told.iter().any(|line| !line.detail.ends_with(": pending"));
+            let missing = refund.state != RefundState::Pending && !decided;
+            if told.is_empty() || twice || missing {
+                let told: Vec<_> = told.iter().map(|line| &line.detail).collect();
+                wrong.push(format!("refund {id} is {:?}, and it says {told:?}", refund.state));
             }
         }
         after = page.next;
