@@ -188,11 +188,11 @@ fn step(writer: &mut Writer, commands: Vec<Command>) -> nts_server::writer::Comm
             (
                 Job {
                     actor: usual_actor(&command),
-                    command,
+                    asked: command.into(),
                     request: None,
                     deadline,
                     queued: now,
-                    answer,
+                    answer: answer.into(),
                 },
                 hear,
             )

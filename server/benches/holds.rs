@@ -283,11 +283,11 @@ fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {
             (
                 Job {
                     actor: usual_actor(&command),
-                    command,
+                    asked: command.into(),
                     request,
                     deadline,
                     queued: now,
-                    answer,
+                    answer: answer.into(),
                 },
                 hear,
             )

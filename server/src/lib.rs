@@ -20,6 +20,7 @@ pub mod http;
 pub mod identity;
 pub mod ids;
 pub mod lag;
+pub mod messages;
 pub mod metrics;
 pub mod outbox;
 pub mod payments;

@@ -29,6 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // What admission refuses never comes to the writer; who asked hears it as one more no.
     ("writer", &["actor", "admission", "metrics", "store"]),
     ("reads", &["store"]),
+    // It knows what messages are owed to whom, and nothing of what they mean.
+    ("messages", &["clock", "reads", "store", "writer"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     ("outbox", &["app", "metrics", "payments", "store", "text", "writer"]),
     // Which routes there are, and whose they are, follows from the settings.

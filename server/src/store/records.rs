@@ -18,6 +18,7 @@
 pub mod audit_log;
 mod field;
 mod memory;
+pub mod outbox_rows;
 #[cfg(test)]
 pub(super) mod sample;
 
@@ -26,13 +27,14 @@ pub use memory::MemoryTables;
 
 use super::Fault;
 use audit_log::AuditLine;
+use outbox_rows::Message;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// The tables that a database has.
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
-    TABLES.get_or_init(|| vec![AuditLine::table()])
+    TABLES.get_or_init(|| vec![AuditLine::table(), Message::table()])
 }
 
 /// Rows at a time where all of them are read.

@@ -4,7 +4,6 @@
 //! refund, whoever asked for it. Not written are buyers' holds and payments and what follows from them:
 //! their orders tell it, and a sale must not write more.
 
-use super::Job;
 use crate::actor::Actor;
 use crate::store::records::RecordChange;
 use crate::store::records::audit_log::{Action, AuditLine, audit_id};
@@ -42,7 +41,13 @@ impl Log {
     }
 
     /// Adds what there is to say of a decision. `state` is as it was before.
-    pub(super) fn tell(&mut self, job: &Job, decision: &Decision, state: &State) {
+    pub(super) fn tell(
+        &mut self,
+        actor: Actor,
+        command: &Command,
+        decision: &Decision,
+        state: &State,
+    ) {
         let of = |id: OrderId| {
             let placed = decision.changes.iter().find_map(|change| match change {
                 Change::OrderPlaced(order) if order.id == id => Some(&**order),
@@ -51,12 +56,12 @@ impl Log {
             placed.or_else(|| state.orders.get(&id))
         };
         let event_of = |id: OrderId| of(id).map(|order| order.event);
-        match (&job.command, decision.reply) {
+        match (command, decision.reply) {
             (Command::PutEvent { spec, .. }, Reply::Event { id, created }) => {
                 // The same put again is no change.
                 if state.events.get(&id).is_none_or(|event| event.spec != *spec) {
                     let action = if created { Action::EventCreated } else { Action::EventChanged };
-                    self.add(job.actor, action, Some(id), None, spec.slug.clone());
+                    self.add(actor, action, Some(id), None, spec.slug.clone());
                 }
             }
             (command, _) => {
@@ -73,10 +78,10 @@ impl Log {
                         }
                     };
                     let detail = of(*order).map(|order| told(order, refund)).unwrap_or_default();
-                    self.add(job.actor, action, event_of(*order), Some(*order), detail);
+                    self.add(actor, action, event_of(*order), Some(*order), detail);
                 }
                 let changed = decision.changes.iter().find_map(Change::order);
-                if is_organiser(job.actor)
+                if is_organiser(actor)
                     && !refunds
                     && let Some(order) = changed
                 {
@@ -90,7 +95,7 @@ impl Log {
                     });
                     let now = moved.or(of(order).map(|order| order.state));
                     let now = now.map_or("", |state| state.word());
-                    self.add(job.actor, action, event_of(order), Some(order), now.into());
+                    self.add(actor, action, event_of(order), Some(order), now.into());
                 }
             }
         }

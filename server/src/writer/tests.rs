@@ -180,11 +180,11 @@ fn step(
             (
                 Job {
                     actor: usual_actor(&command),
-                    command,
+                    asked: command.into(),
                     request,
                     deadline,
                     queued: now,
-                    answer,
+                    answer: answer.into(),
                 },
                 hear,
             )
@@ -312,11 +312,11 @@ fn counts_are_in_doubt_with_their_batch_and_told_anew_after_it() {
         (
             Job {
                 actor: Actor::Buyer,
-                command: w.hold(n),
+                asked: w.hold(n).into(),
                 request: Some(request(n)),
                 deadline,
                 queued: now,
-                answer,
+                answer: answer.into(),
             },
             hear,
         )
@@ -344,11 +344,11 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
     let deadline = now + Duration::from_secs(60);
     let job = |n, deadline, answer| Job {
         actor: Actor::Buyer,
-        command: w.hold(n),
+        asked: w.hold(n).into(),
         request: None,
         deadline,
         queued: now,
-        answer,
+        answer: Caller::Command(answer),
     };
     let jobs = vec![job(1, deadline, gone), job(2, now, late)];
     let committed = w.writer.step(jobs);
@@ -369,11 +369,11 @@ fn who_leaves_while_another_part_of_the_batch_is_tried_is_left_out() {
             (
                 Job {
                     actor: usual_actor(&command),
-                    command,
+                    asked: command.into(),
                     request: None,
                     deadline,
                     queued: now,
-                    answer,
+                    answer: answer.into(),
                 },
                 hear,
             )
@@ -419,11 +419,11 @@ fn who_leaves_while_a_commit_is_tried_again_changes_nothing_for_the_others() {
             let command = w.hold(n as u128 + 1);
             jobs.push(Job {
                 actor: usual_actor(&command),
-                command,
+                asked: command.into(),
                 request: None,
                 deadline,
                 queued: now,
-                answer,
+                answer: answer.into(),
             });
             if leaves(n) { leave.push(hear) } else { stay.push((n as u128 + 1, hear)) }
         }
@@ -496,7 +496,8 @@ async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
     // A step waits for longer than any caller would.
     let mut batch = Vec::new();
     jobs.recv_many(&mut batch, 2_003).await;
-    let (wishes, own): (Vec<_>, Vec<_>) = batch.iter().partition(|job| !is_own(&job.command));
+    let (wishes, own): (Vec<_>, Vec<_>) =
+        batch.iter().partition(|job| !job.asked.command().is_some_and(is_own));
     assert_eq!((wishes.len(), own.len()), (3, 2_000));
     assert!(wishes.iter().all(|job| job.deadline == job.queued + Duration::from_millis(50)));
     assert!(own.iter().all(|job| job.deadline == job.queued + OWN_PATIENCE));

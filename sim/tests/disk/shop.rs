@@ -120,11 +120,11 @@ impl Shop {
             let request = key.map(|key| Request { key: RequestKey(key), fingerprint: 1 });
             jobs.push(Job {
                 actor: usual_actor(&command),
-                command,
+                asked: command.into(),
                 request,
                 deadline,
                 queued,
-                answer,
+                answer: answer.into(),
             });
         }
         // Each hears its own answer: a batch that was tried in parts is not answered in its order.

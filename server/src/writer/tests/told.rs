@@ -9,7 +9,14 @@ fn job(command: Command) -> (Job, oneshot::Receiver<Answer>) {
     let now = Instant::now();
     let deadline = now + Duration::from_secs(60);
     (
-        Job { actor: usual_actor(&command), command, request: None, deadline, queued: now, answer },
+        Job {
+            actor: usual_actor(&command),
+            asked: command.into(),
+            request: None,
+            deadline,
+            queued: now,
+            answer: answer.into(),
+        },
         hear,
     )
 }

@@ -37,11 +37,11 @@ impl Seller {
                 (
                     Job {
                         actor: usual_actor(&command),
-                        command,
+                        asked: command.into(),
                         request,
                         deadline,
                         queued: now,
-                        answer,
+                        answer: answer.into(),
                     },
                     hear,
                 )
