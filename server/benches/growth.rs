@@ -21,7 +21,7 @@ use nts_server::event_body;
 use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::writer::{Job, Writer};
+use nts_server::writer::{Job, Writer, usual_actor};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -185,7 +185,17 @@ fn step(writer: &mut Writer, commands: Vec<Command>) -> nts_server::writer::Comm
         .into_iter()
         .map(|command| {
             let (answer, hear) = oneshot::channel();
-            (Job { command, request: None, deadline, queued: now, answer }, hear)
+            (
+                Job {
+                    actor: usual_actor(&command),
+                    asked: command.into(),
+                    request: None,
+                    deadline,
+                    queued: now,
+                    answer: answer.into(),
+                },
+                hear,
+            )
         })
         .unzip();
     let committed = writer.step(jobs);

@@ -23,7 +23,7 @@ use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::writer::{Job, Request, Writer};
+use nts_server::writer::{Job, Request, Writer, usual_actor};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -280,7 +280,17 @@ fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {
         .into_iter()
         .map(|(command, request)| {
             let (answer, hear) = oneshot::channel();
-            (Job { command, request, deadline, queued: now, answer }, hear)
+            (
+                Job {
+                    actor: usual_actor(&command),
+                    asked: command.into(),
+                    request,
+                    deadline,
+                    queued: now,
+                    answer: answer.into(),
+                },
+                hear,
+            )
         })
         .unzip();
     let committed = writer.step(jobs);

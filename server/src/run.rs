@@ -1,5 +1,6 @@
 //! Puts the parts together, starts them and stops them.
 
+use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
@@ -493,7 +494,7 @@ impl Server {
         let show = demo_show(app.config.demo_tickets);
         let spec = event_body::spec(show, &app.config.show)
             .map_err(|e| format!("cannot make the demo's show: {e}"))?;
-        let made = app.organiser.put_event(spec).await;
+        let made = app.organiser.put_event(Actor::System, spec).await;
         made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
         Ok(())
     }

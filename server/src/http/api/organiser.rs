@@ -2,7 +2,7 @@
 
 use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
-use crate::http::auth::is_organiser;
+use crate::http::auth::{is_organiser, organiser};
 use crate::http::extract::{Sent, SentByOrganiser, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
@@ -25,7 +25,7 @@ pub async fn put_event(
 ) -> Result<Response, Problem> {
     let spec = event_body::spec(json(&headers, &body)?, &slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
-    let (event, created) = app.organiser.put_event(spec).await?;
+    let (event, created) = app.organiser.put_event(organiser(&app), spec).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(view::event(&event, now, now))).into_response())
 }
@@ -77,7 +77,8 @@ pub async fn refund(
             ));
         }
     };
-    let (order, refund) = app.organiser.refund(id, wish, body.restock, request).await?;
+    let (order, refund) =
+        app.organiser.refund(organiser(&app), id, wish, body.restock, request).await?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
     let event = event_of(&app, &order).await?;

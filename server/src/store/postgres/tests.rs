@@ -3,11 +3,13 @@
 mod migrate;
 mod proxy;
 mod races;
+mod records;
 mod seller;
 mod trouble;
 
 use super::*;
 use crate::store::contract::{self, Database};
+use crate::store::records::Engine;
 use crate::store::{Lane, Reader, Store};
 use nts_testdb::Postgres;
 
@@ -31,6 +33,10 @@ impl Database for OnServer {
 
     fn reader(&mut self) -> Box<dyn Reader> {
         Box::new(PgReader::open(&self.0, self.1.clone()).unwrap())
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::Postgres
     }
 }
 
