@@ -632,7 +632,7 @@ impl Writer {
             };
             let order = order.cloned().map(Arc::new);
             let forgotten = matches!(command, Command::Forget { .. });
-            debug_assert!(forgotten || moved.is_none() || order.as_ref().map(|o| o.id) == moved);
+            assert!(forgotten || moved.is_none() || order.as_ref().map(|o| o.id) == moved);
             if let Some(order) = moved.filter(|_| forgotten) {
                 done.orders.remove(&order);
             }
@@ -641,6 +641,7 @@ impl Writer {
             }
             done.answers.push(Some(Ok(Replied { reply: decision.reply, again: false, order })));
         }
+        assert_eq!(done.answers.len(), jobs.len(), "each job gets its own answer");
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
         done.changed = done.events.iter().filter_map(|id| events.remove(id)).collect();
         self.metrics.decide_seconds.observe(begun.elapsed().as_secs_f64());
