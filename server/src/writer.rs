@@ -118,6 +118,10 @@ impl From<oneshot::Sender<Answer>> for Caller {
 
 /// What the writer is asked for.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are commands: a box would cost every hold an allocation"
+)]
 pub enum Asked {
     /// To decide something.
     Command(Command),
