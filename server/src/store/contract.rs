@@ -48,6 +48,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("a table has what its declaration gives it", records::as_declared),
         ("the audit log is asked by event, order and time", records::the_log_is_asked),
         ("a damaged record is noticed", records::damage_is_noticed),
+        ("the outbox gives the oldest message of each destination", records::the_outbox_is_fair),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {

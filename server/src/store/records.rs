@@ -1,6 +1,6 @@
 //! Cold tables: what is not on the way of a sale, such as the audit log and messages to be sent.
 //!
-//! A table is declared once, as its row type, with [`record!`]. From that declaration it gets, on every
+//! A table is declared once, as its row type, with `record!`. From that declaration it gets, on every
 //! engine: load, put, delete, page by key, transfer to another database, verification and export. A new
 //! table is one declaration in this directory, its name in [`tables`], and a migration for each engine,
 //! which a test compares with the declaration.
@@ -147,7 +147,7 @@ impl Kind {
 }
 
 impl Table {
-    /// For [`record!`].
+    /// For `record!`.
     pub const fn new(
         name: &'static str,
         columns: &'static [Column],
@@ -236,7 +236,7 @@ impl Table {
     }
 }
 
-/// The row type of a table. Made by [`record!`].
+/// The row type of a table. Made by `record!`.
 pub trait Record: Sized {
     /// Its table.
     fn table() -> &'static Table;

@@ -2,10 +2,11 @@
 
 use super::{Database, Desk, spec};
 use crate::actor::Actor;
-use crate::store::Fault;
 use crate::store::records::audit_log::{self, Action, AuditLine, Filter, audit_id};
+use crate::store::records::outbox_rows::{Message, MessageState, due};
 use crate::store::records::sample::Sample;
 use crate::store::records::{self, Engine, Record, RecordChange, Value, export, get, page};
+use crate::store::{Fault, Reader};
 use boxoffice::{Change, EventId, OrderId, OrderState};
 
 const AT_MS: i64 = 1_800_000_000_000;
@@ -219,4 +220,65 @@ pub(super) fn schema_is_as_declared<D: Database>(desk: &mut Desk<D>) {
             table.create(engine)
         );
     }
+}
+
+/// The questions and the changes of the outbox.
+pub(super) fn the_outbox_is_fair<D: Database>(desk: &mut Desk<D>) {
+    let message = |id: u128, kind: &str, destination: &str, due_ms: i64| Message {
+        id,
+        kind: kind.into(),
+        destination: destination.into(),
+        subject: "a subject".into(),
+        payload: "{}".into(),
+        due_ms,
+        tries: 0,
+        last_error: None,
+        state: MessageState::Queued,
+        owner: 0,
+    };
+    let all = [
+        message(1, "mail", "a", 10),
+        message(2, "mail", "a", 10),
+        message(3, "mail", "b", 20),
+        message(4, "mail", "c", 5),
+        message(5, "mail", "c", 30),
+        message(6, "mail", "d", 31),
+        message(7, "other", "a", 1),
+    ];
+    let puts: Vec<_> = all.iter().map(RecordChange::put).collect();
+    desk.commit_with(&[], &[], &puts).expect("commit");
+    let mut reader = desk.database.reader();
+    let mut ids = |now, limit| -> Vec<u128> {
+        let found = due(reader.tables(), "mail", now, limit).expect("the outbox");
+        found.iter().map(|message| message.id).collect()
+    };
+    assert_eq!(ids(30, 9), [4, 1, 3], "the oldest of each destination, and nothing too early");
+    assert_eq!(ids(30, 2), [4, 1]);
+    assert_eq!(ids(4, 9), []);
+    // Two want the same: the first has it, for as long as it said.
+    let claims = [all[3].claim(-8, 100), all[3].claim(9, 200), all[0].claim(-8, 100)];
+    desk.commit_with(&[], &[], &claims).expect("commit");
+    assert_eq!(ids(30, 9), [2, 3, 5]);
+    assert_eq!(ids(100, 9), [2, 3, 5, 6]);
+    let mut reader = desk.database.reader();
+    let taken = |reader: &mut dyn Reader, id: usize| -> Message {
+        get(reader.tables(), &all[id].key()).expect("get").expect("there")
+    };
+    let (c, a) = (taken(&mut *reader, 3), taken(&mut *reader, 0));
+    assert_eq!((c.owner, c.due_ms, a.owner, a.due_ms), (-8, 100, -8, 100));
+    // What was taken by another meanwhile cannot be ended any more.
+    let late = Message { owner: 9, ..c.clone() };
+    let ends = [late.delivered(), a.put_off(50, MessageState::Queued, "away"), c.delivered()];
+    desk.commit_with(&[], &[], &ends).expect("commit");
+    assert_eq!(get::<Message>(reader.tables(), &c.key()).expect("get"), None);
+    let a = taken(&mut *reader, 0);
+    assert_eq!((a.tries, a.due_ms, a.last_error.as_deref()), (1, 50, Some("away")));
+    let given_up = a.claim(1, 99);
+    desk.commit_with(&[], &[], &[given_up]).expect("commit");
+    let a = taken(&mut *reader, 0);
+    let gives_up = a.put_off(a.due_ms, MessageState::GivenUp, "no such address");
+    desk.commit_with(&[], &[], &[gives_up]).expect("commit");
+    let found = due(reader.tables(), "mail", i64::MAX, 9).expect("the outbox");
+    assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), [2, 3, 5, 6]);
+    assert_eq!(taken(&mut *reader, 0).state, MessageState::GivenUp);
 }
