@@ -5,7 +5,7 @@ use crate::harness::*;
 use crate::shops::*;
 use nts_server::clock::Clock;
 use nts_server::payments::double::{Double, Operation, http};
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

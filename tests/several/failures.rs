@@ -2,9 +2,8 @@
 //! the very moment of a COMMIT.
 
 use crate::harness::*;
-use crate::proxy::{Cut, Proxy};
 use crate::shops::*;
-use nts_testdb::Postgres;
+use nts_testkit::{Cut, Postgres, Proxy};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -135,7 +134,7 @@ fn cut_off_at_the_commit_a_buyer_hears_one_true_answer_and_the_effect_is_there_o
     assert_eq!(shops.at(0).send(hold("first", 1)).status, 201);
     for round in 0..12u32 {
         let cut = [Cut::AnswerLost, Cut::NeverSent][round as usize % 2];
-        proxy.arm(cut);
+        proxy.arm_at_commit(cut);
         let wanted = hold(&format!("b{round}"), 1).key(&format!("the-hold-of-round-{round}"));
         let answer = shops.at(0).send(wanted.clone());
         assert_eq!(answer.status, 201, "{cut:?}: {answer:?}");
@@ -148,7 +147,7 @@ fn cut_off_at_the_commit_a_buyer_hears_one_true_answer_and_the_effect_is_there_o
     for round in 0..6u32 {
         let order = shops.at(0).send(hold(&format!("p{round}"), 1)).json();
         let cut = [Cut::AnswerLost, Cut::NeverSent][round as usize % 2];
-        proxy.arm(cut);
+        proxy.arm_at_commit(cut);
         let paid = shops.at(0).send(pay(&order, "ctoken_ok")).json();
         assert_eq!(paid["state"], "paid", "{cut:?}: {paid}");
         eventually("sold once", || counted() == (13, round + 1));

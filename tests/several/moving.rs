@@ -1,7 +1,7 @@
 //! `nts migrate-store`: from a file to PostgreSQL and back, whole or not at all.
 
 use crate::harness::*;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use serde_json::Value;
 use std::process::Output;
 

@@ -1,7 +1,7 @@
 //! Several processes on one database, who buys there, and what must be true afterwards.
 
 use crate::harness::*;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use serde_json::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

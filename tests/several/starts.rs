@@ -1,7 +1,7 @@
 //! One process on PostgreSQL: how it starts, what it says when it cannot, how it stops.
 
 use crate::harness::*;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use std::time::{Duration, Instant};
 
 /// A directory for processes on a new database of the shared server.

@@ -11,15 +11,14 @@ use nts_server::payments::double::{Double, Operation, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
 use nts_server::store::Database;
-use nts_testdb::Postgres;
+use nts_testkit::{Answer, Postgres, Request, eventually_async};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub const KEY: &str = "a-key-for-the-tests";
@@ -236,7 +235,7 @@ impl Shop {
 
     /// The head of the answer to a GET.
     pub async fn head(&self, path: &str) -> String {
-        exchange_whole(self.app().config.address, "GET", path, &[], "").await.0
+        sent(self.app().config.address, "GET", path, &[], "").await.headers + "\r\n"
     }
 
     pub async fn hold(&self, buyer: &str, quantity: u32) -> Held {
@@ -328,28 +327,20 @@ impl Shop {
     }
 
     pub async fn until(&self, what: &str, held: &Held, is: impl Fn(&Order) -> bool) -> Order {
-        let begun = Instant::now();
-        loop {
+        eventually_async(what, async || {
             let order = self.order(held).await;
-            if is(&order) {
-                return order;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}: {order:#?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            if is(&order) { Ok(order) } else { Err(order) }
+        })
+        .await
     }
 
     /// Waits until the metrics say something.
     pub async fn metrics(&self, what: &str, is: impl Fn(&str) -> bool) {
-        let begun = Instant::now();
-        loop {
+        eventually_async(what, async || {
             let (_, text) = self.http("GET", "/metrics", &[], "").await;
-            if is(&text) {
-                return;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}: {text}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            if is(&text) { Ok(()) } else { Err(text) }
+        })
+        .await
     }
 
     pub async fn state(&self, held: &Held, state: OrderState) -> Order {
@@ -449,31 +440,23 @@ pub async fn exchange(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, String) {
-    let (head, body) = exchange_whole(address, method, path, headers, body).await;
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    let answer = sent(address, method, path, headers, body).await;
+    (answer.status, answer.text())
 }
 
-/// The same with the whole head of the answer.
-async fn exchange_whole(
+async fn sent(
     address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
-) -> (String, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
-    head += &format!("content-length: {}\r\n", body.len());
+) -> Answer {
+    let mut request = Request::new(method, path).body(body.into());
     if !headers.iter().any(|(name, _)| *name == "content-type") {
-        head += "content-type: application/json\r\n";
+        request = request.header("content-type", "application/json");
     }
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        request = request.header(name, value);
     }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
-    let mut raw = Vec::new();
-    stream.read_to_end(&mut raw).await.unwrap();
-    let text = String::from_utf8(raw).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
-    (format!("{head}\r\n"), body.to_owned())
+    request.send_async(address).await.unwrap()
 }
