@@ -6,7 +6,7 @@ pub use nts_testkit::{Answer, Request, eventually};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub const KEY: &str = "a-key-for-the-tests";
@@ -94,8 +94,7 @@ impl Server {
     }
 
     pub fn start_as(dir: &Dir, mut command: Command, settings: &[(&str, &str)]) -> Server {
-        // A machine on which all tests run at once is behind, and would send people away.
-        command.env("NTS_ADDRESS", "127.0.0.1:0").env("NTS_LAG_MS", "60000");
+        command.env("NTS_ADDRESS", "127.0.0.1:0");
         command.envs(settings.iter().copied());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.path("log"));
         let mut child =
@@ -235,4 +234,10 @@ pub fn keep(name: &str, bytes: &[u8]) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join(name), bytes).unwrap();
+}
+
+/// What a command has said on both of its outputs.
+#[allow(dead_code, reason = "not every test asks")]
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }

@@ -5,9 +5,9 @@ use crate::harness::*;
 use crate::shops::*;
 use nts_testkit::{Cut, Postgres, Proxy};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
-/// Lets a crowd buy at these processes while `strike` happens, and for a while after it.
+/// Lets a crowd buy at these processes until some have paid, while `strike` happens, and until as many
+/// again have paid after it.
 fn while_selling(shops: &Shops, told: &Told, next: &AtomicU32, strike: impl FnOnce()) {
     let addresses = &shops.addresses();
     let done = &AtomicBool::new(false);
@@ -19,9 +19,9 @@ fn while_selling(shops: &Shops, told: &Told, next: &AtomicU32, strike: impl FnOn
                 }
             });
         }
-        std::thread::sleep(Duration::from_millis(700));
+        told.more_pay(20);
         strike();
-        std::thread::sleep(Duration::from_millis(1500));
+        told.more_pay(20);
         done.store(true, Ordering::SeqCst);
     });
 }
@@ -35,7 +35,7 @@ fn the_database_is_killed_during_the_sale_and_nothing_acknowledged_is_lost() {
     for _ in 0..3 {
         while_selling(&shops, &told, &next, || {
             postgres.kill();
-            std::thread::sleep(Duration::from_millis(300));
+            eventually("it is noticed", || shops.at(0).get("/readyz").status == 503);
             postgres.start_again();
         });
     }

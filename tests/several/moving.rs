@@ -16,10 +16,6 @@ fn refused_start(dir: &Dir, database: &str) -> String {
     said(&output)
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
 /// Orders in many states: held, at the bank, declined, paid, given back in part, let go.
 fn sell(server: &Server) -> Vec<Value> {
     server.make_event(10_000, 3600);

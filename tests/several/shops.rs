@@ -150,6 +150,12 @@ impl Told {
         self.paid.lock().unwrap().len()
     }
 
+    /// Waits until so many more have paid.
+    pub fn more_pay(&self, more: usize) {
+        let goal = self.paid() + more;
+        eventually("some more buyers pay", || self.paid() >= goal);
+    }
+
     /// Everything settles, what was told is true, and the counts are the sums, at each process.
     pub fn check(&self, shops: &Shops) {
         self.check_at(&shops.servers.iter().flatten().collect::<Vec<_>>());

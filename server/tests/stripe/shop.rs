@@ -7,16 +7,17 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::event_body::EventBody;
 use nts_server::payments::CallError;
-use nts_server::payments::double::{Double, Operation, http};
+use nts_server::payments::double::{Double, Misstep, Operation, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
+use nts_server::settlement::Notice;
 use nts_server::store::Database;
 use nts_testkit::{Answer, Postgres, Request, eventually_async};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -25,11 +26,32 @@ pub const KEY: &str = "a-key-for-the-tests";
 pub const WEBHOOK: &str = "whsec_of_the_tests";
 pub const HOUR: i64 = 3_600_000;
 
+/// The ways in which any call may go wrong.
+pub const WAYS: [Misstep; 16] = [
+    Misstep::LostBefore,
+    Misstep::LostAfter,
+    Misstep::NoConnection,
+    Misstep::TooMany,
+    Misstep::Conflict,
+    Misstep::ErrorBefore,
+    Misstep::ErrorAfter,
+    Misstep::Html,
+    Misstep::HtmlOk,
+    Misstep::Garbled,
+    Misstep::HangBefore,
+    Misstep::HangAfter,
+    Misstep::LockTimeout,
+    Misstep::DependencyBefore,
+    Misstep::DependencyAfter,
+    Misstep::Nulls,
+];
+
 /// A clock that runs as fast as the real one, some time ahead of it.
 #[derive(Clone, Default)]
 pub struct Time {
     ahead: Arc<AtomicI64>,
     shown: Arc<AtomicI64>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Time {
@@ -47,8 +69,15 @@ impl Time {
     }
 
     fn show(&self) {
-        let now = Clock::System.now_ms() + self.ahead.load(Ordering::SeqCst);
-        self.shown.store(now, Ordering::SeqCst);
+        if !self.stopped.load(Ordering::SeqCst) {
+            let now = Clock::System.now_ms() + self.ahead.load(Ordering::SeqCst);
+            self.shown.store(now, Ordering::SeqCst);
+        }
+    }
+
+    /// From now on it stands still: nothing becomes due any more.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
     }
 
     pub fn jump(&self, ms: i64) {
@@ -157,10 +186,8 @@ impl Shop {
         ];
         let life = Some(Life::begin(&flags, &time).await);
         // The key was tried: what is counted from now on is the sale's.
-        while !double.calls().contains_key(&Operation::Cancel) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
         let shop = Shop { double, stripe_time, time, dir, double_at, flags, answering, life };
+        shop.called(Operation::Cancel, 1).await;
         shop.make_event("rock", &setup).await;
         shop
     }
@@ -305,6 +332,28 @@ impl Shop {
     pub async fn webhook_signed(&self, body: &str, signature: &str) -> (u16, String) {
         let headers = [("stripe-signature", signature)];
         self.http("POST", "/stripe/webhook", &headers, body).await
+    }
+
+    /// Waits until every notice that came so far was handled. They are handled one after the other, so
+    /// the last of them, of a payment that this order does not have, is received when all before it are
+    /// done.
+    pub async fn notices_handled(&self, held: &Held) {
+        let notices = &self.app().settlement.notices;
+        notices.add(Notice { intent: "pi_not_its_own".into(), order: Some(held.order) });
+        eventually_async("the notices are handled", async || {
+            if notices.is_empty() { Ok(()) } else { Err(notices.len()) }
+        })
+        .await
+    }
+
+    /// Waits until Stripe was called in this way so often.
+    pub async fn called(&self, operation: Operation, times: u64) {
+        eventually_async("Stripe is called", async || {
+            let calls = self.double.calls();
+            let enough = calls.get(&operation).is_some_and(|made| *made >= times);
+            if enough { Ok(()) } else { Err(calls) }
+        })
+        .await
     }
 
     // ---- what is so
