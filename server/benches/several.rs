@@ -25,7 +25,7 @@ use nts_server::http::extract::Sent;
 use nts_server::http::problem::Problem;
 use nts_server::http::site::Site;
 use nts_server::http::{api, router_with};
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};

@@ -261,25 +261,11 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxoffice::{Buyer, BuyerKey, Currency, EventSpec, OrderState, Pool};
+    use boxoffice::{Buyer, BuyerKey, Currency, OrderState, Pool};
+    use nts_testkit::fixtures::event_spec;
 
     fn event(held: u32) -> Event {
-        let spec = EventSpec {
-            slug: "rock".into(),
-            name: "Rock".into(),
-            place: String::new(),
-            starts_ms: 0,
-            zone: "UTC".into(),
-            currency: Currency::parse("GBP").expect("a currency"),
-            limit_per_order: 10,
-            limit_per_buyer: None,
-            ignore_email_tags: false,
-            hold_ms: 300_000,
-            sale_opens_ms: None,
-            sale_closes_ms: None,
-            pools: Vec::new(),
-            ticket_types: Vec::new(),
-        };
+        let spec = event_spec("rock", 100);
         let pools = vec![Pool { name: "all".into(), capacity: 100, held, sold: 0 }];
         Event { id: EventId(1), spec, pools, ticket_types: Vec::new(), serials: 0 }
     }

@@ -255,7 +255,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rush", &["nts-api"]),
     ("server", &["boxoffice", "nts-api"]),
     ("sim", &["boxoffice", "nts-api", "nts-server"]),
-    ("testdb", &[]),
+    ("testkit", &["boxoffice", "nts-api"]),
 ];
 
 #[test]

@@ -139,6 +139,12 @@ fn a_ticket_is_bought_on_a_phone_without_javascript() {
     browser.picture("nojs-1-held");
     // Back and send the same form once more: the same order, not a second one.
     let order = browser.url();
+    browser.back();
+    browser.click("button[type=submit]");
+    browser.shows("Held for you");
+    assert_eq!(browser.url(), order);
+    assert_eq!(server.counts(), (1, 0, 39));
+    // Away from the bank's page, and back to the order.
     browser.click("a.button[href$='/pay']");
     browser.click("button[value=ctoken_3ds]");
     browser.shows("The sandbox&#39;s bank".replace("&#39;", "'").as_str());

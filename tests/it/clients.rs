@@ -15,13 +15,6 @@ fn server(dir: &Dir, settings: &[(&str, &str)]) -> Server {
     Server::start_with(dir, &all)
 }
 
-impl Request {
-    /// As the proxy passes it on.
-    fn from(self, client: &str) -> Request {
-        self.header("x-forwarded-for", client)
-    }
-}
-
 fn assert_limited(answer: &Answer, about: &str) {
     assert_eq!(
         (answer.status, answer.code()),
@@ -46,7 +39,7 @@ fn limited(server: &Server, reason: &str) -> u64 {
 fn take_all(server: &Server, client: &str, each: i64) -> (Vec<Value>, Answer) {
     let mut held = Vec::new();
     for n in 0..200 {
-        let answer = server.send(hold(&format!("script-{client}-{n}"), each).from(client));
+        let answer = server.send(hold(&format!("script-{client}-{n}"), each).forwarded_for(client));
         match answer.status {
             201 => held.push(answer.json()),
             _ => return (held, answer),
@@ -66,14 +59,14 @@ fn a_script_keeps_one_twentieth_of_the_places_and_others_buy() {
     assert!(refused.json()["detail"].as_str().unwrap().contains("At most 50 places"));
     assert_eq!(limited(&server, "places"), 1);
     // A smaller wish does not fit either, and the page says the same.
-    let refused = server.send(hold("one-more", 1).from(SCRIPT));
+    let refused = server.send(hold("one-more", 1).forwarded_for(SCRIPT));
     assert_limited(&refused, "unpaid places");
     // Its holds last for minutes, but it may pay or give back one at any moment.
     let again: u32 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((5..=10).contains(&again), "{again}");
     let fields = [("name", "Eve"), ("email", "eve@example.org"), ("quantity:adult", "1")];
     let form = Request::form("/events/rock/orders", &fields);
-    let page = server.send(form.clone().from(SCRIPT));
+    let page = server.send(form.clone().forwarded_for(SCRIPT));
     assert_eq!(page.status, 429, "{page:?}");
     assert!(page.text().contains("share it") && page.text().contains("No money was moved"));
     assert!(
@@ -81,19 +74,25 @@ fn a_script_keeps_one_twentieth_of_the_places_and_others_buy() {
             && page.header("content-type").unwrap().contains("html")
     );
     // Others are not concerned, and nobody becomes another client by writing the header itself.
-    assert_eq!(server.send(form.from("198.51.100.1")).status, 303);
-    assert_eq!(server.send(hold("bob", 10).from("198.51.100.2")).status, 201);
-    assert_limited(&server.send(hold("eve", 1).from("198.51.100.3, 203.0.113.7")), "unpaid places");
+    assert_eq!(server.send(form.forwarded_for("198.51.100.1")).status, 303);
+    assert_eq!(server.send(hold("bob", 10).forwarded_for("198.51.100.2")).status, 201);
+    assert_limited(
+        &server.send(hold("eve", 1).forwarded_for("198.51.100.3, 203.0.113.7")),
+        "unpaid places",
+    );
     // What is paid or given back is no longer unpaid.
-    assert_eq!(server.send(pay(&held[0], "ctoken_ok").from(SCRIPT)).json()["state"], "paid");
+    assert_eq!(
+        server.send(pay(&held[0], "ctoken_ok").forwarded_for(SCRIPT)).json()["state"],
+        "paid"
+    );
     let cancel = format!("/api/v1/orders/{}/cancel", text(&held[1], "id"));
     let cancel = Request::new("POST", &cancel).bearer(&text(&held[1], "secret")).json(&json!({}));
-    assert_eq!(server.send(cancel.from(SCRIPT)).status, 200);
+    assert_eq!(server.send(cancel.forwarded_for(SCRIPT)).status, 200);
     let (more, _) = take_all(&server, SCRIPT, 5);
     assert_eq!(more.len(), 4);
     // An attempt that is declined leaves the places unpaid.
-    assert_eq!(server.send(pay(&more[0], "ctoken_declined").from(SCRIPT)).status, 402);
-    assert_limited(&server.send(hold("again", 1).from(SCRIPT)), "unpaid places");
+    assert_eq!(server.send(pay(&more[0], "ctoken_declined").forwarded_for(SCRIPT)).status, 402);
+    assert_limited(&server.send(hold("again", 1).forwarded_for(SCRIPT)), "unpaid places");
     // From this machine itself there is no limit, as the start says.
     for n in 0..6 {
         assert_eq!(server.send(hold(&format!("here-{n}"), 10)).status, 201);
@@ -158,13 +157,13 @@ fn a_school_class_buys_at_one_address() {
     let mut orders = Vec::new();
     for pupil in 0..30 {
         let name = format!("pupil-{pupil}");
-        let held = server.send(hold(&name, 1 + pupil % 2).from(school));
+        let held = server.send(hold(&name, 1 + pupil % 2).forwarded_for(school));
         assert_eq!(held.status, 201, "{pupil}: {held:?}");
         orders.push(held.json());
     }
     for order in &orders {
-        assert_eq!(server.send(look(order).from(school)).status, 200);
-        let paid = server.send(pay(order, "ctoken_ok").from(school));
+        assert_eq!(server.send(look(order).forwarded_for(school)).status, 200);
+        let paid = server.send(pay(order, "ctoken_ok").forwarded_for(school));
         assert_eq!(paid.json()["state"], "paid", "{paid:?}");
     }
     assert_eq!(server.counts(), (0, 45, 955));
@@ -175,8 +174,11 @@ fn a_tiny_pool_is_sold_to_one_client() {
     let dir = Dir::new("clients-tiny");
     let server = server(&dir, &[]);
     server.make_event(3, 300);
-    assert_eq!(server.send(hold("ann", 3).from(SCRIPT)).status, 201);
-    assert_eq!(server.send(hold("bob", 1).from(SCRIPT)).code(), Some(ProblemCode::SoldOut));
+    assert_eq!(server.send(hold("ann", 3).forwarded_for(SCRIPT)).status, 201);
+    assert_eq!(
+        server.send(hold("bob", 1).forwarded_for(SCRIPT)).code(),
+        Some(ProblemCode::SoldOut)
+    );
 }
 
 #[test]
@@ -186,25 +188,31 @@ fn a_request_counts_once_however_often_it_is_sent_and_a_refused_one_not_at_all()
     server.make_event(1_000, 300);
     // The same key again and again: one order.
     let key = |n: u32| format!("a-key-of-sixteen-{n}");
-    let first = server.send(hold("ann", 10).key(&key(1)).from(SCRIPT));
+    let first = server.send(hold("ann", 10).key(&key(1)).forwarded_for(SCRIPT));
     for _ in 0..10 {
-        assert_eq!(server.send(hold("ann", 10).key(&key(1)).from(SCRIPT)).body, first.body);
+        assert_eq!(
+            server.send(hold("ann", 10).key(&key(1)).forwarded_for(SCRIPT)).body,
+            first.body
+        );
     }
     // What the box office refuses is not held: too many, an unknown ticket, nobody's name.
     for n in 0..10 {
         assert_eq!(
-            server.send(hold("ann", 11).from(SCRIPT)).code(),
+            server.send(hold("ann", 11).forwarded_for(SCRIPT)).code(),
             Some(ProblemCode::LimitReached)
         );
-        assert_eq!(server.send(hold("", 9).from(SCRIPT)).status, 400, "{n}");
+        assert_eq!(server.send(hold("", 9).forwarded_for(SCRIPT)).status, 400, "{n}");
     }
     for n in 2..=5 {
-        assert_eq!(server.send(hold(&format!("b{n}"), 10).key(&key(n)).from(SCRIPT)).status, 201);
+        assert_eq!(
+            server.send(hold(&format!("b{n}"), 10).key(&key(n)).forwarded_for(SCRIPT)).status,
+            201
+        );
     }
     assert_eq!(server.counts().0, 50);
-    assert_limited(&server.send(hold("c", 1).key(&key(6)).from(SCRIPT)), "unpaid places");
+    assert_limited(&server.send(hold("c", 1).key(&key(6)).forwarded_for(SCRIPT)), "unpaid places");
     // Who asks again what was answered gets that answer, also when the budget is used up.
-    assert_eq!(server.send(hold("ann", 10).key(&key(1)).from(SCRIPT)).body, first.body);
+    assert_eq!(server.send(hold("ann", 10).key(&key(1)).forwarded_for(SCRIPT)).body, first.body);
     assert_eq!(server.counts().0, 50);
 }
 
@@ -214,12 +222,12 @@ fn an_email_address_has_a_budget_for_each_client() {
     let server = server(&dir, &[]);
     server.make_event(1_000, 300);
     for _ in 0..2 {
-        assert_eq!(server.send(hold("ann", 10).from(SCRIPT)).status, 201);
+        assert_eq!(server.send(hold("ann", 10).forwarded_for(SCRIPT)).status, 201);
     }
-    let refused = server.send(hold("ANN", 1).from(SCRIPT));
+    let refused = server.send(hold("ANN", 1).forwarded_for(SCRIPT));
     assert_limited(&refused, "This e-mail address holds too many unpaid places");
     assert_eq!(limited(&server, "email_places"), 1);
-    assert_eq!(server.send(hold("bob", 1).from(SCRIPT)).status, 201);
+    assert_eq!(server.send(hold("bob", 1).forwarded_for(SCRIPT)).status, 201);
 }
 
 #[test]
@@ -232,30 +240,30 @@ fn who_uses_the_email_address_of_somebody_else_keeps_that_person_from_nothing() 
     let mut strange = Vec::new();
     for n in 0..4 {
         for _ in 0..2 {
-            let held = server.send(hold("ann", 10).from(&format!("203.0.113.{n}")));
+            let held = server.send(hold("ann", 10).forwarded_for(&format!("203.0.113.{n}")));
             assert_eq!(held.status, 201, "{held:?}");
             strange.push(held.json());
         }
     }
-    let own = server.send(hold("ann", 10).from(home));
+    let own = server.send(hold("ann", 10).forwarded_for(home));
     assert_eq!(own.status, 201, "{own:?}");
     let released = |order: &Value| server.send(look(order)).json()["state"] == "released";
     eventually("all run out", || strange.iter().all(released) && released(&own.json()));
     // What ran out under her address elsewhere does not shorten what she holds; her own does.
-    let elsewhere = server.send(hold("ann", 1).from("198.51.100.2")).json();
+    let elsewhere = server.send(hold("ann", 1).forwarded_for("198.51.100.2")).json();
     assert!((lasts(&server, &elsewhere) - 4.0).abs() < 0.01, "{}", lasts(&server, &elsewhere));
 
     server.make_event(1_000, 300);
     let strange: Vec<Value> =
-        (0..3).map(|_| server.send(hold("ann", 1).from(SCRIPT)).json()).collect();
+        (0..3).map(|_| server.send(hold("ann", 1).forwarded_for(SCRIPT)).json()).collect();
     for order in &strange[..2] {
-        assert_eq!(server.send(pay(order, "ctoken_declined").from(SCRIPT)).status, 402);
+        assert_eq!(server.send(pay(order, "ctoken_declined").forwarded_for(SCRIPT)).status, 402);
     }
-    let again = server.send(pay(&strange[0], "ctoken_ok").from(SCRIPT));
+    let again = server.send(pay(&strange[0], "ctoken_ok").forwarded_for(SCRIPT));
     assert_limited(&again, "payments of this buyer were declined");
     assert_eq!(limited(&server, "email_declines"), 1);
-    let own = server.send(hold("ann", 10).from(home)).json();
-    let paid = server.send(pay(&own, "ctoken_ok").from(home));
+    let own = server.send(hold("ann", 10).forwarded_for(home)).json();
+    let paid = server.send(pay(&own, "ctoken_ok").forwarded_for(home));
     assert_eq!(paid.json()["state"], "paid", "{paid:?}");
 }
 
@@ -283,34 +291,34 @@ fn rates_are_limited_per_client() {
     let server = server(&dir, &settings);
     server.make_event(100, 300);
     // Requests that hold count whatever becomes of them.
-    let order = server.send(hold("ann", 1).from(SCRIPT)).json();
+    let order = server.send(hold("ann", 1).forwarded_for(SCRIPT)).json();
     for _ in 1..5 {
         assert_eq!(
-            server.send(hold("ann", 99).from(SCRIPT)).code(),
+            server.send(hold("ann", 99).forwarded_for(SCRIPT)).code(),
             Some(ProblemCode::LimitReached)
         );
     }
-    assert_limited(&server.send(hold("ann", 1).from(SCRIPT)), "requests for places");
-    assert_eq!(server.send(hold("bob", 1).from("198.51.100.1")).status, 201);
+    assert_limited(&server.send(hold("ann", 1).forwarded_for(SCRIPT)), "requests for places");
+    assert_eq!(server.send(hold("bob", 1).forwarded_for("198.51.100.1")).status, 201);
     for _ in 0..4 {
-        assert_eq!(server.send(pay(&order, "ctoken_declined").from(SCRIPT)).status, 402);
+        assert_eq!(server.send(pay(&order, "ctoken_declined").forwarded_for(SCRIPT)).status, 402);
     }
-    assert_limited(&server.send(pay(&order, "ctoken_ok").from(SCRIPT)), "attempts to pay");
-    assert_eq!(server.send(look(&order).from(SCRIPT)).json()["state"], "paying");
+    assert_limited(&server.send(pay(&order, "ctoken_ok").forwarded_for(SCRIPT)), "attempts to pay");
+    assert_eq!(server.send(look(&order).forwarded_for(SCRIPT)).json()["state"], "paying");
     // A wrong secret counts as thirty looks, on pages as well.
     for _ in 0..3 {
         let wrong = Request::get(&format!("/api/v1/orders/{}", text(&order, "id"))).bearer("wrong");
-        assert_eq!(server.send(wrong.from(SCRIPT)).status, 404);
+        assert_eq!(server.send(wrong.forwarded_for(SCRIPT)).status, 404);
         let wrong = Request::get(&format!("/orders/{}/WRONG", text(&order, "id")));
-        assert_eq!(server.send(wrong.from(SCRIPT)).status, 404);
+        assert_eq!(server.send(wrong.forwarded_for(SCRIPT)).status, 404);
     }
-    let mut answer = server.send(look(&order).from(SCRIPT));
+    let mut answer = server.send(look(&order).forwarded_for(SCRIPT));
     for _ in 0..40 {
-        answer = server.send(look(&order).from(SCRIPT));
+        answer = server.send(look(&order).forwarded_for(SCRIPT));
     }
     assert_limited(&answer, "requests from your network");
-    assert_eq!(server.send(Request::get(&page_of(&order)).from(SCRIPT)).status, 429);
-    assert_eq!(server.send(look(&order).from("198.51.100.1")).status, 200);
+    assert_eq!(server.send(Request::get(&page_of(&order)).forwarded_for(SCRIPT)).status, 429);
+    assert_eq!(server.send(look(&order).forwarded_for("198.51.100.1")).status, 200);
     for reason in ["holds", "payments", "lookups"] {
         assert!(limited(&server, reason) > 0, "{reason}");
     }
@@ -323,9 +331,10 @@ fn a_network_whose_cards_are_declined_must_stop() {
     server.make_event(1_000, 300);
     let mut declined = 0;
     let refused = 'testing: loop {
-        let order = server.send(hold(&format!("tester-{declined}"), 1).from(SCRIPT)).json();
+        let order =
+            server.send(hold(&format!("tester-{declined}"), 1).forwarded_for(SCRIPT)).json();
         for _ in 0..3 {
-            let answer = server.send(pay(&order, "ctoken_declined").from(SCRIPT));
+            let answer = server.send(pay(&order, "ctoken_declined").forwarded_for(SCRIPT));
             match answer.status {
                 402 => declined += 1,
                 _ => break 'testing answer,
@@ -334,8 +343,11 @@ fn a_network_whose_cards_are_declined_must_stop() {
     };
     assert_eq!(declined, 6, "on several orders together");
     assert_limited(&refused, "payments from your network were declined");
-    let order = server.send(hold("bob", 1).from("198.51.100.1")).json();
-    assert_eq!(server.send(pay(&order, "ctoken_ok").from("198.51.100.1")).json()["state"], "paid");
+    let order = server.send(hold("bob", 1).forwarded_for("198.51.100.1")).json();
+    assert_eq!(
+        server.send(pay(&order, "ctoken_ok").forwarded_for("198.51.100.1")).json()["state"],
+        "paid"
+    );
 }
 
 #[test]
@@ -346,8 +358,8 @@ fn while_many_attempts_are_declined_only_who_was_declined_waits() {
     let from = |n: u32| format!("198.51.100.{}", n % 6);
     let mut orders = Vec::new();
     for n in 0..30 {
-        let order = server.send(hold(&format!("b{n}"), 1).from(&from(n))).json();
-        assert_eq!(server.send(pay(&order, "ctoken_declined").from(&from(n))).status, 402);
+        let order = server.send(hold(&format!("b{n}"), 1).forwarded_for(&from(n))).json();
+        assert_eq!(server.send(pay(&order, "ctoken_declined").forwarded_for(&from(n))).status, 402);
         orders.push(order);
     }
     let gauge = || server.get("/metrics").text().contains("nts_declines_high 1\n");
@@ -355,24 +367,33 @@ fn while_many_attempts_are_declined_only_who_was_declined_waits() {
     let log = std::fs::read_to_string(dir.path("log")).unwrap();
     assert_eq!(log.matches("ALARM: more than 40 %").count(), 1, "{log}");
     // One attempt, and then a pause.
-    assert_eq!(server.send(pay(&orders[0], "ctoken_declined").from(&from(0))).status, 402);
-    let refused = server.send(pay(&orders[0], "ctoken_ok").from(&from(0)));
+    assert_eq!(server.send(pay(&orders[0], "ctoken_declined").forwarded_for(&from(0))).status, 402);
+    let refused = server.send(pay(&orders[0], "ctoken_ok").forwarded_for(&from(0)));
     assert_limited(&refused, "Please wait before you try to pay again");
     let again: u32 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!(again <= 30, "{again}");
     // Who was never declined does not wait.
     for n in 0..5 {
-        let order = server.send(hold(&format!("c{n}"), 1).from("192.0.2.9")).json();
-        assert_eq!(server.send(pay(&order, "ctoken_ok").from("192.0.2.9")).json()["state"], "paid");
+        let order = server.send(hold(&format!("c{n}"), 1).forwarded_for("192.0.2.9")).json();
+        assert_eq!(
+            server.send(pay(&order, "ctoken_ok").forwarded_for("192.0.2.9")).json()["state"],
+            "paid"
+        );
     }
     // When most are paid again, it is over.
     for n in 0..80 {
         let client = format!("192.0.2.{}", 10 + n);
-        let order = server.send(hold(&format!("d{n}"), 1).from(&client)).json();
-        assert_eq!(server.send(pay(&order, "ctoken_ok").from(&client)).json()["state"], "paid");
+        let order = server.send(hold(&format!("d{n}"), 1).forwarded_for(&client)).json();
+        assert_eq!(
+            server.send(pay(&order, "ctoken_ok").forwarded_for(&client)).json()["state"],
+            "paid"
+        );
     }
     assert!(!gauge(), "the alarm is over");
-    assert_eq!(server.send(pay(&orders[0], "ctoken_ok").from(&from(0))).json()["state"], "paid");
+    assert_eq!(
+        server.send(pay(&orders[0], "ctoken_ok").forwarded_for(&from(0))).json()["state"],
+        "paid"
+    );
 }
 
 #[test]
@@ -382,7 +403,7 @@ fn the_hold_after_one_that_ran_out_is_shorter() {
     server.make_event(1_000, 4);
     let lasts = |order: &Value| lasts(&server, order);
     let take = |name: &str, client: &str| {
-        let held = server.send(hold(name, 1).from(client));
+        let held = server.send(hold(name, 1).forwarded_for(client));
         assert_eq!(held.status, 201, "{held:?}");
         held.json()
     };
@@ -410,7 +431,7 @@ fn the_old_routes_and_larger_networks_are_limited_too() {
     let dir = Dir::new("clients-old");
     let server = server(&dir, &[("NTS_DEMO_TICKETS", "500"), ("NTS_CLIENT_HOLDS", "60")]);
     let reserve = |name: &str, client: &str| {
-        server.send(Request::form("/nts/v1/reserve", &[("fullname", name)]).from(client))
+        server.send(Request::form("/nts/v1/reserve", &[("fullname", name)]).forwarded_for(client))
     };
     for n in 0..25 {
         let page = reserve(&format!("Guest {n}"), SCRIPT);
@@ -448,14 +469,18 @@ fn requests_that_hold_nothing_take_nothing_from_the_neighbours() {
     for n in 0..64 {
         let client = format!("2001:db8:0:{n:x}00::1");
         for request in &nothing {
-            assert!(server.send(request.clone().from(&client)).status < 429, "{n}");
+            assert!(server.send(request.clone().forwarded_for(&client)).status < 429, "{n}");
         }
     }
     let neighbour = "2001:db8:0:ff01::1";
     for n in 0..4 {
-        assert_eq!(server.send(hold(&format!("ann{n}"), 1).from(neighbour)).status, 201, "{n}");
+        assert_eq!(
+            server.send(hold(&format!("ann{n}"), 1).forwarded_for(neighbour)).status,
+            201,
+            "{n}"
+        );
     }
-    assert_limited(&server.send(hold("bob", 1).from(neighbour)), "requests for places");
+    assert_limited(&server.send(hold("bob", 1).forwarded_for(neighbour)), "requests for places");
 }
 
 #[test]
@@ -475,11 +500,15 @@ fn each_limit_can_be_switched_off() {
     let server = server(&dir, &off.map(|name| (name, "0")));
     server.make_event(5_000, 300);
     for n in 0..130 {
-        assert_eq!(server.send(hold("ann", 10).from(SCRIPT)).status, 201, "{n}");
+        assert_eq!(server.send(hold("ann", 10).forwarded_for(SCRIPT)).status, 201, "{n}");
     }
     for n in 0..70 {
-        let order = server.send(hold("ann", 10).from(SCRIPT)).json();
-        assert_eq!(server.send(pay(&order, "ctoken_declined").from(SCRIPT)).status, 402, "{n}");
+        let order = server.send(hold("ann", 10).forwarded_for(SCRIPT)).json();
+        assert_eq!(
+            server.send(pay(&order, "ctoken_declined").forwarded_for(SCRIPT)).status,
+            402,
+            "{n}"
+        );
     }
 }
 

@@ -4,7 +4,6 @@ use crate::harness::*;
 use serde_json::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 const KILLS: u32 = 20;
 const CAPACITY: u32 = 400;
@@ -14,6 +13,8 @@ const CAPACITY: u32 = 400;
 struct Told {
     held: Vec<Value>,
     paid: Vec<(Value, Value)>,
+    /// Whether somebody was told that nothing is left.
+    sold_out: bool,
 }
 
 #[test]
@@ -37,8 +38,13 @@ fn after_twenty_kills_all_that_was_acknowledged_is_there_and_nothing_is_oversold
             for _ in 0..12 {
                 scope.spawn(|| crowd(&address, &buyers, &told));
             }
-            // At another moment in each life; long enough for some answers, not for all.
-            std::thread::sleep(Duration::from_millis(60 + u64::from(life * 37 % 160)));
+            // At another moment in each life; after some answers, not after all.
+            let before = told.lock().unwrap().held.len();
+            let more = 1 + (life * 5 % 8) as usize;
+            eventually("some are told", || {
+                let told = told.lock().unwrap();
+                told.held.len() >= before + more || told.sold_out
+            });
             server.kill();
         });
         check(&dir, &told);
@@ -63,6 +69,7 @@ fn crowd(address: &str, buyers: &AtomicU32, told: &Mutex<Told>) {
         };
         if answer.status != 201 {
             assert_eq!(answer.code(), Some(ProblemCode::SoldOut), "{answer:?}");
+            told.lock().unwrap().sold_out = true;
             return;
         }
         let order = answer.json();

@@ -1,15 +1,13 @@
 //! Starts the binary on a directory of its own and asks it over HTTP.
 
-use nts_api::Problem;
 pub use nts_api::ProblemCode;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
+pub use nts_testkit::{Answer, Request, eventually};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 pub const KEY: &str = "a-key-for-the-tests";
 
@@ -96,8 +94,7 @@ impl Server {
     }
 
     pub fn start_as(dir: &Dir, mut command: Command, settings: &[(&str, &str)]) -> Server {
-        // A machine on which all tests run at once is behind, and would send people away.
-        command.env("NTS_ADDRESS", "127.0.0.1:0").env("NTS_LAG_MS", "60000");
+        command.env("NTS_ADDRESS", "127.0.0.1:0");
         command.envs(settings.iter().copied());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.path("log"));
         let mut child =
@@ -135,11 +132,7 @@ impl Server {
     pub fn stop(mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let begun = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not stop");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        eventually("it stops", || self.child.try_wait().unwrap().is_some());
     }
 
     pub fn send(&self, request: Request) -> Answer {
@@ -235,181 +228,16 @@ pub fn page_of(order: &Value) -> String {
     format!("/orders/{}/{}", text(order, "id"), text(order, "secret"))
 }
 
-#[derive(Clone)]
-pub struct Request {
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Request {
-    pub fn new(method: &str, path: &str) -> Request {
-        Request { method: method.into(), path: path.into(), headers: vec![], body: vec![] }
-    }
-
-    pub fn get(path: &str) -> Request {
-        Request::new("GET", path)
-    }
-
-    /// Where it goes.
-    #[allow(dead_code, reason = "not every test asks")]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The status of the answer, whose body may never end.
-    #[allow(dead_code, reason = "not every test asks")]
-    pub fn status(&self, address: &str) -> std::io::Result<u16> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.write_all(&self.head(address))?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line)?;
-        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.ok_or(std::io::ErrorKind::InvalidData.into())
-    }
-
-    /// The same to another place.
-    pub fn to(mut self, path: &str) -> Request {
-        self.path = path.into();
-        self
-    }
-
-    pub fn form(path: &str, fields: &[(&str, &str)]) -> Request {
-        let escape = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
-        let fields = fields.iter().map(|(n, v)| format!("{}={}", escape(n), escape(v)));
-        let body = fields.collect::<Vec<_>>().join("&");
-        Request::new("POST", path)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body.into_bytes())
-    }
-
-    pub fn header(mut self, name: &str, value: &str) -> Request {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    pub fn bearer(self, token: &str) -> Request {
-        self.header("authorization", &format!("Bearer {token}"))
-    }
-
-    pub fn key(self, key: &str) -> Request {
-        self.header("idempotency-key", key)
-    }
-
-    pub fn json(self, body: &Value) -> Request {
-        self.header("content-type", "application/json").body(body.to_string().into_bytes())
-    }
-
-    pub fn body(mut self, body: Vec<u8>) -> Request {
-        self.body = body;
-        self
-    }
-
-    fn head(&self, address: &str) -> Vec<u8> {
-        let mut head = format!(
-            "{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
-            self.method,
-            self.path,
-            self.body.len()
-        );
-        for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += "\r\n";
-        head.into_bytes()
-    }
-
-    /// One connection, one request. The error is the network's.
-    pub fn send(&self, address: &str) -> std::io::Result<Answer> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.write_all(&self.head(address))?;
-        // A server may answer before it has read a body that it does not want.
-        let sent = stream.write_all(&self.body);
-        let mut raw = Vec::new();
-        let read = read_answer(&mut stream, &mut raw);
-        match Answer::parse(&raw) {
-            Some(answer) => Ok(answer),
-            None => {
-                sent?;
-                read?;
-                Err(std::io::ErrorKind::UnexpectedEof.into())
-            }
-        }
-    }
-}
-
-/// Reads until the answer is whole, or the connection ends: not everybody closes when asked to.
-fn read_answer(stream: &mut TcpStream, raw: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut buffer = [0; 16 * 1024];
-    loop {
-        let read = match stream.read(&mut buffer) {
-            // A machine that was halted for a moment wakes who waits with a time limit.
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
-        raw.extend_from_slice(&buffer[..read]);
-        let whole = Answer::parse(raw).is_some_and(|answer| {
-            let length = answer.header("content-length").and_then(|l| l.parse::<usize>().ok());
-            length.is_some_and(|length| answer.body.len() >= length)
-        });
-        if read == 0 || whole {
-            return Ok(());
-        }
-    }
-}
-
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: String,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    fn parse(raw: &[u8]) -> Option<Answer> {
-        let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
-        let headers = String::from_utf8_lossy(&raw[..end]).into_owned();
-        let status = headers.split(' ').nth(1)?.parse().ok()?;
-        Some(Answer { status, headers, body: raw[end + 4..].to_vec() })
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.lines().find_map(|line| {
-            let (n, v) = line.split_once(':')?;
-            n.eq_ignore_ascii_case(name).then_some(v.trim())
-        })
-    }
-
-    /// The code of a problem; `None` if it is none.
-    pub fn code(&self) -> Option<ProblemCode> {
-        serde_json::from_slice::<Problem<'_>>(&self.body).ok().map(|problem| problem.code)
-    }
-}
-
-/// Waits until `done`, for things that settle in the background.
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[allow(dead_code, reason = "not every test makes pictures")]
 /// A file beside the tests' directory, for what a person wants to look at.
 pub fn keep(name: &str, bytes: &[u8]) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join(name), bytes).unwrap();
+}
+
+/// What a command has said on both of its outputs.
+#[allow(dead_code, reason = "not every test asks")]
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }

@@ -3,6 +3,7 @@
 use crate::harness::*;
 use serde_json::json;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Runs a command that ends by itself; tells whether it was content, and what it said.
@@ -230,15 +231,19 @@ fn stopping_finishes_what_was_accepted() {
     let server = Server::start(&dir);
     server.make_event(10_000, 300);
     let address = server.address.clone();
+    let sold = AtomicU32::new(0);
     let told: Vec<serde_json::Value> = std::thread::scope(|scope| {
         let buyers: Vec<_> = (0..16)
             .map(|i| {
-                let address = &address;
+                let (address, sold) = (&address, &sold);
                 scope.spawn(move || {
                     let mut told = Vec::new();
                     for n in 0.. {
                         match hold(&format!("b{i}-{n}"), 1).send(address) {
-                            Ok(answer) if answer.status == 201 => told.push(answer.json()),
+                            Ok(answer) if answer.status == 201 => {
+                                told.push(answer.json());
+                                sold.fetch_add(1, Ordering::SeqCst);
+                            }
                             Ok(answer) => panic!("{answer:?}"),
                             // The door is closed: nothing was begun behind it.
                             Err(_) => break,
@@ -248,7 +253,7 @@ fn stopping_finishes_what_was_accepted() {
                 })
             })
             .collect();
-        std::thread::sleep(std::time::Duration::from_millis(150));
+        eventually("they buy", || sold.load(Ordering::SeqCst) > 30);
         server.stop();
         buyers.into_iter().flat_map(|b| b.join().unwrap()).collect()
     });

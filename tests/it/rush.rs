@@ -4,11 +4,6 @@ use crate::harness::*;
 use serde_json::Value;
 use std::process::Output;
 
-fn said(output: &Output) -> String {
-    let both = [&*output.stdout, &*output.stderr].concat();
-    String::from_utf8_lossy(&both).into_owned()
-}
-
 /// What a crowd that was told the truth says as JSON.
 fn report(output: &Output) -> Value {
     assert!(output.status.success(), "{}", said(output));

@@ -1,7 +1,7 @@
 //! A ticket's code is one buyer's, also where the database has forgotten what it sold.
 
 use crate::harness::*;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use std::collections::BTreeSet;
 
 /// Sells one ticket to each, and gives the codes.

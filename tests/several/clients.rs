@@ -3,7 +3,7 @@
 
 use crate::harness::*;
 use crate::shops::Shops;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 
 const CLIENT: &str = "203.0.113.7";
 

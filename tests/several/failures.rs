@@ -2,13 +2,12 @@
 //! the very moment of a COMMIT.
 
 use crate::harness::*;
-use crate::proxy::{Cut, Proxy};
 use crate::shops::*;
-use nts_testdb::Postgres;
+use nts_testkit::{Cut, Postgres, Proxy};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
-/// Lets a crowd buy at these processes while `strike` happens, and for a while after it.
+/// Lets a crowd buy at these processes until some have paid, while `strike` happens, and until as many
+/// again have paid after it.
 fn while_selling(shops: &Shops, told: &Told, next: &AtomicU32, strike: impl FnOnce()) {
     let addresses = &shops.addresses();
     let done = &AtomicBool::new(false);
@@ -20,9 +19,9 @@ fn while_selling(shops: &Shops, told: &Told, next: &AtomicU32, strike: impl FnOn
                 }
             });
         }
-        std::thread::sleep(Duration::from_millis(700));
+        told.more_pay(20);
         strike();
-        std::thread::sleep(Duration::from_millis(1500));
+        told.more_pay(20);
         done.store(true, Ordering::SeqCst);
     });
 }
@@ -36,7 +35,7 @@ fn the_database_is_killed_during_the_sale_and_nothing_acknowledged_is_lost() {
     for _ in 0..3 {
         while_selling(&shops, &told, &next, || {
             postgres.kill();
-            std::thread::sleep(Duration::from_millis(300));
+            eventually("it is noticed", || shops.at(0).get("/readyz").status == 503);
             postgres.start_again();
         });
     }
@@ -135,7 +134,7 @@ fn cut_off_at_the_commit_a_buyer_hears_one_true_answer_and_the_effect_is_there_o
     assert_eq!(shops.at(0).send(hold("first", 1)).status, 201);
     for round in 0..12u32 {
         let cut = [Cut::AnswerLost, Cut::NeverSent][round as usize % 2];
-        proxy.arm(cut);
+        proxy.arm_at_commit(cut);
         let wanted = hold(&format!("b{round}"), 1).key(&format!("the-hold-of-round-{round}"));
         let answer = shops.at(0).send(wanted.clone());
         assert_eq!(answer.status, 201, "{cut:?}: {answer:?}");
@@ -148,7 +147,7 @@ fn cut_off_at_the_commit_a_buyer_hears_one_true_answer_and_the_effect_is_there_o
     for round in 0..6u32 {
         let order = shops.at(0).send(hold(&format!("p{round}"), 1)).json();
         let cut = [Cut::AnswerLost, Cut::NeverSent][round as usize % 2];
-        proxy.arm(cut);
+        proxy.arm_at_commit(cut);
         let paid = shops.at(0).send(pay(&order, "ctoken_ok")).json();
         assert_eq!(paid["state"], "paid", "{cut:?}: {paid}");
         eventually("sold once", || counted() == (13, round + 1));

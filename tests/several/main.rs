@@ -13,6 +13,5 @@ mod failures;
 #[path = "../it/harness.rs"]
 mod harness;
 mod moving;
-mod proxy;
 mod shops;
 mod starts;

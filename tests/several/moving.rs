@@ -1,7 +1,7 @@
 //! `nts migrate-store`: from a file to PostgreSQL and back, whole or not at all.
 
 use crate::harness::*;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use serde_json::Value;
 use std::process::Output;
 
@@ -14,10 +14,6 @@ fn refused_start(dir: &Dir, database: &str) -> String {
     let output = nts(dir).env("NTS_DATABASE", database).arg("serve").output().unwrap();
     assert!(!output.status.success(), "{}", said(&output));
     said(&output)
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Orders in many states: held, at the bank, declined, paid, given back in part, let go.

@@ -1,7 +1,7 @@
 //! Several processes on one database, who buys there, and what must be true afterwards.
 
 use crate::harness::*;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use serde_json::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -148,6 +148,12 @@ pub fn buy(addresses: &[String], worker: usize, next: &AtomicU32, told: &Told, t
 impl Told {
     pub fn paid(&self) -> usize {
         self.paid.lock().unwrap().len()
+    }
+
+    /// Waits until so many more have paid.
+    pub fn more_pay(&self, more: usize) {
+        let goal = self.paid() + more;
+        eventually("some more buyers pay", || self.paid() >= goal);
     }
 
     /// Everything settles, what was told is true, and the counts are the sums, at each process.

@@ -1,8 +1,8 @@
 //! One process on PostgreSQL: how it starts, what it says when it cannot, how it stops.
 
 use crate::harness::*;
-use nts_testdb::Postgres;
-use std::time::{Duration, Instant};
+use nts_testkit::Postgres;
+use std::time::Duration;
 
 /// A directory for processes on a new database of the shared server.
 fn shop(server: &Postgres, name: &str) -> Dir {
@@ -85,7 +85,10 @@ fn waits_at_its_start_for_a_database_that_is_starting_too() {
     postgres.kill();
     let server = std::thread::scope(|scope| {
         let starting = scope.spawn(|| Server::start(&dir));
-        std::thread::sleep(Duration::from_secs(4));
+        eventually("it waits", || {
+            let log = std::fs::read_to_string(dir.path("log")).unwrap_or_default();
+            log.contains("waiting for the database")
+        });
         assert!(!starting.is_finished(), "it waits");
         postgres.start_again();
         starting.join().unwrap()
@@ -123,17 +126,16 @@ fn is_ready_again_after_the_database_was_away_although_nobody_buys() {
 fn goes_on_for_a_while_when_asked_to_stop_and_says_that_it_is_not_ready() {
     let Some(postgres) = Postgres::shared() else { return };
     let dir = shop(postgres, "drains");
-    let server = Server::start_with(&dir, &[("NTS_DRAIN_MS", "1500")]);
+    let server = Server::start_with(&dir, &[("NTS_DRAIN_MS", "3000")]);
     server.make_event(3, 300);
     let address = server.address.clone();
-    let begun = Instant::now();
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| server.stop());
         eventually("not ready", || Request::get("/readyz").send(&address).unwrap().status == 503);
         let answer = hold("ann", 1).send(&address).unwrap();
         assert_eq!(answer.status, 201);
         assert_eq!(answer.header("connection"), Some("close"));
-        assert!(begun.elapsed() < Duration::from_millis(1500), "it still serves");
+        assert!(!stopping.is_finished(), "it still serves");
         stopping.join().unwrap();
     });
     assert!(Request::get("/readyz").send(&address).is_err(), "it is gone");

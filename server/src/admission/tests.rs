@@ -3,11 +3,9 @@
 mod limits;
 
 use super::*;
-use boxoffice::{
-    Attempt, Buyer, BuyerKey, Currency, Event, EventId, EventSpec, Line, LineWish, Payment,
-    PaymentId, Pool, TicketType,
-};
+use boxoffice::{Event, EventId, LineWish, Payment, PaymentId, Pool, TicketType};
 
+use nts_testkit::fixtures;
 use tokio::time::Duration;
 
 const LIMITS: &[&str] = &[];
@@ -19,22 +17,7 @@ fn admission(flags: &[&str]) -> Admission {
 }
 
 fn event(capacity: u32) -> Event {
-    let spec = EventSpec {
-        slug: "show".into(),
-        name: "A show".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "UTC".into(),
-        currency: Currency::parse("EUR").unwrap(),
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 300_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
-        pools: Vec::new(),
-        ticket_types: Vec::new(),
-    };
+    let spec = fixtures::event_spec("show", capacity);
     let pool = |name: &str| Pool { name: name.into(), capacity, held: 0, sold: 0 };
     let ticket = |id: &str, pool| TicketType {
         id: id.into(),
@@ -69,42 +52,14 @@ fn takes(admission: &Admission, who: &str, order: u128, places: i64) -> Result<(
 }
 
 fn order(id: u128, state: OrderState, attempts: &[AttemptState]) -> Order {
-    let attempt = |(n, state): (usize, &AttemptState)| Attempt {
-        number: n as u16 + 1,
-        token: String::new(),
-        begun_ms: NOW,
-        state: state.clone(),
-    };
-    let payment = Payment {
-        id: PaymentId(id),
-        intent: None,
-        live: false,
-        action: None,
-        dispute: None,
-        attempts: attempts.iter().enumerate().map(attempt).collect(),
-    };
+    let payment = Payment { id: PaymentId(id), intent: None, ..fixtures::payment(attempts) };
     Order {
         id: OrderId(id),
-        event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
-        lines: vec![Line {
-            ticket_type: 0,
-            pool: 0,
-            quantity: 10,
-            unit_minor: 100,
-            refunded: 0,
-            restocked: 0,
-        }],
-        currency: Currency::parse("EUR").unwrap(),
-        state,
+        lines: vec![fixtures::line(10, 100)],
         placed_ms: NOW,
         until_ms: NOW + 300_000,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
         payment: (!attempts.is_empty()).then_some(payment),
-        refunds: Vec::new(),
-        tickets: Vec::new(),
+        ..fixtures::order(state)
     }
 }
 

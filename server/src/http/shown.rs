@@ -194,22 +194,7 @@ mod tests {
     #[test]
     fn what_was_made_is_given_until_something_changes() {
         let event = |held| {
-            let spec = boxoffice::EventSpec {
-                slug: "rock".into(),
-                name: String::new(),
-                place: String::new(),
-                starts_ms: 0,
-                zone: "UTC".into(),
-                currency: boxoffice::Currency::parse("GBP").expect("a currency"),
-                limit_per_order: 1,
-                limit_per_buyer: None,
-                ignore_email_tags: false,
-                hold_ms: 1,
-                sale_opens_ms: None,
-                sale_closes_ms: None,
-                pools: Vec::new(),
-                ticket_types: Vec::new(),
-            };
+            let spec = nts_testkit::fixtures::event_spec("rock", 9);
             let pools = vec![boxoffice::Pool { name: "p".into(), capacity: 9, held, sold: 0 }];
             Arc::new(Event { id: EventId(1), spec, pools, ticket_types: Vec::new(), serials: 0 })
         };

@@ -448,10 +448,8 @@ pub fn after_decline(order: &Order) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxoffice::{
-        Attempt, Buyer, BuyerKey, Currency, EventId, Line, OrderId, Payment, PaymentId, Refund,
-        RefundId,
-    };
+    use boxoffice::{Refund, RefundId};
+    use nts_testkit::fixtures;
 
     /// An order for 999 until 300 s, with these attempts and refunds.
     fn order(
@@ -459,20 +457,6 @@ mod tests {
         attempts: &[AttemptState],
         refunds: &[(i64, RefundState)],
     ) -> Order {
-        let attempt = |(n, state): (usize, &AttemptState)| Attempt {
-            number: n as u16 + 1,
-            token: String::new(),
-            begun_ms: 0,
-            state: state.clone(),
-        };
-        let payment = Payment {
-            id: PaymentId(1),
-            intent: Some("pi_1".into()),
-            live: false,
-            action: None,
-            dispute: None,
-            attempts: attempts.iter().enumerate().map(attempt).collect(),
-        };
         let refund = |(amount_minor, state): &(i64, RefundState)| Refund {
             id: RefundId(1),
             amount_minor: *amount_minor,
@@ -482,27 +466,11 @@ mod tests {
             by_hand: false,
         };
         Order {
-            id: OrderId(1),
-            event: EventId(1),
-            buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
-            lines: vec![Line {
-                ticket_type: 0,
-                pool: 0,
-                quantity: 1,
-                unit_minor: 999,
-                refunded: 0,
-                restocked: 0,
-            }],
-            currency: Currency::parse("GBP").unwrap(),
-            state,
-            placed_ms: 0,
+            lines: vec![fixtures::line(1, 999)],
             until_ms: 300_000,
-            due_ms: None,
-            tries: 0,
-            trouble: None,
-            payment: (!attempts.is_empty()).then_some(payment),
+            payment: (!attempts.is_empty()).then(|| fixtures::payment(attempts)),
             refunds: refunds.iter().map(refund).collect(),
-            tickets: Vec::new(),
+            ..fixtures::order(state)
         }
     }
 

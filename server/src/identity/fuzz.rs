@@ -3,7 +3,7 @@
 use super::*;
 use crate::fuzz::{check, slips, spoil};
 use boxoffice::{Command, Event, EventSpec, LineWish, OrderId, Pool, State, TicketType, decide};
-use boxoffice::{Currency, EventId, PoolSpec, Refusal, TicketTypeSpec};
+use boxoffice::{EventId, Refusal};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -11,25 +11,9 @@ use proptest::sample::select;
 fn on_sale() -> State {
     let (pool, id) = ("hall".to_owned(), "adult".to_owned());
     let spec = EventSpec {
-        slug: "show".into(),
-        name: "Show".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "UTC".into(),
-        currency: Currency::parse("GBP").expect("a currency"),
-        limit_per_order: 10,
         limit_per_buyer: Some(10),
         ignore_email_tags: true,
-        hold_ms: 60_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
-        pools: vec![PoolSpec { name: pool.clone(), capacity: 9 }],
-        ticket_types: vec![TicketTypeSpec {
-            id: id.clone(),
-            name: "Adult".into(),
-            pool: pool.clone(),
-            price_minor: 100,
-        }],
+        ..nts_testkit::fixtures::event_spec("show", 9)
     };
     let pools = vec![Pool { name: pool, capacity: 9, held: 0, sold: 0 }];
     let name = "Adult".to_owned();

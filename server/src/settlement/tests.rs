@@ -1,10 +1,8 @@
 //! What is decided on an answer, by itself: the tables, without a provider.
 
 use super::*;
-use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, EventId, Money, PaymentId, RefundId,
-    RefundState,
-};
+use boxoffice::{AttemptState, Currency, Money, PaymentId, RefundId, RefundState};
+use nts_testkit::fixtures::{self, payment};
 
 const STATUSES: [IntentStatus; 7] = [
     IntentStatus::RequiresPaymentMethod,
@@ -18,36 +16,7 @@ const STATUSES: [IntentStatus; 7] = [
 
 /// An order with a PaymentIntent and these attempts, numbered from 1.
 fn order(state: OrderState, attempts: &[AttemptState]) -> Order {
-    let attempts = attempts.iter().zip(1..).map(|(state, number)| Attempt {
-        number,
-        token: format!("ctoken_{number}"),
-        state: state.clone(),
-        begun_ms: 0,
-    });
-    let payment = Payment {
-        id: PaymentId(8),
-        intent: Some("pi_1".into()),
-        live: false,
-        action: None,
-        attempts: attempts.collect(),
-        dispute: None,
-    };
-    Order {
-        id: OrderId(7),
-        event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(0) },
-        lines: vec![],
-        currency: Currency::parse("GBP").unwrap(),
-        state,
-        placed_ms: 0,
-        until_ms: 0,
-        due_ms: Some(0),
-        tries: 0,
-        trouble: None,
-        payment: Some(payment),
-        refunds: vec![],
-        tickets: vec![],
-    }
+    Order { due_ms: Some(0), payment: Some(payment(attempts)), ..fixtures::order(state) }
 }
 
 fn pending() -> Order {

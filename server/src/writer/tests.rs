@@ -6,9 +6,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Loaded, Reader};
-use boxoffice::{
-    Buyer, BuyerKey, Currency, EventSpec, LineWish, OrderState, PoolSpec, TicketTypeSpec,
-};
+use boxoffice::{Buyer, BuyerKey, EventSpec, LineWish, OrderState};
+use nts_testkit::fixtures::event_spec;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -136,27 +135,7 @@ fn world_of(name: &str, capacity: u32) -> World {
     };
     let mut writer = Writer::new(Box::new(failing), Arc::new(Metrics::default()));
     let event = EventId(1);
-    let spec = EventSpec {
-        slug: "rock".into(),
-        name: "Rock".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "UTC".into(),
-        currency: Currency::parse("GBP").unwrap(),
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 300_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
-        pools: vec![PoolSpec { name: "all".into(), capacity }],
-        ticket_types: vec![TicketTypeSpec {
-            id: "t".into(),
-            name: "T".into(),
-            pool: "all".into(),
-            price_minor: 100,
-        }],
-    };
+    let spec = event_spec("rock", capacity);
     let made = ask(&mut writer, vec![(Command::PutEvent { id: event, spec }, None)]);
     assert!(made[0].is_ok());
     World { writer, plan, recoveries, poison, meanwhile, released, reader, dir, event }

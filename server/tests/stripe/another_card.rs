@@ -3,6 +3,7 @@
 use crate::shop::{Held, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
 use nts_server::payments::double::{Misstep, Operation};
+use nts_testkit::eventually_async;
 
 async fn attempts(shop: &Shop, held: &Held) -> String {
     let payment = shop.order(held).await.payment;
@@ -14,6 +15,15 @@ async fn attempts(shop: &Shop, held: &Held) -> String {
         AttemptState::Abandoned => 'x',
     };
     payment.map_or(String::new(), |p| p.attempts.iter().map(|a| letter(&a.state)).collect())
+}
+
+/// Waits until the attempts are in these states.
+async fn attempts_are(shop: &Shop, held: &Held, expected: &str) {
+    eventually_async("the attempts change", async || {
+        let found = attempts(shop, held).await;
+        if found == expected { Ok(()) } else { Err(found) }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -65,9 +75,7 @@ async fn the_old_bank_page_pays_while_the_new_card_is_on_its_way() {
     let body = "{\"token\": \"ctoken_ok\"}";
     let headers = [("authorization", bearer.as_str())];
     let (paying, ()) = tokio::join!(shop.http("POST", &path, &headers, body), async {
-        while attempts(&shop, &held).await != "x?" {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        attempts_are(&shop, &held, "x?").await;
         shop.double.authenticate(&intent, true).unwrap();
         shop.double.behave();
     });
@@ -109,9 +117,7 @@ async fn what_the_card_network_has_is_not_replaced() {
     let shop = shop("network").await;
     let held = shop.hold("ann", 1).await;
     let (pay, other) = tokio::join!(shop.pay(&held, "ctoken_processing"), async {
-        while attempts(&shop, &held).await != "!" {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        attempts_are(&shop, &held, "!").await;
         let page = shop.page(&held).await;
         assert!(!page.contains("another"), "{page}");
         shop.pay(&held, "ctoken_ok").await

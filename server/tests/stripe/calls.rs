@@ -1,44 +1,26 @@
 //! Every call lost, refused, delayed or answered with nonsense, in every way.
 
 use crate::pay::futures;
-use crate::shop::{Setup, Shop};
+use crate::shop::{Setup, Shop, WAYS};
 use boxoffice::OrderState;
 use nts_server::payments::double::{Misstep, Operation};
 use serde_json::json;
-
-const WAYS: [Misstep; 16] = [
-    Misstep::LostBefore,
-    Misstep::LostAfter,
-    Misstep::NoConnection,
-    Misstep::TooMany,
-    Misstep::Conflict,
-    Misstep::ErrorBefore,
-    Misstep::ErrorAfter,
-    Misstep::Html,
-    Misstep::HtmlOk,
-    Misstep::Garbled,
-    Misstep::HangBefore,
-    Misstep::HangAfter,
-    Misstep::LockTimeout,
-    Misstep::DependencyBefore,
-    Misstep::DependencyAfter,
-    Misstep::Nulls,
-];
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The call goes wrong this way so many times in a row, then all is well.
 async fn goes_wrong(operation: Operation, times: u32) {
     let name = format!("calls-{operation:?}-{times}");
     let shop = Shop::start(&name, Setup::default()).await;
     for (n, way) in WAYS.into_iter().enumerate() {
-        let mut left = times;
+        let struck = Arc::new(AtomicU32::new(0));
+        let strikes = Arc::clone(&struck);
         let told = format!("{operation:?} {way:?} {times} times");
         let held = shop.hold(&format!("b{n}"), 2).await;
         shop.double.misbehave(move |o| {
-            if o != operation || left == 0 {
-                return None;
-            }
-            left -= 1;
-            Some(way)
+            let strikes_now = o == operation && strikes.load(Ordering::SeqCst) < times;
+            strikes.fetch_add(u32::from(strikes_now), Ordering::SeqCst);
+            strikes_now.then_some(way)
         });
         if matches!(operation, Operation::Cancel | Operation::Read) {
             shop.pay(&held, "ctoken_3ds").await;
@@ -46,6 +28,7 @@ async fn goes_wrong(operation: Operation, times: u32) {
                 shop.cancel(&held).await;
                 assert_eq!(shop.settled(&held).await.state, OrderState::Released, "{told}");
                 assert_eq!(shop.moved(&held), (0, 0), "{told}");
+                assert!(struck.load(Ordering::SeqCst) > 0, "{told}: it did not strike");
                 continue;
             }
             let intent = shop.intent(&held).await;
@@ -68,6 +51,7 @@ async fn goes_wrong(operation: Operation, times: u32) {
         assert_eq!(status, 200, "{told}: {answer}");
         assert_eq!(shop.settled(&held).await.state, OrderState::Paid, "{told}");
         assert_eq!(shop.moved(&held), (2_000, 1_000), "{told}");
+        assert!(struck.load(Ordering::SeqCst) > 0, "{told}: it did not strike");
     }
     shop.double.behave();
     shop.close().await;

@@ -9,6 +9,7 @@ use nts_server::payments::double::{Misstep, Operation};
 use nts_server::payments::stripe::net::VERSION;
 use nts_server::payments::stripe::{Seen, Since};
 use nts_server::settlement::read_external_changes;
+use nts_testkit::eventually_async;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -282,12 +283,11 @@ async fn restart_without(shop: &mut Shop, forbidden: &'static [Operation]) {
     shop.double.misbehave(move |o| forbidden.contains(&o).then_some(Misstep::Forbidden));
     shop.start_again().await;
     let app = shop.app().clone();
-    let told = async {
-        while (app.metrics.alarms.get() as usize) < forbidden.len() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), told).await.expect("it is told at the start");
+    eventually_async("it is told at the start", async || {
+        let alarms = app.metrics.alarms.get() as usize;
+        if alarms < forbidden.len() { Err(alarms) } else { Ok(()) }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -311,9 +311,7 @@ async fn each_permission_that_is_missing_is_told_at_the_start_and_nothing_is_lef
     shop.double.behave();
     let before = shop.double.calls().get(&Operation::Cancel).copied().unwrap_or_default();
     shop.start_again().await;
-    while shop.double.calls().get(&Operation::Cancel).copied().unwrap_or_default() == before {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    shop.called(Operation::Cancel, before + 1).await;
     assert_eq!(shop.app().metrics.alarms.get(), 0);
     let report = shop.report(false).await;
     assert!(report.findings.is_empty() && report.json()["payments_at_provider"] == 0, "{report}");

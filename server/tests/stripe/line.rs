@@ -4,6 +4,7 @@ use crate::pay::futures;
 use crate::shop::{Held, Setup, Shop};
 use boxoffice::OrderState;
 use nts_server::payments::double::Operation;
+use nts_testkit::eventually_async;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,16 +41,22 @@ async fn ten_times_the_budget_is_served_in_order_and_nobody_loses_a_place() {
         }
     });
     let watching = async {
-        tokio::time::sleep(Duration::from_millis(2_000)).await;
         // Whoever looks at the page while waiting is told so. The clocks run on, five minutes: the
         // hold of who waits does not.
-        let page = shop.app().sales.reads.ask(|r| r.all_orders(None, 1_000)).await.unwrap();
-        let waits = page.orders.iter().rev().find(|o| o.state == OrderState::Paying);
-        let waits = waits.expect("somebody waits").id;
-        let id = uuid::Uuid::from_u128(waits.0).to_string();
-        let held = Held { order: waits, id, secret: shop.app().secrets.order(waits) };
-        let page = shop.page(&held).await;
-        assert!(page.contains("You are in line"), "{page}");
+        let page = eventually_async("everybody waits", async || {
+            let page = shop.app().sales.reads.ask(|r| r.all_orders(None, 1_000)).await.unwrap();
+            let held = page.orders.iter().filter(|o| o.state == OrderState::Held).count();
+            if page.orders.len() < BUYERS as usize || held > 0 {
+                return Err(format!("{held} of {} do not pay yet", page.orders.len()));
+            }
+            let waits = page.orders.iter().rev().find(|o| o.state == OrderState::Paying);
+            let waits = waits.expect("the queue is longer than the buyers take to come").id;
+            let id = uuid::Uuid::from_u128(waits.0).to_string();
+            let held = Held { order: waits, id, secret: shop.app().secrets.order(waits) };
+            let page = shop.page(&held).await;
+            if page.contains("You are in line") { Ok(page) } else { Err(page) }
+        })
+        .await;
         assert!(page.contains("Your tickets are safe"), "{page}");
         shop.time.jump(301_000);
     };
@@ -114,10 +121,13 @@ async fn stripe_gone_and_back() {
     let page = shop.page(&held[0]).await;
     assert!(page.contains("The payment provider does not answer"), "{page}");
     assert!(page.contains("Nothing has been charged"), "{page}");
-    shop.time.jump(3_600_000);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut tries = Vec::new();
     for one in &held {
-        let order = shop.order(one).await;
+        tries.push(shop.order(one).await.tries);
+    }
+    shop.time.jump(3_600_000);
+    for (one, tries) in held.iter().zip(tries) {
+        let order = shop.until("it is tried in vain", one, |o| o.tries > tries).await;
         assert_eq!((order.state, shop.moved(one)), (OrderState::Paying, (0, 0)));
     }
     // Nothing was made at Stripe, so who gives up gets an answer at once.

@@ -12,9 +12,7 @@ async fn a_sale_costs_three_calls_and_no_more() {
     let setup = Setup { timeout_ms: 20_000, ..Setup::default() };
     let shop = Shop::start("three", setup).await;
     // What is asked at the start, whoever sells or not, comes first; the disputes are its last.
-    while !shop.double.calls().contains_key(&Operation::Disputes) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    shop.called(Operation::Disputes, 1).await;
     let before = shop.double.calls();
     for n in 0..20 {
         let held = shop.hold(&format!("b{n}"), 2).await;

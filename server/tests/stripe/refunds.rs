@@ -4,8 +4,8 @@ use crate::pay::futures;
 use crate::shop::{HOUR, shop};
 use boxoffice::{OrderState, RefundState};
 use nts_server::payments::double::{Misstep, Operation};
+use nts_testkit::eventually_async;
 use serde_json::json;
-use std::time::Duration;
 
 #[tokio::test]
 async fn two_organisers_refund_at_once_and_it_is_given_back_once() {
@@ -31,22 +31,19 @@ async fn a_part_whose_answer_is_lost_is_given_back_once_though_asked_again_after
     let shop = shop("lost-part").await;
     let held = shop.hold("ann", 4).await;
     shop.pay(&held, "ctoken_ok").await;
-    shop.double.misbehave(|o| match o {
-        Operation::Refund => Some(Misstep::LostAfter),
-        // Stripe cannot be asked again before tomorrow.
-        Operation::FindRefund => None,
-        _ => None,
-    });
+    shop.double.misbehave(|o| (o == Operation::Refund).then_some(Misstep::LostAfter));
     // The first look finds nothing; the refund happens, its answer is lost; then nobody answers.
     let body = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": false});
     let asking = shop.refund(&held, body);
     let meanwhile = async {
-        while shop.moved(&held) != (4_000, 1_000) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        eventually_async("the money is back", async || {
+            let moved = shop.moved(&held);
+            if moved == (4_000, 1_000) { Ok(()) } else { Err(moved) }
+        })
+        .await;
         shop.double.misbehave(|_| Some(Misstep::LostBefore));
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        let order = shop.order(&held).await;
+        let tries = shop.order(&held).await.tries;
+        let order = shop.until("it is tried in vain", &held, |o| o.tries >= tries + 2).await;
         assert_eq!((order.state, order.refunds.len()), (OrderState::Refunding, 1));
         assert_eq!(order.refunds[0].state, RefundState::Pending);
         let valid =

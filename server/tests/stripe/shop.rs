@@ -7,30 +7,51 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::event_body;
 use nts_server::payments::CallError;
-use nts_server::payments::double::{Double, Operation, http};
+use nts_server::payments::double::{Double, Misstep, Operation, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
+use nts_server::settlement::Notice;
 use nts_server::store::Database;
-use nts_testdb::Postgres;
+use nts_testkit::{Answer, Postgres, Request, eventually_async};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub const KEY: &str = "a-key-for-the-tests";
 pub const WEBHOOK: &str = "whsec_of_the_tests";
 pub const HOUR: i64 = 3_600_000;
 
+/// The ways in which any call may go wrong.
+pub const WAYS: [Misstep; 16] = [
+    Misstep::LostBefore,
+    Misstep::LostAfter,
+    Misstep::NoConnection,
+    Misstep::TooMany,
+    Misstep::Conflict,
+    Misstep::ErrorBefore,
+    Misstep::ErrorAfter,
+    Misstep::Html,
+    Misstep::HtmlOk,
+    Misstep::Garbled,
+    Misstep::HangBefore,
+    Misstep::HangAfter,
+    Misstep::LockTimeout,
+    Misstep::DependencyBefore,
+    Misstep::DependencyAfter,
+    Misstep::Nulls,
+];
+
 /// A clock that runs as fast as the real one, some time ahead of it.
 #[derive(Clone, Default)]
 pub struct Time {
     ahead: Arc<AtomicI64>,
     shown: Arc<AtomicI64>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Time {
@@ -48,8 +69,15 @@ impl Time {
     }
 
     fn show(&self) {
-        let now = Clock::System.now_ms() + self.ahead.load(Ordering::SeqCst);
-        self.shown.store(now, Ordering::SeqCst);
+        if !self.stopped.load(Ordering::SeqCst) {
+            let now = Clock::System.now_ms() + self.ahead.load(Ordering::SeqCst);
+            self.shown.store(now, Ordering::SeqCst);
+        }
+    }
+
+    /// From now on it stands still: nothing becomes due any more.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
     }
 
     pub fn jump(&self, ms: i64) {
@@ -158,10 +186,8 @@ impl Shop {
         ];
         let life = Some(Life::begin(&flags, &time).await);
         // The key was tried: what is counted from now on is the sale's.
-        while !double.calls().contains_key(&Operation::Cancel) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
         let shop = Shop { double, stripe_time, time, dir, double_at, flags, answering, life };
+        shop.called(Operation::Cancel, 1).await;
         shop.make_event("rock", &setup).await;
         shop
     }
@@ -236,7 +262,7 @@ impl Shop {
 
     /// The head of the answer to a GET.
     pub async fn head(&self, path: &str) -> String {
-        exchange_whole(self.app().config.address, "GET", path, &[], "").await.0
+        sent(self.app().config.address, "GET", path, &[], "").await.headers + "\r\n"
     }
 
     pub async fn hold(&self, buyer: &str, quantity: u32) -> Held {
@@ -308,6 +334,28 @@ impl Shop {
         self.http("POST", "/stripe/webhook", &headers, body).await
     }
 
+    /// Waits until every notice that came so far was handled. They are handled one after the other, so
+    /// the last of them, of a payment that this order does not have, is received when all before it are
+    /// done.
+    pub async fn notices_handled(&self, held: &Held) {
+        let notices = &self.app().settlement.notices;
+        notices.add(Notice { intent: "pi_not_its_own".into(), order: Some(held.order) });
+        eventually_async("the notices are handled", async || {
+            if notices.is_empty() { Ok(()) } else { Err(notices.len()) }
+        })
+        .await
+    }
+
+    /// Waits until Stripe was called in this way so often.
+    pub async fn called(&self, operation: Operation, times: u64) {
+        eventually_async("Stripe is called", async || {
+            let calls = self.double.calls();
+            let enough = calls.get(&operation).is_some_and(|made| *made >= times);
+            if enough { Ok(()) } else { Err(calls) }
+        })
+        .await
+    }
+
     // ---- what is so
 
     pub async fn order(&self, held: &Held) -> Order {
@@ -328,28 +376,20 @@ impl Shop {
     }
 
     pub async fn until(&self, what: &str, held: &Held, is: impl Fn(&Order) -> bool) -> Order {
-        let begun = Instant::now();
-        loop {
+        eventually_async(what, async || {
             let order = self.order(held).await;
-            if is(&order) {
-                return order;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}: {order:#?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            if is(&order) { Ok(order) } else { Err(order) }
+        })
+        .await
     }
 
     /// Waits until the metrics say something.
     pub async fn metrics(&self, what: &str, is: impl Fn(&str) -> bool) {
-        let begun = Instant::now();
-        loop {
+        eventually_async(what, async || {
             let (_, text) = self.http("GET", "/metrics", &[], "").await;
-            if is(&text) {
-                return;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}: {text}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            if is(&text) { Ok(()) } else { Err(text) }
+        })
+        .await
     }
 
     pub async fn state(&self, held: &Held, state: OrderState) -> Order {
@@ -449,31 +489,23 @@ pub async fn exchange(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, String) {
-    let (head, body) = exchange_whole(address, method, path, headers, body).await;
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    let answer = sent(address, method, path, headers, body).await;
+    (answer.status, answer.text())
 }
 
-/// The same with the whole head of the answer.
-async fn exchange_whole(
+async fn sent(
     address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
-) -> (String, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
-    head += &format!("content-length: {}\r\n", body.len());
+) -> Answer {
+    let mut request = Request::new(method, path).body(body.into());
     if !headers.iter().any(|(name, _)| *name == "content-type") {
-        head += "content-type: application/json\r\n";
+        request = request.header("content-type", "application/json");
     }
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        request = request.header(name, value);
     }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
-    let mut raw = Vec::new();
-    stream.read_to_end(&mut raw).await.unwrap();
-    let text = String::from_utf8(raw).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
-    (format!("{head}\r\n"), body.to_owned())
+    request.send_async(address).await.unwrap()
 }

@@ -5,6 +5,7 @@
 use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{AttemptState, Order, OrderState};
 use nts_server::payments::double::{Misstep, Operation, Stop};
+use nts_testkit::eventually_async;
 use serde_json::json;
 use std::time::Duration;
 
@@ -56,20 +57,19 @@ async fn no_news_cuts_the_wait_for_an_earlier_call_short() {
         assert_eq!(shop.webhook(&body.to_string()).await.0, 200);
         nts_server::settlement::reconcile(&shop.app().settlement, &before).await.unwrap().unwrap();
     }
-    while shop.double.calls()[&Operation::Read] < reads + 5
-        || !shop.app().settlement.notices.is_empty()
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    shop.called(Operation::Read, reads + 5).await;
+    shop.notices_handled(&held).await;
     let after = shop.order(&held).await;
     assert_eq!((after.due_ms, after.tries), (before.due_ms, before.tries));
     assert!(waits(&after) && !is_closed(&after), "{after:?}");
     // The first one arrives after all, and that is found.
     shop.double.behave();
     pause.let_go();
-    while shop.double.authorised().unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually_async("the money is set aside", async || {
+        let authorised = shop.double.authorised().unwrap();
+        if authorised.is_empty() { Err(authorised) } else { Ok(()) }
+    })
+    .await;
     shop.time.jump(left_ms);
     shop.state(&held, OrderState::Paid).await;
     assert_eq!(shop.moved(&held), (1_000, 0));

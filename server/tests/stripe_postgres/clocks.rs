@@ -5,7 +5,7 @@ use crate::shop::{KEY, exchange};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::run::Server;
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;

@@ -1,10 +1,8 @@
 //! Each rule of the books, on orders that break it.
 
 use super::*;
-use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, CodeRule, Currency, Dispute, EventId, Line, OrderId,
-    Payment, PaymentId, RefundId, Ticket,
-};
+use boxoffice::{AttemptState, CodeRule, Dispute, Line, RefundId, Ticket};
+use nts_testkit::fixtures;
 
 use OrderState::{Canceling, Committed, Held, Paid, Paying, Refunded, Refunding, Released, Void};
 
@@ -45,39 +43,19 @@ fn whole(state: OrderState) -> Order {
     let ticket_state = if state == Paid { TicketState::Valid } else { TicketState::Revoked };
     let ticket =
         |(serial, line)| Ticket { serial, line, state: ticket_state, code_rule: CodeRule::Order };
-    let payment = Payment {
-        id: PaymentId(8),
-        intent: Some("pi_1".into()),
-        live: false,
-        action: None,
-        attempts: vec![Attempt {
-            number: 1,
-            token: String::new(),
-            begun_ms: 0,
-            state: AttemptState::Authorised,
-        }],
-        dispute: None,
-    };
+    let payment = fixtures::payment(&[AttemptState::Authorised]);
     let refunds = match state {
         Refunding => vec![all_of_it(RefundState::Pending)],
         Refunded => vec![all_of_it(done())],
         _ => vec![],
     };
     Order {
-        id: OrderId(7),
-        event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(0) },
         lines: vec![line(0, 2, 500), line(1, 1, 100)],
-        currency: Currency::parse("GBP").unwrap(),
-        state,
-        placed_ms: 0,
-        until_ms: 0,
         due_ms: matches!(state, Held | Paying | Canceling | Committed | Refunding).then_some(0),
-        tries: 0,
-        trouble: None,
         payment: (state != Held).then_some(payment),
         refunds,
         tickets: if sold { [(1, 0), (2, 0), (3, 1)].map(ticket).into() } else { vec![] },
+        ..fixtures::order(state)
     }
 }
 

@@ -1,10 +1,8 @@
 //! When the provider and the books say the same of an order, and what is said where they do not.
 
 use super::*;
-use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, EventId, Line, Payment, Refund, RefundId,
-    RefundState,
-};
+use boxoffice::{AttemptState, Currency, Refund, RefundId, RefundState};
+use nts_testkit::fixtures;
 
 const STATUSES: [IntentStatus; 7] = [
     IntentStatus::RequiresPaymentMethod,
@@ -30,33 +28,11 @@ fn order(state: OrderState, refunds: &[(i64, RefundState)]) -> Order {
         state: state.clone(),
         by_hand: false,
     });
-    let line =
-        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 500, refunded: 0, restocked: 0 };
-    let attempt =
-        Attempt { number: 1, token: String::new(), begun_ms: 0, state: AttemptState::Authorised };
-    let payment = Payment {
-        id: PaymentId(8),
-        intent: Some("pi_1".into()),
-        live: false,
-        action: None,
-        attempts: vec![attempt],
-        dispute: None,
-    };
     Order {
-        id: OrderId(7),
-        event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(0) },
-        lines: vec![line],
-        currency: gbp(0).currency,
-        state,
-        placed_ms: 0,
-        until_ms: 0,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
-        payment: Some(payment),
+        lines: vec![fixtures::line(2, 500)],
+        payment: Some(fixtures::payment(&[AttemptState::Authorised])),
         refunds: refunds.collect(),
-        tickets: vec![],
+        ..fixtures::order(state)
     }
 }
 

@@ -1,9 +1,8 @@
 //! The report, word for word.
 
 use super::*;
-use boxoffice::{
-    Buyer, BuyerKey, CodeRule, EventId, Intent, IntentStatus, Line, OrderState, Ticket,
-};
+use boxoffice::{CodeRule, Intent, IntentStatus, OrderState, Ticket};
+use nts_testkit::fixtures;
 
 fn gbp(minor: i64) -> Money {
     Money { minor, currency: Currency::parse("GBP").unwrap() }
@@ -12,23 +11,10 @@ fn gbp(minor: i64) -> Money {
 /// A sold order for two places at 500, one of its tickets revoked.
 fn order() -> Order {
     let ticket = |serial, state| Ticket { serial, line: 0, state, code_rule: CodeRule::Order };
-    let line =
-        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 500, refunded: 0, restocked: 0 };
     Order {
-        id: OrderId(7),
-        event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(0) },
-        lines: vec![line],
-        currency: gbp(0).currency,
-        state: OrderState::Paid,
-        placed_ms: 0,
-        until_ms: 0,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
-        payment: None,
-        refunds: vec![],
+        lines: vec![fixtures::line(2, 500)],
         tickets: vec![ticket(1, TicketState::Valid), ticket(2, TicketState::Revoked)],
+        ..fixtures::order(OrderState::Paid)
     }
 }
 

@@ -1,10 +1,8 @@
 //! What is said of an event, word for word, and the questions that the words about an order hang on.
 
 use super::*;
-use boxoffice::{
-    Attempt, Buyer, BuyerKey, Currency, EventId, EventSpec, OrderId, Payment, PaymentId, Pool,
-    Refund, RefundId, TicketType,
-};
+use boxoffice::{Currency, EventId, EventSpec, Pool, Refund, RefundId, TicketType};
+use nts_testkit::fixtures;
 
 fn pool(name: &str, capacity: u32, held: u32, sold: u32) -> Pool {
     Pool { name: name.into(), capacity, held, sold }
@@ -79,37 +77,8 @@ fn a_sale_is_open_from_its_beginning_until_before_its_end() {
 
 /// One with these attempts; without any it has no payment.
 fn order_of(state: OrderState, attempts: &[AttemptState]) -> Order {
-    let attempts = attempts.iter().zip(1..).map(|(state, number)| Attempt {
-        number,
-        token: String::new(),
-        begun_ms: 0,
-        state: state.clone(),
-    });
-    let attempts: Vec<_> = attempts.collect();
-    let payment = Payment {
-        id: PaymentId(1),
-        intent: Some("pi_1".into()),
-        live: false,
-        action: None,
-        dispute: None,
-        attempts: attempts.clone(),
-    };
-    Order {
-        id: OrderId(1),
-        event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
-        lines: Vec::new(),
-        currency: Currency::parse("GBP").unwrap(),
-        state,
-        placed_ms: 0,
-        until_ms: 0,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
-        payment: (!attempts.is_empty()).then_some(payment),
-        refunds: Vec::new(),
-        tickets: Vec::new(),
-    }
+    let payment = (!attempts.is_empty()).then(|| fixtures::payment(attempts));
+    Order { payment, ..fixtures::order(state) }
 }
 
 #[test]

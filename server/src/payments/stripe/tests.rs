@@ -9,11 +9,9 @@ mod lists;
 use super::*;
 use crate::payments::governor::Governor;
 use crate::payments::wire::Exchange;
-use boxoffice::{
-    AttemptState, Buyer, BuyerKey, Currency, EventId, IntentStatus, Line, OrderId, OrderState,
-    PaymentId,
-};
+use boxoffice::{AttemptState, IntentStatus, OrderId, OrderState, PaymentId};
 use bytes::Bytes;
+use nts_testkit::fixtures;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -46,31 +44,11 @@ fn client(answers: Vec<Result<WireResponse, Lost>>) -> (Stripe, Arc<Script>) {
 }
 
 fn order() -> Order {
-    let line =
-        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 999, refunded: 0, restocked: 0 };
-    let payment = Payment {
-        id: PaymentId(8),
-        intent: Some("pi_1".into()),
-        live: false,
-        action: None,
-        attempts: vec![],
-        dispute: None,
-    };
+    let payment = fixtures::payment(&[]);
     Order {
-        id: OrderId(7),
-        event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(0) },
-        lines: vec![line],
-        currency: Currency::parse("GBP").unwrap(),
-        state: OrderState::Paying,
-        placed_ms: 0,
-        until_ms: 0,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
+        lines: vec![fixtures::line(2, 999)],
         payment: Some(payment),
-        refunds: vec![],
-        tickets: vec![],
+        ..fixtures::order(OrderState::Paying)
     }
 }
 

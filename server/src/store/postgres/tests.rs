@@ -1,7 +1,6 @@
 //! The contract, and what is true where several processes share a database.
 
 mod migrate;
-mod proxy;
 mod races;
 mod records;
 mod seller;
@@ -11,7 +10,7 @@ use super::*;
 use crate::store::contract::{self, Database};
 use crate::store::records::Engine;
 use crate::store::{Lane, Reader, Store};
-use nts_testdb::Postgres;
+use nts_testkit::Postgres;
 
 /// A database of its own for one case. The session's default isolation is part of the address.
 struct OnServer(Target, Clock);

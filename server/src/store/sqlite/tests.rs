@@ -8,10 +8,8 @@ use crate::store::contract::{self, Database};
 use crate::store::records::audit_log::{Action, AuditLine, audit_id};
 use crate::store::records::{Engine, RecordChange, page};
 use crate::store::{Lane, Reader, Store};
-use boxoffice::{
-    Buyer, BuyerKey, Command, Currency, EventSpec, LineWish, OrderId, PaymentId, PoolSpec,
-    TicketTypeSpec, decide,
-};
+use boxoffice::{Buyer, BuyerKey, Command, LineWish, OrderId, PaymentId, decide};
+use nts_testkit::fixtures::event_spec;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -115,27 +113,7 @@ fn clock() -> Clock {
 
 /// An event of so many places, put into a store.
 fn put_event(store: &mut SqliteStore, slug: &str, capacity: u32) -> EventId {
-    let spec = EventSpec {
-        slug: slug.into(),
-        name: "Show".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "UTC".into(),
-        currency: Currency::parse("EUR").unwrap(),
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 300_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
-        pools: vec![PoolSpec { name: "p".into(), capacity }],
-        ticket_types: vec![TicketTypeSpec {
-            id: "t".into(),
-            name: "T".into(),
-            pool: "p".into(),
-            price_minor: 100,
-        }],
-    };
+    let spec = event_spec(slug, capacity);
     let id = EventId(store.batch as u64 + 1);
     run(store, &[Command::PutEvent { id, spec }], &[]).unwrap();
     id

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::fuzz::{Change, Slip, changes, check, slips, spoil, spoil_json};
-use boxoffice::{Command, Event, EventSpec, Known, Pool, State, TicketType, decide};
+use boxoffice::{Command, Event, Known, Pool, State, TicketType, decide};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
@@ -133,22 +133,7 @@ fn a_spoilt_payment_is_unknown_or_what_it_says() {
 fn state() -> State {
     let mut order = order();
     order.state = OrderState::Committed;
-    let spec = EventSpec {
-        slug: "show".into(),
-        name: "Show".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "UTC".into(),
-        currency: order.currency,
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 1_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
-        pools: vec![],
-        ticket_types: vec![],
-    };
+    let spec = fixtures::event_spec("show", 5);
     let pool = Pool { name: "p".into(), capacity: 5, held: 0, sold: 2 };
     let (id, name) = ("t".into(), "T".into());
     let ticket_type = TicketType { id, name, pool: 0, price_minor: 999, retired: false };

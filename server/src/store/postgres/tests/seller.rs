@@ -4,9 +4,8 @@ use super::*;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
 use crate::writer::{Answer, Job, Request, Writer, usual_actor};
-use boxoffice::{
-    Buyer, Change, Command, Currency, EventSpec, LineWish, PoolSpec, Reply, TicketTypeSpec, decide,
-};
+use boxoffice::{Buyer, Change, Command, EventSpec, LineWish, Reply, decide};
+pub(super) use nts_testkit::fixtures::event_spec as spec;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -81,30 +80,6 @@ pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
     let buyer = Buyer { name: name.into(), email: String::new(), key: BuyerKey(7) };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
     Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }
-}
-
-pub(super) fn spec(slug: &str, capacity: u32) -> EventSpec {
-    EventSpec {
-        slug: slug.into(),
-        name: "Show".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "UTC".into(),
-        currency: Currency::parse("EUR").unwrap(),
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 300_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
-        pools: vec![PoolSpec { name: "p".into(), capacity }],
-        ticket_types: vec![TicketTypeSpec {
-            id: "t".into(),
-            name: "T".into(),
-            pool: "p".into(),
-            price_minor: 100,
-        }],
-    }
 }
 
 /// Loads and decides, so that only the commit is left to do.

@@ -1,10 +1,10 @@
 //! What breaks between us and the database, and the database itself.
 
-use super::proxy::{Cut, Proxy};
 use super::seller::{Seller, commit, decided, hold, spec};
 use super::*;
 use crate::writer::NoReply;
 use boxoffice::Command;
+use nts_testkit::{Cut, Proxy};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn open(target: &Target) -> PgStore {

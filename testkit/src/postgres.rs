@@ -3,7 +3,6 @@
 //!
 //! A small shell script is its keeper: it starts and kills the server when told to through a pipe,
 //! and when the pipe ends, because this process did, it stops the server and removes the directory.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

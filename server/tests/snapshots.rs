@@ -1,0 +1,357 @@
+//! Each page and each kind of API answer, whole, compared with what was accepted before.
+//!
+//! The server runs in this process on an empty database with the sandbox; its clock stands still, and what is
+//! random (ids, secrets, keys) is replaced by names. How to accept a difference: CONTRIBUTING.md.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt;
+use insta::assert_snapshot;
+use nts_api::ProblemCode;
+use nts_server::app::App;
+use nts_server::clock::{Clock, DatabaseClock};
+use nts_server::config::Config;
+use nts_server::http;
+use nts_server::ids::{Ids, Secrets, digest};
+use nts_server::payments::double::Double;
+use nts_server::payments::governor::Governor;
+use nts_server::payments::stripe::Stripe;
+use nts_server::reads::Reads;
+use nts_server::run::{Assembled, Parts, assemble};
+use nts_server::store::Database;
+use nts_server::writer::Writer;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+const KEY: &str = "a-key-for-the-tests";
+
+/// 2030-01-01 12:00 UTC, in milliseconds.
+const NOW_MS: i64 = 1_893_499_200_000;
+
+/// A server without a socket.
+struct Shop {
+    router: Router,
+    app: Arc<App>,
+    time: Arc<AtomicI64>,
+    dir: PathBuf,
+    /// What is replaced, by what.
+    names: Vec<(String, String)>,
+    _tasks: JoinSet<()>,
+}
+
+/// An order, and the secret that shows it.
+struct Order {
+    id: String,
+    secret: String,
+}
+
+impl Order {
+    fn page(&self) -> String {
+        format!("/orders/{}/{}", self.id, self.secret)
+    }
+
+    fn api(&self) -> String {
+        format!("/api/v1/orders/{}", self.id)
+    }
+}
+
+impl Shop {
+    /// With the events `rock`, of 10 tickets, and `jazz`, of one.
+    async fn start(name: &str) -> Shop {
+        let dir = std::env::temp_dir().join(format!("nts-snapshots-{name}-{}", std::process::id()));
+        _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let time = Arc::new(AtomicI64::new(NOW_MS));
+        let clock = Clock::Manual(Arc::clone(&time));
+        let database = dir.join("nts.db").display().to_string();
+        let flags = ["--lag-ms=0", "--address=127.0.0.1:8080", "--show=", "--database", &database];
+        let config = Config::from_flags(flags).unwrap();
+        let database = Database::parse(&database).unwrap();
+        let opened = database.open(clock.clone()).unwrap();
+        let ids = Arc::new(Ids::new([1; 32], opened.last_high));
+        let secrets = Secrets::new([2; 32]);
+        let sandbox = Arc::new(Double::in_memory(clock.clone(), [3; 32]).unwrap());
+        let (wire, governor) = (Box::new(Arc::clone(&sandbox)), Governor::unlimited());
+        let stripe =
+            Stripe::new(wire, governor, Arc::clone(&ids), clock.clone(), false, secrets.shop());
+        let Assembled { app, jobs, told, tasks } = assemble(Parts {
+            config,
+            clock: DatabaseClock::new(clock.clone()),
+            ids,
+            secrets,
+            organiser_key: digest(&[b"organiser", KEY.as_bytes()]),
+            events: vec![],
+            reads: Reads::inline(database.reader(&clock).unwrap()),
+            stripe,
+            sandbox: Some(sandbox),
+            // Nothing happens but what is asked for.
+            look: Duration::from_secs(3_600),
+            due_at_once: 100,
+            pulse: None,
+            follow: Duration::from_secs(1),
+        });
+        let writer = Writer::new(opened.store, Arc::clone(&app.metrics));
+        std::thread::spawn(move || writer.run(jobs, &told));
+        let mut running = JoinSet::new();
+        for task in tasks {
+            running.spawn(task);
+        }
+        let router = http::router(Arc::clone(&app));
+        let shop = Shop { router, app, time, dir, names: vec![], _tasks: running };
+        for (slug, capacity) in [("rock", 10), ("jazz", 1)] {
+            let (status, answer) = shop.put_event(slug, event(slug, capacity)).await;
+            assert_eq!(status, 201, "{answer}");
+        }
+        shop
+    }
+
+    async fn ask(&self, request: Request<Body>) -> (u16, String) {
+        let response = self.router.clone().oneshot(request).await.unwrap_or_else(|n| match n {});
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn json(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if !body.is_null() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.ask(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn put_event(&self, slug: &str, body: Value) -> (u16, String) {
+        self.json("PUT", &format!("/api/v1/events/{slug}"), KEY, &body).await
+    }
+
+    async fn hold(&mut self, event: &str, quantity: u32) -> Order {
+        let path = format!("/api/v1/events/{event}/orders");
+        let (status, answer) = self.json("POST", &path, "", &wanted("adult", quantity)).await;
+        assert_eq!(status, 201, "{answer}");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        let order = Order { id: text("id"), secret: text("secret") };
+        let id = boxoffice::OrderId(uuid::Uuid::parse_str(&order.id).unwrap().as_u128());
+        let (_, pay) = self.app.links.pay_path(id).rsplit_once('/').map(own).unwrap();
+        self.names.push((order.id.clone(), "ORDER".into()));
+        self.names.push((order.secret.clone(), "SECRET".into()));
+        self.names.push((pay, "PAY-SECRET".into()));
+        order
+    }
+
+    async fn pay(&self, order: &Order, token: &str) -> (u16, String) {
+        let path = format!("{}/pay", order.api());
+        self.json("POST", &path, &order.secret, &json!({"token": token})).await
+    }
+
+    async fn cancel(&self, order: &Order) -> (u16, String) {
+        let path = format!("{}/cancel", order.api());
+        self.json("POST", &path, &order.secret, &json!({})).await
+    }
+
+    async fn refund(&self, order: &Order, body: Value) -> (u16, String) {
+        self.json("POST", &format!("{}/refunds", order.api()), KEY, &body).await
+    }
+
+    /// The page at this path, with its status.
+    async fn page(&self, path: &str) -> String {
+        let (status, page) = self.json("GET", path, "", &Value::Null).await;
+        format!("{status}\n{}", self.redacted(page))
+    }
+
+    /// An order as the API shows it.
+    async fn shown(&self, order: &Order) -> String {
+        let answer = self.json("GET", &order.api(), &order.secret, &Value::Null).await;
+        self.pretty(answer)
+    }
+
+    /// An answer of the API, with its status.
+    fn pretty(&self, (status, answer): (u16, String)) -> String {
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let answer = serde_json::to_string_pretty(&answer).unwrap();
+        format!("{status}\n{}", self.redacted(answer))
+    }
+
+    /// With names for what is random.
+    fn redacted(&self, mut text: String) -> String {
+        for (value, name) in &self.names {
+            text = text.replace(value, name);
+        }
+        for (before, name, end) in [
+            ("name=\"key\" value=\"", "KEY", "\""),
+            ("/authenticate/pi_", "INTENT", "\""),
+            ("\"code\": \"", "CODE", "\""),
+            ("<code>", "CODE", "</code>"),
+            ("aria-label=\"QR code ", "CODE", "</svg>"),
+        ] {
+            let mut done = String::new();
+            while let Some((head, rest)) = text.split_once(before) {
+                let (value, _) = rest.split_once(end).unwrap();
+                // Problem codes are words, ticket codes are not.
+                let random = before != "\"code\": \"" || ProblemCode::parse(value).is_none();
+                done = done + head + before + if random { name } else { value };
+                text = rest[value.len()..].to_owned();
+            }
+            text = done + &text;
+        }
+        text
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn own((a, b): (&str, &str)) -> (String, String) {
+    (a.into(), b.into())
+}
+
+fn event(slug: &str, capacity: u32) -> Value {
+    json!({
+        "name": format!("A night of {slug}"), "place": "Hall", "zone": "Europe/London",
+        "starts_at": "2030-06-01T20:00:00+01:00", "currency": "GBP", "hold_seconds": 300,
+        "pools": [{"id": "floor", "capacity": capacity}],
+        "ticket_types": [
+            {"id": "adult", "name": "Adult", "pool": "floor",
+             "price": {"amount": 2500, "currency": "GBP"}},
+            {"id": "child", "name": "Child", "pool": "floor",
+             "price": {"amount": 0, "currency": "GBP"}},
+        ],
+    })
+}
+
+fn wanted(ticket_type: &str, quantity: u32) -> Value {
+    json!({"buyer": {"name": "Ann", "email": "ann@example.org"},
+           "lines": [{"ticket_type": ticket_type, "quantity": quantity}]})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn pages_of_events() {
+    let mut shop = Shop::start("events").await;
+    shop.hold("rock", 2).await;
+    shop.hold("jazz", 1).await;
+    assert_snapshot!("page_front", shop.page("/").await);
+    assert_snapshot!("page_event", shop.page("/events/rock").await);
+    assert_snapshot!("page_event_sold_out", shop.page("/events/jazz").await);
+    assert_snapshot!("page_problem", shop.page("/events/blues").await);
+    let answer = shop.json("GET", "/api/v1/events/rock", "", &Value::Null).await;
+    assert_snapshot!("api_event", shop.pretty(answer));
+    let answer = shop.json("GET", "/api/v1/events", "", &Value::Null).await;
+    assert_snapshot!("api_events", shop.pretty(answer));
+}
+
+/// The page and the API's answer of an order in each state.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn orders_in_each_state() {
+    let mut shop = Shop::start("orders").await;
+
+    let held = shop.hold("rock", 2).await;
+    assert_snapshot!("page_order_held", shop.page(&held.page()).await);
+    assert_snapshot!("api_order_held", shop.shown(&held).await);
+    let id = boxoffice::OrderId(uuid::Uuid::parse_str(&held.id).unwrap().as_u128());
+    let pay_path = shop.app.links.pay_path(id);
+    assert_snapshot!("page_pay", shop.page(&pay_path).await);
+
+    assert_eq!(shop.pay(&held, "ctoken_declined").await.0, 402);
+    assert_snapshot!("page_order_declined", shop.page(&held.page()).await);
+    assert_snapshot!("api_order_declined", shop.shown(&held).await);
+
+    assert_eq!(shop.pay(&held, "ctoken_3ds").await.0, 200);
+    assert_snapshot!("page_order_paying", shop.page(&held.page()).await);
+    assert_snapshot!("api_order_paying", shop.shown(&held).await);
+
+    let paid = shop.hold("rock", 2).await;
+    assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
+    assert_snapshot!("page_order_paid", shop.page(&paid.page()).await);
+    assert_snapshot!("api_order_paid", shop.shown(&paid).await);
+
+    let part = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": false});
+    assert_eq!(shop.refund(&paid, part).await.0, 200);
+    assert_snapshot!("page_order_refunded_in_part", shop.page(&paid.page()).await);
+    assert_eq!(shop.refund(&paid, json!({"all": true, "restock": true})).await.0, 200);
+    assert_snapshot!("page_order_refunded", shop.page(&paid.page()).await);
+    assert_snapshot!("api_order_refunded", shop.shown(&paid).await);
+
+    let released = shop.hold("rock", 1).await;
+    assert_eq!(shop.cancel(&released).await.0, 200);
+    assert_snapshot!("page_order_released", shop.page(&released.page()).await);
+    assert_snapshot!("api_order_released", shop.shown(&released).await);
+}
+
+/// All codes with their statuses and titles.
+#[test]
+fn problem_codes() {
+    let mut all = ProblemCode::ALL.to_vec();
+    all.sort_unstable_by_key(|code| code.as_str());
+    let lines = all.iter().map(|c| format!("{c} {:?}: {}\n", c.statuses(), c.title()));
+    assert_snapshot!("problem_codes", lines.collect::<String>());
+}
+
+/// The answers of the API with problems, each whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn problems() {
+    let mut shop = Shop::start("problems").await;
+    let paid = shop.hold("rock", 2).await;
+    assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
+    let over = shop.hold("jazz", 1).await;
+    let asked = shop.hold("rock", 1).await;
+    assert_eq!(shop.pay(&asked, "ctoken_processing").await.0, 200);
+    let released = shop.hold("rock", 1).await;
+    assert_eq!(shop.cancel(&released).await.0, 200);
+    let refunded = shop.hold("rock", 1).await;
+    assert_eq!(shop.pay(&refunded, "ctoken_ok").await.0, 200);
+    assert_eq!(shop.refund(&refunded, json!({"all": true, "restock": true})).await.0, 200);
+    let mut later = event("later", 10);
+    later["sale_opens"] = json!("2030-02-01T12:00:00Z");
+    assert_eq!(shop.put_event("later", later).await.0, 201);
+    let (orders, none) = ("/api/v1/events/rock/orders", Value::Null);
+    let mut cheap = event("rock", 10);
+    cheap["currency"] = json!("EUR");
+    for t in cheap["ticket_types"].as_array_mut().unwrap() {
+        t["price"]["currency"] = json!("EUR");
+    }
+    let mut moved = event("rock", 10);
+    moved["pools"].as_array_mut().unwrap().push(json!({"id": "balcony", "capacity": 5}));
+    moved["ticket_types"][0]["pool"] = json!("balcony");
+    let one = json!({"lines": [{"ticket_type": "adult", "quantity": 9}], "restock": false});
+    let mut answers = vec![
+        shop.json("GET", "/api/v1/nothing", "", &none).await,
+        shop.json("DELETE", "/api/v1/events/rock", "", &none).await,
+        shop.json("GET", "/api/v1/events/blues", "", &none).await,
+        shop.json("GET", orders, "", &none).await,
+        shop.json("GET", &paid.api(), &over.secret, &none).await,
+        shop.json("POST", orders, "", &json!({"lines": 1})).await,
+        shop.json("POST", orders, "", &wanted("senior", 1)).await,
+        shop.json("POST", orders, "", &wanted("adult", 8)).await,
+        shop.json("POST", orders, "", &wanted("adult", 11)).await,
+        shop.put_event("rock", event("rock", 1)).await,
+        shop.put_event("rock", cheap).await,
+        shop.put_event("rock", moved).await,
+        shop.cancel(&paid).await,
+        shop.pay(&released, "ctoken_ok").await,
+        shop.pay(&asked, "ctoken_ok").await,
+        shop.pay(&over, "ctoken_declined").await,
+        shop.refund(&over, json!({"all": true, "restock": true})).await,
+        shop.refund(&refunded, json!({"all": true, "restock": true})).await,
+        shop.json("POST", "/api/v1/events/later/orders", "", &wanted("adult", 1)).await,
+        shop.refund(&paid, one).await,
+    ];
+    shop.time.fetch_add(301_000, Ordering::SeqCst);
+    answers.push(shop.pay(&over, "ctoken_ok").await);
+    assert!(answers.iter().all(|(status, _)| *status >= 400));
+    let answers: Vec<String> = answers.into_iter().map(|answer| shop.pretty(answer)).collect();
+    assert_snapshot!("problems", answers.join("\n\n"));
+}

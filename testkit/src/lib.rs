@@ -1,0 +1,21 @@
+//! What several test targets share.
+//!
+//! - [`Postgres`]: a private PostgreSQL server.
+//! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
+//! - [`Request`] and [`Answer`]: an HTTP client on bare sockets.
+//! - [`fixtures`]: an event and an order to start from.
+//! - [`eventually`]: waits for a condition.
+//!
+//! It depends on no other crate of the workspace than `boxoffice` and `nts-api`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod fixtures;
+mod http;
+mod postgres;
+mod proxy;
+mod wait;
+
+pub use http::{Answer, Request};
+pub use postgres::Postgres;
+pub use proxy::{Cut, Proxy};
+pub use wait::{eventually, eventually_async};
