@@ -1,8 +1,8 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    Buyer, BuyerKey, EventId, EventSpec, Intent, Known, OrderId, PaymentId, RefundId,
-    RefundOutcome, TimeMs,
+    Buyer, BuyerKey, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId, RefundOutcome,
+    SeenVersion, TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -81,7 +81,7 @@ pub enum Command {
         /// What was read.
         intent: Intent,
         /// What was known of the order before it was asked for.
-        known: Known,
+        known: SeenVersion,
     },
     /// The buyer no longer wants it: C1 if somebody has begun to pay.
     Cancel {

@@ -41,8 +41,8 @@ pub use order::{
     Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Ticket, TicketState,
 };
 pub use payment::{
-    Attempt, AttemptState, Dispute, Intent, IntentStatus, Known, Owed, Payment, Refund,
-    RefundOutcome, RefundSeen, RefundState, owed,
+    Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,
+    RefundSeen, RefundState, SeenVersion, owed,
 };
 pub use refusal::Refusal;
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};

@@ -59,7 +59,7 @@ impl Payment {
 /// then may be older than what is known when the answer is decided on: another process, or a page
 /// that the buyer has loaded again, may have been faster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Known {
+pub struct SeenVersion {
     /// Where it stood.
     pub state: OrderState,
     /// The number of its last attempt to pay; 0 if there was none.
@@ -71,15 +71,15 @@ pub struct Known {
     pub answers: bool,
 }
 
-impl Known {
+impl SeenVersion {
     /// Nothing was known: what is read may be as old as it likes.
-    pub const NOTHING: Known =
-        Known { state: OrderState::Held, attempt: 0, waits: false, answers: false };
+    pub const NOTHING: SeenVersion =
+        SeenVersion { state: OrderState::Held, attempt: 0, waits: false, answers: false };
 
     /// As it is now.
-    pub fn of(order: &Order) -> Known {
+    pub fn of(order: &Order) -> SeenVersion {
         let last = order.payment.as_ref().and_then(|p| p.attempts.last());
-        Known {
+        SeenVersion {
             state: order.state,
             attempt: last.map_or(0, |a| a.number),
             waits: last.is_some_and(|a| a.state == AttemptState::Action),
@@ -88,8 +88,8 @@ impl Known {
     }
 
     /// As it is now, and what is read is the answer to confirming its last attempt.
-    pub fn confirming(order: &Order) -> Known {
-        Known { answers: true, ..Known::of(order) }
+    pub fn confirming(order: &Order) -> SeenVersion {
+        SeenVersion { answers: true, ..SeenVersion::of(order) }
     }
 }
 

@@ -257,7 +257,7 @@ impl Sale {
             Owed::Expiry => return self.ask(Command::Expire { order: ORDER }),
             Owed::Read(_) => {
                 let intent = self.there.read(&shown.action(&self.there));
-                let known = Known::of(&order);
+                let known = SeenVersion::of(&order);
                 return self.ask(Command::Reconcile { order: ORDER, intent, known });
             }
             Owed::Confirm(_, attempt) => Call::Confirm(attempt.number, attempt.token.clone()),
@@ -270,7 +270,7 @@ impl Sale {
             return;
         }
         let said = (fate != Fate::LostBefore).then(|| self.arrive(&call)).flatten();
-        let known = Known::of(&order);
+        let known = SeenVersion::of(&order);
         let answer = match (said, &call) {
             (Some(Said::Declined), Call::Confirm(attempt, _)) if fate == Fate::Fine => {
                 let (attempt, reason) = (*attempt, "no".into());
@@ -278,7 +278,7 @@ impl Sale {
             }
             (Some(Said::Is(status)), Call::Confirm(..)) if fate == Fate::Fine => {
                 let intent = self.there.told(status, &shown.action(&self.there));
-                Command::Reconcile { order: ORDER, intent, known: Known::confirming(&order) }
+                Command::Reconcile { order: ORDER, intent, known: SeenVersion::confirming(&order) }
             }
             // Refused, or nobody knows: it is read.
             (said, call) => {
@@ -340,7 +340,7 @@ impl Sale {
         // A webhook, or the buyer comes back: it is read, and believed at once or later.
         let reading = || {
             let intent = self.there.read(&shown.action(&self.there));
-            Command::Reconcile { order: ORDER, intent, known: Known::of(self.order()) }
+            Command::Reconcile { order: ORDER, intent, known: SeenVersion::of(self.order()) }
         };
         add("read".into(), &|sale| sale.ask(reading()));
         match &self.reading {

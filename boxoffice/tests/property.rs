@@ -336,9 +336,9 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
                 books.tell(&mut read, *order, before.len());
             }
             let known = match *lie % 4 {
-                3 => Known::NOTHING,
-                2 => Known::confirming(known(order)?),
-                _ => Known::of(known(order)?),
+                3 => SeenVersion::NOTHING,
+                2 => SeenVersion::confirming(known(order)?),
+                _ => SeenVersion::of(known(order)?),
             };
             Command::Reconcile { order: id(*order), intent: read, known }
         }
@@ -389,7 +389,7 @@ fn push(id: u128, order: &Order, well: bool) -> Option<Command> {
     let read = |status| Command::Reconcile {
         order: order.id,
         intent: truth(id, order, status),
-        known: Known::of(order),
+        known: SeenVersion::of(order),
     };
     let pay =
         Command::Pay { order: order.id, payment: payment_of(id), live: false, token: "tok".into() };
@@ -761,7 +761,7 @@ impl Sale {
             Happening::Read { order, late } => {
                 if let Some(intent) = self.intent_of(*order) {
                     let intent = self.provider.read(&intent, self.now);
-                    let known = self.order(*order).map_or(Known::NOTHING, Known::of);
+                    let known = self.order(*order).map_or(SeenVersion::NOTHING, SeenVersion::of);
                     let command = Command::Reconcile { order: id(*order), intent, known };
                     match late {
                         true => self.readings.push(command),
@@ -884,12 +884,14 @@ impl Sale {
                 Some(Command::IntentCreated { order: id, intent: intent.id })
             }
             (Some(Answer::Intent(intent)), Call::Confirm { .. }) => {
-                let known = Known::confirming(order);
+                let known = SeenVersion::confirming(order);
                 Some(Command::Reconcile { order: id, intent: *intent, known })
             }
-            (Some(Answer::Intent(intent)), _) => {
-                Some(Command::Reconcile { order: id, intent: *intent, known: Known::of(order) })
-            }
+            (Some(Answer::Intent(intent)), _) => Some(Command::Reconcile {
+                order: id,
+                intent: *intent,
+                known: SeenVersion::of(order),
+            }),
             (Some(Answer::Refund(outcome)), Call::Refund { refund, .. }) => {
                 Some(Command::RefundAnswered { order: id, refund: *refund, outcome })
             }
@@ -920,7 +922,7 @@ impl Sale {
         match fates.next() {
             Some(Fate::Fine | Fate::Twice(_) | Fate::Late(_)) | None => {
                 let intent = self.provider.read(payment.intent.as_ref().unwrap(), self.now);
-                Some(Command::Reconcile { order: order.id, intent, known: Known::of(order) })
+                Some(Command::Reconcile { order: order.id, intent, known: SeenVersion::of(order) })
             }
             Some(Fate::Crash) => None,
             Some(_) => Some(defer(order)),
@@ -949,7 +951,7 @@ impl Sale {
         for id in self.world.state.orders.keys().copied().collect::<Vec<_>>() {
             if let Some(intent) = self.intent_of(id.0) {
                 let intent = self.provider.read(&intent, self.now);
-                let known = self.order(id.0).map_or(Known::NOTHING, Known::of);
+                let known = self.order(id.0).map_or(SeenVersion::NOTHING, SeenVersion::of);
                 self.ask(Command::Reconcile { order: id, intent, known });
             }
         }

@@ -90,7 +90,7 @@ struct Stage {
     /// How many unused ids were handed out.
     fresh: u128,
     /// What was known when a reading began.
-    asked: BTreeMap<String, Known>,
+    asked: BTreeMap<String, SeenVersion>,
 }
 
 type Step = Result<(), String>;
@@ -229,8 +229,8 @@ impl Stage {
     }
 
     /// What is known of an order now.
-    fn known(&mut self, name: &str) -> Known {
-        self.order(name).map_or(Known::NOTHING, Known::of)
+    fn known(&mut self, name: &str) -> SeenVersion {
+        self.order(name).map_or(SeenVersion::NOTHING, SeenVersion::of)
     }
 
     fn order(&mut self, name: &str) -> Result<&Order, String> {

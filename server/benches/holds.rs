@@ -23,7 +23,7 @@ use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::writer::{Job, Request, Writer, usual_actor};
+use nts_server::writer::{IdempotencyKey, Job, Writer, usual_actor};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -201,7 +201,7 @@ fn writer_alone(dir: &Path, quick: bool) {
                 let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
                 let order = ids.order(Clock::System.now_ms());
                 let key = RequestKey(digest(&[&serial.to_be_bytes()]));
-                let request = Request { key, fingerprint: serial };
+                let request = IdempotencyKey { key, fingerprint: serial };
                 let hold = Command::Hold {
                     order,
                     event: events[of],
@@ -273,7 +273,7 @@ fn memory_mb() -> u64 {
     pages.unwrap_or(0) * 4096 / 1_000_000
 }
 
-fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {
+fn step(writer: &mut Writer, commands: Vec<(Command, Option<IdempotencyKey>)>) {
     let now = tokio::time::Instant::now();
     let deadline = now + Duration::from_secs(60);
     let (jobs, hears): (Vec<Job>, Vec<_>) = commands

@@ -9,7 +9,7 @@ use crate::ids::{Ids, Secrets};
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
-use crate::payments::double::Double;
+use crate::payments::double::FakeStripe;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
 use crate::stop::Stop;
@@ -40,7 +40,7 @@ pub struct App {
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.
-    pub sandbox: Option<Arc<Double>>,
+    pub sandbox: Option<Arc<FakeStripe>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Raised when the server is asked to stop: then it is no longer ready, and goes on.

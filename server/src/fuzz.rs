@@ -51,7 +51,7 @@ pub enum Slip {
     /// So many bytes are missing.
     Remove(u16, u8),
     /// So many bytes stand there twice.
-    Double(u16, u8),
+    FakeStripe(u16, u8),
 }
 
 /// Ways in which bytes are spoilt.
@@ -92,7 +92,7 @@ pub fn slip() -> impl Strategy<Value = Slip> {
         2 => (any::<u16>(), any::<u8>()).prop_map(|(at, byte)| Slip::Set(at, byte)),
         2 => (any::<u16>(), select(odd)).prop_map(|(at, odd)| Slip::Insert(at, odd.to_vec())),
         1 => (any::<u16>(), 1..9u8).prop_map(|(at, n)| Slip::Remove(at, n)),
-        1 => (any::<u16>(), 1..40u8).prop_map(|(at, n)| Slip::Double(at, n)),
+        1 => (any::<u16>(), 1..40u8).prop_map(|(at, n)| Slip::FakeStripe(at, n)),
     ]
 }
 
@@ -125,7 +125,7 @@ pub fn spoil(bytes: &[u8], slips: &[Slip]) -> Vec<u8> {
                 bytes.splice(at..at, odd.iter().copied());
             }
             Slip::Remove(at, n) => _ = bytes.drain(range(*at, *n)),
-            Slip::Double(at, n) => {
+            Slip::FakeStripe(at, n) => {
                 let twice = bytes[range(*at, *n)].to_vec();
                 let at = place(*at, bytes.len());
                 bytes.splice(at..at, twice);

@@ -6,7 +6,7 @@
 use crate::actor::Actor;
 use crate::sales::{SaleError, Sales};
 use crate::store::{Fault, OrderPage};
-use crate::writer::{NoReply, Request};
+use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
     Command, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
     RefundWish, Refusal, Reply, Ticket,
@@ -30,7 +30,7 @@ impl Organiser {
         let replied = self.sales.writer.ask_as(actor, Command::PutEvent { id, spec }, None).await?;
         let created = matches!(replied.reply, Reply::Event { created: true, .. });
         let event = self.sales.event_named(&slug).await;
-        event.map(|event| (event, created)).ok_or(NoReply::Refused(Refusal::UnknownEvent))
+        event.map(|event| (event, created)).ok_or(CommandError::Refused(Refusal::UnknownEvent))
     }
 
     /// The orders of an event that come after `after`, by id; `limit` at most.
@@ -61,7 +61,7 @@ impl Organiser {
         id: OrderId,
         wish: RefundWish,
         restock: bool,
-        request: Option<Request>,
+        request: Option<IdempotencyKey>,
     ) -> Result<(Arc<Order>, RefundId), SaleError> {
         let sales = &self.sales;
         let refund = sales.ids.refund(sales.clock.now_ms());
@@ -69,7 +69,7 @@ impl Organiser {
         let command = Command::Refund { order: id, refund, wish, restock };
         let replied = sales.writer.ask_as(actor, command, request).await?;
         let Reply::Refunding { refund, .. } = replied.reply else {
-            return Err(NoReply::KeyReused);
+            return Err(CommandError::KeyReused);
         };
         let done = |o: &Order| {
             !o.refunds.iter().any(|r| r.id == refund && r.state == RefundState::Pending)
@@ -83,7 +83,7 @@ impl Organiser {
         let mut order = Arc::new(order.clone());
         if matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling) {
             match sales.cancel(id, None).await {
-                Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+                Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
                     order = sales.find(id).await?;
                 }
                 Err(no) => return Err(no),
@@ -106,5 +106,5 @@ impl Organiser {
 
 fn unavailable(fault: Fault) -> SaleError {
     tracing::error!(%fault, "a question to the database failed");
-    NoReply::Unavailable
+    CommandError::Unavailable
 }

@@ -4,7 +4,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
 use crate::metrics::Metrics;
 use crate::reads::Reads;
-use crate::store::{Fault, Pulse, Reader};
+use crate::store::{Fault, Reader, VersionVector};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -25,9 +25,12 @@ pub struct Replica {
 
 /// Reads what others have committed, and corrects the clock by the database's time of that reading.
 /// `None` where no other process commits; the clock is then left as it is.
-pub fn read_pulse(reader: &mut dyn Reader, clock: &DatabaseClock) -> Result<Option<Pulse>, Fault> {
+pub fn read_versions(
+    reader: &mut dyn Reader,
+    clock: &DatabaseClock,
+) -> Result<Option<VersionVector>, Fault> {
     let asked_ms = clock.own_ms();
-    let pulse = reader.pulse()?;
+    let pulse = reader.versions()?;
     if let Some(pulse) = &pulse {
         clock.saw_between(pulse.at_ms, asked_ms, clock.own_ms());
     }
@@ -46,7 +49,7 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
         let last = mark.clone();
         let asking = Arc::clone(&replica);
         let read = move |reader: &mut dyn Reader| {
-            let Some(pulse) = read_pulse(reader, &asking.clock)? else { return Ok(None) };
+            let Some(pulse) = read_versions(reader, &asking.clock)? else { return Ok(None) };
             let begun = Instant::now();
             let events = if pulse.mark == last { Vec::new() } else { reader.events()? };
             Ok(Some((pulse, events, begun.elapsed())))

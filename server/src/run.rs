@@ -14,7 +14,7 @@ use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
-use crate::payments::double::Double;
+use crate::payments::double::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
@@ -22,12 +22,12 @@ use crate::payments::wire::Wire;
 use crate::private_file;
 use crate::publish::Publisher;
 use crate::reads::Reads;
-use crate::replicate::{Replica, follow, read_pulse};
+use crate::replicate::{Replica, follow, read_versions};
 use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
 use crate::stop::Stop;
-use crate::store::{Database, Opened, Own, Pulse, Reader};
-use crate::tasks::{BackOffice, give_way, spawn};
+use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
+use crate::tasks::{BackgroundRuntime, lower_thread_priority, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::Event;
 use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
@@ -48,7 +48,7 @@ pub struct Server {
     writer: std::thread::JoinHandle<()>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     /// Where the tasks run. Ends with the server.
-    back_office: BackOffice,
+    back_office: BackgroundRuntime,
 }
 
 /// How often the lists of what is owed are read.
@@ -75,10 +75,10 @@ fn sandbox_path(config: &Config, database: &Database) -> PathBuf {
     told.unwrap_or_else(|| database.sandbox())
 }
 
-fn open_sandbox(path: &Path, clock: &Clock) -> Result<Arc<Double>, Reason> {
+fn open_sandbox(path: &Path, clock: &Clock) -> Result<Arc<FakeStripe>, Reason> {
     let mut tries = 0;
     loop {
-        let opened = Double::open(path, clock.clone(), seed()?);
+        let opened = FakeStripe::open(path, clock.clone(), seed()?);
         tries += 1;
         match opened {
             Ok(sandbox) => return Ok(Arc::new(sandbox)),
@@ -96,7 +96,7 @@ fn open_sandbox(path: &Path, clock: &Clock) -> Result<Arc<Double>, Reason> {
 
 /// Where several processes share a database they must share the sandbox, or each would know other
 /// payments. A mark beside its file tells it from another one of the same name on another machine.
-fn same_sandbox(path: &Path, store: &mut dyn Own) -> Result<(), Reason> {
+fn same_sandbox(path: &Path, store: &mut dyn MetaStore) -> Result<(), Reason> {
     let mut mark = path.as_os_str().to_owned();
     mark.push(".mark");
     let mark = PathBuf::from(mark);
@@ -156,13 +156,13 @@ pub struct Parts {
     /// The way to the provider.
     pub stripe: Stripe,
     /// The provider itself, if it is the sandbox.
-    pub sandbox: Option<Arc<Double>>,
+    pub sandbox: Option<Arc<FakeStripe>>,
     /// How often the lists of what is owed are read.
     pub look: Duration,
     /// How many of what is owed a list gives at a time.
     pub due_at_once: usize,
     /// Which commits are in these events at least; `None` where no other process commits.
-    pub pulse: Option<Pulse>,
+    pub pulse: Option<VersionVector>,
     /// How often it is read what other processes have committed.
     pub follow: Duration,
 }
@@ -275,7 +275,7 @@ pub fn assemble(parts: Parts) -> Assembled {
 enum Provider {
     Stripe(StripeSettings),
     /// And how often it may be called.
-    Sandbox(Arc<Double>, Option<Budget>),
+    Sandbox(Arc<FakeStripe>, Option<Budget>),
 }
 
 /// The way to the provider, and the task that must run for it.
@@ -327,7 +327,7 @@ struct Begun {
     opened: Opened,
     readers: Vec<Box<dyn Reader>>,
     clock: DatabaseClock,
-    pulse: Option<Pulse>,
+    pulse: Option<VersionVector>,
     events: Vec<Event>,
     ids: Arc<Ids>,
     organiser_key: u128,
@@ -354,7 +354,7 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     let mut readers = vec![reader()?, reader()?];
     // First as of when, then what.
     let corrected = DatabaseClock::new(clock.clone());
-    let pulse = read_pulse(&mut *readers[0], &corrected).map_err(|e| e.to_string())?;
+    let pulse = read_versions(&mut *readers[0], &corrected).map_err(|e| e.to_string())?;
     let events = readers[0].events().map_err(|e| e.to_string())?;
     let ids = Arc::new(match opened.node.clone() {
         Some(node) => Ids::shared(seed()?, opened.last_high, node),
@@ -371,7 +371,7 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
 }
 
 /// The digest of the organiser's key that the first start makes.
-fn kept_key(store: &mut dyn Own, ids: &Ids) -> Result<u128, Reason> {
+fn kept_key(store: &mut dyn MetaStore, ids: &Ids) -> Result<u128, Reason> {
     let failed = |fault: crate::store::Fault| fault.to_string();
     let kept = match store.meta_get("organiser_key").map_err(failed)? {
         Some(kept) => kept,
@@ -440,7 +440,7 @@ impl Server {
                 (Provider::Sandbox(Arc::clone(&sandbox), config.sandbox_budget()), Some(sandbox))
             }
         };
-        let back_office = BackOffice::open().map_err(|e| format!("cannot start: {e}"))?;
+        let back_office = BackgroundRuntime::open().map_err(|e| format!("cannot start: {e}"))?;
         let (stripe, task) = {
             let _there = back_office.enter();
             connect(provider, secrets.shop(), &ids, &clock)?
@@ -512,7 +512,7 @@ impl Server {
         stop: impl Future<Output = ()> + Send + 'static,
     ) {
         let app = Arc::clone(&self.app);
-        give_way();
+        lower_thread_priority();
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
             say("Sandbox: no Stripe key is set, so no real money moves.");

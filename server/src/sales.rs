@@ -15,14 +15,14 @@ use crate::reads::Reads;
 use crate::settlement::{self, Settlement};
 use crate::stop::Stop;
 use crate::store::RequestKey;
-use crate::writer::{Answer, NoReply, Queue, Replied, Request};
+use crate::writer::{Answer, CommandError, CommandOutcome, IdempotencyKey, Queue};
 use boxoffice::{AttemptState, Command, Event, Order, OrderId, OrderState, Refusal, Reply, TimeMs};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 /// Why a use case did not do what was asked. Nothing was done, except for `InDoubt`.
-pub type SaleError = NoReply;
+pub type SaleError = CommandError;
 
 /// How long an answer waits for the provider before it says "still paying": less than anybody's
 /// patience.
@@ -86,7 +86,7 @@ impl Drop for RunningGuard<'_> {
 
 impl Sales {
     /// Submits a command to the writer.
-    pub async fn submit(&self, command: Command, request: Option<Request>) -> Answer {
+    pub async fn submit(&self, command: Command, request: Option<IdempotencyKey>) -> Answer {
         self.writer.ask(command, request).await
     }
 
@@ -96,7 +96,7 @@ impl Sales {
         client: Client,
         event: &Event,
         mut command: Command,
-        request: Option<Request>,
+        request: Option<IdempotencyKey>,
     ) -> Answer {
         if client == Client::Unlimited {
             return self.submit(command, request).await;
@@ -104,7 +104,7 @@ impl Sales {
         let Command::Hold { order, buyer, lines, most_ms, .. } = &mut command else {
             unreachable!("a hold is asked for");
         };
-        self.admission.may_hold(client).map_err(NoReply::OverBudget)?;
+        self.admission.may_hold(client).map_err(CommandError::OverBudget)?;
         let mut wish = Wish::of(event, *order, lines, buyer.key.0);
         wish.request = request.map(|request| request.key.0);
         let mut reserved = self.admission.reserve(client, &wish, self.clock.now_ms());
@@ -113,7 +113,7 @@ impl Sales {
         }
         let reserved = reserved.map_err(|refused| {
             self.admission.held_nothing(client);
-            NoReply::OverBudget(refused)
+            CommandError::OverBudget(refused)
         })?;
         *most_ms = reserved.most_ms;
         let answer = self.submit(command, request).await;
@@ -129,11 +129,11 @@ impl Sales {
         &self,
         client: Client,
         command: Command,
-        request: Option<Request>,
+        request: Option<IdempotencyKey>,
     ) -> Answer {
         let Command::Pay { order, .. } = &command else { unreachable!("somebody pays") };
         let reserved = self.admission.pay(client, *order);
-        let reserved = reserved.map_err(NoReply::OverBudget)?;
+        let reserved = reserved.map_err(CommandError::OverBudget)?;
         let answer = self.submit(command, request).await;
         if changed_nothing(&answer) {
             reserved.forget();
@@ -149,10 +149,10 @@ impl Sales {
         client: Client,
         id: OrderId,
         token: String,
-        request: Option<Request>,
+        request: Option<IdempotencyKey>,
     ) -> Result<(Arc<Order>, u16), SaleError> {
         let _running = match request {
-            Some(request) => Some(self.running.enter(request.key).ok_or(NoReply::Running)?),
+            Some(request) => Some(self.running.enter(request.key).ok_or(CommandError::Running)?),
             None => None,
         };
         let token = self.checked_token(id, token).await?;
@@ -190,14 +190,14 @@ impl Sales {
         }
         let what =
             "the payment token is not one: it begins with ctoken_ or tok_; nothing was tried";
-        Err(NoReply::Refused(Refusal::Invalid(what.into())))
+        Err(CommandError::Refused(Refusal::Invalid(what.into())))
     }
 
     /// Cancels, and waits until the payment is known to be dead, or until [`PATIENCE`] ends.
     pub async fn cancel(
         &self,
         id: OrderId,
-        request: Option<Request>,
+        request: Option<IdempotencyKey>,
     ) -> Result<Arc<Order>, SaleError> {
         let watch = self.watchers.watch(id);
         let replied = self.submit(Command::Cancel { order: id }, request).await?;
@@ -227,8 +227,8 @@ impl Sales {
                 Some(order) => order,
                 None => {
                     let order = self.reads.ask(move |r| r.order(id)).await;
-                    let order = order.map_err(|_| NoReply::InDoubt)?;
-                    Arc::new(order.ok_or(NoReply::Refused(Refusal::UnknownOrder))?)
+                    let order = order.map_err(|_| CommandError::InDoubt)?;
+                    Arc::new(order.ok_or(CommandError::Refused(Refusal::UnknownOrder))?)
                 }
             };
             if wanted(&order) || self.stop.is_raised() {
@@ -249,14 +249,14 @@ impl Sales {
         if let Some(known) = self.settlement.queue.known(id) {
             return Ok(known);
         }
-        self.stored(id).await?.map(Arc::new).ok_or(NoReply::Refused(Refusal::UnknownOrder))
+        self.stored(id).await?.map(Arc::new).ok_or(CommandError::Refused(Refusal::UnknownOrder))
     }
 
     /// An order as it is stored.
     pub async fn stored(&self, id: OrderId) -> Result<Option<Order>, SaleError> {
         self.reads.ask(move |r| r.order(id)).await.map_err(|fault| {
             tracing::error!(%fault, "a question to the database failed");
-            NoReply::Unavailable
+            CommandError::Unavailable
         })
     }
 
@@ -364,8 +364,8 @@ pub fn outcome(order: &Order, attempt: u16) -> Option<&AttemptState> {
 /// Nobody knows that of one whose outcome is unknown.
 fn changed_nothing(answer: &Answer) -> bool {
     match answer {
-        Ok(Replied { again, .. }) => *again,
-        Err(NoReply::InDoubt) => false,
+        Ok(CommandOutcome { again, .. }) => *again,
+        Err(CommandError::InDoubt) => false,
         Err(_) => true,
     }
 }

@@ -33,11 +33,11 @@ use crate::payments::stripe::Stripe;
 use crate::payments::{CallError, key};
 use crate::reads::Reads;
 use crate::store::Lane;
-use crate::writer::{Answer, NoReply, Queue};
+use crate::writer::{Answer, CommandError, Queue};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    Command, Effect, Intent, IntentStatus, Known, Order, OrderId, OrderState, Owed, Payment,
-    Refund, RefundOutcome, owed,
+    Command, Effect, Intent, IntentStatus, Order, OrderId, OrderState, Owed, Payment, Refund,
+    RefundOutcome, SeenVersion, owed,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -258,7 +258,7 @@ async fn settle_known(settlement: &Settlement, id: OrderId, latest: Latest) -> b
         };
         match settlement.writer.ask(command, None).await {
             Ok(replied) => (left, done) = (replied.order, true),
-            Err(NoReply::Refused(refusal)) => {
+            Err(CommandError::Refused(refusal)) => {
                 // The order moved on meanwhile: the next look at it sees where to.
                 tracing::debug!(?refusal, "a step was overtaken");
                 return done;
@@ -283,7 +283,7 @@ pub async fn reconcile(settlement: &Settlement, order: &Order) -> Option<Answer>
     let turn = settlement.stripe.governor().turn_now(Endpoint::Read).await?;
     let intent =
         count(settlement, "read", settlement.stripe.read(turn, order, payment).await).ok()?;
-    let known = Known::of(order);
+    let known = SeenVersion::of(order);
     Some(settlement.writer.ask(Command::Reconcile { order: order.id, intent, known }, None).await)
 }
 
@@ -324,7 +324,8 @@ async fn step(
 ) -> Command {
     let id = order.id;
     let stripe = &settlement.stripe;
-    let reconcile = |intent| Command::Reconcile { order: id, intent, known: Known::of(order) };
+    let reconcile =
+        |intent| Command::Reconcile { order: id, intent, known: SeenVersion::of(order) };
     match owed {
         Owed::Nothing | Owed::Expiry => unreachable!("these need no turn"),
         Owed::Create(payment) => {
@@ -348,8 +349,11 @@ async fn step(
         Owed::Confirm(payment, attempt) => {
             let url = settlement.links.pay_url(id);
             let confirmed = stripe.confirm(turn, order, payment, attempt, &url).await;
-            let answer =
-                |intent| Command::Reconcile { order: id, intent, known: Known::confirming(order) };
+            let answer = |intent| Command::Reconcile {
+                order: id,
+                intent,
+                known: SeenVersion::confirming(order),
+            };
             match count(settlement, "confirm", confirmed) {
                 Ok(intent) => answer(intent),
                 Err(CallError::Declined(reason)) => {
@@ -542,7 +546,7 @@ async fn declined_unless_paid(
                 let why = "the payment is being processed, and our key may not confirm it".into();
                 defer(order, CallError::NotAllowed(why))
             }
-            _ => Command::Reconcile { order: order.id, intent, known: Known::of(order) },
+            _ => Command::Reconcile { order: order.id, intent, known: SeenVersion::of(order) },
         },
         Err(error) => unreadable(order, error),
     }
@@ -630,7 +634,7 @@ async fn after(
             match read(settlement, order, payment).await {
                 Ok(intent) if no_news(order, &intent) => defer(order, error),
                 Ok(intent) => {
-                    Command::Reconcile { order: order.id, intent, known: Known::of(order) }
+                    Command::Reconcile { order: order.id, intent, known: SeenVersion::of(order) }
                 }
                 Err(error) => defer(order, error),
             }

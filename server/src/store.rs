@@ -15,7 +15,7 @@ mod recount;
 pub mod sqlite;
 pub mod transfer;
 
-pub use database::{Database, OpenError, Opened, Own};
+pub use database::{Database, MetaStore, OpenError, Opened};
 
 use boxoffice::{Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs};
 use records::{RecordChange, Tables};
@@ -69,7 +69,7 @@ pub enum Fault {
     NotDone(String),
     /// Nothing of it was recorded, for another process was faster or the connection was lost
     /// before it: loaded and decided anew, it may go well at once.
-    Overtaken(String),
+    Conflict(String),
     /// It may be recorded or not: only [`Store::recover`] can tell.
     Unknown(String),
 }
@@ -78,7 +78,7 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Fault::NotDone(why) => write!(f, "not done: {why}"),
-            Fault::Overtaken(why) => write!(f, "overtaken: {why}"),
+            Fault::Conflict(why) => write!(f, "overtaken: {why}"),
             Fault::Unknown(why) => write!(f, "outcome unknown: {why}"),
         }
     }
@@ -96,7 +96,7 @@ pub trait Store: Send {
     /// Where other processes are often in the way: waits in line for what these commands need, so
     /// that what comes meanwhile still joins their batch. What it takes is let go of by the end of
     /// that batch. May do nothing.
-    fn take_turn(&mut self, _keys: &Keys) {}
+    fn lock_early(&mut self, _keys: &Keys) {}
 
     /// Records a batch durably, all or nothing.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault>;
@@ -105,8 +105,8 @@ pub trait Store: Send {
     fn release(&mut self) {}
 
     /// This writer's number, and that of the last of its batches that is known to be recorded, as
-    /// in [`Pulse::mark`]; `None` where nobody else writes.
-    fn last_batch(&self) -> Option<(i64, i64)> {
+    /// in [`VersionVector::mark`]; `None` where nobody else writes.
+    fn last_version(&self) -> Option<(i64, i64)> {
         None
     }
 
@@ -139,7 +139,7 @@ pub struct OrderPage {
 
 /// Which commits there are, where several processes write.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Pulse {
+pub struct VersionVector {
     /// When this was seen, by the database's clock.
     pub at_ms: TimeMs,
     /// The number of each writer's last batch. Differs from any that was seen before, if anybody
@@ -150,7 +150,7 @@ pub struct Pulse {
 /// The pages' side of a database. Sees only what is committed.
 pub trait Reader: Send {
     /// Tells whether somebody has committed something; `None` where nobody else can.
-    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+    fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         Ok(None)
     }
     /// The cold tables, for reading.

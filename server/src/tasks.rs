@@ -20,34 +20,37 @@ pub fn front(threads: usize) -> std::io::Result<Runtime> {
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    answers_first(runtime.worker_threads(threads).on_thread_start(give_way)).build()
+    poll_remote_wakeups_first(
+        runtime.worker_threads(threads).on_thread_start(lower_thread_priority),
+    )
+    .build()
 }
 
 /// Lets what has been begun go before what is new: who is woken from another thread, because the writer
 /// or a reader has answered, before those who ask for something. Left as it is, a runtime takes one of
 /// the first for every 31 of the second, and in a crowd that goes on asking, answers that are there wait
 /// for a second.
-fn answers_first(runtime: &mut Builder) -> &mut Builder {
+fn poll_remote_wakeups_first(runtime: &mut Builder) -> &mut Builder {
     runtime.enable_all().global_queue_interval(1)
 }
 
 /// A thread of its own for what must not wait behind a crowd: a runtime takes its tasks in turn, and
 /// among ten thousand requests each step of a payment would wait until all of them had theirs.
 /// Between threads the system shares the processors. Dropped, it ends, and its tasks with it.
-pub struct BackOffice {
+pub struct BackgroundRuntime {
     handle: Handle,
     _end: oneshot::Sender<()>,
 }
 
-impl BackOffice {
+impl BackgroundRuntime {
     /// Starts the thread. The error is that of the system.
-    pub fn open() -> std::io::Result<BackOffice> {
-        let runtime = answers_first(&mut Builder::new_current_thread()).build()?;
+    pub fn open() -> std::io::Result<BackgroundRuntime> {
+        let runtime = poll_remote_wakeups_first(&mut Builder::new_current_thread()).build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         let run = move || _ = runtime.block_on(ended);
         thread::Builder::new().name("nts-back-office".into()).spawn(run)?;
-        Ok(BackOffice { handle, _end: end })
+        Ok(BackgroundRuntime { handle, _end: end })
     }
 
     /// Starts a task there. What that starts in turn runs there, too.
@@ -67,7 +70,7 @@ impl BackOffice {
 /// that it wants otherwise. Threads that it starts later do the same.
 ///
 /// Linux only: elsewhere a nice value belongs to the whole process.
-pub(crate) fn give_way() {
+pub(crate) fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{getpriority_process, setpriority_process};
@@ -101,8 +104,8 @@ mod tests {
         let nice = || rustix::process::getpriority_process(None).expect("it is known");
         let before = nice();
         let after = thread::spawn(move || {
-            give_way();
-            give_way();
+            lower_thread_priority();
+            lower_thread_priority();
             nice()
         });
         assert_eq!(after.join().expect("no panic"), (before + 5).min(19));
@@ -113,7 +116,7 @@ mod tests {
     fn an_answer_goes_before_what_is_new() {
         const ANSWERS: usize = 200;
         const LOCAL: usize = 20;
-        let office = BackOffice::open().expect("a thread");
+        let office = BackgroundRuntime::open().expect("a thread");
         let (says, heard) = mpsc::channel();
         let steps = Arc::new(AtomicUsize::new(0));
         let (mut answers, mut waiting) = (Vec::new(), Vec::new());
@@ -154,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_back_office_goes_on_while_the_crowds_thread_is_busy_and_ends_with_its_guard() {
-        let office = BackOffice::open().expect("a thread");
+        let office = BackgroundRuntime::open().expect("a thread");
         let (says, heard) = mpsc::channel();
         _ = office.spawn(async move {
             // What it starts is there, too.

@@ -50,7 +50,7 @@ const MOST_OVERTAKEN: u32 = 50;
 
 /// An idempotency key and what was asked under it.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub struct IdempotencyKey {
     /// Who asks for what under which key, digested.
     pub key: RequestKey,
     /// What exactly was asked, digested.
@@ -59,7 +59,7 @@ pub struct Request {
 
 /// Why there is no reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum NoReply {
+pub enum CommandError {
     /// The core said no.
     Refused(Refusal),
     /// The idempotency key was used for another request. Nothing was done.
@@ -81,7 +81,7 @@ pub enum NoReply {
 
 /// A reply, and whether it had been given before under the same key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Replied {
+pub struct CommandOutcome {
     /// What was said.
     pub reply: Reply,
     /// Whether this request was answered before.
@@ -91,14 +91,14 @@ pub struct Replied {
 }
 
 /// What the writer answers.
-pub type Answer = Result<Replied, NoReply>;
+pub type Answer = Result<CommandOutcome, CommandError>;
 
 /// Where the answer to a command, or to a write of records, goes.
 pub enum Caller {
     /// To whoever asks for something.
     Command(oneshot::Sender<Answer>),
     /// To whoever writes records that belong to no command.
-    Records(oneshot::Sender<Result<(), NoReply>>),
+    Records(oneshot::Sender<Result<(), CommandError>>),
 }
 
 impl Caller {
@@ -153,7 +153,7 @@ pub struct Job {
     /// What is asked.
     pub asked: Asked,
     /// Under which key.
-    pub request: Option<Request>,
+    pub request: Option<IdempotencyKey>,
     /// After this it is dropped from the queue: its caller has given up, and a retry of it must
     /// not be followed by its ghost.
     pub deadline: Instant,
@@ -174,7 +174,7 @@ pub struct Committed {
     pub effects: Vec<Effect>,
     /// Events that changed, as they are now.
     pub events: Vec<Event>,
-    /// The writer's last commit, where several processes write: see [`Store::last_batch`].
+    /// The writer's last commit, where several processes write: see [`Store::last_version`].
     pub batch: Option<(i64, i64)>,
     /// What a person must look at.
     pub alarms: Vec<Alarm>,
@@ -185,7 +185,7 @@ pub struct Committed {
 }
 
 impl Committed {
-    fn tell_no(&mut self, caller: Caller, no: NoReply) {
+    fn tell_no(&mut self, caller: Caller, no: CommandError) {
         match caller {
             Caller::Command(caller) => self.answers.push((caller, Err(no))),
             Caller::Records(caller) => _ = caller.send(Err(no)),
@@ -214,13 +214,18 @@ impl Queue {
     }
 
     /// Asks as who usually asks for this: see [`usual_actor`].
-    pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
+    pub async fn ask(&self, command: Command, request: Option<IdempotencyKey>) -> Answer {
         self.ask_as(usual_actor(&command), command, request).await
     }
 
     /// Asks, and waits for the answer. Dropping the future withdraws the command if it is still
     /// queued.
-    pub async fn ask_as(&self, actor: Actor, command: Command, request: Option<Request>) -> Answer {
+    pub async fn ask_as(
+        &self,
+        actor: Actor,
+        command: Command,
+        request: Option<IdempotencyKey>,
+    ) -> Answer {
         let (answer, answered) = oneshot::channel();
         let queued = Instant::now();
         let own = is_own(&command);
@@ -228,26 +233,26 @@ impl Queue {
         let (asked, deadline) = (command.into(), queued + patience);
         self.send(Job { actor, asked, request, deadline, queued, answer: answer.into() }, own)?;
         // The writer dropped it without a word only if it is gone.
-        answered.await.unwrap_or(Err(NoReply::InDoubt))
+        answered.await.unwrap_or(Err(CommandError::InDoubt))
     }
 
     /// Writes records that belong to no command, and waits until they are recorded. They may be recorded
     /// twice if a commit was in doubt. They wait in the queue as our own steps do.
-    pub async fn write(&self, records: Vec<RecordChange>) -> Result<(), NoReply> {
+    pub async fn write(&self, records: Vec<RecordChange>) -> Result<(), CommandError> {
         let (answer, answered) = oneshot::channel();
         let queued = Instant::now();
         let (asked, deadline) = (Asked::Records(records), queued + OWN_PATIENCE);
         let (actor, answer) = (Actor::System, Caller::Records(answer));
         self.send(Job { actor, asked, request: None, deadline, queued, answer }, true)?;
-        answered.await.unwrap_or(Err(NoReply::InDoubt))
+        answered.await.unwrap_or(Err(CommandError::InDoubt))
     }
 
-    fn send(&self, job: Job, own: bool) -> Result<(), NoReply> {
+    fn send(&self, job: Job, own: bool) -> Result<(), CommandError> {
         // Between the look and the sending others may come as well: what is reserved is far more.
         let full = !own && self.jobs.capacity() <= RESERVED;
         if full || self.jobs.try_send(job).is_err() {
             self.metrics.busy.inc();
-            return Err(NoReply::Busy);
+            return Err(CommandError::Busy);
         }
         Ok(())
     }
@@ -319,13 +324,13 @@ struct Try {
 /// A batch that came to nothing, as far as is known.
 struct NotDone {
     /// What its callers hear.
-    told: NoReply,
+    told: CommandError,
     /// Whether the store is sound and would not record it.
     refused: bool,
 }
 
 impl NotDone {
-    fn because(told: NoReply) -> NotDone {
+    fn because(told: CommandError) -> NotDone {
         NotDone { told, refused: false }
     }
 }
@@ -354,7 +359,7 @@ impl Writer {
             if !self.faulted {
                 let mut keys = Keys::default();
                 batch[0].asked.command().into_iter().for_each(|c| c.add_keys(&mut keys));
-                self.store.take_turn(&keys);
+                self.store.lock_early(&keys);
                 while batch.len() < MOST_IN_BATCH
                     && let Ok(job) = jobs.try_recv()
                 {
@@ -373,7 +378,7 @@ impl Writer {
         jobs.retain(|job| !job.answer.is_closed());
         let (jobs, late): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|j| j.deadline > begun);
         let mut committed = Committed::default();
-        late.into_iter().for_each(|job| committed.tell_no(job.answer, NoReply::Late));
+        late.into_iter().for_each(|job| committed.tell_no(job.answer, CommandError::Late));
         if jobs.is_empty() {
             self.store.release();
             return committed;
@@ -395,7 +400,7 @@ impl Writer {
             self.conclude(batch, outcome, &mut committed);
             again = true;
         }
-        committed.batch = self.store.last_batch();
+        committed.batch = self.store.last_version();
         if self.unsure.is_empty() {
             self.doubt = None;
         } else {
@@ -441,7 +446,7 @@ impl Writer {
                 (Caller::Command(caller), Some(answer)) => to.answers.push((caller, answer)),
                 // Nobody is told of records but who wrote them, so they need not wait for the rest.
                 (Caller::Records(caller), None) => _ = caller.send(Ok(())),
-                (caller, _) => to.tell_no(caller, NoReply::Late),
+                (caller, _) => to.tell_no(caller, CommandError::Late),
             }
         }
         to.orders.extend(done.orders);
@@ -476,7 +481,7 @@ impl Writer {
                     Err(fault) => {
                         self.fault(&fault);
                         if in_doubt.is_none() && begun.elapsed() >= RECOVERY {
-                            return Err(NotDone::because(NoReply::Unavailable));
+                            return Err(NotDone::because(CommandError::Unavailable));
                         }
                         continue;
                     }
@@ -486,7 +491,7 @@ impl Writer {
                 Ok(done) => return Ok(done),
                 Err(failed) => *failed,
             };
-            if let Fault::Overtaken(why) = &fault
+            if let Fault::Conflict(why) = &fault
                 && overtaken < MOST_OVERTAKEN
             {
                 // The store is sound, and takes its time before it loads again.
@@ -509,26 +514,26 @@ impl Writer {
                 }
                 Fault::Unknown(_) if on(Mutant::UnknownIsDone) => {
                     _ = self.store.recover();
-                    return done.ok_or(NotDone::because(NoReply::Unavailable));
+                    return done.ok_or(NotDone::because(CommandError::Unavailable));
                 }
                 fault => fault,
             };
             match fault {
                 // A store that says NotDone is sound (a full disk, say): no use in asking again.
-                Fault::NotDone(_) | Fault::Overtaken(_) if in_doubt.is_none() => {
+                Fault::NotDone(_) | Fault::Conflict(_) if in_doubt.is_none() => {
                     // Only what was decided can have been refused.
                     let refused = done.is_some();
-                    return Err(NotDone { told: NoReply::Unavailable, refused });
+                    return Err(NotDone { told: CommandError::Unavailable, refused });
                 }
-                Fault::NotDone(_) | Fault::Overtaken(_) => {}
+                Fault::NotDone(_) | Fault::Conflict(_) => {}
                 Fault::Unknown(_) => {
                     in_doubt = done;
                 }
             }
         }
-        let Some(done) = in_doubt else { return Err(NotDone::because(NoReply::Unavailable)) };
+        let Some(done) = in_doubt else { return Err(NotDone::because(CommandError::Unavailable)) };
         self.unsure.extend(done.events);
-        Err(NotDone::because(NoReply::InDoubt))
+        Err(NotDone::because(CommandError::InDoubt))
     }
 
     fn fault(&mut self, fault: &Fault) {
@@ -577,23 +582,23 @@ impl Writer {
                 && let Some(known) = loaded.recorded.get(&request.key)
             {
                 done.answers.push(Some(if known.fingerprint == request.fingerprint {
-                    Ok(Replied { reply: known.reply, again: true, order: None })
+                    Ok(CommandOutcome { reply: known.reply, again: true, order: None })
                 } else {
-                    Err(NoReply::KeyReused)
+                    Err(CommandError::KeyReused)
                 }));
                 continue;
             }
             let gone = job.answer.is_closed() || job.deadline <= begun;
             if again && gone && !on(Mutant::GhostInRetry) {
                 if !on(Mutant::AnswersShift) {
-                    done.answers.push(Some(Err(NoReply::Late)));
+                    done.answers.push(Some(Err(CommandError::Late)));
                 }
                 continue;
             }
             let decision = match decide(&loaded.state, command, loaded.now_ms) {
                 Ok(decision) => decision,
                 Err(refusal) => {
-                    done.answers.push(Some(Err(NoReply::Refused(refusal))));
+                    done.answers.push(Some(Err(CommandError::Refused(refusal))));
                     continue;
                 }
             };
@@ -614,7 +619,7 @@ impl Writer {
             changes.extend(decision.changes);
             done.effects.extend(decision.effects);
             done.alarms.extend(decision.alarms);
-            if let Some(Request { key, fingerprint }) = job.request
+            if let Some(IdempotencyKey { key, fingerprint }) = job.request
                 && is_answer_kept
                 && !on(Mutant::KeysForgotten)
             {
@@ -639,7 +644,11 @@ impl Writer {
             if let Some(order) = order.as_ref().filter(|_| moved.is_some()) {
                 done.orders.insert(order.id, Arc::clone(order));
             }
-            done.answers.push(Some(Ok(Replied { reply: decision.reply, again: false, order })));
+            done.answers.push(Some(Ok(CommandOutcome {
+                reply: decision.reply,
+                again: false,
+                order,
+            })));
         }
         assert_eq!(done.answers.len(), jobs.len(), "each job gets its own answer");
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
@@ -681,10 +690,12 @@ fn is_answer_kept(command: &Command, changes: &[Change]) -> bool {
 /// Counts an answer.
 fn count(metrics: &Metrics, answer: &Answer) {
     match answer {
-        Ok(Replied { reply: Reply::Held { .. }, again: false, .. }) => _ = metrics.holds.inc(),
+        Ok(CommandOutcome { reply: Reply::Held { .. }, again: false, .. }) => {
+            _ = metrics.holds.inc()
+        }
         Ok(_) => {}
-        Err(NoReply::Refused(Refusal::NotDue)) => {}
-        Err(NoReply::Refused(refusal)) => {
+        Err(CommandError::Refused(Refusal::NotDue)) => {}
+        Err(CommandError::Refused(refusal)) => {
             metrics
                 .refusals
                 .get_or_create(&Label { name: problem_code::of(refusal).as_str() })

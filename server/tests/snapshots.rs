@@ -15,7 +15,7 @@ use nts_server::clock::{Clock, DatabaseClock};
 use nts_server::config::Config;
 use nts_server::http;
 use nts_server::ids::{Ids, Secrets, digest};
-use nts_server::payments::double::Double;
+use nts_server::payments::double::FakeStripe;
 use nts_server::payments::governor::Governor;
 use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
@@ -77,7 +77,7 @@ impl Shop {
         let opened = database.open(clock.clone()).unwrap();
         let ids = Arc::new(Ids::new([1; 32], opened.last_high));
         let secrets = Secrets::new([2; 32]);
-        let sandbox = Arc::new(Double::in_memory(clock.clone(), [3; 32]).unwrap());
+        let sandbox = Arc::new(FakeStripe::in_memory(clock.clone(), [3; 32]).unwrap());
         let (wire, governor) = (Box::new(Arc::clone(&sandbox)), Governor::unlimited());
         let stripe =
             Stripe::new(wire, governor, Arc::clone(&ids), clock.clone(), false, secrets.shop());

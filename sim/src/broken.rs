@@ -4,7 +4,7 @@
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Event, EventId, OrderId, Ticket, TicketState, TimeMs};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, Pulse, Reader};
+use nts_server::store::{Fault, Lane, OrderPage, Reader, VersionVector};
 
 /// What pages and the outbox read, broken if a mutant says so.
 pub struct BrokenReader(pub Box<dyn Reader>);
@@ -14,8 +14,8 @@ impl Reader for BrokenReader {
         self.0.tables()
     }
 
-    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
-        self.0.pulse()
+    fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
+        self.0.versions()
     }
 
     fn verify(&mut self) -> Result<Vec<String>, Fault> {

@@ -9,7 +9,7 @@ use crate::provider::acted;
 use crate::story::Promise;
 use crate::world::{Ask, EPOCH_MS, WEBHOOK_SECRET, World};
 use boxoffice::{IntentStatus, OrderId, OrderState};
-use nts_server::payments::double::Double;
+use nts_server::payments::double::FakeStripe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::{Duration, sleep};
@@ -132,7 +132,7 @@ pub async fn replays(world: Arc<World>) {
 async fn replay(world: &Arc<World>, dice: &mut Dice, body: String, age_s: i64) {
     let now_s = (EPOCH_MS + world.at_ms()) / 1000;
     let signed_s = now_s - age_s;
-    let mut signature = Double::signature(WEBHOOK_SECRET, signed_s, &body);
+    let mut signature = FakeStripe::signature(WEBHOOK_SECRET, signed_s, &body);
     // Somebody writes another time beside an old signature.
     let changed = dice.below(4) == 0 && age_s > 0;
     if changed {

@@ -25,7 +25,7 @@ use nts_server::ids::{Ids, Secrets, digest};
 use nts_server::payments::governor::{Budget, Governor};
 use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
-use nts_server::replicate::read_pulse;
+use nts_server::replicate::read_versions;
 use nts_server::run::{Assembled, Parts, assemble};
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
@@ -251,7 +251,7 @@ impl Machine {
     pub fn start(&self, world: &Arc<World>) -> Result<(), String> {
         let Opened { store, mut reader, secret, last_high } = world.base.open(&self.clock)?;
         let clock = DatabaseClock::new(self.clock.clone());
-        let pulse = read_pulse(&mut *reader, &clock).map_err(|e| e.to_string())?;
+        let pulse = read_versions(&mut *reader, &clock).map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
         let ids = Arc::new(Ids::new(self.dice().bytes(), last_high));
         let secrets = Secrets::new(secret);

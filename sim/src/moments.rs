@@ -15,7 +15,7 @@ use crate::world::World;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Command, Keys, OrderId, Reply, TimeMs};
 use nts_server::store::{Batch, Fault, Loaded, RequestKey, Store};
-use nts_server::writer::{self, Answer, Committed, Job, Replied, Writer};
+use nts_server::writer::{self, Answer, CommandOutcome, Committed, Job, Writer};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::oneshot::{self, Receiver, Sender};
@@ -126,7 +126,7 @@ impl Step {
                 world.broken(Promise::NoFalseAnswer, caller.order, text);
                 continue;
             };
-            if let Ok(Replied { reply, again: false, order }) = &answer {
+            if let Ok(CommandOutcome { reply, again: false, order }) = &answer {
                 let mut told = named(reply).into_iter().chain(order.as_ref().map(|o| o.id));
                 if let Some(asked) = caller.order
                     && told.any(|told| told != asked)
@@ -255,8 +255,8 @@ impl Store for Moments {
         Ok(loaded)
     }
 
-    fn take_turn(&mut self, keys: &Keys) {
-        self.inner.take_turn(keys);
+    fn lock_early(&mut self, keys: &Keys) {
+        self.inner.lock_early(keys);
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
@@ -271,11 +271,11 @@ impl Store for Moments {
             // The database gives way to the other, and this one's locks are gone.
             self.inner.release();
             others_commit(&world, self.n);
-            Err(Fault::Overtaken("deadlock detected (40P01)".into()))
+            Err(Fault::Conflict("deadlock detected (40P01)".into()))
         } else {
             self.inner.commit(batch)
         };
-        if on(Mutant::RetriedStale) && matches!(done, Err(Fault::Overtaken(_))) {
+        if on(Mutant::RetriedStale) && matches!(done, Err(Fault::Conflict(_))) {
             done = self.inner.commit(batch);
         }
         let unknown = matches!(done, Err(Fault::Unknown(_)));
@@ -290,8 +290,8 @@ impl Store for Moments {
         self.inner.release();
     }
 
-    fn last_batch(&self) -> Option<(i64, i64)> {
-        self.inner.last_batch()
+    fn last_version(&self) -> Option<(i64, i64)> {
+        self.inner.last_version()
     }
 
     fn next_batch(&self) -> (i64, i64) {

@@ -12,7 +12,7 @@ use crate::provider::acted;
 use crate::story::Promise;
 use crate::world::{Answer, Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
 use boxoffice::{OrderId, OrderState};
-use nts_server::payments::double::{Double, Given};
+use nts_server::payments::double::{FakeStripe, Given};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -325,7 +325,7 @@ pub async fn webhooks(world: Arc<World>) {
 /// The provider, or somebody else, sends a webhook that is signed with this secret.
 pub async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
     let seconds = (EPOCH_MS + world.at_ms()) / 1000;
-    let signature = Double::signature(secret, seconds, &body);
+    let signature = FakeStripe::signature(secret, seconds, &body);
     let ask =
         Ask { body, header: Some(("stripe-signature", signature)), ..Ask::get("/stripe/webhook") };
     let genuine = secret == WEBHOOK_SECRET;

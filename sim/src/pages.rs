@@ -5,7 +5,7 @@ use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, Pulse, Reader};
+use nts_server::store::{Fault, Lane, OrderPage, Reader, VersionVector};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ impl Reader for Pages {
         self.inner.tables()
     }
 
-    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
-        self.inner.pulse()
+    fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
+        self.inner.versions()
     }
 
     fn verify(&mut self) -> Result<Vec<String>, Fault> {

@@ -5,7 +5,7 @@ use crate::pages;
 use crate::plan::Fault;
 use crate::story::Promise;
 use crate::world::{EPOCH_MS, World};
-use nts_server::payments::double::{Double, Misstep, Operation};
+use nts_server::payments::double::{FakeStripe, InjectedFault, Operation};
 use nts_server::payments::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -217,7 +217,7 @@ pub fn acted(world: &World) {
 }
 
 /// Lets the double itself misbehave.
-pub fn misbehave(world: &Arc<World>, double: &Double) {
+pub fn misbehave(world: &Arc<World>, double: &FakeStripe) {
     let chaos = Arc::clone(&world.chaos);
     if chaos.has(Fault::ReleaseRefunds) {
         chaos.note(Fault::ReleaseRefunds);
@@ -225,22 +225,32 @@ pub fn misbehave(world: &Arc<World>, double: &Double) {
     }
     double.misbehave(move |operation| {
         if operation == Operation::Confirm && chaos.strikes(Fault::TokenExpired) {
-            return Some(Misstep::TokenExpired);
+            return Some(InjectedFault::TokenExpired);
         }
         if operation == Operation::Refund && chaos.strikes(Fault::RefundPending) {
             let fails = chaos.between(Fault::RefundPending, 0, 1) == 0;
-            return Some(if fails { Misstep::RefundFails } else { Misstep::RefundPends });
+            return Some(if fails {
+                InjectedFault::RefundFails
+            } else {
+                InjectedFault::RefundPends
+            });
         }
-        let ways: [(Fault, &[Misstep]); 9] = [
-            (Fault::ProviderLocked, &[Misstep::LockTimeout]),
-            (Fault::ProviderDependency, &[Misstep::DependencyBefore, Misstep::DependencyAfter]),
-            (Fault::ProviderForbidden, &[Misstep::Forbidden]),
-            (Fault::ProviderNulls, &[Misstep::Nulls]),
-            (Fault::ProviderError, &[Misstep::ErrorBefore]),
-            (Fault::ProviderErrorAfter, &[Misstep::ErrorAfter]),
-            (Fault::ProviderTooMany, &[Misstep::TooMany]),
-            (Fault::ProviderConflict, &[Misstep::Conflict]),
-            (Fault::ProviderNonsense, &[Misstep::Html, Misstep::HtmlOk, Misstep::Garbled]),
+        let ways: [(Fault, &[InjectedFault]); 9] = [
+            (Fault::ProviderLocked, &[InjectedFault::LockTimeout]),
+            (
+                Fault::ProviderDependency,
+                &[InjectedFault::DependencyBefore, InjectedFault::DependencyAfter],
+            ),
+            (Fault::ProviderForbidden, &[InjectedFault::Forbidden]),
+            (Fault::ProviderNulls, &[InjectedFault::Nulls]),
+            (Fault::ProviderError, &[InjectedFault::ErrorBefore]),
+            (Fault::ProviderErrorAfter, &[InjectedFault::ErrorAfter]),
+            (Fault::ProviderTooMany, &[InjectedFault::TooMany]),
+            (Fault::ProviderConflict, &[InjectedFault::Conflict]),
+            (
+                Fault::ProviderNonsense,
+                &[InjectedFault::Html, InjectedFault::HtmlOk, InjectedFault::Garbled],
+            ),
         ];
         for (fault, missteps) in ways {
             if chaos.strikes(fault) {

@@ -15,7 +15,7 @@ use boxoffice::{
 use nts_server::clock::Clock;
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value};
 use nts_server::store::{
-    Batch, Fault, Lane, Loaded, OrderPage, Pulse, Reader, Recorded, RequestKey, Store,
+    Batch, Fault, Lane, Loaded, OrderPage, Reader, Recorded, RequestKey, Store, VersionVector,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -360,13 +360,13 @@ impl Store for SharedStore {
         let db = self.server.db();
         db.check(loaded, batch);
         if db.is_twice(batch) {
-            return Err(Fault::Overtaken("duplicate key value (23505)".into()));
+            return Err(Fault::Conflict("duplicate key value (23505)".into()));
         }
         drop(db);
         if chaos.strikes(Strike::CommitRefused) {
             let why = "could not serialize access (40001)".to_owned();
             let gives_up = chaos.between(Strike::CommitRefused, 0, 3) == 0;
-            return Err(if gives_up { Fault::NotDone(why) } else { Fault::Overtaken(why) });
+            return Err(if gives_up { Fault::NotDone(why) } else { Fault::Conflict(why) });
         }
         let (number, connection) = (self.tried, self.connection);
         let lost = || Fault::Unknown("the connection broke at COMMIT".into());
@@ -414,7 +414,7 @@ impl Store for SharedStore {
         self.loaded = None;
     }
 
-    fn last_batch(&self) -> Option<(i64, i64)> {
+    fn last_version(&self) -> Option<(i64, i64)> {
         let done = self.server.db().done.get(&self.connection).copied().unwrap_or(0);
         Some((self.connection as i64, done as i64))
     }
@@ -475,11 +475,11 @@ impl Reader for SharedReader {
         self
     }
 
-    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+    fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         let at_ms = self.server.now_ms();
         let db = self.db()?;
         let mark = db.done.iter().map(|(connection, n)| (*connection as i64, *n as i64)).collect();
-        Ok(Some(Pulse { at_ms, mark }))
+        Ok(Some(VersionVector { at_ms, mark }))
     }
 
     /// Nobody asks: the auditor looks at everything after each step.

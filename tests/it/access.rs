@@ -7,7 +7,7 @@ use crate::harness::*;
 use crate::money::Stripe;
 use nts_server::config::Config;
 use nts_server::http::routes::{Access, Described, routes};
-use nts_server::payments::double::Double;
+use nts_server::payments::double::FakeStripe;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -310,7 +310,8 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
         Access::Payment => words(vec!["pi_none".into(), "0".into(), of.id.clone(), KEY.into()]),
         Access::Provider => {
             let body = body_of(entry(route, &of.name).unwrap().sends).0;
-            let signed = |secret: &str, at: i64, body: &str| Double::signature(secret, at, body);
+            let signed =
+                |secret: &str, at: i64, body: &str| FakeStripe::signature(secret, at, body);
             let now = now_s();
             let good = signed(WEBHOOK_SECRET, now, &body);
             let mut all =
@@ -335,7 +336,7 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
             let body = body_of(entry(route, &of.name).unwrap().sends).0;
             let mut all = vec![Shows::Nothing];
             for secret in ["", WEBHOOK_SECRET] {
-                let signature = Double::signature(secret, now_s(), &body);
+                let signature = FakeStripe::signature(secret, now_s(), &body);
                 all.push(Shows::Header("stripe-signature", signature));
             }
             all
@@ -356,7 +357,7 @@ fn right(route: &Described, of: &Victim) -> Vec<Shows> {
         Access::Payment => vec![word(&of.intent)],
         Access::Provider => {
             let body = body_of(entry(route, &of.name).unwrap().sends).0;
-            let signature = Double::signature(WEBHOOK_SECRET, now_s(), &body);
+            let signature = FakeStripe::signature(WEBHOOK_SECRET, now_s(), &body);
             vec![Shows::Header("stripe-signature", signature)]
         }
         Access::Nobody => Vec::new(),

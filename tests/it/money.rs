@@ -3,14 +3,14 @@
 
 use crate::harness::*;
 use nts_server::clock::Clock;
-use nts_server::payments::double::{Double, Operation, Pause, Stop, http};
+use nts_server::payments::double::{FakeStripe, Operation, Pause, Stop, http};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Stripe's double, served by a thread of its own; it lives on when the server is killed.
 pub struct Stripe {
-    pub double: Arc<Double>,
+    pub double: Arc<FakeStripe>,
     runtime: tokio::runtime::Runtime,
     base: String,
 }
@@ -22,7 +22,7 @@ impl Stripe {
             .enable_all()
             .build()
             .unwrap();
-        let double = Arc::new(Double::in_memory(Clock::System, [9; 32]).unwrap());
+        let double = Arc::new(FakeStripe::in_memory(Clock::System, [9; 32]).unwrap());
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(http::serve(Arc::clone(&double), listener));

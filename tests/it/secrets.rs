@@ -3,7 +3,7 @@
 use crate::forms::PageForm;
 use crate::harness::*;
 use crate::money::Stripe;
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -252,7 +252,7 @@ fn with_stripe_a_name_neither_pays_nor_tells_who_has_reserved_or_paid() {
     assert_eq!(declined.pays(&server, "tok_chargeDeclined").status, 402);
     let asked = Victim::reserves(&server, "Asked");
     assert_eq!(asked.pays(&server, "ctoken_3ds_sdk").status, 303);
-    stripe.double.misbehave(|o| (o == Operation::Capture).then_some(Misstep::TooMany));
+    stripe.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let committed = Victim::reserves(&server, "Committed");
     let (server, committed) = (&server, &committed);
     std::thread::scope(|scope| {

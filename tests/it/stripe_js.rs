@@ -3,7 +3,7 @@
 //! given (<https://docs.stripe.com/js>), its frames, and the two calls that it makes. The money is
 //! the double's.
 
-use nts_server::payments::double::Double;
+use nts_server::payments::double::FakeStripe;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,7 +22,7 @@ pub struct StripeJs {
 }
 
 struct Inner {
-    double: Arc<Double>,
+    double: Arc<FakeStripe>,
     tokens: AtomicU32,
     /// The script cannot be had.
     away: AtomicBool,
@@ -30,7 +30,7 @@ struct Inner {
 }
 
 impl StripeJs {
-    pub fn start(double: &Arc<Double>) -> StripeJs {
+    pub fn start(double: &Arc<FakeStripe>) -> StripeJs {
         let names = ["js.stripe.com", "hooks.stripe.com", "api.stripe.com"].map(String::from);
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());

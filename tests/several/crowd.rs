@@ -4,7 +4,7 @@
 use crate::harness::*;
 use crate::shops::*;
 use nts_server::clock::Clock;
-use nts_server::payments::double::{Double, Operation, http};
+use nts_server::payments::double::{FakeStripe, Operation, http};
 use nts_testkit::Postgres;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -116,7 +116,7 @@ fn processes_share_the_work_and_call_the_provider_once_for_each_step() {
     let Some(postgres) = Postgres::shared() else { return };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
-    let double = Arc::new(Double::in_memory(Clock::System, [7; 32]).unwrap());
+    let double = Arc::new(FakeStripe::in_memory(Clock::System, [7; 32]).unwrap());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     runtime.spawn(http::serve(Arc::clone(&double), listener));

@@ -10,8 +10,8 @@ use crate::state::{
 };
 use crate::{Alarm, Decision, Refusal};
 use crate::{
-    AttemptState, Change, CodeRule, Intent, IntentStatus, Known, Order, OrderState, Payment,
-    Refund, RefundState, State, Ticket, TicketState, TimeMs,
+    AttemptState, Change, CodeRule, Intent, IntentStatus, Order, OrderState, Payment, Refund,
+    RefundState, SeenVersion, State, Ticket, TicketState, TimeMs,
 };
 use alloc::{format, string::String};
 
@@ -22,7 +22,7 @@ pub(crate) fn reconcile(
     state: &State,
     order: &Order,
     intent: &Intent,
-    known: Known,
+    known: SeenVersion,
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
     let Some(payment) = &order.payment else {
@@ -32,7 +32,7 @@ pub(crate) fn reconcile(
         return Err(Refusal::Invalid("this is not the order's PaymentIntent".into()));
     }
 
-    let fresh = Known { answers: false, ..known } == Known::of(order);
+    let fresh = SeenVersion { answers: false, ..known } == SeenVersion::of(order);
     let reading = &Reading { state, order, payment, intent, fresh, answers: known.answers, now };
     // The point of no return.
     let mut draft = Draft::default();

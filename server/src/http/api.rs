@@ -14,7 +14,7 @@ use crate::http::idempotency::keyed;
 use crate::identity::{buyer, untagged_key};
 use crate::sales::outcome;
 use crate::when;
-use crate::writer::{NoReply, Replied, Request as KeyedRequest};
+use crate::writer::{CommandError, CommandOutcome, IdempotencyKey};
 use axum::Json;
 use axum::body::Body as Answer;
 use axum::extract::{Path, State};
@@ -81,7 +81,7 @@ pub async fn live(
     let share = share_of_listeners(&app, client)?;
     let listening = Arc::clone(&app.admission.slots.listeners)
         .try_acquire_owned()
-        .map_err(|_| NoReply::Busy)?;
+        .map_err(|_| CommandError::Busy)?;
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
@@ -156,7 +156,7 @@ pub fn hold_command(
     event: &Event,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<(Command, Option<KeyedRequest>), Problem> {
+) -> Result<(Command, Option<IdempotencyKey>), Problem> {
     // Nobody is known by a name here, so a key is only as good as it is hard to guess; and two people
     // who chose the same one are told apart by what they ask for.
     let short = |key: &HeaderValue| (1..LEAST_KEY).contains(&key.len());
@@ -187,11 +187,12 @@ pub async fn hold(
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
-        return Err(NoReply::Refused(refusal).into());
+        return Err(CommandError::Refused(refusal).into());
     }
-    let Replied { reply, order, .. } = app.sales.hold(client, &event, command, request).await?;
+    let CommandOutcome { reply, order, .. } =
+        app.sales.hold(client, &event, command, request).await?;
     let Reply::Held { order: id, until_ms } = reply else {
-        return Err(NoReply::KeyReused.into());
+        return Err(CommandError::KeyReused.into());
     };
     let order = match order {
         Some(order) => order,
@@ -272,7 +273,7 @@ pub async fn pay(
             order
         }
         // Nothing is charged twice: who pays again hears that it is paid.
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => app.sales.find(id).await?,
+        Err(CommandError::Refused(Refusal::AlreadyPaid)) => app.sales.find(id).await?,
         Err(no) => return Err(no.into()),
     };
     let event = event_of(&app, &order).await?;

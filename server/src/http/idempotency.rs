@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use crate::ids::digest;
 use crate::store::RequestKey;
-use crate::writer::Request as KeyedRequest;
+use crate::writer::IdempotencyKey;
 use axum::http::HeaderMap;
 
 /// The idempotency key of a request, bound to what it is sent to (`scope`) and to its body.
@@ -11,7 +11,7 @@ pub fn keyed(
     headers: &HeaderMap,
     scope: &[&[u8]],
     body: &[u8],
-) -> Result<Option<KeyedRequest>, Problem> {
+) -> Result<Option<IdempotencyKey>, Problem> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
     if keys.next().is_some() {
@@ -27,8 +27,8 @@ pub fn keyed(
 }
 
 /// The digests of a key and of what was asked under it.
-pub fn key_of(scope: &[&[u8]], key: &[u8], body: &[u8]) -> KeyedRequest {
+pub fn key_of(scope: &[&[u8]], key: &[u8], body: &[u8]) -> IdempotencyKey {
     let mut parts = scope.to_vec();
     parts.push(key);
-    KeyedRequest { key: RequestKey(digest(&parts)), fingerprint: digest(&[body]) as u64 }
+    IdempotencyKey { key: RequestKey(digest(&parts)), fingerprint: digest(&[body]) as u64 }
 }

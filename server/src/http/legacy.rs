@@ -18,7 +18,7 @@ use crate::ids::digest;
 use crate::sales::outcome;
 use crate::store::RequestKey;
 use crate::when;
-use crate::writer::{NoReply, Replied};
+use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -128,7 +128,7 @@ enum Reserved {
     /// The order that this name has is held for longer.
     Renewed(OrderId, TimeMs),
     /// The order that this name has cannot be renewed.
-    Known(OrderId, Refusal),
+    SeenVersion(OrderId, Refusal),
     /// This name has an order that is not the sender's, as far as is known, and it was only looked at.
     Strange,
 }
@@ -149,7 +149,7 @@ pub async fn reserve(
     let (id, until_ms, new) = match reserved {
         Reserved::New(id, until_ms) => (id, until_ms, true),
         Reserved::Renewed(id, until_ms) => (id, until_ms, false),
-        Reserved::Known(id, refusal) => return known(&app, &event, &form, id, refusal).await,
+        Reserved::SeenVersion(id, refusal) => return known(&app, &event, &form, id, refusal).await,
         Reserved::Strange => return Ok(taken(&app)),
     };
     let own = new || shows(&app, id, &form);
@@ -264,7 +264,7 @@ async fn reserve_as(
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::New(order, until_ms));
             }
-            Err(NoReply::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
+            Err(CommandError::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no.into()),
         };
         if app.sandbox.is_none() && !shows(app, known, form) {
@@ -282,8 +282,10 @@ async fn reserve_as(
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
                 return Ok(Reserved::Renewed(known, until_ms));
             }
-            Err(NoReply::Refused(Refusal::HoldExpired)) => expire(app, known).await?,
-            Err(NoReply::Refused(refusal)) => return Ok(Reserved::Known(known, refusal)),
+            Err(CommandError::Refused(Refusal::HoldExpired)) => expire(app, known).await?,
+            Err(CommandError::Refused(refusal)) => {
+                return Ok(Reserved::SeenVersion(known, refusal));
+            }
             Err(no) => return Err(no.into()),
         }
     }
@@ -291,9 +293,9 @@ async fn reserve_as(
 }
 
 /// Takes a hold that has run out of the way, unless that was done meanwhile.
-async fn expire(app: &App, order: OrderId) -> Result<(), NoReply> {
+async fn expire(app: &App, order: OrderId) -> Result<(), CommandError> {
     match app.sales.submit(Command::Expire { order }, None).await {
-        Ok(_) | Err(NoReply::Refused(Refusal::NotDue)) => Ok(()),
+        Ok(_) | Err(CommandError::Refused(Refusal::NotDue)) => Ok(()),
         Err(no) => Err(no),
     }
 }
@@ -338,7 +340,7 @@ pub async fn charge(
             // The bank wants to hear from the buyer, or has not answered.
             _ => Ok(pay::go_on(&app, &order, &app.links.way_back(id))),
         },
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => match app.sales.find(id).await? {
+        Err(CommandError::Refused(Refusal::AlreadyPaid)) => match app.sales.find(id).await? {
             order if order.state == OrderState::Committed => {
                 Ok(Redirect::to(&app.links.way_back(id)).into_response())
             }
@@ -351,11 +353,15 @@ pub async fn charge(
 }
 
 /// The order that a name has, or had when it was reserved last.
-async fn order_of(app: &Site, event: EventId, fullname: &str) -> Result<Option<OrderId>, NoReply> {
+async fn order_of(
+    app: &Site,
+    event: EventId,
+    fullname: &str,
+) -> Result<Option<OrderId>, CommandError> {
     let name = buyer_key(fullname, "");
     match app.sales.submit(Command::FindOrder { event, buyer: name }, None).await {
-        Ok(Replied { reply: Reply::Found { order }, .. }) => Ok(Some(order)),
-        Ok(_) | Err(NoReply::Refused(Refusal::UnknownOrder)) => Ok(app.reservations.get(name)),
+        Ok(CommandOutcome { reply: Reply::Found { order }, .. }) => Ok(Some(order)),
+        Ok(_) | Err(CommandError::Refused(Refusal::UnknownOrder)) => Ok(app.reservations.get(name)),
         Err(no) => Err(no),
     }
 }
@@ -386,7 +392,7 @@ async fn charge_by_name(
             Some(AttemptState::Declined(reason)) => Err(Problem::declined_once(reason).into()),
             _ => Ok(in_words(app, &order)),
         },
-        Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+        Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
             let order = app.sales.find(id).await?;
             let paid = order.state == OrderState::Paid;
             Ok(if paid { charged(app, fullname) } else { in_words(app, &order) })

@@ -5,7 +5,7 @@ use crate::problem_code;
 use crate::store::Fault;
 use crate::text::{begin, cut, end};
 use crate::when;
-use crate::writer::NoReply;
+use crate::writer::CommandError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{OrderState, Refusal, TimeMs};
@@ -284,27 +284,27 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<NoReply> for Problem {
-    fn from(no: NoReply) -> Problem {
+impl From<CommandError> for Problem {
+    fn from(no: CommandError) -> Problem {
         let trouble = |code, detail: &str| {
             let mut p = Problem::new(code, detail);
             p.retry_after = Some(1);
             p
         };
         match no {
-            NoReply::Refused(refusal) => refusal.into(),
-            NoReply::OverBudget(refused) => refused.into(),
-            NoReply::KeyReused => Problem::new(
+            CommandError::Refused(refusal) => refusal.into(),
+            CommandError::OverBudget(refused) => refused.into(),
+            CommandError::KeyReused => Problem::new(
                 ProblemCode::KeyReused,
                 "The key belongs to another request. Nothing was done. Use a new key.",
             ),
-            NoReply::Running => Problem::still_running(),
-            NoReply::Busy | NoReply::Late => Problem::busy(1),
-            NoReply::Unavailable => trouble(
+            CommandError::Running => Problem::still_running(),
+            CommandError::Busy | CommandError::Late => Problem::busy(1),
+            CommandError::Unavailable => trouble(
                 ProblemCode::Unavailable,
                 "Nothing was done and nothing was charged by this request. Please try again in a moment.",
             ),
-            NoReply::InDoubt => {
+            CommandError::InDoubt => {
                 let mut p = trouble(
                     ProblemCode::InDoubt,
                     "Ask again with the same Idempotency-Key, or reload the order's page: \
@@ -386,7 +386,7 @@ fn in_time(seconds: u32) -> String {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Problem {
         tracing::error!(%fault, "a question to the database failed");
-        NoReply::Unavailable.into()
+        CommandError::Unavailable.into()
     }
 }
 

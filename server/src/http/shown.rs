@@ -13,17 +13,17 @@ const MOST: usize = 1_000;
 
 /// Everything that is made once for many.
 #[derive(Default)]
-pub struct Shown {
+pub struct PageCache {
     /// The page of an event; none if it cannot be made.
-    pub page: Memo<Option<Gapped>>,
+    pub page: PerEvent<Option<SplicedPage>>,
     /// The same for programs.
-    pub json: Memo<Bytes>,
+    pub json: PerEvent<Bytes>,
     /// A frame of its live counts.
-    pub frame: Memo<Bytes>,
+    pub frame: PerEvent<Bytes>,
 }
 
 /// What was made of events as they were.
-pub struct Memo<T>(RwLock<BTreeMap<EventId, Made<T>>>);
+pub struct PerEvent<T>(RwLock<BTreeMap<EventId, Made<T>>>);
 
 struct Made<T> {
     event: Arc<Event>,
@@ -33,13 +33,13 @@ struct Made<T> {
     what: Arc<T>,
 }
 
-impl<T> Default for Memo<T> {
-    fn default() -> Memo<T> {
-        Memo(RwLock::default())
+impl<T> Default for PerEvent<T> {
+    fn default() -> PerEvent<T> {
+        PerEvent(RwLock::default())
     }
 }
 
-impl<T> Memo<T> {
+impl<T> PerEvent<T> {
     /// What was made of this event in this second, or else what `make` makes of it now. `as_of` is
     /// when its counts are true; what is given may say that of a moment ago in the same second, but
     /// never of a later one.
@@ -72,7 +72,7 @@ impl<T> Memo<T> {
 
 /// A text with a gap in it that is filled differently for everybody, and compressed once all the
 /// same.
-pub struct Gapped {
+pub struct SplicedPage {
     before: Bytes,
     after: Bytes,
     packed: OnceLock<Packed>,
@@ -89,12 +89,12 @@ struct Packed {
 /// A header without a name and a time, from an unknown system (RFC 1952, section 2.3).
 const GZIP: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-impl Gapped {
+impl SplicedPage {
     /// Cuts a text at the first `mark`. None if it is not in there.
-    pub fn at(text: &str, mark: &str) -> Option<Gapped> {
+    pub fn at(text: &str, mark: &str) -> Option<SplicedPage> {
         let (before, after) = text.split_once(mark)?;
         let (before, after) = (Bytes::from(before.to_owned()), Bytes::from(after.to_owned()));
-        Some(Gapped { before, after, packed: OnceLock::new() })
+        Some(SplicedPage { before, after, packed: OnceLock::new() })
     }
 
     /// The text with `gap` in it.
@@ -179,16 +179,16 @@ mod tests {
         let long = row.repeat(3_000);
         let noise: String = (0..9_999u32).map(|n| char::from(b'a' + (n * n % 23) as u8)).collect();
         for (before, after) in [("", ""), ("a", ""), ("", "b"), (&*long, row), (row, &*noise)] {
-            let gapped = Gapped::at(&format!("{before}@@{after}"), "@@").expect("a gap");
+            let gapped = SplicedPage::at(&format!("{before}@@{after}"), "@@").expect("a gap");
             for gap in ["", "0123456789abcdef", "zz"] {
                 let expected = format!("{before}{gap}{after}");
                 assert_eq!(gapped.plain(gap.as_bytes()), expected.as_bytes());
                 assert_eq!(unpacked(&gapped.gzip(gap.as_bytes())), expected);
             }
         }
-        let gapped = Gapped::at(&format!("{long}@@{long}"), "@@").expect("a gap");
+        let gapped = SplicedPage::at(&format!("{long}@@{long}"), "@@").expect("a gap");
         assert!(gapped.gzip(b"").len() * 10 < long.len());
-        assert!(Gapped::at("no gap", "@@").is_none());
+        assert!(SplicedPage::at("no gap", "@@").is_none());
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
             let pools = vec![boxoffice::Pool { name: "p".into(), capacity: 9, held, sold: 0 }];
             Arc::new(Event { id: EventId(1), spec, pools, ticket_types: Vec::new(), serials: 0 })
         };
-        let memo = Memo::<(u32, TimeMs)>::default();
+        let memo = PerEvent::<(u32, TimeMs)>::default();
         let mut made = 0;
         let mut ask = |event: &Arc<Event>, now, as_of| {
             *memo.of(event, now, as_of, || {

@@ -1,7 +1,7 @@
 //! What the handlers share: the parts of the server, and what only HTTP needs.
 
 use super::legacy::Reservations;
-use super::shown::Shown;
+use super::shown::PageCache;
 use crate::app::App;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Site {
     app: Arc<App>,
     /// Pages of events that many ask for.
-    pub shown: Shown,
+    pub shown: PageCache,
     /// What was reserved by name over the old routes.
     pub reservations: Reservations,
 }
@@ -18,7 +18,7 @@ pub struct Site {
 impl Site {
     /// Nothing is cached or reserved yet.
     pub fn new(app: Arc<App>) -> Arc<Site> {
-        let (shown, reservations) = (Shown::default(), Reservations::default());
+        let (shown, reservations) = (PageCache::default(), Reservations::default());
         Arc::new(Site { app, shown, reservations })
     }
 }

@@ -4,7 +4,7 @@
 //! It speaks Stripe's wire protocol, in process ([`Wire`]) and over HTTP ([`http`]); keeps
 //! PaymentIntents, refunds, disputes and idempotency keys as Stripe does; refuses a parameter that
 //! Stripe does not know; and keeps a ledger of its own of what money moved, from which no state is
-//! worked out. It can be told to misbehave ([`Misstep`]).
+//! worked out. It can be told to misbehave ([`InjectedFault`]).
 //!
 //! Its memory lies in a file beside the database, for it plays somebody else's. The file is written
 //! without waiting for the disk: it survives the end of the process, kill -9 included, but not a
@@ -24,7 +24,7 @@ mod params;
 mod tests;
 mod world;
 
-pub use missteps::{Misstep, Operation, Pause, Stop};
+pub use missteps::{InjectedFault, Operation, Pause, Stop};
 pub use world::{Given, Look, Moved};
 
 use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
@@ -53,7 +53,7 @@ const SLOW: Duration = Duration::from_secs(3);
 const HANG: Duration = Duration::from_secs(60);
 
 /// The double.
-pub struct Double {
+pub struct FakeStripe {
     state: Mutex<State>,
     clock: Clock,
     missteps: Missteps,
@@ -95,21 +95,25 @@ enum Outcome {
     NoConnection,
 }
 
-impl Double {
+impl FakeStripe {
     /// The sandbox: opens its file, or makes it. It rings nowhere: who pays is told in process.
-    pub fn open(path: &Path, clock: Clock, seed: [u8; 32]) -> Result<Double, rusqlite::Error> {
-        Double::new(Some(path), clock, seed)
+    pub fn open(path: &Path, clock: Clock, seed: [u8; 32]) -> Result<FakeStripe, rusqlite::Error> {
+        FakeStripe::new(Some(path), clock, seed)
     }
 
     /// A Stripe for tests, kept in memory, that knows what it would ring with.
-    pub fn in_memory(clock: Clock, seed: [u8; 32]) -> Result<Double, rusqlite::Error> {
-        Double::new(None, clock, seed)
+    pub fn in_memory(clock: Clock, seed: [u8; 32]) -> Result<FakeStripe, rusqlite::Error> {
+        FakeStripe::new(None, clock, seed)
     }
 
-    fn new(path: Option<&Path>, clock: Clock, seed: [u8; 32]) -> Result<Double, rusqlite::Error> {
+    fn new(
+        path: Option<&Path>,
+        clock: Clock,
+        seed: [u8; 32],
+    ) -> Result<FakeStripe, rusqlite::Error> {
         let (db, opened) = books::open(path)?;
         let (random, rings) = (Random::new(seed, opened), path.is_none());
-        Ok(Double {
+        Ok(FakeStripe {
             state: Mutex::new(State {
                 db,
                 random,
@@ -126,7 +130,7 @@ impl Double {
     }
 
     /// Misbehave from now on as the plan says, which is asked at each call.
-    pub fn misbehave(&self, plan: impl FnMut(Operation) -> Option<Misstep> + Send + 'static) {
+    pub fn misbehave(&self, plan: impl FnMut(Operation) -> Option<InjectedFault> + Send + 'static) {
         let plan: Plan = Box::new(plan);
         self.missteps.plan(Some(plan));
     }
@@ -175,18 +179,18 @@ impl Double {
         self.note(operation);
         let misstep = self.missteps.next(operation);
         match misstep {
-            Some(Misstep::LostBefore) => return Outcome::Cut,
-            Some(Misstep::NoConnection) => return Outcome::NoConnection,
-            Some(Misstep::TooMany) => return self.fault(&Fault::too_many()),
-            Some(Misstep::LockTimeout) => return self.fault(&Fault::locked()),
-            Some(Misstep::Forbidden) => return self.fault(&Fault::forbidden()),
-            Some(Misstep::Conflict) => return self.fault(&Fault::key_in_use()),
-            Some(Misstep::Html) => return Outcome::Answer(Answer::html(502, String::new())),
-            Some(Misstep::HangBefore) => {
+            Some(InjectedFault::LostBefore) => return Outcome::Cut,
+            Some(InjectedFault::NoConnection) => return Outcome::NoConnection,
+            Some(InjectedFault::TooMany) => return self.fault(&Fault::too_many()),
+            Some(InjectedFault::LockTimeout) => return self.fault(&Fault::locked()),
+            Some(InjectedFault::Forbidden) => return self.fault(&Fault::forbidden()),
+            Some(InjectedFault::Conflict) => return self.fault(&Fault::key_in_use()),
+            Some(InjectedFault::Html) => return Outcome::Answer(Answer::html(502, String::new())),
+            Some(InjectedFault::HangBefore) => {
                 sleep(HANG).await;
                 return Outcome::Cut;
             }
-            Some(Misstep::Slow(ms)) => sleep(Duration::from_millis(ms)).await,
+            Some(InjectedFault::Slow(ms)) => sleep(Duration::from_millis(ms)).await,
             _ => {}
         }
         if !self.missteps.stop(operation, Stop::Before).await {
@@ -197,20 +201,20 @@ impl Double {
             return Outcome::Cut;
         }
         Outcome::Answer(match misstep {
-            Some(Misstep::LostAfter) => return Outcome::Cut,
-            Some(Misstep::HangAfter) => {
+            Some(InjectedFault::LostAfter) => return Outcome::Cut,
+            Some(InjectedFault::HangAfter) => {
                 sleep(HANG).await;
                 return Outcome::Cut;
             }
-            Some(Misstep::HtmlOk) => Answer::html(200, answer.request_id),
-            Some(Misstep::Garbled) => answer.garbled(),
-            Some(Misstep::Nulls) => answer.with_nulls(),
+            Some(InjectedFault::HtmlOk) => Answer::html(200, answer.request_id),
+            Some(InjectedFault::Garbled) => answer.garbled(),
+            Some(InjectedFault::Nulls) => answer.with_nulls(),
             _ => answer,
         })
     }
 
     /// The request under its key: done once, and answered the same each time that it is asked.
-    async fn keyed(&self, request: &WireRequest, misstep: Option<Misstep>) -> Answer {
+    async fn keyed(&self, request: &WireRequest, misstep: Option<InjectedFault>) -> Answer {
         let Some(key) = request.key.clone().filter(|_| request.method == "POST") else {
             return self.work(request, None, misstep).await;
         };
@@ -228,7 +232,7 @@ impl Double {
         &self,
         request: &WireRequest,
         key: Option<&str>,
-        misstep: Option<Misstep>,
+        misstep: Option<InjectedFault>,
     ) -> Answer {
         let request_id = self.request_id();
         let failed = || Answer::fault(&Fault::internal(), request_id.clone());
@@ -252,7 +256,7 @@ impl Double {
         &self,
         request: &WireRequest,
         key: Option<&str>,
-        misstep: Option<Misstep>,
+        misstep: Option<InjectedFault>,
         request_id: &str,
     ) -> Result<(Answer, Arc<Group>, Option<Closing<'_>>), rusqlite::Error> {
         let now_ms = self.clock.now_ms();
@@ -292,7 +296,7 @@ impl Double {
 
 /// Takes its key out again when the call ends, or is cut off.
 struct Running<'a> {
-    double: &'a Double,
+    double: &'a FakeStripe,
     key: String,
 }
 
@@ -308,7 +312,7 @@ fn one_call(
     now_ms: i64,
     request: &WireRequest,
     key: Option<&str>,
-    misstep: Option<Misstep>,
+    misstep: Option<InjectedFault>,
     request_id: &str,
 ) -> Result<Answer, rusqlite::Error> {
     let sql = &state.db;
@@ -342,9 +346,9 @@ fn one_call(
         }
     }
     let before = match misstep {
-        Some(Misstep::ErrorBefore) => Some(Fault::internal()),
-        Some(Misstep::DependencyBefore) => Some(Fault::dependency()),
-        Some(Misstep::TokenExpired) if request.path.ends_with("/confirm") => {
+        Some(InjectedFault::ErrorBefore) => Some(Fault::internal()),
+        Some(InjectedFault::DependencyBefore) => Some(Fault::dependency()),
+        Some(InjectedFault::TokenExpired) if request.path.ends_with("/confirm") => {
             let message = "This ConfirmationToken has expired.";
             Some(Fault::plain(message).about("confirmation_token"))
         }
@@ -355,8 +359,8 @@ fn one_call(
         Answer::fault(&fault, request_id.to_owned())
     } else {
         let pending = match misstep {
-            Some(Misstep::RefundPends) => Some(false),
-            Some(Misstep::RefundFails) => Some(true),
+            Some(InjectedFault::RefundPends) => Some(false),
+            Some(InjectedFault::RefundFails) => Some(true),
             _ => None,
         };
         let State { rings, releases, .. } = *state;
@@ -372,8 +376,8 @@ fn one_call(
         }
     };
     let after = match misstep {
-        Some(Misstep::ErrorAfter) => Some(Fault::internal()),
-        Some(Misstep::DependencyAfter) => Some(Fault::dependency()),
+        Some(InjectedFault::ErrorAfter) => Some(Fault::internal()),
+        Some(InjectedFault::DependencyAfter) => Some(Fault::dependency()),
         _ => None,
     };
     if let Some(fault) = after {
@@ -399,7 +403,7 @@ fn one_call(
     Ok(answer)
 }
 
-impl Wire for Double {
+impl Wire for FakeStripe {
     fn exchange(&self, request: WireRequest) -> Exchange<'_> {
         Box::pin(async move {
             match self.answer(request).await {

@@ -9,8 +9,8 @@ use super::count;
 use crate::payments::CallError;
 use crate::payments::governor::{Endpoint, Turn};
 use crate::text::cut;
-use crate::writer::NoReply;
-use boxoffice::{Command, Known, Order, OrderId};
+use crate::writer::CommandError;
+use boxoffice::{Command, Order, OrderId, SeenVersion};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -122,7 +122,8 @@ pub(super) async fn take_in(
         }
     };
     let Some(order) = read.order else { return Ok(()) };
-    let known = known.filter(|known| known.id == order).map_or(Known::NOTHING, Known::of);
+    let known =
+        known.filter(|known| known.id == order).map_or(SeenVersion::NOTHING, SeenVersion::of);
     let ours = settlement.reads.ask(move |r| r.order(order)).await;
     let ours = ours.map_err(|fault| CallError::NotDone(fault.to_string(), None))?;
     let ours = ours.and_then(|order| order.payment).and_then(|payment| payment.intent);
@@ -130,7 +131,7 @@ pub(super) async fn take_in(
         let taken =
             settlement.writer.ask(Command::Reconcile { order, intent: read, known }, None).await;
         if let Err(no) = taken
-            && !matches!(no, NoReply::Refused(_))
+            && !matches!(no, CommandError::Refused(_))
         {
             return Err(CallError::NotDone(format!("not recorded: {no:?}"), None));
         }

@@ -22,7 +22,7 @@ pub enum Database {
 }
 
 /// The writer's side, with what is kept once for the whole database.
-pub trait Own: Store {
+pub trait MetaStore: Store {
     /// A text that was kept under this key.
     fn meta_get(&mut self, key: &str) -> Result<Option<String>, Fault>;
     /// Keeps a text under a key, durably, unless there is one: the one that is kept. For the start,
@@ -32,7 +32,7 @@ pub trait Own: Store {
     fn meta_forget(&mut self, key: &str) -> Result<(), Fault>;
 }
 
-impl Own for SqliteStore {
+impl MetaStore for SqliteStore {
     fn meta_get(&mut self, key: &str) -> Result<Option<String>, Fault> {
         SqliteStore::meta_get(self, key)
     }
@@ -51,7 +51,7 @@ impl Own for SqliteStore {
     }
 }
 
-impl Own for PgStore {
+impl MetaStore for PgStore {
     fn meta_get(&mut self, key: &str) -> Result<Option<String>, Fault> {
         PgStore::meta_get(self, key)
     }
@@ -68,7 +68,7 @@ impl Own for PgStore {
 /// An opened database.
 pub struct Opened {
     /// For the writer.
-    pub store: Box<dyn Own>,
+    pub store: Box<dyn MetaStore>,
     /// The high 64 bits of the newest id.
     pub last_high: u64,
     /// Which of the processes on it this is, if there may be several.

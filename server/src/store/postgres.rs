@@ -296,7 +296,7 @@ impl PgStore {
         }
         if again {
             self.overtaken += 1;
-            return Fault::Overtaken(trouble.to_string());
+            return Fault::Conflict(trouble.to_string());
         }
         Fault::NotDone(match &trouble {
             Trouble::Sql { code, .. } if *code == SqlState::DIVISION_BY_ZERO => {
@@ -635,7 +635,7 @@ impl Store for PgStore {
 
     /// Its own locks are all that one more round trip is spent for, so it is only spent where others
     /// were in the way before.
-    fn take_turn(&mut self, keys: &Keys) {
+    fn lock_early(&mut self, keys: &Keys) {
         if !self.contended || self.overtaken > 0 || !self.link.is_open() {
             return;
         }
@@ -661,7 +661,7 @@ impl Store for PgStore {
         self.roll_back();
     }
 
-    fn last_batch(&self) -> Option<(i64, i64)> {
+    fn last_version(&self) -> Option<(i64, i64)> {
         Some((self.writer, self.batch))
     }
 

@@ -39,8 +39,8 @@ use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Event, EventId, Keys, State};
 use buyers::Buyers;
 use file::Place;
-use kept::Kept;
-use recent::{Noted, Recent};
+use kept::PendingOrders;
+use recent::{IdempotencyIndex, Noted};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -68,8 +68,8 @@ pub struct SqliteStore {
     /// All events, as of the last commit.
     events: BTreeMap<EventId, Event>,
     slugs: BTreeMap<String, EventId>,
-    orders: Kept,
-    recent: Recent,
+    orders: PendingOrders,
+    recent: IdempotencyIndex,
     buyers: Buyers,
     /// No row that is recorded has a higher key than this.
     last_high: u64,
@@ -133,7 +133,7 @@ impl SqliteStore {
         let begin = |conn: &Connection| {
             let secret: [u8; 32] =
                 conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |r| r.get(0))?;
-            let mut recent = Recent::new(&secret);
+            let mut recent = IdempotencyIndex::new(&secret);
             barrier(conn)?;
             recent.read(conn)?;
             let events: BTreeMap<EventId, Event> =
@@ -153,7 +153,7 @@ impl SqliteStore {
             conn: Some(conn),
             events: BTreeMap::new(),
             slugs: BTreeMap::new(),
-            orders: Kept::default(),
+            orders: PendingOrders::default(),
             recent,
             buyers,
             last_high,
@@ -400,7 +400,7 @@ impl Store for SqliteStore {
         self.buyers.recovered(self.tried == Some(batch));
         if !on(Mutant::StaleMemory) {
             self.keep(events);
-            self.orders = Kept::default();
+            self.orders = PendingOrders::default();
         }
         Ok(self.tried == Some(batch))
     }

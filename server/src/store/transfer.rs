@@ -118,7 +118,7 @@ pub fn transfer(
         Err(fault) => Err(format!(
             "moving {from} to {to} failed: {}. {to} is as it was before, and {from} as well.",
             match fault {
-                Fault::NotDone(why) | Fault::Overtaken(why) | Fault::Unknown(why) => why,
+                Fault::NotDone(why) | Fault::Conflict(why) | Fault::Unknown(why) => why,
             }
         )),
     }

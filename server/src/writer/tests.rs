@@ -21,7 +21,7 @@ enum Trouble {
     /// It did not happen, and nobody was told.
     NotDoneUnknown,
     /// Another process was faster.
-    Overtaken,
+    Conflict,
 }
 
 /// Something that happens while a commit is tried.
@@ -59,7 +59,7 @@ impl Store for Failing {
         }
         match trouble {
             None => self.store.commit(batch),
-            Some(Trouble::Overtaken) => Err(Fault::Overtaken("another was faster (40001)".into())),
+            Some(Trouble::Conflict) => Err(Fault::Conflict("another was faster (40001)".into())),
             Some(Trouble::NotDone) => Err(Fault::NotDone("the disk is full".into())),
             Some(Trouble::DoneUnknown) => {
                 self.store.commit(batch)?;
@@ -77,7 +77,7 @@ impl Store for Failing {
         *self.released.lock().unwrap() += 1;
     }
 
-    fn last_batch(&self) -> Option<(i64, i64)> {
+    fn last_version(&self) -> Option<(i64, i64)> {
         Some((7, 1))
     }
 
@@ -141,14 +141,14 @@ fn world_of(name: &str, capacity: u32) -> World {
     World { writer, plan, recoveries, poison, meanwhile, released, reader, dir, event }
 }
 
-fn ask(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) -> Vec<Answer> {
+fn ask(writer: &mut Writer, commands: Vec<(Command, Option<IdempotencyKey>)>) -> Vec<Answer> {
     step(writer, commands).0
 }
 
 /// What each command is answered, in their order, and what else the batch tells.
 fn step(
     writer: &mut Writer,
-    commands: Vec<(Command, Option<Request>)>,
+    commands: Vec<(Command, Option<IdempotencyKey>)>,
 ) -> (Vec<Answer>, Committed) {
     let now = Instant::now();
     let deadline = now + Duration::from_secs(60);
@@ -209,8 +209,8 @@ fn id(n: u128) -> OrderId {
     OrderId((n + 5) << 64 | n)
 }
 
-fn request(n: u128) -> Request {
-    Request { key: RequestKey(n), fingerprint: n as u64 }
+fn request(n: u128) -> IdempotencyKey {
+    IdempotencyKey { key: RequestKey(n), fingerprint: n as u64 }
 }
 
 #[test]
@@ -218,14 +218,14 @@ fn a_batch_is_decided_one_by_one_and_the_last_place_goes_once() {
     let mut w = world("batch");
     let answers = w.ask(&[1, 2, 3, 4, 1]);
     assert!(answers[..3].iter().all(Result::is_ok));
-    assert!(matches!(answers[3], Err(NoReply::Refused(Refusal::SoldOut { left: 0, .. }))));
+    assert!(matches!(answers[3], Err(CommandError::Refused(Refusal::SoldOut { left: 0, .. }))));
     let again = answers[4].as_ref().unwrap();
     assert!(again.again, "the same key in the same batch is the same order");
     assert_eq!(w.held(), (3, 3));
-    let reused = Request { fingerprint: 99, ..request(1) };
+    let reused = IdempotencyKey { fingerprint: 99, ..request(1) };
     let other = w.hold(9);
     let answers = ask(&mut w.writer, vec![(other, Some(reused))]);
-    assert_eq!(answers[0], Err(NoReply::KeyReused));
+    assert_eq!(answers[0], Err(CommandError::KeyReused));
 }
 
 #[test]
@@ -233,7 +233,10 @@ fn a_commit_that_is_refused_leaves_nothing_and_is_said() {
     let mut w = world("full");
     // Both together, and each by itself.
     w.plan.lock().unwrap().extend([Some(Trouble::NotDone); 3]);
-    assert_eq!(w.ask(&[1, 2]), vec![Err(NoReply::Unavailable), Err(NoReply::Unavailable)]);
+    assert_eq!(
+        w.ask(&[1, 2]),
+        vec![Err(CommandError::Unavailable), Err(CommandError::Unavailable)]
+    );
     assert_eq!(w.held(), (0, 0));
     assert!(w.ask(&[1])[0].as_ref().is_ok_and(|r| !r.again), "the same key may be tried again");
     assert_eq!(w.held(), (1, 1));
@@ -244,7 +247,7 @@ fn a_commit_that_is_refused_leaves_nothing_and_is_said() {
 fn a_store_that_refuses_all_is_not_asked_for_each_command() {
     let mut w = world("refuses-all");
     w.plan.lock().unwrap().extend([Some(Trouble::NotDone); 9]);
-    assert_eq!(w.ask(&[1, 2, 3, 4, 5, 6, 7, 8]), vec![Err(NoReply::Unavailable); 8]);
+    assert_eq!(w.ask(&[1, 2, 3, 4, 5, 6, 7, 8]), vec![Err(CommandError::Unavailable); 8]);
     assert_eq!(w.plan.lock().unwrap().len(), 6);
 }
 
@@ -265,11 +268,11 @@ fn while_it_cannot_be_found_out_nobody_hears_yes_or_no_of_it() {
     let mut w = world("doubt");
     w.plan.lock().unwrap().push_back(Some(Trouble::DoneUnknown));
     w.recoveries.lock().unwrap().extend([false, false, false, false]);
-    assert_eq!(w.ask(&[1]), vec![Err(NoReply::InDoubt)]);
+    assert_eq!(w.ask(&[1]), vec![Err(CommandError::InDoubt)]);
     assert!(!w.writer.healthy());
     // It is still away: even a refusal is not said, for it would be read from what is in doubt.
     w.recoveries.lock().unwrap().push_back(false);
-    assert_eq!(w.ask(&[2, 2]), vec![Err(NoReply::Unavailable); 2]);
+    assert_eq!(w.ask(&[2, 2]), vec![Err(CommandError::Unavailable); 2]);
     w.recoveries.lock().unwrap().clear();
     // It is back: the same key gets the answer that was recorded.
     let answer = w.ask(&[1]).remove(0).unwrap();
@@ -332,7 +335,7 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
     let jobs = vec![job(1, deadline, gone), job(2, now, late)];
     let committed = w.writer.step(jobs);
     let answers: Vec<Answer> = committed.answers.into_iter().map(|(_, a)| a).collect();
-    assert_eq!(answers, vec![Err(NoReply::Late)]);
+    assert_eq!(answers, vec![Err(CommandError::Late)]);
     assert_eq!(w.held(), (0, 0), "no ghost");
 }
 
@@ -385,7 +388,7 @@ fn who_leaves_while_another_part_of_the_batch_is_tried_is_left_out() {
 #[test]
 fn who_leaves_while_a_commit_is_tried_again_changes_nothing_for_the_others() {
     let troubles =
-        [Trouble::Overtaken, Trouble::NotDoneUnknown, Trouble::DoneUnknown, Trouble::NotDone];
+        [Trouble::Conflict, Trouble::NotDoneUnknown, Trouble::DoneUnknown, Trouble::NotDone];
     let cases = troubles.into_iter().flat_map(|trouble| (0..8u32).map(move |who| (trouble, who)));
     for (trouble, who) in cases {
         let leaves = |n: usize| who & 1 << n != 0;
@@ -442,8 +445,8 @@ fn a_yes_that_changed_nothing_is_not_kept() {
     assert_eq!(kept.into_keys().collect::<Vec<_>>(), [RequestKey(1), RequestKey(10)]);
     // The one that did something is answered as it was, and its key is taken.
     assert!(ask(&mut w.writer, vec![cancel(10)])[0].as_ref().unwrap().again);
-    let other = (w.hold(2), Some(Request { fingerprint: 9, ..request(10) }));
-    assert_eq!(ask(&mut w.writer, vec![other])[0], Err(NoReply::KeyReused));
+    let other = (w.hold(2), Some(IdempotencyKey { fingerprint: 9, ..request(10) }));
+    assert_eq!(ask(&mut w.writer, vec![other])[0], Err(CommandError::KeyReused));
     // What an organiser asked for is kept: a delayed copy must not undo what came after it.
     let event = w.reader.events().unwrap().remove(0);
     let put = Command::PutEvent { id: event.id, spec: event.spec };
@@ -466,12 +469,12 @@ async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
     while queue.depth() < 3 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(queue.ask(wish(), None).await, Err(NoReply::Busy));
+    assert_eq!(queue.ask(wish(), None).await, Err(CommandError::Busy));
     let steps: Vec<_> = (0..2_000).map(|_| ask(step())).collect();
     while queue.depth() < 2_003 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(queue.ask(wish(), None).await, Err(NoReply::Busy));
+    assert_eq!(queue.ask(wish(), None).await, Err(CommandError::Busy));
     // A step waits for longer than any caller would.
     let mut batch = Vec::new();
     jobs.recv_many(&mut batch, 2_003).await;
@@ -496,7 +499,7 @@ fn one_command_that_cannot_be_recorded_does_not_fail_the_others() {
         assert_eq!(told.events.last(), world.reader.events().unwrap().last());
         for (n, answer) in holds.iter().zip(&answers) {
             match n % 100 {
-                7 => assert_eq!(*answer, Err(NoReply::Unavailable)),
+                7 => assert_eq!(*answer, Err(CommandError::Unavailable)),
                 _ => assert!(answer.is_ok(), "{n}: {answer:?}"),
             }
         }
@@ -507,7 +510,7 @@ fn one_command_that_cannot_be_recorded_does_not_fail_the_others() {
     world.plan.lock().unwrap().extend(tries);
     *world.poison.lock().unwrap() = None;
     let answers = world.ask(&[1, 2, 3, 4]);
-    assert_eq!(answers, vec![Err(NoReply::Unavailable); 4]);
+    assert_eq!(answers, vec![Err(CommandError::Unavailable); 4]);
     assert_eq!(world.plan.lock().unwrap().len(), 10, "nothing more was tried");
     assert_eq!(world.held(), (45, 45));
 }
@@ -535,7 +538,7 @@ fn what_stands_behind_a_limit_in_the_queue_is_counted_by_it() {
     assert_eq!(ok, [true, true, false, true, true], "{answers:?}");
     assert!(matches!(
         answers[2],
-        Err(NoReply::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, .. }))
+        Err(CommandError::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, .. }))
     ));
     assert_eq!(w.held(), (2, 2));
 }

@@ -2,7 +2,7 @@
 
 use crate::shop::{Held, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use nts_testkit::eventually_async;
 
 async fn attempts(shop: &Shop, held: &Held) -> String {
@@ -69,7 +69,7 @@ async fn the_old_bank_page_pays_while_the_new_card_is_on_its_way() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds_sdk").await;
     let intent = shop.intent(&held).await;
-    shop.double.misbehave(|o| (o == Operation::Confirm).then_some(Misstep::LostBefore));
+    shop.double.misbehave(|o| (o == Operation::Confirm).then_some(InjectedFault::LostBefore));
     let path = format!("/api/v1/orders/{}/pay", held.id);
     let bearer = format!("Bearer {}", held.secret);
     let body = "{\"token\": \"ctoken_ok\"}";
@@ -87,7 +87,7 @@ async fn the_old_bank_page_pays_while_the_new_card_is_on_its_way() {
 
 #[tokio::test]
 async fn what_is_lost_on_the_way_does_not_bring_the_old_bank_page_back() {
-    for misstep in [Misstep::LostBefore, Misstep::LostAfter] {
+    for misstep in [InjectedFault::LostBefore, InjectedFault::LostAfter] {
         let shop = shop(&format!("lost-{misstep:?}")).await;
         let held = shop.hold("ann", 1).await;
         let (_, told) = shop.pay(&held, "ctoken_3ds_sdk").await;

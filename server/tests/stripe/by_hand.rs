@@ -2,14 +2,14 @@
 
 use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{OrderState, TicketState};
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use nts_server::payments::stripe::{Seen, Since};
 use nts_server::settlement::read_external_changes;
 use serde_json::json;
 
 /// An order that is committed, and whose capture does not get through.
 async fn committed(shop: &Shop, buyer: &str) -> (Held, String) {
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(Misstep::TooMany));
+    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let held = shop.hold(buyer, 2).await;
     let paying = shop.pay(&held, "ctoken_ok");
     let (_, order) = tokio::join!(
@@ -30,7 +30,7 @@ async fn captured_by_hand_is_paid_and_captured_in_part_goes_back() {
     let early = shop.hold("cat", 2).await;
     shop.pay(&early, "ctoken_3ds").await;
     let intent = shop.intent(&early).await;
-    shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::LostBefore));
+    shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
     shop.double.authenticate(&intent, true).unwrap();
     shop.double.capture_by_hand(&intent, None).unwrap();
     shop.double.behave();
@@ -130,7 +130,7 @@ async fn the_lists_tell_though_our_clock_is_wrong_and_though_the_first_try_fails
         "nothing is there yet"
     );
     shop.double.refund_by_hand(&intent, 2_000).unwrap();
-    shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::TooMany));
+    shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::TooMany));
     assert!(!read_external_changes(&shop.app().settlement, since, &mut seen).await);
     assert_eq!(shop.order(&held).await.state, OrderState::Paid);
     shop.double.behave();

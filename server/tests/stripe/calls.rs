@@ -3,7 +3,7 @@
 use crate::pay::futures;
 use crate::shop::{Setup, Shop, WAYS};
 use boxoffice::OrderState;
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,7 +41,8 @@ async fn goes_wrong(operation: Operation, times: u32) {
         let part = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": true});
         // A 500 that is repeated under a refund's key is waited out: minutes, here by the clock.
         let waiting = async {
-            let repeated = matches!(way, Misstep::ErrorBefore | Misstep::DependencyBefore);
+            let repeated =
+                matches!(way, InjectedFault::ErrorBefore | InjectedFault::DependencyBefore);
             while operation == Operation::Refund && repeated && shop.moved(&held).1 == 0 {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 shop.time.jump(61_000);

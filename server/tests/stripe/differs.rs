@@ -5,7 +5,7 @@ use crate::pay::futures;
 use crate::shop::{HOUR, Held, Setup, Shop, exchange, shop};
 use boxoffice::{Order, OrderState, RefundState, TicketState};
 use nts_server::audit::Weight;
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use nts_server::payments::stripe::net::VERSION;
 use nts_server::payments::stripe::{Seen, Since};
 use nts_server::settlement::read_external_changes;
@@ -24,7 +24,7 @@ async fn look(shop: &Shop, seen: &mut Seen) {
 
 /// An order that is committed, and whose capture does not get through.
 async fn committed(shop: &Shop, buyer: &str) -> (Held, String) {
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(Misstep::TooMany));
+    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let held = shop.hold(buyer, 1).await;
     let paying = shop.pay(&held, "ctoken_ok");
     let (_, order) = tokio::join!(
@@ -69,7 +69,7 @@ async fn a_release_is_not_money() {
         let early = shop.hold("early", 1).await;
         shop.pay(&early, "ctoken_3ds").await;
         let intent = shop.intent(&early).await;
-        shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::LostBefore));
+        shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
         shop.double.authenticate(&intent, true).unwrap();
         shop.double.capture_by_hand(&intent, Some(500)).unwrap();
         shop.double.behave();
@@ -86,7 +86,7 @@ async fn a_release_is_not_money() {
         let cancelled = shop.hold("cancelled", 1).await;
         shop.pay(&cancelled, "ctoken_3ds").await;
         let intent = shop.intent(&cancelled).await;
-        shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::LostBefore));
+        shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
         shop.double.authenticate(&intent, true).unwrap();
         shop.cancel(&cancelled).await;
         shop.double.behave();
@@ -211,8 +211,8 @@ async fn money_of_a_void_order_whose_refund_fails_later_is_made_again() {
 async fn a_refund_that_is_pending_ends_in_the_end() {
     let shop = shop("pending").await;
     for (buyer, how, state, moved) in [
-        ("ann", Misstep::RefundPends, OrderState::Refunded, (1_000, 1_000)),
-        ("bob", Misstep::RefundFails, OrderState::Paid, (1_000, 0)),
+        ("ann", InjectedFault::RefundPends, OrderState::Refunded, (1_000, 1_000)),
+        ("bob", InjectedFault::RefundFails, OrderState::Paid, (1_000, 0)),
     ] {
         let held = shop.hold(buyer, 1).await;
         shop.pay(&held, "ctoken_ok").await;
@@ -280,7 +280,7 @@ async fn what_was_done_by_hand_during_three_weeks_of_downtime_is_found() {
 /// Restarts with a key that may not do some things, and waits until that was told.
 async fn restart_without(shop: &mut Shop, forbidden: &'static [Operation]) {
     shop.stop().await;
-    shop.double.misbehave(move |o| forbidden.contains(&o).then_some(Misstep::Forbidden));
+    shop.double.misbehave(move |o| forbidden.contains(&o).then_some(InjectedFault::Forbidden));
     shop.start_again().await;
     let app = shop.app().clone();
     eventually_async("it is told at the start", async || {
@@ -338,7 +338,7 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
     assert_eq!(shop.refund(&late, json!({"all": true, "restock": true})).await.0, 200);
     let refund = shop.double.refunds_of(&shop.intent(&late).await).unwrap().remove(0);
     shop.double.fail_refund(&refund).unwrap();
-    shop.double.misbehave(|o| (o == Operation::Disputes).then_some(Misstep::Forbidden));
+    shop.double.misbehave(|o| (o == Operation::Disputes).then_some(InjectedFault::Forbidden));
     assert!(
         !read_external_changes(&shop.app().settlement, since(&shop), &mut Seen::default()).await
     );
@@ -353,7 +353,7 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
     shop.double.misbehave(move |o| {
         // The whole list is read first; those of single payments may be read.
         lists += u32::from(o == Operation::FindRefund);
-        (o == Operation::FindRefund && lists == 1).then_some(Misstep::Forbidden)
+        (o == Operation::FindRefund && lists == 1).then_some(InjectedFault::Forbidden)
     });
     assert!(
         !read_external_changes(&shop.app().settlement, since(&shop), &mut Seen::default()).await
@@ -371,7 +371,7 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
 async fn trying_the_key_leaves_no_payment_behind_whose_creation_was_not_answered() {
     let shop = shop("probe").await;
     let stripe = &shop.app().settlement.stripe;
-    for lost in [Misstep::LostAfter, Misstep::Garbled, Misstep::HangAfter] {
+    for lost in [InjectedFault::LostAfter, InjectedFault::Garbled, InjectedFault::HangAfter] {
         shop.double.misbehave(move |o| (o == Operation::Create).then_some(lost));
         for _ in 0..3 {
             assert!(stripe.try_permissions().await.is_err(), "{lost:?}");
@@ -395,7 +395,7 @@ async fn trying_the_key_leaves_no_payment_behind_whose_creation_was_not_answered
 async fn a_key_that_may_not_begin_or_confirm_declines_and_the_places_come_back() {
     for forbidden in [Operation::Create, Operation::Confirm] {
         let shop = shop(&format!("not-allowed-{forbidden:?}")).await;
-        shop.double.misbehave(move |o| (o == forbidden).then_some(Misstep::Forbidden));
+        shop.double.misbehave(move |o| (o == forbidden).then_some(InjectedFault::Forbidden));
         let held = shop.hold("ann", 1).await;
         let (answer, (order, took_ms)) = tokio::join!(
             shop.pay(&held, "ctoken_ok"),
@@ -424,18 +424,18 @@ async fn a_key_that_may_not_begin_or_confirm_declines_and_the_places_come_back()
 #[tokio::test]
 async fn what_cannot_move_on_is_told_within_ten_minutes_once() {
     let cases = [
-        (Operation::Create, Misstep::ErrorBefore),
-        (Operation::Confirm, Misstep::LostBefore),
-        (Operation::Capture, Misstep::Forbidden),
-        (Operation::Capture, Misstep::DependencyBefore),
-        (Operation::Cancel, Misstep::Forbidden),
-        (Operation::Refund, Misstep::Forbidden),
-        (Operation::Refund, Misstep::TooMany),
+        (Operation::Create, InjectedFault::ErrorBefore),
+        (Operation::Confirm, InjectedFault::LostBefore),
+        (Operation::Capture, InjectedFault::Forbidden),
+        (Operation::Capture, InjectedFault::DependencyBefore),
+        (Operation::Cancel, InjectedFault::Forbidden),
+        (Operation::Refund, InjectedFault::Forbidden),
+        (Operation::Refund, InjectedFault::TooMany),
     ];
     futures(cases.into_iter().map(|(operation, how)| cannot_move_on(operation, how))).await;
 }
 
-async fn cannot_move_on(operation: Operation, how: Misstep) {
+async fn cannot_move_on(operation: Operation, how: InjectedFault) {
     let told = format!("{operation:?} {how:?}");
     let shop = shop(&format!("stuck-{operation:?}-{how:?}")).await;
     let held = shop.hold("ann", 1).await;
@@ -469,7 +469,7 @@ async fn cannot_move_on(operation: Operation, how: Misstep) {
     );
     assert_eq!(order.state, stuck_in, "{told}");
     assert!(took_ms <= 10 * 60_000, "{told}: {took_ms}");
-    let of_order = |alarms: u64| alarms - u64::from(how == Misstep::Forbidden);
+    let of_order = |alarms: u64| alarms - u64::from(how == InjectedFault::Forbidden);
     assert_eq!(of_order(shop.app().metrics.alarms.get()), 1, "{told}");
     let report = shop.report(false).await;
     let notes = report.findings.iter().filter(|f| f.text.contains("tried"));
@@ -510,7 +510,7 @@ fn reason(answer: &Value) -> String {
 async fn nulls_wherever_they_may_be_change_nothing() {
     let shop = shop("nulls").await;
     shop.double.release_as_refunds(true);
-    shop.double.misbehave(|_| Some(Misstep::Nulls));
+    shop.double.misbehave(|_| Some(InjectedFault::Nulls));
     let sold = shop.hold("ann", 2).await;
     assert_eq!(shop.pay(&sold, "ctoken_declined").await.0, 402);
     assert_eq!(shop.pay(&sold, "ctoken_ok").await.0, 200);

@@ -3,7 +3,7 @@
 use crate::shop::{Shop, shop};
 use boxoffice::OrderState;
 use nts_server::audit::Weight;
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use nts_server::store::sqlite::backup;
 
 async fn restore(shop: &mut Shop, copy: &std::path::Path) {
@@ -29,7 +29,7 @@ async fn what_a_restored_backup_has_forgotten_is_found_and_given_back() {
     shop.pay(&half, "ctoken_ok_2").await;
     let lost = shop.hold("lost", 2).await;
     shop.pay(&lost, "ctoken_ok_3").await;
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(Misstep::TooMany));
+    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let set_aside = shop.hold("aside", 3).await;
     let paying = shop.pay(&set_aside, "ctoken_ok_4");
     _ = tokio::time::timeout(std::time::Duration::from_millis(300), paying).await;
@@ -70,7 +70,7 @@ async fn a_copy_from_the_middle_of_a_payment_takes_it_up_again() {
     let mut shop = shop("middle").await;
     let held = shop.hold("ann", 1).await;
     let copy = shop.dir.join("copy.db");
-    shop.double.misbehave(|o| (o == Operation::Create).then_some(Misstep::LostBefore));
+    shop.double.misbehave(|o| (o == Operation::Create).then_some(InjectedFault::LostBefore));
     let paying = shop.pay(&held, "ctoken_ok_1");
     _ = tokio::time::timeout(std::time::Duration::from_millis(50), paying).await;
     shop.state(&held, OrderState::Paying).await;

@@ -2,7 +2,7 @@
 
 use crate::shop::{HOUR, Setup, Shop, WEBHOOK, shop};
 use boxoffice::OrderState;
-use nts_server::payments::double::Double;
+use nts_server::payments::double::FakeStripe;
 use nts_server::settlement::{Notice, Notices};
 use serde_json::json;
 
@@ -54,14 +54,14 @@ async fn forged_and_old_rings_are_refused_and_a_resent_one_does_no_harm() {
     let before = shop.order(&held).await;
     let (_, body) = shop.double.events_since(0).unwrap().pop().unwrap();
     let seconds = shop.time.clock().now_ms() / 1000;
-    let genuine = Double::signature(WEBHOOK, seconds, &body);
+    let genuine = FakeStripe::signature(WEBHOOK, seconds, &body);
     let forged = body.replace("succeeded", "canceled");
     for (body, signature) in [
         (&body, "".to_owned()),
         (&body, "t=1,v1=00".to_owned()),
         (&forged, genuine.clone()),
-        (&body, Double::signature("whsec_other", seconds, &body)),
-        (&body, Double::signature(WEBHOOK, seconds - 7 * 24 * 3600, &body)),
+        (&body, FakeStripe::signature("whsec_other", seconds, &body)),
+        (&body, FakeStripe::signature(WEBHOOK, seconds - 7 * 24 * 3600, &body)),
     ] {
         let (status, told) = shop.webhook_signed(body, &signature).await;
         assert_eq!(status, 400, "{told}");
@@ -103,7 +103,7 @@ async fn without_a_secret_no_notification_is_taken() {
         // Whatever signature it brings.
         let seconds = shop.time.clock().now_ms() / 1000;
         for secret in ["", WEBHOOK] {
-            let signature = Double::signature(secret, seconds, &body);
+            let signature = FakeStripe::signature(secret, seconds, &body);
             assert_eq!(shop.webhook_signed(&body, &signature).await.0, 404);
         }
     }

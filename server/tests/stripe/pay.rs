@@ -2,7 +2,7 @@
 
 use crate::shop::{HOUR, Setup, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use nts_server::settlement;
 use std::sync::Arc;
 
@@ -138,7 +138,7 @@ async fn the_banks_yes_between_the_deadline_and_the_cancel_takes_no_money() {
     shop.pay(&held, "ctoken_3ds").await;
     let intent = shop.intent(&held).await;
     // Cancelling is asked for, but does not get through.
-    shop.double.misbehave(|o| (o == Operation::Cancel).then_some(Misstep::LostBefore));
+    shop.double.misbehave(|o| (o == Operation::Cancel).then_some(InjectedFault::LostBefore));
     shop.time.jump(301_000);
     shop.state(&held, OrderState::Canceling).await;
     shop.double.authenticate(&intent, true).unwrap();
@@ -167,7 +167,7 @@ async fn an_authorisation_that_expires_or_is_voided_leaves_nothing() {
     let shop = shop("void").await;
     let expires = shop.hold("ann", 2).await;
     let voided = shop.hold("bob", 2).await;
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(Misstep::TooMany));
+    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     futures([&expires, &voided].map(|held| shop.pay(held, "ctoken_ok")).into_iter()).await;
     for held in [&expires, &voided] {
         shop.state(held, OrderState::Committed).await;

@@ -7,7 +7,7 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::event_body;
 use nts_server::payments::CallError;
-use nts_server::payments::double::{Double, Misstep, Operation, http};
+use nts_server::payments::double::{FakeStripe, InjectedFault, Operation, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
 use nts_server::settlement::Notice;
@@ -27,23 +27,23 @@ pub const WEBHOOK: &str = "whsec_of_the_tests";
 pub const HOUR: i64 = 3_600_000;
 
 /// The ways in which any call may go wrong.
-pub const WAYS: [Misstep; 16] = [
-    Misstep::LostBefore,
-    Misstep::LostAfter,
-    Misstep::NoConnection,
-    Misstep::TooMany,
-    Misstep::Conflict,
-    Misstep::ErrorBefore,
-    Misstep::ErrorAfter,
-    Misstep::Html,
-    Misstep::HtmlOk,
-    Misstep::Garbled,
-    Misstep::HangBefore,
-    Misstep::HangAfter,
-    Misstep::LockTimeout,
-    Misstep::DependencyBefore,
-    Misstep::DependencyAfter,
-    Misstep::Nulls,
+pub const WAYS: [InjectedFault; 16] = [
+    InjectedFault::LostBefore,
+    InjectedFault::LostAfter,
+    InjectedFault::NoConnection,
+    InjectedFault::TooMany,
+    InjectedFault::Conflict,
+    InjectedFault::ErrorBefore,
+    InjectedFault::ErrorAfter,
+    InjectedFault::Html,
+    InjectedFault::HtmlOk,
+    InjectedFault::Garbled,
+    InjectedFault::HangBefore,
+    InjectedFault::HangAfter,
+    InjectedFault::LockTimeout,
+    InjectedFault::DependencyBefore,
+    InjectedFault::DependencyAfter,
+    InjectedFault::Nulls,
 ];
 
 /// A clock that runs as fast as the real one, some time ahead of it.
@@ -91,7 +91,7 @@ impl Time {
 }
 
 pub struct Shop {
-    pub double: Arc<Double>,
+    pub double: Arc<FakeStripe>,
     /// Stripe's clock.
     pub stripe_time: Time,
     /// Ours.
@@ -162,7 +162,7 @@ impl Shop {
         std::fs::create_dir_all(&dir).unwrap();
         let (time, stripe_time) = (Time::start(), Time::start());
         let seed = [name.len() as u8; 32];
-        let double = Arc::new(Double::in_memory(stripe_time.clock(), seed).unwrap());
+        let double = Arc::new(FakeStripe::in_memory(stripe_time.clock(), seed).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let double_at = listener.local_addr().unwrap();
         let answering = tokio::spawn(http::serve(Arc::clone(&double), listener));
@@ -326,7 +326,7 @@ impl Shop {
     /// One webhook, signed now.
     pub async fn webhook(&self, body: &str) -> (u16, String) {
         let seconds = self.time.clock().now_ms() / 1000;
-        self.webhook_signed(body, &Double::signature(WEBHOOK, seconds, body)).await
+        self.webhook_signed(body, &FakeStripe::signature(WEBHOOK, seconds, body)).await
     }
 
     pub async fn webhook_signed(&self, body: &str, signature: &str) -> (u16, String) {

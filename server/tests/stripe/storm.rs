@@ -2,7 +2,7 @@
 
 use crate::shop::{Held, Setup, Shop, WAYS};
 use boxoffice::{OrderState, RefundState};
-use nts_server::payments::double::{Misstep, Operation};
+use nts_server::payments::double::{InjectedFault, Operation};
 use nts_server::payments::stripe::{Seen, Since};
 use nts_server::settlement::read_external_changes;
 use serde_json::json;
@@ -28,8 +28,12 @@ impl Dice {
 }
 
 /// What else happens in a storm.
-const MORE: [Misstep; 4] =
-    [Misstep::Slow(40), Misstep::Forbidden, Misstep::RefundPends, Misstep::RefundFails];
+const MORE: [InjectedFault; 4] = [
+    InjectedFault::Slow(40),
+    InjectedFault::Forbidden,
+    InjectedFault::RefundPends,
+    InjectedFault::RefundFails,
+];
 
 async fn storm(seed: u64) {
     let setup = Setup {
@@ -42,17 +46,18 @@ async fn storm(seed: u64) {
     let shop = Arc::new(Shop::start(&format!("storm-{seed}"), setup).await);
     let mut faults = Dice(seed);
     // Each kind of fault is off in a third of the seeds, so that none hides another.
-    let on: Vec<Misstep> = WAYS.into_iter().chain(MORE).filter(|_| faults.roll(3) > 0).collect();
+    let on: Vec<InjectedFault> =
+        WAYS.into_iter().chain(MORE).filter(|_| faults.roll(3) > 0).collect();
     let rate = 5 + faults.roll(30);
     // In half of the seeds the account is of an older version.
     shop.double.release_as_refunds(seed.is_multiple_of(2));
     shop.double.misbehave(move |o| {
         let way = on.get(faults.roll(on.len().max(1) as u64) as usize).copied();
         // A request that hangs holds up a buyer, not the storm: fewer of them.
-        let hangs = matches!(way, Some(Misstep::HangBefore | Misstep::HangAfter));
+        let hangs = matches!(way, Some(InjectedFault::HangBefore | InjectedFault::HangAfter));
         let rate = if hangs { rate / 4 } else { rate };
         if o == Operation::Confirm && faults.roll(50) == 0 {
-            return Some(Misstep::TokenExpired);
+            return Some(InjectedFault::TokenExpired);
         }
         (faults.roll(100) < rate && o != Operation::List).then_some(way).flatten()
     });

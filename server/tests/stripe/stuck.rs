@@ -4,7 +4,7 @@
 
 use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{AttemptState, Order, OrderState};
-use nts_server::payments::double::{Misstep, Operation, Stop};
+use nts_server::payments::double::{InjectedFault, Operation, Stop};
 use nts_testkit::eventually_async;
 use serde_json::json;
 use std::time::Duration;
@@ -36,8 +36,8 @@ async fn no_news_cuts_the_wait_for_an_earlier_call_short() {
     shop.double.misbehave(move |o| {
         confirms += u32::from(o == Operation::Confirm);
         match (o, confirms) {
-            (Operation::Confirm, 2 | 3) => Some(Misstep::LostBefore),
-            (Operation::Confirm, 4..) => Some(Misstep::TokenExpired),
+            (Operation::Confirm, 2 | 3) => Some(InjectedFault::LostBefore),
+            (Operation::Confirm, 4..) => Some(InjectedFault::TokenExpired),
             _ => None,
         }
     });
@@ -84,11 +84,11 @@ async fn a_decline_for_our_key_does_not_forget_an_earlier_call_that_went_through
         let held = shop.hold("ann", 1).await;
         let (mut first, mut reads) = (true, 0);
         shop.double.misbehave(move |o| match o {
-            Operation::Confirm if std::mem::take(&mut first) => Some(Misstep::LostAfter),
-            Operation::Confirm => Some(Misstep::Forbidden),
+            Operation::Confirm if std::mem::take(&mut first) => Some(InjectedFault::LostAfter),
+            Operation::Confirm => Some(InjectedFault::Forbidden),
             Operation::Read => {
                 reads += 1;
-                (!may_read || reads < 2).then_some(Misstep::Forbidden)
+                (!may_read || reads < 2).then_some(InjectedFault::Forbidden)
             }
             _ => None,
         });
@@ -119,8 +119,8 @@ async fn an_attempt_that_is_refused_and_cannot_be_read_does_not_stop_the_clock_f
     let shop = shop("unreadable").await;
     let held = shop.hold("ann", 1).await;
     shop.double.misbehave(|o| match o {
-        Operation::Read => Some(Misstep::Forbidden),
-        Operation::Confirm => Some(Misstep::TokenExpired),
+        Operation::Read => Some(InjectedFault::Forbidden),
+        Operation::Confirm => Some(InjectedFault::TokenExpired),
         _ => None,
     });
     let ((), (order, took_ms)) = tokio::join!(pays_and_leaves(&shop, &held, "ctoken_ok"), async {
@@ -141,7 +141,7 @@ async fn a_replaced_card_that_cannot_be_confirmed_is_told_to_a_person() {
     let shop = shop("replaced").await;
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds_sdk").await;
-    shop.double.misbehave(|o| (o == Operation::Confirm).then_some(Misstep::LostBefore));
+    shop.double.misbehave(|o| (o == Operation::Confirm).then_some(InjectedFault::LostBefore));
     let alarms = shop.app().metrics.alarms.get();
     let second = |o: &Order| o.payment.as_ref().is_some_and(|p| p.attempts.len() == 2);
     let ((), (order, took_ms)) = tokio::join!(pays_and_leaves(&shop, &held, "ctoken_ok"), async {
@@ -243,7 +243,7 @@ async fn a_bank_page_that_cannot_be_read_any_more_is_given_up_when_its_time_is_o
         last.is_some_and(|attempt| attempt.state == AttemptState::Action)
     };
     let until_ms = shop.until("the bank asks", &held, asks).await.until_ms;
-    shop.double.misbehave(|o| (o == Operation::Read).then_some(Misstep::Forbidden));
+    shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::Forbidden));
     let left = |o: &Order| o.state != OrderState::Paying || o.tries > 40;
     let (order, _) = shop.as_time_goes_by(&held, left).await;
     let now_ms = shop.time.clock().now_ms();

@@ -5,7 +5,7 @@ use super::shop::{Broken, World, hold, spec};
 use boxoffice::{Command, EventId, Keys, Order, OrderId, PaymentId, decide};
 use nts_server::store::sqlite::SqliteStore;
 use nts_server::store::{Batch, Fault, Loaded, Reader, Store};
-use nts_server::writer::NoReply;
+use nts_server::writer::CommandError;
 use nts_sim::disk::{Call, Disk, FailedSync, Process};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -55,7 +55,7 @@ impl Told {
                 self.done += 1;
                 true
             }
-            Err(Fault::NotDone(_) | Fault::Overtaken(_)) => {
+            Err(Fault::NotDone(_) | Fault::Conflict(_)) => {
                 self.not_done += 1;
                 assert!(!store.recover().unwrap(), "{outcome:?}");
                 false
@@ -266,7 +266,7 @@ fn a_full_disk_sells_nothing_loses_nothing_and_goes_on_with_space() {
             for (_, answer) in shop.sell(&mut world, 2) {
                 match answer {
                     Ok(_) => {}
-                    Err(NoReply::Unavailable) => refused += 1,
+                    Err(CommandError::Unavailable) => refused += 1,
                     other => panic!("{other:?}"),
                 }
             }

@@ -9,7 +9,9 @@ use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::{OpenError, Opened, SqliteReader};
 use nts_server::store::{Reader, RequestKey};
-use nts_server::writer::{Answer, Job, NoReply, Replied, Request, Writer, usual_actor};
+use nts_server::writer::{
+    Answer, CommandError, CommandOutcome, IdempotencyKey, Job, Writer, usual_actor,
+};
 use nts_sim::disk::Process;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -117,7 +119,7 @@ impl Shop {
             waiting.push(receiver);
             let queued = Instant::now();
             let deadline = queued + Duration::from_secs(86_400);
-            let request = key.map(|key| Request { key: RequestKey(key), fingerprint: 1 });
+            let request = key.map(|key| IdempotencyKey { key: RequestKey(key), fingerprint: 1 });
             jobs.push(Job {
                 actor: usual_actor(&command),
                 asked: command.into(),
@@ -138,7 +140,7 @@ impl Shop {
     pub fn put_event(&mut self, world: &mut World) {
         let id = self.ids.event(self.clock.now_ms());
         let answers = self.ask(vec![(Command::PutEvent { id, spec: spec() }, None)]);
-        if let Some(Ok(Replied { reply: Reply::Event { id, .. }, .. })) = answers.first() {
+        if let Some(Ok(CommandOutcome { reply: Reply::Event { id, .. }, .. })) = answers.first() {
             world.event = Some(*id);
         }
     }
@@ -160,8 +162,8 @@ impl Shop {
         for ((order, key), answer) in asked.iter().zip(&answers) {
             match answer {
                 Ok(_) => _ = world.promised.insert(*order, *key),
-                Err(NoReply::InDoubt) => _ = world.in_doubt.insert(*order, *key),
-                Err(NoReply::Unavailable) => _ = world.denied.insert(*order),
+                Err(CommandError::InDoubt) => _ = world.in_doubt.insert(*order, *key),
+                Err(CommandError::Unavailable) => _ = world.denied.insert(*order),
                 // No other answer is right to what is asked here.
                 Err(_) => world.absurd += 1,
             }
@@ -176,8 +178,10 @@ impl Shop {
             let was_there = self.reader.order(order).expect("a read").is_some();
             let again = self.ids.order(self.clock.now_ms());
             match self.ask(vec![(hold(event, again), Some(key))]).pop() {
-                Some(Ok(Replied {
-                    reply: Reply::Held { order: held, .. }, again: told, ..
+                Some(Ok(CommandOutcome {
+                    reply: Reply::Held { order: held, .. },
+                    again: told,
+                    ..
                 })) => {
                     assert_eq!(told, was_there, "known if and only if it is there");
                     assert_eq!(held, if was_there { order } else { again });

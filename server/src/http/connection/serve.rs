@@ -17,7 +17,7 @@ use crate::admission::connections::{Share, Shares, client};
 use crate::admission::network::Peer;
 use crate::app::App;
 use crate::http::problem::Problem;
-use crate::writer::NoReply;
+use crate::writer::CommandError;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -68,7 +68,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
         .writev(false)
         .max_headers(HEADERS);
     let at_the_door = Arc::new(Semaphore::new(door as usize));
-    let house = Arc::new(House {
+    let house = Arc::new(ConnectionLimiter {
         places: Arc::new(Semaphore::new(places as usize)),
         closing: Arc::new(Semaphore::new(closing as usize)),
         room: Room { wanted: Semaphore::new(0), promised: AtomicIsize::new(0) },
@@ -77,7 +77,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
         app: Arc::clone(&app),
     });
     let shares = Shares::new(app.config.client_connections());
-    let no_place = malformed::last_answer(&NoReply::Busy.into());
+    let no_place = malformed::last_answer(&CommandError::Busy.into());
     let no_share = malformed::last_answer(&Problem::too_many_connections());
     loop {
         let accepted = tokio::select! {
@@ -210,7 +210,7 @@ impl Room {
 }
 
 /// What all connections share.
-struct House {
+struct ConnectionLimiter {
     places: Arc<Semaphore>,
     /// A permit for each connection that has no slot and is being closed with patience.
     closing: Arc<Semaphore>,
@@ -220,7 +220,7 @@ struct House {
     app: Arc<App>,
 }
 
-impl House {
+impl ConnectionLimiter {
     /// Waits at the door for a place, but no longer than a command may wait for the writer.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.room.want();
@@ -251,7 +251,7 @@ impl House {
 
     /// Serves a connection until it ends.
     async fn attend(
-        self: Arc<House>,
+        self: Arc<ConnectionLimiter>,
         stream: TcpStream,
         peer: Peer,
         place: OwnedSemaphorePermit,
@@ -333,7 +333,7 @@ impl House {
             // Nothing was decided of a request that is not whole, and nothing was said to it.
             End::MadeRoom if !doing.is_blocked() => {
                 let begun = receiving || malformed::has_begun(&parts.read_buf);
-                begun.then(|| malformed::last_answer(&NoReply::Busy.into()))
+                begun.then(|| malformed::last_answer(&CommandError::Busy.into()))
             }
             End::MadeRoom | End::Dropped => None,
         };
@@ -424,7 +424,7 @@ impl Patience {
 
 /// The router, and what the connection of its requests is doing.
 struct Attended {
-    house: Arc<House>,
+    house: Arc<ConnectionLimiter>,
     peer: Peer,
     doing: Arc<Doing>,
 }

@@ -54,5 +54,5 @@ pub async fn answer(
 
 fn trouble(error: impl std::fmt::Display) -> Problem {
     tracing::error!(%error, "the sandbox's own database failed");
-    crate::writer::NoReply::Unavailable.into()
+    crate::writer::CommandError::Unavailable.into()
 }

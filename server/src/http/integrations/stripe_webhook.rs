@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::settlement::Notice;
 use crate::text::cut;
-use crate::writer::NoReply;
+use crate::writer::CommandError;
 use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -68,7 +68,7 @@ impl FromRequest<Arc<Site>> for Notification {
             return receive(request, app, small).await.map(Notification);
         }
         let _permit =
-            app.admission.slots.large_webhooks.try_acquire().map_err(|_| NoReply::Busy)?;
+            app.admission.slots.large_webhooks.try_acquire().map_err(|_| CommandError::Busy)?;
         let limit = app.config.body_bytes as usize;
         receive(request, app, limit).await.map(Notification)
     }
@@ -117,7 +117,7 @@ async fn believe(app: &App, hint: Option<OrderId>) {
     let Some(id) = hint else { return };
     let Ok(Some(order)) = app.sales.stored(id).await else { return };
     let Some(intent) = order.payment.as_ref().and_then(|p| p.believed(&order)) else { return };
-    let known = boxoffice::Known::of(&order);
+    let known = boxoffice::SeenVersion::of(&order);
     _ = app.sales.submit(boxoffice::Command::Reconcile { order: id, intent, known }, None).await;
 }
 

@@ -8,12 +8,12 @@ use crate::http::extract::{Form, Sent, admit};
 use crate::http::idempotency::key_of;
 use crate::http::page::{Frame, Page, PageProblem};
 use crate::http::problem::Problem;
-use crate::http::shown::Gapped;
+use crate::http::shown::SplicedPage;
 use crate::http::site::Site;
 use crate::http::view;
 use crate::identity::{buyer, untagged_key};
 use crate::when;
-use crate::writer::{NoReply, Replied};
+use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
@@ -66,7 +66,7 @@ pub async fn event(
         let page = event_page(&app, &event, now, as_of);
         let html = page.render().map_err(|error| tracing::error!(%error, "a template failed"));
         // Each visitor gets a key of their own in its place.
-        html.ok().and_then(|html| Gapped::at(&html, &page.key))
+        html.ok().and_then(|html| SplicedPage::at(&html, &page.key))
     });
     let mut key = [0; Simple::LENGTH];
     let key = Uuid::from_u128(app.ids.random()).simple().encode_lower(&mut key);
@@ -77,7 +77,7 @@ pub async fn event(
 }
 
 /// A page of which only a gap is the visitor's own.
-fn gapped(page: &Gapped, gap: &[u8], packed: bool) -> Response {
+fn gapped(page: &SplicedPage, gap: &[u8], packed: bool) -> Response {
     let body = if packed { page.gzip(gap) } else { page.plain(gap) };
     let mut response = Html(body).into_response();
     let headers = response.headers_mut();
@@ -180,9 +180,9 @@ pub async fn hold(
     let order = app.ids.order(app.clock.now_ms());
     let untagged = untagged_key(&buyer.email);
     let command = Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None };
-    let Replied { reply, .. } = app.sales.hold(client, &event, command, request).await?;
+    let CommandOutcome { reply, .. } = app.sales.hold(client, &event, command, request).await?;
     let Reply::Held { order, .. } = reply else {
-        return Err(Problem::from(NoReply::KeyReused).into());
+        return Err(Problem::from(CommandError::KeyReused).into());
     };
     Ok(Redirect::to(&app.links.order_path(order)).into_response())
 }

@@ -9,7 +9,7 @@ use crate::http::site::Site;
 use crate::http::view;
 use crate::http::view::Action;
 use crate::when;
-use crate::writer::NoReply;
+use crate::writer::CommandError;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect};
@@ -217,7 +217,7 @@ pub async fn cancel(
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     match app.sales.cancel(id, None).await {
-        Ok(_) | Err(NoReply::Refused(Refusal::AlreadyPaid)) => {
+        Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
             Ok(Redirect::to(&app.links.order_path(id)).into_response())
         }
         Err(no) => Err(Problem::from(no).into()),

@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::http::shop::order::{OrderPage, Until, a_bank_may_have_paid, opened, order_page};
 use crate::http::site::Site;
 use crate::http::view::{self, Action};
-use crate::writer::NoReply;
+use crate::writer::CommandError;
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -286,7 +286,7 @@ async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -
     match app.sales.pay(client, id, form.get("token").into(), None).await {
         Ok((order, _)) => Ok(go_on(app, &order, home)),
         // A double click, a second tab, the back button: the order's page tells what is true.
-        Err(NoReply::Refused(
+        Err(CommandError::Refused(
             Refusal::PaymentUnderWay
             | Refusal::AlreadyPaid
             | Refusal::HoldExpired

@@ -4,7 +4,7 @@
 //! call is answered before that. What only reads does so alone: it may come from a thread that is behind,
 //! and nobody shall wait for that.
 
-use super::{Double, State, lock};
+use super::{FakeStripe, State, lock};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,7 +102,7 @@ fn roll_back(db: &Connection) {
 
 /// Ends a group when it is dropped, also if the call that opened it is cut off.
 pub(super) struct Closing<'a> {
-    pub double: &'a Double,
+    pub double: &'a FakeStripe,
     pub group: Arc<Group>,
 }
 

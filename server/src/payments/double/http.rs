@@ -2,7 +2,7 @@
 //! answer, as networks do.
 
 use super::answer::{Answer, Fault};
-use super::{Double, Outcome};
+use super::{FakeStripe, Outcome};
 use crate::payments::wire::WireRequest;
 use crate::tasks::spawn;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ const OLDEST: &str = "2026-09-30";
 const MOST_BYTES: usize = 1 << 20;
 
 /// Serves until the task is dropped; all its connections end with it.
-pub async fn serve(double: Arc<Double>, listener: TcpListener) {
+pub async fn serve(double: Arc<FakeStripe>, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -57,7 +57,7 @@ impl std::fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 async fn one(
-    double: Arc<Double>,
+    double: Arc<FakeStripe>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Cut> {
     let (parts, body) = request.into_parts();

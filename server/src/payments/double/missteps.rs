@@ -49,7 +49,7 @@ pub(super) fn operation(request: &WireRequest) -> Operation {
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Misstep {
+pub enum InjectedFault {
     /// The request is lost: nothing happens, nobody knows.
     LostBefore,
     /// The answer is lost: it happened, nobody knows.
@@ -95,7 +95,7 @@ pub enum Misstep {
 }
 
 /// Says of each call how it goes wrong, if at all.
-pub(super) type Plan = Box<dyn FnMut(Operation) -> Option<Misstep> + Send>;
+pub(super) type Plan = Box<dyn FnMut(Operation) -> Option<InjectedFault> + Send>;
 
 /// Where a call is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -181,7 +181,7 @@ impl Missteps {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
     }
 
-    pub fn next(&self, operation: Operation) -> Option<Misstep> {
+    pub fn next(&self, operation: Operation) -> Option<InjectedFault> {
         let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         plan.as_mut().and_then(|plan| plan(operation))
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 struct World {
-    double: Arc<Double>,
+    double: Arc<FakeStripe>,
     time: Arc<AtomicI64>,
 }
 
 fn world() -> World {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let double = Double::in_memory(Clock::Manual(Arc::clone(&time)), [1; 32]).unwrap();
+    let double = FakeStripe::in_memory(Clock::Manual(Arc::clone(&time)), [1; 32]).unwrap();
     World { double: Arc::new(double), time }
 }
 
@@ -110,8 +110,8 @@ async fn a_key_does_a_thing_once_and_repeats_its_answer_for_a_day_errors_too() {
     assert_eq!(w.post("/v1/payment_intents", CREATE, "k3").await.0, 200);
     // A 500 is repeated, too, whether it happened or not.
     for (way, key, happened) in [
-        (Misstep::ErrorBefore, "k4", "requires_payment_method"),
-        (Misstep::ErrorAfter, "k5", "requires_capture"),
+        (InjectedFault::ErrorBefore, "k4", "requires_payment_method"),
+        (InjectedFault::ErrorAfter, "k5", "requires_capture"),
     ] {
         let id = w.intent().await;
         w.double.misbehave(move |o| (o == Operation::Confirm).then_some(way));
@@ -247,7 +247,7 @@ async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
         .unwrap();
     drop(old);
     let mut w = world();
-    let open = || Arc::new(Double::open(&path, Clock::System, [2; 32]).unwrap());
+    let open = || Arc::new(FakeStripe::open(&path, Clock::System, [2; 32]).unwrap());
     w.double = open();
     let id = w.captured().await;
     w.double = open();

@@ -2,7 +2,7 @@
 
 use super::answer::Fault;
 use super::books::{Books, DISPUTE, Dispute, Done, Intent};
-use super::{Double, endpoints, lock, objects};
+use super::{FakeStripe, endpoints, lock, objects};
 use boxoffice::{Currency, IntentStatus, Money, OrderId};
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::params;
@@ -56,7 +56,7 @@ pub type Trouble = String;
 
 type Told<T> = Result<T, Trouble>;
 
-impl Double {
+impl FakeStripe {
     /// Does something within one transaction.
     fn within<T>(&self, work: impl FnOnce(&mut Books<'_>) -> Done<T>) -> Told<T> {
         let state = &mut *lock(&self.state);

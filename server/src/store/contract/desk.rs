@@ -157,7 +157,7 @@ impl<D: Database> Desk<D> {
 
     /// It was read just now.
     pub(super) fn reconcile(&mut self, order: OrderId, intent: Intent) {
-        let known = Known::of(&self.model.orders[&order]);
+        let known = SeenVersion::of(&self.model.orders[&order]);
         self.run(&[Command::Reconcile { order, intent, known }]);
     }
 

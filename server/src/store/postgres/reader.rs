@@ -7,7 +7,7 @@ use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
 use crate::store::records::{self, Row, Tables, Value};
-use crate::store::{Fault, Lane, OrderPage, Pulse, Reader};
+use crate::store::{Fault, Lane, OrderPage, Reader, VersionVector};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use std::time::Duration;
 use uuid::Uuid;
@@ -181,13 +181,13 @@ impl Reader for PgReader {
         self
     }
 
-    fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
+    fn versions(&mut self) -> Result<Option<VersionVector>, Fault> {
         let turned = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now_ms());
         self.again(|link| {
             let found = link.ask(&[ask!(rows::CLOCK), ask!(BATCHES)])?;
             let mark = found[1].iter().map(rows::pair).collect::<Result<_, _>>()?;
             let at_ms = rows::one(&found[0])?;
-            Ok(Some(Pulse { at_ms: turned.unwrap_or(at_ms), mark }))
+            Ok(Some(VersionVector { at_ms: turned.unwrap_or(at_ms), mark }))
         })
     }
 

@@ -151,7 +151,7 @@ fn a_limit_that_comes_too_late_is_refused_with_the_reason() {
     };
     server.sql(&database, "UPDATE pools SET sold = 100000, held = 1");
     let answer = seller.batch(vec![put(Some(2))]).remove(0);
-    let Err(crate::writer::NoReply::Refused(refusal)) = answer else { panic!("{answer:?}") };
+    let Err(crate::writer::CommandError::Refused(refusal)) = answer else { panic!("{answer:?}") };
     assert_eq!(refusal, boxoffice::Refusal::LimitTooLate { taken: 100_001, most: 100_000 });
     assert!(seller.batch(vec![put(None)])[0].is_ok(), "everything else can change");
     server.sql(&database, "UPDATE pools SET held = 0");

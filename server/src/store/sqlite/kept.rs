@@ -11,12 +11,12 @@ const LEAST: usize = 4096;
 
 /// The orders, in two generations: when the young are enough, the old are let go.
 #[derive(Clone, Default)]
-pub(super) struct Kept {
+pub(super) struct PendingOrders {
     young: BTreeMap<OrderId, Arc<Order>>,
     old: BTreeMap<OrderId, Arc<Order>>,
 }
 
-impl Kept {
+impl PendingOrders {
     /// An order as of the last commit, if it is kept.
     pub(super) fn get(&self, id: OrderId) -> Option<&Order> {
         self.young.get(&id).or_else(|| self.old.get(&id)).map(Arc::as_ref)
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn the_last_are_kept_and_none_is_seen_as_it_was() {
-        let mut kept = Kept::default();
-        let change = |kept: &mut Kept, order: Arc<Order>| {
+        let mut kept = PendingOrders::default();
+        let change = |kept: &mut PendingOrders, order: Arc<Order>| {
             kept.forget(order.id);
             kept.keep(&order);
         };

@@ -23,7 +23,7 @@ type Rows = std::collections::HashMap<(u64, u64), i64, Seeded>;
 const MAPS: usize = 64;
 
 /// The recent requests.
-pub(super) struct Recent {
+pub(super) struct IdempotencyIndex {
     /// The number of each key's row; the key says in which map.
     rows: Vec<Rows>,
     /// The number of the next row. Never used twice in the life of a process.
@@ -45,12 +45,12 @@ fn halves(key: RequestKey) -> (u64, u64) {
     ((key.0 >> 64) as u64, key.0 as u64)
 }
 
-impl Recent {
+impl IdempotencyIndex {
     /// Nothing yet. `secret` makes sure that nobody can choose keys that collide.
-    pub(super) fn new(secret: &[u8; 32]) -> Recent {
+    pub(super) fn new(secret: &[u8; 32]) -> IdempotencyIndex {
         let seeded = Seeded::of(secret);
         let rows = (0..MAPS).map(|_| Rows::with_hasher(seeded.clone())).collect();
-        Recent { rows, next: 1, oldest_ms: TimeMs::MAX, first: 1 }
+        IdempotencyIndex { rows, next: 1, oldest_ms: TimeMs::MAX, first: 1 }
     }
 
     fn map(&self, key: RequestKey) -> &Rows {

@@ -402,7 +402,7 @@ fn a_commit_in_doubt_is_settled_by_what_is_recorded() {
         let before = (store.batch, store.events[&event].pools[0].held);
         if recorded {
             // The commit went through, and memory has not heard of it.
-            let (events, recent) = (store.events.clone(), Recent::new(&[0; 32]));
+            let (events, recent) = (store.events.clone(), IdempotencyIndex::new(&[0; 32]));
             run(&mut store, &[hold(event, u128::from(before.1))], &[key]).unwrap();
             (store.batch, store.events, store.recent) = (before.0, events, recent);
         }

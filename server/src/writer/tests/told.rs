@@ -29,13 +29,13 @@ fn one(w: &mut World, command: Command) -> (Answer, Committed) {
 #[test]
 fn a_batch_makes_way_for_others_often_but_not_for_ever() {
     let mut w = world("overtaken");
-    w.plan.lock().unwrap().extend([Some(Trouble::Overtaken); MOST_OVERTAKEN as usize]);
+    w.plan.lock().unwrap().extend([Some(Trouble::Conflict); MOST_OVERTAKEN as usize]);
     assert!(w.ask(&[1])[0].is_ok());
     assert!(w.writer.healthy() && w.plan.lock().unwrap().is_empty());
     assert_eq!(w.writer.metrics.overtaken.get(), u64::from(MOST_OVERTAKEN));
     assert_eq!(w.writer.metrics.store_faults.get(), 0);
-    w.plan.lock().unwrap().extend([Some(Trouble::Overtaken); MOST_OVERTAKEN as usize + 2]);
-    assert_eq!(w.ask(&[2]), vec![Err(NoReply::Unavailable)]);
+    w.plan.lock().unwrap().extend([Some(Trouble::Conflict); MOST_OVERTAKEN as usize + 2]);
+    assert_eq!(w.ask(&[2]), vec![Err(CommandError::Unavailable)]);
     assert_eq!(w.plan.lock().unwrap().len(), 1, "one more than makes way is a fault");
     assert_eq!(w.writer.metrics.overtaken.get(), 2 * u64::from(MOST_OVERTAKEN));
     assert_eq!(w.writer.metrics.store_faults.get(), 1);
@@ -47,7 +47,7 @@ fn a_batch_makes_way_for_others_often_but_not_for_ever() {
 #[test]
 fn who_leaves_while_the_batch_makes_way_is_left_out() {
     let mut w = world("makes-way");
-    w.plan.lock().unwrap().push_back(Some(Trouble::Overtaken));
+    w.plan.lock().unwrap().push_back(Some(Trouble::Conflict));
     let (first, mut hear_first) = job(w.hold(1));
     let (leaves, hear_leaves) = job(w.hold(2));
     let (last, mut hear_last) = job(w.hold(3));
@@ -126,7 +126,7 @@ fn each_doubt_has_its_own_beginning() {
         w.recoveries.lock().unwrap().extend([false; 3]);
         let hold = w.hold(n);
         let (answer, told) = one(w, hold);
-        assert_eq!(answer, Err(NoReply::InDoubt));
+        assert_eq!(answer, Err(CommandError::InDoubt));
         w.recoveries.lock().unwrap().clear();
         told.doubt.unwrap()
     };
@@ -161,10 +161,10 @@ fn what_the_writer_does_is_counted() {
     assert_eq!(count("nts_refusals_total{name=\"not_due\"}"), 0.0);
     assert_eq!((count("nts_ready"), count("nts_store_faults_total")), (1.0, 0.0));
     w.plan.lock().unwrap().push_back(Some(Trouble::NotDone));
-    assert_eq!(w.ask(&[5]), vec![Err(NoReply::Unavailable)]);
+    assert_eq!(w.ask(&[5]), vec![Err(CommandError::Unavailable)]);
     assert_eq!((count("nts_ready"), count("nts_store_faults_total")), (0.0, 1.0));
     w.recoveries.lock().unwrap().extend([false; 3]);
-    assert_eq!(w.ask(&[5]), vec![Err(NoReply::Unavailable)]);
+    assert_eq!(w.ask(&[5]), vec![Err(CommandError::Unavailable)]);
     assert_eq!(count("nts_store_faults_total"), 4.0, "each time that it does not recover");
     w.recoveries.lock().unwrap().clear();
     assert!(w.ask(&[5])[0].is_ok());
@@ -184,7 +184,7 @@ impl Store for Turns {
         self.store.load(keys, requests)
     }
 
-    fn take_turn(&mut self, keys: &Keys) {
+    fn lock_early(&mut self, keys: &Keys) {
         let mut asked = self.asked.lock().unwrap();
         asked.push(keys.orders.clone());
         if asked.len() == 2
@@ -285,7 +285,7 @@ fn a_line_of_the_log_is_there_once_whatever_became_of_its_commit() {
     // The batch of the cancellation fails in every way that there is.
     w.plan.lock().unwrap().push_back(Some(Trouble::NotDone));
     let cancel = || vec![(key, Command::Cancel { order: id(1) })];
-    assert_eq!(step_as(&mut w, cancel()), [Err(NoReply::Unavailable)]);
+    assert_eq!(step_as(&mut w, cancel()), [Err(CommandError::Unavailable)]);
     assert_eq!(log(&mut w), before);
     let troubles = [Trouble::NotDoneUnknown, Trouble::DoneUnknown];
     w.plan.lock().unwrap().extend(troubles.map(Some));

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::fuzz::{Change, Slip, changes, check, slips, spoil, spoil_json};
-use boxoffice::{Command, Event, Known, Pool, State, TicketType, decide};
+use boxoffice::{Command, Event, Pool, SeenVersion, State, TicketType, decide};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
@@ -150,7 +150,7 @@ fn state() -> State {
 fn believed(intent: &Intent, text: &[u8]) -> Result<(), TestCaseError> {
     let mut state = state();
     let order = OrderId(7);
-    let known = Known::confirming(&state.orders[&order]);
+    let known = SeenVersion::confirming(&state.orders[&order]);
     let command = Command::Reconcile { order, intent: intent.clone(), known };
     let Ok(decision) = decide(&state, &command, 1_000) else { return Ok(()) };
     decision.changes.iter().for_each(|change| state.apply(change));

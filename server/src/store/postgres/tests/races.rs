@@ -3,7 +3,7 @@
 use super::seller::{Seller, commit, decided, hold, spec};
 use super::*;
 use crate::store;
-use crate::writer::{NoReply, Request};
+use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{Command, Refusal};
 use std::collections::BTreeSet;
 use std::sync::Barrier;
@@ -23,7 +23,9 @@ fn fifty_places(options: &str) {
             for answer in seller.batch(asked) {
                 match answer {
                     Ok(replied) => sold.push(replied.order.unwrap().id),
-                    Err(NoReply::Refused(Refusal::SoldOut { left, .. })) => assert_eq!(left, 0),
+                    Err(CommandError::Refused(Refusal::SoldOut { left, .. })) => {
+                        assert_eq!(left, 0)
+                    }
                     other => panic!("{other:?}"),
                 }
             }
@@ -69,7 +71,7 @@ fn the_same_request_in_two_processes_at_once_has_one_effect() {
                 scope.spawn(move || {
                     let event = events[if apart { n as usize } else { 0 }];
                     let fingerprint = if apart { n } else { 0 };
-                    let request = Request { key: RequestKey(round), fingerprint };
+                    let request = IdempotencyKey { key: RequestKey(round), fingerprint };
                     let hold = seller.hold(event, "somebody");
                     barrier.wait();
                     seller.batch(vec![(hold, Some(request))]).pop().unwrap()
@@ -81,7 +83,7 @@ fn the_same_request_in_two_processes_at_once_has_one_effect() {
         let done: Vec<_> = answers.iter().filter_map(|a| a.as_ref().ok()).collect();
         if apart {
             assert_eq!(done.len(), 1, "{answers:?}");
-            assert!(answers.contains(&Err(NoReply::KeyReused)), "{answers:?}");
+            assert!(answers.contains(&Err(CommandError::KeyReused)), "{answers:?}");
         } else {
             assert_eq!(done.len(), 2, "{answers:?}");
             assert_eq!(done[0].reply, done[1].reply, "one order");
@@ -117,7 +119,7 @@ fn events_made_at_once_are_told_apart() {
     // The same id for another event is refused, not written over it.
     let id = PgReader::open(&target, Clock::System).unwrap().events().unwrap()[0].id;
     let other = Command::PutEvent { id, spec: spec("other", 1) };
-    assert_eq!(sellers[1].batch(vec![(other, None)]), [Err(NoReply::Unavailable)]);
+    assert_eq!(sellers[1].batch(vec![(other, None)]), [Err(CommandError::Unavailable)]);
     assert_eq!(sellers[1].put_event("show-0", 6), id);
 }
 
@@ -133,7 +135,7 @@ fn who_only_looked_lets_the_others_go_on() {
         let seller = if n == 1 { &mut second } else { &mut first };
         let wanted = seller.hold(event, "b");
         let answers = seller.batch(vec![(wanted, None)]);
-        assert!(matches!(answers[0], Err(NoReply::Refused(Refusal::SoldOut { .. }))));
+        assert!(matches!(answers[0], Err(CommandError::Refused(Refusal::SoldOut { .. }))));
     }
     let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'
                 AND datname = current_database()";
@@ -159,7 +161,7 @@ fn a_turn_is_taken_where_others_are_in_the_way_and_never_makes_two_wait_for_each
     first.load(&keys(&[one]), &[]).unwrap();
     first.release();
     first.contended = false;
-    first.take_turn(&keys(&[one]));
+    first.lock_early(&keys(&[one]));
     assert!(!first.open && !first.turn);
     // Once it had to wait, it does.
     second.load(&keys(&[one]), &[]).unwrap();
@@ -170,7 +172,7 @@ fn a_turn_is_taken_where_others_are_in_the_way_and_never_makes_two_wait_for_each
         waiting.join().unwrap().unwrap();
     });
     first.release();
-    first.take_turn(&keys(&[two]));
+    first.lock_early(&keys(&[two]));
     assert!(first.open && first.turn);
     // What it holds is let go of where it would have to wait out of order: `two` is free then.
     second.load(&keys(&[one]), &[]).unwrap();
@@ -185,7 +187,7 @@ fn a_turn_is_taken_where_others_are_in_the_way_and_never_makes_two_wait_for_each
     first.release();
     // A turn that is enough becomes the batch.
     first.contended = true;
-    first.take_turn(&keys(&[one]));
+    first.lock_early(&keys(&[one]));
     let batch = decided(&mut first, &hold(OrderId(78 << 64), one, "a"));
     commit(&mut first, &batch).unwrap();
     assert_eq!(seller.batch(vec![(hold(OrderId(79 << 64), one, "b"), None)]).len(), 1);
@@ -203,7 +205,7 @@ fn a_process_that_stopped_in_the_middle_holds_nobody_up_for_long() {
     assert!(seller.batch(vec![(wanted, None)])[0].is_ok());
     // And it does not do later what it decided on what is no longer true.
     let fault = commit(&mut stopped, &late).unwrap_err();
-    assert!(matches!(fault, Fault::Overtaken(_)), "{fault}");
+    assert!(matches!(fault, Fault::Conflict(_)), "{fault}");
     assert!(!stopped.recover().unwrap());
     let held = PgReader::open(&target, Clock::System).unwrap().events().unwrap()[0].pools[0].held;
     assert_eq!(held, 1);
@@ -356,7 +358,7 @@ fn several_processes_count_each_buyer_once() {
                     let answers = seller.batch(asked);
                     match &answers[0] {
                         Ok(_) => mine.push(order),
-                        Err(NoReply::Refused(boxoffice::Refusal::LimitPerBuyer {
+                        Err(CommandError::Refused(boxoffice::Refusal::LimitPerBuyer {
                             limit,
                             has,
                             ..

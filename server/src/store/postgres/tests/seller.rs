@@ -3,7 +3,7 @@
 use super::*;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
-use crate::writer::{Answer, Job, Request, Writer, usual_actor};
+use crate::writer::{Answer, IdempotencyKey, Job, Writer, usual_actor};
 use boxoffice::{Buyer, Change, Command, EventSpec, LineWish, Reply, decide};
 pub(super) use nts_testkit::fixtures::event_spec as spec;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl Seller {
     }
 
     /// One batch; the answers in the order of the questions.
-    pub(super) fn batch(&mut self, asked: Vec<(Command, Option<Request>)>) -> Vec<Answer> {
+    pub(super) fn batch(&mut self, asked: Vec<(Command, Option<IdempotencyKey>)>) -> Vec<Answer> {
         let now = Instant::now();
         let deadline = now + Duration::from_secs(60);
         let (jobs, mut hears): (Vec<Job>, Vec<_>) = asked

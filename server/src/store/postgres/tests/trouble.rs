@@ -2,7 +2,7 @@
 
 use super::seller::{Seller, commit, decided, hold, spec};
 use super::*;
-use crate::writer::NoReply;
+use crate::writer::CommandError;
 use boxoffice::Command;
 use nts_testkit::{Cut, Proxy};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,8 +99,8 @@ fn nothing_acknowledged_is_lost_when_the_database_is_killed() {
             for (id, answer) in ids.into_iter().zip(seller.batch(wanted)) {
                 match answer {
                     Ok(_) => sold.push((id, true)),
-                    Err(NoReply::Unavailable) => sold.push((id, false)),
-                    Err(NoReply::InDoubt) => {}
+                    Err(CommandError::Unavailable) => sold.push((id, false)),
+                    Err(CommandError::InDoubt) => {}
                     other => panic!("{other:?}"),
                 }
             }
@@ -205,7 +205,7 @@ fn a_zero_from_a_stranger_fails_nobodys_batch() {
     let good = seller.hold(event, "b");
     let answers = seller.batch(vec![(defer, None), (put, None), (good, None)]);
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
-    assert!(matches!(answers[1], Err(NoReply::Refused(_))), "{answers:?}");
+    assert!(matches!(answers[1], Err(CommandError::Refused(_))), "{answers:?}");
 }
 
 #[test]

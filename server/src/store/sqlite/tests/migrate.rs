@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::sqlite::file::{APPLICATION_ID, MIGRATIONS};
 use boxoffice::{
-    AttemptState, CodeRule, Intent, IntentStatus, Known, Money, Order, OrderState, Owed, owed,
+    AttemptState, CodeRule, Intent, IntentStatus, Money, Order, OrderState, Owed, SeenVersion, owed,
 };
 
 /// A database as version 1 made it, with orders in every state.
@@ -104,7 +104,7 @@ fn orders_of_version_1_go_on() {
     let action = named(&store, "action");
     let read = |order: &Order, status| Command::Reconcile {
         order: order.id,
-        known: Known::of(order),
+        known: SeenVersion::of(order),
         intent: Intent {
             id: order.payment.as_ref().unwrap().intent.clone().unwrap(),
             status,
