@@ -1,8 +1,9 @@
 //! `nts event`: makes and changes events of a running server.
 
 use clap::Subcommand;
+use nts_api::EventBody;
 use nts_server::client;
-use nts_server::event_body::EventBody;
+use nts_server::event_body;
 use nts_server::text::plain;
 use std::path::PathBuf;
 
@@ -40,7 +41,7 @@ fn read(text: &str) -> Result<(String, EventBody), String> {
     let gap: String = text[begin..id.span().end].chars().map(blank).collect();
     let rest = format!("{}{gap}{}", &text[..begin], &text[id.span().end..]);
     let body: EventBody = toml::from_str(&rest).map_err(|e| e.to_string())?;
-    body.clone().spec(id.get_ref())?;
+    event_body::spec(body.clone(), id.get_ref())?;
     Ok((id.into_inner(), body))
 }
 
@@ -93,7 +94,7 @@ mod tests {
 
     fn spec(text: &str) -> Result<EventSpec, String> {
         let (id, body) = read(text)?;
-        body.spec(&id)
+        event_body::spec(body, &id)
     }
 
     /// Which line of the show this is, and what it says of which key.

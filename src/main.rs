@@ -14,6 +14,7 @@ macro_rules! say {
 }
 
 mod audit;
+mod audit_log;
 mod backup;
 mod event;
 mod migrate;
@@ -74,6 +75,12 @@ enum Command {
         #[command(flatten)]
         args: Box<audit::AuditArgs>,
     },
+    /// Print the audit log: who did what to which event or order, and when. It holds what organisers do,
+    /// every refund, and alarms; buyers' holds and payments are in their orders
+    AuditLog {
+        #[command(flatten)]
+        args: audit_log::AuditLogArgs,
+    },
     /// Load test: simulated buyers in the sandbox, and a check that every answer was true
     Rush {
         #[command(flatten)]
@@ -129,6 +136,7 @@ fn main() -> ExitCode {
         Some(Command::MigrateStore { from, to: Some(to), .. }) => migrate::migrate(&from, &to),
         Some(Command::MigrateStore { from, to: None, .. }) => migrate::resume(&from),
         Some(Command::Audit { args }) => return audit::run(&args),
+        Some(Command::AuditLog { args }) => audit_log::run(&args),
         Some(Command::Rush { args }) => return rush::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
         Some(Command::Event { command }) => event::run(command),

@@ -46,14 +46,15 @@ pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
     };
     let moved = transfer(&from, &to, &Clock::System, &mut tell);
     bar.finish_and_clear();
-    let Moved { events, orders, tickets, requests, retired } = moved?;
+    let Moved { events, orders, tickets, requests, records, retired } = moved?;
     say!(
-        "Moved {} events, {} orders and {} tickets, and {} remembered answers, from {from} to {to}; \
-         the books balance there.",
+        "Moved {} events, {} orders and {} tickets, {} remembered answers and {} other records, from \
+         {from} to {to}; the books balance there.",
         HumanCount(events),
         HumanCount(orders),
         HumanCount(tickets),
         HumanCount(requests),
+        HumanCount(records),
     );
     if retired {
         say!("Start nts with NTS_DATABASE set to {to}. It does not start on {from} any more.");

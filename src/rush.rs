@@ -2,9 +2,9 @@
 
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
 use nts_rush::report::{self, Server};
 use nts_rush::{Plan, Progress, Target, rush};
-use serde_json::json;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -254,17 +254,27 @@ async fn make_event(
     key: &str,
 ) -> Result<(), String> {
     let limit_per_buyer = (args.limit_per_buyer > 0).then_some(args.limit_per_buyer);
-    let event = json!({
-        "limit_per_buyer": limit_per_buyer,
-        "name": "Rush", "place": "Here", "starts_at": "2035-06-01T20:00:00Z", "zone": "UTC",
-        "currency": "EUR", "limit_per_order": 4, "hold_seconds": args.hold,
-        "pools": [{"id": "all", "capacity": places}],
-        "ticket_types": [{"id": "standing", "name": "Standing", "pool": "all",
-                          "price": {"amount": 3500, "currency": "EUR"}}],
-    });
+    let price = Money { amount: 3500, currency: "EUR".into() };
+    let (id, name, pool) = ("standing".into(), "Standing".into(), "all".to_owned());
+    let event = EventBody {
+        name: "Rush".into(),
+        place: "Here".into(),
+        starts_at: "2035-06-01T20:00:00Z".into(),
+        zone: "UTC".into(),
+        currency: "EUR".into(),
+        limit_per_order: Some(4),
+        limit_per_buyer,
+        ignore_email_tags: false,
+        hold_seconds: Some(args.hold),
+        sale_opens: None,
+        sale_closes: None,
+        pools: vec![PoolBody { id: pool.clone(), capacity: places }],
+        ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+    };
+    let event = serde_json::to_string(&event).map_err(|error| error.to_string())?;
     let path = format!("/api/v1/events/{}", args.event);
     let client = nts_rush::client::Client::new(address, 1);
-    let request = nts_rush::client::Request::put(&path, key, &event.to_string());
+    let request = nts_rush::client::Request::put(&path, key, &event);
     let answer = client.once(&request, Duration::from_secs(10)).await;
     let answer = answer.map_err(|why| format!("http://{address} does not answer: {why}"))?;
     match answer.status {

@@ -27,4 +27,6 @@ pub use order::{
     OrderLine, OrderList, OrderState, Payment, Refund, RefundAnswer, RefundState, Ticket,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
-pub use request::{BuyerBody, LineBody, OrderBody, PayBody, RefundBody};
+pub use request::{
+    BuyerBody, EventBody, LineBody, OrderBody, PayBody, PoolBody, RefundBody, TicketTypeBody,
+};

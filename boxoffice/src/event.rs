@@ -1,5 +1,7 @@
 //! Events, pools and ticket types: what is for sale, and how much of it is left.
 
+pub(crate) mod put;
+
 use crate::text::check_text;
 use crate::{Currency, EventId, Money, TimeMs, money::MAX_MINOR};
 use alloc::{format, string::String, vec::Vec};

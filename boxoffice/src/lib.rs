@@ -11,7 +11,8 @@
 //! What it does not know: a clock, randomness, a disk, a network, a thread, HTTP, SQL, a payment
 //! provider's wire format. Times and ids come in as values. It has no dependencies.
 //!
-//! Read [`order`] for the life of an order, then [`mod@decide`].
+//! Each slice ([`event`], [`order`], [`payment`]) has its types and its decisions. Read [`order`] for the
+//! life of an order, then [`mod@decide`].
 
 #![no_std]
 extern crate alloc;
@@ -19,17 +20,21 @@ extern crate alloc;
 pub mod change;
 pub mod command;
 pub mod decide;
+pub mod decision;
+mod draft;
 pub mod event;
 pub mod money;
 pub mod mutant;
 pub mod order;
 pub mod payment;
+pub mod refusal;
 pub mod state;
 mod text;
 
 pub use change::{Change, Effect};
 pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
-pub use decide::{Alarm, Decision, Refusal, Reply, decide};
+pub use decide::decide;
+pub use decision::{Alarm, Decision, Reply};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};
 pub use order::{
@@ -39,6 +44,7 @@ pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Known, Owed, Payment, Refund,
     RefundOutcome, RefundSeen, RefundState, owed,
 };
+pub use refusal::Refusal;
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

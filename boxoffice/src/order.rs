@@ -15,6 +15,9 @@
 //! put back on sale are free again. No place is released while its payment could still succeed:
 //! the way from PAYING to RELEASED leads through the provider's own word that the payment is dead.
 
+pub(crate) mod forget;
+pub(crate) mod hold;
+
 use crate::mutant::{Mutant, on};
 use crate::{Currency, EventId, Money, OrderId, Payment, Refund, RefundState, TimeMs};
 use alloc::{string::String, vec::Vec};

@@ -1,5 +1,10 @@
 //! Payments, attempts and refunds as data, and what an order owes to its provider.
 
+pub(crate) mod books;
+pub(crate) mod pay;
+pub(crate) mod refund;
+pub(crate) mod settle;
+
 use crate::{Money, Order, OrderId, OrderState, PaymentId, RefundId, TimeMs};
 use alloc::{string::String, vec::Vec};
 

@@ -1,6 +1,8 @@
 //! The slice of the world that some decisions need, and how changes act on it.
 
-use crate::{BuyerKey, BuyerRecord, Change, Event, EventId, Order, OrderId, OrderState, TimeMs};
+use crate::{
+    BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, TimeMs,
+};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 
@@ -50,7 +52,13 @@ impl State {
                 order.tries = *tries;
                 order.trouble.clone_from(trouble);
             }
-            Change::LinesPut { order, lines } => self.order_mut(*order).lines.clone_from(lines),
+            Change::LinesPut { order, lines } => {
+                let order = self.order_mut(*order);
+                assert_eq!(order.lines.len(), lines.len(), "lines are never added or removed");
+                let fits = |l: &Line| l.restocked <= l.refunded && l.refunded <= l.quantity;
+                assert!(lines.iter().all(fits), "no more is refunded than was bought");
+                order.lines.clone_from(lines);
+            }
             Change::PaymentPut { order, payment } => {
                 let order = self.order_mut(*order);
                 let attempts = order.payment.take().map(|p| {
@@ -66,10 +74,15 @@ impl State {
                 let attempts = &mut payment.expect("an attempt of a payment").attempts;
                 match attempts.iter_mut().find(|a| a.number == attempt.number) {
                     Some(known) => known.clone_from(attempt),
-                    None => attempts.push(attempt.clone()),
+                    None => {
+                        let next = attempts.len() + 1;
+                        assert_eq!(usize::from(attempt.number), next, "attempts are counted");
+                        attempts.push(attempt.clone());
+                    }
                 }
             }
             Change::RefundPut { order, refund } => {
+                assert!(refund.amount_minor >= 0, "a refund takes no money");
                 let refunds = &mut self.order_mut(*order).refunds;
                 match refunds.iter_mut().find(|r| r.id == refund.id) {
                     Some(known) => known.clone_from(refund),
@@ -82,7 +95,10 @@ impl State {
                 let tickets = &mut self.order_mut(*order).tickets;
                 match tickets.iter_mut().find(|t| t.serial == ticket.serial) {
                     Some(known) => *known = *ticket,
-                    None => tickets.push(*ticket),
+                    None => {
+                        assert!(ticket.serial > 0, "serials begin at 1");
+                        tickets.push(*ticket);
+                    }
                 }
             }
             Change::OrderForgotten { order, .. } => {

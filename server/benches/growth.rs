@@ -17,11 +17,11 @@ mod crowd;
 use boxoffice::{Buyer, BuyerKey, Command, EventId, LineWish, PaymentId};
 use crowd::{Heard, Running, crowd, event_json, median, noise, serve};
 use nts_server::clock::Clock;
-use nts_server::event_body::EventBody;
+use nts_server::event_body;
 use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::writer::{Job, Writer};
+use nts_server::writer::{Job, Writer, usual_actor};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -139,7 +139,7 @@ impl Desk {
         let mut put = |slug: &str, price: i64| {
             let mut json = event_json(10_000_000);
             json["ticket_types"][0]["price"]["amount"] = price.into();
-            let spec = serde_json::from_value::<EventBody>(json).unwrap().spec(slug).unwrap();
+            let spec = event_body::spec(serde_json::from_value(json).unwrap(), slug).unwrap();
             let id = ids.event(clock.now_ms());
             step(&mut writer, vec![Command::PutEvent { id, spec }]).events[0].id
         };
@@ -185,7 +185,17 @@ fn step(writer: &mut Writer, commands: Vec<Command>) -> nts_server::writer::Comm
         .into_iter()
         .map(|command| {
             let (answer, hear) = oneshot::channel();
-            (Job { command, request: None, deadline, queued: now, answer }, hear)
+            (
+                Job {
+                    actor: usual_actor(&command),
+                    asked: command.into(),
+                    request: None,
+                    deadline,
+                    queued: now,
+                    answer: answer.into(),
+                },
+                hear,
+            )
         })
         .unzip();
     let committed = writer.step(jobs);

@@ -23,7 +23,7 @@ use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::writer::{Job, Request, Writer};
+use nts_server::writer::{Job, Request, Writer, usual_actor};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,10 +177,10 @@ fn writer_alone(dir: &Path, quick: bool) {
     let ids = Ids::new([9; 32], opened.last_high);
     let mut writer = Writer::new(Box::new(opened.store), metrics);
     let events = [("rush", None), ("limited", Some(4))].map(|(slug, limit_per_buyer)| {
-        let body: nts_server::event_body::EventBody =
-            serde_json::from_value(event_json(10_000_000)).unwrap();
+        let body = serde_json::from_value(event_json(10_000_000)).unwrap();
         let id = ids.event(Clock::System.now_ms());
-        let spec = EventSpec { limit_per_buyer, ..body.spec(slug).unwrap() };
+        let spec =
+            EventSpec { limit_per_buyer, ..nts_server::event_body::spec(body, slug).unwrap() };
         step(&mut writer, vec![(Command::PutEvent { id, spec }, None)]);
         id
     });
@@ -280,7 +280,17 @@ fn step(writer: &mut Writer, commands: Vec<(Command, Option<Request>)>) {
         .into_iter()
         .map(|(command, request)| {
             let (answer, hear) = oneshot::channel();
-            (Job { command, request, deadline, queued: now, answer }, hear)
+            (
+                Job {
+                    actor: usual_actor(&command),
+                    asked: command.into(),
+                    request,
+                    deadline,
+                    queued: now,
+                    answer: answer.into(),
+                },
+                hear,
+            )
         })
         .unzip();
     let committed = writer.step(jobs);

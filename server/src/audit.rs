@@ -6,6 +6,7 @@
 //! forgotten (a database that was restored from an old copy).
 
 pub mod books;
+pub mod log;
 mod provider;
 mod report;
 

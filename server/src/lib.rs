@@ -7,6 +7,7 @@
 //!
 //! Which part may name which is held by a test (`tests/arrows.rs`).
 
+pub mod actor;
 pub mod admission;
 pub mod app;
 pub mod audit;
@@ -21,6 +22,7 @@ pub mod http;
 pub mod identity;
 pub mod ids;
 pub mod links;
+pub mod messages;
 pub mod metrics;
 pub mod organiser;
 pub mod payments;

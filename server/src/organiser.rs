@@ -3,6 +3,7 @@
 //!
 //! It must not know: HTTP, SQL, or a provider's API.
 
+use crate::actor::Actor;
 use crate::sales::{SaleError, Sales};
 use crate::store::{Fault, OrderPage};
 use crate::writer::{NoReply, Request};
@@ -20,9 +21,13 @@ pub struct Organiser {
 
 impl Organiser {
     /// Makes an event, or changes it. Gives the event, and whether it is new.
-    pub async fn put_event(&self, spec: EventSpec) -> Result<(Arc<Event>, bool), SaleError> {
+    pub async fn put_event(
+        &self,
+        actor: Actor,
+        spec: EventSpec,
+    ) -> Result<(Arc<Event>, bool), SaleError> {
         let (id, slug) = (self.sales.ids.event(self.sales.clock.now_ms()), spec.slug.clone());
-        let replied = self.sales.submit(Command::PutEvent { id, spec }, None).await?;
+        let replied = self.sales.writer.ask_as(actor, Command::PutEvent { id, spec }, None).await?;
         let created = matches!(replied.reply, Reply::Event { created: true, .. });
         let event = self.sales.event_named(&slug).await;
         event.map(|event| (event, created)).ok_or(NoReply::Refused(Refusal::UnknownEvent))
@@ -52,6 +57,7 @@ impl Organiser {
     /// [`crate::sales::PATIENCE`] lasts. Gives the order as it is then, and the refund's id.
     pub async fn refund(
         &self,
+        actor: Actor,
         id: OrderId,
         wish: RefundWish,
         restock: bool,
@@ -61,7 +67,8 @@ impl Organiser {
         let refund = sales.ids.refund(sales.clock.now_ms());
         let watch = sales.watchers.watch(id);
         let command = Command::Refund { order: id, refund, wish, restock };
-        let Reply::Refunding { refund, .. } = sales.submit(command, request).await?.reply else {
+        let replied = sales.writer.ask_as(actor, command, request).await?;
+        let Reply::Refunding { refund, .. } = replied.reply else {
             return Err(NoReply::KeyReused);
         };
         let done = |o: &Order| {

@@ -1,5 +1,6 @@
 //! Puts the parts together, starts them and stops them.
 
+use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
@@ -7,7 +8,7 @@ use crate::app::App;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
-use crate::event_body::EventBody;
+use crate::event_body;
 use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
@@ -29,6 +30,7 @@ use crate::store::{Database, Opened, Own, Pulse, Reader};
 use crate::tasks::{BackOffice, give_way, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::Event;
+use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -489,10 +491,10 @@ impl Server {
         if !(empty && app.config.makes_demo_show(app.sales.is_live())) {
             return Ok(());
         }
-        let spec = demo_show(app.config.demo_tickets)
-            .spec(&app.config.show)
+        let show = demo_show(app.config.demo_tickets);
+        let spec = event_body::spec(show, &app.config.show)
             .map_err(|e| format!("cannot make the demo's show: {e}"))?;
-        let made = app.organiser.put_event(spec).await;
+        let made = app.organiser.put_event(Actor::System, spec).await;
         made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
         Ok(())
     }
@@ -578,18 +580,21 @@ fn say(text: &str) {
 
 /// The show of the demo: the Go demo's, 9.99 GBP, five minutes, one ticket for each name.
 fn demo_show(tickets: u32) -> EventBody {
-    let show = serde_json::json!({
-        "name": "The best ever show",
-        "place": "The Old Town Hall",
-        "starts_at": "2030-06-01T20:00:00+01:00",
-        "zone": "Europe/London",
-        "currency": "GBP",
-        "limit_per_order": 1,
-        "limit_per_buyer": 1,
-        "hold_seconds": 300,
-        "pools": [{"id": "places", "capacity": tickets}],
-        "ticket_types": [{"id": "ticket", "name": "Show Ticket", "pool": "places",
-                          "price": {"amount": 999, "currency": "GBP"}}],
-    });
-    serde_json::from_value(show).expect("the demo's show is an event")
+    let price = Money { amount: 999, currency: "GBP".into() };
+    let (id, name, pool) = ("ticket".into(), "Show Ticket".into(), "places".to_owned());
+    EventBody {
+        name: "The best ever show".into(),
+        place: "The Old Town Hall".into(),
+        starts_at: "2030-06-01T20:00:00+01:00".into(),
+        zone: "Europe/London".into(),
+        currency: "GBP".into(),
+        limit_per_order: Some(1),
+        limit_per_buyer: Some(1),
+        ignore_email_tags: false,
+        hold_seconds: Some(300),
+        sale_opens: None,
+        sale_closes: None,
+        pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
+        ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+    }
 }

@@ -255,7 +255,7 @@ impl Sales {
     /// An order as it is stored.
     pub async fn stored(&self, id: OrderId) -> Result<Option<Order>, SaleError> {
         self.reads.ask(move |r| r.order(id)).await.map_err(|fault| {
-            tracing::error!(%fault, "an order cannot be read");
+            tracing::error!(%fault, "a question to the database failed");
             NoReply::Unavailable
         })
     }

@@ -10,6 +10,7 @@ mod codec;
 mod contract;
 mod database;
 pub mod postgres;
+pub mod records;
 mod recount;
 pub mod sqlite;
 pub mod transfer;
@@ -17,6 +18,7 @@ pub mod transfer;
 pub use database::{Database, OpenError, Opened, Own};
 
 use boxoffice::{Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs};
+use records::{RecordChange, Tables};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,6 +56,8 @@ pub struct Batch<'a> {
     pub orders: &'a BTreeMap<OrderId, Arc<Order>>,
     /// The requests that are answered with them.
     pub recorded: &'a [Recorded],
+    /// What changes with them in the cold tables.
+    pub records: &'a [RecordChange],
     /// When this was decided.
     pub now_ms: TimeMs,
 }
@@ -106,6 +110,10 @@ pub trait Store: Send {
         None
     }
 
+    /// The number of the batch that is committed next, and that of its writer, 0 where there is only one:
+    /// no other batch that is recorded in the database has the same two.
+    fn next_batch(&self) -> (i64, i64);
+
     /// After a fault: opens the database anew, tells whether the last batch that was tried is
     /// recorded, and makes one durable commit of its own, so that everything that can be read from
     /// now on is also safe.
@@ -145,6 +153,8 @@ pub trait Reader: Send {
     fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
         Ok(None)
     }
+    /// The cold tables, for reading.
+    fn tables(&mut self) -> &mut dyn Tables;
     /// Reads everything and tells what does not fit together; nothing, if all is well.
     fn verify(&mut self) -> Result<Vec<String>, Fault>;
     /// All events.

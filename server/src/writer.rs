@@ -11,13 +11,17 @@
 //! [`Writer::step`] is one turn, plain and blocking; [`Writer::run`] is the loop around it, in a
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
+mod audit;
 #[cfg(test)]
 mod tests;
 
+use crate::actor::Actor;
 use crate::admission::Refused;
 use crate::metrics::{Label, Metrics};
 use crate::problem_code;
+use crate::store::records::RecordChange;
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
+use audit::Log;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
@@ -89,10 +93,65 @@ pub struct Replied {
 /// What the writer answers.
 pub type Answer = Result<Replied, NoReply>;
 
-/// A command on its way to the writer.
+/// Where the answer to a command, or to a write of records, goes.
+pub enum Caller {
+    /// To whoever asks for something.
+    Command(oneshot::Sender<Answer>),
+    /// To whoever writes records that belong to no command.
+    Records(oneshot::Sender<Result<(), NoReply>>),
+}
+
+impl Caller {
+    /// Whether nobody waits for the answer any more.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Caller::Command(answer) => answer.is_closed(),
+            Caller::Records(answer) => answer.is_closed(),
+        }
+    }
+}
+
+impl From<oneshot::Sender<Answer>> for Caller {
+    fn from(answer: oneshot::Sender<Answer>) -> Caller {
+        Caller::Command(answer)
+    }
+}
+
+/// What the writer is asked for.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are commands; a box would cost an allocation for each hold"
+)]
+pub enum Asked {
+    /// To decide something.
+    Command(Command),
+    /// To write these changes of cold tables, which belong to no command.
+    Records(Vec<RecordChange>),
+}
+
+impl Asked {
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Asked::Command(command) => Some(command),
+            Asked::Records(_) => None,
+        }
+    }
+}
+
+impl From<Command> for Asked {
+    fn from(command: Command) -> Asked {
+        Asked::Command(command)
+    }
+}
+
+/// A command on its way to the writer, or records.
 pub struct Job {
+    /// Who asks.
+    pub actor: Actor,
     /// What is asked.
-    pub command: Command,
+    pub asked: Asked,
     /// Under which key.
     pub request: Option<Request>,
     /// After this it is dropped from the queue: its caller has given up, and a retry of it must
@@ -101,7 +160,7 @@ pub struct Job {
     /// When it joined the queue.
     pub queued: Instant,
     /// Where the answer goes.
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: Caller,
 }
 
 /// What came of a batch, to be told to the world outside of the writer's thread.
@@ -125,6 +184,15 @@ pub struct Committed {
     pub now_ms: Option<TimeMs>,
 }
 
+impl Committed {
+    fn tell_no(&mut self, caller: Caller, no: NoReply) {
+        match caller {
+            Caller::Command(caller) => self.answers.push((caller, Err(no))),
+            Caller::Records(caller) => _ = caller.send(Err(no)),
+        }
+    }
+}
+
 /// The sending end of the writer's queue. Bounded: what does not fit is refused at once.
 #[derive(Clone)]
 pub struct Queue {
@@ -145,22 +213,43 @@ impl Queue {
         (Queue { jobs, patience, metrics }, receiver)
     }
 
+    /// Asks as who usually asks for this: see [`usual_actor`].
+    pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
+        self.ask_as(usual_actor(&command), command, request).await
+    }
+
     /// Asks, and waits for the answer. Dropping the future withdraws the command if it is still
     /// queued.
-    pub async fn ask(&self, command: Command, request: Option<Request>) -> Answer {
+    pub async fn ask_as(&self, actor: Actor, command: Command, request: Option<Request>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let queued = Instant::now();
         let own = is_own(&command);
         let patience = if own { self.patience.max(OWN_PATIENCE) } else { self.patience };
-        let job = Job { command, request, deadline: queued + patience, queued, answer };
+        let (asked, deadline) = (command.into(), queued + patience);
+        self.send(Job { actor, asked, request, deadline, queued, answer: answer.into() }, own)?;
+        // The writer dropped it without a word only if it is gone.
+        answered.await.unwrap_or(Err(NoReply::InDoubt))
+    }
+
+    /// Writes records that belong to no command, and waits until they are recorded. They may be recorded
+    /// twice if a commit was in doubt. They wait in the queue as our own steps do.
+    pub async fn write(&self, records: Vec<RecordChange>) -> Result<(), NoReply> {
+        let (answer, answered) = oneshot::channel();
+        let queued = Instant::now();
+        let (asked, deadline) = (Asked::Records(records), queued + OWN_PATIENCE);
+        let (actor, answer) = (Actor::System, Caller::Records(answer));
+        self.send(Job { actor, asked, request: None, deadline, queued, answer }, true)?;
+        answered.await.unwrap_or(Err(NoReply::InDoubt))
+    }
+
+    fn send(&self, job: Job, own: bool) -> Result<(), NoReply> {
         // Between the look and the sending others may come as well: what is reserved is far more.
         let full = !own && self.jobs.capacity() <= RESERVED;
         if full || self.jobs.try_send(job).is_err() {
             self.metrics.busy.inc();
             return Err(NoReply::Busy);
         }
-        // The writer dropped it without a word only if it is gone.
-        answered.await.unwrap_or(Err(NoReply::InDoubt))
+        Ok(())
     }
 
     /// How many commands wait.
@@ -191,6 +280,15 @@ fn is_own(command: &Command) -> bool {
     }
 }
 
+/// Who asks for something where nobody says who. Where organisers act, they are named.
+pub fn usual_actor(command: &Command) -> Actor {
+    match command {
+        Command::PutEvent { .. } | Command::Forget { .. } => Actor::System,
+        command if is_own(command) => Actor::System,
+        _ => Actor::Buyer,
+    }
+}
+
 /// Decides and commits, one batch at a time.
 pub struct Writer {
     store: Box<dyn Store>,
@@ -206,7 +304,8 @@ pub struct Writer {
 
 /// One try at a batch.
 struct Try {
-    answers: Vec<Answer>,
+    /// One for each job; none: its records are written.
+    answers: Vec<Option<Answer>>,
     orders: BTreeMap<OrderId, Arc<Order>>,
     effects: Vec<Effect>,
     events: BTreeSet<EventId>,
@@ -254,7 +353,7 @@ impl Writer {
             }
             if !self.faulted {
                 let mut keys = Keys::default();
-                batch[0].command.add_keys(&mut keys);
+                batch[0].asked.command().into_iter().for_each(|c| c.add_keys(&mut keys));
                 self.store.take_turn(&keys);
                 while batch.len() < MOST_IN_BATCH
                     && let Ok(job) = jobs.try_recv()
@@ -274,7 +373,7 @@ impl Writer {
         jobs.retain(|job| !job.answer.is_closed());
         let (jobs, late): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|j| j.deadline > begun);
         let mut committed = Committed::default();
-        committed.answers.extend(late.into_iter().map(|j| (j.answer, Err(NoReply::Late))));
+        late.into_iter().for_each(|job| committed.tell_no(job.answer, NoReply::Late));
         if jobs.is_empty() {
             self.store.release();
             return committed;
@@ -288,7 +387,8 @@ impl Writer {
         while !rest.is_empty() {
             // What must be loaded for a command depends on its event as it is (whether it has a
             // limit per buyer): what stands behind a change of an event is loaded after it.
-            let put = rest.iter().position(|j| matches!(j.command, Command::PutEvent { .. }));
+            let is_put = |job: &Job| matches!(job.asked, Asked::Command(Command::PutEvent { .. }));
+            let put = rest.iter().position(is_put);
             let behind = rest.split_off(put.map_or(rest.len(), |at| at + 1));
             let batch = std::mem::replace(&mut rest, behind);
             let outcome = self.persist(&batch, again);
@@ -326,17 +426,24 @@ impl Writer {
                 return;
             }
             Err(NotDone { told, .. }) => {
-                to.answers.extend(jobs.into_iter().map(|j| (j.answer, Err(told.clone()))));
+                jobs.into_iter().for_each(|job| to.tell_no(job.answer, told.clone()));
                 return;
             }
         };
-        for answer in &done.answers {
+        for answer in done.answers.iter().flatten() {
             count(&self.metrics, answer);
         }
         for state in done.reached {
             self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
         }
-        to.answers.extend(jobs.into_iter().map(|j| j.answer).zip(done.answers));
+        for (job, answer) in jobs.into_iter().zip(done.answers) {
+            match (job.answer, answer) {
+                (Caller::Command(caller), Some(answer)) => to.answers.push((caller, answer)),
+                // Nobody is told of records but who wrote them, so they need not wait for the rest.
+                (Caller::Records(caller), None) => _ = caller.send(Ok(())),
+                (caller, _) => to.tell_no(caller, NoReply::Late),
+            }
+        }
         to.orders.extend(done.orders);
         to.effects.extend(done.effects);
         to.events.extend(done.changed);
@@ -436,7 +543,8 @@ impl Writer {
     fn attempt(&mut self, jobs: &[Job], again: bool) -> Result<Try, Box<Failed>> {
         let begun = Instant::now();
         let mut keys = Keys::default();
-        jobs.iter().for_each(|job| job.command.add_keys(&mut keys));
+        let commands = jobs.iter().filter_map(|job| job.asked.command());
+        commands.for_each(|command| command.add_keys(&mut keys));
         keys.events.extend(&self.unsure);
         let requests: Vec<RequestKey> =
             jobs.iter().filter_map(|j| j.request.map(|r| r.key)).collect();
@@ -455,31 +563,41 @@ impl Writer {
         };
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len() * 2);
         let mut recorded: Vec<Recorded> = Vec::new();
+        let mut log = Log::new(loaded.now_ms, self.store.next_batch());
         for job in jobs {
+            let command = match &job.asked {
+                Asked::Command(command) => command,
+                Asked::Records(records) => {
+                    log.records.extend(records.iter().cloned());
+                    done.answers.push(None);
+                    continue;
+                }
+            };
             if let Some(request) = job.request
                 && let Some(known) = loaded.recorded.get(&request.key)
             {
-                done.answers.push(if known.fingerprint == request.fingerprint {
+                done.answers.push(Some(if known.fingerprint == request.fingerprint {
                     Ok(Replied { reply: known.reply, again: true, order: None })
                 } else {
                     Err(NoReply::KeyReused)
-                });
+                }));
                 continue;
             }
             let gone = job.answer.is_closed() || job.deadline <= begun;
             if again && gone && !on(Mutant::GhostInRetry) {
                 if !on(Mutant::AnswersShift) {
-                    done.answers.push(Err(NoReply::Late));
+                    done.answers.push(Some(Err(NoReply::Late)));
                 }
                 continue;
             }
-            let decision = match decide(&loaded.state, &job.command, loaded.now_ms) {
+            let decision = match decide(&loaded.state, command, loaded.now_ms) {
                 Ok(decision) => decision,
                 Err(refusal) => {
-                    done.answers.push(Err(NoReply::Refused(refusal)));
+                    done.answers.push(Some(Err(NoReply::Refused(refusal))));
                     continue;
                 }
             };
+            log.tell(job.actor, command, &decision, &loaded.state);
             let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, state, .. } = change
@@ -492,7 +610,7 @@ impl Writer {
                 moved = change.order().or(moved);
                 done.events.extend(change.event());
             }
-            let is_answer_kept = is_answer_kept(&job.command, &decision.changes);
+            let is_answer_kept = is_answer_kept(command, &decision.changes);
             changes.extend(decision.changes);
             done.effects.extend(decision.effects);
             done.alarms.extend(decision.alarms);
@@ -513,26 +631,28 @@ impl Writer {
                 Reply::Event { .. } => None,
             };
             let order = order.cloned().map(Arc::new);
-            let forgotten = matches!(job.command, Command::Forget { .. });
-            debug_assert!(forgotten || moved.is_none() || order.as_ref().map(|o| o.id) == moved);
+            let forgotten = matches!(command, Command::Forget { .. });
+            assert!(forgotten || moved.is_none() || order.as_ref().map(|o| o.id) == moved);
             if let Some(order) = moved.filter(|_| forgotten) {
                 done.orders.remove(&order);
             }
             if let Some(order) = order.as_ref().filter(|_| moved.is_some()) {
                 done.orders.insert(order.id, Arc::clone(order));
             }
-            done.answers.push(Ok(Replied { reply: decision.reply, again: false, order }));
+            done.answers.push(Some(Ok(Replied { reply: decision.reply, again: false, order })));
         }
+        assert_eq!(done.answers.len(), jobs.len(), "each job gets its own answer");
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
         done.changed = done.events.iter().filter_map(|id| events.remove(id)).collect();
         self.metrics.decide_seconds.observe(begun.elapsed().as_secs_f64());
 
-        if !changes.is_empty() || !recorded.is_empty() {
+        if !changes.is_empty() || !recorded.is_empty() || !log.records.is_empty() {
             let begun = Instant::now();
             let batch = Batch {
                 changes: &changes,
                 orders: &done.orders,
                 recorded: &recorded,
+                records: &log.records,
                 now_ms: loaded.now_ms,
             };
             if let Err(fault) = self.store.commit(&batch) {

@@ -3,12 +3,17 @@
 
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Event, EventId, OrderId, Ticket, TicketState, TimeMs};
+use nts_server::store::records::Tables;
 use nts_server::store::{Fault, Lane, OrderPage, Pulse, Reader};
 
 /// What pages and the outbox read, broken if a mutant says so.
 pub struct BrokenReader(pub Box<dyn Reader>);
 
 impl Reader for BrokenReader {
+    fn tables(&mut self) -> &mut dyn Tables {
+        self.0.tables()
+    }
+
     fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
         self.0.pulse()
     }

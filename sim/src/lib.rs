@@ -19,6 +19,7 @@ pub mod disk;
 pub mod goods;
 pub mod hands;
 pub mod keys;
+mod log;
 pub mod machine;
 pub mod many;
 pub mod moments;
@@ -230,6 +231,7 @@ async fn calm(world: &Arc<World>) {
     if let Err(why) = books_balance(world).await {
         world.broken(Promise::AllSettles, None, format!("the audit cannot be made: {why}"));
     }
+    log::check(world);
 }
 
 /// `nts audit --settle` at once after the storm, while things are owed: it may cancel and give back only what

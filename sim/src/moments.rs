@@ -15,7 +15,7 @@ use crate::world::World;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Command, Keys, OrderId, Reply, TimeMs};
 use nts_server::store::{Batch, Fault, Loaded, RequestKey, Store};
-use nts_server::writer::{Answer, Committed, Job, Replied, Writer};
+use nts_server::writer::{self, Answer, Committed, Job, Replied, Writer};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::oneshot::{self, Receiver, Sender};
@@ -102,12 +102,13 @@ impl Step {
 
     /// A step begins: stands between the writer and its callers.
     fn begin(&self, jobs: &mut [Job]) {
-        let callers = jobs.iter_mut().map(|job| {
+        let callers = jobs.iter_mut().filter_map(|job| {
+            let (order, outside) = about(job.asked.command()?);
+            let writer::Caller::Command(waits) = &mut job.answer else { return None };
             let (answer, hears) = oneshot::channel();
-            let answer = std::mem::replace(&mut job.answer, answer);
-            let (order, outside) = about(&job.command);
+            let answer = std::mem::replace(waits, answer);
             let hears = Some(hears).filter(|_| !answer.is_closed());
-            Caller { answer, hears, order, outside, left_at: None }
+            Some(Caller { answer, hears, order, outside, left_at: None })
         });
         *self.now() = Now { callers: callers.collect(), loads: 0, now_ms: None };
     }
@@ -179,7 +180,7 @@ pub fn step(world: &Arc<World>, machine: &Machine, hand: &mut InHand) -> bool {
     let exact = !hand.doubtful && !world.chaos.has(Strike::ClockInStep);
     let mut asked = Asked { exact, ..Asked::default() };
     for job in &hand.jobs {
-        if let Command::PutEvent { spec, .. } = &job.command {
+        if let Some(Command::PutEvent { spec, .. }) = job.asked.command() {
             asked.put(spec);
         }
     }
@@ -291,6 +292,10 @@ impl Store for Moments {
 
     fn last_batch(&self) -> Option<(i64, i64)> {
         self.inner.last_batch()
+    }
+
+    fn next_batch(&self) -> (i64, i64) {
+        self.inner.next_batch()
     }
 
     fn recover(&mut self) -> Result<bool, Fault> {

@@ -4,6 +4,7 @@
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
+use nts_server::store::records::Tables;
 use nts_server::store::{Fault, Lane, OrderPage, Pulse, Reader};
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ impl Pages {
 }
 
 impl Reader for Pages {
+    fn tables(&mut self) -> &mut dyn Tables {
+        self.inner.tables()
+    }
+
     fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
         self.inner.pulse()
     }

@@ -13,6 +13,7 @@ use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, State, Ticket, TimeMs,
 };
 use nts_server::clock::Clock;
+use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value};
 use nts_server::store::{
     Batch, Fault, Lane, Loaded, OrderPage, Pulse, Reader, Recorded, RequestKey, Store,
 };
@@ -48,6 +49,8 @@ struct Db {
     versions: BTreeMap<EventId, u64>,
     /// What was committed since somebody asked, one by one.
     news: Vec<News>,
+    /// The cold tables; made when they are needed.
+    tables: Option<MemoryTables>,
 }
 
 /// What a commit has changed.
@@ -71,6 +74,7 @@ struct Undecided {
     number: u64,
     changes: Vec<Change>,
     recorded: Vec<Recorded>,
+    records: Vec<RecordChange>,
     orders: BTreeSet<OrderId>,
     events: BTreeSet<EventId>,
     will_be_done: bool,
@@ -78,6 +82,21 @@ struct Undecided {
 }
 
 impl Db {
+    fn tables(&mut self) -> Result<&mut MemoryTables, Fault> {
+        if self.tables.is_none() {
+            self.tables = Some(MemoryTables::new()?);
+        }
+        Ok(self.tables.as_mut().expect("they were just made"))
+    }
+
+    /// Writes to the cold tables what is committed with the rest.
+    fn write(&mut self, records: &[RecordChange]) {
+        if !records.is_empty() {
+            let written = self.tables().and_then(|tables| tables.commit(records));
+            written.expect("a record fits its table");
+        }
+    }
+
     /// `exact`: `now_ms` is when it was decided upon.
     fn apply(&mut self, changes: &[Change], recorded: &[Recorded], now_ms: TimeMs, exact: bool) {
         let mut asked = Asked { exact, ..Asked::default() };
@@ -126,6 +145,7 @@ impl Db {
     fn decide(&mut self, waits: Undecided) {
         if waits.will_be_done {
             self.apply(&waits.changes, &waits.recorded, waits.tried_ms, waits.exact);
+            self.write(&waits.records);
             self.done.insert(waits.connection, waits.number);
         }
         self.last.insert(waits.connection, (waits.number, waits.will_be_done));
@@ -367,6 +387,7 @@ impl Store for SharedStore {
                 number,
                 changes: batch.changes.to_vec(),
                 recorded: batch.recorded.to_vec(),
+                records: batch.records.to_vec(),
                 orders,
                 events,
                 will_be_done: chaos.between(Strike::CommitLate, 0, 2) > 0,
@@ -378,6 +399,7 @@ impl Store for SharedStore {
         let now_ms = self.server.clock.now_ms();
         let mut db = self.server.db();
         db.apply(batch.changes, batch.recorded, now_ms, exact);
+        db.write(batch.records);
         db.last.insert(connection, (number, true));
         db.done.insert(connection, number);
         drop(db);
@@ -395,6 +417,10 @@ impl Store for SharedStore {
     fn last_batch(&self) -> Option<(i64, i64)> {
         let done = self.server.db().done.get(&self.connection).copied().unwrap_or(0);
         Some((self.connection as i64, done as i64))
+    }
+
+    fn next_batch(&self) -> (i64, i64) {
+        (self.connection as i64, self.tried as i64 + 1)
     }
 
     fn recover(&mut self) -> Result<bool, Fault> {
@@ -433,7 +459,22 @@ fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
     OrderPage { orders, next }
 }
 
+impl Tables for SharedReader {
+    fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        self.db()?.tables()?.query(sql, values)
+    }
+
+    /// Refused, as a connection that may only read refuses it.
+    fn execute(&mut self, _: &'static str, _: &[Value]) -> Result<(), Fault> {
+        Err(Fault::NotDone("cannot write in a transaction that only reads (25006)".into()))
+    }
+}
+
 impl Reader for SharedReader {
+    fn tables(&mut self) -> &mut dyn Tables {
+        self
+    }
+
     fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
         let at_ms = self.server.now_ms();
         let db = self.db()?;

@@ -15,6 +15,7 @@ use boxoffice::{
 };
 use nts_server::audit::{Report, Weight};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
+use nts_server::store::records::Tables;
 use nts_server::store::{Fault, Lane, OrderPage, Reader};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -274,6 +275,10 @@ impl Spoilt {
 }
 
 impl Reader for Spoilt {
+    fn tables(&mut self) -> &mut dyn Tables {
+        self.inner.tables()
+    }
+
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
         self.inner.verify()
     }

@@ -1,6 +1,7 @@
 //! Running it: settings, backups, damage, a second process, stopping, being full.
 
 use crate::harness::*;
+use serde_json::json;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -259,4 +260,42 @@ fn stopping_finishes_what_was_accepted() {
     assert!(!told.is_empty());
     let server = Server::start(&dir);
     assert_eq!(server.counts().0, told.len() as u64, "every yes is there, and nothing else");
+}
+
+#[test]
+fn the_audit_log_tells_who_did_what_to_which_event_and_order() {
+    let dir = Dir::new("audit-log");
+    let server = Server::start(&dir);
+    server.make_event(5, 300);
+    server.make_event(9, 300);
+    let held = server.send(hold("somebody", 1)).json();
+    assert_eq!(server.send(pay(&held, "ctoken_ok")).status, 200);
+    eventually("it is sold", || server.counts().1 == 1);
+    let id = text(&held, "id");
+    let refund = Request::new("POST", &format!("/api/v1/orders/{id}/refunds")).bearer(KEY);
+    assert!(server.send(refund.json(&json!({"all": true, "restock": true}))).status < 300);
+    eventually("the refund is made", || {
+        run(&dir, &["audit-log", "--order", &id]).1.contains("refund_answered")
+    });
+    let log = |arguments: &[&str]| {
+        let (ok, said) = run(&dir, &[&["audit-log"], arguments].concat());
+        assert!(ok, "{said}");
+        said
+    };
+    let all = log(&[]);
+    let words: Vec<&str> = all.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    let told = ["event_created", "event_changed", "refund_requested", "refund_answered"];
+    assert_eq!(words[words.len() - 4..], told, "the hold and the payment are in the order\n{all}");
+    assert_eq!(log(&["--limit", "2"]).lines().count(), 2);
+    assert_eq!(log(&["--from", "2100-01-01T00:00:00Z"]), "");
+    assert_eq!(log(&["--event", "rock"]).lines().count(), 4);
+    for (nth, line) in log(&["--order", &id, "--json"]).lines().enumerate() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["order"], &line["event"]), (&json!(id), &json!("rock")));
+        assert_eq!(line["action"], told[nth + 2]);
+        let actor = line["actor"].as_str().unwrap();
+        assert!(if nth == 0 { actor.starts_with("api_key:") } else { actor == "system" }, "{line}");
+    }
+    let (ok, said) = run(&dir, &["audit-log", "--event", "no-such-event"]);
+    assert!(!ok && said.contains("there is no event no-such-event"), "{said}");
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use boxoffice::{Command, Event, EventSpec, Order, OrderState};
 use nts_server::app::App;
 use nts_server::config::Config;
-use nts_server::event_body::EventBody;
+use nts_server::event_body;
 use nts_server::http::extract::Sent;
 use nts_server::http::problem::Problem;
 use nts_server::http::site::Site;
@@ -280,9 +280,9 @@ pub async fn serve(database: &str) -> Server {
 pub async fn put_event(app: &App) {
     let old = app.config.show.as_str();
     for (slug, limit_per_buyer) in [("rush", None), ("limited", Some(4)), (old, Some(1))] {
-        let body: EventBody = serde_json::from_value(event_json(10_000_000)).unwrap();
+        let body = serde_json::from_value(event_json(10_000_000)).unwrap();
         let id = app.ids.event(app.clock.now_ms());
-        let spec = EventSpec { limit_per_buyer, ..body.spec(slug).unwrap() };
+        let spec = EventSpec { limit_per_buyer, ..event_body::spec(body, slug).unwrap() };
         app.sales.submit(Command::PutEvent { id, spec }, None).await.unwrap();
     }
 }

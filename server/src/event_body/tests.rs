@@ -13,7 +13,7 @@ fn body() -> Value {
 }
 
 fn spec(body: Value) -> Result<EventSpec, String> {
-    serde_json::from_value::<EventBody>(body).unwrap().spec("rock")
+    super::spec(serde_json::from_value(body).unwrap(), "rock")
 }
 
 #[test]

@@ -1,5 +1,11 @@
 //! How single values look in their columns. Numbers without a sign are stored as the signed number
-//! with the same bits; lists and replies as a few bytes.
+//! with the same bits; lists and replies as a few bytes, a blob.
+//!
+//! A blob begins with the version of its layout, so that a field can be added:
+//! - The reader takes every version up to the one that it writes. A higher one is an error that says so
+//!   ([`Unreadable::Newer`]); it is never read as if it were an older one.
+//! - Blobs that were written before there were versions are version 0. They are told apart by their first
+//!   bytes, which no blob with a version has: see [`take_version`] for lists and [`decode_reply`].
 
 #[cfg(test)]
 mod fuzz;
@@ -8,6 +14,29 @@ use boxoffice::{
     AttemptState, CodeRule, EventId, Line, OrderId, OrderState, RefundId, RefundState, Reply,
     TicketState,
 };
+
+/// The layout of lists and of replies that is written.
+const VERSION: u8 = 1;
+
+/// Why a blob cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unreadable {
+    /// No version wrote this.
+    Damaged,
+    /// Its layout has this version, which is higher than any that is known here.
+    Newer(u8),
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unreadable::Damaged => f.write_str("damaged"),
+            Unreadable::Newer(version) => {
+                write!(f, "written by a newer nts (layout {version}; this one knows {VERSION})")
+            }
+        }
+    }
+}
 
 /// The two columns of an order's id.
 pub(super) fn split(order: OrderId) -> (i64, i64) {
@@ -47,9 +76,29 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Begins a list with its version: as a number that is one byte longer than it needs to be.
+fn put_version(out: &mut Vec<u8>) {
+    out.extend([0x80 | VERSION, 0]);
+}
+
+/// Takes the version off the front of a list, if it is one that is known; 0 if there is none. A list
+/// of version 0 is empty or begins with a number as [`put`] writes it, whose last byte is not 0 if it
+/// has more than one: so its first two bytes are never those of [`put_version`].
+fn take_version(bytes: &mut &[u8]) -> Result<u8, Unreadable> {
+    let [first @ 0x81..=0xff, 0, rest @ ..] = *bytes else { return Ok(0) };
+    match first & 0x7f {
+        version @ 1..=VERSION => {
+            *bytes = rest;
+            Ok(version)
+        }
+        newer => Err(Unreadable::Newer(newer)),
+    }
+}
+
 /// An order's lines in a few bytes each.
 pub(super) fn encode_lines(lines: &[Line]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(8 * lines.len());
+    let mut out = Vec::with_capacity(2 + 8 * lines.len());
+    put_version(&mut out);
     for line in lines {
         put(&mut out, line.ticket_type.into());
         put(&mut out, line.pool.into());
@@ -78,50 +127,63 @@ fn take_line(bytes: &mut &[u8]) -> Option<Line> {
     is_one.then_some(line)
 }
 
+/// Hands out the lines of a blob one after the other. Versions 0 and 1 have the same fields.
+fn each_line(mut bytes: &[u8], mut each: impl FnMut(Line) -> Option<()>) -> Result<(), Unreadable> {
+    take_version(&mut bytes)?;
+    while !bytes.is_empty() {
+        take_line(&mut bytes).and_then(&mut each).ok_or(Unreadable::Damaged)?;
+    }
+    Ok(())
+}
+
 /// The lines again. What they cost together and how many places they are is a number.
-pub(super) fn decode_lines(mut bytes: &[u8]) -> Option<Vec<Line>> {
+pub(super) fn decode_lines(bytes: &[u8]) -> Result<Vec<Line>, Unreadable> {
     let mut lines = Vec::with_capacity(1);
     let (mut places, mut minor) = (0u32, 0i64);
-    while !bytes.is_empty() {
-        let line = take_line(&mut bytes)?;
+    each_line(bytes, |line| {
         places = places.checked_add(line.quantity)?;
         minor = minor.checked_add(line.price_minor())?;
         lines.push(line);
-    }
-    Some(lines)
+        Some(())
+    })?;
+    Ok(lines)
 }
 
 /// Of an order's lines, how many places they are and how many of them are refunded or being
 /// refunded; without making a list, for millions are read at a start.
-pub(super) fn places(mut bytes: &[u8]) -> Option<(u32, u32)> {
+pub(super) fn places(bytes: &[u8]) -> Result<(u32, u32), Unreadable> {
     let (mut places, mut refunded) = (0u32, 0u32);
-    while !bytes.is_empty() {
-        let line = take_line(&mut bytes)?;
+    each_line(bytes, |line| {
         places = places.checked_add(line.quantity)?;
         refunded += line.refunded;
-    }
-    Some((places, refunded))
+        Some(())
+    })?;
+    Ok((places, refunded))
 }
 
 /// A refund's quantities.
 pub(super) fn encode_quantities(quantities: &[u32]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(quantities.len());
+    let mut out = Vec::with_capacity(2 + quantities.len());
+    put_version(&mut out);
     quantities.iter().for_each(|q| put(&mut out, u64::from(*q)));
     out
 }
 
 /// The quantities again.
-pub(super) fn decode_quantities(mut bytes: &[u8]) -> Option<Vec<u32>> {
+pub(super) fn decode_quantities(mut bytes: &[u8]) -> Result<Vec<u32>, Unreadable> {
+    take_version(&mut bytes)?;
     let mut quantities = Vec::new();
     while !bytes.is_empty() {
-        quantities.push(take(&mut bytes)?.try_into().ok()?);
+        let quantity = take(&mut bytes).and_then(|quantity| quantity.try_into().ok());
+        quantities.push(quantity.ok_or(Unreadable::Damaged)?);
     }
-    Some(quantities)
+    Ok(quantities)
 }
 
-/// A reply: a letter for its kind, ids whole, the rest as numbers.
+/// A reply: its version, a letter for its kind, ids whole, the rest as numbers.
 pub(super) fn encode_reply(reply: &Reply) -> Vec<u8> {
-    let mut out = Vec::with_capacity(24);
+    let mut out = Vec::with_capacity(25);
+    out.push(VERSION);
     match reply {
         Reply::Event { id, created } => {
             out.push(b'e');
@@ -157,8 +219,18 @@ pub(super) fn encode_reply(reply: &Reply) -> Vec<u8> {
     out
 }
 
-/// The reply again.
-pub(super) fn decode_reply(bytes: &[u8]) -> Option<Reply> {
+/// The reply again. A version is a byte below the letters, with which replies of version 0 begin.
+pub(super) fn decode_reply(bytes: &[u8]) -> Result<Reply, Unreadable> {
+    let bytes = match bytes {
+        [1..=VERSION, rest @ ..] => rest,
+        [newer @ 1..b' ', ..] => return Err(Unreadable::Newer(*newer)),
+        bytes => bytes,
+    };
+    take_reply(bytes).ok_or(Unreadable::Damaged)
+}
+
+/// A reply without its version, and nothing else.
+fn take_reply(bytes: &[u8]) -> Option<Reply> {
     let id = |bytes: &mut &[u8]| {
         let (id, rest) = bytes.split_first_chunk::<16>()?;
         *bytes = rest;

@@ -2,8 +2,10 @@
 //! changes in it come from the core, so they are such as will come.
 
 mod desk;
+mod records;
 mod story;
 
+use super::records::Engine;
 use super::{Batch, Fault, Lane, Reader, Recorded, RequestKey, Store};
 use crate::clock::Clock;
 use boxoffice::*;
@@ -19,6 +21,8 @@ pub trait Database {
     fn store(&mut self) -> Box<dyn Store>;
     /// The pages' side.
     fn reader(&mut self) -> Box<dyn Reader>;
+    /// Whose dialect it speaks.
+    fn engine(&self) -> Engine;
 }
 
 /// What is told, and how it is shown.
@@ -40,6 +44,12 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
         ("a limit per buyer counts the orders of before", late_limit),
+        ("records are committed with the sale, or not at all", records::with_the_sale),
+        ("a table has what its declaration gives it", records::as_declared),
+        ("the audit log is asked by event, order and time", records::the_log_is_asked),
+        ("a damaged record is noticed", records::damage_is_noticed),
+        ("the outbox gives the oldest message of each destination", records::the_outbox_is_fair),
+        ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {
         println!("{name}");
@@ -99,13 +109,24 @@ fn counters_are_guarded<D: Database>(desk: &mut Desk<D>) {
     let event = desk.event;
     for (held, sold) in [(-3, 0), (0, -1), (4, 0), (0, 4), (2, 2), (i64::MAX, 0), (-2, 6)] {
         let change = Change::Stock { event, pool: 0, held, sold };
-        let batch =
-            Batch { changes: &[change], orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
+        let batch = Batch {
+            changes: &[change],
+            orders: &BTreeMap::new(),
+            recorded: &[],
+            records: &[],
+            now_ms: 0,
+        };
         let fault = desk.store().commit(&batch).expect_err("refused");
         assert!(matches!(fault, Fault::NotDone(_)), "{held} {sold}: {fault}");
     }
     let missing = Change::Stock { event, pool: 9, held: 1, sold: 0 };
-    let batch = Batch { changes: &[missing], orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
+    let batch = Batch {
+        changes: &[missing],
+        orders: &BTreeMap::new(),
+        recorded: &[],
+        records: &[],
+        now_ms: 0,
+    };
     assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "no such pool");
     desk.assert_equal();
     // To the last place, and down to nothing, in one batch.
@@ -153,7 +174,13 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
         ("an id is all of its bits", vec![moved(twisted)]),
     ];
     for (rule, changes) in wrong {
-        let batch = Batch { changes: &changes, orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
+        let batch = Batch {
+            changes: &changes,
+            orders: &BTreeMap::new(),
+            recorded: &[],
+            records: &[],
+            now_ms: 0,
+        };
         let fault = desk.store().commit(&batch).expect_err(rule);
         assert!(matches!(fault, Fault::NotDone(_)), "{rule}: {fault}");
         desk.assert_equal();
@@ -357,8 +384,13 @@ fn forgotten<D: Database>(desk: &mut Desk<D>) {
     let event = desk.event;
     for order in [never_paid, held, paid] {
         let change = Change::OrderForgotten { order, event };
-        let batch =
-            Batch { changes: &[change], orders: &BTreeMap::new(), recorded: &[], now_ms: 0 };
+        let batch = Batch {
+            changes: &[change],
+            orders: &BTreeMap::new(),
+            recorded: &[],
+            records: &[],
+            now_ms: 0,
+        };
         assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
         desk.assert_equal();
     }

@@ -19,6 +19,7 @@
 mod buyers;
 mod link;
 mod reader;
+mod records;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -662,6 +663,10 @@ impl Store for PgStore {
 
     fn last_batch(&self) -> Option<(i64, i64)> {
         Some((self.writer, self.batch))
+    }
+
+    fn next_batch(&self) -> (i64, i64) {
+        (self.writer, self.batch + 1)
     }
 
     fn recover(&mut self) -> Result<bool, Fault> {

@@ -1,6 +1,6 @@
 //! Counts the places of every pool anew, from the orders, and tells what does not agree.
 
-use super::codec::{decode_lines, state_from};
+use super::codec::{Unreadable, decode_lines, state_from};
 use boxoffice::{Event, EventId, OrderState};
 use std::collections::BTreeMap;
 
@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 pub(super) struct Recount(BTreeMap<(EventId, u16), (u64, u64)>);
 
 impl Recount {
-    /// Counts an order as it is stored; `false` if it is unreadable.
-    pub(super) fn add(&mut self, event: EventId, state: i64, lines: &[u8]) -> bool {
-        let (Some(state), Some(lines)) = (state_from(state), decode_lines(lines)) else {
-            return false;
-        };
-        for line in lines {
+    /// Counts an order as it is stored, if it can be read.
+    pub(super) fn add(
+        &mut self,
+        event: EventId,
+        state: i64,
+        lines: &[u8],
+    ) -> Result<(), Unreadable> {
+        let state = state_from(state).ok_or(Unreadable::Damaged)?;
+        for line in decode_lines(lines)? {
             let (held, sold) = self.0.entry((event, line.pool)).or_default();
             match state {
                 s if s.holds() => *held += u64::from(line.quantity),
@@ -23,7 +26,7 @@ impl Recount {
                 _ => unreachable!("every other state holds or sells"),
             }
         }
-        true
+        Ok(())
     }
 
     /// Compares with what the pools say.

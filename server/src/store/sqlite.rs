@@ -17,6 +17,7 @@ mod file;
 mod kept;
 mod reader;
 mod recent;
+mod records;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use backup::backup;
 pub use file::OpenError;
 pub use reader::SqliteReader;
 pub use recent::REMEMBERED_MS;
+pub(super) use records::{execute, query};
 pub(super) use transfer::{From, To};
 
 use crate::clock::Clock;
@@ -261,6 +263,7 @@ impl SqliteStore {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let outcome = Writing::new(conn)?.all(batch.changes)?;
         let noted = self.recent.write(conn, batch.recorded, batch.now_ms)?;
+        records::write(conn, batch.records)?;
         let bumped = conn
             .prepare_cached(
                 "UPDATE progress SET batch = ?1 + 1, last_high = max(last_high, ?2)
@@ -369,6 +372,10 @@ impl Store for SqliteStore {
         }
         self.conn = None;
         Err(Fault::Unknown(error.to_string()))
+    }
+
+    fn next_batch(&self) -> (i64, i64) {
+        (0, self.batch + 1)
     }
 
     fn recover(&mut self) -> Result<bool, Fault> {

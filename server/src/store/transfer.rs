@@ -6,6 +6,7 @@
 //! with where it came from; only then is it committed. What goes wrong before leaves the target as
 //! it was. Afterwards the source is retired: nobody sells from both by mistake.
 
+use super::records::{self, RecordChange, Tables, Value};
 use super::{Database, Fault, OrderPage, Reader, Recorded};
 use crate::clock::Clock;
 use boxoffice::{BuyerKey, BuyerRecord, Change, Event, EventId, Order, OrderId, Payment, TimeMs};
@@ -40,6 +41,10 @@ pub(super) trait Source {
 pub(super) trait Sink {
     fn put(&mut self, changes: &[Change]) -> Result<(), Fault>;
     fn put_requests(&mut self, requests: &[(Recorded, TimeMs)]) -> Result<(), Fault>;
+    /// As [`Sink::put`], for the cold tables.
+    fn put_records(&mut self, changes: &[RecordChange]) -> Result<(), Fault>;
+    /// The cold tables as they were written.
+    fn tables(&mut self) -> Result<Box<dyn Tables + '_>, Fault>;
     /// What does not fit together in what was written.
     fn verify(&mut self) -> Result<Vec<String>, Fault>;
     fn events(&mut self) -> Result<Vec<Event>, Fault>;
@@ -74,6 +79,8 @@ pub struct Moved {
     pub tickets: u64,
     /// Answers that are remembered under their key.
     pub requests: u64,
+    /// Rows of the cold tables.
+    pub records: u64,
     /// Whether the source was retired. If not, nothing but care keeps people from selling there.
     pub retired: bool,
 }
@@ -168,7 +175,37 @@ fn copy(
     for some in requests.chunks(PAGE) {
         sink.put_requests(some)?;
     }
+    for table in records::tables() {
+        records::each_page(source.reader().tables(), table, &mut |rows| {
+            moved.records += rows.len() as u64;
+            let put = |row| RecordChange::Put(table, row);
+            sink.put_records(&rows.into_iter().map(put).collect::<Vec<_>>())
+        })?;
+    }
     Ok(moved)
+}
+
+/// The cold tables say the same in both databases.
+fn compare_records(source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), Fault> {
+    for table in records::tables() {
+        let mut arrived: Option<Vec<Value>> = None;
+        records::each_page(source.reader().tables(), table, &mut |mut rows| {
+            for text in rows.iter_mut().flatten() {
+                if let Value::Text(text) = text {
+                    *text = sink.kept(text);
+                }
+            }
+            let found =
+                records::rows(&mut *sink.tables()?, table, arrived.as_deref(), records::PAGE)?;
+            if found != rows {
+                let name = table.name;
+                return Err(Fault::NotDone(format!("a row of {name} did not arrive as it was")));
+            }
+            arrived = found.last().map(|row| row[..table.key].to_vec()).or(arrived.take());
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// An order as the changes that make it.
@@ -221,7 +258,7 @@ fn compare(
         }
         after = page.next;
         if after.is_none() {
-            return Ok(());
+            return compare_records(source, sink);
         }
     }
 }

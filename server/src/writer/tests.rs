@@ -81,6 +81,10 @@ impl Store for Failing {
         Some((7, 1))
     }
 
+    fn next_batch(&self) -> (i64, i64) {
+        self.store.next_batch()
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         if self.recoveries.lock().unwrap().pop_front() == Some(false) {
             return Err(Fault::NotDone("the disk is still away".into()));
@@ -152,7 +156,17 @@ fn step(
         .into_iter()
         .map(|(command, request)| {
             let (answer, hear) = oneshot::channel();
-            (Job { command, request, deadline, queued: now, answer }, hear)
+            (
+                Job {
+                    actor: usual_actor(&command),
+                    asked: command.into(),
+                    request,
+                    deadline,
+                    queued: now,
+                    answer: answer.into(),
+                },
+                hear,
+            )
         })
         .unzip();
     let mut committed = writer.step(jobs);
@@ -274,7 +288,17 @@ fn counts_are_in_doubt_with_their_batch_and_told_anew_after_it() {
         let (answer, hear) = oneshot::channel();
         let now = Instant::now();
         let deadline = now + Duration::from_secs(60);
-        (Job { command: w.hold(n), request: Some(request(n)), deadline, queued: now, answer }, hear)
+        (
+            Job {
+                actor: Actor::Buyer,
+                asked: w.hold(n).into(),
+                request: Some(request(n)),
+                deadline,
+                queued: now,
+                answer: answer.into(),
+            },
+            hear,
+        )
     };
     let (first, _hear) = job(&w, 1);
     let committed = w.writer.step(vec![first]);
@@ -298,11 +322,12 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
     drop(hear_gone);
     let deadline = now + Duration::from_secs(60);
     let job = |n, deadline, answer| Job {
-        command: w.hold(n),
+        actor: Actor::Buyer,
+        asked: w.hold(n).into(),
         request: None,
         deadline,
         queued: now,
-        answer,
+        answer: Caller::Command(answer),
     };
     let jobs = vec![job(1, deadline, gone), job(2, now, late)];
     let committed = w.writer.step(jobs);
@@ -320,7 +345,17 @@ fn who_leaves_while_another_part_of_the_batch_is_tried_is_left_out() {
         let job = |command| {
             let (answer, hear) = oneshot::channel();
             let deadline = now + Duration::from_secs(60);
-            (Job { command, request: None, deadline, queued: now, answer }, hear)
+            (
+                Job {
+                    actor: usual_actor(&command),
+                    asked: command.into(),
+                    request: None,
+                    deadline,
+                    queued: now,
+                    answer: answer.into(),
+                },
+                hear,
+            )
         };
         let first = if behind_an_event {
             let event = w.reader.events().unwrap().remove(0);
@@ -361,7 +396,14 @@ fn who_leaves_while_a_commit_is_tried_again_changes_nothing_for_the_others() {
         for n in 0..3usize {
             let (answer, hear) = oneshot::channel();
             let command = w.hold(n as u128 + 1);
-            jobs.push(Job { command, request: None, deadline, queued: now, answer });
+            jobs.push(Job {
+                actor: usual_actor(&command),
+                asked: command.into(),
+                request: None,
+                deadline,
+                queued: now,
+                answer: answer.into(),
+            });
             if leaves(n) { leave.push(hear) } else { stay.push((n as u128 + 1, hear)) }
         }
         w.plan.lock().unwrap().push_back(Some(trouble));
@@ -433,7 +475,8 @@ async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
     // A step waits for longer than any caller would.
     let mut batch = Vec::new();
     jobs.recv_many(&mut batch, 2_003).await;
-    let (wishes, own): (Vec<_>, Vec<_>) = batch.iter().partition(|job| !is_own(&job.command));
+    let (wishes, own): (Vec<_>, Vec<_>) =
+        batch.iter().partition(|job| !job.asked.command().is_some_and(is_own));
     assert_eq!((wishes.len(), own.len()), (3, 2_000));
     assert!(wishes.iter().all(|job| job.deadline == job.queued + Duration::from_millis(50)));
     assert!(own.iter().all(|job| job.deadline == job.queued + OWN_PATIENCE));

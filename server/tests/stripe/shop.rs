@@ -5,7 +5,7 @@ use nts_server::app::App;
 use nts_server::audit::{Against, Failed, Report, audit};
 use nts_server::clock::Clock;
 use nts_server::config::Config;
-use nts_server::event_body::EventBody;
+use nts_server::event_body;
 use nts_server::payments::CallError;
 use nts_server::payments::double::{Double, Misstep, Operation, http};
 use nts_server::reads::Reads;
@@ -197,7 +197,7 @@ impl Shop {
     }
 
     pub async fn make_event(&self, slug: &str, setup: &Setup) {
-        let body: EventBody = serde_json::from_value(json!({
+        let body = serde_json::from_value(json!({
             "name": "Rock", "starts_at": "2030-01-01T20:00:00Z", "zone": "UTC",
             "currency": setup.currency, "hold_seconds": setup.hold_seconds,
             "pools": [{"id": "all", "capacity": setup.places}],
@@ -207,7 +207,7 @@ impl Shop {
         .unwrap();
         let app = self.app();
         let id = app.ids.event(app.clock.now_ms());
-        let spec = body.spec(slug).unwrap();
+        let spec = event_body::spec(body, slug).unwrap();
         app.sales.submit(Command::PutEvent { id, spec }, None).await.unwrap();
     }
 

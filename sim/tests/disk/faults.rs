@@ -36,7 +36,7 @@ fn commit(store: &mut SqliteStore, command: Command) -> Result<(), Fault> {
     let changes = decide(&state, &command, now_ms).unwrap().changes;
     changes.iter().for_each(|change| state.apply(change));
     let orders = state.orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
-    store.commit(&Batch { changes: &changes, orders: &orders, recorded: &[], now_ms })
+    store.commit(&Batch { changes: &changes, orders: &orders, recorded: &[], records: &[], now_ms })
 }
 
 #[derive(Default, Debug)]

@@ -9,7 +9,7 @@ use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::{OpenError, Opened, SqliteReader};
 use nts_server::store::{Reader, RequestKey};
-use nts_server::writer::{Answer, Job, NoReply, Replied, Request, Writer};
+use nts_server::writer::{Answer, Job, NoReply, Replied, Request, Writer, usual_actor};
 use nts_sim::disk::Process;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -118,7 +118,14 @@ impl Shop {
             let queued = Instant::now();
             let deadline = queued + Duration::from_secs(86_400);
             let request = key.map(|key| Request { key: RequestKey(key), fingerprint: 1 });
-            jobs.push(Job { command, request, deadline, queued, answer });
+            jobs.push(Job {
+                actor: usual_actor(&command),
+                asked: command.into(),
+                request,
+                deadline,
+                queued,
+                answer: answer.into(),
+            });
         }
         // Each hears its own answer: a batch that was tried in parts is not answered in its order.
         for (caller, answer) in self.writer.step(jobs).answers {

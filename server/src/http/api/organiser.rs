@@ -1,8 +1,8 @@
 //! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
 
-use crate::event_body::EventBody;
+use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
-use crate::http::auth::is_organiser;
+use crate::http::auth::{is_organiser, organiser};
 use crate::http::extract::{Sent, SentByOrganiser, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
@@ -23,9 +23,9 @@ pub async fn put_event(
     Path(slug): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
-    let spec = json::<EventBody>(&headers, &body)?.spec(&slug).map_err(Problem::invalid)?;
+    let spec = event_body::spec(json(&headers, &body)?, &slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
-    let (event, created) = app.organiser.put_event(spec).await?;
+    let (event, created) = app.organiser.put_event(organiser(&app), spec).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(view::event(&event, now, now))).into_response())
 }
@@ -77,7 +77,8 @@ pub async fn refund(
             ));
         }
     };
-    let (order, refund) = app.organiser.refund(id, wish, body.restock, request).await?;
+    let (order, refund) =
+        app.organiser.refund(organiser(&app), id, wish, body.restock, request).await?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
     let event = event_of(&app, &order).await?;

@@ -40,24 +40,31 @@ fn reply() -> impl Strategy<Value = Reply> {
     ]
 }
 
-/// A blob that was spoilt or made up is refused, or is what its value is written as.
+/// A blob that was spoilt or made up is refused, or is what its value is written as, or was written as
+/// before there were versions: without the first `marked` bytes.
 fn refused_or_canonical<T>(
     blob: &[u8],
-    decode: impl Fn(&[u8]) -> Option<T>,
+    marked: usize,
+    decode: impl Fn(&[u8]) -> Result<T, Unreadable>,
     encode: impl Fn(&T) -> Vec<u8>,
 ) -> Result<(), TestCaseError> {
-    if let Some(value) = decode(blob) {
+    if let Ok(value) = decode(blob) {
         let again = encode(&value);
-        prop_assert_eq!(again, blob, "two blobs are one value");
+        let written = again == blob || &again[marked..] == blob;
+        prop_assert!(written, "{:?} is read as if {:?} had been written", blob, again);
     }
     Ok(())
 }
 
+/// The bytes that a list begins with, and those of a reply.
+const LIST: usize = 2;
+const REPLY: usize = 1;
+
 fn check_lines(blob: &[u8]) -> Result<(), TestCaseError> {
-    refused_or_canonical(blob, decode_lines, |lines| encode_lines(lines))?;
+    refused_or_canonical(blob, LIST, decode_lines, |lines| encode_lines(lines))?;
     let lines = decode_lines(blob);
-    prop_assert!(lines.is_none() || places(blob).is_some(), "the start reads what a page reads");
-    let Some(lines) = lines else { return Ok(()) };
+    prop_assert!(lines.is_err() || places(blob).is_ok(), "the start reads what a page reads");
+    let Ok(lines) = lines else { return Ok(()) };
     // What the core counts with: none of it may overflow or be less than nothing.
     let mut sums = (0u32, 0u32, 0i64);
     for line in &lines {
@@ -68,7 +75,7 @@ fn check_lines(blob: &[u8]) -> Result<(), TestCaseError> {
         sums.1 += line.refunded;
         sums.2 = sums.2.checked_add(price.unwrap_or(0)).expect("a total is a number");
     }
-    prop_assert_eq!(places(blob), Some((sums.0, sums.1)));
+    prop_assert_eq!(places(blob), Ok((sums.0, sums.1)));
     Ok(())
 }
 
@@ -76,7 +83,9 @@ fn check_lines(blob: &[u8]) -> Result<(), TestCaseError> {
 fn lines_come_back_equal_and_spoilt_ones_are_no_others() {
     check(600, &(lines(), slips(0, 3)), |(lines, slips)| {
         let blob = encode_lines(&lines);
-        prop_assert_eq!(decode_lines(&blob), Some(lines));
+        prop_assert_eq!(decode_lines(&blob), Ok(lines.clone()));
+        let of_old = &blob[LIST..];
+        prop_assert_eq!(decode_lines(of_old), Ok(lines), "as it was written without a version");
         check_lines(&blob)?;
         check_lines(&spoil(&blob, &slips))
     });
@@ -88,9 +97,15 @@ fn quantities_come_back_equal_and_spoilt_ones_are_no_others() {
     let quantities = proptest::collection::vec(number().prop_map(|n| n as u32), 0..12);
     check(500, &(quantities, slips(0, 3)), |(quantities, slips)| {
         let blob = encode_quantities(&quantities);
-        prop_assert_eq!(decode_quantities(&blob), Some(quantities));
+        prop_assert_eq!(decode_quantities(&blob), Ok(quantities.clone()));
+        let of_old = &blob[LIST..];
+        prop_assert_eq!(
+            decode_quantities(of_old),
+            Ok(quantities),
+            "as it was written without a version"
+        );
         let spoilt = spoil(&blob, &slips);
-        refused_or_canonical(&spoilt, decode_quantities, |q| encode_quantities(q))
+        refused_or_canonical(&spoilt, LIST, decode_quantities, |q| encode_quantities(q))
     });
 }
 
@@ -98,9 +113,11 @@ fn quantities_come_back_equal_and_spoilt_ones_are_no_others() {
 fn replies_come_back_equal_and_spoilt_ones_are_no_others() {
     check(800, &(reply(), slips(0, 3)), |(reply, slips)| {
         let blob = encode_reply(&reply);
-        prop_assert_eq!(decode_reply(&blob), Some(reply));
+        prop_assert_eq!(decode_reply(&blob), Ok(reply));
+        let of_old = &blob[REPLY..];
+        prop_assert_eq!(decode_reply(of_old), Ok(reply), "as it was written without a version");
         // Of a number nothing tells that its end is missing; of an id it is told.
-        refused_or_canonical(&spoil(&blob, &slips), decode_reply, encode_reply)
+        refused_or_canonical(&spoil(&blob, &slips), REPLY, decode_reply, encode_reply)
     });
 }
 
@@ -109,10 +126,15 @@ fn a_reply_that_is_cut_anywhere_is_refused() {
     check(100, &reply(), |reply| {
         let blob = encode_reply(&reply);
         for cut in 0..blob.len() {
-            prop_assert_eq!(decode_reply(&blob[..cut]), None, "after {} bytes", cut);
+            prop_assert_eq!(
+                decode_reply(&blob[..cut]),
+                Err(Unreadable::Damaged),
+                "after {} bytes",
+                cut
+            );
         }
         let more = spoil(&blob, &[Slip::Insert(u16::MAX, vec![0])]);
-        prop_assert_eq!(decode_reply(&more), None, "one byte more");
+        prop_assert_eq!(decode_reply(&more), Err(Unreadable::Damaged), "one byte more");
         Ok(())
     });
 }
@@ -139,31 +161,78 @@ fn single_values_come_back_equal_and_no_other_number_is_one() {
 #[test]
 fn what_no_version_wrote_is_refused() {
     // A number that is longer than it needs to be, and one of more than 64 bits.
-    assert_eq!(decode_quantities(&[0x81, 0x00]), None);
-    assert_eq!(decode_quantities(&[0x80, 0x80, 0x00]), None);
+    let damaged = Unreadable::Damaged;
+    assert_eq!(decode_quantities(&[1, 0x81, 0x00]), Err(damaged));
+    assert_eq!(decode_quantities(&[0x80, 0x80, 0x00]), Err(damaged));
     let mut long = [0xff; 10];
     long[9] = 0x7f;
     assert_eq!(take(&mut &long[..]), None);
     long[9] = 1;
     assert_eq!(take(&mut &long[..]), Some(u64::MAX));
     // Neither yes nor no.
-    assert_eq!(decode_reply(&[b'e', 1, 2]), None);
-    assert_eq!(decode_reply(&[b'e', 1, 0]), Some(Reply::Event { id: EventId(1), created: false }));
+    assert_eq!(decode_reply(&[b'e', 1, 2]), Err(damaged));
+    assert_eq!(decode_reply(&[b'e', 1, 0]), Ok(Reply::Event { id: EventId(1), created: false }));
     // Lines that no order has: more refunded than ordered, more restocked than refunded, a negative price,
     // quantities whose sum is no number.
     let line =
         Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 5, refunded: 2, restocked: 2 };
     let read = |line: Line| decode_lines(&encode_lines(&[line]));
-    assert!(read(line).is_some());
+    assert!(read(line).is_ok());
     for wrong in [
         Line { refunded: 3, ..line },
         Line { refunded: 1, ..line },
         Line { unit_minor: -1, ..line },
         Line { unit_minor: i64::MAX, ..line },
     ] {
-        assert_eq!(read(wrong), None, "{wrong:?}");
+        assert_eq!(read(wrong), Err(damaged), "{wrong:?}");
     }
     let many = Line { quantity: u32::MAX, ..line };
-    assert_eq!(decode_lines(&encode_lines(&[many, many])), None);
-    assert_eq!(places(&encode_lines(&[many, many])), None);
+    assert_eq!(decode_lines(&encode_lines(&[many, many])), Err(damaged));
+    assert_eq!(places(&encode_lines(&[many, many])), Err(damaged));
+}
+
+/// What tells a list with a version from one without: no number that a list can begin with is written as
+/// a version is.
+#[test]
+fn no_list_without_a_version_begins_like_one_with_a_version() {
+    let begins_like_one = |list: &[u8]| take_version(&mut &*list) != Ok(0);
+    assert!(!begins_like_one(&[]), "no lines, no quantities");
+    let every_type = (0..=u16::MAX).map(u64::from);
+    let borders = (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) - 1, (1 << bit) | 0x7f]);
+    for number in every_type.chain(borders).chain([u64::MAX]) {
+        let mut list = Vec::new();
+        put(&mut list, number);
+        // What comes behind it begins with any byte, 0 among them.
+        for next in [0, 1, 0x7f, 0x80, 0x81, 0xff] {
+            let list = [&list[..], &[next, 0, 0]].concat();
+            assert!(!begins_like_one(&list), "{number}: {list:?}");
+        }
+    }
+    for kind in b"ehfpor" {
+        assert!(*kind >= b' ', "a reply without a version begins with a letter");
+    }
+}
+
+#[test]
+fn a_version_that_is_not_known_is_an_error_that_says_so() {
+    let line =
+        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 5, refunded: 0, restocked: 0 };
+    let (lines, quantities) = (encode_lines(&[line; 7]), encode_quantities(&[1, 2]));
+    let reply = encode_reply(&Reply::Found { order: OrderId(7) });
+    for version in VERSION + 1..128 {
+        let with = |blob: &[u8], first: u8| [&[first], &blob[1..]].concat();
+        let newer = Unreadable::Newer(version);
+        let list = with(&lines, 0x80 | version);
+        assert_eq!(decode_lines(&list), Err(newer));
+        assert_eq!(places(&list), Err(newer));
+        assert_eq!(decode_quantities(&with(&quantities, 0x80 | version)), Err(newer));
+        // Above are the letters, with which replies without a version begin.
+        if version < b' ' {
+            assert_eq!(decode_reply(&with(&reply, version)), Err(newer));
+        }
+    }
+    assert_eq!(
+        Unreadable::Newer(7).to_string(),
+        "written by a newer nts (layout 7; this one knows 1)"
+    );
 }

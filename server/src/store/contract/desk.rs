@@ -2,6 +2,7 @@
 
 use super::Database;
 use crate::ids::Ids;
+use crate::store::records::RecordChange;
 use crate::store::{Batch, Fault, Loaded, Recorded, Store};
 use boxoffice::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,12 +66,21 @@ impl<D: Database> Desk<D> {
         changes: &[Change],
         recorded: &[Recorded],
     ) -> Result<(), Fault> {
+        self.commit_with(changes, recorded, &[])
+    }
+
+    pub(super) fn commit_with(
+        &mut self,
+        changes: &[Change],
+        recorded: &[Recorded],
+        records: &[RecordChange],
+    ) -> Result<(), Fault> {
         let mut after = self.model.clone();
         let moved: BTreeSet<OrderId> = changes.iter().filter_map(Change::order).collect();
         changes.iter().filter(|c| c.order().is_some()).for_each(|c| after.apply(c));
         after.orders.retain(|id, _| moved.contains(id));
         let orders = after.orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
-        let batch = Batch { changes, orders: &orders, recorded, now_ms: self.now() };
+        let batch = Batch { changes, orders: &orders, recorded, records, now_ms: self.now() };
         self.store().commit(&batch)?;
         changes.iter().for_each(|c| self.model.apply(c));
         Ok(())

@@ -2,7 +2,7 @@
 //! and where an older database gets its buyers' keys anew.
 
 use super::link::{Link, Trouble, ask};
-use super::rows::{self, InOrder, Orders, unreadable};
+use super::rows::{self, InOrder, Orders};
 use crate::identity::buyer_key;
 use crate::store::codec;
 use boxoffice::{BuyerKey, BuyerRecord, EventId, OrderId};
@@ -44,7 +44,7 @@ pub(super) fn count(
             let mut row = InOrder::of(row);
             after = row.next()?;
             let key = BuyerKey(row.next::<Uuid>()?.as_u128());
-            match codec::places(row.next()?).ok_or_else(|| unreadable("orders.lines"))? {
+            match codec::places(row.next()?).map_err(|why| rows::blob("orders.lines", why))? {
                 (places, 0) => add(key, OrderId(after.as_u128()), places),
                 _ => refunded.push(after),
             }

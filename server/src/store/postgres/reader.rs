@@ -1,14 +1,15 @@
 //! Reading: connections of their own that see whole commits, and never wait for a writer.
 
 use super::link::{Ask, Link, PATIENCE, Target, Trouble, ask, draw};
+use super::records::ask_alone;
 use super::rows::{self, Orders, order_columns};
 use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
+use crate::store::records::{self, Row, Tables, Value};
 use crate::store::{Fault, Lane, OrderPage, Pulse, Reader};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use std::time::Duration;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -136,7 +137,7 @@ impl PgReader {
 }
 
 /// Asks of one and the same commit, in one round trip.
-fn at_once(link: &mut Link, asks: Vec<Ask<'_>>) -> Result<Vec<Vec<Row>>, Trouble> {
+fn at_once(link: &mut Link, asks: Vec<Ask<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, Trouble> {
     let mut all = vec![ask!(BEGIN)];
     all.extend(asks);
     all.push(ask!(END));
@@ -164,7 +165,22 @@ fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
     OrderPage { orders, next }
 }
 
+impl Tables for PgReader {
+    fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        self.again(|link| ask_alone(link, sql, values))
+    }
+
+    /// Refused: the transaction may not write.
+    fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<(), Fault> {
+        self.again(|link| ask_alone(link, sql, values)).map(drop)
+    }
+}
+
 impl Reader for PgReader {
+    fn tables(&mut self) -> &mut dyn Tables {
+        self
+    }
+
     fn pulse(&mut self) -> Result<Option<Pulse>, Fault> {
         let turned = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now_ms());
         self.again(|link| {
@@ -177,7 +193,10 @@ impl Reader for PgReader {
 
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
         self.link.be_patient(VERIFY);
-        let wrong = self.again(verify);
+        let wrong = self.again(verify).and_then(|mut wrong| {
+            records::verify(self, &mut wrong)?;
+            Ok(wrong)
+        });
         self.link.be_patient(PATIENCE);
         wrong
     }

@@ -2,7 +2,9 @@
 //! never a panic.
 
 use super::link::{Ask, Trouble, ask};
-use crate::store::codec::{decode_code_rule, decode_lines, decode_quantities, decode_reply};
+use crate::store::codec::{
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply,
+};
 use crate::store::{Recorded, RequestKey};
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
@@ -86,6 +88,11 @@ const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule
 
 pub(super) fn unreadable(what: &str) -> Trouble {
     Trouble::Unreadable(what.into())
+}
+
+/// The same for a blob, with the reason.
+pub(super) fn blob(column: &str, why: Unreadable) -> Trouble {
+    Trouble::Unreadable(format!("{column} is {why}"))
 }
 
 /// The columns of a row one after the other.
@@ -232,7 +239,7 @@ pub(super) fn order(row: &Row) -> Read<(Order, Serials)> {
     let event = EventId(row.next::<i64>()? as u64);
     let state = usize::try_from(row.next::<i16>()?).ok().and_then(|n| OrderState::ALL.get(n));
     let state = *state.ok_or_else(|| unreadable("orders.state"))?;
-    let lines = decode_lines(row.next()?).ok_or_else(|| unreadable("orders.lines"))?;
+    let lines = decode_lines(row.next()?).map_err(|why| blob("orders.lines", why))?;
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(row.next::<Uuid>()?.as_u128());
     let order = Order {
@@ -369,7 +376,7 @@ fn attempt(row: &mut InOrder<'_>) -> Read<Attempt> {
 fn refund(row: &mut InOrder<'_>) -> Read<Refund> {
     let (id, amount_minor) = (RefundId(row.next::<Uuid>()?.as_u128()), row.next()?);
     let quantities =
-        decode_quantities(row.next()?).ok_or_else(|| unreadable("refunds.quantities"))?;
+        decode_quantities(row.next()?).map_err(|why| blob("refunds.quantities", why))?;
     let (restock, state): (bool, i16) = (row.next()?, row.next()?);
     let detail: Option<String> = row.next()?;
     let state = match (state, detail) {
@@ -412,7 +419,7 @@ pub(super) fn recorded(row: &Row) -> Read<Recorded> {
     let mut row = InOrder::of(row);
     let key = RequestKey(row.next::<Uuid>()?.as_u128());
     let fingerprint = row.next::<i64>()? as u64;
-    let reply = decode_reply(row.next()?).ok_or_else(|| unreadable("requests.reply"))?;
+    let reply = decode_reply(row.next()?).map_err(|why| blob("requests.reply", why))?;
     Ok(Recorded { key, fingerprint, reply })
 }
 

@@ -12,6 +12,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_box_office.sql"),
     include_str!("../../../migrations/postgres/0002_code_rules.sql"),
     include_str!("../../../migrations/postgres/0003_buyers.sql"),
+    include_str!("../../../migrations/postgres/0004_audit_log.sql"),
+    include_str!("../../../migrations/postgres/0005_outbox.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.

@@ -2,11 +2,13 @@
 
 mod migrate;
 mod races;
+mod records;
 mod seller;
 mod trouble;
 
 use super::*;
 use crate::store::contract::{self, Database};
+use crate::store::records::Engine;
 use crate::store::{Lane, Reader, Store};
 use nts_testkit::Postgres;
 
@@ -30,6 +32,10 @@ impl Database for OnServer {
 
     fn reader(&mut self) -> Box<dyn Reader> {
         Box::new(PgReader::open(&self.0, self.1.clone()).unwrap())
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::Postgres
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::link::{Link, Target, Trouble, ask};
 use super::reader::{ALL_ORDERS, PgReader};
+use super::records::{Within, write};
 use super::rows::{self, InOrder, Orders, one};
 use super::write::{RECORD_SINCE, Writing, text};
 use super::{schema, verify};
 use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
+use crate::store::records::{self, RecordChange, Tables};
 use crate::store::transfer::{Facts, MOVED_TO, Sink, Source};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
@@ -60,8 +62,10 @@ impl From {
                 target.name()
             ));
         }
-        link.script("BEGIN; LOCK TABLE events, pools, orders, requests IN EXCLUSIVE MODE")
-            .map_err(failed)?;
+        let cold: String =
+            records::tables().iter().map(|table| format!(", {}", table.name)).collect();
+        let lock = format!("LOCK TABLE events, pools, orders, requests{cold} IN EXCLUSIVE MODE");
+        link.script(&format!("BEGIN; {lock}")).map_err(failed)?;
         let reader =
             PgReader::open(&target.named(NAME), clock).map_err(|fault| fault.to_string())?;
         Ok(From { reader, link })
@@ -85,7 +89,7 @@ impl Source for From {
             let key = RequestKey(row.next::<Uuid>()?.as_u128());
             let fingerprint = row.next::<i64>()? as u64;
             let reply =
-                decode_reply(row.next()?).ok_or_else(|| rows::unreadable("requests.reply"))?;
+                decode_reply(row.next()?).map_err(|why| rows::blob("requests.reply", why))?;
             Ok::<_, Trouble>((Recorded { key, fingerprint, reply }, row.next()?))
         };
         Ok(found[0].iter().map(read).collect::<Result<_, _>>()?)
@@ -135,7 +139,13 @@ impl To {
 impl Sink for To {
     fn put(&mut self, changes: &[Change]) -> Result<(), Fault> {
         let orders = BTreeMap::new();
-        let writing = Writing::of(&Batch { changes, orders: &orders, recorded: &[], now_ms: 0 });
+        let writing = Writing::of(&Batch {
+            changes,
+            orders: &orders,
+            recorded: &[],
+            records: &[],
+            now_ms: 0,
+        });
         // Nobody looks after them yet: whoever starts first takes over what is due.
         let statements = writing.map_err(Fault::NotDone)?.statements(0);
         self.link.ask(&statements)?;
@@ -154,8 +164,18 @@ impl Sink for To {
         Ok(())
     }
 
+    fn put_records(&mut self, changes: &[RecordChange]) -> Result<(), Fault> {
+        Ok(write(&mut self.link, changes)?)
+    }
+
+    fn tables(&mut self) -> Result<Box<dyn Tables + '_>, Fault> {
+        Ok(Box::new(Within(&mut self.link)))
+    }
+
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
-        Ok(verify::look(&mut self.link)?)
+        let mut wrong = verify::look(&mut self.link)?;
+        records::verify(&mut Within(&mut self.link), &mut wrong)?;
+        Ok(wrong)
     }
 
     fn events(&mut self) -> Result<Vec<Event>, Fault> {

@@ -86,8 +86,8 @@ pub(super) fn look(link: &mut Link) -> Result<Vec<String>, Trouble> {
             after = row.next()?;
             let event = EventId(row.next::<i64>()? as u64);
             let (state, lines): (i64, &[u8]) = (row.next()?, row.next()?);
-            if !recount.add(event, state, lines) {
-                wrong.push(format!("order {after} is unreadable"));
+            if let Err(why) = recount.add(event, state, lines) {
+                wrong.push(format!("order {after} is unreadable: it is {why}"));
             }
         }
         if (page.len() as i64) < PAGE {

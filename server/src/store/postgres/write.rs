@@ -7,10 +7,12 @@
 //! gets what moved before it.
 
 use super::link::{Ask, ask};
+use super::records;
 use crate::store::codec::{
     attempt_state, code_rule, encode_lines, encode_quantities, encode_reply, refund_state,
     state_number, ticket_state,
 };
+use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
     Attempt, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState,
@@ -210,13 +212,15 @@ pub(super) struct Writing<'a> {
     buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
     forgotten: BTreeSet<(EventId, OrderId)>,
     recorded: Vec<&'a Recorded>,
+    records: &'a [RecordChange],
     now_ms: TimeMs,
 }
 
 impl<'a> Writing<'a> {
     /// Gathers a batch. The error is a rule that no statement could tell.
     pub(super) fn of(batch: &Batch<'a>) -> Result<Writing<'a>, String> {
-        let mut all = Writing { now_ms: batch.now_ms, ..Writing::default() };
+        let (now_ms, records) = (batch.now_ms, batch.records);
+        let mut all = Writing { now_ms, records, ..Writing::default() };
         for (nth, change) in batch.changes.iter().enumerate() {
             match change {
                 Change::EventPut(event) => {
@@ -406,6 +410,7 @@ impl<'a> Writing<'a> {
                 facts.iter().map(|f| encode_reply(&f.reply)).collect::<Vec<_>>(),
             ));
         }
+        all.extend(records::statements(self.records));
         all
     }
 

@@ -197,7 +197,7 @@ impl Buyers {
                 let Some(of_event) = found.get_mut(&event) else { continue };
                 let high = row.get_ref(3)?.as_i64()?;
                 let places = match codec::places(row.get_ref(1)?.as_blob()?) {
-                    Some((places, 0)) => places,
+                    Ok((places, 0)) => places,
                     // Something was refunded, or is being: the refunds tell which.
                     _ => {
                         let id = codec::join(high, row.get(4)?);

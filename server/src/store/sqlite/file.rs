@@ -25,6 +25,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0003_lanes.sql"),
     include_str!("../../../migrations/sqlite/0004_code_rules.sql"),
     include_str!("../../../migrations/sqlite/0005_buyers.sql"),
+    include_str!("../../../migrations/sqlite/0006_audit_log.sql"),
+    include_str!("../../../migrations/sqlite/0007_outbox.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.

@@ -1,7 +1,9 @@
 //! Reading: a connection of its own that sees whole commits, and never waits for the writer.
 
 use super::file::{self, Place};
+use super::records::{execute, query};
 use super::{codec, rows};
+use crate::store::records::{Row, Tables, Value, verify};
 use crate::store::recount::Recount;
 use crate::store::{Fault, Lane, OrderPage, Reader};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
@@ -79,7 +81,7 @@ impl SqliteReader {
     /// Reads everything and tells what is wrong, at most some of it; nothing, if all is well. Takes
     /// as long as it takes to read the file.
     pub fn verify(&mut self) -> Result<Vec<String>, Fault> {
-        self.at_once(|conn| {
+        let mut wrong = self.at_once(|conn| {
             let mut wrong: Vec<String> = conn
                 .prepare("PRAGMA integrity_check")?
                 .query_map([], |row| row.get(0))?
@@ -91,7 +93,11 @@ impl SqliteReader {
                 check_orphans(conn, &mut wrong)?;
             }
             Ok(wrong)
-        })
+        })?;
+        if wrong.is_empty() {
+            verify(self, &mut wrong)?;
+        }
+        Ok(wrong)
     }
 }
 
@@ -102,8 +108,8 @@ pub(super) fn check_counters(conn: &Connection, wrong: &mut Vec<String>) -> rusq
     let mut orders = find.query([])?;
     while let Some(row) = orders.next()? {
         let event = EventId(row.get::<_, i64>(1)? as u64);
-        if !recount.add(event, row.get(2)?, row.get_ref(3)?.as_blob()?) {
-            wrong.push(format!("order {:x} is unreadable", row.get::<_, i64>(0)?));
+        if let Err(why) = recount.add(event, row.get(2)?, row.get_ref(3)?.as_blob()?) {
+            wrong.push(format!("order {:x} is unreadable: it is {why}", row.get::<_, i64>(0)?));
         }
     }
     recount.compare(&rows::events(conn, "", [])?, wrong);
@@ -196,7 +202,22 @@ pub(super) fn all_orders(
     Ok(OrderPage { orders, next })
 }
 
+impl Tables for SqliteReader {
+    fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        self.at_once(|conn| query(conn, sql, values))
+    }
+
+    /// Refused: the connection may not write.
+    fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<(), Fault> {
+        self.at_once(|conn| execute(conn, sql, values))
+    }
+}
+
 impl Reader for SqliteReader {
+    fn tables(&mut self) -> &mut dyn Tables {
+        self
+    }
+
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
         SqliteReader::verify(self)
     }

@@ -99,13 +99,7 @@ impl Recent {
         conn.prepare_cached("SELECT fingerprint, reply FROM requests WHERE seq = ?1 AND key = ?2")?
             .query_row(params![seq, key.0.to_be_bytes()], |row| {
                 let reply = super::codec::decode_reply(row.get_ref(1)?.as_blob()?);
-                let reply = reply.ok_or_else(|| {
-                    rusqlite::Error::InvalidColumnType(
-                        1,
-                        "reply".into(),
-                        rusqlite::types::Type::Blob,
-                    )
-                })?;
+                let reply = reply.map_err(|why| super::rows::unreadable("requests.reply", why))?;
                 Ok(Recorded { key, fingerprint: row.get::<_, i64>(0)? as u64, reply })
             })
             .optional()

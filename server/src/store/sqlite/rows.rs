@@ -1,7 +1,9 @@
 //! Reading an event or an order with all that belongs to it. What cannot be read is a fault of the
 //! database, never a panic: the file may be damaged.
 
-use super::codec::{decode_code_rule, decode_lines, decode_quantities, join, split, state_from};
+use super::codec::{
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, join, split, state_from,
+};
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, EventSpec, Order,
     OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
@@ -12,9 +14,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 type Read<T> = rusqlite::Result<T>;
 
-/// The error for a value that no version of ours wrote.
-fn unreadable(column: &str) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Null, format!("unreadable: {column}").into())
+/// The error for a value that cannot be read.
+pub(super) fn unreadable(column: &str, why: Unreadable) -> rusqlite::Error {
+    let text = format!("unreadable: {column} is {why}");
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Null, text.into())
+}
+
+/// The same for a value that no version of ours wrote.
+fn damaged(column: &str) -> rusqlite::Error {
+    unreadable(column, Unreadable::Damaged)
 }
 
 fn u128_at(row: &Row<'_>, column: &str) -> Read<u128> {
@@ -49,10 +57,10 @@ pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     let state = match row.get("state")? {
         0i64 => TicketState::Valid,
         1 => TicketState::Revoked,
-        _ => return Err(unreadable("tickets.state")),
+        _ => return Err(damaged("tickets.state")),
     };
     let code_rule =
-        decode_code_rule(row.get("code_rule")?).ok_or_else(|| unreadable("tickets.code_rule"))?;
+        decode_code_rule(row.get("code_rule")?).ok_or_else(|| damaged("tickets.code_rule"))?;
     Ok(Ticket { serial: row.get("serial")?, line: row.get("line")?, state, code_rule })
 }
 
@@ -89,8 +97,8 @@ pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
     let mut row = InOrder::of(row);
     let id = join(row.next()?, row.next()?);
     let event = EventId(row.next::<i64>()? as u64);
-    let state = state_from(row.next()?).ok_or_else(|| unreadable("orders.state"))?;
-    let lines = decode_lines(row.bytes()?).ok_or_else(|| unreadable("orders.lines"))?;
+    let state = state_from(row.next()?).ok_or_else(|| damaged("orders.state"))?;
+    let lines = decode_lines(row.bytes()?).map_err(|why| unreadable("orders.lines", why))?;
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(u128::from_be_bytes(row.next()?));
     let order = Order {
@@ -115,7 +123,7 @@ pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
 
 fn currency(code: &[u8]) -> Read<Currency> {
     let code = std::str::from_utf8(code).ok();
-    code.and_then(Currency::parse).ok_or_else(|| unreadable("currency"))
+    code.and_then(Currency::parse).ok_or_else(|| damaged("currency"))
 }
 
 /// Adds what lies in other tables, as far as the order's state can have it.
@@ -177,7 +185,7 @@ fn dispute(row: &mut InOrder<'_, '_>) -> Read<Option<Dispute>> {
             Ok(Some(Dispute { id, amount_minor, status }))
         }
         (None::<String>, None::<i64>, None::<String>) => Ok(None),
-        _ => Err(unreadable("payments.dispute")),
+        _ => Err(damaged("payments.dispute")),
     }
 }
 
@@ -190,7 +198,7 @@ fn attempt(row: &Row<'_>) -> Read<Attempt> {
         2 => AttemptState::Declined(row.next()?),
         3 => AttemptState::Authorised,
         4 => AttemptState::Abandoned,
-        _ => return Err(unreadable("attempts.state")),
+        _ => return Err(damaged("attempts.state")),
     };
     Ok(Attempt { number, token, begun_ms, state })
 }
@@ -200,13 +208,13 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
         0i64 => RefundState::Pending,
         1 => RefundState::Succeeded(row.get("detail")?),
         2 => RefundState::Failed(row.get("detail")?),
-        _ => return Err(unreadable("refunds.state")),
+        _ => return Err(damaged("refunds.state")),
     };
     Ok(Refund {
         id: RefundId(u128_at(row, "id")?),
         amount_minor: row.get("amount_minor")?,
         quantities: decode_quantities(row.get_ref("quantities")?.as_blob()?)
-            .ok_or_else(|| unreadable("refunds.quantities"))?,
+            .map_err(|why| unreadable("refunds.quantities", why))?,
         restock: row.get("restock")?,
         state,
         by_hand: row.get("by_hand")?,
@@ -269,7 +277,7 @@ fn add_pools(conn: &Connection, event: &mut Event) -> Read<()> {
         if row.get::<_, i64>("idx")? != event.pools.len() as i64
             || pool.held.checked_add(pool.sold).is_none_or(|taken| taken > capacity)
         {
-            return Err(unreadable("pools"));
+            return Err(damaged("pools"));
         }
         event.pools.push(pool);
     }
@@ -293,14 +301,14 @@ fn add_ticket_types(conn: &Connection, event: &mut Event) -> Read<()> {
             retired: rank.is_none(),
         };
         let Some(pool) = event.pools.get(usize::from(t.pool)) else {
-            return Err(unreadable("ticket_types.pool"));
+            return Err(damaged("ticket_types.pool"));
         };
         if let Some(rank) = rank {
             let (id, name, pool) = (t.id.clone(), t.name.clone(), pool.name.clone());
             named.push((rank, TicketTypeSpec { id, name, pool, price_minor: t.price_minor }));
         }
         if row.get::<_, i64>("idx")? != event.ticket_types.len() as i64 {
-            return Err(unreadable("ticket_types.idx"));
+            return Err(damaged("ticket_types.idx"));
         }
         event.ticket_types.push(t);
     }

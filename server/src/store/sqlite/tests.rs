@@ -5,6 +5,8 @@ mod migrate;
 
 use super::*;
 use crate::store::contract::{self, Database};
+use crate::store::records::audit_log::{Action, AuditLine, audit_id};
+use crate::store::records::{Engine, RecordChange, page};
 use crate::store::{Lane, Reader, Store};
 use boxoffice::{Buyer, BuyerKey, Command, LineWish, OrderId, PaymentId, decide};
 use nts_testkit::fixtures::event_spec;
@@ -44,6 +46,10 @@ impl Database for OnDisk {
 
     fn reader(&mut self) -> Box<dyn Reader> {
         Box::new(SqliteStore::reader(&self.0.file("nts.db")).unwrap())
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
     }
 }
 
@@ -143,7 +149,13 @@ fn run(store: &mut SqliteStore, commands: &[Command], keys: &[RequestKey]) -> Re
         }
     }
     let orders = state.orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
-    store.commit(&Batch { changes: &changes, orders: &orders, recorded: &recorded, now_ms })
+    store.commit(&Batch {
+        changes: &changes,
+        orders: &orders,
+        recorded: &recorded,
+        records: &[],
+        now_ms,
+    })
 }
 
 /// A database with some orders in it. `close`: whether its log is played in, or stays.
@@ -588,4 +600,57 @@ fn verify_tells_what_belongs_to_nothing_and_to_whom() {
         let wrong = store.own_reader().unwrap().verify().unwrap();
         assert!(wrong.iter().any(|w| w.contains(told)), "{told}: {wrong:?}");
     }
+}
+
+/// A sale and the line of the audit log that tells of it lie in one transaction of the log: wherever it ends
+/// when the power goes, both are there or neither is.
+#[test]
+fn after_a_crash_a_sale_and_its_record_are_both_there_or_neither_is() {
+    let folder = Folder::new();
+    let path = folder.file("nts.db");
+    let mut store = SqliteStore::open(&path, clock()).unwrap().store;
+    let event = put_event(&mut store, "show", 50);
+    for n in 1..=3 {
+        let keys = Keys { events: vec![event], ..Keys::default() };
+        let state = store.load(&keys, &[]).unwrap().state;
+        let changes = decide(&state, &hold(event, n), 0).unwrap().changes;
+        let line = AuditLine {
+            id: audit_id(0, (0, 0), n as usize),
+            at_ms: 0,
+            actor: crate::actor::Actor::System,
+            action: Action::OrderChanged,
+            event: Some(event),
+            order_id: None,
+            detail: "x".repeat(5_000),
+        };
+        let records = [RecordChange::put(&line)];
+        let orders = BTreeMap::new();
+        let batch = Batch {
+            changes: &changes,
+            orders: &orders,
+            recorded: &[],
+            records: &records,
+            now_ms: 0,
+        };
+        store.commit(&batch).unwrap();
+    }
+    let (whole, log) = (std::fs::read(&path).unwrap(), folder.file("nts.db-wal"));
+    let log = std::fs::read(log).unwrap();
+    let mut seen = BTreeSet::new();
+    for end in (0..=log.len()).rev().step_by(1_000).chain([0]) {
+        let crashed = Folder::new();
+        let path = crashed.file("nts.db");
+        std::fs::write(&path, &whole).unwrap();
+        std::fs::write(crashed.file("nts.db-wal"), &log[..end]).unwrap();
+        let Ok(opened) = SqliteStore::open(&path, clock()) else {
+            // Before the first commit after it was made.
+            continue;
+        };
+        let mut reader = opened.store.own_reader().unwrap();
+        let orders = reader.orders(event, None, 100).unwrap().orders.len();
+        let lines = page::<AuditLine>(reader.tables(), None, 100).unwrap().len();
+        assert_eq!(orders, lines, "the log ends at {end} of {}", log.len());
+        seen.insert(lines);
+    }
+    assert_eq!(seen, BTreeSet::from([0, 1, 2, 3]));
 }

@@ -2,10 +2,12 @@
 
 use super::file::Place;
 use super::reader::{all_orders, check_counters, check_serials};
+use super::records::{Within, write};
 use super::write::Writing;
 use super::{Opened, SqliteReader, SqliteStore, backup, codec, not_done, rows};
 use crate::clock::Clock;
 use crate::private_file;
+use crate::store::records::{self, RecordChange, Tables};
 use crate::store::transfer::{Facts, MOVED_TO, Sink, Source};
 use crate::store::{Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
@@ -65,7 +67,7 @@ impl Source for From {
             };
             let (key, fingerprint, reply, at_ms) = read().map_err(not_done)?;
             let reply = codec::decode_reply(&reply)
-                .ok_or_else(|| Fault::NotDone("a remembered answer is unreadable".into()))?;
+                .map_err(|why| Fault::NotDone(format!("a remembered answer is {why}")))?;
             requests.push((Recorded { key, fingerprint, reply }, at_ms));
         }
         Ok(requests)
@@ -194,12 +196,21 @@ impl Sink for To {
         put(self.conn()?).map_err(not_done)
     }
 
+    fn put_records(&mut self, changes: &[RecordChange]) -> Result<(), Fault> {
+        write(self.conn()?, changes)
+    }
+
+    fn tables(&mut self) -> Result<Box<dyn Tables + '_>, Fault> {
+        Ok(Box::new(Within(self.conn()?)))
+    }
+
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
         let mut wrong = Vec::new();
         let conn = self.conn()?;
         check_counters(conn, &mut wrong)
             .and_then(|()| check_serials(conn, &mut wrong))
             .map_err(not_done)?;
+        records::verify(&mut Within(conn), &mut wrong)?;
         Ok(wrong)
     }
 

@@ -18,6 +18,14 @@ pub(super) enum Trouble {
     Sql(rusqlite::Error),
     /// A rule that no constraint of the schema can tell.
     Broken(String),
+    /// Of a cold table.
+    Cold(Fault),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Trouble {
+        Trouble::Cold(fault)
+    }
 }
 
 impl From<rusqlite::Error> for Trouble {
@@ -35,6 +43,7 @@ impl From<Trouble> for Fault {
             }
             Trouble::Sql(error) => error.to_string(),
             Trouble::Broken(rule) => rule,
+            Trouble::Cold(fault) => return fault,
         })
     }
 }

@@ -1,13 +1,24 @@
 //! What the writer tells and counts, and how it makes way for other processes.
 
 use super::*;
+use crate::store::records::audit_log::{AuditLine, Filter, last};
 use boxoffice::PaymentId;
 
 fn job(command: Command) -> (Job, oneshot::Receiver<Answer>) {
     let (answer, hear) = oneshot::channel();
     let now = Instant::now();
     let deadline = now + Duration::from_secs(60);
-    (Job { command, request: None, deadline, queued: now, answer }, hear)
+    (
+        Job {
+            actor: usual_actor(&command),
+            asked: command.into(),
+            request: None,
+            deadline,
+            queued: now,
+            answer: answer.into(),
+        },
+        hear,
+    )
 }
 
 fn one(w: &mut World, command: Command) -> (Answer, Committed) {
@@ -187,6 +198,10 @@ impl Store for Turns {
         self.store.commit(batch)
     }
 
+    fn next_batch(&self) -> (i64, i64) {
+        self.store.next_batch()
+    }
+
     fn recover(&mut self) -> Result<bool, Fault> {
         self.store.recover()
     }
@@ -213,4 +228,69 @@ fn the_loop_takes_what_waits_in_batches_and_ends_when_nobody_can_ask() {
         std::iter::from_fn(|| hear.try_recv().ok()).map(|c| c.answers.len()).collect();
     assert_eq!(sizes, [MOST_IN_BATCH, 13], "who came while the turn was waited for has joined");
     assert_eq!(*asked.lock().unwrap(), [vec![id(0)], vec![id(MOST_IN_BATCH as u128)]]);
+}
+
+/// The lines of the audit log, in a few words.
+fn log(w: &mut World) -> Vec<String> {
+    let every = Filter { limit: 100, ..Filter::default() };
+    let lines = last(w.reader.tables(), &every).unwrap();
+    let word = |line: &AuditLine| {
+        let of = (line.event.is_some(), line.order_id.is_some());
+        format!("{} {} {of:?} {}", line.actor, line.action.word(), line.detail)
+    };
+    lines.iter().map(word).collect()
+}
+
+fn step_as(w: &mut World, asked: Vec<(Actor, Command)>) -> Vec<Answer> {
+    let jobs = asked.into_iter().map(|(actor, command)| {
+        let (job, hear) = job(command);
+        (Job { actor, ..job }, hear)
+    });
+    let (jobs, _hear): (Vec<_>, Vec<_>) = jobs.unzip();
+    w.writer.step(jobs).answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[test]
+fn the_log_tells_what_organisers_do_and_not_what_buyers_do() {
+    let mut w = world("log");
+    assert_eq!(log(&mut w), ["system event_created (true, false) rock"]);
+    let key = Actor::ApiKey(0xab);
+    let mut spec = w.reader.events().unwrap().remove(0).spec;
+    spec.name = "Another".into();
+    let put = Command::PutEvent { id: EventId(99), spec };
+    // The second time it changes nothing.
+    step_as(&mut w, vec![(key, put.clone()), (key, put)]);
+    let told =
+        ["system event_created (true, false) rock", "api_key:ab event_changed (true, false) rock"];
+    assert_eq!(log(&mut w), told);
+    let holds = [1, 2].map(|n| (Actor::Buyer, w.hold(n)));
+    step_as(&mut w, holds.into());
+    let cancel = |n: u128| Command::Cancel { order: id(n) };
+    step_as(&mut w, vec![(Actor::Buyer, cancel(1))]);
+    assert_eq!(log(&mut w), told, "buyers have their orders");
+    // A refusal is nothing that was done; what is asked again under another key neither.
+    let answers = step_as(&mut w, vec![(key, cancel(2)), (key, cancel(77)), (key, cancel(2))]);
+    assert!(answers[0].is_ok() && answers[1].is_err());
+    let canceled = "api_key:ab order_canceled (true, true) released";
+    assert_eq!(log(&mut w)[2..], [canceled]);
+}
+
+#[test]
+fn a_line_of_the_log_is_there_once_whatever_became_of_its_commit() {
+    let mut w = world("log-in-doubt");
+    let key = Actor::Staff(1);
+    let hold = w.hold(1);
+    step_as(&mut w, vec![(Actor::Buyer, hold)]);
+    let before = log(&mut w);
+    // The batch of the cancellation fails in every way that there is.
+    w.plan.lock().unwrap().push_back(Some(Trouble::NotDone));
+    let cancel = || vec![(key, Command::Cancel { order: id(1) })];
+    assert_eq!(step_as(&mut w, cancel()), [Err(NoReply::Unavailable)]);
+    assert_eq!(log(&mut w), before);
+    let troubles = [Trouble::NotDoneUnknown, Trouble::DoneUnknown];
+    w.plan.lock().unwrap().extend(troubles.map(Some));
+    assert!(step_as(&mut w, cancel())[0].is_ok());
+    assert_eq!(log(&mut w).len(), before.len() + 1);
+    step_as(&mut w, cancel());
+    assert_eq!(log(&mut w).len(), before.len() + 1, "nothing was changed by it");
 }

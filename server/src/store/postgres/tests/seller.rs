@@ -3,7 +3,7 @@
 use super::*;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
-use crate::writer::{Answer, Job, Request, Writer};
+use crate::writer::{Answer, Job, Request, Writer, usual_actor};
 use boxoffice::{Buyer, Change, Command, EventSpec, LineWish, Reply, decide};
 pub(super) use nts_testkit::fixtures::event_spec as spec;
 use std::sync::Arc;
@@ -33,7 +33,17 @@ impl Seller {
             .into_iter()
             .map(|(command, request)| {
                 let (answer, hear) = oneshot::channel();
-                (Job { command, request, deadline, queued: now, answer }, hear)
+                (
+                    Job {
+                        actor: usual_actor(&command),
+                        asked: command.into(),
+                        request,
+                        deadline,
+                        queued: now,
+                        answer: answer.into(),
+                    },
+                    hear,
+                )
             })
             .unzip();
         for (caller, answer) in self.writer.step(jobs).answers {
@@ -85,5 +95,11 @@ pub(super) fn commit(
     store: &mut dyn Store,
     (changes, _, now_ms): &(Vec<Change>, Reply, TimeMs),
 ) -> Result<(), Fault> {
-    store.commit(&Batch { changes, orders: &BTreeMap::new(), recorded: &[], now_ms: *now_ms })
+    store.commit(&Batch {
+        changes,
+        orders: &BTreeMap::new(),
+        recorded: &[],
+        records: &[],
+        now_ms: *now_ms,
+    })
 }

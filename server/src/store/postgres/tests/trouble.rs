@@ -254,7 +254,13 @@ fn old_answers_are_forgotten_after_a_day() {
             })
             .collect();
         store
-            .commit(&Batch { changes: &[], orders: &BTreeMap::new(), recorded: &facts, now_ms })
+            .commit(&Batch {
+                changes: &[],
+                orders: &BTreeMap::new(),
+                recorded: &facts,
+                records: &[],
+                now_ms,
+            })
             .unwrap();
         let keys: Vec<RequestKey> = (0..1_000).map(RequestKey).collect();
         store.load(&Keys::default(), &keys).unwrap().recorded.len()

@@ -130,6 +130,25 @@ fn orders_of_version_1_go_on() {
     assert_eq!(store.own_reader().unwrap().verify().unwrap(), Vec::<String>::new());
 }
 
+/// What a later version may write into this schema: more about each line.
+#[test]
+fn lines_of_a_newer_version_are_an_error_that_says_so() {
+    let folder = Folder::new();
+    let path = version_1(&folder);
+    let store = SqliteStore::open(&path, clock()).unwrap().store;
+    let paid = named(&store, "paid");
+    let (high, low) = codec::split(paid.id);
+    // As seven lines of six numbers are six lines of seven numbers.
+    let newer = [&[0x82u8, 0][..], &[0; 42]].concat();
+    let update = "UPDATE orders SET lines = ?3 WHERE id = ?1 AND low = ?2";
+    store.conn.as_ref().unwrap().execute(update, params![high, low, newer]).unwrap();
+    let mut reader = store.own_reader().unwrap();
+    let fault = reader.order(paid.id).unwrap_err().to_string();
+    assert!(fault.contains("orders.lines is written by a newer nts (layout 2"), "{fault}");
+    let wrong = reader.verify().unwrap();
+    assert!(wrong.iter().any(|line| line.contains("written by a newer nts")), "{wrong:?}");
+}
+
 fn hour_later() -> std::sync::Arc<std::sync::atomic::AtomicI64> {
     std::sync::Arc::new((1_800_000_000_000 + 3_600_000).into())
 }

@@ -1,16 +1,17 @@
 //! R1 and R2: tickets are revoked before the money goes back; places are free when it is back.
 
-use super::{Decision, Draft, Refusal, Reply, by_pool};
+use crate::draft::{Draft, by_pool};
 use crate::mutant::{Mutant, on};
 use crate::state::retry_ms;
 use crate::{
     Change, Line, LineWish, Order, OrderState, Refund, RefundId, RefundOutcome, RefundState,
     RefundWish, State, Ticket, TicketState, TimeMs,
 };
+use crate::{Decision, Refusal, Reply};
 use alloc::{vec, vec::Vec};
 
 /// R1: the tickets are revoked, and a refund with a fixed amount is owed.
-pub(super) fn refund(
+pub(crate) fn refund(
     state: &State,
     order: &Order,
     id: RefundId,
@@ -123,7 +124,7 @@ fn some(state: &State, order: &Order, wishes: &[LineWish]) -> Result<Vec<u32>, R
 }
 
 /// R2: what the provider said of a refund.
-pub(super) fn answered(
+pub(crate) fn answered(
     state: &State,
     order: &Order,
     id: RefundId,
@@ -185,7 +186,7 @@ fn emptied(order: &Order, lines: &[Line], answered: &Refund) -> Option<Refund> {
 impl Draft {
     /// A refund that was given up as failed was made all the same: its tickets go, as they were to.
     /// False if it cannot be so, because the order or its tickets have moved on.
-    pub(super) fn made_after_all(&mut self, state: &State, order: &Order, refund: &Refund) -> bool {
+    pub(crate) fn made_after_all(&mut self, state: &State, order: &Order, refund: &Refund) -> bool {
         let mut lines = order.lines.clone();
         let left = |(l, q): (&Line, &u32)| l.quantity - l.refunded >= *q;
         if order.state != OrderState::Paid || !lines.iter().zip(&refund.quantities).all(left) {

@@ -1,12 +1,13 @@
 //! Forgetting orders that came to nothing.
 
-use super::{Decision, Draft, Refusal};
+use crate::draft::Draft;
 use crate::{Change, Order, OrderState, State, TimeMs};
+use crate::{Decision, Refusal};
 
 /// Removes an order that gave its places back before any money moved, and that was placed before
 /// `placed_before_ms`. Whatever a person or the audit may still want to know of stays: money that was ever
 /// taken or given back, a dispute, an order with a note, and the last order of a buyer who has places.
-pub(super) fn forget(
+pub(crate) fn forget(
     state: &State,
     order: &Order,
     placed_before_ms: TimeMs,

@@ -1,6 +1,6 @@
 //! T0, and the ways out of a hold that is not paid.
 
-use super::{Decision, Draft, Refusal, Reply, by_pool, line};
+use crate::draft::{Draft, by_pool, line};
 use crate::money::MAX_MINOR;
 use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_text};
@@ -8,6 +8,7 @@ use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, MOST_LINES,
     Order, OrderId, OrderState, State, TimeMs,
 };
+use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, format, vec::Vec};
 
 /// A hold that is renewed again and again ends for good after so many of its lives: else a
@@ -15,7 +16,7 @@ use alloc::{boxed::Box, format, vec::Vec};
 const MOST_LIVES: i64 = 6;
 
 /// T0: the places are held, the prices are frozen, the end is set.
-pub(super) fn hold(
+pub(crate) fn hold(
     state: &State,
     id: OrderId,
     event: EventId,
@@ -97,7 +98,7 @@ fn lasts_ms(event: &Event, most_ms: Option<i64>) -> i64 {
 }
 
 /// The buyer's latest order, if the buyer has places.
-pub(super) fn find(state: &State, event: EventId, buyer: BuyerKey) -> Result<Decision, Refusal> {
+pub(crate) fn find(state: &State, event: EventId, buyer: BuyerKey) -> Result<Decision, Refusal> {
     let record = state.buyers.get(&(event, buyer)).filter(|record| record.places > 0);
     let order = record.ok_or(Refusal::UnknownOrder)?.order;
     Draft::default().reply(Reply::Found { order })
@@ -153,7 +154,7 @@ fn check_lines(event: &Event, wishes: &[LineWish]) -> Result<Vec<Line>, Refusal>
 }
 
 /// The old routes' renewal: the hold starts over, but not for ever.
-pub(super) fn renew(
+pub(crate) fn renew(
     state: &State,
     order: &Order,
     most_ms: Option<i64>,
@@ -182,7 +183,7 @@ pub(super) fn renew(
 }
 
 /// Refuses unless the order is held and its time is not over: then nobody has begun to pay.
-pub(super) fn check_held(order: &Order, now: TimeMs) -> Result<(), Refusal> {
+pub(crate) fn check_held(order: &Order, now: TimeMs) -> Result<(), Refusal> {
     let now = now + if on(Mutant::ExpiredTooEarly) { 5_000 } else { 0 };
     match order.state {
         OrderState::Held if now < order.until_ms => Ok(()),
@@ -202,7 +203,7 @@ pub(super) fn check_held(order: &Order, now: TimeMs) -> Result<(), Refusal> {
 }
 
 /// The buyer gives it back. Cancelling what is already given up says so again.
-pub(super) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
+pub(crate) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
     if matches!(order.state, OrderState::Committed | OrderState::Paid | OrderState::Refunding) {
         return Err(Refusal::AlreadyPaid);
     }
@@ -222,7 +223,7 @@ pub(super) fn cancel(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
 
 /// An attempt of which nothing can be learned ends its order. Unless more is known of it by now: the bank asks
 /// the buyer, or it is decided, and the buyer may try again or has tried again.
-pub(super) fn give_up_unread(
+pub(crate) fn give_up_unread(
     state: &State,
     order: &Order,
     attempt: u16,
@@ -238,7 +239,7 @@ pub(super) fn give_up_unread(
 
 /// The timer's question: is its time over? A payment that has begun is not ended here: what the
 /// provider says decides ([`super::settle`]), unless there is nothing it could say anything of.
-pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
+pub(crate) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
     let has_intent = order.payment.as_ref().is_some_and(|p| p.intent.is_some());
     let ends =
         order.state == OrderState::Held || (order.state == OrderState::Paying && !has_intent);
@@ -258,7 +259,7 @@ pub(super) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decisi
 
 /// C1. Without a PaymentIntent that we know of, none was ever confirmed: then the places may go
 /// back at once, and one that is created late is cancelled when we hear of it.
-pub(super) fn give_up(draft: &mut Draft, state: &State, order: &Order, now: TimeMs) {
+pub(crate) fn give_up(draft: &mut Draft, state: &State, order: &Order, now: TimeMs) {
     match order.payment.as_ref().and_then(|p| p.intent.as_ref()) {
         None => draft.release(state, order),
         Some(_) if on(Mutant::NoFence) => draft.release(state, order),

@@ -1,13 +1,14 @@
 //! `reconcile`: what follows from a PaymentIntent that was read. Everything that may signal news
 //! (the browser's return, a webhook, the timer, a restart) ends here, so none of them is believed.
 
-use super::hold::give_up;
-use super::{Alarm, Decision, Draft, Refusal};
+use crate::draft::Draft;
 use crate::mutant::{Mutant, on};
 use crate::order::STUCK;
+use crate::order::hold::give_up;
 use crate::state::{
     REFUND_PAUSE_MS, REFUND_TRIES, SLOW_TRIES, SLOW_TRIES_MS, STUCK_TRIES, retry_ms,
 };
+use crate::{Alarm, Decision, Refusal};
 use crate::{
     AttemptState, Change, CodeRule, Intent, IntentStatus, Known, Order, OrderState, Payment,
     Refund, RefundState, State, Ticket, TicketState, TimeMs,
@@ -17,7 +18,7 @@ use alloc::{format, string::String};
 /// The table of states: order against PaymentIntent. What cannot become untrue (that money was
 /// taken or set aside, that the payment is dead) counts whenever it was read; the rest only if
 /// nothing has happened since it was asked for.
-pub(super) fn reconcile(
+pub(crate) fn reconcile(
     state: &State,
     order: &Order,
     intent: &Intent,
@@ -32,33 +33,42 @@ pub(super) fn reconcile(
     }
 
     let fresh = Known { answers: false, ..known } == Known::of(order);
+    let reading = &Reading { state, order, payment, intent, fresh, answers: known.answers, now };
     // The point of no return.
     let mut draft = Draft::default();
     match order.state {
         OrderState::Held => unreachable!("a payment moves its order out of HELD"),
-        OrderState::Paying => {
-            paying(&mut draft, state, order, payment, (intent, fresh, known.answers), now);
-        }
-        OrderState::Canceling => canceling(&mut draft, state, order, payment, intent, now),
-        OrderState::Committed => committed(&mut draft, state, order, payment, (intent, fresh), now),
+        OrderState::Paying => paying(&mut draft, reading),
+        OrderState::Canceling => canceling(&mut draft, reading),
+        OrderState::Committed => committed(&mut draft, reading),
         OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
-            paid(&mut draft, state, order, payment, (intent, fresh));
+            paid(&mut draft, reading);
         }
-        OrderState::Released | OrderState::Void => {
-            late(&mut draft, state, order, payment, intent, now)
-        }
+        OrderState::Released | OrderState::Void => late(&mut draft, reading),
     }
     draft.reply_order(order)
 }
 
-fn paying(
-    draft: &mut Draft,
-    state: &State,
-    order: &Order,
-    payment: &Payment,
-    (intent, fresh, answers): (&Intent, bool, bool),
-    now: TimeMs,
-) {
+/// A PaymentIntent that was read, and the order that it is about.
+pub(crate) struct Reading<'a> {
+    /// What was loaded.
+    pub(crate) state: &'a State,
+    /// The order as it was loaded.
+    pub(crate) order: &'a Order,
+    /// The order's payment.
+    pub(crate) payment: &'a Payment,
+    /// What the provider says of it.
+    pub(crate) intent: &'a Intent,
+    /// Whether nothing has happened to the order since the provider was asked.
+    pub(crate) fresh: bool,
+    /// Whether it is the answer to the confirmation of the pending attempt.
+    pub(crate) answers: bool,
+    /// The time.
+    pub(crate) now: TimeMs,
+}
+
+fn paying(draft: &mut Draft, reading: &Reading<'_>) {
+    let Reading { state, order, payment, intent, fresh, answers, now } = *reading;
     let open = payment.open_attempt();
     let over = order.over(now);
     // What waits at the provider may be the attempt that this one replaces: only the answer to
@@ -87,7 +97,7 @@ fn paying(
         IntentStatus::Succeeded => {
             let next = draft.decide_attempt(order, AttemptState::Authorised, now);
             let news = "captured by somebody else before we committed";
-            draft.received(state, (order, &next), payment, intent, Some(news), now);
+            draft.received(reading, &next, Some(news));
         }
         IntentStatus::Canceled => {
             let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
@@ -139,36 +149,24 @@ fn paying(
     }
 }
 
-fn canceling(
-    draft: &mut Draft,
-    state: &State,
-    order: &Order,
-    payment: &Payment,
-    intent: &Intent,
-    now: TimeMs,
-) {
+fn canceling(draft: &mut Draft, reading: &Reading<'_>) {
+    let Reading { state, order, intent, now, .. } = *reading;
     match intent.status {
         IntentStatus::Canceled => draft.release(state, order),
         IntentStatus::RequiresAction if on(Mutant::SilenceIsDeath) => draft.release(state, order),
         IntentStatus::Succeeded => {
             let news = "captured while it was being cancelled; the places were kept";
-            draft.received(state, (order, order), payment, intent, Some(news), now);
+            draft.received(reading, order, Some(news));
         }
         _ => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
     }
 }
 
-fn committed(
-    draft: &mut Draft,
-    state: &State,
-    order: &Order,
-    payment: &Payment,
-    (intent, fresh): (&Intent, bool),
-    now: TimeMs,
-) {
+fn committed(draft: &mut Draft, reading: &Reading<'_>) {
+    let Reading { state, order, intent, fresh, now, .. } = *reading;
     match intent.status {
         IntentStatus::Succeeded => {
-            draft.received(state, (order, order), payment, intent, None, now);
+            draft.received(reading, order, None);
         }
         IntentStatus::Canceled => {
             draft.void(state, order);
@@ -189,13 +187,8 @@ fn committed(
 
 /// PAID, REFUNDING and REFUNDED: what others did with the money meanwhile. Nothing is recorded if
 /// nothing is new, for every doorbell leads here.
-pub(super) fn paid(
-    draft: &mut Draft,
-    state: &State,
-    order: &Order,
-    payment: &Payment,
-    (intent, fresh): (&Intent, bool),
-) {
+pub(crate) fn paid(draft: &mut Draft, reading: &Reading<'_>) {
+    let Reading { state, order, payment, intent, fresh, .. } = *reading;
     // A refund that is owed stays so until the provider has answered it, whatever is read.
     let pending = order.refunds.iter().any(|r| r.state == RefundState::Pending);
     if !pending && order.due_ms.is_some() {
@@ -216,14 +209,8 @@ pub(super) fn paid(
 }
 
 /// RELEASED and VOID: the places are gone, so no money may stay.
-fn late(
-    draft: &mut Draft,
-    state: &State,
-    order: &Order,
-    payment: &Payment,
-    intent: &Intent,
-    now: TimeMs,
-) {
+fn late(draft: &mut Draft, reading: &Reading<'_>) {
+    let Reading { state, order, payment, intent, now, .. } = *reading;
     // The last one: what failed may have been asked for again.
     let ours = order.refunds.iter().rev().find(|r| !r.by_hand).map(|r| &r.state);
     // A refund that is owed stays so until the provider has answered it, whatever is read.
@@ -285,7 +272,7 @@ fn mismatch(order: &Order, payment: &Payment, intent: &Intent) -> Option<String>
 const MOST_WAIT_MS: i64 = 100_000;
 
 /// What is owed could not be done: later, and a little later each time.
-pub(super) fn defer(
+pub(crate) fn defer(
     order: &Order,
     trouble: &str,
     wait_ms: Option<i64>,
@@ -326,7 +313,7 @@ impl Draft {
     /// Leaves an order as it is, to be tried again at `due_ms`, and keeps with it why. A person is told
     /// when it has been tried often, once: two to ten minutes after the first try, whether the provider says
     /// no at once or never answers; sooner if a long pause begins (`pauses`).
-    pub(super) fn wait_in_trouble(
+    pub(crate) fn wait_in_trouble(
         &mut self,
         order: &Order,
         due_ms: TimeMs,
@@ -380,13 +367,13 @@ impl Draft {
     }
 
     /// From held places straight to tickets: a free order, or money that is already there.
-    pub(super) fn sell_and_issue(&mut self, state: &State, order: &Order) {
+    pub(crate) fn sell_and_issue(&mut self, state: &State, order: &Order) {
         self.stock(order, -1, 1);
         self.issue(state, order);
     }
 
     /// T4: the order is paid, and every place gets its ticket.
-    pub(super) fn issue(&mut self, state: &State, order: &Order) {
+    pub(crate) fn issue(&mut self, state: &State, order: &Order) {
         assert!(order.tickets.is_empty(), "tickets are issued once");
         self.rest(order, OrderState::Paid);
         let event = state.events.get(&order.event).expect("an order is loaded with its event");

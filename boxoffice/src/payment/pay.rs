@@ -1,12 +1,13 @@
 //! T1 and T2: from the hold to an attempt that may be confirmed.
 
-use super::hold::{check_held, give_up};
-use super::{Decision, Draft, Refusal, Reply, moved};
+use crate::draft::{Draft, moved};
 use crate::mutant::{Mutant, on};
+use crate::order::hold::{check_held, give_up};
 use crate::payment::MOST_ATTEMPTS;
 use crate::{
     Attempt, AttemptState, Change, Effect, Order, OrderState, Payment, PaymentId, State, TimeMs,
 };
+use crate::{Decision, Refusal, Reply};
 use alloc::string::String;
 
 /// Who begins to pay has at least so long to finish, whatever is left of the hold: 3-D Secure
@@ -15,7 +16,7 @@ const PAYING_MS: i64 = 300_000;
 
 /// T1: HELD → PAYING, only while the hold lives; and every further attempt, after a decline or
 /// instead of one that waits for the buyer.
-pub(super) fn pay(
+pub(crate) fn pay(
     state: &State,
     order: &Order,
     payment: PaymentId,
@@ -100,7 +101,7 @@ fn attempt(number: u16, token: &str, now: TimeMs) -> Attempt {
 }
 
 /// T2: the id of the object that will hold the money is recorded before it can hold any.
-pub(super) fn intent_created(
+pub(crate) fn intent_created(
     order: &Order,
     intent: &str,
     now: TimeMs,
@@ -133,7 +134,7 @@ pub(super) fn intent_created(
 /// The provider refused an attempt for good: the buyer may try again while there is time. It may
 /// have refused to create the PaymentIntent already (too small an amount, say); the next attempt
 /// asks for it anew.
-pub(super) fn attempt_declined(
+pub(crate) fn attempt_declined(
     state: &State,
     order: &Order,
     number: u16,
@@ -162,7 +163,7 @@ impl Draft {
     /// the order as it is then, from which the decision must go on: if the attempt was pending, the
     /// clock runs again, and the deadline is later by as long as it stood still.
     #[must_use]
-    pub(super) fn decide_attempt(
+    pub(crate) fn decide_attempt(
         &mut self,
         order: &Order,
         outcome: AttemptState,
@@ -189,7 +190,7 @@ impl Draft {
     }
 
     /// After a decline: wait for the next attempt until the deadline. Nothing is in trouble any more.
-    pub(super) fn decline(&mut self, state: &State, order: &Order, now: TimeMs) {
+    pub(crate) fn decline(&mut self, state: &State, order: &Order, now: TimeMs) {
         if order.over(now) {
             give_up(self, state, order, now);
         } else {

@@ -1,7 +1,8 @@
 //! Making and changing events. What would break a promise is refused.
 
-use super::{Decision, Draft, Refusal, Reply};
+use crate::draft::Draft;
 use crate::{Change, Event, EventId, EventSpec, Pool, State, TicketType};
+use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, string::ToString, vec::Vec};
 
 /// The most pools, and the most ticket types, that an event may have in its life.
@@ -9,7 +10,7 @@ const MOST_PARTS: usize = 1_000;
 
 /// Makes an event, or changes the one with this slug. What is no longer named is retired: a
 /// ticket type is no longer offered, a pool shrinks to nothing if nothing of it is taken.
-pub(super) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decision, Refusal> {
+pub(crate) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decision, Refusal> {
     spec.validate().map_err(Refusal::Invalid)?;
     let known = state
         .slugs

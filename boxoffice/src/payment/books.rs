@@ -1,7 +1,8 @@
 //! The money as the provider's own books tell it, once some was taken: whether it is the right sum,
 //! what was given back by hand in the provider's desk, and what the cardholder disputes.
 
-use super::{Draft, settle};
+use super::settle::{self, Reading};
+use crate::draft::Draft;
 use crate::mutant::{Mutant, on};
 use crate::payment::FAILED_LATER;
 use crate::{
@@ -65,16 +66,9 @@ fn done_after_all(order: &Order, seen: &RefundSeen, then: &str) -> String {
 
 impl Draft {
     /// The money was taken. T4 if it is what the order costs; else there are no tickets for it, and
-    /// all of it goes back. `order` is the order as it was loaded, and as it is by now.
-    pub(super) fn received(
-        &mut self,
-        state: &State,
-        (loaded, order): (&Order, &Order),
-        payment: &Payment,
-        intent: &Intent,
-        news: Option<&str>,
-        now: TimeMs,
-    ) {
+    /// all of it goes back. `order` is the order of the reading as it is by now.
+    pub(crate) fn received(&mut self, reading: &Reading<'_>, order: &Order, news: Option<&str>) {
+        let Reading { state, order: loaded, payment, intent, now, .. } = *reading;
         let committed = order.state == OrderState::Committed;
         if let Some(wrong) = wrong_money(order, payment, intent) {
             if committed {
@@ -108,12 +102,13 @@ impl Draft {
             let next = self.outcome(state, loaded);
             let order = &next.orders[&order.id];
             let payment = order.payment.as_ref().expect("it was paid");
-            settle::paid(self, &next, order, payment, (intent, true));
+            let reading = Reading { state: &next, order, payment, fresh: true, ..*reading };
+            settle::paid(self, &reading);
         }
     }
 
     /// Owes what is `left` of the money of an order that has no places any more, once for ever.
-    pub(super) fn refund_all(
+    pub(crate) fn refund_all(
         &mut self,
         order: &Order,
         state: OrderState,
@@ -142,7 +137,7 @@ impl Draft {
 
     /// Takes into our books what others did with the money since we last looked, and gives back the
     /// refunds as they are by now. If that was the rest of a PAID order's money, its tickets go.
-    pub(super) fn take_in(&mut self, state: &State, order: &Order, intent: &Intent) -> Vec<Refund> {
+    pub(crate) fn take_in(&mut self, state: &State, order: &Order, intent: &Intent) -> Vec<Refund> {
         let mut refunds = order.refunds.clone();
         self.take_in_failures(order, intent, &mut refunds);
         self.take_in_done(order, intent, &mut refunds);
@@ -219,7 +214,7 @@ impl Draft {
 
     /// The same of a PAID order: there the tickets go with the money. Gives the order as it is then,
     /// from which the decision must go on.
-    pub(super) fn revoke_for_done(
+    pub(crate) fn revoke_for_done(
         &mut self,
         state: &State,
         order: &Order,
@@ -239,7 +234,7 @@ impl Draft {
 
     /// Nothing is left of the money: every ticket that is still valid is revoked, on account of a
     /// refund made by hand. Tells how many places that were.
-    pub(super) fn sweep(&mut self, order: &Order, lines: &mut [Line], hand: &mut Refund) -> u32 {
+    pub(crate) fn sweep(&mut self, order: &Order, lines: &mut [Line], hand: &mut Refund) -> u32 {
         assert!(hand.took_no_tickets(), "a refund of ours revokes what it was asked to");
         let mut places = 0;
         for (line, quantity) in lines.iter_mut().zip(&mut hand.quantities) {
@@ -257,7 +252,7 @@ impl Draft {
 
     /// Records what the cardholder disputes, and tells a person when it begins and when it gets
     /// elsewhere.
-    pub(super) fn note_dispute(&mut self, order: &Order, payment: &Payment, intent: &Intent) {
+    pub(crate) fn note_dispute(&mut self, order: &Order, payment: &Payment, intent: &Intent) {
         let Some(dispute) = &intent.dispute else { return };
         if payment.dispute.as_ref() == Some(dispute) {
             return;

@@ -1,0 +1,95 @@
+//! Refusal: the reasons for which a command is refused.
+
+use crate::{OrderId, OrderState, TimeMs};
+use alloc::string::String;
+
+/// A legitimate no. Nothing was changed, and no money moved by it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The command cannot be understood; the text says what is wrong with it.
+    Invalid(String),
+    /// There is no such event.
+    UnknownEvent,
+    /// The event has no such ticket type on offer.
+    UnknownTicketType(String),
+    /// There is no such order.
+    UnknownOrder,
+    /// The sale opens at this time.
+    NotYetOnSale(TimeMs),
+    /// The sale is over since this time.
+    SaleClosed(TimeMs),
+    /// Not enough places are left for this ticket type.
+    SoldOut {
+        /// Its id.
+        ticket_type: String,
+        /// How many are left.
+        left: u32,
+        /// How many of the pool are held and not paid: these may come back.
+        held: u32,
+    },
+    /// More than this many tickets in one order.
+    LimitPerOrder(u32),
+    /// More than one buyer may have.
+    LimitPerBuyer {
+        /// The limit.
+        limit: u32,
+        /// What the buyer has.
+        has: u32,
+        /// The buyer's latest order.
+        order: OrderId,
+    },
+    /// The hold has run out before anybody began to pay; the places are offered again.
+    HoldExpired,
+    /// The time to pay is over; the payment that was begun is being cancelled.
+    PaymentExpired,
+    /// An attempt to pay is not decided yet.
+    PaymentUnderWay,
+    /// It is paid already, or approved and the money is being taken; nothing was charged now.
+    AlreadyPaid,
+    /// It is given up, or was refunded. What that means for the money depends on the state.
+    Canceled(OrderState),
+    /// As many attempts to pay as one order may have were made.
+    TooManyAttempts {
+        /// How many that is.
+        most: u32,
+        /// Until then the places are kept, unless the buyer gives them back.
+        until_ms: TimeMs,
+    },
+    /// Its time is not over.
+    NotDue,
+    /// Only an order that is paid can be refunded.
+    NotPaid(OrderState),
+    /// A refund of this order is under way.
+    RefundUnderWay,
+    /// All of it is refunded already.
+    NothingToRefund,
+    /// More than is left of this ticket type in the order.
+    RefundTooLarge {
+        /// Its id.
+        ticket_type: String,
+        /// How many can still be refunded.
+        left: u32,
+    },
+    /// A pool cannot be smaller than what is held and sold of it.
+    CapacityBelowTaken {
+        /// Its name.
+        pool: String,
+        /// Held and sold together.
+        taken: u32,
+    },
+    /// The currency cannot change while orders are alive.
+    CurrencyFixed,
+    /// A limit per buyer comes too late: the event has more places taken than can be counted now.
+    LimitTooLate {
+        /// Held and sold together.
+        taken: u32,
+        /// The most that can be counted.
+        most: u32,
+    },
+    /// Whether tags in e-mail addresses count cannot change while orders are alive.
+    TagsFixed,
+    /// A ticket type cannot move to another pool.
+    PoolFixed(String),
+    /// The event has had too many pools or ticket types in its life.
+    TooManyParts,
+}

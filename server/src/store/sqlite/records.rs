@@ -1,0 +1,99 @@
+//! The common language of the cold tables, as SQLite understands it.
+
+use super::not_done;
+use crate::store::Fault;
+use crate::store::records::{self, RecordChange, Row, Tables, Value};
+use rusqlite::types::{ToSqlOutput, Type, ValueRef};
+use rusqlite::{CachedStatement, Connection, Error, ToSql};
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Int(n) => ValueRef::Integer(*n),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn read(value: ValueRef<'_>, column: usize) -> rusqlite::Result<Value> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(n) => Value::Int(n),
+        ValueRef::Text(_) => Value::Text(value.as_str()?.into()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.into()),
+        ValueRef::Real(_) => {
+            return Err(Error::InvalidColumnType(column, "a number".into(), Type::Real));
+        }
+    })
+}
+
+/// A statement with its values. SQLite takes `$1` for a name and counts names as they appear, so each
+/// value is bound by its name.
+fn bound<'c>(
+    conn: &'c Connection,
+    sql: &str,
+    values: &[Value],
+) -> rusqlite::Result<CachedStatement<'c>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    for (at, value) in values.iter().enumerate() {
+        let name = format!("${}", at + 1);
+        let index = statement.parameter_index(&name)?;
+        let index = index.ok_or(Error::InvalidParameterName(name))?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    if statement.parameter_count() != values.len() {
+        return Err(Error::InvalidParameterCount(values.len(), statement.parameter_count()));
+    }
+    Ok(statement)
+}
+
+/// Reads rows.
+pub(in crate::store) fn query(
+    conn: &Connection,
+    sql: &str,
+    values: &[Value],
+) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = bound(conn, sql, values)?;
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found
+            .push((0..columns).map(|i| read(row.get_ref(i)?, i)).collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(found)
+}
+
+/// Changes rows.
+pub(in crate::store) fn execute(
+    conn: &Connection,
+    sql: &str,
+    values: &[Value],
+) -> rusqlite::Result<()> {
+    bound(conn, sql, values)?.raw_execute().map(drop)
+}
+
+/// A connection, within a transaction that somebody else begins and ends.
+pub(super) struct Within<'c>(pub(super) &'c Connection);
+
+impl Tables for Within<'_> {
+    fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        query(self.0, sql, values).map_err(not_done)
+    }
+
+    fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<(), Fault> {
+        execute(self.0, sql, values).map_err(refused)
+    }
+}
+
+/// Writes changes within a transaction that somebody else begins and ends; nothing for none.
+pub(super) fn write(conn: &Connection, changes: &[RecordChange]) -> Result<(), Fault> {
+    records::write(&mut Within(conn), changes)
+}
+
+/// The fault of a write. The text names the constraint.
+fn refused(error: Error) -> Fault {
+    super::write::Trouble::Sql(error).into()
+}

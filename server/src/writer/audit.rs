@@ -1,0 +1,128 @@
+//! What the audit log says of a decision.
+//!
+//! Written is what organisers do, what the box office does to money or finds wrong by itself, and every
+//! refund, whoever asked for it. Not written are buyers' holds and payments and what follows from them:
+//! their orders tell it, and a sale must not write more.
+
+use crate::actor::Actor;
+use crate::store::records::RecordChange;
+use crate::store::records::audit_log::{Action, AuditLine, audit_id};
+use boxoffice::{
+    Change, Command, Decision, EventId, Money, Order, OrderId, Refund, RefundState, Reply, State,
+    TimeMs,
+};
+
+/// Gathers the lines of a batch.
+pub(super) struct Log {
+    at_ms: TimeMs,
+    /// See [`crate::store::Store::next_batch`].
+    batch: (i64, i64),
+    /// The lines.
+    pub(super) records: Vec<RecordChange>,
+}
+
+impl Log {
+    /// None yet. Of the batch of this number that is decided at this time.
+    pub(super) fn new(at_ms: TimeMs, batch: (i64, i64)) -> Log {
+        Log { at_ms, batch, records: Vec::new() }
+    }
+
+    fn add(
+        &mut self,
+        actor: Actor,
+        action: Action,
+        event: Option<EventId>,
+        order_id: Option<OrderId>,
+        detail: String,
+    ) {
+        let id = audit_id(self.at_ms, self.batch, self.records.len());
+        let line = AuditLine { id, at_ms: self.at_ms, actor, action, event, order_id, detail };
+        self.records.push(RecordChange::put(&line));
+    }
+
+    /// Adds what there is to say of a decision. `state` is as it was before.
+    pub(super) fn tell(
+        &mut self,
+        actor: Actor,
+        command: &Command,
+        decision: &Decision,
+        state: &State,
+    ) {
+        let of = |id: OrderId| {
+            let placed = decision.changes.iter().find_map(|change| match change {
+                Change::OrderPlaced(order) if order.id == id => Some(&**order),
+                _ => None,
+            });
+            placed.or_else(|| state.orders.get(&id))
+        };
+        let event_of = |id: OrderId| of(id).map(|order| order.event);
+        match (command, decision.reply) {
+            (Command::PutEvent { spec, .. }, Reply::Event { id, created }) => {
+                // The same put again is no change.
+                if state.events.get(&id).is_none_or(|event| event.spec != *spec) {
+                    let action = if created { Action::EventCreated } else { Action::EventChanged };
+                    self.add(actor, action, Some(id), None, spec.slug.clone());
+                }
+            }
+            (command, _) => {
+                let asked = matches!(command, Command::Refund { .. });
+                let mut refunds = false;
+                for change in &decision.changes {
+                    let Change::RefundPut { order, refund } = change else { continue };
+                    refunds = true;
+                    let action = match refund.state {
+                        _ if asked => Action::RefundRequested,
+                        RefundState::Pending => Action::RefundRecorded,
+                        RefundState::Succeeded(_) | RefundState::Failed(_) => {
+                            Action::RefundAnswered
+                        }
+                    };
+                    let detail = of(*order).map(|order| told(order, refund)).unwrap_or_default();
+                    self.add(actor, action, event_of(*order), Some(*order), detail);
+                }
+                let changed = decision.changes.iter().find_map(Change::order);
+                if is_organiser(actor)
+                    && !refunds
+                    && let Some(order) = changed
+                {
+                    let action = match command {
+                        Command::Cancel { .. } => Action::OrderCanceled,
+                        _ => Action::OrderChanged,
+                    };
+                    let moved = decision.changes.iter().rev().find_map(|change| match change {
+                        Change::OrderMoved { state, .. } => Some(*state),
+                        _ => None,
+                    });
+                    let now = moved.or(of(order).map(|order| order.state));
+                    let now = now.map_or("", |state| state.word());
+                    self.add(actor, action, event_of(order), Some(order), now.into());
+                }
+            }
+        }
+        for alarm in &decision.alarms {
+            let (order, text) = (alarm.order, alarm.text.clone());
+            self.add(Actor::System, Action::Alarm, event_of(order), Some(order), text);
+        }
+    }
+}
+
+fn is_organiser(actor: Actor) -> bool {
+    match actor {
+        Actor::Staff(_) | Actor::ApiKey(_) | Actor::Device(_) => true,
+        Actor::Buyer | Actor::System => false,
+    }
+}
+
+/// A refund in words.
+fn told(order: &Order, refund: &Refund) -> String {
+    let id = uuid::Uuid::from_u128(refund.id.0);
+    let amount = Money { minor: refund.amount_minor, currency: order.currency };
+    let external = if refund.by_hand { ", made at the payment provider" } else { "" };
+    match &refund.state {
+        RefundState::Pending => format!("refund {id} of {amount}{external}: pending"),
+        RefundState::Succeeded(made) => {
+            format!("refund {id} of {amount}{external}: succeeded ({made})")
+        }
+        RefundState::Failed(why) => format!("refund {id} of {amount}{external}: failed ({why})"),
+    }
+}
