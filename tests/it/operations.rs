@@ -99,7 +99,9 @@ fn what_is_not_a_sound_database_of_ours_is_refused_and_left_as_it_is() {
     let mut newer = sound.clone();
     newer[60..64].copy_from_slice(&9_999u32.to_be_bytes());
     let mut flipped = sound.clone();
-    let middle = flipped.len() / 2;
+    // From the head of a page on: where its free space ends depends on what is stored.
+    let page = usize::from(u16::from_be_bytes([sound[16], sound[17]]));
+    let middle = flipped.len() / 2 / page * page;
     flipped[middle..middle + 2000].fill(0xA5);
     let half = sound[..sound.len() / 2].to_vec();
     for (what, bytes) in [
