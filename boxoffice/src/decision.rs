@@ -10,7 +10,7 @@ pub struct Decision {
     pub changes: Vec<Change>,
     /// To be done once the changes are recorded.
     pub effects: Vec<Effect>,
-    /// What a person must look at; also in the order's [`Order::trouble`].
+    /// What a person must look at; also in the order's [`Order::trouble`](crate::Order::trouble).
     pub alarms: Vec<Alarm>,
     /// What to answer once the changes are recorded.
     pub reply: Reply,

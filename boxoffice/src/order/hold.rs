@@ -238,7 +238,7 @@ pub(crate) fn give_up_unread(
 }
 
 /// The timer's question: is its time over? A payment that has begun is not ended here: what the
-/// provider says decides ([`super::settle`]), unless there is nothing it could say anything of.
+/// provider says decides (`payment/settle.rs`), unless there is nothing it could say anything of.
 pub(crate) fn expire(state: &State, order: &Order, now: TimeMs) -> Result<Decision, Refusal> {
     let has_intent = order.payment.as_ref().is_some_and(|p| p.intent.is_some());
     let ends =
