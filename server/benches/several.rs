@@ -201,7 +201,8 @@ async fn hold(
     Path(slug): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event =
+        app.catalogue.event(&slug).ok_or(Problem::from(boxoffice::Refusal::UnknownEvent))?;
     let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
     let Command::Hold { order, buyer, lines, .. } = &command else { unreachable!() };
     let quantity = lines[0].quantity;

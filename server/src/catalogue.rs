@@ -107,18 +107,20 @@ impl Catalogue {
     }
 
     /// Waits for a look at what other processes have committed that begins from now on; not at all
-    /// where there are none, and not longer than `patience`.
-    pub async fn fresh(&self, patience: Duration) {
+    /// where there are none, and not longer than `patience`. Gives whether all that was committed before
+    /// is known now.
+    pub async fn fresh(&self, patience: Duration) -> bool {
         if !self.is_shared() {
-            return;
+            return true;
         }
         let end = Instant::now() + patience;
         // The look that ends first may have begun before.
         for _ in 0..2 {
             if timeout_at(end, self.looked.notified()).await.is_err() {
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// The event with this slug, with counts that are true [as of](Catalogue::as_of) now, or of a
@@ -383,16 +385,13 @@ mod tests {
         let patience = Duration::from_secs(9);
         let catalogue = Catalogue::new(vec![event(0)]);
         let begun = Instant::now();
-        catalogue.fresh(patience).await;
-        assert_eq!(begun.elapsed(), Duration::ZERO, "nobody else sells");
+        assert!(catalogue.fresh(patience).await, "nobody else sells");
+        assert_eq!(begun.elapsed(), Duration::ZERO);
         catalogue.refresh(Vec::new(), &[], 1_000);
-        catalogue.fresh(patience).await;
+        assert!(!catalogue.fresh(patience).await, "nothing could be read meanwhile");
         assert_eq!(begun.elapsed(), patience, "and no longer");
         let begun = Instant::now();
-        let waits = async {
-            catalogue.fresh(patience).await;
-            begun.elapsed()
-        };
+        let waits = async { (catalogue.fresh(patience).await, begun.elapsed()) };
         let looks = async {
             for at_ms in 1..=4 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -400,7 +399,7 @@ mod tests {
             }
         };
         // The first to end may have begun before.
-        assert_eq!(tokio::join!(waits, looks).0, Duration::from_secs(2));
+        assert_eq!(tokio::join!(waits, looks).0, (true, Duration::from_secs(2)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,8 +29,7 @@ impl Organiser {
         let (id, slug) = (self.sales.ids.event(self.sales.clock.now_ms()), spec.slug.clone());
         let replied = self.sales.writer.ask_as(actor, Command::PutEvent { id, spec }, None).await?;
         let created = matches!(replied.reply, Reply::Event { created: true, .. });
-        let event = self.sales.event_named(&slug).await;
-        event.map(|event| (event, created)).ok_or(CommandError::Refused(Refusal::UnknownEvent))
+        Ok((self.sales.event_named(&slug).await?, created))
     }
 
     /// The orders of an event that come after `after`, by id; `limit` at most.

@@ -286,13 +286,14 @@ impl Sales {
         settlement::reconcile(&self.settlement, order).await
     }
 
-    /// The event with this slug. One that another process has just made is waited for.
-    pub async fn event_named(&self, slug: &str) -> Option<Arc<Event>> {
+    /// The event with this slug. One that another process has just made is waited for; while nobody can
+    /// tell whether there is such an event, the error is `Unavailable`.
+    pub async fn event_named(&self, slug: &str) -> Result<Arc<Event>, SaleError> {
         self.find_event(|catalogue| catalogue.event(slug)).await
     }
 
     /// The event of an order, with all ticket types that the order names.
-    pub async fn event_of(&self, order: &Order) -> Option<Arc<Event>> {
+    pub async fn event_of(&self, order: &Order) -> Result<Arc<Event>, SaleError> {
         self.find_event(|catalogue| {
             let event = catalogue.event_by_id(order.event)?;
             let known = |l: &boxoffice::Line| usize::from(l.ticket_type) < event.ticket_types.len();
@@ -305,15 +306,17 @@ impl Sales {
     async fn find_event(
         &self,
         find: impl Fn(&Catalogue) -> Option<Arc<Event>>,
-    ) -> Option<Arc<Event>> {
-        match find(&self.catalogue) {
-            Some(event) => Some(event),
-            None => {
-                // Boxed: what hardly ever happens makes no room in what always happens.
-                Box::pin(self.catalogue.fresh(FRESH)).await;
-                find(&self.catalogue)
-            }
+    ) -> Result<Arc<Event>, SaleError> {
+        if let Some(event) = find(&self.catalogue) {
+            return Ok(event);
         }
+        // Boxed: what hardly ever happens makes no room in what always happens.
+        let certain = Box::pin(self.catalogue.fresh(FRESH)).await;
+        find(&self.catalogue).ok_or(if certain {
+            CommandError::Refused(Refusal::UnknownEvent)
+        } else {
+            CommandError::Unavailable
+        })
     }
 
     /// Looks at what became of a client's orders, where that was not told to this process. Gives

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use boxoffice::{Command, Event, EventSpec, Order, OrderState};
+use boxoffice::{Command, Event, EventSpec, Order, OrderState, Refusal};
 use nts_server::app::App;
 use nts_server::config::Config;
 use nts_server::event_body;
@@ -164,7 +164,7 @@ pub async fn parse_only(
     Path(slug): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let event = app.catalogue.event(&slug).ok_or_else(Problem::unknown_event)?;
+    let event = app.catalogue.event(&slug).ok_or(Problem::from(Refusal::UnknownEvent))?;
     let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
     Ok(answered(&app, &event, command, app.clock.now_ms()))
 }

@@ -63,7 +63,7 @@ pub async fn event(
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await?;
     let make = || view::json(&view::event(&event, now, as_of));
     let json = app.shown.json.of(&event, now, as_of, make);
     let kind = HeaderValue::from_static("application/json");
@@ -77,7 +77,7 @@ pub async fn live(
     Path(slug): Path<String>,
     client: Client,
 ) -> Result<Response, Problem> {
-    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await?;
     let share = share_of_listeners(&app, client)?;
     let listening = Arc::clone(&app.admission.slots.listeners)
         .try_acquire_owned()
@@ -183,7 +183,7 @@ pub async fn hold(
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
-    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await?;
     let (command, request) = hold_command(&app, &event, &headers, &body)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
@@ -227,7 +227,7 @@ fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<OrderId, Probl
 
 /// The event of an order that is told in full.
 pub async fn event_of(app: &App, order: &Order) -> Result<Arc<Event>, Problem> {
-    app.sales.event_of(order).await.ok_or_else(Problem::unknown_event)
+    Ok(app.sales.event_of(order).await?)
 }
 
 /// `GET /api/v1/orders/{id}`

@@ -110,7 +110,7 @@ struct GuestsPage {
 /// The show of the old routes. One ticket for each name is what makes them work: a name leads to
 /// its order by the record that the event's limit keeps.
 async fn show(app: &App) -> Result<Arc<Event>, Problem> {
-    let event = app.sales.event_named(&app.config.show).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&app.config.show).await?;
     if event.spec.limit_per_buyer != Some(1) {
         return Err(Problem::new(
             ProblemCode::NotOnSale,

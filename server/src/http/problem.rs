@@ -95,11 +95,6 @@ impl Problem {
              Nothing was done; payments settle without webhooks as well.").titled("Webhooks are not set up here")
     }
 
-    /// There is no such event.
-    pub fn unknown_event() -> Problem {
-        Refusal::UnknownEvent.into()
-    }
-
     /// There is no such order, or the secret is not its own: both look the same from outside.
     pub fn unknown_order() -> Problem {
         Refusal::UnknownOrder.into()

@@ -47,7 +47,7 @@ pub async fn orders(
     if !is_organiser(&app, &headers) {
         return Err(Problem::not_organiser());
     }
-    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await?;
     let Query(cursor) =
         cursor.map_err(|_| Problem::invalid("The query is after=<order id>&limit=<1 to 500>."))?;
     let after = cursor.after.as_deref().map(order_id).transpose()?;

@@ -61,7 +61,7 @@ pub async fn event(
     }
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await?;
     let page = app.shown.page.of(&event, now, as_of, || {
         let page = event_page(&app, &event, now, as_of);
         let html = page.render().map_err(|error| tracing::error!(%error, "a template failed"));
@@ -152,7 +152,7 @@ pub async fn hold(
 ) -> Page {
     admit(&app)?;
     let Sent { headers, body } = sent?;
-    let event = app.sales.event_named(&slug).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_named(&slug).await?;
     let form = Form::read(&headers, &body)?;
     let mut lines = Vec::new();
     for (ticket_type, quantity) in form.with_prefix("quantity:") {

@@ -87,7 +87,7 @@ pub async fn order(
         app.sales.refresh(&order).await;
         order = app.sales.find(id).await?;
     }
-    let event = app.sales.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_of(&order).await?;
     let shown = order_page(&app, &order, &event);
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);

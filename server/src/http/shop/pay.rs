@@ -130,7 +130,7 @@ async fn current(app: &App, id: OrderId) -> Result<(Arc<Order>, Arc<Event>), Pro
         app.sales.refresh(&order).await;
         order = app.sales.find(id).await?;
     }
-    let event = app.sales.event_of(&order).await.ok_or_else(Problem::unknown_event)?;
+    let event = app.sales.event_of(&order).await?;
     Ok((order, event))
 }
 
