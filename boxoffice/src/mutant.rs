@@ -66,7 +66,7 @@ pub enum Mutant {
     OwnClock,
     /// The unpaid places of a client are not counted.
     ClientBudgetNotCounted,
-    /// A panic in the outbox: the place where bugs end.
+    /// A panic in settlement: the process ends and starts again.
     Panics,
     /// What was set aside and never taken counts as given back when it is released.
     ReleaseIsRefund,

@@ -6,7 +6,7 @@ use boxoffice::{Event, EventId, OrderId, Ticket, TicketState, TimeMs};
 use nts_server::store::records::Tables;
 use nts_server::store::{Fault, Lane, OrderPage, Reader, VersionVector};
 
-/// What pages and the outbox read, broken if a mutant says so.
+/// What pages and settlement read, broken if a mutant says so.
 pub struct BrokenReader(pub Box<dyn Reader>);
 
 impl Reader for BrokenReader {

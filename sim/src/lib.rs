@@ -1,6 +1,6 @@
 //! Tries to break the box office.
 //!
-//! The real HTTP handlers, writer, core, store, outbox and payment client run in one thread under
+//! The real HTTP handlers, writer, core, store, settlement and payment client run in one thread under
 //! simulated time; only four things are replaced: time, randomness, the network, and what lies
 //! below the database (SQLite's disk, or the database server). Everything follows from a seed: the
 //! same seed gives the same story, byte for byte, on any machine.

@@ -415,7 +415,7 @@ pub struct Plan {
     pub page: Option<usize>,
     /// The most commands that a writer takes into a batch.
     pub most_in_batch: usize,
-    /// How many of what is owed the outbox takes from the list at a time.
+    /// How many pending orders settlement takes from the list at a time.
     pub due_at_once: usize,
     /// How many calls a second the provider takes at an endpoint, where it refuses more.
     pub provider_takes: usize,
