@@ -21,14 +21,13 @@ use nts_server::event_body;
 use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::writer::{Job, Writer, usual_actor};
+use nts_server::writer::{Job, Writer};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// How many holds run out at one moment.
 const EXPIRE: u64 = 100_000;
@@ -179,24 +178,9 @@ impl Desk {
 }
 
 fn step(writer: &mut Writer, commands: Vec<Command>) -> nts_server::writer::Committed {
-    let now = tokio::time::Instant::now();
-    let deadline = now + Duration::from_secs(60);
     let (jobs, hears): (Vec<Job>, Vec<_>) = commands
         .into_iter()
-        .map(|command| {
-            let (answer, hear) = oneshot::channel();
-            (
-                Job {
-                    actor: usual_actor(&command),
-                    asked: command.into(),
-                    request: None,
-                    deadline,
-                    queued: now,
-                    answer: answer.into(),
-                },
-                hear,
-            )
-        })
+        .map(|command| Job::new(command, None, Duration::from_secs(60)))
         .unzip();
     let committed = writer.step(jobs);
     assert_eq!(committed.answers.len(), hears.len());

@@ -23,11 +23,10 @@ use nts_server::ids::{Ids, digest};
 use nts_server::metrics::Metrics;
 use nts_server::store::RequestKey;
 use nts_server::store::sqlite::SqliteStore;
-use nts_server::writer::{IdempotencyKey, Job, Writer, usual_actor};
+use nts_server::writer::{IdempotencyKey, Job, Writer};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 fn main() {
     if let Some(database) = std::env::args().skip_while(|a| a != "--open").nth(1) {
@@ -274,24 +273,9 @@ fn memory_mb() -> u64 {
 }
 
 fn step(writer: &mut Writer, commands: Vec<(Command, Option<IdempotencyKey>)>) {
-    let now = tokio::time::Instant::now();
-    let deadline = now + Duration::from_secs(60);
     let (jobs, hears): (Vec<Job>, Vec<_>) = commands
         .into_iter()
-        .map(|(command, request)| {
-            let (answer, hear) = oneshot::channel();
-            (
-                Job {
-                    actor: usual_actor(&command),
-                    asked: command.into(),
-                    request,
-                    deadline,
-                    queued: now,
-                    answer: answer.into(),
-                },
-                hear,
-            )
-        })
+        .map(|(command, request)| Job::new(command, request, Duration::from_secs(60)))
         .unzip();
     let committed = writer.step(jobs);
     assert_eq!(committed.answers.len(), hears.len());

@@ -5,7 +5,7 @@
 
 use crate::actor::Actor;
 use crate::sales::{SaleError, Sales};
-use crate::store::{Fault, OrderPage};
+use crate::store::OrderPage;
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
     Command, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
@@ -39,7 +39,7 @@ impl Organiser {
         after: Option<OrderId>,
         limit: usize,
     ) -> Result<OrderPage, SaleError> {
-        self.sales.reads.ask(move |r| r.orders(event, after, limit)).await.map_err(unavailable)
+        Ok(self.sales.reads.ask(move |r| r.orders(event, after, limit)).await?)
     }
 
     /// The tickets of an event with a serial above `after`, each with its buyer's name; `limit` at most.
@@ -49,7 +49,7 @@ impl Organiser {
         after: u32,
         limit: usize,
     ) -> Result<Vec<(Ticket, String)>, SaleError> {
-        self.sales.reads.ask(move |r| r.tickets(event, after, limit)).await.map_err(unavailable)
+        Ok(self.sales.reads.ask(move |r| r.tickets(event, after, limit)).await?)
     }
 
     /// Refunds an order or a part of it, and waits for the provider's answer as long as
@@ -88,22 +88,14 @@ impl Organiser {
                 Err(no) => return Err(no),
             }
         }
-        let watch = sales.watchers.watch(id);
         if order.state == OrderState::Committed {
+            let watch = sales.watchers.watch(id);
             let moved = |o: &Order| o.state != OrderState::Committed;
             order = sales.wait_for(id, &watch, moved).await?;
         }
         if order.state == OrderState::Paid {
-            let refund = sales.ids.refund(sales.clock.now_ms());
-            let (wish, restock) = (RefundWish::All, true);
-            sales.submit(Command::Refund { order: id, refund, wish, restock }, None).await?;
-            sales.wait_for(id, &watch, |o| o.state != OrderState::Refunding).await?;
+            self.refund(Actor::Buyer, id, RefundWish::All, true, None).await?;
         }
         Ok(())
     }
-}
-
-fn unavailable(fault: Fault) -> SaleError {
-    tracing::error!(%fault, "a question to the database failed");
-    CommandError::Unavailable
 }

@@ -30,11 +30,11 @@ pub fn read_versions(
     clock: &DatabaseClock,
 ) -> Result<Option<VersionVector>, Fault> {
     let asked_ms = clock.own_ms();
-    let pulse = reader.versions()?;
-    if let Some(pulse) = &pulse {
-        clock.saw_between(pulse.at_ms, asked_ms, clock.own_ms());
+    let versions = reader.versions()?;
+    if let Some(versions) = &versions {
+        clock.saw_between(versions.at_ms, asked_ms, clock.own_ms());
     }
-    Ok(pulse)
+    Ok(versions)
 }
 
 /// Learns what other processes have committed and what time it is at the database, until the process
@@ -49,17 +49,17 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
         let last = mark.clone();
         let asking = Arc::clone(&replica);
         let read = move |reader: &mut dyn Reader| {
-            let Some(pulse) = read_versions(reader, &asking.clock)? else { return Ok(None) };
+            let Some(versions) = read_versions(reader, &asking.clock)? else { return Ok(None) };
             let begun = Instant::now();
-            let events = if pulse.mark == last { Vec::new() } else { reader.events()? };
-            Ok(Some((pulse, events, begun.elapsed())))
+            let events = if versions.mark == last { Vec::new() } else { reader.events()? };
+            Ok(Some((versions, events, begun.elapsed())))
         };
         match replica.reads.ask(read).await {
-            Ok(Some((pulse, events, took))) => {
+            Ok(Some((versions, events, took))) => {
                 wait = wait.max(took * 9);
                 tell_skew(&replica, &mut skewed);
-                replica.catalogue.refresh(events, &pulse.mark, pulse.at_ms);
-                mark = pulse.mark;
+                replica.catalogue.refresh(events, &versions.mark, versions.at_ms);
+                mark = versions.mark;
                 if std::mem::take(&mut faults) > 0 {
                     tracing::info!("other processes' commits can be read again");
                 }

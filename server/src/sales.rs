@@ -254,10 +254,7 @@ impl Sales {
 
     /// An order as it is stored.
     pub async fn stored(&self, id: OrderId) -> Result<Option<Order>, SaleError> {
-        self.reads.ask(move |r| r.order(id)).await.map_err(|fault| {
-            tracing::error!(%fault, "a question to the database failed");
-            CommandError::Unavailable
-        })
+        Ok(self.reads.ask(move |r| r.order(id)).await?)
     }
 
     /// The estimated seconds until an order is settled; 0 if no queue has formed.

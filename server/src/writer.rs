@@ -79,6 +79,14 @@ pub enum CommandError {
     InDoubt,
 }
 
+/// A question to the database failed: nothing was done by it.
+impl From<Fault> for CommandError {
+    fn from(fault: Fault) -> CommandError {
+        tracing::error!(%fault, "a question to the database failed");
+        CommandError::Unavailable
+    }
+}
+
 /// A reply, and whether it had been given before under the same key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommandOutcome {
@@ -163,6 +171,21 @@ pub struct Job {
     pub answer: Caller,
 }
 
+impl Job {
+    /// A command of its [usual actor](usual_actor), which joins the queue now and is dropped if it still
+    /// waits there after `patience`; and where its answer comes.
+    pub fn new(
+        command: Command,
+        request: Option<IdempotencyKey>,
+        patience: Duration,
+    ) -> (Job, oneshot::Receiver<Answer>) {
+        let (answer, answered) = oneshot::channel();
+        let (actor, queued) = (usual_actor(&command), Instant::now());
+        let (asked, deadline) = (command.into(), queued + patience);
+        (Job { actor, asked, request, deadline, queued, answer: answer.into() }, answered)
+    }
+}
+
 /// What came of a batch, to be told to the world outside of the writer's thread.
 #[derive(Default)]
 pub struct Committed {
@@ -226,12 +249,10 @@ impl Queue {
         command: Command,
         request: Option<IdempotencyKey>,
     ) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        let queued = Instant::now();
         let own = is_own(&command);
         let patience = if own { self.patience.max(OWN_PATIENCE) } else { self.patience };
-        let (asked, deadline) = (command.into(), queued + patience);
-        self.send(Job { actor, asked, request, deadline, queued, answer: answer.into() }, own)?;
+        let (job, answered) = Job::new(command, request, patience);
+        self.send(Job { actor, ..job }, own)?;
         // The writer dropped it without a word only if it is gone.
         answered.await.unwrap_or(Err(CommandError::InDoubt))
     }

@@ -2,7 +2,6 @@
 
 use crate::admission::{Reason, Refused};
 use crate::problem_code;
-use crate::store::Fault;
 use crate::text::{begin, cut, end};
 use crate::when;
 use crate::writer::CommandError;
@@ -375,13 +374,6 @@ fn in_time(seconds: u32) -> String {
         (1, 0) => "a minute".into(),
         (minutes, 0) => format!("{minutes} minutes"),
         (minutes, _) => format!("{} minutes", minutes + 1),
-    }
-}
-
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Problem {
-        tracing::error!(%fault, "a question to the database failed");
-        CommandError::Unavailable.into()
     }
 }
 

@@ -150,24 +150,9 @@ fn step(
     writer: &mut Writer,
     commands: Vec<(Command, Option<IdempotencyKey>)>,
 ) -> (Vec<Answer>, Committed) {
-    let now = Instant::now();
-    let deadline = now + Duration::from_secs(60);
     let (jobs, answers): (Vec<Job>, Vec<_>) = commands
         .into_iter()
-        .map(|(command, request)| {
-            let (answer, hear) = oneshot::channel();
-            (
-                Job {
-                    actor: usual_actor(&command),
-                    asked: command.into(),
-                    request,
-                    deadline,
-                    queued: now,
-                    answer: answer.into(),
-                },
-                hear,
-            )
-        })
+        .map(|(command, request)| Job::new(command, request, Duration::from_secs(60)))
         .unzip();
     let mut committed = writer.step(jobs);
     for (caller, answer) in committed.answers.drain(..) {
@@ -287,22 +272,7 @@ fn counts_are_in_doubt_with_their_batch_and_told_anew_after_it() {
     let mut w = world("counts");
     w.plan.lock().unwrap().push_back(Some(Trouble::DoneUnknown));
     w.recoveries.lock().unwrap().extend([false, false, false]);
-    let job = |w: &World, n| {
-        let (answer, hear) = oneshot::channel();
-        let now = Instant::now();
-        let deadline = now + Duration::from_secs(60);
-        (
-            Job {
-                actor: Actor::Buyer,
-                asked: w.hold(n).into(),
-                request: Some(request(n)),
-                deadline,
-                queued: now,
-                answer: answer.into(),
-            },
-            hear,
-        )
-    };
+    let job = |w: &World, n| Job::new(w.hold(n), Some(request(n)), Duration::from_secs(60));
     let (first, _hear) = job(&w, 1);
     let committed = w.writer.step(vec![first]);
     assert!(committed.doubt.is_some() && committed.events.is_empty());
@@ -344,22 +314,7 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
 fn who_leaves_while_another_part_of_the_batch_is_tried_is_left_out() {
     for behind_an_event in [false, true] {
         let mut w = world(&format!("left-{behind_an_event}"));
-        let now = Instant::now();
-        let job = |command| {
-            let (answer, hear) = oneshot::channel();
-            let deadline = now + Duration::from_secs(60);
-            (
-                Job {
-                    actor: usual_actor(&command),
-                    asked: command.into(),
-                    request: None,
-                    deadline,
-                    queued: now,
-                    answer: answer.into(),
-                },
-                hear,
-            )
-        };
+        let job = |command| Job::new(command, None, Duration::from_secs(60));
         let first = if behind_an_event {
             let event = w.reader.events().unwrap().remove(0);
             let spec = EventSpec { name: "Rock again".into(), ..event.spec };
@@ -393,20 +348,10 @@ fn who_leaves_while_a_commit_is_tried_again_changes_nothing_for_the_others() {
     for (trouble, who) in cases {
         let leaves = |n: usize| who & 1 << n != 0;
         let mut w = world_of(&format!("leaves-{trouble:?}-{who}"), 50);
-        let now = Instant::now();
-        let deadline = now + Duration::from_secs(60);
         let (mut stay, mut leave, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
         for n in 0..3usize {
-            let (answer, hear) = oneshot::channel();
-            let command = w.hold(n as u128 + 1);
-            jobs.push(Job {
-                actor: usual_actor(&command),
-                asked: command.into(),
-                request: None,
-                deadline,
-                queued: now,
-                answer: answer.into(),
-            });
+            let (job, hear) = Job::new(w.hold(n as u128 + 1), None, Duration::from_secs(60));
+            jobs.push(job);
             if leaves(n) { leave.push(hear) } else { stay.push((n as u128 + 1, hear)) }
         }
         w.plan.lock().unwrap().push_back(Some(trouble));

@@ -9,16 +9,12 @@ use nts_server::ids::Ids;
 use nts_server::metrics::Metrics;
 use nts_server::store::sqlite::{OpenError, Opened, SqliteReader};
 use nts_server::store::{Reader, RequestKey};
-use nts_server::writer::{
-    Answer, CommandError, CommandOutcome, IdempotencyKey, Job, Writer, usual_actor,
-};
+use nts_server::writer::{Answer, CommandError, CommandOutcome, IdempotencyKey, Job, Writer};
 use nts_sim::disk::Process;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 pub const DATABASE: &str = "nts.db";
 
@@ -115,19 +111,10 @@ impl Shop {
     fn ask(&mut self, commands: Vec<(Command, Option<u128>)>) -> Vec<Answer> {
         let (mut jobs, mut waiting) = (Vec::new(), Vec::new());
         for (command, key) in commands {
-            let (answer, receiver) = oneshot::channel();
-            waiting.push(receiver);
-            let queued = Instant::now();
-            let deadline = queued + Duration::from_secs(86_400);
             let request = key.map(|key| IdempotencyKey { key: RequestKey(key), fingerprint: 1 });
-            jobs.push(Job {
-                actor: usual_actor(&command),
-                asked: command.into(),
-                request,
-                deadline,
-                queued,
-                answer: answer.into(),
-            });
+            let (job, receiver) = Job::new(command, request, Duration::from_secs(86_400));
+            waiting.push(receiver);
+            jobs.push(job);
         }
         // Each hears its own answer: a batch that was tried in parts is not answered in its order.
         for (caller, answer) in self.writer.step(jobs).answers {

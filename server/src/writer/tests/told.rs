@@ -5,20 +5,7 @@ use crate::store::records::audit_log::{AuditLine, Filter, last};
 use boxoffice::PaymentId;
 
 fn job(command: Command) -> (Job, oneshot::Receiver<Answer>) {
-    let (answer, hear) = oneshot::channel();
-    let now = Instant::now();
-    let deadline = now + Duration::from_secs(60);
-    (
-        Job {
-            actor: usual_actor(&command),
-            asked: command.into(),
-            request: None,
-            deadline,
-            queued: now,
-            answer: answer.into(),
-        },
-        hear,
-    )
+    Job::new(command, None, Duration::from_secs(60))
 }
 
 fn one(w: &mut World, command: Command) -> (Answer, Committed) {

@@ -3,12 +3,10 @@
 use super::*;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
-use crate::writer::{Answer, IdempotencyKey, Job, Writer, usual_actor};
+use crate::writer::{Answer, IdempotencyKey, Job, Writer};
 use boxoffice::{Buyer, Change, Command, EventSpec, LineWish, Reply, decide};
 pub(super) use nts_testkit::fixtures::event_spec as spec;
 use std::sync::Arc;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 /// One process.
 pub(super) struct Seller {
@@ -27,24 +25,9 @@ impl Seller {
 
     /// One batch; the answers in the order of the questions.
     pub(super) fn batch(&mut self, asked: Vec<(Command, Option<IdempotencyKey>)>) -> Vec<Answer> {
-        let now = Instant::now();
-        let deadline = now + Duration::from_secs(60);
         let (jobs, mut hears): (Vec<Job>, Vec<_>) = asked
             .into_iter()
-            .map(|(command, request)| {
-                let (answer, hear) = oneshot::channel();
-                (
-                    Job {
-                        actor: usual_actor(&command),
-                        asked: command.into(),
-                        request,
-                        deadline,
-                        queued: now,
-                        answer: answer.into(),
-                    },
-                    hear,
-                )
-            })
+            .map(|(command, request)| Job::new(command, request, Duration::from_secs(60)))
             .unzip();
         for (caller, answer) in self.writer.step(jobs).answers {
             caller.send(answer).unwrap();
