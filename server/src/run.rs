@@ -14,7 +14,7 @@ use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
-use crate::payments::double::FakeStripe;
+use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;

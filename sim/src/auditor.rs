@@ -24,7 +24,7 @@ use boxoffice::{
 pub use history::Question;
 use history::Shown;
 use limit::{Had, Limit, person_of};
-use nts_server::payments::double::Moved;
+use nts_server::payments::fake::Moved;
 pub use refusals::{Refused, Wish};
 pub use shown::Whose;
 use std::collections::{BTreeMap, BTreeSet};

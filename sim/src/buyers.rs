@@ -450,7 +450,7 @@ impl Buyer {
         if !yes {
             world.audit(|a, _, _| a.provider_declined(&intent));
         }
-        if let Err(error) = world.double.authenticate(&intent, yes) {
+        if let Err(error) = world.fake.authenticate(&intent, yes) {
             world.tell(Some(mine.order), format!("the bank does not want to hear it: {error:?}"));
         }
         self.sees(mine).await;
@@ -471,7 +471,7 @@ impl Buyer {
             if !yes {
                 there.audit(|a, _, _| a.provider_declined(&intent));
             }
-            _ = there.double.authenticate(&intent, yes);
+            _ = there.fake.authenticate(&intent, yes);
         });
     }
 

@@ -9,7 +9,7 @@ use crate::provider::acted;
 use crate::story::Promise;
 use crate::world::{Ask, EPOCH_MS, WEBHOOK_SECRET, World};
 use boxoffice::{IntentStatus, OrderId, OrderState};
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::{Duration, sleep};
@@ -28,7 +28,7 @@ fn taken(world: &World, dice: &mut Dice) -> Option<(OrderId, String)> {
     });
     let order = *orders.get(dice.below(orders.len().max(1) as u64) as usize)?;
     let intent = payment_of(world, order, &OrderState::ALL)?;
-    let look = world.double.look(&intent).ok()??;
+    let look = world.fake.look(&intent).ok()??;
     (look.status == IntentStatus::Succeeded).then_some((order, intent))
 }
 
@@ -37,7 +37,7 @@ fn give_back(world: &World, dice: &mut Dice, order: OrderId, intent: &str) -> bo
     let step = if world.plan.currency == "KWD" { 10 } else { 1 };
     let amount = dice.between(1, (world.plan.price / step).max(1)) * step;
     world.audit(|auditor, _, _| auditor.by_hand(order));
-    let done = world.double.refund_by_hand(intent, amount).is_ok();
+    let done = world.fake.refund_by_hand(intent, amount).is_ok();
     if done {
         world.tell(Some(order), format!("somebody gives {amount} back by hand"));
         acted(world);
@@ -67,7 +67,7 @@ pub async fn anywhere(world: Arc<World>) {
             let done = if dice.below(4) == 0 && !whole {
                 world.audit(|auditor, _, _| auditor.by_hand(order));
                 world.tell(Some(order), "the cardholder disputes it");
-                world.double.dispute(&intent, 1 + dice.between(0, 9)).is_ok()
+                world.fake.dispute(&intent, 1 + dice.between(0, 9)).is_ok()
             } else {
                 give_back(&world, &mut dice, order, &intent)
             };
@@ -110,7 +110,7 @@ pub async fn replays(world: Arc<World>) {
         if !world.chaos.would(Fault::WebhookReplayed) {
             continue;
         }
-        for (n, body) in world.double.events_since(last).unwrap_or_default() {
+        for (n, body) in world.fake.events_since(last).unwrap_or_default() {
             last = last.max(n);
             bodies.push(body);
         }

@@ -138,7 +138,7 @@ async fn live(world: &Arc<World>) {
             sleep(Duration::from_millis(100)).await;
         }
     }
-    provider::misbehave(world, &world.double);
+    provider::misbehave(world, &world.fake);
     others.spawn(others::organiser(Arc::clone(world)));
     others.spawn(others::hands(Arc::clone(world)));
     let screen = readers::Screen::default();
@@ -177,7 +177,7 @@ async fn live(world: &Arc<World>) {
     sleep(Duration::from_millis(world.plan.storm_ms.unsigned_abs())).await;
     world.chaos.calm_down();
     world.audit(|auditor, _, at| auditor.calm(at));
-    world.double.behave();
+    world.fake.behave();
     world.tell(None, "the storm is over");
     while let Some(done) = buyers.join_next().await {
         world.joined(done);
@@ -222,9 +222,9 @@ async fn calm(world: &Arc<World>) {
         }
     }
     let (Ok(ledger), Ok(authorised), Ok(given)) =
-        (world.double.ledger_all(), world.double.authorised(), world.double.refunds())
+        (world.fake.ledger_all(), world.fake.authorised(), world.fake.refunds())
     else {
-        world.broken(Promise::NoPanic, None, "the double's ledger cannot be read");
+        world.broken(Promise::NoPanic, None, "the fake's ledger cannot be read");
         return;
     };
     world.audit(|auditor, story, at| auditor.settled(story, at, &ledger, &authorised, &given));
@@ -237,7 +237,7 @@ async fn calm(world: &Arc<World>) {
 /// `nts audit --settle` at once after the storm, while things are owed: it may cancel and give back only what
 /// the books have forgotten, and they have forgotten nothing.
 async fn settle(world: &World) {
-    let wire = Box::new(Arc::clone(&world.double));
+    let wire = Box::new(Arc::clone(&world.fake));
     let Ok(report) = audit_of(world, |reader| reader, wire, true).await else { return };
     world.story().count("audits with --settle");
     // What was done by hand a moment ago may not be in the books yet; nothing may be settled for that.
@@ -250,7 +250,7 @@ async fn settle(world: &World) {
 
 /// Makes the audit that `nts audit` makes, against the provider's own list.
 async fn books_balance(world: &World) -> Result<(), String> {
-    let wire = Box::new(Direct { to: Arc::clone(&world.double), most: world.plan.page });
+    let wire = Box::new(Direct { to: Arc::clone(&world.fake), most: world.plan.page });
     let report =
         audit_of(world, |reader| Box::new(Pages::new(reader, world.plan.page)), wire, false)
             .await?;

@@ -542,7 +542,7 @@ async fn write(
             }
         }
         let Some(mut committed) = hand.done else { return std::future::pending().await };
-        doubtful = committed.doubt.is_some();
+        doubtful = committed.uncertain_since.is_some();
         writer = Some(hand.writer);
         if on(Mutant::NoAlarms) {
             committed.alarms.clear();

@@ -193,7 +193,7 @@ pub fn step(world: &Arc<World>, machine: &Machine, hand: &mut InHand) -> bool {
     };
     machine.step.end(world, &mut committed);
     // What is known of a batch in doubt only now was decided before.
-    asked.exact &= committed.doubt.is_none();
+    asked.exact &= committed.uncertain_since.is_none();
     look(world, machine, &committed, &asked);
     hand.done = Some(committed);
     true

@@ -12,7 +12,7 @@ use crate::provider::acted;
 use crate::story::Promise;
 use crate::world::{Answer, Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
 use boxoffice::{OrderId, OrderState};
-use nts_server::payments::double::{FakeStripe, Given};
+use nts_server::payments::fake::{FakeStripe, Given};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -228,15 +228,15 @@ pub async fn hands(world: Arc<World>) {
             // Stripe takes three-decimal currencies in steps of ten.
             let step = if world.plan.currency == "KWD" { 10 } else { 1 };
             let amount = dice.between(1, (world.plan.price / step).max(1)) * step;
-            let double = &world.double;
+            let fake = &world.fake;
             let done = match fault {
-                Fault::Voided => double.void(&intent),
+                Fault::Voided => fake.void(&intent),
                 Fault::CapturedByHand => {
                     let whole = dice.below(2) == 0;
-                    double.capture_by_hand(&intent, (!whole).then_some(amount))
+                    fake.capture_by_hand(&intent, (!whole).then_some(amount))
                 }
-                Fault::RefundedByHand => double.refund_by_hand(&intent, amount).map(drop),
-                _ => double.dispute(&intent, amount).map(|id| disputes.push(id)),
+                Fault::RefundedByHand => fake.refund_by_hand(&intent, amount).map(drop),
+                _ => fake.dispute(&intent, amount).map(|id| disputes.push(id)),
             };
             if done.is_ok() {
                 world.chaos.note(fault);
@@ -256,7 +256,7 @@ pub async fn hands(world: Arc<World>) {
 fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
     let chaos = &world.chaos;
     if chaos.would(Fault::RefundFailsLater) {
-        let refunds = world.double.refunds().unwrap_or_default();
+        let refunds = world.fake.refunds().unwrap_or_default();
         // Banks send money back within a month (https://docs.stripe.com/refunds#failed-refunds).
         let now_s = (EPOCH_MS + world.at_ms()) / 1_000;
         let recent = |r: &Given| now_s - r.created_s < 30 * 24 * 3_600;
@@ -264,7 +264,7 @@ fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
             refunds.iter().filter(|r| !r.release && !r.failed && !r.pending && recent(r)).collect();
         if !given.is_empty() {
             let refund = given[dice.below(given.len() as u64) as usize];
-            if world.double.fail_refund(&refund.id).is_ok() {
+            if world.fake.fail_refund(&refund.id).is_ok() {
                 chaos.note(Fault::RefundFailsLater);
                 world.tell(refund.order, format!("the bank sends {} back", refund.id));
                 acted(world);
@@ -274,7 +274,7 @@ fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
     if !disputes.is_empty() && chaos.would(Fault::DisputeMoves) {
         let id = &disputes[dice.below(disputes.len() as u64) as usize];
         let status = dice.pick(&["under_review", "won", "lost"]);
-        if world.double.move_dispute(id, status).is_ok() {
+        if world.fake.move_dispute(id, status).is_ok() {
             chaos.note(Fault::DisputeMoves);
             world.tell(None, format!("dispute {id} is {status}"));
         }
@@ -287,7 +287,7 @@ pub async fn webhooks(world: Arc<World>) {
     let mut last = 0;
     loop {
         sleep(RINGS).await;
-        let Ok(events) = world.double.events_since(last) else { continue };
+        let Ok(events) = world.fake.events_since(last) else { continue };
         for (n, body) in events {
             last = last.max(n);
             if world.chaos.strikes(Fault::WebhookLost) {

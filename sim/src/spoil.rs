@@ -430,7 +430,7 @@ pub async fn spoil(world: &World) {
 /// Spoils one thing; `false` if it does not apply.
 async fn spoil_with(world: &World, how: Spoil, order: &Order, other: &Order) -> bool {
     let intent = order.payment.as_ref().and_then(|p| p.intent.clone());
-    let straight: fn(&World) -> Box<dyn Wire> = |world| Box::new(Arc::clone(&world.double));
+    let straight: fn(&World) -> Box<dyn Wire> = |world| Box::new(Arc::clone(&world.fake));
     let report = match how {
         Spoil::Order(_, change) => {
             let Some(order) = change(order, other) else { return false };

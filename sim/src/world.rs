@@ -1,5 +1,5 @@
 //! A run: machines with the real server on them, a network between them and everybody else, the
-//! provider's double, and one runtime whose time is simulated.
+//! fake provider, and one runtime whose time is simulated.
 
 use crate::auditor::Auditor;
 use crate::breaks::{self, Breaks};
@@ -17,7 +17,7 @@ use nts_api::ProblemCode;
 use nts_server::admission::network::Peer;
 use nts_server::clock::Clock;
 use nts_server::config::Config;
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -50,7 +50,7 @@ pub struct World {
     /// What goes wrong.
     pub chaos: Arc<Chaos>,
     /// Stripe.
-    pub double: Arc<FakeStripe>,
+    pub fake: Arc<FakeStripe>,
     /// Where the orders lie.
     pub base: Base,
     /// The settings of all processes.
@@ -203,8 +203,7 @@ impl World {
         let double_ahead_ms = Arc::new(AtomicI64::new(0));
         let double_clock = clock(Arc::clone(&double_ahead_ms));
         let mut dice = Dice::new(plan.seed, 1);
-        let double =
-            FakeStripe::in_memory(double_clock, dice.bytes()).map_err(|e| e.to_string())?;
+        let fake = FakeStripe::in_memory(double_clock, dice.bytes()).map_err(|e| e.to_string())?;
         let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(plan.base_ahead_ms))), &chaos);
         let machines = (0..plan.processes).map(|n| {
             // Clocks differ always, not only in special seeds.
@@ -237,7 +236,7 @@ impl World {
         Ok(World {
             plan,
             chaos,
-            double: Arc::new(double),
+            fake: Arc::new(fake),
             base,
             config,
             machines,

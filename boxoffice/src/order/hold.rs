@@ -263,6 +263,6 @@ pub(crate) fn give_up(draft: &mut Draft, state: &State, order: &Order, now: Time
     match order.payment.as_ref().and_then(|p| p.intent.as_ref()) {
         None => draft.release(state, order),
         Some(_) if on(Mutant::NoFence) => draft.release(state, order),
-        Some(_) => draft.owe(order, OrderState::Canceling, now),
+        Some(_) => draft.schedule_now(order, OrderState::Canceling, now),
     }
 }

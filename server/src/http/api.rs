@@ -246,7 +246,7 @@ pub async fn order(
 /// again.
 fn whole(app: &App, order: &Order, view: &nts_api::Order<'_>) -> Response {
     let mut answer = Json(view).into_response();
-    if let Some(seconds) = view::news_in_s(app, order) {
+    if let Some(seconds) = view::poll_after_s(app, order) {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     answer

@@ -324,7 +324,7 @@ fn waits_in_line(order: &Order) -> bool {
 /// In how many seconds there may be news of an order that waits for the provider, so that it is looked
 /// at again no more often than makes sense; `None`: it does not wait. While many wait, those who look
 /// take the time of those who are being served.
-pub fn news_in_s(app: &App, order: &Order) -> Option<u64> {
+pub fn poll_after_s(app: &App, order: &Order) -> Option<u64> {
     let waits = match order.state {
         OrderState::Paying => {
             let open = order.payment.as_ref().is_some_and(|p| p.open_attempt().is_some());
@@ -334,12 +334,12 @@ pub fn news_in_s(app: &App, order: &Order) -> Option<u64> {
             matches!(state, OrderState::Canceling | OrderState::Committed | OrderState::Refunding)
         }
     };
-    waits.then(|| again_in_s(in_line_s(app, order)))
+    waits.then(|| stretched_poll_s(in_line_s(app, order)))
 }
 
 /// When to look again who waits for about so many seconds: somewhat later than that, so that most look
 /// once, or after half of the time, where it may turn out otherwise.
-fn again_in_s(seconds: u64) -> u64 {
+fn stretched_poll_s(seconds: u64) -> u64 {
     if seconds < SOON_S {
         seconds + seconds / 8 + 1
     } else {
@@ -553,12 +553,12 @@ mod tests {
 
     #[test]
     fn who_waits_long_looks_after_half_of_it() {
-        let again = [0, 1, 8, 14, 29, 30, 90, 120, 600].map(again_in_s);
+        let again = [0, 1, 8, 14, 29, 30, 90, 120, 600].map(stretched_poll_s);
         assert_eq!(again, [1, 2, 10, 16, 15, 15, 45, 60, 60]);
         // All looks of who waits ten minutes.
         let (mut left, mut looks) = (600, 0);
         while left > 0 {
-            left = u64::saturating_sub(left, again_in_s(left));
+            left = u64::saturating_sub(left, stretched_poll_s(left));
             looks += 1;
         }
         assert_eq!(looks, 12);

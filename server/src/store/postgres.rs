@@ -186,7 +186,7 @@ impl PgStore {
         };
         let mut begin = || {
             store.fence()?;
-            store.link.insist(|| ask!(FORGET_WRITERS, WRITERS_KEPT_MS))?;
+            store.link.retry_until_ok(|| ask!(FORGET_WRITERS, WRITERS_KEPT_MS))?;
             let last = store.link.ask(&[ask!(LAST_ID)])?;
             let last = last[0].first().map(rows::id).transpose()?;
             Ok((schema::secret(&mut store.link)?, last.map_or(0, |id| (id.0 >> 64) as u64)))
@@ -201,7 +201,7 @@ impl PgStore {
     /// before anything is served.
     pub fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault> {
         assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
-        self.link.insist(|| ask!(schema::KEEP, key, text))?;
+        self.link.retry_until_ok(|| ask!(schema::KEEP, key, text))?;
         Ok(one(&self.link.ask(&[ask!(schema::GET, key)])?[0])?)
     }
 
@@ -214,7 +214,7 @@ impl PgStore {
     /// Forgets what was kept under a key, durably. As [`PgStore::meta_keep`].
     pub fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
         assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
-        self.link.insist(|| ask!("DELETE FROM meta WHERE key = $1", key))?;
+        self.link.retry_until_ok(|| ask!("DELETE FROM meta WHERE key = $1", key))?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::Auditor;
 use crate::story::{Promise, Story};
 use boxoffice::{OrderId, OrderState, Refund, RefundState, TicketState};
-use nts_server::payments::double::{Given, Moved};
+use nts_server::payments::fake::{Given, Moved};
 use std::collections::BTreeMap;
 
 impl Auditor {

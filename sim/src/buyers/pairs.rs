@@ -203,7 +203,7 @@ impl Buyer {
             Step::Ends => {}
             Step::BankYes | Step::BankNo => {
                 if let Some(intent) = self.intent(mine) {
-                    _ = world.double.authenticate(&intent, step == Step::BankYes);
+                    _ = world.fake.authenticate(&intent, step == Step::BankYes);
                 }
             }
             Step::Voids | Step::Captures | Step::RefundsByHand | Step::Disputes => {
@@ -211,7 +211,7 @@ impl Buyer {
             }
             Step::Refunds => refund_order(&world, &mut self.dice, mine.order).await,
             Step::Rings => {
-                let events = world.double.events_since(0).unwrap_or_default();
+                let events = world.fake.events_since(0).unwrap_or_default();
                 let Some(intent) = self.intent(mine) else { return };
                 for (_, body) in events.into_iter().filter(|(_, body)| body.contains(&intent)) {
                     ring(&world, &mut self.dice, WEBHOOK_SECRET, body).await;
@@ -236,12 +236,12 @@ impl Buyer {
         let whole = self.dice.below(2) == 0;
         let part = if world.plan.currency == "KWD" { 10 } else { 1 };
         let amount = if whole { mine.total } else { part };
-        let double = &world.double;
+        let fake = &world.fake;
         let done = match step {
-            Step::Voids => double.void(&intent),
-            Step::Captures => double.capture_by_hand(&intent, (!whole).then_some(amount)),
-            Step::RefundsByHand => double.refund_by_hand(&intent, amount).map(drop),
-            _ => double.dispute(&intent, amount).map(drop),
+            Step::Voids => fake.void(&intent),
+            Step::Captures => fake.capture_by_hand(&intent, (!whole).then_some(amount)),
+            Step::RefundsByHand => fake.refund_by_hand(&intent, amount).map(drop),
+            _ => fake.dispute(&intent, amount).map(drop),
         };
         if let (Ok(()), Some(fault)) = (done, step.by_hand()) {
             world.chaos.note(fault);
