@@ -8,9 +8,9 @@
 
 use crate::auditor::Asked;
 use crate::chaos::Chaos;
-use crate::machine::{Base, Machine, look};
+use crate::machine::{Backend, Machine, look};
 use crate::plan::Fault as Strike;
-use crate::story::Promise;
+use crate::trace::Promise;
 use crate::world::World;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Command, Keys, OrderId, Reply, TimeMs};
@@ -237,12 +237,12 @@ impl Moments {
             Some(left) => left + world.chaos.between(fault, -1, 1),
             None => world.chaos.between(fault, 1, 2_000),
         };
-        match &world.base {
-            Base::Shared(server, _) => {
+        match &world.backend {
+            Backend::Shared(server, _) => {
                 server.put_forward(by);
                 world.audit(|auditor, _, at| auditor.clock_is_ahead(at, world.base_ahead_ms()));
             }
-            Base::File(_) => world.jump(self.n, by),
+            Backend::File(_) => world.jump(self.n, by),
         }
     }
 }
@@ -266,7 +266,7 @@ impl Store for Moments {
         if chaos.strikes(Strike::ClockInStep) {
             self.time_passes(&world, batch);
         }
-        let shared = matches!(world.base, Base::Shared(..));
+        let shared = matches!(world.backend, Backend::Shared(..));
         let mut done = if shared && chaos.strikes(Strike::CommitBetween) {
             // The database gives way to the other, and this one's locks are gone.
             self.inner.release();

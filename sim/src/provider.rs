@@ -3,7 +3,7 @@
 use crate::pace::{Pace, endpoint};
 use crate::pages;
 use crate::plan::Fault;
-use crate::story::Promise;
+use crate::trace::Promise;
 use crate::world::{EPOCH_MS, World};
 use nts_server::payments::fake::{FakeStripe, InjectedFault, Operation};
 use nts_server::payments::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
@@ -209,9 +209,9 @@ fn noted(world: &World, request: &WireRequest, got: &Result<WireResponse, Lost>)
 /// Something was done at the provider: the auditor looks at the ledger.
 pub fn acted(world: &World) {
     match world.fake.ledger_all() {
-        Ok(all) => world.audit(|auditor, story, at| auditor.ledger(story, at, all)),
+        Ok(all) => world.audit(|auditor, trace, at| auditor.ledger(trace, at, all)),
         Err(error) => {
-            world.broken(crate::story::Promise::NoPanic, None, format!("the fake: {error:?}"));
+            world.broken(crate::trace::Promise::NoPanic, None, format!("the fake: {error:?}"));
         }
     }
 }

@@ -32,7 +32,7 @@ mod write;
 pub use link::Target;
 pub use reader::PgReader;
 pub use schema::OpenError;
-pub(super) use transfer::{From, To};
+pub(super) use transfer::{Export, Import};
 
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
