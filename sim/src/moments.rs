@@ -220,12 +220,14 @@ pub struct Moments {
     step: Step,
     world: Weak<World>,
     n: usize,
+    /// Whether the last commit failed.
+    failed: bool,
 }
 
 impl Moments {
     /// The store of the process on machine `n`.
     pub fn new(inner: Box<dyn Store>, step: Step, world: Weak<World>, n: usize) -> Moments {
-        Moments { inner, step, world, n }
+        Moments { inner, step, world, n, failed: false }
     }
 
     /// Time passes: a little, or until the end of something that is being committed.
@@ -263,6 +265,8 @@ impl Store for Moments {
         let Some(world) = self.world.upgrade() else { return self.inner.commit(batch) };
         self.step.look_at(&world, batch);
         let chaos = &world.chaos;
+        let unlogged = Batch { records: &[], ..*batch };
+        let batch = if on(Mutant::AuditLogNotRetried) && self.failed { &unlogged } else { batch };
         if chaos.strikes(Strike::ClockInStep) {
             self.time_passes(&world, batch);
         }
@@ -282,6 +286,7 @@ impl Store for Moments {
         if unknown && shared && !chaos.is_calm() && chaos.has(Strike::CommitBetween) {
             others_commit(&world, self.n);
         }
+        self.failed = done.is_err();
         self.step.leave(chaos, done.is_err());
         done
     }
