@@ -1,10 +1,10 @@
 //! What a decision records, and what it owes to the outside.
 
 use crate::{
-    Attempt, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, OrderState, Payment,
-    Refund, Ticket, TimeMs,
+    Attempt, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, Payment, Refund,
+    Standing, Ticket,
 };
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 /// A fact that is recorded. All changes of a decision are recorded together or not at all.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,16 +28,8 @@ pub enum Change {
     OrderMoved {
         /// Which.
         order: OrderId,
-        /// Its state from now on.
-        state: OrderState,
-        /// See [`Order::until_ms`].
-        until_ms: TimeMs,
-        /// See [`Order::due_ms`].
-        due_ms: Option<TimeMs>,
-        /// See [`Order::tries`].
-        tries: u32,
-        /// See [`Order::trouble`].
-        trouble: Option<String>,
+        /// From now on.
+        to: Standing,
     },
     /// The lines of an order as they now are: refunds change them.
     LinesPut {

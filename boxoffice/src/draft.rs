@@ -2,7 +2,8 @@
 
 use crate::mutant::{Mutant, on};
 use crate::{
-    Alarm, Change, Decision, Effect, Line, Order, OrderState, Refusal, Reply, State, TimeMs,
+    Alarm, Change, Decision, Effect, Line, Order, OrderState, Refusal, Reply, Standing, State,
+    TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -22,7 +23,7 @@ impl Draft {
         let texts: Vec<&str> =
             alarms.iter().map(|a| &a.text).chain(&standing).map(|t| &**t).collect();
         let last = changes.iter_mut().rev().find_map(|c| match c {
-            Change::OrderMoved { trouble, .. } => Some(trouble),
+            Change::OrderMoved { to, .. } => Some(&mut to.trouble),
             _ => None,
         });
         match last {
@@ -36,7 +37,7 @@ impl Draft {
     /// Ends with the state that the order has once the changes are recorded.
     pub(crate) fn reply_order(self, order: &Order) -> Result<Decision, Refusal> {
         let moved = self.changes.iter().rev().find_map(|c| match c {
-            Change::OrderMoved { state, .. } => Some(*state),
+            Change::OrderMoved { to, .. } => Some(to.state),
             _ => None,
         });
         let state = moved.unwrap_or(order.state);
@@ -56,28 +57,16 @@ impl Draft {
 
     /// Leaves an order as it is, to be looked at at `due_ms`.
     pub(crate) fn retry_at(&mut self, order: &Order, due_ms: TimeMs, tries: u32) {
-        self.changes.push(Change::OrderMoved {
-            order: order.id,
-            state: order.state,
-            until_ms: order.until_ms,
-            due_ms: Some(due_ms),
-            tries,
-            trouble: order.trouble.clone(),
-        });
+        let to = Standing { due_ms: Some(due_ms), tries, ..order.standing() };
+        self.changes.push(Change::OrderMoved { order: order.id, to });
     }
 
     /// Says that a person must look at this, and keeps it with the order.
     pub(crate) fn alarm(&mut self, order: &Order, text: impl Into<String>) {
         if !self.changes.iter().any(|c| matches!(c, Change::OrderMoved { .. })) {
-            self.changes.push(Change::OrderMoved {
-                order: order.id,
-                state: order.state,
-                until_ms: order.until_ms,
-                due_ms: order.due_ms,
-                tries: order.tries,
-                // Set at the end, when all alarms are known.
-                trouble: None,
-            });
+            // The trouble is set at the end, when all alarms are known.
+            let to = Standing { trouble: None, ..order.standing() };
+            self.changes.push(Change::OrderMoved { order: order.id, to });
         }
         self.alarms.push(Alarm { order: order.id, text: text.into() });
     }
@@ -151,14 +140,8 @@ impl Draft {
 }
 
 pub(crate) fn moved(order: &Order, state: OrderState, due_ms: Option<TimeMs>) -> Change {
-    Change::OrderMoved {
-        order: order.id,
-        state,
-        until_ms: order.until_ms,
-        due_ms,
-        tries: 0,
-        trouble: None,
-    }
+    let to = Standing { state, until_ms: order.until_ms, due_ms, tries: 0, trouble: None };
+    Change::OrderMoved { order: order.id, to }
 }
 
 /// The places of some lines, added up by pool, in the order of the pools.

@@ -38,7 +38,7 @@ pub use decision::{Alarm, Decision, Reply};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};
 pub use order::{
-    Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Ticket, TicketState,
+    Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Standing, Ticket, TicketState,
 };
 pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,

@@ -123,10 +123,36 @@ pub struct Order {
     pub tickets: Vec<Ticket>,
 }
 
+/// Where an order stands: what changes of it with each step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Its state.
+    pub state: OrderState,
+    /// See [`Order::until_ms`].
+    pub until_ms: TimeMs,
+    /// See [`Order::due_ms`].
+    pub due_ms: Option<TimeMs>,
+    /// See [`Order::tries`].
+    pub tries: u32,
+    /// See [`Order::trouble`].
+    pub trouble: Option<String>,
+}
+
 /// How [`Order::trouble`] begins once a person was told that an order cannot move on.
 pub(crate) const STUCK: &str = "cannot move on: ";
 
 impl Order {
+    /// Where it stands.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            state: self.state,
+            until_ms: self.until_ms,
+            due_ms: self.due_ms,
+            tries: self.tries,
+            trouble: self.trouble.clone(),
+        }
+    }
+
     /// Whether what it owes was tried so often in vain that a person was told.
     pub fn is_stuck(&self) -> bool {
         self.due_ms.is_some() && self.trouble.as_ref().is_some_and(|t| t.starts_with(STUCK))

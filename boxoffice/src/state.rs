@@ -39,18 +39,19 @@ impl State {
                 let twice = self.orders.insert(order.id, (**order).clone());
                 assert!(twice.is_none(), "an order is placed once");
             }
-            Change::OrderMoved { order, state, until_ms, due_ms, tries, trouble } => {
+            Change::OrderMoved { order, to } => {
                 let order = self.order_mut(*order);
                 assert!(
-                    order.state == *state || may_move(order.state, *state),
-                    "no arrow leads from {:?} to {state:?}",
-                    order.state
+                    order.state == to.state || may_move(order.state, to.state),
+                    "no arrow leads from {:?} to {:?}",
+                    order.state,
+                    to.state
                 );
-                order.state = *state;
-                order.until_ms = *until_ms;
-                order.due_ms = *due_ms;
-                order.tries = *tries;
-                order.trouble.clone_from(trouble);
+                order.state = to.state;
+                order.until_ms = to.until_ms;
+                order.due_ms = to.due_ms;
+                order.tries = to.tries;
+                order.trouble.clone_from(&to.trouble);
             }
             Change::LinesPut { order, lines } => {
                 let order = self.order_mut(*order);

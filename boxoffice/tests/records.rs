@@ -98,9 +98,10 @@ fn a_hold_and_its_end_are_counted_for_the_next_decision() {
 fn no_change_brings_a_released_order_back() {
     let mut state = world(1);
     let order = OrderId(1);
-    let (state_of, until_ms, due_ms) = (OrderState::Held, 60_000, Some(60_000));
-    let (tries, trouble) = (0, None);
-    state.apply(&Change::OrderMoved { order, state: state_of, until_ms, due_ms, tries, trouble });
+    let due_ms = Some(60_000);
+    let to =
+        Standing { state: OrderState::Held, until_ms: 60_000, due_ms, tries: 0, trouble: None };
+    state.apply(&Change::OrderMoved { order, to });
 }
 
 #[test]

@@ -626,10 +626,10 @@ impl Writer {
             log.tell(job.actor, command, &decision, &loaded.state);
             let mut moved = None;
             for change in &decision.changes {
-                if let Change::OrderMoved { order, state, .. } = change
-                    && loaded.state.orders.get(order).is_some_and(|o| o.state != *state)
+                if let Change::OrderMoved { order, to } = change
+                    && loaded.state.orders.get(order).is_some_and(|o| o.state != to.state)
                 {
-                    done.reached.push(*state);
+                    done.reached.push(to.state);
                 }
                 loaded.state.apply(change);
                 // A command that changes an order replies with it.

@@ -6,7 +6,7 @@ use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_text};
 use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, MOST_LINES,
-    Order, OrderId, OrderState, State, TimeMs,
+    Order, OrderId, OrderState, Standing, State, TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, format, vec::Vec};
@@ -163,14 +163,9 @@ pub(crate) fn renew(
         until_ms => until_ms,
     };
     let mut draft = Draft::default();
-    draft.changes.push(Change::OrderMoved {
-        order: order.id,
-        state: OrderState::Held,
-        until_ms,
-        due_ms: Some(until_ms),
-        tries: 0,
-        trouble: None,
-    });
+    let due_ms = Some(until_ms);
+    let to = Standing { state: OrderState::Held, until_ms, due_ms, tries: 0, trouble: None };
+    draft.changes.push(Change::OrderMoved { order: order.id, to });
     draft.reply(Reply::Held { order: order.id, until_ms })
 }
 

@@ -5,7 +5,8 @@ use crate::mutant::{Mutant, on};
 use crate::order::hold::{check_held, give_up};
 use crate::payment::MOST_ATTEMPTS;
 use crate::{
-    Attempt, AttemptState, Change, Effect, Order, OrderState, Payment, PaymentId, State, TimeMs,
+    Attempt, AttemptState, Change, Effect, Order, OrderState, Payment, PaymentId, Standing, State,
+    TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
 use alloc::string::String;
@@ -42,14 +43,14 @@ pub(crate) fn pay(
         return draft.reply_order(order);
     }
     let attempt = attempt(1, token, now);
-    draft.changes.push(Change::OrderMoved {
-        order: order.id,
+    let to = Standing {
         state: OrderState::Paying,
         until_ms: order.until_ms.max(now + PAYING_MS),
         due_ms: Some(now),
         tries: 0,
         trouble: None,
-    });
+    };
+    draft.changes.push(Change::OrderMoved { order: order.id, to });
     draft.effects.push(Effect::Settle(order.id));
     let payment = Payment {
         id: payment,

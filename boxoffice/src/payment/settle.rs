@@ -11,7 +11,7 @@ use crate::state::{
 use crate::{Alarm, Decision, Refusal};
 use crate::{
     AttemptState, Change, CodeRule, Intent, IntentStatus, Order, OrderState, Payment, Refund,
-    RefundState, SeenVersion, State, Ticket, TicketState, TimeMs,
+    RefundState, SeenVersion, Standing, State, Ticket, TicketState, TimeMs,
 };
 use alloc::{format, string::String};
 
@@ -327,14 +327,9 @@ impl Draft {
         let stuck = pauses || was_tried_often(order, tries, now);
         let told = order.is_stuck();
         let text = if stuck || told { format!("{STUCK}{why}") } else { why.into() };
-        self.changes.push(Change::OrderMoved {
-            order: order.id,
-            state: order.state,
-            until_ms: order.until_ms,
-            due_ms: Some(due_ms),
-            tries,
-            trouble: Some(text.clone()),
-        });
+        let trouble = Some(text.clone());
+        let to = Standing { due_ms: Some(due_ms), tries, trouble, ..order.standing() };
+        self.changes.push(Change::OrderMoved { order: order.id, to });
         if stuck && !told {
             self.alarms.push(Alarm { order: order.id, text });
         }

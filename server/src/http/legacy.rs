@@ -128,7 +128,7 @@ enum Reserved {
     /// The order that this name has is held for longer.
     Renewed(OrderId, TimeMs),
     /// The order that this name has cannot be renewed.
-    SeenVersion(OrderId, Refusal),
+    Known(OrderId, Refusal),
     /// This name has an order that is not the sender's, as far as is known, and it was only looked at.
     Strange,
 }
@@ -149,7 +149,7 @@ pub async fn reserve(
     let (id, until_ms, new) = match reserved {
         Reserved::New(id, until_ms) => (id, until_ms, true),
         Reserved::Renewed(id, until_ms) => (id, until_ms, false),
-        Reserved::SeenVersion(id, refusal) => return known(&app, &event, &form, id, refusal).await,
+        Reserved::Known(id, refusal) => return known(&app, &event, &form, id, refusal).await,
         Reserved::Strange => return Ok(taken(&app)),
     };
     let own = new || shows(&app, id, &form);
@@ -284,7 +284,7 @@ async fn reserve_as(
             }
             Err(CommandError::Refused(Refusal::HoldExpired)) => expire(app, known).await?,
             Err(CommandError::Refused(refusal)) => {
-                return Ok(Reserved::SeenVersion(known, refusal));
+                return Ok(Reserved::Known(known, refusal));
             }
             Err(no) => return Err(no.into()),
         }

@@ -150,14 +150,9 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
     let event = desk.event;
     let unknown = desk.ids.order(desk.now());
     let twisted = OrderId(first.0 ^ 1);
-    let moved = |order| Change::OrderMoved {
-        order,
-        state: OrderState::Paid,
-        until_ms: 0,
-        due_ms: None,
-        tries: 0,
-        trouble: None,
-    };
+    let (state, trouble) = (OrderState::Paid, None);
+    let to = Standing { state, until_ms: 0, due_ms: None, tries: 0, trouble };
+    let moved = |order| Change::OrderMoved { order, to: to.clone() };
     let asked = desk.refund(second, RefundWish::All, false);
     let asked = desk.model.orders[&second].refunds.iter().find(|r| r.id == asked);
     let asked = asked.expect("just asked for").clone();

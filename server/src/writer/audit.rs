@@ -90,7 +90,7 @@ impl Log {
                         _ => Action::OrderChanged,
                     };
                     let moved = decision.changes.iter().rev().find_map(|change| match change {
-                        Change::OrderMoved { state, .. } => Some(*state),
+                        Change::OrderMoved { to, .. } => Some(to.state),
                         _ => None,
                     });
                     let now = moved.or(of(order).map(|order| order.state));

@@ -17,7 +17,7 @@ use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
     Attempt, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState,
-    Payment, Refund, RefundId, Ticket, TimeMs,
+    Payment, Refund, RefundId, Standing, Ticket, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,14 +176,6 @@ fn uuid(order: OrderId) -> Uuid {
     Uuid::from_u128(order.0)
 }
 
-struct Moved<'a> {
-    state: OrderState,
-    until_ms: TimeMs,
-    due_ms: Option<TimeMs>,
-    tries: u32,
-    trouble: Option<&'a str>,
-}
-
 /// What a batch writes.
 #[derive(Default)]
 pub(super) struct Writing<'a> {
@@ -193,7 +185,7 @@ pub(super) struct Writing<'a> {
     pub(super) events: BTreeMap<EventId, &'a Event>,
     stock: BTreeMap<(EventId, u16), (i64, i64)>,
     placed: Vec<&'a Order>,
-    moved: BTreeMap<OrderId, Moved<'a>>,
+    moved: BTreeMap<OrderId, &'a Standing>,
     lines: BTreeMap<OrderId, &'a [Line]>,
     payments: BTreeMap<OrderId, &'a Payment>,
     attempts: BTreeMap<(OrderId, u16), &'a Attempt>,
@@ -231,11 +223,7 @@ impl<'a> Writing<'a> {
                     }
                     all.placed.push(order);
                 }
-                Change::OrderMoved { order, state, until_ms, due_ms, tries, trouble } => {
-                    let (state, until_ms, due_ms, tries) = (*state, *until_ms, *due_ms, *tries);
-                    let trouble = trouble.as_deref();
-                    all.moved.insert(*order, Moved { state, until_ms, due_ms, tries, trouble });
-                }
+                Change::OrderMoved { order, to } => _ = all.moved.insert(*order, to),
                 Change::LinesPut { order, lines } => _ = all.lines.insert(*order, lines),
                 Change::PaymentPut { order, payment } => {
                     let before = all.payments.insert(*order, payment);
@@ -427,7 +415,7 @@ impl<'a> Writing<'a> {
             moved().map(|m| m.until_ms).collect::<Vec<_>>(),
             moved().map(|m| m.due_ms).collect::<Vec<_>>(),
             moved().map(|m| i64::from(m.tries)).collect::<Vec<_>>(),
-            moved().map(|m| m.trouble.map(text)).collect::<Vec<_>>(),
+            moved().map(|m| m.trouble.as_deref().map(text)).collect::<Vec<_>>(),
             keeper,
         )
     }

@@ -7,8 +7,8 @@
 use super::{codec, records, rows};
 use crate::store::{Fault, event_row};
 use boxoffice::{
-    Attempt, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Ticket,
-    TimeMs,
+    Attempt, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Standing,
+    Ticket,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::BTreeMap;
@@ -111,10 +111,7 @@ impl<'c> Writing<'c> {
                 }
                 Change::OrderPlaced(order) => self.place(order)?,
                 Change::OrderMoved { order, .. } if moves_again(&changes[i + 1..], *order) => {}
-                Change::OrderMoved { order, state, until_ms, due_ms, tries, trouble } => {
-                    let trouble = trouble.as_deref();
-                    self.move_order(*order, *state, *until_ms, *due_ms, *tries, trouble)?;
-                }
+                Change::OrderMoved { order, to } => self.move_order(*order, to)?,
                 Change::LinesPut { order, lines } => self.put_lines(*order, lines)?,
                 Change::PaymentPut { order, payment } => self.put_payment(*order, payment)?,
                 Change::AttemptPut { order, attempt } => self.put_attempt(*order, attempt)?,
@@ -228,17 +225,10 @@ impl<'c> Writing<'c> {
         Ok(())
     }
 
-    fn move_order(
-        &self,
-        order: OrderId,
-        state: OrderState,
-        until_ms: TimeMs,
-        due_ms: Option<TimeMs>,
-        tries: u32,
-        trouble: Option<&str>,
-    ) -> Done {
+    fn move_order(&self, order: OrderId, to: &Standing) -> Done {
         let (high, low) = codec::split(order);
-        let state = codec::state_number(state);
+        let state = codec::state_number(to.state);
+        let Standing { until_ms, due_ms, tries, trouble, .. } = to;
         self.run(
             "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7
              WHERE id = ?1 AND low = ?2",
