@@ -46,7 +46,7 @@ pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
     };
     let moved = transfer(&from, &to, &Clock::System, &mut tell);
     bar.finish_and_clear();
-    let Moved { events, orders, tickets, requests, records, retired } = moved?;
+    let Moved { events, orders, tickets, requests, records } = moved?;
     say!(
         "Moved {} events, {} orders and {} tickets, {} remembered answers and {} other records, from \
          {from} to {to}; the books balance there.",
@@ -56,14 +56,7 @@ pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
         HumanCount(requests),
         HumanCount(records),
     );
-    if retired {
-        say!("Start nts with NTS_DATABASE set to {to}. It does not start on {from} any more.");
-    } else {
-        say!(
-            "Start nts with NTS_DATABASE set to {to}. It could not be written into {from} that it \
-             was moved: put it away, or places may be sold twice."
-        );
-    }
+    say!("Start nts with NTS_DATABASE set to {to}. It does not start on {from} any more.");
     if from.sandbox().exists() {
         say!(
             "The sandbox keeps its own file: start with NTS_SANDBOX={} as well.",

@@ -37,6 +37,7 @@ pub(super) use transfer::{Export, Import};
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
 use crate::store::event_row::event_columns;
+use crate::store::transfer::MOVED_TO;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
 use link::{Ask, Link, Trouble, ask, draw};
@@ -157,6 +158,8 @@ pub struct PgStore {
     /// The events that were loaded for the next batch and have no limit per buyer.
     loaded_unlimited: BTreeSet<EventId>,
     prune_at_ms: TimeMs,
+    /// Where everything was moved that is in this database, as of the last fence.
+    moved_to: Option<String>,
 }
 
 impl PgStore {
@@ -184,6 +187,7 @@ impl PgStore {
             unlimited: BTreeSet::new(),
             loaded_unlimited: BTreeSet::new(),
             prune_at_ms: 0,
+            moved_to: None,
         };
         let mut begin = || {
             store.fence()?;
@@ -215,7 +219,7 @@ impl PgStore {
     /// Forgets what was kept under a key, durably. As [`PgStore::meta_keep`].
     pub fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
         assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
-        self.link.retry_until_ok(|| ask!("DELETE FROM meta WHERE key = $1", key))?;
+        self.link.retry_until_ok(|| ask!(schema::FORGET, key))?;
         Ok(())
     }
 
@@ -238,6 +242,10 @@ impl PgStore {
                 Ok(rows) => {
                     self.batch = one(&rows[0])?;
                     self.epoch = epoch;
+                    // Who retires a database does it after this epoch, or before this question.
+                    let moved = self.link.ask(&[ask!(schema::GET, MOVED_TO)])?;
+                    self.moved_to =
+                        moved[0].first().map(|row| one(std::slice::from_ref(row))).transpose()?;
                     return Ok(());
                 }
                 Err(Trouble::Sql { code, .. })
@@ -615,6 +623,9 @@ impl Store for PgStore {
             // Not to be reached, for as long as it was tried: nobody is in our way there.
             let away = matches!(trouble, Trouble::Lost(_) | Trouble::Late);
             return Err(if away { trouble.into() } else { self.not_done(trouble) });
+        }
+        if let Some(to) = &self.moved_to {
+            return Err(Fault::NotDone(format!("everything was moved to {to}: stop this process")));
         }
         self.try_load(keys, requests).map_err(|trouble| self.not_done(trouble))
     }

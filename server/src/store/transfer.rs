@@ -4,7 +4,7 @@
 //! Nobody sells meanwhile. Everything is written in one transaction into a database that is empty
 //! before, is looked at there with the same eyes as in an audit, and is compared order by order
 //! with where it came from; only then is it committed. What goes wrong before leaves the target as
-//! it was. Afterwards the source is retired: nobody sells from both by mistake.
+//! it was. The source is retired before the target is finished, so that at no moment both would sell.
 
 use super::records::{self, RecordChange, Tables, Value};
 use super::{Database, Fault, OrderPage, Reader, Recorded};
@@ -33,8 +33,11 @@ pub(super) trait Source {
     /// The answers that are remembered, and since when.
     fn requests(&mut self) -> Result<Vec<(Recorded, TimeMs)>, Fault>;
     fn facts(&mut self) -> Result<Facts, Fault>;
-    /// Writes down, durably, where everything went: [`Database::open`] refuses it from now on.
+    /// Writes down, durably, where everything goes: [`Database::open`] refuses it from now on, and a
+    /// process that has it open records nothing more.
     fn retire(&mut self, to: &str) -> Result<(), Fault>;
+    /// Takes that back.
+    fn reinstate(&mut self) -> Result<(), Fault>;
 }
 
 /// A database that is moved to: one transaction, which ends with it unless it is finished.
@@ -53,8 +56,16 @@ pub(super) trait Sink {
     fn kept(&self, text: &str) -> String {
         text.into()
     }
-    /// Commits. The error is a sentence.
-    fn finish(self: Box<Self>) -> Result<(), String>;
+    /// Commits.
+    fn finish(self: Box<Self>) -> Result<(), Unfinished>;
+}
+
+/// Why a database that is moved to was not finished, in a sentence.
+pub(super) enum Unfinished {
+    /// It is as it was before.
+    Nothing(String),
+    /// Whether everything is there or nothing cannot be told.
+    Unknown(String),
 }
 
 /// How far it is.
@@ -81,11 +92,9 @@ pub struct Moved {
     pub requests: u64,
     /// Rows of the cold tables.
     pub records: u64,
-    /// Whether the source was retired. If not, nothing but care keeps people from selling there.
-    pub retired: bool,
 }
 
-/// Moves everything. The error is one or more sentences; both databases are as they were then.
+/// Moves everything. The error is one or more sentences, and says what each database is then.
 pub fn transfer(
     from: &Database,
     to: &Database,
@@ -108,12 +117,31 @@ pub fn transfer(
         .and_then(|moved| compare(&mut *source, &mut *sink, moved.orders, tell).map(|()| moved));
     match moved {
         Ok(moved) => {
-            sink.finish()?;
-            let retired = source.retire(&to.to_string());
-            if let Err(fault) = &retired {
-                tracing::error!(%fault, "{from} could not be retired");
+            // In this order: a move that is cut off here leaves neither willing to sell, instead of both.
+            source.retire(&to.to_string()).map_err(|fault| match fault {
+                Fault::Unknown(why) => format!(
+                    "nothing was moved: {from} did not answer when it was marked as moved ({why}). If \
+                     nts refuses to start on it: nts migrate-store --resume {from}"
+                ),
+                Fault::NotDone(why) | Fault::Conflict(why) => format!(
+                    "nothing was moved: {from} could not be marked as moved ({why}), and places would be \
+                     sold twice if both sold. {to} is as it was before, and {from} as well."
+                ),
+            })?;
+            match sink.finish() {
+                Ok(()) => Ok(moved),
+                Err(Unfinished::Nothing(why)) => match source.reinstate() {
+                    Ok(()) => Err(why),
+                    Err(fault) => Err(format!(
+                        "{why} But {from} is marked as moved, and that could not be taken back \
+                         ({fault}): nts migrate-store --resume {from}"
+                    )),
+                },
+                Err(Unfinished::Unknown(why)) => Err(format!(
+                    "{why} {from} is marked as moved. If nothing is in {to}: nts migrate-store \
+                     --resume {from}"
+                )),
             }
-            Ok(Moved { retired: retired.is_ok(), ..moved })
         }
         Err(fault) => Err(format!(
             "moving {from} to {to} failed: {}. {to} is as it was before, and {from} as well.",

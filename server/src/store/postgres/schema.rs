@@ -33,6 +33,7 @@ const TABLES: &str = "SELECT count(*) FROM information_schema.tables
     WHERE table_schema = current_schema()";
 const SCHEMA: &str = "SELECT current_schema()::text";
 pub(super) const GET: &str = "SELECT value FROM meta WHERE key = $1";
+pub(super) const FORGET: &str = "DELETE FROM meta WHERE key = $1";
 /// Puts what is to be there from now on.
 pub(super) const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value";

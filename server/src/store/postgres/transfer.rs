@@ -5,11 +5,11 @@ use super::reader::{ALL_ORDERS, PgReader};
 use super::records::{Within, write};
 use super::rows::{self, InOrder, Orders, one};
 use super::write::{RECORD_SINCE, Writing, text};
-use super::{schema, verify};
+use super::{NODE_LOCKS, schema, verify};
 use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
 use crate::store::records::{self, RecordChange, Tables};
-use crate::store::transfer::{Facts, MOVED_TO, Sink, Source};
+use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
 use std::collections::BTreeMap;
@@ -21,8 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 /// What connections of a move are called, to be told from those of processes that serve.
 const NAME: &str = "nts migrate-store";
 
+/// Connections of processes that serve: each has one that holds the lock of its node's number,
+/// whatever it is called in its address.
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'nts'";
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> $2
+        AND (application_name = 'nts' OR pid IN (
+            SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint))";
+/// Whatever a writer that is still connected has to say is refused from now on. The lock keeps those
+/// away that begin at this moment: they begin when it can be read that everything was moved.
+const REFUSE_WRITERS: &str =
+    "LOCK TABLE writers IN EXCLUSIVE MODE; UPDATE writers SET epoch = epoch # 1";
 const COUNT: &str = "SELECT count(*) FROM orders";
 const REQUESTS: &str = "SELECT key, fingerprint, reply, at_ms FROM requests ORDER BY at_ms, key";
 
@@ -54,7 +62,7 @@ impl Export {
             ));
         }
         let others: i64 =
-            link.ask(&[ask!(OTHERS)]).and_then(|found| one(&found[0])).map_err(failed)?;
+            link.ask(&[ask!(OTHERS, i64::from(NODE_LOCKS), NAME)]).and_then(|found| one(&found[0])).map_err(failed)?;
         if others > 0 {
             return Err(format!(
                 "nts serves on {} ({others} connections). Nothing was changed. Stop all its \
@@ -105,7 +113,17 @@ impl Source for Export {
 
     fn retire(&mut self, to: &str) -> Result<(), Fault> {
         self.link.ask(&[ask!(schema::PUT, MOVED_TO, to)])?;
-        Ok(self.link.script("COMMIT")?)
+        self.link.script(REFUSE_WRITERS)?;
+        // Without an answer it may be done.
+        self.link.script("COMMIT").map_err(|trouble| match trouble {
+            Trouble::Lost(_) | Trouble::Late => Fault::Unknown(trouble.to_string()),
+            _ => trouble.into(),
+        })
+    }
+
+    fn reinstate(&mut self) -> Result<(), Fault> {
+        self.link.retry_until_ok(|| ask!(schema::FORGET, MOVED_TO))?;
+        Ok(())
     }
 }
 
@@ -199,14 +217,14 @@ impl Sink for Import {
         text(told).into_owned()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(), String> {
+    fn finish(mut self: Box<Self>) -> Result<(), Unfinished> {
         let name = self.link.target().name().to_owned();
         self.link.script("COMMIT").map_err(|trouble| match trouble {
-            Trouble::Lost(_) | Trouble::Late => format!(
+            Trouble::Lost(_) | Trouble::Late => Unfinished::Unknown(format!(
                 "{name}: the connection was lost at the very end ({trouble}): either everything \
-                 was moved, or nothing. Look with NTS_DATABASE set to it: nts audit --books-only"
-            ),
-            _ => format!("{name}: {trouble}. Nothing was changed."),
+                 was moved, or nothing. Look with NTS_DATABASE set to it: nts audit --books-only."
+            )),
+            _ => Unfinished::Nothing(format!("{name}: {trouble}. Nothing was changed.")),
         })
     }
 }

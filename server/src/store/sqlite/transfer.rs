@@ -8,7 +8,7 @@ use super::{Opened, SqliteReader, SqliteStore, backup, codec, not_done, rows};
 use crate::clock::Clock;
 use crate::private_file;
 use crate::store::records::{self, RecordChange, Tables};
-use crate::store::transfer::{Facts, MOVED_TO, Sink, Source};
+use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished};
 use crate::store::{Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
 use rusqlite::{Connection, params};
@@ -80,6 +80,10 @@ impl Source for Export {
 
     fn retire(&mut self, to: &str) -> Result<(), Fault> {
         self.store.meta_put(MOVED_TO, to)
+    }
+
+    fn reinstate(&mut self) -> Result<(), Fault> {
+        self.store.meta_forget(MOVED_TO)
     }
 }
 
@@ -226,11 +230,12 @@ impl Sink for Import {
         all_orders(self.conn()?, after, limit).map_err(not_done)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(), String> {
+    fn finish(mut self: Box<Self>) -> Result<(), Unfinished> {
         let trouble = |what: &Path, error: &dyn std::fmt::Display| {
-            format!("{}: {error}. Nothing was changed.", what.display())
+            Unfinished::Nothing(format!("{}: {error}. Nothing was changed.", what.display()))
         };
-        let conn = self.conn().map_err(|e| e.to_string())?;
+        let path = self.partial.clone();
+        let conn = self.conn().map_err(|fault| trouble(&path, &fault))?;
         conn.execute("UPDATE progress SET last_high = ?1", [self.last_high as i64])
             .and_then(|_| conn.execute_batch("COMMIT"))
             .map_err(|e| trouble(&self.partial, &e))?;
@@ -243,6 +248,7 @@ impl Sink for Import {
             _ = std::fs::remove_file(&self.partial);
             return Err(trouble(&self.target, &error));
         }
-        backup::sync_parent(&self.target).map_err(|e| format!("{}: {e}", self.target.display()))
+        backup::sync_parent(&self.target)
+            .map_err(|e| Unfinished::Unknown(format!("{}: {e}.", self.target.display())))
     }
 }

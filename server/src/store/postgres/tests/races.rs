@@ -3,6 +3,7 @@
 use super::seller::{Seller, commit, decided, hold, spec};
 use super::*;
 use crate::store;
+use crate::store::transfer::{Stage, transfer};
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{Command, Refusal};
 use std::collections::BTreeSet;
@@ -263,7 +264,7 @@ fn what_three_processes_sold_at_the_same_instants_moves_into_a_file() {
     std::fs::create_dir_all(&dir).unwrap();
     let file = store::Database::File(dir.join("back.db"));
     let from = store::Database::Server(Box::new(target));
-    let moved = store::transfer::transfer(&from, &file, &Clock::System, &mut |_| {}).unwrap();
+    let moved = transfer(&from, &file, &Clock::System, &mut |_| {}).unwrap();
     assert_eq!(moved.orders, 6_000);
     std::fs::remove_dir_all(&dir).unwrap();
 }
@@ -374,4 +375,82 @@ fn several_processes_count_each_buyer_once() {
     Seller::new(&target).limit("rush", 10_000, Some(most));
     let mut reader = PgReader::open(&target, Clock::System).unwrap();
     assert_eq!(reader.verify().unwrap(), Vec::<String>::new());
+}
+
+/// Selling on a database that was moved would sell places twice.
+#[test]
+fn who_began_while_everything_was_moved_records_nothing_more() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let target = target(server, &database, "");
+    let event = Seller::new(&target).put_event("rush", 10);
+    let dir = std::env::temp_dir().join(format!("nts-began-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let from = store::Database::Server(Box::new(target.clone()));
+    let to = store::Database::File(dir.join("moved.db"));
+    let mut began = None;
+    let mut tell = |stage| {
+        if matches!(stage, Stage::Comparing(..)) && began.is_none() {
+            began = Some(Seller::new(&target));
+        }
+    };
+    transfer(&from, &to, &Clock::System, &mut tell).unwrap();
+    let mut began = began.unwrap();
+    for _ in 0..3 {
+        let hold = began.hold(event, "a");
+        let answer = &began.batch(vec![(hold, None)])[0];
+        assert!(matches!(answer, Err(CommandError::Unavailable)), "{answer:?}");
+    }
+    assert_eq!(server.sql(&database, "SELECT count(*) FROM orders"), "0");
+    // It is not for good, if a person says so.
+    from.resume(Clock::System).unwrap();
+    let hold = began.hold(event, "a");
+    let mut answer = began.batch(vec![(hold.clone(), None)]);
+    if answer[0].is_err() {
+        answer = began.batch(vec![(hold, None)]);
+    }
+    assert!(answer[0].is_ok(), "{answer:?}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_database_is_not_moved_while_a_process_serves_on_it_under_whatever_name() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let named = target(server, &database, "?application_name=web1");
+    let mut seller = Seller::new(&named);
+    let event = seller.put_event("rush", 10);
+    let dir = std::env::temp_dir().join(format!("nts-serves-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let from = store::Database::Server(Box::new(named));
+    let to = store::Database::File(dir.join("moved.db"));
+    let error = transfer(&from, &to, &Clock::System, &mut |_| {}).unwrap_err();
+    assert!(error.contains("nts serves on"), "{error}");
+    let hold = seller.hold(event, "a");
+    assert!(seller.batch(vec![(hold, None)])[0].is_ok());
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_move_that_fails_at_its_end_leaves_the_source_selling() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let event = Seller::new(&target).put_event("rush", 10);
+    let dir = std::env::temp_dir().join(format!("nts-undone-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let from = store::Database::Server(Box::new(target.clone()));
+    let to = store::Database::File(dir.join("moved.db"));
+    let mut tell = |stage| {
+        if matches!(stage, Stage::Comparing(..)) {
+            // A directory of that name: the new file cannot be put there.
+            std::fs::create_dir_all(dir.join("moved.db/in-the-way")).unwrap();
+        }
+    };
+    let error = transfer(&from, &to, &Clock::System, &mut tell).unwrap_err();
+    assert!(error.contains("Nothing was changed"), "{error}");
+    let mut seller = Seller::new(&target);
+    let hold = seller.hold(event, "a");
+    assert!(seller.batch(vec![(hold, None)])[0].is_ok());
+    assert!(from.open(Clock::System).is_ok());
+    std::fs::remove_dir_all(&dir).unwrap();
 }
