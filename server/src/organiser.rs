@@ -4,7 +4,7 @@
 //! It must not know: HTTP, SQL, or a provider's API.
 
 use crate::actor::Actor;
-use crate::sales::{SaleError, Sales};
+use crate::sales::{SaleError, Sales, after_the_command};
 use crate::store::OrderPage;
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
@@ -29,7 +29,7 @@ impl Organiser {
         let (id, slug) = (self.sales.ids.event(self.sales.clock.now_ms()), spec.slug.clone());
         let replied = self.sales.writer.ask_as(actor, Command::PutEvent { id, spec }, None).await?;
         let created = matches!(replied.reply, Reply::Event { created: true, .. });
-        Ok((self.sales.event_named(&slug).await?, created))
+        Ok((after_the_command(self.sales.event_named(&slug).await)?, created))
     }
 
     /// The orders of an event that come after `after`, by id; `limit` at most.
@@ -81,7 +81,7 @@ impl Organiser {
         let (sales, id) = (&self.sales, order.id);
         let mut order = Arc::new(order.clone());
         if matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling) {
-            match sales.cancel(id, None).await {
+            match sales.cancel(Actor::Buyer, id, None).await {
                 Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
                     order = sales.find(id).await?;
                 }

@@ -2,6 +2,7 @@
 //! a slow disk never stops the network. They never wait for the writer.
 
 use crate::store::{Fault, Reader};
+use crate::tasks::AbortOnPanic;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::oneshot;
 
@@ -26,6 +27,7 @@ impl Reads {
         for mut reader in readers {
             let receiver = Arc::clone(&receiver);
             std::thread::Builder::new().name("nts-reader".into()).spawn(move || {
+                let _vital = AbortOnPanic;
                 loop {
                     let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     match next {
@@ -62,5 +64,39 @@ impl Reads {
             return Err(Fault::NotDone("too many questions wait for the database".into()));
         }
         answered.await.unwrap_or_else(|_| Err(Fault::NotDone("the reader is gone".into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::store::sqlite::SqliteStore;
+    use std::process::Command;
+
+    /// One that is left would be asked for ever, and nobody would be told.
+    #[test]
+    fn a_panic_of_a_reader_ends_the_process() {
+        const ME: &str = "reads::tests::a_panic_of_a_reader_ends_the_process";
+        if std::env::var_os("NTS_TEST_PANICS").is_some() {
+            let dir = std::env::temp_dir().join(format!("nts-reader-{}", std::process::id()));
+            std::fs::create_dir_all(&dir).unwrap();
+            let path = dir.join("nts.db");
+            let _store = SqliteStore::open(&path, Clock::System).unwrap();
+            let reads =
+                Reads::threads(vec![Box::new(SqliteStore::reader(&path).unwrap())]).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let asked = runtime.block_on(reads.ask(|_| -> Result<(), Fault> { panic!("a bug") }));
+            unreachable!("the process goes on: {asked:?}");
+        }
+        let me = std::env::current_exe().unwrap();
+        let ran = Command::new(me)
+            .args([ME, "--exact", "--nocapture"])
+            .env("NTS_TEST_PANICS", "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(!ran.status.success() && said.contains("stopping before"), "{said}");
+        assert!(!said.contains("the process goes on"), "{said}");
     }
 }

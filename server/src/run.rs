@@ -27,7 +27,7 @@ use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
 use crate::stop::Stop;
 use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
-use crate::tasks::{BackgroundRuntime, lower_thread_priority, spawn};
+use crate::tasks::{AbortOnPanic, BackgroundRuntime, lower_thread_priority, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::Event;
 use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
@@ -547,10 +547,7 @@ impl Server {
     }
 }
 
-/// Ends the process when what must not panic does. A panic of the core, the writer or of settlement
-/// is a bug that was caught in the act: nothing of it is recorded, and going on would be guessing.
-struct AbortOnPanic;
-
+/// A task whose panic ends the process: see [`AbortOnPanic`].
 async fn vital(task: impl Future<Output = ()>) {
     let mut task = std::pin::pin!(task);
     std::future::poll_fn(|context| {
@@ -559,17 +556,6 @@ async fn vital(task: impl Future<Output = ()>) {
         task.as_mut().poll(context)
     })
     .await;
-}
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "nts: the writer failed a check of its own; stopping before anything wrong is recorded"
-            );
-            std::process::abort();
-        }
-    }
 }
 
 /// Tells who started the server something that they must see, whatever is logged. If nobody reads

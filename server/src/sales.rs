@@ -3,6 +3,7 @@
 //! A use case submits commands to the writer, waits for what they lead to, and answers with the order
 //! or with a [`SaleError`]. It must not know: HTTP, SQL, or a provider's API.
 
+use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::admission::client::Client;
 use crate::admission::unpaid::Wish;
@@ -84,6 +85,14 @@ impl Drop for RunningGuard<'_> {
     }
 }
 
+/// What is read after a command was accepted. That it cannot be read does not mean that nothing was done.
+pub fn after_the_command<T>(read: Result<T, SaleError>) -> Result<T, SaleError> {
+    read.map_err(|error| match error {
+        CommandError::Unavailable => CommandError::InDoubt,
+        other => other,
+    })
+}
+
 impl Sales {
     /// Submits a command to the writer.
     pub async fn submit(&self, command: Command, request: Option<IdempotencyKey>) -> Answer {
@@ -127,6 +136,7 @@ impl Sales {
     /// Begins an attempt to pay, if the client's budget and the buyer's allow it.
     async fn begin_payment(
         &self,
+        actor: Actor,
         client: Client,
         command: Command,
         request: Option<IdempotencyKey>,
@@ -134,7 +144,7 @@ impl Sales {
         let Command::Pay { order, .. } = &command else { unreachable!("somebody pays") };
         let reserved = self.admission.pay(client, *order);
         let reserved = reserved.map_err(CommandError::OverBudget)?;
-        let answer = self.submit(command, request).await;
+        let answer = self.writer.ask_as(actor, command, request).await;
         if changed_nothing(&answer) {
             reserved.forget();
         }
@@ -146,6 +156,7 @@ impl Sales {
     /// Gives the order and the attempt's number; 0 if none was needed.
     pub async fn pay(
         &self,
+        actor: Actor,
         client: Client,
         id: OrderId,
         token: String,
@@ -160,7 +171,7 @@ impl Sales {
         let payment = self.ids.payment(self.clock.now_ms());
         let live = self.settlement.stripe.live();
         let command = Command::Pay { order: id, payment, live, token };
-        let replied = self.begin_payment(client, command, request).await?;
+        let replied = self.begin_payment(actor, client, command, request).await?;
         let attempt = match replied.reply {
             Reply::Paying { attempt, .. } => attempt,
             _ => 0,
@@ -196,11 +207,12 @@ impl Sales {
     /// Cancels, and waits until the payment is known to be dead, or until [`PATIENCE`] ends.
     pub async fn cancel(
         &self,
+        actor: Actor,
         id: OrderId,
         request: Option<IdempotencyKey>,
     ) -> Result<Arc<Order>, SaleError> {
         let watch = self.watchers.watch(id);
-        let replied = self.submit(Command::Cancel { order: id }, request).await?;
+        let replied = self.writer.ask_as(actor, Command::Cancel { order: id }, request).await?;
         let nothing_made = |o: &Order| o.payment.as_ref().is_none_or(|p| p.intent.is_none());
         if replied.order.is_some_and(|o| o.state == OrderState::Canceling && nothing_made(&o)) {
             // Nothing was created that could take money: no need to queue for the provider.
@@ -367,5 +379,18 @@ fn changed_nothing(answer: &Answer) -> bool {
         Ok(CommandOutcome { again, .. }) => *again,
         Err(CommandError::InDoubt) => false,
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_after_a_command_was_done_all_the_same() {
+        let read = |error| after_the_command::<()>(Err(error)).unwrap_err();
+        assert!(matches!(read(CommandError::Unavailable), CommandError::InDoubt));
+        let gone = CommandError::Refused(Refusal::UnknownOrder);
+        assert!(matches!(read(gone), CommandError::Refused(Refusal::UnknownOrder)));
     }
 }

@@ -647,6 +647,10 @@ fn key_reused(order: &Order, why: &str) {
     tracing::error!(%order, why, "ALARM: an idempotency key was used for another call");
 }
 
+/// How old it may be that a refund was not found at the provider, when it is requested: less than the pause
+/// before it is requested under another key.
+const LOOKED_UP_MS: i64 = LONGEST_CALL_MS / 2;
+
 /// Refunds are looked for before they are asked for: a partial refund under a second key would be
 /// paid twice once the provider has forgotten the first key.
 async fn give_back(
@@ -664,9 +668,16 @@ async fn give_back(
         let turn = Turn { endpoint: Endpoint::Refund, waited: false };
         return count(settlement, "refund", stripe.refund(turn, &order, payment, refund).await);
     }
+    let asked_ms = settlement.clock.now_ms();
     let known = stripe.find_refund(turn, payment, refund).await;
     if let Some(outcome) = count(settlement, "find_refund", known)? {
         return Ok(outcome);
+    }
+    // A process that stood still since then (a machine that was suspended) knows nothing any more of what
+    // others have refunded meanwhile under another key.
+    if settlement.clock.now_ms() - asked_ms > LOOKED_UP_MS {
+        let why = "the refund was looked for too long ago";
+        return count(settlement, "refund", Err(CallError::NotDone(why.into(), None)));
     }
     let follows = follows.expect("a refund has a turn for being looked for, and one for itself");
     count(settlement, "refund", stripe.refund(follows, order, payment, refund).await)

@@ -11,6 +11,19 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> 
     tokio::spawn(task)
 }
 
+/// Ends the process when what must not panic does. A panic of the core, the writer, a reader or of
+/// settlement is a bug that was caught in the act: nothing of it is recorded, and going on would be guessing.
+pub struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("nts: a check of its own failed; stopping before anything wrong is recorded");
+            std::process::abort();
+        }
+    }
+}
+
 /// What serves HTTP: a runtime of so many threads, one or more. Answers go before requests in it, and
 /// its threads give way to those that sell; the one that drives it does so once it serves.
 /// The error is that of the system.

@@ -298,6 +298,20 @@ fn the_audit_log_tells_who_did_what_to_which_event_and_order() {
         let actor = line["actor"].as_str().unwrap();
         assert!(if nth == 0 { actor.starts_with("api_key:") } else { actor == "system" }, "{line}");
     }
+    // What an organiser does to an order is told; what its buyer does is not.
+    for (bearer, lines) in [(None, 0), (Some(KEY), 1)] {
+        let held = server.send(hold("another", 1)).json();
+        let (id, secret) = (text(&held, "id"), text(&held, "secret"));
+        let cancel = Request::new("POST", &format!("/api/v1/orders/{id}/cancel"));
+        let cancel = cancel.bearer(bearer.unwrap_or(&secret)).json(&json!({}));
+        assert_eq!(server.send(cancel).status, 200);
+        let told = log(&["--order", &id]);
+        assert_eq!(
+            told.lines().filter(|line| line.contains(" order_canceled ")).count(),
+            lines,
+            "{told}"
+        );
+    }
     let (ok, said) = run(&dir, &["audit-log", "--event", "no-such-event"]);
     assert!(!ok && said.contains("there is no event no-such-event"), "{said}");
 }

@@ -5,14 +5,15 @@ pub mod organiser;
 use super::problem::Problem;
 use super::site::Site;
 use super::view::{self, Action};
+use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
-use crate::http::auth::{bearer, is_organiser};
+use crate::http::auth::{bearer, is_organiser, organiser};
 use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
 use crate::identity::{buyer, untagged_key};
-use crate::sales::outcome;
+use crate::sales::{after_the_command, outcome};
 use crate::when;
 use crate::writer::{CommandError, CommandOutcome, IdempotencyKey};
 use axum::Json;
@@ -199,7 +200,7 @@ pub async fn hold(
     };
     let order = match order {
         Some(order) => order,
-        None => app.sales.find(id).await?,
+        None => after_the_command(app.sales.find(id).await)?,
     };
     // A ticket type that is new since we looked is in the catalogue by now.
     let event = app.sales.event_of(&order).await.unwrap_or(event);
@@ -212,8 +213,8 @@ pub fn order_id(text: &str) -> Result<OrderId, Problem> {
     Ok(OrderId(id.as_u128()))
 }
 
-/// The id of the order in the address, if the request may see it.
-fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<OrderId, Problem> {
+/// The id of the order in the address, if the request may see it, and who asks.
+fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<(OrderId, Actor), Problem> {
     let id = order_id(id)?;
     let Some(secret) = bearer(headers) else {
         let mut problem = Problem::not_organiser();
@@ -221,16 +222,18 @@ fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<OrderId, Probl
         problem.detail = "Send the order's secret: Authorization: Bearer <secret>.".into();
         return Err(problem);
     };
-    if app.secrets.opens(id, secret) || is_organiser(app, headers) {
-        Ok(id)
+    if app.secrets.opens(id, secret) {
+        Ok((id, Actor::Buyer))
+    } else if is_organiser(app, headers) {
+        Ok((id, organiser(app)))
     } else {
         Err(Problem::unknown_order())
     }
 }
 
-/// The event of an order that is told in full.
+/// The event of an order that a command has changed, to tell the order in full.
 pub async fn event_of(app: &App, order: &Order) -> Result<Arc<Event>, Problem> {
-    Ok(app.sales.event_of(order).await?)
+    Ok(after_the_command(app.sales.event_of(order).await)?)
 }
 
 /// `GET /api/v1/orders/{id}`
@@ -239,9 +242,9 @@ pub async fn order(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = authorized(&app, &id, &headers)?;
+    let (id, _) = authorized(&app, &id, &headers)?;
     let order = app.sales.find(id).await?;
-    let event = event_of(&app, &order).await?;
+    let event = app.sales.event_of(&order).await?;
     Ok(whole(&app, &order, &view::order(&app, &order, &event)))
 }
 
@@ -262,10 +265,10 @@ pub async fn pay(
     client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let id = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
     let token = json::<PayBody>(&headers, &body)?.token;
-    let order = match app.sales.pay(client, id, token, request).await {
+    let order = match app.sales.pay(actor, client, id, token, request).await {
         Ok((order, attempt)) => {
             // Unless the bank's page of a card before has paid meanwhile.
             if let Some(AttemptState::Declined(reason)) = outcome(&order, attempt)
@@ -328,9 +331,9 @@ pub async fn cancel(
     Path(id): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let id = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
-    let order = app.sales.cancel(id, request).await?;
+    let order = app.sales.cancel(actor, id, request).await?;
     let event = event_of(&app, &order).await?;
     Ok(Json(view::order(&app, &order, &event)).into_response())
 }

@@ -9,6 +9,7 @@ use super::shop::front::minutes;
 use super::shop::pay;
 use super::site::Site;
 use super::view;
+use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::app::App;
 use crate::http::auth::is_organiser;
@@ -331,7 +332,7 @@ pub async fn charge(
         // A person: Stripe's form for the card is on the payment page.
         return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
     }
-    match app.sales.pay(client, id, token.into(), None).await {
+    match app.sales.pay(Actor::Buyer, client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
             _ if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
             Some(AttemptState::Declined(reason)) if !order.state.sells() => {
@@ -386,7 +387,7 @@ async fn charge_by_name(
         let refusal = Problem::from(Refusal::PaymentUnderWay);
         return Err(if open { refusal } else { Problem::form_needed() }.into());
     }
-    match app.sales.pay(client, id, token.into(), None).await {
+    match app.sales.pay(Actor::Buyer, client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
             _ if order.state == OrderState::Paid => Ok(charged(app, fullname)),
             Some(AttemptState::Declined(reason)) => Err(Problem::declined_once(reason).into()),

@@ -1,9 +1,9 @@
 //! Stories of giving back.
 
 use crate::pay::futures;
-use crate::shop::{HOUR, shop};
+use crate::shop::{HOUR, Shop, shop};
 use boxoffice::{OrderState, RefundState};
-use nts_server::payments::fake::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation, Stop};
 use nts_testkit::eventually_async;
 use serde_json::json;
 
@@ -63,5 +63,34 @@ async fn a_part_whose_answer_is_lost_is_given_back_once_though_asked_again_after
     assert_eq!(shop.refund(&held, json!({"all": true, "restock": true})).await.0, 200);
     let order = shop.settled(&held).await;
     assert_eq!((order.state, shop.moved(&held)), (OrderState::Refunded, (4_000, 4_000)));
+    shop.close().await;
+}
+
+/// A machine that was suspended between the two calls of a refund: what it has looked up is old by then, and
+/// others may have refunded under another key.
+#[tokio::test]
+async fn a_refund_is_not_requested_on_a_look_that_is_old() {
+    let shop = shop("old-look").await;
+    let held = shop.hold("ann", 2).await;
+    shop.pay(&held, "ctoken_ok").await;
+    let requested = |shop: &Shop| shop.fake.calls()[&Operation::Refund];
+    let before = requested(&shop);
+    let looks = shop.fake.pause(Operation::FindRefund, Stop::After);
+    let part = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": false});
+    let asking = shop.refund(&held, part);
+    let meanwhile = async {
+        looks.arrived().await;
+        shop.fake.misbehave(|o| (o == Operation::FindRefund).then_some(InjectedFault::LostBefore));
+        shop.time.jump(120_000);
+        looks.resume();
+        let order = shop.until("it is put off", &held, |o| o.tries > 0).await;
+        assert_eq!(order.refunds[0].state, RefundState::Pending);
+        assert_eq!(requested(&shop), before, "nothing was requested");
+        shop.fake.behave();
+    };
+    let ((status, answer), ()) = tokio::join!(asking, meanwhile);
+    assert_eq!(status, 200, "{answer}");
+    let order = shop.settled(&held).await;
+    assert_eq!((order.state, shop.moved(&held)), (OrderState::Paid, (2_000, 1_000)));
     shop.close().await;
 }

@@ -1,6 +1,7 @@
 //! The page of an order.
 
 use super::pay;
+use crate::actor::Actor;
 use crate::app::App;
 use crate::http::api::order_id;
 use crate::http::page::{Frame, Page, page};
@@ -216,7 +217,7 @@ pub async fn cancel(
     Path((id, secret)): Path<(String, String)>,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
-    match app.sales.cancel(id, None).await {
+    match app.sales.cancel(Actor::Buyer, id, None).await {
         Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
             Ok(Redirect::to(&app.links.order_path(id)).into_response())
         }

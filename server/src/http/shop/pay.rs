@@ -6,6 +6,7 @@
 //! page nor its address may hold the order's own secret, and it shows no ticket, name or e-mail address.
 //! A buyer who came from the order's page is led back there by a cookie that no script can read.
 
+use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::app::App;
 use crate::http::api;
@@ -283,7 +284,7 @@ pub async fn pay_opened(
 /// Takes what a payment page sent, and leads to what is next.
 async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -> Page {
     let form = Form::read(&sent.headers, &sent.body)?;
-    match app.sales.pay(client, id, form.get("token").into(), None).await {
+    match app.sales.pay(Actor::Buyer, client, id, form.get("token").into(), None).await {
         Ok((order, _)) => Ok(go_on(app, &order, home)),
         // A double click, a second tab, the back button: the order's page tells what is true.
         Err(CommandError::Refused(

@@ -61,8 +61,10 @@ impl Export {
                 target.name()
             ));
         }
-        let others: i64 =
-            link.ask(&[ask!(OTHERS, i64::from(NODE_LOCKS), NAME)]).and_then(|found| one(&found[0])).map_err(failed)?;
+        let others: i64 = link
+            .ask(&[ask!(OTHERS, i64::from(NODE_LOCKS), NAME)])
+            .and_then(|found| one(&found[0]))
+            .map_err(failed)?;
         if others > 0 {
             return Err(format!(
                 "nts serves on {} ({others} connections). Nothing was changed. Stop all its \
