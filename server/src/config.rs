@@ -1,5 +1,7 @@
 //! The settings: each by flag and by environment variable, each with its default.
 
+pub mod environment;
+
 use crate::admission::Limits;
 use crate::admission::network::Proxies;
 use crate::payments::governor::Budget;
@@ -39,7 +41,7 @@ pub struct Config {
     pub sandbox_calls: u32,
 
     /// The organiser's key. If it is not set, the first start makes one and prints it once
-    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true, value_parser = parse_key)]
+    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
     pub organiser_key: Option<Hidden>,
 
     /// Stripe's publishable key. Without both Stripe keys nts uses the sandbox, and no money moves
@@ -89,8 +91,8 @@ pub struct Config {
     pub queue: u32,
 
     /// Milliseconds that a command may wait for the writer before it is dropped and answered with 503
-    #[arg(long, env = "NTS_PATIENCE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub patience_ms: u64,
+    #[arg(long, alias = "patience-ms", env = "NTS_QUEUE_TIMEOUT_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub queue_timeout_ms: u64,
 
     /// Connections served at the same time: about 25 kB of memory each, at most 60 kB while a body is
     /// received. As many more wait for a slot; connections beyond that get 503
@@ -162,8 +164,8 @@ pub struct Config {
     /// Scheduling lag in milliseconds above which hold requests get 503, so that buyers who already
     /// hold tickets can pay. From a quarter of it on, a growing share of event-page requests gets
     /// 503. 0: never
-    #[arg(long, env = "NTS_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
-    pub lag_ms: u64,
+    #[arg(long, alias = "lag-ms", env = "NTS_OVERLOAD_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub overload_lag_ms: u64,
 
     /// Largest body in bytes of an organiser's request or of a webhook from Stripe. All other
     /// requests: 16 KiB, or this if it is less
@@ -391,6 +393,20 @@ impl Config {
         Ok(Some(StripeSettings { secret_key: secret.to_string(), live, base, budget, patience }))
     }
 
+    /// Checks the organiser's own key, if one is set. It is not quoted in the error, as it would be if it
+    /// were checked where flags are read.
+    pub fn check_organiser_key(&self) -> Result<(), String> {
+        let key = self.organiser_key.as_deref().unwrap_or("");
+        if !key.is_empty() && (key.len() < 16 || !key.chars().all(|c| c.is_ascii_graphic())) {
+            return Err(
+                "NTS_ORGANISER_KEY is no key: it needs at least 16 letters, digits or signs, \
+                        without spaces. openssl rand -hex 16 makes one."
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
     /// With a live key the address that buyers see must begin with https://. The error says what to do.
     pub fn check_public_url(&self, live: bool) -> Result<(), String> {
         if live && !self.public_url.as_deref().unwrap_or("").starts_with("https://") {
@@ -446,21 +462,24 @@ impl Config {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 
-    /// Every setting with its variable, its default and its value now; secrets are not shown.
-    pub fn describe(&self) -> String {
+    /// Every setting with its variable, its default, its value now and where that comes from; secrets are not
+    /// shown. `origin` tells of a setting, by its id and variable, where its value comes from.
+    pub fn describe(&self, origin: impl Fn(&str, &str) -> String) -> String {
         use std::fmt::Write as _;
         let values = self.values();
         let mut text = String::new();
         for arg in Alone::command().get_arguments() {
             let Some(variable) = arg.get_env() else { continue };
+            let variable = variable.to_string_lossy();
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             let default = arg.get_default_values().first();
             let default = default.map_or(String::new(), |d| d.to_string_lossy().into_owned());
             let id = arg.get_id().as_str();
             let value = values.iter().find(|(name, _)| *name == id).map_or("", |(_, v)| v);
             let flag = arg.get_long().unwrap_or_default();
-            _ = writeln!(text, "# {help}\n# --{flag}, default: {default:?}");
-            _ = writeln!(text, "{}={value}\n", variable.to_string_lossy());
+            let origin = origin(id, &variable);
+            _ = writeln!(text, "# {help}\n# --{flag}, default: {default:?}; now: {origin}");
+            _ = writeln!(text, "{variable}={value}\n");
         }
         text
     }
@@ -475,8 +494,12 @@ impl Config {
             let default = arg.get_default_values().first().map(|d| d.to_string_lossy());
             let default =
                 default.filter(|d| !d.is_empty()).map_or(String::new(), |d| format!("`{d}`"));
-            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            _ = writeln!(text, "| `{}` | {default} | {help} |", variable.to_string_lossy());
+            let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let variable = variable.to_string_lossy();
+            if environment::is_secret(arg) {
+                _ = write!(help, ". Or in a file, named by `{variable}_FILE`");
+            }
+            _ = writeln!(text, "| `{variable}` | {default} | {help} |");
         }
         text
     }
@@ -501,7 +524,7 @@ impl Config {
             ("demo_show", self.demo_show.to_string()),
             ("demo_tickets", self.demo_tickets.to_string()),
             ("queue", self.queue.to_string()),
-            ("patience_ms", self.patience_ms.to_string()),
+            ("queue_timeout_ms", self.queue_timeout_ms.to_string()),
             ("connections", self.connections.to_string()),
             ("client_connections", self.client_connections().to_string()),
             ("keep_released_days", self.keep_released_days.to_string()),
@@ -516,7 +539,7 @@ impl Config {
             ("client_lookups", self.client_lookups.to_string()),
             ("least_hold_ms", self.least_hold_ms.to_string()),
             ("declined_percent", self.declined_percent.to_string()),
-            ("lag_ms", self.lag_ms.to_string()),
+            ("overload_lag_ms", self.overload_lag_ms.to_string()),
             ("body_bytes", self.body_bytes.to_string()),
             ("slow_client_ms", self.slow_client_ms.to_string()),
             ("drain_ms", self.drain_ms.to_string()),
@@ -553,16 +576,6 @@ fn parse_choice(text: &str) -> Result<Choice, String> {
         "1" => Ok(Choice(Some(true))),
         _ => Err("expected 1 or 0".into()),
     }
-}
-
-fn parse_key(text: &str) -> Result<Hidden, String> {
-    if text.is_empty() {
-        return Ok(Hidden::default());
-    }
-    if text.len() < 16 || !text.chars().all(|c| c.is_ascii_graphic()) {
-        return Err("a key has at least 16 letters, digits or signs".into());
-    }
-    Ok(text.into())
 }
 
 #[cfg(test)]
@@ -651,12 +664,26 @@ mod tests {
         let config = Config::from_flags(flags).unwrap();
         let shown = format!("{config:?}");
         assert!(!shown.contains("postgres://nts") && !shown.contains("quite-secret"), "{shown}");
-        let text = config.describe();
+        let text = config.describe(|_, _| "flag".into());
         let settings = Alone::command().get_arguments().filter(|a| a.get_env().is_some()).count();
         assert_eq!(config.values().len(), settings);
         assert_eq!(text.matches("\nNTS_").count(), settings);
         assert!(!text.contains("quite-secret"));
     }
+
+    #[test]
+    fn a_weak_key_of_the_organiser_is_refused_and_not_quoted() {
+        for key in ["short", "fifteen-letters", "a key with spaces in it", "schlüsselschlüssel"] {
+            let config = Config::from_flags(["--organiser-key", key]).unwrap();
+            let error = config.check_organiser_key().unwrap_err();
+            assert!(error.contains("at least 16") && !error.contains(key), "{error}");
+        }
+        for key in ["", "sixteen-letters!"] {
+            let config = Config::from_flags(["--organiser-key", key]).unwrap();
+            assert_eq!(config.check_organiser_key(), Ok(()));
+        }
+    }
+
     #[test]
     fn the_readme_has_the_table_of_all_settings() {
         let readme = include_str!("../../README.md");

@@ -9,11 +9,27 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
 
-/// One label: a reason, an outcome, a route.
+/// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Label {
-    /// Its value; a fixed word, never something a client chose.
-    pub name: &'static str,
+pub struct ByReason {
+    /// A fixed word, never something that a client chose.
+    pub reason: &'static str,
+}
+
+/// The state of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByState {
+    /// Its word in the API.
+    pub state: &'static str,
+}
+
+/// A call to the payment provider, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProviderCall {
+    /// What was asked of the provider.
+    pub operation: &'static str,
+    /// "ok", or the kind of the error.
+    pub outcome: &'static str,
 }
 
 /// A route and the class of its answer.
@@ -40,8 +56,8 @@ pub struct Metrics {
     pub waited: Histogram,
     /// Commands that wait now.
     pub queue: Gauge,
-    /// Commands and wishes refused because too much waited.
-    pub busy: Counter,
+    /// Requests rejected because of overload: a full queue, a long wait, or scheduling lag.
+    pub requests_shed: Counter,
     /// Faults of the store.
     pub store_faults: Counter,
     /// Batches that made way for another process.
@@ -50,10 +66,10 @@ pub struct Metrics {
     pub ready: Gauge,
     /// Holds that were given.
     pub holds: Counter,
-    /// Noes of the core, by reason.
-    pub refusals: Family<Label, Counter>,
+    /// Commands that the rules refused, by reason.
+    pub refusals: Family<ByReason, Counter>,
     /// Requests over the budget of their client or e-mail address, by reason.
-    pub limited: Family<Label, Counter>,
+    pub limited: Family<ByReason, Counter>,
     /// Holds that ran out unpaid, of clients that are counted.
     pub ran_out: Counter,
     /// Unpaid orders that are counted for their clients.
@@ -61,16 +77,16 @@ pub struct Metrics {
     /// 1 while very many attempts to pay are declined.
     pub declines_high: Gauge,
     /// Orders by the state they reached.
-    pub orders: Family<Label, Counter>,
+    pub orders: Family<ByState, Counter>,
     /// Calls to the payment provider, by operation and outcome.
-    pub provider: Family<Label, Counter>,
+    pub provider: Family<ProviderCall, Counter>,
     /// Orders that cannot move on, by state.
-    pub stuck: Family<Label, Gauge>,
+    pub stuck: Family<ByState, Gauge>,
     /// Alarms that a person should look at.
     pub alarms: Counter,
     /// HTTP requests by route and status.
     pub http: Family<Route, Counter>,
-    /// HTTP latency.
+    /// Time to answer a request.
     pub http_seconds: Histogram,
     /// Open connections.
     pub connections: Gauge,
@@ -91,7 +107,7 @@ impl Default for Metrics {
             commit_seconds: seconds(),
             waited: seconds(),
             queue: Gauge::default(),
-            busy: Counter::default(),
+            requests_shed: Counter::default(),
             store_faults: Counter::default(),
             overtaken: Counter::default(),
             ready: Gauge::default(),
@@ -118,7 +134,8 @@ impl Default for Metrics {
         r.register("commit_seconds", "Committing a batch", m.commit_seconds.clone());
         r.register("queue_seconds", "Waiting in the writer's queue", m.waited.clone());
         r.register("queue", "Commands waiting for the writer", m.queue.clone());
-        r.register("busy", "Commands and wishes refused because too much waited", m.busy.clone());
+        let text = "Requests rejected because of overload";
+        r.register("requests_shed", text, m.requests_shed.clone());
         r.register("store_faults", "Faults of the store", m.store_faults.clone());
         r.register("overtaken", "Batches that made way for another process", m.overtaken.clone());
         r.register("ready", "1 if the last batch could be committed", m.ready.clone());
@@ -135,7 +152,8 @@ impl Default for Metrics {
         r.register("orders_stuck", "Orders that cannot move on, by state", m.stuck.clone());
         r.register("alarms", "Things a person should look at", m.alarms.clone());
         r.register("http_requests", "HTTP requests by route and status", m.http.clone());
-        r.register("http_seconds", "Time to answer a request", m.http_seconds.clone());
+        let text = "Time to answer a request";
+        r.register("http_request_duration_seconds", text, m.http_seconds.clone());
         r.register("connections", "Open connections", m.connections.clone());
         r.register("lag_seconds", "How far the server is behind", m.lag.clone());
         let clock = "How far the database's clock is ahead of this machine's";

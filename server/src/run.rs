@@ -184,12 +184,12 @@ pub fn assemble(parts: Parts) -> Assembled {
     let Parts { config, clock, ids, secrets, organiser_key, events, reads, .. } = parts;
     let (clock, metrics) = (Arc::new(clock), Arc::new(Metrics::default()));
     metrics.ready.set(1);
-    let overload = Overload::new(config.lag_ms);
+    let overload = Overload::new(config.overload_lag_ms);
     let slots = Slots::new(config.connections, config.client_connections());
     let admission =
         Admission::new(config.limits(), ids.random(), Arc::clone(&metrics), overload, slots);
     let admission = Arc::new(admission);
-    let patience = Duration::from_millis(config.patience_ms);
+    let patience = Duration::from_millis(config.queue_timeout_ms);
     let (writer, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, committed) = mpsc::unbounded_channel();
     let (notices, received) = settlement::Notices::new();
@@ -412,6 +412,7 @@ impl Server {
 
     /// The same with a clock of one's own.
     pub async fn start_at(config: Config, clock: Clock) -> Result<Server, Reason> {
+        config.check_organiser_key()?;
         let keys = config.stripe()?;
         config.check_public_url(keys.as_ref().is_some_and(|keys| keys.live))?;
         let listener = listen(config.address).map_err(|error| {

@@ -17,7 +17,7 @@ mod tests;
 
 use crate::actor::Actor;
 use crate::admission::Refused;
-use crate::metrics::{Label, Metrics};
+use crate::metrics::{ByReason, ByState, Metrics};
 use crate::problem_code;
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
@@ -272,7 +272,7 @@ impl Queue {
         // Between the look and the sending others may come as well: what is reserved is far more.
         let full = !own && self.jobs.capacity() <= RESERVED;
         if full || self.jobs.try_send(job).is_err() {
-            self.metrics.busy.inc();
+            self.metrics.requests_shed.inc();
             return Err(CommandError::Busy);
         }
         Ok(())
@@ -460,7 +460,7 @@ impl Writer {
             count(&self.metrics, answer);
         }
         for state in done.reached {
-            self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
+            self.metrics.orders.get_or_create(&ByState { state: state.word() }).inc();
         }
         for (job, answer) in jobs.into_iter().zip(done.answers) {
             match (job.answer, answer) {
@@ -719,7 +719,7 @@ fn count(metrics: &Metrics, answer: &Answer) {
         Err(CommandError::Refused(refusal)) => {
             metrics
                 .refusals
-                .get_or_create(&Label { name: problem_code::of(refusal).as_str() })
+                .get_or_create(&ByReason { reason: problem_code::of(refusal).as_str() })
                 .inc();
         }
         Err(_) => {}

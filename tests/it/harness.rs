@@ -69,7 +69,7 @@ pub fn nts_under(umask: &str, dir: &Dir) -> Command {
 
 fn in_dir(dir: &Dir, mut command: Command) -> Command {
     command.current_dir(&dir.0).env_clear().env("NTS_ORGANISER_KEY", KEY);
-    command.env("NTS_LAG_MS", "0");
+    command.env("NTS_OVERLOAD_LAG_MS", "0");
     if let Some(database) = &dir.1 {
         command.env("NTS_DATABASE", database);
     }

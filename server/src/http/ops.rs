@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::site::Site;
-use crate::metrics::Label;
+use crate::metrics::ByState;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -38,8 +38,8 @@ fn not_ready(why: &str) -> Problem {
 /// `GET /metrics`, in the text format of OpenMetrics.
 pub async fn metrics(State(app): State<Arc<Site>>) -> Response {
     app.metrics.lag.set(app.admission.overload.behind_us() as f64 / 1e6);
-    for (name, orders) in app.settlement.stuck.counts() {
-        app.metrics.stuck.get_or_create(&Label { name }).set(orders);
+    for (state, orders) in app.settlement.stuck.counts() {
+        app.metrics.stuck.get_or_create(&ByState { state }).set(orders);
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()

@@ -429,7 +429,7 @@ async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
     assert!(wishes.iter().all(|job| job.deadline == job.queued + Duration::from_millis(50)));
     assert!(own.iter().all(|job| job.deadline == job.queued + OWN_PATIENCE));
     drop((batch, waiting, steps));
-    assert_eq!(metrics.busy.get(), 2);
+    assert_eq!(metrics.requests_shed.get(), 2);
 }
 
 #[test]
