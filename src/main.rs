@@ -20,9 +20,11 @@ mod audit;
 mod audit_log;
 mod backup;
 mod event;
+mod go_live;
 mod migrate;
 mod rush;
 mod serve;
+mod server_url;
 mod simulate;
 
 /// A box office in one binary: sells tickets, takes the money, issues the tickets.
@@ -59,6 +61,15 @@ enum Command {
         /// The database to copy
         #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
         database: DatabaseName,
+        /// The sandbox's file, which is copied to FILE.sandbox. Default: beside the database file
+        #[arg(long, env = "NTS_SANDBOX")]
+        sandbox: Option<PathBuf>,
+    },
+    /// Move all test orders and their tickets out of the database into a file, so that it can sell for real:
+    /// events stay. Refuses if an order is real. No server may run meanwhile
+    GoLive {
+        #[command(flatten)]
+        args: Box<go_live::GoLiveArgs>,
     },
     /// Move everything into another database: from a file to PostgreSQL, or back. No server may run
     /// meanwhile
@@ -177,7 +188,10 @@ fn main() -> ExitCode {
             print_settings(&config, &matches, &prepared);
             Ok(())
         }
-        Some(Command::Backup { file, database }) => backup::backup(&database, &file),
+        Some(Command::Backup { file, database, sandbox }) => {
+            backup::backup(&database, sandbox.as_deref(), &file)
+        }
+        Some(Command::GoLive { args }) => go_live::run(&args),
         Some(Command::MigrateStore { from, to: Some(to), .. }) => migrate::migrate(&from, &to),
         Some(Command::MigrateStore { from, to: None, .. }) => migrate::resume(&from),
         Some(Command::Audit { args }) => return audit::run(&args),

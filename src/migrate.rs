@@ -24,6 +24,7 @@ pub fn resume(database: &DatabaseName) -> Result<(), String> {
 
 /// Moves everything from one database into another that is empty.
 pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
+    let (to_use, hidden) = to.without_password();
     let (from, to) = (Database::parse(from.told())?, Database::parse(to.told())?);
     let bar = ProgressBar::hidden();
     if std::io::stderr().is_terminal() {
@@ -56,12 +57,16 @@ pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
         HumanCount(requests),
         HumanCount(records),
     );
+    // In quotes, for an address may contain what a shell takes for something else.
+    say!("Start nts with:\n\n  NTS_DATABASE='{}'\n", to_use.replace('\'', "%27"));
+    if hidden {
+        say!("Replace PASSWORD by the password, which is not shown here.");
+    }
     if retired {
-        say!("Start nts with NTS_DATABASE set to {to}. It does not start on {from} any more.");
+        say!("nts does not start on {from} any more.");
     } else {
         say!(
-            "Start nts with NTS_DATABASE set to {to}. It could not be written into {from} that it \
-             was moved: put it away, or places may be sold twice."
+            "It could not be written into {from} that it was moved: put it away, or places may be sold twice."
         );
     }
     if from.sandbox().exists() {

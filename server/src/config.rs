@@ -244,6 +244,32 @@ impl DatabaseName {
     pub fn told(&self) -> &str {
         &self.0
     }
+
+    /// As it was told, with the word PASSWORD in the place of a password; and whether there is one. For an
+    /// address that could be understood: then what is before the first `@` is the user and the password.
+    pub fn without_password(&self) -> (String, bool) {
+        let (address, query) =
+            self.0.split_once('?').map_or((&*self.0, None), |(a, q)| (a, Some(q)));
+        let (mut shown, mut hidden) = (address.to_owned(), false);
+        if let Some((scheme, rest)) = address.split_once("://")
+            && let Some((user, host)) = rest.split_once('@')
+            && let Some((user, _)) = user.split_once(':')
+        {
+            (shown, hidden) = (format!("{scheme}://{user}:PASSWORD@{host}"), true);
+        }
+        let pair = |pair: &str| match pair.split_once('=') {
+            Some(("password" | "sslpassword", _)) => {
+                hidden = true;
+                "password=PASSWORD".to_owned()
+            }
+            _ => pair.to_owned(),
+        };
+        if let Some(query) = query {
+            shown.push('?');
+            shown.push_str(&query.split('&').map(pair).collect::<Vec<_>>().join("&"));
+        }
+        (shown, hidden)
+    }
 }
 
 impl From<String> for DatabaseName {
@@ -551,7 +577,7 @@ impl Config {
 }
 
 /// Understands `:9000` as the Go demo did, but on this machine alone.
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let full = match text.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.replace("localhost:", "127.0.0.1:"),
@@ -648,6 +674,26 @@ mod tests {
             (Some(false), Some(false))
         );
         assert_eq!(made(&["--demo=yes"], false), None);
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_password_and_can_be_used_otherwise() {
+        for (told, shown) in [
+            ("nts.db", "nts.db"),
+            ("postgres://nts@db/nts", "postgres://nts@db/nts"),
+            ("postgres://nts:geheim@db:5433/nts", "postgres://nts:PASSWORD@db:5433/nts"),
+            (
+                "postgres://nts:ge%40heim@a,b/nts?sslmode=verify-full&password=geheim",
+                "postgres://nts:PASSWORD@a,b/nts?sslmode=verify-full&password=PASSWORD",
+            ),
+            (
+                "postgres://db/nts?user=nts&password=x",
+                "postgres://db/nts?user=nts&password=PASSWORD",
+            ),
+        ] {
+            let (text, hidden) = DatabaseName::from(told).without_password();
+            assert_eq!((&*text, hidden), (shown, shown.contains("PASSWORD")));
+        }
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! What is counted, for Prometheus.
 
+pub mod figures;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// Why a request was refused.
@@ -60,6 +64,8 @@ pub struct Metrics {
     pub requests_shed: Counter,
     /// Faults of the store.
     pub store_faults: Counter,
+    /// Batches that could not be recorded, or of which it is not known: their callers got 503.
+    pub failed_batches: Counter,
     /// Batches that made way for another process.
     pub overtaken: Counter,
     /// 1 if the last batch could be committed.
@@ -94,6 +100,8 @@ pub struct Metrics {
     pub lag: Gauge<f64, AtomicU64>,
     /// How far the database's clock is ahead of this machine's.
     pub database_clock_ahead: Gauge<f64, AtomicU64>,
+    /// Numbers of events, amounts, and the time of the last backup.
+    pub figures: Arc<figures::Figures>,
 }
 
 impl Default for Metrics {
@@ -109,6 +117,7 @@ impl Default for Metrics {
             queue: Gauge::default(),
             requests_shed: Counter::default(),
             store_faults: Counter::default(),
+            failed_batches: Counter::default(),
             overtaken: Counter::default(),
             ready: Gauge::default(),
             holds: Counter::default(),
@@ -126,6 +135,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             lag: Gauge::default(),
             database_clock_ahead: Gauge::default(),
+            figures: Arc::default(),
         };
         let r = &mut m.registry;
         r.register("commits", "Commits of the store", m.commits.clone());
@@ -137,6 +147,8 @@ impl Default for Metrics {
         let text = "Requests rejected because of overload";
         r.register("requests_shed", text, m.requests_shed.clone());
         r.register("store_faults", "Faults of the store", m.store_faults.clone());
+        let text = "Batches that could not be committed; their callers got 503";
+        r.register("commits_failed", text, m.failed_batches.clone());
         r.register("overtaken", "Batches that made way for another process", m.overtaken.clone());
         r.register("ready", "1 if the last batch could be committed", m.ready.clone());
         r.register("holds", "Holds given", m.holds.clone());
@@ -158,6 +170,9 @@ impl Default for Metrics {
         r.register("lag_seconds", "How far the server is behind", m.lag.clone());
         let clock = "How far the database's clock is ahead of this machine's";
         r.register("database_clock_ahead_seconds", clock, m.database_clock_ahead.clone());
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        r.register("build", "The version of nts", version);
+        r.register_collector(Box::new(figures::Collected(Arc::clone(&m.figures))));
         m
     }
 }

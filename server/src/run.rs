@@ -26,6 +26,7 @@ use crate::replicate::{Replica, follow, read_versions};
 use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
 use crate::stop::Stop;
+use crate::store::test_orders::{Mode, claim};
 use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
 use crate::tasks::{BackgroundRuntime, lower_thread_priority, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
@@ -70,7 +71,7 @@ pub type Reason = String;
 const DATABASE: Duration = Duration::from_secs(60);
 
 /// Where the sandbox keeps what a real provider would know.
-fn sandbox_path(config: &Config, database: &Database) -> PathBuf {
+pub fn sandbox_path(config: &Config, database: &Database) -> PathBuf {
     let told = config.sandbox.clone().filter(|path| !path.as_os_str().is_empty());
     told.unwrap_or_else(|| database.sandbox())
 }
@@ -364,6 +365,9 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
         Some(key) => digest(&[b"organiser", key.as_bytes()]),
         None => kept_key(&mut *opened.store, &ids)?,
     };
+    let mode = Mode::of(config.stripe()?.map(|keys| keys.live));
+    let sandbox_exists = sandbox_path(config, database).exists();
+    claim(&mut *opened.store, &mut *readers[0], mode, database, sandbox_exists)?;
     if database.is_shared() && config.demo() {
         same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
     }

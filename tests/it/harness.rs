@@ -34,6 +34,12 @@ impl Dir {
         Dir(dir, database)
     }
 
+    /// The database of what runs here, as a setting.
+    #[allow(dead_code, reason = "not every test names its database")]
+    pub fn database(&self) -> String {
+        self.1.clone().unwrap_or_else(|| self.path("nts.db").to_str().unwrap().to_owned())
+    }
+
     pub fn path(&self, file: &str) -> PathBuf {
         self.0.join(file)
     }

@@ -144,6 +144,15 @@ fn events_come_from_a_file_and_slips_are_told() {
         let (ok, said) = apply(&slip);
         assert!(!ok && said.contains(hint), "{hint}: {said}");
     }
+    // Without a URL the server is where NTS_ADDRESS says that it listens.
+    let port = server.address.rsplit_once(':').unwrap().1;
+    for address in [server.address.clone(), format!("0.0.0.0:{port}"), format!(":{port}")] {
+        std::fs::write(dir.path("show.toml"), show).unwrap();
+        let mut command = nts(&dir);
+        command.env("NTS_ADDRESS", &address).args(["event", "apply", "show.toml"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{address}: {}", crate::harness::said(&output));
+    }
     let arguments = ["event", "apply", "show.toml", "--url", "http://box.example:9000"];
     let (ok, said) = run(&dir, &arguments);
     assert!(!ok && said.contains("--plain-http") && said.contains("Nothing was sent"), "{said}");
