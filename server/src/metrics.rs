@@ -185,3 +185,6 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;
