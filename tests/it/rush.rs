@@ -1,4 +1,4 @@
-//! `nts rush`: a crowd comes to a rehearsal and looks whether it was told the truth.
+//! `nts rush`: simulated buyers in test mode, and whether they were told the truth.
 
 use crate::harness::*;
 use serde_json::Value;
@@ -68,7 +68,7 @@ fn who_stays_buys_what_others_held_and_did_not_pay() {
 }
 
 #[test]
-fn a_rehearsal_goes_at_the_pace_of_the_provider_and_everybody_is_served_in_time() {
+fn a_load_test_goes_at_the_pace_of_the_provider_and_everybody_is_served_in_time() {
     let dir = Dir::new("rush-pace");
     let mut rush = nts(&dir);
     // Ten calls a second to each endpoint, and six times the buyers.
@@ -183,7 +183,7 @@ fn a_crowd_that_cannot_come_says_why() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("could not be made: 401"), "{}", said(&output));
     server.stop();
-    // A shop that takes money is no place for a rehearsal.
+    // A shop that takes money is no place for a load test.
     let keys = [
         ("NTS_STRIPE_SECRET_KEY", "sk_test_x"),
         ("NTS_STRIPE_PUBLISHABLE_KEY", "pk_test_x"),
