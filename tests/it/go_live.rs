@@ -108,6 +108,8 @@ fn test_orders_are_moved_aside_before_real_ones_are_taken() {
         let (ok, said) = run(&dir, keys, &["go-live"]);
         assert!(!ok && said.contains("has real orders"), "{said}");
     }
+    let (ok, said) = run(&dir, &[], &["audit"]);
+    assert!(!ok && said.contains("--books-only") && said.contains("live keys"), "{said}");
     let (ok, said) = run(&dir, &[], &["audit", "--books-only"]);
     assert!(ok && said.contains("1 held"), "the real order is where it was: {said}");
 }

@@ -360,3 +360,18 @@ fn old_names_still_work_and_say_what_is_new_and_unknown_ones_are_refused() {
     assert_eq!(get("the-key-in-the-file"), 200);
     server.stop();
 }
+
+#[test]
+fn the_examples_of_settings_are_settings() {
+    let dir = Dir::new("examples");
+    for example in [
+        include_str!("../../deploy/nts.env.example"),
+        include_str!("../../deploy/nts.cluster.env.example"),
+    ] {
+        let lines = example.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let set: Vec<_> = lines.map(|line| line.split_once('=').unwrap()).collect();
+        assert!(set.len() > 5, "{example}");
+        let output = nts(&dir).envs(set).arg("config").output().unwrap();
+        assert!(output.status.success(), "{}", crate::harness::said(&output));
+    }
+}

@@ -70,7 +70,8 @@ impl Prepared {
             && let Some(named) = command.find_subcommand(first).cloned()
         {
             let named = self.overlay(named, rest, ours)?;
-            return Ok(command.mut_subcommand(named.get_name().to_owned(), |_| named));
+            let name = named.get_name().to_owned();
+            return Ok(command.mut_subcommand(&name, |_| named));
         }
         let (mut wrong, mut made) = (None, Vec::new());
         for arg in command.get_arguments() {

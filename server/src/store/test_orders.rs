@@ -47,12 +47,12 @@ impl Mode {
         }
     }
 
-    fn read(word: &str) -> Option<Mode> {
+    pub(super) fn read(word: &str) -> Option<Mode> {
         [Mode::Sandbox, Mode::StripeTest, Mode::StripeLive].into_iter().find(|m| m.word() == word)
     }
 
     /// What it takes to be in this mode.
-    fn how(self) -> &'static str {
+    pub fn how(self) -> &'static str {
         match self {
             Mode::Sandbox => "unset Stripe's keys",
             Mode::StripeTest => {
