@@ -47,11 +47,10 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
     }
     say!(
         "Moved {} and {} from {database} to {}. None of these tickets is valid in {database} any more, and all \
-         places are free again. {} stayed, as they are.",
+         places are free again.",
         counted(orders, "test order"),
         counted(tickets, "ticket"),
         archive.display(),
-        counted(events, "event"),
     );
     if sandbox.exists() {
         match move_sandbox(&sandbox, &beside) {
@@ -63,9 +62,12 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
             ),
         }
     }
+    if !events.is_empty() {
+        say!("These events stayed, as they are: {}.", events.join(", "));
+    }
     say!(
-        "Check dates, prices and numbers of places of the events, then start nts with the live keys of Stripe. \
-         {} has names and e-mail addresses in it: remove it when you no longer need it.",
+        "Check their dates, prices and numbers of places, and that each of them is to be sold. Then start nts \
+         with the live keys of Stripe. {} has names and e-mail addresses in it: remove it when you no longer need it.",
         archive.display()
     );
     Ok(())

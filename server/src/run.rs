@@ -487,7 +487,22 @@ impl Server {
         }
         let server = Server { app, listener, writer, tasks, back_office };
         server.make_show(empty).await?;
+        server.warn_of_demo_event();
         Ok(server)
+    }
+
+    /// The demo event may be left from test mode, and is sold for real money then.
+    fn warn_of_demo_event(&self) {
+        let app = &self.app;
+        let asked_for = app.config.makes_demo_show(true);
+        let event = app.catalogue.event(&app.config.show).filter(|event| is_demo(event));
+        if let Some(event) = event.filter(|_| app.sales.is_live() && !asked_for) {
+            let slug = &event.spec.slug;
+            tracing::warn!(
+                "the demo event {slug} is on sale for real money: delete it (nts event delete {slug}) or \
+                 make it an event of yours. NTS_DEMO=1 says that this is meant"
+            );
+        }
     }
 
     /// The first start, which finds no events, makes the show of the demo by itself.
@@ -520,7 +535,9 @@ impl Server {
         lower_thread_priority();
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
-            say("Sandbox: no Stripe key is set, so no real money moves.");
+            say(
+                "Test mode: no Stripe key is set, so the sandbox takes the payments and no real money moves.",
+            );
         } else if !app.sales.is_live() {
             say("Stripe in test mode: no real money moves.");
         }
@@ -583,6 +600,12 @@ fn say(text: &str) {
     _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Whether an event still says what the demo's says.
+fn is_demo(event: &Event) -> bool {
+    let demo = demo_show(0);
+    (&event.spec.name, &event.spec.place) == (&demo.name, &demo.place)
+}
+
 /// The show of the demo: the Go demo's, 9.99 GBP, five minutes, one ticket for each name.
 fn demo_show(tickets: u32) -> EventBody {
     let price = Money { amount: 999, currency: "GBP".into() };
@@ -601,5 +624,25 @@ fn demo_show(tickets: u32) -> EventBody {
         sale_closes: None,
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
         ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_event_is_known_until_it_says_something_else() {
+        let spec = event_body::spec(demo_show(5), "any-slug").expect("it is sound");
+        let mut event = Event {
+            id: boxoffice::EventId(1),
+            spec,
+            pools: vec![],
+            ticket_types: vec![],
+            serials: 0,
+        };
+        assert!(is_demo(&event));
+        event.spec.place = "Elsewhere".into();
+        assert!(!is_demo(&event));
     }
 }

@@ -49,6 +49,12 @@ fn make_real(dir: &Dir) {
     assert_eq!(opened.store.meta_keep("provider", "stripe_live").unwrap(), "stripe_live");
 }
 
+/// A database of an older version does not say with which provider its orders were made.
+fn forget_provider(dir: &Dir) {
+    let database = Database::parse(&dir.database()).unwrap();
+    database.open(Clock::System).unwrap().store.meta_forget("provider").unwrap();
+}
+
 /// The only file in the directory whose name contains this.
 fn named(dir: &Dir, part: &str, end: &str) -> String {
     let names = std::fs::read_dir(dir.path(".")).unwrap();
@@ -129,6 +135,41 @@ fn an_empty_database_may_be_served_with_any_keys() {
         let (ok, said) = run(&dir, &[("NTS_DATABASE", "other.db")], &["go-live"]);
         assert!(!ok && said.contains("there is no database at /"), "{said}");
     }
+}
+
+#[test]
+fn a_database_of_an_older_version_tells_by_its_payments() {
+    let dir = Dir::new("go-live-older");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    server.send(hold("ann", 1));
+    server.stop();
+    forget_provider(&dir);
+    // Nothing was paid with any provider, so nothing can be wrong.
+    let server = Server::start_with(&dir, &TEST_KEYS);
+    assert_eq!(server.counts(), (1, 0, 9));
+    server.stop();
+    forget_provider(&dir);
+    let server = Server::start(&dir);
+    let paid = server.send(hold("bob", 2)).json();
+    assert_eq!(server.send(pay(&paid, "ctoken_ok")).status, 200);
+    server.stop();
+    // A refusal writes nothing down.
+    for _ in 0..2 {
+        forget_provider(&dir);
+        for keys in [&TEST_KEYS[..], &LIVE_KEYS] {
+            assert!(refused(&dir, keys).contains("made with the sandbox"));
+        }
+    }
+    let sandbox = if crate::ON_POSTGRES { "nts.sandbox" } else { "nts.db.sandbox" };
+    std::fs::rename(dir.path(sandbox), dir.path("elsewhere")).unwrap();
+    assert!(refused(&dir, &LIVE_KEYS).contains("made with Stripe in test mode"));
+    std::fs::rename(dir.path("elsewhere"), dir.path(sandbox)).unwrap();
+    let server = Server::start(&dir);
+    assert_eq!(server.counts().1, 2);
+    server.stop();
+    let (ok, said) = run(&dir, &[], &["go-live"]);
+    assert!(ok && said.contains("best-show-ever, rock"), "{said}");
 }
 
 #[test]

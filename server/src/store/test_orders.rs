@@ -161,10 +161,10 @@ fn each_order(reader: &mut dyn Reader, tell: &mut dyn FnMut(&Order) -> bool) -> 
 }
 
 /// What was set aside.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct SetAside {
-    /// Events, which stay.
-    pub events: u64,
+    /// The ids of the events, which stay.
+    pub events: Vec<String>,
     /// Orders, which are gone from the database.
     pub orders: u64,
     /// Tickets, of which none is valid any more.
@@ -220,9 +220,11 @@ pub fn set_aside(
     let mut sink = to.sink(&facts, clock)?;
     let moved = copy(&mut *source, &mut *sink, tell)
         .and_then(|moved| compare(&mut *source, &mut *sink, moved.orders, tell).map(|()| moved));
-    let Moved { events, orders, tickets, .. } = moved.map_err(|fault| {
+    let Moved { orders, tickets, .. } = moved.map_err(|fault| {
         format!("{database} could not be copied to {to}: {fault}. Nothing was changed.")
     })?;
+    let events = source.reader().events().map_err(unreadable)?;
+    let events = events.into_iter().map(|event| event.spec.slug).collect();
     sink.finish()?;
     source.clear_orders().map_err(|fault| {
         format!(
