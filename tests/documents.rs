@@ -130,6 +130,31 @@ fn every_setting_in_the_files_for_installing_exists() {
 }
 
 #[test]
+fn systemd_takes_the_units() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let dir = std::env::temp_dir().join(format!("nts-units-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let mut verify = std::process::Command::new("systemd-analyze");
+    verify.arg("verify");
+    for name in ["nts.service", "nts-backup.service", "nts-backup.timer"] {
+        // It wants the program to be there.
+        let unit = std::fs::read_to_string(root.join(name)).unwrap();
+        let unit = unit.replace("/usr/local/bin/nts", "/bin/true");
+        std::fs::write(dir.join(name), unit).unwrap();
+        verify.arg(dir.join(name));
+    }
+    match verify.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let about_ours: Vec<_> = said.lines().filter(|line| line.contains("nts")).collect();
+            assert!(about_ours.is_empty(), "{said}");
+        }
+        Err(why) => eprintln!("left out: there is no systemd-analyze: {why}"),
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn every_step_of_a_script_is_in_the_table() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();

@@ -1,6 +1,6 @@
 //! Log lines about sales, refunds and events, at a rate that no sale can raise.
 //!
-//! At most [`LINES`] lines a second are written one by one. What happens beyond that within the second is
+//! At most 20 lines a second are written one by one. What happens beyond that within the second is
 //! counted, and told in one line at its end: so the log costs a storm of sales nothing that counts, and
 //! still tells how much was sold. What every order did is in the database and in `nts audit-log`.
 

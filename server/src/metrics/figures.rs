@@ -1,7 +1,7 @@
 //! Metrics with a label of their own for each event, and the time of the last backup.
 //!
-//! - Their number is bounded: at most [`MOST_EVENTS`] events, those that start next, and none that started
-//!   more than [`KEPT_MS`] ago.
+//! - Their number is bounded: at most 200 events, those that start next, and none that started more than
+//!   seven days ago.
 //! - Counts of tickets are as of the last commit of any process. Amounts are what this process has seen
 //!   since its start, so they are counters: with several processes, add them up.
 

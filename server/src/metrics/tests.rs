@@ -122,6 +122,24 @@ fn the_dashboard_names_metrics_that_exist_and_is_one_that_grafana_takes() {
     }
 }
 
+#[test]
+fn the_documents_name_metrics_that_exist() {
+    let exported = exported();
+    let mut named = 0;
+    for document in [
+        include_str!("../../../docs/abuse.md"),
+        include_str!("../../../docs/high-availability.md"),
+        include_str!("../../../docs/operations.md"),
+        include_str!("../../../docs/stripe.md"),
+    ] {
+        for word in document.split('`').filter(|word| word.starts_with("nts_")) {
+            assert!(exported.contains_key(word), "there is no metric {word}");
+            named += 1;
+        }
+    }
+    assert!(named > 15);
+}
+
 /// Prometheus' own tool reads the rules and runs their tests.
 #[test]
 fn promtool_takes_the_alert_rules_and_their_tests_pass() {
