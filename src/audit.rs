@@ -59,6 +59,7 @@ pub fn run(args: &AuditArgs) -> ExitCode {
 
 async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
     let database = Database::parse(args.config.database.told())?;
+    super::backup::must_exist(&database, "")?;
     let clock = Clock::System;
     let (at, time) = (database.clone(), clock.clone());
     // Where the database is a server, it is waited for, in threads that may.

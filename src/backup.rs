@@ -15,7 +15,7 @@ pub fn backup(database: &DatabaseName, sandbox: Option<&Path>, file: &Path) -> R
                     Nothing was copied."
             .into());
     };
-    must_exist(path, "Nothing was copied.")?;
+    must_exist(&database, " Nothing was copied.")?;
     let sandbox = sandbox.filter(|path| !path.as_os_str().is_empty());
     let sandbox = sandbox.map_or_else(|| database.sandbox(), PathBuf::from);
     let beside = Database::File(file.into()).sandbox();
@@ -42,14 +42,15 @@ pub fn backup(database: &DatabaseName, sandbox: Option<&Path>, file: &Path) -> R
     Ok(())
 }
 
-/// Says clearly that there is no database where one is looked for.
-pub fn must_exist(path: &Path, nothing: &str) -> Result<(), String> {
+/// Says clearly that there is no file where a database is looked for, and what was not done.
+pub fn must_exist(database: &Database, nothing: &str) -> Result<(), String> {
+    let Database::File(path) = database else { return Ok(()) };
     if path.exists() {
         return Ok(());
     }
     let full = std::path::absolute(path).unwrap_or_else(|_| path.into());
     Err(format!(
-        "there is no database at {}. {nothing} Run the command in the folder in which nts runs, or name the \
+        "there is no database at {}.{nothing} Run the command in the folder in which nts runs, or name the \
          file: NTS_DATABASE=/path/to/nts.db",
         full.display()
     ))

@@ -25,9 +25,7 @@ pub struct GoLiveArgs {
 /// Moves the test orders aside.
 pub fn run(args: &GoLiveArgs) -> Result<(), String> {
     let database = Database::parse(args.config.database.told())?;
-    if let Database::File(path) = &database {
-        super::backup::must_exist(path, "Nothing was changed.")?;
-    }
+    super::backup::must_exist(&database, " Nothing was changed.")?;
     let archive = match &args.archive {
         Some(archive) => archive.clone(),
         None => archive_of(&database, Clock::System.now_ms()),

@@ -10,11 +10,7 @@ use std::io::IsTerminal;
 /// Lets nts start again on a database that was moved elsewhere.
 pub fn resume(database: &DatabaseName) -> Result<(), String> {
     let database = Database::parse(database.told())?;
-    if let Database::File(path) = &database
-        && !path.exists()
-    {
-        return Err(format!("there is no database at {}", path.display()));
-    }
+    super::backup::must_exist(&database, " Nothing was changed.")?;
     match database.resume(Clock::System).map_err(|e| e.to_string())? {
         Some(to) => say!("{database} sells again. Never start nts on {to} any more."),
         None => say!("{database} was not moved; nothing was changed."),

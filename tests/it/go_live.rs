@@ -132,8 +132,17 @@ fn an_empty_database_may_be_served_with_any_keys() {
     make_real(&dir);
     Server::start(&dir).stop();
     if !crate::ON_POSTGRES {
-        let (ok, said) = run(&dir, &[("NTS_DATABASE", "other.db")], &["go-live"]);
-        assert!(!ok && said.contains("there is no database at /"), "{said}");
+        for command in [
+            &["go-live"][..],
+            &["audit"],
+            &["audit-log"],
+            &["backup", "x.db"],
+            &["migrate-store", "--resume", "other.db"],
+        ] {
+            let (ok, said) = run(&dir, &[("NTS_DATABASE", "other.db")], command);
+            assert!(!ok && said.contains("there is no database at /"), "{command:?}: {said}");
+            assert!(said.contains("/other.db") && !dir.path("other.db").exists(), "{said}");
+        }
     }
 }
 
