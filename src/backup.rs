@@ -1,7 +1,7 @@
 //! `nts backup`.
 
 use nts_server::config::DatabaseName;
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use nts_server::private_file;
 use nts_server::store::Database;
 use std::path::{Path, PathBuf};

@@ -72,7 +72,7 @@ fn parse_fault(name: &str) -> Result<Named, String> {
 /// What is proved, said before anything else.
 const INTRODUCTION: &str = "\
 The real thing is run here: HTTP handlers, writer, rules, settlement, payment client, and the store.
-Simulated, from a seed: time, randomness, the networks, Stripe (by the double that the sandbox is),
+Simulated, from a seed: time, randomness, the networks, Stripe (by the fake that is also the sandbox),
 and what lies below the store (a disk, or a database server). Everything goes wrong that is known
 to; then the faults stop and everything must settle. Trusted, and not proved here: SQLite and
 PostgreSQL themselves, the compiler, hyper below the handlers, and that Stripe keeps its word.

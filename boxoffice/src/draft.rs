@@ -44,18 +44,18 @@ impl Draft {
     }
 
     /// Moves an order to a state in which nothing is owed.
-    pub(crate) fn rest(&mut self, order: &Order, state: OrderState) {
+    pub(crate) fn set_idle(&mut self, order: &Order, state: OrderState) {
         self.changes.push(moved(order, state, None));
     }
 
     /// Moves an order to a state in which something is owed at once.
-    pub(crate) fn owe(&mut self, order: &Order, state: OrderState, now: TimeMs) {
+    pub(crate) fn schedule_now(&mut self, order: &Order, state: OrderState, now: TimeMs) {
         self.changes.push(moved(order, state, Some(now)));
         self.effects.push(Effect::Settle(order.id));
     }
 
     /// Leaves an order as it is, to be looked at at `due_ms`.
-    pub(crate) fn wait(&mut self, order: &Order, due_ms: TimeMs, tries: u32) {
+    pub(crate) fn retry_at(&mut self, order: &Order, due_ms: TimeMs, tries: u32) {
         self.changes.push(Change::OrderMoved {
             order: order.id,
             state: order.state,
@@ -121,7 +121,7 @@ impl Draft {
     /// C2, and the end of a hold that nobody began to pay: the places are offered again.
     pub(crate) fn release(&mut self, state: &State, order: &Order) {
         assert!(order.state.holds(), "only held places are released");
-        self.rest(order, OrderState::Released);
+        self.set_idle(order, OrderState::Released);
         self.stock(order, -1, 0);
         self.forget_places(state, order, order.lines.iter().map(|l| l.quantity).sum());
     }
@@ -129,7 +129,7 @@ impl Draft {
     /// What was sold and never got its tickets: the places are offered again.
     pub(crate) fn void(&mut self, state: &State, order: &Order) {
         assert!(order.state == OrderState::Committed, "only what has no tickets is void");
-        self.rest(order, OrderState::Void);
+        self.set_idle(order, OrderState::Void);
         self.stock(order, 0, -1);
         self.forget_places(state, order, order.lines.iter().map(|l| l.quantity).sum());
     }

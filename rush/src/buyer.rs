@@ -30,7 +30,7 @@ const STAY: Duration = Duration::from_secs(600);
 pub(crate) struct Buyer {
     crowd: Arc<Crowd>,
     n: u64,
-    dice: ChaCha8Rng,
+    rng: ChaCha8Rng,
 }
 
 /// Where a buyer's order stands in the books.
@@ -52,18 +52,18 @@ enum Wish {
 
 impl Buyer {
     pub(crate) fn new(crowd: Arc<Crowd>, n: u64) -> Buyer {
-        let mut dice = ChaCha8Rng::seed_from_u64(crowd.plan.seed);
-        dice.set_stream(n);
-        Buyer { crowd, n, dice }
+        let mut rng = ChaCha8Rng::seed_from_u64(crowd.plan.seed);
+        rng.set_stream(n);
+        Buyer { crowd, n, rng }
     }
 
     fn chance(&mut self, per_mille: u32) -> bool {
-        self.dice.next_u64() % 1000 < u64::from(per_mille)
+        self.rng.next_u64() % 1000 < u64::from(per_mille)
     }
 
     /// From 0 to 1.
     fn part(&mut self) -> f64 {
-        (self.dice.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+        (self.rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Everything, from the moment at which the buyer comes.
@@ -85,7 +85,7 @@ impl Buyer {
         }
         // Most want two.
         let most = crowd.plan.most.clamp(1, crowd.target.limit.max(1));
-        let mut places = match self.dice.next_u64() % 10 {
+        let mut places = match self.rng.next_u64() % 10 {
             0..3 => 1,
             3..8 => 2,
             8 => 3,

@@ -205,7 +205,7 @@ pub(crate) async fn look(client: &Client, target: &Target, patience: Duration) -
 }
 
 /// The same, until it is answered, for a minute at most.
-pub(crate) async fn insist(client: &Client, target: &Target) -> Option<Counts> {
+pub(crate) async fn retry_until_ok(client: &Client, target: &Target) -> Option<Counts> {
     for _ in 0..60 {
         if let Some(counts) = look(client, target, Duration::from_secs(5)).await {
             return Some(counts);

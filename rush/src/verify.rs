@@ -3,7 +3,7 @@
 use crate::Counts;
 use crate::books::{Books, Entry, Second, Told};
 use crate::client::Request;
-use crate::crowd::{Crowd, insist};
+use crate::crowd::{Crowd, retry_until_ok};
 use crate::order::Found;
 use nts_api::OrderState;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ pub(crate) async fn verify(
     while let Some(Ok((at, order))) = looks.join_next().await {
         note(&mut verified, &mut found, at, order, &entries);
     }
-    let Some(after) = insist(&crowd.client, &crowd.target).await else {
+    let Some(after) = retry_until_ok(&crowd.client, &crowd.target).await else {
         verified.wrong.push("the server does not tell its counts any more".into());
         return verified;
     };

@@ -9,7 +9,7 @@ use crate::ids::{Ids, Secrets};
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
-use crate::payments::double::FakeStripe;
+use crate::payments::fake::FakeStripe;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
 use crate::stop::Stop;

@@ -62,17 +62,17 @@ impl Catalogue {
 
     /// Says since when it is not known what was recorded, if so: what is shown meanwhile is as of
     /// then.
-    pub fn doubt(&self, since: Option<Instant>) {
-        let same = self.look().doubt == since;
+    pub fn set_uncertain_since(&self, since: Option<Instant>) {
+        let same = self.look().uncertain_since == since;
         if !same {
-            self.known().doubt = since;
+            self.known().uncertain_since = since;
         }
     }
 
     /// As of when the counts are true that are read at `now`.
     pub fn as_of(&self, now: TimeMs) -> TimeMs {
         let seen = self.seen.load(Ordering::SeqCst);
-        let doubt = self.look().doubt.map_or(Duration::ZERO, |since| since.elapsed());
+        let doubt = self.look().uncertain_since.map_or(Duration::ZERO, |since| since.elapsed());
         seen.min(now - i64::try_from(doubt.as_millis()).unwrap_or(0))
     }
 
@@ -144,6 +144,13 @@ impl Catalogue {
         events
     }
 
+    /// The events that buyers find by themselves, in the same order.
+    pub fn listed(&self) -> Vec<Arc<Event>> {
+        let mut events = self.events();
+        events.retain(|event| event.is_listed());
+        events
+    }
+
     /// Tells which events change from now on. Who listens too slowly misses some and is told so.
     pub fn listen(&self) -> broadcast::Receiver<EventId> {
         self.changed.subscribe()
@@ -159,7 +166,7 @@ struct Known {
     /// The last batch of each writer that was taken in.
     seen: BTreeMap<i64, i64>,
     /// Since when it is not known what our own writer has recorded, if it is not.
-    doubt: Option<Instant>,
+    uncertain_since: Option<Instant>,
 }
 
 struct Entry {
@@ -340,10 +347,10 @@ mod tests {
         shared.refresh(Vec::new(), &[], 4_000);
         assert_eq!((shared.as_of(5_000), shared.is_shared()), (4_000, true));
         // In doubt since a second, whatever the clock does meanwhile.
-        alone.doubt(Some(Instant::now()));
+        alone.set_uncertain_since(Some(Instant::now()));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!((alone.as_of(5_000), alone.as_of(100)), (4_000, -900));
-        alone.doubt(None);
+        alone.set_uncertain_since(None);
         assert_eq!(alone.as_of(5_000), 5_000);
     }
 

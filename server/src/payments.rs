@@ -1,7 +1,7 @@
 //! What we ask of the payment provider, and the ways in which a call can end.
 
 pub mod class;
-pub mod double;
+pub mod fake;
 pub mod governor;
 pub mod stripe;
 pub mod wire;

@@ -39,9 +39,9 @@ impl Publisher {
             tracing::error!(%order, text = alarm.text, "ALARM: a person should look at this order");
             self.metrics.alarms.inc();
         }
-        self.catalogue.doubt(committed.doubt);
-        if committed.doubt.is_some() {
-            self.settlement.queue.doubt();
+        self.catalogue.set_uncertain_since(committed.uncertain_since);
+        if committed.uncertain_since.is_some() {
+            self.settlement.queue.forget_latest();
         }
         if !committed.events.is_empty() {
             self.catalogue.publish(committed.events, committed.batch);

@@ -14,7 +14,7 @@ use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
-use crate::payments::double::FakeStripe;
+use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
@@ -618,12 +618,10 @@ fn demo_show(tickets: u32) -> EventBody {
         currency: "GBP".into(),
         limit_per_order: Some(1),
         limit_per_buyer: Some(1),
-        ignore_email_tags: false,
         hold_seconds: Some(300),
-        sale_opens: None,
-        sale_closes: None,
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
         ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+        ..EventBody::default()
     }
 }
 

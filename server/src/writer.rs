@@ -207,7 +207,7 @@ pub struct Committed {
     /// What is told in the log.
     pub news: Vec<News>,
     /// Since when it is not known what is recorded of some events, if it is not.
-    pub doubt: Option<Instant>,
+    pub uncertain_since: Option<Instant>,
     /// When the batch was decided, by the clock of the database.
     pub now_ms: Option<TimeMs>,
 }
@@ -332,7 +332,7 @@ pub struct Writer {
     /// their counts are told anew.
     unsure: BTreeSet<EventId>,
     /// When the first of those batches was begun.
-    doubt: Option<Instant>,
+    uncertain_since: Option<Instant>,
 }
 
 /// One try at a batch.
@@ -373,8 +373,8 @@ struct Failed {
 impl Writer {
     /// A writer on an opened store.
     pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
-        let (unsure, doubt) = (BTreeSet::new(), None);
-        Writer { store, metrics, faulted: false, failing: false, unsure, doubt }
+        let (unsure, uncertain_since) = (BTreeSet::new(), None);
+        Writer { store, metrics, faulted: false, failing: false, unsure, uncertain_since }
     }
 
     /// The loop, for a thread of its own. Ends when all senders of the queue are gone and all that
@@ -431,9 +431,9 @@ impl Writer {
         }
         committed.batch = self.store.last_version();
         if self.unsure.is_empty() {
-            self.doubt = None;
+            self.uncertain_since = None;
         } else {
-            committed.doubt = Some(*self.doubt.get_or_insert(begun));
+            committed.uncertain_since = Some(*self.uncertain_since.get_or_insert(begun));
         }
         committed
     }

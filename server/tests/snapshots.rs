@@ -15,7 +15,7 @@ use nts_server::clock::{Clock, DatabaseClock};
 use nts_server::config::Config;
 use nts_server::http;
 use nts_server::ids::{Ids, Secrets, digest};
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use nts_server::payments::governor::Governor;
 use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;

@@ -6,7 +6,7 @@
 
 use crate::auditor::Auditor;
 use crate::plan::Fault::{self, *};
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use crate::world::World;
 use boxoffice::{Order, OrderId, OrderState, RefundState};
 use std::collections::BTreeMap;
@@ -198,7 +198,7 @@ impl Auditor {
     /// An order is committed: what a person must be told of stands with it. Gives whether there is news of
     /// that kind.
     pub(crate) fn troubled(
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         known: Option<&Order>,
         order: &Order,
@@ -209,7 +209,7 @@ impl Auditor {
         let refunded = refunding(order) || known.is_some_and(refunding);
         if news && order.trouble.is_none() && !refunded {
             let text = "a person should look at it, and nothing stands with it";
-            story.broken(at_ms, Promise::NoAlarm, Some(order.id), text.into());
+            trace.broken(at_ms, Promise::NoAlarm, Some(order.id), text.into());
         }
         news
     }

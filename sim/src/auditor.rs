@@ -16,7 +16,7 @@ mod shown;
 mod sold;
 mod told;
 
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{
     AttemptState, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState, TicketState,
     TimeMs,
@@ -24,7 +24,7 @@ use boxoffice::{
 pub use history::Question;
 use history::Shown;
 use limit::{Had, Limit, person_of};
-use nts_server::payments::double::Moved;
+use nts_server::payments::fake::Moved;
 pub use refusals::{Refused, Wish};
 pub use shown::Whose;
 use std::collections::{BTreeMap, BTreeSet};
@@ -239,7 +239,7 @@ impl Auditor {
     /// the order of things is not seen: `asked` says what may have been for a moment.
     pub fn committed(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         now: TimeMs,
         (orders, events): (Vec<Order>, Vec<Event>),
@@ -261,29 +261,29 @@ impl Auditor {
         let people: BTreeSet<String> = orders.iter().map(person_of).collect();
         for event in events {
             if self.events.get(&event.id).is_none_or(|known| known.spec != event.spec) {
-                self.event_was_asked_for(story, at_ms, &event.spec);
+                self.event_was_asked_for(trace, at_ms, &event.spec);
             }
             for (n, pool) in event.pools.iter().enumerate() {
                 let most = self.most_capacity.entry(n as u16).or_default();
                 *most = (*most).max(pool.capacity);
             }
-            self.event_is_sound(story, at_ms, &event);
+            self.event_is_sound(trace, at_ms, &event);
             self.events.insert(event.id, event);
         }
         // The event first: what is new of the orders is compared with it. What its pools have left
         // is counted when all orders are known.
         self.put_before(at_ms, asked);
         for order in orders {
-            self.order_committed(story, at_ms, (since, now), order);
+            self.order_committed(trace, at_ms, (since, now), order);
         }
-        self.limits(story, at_ms, &people, &bought, asked);
-        self.recount(story, at_ms, &placed, asked);
-        self.overdue(story, at_ms, now);
+        self.limits(trace, at_ms, &people, &bought, asked);
+        self.recount(trace, at_ms, &placed, asked);
+        self.overdue(trace, at_ms, now);
     }
 
     fn order_committed(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         (since, now): (TimeMs, TimeMs),
         order: Order,
@@ -293,15 +293,15 @@ impl Auditor {
         if known == Some(&order) {
             return;
         }
-        self.step_was_asked_for(story, at_ms, now, known, &order);
-        self.order_is_sound(story, at_ms, &order);
-        self.restocked(story, at_ms, &order);
-        self.tickets_of_lines(story, at_ms, &order);
-        self.lasts(story, at_ms, (since, now), &order);
-        if Auditor::troubled(story, at_ms, known, &order) {
+        self.step_was_asked_for(trace, at_ms, now, known, &order);
+        self.order_is_sound(trace, at_ms, &order);
+        self.restocked(trace, at_ms, &order);
+        self.tickets_of_lines(trace, at_ms, &order);
+        self.lasts(trace, at_ms, (since, now), &order);
+        if Auditor::troubled(trace, at_ms, known, &order) {
             self.alarming.push((at_ms, id));
         }
-        let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+        let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known
             && let (Some(most), Some(due)) = (self.prompt_ms, known.due_ms)
             && now - due > most
@@ -354,39 +354,39 @@ impl Auditor {
         for attempt in attempts(&order).unwrap_or_default() {
             let was = before.iter().find(|a| a.number == attempt.number);
             if was.map(|a| &a.state) != Some(&attempt.state) {
-                attempt_marks(&order).into_iter().for_each(|mark| story.mark(mark));
+                attempt_marks(&order).into_iter().for_each(|mark| trace.mark(mark));
                 let (number, state) = (attempt.number, attempt_words(&attempt.state));
-                story.tell(at_ms, Some(id), format!("attempt {number} to pay {state}"));
+                trace.tell(at_ms, Some(id), format!("attempt {number} to pay {state}"));
             }
         }
         let states = self.states.entry(id).or_default();
         if states.last().map(|(_, state)| *state) != Some(order.state) {
             let from = states.last().map(|(_, state)| *state);
             states.push((self.step, order.state));
-            story.turn(at_ms, from, order.state);
+            trace.turn(at_ms, from, order.state);
             for mark in marks(from, &order) {
-                story.mark(mark);
+                trace.mark(mark);
             }
             let mut text = format!("is {}", order.state.word());
             if let Some(trouble) = &order.trouble {
                 text += &format!(" ({trouble})");
             }
-            story.tell(at_ms, Some(id), text);
+            trace.tell(at_ms, Some(id), text);
         }
         if order.refunds.iter().any(|r| r.failed_later()) {
-            story.mark("a refund failed after it had succeeded");
+            trace.mark("a refund failed after it had succeeded");
         }
-        story.hash(format!("{order:?}").as_bytes());
-        self.count_unpaid(story, at_ms, &order);
+        trace.hash(format!("{order:?}").as_bytes());
+        self.count_unpaid(trace, at_ms, &order);
         self.versions.entry(id).or_default().push((self.step, order.clone()));
-        self.prompt(story, at_ms, &order);
+        self.prompt(trace, at_ms, &order);
         self.orders.insert(id, order);
     }
 
     /// After a restart: everything that was acknowledged must be there. `all` is what is read now.
     pub fn restarted(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         now: TimeMs,
         all: Vec<Order>,
@@ -396,7 +396,7 @@ impl Auditor {
         let gone: Vec<OrderId> =
             self.orders.keys().filter(|id| !there.contains(id)).copied().collect();
         for id in gone {
-            story.broken(
+            trace.broken(
                 at_ms,
                 Promise::NothingLost,
                 Some(id),
@@ -410,9 +410,9 @@ impl Auditor {
             {
                 let text =
                     format!("after a restart it is {:?}, it was {:?}", order.state, known.state);
-                story.broken(at_ms, Promise::NothingLost, Some(order.id), text);
+                trace.broken(at_ms, Promise::NothingLost, Some(order.id), text);
             }
         }
-        self.committed(story, at_ms, now, (all, events), &Asked::default());
+        self.committed(trace, at_ms, now, (all, events), &Asked::default());
     }
 }

@@ -6,8 +6,8 @@ mod again;
 pub mod pairs;
 
 use crate::auditor::{Question, Refused, Whose, Wish};
-use crate::dice::Dice;
-use crate::plan::{Fault, Place};
+use crate::plan::{Fault, StorageKind};
+use crate::rng::Rng;
 use crate::world::{Answer, Ask, EPOCH_MS, World};
 use boxoffice::{OrderId, OrderState, TimeMs};
 use nts_api::ProblemCode;
@@ -38,9 +38,9 @@ struct Buyer {
     /// The address that their requests come from.
     network: IpAddr,
     email: String,
-    dice: Dice,
+    rng: Rng,
     /// What they want, where there is more than one ticket type.
-    taste: Dice,
+    taste: Rng,
     /// They try one card after the other, and each is declined.
     tries_cards: bool,
 }
@@ -52,17 +52,17 @@ const GREED: u64 = 30;
 
 /// The script.
 pub async fn script(world: Arc<World>, lane: u64) {
-    let mut dice = Dice::new(world.plan.seed, 90_000 + lane);
+    let mut rng = Rng::new(world.plan.seed, 90_000 + lane);
     let network = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
     for n in 1..=GREED {
         let name = format!("script {lane}-{n}");
         let email = format!("{}@example.org", name.replace(' ', "-"));
-        let dice_of = Dice::new(dice.below(u64::MAX), n);
+        let dice_of = Rng::new(rng.below(u64::MAX), n);
         let mut one = Buyer::new(&world, name, email, network, dice_of);
-        let quantity = 1 + dice.below(10) as u32;
+        let quantity = 1 + rng.below(10) as u32;
         let wanted = one.wants(quantity);
         if let Some(mine) = one.holds(wanted).await {
-            match dice.below(8) {
+            match rng.below(8) {
                 0 => _ = one.pays(&mine).await,
                 1 => one.cancels(&mine).await,
                 _ => {}
@@ -85,10 +85,10 @@ fn network_of(n: u64) -> IpAddr {
 
 /// Buyer number `n`, from coming to going.
 pub async fn buyer(world: Arc<World>, n: u64) {
-    let mut dice = Dice::new(world.plan.seed, 100_000 + n);
+    let mut rng = Rng::new(world.plan.seed, 100_000 + n);
     let rush = world.plan.buyers > 60;
     let within = if rush { world.plan.storm_ms / 10 } else { world.plan.storm_ms };
-    let comes = dice.between(0, within);
+    let comes = rng.between(0, within);
     sleep(Duration::from_millis(comes.unsigned_abs())).await;
     let email = match world.plan.people {
         None => format!("buyer-{n}@example.org"),
@@ -99,13 +99,13 @@ pub async fn buyer(world: Arc<World>, n: u64) {
             _ => format!(" PERSON-{}@MU\u{308}LLER.example ", n % people),
         },
     };
-    let mut buyer = Buyer::new(&world, format!("buyer {n}"), email, network_of(n), dice);
-    buyer.taste = Dice::new(world.plan.seed, 200_000 + n);
+    let mut buyer = Buyer::new(&world, format!("buyer {n}"), email, network_of(n), rng);
+    buyer.taste = Rng::new(world.plan.seed, 200_000 + n);
     buyer.tries_cards = buyer.taste.below(30) == 0;
     if world.chaos.strikes(Fault::OldRoute) {
         buyer.by_the_old_routes().await;
     }
-    match buyer.dice.below(10) {
+    match buyer.rng.below(10) {
         0 => buyer.bot().await,
         1 => buyer.two_tabs().await,
         2 => buyer.comes_back_late().await,
@@ -115,27 +115,27 @@ pub async fn buyer(world: Arc<World>, n: u64) {
     buyer.comes_again().await;
 }
 
-fn pause(dice: &mut Dice, low: i64, high: i64) -> Duration {
-    Duration::from_millis(dice.between(low, high).unsigned_abs())
+fn pause(rng: &mut Rng, low: i64, high: i64) -> Duration {
+    Duration::from_millis(rng.between(low, high).unsigned_abs())
 }
 
 /// What is shown may be so old, in milliseconds.
 const A_MOMENT_MS: i64 = 10;
 
 impl Buyer {
-    fn new(world: &Arc<World>, name: String, email: String, network: IpAddr, dice: Dice) -> Buyer {
+    fn new(world: &Arc<World>, name: String, email: String, network: IpAddr, rng: Rng) -> Buyer {
         world.audit(|a, _, _| a.comes_from(&name, &email, network));
-        let taste = Dice::new(dice.clone().below(u64::MAX), 7);
-        Buyer { world: Arc::clone(world), name, email, network, dice, taste, tries_cards: false }
+        let taste = Rng::new(rng.clone().below(u64::MAX), 7);
+        Buyer { world: Arc::clone(world), name, email, network, rng, taste, tries_cards: false }
     }
 
     async fn ask(&mut self, ask: Ask) -> Option<Answer> {
         let ask = ask.from(self.network);
-        self.world.ask(&mut self.dice, &self.name, ask).await
+        self.world.ask(&mut self.rng, &self.name, ask).await
     }
 
     async fn waits(&mut self, low: i64, high: i64) {
-        sleep(pause(&mut self.dice, low, high)).await;
+        sleep(pause(&mut self.rng, low, high)).await;
     }
 
     /// Looks at the event.
@@ -151,12 +151,12 @@ impl Buyer {
         let as_of = until(&answer.body["as_of"]);
         let plan = &self.world.plan;
         let now = match plan.place {
-            Place::File => answer.clock_ms,
-            Place::Shared => EPOCH_MS + answer.at_ms + self.world.base_ahead_ms(),
+            StorageKind::File => answer.clock_ms,
+            StorageKind::Shared => EPOCH_MS + answer.at_ms + self.world.base_ahead_ms(),
         };
         let age = (now - as_of).max(0);
         let since = asked_ms - age - A_MOMENT_MS;
-        let jumps = self.world.chaos.has(Fault::ClockJump) && plan.place == Place::Shared;
+        let jumps = self.world.chaos.has(Fault::ClockJump) && plan.place == StorageKind::Shared;
         let clock = (!jumps).then_some(now);
         self.world.audit(|a, s, at| a.event_shown(s, at, since, &answer.body, clock));
     }
@@ -207,8 +207,8 @@ impl Buyer {
             .iter()
             .map(|(kind, quantity)| json!({"ticket_type": kind, "quantity": quantity}))
             .collect();
-        let mut key = Some(format!("{:016x}", self.dice.below(u64::MAX)));
-        if self.dice.below(6) == 0 {
+        let mut key = Some(format!("{:016x}", self.rng.below(u64::MAX)));
+        if self.rng.below(6) == 0 {
             key = None;
         }
         let body = json!({
@@ -228,7 +228,7 @@ impl Buyer {
                 a.question(at)
             });
             let ask = Ask::post("/api/v1/events/show/orders", &body).key(key.as_deref());
-            let answer = if self.dice.below(8) == 0 {
+            let answer = if self.rng.below(8) == 0 {
                 // A double click: the same request twice at once.
                 if key.is_none() {
                     self.world.audit(|a, _, _| a.may_have(&self.name, 1));
@@ -266,8 +266,8 @@ impl Buyer {
                     self.told_of_hold(&answer, key.as_deref(), asked, &wanted);
                     return None;
                 }
-                None if self.dice.below(4) == 0 => {
-                    key = Some(format!("{:016x}", self.dice.below(u64::MAX)));
+                None if self.rng.below(4) == 0 => {
+                    key = Some(format!("{:016x}", self.rng.below(u64::MAX)));
                 }
                 None => {}
             }
@@ -276,8 +276,8 @@ impl Buyer {
     }
 
     fn clone_with(&mut self, stream: u64) -> Buyer {
-        let dice = Dice::new(self.dice.below(u64::MAX), stream);
-        let taste = Dice::new(self.taste.clone().below(u64::MAX), stream);
+        let rng = Rng::new(self.rng.below(u64::MAX), stream);
+        let taste = Rng::new(self.taste.clone().below(u64::MAX), stream);
         Buyer {
             taste,
             tries_cards: self.tries_cards,
@@ -285,7 +285,7 @@ impl Buyer {
             name: self.name.clone(),
             email: self.email.clone(),
             network: self.network,
-            dice,
+            rng,
         }
     }
 
@@ -310,12 +310,12 @@ impl Buyer {
                     a.held(s, at, key, order, until);
                     a.hold_shown(s, at, mine.whose(&self.name), wanted, &answer.body);
                 });
-                world.story().count("holds told");
+                world.trace().count("holds told");
                 return Some(mine);
             }
-            (_, Some(ProblemCode::SoldOut)) => world.story().count("sold out told"),
-            (_, Some(ProblemCode::TooManyRequests)) => world.story().count("holds over budget"),
-            (_, Some(ProblemCode::LimitReached)) => world.story().count("limit told"),
+            (_, Some(ProblemCode::SoldOut)) => world.trace().count("sold out told"),
+            (_, Some(ProblemCode::TooManyRequests)) => world.trace().count("holds over budget"),
+            (_, Some(ProblemCode::LimitReached)) => world.trace().count("limit told"),
             _ => {}
         }
         let buyer = (self.name.clone(), self.email.clone());
@@ -331,7 +331,7 @@ impl Buyer {
         let answer = self.ask(ask).await?;
         if answer.status == 404 {
             self.world.broken(
-                crate::story::Promise::NothingLost,
+                crate::trace::Promise::NothingLost,
                 Some(mine.order),
                 "its buyer is told that there is no such order",
             );
@@ -362,8 +362,8 @@ impl Buyer {
 
     /// Pays with some card. True: it is decided, one way or the other.
     async fn pays(&mut self, mine: &Mine) -> bool {
-        let suffix = self.dice.below(u64::MAX);
-        let token = match self.dice.below(12) {
+        let suffix = self.rng.below(u64::MAX);
+        let token = match self.rng.below(12) {
             _ if self.tries_cards => "ctoken_declined".to_owned(),
             6..9 if self.world.plan.bank_asks => "ctoken_3ds".to_owned(),
             9..12 if self.world.plan.bank_asks => "ctoken_3ds_sdk".to_owned(),
@@ -379,7 +379,7 @@ impl Buyer {
 
     /// Pays with this card, under a key that is made of `suffix` or under none.
     async fn pays_by(&mut self, mine: &Mine, token: String, suffix: u64) -> bool {
-        let key = (self.dice.below(3) > 0).then(|| format!("{suffix:016x}"));
+        let key = (self.rng.below(3) > 0).then(|| format!("{suffix:016x}"));
         let body = json!({ "token": token });
         let ask = Ask::post(format!("/api/v1/orders/{}/pay", mine.id), &body)
             .bearer(&mine.secret)
@@ -389,7 +389,7 @@ impl Buyer {
             a.question(at)
         });
         let wish = Wish::Pay { order: mine.order, network: self.network };
-        let answer = if self.dice.below(8) == 0 {
+        let answer = if self.rng.below(8) == 0 {
             if key.is_none() {
                 self.world.audit(|a, _, _| a.may_pay(mine.order, 1));
             }
@@ -409,7 +409,7 @@ impl Buyer {
         match answer.status {
             200 => {}
             402 => {
-                self.world.story().count("declines told");
+                self.world.trace().count("declines told");
                 self.world.audit(|a, _, _| a.may_pay(mine.order, -1));
                 return false;
             }
@@ -418,11 +418,11 @@ impl Buyer {
         self.world.audit(|a, s, at| a.payment_taken(s, at, asked, mine.order));
         let state = self.shown(mine, &answer, asked).unwrap_or_default();
         if state == "paid" {
-            self.world.story().count("sales told");
+            self.world.trace().count("sales told");
             return true;
         }
         if answer.body["action"].is_object() {
-            if self.dice.below(4) == 0 {
+            if self.rng.below(4) == 0 {
                 self.leaves_the_bank(mine);
             } else {
                 self.answers_the_bank(mine).await;
@@ -439,18 +439,18 @@ impl Buyer {
         });
         let Some(intent) = intent else { return };
         let hold_ms = self.world.plan.hold_seconds * 1_000;
-        match self.dice.below(8) {
+        match self.rng.below(8) {
             0 => return,
             5.. if world.plan.bank_asks => self.waits(hold_ms / 2, hold_ms * 2).await,
             1 => self.waits(60_000, 400_000).await,
             _ => self.waits(2_000, 30_000).await,
         }
-        let yes = self.dice.below(5) > 0;
+        let yes = self.rng.below(5) > 0;
         world.tell(Some(mine.order), format!("{} answers the bank: {yes}", self.name));
         if !yes {
             world.audit(|a, _, _| a.provider_declined(&intent));
         }
-        if let Err(error) = world.double.authenticate(&intent, yes) {
+        if let Err(error) = world.fake.authenticate(&intent, yes) {
             world.tell(Some(mine.order), format!("the bank does not want to hear it: {error:?}"));
         }
         self.sees(mine).await;
@@ -462,8 +462,8 @@ impl Buyer {
         let intent = world.audit(|a, _, _| {
             a.order(mine.order).and_then(|o| o.payment.as_ref()).and_then(|p| p.intent.clone())
         });
-        let Some(intent) = intent.filter(|_| self.dice.below(3) > 0) else { return };
-        let (after, yes) = (pause(&mut self.dice, 0, 60_000), self.dice.below(4) > 0);
+        let Some(intent) = intent.filter(|_| self.rng.below(3) > 0) else { return };
+        let (after, yes) = (pause(&mut self.rng, 0, 60_000), self.rng.below(4) > 0);
         let (there, order, name) = (Arc::clone(&world), mine.order, self.name.clone());
         world.elsewhere(async move {
             sleep(after).await;
@@ -471,7 +471,7 @@ impl Buyer {
             if !yes {
                 there.audit(|a, _, _| a.provider_declined(&intent));
             }
-            _ = there.double.authenticate(&intent, yes);
+            _ = there.fake.authenticate(&intent, yes);
         });
     }
 
@@ -492,7 +492,7 @@ impl Buyer {
     /// Tries to pay until it is decided, as far as patience goes.
     async fn pays_somehow(&mut self, mine: &Mine) {
         for _ in 0..if self.tries_cards { 8 } else { 4 } {
-            if mine.total > 0 && self.dice.below(10) == 0 {
+            if mine.total > 0 && self.rng.below(10) == 0 {
                 // Two tabs on Pay at the same time, with two cards.
                 let (mut one, mut two) = (self.clone_with(1), self.clone_with(2));
                 let (one, two) = tokio::join!(one.pays(mine), two.pays(mine));
@@ -515,10 +515,10 @@ impl Buyer {
     async fn buys(&mut self) {
         self.looks().await;
         self.waits(100, 5_000).await;
-        let quantity = 1 + self.dice.below(3) as u32;
+        let quantity = 1 + self.rng.below(3) as u32;
         let wanted = self.wants(quantity);
         let Some(mine) = self.holds(wanted).await else { return };
-        match self.dice.below(10) {
+        match self.rng.below(10) {
             // Walks away.
             0 => return,
             // Slow: half of the hold is over.
@@ -530,7 +530,7 @@ impl Buyer {
 
     async fn bot(&mut self) {
         for _ in 0..4 {
-            let quantity = 1 + self.dice.below(4) as u32;
+            let quantity = 1 + self.rng.below(4) as u32;
             let wanted = self.wants(quantity);
             self.holds(wanted).await;
             self.waits(10, 500).await;
@@ -554,7 +554,7 @@ impl Buyer {
         let wanted = self.wants(2);
         let Some(mine) = self.holds(wanted).await else { return };
         self.waits(100, 9_000).await;
-        if self.dice.below(2) == 0 {
+        if self.rng.below(2) == 0 {
             // In the middle of paying.
             let (mut pays, mut cancels) = (self.clone_with(5), self.clone_with(6));
             tokio::join!(

@@ -1,7 +1,7 @@
 //! Says when something goes wrong.
 
-use crate::dice::Dice;
 use crate::plan::{Fault, Plan};
+use crate::rng::Rng;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ pub struct Chaos {
 }
 
 struct Inner {
-    dice: BTreeMap<Fault, Dice>,
+    rng: BTreeMap<Fault, Rng>,
     struck: BTreeMap<Fault, u64>,
     /// When what struck, in milliseconds since the beginning.
     when: Vec<(i64, Fault)>,
@@ -39,9 +39,9 @@ impl Chaos {
     /// The faults of a plan.
     pub fn new(plan: &Plan) -> Chaos {
         let stream = |n: usize| 1_000 + n as u64;
-        let dice = Fault::ALL.iter().enumerate();
-        let dice = dice.map(|(n, f)| (*f, Dice::new(plan.seed, stream(n)))).collect();
-        let inner = Mutex::new(Inner { dice, struck: BTreeMap::new(), when: Vec::new() });
+        let rng = Fault::ALL.iter().enumerate();
+        let rng = rng.map(|(n, f)| (*f, Rng::new(plan.seed, stream(n)))).collect();
+        let inner = Mutex::new(Inner { rng, struck: BTreeMap::new(), when: Vec::new() });
         let (rates, calm, begun) = (plan.faults.clone(), AtomicBool::new(false), Instant::now());
         Chaos { rates, calm, begun, inner }
     }
@@ -77,7 +77,7 @@ impl Chaos {
     /// Whether it strikes now, if it can be done: then [note](Chaos::note) it.
     pub fn would(&self, fault: Fault) -> bool {
         let Some(rate) = self.rates.get(&fault).copied() else { return false };
-        !self.is_calm() && self.inner().dice.get_mut(&fault).is_some_and(|dice| dice.chance(rate))
+        !self.is_calm() && self.inner().rng.get_mut(&fault).is_some_and(|rng| rng.chance(rate))
     }
 
     /// Notes that it struck.
@@ -92,7 +92,7 @@ impl Chaos {
 
     /// A number from the fault's own stream.
     pub fn between(&self, fault: Fault, low: i64, high: i64) -> i64 {
-        self.inner().dice.get_mut(&fault).map_or(low, |dice| dice.between(low, high))
+        self.inner().rng.get_mut(&fault).map_or(low, |rng| rng.between(low, high))
     }
 
     /// How often each has struck.

@@ -1,8 +1,8 @@
 //! What is for sale in a run: pools, ticket types and their prices, and how the organiser changes
 //! them while the sale runs.
 
-use crate::dice::Dice;
 use crate::plan::Plan;
+use crate::rng::Rng;
 use crate::world::EPOCH_MS;
 use boxoffice::TimeMs;
 use serde_json::{Value, json};
@@ -49,26 +49,26 @@ impl Goods {
 
     /// The goods of a seed: in half of the runs one ticket type on one pool.
     pub fn new(seed: u64, places: u32, price: i64, currency: &str) -> Goods {
-        let mut dice = Dice::new(seed, STREAM);
+        let mut rng = Rng::new(seed, STREAM);
         let mut goods = Goods::plain(places, price);
-        if dice.below(2) == 0 {
+        if rng.below(2) == 0 {
             return goods;
         }
-        if dice.below(2) == 0 {
-            goods.pools.push(1 + dice.below(u64::from(places)) as u32);
+        if rng.below(2) == 0 {
+            goods.pools.push(1 + rng.below(u64::from(places)) as u32);
         }
-        let kinds = goods.pools.len().max(1 + dice.below(3) as usize);
+        let kinds = goods.pools.len().max(1 + rng.below(3) as usize);
         for n in 1..kinds {
             let pool = if n < goods.pools.len() {
                 n
             } else {
-                dice.below(goods.pools.len() as u64) as usize
+                rng.below(goods.pools.len() as u64) as usize
             };
-            let price = some_price(&mut dice, price, currency);
+            let price = some_price(&mut rng, price, currency);
             let (id, name) = (format!("t{n}"), format!("Ticket {n}"));
             goods.kinds.push(Kind { id, name, pool, price, offered: true });
         }
-        goods.limit_per_order = dice.pick(&[None, None, Some(3), Some(5)]);
+        goods.limit_per_order = rng.pick(&[None, None, Some(3), Some(5)]);
         goods
     }
 
@@ -79,12 +79,12 @@ impl Goods {
 }
 
 /// A price beside `price`; one that a card can be charged, or none.
-fn some_price(dice: &mut Dice, price: i64, currency: &str) -> i64 {
+fn some_price(rng: &mut Rng, price: i64, currency: &str) -> i64 {
     let step = if currency == "KWD" { 10 } else { 1 };
     let price = if price == 0 { 700 } else { price };
     let dearer = 2 * price + 3 * step;
     let prices = [0, price, price, dearer, dearer, 3 * price];
-    dice.pick(&prices)
+    rng.pick(&prices)
 }
 
 /// The event as the organiser wants it at the moment.
@@ -170,38 +170,38 @@ impl Show {
     }
 
     /// Another number of places in one pool.
-    pub fn resize(&mut self, plan: &Plan, dice: &mut Dice, pool: usize) {
+    pub fn resize(&mut self, plan: &Plan, rng: &mut Rng, pool: usize) {
         let most = i64::from(plan.goods.pools[pool]) * 2;
-        self.pools[pool] = dice.between(1, most).unsigned_abs() as u32;
+        self.pools[pool] = rng.between(1, most).unsigned_abs() as u32;
     }
 
     /// Another price of one ticket type.
-    pub fn reprice(&mut self, plan: &Plan, dice: &mut Dice) {
-        let n = dice.below(self.kinds.len() as u64) as usize;
-        self.kinds[n].price = some_price(dice, plan.price, plan.currency);
+    pub fn reprice(&mut self, plan: &Plan, rng: &mut Rng) {
+        let n = rng.below(self.kinds.len() as u64) as usize;
+        self.kinds[n].price = some_price(rng, plan.price, plan.currency);
     }
 
     /// Another name of the event, of a ticket type or of the place.
-    pub fn rename(&mut self, dice: &mut Dice) {
-        let number = dice.below(1_000);
-        match dice.below(3) {
+    pub fn rename(&mut self, rng: &mut Rng) {
+        let number = rng.below(1_000);
+        match rng.below(3) {
             0 => self.name = format!("The Show, part {number}"),
             1 => self.place = format!("Hall {number}"),
             _ => {
-                let n = dice.below(self.kinds.len() as u64) as usize;
+                let n = rng.below(self.kinds.len() as u64) as usize;
                 self.kinds[n].name = format!("Seat {number}");
             }
         }
     }
 
     /// A ticket type is retired, or offered again, or a new one is made.
-    pub fn restock(&mut self, plan: &Plan, dice: &mut Dice) {
-        let n = dice.below(self.kinds.len() as u64) as usize;
+    pub fn restock(&mut self, plan: &Plan, rng: &mut Rng) {
+        let n = rng.below(self.kinds.len() as u64) as usize;
         let offered = self.kinds.iter().filter(|kind| kind.offered).count();
-        if self.kinds.len() < MOST_KINDS && dice.below(3) == 0 {
+        if self.kinds.len() < MOST_KINDS && rng.below(3) == 0 {
             let n = self.kinds.len();
-            let pool = dice.below(self.pools.len() as u64) as usize;
-            let price = some_price(dice, plan.price, plan.currency);
+            let pool = rng.below(self.pools.len() as u64) as usize;
+            let price = some_price(rng, plan.price, plan.currency);
             let (id, name) = (format!("t{n}"), format!("Ticket {n}"));
             self.kinds.push(Kind { id, name, pool, price, offered: true });
         } else if !self.kinds[n].offered {

@@ -5,9 +5,9 @@
 //! Another request under that key is refused, or answered as new where the key of a hold is chosen by
 //! people who do not know of each other.
 
-use crate::dice::Dice;
 use crate::plan::Fault;
-use crate::story::Promise;
+use crate::rng::Rng;
+use crate::trace::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::{OrderId, OrderState};
 use nts_api::ProblemCode;
@@ -37,13 +37,13 @@ struct Mine {
 struct Careless {
     world: Arc<World>,
     name: String,
-    dice: Dice,
+    rng: Rng,
 }
 
 /// Buyer number `n`.
 pub async fn careless(world: Arc<World>, n: u64) {
-    let dice = Dice::new(world.plan.seed, STREAM + n);
-    let mut one = Careless { world: Arc::clone(&world), name: format!("careless {n}"), dice };
+    let rng = Rng::new(world.plan.seed, STREAM + n);
+    let mut one = Careless { world: Arc::clone(&world), name: format!("careless {n}"), rng };
     let mut round = 0;
     while !world.chaos.is_calm() && !world.is_broken() {
         sleep(LOOK).await;
@@ -56,9 +56,9 @@ pub async fn careless(world: Arc<World>, n: u64) {
 
 /// An organiser.
 pub async fn organiser(world: Arc<World>) {
-    let dice = Dice::new(world.plan.seed, STREAM + PEOPLE);
+    let rng = Rng::new(world.plan.seed, STREAM + PEOPLE);
     let name = "careless organiser".into();
-    let mut one = Careless { world: Arc::clone(&world), name, dice };
+    let mut one = Careless { world: Arc::clone(&world), name, rng };
     while !world.chaos.is_calm() && !world.is_broken() {
         sleep(LOOK).await;
         if world.chaos.strikes(Fault::KeyReused) {
@@ -78,13 +78,13 @@ fn order_of(value: &Value) -> Option<OrderId> {
 
 impl Careless {
     fn key(&mut self) -> String {
-        format!("{:032x}", u128::from(self.dice.below(u64::MAX)) << 64 | 0x5eed)
+        format!("{:032x}", u128::from(self.rng.below(u64::MAX)) << 64 | 0x5eed)
     }
 
     /// Asks until there is an answer that says more than that it cannot be told now.
     async fn insists(&mut self, ask: &Ask) -> Option<Answer> {
         for _ in 0..TIMES {
-            let answer = self.world.ask(&mut self.dice, &self.name, ask.clone()).await;
+            let answer = self.world.ask(&mut self.rng, &self.name, ask.clone()).await;
             if let Some(answer) = answer.filter(|answer| !is_of_the_moment(answer)) {
                 return Some(answer);
             }
@@ -94,7 +94,7 @@ impl Careless {
     }
 
     async fn waits(&mut self, low: i64, high: i64) {
-        sleep(Duration::from_millis(self.dice.between(low, high).unsigned_abs())).await;
+        sleep(Duration::from_millis(self.rng.between(low, high).unsigned_abs())).await;
     }
 
     fn broken(&self, order: OrderId, text: impl Into<String>) {
@@ -153,12 +153,12 @@ impl Careless {
         let key = self.key();
         let who = format!("{} {round}", self.name);
         let Some(mine) = self.holds(&key, &who, 1).await else { return };
-        if self.dice.below(2) == 0 {
+        if self.rng.below(2) == 0 {
             self.holds_again(&key, &who, &mine).await;
         }
         // Under the same key, for somebody else, or for more.
         let other = format!("{who} and another");
-        let (name, quantity) = if self.dice.below(2) == 0 { (&other, 1) } else { (&who, 2) };
+        let (name, quantity) = if self.rng.below(2) == 0 { (&other, 1) } else { (&who, 2) };
         // What costs nothing is paid by nobody.
         let second = self.holds(&key, name, quantity).await.filter(|second| second.total > 0);
         if mine.total > 0 {
@@ -169,7 +169,7 @@ impl Careless {
 
     /// The same once more, perhaps much later, and after a restart.
     async fn holds_again(&mut self, key: &str, who: &str, mine: &Mine) {
-        let long = if self.dice.below(3) == 0 { 60_000 } else { 2_000 };
+        let long = if self.rng.below(3) == 0 { 60_000 } else { 2_000 };
         self.waits(0, long).await;
         let body = self.wish(who, 1);
         let Some(answer) = self.insists(&hold(key, &body)).await else { return };
@@ -199,12 +199,12 @@ impl Careless {
         if answer.status != 402 {
             return;
         }
-        if self.dice.below(2) == 0
+        if self.rng.below(2) == 0
             && let Some(answer) = self.tries(mine, &key, &refused).await
         {
             self.is_fresh(mine, &answer, "the same payment");
         }
-        let token = format!("ctoken_ok_{:x}", self.dice.below(u64::MAX));
+        let token = format!("ctoken_ok_{:x}", self.rng.below(u64::MAX));
         let other = json!({ "token": token });
         if let Some(answer) = self.tries(mine, &key, &other).await
             && matches!(answer.status, 200 | 402)
@@ -224,7 +224,7 @@ impl Careless {
                 }
             }
         }
-        if self.dice.below(2) == 0 {
+        if self.rng.below(2) == 0 {
             self.world.audit(|a, _, _| a.may_pay(mine.order, 1));
             let key = self.key();
             self.tries(mine, &key, &other).await;
@@ -265,7 +265,7 @@ impl Careless {
         if paid.is_empty() {
             return;
         }
-        let (one, two) = (self.dice.pick(&paid), self.dice.pick(&paid));
+        let (one, two) = (self.rng.pick(&paid), self.rng.pick(&paid));
         let key = self.key();
         let part = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": true});
         let Some(first) = self.refund(one, &key, &part).await else { return };

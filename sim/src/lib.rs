@@ -8,22 +8,21 @@
 //! A run has two parts: a storm, in which buyers come and things go wrong, and then a calm, in which
 //! everything must settle. All the while [`auditor::Auditor`] checks the promises.
 
+pub mod actors;
 pub mod alarms;
 pub mod auditor;
 pub mod breaks;
 mod broken;
 pub mod buyers;
 pub mod chaos;
-pub mod dice;
+pub mod dashboard;
 pub mod disk;
 pub mod goods;
-pub mod hands;
 pub mod keys;
 mod log;
 pub mod machine;
 pub mod many;
 pub mod moments;
-pub mod others;
 pub mod pace;
 pub mod page;
 pub mod pages;
@@ -32,18 +31,18 @@ pub mod plan;
 pub mod provider;
 pub mod readers;
 pub mod report;
+pub mod rng;
 pub mod shared;
 pub mod shrink;
 mod spoil;
-pub mod story;
 pub mod strangers;
+pub mod trace;
 pub mod world;
 
-pub use plan::{Fault, Place, Plan, Wishes};
-pub use story::{Line, Promise, Sample, Standing, Violation};
+pub use plan::{Fault, Plan, StorageKind, Wishes};
+pub use trace::{Line, Promise, Sample, Standing, Violation};
 
 use boxoffice::OrderState;
-use dice::Dice;
 use machine::Watching;
 use nts_server::audit::{Against, Finding, Report, Weight, audit};
 use nts_server::ids::{Ids, Secrets};
@@ -53,11 +52,12 @@ use nts_server::payments::wire::Wire;
 use nts_server::reads::Reads;
 use nts_server::store::Reader;
 use pages::{Direct, Pages};
+use rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use story::Story;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
+use trace::Trace;
 use world::World;
 
 /// How long the calm may take until everything is settled, in milliseconds: 30 hours.
@@ -84,7 +84,7 @@ pub struct Outcome {
     pub counts: BTreeMap<&'static str, u64>,
     /// Rare situations that were reached.
     pub marks: BTreeSet<&'static str>,
-    /// The story: every line if it was asked for, else the last ones.
+    /// The trace: every line if it was asked for, else the last ones.
     pub lines: Vec<Line>,
     /// The counters of the pool as they changed, if it was asked for.
     pub samples: Vec<Sample>,
@@ -125,11 +125,11 @@ pub fn run(plan: &Plan, whole: bool) -> Result<Outcome, String> {
 async fn live(world: &Arc<World>) {
     let mut others = JoinSet::new();
     for n in 0..world.machines.len() {
-        others.spawn(others::supervisor(Arc::clone(world), n));
+        others.spawn(actors::supervisor(Arc::clone(world), n));
     }
-    let mut dice = Dice::new(world.plan.seed, 6);
+    let mut rng = Rng::new(world.plan.seed, 6);
     let show = goods::Show::of(&world.plan);
-    others::put_event(world, &mut dice, &show).await;
+    actors::put_event(world, &mut rng, &show).await;
     // Every process must know of it before the sale: they read the events when they start.
     for machine in &world.machines {
         let _driving = machine.driving.lock().await;
@@ -138,20 +138,20 @@ async fn live(world: &Arc<World>) {
             sleep(Duration::from_millis(100)).await;
         }
     }
-    provider::misbehave(world, &world.double);
-    others.spawn(others::organiser(Arc::clone(world)));
-    others.spawn(others::hands(Arc::clone(world)));
+    provider::misbehave(world, &world.fake);
+    others.spawn(actors::organiser(Arc::clone(world)));
+    others.spawn(actors::hands(Arc::clone(world)));
     let screen = readers::Screen::default();
     others.spawn(readers::readers(Arc::clone(world)));
     others.spawn(readers::screen(Arc::clone(world), Arc::clone(&screen)));
     if world.chaos.has(Fault::HandsAnywhere) {
-        others.spawn(hands::anywhere(Arc::clone(world)));
+        others.spawn(dashboard::anywhere(Arc::clone(world)));
     }
     if world.chaos.has(Fault::WebhookReplayed) {
-        others.spawn(hands::replays(Arc::clone(world)));
+        others.spawn(dashboard::replays(Arc::clone(world)));
     }
     if world.plan.webhooks {
-        others.spawn(others::webhooks(Arc::clone(world)));
+        others.spawn(actors::webhooks(Arc::clone(world)));
     }
     let mut buyers = JoinSet::new();
     for n in 1..=world.plan.buyers {
@@ -177,7 +177,7 @@ async fn live(world: &Arc<World>) {
     sleep(Duration::from_millis(world.plan.storm_ms.unsigned_abs())).await;
     world.chaos.calm_down();
     world.audit(|auditor, _, at| auditor.calm(at));
-    world.double.behave();
+    world.fake.behave();
     world.tell(None, "the storm is over");
     while let Some(done) = buyers.join_next().await {
         world.joined(done);
@@ -209,25 +209,27 @@ async fn calm(world: &Arc<World>) {
         if world.is_broken() {
             return;
         }
-        let (owing, late) = world.audit(|auditor, story, at| {
-            auditor.still_owed(story, at);
+        let (owing, late) = world.audit(|auditor, trace, at| {
+            auditor.still_owed(trace, at);
             (auditor.owing(), auditor.owes_since(at, SETTLED_MS))
         });
         if late.is_some() {
             let text = format!("something is owed {} minutes after the storm", passed / 60_000);
             world.broken(Promise::AllSettles, late, text);
         }
-        if owing.is_empty() && world.base.decided() && passed >= LEAST_CALM_MS || passed > CALM_MS {
+        if owing.is_empty() && world.backend.decided() && passed >= LEAST_CALM_MS
+            || passed > CALM_MS
+        {
             break;
         }
     }
     let (Ok(ledger), Ok(authorised), Ok(given)) =
-        (world.double.ledger_all(), world.double.authorised(), world.double.refunds())
+        (world.fake.ledger_all(), world.fake.authorised(), world.fake.refunds())
     else {
-        world.broken(Promise::NoPanic, None, "the double's ledger cannot be read");
+        world.broken(Promise::NoPanic, None, "the fake's ledger cannot be read");
         return;
     };
-    world.audit(|auditor, story, at| auditor.settled(story, at, &ledger, &authorised, &given));
+    world.audit(|auditor, trace, at| auditor.settled(trace, at, &ledger, &authorised, &given));
     if let Err(why) = books_balance(world).await {
         world.broken(Promise::AllSettles, None, format!("the audit cannot be made: {why}"));
     }
@@ -237,9 +239,9 @@ async fn calm(world: &Arc<World>) {
 /// `nts audit --settle` at once after the storm, while things are owed: it may cancel and give back only what
 /// the books have forgotten, and they have forgotten nothing.
 async fn settle(world: &World) {
-    let wire = Box::new(Arc::clone(&world.double));
+    let wire = Box::new(Arc::clone(&world.fake));
     let Ok(report) = audit_of(world, |reader| reader, wire, true).await else { return };
-    world.story().count("audits with --settle");
+    world.trace().count("audits with --settle");
     // What was done by hand a moment ago may not be in the books yet; nothing may be settled for that.
     let settled = |f: &&Finding| f.weight == Weight::Settled;
     if let Some(finding) = report.findings.iter().find(settled) {
@@ -250,7 +252,7 @@ async fn settle(world: &World) {
 
 /// Makes the audit that `nts audit` makes, against the provider's own list.
 async fn books_balance(world: &World) -> Result<(), String> {
-    let wire = Box::new(Direct { to: Arc::clone(&world.double), most: world.plan.page });
+    let wire = Box::new(Direct { to: Arc::clone(&world.fake), most: world.plan.page });
     let report =
         audit_of(world, |reader| Box::new(Pages::new(reader, world.plan.page)), wire, false)
             .await?;
@@ -268,11 +270,11 @@ async fn audit_of(
     wire: Box<dyn Wire>,
     settle: bool,
 ) -> Result<Report, String> {
-    let (watching, secret) = world.base.watch().map_err(|e| e.to_string())?;
+    let (watching, secret) = world.backend.watch().map_err(|e| e.to_string())?;
     let Watching { reader, _process } = watching;
     let reader = read(reader);
     let clock = world.clock();
-    let ids = Arc::new(Ids::new(Dice::new(world.plan.seed, 7).bytes(), 0));
+    let ids = Arc::new(Ids::new(Rng::new(world.plan.seed, 7).bytes(), 0));
     let shop = Secrets::new(secret).shop();
     let stripe = Stripe::new(wire, Governor::unlimited(), ids, clock.clone(), false, shop);
     let reads = Reads::inline(reader);
@@ -292,11 +294,11 @@ fn outcome(world: &World) -> Outcome {
         }
     });
     let simulated_ms = world.at_ms();
-    let mut story = world.story();
-    let Story { marks, counts, samples, strikes, turns, violation, .. } = &mut *story;
+    let mut trace = world.trace();
+    let Trace { marks, counts, samples, strikes, turns, violation, .. } = &mut *trace;
     let (mut marks, mut counts) = (std::mem::take(marks), std::mem::take(counts));
     let turns = std::mem::take(turns);
-    if let machine::Base::File(base) = &world.base {
+    if let machine::Backend::File(base) = &world.backend {
         let disk = base.disk.counters();
         let failed = disk.failed_reads + disk.failed_writes + disk.failed_syncs;
         counts.insert("disk: syncs", disk.syncs);
@@ -318,13 +320,13 @@ fn outcome(world: &World) -> Outcome {
     let violation = violation.take();
     Outcome {
         plan: world.plan.clone(),
-        hash: story.digest(),
+        hash: trace.digest(),
         simulated_ms,
         orders,
         faults: world.chaos.struck(),
         counts,
         marks,
-        lines: story.lines().cloned().collect(),
+        lines: trace.lines().cloned().collect(),
         samples,
         strikes,
         turns,

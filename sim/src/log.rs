@@ -1,7 +1,7 @@
 //! Whether the audit log tells what happened: its lines are committed with the changes that they tell of,
 //! so whatever a crash or a lost answer has left, both are there or neither is.
 
-use crate::story::Promise;
+use crate::trace::Promise;
 use crate::world::World;
 use boxoffice::RefundState;
 use nts_server::store::records::audit_log::{Action, AuditLine, Filter, last};
@@ -57,7 +57,7 @@ fn wrong(reader: &mut dyn Reader) -> Result<Vec<String>, Fault> {
 
 /// Reads the whole log at the end of a run.
 pub fn check(world: &World) {
-    let Ok((mut watching, _)) = world.base.watch() else { return };
+    let Ok((mut watching, _)) = world.backend.watch() else { return };
     match wrong(&mut *watching.reader) {
         Ok(wrong) => wrong.into_iter().for_each(|text| {
             world.broken(Promise::NothingLost, None, format!("the audit log: {text}"));

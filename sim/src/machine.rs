@@ -3,14 +3,14 @@
 use crate::auditor::Asked;
 use crate::broken::BrokenReader;
 use crate::chaos::Chaos;
-use crate::dice::Dice;
 use crate::disk::{Disk, Process};
 use crate::moments::{InHand, Moments, Step, step};
 use crate::pages::Pages;
-use crate::plan::{Fault, Place, Plan};
+use crate::plan::{Fault, Plan, StorageKind};
 use crate::provider::SimWire;
+use crate::rng::Rng;
 use crate::shared::Server;
-use crate::story::Promise;
+use crate::trace::Promise;
 use crate::world::{Answer, ORGANISER, World, ms_since};
 use axum::Router;
 use axum::body::Body;
@@ -45,7 +45,7 @@ const PAGE: usize = 1_000;
 pub(crate) const FILE: &str = "nts.db";
 
 /// Where the orders lie.
-pub enum Base {
+pub enum Backend {
     /// In a simulated database server.
     Shared(Server, [u8; 32]),
     /// In a file on a simulated disk.
@@ -77,29 +77,29 @@ struct Opened {
     last_high: u64,
 }
 
-impl Base {
+impl Backend {
     /// As the plan says.
-    pub fn new(plan: &Plan, clock: Clock, chaos: &Arc<Chaos>) -> Base {
-        let secret = Dice::new(plan.seed, 2).bytes();
+    pub fn new(plan: &Plan, clock: Clock, chaos: &Arc<Chaos>) -> Backend {
+        let secret = Rng::new(plan.seed, 2).bytes();
         match plan.place {
-            Place::Shared => Base::Shared(Server::new(clock, Arc::clone(chaos)), secret),
-            Place::File => {
+            StorageKind::Shared => Backend::Shared(Server::new(clock, Arc::clone(chaos)), secret),
+            StorageKind::File => {
                 let disk = Disk::new(plan.seed);
                 // As SQLite takes disks to be under Linux.
                 disk.set_powersafe_overwrite(true);
-                Base::File(Box::new(OnDisk { running: Mutex::default(), disk, secret }))
+                Backend::File(Box::new(OnDisk { running: Mutex::default(), disk, secret }))
             }
         }
     }
 
     fn open(&self, clock: &Clock) -> Result<Opened, String> {
         match self {
-            Base::Shared(server, secret) => {
+            Backend::Shared(server, secret) => {
                 let store = server.connect(clock.clone());
                 let reader = Box::new(store.reader());
                 Ok(Opened { store: Box::new(store), reader, secret: *secret, last_high: 0 })
             }
-            Base::File(base) => {
+            Backend::File(base) => {
                 // Two processes never have it open at once.
                 drop(base.running().take());
                 let (server, watch) = (base.disk.start(), base.disk.watch());
@@ -117,18 +117,18 @@ impl Base {
     /// Reads what is committed, for the auditor; `None` if it cannot be read at the moment.
     fn read<T>(&self, read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreFault>) -> Option<T> {
         match self {
-            Base::Shared(server, _) => read(&mut server.truth()).ok(),
-            Base::File(base) => read(&mut base.running().as_mut()?.truth).ok(),
+            Backend::Shared(server, _) => read(&mut server.truth()).ok(),
+            Backend::File(base) => read(&mut base.running().as_mut()?.truth).ok(),
         }
     }
 
     /// A connection for reading that is never in trouble, and the server's secret.
     pub fn watch(&self) -> Result<(Watching, [u8; 32]), StoreFault> {
         match self {
-            Base::Shared(server, secret) => {
+            Backend::Shared(server, secret) => {
                 Ok((Watching { reader: Box::new(server.truth()), _process: None }, *secret))
             }
-            Base::File(base) => {
+            Backend::File(base) => {
                 let process = base.disk.watch();
                 let reader = Box::new(process.read(FILE)?);
                 Ok((Watching { reader, _process: Some(process) }, base.secret))
@@ -139,16 +139,16 @@ impl Base {
     /// Whether no transaction waits for its decision.
     pub fn decided(&self) -> bool {
         match self {
-            Base::Shared(server, _) => server.decided(),
-            Base::File(_) => true,
+            Backend::Shared(server, _) => server.decided(),
+            Backend::File(_) => true,
         }
     }
 
     /// The process is dead: killed, or without power.
-    fn dies(&self, power_loss: Option<&mut Dice>) {
-        if let Base::File(base) = self {
-            if let Some(dice) = power_loss {
-                base.disk.power_loss(dice.rng());
+    fn dies(&self, power_loss: Option<&mut Rng>) {
+        if let Backend::File(base) = self {
+            if let Some(rng) = power_loss {
+                base.disk.power_loss(rng.numbers());
             }
             drop(base.running().take());
             // The process may have been the only thing that had halted.
@@ -192,7 +192,7 @@ pub struct Machine {
     clock: Clock,
     /// How far its clock is ahead.
     pub ahead_ms: Arc<AtomicI64>,
-    dice: Mutex<Dice>,
+    rng: Mutex<Rng>,
     life: Mutex<Option<Life>>,
     /// Rung when the process has died by itself.
     died: Notify,
@@ -218,12 +218,12 @@ pub struct Life {
 
 impl Machine {
     /// A machine on which nothing runs yet.
-    pub fn new(n: usize, clock: Clock, ahead_ms: Arc<AtomicI64>, dice: Dice) -> Machine {
+    pub fn new(n: usize, clock: Clock, ahead_ms: Arc<AtomicI64>, rng: Rng) -> Machine {
         Machine {
             n,
             clock,
             ahead_ms,
-            dice: Mutex::new(dice),
+            rng: Mutex::new(rng),
             life: Mutex::default(),
             died: Notify::new(),
             in_hand: Mutex::default(),
@@ -243,17 +243,17 @@ impl Machine {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn dice(&self) -> MutexGuard<'_, Dice> {
-        self.dice.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rng(&self) -> MutexGuard<'_, Rng> {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the server. The error says why it did not start.
     pub fn start(&self, world: &Arc<World>) -> Result<(), String> {
-        let Opened { store, mut reader, secret, last_high } = world.base.open(&self.clock)?;
+        let Opened { store, mut reader, secret, last_high } = world.backend.open(&self.clock)?;
         let clock = DatabaseClock::new(self.clock.clone());
         let pulse = read_versions(&mut *reader, &clock).map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
-        let ids = Arc::new(Ids::new(self.dice().bytes(), last_high));
+        let ids = Arc::new(Ids::new(self.rng().bytes(), last_high));
         let secrets = Secrets::new(secret);
         let mut background = JoinSet::new();
         let governor = match world.plan.budget.filter(|_| !on(Mutant::GovernorNotAsked)) {
@@ -305,7 +305,7 @@ impl Machine {
         world.tell(None, format!("machine {}: the server starts", self.n));
         self.look_at_all(world);
         // By the clock of the database where there is one: a commit may be seen long after it.
-        let now = matches!(world.base, Base::Shared(..)).then(|| self.store_now(world));
+        let now = matches!(world.backend, Backend::Shared(..)).then(|| self.store_now(world));
         world.audit(|auditor, _, _| auditor.process_started(now));
         Ok(())
     }
@@ -314,7 +314,7 @@ impl Machine {
     /// lose what was not flushed.
     pub async fn kill(&self, world: &World, power_loss: bool) {
         let Some(life) = self.life().take() else { return };
-        world.base.dies(power_loss.then_some(&mut *self.dice()));
+        world.backend.dies(power_loss.then_some(&mut *self.rng()));
         *self.in_hand() = None;
         let Life { app, router, mut background, mut requests, .. } = life;
         drop((app, router));
@@ -348,7 +348,7 @@ impl Machine {
             world.joined(done);
         }
         // It may have died in the middle of stopping.
-        world.base.dies(None);
+        world.backend.dies(None);
         world.tell(None, format!("machine {}: the server has stopped", self.n));
     }
 
@@ -454,7 +454,7 @@ impl Machine {
 
     /// The auditor looks at everything that is recorded.
     fn look_at_all(&self, world: &World) {
-        let all = world.base.read(|reader| {
+        let all = world.backend.read(|reader| {
             let mut all = Vec::new();
             let mut after = None;
             loop {
@@ -468,13 +468,13 @@ impl Machine {
         });
         let Some((all, events)) = all else { return };
         let now = self.store_now(world);
-        world.audit(|auditor, story, at| auditor.restarted(story, at, now, all, events));
+        world.audit(|auditor, trace, at| auditor.restarted(trace, at, now, all, events));
     }
 
     fn store_now(&self, world: &World) -> TimeMs {
-        match &world.base {
-            Base::Shared(server, _) => server.now_ms(),
-            Base::File(_) => self.clock.now_ms(),
+        match &world.backend {
+            Backend::Shared(server, _) => server.now_ms(),
+            Backend::File(_) => self.clock.now_ms(),
         }
     }
 }
@@ -515,7 +515,7 @@ async fn write(
         let takes = if chaos.strikes(Fault::CommitSlow) {
             chaos.between(Fault::CommitSlow, 200, 8_000)
         } else {
-            machine.dice().between(0, 12)
+            machine.rng().between(0, 12)
         };
         let Some(writer_now) = writer.take() else { return std::future::pending().await };
         *machine.in_hand() =
@@ -533,7 +533,7 @@ async fn write(
             {
                 hand.jobs.push(job);
             }
-            if dies && let Base::File(base) = &world.base {
+            if dies && let Backend::File(base) = &world.backend {
                 let calls = chaos.between(Fault::CrashInStep, 0, 80);
                 base.disk.halt_after(calls.unsigned_abs());
             }
@@ -542,7 +542,7 @@ async fn write(
             }
         }
         let Some(mut committed) = hand.done else { return std::future::pending().await };
-        doubtful = committed.doubt.is_some();
+        doubtful = committed.uncertain_since.is_some();
         writer = Some(hand.writer);
         if on(Mutant::NoAlarms) {
             committed.alarms.clear();
@@ -552,7 +552,7 @@ async fn write(
             machine.died.notify_one();
             return std::future::pending().await;
         }
-        let takes = machine.dice().between(0, 3);
+        let takes = machine.rng().between(0, 3);
         sleep(Duration::from_millis(takes.unsigned_abs())).await;
         if told.send(committed).is_err() {
             return;
@@ -565,18 +565,18 @@ pub fn look(world: &World, machine: &Machine, committed: &Committed, asked: &Ask
     for alarm in &committed.alarms {
         world.tell(Some(alarm.order), format!("ALARM: {}", alarm.text));
     }
-    if matches!(world.base, Base::Shared(..)) {
+    if matches!(world.backend, Backend::Shared(..)) {
         return world.audit(|_, _, _| ());
     }
     let ids = &committed.orders;
     if ids.is_empty() && committed.events.is_empty() {
         return;
     }
-    let read = world.base.read(|reader| {
+    let read = world.backend.read(|reader| {
         let orders = ids.keys().map(|id| reader.order(*id)).collect::<Result<Vec<_>, _>>()?;
         Ok((orders.into_iter().flatten().collect(), reader.events()?))
     });
     let Some((orders, events)) = read else { return };
     let now = machine.store_now(world);
-    world.audit(|auditor, story, at| auditor.committed(story, at, now, (orders, events), asked));
+    world.audit(|auditor, trace, at| auditor.committed(trace, at, now, (orders, events), asked));
 }

@@ -2,7 +2,7 @@
 //! many there are changes nothing but the time that it takes.
 
 use crate::plan::{Fault, Plan, Wishes};
-use crate::story::Violation;
+use crate::trace::Violation;
 use crate::{Outcome, run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -8,9 +8,9 @@
 
 use crate::auditor::Asked;
 use crate::chaos::Chaos;
-use crate::machine::{Base, Machine, look};
+use crate::machine::{Backend, Machine, look};
 use crate::plan::Fault as Strike;
-use crate::story::Promise;
+use crate::trace::Promise;
 use crate::world::World;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Command, Keys, OrderId, Reply, TimeMs};
@@ -193,7 +193,7 @@ pub fn step(world: &Arc<World>, machine: &Machine, hand: &mut InHand) -> bool {
     };
     machine.step.end(world, &mut committed);
     // What is known of a batch in doubt only now was decided before.
-    asked.exact &= committed.doubt.is_none();
+    asked.exact &= committed.uncertain_since.is_none();
     look(world, machine, &committed, &asked);
     hand.done = Some(committed);
     true
@@ -220,12 +220,14 @@ pub struct Moments {
     step: Step,
     world: Weak<World>,
     n: usize,
+    /// Whether the last commit failed.
+    failed: bool,
 }
 
 impl Moments {
     /// The store of the process on machine `n`.
     pub fn new(inner: Box<dyn Store>, step: Step, world: Weak<World>, n: usize) -> Moments {
-        Moments { inner, step, world, n }
+        Moments { inner, step, world, n, failed: false }
     }
 
     /// Time passes: a little, or until the end of something that is being committed.
@@ -237,12 +239,12 @@ impl Moments {
             Some(left) => left + world.chaos.between(fault, -1, 1),
             None => world.chaos.between(fault, 1, 2_000),
         };
-        match &world.base {
-            Base::Shared(server, _) => {
+        match &world.backend {
+            Backend::Shared(server, _) => {
                 server.put_forward(by);
                 world.audit(|auditor, _, at| auditor.clock_is_ahead(at, world.base_ahead_ms()));
             }
-            Base::File(_) => world.jump(self.n, by),
+            Backend::File(_) => world.jump(self.n, by),
         }
     }
 }
@@ -263,10 +265,12 @@ impl Store for Moments {
         let Some(world) = self.world.upgrade() else { return self.inner.commit(batch) };
         self.step.look_at(&world, batch);
         let chaos = &world.chaos;
+        let unlogged = Batch { records: &[], ..*batch };
+        let batch = if on(Mutant::AuditLogNotRetried) && self.failed { &unlogged } else { batch };
         if chaos.strikes(Strike::ClockInStep) {
             self.time_passes(&world, batch);
         }
-        let shared = matches!(world.base, Base::Shared(..));
+        let shared = matches!(world.backend, Backend::Shared(..));
         let mut done = if shared && chaos.strikes(Strike::CommitBetween) {
             // The database gives way to the other, and this one's locks are gone.
             self.inner.release();
@@ -282,6 +286,7 @@ impl Store for Moments {
         if unknown && shared && !chaos.is_calm() && chaos.has(Strike::CommitBetween) {
             others_commit(&world, self.n);
         }
+        self.failed = done.is_err();
         self.step.leave(chaos, done.is_err());
         done
     }

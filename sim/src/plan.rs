@@ -2,8 +2,8 @@
 //! run again, which is what shrinking does.
 
 use crate::buyers::pairs::Step;
-use crate::dice::Dice;
 use crate::goods::{Goods, STREAM};
+use crate::rng::Rng;
 use std::collections::BTreeMap;
 
 /// What can go wrong, or be done by people who get in the way.
@@ -359,7 +359,7 @@ impl Fault {
 
 /// Where the orders lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
+pub enum StorageKind {
     /// In SQLite, on a simulated disk; one process.
     File,
     /// In a simulated database server; one or more processes.
@@ -372,7 +372,7 @@ pub struct Plan {
     /// All else follows from it, unless it was changed.
     pub seed: u64,
     /// Where the orders lie.
-    pub place: Place,
+    pub place: StorageKind,
     /// How many processes serve.
     pub processes: usize,
     /// How many buyers come.
@@ -435,15 +435,15 @@ pub struct Wishes {
 impl Plan {
     /// The plan of a seed.
     pub fn new(seed: u64, wishes: &Wishes) -> Plan {
-        let mut dice = Dice::new(seed, 0);
-        let place = if dice.below(2) == 0 { Place::File } else { Place::Shared };
-        let processes = if dice.below(3) == 0 { 1 } else { 2 + dice.below(2) as usize };
+        let mut rng = Rng::new(seed, 0);
+        let place = if rng.below(2) == 0 { StorageKind::File } else { StorageKind::Shared };
+        let processes = if rng.below(3) == 0 { 1 } else { 2 + rng.below(2) as usize };
         // Now and then nothing goes wrong, and now and then there is a crowd.
-        let calm = dice.below(20) == 0;
-        let crowd = dice.below(12) == 0;
-        let buyers = if crowd { 80 + dice.below(80) } else { 6 + dice.below(40) };
-        let places = 1 + dice.below(buyers * 2) as u32;
-        let (currency, price) = dice.pick(&[
+        let calm = rng.below(20) == 0;
+        let crowd = rng.below(12) == 0;
+        let buyers = if crowd { 80 + rng.below(80) } else { 6 + rng.below(40) };
+        let places = 1 + rng.below(buyers * 2) as u32;
+        let (currency, price) = rng.pick(&[
             ("GBP", 999),
             ("GBP", 2_500),
             ("EUR", 50),
@@ -451,12 +451,12 @@ impl Plan {
             ("KWD", 1_250),
             ("GBP", 0),
         ]);
-        let limit_per_buyer = dice.pick(&[None, None, None, Some(1), Some(4)]);
-        let budget = dice.pick(&[None, None, Some(25), Some(3)]);
-        let storm_ms = dice.between(60, 900) * 1000;
+        let limit_per_buyer = rng.pick(&[None, None, None, Some(1), Some(4)]);
+        let budget = rng.pick(&[None, None, Some(25), Some(3)]);
+        let storm_ms = rng.between(60, 900) * 1000;
         let mut faults = BTreeMap::new();
-        // Not of the same dice: what else a seed says stays as it was.
-        let mut of_limits = Dice::new(seed, 9);
+        // Not of the same rng: what else a seed says stays as it was.
+        let mut of_limits = Rng::new(seed, 9);
         let bites = of_limits.below(4) == 0;
         let people = bites.then(|| 1 + of_limits.below(1 + buyers / 6));
         let limit_per_buyer = if bites {
@@ -467,27 +467,27 @@ impl Plan {
         if bites && !calm {
             faults.insert(Fault::Relimit, of_limits.pick(&[5, 15, 40, 100]));
         }
-        let mut later = Dice::new(seed, 8);
+        let mut later = Rng::new(seed, 8);
         let apart = |fault: &Fault| *fault != Fault::Relimit && Fault::apart(*fault).is_none();
         for fault in Fault::ALL.into_iter().filter(|fault| apart(fault)) {
-            let dice = if fault < Fault::LATER { &mut dice } else { &mut later };
+            let rng = if fault < Fault::LATER { &mut rng } else { &mut later };
             // Every fault is off in a third of the runs, so that none hides what another shows.
-            let (off, strength) = (dice.below(3) == 0, dice.pick(&[5, 15, 40, 100]));
+            let (off, strength) = (rng.below(3) == 0, rng.pick(&[5, 15, 40, 100]));
             if !off && !calm {
                 faults.insert(fault, strength);
             }
         }
         // Nor of these.
         for (faults_of, stream, strengths) in Fault::APART {
-            let mut dice = Dice::new(seed, stream);
+            let mut rng = Rng::new(seed, stream);
             for fault in faults_of {
-                let (off, strength) = (dice.below(3) == 0, dice.pick(strengths));
+                let (off, strength) = (rng.below(3) == 0, rng.pick(strengths));
                 if !off && !calm {
                     faults.insert(*fault, strength);
                 }
             }
         }
-        let mut of_goods = Dice::new(seed, STREAM + 3);
+        let mut of_goods = Rng::new(seed, STREAM + 3);
         // The old routes sell where each buyer gets one place.
         let by_name = faults.contains_key(&Fault::OldRoute) && of_goods.below(6) == 0;
         let limit_per_buyer = if by_name { Some(1) } else { limit_per_buyer };
@@ -500,23 +500,24 @@ impl Plan {
         }
         // Sometimes the clock of the database server is far from those of the processes, and now and then nothing
         // else goes wrong then: how long a sale takes can be told only where nothing else delays it.
-        let mut clocks = Dice::new(seed, 8);
+        let mut clocks = Rng::new(seed, 8);
         let base_ahead_ms = clocks.pick(&[137, 137, 137, 3_000, 20_000, -20_000]);
         let only_clock = base_ahead_ms != 137 && wishes.faults.is_none() && clocks.below(6) == 0;
         if only_clock {
             faults.clear();
         }
         let pair = few(seed, calm || only_clock || wishes.faults.is_some(), &mut faults);
-        let bank_asks = Dice::new(seed, 12).below(6) == 0;
-        let mut small = Dice::new(seed, 21);
+        let bank_asks = Rng::new(seed, 12).below(6) == 0;
+        let mut small = Rng::new(seed, 21);
         let page = small.pick(&[None, None, Some(1), Some(2), Some(3), Some(5), Some(7)]);
         let most_in_batch = small.pick(&[2_048, 2_048, 1, 2, 3, 7]);
         let due_at_once = small.pick(&[512, 512, 512, 5, 7, 16]);
         let provider_takes = small.pick(&[1, 2, 4]);
-        let place = if wishes.processes.is_some_and(|n| n > 1) { Place::Shared } else { place };
+        let place =
+            if wishes.processes.is_some_and(|n| n > 1) { StorageKind::Shared } else { place };
         let processes = match place {
-            Place::File => 1,
-            Place::Shared => wishes.processes.unwrap_or(processes),
+            StorageKind::File => 1,
+            StorageKind::Shared => wishes.processes.unwrap_or(processes),
         };
         // Who makes two steps meet wants an order first, and one that costs something.
         let places = if pair.is_some() { places + 50 } else { places };
@@ -531,7 +532,7 @@ impl Plan {
             processes,
             buyers,
             places,
-            hold_seconds: match dice.pick(&[20, 60, 300]) {
+            hold_seconds: match rng.pick(&[20, 60, 300]) {
                 seconds if patient => seconds * 12,
                 seconds => seconds,
             },
@@ -541,11 +542,11 @@ impl Plan {
             limit_per_buyer,
             people,
             budget,
-            webhooks: dice.below(3) > 0,
-            signed: dice.below(4) > 0,
+            webhooks: rng.below(3) > 0,
+            signed: rng.below(4) > 0,
             storm_ms,
-            look_ms: dice.pick(&[1_000, 2_000, 5_000]),
-            script: dice.below(3) == 0,
+            look_ms: rng.pick(&[1_000, 2_000, 5_000]),
+            script: rng.below(3) == 0,
             base_ahead_ms,
             bank_asks,
             pair,
@@ -563,25 +564,25 @@ impl Plan {
 /// that are made to meet, with no more than three faults beside them. `as_is`: leave the faults, as is done
 /// in an eighth of all plans, where nothing goes wrong. So about a third of all plans have few faults.
 fn few(seed: u64, as_is: bool, faults: &mut BTreeMap<Fault, u32>) -> Option<(Step, Step)> {
-    let mut dice = Dice::new(seed, 11);
-    let kind = dice.below(12);
+    let mut rng = Rng::new(seed, 11);
+    let kind = rng.below(12);
     if as_is || kind >= 6 {
         return None;
     }
     let swarm = kind < 5;
-    let many = if swarm { 3 + dice.below(4) } else { 1 + dice.below(3) };
+    let many = if swarm { 3 + rng.below(4) } else { 1 + rng.below(3) };
     faults.retain(|fault, _| *fault == Fault::Relimit);
     for _ in 0..many {
-        faults.insert(dice.pick(&Fault::ALL), dice.pick(&[60, 120, 250]));
+        faults.insert(rng.pick(&Fault::ALL), rng.pick(&[60, 120, 250]));
     }
-    (!swarm).then(|| (dice.pick(&Step::ALL), dice.pick(&Step::ALL)))
+    (!swarm).then(|| (rng.pick(&Step::ALL), rng.pick(&Step::ALL)))
 }
 
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let place = match self.place {
-            Place::File => "one process on SQLite".to_owned(),
-            Place::Shared => format!("{} process(es) on one database server", self.processes),
+            StorageKind::File => "one process on SQLite".to_owned(),
+            StorageKind::Shared => format!("{} process(es) on one database server", self.processes),
         };
         write!(
             f,
@@ -606,7 +607,7 @@ impl std::fmt::Display for Plan {
         if self.script {
             f.write_str("a script at one address; ")?;
         }
-        if self.place == Place::Shared {
+        if self.place == StorageKind::Shared {
             write!(f, "the database's clock {} ms ahead; ", self.base_ahead_ms)?;
         }
         if let Some(people) = self.people {

@@ -1,11 +1,11 @@
-//! The network to the provider, and the provider's double at its other end.
+//! The network to the provider, and the fake provider at its other end.
 
 use crate::pace::{Pace, endpoint};
 use crate::pages;
 use crate::plan::Fault;
-use crate::story::Promise;
+use crate::trace::Promise;
 use crate::world::{EPOCH_MS, World};
-use nts_server::payments::double::{FakeStripe, InjectedFault, Operation};
+use nts_server::payments::fake::{FakeStripe, InjectedFault, Operation};
 use nts_server::payments::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -101,7 +101,7 @@ impl Wire for SimWire {
             // What has left goes on, whatever becomes of who sent it.
             world.elsewhere(async move {
                 sleep(ms(late)).await;
-                let got = there.double.exchange(request.clone()).await;
+                let got = there.fake.exchange(request.clone()).await;
                 noted(&there, &request, &got);
                 acted(&there);
                 if let Some(again) = again {
@@ -109,7 +109,7 @@ impl Wire for SimWire {
                     there.elsewhere(async move {
                         sleep(ms(again)).await;
                         world.tell(None, format!("{told} arrives again"));
-                        let got = world.double.exchange(request.clone()).await;
+                        let got = world.fake.exchange(request.clone()).await;
                         noted(&world, &request, &got);
                         acted(&world);
                     });
@@ -208,22 +208,22 @@ fn noted(world: &World, request: &WireRequest, got: &Result<WireResponse, Lost>)
 
 /// Something was done at the provider: the auditor looks at the ledger.
 pub fn acted(world: &World) {
-    match world.double.ledger_all() {
-        Ok(all) => world.audit(|auditor, story, at| auditor.ledger(story, at, all)),
+    match world.fake.ledger_all() {
+        Ok(all) => world.audit(|auditor, trace, at| auditor.ledger(trace, at, all)),
         Err(error) => {
-            world.broken(crate::story::Promise::NoPanic, None, format!("the double: {error:?}"));
+            world.broken(crate::trace::Promise::NoPanic, None, format!("the fake: {error:?}"));
         }
     }
 }
 
-/// Lets the double itself misbehave.
-pub fn misbehave(world: &Arc<World>, double: &FakeStripe) {
+/// Lets the fake itself misbehave.
+pub fn misbehave(world: &Arc<World>, fake: &FakeStripe) {
     let chaos = Arc::clone(&world.chaos);
     if chaos.has(Fault::ReleaseRefunds) {
         chaos.note(Fault::ReleaseRefunds);
-        double.release_as_refunds(true);
+        fake.release_as_refunds(true);
     }
-    double.misbehave(move |operation| {
+    fake.misbehave(move |operation| {
         if operation == Operation::Confirm && chaos.strikes(Fault::TokenExpired) {
             return Some(InjectedFault::TokenExpired);
         }

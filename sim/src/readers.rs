@@ -5,13 +5,13 @@
 //! page by page, and must be what the auditor knows from the store: each order once with all that is told
 //! of it, each valid ticket once, every count.
 
+use crate::actors;
 use crate::auditor::{Question, Whose};
-use crate::dice::Dice;
 use crate::goods::Show;
-use crate::others;
 use crate::page;
 use crate::plan::Fault;
-use crate::story::Promise;
+use crate::rng::Rng;
+use crate::trace::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::{AttemptState, Event, Order, OrderState, RefundState, TicketState};
 use serde_json::{Value, json};
@@ -61,15 +61,15 @@ fn uuid(order: &Order) -> String {
 
 /// Reads something now and then, for as long as the storm lasts.
 pub async fn readers(world: Arc<World>) {
-    let mut dice = Dice::new(world.plan.seed, STREAM);
+    let mut rng = Rng::new(world.plan.seed, STREAM);
     let mut after: Option<String> = None;
     loop {
-        sleep(Duration::from_millis(dice.between(3_000, 40_000).unsigned_abs())).await;
+        sleep(Duration::from_millis(rng.between(3_000, 40_000).unsigned_abs())).await;
         if world.chaos.is_calm() {
             return;
         }
-        let n = dice.below(world.machines.len() as u64) as usize;
-        let wish = match dice.below(8) {
+        let n = rng.below(world.machines.len() as u64) as usize;
+        let wish = match rng.below(8) {
             0 => Ask::get("/"),
             1 => Ask::get("/events/show"),
             2 => Ask::get("/metrics"),
@@ -98,31 +98,31 @@ fn was_so(world: &World, shown: &Value, asked_at: Question) {
     };
     let id = boxoffice::OrderId(id.as_u128());
     let whose = Whose { order: id, buyer: None, secret: None };
-    world.audit(|auditor, story, at| auditor.order_shown(story, at, asked_at, whose, shown));
+    world.audit(|auditor, trace, at| auditor.order_shown(trace, at, asked_at, whose, shown));
 }
 
 /// Shows live counts, from whichever machine, until the run ends.
 pub async fn screen(world: Arc<World>, screen: Screen) {
-    let mut dice = Dice::new(world.plan.seed, STREAM + 1);
+    let mut rng = Rng::new(world.plan.seed, STREAM + 1);
     loop {
-        let n = dice.below(world.machines.len() as u64) as usize;
+        let n = rng.below(world.machines.len() as u64) as usize;
         let live = Ask::get("/api/v1/events/show/live");
         if let Some(mut frames) = world.machines[n].listen(&world, live.request()) {
             *screen.lock().unwrap_or_else(PoisonError::into_inner) = Some(frames.clone());
             while frames.changed().await.is_ok() {}
         }
         *screen.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        sleep(Duration::from_millis(dice.between(500, 5_000).unsigned_abs())).await;
+        sleep(Duration::from_millis(rng.between(500, 5_000).unsigned_abs())).await;
     }
 }
 
 /// Everything is settled: every list, page and count must be what the store holds.
 pub async fn all_is_told(world: &Arc<World>, screen: &Screen) {
-    let mut dice = Dice::new(world.plan.seed, STREAM + 2);
-    let n = dice.below(world.machines.len() as u64) as usize;
+    let mut rng = Rng::new(world.plan.seed, STREAM + 2);
+    let n = rng.below(world.machines.len() as u64) as usize;
     let urls = orders(world, n).await;
-    pages(world, &mut dice, n, &urls).await;
-    guests(world, &mut dice, n).await;
+    pages(world, &mut rng, n, &urls).await;
+    guests(world, &mut rng, n).await;
     sleep(Duration::from_secs(LIVE_S)).await;
     for n in 0..world.machines.len() {
         counts(world, n).await;
@@ -300,13 +300,13 @@ fn as_told<'a>(order: &Order, name: &dyn Fn(u16) -> Option<&'a str>) -> Value {
 }
 
 /// Looks at some orders as their buyers do, in a browser.
-async fn pages(world: &Arc<World>, dice: &mut Dice, n: usize, urls: &[(Order, String)]) {
+async fn pages(world: &Arc<World>, rng: &mut Rng, n: usize, urls: &[(Order, String)]) {
     if urls.is_empty() {
         return;
     }
     let mut states = BTreeSet::new();
     for _ in 0..PAGES * 3 {
-        let (order, url) = &urls[dice.below(urls.len() as u64) as usize];
+        let (order, url) = &urls[rng.below(urls.len() as u64) as usize];
         // One of each state is enough.
         if states.len() >= PAGES || !states.insert(order.state.word()) {
             continue;
@@ -332,8 +332,8 @@ async fn pages(world: &Arc<World>, dice: &mut Dice, n: usize, urls: &[(Order, St
 }
 
 /// The guest list of the old routes, which work for a show with one ticket for each buyer.
-async fn guests(world: &Arc<World>, dice: &mut Dice, n: usize) {
-    if dice.below(3) > 0 {
+async fn guests(world: &Arc<World>, rng: &mut Rng, n: usize) {
+    if rng.below(3) > 0 {
         return;
     }
     let Some(known) = the_event(world) else { return };
@@ -343,7 +343,7 @@ async fn guests(world: &Arc<World>, dice: &mut Dice, n: usize) {
     }
     let mut show = Show::of(&world.plan);
     (show.pools, show.limit_per_buyer) = (vec![pool.capacity], Some(1));
-    others::put_event(world, dice, &show).await;
+    actors::put_event(world, rng, &show).await;
     // The other processes hear of it within a look or two.
     sleep(Duration::from_millis(world.plan.look_ms * 3 + 1_000)).await;
     let wanted: Vec<(u32, String)> = world.audit(|auditor, _, _| {
@@ -370,7 +370,7 @@ async fn guests(world: &Arc<World>, dice: &mut Dice, n: usize) {
 
 /// Whether this run is one of those in which the books are audited and settled at once after the storm.
 pub fn settles_at_once(world: &World) -> bool {
-    Dice::new(world.plan.seed, STREAM + 3).below(10) == 0
+    Rng::new(world.plan.seed, STREAM + 3).below(10) == 0
         && !world.chaos.has(Fault::ReleaseRefunds)
         && world.audit(|auditor, _, _| auditor.orders().any(|o| o.state == OrderState::Paid))
 }

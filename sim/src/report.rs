@@ -87,7 +87,7 @@ struct Page {
     kinds: Vec<Bar>,
     marks: Vec<Bar>,
     broken: Option<Broken>,
-    story: Vec<String>,
+    trace: Vec<String>,
     told: usize,
 }
 
@@ -251,7 +251,7 @@ pub fn page(summary: &Summary, outcome: &Outcome, shrunk: Option<&Shrunk>) -> St
         kinds: bars(summary.faults.iter().map(|(f, n)| (f.what().0.to_owned(), f.what().1, *n))),
         marks: bars(summary.marks.iter().map(|(m, n)| ((*m).to_owned(), "", *n))),
         broken,
-        story: outcome.lines.iter().take(LINES).map(ToString::to_string).collect(),
+        trace: outcome.lines.iter().take(LINES).map(ToString::to_string).collect(),
         told: outcome.lines.len(),
     };
     page.render().unwrap_or_else(|error| format!("the page could not be made: {error}"))

@@ -2,7 +2,7 @@
 
 use crate::plan::{Fault, Plan};
 use crate::run;
-use crate::story::{Promise, Violation};
+use crate::trace::{Promise, Violation};
 
 /// The smallest plan that was found, and what it breaks.
 pub struct Shrunk {

@@ -5,9 +5,9 @@
 //! the SQLite file, or in what the provider answers (a wrapper around the way to it). The audit must
 //! then say that something is wrong, and name the order, the payment or the event.
 
-use crate::dice::Dice;
-use crate::machine::{Base, FILE};
-use crate::story::Promise;
+use crate::machine::{Backend, FILE};
+use crate::rng::Rng;
+use crate::trace::Promise;
 use crate::world::World;
 use boxoffice::{
     Currency, Event, EventId, Order, OrderId, OrderState, Refund, RefundState, Ticket, TicketState,
@@ -406,8 +406,8 @@ impl Wire for SpoiltWire {
 
 /// Spoils the books of a run that is over, in one run of some, and looks whether the audit notices.
 pub async fn spoil(world: &World) {
-    let mut dice = Dice::new(world.plan.seed, STREAM);
-    if world.is_broken() || dice.below(ONE_IN) > 0 {
+    let mut rng = Rng::new(world.plan.seed, STREAM);
+    if world.is_broken() || rng.below(ONE_IN) > 0 {
         return;
     }
     for machine in &world.machines {
@@ -419,8 +419,8 @@ pub async fn spoil(world: &World) {
     }
     // What does not apply to an order drawn may apply to the next one, and else another thing is.
     for _ in 0..200 {
-        let (how, order) = (dice.pick(ALL), &orders[dice.below(orders.len() as u64) as usize]);
-        let other = &orders[dice.below(orders.len() as u64) as usize];
+        let (how, order) = (rng.pick(ALL), &orders[rng.below(orders.len() as u64) as usize]);
+        let other = &orders[rng.below(orders.len() as u64) as usize];
         if order.due_ms.is_none() && spoil_with(world, how, order, other).await {
             return;
         }
@@ -430,7 +430,7 @@ pub async fn spoil(world: &World) {
 /// Spoils one thing; `false` if it does not apply.
 async fn spoil_with(world: &World, how: Spoil, order: &Order, other: &Order) -> bool {
     let intent = order.payment.as_ref().and_then(|p| p.intent.clone());
-    let straight: fn(&World) -> Box<dyn Wire> = |world| Box::new(Arc::clone(&world.double));
+    let straight: fn(&World) -> Box<dyn Wire> = |world| Box::new(Arc::clone(&world.fake));
     let report = match how {
         Spoil::Order(_, change) => {
             let Some(order) = change(order, other) else { return false };
@@ -457,7 +457,7 @@ async fn spoil_with(world: &World, how: Spoil, order: &Order, other: &Order) -> 
             crate::audit_of(world, |inner| inner, Box::new(wire), false).await
         }
     };
-    world.story().count("books spoilt");
+    world.trace().count("books spoilt");
     let what = how.words();
     match report {
         // What cannot be read is noticed, too.
@@ -522,7 +522,7 @@ fn missed(report: &Report, order: &Order, other: &Order, intent: Option<&str>) -
 }
 
 fn spoil_file(world: &World, sql: &str, order: &Order, other: &Order) -> bool {
-    let Base::File(base) = &world.base else { return false };
+    let Backend::File(base) = &world.backend else { return false };
     base.disk.heal();
     let process = base.disk.start();
     let changed = || -> rusqlite::Result<usize> {

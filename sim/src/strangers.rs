@@ -4,10 +4,10 @@
 //! An answer that is no refusal is a broken promise, and so is an effect whose answer was lost: that is
 //! seen by the auditor, who knows what was asked for by everybody but strangers.
 
-use crate::dice::Dice;
 use crate::goods::Show;
 use crate::plan::Fault;
-use crate::story::Promise;
+use crate::rng::Rng;
+use crate::trace::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::OrderId;
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ const TRIES: [Try; 22] = [
 
 /// Stranger number `n`.
 pub async fn stranger(world: Arc<World>, n: u64) {
-    let mut dice = Dice::new(world.plan.seed, STREAM + n);
+    let mut rng = Rng::new(world.plan.seed, STREAM + n);
     while !world.chaos.is_calm() && !world.is_broken() {
         sleep(LOOK).await;
         // As likely as one of ten buyers does something.
@@ -106,17 +106,17 @@ pub async fn stranger(world: Arc<World>, n: u64) {
             continue;
         }
         for _ in 0..AT_A_TIME {
-            let what = dice.pick(&TRIES);
-            let Some(order) = any_order(&world, &mut dice) else { break };
-            tries(&world, &mut dice, what, order).await;
-            sleep(Duration::from_millis(dice.below(1_500))).await;
+            let what = rng.pick(&TRIES);
+            let Some(order) = any_order(&world, &mut rng) else { break };
+            tries(&world, &mut rng, what, order).await;
+            sleep(Duration::from_millis(rng.below(1_500))).await;
         }
     }
 }
 
-fn any_order(world: &World, dice: &mut Dice) -> Option<OrderId> {
+fn any_order(world: &World, rng: &mut Rng) -> Option<OrderId> {
     let orders: Vec<OrderId> = world.audit(|a, _, _| a.orders().map(|o| o.id).collect());
-    (!orders.is_empty()).then(|| dice.pick(&orders))
+    (!orders.is_empty()).then(|| rng.pick(&orders))
 }
 
 /// Who asks: with which secret, and from where.
@@ -127,11 +127,11 @@ struct Asker {
 }
 
 /// A buyer with an order of their own, if there is one, or somebody who has none.
-fn asker(world: &World, dice: &mut Dice, victim: OrderId) -> Asker {
+fn asker(world: &World, rng: &mut Rng, victim: OrderId) -> Asker {
     let told = world.told();
     let others: Vec<&Own> = told.iter().filter(|(id, _)| **id != victim).map(|(_, o)| o).collect();
     let (name, peer) = ("a stranger".to_owned(), None);
-    match dice.below(8) {
+    match rng.below(8) {
         0 => Asker { name, secret: None, peer },
         1 => Asker { name, secret: Some(String::new()), peer },
         2 => Asker { name, secret: Some("0".repeat(26)), peer },
@@ -141,7 +141,7 @@ fn asker(world: &World, dice: &mut Dice, victim: OrderId) -> Asker {
             Asker { name, secret, peer }
         }
         n if !others.is_empty() => {
-            let other = others[dice.below(others.len() as u64) as usize];
+            let other = others[rng.below(others.len() as u64) as usize];
             // The server counts who looks in vain: most come from where nothing is counted.
             let peer = other.peer.filter(|_| n == 7);
             Asker { name: "another buyer".into(), secret: Some(other.secret.clone()), peer }
@@ -151,8 +151,8 @@ fn asker(world: &World, dice: &mut Dice, victim: OrderId) -> Asker {
 }
 
 /// What stands where the organiser's key belongs.
-fn wrong_key(world: &World, dice: &mut Dice, victim: OrderId) -> Option<String> {
-    match dice.below(6) {
+fn wrong_key(world: &World, rng: &mut Rng, victim: OrderId) -> Option<String> {
+    match rng.below(6) {
         0 => None,
         1 => Some(String::new()),
         2 => Some(ORGANISER.to_uppercase()),
@@ -163,13 +163,13 @@ fn wrong_key(world: &World, dice: &mut Dice, victim: OrderId) -> Option<String> 
     }
 }
 
-async fn tries(world: &Arc<World>, dice: &mut Dice, what: Try, victim: OrderId) {
-    let who = asker(world, dice, victim);
-    let ask = ask_for(world, dice, what, victim, &who);
+async fn tries(world: &Arc<World>, rng: &mut Rng, what: Try, victim: OrderId) {
+    let who = asker(world, rng, victim);
+    let ask = ask_for(world, rng, what, victim, &who);
     let buyer = world.audit(|a, _, _| a.order(victim).map(|o| o.buyer.clone()));
-    world.story().count("strangers asked");
+    world.trace().count("strangers asked");
     let path = ask.path.clone();
-    let Some(answer) = world.ask(dice, &who.name, ask.as_stranger()).await else { return };
+    let Some(answer) = world.ask(rng, &who.name, ask.as_stranger()).await else { return };
     let broken = |why: String| {
         let text = format!("{}: {what:?} at {path} {why}", who.name);
         world.broken(Promise::OnlyTheirs, Some(victim), text);
@@ -194,12 +194,12 @@ fn is_refusal(what: Try, status: u16) -> bool {
     matches!(status, 401 | 403 | 404 | 429 | 503) || not_by_name
 }
 
-fn ask_for(world: &World, dice: &mut Dice, what: Try, victim: OrderId, who: &Asker) -> Ask {
+fn ask_for(world: &World, rng: &mut Rng, what: Try, victim: OrderId, who: &Asker) -> Ask {
     let id = uuid::Uuid::from_u128(victim.0);
     let secret = who.secret.clone().unwrap_or_default();
     // An empty part of a path would be another path.
     let part = if secret.is_empty() { "0" } else { &secret };
-    let token = format!("ctoken_ok_{:x}", dice.below(u64::MAX));
+    let token = format!("ctoken_ok_{:x}", rng.below(u64::MAX));
     let form = |path: String, fields: String| {
         let kind = "application/x-www-form-urlencoded".to_owned();
         Ask { body: fields, header: Some(("content-type", kind)), ..Ask::post(path, &Value::Null) }
@@ -223,7 +223,7 @@ fn ask_for(world: &World, dice: &mut Dice, what: Try, victim: OrderId, who: &Ask
             form("/nts/v1/charge".into(), fields)
         }
         Try::Refund => {
-            let body = json!({"all": true, "restock": dice.below(2) == 0});
+            let body = json!({"all": true, "restock": rng.below(2) == 0});
             Ask::post(format!("/api/v1/orders/{id}/refunds"), &body)
         }
         Try::RefundFailed => {
@@ -232,8 +232,8 @@ fn ask_for(world: &World, dice: &mut Dice, what: Try, victim: OrderId, who: &Ask
         }
         Try::Put => {
             let mut show = Show::of(&world.plan);
-            show.resize(&world.plan, dice, 0);
-            if dice.below(2) == 0 {
+            show.resize(&world.plan, rng, 0);
+            if rng.below(2) == 0 {
                 show.close();
             }
             let mut stolen = show.body(&world.plan);
@@ -245,12 +245,12 @@ fn ask_for(world: &World, dice: &mut Dice, what: Try, victim: OrderId, who: &Ask
     };
     ask.bearer = match what {
         Try::Refund | Try::RefundFailed | Try::Put | Try::List | Try::Guests => {
-            wrong_key(world, dice, victim)
+            wrong_key(world, rng, victim)
         }
         Try::See | Try::Pay | Try::Cancel => who.secret.clone(),
         _ => None,
     };
-    let key = (dice.below(4) == 0).then(|| format!("{:016x}", dice.below(u64::MAX)));
+    let key = (rng.below(4) == 0).then(|| format!("{:016x}", rng.below(u64::MAX)));
     ask.peer = who.peer;
     ask.key(key.as_deref())
 }

@@ -1,15 +1,15 @@
 //! A run: machines with the real server on them, a network between them and everybody else, the
-//! provider's double, and one runtime whose time is simulated.
+//! fake provider, and one runtime whose time is simulated.
 
 use crate::auditor::Auditor;
 use crate::breaks::{self, Breaks};
 use crate::chaos::Chaos;
-use crate::dice::Dice;
-use crate::machine::{Base, Machine};
+use crate::machine::{Backend, Machine};
 use crate::pace::Calls;
-use crate::plan::{Fault, Place, Plan};
-use crate::story::{Promise, Story};
+use crate::plan::{Fault, Plan, StorageKind};
+use crate::rng::Rng;
 use crate::strangers::{Told, heard};
+use crate::trace::{Promise, Trace};
 use axum::body::Body;
 use axum::http::Request;
 use boxoffice::{OrderId, TimeMs};
@@ -17,7 +17,7 @@ use nts_api::ProblemCode;
 use nts_server::admission::network::Peer;
 use nts_server::clock::Clock;
 use nts_server::config::Config;
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -50,9 +50,9 @@ pub struct World {
     /// What goes wrong.
     pub chaos: Arc<Chaos>,
     /// Stripe.
-    pub double: Arc<FakeStripe>,
+    pub fake: Arc<FakeStripe>,
     /// Where the orders lie.
-    pub base: Base,
+    pub backend: Backend,
     /// The settings of all processes.
     pub config: Config,
     /// The machines on which the processes run.
@@ -63,7 +63,7 @@ pub struct World {
     pub calls: Mutex<Calls>,
     /// When it began.
     pub begun: Instant,
-    story: Mutex<Story>,
+    trace: Mutex<Trace>,
     auditor: Mutex<Auditor>,
     /// What goes on though who asked for it has gone: requests and calls that are late.
     elsewhere: Mutex<JoinSet<()>>,
@@ -202,14 +202,14 @@ impl World {
         let clock = |ahead_ms| Clock::Virtual { begun, begun_ms: EPOCH_MS, ahead_ms };
         let double_ahead_ms = Arc::new(AtomicI64::new(0));
         let double_clock = clock(Arc::clone(&double_ahead_ms));
-        let mut dice = Dice::new(plan.seed, 1);
-        let double =
-            FakeStripe::in_memory(double_clock, dice.bytes()).map_err(|e| e.to_string())?;
-        let base = Base::new(&plan, clock(Arc::new(AtomicI64::new(plan.base_ahead_ms))), &chaos);
+        let mut rng = Rng::new(plan.seed, 1);
+        let fake = FakeStripe::in_memory(double_clock, rng.bytes()).map_err(|e| e.to_string())?;
+        let backend =
+            Backend::new(&plan, clock(Arc::new(AtomicI64::new(plan.base_ahead_ms))), &chaos);
         let machines = (0..plan.processes).map(|n| {
             // Clocks differ always, not only in special seeds.
-            let ahead = Arc::new(AtomicI64::new(dice.between(-500, 500)));
-            Machine::new(n, clock(Arc::clone(&ahead)), ahead, Dice::new(plan.seed, 10 + n as u64))
+            let ahead = Arc::new(AtomicI64::new(rng.between(-500, 500)));
+            Machine::new(n, clock(Arc::clone(&ahead)), ahead, Rng::new(plan.seed, 10 + n as u64))
         });
         let secret = format!("--stripe-webhook-secret={WEBHOOK_SECRET}");
         let config = Config::from_flags([
@@ -230,21 +230,21 @@ impl World {
         auditor.clock_is_ahead(
             0,
             match plan.place {
-                Place::File => machines[0].ahead_ms.load(Ordering::SeqCst),
-                Place::Shared => plan.base_ahead_ms,
+                StorageKind::File => machines[0].ahead_ms.load(Ordering::SeqCst),
+                StorageKind::Shared => plan.base_ahead_ms,
             },
         );
         Ok(World {
             plan,
             chaos,
-            double: Arc::new(double),
-            base,
+            fake: Arc::new(fake),
+            backend,
             config,
             machines,
             double_ahead_ms,
             calls: Mutex::default(),
             begun,
-            story: Mutex::new(Story::new(whole)),
+            trace: Mutex::new(Trace::new(whole)),
             auditor: Mutex::new(auditor),
             elsewhere: Mutex::default(),
             told: Mutex::default(),
@@ -254,7 +254,7 @@ impl World {
 
     /// The clock of the database server.
     pub fn clock(&self) -> Clock {
-        if let Base::Shared(server, _) = &self.base {
+        if let Backend::Shared(server, _) = &self.backend {
             return server.clock();
         }
         let ahead_ms = Arc::new(AtomicI64::new(self.plan.base_ahead_ms));
@@ -263,9 +263,9 @@ impl World {
 
     /// How far the clock of the database server is ahead by now, in milliseconds.
     pub fn base_ahead_ms(&self) -> i64 {
-        match &self.base {
-            Base::Shared(server, _) => self.plan.base_ahead_ms + server.forward_ms(),
-            Base::File(_) => self.plan.base_ahead_ms,
+        match &self.backend {
+            Backend::Shared(server, _) => self.plan.base_ahead_ms + server.forward_ms(),
+            Backend::File(_) => self.plan.base_ahead_ms,
         }
     }
 
@@ -275,8 +275,8 @@ impl World {
     }
 
     /// The story so far.
-    pub fn story(&self) -> MutexGuard<'_, Story> {
-        lock(&self.story)
+    pub fn trace(&self) -> MutexGuard<'_, Trace> {
+        lock(&self.trace)
     }
 
     /// The secrets that buyers were told.
@@ -285,36 +285,36 @@ impl World {
     }
 
     /// Lets the auditor look at something.
-    pub fn audit<T>(&self, look: impl FnOnce(&mut Auditor, &mut Story, i64) -> T) -> T {
+    pub fn audit<T>(&self, look: impl FnOnce(&mut Auditor, &mut Trace, i64) -> T) -> T {
         let mut auditor = lock(&self.auditor);
         // What has been committed since, by whichever process, whether it lives to tell it or not.
-        if let Base::Shared(server, _) = &self.base {
+        if let Backend::Shared(server, _) = &self.backend {
             for news in server.news() {
                 let (at_ms, now, what) = (self.at_ms(), news.now_ms, (news.orders, news.events));
-                auditor.committed(&mut self.story(), at_ms, now, what, &news.asked);
+                auditor.committed(&mut self.trace(), at_ms, now, what, &news.asked);
             }
         }
-        look(&mut auditor, &mut self.story(), self.at_ms())
+        look(&mut auditor, &mut self.trace(), self.at_ms())
     }
 
     /// Tells a line of the story.
     pub fn tell(&self, order: Option<OrderId>, text: impl Into<String>) {
-        self.story().tell(self.at_ms(), order, text.into());
+        self.trace().tell(self.at_ms(), order, text.into());
     }
 
     /// A rare situation was reached.
     pub fn mark(&self, what: &'static str) {
-        self.story().mark(what);
+        self.trace().mark(what);
     }
 
     /// A promise is broken.
     pub fn broken(&self, promise: Promise, order: Option<OrderId>, text: impl Into<String>) {
-        self.story().broken(self.at_ms(), promise, order, text.into());
+        self.trace().broken(self.at_ms(), promise, order, text.into());
     }
 
     /// Whether a promise was broken: then nothing that follows is worth its time.
     pub fn is_broken(&self) -> bool {
-        self.story().violation.is_some()
+        self.trace().violation.is_some()
     }
 
     /// Begins something that goes on until the run ends.
@@ -357,10 +357,10 @@ impl World {
 
     /// Asks a machine over a network on which everything may go wrong. `None`: no answer came, and
     /// it is not known whether the request arrived.
-    pub async fn ask(self: &Arc<World>, dice: &mut Dice, who: &str, ask: Ask) -> Option<Answer> {
-        let n = dice.below(self.machines.len() as u64) as usize;
-        let way = |dice: &mut Dice| Duration::from_millis(dice.between(2, 60) as u64);
-        let (there, back) = (way(dice), way(dice));
+    pub async fn ask(self: &Arc<World>, rng: &mut Rng, who: &str, ask: Ask) -> Option<Answer> {
+        let n = rng.below(self.machines.len() as u64) as usize;
+        let way = |rng: &mut Rng| Duration::from_millis(rng.between(2, 60) as u64);
+        let (there, back) = (way(rng), way(rng));
         self.audit(|auditor, _, _| auditor.sent(&ask.path, ask.key.as_deref(), &ask.body));
         let patience = Instant::now() + PATIENCE;
         let chaos = &self.chaos;
@@ -460,9 +460,14 @@ impl World {
     }
 
     /// Asks machine after machine until one answers, however long it takes: for who must be heard.
-    pub async fn insist(self: &Arc<World>, dice: &mut Dice, who: &str, ask: Ask) -> Answer {
+    pub async fn retry_until_answered(
+        self: &Arc<World>,
+        rng: &mut Rng,
+        who: &str,
+        ask: Ask,
+    ) -> Answer {
         loop {
-            if let Some(answer) = self.ask(dice, who, ask.clone()).await
+            if let Some(answer) = self.ask(rng, who, ask.clone()).await
                 && answer.status != 503
             {
                 return answer;
@@ -474,7 +479,7 @@ impl World {
     /// How far a machine's clock is ahead, moved by so much.
     pub fn jump(&self, n: usize, by_ms: i64) {
         let ahead_ms = self.machines[n].ahead_ms.fetch_add(by_ms, Ordering::SeqCst) + by_ms;
-        if self.plan.place == Place::File {
+        if self.plan.place == StorageKind::File {
             self.audit(|auditor, _, at| auditor.clock_is_ahead(at, ahead_ms));
         }
     }

@@ -62,9 +62,9 @@ fn every_promise_is_kept() {
 #[test]
 fn the_same_seed_tells_the_same_story() {
     for seed in 1..12 {
-        let story = || run(&Plan::new(seed, &Wishes::default()), false).unwrap().hash;
+        let trace = || run(&Plan::new(seed, &Wishes::default()), false).unwrap().hash;
         // In another thread: nothing of a thread or of what ran before it may leak in.
-        let other = std::thread::scope(|scope| scope.spawn(story).join().unwrap());
-        assert_eq!(story(), other, "seed {seed}");
+        let other = std::thread::scope(|scope| scope.spawn(trace).join().unwrap());
+        assert_eq!(trace(), other, "seed {seed}");
     }
 }

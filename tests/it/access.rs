@@ -7,7 +7,7 @@ use crate::harness::*;
 use crate::money::Stripe;
 use nts_server::config::Config;
 use nts_server::http::routes::{Access, Described, routes};
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -149,9 +149,9 @@ impl Setup {
         event.as_object_mut().unwrap().remove("as_of");
         let guests = self.server.send(Request::get("/nts/v1/list-guests").bearer(KEY)).text();
         let moved = self.stripe.as_ref().map(|stripe| {
-            let double = &stripe.double;
-            let ledger = double.ledger_all().unwrap();
-            (format!("{ledger:?}"), double.refunds().unwrap().len(), double.authorised().unwrap())
+            let fake = &stripe.fake;
+            let ledger = fake.ledger_all().unwrap();
+            (format!("{ledger:?}"), fake.refunds().unwrap().len(), fake.authorised().unwrap())
         });
         format!("{event} {:?} {guests} {moved:?}", self.server.orders())
     }

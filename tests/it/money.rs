@@ -1,16 +1,16 @@
 //! kill -9 in the middle of every call to Stripe, before and after it took effect: after the
-//! restart everything settles, and the double's ledger and our books agree to the penny.
+//! restart everything settles, and the fake's ledger and our books agree to the penny.
 
 use crate::harness::*;
 use nts_server::clock::Clock;
-use nts_server::payments::double::{FakeStripe, Operation, Pause, Stop, http};
+use nts_server::payments::fake::{Breakpoint, FakeStripe, Operation, Stop, http};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Stripe's double, served by a thread of its own; it lives on when the server is killed.
+/// The fake Stripe, served by a thread of its own; it lives on when the server is killed.
 pub struct Stripe {
-    pub double: Arc<FakeStripe>,
+    pub fake: Arc<FakeStripe>,
     runtime: tokio::runtime::Runtime,
     base: String,
 }
@@ -22,11 +22,11 @@ impl Stripe {
             .enable_all()
             .build()
             .unwrap();
-        let double = Arc::new(FakeStripe::in_memory(Clock::System, [9; 32]).unwrap());
+        let fake = Arc::new(FakeStripe::in_memory(Clock::System, [9; 32]).unwrap());
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(http::serve(Arc::clone(&double), listener));
-        Stripe { double, runtime, base }
+        runtime.spawn(http::serve(Arc::clone(&fake), listener));
+        Stripe { fake, runtime, base }
     }
 
     pub fn settings(&self) -> [(&str, &str); 6] {
@@ -40,7 +40,7 @@ impl Stripe {
         ]
     }
 
-    fn arrived(&self, pause: &Pause) {
+    fn arrived(&self, pause: &Breakpoint) {
         let arrived =
             async { tokio::time::timeout(Duration::from_secs(20), pause.arrived()).await };
         self.runtime.block_on(arrived).expect("the call comes");
@@ -48,7 +48,7 @@ impl Stripe {
 
     pub fn moved(&self, order: &Value) -> (i64, i64) {
         let id = uuid::Uuid::try_parse(&text(order, "id")).unwrap().as_u128();
-        let moved = self.double.ledger(boxoffice::OrderId(id)).unwrap();
+        let moved = self.fake.ledger(boxoffice::OrderId(id)).unwrap();
         (moved.captured, moved.refunded)
     }
 }
@@ -97,7 +97,7 @@ fn killed_between_every_two_commits_it_settles_to_the_penny() {
                 let token = if operation == Operation::Cancel { "ctoken_3ds" } else { "ctoken_ok" };
                 assert_eq!(server.send(pay(&order, token)).status, 200, "{told}");
             }
-            let pause = stripe.double.pause(operation, stop);
+            let pause = stripe.fake.pause(operation, stop);
             let asking = match operation {
                 Operation::Cancel => cancel(&order),
                 Operation::FindRefund | Operation::Refund => refund(&order),
@@ -109,7 +109,7 @@ fn killed_between_every_two_commits_it_settles_to_the_penny() {
             server.kill();
             _ = asked.join().unwrap();
             // What had reached Stripe goes on there.
-            pause.let_go();
+            pause.resume();
             server = Server::start_with(&dir, &stripe.settings());
             let (state, moved) = match operation {
                 Operation::Cancel => ("released", (0, 0)),
@@ -132,7 +132,7 @@ fn killed_between_every_two_commits_it_settles_to_the_penny() {
         assert_eq!((taken - back) / 2_500, valid.count() as i64, "{now}");
         assert_eq!(&now["state"], state);
     }
-    assert_eq!(stripe.double.authorised().unwrap(), Vec::<String>::new());
+    assert_eq!(stripe.fake.authorised().unwrap(), Vec::<String>::new());
     let (status, said) = audit(&dir, &stripe, &[]);
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("The books balance.") && said.contains("by the provider"), "{said}");
@@ -143,12 +143,12 @@ fn killed_between_every_two_commits_it_settles_to_the_penny() {
     // By hand and while nobody looks: the audit finds it, and says so with its exit status.
     let paid = orders.iter().find(|(_, state)| *state == "paid").unwrap();
     server.stop();
-    let listed = stripe.double.events_since(0).unwrap();
+    let listed = stripe.fake.events_since(0).unwrap();
     let id = text(&paid.0, "id");
     let of_order = listed.iter().find(|(_, body)| body.contains(&id)).unwrap();
     let event: Value = serde_json::from_str(&of_order.1).unwrap();
     let intent = text(&event["data"]["object"], "id");
-    stripe.double.refund_by_hand(&intent, 1).unwrap();
+    stripe.fake.refund_by_hand(&intent, 1).unwrap();
     let (status, said) = audit(&dir, &stripe, &[]);
     assert!(status == 1 && said.contains("do NOT balance"), "{said}");
     let (status, said) = audit(&dir, &stripe, &["--books-only"]);

@@ -20,7 +20,7 @@ impl Counter {
     fn open(name: &str) -> Counter {
         let dir = Dir::new(name);
         let stripe = Stripe::start();
-        let js = StripeJs::start(&stripe.double);
+        let js = StripeJs::start(&stripe.fake);
         let server = Server::start_with(&dir, &stripe.settings());
         server.make_event(40, 300);
         let url = format!("http://{}", server.address);

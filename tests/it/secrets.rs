@@ -3,7 +3,7 @@
 use crate::forms::PageForm;
 use crate::harness::*;
 use crate::money::Stripe;
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -252,7 +252,7 @@ fn with_stripe_a_name_neither_pays_nor_tells_who_has_reserved_or_paid() {
     assert_eq!(declined.pays(&server, "tok_chargeDeclined").status, 402);
     let asked = Victim::reserves(&server, "Asked");
     assert_eq!(asked.pays(&server, "ctoken_3ds_sdk").status, 303);
-    stripe.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
+    stripe.fake.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let committed = Victim::reserves(&server, "Committed");
     let (server, committed) = (&server, &committed);
     std::thread::scope(|scope| {
@@ -291,7 +291,7 @@ fn with_stripe_a_name_neither_pays_nor_tells_who_has_reserved_or_paid() {
     assert!(first.1.contains("has an order already") && !first.1.contains("congratulations"));
     assert!(told.iter().all(|answer| *answer == first), "{told:?}");
     assert_eq!(server.get("/nts/v1/list-guests").status, 401);
-    stripe.double.behave();
+    stripe.fake.behave();
 }
 
 #[test]
@@ -486,7 +486,7 @@ fn behind_tls_the_way_back_is_a_secure_cookie() {
     assert!(page.contains(&format!("data-return=\"{url}/pay/")), "{page}");
 }
 
-/// Passes bytes on to Stripe's double, and keeps what was sent there.
+/// Passes bytes on to the fake Stripe, and keeps what was sent there.
 fn tap(to: String) -> (String, Arc<Mutex<Vec<u8>>>) {
     let (listener, heard) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::default());
     let at = format!("http://{}", listener.local_addr().unwrap());

@@ -1,9 +1,9 @@
 //! What stands for js.stripe.com, hooks.stripe.com and api.stripe.com in the browser: a script with
 //! the surface of Stripe.js that the payment page uses, as strict as the real one about what it is
 //! given (<https://docs.stripe.com/js>), its frames, and the two calls that it makes. The money is
-//! the double's.
+//! the fake's.
 
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,7 +22,7 @@ pub struct StripeJs {
 }
 
 struct Inner {
-    double: Arc<FakeStripe>,
+    fake: Arc<FakeStripe>,
     tokens: AtomicU32,
     /// The script cannot be had.
     away: AtomicBool,
@@ -30,7 +30,7 @@ struct Inner {
 }
 
 impl StripeJs {
-    pub fn start(double: &Arc<FakeStripe>) -> StripeJs {
+    pub fn start(fake: &Arc<FakeStripe>) -> StripeJs {
         let names = ["js.stripe.com", "hooks.stripe.com", "api.stripe.com"].map(String::from);
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -45,7 +45,7 @@ impl StripeJs {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let inner = Arc::new(Inner {
-            double: Arc::clone(double),
+            fake: Arc::clone(fake),
             tokens: AtomicU32::new(0),
             away: AtomicBool::new(false),
             asked: Mutex::new(Vec::new()),
@@ -144,7 +144,7 @@ impl Inner {
             ("api.stripe.com", "/v1/authenticate") => {
                 let secret = field("client_secret");
                 let intent = secret.split("_secret").next().unwrap_or_default();
-                let known = self.double.authenticate(intent, field("answer") == "yes");
+                let known = self.fake.authenticate(intent, field("answer") == "yes");
                 assert!(known.unwrap().is_some(), "the page made up a client secret: {secret}");
                 (200, "application/json", "{}".into())
             }

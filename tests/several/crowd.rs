@@ -4,7 +4,7 @@
 use crate::harness::*;
 use crate::shops::*;
 use nts_server::clock::Clock;
-use nts_server::payments::double::{FakeStripe, Operation, http};
+use nts_server::payments::fake::{FakeStripe, Operation, http};
 use nts_testkit::Postgres;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -116,10 +116,10 @@ fn processes_share_the_work_and_call_the_provider_once_for_each_step() {
     let Some(postgres) = Postgres::shared() else { return };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
-    let double = Arc::new(FakeStripe::in_memory(Clock::System, [7; 32]).unwrap());
+    let fake = Arc::new(FakeStripe::in_memory(Clock::System, [7; 32]).unwrap());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    runtime.spawn(http::serve(Arc::clone(&double), listener));
+    runtime.spawn(http::serve(Arc::clone(&fake), listener));
     let settings = [
         ("NTS_STRIPE_SECRET_KEY", "sk_test_verysecret"),
         ("NTS_STRIPE_PUBLISHABLE_KEY", "pk_test_quitepublic"),
@@ -140,7 +140,7 @@ fn processes_share_the_work_and_call_the_provider_once_for_each_step() {
         Operation::Cancel,
     ];
     eventually("the keys are tried", || {
-        let calls = double.calls();
+        let calls = fake.calls();
         tried.iter().all(|step| calls.get(step) == Some(&3))
     });
     std::thread::scope(|scope| {
@@ -160,7 +160,7 @@ fn processes_share_the_work_and_call_the_provider_once_for_each_step() {
         }
     });
     eventually("holds run out", || shops.at(1).counts() == (0, 60, 940));
-    let calls = double.calls();
+    let calls = fake.calls();
     println!("{calls:?}");
     for step in [Operation::Create, Operation::Confirm, Operation::Capture] {
         assert_eq!(calls.get(&step), Some(&(3 + 60)), "{step:?}: {calls:?}");

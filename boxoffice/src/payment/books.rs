@@ -118,11 +118,11 @@ impl Draft {
     ) {
         if left <= 0 {
             if order.due_ms.is_some() {
-                self.rest(order, state);
+                self.set_idle(order, state);
             }
             return;
         }
-        self.owe(order, state, now);
+        self.schedule_now(order, state, now);
         let refund = Refund {
             // One id for ever: this refund is made at most once for this payment.
             id: RefundId(payment.id.0),
@@ -150,9 +150,9 @@ impl Draft {
         let all = order.state == OrderState::Paid && back >= order.total().minor;
         if all && let Some(last) = refunds.last_mut() {
             let mut lines = order.lines.clone();
-            let places = self.sweep(order, &mut lines, last);
+            let places = self.revoke_all(order, &mut lines, last);
             self.changes.push(Change::LinesPut { order: order.id, lines });
-            self.rest(order, OrderState::Refunded);
+            self.set_idle(order, OrderState::Refunded);
             self.forget_places(state, order, places);
         }
         for refund in &refunds[order.refunds.len()..] {
@@ -234,7 +234,12 @@ impl Draft {
 
     /// Nothing is left of the money: every ticket that is still valid is revoked, on account of a
     /// refund made by hand. Tells how many places that were.
-    pub(crate) fn sweep(&mut self, order: &Order, lines: &mut [Line], hand: &mut Refund) -> u32 {
+    pub(crate) fn revoke_all(
+        &mut self,
+        order: &Order,
+        lines: &mut [Line],
+        hand: &mut Refund,
+    ) -> u32 {
         assert!(hand.took_no_tickets(), "a refund of ours revokes what it was asked to");
         let mut places = 0;
         for (line, quantity) in lines.iter_mut().zip(&mut hand.quantities) {

@@ -82,7 +82,7 @@ fn next_attempt(order: &Order, token: &str, now: TimeMs) -> Result<Decision, Ref
     let attempt = attempt(number, token, now);
     let mut draft = Draft::default();
     let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
-    draft.owe(order, OrderState::Paying, now);
+    draft.schedule_now(order, OrderState::Paying, now);
     draft.changes.push(Change::AttemptPut { order: order.id, attempt });
     draft.reply(Reply::Paying { order: order.id, attempt: number })
 }
@@ -125,7 +125,7 @@ pub(crate) fn intent_created(
             payment.intent = Some(intent.into());
             draft.changes.push(Change::PaymentPut { order: order.id, payment });
             // PAYING goes on to confirm it. Elsewhere it came too late and must be cancelled.
-            draft.owe(order, order.state, now);
+            draft.schedule_now(order, order.state, now);
         }
     }
     draft.reply_order(order)

@@ -77,7 +77,7 @@ pub(crate) fn refund(
         draft.give_back(state, order, lines, &refund);
     } else {
         draft.changes.push(Change::LinesPut { order: order.id, lines });
-        draft.owe(order, OrderState::Refunding, now);
+        draft.schedule_now(order, OrderState::Refunding, now);
     }
     draft.changes.push(Change::RefundPut { order: order.id, refund });
     draft.reply(Reply::Refunding { order: order.id, refund: id, amount_minor })
@@ -91,7 +91,7 @@ fn again(order: &Order, id: RefundId, amount_minor: i64, now: TimeMs) -> Decisio
     let refund = Refund { id, amount_minor, quantities, restock: false, state, by_hand: false };
     // The point of no return.
     let mut draft = Draft::default();
-    draft.owe(order, order.state, now);
+    draft.schedule_now(order, order.state, now);
     draft.changes.push(Change::RefundPut { order: order.id, refund });
     let reply = Reply::Refunding { order: order.id, refund: id, amount_minor };
     Decision { changes: draft.changes, effects: draft.effects, alarms: draft.alarms, reply }
@@ -151,7 +151,7 @@ pub(crate) fn answered(
         RefundOutcome::Succeeded(provider_id) => {
             refund.state = RefundState::Succeeded(provider_id.clone());
             if late {
-                draft.rest(order, order.state);
+                draft.set_idle(order, order.state);
             } else {
                 draft.give_back(state, order, order.lines.clone(), &refund);
             }
@@ -160,7 +160,7 @@ pub(crate) fn answered(
         RefundOutcome::Failed(reason) => {
             refund.state = RefundState::Failed(reason.clone());
             if late {
-                draft.rest(order, order.state);
+                draft.set_idle(order, order.state);
             } else {
                 draft.keep(state, order, &refund);
             }
@@ -215,10 +215,10 @@ impl Draft {
             }
         }
         let places = refund.quantities.iter().sum::<u32>();
-        let swept = self.sweep_if_emptied(order, &mut lines, refund);
+        let swept = self.revoke_all_if_refunded(order, &mut lines, refund);
         let whole = lines.iter().all(|l| l.refunded == l.quantity);
         self.changes.push(Change::LinesPut { order: order.id, lines });
-        self.rest(order, if whole { OrderState::Refunded } else { OrderState::Paid });
+        self.set_idle(order, if whole { OrderState::Refunded } else { OrderState::Paid });
         self.forget_places(state, order, places + swept);
     }
 
@@ -229,21 +229,26 @@ impl Draft {
         for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
             line.refunded -= quantity;
         }
-        let swept = self.sweep_if_emptied(order, &mut lines, refund);
+        let swept = self.revoke_all_if_refunded(order, &mut lines, refund);
         self.changes.push(Change::LinesPut { order: order.id, lines });
         if swept > 0 {
-            self.rest(order, OrderState::Refunded);
+            self.set_idle(order, OrderState::Refunded);
             self.forget_places(state, order, swept);
         } else {
-            self.rest(order, OrderState::Paid);
+            self.set_idle(order, OrderState::Paid);
             let quantities = &refund.quantities;
             self.turn_tickets(order, quantities, TicketState::Revoked, TicketState::Valid);
         }
     }
 
-    fn sweep_if_emptied(&mut self, order: &Order, lines: &mut [Line], answered: &Refund) -> u32 {
+    fn revoke_all_if_refunded(
+        &mut self,
+        order: &Order,
+        lines: &mut [Line],
+        answered: &Refund,
+    ) -> u32 {
         let Some(mut refund) = emptied(order, lines, answered) else { return 0 };
-        let places = self.sweep(order, lines, &mut refund);
+        let places = self.revoke_all(order, lines, &mut refund);
         self.changes.push(Change::RefundPut { order: order.id, refund });
         self.alarm(order, "all of the money is back by hand, so all tickets are revoked");
         places

@@ -85,7 +85,7 @@ fn paying(draft: &mut Draft, reading: &Reading<'_>) {
             None => {
                 // T3: from here on the places are the buyer's, whatever happens.
                 let order = &draft.decide_attempt(order, AttemptState::Authorised, now);
-                draft.owe(order, OrderState::Committed, now);
+                draft.schedule_now(order, OrderState::Committed, now);
                 draft.stock(order, -1, 1);
             }
             Some(wrong) => {
@@ -103,9 +103,9 @@ fn paying(draft: &mut Draft, reading: &Reading<'_>) {
             let order = &draft.decide_attempt(order, AttemptState::Abandoned, now);
             draft.release(state, order);
         }
-        _ if !fresh && !over => draft.poll(order, false, now),
+        _ if !fresh && !over => draft.poll_soon(order, false, now),
         IntentStatus::Processing | IntentStatus::RequiresAction if of_another => {
-            draft.poll(order, false, now);
+            draft.poll_soon(order, false, now);
         }
         IntentStatus::Processing if payment.pending_attempt().is_some() && fresh => {
             // The confirmation has arrived: from now on its outcome is read. Asked for again under
@@ -130,9 +130,9 @@ fn paying(draft: &mut Draft, reading: &Reading<'_>) {
                 let order = &draft.decide_attempt(order, AttemptState::Action, now);
                 let payment = Payment { action: intent.action.clone(), ..payment.clone() };
                 draft.changes.push(Change::PaymentPut { order: order.id, payment });
-                draft.poll(order, answered, now);
+                draft.poll_soon(order, answered, now);
             }
-            _ => draft.poll(order, answered, now),
+            _ => draft.poll_soon(order, answered, now),
         },
         IntentStatus::RequiresPaymentMethod => match open.map(|a| &a.state) {
             Some(AttemptState::Action) => {
@@ -142,10 +142,10 @@ fn paying(draft: &mut Draft, reading: &Reading<'_>) {
                 draft.decline(state, order, now);
             }
             // The confirmation has not arrived, or has not arrived yet: ask again, same key.
-            Some(_) => draft.poll(order, answered, now),
-            None => draft.wait(order, order.until_ms, 0),
+            Some(_) => draft.poll_soon(order, answered, now),
+            None => draft.retry_at(order, order.until_ms, 0),
         },
-        IntentStatus::RequiresConfirmation => draft.poll(order, answered, now),
+        IntentStatus::RequiresConfirmation => draft.poll_soon(order, answered, now),
     }
 }
 
@@ -158,7 +158,7 @@ fn canceling(draft: &mut Draft, reading: &Reading<'_>) {
             let news = "captured while it was being cancelled; the places were kept";
             draft.received(reading, order, Some(news));
         }
-        _ => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
+        _ => draft.retry_at(order, retry_ms(now, order.tries), order.tries + 1),
     }
 }
 
@@ -173,11 +173,11 @@ fn committed(draft: &mut Draft, reading: &Reading<'_>) {
             draft.alarm(order, "the authorisation ended before it was captured");
         }
         IntentStatus::RequiresCapture => {
-            draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
+            draft.retry_at(order, retry_ms(now, order.tries), order.tries + 1);
         }
         IntentStatus::Processing => draft.wait_for_network(order, now),
         other => {
-            draft.wait(order, retry_ms(now, order.tries), order.tries + 1);
+            draft.retry_at(order, retry_ms(now, order.tries), order.tries + 1);
             if fresh {
                 draft.alarm(order, format!("authorised before, but now its payment is {other:?}"));
             }
@@ -192,7 +192,7 @@ pub(crate) fn paid(draft: &mut Draft, reading: &Reading<'_>) {
     // A refund that is owed stays so until the provider has answered it, whatever is read.
     let pending = order.refunds.iter().any(|r| r.state == RefundState::Pending);
     if !pending && order.due_ms.is_some() {
-        draft.rest(order, order.state);
+        draft.set_idle(order, order.state);
     }
     if on(Mutant::HandsOnlyIfPaid) && order.state != OrderState::Paid {
         return;
@@ -216,10 +216,12 @@ fn late(draft: &mut Draft, reading: &Reading<'_>) {
     // A refund that is owed stays so until the provider has answered it, whatever is read.
     let pending = ours == Some(&RefundState::Pending);
     match intent.status {
-        IntentStatus::Succeeded if on(Mutant::LatePaymentIgnored) => draft.rest(order, order.state),
+        IntentStatus::Succeeded if on(Mutant::LatePaymentIgnored) => {
+            draft.set_idle(order, order.state)
+        }
         IntentStatus::Succeeded => {
             if ours.is_some() && !pending && order.due_ms.is_some() {
-                draft.rest(order, order.state);
+                draft.set_idle(order, order.state);
             }
             let refunds = draft.take_in(state, order, intent);
             let left = intent.received_minor - refunds.iter().map(Refund::given_minor).sum::<i64>();
@@ -249,8 +251,8 @@ fn late(draft: &mut Draft, reading: &Reading<'_>) {
         }
         _ if pending => {}
         IntentStatus::Canceled if order.due_ms.is_none() => {}
-        IntentStatus::Canceled => draft.rest(order, order.state),
-        _ => draft.wait(order, retry_ms(now, order.tries), order.tries + 1),
+        IntentStatus::Canceled => draft.set_idle(order, order.state),
+        _ => draft.retry_at(order, retry_ms(now, order.tries), order.tries + 1),
     }
 }
 
@@ -346,7 +348,7 @@ impl Draft {
             let why = "the card network has not answered";
             self.wait_in_trouble(order, due_ms, why, false, now);
         } else {
-            self.wait(order, due_ms, tries);
+            self.retry_at(order, due_ms, tries);
         }
     }
 
@@ -355,7 +357,7 @@ impl Draft {
     /// A pending attempt owes its confirmation, and only the answer to that (`answered`) counts as a try of
     /// it. Whatever else is read of it while it tells nothing changes nothing: news that anybody may cause
     /// would end a wait in which an earlier call runs out, and use up the tries of an idempotency key.
-    fn poll(&mut self, order: &Order, answered: bool, now: TimeMs) {
+    fn poll_soon(&mut self, order: &Order, answered: bool, now: TimeMs) {
         let pending = order.payment.as_ref().and_then(Payment::pending_attempt).is_some();
         if pending && !answered {
             return;
@@ -363,7 +365,7 @@ impl Draft {
         let soon = retry_ms(now, order.tries);
         // A pending attempt has no deadline: looking at it then would be looking all the time.
         let due_ms = if pending { soon } else { soon.min(order.until_ms.max(now)) };
-        self.wait(order, due_ms, order.tries + 1);
+        self.retry_at(order, due_ms, order.tries + 1);
     }
 
     /// From held places straight to tickets: a free order, or money that is already there.
@@ -375,7 +377,7 @@ impl Draft {
     /// T4: the order is paid, and every place gets its ticket.
     pub(crate) fn issue(&mut self, state: &State, order: &Order) {
         assert!(order.tickets.is_empty(), "tickets are issued once");
-        self.rest(order, OrderState::Paid);
+        self.set_idle(order, OrderState::Paid);
         let event = state.events.get(&order.event).expect("an order is loaded with its event");
         let mut serial = event.serials;
         for (index, line) in order.lines.iter().enumerate() {

@@ -5,11 +5,12 @@ mod parts;
 
 use super::problem::BEING_CANCELED;
 use crate::app::App;
+pub use crate::event_body::{counts, money, told as event};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Currency, Event, Money, Order, OrderState, Payment, Refund, RefundState,
-    TicketState, TimeMs,
+    AttemptState, Event, Money, Order, OrderState, Payment, Refund, RefundState, TicketState,
+    TimeMs,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -21,71 +22,9 @@ const SOON_S: u64 = 15;
 /// Who waits is told to look again after so many seconds at most.
 const MOST_NEWS_IN_S: u64 = 60;
 
-/// An amount on the wire.
-pub fn money(minor: i64, currency: &Currency) -> wire::Money<'_> {
-    wire::Money { amount: minor, currency: currency.code().into() }
-}
-
 /// An answer as it is sent.
 pub fn json(answer: &impl Serialize) -> Bytes {
     serde_json::to_vec(answer).expect("an answer is JSON").into()
-}
-
-/// An event with its counts, true as of `as_of`.
-pub fn event(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
-    let spec = &event.spec;
-    let wire::EventCounts { as_of, pools, ticket_types } = counts(event, as_of);
-    wire::Event {
-        as_of,
-        currency: spec.currency.code().into(),
-        hold_seconds: spec.hold_ms / 1000,
-        id: (&spec.slug).into(),
-        ignore_email_tags: spec.ignore_email_tags,
-        limit_per_buyer: spec.limit_per_buyer,
-        limit_per_order: spec.limit_per_order,
-        name: (&spec.name).into(),
-        on_sale: on_sale(event, now),
-        place: (&spec.place).into(),
-        pools,
-        sale_closes: spec.sale_closes_ms.map(|at| when::rfc3339(at).into()),
-        sale_opens: spec.sale_opens_ms.map(|at| when::rfc3339(at).into()),
-        starts_at: when::rfc3339(spec.starts_ms).into(),
-        ticket_types,
-        zone: (&spec.zone).into(),
-    }
-}
-
-/// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold.
-pub fn counts(event: &Event, as_of: TimeMs) -> wire::EventCounts<'_> {
-    let pools = event.pools.iter().filter(|p| p.capacity > 0 || p.held + p.sold > 0);
-    let pools = pools.map(|p| wire::Pool {
-        capacity: p.capacity,
-        held: p.held,
-        id: (&p.name).into(),
-        left: p.left(),
-        sold: p.sold,
-    });
-    let ticket_types = event.ticket_types.iter().filter(|t| !t.retired).map(|t| {
-        let pool = &event.pools[usize::from(t.pool)];
-        wire::TicketType {
-            id: (&t.id).into(),
-            left: pool.left(),
-            name: (&t.name).into(),
-            pool: (&pool.name).into(),
-            price: money(t.price_minor, &event.spec.currency),
-        }
-    });
-    wire::EventCounts {
-        as_of: when::rfc3339(as_of).into(),
-        pools: pools.collect(),
-        ticket_types: ticket_types.collect(),
-    }
-}
-
-/// Whether the sale is open.
-pub fn on_sale(event: &Event, now: TimeMs) -> bool {
-    let spec = &event.spec;
-    spec.sale_opens_ms.is_none_or(|t| t <= now) && spec.sale_closes_ms.is_none_or(|t| now < t)
 }
 
 /// The answer to a hold. Made from what was frozen then, so it is the same each time it is given.
@@ -324,7 +263,7 @@ fn waits_in_line(order: &Order) -> bool {
 /// In how many seconds there may be news of an order that waits for the provider, so that it is looked
 /// at again no more often than makes sense; `None`: it does not wait. While many wait, those who look
 /// take the time of those who are being served.
-pub fn news_in_s(app: &App, order: &Order) -> Option<u64> {
+pub fn poll_after_s(app: &App, order: &Order) -> Option<u64> {
     let waits = match order.state {
         OrderState::Paying => {
             let open = order.payment.as_ref().is_some_and(|p| p.open_attempt().is_some());
@@ -334,12 +273,12 @@ pub fn news_in_s(app: &App, order: &Order) -> Option<u64> {
             matches!(state, OrderState::Canceling | OrderState::Committed | OrderState::Refunding)
         }
     };
-    waits.then(|| again_in_s(in_line_s(app, order)))
+    waits.then(|| stretched_poll_s(in_line_s(app, order)))
 }
 
 /// When to look again who waits for about so many seconds: somewhat later than that, so that most look
 /// once, or after half of the time, where it may turn out otherwise.
-fn again_in_s(seconds: u64) -> u64 {
+fn stretched_poll_s(seconds: u64) -> u64 {
     if seconds < SOON_S {
         seconds + seconds / 8 + 1
     } else {
@@ -553,12 +492,12 @@ mod tests {
 
     #[test]
     fn who_waits_long_looks_after_half_of_it() {
-        let again = [0, 1, 8, 14, 29, 30, 90, 120, 600].map(again_in_s);
+        let again = [0, 1, 8, 14, 29, 30, 90, 120, 600].map(stretched_poll_s);
         assert_eq!(again, [1, 2, 10, 16, 15, 15, 45, 60, 60]);
         // All looks of who waits ten minutes.
         let (mut left, mut looks) = (600, 0);
         while left > 0 {
-            left = u64::saturating_sub(left, again_in_s(left));
+            left = u64::saturating_sub(left, stretched_poll_s(left));
             looks += 1;
         }
         assert_eq!(looks, 12);

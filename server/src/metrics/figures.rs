@@ -1,7 +1,7 @@
 //! Metrics with a label of their own for each event, and the time of the last backup.
 //!
-//! - Their number is bounded: at most 200 events, those that start next, and none that started more than
-//!   seven days ago.
+//! - Their number is bounded: at most 200 events, those that start next, and none that ended (or
+//!   started, if its end is not known) more than seven days ago.
 //! - Counts of tickets are as of the last commit of any process. Amounts are what this process has seen
 //!   since its start, so they are counters: with several processes, add them up.
 
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Events that have metrics of their own at most.
 const MOST_EVENTS: usize = 200;
-/// For how long after its start an event has them, in milliseconds.
+/// For how long after its end an event has them, in milliseconds.
 const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// The figures, as they were last told.
@@ -70,7 +70,8 @@ impl Figures {
 
     /// The events as they are now. Those that are not shown any more lose their amounts.
     pub fn set_events(&self, events: &[Arc<Event>], now_ms: TimeMs) {
-        let shown = |event: &&Arc<Event>| event.spec.starts_ms >= now_ms - KEPT_MS;
+        let ends_ms = |event: &Event| event.spec.ends_ms.unwrap_or(event.spec.starts_ms);
+        let shown = |event: &&Arc<Event>| ends_ms(event) >= now_ms - KEPT_MS;
         let mut next: Vec<&Arc<Event>> = events.iter().filter(shown).collect();
         next.sort_by_key(|event| (event.spec.starts_ms, event.id));
         next.truncate(MOST_EVENTS);

@@ -3,7 +3,7 @@
 //! Written by hand on the HTTP client that is in the tree anyway: nine calls, each with its
 //! idempotency key, no retries behind our back. What lives here knows Stripe's words and no rule
 //! of the box office. Who carries the bytes is handed in ([`Wire`]): the network, or the sandbox's
-//! double in the same process.
+//! fake in the same process.
 
 pub mod net;
 mod objects;

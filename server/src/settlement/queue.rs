@@ -127,7 +127,7 @@ impl SettlementQueue {
     }
 
     /// It is not known what is recorded: all must be read in their turn.
-    pub fn doubt(&self) {
+    pub fn forget_latest(&self) {
         let mut now = self.now();
         now.standing.values_mut().for_each(|standing| standing.latest = None);
         now.at_work
@@ -424,7 +424,7 @@ mod tests {
         tell(&line, &[(1, 1)], &[], false);
         tell(&line, &[(2, 0)], &[2], true);
         tell(&line, &[(3, 1)], &[3], true);
-        line.doubt();
+        line.forget_latest();
         tell(&line, &[(2, 1), (3, 2)], &[], true);
         assert_eq!([1, 2, 3].map(|id| line.known(OrderId(id))), [None, None, None]);
         assert_eq!([taken(&line), taken(&line)], [Some((1, None)), Some((2, None))]);

@@ -211,16 +211,16 @@ impl Database {
     /// As what is moved from. The error is a sentence.
     pub(super) fn source(&self, clock: &Clock) -> Result<Box<dyn Source>, String> {
         Ok(match self {
-            Database::File(path) => Box::new(sqlite::From::open(path, clock.clone())?),
-            Database::Server(target) => Box::new(postgres::From::open(target, clock.clone())?),
+            Database::File(path) => Box::new(sqlite::Export::open(path, clock.clone())?),
+            Database::Server(target) => Box::new(postgres::Export::open(target, clock.clone())?),
         })
     }
 
     /// As what is moved to. The error is a sentence.
     pub(super) fn sink(&self, facts: &Facts, clock: &Clock) -> Result<Box<dyn Sink>, String> {
         Ok(match self {
-            Database::File(path) => Box::new(sqlite::To::open(path, facts, clock.clone())?),
-            Database::Server(target) => Box::new(postgres::To::open(target, facts)?),
+            Database::File(path) => Box::new(sqlite::Import::open(path, facts, clock.clone())?),
+            Database::Server(target) => Box::new(postgres::Import::open(target, facts)?),
         })
     }
 

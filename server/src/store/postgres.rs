@@ -32,14 +32,15 @@ mod write;
 pub use link::Target;
 pub use reader::PgReader;
 pub use schema::OpenError;
-pub(super) use transfer::{From, To};
+pub(super) use transfer::{Export, Import};
 
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
+use crate::store::event_row::event_columns;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
 use link::{Ask, Link, Trouble, ask, draw};
-use rows::{Orders, event_columns, one};
+use rows::{Orders, one};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -186,7 +187,7 @@ impl PgStore {
         };
         let mut begin = || {
             store.fence()?;
-            store.link.insist(|| ask!(FORGET_WRITERS, WRITERS_KEPT_MS))?;
+            store.link.retry_until_ok(|| ask!(FORGET_WRITERS, WRITERS_KEPT_MS))?;
             let last = store.link.ask(&[ask!(LAST_ID)])?;
             let last = last[0].first().map(rows::id).transpose()?;
             Ok((schema::secret(&mut store.link)?, last.map_or(0, |id| (id.0 >> 64) as u64)))
@@ -201,7 +202,7 @@ impl PgStore {
     /// before anything is served.
     pub fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault> {
         assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
-        self.link.insist(|| ask!(schema::KEEP, key, text))?;
+        self.link.retry_until_ok(|| ask!(schema::KEEP, key, text))?;
         Ok(one(&self.link.ask(&[ask!(schema::GET, key)])?[0])?)
     }
 
@@ -214,7 +215,7 @@ impl PgStore {
     /// Forgets what was kept under a key, durably. As [`PgStore::meta_keep`].
     pub fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
         assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
-        self.link.insist(|| ask!("DELETE FROM meta WHERE key = $1", key))?;
+        self.link.retry_until_ok(|| ask!("DELETE FROM meta WHERE key = $1", key))?;
         Ok(())
     }
 

@@ -29,7 +29,7 @@ pub use file::OpenError;
 pub use reader::SqliteReader;
 pub use recent::REMEMBERED_MS;
 pub(super) use records::{execute, query};
-pub(super) use transfer::{From, To};
+pub(super) use transfer::{Export, Import};
 
 use crate::clock::Clock;
 use crate::private_file;
@@ -38,7 +38,7 @@ use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Event, EventId, Keys, State};
 use buyers::Buyers;
-use file::Place;
+use file::DatabaseFile;
 use kept::PendingOrders;
 use recent::{IdempotencyIndex, Noted};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -61,7 +61,7 @@ pub struct Opened {
 
 /// The writer's side of the embedded database.
 pub struct SqliteStore {
-    place: Place,
+    place: DatabaseFile,
     clock: Clock,
     /// None after a fault whose outcome is unknown, until [`Store::recover`].
     conn: Option<Connection>,
@@ -103,7 +103,7 @@ impl SqliteStore {
     /// Opens the database at `path`, or makes one if there is none. On an error nothing was
     /// changed.
     pub fn open(path: &Path, clock: Clock) -> Result<Opened, OpenError> {
-        let place = Place::on_disk(path);
+        let place = DatabaseFile::on_disk(path);
         let lock = place.lock()?;
         place.inspect()?;
         let had_wal = place.has_wal();
@@ -124,11 +124,11 @@ impl SqliteStore {
         secret: [u8; 32],
         clock: Clock,
     ) -> Result<Opened, OpenError> {
-        let place = Place { path: path.into(), vfs: Some(vfs.into()), secret: Some(secret) };
+        let place = DatabaseFile { path: path.into(), vfs: Some(vfs.into()), secret: Some(secret) };
         SqliteStore::open_at(place, clock, None)
     }
 
-    fn open_at(place: Place, clock: Clock, lock: Option<File>) -> Result<Opened, OpenError> {
+    fn open_at(place: DatabaseFile, clock: Clock, lock: Option<File>) -> Result<Opened, OpenError> {
         let (conn, fresh) = place.open()?;
         let begin = |conn: &Connection| {
             let secret: [u8; 32] =
@@ -167,12 +167,12 @@ impl SqliteStore {
 
     /// A connection for reading, which never waits for the writer.
     pub fn reader(path: &Path) -> Result<SqliteReader, Fault> {
-        SqliteReader::open(&Place::on_disk(path))
+        SqliteReader::open(&DatabaseFile::on_disk(path))
     }
 
     /// The same for a database in a file system that is registered with SQLite.
     pub fn reader_in(vfs: &str, path: &Path) -> Result<SqliteReader, Fault> {
-        SqliteReader::open(&Place { path: path.into(), vfs: Some(vfs.into()), secret: None })
+        SqliteReader::open(&DatabaseFile { path: path.into(), vfs: Some(vfs.into()), secret: None })
     }
 
     /// A connection for reading to this very database.

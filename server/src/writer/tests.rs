@@ -292,11 +292,11 @@ fn counts_are_in_doubt_with_their_batch_and_told_anew_after_it() {
     let job = |w: &World, n| Job::new(w.hold(n), Some(request(n)), Duration::from_secs(60));
     let (first, _hear) = job(&w, 1);
     let committed = w.writer.step(vec![first]);
-    assert!(committed.doubt.is_some() && committed.events.is_empty());
+    assert!(committed.uncertain_since.is_some() && committed.events.is_empty());
     // Whatever is asked next, a refusal even, the event's counts are told with it.
     let (again, _hear) = job(&w, 1);
     let committed = w.writer.step(vec![again]);
-    assert!(committed.doubt.is_none());
+    assert!(committed.uncertain_since.is_none());
     assert_eq!(committed.events.len(), 1);
     assert_eq!(committed.events[0].pools[0].held, 1);
     let (again, _hear) = job(&w, 1);

@@ -2,7 +2,7 @@
 
 use crate::shop::{Held, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_testkit::eventually_async;
 
 async fn attempts(shop: &Shop, held: &Held) -> String {
@@ -56,7 +56,7 @@ async fn a_bank_page_that_was_left_does_not_cost_the_places() {
         assert_eq!(shop.moved(&held), (1_000, 0));
         // The old bank's page is finished after all: it takes nothing more.
         let intent = shop.intent(&held).await;
-        shop.double.authenticate(&intent, true).unwrap();
+        shop.fake.authenticate(&intent, true).unwrap();
         shop.page(&held).await;
         assert_eq!(shop.moved(&held), (1_000, 0));
     }
@@ -69,15 +69,15 @@ async fn the_old_bank_page_pays_while_the_new_card_is_on_its_way() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds_sdk").await;
     let intent = shop.intent(&held).await;
-    shop.double.misbehave(|o| (o == Operation::Confirm).then_some(InjectedFault::LostBefore));
+    shop.fake.misbehave(|o| (o == Operation::Confirm).then_some(InjectedFault::LostBefore));
     let path = format!("/api/v1/orders/{}/pay", held.id);
     let bearer = format!("Bearer {}", held.secret);
     let body = "{\"token\": \"ctoken_ok\"}";
     let headers = [("authorization", bearer.as_str())];
     let (paying, ()) = tokio::join!(shop.http("POST", &path, &headers, body), async {
         attempts_are(&shop, &held, "x?").await;
-        shop.double.authenticate(&intent, true).unwrap();
-        shop.double.behave();
+        shop.fake.authenticate(&intent, true).unwrap();
+        shop.fake.behave();
     });
     assert_eq!(paying.0, 200, "{}", paying.1);
     shop.state(&held, OrderState::Paid).await;
@@ -94,7 +94,7 @@ async fn what_is_lost_on_the_way_does_not_bring_the_old_bank_page_back() {
         assert_eq!(told["action"]["type"], "client_secret", "{told}");
         // The first confirmation of the other card gets lost, or its answer does.
         let mut left = 1;
-        shop.double.misbehave(move |o| {
+        shop.fake.misbehave(move |o| {
             let strikes = o == Operation::Confirm && left > 0;
             left -= i32::from(strikes);
             strikes.then_some(misstep)
@@ -102,9 +102,9 @@ async fn what_is_lost_on_the_way_does_not_bring_the_old_bank_page_back() {
         let (_, told) = shop.pay(&held, "ctoken_3ds").await;
         assert_eq!(told["action"]["type"], "redirect", "the other card's own page: {told}");
         assert_eq!(attempts(&shop, &held).await, "x!");
-        shop.double.behave();
+        shop.fake.behave();
         let intent = shop.intent(&held).await;
-        shop.double.authenticate(&intent, true).unwrap();
+        shop.fake.authenticate(&intent, true).unwrap();
         shop.page(&held).await;
         shop.state(&held, OrderState::Paid).await;
         assert_eq!(shop.moved(&held), (1_000, 0));
@@ -136,7 +136,7 @@ async fn a_failed_bank_page_is_told_in_our_own_words() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds_sdk").await;
     let intent = shop.intent(&held).await;
-    shop.double.authenticate(&intent, false).unwrap();
+    shop.fake.authenticate(&intent, false).unwrap();
     let page = shop.page(&held).await;
     assert!(page.contains("Your bank did not confirm that it is you (3-D Secure)."), "{page}");
     assert!(!page.contains("payment_method_data"), "{page}");
@@ -149,14 +149,14 @@ async fn a_failed_bank_page_is_told_in_our_own_words() {
 async fn what_is_no_card_is_refused_before_anything_is_recorded() {
     let shop = shop("junk").await;
     let held = shop.hold("ann", 1).await;
-    let asked = shop.double.calls().values().sum::<u64>();
+    let asked = shop.fake.calls().values().sum::<u64>();
     let long = format!("tok_{}", "a".repeat(251));
     for junk in ["x", "", "pm_card_visa", "ctoken_", "ctoken_a-b", "tok_\u{fc}", &long] {
         let (status, told) = shop.pay(&held, junk).await;
         assert_eq!((status, told["code"].as_str()), (400, Some("invalid")), "{junk}: {told}");
         assert_eq!(shop.order(&held).await.state, OrderState::Held, "{junk}");
     }
-    assert_eq!(shop.double.calls().values().sum::<u64>(), asked);
+    assert_eq!(shop.fake.calls().values().sum::<u64>(), asked);
     // Well formed, and Stripe does not know it.
     let (status, told) = shop.pay(&held, "ctoken_nobodys").await;
     assert_eq!((status, told["code"].as_str()), (402, Some("declined")), "{told}");

@@ -2,14 +2,14 @@
 
 use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{OrderState, TicketState};
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_server::payments::stripe::{Seen, Since};
 use nts_server::settlement::read_external_changes;
 use serde_json::json;
 
 /// An order that is committed, and whose capture does not get through.
 async fn committed(shop: &Shop, buyer: &str) -> (Held, String) {
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
+    shop.fake.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let held = shop.hold(buyer, 2).await;
     let paying = shop.pay(&held, "ctoken_ok");
     let (_, order) = tokio::join!(
@@ -23,17 +23,17 @@ async fn committed(shop: &Shop, buyer: &str) -> (Held, String) {
 async fn captured_by_hand_is_paid_and_captured_in_part_goes_back() {
     let shop = shop("hand-capture").await;
     let (whole, intent) = committed(&shop, "ann").await;
-    shop.double.capture_by_hand(&intent, None).unwrap();
+    shop.fake.capture_by_hand(&intent, None).unwrap();
     let (part, intent) = committed(&shop, "bob").await;
-    shop.double.capture_by_hand(&intent, Some(500)).unwrap();
+    shop.fake.capture_by_hand(&intent, Some(500)).unwrap();
     // And before we committed: the bank has just said yes, and somebody was faster than we.
     let early = shop.hold("cat", 2).await;
     shop.pay(&early, "ctoken_3ds").await;
     let intent = shop.intent(&early).await;
-    shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
-    shop.double.authenticate(&intent, true).unwrap();
-    shop.double.capture_by_hand(&intent, None).unwrap();
-    shop.double.behave();
+    shop.fake.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
+    shop.fake.authenticate(&intent, true).unwrap();
+    shop.fake.capture_by_hand(&intent, None).unwrap();
+    shop.fake.behave();
     for (held, state, moved) in [
         (&whole, OrderState::Paid, (2_000, 0)),
         (&part, OrderState::Void, (500, 500)),
@@ -60,7 +60,7 @@ async fn refunds_and_disputes_made_by_hand_are_taken_in_and_shown() {
     let [(all, ann), (part, bob), (disputed, cat)] = &sold[..] else { panic!() };
 
     // All of it: the tickets are worth nothing any more.
-    shop.double.refund_by_hand(all, 2_000).unwrap();
+    shop.fake.refund_by_hand(all, 2_000).unwrap();
     rung = shop.ring(rung).await;
     let order = shop.state(ann, OrderState::Refunded).await;
     assert!(order.tickets.iter().all(|t| t.state == TicketState::Revoked));
@@ -69,7 +69,7 @@ async fn refunds_and_disputes_made_by_hand_are_taken_in_and_shown() {
     assert_eq!((status, told["code"].as_str()), (409, Some("nothing_to_refund")), "{told}");
 
     // A part of it: nobody said for which ticket.
-    shop.double.refund_by_hand(part, 700).unwrap();
+    shop.fake.refund_by_hand(part, 700).unwrap();
     rung = shop.ring(rung).await;
     let order = shop.until("the refund is taken in", bob, |o| !o.refunds.is_empty()).await;
     assert!(order.state == OrderState::Paid && order.refunds[0].by_hand, "{order:?}");
@@ -77,7 +77,7 @@ async fn refunds_and_disputes_made_by_hand_are_taken_in_and_shown() {
     assert!(shop.page(bob).await.contains("partly refunded"));
     // Rung again, out of order and twice: nothing changes.
     shop.ring(0).await;
-    for (_, body) in shop.double.events_since(0).unwrap().into_iter().rev() {
+    for (_, body) in shop.fake.events_since(0).unwrap().into_iter().rev() {
         assert_eq!(shop.webhook(&body).await.0, 200);
     }
     // What is left, and no more than that, goes back when the organiser refunds the rest.
@@ -86,7 +86,7 @@ async fn refunds_and_disputes_made_by_hand_are_taken_in_and_shown() {
     assert_eq!(shop.settled(bob).await.state, OrderState::Refunded);
     assert_eq!(shop.moved(bob), (2_000, 2_000));
 
-    shop.double.dispute(disputed, 2_000).unwrap();
+    shop.fake.dispute(disputed, 2_000).unwrap();
     shop.ring(rung).await;
     let is = |o: &boxoffice::Order| o.payment.as_ref().is_some_and(|p| p.dispute.is_some());
     shop.until("the dispute is taken in", cat, is).await;
@@ -102,7 +102,7 @@ async fn without_webhooks_the_lists_tell() {
     let held = shop.hold("ann", 2).await;
     shop.pay(&held, "ctoken_ok").await;
     let intent = shop.intent(&held).await;
-    shop.double.refund_by_hand(&intent, 2_000).unwrap();
+    shop.fake.refund_by_hand(&intent, 2_000).unwrap();
     assert!(!shop.report(false).await.balanced(), "the audit sees it first");
     // The lists are read at the start, and every five minutes from then on.
     shop.stop().await;
@@ -129,11 +129,11 @@ async fn the_lists_tell_though_our_clock_is_wrong_and_though_the_first_try_fails
         read_external_changes(&shop.app().settlement, since, &mut seen).await,
         "nothing is there yet"
     );
-    shop.double.refund_by_hand(&intent, 2_000).unwrap();
-    shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::TooMany));
+    shop.fake.refund_by_hand(&intent, 2_000).unwrap();
+    shop.fake.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::TooMany));
     assert!(!read_external_changes(&shop.app().settlement, since, &mut seen).await);
     assert_eq!(shop.order(&held).await.state, OrderState::Paid);
-    shop.double.behave();
+    shop.fake.behave();
     assert!(read_external_changes(&shop.app().settlement, since, &mut seen).await);
     assert_eq!(shop.order(&held).await.state, OrderState::Refunded);
     shop.close().await;
@@ -147,7 +147,7 @@ async fn a_refund_that_is_refused_takes_in_what_was_given_back_by_hand() {
     let held = shop.hold("ann", 2).await;
     assert_eq!(shop.pay(&held, "ctoken_ok").await.0, 200);
     shop.settled(&held).await;
-    shop.double.refund_by_hand(&shop.intent(&held).await, 700).unwrap();
+    shop.fake.refund_by_hand(&shop.intent(&held).await, 700).unwrap();
     shop.refund(&held, json!({"all": true, "restock": true})).await;
     let order = shop.settled(&held).await;
     assert_eq!((order.state, shop.moved(&held)), (OrderState::Paid, (2_000, 700)));

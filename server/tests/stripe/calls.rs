@@ -3,7 +3,7 @@
 use crate::pay::futures;
 use crate::shop::{Setup, Shop, WAYS};
 use boxoffice::OrderState;
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ async fn goes_wrong(operation: Operation, times: u32) {
         let strikes = Arc::clone(&struck);
         let told = format!("{operation:?} {way:?} {times} times");
         let held = shop.hold(&format!("b{n}"), 2).await;
-        shop.double.misbehave(move |o| {
+        shop.fake.misbehave(move |o| {
             let strikes_now = o == operation && strikes.load(Ordering::SeqCst) < times;
             strikes.fetch_add(u32::from(strikes_now), Ordering::SeqCst);
             strikes_now.then_some(way)
@@ -32,7 +32,7 @@ async fn goes_wrong(operation: Operation, times: u32) {
                 continue;
             }
             let intent = shop.intent(&held).await;
-            shop.double.authenticate(&intent, true).unwrap();
+            shop.fake.authenticate(&intent, true).unwrap();
         } else {
             shop.pay(&held, &format!("ctoken_ok_{n}")).await;
         }
@@ -54,7 +54,7 @@ async fn goes_wrong(operation: Operation, times: u32) {
         assert_eq!(shop.moved(&held), (2_000, 1_000), "{told}");
         assert!(struck.load(Ordering::SeqCst) > 0, "{told}: it did not strike");
     }
-    shop.double.behave();
+    shop.fake.behave();
     shop.close().await;
 }
 

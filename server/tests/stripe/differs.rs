@@ -5,7 +5,7 @@ use crate::pay::futures;
 use crate::shop::{HOUR, Held, Setup, Shop, exchange, shop};
 use boxoffice::{Order, OrderState, RefundState, TicketState};
 use nts_server::audit::Weight;
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_server::payments::stripe::net::VERSION;
 use nts_server::payments::stripe::{Seen, Since};
 use nts_server::settlement::read_external_changes;
@@ -24,7 +24,7 @@ async fn look(shop: &Shop, seen: &mut Seen) {
 
 /// An order that is committed, and whose capture does not get through.
 async fn committed(shop: &Shop, buyer: &str) -> (Held, String) {
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
+    shop.fake.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let held = shop.hold(buyer, 1).await;
     let paying = shop.pay(&held, "ctoken_ok");
     let (_, order) = tokio::join!(
@@ -55,12 +55,12 @@ async fn a_release_is_not_money() {
     for as_refunds in [true, false] {
         let setup = Setup { price: 999, ..Setup::default() };
         let shop = Shop::start(&format!("release-{as_refunds}"), setup).await;
-        shop.double.release_as_refunds(as_refunds);
+        shop.fake.release_as_refunds(as_refunds);
         let mut taken = 0;
         for part in [1, 300, 499, 500, 998] {
             let (held, intent) = committed(&shop, &format!("part-{part}")).await;
-            shop.double.capture_by_hand(&intent, Some(part)).unwrap();
-            shop.double.behave();
+            shop.fake.capture_by_hand(&intent, Some(part)).unwrap();
+            shop.fake.behave();
             let order = shop.settled(&held).await;
             assert_eq!((order.state, shop.moved(&held)), (OrderState::Void, (part, part)));
             taken += part;
@@ -69,35 +69,35 @@ async fn a_release_is_not_money() {
         let early = shop.hold("early", 1).await;
         shop.pay(&early, "ctoken_3ds").await;
         let intent = shop.intent(&early).await;
-        shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
-        shop.double.authenticate(&intent, true).unwrap();
-        shop.double.capture_by_hand(&intent, Some(500)).unwrap();
-        shop.double.behave();
+        shop.fake.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
+        shop.fake.authenticate(&intent, true).unwrap();
+        shop.fake.capture_by_hand(&intent, Some(500)).unwrap();
+        shop.fake.behave();
         assert_eq!(shop.settled(&early).await.state, OrderState::Released);
         assert_eq!(shop.moved(&early), (500, 500));
         // Somebody gives a part back by hand before we look: we give the rest.
         let (both, intent) = committed(&shop, "both").await;
-        shop.double.capture_by_hand(&intent, Some(400)).unwrap();
-        shop.double.refund_by_hand(&intent, 100).unwrap();
-        shop.double.behave();
+        shop.fake.capture_by_hand(&intent, Some(400)).unwrap();
+        shop.fake.refund_by_hand(&intent, 100).unwrap();
+        shop.fake.behave();
         shop.settled(&both).await;
         assert_eq!(shop.moved(&both), (400, 400));
         // Cancelled by us while it was authorised, voided by hand, expired.
         let cancelled = shop.hold("cancelled", 1).await;
         shop.pay(&cancelled, "ctoken_3ds").await;
         let intent = shop.intent(&cancelled).await;
-        shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
-        shop.double.authenticate(&intent, true).unwrap();
+        shop.fake.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::LostBefore));
+        shop.fake.authenticate(&intent, true).unwrap();
         shop.cancel(&cancelled).await;
-        shop.double.behave();
+        shop.fake.behave();
         assert_eq!(shop.settled(&cancelled).await.state, OrderState::Released);
         let (voided, intent) = committed(&shop, "voided").await;
-        shop.double.void(&intent).unwrap();
-        shop.double.behave();
+        shop.fake.void(&intent).unwrap();
+        shop.fake.behave();
         assert_eq!(shop.settled(&voided).await.state, OrderState::Void);
         let (expired, _) = committed(&shop, "expired").await;
         shop.stripe_time.jump(8 * DAY);
-        shop.double.behave();
+        shop.fake.behave();
         assert_eq!(shop.settled(&expired).await.state, OrderState::Void);
         taken += 500 + 400;
         assert_eq!(sums(&shop).await, [taken; 4], "releases as refunds: {as_refunds}");
@@ -123,7 +123,7 @@ async fn a_refund_that_fails_days_later_is_found_told_and_made_again() {
     assert_eq!(shop.refund(&whole, json!({"all": true, "restock": true})).await.0, 200);
     let one = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": false});
     assert_eq!(shop.refund(&part, one).await.0, 200);
-    shop.double.refund_by_hand(&shop.intent(&hand).await, 1_000).unwrap();
+    shop.fake.refund_by_hand(&shop.intent(&hand).await, 1_000).unwrap();
     look(&shop, &mut seen).await;
     let alarms = shop.app().metrics.alarms.get();
     let told = |shop: &Shop| shop.app().metrics.alarms.get() - alarms;
@@ -133,8 +133,8 @@ async fn a_refund_that_fails_days_later_is_found_told_and_made_again() {
     }
     for held in [&whole, &part, &hand] {
         let intent = shop.intent(held).await;
-        let refund = shop.double.refunds_of(&intent).unwrap().remove(0);
-        shop.double.fail_refund(&refund).unwrap();
+        let refund = shop.fake.refunds_of(&intent).unwrap().remove(0);
+        shop.fake.fail_refund(&refund).unwrap();
     }
     for _ in 0..3 {
         look(&shop, &mut seen).await;
@@ -190,11 +190,11 @@ async fn a_refund_that_fails_days_later_is_found_told_and_made_again() {
 async fn money_of_a_void_order_whose_refund_fails_later_is_made_again() {
     let shop = shop("late-void").await;
     let (held, intent) = committed(&shop, "ann").await;
-    shop.double.capture_by_hand(&intent, Some(500)).unwrap();
-    shop.double.behave();
+    shop.fake.capture_by_hand(&intent, Some(500)).unwrap();
+    shop.fake.behave();
     shop.settled(&held).await;
-    let refund = shop.double.refunds_of(&intent).unwrap().remove(0);
-    shop.double.fail_refund(&refund).unwrap();
+    let refund = shop.fake.refunds_of(&intent).unwrap().remove(0);
+    shop.fake.fail_refund(&refund).unwrap();
     look(&shop, &mut Seen::default()).await;
     assert_eq!((shop.order(&held).await.owed_back().minor, shop.moved(&held)), (500, (500, 0)));
     assert!(shop.page(&held).await.contains("did not arrive"));
@@ -216,11 +216,11 @@ async fn a_refund_that_is_pending_ends_in_the_end() {
     ] {
         let held = shop.hold(buyer, 1).await;
         shop.pay(&held, "ctoken_ok").await;
-        shop.double.misbehave(move |o| (o == Operation::Refund).then_some(how));
+        shop.fake.misbehave(move |o| (o == Operation::Refund).then_some(how));
         let asking = shop.refund(&held, json!({"all": true, "restock": true}));
         let waiting = async {
             shop.until("it is pending", &held, |o| o.tries >= 2).await;
-            shop.double.behave();
+            shop.fake.behave();
             for clock in [&shop.time, &shop.stripe_time] {
                 clock.jump(2 * 60_000);
             }
@@ -240,21 +240,21 @@ async fn a_dispute_is_followed_until_it_is_decided() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_ok").await;
     let intent = shop.intent(&held).await;
-    let dispute = shop.double.dispute(&intent, 1_000).unwrap();
+    let dispute = shop.fake.dispute(&intent, 1_000).unwrap();
     look(&shop, &mut seen).await;
     assert!(shop.page(&held).await.contains("needs response"));
     for status in ["under_review", "lost", "won"] {
         for clock in [&shop.time, &shop.stripe_time] {
             clock.jump(10 * DAY);
         }
-        shop.double.move_dispute(&dispute, status).unwrap();
+        shop.fake.move_dispute(&dispute, status).unwrap();
         look(&shop, &mut seen).await;
         let order = shop.order(&held).await;
         assert_eq!(order.payment.unwrap().dispute.unwrap().status, status);
     }
     // It is over, and the buyer need not read of it any more.
     assert!(!shop.page(&held).await.contains("disputed"));
-    let other = shop.double.dispute(&intent, 500).unwrap();
+    let other = shop.fake.dispute(&intent, 500).unwrap();
     look(&shop, &mut seen).await;
     let order = shop.order(&held).await;
     assert_eq!(order.payment.unwrap().dispute.unwrap().id, other);
@@ -268,7 +268,7 @@ async fn what_was_done_by_hand_during_three_weeks_of_downtime_is_found() {
     shop.pay(&held, "ctoken_ok").await;
     let intent = shop.intent(&held).await;
     shop.stop().await;
-    shop.double.refund_by_hand(&intent, 1_000).unwrap();
+    shop.fake.refund_by_hand(&intent, 1_000).unwrap();
     for clock in [&shop.time, &shop.stripe_time] {
         clock.jump(21 * DAY);
     }
@@ -280,7 +280,7 @@ async fn what_was_done_by_hand_during_three_weeks_of_downtime_is_found() {
 /// Restarts with a key that may not do some things, and waits until that was told.
 async fn restart_without(shop: &mut Shop, forbidden: &'static [Operation]) {
     shop.stop().await;
-    shop.double.misbehave(move |o| forbidden.contains(&o).then_some(InjectedFault::Forbidden));
+    shop.fake.misbehave(move |o| forbidden.contains(&o).then_some(InjectedFault::Forbidden));
     shop.start_again().await;
     let app = shop.app().clone();
     eventually_async("it is told at the start", async || {
@@ -308,8 +308,8 @@ async fn each_permission_that_is_missing_is_told_at_the_start_and_nothing_is_lef
     }
     // With all of them: the payment that was made to try the key is cancelled, and no audit sees it.
     shop.stop().await;
-    shop.double.behave();
-    let before = shop.double.calls().get(&Operation::Cancel).copied().unwrap_or_default();
+    shop.fake.behave();
+    let before = shop.fake.calls().get(&Operation::Cancel).copied().unwrap_or_default();
     shop.start_again().await;
     shop.called(Operation::Cancel, before + 1).await;
     assert_eq!(shop.app().metrics.alarms.get(), 0);
@@ -331,14 +331,14 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
     // Disputed, and some money was given back by hand.
     let both = shop.hold("both", 1).await;
     shop.pay(&both, "ctoken_ok").await;
-    shop.double.refund_by_hand(&shop.intent(&both).await, 100).unwrap();
-    shop.double.dispute(&shop.intent(&both).await, 300).unwrap();
+    shop.fake.refund_by_hand(&shop.intent(&both).await, 100).unwrap();
+    shop.fake.dispute(&shop.intent(&both).await, 300).unwrap();
     let late = shop.hold("late", 1).await;
     shop.pay(&late, "ctoken_ok").await;
     assert_eq!(shop.refund(&late, json!({"all": true, "restock": true})).await.0, 200);
-    let refund = shop.double.refunds_of(&shop.intent(&late).await).unwrap().remove(0);
-    shop.double.fail_refund(&refund).unwrap();
-    shop.double.misbehave(|o| (o == Operation::Disputes).then_some(InjectedFault::Forbidden));
+    let refund = shop.fake.refunds_of(&shop.intent(&late).await).unwrap().remove(0);
+    shop.fake.fail_refund(&refund).unwrap();
+    shop.fake.misbehave(|o| (o == Operation::Disputes).then_some(InjectedFault::Forbidden));
     assert!(
         !read_external_changes(&shop.app().settlement, since(&shop), &mut Seen::default()).await
     );
@@ -348,9 +348,9 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
     // And the other way round, once the first is mended.
     let disputed = shop.hold("disputed", 1).await;
     shop.pay(&disputed, "ctoken_ok").await;
-    shop.double.dispute(&shop.intent(&disputed).await, 300).unwrap();
+    shop.fake.dispute(&shop.intent(&disputed).await, 300).unwrap();
     let mut lists = 0;
-    shop.double.misbehave(move |o| {
+    shop.fake.misbehave(move |o| {
         // The whole list is read first; those of single payments may be read.
         lists += u32::from(o == Operation::FindRefund);
         (o == Operation::FindRefund && lists == 1).then_some(InjectedFault::Forbidden)
@@ -361,7 +361,7 @@ async fn a_key_that_may_not_see_disputes_or_refunds_still_sees_the_other() {
     for held in [&both, &disputed] {
         assert!(shop.order(held).await.payment.unwrap().dispute.is_some());
     }
-    shop.double.behave();
+    shop.fake.behave();
     look(&shop, &mut Seen::default()).await;
     shop.close().await;
 }
@@ -372,16 +372,16 @@ async fn trying_the_key_leaves_no_payment_behind_whose_creation_was_not_answered
     let shop = shop("probe").await;
     let stripe = &shop.app().settlement.stripe;
     for lost in [InjectedFault::LostAfter, InjectedFault::Garbled, InjectedFault::HangAfter] {
-        shop.double.misbehave(move |o| (o == Operation::Create).then_some(lost));
+        shop.fake.misbehave(move |o| (o == Operation::Create).then_some(lost));
         for _ in 0..3 {
             assert!(stripe.try_permissions().await.is_err(), "{lost:?}");
         }
     }
-    shop.double.behave();
+    shop.fake.behave();
     stripe.try_permissions().await.unwrap();
     let headers = [("authorization", "Bearer sk_test_secretkey"), ("stripe-version", VERSION)];
     let path = "/v1/payment_intents?limit=100";
-    let (status, list) = exchange(shop.double_at, "GET", path, &headers, "").await;
+    let (status, list) = exchange(shop.fake_at, "GET", path, &headers, "").await;
     assert_eq!(status, 200, "{list}");
     let list: Value = serde_json::from_str(&list).unwrap();
     let made = list["data"].as_array().unwrap();
@@ -395,7 +395,7 @@ async fn trying_the_key_leaves_no_payment_behind_whose_creation_was_not_answered
 async fn a_key_that_may_not_begin_or_confirm_declines_and_the_places_come_back() {
     for forbidden in [Operation::Create, Operation::Confirm] {
         let shop = shop(&format!("not-allowed-{forbidden:?}")).await;
-        shop.double.misbehave(move |o| (o == forbidden).then_some(InjectedFault::Forbidden));
+        shop.fake.misbehave(move |o| (o == forbidden).then_some(InjectedFault::Forbidden));
         let held = shop.hold("ann", 1).await;
         let (answer, (order, took_ms)) = tokio::join!(
             shop.pay(&held, "ctoken_ok"),
@@ -412,7 +412,7 @@ async fn a_key_that_may_not_begin_or_confirm_declines_and_the_places_come_back()
         }
         shop.time.jump(10 * 60_000);
         assert_eq!(shop.settled(&held).await.state, OrderState::Released);
-        shop.double.behave();
+        shop.fake.behave();
         let held = shop.hold("bob", 1).await;
         assert_eq!(shop.pay(&held, "ctoken_ok").await.0, 200, "mended without a restart");
         shop.close().await;
@@ -449,7 +449,7 @@ async fn cannot_move_on(operation: Operation, how: InjectedFault) {
     if matches!(operation, Operation::Cancel | Operation::Refund) {
         shop.pay(&held, tokens).await;
     }
-    shop.double.misbehave(move |o| (o == operation).then_some(how));
+    shop.fake.misbehave(move |o| (o == operation).then_some(how));
     let acting = async {
         match operation {
             Operation::Cancel => _ = shop.cancel(&held).await,
@@ -480,7 +480,7 @@ async fn cannot_move_on(operation: Operation, how: InjectedFault) {
     let tries = order.tries;
     shop.as_time_goes_by(&held, |o| o.tries > tries + 2).await;
     assert_eq!(of_order(shop.app().metrics.alarms.get()), 1, "{told}");
-    shop.double.behave();
+    shop.fake.behave();
     shop.as_time_goes_by(&held, |o| o.due_ms.is_none()).await;
     shop.metrics("it does not count as stuck any more", |text| !text.contains(&gauge)).await;
     shop.close().await;
@@ -509,14 +509,14 @@ fn reason(answer: &Value) -> String {
 #[tokio::test]
 async fn nulls_wherever_they_may_be_change_nothing() {
     let shop = shop("nulls").await;
-    shop.double.release_as_refunds(true);
-    shop.double.misbehave(|_| Some(InjectedFault::Nulls));
+    shop.fake.release_as_refunds(true);
+    shop.fake.misbehave(|_| Some(InjectedFault::Nulls));
     let sold = shop.hold("ann", 2).await;
     assert_eq!(shop.pay(&sold, "ctoken_declined").await.0, 402);
     assert_eq!(shop.pay(&sold, "ctoken_ok").await.0, 200);
     let hand = shop.hold("bob", 1).await;
     assert_eq!(shop.pay(&hand, "ctoken_ok").await.0, 200);
-    shop.double.refund_by_hand(&shop.intent(&hand).await, 300).unwrap();
+    shop.fake.refund_by_hand(&shop.intent(&hand).await, 300).unwrap();
     shop.ring(0).await;
     shop.until("the refund is taken in", &hand, |o| !o.refunds.is_empty()).await;
     let cancelled = shop.hold("cat", 1).await;
@@ -528,7 +528,7 @@ async fn nulls_wherever_they_may_be_change_nothing() {
     let waiting = async {
         shop.until("it is asked for", &sold, |o| o.tries >= 3).await;
         assert_eq!(shop.moved(&sold), (2_000, 2_000));
-        shop.double.behave();
+        shop.fake.behave();
     };
     let (answer, ()) = tokio::join!(asking, waiting);
     assert_eq!(answer.0, 200, "{}", answer.1);

@@ -3,7 +3,7 @@
 use crate::shop::{Shop, shop};
 use boxoffice::OrderState;
 use nts_server::audit::Weight;
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_server::store::sqlite::backup;
 
 async fn restore(shop: &mut Shop, copy: &std::path::Path) {
@@ -29,13 +29,13 @@ async fn what_a_restored_backup_has_forgotten_is_found_and_given_back() {
     shop.pay(&half, "ctoken_ok_2").await;
     let lost = shop.hold("lost", 2).await;
     shop.pay(&lost, "ctoken_ok_3").await;
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
+    shop.fake.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     let set_aside = shop.hold("aside", 3).await;
     let paying = shop.pay(&set_aside, "ctoken_ok_4");
     _ = tokio::time::timeout(std::time::Duration::from_millis(300), paying).await;
     shop.state(&set_aside, OrderState::Committed).await;
     restore(&mut shop, &copy).await;
-    shop.double.behave();
+    shop.fake.behave();
 
     let report = shop.report(false).await;
     let wrong: Vec<_> = report.findings.iter().filter(|f| f.weight == Weight::Wrong).collect();
@@ -70,12 +70,12 @@ async fn a_copy_from_the_middle_of_a_payment_takes_it_up_again() {
     let mut shop = shop("middle").await;
     let held = shop.hold("ann", 1).await;
     let copy = shop.dir.join("copy.db");
-    shop.double.misbehave(|o| (o == Operation::Create).then_some(InjectedFault::LostBefore));
+    shop.fake.misbehave(|o| (o == Operation::Create).then_some(InjectedFault::LostBefore));
     let paying = shop.pay(&held, "ctoken_ok_1");
     _ = tokio::time::timeout(std::time::Duration::from_millis(50), paying).await;
     shop.state(&held, OrderState::Paying).await;
     backup(&shop.dir.join("nts.db"), &copy).unwrap();
-    shop.double.behave();
+    shop.fake.behave();
     shop.state(&held, OrderState::Paid).await;
     restore(&mut shop, &copy).await;
     shop.settled(&held).await;
@@ -91,10 +91,10 @@ async fn payments_of_another_shop_are_left_alone() {
     let held = one.hold("ann", 1).await;
     one.pay(&held, "ctoken_ok").await;
     let intent = one.intent(&held).await;
-    one.double.set_metadata(&intent, "nts_shop", "ANOTHER").unwrap();
+    one.fake.set_metadata(&intent, "nts_shop", "ANOTHER").unwrap();
     let other = one.report(true).await;
     assert!(other.findings.iter().all(|f| f.weight != Weight::Settled), "{other}");
     assert_eq!(one.moved(&held), (1_000, 0));
-    one.double.set_metadata(&intent, "nts_shop", &one.app().secrets.shop()).unwrap();
+    one.fake.set_metadata(&intent, "nts_shop", &one.app().secrets.shop()).unwrap();
     one.close().await;
 }

@@ -3,7 +3,7 @@
 use crate::pay::futures;
 use crate::shop::{Held, Setup, Shop};
 use boxoffice::OrderState;
-use nts_server::payments::double::Operation;
+use nts_server::payments::fake::Operation;
 use nts_testkit::eventually_async;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -82,8 +82,8 @@ async fn ten_times_the_budget_is_served_in_order_and_nobody_loses_a_place() {
     by_time.sort_by_key(|(_, at)| *at);
     let worst = by_time.iter().enumerate().map(|(place, (n, _))| place.abs_diff(*n)).max();
     assert!(worst.unwrap() <= 20, "somebody was overtaken by {worst:?}");
-    // The double saw the budget kept, for each endpoint and in all.
-    let log = shop.double.log();
+    // The fake saw the budget kept, for each endpoint and in all.
+    let log = shop.fake.log();
     let most_in_a_second = |of: &dyn Fn(Operation) -> bool| {
         let times: Vec<u64> = log.iter().filter(|(o, _)| of(*o)).map(|(_, ms)| *ms).collect();
         times

@@ -1,5 +1,5 @@
-//! Money moves exactly once, whatever fails: the server against Stripe's double, with real HTTP
-//! between them. After each story the double's own ledger and our books agree to the penny, and
+//! Money moves exactly once, whatever fails: the server against the fake Stripe, with real HTTP
+//! between them. After each story the fake's own ledger and our books agree to the penny, and
 //! tickets are exactly where the money is.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a real server lives in real time")]

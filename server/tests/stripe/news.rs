@@ -2,7 +2,7 @@
 
 use crate::shop::{HOUR, Setup, Shop, WEBHOOK, shop};
 use boxoffice::OrderState;
-use nts_server::payments::double::FakeStripe;
+use nts_server::payments::fake::FakeStripe;
 use nts_server::settlement::{Notice, Notices};
 use serde_json::json;
 
@@ -16,9 +16,9 @@ async fn a_ring_before_the_browser_is_back_settles_the_order() {
     // And while our clock stands still it does not look at all.
     shop.time.stop();
     let intent = shop.intent(&held).await;
-    let seen = shop.double.events_since(0).unwrap().len() as i64;
-    shop.double.authenticate(&intent, true).unwrap();
-    let last = shop.double.events_since(seen - 1).unwrap();
+    let seen = shop.fake.events_since(0).unwrap().len() as i64;
+    shop.fake.authenticate(&intent, true).unwrap();
+    let last = shop.fake.events_since(seen - 1).unwrap();
     assert!(!last.is_empty());
     shop.ring(0).await;
     shop.state(&held, OrderState::Paid).await;
@@ -26,7 +26,7 @@ async fn a_ring_before_the_browser_is_back_settles_the_order() {
     let before = shop.order(&held).await;
     for _ in 0..2 {
         shop.ring(0).await;
-        for (_, body) in shop.double.events_since(0).unwrap().into_iter().rev() {
+        for (_, body) in shop.fake.events_since(0).unwrap().into_iter().rev() {
             assert_eq!(shop.webhook(&body).await.0, 200);
         }
     }
@@ -41,7 +41,7 @@ async fn with_no_ring_at_all_everything_settles() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds").await;
     let intent = shop.intent(&held).await;
-    shop.double.authenticate(&intent, true).unwrap();
+    shop.fake.authenticate(&intent, true).unwrap();
     shop.state(&held, OrderState::Paid).await;
     shop.close().await;
 }
@@ -52,7 +52,7 @@ async fn forged_and_old_rings_are_refused_and_a_resent_one_does_no_harm() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_ok").await;
     let before = shop.order(&held).await;
-    let (_, body) = shop.double.events_since(0).unwrap().pop().unwrap();
+    let (_, body) = shop.fake.events_since(0).unwrap().pop().unwrap();
     let seconds = shop.time.clock().now_ms() / 1000;
     let genuine = FakeStripe::signature(WEBHOOK, seconds, &body);
     let forged = body.replace("succeeded", "canceled");
@@ -96,7 +96,7 @@ async fn without_a_secret_no_notification_is_taken() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds").await;
     shop.until("the timer waits", &held, |o| o.tries >= 3).await;
-    for (_, body) in shop.double.events_since(0).unwrap() {
+    for (_, body) in shop.fake.events_since(0).unwrap() {
         let (status, told) = shop.http("POST", "/stripe/webhook", &[], &body).await;
         assert_eq!(status, 404, "{told}");
         assert!(told.contains("NTS_STRIPE_WEBHOOK_SECRET"), "{told}");
@@ -109,7 +109,7 @@ async fn without_a_secret_no_notification_is_taken() {
     }
     assert!(shop.app().settlement.notices.is_empty());
     let intent = shop.intent(&held).await;
-    shop.double.authenticate(&intent, true).unwrap();
+    shop.fake.authenticate(&intent, true).unwrap();
     shop.state(&held, OrderState::Paid).await;
     shop.close().await;
 }
@@ -126,7 +126,7 @@ async fn only_what_names_a_payment_is_read_and_each_payment_once() {
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_ok").await;
     shop.state(&held, OrderState::Paid).await;
-    let before = shop.double.calls();
+    let before = shop.fake.calls();
     // No shape of a payment's id, and another payment than the order's.
     let long = format!("pi_{}", "x".repeat(253));
     for intent in ["", "pi_", "pi_é", "pi_a b", "pi_a/b", "../refunds", "ch_1", "PI_1", &long] {
@@ -137,7 +137,7 @@ async fn only_what_names_a_payment_is_read_and_each_payment_once() {
         assert_eq!(told.0, 200);
     }
     shop.notices_handled(&held).await;
-    assert_eq!(shop.double.calls(), before, "nothing is read for them");
+    assert_eq!(shop.fake.calls(), before, "nothing is read for them");
     shop.close().await;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::shop::{HOUR, Setup, Shop, shop};
 use boxoffice::{AttemptState, OrderState};
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_server::settlement;
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ async fn a_sale_costs_three_calls_and_no_more() {
     let shop = Shop::start("three", setup).await;
     // What is asked at the start, whoever sells or not, comes first; the disputes are its last.
     shop.called(Operation::Disputes, 1).await;
-    let before = shop.double.calls();
+    let before = shop.fake.calls();
     for n in 0..20 {
         let held = shop.hold(&format!("b{n}"), 2).await;
         let (status, told) = shop.pay(&held, &format!("ctoken_ok_{n}")).await;
         assert_eq!((status, told["state"].as_str()), (200, Some("paid")), "{told}");
         assert_eq!(shop.moved(&held), (2_000, 0));
     }
-    let calls = shop.double.calls();
+    let calls = shop.fake.calls();
     let made = |o| calls.get(&o).copied().unwrap_or(0) - before.get(&o).copied().unwrap_or(0);
     for operation in [Operation::Create, Operation::Confirm, Operation::Capture] {
         assert_eq!(made(operation), 20, "{operation:?}");
@@ -110,13 +110,13 @@ async fn three_d_secure_finished_abandoned_and_finished_too_late() {
     }
     // The bank says no once, and then yes to the next attempt.
     let intent = shop.intent(finished).await;
-    shop.double.authenticate(&intent, false).unwrap();
+    shop.fake.authenticate(&intent, false).unwrap();
     shop.page(finished).await;
     let order = shop.order(finished).await;
     let attempts = order.payment.unwrap().attempts;
     assert!(matches!(attempts[0].state, AttemptState::Declined(_)), "{attempts:?}");
     assert_eq!(shop.pay(finished, "ctoken_3ds").await.1["action"]["type"], "redirect");
-    shop.double.authenticate(&intent, true).unwrap();
+    shop.fake.authenticate(&intent, true).unwrap();
     shop.page(finished).await;
     shop.state(finished, OrderState::Paid).await;
 
@@ -125,7 +125,7 @@ async fn three_d_secure_finished_abandoned_and_finished_too_late() {
     shop.state(abandoned, OrderState::Released).await;
     shop.state(too_late, OrderState::Released).await;
     let intent = shop.intent(too_late).await;
-    shop.double.authenticate(&intent, true).unwrap();
+    shop.fake.authenticate(&intent, true).unwrap();
     shop.page(too_late).await;
     assert_eq!(shop.moved(too_late), (0, 0), "the bank's yes came after the payment was dead");
     shop.close().await;
@@ -138,12 +138,12 @@ async fn the_banks_yes_between_the_deadline_and_the_cancel_takes_no_money() {
     shop.pay(&held, "ctoken_3ds").await;
     let intent = shop.intent(&held).await;
     // Cancelling is asked for, but does not get through.
-    shop.double.misbehave(|o| (o == Operation::Cancel).then_some(InjectedFault::LostBefore));
+    shop.fake.misbehave(|o| (o == Operation::Cancel).then_some(InjectedFault::LostBefore));
     shop.time.jump(301_000);
     shop.state(&held, OrderState::Canceling).await;
-    shop.double.authenticate(&intent, true).unwrap();
+    shop.fake.authenticate(&intent, true).unwrap();
     assert_eq!(shop.order(&held).await.state, OrderState::Canceling, "the places are still held");
-    shop.double.behave();
+    shop.fake.behave();
     shop.state(&held, OrderState::Released).await;
     assert_eq!(shop.moved(&held), (0, 0));
     shop.close().await;
@@ -167,15 +167,15 @@ async fn an_authorisation_that_expires_or_is_voided_leaves_nothing() {
     let shop = shop("void").await;
     let expires = shop.hold("ann", 2).await;
     let voided = shop.hold("bob", 2).await;
-    shop.double.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
+    shop.fake.misbehave(|o| (o == Operation::Capture).then_some(InjectedFault::TooMany));
     futures([&expires, &voided].map(|held| shop.pay(held, "ctoken_ok")).into_iter()).await;
     for held in [&expires, &voided] {
         shop.state(held, OrderState::Committed).await;
     }
     let intent = shop.intent(&voided).await;
-    shop.double.void(&intent).unwrap();
+    shop.fake.void(&intent).unwrap();
     shop.stripe_time.jump(8 * 24 * HOUR);
-    shop.double.behave();
+    shop.fake.behave();
     for held in [&expires, &voided] {
         let order = shop.settled(held).await;
         assert_eq!((order.state, order.tickets.len()), (OrderState::Void, 0));
@@ -235,7 +235,7 @@ async fn yen_dinars_pounds_nothing_at_all_and_too_little() {
                 assert_eq!(shop.settled(&held).await.state, OrderState::Refunded);
                 assert_eq!(shop.moved(&held), (amount, amount));
                 // One was made at the start, to try the key.
-                let made = shop.double.calls()[&Operation::Create];
+                let made = shop.fake.calls()[&Operation::Create];
                 assert_eq!(made, 1 + u64::from(price > 0), "a free order needs no provider");
             }
             Err(code) => {

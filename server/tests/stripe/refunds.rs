@@ -3,7 +3,7 @@
 use crate::pay::futures;
 use crate::shop::{HOUR, shop};
 use boxoffice::{OrderState, RefundState};
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_testkit::eventually_async;
 use serde_json::json;
 
@@ -31,7 +31,7 @@ async fn a_part_whose_answer_is_lost_is_given_back_once_though_asked_again_after
     let shop = shop("lost-part").await;
     let held = shop.hold("ann", 4).await;
     shop.pay(&held, "ctoken_ok").await;
-    shop.double.misbehave(|o| (o == Operation::Refund).then_some(InjectedFault::LostAfter));
+    shop.fake.misbehave(|o| (o == Operation::Refund).then_some(InjectedFault::LostAfter));
     // The first look finds nothing; the refund happens, its answer is lost; then nobody answers.
     let body = json!({"lines": [{"ticket_type": "t", "quantity": 1}], "restock": false});
     let asking = shop.refund(&held, body);
@@ -41,7 +41,7 @@ async fn a_part_whose_answer_is_lost_is_given_back_once_though_asked_again_after
             if moved == (4_000, 1_000) { Ok(()) } else { Err(moved) }
         })
         .await;
-        shop.double.misbehave(|_| Some(InjectedFault::LostBefore));
+        shop.fake.misbehave(|_| Some(InjectedFault::LostBefore));
         let tries = shop.order(&held).await.tries;
         let order = shop.until("it is tried in vain", &held, |o| o.tries >= tries + 2).await;
         assert_eq!((order.state, order.refunds.len()), (OrderState::Refunding, 1));
@@ -51,7 +51,7 @@ async fn a_part_whose_answer_is_lost_is_given_back_once_though_asked_again_after
         assert_eq!(valid, 3, "revoked before the money goes back");
         shop.stripe_time.jump(25 * HOUR);
         shop.time.jump(25 * HOUR);
-        shop.double.behave();
+        shop.fake.behave();
     };
     let ((status, answer), ()) = tokio::join!(asking, meanwhile);
     assert_eq!(status, 200, "{answer}");

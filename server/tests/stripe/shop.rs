@@ -1,4 +1,4 @@
-//! A server and Stripe's double, with real HTTP between them, and clocks that a test can turn.
+//! A server and the fake Stripe, with real HTTP between them, and clocks that a test can turn.
 
 use boxoffice::{Command, Order, OrderId, OrderState, TicketState};
 use nts_server::app::App;
@@ -7,7 +7,7 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::event_body;
 use nts_server::payments::CallError;
-use nts_server::payments::double::{FakeStripe, InjectedFault, Operation, http};
+use nts_server::payments::fake::{FakeStripe, InjectedFault, Operation, http};
 use nts_server::reads::Reads;
 use nts_server::run::Server;
 use nts_server::settlement::Notice;
@@ -91,13 +91,13 @@ impl Time {
 }
 
 pub struct Shop {
-    pub double: Arc<FakeStripe>,
+    pub fake: Arc<FakeStripe>,
     /// Stripe's clock.
     pub stripe_time: Time,
     /// Ours.
     pub time: Time,
     pub dir: PathBuf,
-    pub double_at: SocketAddr,
+    pub fake_at: SocketAddr,
     flags: Vec<String>,
     answering: JoinHandle<()>,
     life: Option<Life>,
@@ -162,10 +162,10 @@ impl Shop {
         std::fs::create_dir_all(&dir).unwrap();
         let (time, stripe_time) = (Time::start(), Time::start());
         let seed = [name.len() as u8; 32];
-        let double = Arc::new(FakeStripe::in_memory(stripe_time.clock(), seed).unwrap());
+        let fake = Arc::new(FakeStripe::in_memory(stripe_time.clock(), seed).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let double_at = listener.local_addr().unwrap();
-        let answering = tokio::spawn(http::serve(Arc::clone(&double), listener));
+        let fake_at = listener.local_addr().unwrap();
+        let answering = tokio::spawn(http::serve(Arc::clone(&fake), listener));
         // Without a PostgreSQL the same is tested on a file, and that is said.
         let server = if crate::ON_POSTGRES { Postgres::shared() } else { None };
         let database = match server {
@@ -178,7 +178,7 @@ impl Shop {
             format!("--database={database}"),
             "--stripe-secret-key=sk_test_secretkey".into(),
             "--stripe-publishable-key=pk_test_publishable".into(),
-            format!("--stripe-api-base=http://{double_at}"),
+            format!("--stripe-api-base=http://{fake_at}"),
             format!("--stripe-timeout-ms={}", setup.timeout_ms),
             format!("--stripe-endpoint-calls={}", setup.endpoint_calls),
             format!("--stripe-calls={}", setup.calls),
@@ -186,7 +186,7 @@ impl Shop {
         ];
         let life = Some(Life::begin(&flags, &time).await);
         // The key was tried: what is counted from now on is the sale's.
-        let shop = Shop { double, stripe_time, time, dir, double_at, flags, answering, life };
+        let shop = Shop { fake, stripe_time, time, dir, fake_at, flags, answering, life };
         shop.called(Operation::Cancel, 1).await;
         shop.make_event("rock", &setup).await;
         shop
@@ -235,9 +235,9 @@ impl Shop {
     pub async fn plug_in(&mut self) {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
-        socket.bind(self.double_at).unwrap();
+        socket.bind(self.fake_at).unwrap();
         let listener = socket.listen(1024).unwrap();
-        self.answering = tokio::spawn(http::serve(Arc::clone(&self.double), listener));
+        self.answering = tokio::spawn(http::serve(Arc::clone(&self.fake), listener));
     }
 
     /// Stops everything, after an audit that must find nothing wrong.
@@ -316,7 +316,7 @@ impl Shop {
     /// Notice as Stripe does, with everything that it says since event `since`, in this order.
     pub async fn ring(&self, since: i64) -> i64 {
         let mut last = since;
-        for (n, body) in self.double.events_since(since).unwrap() {
+        for (n, body) in self.fake.events_since(since).unwrap() {
             assert_eq!(self.webhook(&body).await.0, 200);
             last = last.max(n);
         }
@@ -349,7 +349,7 @@ impl Shop {
     /// Waits until Stripe was called in this way so often.
     pub async fn called(&self, operation: Operation, times: u64) {
         eventually_async("Stripe is called", async || {
-            let calls = self.double.calls();
+            let calls = self.fake.calls();
             let enough = calls.get(&operation).is_some_and(|made| *made >= times);
             if enough { Ok(()) } else { Err(calls) }
         })
@@ -418,9 +418,9 @@ impl Shop {
         }
     }
 
-    /// The double's ledger: what was taken and given back of an order.
+    /// The fake's ledger: what was taken and given back of an order.
     pub fn moved(&self, held: &Held) -> (i64, i64) {
-        let moved = self.double.ledger(held.order).unwrap();
+        let moved = self.fake.ledger(held.order).unwrap();
         (moved.captured, moved.refunded)
     }
 
@@ -441,11 +441,11 @@ impl Shop {
         panic!("the provider's lists cannot be read")
     }
 
-    /// Our own audit, and one that knows nothing of it: the double's ledger against the tickets.
+    /// Our own audit, and one that knows nothing of it: the fake's ledger against the tickets.
     pub async fn balanced(&self) {
         let report = self.report(false).await;
         assert!(report.balanced(), "{report}");
-        let mut ledger = self.double.ledger_all().unwrap();
+        let mut ledger = self.fake.ledger_all().unwrap();
         let mut after = None;
         loop {
             let page = self.app().sales.reads.ask(move |r| r.all_orders(after, 500)).await.unwrap();
@@ -469,7 +469,7 @@ impl Shop {
         // What the books have forgotten was given back.
         ledger.retain(|_, moved| moved.captured != moved.refunded);
         assert!(ledger.is_empty(), "money of orders that we do not know: {ledger:?}");
-        assert_eq!(self.double.authorised().unwrap(), Vec::<String>::new(), "left set aside");
+        assert_eq!(self.fake.authorised().unwrap(), Vec::<String>::new(), "left set aside");
     }
 }
 

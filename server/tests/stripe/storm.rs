@@ -2,7 +2,7 @@
 
 use crate::shop::{Held, Setup, Shop, WAYS};
 use boxoffice::{OrderState, RefundState};
-use nts_server::payments::double::{InjectedFault, Operation};
+use nts_server::payments::fake::{InjectedFault, Operation};
 use nts_server::payments::stripe::{Seen, Since};
 use nts_server::settlement::read_external_changes;
 use serde_json::json;
@@ -50,8 +50,8 @@ async fn storm(seed: u64) {
         WAYS.into_iter().chain(MORE).filter(|_| faults.roll(3) > 0).collect();
     let rate = 5 + faults.roll(30);
     // In half of the seeds the account is of an older version.
-    shop.double.release_as_refunds(seed.is_multiple_of(2));
-    shop.double.misbehave(move |o| {
+    shop.fake.release_as_refunds(seed.is_multiple_of(2));
+    shop.fake.misbehave(move |o| {
         let way = on.get(faults.roll(on.len().max(1) as u64) as usize).copied();
         // A request that hangs holds up a buyer, not the storm: fewer of them.
         let hangs = matches!(way, Some(InjectedFault::HangBefore | InjectedFault::HangAfter));
@@ -77,7 +77,7 @@ async fn storm(seed: u64) {
     let all: Vec<Held> = tasks.join_all().await.into_iter().flatten().collect();
     assert!(all.len() as u64 >= SALES);
     // The calm: whoever walked away runs out of time.
-    shop.double.behave();
+    shop.fake.behave();
     shop.time.jump(400_000);
     let mut outcomes: BTreeMap<&str, u32> = BTreeMap::new();
     // What waits (a 500 that is repeated under a refund's key, say) waits by this clock, and a refund that
@@ -108,9 +108,9 @@ async fn storm(seed: u64) {
     let since = Since { refunds_s: from_s, disputes_s: from_s };
     while !read_external_changes(&shop.app().settlement, since, &mut Seen::default()).await {}
     let mut failed = 0;
-    for given in shop.double.refunds().unwrap() {
+    for given in shop.fake.refunds().unwrap() {
         if !given.release && !given.failed && failed < 40 && given.amount % 3 == 0 {
-            shop.double.fail_refund(&given.id).unwrap();
+            shop.fake.fail_refund(&given.id).unwrap();
             failed += 1;
         }
     }
@@ -128,17 +128,17 @@ async fn storm(seed: u64) {
     }
     assert_eq!(in_books, failed, "each late failure is in the books, once");
     // Stripe rings for everything that it ever did, as fast as it is heard.
-    for (_, body) in shop.double.events_since(0).unwrap() {
+    for (_, body) in shop.fake.events_since(0).unwrap() {
         assert_eq!(shop.webhook(&body).await.0, 200);
     }
     shop.notices_handled(&all[0]).await;
     assert!(outcomes["paid"] > 500, "the storm left too little to look at: {outcomes:?}");
-    let calls = shop.double.calls();
+    let calls = shop.fake.calls();
     let Ok(shop) = Arc::try_unwrap(shop) else { panic!("everybody is done") };
     let report = shop.report(false).await;
     assert!(report.balanced(), "seed {seed}: {report}");
     // To the penny: the books have the refunds that gave money back at Stripe, one by one, and no other.
-    let mut given: Vec<(String, i64)> = (shop.double.refunds().unwrap().into_iter())
+    let mut given: Vec<(String, i64)> = (shop.fake.refunds().unwrap().into_iter())
         .filter(|g| !g.failed && !g.release)
         .map(|g| (g.id, g.amount))
         .collect();
@@ -204,15 +204,15 @@ async fn sale(shop: &Shop, name: &str, dice: &mut Dice) -> Held {
     if let Some(intent) = intent {
         match dice.roll(12) {
             0..=5 if token == "ctoken_3ds" => {
-                _ = shop.double.authenticate(&intent, dice.roll(4) > 0);
+                _ = shop.fake.authenticate(&intent, dice.roll(4) > 0);
                 if dice.roll(2) == 0 {
                     shop.page(&held).await;
                 }
             }
-            6 => _ = shop.double.void(&intent),
-            7 => _ = shop.double.capture_by_hand(&intent, None),
-            8 => _ = shop.double.capture_by_hand(&intent, Some(1 + dice.roll(999) as i64)),
-            9 => _ = shop.double.refund_by_hand(&intent, 1 + dice.roll(1_500) as i64),
+            6 => _ = shop.fake.void(&intent),
+            7 => _ = shop.fake.capture_by_hand(&intent, None),
+            8 => _ = shop.fake.capture_by_hand(&intent, Some(1 + dice.roll(999) as i64)),
+            9 => _ = shop.fake.refund_by_hand(&intent, 1 + dice.roll(1_500) as i64),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::shop::{HOUR, Held, Shop, shop};
 use boxoffice::{AttemptState, Order, OrderState};
-use nts_server::payments::double::{InjectedFault, Operation, Stop};
+use nts_server::payments::fake::{InjectedFault, Operation, Stop};
 use nts_testkit::eventually_async;
 use serde_json::json;
 use std::time::Duration;
@@ -31,9 +31,9 @@ async fn told(shop: &Shop, held: &Held) -> String {
 async fn no_news_cuts_the_wait_for_an_earlier_call_short() {
     let shop = shop("news-short").await;
     let held = shop.hold("ann", 1).await;
-    let pause = shop.double.pause(Operation::Confirm, Stop::Before);
+    let pause = shop.fake.pause(Operation::Confirm, Stop::Before);
     let mut confirms = 0;
-    shop.double.misbehave(move |o| {
+    shop.fake.misbehave(move |o| {
         confirms += u32::from(o == Operation::Confirm);
         match (o, confirms) {
             (Operation::Confirm, 2 | 3) => Some(InjectedFault::LostBefore),
@@ -48,7 +48,7 @@ async fn no_news_cuts_the_wait_for_an_earlier_call_short() {
     assert!(left_ms > 60_000, "{left_ms}");
     // A page that is loaded, and webhooks as Stripe sends them.
     let intent = before.payment.as_ref().unwrap().intent.clone().unwrap();
-    let reads = shop.double.calls()[&Operation::Read];
+    let reads = shop.fake.calls()[&Operation::Read];
     for n in 0..4 {
         let object = json!({"id": intent, "object": "payment_intent",
                             "metadata": {"nts_order": held.id}});
@@ -63,10 +63,10 @@ async fn no_news_cuts_the_wait_for_an_earlier_call_short() {
     assert_eq!((after.due_ms, after.tries), (before.due_ms, before.tries));
     assert!(waits(&after) && !is_closed(&after), "{after:?}");
     // The first one arrives after all, and that is found.
-    shop.double.behave();
-    pause.let_go();
+    shop.fake.behave();
+    pause.resume();
     eventually_async("the money is set aside", async || {
-        let authorised = shop.double.authorised().unwrap();
+        let authorised = shop.fake.authorised().unwrap();
         if authorised.is_empty() { Err(authorised) } else { Ok(()) }
     })
     .await;
@@ -83,7 +83,7 @@ async fn a_decline_for_our_key_does_not_forget_an_earlier_call_that_went_through
         let shop = shop(&format!("key-lost-{may_read}")).await;
         let held = shop.hold("ann", 1).await;
         let (mut first, mut reads) = (true, 0);
-        shop.double.misbehave(move |o| match o {
+        shop.fake.misbehave(move |o| match o {
             Operation::Confirm if std::mem::take(&mut first) => Some(InjectedFault::LostAfter),
             Operation::Confirm => Some(InjectedFault::Forbidden),
             Operation::Read => {
@@ -107,7 +107,7 @@ async fn a_decline_for_our_key_does_not_forget_an_earlier_call_that_went_through
         assert_eq!(order.state, end, "{order:?}");
         let taken = if may_read { 1_000 } else { 0 };
         assert_eq!(shop.moved(&held), (taken, 0));
-        assert_eq!(shop.double.authorised().unwrap(), Vec::<String>::new());
+        assert_eq!(shop.fake.authorised().unwrap(), Vec::<String>::new());
         assert_eq!(told(&shop, &held).await.contains("nothing was charged"), !may_read);
         shop.close().await;
     }
@@ -118,7 +118,7 @@ async fn a_decline_for_our_key_does_not_forget_an_earlier_call_that_went_through
 async fn an_attempt_that_is_refused_and_cannot_be_read_does_not_stop_the_clock_for_ever() {
     let shop = shop("unreadable").await;
     let held = shop.hold("ann", 1).await;
-    shop.double.misbehave(|o| match o {
+    shop.fake.misbehave(|o| match o {
         Operation::Read => Some(InjectedFault::Forbidden),
         Operation::Confirm => Some(InjectedFault::TokenExpired),
         _ => None,
@@ -130,7 +130,7 @@ async fn an_attempt_that_is_refused_and_cannot_be_read_does_not_stop_the_clock_f
     assert!(is_closed(&order) && took_ms < 10 * 60_000, "{took_ms} {order:?}");
     assert_eq!(shop.settled(&held).await.state, OrderState::Released);
     assert_eq!(shop.moved(&held), (0, 0));
-    shop.double.behave();
+    shop.fake.behave();
     shop.close().await;
 }
 
@@ -141,7 +141,7 @@ async fn a_replaced_card_that_cannot_be_confirmed_is_told_to_a_person() {
     let shop = shop("replaced").await;
     let held = shop.hold("ann", 1).await;
     shop.pay(&held, "ctoken_3ds_sdk").await;
-    shop.double.misbehave(|o| (o == Operation::Confirm).then_some(InjectedFault::LostBefore));
+    shop.fake.misbehave(|o| (o == Operation::Confirm).then_some(InjectedFault::LostBefore));
     let alarms = shop.app().metrics.alarms.get();
     let second = |o: &Order| o.payment.as_ref().is_some_and(|p| p.attempts.len() == 2);
     let ((), (order, took_ms)) = tokio::join!(pays_and_leaves(&shop, &held, "ctoken_ok"), async {
@@ -150,7 +150,7 @@ async fn a_replaced_card_that_cannot_be_confirmed_is_told_to_a_person() {
     });
     assert!(order.is_stuck() && took_ms < 10 * 60_000, "{took_ms} {order:?}");
     assert_eq!(shop.app().metrics.alarms.get() - alarms, 1);
-    shop.double.behave();
+    shop.fake.behave();
     shop.as_time_goes_by(&held, |o| o.state == OrderState::Paid).await;
     assert_eq!(shop.moved(&held), (1_000, 0));
     shop.close().await;
@@ -194,7 +194,7 @@ async fn a_buyer_who_is_back_from_the_replaced_bank_page_sees_what_it_said() {
         assert_eq!((status, told["money_moved"].as_str()), (402, Some("unknown")), "{told}");
         let rests = shop.order(&held).await.due_ms.unwrap() - shop.time.clock().now_ms();
         assert!(rests > 60_000, "nothing else looks at it soon: {rests}");
-        shop.double.authenticate(&intent, true).unwrap();
+        shop.fake.authenticate(&intent, true).unwrap();
         if by_pay_page {
             let path = shop.app().links.pay_path(held.order);
             shop.http("GET", &format!("{path}/order"), &[], "").await;
@@ -219,9 +219,9 @@ async fn the_provider_is_not_asked_about_an_order_that_is_not_due() {
     let rests = |o: &Order| o.due_ms.is_some_and(|due| due > shop.time.clock().now_ms() + 1_500);
     loop {
         let before = shop.until("the timer waits", &held, rests).await;
-        let reads = shop.double.calls()[&Operation::Read];
+        let reads = shop.fake.calls()[&Operation::Read];
         nts_server::settlement::settle(&shop.app().settlement, held.order).await;
-        let (reads_now, after) = (shop.double.calls()[&Operation::Read], shop.order(&held).await);
+        let (reads_now, after) = (shop.fake.calls()[&Operation::Read], shop.order(&held).await);
         // On a machine that is busy with others it may be due by now.
         if before.due_ms.is_some_and(|due| due > shop.time.clock().now_ms()) {
             assert_eq!((reads_now, after), (reads, before));
@@ -243,7 +243,7 @@ async fn a_bank_page_that_cannot_be_read_any_more_is_given_up_when_its_time_is_o
         last.is_some_and(|attempt| attempt.state == AttemptState::Action)
     };
     let until_ms = shop.until("the bank asks", &held, asks).await.until_ms;
-    shop.double.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::Forbidden));
+    shop.fake.misbehave(|o| (o == Operation::Read).then_some(InjectedFault::Forbidden));
     let left = |o: &Order| o.state != OrderState::Paying || o.tries > 40;
     let (order, _) = shop.as_time_goes_by(&held, left).await;
     let now_ms = shop.time.clock().now_ms();
@@ -251,6 +251,6 @@ async fn a_bank_page_that_cannot_be_read_any_more_is_given_up_when_its_time_is_o
     assert!((until_ms..until_ms + 10 * 60_000).contains(&now_ms), "{until_ms} {now_ms}");
     assert_eq!(shop.settled(&held).await.state, OrderState::Released);
     assert_eq!(shop.moved(&held), (0, 0));
-    shop.double.behave();
+    shop.fake.behave();
     shop.close().await;
 }

@@ -2,7 +2,7 @@
 //! anybody but a stranger. And under one key there is one effect.
 
 use super::Auditor;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{EventSpec, Order, OrderId, OrderState};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,18 +87,18 @@ impl Auditor {
     }
 
     /// An event is committed: somebody who may has asked for it to be so.
-    pub(super) fn event_was_asked_for(&self, story: &mut Story, at_ms: i64, spec: &EventSpec) {
+    pub(super) fn event_was_asked_for(&self, trace: &mut Trace, at_ms: i64, spec: &EventSpec) {
         let is = of_spec(spec);
         if !self.access.put.contains(&is) {
             let text = format!("an event is what no organiser has asked for: {is}");
-            story.broken(at_ms, Promise::OnlyTheirs, None, text);
+            trace.broken(at_ms, Promise::OnlyTheirs, None, text);
         }
     }
 
     /// An order is committed that was `known` before: what is new of it was asked for.
     pub(super) fn step_was_asked_for(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         now: i64,
         known: Option<&Order>,
@@ -110,7 +110,7 @@ impl Auditor {
         let asked = self.access.wishes.get(&id).unwrap_or(&nothing);
         let times = |counted: &(BTreeSet<String>, usize)| counted.0.len() + counted.1;
         let mut broken = |text: String| {
-            story.broken(at_ms, Promise::OnlyTheirs, Some(id), text);
+            trace.broken(at_ms, Promise::OnlyTheirs, Some(id), text);
         };
         // Whoever reserves by name pays by name: that is not of one order.
         let by_name = order.buyer.email.is_empty();

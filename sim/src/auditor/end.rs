@@ -1,9 +1,9 @@
 //! The end: everything must be settled and balanced.
 
 use super::Auditor;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{OrderId, OrderState, Refund, RefundState, TicketState};
-use nts_server::payments::double::{Given, Moved};
+use nts_server::payments::fake::{Given, Moved};
 use std::collections::BTreeMap;
 
 impl Auditor {
@@ -30,16 +30,16 @@ impl Auditor {
     /// Everything must be settled and balanced now.
     pub fn settled(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         ledger: &BTreeMap<OrderId, Moved>,
         authorised: &[String],
         given: &[Given],
     ) {
-        self.given_back(story, at_ms, given);
+        self.given_back(trace, at_ms, given);
         for order in self.orders.values() {
             let id = order.id;
-            let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+            let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
             match order.state {
                 OrderState::Paid
                 | OrderState::Refunded
@@ -96,7 +96,7 @@ impl Auditor {
                     "{} was taken, and each attempt to pay was said to be declined",
                     moved.captured
                 );
-                story.broken(at_ms, Promise::NoFalseAnswer, Some(*id), text);
+                trace.broken(at_ms, Promise::NoFalseAnswer, Some(*id), text);
             }
         }
         let mut has: BTreeMap<&str, i64> = BTreeMap::new();
@@ -108,11 +108,11 @@ impl Auditor {
             if has > may {
                 let text =
                     format!("{buyer} has {has} orders, and was told that there are {may} at most");
-                story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+                trace.broken(at_ms, Promise::NoFalseAnswer, None, text);
             }
         }
         for id in ledger.keys().filter(|id| !self.orders.contains_key(id)) {
-            story.broken(
+            trace.broken(
                 at_ms,
                 Promise::MoneyIsTickets,
                 Some(*id),
@@ -120,7 +120,7 @@ impl Auditor {
             );
         }
         if let Some(intent) = authorised.first() {
-            story.broken(
+            trace.broken(
                 at_ms,
                 Promise::AllSettles,
                 None,
@@ -129,7 +129,7 @@ impl Auditor {
         }
         for id in self.told.iter().filter(|(_, t)| t.held_until.is_some()).map(|(id, _)| id) {
             if !self.orders.contains_key(id) {
-                story.broken(
+                trace.broken(
                     at_ms,
                     Promise::NothingLost,
                     Some(*id),

@@ -5,7 +5,7 @@
 use super::Auditor;
 use super::refusals::MOST_ATTEMPTS;
 use super::shown::open;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{Attempt, AttemptState, Order, OrderState, TimeMs};
 
 /// Who begins to pay has at least so long.
@@ -46,13 +46,13 @@ impl Auditor {
     /// Looks at the end of an order that has changed by a decision between `since` and `now`.
     pub(super) fn lasts(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         (since, now): (TimeMs, TimeMs),
         order: &Order,
     ) {
         let mut broken = |text: String| {
-            story.broken(at_ms, Promise::HoldsLast, Some(order.id), text);
+            trace.broken(at_ms, Promise::HoldsLast, Some(order.id), text);
         };
         let known = self.orders.get(&order.id);
         let (mut low, mut high) = match known {
@@ -146,14 +146,14 @@ impl Auditor {
     }
 
     /// Where nothing goes wrong no hold lasts longer than it was to.
-    pub(super) fn overdue(&self, story: &mut Story, at_ms: i64, now: TimeMs) {
+    pub(super) fn overdue(&self, trace: &mut Trace, at_ms: i64, now: TimeMs) {
         if self.prompt_ms.is_none() {
             return;
         }
         let held = self.orders.values().filter(|order| order.state == OrderState::Held);
         for order in held.filter(|order| now - order.until_ms > PROMPT_MS) {
             let text = format!("it is still held {} ms after its end", now - order.until_ms);
-            story.broken(at_ms, Promise::HoldsLast, Some(order.id), text);
+            trace.broken(at_ms, Promise::HoldsLast, Some(order.id), text);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::history::Question;
 use super::{Asked, Auditor};
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{Order, OrderState, RefundState};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ impl Auditor {
     /// Nobody gets a place beyond the limit per buyer. A limit that is lowered takes nothing away.
     pub(super) fn limits(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         people: &BTreeSet<String>,
         bought: &BTreeMap<String, u32>,
@@ -83,7 +83,7 @@ impl Auditor {
             // More than that is only right if it was so before, under another limit.
             if new > 0 && last > before && last > highest {
                 let text = format!("{who} has {last} places, and the limit is {highest}");
-                story.broken(at_ms, Promise::NeverOversold, None, text);
+                trace.broken(at_ms, Promise::NeverOversold, None, text);
             }
         }
     }

@@ -1,14 +1,14 @@
 //! The provider's ledger.
 
 use super::Auditor;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{OrderId, OrderState, RefundState};
-use nts_server::payments::double::{Given, Moved};
+use nts_server::payments::fake::{Given, Moved};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Auditor {
     /// The provider's ledger, each time that something was done there.
-    pub fn ledger(&mut self, story: &mut Story, at_ms: i64, all: BTreeMap<OrderId, Moved>) {
+    pub fn ledger(&mut self, trace: &mut Trace, at_ms: i64, all: BTreeMap<OrderId, Moved>) {
         for (id, moved) in all {
             let before = self.moved.get(&id).cloned().unwrap_or_default();
             if before == moved {
@@ -16,7 +16,7 @@ impl Auditor {
             }
             let by_hand = self.told.get(&id).is_some_and(|t| t.by_hand);
             let mut broken = |text: String| {
-                story.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
+                trace.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
             };
             let Some(order) = self.orders.get(&id) else {
                 broken("money moved for an order that is not recorded".into());
@@ -44,7 +44,7 @@ impl Auditor {
             if !by_hand && moved.refunded > given {
                 broken(format!("{} went back, {given} was to", moved.refunded));
             }
-            story.tell(
+            trace.tell(
                 at_ms,
                 Some(id),
                 format!(
@@ -61,7 +61,7 @@ impl Auditor {
 
     /// The refunds in the books are those that gave money back at the provider, one by one: none that
     /// failed, none that only set free what was never taken, and none is missing.
-    pub(super) fn given_back(&self, story: &mut Story, at_ms: i64, given: &[Given]) {
+    pub(super) fn given_back(&self, trace: &mut Trace, at_ms: i64, given: &[Given]) {
         let given: BTreeMap<&str, &Given> = given.iter().map(|g| (g.id.as_str(), g)).collect();
         let mut booked = BTreeSet::new();
         for order in self.orders.values() {
@@ -69,7 +69,7 @@ impl Auditor {
                 let RefundState::Succeeded(id) = &refund.state else { continue };
                 let mut broken = |what: &str| {
                     let text = format!("{id} is a refund in the books, and {what}");
-                    story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+                    trace.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
                 };
                 match given.get(id.as_str()) {
                     None if refund.amount_minor == 0 => {}
@@ -87,7 +87,7 @@ impl Auditor {
         let missing = given.values().filter(|g| !g.failed && !g.pending && !g.release);
         for g in missing.filter(|g| !booked.contains(g.id.as_str())) {
             let text = format!("{} of {} went back, and the books do not have it", g.id, g.amount);
-            story.broken(at_ms, Promise::MoneyIsTickets, g.order, text);
+            trace.broken(at_ms, Promise::MoneyIsTickets, g.order, text);
         }
     }
 }

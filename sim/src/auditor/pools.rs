@@ -2,7 +2,7 @@
 
 use super::history::{Question, Shown};
 use super::{Asked, Auditor};
-use crate::story::{Promise, Sample, Story};
+use crate::trace::{Promise, Sample, Trace};
 use boxoffice::{EventId, EventSpec, OrderState, TimeMs};
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Auditor {
     /// places of each pool that were held within the step.
     pub(super) fn recount(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         placed: &BTreeMap<u16, u32>,
         asked: &Asked,
@@ -63,11 +63,11 @@ impl Auditor {
                         "pool {} counts {} held and {} sold, its orders {held} and {sold}",
                         pool.name, pool.held, pool.sold
                     );
-                    story.broken(at_ms, Promise::NeverOversold, None, text);
+                    trace.broken(at_ms, Promise::NeverOversold, None, text);
                 }
                 if held + sold > pool.capacity {
                     let text = format!("{held} held and {sold} sold of {}", pool.capacity);
-                    story.broken(at_ms, Promise::NeverOversold, None, text);
+                    trace.broken(at_ms, Promise::NeverOversold, None, text);
                 }
             }
         }
@@ -87,7 +87,7 @@ impl Auditor {
             most_taken.push(taken);
             if index == 0 {
                 let (capacity, held, sold) = (pool.capacity, pool.held, pool.sold);
-                story.sample(Sample { at_ms, capacity, held, sold });
+                trace.sample(Sample { at_ms, capacity, held, sold });
             }
         }
         if let Some(show) = self.shows.last_mut() {
@@ -99,7 +99,7 @@ impl Auditor {
     /// that must have been so of a pool of the order at some moment between question and answer.
     pub(super) fn sold_out(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         asked: Question,
         wanted: &[(String, i64)],
@@ -125,18 +125,18 @@ impl Auditor {
         let short = |show: &Shown| pools.iter().any(|(pool, wanted)| least(show, *pool) < *wanted);
         if !shows.iter().any(short) && !shows.is_empty() {
             let text = format!("“{detail}” for {wanted:?}, and there were always enough left");
-            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+            trace.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
     }
 
     /// A buyer was told that the sale is closed.
-    pub(super) fn not_on_sale(&self, story: &mut Story, at_ms: i64, asked: Question) {
+    pub(super) fn not_on_sale(&self, trace: &mut Trace, at_ms: i64, asked: Question) {
         let times = self.store_times(asked.at_ms, at_ms);
         let shows = self.shows(asked);
         if !shows.is_empty() && !shows.iter().flat_map(Shown::specs).any(|spec| closed(spec, times))
         {
             let text = "“not on sale”, and it was open all the time".to_owned();
-            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+            trace.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
     }
 

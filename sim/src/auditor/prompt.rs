@@ -2,7 +2,7 @@
 //! does, in a run without faults and in the calm, everything owed is done within seconds.
 
 use super::Auditor;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{Order, OrderId, OrderState, RefundState, TimeMs};
 
 /// So long after the storm what it left may still stand in the way, in milliseconds: waits between tries
@@ -44,8 +44,8 @@ fn owes(order: &Order) -> Option<(&'static str, Option<TimeMs>)> {
 
 impl Auditor {
     /// An order is committed at `at_ms`.
-    pub(super) fn prompt(&mut self, story: &mut Story, at_ms: i64, order: &Order) {
-        self.late(story, at_ms, order.id);
+    pub(super) fn prompt(&mut self, trace: &mut Trace, at_ms: i64, order: &Order) {
+        self.late(trace, at_ms, order.id);
         match owes(order) {
             None => _ = self.owed.remove(&order.id),
             Some((what, until)) => {
@@ -60,7 +60,7 @@ impl Auditor {
     }
 
     /// Whether what this order owed until now was owed for too long.
-    fn late(&self, story: &mut Story, at_ms: i64, id: OrderId) {
+    fn late(&self, trace: &mut Trace, at_ms: i64, id: OrderId) {
         let Some(owed) = self.owed.get(&id) else { return };
         let owed = Owes { since_ms: self.since(owed, at_ms), ..*owed };
         let (since, most) = match (self.prompt_ms, self.calm_at_ms) {
@@ -75,14 +75,14 @@ impl Auditor {
         let passed = at_ms - since - self.went_back(owed.since_ms);
         if passed > most {
             let text = format!("{} was owed for {passed} ms", owed.what);
-            story.broken(at_ms, Promise::AllSettles, Some(id), text);
+            trace.broken(at_ms, Promise::AllSettles, Some(id), text);
         }
     }
 
     /// Looks at all that is still owed, where nobody may have done anything for long.
-    pub fn still_owed(&self, story: &mut Story, at_ms: i64) {
+    pub fn still_owed(&self, trace: &mut Trace, at_ms: i64) {
         for id in self.owed.keys() {
-            self.late(story, at_ms, *id);
+            self.late(trace, at_ms, *id);
         }
     }
 

@@ -6,7 +6,7 @@ use super::history::Question;
 use super::limit::person;
 use super::shown::provider_owes;
 use super::{Auditor, limit};
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{AttemptState, EventSpec, Order, OrderId, OrderState, RefundState};
 use nts_api::ProblemCode;
 use serde_json::Value;
@@ -122,7 +122,7 @@ impl Auditor {
     /// Somebody was told no.
     pub fn told_no(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         asked: Question,
         wish: &Wish,
@@ -150,15 +150,15 @@ impl Auditor {
             _ => match wish {
                 Wish::Hold { lines, buyer, network } => match no.code {
                     Some(ProblemCode::SoldOut) => {
-                        self.sold_out(story, at_ms, asked, lines, detail);
+                        self.sold_out(trace, at_ms, asked, lines, detail);
                         Ok(())
                     }
                     Some(ProblemCode::NotOnSale) => {
-                        self.not_on_sale(story, at_ms, asked);
+                        self.not_on_sale(trace, at_ms, asked);
                         Ok(())
                     }
                     Some(ProblemCode::TooManyRequests) => {
-                        self.refused_by_budget(story, at_ms, *network);
+                        self.refused_by_budget(trace, at_ms, *network);
                         Ok(())
                     }
                     _ => self.no_hold(asked, lines, buyer, no.code, detail),
@@ -184,7 +184,7 @@ impl Auditor {
         if let Err(why) = right {
             let code = no.body["code"].as_str().unwrap_or_default();
             let text = format!("the answer was {} {code}, but {why}: {detail}", no.status);
-            story.broken(at_ms, Promise::NoFalseAnswer, order, text);
+            trace.broken(at_ms, Promise::NoFalseAnswer, order, text);
         }
     }
 
@@ -435,16 +435,16 @@ impl Auditor {
     }
 
     /// Who wanted to pay was not told no: at some moment the order was to be paid, or was paid.
-    pub fn payment_taken(&self, story: &mut Story, at_ms: i64, asked: Question, id: OrderId) {
+    pub fn payment_taken(&self, trace: &mut Trace, at_ms: i64, asked: Question, id: OrderId) {
         use OrderState::*;
         if let Err(why) = self.is_in(id, asked, &[Held, Paying, Committed, Paid, Refunding]) {
             let text = format!("who wanted to pay was not told no, and {why}");
-            story.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
+            trace.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
         }
     }
 
     /// An event was put: it was so at some moment since.
-    pub fn put_told(&self, story: &mut Story, at_ms: i64, asked: Question, sent: &Value) {
+    pub fn put_told(&self, trace: &mut Trace, at_ms: i64, asked: Question, sent: &Value) {
         let is = |spec: &EventSpec| {
             let pools: Value = spec
                 .pools
@@ -475,7 +475,7 @@ impl Auditor {
         let shows = self.shows(asked);
         if !shows.is_empty() && !shows.iter().flat_map(|show| show.specs()).any(is) {
             let text = format!("an event was put and is not so: {sent}");
-            story.broken(at_ms, Promise::NothingLost, None, text);
+            trace.broken(at_ms, Promise::NothingLost, None, text);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What one client may have unpaid.
 
 use super::Auditor;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{Order, OrderState, TimeMs};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ fn budget(capacity: u32) -> u32 {
 impl Auditor {
     /// No address keeps more unpaid places than its budget: that is counted by each life of each
     /// process for itself.
-    pub(super) fn count_unpaid(&mut self, story: &mut Story, at_ms: i64, order: &Order) {
+    pub(super) fn count_unpaid(&mut self, trace: &mut Trace, at_ms: i64, order: &Order) {
         let holds =
             matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling);
         let mut places: BTreeMap<u16, u32> = BTreeMap::new();
@@ -44,7 +44,7 @@ impl Auditor {
                     if unpaid > may {
                         let text =
                             format!("{network} has {unpaid} unpaid places, and may have {may}");
-                        story.broken(at_ms, Promise::OwnShare, Some(order.id), text);
+                        trace.broken(at_ms, Promise::OwnShare, Some(order.id), text);
                     }
                 }
             }
@@ -76,11 +76,11 @@ impl Auditor {
 
     /// A hold was refused because of the budget of its address. That is wrong if all that it has ever
     /// asked for is within the least budget.
-    pub fn refused_by_budget(&self, story: &mut Story, at_ms: i64, network: IpAddr) {
+    pub fn refused_by_budget(&self, trace: &mut Trace, at_ms: i64, network: IpAddr) {
         let asked = self.asked_for.get(&network).copied().unwrap_or(0);
         if asked <= budget(0) {
             let text = format!("{network} asked for {asked} places at most and is over its budget");
-            story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+            trace.broken(at_ms, Promise::NoFalseAnswer, None, text);
         }
     }
 }

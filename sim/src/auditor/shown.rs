@@ -3,7 +3,7 @@
 
 use super::Auditor;
 use super::history::{Question, time};
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{
     Attempt, AttemptState, Event, Money, Order, OrderId, OrderState, RefundState, TicketState,
     TimeMs,
@@ -170,7 +170,7 @@ impl Auditor {
     /// Somebody was shown an order in full.
     pub fn order_shown(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         asked: Question,
         whose: Whose<'_>,
@@ -178,7 +178,7 @@ impl Auditor {
     ) {
         let id = whose.order;
         let Some(event) = self.shows.last().map(|show| &show.event) else { return };
-        let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+        let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
         let versions = self.versions(id, asked);
         let mut wrong = None;
         let right = versions.iter().rev().find(|(_, order)| {
@@ -224,7 +224,7 @@ impl Auditor {
             let before = self.code_of.entry(owner).or_insert_with(|| code.clone());
             if code.is_empty() || first != owner || *before != code {
                 let text = format!("ticket {serial} has the code {code}");
-                story.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
+                trace.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
             }
         }
     }
@@ -241,7 +241,7 @@ impl Auditor {
     /// An organiser was told of a refund that was asked for: it is one of the order's.
     pub fn refund_told(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         asked: Question,
         whose: Whose<'_>,
@@ -249,20 +249,20 @@ impl Auditor {
         (lines, restock): (Option<&[(String, i64)]>, bool),
     ) {
         if let Some(lines) = lines {
-            self.refund_is_as_asked(story, at_ms, whose.order, lines, refund);
+            self.refund_is_as_asked(trace, at_ms, whose.order, lines, refund);
         }
-        self.order_shown(story, at_ms, asked, whose, order);
+        self.order_shown(trace, at_ms, asked, whose, order);
         let all = order["refunds"].as_array().map_or(&[][..], Vec::as_slice);
         if !all.contains(refund) || refund["restock"] == true && !restock {
             let text = format!("{refund} was told, which is none of its refunds");
-            story.broken(at_ms, Promise::NoFalseAnswer, Some(whose.order), text);
+            trace.broken(at_ms, Promise::NoFalseAnswer, Some(whose.order), text);
         }
     }
 
     /// A refund takes the tickets that were named, and is of what they cost.
     fn refund_is_as_asked(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         id: OrderId,
         asked: &[(String, i64)],
@@ -286,21 +286,21 @@ impl Auditor {
         // What was refused and was made all the same takes no tickets.
         if !taken.is_empty() && (taken != asked || amount > price || alone && amount != price) {
             let text = format!("{asked:?} was to be refunded: {amount} for {taken:?} at {price}");
-            story.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
+            trace.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
         }
     }
 
     /// Somebody was told that these ticket types are held.
     pub fn hold_shown(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         whose: Whose<'_>,
         wanted: &[(String, i64)],
         view: &Value,
     ) {
         let id = whose.order;
-        let mut broken = |text: String| story.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
+        let mut broken = |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
         let (Some(show), Some(order)) = (self.shows.last(), self.orders.get(&id)) else { return };
         let until = view["held_until"].as_str().and_then(time);
         let all = self.versions.get(&id).map_or(&[][..], Vec::as_slice);
@@ -359,7 +359,7 @@ impl Auditor {
     /// clock of the process, unless that may have jumped.
     pub fn event_shown(
         &self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         since_ms: i64,
         view: &Value,
@@ -375,7 +375,7 @@ impl Auditor {
             wrong = wrong.take().or(differs);
             right
         });
-        let mut broken = |text: String| story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+        let mut broken = |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, None, text);
         if let Some(wrong) = wrong.filter(|_| !right) {
             broken(format!("the event was shown with {wrong} ({} moments)", known.len()));
         }

@@ -3,7 +3,7 @@
 
 use super::Auditor;
 use super::limit::person;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{Event, EventSpec, Order, OrderState, RefundState, TicketState};
 
 /// A line but for what refunds change of it.
@@ -20,9 +20,9 @@ impl Auditor {
     }
 
     /// An order that is new is as the event was when it was placed; what is known stays as it was.
-    pub(super) fn order_is_sound(&self, story: &mut Story, at_ms: i64, order: &Order) {
+    pub(super) fn order_is_sound(&self, trace: &mut Trace, at_ms: i64, order: &Order) {
         let id = Some(order.id);
-        let mut broken = |text: String| story.broken(at_ms, Promise::NoFalseAnswer, id, text);
+        let mut broken = |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, id, text);
         if let Some(known) = self.orders.get(&order.id) {
             if frozen(known) != frozen(order) {
                 broken(format!("what was ordered has changed: {:?}", order.lines));
@@ -74,28 +74,28 @@ impl Auditor {
     }
 
     /// Each place of a line that is paid and not refunded has its ticket.
-    pub(super) fn tickets_of_lines(&self, story: &mut Story, at_ms: i64, order: &Order) {
+    pub(super) fn tickets_of_lines(&self, trace: &mut Trace, at_ms: i64, order: &Order) {
         if !matches!(order.state, OrderState::Paid | OrderState::Refunding) {
             return;
         }
         let pending = order.refunds.iter().any(|refund| refund.state == RefundState::Pending);
         if !pending && order.lines.iter().all(|line| line.refunded == line.quantity) {
             let text = format!("all of it is refunded, and it is {:?}", order.state);
-            story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+            trace.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
         }
         for (n, line) in order.lines.iter().enumerate() {
             let of_line = order.tickets.iter().filter(|ticket| usize::from(ticket.line) == n);
             let valid = of_line.filter(|ticket| ticket.state == TicketState::Valid).count();
             if valid as u32 != line.quantity - line.refunded {
                 let text = format!("{valid} valid tickets of the line {line:?}");
-                story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+                trace.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
             }
         }
     }
 
     /// The places that went back on sale are those of which the organiser said so, of refunds that
     /// were made, though a bank may have sent one back later.
-    pub(super) fn restocked(&self, story: &mut Story, at_ms: i64, order: &Order) {
+    pub(super) fn restocked(&self, trace: &mut Trace, at_ms: i64, order: &Order) {
         for (n, line) in order.lines.iter().enumerate() {
             let places = |made: bool| -> u32 {
                 let refunds = order.refunds.iter().filter(|refund| refund.restock);
@@ -112,14 +112,14 @@ impl Auditor {
                     line.restocked,
                     places(true)
                 );
-                story.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
+                trace.broken(at_ms, Promise::MoneyIsTickets, Some(order.id), text);
             }
         }
     }
 
     /// An event is what its organiser said last, and its parts keep their places in it.
-    pub(super) fn event_is_sound(&self, story: &mut Story, at_ms: i64, event: &Event) {
-        let mut broken = |text: String| story.broken(at_ms, Promise::NoFalseAnswer, None, text);
+    pub(super) fn event_is_sound(&self, trace: &mut Trace, at_ms: i64, event: &Event) {
+        let mut broken = |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, None, text);
         let spec = &event.spec;
         for kind in &event.ticket_types {
             let pool = event.pools.get(usize::from(kind.pool)).map(|pool| pool.name.as_str());

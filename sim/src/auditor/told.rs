@@ -3,7 +3,7 @@
 use super::Auditor;
 use super::history::Question;
 use super::lasts::LIVES;
-use crate::story::{Promise, Story};
+use crate::trace::{Promise, Trace};
 use boxoffice::{OrderId, OrderState, TimeMs};
 
 impl Auditor {
@@ -30,13 +30,13 @@ impl Auditor {
     /// A buyer was told that places are held.
     pub fn held(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         key: Option<&str>,
         id: OrderId,
         until: TimeMs,
     ) {
-        let mut broken = |promise, text: &str| story.broken(at_ms, promise, Some(id), text.into());
+        let mut broken = |promise, text: &str| trace.broken(at_ms, promise, Some(id), text.into());
         if let Some(key) = key {
             let first = *self.keys.entry(key.to_owned()).or_insert(id);
             if first != id {
@@ -56,7 +56,7 @@ impl Auditor {
     /// A buyer was told by the old route that a place is held until this time of the day.
     pub fn reserved(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         asked: Question,
         id: OrderId,
@@ -80,13 +80,13 @@ impl Auditor {
             && !self.was(id, asked, |o| is(o) && !short(o))
         {
             let text = format!("it is renewed and ends at {until}, {lasts} ms were to come");
-            story.broken(at_ms, Promise::HoldsLast, Some(id), text);
+            trace.broken(at_ms, Promise::HoldsLast, Some(id), text);
         }
         if !self.was(id, asked, is) {
             let ends: Vec<String> =
                 self.versions(id, asked).iter().map(|(_, order)| clock(order.until_ms)).collect();
             let text = format!("it is held until {until} for {name}, and ends at {ends:?}");
-            story.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
+            trace.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
         }
     }
 
@@ -100,7 +100,7 @@ impl Auditor {
     /// question.
     pub fn shown(
         &mut self,
-        story: &mut Story,
+        trace: &mut Trace,
         at_ms: i64,
         asked: Question,
         id: OrderId,
@@ -116,7 +116,7 @@ impl Auditor {
                 break;
             }
         }
-        let mut broken = |promise, text: String| story.broken(at_ms, promise, Some(id), text);
+        let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
         if !was {
             broken(
                 Promise::NoFalseAnswer,

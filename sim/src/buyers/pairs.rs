@@ -5,10 +5,10 @@
 //! within a moment.
 
 use super::{Buyer, Mine, network_of, pause};
-use crate::dice::Dice;
-use crate::others::{refund_order, ring};
+use crate::actors::{refund_order, ring};
 use crate::plan::Fault;
 use crate::provider::acted;
+use crate::rng::Rng;
 use crate::world::{WEBHOOK_SECRET, World};
 use boxoffice::OrderState;
 use std::sync::Arc;
@@ -124,12 +124,12 @@ pub const ORDERS: u64 = 12;
 
 /// A buyer whose order meets two steps at the same moment.
 pub async fn meets(world: Arc<World>, n: u64, (one, two): (Step, Step)) {
-    let mut dice = Dice::new(world.plan.seed, 80_000 + n);
-    let comes = dice.between(0, world.plan.storm_ms * 3 / 4);
+    let mut rng = Rng::new(world.plan.seed, 80_000 + n);
+    let comes = rng.between(0, world.plan.storm_ms * 3 / 4);
     sleep(Duration::from_millis(comes.unsigned_abs())).await;
     let (name, email) = (format!("pair {n}"), format!("pair-{n}@example.org"));
-    let mut buyer = Buyer::new(&world, name, email, network_of(3 * n + 1), dice);
-    let quantity = 1 + buyer.dice.below(2) as u32;
+    let mut buyer = Buyer::new(&world, name, email, network_of(3 * n + 1), rng);
+    let quantity = 1 + buyer.rng.below(2) as u32;
     let wanted = buyer.wants(quantity);
     let Some(mine) = buyer.holds(wanted).await else { return };
     if mine.total == 0 {
@@ -155,15 +155,15 @@ pub async fn meets(world: Arc<World>, n: u64, (one, two): (Step, Step)) {
     let ends = one == Step::Ends || two == Step::Ends;
     if ends {
         let until = world.audit(|a, _, _| a.order(mine.order).map_or(0, |order| order.until_ms));
-        let left = until - world.clock().now_ms() - buyer.dice.between(0, 1_500);
+        let left = until - world.clock().now_ms() - buyer.rng.between(0, 1_500);
         sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
     }
     if world.chaos.is_calm() {
         return;
     }
-    let moment = buyer.dice.pick(&[20, 200, 2_000]);
+    let moment = buyer.rng.pick(&[20, 200, 2_000]);
     let (mut first, mut second) = (buyer.clone_with(2), buyer.clone_with(3));
-    world.story().count("two steps at one moment");
+    world.trace().count("two steps at one moment");
     tokio::join!(
         async {
             first.waits(0, moment).await;
@@ -180,12 +180,12 @@ pub async fn meets(world: Arc<World>, n: u64, (one, two): (Step, Step)) {
 
 impl Buyer {
     fn good_card(&mut self) -> String {
-        format!("ctoken_ok_{:x}", self.dice.below(u64::MAX))
+        format!("ctoken_ok_{:x}", self.rng.below(u64::MAX))
     }
 
     /// Pays with this card, whatever comes of it.
     async fn pays_with(&mut self, mine: &Mine, token: &str) {
-        let suffix = self.dice.below(u64::MAX);
+        let suffix = self.rng.below(u64::MAX);
         self.pays_by(mine, token.to_owned(), suffix).await;
     }
 
@@ -203,23 +203,23 @@ impl Buyer {
             Step::Ends => {}
             Step::BankYes | Step::BankNo => {
                 if let Some(intent) = self.intent(mine) {
-                    _ = world.double.authenticate(&intent, step == Step::BankYes);
+                    _ = world.fake.authenticate(&intent, step == Step::BankYes);
                 }
             }
             Step::Voids | Step::Captures | Step::RefundsByHand | Step::Disputes => {
                 self.acts_by_hand(mine, step);
             }
-            Step::Refunds => refund_order(&world, &mut self.dice, mine.order).await,
+            Step::Refunds => refund_order(&world, &mut self.rng, mine.order).await,
             Step::Rings => {
-                let events = world.double.events_since(0).unwrap_or_default();
+                let events = world.fake.events_since(0).unwrap_or_default();
                 let Some(intent) = self.intent(mine) else { return };
                 for (_, body) in events.into_iter().filter(|(_, body)| body.contains(&intent)) {
-                    ring(&world, &mut self.dice, WEBHOOK_SECRET, body).await;
+                    ring(&world, &mut self.rng, WEBHOOK_SECRET, body).await;
                 }
             }
             Step::Dies => {
-                let n = self.dice.below(world.machines.len() as u64) as usize;
-                sleep(pause(&mut self.dice, 0, 100)).await;
+                let n = self.rng.below(world.machines.len() as u64) as usize;
+                sleep(pause(&mut self.rng, 0, 100)).await;
                 world.machines[n].dies();
             }
         }
@@ -233,15 +233,15 @@ impl Buyer {
         let world = Arc::clone(&self.world);
         let Some(intent) = self.intent(mine) else { return };
         world.audit(|a, _, _| a.by_hand(mine.order));
-        let whole = self.dice.below(2) == 0;
+        let whole = self.rng.below(2) == 0;
         let part = if world.plan.currency == "KWD" { 10 } else { 1 };
         let amount = if whole { mine.total } else { part };
-        let double = &world.double;
+        let fake = &world.fake;
         let done = match step {
-            Step::Voids => double.void(&intent),
-            Step::Captures => double.capture_by_hand(&intent, (!whole).then_some(amount)),
-            Step::RefundsByHand => double.refund_by_hand(&intent, amount).map(drop),
-            _ => double.dispute(&intent, amount).map(drop),
+            Step::Voids => fake.void(&intent),
+            Step::Captures => fake.capture_by_hand(&intent, (!whole).then_some(amount)),
+            Step::RefundsByHand => fake.refund_by_hand(&intent, amount).map(drop),
+            _ => fake.dispute(&intent, amount).map(drop),
         };
         if let (Ok(()), Some(fault)) = (done, step.by_hand()) {
             world.chaos.note(fault);

@@ -27,7 +27,7 @@ fn busy<T>(result: rusqlite::Result<T>) -> bool {
 }
 
 /// Sales, faults and power losses as the seed wants them; a digest of the disk after every step.
-fn story(seed: u64) -> Vec<[u8; 32]> {
+fn trace(seed: u64) -> Vec<[u8; 32]> {
     let disk = Disk::new(seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut world = World::new(seed);
@@ -55,7 +55,7 @@ fn story(seed: u64) -> Vec<[u8; 32]> {
 #[test]
 fn the_same_seed_leaves_the_same_bytes_whatever_other_threads_do() {
     let stories: Vec<Vec<[u8; 32]>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..12).map(|n| scope.spawn(move || story(n % 3))).collect();
+        let threads: Vec<_> = (0..12).map(|n| scope.spawn(move || trace(n % 3))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for (n, told) in stories.iter().enumerate() {

@@ -95,6 +95,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "records", package: "boxoffice", target: "records" },
     Suite { name: "property", package: "boxoffice", target: "property" },
     Suite { name: "server", package: "nts-server", target: "--lib" },
+    Suite { name: "snapshots", package: "nts-server", target: "snapshots" },
     Suite { name: "stripe", package: "nts-server", target: "stripe" },
     Suite { name: "simulation", package: "nts-sim", target: "short" },
     Suite { name: "another_card", package: "boxoffice", target: "another_card" },

@@ -58,8 +58,8 @@ const OTHER_FILES: u64 = 256;
 
 /// Accepts and serves until the server is asked to stop; then finishes what it has accepted.
 pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
-    let Capacity { places, door, closing } = capacity(app.config.connections);
-    app.admission.slots.shrink(app.config.connections, places);
+    let Capacity { slots, waiting, closing } = capacity(app.config.connections);
+    app.admission.slots.shrink(app.config.connections, slots);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(app.config.slow_client_ms))
@@ -67,9 +67,9 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
         // One buffer and one write for an answer: with two, each request costs a tenth more.
         .writev(false)
         .max_headers(HEADERS);
-    let at_the_door = Arc::new(Semaphore::new(door as usize));
-    let house = Arc::new(ConnectionLimiter {
-        places: Arc::new(Semaphore::new(places as usize)),
+    let waiting_slots = Arc::new(Semaphore::new(waiting as usize));
+    let limiter = Arc::new(ConnectionLimiter {
+        slots: Arc::new(Semaphore::new(slots as usize)),
         closing: Arc::new(Semaphore::new(closing as usize)),
         room: Room { wanted: Semaphore::new(0), promised: AtomicIsize::new(0) },
         http,
@@ -77,7 +77,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
         app: Arc::clone(&app),
     });
     let shares = Shares::new(app.config.client_connections());
-    let no_place = malformed::last_answer(&CommandError::Busy.into());
+    let no_slot = malformed::last_answer(&CommandError::Busy.into());
     let no_share = malformed::last_answer(&Problem::too_many_connections());
     loop {
         let accepted = tokio::select! {
@@ -100,31 +100,31 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
             Some(network) => match shares.take(network) {
                 Some(share) => Some(share),
                 None => {
-                    house.refuse(stream, &no_share);
+                    limiter.refuse(stream, &no_share);
                     continue;
                 }
             },
         };
-        let house = Arc::clone(&house);
-        if let Ok(place) = Arc::clone(&house.places).try_acquire_owned() {
-            crate::tasks::spawn(house.attend(stream, peer, place, share));
-        } else if let Ok(waiting) = Arc::clone(&at_the_door).try_acquire_owned() {
-            let no_place = no_place.clone();
+        let limiter = Arc::clone(&limiter);
+        if let Ok(slot) = Arc::clone(&limiter.slots).try_acquire_owned() {
+            crate::tasks::spawn(limiter.serve(stream, peer, slot, share));
+        } else if let Ok(waiting) = Arc::clone(&waiting_slots).try_acquire_owned() {
+            let no_slot = no_slot.clone();
             crate::tasks::spawn(async move {
-                match house.place().await {
-                    Some(place) => {
+                match limiter.slot().await {
+                    Some(slot) => {
                         drop(waiting);
-                        house.attend(stream, peer, place, share).await;
+                        limiter.serve(stream, peer, slot, share).await;
                     }
-                    None => malformed::close(stream, &no_place).await,
+                    None => malformed::close(stream, &no_slot).await,
                 }
             });
         } else {
-            house.refuse(stream, &no_place);
+            limiter.refuse(stream, &no_slot);
         }
     }
     drop(listener);
-    if timeout(FAREWELL, house.places.acquire_many(places)).await.is_err() {
+    if timeout(FAREWELL, limiter.slots.acquire_many(slots)).await.is_err() {
         tracing::warn!("some requests took too long to finish and were cut off");
     }
 }
@@ -133,9 +133,9 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router) {
 #[derive(PartialEq, Eq, Debug)]
 struct Capacity {
     /// So many are served at a time.
-    places: u32,
-    /// So many more may wait for a place.
-    door: u32,
+    slots: u32,
+    /// So many more may wait for a slot.
+    waiting: u32,
     /// So many more may be closed with patience, so that their last answer arrives.
     closing: u32,
 }
@@ -143,12 +143,12 @@ struct Capacity {
 /// Fewer connections than this are too few for a sale, in the log's eyes.
 const FEW_CONNECTIONS: u32 = 2_000;
 
-/// As many as are configured, and as many at the door, if the system allows so many open files.
+/// As many as are configured, and as many waiting, if the system allows so many open files.
 fn capacity(connections: u32) -> Capacity {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let files = files.current.unwrap_or(u64::MAX);
     let capacity = Capacity::within(connections, files);
-    let served = capacity.places;
+    let served = capacity.slots;
     if served < connections && served < FEW_CONNECTIONS {
         tracing::warn!(
             connections = served,
@@ -168,11 +168,11 @@ impl Capacity {
     fn within(connections: u32, files: u64) -> Capacity {
         let free = files.saturating_sub(OTHER_FILES).max(files / 2);
         let free = u32::try_from(free).unwrap_or(u32::MAX).max(2);
-        // Some of them always for the door: a house without one can only slam it.
-        let places = connections.min(free - free.div_ceil(8));
-        let rest = free - places;
+        // Some of them always for those that wait, else a new connection could only be cut off.
+        let slots = connections.min(free - free.div_ceil(8));
+        let rest = free - slots;
         let closing = connections.div_ceil(4).min(rest / 4);
-        Capacity { places, door: connections.min(rest - closing), closing }
+        Capacity { slots, waiting: connections.min(rest - closing), closing }
     }
 }
 
@@ -221,7 +221,7 @@ impl Room {
 
 /// What all connections share.
 struct ConnectionLimiter {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// A permit for each connection that has no slot and is being closed with patience.
     closing: Arc<Semaphore>,
     room: Room,
@@ -231,19 +231,19 @@ struct ConnectionLimiter {
 }
 
 impl ConnectionLimiter {
-    /// Waits at the door for a place, but no longer than a command may wait for the writer.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits for a slot, but no longer than a command may wait for the writer.
+    async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         self.room.want();
         let patience = Duration::from_millis(self.app.config.queue_timeout_ms);
-        let place = tokio::select! {
+        let slot = tokio::select! {
             biased;
             () = self.app.stop.raised() => None,
-            place = timeout(patience, Arc::clone(&self.places).acquire_owned()) => {
-                place.ok().and_then(Result::ok)
+            slot = timeout(patience, Arc::clone(&self.slots).acquire_owned()) => {
+                slot.ok().and_then(Result::ok)
             }
         };
         self.room.want_no_more();
-        place
+        slot
     }
 
     /// Refuses a connection. If too many are being refused, the answer is sent and not waited for.
@@ -260,15 +260,15 @@ impl ConnectionLimiter {
     }
 
     /// Serves a connection until it ends.
-    async fn attend(
+    async fn serve(
         self: Arc<ConnectionLimiter>,
         stream: TcpStream,
         peer: Peer,
-        place: OwnedSemaphorePermit,
+        slot: OwnedSemaphorePermit,
         share: Option<Share>,
     ) {
         let doing = Arc::new(Doing::default());
-        let service = Attended { house: Arc::clone(&self), peer, doing: Arc::clone(&doing) };
+        let service = Attended { limiter: Arc::clone(&self), peer, doing: Arc::clone(&doing) };
         let socket = TokioIo::new(Socket::new(stream, Arc::clone(&doing)));
         let mut connection = self.http.serve_connection(socket, service);
         let deadline = Duration::from_millis(self.app.config.slow_client_ms);
@@ -347,7 +347,7 @@ impl ConnectionLimiter {
             }
             End::MadeRoom | End::Dropped => None,
         };
-        drop(place);
+        drop(slot);
         match (last, Arc::clone(&self.closing).try_acquire_owned()) {
             (Some(last), Ok(_closing)) => malformed::close(stream, &last).await,
             // Too many are being closed: it is sent, and not waited for.
@@ -434,7 +434,7 @@ impl Patience {
 
 /// The router, and what the connection of its requests is doing.
 struct Attended {
-    house: Arc<ConnectionLimiter>,
+    limiter: Arc<ConnectionLimiter>,
     peer: Peer,
     doing: Arc<Doing>,
 }
@@ -454,8 +454,8 @@ impl Service<Request<Incoming>> for Attended {
         if has_body {
             request.extensions_mut().insert(Arc::clone(&self.doing));
         }
-        let answering = checked.map(|()| self.house.router.call(request));
-        let (doing, house) = (Arc::clone(&self.doing), Arc::clone(&self.house));
+        let answering = checked.map(|()| self.limiter.router.call(request));
+        let (doing, limiter) = (Arc::clone(&self.doing), Arc::clone(&self.limiter));
         Box::pin(async move {
             let close = HeaderValue::from_static("close");
             let mut answer: Response<Body> = match answering {
@@ -472,7 +472,7 @@ impl Service<Request<Incoming>> for Attended {
                 answer.headers_mut().insert(header::CONNECTION, close.clone());
             }
             // An answer without end, such as the live counts, keeps its connection busy.
-            if answer.body().size_hint().exact().is_some() && house.room.is_made() {
+            if answer.body().size_hint().exact().is_some() && limiter.room.is_made() {
                 answer.headers_mut().insert(header::CONNECTION, close);
                 doing.leave();
             }
@@ -510,8 +510,8 @@ mod tests {
     #[test]
     fn there_are_never_more_connections_than_files() {
         let within = |connections, files| {
-            let Capacity { places, door, closing } = Capacity::within(connections, files);
-            (places, door, closing)
+            let Capacity { slots, waiting, closing } = Capacity::within(connections, files);
+            (slots, waiting, closing)
         };
         assert_eq!(within(10_000, 1_048_576), (10_000, 10_000, 2_500));
         assert_eq!(within(10_000, 20_000), (10_000, 7_308, 2_436));

@@ -143,7 +143,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         headline: headline(order),
         message: view::message(app, order),
         state: order.state.word(),
-        refresh: view::news_in_s(app, order).map(|seconds| seconds.max(2)),
+        refresh: view::poll_after_s(app, order).map(|seconds| seconds.max(2)),
         until: until(order, event, now),
         event_name: event.spec.name.clone(),
         event_starts: when::long(event.spec.starts_ms, &event.spec.zone),

@@ -1,5 +1,5 @@
-//! What each answer means, and what is asked. The whole way to Stripe's double and back is tested
-//! elsewhere; here are the answers that a double would hardly give.
+//! What each answer means, and what is asked. The whole way to the fake Stripe and back is tested
+//! elsewhere; here are the answers that a fake would hardly give.
 
 mod asked;
 mod fuzz;

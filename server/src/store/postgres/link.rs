@@ -438,7 +438,10 @@ impl Link {
 
     /// One statement that is a transaction of its own: once more, and again, if others are in the
     /// way of it.
-    pub(super) fn insist<'a>(&mut self, ask: impl Fn() -> Ask<'a>) -> Result<Vec<Row>, Trouble> {
+    pub(super) fn retry_until_ok<'a>(
+        &mut self,
+        ask: impl Fn() -> Ask<'a>,
+    ) -> Result<Vec<Row>, Trouble> {
         let mut tries = 0;
         loop {
             tries += 1;

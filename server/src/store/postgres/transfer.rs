@@ -37,15 +37,15 @@ fn connect(target: &Target) -> Result<Link, Trouble> {
 }
 
 /// A database in which nobody writes while this lives.
-pub(in crate::store) struct From {
+pub(in crate::store) struct Export {
     reader: PgReader,
     /// Holds the locks.
     link: Link,
 }
 
-impl From {
+impl Export {
     /// Keeps all others from writing. The error is a sentence.
-    pub(in crate::store) fn open(target: &Target, clock: Clock) -> Result<From, String> {
+    pub(in crate::store) fn open(target: &Target, clock: Clock) -> Result<Export, String> {
         let failed = |trouble: Trouble| schema::failed(target, &trouble).to_string();
         let mut link = connect(target).map_err(failed)?;
         if !schema::readable(&mut link).map_err(failed)? {
@@ -69,11 +69,11 @@ impl From {
         link.script(&format!("BEGIN; {lock}")).map_err(failed)?;
         let reader =
             PgReader::open(&target.named(NAME), clock).map_err(|fault| fault.to_string())?;
-        Ok(From { reader, link })
+        Ok(Export { reader, link })
     }
 }
 
-impl Source for From {
+impl Source for Export {
     fn reader(&mut self) -> &mut dyn Reader {
         &mut self.reader
     }
@@ -125,13 +125,13 @@ impl Source for From {
 }
 
 /// An empty database, and the one transaction that fills it.
-pub(in crate::store) struct To {
+pub(in crate::store) struct Import {
     link: Link,
 }
 
-impl To {
+impl Import {
     /// Begins. The error is a sentence.
-    pub(in crate::store) fn open(target: &Target, facts: &Facts) -> Result<To, String> {
+    pub(in crate::store) fn open(target: &Target, facts: &Facts) -> Result<Import, String> {
         let failed = |trouble: Trouble| schema::failed(target, &trouble).to_string();
         let mut link = connect(target).map_err(failed)?;
         match schema::begin_anew(&mut link, &facts.secret).map_err(failed)? {
@@ -150,11 +150,11 @@ impl To {
         if let Some(provider) = &facts.provider {
             link.ask(&[ask!(schema::KEEP, PROVIDER, provider.as_str())]).map_err(failed)?;
         }
-        Ok(To { link })
+        Ok(Import { link })
     }
 }
 
-impl Sink for To {
+impl Sink for Import {
     fn put(&mut self, changes: &[Change]) -> Result<(), Fault> {
         let orders = BTreeMap::new();
         let writing = Writing::of(&Batch {

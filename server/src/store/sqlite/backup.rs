@@ -1,6 +1,6 @@
 //! A copy of the database as of one commit, made while it sells, by any process.
 
-use super::file::{self, Place};
+use super::file::{self, DatabaseFile};
 use crate::private_file;
 use rusqlite::Connection;
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ pub fn backup(path: &Path, target: &Path) -> Result<u64, String> {
     partial.push(".partial");
     let partial = PathBuf::from(partial);
 
-    let source = Place::on_disk(path).connect(false).map_err(|e| trouble(path, &e))?;
+    let source = DatabaseFile::on_disk(path).connect(false).map_err(|e| trouble(path, &e))?;
     if !file::readable(&source).map_err(|e| trouble(path, &e))? {
         return Err(format!("{} is no database of this version of nts", path.display()));
     }
@@ -70,7 +70,7 @@ fn copy(source: &Connection, partial: &Path) -> Result<(), rusqlite::Error> {
 }
 
 fn check(partial: &Path) -> Result<(), String> {
-    let copy = Place::on_disk(partial).connect(false).map_err(|e| e.to_string())?;
+    let copy = DatabaseFile::on_disk(partial).connect(false).map_err(|e| e.to_string())?;
     let said: String = copy
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| error.to_string())?;

@@ -153,7 +153,7 @@ impl Buyers {
     ) -> rusqlite::Result<()> {
         self.batches += 1;
         if self.batches.is_multiple_of(1024) {
-            self.let_go(MOST);
+            self.evict(MOST);
         }
         let mut missing = BTreeMap::new();
         for event in events.filter(|event| event.spec.limit_per_buyer.is_some()) {
@@ -214,12 +214,12 @@ impl Buyers {
             of_event.asked = self.batches;
             self.events.insert(id, of_event);
         }
-        self.let_go(MOST);
+        self.evict(MOST);
         Ok(())
     }
 
     /// Keeps so many entries at most, as far as nobody asks for them now.
-    fn let_go(&mut self, most: usize) {
+    fn evict(&mut self, most: usize) {
         let mut kept: usize = self.events.values().map(OfEvent::len).sum();
         while kept > most
             && let Some((id, of_event)) = self.events.iter().min_by_key(|(_, e)| e.asked)
@@ -372,11 +372,11 @@ mod tests {
         all.committed(&[put(1, 3, 0), put(1, 3, 0)]);
         assert_eq!(all.events[&EventId(1)].len(), 9);
         all.batches = 9;
-        all.let_go(29);
+        all.evict(29);
         assert_eq!(all.events.len(), 3);
-        all.let_go(28);
+        all.evict(28);
         assert_eq!(all.events.keys().copied().collect::<Vec<_>>(), [EventId(1), EventId(3)]);
-        all.let_go(0);
+        all.evict(0);
         let left: Vec<_> = all.events.keys().copied().collect();
         assert_eq!(left, [EventId(3)], "what is asked for now stays");
     }

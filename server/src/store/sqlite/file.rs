@@ -27,6 +27,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0005_buyers.sql"),
     include_str!("../../../migrations/sqlite/0006_audit_log.sql"),
     include_str!("../../../migrations/sqlite/0007_outbox.sql"),
+    include_str!("../../../migrations/sqlite/0008_event_fields.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.
@@ -124,16 +125,16 @@ impl std::error::Error for OpenError {}
 /// Where a database is: a path, and the file system that SQLite uses for it if it is not the
 /// machine's own.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct DatabaseFile {
     pub(super) path: PathBuf,
     pub(super) vfs: Option<String>,
     /// The server's secret if the database must be made, unless it shall be a random one.
     pub(super) secret: Option<[u8; 32]>,
 }
 
-impl Place {
-    pub(super) fn on_disk(path: &Path) -> Place {
-        Place { path: path.into(), vfs: None, secret: None }
+impl DatabaseFile {
+    pub(super) fn on_disk(path: &Path) -> DatabaseFile {
+        DatabaseFile { path: path.into(), vfs: None, secret: None }
     }
 
     /// A connection that may write, and one that may not.
@@ -266,7 +267,7 @@ impl Place {
         Ok(())
     }
 
-    /// Opens what [`Place::inspect`] had no objection to, makes or migrates it. Tells whether it
+    /// Opens what [`DatabaseFile::inspect`] had no objection to, makes or migrates it. Tells whether it
     /// was made just now.
     pub(super) fn open(&self) -> Result<(Connection, bool), OpenError> {
         let conn = self.connect(true).map_err(|error| match error.sqlite_error_code() {

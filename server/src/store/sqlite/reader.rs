@@ -1,6 +1,6 @@
 //! Reading: a connection of its own that sees whole commits, and never waits for the writer.
 
-use super::file::{self, Place};
+use super::file::{self, DatabaseFile};
 use super::records::{execute, query};
 use super::{codec, rows};
 use crate::store::records::{Row, Tables, Value, verify};
@@ -45,7 +45,7 @@ fn fault(error: rusqlite::Error) -> Fault {
 }
 
 impl SqliteReader {
-    pub(super) fn open(place: &Place) -> Result<SqliteReader, Fault> {
+    pub(super) fn open(place: &DatabaseFile) -> Result<SqliteReader, Fault> {
         let conn = place.connect(false).map_err(fault)?;
         match file::readable(&conn) {
             Ok(true) => Ok(SqliteReader { conn }),

@@ -65,7 +65,7 @@ fn a_cached_statement_is_planned_once() {
     let path = folder.file("nts.db");
     SqliteStore::open(&path, clock()).unwrap();
     for writable in [true, false] {
-        let conn = Place::on_disk(&path).connect(writable).unwrap();
+        let conn = DatabaseFile::on_disk(&path).connect(writable).unwrap();
         let sql = "SELECT number FROM attempts WHERE order_id = ?1 ORDER BY number";
         for order in 0..20 {
             let mut find = conn.prepare_cached(sql).unwrap();
@@ -82,7 +82,7 @@ fn who_lists_what_is_due_steps_over_nobody_of_the_other_lane() {
     let folder = Folder::new();
     let path = folder.file("nts.db");
     SqliteStore::open(&path, clock()).unwrap();
-    let conn = Place::on_disk(&path).connect(true).unwrap();
+    let conn = DatabaseFile::on_disk(&path).connect(true).unwrap();
     let count = |lane, expected| {
         let mut find = conn.prepare_cached(reader::due(lane)).unwrap();
         let rows = find.query_map(params![1_000, 512], |_| Ok(())).unwrap().count();

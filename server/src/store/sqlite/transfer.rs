@@ -1,6 +1,6 @@
 //! The embedded database as what is moved from or moved to.
 
-use super::file::Place;
+use super::file::DatabaseFile;
 use super::reader::{all_orders, check_counters, check_serials};
 use super::records::{Within, write};
 use super::write::Writing;
@@ -19,15 +19,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// A file that nobody serves while this lives.
-pub(in crate::store) struct From {
+pub(in crate::store) struct Export {
     store: SqliteStore,
     reader: SqliteReader,
     secret: [u8; 32],
 }
 
-impl From {
+impl Export {
     /// Takes the file for itself. The error is a sentence.
-    pub(in crate::store) fn open(path: &Path, clock: Clock) -> Result<From, String> {
+    pub(in crate::store) fn open(path: &Path, clock: Clock) -> Result<Export, String> {
         if !path.exists() {
             return Err(format!(
                 "there is no database at {}. Nothing was changed.",
@@ -37,11 +37,11 @@ impl From {
         let Opened { store, secret, .. } =
             SqliteStore::open(path, clock).map_err(|e| e.to_string())?;
         let reader = store.own_reader().map_err(|e| e.to_string())?;
-        Ok(From { store, reader, secret })
+        Ok(Export { store, reader, secret })
     }
 }
 
-impl Source for From {
+impl Source for Export {
     fn reader(&mut self) -> &mut dyn Reader {
         &mut self.reader
     }
@@ -101,16 +101,20 @@ impl Source for From {
 }
 
 /// A new file under another name, until it is finished.
-pub(in crate::store) struct To {
+pub(in crate::store) struct Import {
     store: Option<SqliteStore>,
     partial: PathBuf,
     target: PathBuf,
     last_high: u64,
 }
 
-impl To {
+impl Import {
     /// Begins. The error is a sentence.
-    pub(in crate::store) fn open(target: &Path, facts: &Facts, clock: Clock) -> Result<To, String> {
+    pub(in crate::store) fn open(
+        target: &Path,
+        facts: &Facts,
+        clock: Clock,
+    ) -> Result<Import, String> {
         if target.exists() {
             return Err(format!(
                 "{} exists already. Nothing was changed. Name a file that does not exist.",
@@ -120,7 +124,7 @@ impl To {
         let mut partial = OsString::from(target);
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let place = Place { secret: Some(facts.secret), ..Place::on_disk(&partial) };
+        let place = DatabaseFile { secret: Some(facts.secret), ..DatabaseFile::on_disk(&partial) };
         let trouble = |error: &dyn std::fmt::Display| {
             format!("{}: {error}. Nothing was changed.", partial.display())
         };
@@ -135,7 +139,7 @@ impl To {
         remove_logs(&partial);
         let opened = SqliteStore::open_at(place, clock, Some(lock)).map_err(|e| trouble(&e))?;
         private_file::close_database(&partial);
-        let mut to = To {
+        let mut to = Import {
             store: Some(opened.store),
             partial: partial.clone(),
             target: target.into(),
@@ -168,7 +172,7 @@ fn remove_logs(path: &Path) {
     }
 }
 
-impl Drop for To {
+impl Drop for Import {
     fn drop(&mut self) {
         if self.store.take().is_some() {
             _ = std::fs::remove_file(&self.partial);
@@ -177,7 +181,7 @@ impl Drop for To {
     }
 }
 
-impl Sink for To {
+impl Sink for Import {
     fn put(&mut self, changes: &[Change]) -> Result<(), Fault> {
         let mut highs = BTreeSet::new();
         for change in changes {

@@ -115,11 +115,11 @@ fn each_doubt_has_its_own_beginning() {
         let (answer, told) = one(w, hold);
         assert_eq!(answer, Err(CommandError::InDoubt));
         w.recoveries.lock().unwrap().clear();
-        told.doubt.unwrap()
+        told.uncertain_since.unwrap()
     };
     let first = doubt(&mut w, 1);
     let (_, told) = one(&mut w, Command::Cancel { order: id(9) });
-    assert_eq!((told.doubt, told.events.len()), (None, 1));
+    assert_eq!((told.uncertain_since, told.events.len()), (None, 1));
     std::thread::sleep(Duration::from_millis(2));
     assert!(doubt(&mut w, 2) > first);
 }

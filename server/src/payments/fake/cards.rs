@@ -1,4 +1,4 @@
-//! The cards of the double: what stands for a card, and what its bank says.
+//! The cards of the fake: what stands for a card, and what its bank says.
 
 use super::answer::Fault;
 

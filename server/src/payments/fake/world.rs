@@ -1,7 +1,7 @@
-//! What happens without us: the dashboard, the bank, the cardholder, and who asks the double itself.
+//! What happens without us: the dashboard, the bank, the cardholder, and who asks the fake itself.
 
 use super::answer::Fault;
-use super::books::{Books, DISPUTE, Dispute, Done, Intent};
+use super::tables::{DISPUTE, Dispute, Done, Intent, Tx};
 use super::{FakeStripe, endpoints, lock, objects};
 use boxoffice::{Currency, IntentStatus, Money, OrderId};
 use hmac::{Hmac, KeyInit, Mac};
@@ -32,7 +32,7 @@ pub struct Look {
     pub order: Option<OrderId>,
 }
 
-/// A refund as the double has it.
+/// A refund as the fake has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Given {
     /// Its id.
@@ -51,14 +51,14 @@ pub struct Given {
     pub created_s: i64,
 }
 
-/// Why the double could not do it: no such payment, not in this state, or its database failed.
+/// Why the fake could not do it: no such payment, not in this state, or its database failed.
 pub type Trouble = String;
 
 type Told<T> = Result<T, Trouble>;
 
 impl FakeStripe {
     /// Does something within one transaction.
-    fn within<T>(&self, work: impl FnOnce(&mut Books<'_>) -> Done<T>) -> Told<T> {
+    fn within<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Done<T>) -> Told<T> {
         let state = &mut *lock(&self.state);
         state.record();
         let done = || -> Result<Result<T, Fault>, rusqlite::Error> {
@@ -66,9 +66,9 @@ impl FakeStripe {
             let now_ms = self.clock.now_ms();
             let (rings, releases, pending) = (state.rings, state.releases, None);
             let random = &mut state.random;
-            let mut books = Books { sql: &sql, random, now_ms, rings, releases, pending };
-            endpoints::mature(&mut books)?;
-            let result = work(&mut books)?;
+            let mut tx = Tx { sql: &sql, random, now_ms, rings, releases, pending };
+            endpoints::mature(&mut tx)?;
+            let result = work(&mut tx)?;
             sql.commit()?;
             Ok(result)
         };
@@ -80,27 +80,27 @@ impl FakeStripe {
         &self,
         id: &str,
         states: &[IntentStatus],
-        work: impl FnOnce(&mut Books<'_>, &mut Intent) -> Done<T>,
+        work: impl FnOnce(&mut Tx<'_>, &mut Intent) -> Done<T>,
     ) -> Told<T> {
-        self.within(|books| {
-            let mut intent = match endpoints::find(books, id)? {
+        self.within(|tx| {
+            let mut intent = match endpoints::find(tx, id)? {
                 Ok(intent) => intent,
                 Err(fault) => return Ok(Err(fault)),
             };
             if !states.is_empty() && !states.contains(&intent.status) {
                 return Ok(Err(Fault::plain(format!("it is {:?}", intent.status))));
             }
-            work(books, &mut intent)
+            work(tx, &mut intent)
         })
     }
 
     /// A payment as it is; `None` if there is none of this id.
     pub fn look(&self, id: &str) -> Told<Option<Look>> {
-        let look = self.within(|books| {
-            if books.intent(id)?.is_none() {
+        let look = self.within(|tx| {
+            if tx.intent(id)?.is_none() {
                 return Ok(Ok(None));
             }
-            Ok(endpoints::find(books, id)?.map(Some))
+            Ok(endpoints::find(tx, id)?.map(Some))
         })?;
         Ok(look.map(|intent| Look {
             status: intent.status,
@@ -117,18 +117,18 @@ impl FakeStripe {
     pub fn authenticate(&self, id: &str, approve: bool) -> Told<Option<OrderId>> {
         let Some(look) = self.look(id)? else { return Ok(None) };
         if look.status == IntentStatus::RequiresAction {
-            self.with(id, &[IntentStatus::RequiresAction], |books, intent| {
+            self.with(id, &[IntentStatus::RequiresAction], |tx, intent| {
                 if approve {
-                    endpoints::authorise(books, intent)?;
+                    endpoints::authorise(tx, intent)?;
                 } else {
                     // Stripe says this to developers, not to cardholders
                     // (https://docs.stripe.com/error-codes#payment-intent-authentication-failure).
                     let why = "The PaymentMethod failed authentication: give payment_method_data or \
                                another PaymentMethod to try this PaymentIntent again.";
-                    endpoints::decline(books, intent, why)?;
+                    endpoints::decline(tx, intent, why)?;
                     let code = "payment_intent_authentication_failure";
                     intent.error = Some(Fault::invalid(code, why).value());
-                    books.put_intent(intent)?;
+                    tx.put_intent(intent)?;
                 }
                 Ok(Ok(()))
             })?;
@@ -143,48 +143,48 @@ impl FakeStripe {
             IntentStatus::RequiresAction,
             IntentStatus::RequiresCapture,
         ];
-        self.with(id, &states, |books, intent| {
-            endpoints::end(books, intent, "requested_by_customer").map(Ok)
+        self.with(id, &states, |tx, intent| {
+            endpoints::end(tx, intent, "requested_by_customer").map(Ok)
         })
     }
 
     /// Captured by hand, all of it or a part.
     pub fn capture_by_hand(&self, id: &str, amount: Option<i64>) -> Told<()> {
-        self.with(id, &[IntentStatus::RequiresCapture], |books, intent| {
+        self.with(id, &[IntentStatus::RequiresCapture], |tx, intent| {
             let amount = amount.unwrap_or(intent.amount).min(intent.amount);
-            endpoints::take(books, intent, amount).map(Ok)
+            endpoints::take(tx, intent, amount).map(Ok)
         })
     }
 
     /// Refunded by hand; gives the refund's id.
     pub fn refund_by_hand(&self, id: &str, amount: i64) -> Told<String> {
-        self.with(id, &[], |books, intent| {
-            let made = endpoints::give_back(books, intent, Some(amount), BTreeMap::new(), None)?;
+        self.with(id, &[], |tx, intent| {
+            let made = endpoints::give_back(tx, intent, Some(amount), BTreeMap::new(), None)?;
             Ok(made.map(|refund| refund.id))
         })
     }
 
     /// The cardholder objects; the bank takes the money back meanwhile.
     pub fn dispute(&self, id: &str, amount: i64) -> Told<String> {
-        self.with(id, &[IntentStatus::Succeeded], |books, intent| {
-            let Some(mut charge) = books.charge_of(intent)? else {
+        self.with(id, &[IntentStatus::Succeeded], |tx, intent| {
+            let Some(mut charge) = tx.charge_of(intent)? else {
                 return Ok(Err(Fault::plain("it has no charge")));
             };
             charge.disputed = true;
-            books.put_charge(&charge)?;
+            tx.put_charge(&charge)?;
             let dispute = Dispute {
-                id: books.id("du_"),
+                id: tx.id("du_"),
                 intent: intent.id.clone(),
                 charge: charge.id,
                 amount,
                 currency: intent.currency.clone(),
                 status: "needs_response".into(),
                 reason: "fraudulent".into(),
-                created: books.now(),
+                created: tx.now(),
             };
             let sql = "INSERT INTO disputes (id, intent, charge, amount, currency, status, reason,
                            created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            books.sql.prepare_cached(sql)?.execute(params![
+            tx.sql.prepare_cached(sql)?.execute(params![
                 dispute.id,
                 dispute.intent,
                 dispute.charge,
@@ -194,31 +194,31 @@ impl FakeStripe {
                 dispute.reason,
                 dispute.created
             ])?;
-            books.moved(intent, "disputed", amount)?;
-            books.tell("charge.dispute.created", &objects::dispute(&dispute))?;
+            tx.moved(intent, "disputed", amount)?;
+            tx.tell("charge.dispute.created", &objects::dispute(&dispute))?;
             Ok(Ok(dispute.id))
         })
     }
 
     /// The bank sends back a refund that had succeeded.
     pub fn fail_refund(&self, id: &str) -> Told<()> {
-        self.within(|books| {
-            let Some(refund) = books.refund(id)? else {
+        self.within(|tx| {
+            let Some(refund) = tx.refund(id)? else {
                 return Ok(Err(Fault::plain("there is no such refund")));
             };
             if refund.status == "failed" || refund.release {
                 return Ok(Err(Fault::plain("it cannot fail")));
             }
-            endpoints::fail(books, refund, "expired_or_canceled_card").map(Ok)
+            endpoints::fail(tx, refund, "expired_or_canceled_card").map(Ok)
         })
     }
 
     /// The refunds of a payment that gave money back, oldest first: their ids.
     pub fn refunds_of(&self, intent: &str) -> Told<Vec<String>> {
-        self.within(|books| {
+        self.within(|tx| {
             let sql = "SELECT id FROM refunds WHERE intent = ?1 AND NOT release
                        AND status = 'succeeded' ORDER BY n";
-            let mut find = books.sql.prepare_cached(sql)?;
+            let mut find = tx.sql.prepare_cached(sql)?;
             let ids = find.query_map([intent], |row| row.get(0))?;
             Ok(Ok(ids.collect::<Result<_, _>>()?))
         })
@@ -226,37 +226,37 @@ impl FakeStripe {
 
     /// A dispute gets elsewhere: `under_review`, `won`, `lost` …
     pub fn move_dispute(&self, id: &str, status: &str) -> Told<()> {
-        self.within(|books| {
+        self.within(|tx| {
             let sql = "UPDATE disputes SET status = ?2 WHERE id = ?1";
-            if books.sql.prepare_cached(sql)?.execute(params![id, status])? == 0 {
+            if tx.sql.prepare_cached(sql)?.execute(params![id, status])? == 0 {
                 return Ok(Err(Fault::plain("there is no such dispute")));
             }
             let sql = format!("SELECT {DISPUTE} FROM disputes WHERE id = ?1");
-            let dispute = books.sql.prepare_cached(&sql)?.query_row([id], Dispute::of)?;
-            books.tell("charge.dispute.updated", &objects::dispute(&dispute)).map(Ok)
+            let dispute = tx.sql.prepare_cached(&sql)?.query_row([id], Dispute::of)?;
+            tx.tell("charge.dispute.updated", &objects::dispute(&dispute)).map(Ok)
         })
     }
 
     /// Written into the metadata by hand.
     pub fn set_metadata(&self, id: &str, name: &str, text: &str) -> Told<()> {
-        self.with(id, &[], |books, intent| {
+        self.with(id, &[], |tx, intent| {
             intent.metadata.insert(name.into(), text.into());
-            books.put_intent(intent).map(Ok)
+            tx.put_intent(intent).map(Ok)
         })
     }
 
-    /// What money moved for an order, by the double's own ledger.
+    /// What money moved for an order, by the fake's own ledger.
     pub fn ledger(&self, order: OrderId) -> Told<Moved> {
         Ok(self.ledger_all()?.remove(&order).unwrap_or_default())
     }
 
     /// What money moved for all orders.
     pub fn ledger_all(&self) -> Told<BTreeMap<OrderId, Moved>> {
-        self.within(|books| {
+        self.within(|tx| {
             let mut all: BTreeMap<OrderId, Moved> = BTreeMap::new();
             let sql = "SELECT order_id, kind, sum(amount) FROM moves
                        WHERE order_id IS NOT NULL GROUP BY order_id, kind";
-            let mut find = books.sql.prepare_cached(sql)?;
+            let mut find = tx.sql.prepare_cached(sql)?;
             let mut rows = find.query([])?;
             while let Some(row) = rows.next()? {
                 let order = OrderId(u128::from_be_bytes(row.get(0)?));
@@ -278,10 +278,10 @@ impl FakeStripe {
 
     /// All refunds, oldest first.
     pub fn refunds(&self) -> Told<Vec<Given>> {
-        self.within(|books| {
+        self.within(|tx| {
             let sql = "SELECT r.id, i.order_id, r.amount, r.status, r.release, r.created
                        FROM refunds r JOIN intents i ON i.id = r.intent ORDER BY r.n";
-            let mut find = books.sql.prepare_cached(sql)?;
+            let mut find = tx.sql.prepare_cached(sql)?;
             let refunds = find.query_map([], |row| {
                 let order: Option<[u8; 16]> = row.get(1)?;
                 let status: String = row.get(3)?;
@@ -301,10 +301,10 @@ impl FakeStripe {
 
     /// The payments that still have money set aside.
     pub fn authorised(&self) -> Told<Vec<String>> {
-        self.within(|books| {
+        self.within(|tx| {
             let sql = "SELECT id FROM intents WHERE status = 'requires_capture' AND due_ms > ?1";
-            let mut find = books.sql.prepare_cached(sql)?;
-            let ids = find.query_map([books.now_ms], |row| row.get(0))?;
+            let mut find = tx.sql.prepare_cached(sql)?;
+            let ids = find.query_map([tx.now_ms], |row| row.get(0))?;
             Ok(Ok(ids.collect::<Result<_, _>>()?))
         })
     }
@@ -312,9 +312,9 @@ impl FakeStripe {
     /// What Stripe would ring with, after event number `n`: each with its number, as a webhook's
     /// body (<https://docs.stripe.com/api/events/object>).
     pub fn events_since(&self, n: i64) -> Told<Vec<(i64, String)>> {
-        self.within(|books| {
+        self.within(|tx| {
             let sql = "SELECT n, id, kind, at_ms, object FROM events WHERE n > ?1 ORDER BY n";
-            let mut find = books.sql.prepare_cached(sql)?;
+            let mut find = tx.sql.prepare_cached(sql)?;
             let events = find.query_map([n], |row| {
                 let object: String = row.get(4)?;
                 let object: Value = serde_json::from_str(&object).unwrap_or_default();

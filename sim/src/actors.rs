@@ -3,16 +3,16 @@
 
 use crate::auditor::{Question, Refused, Whose, Wish};
 use crate::buyers::payment_of;
-use crate::dice::Dice;
 use crate::disk::{Call, Disk, FailedSync};
 use crate::goods::{CHANGES, Show};
-use crate::machine::Base;
+use crate::machine::Backend;
 use crate::plan::Fault;
 use crate::provider::acted;
-use crate::story::Promise;
+use crate::rng::Rng;
+use crate::trace::Promise;
 use crate::world::{Answer, Ask, EPOCH_MS, ORGANISER, WEBHOOK_SECRET, World};
 use boxoffice::{OrderId, OrderState};
-use nts_server::payments::double::{FakeStripe, Given};
+use nts_server::payments::fake::{FakeStripe, Given};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -23,13 +23,13 @@ const LOOK: Duration = Duration::from_secs(5);
 const RINGS: Duration = Duration::from_secs(1);
 
 /// Makes the event, or changes it. False: it cannot be so.
-pub async fn put_event(world: &Arc<World>, dice: &mut Dice, show: &Show) -> bool {
+pub async fn put_event(world: &Arc<World>, rng: &mut Rng, show: &Show) -> bool {
     let event = show.body(&world.plan);
     let asked = world.audit(|auditor, _, at| auditor.question(at));
     let ask = Ask { method: "PUT", ..Ask::post("/api/v1/events/show", &event) };
-    let answer = world.insist(dice, "organiser", ask.bearer(ORGANISER)).await;
+    let answer = world.retry_until_answered(rng, "organiser", ask.bearer(ORGANISER)).await;
     if answer.status < 300 {
-        world.audit(|auditor, story, at| auditor.put_told(story, at, asked, &event));
+        world.audit(|auditor, trace, at| auditor.put_told(trace, at, asked, &event));
         return true;
     }
     hears_no(world, asked, &Wish::Put(event), None, &answer);
@@ -39,20 +39,20 @@ pub async fn put_event(world: &Arc<World>, dice: &mut Dice, show: &Show) -> bool
 /// The organiser was told no: that must be right.
 fn hears_no(world: &World, asked: Question, wish: &Wish, key: Option<&str>, answer: &Answer) {
     let no = Refused { status: answer.status, code: answer.code(), body: &answer.body, key };
-    world.audit(|auditor, story, at| auditor.told_no(story, at, asked, wish, no));
+    world.audit(|auditor, trace, at| auditor.told_no(trace, at, asked, wish, no));
 }
 
-fn some_order(world: &World, dice: &mut Dice, states: &[OrderState]) -> Option<OrderId> {
+fn some_order(world: &World, rng: &mut Rng, states: &[OrderState]) -> Option<OrderId> {
     let orders: Vec<OrderId> = world.audit(|auditor, _, _| {
         auditor.orders().filter(|o| states.contains(&o.state)).map(|o| o.id).collect()
     });
-    if orders.is_empty() { None } else { Some(dice.pick(&orders)) }
+    if orders.is_empty() { None } else { Some(rng.pick(&orders)) }
 }
 
 /// The organiser: more places, fewer places, another limit, a pause, refunds.
 pub async fn organiser(world: Arc<World>) {
-    let mut dice = Dice::new(world.plan.seed, 3);
-    let mut changes = Dice::new(world.plan.seed, CHANGES);
+    let mut rng = Rng::new(world.plan.seed, 3);
+    let mut changes = Rng::new(world.plan.seed, CHANGES);
     let mut show = Show::of(&world.plan);
     loop {
         sleep(LOOK).await;
@@ -62,7 +62,7 @@ pub async fn organiser(world: Arc<World>) {
         let before = show.clone();
         if world.chaos.strikes(Fault::Resize) {
             let pool = changes.below(show.pools.len() as u64) as usize;
-            show.resize(&world.plan, &mut dice, pool);
+            show.resize(&world.plan, &mut rng, pool);
         }
         if world.chaos.strikes(Fault::Relimit) {
             show.limit_per_buyer = match world.chaos.between(Fault::Relimit, 0, 4) {
@@ -79,15 +79,15 @@ pub async fn organiser(world: Arc<World>) {
         if world.chaos.strikes(Fault::Retire) {
             show.restock(&world.plan, &mut changes);
         }
-        if show != before && !put_event(&world, &mut dice, &show).await {
+        if show != before && !put_event(&world, &mut rng, &show).await {
             show = before;
         }
         if world.chaos.strikes(Fault::Pause) {
             show.close();
-            put_event(&world, &mut dice, &show).await;
+            put_event(&world, &mut rng, &show).await;
             sleep(Duration::from_secs(5)).await;
             show.open();
-            put_event(&world, &mut dice, &show).await;
+            put_event(&world, &mut rng, &show).await;
         }
         if world.chaos.strikes(Fault::Window) {
             let now = EPOCH_MS + world.at_ms() + world.plan.base_ahead_ms;
@@ -95,11 +95,11 @@ pub async fn organiser(world: Arc<World>) {
             let opens = (changes.below(3) > 0).then_some(now + opens);
             show.closes = (changes.below(3) > 0).then_some(opens.unwrap_or(now) + closes);
             show.opens = opens;
-            put_event(&world, &mut dice, &show).await;
+            put_event(&world, &mut rng, &show).await;
             let open_for = changes.between(5_000, 60_000).unsigned_abs();
             sleep(Duration::from_millis(open_for)).await;
             show.open();
-            put_event(&world, &mut dice, &show).await;
+            put_event(&world, &mut rng, &show).await;
         }
         if world.chaos.strikes(Fault::OddRefund)
             && let Some(order) = some_order(&world, &mut changes, &OrderState::ALL)
@@ -108,9 +108,9 @@ pub async fn organiser(world: Arc<World>) {
         }
         if world.chaos.strikes(Fault::Refund)
             && let Some(order) =
-                some_order(&world, &mut dice, &[OrderState::Paid, OrderState::Refunding])
+                some_order(&world, &mut rng, &[OrderState::Paid, OrderState::Refunding])
         {
-            refund_order(&world, &mut dice, order).await;
+            refund_order(&world, &mut rng, order).await;
         }
         // What a bank sent back is sent once more, with the strength of refunds.
         if world.chaos.would(Fault::RefundFailsLater) {
@@ -119,7 +119,7 @@ pub async fn organiser(world: Arc<World>) {
             });
             if let Some(order) = owed {
                 let wish = Wish::Refund { order, lines: None, failed: true };
-                ask_refund(&world, &mut dice, ("organiser", None), &wish, false).await;
+                ask_refund(&world, &mut rng, ("organiser", None), &wish, false).await;
             }
         }
     }
@@ -131,49 +131,49 @@ fn lines_of(world: &World, order: OrderId) -> Vec<(String, i64)> {
 }
 
 /// The organiser refunds an order, or a part of it; often twice at once.
-pub async fn refund_order(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
-    let restock = dice.below(2) == 0;
-    let lines = if dice.below(2) == 0 {
+pub async fn refund_order(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
+    let restock = rng.below(2) == 0;
+    let lines = if rng.below(2) == 0 {
         None
     } else {
         let of = lines_of(world, order);
         let n = (order.0 % of.len().max(1) as u128) as usize;
         Some(vec![(of.get(n).map_or("t".into(), |line| line.0.clone()), 1)])
     };
-    let key = (dice.below(2) == 0).then(|| format!("{:016x}", dice.below(u64::MAX)));
+    let key = (rng.below(2) == 0).then(|| format!("{:016x}", rng.below(u64::MAX)));
     let wish = Wish::Refund { order, lines, failed: false };
-    if dice.below(3) == 0 {
+    if rng.below(3) == 0 {
         // Two organisers at the same time.
-        let mut other = Dice::new(dice.below(u64::MAX), 1);
+        let mut other = Rng::new(rng.below(u64::MAX), 1);
         tokio::join!(
-            ask_refund(world, dice, ("organiser", key.as_deref()), &wish, restock),
+            ask_refund(world, rng, ("organiser", key.as_deref()), &wish, restock),
             ask_refund(world, &mut other, ("other organiser", key.as_deref()), &wish, restock)
         );
     } else {
-        ask_refund(world, dice, ("organiser", key.as_deref()), &wish, restock).await;
+        ask_refund(world, rng, ("organiser", key.as_deref()), &wish, restock).await;
     }
 }
 
 /// A refund that may not be possible: too much, of what is not in the order, or of an order in any state.
-async fn odd_refund(world: &Arc<World>, dice: &mut Dice, order: OrderId) {
+async fn odd_refund(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
     let of = lines_of(world, order);
     let first = of.first().map_or("t".to_owned(), |line| line.0.clone());
-    let lines = match dice.below(5) {
+    let lines = match rng.below(5) {
         0 => None,
         1 => Some(vec![("nothing".to_owned(), 1)]),
         2 => Some(vec![(first, 0)]),
         3 => Some(of.iter().map(|(kind, left)| (kind.clone(), left.max(&1) + 1)).collect()),
         _ => Some(of.iter().map(|(kind, left)| (kind.clone(), *left.max(&1))).collect()),
     };
-    let failed = lines.is_none() && dice.below(2) == 0;
-    let restock = dice.below(2) == 0;
+    let failed = lines.is_none() && rng.below(2) == 0;
+    let restock = rng.below(2) == 0;
     let wish = Wish::Refund { order, lines, failed };
-    ask_refund(world, dice, ("organiser", None), &wish, restock).await;
+    ask_refund(world, rng, ("organiser", None), &wish, restock).await;
 }
 
 async fn ask_refund(
     world: &Arc<World>,
-    dice: &mut Dice,
+    rng: &mut Rng,
     (who, key): (&str, Option<&str>),
     wish: &Wish,
     restock: bool,
@@ -190,21 +190,21 @@ async fn ask_refund(
     let path = format!("/api/v1/orders/{}/refunds", uuid::Uuid::from_u128(order.0));
     let asked = world.audit(|auditor, _, at| auditor.question(at));
     let ask = Ask::post(path, &body).bearer(ORGANISER).key(key);
-    let Some(answer) = world.ask(dice, who, ask).await else { return };
+    let Some(answer) = world.ask(rng, who, ask).await else { return };
     if answer.status != 200 {
         return hears_no(world, asked, wish, key, &answer);
     }
     let whose = Whose { order: *order, buyer: None, secret: None };
     let refunded = (&answer.body["order"], &answer.body["refund"]);
-    world.audit(|auditor, story, at| {
-        auditor.refund_told(story, at, asked, whose, refunded, (lines.as_deref(), restock));
+    world.audit(|auditor, trace, at| {
+        auditor.refund_told(trace, at, asked, whose, refunded, (lines.as_deref(), restock));
     });
 }
 
 /// People at the provider's own desk.
 pub async fn hands(world: Arc<World>) {
-    let mut dice = Dice::new(world.plan.seed, 4);
-    let mut own = Dice::new(world.plan.seed, 9);
+    let mut rng = Rng::new(world.plan.seed, 4);
+    let mut own = Rng::new(world.plan.seed, 9);
     let mut disputes = Vec::new();
     let alive = [OrderState::Paying, OrderState::Canceling, OrderState::Committed];
     let paid = [OrderState::Paid];
@@ -222,21 +222,21 @@ pub async fn hands(world: Arc<World>) {
             if !world.chaos.would(fault) {
                 continue;
             }
-            let Some(order) = some_order(&world, &mut dice, states) else { continue };
+            let Some(order) = some_order(&world, &mut rng, states) else { continue };
             let Some(intent) = payment_of(&world, order, states) else { continue };
             world.audit(|auditor, _, _| auditor.by_hand(order));
             // Stripe takes three-decimal currencies in steps of ten.
             let step = if world.plan.currency == "KWD" { 10 } else { 1 };
-            let amount = dice.between(1, (world.plan.price / step).max(1)) * step;
-            let double = &world.double;
+            let amount = rng.between(1, (world.plan.price / step).max(1)) * step;
+            let fake = &world.fake;
             let done = match fault {
-                Fault::Voided => double.void(&intent),
+                Fault::Voided => fake.void(&intent),
                 Fault::CapturedByHand => {
-                    let whole = dice.below(2) == 0;
-                    double.capture_by_hand(&intent, (!whole).then_some(amount))
+                    let whole = rng.below(2) == 0;
+                    fake.capture_by_hand(&intent, (!whole).then_some(amount))
                 }
-                Fault::RefundedByHand => double.refund_by_hand(&intent, amount).map(drop),
-                _ => double.dispute(&intent, amount).map(|id| disputes.push(id)),
+                Fault::RefundedByHand => fake.refund_by_hand(&intent, amount).map(drop),
+                _ => fake.dispute(&intent, amount).map(|id| disputes.push(id)),
             };
             if done.is_ok() {
                 world.chaos.note(fault);
@@ -253,18 +253,18 @@ pub async fn hands(world: Arc<World>) {
 }
 
 /// What banks do with refunds and disputes, days later as it were.
-fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
+fn banks(world: &Arc<World>, rng: &mut Rng, disputes: &[String]) {
     let chaos = &world.chaos;
     if chaos.would(Fault::RefundFailsLater) {
-        let refunds = world.double.refunds().unwrap_or_default();
+        let refunds = world.fake.refunds().unwrap_or_default();
         // Banks send money back within a month (https://docs.stripe.com/refunds#failed-refunds).
         let now_s = (EPOCH_MS + world.at_ms()) / 1_000;
         let recent = |r: &Given| now_s - r.created_s < 30 * 24 * 3_600;
         let given: Vec<_> =
             refunds.iter().filter(|r| !r.release && !r.failed && !r.pending && recent(r)).collect();
         if !given.is_empty() {
-            let refund = given[dice.below(given.len() as u64) as usize];
-            if world.double.fail_refund(&refund.id).is_ok() {
+            let refund = given[rng.below(given.len() as u64) as usize];
+            if world.fake.fail_refund(&refund.id).is_ok() {
                 chaos.note(Fault::RefundFailsLater);
                 world.tell(refund.order, format!("the bank sends {} back", refund.id));
                 acted(world);
@@ -272,9 +272,9 @@ fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
         }
     }
     if !disputes.is_empty() && chaos.would(Fault::DisputeMoves) {
-        let id = &disputes[dice.below(disputes.len() as u64) as usize];
-        let status = dice.pick(&["under_review", "won", "lost"]);
-        if world.double.move_dispute(id, status).is_ok() {
+        let id = &disputes[rng.below(disputes.len() as u64) as usize];
+        let status = rng.pick(&["under_review", "won", "lost"]);
+        if world.fake.move_dispute(id, status).is_ok() {
             chaos.note(Fault::DisputeMoves);
             world.tell(None, format!("dispute {id} is {status}"));
         }
@@ -283,56 +283,56 @@ fn banks(world: &Arc<World>, dice: &mut Dice, disputes: &[String]) {
 
 /// The provider rings.
 pub async fn webhooks(world: Arc<World>) {
-    let mut dice = Dice::new(world.plan.seed, 5);
+    let mut rng = Rng::new(world.plan.seed, 5);
     let mut last = 0;
     loop {
         sleep(RINGS).await;
-        let Ok(events) = world.double.events_since(last) else { continue };
+        let Ok(events) = world.fake.events_since(last) else { continue };
         for (n, body) in events {
             last = last.max(n);
             if world.chaos.strikes(Fault::WebhookLost) {
                 continue;
             }
-            let mut late = dice.between(0, 2_000);
+            let mut late = rng.between(0, 2_000);
             if world.chaos.strikes(Fault::WebhookLate) {
                 late = world.chaos.between(Fault::WebhookLate, 5_000, 250_000);
             }
             let times = if world.chaos.strikes(Fault::WebhookTwice) { 2 } else { 1 };
             for _ in 0..times {
                 let (at, body) = (Arc::clone(&world), body.clone());
-                let mut dice = Dice::new(dice.below(u64::MAX), 0);
+                let mut rng = Rng::new(rng.below(u64::MAX), 0);
                 world.elsewhere(async move {
                     sleep(Duration::from_millis(late.unsigned_abs())).await;
-                    ring(&at, &mut dice, WEBHOOK_SECRET, body).await;
+                    ring(&at, &mut rng, WEBHOOK_SECRET, body).await;
                 });
             }
         }
         if world.chaos.strikes(Fault::WebhookForged)
-            && let Some(order) = some_order(&world, &mut dice, &OrderState::ALL)
+            && let Some(order) = some_order(&world, &mut rng, &OrderState::ALL)
         {
-            let known = payment_of(&world, order, &OrderState::ALL).filter(|_| dice.below(2) == 0);
+            let known = payment_of(&world, order, &OrderState::ALL).filter(|_| rng.below(2) == 0);
             let id = known.unwrap_or_else(|| "pi_forged".into());
             let body = json!({"id": "evt_forged", "object": "event", "type": "payment_intent.succeeded",
                 "data": {"object": {"object": "payment_intent", "id": id, "status": "succeeded",
                 "metadata": {"nts_order": uuid::Uuid::from_u128(order.0).to_string()}}}});
             // Where the secret is known to others they can sign what they like: nothing is believed.
             let secret = if world.plan.signed { "whsec_wrong" } else { WEBHOOK_SECRET };
-            ring(&world, &mut dice, secret, body.to_string()).await;
+            ring(&world, &mut rng, secret, body.to_string()).await;
         }
     }
 }
 
 /// The provider, or somebody else, sends a webhook that is signed with this secret.
-pub async fn ring(world: &Arc<World>, dice: &mut Dice, secret: &str, body: String) {
+pub async fn ring(world: &Arc<World>, rng: &mut Rng, secret: &str, body: String) {
     let seconds = (EPOCH_MS + world.at_ms()) / 1000;
     let signature = FakeStripe::signature(secret, seconds, &body);
     let ask =
         Ask { body, header: Some(("stripe-signature", signature)), ..Ask::get("/stripe/webhook") };
     let genuine = secret == WEBHOOK_SECRET;
-    let answer = world.ask(dice, "provider", Ask { method: "POST", ..ask }).await;
+    let answer = world.ask(rng, "provider", Ask { method: "POST", ..ask }).await;
     if !genuine && answer.is_some_and(|a| a.status == 200) {
         let text = "a forged webhook was taken for genuine";
-        world.broken(crate::story::Promise::NoFalseAnswer, None, text);
+        world.broken(crate::trace::Promise::NoFalseAnswer, None, text);
     }
 }
 
@@ -381,8 +381,8 @@ fn disk_trouble(world: &Arc<World>, disk: &Disk) {
 
 /// Starts the process of a machine, kills it, and starts it again.
 pub async fn supervisor(world: Arc<World>, n: usize) {
-    let mut dice = Dice::new(world.plan.seed, 50 + n as u64);
-    let mut away = Dice::new(world.plan.seed, 60 + n as u64);
+    let mut rng = Rng::new(world.plan.seed, 50 + n as u64);
+    let mut away = Rng::new(world.plan.seed, 60 + n as u64);
     let machine = &world.machines[n];
     let mut driving = machine.driving.lock().await;
     loop {
@@ -395,7 +395,7 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
                 world.broken(Promise::NothingLost, None, why);
                 return;
             }
-            sleep(Duration::from_millis(dice.between(200, 5_000).unsigned_abs())).await;
+            sleep(Duration::from_millis(rng.between(200, 5_000).unsigned_abs())).await;
         }
         drop(driving);
         let what = loop {
@@ -410,7 +410,7 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
                 world.tell(None, format!("machine {n}: its clock jumps by {by} ms"));
                 world.jump(n, by);
             }
-            if let Base::File(base) = &world.base {
+            if let Backend::File(base) = &world.backend {
                 disk_trouble(&world, &base.disk);
             }
             if chaos.strikes(Fault::Crash) {
@@ -426,16 +426,16 @@ pub async fn supervisor(world: Arc<World>, n: usize) {
         driving = machine.driving.lock().await;
         world.tell(None, format!("machine {n}: {what}"));
         let at = world.at_ms();
-        world.story().strike(at, what);
-        world.story().count("restarts");
+        world.trace().strike(at, what);
+        world.trace().count("restarts");
         if what == "is stopped" {
             machine.stop(&world).await;
         } else {
             // A machine may lose its power in the middle of a commit, too.
-            let power_loss = what == "loses its power" || what == "died" && dice.below(2) == 0;
+            let power_loss = what == "loses its power" || what == "died" && rng.below(2) == 0;
             machine.kill(&world, power_loss).await;
-            crate::hands::while_away(&world, &mut away);
+            crate::dashboard::while_away(&world, &mut away);
         }
-        sleep(Duration::from_millis(dice.between(10, 20_000).unsigned_abs())).await;
+        sleep(Duration::from_millis(rng.between(10, 20_000).unsigned_abs())).await;
     }
 }

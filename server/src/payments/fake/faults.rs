@@ -107,7 +107,7 @@ pub enum Stop {
 }
 
 /// A call that is held, or will be.
-pub struct Pause(Arc<Held>);
+pub struct Breakpoint(Arc<Held>);
 
 struct Held {
     operation: Operation,
@@ -152,14 +152,14 @@ impl Held {
     }
 }
 
-impl Pause {
+impl Breakpoint {
     /// Waits until a call is held here.
     pub async fn arrived(&self) {
         self.0.until(|state| state != HeldState::Waiting).await;
     }
 
     /// Lets it go on.
-    pub fn let_go(self) {
+    pub fn resume(self) {
         self.0.set(HeldState::LetGo);
     }
 
@@ -171,12 +171,12 @@ impl Pause {
 
 /// What was told to go wrong.
 #[derive(Default)]
-pub(super) struct Missteps {
+pub(super) struct Faults {
     plan: Mutex<Option<Plan>>,
     pauses: Mutex<Vec<Arc<Held>>>,
 }
 
-impl Missteps {
+impl Faults {
     pub fn plan(&self, plan: Option<Plan>) {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
     }
@@ -186,11 +186,11 @@ impl Missteps {
         plan.as_mut().and_then(|plan| plan(operation))
     }
 
-    pub fn pause(&self, operation: Operation, stop: Stop) -> Pause {
+    pub fn pause(&self, operation: Operation, stop: Stop) -> Breakpoint {
         let state = Mutex::new(HeldState::Waiting);
         let held = Arc::new(Held { operation, stop, state, changed: Notify::new() });
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&held));
-        Pause(held)
+        Breakpoint(held)
     }
 
     /// Holds a call if it is to be held here. False: it is cut off.

@@ -1,4 +1,4 @@
-//! The double over real HTTP, on a listener of the caller's. A connection can be cut without an
+//! The fake over real HTTP, on a listener of the caller's. A connection can be cut without an
 //! answer, as networks do.
 
 use super::answer::{Answer, Fault};
@@ -20,7 +20,7 @@ const OLDEST: &str = "2026-09-30";
 const MOST_BYTES: usize = 1 << 20;
 
 /// Serves until the task is dropped; all its connections end with it.
-pub async fn serve(double: Arc<FakeStripe>, listener: TcpListener) {
+pub async fn serve(fake: Arc<FakeStripe>, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -28,10 +28,10 @@ pub async fn serve(double: Arc<FakeStripe>, listener: TcpListener) {
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                let double = Arc::clone(&double);
+                let fake = Arc::clone(&fake);
                 connections.spawn(async move {
                     let service = hyper::service::service_fn(move |request| {
-                        one(Arc::clone(&double), request)
+                        one(Arc::clone(&fake), request)
                     });
                     let io = TokioIo::new(stream);
                     // An error here is the connection's end, as often as not by our own will.
@@ -57,7 +57,7 @@ impl std::fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 async fn one(
-    double: Arc<FakeStripe>,
+    fake: Arc<FakeStripe>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Cut> {
     let (parts, body) = request.into_parts();
@@ -68,14 +68,14 @@ async fn one(
     let method = if parts.method == hyper::Method::GET { "GET" } else { "POST" };
     let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|_| Cut)?.to_bytes();
     if let Err(fault) = admit(&parts.method, &header) {
-        return Ok(response(Answer::fault(&fault, double.request_id())));
+        return Ok(response(Answer::fault(&fault, fake.request_id())));
     }
     let path = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
     let form = form_urlencoded::parse(&body).into_owned().collect();
     let request = WireRequest { method, path, form, key: header("idempotency-key") };
     // In a task of its own: what has reached Stripe goes on there, though the caller hangs up.
     let (done, outcome) = tokio::sync::oneshot::channel();
-    spawn(async move { _ = done.send(double.answer(request).await) });
+    spawn(async move { _ = done.send(fake.answer(request).await) });
     match outcome.await {
         Ok(Outcome::Answer(answer)) => Ok(response(answer)),
         Ok(Outcome::Cut | Outcome::NoConnection) | Err(_) => Err(Cut),

@@ -99,7 +99,7 @@ pub struct Sample {
 pub type Standing = [u32; OrderState::ALL.len()];
 
 /// The story of a run.
-pub struct Story {
+pub struct Trace {
     hash: Sha256,
     orders: BTreeMap<OrderId, usize>,
     lines: VecDeque<Line>,
@@ -120,10 +120,10 @@ pub struct Story {
     pub violation: Option<Violation>,
 }
 
-impl Story {
+impl Trace {
     /// An empty story; `whole` keeps every line, and what only pictures need.
-    pub fn new(whole: bool) -> Story {
-        Story {
+    pub fn new(whole: bool) -> Trace {
+        Trace {
             hash: Sha256::new(),
             orders: BTreeMap::new(),
             lines: VecDeque::new(),

@@ -1,4 +1,4 @@
-//! Stories of the double: what it takes, refuses, remembers and repeats.
+//! Stories of the fake: what it takes, refuses, remembers and repeats.
 
 use super::*;
 use serde_json::Value;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 struct World {
-    double: Arc<FakeStripe>,
+    fake: Arc<FakeStripe>,
     time: Arc<AtomicI64>,
 }
 
 fn world() -> World {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let double = FakeStripe::in_memory(Clock::Manual(Arc::clone(&time)), [1; 32]).unwrap();
-    World { double: Arc::new(double), time }
+    let fake = FakeStripe::in_memory(Clock::Manual(Arc::clone(&time)), [1; 32]).unwrap();
+    World { fake: Arc::new(fake), time }
 }
 
 const CREATE: &str = "amount=2000&currency=gbp&capture_method=manual&metadata[nts_order]=\
@@ -24,7 +24,7 @@ impl World {
         let form = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
         let key = (!key.is_empty()).then(|| key.to_owned());
         let request = WireRequest { method, path: path.into(), form, key };
-        let answer = self.double.exchange(request).await.unwrap();
+        let answer = self.fake.exchange(request).await.unwrap();
         (answer.status, serde_json::from_slice(&answer.body).unwrap())
     }
 
@@ -51,7 +51,7 @@ impl World {
     }
 
     fn moved(&self) -> (i64, i64) {
-        let moved = self.double.ledger(boxoffice::OrderId(7)).unwrap();
+        let moved = self.fake.ledger(boxoffice::OrderId(7)).unwrap();
         (moved.captured, moved.refunded)
     }
 }
@@ -114,9 +114,9 @@ async fn a_key_does_a_thing_once_and_repeats_its_answer_for_a_day_errors_too() {
         (InjectedFault::ErrorAfter, "k5", "requires_capture"),
     ] {
         let id = w.intent().await;
-        w.double.misbehave(move |o| (o == Operation::Confirm).then_some(way));
+        w.fake.misbehave(move |o| (o == Operation::Confirm).then_some(way));
         assert_eq!(w.confirm(&id, "ctoken_ok", key).await.0, 500);
-        w.double.behave();
+        w.fake.behave();
         assert_eq!(w.confirm(&id, "ctoken_ok", key).await.0, 500);
         let (_, read) = w.ask("GET", &format!("/v1/payment_intents/{id}"), "", "").await;
         assert_eq!(read["status"], happened);
@@ -153,7 +153,7 @@ async fn an_authorisation_lives_seven_days() {
     let w = world();
     let id = w.intent().await;
     w.confirm(&id, "ctoken_ok", "").await;
-    assert_eq!(w.double.authorised().unwrap(), vec![id.clone()]);
+    assert_eq!(w.fake.authorised().unwrap(), vec![id.clone()]);
     w.time.fetch_add(7 * 24 * 3_600_000 + 1, Ordering::SeqCst);
     let (status, answer) = w.post(&format!("/v1/payment_intents/{id}/capture"), "", "").await;
     assert_eq!((status, code(&answer)), (400, "payment_intent_unexpected_state"));
@@ -173,7 +173,7 @@ async fn refunds_are_listed_and_never_more_than_was_taken() {
     assert_eq!(w.post("/v1/refunds", &refund(500), "r2").await.0, 200);
     assert_eq!(w.moved(), (2_000, 1_000), "and once more under another");
     assert_eq!(w.post("/v1/refunds", &refund(1_001), "r3").await.0, 400);
-    w.double.refund_by_hand(&id, 1_000).unwrap();
+    w.fake.refund_by_hand(&id, 1_000).unwrap();
     let (_, answer) = w.post("/v1/refunds", &refund(1), "r4").await;
     assert_eq!(code(&answer), "charge_already_refunded");
     let path = format!("/v1/refunds?payment_intent={id}&limit=2");
@@ -215,7 +215,7 @@ async fn a_list_is_read_page_by_page_and_each_page_is_a_range_of_an_index() {
     }
     made.reverse();
     assert_eq!(seen, made, "newest first, each once");
-    let db = super::books::open(None).unwrap().0;
+    let db = super::tables::open(None).unwrap().0;
     for (table, and) in [
         ("intents", ""),
         ("refunds", super::endpoints::of_intent(None)),
@@ -239,7 +239,7 @@ async fn a_list_is_read_page_by_page_and_each_page_is_a_range_of_an_index() {
 
 #[tokio::test(start_paused = true)]
 async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
-    let dir = std::env::temp_dir().join(format!("nts-double-{}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("nts-fake-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("sandbox");
     let old = Connection::open(&path).unwrap();
@@ -248,15 +248,15 @@ async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
     drop(old);
     let mut w = world();
     let open = || Arc::new(FakeStripe::open(&path, Clock::System, [2; 32]).unwrap());
-    w.double = open();
+    w.fake = open();
     let id = w.captured().await;
-    w.double = open();
+    w.fake = open();
     // Within one millisecond ids are in no order.
     std::thread::sleep(Duration::from_millis(2));
     let other = w.intent().await;
     assert_ne!(id, other, "the same seed makes other ids in another life");
     assert!(id < other, "what is new stands together");
-    assert_eq!(w.double.events_since(0), Ok(vec![]), "the sandbox rings nowhere");
+    assert_eq!(w.fake.events_since(0), Ok(vec![]), "the sandbox rings nowhere");
     assert_eq!(w.moved(), (2_000, 0));
     std::fs::remove_dir_all(dir).unwrap();
 }
@@ -265,7 +265,7 @@ async fn it_survives_being_reopened_and_an_older_file_begins_anew() {
 async fn calls_that_come_together_are_recorded_together_or_not_at_all() {
     let world = world();
     let id = world.intent().await;
-    let commits = |world: &World| lock(&world.double.state).commits();
+    let commits = |world: &World| lock(&world.fake.state).commits();
     let before = commits(&world);
     let create = |key| world.post("/v1/payment_intents", CREATE, key);
     let (a, b, c) = tokio::join!(create("a"), create("b"), create("c"));
@@ -289,12 +289,12 @@ async fn calls_that_come_together_are_recorded_together_or_not_at_all() {
     }
     assert_eq!(create("gone").await.0, 200, "it is remembered under its key");
     // Where the database fails in the midst of one, none of them has happened, and all hear so.
-    lock(&world.double.state).db.execute_batch("DROP TABLE charges").unwrap();
+    lock(&world.fake.state).db.execute_batch("DROP TABLE charges").unwrap();
     let (made, confirmed) =
         tokio::join!(create("undone"), world.confirm(&id, "ctoken_ok", "confirm"));
     assert_eq!((made.0, confirmed.0), (500, 500));
     let known = "SELECT count(*) FROM keys WHERE key IN ('undone', 'confirm')";
-    let known: i64 = lock(&world.double.state).db.query_row(known, [], |row| row.get(0)).unwrap();
+    let known: i64 = lock(&world.fake.state).db.query_row(known, [], |row| row.get(0)).unwrap();
     assert_eq!(known, 0);
     assert_eq!(create("undone").await.0, 200);
 }

@@ -1,4 +1,4 @@
-//! Stripe's double: honest, strict, with a memory. It is the sandbox that serves when no key is
+//! A fake Stripe: honest, strict, with a memory. It is the sandbox that serves when no key is
 //! set, and the Stripe that the tests speak with.
 //!
 //! It speaks Stripe's wire protocol, in process ([`Wire`]) and over HTTP ([`http`]); keeps
@@ -12,33 +12,33 @@
 
 mod amounts;
 mod answer;
-mod books;
 mod cards;
 mod endpoints;
+mod faults;
 mod group;
 pub mod http;
-mod missteps;
 mod objects;
 mod params;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod world;
 
-pub use missteps::{InjectedFault, Operation, Pause, Stop};
+pub use faults::{Breakpoint, InjectedFault, Operation, Stop};
 pub use world::{Given, Look, Moved};
 
 use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use crate::clock::Clock;
 use crate::ids::digest;
 use answer::{Answer, Fault};
-use books::{Books, Random};
+use faults::{Faults, Plan};
 use group::{Closing, Group, Open};
-use missteps::{Missteps, Plan};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tables::{Random, Tx};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
@@ -52,11 +52,11 @@ const SLOW: Duration = Duration::from_secs(3);
 /// How long a call that hangs takes; every client has given up by then.
 const HANG: Duration = Duration::from_secs(60);
 
-/// The double.
+/// The fake.
 pub struct FakeStripe {
     state: Mutex<State>,
     clock: Clock,
-    missteps: Missteps,
+    faults: Faults,
     /// Keys under which a call is running.
     running: Mutex<BTreeSet<String>>,
     log: Mutex<Log>,
@@ -103,7 +103,7 @@ impl FakeStripe {
 
     /// Copies the file of a sandbox, which may be in use, to a file that does not exist yet.
     pub fn copy_file(path: &Path, target: &Path) -> Result<(), rusqlite::Error> {
-        books::copy(path, target)
+        tables::copy(path, target)
     }
 
     /// A Stripe for tests, kept in memory, that knows what it would ring with.
@@ -116,7 +116,7 @@ impl FakeStripe {
         clock: Clock,
         seed: [u8; 32],
     ) -> Result<FakeStripe, rusqlite::Error> {
-        let (db, opened) = books::open(path)?;
+        let (db, opened) = tables::open(path)?;
         let (random, rings) = (Random::new(seed, opened), path.is_none());
         Ok(FakeStripe {
             state: Mutex::new(State {
@@ -128,7 +128,7 @@ impl FakeStripe {
                 open: Open::default(),
             }),
             clock,
-            missteps: Missteps::default(),
+            faults: Faults::default(),
             running: Mutex::default(),
             log: Mutex::new(Log { begun: None, counts: BTreeMap::new(), times: Vec::new() }),
         })
@@ -137,12 +137,12 @@ impl FakeStripe {
     /// Misbehave from now on as the plan says, which is asked at each call.
     pub fn misbehave(&self, plan: impl FnMut(Operation) -> Option<InjectedFault> + Send + 'static) {
         let plan: Plan = Box::new(plan);
-        self.missteps.plan(Some(plan));
+        self.faults.plan(Some(plan));
     }
 
     /// Misbehave no more.
     pub fn behave(&self) {
-        self.missteps.plan(None);
+        self.faults.plan(None);
     }
 
     /// From now on what is released becomes a refund object, or no more: so it is where the account's own
@@ -153,8 +153,8 @@ impl FakeStripe {
 
     /// Holds the next call of this kind, before or after it takes effect, until the handle lets it
     /// go or cuts it off.
-    pub fn pause(&self, operation: Operation, stop: Stop) -> Pause {
-        self.missteps.pause(operation, stop)
+    pub fn pause(&self, operation: Operation, stop: Stop) -> Breakpoint {
+        self.faults.pause(operation, stop)
     }
 
     /// How many requests came, by what they asked for.
@@ -180,9 +180,9 @@ impl FakeStripe {
 
     /// One request, with everything that may go wrong with it.
     async fn answer(&self, request: WireRequest) -> Outcome {
-        let operation = missteps::operation(&request);
+        let operation = faults::operation(&request);
         self.note(operation);
-        let misstep = self.missteps.next(operation);
+        let misstep = self.faults.next(operation);
         match misstep {
             Some(InjectedFault::LostBefore) => return Outcome::Cut,
             Some(InjectedFault::NoConnection) => return Outcome::NoConnection,
@@ -198,11 +198,11 @@ impl FakeStripe {
             Some(InjectedFault::Slow(ms)) => sleep(Duration::from_millis(ms)).await,
             _ => {}
         }
-        if !self.missteps.stop(operation, Stop::Before).await {
+        if !self.faults.stop(operation, Stop::Before).await {
             return Outcome::Cut;
         }
         let answer = self.keyed(&request, misstep).await;
-        if !self.missteps.stop(operation, Stop::After).await {
+        if !self.faults.stop(operation, Stop::After).await {
             return Outcome::Cut;
         }
         Outcome::Answer(match misstep {
@@ -226,7 +226,7 @@ impl FakeStripe {
         if !lock(&self.running).insert(key.clone()) {
             return Answer::fault(&Fault::key_in_use(), self.request_id());
         }
-        let _running = Running { double: self, key: key.clone() };
+        let _running = Running { fake: self, key: key.clone() };
         if endpoints::is_slow(request) {
             sleep(SLOW).await;
         }
@@ -273,7 +273,7 @@ impl FakeStripe {
         }
         let (group, opened) = state.join()?;
         if opened {
-            closing = Some(Closing { double: self, group: Arc::clone(&group) });
+            closing = Some(Closing { fake: self, group: Arc::clone(&group) });
         }
         match one_call(state, now_ms, request, key, misstep, request_id) {
             Ok(answer) => {
@@ -301,13 +301,13 @@ impl FakeStripe {
 
 /// Takes its key out again when the call ends, or is cut off.
 struct Running<'a> {
-    double: &'a FakeStripe,
+    fake: &'a FakeStripe,
     key: String,
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        lock(&self.double.running).remove(&self.key);
+        lock(&self.fake.running).remove(&self.key);
     }
 }
 
@@ -370,8 +370,8 @@ fn one_call(
         };
         let State { rings, releases, .. } = *state;
         let random = &mut state.random;
-        let mut books = Books { sql, random, now_ms, rings, releases, pending };
-        match endpoints::answer(&mut books, request)? {
+        let mut tx = Tx { sql, random, now_ms, rings, releases, pending };
+        match endpoints::answer(&mut tx, request)? {
             Ok(body) => Answer::new(200, body, request_id.to_owned()),
             Err(refused) => {
                 // What fails validation never began, and is not remembered.

@@ -1,6 +1,6 @@
 //! The objects as Stripe writes them, with those of its fields that somebody may want.
 
-use super::books::{Charge, Dispute, Intent, Refund, Status};
+use super::tables::{Charge, Dispute, Intent, Refund, Status};
 use boxoffice::IntentStatus;
 use serde::Serialize;
 use serde_json::Value;

@@ -102,13 +102,13 @@ fn roll_back(db: &Connection) {
 
 /// Ends a group when it is dropped, also if the call that opened it is cut off.
 pub(super) struct Closing<'a> {
-    pub double: &'a FakeStripe,
+    pub fake: &'a FakeStripe,
     pub group: Arc<Group>,
 }
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        let state = &mut *lock(&self.double.state);
+        let state = &mut *lock(&self.fake.state);
         // Unless somebody has ended it, and another one is open.
         if state.open.group.as_ref().is_some_and(|(open, _)| Arc::ptr_eq(open, &self.group)) {
             if std::thread::panicking() {

@@ -2,18 +2,18 @@
 //! switching one of them off leaves all others as they were.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{self, Rng as _, SeedableRng};
 
 /// A stream of random numbers.
 #[derive(Clone)]
-pub struct Dice(ChaCha8Rng);
+pub struct Rng(ChaCha8Rng);
 
-impl Dice {
+impl Rng {
     /// Stream number `stream` of a seed.
-    pub fn new(seed: u64, stream: u64) -> Dice {
+    pub fn new(seed: u64, stream: u64) -> Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        Dice(rng)
+        Rng(rng)
     }
 
     /// A number below `sides`, which is at least 1.
@@ -38,7 +38,7 @@ impl Dice {
     }
 
     /// The numbers themselves.
-    pub fn rng(&mut self) -> &mut impl Rng {
+    pub fn numbers(&mut self) -> &mut impl rand_core::Rng {
         &mut self.0
     }
 

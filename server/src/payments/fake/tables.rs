@@ -1,4 +1,4 @@
-//! The double's memory: its tables, their rows, and one place to read and write them.
+//! The fake's memory: its tables, their rows, and one place to read and write them.
 
 use super::answer::{Fault, json};
 use super::objects;
@@ -17,7 +17,7 @@ use std::path::Path;
 const VERSION: i64 = 4;
 
 /// `created` is in seconds, as Stripe's is; what ends in `_ms` is in milliseconds. `moves` is the
-/// double's own ledger: it is only ever appended to, and no state is worked out from it.
+/// fake's own ledger: it is only ever appended to, and no state is worked out from it.
 const SCHEMA: &str = "
 CREATE TABLE opened (n INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE intents (
@@ -342,7 +342,7 @@ impl Dispute {
 }
 
 /// The memory within one transaction, at one moment.
-pub(super) struct Books<'a> {
+pub(super) struct Tx<'a> {
     pub sql: &'a Connection,
     pub random: &'a mut Random,
     pub now_ms: i64,
@@ -354,7 +354,7 @@ pub(super) struct Books<'a> {
     pub pending: Option<bool>,
 }
 
-impl Books<'_> {
+impl Tx<'_> {
     /// The moment in seconds, as Stripe tells time.
     pub fn now(&self) -> i64 {
         self.now_ms.div_euclid(1000)
@@ -525,7 +525,7 @@ impl Books<'_> {
     }
 }
 
-impl Books<'_> {
+impl Tx<'_> {
     /// Money moved: into the ledger, from which no state is worked out.
     pub fn moved(&self, intent: &Intent, kind: &str, amount: i64) -> Result<(), rusqlite::Error> {
         let sql = "INSERT INTO moves (intent, order_id, kind, amount, at_ms)

@@ -1,4 +1,4 @@
-//! What the double answers: a status, a body, and the headers that a client may heed.
+//! What the fake answers: a status, a body, and the headers that a client may heed.
 //!
 //! Errors have Stripe's types and codes (<https://docs.stripe.com/api/errors>,
 //! <https://docs.stripe.com/error-codes>); the sentences are our own.

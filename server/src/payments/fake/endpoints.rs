@@ -2,10 +2,10 @@
 
 use super::amounts;
 use super::answer::{Fault, json, value};
-use super::books::{Books, Charge, DISPUTE, Dispute, Done, INTENT, Intent, REFUND, Refund};
 use super::cards::{Bank, Token};
 use super::objects::{self, List};
 use super::params::{Params, required};
+use super::tables::{Charge, DISPUTE, Dispute, Done, INTENT, Intent, REFUND, Refund, Tx};
 use crate::payments::wire::WireRequest;
 use boxoffice::{IntentStatus, OrderId};
 use rusqlite::params;
@@ -57,7 +57,7 @@ pub(super) fn is_slow(request: &WireRequest) -> bool {
 }
 
 /// Answers a request.
-pub(super) fn answer(books: &mut Books<'_>, request: &WireRequest) -> Answered {
+pub(super) fn answer(tx: &mut Tx<'_>, request: &WireRequest) -> Answered {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let pairs = if request.method == "POST" {
         request.form.clone()
@@ -66,20 +66,20 @@ pub(super) fn answer(books: &mut Books<'_>, request: &WireRequest) -> Answered {
     };
     let params = Params::new(pairs);
     // Only tests make refunds that take their time.
-    if books.rings {
-        mature(books)?;
+    if tx.rings {
+        mature(tx)?;
     }
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match (request.method, &parts[..]) {
-        ("POST", ["v1", "payment_intents"]) => create(books, params),
-        ("GET", ["v1", "payment_intents"]) => list_intents(books, params),
-        ("GET", ["v1", "payment_intents", id]) => retrieve(books, id, params),
-        ("POST", ["v1", "payment_intents", id, "confirm"]) => confirm(books, id, params),
-        ("POST", ["v1", "payment_intents", id, "capture"]) => capture(books, id, params),
-        ("POST", ["v1", "payment_intents", id, "cancel"]) => cancel(books, id, params),
-        ("POST", ["v1", "refunds"]) => refund(books, params),
-        ("GET", ["v1", "refunds"]) => list_refunds(books, params),
-        ("GET", ["v1", "disputes"]) => list_disputes(books, params),
+        ("POST", ["v1", "payment_intents"]) => create(tx, params),
+        ("GET", ["v1", "payment_intents"]) => list_intents(tx, params),
+        ("GET", ["v1", "payment_intents", id]) => retrieve(tx, id, params),
+        ("POST", ["v1", "payment_intents", id, "confirm"]) => confirm(tx, id, params),
+        ("POST", ["v1", "payment_intents", id, "capture"]) => capture(tx, id, params),
+        ("POST", ["v1", "payment_intents", id, "cancel"]) => cancel(tx, id, params),
+        ("POST", ["v1", "refunds"]) => refund(tx, params),
+        ("GET", ["v1", "refunds"]) => list_refunds(tx, params),
+        ("GET", ["v1", "disputes"]) => list_disputes(tx, params),
         (method, _) => {
             let message = format!("There is no such address: {method} {path}.");
             Ok(Err(Fault::plain(message).with_status(404).into()))
@@ -92,18 +92,18 @@ fn began(fault: Fault) -> Answered {
 }
 
 /// Does what time has done since: an authorisation ends, a network answers.
-pub(super) fn find(books: &mut Books<'_>, id: &str) -> Done<Intent> {
-    let Some(mut intent) = books.intent(id)? else {
+pub(super) fn find(tx: &mut Tx<'_>, id: &str) -> Done<Intent> {
+    let Some(mut intent) = tx.intent(id)? else {
         return Ok(Err(Fault::missing("payment_intent", id, "intent")));
     };
-    if intent.due_ms.is_some_and(|due| due <= books.now_ms) {
+    if intent.due_ms.is_some_and(|due| due <= tx.now_ms) {
         match intent.status {
             IntentStatus::RequiresCapture => {
                 // Before 2025-03-31.basil the word was "automatic".
-                let reason = if books.releases { "automatic" } else { "expired" };
-                end(books, &mut intent, reason)?;
+                let reason = if tx.releases { "automatic" } else { "expired" };
+                end(tx, &mut intent, reason)?;
             }
-            IntentStatus::Processing => authorise(books, &mut intent)?,
+            IntentStatus::Processing => authorise(tx, &mut intent)?,
             _ => {}
         }
     }
@@ -111,15 +111,15 @@ pub(super) fn find(books: &mut Books<'_>, id: &str) -> Done<Intent> {
 }
 
 /// Decides the pending refunds whose time has come.
-pub(super) fn mature(books: &mut Books<'_>) -> Result<(), rusqlite::Error> {
-    for mut refund in books.due_refunds()? {
+pub(super) fn mature(tx: &mut Tx<'_>) -> Result<(), rusqlite::Error> {
+    for mut refund in tx.due_refunds()? {
         refund.due_ms = None;
         match refund.failure.clone() {
-            Some(why) => fail(books, refund, &why)?,
+            Some(why) => fail(tx, refund, &why)?,
             None => {
                 refund.status = "succeeded".into();
-                books.put_refund(&refund)?;
-                books.tell("refund.updated", &objects::refund(&refund))?;
+                tx.put_refund(&refund)?;
+                tx.tell("refund.updated", &objects::refund(&refund))?;
             }
         }
     }
@@ -127,31 +127,27 @@ pub(super) fn mature(books: &mut Books<'_>) -> Result<(), rusqlite::Error> {
 }
 
 /// A refund fails, perhaps long after it had succeeded: the money is back on the account.
-pub(super) fn fail(
-    books: &mut Books<'_>,
-    mut refund: Refund,
-    why: &str,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn fail(tx: &mut Tx<'_>, mut refund: Refund, why: &str) -> Result<(), rusqlite::Error> {
     refund.status = "failed".into();
     refund.failure = Some(why.to_owned());
     refund.due_ms = None;
-    books.put_refund(&refund)?;
-    let Some(intent) = books.intent(&refund.intent)? else { return Ok(()) };
-    if let Some(mut charge) = books.charge_of(&intent)? {
+    tx.put_refund(&refund)?;
+    let Some(intent) = tx.intent(&refund.intent)? else { return Ok(()) };
+    if let Some(mut charge) = tx.charge_of(&intent)? {
         charge.refunded -= refund.amount;
-        books.put_charge(&charge)?;
+        tx.put_charge(&charge)?;
     }
-    books.moved(&intent, "refund_failed", refund.amount)?;
-    books.tell("refund.failed", &objects::refund(&refund))
+    tx.moved(&intent, "refund_failed", refund.amount)?;
+    tx.tell("refund.failed", &objects::refund(&refund))
 }
 
-fn show(books: &Books<'_>, intent: &Intent, whole: bool) -> Result<String, rusqlite::Error> {
-    let charge = if whole { books.charge_of(intent)? } else { None };
+fn show(tx: &Tx<'_>, intent: &Intent, whole: bool) -> Result<String, rusqlite::Error> {
+    let charge = if whole { tx.charge_of(intent)? } else { None };
     Ok(json(&objects::intent(intent, charge.as_ref())))
 }
 
 /// <https://docs.stripe.com/api/payment_intents/create>
-fn create(books: &mut Books<'_>, mut params: Params) -> Answered {
+fn create(tx: &mut Tx<'_>, mut params: Params) -> Answered {
     let amount = read!(params.integer_in("amount", 1, i64::MAX));
     let currency = read!(params.text("currency"));
     let capture = read!(params.one_of("capture_method", &["automatic_async", "manual"]));
@@ -177,17 +173,17 @@ fn create(books: &mut Books<'_>, mut params: Params) -> Answered {
     if let Err(fault) = amounts::check(amount, &currency) {
         return began(fault);
     }
-    let id = books.id("pi_");
+    let id = tx.id("pi_");
     let order = metadata.get("nts_order").and_then(|id| uuid::Uuid::try_parse(id).ok());
     let intent = Intent {
-        secret: books.id(&format!("{id}_secret_")),
+        secret: tx.id(&format!("{id}_secret_")),
         id,
         order: order.map(|id| OrderId(id.as_u128())),
         amount,
         currency,
         manual: capture.as_deref() == Some("manual"),
         description,
-        created: books.now(),
+        created: tx.now(),
         metadata,
         status: IntentStatus::RequiresPaymentMethod,
         due_ms: None,
@@ -198,28 +194,28 @@ fn create(books: &mut Books<'_>, mut params: Params) -> Answered {
         action: None,
         charge: None,
     };
-    books.add_intent(&intent)?;
-    books.tell_intent("payment_intent.created", &intent)?;
-    Ok(Ok(show(books, &intent, false)?))
+    tx.add_intent(&intent)?;
+    tx.tell_intent("payment_intent.created", &intent)?;
+    Ok(Ok(show(tx, &intent, false)?))
 }
 
 /// <https://docs.stripe.com/api/payment_intents/retrieve>
-fn retrieve(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+fn retrieve(tx: &mut Tx<'_>, id: &str, mut params: Params) -> Answered {
     let whole = read!(params.expand(Some("latest_charge")));
     read!(params.end());
-    let intent = read!(find(books, id)?);
-    Ok(Ok(show(books, &intent, whole)?))
+    let intent = read!(find(tx, id)?);
+    Ok(Ok(show(tx, &intent, whole)?))
 }
 
-fn unexpected(books: &Books<'_>, intent: &Intent) -> Result<Answered, rusqlite::Error> {
-    let shown = value(&objects::intent(intent, books.charge_of(intent)?.as_ref()));
-    let status = super::books::Status(intent.status).name();
+fn unexpected(tx: &Tx<'_>, intent: &Intent) -> Result<Answered, rusqlite::Error> {
+    let shown = value(&objects::intent(intent, tx.charge_of(intent)?.as_ref()));
+    let status = super::tables::Status(intent.status).name();
     let message = format!("This PaymentIntent is {status}, which does not allow that.");
     Ok(began(Fault::invalid("payment_intent_unexpected_state", message).showing(shown)))
 }
 
 /// <https://docs.stripe.com/api/payment_intents/confirm>
-fn confirm(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+fn confirm(tx: &mut Tx<'_>, id: &str, mut params: Params) -> Answered {
     let return_url = read!(params.text("return_url"));
     let confirmation = read!(params.text("confirmation_token"));
     let kind = read!(params.one_of("payment_method_data[type]", &["card"]));
@@ -232,7 +228,7 @@ fn confirm(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
         _ => Err(Fault::invalid("parameter_missing", "Exactly one card must be given.")
             .about("confirmation_token")),
     };
-    let mut intent = read!(find(books, id)?);
+    let mut intent = read!(find(tx, id)?);
     let token = match token {
         Ok(token) => token,
         Err(fault) => return began(fault),
@@ -243,72 +239,72 @@ fn confirm(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction
     ) {
-        return unexpected(books, &intent)?;
+        return unexpected(tx, &intent)?;
     }
     if token.bank == Bank::Expired {
         let message = "This ConfirmationToken has expired.";
         return began(Fault::plain(message).about("confirmation_token"));
     }
     if let Some(once) = &token.once
-        && !books.use_up(once)?
+        && !tx.use_up(once)?
     {
         let message = "This ConfirmationToken was used before.";
         return began(Fault::plain(message).about("confirmation_token"));
     }
     intent.action = None;
     match token.bank {
-        Bank::Approves | Bank::Slow | Bank::Expired => authorise(books, &mut intent)?,
+        Bank::Approves | Bank::Slow | Bank::Expired => authorise(tx, &mut intent)?,
         Bank::Declines => {
-            let fault = decline(books, &mut intent, "Your card was declined.")?;
+            let fault = decline(tx, &mut intent, "Your card was declined.")?;
             return began(fault);
         }
         Bank::AsksByRedirect => {
             let url = format!("/sandbox/authenticate/{}", intent.id);
             let action = object!({"type": "redirect_to_url",
                                   "redirect_to_url": {"url": url, "return_url": null}});
-            ask(books, &mut intent, action)?;
+            ask(tx, &mut intent, action)?;
         }
         Bank::AsksBySdk => {
             let action = object!({"type": "use_stripe_sdk",
                                   "use_stripe_sdk": {"type": "three_d_secure_redirect"}});
-            ask(books, &mut intent, action)?;
+            ask(tx, &mut intent, action)?;
         }
         Bank::Processing => {
             intent.status = IntentStatus::Processing;
-            intent.due_ms = Some(books.now_ms + PROCESSING_MS);
-            books.put_intent(&intent)?;
-            books.tell_intent("payment_intent.processing", &intent)?;
+            intent.due_ms = Some(tx.now_ms + PROCESSING_MS);
+            tx.put_intent(&intent)?;
+            tx.tell_intent("payment_intent.processing", &intent)?;
         }
     }
-    Ok(Ok(show(books, &intent, false)?))
+    Ok(Ok(show(tx, &intent, false)?))
 }
 
-fn ask(books: &mut Books<'_>, intent: &mut Intent, action: Value) -> Result<(), rusqlite::Error> {
+fn ask(tx: &mut Tx<'_>, intent: &mut Intent, action: Value) -> Result<(), rusqlite::Error> {
     intent.status = IntentStatus::RequiresAction;
     intent.action = Some(action);
-    books.put_intent(intent)?;
-    books.tell_intent("payment_intent.requires_action", intent)
+    tx.put_intent(intent)?;
+    tx.tell_intent("payment_intent.requires_action", intent)
 }
 
 /// The bank says yes: the money is set aside, or taken if nobody asked for a capture of its own.
-pub(super) fn authorise(books: &mut Books<'_>, intent: &mut Intent) -> Result<(), rusqlite::Error> {
-    let charge = new_charge(books, intent, true);
+pub(super) fn authorise(tx: &mut Tx<'_>, intent: &mut Intent) -> Result<(), rusqlite::Error> {
+    let charge = new_charge(tx, intent, true);
     intent.charge = Some(charge.id.clone());
     intent.status = IntentStatus::RequiresCapture;
-    intent.due_ms = Some(books.now_ms + AUTHORISED_MS);
+    intent.due_ms = Some(tx.now_ms + AUTHORISED_MS);
     intent.action = None;
     intent.error = None;
-    books.put_charge(&charge)?;
+    tx.put_charge(&charge)?;
     if !intent.manual {
-        return take(books, intent, intent.amount);
+        return take(tx, intent, intent.amount);
     }
-    books.put_intent(intent)?;
-    books.tell_intent("payment_intent.amount_capturable_updated", intent)
+    tx.put_intent(intent)?;
+    tx.tell_intent("payment_intent.amount_capturable_updated", intent)
 }
 
-fn new_charge(books: &mut Books<'_>, intent: &Intent, paid: bool) -> Charge {
+fn new_charge(tx: &mut Tx<'_>, intent: &Intent, paid: bool) -> Charge {
     Charge {
-        id: books.id("ch_"),
+        id: tx.id("ch_"),
         intent: intent.id.clone(),
         amount: intent.amount,
         currency: intent.currency.clone(),
@@ -317,36 +313,36 @@ fn new_charge(books: &mut Books<'_>, intent: &Intent, paid: bool) -> Charge {
         paid,
         taken: false,
         disputed: false,
-        created: books.now(),
+        created: tx.now(),
     }
 }
 
 /// The bank says no.
 pub(super) fn decline(
-    books: &mut Books<'_>,
+    tx: &mut Tx<'_>,
     intent: &mut Intent,
     why: &str,
 ) -> Result<Fault, rusqlite::Error> {
-    let charge = new_charge(books, intent, false);
-    books.put_charge(&charge)?;
+    let charge = new_charge(tx, intent, false);
+    tx.put_charge(&charge)?;
     let fault = Fault::declined(why, "generic_decline", Some(charge.id.clone()));
     intent.status = IntentStatus::RequiresPaymentMethod;
     intent.charge = Some(charge.id);
     intent.error = Some(fault.value());
     intent.action = None;
     intent.due_ms = None;
-    books.put_intent(intent)?;
-    books.tell_intent("payment_intent.payment_failed", intent)?;
+    tx.put_intent(intent)?;
+    tx.tell_intent("payment_intent.payment_failed", intent)?;
     Ok(fault.showing(value(&objects::intent(intent, None))))
 }
 
 /// <https://docs.stripe.com/api/payment_intents/capture>
-fn capture(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+fn capture(tx: &mut Tx<'_>, id: &str, mut params: Params) -> Answered {
     let amount = read!(params.integer_in("amount_to_capture", 1, i64::MAX));
     read!(params.end());
-    let mut intent = read!(find(books, id)?);
+    let mut intent = read!(find(tx, id)?);
     if intent.status != IntentStatus::RequiresCapture {
-        return unexpected(books, &intent)?;
+        return unexpected(tx, &intent)?;
     }
     let amount = amount.unwrap_or(intent.amount);
     if amount > intent.amount {
@@ -356,69 +352,69 @@ fn capture(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
     if let Err(fault) = amounts::check_step(amount, &intent.currency, "amount_to_capture") {
         return began(fault);
     }
-    take(books, &mut intent, amount)?;
-    Ok(Ok(show(books, &intent, false)?))
+    take(tx, &mut intent, amount)?;
+    Ok(Ok(show(tx, &intent, false)?))
 }
 
 /// The money is taken; what is left of what was set aside is free again.
 pub(super) fn take(
-    books: &mut Books<'_>,
+    tx: &mut Tx<'_>,
     intent: &mut Intent,
     amount: i64,
 ) -> Result<(), rusqlite::Error> {
     intent.status = IntentStatus::Succeeded;
     intent.received = amount;
     intent.due_ms = None;
-    if let Some(mut charge) = books.charge_of(intent)? {
+    if let Some(mut charge) = tx.charge_of(intent)? {
         charge.captured = amount;
         charge.taken = true;
         // A partial capture booked the whole charge, and then the rest of it back.
-        release(books, intent, &mut charge, intent.amount - amount, None, true)?;
-        books.put_charge(&charge)?;
+        release(tx, intent, &mut charge, intent.amount - amount, None, true)?;
+        tx.put_charge(&charge)?;
     }
-    books.put_intent(intent)?;
-    books.moved(intent, "captured", amount)?;
-    books.tell_intent("payment_intent.succeeded", intent)
+    tx.put_intent(intent)?;
+    tx.moved(intent, "captured", amount)?;
+    tx.tell_intent("payment_intent.succeeded", intent)
 }
 
 /// <https://docs.stripe.com/api/payment_intents/cancel>
-fn cancel(books: &mut Books<'_>, id: &str, mut params: Params) -> Answered {
+fn cancel(tx: &mut Tx<'_>, id: &str, mut params: Params) -> Answered {
     let reason = read!(params.one_of("cancellation_reason", &CANCEL_REASONS));
     read!(params.end());
-    let mut intent = read!(find(books, id)?);
+    let mut intent = read!(find(tx, id)?);
     // One that is processing can be cancelled only in rare cases
     // (https://docs.stripe.com/api/payment_intents/cancel): here it cannot.
     if matches!(
         intent.status,
         IntentStatus::Succeeded | IntentStatus::Canceled | IntentStatus::Processing
     ) {
-        return unexpected(books, &intent)?;
+        return unexpected(tx, &intent)?;
     }
-    end(books, &mut intent, reason.as_deref().unwrap_or("requested_by_customer"))?;
-    Ok(Ok(show(books, &intent, false)?))
+    end(tx, &mut intent, reason.as_deref().unwrap_or("requested_by_customer"))?;
+    Ok(Ok(show(tx, &intent, false)?))
 }
 
 /// Dead: it can never take money.
 pub(super) fn end(
-    books: &mut Books<'_>,
+    tx: &mut Tx<'_>,
     intent: &mut Intent,
     reason: &str,
 ) -> Result<(), rusqlite::Error> {
     if intent.status == IntentStatus::RequiresCapture
-        && let Some(mut charge) = books.charge_of(intent)?
+        && let Some(mut charge) = tx.charge_of(intent)?
     {
         let why = (reason == "automatic").then_some("expired_uncaptured_charge");
         let amount = charge.amount;
-        release(books, intent, &mut charge, amount, why, false)?;
-        books.put_charge(&charge)?;
+        release(tx, intent, &mut charge, amount, why, false)?;
+        tx.put_charge(&charge)?;
     }
     intent.status = IntentStatus::Canceled;
-    intent.canceled = Some(books.now());
+    intent.canceled = Some(tx.now());
     intent.reason = Some(reason.to_owned());
     intent.due_ms = None;
     intent.action = None;
-    books.put_intent(intent)?;
-    books.tell_intent("payment_intent.canceled", intent)
+    tx.put_intent(intent)?;
+    tx.tell_intent("payment_intent.canceled", intent)
 }
 
 /// What was set aside is set free again. Before 2025-03-31.basil that made a refund object, which counts
@@ -427,19 +423,19 @@ pub(super) fn end(
 /// (<https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow>).
 /// No money moved, so the ledger does not have it.
 fn release(
-    books: &mut Books<'_>,
+    tx: &mut Tx<'_>,
     intent: &Intent,
     charge: &mut Charge,
     amount: i64,
     reason: Option<&str>,
     booked: bool,
 ) -> Result<(), rusqlite::Error> {
-    if !books.releases || amount <= 0 {
+    if !tx.releases || amount <= 0 {
         return Ok(());
     }
-    let balance = if booked { Some(books.id("txn_")) } else { None };
+    let balance = if booked { Some(tx.id("txn_")) } else { None };
     let refund = Refund {
-        id: books.id("re_"),
+        id: tx.id("re_"),
         intent: intent.id.clone(),
         charge: charge.id.clone(),
         amount,
@@ -448,26 +444,26 @@ fn release(
         reason: reason.map(str::to_owned),
         metadata: std::collections::BTreeMap::new(),
         release: true,
-        created: books.now(),
+        created: tx.now(),
         balance,
         failure: None,
         due_ms: None,
     };
     charge.refunded += amount;
-    books.add_refund(&refund)?;
-    books.tell("charge.refunded", &objects::charge(charge))
+    tx.add_refund(&refund)?;
+    tx.tell("charge.refunded", &objects::charge(charge))
 }
 
 /// <https://docs.stripe.com/api/refunds/create>
-fn refund(books: &mut Books<'_>, mut params: Params) -> Answered {
+fn refund(tx: &mut Tx<'_>, mut params: Params) -> Answered {
     let intent = read!(params.text("payment_intent"));
     let amount = read!(params.integer_in("amount", 1, i64::MAX));
     let metadata = read!(params.metadata());
     let reason = read!(params.one_of("reason", &REFUND_REASONS));
     read!(params.end());
     let intent = read!(required(intent, "payment_intent"));
-    let intent = read!(find(books, &intent)?);
-    match give_back(books, &intent, amount, metadata, reason)? {
+    let intent = read!(find(tx, &intent)?);
+    match give_back(tx, &intent, amount, metadata, reason)? {
         Ok(refund) => Ok(Ok(json(&objects::refund(&refund)))),
         Err(fault) => began(fault),
     }
@@ -475,13 +471,13 @@ fn refund(books: &mut Books<'_>, mut params: Params) -> Answered {
 
 /// Gives back a part, or what is left.
 pub(super) fn give_back(
-    books: &mut Books<'_>,
+    tx: &mut Tx<'_>,
     intent: &Intent,
     amount: Option<i64>,
     metadata: std::collections::BTreeMap<String, String>,
     reason: Option<String>,
 ) -> Done<Refund> {
-    let charge = books.charge_of(intent)?.filter(|charge| charge.taken);
+    let charge = tx.charge_of(intent)?.filter(|charge| charge.taken);
     let Some(mut charge) = charge.filter(|_| intent.status == IntentStatus::Succeeded) else {
         return Ok(Err(Fault::plain("This PaymentIntent has no successful charge to refund.")));
     };
@@ -489,7 +485,7 @@ pub(super) fn give_back(
         let message = "This charge is disputed; the cardholder's bank has the money.";
         return Ok(Err(Fault::invalid("charge_disputed", message)));
     }
-    let left = charge.captured - (charge.refunded - books.released(&intent.id)?);
+    let left = charge.captured - (charge.refunded - tx.released(&intent.id)?);
     if left == 0 {
         let message = "All of this charge was refunded before.";
         return Ok(Err(Fault::invalid("charge_already_refunded", message)));
@@ -502,9 +498,9 @@ pub(super) fn give_back(
     if let Err(fault) = amounts::check_step(amount, &intent.currency, "amount") {
         return Ok(Err(fault));
     }
-    let pending = books.pending;
+    let pending = tx.pending;
     let refund = Refund {
-        id: books.id("re_"),
+        id: tx.id("re_"),
         intent: intent.id.clone(),
         charge: charge.id.clone(),
         amount,
@@ -513,16 +509,16 @@ pub(super) fn give_back(
         reason,
         metadata,
         release: false,
-        created: books.now(),
-        balance: Some(books.id("txn_")),
+        created: tx.now(),
+        balance: Some(tx.id("txn_")),
         failure: (pending == Some(true)).then(|| "insufficient_funds".into()),
-        due_ms: pending.map(|_| books.now_ms + PENDING_MS),
+        due_ms: pending.map(|_| tx.now_ms + PENDING_MS),
     };
     charge.refunded += amount;
-    books.add_refund(&refund)?;
-    books.put_charge(&charge)?;
-    books.moved(intent, "refunded", amount)?;
-    books.tell("charge.refunded", &objects::charge(&charge))?;
+    tx.add_refund(&refund)?;
+    tx.put_charge(&charge)?;
+    tx.moved(intent, "refunded", amount)?;
+    tx.tell("charge.refunded", &objects::charge(&charge))?;
     Ok(Ok(refund))
 }
 
@@ -550,11 +546,11 @@ pub(super) fn rows(columns: &str, table: &str, and: &str) -> String {
 }
 
 /// Where a page begins: below the row of `starting_after`, as `created` and `n`.
-fn below(books: &Books<'_>, table: &str, page: &Page) -> Done<(i64, i64)> {
+fn below(tx: &Tx<'_>, table: &str, page: &Page) -> Done<(i64, i64)> {
     let newest = (page.to, i64::MAX);
     let Some(after) = &page.after else { return Ok(Ok(newest)) };
     let sql = format!("SELECT created, n FROM {table} WHERE id = ?1");
-    let mut find = books.sql.prepare_cached(&sql)?;
+    let mut find = tx.sql.prepare_cached(&sql)?;
     let mut rows = find.query([after])?;
     match rows.next()? {
         Some(row) => Ok(Ok(newest.min((row.get(0)?, row.get(1)?)))),
@@ -574,14 +570,14 @@ fn list<T>(mut rows: Vec<T>, url: &'static str, limit: i64) -> List<T> {
 }
 
 /// <https://docs.stripe.com/api/payment_intents/list>
-fn list_intents(books: &mut Books<'_>, mut params: Params) -> Answered {
+fn list_intents(tx: &mut Tx<'_>, mut params: Params) -> Answered {
     let whole = read!(params.expand(Some("data.latest_charge")));
     let page = read!(page(&mut params));
     read!(params.end());
-    let below = read!(below(books, "intents", &page)?);
+    let below = read!(below(tx, "intents", &page)?);
     let sql = rows(INTENT, "intents", "");
     let ids: Vec<String> = {
-        let mut find = books.sql.prepare_cached(&sql)?;
+        let mut find = tx.sql.prepare_cached(&sql)?;
         let rows = find.query_map(params![page.from, below.0, below.1, page.limit + 1], |row| {
             Ok(Intent::of(row)?.id)
         })?;
@@ -589,24 +585,24 @@ fn list_intents(books: &mut Books<'_>, mut params: Params) -> Answered {
     };
     let mut shown = Vec::new();
     for id in ids {
-        let intent = read!(find(books, &id)?);
-        let charge = if whole { books.charge_of(&intent)? } else { None };
+        let intent = read!(find(tx, &id)?);
+        let charge = if whole { tx.charge_of(&intent)? } else { None };
         shown.push(value(&objects::intent(&intent, charge.as_ref())));
     }
     Ok(Ok(json(&list(shown, "/v1/payment_intents", page.limit))))
 }
 
 /// <https://docs.stripe.com/api/refunds/list>
-fn list_refunds(books: &mut Books<'_>, mut params: Params) -> Answered {
+fn list_refunds(tx: &mut Tx<'_>, mut params: Params) -> Answered {
     let intent = read!(params.text("payment_intent"));
     let page = read!(page(&mut params));
     read!(params.end());
     if let Some(id) = &intent {
-        read!(find(books, id)?);
+        read!(find(tx, id)?);
     }
-    let below = read!(below(books, "refunds", &page)?);
+    let below = read!(below(tx, "refunds", &page)?);
     let sql = rows(REFUND, "refunds", of_intent(intent.as_deref()));
-    let mut find = books.sql.prepare_cached(&sql)?;
+    let mut find = tx.sql.prepare_cached(&sql)?;
     let rows: Vec<Refund> = find
         .query_map(params![page.from, below.0, below.1, page.limit + 1, intent], Refund::of)?
         .collect::<Result<_, _>>()?;
@@ -615,13 +611,13 @@ fn list_refunds(books: &mut Books<'_>, mut params: Params) -> Answered {
 }
 
 /// <https://docs.stripe.com/api/disputes/list>
-fn list_disputes(books: &mut Books<'_>, mut params: Params) -> Answered {
+fn list_disputes(tx: &mut Tx<'_>, mut params: Params) -> Answered {
     let intent = read!(params.text("payment_intent"));
     let page = read!(page(&mut params));
     read!(params.end());
-    let below = read!(below(books, "disputes", &page)?);
+    let below = read!(below(tx, "disputes", &page)?);
     let sql = rows(DISPUTE, "disputes", of_intent(intent.as_deref()));
-    let mut find = books.sql.prepare_cached(&sql)?;
+    let mut find = tx.sql.prepare_cached(&sql)?;
     let rows: Vec<Dispute> = find
         .query_map(params![page.from, below.0, below.1, page.limit + 1, intent], Dispute::of)?
         .collect::<Result<_, _>>()?;
