@@ -6,6 +6,7 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::reads::Reads;
 use nts_server::run;
+use nts_server::store::test_orders::Mode;
 use nts_server::store::{Database, Fault};
 use std::process::ExitCode;
 
@@ -58,14 +59,21 @@ pub fn run(args: &AuditArgs) -> ExitCode {
 
 async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
     let database = Database::parse(args.config.database.told())?;
+    super::backup::must_exist(&database, "")?;
     let clock = Clock::System;
     let (at, time) = (database.clone(), clock.clone());
     // Where the database is a server, it is waited for, in threads that may.
-    let opened = tokio::task::spawn_blocking(move || Ok((at.reader(&time)?, at.secret(&time)?)));
+    let opened = tokio::task::spawn_blocking(move || {
+        Ok((at.reader(&time)?, at.secret(&time)?, at.mode(&time)?))
+    });
     let opened = opened.await.map_err(|e| e.to_string())?;
-    let (reader, secret) = opened.map_err(|e: Fault| e.to_string())?;
+    let (reader, secret, mode) = opened.map_err(|e: Fault| e.to_string())?;
     let reads = Reads::threads(vec![reader]).map_err(|e| e.to_string())?;
     let events = reads.ask(|r| r.events()).await.map_err(|e| e.to_string())?;
+    if !args.books_only {
+        let orders = reads.ask(|r| r.all_orders(None, 1)).await.map_err(|e| e.to_string())?.orders;
+        same_provider(&args.config, mode.filter(|_| !orders.is_empty()))?;
+    }
     // An event's id begins with the milliseconds at which it was made.
     let oldest_ms = events.iter().map(|e| (e.id.0 >> 16) as i64).min().unwrap_or(0);
     let since_s = match args.days {
@@ -81,4 +89,17 @@ async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
         Against { stripe, since_s: since_s.max(0), settle }
     });
     audit(&reads, &clock, against).await.map_err(|e| e.to_string())
+}
+
+/// Asked of another provider, every payment would seem to be lost.
+fn same_provider(config: &Config, mode: Option<Mode>) -> Result<(), String> {
+    let asked = Mode::of(config.stripe()?.map(|keys| keys.live));
+    match mode {
+        Some(mode) if mode != asked => Err(format!(
+            "the orders were made with {mode}, and this would ask {asked}. To audit them, {}. To check the \
+             database alone: nts audit --books-only",
+            mode.how()
+        )),
+        _ => Ok(()),
+    }
 }

@@ -39,6 +39,7 @@ pub struct AuditLogArgs {
 /// Prints the lines, the oldest first.
 pub fn run(args: &AuditLogArgs) -> Result<(), String> {
     let database = Database::parse(args.database.told())?;
+    super::backup::must_exist(&database, "")?;
     let mut reader = database.reader(&Clock::System).map_err(|fault| fault.to_string())?;
     let wanted = Wanted {
         event: args.event.clone(),

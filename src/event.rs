@@ -1,5 +1,6 @@
 //! `nts event`: makes and changes events of a running server.
 
+use crate::server_url::ServerUrl;
 use clap::Subcommand;
 use nts_api::EventBody;
 use nts_server::client;
@@ -14,9 +15,8 @@ pub enum EventCommand {
     Apply {
         /// A TOML file
         file: PathBuf,
-        /// The server
-        #[arg(long, env = "NTS_URL", default_value = "http://localhost:9000")]
-        url: String,
+        #[command(flatten)]
+        server: ServerUrl,
         /// The organiser's key
         #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
         organiser_key: String,
@@ -47,8 +47,9 @@ fn read(text: &str) -> Result<(String, EventBody), String> {
 
 /// Runs the command.
 pub fn run(command: EventCommand) -> Result<(), String> {
-    let EventCommand::Apply { file, url, organiser_key, plain_http } = command;
-    if !plain_http && !client::is_private(&url) {
+    let EventCommand::Apply { file, server, organiser_key, plain_http } = command;
+    let url = server.url();
+    if !plain_http && !server.is_here() && !client::is_private(&url) {
         return Err(format!(
             "{url} is not this machine, and http:// would show the organiser's key to everybody on the \
              way. Nothing was sent. Use https://, or say --plain-http if you trust the network."
@@ -58,7 +59,7 @@ pub fn run(command: EventCommand) -> Result<(), String> {
     let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {name}: {e}"))?;
     let (id, body) = read(&text).map_err(|error| format!("{name}: {error}"))?;
     let json = serde_json::to_vec(&body).map_err(|e| e.to_string())?;
-    let target = format!("{}/api/v1/events/{id}", url.trim_end_matches('/'));
+    let target = format!("{url}/api/v1/events/{id}");
     let (status, answer) = client::put_json(&target, &organiser_key, json)?;
     let said: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
     match status {

@@ -1,7 +1,10 @@
 //! The command line: a table of contents.
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use nts_server::config::environment::{Prepared, prepare};
 use nts_server::config::{Config, DatabaseName};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,9 +20,11 @@ mod audit;
 mod audit_log;
 mod backup;
 mod event;
+mod go_live;
 mod migrate;
 mod rush;
 mod serve;
+mod server_url;
 mod simulate;
 
 /// A box office in one binary: sells tickets, takes the money, issues the tickets.
@@ -56,6 +61,15 @@ enum Command {
         /// The database to copy
         #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
         database: DatabaseName,
+        /// The sandbox's file, which is copied to FILE.sandbox. Default: beside the database file
+        #[arg(long, env = "NTS_SANDBOX")]
+        sandbox: Option<PathBuf>,
+    },
+    /// Move all test orders and their tickets out of the database into a file, so that it can sell for real:
+    /// events stay. Refuses if an order is real. No server may run meanwhile
+    GoLive {
+        #[command(flatten)]
+        args: Box<go_live::GoLiveArgs>,
     },
     /// Move everything into another database: from a file to PostgreSQL, or back. No server may run
     /// meanwhile
@@ -116,23 +130,68 @@ fn raise_open_files() {
     }
 }
 
+/// Reads the command line and the environment. Ends the process if it asks for help, or is wrong.
+fn read_settings() -> Result<(Cli, ArgMatches, Prepared), String> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let prepared = match prepare(Cli::command(), &arguments, std::env::vars_os()) {
+        Ok(prepared) => prepared,
+        Err(wrong) => {
+            // Help is given whatever the environment is.
+            if let Err(error) = Cli::command().try_get_matches_from(&arguments)
+                && !error.use_stderr()
+            {
+                error.exit();
+            }
+            return Err(wrong);
+        }
+    };
+    let matches = prepared.command.clone().get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    Ok((cli, matches, prepared))
+}
+
+/// Prints every setting, and where its value comes from.
+fn print_settings(config: &Config, matches: &ArgMatches, prepared: &Prepared) {
+    let matches = matches.subcommand_matches("config").unwrap_or(matches);
+    let origin = |id: &str, variable: &str| match matches.value_source(id) {
+        Some(ValueSource::CommandLine) => "flag".to_owned(),
+        Some(ValueSource::EnvVariable) => "environment variable".to_owned(),
+        _ => prepared.origins.get(variable).cloned().unwrap_or_else(|| "default".to_owned()),
+    };
+    print!("{}", config.describe(origin));
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, matches, prepared) = match read_settings() {
+        Ok(read) => read,
+        Err(reason) => {
+            eprintln!("nts: {reason}");
+            return ExitCode::from(2);
+        }
+    };
+    let serves = matches!(cli.command, None | Some(Command::Serve { .. }));
+    // A server logs them.
+    for note in prepared.notes.iter().filter(|_| !serves) {
+        eprintln!("nts: {note}");
+    }
     // Each connection is an open file, for a server and for a crowd. What a shell starts may open 1,024,
     // unless it asks for what the system allows. If it is refused, the server says what it can serve.
     raise_open_files();
     let result = match cli.command {
-        None => serve::serve(cli.config),
-        Some(Command::Serve { config }) => serve::serve(*config),
+        None => serve::serve(cli.config, &prepared.notes),
+        Some(Command::Serve { config }) => serve::serve(*config, &prepared.notes),
         Some(Command::Config { markdown: true, .. }) => {
             print!("{}", Config::markdown());
             Ok(())
         }
         Some(Command::Config { config, .. }) => {
-            print!("{}", config.describe());
+            print_settings(&config, &matches, &prepared);
             Ok(())
         }
-        Some(Command::Backup { file, database }) => backup::backup(&database, &file),
+        Some(Command::Backup { file, database, sandbox }) => {
+            backup::backup(&database, sandbox.as_deref(), &file)
+        }
+        Some(Command::GoLive { args }) => go_live::run(&args),
         Some(Command::MigrateStore { from, to: Some(to), .. }) => migrate::migrate(&from, &to),
         Some(Command::MigrateStore { from, to: None, .. }) => migrate::resume(&from),
         Some(Command::Audit { args }) => return audit::run(&args),

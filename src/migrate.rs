@@ -10,11 +10,7 @@ use std::io::IsTerminal;
 /// Lets nts start again on a database that was moved elsewhere.
 pub fn resume(database: &DatabaseName) -> Result<(), String> {
     let database = Database::parse(database.told())?;
-    if let Database::File(path) = &database
-        && !path.exists()
-    {
-        return Err(format!("there is no database at {}", path.display()));
-    }
+    super::backup::must_exist(&database, " Nothing was changed.")?;
     match database.resume(Clock::System).map_err(|e| e.to_string())? {
         Some(to) => say!("{database} sells again. Never start nts on {to} any more."),
         None => say!("{database} was not moved; nothing was changed."),
@@ -24,6 +20,7 @@ pub fn resume(database: &DatabaseName) -> Result<(), String> {
 
 /// Moves everything from one database into another that is empty.
 pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
+    let (to_use, hidden) = to.without_password();
     let (from, to) = (Database::parse(from.told())?, Database::parse(to.told())?);
     let bar = ProgressBar::hidden();
     if std::io::stderr().is_terminal() {
@@ -56,7 +53,12 @@ pub fn migrate(from: &DatabaseName, to: &DatabaseName) -> Result<(), String> {
         HumanCount(requests),
         HumanCount(records),
     );
-    say!("Start nts with NTS_DATABASE set to {to}. It does not start on {from} any more.");
+    // In quotes, for an address may contain what a shell takes for something else.
+    say!("Start nts with:\n\n  NTS_DATABASE='{}'\n", to_use.replace('\'', "%27"));
+    if hidden {
+        say!("Replace PASSWORD by the password, which is not shown here.");
+    }
+    say!("nts does not start on {from} any more.");
     if from.sandbox().exists() {
         say!(
             "The sandbox keeps its own file: start with NTS_SANDBOX={} as well.",

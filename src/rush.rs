@@ -17,18 +17,18 @@ use tokio::time::Instant;
 #[derive(Args)]
 pub struct RushArgs {
     /// Address of an nts server with the sandbox: http://127.0.0.1:9000
-    #[arg(conflicts_with = "own")]
+    #[arg(conflicts_with = "spawn_server")]
     url: Option<String>,
 
     /// Start a server on a temporary database, and audit it at the end
-    #[arg(long = "self")]
-    own: bool,
+    #[arg(long, alias = "self")]
+    spawn_server: bool,
 
     /// The slug of the event
     #[arg(long, default_value = "rush")]
     event: String,
 
-    /// Create the event first, with this many tickets; needs the organiser's key. Default with --self: 20000
+    /// Create the event first, with this many tickets; needs the organiser's key. Default with --spawn-server: 20000
     #[arg(long, value_name = "N")]
     places: Option<u32>,
 
@@ -45,8 +45,8 @@ pub struct RushArgs {
     buyers: Option<u64>,
 
     /// Seconds within which the buyers arrive, at random moments; 0: all at once
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
-    within: f64,
+    #[arg(long, alias = "within", value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    ramp: f64,
 
     /// Connections at most; buyers wait while all are busy. A fifth of them is for buyers who hold
     /// tickets
@@ -78,8 +78,8 @@ pub struct RushArgs {
     come_back: u32,
 
     /// Buyers at a time who stay after "sold out" and want tickets that return, until no ticket is held
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
-    stay: u16,
+    #[arg(long, alias = "stay", value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    stayers: u16,
 
     /// Most tickets in an order; the number is random
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4))]
@@ -109,18 +109,18 @@ pub struct RushArgs {
     #[arg(long)]
     json: bool,
 
-    /// With --self: keep the database and the log in this directory, which must not exist
+    /// With --spawn-server: keep the database and the log in this directory, which must not exist
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 
-    /// With --self: calls per second that the sandbox accepts, a quarter of them per endpoint; Stripe
+    /// With --spawn-server: calls per second that the sandbox accepts, a quarter of them per endpoint; Stripe
     /// allows 100. 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     calls: u32,
 
     /// Allow an address that is not this machine: only for a server that you may overload
-    #[arg(long)]
-    not_here: bool,
+    #[arg(long, alias = "not-here")]
+    allow_remote: bool,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -140,25 +140,27 @@ pub fn run(args: &RushArgs) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(reason) => {
-            eprintln!("nts: no crowd came, or it was lost: {reason}");
+            eprintln!("nts: the load test could not run: {reason}");
             ExitCode::from(2)
         }
     }
 }
 
 fn come(args: &RushArgs) -> Result<bool, String> {
-    if (args.keep.is_some() || args.calls > 0) && !args.own {
-        return Err("--keep and --calls are for a server of its own: say --self".into());
+    if (args.keep.is_some() || args.calls > 0) && !args.spawn_server {
+        return Err("--keep and --calls are for a server of its own: say --spawn-server".into());
     }
-    let own = args.own.then(|| Own::start(args)).transpose()?;
+    let own = args.spawn_server.then(|| Own::start(args)).transpose()?;
     let address = match (&own, &args.url) {
         (Some(own), _) => own.address,
-        (None, Some(url)) => resolve(url, args.not_here)?,
-        (None, None) => return Err("name an address, or say --self for a server of its own".into()),
+        (None, Some(url)) => resolve(url, args.allow_remote)?,
+        (None, None) => {
+            return Err("name an address, or say --spawn-server for a server of its own".into());
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let places = args.places.or(args.own.then_some(20_000));
+    let places = args.places.or(args.spawn_server.then_some(20_000));
     if let Some(places) = places {
         let key = own.as_ref().map(|own| own.key.as_str()).or(args.organiser_key.as_deref());
         let key = key.ok_or("to make an event, give --organiser-key (or NTS_ORGANISER_KEY)")?;
@@ -171,7 +173,7 @@ fn come(args: &RushArgs) -> Result<bool, String> {
         say!(
             "{} buyers within {} s want {} places at http://{address}/events/{}.",
             HumanCount(plan.buyers),
-            args.within,
+            args.ramp,
             HumanCount(target.before.left()),
             target.slug
         );
@@ -207,7 +209,7 @@ fn come(args: &RushArgs) -> Result<bool, String> {
 fn plan(args: &RushArgs, target: &Target) -> Plan {
     Plan {
         buyers: args.buyers.unwrap_or(target.before.left() * 3 / 2),
-        within: Duration::from_secs_f64(args.within),
+        ramp: Duration::from_secs_f64(args.ramp),
         connections: usize::from(args.connections),
         patience: Duration::from_secs_f64(args.patience),
         think: Duration::from_secs_f64(args.think),
@@ -215,7 +217,7 @@ fn plan(args: &RushArgs, target: &Target) -> Plan {
         walk_away: args.walk_away * 10,
         declined: args.declined * 10,
         come_back: args.come_back * 10,
-        stay: usize::from(args.stay),
+        stayers: usize::from(args.stayers),
         most: args.most,
         tries: args.tries,
         check: args.check,
@@ -224,9 +226,9 @@ fn plan(args: &RushArgs, target: &Target) -> Plan {
 }
 
 /// The address of a server, which must be on this machine unless it was said otherwise.
-fn resolve(url: &str, not_here: bool) -> Result<SocketAddr, String> {
+fn resolve(url: &str, allow_remote: bool) -> Result<SocketAddr, String> {
     let rest = url.strip_prefix("http://").ok_or_else(|| {
-        format!("{url} is not understood: give http://HOST:PORT (a crowd speaks no TLS)")
+        format!("{url} is not understood: give http://HOST:PORT (the load test speaks no TLS)")
     })?;
     let host = rest.split('/').next().unwrap_or_default();
     let host = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
@@ -238,10 +240,10 @@ fn resolve(url: &str, not_here: bool) -> Result<SocketAddr, String> {
     let found: Vec<SocketAddr> = found.by_ref().collect();
     let address = found.iter().find(|a| a.is_ipv4()).or(found.first());
     let address = *address.ok_or_else(|| format!("{host} has no address"))?;
-    if !address.ip().is_loopback() && !not_here {
+    if !address.ip().is_loopback() && !allow_remote {
         return Err(format!(
-            "{address} is not this machine. A crowd overruns what it visits; if the server there is \
-             yours, say --not-here"
+            "{address} is not this machine. A load test overloads what it is pointed at; if the server there \
+             is yours, say --allow-remote"
         ));
     }
     Ok(address)
@@ -346,7 +348,7 @@ impl Own {
     }
 
     /// Only this process speaks to it, on this machine.
-    const KEY: &str = "the-organiser-of-a-rehearsal";
+    const KEY: &str = "the-organiser-of-a-load-test";
 
     /// nts itself, with nothing of our own environment.
     fn command(dir: &Path) -> Result<Command, String> {

@@ -3,14 +3,18 @@
 use nts_server::config::Config;
 use nts_server::run::Server;
 use nts_server::tasks;
+use std::io::IsTerminal;
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Serves until the process is asked to stop (SIGINT, SIGTERM).
-pub fn serve(config: Config) -> Result<(), String> {
+/// Serves until the process is asked to stop (SIGINT, SIGTERM). The notes are about old names of settings.
+pub fn serve(config: Config, notes: &[String]) -> Result<(), String> {
     log(&config)?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
     let threads = match config.http_threads {
         0 => std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1)),
         n => usize::from(n),
@@ -46,7 +50,11 @@ fn log(config: &Config) -> Result<(), String> {
         .parse()
         .map_err(|e| format!("NTS_LOG: {e}. Try info, or info,nts_server=debug."))?;
     let registry = tracing_subscriber::registry().with(filter);
-    let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for people: not in a file, nor in a journal, nor where somebody asked for none
+    // (https://no-color.org).
+    let none = std::env::var_os("NO_COLOR").is_some_and(|asked| !asked.is_empty());
+    let colours = std::io::stderr().is_terminal() && !none;
+    let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let done = if config.log_format == "json" {
         registry.with(text.json()).try_init()
     } else {

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Variables that tests read and the server does not.
 const OF_TESTS: &[&str] = &["NTS_FUZZ_SEED", "NTS_FUZZ_TIMES", "NTS_MUTANT_STARTS", "NTS_TEST_ALL"];
 
+/// Variables that a command reads and the server does not.
+const OF_COMMANDS: &[&str] = &["NTS_URL"];
+
 /// Every document, but for the changelog, which names what earlier versions had.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -85,22 +88,70 @@ fn every_source_file_that_is_named_exists() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn every_setting_that_is_named_exists() {
+/// What is named in a text like a setting, and is none.
+fn no_settings(text: &str) -> Vec<String> {
     let table = Config::markdown();
+    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
     let mut wrong = Vec::new();
-    for (path, text) in documents() {
-        for after in text.split("NTS_").skip(1) {
-            let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
-            let end = after.find(|c| !is_name(c)).unwrap_or(after.len());
-            let name = format!("NTS_{}", &after[..end]);
-            let family = after[end..].starts_with('*') && table.contains(&name);
-            if !family && !table.contains(&format!("`{name}`")) && !OF_TESTS.contains(&&*name) {
-                wrong.push(format!("{}: {name}", path.display()));
-            }
+    for after in text.split("NTS_").skip(1) {
+        let end = after.find(|c| !is_name(c)).unwrap_or(after.len());
+        let name = format!("NTS_{}", &after[..end]);
+        let family = after[end..].starts_with('*') && table.contains(&name);
+        let known = table.contains(&format!("`{name}`"));
+        if !family && !known && !OF_TESTS.contains(&&*name) && !OF_COMMANDS.contains(&&*name) {
+            wrong.push(name);
         }
     }
+    wrong
+}
+
+#[test]
+fn every_setting_that_is_named_exists() {
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        wrong.extend(no_settings(&text).iter().map(|name| format!("{}: {name}", path.display())));
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_setting_in_the_files_for_installing_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("docker-compose.yml"), root.join("Dockerfile")];
+    files
+        .extend(std::fs::read_dir(root.join("deploy")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut named = 0;
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        named += text.matches("NTS_").count();
+        assert_eq!(no_settings(&text), [""; 0], "{}", path.display());
+    }
+    assert!(named > 30, "the files are where they are looked for");
+}
+
+#[test]
+fn systemd_takes_the_units() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let dir = std::env::temp_dir().join(format!("nts-units-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let mut verify = std::process::Command::new("systemd-analyze");
+    verify.arg("verify");
+    for name in ["nts.service", "nts-backup.service", "nts-backup.timer"] {
+        // It wants the program to be there.
+        let unit = std::fs::read_to_string(root.join(name)).unwrap();
+        let unit = unit.replace("/usr/local/bin/nts", "/bin/true");
+        std::fs::write(dir.join(name), unit).unwrap();
+        verify.arg(dir.join(name));
+    }
+    match verify.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let about_ours: Vec<_> = said.lines().filter(|line| line.contains("nts")).collect();
+            assert!(about_ours.is_empty(), "{said}");
+        }
+        Err(why) => eprintln!("left out: there is no systemd-analyze: {why}"),
+    }
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Crowd {
             client: Client::new(target.address, plan.connections.max(1)),
             begun: Instant::now(),
             run: run.into(),
-            staying: Semaphore::new(plan.stay),
+            staying: Semaphore::new(plan.stayers),
             books: Mutex::default(),
         }
     }
@@ -132,7 +132,7 @@ pub fn rush(
 fn moments(plan: &Plan) -> Vec<Duration> {
     let mut dice = ChaCha8Rng::seed_from_u64(plan.seed);
     dice.set_stream(u64::MAX);
-    let within = plan.within.as_micros().max(1) as u64;
+    let within = plan.ramp.as_micros().max(1) as u64;
     // So many at random moments: what a stream of independent people looks like.
     let mut all: Vec<Duration> =
         (0..plan.buyers).map(|_| Duration::from_micros(dice.next_u64() % within)).collect();

@@ -32,7 +32,7 @@ pub struct Plan {
     /// How many buyers.
     pub buyers: u64,
     /// Within this time they come, at random moments; zero: all at once.
-    pub within: Duration,
+    pub ramp: Duration,
     /// The most connections at a time. Who comes while all are busy waits, and that is counted.
     pub connections: usize,
     /// How long a buyer waits for one answer.
@@ -49,7 +49,7 @@ pub struct Plan {
     pub come_back: u32,
     /// So many at a time who hear "sold out" stay until nobody holds a place any more, and want those
     /// that come back.
-    pub stay: usize,
+    pub stayers: usize,
     /// The most tickets in an order; how many it is, is drawn.
     pub most: u32,
     /// How often a buyer asks again, under the same key, who heard nothing or "not now".
@@ -64,7 +64,7 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             buyers: 30_000,
-            within: Duration::from_secs(10),
+            ramp: Duration::from_secs(10),
             connections: 512,
             patience: Duration::from_secs(10),
             think: Duration::from_secs(2),
@@ -72,7 +72,7 @@ impl Default for Plan {
             walk_away: 50,
             declined: 50,
             come_back: 300,
-            stay: 0,
+            stayers: 0,
             most: 4,
             tries: 5,
             check: 50_000,
@@ -138,7 +138,7 @@ impl Target {
             405 => {}
             _ => {
                 return Err(format!(
-                    "http://{address} is not an nts with the sandbox: a crowd is for rehearsals, \
+                    "http://{address} is not an nts with the sandbox: a load test is for test mode, \
                      never for a shop that takes money. Nothing was ordered."
                 ));
             }

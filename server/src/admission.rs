@@ -22,7 +22,7 @@ pub mod unpaid;
 #[cfg(test)]
 mod tests;
 
-use crate::metrics::{Label, Metrics};
+use crate::metrics::{ByReason, Metrics};
 use boxoffice::{AttemptState, Order, OrderId, OrderState, TimeMs};
 use breaker::Breaker;
 use buckets::{Bucket, Buckets, Key, Rate};
@@ -232,7 +232,7 @@ impl Admission {
 
     fn shed(&self, again_s: Option<u32>) -> Result<(), Shed> {
         let Some(again_s) = again_s else { return Ok(()) };
-        self.metrics.busy.inc();
+        self.metrics.requests_shed.inc();
         Err(Shed { again_s })
     }
 
@@ -263,7 +263,7 @@ impl Admission {
     }
 
     fn refuse<T>(&self, refused: Refused) -> Result<T, Refused> {
-        self.metrics.limited.get_or_create(&Label { name: refused.reason.name() }).inc();
+        self.metrics.limited.get_or_create(&ByReason { reason: refused.reason.name() }).inc();
         Err(refused)
     }
 

@@ -1,5 +1,7 @@
 //! The settings: each by flag and by environment variable, each with its default.
 
+pub mod environment;
+
 use crate::admission::Limits;
 use crate::admission::network::Proxies;
 use crate::payments::governor::Budget;
@@ -39,7 +41,7 @@ pub struct Config {
     pub sandbox_calls: u32,
 
     /// The organiser's key. If it is not set, the first start makes one and prints it once
-    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true, value_parser = parse_key)]
+    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
     pub organiser_key: Option<Hidden>,
 
     /// Stripe's publishable key. Without both Stripe keys nts uses the sandbox, and no money moves
@@ -89,8 +91,8 @@ pub struct Config {
     pub queue: u32,
 
     /// Milliseconds that a command may wait for the writer before it is dropped and answered with 503
-    #[arg(long, env = "NTS_PATIENCE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub patience_ms: u64,
+    #[arg(long, alias = "patience-ms", env = "NTS_QUEUE_TIMEOUT_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub queue_timeout_ms: u64,
 
     /// Connections served at the same time: about 25 kB of memory each, at most 60 kB while a body is
     /// received. As many more wait for a slot; connections beyond that get 503
@@ -162,8 +164,8 @@ pub struct Config {
     /// Scheduling lag in milliseconds above which hold requests get 503, so that buyers who already
     /// hold tickets can pay. From a quarter of it on, a growing share of event-page requests gets
     /// 503. 0: never
-    #[arg(long, env = "NTS_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
-    pub lag_ms: u64,
+    #[arg(long, alias = "lag-ms", env = "NTS_OVERLOAD_LAG_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub overload_lag_ms: u64,
 
     /// Largest body in bytes of an organiser's request or of a webhook from Stripe. All other
     /// requests: 16 KiB, or this if it is less
@@ -241,6 +243,32 @@ impl DatabaseName {
     /// As it was told, with the password if there is one.
     pub fn told(&self) -> &str {
         &self.0
+    }
+
+    /// As it was told, with the word PASSWORD in the place of a password; and whether there is one. For an
+    /// address that could be understood: then what is before the first `@` is the user and the password.
+    pub fn without_password(&self) -> (String, bool) {
+        let (address, query) =
+            self.0.split_once('?').map_or((&*self.0, None), |(a, q)| (a, Some(q)));
+        let (mut shown, mut hidden) = (address.to_owned(), false);
+        if let Some((scheme, rest)) = address.split_once("://")
+            && let Some((user, host)) = rest.split_once('@')
+            && let Some((user, _)) = user.split_once(':')
+        {
+            (shown, hidden) = (format!("{scheme}://{user}:PASSWORD@{host}"), true);
+        }
+        let pair = |pair: &str| match pair.split_once('=') {
+            Some(("password" | "sslpassword", _)) => {
+                hidden = true;
+                "password=PASSWORD".to_owned()
+            }
+            _ => pair.to_owned(),
+        };
+        if let Some(query) = query {
+            shown.push('?');
+            shown.push_str(&query.split('&').map(pair).collect::<Vec<_>>().join("&"));
+        }
+        (shown, hidden)
     }
 }
 
@@ -391,6 +419,20 @@ impl Config {
         Ok(Some(StripeSettings { secret_key: secret.to_string(), live, base, budget, patience }))
     }
 
+    /// Checks the organiser's own key, if one is set. It is not quoted in the error, as it would be if it
+    /// were checked where flags are read.
+    pub fn check_organiser_key(&self) -> Result<(), String> {
+        let key = self.organiser_key.as_deref().unwrap_or("");
+        if !key.is_empty() && (key.len() < 16 || !key.chars().all(|c| c.is_ascii_graphic())) {
+            return Err(
+                "NTS_ORGANISER_KEY is no key: it needs at least 16 letters, digits or signs, \
+                        without spaces. openssl rand -hex 16 makes one."
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
     /// With a live key the address that buyers see must begin with https://. The error says what to do.
     pub fn check_public_url(&self, live: bool) -> Result<(), String> {
         if live && !self.public_url.as_deref().unwrap_or("").starts_with("https://") {
@@ -446,21 +488,24 @@ impl Config {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 
-    /// Every setting with its variable, its default and its value now; secrets are not shown.
-    pub fn describe(&self) -> String {
+    /// Every setting with its variable, its default, its value now and where that comes from; secrets are not
+    /// shown. `origin` tells of a setting, by its id and variable, where its value comes from.
+    pub fn describe(&self, origin: impl Fn(&str, &str) -> String) -> String {
         use std::fmt::Write as _;
         let values = self.values();
         let mut text = String::new();
         for arg in Alone::command().get_arguments() {
             let Some(variable) = arg.get_env() else { continue };
+            let variable = variable.to_string_lossy();
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             let default = arg.get_default_values().first();
             let default = default.map_or(String::new(), |d| d.to_string_lossy().into_owned());
             let id = arg.get_id().as_str();
             let value = values.iter().find(|(name, _)| *name == id).map_or("", |(_, v)| v);
             let flag = arg.get_long().unwrap_or_default();
-            _ = writeln!(text, "# {help}\n# --{flag}, default: {default:?}");
-            _ = writeln!(text, "{}={value}\n", variable.to_string_lossy());
+            let origin = origin(id, &variable);
+            _ = writeln!(text, "# {help}\n# --{flag}, default: {default:?}; now: {origin}");
+            _ = writeln!(text, "{variable}={value}\n");
         }
         text
     }
@@ -475,8 +520,12 @@ impl Config {
             let default = arg.get_default_values().first().map(|d| d.to_string_lossy());
             let default =
                 default.filter(|d| !d.is_empty()).map_or(String::new(), |d| format!("`{d}`"));
-            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            _ = writeln!(text, "| `{}` | {default} | {help} |", variable.to_string_lossy());
+            let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let variable = variable.to_string_lossy();
+            if environment::is_secret(arg) {
+                _ = write!(help, ". Or in a file, named by `{variable}_FILE`");
+            }
+            _ = writeln!(text, "| `{variable}` | {default} | {help} |");
         }
         text
     }
@@ -501,7 +550,7 @@ impl Config {
             ("demo_show", self.demo_show.to_string()),
             ("demo_tickets", self.demo_tickets.to_string()),
             ("queue", self.queue.to_string()),
-            ("patience_ms", self.patience_ms.to_string()),
+            ("queue_timeout_ms", self.queue_timeout_ms.to_string()),
             ("connections", self.connections.to_string()),
             ("client_connections", self.client_connections().to_string()),
             ("keep_released_days", self.keep_released_days.to_string()),
@@ -516,7 +565,7 @@ impl Config {
             ("client_lookups", self.client_lookups.to_string()),
             ("least_hold_ms", self.least_hold_ms.to_string()),
             ("declined_percent", self.declined_percent.to_string()),
-            ("lag_ms", self.lag_ms.to_string()),
+            ("overload_lag_ms", self.overload_lag_ms.to_string()),
             ("body_bytes", self.body_bytes.to_string()),
             ("slow_client_ms", self.slow_client_ms.to_string()),
             ("drain_ms", self.drain_ms.to_string()),
@@ -528,7 +577,7 @@ impl Config {
 }
 
 /// Understands `:9000` as the Go demo did, but on this machine alone.
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let full = match text.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.replace("localhost:", "127.0.0.1:"),
@@ -555,117 +604,5 @@ fn parse_choice(text: &str) -> Result<Choice, String> {
     }
 }
 
-fn parse_key(text: &str) -> Result<Hidden, String> {
-    if text.is_empty() {
-        return Ok(Hidden::default());
-    }
-    if text.len() < 16 || !text.chars().all(|c| c.is_ascii_graphic()) {
-        return Err("a key has at least 16 letters, digits or signs".into());
-    }
-    Ok(text.into())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_understood_as_before_but_stay_on_this_machine() {
-        let address = |text| parse_address(text).map(|a| a.to_string());
-        assert_eq!(address(":9000"), Ok("127.0.0.1:9000".into()));
-        assert_eq!(address("localhost:80"), Ok("127.0.0.1:80".into()));
-        assert_eq!(address("0.0.0.0:9000"), Ok("0.0.0.0:9000".into()));
-        assert_eq!(address("[::1]:9000"), Ok("[::1]:9000".into()));
-        assert!(address("9000").is_err());
-        assert!(address(":99999").is_err());
-    }
-
-    #[test]
-    fn stripes_settings_are_checked_against_each_other() {
-        let stripe = |flags: &[&str]| {
-            Config::from_flags(flags.iter().copied()).unwrap().stripe().map(|s| s.map(|s| s.live))
-        };
-        let keys = |secret, publishable| {
-            ["--stripe-secret-key", secret, "--stripe-publishable-key", publishable]
-        };
-        assert_eq!(stripe(&[]), Ok(None));
-        assert_eq!(stripe(&keys("sk_test_a1", "pk_test_b2")), Ok(Some(false)));
-        assert_eq!(stripe(&keys("rk_live_a1", "pk_live_b2")), Ok(Some(true)));
-        for (flags, told) in [
-            (&keys("sk_test_a1", "pk_live_b2")[..], "one of Stripe's keys is live"),
-            (&keys("sk_live_a1", "pk_test_b2"), "one of Stripe's keys is live"),
-            (&keys("pk_test_a1", "pk_test_b2"), "NTS_STRIPE_SECRET_KEY is no secret key"),
-            (&keys("sk_test_a1", "sk_test_b2"), "NTS_STRIPE_PUBLISHABLE_KEY is no publishable"),
-            (&keys("sk_test_", "pk_test_b2"), "NTS_STRIPE_SECRET_KEY is no secret key"),
-            (&keys("sk_test_a1", ""), "only one of Stripe's two keys"),
-            (&keys("", "pk_test_a1"), "only one of Stripe's two keys"),
-        ] {
-            let error = stripe(flags).unwrap_err();
-            assert!(error.starts_with(told), "{error}");
-            assert!(!error.contains("a1") && !error.contains("b2"), "a key is quoted: {error}");
-        }
-        let mut flags = keys("sk_live_a1", "pk_live_b2").to_vec();
-        flags.extend(["--stripe-api-base", "http://127.0.0.1:1"]);
-        assert!(stripe(&flags).unwrap_err().contains("A live key is sent to Stripe"));
-        let mut flags = keys("sk_test_a1", "pk_test_b2").to_vec();
-        flags.extend(["--stripe-webhook-secret", "secret"]);
-        assert!(stripe(&flags).unwrap_err().contains("expected whsec_"));
-        let checked = |url: &str, live| {
-            Config::from_flags(["--public-url", url]).unwrap().check_public_url(live)
-        };
-        for url in ["", "http://tickets.example.org", "http://localhost:9000"] {
-            assert!(checked(url, true).unwrap_err().contains("NTS_PUBLIC_URL"), "{url}");
-            assert_eq!(checked(url, false), Ok(()));
-        }
-        assert_eq!(checked("https://tickets.example.org/", true), Ok(()));
-    }
-
-    #[test]
-    fn the_demo_show_is_made_unless_money_could_move() {
-        let made = |flags: &[&str], live| {
-            Config::from_flags(flags.iter().copied())
-                .map(|config| config.makes_demo_show(live))
-                .ok()
-        };
-        assert_eq!((made(&[], false), made(&[], true)), (Some(true), Some(false)));
-        assert_eq!(made(&["--demo="], true), Some(false));
-        assert_eq!(made(&["--demo=1"], true), Some(true));
-        assert_eq!(
-            (made(&["--demo=0"], false), made(&["--demo=0"], true)),
-            (Some(false), Some(false))
-        );
-        assert_eq!(made(&["--demo=yes"], false), None);
-    }
-
-    #[test]
-    fn every_setting_is_described_and_no_secret_is() {
-        let database = "postgres://nts:quite-secret@too@db/nts?password=quite-secret";
-        let flags = [
-            "--organiser-key=quite-secret-indeed",
-            "--stripe-secret-key=sk_test_quite-secret",
-            "--stripe-publishable-key=pk_test_quite-secret",
-            "--stripe-webhook-secret=whsec_quite-secret",
-            "--database",
-            database,
-        ];
-        let config = Config::from_flags(flags).unwrap();
-        let shown = format!("{config:?}");
-        assert!(!shown.contains("postgres://nts") && !shown.contains("quite-secret"), "{shown}");
-        let text = config.describe();
-        let settings = Alone::command().get_arguments().filter(|a| a.get_env().is_some()).count();
-        assert_eq!(config.values().len(), settings);
-        assert_eq!(text.matches("\nNTS_").count(), settings);
-        assert!(!text.contains("quite-secret"));
-    }
-    #[test]
-    fn the_readme_has_the_table_of_all_settings() {
-        let readme = include_str!("../../README.md");
-        let table = Config::markdown();
-        assert!(
-            readme.contains(&table),
-            "put the output of `nts config --markdown` into README.md:\n{table}"
-        );
-        let flags = Alone::command().get_arguments().filter_map(|a| a.get_long()).count();
-        assert_eq!(table.lines().count(), flags + 2, "a flag without a variable");
-    }
-}
+mod tests;

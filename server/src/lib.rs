@@ -32,6 +32,7 @@ pub mod publish;
 pub mod reads;
 pub mod replicate;
 pub mod run;
+pub mod sale_log;
 pub mod sales;
 pub mod settlement;
 pub mod stop;

@@ -1,19 +1,39 @@
 //! What is counted, for Prometheus.
 
+pub mod figures;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// One label: a reason, an outcome, a route.
+/// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Label {
-    /// Its value; a fixed word, never something a client chose.
-    pub name: &'static str,
+pub struct ByReason {
+    /// A fixed word, never something that a client chose.
+    pub reason: &'static str,
+}
+
+/// The state of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByState {
+    /// Its word in the API.
+    pub state: &'static str,
+}
+
+/// A call to the payment provider, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProviderCall {
+    /// What was asked of the provider.
+    pub operation: &'static str,
+    /// "ok", or the kind of the error.
+    pub outcome: &'static str,
 }
 
 /// A route and the class of its answer.
@@ -40,20 +60,22 @@ pub struct Metrics {
     pub waited: Histogram,
     /// Commands that wait now.
     pub queue: Gauge,
-    /// Commands and wishes refused because too much waited.
-    pub busy: Counter,
+    /// Requests rejected because of overload: a full queue, a long wait, or scheduling lag.
+    pub requests_shed: Counter,
     /// Faults of the store.
     pub store_faults: Counter,
+    /// Batches that could not be recorded, or of which it is not known: their callers got 503.
+    pub failed_batches: Counter,
     /// Batches that made way for another process.
     pub overtaken: Counter,
     /// 1 if the last batch could be committed.
     pub ready: Gauge,
     /// Holds that were given.
     pub holds: Counter,
-    /// Noes of the core, by reason.
-    pub refusals: Family<Label, Counter>,
+    /// Commands that the rules refused, by reason.
+    pub refusals: Family<ByReason, Counter>,
     /// Requests over the budget of their client or e-mail address, by reason.
-    pub limited: Family<Label, Counter>,
+    pub limited: Family<ByReason, Counter>,
     /// Holds that ran out unpaid, of clients that are counted.
     pub ran_out: Counter,
     /// Unpaid orders that are counted for their clients.
@@ -61,16 +83,16 @@ pub struct Metrics {
     /// 1 while very many attempts to pay are declined.
     pub declines_high: Gauge,
     /// Orders by the state they reached.
-    pub orders: Family<Label, Counter>,
+    pub orders: Family<ByState, Counter>,
     /// Calls to the payment provider, by operation and outcome.
-    pub provider: Family<Label, Counter>,
+    pub provider: Family<ProviderCall, Counter>,
     /// Orders that cannot move on, by state.
-    pub stuck: Family<Label, Gauge>,
+    pub stuck: Family<ByState, Gauge>,
     /// Alarms that a person should look at.
     pub alarms: Counter,
     /// HTTP requests by route and status.
     pub http: Family<Route, Counter>,
-    /// HTTP latency.
+    /// Time to answer a request.
     pub http_seconds: Histogram,
     /// Open connections.
     pub connections: Gauge,
@@ -78,6 +100,8 @@ pub struct Metrics {
     pub lag: Gauge<f64, AtomicU64>,
     /// How far the database's clock is ahead of this machine's.
     pub database_clock_ahead: Gauge<f64, AtomicU64>,
+    /// Numbers of events, amounts, and the time of the last backup.
+    pub figures: Arc<figures::Figures>,
 }
 
 impl Default for Metrics {
@@ -91,8 +115,9 @@ impl Default for Metrics {
             commit_seconds: seconds(),
             waited: seconds(),
             queue: Gauge::default(),
-            busy: Counter::default(),
+            requests_shed: Counter::default(),
             store_faults: Counter::default(),
+            failed_batches: Counter::default(),
             overtaken: Counter::default(),
             ready: Gauge::default(),
             holds: Counter::default(),
@@ -110,6 +135,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             lag: Gauge::default(),
             database_clock_ahead: Gauge::default(),
+            figures: Arc::default(),
         };
         let r = &mut m.registry;
         r.register("commits", "Commits of the store", m.commits.clone());
@@ -118,8 +144,11 @@ impl Default for Metrics {
         r.register("commit_seconds", "Committing a batch", m.commit_seconds.clone());
         r.register("queue_seconds", "Waiting in the writer's queue", m.waited.clone());
         r.register("queue", "Commands waiting for the writer", m.queue.clone());
-        r.register("busy", "Commands and wishes refused because too much waited", m.busy.clone());
+        let text = "Requests rejected because of overload";
+        r.register("requests_shed", text, m.requests_shed.clone());
         r.register("store_faults", "Faults of the store", m.store_faults.clone());
+        let text = "Batches that could not be committed; their callers got 503";
+        r.register("commits_failed", text, m.failed_batches.clone());
         r.register("overtaken", "Batches that made way for another process", m.overtaken.clone());
         r.register("ready", "1 if the last batch could be committed", m.ready.clone());
         r.register("holds", "Holds given", m.holds.clone());
@@ -135,11 +164,15 @@ impl Default for Metrics {
         r.register("orders_stuck", "Orders that cannot move on, by state", m.stuck.clone());
         r.register("alarms", "Things a person should look at", m.alarms.clone());
         r.register("http_requests", "HTTP requests by route and status", m.http.clone());
-        r.register("http_seconds", "Time to answer a request", m.http_seconds.clone());
+        let text = "Time to answer a request";
+        r.register("http_request_duration_seconds", text, m.http_seconds.clone());
         r.register("connections", "Open connections", m.connections.clone());
         r.register("lag_seconds", "How far the server is behind", m.lag.clone());
         let clock = "How far the database's clock is ahead of this machine's";
         r.register("database_clock_ahead_seconds", clock, m.database_clock_ahead.clone());
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        r.register("build", "The version of nts", version);
+        r.register_collector(Box::new(figures::Collected(Arc::clone(&m.figures))));
         m
     }
 }
@@ -152,3 +185,6 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

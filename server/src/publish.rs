@@ -4,11 +4,13 @@
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::DatabaseClock;
 use crate::metrics::Metrics;
+use crate::sale_log::SaleLog;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
-use crate::writer::Committed;
+use crate::writer::{Committed, News, Step};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Those who are told of commits.
 pub struct Publisher {
@@ -54,10 +56,35 @@ impl Publisher {
         }
     }
 
+    fn count_money(&self, news: &[News]) {
+        for news in news {
+            match news {
+                News::Paid { event, amount, .. } => self.metrics.figures.paid(*event, *amount),
+                News::Refund { event, amount, step: Step::Made, .. } => {
+                    self.metrics.figures.refunded(*event, *amount);
+                }
+                News::Refund { .. } | News::EventPut { .. } => {}
+            }
+        }
+    }
+
     /// Tells all of each batch that the writer commits, until the writer is gone.
     pub async fn run(self, mut committed: mpsc::UnboundedReceiver<Committed>) {
-        while let Some(batch) = committed.recv().await {
+        let mut log = SaleLog::default();
+        loop {
+            let batch = tokio::select! {
+                biased;
+                batch = committed.recv() => batch,
+                () = log.second() => {
+                    log.turn(Instant::now());
+                    continue;
+                }
+            };
+            let Some(mut batch) = batch else { return };
+            let news = std::mem::take(&mut batch.news);
             self.publish(batch);
+            self.count_money(&news);
+            log.tell(&news, &self.catalogue);
             self.metrics.queue.set(self.sales.writer.depth() as i64);
         }
     }

@@ -26,6 +26,7 @@ use crate::replicate::{Replica, follow, read_versions};
 use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
 use crate::stop::Stop;
+use crate::store::test_orders::{Mode, claim};
 use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
 use crate::tasks::{AbortOnPanic, BackgroundRuntime, lower_thread_priority, spawn};
 use crate::writer::{Committed, Job, Queue, Writer};
@@ -70,7 +71,7 @@ pub type Reason = String;
 const DATABASE: Duration = Duration::from_secs(60);
 
 /// Where the sandbox keeps what a real provider would know.
-fn sandbox_path(config: &Config, database: &Database) -> PathBuf {
+pub fn sandbox_path(config: &Config, database: &Database) -> PathBuf {
     let told = config.sandbox.clone().filter(|path| !path.as_os_str().is_empty());
     told.unwrap_or_else(|| database.sandbox())
 }
@@ -184,12 +185,12 @@ pub fn assemble(parts: Parts) -> Assembled {
     let Parts { config, clock, ids, secrets, organiser_key, events, reads, .. } = parts;
     let (clock, metrics) = (Arc::new(clock), Arc::new(Metrics::default()));
     metrics.ready.set(1);
-    let overload = Overload::new(config.lag_ms);
+    let overload = Overload::new(config.overload_lag_ms);
     let slots = Slots::new(config.connections, config.client_connections());
     let admission =
         Admission::new(config.limits(), ids.random(), Arc::clone(&metrics), overload, slots);
     let admission = Arc::new(admission);
-    let patience = Duration::from_millis(config.patience_ms);
+    let patience = Duration::from_millis(config.queue_timeout_ms);
     let (writer, jobs) = Queue::new(config.queue as usize, patience, Arc::clone(&metrics));
     let (told, committed) = mpsc::unbounded_channel();
     let (notices, received) = settlement::Notices::new();
@@ -364,6 +365,9 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
         Some(key) => digest(&[b"organiser", key.as_bytes()]),
         None => kept_key(&mut *opened.store, &ids)?,
     };
+    let mode = Mode::of(config.stripe()?.map(|keys| keys.live));
+    let sandbox_exists = sandbox_path(config, database).exists();
+    claim(&mut *opened.store, &mut *readers[0], mode, database, sandbox_exists)?;
     if database.is_shared() && config.demo() {
         same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
     }
@@ -412,6 +416,7 @@ impl Server {
 
     /// The same with a clock of one's own.
     pub async fn start_at(config: Config, clock: Clock) -> Result<Server, Reason> {
+        config.check_organiser_key()?;
         let keys = config.stripe()?;
         config.check_public_url(keys.as_ref().is_some_and(|keys| keys.live))?;
         let listener = listen(config.address).map_err(|error| {
@@ -482,7 +487,22 @@ impl Server {
         }
         let server = Server { app, listener, writer, tasks, back_office };
         server.make_show(empty).await?;
+        server.warn_of_demo_event();
         Ok(server)
+    }
+
+    /// The demo event may be left from test mode, and is sold for real money then.
+    fn warn_of_demo_event(&self) {
+        let app = &self.app;
+        let asked_for = app.config.makes_demo_show(true);
+        let event = app.catalogue.event(&app.config.show).filter(|event| is_demo(event));
+        if let Some(event) = event.filter(|_| app.sales.is_live() && !asked_for) {
+            let slug = &event.spec.slug;
+            tracing::warn!(
+                "the demo event {slug} is on sale for real money: delete it (nts event delete {slug}) or \
+                 make it an event of yours. NTS_DEMO=1 says that this is meant"
+            );
+        }
     }
 
     /// The first start, which finds no events, makes the show of the demo by itself.
@@ -515,7 +535,9 @@ impl Server {
         lower_thread_priority();
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
-            say("Sandbox: no Stripe key is set, so no real money moves.");
+            say(
+                "Test mode: no Stripe key is set, so the sandbox takes the payments and no real money moves.",
+            );
         } else if !app.sales.is_live() {
             say("Stripe in test mode: no real money moves.");
         }
@@ -564,6 +586,12 @@ fn say(text: &str) {
     _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Whether an event still says what the demo's says.
+fn is_demo(event: &Event) -> bool {
+    let demo = demo_show(0);
+    (&event.spec.name, &event.spec.place) == (&demo.name, &demo.place)
+}
+
 /// The show of the demo: the Go demo's, 9.99 GBP, five minutes, one ticket for each name.
 fn demo_show(tickets: u32) -> EventBody {
     let price = Money { amount: 999, currency: "GBP".into() };
@@ -580,5 +608,25 @@ fn demo_show(tickets: u32) -> EventBody {
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
         ticket_types: vec![TicketTypeBody { id, name, pool, price }],
         ..EventBody::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_event_is_known_until_it_says_something_else() {
+        let spec = event_body::spec(demo_show(5), "any-slug").expect("it is sound");
+        let mut event = Event {
+            id: boxoffice::EventId(1),
+            spec,
+            pools: vec![],
+            ticket_types: vec![],
+            serials: 0,
+        };
+        assert!(is_demo(&event));
+        event.spec.place = "Elsewhere".into();
+        assert!(!is_demo(&event));
     }
 }

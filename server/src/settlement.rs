@@ -26,7 +26,7 @@ pub use stuck::Stuck;
 use crate::admission::Admission;
 use crate::clock::DatabaseClock;
 use crate::links::Links;
-use crate::metrics::{Label, Metrics};
+use crate::metrics::{Metrics, ProviderCall};
 use crate::payments::class::PaymentClass;
 use crate::payments::governor::{Endpoint, Turn};
 use crate::payments::stripe::Stripe;
@@ -718,17 +718,18 @@ fn count<T>(
     call: &'static str,
     result: Result<T, CallError>,
 ) -> Result<T, CallError> {
-    let name = match (&result, call) {
-        (Ok(_), call) => call,
-        (Err(CallError::Declined(_)), _) => "declined",
-        (Err(CallError::Refused(_)), _) => "refused",
-        (Err(CallError::NotDone(..)), _) => "not_done",
-        (Err(CallError::KeyRefused(_)), _) => "key_refused",
-        (Err(CallError::NotAllowed(_)), _) => "not_allowed",
-        (Err(CallError::KeyReuse(_)), _) => "key_reuse",
-        (Err(CallError::Unknown(_)), _) => "unknown",
+    let outcome = match &result {
+        Ok(_) => "ok",
+        Err(CallError::Declined(_)) => "declined",
+        Err(CallError::Refused(_)) => "refused",
+        Err(CallError::NotDone(..)) => "not_done",
+        Err(CallError::KeyRefused(_)) => "key_refused",
+        Err(CallError::NotAllowed(_)) => "not_allowed",
+        Err(CallError::KeyReuse(_)) => "key_reuse",
+        Err(CallError::Unknown(_)) => "unknown",
     };
-    settlement.metrics.provider.get_or_create(&Label { name }).inc();
+    let counted = ProviderCall { operation: call, outcome };
+    settlement.metrics.provider.get_or_create(&counted).inc();
     if matches!(result, Err(CallError::NotAllowed(_))) {
         external::tell_missing(settlement);
     }

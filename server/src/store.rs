@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod records;
 mod recount;
 pub mod sqlite;
+pub mod test_orders;
 pub mod transfer;
 
 pub use database::{Database, MetaStore, OpenError, Opened};

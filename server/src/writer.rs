@@ -12,12 +12,15 @@
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
 mod audit;
+mod news;
 #[cfg(test)]
 mod tests;
 
+pub use news::{News, Step};
+
 use crate::actor::Actor;
 use crate::admission::Refused;
-use crate::metrics::{Label, Metrics};
+use crate::metrics::{ByReason, ByState, Metrics};
 use crate::problem_code;
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
@@ -201,6 +204,8 @@ pub struct Committed {
     pub batch: Option<(i64, i64)>,
     /// What a person must look at.
     pub alarms: Vec<Alarm>,
+    /// What is told in the log.
+    pub news: Vec<News>,
     /// Since when it is not known what is recorded of some events, if it is not.
     pub uncertain_since: Option<Instant>,
     /// When the batch was decided, by the clock of the database.
@@ -272,7 +277,7 @@ impl Queue {
         // Between the look and the sending others may come as well: what is reserved is far more.
         let full = !own && self.jobs.capacity() <= RESERVED;
         if full || self.jobs.try_send(job).is_err() {
-            self.metrics.busy.inc();
+            self.metrics.requests_shed.inc();
             return Err(CommandError::Busy);
         }
         Ok(())
@@ -321,6 +326,8 @@ pub struct Writer {
     metrics: Arc<Metrics>,
     /// After a fault nothing that is read is believed until the store has recovered.
     faulted: bool,
+    /// Whether the last batch could not be recorded: an alarm was raised.
+    failing: bool,
     /// Events in batches that nobody could find out about: as soon as the store answers again,
     /// their counts are told anew.
     unsure: BTreeSet<EventId>,
@@ -339,6 +346,7 @@ struct Try {
     alarms: Vec<Alarm>,
     /// The states that orders reached.
     reached: Vec<OrderState>,
+    news: Vec<News>,
     now_ms: TimeMs,
 }
 
@@ -366,7 +374,7 @@ impl Writer {
     /// A writer on an opened store.
     pub fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Writer {
         let (unsure, uncertain_since) = (BTreeSet::new(), None);
-        Writer { store, metrics, faulted: false, unsure, uncertain_since }
+        Writer { store, metrics, faulted: false, failing: false, unsure, uncertain_since }
     }
 
     /// The loop, for a thread of its own. Ends when all senders of the queue are gone and all that
@@ -452,15 +460,21 @@ impl Writer {
                 return;
             }
             Err(NotDone { told, .. }) => {
+                self.metrics.failed_batches.inc();
+                if !std::mem::replace(&mut self.failing, true) {
+                    // The reason is in the log.
+                    self.metrics.alarms.inc();
+                }
                 jobs.into_iter().for_each(|job| to.tell_no(job.answer, told.clone()));
                 return;
             }
         };
+        self.failing = false;
         for answer in done.answers.iter().flatten() {
             count(&self.metrics, answer);
         }
         for state in done.reached {
-            self.metrics.orders.get_or_create(&Label { name: state.word() }).inc();
+            self.metrics.orders.get_or_create(&ByState { state: state.word() }).inc();
         }
         for (job, answer) in jobs.into_iter().zip(done.answers) {
             match (job.answer, answer) {
@@ -474,6 +488,7 @@ impl Writer {
         to.effects.extend(done.effects);
         to.events.extend(done.changed);
         to.alarms.extend(done.alarms);
+        to.news.extend(done.news);
         to.now_ms = Some(done.now_ms);
     }
 
@@ -585,6 +600,7 @@ impl Writer {
             changed: Vec::new(),
             alarms: Vec::new(),
             reached: Vec::new(),
+            news: Vec::new(),
             now_ms: loaded.now_ms,
         };
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len() * 2);
@@ -624,6 +640,7 @@ impl Writer {
                 }
             };
             log.tell(job.actor, command, &decision, &loaded.state);
+            news::gather(job.actor, &decision, &loaded.state, &mut done.news);
             let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, to } = change
@@ -719,7 +736,7 @@ fn count(metrics: &Metrics, answer: &Answer) {
         Err(CommandError::Refused(refusal)) => {
             metrics
                 .refusals
-                .get_or_create(&Label { name: problem_code::of(refusal).as_str() })
+                .get_or_create(&ByReason { reason: problem_code::of(refusal).as_str() })
                 .inc();
         }
         Err(_) => {}

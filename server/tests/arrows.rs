@@ -74,8 +74,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("organiser", &["actor", "sales", "store", "writer"]),
+    // What people read of a commit.
+    ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.
-    ("publish", &["catalogue", "clock", "metrics", "sales", "settlement", "writer"]),
+    ("publish", &["catalogue", "clock", "metrics", "sale_log", "sales", "settlement", "writer"]),
     ("replicate", &["catalogue", "clock", "metrics", "reads", "store"]),
     // Which routes there are, and whose they are, follows from the settings. Of settlement it knows
     // the notices, of the store the key of a request, of the writer what a caller gets.

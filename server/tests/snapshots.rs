@@ -71,7 +71,8 @@ impl Shop {
         let time = Arc::new(AtomicI64::new(NOW_MS));
         let clock = Clock::Manual(Arc::clone(&time));
         let database = dir.join("nts.db").display().to_string();
-        let flags = ["--lag-ms=0", "--address=127.0.0.1:8080", "--show=", "--database", &database];
+        let flags =
+            ["--overload-lag-ms=0", "--address=127.0.0.1:8080", "--show=", "--database", &database];
         let config = Config::from_flags(flags).unwrap();
         let database = Database::parse(&database).unwrap();
         let opened = database.open(clock.clone()).unwrap();

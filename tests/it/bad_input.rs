@@ -246,8 +246,11 @@ fn an_order_is_seen_and_paid_with_its_own_secret_only() {
 #[test]
 fn slow_clients_are_let_go_and_nobody_else_notices() {
     let dir = Dir::new("slow");
-    let settings =
-        [("NTS_SLOW_CLIENT_MS", "3000"), ("NTS_CONNECTIONS", "40"), ("NTS_PATIENCE_MS", "300")];
+    let settings = [
+        ("NTS_SLOW_CLIENT_MS", "3000"),
+        ("NTS_CONNECTIONS", "40"),
+        ("NTS_QUEUE_TIMEOUT_MS", "300"),
+    ];
     let server = Server::start_with(&dir, &settings);
     server.make_event(10, 300);
     let connect = |bytes: &[u8]| {

@@ -30,7 +30,7 @@ fn assert_limited(answer: &Answer, about: &str) {
 
 /// How often requests were refused for this reason.
 fn limited(server: &Server, reason: &str) -> u64 {
-    let line = format!("nts_limited_total{{name=\"{reason}\"}} ");
+    let line = format!("nts_limited_total{{reason=\"{reason}\"}} ");
     let metrics = server.get("/metrics").text();
     metrics.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |n| n.parse().unwrap())
 }

@@ -34,6 +34,12 @@ impl Dir {
         Dir(dir, database)
     }
 
+    /// The database of what runs here, as a setting.
+    #[allow(dead_code, reason = "not every test names its database")]
+    pub fn database(&self) -> String {
+        self.1.clone().unwrap_or_else(|| self.path("nts.db").to_str().unwrap().to_owned())
+    }
+
     pub fn path(&self, file: &str) -> PathBuf {
         self.0.join(file)
     }
@@ -69,7 +75,7 @@ pub fn nts_under(umask: &str, dir: &Dir) -> Command {
 
 fn in_dir(dir: &Dir, mut command: Command) -> Command {
     command.current_dir(&dir.0).env_clear().env("NTS_ORGANISER_KEY", KEY);
-    command.env("NTS_LAG_MS", "0");
+    command.env("NTS_OVERLOAD_LAG_MS", "0");
     if let Some(database) = &dir.1 {
         command.env("NTS_DATABASE", database);
     }

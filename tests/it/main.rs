@@ -13,6 +13,7 @@ mod connections;
 mod crash;
 mod files;
 mod forms;
+mod go_live;
 mod harness;
 mod legacy;
 mod limits;

@@ -144,6 +144,15 @@ fn events_come_from_a_file_and_slips_are_told() {
         let (ok, said) = apply(&slip);
         assert!(!ok && said.contains(hint), "{hint}: {said}");
     }
+    // Without a URL the server is where NTS_ADDRESS says that it listens.
+    let port = server.address.rsplit_once(':').unwrap().1;
+    for address in [server.address.clone(), format!("0.0.0.0:{port}"), format!(":{port}")] {
+        std::fs::write(dir.path("show.toml"), show).unwrap();
+        let mut command = nts(&dir);
+        command.env("NTS_ADDRESS", &address).args(["event", "apply", "show.toml"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{address}: {}", crate::harness::said(&output));
+    }
     let arguments = ["event", "apply", "show.toml", "--url", "http://box.example:9000"];
     let (ok, said) = run(&dir, &arguments);
     assert!(!ok && said.contains("--plain-http") && said.contains("Nothing was sent"), "{said}");
@@ -183,11 +192,11 @@ fn it_tells_how_it_is_and_what_it_is_set_to() {
     let metrics = server.get("/metrics").text();
     for line in [
         "nts_holds_total 1",
-        "nts_refusals_total{name=\"limit_reached\"} 1",
+        "nts_refusals_total{reason=\"limit_reached\"} 1",
         "nts_commits_total ",
         "nts_batch_size_count ",
         "nts_queue ",
-        "nts_http_seconds_bucket",
+        "nts_http_request_duration_seconds_bucket",
         "nts_commit_seconds_sum",
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
@@ -314,4 +323,69 @@ fn the_audit_log_tells_who_did_what_to_which_event_and_order() {
     }
     let (ok, said) = run(&dir, &["audit-log", "--event", "no-such-event"]);
     assert!(!ok && said.contains("there is no event no-such-event"), "{said}");
+}
+
+#[test]
+fn old_names_still_work_and_say_what_is_new_and_unknown_ones_are_refused() {
+    let dir = Dir::new("names");
+    let server = Server::start_with(&dir, &[("NTS_PATIENCE_MS", "4000")]);
+    let log = std::fs::read_to_string(dir.path("log")).unwrap();
+    assert!(log.contains("WARN") && log.contains("is now called NTS_QUEUE_TIMEOUT_MS"), "{log}");
+    assert!(!log.contains('\u{1b}'), "no colours in a file: {log}");
+    server.stop();
+    let (ok, said) = run(&dir, &["rush", "--not-here"]);
+    assert!(!ok && said.contains("--not-here is now called --allow-remote"), "{said}");
+    let file = dir.path("key");
+    std::fs::write(&file, "the-key-in-the-file\n").unwrap();
+    let named = file.to_str().unwrap();
+    let with = |set: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = nts(&dir);
+        command.env_remove("NTS_ORGANISER_KEY").envs(set.iter().copied()).args(arguments);
+        let output = command.output().unwrap();
+        (output.status.success(), crate::harness::said(&output))
+    };
+    let set = [("NTS_STRIPE_SECRT_KEY", "sk_live_secret"), ("NTS_QUEUE", "7")];
+    for command in
+        [&["config"][..], &["serve"], &[], &["audit"], &["backup", "x.db"], &["simulate"]]
+    {
+        let (ok, said) = with(&set, command);
+        assert!(!ok && said.contains("Did you mean NTS_STRIPE_SECRET_KEY?"), "{command:?}: {said}");
+        assert!(!said.contains("sk_live"), "{said}");
+    }
+    assert!(with(&set, &["--help"]).0 && with(&set, &["backup", "--help"]).0);
+    let set = [("NTS_ORGANISER_KEY_FILE", named), ("NTS_QUEUE", "7")];
+    let (ok, said) = with(&set, &["config", "--drain-ms", "5"]);
+    assert!(ok && !said.contains("the-key-in-the-file"), "{said}");
+    let origin = |variable: &str| {
+        let at =
+            said.find(&format!("\n{variable}=")).unwrap_or_else(|| panic!("{variable}: {said}"));
+        let (_, origin) = said[..at].rsplit_once("; now: ").unwrap();
+        origin.to_owned()
+    };
+    assert!(origin("NTS_ORGANISER_KEY").contains(named), "{said}");
+    assert_eq!(origin("NTS_QUEUE"), "environment variable");
+    assert_eq!((origin("NTS_DRAIN_MS"), origin("NTS_LOG")), ("flag".into(), "default".into()));
+    // The server itself, by the key in the file.
+    let mut command = nts(&dir);
+    command.env_remove("NTS_ORGANISER_KEY");
+    let server = Server::start_as(&dir, command, &[("NTS_ORGANISER_KEY_FILE", named)]);
+    let get =
+        |key| server.send(Request::get("/api/v1/events/best-show-ever/orders").bearer(key)).status;
+    assert_eq!(get("the-key-in-the-file"), 200);
+    server.stop();
+}
+
+#[test]
+fn the_examples_of_settings_are_settings() {
+    let dir = Dir::new("examples");
+    for example in [
+        include_str!("../../deploy/nts.env.example"),
+        include_str!("../../deploy/nts.cluster.env.example"),
+    ] {
+        let lines = example.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let set: Vec<_> = lines.map(|line| line.split_once('=').unwrap()).collect();
+        assert!(set.len() > 5, "{example}");
+        let output = nts(&dir).envs(set).arg("config").output().unwrap();
+        assert!(output.status.success(), "{}", crate::harness::said(&output));
+    }
 }

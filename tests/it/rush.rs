@@ -1,4 +1,4 @@
-//! `nts rush`: a crowd comes to a rehearsal and looks whether it was told the truth.
+//! `nts rush`: simulated buyers in test mode, and whether they were told the truth.
 
 use crate::harness::*;
 use serde_json::Value;
@@ -14,7 +14,7 @@ fn report(output: &Output) -> Value {
 fn a_crowd_at_a_server_of_its_own_buys_every_place_and_is_told_the_truth() {
     let dir = Dir::new("rush-self");
     let mut rush = nts(&dir);
-    rush.args(["rush", "--self", "--places", "200", "--buyers", "400", "--within", "2"]);
+    rush.args(["rush", "--spawn-server", "--places", "200", "--buyers", "400", "--ramp", "2"]);
     rush.args([
         "--think",
         "0.3",
@@ -47,9 +47,19 @@ fn a_crowd_at_a_server_of_its_own_buys_every_place_and_is_told_the_truth() {
 fn who_stays_buys_what_others_held_and_did_not_pay() {
     let dir = Dir::new("rush-stay");
     let mut rush = nts(&dir);
-    rush.args(["rush", "--self", "--places", "40", "--buyers", "160", "--within", "1", "--json"]);
+    rush.args([
+        "rush",
+        "--spawn-server",
+        "--places",
+        "40",
+        "--buyers",
+        "160",
+        "--ramp",
+        "1",
+        "--json",
+    ]);
     rush.args(["--hold", "30", "--think", "0.1", "--walk-away", "50", "--come-back", "0"]);
-    let output = rush.args(["--stay", "40"]).output().unwrap();
+    let output = rush.args(["--stayers", "40"]).output().unwrap();
     let result = report(&output);
     assert_eq!((&result["sold"], &result["left"]), (&40.into(), &0.into()), "{result:#}");
     let ends = &result["buyers_by_end"];
@@ -58,11 +68,21 @@ fn who_stays_buys_what_others_held_and_did_not_pay() {
 }
 
 #[test]
-fn a_rehearsal_goes_at_the_pace_of_the_provider_and_everybody_is_served_in_time() {
+fn a_load_test_goes_at_the_pace_of_the_provider_and_everybody_is_served_in_time() {
     let dir = Dir::new("rush-pace");
     let mut rush = nts(&dir);
     // Ten calls a second to each endpoint, and six times the buyers.
-    rush.args(["rush", "--self", "--calls", "40", "--buyers", "60", "--within", "1", "--json"]);
+    rush.args([
+        "rush",
+        "--spawn-server",
+        "--calls",
+        "40",
+        "--buyers",
+        "60",
+        "--ramp",
+        "1",
+        "--json",
+    ]);
     rush.args(["--places", "300", "--think", "0", "--walk-away", "0", "--declined", "0"]);
     let output = rush.output().unwrap();
     let result = report(&output);
@@ -82,7 +102,7 @@ fn a_crowd_at_a_server_that_sells_already_counts_only_what_it_was_told() {
     let url = format!("http://{}", server.address);
     let rush = |more: &[&str]| {
         let mut rush = nts(&dir);
-        rush.args(["rush", &url, "--event", "rock", "--within", "1", "--think", "0.2"]);
+        rush.args(["rush", &url, "--event", "rock", "--ramp", "1", "--think", "0.2"]);
         rush.args(["--buyers", "100", "--json"]).args(more).output().unwrap()
     };
     let output = rush(&["--seed", "7"]);
@@ -100,11 +120,11 @@ fn a_crowd_at_a_server_that_sells_already_counts_only_what_it_was_told() {
 fn who_is_overrun_refuses_new_wishes_and_lets_those_pay_who_have_places() {
     let dir = Dir::new("rush-overrun");
     // Far less than what is normal, so that a small crowd is too much.
-    let server = Server::start_with(&dir, &[("NTS_LAG_MS", "5")]);
+    let server = Server::start_with(&dir, &[("NTS_OVERLOAD_LAG_MS", "5")]);
     server.make_event(3_000, 300);
     let url = format!("http://{}", server.address);
     let mut rush = nts(&dir);
-    rush.args(["rush", &url, "--event", "rock", "--buyers", "1000", "--within", "0", "--json"]);
+    rush.args(["rush", &url, "--event", "rock", "--buyers", "1000", "--ramp", "0", "--json"]);
     rush.args(["--think", "0", "--patience", "20", "--tries", "50", "--walk-away", "0"]);
     // Who looks first would be sent away before.
     rush.args(["--look", "0"]);
@@ -121,7 +141,7 @@ fn who_is_overrun_refuses_new_wishes_and_lets_those_pay_who_have_places() {
 fn who_comes_to_look_while_the_server_is_behind_sees_a_page_that_asks_again() {
     let dir = Dir::new("rush-behind");
     // So little that it is behind nearly always.
-    let server = Server::start_with(&dir, &[("NTS_LAG_MS", "1")]);
+    let server = Server::start_with(&dir, &[("NTS_OVERLOAD_LAG_MS", "1")]);
     server.make_event(10, 300);
     let mut refused = server.get("/events/rock");
     eventually("a look is refused", || {
@@ -144,14 +164,14 @@ fn a_crowd_that_cannot_come_says_why() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{nobody}");
     for (args, expected) in [
-        (vec![], "--self"),
+        (vec![], "--spawn-server"),
         (vec![&*nobody], "does not answer"),
         (vec![&*url], "there is no event rush"),
         (vec!["https://127.0.0.1:1"], "speaks no TLS"),
         (vec!["http://192.0.2.1:9000"], "is not this machine"),
         (vec![&*url, "--walk-away", "101"], "101"),
-        (vec![&*url, "--keep", "x"], "--self"),
-        (vec![&*url, "--calls", "100"], "--self"),
+        (vec![&*url, "--keep", "x"], "--spawn-server"),
+        (vec![&*url, "--calls", "100"], "--spawn-server"),
     ] {
         let output = nts(&dir).arg("rush").args(&args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
@@ -163,7 +183,7 @@ fn a_crowd_that_cannot_come_says_why() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("could not be made: 401"), "{}", said(&output));
     server.stop();
-    // A shop that takes money is no place for a rehearsal.
+    // A shop that takes money is no place for a load test.
     let keys = [
         ("NTS_STRIPE_SECRET_KEY", "sk_test_x"),
         ("NTS_STRIPE_PUBLISHABLE_KEY", "pk_test_x"),

@@ -209,7 +209,7 @@ fn a_key_that_is_being_answered_says_so_and_then_tells_the_outcome() {
     });
     let metrics = server.get("/metrics").text();
     for state in ["paying", "committed", "paid"] {
-        let line = format!("nts_orders_total{{name=\"{state}\"}} 1");
+        let line = format!("nts_orders_total{{state=\"{state}\"}} 1");
         assert!(metrics.contains(&line), "{line} in {metrics}");
     }
 }

@@ -16,6 +16,8 @@ mod crash;
 mod files;
 #[path = "../it/forms.rs"]
 mod forms;
+#[path = "../it/go_live.rs"]
+mod go_live;
 #[path = "../it/harness.rs"]
 mod harness;
 #[path = "../it/legacy.rs"]

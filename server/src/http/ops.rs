@@ -2,7 +2,9 @@
 
 use super::problem::Problem;
 use super::site::Site;
-use crate::metrics::Label;
+use crate::metrics::ByState;
+use crate::store::Database;
+use crate::store::sqlite::backup_mark;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -38,9 +40,20 @@ fn not_ready(why: &str) -> Problem {
 /// `GET /metrics`, in the text format of OpenMetrics.
 pub async fn metrics(State(app): State<Arc<Site>>) -> Response {
     app.metrics.lag.set(app.admission.overload.behind_us() as f64 / 1e6);
-    for (name, orders) in app.settlement.stuck.counts() {
-        app.metrics.stuck.get_or_create(&Label { name }).set(orders);
+    for (state, orders) in app.settlement.stuck.counts() {
+        app.metrics.stuck.get_or_create(&ByState { state }).set(orders);
     }
+    let figures = &app.metrics.figures;
+    figures.set_events(&app.catalogue.events(), app.clock.now_ms());
+    figures.set_last_backup(last_backup_s(app.config.database.told()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()
+}
+
+/// When `nts backup` last copied a database that is a file, in seconds since 1970; 0: never.
+fn last_backup_s(database: &str) -> Option<i64> {
+    let Ok(Database::File(path)) = Database::parse(database) else { return None };
+    let made = std::fs::metadata(backup_mark(&path)).and_then(|mark| mark.modified());
+    let since = made.ok().and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
+    Some(since.map_or(0, |since| since.as_secs() as i64))
 }

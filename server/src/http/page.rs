@@ -16,7 +16,7 @@ impl Frame {
     /// The frame of this server's pages.
     pub fn of(app: &App) -> Frame {
         let rehearsal = match (&app.sandbox, app.sales.is_live()) {
-            (Some(_), _) => Some("Sandbox: a rehearsal, no money moves."),
+            (Some(_), _) => Some("Test mode: no real money moves."),
             (None, false) => Some("Stripe in test mode: no real money moves."),
             (None, true) => None,
         };

@@ -101,6 +101,11 @@ impl FakeStripe {
         FakeStripe::new(Some(path), clock, seed)
     }
 
+    /// Copies the file of a sandbox, which may be in use, to a file that does not exist yet.
+    pub fn copy_file(path: &Path, target: &Path) -> Result<(), rusqlite::Error> {
+        tables::copy(path, target)
+    }
+
     /// A Stripe for tests, kept in memory, that knows what it would ring with.
     pub fn in_memory(clock: Clock, seed: [u8; 32]) -> Result<FakeStripe, rusqlite::Error> {
         FakeStripe::new(None, clock, seed)

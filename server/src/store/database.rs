@@ -5,6 +5,7 @@ mod fuzz;
 
 use super::postgres::{self, PgReader, PgStore, Target};
 use super::sqlite::{self, SqliteStore};
+use super::test_orders::{Mode, PROVIDER};
 use super::transfer::{Facts, MOVED_TO, Sink, Source};
 use super::{Fault, Reader, Store};
 use crate::clock::Clock;
@@ -196,6 +197,15 @@ impl Database {
             Database::File(path) => SqliteStore::reader(path)?.secret(),
             Database::Server(target) => PgReader::open(target, clock.clone())?.secret(),
         }
+    }
+
+    /// With which provider its orders were made, if it says so.
+    pub fn mode(&self, clock: &Clock) -> Result<Option<Mode>, Fault> {
+        let word = match self {
+            Database::File(path) => SqliteStore::reader(path)?.meta(PROVIDER)?,
+            Database::Server(target) => PgReader::open(target, clock.clone())?.meta(PROVIDER)?,
+        };
+        Ok(word.as_deref().and_then(Mode::read))
     }
 
     /// As what is moved from. The error is a sentence.

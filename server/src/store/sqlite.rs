@@ -24,7 +24,7 @@ mod tests;
 mod transfer;
 mod write;
 
-pub use backup::backup;
+pub use backup::{backup, backup_mark};
 pub use file::OpenError;
 pub use reader::SqliteReader;
 pub use recent::REMEMBERED_MS;

@@ -24,6 +24,8 @@ pub(super) struct Facts {
     pub(super) secret: [u8; 32],
     /// The digest of the organiser's key, if the first start made one.
     pub(super) organiser_key: Option<String>,
+    /// With which payment provider its orders were made: see [`super::test_orders`].
+    pub(super) provider: Option<String>,
 }
 
 /// A database that is moved from. While it lives, nobody writes there.
@@ -38,6 +40,9 @@ pub(super) trait Source {
     fn retire(&mut self, to: &str) -> Result<(), Fault>;
     /// Takes that back.
     fn reinstate(&mut self) -> Result<(), Fault>;
+    /// Removes, durably and at once, every order with all that belongs to it, and frees its places. Events
+    /// and the audit log stay.
+    fn clear_orders(&mut self) -> Result<(), Fault>;
 }
 
 /// A database that is moved to: one transaction, which ends with it unless it is finished.
@@ -152,7 +157,7 @@ pub fn transfer(
     }
 }
 
-fn copy(
+pub(super) fn copy(
     source: &mut dyn Source,
     sink: &mut dyn Sink,
     tell: &mut dyn FnMut(Stage),
@@ -254,7 +259,7 @@ fn changes_of(mut order: Order) -> Vec<Change> {
     changes
 }
 
-fn compare(
+pub(super) fn compare(
     source: &mut dyn Source,
     sink: &mut dyn Sink,
     all: u64,

@@ -237,6 +237,23 @@ fn a_store_that_refuses_all_is_not_asked_for_each_command() {
 }
 
 #[test]
+fn a_disk_that_is_full_raises_one_alarm_until_it_is_well_again() {
+    let mut w = world("alarm");
+    let counted =
+        |w: &World| (w.writer.metrics.failed_batches.get(), w.writer.metrics.alarms.get());
+    for failed in 1..=3 {
+        w.plan.lock().unwrap().extend([Some(Trouble::NotDone)]);
+        assert_eq!(w.ask(&[1]), [Err(CommandError::Unavailable)]);
+        assert_eq!(counted(&w), (failed, 1));
+    }
+    assert!(w.ask(&[1])[0].is_ok());
+    assert_eq!(counted(&w), (3, 1));
+    w.plan.lock().unwrap().extend([Some(Trouble::NotDone)]);
+    assert_eq!(w.ask(&[2]), [Err(CommandError::Unavailable)]);
+    assert_eq!(counted(&w), (4, 2), "it fails again, which is another alarm");
+}
+
+#[test]
 fn an_unknown_commit_is_found_out_and_done_once() {
     for trouble in [Trouble::DoneUnknown, Trouble::NotDoneUnknown] {
         let mut w = world(&format!("{trouble:?}"));
@@ -429,7 +446,7 @@ async fn a_flood_of_wishes_leaves_room_for_what_the_provider_has_answered() {
     assert!(wishes.iter().all(|job| job.deadline == job.queued + Duration::from_millis(50)));
     assert!(own.iter().all(|job| job.deadline == job.queued + OWN_PATIENCE));
     drop((batch, waiting, steps));
-    assert_eq!(metrics.busy.get(), 2);
+    assert_eq!(metrics.requests_shed.get(), 2);
 }
 
 #[test]

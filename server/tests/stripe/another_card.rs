@@ -183,7 +183,7 @@ async fn five_cards_and_no_more_and_the_places_can_be_given_back() {
     let (status, told) = shop.pay(&held, "ctoken_ok").await;
     assert_eq!((status, told["code"].as_str()), (409, Some("too_many_attempts")), "{told}");
     let (_, metrics) = shop.http("GET", "/metrics", &[], "").await;
-    assert!(metrics.contains("nts_refusals_total{name=\"too_many_attempts\"} 1"), "{metrics}");
+    assert!(metrics.contains("nts_refusals_total{reason=\"too_many_attempts\"} 1"), "{metrics}");
     assert_eq!(shop.cancel(&held).await.0, 200);
     shop.state(&held, OrderState::Released).await;
     assert_eq!(shop.moved(&held), (0, 0));

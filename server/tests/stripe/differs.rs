@@ -474,7 +474,7 @@ async fn cannot_move_on(operation: Operation, how: InjectedFault) {
     let report = shop.report(false).await;
     let notes = report.findings.iter().filter(|f| f.text.contains("tried"));
     assert_eq!(notes.count(), 1, "{told}: {report}");
-    let gauge = format!("nts_orders_stuck{{name=\"{}\"}} 1", stuck_in.word());
+    let gauge = format!("nts_orders_stuck{{state=\"{}\"}} 1", stuck_in.word());
     shop.metrics("it counts as stuck", |text| text.contains(&gauge)).await;
     // It is told once.
     let tries = order.tries;

@@ -113,7 +113,7 @@ struct Life {
 impl Life {
     async fn begin(flags: &[String], time: &Time) -> Life {
         // A machine that is busy with others is not an overrun server.
-        let flags = flags.iter().map(String::as_str).chain(["--lag-ms=0"]);
+        let flags = flags.iter().map(String::as_str).chain(["--overload-lag-ms=0"]);
         let config = Config::from_flags(flags).unwrap();
         let server = Server::start_at(config, time.clock()).await.unwrap();
         let app = Arc::clone(&server.app);

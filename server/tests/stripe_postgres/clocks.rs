@@ -24,7 +24,7 @@ async fn a_sale_takes_no_longer_where_the_own_clock_is_wrong() {
         std::fs::create_dir_all(&dir).unwrap();
         let config = Config::from_flags([
             "--address=127.0.0.1:0",
-            "--lag-ms=0",
+            "--overload-lag-ms=0",
             &format!("--organiser-key={KEY}"),
             &format!("--database={}", postgres.url(&postgres.database())),
             &format!("--sandbox={}", dir.join("sandbox").display()),

@@ -16,7 +16,7 @@ fn pays(admission: &Admission, who: &str, id: u128) -> Result<(), Reason> {
 }
 
 fn limited(admission: &Admission, reason: &'static str) -> u64 {
-    admission.metrics.limited.get_or_create(&Label { name: reason }).get()
+    admission.metrics.limited.get_or_create(&ByReason { reason }).get()
 }
 
 /// Attempts of somebody who is not limited, of which more than 40 % are declined.

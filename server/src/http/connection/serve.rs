@@ -140,15 +140,25 @@ struct Capacity {
     closing: u32,
 }
 
+/// Fewer connections than this are too few for a sale, in the log's eyes.
+const FEW_CONNECTIONS: u32 = 2_000;
+
 /// As many as are configured, and as many waiting, if the system allows so many open files.
 fn capacity(connections: u32) -> Capacity {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let files = files.current.unwrap_or(u64::MAX);
     let capacity = Capacity::within(connections, files);
-    if capacity.slots < connections {
+    let served = capacity.slots;
+    if served < connections && served < FEW_CONNECTIONS {
         tracing::warn!(
-            connections = capacity.slots,
-            "the system allows {files} open files: fewer connections than are configured"
+            connections = served,
+            "the system allows only {files} open files, so few connections are served at a time: raise \
+             the limit (LimitNOFILE= in systemd, ulimit -n in a shell)"
+        );
+    } else if served < connections {
+        tracing::info!(
+            connections = served,
+            "connections are bounded by the limit of {files} open files"
         );
     }
     capacity
@@ -224,7 +234,7 @@ impl ConnectionLimiter {
     /// Waits for a slot, but no longer than a command may wait for the writer.
     async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         self.room.want();
-        let patience = Duration::from_millis(self.app.config.patience_ms);
+        let patience = Duration::from_millis(self.app.config.queue_timeout_ms);
         let slot = tokio::select! {
             biased;
             () = self.app.stop.raised() => None,

@@ -79,7 +79,8 @@ impl Shop {
         std::fs::create_dir_all(&dir).unwrap();
         let database = format!("--database={}", dir.join("nts.db").display());
         let key = format!("--organiser-key={}", &KEY["Bearer ".len()..]);
-        let flags = ["--address=127.0.0.1:0", "--demo=0", "--lag-ms=0", "--slow-client-ms=300"];
+        let flags =
+            ["--address=127.0.0.1:0", "--demo=0", "--overload-lag-ms=0", "--slow-client-ms=300"];
         let flags = flags.iter().chain(more).copied().chain([&*database, &*key]);
         let config = Config::from_flags(flags).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread();

@@ -98,6 +98,20 @@ pub(super) fn open(path: Option<&Path>) -> Result<(Connection, u64), rusqlite::E
     Ok((db, opened))
 }
 
+/// Copies a file as of one commit; only its owner may read the copy.
+pub(super) fn copy(path: &Path, target: &Path) -> Result<(), rusqlite::Error> {
+    let invalid = || rusqlite::Error::InvalidPath(target.into());
+    let db = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.busy_timeout(std::time::Duration::from_secs(10))?;
+    private_file::make(target).map_err(|_| invalid())?;
+    let copied = db.execute("VACUUM INTO ?1", [target.to_str().ok_or_else(invalid)?]);
+    if copied.is_err() {
+        // It would be taken for a copy.
+        _ = std::fs::remove_file(target);
+    }
+    copied.map(drop)
+}
+
 /// Empties a file of another kind: it holds no money and nothing that anybody would miss.
 fn begin_anew(db: &Connection, version: i64) -> Result<(), rusqlite::Error> {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";

@@ -108,6 +108,14 @@ impl PgReader {
         self.again(schema::secret)
     }
 
+    /// A text that is kept under this key.
+    pub fn meta(&mut self, key: &str) -> Result<Option<String>, Fault> {
+        self.again(|link| {
+            let found = link.ask(&[ask!(schema::GET, key)])?;
+            if found[0].is_empty() { Ok(None) } else { rows::one(&found[0]).map(Some) }
+        })
+    }
+
     /// Asks; once more on a new connection if the old one is lost.
     fn again<T>(&mut self, ask: impl Fn(&mut Link) -> Result<T, Trouble>) -> Result<T, Fault> {
         let mut tries = 0;

@@ -9,6 +9,7 @@ use super::{NODE_LOCKS, schema, verify};
 use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
 use crate::store::records::{self, RecordChange, Tables};
+use crate::store::test_orders::PROVIDER;
 use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
@@ -110,7 +111,9 @@ impl Source for Export {
         let found = self.link.ask(&[ask!(schema::GET, "organiser_key")])?;
         let organiser_key =
             if found[0].is_empty() { None } else { Some(one::<String>(&found[0])?) };
-        Ok(Facts { secret, organiser_key })
+        let found = self.link.ask(&[ask!(schema::GET, PROVIDER)])?;
+        let provider = if found[0].is_empty() { None } else { Some(one::<String>(&found[0])?) };
+        Ok(Facts { secret, organiser_key, provider })
     }
 
     fn retire(&mut self, to: &str) -> Result<(), Fault> {
@@ -126,6 +129,18 @@ impl Source for Export {
     fn reinstate(&mut self) -> Result<(), Fault> {
         self.link.retry_until_ok(|| ask!(schema::FORGET, MOVED_TO))?;
         Ok(())
+    }
+
+    fn clear_orders(&mut self) -> Result<(), Fault> {
+        // In the transaction that holds the locks.
+        Ok(self.link.script(
+            "DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
+             DELETE FROM orders; DELETE FROM buyers; DELETE FROM requests; DELETE FROM outbox;
+             UPDATE pools SET held = 0, sold = 0;
+             UPDATE events SET serials = 0;
+             DELETE FROM meta WHERE key IN ('provider', 'sandbox');
+             COMMIT",
+        )?)
     }
 }
 
@@ -151,6 +166,9 @@ impl Import {
         }
         if let Some(key) = &facts.organiser_key {
             link.ask(&[ask!(schema::KEEP, "organiser_key", key.as_str())]).map_err(failed)?;
+        }
+        if let Some(provider) = &facts.provider {
+            link.ask(&[ask!(schema::KEEP, PROVIDER, provider.as_str())]).map_err(failed)?;
         }
         Ok(Import { link })
     }

@@ -55,6 +55,13 @@ pub fn backup(path: &Path, target: &Path) -> Result<u64, String> {
     }
 }
 
+/// The file whose time tells when the last backup of the database at `path` was made.
+pub fn backup_mark(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".last-backup");
+    name.into()
+}
+
 fn copy(source: &Connection, partial: &Path) -> Result<(), rusqlite::Error> {
     let Some(partial) = partial.to_str() else {
         return Err(rusqlite::Error::InvalidPath(partial.into()));

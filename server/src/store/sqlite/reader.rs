@@ -7,7 +7,7 @@ use crate::store::records::{Row, Tables, Value, verify};
 use crate::store::recount::Recount;
 use crate::store::{Fault, Lane, OrderPage, Reader};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many rows are looked at for one page of an event's orders. Orders are not indexed by their
 /// event: that index would cost every hold, and organisers page rarely.
@@ -75,6 +75,14 @@ impl SqliteReader {
     pub fn secret(&self) -> Result<[u8; 32], Fault> {
         self.at_once(|conn| {
             conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |row| row.get(0))
+        })
+    }
+
+    /// A text that is kept under this key.
+    pub fn meta(&self, key: &str) -> Result<Option<String>, Fault> {
+        self.at_once(|conn| {
+            let find = "SELECT value FROM meta WHERE key = ?1";
+            conn.query_row(find, [key], |row| row.get(0)).optional()
         })
     }
 

@@ -8,6 +8,7 @@ use super::{Opened, SqliteReader, SqliteStore, backup, codec, not_done, rows};
 use crate::clock::Clock;
 use crate::private_file;
 use crate::store::records::{self, RecordChange, Tables};
+use crate::store::test_orders::PROVIDER;
 use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished};
 use crate::store::{Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
@@ -75,7 +76,8 @@ impl Source for Export {
 
     fn facts(&mut self) -> Result<Facts, Fault> {
         let organiser_key = self.store.meta_get("organiser_key")?;
-        Ok(Facts { secret: self.secret, organiser_key })
+        let provider = self.store.meta_get(PROVIDER)?;
+        Ok(Facts { secret: self.secret, organiser_key, provider })
     }
 
     fn retire(&mut self, to: &str) -> Result<(), Fault> {
@@ -84,6 +86,21 @@ impl Source for Export {
 
     fn reinstate(&mut self) -> Result<(), Fault> {
         self.store.meta_forget(MOVED_TO)
+    }
+
+    fn clear_orders(&mut self) -> Result<(), Fault> {
+        let clear = "BEGIN IMMEDIATE;
+            DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
+            DELETE FROM orders; DELETE FROM requests; DELETE FROM outbox;
+            UPDATE pools SET held = 0, sold = 0;
+            UPDATE events SET serials = 0;
+            DELETE FROM meta WHERE key IN ('provider', 'sandbox');
+            COMMIT;";
+        let conn = self.store.conn()?;
+        conn.execute_batch(clear).map_err(|error| {
+            _ = conn.execute_batch("ROLLBACK");
+            not_done(error)
+        })
     }
 }
 
@@ -136,6 +153,9 @@ impl Import {
         let mut begin = || {
             if let Some(key) = &facts.organiser_key {
                 store.meta_put("organiser_key", key)?;
+            }
+            if let Some(provider) = &facts.provider {
+                store.meta_put(PROVIDER, provider)?;
             }
             store.conn()?.execute_batch("BEGIN IMMEDIATE").map_err(not_done)
         };

@@ -135,17 +135,17 @@ fn what_the_writer_does_is_counted() {
     };
     w.ask(&[1, 2, 3, 4, 1]);
     assert_eq!(count("nts_holds_total"), 3.0, "a repeated answer is not a new hold");
-    assert_eq!(count("nts_refusals_total{name=\"sold_out\"}"), 1.0);
+    assert_eq!(count("nts_refusals_total{reason=\"sold_out\"}"), 1.0);
     assert_eq!((count("nts_commits_total"), count("nts_batch_size_sum")), (2.0, 6.0));
     assert_eq!(count("nts_queue_seconds_count"), 6.0);
     assert_eq!((count("nts_decide_seconds_count"), count("nts_commit_seconds_count")), (2.0, 2.0));
     one(&mut w, Command::Renew { order: id(1), most_ms: None }).0.unwrap();
     one(&mut w, Command::Cancel { order: id(1) }).0.unwrap();
-    assert_eq!(count("nts_orders_total{name=\"released\"}"), 1.0);
-    assert_eq!(count("nts_orders_total{name=\"held\"}"), 0.0, "it was held before");
+    assert_eq!(count("nts_orders_total{state=\"released\"}"), 1.0);
+    assert_eq!(count("nts_orders_total{state=\"held\"}"), 0.0, "it was held before");
     // Not due is an ordinary answer to the timer.
     assert!(one(&mut w, Command::Expire { order: id(2) }).0.is_err());
-    assert_eq!(count("nts_refusals_total{name=\"not_due\"}"), 0.0);
+    assert_eq!(count("nts_refusals_total{reason=\"not_due\"}"), 0.0);
     assert_eq!((count("nts_ready"), count("nts_store_faults_total")), (1.0, 0.0));
     w.plan.lock().unwrap().push_back(Some(Trouble::NotDone));
     assert_eq!(w.ask(&[5]), vec![Err(CommandError::Unavailable)]);
