@@ -76,6 +76,13 @@ pub enum Change {
         /// The ticket, new or changed.
         ticket: Ticket,
     },
+    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on.
+    BuyerErased {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+    },
     /// An order is removed, with its payment, as if it had never been.
     OrderForgotten {
         /// Which.
@@ -106,6 +113,7 @@ impl Change {
             | Change::AttemptPut { order, .. }
             | Change::RefundPut { order, .. }
             | Change::TicketPut { order, .. }
+            | Change::BuyerErased { order, .. }
             | Change::OrderForgotten { order, .. } => Some(*order),
         }
     }
@@ -122,6 +130,7 @@ impl Change {
             | Change::AttemptPut { .. }
             | Change::RefundPut { .. }
             | Change::TicketPut { .. }
+            | Change::BuyerErased { .. }
             | Change::OrderForgotten { .. } => None,
         }
     }

@@ -173,6 +173,7 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
                 _ = events.insert(order.event);
             }
             Change::TicketPut { order, event, .. }
+            | Change::BuyerErased { order, event }
             | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);
                 _ = events.insert(*event);

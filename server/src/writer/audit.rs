@@ -8,7 +8,7 @@ use crate::actor::Actor;
 use crate::store::records::RecordChange;
 use crate::store::records::audit_log::{Action, AuditLine, audit_id};
 use boxoffice::{
-    Change, Command, Decision, EventId, Money, Order, OrderId, Refund, RefundState, Reply, State,
+    Change, Command, Decision, Erasure, EventId, Money, Order, OrderId, Refund, RefundState, Reply, State,
     TimeMs,
 };
 
@@ -64,6 +64,18 @@ impl Log {
                     self.add(actor, action, Some(id), None, spec.slug.clone());
                 }
             }
+            (Command::Erase { because, .. }, Reply::Erased { event, erased: 1.., left }) => {
+                let mut orders = decision.changes.iter().filter_map(|change| match change {
+                    Change::BuyerErased { order, .. } => Some(*order),
+                    _ => None,
+                });
+                let (first, count) = (orders.next(), 1 + orders.count());
+                // The address itself must not stand here.
+                let order = first.filter(|_| count == 1);
+                let detail = erased(*because, count, left);
+                self.add(actor, Action::BuyersErased, Some(event), order, detail);
+            }
+            (Command::Erase { .. }, _) => {}
             (command, _) => {
                 let asked = matches!(command, Command::Refund { .. });
                 let mut refunds = false;
@@ -111,6 +123,17 @@ fn is_organiser(actor: Actor) -> bool {
         Actor::Staff(_) | Actor::ApiKey(_) | Actor::Device(_) => true,
         Actor::Buyer | Actor::System => false,
     }
+}
+
+/// An erasure in words.
+fn erased(because: Erasure, orders: usize, left: u32) -> String {
+    let why = match because {
+        Erasure::Asked => "asked for",
+        Erasure::TimeOver => "the event is over for long enough",
+    };
+    let orders = if orders == 1 { "1 order".into() } else { format!("{orders} orders") };
+    let left = if left > 0 { format!("; {left} left that still need their buyer") } else { String::new() };
+    format!("{orders}: {why}{left}")
 }
 
 /// A refund in words.

@@ -40,6 +40,8 @@ pub enum Action {
     RefundRecorded,
     /// The payment provider made a refund, or could not.
     RefundAnswered,
+    /// The names and addresses of buyers were erased.
+    BuyersErased,
     /// An order was canceled by somebody other than its buyer.
     OrderCanceled,
     /// An order was changed otherwise by somebody other than its buyer.

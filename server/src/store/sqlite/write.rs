@@ -7,7 +7,7 @@
 use super::{codec, rows};
 use crate::store::Fault;
 use boxoffice::{
-    Attempt, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Ticket,
+    Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Ticket,
     TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
@@ -124,6 +124,7 @@ impl<'c> Writing<'c> {
                 }
                 // The orders tell it: see `buyers.rs`.
                 Change::BuyerPut { .. } => {}
+                Change::BuyerErased { order, .. } => self.erase_buyer(*order)?,
                 Change::OrderForgotten { order, .. } => self.forget_order(*order)?,
             }
         }
@@ -210,6 +211,19 @@ impl<'c> Writing<'c> {
         ])?;
         self.saw(high as u64);
         Ok(())
+    }
+
+    /// Not of an order that is being paid or refunded, whatever was decided.
+    fn erase_buyer(&self, order: OrderId) -> Done {
+        let (high, low) = codec::split(order);
+        let buyer = Buyer::erased(order);
+        let key = buyer.key.0.to_be_bytes();
+        let [paid, refunded, released, void] = codec::NO_BUYER_NEEDED.map(codec::state_number);
+        self.run(
+            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5
+             WHERE id = ?1 AND low = ?2 AND state IN (?6, ?7, ?8, ?9)",
+            params![high, low, buyer.name, buyer.email, key, paid, refunded, released, void],
+        )
     }
 
     /// Only one that gave its places back, whatever was decided.
