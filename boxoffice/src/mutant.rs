@@ -150,11 +150,13 @@ pub enum Mutant {
     RefundTooLarge,
     /// An order is shown with its buyer's name for the address.
     BuyersSwapped,
+    /// Whoever looks for the orders of a buyer to erase them does not find all.
+    EraseMissesSome,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 72] = [
+    pub const ALL: [Mutant; 73] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -227,6 +229,7 @@ impl Mutant {
         Mutant::EndTooLate,
         Mutant::RefundTooLarge,
         Mutant::BuyersSwapped,
+        Mutant::EraseMissesSome,
     ];
 }
 

@@ -3,6 +3,8 @@
 //!
 //! It must not know: HTTP, SQL, or a provider's API.
 
+pub mod erase;
+
 use crate::actor::Actor;
 use crate::sales::{SaleError, Sales};
 use crate::store::OrderPage;

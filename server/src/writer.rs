@@ -639,7 +639,8 @@ impl Writer {
             }
             let is_answer_kept = is_answer_kept(command, &decision.changes);
             let erased = decision.changes.iter().filter_map(erased_order);
-            let erased = erased.filter_map(|id| Some((id, Arc::new(loaded.state.orders.get(&id)?.clone()))));
+            let erased =
+                erased.filter_map(|id| Some((id, Arc::new(loaded.state.orders.get(&id)?.clone()))));
             done.orders.extend(erased);
             changes.extend(decision.changes);
             done.effects.extend(decision.effects);
@@ -663,7 +664,9 @@ impl Writer {
             let order = order.cloned().map(Arc::new);
             let forgotten = matches!(command, Command::Forget { .. });
             let erases = matches!(command, Command::Erase { .. });
-            assert!(forgotten || erases || moved.is_none() || order.as_ref().map(|o| o.id) == moved);
+            assert!(
+                forgotten || erases || moved.is_none() || order.as_ref().map(|o| o.id) == moved
+            );
             if let Some(order) = moved.filter(|_| forgotten) {
                 done.orders.remove(&order);
             }

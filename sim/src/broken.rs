@@ -4,7 +4,7 @@
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Event, EventId, OrderId, Ticket, TicketState, TimeMs};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, Reader, VersionVector};
+use nts_server::store::{Fault, Lane, OrderPage, OwnerPage, Reader, VersionVector};
 
 /// What pages and settlement read, broken if a mutant says so.
 pub struct BrokenReader(pub Box<dyn Reader>);
@@ -45,6 +45,14 @@ impl Reader for BrokenReader {
 
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
         self.0.all_orders(after, limit)
+    }
+
+    fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
+        let mut page = self.0.owners(after, limit)?;
+        if on(Mutant::EraseMissesSome) {
+            page.owners.retain(|owner| (owner.order.0 >> 64) % 4 != 0);
+        }
+        Ok(page)
     }
 
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {

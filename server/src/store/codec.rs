@@ -211,7 +211,9 @@ pub(super) fn encode_reply(reply: &Reply) -> Vec<u8> {
         }
         Reply::Erased { event, erased, left } => {
             out.push(b'x');
-            [event.0, u64::from(*erased), u64::from(*left)].map(|number| put(&mut out, number));
+            put(&mut out, event.0);
+            put(&mut out, u64::from(*erased));
+            put(&mut out, u64::from(*left));
         }
         Reply::Refunding { order, refund, amount_minor } => {
             out.push(b'r');

@@ -8,8 +8,8 @@ use crate::actor::Actor;
 use crate::store::records::RecordChange;
 use crate::store::records::audit_log::{Action, AuditLine, audit_id};
 use boxoffice::{
-    Change, Command, Decision, Erasure, EventId, Money, Order, OrderId, Refund, RefundState, Reply, State,
-    TimeMs,
+    Change, Command, Decision, Erasure, EventId, Money, Order, OrderId, Refund, RefundState, Reply,
+    State, TimeMs,
 };
 
 /// Gathers the lines of a batch.
@@ -132,7 +132,8 @@ fn erased(because: Erasure, orders: usize, left: u32) -> String {
         Erasure::TimeOver => "the event is over for long enough",
     };
     let orders = if orders == 1 { "1 order".into() } else { format!("{orders} orders") };
-    let left = if left > 0 { format!("; {left} left that still need their buyer") } else { String::new() };
+    let left =
+        if left > 0 { format!("; {left} left that still need their buyer") } else { String::new() };
     format!("{orders}: {why}{left}")
 }
 

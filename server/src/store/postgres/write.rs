@@ -9,14 +9,14 @@
 use super::link::{Ask, ask};
 use super::records;
 use crate::store::codec::{
-    NO_BUYER_NEEDED, attempt_state, code_rule, encode_lines, encode_quantities, encode_reply, refund_state,
-    state_number, ticket_state,
+    NO_BUYER_NEEDED, attempt_state, code_rule, encode_lines, encode_quantities, encode_reply,
+    refund_state, state_number, ticket_state,
 };
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
-    Attempt, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order, OrderId, OrderState,
-    Payment, Refund, RefundId, Ticket, TimeMs,
+    Attempt, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order, OrderId,
+    OrderState, Payment, Refund, RefundId, Ticket, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -51,12 +51,13 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 8] = [
+    const ALL: [Action; 9] = [
         Action::EventCreated,
         Action::EventChanged,
         Action::RefundRequested,
         Action::RefundRecorded,
         Action::RefundAnswered,
+        Action::BuyersErased,
         Action::OrderCanceled,
         Action::OrderChanged,
         Action::Alarm,
@@ -70,6 +71,7 @@ impl Action {
             Action::RefundRequested => "refund_requested",
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
+            Action::BuyersErased => "buyers_erased",
             Action::OrderCanceled => "order_canceled",
             Action::OrderChanged => "order_changed",
             Action::Alarm => "alarm",

@@ -7,8 +7,8 @@
 use super::{codec, rows};
 use crate::store::Fault;
 use boxoffice::{
-    Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Ticket,
-    TimeMs,
+    Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund,
+    Ticket, TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::BTreeMap;
