@@ -590,11 +590,9 @@ fn demo_show(tickets: u32) -> EventBody {
         currency: "GBP".into(),
         limit_per_order: Some(1),
         limit_per_buyer: Some(1),
-        ignore_email_tags: false,
         hold_seconds: Some(300),
-        sale_opens: None,
-        sale_closes: None,
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
         ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+        ..EventBody::default()
     }
 }

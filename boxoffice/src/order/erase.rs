@@ -19,6 +19,9 @@ pub const ERASED_NAME: &str = "erased";
 /// The most orders that one command erases, so that no batch becomes long by it.
 pub const MOST_ERASED: usize = 64;
 
+/// A day in milliseconds.
+const DAY_MS: TimeMs = 24 * 3_600_000;
+
 /// Why buyers are erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Erasure {
@@ -56,9 +59,10 @@ impl BuyerKey {
 }
 
 impl EventSpec {
-    /// From when on its buyers are erased, if that is wanted.
+    /// From when on its buyers are erased, if its organiser wants that.
     pub fn erases_buyers_ms(&self) -> Option<TimeMs> {
-        None
+        let days = self.keep_buyers_days?;
+        Some(self.ends().saturating_add(TimeMs::from(days) * DAY_MS))
     }
 }
 

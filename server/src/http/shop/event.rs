@@ -10,7 +10,6 @@ use crate::http::page::{Frame, Page, PageProblem};
 use crate::http::problem::Problem;
 use crate::http::shown::SplicedPage;
 use crate::http::site::Site;
-use crate::http::view;
 use crate::identity::{buyer, untagged_key};
 use crate::when;
 use crate::writer::{CommandError, CommandOutcome};
@@ -129,7 +128,7 @@ fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage
         place: spec.place.clone(),
         starts: when::long(spec.starts_ms, &spec.zone),
         notice: notice(event, now),
-        open: view::on_sale(event, now),
+        open: event.on_sale(now),
         types: types.collect(),
         limit: spec.limit_per_order.min(spec.limit_per_buyer.unwrap_or(u32::MAX)),
         hold: minutes(spec.hold_ms),

@@ -37,7 +37,7 @@ struct FrontPage {
 pub async fn front(State(app): State<Arc<Site>>) -> Response {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let events = app.catalogue.events();
+    let events = app.catalogue.listed();
     let cards = events.iter().map(|e| Card {
         slug: e.spec.slug.clone(),
         name: e.spec.name.clone(),
