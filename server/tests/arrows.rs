@@ -73,7 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("organiser", &["actor", "sales", "store", "writer"]),
+    ("organiser", &["actor", "identity", "sales", "store", "writer"]),
     // What a commit leads to.
     ("publish", &["catalogue", "clock", "metrics", "sales", "settlement", "writer"]),
     ("replicate", &["catalogue", "clock", "metrics", "reads", "store"]),

@@ -94,6 +94,7 @@ impl Shop {
             // Nothing happens but what is asked for.
             look: Duration::from_secs(3_600),
             due_at_once: 100,
+            retention: Duration::from_secs(3_600),
             pulse: None,
             follow: Duration::from_secs(1),
         });

@@ -292,6 +292,7 @@ impl Machine {
             pulse,
             follow: Duration::from_millis(world.plan.look_ms),
             due_at_once: world.plan.due_at_once,
+            retention: Duration::from_secs(20),
         });
         for task in tasks {
             background.spawn(task);

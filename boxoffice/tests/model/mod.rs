@@ -257,7 +257,9 @@ impl Model {
             Command::Erase { event, orders, because } => {
                 return match self.show(*event) {
                     None => "refused unknown_event".into(),
-                    Some(_) if *because == Erasure::TimeOver => "refused not_due".into(),
+                    Some(show) if *because == Erasure::TimeOver && !show.is_history(now) => {
+                        "refused not_due".into()
+                    }
                     Some(_) => self.erase(*event, orders),
                 };
             }
@@ -616,6 +618,13 @@ impl Model {
 }
 
 impl Show {
+    /// It ended so many days ago as its organiser wants to remember who was there.
+    fn is_history(&self, now: TimeMs) -> bool {
+        let hour = 3_600_000;
+        let end = self.spec.ends_ms.unwrap_or(self.spec.starts_ms + 12 * hour);
+        self.spec.keep_buyers_days.is_some_and(|days| now - end >= 24 * hour * i64::from(days))
+    }
+
     fn capacity(&self, pool: &str) -> usize {
         self.spec.pools.iter().find(|p| p.name == pool).map_or(0, |p| p.capacity as usize)
     }
