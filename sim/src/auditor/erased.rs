@@ -126,8 +126,15 @@ impl Auditor {
             if !is_told && left.len() < 100 {
                 broken(Some(order.id), "its buyer was said to be erased, and is there".into());
             }
-            // Who is found by this order may have another one that is needed.
-            if !was_needed(order) && !all.iter().any(|other| was_needed(other)) {
+            // Who is found by this order may have another one that is needed, or that was not named.
+            let person = self.person_behind(order);
+            let mut others = self.orders.values().filter(|other| other.id != order.id);
+            let named = |other: &Order| all.iter().any(|known| known.id == other.id);
+            let another = others.any(|other| {
+                let theirs = self.person_behind(other) == person;
+                theirs && (was_needed(other) || !named(other) && !is_erased(other))
+            });
+            if !was_needed(order) && !another {
                 broken(Some(order.id), "its buyer was left, and nothing needs it".into());
             }
         }

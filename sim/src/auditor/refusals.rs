@@ -2,10 +2,10 @@
 //! and answer. A code that is not known here is one that nobody has thought about, and breaks the
 //! promise, too.
 
+use super::Auditor;
 use super::history::Question;
 use super::limit::person;
 use super::shown::provider_owes;
-use super::Auditor;
 use crate::story::{Promise, Story};
 use boxoffice::{AttemptState, EventSpec, Order, OrderId, OrderState, RefundState};
 use nts_api::ProblemCode;
