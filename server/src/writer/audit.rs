@@ -65,15 +65,7 @@ impl Log {
                 }
             }
             (Command::Erase { because, .. }, Reply::Erased { event, erased: 1.., left }) => {
-                let mut orders = decision.changes.iter().filter_map(|change| match change {
-                    Change::BuyerErased { order, .. } => Some(*order),
-                    _ => None,
-                });
-                let (first, count) = (orders.next(), 1 + orders.count());
-                // The address itself must not stand here.
-                let order = first.filter(|_| count == 1);
-                let detail = erased(*because, count, left);
-                self.add(actor, Action::BuyersErased, Some(event), order, detail);
+                self.erased(actor, *because, event, &decision.changes, left);
             }
             (Command::Erase { .. }, _) => {}
             (command, _) => {
@@ -116,6 +108,39 @@ impl Log {
             self.add(Actor::System, Action::Alarm, event_of(order), Some(order), text);
         }
     }
+
+    /// Buyers were erased. What was asked for is told of each order, so that it can be repeated where a copy of
+    /// the database is restored that is older; what is due is erased there by itself, and told in one line.
+    /// The address must not stand here.
+    fn erased(
+        &mut self,
+        actor: Actor,
+        because: Erasure,
+        event: EventId,
+        changes: &[Change],
+        left: u32,
+    ) {
+        let orders = changes.iter().filter_map(|change| match change {
+            Change::BuyerErased { order, .. } => Some(*order),
+            _ => None,
+        });
+        let action = Action::BuyersErased;
+        match because {
+            Erasure::Asked => {
+                for order in orders {
+                    self.add(actor, action, Some(event), Some(order), "asked for".into());
+                }
+            }
+            Erasure::TimeOver => {
+                let mut detail =
+                    format!("{} orders: the event is over for long enough", orders.count());
+                if left > 0 {
+                    detail += &format!("; {left} left that still need their buyer");
+                }
+                self.add(actor, action, Some(event), None, detail);
+            }
+        }
+    }
 }
 
 fn is_organiser(actor: Actor) -> bool {
@@ -123,18 +148,6 @@ fn is_organiser(actor: Actor) -> bool {
         Actor::Staff(_) | Actor::ApiKey(_) | Actor::Device(_) => true,
         Actor::Buyer | Actor::System => false,
     }
-}
-
-/// An erasure in words.
-fn erased(because: Erasure, orders: usize, left: u32) -> String {
-    let why = match because {
-        Erasure::Asked => "asked for",
-        Erasure::TimeOver => "the event is over for long enough",
-    };
-    let orders = if orders == 1 { "1 order".into() } else { format!("{orders} orders") };
-    let left =
-        if left > 0 { format!("; {left} left that still need their buyer") } else { String::new() };
-    format!("{orders}: {why}{left}")
 }
 
 /// A refund in words.
