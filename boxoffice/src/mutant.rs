@@ -152,11 +152,13 @@ pub enum Mutant {
     BuyersSwapped,
     /// Whoever looks for the orders of a buyer to erase them does not find all.
     EraseMissesSome,
+    /// Whose an order is, is remembered from when it was first read.
+    ErasedIsRemembered,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 73] = [
+    pub const ALL: [Mutant; 74] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -230,6 +232,7 @@ impl Mutant {
         Mutant::RefundTooLarge,
         Mutant::BuyersSwapped,
         Mutant::EraseMissesSome,
+        Mutant::ErasedIsRemembered,
     ];
 }
 

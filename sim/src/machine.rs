@@ -282,7 +282,7 @@ impl Machine {
             secrets,
             organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),
             events,
-            reads: Reads::inline(Box::new(BrokenReader(Box::new(Pages::new(
+            reads: Reads::inline(Box::new(BrokenReader::new(Box::new(Pages::new(
                 reader,
                 world.plan.page,
             ))))),
