@@ -19,6 +19,7 @@ macro_rules! say {
 mod audit;
 mod audit_log;
 mod backup;
+mod erase;
 mod event;
 mod go_live;
 mod migrate;
@@ -104,6 +105,12 @@ enum Command {
     Simulate {
         #[command(flatten)]
         args: simulate::SimulateArgs,
+    },
+    /// Erase a buyer's name and e-mail address from orders. Tickets, amounts and states stay; an order that
+    /// is not finished is left, and told
+    Erase {
+        #[command(flatten)]
+        args: erase::EraseArgs,
     },
     /// Create and change events
     Event {
@@ -198,6 +205,7 @@ fn main() -> ExitCode {
         Some(Command::AuditLog { args }) => audit_log::run(&args),
         Some(Command::Rush { args }) => return rush::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
+        Some(Command::Erase { args }) => erase::run(args),
         Some(Command::Event { command }) => event::run(command),
     };
     match result {

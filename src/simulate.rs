@@ -231,7 +231,7 @@ fn tell(summary: &Summary, seconds: f64) {
             "\nEvery promise was kept: never oversold; never charged twice, money and tickets go \
              together;\nnothing that was acknowledged is lost; no false answer; a hold lasts as \
              promised; everything settles;\nno client keeps more than its share; \
-             nobody acts on what is another's; no panic."
+             nobody acts on what is another's; who is erased is shown nowhere; no panic."
         );
     }
 }

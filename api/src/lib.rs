@@ -16,11 +16,13 @@
 //! - Times are texts in RFC 3339, in UTC and in whole seconds or finer. Ids of events, pools and
 //!   ticket types are chosen by the organiser; ids of orders and refunds are UUIDs.
 
+mod erasure;
 mod event;
 mod order;
 mod problem;
 mod request;
 
+pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
     Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, TicketType, TicketTypeBody,
 };

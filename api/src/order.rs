@@ -148,6 +148,9 @@ pub struct Buyer<'a> {
     /// The e-mail address; empty for a reservation by name.
     #[serde(borrow)]
     pub email: Cow<'a, str>,
+    /// Whether the name and the address were erased; then they are `erased` and empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
     /// The name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,

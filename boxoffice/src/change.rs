@@ -68,6 +68,13 @@ pub enum Change {
         /// The ticket, new or changed.
         ticket: Ticket,
     },
+    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on.
+    BuyerErased {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+    },
     /// An order is removed, with its payment, as if it had never been.
     OrderForgotten {
         /// Which.
@@ -98,6 +105,7 @@ impl Change {
             | Change::AttemptPut { order, .. }
             | Change::RefundPut { order, .. }
             | Change::TicketPut { order, .. }
+            | Change::BuyerErased { order, .. }
             | Change::OrderForgotten { order, .. } => Some(*order),
         }
     }
@@ -114,6 +122,7 @@ impl Change {
             | Change::AttemptPut { .. }
             | Change::RefundPut { .. }
             | Change::TicketPut { .. }
+            | Change::BuyerErased { .. }
             | Change::OrderForgotten { .. } => None,
         }
     }

@@ -1,8 +1,8 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    Buyer, BuyerKey, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId, RefundOutcome,
-    SeenVersion, TimeMs,
+    Buyer, BuyerKey, Erasure, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId,
+    RefundOutcome, SeenVersion, TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -109,6 +109,16 @@ pub enum Command {
         /// Only if it was placed before this.
         placed_before_ms: TimeMs,
     },
+    /// The names and addresses of buyers are erased from some orders of one event. An order that still
+    /// needs its buyer is left.
+    Erase {
+        /// Of which event.
+        event: EventId,
+        /// Which: [`MOST_ERASED`](crate::MOST_ERASED) at most.
+        orders: Vec<OrderId>,
+        /// Why.
+        because: Erasure,
+    },
     /// What is owed could not be done: try again later.
     Defer {
         /// Whose.
@@ -191,6 +201,11 @@ impl Command {
             Command::FindOrder { event, buyer } => {
                 keys.events.push(*event);
                 keys.buyers.push((*event, *buyer));
+            }
+            Command::Erase { event, orders, .. } => {
+                keys.events.push(*event);
+                keys.orders.extend(orders);
+                keys.buyers.extend(orders.iter().map(|id| (*event, BuyerKey::of_erased(*id))));
             }
             Command::Renew { order, .. }
             | Command::Pay { order, .. }

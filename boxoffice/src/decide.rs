@@ -2,7 +2,7 @@
 //! fixed order and with one reason each; a line that marks the point of no return; then the changes.
 
 use crate::event::put;
-use crate::order::{forget, hold};
+use crate::order::{erase, forget, hold};
 use crate::payment::{pay, refund, settle};
 use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 
@@ -25,6 +25,9 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         Command::Expire { order } => hold::expire(state, order_of(state, *order)?, now),
         Command::Forget { order, placed_before_ms } => {
             forget::forget(state, order_of(state, *order)?, *placed_before_ms)
+        }
+        Command::Erase { event, orders, because } => {
+            erase::erase(state, *event, orders, *because, now)
         }
         Command::Pay { order, payment, live, token } => {
             pay::pay(state, order_of(state, *order)?, *payment, *live, token, now)

@@ -45,6 +45,15 @@ pub enum Reply {
         /// Its number.
         attempt: u16,
     },
+    /// The buyers of some orders are erased.
+    Erased {
+        /// Of this event.
+        event: EventId,
+        /// Of so many orders, now.
+        erased: u32,
+        /// So many orders still need their buyer and are as they were.
+        left: u32,
+    },
     /// Where the order stands now.
     Order {
         /// Which.

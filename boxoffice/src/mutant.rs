@@ -152,11 +152,15 @@ pub enum Mutant {
     BuyersSwapped,
     /// A batch that is committed after one that failed is without its lines of the audit log.
     AuditLogNotRetried,
+    /// Whoever looks for the orders of a buyer to erase them does not find all.
+    EraseMissesSome,
+    /// Whose an order is, is remembered from when it was first read.
+    ErasedIsRemembered,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 73] = [
+    pub const ALL: [Mutant; 75] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -230,6 +234,8 @@ impl Mutant {
         Mutant::RefundTooLarge,
         Mutant::BuyersSwapped,
         Mutant::AuditLogNotRetried,
+        Mutant::EraseMissesSome,
+        Mutant::ErasedIsRemembered,
     ];
 }
 

@@ -1,7 +1,7 @@
 //! The slice of the world that some decisions need, and how changes act on it.
 
 use crate::{
-    BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, TimeMs,
+    Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, TimeMs,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -102,6 +102,11 @@ impl State {
                     }
                 }
             }
+            Change::BuyerErased { order, .. } => {
+                let order = self.order_mut(*order);
+                assert!(order.needs_buyer().is_none(), "{:?} needs its buyer", order.state);
+                order.buyer = Buyer::erased(order.id);
+            }
             Change::OrderForgotten { order, .. } => {
                 self.orders.remove(order);
             }
@@ -109,6 +114,19 @@ impl State {
                 self.buyers.insert((*event, *buyer), *record);
             }
         }
+    }
+
+    /// The part of it that is about some orders of an event and all that is known of its buyers.
+    pub(crate) fn clone_for(&self, event: EventId, orders: &[OrderId]) -> State {
+        let mut part = State::default();
+        part.events.extend(self.events.get(&event).map(|known| (event, known.clone())));
+        let known = |id: &OrderId| Some((*id, self.orders.get(id)?.clone()));
+        part.orders.extend(orders.iter().filter_map(known));
+        let keys = part.orders.values().map(|order| order.buyer.key);
+        let keys = keys.chain(orders.iter().map(|id| BuyerKey::of_erased(*id)));
+        let record = |key| Some(((event, key), *self.buyers.get(&(event, key))?));
+        part.buyers = keys.filter_map(record).collect();
+        part
     }
 
     fn order_mut(&mut self, id: OrderId) -> &mut Order {

@@ -61,6 +61,11 @@ enum Ask {
     },
     Find(u64, u128),
     Renew(u128, Option<i64>),
+    Erase {
+        event: u64,
+        orders: Vec<u128>,
+        because: Erasure,
+    },
     Cancel(u128),
     Expire(u128),
     Defer(u128),
@@ -259,6 +264,12 @@ fn ask() -> impl Strategy<Value = Ask> {
             Ask::Read { order, intent: order, status: IntentStatus::Succeeded, lie: 20, books }
         }),
         3 => (order(), most_ms()).prop_map(|(order, most_ms)| Ask::Renew(order, most_ms)),
+        5 => (1..3u64, proptest::collection::vec(order(), 0..6), 0..9u8).prop_map(
+            |(event, orders, over)| {
+                let because = if over > 7 { Erasure::TimeOver } else { Erasure::Asked };
+                Ask::Erase { event, orders, because }
+            }
+        ),
         5 => order().prop_map(Ask::Cancel),
         4 => order().prop_map(Ask::Expire),
         2 => order().prop_map(Ask::Defer),
@@ -268,6 +279,11 @@ fn ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(order, refund, outcome)| Ask::Answered { order, refund, outcome }),
         6 => (0..200usize).prop_map(Ask::Again),
     ]
+}
+
+/// No order has this id.
+fn key_of(buyer: u128) -> BuyerKey {
+    BuyerKey(buyer + 500)
 }
 
 fn payment_of(order: u128) -> PaymentId {
@@ -286,9 +302,9 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             buyer: Buyer {
                 name: if *named { "Ann".into() } else { " ".into() },
                 email: String::new(),
-                key: BuyerKey(*buyer),
+                key: key_of(*buyer),
             },
-            untagged: untagged.map(BuyerKey),
+            untagged: untagged.map(key_of),
             lines: wishes(lines),
             most_ms: *most_ms,
         },
@@ -328,9 +344,14 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             Command::Reconcile { order: id(*order), intent: read, known }
         }
         Ask::Find(event, buyer) => {
-            Command::FindOrder { event: EventId(*event), buyer: BuyerKey(*buyer) }
+            Command::FindOrder { event: EventId(*event), buyer: key_of(*buyer) }
         }
         Ask::Renew(order, most_ms) => Command::Renew { order: id(*order), most_ms: *most_ms },
+        Ask::Erase { event, orders, because } => Command::Erase {
+            event: EventId(*event),
+            orders: orders.iter().copied().map(OrderId).collect(),
+            because: *because,
+        },
         Ask::Cancel(order) => Command::Cancel { order: id(*order) },
         Ask::Expire(order) => Command::Expire { order: id(*order) },
         Ask::Defer(order) => {
@@ -465,7 +486,7 @@ fn the_naive_box_office_says_the_same() {
     ];
     let expected = states
         .into_iter()
-        .chain(["paying 2".into()])
+        .chain(["paying 2".into(), "erased 0".into(), "erased 1".into(), "erased 2".into()])
         .chain(refusals.map(|r| format!("refused {r}")));
     for answer in expected.filter(|_| many) {
         assert!(heard.contains(&answer), "the walk never got as far as {answer:?}: {heard:?}");
@@ -477,6 +498,7 @@ fn said(answer: &Result<Decision, Refusal>) -> String {
     match answer.as_ref().map(|d| d.reply) {
         Ok(Reply::Event { created, .. }) => if created { "new" } else { "changed" }.into(),
         Ok(Reply::Held { until_ms, .. }) => format!("held until {until_ms}"),
+        Ok(Reply::Erased { erased, left, .. }) => format!("erased {erased} left {left}"),
         Ok(Reply::Found { order }) => format!("found {}", order.0),
         Ok(Reply::Paying { attempt, .. }) => format!("paying {attempt}"),
         Ok(Reply::Order { state, .. }) => state.word().into(),
@@ -563,9 +585,10 @@ fn seen(state: &State) -> Vec<String> {
         let dispute = dispute.map(|d| (&d.id, &d.status, d.amount_minor));
         let (total, currency) = (order.total().minor, order.currency.code());
         lines.push(format!(
-            "order {} {} until {} total {total} {currency} attempts {attempts:?} owed {owed} tickets {tickets:?} refunds {refunds:?} dispute {dispute:?}",
+            "order {} {} of {} until {} total {total} {currency} attempts {attempts:?} owed {owed} tickets {tickets:?} refunds {refunds:?} dispute {dispute:?}",
             order.id.0,
             order.state.word(),
+            order.buyer.key.0,
             order.until_ms,
         ));
     }

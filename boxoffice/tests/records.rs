@@ -118,3 +118,29 @@ fn the_waits_between_tries_double_up_to_a_minute() {
         assert_eq!(tried_for_ms(tries), ms, "{tries} tries");
     }
 }
+
+#[test]
+fn one_command_erases_so_many_orders_and_no_more() {
+    let mut state = world(MOST_ERASED as u128 + 1);
+    let erase = |count: u128| Command::Erase {
+        event: EVENT,
+        orders: (1..=count).map(OrderId).collect(),
+        because: Erasure::Asked,
+    };
+    let all = MOST_ERASED as u128;
+    assert!(matches!(decide(&state, &erase(all + 1), 0), Err(Refusal::Invalid(_))));
+    step(&mut state, &erase(all));
+    assert_eq!(state.orders.values().filter(|order| order.is_erased()).count(), MOST_ERASED);
+    assert_eq!(state.orders[&OrderId(all + 1)].buyer.name, "Ann");
+}
+
+#[test]
+#[should_panic(expected = "Held needs its buyer")]
+fn no_change_takes_the_owner_of_a_held_order() {
+    let mut state = world(0);
+    let buyer = Buyer { name: "Ann".into(), email: String::new(), key: ANN };
+    let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
+    let (order, event, untagged, most_ms) = (OrderId(1), EVENT, None, None);
+    step(&mut state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
+    state.apply(&Change::BuyerErased { order, event });
+}

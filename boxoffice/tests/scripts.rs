@@ -136,6 +136,7 @@ impl Stage {
                     Reply::Held { until_ms, .. } => format!("held until {}", told(until_ms)),
                     Reply::Paying { attempt, .. } => format!("paying {attempt}"),
                     Reply::Order { state, .. } => state.word().into(),
+                    Reply::Erased { erased, left, .. } => format!("erased {erased} left {left}"),
                     Reply::Found { order } => self.name_of(order),
                     Reply::Refunding { amount_minor, .. } => format!("refunding {amount_minor}"),
                 };
@@ -258,6 +259,13 @@ impl Stage {
             let who = words.next()?;
             let event = self.event_id(&self.event.clone());
             return Ok(Command::FindOrder { event, buyer: self.buyer_key(&who) });
+        }
+        if verb == "erase" {
+            let because = if words.take("over") { Erasure::TimeOver } else { Erasure::Asked };
+            let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
+            let names = std::mem::take(&mut words.0);
+            let orders = names.iter().map(|name| self.order_id(name)).collect();
+            return Ok(Command::Erase { event: self.event_id(&event), orders, because });
         }
         let name = words.next()?;
         let order = self.order_id(&name);
@@ -607,6 +615,9 @@ impl Stage {
                 "tries" => order.tries.to_string(),
                 "total" => order.total().to_string(),
                 "given-back" => order.refunded().to_string(),
+                "name" => order.buyer.name.clone(),
+                "email" if order.buyer.email.is_empty() => "none".into(),
+                "email" => order.buyer.email.clone(),
                 "action" => {
                     let action = order.payment.as_ref().and_then(|p| p.action.clone());
                     action.unwrap_or_else(|| "none".into())

@@ -36,7 +36,7 @@ pub struct App {
     /// What buyers do.
     pub sales: Arc<Sales>,
     /// What organisers do.
-    pub organiser: Organiser,
+    pub organiser: Arc<Organiser>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

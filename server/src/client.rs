@@ -21,9 +21,25 @@ pub fn is_private(url: &str) -> bool {
 
 /// Sends JSON by PUT; gives the status and the body of the answer.
 pub fn put_json(url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+    send_json("PUT", url, bearer, body)
+}
+
+/// The same by POST.
+pub fn post_json(url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+    send_json("POST", url, bearer, body)
+}
+
+fn send_json(
+    method: &str,
+    url: &str,
+    bearer: &str,
+    body: Vec<u8>,
+) -> Result<(u16, Vec<u8>), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot start: {e}"))?;
-    let request = Request::put(url)
+    let request = Request::builder()
+        .method(method)
+        .uri(url)
         .header("authorization", format!("Bearer {bearer}"))
         .header("content-type", "application/json")
         .body(Full::new(bytes::Bytes::from(body)))

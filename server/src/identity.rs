@@ -7,7 +7,8 @@
 //! Nothing else is guessed: providers differ in what they ignore.
 //!
 //! The orders of an existing database keep their keys: whoever changes what is an identity must
-//! also change the keys that are recorded ([`buyer_key`] is what the stores' migrations call).
+//! also change the keys that are recorded ([`buyer_key`] is what the stores' migrations call), but for those
+//! of erased orders, which have their own id for a key.
 
 #[cfg(test)]
 mod fuzz;

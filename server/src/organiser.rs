@@ -3,6 +3,9 @@
 //!
 //! It must not know: HTTP, SQL, or a provider's API.
 
+pub mod erase;
+pub mod retention;
+
 use crate::actor::Actor;
 use crate::sales::{SaleError, Sales, after_the_command};
 use crate::store::OrderPage;

@@ -13,7 +13,7 @@ use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
 use crate::metrics::Metrics;
-use crate::organiser::Organiser;
+use crate::organiser::{Organiser, retention};
 use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
@@ -62,6 +62,9 @@ const BACKLOG: u32 = 65_535;
 const SEND_BYTES: u32 = 32 * 1024;
 /// How often it is looked what other processes have committed.
 const FOLLOW: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether the buyers of an event are to be erased.
+const RETENTION: Duration = Duration::from_secs(3_600);
 
 /// Why the server did not start: one or more sentences for who runs it.
 pub type Reason = String;
@@ -162,6 +165,8 @@ pub struct Parts {
     pub look: Duration,
     /// How many of what is owed a list gives at a time.
     pub due_at_once: usize,
+    /// How often it is looked whether the buyers of an event are to be erased.
+    pub retention: Duration,
     /// Which commits are in these events at least; `None` where no other process commits.
     pub pulse: Option<VersionVector>,
     /// How often it is read what other processes have committed.
@@ -252,6 +257,8 @@ pub fn assemble(parts: Parts) -> Assembled {
     if parts.sandbox.is_none() {
         tasks.push(Box::pin(settlement::follow_external_changes(of_settlement())));
     }
+    let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
+    tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
     let app = Arc::new(App {
         config,
         clock,
@@ -261,7 +268,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         organiser_key,
         admission,
         catalogue,
-        organiser: Organiser { sales: Arc::clone(&sales) },
+        organiser,
         sales,
         settlement,
         sandbox: parts.sandbox,
@@ -464,6 +471,7 @@ impl Server {
             sandbox,
             look: LOOK,
             due_at_once: settlement::DUE_AT_ONCE,
+            retention: RETENTION,
             pulse,
             follow: FOLLOW,
         };

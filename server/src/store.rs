@@ -19,7 +19,9 @@ pub mod transfer;
 
 pub use database::{Database, MetaStore, OpenError, Opened};
 
-use boxoffice::{Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs};
+use boxoffice::{
+    BuyerKey, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs,
+};
 use records::{RecordChange, Tables};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -139,6 +141,25 @@ pub struct OrderPage {
     pub next: Option<OrderId>,
 }
 
+/// Whose an order is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Owner {
+    /// The order.
+    pub order: OrderId,
+    /// Its event.
+    pub event: EventId,
+    /// The key of its buyer.
+    pub buyer: BuyerKey,
+}
+
+/// A page of owners, in the order of the orders' ids.
+pub struct OwnerPage {
+    /// One for each order.
+    pub owners: Vec<Owner>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<OrderId>,
+}
+
 /// Which commits there are, where several processes write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VersionVector {
@@ -173,6 +194,9 @@ pub trait Reader: Send {
     ) -> Result<OrderPage, Fault>;
     /// All orders after `after`, whatever their event.
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault>;
+    /// Whose the orders after `after` are, whatever their event. Buyers are not indexed: whoever looks for the
+    /// orders of one reads all pages.
+    fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault>;
     /// The orders of a lane that somebody must look after at `now`, the longest due first.
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault>;
     /// An event's tickets after serial `after`, with the names on them.

@@ -306,7 +306,8 @@ fn is_own(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::Pay { .. }
         | Command::Refund { .. }
-        // Nobody waits for old orders to be removed.
+        // Nobody waits for old orders to be removed, or for their buyers to be erased.
+        | Command::Erase { .. }
         | Command::Forget { .. } => false,
     }
 }
@@ -314,7 +315,7 @@ fn is_own(command: &Command) -> bool {
 /// Who asks for something where nobody says who. Where organisers act, they are named.
 pub fn usual_actor(command: &Command) -> Actor {
     match command {
-        Command::PutEvent { .. } | Command::Forget { .. } => Actor::System,
+        Command::PutEvent { .. } | Command::Forget { .. } | Command::Erase { .. } => Actor::System,
         command if is_own(command) => Actor::System,
         _ => Actor::Buyer,
     }
@@ -654,6 +655,10 @@ impl Writer {
                 done.events.extend(change.event());
             }
             let is_answer_kept = is_answer_kept(command, &decision.changes);
+            let erased = decision.changes.iter().filter_map(erased_order);
+            let erased =
+                erased.filter_map(|id| Some((id, Arc::new(loaded.state.orders.get(&id)?.clone()))));
+            done.orders.extend(erased);
             changes.extend(decision.changes);
             done.effects.extend(decision.effects);
             done.alarms.extend(decision.alarms);
@@ -671,11 +676,14 @@ impl Writer {
                 | Reply::Order { order, .. }
                 | Reply::Refunding { order, .. }
                 | Reply::Found { order } => loaded.state.orders.get(&order),
-                Reply::Event { .. } => None,
+                Reply::Event { .. } | Reply::Erased { .. } => None,
             };
             let order = order.cloned().map(Arc::new);
             let forgotten = matches!(command, Command::Forget { .. });
-            assert!(forgotten || moved.is_none() || order.as_ref().map(|o| o.id) == moved);
+            let erases = matches!(command, Command::Erase { .. });
+            assert!(
+                forgotten || erases || moved.is_none() || order.as_ref().map(|o| o.id) == moved
+            );
             if let Some(order) = moved.filter(|_| forgotten) {
                 done.orders.remove(&order);
             }
@@ -714,6 +722,14 @@ impl Writer {
         self.metrics.ready.set(1);
         self.unsure.clear();
         Ok(done)
+    }
+}
+
+/// The order whose buyer a change erases.
+fn erased_order(change: &Change) -> Option<OrderId> {
+    match change {
+        Change::BuyerErased { order, .. } => Some(*order),
+        _ => None,
     }
 }
 

@@ -73,7 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("organiser", &["actor", "sales", "store", "writer"]),
+    ("organiser", &["actor", "identity", "sales", "store", "writer"]),
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.

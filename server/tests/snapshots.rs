@@ -95,6 +95,7 @@ impl Shop {
             // Nothing happens but what is asked for.
             look: Duration::from_secs(3_600),
             due_at_once: 100,
+            retention: Duration::from_secs(3_600),
             pulse: None,
             follow: Duration::from_secs(1),
         });
@@ -290,6 +291,20 @@ async fn orders_in_each_state() {
     assert_eq!(shop.cancel(&released).await.0, 200);
     assert_snapshot!("page_order_released", shop.page(&released.page()).await);
     assert_snapshot!("api_order_released", shop.shown(&released).await);
+}
+
+/// An order whose buyer was erased, and the answer to the erasure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_erased_buyer() {
+    let mut shop = Shop::start("erased").await;
+    let paid = shop.hold("rock", 1).await;
+    assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
+    shop.hold("rock", 1).await;
+    let wanted = json!({"email": "ann@example.org"});
+    let answer = shop.json("POST", "/api/v1/erasures", KEY, &wanted).await;
+    assert_snapshot!("api_erasure", shop.pretty(answer));
+    assert_snapshot!("page_order_erased", shop.page(&paid.page()).await);
+    assert_snapshot!("api_order_erased", shop.shown(&paid).await);
 }
 
 /// All codes with their statuses and titles.

@@ -4,6 +4,7 @@
 
 mod access;
 mod end;
+mod erased;
 mod history;
 mod lasts;
 mod limit;
@@ -18,9 +19,10 @@ mod told;
 
 use crate::trace::{Promise, Trace};
 use boxoffice::{
-    AttemptState, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState, TicketState,
-    TimeMs,
+    AttemptState, Buyer, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundState,
+    TicketState, TimeMs,
 };
+pub use erased::Whom;
 pub use history::Question;
 use history::Shown;
 use limit::{Had, Limit, person_of};
@@ -29,6 +31,11 @@ pub use refusals::{Refused, Wish};
 pub use shown::Whose;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+/// An order's id as it is told.
+fn uuid_of(id: OrderId) -> String {
+    uuid::Uuid::from_u128(id.0).to_string()
+}
 
 /// What somebody was told of an order, or has asked for it.
 #[derive(Clone, Debug, Default)]
@@ -140,6 +147,14 @@ pub struct Auditor {
     nulls: bool,
     /// What was asked for by anybody but strangers.
     access: access::Access,
+    /// Whose each order was when it was placed.
+    owners: BTreeMap<OrderId, Buyer>,
+    /// The people who were to be erased, by their addresses.
+    erase_people: BTreeSet<String>,
+    /// The orders whose buyers were to be erased.
+    erase_orders: BTreeSet<OrderId>,
+    /// When the event ends, if its buyers are erased then.
+    pub(crate) ended: Option<TimeMs>,
 }
 
 /// The rare situations that an order's step reaches.
@@ -258,7 +273,9 @@ impl Auditor {
                 *placed.entry(line.pool).or_default() += line.quantity;
             }
         }
-        let people: BTreeSet<String> = orders.iter().map(person_of).collect();
+        // Who is erased has fewer places than before.
+        let before = orders.iter().filter_map(|order| self.orders.get(&order.id));
+        let people: BTreeSet<String> = orders.iter().chain(before).map(person_of).collect();
         for event in events {
             if self.events.get(&event.id).is_none_or(|known| known.spec != event.spec) {
                 self.event_was_asked_for(trace, at_ms, &event.spec);
@@ -294,7 +311,10 @@ impl Auditor {
             return;
         }
         self.step_was_asked_for(trace, at_ms, now, known, &order);
-        self.order_is_sound(trace, at_ms, &order);
+        if known.is_none() {
+            self.owners.insert(id, order.buyer.clone());
+        }
+        self.order_is_sound(trace, at_ms, now, &order);
         self.restocked(trace, at_ms, &order);
         self.tickets_of_lines(trace, at_ms, &order);
         self.lasts(trace, at_ms, (since, now), &order);

@@ -2,12 +2,20 @@
 //! this is in the product.
 
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Event, EventId, OrderId, Ticket, TicketState, TimeMs};
+use boxoffice::{Buyer, Event, EventId, OrderId, Ticket, TicketState, TimeMs};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, Reader, VersionVector};
+use nts_server::store::{Fault, Lane, OrderPage, OwnerPage, Reader, VersionVector};
+use std::collections::BTreeMap;
 
 /// What pages and settlement read, broken if a mutant says so.
-pub struct BrokenReader(pub Box<dyn Reader>);
+pub struct BrokenReader(Box<dyn Reader>, BTreeMap<OrderId, Buyer>);
+
+impl BrokenReader {
+    /// Reads from there.
+    pub fn new(inner: Box<dyn Reader>) -> BrokenReader {
+        BrokenReader(inner, BTreeMap::new())
+    }
+}
 
 impl Reader for BrokenReader {
     fn tables(&mut self) -> &mut dyn Tables {
@@ -27,7 +35,13 @@ impl Reader for BrokenReader {
     }
 
     fn order(&mut self, id: OrderId) -> Result<Option<boxoffice::Order>, Fault> {
-        self.0.order(id)
+        let mut order = self.0.order(id)?;
+        if on(Mutant::ErasedIsRemembered)
+            && let Some(order) = &mut order
+        {
+            order.buyer = self.1.entry(id).or_insert_with(|| order.buyer.clone()).clone();
+        }
+        Ok(order)
     }
 
     fn orders(
@@ -45,6 +59,14 @@ impl Reader for BrokenReader {
 
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
         self.0.all_orders(after, limit)
+    }
+
+    fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
+        let mut page = self.0.owners(after, limit)?;
+        if on(Mutant::EraseMissesSome) {
+            page.owners.retain(|owner| (owner.order.0 >> 64) % 4 != 0);
+        }
+        Ok(page)
     }
 
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {

@@ -106,6 +106,8 @@ pub struct Show {
     pub opens: Option<TimeMs>,
     /// When it closes.
     pub closes: Option<TimeMs>,
+    /// When it ends, if its buyers are erased then.
+    pub ends: Option<TimeMs>,
 }
 
 impl Show {
@@ -120,6 +122,7 @@ impl Show {
             limit_per_buyer: plan.limit_per_buyer,
             opens: None,
             closes: None,
+            ends: plan.ends_ms.map(|ends_ms| EPOCH_MS + ends_ms),
         }
     }
 
@@ -159,6 +162,12 @@ impl Show {
         }
         if let Some(limit) = self.limit_per_buyer {
             event["limit_per_buyer"] = limit.into();
+        }
+        if let Some(ends) = self.ends {
+            let ends = nts_server::when::rfc3339(ends);
+            event["starts_at"] = ends.clone().into();
+            event["ends_at"] = ends.into();
+            event["keep_buyers_days"] = 0.into();
         }
         if let Some(opens) = self.opens {
             event["sale_opens"] = nts_server::when::rfc3339(opens).into();

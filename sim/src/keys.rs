@@ -131,9 +131,9 @@ impl Careless {
         let until_ms = nts_server::when::parse(until.as_str()?).ok()?;
         let under = format!("{key} {body}");
         self.world.audit(|a, s, at| a.held(s, at, Some(&under), order, until_ms));
-        let bought = self
-            .world
-            .audit(|a, _, _| a.order(order).map(|o| (o.buyer.name.clone(), o.lines[0].quantity)));
+        let bought = self.world.audit(|a, _, _| {
+            a.order(order).map(|o| (a.owner(o).name.clone(), o.lines[0].quantity))
+        });
         let wanted = (body["buyer"]["name"].as_str(), body["lines"][0]["quantity"].as_u64());
         if let Some((name, quantity)) = bought
             && (Some(&*name), Some(u64::from(quantity))) != wanted

@@ -17,6 +17,7 @@ pub mod buyers;
 pub mod chaos;
 pub mod dashboard;
 pub mod disk;
+pub mod erases;
 pub mod goods;
 pub mod keys;
 mod log;
@@ -122,6 +123,9 @@ pub fn run(plan: &Plan, whole: bool) -> Result<Outcome, String> {
     outcome
 }
 
+/// After so many seconds all buyers of an event that has ended are erased.
+const RETAINED_S: u64 = 90;
+
 async fn live(world: &Arc<World>) {
     let mut others = JoinSet::new();
     for n in 0..world.machines.len() {
@@ -140,6 +144,9 @@ async fn live(world: &Arc<World>) {
     }
     provider::misbehave(world, &world.fake);
     others.spawn(actors::organiser(Arc::clone(world)));
+    if world.chaos.has(Fault::Erase) {
+        others.spawn(erases::erases(Arc::clone(world)));
+    }
     others.spawn(actors::hands(Arc::clone(world)));
     let screen = readers::Screen::default();
     others.spawn(readers::readers(Arc::clone(world)));
@@ -187,6 +194,11 @@ async fn live(world: &Arc<World>) {
         // What was the last to settle is known to every process a look later.
         sleep(Duration::from_millis(2 * world.plan.look_ms + 1_000)).await;
         readers::all_is_told(world, &screen).await;
+    }
+    if world.plan.ends_ms.is_some() && world.plan.page.is_none() && !world.is_broken() {
+        sleep(Duration::from_secs(RETAINED_S)).await;
+        let now = world.store_now();
+        world.audit(|auditor, story, at| auditor.retained(story, at, now));
     }
     others.abort_all();
     while let Some(done) = others.join_next().await {

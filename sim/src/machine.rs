@@ -282,7 +282,7 @@ impl Machine {
             secrets,
             organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),
             events,
-            reads: Reads::inline(Box::new(BrokenReader(Box::new(Pages::new(
+            reads: Reads::inline(Box::new(BrokenReader::new(Box::new(Pages::new(
                 reader,
                 world.plan.page,
             ))))),
@@ -292,6 +292,7 @@ impl Machine {
             pulse,
             follow: Duration::from_millis(world.plan.look_ms),
             due_at_once: world.plan.due_at_once,
+            retention: Duration::from_secs(20),
         });
         for task in tasks {
             background.spawn(task);

@@ -64,7 +64,8 @@ pub fn others(html: &str, order: &Order, all: &[(Order, String)]) -> Vec<String>
     found
 }
 
-fn shows(html: &str, name: &str) -> bool {
+/// Whether a text has this name.
+pub fn shows(html: &str, name: &str) -> bool {
     let whole =
         |(at, _): (usize, &str)| !html[at + name.len()..].starts_with(|c: char| c.is_ascii_digit());
     html.match_indices(name).any(whole)

@@ -73,11 +73,12 @@ pub enum Fault {
     WebhookReplayed,
     HandsAnywhere,
     AwayForWeeks,
+    Erase,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 63] = [
+    pub const ALL: [Fault; 64] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -141,10 +142,12 @@ impl Fault {
         Fault::WebhookReplayed,
         Fault::HandsAnywhere,
         Fault::AwayForWeeks,
+        Fault::Erase,
     ];
     /// Kinds of faults that have a stream of randomness of their own, which stream, and how often they
     /// strike in a thousand: so that what else a seed says stays as it was.
-    const APART: [(&[Fault], u64, &[u32]); 2] = [
+    const APART: [(&[Fault], u64, &[u32]); 3] = [
+        (&[Fault::Erase], 7_100, &[40, 100, 250]),
         (&[Fault::Stranger, Fault::KeyReused], 7_000, &[15, 40, 100]),
         (
             &[
@@ -271,6 +274,7 @@ impl Fault {
             Fault::AwayForWeeks => {
                 ("away-for-weeks", "a refund by hand was made weeks before the process starts")
             }
+            Fault::Erase => ("erase", "the organiser erases a buyer, or the buyer of an order"),
             Fault::ReleaseRefunds => {
                 ("release-refunds", "what is released makes a refund, as on old accounts")
             }
@@ -342,6 +346,7 @@ impl Fault {
             | Fault::Retire
             | Fault::Window
             | Fault::OddRefund
+            | Fault::Erase
             | Fault::OldRoute => "people",
         }
     }
@@ -391,6 +396,8 @@ pub struct Plan {
     pub limit_per_buyer: Option<u32>,
     /// How many people there are, if buyers share addresses: then the limit bites.
     pub people: Option<u64>,
+    /// When the event ends, in milliseconds since the beginning, if its buyers are erased then.
+    pub ends_ms: Option<i64>,
     /// Calls to the provider per second and endpoint; none: as many as wanted.
     pub budget: Option<u32>,
     /// Whether the provider rings at all.
@@ -525,6 +532,10 @@ impl Plan {
             if pair.is_some() && price == 0 { ("GBP", 999) } else { (currency, price) };
         let (limit_per_buyer, people) =
             if pair.is_some() { (None, None) } else { (limit_per_buyer, people) };
+        // Of whole seconds, as it is told.
+        let mut ends = Rng::new(seed, 15);
+        let ends_s = ends.between(storm_ms / 5_000, storm_ms / 1_000);
+        let ends_ms = (ends.below(8) == 0 && !faults.is_empty()).then_some(ends_s * 1_000);
         let goods = Goods::new(seed, places, price, currency);
         Plan {
             seed,
@@ -541,6 +552,7 @@ impl Plan {
             currency,
             limit_per_buyer,
             people,
+            ends_ms,
             budget,
             webhooks: rng.below(3) > 0,
             signed: rng.below(4) > 0,
@@ -559,6 +571,9 @@ impl Plan {
     }
 }
 
+/// So many faults there were before buyers could be erased: the plans of old seeds stay as they were.
+const WITHOUT_ERASE: usize = Fault::ALL.len() - 1;
+
 /// Where many things go wrong at once, the rare orders of events are hidden. So five plans of twelve have
 /// three to six faults only, which strike often (this is known as swarm testing), and one has two steps
 /// that are made to meet, with no more than three faults beside them. `as_is`: leave the faults, as is done
@@ -573,7 +588,12 @@ fn few(seed: u64, as_is: bool, faults: &mut BTreeMap<Fault, u32>) -> Option<(Ste
     let many = if swarm { 3 + rng.below(4) } else { 1 + rng.below(3) };
     faults.retain(|fault, _| *fault == Fault::Relimit);
     for _ in 0..many {
-        faults.insert(rng.pick(&Fault::ALL), rng.pick(&[60, 120, 250]));
+        faults.insert(rng.pick(&Fault::ALL[..WITHOUT_ERASE]), rng.pick(&[60, 120, 250]));
+    }
+    // This one came later, and has a stream of its own.
+    let mut erases = Rng::new(seed, 13);
+    if erases.below(4) == 0 {
+        faults.insert(Fault::Erase, erases.pick(&[60, 120, 250]));
     }
     (!swarm).then(|| (rng.pick(&Step::ALL), rng.pick(&Step::ALL)))
 }
@@ -613,6 +633,9 @@ impl std::fmt::Display for Plan {
         if let Some(people) = self.people {
             let limit = self.limit_per_buyer.map_or("none".into(), |limit| limit.to_string());
             write!(f, "{people} people, limit per buyer {limit}; ")?;
+        }
+        if let Some(ends_ms) = self.ends_ms {
+            write!(f, "buyers erased from {} s on; ", ends_ms / 1_000)?;
         }
         if let Some((one, two)) = self.pair {
             write!(f, "two steps meet: {} / {}; ", one.words(), two.words())?;

@@ -34,7 +34,11 @@ pub type Screen = Arc<Mutex<Option<watch::Receiver<String>>>>;
 
 /// Asks a machine straight, over a network on which nothing goes wrong; `None` if no answer came.
 async fn ask(world: &Arc<World>, n: usize, ask: Ask) -> Option<Answer> {
+    let asked = world.audit(|auditor, _, at| auditor.question(at));
     let answer = world.deliver(n, &ask)?.await.ok()?;
+    world.audit(|auditor, story, at| {
+        auditor.answer_given(story, at, asked, &ask.path, &answer.text);
+    });
     if answer.status == 500 {
         world.broken(Promise::NoPanic, None, format!("{} was answered with 500", ask.path));
     }

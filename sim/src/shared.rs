@@ -15,7 +15,8 @@ use boxoffice::{
 use nts_server::clock::Clock;
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value};
 use nts_server::store::{
-    Batch, Fault, Lane, Loaded, OrderPage, Reader, Recorded, RequestKey, Store, VersionVector,
+    Batch, Fault, Lane, Loaded, OrderPage, Owner, OwnerPage, Reader, Recorded, RequestKey, Store,
+    VersionVector,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -173,6 +174,7 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
                 _ = events.insert(order.event);
             }
             Change::TicketPut { order, event, .. }
+            | Change::BuyerErased { order, event }
             | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);
                 _ = events.insert(*event);
@@ -510,6 +512,15 @@ impl Reader for SharedReader {
         let db = self.db()?;
         let orders = db.state.orders.values().filter(|o| Some(o.id) > after);
         Ok(page(orders.take(limit).cloned().collect(), limit))
+    }
+
+    fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
+        let db = self.db()?;
+        let orders = db.state.orders.values().filter(|o| Some(o.id) > after).take(limit);
+        let owner = |o: &Order| Owner { order: o.id, event: o.event, buyer: o.buyer.key };
+        let owners: Vec<Owner> = orders.map(owner).collect();
+        let next = owners.last().map(|o| o.order).filter(|_| owners.len() == limit);
+        Ok(OwnerPage { owners, next })
     }
 
     /// By its own clock, whatever the process believes.

@@ -34,6 +34,7 @@ pub fn shrink(plan: &Plan, violation: Violation) -> Result<Shrunk, String> {
         best.try_with(|plan| plan.webhooks = false)?;
         best.try_with(|plan| plan.budget = None)?;
         best.try_with(|plan| plan.pair = None)?;
+        best.try_with(|plan| plan.ends_ms = None)?;
         best.try_with(|plan| plan.page = None)?;
         best.try_with(|plan| plan.most_in_batch = 2_048)?;
         best.try_with(|plan| plan.due_at_once = 512)?;

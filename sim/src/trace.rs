@@ -45,6 +45,8 @@ pub enum Promise {
     OwnShare,
     /// Nobody acts on what is another's, or is shown it.
     OnlyTheirs,
+    /// Who is erased is shown in no answer, and nothing else of an order is changed by that.
+    Erased,
     /// An alarm is raised where a person must look, and nowhere without a reason.
     NoAlarm,
     /// No part of the server panics, and no request is answered with 500.
@@ -63,6 +65,7 @@ impl Promise {
             Promise::AllSettles => "everything settles",
             Promise::OwnShare => "no client keeps more than its share",
             Promise::OnlyTheirs => "nobody acts on what is another's",
+            Promise::Erased => "who is erased is shown nowhere",
             Promise::NoAlarm => "alarms have a reason, and none is missing",
             Promise::NoPanic => "no panic, no 500",
         }

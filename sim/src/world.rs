@@ -226,6 +226,7 @@ impl World {
         let mut auditor =
             Auditor::new(prompt_ms(&plan), plan.faults.contains_key(&Fault::ProviderNulls));
         auditor.processes(plan.processes);
+        auditor.ended = plan.ends_ms.map(|ends_ms| EPOCH_MS + ends_ms);
         let machines: Vec<Machine> = machines.collect();
         auditor.clock_is_ahead(
             0,
@@ -267,6 +268,15 @@ impl World {
             Backend::Shared(server, _) => self.plan.base_ahead_ms + server.forward_ms(),
             Backend::File(_) => self.plan.base_ahead_ms,
         }
+    }
+
+    /// What the clock of the store says.
+    pub fn store_now(&self) -> i64 {
+        let ahead_ms = match &self.backend {
+            Backend::Shared(..) => self.base_ahead_ms(),
+            Backend::File(_) => self.machines[0].ahead_ms.load(Ordering::SeqCst),
+        };
+        EPOCH_MS + self.at_ms() + ahead_ms
     }
 
     /// Milliseconds since the beginning.
@@ -402,7 +412,7 @@ impl World {
                 .await;
         }
         sleep(there).await;
-        let asked = Instant::now();
+        let (asked, question) = (Instant::now(), self.audit(|auditor, _, at| auditor.question(at)));
         let Some(answer) = self.deliver(n, &ask) else {
             self.tell(None, format!("{what}: nobody listens at machine {n}"));
             return None;
@@ -419,6 +429,9 @@ impl World {
             tokio::time::sleep_until(patience).await;
             return None;
         }
+        self.audit(|auditor, story, at| {
+            auditor.answer_given(story, at, question, &ask.path, &answer.text);
+        });
         sleep(back).await;
         heard(&mut self.told(), &ask, &answer);
         let code = answer.code_text();

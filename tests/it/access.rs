@@ -87,6 +87,9 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("POST", "/api/v1/orders/{id}/refunds") => {
             does(State::Paid, Sends::Json(json!({"all": true, "restock": true})))
         }
+        ("POST", "/api/v1/erasures") => {
+            does(State::Paid, Sends::Json(json!({"email": format!("{buyer}@example.org")})))
+        }
         ("POST", "/nts/v1/reserve") => does(State::Held, form(&[("fullname", &fresh)])),
         ("POST", "/nts/v1/charge") => {
             does(State::Reserved, form(&[("fullname", buyer), ("stripeToken", "tok_visa")]))

@@ -11,6 +11,7 @@ mod browser;
 mod clients;
 mod connections;
 mod crash;
+mod erase;
 mod files;
 mod forms;
 mod go_live;

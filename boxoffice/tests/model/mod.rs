@@ -4,8 +4,8 @@
 //! shares no rule with the core: where both agree, two people would have to make one mistake.
 
 use boxoffice::{
-    BuyerKey, Command, EventId, EventSpec, Intent, IntentStatus, LineWish, OrderId, PaymentId,
-    RefundId, RefundOutcome, RefundWish, TimeMs,
+    BuyerKey, Command, Erasure, EventId, EventSpec, Intent, IntentStatus, LineWish, OrderId,
+    PaymentId, RefundId, RefundOutcome, RefundWish, TimeMs,
 };
 
 #[derive(Default)]
@@ -163,6 +163,14 @@ impl Entry {
         }
     }
 
+    /// Nobody need write to its buyer any more.
+    fn is_over(&self) -> bool {
+        let lost_or_won = ["won", "lost"];
+        let disputed = self.dispute.iter().any(|(_, status, _)| !lost_or_won.contains(&&**status));
+        let over = ["paid", "refunded", "released", "void"].contains(&self.state);
+        over && self.owed() == "nothing" && self.owed_back() == 0 && !disputed
+    }
+
     fn owed(&self) -> String {
         match self.state {
             _ if self.refunds.iter().any(|r| r.outcome == '?') => "refund".into(),
@@ -186,9 +194,10 @@ impl Entry {
         let seen = |r: &Back| (r.id.0, r.amount, r.outcome, r.by_hand);
         let refunds: Vec<_> = self.refunds.iter().map(seen).collect();
         format!(
-            "order {} {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?}",
+            "order {} {} of {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?}",
             self.id.0,
             self.state,
+            self.buyer.0,
             self.until,
             self.total(),
             self.currency,
@@ -244,6 +253,15 @@ impl Model {
                 let ignores = self.show(*event).is_some_and(|s| s.spec.ignore_email_tags);
                 let key = if ignores { untagged.unwrap_or(buyer.key) } else { buyer.key };
                 return self.hold(*order, *event, key, (lines, *most_ms), now);
+            }
+            Command::Erase { event, orders, because } => {
+                return match self.show(*event) {
+                    None => "refused unknown_event".into(),
+                    Some(show) if *because == Erasure::TimeOver && !show.is_history(now) => {
+                        "refused not_due".into()
+                    }
+                    Some(_) => self.erase(*event, orders),
+                };
             }
             Command::Renew { order, .. }
             | Command::Pay { order, .. }
@@ -391,6 +409,7 @@ impl Model {
             Command::PutEvent { .. }
             | Command::Hold { .. }
             | Command::FindOrder { .. }
+            | Command::Erase { .. }
             | Command::Forget { .. } => None,
         }
     }
@@ -461,8 +480,40 @@ impl Model {
         "changed".into()
     }
 
+    /// Nobody is named any more by what is over. Who is found by an order that is named here, and has
+    /// others that are not, stays with it.
+    fn erase(&mut self, show: EventId, named: &[OrderId]) -> String {
+        let (mut erased, mut left) = (0, 0);
+        let here = self.orders.iter().filter(|o| named.contains(&o.id));
+        let mut here: Vec<(TimeMs, OrderId)> = here.map(|o| (o.placed, o.id)).collect();
+        here.sort();
+        for (_, id) in here {
+            let entry = self.order(id).expect("it is here");
+            if entry.show != show || entry.buyer.0 == id.0 {
+                continue;
+            }
+            let found_by_it = self.find(show, entry.buyer) == format!("found {}", id.0);
+            let others = self.places_of(show, entry.buyer).filter(|(o, n)| o.id != id && *n > 0);
+            let others: Vec<OrderId> = others.map(|(o, _)| o.id).collect();
+            let stays =
+                found_by_it && !others.is_empty() && !others.iter().any(|o| named.contains(o));
+            if !entry.is_over() || stays {
+                left += 1;
+                continue;
+            }
+            erased += 1;
+            let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
+            entry.buyer = BuyerKey(id.0);
+        }
+        format!("erased {erased} left {left}")
+    }
+
     /// How many places a buyer has, order by order.
-    fn places_of(&self, event: EventId, buyer: BuyerKey) -> impl Iterator<Item = (&Entry, usize)> {
+    fn places_of(
+        &self,
+        event: EventId,
+        buyer: BuyerKey,
+    ) -> impl Iterator<Item = (&Entry, usize)> + Clone {
         let mine = move |o: &&Entry| o.show == event && o.buyer == buyer && o.state != "released";
         let mine = self.orders.iter().filter(mine).filter(|o| o.state != "void");
         // What was lost by a refund made by hand is lost even if the money stayed after all.
@@ -567,6 +618,13 @@ impl Model {
 }
 
 impl Show {
+    /// It ended so many days ago as its organiser wants to remember who was there.
+    fn is_history(&self, now: TimeMs) -> bool {
+        let hour = 3_600_000;
+        let end = self.spec.ends_ms.unwrap_or(self.spec.starts_ms + 12 * hour);
+        self.spec.keep_buyers_days.is_some_and(|days| now - end >= 24 * hour * i64::from(days))
+    }
+
     fn capacity(&self, pool: &str) -> usize {
         self.spec.pools.iter().find(|p| p.name == pool).map_or(0, |p| p.capacity as usize)
     }

@@ -2,8 +2,9 @@
 //! store does, records what was decided, and checks after each step what must always be true.
 
 use boxoffice::{
-    AttemptState, BuyerKey, BuyerRecord, Change, Command, Decision, Effect, Event, EventId, Keys,
-    Order, OrderId, OrderState, Refund, RefundState, Refusal, State, TicketState, TimeMs, decide,
+    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Command, Decision, Effect, Event, EventId,
+    Keys, Order, OrderId, OrderState, Refund, RefundState, Refusal, State, TicketState, TimeMs,
+    decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -304,6 +305,14 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             assert!(decision.changes.contains(&forgotten), "{id:?} is gone");
             continue;
         };
+        if old.buyer != new.buyer {
+            let erased = Change::BuyerErased { order: *id, event: old.event };
+            assert!(decision.changes.contains(&erased), "{id:?} has another buyer");
+            assert_eq!(new.buyer, Buyer::erased(*id));
+            assert!(new.needs_buyer().is_none(), "{id:?} still needs its buyer");
+            let rest = Order { buyer: old.buyer.clone(), ..new.clone() };
+            assert_eq!(*old, rest, "{id:?}: nothing but its buyer is erased");
+        }
         assert_eq!(old.currency, new.currency, "the currency is frozen");
         assert_eq!(old.lines.len(), new.lines.len(), "the lines are frozen");
         for (old, new) in old.lines.iter().zip(&new.lines) {

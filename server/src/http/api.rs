@@ -1,5 +1,6 @@
 //! The JSON API for buyers' programs.
 
+pub mod erasures;
 pub mod organiser;
 
 use super::problem::Problem;

@@ -362,7 +362,12 @@ async fn order_of(
     let name = buyer_key(fullname, "");
     match app.sales.submit(Command::FindOrder { event, buyer: name }, None).await {
         Ok(CommandOutcome { reply: Reply::Found { order }, .. }) => Ok(Some(order)),
-        Ok(_) | Err(CommandError::Refused(Refusal::UnknownOrder)) => Ok(app.reservations.get(name)),
+        Ok(_) | Err(CommandError::Refused(Refusal::UnknownOrder)) => {
+            let Some(id) = app.reservations.get(name) else { return Ok(None) };
+            // An erased order is nobody's.
+            let order = app.sales.stored(id).await?;
+            Ok(order.filter(|order| !order.is_erased()).map(|order| order.id))
+        }
         Err(no) => Err(no),
     }
 }

@@ -1,7 +1,7 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::organiser;
+use super::api::{erasures, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::shop::{event, front, order, pay};
 use super::site::Site;
@@ -126,6 +126,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
         .post("/api/v1/orders/{id}/refunds", Organiser, organiser::refund)
+        .post("/api/v1/erasures", Organiser, erasures::erase)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

@@ -83,7 +83,11 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
     let runs = matches!(order.state, OrderState::Held | OrderState::Paying) && !clock_stands(order);
     wire::Order {
         action: None,
-        buyer: wire::Buyer { email: (&order.buyer.email).into(), name: (&order.buyer.name).into() },
+        buyer: wire::Buyer {
+            email: (&order.buyer.email).into(),
+            erased: order.is_erased(),
+            name: (&order.buyer.name).into(),
+        },
         event: (&event.spec.slug).into(),
         held_until: runs.then(|| when::rfc3339(order.until_ms).into()),
         id: uuid::Uuid::from_u128(order.id.0).to_string().into(),
@@ -100,7 +104,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
     }
 }
 
-fn state(state: OrderState) -> wire::OrderState {
+pub(in crate::http) fn state(state: OrderState) -> wire::OrderState {
     match state {
         OrderState::Held => wire::OrderState::Held,
         OrderState::Paying => wire::OrderState::Paying,

@@ -209,6 +209,12 @@ pub(super) fn encode_reply(reply: &Reply) -> Vec<u8> {
             out.extend(order.0.to_be_bytes());
             put(&mut out, state_number(*state) as u64);
         }
+        Reply::Erased { event, erased, left } => {
+            out.push(b'x');
+            put(&mut out, event.0);
+            put(&mut out, u64::from(*erased));
+            put(&mut out, u64::from(*left));
+        }
         Reply::Refunding { order, refund, amount_minor } => {
             out.push(b'r');
             out.extend(order.0.to_be_bytes());
@@ -247,6 +253,11 @@ fn take_reply(bytes: &[u8]) -> Option<Reply> {
                 _ => return None,
             },
         },
+        b'x' => Reply::Erased {
+            event: EventId(take(rest)?),
+            erased: take(rest)?.try_into().ok()?,
+            left: take(rest)?.try_into().ok()?,
+        },
         b'h' => Reply::Held { order: OrderId(id(rest)?), until_ms: take(rest)? as i64 },
         b'f' => Reply::Found { order: OrderId(id(rest)?) },
         b'p' => Reply::Paying { order: OrderId(id(rest)?), attempt: take(rest)?.try_into().ok()? },
@@ -268,6 +279,11 @@ fn take_reply(bytes: &[u8]) -> Option<Reply> {
 pub(super) fn state_number(state: OrderState) -> i64 {
     OrderState::ALL.iter().position(|s| *s == state).expect("ALL has all states") as i64
 }
+
+/// The states in which an order may do without its buyer's name and address. The schema cannot tell, so each
+/// store looks once more.
+pub(super) const NO_BUYER_NEEDED: [OrderState; 4] =
+    [OrderState::Paid, OrderState::Refunded, OrderState::Released, OrderState::Void];
 
 /// The state again.
 pub(super) fn state_from(number: i64) -> Option<OrderState> {

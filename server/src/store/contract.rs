@@ -6,10 +6,10 @@ mod records;
 mod story;
 
 use super::records::Engine;
-use super::{Batch, Fault, Lane, Reader, Recorded, RequestKey, Store};
+use super::{Batch, Fault, Lane, Owner, Reader, Recorded, RequestKey, Store};
 use crate::clock::Clock;
 use boxoffice::*;
-use desk::{Desk, spec};
+use desk::{Desk, buyer, spec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -41,6 +41,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("who is due comes first", due),
         ("an event's orders come in pages", pages),
         ("what came to nothing is forgotten, and nothing else", forgotten),
+        ("a buyer is erased, and nothing else", erased),
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
         ("a limit per buyer counts the orders of before", late_limit),
@@ -233,6 +234,7 @@ fn requests_are_found<D: Database>(desk: &mut Desk<D>) {
         Reply::Event { id: desk.event, created: false },
         Reply::Held { order, until_ms: 1_800_000_300_000 },
         Reply::Paying { order, attempt: u16::MAX },
+        Reply::Erased { event: desk.event, erased: u32::MAX, left: 7 },
         Reply::Order { order, state: OrderState::Void },
         Reply::Order { order, state: OrderState::Held },
         Reply::Refunding { order, refund, amount_minor: 99_999_999 },
@@ -381,6 +383,84 @@ fn forgotten<D: Database>(desk: &mut Desk<D>) {
         let change = Change::OrderForgotten { order, event };
         let batch = Batch {
             changes: &[change],
+            orders: &BTreeMap::new(),
+            recorded: &[],
+            records: &[],
+            now_ms: 0,
+        };
+        assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
+        desk.assert_equal();
+    }
+}
+
+fn erased<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(EventSpec { limit_per_buyer: Some(5), ..spec("flute", 50) });
+    let (paid, held) = (desk.paid("ann", 2), desk.hold("ann", "seat", 1));
+    let released = desk.hold("bob", "seat", 1);
+    desk.run(&[Command::Cancel { order: released }]);
+    let open = desk.hold("bob", "seat", 1);
+    desk.pay(open);
+    let other = desk.paid("eve", 1);
+    let names = |desk: &mut Desk<D>| -> Vec<String> {
+        let mut reader = desk.database.reader();
+        let page = reader.all_orders(None, 100).expect("orders").orders;
+        let tickets = reader.tickets(desk.event, 0, 100).expect("tickets");
+        page.into_iter().map(|o| o.buyer.name).chain(tickets.into_iter().map(|t| t.1)).collect()
+    };
+    let erase = |desk: &Desk<D>, orders: &[OrderId]| Command::Erase {
+        event: desk.event,
+        orders: orders.to_vec(),
+        because: Erasure::Asked,
+    };
+    let all = [paid, held, released, open];
+    let (event, command) = (desk.event, erase(desk, &all));
+    // In one batch with another hold of the same buyer, who has one ticket and the new ones.
+    let again = desk.hold_command("ann", "seat", 4);
+    let replies = desk.run(&[command, again]);
+    assert_eq!(replies[0], Reply::Erased { event, erased: 2, left: 2 });
+    desk.assert_equal();
+    let expected = ["erased", "ann", "erased", "bob", "eve", "ann", "erased", "erased", "eve"];
+    assert_eq!(names(desk), expected);
+    let full = desk.hold_command("ann", "seat", 1);
+    assert!(desk.refused(&full), "what is not erased counts");
+    let key = buyer("ann").key;
+    let mut reader = desk.database.reader();
+    let mut owners = Vec::new();
+    let mut after = None;
+    loop {
+        let page = reader.owners(after, 2).expect("owners");
+        owners.extend(page.owners);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let of_model = desk.model.orders.values();
+    let of_model: Vec<Owner> =
+        of_model.map(|o| Owner { order: o.id, event: o.event, buyer: o.buyer.key }).collect();
+    assert_eq!(owners, of_model);
+    assert_eq!(
+        owners.iter().filter(|owner| owner.buyer == key).count(),
+        2,
+        "the hold, and the new one"
+    );
+    assert_eq!(reader.verify().expect("verify"), Vec::<String>::new());
+    desk.reopen();
+    desk.assert_equal();
+    // An erased order goes its way: it is refunded, and its places are free again.
+    let refund = desk.refund(paid, RefundWish::All, true);
+    desk.answered(paid, refund, RefundOutcome::Succeeded("re_1".into()));
+    desk.assert_equal();
+    let again = erase(desk, &all);
+    assert_eq!(desk.run(&[again]), [Reply::Erased { event, erased: 0, left: 2 }]);
+    desk.assert_equal();
+    // What may still be paid is refused by the store as well, and so is an order that does not exist.
+    let nothing = desk.ids.order(desk.now());
+    for order in [held, open, nothing] {
+        let changes =
+            [Change::BuyerErased { order: other, event }, Change::BuyerErased { order, event }];
+        let batch = Batch {
+            changes: &changes,
             orders: &BTreeMap::new(),
             recorded: &[],
             records: &[],

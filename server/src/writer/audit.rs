@@ -8,8 +8,8 @@ use crate::actor::Actor;
 use crate::store::records::RecordChange;
 use crate::store::records::audit_log::{Action, AuditLine, audit_id};
 use boxoffice::{
-    Change, Command, Decision, EventId, Money, Order, OrderId, Refund, RefundState, Reply, State,
-    TimeMs,
+    Change, Command, Decision, Erasure, EventId, Money, Order, OrderId, Refund, RefundState, Reply,
+    State, TimeMs,
 };
 
 /// Gathers the lines of a batch.
@@ -64,6 +64,10 @@ impl Log {
                     self.add(actor, action, Some(id), None, spec.slug.clone());
                 }
             }
+            (Command::Erase { because, .. }, Reply::Erased { event, erased: 1.., left }) => {
+                self.erased(actor, *because, event, &decision.changes, left);
+            }
+            (Command::Erase { .. }, _) => {}
             (command, _) => {
                 let asked = matches!(command, Command::Refund { .. });
                 let mut refunds = false;
@@ -102,6 +106,39 @@ impl Log {
         for alarm in &decision.alarms {
             let (order, text) = (alarm.order, alarm.text.clone());
             self.add(Actor::System, Action::Alarm, event_of(order), Some(order), text);
+        }
+    }
+
+    /// Buyers were erased. What was asked for is told of each order, so that it can be repeated where a copy of
+    /// the database is restored that is older; what is due is erased there by itself, and told in one line.
+    /// The address must not stand here.
+    fn erased(
+        &mut self,
+        actor: Actor,
+        because: Erasure,
+        event: EventId,
+        changes: &[Change],
+        left: u32,
+    ) {
+        let orders = changes.iter().filter_map(|change| match change {
+            Change::BuyerErased { order, .. } => Some(*order),
+            _ => None,
+        });
+        let action = Action::BuyersErased;
+        match because {
+            Erasure::Asked => {
+                for order in orders {
+                    self.add(actor, action, Some(event), Some(order), "asked for".into());
+                }
+            }
+            Erasure::TimeOver => {
+                let mut detail =
+                    format!("{} orders: the event is over for long enough", orders.count());
+                if left > 0 {
+                    detail += &format!("; {left} left that still need their buyer");
+                }
+                self.add(actor, action, Some(event), None, detail);
+            }
         }
     }
 }

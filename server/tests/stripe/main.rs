@@ -11,6 +11,7 @@ mod another_card;
 mod by_hand;
 mod calls;
 mod differs;
+mod erased;
 mod forgotten;
 mod line;
 mod news;

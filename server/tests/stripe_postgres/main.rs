@@ -11,6 +11,8 @@ mod another_card;
 #[path = "../stripe/by_hand.rs"]
 mod by_hand;
 mod clocks;
+#[path = "../stripe/erased.rs"]
+mod erased;
 #[path = "../stripe/news.rs"]
 mod news;
 #[path = "../stripe/old_orders.rs"]

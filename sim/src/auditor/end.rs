@@ -101,7 +101,7 @@ impl Auditor {
         }
         let mut has: BTreeMap<&str, i64> = BTreeMap::new();
         for order in self.orders.values() {
-            *has.entry(order.buyer.name.as_str()).or_default() += 1;
+            *has.entry(self.owner(order).name.as_str()).or_default() += 1;
         }
         for (buyer, has) in has {
             let may = self.may_have.get(buyer).copied().unwrap_or(0);

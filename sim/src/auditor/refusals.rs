@@ -2,10 +2,10 @@
 //! and answer. A code that is not known here is one that nobody has thought about, and breaks the
 //! promise, too.
 
+use super::Auditor;
 use super::history::Question;
 use super::limit::person;
 use super::shown::provider_owes;
-use super::{Auditor, limit};
 use crate::trace::{Promise, Trace};
 use boxoffice::{AttemptState, EventSpec, Order, OrderId, OrderState, RefundState};
 use nts_api::ProblemCode;
@@ -109,7 +109,7 @@ impl Auditor {
         if key.is_some_and(|key| of(key) > 1) {
             return Ok(());
         }
-        let has = self.orders.values().filter(|order| order.buyer.name == *name).count();
+        let has = self.orders.values().filter(|order| self.owner(order).name == *name).count();
         let may = self.may_have.get(name).copied().unwrap_or(0);
         if has as i64 >= may {
             return Err(format!(
@@ -316,9 +316,9 @@ impl Auditor {
                 let of = |is: &dyn Fn(&Order) -> bool| -> usize {
                     self.orders.values().filter(|o| is(o)).map(declined).sum()
                 };
-                let who = self.orders.get(&id).map(limit::person_of).unwrap_or_default();
-                let of_person = of(&|o| limit::person_of(o) == who);
-                let here = |o: &Order| self.networks.get(&o.buyer.name) == Some(&network);
+                let who = self.orders.get(&id).map(|o| self.person_behind(o)).unwrap_or_default();
+                let of_person = of(&|o| self.person_behind(o) == who);
+                let here = |o: &Order| self.networks.get(&self.owner(o).name) == Some(&network);
                 let of_network = of(&here);
                 let right = match title {
                     "Too many attempts to pay from your network" => self.payments_sent >= 60,

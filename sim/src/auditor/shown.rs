@@ -193,7 +193,7 @@ impl Auditor {
             broken(Promise::NoFalseAnswer, format!("it was shown with {wrong} ({of} moments)"));
             return;
         };
-        if whose.buyer.is_some_and(|buyer| buyer != order.buyer.name) {
+        if whose.buyer.is_some_and(|buyer| buyer != self.owner(order).name) {
             broken(Promise::NoFalseAnswer, format!("it was shown to {:?}", whose.buyer));
         }
         let url = view["url"].as_str().unwrap_or_default();
@@ -336,8 +336,8 @@ impl Auditor {
         if is != json!(wanted) {
             broken(format!("{wanted:?} was ordered, and it is {is}"));
         }
-        if whose.buyer.is_some_and(|buyer| buyer != order.buyer.name) {
-            broken(format!("{:?} ordered it, and it is {}’s", whose.buyer, order.buyer.name));
+        if whose.buyer.is_some_and(|buyer| buyer != self.owner(order).name) {
+            broken(format!("{:?} ordered it, and it is {}’s", whose.buyer, self.owner(order).name));
         }
         for line in view["lines"].as_array().into_iter().flatten() {
             let text = |name: &str| line[name].as_str().unwrap_or_default();

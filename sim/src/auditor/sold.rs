@@ -4,7 +4,7 @@
 use super::Auditor;
 use super::limit::person;
 use crate::trace::{Promise, Trace};
-use boxoffice::{Event, EventSpec, Order, OrderState, RefundState, TicketState};
+use boxoffice::{Event, EventSpec, Order, OrderState, RefundState, TicketState, TimeMs};
 
 /// A line but for what refunds change of it.
 fn frozen(order: &Order) -> Vec<(u16, u16, u32, i64)> {
@@ -20,17 +20,22 @@ impl Auditor {
     }
 
     /// An order that is new is as the event was when it was placed; what is known stays as it was.
-    pub(super) fn order_is_sound(&self, trace: &mut Trace, at_ms: i64, order: &Order) {
+    pub(super) fn order_is_sound(&self, trace: &mut Trace, at_ms: i64, now: TimeMs, order: &Order) {
         let id = Some(order.id);
         let mut broken = |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, id, text);
         if let Some(known) = self.orders.get(&order.id) {
             if frozen(known) != frozen(order) {
                 broken(format!("what was ordered has changed: {:?}", order.lines));
             }
-            if (&known.buyer, known.placed_ms, known.currency, known.event)
-                != (&order.buyer, order.placed_ms, order.currency, order.event)
+            if (known.placed_ms, known.currency, known.event)
+                != (order.placed_ms, order.currency, order.event)
             {
-                broken("whose it is, or when it was placed, has changed".into());
+                broken("when it was placed, or for what, has changed".into());
+            }
+            if known.buyer != order.buyer
+                && let Err(why) = self.buyer_changed(now, order)
+            {
+                broken(why);
             }
             for (line, was) in order.lines.iter().zip(&known.lines) {
                 if line.restocked < was.restocked {

@@ -92,7 +92,7 @@ impl Auditor {
 
     /// Whether money of this buyer went back.
     pub fn has_refunded(&self, name: &str) -> bool {
-        let mut mine = self.orders.values().filter(|order| order.buyer.name == name);
+        let mut mine = self.orders.values().filter(|order| self.owner(order).name == name);
         mine.any(|order| order.lines.iter().any(|line| line.refunded > 0))
     }
 

@@ -31,6 +31,9 @@ fn reply() -> impl Strategy<Value = Reply> {
         (order(), number())
             .prop_map(|(order, until)| Reply::Held { order, until_ms: until as i64 }),
         order().prop_map(|order| Reply::Found { order }),
+        (any::<u64>(), any::<u32>(), any::<u32>()).prop_map(|(event, erased, left)| {
+            Reply::Erased { event: EventId(event), erased, left }
+        }),
         (order(), any::<u16>()).prop_map(|(order, attempt)| Reply::Paying { order, attempt }),
         (order(), select(OrderState::ALL.to_vec()))
             .prop_map(|(order, state)| Reply::Order { order, state }),

@@ -270,7 +270,7 @@ fn intent_id(order: OrderId) -> String {
     format!("pi_{:x}", order.0)
 }
 
-fn buyer(name: &str) -> Buyer {
+pub(super) fn buyer(name: &str) -> Buyer {
     let key = BuyerKey(crate::ids::digest(&[name.as_bytes()]));
     Buyer { name: name.into(), email: String::new(), key }
 }

@@ -7,7 +7,7 @@ use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
 use crate::store::records::{self, Row, Tables, Value};
-use crate::store::{Fault, Lane, OrderPage, Reader, VersionVector};
+use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader, VersionVector};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use std::time::Duration;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ const EVENT_ORDERS: &str = concat!(
 );
 pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
+const OWNERS: &str = "SELECT id, event, buyer_key FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, o.name
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
      WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
@@ -242,6 +243,16 @@ impl Reader for PgReader {
         self.again(|link| {
             let find = ask!(ALL_ORDERS, after, limit as i64);
             Ok(page(read_orders(link, find)?, limit))
+        })
+    }
+
+    fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
+        let after = Uuid::from_u128(after.map_or(0, |id| id.0));
+        self.again(|link| {
+            let rows = link.ask(&[ask!(OWNERS, after, limit as i64)])?;
+            let owners: Vec<Owner> = rows[0].iter().map(rows::owner).collect::<Result<_, _>>()?;
+            let next = owners.last().map(|o| o.order).filter(|_| owners.len() == limit);
+            Ok(OwnerPage { owners, next })
         })
     }
 

@@ -7,7 +7,7 @@ use crate::store::codec::{
     Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply,
 };
 use crate::store::event_row::{self, event_columns};
-use crate::store::{Recorded, RequestKey};
+use crate::store::{Owner, Recorded, RequestKey};
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId, Order,
     OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
@@ -396,6 +396,16 @@ pub(super) fn recorded(row: &Row) -> Read<Recorded> {
 pub(super) fn pair(row: &Row) -> Read<(i64, i64)> {
     let mut row = InOrder::of(row);
     Ok((row.next()?, row.next()?))
+}
+
+/// Whose an order is.
+pub(super) fn owner(row: &Row) -> Read<Owner> {
+    let mut row = InOrder::of(row);
+    Ok(Owner {
+        order: order_id(row.next()?),
+        event: EventId(row.next::<i64>()? as u64),
+        buyer: BuyerKey(row.next::<Uuid>()?.as_u128()),
+    })
 }
 
 /// The id of an order.

@@ -9,15 +9,15 @@
 use super::link::{Ask, ask};
 use super::records;
 use crate::store::codec::{
-    attempt_state, code_rule, encode_lines, encode_quantities, encode_reply, refund_state,
-    state_number, ticket_state,
+    NO_BUYER_NEEDED, attempt_state, code_rule, encode_lines, encode_quantities, encode_reply,
+    refund_state, state_number, ticket_state,
 };
 use crate::store::event_row;
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
-    Attempt, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState,
-    Payment, Refund, RefundId, Standing, Ticket, TimeMs,
+    Attempt, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order, OrderId,
+    OrderState, Payment, Refund, RefundId, Standing, Ticket, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,6 +125,14 @@ const PUT_TICKETS: &str = "WITH put AS (
     WHERE tickets.order_id = excluded.order_id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
+// Only of orders that are not being paid or refunded, whatever was decided. The key of an erased buyer is
+// the id of its order (`Buyer::erased`).
+const ERASE_BUYERS: &str = "WITH put AS (
+    UPDATE orders o SET name = $4, email = '', buyer_key = d.id
+    FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
+    WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($3::smallint[])
+    RETURNING 1)
+    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
 // Only orders that gave their places back, whatever was decided.
 const FORGET_ORDERS: &str = "WITH gone AS (
     DELETE FROM orders o USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
@@ -192,6 +200,7 @@ pub(super) struct Writing<'a> {
     refunds: BTreeMap<(OrderId, RefundId), (usize, &'a Refund)>,
     tickets: BTreeMap<(EventId, u32), (OrderId, &'a Ticket)>,
     buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
+    erased: BTreeSet<(EventId, OrderId)>,
     forgotten: BTreeSet<(EventId, OrderId)>,
     recorded: Vec<&'a Recorded>,
     records: &'a [RecordChange],
@@ -250,6 +259,9 @@ impl<'a> Writing<'a> {
                 }
                 Change::BuyerPut { event, buyer, record } => {
                     all.buyers.insert((*event, *buyer), *record);
+                }
+                Change::BuyerErased { order, event } => {
+                    all.erased.insert((*event, *order));
                 }
                 Change::OrderForgotten { order, event } => {
                     all.forgotten.insert((*event, *order));
@@ -339,6 +351,9 @@ impl<'a> Writing<'a> {
         if !self.tickets.is_empty() {
             self.put_tickets(&mut all);
         }
+        if !self.erased.is_empty() {
+            all.push(self.erase());
+        }
         if !self.forgotten.is_empty() {
             self.forget(&mut all);
         }
@@ -374,6 +389,16 @@ impl<'a> Writing<'a> {
         }
         all.extend(records::statements(self.records));
         all
+    }
+
+    fn erase(&self) -> Ask<'a> {
+        ask!(
+            ERASE_BUYERS,
+            self.erased.iter().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+            self.erased.iter().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+            NO_BUYER_NEEDED.map(|state| state_number(state) as i16).to_vec(),
+            ERASED_NAME,
+        )
     }
 
     fn forget(&self, all: &mut Vec<Ask<'a>>) {

@@ -40,6 +40,8 @@ pub enum Action {
     RefundRecorded,
     /// The payment provider made a refund, or could not.
     RefundAnswered,
+    /// The names and addresses of buyers were erased.
+    BuyersErased,
     /// An order was canceled by somebody other than its buyer.
     OrderCanceled,
     /// An order was changed otherwise by somebody other than its buyer.
@@ -49,12 +51,13 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 8] = [
+    const ALL: [Action; 9] = [
         Action::EventCreated,
         Action::EventChanged,
         Action::RefundRequested,
         Action::RefundRecorded,
         Action::RefundAnswered,
+        Action::BuyersErased,
         Action::OrderCanceled,
         Action::OrderChanged,
         Action::Alarm,
@@ -68,6 +71,7 @@ impl Action {
             Action::RefundRequested => "refund_requested",
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
+            Action::BuyersErased => "buyers_erased",
             Action::OrderCanceled => "order_canceled",
             Action::OrderChanged => "order_changed",
             Action::Alarm => "alarm",

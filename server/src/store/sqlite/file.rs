@@ -407,6 +407,9 @@ pub(super) fn prepare(conn: &Connection) -> rusqlite::Result<()> {
         "FULL"
     };
     conn.pragma_update(None, "synchronous", flush)?;
+    // What is erased or removed is overwritten, but not at the price of writing pages for that alone
+    // (<https://www.sqlite.org/pragma.html#pragma_secure_delete>).
+    conn.query_row("PRAGMA secure_delete = FAST", [], |_| Ok(()))?;
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 4000")
 }
 

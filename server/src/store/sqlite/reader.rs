@@ -5,7 +5,7 @@ use super::records::{execute, query};
 use super::{codec, rows};
 use crate::store::records::{Row, Tables, Value, verify};
 use crate::store::recount::Recount;
-use crate::store::{Fault, Lane, OrderPage, Reader};
+use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader};
 use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -278,6 +278,20 @@ impl Reader for SqliteReader {
 
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
         self.at_once(|conn| all_orders(conn, after, limit))
+    }
+
+    fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
+        let after = after.map_or(0, |id| codec::split(id).0);
+        self.at_once(|conn| {
+            let owners: Vec<Owner> = conn
+                .prepare_cached(
+                    "SELECT id, low, event, buyer_key FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2",
+                )?
+                .query_map(params![after, limit as i64], rows::owner)?
+                .collect::<rusqlite::Result<_>>()?;
+            let next = owners.last().map(|o| o.order).filter(|_| owners.len() == limit);
+            Ok(OwnerPage { owners, next })
+        })
     }
 
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault> {

@@ -4,6 +4,7 @@
 use super::codec::{
     Unreadable, decode_code_rule, decode_lines, decode_quantities, join, split, state_from,
 };
+use crate::store::Owner;
 use crate::store::event_row::{self, event_columns};
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Order, OrderId,
@@ -120,6 +121,16 @@ pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
     };
     let first: Option<u32> = row.next()?;
     Ok((order, first.zip(row.next()?)))
+}
+
+/// Reads `id`, `low`, `event` and `buyer_key`.
+pub(super) fn owner(row: &Row<'_>) -> Read<Owner> {
+    let mut row = InOrder::of(row);
+    Ok(Owner {
+        order: join(row.next()?, row.next()?),
+        event: EventId(row.next::<i64>()? as u64),
+        buyer: BuyerKey(u128::from_be_bytes(row.next()?)),
+    })
 }
 
 fn currency(code: &[u8]) -> Read<Currency> {

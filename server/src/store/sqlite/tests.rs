@@ -1,5 +1,6 @@
 //! The contract, and what is true of files only.
 
+mod erased;
 mod fuzz;
 mod migrate;
 

@@ -7,8 +7,8 @@
 use super::{codec, records, rows};
 use crate::store::{Fault, event_row};
 use boxoffice::{
-    Attempt, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Standing,
-    Ticket,
+    Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund,
+    Standing, Ticket,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::BTreeMap;
@@ -121,6 +121,7 @@ impl<'c> Writing<'c> {
                 }
                 // The orders tell it: see `buyers.rs`.
                 Change::BuyerPut { .. } => {}
+                Change::BuyerErased { order, .. } => self.erase_buyer(*order)?,
                 Change::OrderForgotten { order, .. } => self.forget_order(*order)?,
             }
         }
@@ -207,6 +208,19 @@ impl<'c> Writing<'c> {
         ])?;
         self.saw(high as u64);
         Ok(())
+    }
+
+    /// Not of an order that is being paid or refunded, whatever was decided.
+    fn erase_buyer(&self, order: OrderId) -> Done {
+        let (high, low) = codec::split(order);
+        let buyer = Buyer::erased(order);
+        let key = buyer.key.0.to_be_bytes();
+        let [paid, refunded, released, void] = codec::NO_BUYER_NEEDED.map(codec::state_number);
+        self.run(
+            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5
+             WHERE id = ?1 AND low = ?2 AND state IN (?6, ?7, ?8, ?9)",
+            params![high, low, buyer.name, buyer.email, key, paid, refunded, released, void],
+        )
     }
 
     /// Only one that gave its places back, whatever was decided.

@@ -88,6 +88,23 @@ fn an_order_that_is_removed_in_the_batch_that_changed_it_is_not_told() {
     assert_eq!(told.orders[&id(2)].state, OrderState::Released);
 }
 
+#[test]
+fn all_orders_whose_buyers_are_erased_are_told() {
+    let mut w = world("erased");
+    w.ask(&[1, 2, 3]);
+    for order in [id(1), id(2)] {
+        one(&mut w, Command::Cancel { order }).0.unwrap();
+    }
+    let event = w.reader.order(id(1)).unwrap().unwrap().event;
+    let (orders, because) = (vec![id(1), id(2), id(3)], boxoffice::Erasure::Asked);
+    let (answer, told) = one(&mut w, Command::Erase { event, orders, because });
+    let outcome = answer.unwrap();
+    assert_eq!(outcome.reply, Reply::Erased { event, erased: 2, left: 1 });
+    assert!(outcome.order.is_none(), "it is about several");
+    assert_eq!(told.orders.keys().copied().collect::<Vec<_>>(), [id(1), id(2)]);
+    assert!(told.orders.values().all(|order| order.is_erased()));
+}
+
 /// What was loaded is let go of, whether anything was written or not.
 #[test]
 fn the_store_is_told_when_nothing_changes() {
