@@ -76,6 +76,8 @@ pub struct EventCounts<'a> {
     #[serde(borrow)]
     pub as_of: Cow<'a, str>,
     /// As in [`Event`].
+    pub on_sale: bool,
+    /// As in [`Event`].
     #[serde(borrow)]
     pub pools: Vec<Pool<'a>>,
     /// As in [`Event`].

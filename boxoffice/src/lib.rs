@@ -46,6 +46,7 @@ pub use payment::{
 };
 pub use refusal::Refusal;
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};
+pub use text::{check_email, check_name};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimeMs = i64;

@@ -92,7 +92,7 @@ pub async fn live(
             let as_of = app.catalogue.as_of(now);
             let Some(event) = app.catalogue.event(&slug) else { return };
             let frame = app.shown.frame.of(&event, now, as_of, || {
-                let counts = view::json(&view::counts(&event, as_of));
+                let counts = view::json(&view::counts(&event, now, as_of));
                 Bytes::from([b"data: ", &*counts, b"\n\n"].concat())
             });
             if sender.send(Bytes::clone(&frame)).await.is_err() {

@@ -1,9 +1,10 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
+use super::amount;
 use super::api::declined;
 use super::cross_site::from_browser;
-use super::page::{Frame, PageProblem, page};
+use super::page::{Frame, Moment, PageProblem, page};
 use super::problem::Problem;
 use super::shop::front::minutes;
 use super::shop::pay;
@@ -17,7 +18,6 @@ use crate::identity::{buyer, buyer_key};
 use crate::ids::digest;
 use crate::sales::outcome;
 use crate::store::RequestKey;
-use crate::when;
 use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
 use axum::extract::{Query, State};
@@ -66,7 +66,7 @@ struct ReservedPage {
     frame: Frame,
     fullname: String,
     hold: String,
-    until: String,
+    until: Moment,
     total: String,
     /// What the form must carry to pay, for who made the reservation.
     secret: Option<String>,
@@ -203,8 +203,8 @@ fn reserved_page(app: &App, event: &Event, fullname: &str, until_ms: TimeMs) -> 
         frame: Frame::of(app),
         fullname: fullname.into(),
         hold: minutes(about(until_ms - app.clock.now_ms()).min(event.spec.hold_ms)),
-        until: when::clock(until_ms, &event.spec.zone),
-        total: Money { minor, currency: event.spec.currency }.to_string(),
+        until: Moment::end(until_ms, app.clock.now_ms(), &event.spec.zone),
+        total: amount::written(Money { minor, currency: event.spec.currency }),
         secret: None,
         declined: None,
         path: None,

@@ -65,7 +65,10 @@ pub(in crate::http) async fn look(app: &App, request: Request, next: Next) -> Re
     if let Err(refused) = app.admission.may_look(client) {
         return super::page::problem_for(request.uri().path(), request.headers(), refused.into());
     }
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    // Its address is a secret, which must not be found by searching for it.
+    let robots = HeaderName::from_static("x-robots-tag");
+    response.headers_mut().insert(robots, HeaderValue::from_static("noindex, nofollow"));
     if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) {
         app.admission.looked_in_vain(client);
     }

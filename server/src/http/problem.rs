@@ -233,19 +233,20 @@ impl Problem {
         problem
     }
 
-    /// Whether money was moved, as our pages say it.
-    pub fn money_words(&self) -> &'static str {
-        match self.money_moved {
+    /// Whether money was moved, as our pages say it. Nothing where nobody would ask.
+    pub fn money_words(&self) -> Option<&'static str> {
+        let words = match self.money_moved {
             // Of an order that may have been paid before, only the request can be told of.
             MoneyMoved::No if OF_AN_ORDER.contains(&self.code) => {
                 "No money was moved by this request."
             }
-            MoneyMoved::No => "No money was moved.",
+            MoneyMoved::No => return None,
             MoneyMoved::Yes => "The money was moved.",
             MoneyMoved::Unknown => {
                 "We do not know yet whether money was moved; it cannot be moved twice."
             }
-        }
+        };
+        Some(words)
     }
 
     /// The body as JSON.
@@ -319,21 +320,23 @@ impl From<Refused> for Problem {
         let again = in_time(again_s);
         let (title, detail) = match reason {
             Reason::Holds => (
-                "Too many requests for places from your network",
-                format!("Nothing was held by this request. Please try again in {again}. {NETWORK}"),
+                "Too many requests for tickets from your network",
+                format!(
+                    "Nothing was reserved by this request. Please try again in {again}. {NETWORK}"
+                ),
             ),
             Reason::Places => (
-                "Your network holds too many unpaid places",
+                "Your network has too many unpaid tickets",
                 format!(
-                    "Nothing more was held. At most {most} places here can be unpaid at a time from one \
-                     network: pay what you hold or give it back, or try again in {again}. {NETWORK}"
+                    "Nothing more was reserved. At most {most} places here can be unpaid at a time from one \
+                     network: pay what you have reserved or cancel it, or try again in {again}. {NETWORK}"
                 ),
             ),
             Reason::EmailPlaces => (
-                "This e-mail address holds too many unpaid places",
+                "This e-mail address has too many unpaid tickets",
                 format!(
-                    "Nothing more was held. At most {most} places here can be unpaid at a time for one \
-                     buyer: pay what you hold or give it back, or try again in {again}."
+                    "Nothing more was reserved. At most {most} places here can be unpaid at a time for one \
+                     buyer: pay what you have reserved or cancel it, or try again in {again}."
                 ),
             ),
             Reason::Payments => (
@@ -416,15 +419,15 @@ fn words(refusal: Refusal) -> String {
         Refusal::UnknownOrder => "The link is incomplete, or it is not yours. Open the link that you got when you ordered.".into(),
         Refusal::NotYetOnSale(opens) => format!("The sale opens at {}.", when::rfc3339(opens)),
         Refusal::SaleClosed(closed) => format!("It closed at {}.", when::rfc3339(closed)),
-        Refusal::SoldOut { ticket_type, left: 0, held: 0 } => format!("“{}” is sold out. Nothing was held.", shorten(&ticket_type)),
+        Refusal::SoldOut { ticket_type, left: 0, held: 0 } => format!("“{}” is sold out. Nothing was reserved.", shorten(&ticket_type)),
         Refusal::SoldOut { ticket_type, left: 0, held } => format!(
-                "No place is left for “{}” right now. {}",
+                "All of “{}” are reserved at the moment. {}",
                 shorten(&ticket_type),
                 may_come_back(held)
             ),
         Refusal::SoldOut { ticket_type, left, held } => {
             let mut detail = format!(
-                "Only {left} left for “{}”. Nothing was held; order fewer.",
+                "Only {left} left of “{}”. Nothing was reserved; order fewer.",
                 shorten(&ticket_type)
             );
             if held > 0 {
@@ -434,12 +437,12 @@ fn words(refusal: Refusal) -> String {
         }
         Refusal::LimitPerOrder(limit) => format!("One order has at most {limit} tickets here."),
         Refusal::LimitPerBuyer { limit, has, .. } => format!("One buyer gets at most {limit} here, and you have {has} already."),
-        Refusal::HoldExpired => "Your places went back on sale. Nothing was charged. You can order again.".into(),
+        Refusal::HoldExpired => "Your tickets went back on sale. Nothing was charged. You can order again.".into(),
         Refusal::PaymentExpired => format!("{BEING_CANCELED} You can order again."),
         Refusal::PaymentUnderWay => "The attempt before is not decided yet; nothing was tried now. Look at the order in a moment.".into(),
         Refusal::TooManyAttempts { most, until_ms } => format!(
-                "{most} cards were tried for this order, and it takes no more. Give its places back, or \
-                 leave them until {}, when they go back by themselves; then you can order again.",
+                "{most} cards were tried for this order, and it takes no more. Cancel this reservation, or \
+                 wait until {}, when it ends by itself; then you can order again.",
                 when::rfc3339(until_ms)
             ),
         Refusal::AlreadyPaid => "The payment of this order is approved or done; it was not tried again. The order's page \
@@ -449,8 +452,8 @@ fn words(refusal: Refusal) -> String {
             let what = match state {
                 OrderState::Canceling => BEING_CANCELED,
                 OrderState::Refunded => "It was refunded.",
-                OrderState::Void => "Its places went back on sale.",
-                _ => "It is released: its places went back on sale.",
+                OrderState::Void => "Its tickets went back on sale.",
+                _ => "It was cancelled or it has expired: its tickets went back on sale.",
             };
             let detail = format!(
                 "{what} Nothing was tried now. The order's page tells what became of its money, if any \
@@ -481,10 +484,11 @@ pub const BEING_CANCELED: &str = "The payment that was begun is being cancelled.
 
 fn may_come_back(held: u32) -> String {
     let places = if held == 1 { "1 place is".into() } else { format!("{held} places are") };
-    format!("{places} held by others; what they do not pay comes back within minutes.")
+    format!("{places} reserved and not paid yet; some may come back.")
 }
 
-fn capital(text: &str) -> String {
+/// The text with its first letter in upper case.
+pub(in crate::http) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
 }

@@ -3,7 +3,7 @@
 
 use super::api::organiser;
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::shop::{event, front, order, pay};
+use super::shop::{calendar, event, front, order, order_form, pay};
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
@@ -106,8 +106,9 @@ fn build(config: &Config, sandbox: bool) -> Routes {
     routes
         .get("/", Anyone, front::front)
         .get("/events/{event}", Anyone, event::event)
-        .post("/events/{event}/orders", Anyone, event::hold)
+        .post("/events/{event}/orders", Anyone, order_form::hold)
         .get("/orders/{id}/{secret}", OrderPath, order::order)
+        .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)

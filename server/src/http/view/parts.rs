@@ -51,8 +51,9 @@ fn an_event_is_told_with_what_is_on_sale_of_it() {
     );
     let mut some_event = some_event();
     assert_eq!(json(&event(&some_event, 1_500, 3_000)), expected);
-    let expected = format!(r#"{{"as_of":"{as_of}","pools":{pools},"ticket_types":{types}}}"#);
-    assert_eq!(json(&counts(&some_event, 3_000)), expected);
+    let expected =
+        format!(r#"{{"as_of":"{as_of}","on_sale":true,"pools":{pools},"ticket_types":{types}}}"#);
+    assert_eq!(json(&counts(&some_event, 1_500, 3_000)), expected);
     some_event.spec.limit_per_buyer = None;
     (some_event.spec.sale_opens_ms, some_event.spec.sale_closes_ms) = (None, None);
     let told: serde_json::Value =
