@@ -62,7 +62,7 @@ macro_rules! problem_codes {
 
 problem_codes! {
     // The request itself.
-    Invalid = "invalid", [400], "This cannot be understood",
+    Invalid = "invalid", [400], "Please check what you sent",
         "The request is malformed, or one of its values is out of range. The detail says which.";
     Unauthorized = "unauthorized", [401], "A key or a secret is missing",
         "The request needs the organiser's key or the order's secret as its bearer token.";

@@ -25,6 +25,7 @@ pub mod routes;
 pub mod shop;
 pub mod shown;
 pub mod site;
+mod tidy;
 pub mod view;
 
 use crate::app::App;

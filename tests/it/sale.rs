@@ -138,7 +138,7 @@ fn the_bank_asks_first_and_yes_no_or_walking_away_are_all_answers() {
         (order, path)
     };
     let (yes, path) = ask("yes");
-    assert!(server.get(&path).text().contains("25.00 GBP"));
+    assert!(server.get(&path).text().contains("£25.00"));
     assert_eq!(server.send(Request::form(&path, &[("answer", "yes")])).status, 303);
     // The buyer comes back: the page reads what the bank said. No webhook was needed.
     server.get(&page_of(&yes));

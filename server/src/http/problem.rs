@@ -27,6 +27,10 @@ const OF_AN_ORDER: [ProblemCode; 10] = [
     ProblemCode::Unavailable,
 ];
 
+/// The other codes of answers to somebody who wanted to pay.
+const ABOUT_MONEY: [ProblemCode; 3] =
+    [ProblemCode::FormNeeded, ProblemCode::NoReservation, ProblemCode::HoldExpired];
+
 /// A problem as RFC 9457 tells it, and as our pages do.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -240,6 +244,7 @@ impl Problem {
             MoneyMoved::No if OF_AN_ORDER.contains(&self.code) => {
                 "No money was moved by this request."
             }
+            MoneyMoved::No if ABOUT_MONEY.contains(&self.code) => "No money was moved.",
             MoneyMoved::No => return None,
             MoneyMoved::Yes => "The money was moved.",
             MoneyMoved::Unknown => {
@@ -320,23 +325,21 @@ impl From<Refused> for Problem {
         let again = in_time(again_s);
         let (title, detail) = match reason {
             Reason::Holds => (
-                "Too many requests for tickets from your network",
-                format!(
-                    "Nothing was reserved by this request. Please try again in {again}. {NETWORK}"
-                ),
+                "Too many requests for places from your network",
+                format!("Nothing was held by this request. Please try again in {again}. {NETWORK}"),
             ),
             Reason::Places => (
-                "Your network has too many unpaid tickets",
+                "Your network holds too many unpaid places",
                 format!(
-                    "Nothing more was reserved. At most {most} places here can be unpaid at a time from one \
-                     network: pay what you have reserved or cancel it, or try again in {again}. {NETWORK}"
+                    "Nothing more was held. At most {most} places here can be unpaid at a time from one \
+                     network: pay what you hold or give it back, or try again in {again}. {NETWORK}"
                 ),
             ),
             Reason::EmailPlaces => (
-                "This e-mail address has too many unpaid tickets",
+                "This e-mail address holds too many unpaid places",
                 format!(
-                    "Nothing more was reserved. At most {most} places here can be unpaid at a time for one \
-                     buyer: pay what you have reserved or cancel it, or try again in {again}."
+                    "Nothing more was held. At most {most} places here can be unpaid at a time for one \
+                     buyer: pay what you hold or give it back, or try again in {again}."
                 ),
             ),
             Reason::Payments => (
