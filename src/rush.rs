@@ -264,12 +264,10 @@ async fn make_event(
         currency: "EUR".into(),
         limit_per_order: Some(4),
         limit_per_buyer,
-        ignore_email_tags: false,
         hold_seconds: Some(args.hold),
-        sale_opens: None,
-        sale_closes: None,
         pools: vec![PoolBody { id: pool.clone(), capacity: places }],
         ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+        ..EventBody::default()
     };
     let event = serde_json::to_string(&event).map_err(|error| error.to_string())?;
     let path = format!("/api/v1/events/{}", args.event);

@@ -1,4 +1,4 @@
-//! Events with what is left of them.
+//! Events: as an organiser writes them, and with what is left of them.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub struct Money<'a> {
 pub struct EventList<'a> {
     /// When the counts were true.
     pub as_of: Cow<'a, str>,
-    /// All events.
+    /// The events, the next to begin first.
     #[serde(borrow)]
     pub events: Vec<Event<'a>>,
 }
@@ -32,6 +32,13 @@ pub struct Event<'a> {
     /// The ISO 4217 code of all prices.
     #[serde(borrow)]
     pub currency: Cow<'a, str>,
+    /// What buyers read about it, with `\n` between lines; may be empty.
+    #[serde(borrow)]
+    pub description: Cow<'a, str>,
+    /// When it ends; null: 12 hours after it begins.
+    pub ends_at: Option<Cow<'a, str>>,
+    /// Whether the public list of events leaves it out.
+    pub hidden: bool,
     /// How long a hold lasts, in seconds.
     pub hold_seconds: i64,
     /// Its id.
@@ -39,6 +46,8 @@ pub struct Event<'a> {
     pub id: Cow<'a, str>,
     /// Whether `ann+1@example.org` and `ann@example.org` are one buyer.
     pub ignore_email_tags: bool,
+    /// How many days after the end buyers' names and addresses are replaced; null: never.
+    pub keep_buyers_days: Option<u32>,
     /// The most tickets of one buyer; null: as many as they like.
     pub limit_per_buyer: Option<u32>,
     /// The most tickets in one order.
@@ -117,4 +126,79 @@ pub struct TicketType<'a> {
     pub pool: Cow<'a, str>,
     /// The price of one.
     pub price: Money<'a>,
+}
+
+/// `PUT /api/v1/events/{event}`: an event as an organiser writes it, in JSON or in TOML.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventBody {
+    /// Its name.
+    pub name: String,
+    /// Where it takes place.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
+    /// What buyers read about it: plain text of up to 5,000 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// When it begins, in RFC 3339.
+    pub starts_at: String,
+    /// When it ends, in RFC 3339; 12 hours after it begins if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<String>,
+    /// The IANA time zone of the place.
+    pub zone: String,
+    /// The ISO 4217 code of all prices.
+    pub currency: String,
+    /// The most tickets in one order; 10 if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_per_order: Option<u32>,
+    /// The most tickets of one buyer; as many as they like if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_per_buyer: Option<u32>,
+    /// Whether `ann+1@example.org` and `ann@example.org` are one buyer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_email_tags: bool,
+    /// How long a hold lasts, in seconds; 300 if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_seconds: Option<u32>,
+    /// When the sale begins, in RFC 3339; at once if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_opens: Option<String>,
+    /// When the sale ends, in RFC 3339; never if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_closes: Option<String>,
+    /// Whether the public list of events leaves it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+    /// How many days after the end buyers' names and addresses are replaced; never if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_buyers_days: Option<u32>,
+    /// Its pools of places.
+    pub pools: Vec<PoolBody>,
+    /// What is on offer.
+    pub ticket_types: Vec<TicketTypeBody>,
+}
+
+/// Places that several ticket types may share.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolBody {
+    /// Its id.
+    pub id: String,
+    /// How many places there are.
+    pub capacity: u32,
+}
+
+/// What can be ordered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketTypeBody {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The id of the pool that it takes places from.
+    pub pool: String,
+    /// The price of one, in the event's currency.
+    pub price: Money<'static>,
 }

@@ -21,12 +21,12 @@ mod order;
 mod problem;
 mod request;
 
-pub use event::{Event, EventCounts, EventList, Money, Pool, TicketType};
+pub use event::{
+    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, TicketType, TicketTypeBody,
+};
 pub use order::{
     Action, ActionKind, Attempt, AttemptState, Buyer, Dispute, HeldLine, HeldOrder, Order,
     OrderLine, OrderList, OrderState, Payment, Refund, RefundAnswer, RefundState, Ticket,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
-pub use request::{
-    BuyerBody, EventBody, LineBody, OrderBody, PayBody, PoolBody, RefundBody, TicketTypeBody,
-};
+pub use request::{BuyerBody, LineBody, OrderBody, PayBody, RefundBody};

@@ -2,8 +2,8 @@
 
 pub(crate) mod put;
 
-use crate::text::check_text;
-use crate::{Currency, EventId, Money, TimeMs, money::MAX_MINOR};
+use crate::text::{check_paragraphs, check_text};
+use crate::{Currency, EventId, Money, Refusal, TimeMs, money::MAX_MINOR};
 use alloc::{format, string::String, vec::Vec};
 
 /// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
@@ -31,8 +31,12 @@ pub struct EventSpec {
     pub name: String,
     /// Where it is, up to 200 characters; may be empty.
     pub place: String,
+    /// What buyers read about it: plain text, lines ended by `\n`, up to 5,000 characters; may be empty.
+    pub description: String,
     /// When it starts.
     pub starts_ms: TimeMs,
+    /// When it ends, not before it starts; see [`EventSpec::ends`] where this is absent.
+    pub ends_ms: Option<TimeMs>,
     /// IANA time zone in which its times are told, checked by who makes the spec.
     pub zone: String,
     /// The currency of all its prices.
@@ -49,6 +53,11 @@ pub struct EventSpec {
     pub sale_opens_ms: Option<TimeMs>,
     /// From this on nothing more is sold.
     pub sale_closes_ms: Option<TimeMs>,
+    /// Whether it is a draft, which no list for buyers has. Its own address shows it all the same.
+    pub hidden: bool,
+    /// The names and addresses of its buyers are replaced so many days after its end, 0 to 3,650; never if
+    /// absent.
+    pub keep_buyers_days: Option<u32>,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
     /// What they are sold as, 1 to 100 ticket types.
@@ -135,9 +144,62 @@ impl Event {
     pub fn offered(&self, id: &str) -> Option<u16> {
         self.ticket_types.iter().position(|t| t.id == id && !t.retired).map(|i| i as u16)
     }
+
+    /// Whether the sale is open.
+    pub fn on_sale(&self, now: TimeMs) -> bool {
+        self.check_sale(now).is_ok()
+    }
+
+    /// Whether the lists for buyers have it.
+    pub fn is_listed(&self) -> bool {
+        !self.spec.hidden
+    }
+
+    /// The refusal of a hold because of the time, if the sale is not open.
+    pub(crate) fn check_sale(&self, now: TimeMs) -> Result<(), Refusal> {
+        match (self.spec.sale_opens_ms, self.spec.sale_closes_ms) {
+            (Some(opens), _) if now < opens => Err(Refusal::NotYetOnSale(opens)),
+            (_, Some(closes)) if now >= closes => Err(Refusal::SaleClosed(closes)),
+            _ => Ok(()),
+        }
+    }
 }
 
+/// An event without a stated end is taken to be over so long after its start: a concert, a match and a
+/// club night have ended by then. What lasts longer says when it ends.
+const USUAL_LENGTH_MS: i64 = 12 * 3_600_000;
+
 impl EventSpec {
+    /// An event with the default of everything else: it is named by its id, has no pools and no ticket
+    /// types, at most 10 tickets in an order, no limit per buyer, and holds of 5 minutes.
+    pub fn new(slug: &str, currency: Currency, starts_ms: TimeMs) -> EventSpec {
+        EventSpec {
+            slug: slug.into(),
+            name: slug.into(),
+            place: String::new(),
+            description: String::new(),
+            starts_ms,
+            ends_ms: None,
+            zone: "UTC".into(),
+            currency,
+            limit_per_order: 10,
+            limit_per_buyer: None,
+            ignore_email_tags: false,
+            hold_ms: 300_000,
+            sale_opens_ms: None,
+            sale_closes_ms: None,
+            hidden: false,
+            keep_buyers_days: None,
+            pools: Vec::new(),
+            ticket_types: Vec::new(),
+        }
+    }
+
+    /// When it ends: as its organiser says, or else 12 hours after its start. From then on it is over.
+    pub fn ends(&self) -> TimeMs {
+        self.ends_ms.unwrap_or(self.starts_ms.saturating_add(USUAL_LENGTH_MS))
+    }
+
     /// Checks what can be checked without knowing the event's past. The error is one sentence.
     pub fn validate(&self) -> Result<(), String> {
         let slug_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -146,6 +208,13 @@ impl EventSpec {
         }
         check_text("the event's name", &self.name, 1, 200)?;
         check_text("the place", &self.place, 0, 200)?;
+        check_paragraphs("the description", &self.description, 5_000)?;
+        if self.ends_ms.is_some_and(|ends| ends < self.starts_ms) {
+            return Err("ends_at is before starts_at: an event ends after it starts".into());
+        }
+        if self.keep_buyers_days.is_some_and(|days| days > 3_650) {
+            return Err("keep_buyers_days must be 0 to 3650; leave it out to keep them".into());
+        }
         if !(1..=1_000).contains(&self.limit_per_order) {
             return Err("limit_per_order must be 1 to 1000".into());
         }

@@ -18,6 +18,25 @@ pub(crate) fn check_text(what: &str, text: &str, min: usize, max: usize) -> Resu
     if text.chars().any(char::is_control) {
         return Err(format!("{what} has a line break or a control character in it"));
     }
+    check_visible(what, text)
+}
+
+/// Checks a text of several lines, each ended by `\n`: its length in characters, and that all of it can be
+/// seen.
+pub(crate) fn check_paragraphs(what: &str, text: &str, max: usize) -> Result<(), String> {
+    if text.chars().count() > max {
+        return Err(format!("{what} is longer than {max} characters"));
+    }
+    if let Some(c) = text.chars().find(|c| c.is_control() && *c != '\n') {
+        return Err(format!(
+            "{what} has a control character in it ({}); only line breaks are taken",
+            code_point(c)
+        ));
+    }
+    text.split('\n').try_for_each(|line| check_visible(what, line))
+}
+
+fn check_visible(what: &str, text: &str) -> Result<(), String> {
     let mut before = None;
     for c in text.chars() {
         if is_invisible(c) && !may_follow(c, before) {
@@ -287,6 +306,27 @@ mod tests {
             "ａｎｎ",
         ] {
             assert_eq!(check_text("the name", name, 1, 200), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_description_has_lines_and_nothing_that_cannot_be_seen() {
+        let told = |text: &str| check_paragraphs("the description", text, 20);
+        for text in ["", "One.\n\nTwo.", "\n", "👩\u{200d}👩\n❤\u{fe0f}", "ééééééééééééééééé\nüü"]
+        {
+            assert_eq!(told(text), Ok(()), "{text}");
+        }
+        for (text, reason) in [
+            ("one\ttwo", "a control character in it (U+0009)"),
+            ("one\r\ntwo", "(U+000D)"),
+            ("\0", "(U+0000)"),
+            ("One.\n\u{200d}Two.", "invisible"),
+            ("One.\u{2028}Two.", "invisible"),
+            ("an\u{202e}n", "invisible"),
+            ("123456789012345678901", "longer than 20 characters"),
+        ] {
+            let told = told(text).expect_err(text);
+            assert!(told.starts_with("the description ") && told.contains(reason), "{told}");
         }
     }
 

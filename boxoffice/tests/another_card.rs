@@ -177,18 +177,7 @@ impl Shown {
 impl Sale {
     fn open(waits: u8, faults: u8) -> Sale {
         let spec = EventSpec {
-            slug: "rock".into(),
-            name: "A show".into(),
-            place: String::new(),
-            starts_ms: 0,
-            zone: "UTC".into(),
-            currency: Currency::parse("GBP").unwrap(),
             limit_per_order: 1,
-            limit_per_buyer: None,
-            ignore_email_tags: false,
-            hold_ms: 300_000,
-            sale_opens_ms: None,
-            sale_closes_ms: None,
             pools: vec![PoolSpec { name: "all".into(), capacity: 1 }],
             ticket_types: vec![TicketTypeSpec {
                 id: "t".into(),
@@ -196,6 +185,7 @@ impl Sale {
                 pool: "all".into(),
                 price_minor: PRICE,
             }],
+            ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 0)
         };
         let there = There {
             status: Status::NeedsCard,

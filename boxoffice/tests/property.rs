@@ -166,13 +166,8 @@ fn event() -> impl Strategy<Value = Ask> {
     );
     (1..3u64, pools, types, rest).prop_map(|(id, pools, types, rest)| {
         let (currency, limit_per_order, limit, (opens, closes), hold_s, tags) = rest;
+        let slug = ["rock", "folk"][id as usize - 1];
         let mut spec = EventSpec {
-            slug: ["rock", "folk"][id as usize - 1].into(),
-            name: "A show".into(),
-            place: String::new(),
-            starts_ms: 0,
-            zone: "UTC".into(),
-            currency: Currency::parse(currency).unwrap(),
             limit_per_order,
             // Limits come and go, and are raised and lowered.
             limit_per_buyer: (limit < 8).then_some(limit),
@@ -180,8 +175,7 @@ fn event() -> impl Strategy<Value = Ask> {
             hold_ms: hold_s * 1_000,
             sale_opens_ms: opens,
             sale_closes_ms: closes,
-            pools: vec![],
-            ticket_types: vec![],
+            ..EventSpec::new(slug, Currency::parse(currency).unwrap(), 0)
         };
         for (name, capacity) in pools {
             if !spec.pools.iter().any(|p| p.name == name) {
@@ -209,20 +203,11 @@ fn opening() -> [Ask; 2] {
             TicketTypeSpec { name: id.clone(), id, pool: pool.into(), price_minor }
         };
         let spec = EventSpec {
-            slug: slug.into(),
-            name: "A show".into(),
-            place: String::new(),
-            starts_ms: 0,
-            zone: "UTC".into(),
-            currency: Currency::parse("GBP").unwrap(),
             limit_per_order: 5,
             limit_per_buyer,
-            ignore_email_tags: false,
-            hold_ms: 300_000,
-            sale_opens_ms: None,
-            sale_closes_ms: None,
             pools: vec![pool("a", 4), pool("b", 3), pool("c", 2)],
             ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 5)],
+            ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 0)
         };
         Ask::Event(id, spec)
     })

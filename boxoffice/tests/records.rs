@@ -10,18 +10,9 @@ const ANN: BuyerKey = BuyerKey(7);
 /// An event that limits its buyers, with orders of one buyer that were released at once.
 fn world(orders: u128) -> State {
     let spec = EventSpec {
-        slug: "rock".into(),
-        name: "Rock".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "Europe/London".into(),
-        currency: Currency::parse("GBP").unwrap(),
         limit_per_order: 4,
         limit_per_buyer: Some(4),
-        ignore_email_tags: false,
         hold_ms: 60_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
         pools: vec![PoolSpec { name: "stalls".into(), capacity: 9 }],
         ticket_types: vec![TicketTypeSpec {
             id: "adult".into(),
@@ -29,6 +20,7 @@ fn world(orders: u128) -> State {
             pool: "stalls".into(),
             price_minor: 999,
         }],
+        ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 0)
     };
     let mut state = State::default();
     step(&mut state, &Command::PutEvent { id: EVENT, spec });

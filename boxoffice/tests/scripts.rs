@@ -323,18 +323,23 @@ impl Stage {
         let slug = words.next()?;
         let id = words.after("id")?.unwrap_or_else(|| slug.clone());
         let currency = words.after("currency")?;
+        let zone = "Europe/London".into();
+        let currency = Currency::parse(currency.as_deref().unwrap_or("GBP")).ok_or("currency")?;
+        let starts_ms = words.after("starts")?.map_or(Ok(86_400_000), |w| time(&w))?;
         let spec = EventSpec {
             name: words.after("name")?.unwrap_or_else(|| "A show".into()),
             place: words.after("place")?.unwrap_or_default(),
-            starts_ms: 86_400_000,
-            zone: "Europe/London".into(),
-            currency: Currency::parse(currency.as_deref().unwrap_or("GBP")).ok_or("currency")?,
+            description: words.after("about")?.unwrap_or_default(),
+            ends_ms: words.after("ends")?.map(|w| time(&w)).transpose()?,
+            zone,
             limit_per_order: words.number_after("limit")?.unwrap_or(10),
             limit_per_buyer: words.number_after("buyer-limit")?,
             ignore_email_tags: words.after("tags")?.is_some_and(|w| w == "ignored"),
             hold_ms: words.after("hold")?.map_or(Ok(300_000), |w| time(&w))?,
             sale_opens_ms: words.after("opens")?.map(|w| time(&w)).transpose()?,
             sale_closes_ms: words.after("closes")?.map(|w| time(&w)).transpose()?,
+            hidden: words.take("hidden"),
+            keep_buyers_days: words.number_after("keep")?,
             pools: words.list("pools", "types", |word| {
                 let (name, capacity) = word.split_once('=').ok_or("a pool is NAME=PLACES")?;
                 let capacity = capacity.parse().map_err(|_| "a capacity is a number")?;
@@ -348,7 +353,7 @@ impl Stage {
                 let name = parts.next().unwrap_or_else(|| format!("The {id}"));
                 Ok(TicketTypeSpec { id, name, pool, price_minor })
             })?,
-            slug: slug.clone(),
+            ..EventSpec::new(&slug, currency, starts_ms)
         };
         self.event = slug;
         Ok(Command::PutEvent { id: self.event_id(&id), spec })

@@ -144,6 +144,13 @@ impl Catalogue {
         events
     }
 
+    /// The events that buyers find by themselves, in the same order.
+    pub fn listed(&self) -> Vec<Arc<Event>> {
+        let mut events = self.events();
+        events.retain(|event| event.is_listed());
+        events
+    }
+
     /// Tells which events change from now on. Who listens too slowly misses some and is told so.
     pub fn listen(&self) -> broadcast::Receiver<EventId> {
         self.changed.subscribe()

@@ -578,7 +578,8 @@ fn say(text: &str) {
     _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// The show of the demo: the Go demo's, 9.99 GBP, five minutes, one ticket for each name.
+/// The show of the demo: the Go demo's, 9.99 GBP, five minutes. Four tickets for each address; the old routes
+/// sell one for each name.
 fn demo_show(tickets: u32) -> EventBody {
     let price = Money { amount: 999, currency: "GBP".into() };
     let (id, name, pool) = ("ticket".into(), "Show Ticket".into(), "places".to_owned());
@@ -588,13 +589,11 @@ fn demo_show(tickets: u32) -> EventBody {
         starts_at: "2030-06-01T20:00:00+01:00".into(),
         zone: "Europe/London".into(),
         currency: "GBP".into(),
-        limit_per_order: Some(1),
-        limit_per_buyer: Some(1),
-        ignore_email_tags: false,
+        limit_per_order: Some(4),
+        limit_per_buyer: Some(4),
         hold_seconds: Some(300),
-        sale_opens: None,
-        sale_closes: None,
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
         ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+        ..EventBody::default()
     }
 }

@@ -9,6 +9,7 @@ mod codec;
 #[cfg(test)]
 mod contract;
 mod database;
+mod event_row;
 pub mod postgres;
 pub mod records;
 mod recount;

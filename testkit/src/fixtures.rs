@@ -5,22 +5,11 @@ use boxoffice::{
     OrderState, Payment, PaymentId, PoolSpec, TicketTypeSpec,
 };
 
-/// An event with the pool `all` of this capacity and the ticket type `t` at 1.00 GBP, always on sale,
+/// An event with the pool `all` of this capacity and the ticket type `t` at 1.00 GBP, on sale until 2096,
 /// 10 tickets in an order at most, no limit per buyer, holds of 5 minutes.
 pub fn event_spec(slug: &str, capacity: u32) -> EventSpec {
     EventSpec {
-        slug: slug.into(),
         name: "Show".into(),
-        place: String::new(),
-        starts_ms: 0,
-        zone: "UTC".into(),
-        currency: gbp(),
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 300_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
         pools: vec![PoolSpec { name: "all".into(), capacity }],
         ticket_types: vec![TicketTypeSpec {
             id: "t".into(),
@@ -28,6 +17,7 @@ pub fn event_spec(slug: &str, capacity: u32) -> EventSpec {
             pool: "all".into(),
             price_minor: 100,
         }],
+        ..EventSpec::new(slug, gbp(), 4_000_000_000_000)
     }
 }
 

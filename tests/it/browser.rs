@@ -6,7 +6,7 @@ use serde_json::json;
 
 fn shop(name: &str) -> (Dir, Server, String) {
     let dir = Dir::new(name);
-    let server = Server::start(&dir);
+    let server = Server::start_with(&dir, &[("NTS_DEMO_CARD", "1")]);
     let mut event = event_json(40, 300);
     event["name"] = "Harbour Night: an evening of songs from all the ports of the world".into();
     event["pools"] = json!([{"id": "floor", "capacity": 40}, {"id": "box", "capacity": 0}]);

@@ -31,7 +31,7 @@ pub(crate) fn hold(
     }
     check_buyer(buyer)?;
     let event = state.events.get(&event).ok_or(Refusal::UnknownEvent)?;
-    check_sale(event, now)?;
+    event.check_sale(now)?;
     let lines = check_lines(event, wishes)?;
     let places: u32 = lines.iter().map(|l| l.quantity).sum();
     let mut buyer = buyer.clone();
@@ -107,14 +107,6 @@ pub(crate) fn find(state: &State, event: EventId, buyer: BuyerKey) -> Result<Dec
 fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {
     check_name(&buyer.name).map_err(Refusal::Invalid)?;
     check_email(&buyer.email).map_err(Refusal::Invalid)
-}
-
-fn check_sale(event: &Event, now: TimeMs) -> Result<(), Refusal> {
-    match (event.spec.sale_opens_ms, event.spec.sale_closes_ms) {
-        (Some(opens), _) if now < opens => Err(Refusal::NotYetOnSale(opens)),
-        (_, Some(closes)) if now >= closes => Err(Refusal::SaleClosed(closes)),
-        _ => Ok(()),
-    }
 }
 
 /// Makes lines of wishes, with the prices of now.

@@ -404,7 +404,10 @@ impl Model {
         let pool = |name: &str| spec.pools.iter().any(|p| p.name == name);
         let window =
             (spec.sale_opens_ms.unwrap_or(never.0), spec.sale_closes_ms.unwrap_or(never.1));
+        let ends_before = spec.ends_ms.is_some_and(|ends| ends < spec.starts_ms);
         if window.0 >= window.1
+            || ends_before
+            || spec.keep_buyers_days.is_some_and(|days| days > 3650)
             || spec
                 .ticket_types
                 .iter()

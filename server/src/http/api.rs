@@ -46,12 +46,15 @@ pub fn wish(line: LineBody) -> LineWish {
     LineWish { ticket_type: line.ticket_type, quantity: line.quantity }
 }
 
-/// `GET /api/v1/events`
-pub async fn events(State(app): State<Arc<Site>>) -> Response {
+/// `GET /api/v1/events`: what is public; with the organiser's key, all.
+pub async fn events(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let now = app.clock.now_ms();
     // Before the counts are read: it may move in between.
     let as_of = app.catalogue.as_of(now);
-    let events = app.catalogue.events();
+    let events = match is_organiser(&app, &headers) {
+        true => app.catalogue.events(),
+        false => app.catalogue.listed(),
+    };
     let events = events.iter().map(|e| view::event(e, now, as_of)).collect();
     Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response()
 }

@@ -16,7 +16,7 @@ use crate::http::auth::is_organiser;
 use crate::http::extract::{Form, Sent, admit};
 use crate::identity::{buyer, buyer_key};
 use crate::ids::digest;
-use crate::sales::outcome;
+use crate::sales::{RunningGuard, outcome};
 use crate::store::RequestKey;
 use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
@@ -31,6 +31,7 @@ use nts_api::ProblemCode;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::{Duration, sleep};
 
 /// So many reservations at least are remembered by their names, and twice as many at most.
 const REMEMBERED: usize = 4096;
@@ -107,14 +108,14 @@ struct GuestsPage {
     next: Option<u32>,
 }
 
-/// The show of the old routes. One ticket for each name is what makes them work: a name leads to
-/// its order by the record that the event's limit keeps.
+/// The show of the old routes, which sell one ticket for each name: a name leads to its order by the record
+/// that the event's limit keeps.
 async fn show(app: &App) -> Result<Arc<Event>, Problem> {
     let event = app.sales.event_named(&app.config.show).await?;
-    if event.spec.limit_per_buyer != Some(1) {
+    if event.spec.limit_per_buyer.is_none() {
         return Err(Problem::new(
             ProblemCode::NotOnSale,
-            "The organiser must set limit_per_buyer = 1 for it. Order on the event's page instead.",
+            "The organiser must set limit_per_buyer for it. Order on the event's page instead.",
         )
         .titled("This show is not sold by name"));
     }
@@ -250,15 +251,26 @@ async fn reserve_as(
     let fullname = form.get("fullname");
     let t = event.ticket_types.iter().find(|t| !t.retired);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
+    // Where a buyer may have more than one, the hold does not refuse the second of a name: it is looked for
+    // before, by one request of the name at a time.
+    let one = event.spec.limit_per_buyer == Some(1);
+    let name = buyer_key(fullname, "");
+    let _one_of_the_name = if one { None } else { Some(enter(app, event.id, name).await?) };
     // A hold of the same name that has just run out is taken out of the way once.
     for _ in 0..2 {
+        let before = if one { None } else { find(app, event.id, name).await? };
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
         let buyer = buyer(fullname, "");
-        let name = buyer.key;
         let hold =
             Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
-        let known = match app.sales.hold(client, event, hold, None).await {
+        let answer = match before {
+            Some(order) => {
+                Err(CommandError::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, order }))
+            }
+            None => app.sales.hold(client, event, hold, None).await,
+        };
+        let known = match answer {
             Ok(replied) => {
                 app.reservations.put(name, order);
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
@@ -359,11 +371,34 @@ async fn order_of(
     fullname: &str,
 ) -> Result<Option<OrderId>, CommandError> {
     let name = buyer_key(fullname, "");
-    match app.sales.submit(Command::FindOrder { event, buyer: name }, None).await {
+    Ok(find(app, event, name).await?.or_else(|| app.reservations.get(name)))
+}
+
+/// The order that a name has.
+async fn find(app: &App, event: EventId, buyer: BuyerKey) -> Result<Option<OrderId>, CommandError> {
+    match app.sales.submit(Command::FindOrder { event, buyer }, None).await {
         Ok(CommandOutcome { reply: Reply::Found { order }, .. }) => Ok(Some(order)),
-        Ok(_) | Err(CommandError::Refused(Refusal::UnknownOrder)) => Ok(app.reservations.get(name)),
+        Ok(_) | Err(CommandError::Refused(Refusal::UnknownOrder)) => Ok(None),
         Err(no) => Err(no),
     }
+}
+
+/// Waits until no other request of this name is being answered by this process, and lets none in until the
+/// guard is dropped.
+async fn enter(
+    app: &App,
+    event: EventId,
+    name: BuyerKey,
+) -> Result<RunningGuard<'_>, CommandError> {
+    let parts = [&b"reserve by name"[..], &event.0.to_be_bytes(), &name.0.to_be_bytes()];
+    let key = RequestKey(digest(&parts));
+    for _ in 0..100 {
+        if let Some(guard) = app.sales.running.enter(key) {
+            return Ok(guard);
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    Err(CommandError::Busy)
 }
 
 /// One attempt for whoever knows the name. Further ones need the secret, so that a stranger cannot use up

@@ -6,7 +6,7 @@ use crate::when;
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use boxoffice::{Event, TimeMs};
+use boxoffice::{Event, EventSpec, TimeMs};
 
 /// What the frame around every page must know.
 pub struct Frame {
@@ -52,9 +52,13 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// `Saturday 5 June 2027, 20:00 in London`.
-    pub fn long(ms: TimeMs, zone: &str) -> Moment {
-        Moment::told(ms, zone, when::long(ms, zone))
+    /// When an event is: with its end, if its organiser has named one.
+    pub fn of(spec: &EventSpec) -> Moment {
+        let text = match spec.ends_ms {
+            Some(ends_ms) => when::span(spec.starts_ms, ends_ms, &spec.zone),
+            None => when::long(spec.starts_ms, &spec.zone),
+        };
+        Moment::told(spec.starts_ms, &spec.zone, text)
     }
 
     /// `Sat 5 June 2027, 20:00 in London`.
@@ -76,6 +80,13 @@ impl Moment {
     pub fn in_words(&self) -> String {
         format!("{} {}", self.text, self.place)
     }
+}
+
+/// The paragraphs of a text, each with its lines.
+pub fn paragraphs(text: &str) -> Vec<Vec<String>> {
+    let lines = |paragraph: &str| paragraph.lines().map(|line| line.trim().to_owned()).collect();
+    let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
+    paragraphs.map(|paragraph| lines(paragraph.trim_matches('\n'))).collect()
 }
 
 /// A problem told as a page.

@@ -6,11 +6,12 @@ mod parts;
 use super::amount::written;
 use super::problem::BEING_CANCELED;
 use crate::app::App;
+pub use crate::event_body::{counts, money, told as event};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Currency, Event, Money, Order, OrderState, Payment, Refund, RefundState,
-    TicketState, TimeMs,
+    AttemptState, Event, Money, Order, OrderState, Payment, Refund, RefundState, TicketState,
+    TimeMs,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -22,73 +23,9 @@ const SOON_S: u64 = 15;
 /// Who waits is told to look again after so many seconds at most.
 const MOST_NEWS_IN_S: u64 = 60;
 
-/// An amount on the wire.
-pub fn money(minor: i64, currency: &Currency) -> wire::Money<'_> {
-    wire::Money { amount: minor, currency: currency.code().into() }
-}
-
 /// An answer as it is sent.
 pub fn json(answer: &impl Serialize) -> Bytes {
     serde_json::to_vec(answer).expect("an answer is JSON").into()
-}
-
-/// An event with its counts, true as of `as_of`.
-pub fn event(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
-    let spec = &event.spec;
-    let wire::EventCounts { as_of, on_sale, pools, ticket_types } = counts(event, now, as_of);
-    wire::Event {
-        as_of,
-        currency: spec.currency.code().into(),
-        hold_seconds: spec.hold_ms / 1000,
-        id: (&spec.slug).into(),
-        ignore_email_tags: spec.ignore_email_tags,
-        limit_per_buyer: spec.limit_per_buyer,
-        limit_per_order: spec.limit_per_order,
-        name: (&spec.name).into(),
-        on_sale,
-        place: (&spec.place).into(),
-        pools,
-        sale_closes: spec.sale_closes_ms.map(|at| when::rfc3339(at).into()),
-        sale_opens: spec.sale_opens_ms.map(|at| when::rfc3339(at).into()),
-        starts_at: when::rfc3339(spec.starts_ms).into(),
-        ticket_types,
-        zone: (&spec.zone).into(),
-    }
-}
-
-/// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold. And whether
-/// the sale is open at `now`.
-pub fn counts(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::EventCounts<'_> {
-    let pools = event.pools.iter().filter(|p| p.capacity > 0 || p.held + p.sold > 0);
-    let pools = pools.map(|p| wire::Pool {
-        capacity: p.capacity,
-        held: p.held,
-        id: (&p.name).into(),
-        left: p.left(),
-        sold: p.sold,
-    });
-    let ticket_types = event.ticket_types.iter().filter(|t| !t.retired).map(|t| {
-        let pool = &event.pools[usize::from(t.pool)];
-        wire::TicketType {
-            id: (&t.id).into(),
-            left: pool.left(),
-            name: (&t.name).into(),
-            pool: (&pool.name).into(),
-            price: money(t.price_minor, &event.spec.currency),
-        }
-    });
-    wire::EventCounts {
-        as_of: when::rfc3339(as_of).into(),
-        on_sale: on_sale(event, now),
-        pools: pools.collect(),
-        ticket_types: ticket_types.collect(),
-    }
-}
-
-/// Whether the sale is open.
-pub fn on_sale(event: &Event, now: TimeMs) -> bool {
-    let spec = &event.spec;
-    spec.sale_opens_ms.is_none_or(|t| t <= now) && spec.sale_closes_ms.is_none_or(|t| now < t)
 }
 
 /// The answer to a hold. Made from what was frozen then, so it is the same each time it is given.

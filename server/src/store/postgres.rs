@@ -36,10 +36,11 @@ pub(super) use transfer::{From, To};
 
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
+use crate::store::event_row::event_columns;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
 use link::{Ask, Link, Trouble, ask, draw};
-use rows::{Orders, event_columns, one};
+use rows::{Orders, one};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -194,18 +194,6 @@ pub fn hold(event: EventId, order: OrderId) -> Command {
 
 pub fn spec() -> EventSpec {
     EventSpec {
-        slug: "show".into(),
-        name: "A show".into(),
-        place: String::new(),
-        starts_ms: 1_900_000_000_000,
-        zone: "UTC".into(),
-        currency: Currency::parse("EUR").expect("a currency"),
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 300_000,
-        sale_opens_ms: None,
-        sale_closes_ms: None,
         pools: vec![PoolSpec { name: "stalls".into(), capacity: 1_000_000 }],
         ticket_types: vec![TicketTypeSpec {
             id: "seat".into(),
@@ -213,5 +201,6 @@ pub fn spec() -> EventSpec {
             pool: "stalls".into(),
             price_minor: 100,
         }],
+        ..EventSpec::new("show", Currency::parse("EUR").expect("a currency"), 1_900_000_000_000)
     }
 }

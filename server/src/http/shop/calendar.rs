@@ -2,7 +2,7 @@
 
 use super::order::opened;
 use super::own_orders::what;
-use crate::http::page::Page;
+use crate::http::page::{Moment, Page};
 use crate::http::site::Site;
 use crate::ids::digest;
 use crate::when;
@@ -28,9 +28,11 @@ const MOST: usize = 10_000;
 impl Sequences {
     fn of(&self, event: &Event, now: TimeMs) -> i64 {
         let spec = &event.spec;
-        let times = [spec.starts_ms.to_be_bytes()];
-        let parts = [spec.name.as_bytes(), spec.place.as_bytes(), spec.zone.as_bytes(), &times[0]];
-        let told = digest(&parts);
+        let (starts, ends) =
+            (spec.starts_ms.to_be_bytes(), spec.ends_ms.unwrap_or(0).to_be_bytes());
+        let texts = [&spec.name, &spec.place, &spec.zone, &spec.description];
+        let [name, place, zone, about] = texts.map(String::as_bytes);
+        let told = digest(&[name, place, zone, about, &starts, &ends]);
         let fresh = now.div_euclid(1_000) - SEQUENCES_FROM_S;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
@@ -72,12 +74,14 @@ fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> 
         OrderState::Held | OrderState::Paying => "TENTATIVE",
         _ => "CANCELLED",
     };
-    let starts = when::long(spec.starts_ms, &spec.zone);
-    let told = format!(
-        "{}\n{starts} {}\nYour order and your tickets: {url}",
+    let mut told = format!(
+        "{}\n{}\nYour order and your tickets: {url}",
         what(order, event),
-        when::place_of_zone(spec.starts_ms, &spec.zone)
+        Moment::of(spec).in_words()
     );
+    if !spec.description.is_empty() {
+        told = format!("{told}\n\n{}", spec.description);
+    }
     let mut lines = vec![
         "BEGIN:VCALENDAR".to_owned(),
         "VERSION:2.0".into(),
@@ -90,6 +94,8 @@ fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> 
         format!("DTSTART:{}", when::basic(spec.starts_ms)),
         format!("SUMMARY:{}", escaped(&spec.name)),
     ];
+    // An end that nobody has named is not made up.
+    lines.extend(spec.ends_ms.map(|ends| format!("DTEND:{}", when::basic(ends))));
     if !spec.place.is_empty() {
         lines.push(format!("LOCATION:{}", escaped(&spec.place)));
     }
@@ -186,8 +192,11 @@ mod tests {
             (&*long, ""),
             ("🎸".repeat(40).as_str(), "é".repeat(76).as_str()),
         ] {
+            let mut event = event(name, place);
+            (event.spec.ends_ms, event.spec.description) =
+                (Some(event.spec.starts_ms + 9_000_000), "One; two.\n\nThree.".into());
             let url = format!("https://tickets.example.org/orders/{}", "x".repeat(70));
-            let file = file(&order(OrderState::Paid), &event(name, place), &url, 7, 1_000);
+            let file = file(&order(OrderState::Paid), &event, &url, 7, 1_000);
             for line in file.split_terminator("\r\n") {
                 assert!(line.len() <= 75 && !line.contains(['\r', '\n']), "{line}");
             }
@@ -196,16 +205,17 @@ mod tests {
             assert_eq!(read["SUMMARY"], name);
             assert_eq!(read.get("LOCATION").map_or("", String::as_str), place);
             assert_eq!(read["DTSTART"], "20300705T190000Z");
+            assert_eq!(read["DTEND"], "20300705T213000Z");
             assert_eq!(read["DTSTAMP"], "19700101T000001Z");
             assert_eq!((&*read["SEQUENCE"], &*read["URL"]), ("7", &*url));
             let told = &read["DESCRIPTION"];
             assert!(
                 told.starts_with(
-                    "2 × Adult; standing, “floor”\nFriday 5 July 2030, 20:00 in London\n"
+                    "2 × Adult; standing, “floor”\nFriday 5 July 2030, 20:00 to 22:30 in London\n"
                 ),
                 "{told}"
             );
-            assert!(told.ends_with(&url), "{told}");
+            assert!(told.ends_with(&format!("{url}\n\nOne; two.\n\nThree.")), "{told}");
         }
     }
 

@@ -1,21 +1,20 @@
 //! The page of an event: what there is, what it costs, what is left, and the form that orders it.
 
-use super::front::notice;
+use super::front::{is_over, notice};
 use super::order_form::{Faults, Filled};
 use super::own_orders::{self, OpenOrder};
 use crate::admission::Shed;
 use crate::app::App;
 use crate::http::amount::{self, Style};
-use crate::http::page::{Frame, Moment, Page, PageProblem};
+use crate::http::page::{Frame, Moment, Page, PageProblem, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::shown::SplicedPage;
 use crate::http::site::Site;
-use crate::http::view;
 use crate::when;
 use askama::Template;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use boxoffice::{Event, Money, Pool, TicketType, TimeMs};
 use std::convert::Infallible;
@@ -68,6 +67,9 @@ pub(super) struct EventPage {
     name: String,
     place: String,
     starts: Moment,
+    about: Vec<Vec<String>>,
+    draft: bool,
+    over: bool,
     /// Why nothing is sold now, if so.
     notice: Option<String>,
     opens: Option<Opens>,
@@ -110,7 +112,7 @@ pub async fn event(
         // This page is this visitor's own.
         let mut page = event_page(&app, &event, now, as_of);
         page.open_orders = open.into_iter().filter(|order| order.event == event.id).collect();
-        return Ok(varies(crate::http::page::page(&page)));
+        return Ok(indexed(&event, varies(crate::http::page::page(&page))));
     }
     let page = app.shown.page.of(&event, now, as_of, || {
         let page = event_page(&app, &event, now, as_of);
@@ -121,7 +123,7 @@ pub async fn event(
     let mut key = [0; Simple::LENGTH];
     let key = Uuid::from_u128(app.ids.random()).simple().encode_lower(&mut key);
     Ok(match &*page {
-        Some(page) => varies(gapped(page, key.as_bytes(), packed)),
+        Some(page) => indexed(&event, varies(gapped(page, key.as_bytes(), packed))),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     })
 }
@@ -133,6 +135,15 @@ fn gapped(page: &SplicedPage, gap: &[u8], packed: bool) -> Response {
     if packed {
         let gzip = HeaderValue::from_static("gzip");
         response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+    }
+    response
+}
+
+/// Keeps a draft out of search engines, as its page says as well.
+fn indexed(event: &Event, mut response: Response) -> Response {
+    if event.spec.hidden {
+        let robots = HeaderName::from_static("x-robots-tag");
+        response.headers_mut().insert(robots, HeaderValue::from_static("noindex, nofollow"));
     }
     response
 }
@@ -208,7 +219,7 @@ pub(super) fn pools_on_offer(event: &Event) -> Vec<(usize, &Pool)> {
 pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage {
     let spec = &event.spec;
     let until = back_until(event, now);
-    let on_sale = view::on_sale(event, now);
+    let on_sale = event.on_sale(now);
     let drawn = |pool: usize| offered(event).filter(move |t| usize::from(t.pool) == pool);
     let pools = pools_on_offer(event);
     let total = |count: fn(&Pool) -> u32| pools.iter().map(|(_, pool)| count(pool)).sum::<u32>();
@@ -257,7 +268,10 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         slug: spec.slug.clone(),
         name: spec.name.clone(),
         place: spec.place.clone(),
-        starts: Moment::long(spec.starts_ms, &spec.zone),
+        starts: Moment::of(spec),
+        about: paragraphs(&spec.description),
+        draft: spec.hidden,
+        over: is_over(event, now),
         notice: notice(event, now),
         opens,
         on_sale,

@@ -46,10 +46,16 @@ struct FrontPage {
 /// `GET /`
 pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let now = app.clock.now_ms();
-    let events = app.catalogue.events();
-    let cards = events.iter().map(|event| card(event, now));
-    let show = app.catalogue.event(&app.config.show);
-    let show = show.filter(|e| e.spec.limit_per_buyer.is_some()).map(|e| OldShow {
+    let events = app.catalogue.listed();
+    // What is over is of no use here, unless tickets for it are still sold.
+    let cards = events.iter().filter(|event| !is_over(event, now));
+    let cards = cards.map(|event| card(event, now));
+    let own = events.iter().any(|e| e.spec.slug != app.config.show && e.on_sale(now));
+    let show = app
+        .catalogue
+        .event(&app.config.show)
+        .filter(|show| app.config.shows_demo_card(own) && show.spec.limit_per_buyer.is_some());
+    let show = show.map(|e| OldShow {
         name: e.spec.name.clone(),
         left: left(&e),
         price: least_price(&e),
@@ -98,6 +104,11 @@ fn least_price(event: &Event) -> String {
     }
 }
 
+/// Whether it has ended, and nothing is sold for it any more.
+pub(super) fn is_over(event: &Event, now: TimeMs) -> bool {
+    now >= event.spec.ends() && !event.on_sale(now)
+}
+
 /// How many tickets can be ordered.
 fn left(event: &Event) -> u32 {
     pools_on_offer(event).iter().map(|(_, pool)| Pool::left(pool)).sum()
@@ -124,6 +135,7 @@ pub(super) fn notice(event: &Event, now: TimeMs) -> Option<String> {
     let at =
         |ms| format!("{} {}", when::short(ms, &spec.zone), when::place_of_zone(ms, &spec.zone));
     match (spec.sale_opens_ms, spec.sale_closes_ms) {
+        _ if is_over(event, now) => Some("This event is over.".into()),
         (Some(opens), _) if now < opens => Some(format!("The sale opens on {}.", at(opens))),
         (_, Some(closed)) if now >= closed => Some(format!("The sale closed on {}.", at(closed))),
         _ => None,

@@ -4,7 +4,7 @@ use super::pay;
 use crate::app::App;
 use crate::http::amount;
 use crate::http::api::order_id;
-use crate::http::page::{Frame, Moment, Page, page};
+use crate::http::page::{Frame, Moment, Page, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
@@ -63,6 +63,7 @@ pub(in crate::http) struct OrderPage {
     event_starts: Moment,
     /// The same in words alone, for the tickets.
     starts_in_words: String,
+    about: Vec<Vec<String>>,
     place: String,
     slug: String,
     guest: String,
@@ -152,8 +153,9 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         refresh: view::news_in_s(app, order).map(|seconds| seconds.max(2)),
         until: until(order, event, now),
         event_name: event.spec.name.clone(),
-        event_starts: Moment::long(event.spec.starts_ms, &event.spec.zone),
-        starts_in_words: Moment::long(event.spec.starts_ms, &event.spec.zone).in_words(),
+        event_starts: Moment::of(&event.spec),
+        starts_in_words: Moment::of(&event.spec).in_words(),
+        about: paragraphs(&event.spec.description),
         place: event.spec.place.clone(),
         slug: event.spec.slug.clone(),
         guest: order.buyer.name.clone(),

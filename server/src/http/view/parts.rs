@@ -19,20 +19,19 @@ fn some_event() -> Event {
     Event {
         id: EventId(1),
         spec: EventSpec {
-            slug: "rock".into(),
             name: "Rock".into(),
             place: "Hall".into(),
-            starts_ms: 10_000,
-            zone: "UTC".into(),
-            currency: Currency::parse("GBP").unwrap(),
+            description: "Loud.\nLong.".into(),
+            ends_ms: Some(20_000),
             limit_per_order: 6,
             limit_per_buyer: Some(7),
             ignore_email_tags: true,
             hold_ms: 90_000,
             sale_opens_ms: Some(1_000),
             sale_closes_ms: Some(2_000),
-            pools: vec![],
-            ticket_types: vec![],
+            hidden: true,
+            keep_buyers_days: Some(30),
+            ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 10_000)
         },
         pools: vec![pool("gone", 0, 0, 0), pool("main", 10, 2, 3), pool("one", 1, 0, 0)],
         ticket_types: vec![ticket_type("adult", 1, false), ticket_type("child", 2, true)],
@@ -47,7 +46,7 @@ fn an_event_is_told_with_what_is_on_sale_of_it() {
     let types = r#"[{"id":"adult","left":5,"name":"The adult","pool":"main","price":{"amount":500,"currency":"GBP"}}]"#;
     let as_of = "1970-01-01T00:00:03Z";
     let expected = format!(
-        r#"{{"as_of":"{as_of}","currency":"GBP","hold_seconds":90,"id":"rock","ignore_email_tags":true,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","on_sale":true,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
+        r#"{{"as_of":"{as_of}","currency":"GBP","description":"Loud.\nLong.","ends_at":"1970-01-01T00:00:20Z","hidden":true,"hold_seconds":90,"id":"rock","ignore_email_tags":true,"keep_buyers_days":30,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","on_sale":true,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
     );
     let mut some_event = some_event();
     assert_eq!(json(&event(&some_event, 1_500, 3_000)), expected);
@@ -66,7 +65,7 @@ fn an_event_is_told_with_what_is_on_sale_of_it() {
 #[test]
 fn a_sale_is_open_from_its_beginning_until_before_its_end() {
     let mut event = some_event();
-    let sells = |event: &Event| [999, 1_000, 1_999, 2_000].map(|now| on_sale(event, now));
+    let sells = |event: &Event| [999, 1_000, 1_999, 2_000].map(|now| event.on_sale(now));
     assert_eq!(sells(&event), [false, true, true, false]);
     event.spec.sale_opens_ms = None;
     assert_eq!(sells(&event), [true, true, true, false]);

@@ -284,18 +284,14 @@ pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
         price_minor,
     };
     EventSpec {
-        slug: slug.into(),
         name: "Die Zauberflöte 🎭".into(),
         place: "Grüner Saal".into(),
-        starts_ms: 1_900_000_000_000,
+        description: "Zwei Akte.\n\nPause: 25 Minuten 🥨".into(),
+        ends_ms: Some(1_900_010_000_000),
         zone: "Europe/London".into(),
-        currency: gbp,
-        limit_per_order: 10,
-        limit_per_buyer: None,
-        ignore_email_tags: false,
-        hold_ms: 300_000,
+        hidden: true,
+        keep_buyers_days: Some(90),
         sale_opens_ms: Some(-5),
-        sale_closes_ms: None,
         pools: [("stalls", places), ("gallery", 7)]
             .map(|(name, capacity)| PoolSpec { name: name.into(), capacity })
             .into(),
@@ -304,5 +300,6 @@ pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
             t("friend", "gallery", 0),
             t("high", "gallery", 250),
         ],
+        ..EventSpec::new(slug, gbp, 1_900_000_000_000)
     }
 }

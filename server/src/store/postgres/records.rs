@@ -18,6 +18,8 @@ impl ToSql for Value {
         match self {
             Value::Null => Ok(IsNull::Yes),
             Value::Int(n) if *of == Type::INT8 => n.to_sql(of, out),
+            // Of a table that is older than this layer.
+            Value::Int(n @ 0..=1) if *of == Type::BOOL => (*n == 1).to_sql(of, out),
             Value::Text(said) if *of == Type::TEXT => text(said).to_sql(of, out),
             Value::Blob(bytes) if *of == Type::BYTEA => bytes.as_slice().to_sql(of, out),
             other => Err(format!("{other:?} is no {of}").into()),
@@ -25,16 +27,18 @@ impl ToSql for Value {
     }
 
     fn accepts(of: &Type) -> bool {
-        [Type::INT8, Type::TEXT, Type::BYTEA].contains(of)
+        [Type::INT8, Type::TEXT, Type::BYTEA, Type::BOOL].contains(of)
     }
 
     to_sql_checked!();
 }
 
-fn read(row: &tokio_postgres::Row) -> Result<Row, Trouble> {
+/// All values of a row.
+pub(super) fn read(row: &tokio_postgres::Row) -> Result<Row, Trouble> {
     let value = |(at, column): (usize, &tokio_postgres::Column)| {
         let value = match *column.type_() {
             Type::INT8 => row.try_get::<_, Option<i64>>(at)?.map(Value::Int),
+            Type::BOOL => row.try_get::<_, Option<bool>>(at)?.map(|yes| Value::Int(yes.into())),
             Type::TEXT => row.try_get::<_, Option<String>>(at)?.map(Value::Text),
             Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(at)?.map(Value::Blob),
             _ => return Err(unreadable(column.name())),

@@ -2,14 +2,16 @@
 //! never a panic.
 
 use super::link::{Ask, Trouble, ask};
+use super::records;
 use crate::store::codec::{
     Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply,
 };
+use crate::store::event_row::{self, event_columns};
 use crate::store::{Recorded, RequestKey};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
-    EventSpec, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
-    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId, Order,
+    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
+    TicketState, TicketType, TicketTypeSpec,
 };
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
@@ -20,15 +22,6 @@ type Read<T> = Result<T, Trouble>;
 
 /// Of an order, the first and the last serial of its tickets.
 pub(super) type Serials = Option<(i64, i64)>;
-
-/// The columns of an event.
-macro_rules! event_columns {
-    () => {
-        "id, slug, name, place, starts_ms, zone, currency, limit_per_order, limit_per_buyer, \
-         hold_ms, sale_opens_ms, sale_closes_ms, serials, ignore_email_tags"
-    };
-}
-pub(super) use event_columns;
 
 /// The columns of an order.
 macro_rules! order_columns {
@@ -145,31 +138,7 @@ pub(super) fn events(events: &[Row], pools: &[Row], ticket_types: &[Row]) -> Rea
 
 /// An event without its parts.
 pub(super) fn event(row: &Row) -> Read<Event> {
-    let mut row = InOrder::of(row);
-    let id = EventId(row.next::<i64>()? as u64);
-    let spec = EventSpec {
-        slug: row.next()?,
-        name: row.next()?,
-        place: row.next()?,
-        starts_ms: row.next()?,
-        zone: row.next()?,
-        currency: currency(row.next()?)?,
-        limit_per_order: row.count("events.limit_per_order")?,
-        limit_per_buyer: {
-            let limit: Option<i64> = row.next()?;
-            let limit = limit.map(u32::try_from).transpose();
-            limit.map_err(|_| unreadable("events.limit_per_buyer"))?
-        },
-        ignore_email_tags: false,
-        hold_ms: row.next()?,
-        sale_opens_ms: row.next()?,
-        sale_closes_ms: row.next()?,
-        pools: Vec::new(),
-        ticket_types: Vec::new(),
-    };
-    let serials = row.count("events.serials")?;
-    let spec = EventSpec { ignore_email_tags: row.next()?, ..spec };
-    Ok(Event { id, spec, pools: Vec::new(), ticket_types: Vec::new(), serials })
+    event_row::read(records::read(row)?).map_err(|column| unreadable(&column))
 }
 
 /// Adds pools and ticket types, which come in the order of their indexes, to events that have none.

@@ -12,6 +12,7 @@ use crate::store::codec::{
     attempt_state, code_rule, encode_lines, encode_quantities, encode_reply, refund_state,
     state_number, ticket_state,
 };
+use crate::store::event_row;
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
@@ -20,25 +21,14 @@ use boxoffice::{
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 use uuid::Uuid;
 
-const PUT_EVENT: &str = "WITH put AS (
-    INSERT INTO events (id, slug, name, place, starts_ms, zone, currency, limit_per_order,
-                        limit_per_buyer, hold_ms, sale_opens_ms, sale_closes_ms, serials,
-                        ignore_email_tags)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-    ON CONFLICT (id) DO UPDATE
-    SET name = excluded.name, place = excluded.place, starts_ms = excluded.starts_ms,
-        zone = excluded.zone, currency = excluded.currency,
-        limit_per_order = excluded.limit_per_order, limit_per_buyer = excluded.limit_per_buyer,
-        hold_ms = excluded.hold_ms, sale_opens_ms = excluded.sale_opens_ms,
-        sale_closes_ms = excluded.sale_closes_ms,
-        serials = greatest(events.serials, excluded.serials),
-        ignore_email_tags = excluded.ignore_email_tags
-    -- Two processes may draw the same id for two events: the second is refused.
-    WHERE events.slug = excluded.slug
-    RETURNING 1)
-    SELECT 1 / count(*) FROM put";
+/// Two processes may draw the same id for two events: the second is refused.
+static PUT_EVENT: LazyLock<String> = LazyLock::new(|| {
+    let put = event_row::PUT.as_str();
+    format!("WITH put AS ({put} RETURNING 1) SELECT 1 / count(*) FROM put")
+});
 const PUT_POOLS: &str = "INSERT INTO pools (event, idx, name, capacity, held, sold, rank)
     SELECT $1::bigint, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
                              $7::bigint[])
@@ -304,23 +294,7 @@ impl<'a> Writing<'a> {
 
     fn put_event(&mut self, event: &'a Event) {
         let (id, spec) = (event.id.0 as i64, &event.spec);
-        self.first.push(ask!(
-            PUT_EVENT,
-            id,
-            text(&spec.slug),
-            text(&spec.name),
-            text(&spec.place),
-            spec.starts_ms,
-            text(&spec.zone),
-            spec.currency.code(),
-            i64::from(spec.limit_per_order),
-            spec.limit_per_buyer.map(i64::from),
-            spec.hold_ms,
-            spec.sale_opens_ms,
-            spec.sale_closes_ms,
-            i64::from(event.serials),
-            spec.ignore_email_tags,
-        ));
+        self.first.push(records::statement(&PUT_EVENT, &event_row::values(event)));
         let pools = &event.pools;
         let rank = |name: &str| spec.pools.iter().position(|p| p.name == name).map(|i| i as i64);
         self.first.push(ask!(

@@ -56,14 +56,17 @@ pub(in crate::store) fn query(
     values: &[Value],
 ) -> rusqlite::Result<Vec<Row>> {
     let mut statement = bound(conn, sql, values)?;
-    let columns = statement.column_count();
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found
-            .push((0..columns).map(|i| read(row.get_ref(i)?, i)).collect::<rusqlite::Result<_>>()?);
+    while let Some(of) = rows.next()? {
+        found.push(row(of)?);
     }
     Ok(found)
+}
+
+/// All values of a row.
+pub(super) fn row(of: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    (0..of.as_ref().column_count()).map(|i| read(of.get_ref(i)?, i)).collect()
 }
 
 /// Changes rows.

@@ -4,9 +4,10 @@
 use super::codec::{
     Unreadable, decode_code_rule, decode_lines, decode_quantities, join, split, state_from,
 };
+use crate::store::event_row::{self, event_columns};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, EventSpec, Order,
-    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
+    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Order, OrderId,
+    OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
     TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
@@ -227,10 +228,10 @@ pub(super) fn events(
     condition: &str,
     parameters: impl rusqlite::Params,
 ) -> Read<Vec<Event>> {
-    let mut events: Vec<Event> = conn
-        .prepare_cached(&format!("SELECT * FROM events {condition} ORDER BY id"))?
-        .query_map(parameters, event_row)?
-        .collect::<Read<_>>()?;
+    let columns = event_columns!();
+    let sql = format!("SELECT {columns} FROM events {condition} ORDER BY id");
+    let mut found = conn.prepare_cached(&sql)?;
+    let mut events: Vec<Event> = found.query_map(parameters, event_row)?.collect::<Read<_>>()?;
     for event in &mut events {
         add_pools(conn, event)?;
         add_ticket_types(conn, event)?;
@@ -239,29 +240,7 @@ pub(super) fn events(
 }
 
 fn event_row(row: &Row<'_>) -> Read<Event> {
-    let spec = EventSpec {
-        slug: row.get("slug")?,
-        name: row.get("name")?,
-        place: row.get("place")?,
-        starts_ms: row.get("starts_ms")?,
-        zone: row.get("zone")?,
-        currency: currency(row.get_ref("currency")?.as_bytes()?)?,
-        limit_per_order: row.get("limit_per_order")?,
-        limit_per_buyer: row.get("limit_per_buyer")?,
-        ignore_email_tags: row.get("ignore_email_tags")?,
-        hold_ms: row.get("hold_ms")?,
-        sale_opens_ms: row.get("sale_opens_ms")?,
-        sale_closes_ms: row.get("sale_closes_ms")?,
-        pools: Vec::new(),
-        ticket_types: Vec::new(),
-    };
-    Ok(Event {
-        id: EventId(row.get::<_, i64>("id")? as u64),
-        spec,
-        pools: Vec::new(),
-        ticket_types: Vec::new(),
-        serials: row.get("serials")?,
-    })
+    event_row::read(super::records::row(row)?).map_err(|column| damaged(&column))
 }
 
 fn add_pools(conn: &Connection, event: &mut Event) -> Read<()> {

@@ -4,8 +4,8 @@
 //! one command after the other, so the sum obeys what each step obeyed. An event that is put in the
 //! middle of a batch first gets what moved before it.
 
-use super::{codec, rows};
-use crate::store::Fault;
+use super::{codec, records, rows};
+use crate::store::{Fault, event_row};
 use boxoffice::{
     Attempt, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund, Ticket,
     TimeMs,
@@ -353,36 +353,7 @@ impl<'c> Writing<'c> {
     fn put_event(&mut self, event: &Event) -> Done {
         self.saw(event.id.0);
         let (id, spec) = (event.id.0 as i64, &event.spec);
-        self.run(
-            "INSERT INTO events (id, slug, name, place, starts_ms, zone, currency, limit_per_order,
-                                 limit_per_buyer, hold_ms, sale_opens_ms, sale_closes_ms, serials,
-                                 ignore_email_tags)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-             ON CONFLICT (id) DO UPDATE
-             SET slug = excluded.slug, name = excluded.name, place = excluded.place,
-                 starts_ms = excluded.starts_ms, zone = excluded.zone,
-                 currency = excluded.currency, limit_per_order = excluded.limit_per_order,
-                 limit_per_buyer = excluded.limit_per_buyer, hold_ms = excluded.hold_ms,
-                 sale_opens_ms = excluded.sale_opens_ms, sale_closes_ms = excluded.sale_closes_ms,
-                 serials = max(serials, excluded.serials),
-                 ignore_email_tags = excluded.ignore_email_tags",
-            params![
-                id,
-                spec.slug,
-                spec.name,
-                spec.place,
-                spec.starts_ms,
-                spec.zone,
-                spec.currency.code(),
-                spec.limit_per_order,
-                spec.limit_per_buyer,
-                spec.hold_ms,
-                spec.sale_opens_ms,
-                spec.sale_closes_ms,
-                event.serials,
-                spec.ignore_email_tags
-            ],
-        )?;
+        records::execute(self.conn, &event_row::PUT, &event_row::values(event))?;
         for (idx, pool) in (0i64..).zip(&event.pools) {
             let rank = spec.pools.iter().position(|p| p.name == pool.name).map(|i| i as i64);
             self.run(

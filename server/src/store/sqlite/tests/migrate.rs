@@ -41,6 +41,12 @@ fn a_database_of_version_1_opens_and_says_what_it_said() {
         .unwrap();
     assert_eq!(version, MIGRATIONS.len() as i64);
 
+    for event in store.events.values() {
+        let spec = &event.spec;
+        assert_eq!((spec.description.as_str(), spec.ends_ms, spec.hidden), ("", None, false));
+        assert_eq!((spec.ignore_email_tags, spec.keep_buyers_days), (false, None));
+    }
+
     // In a few words, in the order in which they were placed.
     let mut seen = Vec::new();
     let mut reader = store.own_reader().unwrap();
