@@ -106,7 +106,7 @@ fn a_ticket_is_bought_on_a_phone_with_javascript() {
     browser.picture("phone-5-declined");
     browser.click("a.button[href$='/pay']");
     browser.click("button[value=ctoken_ok]");
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     accessible(&browser);
     browser.picture("phone-6-yours");
     let order = browser.url();
@@ -169,7 +169,7 @@ fn a_ticket_is_bought_on_a_phone_without_javascript() {
     browser.picture("nojs-3-asked");
     browser.click("a.button[href^='/sandbox/']");
     browser.click("button[value=yes]");
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     browser.picture("nojs-4-yours");
     assert_eq!(browser.url(), order);
     assert_eq!(server.counts(), (0, 1, 39));
@@ -181,7 +181,7 @@ fn a_ticket_is_bought_on_a_phone_without_javascript() {
     browser.fill("#email", "cyd@example.org");
     browser.click("button[type=submit]");
     // What is free needs no payment.
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     assert_eq!(server.counts(), (0, 2, 38));
     browser.goto(&format!("{url}/events/rock"));
     browser.fill("input[name='quantity:adult']", "1");
@@ -315,9 +315,9 @@ fn who_has_the_payment_address_alone_can_pay_and_sees_no_ticket() {
     assert!(!browser.source().contains("<code>"), "no ticket is shown");
     // From the order's page the same address leads back to it.
     browser.goto(&format!("{url}{}/pay", page_of(&order)));
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     assert_eq!(browser.url(), format!("{url}{}", page_of(&order)));
     browser.goto(&address);
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     assert_eq!(browser.url(), format!("{url}{}", page_of(&order)));
 }

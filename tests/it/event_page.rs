@@ -211,6 +211,10 @@ fn an_open_order_is_found_again() {
     let both = way_back(&other);
     let page = server.send(Request::get("/").header("cookie", &both)).text();
     assert_eq!(page.matches("You have an open reservation").count(), 2, "{page}");
+    // The same form once more is the same order; another one is not.
+    let again = with(filled("2", "Ann", "ann@example.org"));
+    assert_eq!(again.header("location"), Some(&*at), "{again:?}");
+    assert_eq!(server.counts(), (3, 0, 6));
     // Once it is paid there is nothing to go on with.
     assert_eq!(server.send(Request::form(&at, &[("token", "ctoken_ok")])).status, 303);
     assert!(!with(Request::get("/events/rock")).text().contains("open reservation"));
@@ -278,7 +282,7 @@ fn addresses_lead_where_they_were_meant_to_lead() {
         format!("{page}."),
         format!("{page}),"),
         format!("{page}%20"),
-        format!("/orders/{}/{}", id.to_uppercase(), secret.to_lowercase()),
+        format!("/orders/{}/{secret}", id.to_uppercase()) + "/",
         format!("/Orders/{id}//{secret}"),
     ] {
         leads(&path, &page);

@@ -81,7 +81,7 @@ fn a_card_is_declined_and_another_one_pays() {
     browser.shows("with another card if you like");
     type_card(&browser, "4242424242424242");
     browser.click("#payment button");
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     accessible(&browser);
     assert_eq!(counter.stripe.moved(&order), (5000, 0));
     assert_eq!(counter.server.counts(), (0, 2, 38));
@@ -119,7 +119,7 @@ fn the_bank_asks_and_hears_no_and_yes() {
     type_card(&browser, "4000002760003184");
     browser.click("#payment button");
     answer_the_bank(&browser, "yes");
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     accessible(&browser);
     assert_eq!(counter.stripe.moved(&order), (5000, 0));
 }

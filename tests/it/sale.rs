@@ -147,7 +147,7 @@ fn the_bank_asks_first_and_yes_no_or_walking_away_are_all_answers() {
     let (no, path) = ask("no");
     server.send(Request::form(&path, &[("answer", "no")]));
     let page = server.get(&page_of(&no)).text();
-    assert!(page.contains("Declined"), "{page}");
+    assert!(page.contains("The payment was declined"), "{page}");
     assert_eq!(server.send(pay(&no, "ctoken_ok")).json()["state"], "paid", "tried again");
 
     let (away, _) = ask("away");

@@ -36,12 +36,12 @@ fn meant(app: &App, path: &str) -> Option<String> {
         }
         ("orders", [id, secret, rest @ ..]) => {
             let id = order_id(id).ok()?;
-            app.secrets.opens(id, &spoken(secret)).then_some(())?;
+            app.secrets.opens(id, secret).then_some(())?;
             below(&app.links.order_path(id), rest, &["pay", "event.ics"])
         }
         ("pay", [id, secret, rest @ ..]) => {
             let id = order_id(id).ok()?;
-            app.secrets.pays(id, &spoken(secret)).then_some(())?;
+            app.secrets.pays(id, secret).then_some(())?;
             below(&app.links.pay_path(id), rest, &["order"])
         }
         _ => None,
@@ -56,11 +56,6 @@ pub(super) fn names_an_order(path: &str) -> bool {
     first.is_some_and(|first| ["orders", "pay"].iter().any(|name| first.eq_ignore_ascii_case(name)))
 }
 
-/// A secret as it is made: in upper case, and without what is no letter of it.
-fn spoken(secret: &str) -> String {
-    secret.trim_matches('-').to_ascii_uppercase()
-}
-
 fn below(path: &str, rest: &[&str], known: &[&str]) -> Option<String> {
     match rest {
         [] => Some(path.to_owned()),
@@ -73,7 +68,7 @@ fn below(path: &str, rest: &[&str], known: &[&str]) -> Option<String> {
 
 /// Without the punctuation, brackets, quotes and spaces around it.
 fn bare(part: &str) -> &str {
-    part.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+    part.trim_matches(|c: char| !c.is_ascii_alphanumeric() && !c.is_control() && c != '-')
 }
 
 /// With its percent-encoding undone; `None` if that is no text.

@@ -92,15 +92,16 @@ fn card(event: &Event, now: TimeMs) -> Card {
     }
 }
 
-/// What the cheapest ticket costs: `£9.99`, or `from £9.99` if there are others; empty if there is none.
+/// What the cheapest ticket costs: `£9.99`, or `from £9.99` if others cost more; empty if there is none.
 fn least_price(event: &Event) -> String {
     let prices = || event.ticket_types.iter().filter(|t| !t.retired).map(|t| t.price_minor);
+    let price = |minor| amount::price(Money { minor, currency: event.spec.currency });
     let Some((least, most)) = prices().min().zip(prices().max()) else { return String::new() };
-    let price = amount::price(Money { minor: least, currency: event.spec.currency });
-    match price {
-        price if least == most => price,
-        price if least == 0 => format!("from {}", price.to_lowercase()),
-        price => format!("from {price}"),
+    let least_paid = prices().filter(|minor| *minor > 0).min();
+    match least_paid {
+        Some(paid) if least == 0 => format!("from {}, some free", price(paid)),
+        _ if least == most => price(least),
+        _ => format!("from {}", price(least)),
     }
 }
 

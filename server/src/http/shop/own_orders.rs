@@ -8,7 +8,8 @@ use crate::http::api::order_id;
 use crate::http::cookies;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use boxoffice::{Event, EventId, Order, OrderId, OrderState};
+use boxoffice::{Buyer, Event, EventId, Line, LineWish, Order, OrderId, OrderState};
+use std::sync::Arc;
 
 const COOKIE: &str = "nts_open";
 /// So many orders are remembered, the latest first.
@@ -58,6 +59,35 @@ pub(in crate::http) async fn open(app: &App, headers: &HeaderMap) -> Vec<OpenOrd
         }
     }
     open
+}
+
+/// The order among these that asked for the same and is not paid yet. Who goes back from the payment page and
+/// sends the form once more wants that, and not as many tickets again.
+pub(in crate::http) async fn same(
+    app: &App,
+    known: &[OrderId],
+    event: &Event,
+    buyer: &Buyer,
+    lines: &[LineWish],
+) -> Option<Arc<Order>> {
+    for id in known {
+        let Ok(order) = app.sales.find(*id).await else { continue };
+        let type_of = |line: &Line| &event.ticket_types[usize::from(line.ticket_type)];
+        let held = order.state == OrderState::Held && !order.over(app.clock.now_ms());
+        let of_it = held && order.event == event.id && order.lines.len() == lines.len();
+        let asks = |line: &Line| {
+            let t = type_of(line);
+            let same = |wish: &LineWish| {
+                wish.ticket_type == t.id && wish.quantity == i64::from(line.quantity)
+            };
+            line.unit_minor == t.price_minor && lines.iter().any(same)
+        };
+        let by = (&order.buyer.name, &order.buyer.email) == (&buyer.name, &buyer.email);
+        if of_it && by && order.lines.iter().all(asks) {
+            return Some(order);
+        }
+    }
+    None
 }
 
 /// `2 × Adult, 1 × Child`.
