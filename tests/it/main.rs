@@ -6,6 +6,7 @@
 pub const ON_POSTGRES: bool = false;
 
 mod access;
+mod axe;
 mod bad_input;
 mod browser;
 mod clients;
