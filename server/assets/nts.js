@@ -132,7 +132,9 @@ if (form) {
     const shown = [...all("[data-price]", form)].map((place) => place.dataset.price);
     if (String(counts.on_sale) !== form.dataset.sale) return setTimeout(loadAgain, Math.random() * 800);
     if (ids.join("\n") !== shown.join("\n")) tell("Other tickets are on offer now.", true);
-    for (const pool of counts.pools) {
+    // Of what is not sold any more no count is shown.
+    const counted = counts.on_sale || form.dataset.opens;
+    for (const pool of counted ? counts.pools : []) {
       for (const place of all(`[data-left="${CSS.escape(pool.id)}"]`, form)) {
         place.textContent = words(pool.left, pool.held, "shared" in place.dataset);
         place.classList.toggle("none", pool.left === 0 && pool.held === 0);

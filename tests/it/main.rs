@@ -13,6 +13,7 @@ mod clients;
 mod connections;
 mod crash;
 mod event_page;
+mod event_page_js;
 mod files;
 mod forms;
 mod harness;

@@ -230,6 +230,12 @@ impl Browser {
         keep(&format!("{name}.png"), &bytes);
     }
 
+    /// From now on pages look as they are printed.
+    pub fn print_media(&self) {
+        let media = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"media": "print"}});
+        self.ask("POST", "goog/cdp/execute", &media);
+    }
+
     /// The page as it would be printed, as PDF.
     pub fn printed(&self) -> Vec<u8> {
         use base64::Engine as _;

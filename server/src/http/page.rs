@@ -41,7 +41,7 @@ pub fn page(template: &impl Template) -> Response {
 /// reader's own.
 #[derive(Template)]
 #[template(
-    source = "<time datetime=\"{{ rfc }}\">{{ text }}</time> <span data-zone=\"{{ zone }}\">{{ place }}</span>",
+    source = "<time datetime=\"{{ rfc }}\">{{ text }}</time><span data-zone=\"{{ zone }}\"> {{ place }}</span>",
     ext = "html"
 )]
 pub struct Moment {

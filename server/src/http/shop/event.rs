@@ -225,6 +225,8 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
     let total = |count: fn(&Pool) -> u32| pools.iter().map(|(_, pool)| count(pool)).sum::<u32>();
     let (left, held) = (total(Pool::left), total(|pool| pool.held));
     let offers = on_sale && left > 0;
+    // How many are left of what is not sold any more is nobody's business.
+    let counts = on_sale || spec.sale_opens_ms.is_some_and(|opens| now < opens);
     let alone = offered(event).count() == 1;
     let types = offered(event).map(|t| {
         let pool = &event.pools[usize::from(t.pool)];
@@ -241,7 +243,7 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
             price: amount::price(Money { minor: t.price_minor, currency: spec.currency }),
             price_minor: t.price_minor,
             pool: pool.name.clone(),
-            left: words.filter(|_| left > 0),
+            left: words.filter(|_| left > 0 && counts),
             shared,
             input: offers && pool.left() > 0,
             value: if alone { "1".into() } else { String::new() },
@@ -249,7 +251,7 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         }
     });
     let types: Vec<TypeRow> = types.collect();
-    let shared = pools.iter().filter(|(at, _)| left > 0 && drawn(*at).count() > 1);
+    let shared = pools.iter().filter(|(at, _)| left > 0 && counts && drawn(*at).count() > 1);
     let shared = shared.map(|(at, pool)| {
         let names = drawn(*at).map(|t| format!("“{}”", t.name)).collect::<Vec<_>>().join(" and ");
         SharedPool {
