@@ -6,7 +6,7 @@ use crate::when;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use boxoffice::{Event, TimeMs};
+use boxoffice::{Event, Refusal, TimeMs};
 use std::sync::Arc;
 
 struct Card {
@@ -37,7 +37,7 @@ struct FrontPage {
 pub async fn front(State(app): State<Arc<Site>>) -> Response {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
-    let events = app.catalogue.listed();
+    let events = app.catalogue.listed(now);
     let cards = events.iter().map(|e| Card {
         slug: e.spec.slug.clone(),
         name: e.spec.name.clone(),
@@ -90,14 +90,11 @@ pub fn minutes(ms: i64) -> String {
 
 /// Why nothing can be ordered now, if so.
 pub(super) fn notice(event: &Event, now: TimeMs) -> Option<String> {
-    let spec = &event.spec;
-    match (spec.sale_opens_ms, spec.sale_closes_ms) {
-        (Some(opens), _) if now < opens => {
-            Some(format!("The sale opens on {}.", when::long(opens, &spec.zone)))
-        }
-        (_, Some(closed)) if now >= closed => {
-            Some(format!("The sale closed on {}.", when::long(closed, &spec.zone)))
-        }
+    let told = |what: &str, at| format!("{what} on {}.", when::long(at, &event.spec.zone));
+    match event.check_sale(now).err()? {
+        Refusal::NotYetOnSale(opens) => Some(told("The sale opens", opens)),
+        Refusal::EventOver(ended) => Some(told("This event is over. It ended", ended)),
+        Refusal::SaleClosed(closed) => Some(told("The sale closed", closed)),
         _ => None,
     }
 }
