@@ -1,5 +1,6 @@
 //! Events, pools and ticket types: what is for sale, and how much of it is left.
 
+pub(crate) mod delete;
 pub(crate) mod put;
 
 use crate::text::{check_paragraphs, check_text};
@@ -51,7 +52,7 @@ pub struct EventSpec {
     pub hold_ms: i64,
     /// Before this nothing is sold.
     pub sale_opens_ms: Option<TimeMs>,
-    /// From this on nothing more is sold.
+    /// From this on nothing more is sold, be it before or after its end; its end if absent.
     pub sale_closes_ms: Option<TimeMs>,
     /// Whether it is a draft, which no list for buyers has. Its own address shows it all the same.
     pub hidden: bool,
@@ -150,17 +151,24 @@ impl Event {
         self.check_sale(now).is_ok()
     }
 
-    /// Whether the lists for buyers have it.
-    pub fn is_listed(&self) -> bool {
-        !self.spec.hidden
+    /// Whether it has ended. It may still be on sale, if its organiser has named a later end of the sale.
+    pub fn is_over(&self, now: TimeMs) -> bool {
+        now >= self.spec.ends()
+    }
+
+    /// Whether the lists for buyers have it: it is public, and not over unless it is still on sale.
+    pub fn is_listed(&self, now: TimeMs) -> bool {
+        !self.spec.hidden && now < self.spec.ends().max(self.spec.sale_ends())
     }
 
     /// The refusal of a hold because of the time, if the sale is not open.
-    pub(crate) fn check_sale(&self, now: TimeMs) -> Result<(), Refusal> {
-        match (self.spec.sale_opens_ms, self.spec.sale_closes_ms) {
-            (Some(opens), _) if now < opens => Err(Refusal::NotYetOnSale(opens)),
-            (_, Some(closes)) if now >= closes => Err(Refusal::SaleClosed(closes)),
-            _ => Ok(()),
+    pub fn check_sale(&self, now: TimeMs) -> Result<(), Refusal> {
+        let (spec, closes) = (&self.spec, self.spec.sale_ends());
+        match spec.sale_opens_ms {
+            Some(opens) if now < opens.min(closes) => Err(Refusal::NotYetOnSale(opens)),
+            _ if now < closes => Ok(()),
+            _ if self.is_over(now) => Err(Refusal::EventOver(spec.ends())),
+            _ => Err(Refusal::SaleClosed(closes)),
         }
     }
 }
@@ -198,6 +206,12 @@ impl EventSpec {
     /// When it ends: as its organiser says, or else 12 hours after its start. From then on it is over.
     pub fn ends(&self) -> TimeMs {
         self.ends_ms.unwrap_or(self.starts_ms.saturating_add(USUAL_LENGTH_MS))
+    }
+
+    /// From then on nothing is sold: the end of the sale if its organiser has named one, before or after
+    /// the end of the event, or else the end of the event.
+    pub fn sale_ends(&self) -> TimeMs {
+        self.sale_closes_ms.unwrap_or_else(|| self.ends())
     }
 
     /// Checks what can be checked without knowing the event's past. The error is one sentence.

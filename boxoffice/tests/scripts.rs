@@ -133,6 +133,7 @@ impl Stage {
                 let mut text = match decision.reply {
                     Reply::Event { created: true, .. } => "new".into(),
                     Reply::Event { created: false, .. } => "changed".into(),
+                    Reply::EventDeleted { .. } => "deleted".into(),
                     Reply::Held { until_ms, .. } => format!("held until {}", told(until_ms)),
                     Reply::Paying { attempt, .. } => format!("paying {attempt}"),
                     Reply::Order { state, .. } => state.word().into(),
@@ -158,6 +159,8 @@ impl Stage {
             Refusal::UnknownOrder => "unknown_order".into(),
             Refusal::NotYetOnSale(at) => format!("not_on_sale until {}", told(*at)),
             Refusal::SaleClosed(at) => format!("sale_closed since {}", told(*at)),
+            Refusal::EventOver(at) => format!("event_over since {}", told(*at)),
+            Refusal::EventOrdered => "event_ordered".into(),
             Refusal::SoldOut { ticket_type, left, held } => {
                 format!("sold_out {ticket_type} left {left} held {held}")
             }
@@ -250,6 +253,9 @@ impl Stage {
     fn command(&mut self, verb: &str, words: &mut Words) -> Result<Command, String> {
         if verb == "event" {
             return self.put_event(words);
+        }
+        if verb == "delete" {
+            return Ok(Command::DeleteEvent { slug: words.next()? });
         }
         if verb == "hold" {
             return self.hold(words);

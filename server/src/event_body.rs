@@ -72,6 +72,7 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
         limit_per_order: spec.limit_per_order,
         name: (&spec.name).into(),
         on_sale,
+        over: event.is_over(now),
         place: (&spec.place).into(),
         pools,
         sale_closes: time(spec.sale_closes_ms),

@@ -21,6 +21,7 @@ pub mod ops;
 pub mod page;
 pub mod problem;
 mod problems;
+mod query;
 pub mod routes;
 pub mod shop;
 pub mod shown;

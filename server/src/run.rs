@@ -239,7 +239,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     if let Some(pulse) = parts.pulse {
-        catalogue.refresh(Vec::new(), &pulse.mark, pulse.at_ms);
+        catalogue.refresh(None, &pulse.mark, pulse.at_ms);
         let replica = Replica {
             reads,
             catalogue: Arc::clone(&catalogue),

@@ -66,7 +66,9 @@ struct Now {
 /// The order that a command is about, and whether somebody outside asks it.
 fn about(command: &Command) -> (Option<OrderId>, bool) {
     match command {
-        Command::PutEvent { .. } | Command::FindOrder { .. } => (None, true),
+        Command::PutEvent { .. } | Command::DeleteEvent { .. } | Command::FindOrder { .. } => {
+            (None, true)
+        }
         Command::Hold { order, .. }
         | Command::Renew { order, .. }
         | Command::Pay { order, .. }
@@ -86,7 +88,7 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
 /// The order that a reply is about.
 fn named(reply: &Reply) -> Option<OrderId> {
     match reply {
-        Reply::Event { .. } => None,
+        Reply::Event { .. } | Reply::EventDeleted { .. } => None,
         Reply::Held { order, .. }
         | Reply::Paying { order, .. }
         | Reply::Order { order, .. }

@@ -236,6 +236,7 @@ impl Model {
     pub fn tell(&mut self, command: &Command, now: TimeMs) -> String {
         let id = match command {
             Command::PutEvent { id, spec } => return self.put(*id, spec),
+            Command::DeleteEvent { slug } => return self.delete(slug),
             Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
             Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {
@@ -389,6 +390,7 @@ impl Model {
             }
             Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
             Command::PutEvent { .. }
+            | Command::DeleteEvent { .. }
             | Command::Hold { .. }
             | Command::FindOrder { .. }
             | Command::Forget { .. } => None,
@@ -461,6 +463,18 @@ impl Model {
         "changed".into()
     }
 
+    fn delete(&mut self, slug: &str) -> String {
+        let Some(at) = self.shows.iter().position(|s| s.spec.slug == slug) else {
+            return "refused unknown_event".into();
+        };
+        let id = self.shows[at].id;
+        if self.orders.iter().any(|o| o.show == id) {
+            return "refused event_ordered".into();
+        }
+        self.shows.remove(at);
+        "deleted".into()
+    }
+
     /// How many places a buyer has, order by order.
     fn places_of(&self, event: EventId, buyer: BuyerKey) -> impl Iterator<Item = (&Entry, usize)> {
         let mine = move |o: &&Entry| o.show == event && o.buyer == buyer && o.state != "released";
@@ -493,11 +507,16 @@ impl Model {
         }
         let Some(show) = self.show(event) else { return "refused unknown_event".into() };
         let spec = &show.spec;
-        if spec.sale_opens_ms.is_some_and(|opens| now < opens) {
+        let over = now >= spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 60 * 60 * 1000);
+        let never_again = over && spec.sale_closes_ms.is_none();
+        if spec.sale_opens_ms.is_some_and(|opens| now < opens) && !never_again {
             return "refused not_on_sale".into();
         }
-        if spec.sale_closes_ms.is_some_and(|closes| now >= closes) {
-            return "refused sale_closed".into();
+        match spec.sale_closes_ms {
+            None if over => return "refused event_over".into(),
+            Some(closes) if now >= closes && over => return "refused event_over".into(),
+            Some(closes) if now >= closes => return "refused sale_closed".into(),
+            _ => {}
         }
         if wishes.is_empty() {
             return "refused invalid".into();

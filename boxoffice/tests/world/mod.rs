@@ -52,6 +52,11 @@ impl World {
                 slice.orders.insert(id, order.clone());
             }
         }
+        for id in keys.ordered.iter().filter_map(|slug| all.slugs.get(slug)) {
+            if all.orders.values().any(|order| order.event == *id) {
+                slice.ordered.insert(*id);
+            }
+        }
         for slug in keys.slugs {
             if let Some(id) = all.slugs.get(&slug) {
                 events.insert(*id);

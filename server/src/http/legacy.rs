@@ -6,6 +6,7 @@ use super::api::declined;
 use super::cross_site::from_browser;
 use super::page::{Frame, Moment, PageProblem, page};
 use super::problem::Problem;
+use super::query::Query;
 use super::shop::front::minutes;
 use super::shop::pay;
 use super::site::Site;
@@ -20,7 +21,7 @@ use crate::sales::{RunningGuard, outcome};
 use crate::store::RequestKey;
 use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
@@ -28,7 +29,6 @@ use boxoffice::{
     Refusal, Reply, TicketState, TimeMs,
 };
 use nts_api::ProblemCode;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::{Duration, sleep};
@@ -436,24 +436,13 @@ async fn charge_by_name(
     }
 }
 
-/// The query of a list.
-#[derive(Deserialize)]
-pub struct After {
-    after: Option<u32>,
-}
-
 /// `GET /nts/v1/list-guests`: who has paid. Open to all in the demo only.
-pub async fn list_guests(
-    State(app): State<Arc<Site>>,
-    query: Result<Query<After>, axum::extract::rejection::QueryRejection>,
-    headers: HeaderMap,
-) -> Page {
+pub async fn list_guests(State(app): State<Arc<Site>>, query: Query, headers: HeaderMap) -> Page {
     if !app.config.demo() && !is_organiser(&app, &headers) {
         return Err(Problem::not_organiser().into());
     }
-    let Query(query) = query.map_err(|_| Problem::invalid("after is a number."))?;
     let id = show(&app).await?.id;
-    let after = query.after.unwrap_or(0);
+    let after = query.number("after", 0..=u32::MAX)?.unwrap_or(0);
     let tickets = app.organiser.tickets(id, after, GUESTS).await.map_err(Problem::from)?;
     let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |(t, _)| t.serial));
     let guests = tickets.into_iter().filter(|(t, _)| t.state == TicketState::Valid);

@@ -30,6 +30,8 @@ pub(in crate::http) async fn around(
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::cross_site::refusal(&request) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
+    } else if let Some(problem) = super::query::refusal(&app, &request, &route) {
+        super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if looks_at_an_order(&route) || (route == "(none)" && names_an_order(uri.path())) {
         look(&app, request, next).await
     } else {

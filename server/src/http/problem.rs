@@ -391,6 +391,7 @@ impl From<Refusal> for Problem {
         let title = match refusal {
             Refusal::NotYetOnSale(_) => "Not on sale yet",
             Refusal::SaleClosed(_) => "The sale is over",
+            Refusal::EventOver(_) => "The event is over",
             Refusal::SoldOut { left: 1.., .. } => "Not enough places",
             _ => code.title(),
         };
@@ -422,6 +423,8 @@ fn words(refusal: Refusal) -> String {
         Refusal::UnknownOrder => "The link is incomplete, or it is not yours. Open the link that you got when you ordered.".into(),
         Refusal::NotYetOnSale(opens) => format!("The sale opens at {}.", when::rfc3339(opens)),
         Refusal::SaleClosed(closed) => format!("It closed at {}.", when::rfc3339(closed)),
+        Refusal::EventOver(ended) => format!("It ended at {}, and no tickets are sold any more.", when::rfc3339(ended)),
+        Refusal::EventOrdered => "There are orders of it, so it stays. Set hidden = true to take it from the lists, or sale_closes to end its sale. Nothing was changed.".into(),
         Refusal::SoldOut { ticket_type, left: 0, held: 0 } => format!("“{}” is sold out. Nothing was reserved.", shorten(&ticket_type)),
         Refusal::SoldOut { ticket_type, left: 0, held } => format!(
                 "All of “{}” are reserved at the moment. {}",

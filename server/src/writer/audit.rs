@@ -64,6 +64,9 @@ impl Log {
                     self.add(actor, action, Some(id), None, spec.slug.clone());
                 }
             }
+            (Command::DeleteEvent { slug }, Reply::EventDeleted { id }) => {
+                self.add(actor, Action::EventDeleted, Some(id), None, slug.clone());
+            }
             (command, _) => {
                 let asked = matches!(command, Command::Refund { .. });
                 let mut refunds = false;

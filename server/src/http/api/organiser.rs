@@ -6,15 +6,15 @@ use crate::http::auth::{is_organiser, organiser};
 use crate::http::extract::{Sent, SentByOrganiser, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
+use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::view;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use boxoffice::RefundWish;
 use nts_api::{OrderList, RefundAnswer, RefundBody};
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// `PUT /api/v1/events/{event}`
@@ -30,29 +30,31 @@ pub async fn put_event(
     Ok((status, Json(view::event(&event, now, now))).into_response())
 }
 
-/// The query of a list.
-#[derive(Deserialize)]
-pub struct Cursor {
-    after: Option<String>,
-    limit: Option<usize>,
+/// `DELETE /api/v1/events/{event}`
+pub async fn delete_event(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    SentByOrganiser(_): SentByOrganiser,
+) -> Result<StatusCode, Problem> {
+    app.organiser.delete_event(organiser(&app), &slug).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /api/v1/events/{event}/orders?after=&limit=`
 pub async fn orders(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    cursor: Result<Query<Cursor>, axum::extract::rejection::QueryRejection>,
+    query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if !is_organiser(&app, &headers) {
         return Err(Problem::not_organiser());
     }
     let event = app.sales.event_named(&slug).await?;
-    let Query(cursor) =
-        cursor.map_err(|_| Problem::invalid("The query is after=<order id>&limit=<1 to 500>."))?;
-    let after = cursor.after.as_deref().map(order_id).transpose()?;
-    let limit = cursor.limit.unwrap_or(100).clamp(1, 500);
-    let page = app.organiser.orders(event.id, after, limit).await?;
+    let no_id = |_| Problem::invalid("after in the query is the id of an order, as in next.");
+    let after = query.get("after").map(order_id).transpose().map_err(no_id)?;
+    let limit = query.number("limit", 1..=500)?.unwrap_or(100);
+    let page = app.organiser.orders(event.id, after, limit as usize).await?;
     let orders = page.orders.iter().map(|o| view::order(&app, o, &event)).collect();
     let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
     Ok(Json(OrderList { next, orders }).into_response())

@@ -1,6 +1,6 @@
 //! The page of an event: what there is, what it costs, what is left, and the form that orders it.
 
-use super::front::{is_over, notice};
+use super::front::notice;
 use super::order_form::{Faults, Filled};
 use super::own_orders::{self, OpenOrder};
 use crate::admission::Shed;
@@ -273,7 +273,7 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         starts: Moment::of(spec),
         about: paragraphs(&spec.description),
         draft: spec.hidden,
-        over: is_over(event, now),
+        over: event.is_over(now) && !on_sale,
         notice: notice(event, now),
         opens,
         on_sale,

@@ -10,7 +10,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use boxoffice::{Event, Money, Pool, TimeMs};
+use boxoffice::{Event, Money, Pool, Refusal, TimeMs};
 use std::sync::Arc;
 
 struct Card {
@@ -46,10 +46,8 @@ struct FrontPage {
 /// `GET /`
 pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let now = app.clock.now_ms();
-    let events = app.catalogue.listed();
-    // What is over is of no use here, unless tickets for it are still sold.
-    let cards = events.iter().filter(|event| !is_over(event, now));
-    let cards = cards.map(|event| card(event, now));
+    let events = app.catalogue.listed(now);
+    let cards = events.iter().map(|event| card(event, now));
     let own = events.iter().any(|e| e.spec.slug != app.config.show && e.on_sale(now));
     let show = app
         .catalogue
@@ -105,11 +103,6 @@ fn least_price(event: &Event) -> String {
     }
 }
 
-/// Whether it has ended, and nothing is sold for it any more.
-pub(super) fn is_over(event: &Event, now: TimeMs) -> bool {
-    now >= event.spec.ends() && !event.on_sale(now)
-}
-
 /// How many tickets can be ordered.
 fn left(event: &Event) -> u32 {
     pools_on_offer(event).iter().map(|(_, pool)| Pool::left(pool)).sum()
@@ -133,12 +126,14 @@ pub fn minutes(ms: i64) -> String {
 /// Why nothing can be ordered now, if so.
 pub(super) fn notice(event: &Event, now: TimeMs) -> Option<String> {
     let spec = &event.spec;
-    let at =
-        |ms| format!("{} {}", when::short(ms, &spec.zone), when::place_of_zone(ms, &spec.zone));
-    match (spec.sale_opens_ms, spec.sale_closes_ms) {
-        _ if is_over(event, now) => Some("This event is over.".into()),
-        (Some(opens), _) if now < opens => Some(format!("The sale opens on {}.", at(opens))),
-        (_, Some(closed)) if now >= closed => Some(format!("The sale closed on {}.", at(closed))),
+    let told = |what: &str, ms| {
+        let (at, place) = (when::short(ms, &spec.zone), when::place_of_zone(ms, &spec.zone));
+        format!("{what} on {at} {place}.")
+    };
+    match event.check_sale(now).err()? {
+        Refusal::NotYetOnSale(opens) => Some(told("The sale opens", opens)),
+        Refusal::EventOver(_) => Some("This event is over.".into()),
+        Refusal::SaleClosed(closed) => Some(told("The sale closed", closed)),
         _ => None,
     }
 }

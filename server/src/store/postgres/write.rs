@@ -41,6 +41,13 @@ const PUT_TICKET_TYPES: &str =
     ON CONFLICT (event, idx) DO UPDATE
     SET id = excluded.id, name = excluded.name, pool = excluded.pool,
         price_minor = excluded.price_minor, rank = excluded.rank";
+// Only one without orders, whatever was decided.
+const DELETE_EVENT: &str = "WITH gone AS (
+    DELETE FROM events WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE event = $1)
+    RETURNING 1)
+    SELECT 1 / count(*) FROM gone";
+const DELETE_POOLS: &str = "DELETE FROM pools WHERE event = $1";
+const DELETE_TICKET_TYPES: &str = "DELETE FROM ticket_types WHERE event = $1";
 const MOVE_STOCK: &str = "WITH put AS (
     UPDATE pools p SET held = p.held + d.held, sold = p.sold + d.sold
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS d (event, idx, held, sold)
@@ -216,6 +223,13 @@ impl<'a> Writing<'a> {
                 Change::EventPut(event) => {
                     all.flush_stock()?;
                     all.put_event(event);
+                }
+                Change::EventDeleted { event } => {
+                    all.flush_stock()?;
+                    let id = event.0 as i64;
+                    let delete = [DELETE_EVENT, DELETE_POOLS, DELETE_TICKET_TYPES];
+                    all.first.extend(delete.map(|sql| ask!(sql, id)));
+                    all.events.remove(event);
                 }
                 Change::Stock { event, pool, held, sold } => {
                     let moved = all.stock.entry((*event, *pool)).or_default();

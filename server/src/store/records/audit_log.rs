@@ -34,6 +34,8 @@ pub enum Action {
     EventCreated,
     /// An event was changed.
     EventChanged,
+    /// An event was deleted.
+    EventDeleted,
     /// A refund was asked for.
     RefundRequested,
     /// The box office owes a refund by itself, or found one at the payment provider.
@@ -49,9 +51,10 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 8] = [
+    const ALL: [Action; 9] = [
         Action::EventCreated,
         Action::EventChanged,
+        Action::EventDeleted,
         Action::RefundRequested,
         Action::RefundRecorded,
         Action::RefundAnswered,
@@ -65,6 +68,7 @@ impl Action {
         match self {
             Action::EventCreated => "event_created",
             Action::EventChanged => "event_changed",
+            Action::EventDeleted => "event_deleted",
             Action::RefundRequested => "refund_requested",
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",

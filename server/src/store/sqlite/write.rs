@@ -80,6 +80,8 @@ pub(super) struct Outcome {
 pub(super) enum EventNews {
     /// It is so now, counters and all.
     Put(Box<Event>),
+    /// It is no more.
+    Deleted(EventId),
     /// Places of a pool moved.
     Stock(EventId, u16, i64, i64),
     /// Tickets up to this serial were issued.
@@ -104,6 +106,10 @@ impl<'c> Writing<'c> {
                 Change::EventPut(event) => {
                     self.flush_stock()?;
                     self.put_event(event)?;
+                }
+                Change::EventDeleted { event } => {
+                    self.flush_stock()?;
+                    self.delete_event(*event)?;
                 }
                 Change::Stock { event, pool, held, sold } => {
                     let moved = self.stock.entry((*event, *pool)).or_default();
@@ -384,6 +390,22 @@ impl<'c> Writing<'c> {
             return broken(format!("event {} cannot be stored as it is", spec.slug));
         }
         self.outcome.events.push(EventNews::Put(Box::new(written)));
+        Ok(())
+    }
+
+    /// Only one without orders, whatever was decided.
+    fn delete_event(&mut self, event: EventId) -> Done {
+        let id = event.0 as i64;
+        if rows::has_orders(self.conn, event)? {
+            return broken("an event that has orders is not deleted");
+        }
+        self.run("DELETE FROM events WHERE id = ?1", [id])?;
+        for sql in
+            ["DELETE FROM pools WHERE event = ?1", "DELETE FROM ticket_types WHERE event = ?1"]
+        {
+            self.conn.prepare_cached(sql)?.execute([id])?;
+        }
+        self.outcome.events.push(EventNews::Deleted(event));
         Ok(())
     }
 }
