@@ -370,3 +370,45 @@ fn the_first_view_of_an_event_is_small() {
     let sizes = parts.map(packed);
     assert!(sizes.iter().sum::<usize>() <= 15_000, "{sizes:?}");
 }
+
+#[test]
+fn a_draft_a_description_and_an_event_that_is_over() {
+    let (_dir, server) = shop("page-states", 9, None);
+    let mut event = event_json(9, 300);
+    event["description"] = "Songs of <all> ports.\nDoors at 19:00.\n\nhttps://example.org".into();
+    event["ends_at"] = "2030-06-01T23:30:00+01:00".into();
+    event["hidden"] = true.into();
+    put(&server, &event);
+    let answer = server.get("/events/rock");
+    let page = answer.text();
+    assert!(page.contains("<p>Songs of &#60;all&#62; ports.<br>Doors at 19:00.</p>"), "{page}");
+    assert!(page.contains("<p>https://example.org</p>"), "no link: {page}");
+    assert!(page.contains("Saturday 1 June 2030, 20:00 to 23:30"), "{page}");
+    assert!(page.contains("Draft.") && page.contains("content=\"noindex"), "{page}");
+    assert_eq!(answer.header("x-robots-tag"), Some("noindex, nofollow"));
+    assert!(!server.get("/").text().contains("/events/rock"), "it is in no list");
+    // Who has the link can order, and the order says the same.
+    let order = server.send(hold("ann", 1)).json();
+    assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
+    let page = server.get(&page_of(&order)).text();
+    assert!(
+        page.contains("20:00 to 23:30 in London") && page.contains("Doors at 19:00."),
+        "{page}"
+    );
+    event["hidden"] = false.into();
+    put(&server, &event);
+    let answer = server.get("/events/rock");
+    assert!(!answer.text().contains("Draft.") && answer.header("x-robots-tag").is_none());
+    assert!(server.get("/").text().contains("/events/rock"));
+
+    (event["starts_at"], event["ends_at"]) =
+        ("2026-06-01T20:00:00+01:00".into(), "2026-06-01T23:00:00+01:00".into());
+    put(&server, &event);
+    let page = server.get("/events/rock").text();
+    assert!(page.contains("This event is over.") && !page.contains("<button"), "{page}");
+    assert!(!page.contains(" left"), "{page}");
+    assert!(!server.get("/").text().contains("/events/rock"), "nobody can go there");
+    let late = server.send(filled("1", "Ann", "ann@example.org"));
+    assert_eq!(late.status, 409, "{late:?}");
+    assert!(late.text().contains("This event is over."), "{late:?}");
+}
