@@ -26,9 +26,17 @@ fn script() -> Option<&'static str> {
 
 /// Fails if axe-core finds a violation on the page that the browser shows.
 pub fn finds_nothing(browser: &Browser) {
-    let Some(script) = script() else { return };
+    let Some(found) = found(browser) else { return };
+    assert_eq!(found["violations"], json!([]), "{}", browser.url());
+    // It has looked at something.
+    assert!(found["passes"].as_u64().unwrap() > 5, "{found}");
+}
+
+/// What axe-core finds there, if it is there itself.
+fn found(browser: &Browser) -> Option<Value> {
+    let script = script()?;
     browser.run(script);
-    let found = browser.run_async(
+    Some(browser.run_async(
         "const done = arguments[arguments.length - 1];
          const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
          axe.run(document, { runOnly: tags, resultTypes: ['violations'], iframes: false, preload: false })
@@ -38,10 +46,20 @@ pub fn finds_nothing(browser: &Browser) {
                `${id}: ${help}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`),
            }))
            .catch((error) => done({ passes: 0, violations: [String(error)] }));",
+    ))
+}
+
+#[test]
+fn what_keeps_people_out_is_found() {
+    let Some(browser) = Browser::start(true, (390, 844), false) else { return };
+    browser.goto(
+        "data:text/html,<title>x</title><h1>x</h1><img src=x><input><p style='color:%23aaa'>pale",
     );
-    assert_eq!(found["violations"], json!([]), "{}", browser.url());
-    // It has looked at something.
-    assert!(found["passes"].as_u64().unwrap() > 5, "{found}");
+    let Some(found) = found(&browser) else { return };
+    let found = found["violations"].to_string();
+    for rule in ["html-has-lang", "image-alt", "label", "color-contrast"] {
+        assert!(found.contains(rule), "{rule} in {found}");
+    }
 }
 
 /// Makes an event from this, with changes.

@@ -332,14 +332,18 @@ impl EventPage {
     }
 
     /// The fields by the ids that they have on the page, with what is wrong there.
-    fn marked(&self) -> Vec<(String, &str)> {
+    fn marked(&self) -> Vec<(String, String)> {
         let Some(faults) = &self.faults else { return Vec::new() };
         let types = self.types.iter().enumerate();
-        let mut marked: Vec<(String, &str)> = types
-            .filter_map(|(at, row)| Some((format!("q{}", at + 1), row.error.as_deref()?)))
-            .collect();
-        marked.extend(faults.name.as_deref().map(|text| ("name".into(), text)));
-        marked.extend(faults.email.as_deref().map(|text| ("email".into(), text)));
+        let told = |row: &TypeRow, text: &str| {
+            if self.types.len() == 1 { text.to_owned() } else { format!("{}: {text}", row.name) }
+        };
+        let types = types.filter_map(|(at, row)| {
+            Some((format!("q{}", at + 1), told(row, row.error.as_deref()?)))
+        });
+        let mut marked: Vec<_> = types.collect();
+        let fields = [("name", &faults.name), ("email", &faults.email)];
+        marked.extend(fields.into_iter().filter_map(|(id, text)| Some((id.into(), text.clone()?))));
         marked
     }
 
