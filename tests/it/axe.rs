@@ -219,6 +219,17 @@ fn every_page_in_every_state_keeps_nobody_out() {
         }
         browser.goto(&format!("http://{}/", empty.address));
         look("empty");
+        // A payment on its way: the page looks for news by itself.
+        let waits = server.send(hold("waits", 1)).json();
+        std::thread::scope(|scope| {
+            scope.spawn(|| server.send(pay(&waits, "ctoken_slow")));
+            let state = || text(&server.send(crate::harness::look(&waits)).json(), "state");
+            eventually("it is paying", || state() == "paying");
+            browser.goto(&format!("http://{}{}", server.address, page_of(&waits)));
+            browser.shows("Your payment is being made");
+            look("order-waiting");
+            browser.shows("Add to calendar");
+        });
         let name = format!("Guest {width} {scheme}");
         by_name(&browser, &format!("http://{}/", fresh.address), &name, &look);
     }
