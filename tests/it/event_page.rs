@@ -275,6 +275,8 @@ fn addresses_lead_where_they_were_meant_to_lead() {
         leads(path, event);
     }
     leads("/events/harbour-night/?utm_source=chat", "/events/harbour-night?utm_source=chat");
+    leads("/events/harbour-night/orders", event);
+    leads(&format!("{page}/cancel"), &page);
     leads("/events/", "/");
     leads("/events", "/");
     for path in [

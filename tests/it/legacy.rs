@@ -58,6 +58,11 @@ fn the_old_script_still_works() {
     assert_eq!(reserve(&server, &"x".repeat(5_000)).status, 400);
     assert_eq!(charge(&server, "Bob", "").status, 400);
 
+    // The form of the page asks first; a script does not.
+    let form = PageForm::of(&server.get("/").text(), "/nts/v1/debug/reset").unwrap();
+    let asked = server.send(form.with(&[]));
+    assert!(asked.status == 200 && asked.text().contains("Reset The best ever show?"));
+    assert_eq!(left(&server), 0, "nothing is reset yet");
     let reset = server.send(Request::form("/nts/v1/debug/reset", &[]));
     assert_eq!((reset.status, reset.header("location")), (303, Some("/")));
     assert_eq!(left(&server), 5);

@@ -451,14 +451,16 @@ pub async fn list_guests(State(app): State<Arc<Site>>, query: Query, headers: He
 }
 
 /// `POST /nts/v1/debug/reset`: gives every hold of the show back and refunds every ticket of it.
-/// Nothing is forgotten by it. Only where no real money moves. A script does it at once; a browser is
-/// asked first, for a page of another site can make it send this, but cannot read what confirms it.
+/// Nothing is forgotten by it. Only where no real money moves. A script does it at once; a browser, and
+/// whoever sends the form of our front page (`ask`), is asked first. A page of another site can make a browser
+/// send this, but cannot read what confirms it.
 pub async fn reset(State(app): State<Arc<Site>>, sent: Result<Sent, Problem>) -> Page {
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
-    if from_browser(&headers) {
+    let form = Form::read(&headers, &body).ok();
+    if from_browser(&headers) || form.as_ref().is_some_and(|form| !form.get("ask").is_empty()) {
         use subtle::ConstantTimeEq;
-        let (confirm, form) = (app.secrets.reset(), Form::read(&headers, &body).ok());
+        let confirm = app.secrets.reset();
         let sent = form.as_ref().map_or("", |form| form.get("confirm"));
         if !bool::from(confirm.as_bytes().ct_eq(sent.as_bytes())) {
             let name = event.spec.name.clone();

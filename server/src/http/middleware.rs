@@ -37,7 +37,7 @@ pub(in crate::http) async fn around(
     } else {
         next.run(request).await
     };
-    if response.status() == StatusCode::NOT_FOUND
+    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         && let Some(led) = redirect(&app, &method, &uri)
     {
         response = led;

@@ -1,6 +1,6 @@
 //! Addresses as people and chats pass them on: with a slash or a full stop behind them, in capital letters,
-//! in brackets. Where nothing is at an address as it was sent but something is at what was meant, the
-//! answer leads there.
+//! in brackets; or that of a form that was sent. Where no page is at an address as it was sent but one is at
+//! what was meant, the answer leads there.
 
 use crate::app::App;
 use crate::http::api::order_id;
@@ -34,6 +34,9 @@ fn meant(app: &App, path: &str) -> Option<String> {
             let known = names.into_iter().find(|name| app.catalogue.event(name).is_some())?;
             Some(format!("/events/{known}"))
         }
+        // Where a form came back, its address stays in the browser.
+        ("events", [slug, "orders"]) => meant(app, &format!("/events/{slug}")),
+        ("orders", [id, secret, "cancel"]) => meant(app, &format!("/orders/{id}/{secret}")),
         ("orders", [id, secret, rest @ ..]) => {
             let id = order_id(id).ok()?;
             app.secrets.opens(id, secret).then_some(())?;

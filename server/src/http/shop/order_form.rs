@@ -1,7 +1,7 @@
 //! The form of an event's page: what was filled in, what is wrong with it, and the hold that it asks for.
 //!
 //! Whatever the reason for which nothing was held, the answer is the form itself, filled in as it was, with
-//! the reason. [`Faults::of`] says at which field; a reason that it does not know stands above the form.
+//! the reason. `Faults::of` says at which field; a reason that it does not know stands above the form.
 
 use super::event::{back_until, event_page};
 use super::{own_orders, pay};
@@ -195,7 +195,7 @@ pub async fn hold(
             let open = open.into_iter().filter(|order| order.event == event.id).collect();
             let (status, retry_after) = (faults.status, faults.retry_after);
             let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
-            let shown = shown.refused(filled, faults).with_open_orders(open);
+            let shown = shown.refused(filled, *faults).with_open_orders(open);
             let mut response = page(&shown);
             *response.status_mut() = status;
             if let Some(seconds) = retry_after {
@@ -215,7 +215,7 @@ async fn order(
     filled: &Filled,
     body: &[u8],
     own: &[OrderId],
-) -> Result<Arc<Order>, Faults> {
+) -> Result<Arc<Order>, Box<Faults>> {
     let until = back_until(event, app.clock.now_ms());
     let refused = |no: CommandError| {
         let known = match &no {
@@ -226,13 +226,13 @@ async fn order(
         };
         let mut faults = Faults::of(no, event, filled, &until);
         faults.link = known.map(|order| app.links.way_back(order));
-        faults
+        Box::new(faults)
     };
     if let Err(problem) = admit(app) {
         let mut faults = Faults::new(problem.status, &problem.title);
         faults.retry_after = problem.retry_after;
         faults.whole.push(problem.detail);
-        return Err(faults);
+        return Err(Box::new(faults));
     }
     let lines = checked(event, filled)?;
     let buyer = buyer(&filled.name, &filled.email);
@@ -245,7 +245,7 @@ async fn order(
         key if key.len() > 64 => {
             let mut faults = Faults::new(StatusCode::BAD_REQUEST, "Please send the form again");
             faults.whole.push("It was changed on its way. Nothing was reserved.".into());
-            return Err(faults);
+            return Err(Box::new(faults));
         }
         key => {
             let scope: &[&[u8]] = &[b"form", event.spec.slug.as_bytes(), body];
@@ -271,13 +271,13 @@ async fn order(
     let changed = filled.changed_prices(frozen.clone());
     if !changed.is_empty() && order.state == boxoffice::OrderState::Held {
         _ = app.sales.cancel(order.id, None).await;
-        return Err(price_changed(event, &changed, &frozen.collect()));
+        return Err(Box::new(price_changed(event, &changed, &frozen.collect())));
     }
     Ok(order)
 }
 
 /// What the form asks for, or all that is wrong with it.
-fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Faults> {
+fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>> {
     let limit =
         i64::from(event.spec.limit_per_order.min(event.spec.limit_per_buyer.unwrap_or(u32::MAX)));
     let too_many = if limit == 1 {
@@ -338,13 +338,13 @@ fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Faults> {
         faults.status = StatusCode::BAD_REQUEST;
     }
     if !faults.is_empty() {
-        return Err(faults);
+        return Err(Box::new(faults));
     }
     let now = event.ticket_types.iter().filter(|t| !t.retired);
     let now = now.filter(|t| lines.iter().any(|line| line.ticket_type == t.id));
     let now: BTreeMap<String, i64> = now.map(|t| (t.id.clone(), t.price_minor)).collect();
     let changed = filled.changed_prices(now.clone().into_iter());
-    if changed.is_empty() { Ok(lines) } else { Err(price_changed(event, &changed, &now)) }
+    if changed.is_empty() { Ok(lines) } else { Err(Box::new(price_changed(event, &changed, &now))) }
 }
 
 /// The page had shown other prices: `before`. Nothing is held until the buyer has seen those of `now`.
@@ -459,7 +459,7 @@ mod tests {
         assert!(with(&[]).is_ok(), "a program that shows no price");
         assert!(with(&[("price:adult", "2500")]).is_ok());
         assert!(with(&[("price:adult", "2500"), ("price:child", "1")]).is_ok(), "not chosen");
-        let changed = with(&[("price:adult", "2000")]).err().expect("another price");
+        let changed = with(&[("price:adult", "2000")]).expect_err("another price");
         assert_eq!(
             (changed.status, &*changed.title),
             (StatusCode::CONFLICT, "The price has changed")
