@@ -22,7 +22,8 @@ mod problem;
 mod request;
 
 pub use event::{
-    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, TicketType, TicketTypeBody,
+    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer, TicketType,
+    TicketTypeBody,
 };
 pub use order::{
     Action, ActionKind, Attempt, AttemptState, Buyer, Dispute, HeldLine, HeldOrder, Order,

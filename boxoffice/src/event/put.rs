@@ -1,5 +1,6 @@
 //! Making and changing events. What would break a promise is refused.
 
+use super::check::told;
 use crate::draft::Draft;
 use crate::{Change, Event, EventId, EventSpec, Pool, State, TicketType};
 use crate::{Decision, Refusal, Reply};
@@ -11,7 +12,10 @@ const MOST_PARTS: usize = 1_000;
 /// Makes an event, or changes the one with this slug. What is no longer named is retired: a
 /// ticket type is no longer offered, a pool shrinks to nothing if nothing of it is taken.
 pub(crate) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decision, Refusal> {
-    spec.validate().map_err(Refusal::Invalid)?;
+    let flaws = spec.flaws();
+    if !flaws.is_empty() {
+        return Err(Refusal::Invalid(told(&flaws)));
+    }
     let known = state
         .slugs
         .get(&spec.slug)
