@@ -11,6 +11,7 @@ mod browser;
 mod clients;
 mod connections;
 mod crash;
+mod events;
 mod files;
 mod forms;
 mod harness;
