@@ -17,7 +17,8 @@ pub struct Event {
     pub spec: EventSpec,
     /// The pools, in the order in which they were first named.
     pub pools: Vec<Pool>,
-    /// The ticket types, in the order in which they were first named.
+    /// The ticket types, in the order in which they were first named. One that had several names is here
+    /// several times: an order's lines say under which name it was sold.
     pub ticket_types: Vec<TicketType>,
     /// How many tickets were ever issued; the next one has this serial plus one.
     pub serials: u32,
@@ -136,7 +137,7 @@ pub struct TicketType {
     pub pool: u16,
     /// Its price in minor units of the event's currency.
     pub price_minor: i64,
-    /// Whether it is no longer offered. Orders that have it keep it.
+    /// Whether it is no longer offered, or not under this name. Orders that have it keep it.
     pub retired: bool,
 }
 

@@ -192,8 +192,9 @@ fn event() -> impl Strategy<Value = Ask> {
             let id = ticket_type(t);
             // Mostly the pool where it was before.
             let pool = if pool < 29 { ["a", "b", "a", "c"][usize::from(t)] } else { "b" }.into();
+            let name = if price_minor == 50 { format!("{id} again") } else { id.clone() };
             if !spec.ticket_types.iter().any(|t| t.id == id) {
-                spec.ticket_types.push(TicketTypeSpec { name: id.clone(), id, pool, price_minor });
+                spec.ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
             }
         }
         Ask::Event(id, spec)

@@ -133,6 +133,45 @@ fn an_event_is_deleted_as_long_as_nobody_ordered() {
 }
 
 #[test]
+fn what_was_sold_stays_as_it_was_sold() {
+    let dir = Dir::new("as-sold");
+    let server = Server::start(&dir);
+    let named = |name: &str, amount: u32| {
+        let types = json!([{"id": "adult", "name": name, "pool": "floor",
+                            "price": {"amount": amount, "currency": "GBP"}}]);
+        put(&server, "rock", &json!({"ticket_types": types}))
+    };
+    assert_eq!(named("Standing", 2_500).status, 201);
+    let ask = hold("ann", 1).key("key-of-ann-0123456789");
+    let first = server.send(ask.clone());
+    assert_eq!((first.status, &first.json()["lines"][0]["name"]), (201, &json!("Standing")));
+    assert_eq!(named("Seat in row 20, restricted view", 3_000).status, 200);
+    let again = server.send(ask);
+    assert_eq!((again.status, again.json()), (201, first.json()), "the same answer");
+    let order = first.json();
+    let paid = server.send(pay(&order, "ctoken_ok")).json();
+    assert_eq!(paid["tickets"][0]["name"], "Standing");
+    assert_eq!(paid["lines"][0]["price"]["amount"], 2_500);
+    // Neither the name of today nor that there is no such type any more changes it.
+    let other = json!([{"id": "child", "name": "Child", "pool": "floor",
+                        "price": {"amount": 100, "currency": "GBP"}}]);
+    assert_eq!(put(&server, "rock", &json!({"ticket_types": other})).status, 200);
+    let seen = server.send(look(&order)).json();
+    assert_eq!(
+        (&seen["tickets"][0]["name"], &seen["lines"][0]["name"]),
+        (&json!("Standing"), &json!("Standing"))
+    );
+    let page = server.get(&page_of(&order)).text();
+    assert!(page.contains("Standing") && !page.contains("restricted view"), "{page}");
+    assert_eq!(named("Seat in row 20, restricted view", 3_000).status, 200);
+    let next = server.send(hold("bob", 1)).json();
+    assert_eq!(next["lines"][0]["name"], "Seat in row 20, restricted view");
+    let refund = Request::new("POST", &format!("/api/v1/orders/{}/refunds", text(&order, "id")));
+    let lines = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": true});
+    assert!(server.send(refund.bearer(KEY).json(&lines)).status < 300);
+}
+
+#[test]
 fn no_wrong_id_gets_into_an_address() {
     let dir = Dir::new("ids");
     let server = Server::start(&dir);

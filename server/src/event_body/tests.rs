@@ -35,7 +35,7 @@ fn what_is_not_said_of_an_event_has_a_default() {
     all["limit_per_buyer"] = 4.into();
     all["ignore_email_tags"] = true.into();
     all["hold_seconds"] = 61.into();
-    all["sale_opens"] = "2029-12-31T21:00:00+01:00".into();
+    all["sale_opens"] = "2029-12-31T20:00:00Z".into();
     all["sale_closes"] = "2030-01-01T20:00:01Z".into();
     all["ends_at"] = "2030-01-01T21:00:00Z".into();
     all["description"] = "One.\r\n\r\nTwo.\n".into();
