@@ -43,9 +43,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// The address of an event below `path`, if the server may be asked.
-    fn event(&self, id: &str) -> Result<(String, String), String> {
-        check_slug(id).map_err(|error| format!("{id:?} is no id: {error}. Nothing was sent."))?;
+    /// Its address, if the key may be sent there.
+    fn base(&self) -> Result<String, String> {
         let url = client::base(&self.url)?;
         if !self.plain_http && !client::is_private(&url) {
             return Err(format!(
@@ -53,7 +52,7 @@ impl Server {
                  the way. Nothing was sent. Use https://, or say --plain-http if you trust the network."
             ));
         }
-        Ok((format!("{url}/api/v1/events/{id}"), format!("{url}/events/{id}")))
+        Ok(url)
     }
 }
 
@@ -62,7 +61,8 @@ pub fn run(command: EventCommand) -> Result<(), String> {
     match command {
         EventCommand::Apply { file, server } => apply(&file, &server),
         EventCommand::Delete { id, server } => {
-            let (target, _) = server.event(&id)?;
+            check_slug(&id).map_err(|e| format!("{id:?} is no id: {e}. Nothing was sent."))?;
+            let target = format!("{}/api/v1/events/{id}", server.base()?);
             let (status, answer) = client::ask("DELETE", &target, &server.organiser_key, vec![])?;
             match status {
                 204 => say!("{id} is deleted"),
@@ -74,7 +74,7 @@ pub fn run(command: EventCommand) -> Result<(), String> {
 }
 
 fn apply(path: &std::path::Path, server: &Server) -> Result<(), String> {
-    let name = path.display();
+    let (name, url) = (path.display(), server.base()?);
     let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {name}: {e}"))?;
     let (id, body) = file::read(&text).map_err(|mistakes| {
         let count = match mistakes.len() {
@@ -86,7 +86,8 @@ fn apply(path: &std::path::Path, server: &Server) -> Result<(), String> {
         format!("{name} has {count}, and nothing was sent:{lines}")
     })?;
     let json = serde_json::to_vec(&body).map_err(|e| e.to_string())?;
-    let (target, page) = server.event(&id)?;
+    // What is wrong with the id is among the mistakes of the file.
+    let (target, page) = (format!("{url}/api/v1/events/{id}"), format!("{url}/events/{id}"));
     let (status, answer) = client::ask("PUT", &target, &server.organiser_key, json)?;
     let said: Value = serde_json::from_slice(&answer).unwrap_or_default();
     match status {
