@@ -150,6 +150,7 @@ fn come(args: &RushArgs) -> Result<bool, String> {
     if (args.keep.is_some() || args.calls > 0) && !args.own {
         return Err("--keep and --calls are for a server of its own: say --self".into());
     }
+    checked(&args.event)?;
     let own = args.own.then(|| Own::start(args)).transpose()?;
     let address = match (&own, &args.url) {
         (Some(own), _) => own.address,
@@ -245,6 +246,11 @@ fn resolve(url: &str, not_here: bool) -> Result<SocketAddr, String> {
         ));
     }
     Ok(address)
+}
+
+/// What cannot be an event's id is not put into an address.
+fn checked(event: &str) -> Result<(), String> {
+    boxoffice::check_slug(event).map_err(|error| format!("{event:?} is no id: {error}"))
 }
 
 async fn make_event(

@@ -80,6 +80,16 @@ pub struct Event<'a> {
     pub zone: Cow<'a, str>,
 }
 
+/// The answer to `PUT /api/v1/events/{event}`: the event, and after its own members what is odd about it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PutAnswer<'a> {
+    /// The event as it is now.
+    #[serde(flatten)]
+    pub event: Event<'a>,
+    /// What was done and is probably not meant so: sentences for a person.
+    pub warnings: Vec<String>,
+}
+
 /// An event of the stream `GET /api/v1/events/{event}/live`: the counts as they change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EventCounts<'a> {

@@ -35,6 +35,7 @@ pub use change::{Change, Effect};
 pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
 pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
+pub use event::check::{Flaw, Warning, check_slug, told};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};
 pub use order::{

@@ -150,7 +150,7 @@ const STATUSES: [IntentStatus; 7] = [
 fn event() -> impl Strategy<Value = Ask> {
     let pools = proptest::collection::vec((select(vec!["a", "b", "c"]), 0..9u32), 1..4);
     // What makes no sense is rare.
-    let price = prop_oneof![30 => select(vec![0, 5, 999, 999]), 1 => Just(-1)];
+    let price = prop_oneof![30 => select(vec![0, 50, 999, 999]), 1 => Just(-1), 1 => Just(29)];
     let types = proptest::collection::vec((0..4u8, 0..30u8, price), 2..5);
     let sale = prop_oneof![
         20 => Just((None, None, None)),
@@ -192,8 +192,9 @@ fn event() -> impl Strategy<Value = Ask> {
             let id = ticket_type(t);
             // Mostly the pool where it was before.
             let pool = if pool < 29 { ["a", "b", "a", "c"][usize::from(t)] } else { "b" }.into();
+            let name = if price_minor == 50 { format!("{id} again") } else { id.clone() };
             if !spec.ticket_types.iter().any(|t| t.id == id) {
-                spec.ticket_types.push(TicketTypeSpec { name: id.clone(), id, pool, price_minor });
+                spec.ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
             }
         }
         Ask::Event(id, spec)
@@ -212,7 +213,7 @@ fn opening() -> [Ask; 2] {
             limit_per_order: 5,
             limit_per_buyer,
             pools: vec![pool("a", 4), pool("b", 3), pool("c", 2)],
-            ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 5)],
+            ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 50)],
             ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 0)
         };
         Ask::Event(id, spec)

@@ -570,7 +570,8 @@ impl Stage {
             "type" => {
                 let event = self.find_event(&words.next()?)?;
                 let id = words.next()?;
-                let t = event.ticket_types.iter().find(|t| t.id == id).ok_or("no such type")?;
+                let t = event.ticket_types.iter().filter(|t| t.id == id);
+                let t = t.max_by_key(|t| !t.retired).ok_or("no such type")?;
                 let retired = if t.retired { " retired" } else { "" };
                 if let Some(name) = words.after("named")? {
                     same("name", &t.name, &name)?;

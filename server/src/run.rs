@@ -493,7 +493,7 @@ impl Server {
         }
         let show = demo_show(app.config.demo_tickets);
         let spec = event_body::spec(show, &app.config.show)
-            .map_err(|e| format!("cannot make the demo's show: {e}"))?;
+            .map_err(|flaws| format!("cannot make the demo's show: {}", boxoffice::told(&flaws)))?;
         let made = app.organiser.put_event(Actor::System, spec).await;
         made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
         Ok(())

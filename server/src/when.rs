@@ -4,8 +4,9 @@
 mod fuzz;
 
 use boxoffice::TimeMs;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::fmt::temporal::{Pieces, PiecesOffset};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ZonedDateTime};
 
 /// `2026-11-23T20:00:00Z`; milliseconds only where there are some.
 pub fn rfc3339(ms: TimeMs) -> String {
@@ -18,6 +19,28 @@ pub fn parse(text: &str) -> Result<TimeMs, String> {
     let time: Option<Timestamp> = text.parse().ok().filter(|_| !text.contains('['));
     let example = "expected a time with its offset, such as 2027-06-01T20:00:00+02:00";
     time.map(|t| t.as_millisecond()).ok_or_else(|| example.to_string())
+}
+
+/// Reads a time as [`parse`] does, of an event in this zone: an offset in numbers must be that of the zone
+/// at that moment. `Z` claims no local time (RFC 9557, section 2.2), so it names any moment.
+pub fn parse_in(text: &str, zone: &str) -> Result<TimeMs, String> {
+    let ms = parse(text)?;
+    let (Ok(tz), Ok(pieces)) = (TimeZone::get(zone), Pieces::parse(text)) else { return Ok(ms) };
+    let moment = Timestamp::from_millisecond(ms).map_err(|error| error.to_string())?;
+    let there = moment.to_zoned_datetime(tz.clone());
+    let Some(PiecesOffset::Numeric(told)) = pieces.offset() else { return Ok(ms) };
+    if told.is_negative() && told.offset() == Offset::UTC || told.offset() == there.offset() {
+        return Ok(ms);
+    }
+    let clock = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+    let meant = tz.to_zoned_datetime(clock).map_err(|error| error.to_string())?;
+    let written = |zoned: &ZonedDateTime| zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    Err(format!(
+        "the clocks of {zone} are not at {} then. Write {} for that hour there, or {} for that moment",
+        told.offset(),
+        written(&meant),
+        written(&there)
+    ))
 }
 
 /// Checks an IANA time zone.
@@ -83,6 +106,36 @@ fn show(ms: TimeMs, zone: &str, format: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offset_is_that_of_the_zone_at_that_moment() {
+        for (text, zone) in [
+            ("2030-07-05T20:00:00+01:00", "Europe/London"),
+            ("2030-07-05T19:00:00Z", "Europe/London"),
+            ("2030-07-05T19:00:00-00:00", "Europe/London"),
+            ("2030-12-05T20:00:00+00:00", "Europe/London"),
+            ("2030-12-05T20:00:00-05:00", "America/New_York"),
+            // An hour that is there twice.
+            ("2030-10-27T01:30:00+01:00", "Europe/London"),
+            ("2030-10-27T01:30:00+00:00", "Europe/London"),
+            ("2030-07-05T20:00:00+05:45", "Asia/Kathmandu"),
+            ("2030-07-05T20:00:00+00:00", "UTC"),
+        ] {
+            assert_eq!(parse_in(text, zone), parse(text), "{text} {zone}");
+        }
+        for (text, zone, right) in [
+            ("2030-07-05T20:00:00+00:00", "Europe/London", "2030-07-05T20:00:00+01:00"),
+            ("2030-07-05T20:00:00+00:00", "Europe/London", "2030-07-05T21:00:00+01:00"),
+            ("2030-12-05T20:00:00-04:00", "America/New_York", "2030-12-05T20:00:00-05:00"),
+            ("2030-12-05T20:00:00-04:00", "America/New_York", "2030-12-05T19:00:00-05:00"),
+            ("2030-07-05T20:00:00+01:00", "UTC", "2030-07-05T20:00:00+00:00"),
+            // An hour that is not there: the clocks are put forward over it.
+            ("2030-03-31T01:30:00+00:00", "Europe/London", "2030-03-31T02:30:00+01:00"),
+        ] {
+            let told = parse_in(text, zone).unwrap_err();
+            assert!(told.contains(right) && told.contains(zone), "{text} {zone}: {told}");
+        }
+    }
 
     #[test]
     fn times_are_told_in_the_zone_of_the_event() {

@@ -83,6 +83,8 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             event["name"] = fresh.into();
             does(State::Held, Sends::Json(event))
         }
+        // It is an event of its own that goes.
+        ("DELETE", "/api/v1/events/{event}") => looks(State::Held),
         ("POST", "/api/v1/orders/{id}/pay") => does(State::Held, Sends::Json(token)),
         ("POST", "/api/v1/orders/{id}/cancel") => does(State::Held, Sends::Json(json!({}))),
         ("POST", "/api/v1/orders/{id}/refunds") => {
@@ -417,7 +419,7 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
     }
     let path = route
         .path
-        .replace("{event}", "rock")
+        .replace("{event}", if route.method == "DELETE" { "spare" } else { "rock" })
         .replace("{file}", "nts.css")
         .replace("{code}", "sold_out")
         .replace("{id}", id)
@@ -480,6 +482,9 @@ fn serves_who_may(setup: &Setup, route: &Described) {
         let of = setup.victim(what.on);
         let Some(shows) = right(route, &of).into_iter().nth(at) else { break };
         let when = format!("{method} {} with {shows:?}", route.path);
+        if method == "DELETE" {
+            assert!(server.send(put_event("spare", 1, 300)).status < 300, "{when}");
+        }
         let before = setup.everything();
         let request = request(route, method, &of, &of.id, &shows);
         if route.path.ends_with("/live") {

@@ -14,6 +14,7 @@ mod connections;
 mod crash;
 mod event_page;
 mod event_page_js;
+mod events;
 mod files;
 mod forms;
 mod harness;

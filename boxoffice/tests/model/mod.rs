@@ -599,6 +599,8 @@ fn give_up(order: &mut Entry) {
 /// Of three decimals the last is 0; in Iceland and Uganda there are no cents.
 fn chargeable(spec: &EventSpec, price: i64) -> bool {
     match spec.currency.code() {
+        "GBP" => price == 0 || price >= 30,
+        "JPY" => price == 0 || price >= 50,
         "KWD" | "BHD" | "JOD" | "OMR" | "TND" => price.to_string().ends_with('0'),
         "ISK" | "UGX" => price == 0 || price.to_string().ends_with("00"),
         _ => true,

@@ -112,6 +112,16 @@ impl Problem {
         .titled("This is for the organiser")
     }
 
+    /// Another key than the organiser's was sent.
+    pub fn wrong_key() -> Problem {
+        Problem::new(
+            ProblemCode::Unauthorized,
+            "What was sent as the bearer token is not the organiser's key of this server. It is what \
+             NTS_ORGANISER_KEY says there, or what its first start printed. Nothing was done.",
+        )
+        .titled("The organiser's key is wrong")
+    }
+
     /// A page of another site made a browser send this.
     pub fn cross_site() -> Problem {
         Problem::new(

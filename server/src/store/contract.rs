@@ -36,6 +36,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("the counters are guarded", counters_are_guarded),
         ("what is one stays one", one_stays_one),
         ("an event changes without touching its counters", event_changes),
+        ("what was sold keeps its name", names_stay_as_sold),
         ("an event is deleted only without orders", event_is_deleted),
         ("requests are found again", requests_are_found),
         ("a reader sees what was just committed", reader_sees),
@@ -191,6 +192,33 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
     assert!(desk.commit(&[], &[fact, fact]).is_err(), "a request is answered once");
     desk.commit(&[], &[fact]).expect("commit");
     assert!(desk.commit(&[], &[fact]).is_err(), "a request is answered once");
+}
+
+fn names_stay_as_sold<D: Database>(desk: &mut Desk<D>) {
+    let named = |name: &str, price_minor| {
+        let mut spec = spec("flute", 5);
+        spec.ticket_types[0].name = name.into();
+        spec.ticket_types[0].price_minor = price_minor;
+        spec
+    };
+    let sold = |desk: &mut Desk<D>, order: OrderId| {
+        desk.assert_equal();
+        let event = desk.model.events[&desk.event].clone();
+        let of = desk.model.orders[&order].lines[0].ticket_type;
+        event.ticket_types[usize::from(of)].name.clone()
+    };
+    desk.put_event(named("Standing", 999));
+    let first = desk.paid("a", 1);
+    desk.put_event(named("Seat", 1_500));
+    assert_eq!(sold(desk, first), "Standing");
+    let second = desk.hold("b", "seat", 1);
+    desk.put_event(named("Standing", 700));
+    desk.reopen();
+    assert_eq!([sold(desk, first), sold(desk, second)], ["Standing", "Seat"]);
+    let third = desk.hold("c", "seat", 1);
+    assert_eq!(sold(desk, third), "Standing");
+    assert_eq!(desk.model.orders[&third].lines[0].unit_minor, 700);
+    assert_eq!(desk.model.events[&desk.event].ticket_types.len(), 4);
 }
 
 fn event_is_deleted<D: Database>(desk: &mut Desk<D>) {

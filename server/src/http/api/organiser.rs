@@ -2,7 +2,7 @@
 
 use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
-use crate::http::auth::{is_organiser, organiser};
+use crate::http::auth::{check_organiser, organiser};
 use crate::http::extract::{Sent, SentByOrganiser, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
@@ -13,8 +13,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use boxoffice::RefundWish;
-use nts_api::{OrderList, RefundAnswer, RefundBody};
+use boxoffice::{Flaw, RefundWish, Refusal, told};
+use nts_api::{EventBody, OrderList, PutAnswer, RefundAnswer, RefundBody};
 use std::sync::Arc;
 
 /// `PUT /api/v1/events/{event}`
@@ -23,11 +23,26 @@ pub async fn put_event(
     Path(slug): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
-    let spec = event_body::spec(json(&headers, &body)?, &slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
+    let known = app.catalogue.event(&slug);
+    let known = known.as_deref().map(|event| event_body::told(event, now, now));
+    let body = match json::<EventBody>(&headers, &body) {
+        Ok(body) => body,
+        // Perhaps what GET has told, with what cannot be set.
+        Err(problem) => event_body::settable(&body, &slug, known.as_ref())
+            .map_err(Problem::invalid)?
+            .ok_or(problem)?,
+    };
+    let spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
+    let warnings = event_body::warnings(&spec, now);
     let (event, created) = app.organiser.put_event(organiser(&app), spec).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(view::event(&event, now, now))).into_response())
+    let event = view::event(&event, now, now);
+    Ok((status, Json(PutAnswer { event, warnings })).into_response())
+}
+
+fn invalid(flaws: &[Flaw]) -> Refusal {
+    Refusal::Invalid(told(flaws))
 }
 
 /// `DELETE /api/v1/events/{event}`
@@ -47,9 +62,7 @@ pub async fn orders(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if !is_organiser(&app, &headers) {
-        return Err(Problem::not_organiser());
-    }
+    check_organiser(&app, &headers)?;
     let event = app.sales.event_named(&slug).await?;
     let no_id = |_| Problem::invalid("after in the query is the id of an order, as in next.");
     let after = query.get("after").map(order_id).transpose().map_err(no_id)?;

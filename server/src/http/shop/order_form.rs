@@ -122,7 +122,7 @@ impl Faults {
     /// the words of the problem.
     fn of(no: CommandError, event: &Event, filled: &Filled, until: &str) -> Faults {
         let name_of = |id: &str| {
-            let known = event.ticket_types.iter().find(|t| t.id == id);
+            let known = event.ticket_types.iter().find(|t| t.id == id && !t.retired);
             known.map_or_else(|| begin(id, SHOWN).to_owned(), |t| t.name.clone())
         };
         let at = match &no {
@@ -265,8 +265,10 @@ async fn order(
         None => app.sales.find(id).await.map_err(&refused)?,
     };
     // The price may have changed between the look at it and the hold, which froze it.
-    let frozen = order.lines.iter().map(|line| {
-        (event.ticket_types[usize::from(line.ticket_type)].id.clone(), line.unit_minor)
+    // A ticket type that is new since that look has other prices than those that were shown.
+    let frozen = order.lines.iter().filter_map(|line| {
+        let t = event.ticket_types.get(usize::from(line.ticket_type))?;
+        Some((t.id.clone(), line.unit_minor))
     });
     let changed = filled.changed_prices(frozen.clone());
     if !changed.is_empty() && order.state == boxoffice::OrderState::Held {

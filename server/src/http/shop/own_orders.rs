@@ -72,11 +72,12 @@ pub(in crate::http) async fn same(
 ) -> Option<Arc<Order>> {
     for id in known {
         let Ok(order) = app.sales.find(*id).await else { continue };
-        let type_of = |line: &Line| &event.ticket_types[usize::from(line.ticket_type)];
         let held = order.state == OrderState::Held && !order.over(app.clock.now_ms());
         let of_it = held && order.event == event.id && order.lines.len() == lines.len();
         let asks = |line: &Line| {
-            let t = type_of(line);
+            let Some(t) = event.ticket_types.get(usize::from(line.ticket_type)) else {
+                return false;
+            };
             let same = |wish: &LineWish| {
                 wish.ticket_type == t.id && wish.quantity == i64::from(line.quantity)
             };

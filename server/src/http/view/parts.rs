@@ -30,6 +30,9 @@ fn some_event() -> Event {
             sale_opens_ms: Some(1_000),
             sale_closes_ms: Some(2_000),
             hidden: true,
+            pools: ["main", "one"]
+                .map(|name| boxoffice::PoolSpec { name: name.into(), capacity: 1 })
+                .into(),
             keep_buyers_days: Some(30),
             ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 10_000)
         },

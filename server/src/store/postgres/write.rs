@@ -17,7 +17,7 @@ use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
     Attempt, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState,
-    Payment, Refund, RefundId, Ticket, TimeMs,
+    Payment, Refund, RefundId, Ticket, TicketType, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -321,17 +321,23 @@ impl<'a> Writing<'a> {
             pools.iter().map(|p| i64::from(p.sold)).collect::<Vec<_>>(),
             pools.iter().map(|p| rank(&p.name)).collect::<Vec<_>>(),
         ));
-        let types = &event.ticket_types;
-        let rank = |id: &str| spec.ticket_types.iter().position(|t| t.id == id).map(|i| i as i64);
+        let rank = |t: &TicketType| {
+            let rank = spec.ticket_types.iter().position(|said| said.id == t.id);
+            rank.filter(|_| !t.retired).map(|i| i as i64)
+        };
+        // Of one id only one is offered, also for a moment: those that no longer are come first.
+        let mut types: Vec<(i64, &TicketType)> = (0i64..).zip(&event.ticket_types).collect();
+        types.sort_by_key(|(_, t)| !t.retired);
+        let types = || types.iter().copied();
         self.first.push(ask!(
             PUT_TICKET_TYPES,
             id,
-            (0..types.len() as i64).collect::<Vec<_>>(),
-            types.iter().map(|t| text(&t.id)).collect::<Vec<_>>(),
-            types.iter().map(|t| text(&t.name)).collect::<Vec<_>>(),
-            types.iter().map(|t| i64::from(t.pool)).collect::<Vec<_>>(),
-            types.iter().map(|t| t.price_minor).collect::<Vec<_>>(),
-            types.iter().map(|t| rank(&t.id)).collect::<Vec<_>>(),
+            types().map(|(idx, _)| idx).collect::<Vec<_>>(),
+            types().map(|(_, t)| text(&t.id)).collect::<Vec<_>>(),
+            types().map(|(_, t)| text(&t.name)).collect::<Vec<_>>(),
+            types().map(|(_, t)| i64::from(t.pool)).collect::<Vec<_>>(),
+            types().map(|(_, t)| t.price_minor).collect::<Vec<_>>(),
+            types().map(|(_, t)| rank(t)).collect::<Vec<_>>(),
         ));
         self.events.insert(event.id, event);
     }

@@ -370,8 +370,13 @@ impl<'c> Writing<'c> {
                 params![id, idx, pool.name, pool.capacity, pool.held, pool.sold, rank],
             )?;
         }
-        for (idx, t) in (0i64..).zip(&event.ticket_types) {
+        // Of one id only one is offered, also for a moment: those that no longer are come first.
+        let types = || (0i64..).zip(&event.ticket_types);
+        let (retired, offered) =
+            (types().filter(|t| t.1.retired), types().filter(|t| !t.1.retired));
+        for (idx, t) in retired.chain(offered) {
             let rank = spec.ticket_types.iter().position(|s| s.id == t.id).map(|i| i as i64);
+            let rank = rank.filter(|_| !t.retired);
             self.run(
                 "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
