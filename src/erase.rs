@@ -1,5 +1,6 @@
 //! `nts erase`: erases a buyer's name and e-mail address on a running server.
 
+use crate::server_url::{OrganiserServer, refused};
 use clap::Args;
 use nts_api::{Erasure, ErasureBody};
 use nts_server::client;
@@ -17,36 +18,20 @@ pub struct EraseArgs {
     /// Change nothing, and tell how many orders would be erased
     #[arg(long)]
     dry_run: bool,
-    /// The server
-    #[arg(long, env = "NTS_URL", default_value = "http://localhost:9000")]
-    url: String,
-    /// The organiser's key
-    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
-    organiser_key: String,
-    /// Send the key without encryption to another machine: everybody on the network can read it
-    #[arg(long)]
-    plain_http: bool,
+    #[command(flatten)]
+    server: OrganiserServer,
 }
 
 /// Runs the command.
 pub fn run(args: EraseArgs) -> Result<(), String> {
-    let EraseArgs { address, order, dry_run, url, organiser_key, plain_http } = args;
-    if !plain_http && !client::is_private(&url) {
-        return Err(format!(
-            "{url} is not this machine, and http:// would show the organiser's key and the address to \
-             everybody on the way. Nothing was sent. Use https://, or say --plain-http if you trust the \
-             network."
-        ));
-    }
+    let EraseArgs { address, order, dry_run, server } = args;
+    let url = server.base()?;
     let body = ErasureBody { email: address, order, dry_run };
     let json = serde_json::to_vec(&body).map_err(|e| e.to_string())?;
-    let target = format!("{}/api/v1/erasures", url.trim_end_matches('/'));
-    let (status, answer) = client::post_json(&target, &organiser_key, json)?;
+    let target = format!("{url}/api/v1/erasures");
+    let (status, answer) = client::ask("POST", &target, server.key(), json)?;
     if status != 200 {
-        let said: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
-        let detail = said["detail"].as_str().unwrap_or("the server gave no reason");
-        let title = said["title"].as_str().unwrap_or("refused");
-        return Err(format!("{} ({status}): {}", plain(title), plain(detail)));
+        return Err(refused(status, &answer));
     }
     let done: Erasure<'_> = serde_json::from_slice(&answer)
         .map_err(|e| format!("{target} answered 200 with what is no answer of nts: {e}"))?;

@@ -1,11 +1,13 @@
-//! `nts event`: makes and changes events of a running server.
+//! `nts event`: makes, changes and deletes events of a running server.
 
-use crate::server_url::ServerUrl;
+mod file;
+
+use crate::server_url::{OrganiserServer, refused};
+use boxoffice::check_slug;
 use clap::Subcommand;
-use nts_api::EventBody;
 use nts_server::client;
-use nts_server::event_body;
 use nts_server::text::plain;
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// What can be done with events.
@@ -16,60 +18,56 @@ pub enum EventCommand {
         /// A TOML file
         file: PathBuf,
         #[command(flatten)]
-        server: ServerUrl,
-        /// The organiser's key
-        #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
-        organiser_key: String,
-        /// Send the key without encryption to another machine: everybody on the network can read it
-        #[arg(long)]
-        plain_http: bool,
+        server: OrganiserServer,
     },
-}
-
-/// The event's id, which stands in the file beside what the API takes.
-#[derive(serde::Deserialize)]
-struct Id {
-    id: toml::Spanned<String>,
-}
-
-/// Reads a file as the server reads it, so that a slip is told with its place in the file.
-fn read(text: &str) -> Result<(String, EventBody), String> {
-    let Id { id } = toml::from_str(text).map_err(|e| e.to_string())?;
-    // Without the id it is what the API takes; all else stays where it is, for the error tells where.
-    let begin = text[..id.span().start].rfind('\n').map_or(0, |end| end + 1);
-    let blank = |c: char| if c == '\n' { "\n".into() } else { " ".repeat(c.len_utf8()) };
-    let gap: String = text[begin..id.span().end].chars().map(blank).collect();
-    let rest = format!("{}{gap}{}", &text[..begin], &text[id.span().end..]);
-    let body: EventBody = toml::from_str(&rest).map_err(|e| e.to_string())?;
-    event_body::spec(body.clone(), id.get_ref())?;
-    Ok((id.into_inner(), body))
+    /// Delete the event with this ID, if nobody ever ordered
+    Delete {
+        /// The event's id
+        id: String,
+        #[command(flatten)]
+        server: OrganiserServer,
+    },
 }
 
 /// Runs the command.
 pub fn run(command: EventCommand) -> Result<(), String> {
-    let EventCommand::Apply { file, server, organiser_key, plain_http } = command;
-    let url = server.url();
-    if !plain_http && !server.is_here() && !client::is_private(&url) {
-        return Err(format!(
-            "{url} is not this machine, and http:// would show the organiser's key to everybody on the \
-             way. Nothing was sent. Use https://, or say --plain-http if you trust the network."
-        ));
-    }
-    let name = file.display();
-    let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {name}: {e}"))?;
-    let (id, body) = read(&text).map_err(|error| format!("{name}: {error}"))?;
-    let json = serde_json::to_vec(&body).map_err(|e| e.to_string())?;
-    let target = format!("{url}/api/v1/events/{id}");
-    let (status, answer) = client::put_json(&target, &organiser_key, json)?;
-    let said: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
-    match status {
-        201 => say!("{id} is on sale at {url}/events/{id}"),
-        200 => say!("{id} is changed: {url}/events/{id}"),
-        _ => {
-            let detail = said["detail"].as_str().unwrap_or("the server gave no reason");
-            let title = said["title"].as_str().unwrap_or("refused");
-            return Err(format!("{} ({status}): {}", plain(title), plain(detail)));
+    match command {
+        EventCommand::Apply { file, server } => apply(&file, &server),
+        EventCommand::Delete { id, server } => {
+            check_slug(&id).map_err(|e| format!("{id:?} is no id: {e}. Nothing was sent."))?;
+            let target = format!("{}/api/v1/events/{id}", server.base()?);
+            let (status, answer) = client::ask("DELETE", &target, server.key(), vec![])?;
+            match status {
+                204 => say!("{id} is deleted"),
+                _ => return Err(refused(status, &answer)),
+            }
+            Ok(())
         }
+    }
+}
+
+fn apply(path: &std::path::Path, server: &OrganiserServer) -> Result<(), String> {
+    let (name, url) = (path.display(), server.base()?);
+    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {name}: {e}"))?;
+    let (id, body) = file::read(&text).map_err(|mistakes| {
+        let count = match mistakes.len() {
+            1 => "a mistake".into(),
+            many => format!("{many} mistakes"),
+        };
+        let lines: String =
+            mistakes.iter().map(|m| format!("\n  {}", plain(&m.to_string()))).collect();
+        format!("{name} has {count}, and nothing was sent:{lines}")
+    })?;
+    let json = serde_json::to_vec(&body).map_err(|e| e.to_string())?;
+    // What is wrong with the id is among the mistakes of the file.
+    let (target, page) = (format!("{url}/api/v1/events/{id}"), format!("{url}/events/{id}"));
+    let (status, answer) = client::ask("PUT", &target, server.key(), json)?;
+    let said: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    match status {
+        201 if said["on_sale"] == true => say!("{id} is on sale at {page}"),
+        201 => say!("{id} is made: {page}"),
+        200 => say!("{id} is changed: {page}"),
+        _ => return Err(refused(status, &answer)),
     }
     for pool in said["pools"].as_array().into_iter().flatten() {
         let count = |name: &str| pool[name].as_u64().unwrap_or_default();
@@ -82,20 +80,27 @@ pub fn run(command: EventCommand) -> Result<(), String> {
             count("left")
         );
     }
+    for warning in said["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        say!("  Warning: {}", plain(warning));
+    }
     Ok(())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::*;
     use boxoffice::EventSpec;
+    use nts_server::event_body;
 
     const SHOW: &str = include_str!("../show.toml");
 
     fn spec(text: &str) -> Result<EventSpec, String> {
-        let (id, body) = read(text)?;
-        event_body::spec(body, &id)
+        let told = |mistakes: Vec<super::file::Mistake>| {
+            let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        };
+        let (id, body) = super::file::read(text).map_err(told)?;
+        event_body::spec(body, &id).map_err(|flaws| boxoffice::told(&flaws))
     }
 
     /// Which line of the show this is, and what it says of which key.

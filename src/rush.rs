@@ -150,6 +150,7 @@ fn come(args: &RushArgs) -> Result<bool, String> {
     if (args.keep.is_some() || args.calls > 0) && !args.spawn_server {
         return Err("--keep and --calls are for a server of its own: say --spawn-server".into());
     }
+    checked(&args.event)?;
     let own = args.spawn_server.then(|| Own::start(args)).transpose()?;
     let address = match (&own, &args.url) {
         (Some(own), _) => own.address,
@@ -247,6 +248,11 @@ fn resolve(url: &str, allow_remote: bool) -> Result<SocketAddr, String> {
         ));
     }
     Ok(address)
+}
+
+/// What cannot be an event's id is not put into an address.
+fn checked(event: &str) -> Result<(), String> {
+    boxoffice::check_slug(event).map_err(|error| format!("{event:?} is no id: {error}"))
 }
 
 async fn make_event(

@@ -1,7 +1,10 @@
 //! Where the running server is, for commands that speak to it.
 
 use clap::Args;
+use nts_server::client;
 use nts_server::config::parse_address;
+use nts_server::text::plain;
+use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// The server that a command speaks to.
@@ -37,6 +40,47 @@ impl ServerUrl {
     fn named(&self) -> Option<&str> {
         self.url.as_deref().filter(|url| !url.is_empty())
     }
+}
+
+/// A server, and the organiser's key to it.
+#[derive(Args)]
+pub struct OrganiserServer {
+    #[command(flatten)]
+    at: ServerUrl,
+    /// The organiser's key
+    #[arg(long, env = "NTS_ORGANISER_KEY", hide_env_values = true)]
+    organiser_key: String,
+    /// Send the key without encryption to another machine: everybody on the network can read it
+    #[arg(long)]
+    plain_http: bool,
+}
+
+impl OrganiserServer {
+    /// Its address without a slash at its end, if the key may be sent there.
+    pub fn base(&self) -> Result<String, String> {
+        let url = client::base(&self.at.url())?;
+        if !self.plain_http && !self.at.is_here() && !client::is_private(&url) {
+            return Err(format!(
+                "{url} is not this machine, and http:// would show the organiser's key, and what is sent \
+                 with it, to everybody on the way. Nothing was sent. Use https://, or say --plain-http if \
+                 you trust the network."
+            ));
+        }
+        Ok(url)
+    }
+
+    /// The organiser's key.
+    pub fn key(&self) -> &str {
+        &self.organiser_key
+    }
+}
+
+/// What the server said instead of yes.
+pub fn refused(status: u16, answer: &[u8]) -> String {
+    let said: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let detail = said["detail"].as_str().unwrap_or("the server gave no reason");
+    let title = said["title"].as_str().unwrap_or("refused");
+    format!("{} ({status}): {}", plain(title), plain(detail))
 }
 
 /// Who listens on all addresses is reached at the loopback address of the same family.

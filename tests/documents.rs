@@ -234,3 +234,29 @@ fn the_api_document_has_the_table_of_all_problem_codes() {
     let text = std::fs::read_to_string(document).unwrap();
     assert!(text.contains(&table), "put this table into docs/api.md:\n{table}");
 }
+
+/// The words of a list with their meanings, as a table.
+macro_rules! words {
+    ($name:literal, $list:ty) => {{
+        let mut table = format!("| {} | meaning |\n|---|---|\n", $name);
+        for word in <$list>::ALL {
+            table += &format!("| `{word}` | {} |\n", word.meaning());
+        }
+        table
+    }};
+}
+
+#[test]
+fn the_api_document_has_the_tables_of_all_states() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
+    let text = std::fs::read_to_string(document).unwrap();
+    let tables = [
+        words!("`state` of an order", nts_api::OrderState),
+        words!("`state` of an attempt", nts_api::AttemptState),
+        words!("`state` of a refund", nts_api::RefundState),
+        words!("`type` of an action", nts_api::ActionKind),
+    ];
+    for table in tables {
+        assert!(text.contains(&table), "put this table into docs/api.md:\n{table}");
+    }
+}

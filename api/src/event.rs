@@ -57,13 +57,15 @@ pub struct Event<'a> {
     pub name: Cow<'a, str>,
     /// Whether the sale is open.
     pub on_sale: bool,
+    /// Whether it has ended.
+    pub over: bool,
     /// Where it takes place; may be empty.
     #[serde(borrow)]
     pub place: Cow<'a, str>,
     /// Its pools of places. One without any place is left out.
     #[serde(borrow)]
     pub pools: Vec<Pool<'a>>,
-    /// When the sale ends; null: never.
+    /// When the sale ends; null: when the event ends.
     pub sale_closes: Option<Cow<'a, str>>,
     /// When the sale begins; null: it has begun.
     pub sale_opens: Option<Cow<'a, str>>,
@@ -78,12 +80,24 @@ pub struct Event<'a> {
     pub zone: Cow<'a, str>,
 }
 
+/// The answer to `PUT /api/v1/events/{event}`: the event, and after its own members what is odd about it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PutAnswer<'a> {
+    /// The event as it is now.
+    #[serde(flatten)]
+    pub event: Event<'a>,
+    /// What was done and is probably not meant so: sentences for a person.
+    pub warnings: Vec<String>,
+}
+
 /// An event of the stream `GET /api/v1/events/{event}/live`: the counts as they change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EventCounts<'a> {
     /// When the counts were true.
     #[serde(borrow)]
     pub as_of: Cow<'a, str>,
+    /// As in [`Event`].
+    pub on_sale: bool,
     /// As in [`Event`].
     #[serde(borrow)]
     pub pools: Vec<Pool<'a>>,
@@ -162,7 +176,7 @@ pub struct EventBody {
     /// When the sale begins, in RFC 3339; at once if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sale_opens: Option<String>,
-    /// When the sale ends, in RFC 3339; never if it is not said.
+    /// When the sale ends, in RFC 3339; when the event ends if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sale_closes: Option<String>,
     /// Whether the public list of events leaves it out.

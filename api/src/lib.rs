@@ -21,14 +21,17 @@ mod event;
 mod order;
 mod problem;
 mod request;
+mod state;
 
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
-    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, TicketType, TicketTypeBody,
+    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer, TicketType,
+    TicketTypeBody,
 };
 pub use order::{
-    Action, ActionKind, Attempt, AttemptState, Buyer, Dispute, HeldLine, HeldOrder, Order,
-    OrderLine, OrderList, OrderState, Payment, Refund, RefundAnswer, RefundState, Ticket,
+    Action, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Order, OrderLine, OrderList, Payment,
+    Refund, RefundAnswer, Ticket,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
 pub use request::{BuyerBody, LineBody, OrderBody, PayBody, RefundBody};
+pub use state::{ActionKind, AttemptState, OrderState, RefundState};

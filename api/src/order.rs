@@ -1,56 +1,8 @@
 //! Orders, their payments, tickets and refunds.
 
-use crate::Money;
+use crate::{ActionKind, AttemptState, Money, OrderState, RefundState};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
-use std::fmt;
-
-/// Where an order stands.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderState {
-    /// The places are held, and nothing is asked of the payment provider.
-    Held,
-    /// The buyer pays.
-    Paying,
-    /// The order is given up; the places stay taken until its payment is known to be dead.
-    Canceling,
-    /// The payment is approved, and its money is being taken.
-    Committed,
-    /// The money is taken and the tickets are issued. Also after a refund of a part.
-    Paid,
-    /// Tickets are revoked, and their money is on its way back.
-    Refunding,
-    /// All tickets are refunded.
-    Refunded,
-    /// The places went back before any money was taken.
-    Released,
-    /// The payment ended after it was approved: no tickets, and no money that stays.
-    Void,
-}
-
-impl OrderState {
-    /// The state's text on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            OrderState::Held => "held",
-            OrderState::Paying => "paying",
-            OrderState::Canceling => "canceling",
-            OrderState::Committed => "committed",
-            OrderState::Paid => "paid",
-            OrderState::Refunding => "refunding",
-            OrderState::Refunded => "refunded",
-            OrderState::Released => "released",
-            OrderState::Void => "void",
-        }
-    }
-}
-
-impl fmt::Display for OrderState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// The answer to a hold, the same each time that it is given.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -211,22 +163,6 @@ where
     T::deserialize(from).map(Some)
 }
 
-/// What became of an attempt to pay.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttemptState {
-    /// It is not decided yet.
-    Pending,
-    /// The bank waits for the buyer.
-    Action,
-    /// It was declined.
-    Declined,
-    /// It was approved.
-    Authorised,
-    /// Another attempt was begun instead.
-    Abandoned,
-}
-
 /// What the cardholder disputes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Dispute<'a> {
@@ -271,18 +207,6 @@ pub struct Refund<'a> {
     pub state: RefundState,
 }
 
-/// What became of a refund.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RefundState {
-    /// The provider has not decided yet.
-    Pending,
-    /// The money was sent back.
-    Succeeded,
-    /// The money is still here.
-    Failed,
-}
-
 /// What the buyer must do before the bank pays.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Action<'a> {
@@ -295,16 +219,6 @@ pub struct Action<'a> {
     /// The address to go to; only for [`ActionKind::Redirect`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Cow<'a, str>>,
-}
-
-/// The kinds of [`Action`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionKind {
-    /// The buyer goes to [`Action::url`].
-    Redirect,
-    /// Stripe's script does it with [`Action::client_secret`].
-    ClientSecret,
 }
 
 /// `GET /api/v1/events/{event}/orders`: a page of an event's orders.

@@ -62,7 +62,7 @@ macro_rules! problem_codes {
 
 problem_codes! {
     // The request itself.
-    Invalid = "invalid", [400], "This cannot be understood",
+    Invalid = "invalid", [400], "Please check what you sent",
         "The request is malformed, or one of its values is out of range. The detail says which.";
     Unauthorized = "unauthorized", [401], "A key or a secret is missing",
         "The request needs the organiser's key or the order's secret as its bearer token.";
@@ -128,10 +128,12 @@ problem_codes! {
          changed.";
     TooManyParts = "too_many_parts", [409], "Too many parts",
         "The event has had too many pools or ticket types in its life. Make a new event.";
+    EventOrdered = "event_ordered", [409], "The event has orders",
+        "There are orders of the event, so it cannot be deleted. Nothing was changed.";
 
     // Holds.
     NotOnSale = "not_on_sale", [409], "Not on sale",
-        "The sale of the event has not opened yet, or it is over.";
+        "The sale of the event has not opened yet, or it is over, or the event itself is over.";
     SoldOut = "sold_out", [409], "Sold out",
         "Fewer places are left than were asked for. Nothing was held. Places that others hold and \
          do not pay come back within minutes.";
@@ -274,6 +276,7 @@ mod tests {
                 "tags_fixed",
                 "pool_fixed",
                 "too_many_parts",
+                "event_ordered",
                 "not_on_sale",
                 "sold_out",
                 "limit_reached",

@@ -36,7 +36,8 @@ pub struct LineBody {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PayBody {
-    /// The token that the payment provider gave for the card; empty where nothing is to be paid.
+    /// The token that the payment provider gave for the card; left out where nothing is to be paid.
+    #[serde(default)]
     pub token: String,
 }
 

@@ -11,6 +11,11 @@ use alloc::{boxed::Box, vec::Vec};
 pub enum Change {
     /// An event as it now is, but for the counters of pools that existed before.
     EventPut(Box<Event>),
+    /// An event without orders is removed, as if it had never been.
+    EventDeleted {
+        /// Which.
+        event: EventId,
+    },
     /// Places moved: the difference to a pool's counters.
     Stock {
         /// Whose.
@@ -97,7 +102,10 @@ impl Change {
     /// The order that it is about; `None`: it is about an event.
     pub fn order(&self) -> Option<OrderId> {
         match self {
-            Change::EventPut(_) | Change::Stock { .. } | Change::BuyerPut { .. } => None,
+            Change::EventPut(_)
+            | Change::EventDeleted { .. }
+            | Change::Stock { .. }
+            | Change::BuyerPut { .. } => None,
             Change::OrderPlaced(order) => Some(order.id),
             Change::OrderMoved { order, .. }
             | Change::LinesPut { order, .. }
@@ -114,7 +122,9 @@ impl Change {
     pub fn event(&self) -> Option<EventId> {
         match self {
             Change::EventPut(event) => Some(event.id),
-            Change::Stock { event, .. } | Change::BuyerPut { event, .. } => Some(*event),
+            Change::EventDeleted { event }
+            | Change::Stock { event, .. }
+            | Change::BuyerPut { event, .. } => Some(*event),
             Change::OrderPlaced(_)
             | Change::OrderMoved { .. }
             | Change::LinesPut { .. }

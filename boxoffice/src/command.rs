@@ -17,6 +17,11 @@ pub enum Command {
         /// What it shall be.
         spec: EventSpec,
     },
+    /// Delete the event that has this slug, if nobody ever ordered.
+    DeleteEvent {
+        /// Which.
+        slug: String,
+    },
     /// T0: hold places.
     Hold {
         /// The id of the new order.
@@ -180,6 +185,8 @@ pub struct Keys {
     pub events: Vec<EventId>,
     /// The events with these slugs.
     pub slugs: Vec<String>,
+    /// The events with these slugs, and whether there are orders of them.
+    pub ordered: Vec<String>,
     /// These orders, each with its event and, if its places are counted, its buyer's record.
     pub orders: Vec<OrderId>,
     /// These buyers' records, if the event limits buyers.
@@ -191,6 +198,10 @@ impl Command {
     pub fn add_keys(&self, keys: &mut Keys) {
         match self {
             Command::PutEvent { spec, .. } => keys.slugs.push(spec.slug.clone()),
+            Command::DeleteEvent { slug } => {
+                keys.slugs.push(slug.clone());
+                keys.ordered.push(slug.clone());
+            }
             Command::Hold { order, event, buyer, untagged, .. } => {
                 // It is there already if this command was recorded before.
                 keys.orders.push(*order);

@@ -26,6 +26,11 @@ pub enum Reply {
         /// Whether it is new.
         created: bool,
     },
+    /// There is no such event any more.
+    EventDeleted {
+        /// The id that it had.
+        id: EventId,
+    },
     /// The places are kept.
     Held {
         /// By this order.

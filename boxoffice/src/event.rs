@@ -1,10 +1,11 @@
 //! Events, pools and ticket types: what is for sale, and how much of it is left.
 
+pub(crate) mod check;
+pub(crate) mod delete;
 pub(crate) mod put;
 
-use crate::text::{check_paragraphs, check_text};
-use crate::{Currency, EventId, Money, Refusal, TimeMs, money::MAX_MINOR};
-use alloc::{format, string::String, vec::Vec};
+use crate::{Currency, EventId, Refusal, TimeMs};
+use alloc::{string::String, vec::Vec};
 
 /// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
 /// once made, only retired, so that an order's lines can refer to them by their index for ever.
@@ -16,7 +17,8 @@ pub struct Event {
     pub spec: EventSpec,
     /// The pools, in the order in which they were first named.
     pub pools: Vec<Pool>,
-    /// The ticket types, in the order in which they were first named.
+    /// The ticket types, in the order in which they were first named. One that had several names is here
+    /// several times: an order's lines say under which name it was sold.
     pub ticket_types: Vec<TicketType>,
     /// How many tickets were ever issued; the next one has this serial plus one.
     pub serials: u32,
@@ -51,7 +53,7 @@ pub struct EventSpec {
     pub hold_ms: i64,
     /// Before this nothing is sold.
     pub sale_opens_ms: Option<TimeMs>,
-    /// From this on nothing more is sold.
+    /// From this on nothing more is sold, be it before or after its end; its end if absent.
     pub sale_closes_ms: Option<TimeMs>,
     /// Whether it is a draft, which no list for buyers has. Its own address shows it all the same.
     pub hidden: bool,
@@ -82,8 +84,8 @@ pub struct TicketTypeSpec {
     pub name: String,
     /// The pool it draws on.
     pub pool: String,
-    /// Its price in minor units of the event's currency, 0 to [`MAX_MINOR`], a multiple of
-    /// [`Currency::step_minor`].
+    /// Its price in minor units of the event's currency, 0 or [`Currency::least_minor`] to
+    /// 99,999,999, a multiple of [`Currency::step_minor`].
     pub price_minor: i64,
 }
 
@@ -135,7 +137,7 @@ pub struct TicketType {
     pub pool: u16,
     /// Its price in minor units of the event's currency.
     pub price_minor: i64,
-    /// Whether it is no longer offered. Orders that have it keep it.
+    /// Whether it is no longer offered, or not under this name. Orders that have it keep it.
     pub retired: bool,
 }
 
@@ -150,17 +152,24 @@ impl Event {
         self.check_sale(now).is_ok()
     }
 
-    /// Whether the lists for buyers have it.
-    pub fn is_listed(&self) -> bool {
-        !self.spec.hidden
+    /// Whether it has ended. It may still be on sale, if its organiser has named a later end of the sale.
+    pub fn is_over(&self, now: TimeMs) -> bool {
+        now >= self.spec.ends()
+    }
+
+    /// Whether the lists for buyers have it: it is public, and not over unless it is still on sale.
+    pub fn is_listed(&self, now: TimeMs) -> bool {
+        !self.spec.hidden && now < self.spec.ends().max(self.spec.sale_ends())
     }
 
     /// The refusal of a hold because of the time, if the sale is not open.
-    pub(crate) fn check_sale(&self, now: TimeMs) -> Result<(), Refusal> {
-        match (self.spec.sale_opens_ms, self.spec.sale_closes_ms) {
-            (Some(opens), _) if now < opens => Err(Refusal::NotYetOnSale(opens)),
-            (_, Some(closes)) if now >= closes => Err(Refusal::SaleClosed(closes)),
-            _ => Ok(()),
+    pub fn check_sale(&self, now: TimeMs) -> Result<(), Refusal> {
+        let (spec, closes) = (&self.spec, self.spec.sale_ends());
+        match spec.sale_opens_ms {
+            Some(opens) if now < opens.min(closes) => Err(Refusal::NotYetOnSale(opens)),
+            _ if now < closes => Ok(()),
+            _ if self.is_over(now) => Err(Refusal::EventOver(spec.ends())),
+            _ => Err(Refusal::SaleClosed(closes)),
         }
     }
 }
@@ -200,72 +209,9 @@ impl EventSpec {
         self.ends_ms.unwrap_or(self.starts_ms.saturating_add(USUAL_LENGTH_MS))
     }
 
-    /// Checks what can be checked without knowing the event's past. The error is one sentence.
-    pub fn validate(&self) -> Result<(), String> {
-        let slug_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if self.slug.is_empty() || self.slug.len() > 64 || !self.slug.chars().all(slug_char) {
-            return Err("an event's id is 1 to 64 of a-z, 0-9 and -".into());
-        }
-        check_text("the event's name", &self.name, 1, 200)?;
-        check_text("the place", &self.place, 0, 200)?;
-        check_paragraphs("the description", &self.description, 5_000)?;
-        if self.ends_ms.is_some_and(|ends| ends < self.starts_ms) {
-            return Err("ends_at is before starts_at: an event ends after it starts".into());
-        }
-        if self.keep_buyers_days.is_some_and(|days| days > 3_650) {
-            return Err("keep_buyers_days must be 0 to 3650; leave it out to keep them".into());
-        }
-        if !(1..=1_000).contains(&self.limit_per_order) {
-            return Err("limit_per_order must be 1 to 1000".into());
-        }
-        if self.limit_per_buyer == Some(0) {
-            return Err("limit_per_buyer must be at least 1; leave it out for no limit".into());
-        }
-        if !(1_000..=3_600_000).contains(&self.hold_ms) {
-            return Err("a hold lives 1 second to 1 hour".into());
-        }
-        if let (Some(opens), Some(closes)) = (self.sale_opens_ms, self.sale_closes_ms)
-            && opens >= closes
-        {
-            return Err("the sale must open before it closes".into());
-        }
-        if !(1..=100).contains(&self.pools.len()) || !(1..=100).contains(&self.ticket_types.len()) {
-            return Err("an event has 1 to 100 pools and 1 to 100 ticket types".into());
-        }
-        for (i, pool) in self.pools.iter().enumerate() {
-            check_text("a pool's id", &pool.name, 1, 64)?;
-            if pool.capacity > 10_000_000 {
-                return Err(format!("pool {}: capacity is at most 10000000", pool.name));
-            }
-            if self.pools[..i].iter().any(|p| p.name == pool.name) {
-                return Err(format!("pool {} is named twice", pool.name));
-            }
-        }
-        for (i, t) in self.ticket_types.iter().enumerate() {
-            check_text("a ticket type's id", &t.id, 1, 64)?;
-            check_text("a ticket type's name", &t.name, 1, 200)?;
-            if self.ticket_types[..i].iter().any(|other| other.id == t.id) {
-                return Err(format!("ticket type {} is named twice", t.id));
-            }
-            if !self.pools.iter().any(|p| p.name == t.pool) {
-                return Err(format!("ticket type {}: there is no pool {}", t.id, t.pool));
-            }
-            if !(0..=MAX_MINOR).contains(&t.price_minor) {
-                return Err(format!(
-                    "ticket type {}: a price is 0 to {MAX_MINOR} minor units",
-                    t.id
-                ));
-            }
-            let (currency, minor) = (self.currency, self.currency.step_minor());
-            if t.price_minor % minor != 0 {
-                let price = Money { minor: t.price_minor, currency };
-                let step = Money { minor, currency };
-                return Err(format!(
-                    "ticket type {}: a card cannot be charged {price}; prices are multiples of {step}",
-                    t.id
-                ));
-            }
-        }
-        Ok(())
+    /// From then on nothing is sold: the end of the sale if its organiser has named one, before or after
+    /// the end of the event, or else the end of the event.
+    pub fn sale_ends(&self) -> TimeMs {
+        self.sale_closes_ms.unwrap_or_else(|| self.ends())
     }
 }

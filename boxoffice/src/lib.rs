@@ -35,6 +35,7 @@ pub use change::{Change, Effect};
 pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
 pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
+pub use event::check::{Flaw, Warning, check_slug, told};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use money::{Currency, Money};
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
@@ -47,6 +48,7 @@ pub use payment::{
 };
 pub use refusal::Refusal;
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};
+pub use text::{check_email, check_name};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimeMs = i64;

@@ -6,6 +6,14 @@ use core::fmt;
 /// (<https://docs.stripe.com/api/payment_intents/create>, parameter `amount`).
 pub const MAX_MINOR: i64 = 99_999_999;
 
+/// See [`Currency::is_charged`].
+const CHARGED: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL \
+    BSD BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP \
+    GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ISK JMD JOD JPY KES KGS KHR KMF KRW KWD KYD KZT LAK LBP \
+    LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN \
+    PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SZL THB TJS TND TOP \
+    TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW";
+
 /// An ISO 4217 currency: three upper-case letters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
@@ -34,6 +42,32 @@ impl Currency {
             | b"RWF" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"JOD" | b"KWD" | b"OMR" | b"TND" => 3,
             _ => 2,
+        }
+    }
+
+    /// Whether Stripe charges cards in it
+    /// (<https://docs.stripe.com/currencies#presentment-currencies>).
+    pub fn is_charged(&self) -> bool {
+        CHARGED.split_ascii_whitespace().any(|code| code.as_bytes() == self.0)
+    }
+
+    /// The least that Stripe charges a card, in minor units, where the account settles in that currency
+    /// (<https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>). For currencies without
+    /// a published minimum, [`Currency::step_minor`].
+    pub fn least_minor(&self) -> i64 {
+        match &self.0 {
+            b"USD" | b"AUD" | b"BRL" | b"CAD" | b"CHF" | b"EUR" | b"INR" | b"JPY" | b"NZD"
+            | b"SGD" => 50,
+            b"GBP" => 30,
+            b"BGN" => 100,
+            b"AED" | b"MYR" | b"PLN" | b"RON" => 200,
+            b"DKK" => 250,
+            b"NOK" | b"SEK" => 300,
+            b"HKD" => 400,
+            b"MXN" | b"THB" => 1_000,
+            b"CZK" => 1_500,
+            b"HUF" => 17_500,
+            _ => self.step_minor(),
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Refusal {
     NotYetOnSale(TimeMs),
     /// The sale is over since this time.
     SaleClosed(TimeMs),
+    /// The event ended then, and its sale with it.
+    EventOver(TimeMs),
     /// Not enough places are left for this ticket type.
     SoldOut {
         /// Its id.
@@ -70,6 +72,8 @@ pub enum Refusal {
         /// How many can still be refunded.
         left: u32,
     },
+    /// There are orders of the event, so it cannot be deleted.
+    EventOrdered,
     /// A pool cannot be smaller than what is held and sold of it.
     CapacityBelowTaken {
         /// Its name.

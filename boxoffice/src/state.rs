@@ -3,7 +3,7 @@
 use crate::{
     Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, Order, OrderId, OrderState, TimeMs,
 };
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
 /// What was loaded for a batch of commands. What is asked for and absent does not exist.
@@ -13,6 +13,8 @@ pub struct State {
     pub events: BTreeMap<EventId, Event>,
     /// The ids of events by slug.
     pub slugs: BTreeMap<String, EventId>,
+    /// Those of the events in [`Keys::ordered`](crate::Keys::ordered) that have orders, in whatever state.
+    pub ordered: BTreeSet<EventId>,
     /// Orders by id.
     pub orders: BTreeMap<OrderId, Order>,
     /// What buyers have of events that limit buyers.
@@ -30,6 +32,10 @@ impl State {
             Change::EventPut(event) => {
                 self.slugs.insert(event.spec.slug.clone(), event.id);
                 self.events.insert(event.id, (**event).clone());
+            }
+            Change::EventDeleted { event } => {
+                let gone = self.events.remove(event).expect("a loaded event is deleted");
+                self.slugs.remove(&gone.spec.slug);
             }
             Change::Stock { event, pool, held, sold } => {
                 let event = self.events.get_mut(event).expect("stock of a loaded event");

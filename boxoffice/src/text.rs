@@ -50,10 +50,15 @@ fn check_visible(what: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks the name of a buyer: 1 to 200 characters that can be seen. The error says what is wrong.
+pub fn check_name(name: &str) -> Result<(), String> {
+    check_text("the name", name, 1, 200)
+}
+
 /// Checks an e-mail address, or that there is none. It is one address as people have them: quoted names,
 /// comments, several addresses and addresses by number are refused, although some of them could be
 /// written to.
-pub(crate) fn check_email(address: &str) -> Result<(), String> {
+pub fn check_email(address: &str) -> Result<(), String> {
     const WHAT: &str = "the e-mail address";
     if address.is_empty() {
         return Ok(());

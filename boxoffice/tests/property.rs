@@ -43,6 +43,7 @@ enum Ask {
         lines: Vec<(u8, i64)>,
         most_ms: Option<i64>,
     },
+    Delete(&'static str),
     /// What usually comes next for an order, or what comes next when it does not go well.
     Push(u128, bool),
     Pay {
@@ -154,12 +155,16 @@ const STATUSES: [IntentStatus; 7] = [
 fn event() -> impl Strategy<Value = Ask> {
     let pools = proptest::collection::vec((select(vec!["a", "b", "c"]), 0..9u32), 1..4);
     // What makes no sense is rare.
-    let price = prop_oneof![30 => select(vec![0, 5, 999, 999]), 1 => Just(-1)];
+    let price = prop_oneof![30 => select(vec![0, 50, 999, 999]), 1 => Just(-1), 1 => Just(29)];
     let types = proptest::collection::vec((0..4u8, 0..30u8, price), 2..5);
     let sale = prop_oneof![
-        20 => Just((None, None)),
-        3 => Just((Some(1_000), Some(5_000_000))),
-        1 => Just((Some(9), Some(9))),
+        20 => Just((None, None, None)),
+        3 => Just((Some(1_000), Some(5_000_000), None)),
+        1 => Just((Some(9), Some(9), None)),
+        1 => Just((None, None, Some(-1))),
+        2 => Just((None, None, Some(1_000_000))),
+        1 => Just((Some(1_000), None, Some(900))),
+        1 => Just((None, Some(2_000_000), Some(500_000))),
     ];
     let rest = (
         select(vec!["GBP", "GBP", "GBP", "JPY", "KWD"]),
@@ -170,7 +175,7 @@ fn event() -> impl Strategy<Value = Ask> {
         0..9u8,
     );
     (1..3u64, pools, types, rest).prop_map(|(id, pools, types, rest)| {
-        let (currency, limit_per_order, limit, (opens, closes), hold_s, tags) = rest;
+        let (currency, limit_per_order, limit, (opens, closes, ends_ms), hold_s, tags) = rest;
         let slug = ["rock", "folk"][id as usize - 1];
         let mut spec = EventSpec {
             limit_per_order,
@@ -180,6 +185,7 @@ fn event() -> impl Strategy<Value = Ask> {
             hold_ms: hold_s * 1_000,
             sale_opens_ms: opens,
             sale_closes_ms: closes,
+            ends_ms,
             ..EventSpec::new(slug, Currency::parse(currency).unwrap(), 0)
         };
         for (name, capacity) in pools {
@@ -191,8 +197,9 @@ fn event() -> impl Strategy<Value = Ask> {
             let id = ticket_type(t);
             // Mostly the pool where it was before.
             let pool = if pool < 29 { ["a", "b", "a", "c"][usize::from(t)] } else { "b" }.into();
+            let name = if price_minor == 50 { format!("{id} again") } else { id.clone() };
             if !spec.ticket_types.iter().any(|t| t.id == id) {
-                spec.ticket_types.push(TicketTypeSpec { name: id.clone(), id, pool, price_minor });
+                spec.ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
             }
         }
         Ask::Event(id, spec)
@@ -211,7 +218,7 @@ fn opening() -> [Ask; 2] {
             limit_per_order: 5,
             limit_per_buyer,
             pools: vec![pool("a", 4), pool("b", 3), pool("c", 2)],
-            ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 5)],
+            ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 50)],
             ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 0)
         };
         Ask::Event(id, spec)
@@ -245,6 +252,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]);
     prop_oneof![
         3 => event(),
+        1 => select(vec!["rock", "folk", "jazz"]).prop_map(Ask::Delete),
         12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines(), most_ms()).prop_map(|(order, event, buyer, named, lines, most_ms)| {
             // A tag on the address of some: without it they are one of the three.
             let untagged = (named > 20).then_some(u128::from(named % 3) + 1);
@@ -295,6 +303,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
     let id = OrderId;
     let known = |order: &u128| world.state.orders.get(&OrderId(*order));
     Some(match ask {
+        Ask::Delete(slug) => Command::DeleteEvent { slug: (*slug).into() },
         Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: spec.clone() },
         Ask::Hold { order, event, buyer, named, untagged, lines, most_ms } => Command::Hold {
             order: id(*order),
@@ -483,10 +492,19 @@ fn the_naive_box_office_says_the_same() {
         "nothing_to_refund",
         "capacity_below_taken",
         "tags_fixed",
+        "event_over",
+        "event_ordered",
+        "unknown_event",
     ];
     let expected = states
         .into_iter()
-        .chain(["paying 2".into(), "erased 0".into(), "erased 1".into(), "erased 2".into()])
+        .chain([
+            "paying 2".into(),
+            "erased 0".into(),
+            "erased 1".into(),
+            "erased 2".into(),
+            "deleted".into(),
+        ])
         .chain(refusals.map(|r| format!("refused {r}")));
     for answer in expected.filter(|_| many) {
         assert!(heard.contains(&answer), "the walk never got as far as {answer:?}: {heard:?}");
@@ -497,6 +515,7 @@ fn the_naive_box_office_says_the_same() {
 fn said(answer: &Result<Decision, Refusal>) -> String {
     match answer.as_ref().map(|d| d.reply) {
         Ok(Reply::Event { created, .. }) => if created { "new" } else { "changed" }.into(),
+        Ok(Reply::EventDeleted { .. }) => "deleted".into(),
         Ok(Reply::Held { until_ms, .. }) => format!("held until {until_ms}"),
         Ok(Reply::Erased { erased, left, .. }) => format!("erased {erased} left {left}"),
         Ok(Reply::Found { order }) => format!("found {}", order.0),
@@ -515,6 +534,8 @@ fn why(refusal: &Refusal) -> String {
         Refusal::UnknownOrder => "unknown_order".into(),
         Refusal::NotYetOnSale(_) => "not_on_sale".into(),
         Refusal::SaleClosed(_) => "sale_closed".into(),
+        Refusal::EventOver(_) => "event_over".into(),
+        Refusal::EventOrdered => "event_ordered".into(),
         Refusal::SoldOut { ticket_type, left, held } => {
             format!("sold_out {ticket_type} left {left} held {held}")
         }

@@ -133,6 +133,7 @@ impl Stage {
                 let mut text = match decision.reply {
                     Reply::Event { created: true, .. } => "new".into(),
                     Reply::Event { created: false, .. } => "changed".into(),
+                    Reply::EventDeleted { .. } => "deleted".into(),
                     Reply::Held { until_ms, .. } => format!("held until {}", told(until_ms)),
                     Reply::Paying { attempt, .. } => format!("paying {attempt}"),
                     Reply::Order { state, .. } => state.word().into(),
@@ -159,6 +160,8 @@ impl Stage {
             Refusal::UnknownOrder => "unknown_order".into(),
             Refusal::NotYetOnSale(at) => format!("not_on_sale until {}", told(*at)),
             Refusal::SaleClosed(at) => format!("sale_closed since {}", told(*at)),
+            Refusal::EventOver(at) => format!("event_over since {}", told(*at)),
+            Refusal::EventOrdered => "event_ordered".into(),
             Refusal::SoldOut { ticket_type, left, held } => {
                 format!("sold_out {ticket_type} left {left} held {held}")
             }
@@ -251,6 +254,9 @@ impl Stage {
     fn command(&mut self, verb: &str, words: &mut Words) -> Result<Command, String> {
         if verb == "event" {
             return self.put_event(words);
+        }
+        if verb == "delete" {
+            return Ok(Command::DeleteEvent { slug: words.next()? });
         }
         if verb == "hold" {
             return self.hold(words);
@@ -572,7 +578,8 @@ impl Stage {
             "type" => {
                 let event = self.find_event(&words.next()?)?;
                 let id = words.next()?;
-                let t = event.ticket_types.iter().find(|t| t.id == id).ok_or("no such type")?;
+                let t = event.ticket_types.iter().filter(|t| t.id == id);
+                let t = t.max_by_key(|t| !t.retired).ok_or("no such type")?;
                 let retired = if t.retired { " retired" } else { "" };
                 if let Some(name) = words.after("named")? {
                     same("name", &t.name, &name)?;

@@ -1,49 +1,177 @@
 // Comfort only: everything works without this file.
 "use strict";
 
+const all = (css, within = document) => within.querySelectorAll(css);
+
 // A form is sent once: a second click says that the first is on its way.
-for (const form of document.querySelectorAll("form[data-once]")) {
+for (const form of all("form[data-once]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "yes";
-    for (const b of form.querySelectorAll("button")) b.setAttribute("aria-busy", "true");
+    for (const b of all("button", form)) b.setAttribute("aria-busy", "true");
   });
 }
 // Coming back with the back button, the form may be sent again.
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
-  for (const form of document.querySelectorAll("form[data-once]")) {
+  for (const form of all("form[data-once]")) {
     delete form.dataset.sent;
-    for (const b of form.querySelectorAll("button")) b.removeAttribute("aria-busy");
+    for (const b of all("button", form)) b.removeAttribute("aria-busy");
   }
 });
 
-// What is held and not paid may come back; what is sold does not. As the server says it.
-function leftText(type, pools) {
-  if (type.left > 0) return `${type.left} left`;
-  const held = pools.find((pool) => pool.id === type.pool)?.held ?? 0;
-  return held > 0 ? `none left right now, ${held} not paid yet` : "sold out";
+// What is wrong with a form is read first.
+document.querySelector("#faults")?.focus();
+
+// Where the reader's clock shows the same time, the zone need not be named.
+for (const zone of all("[data-zone]")) {
+  const at = Date.parse(zone.previousElementSibling?.dateTime);
+  const shown = (timeZone) => new Date(at).toLocaleString("en-GB", { timeZone });
+  try { zone.hidden = shown(zone.dataset.zone) === shown(undefined); } catch { /* a zone that it does not know */ }
 }
 
-// Counts as they change.
+// What only a script can do is offered only where scripts run.
+for (const button of all("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
+// A time that comes, by how fast this device's clock runs, whatever it shows. A timer cannot wait for longer
+// than 24 days.
+function when(rfc, now, then) {
+  const end = performance.now() + Date.parse(rfc) - Date.parse(now);
+  const wait = () => {
+    const ms = end - performance.now();
+    if (ms <= 0) then(); else setTimeout(wait, Math.min(ms, 2 ** 30));
+  };
+  wait();
+}
+
+// Loads the page again; what was typed is filled in again.
+const kept = `form ${location.pathname}`;
+function loadAgain() {
+  const typed = {};
+  for (const input of all("form[data-live] input[type=text]")) typed[input.name] = input.value;
+  try { sessionStorage.setItem(kept, JSON.stringify(typed)); } catch { /* not allowed here */ }
+  location.reload();
+}
+try {
+  const typed = JSON.parse(sessionStorage.getItem(kept) ?? "{}");
+  sessionStorage.removeItem(kept);
+  for (const input of all("form[data-live] input[type=text]")) {
+    if (typed[input.name] && !document.querySelector("#faults")) input.value = typed[input.name];
+  }
+} catch { /* not allowed here */ }
+
+// The form of an event: counts as they change, the total, changed prices, and the opening of the sale.
 const form = document.querySelector("form[data-live]");
-if (form && "EventSource" in window) {
-  const live = new EventSource(form.dataset.live);
-  live.onmessage = (message) => {
-    const counts = JSON.parse(message.data);
-    for (const type of counts.ticket_types) {
-      const place = form.querySelector(`[data-left="${CSS.escape(type.id)}"]`);
-      if (!place) continue;
-      place.textContent = leftText(type, counts.pools);
-      place.classList.toggle("none", type.left === 0);
+if (form) {
+  const { before, decimals, whole, hold, at } = form.dataset;
+
+  // As the server writes amounts.
+  const money = (minor) => {
+    const unit = 10 ** Number(decimals);
+    const rest = minor % unit;
+    const units = String((minor - rest) / unit).replace(/\B(?=(\d{3})+$)/g, ",");
+    const bare = decimals === "0" || (rest === 0 && whole === "true");
+    return before + units + (bare ? "" : `.${String(rest).padStart(Number(decimals), "0")}`);
+  };
+  const price = (minor) => (minor === 0 ? "Free" : money(minor));
+
+  const total = form.querySelector("[data-total]");
+  const add = () => {
+    if (!total) return;
+    let [sum, chosen] = [0, false];
+    for (const input of all("[data-minor]", form)) {
+      const number = /^\d{1,4}$/.test(input.value.trim()) ? Number(input.value) : 0;
+      sum += number * Number(input.dataset.minor);
+      chosen ||= number > 0;
     }
-    const asOf = form.querySelector("[data-as-of]");
-    if (asOf) asOf.textContent = "now, live";
+    total.hidden = !chosen;
+    const text = price(sum);
+    const output = total.querySelector("output");
+    if (output.textContent !== text) output.textContent = text;
   };
-  live.onerror = () => {
-    const asOf = form.querySelector("[data-as-of]");
-    if (asOf && asOf.textContent === "now, live") asOf.textContent = "a moment ago (connecting again)";
+  form.addEventListener("input", add);
+  addEventListener("pageshow", add);
+  add();
+
+  const news = form.querySelector("[data-news]");
+  const tell = (text, again) => {
+    if (news.dataset.text === text) return;
+    news.dataset.text = text;
+    news.textContent = text;
+    if (again) {
+      const link = document.createElement("a");
+      [link.href, link.textContent] = [location.pathname, "Load again"];
+      link.addEventListener("click", (event) => { event.preventDefault(); loadAgain(); });
+      news.append(" ", link);
+    }
+    news.hidden = false;
   };
+
+  if (form.dataset.opens) {
+    for (const itself of all("[data-itself]")) itself.hidden = false;
+    // Not all in the same moment.
+    when(form.dataset.opens, form.dataset.now, () => setTimeout(loadAgain, Math.random() * 800));
+  }
+
+  // What is held and not paid may come back; what is sold does not. As the server says it.
+  const words = (left, held, shared) => {
+    if (left > 0) return shared ? "" : `${String(left).replace(/\B(?=(\d{3})+$)/g, ",")} left`;
+    if (held === 0) return "Sold out";
+    if (shared) return "All reserved";
+    const until = new Date(Date.now() + Number(hold));
+    const clock = until.toLocaleTimeString("en-GB", { timeZone: at, hour: "2-digit", minute: "2-digit" });
+    return `All reserved at the moment. Some may come back until ${clock}.`;
+  };
+
+  const count = (counts) => {
+    // It has opened, or it was closed, or other tickets are on offer.
+    const ids = counts.ticket_types.map((type) => type.id);
+    const shown = [...all("[data-price]", form)].map((place) => place.dataset.price);
+    if (String(counts.on_sale) !== form.dataset.sale) return setTimeout(loadAgain, Math.random() * 800);
+    if (ids.join("\n") !== shown.join("\n")) tell("Other tickets are on offer now.", true);
+    // Of what is not sold any more no count is shown.
+    const counted = counts.on_sale || form.dataset.opens;
+    for (const pool of counted ? counts.pools : []) {
+      for (const place of all(`[data-left="${CSS.escape(pool.id)}"]`, form)) {
+        place.textContent = words(pool.left, pool.held, "shared" in place.dataset);
+        place.classList.toggle("none", pool.left === 0 && pool.held === 0);
+        place.classList.toggle("waits", pool.left === 0 && pool.held > 0);
+      }
+    }
+    const gone = document.querySelector("[data-gone]");
+    if (gone) {
+      const offered = counts.pools.filter((pool) => counts.ticket_types.some((type) => type.pool === pool.id));
+      const sum = (name) => offered.reduce((all, pool) => all + pool[name], 0);
+      if (sum("left") > 0) tell("There are tickets again.", true);
+      else { gone.textContent = words(0, sum("held"), false); news.hidden = true; delete news.dataset.text; }
+      for (const place of all("[data-left]", form)) place.textContent = "";
+    }
+    for (const type of counts.ticket_types) {
+      const field = form.elements[`price:${type.id}`];
+      if (!field || Number(field.value) === type.price.amount) continue;
+      const now = price(type.price.amount);
+      tell(`“${type.name}” costs ${now} now; it was ${price(Number(field.value))}.`);
+      field.value = type.price.amount;
+      form.querySelector(`[data-price="${CSS.escape(type.id)}"]`).textContent = now;
+      form.elements[`quantity:${type.id}`].dataset.minor = type.price.amount;
+      add();
+    }
+  };
+
+  if ("EventSource" in window) {
+    const live = new EventSource(form.dataset.live);
+    const asOf = form.querySelector("[data-as-of]");
+    live.onmessage = (message) => {
+      count(JSON.parse(message.data));
+      asOf.textContent = "Updated just now.";
+    };
+    live.onerror = () => {
+      if (asOf.textContent === "Updated just now.") asOf.textContent = "Updated a moment ago (connecting again).";
+    };
+  }
 }
 
 // A countdown that does not trust this device's clock, only how fast it runs.
@@ -54,14 +182,33 @@ if (until) {
   const show = () => {
     const ms = left - (performance.now() - begun);
     if (ms <= 0) {
-      until.textContent = "the time is over";
+      until.textContent = "The time is over";
       clearInterval(timer);
       setTimeout(() => location.reload(), 1500);
       return;
     }
     const s = Math.ceil(ms / 1000);
     until.textContent = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
+    // Said once, for those who hear the page.
+    const soon = document.querySelector("[data-soon]");
+    if (soon && s <= 60 && left > 60_000 && !soon.textContent) soon.textContent = "One minute is left.";
   };
   const timer = setInterval(show, 250);
   show();
+}
+
+// A page that waits for news looks for them, and loads again when there are some.
+const again = document.querySelector("[data-again]");
+if (again && "reload" in again.dataset) setTimeout(() => location.reload(), Number(again.dataset.again) * 1000);
+else if (again) {
+  const look = async () => {
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const text = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const now = text.querySelector("[data-again]");
+      if (!now || now.textContent !== again.textContent) { location.reload(); return; }
+    } catch { /* no network: it is tried again */ }
+    setTimeout(look, Number(again.dataset.again) * 1000);
+  };
+  setTimeout(look, Number(again.dataset.again) * 1000);
 }

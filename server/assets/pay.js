@@ -17,8 +17,8 @@ function unreachable(error) {
   console.warn(error);
   // While a bank waits for the buyer, it may say yes without this page.
   const so = payment.dataset.open
-    ? "Your places are kept; the page of your order says how it stands."
-    : "Nothing was charged and your places are kept.";
+    ? "Your tickets stay reserved; the page of your order says how it stands."
+    : "Nothing was charged and your tickets stay reserved.";
   say(`Stripe's part of this page does not answer, so you cannot pay here right now. ${so}`);
   button.type = "button";
   button.textContent = "Load the page again";

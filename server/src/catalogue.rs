@@ -3,7 +3,7 @@
 //! the event page costs no SQL. And who waits for news of an order.
 
 use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::futures::Notified;
@@ -52,6 +52,18 @@ impl Catalogue {
         }
     }
 
+    /// Removes events that our own writer has just deleted, or found to be deleted.
+    pub fn remove(&self, ids: &[EventId]) {
+        if ids.is_empty() {
+            return;
+        }
+        ids.iter().for_each(|id| self.known().remove(*id));
+        for id in ids {
+            // Nobody listens: nobody is told.
+            _ = self.changed.send(*id);
+        }
+    }
+
     fn known(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,14 +88,21 @@ impl Catalogue {
         seen.min(now - i64::try_from(doubt.as_millis()).unwrap_or(0))
     }
 
-    /// Takes in what other processes have committed: these events and the marks of the batches
-    /// that are in them, as it was seen at `at_ms`. What our own writer has told
-    /// of a later batch is newer, and stays.
-    pub fn refresh(&self, events: Vec<Event>, mark: &[(i64, i64)], at_ms: TimeMs) {
+    /// Takes in what other processes have committed: all events, if anything has changed since the last
+    /// time, and the marks of the batches that are in them, as it was seen at `at_ms`. What our own writer
+    /// has told of a later batch is newer, and stays.
+    pub fn refresh(&self, events: Option<Vec<Event>>, mark: &[(i64, i64)], at_ms: TimeMs) {
         let mut changed = Vec::new();
-        {
-            let mut known = self.known();
-            known.seen = mark.iter().copied().collect();
+        let mut known = self.known();
+        known.seen = mark.iter().copied().collect();
+        if let Some(events) = events {
+            let there: BTreeSet<EventId> = events.iter().map(|event| event.id).collect();
+            let gone = known.events.iter().filter(|(id, entry)| {
+                !there.contains(id) && entry.batch.is_none_or(|batch| known.has(batch))
+            });
+            let gone: Vec<EventId> = gone.map(|(id, _)| *id).collect();
+            gone.iter().for_each(|id| known.remove(*id));
+            changed.extend(gone);
             for event in events {
                 let entry = known.events.get(&event.id);
                 let newer = entry.and_then(|e| e.batch).is_some_and(|batch| !known.has(batch));
@@ -93,6 +112,7 @@ impl Catalogue {
                 }
             }
         }
+        drop(known);
         self.seen.store(at_ms, Ordering::SeqCst);
         self.looked.notify_waiters();
         for id in changed {
@@ -145,9 +165,9 @@ impl Catalogue {
     }
 
     /// The events that buyers find by themselves, in the same order.
-    pub fn listed(&self) -> Vec<Arc<Event>> {
+    pub fn listed(&self, now: TimeMs) -> Vec<Arc<Event>> {
         let mut events = self.events();
-        events.retain(|event| event.is_listed());
+        events.retain(|event| event.is_listed(now));
         events
     }
 
@@ -181,6 +201,15 @@ impl Known {
             self.ids.insert(event.spec.slug.clone(), event.id);
         }
         self.events.insert(event.id, Entry { event: Arc::new(event), batch });
+    }
+
+    fn remove(&mut self, id: EventId) {
+        if let Some(entry) = self.events.remove(&id) {
+            // Another event may have its slug by now.
+            if self.ids.get(&entry.event.spec.slug) == Some(&id) {
+                self.ids.remove(&entry.event.spec.slug);
+            }
+        }
     }
 
     /// Whether what was taken in has this batch in it. A writer's first batch is 1: one that has
@@ -311,7 +340,7 @@ mod tests {
         let catalogue = Catalogue::new(vec![event(0)]);
         // We commit batch 1 (one place held), others batch 5 (three). Both are read, and only then
         // our own is told.
-        catalogue.refresh(vec![event(3)], &[(US, 1), (OTHERS, 5)], 1_000);
+        catalogue.refresh(Some(vec![event(3)]), &[(US, 1), (OTHERS, 5)], 1_000);
         catalogue.publish(vec![event(1)], Some((US, 1)));
         assert_eq!(held(&catalogue), 3);
         // Our next one was decided on what all had committed before.
@@ -323,19 +352,41 @@ mod tests {
     fn what_our_own_writer_has_told_is_not_replaced_by_an_older_look() {
         let catalogue = Catalogue::new(vec![event(0)]);
         catalogue.publish(vec![event(2)], Some((US, 2)));
-        catalogue.refresh(vec![event(1)], &[(US, 1)], 1_000);
+        catalogue.refresh(Some(vec![event(1)]), &[(US, 1)], 1_000);
         assert_eq!(held(&catalogue), 2);
-        catalogue.refresh(vec![event(5)], &[(US, 2), (OTHERS, 1)], 1_250);
+        catalogue.refresh(Some(vec![event(5)]), &[(US, 2), (OTHERS, 1)], 1_250);
         assert_eq!(held(&catalogue), 5);
+    }
+
+    #[test]
+    fn a_deleted_event_is_gone_and_comes_back_by_no_older_look() {
+        let other = |id| {
+            let mut other = Event { id: EventId(id), ..event(0) };
+            other.spec.slug = "other".into();
+            other
+        };
+        let catalogue = Catalogue::new(vec![event(0), other(2)]);
+        catalogue.remove(&[EventId(1), EventId(9)]);
+        assert!(catalogue.event("rock").is_none() && catalogue.event("other").is_some());
+        // Another process deletes the other, and makes one that has its slug.
+        catalogue.publish(vec![other(2)], Some((US, 2)));
+        catalogue.refresh(Some(vec![]), &[(US, 1)], 1_000);
+        assert!(catalogue.event("other").is_some(), "made by a later commit of our own");
+        catalogue.refresh(None, &[(US, 2)], 1_125);
+        assert!(catalogue.event("other").is_some(), "nothing was read");
+        catalogue.refresh(Some(vec![other(3)]), &[(US, 2), (OTHERS, 1)], 1_250);
+        assert_eq!(catalogue.event("other").map(|e| e.id), Some(EventId(3)));
+        assert!(catalogue.event_by_id(EventId(2)).is_none());
+        assert_eq!(catalogue.events().len(), 1);
     }
 
     /// After a recovery the writer reads what it was unsure of, and perhaps records nothing.
     #[test]
     fn what_was_read_before_the_first_batch_of_our_own_does_not_outlive_the_next_look() {
         let catalogue = Catalogue::new(vec![event(0)]);
-        catalogue.refresh(vec![event(1)], &[(OTHERS, 1)], 1_000);
+        catalogue.refresh(Some(vec![event(1)]), &[(OTHERS, 1)], 1_000);
         catalogue.publish(vec![event(2)], Some((US, 0)));
-        catalogue.refresh(vec![event(3)], &[(OTHERS, 3)], 1_250);
+        catalogue.refresh(Some(vec![event(3)]), &[(OTHERS, 3)], 1_250);
         assert_eq!(held(&catalogue), 3);
     }
 
@@ -344,7 +395,7 @@ mod tests {
         let alone = Catalogue::new(vec![event(0)]);
         assert_eq!((alone.as_of(5_000), alone.is_shared()), (5_000, false));
         let shared = Catalogue::new(vec![event(0)]);
-        shared.refresh(Vec::new(), &[], 4_000);
+        shared.refresh(None, &[], 4_000);
         assert_eq!((shared.as_of(5_000), shared.is_shared()), (4_000, true));
         // In doubt since a second, whatever the clock does meanwhile.
         alone.set_uncertain_since(Some(Instant::now()));
@@ -373,11 +424,11 @@ mod tests {
         let mut told = || news.try_recv().ok();
         catalogue.publish(vec![event(1)], None);
         assert_eq!([told(), told()], [Some(EventId(1)), None]);
-        catalogue.refresh(vec![event(1)], &[], 1_000);
+        catalogue.refresh(Some(vec![event(1)]), &[], 1_000);
         assert_eq!(told(), None, "nothing has changed");
         let mut new = Event { id: EventId(2), ..event(0) };
         new.spec.slug = "new".into();
-        catalogue.refresh(vec![event(2), new], &[(OTHERS, 5)], 1_250);
+        catalogue.refresh(Some(vec![event(2), new]), &[(OTHERS, 5)], 1_250);
         assert_eq!([told(), told(), told()], [Some(EventId(1)), Some(EventId(2)), None]);
         // The first batch of ours is in no mark, and newer.
         catalogue.publish(vec![event(9)], Some((US, 1)));
@@ -394,7 +445,7 @@ mod tests {
         let begun = Instant::now();
         assert!(catalogue.fresh(patience).await, "nobody else sells");
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        catalogue.refresh(Vec::new(), &[], 1_000);
+        catalogue.refresh(None, &[], 1_000);
         assert!(!catalogue.fresh(patience).await, "nothing could be read meanwhile");
         assert_eq!(begun.elapsed(), patience, "and no longer");
         let begun = Instant::now();
@@ -402,7 +453,7 @@ mod tests {
         let looks = async {
             for at_ms in 1..=4 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                catalogue.refresh(Vec::new(), &[], at_ms);
+                catalogue.refresh(None, &[], at_ms);
             }
         };
         // The first to end may have begun before.

@@ -19,22 +19,33 @@ pub fn is_private(url: &str) -> bool {
         || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Sends JSON by PUT; gives the status and the body of the answer.
-pub fn put_json(url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
-    send_json("PUT", url, bearer, body)
+/// The address of a server as it is put before a path: without a slash at its end.
+pub fn base(url: &str) -> Result<String, String> {
+    let wrong = |why: &str| {
+        format!(
+            "{url:?} is no address of a server: {why}. Write https://HOST or http://HOST:PORT. \
+             Nothing was sent."
+        )
+    };
+    if url.contains(['?', '#', '@', '\\', '%']) {
+        return Err(wrong("it has a character that is no part of one"));
+    }
+    let uri: hyper::Uri = url.parse().map_err(|_| wrong("it cannot be read"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(wrong("it does not begin with http:// or https://"));
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return Err(wrong("it has no host"));
+    }
+    if uri.path().contains("//") || uri.path().split('/').any(|part| matches!(part, "." | "..")) {
+        return Err(wrong("its path leads elsewhere"));
+    }
+    Ok(url.trim_end_matches('/').into())
 }
 
-/// The same by POST.
-pub fn post_json(url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
-    send_json("POST", url, bearer, body)
-}
-
-fn send_json(
-    method: &str,
-    url: &str,
-    bearer: &str,
-    body: Vec<u8>,
-) -> Result<(u16, Vec<u8>), String> {
+/// Sends a request with a body of JSON; gives the status and the body of the answer. `method` is in
+/// capitals.
+pub fn ask(method: &str, url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot start: {e}"))?;
     let request = Request::builder()
@@ -69,6 +80,35 @@ fn send_json(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_has_an_address_without_a_query() {
+        for (url, put) in [
+            ("http://localhost:9000", "http://localhost:9000"),
+            ("https://tickets.example.org/", "https://tickets.example.org"),
+            ("http://[::1]:9000", "http://[::1]:9000"),
+            ("https://example.org/tickets", "https://example.org/tickets"),
+        ] {
+            assert_eq!(base(url).as_deref(), Ok(put));
+        }
+        for url in [
+            "",
+            "localhost:9000",
+            "tickets.example.org",
+            "ftp://example.org",
+            "http://",
+            "http:///events",
+            "http://example.org?x=1",
+            "http://example.org/#x",
+            "http://example.org/../x",
+            "http://example.org//",
+            "http://user@example.org",
+            "http://example.org/%2e%2e",
+            "http://exam ple.org",
+        ] {
+            assert!(base(url).unwrap_err().contains("is no address"), "{url}");
+        }
+    }
 
     #[test]
     fn only_this_machine_and_https_keep_a_key_secret() {

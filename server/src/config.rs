@@ -86,6 +86,11 @@ pub struct Config {
     #[arg(long, env = "NTS_DEMO_TICKETS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub demo_tickets: u32,
 
+    /// Whether the front page has the form that reserves a ticket of the old routes' event by name: 1 or 0.
+    /// Default: 1 until another event is on sale
+    #[arg(long, env = "NTS_DEMO_CARD", default_value = "", value_parser = parse_choice)]
+    pub demo_card: Choice,
+
     /// Commands that may wait for the writer, about one per connection; requests beyond that get 503
     #[arg(long, env = "NTS_QUEUE", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
@@ -352,6 +357,11 @@ impl Config {
         self.demo_show.0.unwrap_or(!live)
     }
 
+    /// Whether the front page has the form of the old routes. `others`: other events are on sale.
+    pub fn shows_demo_card(&self, others: bool) -> bool {
+        self.demo_card.0.unwrap_or(!others)
+    }
+
     /// Whether this is the demo: no money can move.
     pub fn demo(&self) -> bool {
         self.stripe_secret_key.is_empty() && self.stripe_publishable_key.is_empty()
@@ -549,6 +559,7 @@ impl Config {
             ("show", self.show.clone()),
             ("demo_show", self.demo_show.to_string()),
             ("demo_tickets", self.demo_tickets.to_string()),
+            ("demo_card", self.demo_card.to_string()),
             ("queue", self.queue.to_string()),
             ("queue_timeout_ms", self.queue_timeout_ms.to_string()),
             ("connections", self.connections.to_string()),

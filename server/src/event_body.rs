@@ -4,60 +4,172 @@
 mod tests;
 
 use crate::when;
-use boxoffice::{Currency, Event, EventSpec, PoolSpec, TicketTypeSpec, TimeMs};
+use boxoffice::{
+    Currency, Event, EventSpec, Flaw, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
+};
 use nts_api::{self as wire, EventBody};
+use serde_json::{Map, Value};
 
 /// The event with this id as the core wants it.
 ///
 /// # Errors
-/// One sentence that says what is wrong.
-pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, String> {
-    let time = |what: &str, text: &str| when::parse(text).map_err(|e| format!("{what}: {e}"));
-    let optional = |what: &str, text: &Option<String>| {
-        text.as_deref().map(|text| time(what, text)).transpose()
+/// All that is wrong with it, whether it is seen here or by the core.
+pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
+    let mut flaws = Vec::new();
+    if let Err(text) = when::check_zone(&body.zone) {
+        flaws.push(Flaw::new("zone", text));
+    }
+    let mut time = |at: &str, text: &str| {
+        let read = when::parse_in(text, &body.zone);
+        read.map_err(|why| flaws.push(Flaw::new(at, format!("{at}: {why}")))).ok()
     };
-    when::check_zone(&body.zone)?;
-    let currency =
-        Currency::parse(&body.currency).ok_or("currency: expected an ISO 4217 code such as GBP")?;
+    let starts_ms = time("starts_at", &body.starts_at);
+    let mut optional = |at: &str, text: &Option<String>| text.as_deref().and_then(|t| time(at, t));
+    let ends_ms = optional("ends_at", &body.ends_at);
+    let sale_opens_ms = optional("sale_opens", &body.sale_opens);
+    let sale_closes_ms = optional("sale_closes", &body.sale_closes);
+    let currency = Currency::parse(&body.currency);
+    if currency.is_none() {
+        let text = "currency: expected an ISO 4217 code such as GBP";
+        flaws.push(Flaw::new("currency", text));
+    }
     let mut ticket_types = Vec::new();
-    for t in body.ticket_types {
-        if Currency::parse(&t.price.currency) != Some(currency) {
-            return Err(format!("ticket type {}: its price must be in the event's currency", t.id));
+    for (n, t) in body.ticket_types.into_iter().enumerate() {
+        if currency.is_some() && Currency::parse(&t.price.currency) != currency {
+            let text = format!("ticket type {}: its price must be in the event's currency", t.id);
+            flaws.push(Flaw::new(format!("ticket_types[{n}].price"), text));
         }
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
         ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
     }
-    let defaults = EventSpec::new(slug, currency, time("starts_at", &body.starts_at)?);
-    Ok(EventSpec {
+    // What could not be read is replaced by what is right, so that the rest can be checked.
+    let pounds = Currency::parse("GBP").expect("a currency");
+    let defaults = EventSpec::new(slug, currency.unwrap_or(pounds), starts_ms.unwrap_or(i64::MIN));
+    let pool = |p: wire::PoolBody| PoolSpec { name: p.id, capacity: p.capacity };
+    let spec = EventSpec {
         name: body.name,
         place: body.place,
         // TOML's texts of several lines end with a line break, and may have those of Windows.
         description: body.description.replace("\r\n", "\n").trim().into(),
-        ends_ms: optional("ends_at", &body.ends_at)?,
+        ends_ms,
         zone: body.zone,
         limit_per_order: body.limit_per_order.unwrap_or(defaults.limit_per_order),
         limit_per_buyer: body.limit_per_buyer,
         ignore_email_tags: body.ignore_email_tags,
         hold_ms: body.hold_seconds.map_or(defaults.hold_ms, |s| i64::from(s) * 1000),
-        sale_opens_ms: optional("sale_opens", &body.sale_opens)?,
-        sale_closes_ms: optional("sale_closes", &body.sale_closes)?,
+        sale_opens_ms,
+        sale_closes_ms,
         hidden: body.hidden,
         keep_buyers_days: body.keep_buyers_days,
-        pools: body
-            .pools
-            .into_iter()
-            .map(|p| PoolSpec { name: p.id, capacity: p.capacity })
-            .collect(),
+        pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
         ..defaults
-    })
+    };
+    let of_price = |flaw: &Flaw| currency.is_none() && flaw.at.ends_with(".price");
+    flaws.extend(spec.flaws().into_iter().filter(|flaw| !of_price(flaw)));
+    if flaws.is_empty() { Ok(spec) } else { Err(flaws) }
+}
+
+/// What the API tells of an event and nobody can set, of the event itself and of its parts.
+const TOLD: &[&str] = &["as_of", "id", "on_sale", "over", "warnings"];
+const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
+    [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
+
+/// What `PUT` takes of a body that may be what `GET` has told: without what cannot be set, if that is as it
+/// was told or would be told now. `known`: the event as it is. `None` if the body has nothing of it, or is
+/// not understood otherwise.
+///
+/// # Errors
+/// One sentence that names the field which cannot be set.
+pub fn settable(
+    body: &[u8],
+    slug: &str,
+    known: Option<&wire::Event<'_>>,
+) -> Result<Option<EventBody>, String> {
+    let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else { return Ok(None) };
+    let known = known.and_then(|event| serde_json::to_value(event).ok()).unwrap_or_default();
+    let mut removed = false;
+    let mut remove = |from: &mut Map<String, Value>, path: String, name: &str, is: &Value| {
+        let Some(said) = from.remove(name) else { return Ok(()) };
+        removed = true;
+        // When the counts were true is another moment each time.
+        let fits = match name {
+            "as_of" | "warnings" => true,
+            "id" if path == "id" => said == slug,
+            _ => said == *is,
+        };
+        let now = if is.is_null() { "nothing yet".into() } else { is.to_string() };
+        if fits {
+            Ok(())
+        } else {
+            Err(format!(
+                "{path} cannot be set; it is {now}. Leave it out, or send it as it is. Nothing was \
+                 changed."
+            ))
+        }
+    };
+    for name in TOLD {
+        remove(&mut body, (*name).into(), name, &known[*name])?;
+    }
+    for (list, names) in TOLD_OF_PARTS {
+        let parts = body.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        for (n, part) in parts.enumerate() {
+            let Some(part) = part.as_object_mut() else { continue };
+            let of = known[list].as_array().into_iter().flatten();
+            let known = of.clone().find(|known| Some(&known["id"]) == part.get("id"));
+            for name in names {
+                let is = known.map_or(&Value::Null, |known| &known[*name]);
+                remove(part, format!("{list}[{n}].{name}"), name, is)?;
+            }
+        }
+    }
+    if !removed {
+        return Ok(None);
+    }
+    let read = serde_json::from_value(body.into());
+    read.map(Some).map_err(|error| format!("The event is not understood: {error}."))
+}
+
+/// What is odd about an event, in words, each a sentence.
+pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
+    let at = |ms: TimeMs| when::long(ms, &spec.zone);
+    let (starts, ends) = (at(spec.starts_ms), at(spec.ends()));
+    let (opens, closes) = (at(spec.sale_opens_ms.unwrap_or_default()), at(spec.sale_ends()));
+    let told = |warning| match warning {
+        Warning::Over => format!("The event is over: it ended on {ends}. Is the year right?"),
+        Warning::Started => format!("The event has begun: it started on {starts}."),
+        Warning::FarAway => format!("The event starts on {starts}. Is the year right?"),
+        Warning::SaleClosed => format!("The sale is over: it closed on {closes}."),
+        Warning::SaleClosesAfterEnd => {
+            format!("The sale closes on {closes}, after the end of the event on {ends}.")
+        }
+        Warning::SaleClosesAfterStart => {
+            format!("The sale closes on {closes}, after the start of the event on {starts}.")
+        }
+        Warning::SaleNeverOpens => {
+            format!("Nothing can be sold: the sale opens on {opens}, and it is over on {closes}.")
+        }
+        Warning::SaleOpensAfterStart => {
+            format!("The sale opens on {opens}, after the start of the event on {starts}.")
+        }
+        Warning::ShortHold => format!(
+            "An unpaid order is held for {} seconds only; few people pay in less than a minute.",
+            spec.hold_ms / 1000
+        ),
+        Warning::EmptyPool(pool) => format!("Pool {pool} has a capacity of 0."),
+        Warning::UnusedPool(pool) => format!("No ticket type draws on pool {pool}."),
+        Warning::NeverSold(id) => {
+            format!("Ticket type {id} cannot be sold: its pool has a capacity of 0.")
+        }
+    };
+    spec.warnings(now).into_iter().map(told).collect()
 }
 
 /// An event with its counts as the API tells it, true as of `as_of`.
 pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
     let spec = &event.spec;
     let time = |ms: Option<TimeMs>| ms.map(|ms| when::rfc3339(ms).into());
-    let wire::EventCounts { as_of, pools, ticket_types } = counts(event, as_of);
+    let wire::EventCounts { as_of, on_sale, pools, ticket_types } = counts(event, now, as_of);
     wire::Event {
         as_of,
         currency: spec.currency.code().into(),
@@ -71,7 +183,8 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
         limit_per_buyer: spec.limit_per_buyer,
         limit_per_order: spec.limit_per_order,
         name: (&spec.name).into(),
-        on_sale: event.on_sale(now),
+        on_sale,
+        over: event.is_over(now),
         place: (&spec.place).into(),
         pools,
         sale_closes: time(spec.sale_closes_ms),
@@ -82,9 +195,11 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
     }
 }
 
-/// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold.
-pub fn counts(event: &Event, as_of: TimeMs) -> wire::EventCounts<'_> {
-    let pools = event.pools.iter().filter(|p| p.capacity > 0 || p.held + p.sold > 0);
+/// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold. And whether
+/// the sale is open at `now`.
+pub fn counts(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::EventCounts<'_> {
+    let named = |p: &Pool| event.spec.pools.iter().any(|said| said.name == p.name);
+    let pools = event.pools.iter().filter(|p| p.held + p.sold > 0 || named(p));
     let pools = pools.map(|p| wire::Pool {
         capacity: p.capacity,
         held: p.held,
@@ -104,6 +219,7 @@ pub fn counts(event: &Event, as_of: TimeMs) -> wire::EventCounts<'_> {
     });
     wire::EventCounts {
         as_of: when::rfc3339(as_of).into(),
+        on_sale: event.on_sale(now),
         pools: pools.collect(),
         ticket_types: ticket_types.collect(),
     }

@@ -3,10 +3,12 @@
 //! Pages ([`shop`], [`legacy`]) and the JSON API ([`api`]) are adapters of the same use cases
 //! ([`crate::sales`], [`crate::organiser`]). Nothing here reads or writes a store, or calls a provider.
 
+pub mod amount;
 pub mod api;
 pub mod assets;
 mod auth;
 pub mod connection;
+mod cookies;
 mod cross_site;
 pub mod extract;
 #[cfg(test)]
@@ -19,10 +21,12 @@ pub mod ops;
 pub mod page;
 pub mod problem;
 mod problems;
+mod query;
 pub mod routes;
 pub mod shop;
 pub mod shown;
 pub mod site;
+mod tidy;
 pub mod view;
 
 use crate::app::App;

@@ -35,6 +35,12 @@ impl Organiser {
         Ok((after_the_command(self.sales.event_named(&slug).await)?, created))
     }
 
+    /// Deletes an event that nobody ever ordered.
+    pub async fn delete_event(&self, actor: Actor, slug: &str) -> Result<(), SaleError> {
+        let command = Command::DeleteEvent { slug: slug.into() };
+        self.sales.writer.ask_as(actor, command, None).await.map(drop)
+    }
+
     /// The orders of an event that come after `after`, by id; `limit` at most.
     pub async fn orders(
         &self,

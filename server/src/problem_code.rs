@@ -13,7 +13,10 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::UnknownEvent => ProblemCode::UnknownEvent,
         Refusal::UnknownTicketType(_) => ProblemCode::UnknownTicketType,
         Refusal::UnknownOrder => ProblemCode::UnknownOrder,
-        Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) => ProblemCode::NotOnSale,
+        Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) | Refusal::EventOver(_) => {
+            ProblemCode::NotOnSale
+        }
+        Refusal::EventOrdered => ProblemCode::EventOrdered,
         Refusal::SoldOut { .. } => ProblemCode::SoldOut,
         Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => ProblemCode::LimitReached,
         Refusal::HoldExpired | Refusal::PaymentExpired => ProblemCode::HoldExpired,

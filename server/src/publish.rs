@@ -46,6 +46,7 @@ impl Publisher {
         if !committed.events.is_empty() {
             self.catalogue.publish(committed.events, committed.batch);
         }
+        self.catalogue.remove(&committed.deleted);
         let now = self.clock.now_ms();
         self.sales.count_unpaid(committed.orders.values().map(|order| &**order), now);
         self.settlement.committed(&committed.orders, &committed.effects);

@@ -51,7 +51,8 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
         let read = move |reader: &mut dyn Reader| {
             let Some(versions) = read_versions(reader, &asking.clock)? else { return Ok(None) };
             let begun = Instant::now();
-            let events = if versions.mark == last { Vec::new() } else { reader.events()? };
+            let changed = versions.mark != last;
+            let events = changed.then(|| reader.events()).transpose()?;
             Ok(Some((versions, events, begun.elapsed())))
         };
         match replica.reads.ask(read).await {

@@ -245,7 +245,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     if let Some(pulse) = parts.pulse {
-        catalogue.refresh(Vec::new(), &pulse.mark, pulse.at_ms);
+        catalogue.refresh(None, &pulse.mark, pulse.at_ms);
         let replica = Replica {
             reads,
             catalogue: Arc::clone(&catalogue),
@@ -521,7 +521,7 @@ impl Server {
         }
         let show = demo_show(app.config.demo_tickets);
         let spec = event_body::spec(show, &app.config.show)
-            .map_err(|e| format!("cannot make the demo's show: {e}"))?;
+            .map_err(|flaws| format!("cannot make the demo's show: {}", boxoffice::told(&flaws)))?;
         let made = app.organiser.put_event(Actor::System, spec).await;
         made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
         Ok(())
@@ -600,7 +600,8 @@ fn is_demo(event: &Event) -> bool {
     (&event.spec.name, &event.spec.place) == (&demo.name, &demo.place)
 }
 
-/// The show of the demo: the Go demo's, 9.99 GBP, five minutes, one ticket for each name.
+/// The show of the demo: the Go demo's, 9.99 GBP, five minutes. Four tickets for each address; the old routes
+/// sell one for each name.
 fn demo_show(tickets: u32) -> EventBody {
     let price = Money { amount: 999, currency: "GBP".into() };
     let (id, name, pool) = ("ticket".into(), "Show Ticket".into(), "places".to_owned());
@@ -610,8 +611,8 @@ fn demo_show(tickets: u32) -> EventBody {
         starts_at: "2030-06-01T20:00:00+01:00".into(),
         zone: "Europe/London".into(),
         currency: "GBP".into(),
-        limit_per_order: Some(1),
-        limit_per_buyer: Some(1),
+        limit_per_order: Some(4),
+        limit_per_buyer: Some(4),
         hold_seconds: Some(300),
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
         ticket_types: vec![TicketTypeBody { id, name, pool, price }],

@@ -1,11 +1,12 @@
-//! Times in words: RFC 3339 for programs, an event's own zone for people.
+//! Times in words: RFC 3339 for programs, an event's own zone for people, who are told the zone in words.
 
 #[cfg(test)]
 mod fuzz;
 
 use boxoffice::TimeMs;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::fmt::temporal::{Pieces, PiecesOffset};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ZonedDateTime};
 
 /// `2026-11-23T20:00:00Z`; milliseconds only where there are some.
 pub fn rfc3339(ms: TimeMs) -> String {
@@ -20,26 +21,86 @@ pub fn parse(text: &str) -> Result<TimeMs, String> {
     time.map(|t| t.as_millisecond()).ok_or_else(|| example.to_string())
 }
 
+/// Reads a time as [`parse`] does, of an event in this zone: an offset in numbers must be that of the zone
+/// at that moment. `Z` claims no local time (RFC 9557, section 2.2), so it names any moment.
+pub fn parse_in(text: &str, zone: &str) -> Result<TimeMs, String> {
+    let ms = parse(text)?;
+    let (Ok(tz), Ok(pieces)) = (TimeZone::get(zone), Pieces::parse(text)) else { return Ok(ms) };
+    let moment = Timestamp::from_millisecond(ms).map_err(|error| error.to_string())?;
+    let there = moment.to_zoned_datetime(tz.clone());
+    let Some(PiecesOffset::Numeric(told)) = pieces.offset() else { return Ok(ms) };
+    if told.is_negative() && told.offset() == Offset::UTC || told.offset() == there.offset() {
+        return Ok(ms);
+    }
+    let clock = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+    let meant = tz.to_zoned_datetime(clock).map_err(|error| error.to_string())?;
+    let written = |zoned: &ZonedDateTime| zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    Err(format!(
+        "the clocks of {zone} are not at {} then. Write {} for that hour there, or {} for that moment",
+        told.offset(),
+        written(&meant),
+        written(&there)
+    ))
+}
+
 /// Checks an IANA time zone.
 pub fn check_zone(zone: &str) -> Result<(), String> {
     let known = TimeZone::get(zone);
     known.map(drop).map_err(|_| "the zone is not one, such as Europe/London".to_string())
 }
 
-/// `Saturday, 5 June 2027, 20:00 (Europe/London)`.
+/// `Saturday 5 June 2027, 20:00`, in this zone, which is not named.
 pub fn long(ms: TimeMs, zone: &str) -> String {
-    show(ms, zone, "%A, %-d %B %Y, %H:%M")
+    show(ms, zone, "%A %-d %B %Y, %H:%M")
 }
 
-/// `20:00:05`.
+/// `Sat 5 June 2027, 20:00`, in this zone, which is not named.
+pub fn short(ms: TimeMs, zone: &str) -> String {
+    show(ms, zone, "%a %-d %B %Y, %H:%M")
+}
+
+/// `20:00:05`, in this zone, which is not named.
 pub fn clock(ms: TimeMs, zone: &str) -> String {
     show(ms, zone, "%H:%M:%S")
 }
 
+/// `20260601T190000Z`: in UTC, as RFC 5545 writes it (section 3.3.5, form 2).
+pub fn basic(ms: TimeMs) -> String {
+    show(ms, "UTC", "%Y%m%dT%H%M%SZ")
+}
+
+/// When something ends that ends soon: `20:15`, or with its day if that is not the day of `now`.
+pub fn end(ms: TimeMs, now: TimeMs, zone: &str) -> String {
+    let day = |ms| show(ms, zone, "%F");
+    if day(ms) == day(now) { show(ms, zone, "%H:%M") } else { short(ms, zone) }
+}
+
+/// From when to when: `Saturday 5 June 2027, 20:00 to 22:30`, or with the day of the end if that is another
+/// one. An end after midnight and before six in the morning is of the same night.
+pub fn span(starts_ms: TimeMs, ends_ms: TimeMs, zone: &str) -> String {
+    const NIGHT_MS: i64 = 6 * 3_600_000;
+    let day = |ms| show(ms, zone, "%F");
+    let same = [ends_ms, ends_ms - NIGHT_MS].iter().any(|ms| day(*ms) == day(starts_ms));
+    let end = if same { show(ends_ms, zone, "%H:%M") } else { long(ends_ms, zone) };
+    format!("{} to {end}", long(starts_ms, zone))
+}
+
+/// Where a zone's time is told: `in London`, `in New York`, or `UTC`. A zone that is no place
+/// (`Etc/GMT+5`) has its abbreviation at that time.
+pub fn place_of_zone(ms: TimeMs, zone: &str) -> String {
+    match zone.split_once('/') {
+        Some((area, _)) if area != "Etc" => {
+            let city = zone.rsplit('/').next().unwrap_or(zone);
+            format!("in {}", city.replace('_', " "))
+        }
+        _ => show(ms, zone, "%Z"),
+    }
+}
+
 fn show(ms: TimeMs, zone: &str, format: &str) -> String {
     let Ok(time) = Timestamp::from_millisecond(ms) else { return ms.to_string() };
-    let (tz, zone) = TimeZone::get(zone).map_or((TimeZone::UTC, "UTC"), |tz| (tz, zone));
-    format!("{} ({zone})", time.to_zoned_datetime(tz).strftime(format))
+    let tz = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    time.to_zoned_datetime(tz).strftime(format).to_string()
 }
 
 #[cfg(test)]
@@ -47,13 +108,78 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_offset_is_that_of_the_zone_at_that_moment() {
+        for (text, zone) in [
+            ("2030-07-05T20:00:00+01:00", "Europe/London"),
+            ("2030-07-05T19:00:00Z", "Europe/London"),
+            ("2030-07-05T19:00:00-00:00", "Europe/London"),
+            ("2030-12-05T20:00:00+00:00", "Europe/London"),
+            ("2030-12-05T20:00:00-05:00", "America/New_York"),
+            // An hour that is there twice.
+            ("2030-10-27T01:30:00+01:00", "Europe/London"),
+            ("2030-10-27T01:30:00+00:00", "Europe/London"),
+            ("2030-07-05T20:00:00+05:45", "Asia/Kathmandu"),
+            ("2030-07-05T20:00:00+00:00", "UTC"),
+        ] {
+            assert_eq!(parse_in(text, zone), parse(text), "{text} {zone}");
+        }
+        for (text, zone, right) in [
+            ("2030-07-05T20:00:00+00:00", "Europe/London", "2030-07-05T20:00:00+01:00"),
+            ("2030-07-05T20:00:00+00:00", "Europe/London", "2030-07-05T21:00:00+01:00"),
+            ("2030-12-05T20:00:00-04:00", "America/New_York", "2030-12-05T20:00:00-05:00"),
+            ("2030-12-05T20:00:00-04:00", "America/New_York", "2030-12-05T19:00:00-05:00"),
+            ("2030-07-05T20:00:00+01:00", "UTC", "2030-07-05T20:00:00+00:00"),
+            // An hour that is not there: the clocks are put forward over it.
+            ("2030-03-31T01:30:00+00:00", "Europe/London", "2030-03-31T02:30:00+01:00"),
+        ] {
+            let told = parse_in(text, zone).unwrap_err();
+            assert!(told.contains(right) && told.contains(zone), "{text} {zone}: {told}");
+        }
+    }
+
+    #[test]
     fn times_are_told_in_the_zone_of_the_event() {
         let ms = parse("2027-06-05T20:00:00+01:00").unwrap();
         assert_eq!(rfc3339(ms), "2027-06-05T19:00:00Z");
-        assert_eq!(long(ms, "Europe/London"), "Saturday, 5 June 2027, 20:00 (Europe/London)");
-        assert_eq!(clock(ms, "Asia/Tokyo"), "04:00:00 (Asia/Tokyo)");
+        assert_eq!(long(ms, "Europe/London"), "Saturday 5 June 2027, 20:00");
+        assert_eq!(short(ms, "Europe/London"), "Sat 5 June 2027, 20:00");
+        assert_eq!(clock(ms, "Asia/Tokyo"), "04:00:00");
         assert!(parse("2027-06-05 20:00").is_err());
         assert!(check_zone("Europe/Paris").is_ok());
         assert!(check_zone("Mars/Olympus").is_err());
+    }
+
+    #[test]
+    fn an_end_has_its_day_only_where_it_is_another_one() {
+        let at = |text: &str| parse(text).unwrap();
+        let (zone, starts) = ("Europe/London", at("2027-06-05T20:00:00+01:00"));
+        assert_eq!(end(starts + 900_000, starts, zone), "20:15");
+        assert_eq!(end(at("2027-06-06T00:01:00+01:00"), starts, zone), "Sun 6 June 2027, 00:01");
+        // It is the next day there already.
+        assert_eq!(end(starts + 900_000, starts, "Asia/Tokyo"), "04:15");
+        for (ends, text) in [
+            ("2027-06-05T22:30:00+01:00", "Saturday 5 June 2027, 20:00 to 22:30"),
+            ("2027-06-06T02:00:00+01:00", "Saturday 5 June 2027, 20:00 to 02:00"),
+            (
+                "2027-06-07T18:00:00+01:00",
+                "Saturday 5 June 2027, 20:00 to Monday 7 June 2027, 18:00",
+            ),
+        ] {
+            assert_eq!(span(starts, at(ends), zone), text);
+        }
+    }
+
+    #[test]
+    fn a_zone_is_told_as_its_place() {
+        for (zone, text) in [
+            ("Europe/London", "in London"),
+            ("America/New_York", "in New York"),
+            ("America/Argentina/Buenos_Aires", "in Buenos Aires"),
+            ("UTC", "UTC"),
+            ("Etc/UTC", "UTC"),
+            ("Etc/GMT+5", "-05"),
+        ] {
+            assert_eq!(place_of_zone(0, zone), text);
+        }
     }
 }

@@ -200,6 +200,8 @@ pub struct Committed {
     pub effects: Vec<Effect>,
     /// Events that changed, as they are now.
     pub events: Vec<Event>,
+    /// Events that are no more.
+    pub deleted: Vec<EventId>,
     /// The writer's last commit, where several processes write: see [`Store::last_version`].
     pub batch: Option<(i64, i64)>,
     /// What a person must look at.
@@ -300,6 +302,7 @@ fn is_own(command: &Command) -> bool {
         | Command::Defer { .. }
         | Command::RefundAnswered { .. } => true,
         Command::PutEvent { .. }
+        | Command::DeleteEvent { .. }
         | Command::Hold { .. }
         | Command::FindOrder { .. }
         | Command::Renew { .. }
@@ -315,7 +318,10 @@ fn is_own(command: &Command) -> bool {
 /// Who asks for something where nobody says who. Where organisers act, they are named.
 pub fn usual_actor(command: &Command) -> Actor {
     match command {
-        Command::PutEvent { .. } | Command::Forget { .. } | Command::Erase { .. } => Actor::System,
+        Command::PutEvent { .. }
+        | Command::DeleteEvent { .. }
+        | Command::Forget { .. }
+        | Command::Erase { .. } => Actor::System,
         command if is_own(command) => Actor::System,
         _ => Actor::Buyer,
     }
@@ -344,6 +350,7 @@ struct Try {
     effects: Vec<Effect>,
     events: BTreeSet<EventId>,
     changed: Vec<Event>,
+    deleted: Vec<EventId>,
     alarms: Vec<Alarm>,
     /// The states that orders reached.
     reached: Vec<OrderState>,
@@ -422,9 +429,12 @@ impl Writer {
         while !rest.is_empty() {
             // What must be loaded for a command depends on its event as it is (whether it has a
             // limit per buyer): what stands behind a change of an event is loaded after it.
-            let is_put = |job: &Job| matches!(job.asked, Asked::Command(Command::PutEvent { .. }));
-            let put = rest.iter().position(is_put);
-            let behind = rest.split_off(put.map_or(rest.len(), |at| at + 1));
+            let changes_event = |job: &Job| {
+                let command = job.asked.command();
+                matches!(command, Some(Command::PutEvent { .. } | Command::DeleteEvent { .. }))
+            };
+            let changed = rest.iter().position(changes_event);
+            let behind = rest.split_off(changed.map_or(rest.len(), |at| at + 1));
             let batch = std::mem::replace(&mut rest, behind);
             let outcome = self.persist(&batch, again);
             self.conclude(batch, outcome, &mut committed);
@@ -488,6 +498,7 @@ impl Writer {
         to.orders.extend(done.orders);
         to.effects.extend(done.effects);
         to.events.extend(done.changed);
+        to.deleted.extend(done.deleted);
         to.alarms.extend(done.alarms);
         to.news.extend(done.news);
         to.now_ms = Some(done.now_ms);
@@ -599,6 +610,7 @@ impl Writer {
             effects: Vec::new(),
             events: self.unsure.clone(),
             changed: Vec::new(),
+            deleted: Vec::new(),
             alarms: Vec::new(),
             reached: Vec::new(),
             news: Vec::new(),
@@ -676,7 +688,7 @@ impl Writer {
                 | Reply::Order { order, .. }
                 | Reply::Refunding { order, .. }
                 | Reply::Found { order } => loaded.state.orders.get(&order),
-                Reply::Event { .. } | Reply::Erased { .. } => None,
+                Reply::Event { .. } | Reply::EventDeleted { .. } | Reply::Erased { .. } => None,
             };
             let order = order.cloned().map(Arc::new);
             let forgotten = matches!(command, Command::Forget { .. });
@@ -698,7 +710,12 @@ impl Writer {
         }
         assert_eq!(done.answers.len(), jobs.len(), "each job gets its own answer");
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
-        done.changed = done.events.iter().filter_map(|id| events.remove(id)).collect();
+        for id in &done.events {
+            match events.remove(id) {
+                Some(event) => done.changed.push(event),
+                None => done.deleted.push(*id),
+            }
+        }
         self.metrics.decide_seconds.observe(begun.elapsed().as_secs_f64());
 
         if !changes.is_empty() || !recorded.is_empty() || !log.records.is_empty() {

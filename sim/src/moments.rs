@@ -66,9 +66,10 @@ struct Now {
 /// The order that a command is about, and whether somebody outside asks it.
 fn about(command: &Command) -> (Option<OrderId>, bool) {
     match command {
-        Command::PutEvent { .. } | Command::FindOrder { .. } | Command::Erase { .. } => {
-            (None, true)
-        }
+        Command::PutEvent { .. }
+        | Command::DeleteEvent { .. }
+        | Command::FindOrder { .. }
+        | Command::Erase { .. } => (None, true),
         Command::Hold { order, .. }
         | Command::Renew { order, .. }
         | Command::Pay { order, .. }
@@ -88,7 +89,7 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
 /// The order that a reply is about.
 fn named(reply: &Reply) -> Option<OrderId> {
     match reply {
-        Reply::Event { .. } | Reply::Erased { .. } => None,
+        Reply::Event { .. } | Reply::EventDeleted { .. } | Reply::Erased { .. } => None,
         Reply::Held { order, .. }
         | Reply::Paying { order, .. }
         | Reply::Order { order, .. }

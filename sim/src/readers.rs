@@ -14,6 +14,7 @@ use crate::rng::Rng;
 use crate::trace::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::{AttemptState, Event, Order, OrderState, RefundState, TicketState};
+use nts_server::http::amount::grouped;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -180,8 +181,10 @@ async fn counts(world: &Arc<World>, n: usize) {
     if let (Some(event), Some(answer)) = (the_event(world), ask(world, n, Ask::get("/")).await) {
         let left: u32 = event.pools.iter().map(|p| p.capacity - p.held - p.sold).sum();
         let closed = event.spec.sale_closes_ms.is_some();
-        if left > 0 && !closed && !answer.text.contains(&format!("{left} places left")) {
-            false_answer(world, None, format!("the front page does not say {left} places left"));
+        let said =
+            format!(">{} ticket{} left<", grouped(left.into()), if left == 1 { "" } else { "s" });
+        if left > 0 && !closed && !answer.text.contains(&said) {
+            false_answer(world, None, format!("the front page does not say {said}"));
         }
     }
 }

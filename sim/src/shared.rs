@@ -166,7 +166,9 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
     for change in changes {
         match change {
             Change::EventPut(event) => _ = events.insert(event.id),
-            Change::Stock { event, .. } | Change::BuyerPut { event, .. } => {
+            Change::EventDeleted { event }
+            | Change::Stock { event, .. }
+            | Change::BuyerPut { event, .. } => {
                 _ = events.insert(*event);
             }
             Change::OrderPlaced(order) => {
@@ -332,6 +334,11 @@ impl Store for SharedStore {
         };
         for id in keys.events.iter().chain(&by_slug) {
             add(&mut state, *id);
+        }
+        for id in keys.ordered.iter().filter_map(|slug| db.state.slugs.get(slug)) {
+            if db.state.orders.values().any(|order| order.event == *id) {
+                state.ordered.insert(*id);
+            }
         }
         let mut buyers: BTreeSet<(EventId, BuyerKey)> = keys.buyers.iter().copied().collect();
         for id in &keys.orders {

@@ -234,6 +234,15 @@ pub fn page_of(order: &Value) -> String {
     format!("/orders/{}/{}", text(order, "id"), text(order, "secret"))
 }
 
+/// The cookie that leads from the payment page back to the order's, as an answer sets it.
+#[allow(dead_code, reason = "not every test goes there")]
+pub fn way_back(answer: &Answer) -> String {
+    let lines = answer.headers.lines().filter_map(|line| line.split_once(':'));
+    let set = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let cookies = set.map(|(_, value)| value.trim().split(';').next().unwrap().to_owned());
+    cookies.collect::<Vec<_>>().join("; ")
+}
+
 #[allow(dead_code, reason = "not every test makes pictures")]
 /// A file beside the tests' directory, for what a person wants to look at.
 pub fn keep(name: &str, bytes: &[u8]) {

@@ -58,6 +58,11 @@ fn the_old_script_still_works() {
     assert_eq!(reserve(&server, &"x".repeat(5_000)).status, 400);
     assert_eq!(charge(&server, "Bob", "").status, 400);
 
+    // The form of the page asks first; a script does not.
+    let form = PageForm::of(&server.get("/").text(), "/nts/v1/debug/reset").unwrap();
+    let asked = server.send(form.with(&[]));
+    assert!(asked.status == 200 && asked.text().contains("Reset The best ever show?"));
+    assert_eq!(left(&server), 0, "nothing is reset yet");
     let reset = server.send(Request::form("/nts/v1/debug/reset", &[]));
     assert_eq!((reset.status, reset.header("location")), (303, Some("/")));
     assert_eq!(left(&server), 5);
@@ -84,4 +89,57 @@ fn an_expired_name_can_reserve_again_and_takes_its_place_again() {
     assert_eq!(left(&server), 1, "charging nobody adds no places");
     assert_eq!(charge(&server, "Ann", "tok_visa").status, 200);
     assert_eq!(left(&server), 1);
+}
+
+#[test]
+fn the_demo_show_sells_four_to_a_person_and_one_to_a_name() {
+    let dir = Dir::new("legacy-four");
+    let server = Server::start_with(&dir, &[("NTS_DEMO_TICKETS", "9")]);
+    let order = |quantity: &str, email: &str| {
+        let fields = [("quantity:ticket", quantity), ("name", "Ann"), ("email", email)];
+        server.send(Request::form("/events/best-show-ever/orders", &fields)).status
+    };
+    assert_eq!(order("4", "ann@example.org"), 303);
+    assert_eq!(order("1", "ann@example.org"), 409, "she has four");
+    assert_eq!(left(&server), 5);
+    // By name it is one, however many ask for it at once.
+    std::thread::scope(|scope| {
+        let asked: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| reserve(&server, "Bob").status)).collect();
+        for one in asked {
+            assert_eq!(one.join().unwrap(), 200);
+        }
+    });
+    assert_eq!(left(&server), 4);
+    assert_eq!(charge(&server, "Bob", "tok_visa").status, 200);
+    assert!(reserve(&server, "Bob").text().contains("your payment is complete"));
+    assert_eq!(left(&server), 4);
+}
+
+#[test]
+fn the_form_of_the_old_show_steps_back_for_the_events_of_an_organiser() {
+    let dir = Dir::new("legacy-card");
+    let server = Server::start(&dir);
+    let shows = |server: &Server| server.get("/").text().contains("/nts/v1/reserve");
+    let put = |id: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let mut event = event_json(9, 300);
+        change(&mut event);
+        let path = format!("/api/v1/events/{id}");
+        let put = Request::new("PUT", &path).bearer(KEY).json(&event);
+        assert!([200, 201].contains(&server.send(put).status));
+    };
+    assert!(shows(&server));
+    // Neither a draft nor what is not sold any more counts.
+    put("draft", &|event| event["hidden"] = true.into());
+    put("closed", &|event| event["sale_closes"] = "2026-01-01T00:00:00Z".into());
+    assert!(shows(&server));
+    put("rock", &|_| {});
+    assert!(!shows(&server));
+    assert_eq!(reserve(&server, "Ann").status, 200, "its routes stay");
+    server.stop();
+    for (choice, shown) in [("1", true), ("0", false), ("", false)] {
+        let server = Server::start_with(&dir, &[("NTS_DEMO_CARD", choice)]);
+        assert_eq!(shows(&server), shown, "{choice:?}");
+        server.stop();
+    }
 }

@@ -6,12 +6,16 @@
 pub const ON_POSTGRES: bool = false;
 
 mod access;
+mod axe;
 mod bad_input;
 mod browser;
 mod clients;
 mod connections;
 mod crash;
 mod erase;
+mod event_page;
+mod event_page_js;
+mod events;
 mod files;
 mod forms;
 mod go_live;

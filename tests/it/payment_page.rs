@@ -71,7 +71,7 @@ fn a_card_is_declined_and_another_one_pays() {
 
     type_card(&browser, "4000000000000002");
     browser.click("#payment button");
-    browser.shows("Your places are still held: you can try again");
+    browser.shows("Your tickets are still reserved: you can try again");
     accessible(&browser);
     browser.picture("stripe-3-phone-declined");
     assert_eq!(counter.stripe.moved(&order), (0, 0));
@@ -81,7 +81,7 @@ fn a_card_is_declined_and_another_one_pays() {
     browser.shows("with another card if you like");
     type_card(&browser, "4242424242424242");
     browser.click("#payment button");
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     accessible(&browser);
     assert_eq!(counter.stripe.moved(&order), (5000, 0));
     assert_eq!(counter.server.counts(), (0, 2, 38));
@@ -105,21 +105,21 @@ fn the_bank_asks_and_hears_no_and_yes() {
     browser.picture("stripe-4-desk-dark-pay");
     type_card(&browser, "4000002760003184");
     browser.click("#payment button");
-    browser.shows("Your bank asks you something");
+    browser.shows("Your bank needs to confirm this payment");
     eventually("the bank asks", || browser.has("#bank"));
     browser.picture("stripe-5-desk-bank");
 
     // Loading the page again asks again.
     browser.reload();
     answer_the_bank(&browser, "no");
-    browser.shows("Your places are still held: you can try again");
+    browser.shows("Your tickets are still reserved: you can try again");
     assert_eq!(counter.stripe.moved(&order), (0, 0));
 
     browser.click("a.button[href$='/pay']");
     type_card(&browser, "4000002760003184");
     browser.click("#payment button");
     answer_the_bank(&browser, "yes");
-    browser.shows("Your tickets");
+    browser.shows("Add to calendar");
     accessible(&browser);
     assert_eq!(counter.stripe.moved(&order), (5000, 0));
 }
@@ -130,7 +130,7 @@ fn without_stripes_script_the_page_says_what_is_so() {
     counter.js.away(true);
     let Some(browser) = counter.browser(true, PHONE, false) else { return };
     counter.go_to_pay(&browser, "cyd");
-    browser.shows("Nothing was charged and your places are kept.");
+    browser.shows("Nothing was charged and your tickets stay reserved.");
     browser.picture("stripe-6-phone-away");
     counter.js.away(false);
     browser.click("#payment button");

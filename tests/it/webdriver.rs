@@ -191,6 +191,11 @@ impl Browser {
         self.ask("POST", "execute/sync", &json!({"script": script, "args": []}))
     }
 
+    /// Runs a script that calls its last argument when it is done, and gives what it calls it with.
+    pub fn run_async(&self, script: &str) -> Value {
+        self.ask("POST", "execute/async", &json!({"script": script, "args": []}))
+    }
+
     /// What the browser complained about: scripts that fail, and what the page's policy forbids.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.ask("POST", "se/log", &json!({"type": "browser"}));
@@ -208,6 +213,35 @@ impl Browser {
             .expect("a picture");
         assert!(bytes.len() > 2_000, "an empty picture");
         keep(&format!("{name}.png"), &bytes);
+    }
+}
+
+impl Browser {
+    /// Keeps a picture of the whole page, also of what one has to scroll to.
+    pub fn whole_picture(&self, name: &str) {
+        use base64::Engine as _;
+        let shot =
+            json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
+        let picture = self.ask("POST", "goog/cdp/execute", &shot);
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(picture["data"].as_str().unwrap())
+            .expect("a picture");
+        assert!(bytes.len() > 2_000, "an empty picture");
+        keep(&format!("{name}.png"), &bytes);
+    }
+
+    /// From now on pages look as they are printed.
+    pub fn print_media(&self) {
+        let media = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"media": "print"}});
+        self.ask("POST", "goog/cdp/execute", &media);
+    }
+
+    /// The page as it would be printed, as PDF.
+    pub fn printed(&self) -> Vec<u8> {
+        use base64::Engine as _;
+        let printed = self.ask("POST", "print", &json!({}));
+        let printed = printed.as_str().unwrap();
+        base64::engine::general_purpose::STANDARD.decode(printed).expect("a PDF")
     }
 }
 

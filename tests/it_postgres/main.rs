@@ -12,6 +12,8 @@ mod bad_input;
 mod clients;
 #[path = "../it/crash.rs"]
 mod crash;
+#[path = "../it/events.rs"]
+mod events;
 #[path = "../it/files.rs"]
 mod files;
 #[path = "../it/forms.rs"]

@@ -1,5 +1,6 @@
 //! Making and changing events. What would break a promise is refused.
 
+use super::check::told;
 use crate::draft::Draft;
 use crate::{Change, Event, EventId, EventSpec, Pool, State, TicketType};
 use crate::{Decision, Refusal, Reply};
@@ -11,7 +12,10 @@ const MOST_PARTS: usize = 1_000;
 /// Makes an event, or changes the one with this slug. What is no longer named is retired: a
 /// ticket type is no longer offered, a pool shrinks to nothing if nothing of it is taken.
 pub(crate) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decision, Refusal> {
-    spec.validate().map_err(Refusal::Invalid)?;
+    let flaws = spec.flaws();
+    if !flaws.is_empty() {
+        return Err(Refusal::Invalid(told(&flaws)));
+    }
     let known = state
         .slugs
         .get(&spec.slug)
@@ -80,7 +84,8 @@ fn change(event: &Event, spec: &EventSpec) -> Result<Event, Refusal> {
     Ok(next)
 }
 
-/// Brings the ticket types to what the event's spec says of them.
+/// Brings the ticket types to what the event's spec says of them. Orders refer to a ticket type by its
+/// index, and what was sold stays as it was sold: one that gets another name becomes another entry.
 fn put_ticket_types(event: &mut Event) -> Result<(), Refusal> {
     for known in &mut event.ticket_types {
         known.retired = true;
@@ -88,10 +93,12 @@ fn put_ticket_types(event: &mut Event) -> Result<(), Refusal> {
     for t in &event.spec.ticket_types {
         let pool = event.pools.iter().position(|p| p.name == t.pool);
         let pool = pool.expect("a valid spec names its pools") as u16;
-        match event.ticket_types.iter_mut().find(|known| known.id == t.id) {
-            Some(known) if known.pool != pool => return Err(Refusal::PoolFixed(t.id.clone())),
+        if event.ticket_types.iter().any(|known| known.id == t.id && known.pool != pool) {
+            return Err(Refusal::PoolFixed(t.id.clone()));
+        }
+        let same = |known: &&mut TicketType| known.id == t.id && known.name == t.name;
+        match event.ticket_types.iter_mut().find(same) {
             Some(known) => {
-                known.name.clone_from(&t.name);
                 known.price_minor = t.price_minor;
                 known.retired = false;
             }

@@ -3,7 +3,7 @@
 use crate::draft::{Draft, by_pool, line};
 use crate::money::MAX_MINOR;
 use crate::mutant::{Mutant, on};
-use crate::text::{check_email, check_text};
+use crate::text::{check_email, check_name};
 use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, MOST_LINES,
     Order, OrderId, OrderState, Standing, State, TimeMs,
@@ -105,7 +105,7 @@ pub(crate) fn find(state: &State, event: EventId, buyer: BuyerKey) -> Result<Dec
 }
 
 fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {
-    check_text("the name", &buyer.name, 1, 200).map_err(Refusal::Invalid)?;
+    check_name(&buyer.name).map_err(Refusal::Invalid)?;
     check_email(&buyer.email).map_err(Refusal::Invalid)
 }
 

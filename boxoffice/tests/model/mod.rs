@@ -245,6 +245,7 @@ impl Model {
     pub fn tell(&mut self, command: &Command, now: TimeMs) -> String {
         let id = match command {
             Command::PutEvent { id, spec } => return self.put(*id, spec),
+            Command::DeleteEvent { slug } => return self.delete(slug),
             Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
             Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {
@@ -407,6 +408,7 @@ impl Model {
             }
             Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
             Command::PutEvent { .. }
+            | Command::DeleteEvent { .. }
             | Command::Hold { .. }
             | Command::FindOrder { .. }
             | Command::Erase { .. }
@@ -508,6 +510,18 @@ impl Model {
         format!("erased {erased} left {left}")
     }
 
+    fn delete(&mut self, slug: &str) -> String {
+        let Some(at) = self.shows.iter().position(|s| s.spec.slug == slug) else {
+            return "refused unknown_event".into();
+        };
+        let id = self.shows[at].id;
+        if self.orders.iter().any(|o| o.show == id) {
+            return "refused event_ordered".into();
+        }
+        self.shows.remove(at);
+        "deleted".into()
+    }
+
     /// How many places a buyer has, order by order.
     fn places_of(
         &self,
@@ -544,11 +558,16 @@ impl Model {
         }
         let Some(show) = self.show(event) else { return "refused unknown_event".into() };
         let spec = &show.spec;
-        if spec.sale_opens_ms.is_some_and(|opens| now < opens) {
+        let over = now >= spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 60 * 60 * 1000);
+        let never_again = over && spec.sale_closes_ms.is_none();
+        if spec.sale_opens_ms.is_some_and(|opens| now < opens) && !never_again {
             return "refused not_on_sale".into();
         }
-        if spec.sale_closes_ms.is_some_and(|closes| now >= closes) {
-            return "refused sale_closed".into();
+        match spec.sale_closes_ms {
+            None if over => return "refused event_over".into(),
+            Some(closes) if now >= closes && over => return "refused event_over".into(),
+            Some(closes) if now >= closes => return "refused sale_closed".into(),
+            _ => {}
         }
         if wishes.is_empty() {
             return "refused invalid".into();
@@ -638,6 +657,8 @@ fn give_up(order: &mut Entry) {
 /// Of three decimals the last is 0; in Iceland and Uganda there are no cents.
 fn chargeable(spec: &EventSpec, price: i64) -> bool {
     match spec.currency.code() {
+        "GBP" => price == 0 || price >= 30,
+        "JPY" => price == 0 || price >= 50,
         "KWD" | "BHD" | "JOD" | "OMR" | "TND" => price.to_string().ends_with('0'),
         "ISK" | "UGX" => price == 0 || price.to_string().ends_with("00"),
         _ => true,

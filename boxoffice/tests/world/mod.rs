@@ -53,6 +53,11 @@ impl World {
                 slice.orders.insert(id, order.clone());
             }
         }
+        for id in keys.ordered.iter().filter_map(|slug| all.slugs.get(slug)) {
+            if all.orders.values().any(|order| order.event == *id) {
+                slice.ordered.insert(*id);
+            }
+        }
         for slug in keys.slugs {
             if let Some(id) = all.slugs.get(&slug) {
                 events.insert(*id);
@@ -313,11 +318,19 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             let rest = Order { buyer: old.buyer.clone(), ..new.clone() };
             assert_eq!(*old, rest, "{id:?}: nothing but its buyer is erased");
         }
+        let event = &old.event;
         assert_eq!(old.currency, new.currency, "the currency is frozen");
         assert_eq!(old.lines.len(), new.lines.len(), "the lines are frozen");
         for (old, new) in old.lines.iter().zip(&new.lines) {
             let frozen = |l: &boxoffice::Line| (l.ticket_type, l.pool, l.quantity, l.unit_minor);
             assert_eq!(frozen(old), frozen(new), "a line is frozen");
+            let sold = |state: &State, event, line: &boxoffice::Line| {
+                let event: &Event = &state.events[&event];
+                let t = &event.ticket_types[usize::from(line.ticket_type)];
+                (t.id.clone(), t.name.clone())
+            };
+            let (was, is) = (sold(before, *event, old), sold(after, *event, new));
+            assert_eq!(was, is, "what was sold stays as it was sold");
             assert!(old.restocked <= new.restocked, "a place is put back for good");
         }
         assert!(old.tickets.len() <= new.tickets.len(), "a ticket is never forgotten");

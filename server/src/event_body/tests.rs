@@ -13,7 +13,8 @@ fn body() -> Value {
 }
 
 fn spec(body: Value) -> Result<EventSpec, String> {
-    super::spec(serde_json::from_value(body).unwrap(), "rock")
+    let read = super::spec(serde_json::from_value(body).unwrap(), "rock");
+    read.map_err(|flaws| boxoffice::told(&flaws))
 }
 
 #[test]
@@ -34,7 +35,7 @@ fn what_is_not_said_of_an_event_has_a_default() {
     all["limit_per_buyer"] = 4.into();
     all["ignore_email_tags"] = true.into();
     all["hold_seconds"] = 61.into();
-    all["sale_opens"] = "2029-12-31T21:00:00+01:00".into();
+    all["sale_opens"] = "2029-12-31T20:00:00Z".into();
     all["sale_closes"] = "2030-01-01T20:00:01Z".into();
     all["ends_at"] = "2030-01-01T21:00:00Z".into();
     all["description"] = "One.\r\n\r\nTwo.\n".into();
@@ -73,4 +74,136 @@ fn what_cannot_be_of_an_event_is_said_with_its_field() {
         let told = spec(body).unwrap_err();
         assert!(told.contains(words), "{field}: {told}");
     }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_where_it_is() {
+    let mut all = body();
+    all["zone"] = "Europe/London".into();
+    all["starts_at"] = "2030-07-05T20:00:00+00:00".into();
+    all["sale_opens"] = "2030-07-04T20:00:00+02:00".into();
+    all["currency"] = "XYZ".into();
+    all["hold_seconds"] = 0.into();
+    all["pools"][0]["capacity"] = 10_000_001.into();
+    all["ticket_types"][0]["pool"] = "balcony".into();
+    all["ticket_types"][0]["price"]["currency"] = "XYZ".into();
+    let flaws = super::spec(serde_json::from_value(all).unwrap(), "Rock#2").unwrap_err();
+    let at: Vec<&str> = flaws.iter().map(|flaw| flaw.at.as_str()).collect();
+    assert_eq!(
+        at,
+        [
+            "starts_at",
+            "sale_opens",
+            "id",
+            "currency",
+            "hold_seconds",
+            "pools[0].capacity",
+            "ticket_types[0].pool"
+        ]
+    );
+    assert!(flaws[0].text.contains("2030-07-05T20:00:00+01:00"), "{}", flaws[0].text);
+}
+
+#[test]
+fn a_price_is_free_or_what_a_card_can_be_charged() {
+    for (currency, amount, least) in [
+        ("GBP", 1, "0.30 GBP"),
+        ("GBP", 29, "0.30 GBP"),
+        ("EUR", 49, "0.50 EUR"),
+        ("JPY", 1, "50 JPY"),
+        ("HUF", 100, "175.00 HUF"),
+        ("KWD", 5, "multiples of 0.010 KWD"),
+        ("ISK", 550, "multiples of 1.00 ISK"),
+        ("GBP", -1, "0 to"),
+        ("GBP", 100_000_000, "0 to 99999999"),
+    ] {
+        let mut body = body();
+        body["currency"] = currency.into();
+        body["ticket_types"][0]["price"] = value!({"amount": amount, "currency": currency});
+        let told = spec(body.clone()).unwrap_err();
+        assert!(told.contains(least), "{amount} {currency}: {told}");
+        body["ticket_types"][0]["price"]["amount"] = 0.into();
+        assert!(spec(body).is_ok(), "free in {currency}");
+    }
+}
+
+const NOW: TimeMs = 1_893_000_000_000;
+
+#[test]
+fn what_is_odd_is_told_and_done() {
+    let told = |changes: Value| {
+        let mut body = body();
+        for (field, value) in changes.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        warnings(&spec(body).unwrap(), NOW).join(" ")
+    };
+    assert_eq!(told(value!({})), "");
+    for (changes, words) in [
+        (value!({"starts_at": "2003-07-05T20:00:00Z"}), "is over: it ended on Sunday, 6 July 2003"),
+        (value!({"starts_at": "2029-12-26T17:00:00Z"}), "has begun: it started on"),
+        (value!({"starts_at": "2303-07-05T20:00:00Z"}), "Is the year right?"),
+        (value!({"sale_closes": "2029-12-01T00:00:00Z"}), "The sale is over: it closed on"),
+        (value!({"sale_closes": "2030-01-01T21:00:00Z"}), "after the start of the event on"),
+        (value!({"sale_closes": "2030-01-03T00:00:00Z"}), "after the end of the event on"),
+        (value!({"sale_opens": "2030-01-01T21:00:00Z"}), "opens on Tuesday, 1 January 2030, 21:00"),
+        (value!({"sale_opens": "2030-01-03T00:00:00Z"}), "Nothing can be sold"),
+        (value!({"hold_seconds": 59}), "for 59 seconds only"),
+        (value!({"pools": [{"id": "all", "capacity": 0}]}), "Ticket type t cannot be sold"),
+        (
+            value!({"pools": [{"id": "all", "capacity": 1}, {"id": "spare", "capacity": 1}]}),
+            "No ticket type draws on pool spare",
+        ),
+    ] {
+        let told = told(changes.clone());
+        assert!(told.contains(words), "{changes}: {told}");
+    }
+    assert_eq!(told(value!({"hold_seconds": 60})), "");
+}
+
+#[test]
+fn what_was_told_can_be_put_back_and_no_more() {
+    let mut spec = spec(body()).unwrap();
+    spec.pools.push(PoolSpec { name: "none".into(), capacity: 0 });
+    spec.limit_per_buyer = Some(3);
+    spec.description = "One.\n\nTwo.".into();
+    let pool = |name: &str, capacity, held| Pool { name: name.into(), capacity, held, sold: 0 };
+    let event = Event {
+        id: boxoffice::EventId(1),
+        spec: spec.clone(),
+        pools: vec![pool("all", 7, 2), pool("none", 0, 0)],
+        ticket_types: vec![boxoffice::TicketType {
+            id: "t".into(),
+            name: "T".into(),
+            pool: 0,
+            price_minor: 999,
+            retired: false,
+        }],
+        serials: 0,
+    };
+    let known = told(&event, NOW, NOW);
+    let sent = serde_json::to_value(told(&event, NOW, NOW - 5_000)).unwrap();
+    let put = |sent: &Value| settable(&serde_json::to_vec(sent).unwrap(), "rock", Some(&known));
+    assert_eq!(super::spec(put(&sent).unwrap().unwrap(), "rock"), Ok(spec));
+    let mut warned = sent.clone();
+    warned["warnings"] = value!(["The sale closes late."]);
+    warned["name"] = "Else".into();
+    assert_eq!(put(&warned).unwrap().unwrap().name, "Else");
+    for (path, wrong) in [
+        ("/on_sale", value!(false)),
+        ("/over", value!(true)),
+        ("/id", value!("jazz")),
+        ("/pools/0/sold", value!(1)),
+        ("/pools/0/left", value!("5")),
+        ("/ticket_types/0/left", value!(8)),
+    ] {
+        let mut sent = sent.clone();
+        *sent.pointer_mut(path).unwrap() = wrong;
+        let told = put(&sent).unwrap_err();
+        let name = path.rsplit('/').next().unwrap();
+        assert!(told.contains(name) && told.contains("cannot be set"), "{path}: {told}");
+    }
+    assert_eq!(settable(b"{}", "rock", Some(&known)), Ok(None));
+    assert_eq!(settable(b"no", "rock", None), Ok(None));
+    assert!(settable(&serde_json::to_vec(&sent).unwrap(), "rock", None).is_err(), "not there yet");
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::http::auth::{bearer, is_organiser, organiser};
 use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
+use crate::http::query::Query;
 use crate::identity::{buyer, untagged_key};
 use crate::sales::{after_the_command, outcome};
 use crate::when;
@@ -48,17 +49,23 @@ pub fn wish(line: LineBody) -> LineWish {
     LineWish { ticket_type: line.ticket_type, quantity: line.quantity }
 }
 
-/// `GET /api/v1/events`: what is public; with the organiser's key, all.
-pub async fn events(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response {
+/// `GET /api/v1/events?over=`: what is public and not over, or with `over=true` all that is public; with the
+/// organiser's key, all.
+pub async fn events(
+    State(app): State<Arc<Site>>,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let over = query.flag("over")?;
     let now = app.clock.now_ms();
     // Before the counts are read: it may move in between.
     let as_of = app.catalogue.as_of(now);
-    let events = match is_organiser(&app, &headers) {
-        true => app.catalogue.events(),
-        false => app.catalogue.listed(),
-    };
+    let mut events = app.catalogue.events();
+    if !is_organiser(&app, &headers) {
+        events.retain(|event| event.is_listed(now) || over && !event.spec.hidden);
+    }
     let events = events.iter().map(|e| view::event(e, now, as_of)).collect();
-    Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response()
+    Ok(Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response())
 }
 
 /// `GET /api/v1/events/{event}`
@@ -97,7 +104,7 @@ pub async fn live(
             let as_of = app.catalogue.as_of(now);
             let Some(event) = app.catalogue.event(&slug) else { return };
             let frame = app.shown.frame.of(&event, now, as_of, || {
-                let counts = view::json(&view::counts(&event, as_of));
+                let counts = view::json(&view::counts(&event, now, as_of));
                 Bytes::from([b"data: ", &*counts, b"\n\n"].concat())
             });
             if sender.send(Bytes::clone(&frame)).await.is_err() {
@@ -268,7 +275,9 @@ pub async fn pay(
 ) -> Result<Response, Problem> {
     let (id, actor) = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
-    let token = json::<PayBody>(&headers, &body)?.token;
+    // Where nothing is to be paid, nothing need be sent.
+    let token =
+        if body.is_empty() { String::new() } else { json::<PayBody>(&headers, &body)?.token };
     let order = match app.sales.pay(actor, client, id, token, request).await {
         Ok((order, attempt)) => {
             // Unless the bank's page of a card before has paid meanwhile.

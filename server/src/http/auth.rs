@@ -1,5 +1,6 @@
 //! Authentication: the bearer token, and whether it is the organiser's key.
 
+use super::problem::Problem;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::ids::digest;
@@ -20,6 +21,17 @@ pub fn is_organiser(app: &App, headers: &HeaderMap) -> bool {
             .to_be_bytes()
             .ct_eq(&app.organiser_key.to_be_bytes())
             .into()
+    })
+}
+
+/// Refuses whoever has not shown the organiser's key, and says whether one was missing or wrong.
+pub fn check_organiser(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    if is_organiser(app, headers) {
+        return Ok(());
+    }
+    Err(match bearer(headers) {
+        Some(key) if !key.is_empty() => Problem::wrong_key(),
+        _ => Problem::not_organiser(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Extractors: the client, the body within its bounds, and what is in it.
 
-use super::auth::is_organiser;
+use super::auth::check_organiser;
 use super::connection::socket::Doing;
 use super::problem::Problem;
 use super::site::Site;
@@ -71,9 +71,7 @@ impl FromRequest<Arc<Site>> for SentByOrganiser {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByOrganiser, Problem> {
-        if !is_organiser(app, request.headers()) {
-            return Err(Problem::not_organiser());
-        }
+        check_organiser(app, request.headers())?;
         let limit = app.config.body_bytes as usize;
         receive(request, app, limit).await.map(SentByOrganiser)
     }

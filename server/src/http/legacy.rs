@@ -1,10 +1,12 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
+use super::amount;
 use super::api::declined;
 use super::cross_site::from_browser;
-use super::page::{Frame, PageProblem, page};
+use super::page::{Frame, Moment, PageProblem, page};
 use super::problem::Problem;
+use super::query::Query;
 use super::shop::front::minutes;
 use super::shop::pay;
 use super::site::Site;
@@ -12,16 +14,15 @@ use super::view;
 use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::app::App;
-use crate::http::auth::is_organiser;
+use crate::http::auth::check_organiser;
 use crate::http::extract::{Form, Sent, admit};
 use crate::identity::{buyer, buyer_key};
 use crate::ids::digest;
-use crate::sales::outcome;
+use crate::sales::{RunningGuard, outcome};
 use crate::store::RequestKey;
-use crate::when;
 use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
@@ -29,9 +30,9 @@ use boxoffice::{
     Refusal, Reply, TicketState, TimeMs,
 };
 use nts_api::ProblemCode;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::{Duration, sleep};
 
 /// So many reservations at least are remembered by their names, and twice as many at most.
 const REMEMBERED: usize = 4096;
@@ -67,7 +68,7 @@ struct ReservedPage {
     frame: Frame,
     fullname: String,
     hold: String,
-    until: String,
+    until: Moment,
     total: String,
     /// What the form must carry to pay, for who made the reservation.
     secret: Option<String>,
@@ -108,14 +109,14 @@ struct GuestsPage {
     next: Option<u32>,
 }
 
-/// The show of the old routes. One ticket for each name is what makes them work: a name leads to
-/// its order by the record that the event's limit keeps.
+/// The show of the old routes, which sell one ticket for each name: a name leads to its order by the record
+/// that the event's limit keeps.
 async fn show(app: &App) -> Result<Arc<Event>, Problem> {
     let event = app.sales.event_named(&app.config.show).await?;
-    if event.spec.limit_per_buyer != Some(1) {
+    if event.spec.limit_per_buyer.is_none() {
         return Err(Problem::new(
             ProblemCode::NotOnSale,
-            "The organiser must set limit_per_buyer = 1 for it. Order on the event's page instead.",
+            "The organiser must set limit_per_buyer for it. Order on the event's page instead.",
         )
         .titled("This show is not sold by name"));
     }
@@ -204,8 +205,8 @@ fn reserved_page(app: &App, event: &Event, fullname: &str, until_ms: TimeMs) -> 
         frame: Frame::of(app),
         fullname: fullname.into(),
         hold: minutes(about(until_ms - app.clock.now_ms()).min(event.spec.hold_ms)),
-        until: when::clock(until_ms, &event.spec.zone),
-        total: Money { minor, currency: event.spec.currency }.to_string(),
+        until: Moment::end(until_ms, app.clock.now_ms(), &event.spec.zone),
+        total: amount::written(Money { minor, currency: event.spec.currency }),
         secret: None,
         declined: None,
         path: None,
@@ -251,15 +252,26 @@ async fn reserve_as(
     let fullname = form.get("fullname");
     let t = event.ticket_types.iter().find(|t| !t.retired);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
+    // Where a buyer may have more than one, the hold does not refuse the second of a name: it is looked for
+    // before, by one request of the name at a time.
+    let one = event.spec.limit_per_buyer == Some(1);
+    let name = buyer_key(fullname, "");
+    let _one_of_the_name = if one { None } else { Some(enter(app, event.id, name).await?) };
     // A hold of the same name that has just run out is taken out of the way once.
     for _ in 0..2 {
+        let before = if one { None } else { find(app, event.id, name).await? };
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
         let buyer = buyer(fullname, "");
-        let name = buyer.key;
         let hold =
             Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
-        let known = match app.sales.hold(client, event, hold, None).await {
+        let answer = match before {
+            Some(order) => {
+                Err(CommandError::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, order }))
+            }
+            None => app.sales.hold(client, event, hold, None).await,
+        };
+        let known = match answer {
             Ok(replied) => {
                 app.reservations.put(name, order);
                 let until_ms = replied.order.map_or(0, |o| o.until_ms);
@@ -360,16 +372,40 @@ async fn order_of(
     fullname: &str,
 ) -> Result<Option<OrderId>, CommandError> {
     let name = buyer_key(fullname, "");
-    match app.sales.submit(Command::FindOrder { event, buyer: name }, None).await {
+    if let Some(found) = find(app, event, name).await? {
+        return Ok(Some(found));
+    }
+    let Some(id) = app.reservations.get(name) else { return Ok(None) };
+    // An erased order is nobody's.
+    let order = app.sales.stored(id).await?;
+    Ok(order.filter(|order| !order.is_erased()).map(|order| order.id))
+}
+
+/// The order that a name has.
+async fn find(app: &App, event: EventId, buyer: BuyerKey) -> Result<Option<OrderId>, CommandError> {
+    match app.sales.submit(Command::FindOrder { event, buyer }, None).await {
         Ok(CommandOutcome { reply: Reply::Found { order }, .. }) => Ok(Some(order)),
-        Ok(_) | Err(CommandError::Refused(Refusal::UnknownOrder)) => {
-            let Some(id) = app.reservations.get(name) else { return Ok(None) };
-            // An erased order is nobody's.
-            let order = app.sales.stored(id).await?;
-            Ok(order.filter(|order| !order.is_erased()).map(|order| order.id))
-        }
+        Ok(_) | Err(CommandError::Refused(Refusal::UnknownOrder)) => Ok(None),
         Err(no) => Err(no),
     }
+}
+
+/// Waits until no other request of this name is being answered by this process, and lets none in until the
+/// guard is dropped.
+async fn enter(
+    app: &App,
+    event: EventId,
+    name: BuyerKey,
+) -> Result<RunningGuard<'_>, CommandError> {
+    let parts = [&b"reserve by name"[..], &event.0.to_be_bytes(), &name.0.to_be_bytes()];
+    let key = RequestKey(digest(&parts));
+    for _ in 0..100 {
+        if let Some(guard) = app.sales.running.enter(key) {
+            return Ok(guard);
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    Err(CommandError::Busy)
 }
 
 /// One attempt for whoever knows the name. Further ones need the secret, so that a stranger cannot use up
@@ -407,24 +443,13 @@ async fn charge_by_name(
     }
 }
 
-/// The query of a list.
-#[derive(Deserialize)]
-pub struct After {
-    after: Option<u32>,
-}
-
 /// `GET /nts/v1/list-guests`: who has paid. Open to all in the demo only.
-pub async fn list_guests(
-    State(app): State<Arc<Site>>,
-    query: Result<Query<After>, axum::extract::rejection::QueryRejection>,
-    headers: HeaderMap,
-) -> Page {
-    if !app.config.demo() && !is_organiser(&app, &headers) {
-        return Err(Problem::not_organiser().into());
+pub async fn list_guests(State(app): State<Arc<Site>>, query: Query, headers: HeaderMap) -> Page {
+    if !app.config.demo() {
+        check_organiser(&app, &headers)?;
     }
-    let Query(query) = query.map_err(|_| Problem::invalid("after is a number."))?;
     let id = show(&app).await?.id;
-    let after = query.after.unwrap_or(0);
+    let after = query.number("after", 0..=u32::MAX)?.unwrap_or(0);
     let tickets = app.organiser.tickets(id, after, GUESTS).await.map_err(Problem::from)?;
     let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |(t, _)| t.serial));
     let guests = tickets.into_iter().filter(|(t, _)| t.state == TicketState::Valid);
@@ -433,14 +458,16 @@ pub async fn list_guests(
 }
 
 /// `POST /nts/v1/debug/reset`: gives every hold of the show back and refunds every ticket of it.
-/// Nothing is forgotten by it. Only where no real money moves. A script does it at once; a browser is
-/// asked first, for a page of another site can make it send this, but cannot read what confirms it.
+/// Nothing is forgotten by it. Only where no real money moves. A script does it at once; a browser, and
+/// whoever sends the form of our front page (`ask`), is asked first. A page of another site can make a browser
+/// send this, but cannot read what confirms it.
 pub async fn reset(State(app): State<Arc<Site>>, sent: Result<Sent, Problem>) -> Page {
     let Sent { headers, body } = sent?;
     let event = show(&app).await?;
-    if from_browser(&headers) {
+    let form = Form::read(&headers, &body).ok();
+    if from_browser(&headers) || form.as_ref().is_some_and(|form| !form.get("ask").is_empty()) {
         use subtle::ConstantTimeEq;
-        let (confirm, form) = (app.secrets.reset(), Form::read(&headers, &body).ok());
+        let confirm = app.secrets.reset();
         let sent = form.as_ref().map_or("", |form| form.get("confirm"));
         if !bool::from(confirm.as_bytes().ct_eq(sent.as_bytes())) {
             let name = event.spec.name.clone();

@@ -3,6 +3,7 @@
 use super::extract::client;
 use super::problem::Problem;
 use super::site::Site;
+use super::tidy::{names_an_order, percent_decoded, redirect};
 use crate::app::App;
 use crate::metrics::Route;
 use crate::text::cut;
@@ -21,7 +22,7 @@ pub(in crate::http) async fn around(
     next: Next,
 ) -> Response {
     let begun = Instant::now();
-    let method = request.method().clone();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
     let mut response = if !is_text(request.uri().path()) {
@@ -29,11 +30,18 @@ pub(in crate::http) async fn around(
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::cross_site::refusal(&request) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
-    } else if looks_at_an_order(&route) {
+    } else if let Some(problem) = super::query::refusal(&app, &request, &route) {
+        super::page::problem_for(request.uri().path(), request.headers(), problem)
+    } else if looks_at_an_order(&route) || (route == "(none)" && names_an_order(uri.path())) {
         look(&app, request, next).await
     } else {
         next.run(request).await
     };
+    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+        && let Some(led) = redirect(&app, &method, &uri)
+    {
+        response = led;
+    }
     protect(response.headers_mut());
     if app.config.is_secure() {
         let value = HeaderValue::from_static("max-age=31536000");
@@ -62,11 +70,18 @@ pub(in crate::http) fn looks_at_an_order(route: &str) -> bool {
 /// look less often.
 pub(in crate::http) async fn look(app: &App, request: Request, next: Next) -> Response {
     let client = client(app, request.extensions(), request.headers());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     if let Err(refused) = app.admission.may_look(client) {
         return super::page::problem_for(request.uri().path(), request.headers(), refused.into());
     }
-    let response = next.run(request).await;
-    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) {
+    let mut response = next.run(request).await;
+    // Its address is a secret, which must not be found by searching for it.
+    let robots = HeaderName::from_static("x-robots-tag");
+    response.headers_mut().insert(robots, HeaderValue::from_static("noindex, nofollow"));
+    // Who shows a right secret has not looked in vain.
+    let meant =
+        response.status() == StatusCode::NOT_FOUND && redirect(app, &method, &uri).is_some();
+    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) && !meant {
         app.admission.looked_in_vain(client);
     }
     response
@@ -74,22 +89,7 @@ pub(in crate::http) async fn look(app: &App, request: Request, next: Next) -> Re
 
 /// Whether a path is text once its percent-encoding is undone.
 pub(in crate::http) fn is_text(path: &str) -> bool {
-    if !path.contains('%') {
-        return true;
-    }
-    let mut bytes = path.as_bytes().iter();
-    let mut decoded = Vec::with_capacity(path.len());
-    while let Some(byte) = bytes.next() {
-        let digit = |at: usize| bytes.as_slice().get(at).and_then(|b| (*b as char).to_digit(16));
-        match (byte, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                bytes.nth(1);
-            }
-            _ => decoded.push(*byte),
-        }
-    }
-    std::str::from_utf8(&decoded).is_ok()
+    !path.contains('%') || percent_decoded(path).is_some()
 }
 
 /// The headers that protect whoever looks at an answer. What programs read is never shown as a page:

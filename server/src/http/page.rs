@@ -2,9 +2,11 @@
 
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::when;
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use boxoffice::{Event, EventSpec, TimeMs};
 
 /// What the frame around every page must know.
 pub struct Frame {
@@ -35,12 +37,68 @@ pub fn page(template: &impl Template) -> Response {
     }
 }
 
+/// A time in the zone of the event. The zone is named, and `nts.js` takes its name away where it is the
+/// reader's own.
+#[derive(Template)]
+#[template(
+    source = "<time datetime=\"{{ rfc }}\">{{ text }}</time><span data-zone=\"{{ zone }}\"> {{ place }}</span>",
+    ext = "html"
+)]
+pub struct Moment {
+    rfc: String,
+    text: String,
+    zone: String,
+    place: String,
+}
+
+impl Moment {
+    /// When an event is: with its end, if its organiser has named one.
+    pub fn of(spec: &EventSpec) -> Moment {
+        let text = match spec.ends_ms {
+            Some(ends_ms) => when::span(spec.starts_ms, ends_ms, &spec.zone),
+            None => when::long(spec.starts_ms, &spec.zone),
+        };
+        Moment::told(spec.starts_ms, &spec.zone, text)
+    }
+
+    /// `Sat 5 June 2027, 20:00 in London`.
+    pub fn short(ms: TimeMs, zone: &str) -> Moment {
+        Moment::told(ms, zone, when::short(ms, zone))
+    }
+
+    /// What ends soon: `20:15 in London`.
+    pub fn end(ms: TimeMs, now: TimeMs, zone: &str) -> Moment {
+        Moment::told(ms, zone, when::end(ms, now, zone))
+    }
+
+    fn told(ms: TimeMs, zone: &str, text: String) -> Moment {
+        let place = when::place_of_zone(ms, zone);
+        Moment { rfc: when::rfc3339(ms), text, zone: zone.to_owned(), place }
+    }
+
+    /// The same as plain text.
+    pub fn in_words(&self) -> String {
+        format!("{} {}", self.text, self.place)
+    }
+}
+
+/// The paragraphs of a text, each with its lines.
+pub fn paragraphs(text: &str) -> Vec<Vec<String>> {
+    let lines = |paragraph: &str| paragraph.lines().map(|line| line.trim().to_owned()).collect();
+    let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
+    paragraphs.map(|paragraph| lines(paragraph.trim_matches('\n'))).collect()
+}
+
 /// A problem told as a page.
-pub struct PageProblem(pub Problem);
+pub struct PageProblem {
+    problem: Problem,
+    /// Where to go on: an address, and what is there.
+    back: Option<(String, String)>,
+}
 
 impl<P: Into<Problem>> From<P> for PageProblem {
     fn from(problem: P) -> PageProblem {
-        PageProblem(problem.into())
+        PageProblem { problem: problem.into(), back: None }
     }
 }
 
@@ -50,8 +108,9 @@ struct ProblemPage<'a> {
     frame: Frame,
     title: &'a str,
     detail: &'a str,
-    money: &'a str,
-    back: Option<&'a str>,
+    /// Whether money moved, where that is the question.
+    money: Option<&'static str>,
+    back: Option<(String, String)>,
     /// In how many seconds the page asks again by itself.
     refresh: Option<u32>,
 }
@@ -63,8 +122,16 @@ impl IntoResponse for PageProblem {
 }
 
 impl PageProblem {
+    /// The same with the way back to the page of this event.
+    pub(in crate::http) fn back_to_event(mut self, event: &Event) -> PageProblem {
+        let name = format!("Back to {}", event.spec.name);
+        self.back = Some((format!("/events/{}", event.spec.slug), name));
+        self
+    }
+
+    /// The page; `refresh`: in so many seconds it asks again by itself.
     pub(in crate::http) fn page(self, refresh: Option<u32>) -> Response {
-        let PageProblem(problem) = self;
+        let PageProblem { problem, back } = self;
         let money = problem.money_words();
         let (title, detail) = (&problem.title, &problem.detail);
         let html = page(&ProblemPage {
@@ -72,7 +139,7 @@ impl PageProblem {
             title,
             detail,
             money,
-            back: None,
+            back,
             refresh,
         });
         // The status and the headers are those that a program gets.
@@ -90,7 +157,7 @@ pub fn problem_for(path: &str, headers: &HeaderMap, problem: Problem) -> Respons
     if for_programs(path, headers) {
         problem.into_response()
     } else {
-        PageProblem(problem).into_response()
+        PageProblem::from(problem).into_response()
     }
 }
 

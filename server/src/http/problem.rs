@@ -27,6 +27,10 @@ const OF_AN_ORDER: [ProblemCode; 10] = [
     ProblemCode::Unavailable,
 ];
 
+/// The other codes of answers to somebody who wanted to pay.
+const ABOUT_MONEY: [ProblemCode; 3] =
+    [ProblemCode::FormNeeded, ProblemCode::NoReservation, ProblemCode::HoldExpired];
+
 /// A problem as RFC 9457 tells it, and as our pages do.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -106,6 +110,16 @@ impl Problem {
             "Send the organiser's key: Authorization: Bearer <NTS_ORGANISER_KEY>.",
         )
         .titled("This is for the organiser")
+    }
+
+    /// Another key than the organiser's was sent.
+    pub fn wrong_key() -> Problem {
+        Problem::new(
+            ProblemCode::Unauthorized,
+            "What was sent as the bearer token is not the organiser's key of this server. It is what \
+             NTS_ORGANISER_KEY says there, or what its first start printed. Nothing was done.",
+        )
+        .titled("The organiser's key is wrong")
     }
 
     /// A page of another site made a browser send this.
@@ -233,19 +247,21 @@ impl Problem {
         problem
     }
 
-    /// Whether money was moved, as our pages say it.
-    pub fn money_words(&self) -> &'static str {
-        match self.money_moved {
+    /// Whether money was moved, as our pages say it. Nothing where nobody would ask.
+    pub fn money_words(&self) -> Option<&'static str> {
+        let words = match self.money_moved {
             // Of an order that may have been paid before, only the request can be told of.
             MoneyMoved::No if OF_AN_ORDER.contains(&self.code) => {
                 "No money was moved by this request."
             }
-            MoneyMoved::No => "No money was moved.",
+            MoneyMoved::No if ABOUT_MONEY.contains(&self.code) => "No money was moved.",
+            MoneyMoved::No => return None,
             MoneyMoved::Yes => "The money was moved.",
             MoneyMoved::Unknown => {
                 "We do not know yet whether money was moved; it cannot be moved twice."
             }
-        }
+        };
+        Some(words)
     }
 
     /// The body as JSON.
@@ -385,6 +401,7 @@ impl From<Refusal> for Problem {
         let title = match refusal {
             Refusal::NotYetOnSale(_) => "Not on sale yet",
             Refusal::SaleClosed(_) => "The sale is over",
+            Refusal::EventOver(_) => "The event is over",
             Refusal::SoldOut { left: 1.., .. } => "Not enough places",
             _ => code.title(),
         };
@@ -416,15 +433,17 @@ fn words(refusal: Refusal) -> String {
         Refusal::UnknownOrder => "The link is incomplete, or it is not yours. Open the link that you got when you ordered.".into(),
         Refusal::NotYetOnSale(opens) => format!("The sale opens at {}.", when::rfc3339(opens)),
         Refusal::SaleClosed(closed) => format!("It closed at {}.", when::rfc3339(closed)),
-        Refusal::SoldOut { ticket_type, left: 0, held: 0 } => format!("“{}” is sold out. Nothing was held.", shorten(&ticket_type)),
+        Refusal::EventOver(ended) => format!("It ended at {}, and no tickets are sold any more.", when::rfc3339(ended)),
+        Refusal::EventOrdered => "There are orders of it, so it stays. Set hidden = true to take it from the lists, or sale_closes to end its sale. Nothing was changed.".into(),
+        Refusal::SoldOut { ticket_type, left: 0, held: 0 } => format!("“{}” is sold out. Nothing was reserved.", shorten(&ticket_type)),
         Refusal::SoldOut { ticket_type, left: 0, held } => format!(
-                "No place is left for “{}” right now. {}",
+                "All of “{}” are reserved at the moment. {}",
                 shorten(&ticket_type),
                 may_come_back(held)
             ),
         Refusal::SoldOut { ticket_type, left, held } => {
             let mut detail = format!(
-                "Only {left} left for “{}”. Nothing was held; order fewer.",
+                "Only {left} left of “{}”. Nothing was reserved; order fewer.",
                 shorten(&ticket_type)
             );
             if held > 0 {
@@ -434,12 +453,12 @@ fn words(refusal: Refusal) -> String {
         }
         Refusal::LimitPerOrder(limit) => format!("One order has at most {limit} tickets here."),
         Refusal::LimitPerBuyer { limit, has, .. } => format!("One buyer gets at most {limit} here, and you have {has} already."),
-        Refusal::HoldExpired => "Your places went back on sale. Nothing was charged. You can order again.".into(),
+        Refusal::HoldExpired => "Your tickets went back on sale. Nothing was charged. You can order again.".into(),
         Refusal::PaymentExpired => format!("{BEING_CANCELED} You can order again."),
         Refusal::PaymentUnderWay => "The attempt before is not decided yet; nothing was tried now. Look at the order in a moment.".into(),
         Refusal::TooManyAttempts { most, until_ms } => format!(
-                "{most} cards were tried for this order, and it takes no more. Give its places back, or \
-                 leave them until {}, when they go back by themselves; then you can order again.",
+                "{most} cards were tried for this order, and it takes no more. Cancel this reservation, or \
+                 wait until {}, when it ends by itself; then you can order again.",
                 when::rfc3339(until_ms)
             ),
         Refusal::AlreadyPaid => "The payment of this order is approved or done; it was not tried again. The order's page \
@@ -449,8 +468,8 @@ fn words(refusal: Refusal) -> String {
             let what = match state {
                 OrderState::Canceling => BEING_CANCELED,
                 OrderState::Refunded => "It was refunded.",
-                OrderState::Void => "Its places went back on sale.",
-                _ => "It is released: its places went back on sale.",
+                OrderState::Void => "Its tickets went back on sale.",
+                _ => "It was cancelled or it has expired: its tickets went back on sale.",
             };
             let detail = format!(
                 "{what} Nothing was tried now. The order's page tells what became of its money, if any \
@@ -481,10 +500,11 @@ pub const BEING_CANCELED: &str = "The payment that was begun is being cancelled.
 
 fn may_come_back(held: u32) -> String {
     let places = if held == 1 { "1 place is".into() } else { format!("{held} places are") };
-    format!("{places} held by others; what they do not pay comes back within minutes.")
+    format!("{places} reserved and not paid yet; some may come back.")
 }
 
-fn capital(text: &str) -> String {
+/// The text with its first letter in upper case.
+pub(in crate::http) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
 }

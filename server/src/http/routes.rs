@@ -3,7 +3,7 @@
 
 use super::api::{erasures, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::shop::{event, front, order, pay};
+use super::shop::{calendar, event, front, order, order_form, pay};
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
@@ -47,6 +47,8 @@ pub struct Described {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// The query parameters that it takes. The API refuses others.
+    pub query: &'static [&'static str],
 }
 
 /// The router as far as it is built, and what is in it.
@@ -85,7 +87,13 @@ impl Routes {
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a method that axum knows");
         self.router = std::mem::take(&mut self.router).route(path, on(filter, handler));
-        self.list.push(Described { method, path, access });
+        self.list.push(Described { method, path, access, query: &[] });
+        self
+    }
+
+    /// The query parameters of the route that was added last.
+    fn takes(&mut self, query: &'static [&'static str]) -> &mut Routes {
+        self.list.last_mut().expect("a route was added").query = query;
         self
     }
 }
@@ -106,8 +114,9 @@ fn build(config: &Config, sandbox: bool) -> Routes {
     routes
         .get("/", Anyone, front::front)
         .get("/events/{event}", Anyone, event::event)
-        .post("/events/{event}/orders", Anyone, event::hold)
+        .post("/events/{event}/orders", Anyone, order_form::hold)
         .get("/orders/{id}/{secret}", OrderPath, order::order)
+        .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)
@@ -117,11 +126,14 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/assets/{file}", Anyone, assets::asset)
         .get("/problems/{code}", Anyone, problems::show)
         .get("/api/v1/events", Anyone, api::events)
+        .takes(&["over"])
         .get("/api/v1/events/{event}", Anyone, api::event)
         .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
+        .add(Method::DELETE, "/api/v1/events/{event}", Organiser, organiser::delete_event)
         .get("/api/v1/events/{event}/live", Anyone, api::live)
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
         .get("/api/v1/events/{event}/orders", Organiser, organiser::orders)
+        .takes(&["after", "limit"])
         .get("/api/v1/orders/{id}", OrderOrOrganiser, api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
@@ -136,7 +148,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
     routes
         .post("/nts/v1/reserve", Anyone, legacy::reserve)
         .post("/nts/v1/charge", charges, legacy::charge)
-        .get("/nts/v1/list-guests", guests, legacy::list_guests);
+        .get("/nts/v1/list-guests", guests, legacy::list_guests)
+        .takes(&["after"]);
     if sandbox {
         routes
             .get("/sandbox/authenticate/{intent}", Payment, sandbox_bank::show)

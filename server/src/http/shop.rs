@@ -1,8 +1,11 @@
 //! The shop: pages that work without JavaScript and tell the truth of their state.
 
+pub mod calendar;
 pub mod event;
 pub mod front;
 pub mod order;
+pub mod order_form;
+mod own_orders;
 pub mod pay;
 #[cfg(test)]
 mod sentences;

@@ -1,6 +1,8 @@
 //! What the handlers share: the parts of the server, and what only HTTP needs.
 
 use super::legacy::Reservations;
+use super::routes::{Described, routes};
+use super::shop::calendar::Sequences;
 use super::shown::PageCache;
 use crate::app::App;
 use std::ops::Deref;
@@ -9,17 +11,22 @@ use std::sync::Arc;
 /// The state of the router.
 pub struct Site {
     app: Arc<App>,
+    /// What is served.
+    pub routes: Vec<Described>,
     /// Pages of events that many ask for.
     pub shown: PageCache,
     /// What was reserved by name over the old routes.
     pub reservations: Reservations,
+    /// What calendars were told of events.
+    pub sequences: Sequences,
 }
 
 impl Site {
     /// Nothing is cached or reserved yet.
     pub fn new(app: Arc<App>) -> Arc<Site> {
         let (shown, reservations) = (PageCache::default(), Reservations::default());
-        Arc::new(Site { app, shown, reservations })
+        let routes = routes(&app.config, app.sandbox.is_some());
+        Arc::new(Site { app, routes, shown, reservations, sequences: Sequences::default() })
     }
 }
 

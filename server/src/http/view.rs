@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod parts;
 
+use super::amount::written;
 use super::problem::BEING_CANCELED;
 use crate::app::App;
 pub use crate::event_body::{counts, money, told as event};
@@ -195,8 +196,9 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
     let owed_back = order.owed_back();
     if owed_back.minor > 0 && !order.refunds.iter().any(|r| r.state == RefundState::Pending) {
         return format!(
-            "A refund of {owed_back} did not arrive. The money is still here and due to you; the organiser \
-             knows, and will send it again or in another way."
+            "A refund of {} did not arrive. The money is still here and due to you; the organiser \
+             knows, and will send it again or in another way.",
+            written(owed_back)
         )
         .into();
     }
@@ -207,8 +209,9 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
     {
         let amount = Money { minor: dispute.amount_minor, currency: order.currency };
         return format!(
-            "Paid, but {amount} of it is disputed at the cardholder's bank ({}). The tickets below \
+            "Paid, but {} of it is disputed at the cardholder's bank ({}). The tickets below \
              are valid unless the organiser says otherwise.",
+            written(amount),
             dispute.status.replace('_', " ")
         )
         .into();
@@ -219,8 +222,8 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
     if app.sales.provider_is_out_of_reach() {
         let money = if not_begun(order) { " Nothing has been charged." } else { "" };
         return format!(
-            "The payment provider does not answer at the moment.{money} Your places stay yours, and \
-             the clock of your hold stands still. We go on by ourselves as soon as it answers; you \
+            "The payment provider does not answer at the moment.{money} Your tickets stay reserved, and \
+             your time does not run out meanwhile. We go on by ourselves as soon as it answers; you \
              cannot be charged twice."
         )
         .into();
@@ -239,7 +242,7 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
             let least = if app.sales.waits_behind_others(order) { "at least" } else { "about" };
             format!(
                 "Many are paying at this moment. You are in line, for {least} {wait}. Your tickets \
-                 are safe: nobody can take them, and the clock of your hold stands still until it \
+                 are safe: nobody can take them, and your time does not run out until it \
                  is your turn.{charged}"
             )
             .into()
@@ -296,9 +299,9 @@ pub fn plain(order: &Order, now: TimeMs) -> Cow<'static, str> {
     let attempt = order.payment.as_ref().and_then(|p| p.attempts.last()).map(|a| &a.state);
     let text = match (order.state, attempt) {
         (OrderState::Held, _) if order.over(now) => {
-            "The time is over and the places go back on sale. Nothing was charged."
+            "The time is over and the tickets go back on sale. Nothing was charged."
         }
-        (OrderState::Held, _) => "Your places are held. Nothing has been charged yet.",
+        (OrderState::Held, _) => "Your tickets are reserved. Nothing has been charged yet.",
         (OrderState::Paying, _) if order.over(now) => {
             return format!("The time is over. {BEING_CANCELED}").into();
         }
@@ -306,17 +309,17 @@ pub fn plain(order: &Order, now: TimeMs) -> Cow<'static, str> {
             return format!("The payment was declined. {}", after_decline(order)).into();
         }
         (OrderState::Paying, _) if bank_asks(order) => {
-            "Your bank wants to hear from you before it pays. Your places are held meanwhile. If that \
+            "Your bank needs to confirm this payment with you. Your tickets stay reserved meanwhile. If that \
              does not work, you can try another card; you cannot be charged twice."
         }
         (OrderState::Paying, _) => {
-            "We are waiting for the answer to your payment. Your places are held meanwhile, and you cannot be charged twice."
+            "We are waiting for the answer to your payment. Your tickets stay reserved meanwhile, and you cannot be charged twice."
         }
         (OrderState::Canceling, _) => {
             return format!("This order is being cancelled. {BEING_CANCELED}").into();
         }
         (OrderState::Committed, _) => {
-            "Your payment is approved and the places are kept for you. The money is being taken, and then the tickets appear here."
+            "Your payment is approved and the tickets are kept for you. The money is being taken, and then the tickets appear here."
         }
         (OrderState::Paid, _) if order.total().minor == 0 => "The tickets are yours.",
         (OrderState::Paid, _) if order.refunded().minor > 0 => {
@@ -334,13 +337,13 @@ pub fn plain(order: &Order, now: TimeMs) -> Cow<'static, str> {
             return money_back(order).into();
         }
         (OrderState::Released, None) => {
-            "The time ran out or the order was cancelled. Your places went back on sale and nothing was charged."
+            "The time ran out or the order was cancelled. Your tickets went back on sale and nothing was charged."
         }
         (OrderState::Released, Some(_)) => {
-            "The time ran out or the order was cancelled. Your places went back on sale and nothing was charged. If your bank shows a reservation of the amount, it is released."
+            "The time ran out or the order was cancelled. Your tickets went back on sale and nothing was charged. If your bank shows a reservation of the amount, it is released."
         }
         (OrderState::Void, _) => {
-            "The approval of your payment ended before the money was taken. Nothing was charged and the places went back on sale. If your bank shows a reservation of the amount, it is released."
+            "The approval of your payment ended before the money was taken. Nothing was charged and the tickets went back on sale. If your bank shows a reservation of the amount, it is released."
         }
     };
     text.into()
@@ -374,16 +377,16 @@ pub fn after_decline(order: &Order) -> String {
     };
     if payment.intent.is_none() {
         // Not the card was refused but the payment.
-        return format!("{money} Your places are still held until the time is over.");
+        return format!("{money} Your tickets stay reserved until the time is over.");
     }
     if payment.has_attempts_left() {
         return format!(
-            "{money} Your places are still held: you can try again, with another card if you like."
+            "{money} Your tickets are still reserved: you can try again, with another card if you like."
         );
     }
     format!(
-        "{money} {} cards were tried for this order, and it takes no more. Give the places back to order \
-         again at once; else they go back when the time is over.",
+        "{money} {} cards were tried for this order, and it takes no more. Cancel this reservation to order \
+         again at once; else it ends when the time is over.",
         payment.attempts.len()
     )
 }
@@ -428,12 +431,12 @@ mod tests {
         use AttemptState::{Abandoned, Action, Authorised, Declined, Pending};
         use OrderState::*;
         let (no, done) = (|| Declined("No.".into()), || RefundState::Succeeded("re_1".into()));
-        begins(&order(Held, &[], &[]), 299_999, "Your places are held. Nothing has been");
-        begins(&order(Held, &[], &[]), 300_000, "The time is over and the places go back");
+        begins(&order(Held, &[], &[]), 299_999, "Your tickets are reserved. Nothing has been");
+        begins(&order(Held, &[], &[]), 300_000, "The time is over and the tickets go back");
         begins(&order(Paying, &[Action], &[]), 299_999, "We are waiting for the answer");
         begins(&order(Paying, &[Action], &[]), 300_000, "The time is over. ");
         begins(&order(Paying, &[Pending], &[]), 300_000, "We are waiting for the answer");
-        let again = "The payment was declined. Nothing was charged. Your places are still held: you \
+        let again = "The payment was declined. Nothing was charged. Your tickets are still reserved: you \
                      can try again";
         begins(&order(Paying, &[no()], &[]), 0, again);
         let left = "The payment was declined. If you left a bank's page before";
@@ -444,7 +447,7 @@ mod tests {
         let mut refused = order(Paying, &[no()], &[]);
         refused.payment.as_mut().unwrap().intent = None;
         let until =
-            "The payment was declined. Nothing was charged. Your places are still held until";
+            "The payment was declined. Nothing was charged. Your tickets stay reserved until";
         begins(&refused, 0, until);
         begins(&order(Committed, &[Authorised], &[]), 0, "Your payment is approved");
         begins(&order(Paid, &[Authorised], &[]), 0, "Paid. The tickets are yours.");
@@ -491,7 +494,7 @@ mod tests {
                 assert_eq!(told, asks.then_some((what, redirects)));
             }
         }
-        begins(&all[0].0, 0, "Your bank wants to hear from you");
+        begins(&all[0].0, 0, "Your bank needs to confirm this payment");
     }
 
     #[test]

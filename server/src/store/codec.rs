@@ -190,6 +190,10 @@ pub(super) fn encode_reply(reply: &Reply) -> Vec<u8> {
             put(&mut out, id.0);
             put(&mut out, u64::from(*created));
         }
+        Reply::EventDeleted { id } => {
+            out.push(b'd');
+            put(&mut out, id.0);
+        }
         Reply::Held { order, until_ms } => {
             out.push(b'h');
             out.extend(order.0.to_be_bytes());
@@ -258,6 +262,7 @@ fn take_reply(bytes: &[u8]) -> Option<Reply> {
             erased: take(rest)?.try_into().ok()?,
             left: take(rest)?.try_into().ok()?,
         },
+        b'd' => Reply::EventDeleted { id: EventId(take(rest)?) },
         b'h' => Reply::Held { order: OrderId(id(rest)?), until_ms: take(rest)? as i64 },
         b'f' => Reply::Found { order: OrderId(id(rest)?) },
         b'p' => Reply::Paying { order: OrderId(id(rest)?), attempt: take(rest)?.try_into().ok()? },

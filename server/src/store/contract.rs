@@ -36,6 +36,8 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("the counters are guarded", counters_are_guarded),
         ("what is one stays one", one_stays_one),
         ("an event changes without touching its counters", event_changes),
+        ("what was sold keeps its name", names_stay_as_sold),
+        ("an event is deleted only without orders", event_is_deleted),
         ("requests are found again", requests_are_found),
         ("a reader sees what was just committed", reader_sees),
         ("who is due comes first", due),
@@ -186,6 +188,78 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
     assert!(desk.commit(&[], &[fact, fact]).is_err(), "a request is answered once");
     desk.commit(&[], &[fact]).expect("commit");
     assert!(desk.commit(&[], &[fact]).is_err(), "a request is answered once");
+}
+
+fn names_stay_as_sold<D: Database>(desk: &mut Desk<D>) {
+    let named = |name: &str, price_minor| {
+        let mut spec = spec("flute", 5);
+        spec.ticket_types[0].name = name.into();
+        spec.ticket_types[0].price_minor = price_minor;
+        spec
+    };
+    let sold = |desk: &mut Desk<D>, order: OrderId| {
+        desk.assert_equal();
+        let event = desk.model.events[&desk.event].clone();
+        let of = desk.model.orders[&order].lines[0].ticket_type;
+        event.ticket_types[usize::from(of)].name.clone()
+    };
+    desk.put_event(named("Standing", 999));
+    let first = desk.paid("a", 1);
+    desk.put_event(named("Seat", 1_500));
+    assert_eq!(sold(desk, first), "Standing");
+    let second = desk.hold("b", "seat", 1);
+    desk.put_event(named("Standing", 700));
+    desk.reopen();
+    assert_eq!([sold(desk, first), sold(desk, second)], ["Standing", "Seat"]);
+    let third = desk.hold("c", "seat", 1);
+    assert_eq!(sold(desk, third), "Standing");
+    assert_eq!(desk.model.orders[&third].lines[0].unit_minor, 700);
+    assert_eq!(desk.model.events[&desk.event].ticket_types.len(), 4);
+}
+
+fn event_is_deleted<D: Database>(desk: &mut Desk<D>) {
+    let delete = |slug: &str| Command::DeleteEvent { slug: slug.into() };
+    let limited = || EventSpec { limit_per_buyer: Some(5), ..spec("flute", 5) };
+    desk.put_event(spec("harp", 3));
+    let harp = desk.event;
+    desk.put_event(limited());
+    let flute = desk.event;
+    desk.run(&[delete("flute")]);
+    assert!(!desk.model.events.contains_key(&flute) && desk.model.events.contains_key(&harp));
+    desk.assert_equal();
+    assert!(desk.refused(&delete("flute")), "it is gone");
+    // Another one gets its name, also in the batch in which it goes.
+    desk.put_event(limited());
+    let id = desk.ids.event(desk.now());
+    desk.run(&[delete("flute"), Command::PutEvent { id, spec: limited() }]);
+    desk.event = id;
+    desk.assert_equal();
+    desk.reopen();
+    desk.assert_equal();
+
+    // One order is enough, whatever becomes of it.
+    let order = desk.hold("a", "seat", 1);
+    assert!(desk.refused(&delete("flute")), "it is held");
+    desk.run(&[Command::Cancel { order }]);
+    assert!(desk.refused(&delete("flute")), "it was held");
+    let changes = [Change::EventDeleted { event: id }];
+    let batch = Batch {
+        changes: &changes,
+        orders: &BTreeMap::new(),
+        recorded: &[],
+        records: &[],
+        now_ms: 0,
+    };
+    let fault = desk.store().commit(&batch).expect_err("it has an order");
+    assert!(matches!(fault, Fault::NotDone(_)), "{fault}");
+    desk.assert_equal();
+    desk.later(1_000);
+    let placed_before_ms = desk.now();
+    desk.run(&[Command::Forget { order, placed_before_ms }]);
+    desk.run(&[delete("flute"), delete("harp")]);
+    assert!(desk.model.events.is_empty());
+    desk.reopen();
+    desk.assert_equal();
 }
 
 fn event_changes<D: Database>(desk: &mut Desk<D>) {
@@ -565,6 +639,7 @@ fn nothing_there<D: Database>(desk: &mut Desk<D>) {
     let keys = Keys {
         events: vec![EventId(5), EventId(u64::MAX)],
         slugs: vec!["flut".into(), String::new()],
+        ordered: vec!["flut".into(), "flute\0".into()],
         orders: vec![
             OrderId(order.0 ^ 1),
             OrderId(order.0 ^ (1 << 64)),

@@ -327,9 +327,7 @@ impl PgStore {
 
     /// The events, as they were locked; none of them has its parts yet.
     fn begin(&self, keys: &Keys, lock: &'static str) -> Ask<'static> {
-        // No slug has a zero in it, and the database takes no such text.
-        let slugs: Vec<String> = keys.slugs.iter().filter(|s| !s.contains('\0')).cloned().collect();
-        ask!(lock, event_ids(keys), slugs, order_ids(&keys.orders))
+        ask!(lock, event_ids(keys), slugs(&keys.slugs), order_ids(&keys.orders))
     }
 
     fn try_load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Trouble> {
@@ -351,7 +349,7 @@ impl PgStore {
         let guessed = |(event, _): &&(EventId, BuyerKey)| !self.unlimited.contains(event);
         let buyers: BTreeSet<(EventId, BuyerKey)> =
             keys.buyers.iter().filter(guessed).copied().collect();
-        let mut asks = Vec::with_capacity(9);
+        let mut asks = Vec::with_capacity(10);
         let turn = std::mem::take(&mut self.turn) && self.open;
         if !turn {
             if self.open {
@@ -370,6 +368,9 @@ impl PgStore {
             requests.iter().map(|key| Uuid::from_u128(key.0)).collect::<Vec<_>>()
         ));
         asks.push(ask!(rows::CLOCK));
+        if !keys.ordered.is_empty() {
+            asks.push(ask!(rows::ORDERED, slugs(&keys.ordered)));
+        }
         self.open = true;
         let begun = Instant::now();
         let answers = match self.link.ask(&asks) {
@@ -385,6 +386,7 @@ impl PgStore {
         let mut next = || answers.next().expect("an answer to each question");
         let (locked, pools, types, orders) = (next(), next(), next(), next());
         let (found_buyers, recorded, clock) = (next(), next(), next());
+        let ordered = if keys.ordered.is_empty() { Vec::new() } else { next() };
 
         let mut events = BTreeMap::new();
         for row in &locked {
@@ -397,6 +399,9 @@ impl PgStore {
             return Ok(None);
         }
         let mut state = State { most_counted: Some(MOST_COUNTED), ..State::default() };
+        for row in &ordered {
+            state.ordered.insert(EventId(one::<i64>(std::slice::from_ref(row))? as u64));
+        }
         let limited = |id: EventId| {
             events.get(&(id.0 as i64)).is_some_and(|e| e.spec.limit_per_buyer.is_some())
         };
@@ -600,6 +605,11 @@ fn refused_at_commit(trouble: &Trouble) -> bool {
 fn event_ids(keys: &Keys) -> Vec<i64> {
     let ids: BTreeSet<i64> = keys.events.iter().map(|id| id.0 as i64).collect();
     ids.into_iter().collect()
+}
+
+/// No slug has a zero in it, and the database takes no such text.
+fn slugs(asked: &[String]) -> Vec<String> {
+    asked.iter().filter(|slug| !slug.contains('\0')).cloned().collect()
 }
 
 fn order_ids(orders: &[OrderId]) -> Vec<Uuid> {

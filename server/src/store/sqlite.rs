@@ -222,6 +222,11 @@ impl SqliteStore {
                 self.add_event(&mut state, *id);
             }
         }
+        for id in keys.ordered.iter().filter_map(|slug| self.slugs.get(slug)) {
+            if rows::has_orders(conn, *id)? {
+                state.ordered.insert(*id);
+            }
+        }
         let mut buyers: BTreeSet<_> = keys.buyers.iter().copied().collect();
         for id in &keys.orders {
             if state.orders.contains_key(id) {
@@ -301,6 +306,11 @@ impl SqliteStore {
                     event.serials = event.serials.max(serials);
                     self.slugs.insert(event.spec.slug.clone(), event.id);
                     self.events.insert(event.id, *event);
+                }
+                EventNews::Deleted(id) => {
+                    if let Some(event) = self.events.remove(&id) {
+                        self.slugs.remove(&event.spec.slug);
+                    }
                 }
                 EventNews::Stock(id, pool, held, sold) => {
                     let event = self.events.get_mut(&id).expect("the schema knows its event");

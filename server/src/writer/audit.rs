@@ -68,6 +68,9 @@ impl Log {
                 self.erased(actor, *because, event, &decision.changes, left);
             }
             (Command::Erase { .. }, _) => {}
+            (Command::DeleteEvent { slug }, Reply::EventDeleted { id }) => {
+                self.add(actor, Action::EventDeleted, Some(id), None, slug.clone());
+            }
             (command, _) => {
                 let asked = matches!(command, Command::Refund { .. });
                 let mut refunds = false;

@@ -178,7 +178,10 @@ async fn five_cards_and_no_more_and_the_places_can_be_given_back() {
         assert_eq!((status, detail.contains("you can try again")), (402, n < 5), "{told}");
     }
     let page = shop.page(&held).await;
-    assert!(page.contains("it takes no more") && page.contains("Give the places back"), "{page}");
+    assert!(
+        page.contains("it takes no more") && page.contains("Cancel this reservation"),
+        "{page}"
+    );
     assert!(!page.contains("/pay\""), "{page}");
     let (status, told) = shop.pay(&held, "ctoken_ok").await;
     assert_eq!((status, told["code"].as_str()), (409, Some("too_many_attempts")), "{told}");

@@ -398,7 +398,8 @@ const CLOCK_MS: i64 = 2_000;
 /// What is wrong with what is shown, if the event is so.
 fn event_differs(event: &Event, view: &Value) -> Option<String> {
     let spec = &event.spec;
-    let pools = event.pools.iter().filter(|pool| pool.capacity > 0 || pool.held + pool.sold > 0);
+    let named = |pool: &&boxoffice::Pool| spec.pools.iter().any(|said| said.name == pool.name);
+    let pools = event.pools.iter().filter(|pool| named(pool) || pool.held + pool.sold > 0);
     let pools: Value = pools
         .map(|pool| {
             let left = i64::from(pool.capacity) - i64::from(pool.held) - i64::from(pool.sold);
@@ -419,6 +420,10 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
         ("id", view["id"].clone(), json!(spec.slug)),
         ("name", view["name"].clone(), json!(spec.name)),
         ("place", view["place"].clone(), json!(spec.place)),
+        ("description", view["description"].clone(), json!(spec.description)),
+        ("ends_at", when("ends_at"), json!(spec.ends_ms)),
+        ("hidden", view["hidden"].clone(), json!(spec.hidden)),
+        ("keep_days", view["keep_buyers_days"].clone(), json!(spec.keep_buyers_days)),
         ("starts_at", when("starts_at"), json!(spec.starts_ms)),
         ("zone", view["zone"].clone(), json!(spec.zone)),
         ("currency", view["currency"].clone(), json!(spec.currency.code())),

@@ -2,19 +2,19 @@
 
 use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
-use crate::http::auth::{is_organiser, organiser};
+use crate::http::auth::{check_organiser, organiser};
 use crate::http::extract::{Sent, SentByOrganiser, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
+use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::view;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use boxoffice::RefundWish;
-use nts_api::{OrderList, RefundAnswer, RefundBody};
-use serde::Deserialize;
+use boxoffice::{Flaw, RefundWish, Refusal, told};
+use nts_api::{EventBody, OrderList, PutAnswer, RefundAnswer, RefundBody};
 use std::sync::Arc;
 
 /// `PUT /api/v1/events/{event}`
@@ -23,36 +23,51 @@ pub async fn put_event(
     Path(slug): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
-    let spec = event_body::spec(json(&headers, &body)?, &slug).map_err(Problem::invalid)?;
     let now = app.clock.now_ms();
+    let known = app.catalogue.event(&slug);
+    let known = known.as_deref().map(|event| event_body::told(event, now, now));
+    let body = match json::<EventBody>(&headers, &body) {
+        Ok(body) => body,
+        // Perhaps what GET has told, with what cannot be set.
+        Err(problem) => event_body::settable(&body, &slug, known.as_ref())
+            .map_err(Problem::invalid)?
+            .ok_or(problem)?,
+    };
+    let spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
+    let warnings = event_body::warnings(&spec, now);
     let (event, created) = app.organiser.put_event(organiser(&app), spec).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(view::event(&event, now, now))).into_response())
+    let event = view::event(&event, now, now);
+    Ok((status, Json(PutAnswer { event, warnings })).into_response())
 }
 
-/// The query of a list.
-#[derive(Deserialize)]
-pub struct Cursor {
-    after: Option<String>,
-    limit: Option<usize>,
+fn invalid(flaws: &[Flaw]) -> Refusal {
+    Refusal::Invalid(told(flaws))
+}
+
+/// `DELETE /api/v1/events/{event}`
+pub async fn delete_event(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    SentByOrganiser(_): SentByOrganiser,
+) -> Result<StatusCode, Problem> {
+    app.organiser.delete_event(organiser(&app), &slug).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /api/v1/events/{event}/orders?after=&limit=`
 pub async fn orders(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    cursor: Result<Query<Cursor>, axum::extract::rejection::QueryRejection>,
+    query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if !is_organiser(&app, &headers) {
-        return Err(Problem::not_organiser());
-    }
+    check_organiser(&app, &headers)?;
     let event = app.sales.event_named(&slug).await?;
-    let Query(cursor) =
-        cursor.map_err(|_| Problem::invalid("The query is after=<order id>&limit=<1 to 500>."))?;
-    let after = cursor.after.as_deref().map(order_id).transpose()?;
-    let limit = cursor.limit.unwrap_or(100).clamp(1, 500);
-    let page = app.organiser.orders(event.id, after, limit).await?;
+    let no_id = |_| Problem::invalid("after in the query is the id of an order, as in next.");
+    let after = query.get("after").map(order_id).transpose().map_err(no_id)?;
+    let limit = query.number("limit", 1..=500)?.unwrap_or(100);
+    let page = app.organiser.orders(event.id, after, limit as usize).await?;
     let orders = page.orders.iter().map(|o| view::order(&app, o, &event)).collect();
     let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
     Ok(Json(OrderList { next, orders }).into_response())

@@ -1,5 +1,6 @@
 //! The page on which the sandbox's bank asks whether it is you.
 
+use crate::http::amount::written;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, PageProblem, page};
 use crate::http::problem::Problem;
@@ -29,7 +30,7 @@ pub async fn show(
     Ok(page(&BankPage {
         frame: Frame::of(&app),
         waiting: intent.status == IntentStatus::RequiresAction,
-        amount: intent.amount.to_string(),
+        amount: written(intent.amount),
         path: intent.order.map(|id| app.links.way_back(id)),
     }))
 }

@@ -1,52 +1,97 @@
-//! The page of an event, and holding tickets there.
+//! The page of an event: what there is, what it costs, what is left, and the form that orders it.
 
-use super::front::{left_text, minutes, notice};
+use super::front::notice;
+use super::order_form::{Faults, Filled};
+use super::own_orders::{self, OpenOrder};
 use crate::admission::Shed;
-use crate::admission::client::Client;
 use crate::app::App;
-use crate::http::extract::{Form, Sent, admit};
-use crate::http::idempotency::key_of;
-use crate::http::page::{Frame, Page, PageProblem};
+use crate::http::amount::{self, Style};
+use crate::http::page::{Frame, Moment, Page, PageProblem, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::shown::SplicedPage;
 use crate::http::site::Site;
-use crate::identity::{buyer, untagged_key};
 use crate::when;
-use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
-use boxoffice::{Command, Event, LineWish, Money, Reply, TimeMs};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use boxoffice::{Event, Money, Pool, TicketType, TimeMs};
 use std::convert::Infallible;
 use std::sync::Arc;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
+/// What is left of a pool.
+struct Left {
+    text: String,
+    /// Says by colour what the text says: there are some, none, or none at the moment.
+    class: &'static str,
+}
+
 struct TypeRow {
     id: String,
     name: String,
     price: String,
-    left_text: String,
-    suggested: u32,
+    price_minor: i64,
+    pool: String,
+    /// None where the pool is told of below, because several types draw on it and some are left.
+    left: Option<Left>,
+    shared: bool,
+    /// Whether some can be ordered.
+    input: bool,
+    value: String,
+    error: Option<String>,
+}
+
+/// A pool on which several types draw: told once.
+struct SharedPool {
+    name: String,
+    types: String,
+    left: Left,
+}
+
+/// When the page changes by itself.
+struct Opens {
+    rfc: String,
+    now: String,
+    /// For a browser without JavaScript; none if it is too long to wait for.
+    refresh_s: Option<i64>,
 }
 
 #[derive(Template)]
 #[template(path = "event.html")]
-struct EventPage {
+pub(super) struct EventPage {
     frame: Frame,
     slug: String,
     name: String,
     place: String,
-    starts: String,
+    starts: Moment,
+    about: Vec<Vec<String>>,
+    draft: bool,
+    over: bool,
+    /// Why nothing is sold now, if so.
     notice: Option<String>,
-    open: bool,
+    opens: Option<Opens>,
+    on_sale: bool,
+    /// Whether anything can be ordered now.
+    offers: bool,
+    /// What is left, where nothing is.
+    gone: Option<Left>,
     types: Vec<TypeRow>,
-    limit: u32,
+    shared: Vec<SharedPool>,
+    limit: String,
     hold: String,
+    hold_ms: i64,
+    zone: String,
+    free: bool,
+    style: Style,
     as_of: String,
-    key: String,
+    pub(super) key: String,
+    open_orders: Vec<OpenOrder>,
+    faults: Option<Faults>,
+    buyer_name: String,
+    buyer_email: String,
 }
 
 /// `GET /events/{event}`
@@ -54,13 +99,21 @@ pub async fn event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     TakesGzip(packed): TakesGzip,
+    headers: HeaderMap,
 ) -> Page {
     if let Err(Shed { again_s }) = app.admission.check_read() {
-        return Ok(PageProblem(Problem::crowded(again_s)).page(Some(again_s)));
+        return Ok(PageProblem::from(Problem::crowded(again_s)).page(Some(again_s)));
     }
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
+    let open = own_orders::open(&app, &headers).await;
+    if !open.is_empty() {
+        // This page is this visitor's own.
+        let mut page = event_page(&app, &event, now, as_of);
+        page.open_orders = open.into_iter().filter(|order| order.event == event.id).collect();
+        return Ok(indexed(&event, varies(crate::http::page::page(&page))));
+    }
     let page = app.shown.page.of(&event, now, as_of, || {
         let page = event_page(&app, &event, now, as_of);
         let html = page.render().map_err(|error| tracing::error!(%error, "a template failed"));
@@ -70,7 +123,7 @@ pub async fn event(
     let mut key = [0; Simple::LENGTH];
     let key = Uuid::from_u128(app.ids.random()).simple().encode_lower(&mut key);
     Ok(match &*page {
-        Some(page) => gapped(page, key.as_bytes(), packed),
+        Some(page) => indexed(&event, varies(gapped(page, key.as_bytes(), packed))),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     })
 }
@@ -79,11 +132,26 @@ pub async fn event(
 fn gapped(page: &SplicedPage, gap: &[u8], packed: bool) -> Response {
     let body = if packed { page.gzip(gap) } else { page.plain(gap) };
     let mut response = Html(body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if packed {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let gzip = HeaderValue::from_static("gzip");
+        response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
     }
+    response
+}
+
+/// Keeps a draft out of search engines, as its page says as well.
+fn indexed(event: &Event, mut response: Response) -> Response {
+    if event.spec.hidden {
+        let robots = HeaderName::from_static("x-robots-tag");
+        response.headers_mut().insert(robots, HeaderValue::from_static("noindex, nofollow"));
+    }
+    response
+}
+
+/// Says on what the page depends. No cache stores it (`Cache-Control: no-store`, which every page has).
+fn varies(mut response: Response) -> Response {
+    let on = HeaderValue::from_static("accept-encoding, cookie");
+    response.headers_mut().insert(header::VARY, on);
     response
 }
 
@@ -110,80 +178,180 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage {
+/// The ticket types that are on offer.
+fn offered(event: &Event) -> impl Iterator<Item = &TicketType> {
+    event.ticket_types.iter().filter(|t| !t.retired)
+}
+
+/// When the holds of now are over at the latest, in words. A payment that was begun may take longer.
+pub(super) fn back_until(event: &Event, now: TimeMs) -> String {
+    when::end(now + event.spec.hold_ms, now, &event.spec.zone)
+}
+
+/// What is left, of which so many can be ordered and so many are held and not paid. Only what is held may
+/// come back.
+fn left_words(left: u32, held: u32, until: &str) -> Left {
+    let (text, class) = match (left, held) {
+        (0, 0) => ("Sold out".into(), "none"),
+        (0, _) => {
+            let text = "All reserved at the moment. Some may come back until";
+            (format!("{text} {until}."), "waits")
+        }
+        (left, _) => (format!("{} left", amount::grouped(left.into())), ""),
+    };
+    Left { text, class }
+}
+
+/// The pools of what is on offer, each once.
+pub(super) fn pools_on_offer(event: &Event) -> Vec<(usize, &Pool)> {
+    let mut seen = vec![false; event.pools.len()];
+    let pools = offered(event).map(|t| usize::from(t.pool));
+    let mut first = Vec::new();
+    for pool in pools {
+        if !std::mem::replace(&mut seen[pool], true) {
+            first.push((pool, &event.pools[pool]));
+        }
+    }
+    first
+}
+
+/// The page as everybody sees it, with an empty form.
+pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage {
     let spec = &event.spec;
-    let offered: Vec<_> = event.ticket_types.iter().filter(|t| !t.retired).collect();
-    let alone = offered.len() == 1;
-    let types = offered.iter().map(|t| TypeRow {
-        id: t.id.clone(),
-        name: t.name.clone(),
-        price: price(Money { minor: t.price_minor, currency: spec.currency }),
-        left_text: left_text(&event.pools[usize::from(t.pool)]),
-        suggested: u32::from(alone),
+    let until = back_until(event, now);
+    let on_sale = event.on_sale(now);
+    let drawn = |pool: usize| offered(event).filter(move |t| usize::from(t.pool) == pool);
+    let pools = pools_on_offer(event);
+    let total = |count: fn(&Pool) -> u32| pools.iter().map(|(_, pool)| count(pool)).sum::<u32>();
+    let (left, held) = (total(Pool::left), total(|pool| pool.held));
+    let offers = on_sale && left > 0;
+    // How many are left of what is not sold any more is nobody's business.
+    let counts = on_sale || spec.sale_opens_ms.is_some_and(|opens| now < opens);
+    let alone = offered(event).count() == 1;
+    let types = offered(event).map(|t| {
+        let pool = &event.pools[usize::from(t.pool)];
+        let shared = drawn(usize::from(t.pool)).count() > 1;
+        let words = left_words(pool.left(), pool.held, &until);
+        let words = match (shared, pool.left(), pool.held) {
+            (true, 1.., _) => None,
+            (true, 0, 1..) => Some(Left { text: "All reserved".into(), ..words }),
+            _ => Some(words),
+        };
+        TypeRow {
+            id: t.id.clone(),
+            name: t.name.clone(),
+            price: amount::price(Money { minor: t.price_minor, currency: spec.currency }),
+            price_minor: t.price_minor,
+            pool: pool.name.clone(),
+            left: words.filter(|_| left > 0 && counts),
+            shared,
+            input: offers && pool.left() > 0,
+            value: if alone { "1".into() } else { String::new() },
+            error: None,
+        }
+    });
+    let types: Vec<TypeRow> = types.collect();
+    let shared = pools.iter().filter(|(at, _)| left > 0 && counts && drawn(*at).count() > 1);
+    let shared = shared.map(|(at, pool)| {
+        let names = drawn(*at).map(|t| format!("“{}”", t.name)).collect::<Vec<_>>().join(" and ");
+        SharedPool {
+            name: pool.name.clone(),
+            types: if pools.len() == 1 { "In all".into() } else { names },
+            left: left_words(pool.left(), pool.held, &until),
+        }
+    });
+    let opens = spec.sale_opens_ms.filter(|opens| now < *opens).map(|opens| Opens {
+        rfc: when::rfc3339(opens),
+        now: when::rfc3339(now),
+        refresh_s: Some((opens - now) / 1_000 + 1).filter(|s| *s < 86_400),
     });
     EventPage {
         frame: Frame::of(app),
         slug: spec.slug.clone(),
         name: spec.name.clone(),
         place: spec.place.clone(),
-        starts: when::long(spec.starts_ms, &spec.zone),
+        starts: Moment::of(spec),
+        about: paragraphs(&spec.description),
+        draft: spec.hidden,
+        over: event.is_over(now) && !on_sale,
         notice: notice(event, now),
-        open: event.on_sale(now),
-        types: types.collect(),
-        limit: spec.limit_per_order.min(spec.limit_per_buyer.unwrap_or(u32::MAX)),
-        hold: minutes(spec.hold_ms),
+        opens,
+        on_sale,
+        offers,
+        gone: (on_sale && left == 0).then(|| left_words(0, held, &until)),
+        free: types.iter().all(|t| t.price_minor == 0),
+        types,
+        shared: shared.collect(),
+        limit: limit(event),
+        hold: super::front::minutes(spec.hold_ms),
+        hold_ms: spec.hold_ms,
+        zone: spec.zone.clone(),
+        style: Style::of(spec.currency),
         as_of: when::clock(as_of, &spec.zone),
         key: format!("{:032x}", app.ids.random()),
+        open_orders: Vec::new(),
+        faults: None,
+        buyer_name: String::new(),
+        buyer_email: String::new(),
     }
 }
 
-/// An amount in words; nothing costs nothing.
-pub fn price(money: Money) -> String {
-    if money.minor == 0 { "free".into() } else { money.to_string() }
-}
-
-/// `POST /events/{event}/orders`: the form of the event page.
-pub async fn hold(
-    State(app): State<Arc<Site>>,
-    Path(slug): Path<String>,
-    client: Client,
-    sent: Result<Sent, Problem>,
-) -> Page {
-    admit(&app)?;
-    let Sent { headers, body } = sent?;
-    let event = app.sales.event_named(&slug).await?;
-    let form = Form::read(&headers, &body)?;
-    let mut lines = Vec::new();
-    for (ticket_type, quantity) in form.with_prefix("quantity:") {
-        let quantity: i64 = match quantity {
-            "" => 0,
-            text => text.parse().map_err(|_| Problem::invalid("A quantity is a number."))?,
-        };
-        if quantity != 0 {
-            lines.push(LineWish { ticket_type: ticket_type.into(), quantity });
+/// How many tickets one may have, in words.
+fn limit(event: &Event) -> String {
+    let tickets = |n: u32| if n == 1 { "1 ticket".to_owned() } else { format!("{n} tickets") };
+    let (order, buyer) = (event.spec.limit_per_order, event.spec.limit_per_buyer);
+    match buyer {
+        Some(buyer) if buyer <= order => format!("At most {} for each person.", tickets(buyer)),
+        Some(buyer) => {
+            format!("At most {} in one order, and {buyer} for each person.", tickets(order))
         }
+        None => format!("At most {} in one order.", tickets(order)),
     }
-    if lines.is_empty() {
-        return Err(Problem::invalid("Choose how many tickets you want.").into());
+}
+
+impl EventPage {
+    /// The same page with the form as it was filled in, and with what is wrong with it.
+    pub(super) fn refused(mut self, filled: Filled, faults: Faults) -> EventPage {
+        for row in &mut self.types {
+            let typed = filled.quantities.get(&row.id).map_or("", String::as_str);
+            row.error = faults.of_type(&row.id).map(str::to_owned);
+            // What was chosen can be changed, although there is none left to choose.
+            row.input |= row.error.is_some() || (self.on_sale && !matches!(typed, "" | "0"));
+            row.value = typed.into();
+        }
+        self.buyer_name = filled.name;
+        self.buyer_email = filled.email;
+        self.faults = Some(faults);
+        self
     }
-    if form.get("email").is_empty() {
-        return Err(Problem::invalid("The e-mail address is missing.").into());
+
+    /// Tells of orders that can still be paid.
+    pub(super) fn with_open_orders(mut self, orders: Vec<OpenOrder>) -> EventPage {
+        self.open_orders = orders;
+        self
     }
-    let buyer = buyer(form.get("name"), form.get("email"));
-    // The page's key makes a double click one order; changing the form makes it another request.
-    let request = match form.get("key") {
-        "" => None,
-        key if key.len() > 64 => return Err(Problem::invalid("The form's key is too long.").into()),
-        key => Some(key_of(&[b"form", slug.as_bytes(), &body], key.as_bytes(), &body)),
-    };
-    let order = app.ids.order(app.clock.now_ms());
-    let untagged = untagged_key(&buyer.email);
-    let command = Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None };
-    let CommandOutcome { reply, .. } = app.sales.hold(client, &event, command, request).await?;
-    let Reply::Held { order, .. } = reply else {
-        return Err(Problem::from(CommandError::KeyReused).into());
-    };
-    Ok(Redirect::to(&app.links.order_path(order)).into_response())
+
+    /// The fields by the ids that they have on the page, with what is wrong there.
+    fn marked(&self) -> Vec<(String, String)> {
+        let Some(faults) = &self.faults else { return Vec::new() };
+        let types = self.types.iter().enumerate();
+        let told = |row: &TypeRow, text: &str| {
+            if self.types.len() == 1 { text.to_owned() } else { format!("{}: {text}", row.name) }
+        };
+        let types = types.filter_map(|(at, row)| {
+            Some((format!("q{}", at + 1), told(row, row.error.as_deref()?)))
+        });
+        let mut marked: Vec<_> = types.collect();
+        let fields = [("name", &faults.name), ("email", &faults.email)];
+        marked.extend(fields.into_iter().filter_map(|(id, text)| Some((id.into(), text.clone()?))));
+        marked
+    }
+
+    /// What is wrong with the name and with the address.
+    fn wrong(&self, field: &str) -> Option<&str> {
+        let faults = self.faults.as_ref()?;
+        if field == "name" { faults.name.as_deref() } else { faults.email.as_deref() }
+    }
 }
 
 #[cfg(test)]
@@ -207,5 +375,14 @@ mod tests {
         }
         assert!(takes(&["br", "gzip"]), "two headers are one list");
         assert!(!takes(&[]));
+    }
+
+    #[test]
+    fn hope_is_given_only_where_something_is_held() {
+        let said = |left, held| left_words(left, held, "20:15").text;
+        assert_eq!(said(0, 0), "Sold out");
+        let waits = "All reserved at the moment. Some may come back until 20:15.";
+        assert_eq!((said(0, 1), said(0, 9)), (waits.into(), waits.into()));
+        assert_eq!((said(1, 0), said(1_200, 5)), ("1 left".into(), "1,200 left".into()));
     }
 }

@@ -1,25 +1,35 @@
 //! The front page: what is on sale.
 
-use crate::http::page::{Frame, page};
+use super::event::{back_until, pools_on_offer};
+use super::own_orders::{self, OpenOrder};
+use crate::http::amount::{self, grouped};
+use crate::http::page::{Frame, Moment, page};
 use crate::http::site::Site;
 use crate::when;
 use askama::Template;
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use boxoffice::{Event, TimeMs};
+use boxoffice::{Event, Money, Pool, Refusal, TimeMs};
 use std::sync::Arc;
 
 struct Card {
     slug: String,
     name: String,
     place: String,
-    starts: String,
+    starts: Moment,
+    /// The least price, in words.
+    price: String,
     summary: String,
+    /// As on the event's page: some, none, none at the moment.
+    class: &'static str,
 }
 
+/// The show of the old routes.
 struct OldShow {
     name: String,
     left: u32,
+    price: String,
     hold: String,
     demo: bool,
 }
@@ -28,54 +38,79 @@ struct OldShow {
 #[template(path = "front.html")]
 struct FrontPage {
     frame: Frame,
+    open_orders: Vec<OpenOrder>,
     events: Vec<Card>,
     show: Option<OldShow>,
-    as_of: String,
 }
 
 /// `GET /`
-pub async fn front(State(app): State<Arc<Site>>) -> Response {
+pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let now = app.clock.now_ms();
-    let as_of = app.catalogue.as_of(now);
-    let events = app.catalogue.listed();
-    let cards = events.iter().map(|e| Card {
-        slug: e.spec.slug.clone(),
-        name: e.spec.name.clone(),
-        place: e.spec.place.clone(),
-        starts: when::long(e.spec.starts_ms, &e.spec.zone),
-        summary: notice(e, now).unwrap_or_else(|| match left(e) {
-            0 if held(e) > 0 => "No place left right now, but some are not paid yet".into(),
-            0 => "Sold out".into(),
-            n => format!("{n} places left"),
-        }),
-    });
-    let show = app.catalogue.event(&app.config.show);
-    let show = show.filter(|e| e.spec.limit_per_buyer == Some(1)).map(|e| OldShow {
+    let events = app.catalogue.listed(now);
+    let cards = events.iter().map(|event| card(event, now));
+    let own = events.iter().any(|e| e.spec.slug != app.config.show && e.on_sale(now));
+    let show = app
+        .catalogue
+        .event(&app.config.show)
+        .filter(|show| app.config.shows_demo_card(own) && show.spec.limit_per_buyer.is_some());
+    let show = show.map(|e| OldShow {
         name: e.spec.name.clone(),
         left: left(&e),
+        price: least_price(&e),
         hold: minutes(e.spec.hold_ms),
         demo: app.sandbox.is_some(),
     });
+    let open_orders = own_orders::open(&app, &headers).await;
     let frame = Frame::of(&app);
-    page(&FrontPage { frame, events: cards.collect(), show, as_of: when::clock(as_of, "UTC") })
+    let mut response = page(&FrontPage { frame, open_orders, events: cards.collect(), show });
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("cookie"));
+    response
 }
 
-pub(super) fn left(event: &Event) -> u32 {
-    event.pools.iter().map(boxoffice::Pool::left).sum()
-}
-
-/// How many places are held and not paid: these may come back.
-pub(super) fn held(event: &Event) -> u32 {
-    event.pools.iter().map(|pool| pool.held).sum()
-}
-
-/// What is left of a pool, in words.
-pub(super) fn left_text(pool: &boxoffice::Pool) -> String {
-    match (pool.left(), pool.held) {
-        (0, 0) => "sold out".into(),
-        (0, held) => format!("none left right now, {held} not paid yet"),
-        (left, _) => format!("{left} left"),
+fn card(event: &Event, now: TimeMs) -> Card {
+    let (summary, class) = match (notice(event, now), left(event), held(event)) {
+        (Some(notice), ..) => (notice, "waits"),
+        (None, 0, 0) => ("Sold out".into(), "none"),
+        (None, 0, _) => {
+            let until = back_until(event, now);
+            let text = "All reserved at the moment. Some may come back until";
+            (format!("{text} {until}."), "waits")
+        }
+        (None, 1, _) => ("1 ticket left".into(), ""),
+        (None, n, _) => (format!("{} tickets left", grouped(n.into())), ""),
+    };
+    Card {
+        slug: event.spec.slug.clone(),
+        name: event.spec.name.clone(),
+        place: event.spec.place.clone(),
+        starts: Moment::short(event.spec.starts_ms, &event.spec.zone),
+        price: least_price(event),
+        summary,
+        class,
     }
+}
+
+/// What the cheapest ticket costs: `£9.99`, or `from £9.99` if others cost more; empty if there is none.
+fn least_price(event: &Event) -> String {
+    let prices = || event.ticket_types.iter().filter(|t| !t.retired).map(|t| t.price_minor);
+    let price = |minor| amount::price(Money { minor, currency: event.spec.currency });
+    let Some((least, most)) = prices().min().zip(prices().max()) else { return String::new() };
+    let least_paid = prices().filter(|minor| *minor > 0).min();
+    match least_paid {
+        Some(paid) if least == 0 => format!("from {}, some free", price(paid)),
+        _ if least == most => price(least),
+        _ => format!("from {}", price(least)),
+    }
+}
+
+/// How many tickets can be ordered.
+fn left(event: &Event) -> u32 {
+    pools_on_offer(event).iter().map(|(_, pool)| Pool::left(pool)).sum()
+}
+
+/// How many are held and not paid: these may come back.
+fn held(event: &Event) -> u32 {
+    pools_on_offer(event).iter().map(|(_, pool)| pool.held).sum()
 }
 
 /// How long a hold lives, in words.
@@ -91,13 +126,14 @@ pub fn minutes(ms: i64) -> String {
 /// Why nothing can be ordered now, if so.
 pub(super) fn notice(event: &Event, now: TimeMs) -> Option<String> {
     let spec = &event.spec;
-    match (spec.sale_opens_ms, spec.sale_closes_ms) {
-        (Some(opens), _) if now < opens => {
-            Some(format!("The sale opens on {}.", when::long(opens, &spec.zone)))
-        }
-        (_, Some(closed)) if now >= closed => {
-            Some(format!("The sale closed on {}.", when::long(closed, &spec.zone)))
-        }
+    let told = |what: &str, ms| {
+        let (at, place) = (when::short(ms, &spec.zone), when::place_of_zone(ms, &spec.zone));
+        format!("{what} on {at} {place}.")
+    };
+    match event.check_sale(now).err()? {
+        Refusal::NotYetOnSale(opens) => Some(told("The sale opens", opens)),
+        Refusal::EventOver(_) => Some("This event is over.".into()),
+        Refusal::SaleClosed(closed) => Some(told("The sale closed", closed)),
         _ => None,
     }
 }

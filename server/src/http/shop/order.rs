@@ -3,8 +3,9 @@
 use super::pay;
 use crate::actor::Actor;
 use crate::app::App;
+use crate::http::amount;
 use crate::http::api::order_id;
-use crate::http::page::{Frame, Page, page};
+use crate::http::page::{Frame, Moment, Page, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
@@ -30,7 +31,7 @@ pub(in crate::http) fn opened(app: &App, id: &str, secret: &str) -> Result<Order
 pub(in crate::http) struct Until {
     label: &'static str,
     pub(in crate::http) rfc: String,
-    pub(in crate::http) clock: String,
+    pub(in crate::http) clock: Moment,
     pub(in crate::http) now: String,
 }
 
@@ -60,10 +61,16 @@ pub(in crate::http) struct OrderPage {
     pub(in crate::http) refresh: Option<u64>,
     pub(in crate::http) until: Option<Until>,
     pub(in crate::http) event_name: String,
-    event_starts: String,
+    event_starts: Moment,
+    /// The same in words alone, for the tickets.
+    starts_in_words: String,
+    about: Vec<Vec<String>>,
     place: String,
     slug: String,
     guest: String,
+    email: String,
+    /// Whether there is something to put into a calendar.
+    calendar: bool,
     tickets: Vec<TicketRow>,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
@@ -115,7 +122,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     let may_try = !undecided || bank_asks;
     let may_try = may_try && order.payment.as_ref().is_none_or(|p| p.has_attempts_left());
     let paying = order.state == OrderState::Paying;
-    let money = |minor| Money { minor, currency: order.currency }.to_string();
+    let money = |minor| amount::written(Money { minor, currency: order.currency });
     let tickets = order.tickets.iter().map(|t| {
         let line = &order.lines[usize::from(t.line)];
         let code = app.secrets.ticket(order.event, order.id, t);
@@ -141,16 +148,20 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     OrderPage {
         frame: Frame::of(app),
         path: app.links.order_path(order.id),
-        headline: headline(order),
+        headline: headline(order, now),
         message: view::message(app, order),
         state: order.state.word(),
         refresh: view::poll_after_s(app, order).map(|seconds| seconds.max(2)),
         until: until(order, event, now),
         event_name: event.spec.name.clone(),
-        event_starts: when::long(event.spec.starts_ms, &event.spec.zone),
+        event_starts: Moment::of(&event.spec),
+        starts_in_words: Moment::of(&event.spec).in_words(),
+        about: paragraphs(&event.spec.description),
         place: event.spec.place.clone(),
         slug: event.spec.slug.clone(),
         guest: order.buyer.name.clone(),
+        email: order.buyer.email.clone(),
+        calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
         tickets: tickets.collect(),
         lines: lines.collect(),
         total: money(order.total().minor),
@@ -168,35 +179,39 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     }
 }
 
-fn headline(order: &Order) -> &'static str {
+fn headline(order: &Order, now: TimeMs) -> &'static str {
     match (order.state, last_attempt(order)) {
-        (OrderState::Held, _) => "Held for you",
+        (OrderState::Held, _) => "Reserved for you",
         (OrderState::Paying, Some(AttemptState::Declined(_))) => {
             let again = order.payment.as_ref().is_some_and(|p| p.has_attempts_left());
-            if again { "Declined: try again" } else { "Declined" }
+            if again { "The payment was declined" } else { "No more cards can be tried" }
         }
-        (OrderState::Paying, _) if view::bank_asks(order) => "Your bank asks you something",
-        (OrderState::Paying, _) => "Paying",
-        (OrderState::Canceling, _) => "Being cancelled",
-        (OrderState::Committed, _) => "Confirming",
-        (OrderState::Paid, _) => "Yours",
-        (OrderState::Refunding, _) => "Being refunded",
+        (OrderState::Paying, _) if view::bank_asks(order) => {
+            "Your bank needs to confirm this payment"
+        }
+        (OrderState::Paying, _) => "Your payment is being made",
+        (OrderState::Canceling, _) => "This order is being cancelled",
+        (OrderState::Committed, _) => "Your tickets are on their way",
+        (OrderState::Paid, _) => "Your tickets",
+        (OrderState::Refunding, _) => "Your refund is on its way",
         (OrderState::Refunded, _) => "Refunded",
-        (OrderState::Released | OrderState::Void, _) => "Released",
+        (OrderState::Released, None) if order.until_ms > now => "This reservation was cancelled",
+        (OrderState::Released, None) => "This reservation has expired",
+        (OrderState::Released | OrderState::Void, _) => "This order was not completed",
     }
 }
 
 fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
     let label = match (order.state, last_attempt(order)) {
-        (OrderState::Held, _) => "Held for you until",
-        (OrderState::Paying, Some(AttemptState::Declined(_))) => "Kept for you until",
-        (OrderState::Paying, _) if view::bank_asks(order) => "Kept for you until",
+        (OrderState::Held, _) => "Reserved for you until",
+        (OrderState::Paying, Some(AttemptState::Declined(_))) => "Reserved for you until",
+        (OrderState::Paying, _) if view::bank_asks(order) => "Reserved for you until",
         _ => return None,
     };
     Some(Until {
         label,
         rfc: when::rfc3339(order.until_ms),
-        clock: when::clock(order.until_ms, &event.spec.zone),
+        clock: Moment::end(order.until_ms, now, &event.spec.zone),
         now: when::rfc3339(now),
     })
 }
@@ -205,7 +220,9 @@ fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
 fn qr(code: &str) -> String {
     use qrcode::render::svg;
     let Ok(qr) = qrcode::QrCode::new(code) else { return String::new() };
-    let svg = qr.render::<svg::Color>().min_dimensions(160, 160).build();
+    // The picture is as wide as the page lets it be; these are only its own units. Around it stays the quiet
+    // zone of four modules that the standard wants (ISO/IEC 18004).
+    let svg = qr.render::<svg::Color>().min_dimensions(160, 160).quiet_zone(true).build();
     // Only the picture itself may stand inside a page.
     let picture = svg.find("<svg").map_or("", |at| &svg[at..]);
     picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"QR code {code}\""), 1)

@@ -10,10 +10,12 @@ use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::app::App;
 use crate::http::api;
+use crate::http::cookies;
 use crate::http::extract::{Form, Sent};
-use crate::http::page::{Frame, Page, page};
+use crate::http::page::{Frame, Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::shop::order::{OrderPage, Until, a_bank_may_have_paid, opened, order_page};
+use crate::http::shop::own_orders::what;
 use crate::http::site::Site;
 use crate::http::view::{self, Action};
 use crate::writer::CommandError;
@@ -36,7 +38,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:
 /// The cookie with the order's own secret, for the way back from the payment page.
 const COOKIE: &str = "nts_order";
 /// How long the way back is remembered: longer than any payment takes.
-const COOKIE_S: u32 = 4 * 3_600;
+const COOKIE_S: i64 = 4 * 3_600;
 
 /// The sandbox's cards.
 #[derive(Template)]
@@ -45,6 +47,8 @@ struct SandboxPage {
     frame: Frame,
     path: String,
     event_name: String,
+    starts: Moment,
+    what: String,
     total: String,
     declined: Option<String>,
     until: Until,
@@ -57,6 +61,8 @@ struct StripePage {
     frame: Frame,
     path: String,
     event_name: String,
+    starts: Moment,
+    what: String,
     total: String,
     declined: Option<String>,
     until: Option<Until>,
@@ -100,28 +106,15 @@ fn payable(app: &App, id: &str, secret: &str) -> Result<OrderId, Problem> {
 /// own secret, or has just made the order: the cookie holds that secret.
 pub(in crate::http) fn remember(app: &App, order: OrderId, mut response: Response) -> Response {
     let (id, secret) = (uuid::Uuid::from_u128(order.0), app.secrets.order(order));
-    let secure = if app.links.base().starts_with("https://") { "; Secure" } else { "" };
-    let cookie = format!(
-        "{COOKIE}={secret}; Path=/pay/{id}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}"
-    );
-    let cookie = HeaderValue::try_from(cookie).expect("an id and a secret are letters and digits");
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    cookies::set(app, &mut response, (COOKIE, &secret, &format!("/pay/{id}")), COOKIE_S);
     response
 }
 
 /// Whether this browser was shown the order's page before, and goes to a page now. A script that asks
 /// (Stripe's, say) is not led to the order's page, whose address it could read.
 fn remembers(app: &App, order: OrderId, headers: &HeaderMap) -> bool {
-    let says = |name: &str, allowed: &str| {
-        headers.get_all(name).iter().all(|value| value.as_bytes() == allowed.as_bytes())
-    };
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut secrets = cookies
-        .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-    says("sec-fetch-mode", "navigate")
-        && says("sec-fetch-dest", "document")
-        && secrets.any(|secret| app.secrets.opens(order, secret))
+    cookies::navigates(headers)
+        && cookies::values(headers, COOKIE).any(|secret| app.secrets.opens(order, secret))
 }
 
 /// The order as it is now. The browser may just be back from the bank: then it is read what that says.
@@ -166,14 +159,20 @@ pub async fn show(
     }
     let OrderPage { event_name, total, declined, until, can_pay, .. } = shown;
     let (frame, path) = (Frame::of(&app), app.links.pay_path(id));
+    let starts = Moment::short(event.spec.starts_ms, &event.spec.zone);
+    let what = what(&order, &event);
     if app.sandbox.is_some() {
         let Some(until) = until else { return Ok(leave(&app, &order, &event, &headers)) };
-        return Ok(page(&SandboxPage { frame, path, event_name, total, declined, until }));
+        let page =
+            page(&SandboxPage { frame, path, event_name, starts, what, total, declined, until });
+        return Ok(page);
     }
     let mut response = page(&StripePage {
         frame,
         path,
         event_name,
+        starts,
+        what,
         total,
         declined,
         until,

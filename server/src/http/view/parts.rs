@@ -30,6 +30,9 @@ fn some_event() -> Event {
             sale_opens_ms: Some(1_000),
             sale_closes_ms: Some(2_000),
             hidden: true,
+            pools: ["main", "one"]
+                .map(|name| boxoffice::PoolSpec { name: name.into(), capacity: 1 })
+                .into(),
             keep_buyers_days: Some(30),
             ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 10_000)
         },
@@ -46,12 +49,13 @@ fn an_event_is_told_with_what_is_on_sale_of_it() {
     let types = r#"[{"id":"adult","left":5,"name":"The adult","pool":"main","price":{"amount":500,"currency":"GBP"}}]"#;
     let as_of = "1970-01-01T00:00:03Z";
     let expected = format!(
-        r#"{{"as_of":"{as_of}","currency":"GBP","description":"Loud.\nLong.","ends_at":"1970-01-01T00:00:20Z","hidden":true,"hold_seconds":90,"id":"rock","ignore_email_tags":true,"keep_buyers_days":30,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","on_sale":true,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
+        r#"{{"as_of":"{as_of}","currency":"GBP","description":"Loud.\nLong.","ends_at":"1970-01-01T00:00:20Z","hidden":true,"hold_seconds":90,"id":"rock","ignore_email_tags":true,"keep_buyers_days":30,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","on_sale":true,"over":false,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
     );
     let mut some_event = some_event();
     assert_eq!(json(&event(&some_event, 1_500, 3_000)), expected);
-    let expected = format!(r#"{{"as_of":"{as_of}","pools":{pools},"ticket_types":{types}}}"#);
-    assert_eq!(json(&counts(&some_event, 3_000)), expected);
+    let expected =
+        format!(r#"{{"as_of":"{as_of}","on_sale":true,"pools":{pools},"ticket_types":{types}}}"#);
+    assert_eq!(json(&counts(&some_event, 1_500, 3_000)), expected);
     some_event.spec.limit_per_buyer = None;
     (some_event.spec.sale_opens_ms, some_event.spec.sale_closes_ms) = (None, None);
     let told: serde_json::Value =

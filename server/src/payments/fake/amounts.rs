@@ -69,3 +69,29 @@ pub(super) fn check_step(amount: i64, currency: &str, param: &str) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice::Currency;
+
+    /// The emulator has a list of its own, as Stripe has: an event is made only if what it costs can be
+    /// paid.
+    #[test]
+    fn the_rules_refuse_what_is_refused_here() {
+        let letters = || ('A'..='Z').chain('0'..='1');
+        for (a, b) in letters().flat_map(|a| letters().map(move |b| (a, b))) {
+            for c in letters() {
+                let code: String = [a, b, c].iter().collect();
+                let Some(currency) = Currency::parse(&code) else { continue };
+                let lower = code.to_ascii_lowercase();
+                assert_eq!(currency.is_charged(), known(&lower), "{code}");
+                if currency.is_charged() {
+                    let least = currency.least_minor();
+                    assert!(check(least, &lower).is_ok(), "{code} {least}");
+                    assert!(check(least - 1, &lower).is_err(), "{code} {least}");
+                }
+            }
+        }
+    }
+}

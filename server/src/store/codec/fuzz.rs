@@ -28,6 +28,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
         (number(), any::<bool>())
             .prop_map(|(id, created)| Reply::Event { id: EventId(id), created }),
+        number().prop_map(|id| Reply::EventDeleted { id: EventId(id) }),
         (order(), number())
             .prop_map(|(order, until)| Reply::Held { order, until_ms: until as i64 }),
         order().prop_map(|order| Reply::Found { order }),

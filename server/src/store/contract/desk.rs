@@ -209,6 +209,7 @@ impl<D: Database> Desk<D> {
         let keys = Keys {
             events: model.events.keys().copied().collect(),
             slugs: model.slugs.keys().cloned().collect(),
+            ordered: Vec::new(),
             orders: model.orders.keys().copied().collect(),
             buyers: model.orders.values().map(|o| (o.event, o.buyer.key)).collect(),
         };

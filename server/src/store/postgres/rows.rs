@@ -57,6 +57,9 @@ pub(super) const SOME_ORDERS: &str =
 pub(super) const BUYERS: &str = "SELECT b.event, b.key, b.places, b.order_id
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, key)
      JOIN buyers b ON b.event = k.event AND b.key = k.key";
+/// Those of the events with these slugs that have orders.
+pub(super) const ORDERED: &str = "SELECT e.id FROM events e WHERE e.slug = ANY($1::text[])
+     AND EXISTS (SELECT 1 FROM orders o WHERE o.event = e.id)";
 /// The answers to these requests.
 pub(super) const REQUESTS: &str =
     "SELECT key, fingerprint, reply FROM requests WHERE key = ANY($1::uuid[])";

@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0004_audit_log.sql"),
     include_str!("../../../migrations/postgres/0005_outbox.sql"),
     include_str!("../../../migrations/postgres/0006_event_fields.sql"),
+    include_str!("../../../migrations/postgres/0007_names_as_sold.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.

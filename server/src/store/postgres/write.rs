@@ -17,7 +17,7 @@ use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
     Attempt, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order, OrderId,
-    OrderState, Payment, Refund, RefundId, Standing, Ticket, TimeMs,
+    OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,13 @@ const PUT_TICKET_TYPES: &str =
     ON CONFLICT (event, idx) DO UPDATE
     SET id = excluded.id, name = excluded.name, pool = excluded.pool,
         price_minor = excluded.price_minor, rank = excluded.rank";
+// Only one without orders, whatever was decided.
+const DELETE_EVENT: &str = "WITH gone AS (
+    DELETE FROM events WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE event = $1)
+    RETURNING 1)
+    SELECT 1 / count(*) FROM gone";
+const DELETE_POOLS: &str = "DELETE FROM pools WHERE event = $1";
+const DELETE_TICKET_TYPES: &str = "DELETE FROM ticket_types WHERE event = $1";
 const MOVE_STOCK: &str = "WITH put AS (
     UPDATE pools p SET held = p.held + d.held, sold = p.sold + d.sold
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS d (event, idx, held, sold)
@@ -218,6 +225,13 @@ impl<'a> Writing<'a> {
                     all.flush_stock()?;
                     all.put_event(event);
                 }
+                Change::EventDeleted { event } => {
+                    all.flush_stock()?;
+                    let id = event.0 as i64;
+                    let delete = [DELETE_EVENT, DELETE_POOLS, DELETE_TICKET_TYPES];
+                    all.first.extend(delete.map(|sql| ask!(sql, id)));
+                    all.events.remove(event);
+                }
                 Change::Stock { event, pool, held, sold } => {
                     let moved = all.stock.entry((*event, *pool)).or_default();
                     let sum = moved.0.checked_add(*held).zip(moved.1.checked_add(*sold));
@@ -307,17 +321,23 @@ impl<'a> Writing<'a> {
             pools.iter().map(|p| i64::from(p.sold)).collect::<Vec<_>>(),
             pools.iter().map(|p| rank(&p.name)).collect::<Vec<_>>(),
         ));
-        let types = &event.ticket_types;
-        let rank = |id: &str| spec.ticket_types.iter().position(|t| t.id == id).map(|i| i as i64);
+        let rank = |t: &TicketType| {
+            let rank = spec.ticket_types.iter().position(|said| said.id == t.id);
+            rank.filter(|_| !t.retired).map(|i| i as i64)
+        };
+        // Of one id only one is offered, also for a moment: those that no longer are come first.
+        let mut types: Vec<(i64, &TicketType)> = (0i64..).zip(&event.ticket_types).collect();
+        types.sort_by_key(|(_, t)| !t.retired);
+        let types = || types.iter().copied();
         self.first.push(ask!(
             PUT_TICKET_TYPES,
             id,
-            (0..types.len() as i64).collect::<Vec<_>>(),
-            types.iter().map(|t| text(&t.id)).collect::<Vec<_>>(),
-            types.iter().map(|t| text(&t.name)).collect::<Vec<_>>(),
-            types.iter().map(|t| i64::from(t.pool)).collect::<Vec<_>>(),
-            types.iter().map(|t| t.price_minor).collect::<Vec<_>>(),
-            types.iter().map(|t| rank(&t.id)).collect::<Vec<_>>(),
+            types().map(|(idx, _)| idx).collect::<Vec<_>>(),
+            types().map(|(_, t)| text(&t.id)).collect::<Vec<_>>(),
+            types().map(|(_, t)| text(&t.name)).collect::<Vec<_>>(),
+            types().map(|(_, t)| i64::from(t.pool)).collect::<Vec<_>>(),
+            types().map(|(_, t)| t.price_minor).collect::<Vec<_>>(),
+            types().map(|(_, t)| rank(t)).collect::<Vec<_>>(),
         ));
         self.events.insert(event.id, event);
     }

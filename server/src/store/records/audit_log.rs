@@ -34,6 +34,8 @@ pub enum Action {
     EventCreated,
     /// An event was changed.
     EventChanged,
+    /// An event was deleted.
+    EventDeleted,
     /// A refund was asked for.
     RefundRequested,
     /// The box office owes a refund by itself, or found one at the payment provider.
@@ -51,9 +53,10 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 9] = [
+    const ALL: [Action; 10] = [
         Action::EventCreated,
         Action::EventChanged,
+        Action::EventDeleted,
         Action::RefundRequested,
         Action::RefundRecorded,
         Action::RefundAnswered,
@@ -68,6 +71,7 @@ impl Action {
         match self {
             Action::EventCreated => "event_created",
             Action::EventChanged => "event_changed",
+            Action::EventDeleted => "event_deleted",
             Action::RefundRequested => "refund_requested",
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",

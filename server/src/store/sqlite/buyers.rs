@@ -276,6 +276,7 @@ impl Buyers {
                 Change::EventPut(event) if event.spec.limit_per_buyer.is_none() => {
                     self.events.remove(&event.id);
                 }
+                Change::EventDeleted { event } => _ = self.events.remove(event),
                 _ => {}
             }
         }
@@ -286,7 +287,9 @@ impl Buyers {
         if on(Mutant::CountNotUndone) {
             self.committed(changes);
         }
-        let counts = |c: &&Change| matches!(c, Change::BuyerPut { .. } | Change::EventPut(_));
+        let counts = |c: &&Change| {
+            matches!(c, Change::BuyerPut { .. } | Change::EventPut(_) | Change::EventDeleted { .. })
+        };
         self.doubt = changes.iter().filter(counts).cloned().collect();
     }
 

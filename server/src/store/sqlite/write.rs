@@ -80,6 +80,8 @@ pub(super) struct Outcome {
 pub(super) enum EventNews {
     /// It is so now, counters and all.
     Put(Box<Event>),
+    /// It is no more.
+    Deleted(EventId),
     /// Places of a pool moved.
     Stock(EventId, u16, i64, i64),
     /// Tickets up to this serial were issued.
@@ -104,6 +106,10 @@ impl<'c> Writing<'c> {
                 Change::EventPut(event) => {
                     self.flush_stock()?;
                     self.put_event(event)?;
+                }
+                Change::EventDeleted { event } => {
+                    self.flush_stock()?;
+                    self.delete_event(*event)?;
                 }
                 Change::Stock { event, pool, held, sold } => {
                     let moved = self.stock.entry((*event, *pool)).or_default();
@@ -368,8 +374,13 @@ impl<'c> Writing<'c> {
                 params![id, idx, pool.name, pool.capacity, pool.held, pool.sold, rank],
             )?;
         }
-        for (idx, t) in (0i64..).zip(&event.ticket_types) {
+        // Of one id only one is offered, also for a moment: those that no longer are come first.
+        let types = || (0i64..).zip(&event.ticket_types);
+        let (retired, offered) =
+            (types().filter(|t| t.1.retired), types().filter(|t| !t.1.retired));
+        for (idx, t) in retired.chain(offered) {
             let rank = spec.ticket_types.iter().position(|s| s.id == t.id).map(|i| i as i64);
+            let rank = rank.filter(|_| !t.retired);
             self.run(
                 "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -388,6 +399,22 @@ impl<'c> Writing<'c> {
             return broken(format!("event {} cannot be stored as it is", spec.slug));
         }
         self.outcome.events.push(EventNews::Put(Box::new(written)));
+        Ok(())
+    }
+
+    /// Only one without orders, whatever was decided.
+    fn delete_event(&mut self, event: EventId) -> Done {
+        let id = event.0 as i64;
+        if rows::has_orders(self.conn, event)? {
+            return broken("an event that has orders is not deleted");
+        }
+        self.run("DELETE FROM events WHERE id = ?1", [id])?;
+        for sql in
+            ["DELETE FROM pools WHERE event = ?1", "DELETE FROM ticket_types WHERE event = ?1"]
+        {
+            self.conn.prepare_cached(sql)?.execute([id])?;
+        }
+        self.outcome.events.push(EventNews::Deleted(event));
         Ok(())
     }
 }

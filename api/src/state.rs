@@ -1,0 +1,84 @@
+//! The states of orders, attempts and refunds, and their texts on the wire. `docs/api.md` has the same list; a
+//! test compares.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Declares an enum of words: each value with its text on the wire and its meaning.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($value:ident = $text:literal, $meaning:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+        pub enum $name {
+            $(#[doc = $meaning] #[serde(rename = $text)] $value,)*
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[$name] = &[$($name::$value),*];
+
+            /// The text on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$value => $text,)*
+                }
+            }
+
+            /// What it means, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $($name::$value => $meaning,)*
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Where an order stands.
+    OrderState {
+        Held = "held", "The places are held, and nothing is asked of the payment provider.";
+        Paying = "paying", "The buyer pays.";
+        Canceling = "canceling", "The order is given up; the places stay taken until its payment is known to be dead.";
+        Committed = "committed", "The payment is approved, and its money is being taken.";
+        Paid = "paid", "The money is taken and the tickets are issued. Also after a refund of a part.";
+        Refunding = "refunding", "Tickets are revoked, and their money is on its way back.";
+        Refunded = "refunded", "All tickets are refunded.";
+        Released = "released", "The places went back before any money was taken.";
+        Void = "void", "The payment ended after it was approved: no tickets, and no money that stays.";
+    }
+}
+
+words! {
+    /// What became of an attempt to pay.
+    AttemptState {
+        Pending = "pending", "It is not decided yet.";
+        Action = "action", "The bank waits for the buyer.";
+        Declined = "declined", "It was declined.";
+        Authorised = "authorised", "It was approved.";
+        Abandoned = "abandoned", "Another attempt was begun instead.";
+    }
+}
+
+words! {
+    /// What became of a refund.
+    RefundState {
+        Pending = "pending", "The provider has not decided yet.";
+        Succeeded = "succeeded", "The money was sent back.";
+        Failed = "failed", "The money is still here.";
+    }
+}
+
+words! {
+    /// The kinds of [`crate::Action`].
+    ActionKind {
+        Redirect = "redirect", "The buyer goes to `url`.";
+        ClientSecret = "client_secret", "Stripe's script does it with `client_secret`.";
+    }
+}

@@ -1,0 +1,260 @@
+//! What is wrong with an event as its organiser says it, and what is odd about it.
+
+use crate::money::MAX_MINOR;
+use crate::text::{check_paragraphs, check_text};
+use crate::{EventSpec, Money, PoolSpec, TicketTypeSpec, TimeMs};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// Something that is wrong with an event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Flaw {
+    /// Where: a field as the API names it, such as `id`, `starts_at`, `pools[0].capacity`.
+    pub at: String,
+    /// What, in one sentence without its full stop.
+    pub text: String,
+}
+
+impl Flaw {
+    /// A flaw of this field.
+    pub fn new(at: impl Into<String>, text: impl Into<String>) -> Flaw {
+        Flaw { at: at.into(), text: text.into() }
+    }
+}
+
+/// The sentences of some flaws as one text, without its full stop: so many of them that one can read it.
+pub fn told(flaws: &[Flaw]) -> String {
+    const MOST: usize = 8;
+    let texts: Vec<&str> = flaws.iter().take(MOST).map(|flaw| flaw.text.as_str()).collect();
+    let text = texts.join("; ");
+    match flaws.len().saturating_sub(MOST) {
+        0 => text,
+        more => format!("{text}; and {more} more"),
+    }
+}
+
+/// Something that is odd about an event, and is done all the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Warning {
+    /// It ended in the past.
+    Over,
+    /// It started in the past, and has not ended yet.
+    Started,
+    /// It starts more than ten years from now.
+    FarAway,
+    /// The sale ended in the past.
+    SaleClosed,
+    /// The sale ends when the event has ended.
+    SaleClosesAfterEnd,
+    /// The sale ends when the event has started.
+    SaleClosesAfterStart,
+    /// The sale opens when it would be over.
+    SaleNeverOpens,
+    /// The sale opens when the event has started.
+    SaleOpensAfterStart,
+    /// An unpaid order is held for less than a minute, in which few people pay.
+    ShortHold,
+    /// A pool has a capacity of 0.
+    EmptyPool(String),
+    /// No ticket type draws on a pool.
+    UnusedPool(String),
+    /// A ticket type cannot be sold: its pool has a capacity of 0.
+    NeverSold(String),
+}
+
+/// What starts later than this from now is probably a slip, in milliseconds: ten years.
+const FAR_AWAY_MS: i64 = 3_652 * 86_400_000;
+/// The shortest hold without a warning.
+const SHORT_HOLD_MS: i64 = 60_000;
+
+/// Checks the id of an event, its name in addresses.
+pub fn check_slug(slug: &str) -> Result<(), String> {
+    let slug_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if slug.is_empty() || slug.len() > 64 || !slug.chars().all(slug_char) {
+        return Err("an event's id is 1 to 64 of a-z, 0-9 and -".into());
+    }
+    Ok(())
+}
+
+/// The flaws that were found.
+#[derive(Default)]
+struct Flaws(Vec<Flaw>);
+
+impl Flaws {
+    fn check(&mut self, at: impl Into<String>, checked: Result<(), String>) {
+        self.0.extend(checked.err().map(|text| Flaw { at: at.into(), text }));
+    }
+
+    fn unless(&mut self, fine: bool, at: impl Into<String>, text: impl Into<String>) {
+        self.check(at, if fine { Ok(()) } else { Err(text.into()) });
+    }
+}
+
+impl EventSpec {
+    /// All that is wrong with it, as far as it can be checked without knowing the event's past.
+    pub fn flaws(&self) -> Vec<Flaw> {
+        let mut flaws = Flaws::default();
+        flaws.check("id", check_slug(&self.slug));
+        flaws.check("name", check_text("the event's name", &self.name, 1, 200));
+        flaws.check("place", check_text("the place", &self.place, 0, 200));
+        let about = check_paragraphs("the description", &self.description, 5_000);
+        flaws.check("description", about);
+        flaws.unless(
+            self.currency.is_charged(),
+            "currency",
+            format!("cards cannot be charged in {}; is it an ISO 4217 code?", self.currency.code()),
+        );
+        flaws.unless(
+            self.ends_ms.is_none_or(|ends| ends >= self.starts_ms),
+            "ends_at",
+            "ends_at is before starts_at: an event ends after it starts",
+        );
+        let sale = self.sale_opens_ms.zip(self.sale_closes_ms);
+        flaws.unless(
+            sale.is_none_or(|(opens, closes)| opens < closes),
+            "sale_closes",
+            "the sale must open before it closes",
+        );
+        self.check_numbers(&mut flaws);
+        let parts = [("pools", self.pools.len()), ("ticket_types", self.ticket_types.len())];
+        for (at, parts) in parts {
+            flaws.unless(
+                (1..=100).contains(&parts),
+                at,
+                "an event has 1 to 100 pools and 1 to 100 ticket types",
+            );
+        }
+        for n in 0..self.pools.len().min(100) {
+            self.check_pool(n, &mut flaws);
+        }
+        for n in 0..self.ticket_types.len().min(100) {
+            self.check_ticket_type(n, &mut flaws);
+        }
+        flaws.0
+    }
+
+    fn check_numbers(&self, flaws: &mut Flaws) {
+        flaws.unless(
+            (1..=1_000).contains(&self.limit_per_order),
+            "limit_per_order",
+            "limit_per_order must be 1 to 1000",
+        );
+        flaws.unless(
+            self.limit_per_buyer != Some(0),
+            "limit_per_buyer",
+            "limit_per_buyer must be at least 1; leave it out for no limit",
+        );
+        flaws.unless(
+            (1_000..=3_600_000).contains(&self.hold_ms),
+            "hold_seconds",
+            "hold_seconds must be 1 to 3600: a hold lives 1 second to 1 hour",
+        );
+        flaws.unless(
+            self.keep_buyers_days.is_none_or(|days| days <= 3_650),
+            "keep_buyers_days",
+            "keep_buyers_days must be 0 to 3650; leave it out to keep them",
+        );
+    }
+
+    fn check_pool(&self, n: usize, flaws: &mut Flaws) {
+        let PoolSpec { name, capacity } = &self.pools[n];
+        flaws.check(format!("pools[{n}].id"), check_text("a pool's id", name, 1, 64));
+        flaws.unless(
+            *capacity <= 10_000_000,
+            format!("pools[{n}].capacity"),
+            format!("pool {name}: capacity is at most 10000000"),
+        );
+        flaws.unless(
+            !self.pools[..n].iter().any(|other| other.name == *name),
+            format!("pools[{n}].id"),
+            format!("pool {name} is named twice"),
+        );
+    }
+
+    fn check_ticket_type(&self, n: usize, flaws: &mut Flaws) {
+        let TicketTypeSpec { id, name, pool, price_minor } = &self.ticket_types[n];
+        let at = |field: &str| format!("ticket_types[{n}].{field}");
+        flaws.check(at("id"), check_text("a ticket type's id", id, 1, 64));
+        flaws.check(at("name"), check_text("a ticket type's name", name, 1, 200));
+        flaws.unless(
+            !self.ticket_types[..n].iter().any(|other| other.id == *id),
+            at("id"),
+            format!("ticket type {id} is named twice"),
+        );
+        flaws.unless(
+            self.pools.iter().any(|p| p.name == *pool),
+            at("pool"),
+            format!("ticket type {id}: no pool has the id {pool}"),
+        );
+        flaws.check(at("price"), self.check_price(id, *price_minor));
+    }
+
+    /// A ticket is free, or a card can be charged its price.
+    fn check_price(&self, id: &str, price_minor: i64) -> Result<(), String> {
+        let currency = self.currency;
+        let money = |minor| Money { minor, currency };
+        let (step, least) = (currency.step_minor(), currency.least_minor());
+        if !(0..=MAX_MINOR).contains(&price_minor) {
+            return Err(format!("ticket type {id}: a price is 0 to {MAX_MINOR} minor units"));
+        }
+        if price_minor % step != 0 {
+            return Err(format!(
+                "ticket type {id}: a card cannot be charged {}; prices are multiples of {}",
+                money(price_minor),
+                money(step)
+            ));
+        }
+        if (1..least).contains(&price_minor) {
+            return Err(format!(
+                "ticket type {id}: a card cannot be charged {}; the least is {} (an amount of {least}), \
+                 and 0 is free",
+                money(price_minor),
+                money(least)
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is odd about it at this time, if it has no [flaws](EventSpec::flaws).
+    pub fn warnings(&self, now: TimeMs) -> Vec<Warning> {
+        let (opens, closes) = (self.sale_opens_ms, self.sale_closes_ms);
+        let mut all = Vec::new();
+        let mut warn = |odd: bool, warning: Warning| {
+            if odd {
+                all.push(warning);
+            }
+        };
+        let (over, started) = (now >= self.ends(), now >= self.starts_ms);
+        warn(over, Warning::Over);
+        warn(started && !over, Warning::Started);
+        warn(self.starts_ms.saturating_sub(now) > FAR_AWAY_MS, Warning::FarAway);
+        warn(closes.is_some_and(|closes| closes <= now), Warning::SaleClosed);
+        let after_end = closes.is_some_and(|closes| closes > self.ends());
+        warn(after_end, Warning::SaleClosesAfterEnd);
+        let after_start = closes.is_some_and(|closes| closes > self.starts_ms);
+        warn(after_start && !after_end, Warning::SaleClosesAfterStart);
+        let never = opens.is_some_and(|opens| opens >= self.sale_ends());
+        warn(never, Warning::SaleNeverOpens);
+        let late = opens.is_some_and(|opens| opens > self.starts_ms);
+        warn(late && !never, Warning::SaleOpensAfterStart);
+        warn(self.hold_ms < SHORT_HOLD_MS, Warning::ShortHold);
+        for pool in &self.pools {
+            let uses = |t: &&TicketTypeSpec| t.pool == pool.name;
+            if pool.capacity == 0 {
+                all.push(Warning::EmptyPool(pool.name.clone()));
+            }
+            match self.ticket_types.iter().any(|t| uses(&t)) {
+                false => all.push(Warning::UnusedPool(pool.name.clone())),
+                true if pool.capacity == 0 => {
+                    let types = self.ticket_types.iter().filter(uses);
+                    all.extend(types.map(|t| Warning::NeverSold(t.id.to_string())));
+                }
+                true => {}
+            }
+        }
+        all
+    }
+}

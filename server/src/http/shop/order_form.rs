@@ -1,0 +1,505 @@
+//! The form of an event's page: what was filled in, what is wrong with it, and the hold that it asks for.
+//!
+//! Whatever the reason for which nothing was held, the answer is the form itself, filled in as it was, with
+//! the reason. `Faults::of` says at which field; a reason that it does not know stands above the form.
+
+use super::event::{back_until, event_page};
+use super::{own_orders, pay};
+use crate::actor::Actor;
+use crate::admission::client::Client;
+use crate::app::App;
+use crate::http::amount;
+use crate::http::extract::{Form, Sent, admit};
+use crate::http::idempotency::key_of;
+use crate::http::page::{Page, PageProblem, page};
+use crate::http::problem::{Problem, capital};
+use crate::http::site::Site;
+use crate::identity::{buyer, untagged_key};
+use crate::text::begin;
+use crate::writer::{CommandError, CommandOutcome};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use boxoffice::{
+    Command, Event, LineWish, Money, Order, OrderId, Refusal, Reply, check_email, check_name,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How many bytes of a quantity that is no number are shown again.
+const SHOWN: usize = 40;
+
+/// What was filled in.
+#[derive(Default)]
+pub(super) struct Filled {
+    /// By ticket type, as typed.
+    pub(super) quantities: BTreeMap<String, String>,
+    /// Ticket types that were sent more than once, as no form of ours does.
+    twice: BTreeSet<String>,
+    /// By ticket type, the price that the page has shown, in minor units.
+    shown_prices: BTreeMap<String, i64>,
+    pub(super) name: String,
+    pub(super) email: String,
+}
+
+/// A reason for which nothing was held.
+pub(super) struct Faults {
+    status: StatusCode,
+    retry_after: Option<u32>,
+    /// What is wrong, in a few words.
+    pub(super) title: String,
+    /// What concerns no field.
+    pub(super) whole: Vec<String>,
+    /// Where to go on instead.
+    pub(super) link: Option<String>,
+    quantities: BTreeMap<String, String>,
+    pub(super) name: Option<String>,
+    pub(super) email: Option<String>,
+}
+
+impl Filled {
+    fn of(form: &Form) -> Filled {
+        let (mut quantities, mut twice) = (BTreeMap::new(), BTreeSet::new());
+        for (id, number) in form.with_prefix("quantity:") {
+            if quantities.insert(id.to_owned(), begin(number, SHOWN).to_owned()).is_some() {
+                twice.insert(id.to_owned());
+            }
+        }
+        let prices = form.with_prefix("price:");
+        Filled {
+            quantities,
+            twice,
+            shown_prices: prices
+                .filter_map(|(id, minor)| Some((id.to_owned(), minor.parse().ok()?)))
+                .collect(),
+            name: form.get("name").into(),
+            email: form.get("email").into(),
+        }
+    }
+
+    /// The first ticket type that was chosen, or the first on offer.
+    fn first_chosen(&self, event: &Event) -> String {
+        let on_offer = || event.ticket_types.iter().filter(|t| !t.retired);
+        let chosen = |id: &str| self.quantities.get(id).is_some_and(|n| !matches!(&**n, "" | "0"));
+        let first = on_offer().find(|t| chosen(&t.id)).or_else(|| on_offer().next());
+        first.map_or_else(String::new, |t| t.id.clone())
+    }
+
+    /// The prices of these lines that are others now than those that the page has shown.
+    fn changed_prices(&self, now: impl Iterator<Item = (String, i64)>) -> BTreeMap<String, i64> {
+        let shown = |id: &str| self.shown_prices.get(id).copied();
+        now.filter_map(|(id, minor)| {
+            let before = shown(&id).filter(|before| *before != minor)?;
+            Some((id, before))
+        })
+        .collect()
+    }
+}
+
+impl Faults {
+    fn new(status: StatusCode, title: &str) -> Faults {
+        Faults {
+            status,
+            retry_after: None,
+            title: title.into(),
+            whole: Vec::new(),
+            link: None,
+            quantities: BTreeMap::new(),
+            name: None,
+            email: None,
+        }
+    }
+
+    /// What is wrong with the number of tickets of this type.
+    pub(super) fn of_type(&self, id: &str) -> Option<&str> {
+        self.quantities.get(id).map(String::as_str)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.quantities.is_empty() && self.name.is_none() && self.email.is_none()
+    }
+
+    /// What follows from the answer to a hold request. All that is not known here stands above the form in
+    /// the words of the problem.
+    fn of(no: CommandError, event: &Event, filled: &Filled, until: &str) -> Faults {
+        let name_of = |id: &str| {
+            let known = event.ticket_types.iter().find(|t| t.id == id && !t.retired);
+            known.map_or_else(|| begin(id, SHOWN).to_owned(), |t| t.name.clone())
+        };
+        let at = match &no {
+            CommandError::Refused(Refusal::SoldOut { ticket_type, left, held }) => {
+                let text = sold_out(&name_of(ticket_type), *left, *held, until);
+                Some((ticket_type.clone(), text))
+            }
+            CommandError::Refused(Refusal::LimitPerOrder(limit)) => {
+                let text = format!("At most {limit} tickets in one order.");
+                Some((filled.first_chosen(event), text))
+            }
+            CommandError::Refused(Refusal::LimitPerBuyer { limit, has, .. }) => {
+                let text = format!("At most {limit} for each person, and you have {has} already.");
+                Some((filled.first_chosen(event), text))
+            }
+            _ => None,
+        };
+        let gone = matches!(no, CommandError::Refused(Refusal::UnknownTicketType(_)));
+        let problem = Problem::from(no);
+        let mut faults = Faults::new(problem.status, &problem.title);
+        faults.retry_after = problem.retry_after;
+        match at {
+            Some((id, text)) => {
+                faults.quantities.insert(id, text);
+            }
+            None if gone => faults.whole.push(
+                "A ticket that you chose is not on offer any more. Choose from those below.".into(),
+            ),
+            None => faults.whole.push(problem.detail),
+        }
+        faults
+    }
+}
+
+/// Hope only where something is held that may come back.
+fn sold_out(name: &str, left: u32, held: u32, until: &str) -> String {
+    match (left, held) {
+        (0, 0) => format!("“{name}” is sold out."),
+        (0, _) => {
+            format!("All of “{name}” are reserved at the moment. Some may come back until {until}.")
+        }
+        (left, 0) => format!("Only {left} left of “{name}”."),
+        (left, _) => {
+            format!("Only {left} left of “{name}”. More may come back until {until}.")
+        }
+    }
+}
+
+/// `POST /events/{event}/orders`: the form of the event page.
+pub async fn hold(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    client: Client,
+    headers: HeaderMap,
+    sent: Result<Sent, Problem>,
+) -> Page {
+    let event = app.sales.event_named(&slug).await?;
+    let back = |problem: Problem| PageProblem::from(problem).back_to_event(&event);
+    let Sent { headers: _, body } = sent.map_err(back)?;
+    let form = Form::read(&headers, &body).map_err(back)?;
+    let filled = Filled::of(&form);
+    let own = own_orders::known(&app, &headers);
+    match order(&app, client, &event, &form, &filled, &body, &own).await {
+        Ok(order) => Ok(go_on(&app, client, &headers, &order).await),
+        Err(faults) => {
+            // As it is now: what has changed may be the reason.
+            let event = app.sales.event_named(&slug).await.unwrap_or(event);
+            let now = app.clock.now_ms();
+            let open = own_orders::open(&app, &headers).await;
+            let open = open.into_iter().filter(|order| order.event == event.id).collect();
+            let (status, retry_after) = (faults.status, faults.retry_after);
+            let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
+            let shown = shown.refused(filled, *faults).with_open_orders(open);
+            let mut response = page(&shown);
+            *response.status_mut() = status;
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            Ok(response)
+        }
+    }
+}
+
+/// Makes the order that the form asks for.
+async fn order(
+    app: &Site,
+    client: Client,
+    event: &Event,
+    form: &Form,
+    filled: &Filled,
+    body: &[u8],
+    own: &[OrderId],
+) -> Result<Arc<Order>, Box<Faults>> {
+    let until = back_until(event, app.clock.now_ms());
+    let refused = |no: CommandError| {
+        let known = match &no {
+            CommandError::Refused(Refusal::LimitPerBuyer { order, .. }) => {
+                own.contains(order).then_some(*order)
+            }
+            _ => None,
+        };
+        let mut faults = Faults::of(no, event, filled, &until);
+        faults.link = known.map(|order| app.links.way_back(order));
+        Box::new(faults)
+    };
+    if let Err(problem) = admit(app) {
+        let mut faults = Faults::new(problem.status, &problem.title);
+        faults.retry_after = problem.retry_after;
+        faults.whole.push(problem.detail);
+        return Err(Box::new(faults));
+    }
+    let lines = checked(event, filled)?;
+    let buyer = buyer(&filled.name, &filled.email);
+    if let Some(order) = own_orders::same(app, own, event, &buyer, &lines).await {
+        return Ok(order);
+    }
+    // The page's key makes a double click one order; changing the form makes it another request.
+    let request = match form.get("key") {
+        "" => None,
+        key if key.len() > 64 => {
+            let mut faults = Faults::new(StatusCode::BAD_REQUEST, "Please send the form again");
+            faults.whole.push("It was changed on its way. Nothing was reserved.".into());
+            return Err(Box::new(faults));
+        }
+        key => {
+            let scope: &[&[u8]] = &[b"form", event.spec.slug.as_bytes(), body];
+            Some(key_of(scope, key.as_bytes(), body))
+        }
+    };
+    let order = app.ids.order(app.clock.now_ms());
+    let untagged = untagged_key(&buyer.email);
+    let command = Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None };
+    let outcome = app.sales.hold(client, event, command, request).await;
+    let CommandOutcome { reply, order, .. } = outcome.map_err(&refused)?;
+    let Reply::Held { order: id, .. } = reply else {
+        return Err(refused(CommandError::KeyReused));
+    };
+    let order = match order {
+        Some(order) => order,
+        None => app.sales.find(id).await.map_err(&refused)?,
+    };
+    // The price may have changed between the look at it and the hold, which froze it.
+    // A ticket type that is new since that look has other prices than those that were shown.
+    let frozen = order.lines.iter().filter_map(|line| {
+        let t = event.ticket_types.get(usize::from(line.ticket_type))?;
+        Some((t.id.clone(), line.unit_minor))
+    });
+    let changed = filled.changed_prices(frozen.clone());
+    if !changed.is_empty() && order.state == boxoffice::OrderState::Held {
+        _ = app.sales.cancel(Actor::Buyer, order.id, None).await;
+        return Err(Box::new(price_changed(event, &changed, &frozen.collect())));
+    }
+    Ok(order)
+}
+
+/// What the form asks for, or all that is wrong with it.
+fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>> {
+    let limit =
+        i64::from(event.spec.limit_per_order.min(event.spec.limit_per_buyer.unwrap_or(u32::MAX)));
+    let too_many = if limit == 1 {
+        "At most 1 ticket in one order.".to_owned()
+    } else {
+        format!("At most {limit} tickets in one order.")
+    };
+    let mut faults = Faults::new(StatusCode::CONFLICT, "Please check the marked fields");
+    let mut lines = Vec::new();
+    for (id, typed) in &filled.quantities {
+        let number = typed.strip_prefix('+').unwrap_or(typed);
+        let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        let quantity = match number.parse::<i64>() {
+            _ if number.is_empty() => 0,
+            Ok(quantity) if digits => quantity,
+            Err(_) if digits => {
+                faults.status = StatusCode::BAD_REQUEST;
+                i64::MAX
+            }
+            _ => {
+                faults.status = StatusCode::BAD_REQUEST;
+                let text = "Enter a whole number, such as 2.";
+                faults.quantities.insert(id.clone(), text.into());
+                continue;
+            }
+        };
+        if filled.twice.contains(id) {
+            faults.status = StatusCode::BAD_REQUEST;
+            faults.quantities.insert(id.clone(), "This was sent twice. Choose it once.".into());
+        } else if quantity > limit {
+            faults.quantities.insert(id.clone(), too_many.clone());
+        } else if quantity > 0 {
+            lines.push(LineWish { ticket_type: id.clone(), quantity });
+        }
+    }
+    if lines.iter().map(|line| line.quantity).sum::<i64>() > limit {
+        let text = format!("{too_many} You chose more of all kinds together.");
+        faults.quantities.insert(filled.first_chosen(event), text);
+    }
+    if lines.is_empty() && faults.quantities.is_empty() {
+        faults.status = StatusCode::BAD_REQUEST;
+        let text = "Choose how many tickets you want.";
+        faults.quantities.insert(filled.first_chosen(event), text.into());
+    }
+    let buyer = buyer(&filled.name, &filled.email);
+    let wrong = |text: String| Some(format!("{}.", capital(&text)));
+    if buyer.name.is_empty() {
+        faults.name = Some("Enter the name for the tickets.".into());
+    } else if let Err(text) = check_name(&buyer.name) {
+        faults.name = wrong(text);
+    }
+    if buyer.email.is_empty() {
+        faults.email = Some("Enter your e-mail address.".into());
+    } else if let Err(text) = check_email(&buyer.email) {
+        faults.email = wrong(text);
+    }
+    if faults.name.is_some() || faults.email.is_some() {
+        faults.status = StatusCode::BAD_REQUEST;
+    }
+    if !faults.is_empty() {
+        return Err(Box::new(faults));
+    }
+    let now = event.ticket_types.iter().filter(|t| !t.retired);
+    let now = now.filter(|t| lines.iter().any(|line| line.ticket_type == t.id));
+    let now: BTreeMap<String, i64> = now.map(|t| (t.id.clone(), t.price_minor)).collect();
+    let changed = filled.changed_prices(now.clone().into_iter());
+    if changed.is_empty() { Ok(lines) } else { Err(Box::new(price_changed(event, &changed, &now))) }
+}
+
+/// The page had shown other prices: `before`. Nothing is held until the buyer has seen those of `now`.
+fn price_changed(
+    event: &Event,
+    before: &BTreeMap<String, i64>,
+    now: &BTreeMap<String, i64>,
+) -> Faults {
+    let mut faults = Faults::new(StatusCode::CONFLICT, "The price has changed");
+    let price = |minor| amount::price(Money { minor, currency: event.spec.currency });
+    for (id, before) in before {
+        let now = now.get(id).copied().unwrap_or_default();
+        let text = format!(
+            "The price was {} and is {} now. Nothing was reserved; go on if you agree.",
+            price(*before),
+            price(now)
+        );
+        faults.quantities.insert(id.clone(), text);
+    }
+    faults
+}
+
+/// From the form to what comes next: the payment page; or the tickets, if they are free.
+async fn go_on(app: &App, client: Client, headers: &HeaderMap, order: &Order) -> Response {
+    if order.total().minor == 0 {
+        // Where this fails, the order's page offers it again and says why.
+        _ = app.sales.pay(Actor::Buyer, client, order.id, String::new(), None).await;
+        let response = Redirect::to(&app.links.order_path(order.id)).into_response();
+        return pay::remember(app, order.id, response);
+    }
+    let response = Redirect::to(&app.links.pay_path(order.id)).into_response();
+    let mut response = pay::remember(app, order.id, response);
+    own_orders::remember(app, headers, order, &mut response);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nts_testkit::fixtures;
+
+    fn event() -> Event {
+        let ticket_type = |id: &str, price_minor| boxoffice::TicketType {
+            id: id.into(),
+            name: format!("The {id}"),
+            pool: 0,
+            price_minor,
+            retired: false,
+        };
+        let mut spec = fixtures::event_spec("rock", 9);
+        spec.limit_per_order = 3;
+        spec.limit_per_buyer = None;
+        Event {
+            id: boxoffice::EventId(1),
+            spec,
+            pools: vec![boxoffice::Pool { name: "p".into(), capacity: 9, held: 0, sold: 0 }],
+            ticket_types: vec![ticket_type("adult", 2_500), ticket_type("child", 500)],
+            serials: 0,
+        }
+    }
+
+    fn filled(fields: &[(&str, &str)]) -> Filled {
+        let headers = [(header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
+        let headers = headers.map(|(name, value)| (name, value.parse().expect("a value")));
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let form = Form::read(&HeaderMap::from_iter(headers), body.as_bytes());
+        Filled::of(&form.unwrap_or_else(|_| panic!("a form")))
+    }
+
+    const ANN: [(&str, &str); 2] = [("name", "Ann"), ("email", "ann@example.org")];
+
+    #[test]
+    fn each_mistake_is_told_at_its_field_and_all_at_once() {
+        let event = event();
+        let faults = |quantities: &[(&str, &str)], name: &str, email: &str| {
+            let mut fields = quantities.to_vec();
+            fields.extend([("name", name), ("email", email)]);
+            checked(&event, &filled(&fields)).err()
+        };
+        for typed in ["x", "-1", "1.5", "1e1", "٢", "0x1", "1 2", "--", "+"] {
+            let faults = faults(&[("quantity:adult", typed)], "Ann", "ann@example.org");
+            // A sign alone is no number, and nothing is chosen.
+            let faults = faults.unwrap_or_else(|| panic!("{typed}"));
+            assert_eq!(faults.status, StatusCode::BAD_REQUEST, "{typed}");
+            assert!(faults.of_type("adult").is_some(), "{typed}");
+        }
+        for typed in ["4", "9", "1000000000", "+4"] {
+            let faults = faults(&[("quantity:adult", typed)], "Ann", "ann@example.org");
+            let faults = faults.unwrap_or_else(|| panic!("{typed}"));
+            assert_eq!(faults.of_type("adult"), Some("At most 3 tickets in one order."));
+            assert_eq!(faults.status, StatusCode::CONFLICT, "{typed}");
+        }
+        let both = [("quantity:adult", "2"), ("quantity:child", "2")];
+        let together = faults(&both, "Ann", "ann@example.org").expect("a fault");
+        assert!(together.of_type("adult").is_some_and(|text| text.contains("together")));
+        let all = faults(&[("quantity:child", "x")], " ", "ann").expect("faults");
+        assert!(all.of_type("child").is_some() && all.name.is_some() && all.email.is_some());
+        let none = faults(&[], "Ann", "ann@example.org").expect("a fault");
+        assert_eq!(none.of_type("adult"), Some("Choose how many tickets you want."));
+        assert!(faults(&[("quantity:adult", "3")], "Ann", "ann@example.org").is_none());
+    }
+
+    #[test]
+    fn a_price_that_was_shown_is_the_price_or_it_is_told() {
+        let event = event();
+        let with = |shown: &[(&str, &str)]| {
+            let mut fields = vec![("quantity:adult", "1")];
+            fields.extend(ANN);
+            fields.extend(shown);
+            checked(&event, &filled(&fields))
+        };
+        assert!(with(&[]).is_ok(), "a program that shows no price");
+        assert!(with(&[("price:adult", "2500")]).is_ok());
+        assert!(with(&[("price:adult", "2500"), ("price:child", "1")]).is_ok(), "not chosen");
+        let changed = with(&[("price:adult", "2000")]).expect_err("another price");
+        assert_eq!(
+            (changed.status, &*changed.title),
+            (StatusCode::CONFLICT, "The price has changed")
+        );
+        let text = changed.of_type("adult").expect("at its field");
+        assert!(text.contains("£20.00") && text.contains("£25.00"), "{text}");
+    }
+
+    #[test]
+    fn what_the_form_does_not_know_stands_above_it() {
+        let event = event();
+        let filled = filled(&[("quantity:child", "2")]);
+        let of = |no| Faults::of(no, &event, &filled, "20:15");
+        for no in [
+            CommandError::Unavailable,
+            CommandError::InDoubt,
+            CommandError::Busy,
+            CommandError::Refused(Refusal::SaleClosed(0)),
+            CommandError::Refused(Refusal::NotYetOnSale(0)),
+            CommandError::Refused(Refusal::UnknownTicketType("vip".into())),
+            CommandError::Refused(Refusal::Invalid("whatever comes".into())),
+        ] {
+            let told = format!("{no:?}");
+            let faults = of(no);
+            assert!(faults.is_empty() && faults.whole.len() == 1, "{told}");
+            assert!(faults.status.is_client_error() || faults.status.is_server_error(), "{told}");
+        }
+        let sold_out = |left, held| {
+            let ticket_type = "child".into();
+            of(CommandError::Refused(Refusal::SoldOut { ticket_type, left, held }))
+        };
+        let said = |left, held| sold_out(left, held).of_type("child").unwrap_or("").to_owned();
+        assert_eq!(said(0, 0), "“The child” is sold out.");
+        assert!(said(0, 2).contains("Some may come back until 20:15."));
+        assert_eq!(said(1, 0), "Only 1 left of “The child”.");
+        assert!(said(1, 1).contains("More may come back until 20:15."));
+        let limit = Refusal::LimitPerBuyer { limit: 2, has: 1, order: OrderId(1) };
+        assert!(of(CommandError::Refused(limit)).of_type("child").is_some());
+    }
+}

@@ -1,0 +1,416 @@
+//! The event's page as a buyer uses it: every refusal comes back on the form, addresses lead where they were
+//! meant to lead, and an open order is found again.
+
+use crate::forms::PageForm;
+use crate::harness::*;
+use serde_json::json;
+
+const ORDERS: &str = "/events/rock/orders";
+
+/// The event with at most three in an order, and a buyer's limit if there is one.
+fn shop(name: &str, capacity: u32, per_buyer: Option<u32>) -> (Dir, Server) {
+    let dir = Dir::new(name);
+    let server = Server::start(&dir);
+    let mut event = event_json(capacity, 300);
+    event["limit_per_order"] = 3.into();
+    event["limit_per_buyer"] = per_buyer.map_or(json!(null), Into::into);
+    put(&server, &event);
+    (dir, server)
+}
+
+fn put(server: &Server, event: &serde_json::Value) {
+    let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(event);
+    assert!([200, 201].contains(&server.send(put).status));
+}
+
+fn filled(quantity: &str, name: &str, email: &str) -> Request {
+    let fields = [("quantity:adult", quantity), ("name", name), ("email", email), ("key", "k")];
+    Request::form(ORDERS, &fields)
+}
+
+/// The form is there again with what was typed, and says why.
+fn comes_back(answer: &Answer, status: u16, typed: [&str; 3], reason: &str) {
+    assert_eq!(answer.status, status, "{reason}: {answer:?}");
+    let page = answer.text();
+    let form = PageForm::of(&page, ORDERS).unwrap_or_else(|| panic!("no form: {page}"));
+    for (field, value) in ["quantity:adult", "name", "email"].into_iter().zip(typed) {
+        assert_eq!(form.field(field), Some(value), "{field} in {page}");
+    }
+    assert!(page.contains(reason), "{reason} in {page}");
+    assert!(page.contains("id=\"faults\""), "a summary: {page}");
+    assert!(!page.contains("No money was moved") && !page.contains("cannot be understood"));
+}
+
+/// The reason stands at the field, and the summary leads there.
+fn marked(page: &str, field: &str) {
+    assert!(page.contains(&format!("<li><a href=\"#{field}\">")), "a link to {field}: {page}");
+    let input = page.split('<').find(|tag| tag.contains(&format!(" id=\"{field}\""))).unwrap();
+    assert!(input.contains("aria-invalid=\"true\""), "{input}");
+    let described = input.split("aria-describedby=\"").nth(1).unwrap().split('"').next().unwrap();
+    for id in described.split(' ') {
+        assert!(page.contains(&format!(" id=\"{id}\"")), "{id} in {page}");
+    }
+}
+
+#[test]
+fn each_mistake_comes_back_on_the_form() {
+    let (_dir, server) = shop("page-mistakes", 5, None);
+    let email = "ann@example.org";
+    for (typed, status, field, reason) in [
+        (["9", "Ann", email], 409, "q1", "At most 3 tickets in one order."),
+        (["x", "Ann", email], 400, "q1", "Enter a whole number"),
+        (["-1", "Ann", email], 400, "q1", "Enter a whole number"),
+        (["1.5", "Ann", email], 400, "q1", "Enter a whole number"),
+        (["0", "Ann", email], 400, "q1", "Choose how many tickets you want."),
+        (["", "Ann", email], 400, "q1", "Choose how many tickets you want."),
+        (["2", "Ann", "ann"], 400, "email", "The e-mail address is not one"),
+        (["2", "Ann", ""], 400, "email", "Enter your e-mail address."),
+        (["2", "", email], 400, "name", "Enter the name for the tickets."),
+        (["2", "<b>Ann</b>", "ann@@x"], 400, "email", "more than one @"),
+    ] {
+        let answer = server.send(filled(typed[0], typed[1], typed[2]));
+        comes_back(&answer, status, typed, reason);
+        let page = answer.text();
+        marked(&page, field);
+        assert!(page.contains("<title>Please check the marked fields"), "{page}");
+        assert!(!page.contains("<b>Ann"), "{page}");
+    }
+    // Everything that is wrong is told at once.
+    let page = server.send(filled("x", "", "ann")).text();
+    for field in ["q1", "name", "email"] {
+        marked(&page, field);
+    }
+    assert_eq!(server.counts(), (0, 0, 5));
+    // Sent again as it came back, with the mistake mended, it is taken.
+    let page = server.send(filled("9", "Ann", email)).text();
+    let mut form = PageForm::of(&page, ORDERS).unwrap();
+    for (name, value) in &mut form.fields {
+        if name == "quantity:adult" {
+            *value = "2".into();
+        }
+    }
+    let held = server.send(form.with(&[]));
+    assert_eq!(held.status, 303, "{held:?}");
+    assert!(held.header("location").unwrap().starts_with("/pay/"), "{held:?}");
+    assert_eq!(server.counts(), (2, 0, 3));
+}
+
+#[test]
+fn what_happened_meanwhile_comes_back_on_the_form() {
+    let (_dir, server) = shop("page-meanwhile", 3, None);
+    let (typed, email) = (["2", "Ann", "ann@example.org"], "ann@example.org");
+    let ask = || server.send(filled("2", "Ann", email));
+    // All held by others: some may come back. All sold: none does.
+    let other = server.send(hold("bob", 2)).json();
+    comes_back(&ask(), 409, typed, "Only 1 left of “Adult”. More may come back until");
+    let last = server.send(hold("cyd", 1)).json();
+    comes_back(&ask(), 409, typed, "All of “Adult” are reserved at the moment. Some may come back");
+    marked(&ask().text(), "q1");
+    let page = server.get("/events/rock").text();
+    assert!(page.contains("All reserved at the moment. Some may come back until"), "{page}");
+    assert!(!page.contains("<button"), "{page}");
+    for order in [&other, &last] {
+        assert_eq!(server.send(pay(order, "ctoken_ok")).status, 200);
+    }
+    comes_back(&ask(), 409, typed, "“Adult” is sold out.");
+    for page in [ask().text(), server.get("/events/rock").text(), server.get("/").text()] {
+        assert!(page.contains("Sold out") && !page.contains("come back"), "{page}");
+        assert!(!page.contains(">Continue to payment<"), "{page}");
+    }
+    let api = server.send(hold("dan", 1)).json();
+    assert!(!api["detail"].as_str().unwrap().contains("come back"), "{api}");
+
+    // More places, and another price than the page has shown.
+    let mut event = event_json(9, 300);
+    event["limit_per_order"] = 3.into();
+    put(&server, &event);
+    let shown = server.get("/events/rock").text();
+    let form = PageForm::of(&shown, ORDERS).unwrap();
+    let fill = |form: &PageForm| {
+        let mut form = PageForm { action: form.action.clone(), fields: form.fields.clone() };
+        for (name, value) in &mut form.fields {
+            match &**name {
+                "quantity:adult" => *value = "2".into(),
+                "name" => *value = "Ann".into(),
+                "email" => *value = email.into(),
+                _ => {}
+            }
+        }
+        form.with(&[])
+    };
+    event["ticket_types"][0]["price"]["amount"] = 3000.into();
+    put(&server, &event);
+    let changed = server.send(fill(&form));
+    comes_back(&changed, 409, typed, "The price was £25.00 and is £30.00 now.");
+    marked(&changed.text(), "q1");
+    assert_eq!(server.counts(), (0, 3, 6), "nothing is held at a price that was not shown");
+    // Who sends the form that came back has seen the new price.
+    let agreed = server.send(fill(&PageForm::of(&changed.text(), ORDERS).unwrap()));
+    assert_eq!(agreed.status, 303, "{agreed:?}");
+
+    // The sale closes, and another one has not opened yet.
+    event["sale_closes"] = "2026-01-01T00:00:00Z".into();
+    put(&server, &event);
+    let closed = ask();
+    assert_eq!(closed.status, 409);
+    assert!(closed.text().contains("The sale closed on"), "{closed:?}");
+    assert!(closed.text().contains("value=\"ann@example.org\""), "{closed:?}");
+    event["sale_closes"] = json!(null);
+    event["sale_opens"] = "2029-01-01T00:00:00Z".into();
+    put(&server, &event);
+    let early = ask();
+    assert_eq!(early.status, 409);
+    assert!(early.text().contains("The sale opens on Mon 1 January 2029, 00:00"), "{early:?}");
+    // A type that is gone.
+    let mut other = event_json(9, 300);
+    other["ticket_types"][0]["id"] = "seat".into();
+    put(&server, &other);
+    let gone = ask();
+    assert_eq!(gone.status, 404, "{gone:?}");
+    assert!(gone.text().contains("not on offer any more") && gone.text().contains("quantity:seat"));
+}
+
+#[test]
+fn an_open_order_is_found_again() {
+    let (_dir, server) = shop("page-open", 9, Some(2));
+    let first = server.send(filled("2", "Ann", "ann@example.org"));
+    let at = first.header("location").unwrap().to_owned();
+    let cookies = way_back(&first);
+    assert!(cookies.contains("nts_open="), "{first:?}");
+    let line = first.headers.lines().find(|line| line.contains("nts_open=")).unwrap();
+    for part in ["Path=/;", "HttpOnly", "SameSite=Lax", "Max-Age="] {
+        assert!(line.contains(part), "{line}");
+    }
+    let with = |request: Request| server.send(request.header("cookie", &cookies));
+    for path in ["/events/rock", "/"] {
+        let page = with(Request::get(path));
+        assert!(page.text().contains("You have an open reservation: 2 × Adult"), "{page:?}");
+        assert!(page.text().contains(&format!("href=\"{at}\"")), "{page:?}");
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+        assert!(page.header("vary").unwrap().contains("cookie"), "{page:?}");
+        // Nobody else is told of it, nor a script.
+        assert!(!server.get(path).text().contains("open reservation"));
+        let script = with(Request::get(path).header("sec-fetch-mode", "cors"));
+        assert!(!script.text().contains("open reservation"), "{script:?}");
+    }
+    // The limit leads there, for who has the cookie.
+    let second = Request::form(
+        ORDERS,
+        &[("quantity:adult", "1"), ("name", "Ann"), ("email", "ann@example.org")],
+    );
+    let refused = with(second.clone());
+    comes_back(&refused, 409, ["1", "Ann", "ann@example.org"], "you have 2 already");
+    assert!(refused.text().contains(&format!("href=\"{at}/order\"")), "{refused:?}");
+    let stranger = server.send(second);
+    assert!(!stranger.text().contains("/pay/"), "{stranger:?}");
+    // A cookie that somebody made up.
+    let made_up = Request::get("/").header("cookie", "nts_open=x.y:z.:.;nts_open=");
+    assert_eq!(server.send(made_up).status, 200);
+    // A second order is remembered beside the first.
+    let other = with(filled("1", "Bob", "bob@example.org"));
+    let both = way_back(&other);
+    let page = server.send(Request::get("/").header("cookie", &both)).text();
+    assert_eq!(page.matches("You have an open reservation").count(), 2, "{page}");
+    // The same form once more is the same order; another one is not.
+    let again = with(filled("2", "Ann", "ann@example.org"));
+    assert_eq!(again.header("location"), Some(&*at), "{again:?}");
+    assert_eq!(server.counts(), (3, 0, 6));
+    // Once it is paid there is nothing to go on with.
+    assert_eq!(server.send(Request::form(&at, &[("token", "ctoken_ok")])).status, 303);
+    assert!(!with(Request::get("/events/rock")).text().contains("open reservation"));
+}
+
+#[test]
+fn free_tickets_need_no_payment_page() {
+    let dir = Dir::new("page-free");
+    let server = Server::start(&dir);
+    let mut event = event_json(9, 300);
+    event["ticket_types"][0]["price"]["amount"] = 0.into();
+    put(&server, &event);
+    assert!(server.get("/events/rock").text().contains("Get my tickets"));
+    let got = server.send(filled("2", "Ann", "ann@example.org"));
+    let at = got.header("location").unwrap().to_owned();
+    assert!(at.starts_with("/orders/"), "{got:?}");
+    assert!(server.get(&at).text().contains("Your tickets"));
+    assert_eq!(server.counts(), (0, 2, 7));
+    // A double click shows the same tickets.
+    let again = server.send(filled("2", "Ann", "ann@example.org"));
+    assert_eq!(again.header("location"), Some(&*at));
+    assert_eq!(server.counts(), (0, 2, 7));
+}
+
+#[test]
+fn addresses_lead_where_they_were_meant_to_lead() {
+    let dir = Dir::new("page-addresses");
+    let server = Server::start(&dir);
+    let made = put_event("harbour-night", 9, 300);
+    assert_eq!(server.send(made).status, 201);
+    server.make_event(9, 300);
+    let order = server.send(hold("ann", 1)).json();
+    let (page, id, secret) = (page_of(&order), text(&order, "id"), text(&order, "secret"));
+    let event = "/events/harbour-night";
+    let leads = |path: &str, to: &str| {
+        let answer = server.send(Request::get(path));
+        assert_eq!(answer.status, 308, "{path}: {answer:?}");
+        assert_eq!(answer.header("location"), Some(to), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(server.get(to).status, 200, "{to}");
+    };
+    for path in [
+        "/events/harbour-night/",
+        "/events/Harbour-Night",
+        "/EVENTS/HARBOUR-NIGHT",
+        "/events/harbour-night.",
+        "/events/harbour-night),",
+        "/events/harbour-night%29",
+        "/events/harbour-night%E2%80%9D",
+        "/events/harbour-night%20",
+        "/events//harbour-night",
+        "//events/harbour-night//",
+        "/events/(harbour-night)",
+        "/events/harbour-night---",
+        "/events/harbour-night!",
+        "/%65vents/harbour%2Dnight/",
+    ] {
+        leads(path, event);
+    }
+    leads("/events/harbour-night/?utm_source=chat", "/events/harbour-night?utm_source=chat");
+    leads("/events/harbour-night/orders", event);
+    leads(&format!("{page}/cancel"), &page);
+    leads("/events/", "/");
+    leads("/events", "/");
+    for path in [
+        format!("{page}/"),
+        format!("{page}."),
+        format!("{page}),"),
+        format!("{page}%20"),
+        format!("/orders/{}/{secret}", id.to_uppercase()) + "/",
+        format!("/Orders/{id}//{secret}"),
+    ] {
+        leads(&path, &page);
+    }
+    leads(&format!("{page}/event.ics."), &format!("{page}/event.ics"));
+    let lead = server.get(&format!("{page}/pay"));
+    let pays = lead.header("location").unwrap().to_owned();
+    leads(&format!("{pays}/"), &pays);
+    leads(&format!("{pays}."), &pays);
+    // What was not meant is not there, and programs are not led about.
+    for path in [
+        "/events/harbour".to_owned(),
+        "/events/harbour-night/x".into(),
+        "/api/v1/events/Harbour-Night".into(),
+        format!("/orders/{id}/{}/", "X".repeat(26)),
+        format!("/orders/{id}/{}", &secret[..25]),
+        "/nowhere/".into(),
+    ] {
+        assert_eq!(server.get(&path).status, 404, "{path}");
+    }
+    let post = Request::form("/events/Harbour-Night/orders", &[("quantity:adult", "1")]);
+    assert_eq!(server.send(post).status, 404);
+}
+
+#[test]
+fn a_ticket_says_where_and_when_on_screen_and_in_the_calendar() {
+    let (_dir, server) = shop("page-ticket", 9, None);
+    let order = server.send(hold("ann", 3)).json();
+    assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
+    let answer = server.get(&page_of(&order));
+    let page = answer.text();
+    let tickets: Vec<&str> = page.split("<li class=\"ticket").skip(1).collect();
+    assert_eq!(tickets.len(), 3);
+    for ticket in tickets {
+        let ticket = ticket.split("</li>").next().unwrap();
+        for part in ["Rock", "Saturday 1 June 2030, 20:00 in London", "Hall", "Adult", "<svg"] {
+            assert!(ticket.contains(part), "{part} in {ticket}");
+        }
+    }
+    assert!(page.contains("Add to calendar") && page.contains("data-print hidden"), "{page}");
+    assert!(page.contains("ann@example.org"), "to find a mistake in it: {page}");
+    let calendar = server.get(&format!("{}/event.ics", page_of(&order)));
+    assert_eq!(calendar.header("content-type"), Some("text/calendar; charset=utf-8"));
+    let sequence = |answer: &Answer| -> i64 {
+        let file = answer.text();
+        let line = file.lines().find_map(|line| line.strip_prefix("SEQUENCE:")).unwrap();
+        line.parse().unwrap()
+    };
+    let file = calendar.text();
+    for line in ["DTSTART:20300601T190000Z\r\n", "LOCATION:Hall\r\n", "STATUS:CONFIRMED\r\n"] {
+        assert!(file.contains(line), "{line} in {file}");
+    }
+    // Another night: another date everywhere, and a higher sequence.
+    let mut event = event_json(9, 300);
+    event["starts_at"] = "2030-06-08T20:00:00+01:00".into();
+    put(&server, &event);
+    let moved = server.get(&format!("{}/event.ics", page_of(&order)));
+    assert!(moved.text().contains("DTSTART:20300608T190000Z\r\n"), "{moved:?}");
+    assert!(sequence(&moved) > sequence(&calendar));
+    for path in ["", "/pay", "/event.ics"] {
+        let answer = server.get(&format!("{}{path}", page_of(&order)));
+        assert_eq!(answer.header("x-robots-tag"), Some("noindex, nofollow"), "{path}");
+    }
+    assert!(page.contains("<meta name=\"robots\" content=\"noindex"), "{page}");
+    // Refunded tickets are off the calendar.
+    let refunds = format!("/api/v1/orders/{}/refunds", text(&order, "id"));
+    let all =
+        Request::new("POST", &refunds).bearer(KEY).json(&json!({"all": true, "restock": true}));
+    assert_eq!(server.send(all).status, 200);
+    let cancelled = server.get(&format!("{}/event.ics", page_of(&order)));
+    assert!(cancelled.text().contains("STATUS:CANCELLED"), "{cancelled:?}");
+}
+
+#[test]
+fn the_first_view_of_an_event_is_small() {
+    let (_dir, server) = shop("page-size", 9, None);
+    let packed = |path: &str| {
+        use flate2::{Compression, write::GzEncoder};
+        use std::io::Write;
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(&server.get(path).body).unwrap();
+        gzip.finish().unwrap().len()
+    };
+    let parts = ["/events/rock", "/assets/nts.css", "/assets/nts.js"];
+    let sizes = parts.map(packed);
+    assert!(sizes.iter().sum::<usize>() <= 15_000, "{sizes:?}");
+}
+
+#[test]
+fn a_draft_a_description_and_an_event_that_is_over() {
+    let (_dir, server) = shop("page-states", 9, None);
+    let mut event = event_json(9, 300);
+    event["description"] = "Songs of <all> ports.\nDoors at 19:00.\n\nhttps://example.org".into();
+    event["ends_at"] = "2030-06-01T23:30:00+01:00".into();
+    event["hidden"] = true.into();
+    put(&server, &event);
+    let answer = server.get("/events/rock");
+    let page = answer.text();
+    assert!(page.contains("<p>Songs of &#60;all&#62; ports.<br>Doors at 19:00.</p>"), "{page}");
+    assert!(page.contains("<p>https://example.org</p>"), "no link: {page}");
+    assert!(page.contains("Saturday 1 June 2030, 20:00 to 23:30"), "{page}");
+    assert!(page.contains("Draft.") && page.contains("content=\"noindex"), "{page}");
+    assert_eq!(answer.header("x-robots-tag"), Some("noindex, nofollow"));
+    assert!(!server.get("/").text().contains("/events/rock"), "it is in no list");
+    // Who has the link can order, and the order says the same.
+    let order = server.send(hold("ann", 1)).json();
+    assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
+    let page = server.get(&page_of(&order)).text();
+    assert!(
+        page.contains("20:00 to 23:30 in London") && page.contains("Doors at 19:00."),
+        "{page}"
+    );
+    event["hidden"] = false.into();
+    put(&server, &event);
+    let answer = server.get("/events/rock");
+    assert!(!answer.text().contains("Draft.") && answer.header("x-robots-tag").is_none());
+    assert!(server.get("/").text().contains("/events/rock"));
+
+    (event["starts_at"], event["ends_at"]) =
+        ("2026-06-01T20:00:00+01:00".into(), "2026-06-01T23:00:00+01:00".into());
+    put(&server, &event);
+    let page = server.get("/events/rock").text();
+    assert!(page.contains("This event is over.") && !page.contains("<button"), "{page}");
+    assert!(!page.contains(" left"), "{page}");
+    assert!(!server.get("/").text().contains("/events/rock"), "nobody can go there");
+    let late = server.send(filled("1", "Ann", "ann@example.org"));
+    assert_eq!(late.status, 409, "{late:?}");
+    assert!(late.text().contains("This event is over."), "{late:?}");
+}
