@@ -130,7 +130,8 @@ impl Auditor {
             });
             // One that is no longer offered may have sold under another name.
             let named = offer.is_some_and(|offer| offer.name == kind.name);
-            if if kind.retired { named } else { !is } {
+            let wrong = if kind.retired { named } else { !is };
+            if wrong {
                 broken(format!("the organiser wants {offer:?}, and it is {kind:?} of {pool:?}"));
             }
         }
