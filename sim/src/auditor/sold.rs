@@ -129,11 +129,14 @@ impl Auditor {
         for kind in &event.ticket_types {
             let pool = event.pools.get(usize::from(kind.pool)).map(|pool| pool.name.as_str());
             let offer = spec.ticket_types.iter().find(|offer| offer.id == kind.id);
-            let is = offer.is_none_or(|offer| {
+            let is = offer.is_some_and(|offer| {
                 (offer.name.as_str(), offer.price_minor, Some(offer.pool.as_str()))
                     == (kind.name.as_str(), kind.price_minor, pool)
             });
-            if !is || kind.retired != offer.is_none() {
+            // One that is no longer offered may have sold under another name.
+            let named = offer.is_some_and(|offer| offer.name == kind.name);
+            let wrong = if kind.retired { named } else { !is };
+            if wrong {
                 broken(format!("the organiser wants {offer:?}, and it is {kind:?} of {pool:?}"));
             }
         }
@@ -143,13 +146,18 @@ impl Auditor {
                 broken(format!("the organiser wants {wanted:?}, and it is {pool:?}"));
             }
         }
-        let parts = |name: &str| event.ticket_types.iter().any(|kind| kind.id == name);
+        let offered = |id: &str| {
+            let kinds = event.ticket_types.iter().filter(|kind| !kind.retired);
+            kinds.filter(|kind| kind.id == id).count()
+        };
+        let parts = |id: &str| offered(id) == 1;
         if let Some(gone) = spec.ticket_types.iter().find(|offer| !parts(&offer.id)) {
             broken(format!("there is no {} on sale", gone.id));
         }
         let Some(known) = self.events.get(&event.id) else { return };
-        let kinds = |event: &Event| -> Vec<(String, u16)> {
-            event.ticket_types.iter().map(|kind| (kind.id.clone(), kind.pool)).collect()
+        let kinds = |event: &Event| -> Vec<(String, String, u16)> {
+            let kinds = event.ticket_types.iter();
+            kinds.map(|kind| (kind.id.clone(), kind.name.clone(), kind.pool)).collect()
         };
         if !kinds(event).starts_with(&kinds(known)) {
             broken("a ticket type has another place in the event".into());
