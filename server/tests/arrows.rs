@@ -48,7 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks"]),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
     ("writer", &["actor", "admission", "metrics", "problem_code", "store"]),
-    ("reads", &["store"]),
+    ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.
     ("messages", &["clock", "reads", "store", "writer"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
@@ -60,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "sales",
         &[
+            "actor",
             "admission",
             "catalogue",
             "clock",

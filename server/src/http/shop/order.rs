@@ -68,6 +68,7 @@ pub(in crate::http) struct OrderPage {
     place: String,
     slug: String,
     guest: String,
+    erased: bool,
     email: String,
     /// Whether there is something to put into a calendar.
     calendar: bool,
@@ -160,6 +161,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         place: event.spec.place.clone(),
         slug: event.spec.slug.clone(),
         guest: order.buyer.name.clone(),
+        erased: order.is_erased(),
         email: order.buyer.email.clone(),
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
         tickets: tickets.collect(),
