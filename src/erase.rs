@@ -10,10 +10,10 @@ use nts_server::text::plain;
 #[derive(Args)]
 pub struct EraseArgs {
     /// The buyer's e-mail address, however it is written
-    #[arg(required_unless_present = "order")]
+    #[arg(id = "buyer", value_name = "ADDRESS", required_unless_present = "order")]
     address: Option<String>,
     /// Erase the buyer of this one order instead, for a reservation that has only a name
-    #[arg(long, value_name = "ID", conflicts_with = "address")]
+    #[arg(long, value_name = "ID", conflicts_with = "buyer")]
     order: Option<String>,
     /// Change nothing, and tell how many orders would be erased
     #[arg(long)]

@@ -168,6 +168,10 @@ impl Show {
             event["starts_at"] = ends.clone().into();
             event["ends_at"] = ends.into();
             event["keep_buyers_days"] = 0.into();
+            // With the event ends the sale, unless its organiser names a later time.
+            if plan.seed.is_multiple_of(2) {
+                event["sale_closes"] = "2040-01-01T00:00:00Z".into();
+            }
         }
         if let Some(opens) = self.opens {
             event["sale_opens"] = nts_server::when::rfc3339(opens).into();

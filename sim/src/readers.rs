@@ -180,7 +180,7 @@ async fn counts(world: &Arc<World>, n: usize) {
     }
     if let (Some(event), Some(answer)) = (the_event(world), ask(world, n, Ask::get("/")).await) {
         let left: u32 = event.pools.iter().map(|p| p.capacity - p.held - p.sold).sum();
-        let closed = event.spec.sale_closes_ms.is_some();
+        let closed = event.spec.sale_closes_ms.or(event.spec.ends_ms).is_some();
         let said =
             format!(">{} ticket{} left<", grouped(left.into()), if left == 1 { "" } else { "s" });
         if left > 0 && !closed && !answer.text.contains(&said) {

@@ -96,6 +96,8 @@ impl Browser {
         }}});
         let session = browser.command("POST", "/session", &wanted);
         browser.session = session["sessionId"].as_str().expect("a session").to_owned();
+        // The rest of a page may still come when its beginning is shown.
+        browser.ask("POST", "timeouts", &json!({"implicit": 5_000}));
         Some(browser)
     }
 

@@ -6,10 +6,18 @@ use crate::trace::{Promise, Sample, Trace};
 use boxoffice::{EventId, EventSpec, OrderState, TimeMs};
 use std::collections::BTreeMap;
 
+/// How long an event without an end takes, by the documents.
+const USUAL_MS: i64 = 12 * 3_600_000;
+
+/// When the sale ends, by the documents: when its organiser says, or else with the event.
+pub(super) fn sale_ends(closes: Option<TimeMs>, ends: Option<TimeMs>, starts: TimeMs) -> TimeMs {
+    closes.or(ends).unwrap_or(starts + USUAL_MS)
+}
+
 /// Whether the sale is closed at some moment of these.
 fn closed(spec: &EventSpec, (from, to): (TimeMs, TimeMs)) -> bool {
-    spec.sale_opens_ms.is_some_and(|opens| from < opens)
-        || spec.sale_closes_ms.is_some_and(|closes| closes <= to)
+    let ends = sale_ends(spec.sale_closes_ms, spec.ends_ms, spec.starts_ms);
+    spec.sale_opens_ms.is_some_and(|opens| from < opens) || ends <= to
 }
 
 impl Auditor {

@@ -3,6 +3,7 @@
 
 use super::Auditor;
 use super::history::{Question, time};
+use super::pools::sale_ends;
 use crate::trace::{Promise, Trace};
 use boxoffice::{
     Attempt, AttemptState, Event, Money, Order, OrderId, OrderState, RefundState, TicketState,
@@ -381,12 +382,14 @@ impl Auditor {
         }
         let Some(clock_ms) = clock_ms else { return };
         let moment = |name: &str| view[name].as_str().and_then(time);
-        let (opens, closes) = (moment("sale_opens"), moment("sale_closes"));
-        let open = |now: TimeMs| opens.is_none_or(|t| t <= now) && closes.is_none_or(|t| now < t);
+        let opens = moment("sale_opens");
+        let starts = moment("starts_at").unwrap_or_default();
+        let closes = sale_ends(moment("sale_closes"), moment("ends_at"), starts);
+        let open = |now: TimeMs| opens.is_none_or(|t| t <= now) && now < closes;
         let shown = view["on_sale"].as_bool();
         let mut moments = (clock_ms - CLOCK_MS..=clock_ms + CLOCK_MS).step_by(100);
         if !moments.any(|now| shown == Some(open(now))) {
-            broken(format!("on sale: {shown:?}, with {opens:?} to {closes:?} at {clock_ms}"));
+            broken(format!("on sale: {shown:?}, with {opens:?} to {closes} at {clock_ms}"));
         }
     }
 }
