@@ -17,6 +17,8 @@ fn a_panic_of_a_reader_ends_the_process() {
         let reads = Reads::threads(vec![Box::new(SqliteStore::reader(&path).unwrap())]).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let asked = runtime.block_on(reads.ask(|_| -> Result<(), Fault> { panic!("a bug") }));
+        // The question is gone before the thread is.
+        std::thread::sleep(std::time::Duration::from_secs(10));
         unreachable!("the process goes on: {asked:?}");
     }
     let me = std::env::current_exe().unwrap();

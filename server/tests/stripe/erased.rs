@@ -226,6 +226,8 @@ async fn the_buyers_of_a_past_event_are_erased_after_so_many_days() {
     change(&shop, |spec| {
         spec.starts_ms = shop.app().clock.now_ms() + HOUR;
         spec.keep_buyers_days = Some(30);
+        // It is sold for longer than it takes.
+        spec.sale_closes_ms = Some(spec.starts_ms + 90 * 24 * HOUR);
     })
     .await;
     let (done, disputed) = (paid(&shop, "ann").await, paid(&shop, "bob").await);
