@@ -18,6 +18,10 @@ pub struct GoLiveArgs {
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
 
+    /// Move free orders as well, whose tickets may be real: no payment says whether they are tests
+    #[arg(long)]
+    free_too: bool,
+
     #[command(flatten)]
     config: Config,
 }
@@ -38,7 +42,7 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
         }
     }
     let SetAside { events, orders, tickets } =
-        set_aside(&database, &archive, &Clock::System, &mut |_| {})?;
+        set_aside(&database, &archive, args.free_too, &Clock::System, &mut |_| {})?;
     if orders == 0 {
         say!("{database} has no orders: it can be used with any keys. Nothing was changed.");
         return Ok(());

@@ -292,3 +292,33 @@ fn the_log_tells_of_sales_refunds_and_events_and_names_nobody() {
         assert!(metrics.lines().any(|l| l.starts_with(line)), "{line} in {metrics}");
     }
 }
+
+/// Free tickets are made without any provider: nothing says whether they are tests.
+#[test]
+fn free_tickets_stay_when_keys_are_set_and_are_moved_only_if_somebody_says_so() {
+    let dir = Dir::new("free-tickets");
+    let server = Server::start(&dir);
+    let event = json!({"name": "A reading", "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
+        "currency": "GBP", "pools": [{"id": "all", "capacity": 5}],
+        "ticket_types": [{"id": "seat", "name": "Seat", "pool": "all",
+                          "price": {"amount": 0, "currency": "GBP"}}]});
+    let put = Request::new("PUT", "/api/v1/events/reading").bearer(KEY).json(&event);
+    assert_eq!(server.send(put).status, 201);
+    let order = json!({"buyer": {"name": "Ann", "email": "ann@example.org"},
+                       "lines": [{"ticket_type": "seat", "quantity": 1}]});
+    let held =
+        server.send(Request::new("POST", "/api/v1/events/reading/orders").json(&order)).json();
+    assert_eq!(server.send(pay(&held, "")).status, 200);
+    server.stop();
+    // They are no reason to refuse keys: the answer is about the keys, not about the orders.
+    let (_, said) = run(&dir, &TEST_KEYS, &["go-live"]);
+    assert!(said.contains("1 free order, which may be real"), "{said}");
+    assert!(said.contains("Nothing was changed"), "{said}");
+    let server = Server::start_with(&dir, &TEST_KEYS);
+    let path = format!("/api/v1/orders/{}", text(&held, "id"));
+    let order = server.send(Request::new("GET", &path).bearer(&text(&held, "secret"))).json();
+    assert_eq!(order["state"], "paid", "{order}");
+    server.stop();
+    let (ok, said) = run(&dir, &[], &["go-live", "--free-too"]);
+    assert!(ok && said.contains("Moved 1 test order and 1 ticket"), "{said}");
+}

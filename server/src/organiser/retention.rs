@@ -129,7 +129,11 @@ impl Organiser {
                 Ok(())
             }
             // Its organiser wants to keep them for longer.
-            Err(CommandError::Refused(Refusal::NotDue)) => Ok(()),
+            Err(CommandError::Refused(Refusal::NotDue)) => {
+                // They are looked at again, should that change.
+                pass.left = pass.left.into_iter().chain(orders.first().copied()).min();
+                Ok(())
+            }
             Err(no) => Err(no),
         }
     }

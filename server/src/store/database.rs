@@ -31,6 +31,9 @@ pub trait MetaStore: Store {
     fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault>;
     /// Forgets what was kept under a key.
     fn meta_forget(&mut self, key: &str) -> Result<(), Fault>;
+    /// Writes down, durably, with which provider this process serves, in place of `kept`. False: another
+    /// process serves the database, or has written down something else meanwhile; nothing was changed.
+    fn claim_provider(&mut self, kept: Option<&str>, word: &str) -> Result<bool, Fault>;
 }
 
 impl MetaStore for SqliteStore {
@@ -45,6 +48,10 @@ impl MetaStore for SqliteStore {
         }
         self.meta_put(key, text)?;
         Ok(text.into())
+    }
+
+    fn claim_provider(&mut self, _: Option<&str>, word: &str) -> Result<bool, Fault> {
+        self.meta_put(PROVIDER, word).map(|()| true)
     }
 
     fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
@@ -63,6 +70,10 @@ impl MetaStore for PgStore {
 
     fn meta_forget(&mut self, key: &str) -> Result<(), Fault> {
         PgStore::meta_forget(self, key)
+    }
+
+    fn claim_provider(&mut self, kept: Option<&str>, word: &str) -> Result<bool, Fault> {
+        PgStore::claim_provider(self, kept, word)
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) use transfer::{Export, Import};
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
 use crate::store::event_row::event_columns;
+use crate::store::test_orders::{NO_PROVIDER, PROVIDER};
 use crate::store::transfer::MOVED_TO;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
@@ -115,6 +116,10 @@ const LAST_ID: &str = "SELECT id FROM orders ORDER BY id DESC LIMIT 1";
 const TAKE_NODE: &str = "SELECT pg_try_advisory_lock($1, $2)";
 /// These locks are ours: `nts1`.
 const NODE_LOCKS: i32 = 0x6e74_7331;
+/// Other processes that serve: see [`TAKE_NODE`].
+const OTHER_NODES: &str = "SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = $1::bigint AND pid <> pg_backend_pid()
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
@@ -158,8 +163,10 @@ pub struct PgStore {
     /// The events that were loaded for the next batch and have no limit per buyer.
     loaded_unlimited: BTreeSet<EventId>,
     prune_at_ms: TimeMs,
-    /// Where everything was moved that is in this database, as of the last fence.
-    moved_to: Option<String>,
+    /// Why nothing may be recorded here any more, as of the last fence.
+    retired: Option<String>,
+    /// With which provider this process serves, once it has said so.
+    provider: Option<String>,
 }
 
 impl PgStore {
@@ -187,7 +194,8 @@ impl PgStore {
             unlimited: BTreeSet::new(),
             loaded_unlimited: BTreeSet::new(),
             prune_at_ms: 0,
-            moved_to: None,
+            retired: None,
+            provider: None,
         };
         let mut begin = || {
             store.fence()?;
@@ -243,9 +251,7 @@ impl PgStore {
                     self.batch = one(&rows[0])?;
                     self.epoch = epoch;
                     // Who retires a database does it after this epoch, or before this question.
-                    let moved = self.link.ask(&[ask!(schema::GET, MOVED_TO)])?;
-                    self.moved_to =
-                        moved[0].first().map(|row| one(std::slice::from_ref(row))).transpose()?;
+                    self.retired = self.why_retired()?;
                     return Ok(());
                 }
                 Err(Trouble::Sql { code, .. })
@@ -259,6 +265,60 @@ impl PgStore {
                 }
             }
         }
+    }
+
+    /// Why this process may record nothing here any more.
+    fn why_retired(&mut self) -> Result<Option<String>, Trouble> {
+        let mut get = |key| -> Result<Option<String>, Trouble> {
+            let rows = self.link.ask(&[ask!(schema::GET, key)])?;
+            rows[0].first().map(|row| one(std::slice::from_ref(row))).transpose()
+        };
+        if let Some(to) = get(MOVED_TO)? {
+            return Ok(Some(format!("everything was moved to {to}: stop this process")));
+        }
+        let Some(provider) = &self.provider else { return Ok(None) };
+        let kept = get(PROVIDER)?.unwrap_or_default();
+        Ok((kept != *provider).then(|| {
+            "since this process began, the database has been taken for another payment provider: stop this \
+             process"
+                .to_owned()
+        }))
+    }
+
+    /// See [`crate::store::database::MetaStore::claim_provider`].
+    ///
+    /// A process holds the lock of its number before it reads with which provider the database is served. So
+    /// either it reads what is written here, or it is seen here: two never serve with two providers.
+    pub fn claim_provider(&mut self, kept: Option<&str>, word: &str) -> Result<bool, Fault> {
+        // Where none is written down nobody serves: whoever comes first writes it.
+        let named = kept.filter(|kept| *kept != NO_PROVIDER);
+        if kept != Some(word) {
+            if named.is_some() && self.others_serve()? {
+                return Ok(false);
+            }
+            self.link.ask(&[match kept {
+                None => ask!(schema::KEEP, PROVIDER, word),
+                Some(kept) => ask!(schema::CHANGE, PROVIDER, kept, word),
+            }])?;
+            if self.meta_get(PROVIDER)?.as_deref() != Some(word) {
+                return Ok(false);
+            }
+            // One that began in between may have read what was there before.
+            if let Some(named) = named
+                && self.others_serve()?
+            {
+                self.link.ask(&[ask!(schema::CHANGE, PROVIDER, word, named)])?;
+                return Ok(false);
+            }
+        }
+        self.provider = Some(word.to_owned());
+        Ok(true)
+    }
+
+    /// Whether another process serves this database.
+    fn others_serve(&mut self) -> Result<bool, Fault> {
+        let held = self.link.ask(&[ask!(OTHER_NODES, i64::from(NODE_LOCKS))])?;
+        Ok(one::<i64>(&held[0])? > 0)
     }
 
     /// Takes the number that this process had, or else one that is free. Where there is none, or
@@ -634,8 +694,8 @@ impl Store for PgStore {
             let away = matches!(trouble, Trouble::Lost(_) | Trouble::Late);
             return Err(if away { trouble.into() } else { self.not_done(trouble) });
         }
-        if let Some(to) = &self.moved_to {
-            return Err(Fault::NotDone(format!("everything was moved to {to}: stop this process")));
+        if let Some(why) = &self.retired {
+            return Err(Fault::NotDone(why.clone()));
         }
         self.try_load(keys, requests).map_err(|trouble| self.not_done(trouble))
     }

@@ -15,6 +15,8 @@ use std::path::Path;
 
 /// The key under which a database says it.
 pub(super) const PROVIDER: &str = "provider";
+/// What it says when its test orders were set aside, until it is served again.
+pub(super) const NO_PROVIDER: &str = "none";
 /// Orders at a time, where all of them are read.
 const PAGE: usize = 1_000;
 
@@ -85,28 +87,33 @@ pub fn claim(
     sandbox_exists: bool,
 ) -> Result<(), String> {
     let failed = |fault: Fault| fault.to_string();
-    let kept = store.meta_get(PROVIDER).map_err(failed)?.as_deref().and_then(Mode::read);
-    if kept == Some(mode) {
+    let word = store.meta_get(PROVIDER).map_err(failed)?;
+    let kept = word.as_deref().and_then(Mode::read);
+    if kept == Some(mode) && store.claim_provider(word.as_deref(), mode.word()).map_err(failed)? {
         return Ok(());
     }
-    let has_orders = !reader.all_orders(None, 1).map_err(failed)?.orders.is_empty();
-    let known = match kept {
-        _ if !has_orders => None,
-        Some(kept) => Some(kept),
+    // Free orders are nobody's: no provider is ever asked for them.
+    let mut priced = false;
+    each_order(reader, &mut |order| {
+        priced |= order.total().minor > 0;
+        !priced
+    })
+    .map_err(failed)?;
+    let known = match (kept, infer(reader, sandbox_exists).map_err(failed)?) {
+        // Real payments are what they are, whatever was written down.
+        (_, Some(Mode::StripeLive)) => Some(Mode::StripeLive),
+        (Some(kept), _) => priced.then_some(kept),
         // Of a version that did not write it down.
-        None => infer(reader, sandbox_exists).map_err(failed)?,
+        (None, made) => made,
     };
     match known {
         Some(known) if known != mode => Err(refusal(known, mode, name)),
-        _ => {
-            store.meta_forget(PROVIDER).map_err(failed)?;
-            let kept = store.meta_keep(PROVIDER, mode.word()).map_err(failed)?;
-            match Mode::read(&kept) {
-                // Another process began at the same moment with other keys.
-                Some(other) if other != mode => Err(refusal(other, mode, name)),
-                _ => Ok(()),
-            }
-        }
+        _ if store.claim_provider(word.as_deref(), mode.word()).map_err(failed)? => Ok(()),
+        _ => Err(format!(
+            "{name} is served by another process with another payment provider, and this start is with {mode}: \
+             a database has one. Nothing was changed. Stop all its processes first, then start them with the \
+             same keys."
+        )),
     }
 }
 
@@ -177,6 +184,7 @@ pub struct SetAside {
 pub fn set_aside(
     database: &Database,
     archive: &Path,
+    free_too: bool,
     clock: &Clock,
     tell: &mut dyn FnMut(Stage),
 ) -> Result<SetAside, String> {
@@ -189,9 +197,10 @@ pub fn set_aside(
         |fault: Fault| format!("{database} cannot be read: {fault}. Nothing was changed.");
     let facts = source.facts().map_err(unreadable)?;
     let mut real: Option<OrderId> = None;
-    let mut any = false;
+    let (mut any, mut free) = (false, 0_u64);
     each_order(source.reader(), &mut |order| {
         any = true;
+        free += u64::from(order.payment.is_none() && order.state.sells());
         real = real.or(is_real(order).then_some(order.id));
         real.is_none()
     })
@@ -204,6 +213,14 @@ pub fn set_aside(
     }
     if !any {
         return Ok(SetAside::default());
+    }
+    if free > 0 && !free_too {
+        return Err(format!(
+            "{database} has {free} free order{}, which may be real: nothing says whether a free ticket was a \
+             test. Nothing was changed. If all of them were tests: nts go-live --free-too. If some are real, \
+             sell in a new database, such as NTS_DATABASE=live.db.",
+            if free == 1 { "" } else { "s" },
+        ));
     }
     if facts.provider.as_deref() == Some(Mode::StripeLive.word()) {
         return Err(format!(

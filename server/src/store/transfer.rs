@@ -73,6 +73,14 @@ pub(super) enum Unfinished {
     Unknown(String),
 }
 
+/// Why a database is not moved once more.
+pub(super) fn already_moved(from: &str, to: &str) -> String {
+    format!(
+        "{from} was moved to {to} before, and two copies that sell would sell places twice. Nothing was changed. \
+         If nobody sells there and nobody will: nts migrate-store --resume {from}"
+    )
+}
+
 /// How far it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {

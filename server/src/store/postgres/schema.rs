@@ -34,6 +34,8 @@ const TABLES: &str = "SELECT count(*) FROM information_schema.tables
     WHERE table_schema = current_schema()";
 const SCHEMA: &str = "SELECT current_schema()::text";
 pub(super) const GET: &str = "SELECT value FROM meta WHERE key = $1";
+/// Puts `$3` where `$2` was.
+pub(super) const CHANGE: &str = "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2";
 pub(super) const FORGET: &str = "DELETE FROM meta WHERE key = $1";
 /// Puts what is to be there from now on.
 pub(super) const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2)

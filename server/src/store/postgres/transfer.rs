@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
 use crate::store::records::{self, RecordChange, Tables};
 use crate::store::test_orders::PROVIDER;
-use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished};
+use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished, already_moved};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
 use std::collections::BTreeMap;
@@ -61,6 +61,11 @@ impl Export {
                 "{} is no database of this version of nts. Nothing was changed.",
                 target.name()
             ));
+        }
+        let moved = link.ask(&[ask!(schema::GET, MOVED_TO)]).map_err(failed)?;
+        if let Some(row) = moved[0].first() {
+            let to: String = one(std::slice::from_ref(row)).map_err(failed)?;
+            return Err(already_moved(target.name(), &to));
         }
         let others: i64 = link
             .ask(&[ask!(OTHERS, i64::from(NODE_LOCKS), NAME)])
@@ -138,7 +143,10 @@ impl Source for Export {
              DELETE FROM orders; DELETE FROM buyers; DELETE FROM requests; DELETE FROM outbox;
              UPDATE pools SET held = 0, sold = 0;
              UPDATE events SET serials = 0;
-             DELETE FROM meta WHERE key IN ('provider', 'sandbox');
+             DELETE FROM meta WHERE key = 'sandbox';
+             UPDATE meta SET value = 'none' WHERE key = 'provider';
+             LOCK TABLE writers IN EXCLUSIVE MODE;
+             UPDATE writers SET epoch = epoch # 1;
              COMMIT",
         )?)
     }

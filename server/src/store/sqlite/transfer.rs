@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::private_file;
 use crate::store::records::{self, RecordChange, Tables};
 use crate::store::test_orders::PROVIDER;
-use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished};
+use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished, already_moved};
 use crate::store::{Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
 use rusqlite::{Connection, params};
@@ -36,6 +36,9 @@ impl Export {
         }
         let Opened { store, secret, .. } =
             SqliteStore::open(path, clock).map_err(|e| e.to_string())?;
+        if let Some(to) = store.meta_get(MOVED_TO).map_err(|fault| fault.to_string())? {
+            return Err(already_moved(&path.display().to_string(), &to));
+        }
         let reader = store.own_reader().map_err(|e| e.to_string())?;
         Ok(Export { store, reader, secret })
     }

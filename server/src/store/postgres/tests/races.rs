@@ -454,3 +454,88 @@ fn a_move_that_fails_at_its_end_leaves_the_source_selling() {
     assert!(from.open(Clock::System).is_ok());
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+/// One database, one payment provider: else a ticket of the sandbox would be valid beside real ones.
+#[test]
+fn two_processes_never_serve_with_two_providers() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let target = target(server, &database, "");
+    let open = || PgStore::open(&target.other_process(), Clock::System).unwrap().store;
+    let loads = |store: &mut PgStore| store.load(&Keys::default(), &[]).map(drop);
+    let (mut first, mut second) = (open(), open());
+    // Where nobody has said it, whoever is first says it, and others with the same may serve as well.
+    assert!(first.claim_provider(None, "sandbox").unwrap());
+    assert!(!second.claim_provider(None, "stripe_test").unwrap());
+    assert!(second.claim_provider(None, "sandbox").unwrap());
+    // Another one only when nobody serves.
+    let mut other = open();
+    assert!(!other.claim_provider(Some("sandbox"), "stripe_test").unwrap());
+    assert!(loads(&mut first).is_ok() && loads(&mut second).is_ok());
+    // The two lose their connections, and the other comes first.
+    server.sql(
+        &database,
+        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE locktype = 'advisory'",
+    );
+    drop(second);
+    let mut other = open();
+    nts_testkit::eventually("nobody serves", || {
+        other.claim_provider(Some("sandbox"), "stripe_test").unwrap_or_else(|_| {
+            _ = other.recover();
+            false
+        })
+    });
+    assert!(loads(&mut other).is_ok());
+    _ = first.recover();
+    let error = loads(&mut first).unwrap_err().to_string();
+    assert!(error.contains("another payment provider"), "{error}");
+}
+
+#[test]
+fn a_process_that_began_while_test_orders_were_set_aside_records_nothing_more() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let target = target(server, &database, "");
+    let event = {
+        let mut seller = Seller::new(&target);
+        let event = seller.put_event("rush", 10);
+        let held = seller.hold(event, "a");
+        assert!(seller.batch(vec![(held, None)])[0].is_ok());
+        event
+    };
+    let dir = std::env::temp_dir().join(format!("nts-aside-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let from = store::Database::Server(Box::new(target.clone()));
+    let mut began = None;
+    let mut tell = |stage| {
+        if matches!(stage, Stage::Comparing(..)) && began.is_none() {
+            let mut opened = PgStore::open(&target.other_process(), Clock::System).unwrap();
+            assert!(opened.store.claim_provider(None, "sandbox").unwrap());
+            began = Some(opened.store);
+        }
+    };
+    let aside = store::test_orders::set_aside(
+        &from,
+        &dir.join("aside.db"),
+        false,
+        &Clock::System,
+        &mut tell,
+    );
+    assert_eq!(aside.unwrap().orders, 1);
+    let mut began = began.unwrap();
+    let order = OrderId(u128::from(event.0) << 64 | 7);
+    let asked = hold(order, event, "a");
+    let mut keys = Keys::default();
+    asked.add_keys(&mut keys);
+    // Its first batch is refused by its epoch, and what comes later by what the database says.
+    let first = began.load(&keys, &[]).and_then(|loaded| {
+        let decision = boxoffice::decide(&loaded.state, &asked, loaded.now_ms).unwrap();
+        commit(&mut began, &(decision.changes, decision.reply, loaded.now_ms))
+    });
+    assert!(first.is_err(), "it was recorded");
+    _ = began.recover();
+    let error = began.load(&keys, &[]).map(drop).unwrap_err().to_string();
+    assert!(error.contains("another payment provider"), "{error}");
+    assert_eq!(server.sql(&database, "SELECT count(*) FROM orders"), "0");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
