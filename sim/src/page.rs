@@ -49,16 +49,23 @@ fn end_of_tag(rest: &str) -> Option<usize> {
 /// `script 1-7` here, so a name is one only where no digit follows.
 pub fn others(html: &str, order: &Order, all: &[(Order, String)]) -> Vec<String> {
     let mut found = Vec::new();
+    // Its own buyer's name may begin with another's.
+    let mut html = html.to_owned();
+    for own in [&order.buyer.name, &order.buyer.email] {
+        if !own.is_empty() {
+            html = html.replace(own.as_str(), "");
+        }
+    }
     for (other, url) in all {
         let secret = url.rsplit('/').next().unwrap_or_default();
         if other.id != order.id && !secret.is_empty() && html.contains(secret) {
             found.push(format!("the secret of {}", other.buyer.name));
         }
-        if other.buyer.name != order.buyer.name && shows(html, &other.buyer.name) {
+        if other.buyer.name != order.buyer.name && shows(&html, &other.buyer.name) {
             found.push(other.buyer.name.clone());
         }
         let email = &other.buyer.email;
-        if *email != order.buyer.email && !email.is_empty() && shows(html, email) {
+        if *email != order.buyer.email && !email.is_empty() && shows(&html, email) {
             found.push(email.clone());
         }
     }
