@@ -5,7 +5,7 @@ mod tests;
 
 use crate::when;
 use boxoffice::{
-    Currency, Event, EventSpec, Flaw, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
+    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::{Map, Value};
@@ -30,13 +30,17 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
     let sale_closes_ms = optional("sale_closes", &body.sale_closes);
     let currency = Currency::parse(&body.currency);
     if currency.is_none() {
-        let text = "currency: expected an ISO 4217 code such as GBP";
+        let text = "currency: write an ISO 4217 code such as GBP";
         flaws.push(Flaw::new("currency", text));
     }
     let mut ticket_types = Vec::new();
     for (n, t) in body.ticket_types.into_iter().enumerate() {
         if currency.is_some() && Currency::parse(&t.price.currency) != currency {
-            let text = format!("ticket type {}: its price must be in the event's currency", t.id);
+            let text = format!(
+                "ticket type “{}”: its price must be in the event's currency, {}",
+                t.id,
+                currency.as_ref().map_or("", Currency::code)
+            );
             flaws.push(Flaw::new(format!("ticket_types[{n}].price"), text));
         }
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
@@ -52,7 +56,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         // TOML's texts of several lines end with a line break, and may have those of Windows.
         description: body.description.replace("\r\n", "\n").trim().into(),
         ends_ms,
-        zone: body.zone,
+        zone: when::zone_as_written(&body.zone),
         limit_per_order: body.limit_per_order.unwrap_or(defaults.limit_per_order),
         limit_per_buyer: body.limit_per_buyer,
         ignore_email_tags: body.ignore_email_tags,
@@ -136,6 +140,9 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
     let (starts, ends) = (at(spec.starts_ms), at(spec.ends()));
     let (opens, closes) = (at(spec.sale_opens_ms.unwrap_or_default()), at(spec.sale_ends()));
     let told = |warning| match warning {
+        Warning::Over if spec.sale_ends() > now => {
+            format!("The event is over: it ended on {ends}. Its sale goes on until {closes}.")
+        }
         Warning::Over => format!("The event is over: it ended on {ends}. Is the year right?"),
         Warning::Started => format!("The event has begun: it started on {starts}."),
         Warning::FarAway => format!("The event starts on {starts}. Is the year right?"),
@@ -152,17 +159,47 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
         Warning::SaleOpensAfterStart => {
             format!("The sale opens on {opens}, after the start of the event on {starts}.")
         }
-        Warning::ShortHold => format!(
-            "An unpaid order is held for {} seconds only; few people pay in less than a minute.",
-            spec.hold_ms / 1000
+        Warning::NoLength => format!("The event ends when it starts, on {starts}."),
+        Warning::LastsLong => {
+            let days = spec.ends().saturating_sub(spec.starts_ms) / 86_400_000;
+            format!("The event lasts {days} days, until {ends}. Is the year right?")
+        }
+        Warning::BuyersErased => format!(
+            "The names and addresses of its buyers are erased now: it ended on {ends}, and they are kept for \
+             {} after that (keep_buyers_days).",
+            counted(spec.keep_buyers_days.unwrap_or_default().into(), "day")
         ),
-        Warning::EmptyPool(pool) => format!("Pool {pool} has a capacity of 0."),
-        Warning::UnusedPool(pool) => format!("No ticket type draws on pool {pool}."),
+        Warning::BuyerBelowOrder => format!(
+            "One buyer gets at most {} (limit_per_buyer), so no order reaches the {} that one may have \
+             (limit_per_order).",
+            counted(spec.limit_per_buyer.unwrap_or_default().into(), "ticket"),
+            spec.limit_per_order
+        ),
+        Warning::SameName(name) => {
+            format!("Two ticket types are called “{name}”; buyers cannot tell them apart.")
+        }
+        Warning::SmallPrice(id, minor) => format!(
+            "Ticket type “{id}” costs {}. Cards may not be charged so little: the least is worth about \
+             0.50 USD where Stripe names none for {}.",
+            Money { minor, currency: spec.currency },
+            spec.currency.code()
+        ),
+        Warning::ShortHold => format!(
+            "An unpaid order is held for {} only; few people pay in less than a minute.",
+            counted(spec.hold_ms / 1000, "second")
+        ),
+        Warning::EmptyPool(pool) => format!("Pool “{pool}” has a capacity of 0."),
+        Warning::UnusedPool(pool) => format!("No ticket type draws on pool “{pool}”."),
         Warning::NeverSold(id) => {
-            format!("Ticket type {id} cannot be sold: its pool has a capacity of 0.")
+            format!("Ticket type “{id}” cannot be sold: its pool has a capacity of 0.")
         }
     };
     spec.warnings(now).into_iter().map(told).collect()
+}
+
+/// `1 second`, `2 seconds`.
+fn counted(n: i64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// An event with its counts as the API tells it, true as of `as_of`.

@@ -136,7 +136,7 @@ fn events_come_from_a_file_and_slips_are_told() {
     assert!(ok && said.contains("90 places"), "{said}");
     for (slip, hint) in [
         (show.replace("Europe/London", "Europe/Atlantis"), "zone"),
-        (show.replace("pool = \"seats\"", "pool = \"boxes\""), "no pool has the id boxes"),
+        (show.replace("pool = \"seats\"", "pool = \"boxes\""), "no pool has the id “boxes”"),
         (show.replace("capacity = 80", "capacity = -80"), "capacity"),
         (show.replace("place =", "palce ="), "palce"),
         (show.replace("[[pools]]", "[[pools"), "show.toml"),

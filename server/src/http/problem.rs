@@ -488,7 +488,7 @@ fn words(refusal: Refusal) -> String {
         Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),
         Refusal::LimitTooLate { taken, most } => format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it."),
         Refusal::TagsFixed => "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
-        Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. Nothing was changed.", shorten(&id)),
+        Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. If nobody ever ordered, you can also delete the event and make it anew. Nothing was changed.", shorten(&id)),
         Refusal::TooManyParts => "The event has had too many pools or ticket types in its life. Make a new event.".into(),
     }
 }
@@ -505,6 +505,11 @@ fn may_come_back(held: u32) -> String {
 
 /// The text with its first letter in upper case.
 pub(in crate::http) fn capital(text: &str) -> String {
+    // The name of a field is written as it is.
+    let first = text.split(' ').next().unwrap_or_default();
+    if first.contains('_') || first.ends_with(':') {
+        return text.into();
+    }
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
 }

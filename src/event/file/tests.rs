@@ -78,7 +78,7 @@ fn a_mistake_is_told_with_its_line_and_what_would_be_right() {
             "there is no field pool here; is pools meant?",
         ),
         ("amount = 4000", "amount = 29", "the least is 0.30 GBP"),
-        ("pool = \"seats\"", "pool = \"balcony\"", "no pool has the id balcony"),
+        ("pool = \"seats\"", "pool = \"balcony\"", "no pool has the id “balcony”"),
         (
             "id = \"harbour-night\"",
             "id = \"Harbour Night\"",
@@ -116,11 +116,11 @@ fn all_mistakes_are_told_at_once_and_none_that_follows_from_another() {
     ]);
     let words = [
         "the event has no name",
-        "the zone is not one",
+        "no time zone “Atlantis”",
         "capacity is \"400\"",
         "pool number 2 has no id",
         "write amount = 2500 for 25.00 GBP",
-        "ticket type concession: a card cannot be charged 0.15 GBP",
+        "ticket type “concession”: a card cannot be charged 0.15 GBP",
     ];
     assert_eq!(told.len(), words.len(), "{told:#?}");
     for words in words {
