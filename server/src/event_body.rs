@@ -8,7 +8,7 @@ use boxoffice::{
     Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
 };
 use nts_api::{self as wire, EventBody};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The event with this id as the core wants it.
 ///
@@ -75,55 +75,43 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
 }
 
 /// What the API tells of an event and nobody can set, of the event itself and of its parts.
-const TOLD: &[&str] = &["as_of", "id", "on_sale", "over", "warnings"];
+const TOLD: &[&str] = &["as_of", "on_sale", "over", "warnings"];
 const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
     [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
 
-/// What `PUT` takes of a body that may be what `GET` has told: without what cannot be set, if that is as it
-/// was told or would be told now. `known`: the event as it is. `None` if the body has nothing of it, or is
-/// not understood otherwise.
+/// What may be left out, and is left out if it is null.
+const OPTIONAL: [&str; 4] = ["description", "hidden", "ignore_email_tags", "place"];
+
+/// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
+/// itself, whatever they are, for they were true at another moment; without the id, if it is that of the
+/// address; and without what is null. `None` if the body has nothing of it, or is not understood otherwise.
 ///
 /// # Errors
 /// One sentence that names the field which cannot be set.
-pub fn settable(
-    body: &[u8],
-    slug: &str,
-    known: Option<&wire::Event<'_>>,
-) -> Result<Option<EventBody>, String> {
+pub fn settable(body: &[u8], slug: &str) -> Result<Option<EventBody>, String> {
     let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else { return Ok(None) };
-    let known = known.and_then(|event| serde_json::to_value(event).ok()).unwrap_or_default();
     let mut removed = false;
-    let mut remove = |from: &mut Map<String, Value>, path: String, name: &str, is: &Value| {
-        let Some(said) = from.remove(name) else { return Ok(()) };
+    if let Some(id) = body.remove("id") {
         removed = true;
-        // When the counts were true is another moment each time.
-        let fits = match name {
-            "as_of" | "warnings" => true,
-            "id" if path == "id" => said == slug,
-            _ => said == *is,
-        };
-        let now = if is.is_null() { "nothing yet".into() } else { is.to_string() };
-        if fits {
-            Ok(())
-        } else {
-            Err(format!(
-                "{path} cannot be set; it is {now}. Leave it out, or send it as it is. Nothing was \
-                 changed."
-            ))
+        if id != slug {
+            return Err(format!(
+                "id cannot be set; it is “{slug}”. Leave it out, or send it as it is. Nothing was changed."
+            ));
         }
-    };
+    }
     for name in TOLD {
-        remove(&mut body, (*name).into(), name, &known[*name])?;
+        removed |= body.remove(*name).is_some();
+    }
+    for name in OPTIONAL {
+        if body.get(name).is_some_and(Value::is_null) {
+            removed |= body.remove(name).is_some();
+        }
     }
     for (list, names) in TOLD_OF_PARTS {
         let parts = body.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
-        for (n, part) in parts.enumerate() {
-            let Some(part) = part.as_object_mut() else { continue };
-            let of = known[list].as_array().into_iter().flatten();
-            let known = of.clone().find(|known| Some(&known["id"]) == part.get("id"));
+        for part in parts.filter_map(Value::as_object_mut) {
             for name in names {
-                let is = known.map_or(&Value::Null, |known| &known[*name]);
-                remove(part, format!("{list}[{n}].{name}"), name, is)?;
+                removed |= part.remove(*name).is_some();
             }
         }
     }
@@ -131,7 +119,8 @@ pub fn settable(
         return Ok(None);
     }
     let read = serde_json::from_value(body.into());
-    read.map(Some).map_err(|error| format!("The event is not understood: {error}."))
+    read.map(Some)
+        .map_err(|error| format!("The event is not understood: {error}. Nothing was changed."))
 }
 
 /// What is odd about an event, in words, each a sentence.

@@ -5,7 +5,7 @@ mod fuzz;
 
 use crate::text::cut;
 use boxoffice::TimeMs;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
@@ -86,6 +86,19 @@ pub fn parse_in(text: &str, zone: &str) -> Result<TimeMs, String> {
         written(&meant),
         written(&there)
     ))
+}
+
+/// A local time such as `2030-07-05T20:00:00`, or 20:00 of a day, as an RFC 3339 time of this zone. `None` if
+/// it is neither.
+pub fn written_in(local: &str, zone: &str) -> Option<String> {
+    let tz = TimeZone::get(zone).ok()?;
+    let clock = match local.len() {
+        0..=10 => local.parse::<Date>().ok()?.at(20, 0, 0, 0),
+        _ => local.parse::<DateTime>().ok()?,
+    };
+    let zoned = tz.to_zoned_datetime(clock).ok()?;
+    let text = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    parse_in(&text, zone).is_ok().then_some(text)
 }
 
 /// Checks an IANA time zone.
