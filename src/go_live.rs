@@ -30,6 +30,7 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
         Some(archive) => archive.clone(),
         None => archive_of(&database, Clock::System.now_ms()),
     };
+    super::backup::folder_must_exist(&archive, "Nothing was changed.")?;
     let sandbox = run::sandbox_path(&args.config, &database);
     let beside = Database::File(archive.clone()).sandbox();
     for file in [&archive, &beside] {

@@ -73,18 +73,25 @@ impl Prepared {
             let name = named.get_name().to_owned();
             return Ok(command.mut_subcommand(&name, |_| named));
         }
-        let (mut wrong, mut made) = (None, Vec::new());
+        let (mut wrong, mut made, mut empty) = (None, Vec::new(), Vec::new());
         for arg in command.get_arguments() {
             self.note_old_flag(arg, arguments);
             let Some(variable) = arg.get_env().and_then(OsStr::to_str) else { continue };
             match self.value_elsewhere(arg, variable, ours) {
                 Ok(Some(value)) => made.push((arg.get_id().clone(), value)),
+                // An empty variable is as good as none: container files pass variables on that are not set.
+                Ok(None) if ours.get(variable).is_some_and(|value| value.is_empty()) => {
+                    empty.push(arg.get_id().clone());
+                }
                 Ok(None) => {}
                 Err(why) => wrong = wrong.or(Some(why)),
             }
         }
         if let Some(why) = wrong {
             return Err(why);
+        }
+        for id in empty {
+            command = command.mut_arg(id, |arg| arg.env(None::<&'static str>));
         }
         for (id, value) in made {
             // Flags are stronger than a default, as they are than a variable. The variable itself is empty

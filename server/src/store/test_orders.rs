@@ -6,8 +6,10 @@
 //! - [`set_aside`] moves test orders into a file of their own, and keeps the events. It refuses if there is a
 //!   real order.
 
+use super::records::audit_log::{Action, AuditLine, audit_id};
 use super::transfer::{Moved, Stage, Unfinished, compare, copy};
 use super::{Database, Fault, MetaStore, Reader};
+use crate::actor::Actor;
 use crate::clock::Clock;
 use boxoffice::{Order, OrderId};
 use std::fmt;
@@ -226,7 +228,17 @@ pub fn set_aside(
     let events = source.reader().events().map_err(unreadable)?;
     let events = events.into_iter().map(|event| event.spec.slug).collect();
     sink.finish().map_err(|(Unfinished::Nothing(why) | Unfinished::Unknown(why))| why)?;
-    source.clear_orders().map_err(|fault| {
+    let at_ms = clock.now_ms();
+    let line = AuditLine {
+        id: audit_id(at_ms, (0, 0), 0),
+        at_ms,
+        actor: Actor::System,
+        action: Action::TestOrdersMoved,
+        event: None,
+        order_id: None,
+        detail: format!("go-live: {orders} orders and {tickets} tickets to {}", archive.display()),
+    };
+    source.clear_orders(&line).map_err(|fault| {
         format!(
             "{to} has a copy of all orders, but they could not be removed from {database}: {fault}. They are \
              still there. Remove {to} and try again."

@@ -39,7 +39,7 @@ pub fn told(text: &str, errors: Vec<(usize, &str)>) -> Vec<Mistake> {
         let here = lines.get(line - 1).copied().unwrap_or_default();
         mistakes.entry(line).or_insert_with(|| match twice {
             true => said_twice(&lines, line),
-            false => slip(here, message),
+            false => slip(&lines[..line.min(lines.len())], here, message),
         });
     }
     mistakes.into_iter().map(|(line, text)| Mistake { line, text }).collect()
@@ -74,22 +74,29 @@ fn said_twice(lines: &[&str], line: usize) -> String {
     }
 }
 
-/// What is wrong in a line that cannot be read.
-fn slip(line: &str, message: &str) -> String {
+/// What is wrong in a line that cannot be read, the last one of these.
+fn slip(lines: &[&str], line: &str, message: &str) -> String {
     let Some((key, value)) = line.split_once('=') else {
         return format!("this line is not understood: a line is NAME = VALUE, or {}", heads());
     };
     let (key, value) = (key.trim(), value.split(" #").next().unwrap_or_default().trim());
+    // Only what stands above all parts is of the event itself.
+    let inside = lines.iter().any(|line| line.trim_start().starts_with('['));
+    let path = if inside { "" } else { key };
     if value.is_empty() {
         return format!("{key} has no value behind its =");
     }
-    if value.contains(['“', '”', '„', '‘', '’']) {
+    if TEXTS.contains(&key) && value.contains(['“', '”', '„', '‘', '’']) {
         let text: String = value.chars().filter(|c| !"“”„‘’\"".contains(*c)).collect();
-        return format!("the quotes are not straight: write {key} = \"{text}\"");
+        let right = match key {
+            "pool" | "name" => format!("{key} = \"{text}\""),
+            _ => advice::text(path, key, &text, "UTC", None),
+        };
+        return format!("the quotes are not straight: write {right}");
     }
     let is_text = TEXTS.contains(&key) && !value.contains(['"', '\'', '\\']);
     if is_text && !value.starts_with(['[', '{']) {
-        let right = advice::text(key, key, value, "UTC", None);
+        let right = advice::text(path, key, value, "UTC", None);
         return format!("{key} is {value} without quotes: write {right}");
     }
     let digits = value.trim_start_matches('0');

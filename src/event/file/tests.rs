@@ -69,7 +69,7 @@ fn a_mistake_is_told_with_its_line_and_what_would_be_right() {
             "2030-07-05T20:00:00+01:00",
         ),
         ("limit_per_order = 8", "limit_per_ordr = 8", "is limit_per_order meant?"),
-        ("limit_per_order = 8", "seats = 8", "there is no field seats here; there are name,"),
+        ("limit_per_order = 8", "seats = 8", "there is no field seats here; there are id, name,"),
         ("# hidden = true ", "hidden = \"yes\" ", "write hidden = true or hidden = false"),
         ("place = ", "venue = ", "there is no field venue"),
         (
