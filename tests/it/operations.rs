@@ -392,7 +392,7 @@ fn the_examples_of_settings_are_settings() {
 
 #[test]
 fn a_wrong_setting_is_told_with_where_it_stands_and_an_empty_one_is_none() {
-    let dir = Dir::new();
+    let dir = Dir::new("wrong-setting");
     let config = |set: &[(&str, &str)], arguments: &[&str]| {
         let mut command = nts(&dir);
         let output = command.arg("config").args(arguments).envs(set.iter().copied()).output();

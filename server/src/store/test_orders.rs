@@ -267,9 +267,10 @@ mod tests {
             for entry in std::fs::read_dir(root.join("migrations").join(engine)).expect("there") {
                 let text = std::fs::read_to_string(entry.expect("there").path()).expect("a text");
                 let names = text.split("CREATE TABLE ").skip(1);
-                tables.extend(
-                    names.filter_map(|rest| Some(rest.split_once([' ', '('])?.0.to_owned())),
-                );
+                let names = names.filter_map(|rest| Some(rest.split_once([' ', '('])?.0));
+                // One that takes the place of another has its name in the end.
+                let stays = |name: &&str| !text.contains(&format!("ALTER TABLE {name} RENAME TO"));
+                tables.extend(names.filter(stays).map(str::to_owned));
             }
             assert!(tables.len() > 10, "the migrations are where they are looked for: {tables:?}");
             let transfer = root.join("src/store").join(engine).join("transfer.rs");

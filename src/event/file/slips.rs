@@ -17,6 +17,9 @@ const TEXTS: [&str; 11] = [
     "sale_closes",
     "pool",
 ];
+/// Fields that hold a number.
+const COUNTS: [&str; 5] =
+    ["limit_per_order", "limit_per_buyer", "hold_seconds", "keep_buyers_days", "capacity"];
 /// What is described below a line with double brackets, for each one.
 const PARTS: [&str; 2] = ["pools", "ticket_types"];
 
@@ -100,9 +103,16 @@ fn slip(lines: &[&str], line: &str, message: &str) -> String {
         return format!("{key} is {value} without quotes: write {right}");
     }
     let digits = value.trim_start_matches('0');
-    if value.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()) {
+    if COUNTS.contains(&key) && value.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
+    {
         let digits = if digits.is_empty() { "0" } else { digits };
-        return format!("{key} is {value}: write {key} = {digits}, without a 0 before it");
+        let (least, most) = advice::range(key);
+        return match digits.parse::<u32>() {
+            Ok(number) if (least..=most).contains(&number) => {
+                format!("{key} is {value}: write {key} = {digits}, without a 0 before it")
+            }
+            _ => format!("{key} is {value}: write a whole number from {least} to {most}"),
+        };
     }
     match (key, value.to_ascii_lowercase().as_str()) {
         ("hidden" | "ignore_email_tags", "true" | "yes" | "on") => {

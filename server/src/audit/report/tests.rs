@@ -54,7 +54,7 @@ fn filled() -> Report {
 fn for_people_it_says_what_is_wrong_first_and_how_much_at_the_end() {
     let mut report = filled();
     let head = "Audit as of 1970-01-01T00:00:00Z\n  0 events; 0 places, of which 0 are held and 0 sold\n  \
-                2 orders: 1 paid, 1 void\n  1 valid tickets\n  by the books    ";
+                2 orders: 1 paid, 1 void\n  1 valid ticket\n  by the books    ";
     let books = format!("{head}{} taken, {} given back\n", gbp(1_000), gbp(0));
     let findings = format!(
         "WRONG: order {ID}: payment pi_1: it is wrong\nsettled: payment pi_1: it was settled\n\
