@@ -155,7 +155,7 @@ fn read_settings() -> Result<(Cli, ArgMatches, Prepared), String> {
     };
     let matches = match prepared.command.clone().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
-        Err(error) => return Err(wrong::told(&error, &Cli::command(), &prepared, &arguments)),
+        Err(error) => return Err(wrong::told(&error, Cli::command(), &prepared, &arguments)),
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     Ok((cli, matches, prepared))

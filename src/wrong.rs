@@ -16,7 +16,12 @@ const NUMBERS: [(&str, &str); 5] = [
 
 /// What is wrong. A value that comes from a variable is told with its name. Ends the process where clap's own
 /// words do, or where help is asked for.
-pub fn told(error: &Error, root: &Command, prepared: &Prepared, arguments: &[OsString]) -> String {
+pub fn told(
+    error: &Error,
+    mut root: Command,
+    prepared: &Prepared,
+    arguments: &[OsString],
+) -> String {
     let named = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(ContextValue::String(arg))) => {
             vec![arg.clone()]
@@ -24,12 +29,13 @@ pub fn told(error: &Error, root: &Command, prepared: &Prepared, arguments: &[OsS
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(args))) => args.clone(),
         _ => error.exit(),
     };
+    root.build();
     let mut text = error.to_string();
     for (theirs, ours) in NUMBERS {
         text = text.replace(theirs, ours);
     }
     for name in named {
-        let Some(arg) = find(root, &name) else { continue };
+        let Some(arg) = find(&root, &name) else { continue };
         let Some(variable) = arg.get_env().and_then(OsStr::to_str) else { continue };
         if error.kind() == ErrorKind::MissingRequiredArgument {
             text = text.replace(&name, &format!("{name}, or the variable {variable}"));

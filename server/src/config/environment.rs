@@ -53,7 +53,8 @@ pub fn prepare(
     refuse_unknown(&root, &ours)?;
     let mut prepared =
         Prepared { command: Command::default(), notes: Vec::new(), origins: BTreeMap::new() };
-    prepared.command = prepared.overlay(root, arguments.get(1..).unwrap_or_default(), &ours)?;
+    let command = prepared.overlay(root, arguments.get(1..).unwrap_or_default(), &ours)?;
+    prepared.command = without_empty(command, &ours);
     Ok(prepared)
 }
 
@@ -73,25 +74,18 @@ impl Prepared {
             let name = named.get_name().to_owned();
             return Ok(command.mut_subcommand(&name, |_| named));
         }
-        let (mut wrong, mut made, mut empty) = (None, Vec::new(), Vec::new());
+        let (mut wrong, mut made) = (None, Vec::new());
         for arg in command.get_arguments() {
             self.note_old_flag(arg, arguments);
             let Some(variable) = arg.get_env().and_then(OsStr::to_str) else { continue };
             match self.value_elsewhere(arg, variable, ours) {
                 Ok(Some(value)) => made.push((arg.get_id().clone(), value)),
-                // An empty variable is as good as none: container files pass variables on that are not set.
-                Ok(None) if ours.get(variable).is_some_and(|value| value.is_empty()) => {
-                    empty.push(arg.get_id().clone());
-                }
                 Ok(None) => {}
                 Err(why) => wrong = wrong.or(Some(why)),
             }
         }
         if let Some(why) = wrong {
             return Err(why);
-        }
-        for id in empty {
-            command = command.mut_arg(id, |arg| arg.env(None::<&'static str>));
         }
         for (id, value) in made {
             // Flags are stronger than a default, as they are than a variable. The variable itself is empty
@@ -154,6 +148,17 @@ impl Prepared {
             }
         }
     }
+}
+
+/// The command and its subcommands without the variables that are empty. An empty one is as good as none:
+/// container files pass variables on that are not set.
+fn without_empty(command: Command, ours: &BTreeMap<String, OsString>) -> Command {
+    let is_empty = |arg: &Arg| {
+        let variable = arg.get_env().and_then(OsStr::to_str);
+        variable.and_then(|variable| ours.get(variable)).is_some_and(|value| value.is_empty())
+    };
+    let strip = |arg: Arg| if is_empty(&arg) { arg.env(None::<&'static str>) } else { arg };
+    command.mut_args(strip).mut_subcommands(|sub| without_empty(sub, ours))
 }
 
 /// Whether a setting is a secret, or may contain one: its value is not shown in help texts.
