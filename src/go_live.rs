@@ -6,6 +6,7 @@ use nts_server::config::Config;
 use nts_server::run;
 use nts_server::store::Database;
 use nts_server::store::test_orders::{SetAside, set_aside};
+use nts_server::text::counted;
 use nts_server::when;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -70,10 +71,6 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
         archive.display()
     );
     Ok(())
-}
-
-fn counted(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `nts.db.test-orders-20261129T014500123Z`.

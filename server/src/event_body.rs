@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::text::counted;
 use crate::when;
 use boxoffice::{
     Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
@@ -156,12 +157,12 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
         Warning::BuyersErased => format!(
             "The names and addresses of its buyers are erased now: it ended on {ends}, and they are kept for \
              {} after that (keep_buyers_days).",
-            counted(spec.keep_buyers_days.unwrap_or_default().into(), "day")
+            counted(spec.keep_buyers_days.unwrap_or_default(), "day")
         ),
         Warning::BuyerBelowOrder => format!(
             "One buyer gets at most {} (limit_per_buyer), so no order reaches the {} that one may have \
              (limit_per_order).",
-            counted(spec.limit_per_buyer.unwrap_or_default().into(), "ticket"),
+            counted(spec.limit_per_buyer.unwrap_or_default(), "ticket"),
             spec.limit_per_order
         ),
         Warning::SameName(name) => {
@@ -175,7 +176,7 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
         ),
         Warning::ShortHold => format!(
             "An unpaid order is held for {} only; few people pay in less than a minute.",
-            counted(spec.hold_ms / 1000, "second")
+            counted(spec.hold_ms.unsigned_abs() / 1000, "second")
         ),
         Warning::EmptyPool(pool) => format!("Pool “{pool}” has a capacity of 0."),
         Warning::UnusedPool(pool) => format!("No ticket type draws on pool “{pool}”."),
@@ -184,11 +185,6 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
         }
     };
     spec.warnings(now).into_iter().map(told).collect()
-}
-
-/// `1 second`, `2 seconds`.
-fn counted(n: i64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// An event with its counts as the API tells it, true as of `as_of`.

@@ -5,6 +5,7 @@ mod tests;
 
 use super::books;
 use crate::payments::stripe::Listed;
+use crate::text::counted;
 use crate::when;
 use boxoffice::{Currency, Event, Money, Order, OrderId, TicketState, TimeMs};
 use serde_json::{Value, json};
@@ -60,11 +61,6 @@ pub struct Report {
     sums: BTreeMap<Currency, Sums>,
     /// What a person should know.
     pub findings: Vec<Finding>,
-}
-
-/// `1 event`, `2 events`.
-fn counted(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 impl Report {

@@ -11,6 +11,7 @@ use super::transfer::{Moved, Stage, Unfinished, compare, copy};
 use super::{Database, Fault, MetaStore, Reader};
 use crate::actor::Actor;
 use crate::clock::Clock;
+use crate::text::counted;
 use boxoffice::{Order, OrderId};
 use std::fmt;
 use std::path::Path;
@@ -236,7 +237,12 @@ pub fn set_aside(
         action: Action::TestOrdersMoved,
         event: None,
         order_id: None,
-        detail: format!("go-live: {orders} orders and {tickets} tickets to {}", archive.display()),
+        detail: format!(
+            "go-live: {} and {} to {}",
+            counted(orders, "order"),
+            counted(tickets, "ticket"),
+            archive.display()
+        ),
     };
     source.clear_orders(&line).map_err(|fault| {
         format!(

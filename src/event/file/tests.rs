@@ -147,7 +147,7 @@ fn advised(text: &str) -> Option<(String, String)> {
         let plain = |c: char| c.is_ascii_lowercase() || c == '_';
         name.chars().all(plain).then(|| (name.to_owned(), value.to_owned()))
     });
-    let (name, value) = at.last()?;
+    let (name, value) = at.into_iter().next_back()?;
     let end = match value.chars().next()? {
         '"' => value[1..].find('"')? + 2,
         '{' => value.find('}')? + 1,

@@ -65,7 +65,7 @@ fn for_people_it_says_what_is_wrong_first_and_how_much_at_the_end() {
     assert_eq!(report.to_string(), format!("{books}{not_asked}{findings}{one}"));
     report.against_provider = true;
     let provider = format!("  by the provider {} taken, {} given back\n", gbp(900), gbp(250));
-    let payments = "  1 payments of this shop at the provider\n";
+    let payments = "  1 payment of this shop at the provider\n";
     assert_eq!(report.to_string(), format!("{books}{provider}{payments}{findings}{one}"));
     report.wrong(None, None, "and this".into());
     assert!(report.to_string().ends_with("The books do NOT balance: 2 things are wrong.\n"));
