@@ -323,6 +323,27 @@ fn a_query_filters_or_is_refused() {
         let unknown = server.send(Request::new(method, path).bearer(KEY));
         assert_eq!((unknown.status, unknown.code()), (404, Some(ProblemCode::UnknownEvent)));
     }
+    let nobody = "/api/v1/orders/01939b8e-0000-7000-8000-000000000000";
+    for (method, path) in [
+        ("GET", "/api/v1/orders/x".to_owned()),
+        ("GET", nobody.to_owned()),
+        ("POST", format!("{nobody}/cancel")),
+        ("POST", format!("{nobody}/refunds")),
+    ] {
+        let request = Request::new(method, &path).bearer(KEY);
+        let request = if path.ends_with("refunds") {
+            request.json(&json!({"all": true, "restock": true}))
+        } else {
+            request
+        };
+        let unknown = server.send(request);
+        assert_eq!(
+            (unknown.status, unknown.code()),
+            (404, Some(ProblemCode::UnknownOrder)),
+            "{path}: {unknown:?}"
+        );
+        assert!(unknown.text().contains("No order has this id"), "{path}: {unknown:?}");
+    }
     for path in ["/healthz?x=1", "/readyz?x=1", "/metrics?x=1"] {
         assert_eq!(server.get(path).status, 200, "{path}");
     }
