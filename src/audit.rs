@@ -84,6 +84,14 @@ async fn make(args: &AuditArgs) -> Result<nts_server::audit::Report, String> {
         true => None,
         false => run::provider(&args.config, &clock, &database, secret)?,
     };
+    if stripe.is_none() && !args.books_only {
+        let missing = run::sandbox_path(&args.config, &database);
+        eprintln!(
+            "nts: the sandbox's file, {}, is not there, so no payment can be compared. If the database was \
+             restored, restore that file as well.",
+            missing.display()
+        );
+    }
     let against = stripe.as_ref().map(|stripe| {
         let settle = args.settle;
         Against { stripe, since_s: since_s.max(0), settle }

@@ -16,6 +16,7 @@ pub fn backup(database: &DatabaseName, sandbox: Option<&Path>, file: &Path) -> R
             .into());
     };
     must_exist(&database, " Nothing was copied.")?;
+    folder_must_exist(file, "Nothing was copied.")?;
     let sandbox = sandbox.filter(|path| !path.as_os_str().is_empty());
     let sandbox = sandbox.map_or_else(|| database.sandbox(), PathBuf::from);
     let beside = Database::File(file.into()).sandbox();
@@ -40,6 +41,16 @@ pub fn backup(database: &DatabaseName, sandbox: Option<&Path>, file: &Path) -> R
         );
     }
     Ok(())
+}
+
+/// Says clearly that a file cannot be made, for want of its folder.
+pub fn folder_must_exist(file: &Path, nothing: &str) -> Result<(), String> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(format!("there is no folder {}. {nothing}", folder.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says clearly that there is no file where a database is looked for, and what was not done.

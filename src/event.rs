@@ -48,8 +48,10 @@ pub fn run(command: EventCommand) -> Result<(), String> {
 
 fn apply(path: &std::path::Path, server: &OrganiserServer) -> Result<(), String> {
     let (name, url) = (path.display(), server.base()?);
-    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {name}: {e}"))?;
-    let (id, body) = file::read(&text).map_err(|mistakes| {
+    let bytes = std::fs::read(path).map_err(|e| format!("cannot read {name}: {e}"))?;
+    let text =
+        as_text(&bytes).map_err(|why| format!("cannot read {name}: {why}. Nothing was sent."))?;
+    let (id, body) = file::read(text).map_err(|mistakes| {
         let count = match mistakes.len() {
             1 => "a mistake".into(),
             many => format!("{many} mistakes"),
@@ -69,10 +71,14 @@ fn apply(path: &std::path::Path, server: &OrganiserServer) -> Result<(), String>
         200 => say!("{id} is changed: {page}"),
         _ => return Err(refused(status, &answer)),
     }
+    if said["hidden"] == true {
+        say!("  It is hidden: no list shows it, and whoever has this address can see it and buy.");
+    }
     for pool in said["pools"].as_array().into_iter().flatten() {
         let count = |name: &str| pool[name].as_u64().unwrap_or_default();
+        let places = if count("capacity") == 1 { "place" } else { "places" };
         say!(
-            "  {}: {} places, {} held, {} sold, {} left",
+            "  {}: {} {places}, {} held, {} sold, {} left",
             plain(pool["id"].as_str().unwrap_or_default()),
             count("capacity"),
             count("held"),
@@ -84,6 +90,22 @@ fn apply(path: &std::path::Path, server: &OrganiserServer) -> Result<(), String>
         say!("  Warning: {}", plain(warning));
     }
     Ok(())
+}
+
+/// A file as text. The error is the end of a sentence.
+fn as_text(bytes: &[u8]) -> Result<&str, String> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err("it is saved as UTF-16; save it as UTF-8".into());
+    }
+    if bytes.contains(&0) {
+        return Err("it is no text file; an event is described in one, such as show.toml".into());
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        format!("line {line} has a letter that is not saved as UTF-8; save the file as UTF-8")
+    })
 }
 
 #[cfg(test)]
@@ -155,7 +177,8 @@ mod tests {
         let string = |name: &str| told.get(name).map_or("", |v| v.as_str().expect("a text"));
         let number = |name: &str| told.get(name).map(|v| v.as_integer().expect("a number"));
         assert_eq!((spec.slug.as_str(), spec.name.as_str()), (string("id"), string("name")));
-        assert_eq!((spec.place.as_str(), spec.zone.as_str()), (string("place"), string("zone")));
+        assert_eq!(spec.place, string("place"));
+        assert!(spec.zone.eq_ignore_ascii_case(string("zone")), "{}", spec.zone);
         assert_eq!(spec.currency.code(), string("currency").to_ascii_uppercase());
         assert_eq!(i64::from(spec.limit_per_order), number("limit_per_order").unwrap_or(10));
         assert_eq!(spec.limit_per_buyer.map(i64::from), number("limit_per_buyer"));
@@ -214,6 +237,15 @@ mod tests {
             }
         }
         assert!(wrong > 300, "{wrong}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_in_utf8_is_told_with_its_line() {
+        let told = |bytes: &[u8]| super::as_text(bytes).unwrap_err();
+        assert!(told(b"a = 1\nname = \"Caf\xe9\"\n").starts_with("line 2 has a letter"));
+        assert!(told(b"\xff\xfea\0").contains("UTF-16"));
+        assert!(told(b"SQLite format 3\0").contains("no text file"));
+        assert_eq!(super::as_text(b"\xef\xbb\xbfid = 1"), Ok("id = 1"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use nts_server::config::Config;
 use nts_server::run;
 use nts_server::store::Database;
 use nts_server::store::test_orders::{SetAside, set_aside};
+use nts_server::text::counted;
 use nts_server::when;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
         Some(archive) => archive.clone(),
         None => archive_of(&database, Clock::System.now_ms()),
     };
+    super::backup::folder_must_exist(&archive, "Nothing was changed.")?;
     let sandbox = run::sandbox_path(&args.config, &database);
     let beside = Database::File(archive.clone()).sandbox();
     for file in [&archive, &beside] {
@@ -73,10 +75,6 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
         archive.display()
     );
     Ok(())
-}
-
-fn counted(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `nts.db.test-orders-20261129T014500123Z`.

@@ -3,7 +3,7 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nts_server::config::environment::{Prepared, prepare};
-use nts_server::config::{Config, DatabaseName};
+use nts_server::config::{Config, DatabaseName, path_parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +27,7 @@ mod rush;
 mod serve;
 mod server_url;
 mod simulate;
+mod wrong;
 
 /// A box office in one binary: sells tickets, takes the money, issues the tickets.
 ///
@@ -63,7 +64,7 @@ enum Command {
         #[arg(long, env = "NTS_DATABASE", hide_env_values = true, default_value = "nts.db")]
         database: DatabaseName,
         /// The sandbox's file, which is copied to FILE.sandbox. Default: beside the database file
-        #[arg(long, env = "NTS_SANDBOX")]
+        #[arg(long, env = "NTS_SANDBOX", value_parser = path_parser())]
         sandbox: Option<PathBuf>,
     },
     /// Move all test orders and their tickets out of the database into a file, so that it can sell for real:
@@ -152,7 +153,10 @@ fn read_settings() -> Result<(Cli, ArgMatches, Prepared), String> {
             return Err(wrong);
         }
     };
-    let matches = prepared.command.clone().get_matches_from(arguments);
+    let matches = match prepared.command.clone().try_get_matches_from(&arguments) {
+        Ok(matches) => matches,
+        Err(error) => return Err(wrong::told(&error, Cli::command(), &prepared, &arguments)),
+    };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     Ok((cli, matches, prepared))
 }
@@ -193,7 +197,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Config { config, .. }) => {
             print_settings(&config, &matches, &prepared);
-            Ok(())
+            config.check().map_err(|why| format!("a server would not start with this: {why}"))
         }
         Some(Command::Backup { file, database, sandbox }) => {
             backup::backup(&database, sandbox.as_deref(), &file)
@@ -214,5 +218,33 @@ fn main() -> ExitCode {
             eprintln!("nts: {reason}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command with its help, however deep: what clap finds wrong with one, it finds here.
+    fn help_of(command: &clap::Command, path: &mut Vec<String>, seen: &mut usize) {
+        *seen += 1;
+        let mut arguments = path.clone();
+        arguments.push("--help".into());
+        let asked = Cli::command().try_get_matches_from(&arguments);
+        let kind = asked.map(drop).map_err(|error| error.kind());
+        assert_eq!(kind, Err(clap::error::ErrorKind::DisplayHelp), "{arguments:?}");
+        for sub in command.get_subcommands() {
+            path.push(sub.get_name().to_owned());
+            help_of(sub, path, seen);
+            path.pop();
+        }
+    }
+
+    #[test]
+    fn every_command_line_can_be_built() {
+        Cli::command().debug_assert();
+        let mut seen = 0;
+        help_of(&Cli::command(), &mut vec!["nts".into()], &mut seen);
+        assert!(seen > 12, "{seen}");
     }
 }

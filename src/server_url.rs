@@ -78,7 +78,10 @@ impl OrganiserServer {
 /// What the server said instead of yes.
 pub fn refused(status: u16, answer: &[u8]) -> String {
     let said: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let detail = said["detail"].as_str().unwrap_or("the server gave no reason");
+    let detail = said["detail"].as_str().unwrap_or(match status {
+        404 => "that is no address of nts. Give --url as the address of the front page, without what follows it",
+        _ => "the server gave no reason, so it may not be nts; look at --url",
+    });
     let title = said["title"].as_str().unwrap_or("refused");
     format!("{} ({status}): {}", plain(title), plain(detail))
 }

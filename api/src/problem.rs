@@ -124,8 +124,8 @@ problem_codes! {
         "Places of the event are held or sold, so `ignore_email_tags` stays as it is. Nothing was \
          changed.";
     PoolFixed = "pool_fixed", [409], "A ticket type cannot move to another pool",
-        "The ticket type draws on another pool. Give the new one an id of its own. Nothing was \
-         changed.";
+        "The ticket type draws on another pool. Give the new one an id of its own, or, \
+         if nobody ever ordered, delete the event and make it anew. Nothing was changed.";
     TooManyParts = "too_many_parts", [409], "Too many parts",
         "The event has had too many pools or ticket types in its life. Make a new event.";
     EventOrdered = "event_ordered", [409], "The event has orders",

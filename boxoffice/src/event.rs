@@ -178,6 +178,9 @@ impl Event {
 /// club night have ended by then. What lasts longer says when it ends.
 const USUAL_LENGTH_MS: i64 = 12 * 3_600_000;
 
+/// The most tickets in one order, where nothing is said of it.
+const USUAL_PER_ORDER: u32 = 10;
+
 impl EventSpec {
     /// An event with the default of everything else: it is named by its id, has no pools and no ticket
     /// types, at most 10 tickets in an order, no limit per buyer, and holds of 5 minutes.
@@ -191,7 +194,7 @@ impl EventSpec {
             ends_ms: None,
             zone: "UTC".into(),
             currency,
-            limit_per_order: 10,
+            limit_per_order: USUAL_PER_ORDER,
             limit_per_buyer: None,
             ignore_email_tags: false,
             hold_ms: 300_000,

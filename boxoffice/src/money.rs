@@ -71,6 +71,17 @@ impl Currency {
         }
     }
 
+    /// Cards may not be charged this much or less, in minor units, but nobody can tell: Stripe publishes no
+    /// least amount for this currency, and converts that of another one, worth about 0.50 USD. It is half a
+    /// unit of the currency, or 50 of one without decimals; 0 where the least amount is published.
+    pub fn doubtful_minor(&self) -> i64 {
+        match self.least_minor() == self.step_minor() {
+            true if self.decimals() == 0 => 50,
+            true => 10i64.pow(self.decimals()) / 2,
+            false => 0,
+        }
+    }
+
     /// An amount that a card can be charged is a multiple of this many minor units: of three
     /// decimals Stripe wants the last to be 0, and of ISK and UGX both decimals.
     pub fn step_minor(&self) -> i64 {

@@ -65,6 +65,7 @@ pub fn ask(method: &str, url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16,
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let call = async {
             let response = client.request(request).await.map_err(|e| {
+                let e = cause(&e);
                 format!("no answer from {url}: {e}. Is nts serving there? Nothing was changed if it never got the request; asking again is safe.")
             })?;
             let status = response.status().as_u16();
@@ -75,6 +76,15 @@ pub fn ask(method: &str, url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16,
             .await
             .unwrap_or_else(|_| Err(format!("no answer from {url} within 30 seconds; asking again is safe")))
     })
+}
+
+/// What lies at the bottom of an error: the system's own words, such as that a connection was refused.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
 }
 
 #[cfg(test)]

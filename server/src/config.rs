@@ -6,6 +6,7 @@ use crate::admission::Limits;
 use crate::admission::network::Proxies;
 use crate::payments::governor::Budget;
 use crate::payments::stripe;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser};
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ pub struct Config {
 
     /// File of the sandbox, the built-in Stripe emulator. Default: beside the database file;
     /// nts.sandbox with PostgreSQL, where all processes must share it
-    #[arg(long, env = "NTS_SANDBOX")]
+    #[arg(long, env = "NTS_SANDBOX", value_parser = path_parser())]
     pub sandbox: Option<PathBuf>,
 
     /// Calls per second that the sandbox accepts from this process, a quarter of them per endpoint;
@@ -74,7 +75,7 @@ pub struct Config {
     pub stripe_timeout_ms: u64,
 
     /// The event that the old routes /nts/v1/… sell
-    #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever")]
+    #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever", value_parser = parse_show)]
     pub show: String,
 
     /// Whether a start that finds no events creates the demo event: 1 or 0. Default: 1, but 0 with a
@@ -192,7 +193,7 @@ pub struct Config {
     pub http_threads: u16,
 
     /// Log level: error, warn, info, debug or trace; or per module: info,nts_server=debug
-    #[arg(long, env = "NTS_LOG", default_value = "info")]
+    #[arg(long, env = "NTS_LOG", default_value = "info", value_parser = parse_log)]
     pub log: String,
 
     /// Log format: text or json
@@ -443,6 +444,13 @@ impl Config {
         Ok(())
     }
 
+    /// Checks what is checked at a start, apart from files. The error says what to change.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_organiser_key()?;
+        let live = self.stripe()?.is_some_and(|keys| keys.live);
+        self.check_public_url(live)
+    }
+
     /// With a live key the address that buyers see must begin with https://. The error says what to do.
     pub fn check_public_url(&self, live: bool) -> Result<(), String> {
         if live && !self.public_url.as_deref().unwrap_or("").starts_with("https://") {
@@ -594,6 +602,39 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
         None => text.replace("localhost:", "127.0.0.1:"),
     };
     full.parse().map_err(|_| "expected an address such as :9000 or 0.0.0.0:9000".into())
+}
+
+/// A path; an empty one is as good as none.
+pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// The id of an event, or nothing: then the old routes sell nothing.
+fn parse_show(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    boxoffice::check_slug(text).map(|()| text.into())
+}
+
+/// A level, or several parts of which each is a level or MODULE=LEVEL. Another word would be taken for a
+/// module and switch everything else off.
+fn parse_log(text: &str) -> Result<String, String> {
+    let is_level = |word: &str| {
+        let word = word.trim().to_ascii_lowercase();
+        ["off", "error", "warn", "info", "debug", "trace"].contains(&word.as_str())
+    };
+    for part in text.split(',') {
+        let (module, level) = part.split_once('=').unwrap_or(("all", part));
+        if module.trim().is_empty() || !is_level(level) {
+            return Err(format!(
+                "“{}” is no level; expected error, warn, info, debug or trace, or per module: \
+                 info,nts_server=debug",
+                crate::text::cut(level.trim())
+            ));
+        }
+    }
+    Ok(text.into())
 }
 
 /// An empty value is as good as none: container files pass variables on that are not set.

@@ -3,12 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use crate::text::counted;
 use crate::when;
 use boxoffice::{
-    Currency, Event, EventSpec, Flaw, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
+    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
 };
 use nts_api::{self as wire, EventBody};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The event with this id as the core wants it.
 ///
@@ -30,13 +31,17 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
     let sale_closes_ms = optional("sale_closes", &body.sale_closes);
     let currency = Currency::parse(&body.currency);
     if currency.is_none() {
-        let text = "currency: expected an ISO 4217 code such as GBP";
+        let text = "currency: write an ISO 4217 code such as GBP";
         flaws.push(Flaw::new("currency", text));
     }
     let mut ticket_types = Vec::new();
     for (n, t) in body.ticket_types.into_iter().enumerate() {
         if currency.is_some() && Currency::parse(&t.price.currency) != currency {
-            let text = format!("ticket type {}: its price must be in the event's currency", t.id);
+            let text = format!(
+                "ticket type “{}”: its price must be in the event's currency, {}",
+                t.id,
+                currency.as_ref().map_or("", Currency::code)
+            );
             flaws.push(Flaw::new(format!("ticket_types[{n}].price"), text));
         }
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
@@ -52,7 +57,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         // TOML's texts of several lines end with a line break, and may have those of Windows.
         description: body.description.replace("\r\n", "\n").trim().into(),
         ends_ms,
-        zone: body.zone,
+        zone: when::zone_as_written(&body.zone),
         limit_per_order: body.limit_per_order.unwrap_or(defaults.limit_per_order),
         limit_per_buyer: body.limit_per_buyer,
         ignore_email_tags: body.ignore_email_tags,
@@ -71,55 +76,43 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
 }
 
 /// What the API tells of an event and nobody can set, of the event itself and of its parts.
-const TOLD: &[&str] = &["as_of", "id", "on_sale", "over", "warnings"];
+const TOLD: &[&str] = &["as_of", "on_sale", "over", "warnings"];
 const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
     [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
 
-/// What `PUT` takes of a body that may be what `GET` has told: without what cannot be set, if that is as it
-/// was told or would be told now. `known`: the event as it is. `None` if the body has nothing of it, or is
-/// not understood otherwise.
+/// What may be left out, and is left out if it is null.
+const OPTIONAL: [&str; 4] = ["description", "hidden", "ignore_email_tags", "place"];
+
+/// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
+/// itself, whatever they are, for they were true at another moment; without the id, if it is that of the
+/// address; and without what is null. `None` if the body has nothing of it, or is not understood otherwise.
 ///
 /// # Errors
 /// One sentence that names the field which cannot be set.
-pub fn settable(
-    body: &[u8],
-    slug: &str,
-    known: Option<&wire::Event<'_>>,
-) -> Result<Option<EventBody>, String> {
+pub fn settable(body: &[u8], slug: &str) -> Result<Option<EventBody>, String> {
     let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else { return Ok(None) };
-    let known = known.and_then(|event| serde_json::to_value(event).ok()).unwrap_or_default();
     let mut removed = false;
-    let mut remove = |from: &mut Map<String, Value>, path: String, name: &str, is: &Value| {
-        let Some(said) = from.remove(name) else { return Ok(()) };
+    if let Some(id) = body.remove("id") {
         removed = true;
-        // When the counts were true is another moment each time.
-        let fits = match name {
-            "as_of" | "warnings" => true,
-            "id" if path == "id" => said == slug,
-            _ => said == *is,
-        };
-        let now = if is.is_null() { "nothing yet".into() } else { is.to_string() };
-        if fits {
-            Ok(())
-        } else {
-            Err(format!(
-                "{path} cannot be set; it is {now}. Leave it out, or send it as it is. Nothing was \
-                 changed."
-            ))
+        if id != slug {
+            return Err(format!(
+                "id cannot be set; it is “{slug}”. Leave it out, or send it as it is. Nothing was changed."
+            ));
         }
-    };
+    }
     for name in TOLD {
-        remove(&mut body, (*name).into(), name, &known[*name])?;
+        removed |= body.remove(*name).is_some();
+    }
+    for name in OPTIONAL {
+        if body.get(name).is_some_and(Value::is_null) {
+            removed |= body.remove(name).is_some();
+        }
     }
     for (list, names) in TOLD_OF_PARTS {
         let parts = body.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
-        for (n, part) in parts.enumerate() {
-            let Some(part) = part.as_object_mut() else { continue };
-            let of = known[list].as_array().into_iter().flatten();
-            let known = of.clone().find(|known| Some(&known["id"]) == part.get("id"));
+        for part in parts.filter_map(Value::as_object_mut) {
             for name in names {
-                let is = known.map_or(&Value::Null, |known| &known[*name]);
-                remove(part, format!("{list}[{n}].{name}"), name, is)?;
+                removed |= part.remove(*name).is_some();
             }
         }
     }
@@ -127,7 +120,8 @@ pub fn settable(
         return Ok(None);
     }
     let read = serde_json::from_value(body.into());
-    read.map(Some).map_err(|error| format!("The event is not understood: {error}."))
+    read.map(Some)
+        .map_err(|error| format!("The event is not understood: {error}. Nothing was changed."))
 }
 
 /// What is odd about an event, in words, each a sentence.
@@ -136,6 +130,9 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
     let (starts, ends) = (at(spec.starts_ms), at(spec.ends()));
     let (opens, closes) = (at(spec.sale_opens_ms.unwrap_or_default()), at(spec.sale_ends()));
     let told = |warning| match warning {
+        Warning::Over if spec.sale_ends() > now => {
+            format!("The event is over: it ended on {ends}. Its sale goes on until {closes}.")
+        }
         Warning::Over => format!("The event is over: it ended on {ends}. Is the year right?"),
         Warning::Started => format!("The event has begun: it started on {starts}."),
         Warning::FarAway => format!("The event starts on {starts}. Is the year right?"),
@@ -152,14 +149,39 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
         Warning::SaleOpensAfterStart => {
             format!("The sale opens on {opens}, after the start of the event on {starts}.")
         }
-        Warning::ShortHold => format!(
-            "An unpaid order is held for {} seconds only; few people pay in less than a minute.",
-            spec.hold_ms / 1000
+        Warning::NoLength => format!("The event ends when it starts, on {starts}."),
+        Warning::LastsLong => {
+            let days = spec.ends().saturating_sub(spec.starts_ms) / 86_400_000;
+            format!("The event lasts {days} days, until {ends}. Is the year right?")
+        }
+        Warning::BuyersErased => format!(
+            "The names and addresses of its buyers are erased now: it ended on {ends}, and they are kept for \
+             {} after that (keep_buyers_days).",
+            counted(spec.keep_buyers_days.unwrap_or_default(), "day")
         ),
-        Warning::EmptyPool(pool) => format!("Pool {pool} has a capacity of 0."),
-        Warning::UnusedPool(pool) => format!("No ticket type draws on pool {pool}."),
+        Warning::BuyerBelowOrder => format!(
+            "One buyer gets at most {} (limit_per_buyer), so no order reaches the {} that one may have \
+             (limit_per_order).",
+            counted(spec.limit_per_buyer.unwrap_or_default(), "ticket"),
+            spec.limit_per_order
+        ),
+        Warning::SameName(name) => {
+            format!("Two ticket types are called “{name}”; buyers cannot tell them apart.")
+        }
+        Warning::SmallPrice(id, minor) => format!(
+            "Ticket type “{id}” costs {}. Cards may not be charged so little: the least is worth about \
+             0.50 USD where Stripe names none for {}.",
+            Money { minor, currency: spec.currency },
+            spec.currency.code()
+        ),
+        Warning::ShortHold => format!(
+            "An unpaid order is held for {} only; few people pay in less than a minute.",
+            counted(spec.hold_ms.unsigned_abs() / 1000, "second")
+        ),
+        Warning::EmptyPool(pool) => format!("Pool “{pool}” has a capacity of 0."),
+        Warning::UnusedPool(pool) => format!("No ticket type draws on pool “{pool}”."),
         Warning::NeverSold(id) => {
-            format!("Ticket type {id} cannot be sold: its pool has a capacity of 0.")
+            format!("Ticket type “{id}” cannot be sold: its pool has a capacity of 0.")
         }
     };
     spec.warnings(now).into_iter().map(told).collect()

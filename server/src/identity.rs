@@ -3,7 +3,8 @@
 //! A limit per buyer counts identities, so page, API and old routes must come to the same one. An
 //! address is the same whatever its case, the space around it, the way in which its accents are
 //! encoded (Unicode NFC), and whether its domain is written in its own script or as a browser sends
-//! it (IDNA's ASCII form, `xn--`). Without an address the name is the identity, by the same rules.
+//! it (IDNA's ASCII form, `xn--`). Without an address the name is the identity, by the same rules, and with
+//! white space of any kind and length inside it as one space.
 //! Nothing else is guessed: providers differ in what they ignore.
 //!
 //! The orders of an existing database keep their keys: whoever changes what is an identity must
@@ -36,9 +37,29 @@ pub fn buyer_key(name: &str, email: &str) -> BuyerKey {
     let (name, email) = (unmarked(name), email.trim());
     let name = name.trim();
     if email.is_empty() {
-        return BuyerKey(digest(&[b"buyer", b"name", folded(name).as_bytes()]));
+        return name_key(&spaced(name));
     }
     BuyerKey(digest(&[b"buyer", b"email", address(email).as_bytes()]))
+}
+
+/// The key that this name had while spaces inside it were counted, if it is another one.
+pub fn former_name_key(name: &str) -> Option<BuyerKey> {
+    let name = unmarked(name);
+    let key = name_key(name.trim());
+    (key != buyer_key(&name, "")).then_some(key)
+}
+
+fn name_key(name: &str) -> BuyerKey {
+    BuyerKey(digest(&[b"buyer", b"name", folded(name).as_bytes()]))
+}
+
+/// A name with one space wherever it has white space of any kind: on a page they look the same.
+fn spaced(name: &str) -> Cow<'_, str> {
+    let plain = |(n, c): (usize, char)| !c.is_whitespace() || c == ' ' && !name[..n].ends_with(' ');
+    if name.char_indices().all(plain) {
+        return name.into();
+    }
+    name.split_whitespace().collect::<Vec<_>>().join(" ").into()
 }
 
 /// The key of the same address without its tag (`name+tag@host` without `+tag`), if it has one.
@@ -185,6 +206,19 @@ mod tests {
         ] {
             assert!(same((name, ""), (way, "")), "{way:?} is {name:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_one_however_its_spaces_are_written() {
+        for way in
+            ["Ann  Lee", "ann\u{a0}lee", " Ann \t Lee ", "Ann\u{2003}\u{3000}Lee", "Ann\u{202f}Lee"]
+        {
+            assert!(same(("Ann Lee", ""), (way, "")), "{way:?}");
+            let was = digest(&[b"buyer", b"name", folded(way.trim()).as_bytes()]);
+            assert_eq!(former_name_key(way), Some(BuyerKey(was)), "orders of earlier versions");
+        }
+        assert!(!same(("Ann Lee", ""), ("AnnLee", "")));
+        assert_eq!((former_name_key(" Ann Lee "), former_name_key("Ann")), (None, None));
     }
 
     #[test]

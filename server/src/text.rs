@@ -20,6 +20,12 @@ pub fn end(text: &str, most: usize) -> &str {
     &text[at.unwrap_or(text.len())..]
 }
 
+/// `1 place`, `2 places`: so many of what has this name.
+pub fn counted(n: impl Into<u64>, what: &str) -> String {
+    let n = n.into();
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A text for a terminal: on one line, and without what changes how a terminal shows what follows.
 pub fn plain(text: &str) -> String {
     let steers = |c: char| {
@@ -38,6 +44,12 @@ mod tests {
     fn a_terminal_is_not_steered() {
         let text = "sold out\u{1b}]0;owned\u{7}\nnext\r\u{9b}31m \u{202e}é\u{200b}\u{feff}!";
         assert_eq!(plain(text), "sold out]0;owned next31m é!");
+    }
+
+    #[test]
+    fn one_is_no_more_than_one() {
+        let all = [counted(0u32, "place"), counted(1u64, "place"), counted(2u8, "valid ticket")];
+        assert_eq!(all, ["0 places", "1 place", "2 valid tickets"]);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 #[cfg(test)]
 mod fuzz;
 
+use crate::text::cut;
 use boxoffice::TimeMs;
+use jiff::civil::{Date, DateTime};
 use jiff::fmt::temporal::{Pieces, PiecesOffset};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 
 /// `2026-11-23T20:00:00Z`; milliseconds only where there are some.
@@ -16,9 +18,45 @@ pub fn rfc3339(ms: TimeMs) -> String {
 /// Reads an RFC 3339 time with its offset. A zone behind it (RFC 9557) may contradict the offset, so it is
 /// refused.
 pub fn parse(text: &str) -> Result<TimeMs, String> {
-    let time: Option<Timestamp> = text.parse().ok().filter(|_| !text.contains('['));
-    let example = "expected a time with its offset, such as 2027-06-01T20:00:00+02:00";
-    time.map(|t| t.as_millisecond()).ok_or_else(|| example.to_string())
+    match text.parse::<Timestamp>() {
+        Ok(_) if text.contains('[') => Err("write the time without the zone in brackets".into()),
+        Ok(_) if clock_of(text).is_some_and(|clock| clock.ends_with(":60")) => {
+            Err("a minute has the seconds 00 to 59".into())
+        }
+        Ok(time) => Ok(time.as_millisecond()),
+        Err(_) => Err(match clock_of(text) {
+            Some(clock) if clock.parse::<DateTime>().is_err() => {
+                format!("there is no such day or time as {}", cut(clock))
+            }
+            Some(clock) if clock.starts_with("9999-") || clock.starts_with('-') => {
+                "the time is too far away".into()
+            }
+            _ => "expected a time with its offset, such as 2027-06-01T20:00:00+02:00".into(),
+        }),
+    }
+}
+
+/// What stands before the offset, if this has the form of an RFC 3339 time with one.
+fn clock_of(text: &str) -> Option<&str> {
+    let clock = match text.strip_suffix(['Z', 'z']) {
+        Some(clock) => clock,
+        None => {
+            let (clock, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+            let form = |(n, c): (usize, char)| match n {
+                0 => c == '+' || c == '-',
+                3 => c == ':',
+                _ => c.is_ascii_digit(),
+            };
+            offset.chars().enumerate().all(form).then_some(clock)?
+        }
+    };
+    let clock = clock.split('.').next().unwrap_or(clock);
+    let (date, time) = clock.split_once(['T', 't', ' '])?;
+    let digits = |text: &str, between| {
+        text.split(between).all(|part| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let right = date.split('-').count() == 3 && (2..=3).contains(&time.split(':').count());
+    (right && digits(date, '-') && digits(time, ':')).then_some(clock)
 }
 
 /// Reads a time as [`parse`] does, of an event in this zone: an offset in numbers must be that of the zone
@@ -35,6 +73,13 @@ pub fn parse_in(text: &str, zone: &str) -> Result<TimeMs, String> {
     let clock = pieces.date().to_datetime(pieces.time().unwrap_or_default());
     let meant = tz.to_zoned_datetime(clock).map_err(|error| error.to_string())?;
     let written = |zoned: &ZonedDateTime| zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    if let AmbiguousOffset::Gap { .. } = tz.to_ambiguous_timestamp(clock).offset() {
+        return Err(format!(
+            "the clocks of {zone} are put forward over {} that day, so there is no such hour. Write {}",
+            clock.strftime("%H:%M"),
+            written(&meant)
+        ));
+    }
     Err(format!(
         "the clocks of {zone} are not at {} then. Write {} for that hour there, or {} for that moment",
         told.offset(),
@@ -43,10 +88,34 @@ pub fn parse_in(text: &str, zone: &str) -> Result<TimeMs, String> {
     ))
 }
 
+/// A local time such as `2030-07-05T20:00:00`, or 20:00 of a day, as an RFC 3339 time of this zone. `None` if
+/// it is neither.
+pub fn written_in(local: &str, zone: &str) -> Option<String> {
+    let tz = TimeZone::get(zone).ok()?;
+    let clock = match local.len() {
+        0..=10 => local.parse::<Date>().ok()?.at(20, 0, 0, 0),
+        _ => local.parse::<DateTime>().ok()?,
+    };
+    let zoned = tz.to_zoned_datetime(clock).ok()?;
+    let text = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    parse_in(&text, zone).is_ok().then_some(text)
+}
+
 /// Checks an IANA time zone.
 pub fn check_zone(zone: &str) -> Result<(), String> {
     let known = TimeZone::get(zone);
-    known.map(drop).map_err(|_| "the zone is not one, such as Europe/London".to_string())
+    known.map(drop).map_err(|_| match zone.trim() {
+        "" => "the zone is empty; write one such as Europe/London".into(),
+        _ => format!("there is no time zone “{}”; write one such as Europe/London", cut(zone)),
+    })
+}
+
+/// An IANA time zone as it is usually written: `Europe/London` for `europe/london`. What is none stays as it
+/// is.
+pub fn zone_as_written(zone: &str) -> String {
+    let known = TimeZone::get(zone).ok();
+    let name = known.as_ref().and_then(TimeZone::iana_name);
+    name.filter(|name| name.eq_ignore_ascii_case(zone)).unwrap_or(zone).to_owned()
 }
 
 /// `Saturday 5 June 2027, 20:00`, in this zone, which is not named.
@@ -129,11 +198,47 @@ mod tests {
             ("2030-12-05T20:00:00-04:00", "America/New_York", "2030-12-05T20:00:00-05:00"),
             ("2030-12-05T20:00:00-04:00", "America/New_York", "2030-12-05T19:00:00-05:00"),
             ("2030-07-05T20:00:00+01:00", "UTC", "2030-07-05T20:00:00+00:00"),
+            ("2030-03-31T01:30:00+00:00", "Europe/London", "there is no such hour"),
             // An hour that is not there: the clocks are put forward over it.
             ("2030-03-31T01:30:00+00:00", "Europe/London", "2030-03-31T02:30:00+01:00"),
         ] {
             let told = parse_in(text, zone).unwrap_err();
             assert!(told.contains(right) && told.contains(zone), "{text} {zone}: {told}");
+        }
+    }
+
+    #[test]
+    fn why_a_time_is_none_is_told() {
+        for (text, words) in [
+            ("2030-02-30T20:00:00Z", "no such day or time as 2030-02-30T20:00:00"),
+            ("2030-01-30T24:00:00+01:00", "no such day or time as 2030-01-30T24:00:00"),
+            ("2030-13-01T20:00:00-05:00", "no such day or time"),
+            ("2030-01-30T20:61:00.5Z", "no such day or time"),
+            ("9999-12-31T23:59:59Z", "too far away"),
+            ("2030-01-01T20:00:60Z", "the seconds 00 to 59"),
+            ("2030-01-01T20:00:60.5+01:00", "the seconds 00 to 59"),
+            ("2030-01-01T20:00:00Z[Europe/London]", "in brackets"),
+            ("2030-01-01T20:00:00", "expected a time with its offset"),
+            ("2030-01-01", "expected a time with its offset"),
+            ("", "expected a time with its offset"),
+            ("é+01:00", "expected a time with its offset"),
+            ("tomorrow", "expected a time with its offset"),
+        ] {
+            let told = parse(text).unwrap_err();
+            assert!(told.contains(words), "{text}: {told}");
+        }
+        for (zone, words) in [("BST", "“BST”"), ("London", "“London”"), ("", "is empty")] {
+            let told = check_zone(zone).unwrap_err();
+            assert!(told.contains(words) && told.contains("Europe/London"), "{zone}: {told}");
+        }
+        for (told, written) in [
+            ("europe/london", "Europe/London"),
+            ("AMERICA/NEW_YORK", "America/New_York"),
+            ("Asia/Tokyo", "Asia/Tokyo"),
+            ("utc", "UTC"),
+            ("nowhere", "nowhere"),
+        ] {
+            assert_eq!(zone_as_written(told), written);
         }
     }
 

@@ -31,8 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),
-    ("config", &["admission", "payments"]),
-    ("event_body", &["when"]),
+    ("config", &["admission", "payments", "text"]),
+    ("event_body", &["text", "when"]),
     ("identity", &["ids"]),
     ("ids", &[]),
     ("links", &["ids"]),
@@ -42,12 +42,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stop", &[]),
     ("tasks", &[]),
     ("text", &[]),
-    ("when", &[]),
+    ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
-    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks"]),
+    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text"]),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
-    ("writer", &["actor", "admission", "metrics", "problem_code", "store"]),
+    ("writer", &["actor", "admission", "metrics", "problem_code", "store", "text"]),
     ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.
     ("messages", &["clock", "reads", "store", "writer"]),

@@ -4,6 +4,8 @@
 //! a deserializer that notes each mistake, goes on with a stand-in for what is wrong, and so finds the
 //! next one. What is well-formed and cannot be right is found by [`event_body::spec`], as on the server.
 
+mod advice;
+mod slips;
 #[cfg(test)]
 mod tests;
 
@@ -42,14 +44,11 @@ pub fn read(text: &str) -> Result<(String, EventBody), Vec<Mistake>> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     let line = |at: usize| 1 + text[..at.min(text.len())].matches('\n').count();
     if !errors.is_empty() {
-        let mistake = |error: toml::de::Error| Mistake {
-            line: error.span().map_or(1, |span| line(span.start)),
-            text: error.message().to_owned(),
-        };
-        let mut mistakes: Vec<Mistake> = errors.into_iter().map(mistake).collect();
-        mistakes.sort();
-        mistakes.dedup();
-        return Err(mistakes);
+        let errors = errors.iter().map(|error| {
+            let at = error.span().map_or(1, |span| line(span.start));
+            (at, error.message())
+        });
+        return Err(slips::told(text, errors.collect()));
     }
     let found = RefCell::new(Found::new(text, tree.get_ref()));
     let (id, body) = Root(tree.get_ref()).read(&found);
@@ -83,16 +82,23 @@ struct Found<'a> {
     missing: BTreeSet<(String, &'static str)>,
     /// What can be said of the event itself.
     of_event: &'static [&'static str],
+    /// The zone of the event, as the file says it.
+    zone: &'a str,
+    /// Tables whose fields were listed for one that is none.
+    listed: BTreeSet<&'static str>,
 }
 
 impl<'a> Found<'a> {
-    fn new(text: &'a str, tree: &DeTable<'_>) -> Found<'a> {
-        let currency = tree.get("currency").and_then(|value| value.get_ref().as_str());
+    fn new(text: &'a str, tree: &'a DeTable<'_>) -> Found<'a> {
+        let text_of = |name| tree.get(name).and_then(|value| value.get_ref().as_str());
+        let currency = text_of("currency");
         let mut lines = text.lines().enumerate();
         let first_part = lines.find(|(_, line)| line.trim_start().starts_with("[["));
         Found {
             text,
-            currency: currency.and_then(Currency::parse),
+            currency: currency.and_then(Currency::parse).filter(Currency::is_charged),
+            zone: text_of("zone").unwrap_or("UTC"),
+            listed: BTreeSet::new(),
             first_part: first_part.map(|(n, line)| (n + 1, line.trim())),
             mistakes: BTreeSet::new(),
             places: BTreeMap::new(),
@@ -109,10 +115,20 @@ impl<'a> Found<'a> {
 
     /// Adds what is wrong with the values, unless it follows from a mistake that is told already.
     fn add_flaw(&mut self, flaw: Flaw) {
-        let in_pools = |path: &String| path.starts_with("pools");
-        let follows = self.broken.contains(&flaw.at)
-            || self.broken.iter().any(|path| flaw.at.starts_with(path.as_str()))
-            || flaw.at.ends_with(".pool") && self.broken.iter().any(in_pools);
+        // Whether it is this field, or a part of it.
+        let within = |at: &str, path: &str| {
+            at.strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let names_pools = |path: &String| {
+            path.starts_with("pools")
+                && (path == "pools" || path.ends_with(']') || path.ends_with("].id"))
+        };
+        let follows = self
+            .broken
+            .iter()
+            .any(|path| path.is_empty() || within(&flaw.at, path) || within(path, &flaw.at))
+            || flaw.at.ends_with(".pool") && self.broken.iter().any(names_pools);
         if !follows {
             let mut path = flaw.at.as_str();
             while !self.places.contains_key(path) && !path.is_empty() {
@@ -248,10 +264,12 @@ impl<'t, 'f> Node<'t, 'f> {
         match self.value().map(Spanned::get_ref) {
             Some(DeValue::String(text)) => return text.to_string(),
             Some(DeValue::Array(_) | DeValue::Table(_)) => self.wrong(|source| {
-                format!("{name} is {source}: write one text in quotes, such as {name} = \"…\"")
+                let right = self.text_for("");
+                format!("{name} is {source}: write one text in quotes, {right}")
             }),
             Some(_) => self.wrong(|source| {
-                format!("{name} is {source} without quotes: write {name} = \"{source}\"")
+                let right = self.text_for(source);
+                format!("{name} is {source} without quotes: write {right}")
             }),
             None => {}
         }
@@ -278,7 +296,11 @@ impl<'t, 'f> Node<'t, 'f> {
             self.wrong(|source| {
                 let digits = source.trim_matches(['"', '\'']).trim();
                 let digits = digits.strip_suffix(".0").unwrap_or(digits);
+                let (least, most) = advice::range(name);
                 match digits.parse::<u32>() {
+                    Ok(number) if !(least..=most).contains(&number) => {
+                        format!("{name} is {source}: write a whole number from {least} to {most}")
+                    }
                     Ok(number) => {
                         format!(
                             "{name} is {source}: write {name} = {number}, without quotes or point"
@@ -297,12 +319,23 @@ impl<'t, 'f> Node<'t, 'f> {
         let currency = self.found.borrow().currency.or_else(|| Currency::parse("GBP"));
         let Some(currency) = currency else { return String::new() };
         match minor(said, currency) {
-            Some(minor) => {
+            Some(minor) if advice::is_price(minor, currency) => {
                 let told = Money { minor, currency };
                 format!("write amount = {minor} for {told}")
             }
-            None => "write a whole number without quotes, such as 2500 for 25.00".into(),
+            _ => {
+                let minor = advice::example_minor(currency);
+                let told = Money { minor, currency };
+                format!("write a whole number without quotes, such as {minor} for {told}")
+            }
         }
+    }
+
+    /// What to write for a text: what stands there in quotes if that will do, or an example.
+    fn text_for(&self, source: &str) -> String {
+        let found = self.found.borrow();
+        let currency = found.currency.as_ref().filter(|_| self.path.contains("price"));
+        advice::text(&self.path, self.name, source, found.zone, currency)
     }
 
     fn yes(&self) -> bool {
@@ -351,14 +384,13 @@ impl<'t, 'f> Node<'t, 'f> {
                 let code = self.found.borrow().currency.map(|c| c.code().to_owned());
                 let code = code.unwrap_or_else(|| "GBP".into());
                 // A whole number is in the smallest unit already, as likely as not.
-                let right = match source.parse::<i64>() {
-                    Ok(amount) => amount.to_string(),
-                    Err(_) => {
-                        let right = self.amount_for(source);
-                        right.split_whitespace().nth(3).unwrap_or("2500").to_owned()
-                    }
-                };
-                let right = if right.parse::<i64>().is_ok() { right } else { "2500".into() };
+                let currency = self.found.borrow().currency.or_else(|| Currency::parse("GBP"));
+                let right = currency.map_or(2500, |currency| {
+                    let said = source.parse::<i64>().ok();
+                    let said = said.or_else(|| minor(source.trim_matches(['"', '\'', ' ']), currency));
+                    let said = said.filter(|minor| advice::is_price(*minor, currency));
+                    said.unwrap_or_else(|| advice::example_minor(currency))
+                });
                 format!(
                     "{name} is {source}: write {name} = {{ amount = {right}, currency = \"{code}\" }}, \
                      with the amount in the smallest unit"
@@ -369,7 +401,7 @@ impl<'t, 'f> Node<'t, 'f> {
         }
     }
 
-    fn unknown(&self, name: &str, at: usize, fields: &[&str]) {
+    fn unknown(&self, name: &str, at: usize, fields: &'static [&'static str]) {
         let mut found = self.found.borrow_mut();
         let inside = !self.path.is_empty();
         let near = fields.iter().min_by_key(|field| strsim::osa_distance(field, name));
@@ -383,8 +415,13 @@ impl<'t, 'f> Node<'t, 'f> {
                 format!("{name} is said of the event, so it belongs above {above}")
             }
             (Some(near), _) => format!("there is no field {name} here; is {near} meant?"),
+            // They are listed once.
+            (None, _) if !found.listed.insert(fields.last().copied().unwrap_or_default()) => {
+                format!("there is no field {name} here")
+            }
             (None, _) => {
-                format!("there is no field {name} here; there are {}", fields.join(", "))
+                let id = if inside { "" } else { "id, " };
+                format!("there is no field {name} here; there are {id}{}", fields.join(", "))
             }
         };
         let text = match self.path.as_str() {
@@ -411,7 +448,9 @@ impl<'t, 'f> Node<'t, 'f> {
             }
             (path, field) => format!("{} has no {field}", found.called(path)),
         };
-        if found.missing.insert((self.path.clone(), field)) {
+        // A stand-in lacks everything, which is told of what it stands for.
+        let is_stand_in = self.value.is_none() || found.broken.contains(&self.path);
+        if found.missing.insert((self.path.clone(), field)) && !is_stand_in {
             found.add(&path, at, text);
         }
     }

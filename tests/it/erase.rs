@@ -33,8 +33,13 @@ fn a_buyer_is_erased_on_the_command_line() {
     let page = server.get(&format!("/orders/{}/{}", text(&paid, "id"), text(&paid, "secret")));
     assert!(page.status == 200 && !page.text().contains("quilla"), "{}", page.text());
     for (arguments, hint) in [
-        (&["quilla"][..], "has a name, an @ and a host"),
-        (&["--order", "00000000-0000-0000-0000-000000000000"], "order"),
+        (&["quilla"][..], "The e-mail address is not one"),
+        (&["a@b.example,c@d.example"], "more than one @"),
+        (&["a;b@c.example"], "“;”"),
+        (&["a b@c.example"], "a space"),
+        (&[" "], "is empty"),
+        (&["--order", "00000000-0000-0000-0000-000000000000"], "No order has this id"),
+        (&["--order", "x"], "No order has this id"),
         (&["quilla@example.org", "--organiser-key", "wrong"], "401"),
         (&[], "required"),
         (&["a@b.example", "--order", "x"], "cannot be used with"),

@@ -80,6 +80,19 @@ fn test_orders_are_moved_aside_before_real_ones_are_taken() {
     }
     let (ok, said) = run(&dir, &[], &["go-live"]);
     assert!(ok && said.contains("2 test orders and 2 tickets"), "{said}");
+    let (ok, log) = run(&dir, &[], &["audit-log", "--limit", "1"]);
+    assert!(
+        ok && log.contains("test_orders_moved") && log.contains("2 orders and 2 tickets"),
+        "{log}"
+    );
+    let names = std::fs::read_dir(dir.path(".")).unwrap();
+    let left = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left.filter(|name| name.contains("partial")).collect();
+    assert_eq!(left, Vec::<String>::new(), "of what was written meanwhile");
+    let (ok, said) = run(&dir, &[], &["go-live", "--archive", "nowhere/x.db"]);
+    assert!(!ok && said.contains("there is no folder nowhere. Nothing was changed"), "{said}");
+    let (ok, said) = run(&dir, &[], &["backup", "nowhere/x.db"]);
+    assert!(!ok && said.contains("there is no folder nowhere. Nothing was copied"), "{said}");
     // The orders and their provider are in a file of their own, which balances.
     let archive = named(&dir, ".test-orders-", "Z");
     assert_eq!(named(&dir, ".test-orders-", ".sandbox"), format!("{archive}.sandbox"));

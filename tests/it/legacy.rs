@@ -117,6 +117,19 @@ fn the_demo_show_sells_four_to_a_person_and_one_to_a_name() {
 }
 
 #[test]
+fn a_name_is_one_however_its_spaces_are_written() {
+    let dir = Dir::new("legacy-spaces");
+    let server = Server::start(&dir);
+    for name in ["Ann Lee", "Ann  Lee", "ann\u{a0}lee", " Ann\u{2003}Lee "] {
+        assert_eq!(reserve(&server, name).status, 200, "{name:?}");
+        assert_eq!(left(&server), 4, "{name:?}");
+    }
+    assert_eq!(charge(&server, "Ann \u{a0} Lee", "tok_visa").status, 200);
+    assert!(reserve(&server, "ANN LEE").text().contains("your payment is complete"));
+    assert_eq!(left(&server), 4);
+}
+
+#[test]
 fn the_form_of_the_old_show_steps_back_for_the_events_of_an_organiser() {
     let dir = Dir::new("legacy-card");
     let server = Server::start(&dir);

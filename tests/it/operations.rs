@@ -136,7 +136,7 @@ fn events_come_from_a_file_and_slips_are_told() {
     assert!(ok && said.contains("90 places"), "{said}");
     for (slip, hint) in [
         (show.replace("Europe/London", "Europe/Atlantis"), "zone"),
-        (show.replace("pool = \"seats\"", "pool = \"boxes\""), "no pool has the id boxes"),
+        (show.replace("pool = \"seats\"", "pool = \"boxes\""), "no pool has the id “boxes”"),
         (show.replace("capacity = 80", "capacity = -80"), "capacity"),
         (show.replace("place =", "palce ="), "palce"),
         (show.replace("[[pools]]", "[[pools"), "show.toml"),
@@ -388,4 +388,47 @@ fn the_examples_of_settings_are_settings() {
         let output = nts(&dir).envs(set).arg("config").output().unwrap();
         assert!(output.status.success(), "{}", crate::harness::said(&output));
     }
+}
+
+#[test]
+fn a_wrong_setting_is_told_with_where_it_stands_and_an_empty_one_is_none() {
+    let dir = Dir::new("wrong-setting");
+    let config = |set: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = nts(&dir);
+        let output = command.arg("config").args(arguments).envs(set.iter().copied()).output();
+        let output = output.unwrap();
+        (output.status.success(), said(&output))
+    };
+    for (name, value, words) in [
+        ("NTS_QUEUE", "many", "'many' for NTS_QUEUE: expected a whole number"),
+        ("NTS_QUEUE", "0", "for NTS_QUEUE: 0 is not in 1..=1000000"),
+        ("NTS_DEMO", "yes", "for NTS_DEMO: expected 1 or 0"),
+        ("NTS_ADDRESS", "here", "for NTS_ADDRESS: expected an address"),
+        ("NTS_SHOW", "Bad#Id", "for NTS_SHOW: an event's id is"),
+        ("NTS_LOG", "loud", "for NTS_LOG: “loud” is no level"),
+        ("NTS_LOG", "inf", "for NTS_LOG: “inf” is no level"),
+        ("NTS_LOG", "info,nts_server=verbose", "“verbose” is no level"),
+        ("NTS_LOG_FORMAT", "xml", "for NTS_LOG_FORMAT"),
+        ("NTS_ORGANISER_KEY", "short", "NTS_ORGANISER_KEY is no key"),
+    ] {
+        let (ok, told) = config(&[(name, value)], &[]);
+        assert!(!ok && told.contains(words), "{name}={value}: {told}");
+        assert!(!told.contains("invalid digit"), "{told}");
+    }
+    let (ok, told) = config(&[("NTS_QUEUE", "7")], &["--queue", "many"]);
+    assert!(!ok && told.contains("'--queue <QUEUE>': expected a whole number"), "{told}");
+    for name in ["NTS_SANDBOX", "NTS_QUEUE", "NTS_LOG", "NTS_SHOW", "NTS_ADDRESS", "NTS_DEMO"] {
+        let (ok, told) = config(&[(name, "")], &[]);
+        assert!(ok, "{name}: {told}");
+    }
+    let (ok, told) = config(&[("NTS_LOG", "warn,nts_server=debug")], &[]);
+    assert!(ok, "{told}");
+    let mut command = nts(&dir);
+    command.env_remove("NTS_ORGANISER_KEY").args(["event", "delete", "x"]);
+    let told = said(&command.output().unwrap());
+    assert!(told.contains("or the variable NTS_ORGANISER_KEY"), "{told}");
+    let mut command = nts(&dir);
+    command.args(["event", "delete", "x", "--url", "http://127.0.0.1:9"]);
+    let told = said(&command.env("NTS_ORGANISER_KEY", "k".repeat(16)).output().unwrap());
+    assert!(told.contains("efused") && !told.contains("Connect)"), "{told}");
 }

@@ -1,5 +1,6 @@
 //! What is wrong with an event as its organiser says it, and what is odd about it.
 
+use super::USUAL_PER_ORDER;
 use crate::money::MAX_MINOR;
 use crate::text::{check_paragraphs, check_text};
 use crate::{EventSpec, Money, PoolSpec, TicketTypeSpec, TimeMs};
@@ -55,6 +56,15 @@ pub enum Warning {
     SaleNeverOpens,
     /// The sale opens when the event has started.
     SaleOpensAfterStart,
+    /// It ends at the moment at which it starts.
+    NoLength,
+    /// It ends more than half a year after it starts.
+    LastsLong,
+    /// Its buyers' names and addresses are erased as soon as they are there: the time for which they are
+    /// kept is over.
+    BuyersErased,
+    /// One buyer gets fewer tickets than one order may have.
+    BuyerBelowOrder,
     /// An unpaid order is held for less than a minute, in which few people pay.
     ShortHold,
     /// A pool has a capacity of 0.
@@ -63,10 +73,17 @@ pub enum Warning {
     UnusedPool(String),
     /// A ticket type cannot be sold: its pool has a capacity of 0.
     NeverSold(String),
+    /// Several ticket types have this name.
+    SameName(String),
+    /// The ticket type with this id costs so little, in minor units, that cards may not be charged it; how
+    /// much they are charged at least is not published for its currency.
+    SmallPrice(String, i64),
 }
 
 /// What starts later than this from now is probably a slip, in milliseconds: ten years.
 const FAR_AWAY_MS: i64 = 3_652 * 86_400_000;
+/// What lasts longer than this is probably a slip, in milliseconds: half a year.
+const LASTS_LONG_MS: i64 = 183 * 86_400_000;
 /// The shortest hold without a warning.
 const SHORT_HOLD_MS: i64 = 60_000;
 
@@ -105,12 +122,15 @@ impl EventSpec {
         flaws.unless(
             self.currency.is_charged(),
             "currency",
-            format!("cards cannot be charged in {}; is it an ISO 4217 code?", self.currency.code()),
+            format!(
+                "cards cannot be charged in {}; write an ISO 4217 code such as GBP",
+                self.currency.code()
+            ),
         );
         flaws.unless(
             self.ends_ms.is_none_or(|ends| ends >= self.starts_ms),
             "ends_at",
-            "ends_at is before starts_at: an event ends after it starts",
+            "the event ends before it starts; make ends_at the same as starts_at, or later",
         );
         let sale = self.sale_opens_ms.zip(self.sale_closes_ms);
         flaws.unless(
@@ -165,12 +185,12 @@ impl EventSpec {
         flaws.unless(
             *capacity <= 10_000_000,
             format!("pools[{n}].capacity"),
-            format!("pool {name}: capacity is at most 10000000"),
+            format!("pool “{name}”: capacity is at most 10000000"),
         );
         flaws.unless(
             !self.pools[..n].iter().any(|other| other.name == *name),
             format!("pools[{n}].id"),
-            format!("pool {name} is named twice"),
+            format!("two pools have the id “{name}”; each needs one of its own"),
         );
     }
 
@@ -182,12 +202,16 @@ impl EventSpec {
         flaws.unless(
             !self.ticket_types[..n].iter().any(|other| other.id == *id),
             at("id"),
-            format!("ticket type {id} is named twice"),
+            format!("two ticket types have the id “{id}”; each needs one of its own"),
         );
         flaws.unless(
             self.pools.iter().any(|p| p.name == *pool),
             at("pool"),
-            format!("ticket type {id}: no pool has the id {pool}"),
+            if pool.is_empty() {
+                format!("ticket type “{id}”: pool is empty; write the id of one of the pools")
+            } else {
+                format!("ticket type “{id}”: no pool has the id “{pool}”")
+            },
         );
         flaws.check(at("price"), self.check_price(id, *price_minor));
     }
@@ -198,18 +222,21 @@ impl EventSpec {
         let money = |minor| Money { minor, currency };
         let (step, least) = (currency.step_minor(), currency.least_minor());
         if !(0..=MAX_MINOR).contains(&price_minor) {
-            return Err(format!("ticket type {id}: a price is 0 to {MAX_MINOR} minor units"));
+            return Err(format!(
+                "ticket type “{id}”: a price is 0 to {} (an amount of {MAX_MINOR})",
+                money(MAX_MINOR - MAX_MINOR % step)
+            ));
         }
         if price_minor % step != 0 {
             return Err(format!(
-                "ticket type {id}: a card cannot be charged {}; prices are multiples of {}",
+                "ticket type “{id}”: a card cannot be charged {}; prices are multiples of {}",
                 money(price_minor),
                 money(step)
             ));
         }
         if (1..least).contains(&price_minor) {
             return Err(format!(
-                "ticket type {id}: a card cannot be charged {}; the least is {} (an amount of {least}), \
+                "ticket type “{id}”: a card cannot be charged {}; the least is {} (an amount of {least}), \
                  and 0 is free",
                 money(price_minor),
                 money(least)
@@ -240,7 +267,27 @@ impl EventSpec {
         warn(never, Warning::SaleNeverOpens);
         let late = opens.is_some_and(|opens| opens > self.starts_ms);
         warn(late && !never, Warning::SaleOpensAfterStart);
+        let length = self.ends_ms.map(|ends| ends.saturating_sub(self.starts_ms));
+        warn(length == Some(0), Warning::NoLength);
+        warn(length.is_some_and(|length| length > LASTS_LONG_MS), Warning::LastsLong);
+        let kept_ms = self.keep_buyers_days.map(|days| i64::from(days) * 86_400_000);
+        let erased = kept_ms.is_some_and(|kept| self.ends().saturating_add(kept) <= now);
+        warn(erased, Warning::BuyersErased);
+        // Who says nothing of an order has not said what the buyer's limit contradicts.
+        let said = self.limit_per_order != USUAL_PER_ORDER;
+        let below = self.limit_per_buyer.is_some_and(|most| most < self.limit_per_order);
+        warn(said && below, Warning::BuyerBelowOrder);
         warn(self.hold_ms < SHORT_HOLD_MS, Warning::ShortHold);
+        let name = |t: &TicketTypeSpec| t.name.trim().to_lowercase();
+        for (n, t) in self.ticket_types.iter().enumerate() {
+            let before = self.ticket_types[..n].iter().filter(|b| name(b) == name(t)).count();
+            if before == 1 {
+                all.push(Warning::SameName(t.name.clone()));
+            }
+            if (1..=self.currency.doubtful_minor()).contains(&t.price_minor) {
+                all.push(Warning::SmallPrice(t.id.clone(), t.price_minor));
+            }
+        }
         for pool in &self.pools {
             let uses = |t: &&TicketTypeSpec| t.pool == pool.name;
             if pool.capacity == 0 {

@@ -5,6 +5,7 @@ mod tests;
 
 use super::books;
 use crate::payments::stripe::Listed;
+use crate::text::counted;
 use crate::when;
 use boxoffice::{Currency, Event, Money, Order, OrderId, TicketState, TimeMs};
 use serde_json::{Value, json};
@@ -172,12 +173,17 @@ impl fmt::Display for Report {
         writeln!(f, "Audit as of {}", when::rfc3339(self.as_of_ms))?;
         writeln!(
             f,
-            "  {} events; {} places, of which {} are held and {} sold",
-            self.events, self.capacity, self.held, self.sold
+            "  {}; {}, of which {} are held and {} sold",
+            counted(self.events as u64, "event"),
+            counted(self.capacity, "place"),
+            self.held,
+            self.sold
         )?;
         let states: Vec<String> = self.states.iter().map(|(s, n)| format!("{n} {s}")).collect();
-        writeln!(f, "  {} orders: {}", self.orders, states.join(", "))?;
-        writeln!(f, "  {} valid tickets", self.valid_tickets)?;
+        let states =
+            if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
+        writeln!(f, "  {}{states}", counted(self.orders, "order"))?;
+        writeln!(f, "  {}", counted(self.valid_tickets, "valid ticket"))?;
         for (currency, s) in &self.sums {
             let show = |minor| Money { minor, currency: *currency };
             writeln!(
@@ -196,7 +202,8 @@ impl fmt::Display for Report {
             }
         }
         if self.against_provider {
-            writeln!(f, "  {} payments of this shop at the provider", self.payments)?;
+            let payments = counted(self.payments, "payment");
+            writeln!(f, "  {payments} of this shop at the provider")?;
         } else {
             writeln!(f, "  The provider was not asked: only the books were looked at.")?;
         }

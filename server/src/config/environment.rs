@@ -53,7 +53,8 @@ pub fn prepare(
     refuse_unknown(&root, &ours)?;
     let mut prepared =
         Prepared { command: Command::default(), notes: Vec::new(), origins: BTreeMap::new() };
-    prepared.command = prepared.overlay(root, arguments.get(1..).unwrap_or_default(), &ours)?;
+    let command = prepared.overlay(root, arguments.get(1..).unwrap_or_default(), &ours)?;
+    prepared.command = without_empty(command, &ours);
     Ok(prepared)
 }
 
@@ -147,6 +148,17 @@ impl Prepared {
             }
         }
     }
+}
+
+/// The command and its subcommands without the variables that are empty. An empty one is as good as none:
+/// container files pass variables on that are not set.
+fn without_empty(command: Command, ours: &BTreeMap<String, OsString>) -> Command {
+    let is_empty = |arg: &Arg| {
+        let variable = arg.get_env().and_then(OsStr::to_str);
+        variable.and_then(|variable| ours.get(variable)).is_some_and(|value| value.is_empty())
+    };
+    let strip = |arg: Arg| if is_empty(&arg) { arg.env(None::<&'static str>) } else { arg };
+    command.mut_args(strip).mut_subcommands(|sub| without_empty(sub, ours))
 }
 
 /// Whether a setting is a secret, or may contain one: its value is not shown in help texts.

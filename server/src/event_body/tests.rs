@@ -61,9 +61,9 @@ fn what_is_not_said_of_an_event_has_a_default() {
 #[test]
 fn what_cannot_be_of_an_event_is_said_with_its_field() {
     for (field, wrong, words) in [
-        ("zone", "Atlantis", "the zone"),
+        ("zone", "Atlantis", "no time zone “Atlantis”"),
         ("currency", "pounds", "currency: "),
-        ("currency", "EUR", "ticket type t: "),
+        ("currency", "EUR", "ticket type “t”: "),
         ("starts_at", "tomorrow", "starts_at: "),
         ("ends_at", "tomorrow", "ends_at: "),
         ("sale_opens", "tomorrow", "sale_opens: "),
@@ -115,7 +115,7 @@ fn a_price_is_free_or_what_a_card_can_be_charged() {
         ("KWD", 5, "multiples of 0.010 KWD"),
         ("ISK", 550, "multiples of 1.00 ISK"),
         ("GBP", -1, "0 to"),
-        ("GBP", 100_000_000, "0 to 99999999"),
+        ("GBP", 100_000_000, "0 to 999999.99 GBP"),
     ] {
         let mut body = body();
         body["currency"] = currency.into();
@@ -149,16 +149,64 @@ fn what_is_odd_is_told_and_done() {
         (value!({"sale_opens": "2030-01-01T21:00:00Z"}), "opens on Tuesday 1 January 2030, 21:00"),
         (value!({"sale_opens": "2030-01-03T00:00:00Z"}), "Nothing can be sold"),
         (value!({"hold_seconds": 59}), "for 59 seconds only"),
-        (value!({"pools": [{"id": "all", "capacity": 0}]}), "Ticket type t cannot be sold"),
+        (value!({"hold_seconds": 1}), "for 1 second only"),
+        (value!({"ends_at": "2030-01-01T20:00:00Z"}), "ends when it starts, on Tuesday"),
+        (value!({"ends_at": "2032-01-01T22:00:00Z"}), "lasts 730 days, until"),
+        (
+            value!({"starts_at": "2029-12-01T20:00:00Z", "keep_buyers_days": 1}),
+            "erased now: it ended on Sunday 2 December 2029, 08:00, and they are kept for 1 day after",
+        ),
+        (
+            value!({"starts_at": "2029-12-01T20:00:00Z", "sale_closes": "2030-01-01T20:00:00Z"}),
+            "Its sale goes on until Tuesday",
+        ),
+        (
+            value!({"limit_per_buyer": 1, "limit_per_order": 4}),
+            "at most 1 ticket (limit_per_buyer), so no order reaches the 4",
+        ),
+        (
+            value!({"ticket_types": [
+                {"id": "a", "name": "Adult", "pool": "all", "price": {"amount": 0, "currency": "GBP"}},
+                {"id": "b", "name": "adult ", "pool": "all", "price": {"amount": 0, "currency": "GBP"}},
+            ]}),
+            "Two ticket types are called “adult ”",
+        ),
+        (value!({"pools": [{"id": "all", "capacity": 0}]}), "Ticket type “t” cannot be sold"),
         (
             value!({"pools": [{"id": "all", "capacity": 1}, {"id": "spare", "capacity": 1}]}),
-            "No ticket type draws on pool spare",
+            "No ticket type draws on pool “spare”",
         ),
     ] {
         let told = told(changes.clone());
         assert!(told.contains(words), "{changes}: {told}");
     }
     assert_eq!(told(value!({"hold_seconds": 60})), "");
+    assert_eq!(told(value!({"limit_per_buyer": 4})), "", "nothing was said of an order");
+    assert_eq!(told(value!({"keep_buyers_days": 0, "ends_at": "2030-01-01T23:00:00Z"})), "");
+}
+
+#[test]
+fn a_price_that_cards_may_not_be_charged_is_told() {
+    let told = |currency: &str, amount: i64| {
+        let mut body = body();
+        body["currency"] = currency.into();
+        body["ticket_types"][0]["price"] = value!({"amount": amount, "currency": currency});
+        warnings(&spec(body).unwrap(), NOW).join(" ")
+    };
+    for (currency, amount, price) in [
+        ("KRW", 1, "1 KRW"),
+        ("VND", 50, "50 VND"),
+        ("IDR", 1, "0.01 IDR"),
+        ("TWD", 50, "0.50 TWD"),
+        ("KWD", 10, "0.010 KWD"),
+        ("KWD", 500, "0.500 KWD"),
+    ] {
+        let told = told(currency, amount);
+        assert!(told.contains(&format!("costs {price}. Cards may not be")), "{told}");
+    }
+    for (currency, amount) in [("KRW", 51), ("TWD", 51), ("KWD", 510), ("GBP", 30), ("KRW", 0)] {
+        assert_eq!(told(currency, amount), "", "{amount} {currency}");
+    }
 }
 
 #[test]
@@ -181,29 +229,38 @@ fn what_was_told_can_be_put_back_and_no_more() {
         }],
         serials: 0,
     };
-    let known = told(&event, NOW, NOW);
     let sent = serde_json::to_value(told(&event, NOW, NOW - 5_000)).unwrap();
-    let put = |sent: &Value| settable(&serde_json::to_vec(sent).unwrap(), "rock", Some(&known));
-    assert_eq!(super::spec(put(&sent).unwrap().unwrap(), "rock"), Ok(spec));
+    let put = |sent: &Value| settable(&serde_json::to_vec(sent).unwrap(), "rock");
+    assert_eq!(super::spec(put(&sent).unwrap().unwrap(), "rock"), Ok(spec.clone()));
     let mut warned = sent.clone();
     warned["warnings"] = value!(["The sale closes late."]);
     warned["name"] = "Else".into();
     assert_eq!(put(&warned).unwrap().unwrap().name, "Else");
-    for (path, wrong) in [
+    // What changes by itself may have changed since.
+    for (path, other) in [
+        ("/as_of", value!("2029-01-01T00:00:00Z")),
         ("/on_sale", value!(false)),
         ("/over", value!(true)),
-        ("/id", value!("jazz")),
+        ("/pools/0/held", value!(6)),
         ("/pools/0/sold", value!(1)),
         ("/pools/0/left", value!("5")),
         ("/ticket_types/0/left", value!(8)),
+        ("/ends_at", value!(null)),
+        ("/hidden", value!(null)),
+        ("/place", value!(null)),
+        ("/ignore_email_tags", value!(null)),
+        ("/limit_per_order", value!(null)),
     ] {
         let mut sent = sent.clone();
-        *sent.pointer_mut(path).unwrap() = wrong;
-        let told = put(&sent).unwrap_err();
-        let name = path.rsplit('/').next().unwrap();
-        assert!(told.contains(name) && told.contains("cannot be set"), "{path}: {told}");
+        *sent.pointer_mut(path).unwrap() = other;
+        assert_eq!(super::spec(put(&sent).unwrap().unwrap(), "rock"), Ok(spec.clone()), "{path}");
     }
-    assert_eq!(settable(b"{}", "rock", Some(&known)), Ok(None));
-    assert_eq!(settable(b"no", "rock", None), Ok(None));
-    assert!(settable(&serde_json::to_vec(&sent).unwrap(), "rock", None).is_err(), "not there yet");
+    let mut other = sent.clone();
+    other["id"] = "jazz".into();
+    assert!(put(&other).unwrap_err().contains("id cannot be set; it is “rock”"));
+    let mut other = sent.clone();
+    other["name"] = value!(null);
+    assert!(put(&other).unwrap_err().contains("null"), "there is no event without a name");
+    assert_eq!(settable(b"{}", "rock"), Ok(None));
+    assert_eq!(settable(b"no", "rock"), Ok(None));
 }

@@ -62,6 +62,10 @@ pub async fn events(
     let as_of = app.catalogue.as_of(now);
     let mut events = app.catalogue.events();
     if !is_organiser(&app, &headers) {
+        // Whoever shows a key expects drafts as well.
+        if bearer(&headers).is_some_and(|key| !key.is_empty()) {
+            return Err(Problem::wrong_key());
+        }
         events.retain(|event| event.is_listed(now) || over && !event.spec.hidden);
     }
     let events = events.iter().map(|e| view::event(e, now, as_of)).collect();
@@ -223,7 +227,11 @@ pub fn order_id(text: &str) -> Result<OrderId, Problem> {
 
 /// The id of the order in the address, if the request may see it, and who asks.
 fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<(OrderId, Actor), Problem> {
-    let id = order_id(id)?;
+    let for_who = |problem| match is_organiser(app, headers) {
+        true => self::organiser::for_organiser(problem),
+        false => problem,
+    };
+    let id = order_id(id).map_err(for_who)?;
     let Some(secret) = bearer(headers) else {
         let mut problem = Problem::not_organiser();
         problem.title = "This order needs its secret".into();
@@ -250,8 +258,11 @@ pub async fn order(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, _) = authorized(&app, &id, &headers)?;
-    let order = app.sales.find(id).await?;
+    let (id, actor) = authorized(&app, &id, &headers)?;
+    let order = app.sales.find(id).await.map_err(|no| match actor {
+        Actor::Buyer => no.into(),
+        _ => self::organiser::for_organiser(no.into()),
+    })?;
     let event = app.sales.event_of(&order).await?;
     Ok(whole(&app, &order, &view::order(&app, &order, &event)))
 }
@@ -343,7 +354,11 @@ pub async fn cancel(
 ) -> Result<Response, Problem> {
     let (id, actor) = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
-    let order = app.sales.cancel(actor, id, request).await?;
+    let by_buyer = matches!(actor, Actor::Buyer);
+    let order = app.sales.cancel(actor, id, request).await.map_err(|no| match by_buyer {
+        true => no.into(),
+        false => self::organiser::for_organiser(no.into()),
+    })?;
     let event = event_of(&app, &order).await?;
     Ok(Json(view::order(&app, &order, &event)).into_response())
 }

@@ -16,7 +16,7 @@ use crate::admission::client::Client;
 use crate::app::App;
 use crate::http::auth::check_organiser;
 use crate::http::extract::{Form, Sent, admit};
-use crate::identity::{buyer, buyer_key};
+use crate::identity::{buyer, buyer_key, former_name_key};
 use crate::ids::digest;
 use crate::sales::{RunningGuard, outcome};
 use crate::store::RequestKey;
@@ -259,7 +259,10 @@ async fn reserve_as(
     let _one_of_the_name = if one { None } else { Some(enter(app, event.id, name).await?) };
     // A hold of the same name that has just run out is taken out of the way once.
     for _ in 0..2 {
-        let before = if one { None } else { find(app, event.id, name).await? };
+        let mut before = if one { None } else { find(app, event.id, name).await? };
+        if let (None, Some(former)) = (before, former_name_key(fullname)) {
+            before = find(app, event.id, former).await?;
+        }
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
         let buyer = buyer(fullname, "");
@@ -373,6 +376,11 @@ async fn order_of(
 ) -> Result<Option<OrderId>, CommandError> {
     let name = buyer_key(fullname, "");
     if let Some(found) = find(app, event, name).await? {
+        return Ok(Some(found));
+    }
+    if let Some(former) = former_name_key(fullname)
+        && let Some(found) = find(app, event, former).await?
+    {
         return Ok(Some(found));
     }
     let Some(id) = app.reservations.get(name) else { return Ok(None) };

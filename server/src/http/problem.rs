@@ -2,7 +2,7 @@
 
 use crate::admission::{Reason, Refused};
 use crate::problem_code;
-use crate::text::{begin, cut, end};
+use crate::text::{begin, counted, cut, end};
 use crate::when;
 use crate::writer::CommandError;
 use axum::http::{StatusCode, header};
@@ -181,7 +181,7 @@ impl Problem {
     pub fn busy(again_s: u32) -> Problem {
         let again = match again_s {
             1 => "a second".to_owned(),
-            more => format!("{more} seconds"),
+            more => counted(more, "second"),
         };
         Problem::not_now(
             "Very many people are buying right now",
@@ -197,8 +197,9 @@ impl Problem {
         Problem::not_now(
             "Very many people want to see this right now",
             format!(
-                "You need not do anything: this page asks again by itself in {again_s} seconds. \
-                 Those who have places can pay meanwhile."
+                "You need not do anything: this page asks again by itself in {}. \
+                 Those who have places can pay meanwhile.",
+                counted(again_s, "second")
             ),
             again_s,
         )
@@ -341,15 +342,17 @@ impl From<Refused> for Problem {
             Reason::Places => (
                 "Your network holds too many unpaid places",
                 format!(
-                    "Nothing more was held. At most {most} places here can be unpaid at a time from one \
-                     network: pay what you hold or give it back, or try again in {again}. {NETWORK}"
+                    "Nothing more was held. At most {} here can be unpaid at a time from one \
+                     network: pay what you hold or give it back, or try again in {again}. {NETWORK}",
+                    counted(most, "place")
                 ),
             ),
             Reason::EmailPlaces => (
                 "This e-mail address holds too many unpaid places",
                 format!(
-                    "Nothing more was held. At most {most} places here can be unpaid at a time for one \
-                     buyer: pay what you hold or give it back, or try again in {again}."
+                    "Nothing more was held. At most {} here can be unpaid at a time for one buyer: pay what \
+                     you hold or give it back, or try again in {again}.",
+                    counted(most, "place")
                 ),
             ),
             Reason::Payments => (
@@ -386,7 +389,7 @@ impl From<Refused> for Problem {
 fn in_time(seconds: u32) -> String {
     match (seconds / 60, seconds % 60) {
         (0, 1) => "a second".into(),
-        (0, seconds) => format!("{seconds} seconds"),
+        (0, seconds) => counted(seconds, "second"),
         (1, 0) => "a minute".into(),
         (minutes, 0) => format!("{minutes} minutes"),
         (minutes, _) => format!("{} minutes", minutes + 1),
@@ -451,7 +454,7 @@ fn words(refusal: Refusal) -> String {
             }
             detail
         }
-        Refusal::LimitPerOrder(limit) => format!("One order has at most {limit} tickets here."),
+        Refusal::LimitPerOrder(limit) => format!("One order has at most {} here.", counted(limit, "ticket")),
         Refusal::LimitPerBuyer { limit, has, .. } => format!("One buyer gets at most {limit} here, and you have {has} already."),
         Refusal::HoldExpired => "Your tickets went back on sale. Nothing was charged. You can order again.".into(),
         Refusal::PaymentExpired => format!("{BEING_CANCELED} You can order again."),
@@ -484,11 +487,11 @@ fn words(refusal: Refusal) -> String {
             "All of it is refunded already.".into()
         }
         Refusal::RefundTooLarge { ticket_type, left } => format!("Only {left} of “{}” can still be refunded.", shorten(&ticket_type)),
-        Refusal::CapacityBelowTaken { pool, taken } => format!("{taken} places of “{}” are held or sold; its capacity cannot be less. Nothing was changed.", shorten(&pool)),
+        Refusal::CapacityBelowTaken { pool, taken } => format!("Of “{}”, {taken} {} held or sold; its capacity cannot be less. Nothing was changed.", shorten(&pool), if taken == 1 { "place is" } else { "places are" }),
         Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),
         Refusal::LimitTooLate { taken, most } => format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it."),
         Refusal::TagsFixed => "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
-        Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. Nothing was changed.", shorten(&id)),
+        Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. If nobody ever ordered, you can also delete the event and make it anew. Nothing was changed.", shorten(&id)),
         Refusal::TooManyParts => "The event has had too many pools or ticket types in its life. Make a new event.".into(),
     }
 }
@@ -505,6 +508,11 @@ fn may_come_back(held: u32) -> String {
 
 /// The text with its first letter in upper case.
 pub(in crate::http) fn capital(text: &str) -> String {
+    // The name of a field is written as it is.
+    let first = text.split(' ').next().unwrap_or_default();
+    if first.contains('_') || first.ends_with(':') {
+        return text.into();
+    }
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
 }

@@ -6,9 +6,12 @@
 //! - [`set_aside`] moves test orders into a file of their own, and keeps the events. It refuses if there is a
 //!   real order.
 
+use super::records::audit_log::{Action, AuditLine, audit_id};
 use super::transfer::{Moved, Stage, Unfinished, compare, copy};
 use super::{Database, Fault, MetaStore, Reader};
+use crate::actor::Actor;
 use crate::clock::Clock;
+use crate::text::counted;
 use boxoffice::{Order, OrderId};
 use std::fmt;
 use std::path::Path;
@@ -243,7 +246,22 @@ pub fn set_aside(
     let events = source.reader().events().map_err(unreadable)?;
     let events = events.into_iter().map(|event| event.spec.slug).collect();
     sink.finish().map_err(|(Unfinished::Nothing(why) | Unfinished::Unknown(why))| why)?;
-    source.clear_orders().map_err(|fault| {
+    let at_ms = clock.now_ms();
+    let line = AuditLine {
+        id: audit_id(at_ms, (0, 0), 0),
+        at_ms,
+        actor: Actor::System,
+        action: Action::TestOrdersMoved,
+        event: None,
+        order_id: None,
+        detail: format!(
+            "go-live: {} and {} to {}",
+            counted(orders, "order"),
+            counted(tickets, "ticket"),
+            archive.display()
+        ),
+    };
+    source.clear_orders(&line).map_err(|fault| {
         format!(
             "{to} has a copy of all orders, but they could not be removed from {database}: {fault}. They are \
              still there. Remove {to} and try again."
@@ -273,9 +291,9 @@ mod tests {
                 let text = std::fs::read_to_string(entry.expect("there").path()).expect("a text");
                 let names = text.split("CREATE TABLE ").skip(1);
                 let names = names.filter_map(|rest| Some(rest.split_once([' ', '('])?.0));
-                // One that is made to replace another gets its name.
-                let renamed = |name: &&str| text.contains(&format!("ALTER TABLE {name} RENAME TO"));
-                tables.extend(names.filter(|name| !renamed(name)).map(str::to_owned));
+                // One that takes the place of another has its name in the end.
+                let stays = |name: &&str| !text.contains(&format!("ALTER TABLE {name} RENAME TO"));
+                tables.extend(names.filter(stays).map(str::to_owned));
             }
             assert!(tables.len() > 10, "the migrations are where they are looked for: {tables:?}");
             let transfer = root.join("src/store").join(engine).join("transfer.rs");

@@ -6,6 +6,7 @@
 //! with where it came from; only then is it committed. What goes wrong before leaves the target as
 //! it was. The source is retired before the target is finished, so that at no moment both would sell.
 
+use super::records::audit_log::AuditLine;
 use super::records::{self, RecordChange, Tables, Value};
 use super::{Database, Fault, OrderPage, Reader, Recorded};
 use crate::clock::Clock;
@@ -41,8 +42,8 @@ pub(super) trait Source {
     /// Takes that back.
     fn reinstate(&mut self) -> Result<(), Fault>;
     /// Removes, durably and at once, every order with all that belongs to it, and frees its places. Events
-    /// and the audit log stay.
-    fn clear_orders(&mut self) -> Result<(), Fault>;
+    /// and the audit log stay; the log gets this line.
+    fn clear_orders(&mut self, line: &AuditLine) -> Result<(), Fault>;
 }
 
 /// A database that is moved to: one transaction, which ends with it unless it is finished.

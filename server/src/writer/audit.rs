@@ -7,6 +7,7 @@
 use crate::actor::Actor;
 use crate::store::records::RecordChange;
 use crate::store::records::audit_log::{Action, AuditLine, audit_id};
+use crate::text::counted;
 use boxoffice::{
     Change, Command, Decision, Erasure, EventId, Money, Order, OrderId, Refund, RefundState, Reply,
     State, TimeMs,
@@ -136,7 +137,7 @@ impl Log {
             }
             Erasure::TimeOver => {
                 let mut detail =
-                    format!("{} orders: the event is over for long enough", orders.count());
+                    counted(orders.count() as u64, "order") + ": the event is over for long enough";
                 if left > 0 {
                     detail += &format!("; {left} left that still need their buyer");
                 }

@@ -69,7 +69,7 @@ fn a_mistake_is_told_with_its_line_and_what_would_be_right() {
             "2030-07-05T20:00:00+01:00",
         ),
         ("limit_per_order = 8", "limit_per_ordr = 8", "is limit_per_order meant?"),
-        ("limit_per_order = 8", "seats = 8", "there is no field seats here; there are name,"),
+        ("limit_per_order = 8", "seats = 8", "there is no field seats here; there are id, name,"),
         ("# hidden = true ", "hidden = \"yes\" ", "write hidden = true or hidden = false"),
         ("place = ", "venue = ", "there is no field venue"),
         (
@@ -78,7 +78,7 @@ fn a_mistake_is_told_with_its_line_and_what_would_be_right() {
             "there is no field pool here; is pools meant?",
         ),
         ("amount = 4000", "amount = 29", "the least is 0.30 GBP"),
-        ("pool = \"seats\"", "pool = \"balcony\"", "no pool has the id balcony"),
+        ("pool = \"seats\"", "pool = \"balcony\"", "no pool has the id “balcony”"),
         (
             "id = \"harbour-night\"",
             "id = \"Harbour Night\"",
@@ -116,11 +116,11 @@ fn all_mistakes_are_told_at_once_and_none_that_follows_from_another() {
     ]);
     let words = [
         "the event has no name",
-        "the zone is not one",
+        "no time zone “Atlantis”",
         "capacity is \"400\"",
         "pool number 2 has no id",
         "write amount = 2500 for 25.00 GBP",
-        "ticket type concession: a card cannot be charged 0.15 GBP",
+        "ticket type “concession”: a card cannot be charged 0.15 GBP",
     ];
     assert_eq!(told.len(), words.len(), "{told:#?}");
     for words in words {
@@ -137,4 +137,167 @@ fn slips_of_the_language_are_told_with_their_lines() {
         let line = format!("line {line}: ");
         assert!(told.iter().any(|told| told.starts_with(&line)), "{line}{told:#?}");
     }
+}
+
+/// What a mistake says to write: the name of the field and its value.
+fn advised(text: &str) -> Option<(String, String)> {
+    let at = ["write ", "such as "].iter().filter_map(|word| {
+        let (_, right) = text.rsplit_once(word)?;
+        let (name, value) = right.split_once(" = ")?;
+        let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+        name.chars().all(plain).then(|| (name.to_owned(), value.to_owned()))
+    });
+    let (name, value) = at.into_iter().next_back()?;
+    let end = match value.chars().next()? {
+        '"' => value[1..].find('"')? + 2,
+        '{' => value.find('}')? + 1,
+        _ => value.find([',', ' ']).unwrap_or(value.len()),
+    };
+    Some((name, value[..end].to_owned()))
+}
+
+/// The mistakes that are told of the show with another line in the place of this one (from 1).
+fn with_line(n: usize, line: &str) -> Vec<Mistake> {
+    let lines: Vec<&str> =
+        SHOW.lines().enumerate().map(|(m, was)| if m + 1 == n { line } else { was }).collect();
+    read(&lines.join("\n")).err().unwrap_or_default()
+}
+
+#[test]
+fn what_is_advised_is_accepted() {
+    let odd = [
+        "0",
+        "-1",
+        "1",
+        "5",
+        "12",
+        "1.5",
+        "25.00",
+        "0.10",
+        "2500",
+        "2,500",
+        "0400",
+        "826",
+        "\"0\"",
+        "\"9.99\"",
+        "\"400\"",
+        "\"5000\"",
+        "\"99999999\"",
+        "true",
+        "True",
+        "yes",
+        "off",
+        "[]",
+        "[5]",
+        "{}",
+        "[\"a\"]",
+        "2030-07-05",
+        "2030-07-05T21:00:00",
+        "2030-07-05T21:00:00Z",
+        "20:00:00",
+        "Harbour",
+        "Harbour Night",
+        "“Standing”",
+        "£25",
+        "GBP",
+        "Europe/London",
+        "harbour-night",
+        "{ amount = 25.00, currency = \"GBP\" }",
+        "{ amount = \"0.05\", currency = \"GBP\" }",
+        "{ amount = 2500, currency = 826 }",
+        "{ amount = 2,500, currency = \"GBP\" }",
+    ];
+    let mut followed = 0;
+    for (n, line) in SHOW.lines().enumerate() {
+        let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with('#')) else {
+            continue;
+        };
+        for value in odd {
+            for mistake in with_line(n + 1, &format!("{key} = {value}")) {
+                let Some((name, right)) = advised(&mistake.text) else { continue };
+                let text = match name.as_str() {
+                    "amount" => format!("{key} = {{ amount = {right}, currency = \"GBP\" }}"),
+                    "currency" if key == "price" => {
+                        format!("{key} = {{ amount = 2500, currency = {right} }}")
+                    }
+                    _ => format!("{name} = {right}"),
+                };
+                followed += 1;
+                // What other lines say of this one (a pool that has another id) is their own.
+                let after = with_line(mistake.line, &text);
+                let wrong = after.iter().find(|after| {
+                    after.line == mistake.line && !after.text.contains("no pool has")
+                });
+                assert_eq!(wrong, None, "{key} = {value}: {mistake}");
+            }
+        }
+    }
+    assert!(followed > 150, "{followed}");
+}
+
+#[test]
+fn one_mistake_is_told_once_and_in_the_line_in_which_it_is() {
+    let price = "price = { amount = 4000, currency = \"GBP\" }";
+    for (this, that, words) in [
+        (price, "price = \"9.99\"", "write price = { amount = 999,"),
+        (price, "price = 2500", "write price = { amount = 2500,"),
+        (price, "price = 25.00", "write price = { amount = 2500,"),
+        (price, "price = true", "write price = {"),
+        (price, "price = []", "write price = {"),
+        (price, "price = { amount = 2500 }", "has no currency"),
+        (price, "price = £25", "price is not understood: write price = {"),
+        (price, "price = { amount = 2,500, currency = \"GBP\" }", "without a comma"),
+        ("currency = \"GBP\"", "currency = 826", "such as currency = \"GBP\""),
+        ("name = \"Harbour Night\"", "name = Harbour Night", "write name = \"Harbour Night\""),
+        ("name = \"Standing\"", "name = “Standing”", "write name = \"Standing\""),
+        ("# hidden = true ", "hidden = yes ", "write hidden = true"),
+        ("# hidden = true ", "hidden = True ", "write hidden = true"),
+        ("capacity = 400", "capacity = 0400", "write capacity = 400"),
+        ("limit_per_order = 8", "limit_per_order = \"5000\"", "a whole number from 1 to 1000"),
+        (
+            "starts_at = \"2030-07-05T20:00:00+01:00\"",
+            "starts_at = 2030-07-05",
+            "such as starts_at = \"2030-07-05T20:00:00+01:00\"",
+        ),
+        ("zone = \"Europe/London\"", "zone = 1", "such as zone = \"Europe/London\""),
+        ("pool = \"seats\"", "pool = 5", "the id of one of the pools"),
+        ("pool = \"seats\"", "pool = \"\"", "pool is empty"),
+    ] {
+        let told = told(&[(this, that)]);
+        assert_eq!(told.len(), 1, "{that}: {told:#?}");
+        let line = format!("line {}: ", line_of(this));
+        assert!(told[0].starts_with(&line) && told[0].contains(words), "{that}: {told:#?}");
+    }
+    // A price that is not there is told once, where its ticket type begins.
+    let missing = told(&[(price, "")]);
+    assert_eq!(missing.len(), 1, "{missing:#?}");
+    assert!(missing[0].contains("“seat” has no price") && !missing[0].starts_with("line 1: "));
+}
+
+#[test]
+fn single_brackets_and_what_is_said_twice_are_told_with_their_names() {
+    let told_of = |text: &str| -> Vec<String> {
+        read(text).unwrap_err().iter().map(ToString::to_string).collect()
+    };
+    let told = told_of(&SHOW.replace("[[pools]]", "[pools]"));
+    assert_eq!(told.len(), SHOW.matches("[[pools]]").count(), "{told:#?}");
+    assert!(told.iter().all(|line| line.contains("[pools] needs double brackets")), "{told:#?}");
+    let name = line_of("name = \"Harbour Night\"");
+    let twice = "name = \"Harbour Night\"\nname = \"Else\"";
+    let told = told_of(&SHOW.replacen("name = \"Harbour Night\"", twice, 1));
+    assert_eq!(
+        told,
+        [format!(
+            "line {}: name is said twice, first in line {name}: remove one of them",
+            name + 1
+        )]
+    );
+    let unknown = "limit_per_order = 8\naa = 1\nbb = 2\ncc = 3";
+    let told = told_of(&SHOW.replacen("limit_per_order = 8", unknown, 1));
+    assert_eq!(told.len(), 3);
+    assert_eq!(told.iter().filter(|line| line.contains("there are id, name,")).count(), 1);
+    // What is wrong with the pool of a ticket type is told beside other mistakes in pools.
+    let both = SHOW.replacen("capacity = 400", "capacity = \"400\"", 1);
+    let told = told_of(&both.replacen("pool = \"seats\"", "pool = \"b\"", 1));
+    assert!(told.len() == 2 && told[1].contains("no pool has the id “b”"), "{told:#?}");
 }

@@ -54,7 +54,7 @@ fn filled() -> Report {
 fn for_people_it_says_what_is_wrong_first_and_how_much_at_the_end() {
     let mut report = filled();
     let head = "Audit as of 1970-01-01T00:00:00Z\n  0 events; 0 places, of which 0 are held and 0 sold\n  \
-                2 orders: 1 paid, 1 void\n  1 valid tickets\n  by the books    ";
+                2 orders: 1 paid, 1 void\n  1 valid ticket\n  by the books    ";
     let books = format!("{head}{} taken, {} given back\n", gbp(1_000), gbp(0));
     let findings = format!(
         "WRONG: order {ID}: payment pi_1: it is wrong\nsettled: payment pi_1: it was settled\n\
@@ -65,7 +65,7 @@ fn for_people_it_says_what_is_wrong_first_and_how_much_at_the_end() {
     assert_eq!(report.to_string(), format!("{books}{not_asked}{findings}{one}"));
     report.against_provider = true;
     let provider = format!("  by the provider {} taken, {} given back\n", gbp(900), gbp(250));
-    let payments = "  1 payments of this shop at the provider\n";
+    let payments = "  1 payment of this shop at the provider\n";
     assert_eq!(report.to_string(), format!("{books}{provider}{payments}{findings}{one}"));
     report.wrong(None, None, "and this".into());
     assert!(report.to_string().ends_with("The books do NOT balance: 2 things are wrong.\n"));

@@ -1,16 +1,16 @@
 //! The JSON API for erasing buyers. Behind the organiser's key.
 
-use crate::http::api::order_id;
+use crate::http::api::organiser::{for_organiser, known_order};
 use crate::http::auth::organiser;
 use crate::http::extract::{Sent, SentByOrganiser, json};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, capital};
 use crate::http::site::Site;
 use crate::http::view;
 use crate::organiser::erase::{OrderLeft, Whom};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use boxoffice::{BuyerNeeded, OrderState};
+use boxoffice::{BuyerNeeded, OrderState, check_email};
 use nts_api as wire;
 use std::sync::Arc;
 
@@ -21,21 +21,19 @@ pub async fn erase(
 ) -> Result<Response, Problem> {
     let body: wire::ErasureBody = json(&headers, &body)?;
     let whom = match (body.email, body.order) {
-        (Some(email), None) if is_address(&email) => Whom::Email(email),
-        (Some(_), None) => {
-            return Err(Problem::invalid(
-                "An e-mail address has a name, an @ and a host. An order that was reserved by name only is \
-                 erased by its id. Nothing was erased.",
-            ));
+        (Some(email), None) => {
+            check_address(&email)?;
+            Whom::Email(email)
         }
-        (None, Some(order)) => Whom::Order(order_id(&order)?),
+        (None, Some(order)) => Whom::Order(known_order(&order)?),
         _ => {
             return Err(Problem::invalid(
                 "Say one of \"email\" and \"order\". Nothing was erased.",
             ));
         }
     };
-    let done = app.organiser.erase(organiser(&app), &whom, body.dry_run).await?;
+    let done = app.organiser.erase(organiser(&app), &whom, body.dry_run).await;
+    let done = done.map_err(|no| for_organiser(no.into()))?;
     let answer = wire::Erasure {
         dry_run: body.dry_run,
         erased: done.erased,
@@ -46,12 +44,20 @@ pub async fn erase(
     Ok(Json(answer).into_response())
 }
 
-/// Whether it can be the address of an order. What an order's address may be is checked when it is placed,
-/// and was checked less strictly by older versions.
-fn is_address(email: &str) -> bool {
-    let parts = email.trim().rsplit_once('@');
-    parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+/// Checks an address as that of an order is: two of them in one would be found nowhere, and look erased.
+fn check_address(email: &str) -> Result<(), Problem> {
+    let email = email.trim();
+    let checked = if email.is_empty() { Err(MISSING.into()) } else { check_email(email) };
+    checked.map_err(|why| {
+        Problem::invalid(format!(
+            "{}. An order that has only a name, or an address like this, is erased by its id. Nothing was \
+             erased.",
+            capital(&why)
+        ))
+    })
 }
+
+const MISSING: &str = "the e-mail address is empty";
 
 fn left(order: &OrderLeft) -> wire::OrderLeft<'static> {
     let reason = match (order.why, order.state) {

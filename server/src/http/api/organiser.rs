@@ -13,8 +13,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{Flaw, RefundWish, Refusal, told};
-use nts_api::{EventBody, OrderList, PutAnswer, RefundAnswer, RefundBody};
+use boxoffice::{Flaw, OrderId, RefundWish, Refusal, told};
+use nts_api::{EventBody, OrderList, ProblemCode, PutAnswer, RefundAnswer, RefundBody};
 use std::sync::Arc;
 
 /// `PUT /api/v1/events/{event}`
@@ -24,14 +24,12 @@ pub async fn put_event(
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
-    let known = app.catalogue.event(&slug);
-    let known = known.as_deref().map(|event| event_body::told(event, now, now));
     let body = match json::<EventBody>(&headers, &body) {
         Ok(body) => body,
         // Perhaps what GET has told, with what cannot be set.
-        Err(problem) => event_body::settable(&body, &slug, known.as_ref())
-            .map_err(Problem::invalid)?
-            .ok_or(problem)?,
+        Err(problem) => {
+            event_body::settable(&body, &slug).map_err(Problem::invalid)?.ok_or(problem)?
+        }
     };
     let spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
     let warnings = event_body::warnings(&spec, now);
@@ -39,6 +37,22 @@ pub async fn put_event(
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let event = view::event(&event, now, now);
     Ok((status, Json(PutAnswer { event, warnings })).into_response())
+}
+
+/// The id of an order as the organiser gave it, or that there is none.
+pub fn known_order(id: &str) -> Result<OrderId, Problem> {
+    order_id(id).map_err(for_organiser)
+}
+
+/// A problem in the words of an organiser, who has no link of an order.
+pub fn for_organiser(mut problem: Problem) -> Problem {
+    if problem.code == ProblemCode::UnknownOrder {
+        problem.detail =
+            "No order has this id. The list of an event's orders has them all. Nothing was \
+                          changed."
+                .into();
+    }
+    problem
 }
 
 fn invalid(flaws: &[Flaw]) -> Refusal {
@@ -79,7 +93,7 @@ pub async fn refund(
     Path(id): Path<String>,
     SentByOrganiser(Sent { headers, body }): SentByOrganiser,
 ) -> Result<Response, Problem> {
-    let id = order_id(&id)?;
+    let id = known_order(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
     let body: RefundBody = json(&headers, &body)?;
     let wish = match (body.all, body.lines, body.failed) {
@@ -92,8 +106,8 @@ pub async fn refund(
             ));
         }
     };
-    let (order, refund) =
-        app.organiser.refund(organiser(&app), id, wish, body.restock, request).await?;
+    let refunded = app.organiser.refund(organiser(&app), id, wish, body.restock, request).await;
+    let (order, refund) = refunded.map_err(|no| for_organiser(no.into()))?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
     let event = event_of(&app, &order).await?;

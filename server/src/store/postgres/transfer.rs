@@ -8,6 +8,7 @@ use super::write::{RECORD_SINCE, Writing, text};
 use super::{NODE_LOCKS, schema, verify};
 use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
+use crate::store::records::audit_log::AuditLine;
 use crate::store::records::{self, RecordChange, Tables};
 use crate::store::test_orders::PROVIDER;
 use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished, already_moved};
@@ -136,9 +137,11 @@ impl Source for Export {
         Ok(())
     }
 
-    fn clear_orders(&mut self) -> Result<(), Fault> {
+    fn clear_orders(&mut self, line: &AuditLine) -> Result<(), Fault> {
+        let AuditLine { id, at_ms, actor, action, detail, .. } = line;
+        let detail = detail.replace('\'', "''");
         // In the transaction that holds the locks.
-        Ok(self.link.script(
+        Ok(self.link.script(&format!(
             "DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
              DELETE FROM orders; DELETE FROM buyers; DELETE FROM requests; DELETE FROM outbox;
              UPDATE pools SET held = 0, sold = 0;
@@ -147,8 +150,11 @@ impl Source for Export {
              UPDATE meta SET value = 'none' WHERE key = 'provider';
              LOCK TABLE writers IN EXCLUSIVE MODE;
              UPDATE writers SET epoch = epoch # 1;
+             INSERT INTO audit_log (id, at_ms, actor, action, detail)
+             VALUES (decode('{id:032x}', 'hex'), {at_ms}, '{actor}', '{}', '{detail}');
              COMMIT",
-        )?)
+            action.word()
+        ))?)
     }
 }
 

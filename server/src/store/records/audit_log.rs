@@ -48,12 +48,14 @@ pub enum Action {
     OrderCanceled,
     /// An order was changed otherwise by somebody other than its buyer.
     OrderChanged,
+    /// All test orders were moved out of the database, into a file.
+    TestOrdersMoved,
     /// The box office found something that a person should look at.
     Alarm,
 }
 
 impl Action {
-    const ALL: [Action; 10] = [
+    const ALL: [Action; 11] = [
         Action::EventCreated,
         Action::EventChanged,
         Action::EventDeleted,
@@ -63,6 +65,7 @@ impl Action {
         Action::BuyersErased,
         Action::OrderCanceled,
         Action::OrderChanged,
+        Action::TestOrdersMoved,
         Action::Alarm,
     ];
 
@@ -78,6 +81,7 @@ impl Action {
             Action::BuyersErased => "buyers_erased",
             Action::OrderCanceled => "order_canceled",
             Action::OrderChanged => "order_changed",
+            Action::TestOrdersMoved => "test_orders_moved",
             Action::Alarm => "alarm",
         }
     }

@@ -7,6 +7,7 @@ use super::write::Writing;
 use super::{Opened, SqliteReader, SqliteStore, backup, codec, not_done, rows};
 use crate::clock::Clock;
 use crate::private_file;
+use crate::store::records::audit_log::AuditLine;
 use crate::store::records::{self, RecordChange, Tables};
 use crate::store::test_orders::PROVIDER;
 use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished, already_moved};
@@ -91,16 +92,24 @@ impl Source for Export {
         self.store.meta_forget(MOVED_TO)
     }
 
-    fn clear_orders(&mut self) -> Result<(), Fault> {
+    fn clear_orders(&mut self, line: &AuditLine) -> Result<(), Fault> {
         let clear = "BEGIN IMMEDIATE;
             DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
             DELETE FROM orders; DELETE FROM requests; DELETE FROM outbox;
             UPDATE pools SET held = 0, sold = 0;
             UPDATE events SET serials = 0;
-            DELETE FROM meta WHERE key IN ('provider', 'sandbox');
-            COMMIT;";
+            DELETE FROM meta WHERE key IN ('provider', 'sandbox');";
+        let log =
+            "INSERT INTO audit_log (id, at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let AuditLine { id, at_ms, actor, action, detail, .. } = line;
+        let values =
+            params![id.to_be_bytes(), at_ms, actor.to_string(), action.word(), detail.as_str()];
         let conn = self.store.conn()?;
-        conn.execute_batch(clear).map_err(|error| {
+        let cleared = conn
+            .execute_batch(clear)
+            .and_then(|()| conn.execute(log, values))
+            .and_then(|_| conn.execute_batch("COMMIT"));
+        cleared.map_err(|error| {
             _ = conn.execute_batch("ROLLBACK");
             not_done(error)
         })
@@ -185,6 +194,10 @@ impl Drop for Import {
             _ = std::fs::remove_file(&self.partial);
             remove_logs(&self.partial);
         }
+        // Nobody needs the lock of a file that is not there, or not under this name.
+        let mut lock = self.partial.as_os_str().to_owned();
+        lock.push("-lock");
+        _ = std::fs::remove_file(PathBuf::from(lock));
     }
 }
 
