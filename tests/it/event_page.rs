@@ -91,7 +91,7 @@ fn each_mistake_comes_back_on_the_form() {
     }
     let held = server.send(form.with(&[]));
     assert_eq!(held.status, 303, "{held:?}");
-    assert!(held.header("location").unwrap().starts_with("/pay/"), "{held:?}");
+    assert!(held.header("location").unwrap().ends_with("?new"), "{held:?}");
     assert_eq!(server.counts(), (2, 0, 3));
 }
 
@@ -174,14 +174,16 @@ fn what_happened_meanwhile_comes_back_on_the_form() {
 fn an_open_order_is_found_again() {
     let (_dir, server) = shop("page-open", 9, Some(2));
     let first = server.send(filled("2", "Ann", "ann@example.org"));
-    let at = first.header("location").unwrap().to_owned();
+    let home = first.header("location").unwrap().to_owned();
     let cookies = way_back(&first);
-    assert!(cookies.contains("nts_open="), "{first:?}");
-    let line = first.headers.lines().find(|line| line.contains("nts_open=")).unwrap();
+    assert!(cookies.contains("nts_orders="), "{first:?}");
+    let line = first.headers.lines().find(|line| line.contains("nts_orders=")).unwrap();
     for part in ["Path=/;", "HttpOnly", "SameSite=Lax", "Max-Age="] {
         assert!(line.contains(part), "{line}");
     }
     let with = |request: Request| server.send(request.header("cookie", &cookies));
+    let at = with(Request::get(&home)).header("location").unwrap().to_owned();
+    assert!(at.starts_with("/pay/"), "{at}");
     for path in ["/events/rock", "/"] {
         let page = with(Request::get(path));
         assert!(page.text().contains("You have an open reservation: 2 × Adult"), "{page:?}");
@@ -192,6 +194,13 @@ fn an_open_order_is_found_again() {
         assert!(!server.get(path).text().contains("open reservation"));
         let script = with(Request::get(path).header("sec-fetch-mode", "cors"));
         assert!(!script.text().contains("open reservation"), "{script:?}");
+        // Nor who knows the payment page's address, as Stripe and the bank do.
+        let mut parts = at.trim_start_matches("/pay/").split('/');
+        let (id, pays) = (parts.next().unwrap(), parts.next().unwrap());
+        for name in ["nts_orders", "nts_open"] {
+            let made_up = Request::get(path).header("cookie", &format!("{name}={id}:{pays}"));
+            assert!(!server.send(made_up).text().contains("open reservation"), "{name}");
+        }
     }
     // The limit leads there, for who has the cookie.
     let second = Request::form(
@@ -204,7 +213,7 @@ fn an_open_order_is_found_again() {
     let stranger = server.send(second);
     assert!(!stranger.text().contains("/pay/"), "{stranger:?}");
     // A cookie that somebody made up.
-    let made_up = Request::get("/").header("cookie", "nts_open=x.y:z.:.;nts_open=");
+    let made_up = Request::get("/").header("cookie", "nts_orders=x.y:z.:.;nts_orders=");
     assert_eq!(server.send(made_up).status, 200);
     // A second order is remembered beside the first.
     let other = with(filled("1", "Bob", "bob@example.org"));
@@ -213,11 +222,83 @@ fn an_open_order_is_found_again() {
     assert_eq!(page.matches("You have an open reservation").count(), 2, "{page}");
     // The same form once more is the same order; another one is not.
     let again = with(filled("2", "Ann", "ann@example.org"));
-    assert_eq!(again.header("location"), Some(&*at), "{again:?}");
+    assert_eq!(again.header("location"), Some(&*home), "{again:?}");
     assert_eq!(server.counts(), (3, 0, 6));
     // Once it is paid there is nothing to go on with.
     assert_eq!(server.send(Request::form(&at, &[("token", "ctoken_ok")])).status, 303);
     assert!(!with(Request::get("/events/rock")).text().contains("open reservation"));
+    // The tickets are, from both pages.
+    for path in ["/events/rock", "/"] {
+        let page = with(Request::get(path)).text();
+        assert!(page.contains("You have tickets: 2 × Adult"), "{page}");
+        assert!(page.contains(&format!("href=\"{at}/order\"")), "{page}");
+        assert!(!server.get(path).text().contains("You have tickets"));
+    }
+    let led = with(Request::get(&format!("{at}/order")));
+    assert_eq!(led.header("location"), home.strip_suffix("?new"), "{led:?}");
+    // What was given back is forgotten with the next order.
+    let third = with(filled("1", "Cyd", "cyd@example.org"));
+    let all = |answer: &Answer| answer.header("set-cookie").map(|_| way_back(answer)).unwrap();
+    assert_eq!(all(&third).matches(':').count(), 2, "{third:?}");
+    let page = third.header("location").unwrap().trim_end_matches("?new").to_owned();
+    assert_eq!(server.send(Request::form(&format!("{page}/cancel"), &[])).status, 303);
+    let form = filled("1", "Dan", "dan@example.org").header("cookie", &all(&third));
+    let fourth = all(&server.send(form));
+    assert_eq!(fourth.matches(':').count(), 2, "{fourth}");
+    let gone = page.split('/').nth(2).unwrap();
+    assert!(!fourth.contains(gone), "{fourth}");
+}
+
+/// Without cookies the buyer sees the order's own address before anything is paid; with them the hold goes
+/// straight to the payment page, and every way back from there ends at the tickets.
+#[test]
+fn a_paid_order_can_be_reached_with_and_without_cookies() {
+    let (_dir, server) = shop("page-reach", 9, None);
+    let held = server.send(filled("2", "Ann", "ann@example.org"));
+    let (home, cookies) = (held.header("location").unwrap().to_owned(), way_back(&held));
+    let bare = home.strip_suffix("?new").unwrap();
+    // No cookie: the order's own page, with the way to pay.
+    let page = server.get(&home);
+    assert_eq!(page.status, 200, "{page:?}");
+    for told in ["Keep the address of this page before you pay", &format!("{bare}/pay")] {
+        assert!(page.text().contains(told), "{told}: {page:?}");
+    }
+    assert!(!server.get(bare).text().contains("Keep the address of this page before you pay"));
+    // A cookie, as a browser sends those for this path: only the one of all orders.
+    let all = cookies.split("; ").find(|cookie| cookie.starts_with("nts_orders=")).unwrap();
+    let led = server.send(Request::get(&home).header("cookie", all));
+    assert_eq!(led.status, 303, "{led:?}");
+    let at = led.header("location").unwrap().to_owned();
+    assert!(at.starts_with("/pay/"), "{led:?}");
+    assert_eq!(server.send(Request::form(&at, &[("token", "ctoken_ok")])).status, 303);
+    let secret = bare.rsplit('/').next().unwrap();
+    let mut parts = at.trim_start_matches("/pay/").split('/');
+    let (id, pays) = (parts.next().unwrap(), parts.next().unwrap());
+    let own = cookies.split("; ").find(|cookie| cookie.starts_with("nts_order=")).unwrap();
+    for path in [at.clone(), format!("{at}/order"), format!("{at}?redirect_status=succeeded")] {
+        for cookie in [all, own] {
+            let led = server.send(Request::get(&path).header("cookie", cookie));
+            assert_eq!((led.status, led.header("location")), (303, Some(bare)), "{cookie}");
+        }
+        // Who has the address of the payment alone gets no further, whatever they make up.
+        for cookie in [
+            String::new(),
+            format!("nts_order={pays}"),
+            format!("nts_orders={id}:{pays}"),
+            format!("nts_orders={id}:{pays}.{id}:; nts_order="),
+            format!("nts_orders={id}"),
+            format!("nts_open={id}:{pays}"),
+        ] {
+            let page = server.send(Request::get(&path).header("cookie", &cookie));
+            assert_eq!(page.status, 200, "{cookie}: {page:?}");
+            let told = format!("{}\n{}", page.headers, page.text());
+            for hidden in [secret, "Ann", "ann@", "svg role", "set-cookie"] {
+                assert!(!told.contains(hidden), "{cookie}: {hidden} in {told}");
+            }
+            assert!(told.contains("go back to the browser in which you ordered"), "{told}");
+        }
+    }
+    assert!(server.get(bare).text().contains("svg role=\"img\""));
 }
 
 #[test]

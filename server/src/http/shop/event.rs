@@ -2,7 +2,7 @@
 
 use super::front::notice;
 use super::order_form::{Faults, Filled};
-use super::own_orders::{self, OpenOrder};
+use super::own_orders::{self, OwnOrder};
 use crate::admission::Shed;
 use crate::app::App;
 use crate::http::amount::{self, Style};
@@ -88,7 +88,7 @@ pub(super) struct EventPage {
     style: Style,
     as_of: String,
     pub(super) key: String,
-    open_orders: Vec<OpenOrder>,
+    own_orders: Vec<OwnOrder>,
     faults: Option<Faults>,
     buyer_name: String,
     buyer_email: String,
@@ -107,11 +107,11 @@ pub async fn event(
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
-    let open = own_orders::open(&app, &headers).await;
+    let open = own_orders::to_show(&app, &headers).await;
     if !open.is_empty() {
         // This page is this visitor's own.
         let mut page = event_page(&app, &event, now, as_of);
-        page.open_orders = open.into_iter().filter(|order| order.event == event.id).collect();
+        page.own_orders = open.into_iter().filter(|order| order.event == event.id).collect();
         return Ok(indexed(&event, varies(crate::http::page::page(&page))));
     }
     let page = app.shown.page.of(&event, now, as_of, || {
@@ -289,7 +289,7 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         style: Style::of(spec.currency),
         as_of: when::clock(as_of, &spec.zone),
         key: format!("{:032x}", app.ids.random()),
-        open_orders: Vec::new(),
+        own_orders: Vec::new(),
         faults: None,
         buyer_name: String::new(),
         buyer_email: String::new(),
@@ -325,9 +325,9 @@ impl EventPage {
         self
     }
 
-    /// Tells of orders that can still be paid.
-    pub(super) fn with_open_orders(mut self, orders: Vec<OpenOrder>) -> EventPage {
-        self.open_orders = orders;
+    /// Tells of the orders of this browser.
+    pub(super) fn with_own_orders(mut self, orders: Vec<OwnOrder>) -> EventPage {
+        self.own_orders = orders;
         self
     }
 

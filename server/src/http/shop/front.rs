@@ -1,7 +1,7 @@
 //! The front page: what is on sale.
 
 use super::event::{back_until, pools_on_offer};
-use super::own_orders::{self, OpenOrder};
+use super::own_orders::{self, OwnOrder};
 use crate::http::amount::{self, grouped};
 use crate::http::page::{Frame, Moment, page};
 use crate::http::site::Site;
@@ -38,7 +38,7 @@ struct OldShow {
 #[template(path = "front.html")]
 struct FrontPage {
     frame: Frame,
-    open_orders: Vec<OpenOrder>,
+    own_orders: Vec<OwnOrder>,
     events: Vec<Card>,
     show: Option<OldShow>,
 }
@@ -60,9 +60,9 @@ pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response
         hold: minutes(e.spec.hold_ms),
         demo: app.sandbox.is_some(),
     });
-    let open_orders = own_orders::open(&app, &headers).await;
+    let own_orders = own_orders::to_show(&app, &headers).await;
     let frame = Frame::of(&app);
-    let mut response = page(&FrontPage { frame, open_orders, events: cards.collect(), show });
+    let mut response = page(&FrontPage { frame, own_orders, events: cards.collect(), show });
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("cookie"));
     response
 }

@@ -1,6 +1,6 @@
 //! The page of an order.
 
-use super::pay;
+use super::{own_orders, pay};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::amount;
@@ -13,7 +13,8 @@ use crate::http::view::Action;
 use crate::when;
 use crate::writer::CommandError;
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect};
 use boxoffice::{
     AttemptState, Event, Money, Order, OrderId, OrderState, Refusal, TicketState, TimeMs,
@@ -82,12 +83,21 @@ pub(in crate::http) struct OrderPage {
     can_cancel: bool,
     over: bool,
     as_of: String,
+    /// Whether this address is the only way back to the order: the browser keeps no cookie.
+    keep_this: bool,
 }
+
+/// The query behind an order's address with which a hold is answered. A browser that kept the cookie of the
+/// hold goes on to the payment page from there, for it finds back; another one stays on the order's own page,
+/// so that nobody pays without having seen the address at which the tickets will be.
+pub(in crate::http) const JUST_MADE: &str = "new";
 
 /// `GET /orders/{id}/{secret}`
 pub async fn order(
     State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     let mut order = app.sales.find(id).await?;
@@ -97,7 +107,14 @@ pub async fn order(
         order = app.sales.find(id).await?;
     }
     let event = app.sales.event_of(&order).await?;
-    let shown = order_page(&app, &order, &event);
+    let mut shown = order_page(&app, &order, &event);
+    let just_made = query.as_deref() == Some(JUST_MADE) && order.state == OrderState::Held;
+    if just_made && shown.can_pay && !shown.free {
+        if own_orders::known(&app, &headers).contains(&id) {
+            return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
+        }
+        shown.keep_this = true;
+    }
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);
     Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
@@ -178,6 +195,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         over: matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded),
         as_of: when::clock(now, &event.spec.zone),
         declined,
+        keep_this: false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! the reason. `Faults::of` says at which field; a reason that it does not know stands above the form.
 
 use super::event::{back_until, event_page};
+use super::order::JUST_MADE;
 use super::{own_orders, pay};
 use crate::actor::Actor;
 use crate::admission::client::Client;
@@ -192,11 +193,11 @@ pub async fn hold(
             // As it is now: what has changed may be the reason.
             let event = app.sales.event_named(&slug).await.unwrap_or(event);
             let now = app.clock.now_ms();
-            let open = own_orders::open(&app, &headers).await;
+            let open = own_orders::to_show(&app, &headers).await;
             let open = open.into_iter().filter(|order| order.event == event.id).collect();
             let (status, retry_after) = (faults.status, faults.retry_after);
             let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
-            let shown = shown.refused(filled, *faults).with_open_orders(open);
+            let shown = shown.refused(filled, *faults).with_own_orders(open);
             let mut response = page(&shown);
             *response.status_mut() = status;
             if let Some(seconds) = retry_after {
@@ -375,12 +376,17 @@ async fn go_on(app: &App, client: Client, headers: &HeaderMap, order: &Order) ->
     if order.total().minor == 0 {
         // Where this fails, the order's page offers it again and says why.
         _ = app.sales.pay(Actor::Buyer, client, order.id, String::new(), None).await;
-        let response = Redirect::to(&app.links.order_path(order.id)).into_response();
-        return pay::remember(app, order.id, response);
+        return remembered(app, headers, order, &app.links.order_path(order.id)).await;
     }
-    let response = Redirect::to(&app.links.pay_path(order.id)).into_response();
-    let mut response = pay::remember(app, order.id, response);
-    own_orders::remember(app, headers, order, &mut response);
+    // By way of the order's page, which sees whether the browser keeps cookies.
+    let path = format!("{}?{JUST_MADE}", app.links.order_path(order.id));
+    remembered(app, headers, order, &path).await
+}
+
+/// Leads there with the cookies that find back to the order.
+async fn remembered(app: &App, headers: &HeaderMap, order: &Order, path: &str) -> Response {
+    let mut response = pay::remember(app, order.id, Redirect::to(path).into_response());
+    own_orders::remember(app, headers, order, &mut response).await;
     response
 }
 
