@@ -402,7 +402,7 @@ impl From<Refusal> for Problem {
             Refusal::NotYetOnSale(_) => "Not on sale yet",
             Refusal::SaleClosed(_) => "The sale is over",
             Refusal::EventOver(_) => "The event is over",
-            Refusal::SoldOut { left: 1.., .. } => "Not enough places",
+            Refusal::SoldOut { left: 1.., .. } => "Not enough tickets",
             _ => code.title(),
         };
         let mut problem = Problem::new(code, words(refusal)).titled(title);

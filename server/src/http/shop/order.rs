@@ -1,10 +1,12 @@
 //! The page of an order.
 
+use super::event::event_page;
 use super::{own_orders, pay};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::amount;
 use crate::http::api::order_id;
+use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, Moment, Page, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
@@ -81,8 +83,10 @@ pub(in crate::http) struct OrderPage {
     pub(in crate::http) can_pay: bool,
     pub(in crate::http) free: bool,
     can_cancel: bool,
+    /// Whether it can be given back with no payment begun, and made anew.
+    can_change: bool,
     over: bool,
-    as_of: String,
+    as_of: Moment,
     /// Whether this address is the only way back to the order: the browser keeps no cookie.
     keep_this: bool,
 }
@@ -192,8 +196,9 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         can_pay: (order.state == OrderState::Held || (paying && may_try)) && !order.over(now),
         free: order.total().minor == 0,
         can_cancel: matches!(order.state, OrderState::Held | OrderState::Paying),
+        can_change: order.state == OrderState::Held && !order.over(now) && !order.is_erased(),
         over: matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded),
-        as_of: when::clock(now, &event.spec.zone),
+        as_of: Moment::clock(now, &event.spec.zone),
         declined,
         keep_this: false,
     }
@@ -252,9 +257,27 @@ fn qr(code: &str) -> String {
 pub async fn cancel(
     State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
+    headers: HeaderMap,
+    sent: Result<Sent, Problem>,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
+    // Who wants to change the order gets the form again, as it was filled in.
+    let sent = sent?;
+    let form = Form::read(&sent.headers, &sent.body).ok();
+    let change = form.is_some_and(|form| !form.get("change").is_empty());
     match app.sales.cancel(Actor::Buyer, id, None).await {
+        Ok(_) if change => {
+            let order = app.sales.find(id).await?;
+            if !matches!(order.state, OrderState::Released | OrderState::Void) {
+                return Ok(Redirect::to(&app.links.order_path(id)).into_response());
+            }
+            let event = app.sales.event_of(&order).await?;
+            let now = app.clock.now_ms();
+            let own = own_orders::to_show(&app, &headers).await;
+            let own = own.into_iter().filter(|order| order.event == event.id).collect();
+            let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
+            Ok(page(&shown.filled_again(&order, &event).with_own_orders(own)))
+        }
         Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
             Ok(Redirect::to(&app.links.order_path(id)).into_response())
         }

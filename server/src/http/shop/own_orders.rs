@@ -32,8 +32,11 @@ pub(in crate::http) struct OwnOrder {
     pub(in crate::http) path: String,
 }
 
-/// The orders that this browser has made lately and not lost, the latest first.
+/// The orders that this browser has made lately and not lost, the latest first. None for a script.
 pub(in crate::http) fn known(app: &App, headers: &HeaderMap) -> Vec<OrderId> {
+    if !cookies::navigates(headers) {
+        return Vec::new();
+    }
     let entries = cookies::values(headers, COOKIE).flat_map(|value| value.split('.')).take(MOST);
     let shown = entries.filter_map(|entry| {
         let (id, secret) = entry.split_once(':')?;
@@ -47,9 +50,6 @@ pub(in crate::http) fn known(app: &App, headers: &HeaderMap) -> Vec<OrderId> {
 /// for a browser that has made none.
 pub(in crate::http) async fn to_show(app: &App, headers: &HeaderMap) -> Vec<OwnOrder> {
     let mut shown = Vec::new();
-    if !cookies::navigates(headers) {
-        return shown;
-    }
     for id in known(app, headers) {
         let Ok(order) = app.sales.find(id).await else { continue };
         let Ok(event) = app.sales.event_of(&order).await else { continue };
@@ -86,6 +86,9 @@ pub(in crate::http) async fn same(
             let Some(t) = event.ticket_types.get(usize::from(line.ticket_type)) else {
                 return false;
             };
+            if t.retired {
+                return false;
+            }
             let same = |wish: &LineWish| {
                 wish.ticket_type == t.id && wish.quantity == i64::from(line.quantity)
             };
