@@ -59,7 +59,7 @@ const home = document.querySelector("form[data-live]")?.dataset.home;
 const kept = `form ${home ?? location.pathname}`;
 function loadAgain() {
   const typed = {};
-  for (const input of all("form[data-live] input[type=text]")) typed[input.name] = input.value;
+  for (const input of all("form[data-live] :is([type=text], [name=name], [name=email])")) typed[input.name] = input.value;
   try { sessionStorage.setItem(kept, JSON.stringify(typed)); } catch { /* not allowed here */ }
   // Where a form came back, another address is to be loaded than the one to which it was sent.
   if (home && home !== location.pathname) location.assign(home); else location.reload();

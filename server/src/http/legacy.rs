@@ -411,7 +411,7 @@ pub async fn charge(
     let form = Form::read(&headers, &body)?;
     let (fullname, token) = (form.get("fullname"), form.get("stripeToken"));
     if app.sandbox.is_none() && form.get("secret").is_empty() {
-        return Err(Problem::form_needed().into());
+        return Ok(again(&app, &event, Problem::form_needed(), ""));
     }
     let known = order_of(&app, event.id, fullname).await.map_err(Problem::from)?;
     let asks = (&form, &headers);

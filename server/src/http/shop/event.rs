@@ -161,7 +161,7 @@ fn varies(mut response: Response) -> Response {
 }
 
 /// Whether who asks takes gzip (RFC 9110, section 12.5.3).
-pub struct TakesGzip(bool);
+pub struct TakesGzip(pub(in crate::http) bool);
 
 impl FromRequestParts<Arc<Site>> for TakesGzip {
     type Rejection = Infallible;
@@ -347,6 +347,19 @@ impl EventPage {
     pub(super) fn with_own_orders(mut self, orders: Vec<OwnOrder>) -> EventPage {
         self.own_orders = orders;
         self
+    }
+
+    /// Whether the form asks who the buyer is, and can be sent: something can be ordered, or may come back
+    /// for who has filled it in already.
+    fn asks(&self) -> bool {
+        let waits = self.gone.as_ref().is_some_and(|gone| gone.class == "waits");
+        self.offers || (self.faults.is_some() && self.on_sale && waits)
+    }
+
+    /// Whether the description is so long that the tickets would be far below it.
+    fn is_long(&self) -> bool {
+        let lines = self.about.iter().flatten().map(|line| 1 + line.chars().count() / 45);
+        lines.sum::<usize>() > 8
     }
 
     /// The fields by the ids that they have on the page, with what is wrong there.
