@@ -367,6 +367,7 @@ fn addresses_lead_where_they_were_meant_to_lead() {
         format!("{page}%20"),
         format!("/orders/{}/{secret}", id.to_uppercase()) + "/",
         format!("/Orders/{id}//{secret}"),
+        page.to_lowercase(),
     ] {
         leads(&path, &page);
     }
@@ -375,6 +376,7 @@ fn addresses_lead_where_they_were_meant_to_lead() {
     let pays = lead.header("location").unwrap().to_owned();
     leads(&format!("{pays}/"), &pays);
     leads(&format!("{pays}."), &pays);
+    leads(&pays.to_lowercase(), &pays);
     // What was not meant is not there, and programs are not led about.
     for path in [
         "/events/harbour".to_owned(),
@@ -494,4 +496,116 @@ fn a_draft_a_description_and_an_event_that_is_over() {
     let late = server.send(filled("1", "Ann", "ann@example.org"));
     assert_eq!(late.status, 409, "{late:?}");
     assert!(late.text().contains("This event is over."), "{late:?}");
+}
+
+/// The secret that pays, in whatever cookie or form, gives nobody the order's own.
+#[test]
+fn the_secret_that_pays_is_not_exchanged_for_the_orders_own() {
+    let (_dir, server) = shop("page-exchange", 9, Some(2));
+    let held = server.send(filled("2", "Ann", "ann@example.org"));
+    let (home, cookies) = (held.header("location").unwrap().to_owned(), way_back(&held));
+    let secret = home.trim_end_matches("?new").rsplit('/').next().unwrap().to_owned();
+    let led = server.send(Request::get(&home).header("cookie", &cookies));
+    let at = led.header("location").unwrap().to_owned();
+    let mut parts = at.trim_start_matches("/pay/").split('/');
+    let (id, pays) = (parts.next().unwrap(), parts.next().unwrap());
+    let made_up = ["nts_orders", "nts_open", "nts_order"]
+        .map(|name| [format!("{name}={id}:{pays}"), format!("{name}={pays}")]);
+    for cookie in made_up.as_flattened() {
+        for key in ["other", ""] {
+            let form = Request::form(
+                ORDERS,
+                &[
+                    ("quantity:adult", "2"),
+                    ("name", "Ann"),
+                    ("email", "ann@example.org"),
+                    ("key", key),
+                    ("secret", pays),
+                ],
+            );
+            let answer = server.send(form.header("cookie", cookie));
+            let all = format!("{}\n{}", answer.headers, answer.text());
+            assert!(!all.contains(&secret) && !all.contains(pays), "{cookie}: {all}");
+        }
+        for path in [format!("/orders/{id}/{pays}"), format!("/orders/{id}/{pays}?new")] {
+            let answer = server.send(Request::get(&path).header("cookie", cookie));
+            assert_eq!(answer.status, 404, "{answer:?}");
+        }
+        for route in ["/nts/v1/reserve", "/nts/v1/charge"] {
+            let form = Request::form(route, &[("fullname", "Ann"), ("secret", pays)]);
+            let answer = server.send(form.header("cookie", cookie));
+            let all = format!("{}\n{}", answer.headers, answer.text());
+            assert!(!all.contains(&secret), "{route} with {cookie}: {all}");
+        }
+    }
+}
+
+/// Who changes their mind gives the reservation back and gets the form as it was filled in.
+#[test]
+fn an_order_is_changed_before_it_is_paid() {
+    let (_dir, server) = shop("page-change", 9, Some(2));
+    let held = server.send(filled("2", "Ann", "ann@example.org"));
+    let home = held.header("location").unwrap().trim_end_matches("?new").to_owned();
+    assert_eq!(server.counts(), (2, 0, 7));
+    let form = PageForm::of(&server.get(&home).text(), &format!("{home}/cancel")).unwrap();
+    let changed = server.send(form.with(&[("change", "yes")]));
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(server.counts(), (0, 0, 9));
+    let form = PageForm::of(&changed.text(), ORDERS).unwrap();
+    for (field, value) in [("quantity:adult", "2"), ("name", "Ann"), ("email", "ann@example.org")] {
+        assert_eq!(form.field(field), Some(value), "{changed:?}");
+    }
+    assert!(changed.text().contains("Your reservation was given back"), "{changed:?}");
+    // The limit of the buyer counts nothing of it, and the new order is another one.
+    let anew = server.send(form.with(&[]));
+    assert_eq!(anew.status, 303, "{anew:?}");
+    assert_ne!(anew.header("location"), held.header("location"));
+    assert_eq!(server.counts(), (2, 0, 7));
+    // What was paid meanwhile is not given back by it.
+    let home = anew.header("location").unwrap().trim_end_matches("?new").to_owned();
+    let paid = server.send(Request::form(&format!("{home}/pay"), &[("token", "ctoken_ok")]));
+    assert_eq!(paid.status, 303);
+    let late = Request::form(&format!("{home}/cancel"), &[("change", "yes")]);
+    let late = server.send(late);
+    assert_eq!((late.status, late.header("location")), (303, Some(&*home)));
+    assert_eq!(server.counts(), (0, 2, 7));
+}
+
+/// No page tells a time as programs write it.
+#[test]
+fn a_sale_that_closed_meanwhile_is_told_once_and_in_words() {
+    let (_dir, server) = shop("page-closed", 9, None);
+    let mut event = event_json(9, 300);
+    event["sale_closes"] = "2026-01-01T10:00:00Z".into();
+    put(&server, &event);
+    for form in [filled("2", "Ann", "ann@example.org"), filled("", "", "x"), filled("99", "", "")] {
+        let closed = server.send(form);
+        assert_eq!(closed.status, 409, "{closed:?}");
+        let page = closed.text();
+        assert_eq!(page.matches("The sale closed on").count(), 1, "{page}");
+        assert!(!page.contains("10:00:00Z") && !page.contains("Choose how many"), "{page}");
+        assert!(!page.contains("<button") && !page.contains("type=\"text\""), "{page}");
+    }
+}
+
+#[test]
+fn files_of_the_pages_are_compressed_for_those_who_take_it() {
+    let (_dir, server) = shop("page-assets", 9, None);
+    for file in ["nts.css", "nts.js", "pay.js", "icon.svg"] {
+        let path = format!("/assets/{file}");
+        let plain = server.get(&path);
+        assert_eq!(plain.header("content-encoding"), None);
+        let packed = server.send(Request::get(&path).header("accept-encoding", "br, gzip"));
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{packed:?}");
+        for answer in [&plain, &packed] {
+            assert_eq!(answer.header("vary"), Some("accept-encoding"), "{answer:?}");
+        }
+        let mut text = Vec::new();
+        let read = std::io::Read::read_to_end(
+            &mut flate2::read::GzDecoder::new(&packed.body[..]),
+            &mut text,
+        );
+        assert!(read.is_ok() && text == plain.body, "{file}");
+        assert!(packed.body.len() < plain.body.len(), "{file}");
+    }
 }

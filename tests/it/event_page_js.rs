@@ -29,7 +29,7 @@ fn the_page_opens_by_itself_when_the_sale_opens() {
     let dir = Dir::new("js-opens");
     let server = Server::start(&dir);
     let mut event = event_json(9, 300);
-    event["sale_opens"] = in_seconds(6).into();
+    event["sale_opens"] = in_seconds(20).into();
     put(&server, "rock", &event);
     let Some(browser) = Browser::start(true, PHONE, false) else { return };
     browser.goto(&format!("http://{}/events/rock", server.address));

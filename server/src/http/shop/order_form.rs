@@ -290,8 +290,14 @@ async fn order(
     });
     let changed = filled.changed_prices(frozen.clone());
     if !changed.is_empty() && order.state == boxoffice::OrderState::Held {
-        _ = app.sales.cancel(Actor::Buyer, order.id, None).await;
-        return Err(Box::new(price_changed(event, &changed, &frozen.collect())));
+        let given_back = app.sales.cancel(Actor::Buyer, order.id, None).await.is_ok();
+        let mut faults = price_changed(event, &changed, &frozen.collect());
+        if !given_back {
+            let text =
+                "What was reserved at the new price could not be given back, and ends by itself.";
+            faults.whole.push(text.into());
+        }
+        return Err(Box::new(faults));
     }
     Ok(order)
 }
@@ -378,7 +384,7 @@ fn price_changed(
     for (id, before) in before {
         let now = now.get(id).copied().unwrap_or_default();
         let text = format!(
-            "The price was {} and is {} now. Nothing was reserved; go on if you agree.",
+            "The price was {} and is {} now. Go on if you agree.",
             price(*before),
             price(now)
         );
