@@ -609,3 +609,20 @@ fn files_of_the_pages_are_compressed_for_those_who_take_it() {
         assert!(packed.body.len() < plain.body.len(), "{file}");
     }
 }
+
+#[test]
+fn what_a_payment_page_cannot_take_leads_back_to_it() {
+    let (_dir, server) = shop("page-token", 9, None);
+    let order = server.send(hold("ann", 1)).json();
+    let home = page_of(&order);
+    let lead = server.get(&format!("{home}/pay"));
+    let at = lead.header("location").unwrap().to_owned();
+    for (path, back) in [(at.clone(), at), (format!("{home}/pay"), home)] {
+        for token in ["", " ", "no token"] {
+            let answer = server.send(Request::form(&path, &[("token", token)]));
+            let page = answer.text();
+            assert!(answer.status >= 400, "{answer:?}");
+            assert!(page.contains(&format!("class=\"button\" href=\"{back}\"")), "{page}");
+        }
+    }
+}

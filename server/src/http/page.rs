@@ -165,6 +165,12 @@ impl PageProblem {
         self
     }
 
+    /// The same with the way back to this page.
+    pub(in crate::http) fn back_to(mut self, path: String, name: &str) -> PageProblem {
+        self.back = Some((path, name.to_owned()));
+        self
+    }
+
     /// The page; `refresh`: in so many seconds it asks again by itself.
     pub(in crate::http) fn page(self, refresh: Option<u32>) -> Response {
         let PageProblem { problem, zone, back } = self;

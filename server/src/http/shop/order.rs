@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::http::amount;
 use crate::http::api::order_id;
 use crate::http::extract::{Form, Sent};
-use crate::http::page::{Frame, Moment, Page, page, paragraphs};
+use crate::http::page::{Frame, Moment, Page, PageProblem, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
@@ -281,6 +281,9 @@ pub async fn cancel(
         Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
             Ok(Redirect::to(&app.links.order_path(id)).into_response())
         }
-        Err(no) => Err(Problem::from(no).into()),
+        Err(no) => {
+            let no = PageProblem::from(Problem::from(no));
+            Err(no.back_to(app.links.order_path(id), "Back to your order"))
+        }
     }
 }

@@ -253,7 +253,8 @@ pub async fn pay(
 ) -> Page {
     let sent = sent?;
     let id = payable(&app, &id, &secret)?;
-    take(&app, client, id, &sent, &app.links.way_back(id)).await
+    let taken = take(&app, client, id, &sent, &app.links.way_back(id)).await;
+    taken.map_err(|no| no.back_to(app.links.pay_path(id), "Back to the payment"))
 }
 
 /// `GET /orders/{id}/{secret}/pay`: from the order's page to the payment page.
@@ -278,7 +279,9 @@ pub async fn pay_opened(
     let sent = sent?;
     let id = opened(&app, &id, &secret)?;
     let home = app.links.order_path(id);
-    Ok(remember(&app, id, take(&app, client, id, &sent, &home).await?))
+    let taken = take(&app, client, id, &sent, &home).await;
+    let taken = taken.map_err(|no| no.back_to(home, "Back to your order"))?;
+    Ok(remember(&app, id, taken))
 }
 
 /// Takes what a payment page sent, and leads to what is next.
