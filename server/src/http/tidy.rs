@@ -39,12 +39,12 @@ fn meant(app: &App, path: &str) -> Option<String> {
         ("orders", [id, secret, "cancel"]) => meant(app, &format!("/orders/{id}/{secret}")),
         ("orders", [id, secret, rest @ ..]) => {
             let id = order_id(id).ok()?;
-            either_case(secret, |secret| app.secrets.opens(id, secret)).then_some(())?;
+            app.secrets.opens(id, secret).then_some(())?;
             below(&app.links.order_path(id), rest, &["pay", "event.ics"])
         }
         ("pay", [id, secret, rest @ ..]) => {
             let id = order_id(id).ok()?;
-            either_case(secret, |secret| app.secrets.pays(id, secret)).then_some(())?;
+            app.secrets.pays(id, secret).then_some(())?;
             below(&app.links.pay_path(id), rest, &["order"])
         }
         _ => None,
@@ -57,11 +57,6 @@ pub(super) fn names_an_order(path: &str) -> bool {
     let mut parts = decoded.iter().flat_map(|path| path.split('/')).map(bare);
     let first = parts.find(|part| !part.is_empty());
     first.is_some_and(|first| ["orders", "pay"].iter().any(|name| first.eq_ignore_ascii_case(name)))
-}
-
-/// A secret as it was sent, or in the capital letters in which it was given: its alphabet has no others.
-fn either_case(secret: &str, fits: impl Fn(&str) -> bool) -> bool {
-    fits(secret) || fits(&secret.to_ascii_uppercase())
 }
 
 fn below(path: &str, rest: &[&str], known: &[&str]) -> Option<String> {
