@@ -13,12 +13,19 @@ for (const form of all("form[data-once]")) {
 }
 // Coming back with the back button, the form may be sent again.
 addEventListener("pageshow", (event) => {
-  if (!event.persisted) return;
-  for (const form of all("form[data-once]")) {
-    delete form.dataset.sent;
-    for (const b of all("button", form)) b.removeAttribute("aria-busy");
-  }
+  // What the page of before shows may be long over: another reservation, another payment.
+  if (event.persisted) loadAgain();
 });
+
+// A time near now is told by the reader's own clock.
+for (const time of all("time[data-near]")) {
+  const at = new Date(time.dateTime);
+  const clock = { hour: "2-digit", minute: "2-digit" };
+  const day = { weekday: "short", day: "numeric", month: "long" };
+  const today = Math.abs(at - Date.now()) < 43_200_000;
+  time.textContent = at.toLocaleString("en-GB", today ? clock : { ...day, ...clock });
+  time.nextElementSibling?.remove();
+}
 
 // What is wrong with a form is read first.
 document.querySelector("#faults")?.focus();
@@ -48,12 +55,14 @@ function when(rfc, now, then) {
 }
 
 // Loads the page again; what was typed is filled in again.
-const kept = `form ${location.pathname}`;
+const home = document.querySelector("form[data-live]")?.dataset.home;
+const kept = `form ${home ?? location.pathname}`;
 function loadAgain() {
   const typed = {};
-  for (const input of all("form[data-live] input[type=text]")) typed[input.name] = input.value;
+  for (const input of all("form[data-live] :is([type=text], [name=name], [name=email])")) typed[input.name] = input.value;
   try { sessionStorage.setItem(kept, JSON.stringify(typed)); } catch { /* not allowed here */ }
-  location.reload();
+  // Where a form came back, another address is to be loaded than the one to which it was sent.
+  if (home && home !== location.pathname) location.assign(home); else location.reload();
 }
 try {
   const typed = JSON.parse(sessionStorage.getItem(kept) ?? "{}");
@@ -66,7 +75,7 @@ try {
 // The form of an event: counts as they change, the total, changed prices, and the opening of the sale.
 const form = document.querySelector("form[data-live]");
 if (form) {
-  const { before, decimals, whole, hold, at } = form.dataset;
+  const { before, decimals, whole, hold } = form.dataset;
 
   // As the server writes amounts.
   const money = (minor) => {
@@ -103,7 +112,7 @@ if (form) {
     news.textContent = text;
     if (again) {
       const link = document.createElement("a");
-      [link.href, link.textContent] = [location.pathname, "Load again"];
+      [link.href, link.textContent] = [home, "Load again"];
       link.addEventListener("click", (event) => { event.preventDefault(); loadAgain(); });
       news.append(" ", link);
     }
@@ -116,13 +125,16 @@ if (form) {
     when(form.dataset.opens, form.dataset.now, () => setTimeout(loadAgain, Math.random() * 800));
   }
 
+  // It closes on time, whenever the next counts come.
+  if (form.dataset.closes) when(form.dataset.closes, form.dataset.now, () => setTimeout(loadAgain, Math.random() * 800));
+
   // What is held and not paid may come back; what is sold does not. As the server says it.
   const words = (left, held, shared) => {
     if (left > 0) return shared ? "" : `${String(left).replace(/\B(?=(\d{3})+$)/g, ",")} left`;
     if (held === 0) return "Sold out";
     if (shared) return "All reserved";
     const until = new Date(Date.now() + Number(hold));
-    const clock = until.toLocaleTimeString("en-GB", { timeZone: at, hour: "2-digit", minute: "2-digit" });
+    const clock = until.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
     return `All reserved at the moment. Some may come back until ${clock}.`;
   };
 
@@ -141,12 +153,24 @@ if (form) {
         place.classList.toggle("waits", pool.left === 0 && pool.held > 0);
       }
     }
+    // While nothing can be ordered, nothing is sent.
+    const sent = form.querySelector(".bar button");
+    const pools = counts.pools.filter((pool) => counts.ticket_types.some((type) => type.pool === pool.id));
+    const none = counts.on_sale && pools.every((pool) => pool.left === 0);
+    const faults = document.querySelector("#faults");
+    if (sent && faults && !none) faults.hidden = document.activeElement !== faults && Boolean(gone);
+    if (sent && none !== sent.disabled) {
+      sent.disabled = none;
+      if (none) tell(words(0, pools.reduce((all, pool) => all + pool.held, 0), false));
+      else { news.hidden = true; delete news.dataset.text; }
+    }
     const gone = document.querySelector("[data-gone]");
     if (gone) {
       const offered = counts.pools.filter((pool) => counts.ticket_types.some((type) => type.pool === pool.id));
       const sum = (name) => offered.reduce((all, pool) => all + pool[name], 0);
-      if (sum("left") > 0) tell("There are tickets again.", true);
-      else { gone.textContent = words(0, sum("held"), false); news.hidden = true; delete news.dataset.text; }
+      gone.hidden = sum("left") > 0 || Boolean(sent);
+      if (sum("left") > 0) tell("There are tickets again.", !sent);
+      else if (!sent) { gone.textContent = words(0, sum("held"), false); news.hidden = true; delete news.dataset.text; }
       for (const place of all("[data-left]", form)) place.textContent = "";
     }
     for (const type of counts.ticket_types) {

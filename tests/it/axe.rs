@@ -103,6 +103,9 @@ fn pages_of(server: &Server) -> Vec<Page> {
             json!({"id": "box", "name": "Box", "pool": "box", "price": price(99_900)}),
         ]);
     });
+    put(server, "long", 9, |event| {
+        event["description"] = "A long evening of many songs. ".repeat(80).into();
+    });
     put(server, "sold-out", 1, |_| {});
     let sold = hold_of(server, "sold-out", "ann", 1);
     assert_eq!(server.send(pay(&sold, "ctoken_ok")).status, 200);
@@ -157,6 +160,8 @@ fn pages_of(server: &Server) -> Vec<Page> {
         ("pay-state-paid", state(&paid), None),
         ("bank", bank, None),
         ("order-held", page_of(&held), None),
+        ("order-keep", format!("{}?new", page_of(&held)), None),
+        ("event-long", "/events/long".into(), None),
         ("order-declined", page_of(&declined), None),
         ("order-paying", page_of(&paying), None),
         ("order-asked", page_of(&asked), None),
@@ -179,6 +184,9 @@ fn by_name(browser: &Browser, url: &str, name: &str, look: &dyn Fn(&str)) {
     browser.click("form[action='/nts/v1/reserve'] button");
     browser.shows("thank you");
     look("reserved");
+    browser.click("button[value=tok_chargeDeclined]");
+    browser.shows("The payment was declined");
+    look("card-declined");
     browser.click("button[value=tok_visa]");
     browser.shows("your payment is complete");
     look("charged");

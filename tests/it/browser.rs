@@ -152,6 +152,7 @@ fn a_ticket_is_bought_on_a_phone_without_javascript() {
     // Back and send the same form once more: the same order, not a second one.
     let pay = browser.url();
     browser.back();
+    browser.shows("Name on the tickets");
     browser.click("button[type=submit]");
     browser.shows("Choose a card");
     assert_eq!(browser.url(), pay);

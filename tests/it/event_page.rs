@@ -91,7 +91,7 @@ fn each_mistake_comes_back_on_the_form() {
     }
     let held = server.send(form.with(&[]));
     assert_eq!(held.status, 303, "{held:?}");
-    assert!(held.header("location").unwrap().starts_with("/pay/"), "{held:?}");
+    assert!(held.header("location").unwrap().ends_with("?new"), "{held:?}");
     assert_eq!(server.counts(), (2, 0, 3));
 }
 
@@ -174,14 +174,16 @@ fn what_happened_meanwhile_comes_back_on_the_form() {
 fn an_open_order_is_found_again() {
     let (_dir, server) = shop("page-open", 9, Some(2));
     let first = server.send(filled("2", "Ann", "ann@example.org"));
-    let at = first.header("location").unwrap().to_owned();
+    let home = first.header("location").unwrap().to_owned();
     let cookies = way_back(&first);
-    assert!(cookies.contains("nts_open="), "{first:?}");
-    let line = first.headers.lines().find(|line| line.contains("nts_open=")).unwrap();
+    assert!(cookies.contains("nts_orders="), "{first:?}");
+    let line = first.headers.lines().find(|line| line.contains("nts_orders=")).unwrap();
     for part in ["Path=/;", "HttpOnly", "SameSite=Lax", "Max-Age="] {
         assert!(line.contains(part), "{line}");
     }
     let with = |request: Request| server.send(request.header("cookie", &cookies));
+    let at = with(Request::get(&home)).header("location").unwrap().to_owned();
+    assert!(at.starts_with("/pay/"), "{at}");
     for path in ["/events/rock", "/"] {
         let page = with(Request::get(path));
         assert!(page.text().contains("You have an open reservation: 2 × Adult"), "{page:?}");
@@ -192,6 +194,13 @@ fn an_open_order_is_found_again() {
         assert!(!server.get(path).text().contains("open reservation"));
         let script = with(Request::get(path).header("sec-fetch-mode", "cors"));
         assert!(!script.text().contains("open reservation"), "{script:?}");
+        // Nor who knows the payment page's address, as Stripe and the bank do.
+        let mut parts = at.trim_start_matches("/pay/").split('/');
+        let (id, pays) = (parts.next().unwrap(), parts.next().unwrap());
+        for name in ["nts_orders", "nts_open"] {
+            let made_up = Request::get(path).header("cookie", &format!("{name}={id}:{pays}"));
+            assert!(!server.send(made_up).text().contains("open reservation"), "{name}");
+        }
     }
     // The limit leads there, for who has the cookie.
     let second = Request::form(
@@ -204,7 +213,7 @@ fn an_open_order_is_found_again() {
     let stranger = server.send(second);
     assert!(!stranger.text().contains("/pay/"), "{stranger:?}");
     // A cookie that somebody made up.
-    let made_up = Request::get("/").header("cookie", "nts_open=x.y:z.:.;nts_open=");
+    let made_up = Request::get("/").header("cookie", "nts_orders=x.y:z.:.;nts_orders=");
     assert_eq!(server.send(made_up).status, 200);
     // A second order is remembered beside the first.
     let other = with(filled("1", "Bob", "bob@example.org"));
@@ -213,11 +222,83 @@ fn an_open_order_is_found_again() {
     assert_eq!(page.matches("You have an open reservation").count(), 2, "{page}");
     // The same form once more is the same order; another one is not.
     let again = with(filled("2", "Ann", "ann@example.org"));
-    assert_eq!(again.header("location"), Some(&*at), "{again:?}");
+    assert_eq!(again.header("location"), Some(&*home), "{again:?}");
     assert_eq!(server.counts(), (3, 0, 6));
     // Once it is paid there is nothing to go on with.
     assert_eq!(server.send(Request::form(&at, &[("token", "ctoken_ok")])).status, 303);
     assert!(!with(Request::get("/events/rock")).text().contains("open reservation"));
+    // The tickets are, from both pages.
+    for path in ["/events/rock", "/"] {
+        let page = with(Request::get(path)).text();
+        assert!(page.contains("You have tickets: 2 × Adult"), "{page}");
+        assert!(page.contains(&format!("href=\"{at}/order\"")), "{page}");
+        assert!(!server.get(path).text().contains("You have tickets"));
+    }
+    let led = with(Request::get(&format!("{at}/order")));
+    assert_eq!(led.header("location"), home.strip_suffix("?new"), "{led:?}");
+    // What was given back is forgotten with the next order.
+    let third = with(filled("1", "Cyd", "cyd@example.org"));
+    let all = |answer: &Answer| answer.header("set-cookie").map(|_| way_back(answer)).unwrap();
+    assert_eq!(all(&third).matches(':').count(), 2, "{third:?}");
+    let page = third.header("location").unwrap().trim_end_matches("?new").to_owned();
+    assert_eq!(server.send(Request::form(&format!("{page}/cancel"), &[])).status, 303);
+    let form = filled("1", "Dan", "dan@example.org").header("cookie", &all(&third));
+    let fourth = all(&server.send(form));
+    assert_eq!(fourth.matches(':').count(), 2, "{fourth}");
+    let gone = page.split('/').nth(2).unwrap();
+    assert!(!fourth.contains(gone), "{fourth}");
+}
+
+/// Without cookies the buyer sees the order's own address before anything is paid; with them the hold goes
+/// straight to the payment page, and every way back from there ends at the tickets.
+#[test]
+fn a_paid_order_can_be_reached_with_and_without_cookies() {
+    let (_dir, server) = shop("page-reach", 9, None);
+    let held = server.send(filled("2", "Ann", "ann@example.org"));
+    let (home, cookies) = (held.header("location").unwrap().to_owned(), way_back(&held));
+    let bare = home.strip_suffix("?new").unwrap();
+    // No cookie: the order's own page, with the way to pay.
+    let page = server.get(&home);
+    assert_eq!(page.status, 200, "{page:?}");
+    for told in ["Keep the address of this page before you pay", &format!("{bare}/pay")] {
+        assert!(page.text().contains(told), "{told}: {page:?}");
+    }
+    assert!(!server.get(bare).text().contains("Keep the address of this page before you pay"));
+    // A cookie, as a browser sends those for this path: only the one of all orders.
+    let all = cookies.split("; ").find(|cookie| cookie.starts_with("nts_orders=")).unwrap();
+    let led = server.send(Request::get(&home).header("cookie", all));
+    assert_eq!(led.status, 303, "{led:?}");
+    let at = led.header("location").unwrap().to_owned();
+    assert!(at.starts_with("/pay/"), "{led:?}");
+    assert_eq!(server.send(Request::form(&at, &[("token", "ctoken_ok")])).status, 303);
+    let secret = bare.rsplit('/').next().unwrap();
+    let mut parts = at.trim_start_matches("/pay/").split('/');
+    let (id, pays) = (parts.next().unwrap(), parts.next().unwrap());
+    let own = cookies.split("; ").find(|cookie| cookie.starts_with("nts_order=")).unwrap();
+    for path in [at.clone(), format!("{at}/order"), format!("{at}?redirect_status=succeeded")] {
+        for cookie in [all, own] {
+            let led = server.send(Request::get(&path).header("cookie", cookie));
+            assert_eq!((led.status, led.header("location")), (303, Some(bare)), "{cookie}");
+        }
+        // Who has the address of the payment alone gets no further, whatever they make up.
+        for cookie in [
+            String::new(),
+            format!("nts_order={pays}"),
+            format!("nts_orders={id}:{pays}"),
+            format!("nts_orders={id}:{pays}.{id}:; nts_order="),
+            format!("nts_orders={id}"),
+            format!("nts_open={id}:{pays}"),
+        ] {
+            let page = server.send(Request::get(&path).header("cookie", &cookie));
+            assert_eq!(page.status, 200, "{cookie}: {page:?}");
+            let told = format!("{}\n{}", page.headers, page.text());
+            for hidden in [secret, "Ann", "ann@", "svg role", "set-cookie"] {
+                assert!(!told.contains(hidden), "{cookie}: {hidden} in {told}");
+            }
+            assert!(told.contains("go back to the browser in which you ordered"), "{told}");
+        }
+    }
+    assert!(server.get(bare).text().contains("svg role=\"img\""));
 }
 
 #[test]
@@ -413,4 +494,133 @@ fn a_draft_a_description_and_an_event_that_is_over() {
     let late = server.send(filled("1", "Ann", "ann@example.org"));
     assert_eq!(late.status, 409, "{late:?}");
     assert!(late.text().contains("This event is over."), "{late:?}");
+}
+
+/// The secret that pays, in whatever cookie or form, gives nobody the order's own.
+#[test]
+fn the_secret_that_pays_is_not_exchanged_for_the_orders_own() {
+    let (_dir, server) = shop("page-exchange", 9, Some(2));
+    let held = server.send(filled("2", "Ann", "ann@example.org"));
+    let (home, cookies) = (held.header("location").unwrap().to_owned(), way_back(&held));
+    let secret = home.trim_end_matches("?new").rsplit('/').next().unwrap().to_owned();
+    let led = server.send(Request::get(&home).header("cookie", &cookies));
+    let at = led.header("location").unwrap().to_owned();
+    let mut parts = at.trim_start_matches("/pay/").split('/');
+    let (id, pays) = (parts.next().unwrap(), parts.next().unwrap());
+    let made_up = ["nts_orders", "nts_open", "nts_order"]
+        .map(|name| [format!("{name}={id}:{pays}"), format!("{name}={pays}")]);
+    for cookie in made_up.as_flattened() {
+        for key in ["other", ""] {
+            let form = Request::form(
+                ORDERS,
+                &[
+                    ("quantity:adult", "2"),
+                    ("name", "Ann"),
+                    ("email", "ann@example.org"),
+                    ("key", key),
+                    ("secret", pays),
+                ],
+            );
+            let answer = server.send(form.header("cookie", cookie));
+            let all = format!("{}\n{}", answer.headers, answer.text());
+            assert!(!all.contains(&secret) && !all.contains(pays), "{cookie}: {all}");
+        }
+        for path in [format!("/orders/{id}/{pays}"), format!("/orders/{id}/{pays}?new")] {
+            let answer = server.send(Request::get(&path).header("cookie", cookie));
+            assert_eq!(answer.status, 404, "{answer:?}");
+        }
+        for route in ["/nts/v1/reserve", "/nts/v1/charge"] {
+            let form = Request::form(route, &[("fullname", "Ann"), ("secret", pays)]);
+            let answer = server.send(form.header("cookie", cookie));
+            let all = format!("{}\n{}", answer.headers, answer.text());
+            assert!(!all.contains(&secret), "{route} with {cookie}: {all}");
+        }
+    }
+}
+
+/// Who changes their mind gives the reservation back and gets the form as it was filled in.
+#[test]
+fn an_order_is_changed_before_it_is_paid() {
+    let (_dir, server) = shop("page-change", 9, Some(2));
+    let held = server.send(filled("2", "Ann", "ann@example.org"));
+    let home = held.header("location").unwrap().trim_end_matches("?new").to_owned();
+    assert_eq!(server.counts(), (2, 0, 7));
+    let form = PageForm::of(&server.get(&home).text(), &format!("{home}/cancel")).unwrap();
+    let changed = server.send(form.with(&[("change", "yes")]));
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(server.counts(), (0, 0, 9));
+    let form = PageForm::of(&changed.text(), ORDERS).unwrap();
+    for (field, value) in [("quantity:adult", "2"), ("name", "Ann"), ("email", "ann@example.org")] {
+        assert_eq!(form.field(field), Some(value), "{changed:?}");
+    }
+    assert!(changed.text().contains("Your reservation was given back"), "{changed:?}");
+    // The limit of the buyer counts nothing of it, and the new order is another one.
+    let anew = server.send(form.with(&[]));
+    assert_eq!(anew.status, 303, "{anew:?}");
+    assert_ne!(anew.header("location"), held.header("location"));
+    assert_eq!(server.counts(), (2, 0, 7));
+    // What was paid meanwhile is not given back by it.
+    let home = anew.header("location").unwrap().trim_end_matches("?new").to_owned();
+    let paid = server.send(Request::form(&format!("{home}/pay"), &[("token", "ctoken_ok")]));
+    assert_eq!(paid.status, 303);
+    let late = Request::form(&format!("{home}/cancel"), &[("change", "yes")]);
+    let late = server.send(late);
+    assert_eq!((late.status, late.header("location")), (303, Some(&*home)));
+    assert_eq!(server.counts(), (0, 2, 7));
+}
+
+/// No page tells a time as programs write it.
+#[test]
+fn a_sale_that_closed_meanwhile_is_told_once_and_in_words() {
+    let (_dir, server) = shop("page-closed", 9, None);
+    let mut event = event_json(9, 300);
+    event["sale_closes"] = "2026-01-01T10:00:00Z".into();
+    put(&server, &event);
+    for form in [filled("2", "Ann", "ann@example.org"), filled("", "", "x"), filled("99", "", "")] {
+        let closed = server.send(form);
+        assert_eq!(closed.status, 409, "{closed:?}");
+        let page = closed.text();
+        assert_eq!(page.matches("The sale closed on").count(), 1, "{page}");
+        assert!(!page.contains("10:00:00Z") && !page.contains("Choose how many"), "{page}");
+        assert!(!page.contains("<button") && !page.contains("type=\"text\""), "{page}");
+    }
+}
+
+#[test]
+fn files_of_the_pages_are_compressed_for_those_who_take_it() {
+    let (_dir, server) = shop("page-assets", 9, None);
+    for file in ["nts.css", "nts.js", "pay.js", "icon.svg"] {
+        let path = format!("/assets/{file}");
+        let plain = server.get(&path);
+        assert_eq!(plain.header("content-encoding"), None);
+        let packed = server.send(Request::get(&path).header("accept-encoding", "br, gzip"));
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{packed:?}");
+        for answer in [&plain, &packed] {
+            assert_eq!(answer.header("vary"), Some("accept-encoding"), "{answer:?}");
+        }
+        let mut text = Vec::new();
+        let read = std::io::Read::read_to_end(
+            &mut flate2::read::GzDecoder::new(&packed.body[..]),
+            &mut text,
+        );
+        assert!(read.is_ok() && text == plain.body, "{file}");
+        assert!(packed.body.len() < plain.body.len(), "{file}");
+    }
+}
+
+#[test]
+fn what_a_payment_page_cannot_take_leads_back_to_it() {
+    let (_dir, server) = shop("page-token", 9, None);
+    let order = server.send(hold("ann", 1)).json();
+    let home = page_of(&order);
+    let lead = server.get(&format!("{home}/pay"));
+    let at = lead.header("location").unwrap().to_owned();
+    for (path, back) in [(at.clone(), at), (format!("{home}/pay"), home)] {
+        for token in ["", " ", "no token"] {
+            let answer = server.send(Request::form(&path, &[("token", token)]));
+            let page = answer.text();
+            assert!(answer.status >= 400, "{answer:?}");
+            assert!(page.contains(&format!("class=\"button\" href=\"{back}\"")), "{page}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ fn the_page_opens_by_itself_when_the_sale_opens() {
     let dir = Dir::new("js-opens");
     let server = Server::start(&dir);
     let mut event = event_json(9, 300);
-    event["sale_opens"] = in_seconds(6).into();
+    event["sale_opens"] = in_seconds(20).into();
     put(&server, "rock", &event);
     let Some(browser) = Browser::start(true, PHONE, false) else { return };
     browser.goto(&format!("http://{}/events/rock", server.address));
@@ -184,4 +184,44 @@ fn the_print_out_says_of_each_ticket_what_when_and_where() {
     );
     assert_eq!(shown, 0, "nothing that can only be pressed is printed");
     browser.whole_picture("page-3-print");
+}
+
+#[test]
+fn the_page_closes_on_time_and_the_way_back_shows_what_is_true() {
+    let dir = Dir::new("js-closes");
+    let server = Server::start(&dir);
+    let mut event = event_json(1, 300);
+    event["sale_closes"] = in_seconds(25).into();
+    put(&server, "rock", &event);
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    let url = format!("http://{}/events/rock", server.address);
+    browser.goto(&url);
+    browser.shows("Updated just now");
+    // Somebody else takes the last one: what cannot be had is not offered, and comes back in place.
+    let enabled = "return !document.querySelector('.bar button').disabled";
+    assert_eq!(browser.run(enabled), json!(true));
+    let other = server.send(hold("eve", 1)).json();
+    browser.shows("All reserved at the moment");
+    eventually("nothing is sent", || browser.run(enabled) == json!(false));
+    accessible(&browser);
+    browser.picture("page-4-all-reserved-live");
+    let cancel = Request::form(&format!("{}/cancel", page_of(&other)), &[]);
+    assert_eq!(server.send(cancel).status, 303);
+    eventually("it can be had again", || browser.run(enabled) == json!(true));
+    browser.fill("input[name='quantity:adult']", "1");
+    browser.fill("#name", "Ann");
+    browser.fill("#email", "ann@example.org");
+    browser.click("button[type=submit]");
+    browser.shows("Choose a card");
+    browser.click("button[value=ctoken_ok]");
+    browser.shows("Add to calendar");
+    let tickets = browser.url();
+    browser.back();
+    // The payment page of before would say that there is something to pay.
+    eventually("it leads to the tickets", || browser.url() == tickets);
+    browser.goto(&url);
+    browser.shows("You have tickets: 1 × Adult");
+    accessible(&browser);
+    browser.picture("page-5-your-tickets");
+    eventually("it closes by itself", || browser.source().contains("The sale closed on"));
 }

@@ -2,6 +2,7 @@
 
 use crate::forms::PageForm;
 use crate::harness::*;
+use serde_json::json;
 
 fn reserve(server: &Server, name: &str) -> Answer {
     server.send(Request::form("/nts/v1/reserve", &[("fullname", name)]))
@@ -155,4 +156,81 @@ fn the_form_of_the_old_show_steps_back_for_the_events_of_an_organiser() {
         assert_eq!(shows(&server), shown, "{choice:?}");
         server.stop();
     }
+}
+
+/// A person at the card of the front page: a mistake or a declined card gives the form again, and the payment
+/// leads to the ticket.
+#[test]
+fn the_card_of_the_front_page_is_no_dead_end() {
+    let dir = Dir::new("legacy-person");
+    let server = Server::start(&dir);
+    let no_iso = |answer: &Answer| {
+        let page = answer.text();
+        let iso = page.split(['>', '<', ' ']).find(|word| {
+            word.len() > 15 && word.contains("T0") | word.contains("T1") | word.contains("T2")
+        });
+        assert!(iso.is_none_or(|word| word.starts_with("datetime=")), "{iso:?} in {page}");
+    };
+    for name in ["", "   ", "a\u{0}b"] {
+        let mistake = reserve(&server, name);
+        assert_eq!(mistake.status, 400, "{mistake:?}");
+        let form = PageForm::of(&mistake.text(), "/nts/v1/reserve").expect("the form again");
+        assert!(form.field("fullname").is_some(), "{mistake:?}");
+    }
+    let reserved = reserve(&server, "Ann");
+    let cookies = way_back(&reserved);
+    let form = PageForm::of(&reserved.text(), "/nts/v1/charge").unwrap();
+    let declined = server.send(form.with(&[("stripeToken", "tok_chargeDeclined")]));
+    assert_eq!(declined.status, 402, "{declined:?}");
+    assert!(declined.text().contains("declined") && !declined.text().contains("by this request"));
+    no_iso(&declined);
+    // The same name again: whoever has the cookie goes on; others are told when it ends, in words.
+    let again = Request::form("/nts/v1/reserve", &[("fullname", "Ann")]);
+    let own = server.send(again.clone().header("cookie", &cookies));
+    assert!(
+        PageForm::of(&own.text(), "/nts/v1/charge").is_some_and(|f| f.field("secret").is_some())
+    );
+    let stranger = server.send(again.clone());
+    assert_eq!(stranger.status, 409, "{stranger:?}");
+    no_iso(&stranger);
+    let script = again.header("cookie", &cookies).header("sec-fetch-mode", "cors");
+    assert_eq!(server.send(script).status, 409, "a script is no browser that goes to a page");
+    // Another card, from the page that came back.
+    let form = PageForm::of(&declined.text(), "/nts/v1/charge").expect("the cards again");
+    let paid = server.send(form.with(&[("stripeToken", "tok_visa")]));
+    assert!(paid.text().contains("congratulations Ann your payment is complete"), "{paid:?}");
+    let page = paid.text();
+    let link = page.split("href=\"").find(|rest| rest.starts_with("/orders/")).expect("the ticket");
+    let ticket = server.get(link.split('"').next().unwrap());
+    assert!(ticket.text().contains("svg role=\"img\""), "{ticket:?}");
+    // By the name alone nobody is led there.
+    for answer in [reserve(&server, "Ann"), charge(&server, "Ann", "tok_visa")] {
+        assert!(!answer.text().contains("/orders/") && !answer.text().contains("/pay/"));
+    }
+}
+
+/// The price of an order is the one at which it was made, whatever the event says by now.
+#[test]
+fn a_reservation_is_paid_at_the_price_that_its_page_says() {
+    let dir = Dir::new("legacy-price");
+    let server = Server::start(&dir);
+    let reserved = reserve(&server, "Ann").text();
+    let event = server.get("/api/v1/events/best-show-ever").json();
+    let before = event["ticket_types"][0]["price"]["amount"].as_i64().unwrap();
+    let said = reserved.split("Pay ").nth(1).unwrap().split(" with").next().unwrap().to_owned();
+    let (kind, pool) = (&event["ticket_types"][0], &event["pools"][0]["id"]);
+    let price = json!({"amount": before * 2, "currency": kind["price"]["currency"]});
+    let made = json!({
+        "name": "Other", "starts_at": "2030-06-01T19:00:00Z", "zone": "UTC", "currency": price["currency"],
+        "limit_per_buyer": 4, "pools": [{"id": pool, "capacity": 5}],
+        "ticket_types": [{"id": kind["id"], "name": "Other", "pool": pool, "price": price}],
+    });
+    let put = Request::new("PUT", "/api/v1/events/best-show-ever").bearer(KEY).json(&made);
+    let put = server.send(put);
+    assert_eq!(put.status, 200, "{put:?}");
+    let form = PageForm::of(&reserved, "/nts/v1/charge").unwrap();
+    let secret = form.field("secret").unwrap().to_owned();
+    let again = Request::form("/nts/v1/reserve", &[("fullname", "Ann"), ("secret", &secret)]);
+    let again = server.send(again);
+    assert!(again.text().contains(&format!("Pay {said} with")), "{said}: {again:?}");
 }

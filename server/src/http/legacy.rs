@@ -4,11 +4,11 @@
 use super::amount;
 use super::api::declined;
 use super::cross_site::from_browser;
-use super::page::{Frame, Moment, PageProblem, page};
+use super::page::{Frame, Moment, PageProblem, page, times_in_words};
 use super::problem::Problem;
 use super::query::Query;
 use super::shop::front::minutes;
-use super::shop::pay;
+use super::shop::{own_orders, pay};
 use super::site::Site;
 use super::view;
 use crate::actor::Actor;
@@ -23,11 +23,11 @@ use crate::store::RequestKey;
 use crate::writer::{CommandError, CommandOutcome};
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    AttemptState, BuyerKey, Command, Event, EventId, LineWish, Money, Order, OrderId, OrderState,
-    Refusal, Reply, TicketState, TimeMs,
+    AttemptState, BuyerKey, Command, Event, EventId, LineWish, Order, OrderId, OrderState, Refusal,
+    Reply, TicketState, TimeMs,
 };
 use nts_api::ProblemCode;
 use std::collections::BTreeMap;
@@ -74,7 +74,20 @@ struct ReservedPage {
     secret: Option<String>,
     declined: Option<String>,
     path: Option<String>,
+    /// The order's own secret, where its link is told as well: the page after the payment links to the ticket.
+    order_secret: Option<String>,
     sandbox: bool,
+}
+
+/// Why nothing was reserved or charged, with the form to try it again.
+#[derive(Template)]
+#[template(path = "reserve_again.html")]
+struct AgainPage<'a> {
+    frame: Frame,
+    title: &'a str,
+    detail: String,
+    money: Option<&'static str>,
+    fullname: &'a str,
 }
 
 /// An answer in words alone: it leads to no order.
@@ -99,6 +112,8 @@ struct ResetPage {
 struct ChargedPage {
     frame: Frame,
     fullname: String,
+    /// The page of the order, for who has shown that it is theirs.
+    path: Option<String>,
 }
 
 #[derive(Template)]
@@ -147,41 +162,102 @@ pub async fn reserve(
     let event = show(&app).await?;
     let form = Form::read(&headers, &body)?;
     let fullname = form.get("fullname");
-    let reserved = reserve_as(&app, client, &event, &form).await?;
+    match reserved(&app, client, &event, (&form, &headers)).await {
+        Ok(page) => Ok(page),
+        Err(problem) => Ok(again(&app, &event, problem, fullname)),
+    }
+}
+
+/// The form once more, with what was typed, under what is wrong.
+fn again(app: &App, event: &Event, problem: Problem, fullname: &str) -> Response {
+    let (now, zone) = (app.clock.now_ms(), &event.spec.zone);
+    let mut response = page(&AgainPage {
+        frame: Frame::of(app),
+        title: &problem.title,
+        detail: times_in_words(&problem.detail, now, zone),
+        money: problem.money_words(),
+        fullname,
+    });
+    *response.status_mut() = problem.status;
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+async fn reserved(
+    app: &Site,
+    client: Client,
+    event: &Event,
+    asks: (&Form, &HeaderMap),
+) -> Result<Response, Problem> {
+    let (form, headers) = asks;
+    let fullname = form.get("fullname");
+    let reserved = reserve_as(app, client, event, asks).await?;
     let (id, until_ms, new) = match reserved {
         Reserved::New(id, until_ms) => (id, until_ms, true),
         Reserved::Renewed(id, until_ms) => (id, until_ms, false),
-        Reserved::Known(id, refusal) => return known(&app, &event, &form, id, refusal).await,
-        Reserved::Strange => return Ok(taken(&app)),
+        Reserved::Known(id, refusal) => return known(app, event, asks, id, refusal).await,
+        Reserved::Strange => return Ok(taken(app)),
     };
-    let own = new || shows(&app, id, &form);
-    let mut shown = reserved_page(&app, &event, fullname, until_ms);
+    let own = new || shows(app, id, asks);
+    let order = app.sales.find(id).await?;
+    let mut shown = reserved_page(app, event, fullname, &order, until_ms);
     shown.secret = own.then(|| app.secrets.pay(id));
     if !new {
         return Ok(page(&shown));
     }
     // The order's own secret is told once.
     shown.path = Some(app.links.order_path(id));
-    Ok(pay::remember(&app, id, page(&shown)))
+    shown.order_secret = Some(app.secrets.order(id));
+    let mut response = pay::remember(app, id, page(&shown));
+    own_orders::remember(app, headers, &order, &mut response).await;
+    Ok(response)
 }
 
 /// Answers for an order that cannot be renewed.
-async fn known(app: &App, event: &Event, form: &Form, id: OrderId, refusal: Refusal) -> Page {
-    let own = shows(app, id, form);
-    let fullname = form.get("fullname");
+async fn known(
+    app: &App,
+    event: &Event,
+    asks: (&Form, &HeaderMap),
+    id: OrderId,
+    refusal: Refusal,
+) -> Result<Response, Problem> {
+    let own = shows(app, id, asks);
+    let fullname = asks.0.get("fullname");
     let order = app.sales.find(id).await?;
     match declined_last(&order) {
-        Some(reason) if own => {
-            let mut shown = reserved_page(app, event, fullname, order.until_ms);
-            shown.secret = Some(app.secrets.pay(id));
-            shown.declined = Some(format!("{reason} {}", view::after_decline(&order)));
-            Ok(page(&shown))
+        Some(reason) if own => Ok(declined_page(app, event, asks.0, &order, reason)),
+        Some(_) => Err(Problem::declined_before(order.until_ms)),
+        None if order.state == OrderState::Paid => {
+            Ok(charged(app, fullname, own.then(|| way_to(app, id, asks.0))))
         }
-        Some(_) => Err(Problem::declined_before(order.until_ms).into()),
-        None if order.state == OrderState::Paid => Ok(charged(app, fullname)),
         None if refusal == Refusal::AlreadyPaid => Ok(in_words(app, &order)),
-        None => Err(Problem::from(refusal).into()),
+        None => Err(Problem::from(refusal)),
     }
+}
+
+/// The form of the reservation after a card was declined, to try another one.
+fn declined_page(app: &App, event: &Event, form: &Form, order: &Order, reason: &str) -> Response {
+    let mut shown = reserved_page(app, event, form.get("fullname"), order, order.until_ms);
+    shown.secret = Some(app.secrets.pay(order.id));
+    shown.declined = Some(format!("{reason} {}", view::after_decline(order)));
+    shown.path = Some(way_to(app, order.id, form));
+    shown.order_secret = secret_of(app, order.id, form).map(str::to_owned);
+    page(&shown)
+}
+
+/// The order's own secret, if the form shows it.
+fn secret_of<'a>(app: &App, order: OrderId, form: &'a Form) -> Option<&'a str> {
+    let sent = ["secret", "order_secret"].map(|field| form.get(field));
+    sent.into_iter().find(|secret| app.secrets.opens(order, secret))
+}
+
+/// The page of the order: at once for who shows its own secret; else by the address from which the cookie
+/// leads there, and nothing else does.
+fn way_to(app: &App, order: OrderId, form: &Form) -> String {
+    let own = secret_of(app, order, form).is_some();
+    if own { app.links.order_path(order) } else { app.links.way_back(order) }
 }
 
 /// Why the last attempt was declined, if another one may follow.
@@ -192,24 +268,33 @@ fn declined_last(order: &Order) -> Option<&str> {
     }
 }
 
-/// Whether a form shows that the order is its sender's: by the secret that pays it, or by its own.
-fn shows(app: &App, order: OrderId, form: &Form) -> bool {
-    let secret = form.get("secret");
-    app.secrets.pays(order, secret) || app.secrets.opens(order, secret)
+/// Whether a request shows that the order is its sender's: by the secret that pays it, by its own, or by the
+/// cookie of the browser that made it.
+fn shows(app: &App, order: OrderId, (form, headers): (&Form, &HeaderMap)) -> bool {
+    app.secrets.pays(order, form.get("secret"))
+        || secret_of(app, order, form).is_some()
+        || own_orders::known(app, headers).contains(&order)
 }
 
-fn reserved_page(app: &App, event: &Event, fullname: &str, until_ms: TimeMs) -> ReservedPage {
-    let t = event.ticket_types.iter().find(|t| !t.retired);
-    let minor = t.map_or(0, |t| t.price_minor);
+/// `until_ms`: as this request made it.
+fn reserved_page(
+    app: &App,
+    event: &Event,
+    fullname: &str,
+    order: &Order,
+    until_ms: TimeMs,
+) -> ReservedPage {
     ReservedPage {
         frame: Frame::of(app),
         fullname: fullname.into(),
         hold: minutes(about(until_ms - app.clock.now_ms()).min(event.spec.hold_ms)),
         until: Moment::end(until_ms, app.clock.now_ms(), &event.spec.zone),
-        total: amount::written(Money { minor, currency: event.spec.currency }),
+        // As it was frozen, whatever the event says by now.
+        total: amount::written(order.total()),
         secret: None,
         declined: None,
         path: None,
+        order_secret: None,
         sandbox: app.sandbox.is_some(),
     }
 }
@@ -219,8 +304,8 @@ fn about(ms: i64) -> i64 {
     (ms.max(0) + 9_999) / 10_000 * 10_000
 }
 
-fn charged(app: &App, fullname: &str) -> Response {
-    page(&ChargedPage { frame: Frame::of(app), fullname: fullname.into() })
+fn charged(app: &App, fullname: &str, path: Option<String>) -> Response {
+    page(&ChargedPage { frame: Frame::of(app), fullname: fullname.into(), path })
 }
 
 /// Where money is taken, strangers do not learn whether a name has paid: the same answer for every order
@@ -247,8 +332,9 @@ async fn reserve_as(
     app: &Site,
     client: Client,
     event: &Event,
-    form: &Form,
+    asks: (&Form, &HeaderMap),
 ) -> Result<Reserved, Problem> {
+    let form = asks.0;
     let fullname = form.get("fullname");
     let t = event.ticket_types.iter().find(|t| !t.retired);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
@@ -283,7 +369,7 @@ async fn reserve_as(
             Err(CommandError::Refused(Refusal::LimitPerBuyer { order, .. })) => order,
             Err(no) => return Err(no.into()),
         };
-        if app.sandbox.is_none() && !shows(app, known, form) {
+        if app.sandbox.is_none() && !shows(app, known, asks) {
             let order = app.sales.stored(known).await?;
             let now = app.clock.now_ms();
             if !order.is_some_and(|o| o.state == OrderState::Held && o.over(now)) {
@@ -328,30 +414,39 @@ pub async fn charge(
     let form = Form::read(&headers, &body)?;
     let (fullname, token) = (form.get("fullname"), form.get("stripeToken"));
     if app.sandbox.is_none() && form.get("secret").is_empty() {
-        return Err(Problem::form_needed().into());
+        return Ok(again(&app, &event, Problem::form_needed(), ""));
     }
     let known = order_of(&app, event.id, fullname).await.map_err(Problem::from)?;
-    let own = known.is_some_and(|id| shows(&app, id, &form));
+    let asks = (&form, &headers);
+    let own = known.is_some_and(|id| shows(&app, id, asks));
     let Some(id) = known.filter(|_| own || app.sandbox.is_some()) else {
         let problem = if app.sandbox.is_some() {
             Problem::new(ProblemCode::NoReservation, "Reserve a ticket first.")
         } else {
             Problem::form_needed()
         };
-        return Err(problem.into());
+        return Ok(again(&app, &event, problem, ""));
     };
     if !own {
-        return charge_by_name(&app, client, fullname, id, token).await;
+        let answer = charge_by_name(&app, client, fullname, id, token).await;
+        return Ok(answer.unwrap_or_else(|problem| again(&app, &event, problem, "")));
     }
+    let paid = || charged(&app, fullname, Some(way_to(&app, id, &form)));
     if app.sandbox.is_none() && token.is_empty() && app.sales.find(id).await?.total().minor > 0 {
         // A person: Stripe's form for the card is on the payment page.
         return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
     }
     match app.sales.pay(Actor::Buyer, client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
-            _ if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
+            _ if order.state == OrderState::Paid => Ok(paid()),
             Some(AttemptState::Declined(reason)) if !order.state.sells() => {
-                Err(declined(&order, reason, app.clock.now_ms()).into())
+                let problem = declined(&order, reason, app.clock.now_ms());
+                let status = problem.status;
+                if declined_last(&order).is_none() || order.over(app.clock.now_ms()) {
+                    return Ok(again(&app, &event, problem, fullname));
+                }
+                let page = declined_page(&app, &event, &form, &order, reason);
+                Ok((status, page).into_response())
             }
             // The bank wants to hear from the buyer, or has not answered.
             _ => Ok(pay::go_on(&app, &order, &app.links.way_back(id))),
@@ -360,11 +455,11 @@ pub async fn charge(
             order if order.state == OrderState::Committed => {
                 Ok(Redirect::to(&app.links.way_back(id)).into_response())
             }
-            order if order.state == OrderState::Paid => Ok(charged(&app, fullname)),
+            order if order.state == OrderState::Paid => Ok(paid()),
             // Its money is on its way back.
-            _ => Err(Problem::from(Refusal::AlreadyPaid).into()),
+            _ => Ok(again(&app, &event, Refusal::AlreadyPaid.into(), fullname)),
         },
-        Err(no) => Err(Problem::from(no).into()),
+        Err(no) => Ok(again(&app, &event, Problem::from(no), fullname)),
     }
 }
 
@@ -424,30 +519,30 @@ async fn charge_by_name(
     fullname: &str,
     id: OrderId,
     token: &str,
-) -> Page {
+) -> Result<Response, Problem> {
     // Of two at the same time one would come after the first attempt.
     let key = RequestKey(digest(&[b"charge by name", &id.0.to_be_bytes()]));
     let Some(_running) = app.sales.running.enter(key) else {
-        return Err(Problem::from(Refusal::PaymentUnderWay).into());
+        return Err(Problem::from(Refusal::PaymentUnderWay));
     };
     let order = app.sales.find(id).await?;
     if order.state == OrderState::Paying {
         let open = order.payment.as_ref().is_some_and(|p| p.open_attempt().is_some());
         let refusal = Problem::from(Refusal::PaymentUnderWay);
-        return Err(if open { refusal } else { Problem::form_needed() }.into());
+        return Err(if open { refusal } else { Problem::form_needed() });
     }
     match app.sales.pay(Actor::Buyer, client, id, token.into(), None).await {
         Ok((order, attempt)) => match outcome(&order, attempt) {
-            _ if order.state == OrderState::Paid => Ok(charged(app, fullname)),
-            Some(AttemptState::Declined(reason)) => Err(Problem::declined_once(reason).into()),
+            _ if order.state == OrderState::Paid => Ok(charged(app, fullname, None)),
+            Some(AttemptState::Declined(reason)) => Err(Problem::declined_once(reason)),
             _ => Ok(in_words(app, &order)),
         },
         Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
             let order = app.sales.find(id).await?;
             let paid = order.state == OrderState::Paid;
-            Ok(if paid { charged(app, fullname) } else { in_words(app, &order) })
+            Ok(if paid { charged(app, fullname, None) } else { in_words(app, &order) })
         }
-        Err(no) => Err(Problem::from(no).into()),
+        Err(no) => Err(Problem::from(no)),
     }
 }
 

@@ -41,14 +41,17 @@ pub fn page(template: &impl Template) -> Response {
 /// reader's own.
 #[derive(Template)]
 #[template(
-    source = "<time datetime=\"{{ rfc }}\">{{ text }}</time><span data-zone=\"{{ zone }}\"> {{ place }}</span>",
+    source = "<time datetime=\"{{ rfc }}\"{% if near %} data-near{% endif %}>{{ text }}</time><span data-zone=\"{{ zone }}\"> {{ place }}</span>",
     ext = "html"
 )]
+#[derive(Clone)]
 pub struct Moment {
     rfc: String,
     text: String,
     zone: String,
     place: String,
+    /// Whether it is about now: then `nts.js` tells it by the reader's own clock.
+    near: bool,
 }
 
 impl Moment {
@@ -68,12 +71,17 @@ impl Moment {
 
     /// What ends soon: `20:15 in London`.
     pub fn end(ms: TimeMs, now: TimeMs, zone: &str) -> Moment {
-        Moment::told(ms, zone, when::end(ms, now, zone))
+        Moment { near: true, ..Moment::told(ms, zone, when::end(ms, now, zone)) }
+    }
+
+    /// When something was read: `20:15:02 in London`.
+    pub fn clock(ms: TimeMs, zone: &str) -> Moment {
+        Moment { near: true, ..Moment::told(ms, zone, when::clock(ms, zone)) }
     }
 
     fn told(ms: TimeMs, zone: &str, text: String) -> Moment {
         let place = when::place_of_zone(ms, zone);
-        Moment { rfc: when::rfc3339(ms), text, zone: zone.to_owned(), place }
+        Moment { rfc: when::rfc3339(ms), text, zone: zone.to_owned(), place, near: false }
     }
 
     /// The same as plain text.
@@ -89,16 +97,43 @@ pub fn paragraphs(text: &str) -> Vec<Vec<String>> {
     paragraphs.map(|paragraph| lines(paragraph.trim_matches('\n'))).collect()
 }
 
+/// A text with the times in it as people write them: problems tell programs a time as RFC 3339 writes it,
+/// in UTC, and people read it in this zone.
+pub(in crate::http) fn times_in_words(text: &str, now: TimeMs, zone: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, word) in text.split(' ').enumerate() {
+        let bare = word.trim_end_matches(['.', ',', ';', ':', ')']);
+        let time = bare.ends_with('Z').then(|| when::parse(bare).ok()).flatten();
+        let Some(ms) = time else {
+            out.push_str(if at > 0 { " " } else { "" });
+            out.push_str(word);
+            continue;
+        };
+        let told = Moment::end(ms, now, zone);
+        // A day is not `at`.
+        if told.text.contains(' ') && out.ends_with(" at") {
+            out.truncate(out.len() - "at".len());
+            out.push_str("on");
+        }
+        out.push_str(if at > 0 { " " } else { "" });
+        out.push_str(&told.in_words());
+        out.push_str(&word[bare.len()..]);
+    }
+    out
+}
+
 /// A problem told as a page.
 pub struct PageProblem {
     problem: Problem,
+    /// The zone in which its times are told.
+    zone: String,
     /// Where to go on: an address, and what is there.
     back: Option<(String, String)>,
 }
 
 impl<P: Into<Problem>> From<P> for PageProblem {
     fn from(problem: P) -> PageProblem {
-        PageProblem { problem: problem.into(), back: None }
+        PageProblem { problem: problem.into(), zone: "UTC".into(), back: None }
     }
 }
 
@@ -126,14 +161,22 @@ impl PageProblem {
     pub(in crate::http) fn back_to_event(mut self, event: &Event) -> PageProblem {
         let name = format!("Back to {}", event.spec.name);
         self.back = Some((format!("/events/{}", event.spec.slug), name));
+        self.zone.clone_from(&event.spec.zone);
+        self
+    }
+
+    /// The same with the way back to this page.
+    pub(in crate::http) fn back_to(mut self, path: String, name: &str) -> PageProblem {
+        self.back = Some((path, name.to_owned()));
         self
     }
 
     /// The page; `refresh`: in so many seconds it asks again by itself.
     pub(in crate::http) fn page(self, refresh: Option<u32>) -> Response {
-        let PageProblem { problem, back } = self;
+        let PageProblem { problem, zone, back } = self;
         let money = problem.money_words();
-        let (title, detail) = (&problem.title, &problem.detail);
+        let detail = &times_in_words(&problem.detail, 0, &zone);
+        let title = &problem.title;
         let html = page(&ProblemPage {
             frame: Frame { rehearsal: None },
             title,
@@ -171,4 +214,28 @@ pub fn for_programs(path: &str, headers: &HeaderMap) -> bool {
         .and_then(|v| v.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
     path.starts_with("/api/") || (!wants_page && path.starts_with("/metrics"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_a_text_are_told_in_the_zone_of_the_event() {
+        let now = when::parse("2026-11-29T02:00:00Z").unwrap();
+        let told = |text: &str| times_in_words(text, now, "Asia/Tokyo");
+        for (text, words) in [
+            ("It closed at 2026-11-29T02:55:35Z.", "It closed at 11:55 in Tokyo."),
+            ("Until 2026-11-29T03:06:12.559Z, or so", "Until 12:06 in Tokyo, or so"),
+            (
+                "It opens at 2026-11-30T02:55:35Z.",
+                "It opens on Mon 30 November 2026, 11:55 in Tokyo.",
+            ),
+            ("2026-11-29T15:00:00Z", "Mon 30 November 2026, 00:00 in Tokyo"),
+            ("No time  here, Z. and at", "No time  here, Z. and at"),
+            ("", ""),
+        ] {
+            assert_eq!(told(text), words);
+        }
+    }
 }

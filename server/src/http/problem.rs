@@ -405,7 +405,7 @@ impl From<Refusal> for Problem {
             Refusal::NotYetOnSale(_) => "Not on sale yet",
             Refusal::SaleClosed(_) => "The sale is over",
             Refusal::EventOver(_) => "The event is over",
-            Refusal::SoldOut { left: 1.., .. } => "Not enough places",
+            Refusal::SoldOut { left: 1.., .. } => "Not enough tickets",
             _ => code.title(),
         };
         let mut problem = Problem::new(code, words(refusal)).titled(title);
@@ -433,7 +433,7 @@ fn words(refusal: Refusal) -> String {
         }
         Refusal::UnknownEvent => "Look at the list of events for what is on sale.".into(),
         Refusal::UnknownTicketType(id) => format!("“{}” is not on offer here.", shorten(&id)),
-        Refusal::UnknownOrder => "The link is incomplete, or it is not yours. Open the link that you got when you ordered.".into(),
+        Refusal::UnknownOrder => "The link is incomplete, or it is not yours. Open the whole address of your order's page, or look on the event's page in the browser in which you ordered.".into(),
         Refusal::NotYetOnSale(opens) => format!("The sale opens at {}.", when::rfc3339(opens)),
         Refusal::SaleClosed(closed) => format!("It closed at {}.", when::rfc3339(closed)),
         Refusal::EventOver(ended) => format!("It ended at {}, and no tickets are sold any more.", when::rfc3339(ended)),

@@ -5,7 +5,7 @@ pub mod event;
 pub mod front;
 pub mod order;
 pub mod order_form;
-mod own_orders;
+pub mod own_orders;
 pub mod pay;
 #[cfg(test)]
 mod sentences;

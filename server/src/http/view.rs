@@ -336,6 +336,9 @@ pub fn plain(order: &Order, now: TimeMs) -> Cow<'static, str> {
         (OrderState::Released | OrderState::Void, _) if !order.refunds.is_empty() => {
             return money_back(order).into();
         }
+        (OrderState::Released, None) if order.until_ms > now => {
+            "The order was cancelled. Your tickets went back on sale and nothing was charged."
+        }
         (OrderState::Released, None) => {
             "The time ran out or the order was cancelled. Your tickets went back on sale and nothing was charged."
         }

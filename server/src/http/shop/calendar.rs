@@ -56,7 +56,8 @@ pub async fn calendar(
     let event = app.sales.event_of(&order).await?;
     let now = app.clock.now_ms();
     let sequence = app.sequences.of(&event, now);
-    let file = file(&order, &event, &app.links.order_url(id), sequence, now);
+    let url = format!("{}/events/{}", app.links.base(), event.spec.slug);
+    let file = file(&order, &event, &url, sequence, now);
     let disposition = format!("attachment; filename=\"{}.ics\"", event.spec.slug);
     let headers = [
         (header::CONTENT_TYPE, "text/calendar; charset=utf-8".to_owned()),
@@ -65,7 +66,8 @@ pub async fn calendar(
     Ok((headers, file).into_response())
 }
 
-/// The file. Times are in UTC, which every calendar shows in the zone of its reader, and which needs no rules
+/// The file. Its address is that of the event: calendars are shared, and the address of the order is its key.
+/// Times are in UTC, which every calendar shows in the zone of its reader, and which needs no rules
 /// of zones in the file.
 fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> String {
     let spec = &event.spec;
@@ -75,7 +77,7 @@ fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> 
         _ => "CANCELLED",
     };
     let mut told = format!(
-        "{}\n{}\nYour order and your tickets: {url}",
+        "{}\n{}\nYour tickets are on the page of your order.",
         what(order, event),
         Moment::of(spec).in_words()
     );
@@ -94,8 +96,8 @@ fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> 
         format!("DTSTART:{}", when::basic(spec.starts_ms)),
         format!("SUMMARY:{}", escaped(&spec.name)),
     ];
-    // An end that nobody has named is not made up.
-    lines.extend(spec.ends_ms.map(|ends| format!("DTEND:{}", when::basic(ends))));
+    // Without an end calendars show a moment, or a day: then it ends when it counts as over.
+    lines.push(format!("DTEND:{}", when::basic(spec.ends())));
     if !spec.place.is_empty() {
         lines.push(format!("LOCATION:{}", escaped(&spec.place)));
     }
@@ -215,7 +217,7 @@ mod tests {
                 ),
                 "{told}"
             );
-            assert!(told.ends_with(&format!("{url}\n\nOne; two.\n\nThree.")), "{told}");
+            assert!(told.ends_with("on the page of your order.\n\nOne; two.\n\nThree."), "{told}");
         }
     }
 
@@ -229,6 +231,7 @@ mod tests {
         ] {
             let file = file(&order(state), &event("Rock", ""), "https://x.example", 0, 0);
             assert_eq!(read(&file)["STATUS"], status);
+            assert_eq!(read(&file)["DTEND"], "20300706T070000Z", "it counts as over then");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::front::notice;
 use super::order_form::{Faults, Filled};
-use super::own_orders::{self, OpenOrder};
+use super::own_orders::{self, OwnOrder};
 use crate::admission::Shed;
 use crate::app::App;
 use crate::http::amount::{self, Style};
@@ -16,17 +16,19 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use boxoffice::{Event, Money, Pool, TicketType, TimeMs};
+use boxoffice::{Event, Money, Order, Pool, TicketType, TimeMs};
 use std::convert::Infallible;
 use std::sync::Arc;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
 /// What is left of a pool.
-struct Left {
-    text: String,
+pub(super) struct Left {
+    pub(super) text: String,
+    /// Until when it may change, behind the text.
+    pub(super) until: Option<Moment>,
     /// Says by colour what the text says: there are some, none, or none at the moment.
-    class: &'static str,
+    pub(super) class: &'static str,
 }
 
 struct TypeRow {
@@ -83,12 +85,15 @@ pub(super) struct EventPage {
     limit: String,
     hold: String,
     hold_ms: i64,
-    zone: String,
     free: bool,
     style: Style,
-    as_of: String,
+    as_of: Moment,
+    /// When the sale closes while the page may be open, and the time now.
+    closes: Option<(String, String)>,
     pub(super) key: String,
-    open_orders: Vec<OpenOrder>,
+    own_orders: Vec<OwnOrder>,
+    /// Whether an order was just given back, to be made anew.
+    given_back: bool,
     faults: Option<Faults>,
     buyer_name: String,
     buyer_email: String,
@@ -107,11 +112,11 @@ pub async fn event(
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
-    let open = own_orders::open(&app, &headers).await;
+    let open = own_orders::to_show(&app, &headers).await;
     if !open.is_empty() {
         // This page is this visitor's own.
         let mut page = event_page(&app, &event, now, as_of);
-        page.open_orders = open.into_iter().filter(|order| order.event == event.id).collect();
+        page.own_orders = open.into_iter().filter(|order| order.event == event.id).collect();
         return Ok(indexed(&event, varies(crate::http::page::page(&page))));
     }
     let page = app.shown.page.of(&event, now, as_of, || {
@@ -156,7 +161,7 @@ fn varies(mut response: Response) -> Response {
 }
 
 /// Whether who asks takes gzip (RFC 9110, section 12.5.3).
-pub struct TakesGzip(bool);
+pub struct TakesGzip(pub(in crate::http) bool);
 
 impl FromRequestParts<Arc<Site>> for TakesGzip {
     type Rejection = Infallible;
@@ -183,23 +188,21 @@ fn offered(event: &Event) -> impl Iterator<Item = &TicketType> {
     event.ticket_types.iter().filter(|t| !t.retired)
 }
 
-/// When the holds of now are over at the latest, in words. A payment that was begun may take longer.
-pub(super) fn back_until(event: &Event, now: TimeMs) -> String {
-    when::end(now + event.spec.hold_ms, now, &event.spec.zone)
+/// When the holds of now are over at the latest. A payment that was begun may take longer.
+pub(super) fn back_until(event: &Event, now: TimeMs) -> Moment {
+    Moment::end(now + event.spec.hold_ms, now, &event.spec.zone)
 }
 
 /// What is left, of which so many can be ordered and so many are held and not paid. Only what is held may
 /// come back.
-fn left_words(left: u32, held: u32, until: &str) -> Left {
+pub(super) fn left_words(left: u32, held: u32, until: &Moment) -> Left {
+    let waits = (left == 0 && held > 0).then(|| until.clone());
     let (text, class) = match (left, held) {
         (0, 0) => ("Sold out".into(), "none"),
-        (0, _) => {
-            let text = "All reserved at the moment. Some may come back until";
-            (format!("{text} {until}."), "waits")
-        }
+        (0, _) => ("All reserved at the moment. Some may come back until".into(), "waits"),
         (left, _) => (format!("{} left", amount::grouped(left.into())), ""),
     };
-    Left { text, class }
+    Left { text, until: waits, class }
 }
 
 /// The pools of what is on offer, each once.
@@ -234,7 +237,7 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         let words = left_words(pool.left(), pool.held, &until);
         let words = match (shared, pool.left(), pool.held) {
             (true, 1.., _) => None,
-            (true, 0, 1..) => Some(Left { text: "All reserved".into(), ..words }),
+            (true, 0, 1..) => Some(Left { text: "All reserved".into(), until: None, ..words }),
             _ => Some(words),
         };
         TypeRow {
@@ -285,11 +288,12 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         limit: limit(event),
         hold: super::front::minutes(spec.hold_ms),
         hold_ms: spec.hold_ms,
-        zone: spec.zone.clone(),
         style: Style::of(spec.currency),
-        as_of: when::clock(as_of, &spec.zone),
+        as_of: Moment::clock(as_of, &spec.zone),
+        closes: on_sale.then(|| (when::rfc3339(spec.sale_ends()), when::rfc3339(now))),
         key: format!("{:032x}", app.ids.random()),
-        open_orders: Vec::new(),
+        own_orders: Vec::new(),
+        given_back: false,
         faults: None,
         buyer_name: String::new(),
         buyer_email: String::new(),
@@ -316,7 +320,7 @@ impl EventPage {
             let typed = filled.quantities.get(&row.id).map_or("", String::as_str);
             row.error = faults.of_type(&row.id).map(str::to_owned);
             // What was chosen can be changed, although there is none left to choose.
-            row.input |= row.error.is_some() || (self.on_sale && !matches!(typed, "" | "0"));
+            row.input |= self.on_sale && (row.error.is_some() || !matches!(typed, "" | "0"));
             row.value = typed.into();
         }
         self.buyer_name = filled.name;
@@ -325,10 +329,37 @@ impl EventPage {
         self
     }
 
-    /// Tells of orders that can still be paid.
-    pub(super) fn with_open_orders(mut self, orders: Vec<OpenOrder>) -> EventPage {
-        self.open_orders = orders;
+    /// The same page with the form filled in again, of an order that was given back to be changed.
+    pub(super) fn filled_again(mut self, order: &Order, event: &Event) -> EventPage {
+        for line in &order.lines {
+            let id = &event.ticket_types[usize::from(line.ticket_type)].id;
+            for row in self.types.iter_mut().filter(|row| row.id == *id && row.input) {
+                row.value = line.quantity.to_string();
+            }
+        }
+        self.buyer_name.clone_from(&order.buyer.name);
+        self.buyer_email.clone_from(&order.buyer.email);
+        self.given_back = true;
         self
+    }
+
+    /// Tells of the orders of this browser.
+    pub(super) fn with_own_orders(mut self, orders: Vec<OwnOrder>) -> EventPage {
+        self.own_orders = orders;
+        self
+    }
+
+    /// Whether the form asks who the buyer is, and can be sent: something can be ordered, or may come back
+    /// for who has filled it in already.
+    fn asks(&self) -> bool {
+        let waits = self.gone.as_ref().is_some_and(|gone| gone.class == "waits");
+        self.offers || (self.faults.is_some() && self.on_sale && waits)
+    }
+
+    /// Whether the description is so long that the tickets would be far below it.
+    fn is_long(&self) -> bool {
+        let lines = self.about.iter().flatten().map(|line| 1 + line.chars().count() / 45);
+        lines.sum::<usize>() > 8
     }
 
     /// The fields by the ids that they have on the page, with what is wrong there.
@@ -379,9 +410,14 @@ mod tests {
 
     #[test]
     fn hope_is_given_only_where_something_is_held() {
-        let said = |left, held| left_words(left, held, "20:15").text;
+        let until = Moment::end(1, 0, "UTC");
+        let said = |left, held| {
+            let told = left_words(left, held, &until);
+            assert_eq!(told.until.is_some(), told.class == "waits");
+            told.text
+        };
         assert_eq!(said(0, 0), "Sold out");
-        let waits = "All reserved at the moment. Some may come back until 20:15.";
+        let waits = "All reserved at the moment. Some may come back until";
         assert_eq!((said(0, 1), said(0, 9)), (waits.into(), waits.into()));
         assert_eq!((said(1, 0), said(1_200, 5)), ("1 left".into(), "1,200 left".into()));
     }

@@ -1,7 +1,7 @@
 //! The front page: what is on sale.
 
-use super::event::{back_until, pools_on_offer};
-use super::own_orders::{self, OpenOrder};
+use super::event::{Left, back_until, left_words, pools_on_offer};
+use super::own_orders::{self, OwnOrder};
 use crate::http::amount::{self, grouped};
 use crate::http::page::{Frame, Moment, page};
 use crate::http::site::Site;
@@ -20,9 +20,7 @@ struct Card {
     starts: Moment,
     /// The least price, in words.
     price: String,
-    summary: String,
-    /// As on the event's page: some, none, none at the moment.
-    class: &'static str,
+    summary: Left,
 }
 
 /// The show of the old routes.
@@ -38,7 +36,7 @@ struct OldShow {
 #[template(path = "front.html")]
 struct FrontPage {
     frame: Frame,
-    open_orders: Vec<OpenOrder>,
+    own_orders: Vec<OwnOrder>,
     events: Vec<Card>,
     show: Option<OldShow>,
 }
@@ -52,7 +50,9 @@ pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response
     let show = app
         .catalogue
         .event(&app.config.show)
-        .filter(|show| app.config.shows_demo_card(own) && show.spec.limit_per_buyer.is_some());
+        .filter(|show| app.config.shows_demo_card(own) && show.spec.limit_per_buyer.is_some())
+        // Of what is hidden or over no list tells, and what is not on sale has its card above.
+        .filter(|show| show.is_listed(now) && show.on_sale(now));
     let show = show.map(|e| OldShow {
         name: e.spec.name.clone(),
         left: left(&e),
@@ -60,24 +60,20 @@ pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response
         hold: minutes(e.spec.hold_ms),
         demo: app.sandbox.is_some(),
     });
-    let open_orders = own_orders::open(&app, &headers).await;
+    let own_orders = own_orders::to_show(&app, &headers).await;
     let frame = Frame::of(&app);
-    let mut response = page(&FrontPage { frame, open_orders, events: cards.collect(), show });
+    let mut response = page(&FrontPage { frame, own_orders, events: cards.collect(), show });
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("cookie"));
     response
 }
 
 fn card(event: &Event, now: TimeMs) -> Card {
-    let (summary, class) = match (notice(event, now), left(event), held(event)) {
-        (Some(notice), ..) => (notice, "waits"),
-        (None, 0, 0) => ("Sold out".into(), "none"),
-        (None, 0, _) => {
-            let until = back_until(event, now);
-            let text = "All reserved at the moment. Some may come back until";
-            (format!("{text} {until}."), "waits")
-        }
-        (None, 1, _) => ("1 ticket left".into(), ""),
-        (None, n, _) => (format!("{} tickets left", grouped(n.into())), ""),
+    let words = |text| Left { text, until: None, class: "" };
+    let summary = match (notice(event, now), left(event), held(event)) {
+        (Some(notice), ..) => Left { class: "waits", ..words(notice) },
+        (None, 0, held) => left_words(0, held, &back_until(event, now)),
+        (None, 1, _) => words("1 ticket left".into()),
+        (None, n, _) => words(format!("{} tickets left", grouped(n.into()))),
     };
     Card {
         slug: event.spec.slug.clone(),
@@ -86,7 +82,6 @@ fn card(event: &Event, now: TimeMs) -> Card {
         starts: Moment::short(event.spec.starts_ms, &event.spec.zone),
         price: least_price(event),
         summary,
-        class,
     }
 }
 

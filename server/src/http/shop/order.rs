@@ -1,11 +1,13 @@
 //! The page of an order.
 
-use super::pay;
+use super::event::event_page;
+use super::{own_orders, pay};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::amount;
 use crate::http::api::order_id;
-use crate::http::page::{Frame, Moment, Page, page, paragraphs};
+use crate::http::extract::{Form, Sent};
+use crate::http::page::{Frame, Moment, Page, PageProblem, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
@@ -13,7 +15,8 @@ use crate::http::view::Action;
 use crate::when;
 use crate::writer::CommandError;
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect};
 use boxoffice::{
     AttemptState, Event, Money, Order, OrderId, OrderState, Refusal, TicketState, TimeMs,
@@ -80,14 +83,25 @@ pub(in crate::http) struct OrderPage {
     pub(in crate::http) can_pay: bool,
     pub(in crate::http) free: bool,
     can_cancel: bool,
+    /// Whether it can be given back with no payment begun, and made anew.
+    can_change: bool,
     over: bool,
-    as_of: String,
+    as_of: Moment,
+    /// Whether this address is the only way back to the order: the browser keeps no cookie.
+    keep_this: bool,
 }
+
+/// The query behind an order's address with which a hold is answered. A browser that kept the cookie of the
+/// hold goes on to the payment page from there, for it finds back; another one stays on the order's own page,
+/// so that nobody pays without having seen the address at which the tickets will be.
+pub(in crate::http) const JUST_MADE: &str = "new";
 
 /// `GET /orders/{id}/{secret}`
 pub async fn order(
     State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     let mut order = app.sales.find(id).await?;
@@ -97,7 +111,14 @@ pub async fn order(
         order = app.sales.find(id).await?;
     }
     let event = app.sales.event_of(&order).await?;
-    let shown = order_page(&app, &order, &event);
+    let mut shown = order_page(&app, &order, &event);
+    let just_made = query.as_deref() == Some(JUST_MADE) && order.state == OrderState::Held;
+    if just_made && shown.can_pay && !shown.free {
+        if own_orders::known(&app, &headers).contains(&id) {
+            return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
+        }
+        shown.keep_this = true;
+    }
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);
     Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
@@ -175,9 +196,11 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         can_pay: (order.state == OrderState::Held || (paying && may_try)) && !order.over(now),
         free: order.total().minor == 0,
         can_cancel: matches!(order.state, OrderState::Held | OrderState::Paying),
+        can_change: order.state == OrderState::Held && !order.over(now) && !order.is_erased(),
         over: matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded),
-        as_of: when::clock(now, &event.spec.zone),
+        as_of: Moment::clock(now, &event.spec.zone),
         declined,
+        keep_this: false,
     }
 }
 
@@ -234,12 +257,33 @@ fn qr(code: &str) -> String {
 pub async fn cancel(
     State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
+    headers: HeaderMap,
+    sent: Result<Sent, Problem>,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
+    // Who wants to change the order gets the form again, as it was filled in.
+    let sent = sent?;
+    let form = Form::read(&sent.headers, &sent.body).ok();
+    let change = form.is_some_and(|form| !form.get("change").is_empty());
     match app.sales.cancel(Actor::Buyer, id, None).await {
+        Ok(_) if change => {
+            let order = app.sales.find(id).await?;
+            if !matches!(order.state, OrderState::Released | OrderState::Void) {
+                return Ok(Redirect::to(&app.links.order_path(id)).into_response());
+            }
+            let event = app.sales.event_of(&order).await?;
+            let now = app.clock.now_ms();
+            let own = own_orders::to_show(&app, &headers).await;
+            let own = own.into_iter().filter(|order| order.event == event.id).collect();
+            let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
+            Ok(page(&shown.filled_again(&order, &event).with_own_orders(own)))
+        }
         Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {
             Ok(Redirect::to(&app.links.order_path(id)).into_response())
         }
-        Err(no) => Err(Problem::from(no).into()),
+        Err(no) => {
+            let no = PageProblem::from(Problem::from(no));
+            Err(no.back_to(app.links.order_path(id), "Back to your order"))
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! the reason. `Faults::of` says at which field; a reason that it does not know stands above the form.
 
 use super::event::{back_until, event_page};
+use super::order::JUST_MADE;
 use super::{own_orders, pay};
 use crate::actor::Actor;
 use crate::admission::client::Client;
@@ -11,7 +12,7 @@ use crate::app::App;
 use crate::http::amount;
 use crate::http::extract::{Form, Sent, admit};
 use crate::http::idempotency::key_of;
-use crate::http::page::{Page, PageProblem, page};
+use crate::http::page::{Page, PageProblem, page, times_in_words};
 use crate::http::problem::{Problem, capital};
 use crate::http::site::Site;
 use crate::identity::{buyer, untagged_key};
@@ -21,7 +22,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    Command, Event, LineWish, Money, Order, OrderId, Refusal, Reply, check_email, check_name,
+    Command, Event, LineWish, Money, Order, OrderId, Refusal, Reply, TimeMs, check_email,
+    check_name,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -121,7 +123,8 @@ impl Faults {
 
     /// What follows from the answer to a hold request. All that is not known here stands above the form in
     /// the words of the problem.
-    fn of(no: CommandError, event: &Event, filled: &Filled, until: &str) -> Faults {
+    fn of(no: CommandError, event: &Event, filled: &Filled, now: TimeMs) -> Faults {
+        let until = &back_until(event, now).in_words();
         let name_of = |id: &str| {
             let known = event.ticket_types.iter().find(|t| t.id == id && !t.retired);
             known.map_or_else(|| begin(id, SHOWN).to_owned(), |t| t.name.clone())
@@ -142,8 +145,17 @@ impl Faults {
             _ => None,
         };
         let gone = matches!(no, CommandError::Refused(Refusal::UnknownTicketType(_)));
+        let waits =
+            matches!(no, CommandError::Refused(Refusal::SoldOut { left: 0, held: 1.., .. }));
+        let closed = matches!(
+            no,
+            CommandError::Refused(
+                Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) | Refusal::EventOver(_)
+            )
+        );
         let problem = Problem::from(no);
-        let mut faults = Faults::new(problem.status, &problem.title);
+        let title = if waits { "All reserved at the moment" } else { &problem.title };
+        let mut faults = Faults::new(problem.status, title);
         faults.retry_after = problem.retry_after;
         match at {
             Some((id, text)) => {
@@ -152,7 +164,9 @@ impl Faults {
             None if gone => faults.whole.push(
                 "A ticket that you chose is not on offer any more. Choose from those below.".into(),
             ),
-            None => faults.whole.push(problem.detail),
+            // The page says it of every event that is not on sale.
+            None if closed => faults.whole.push("Nothing was reserved.".into()),
+            None => faults.whole.push(times_in_words(&problem.detail, now, &event.spec.zone)),
         }
         faults
     }
@@ -192,11 +206,11 @@ pub async fn hold(
             // As it is now: what has changed may be the reason.
             let event = app.sales.event_named(&slug).await.unwrap_or(event);
             let now = app.clock.now_ms();
-            let open = own_orders::open(&app, &headers).await;
+            let open = own_orders::to_show(&app, &headers).await;
             let open = open.into_iter().filter(|order| order.event == event.id).collect();
             let (status, retry_after) = (faults.status, faults.retry_after);
             let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
-            let shown = shown.refused(filled, *faults).with_open_orders(open);
+            let shown = shown.refused(filled, *faults).with_own_orders(open);
             let mut response = page(&shown);
             *response.status_mut() = status;
             if let Some(seconds) = retry_after {
@@ -217,7 +231,6 @@ async fn order(
     body: &[u8],
     own: &[OrderId],
 ) -> Result<Arc<Order>, Box<Faults>> {
-    let until = back_until(event, app.clock.now_ms());
     let refused = |no: CommandError| {
         let known = match &no {
             CommandError::Refused(Refusal::LimitPerBuyer { order, .. }) => {
@@ -225,7 +238,7 @@ async fn order(
             }
             _ => None,
         };
-        let mut faults = Faults::of(no, event, filled, &until);
+        let mut faults = Faults::of(no, event, filled, app.clock.now_ms());
         faults.link = known.map(|order| app.links.way_back(order));
         Box::new(faults)
     };
@@ -235,7 +248,11 @@ async fn order(
         faults.whole.push(problem.detail);
         return Err(Box::new(faults));
     }
-    let lines = checked(event, filled)?;
+    let lines = checked(event, filled).map_err(|faults| {
+        // First what no other choice mends.
+        let closed = event.check_sale(app.clock.now_ms()).err();
+        closed.map_or(faults, |no| refused(CommandError::Refused(no)))
+    })?;
     let buyer = buyer(&filled.name, &filled.email);
     if let Some(order) = own_orders::same(app, own, event, &buyer, &lines).await {
         return Ok(order);
@@ -273,8 +290,14 @@ async fn order(
     });
     let changed = filled.changed_prices(frozen.clone());
     if !changed.is_empty() && order.state == boxoffice::OrderState::Held {
-        _ = app.sales.cancel(Actor::Buyer, order.id, None).await;
-        return Err(Box::new(price_changed(event, &changed, &frozen.collect())));
+        let given_back = app.sales.cancel(Actor::Buyer, order.id, None).await.is_ok();
+        let mut faults = price_changed(event, &changed, &frozen.collect());
+        if !given_back {
+            let text =
+                "What was reserved at the new price could not be given back, and ends by itself.";
+            faults.whole.push(text.into());
+        }
+        return Err(Box::new(faults));
     }
     Ok(order)
 }
@@ -361,7 +384,7 @@ fn price_changed(
     for (id, before) in before {
         let now = now.get(id).copied().unwrap_or_default();
         let text = format!(
-            "The price was {} and is {} now. Nothing was reserved; go on if you agree.",
+            "The price was {} and is {} now. Go on if you agree.",
             price(*before),
             price(now)
         );
@@ -375,12 +398,17 @@ async fn go_on(app: &App, client: Client, headers: &HeaderMap, order: &Order) ->
     if order.total().minor == 0 {
         // Where this fails, the order's page offers it again and says why.
         _ = app.sales.pay(Actor::Buyer, client, order.id, String::new(), None).await;
-        let response = Redirect::to(&app.links.order_path(order.id)).into_response();
-        return pay::remember(app, order.id, response);
+        return remembered(app, headers, order, &app.links.order_path(order.id)).await;
     }
-    let response = Redirect::to(&app.links.pay_path(order.id)).into_response();
-    let mut response = pay::remember(app, order.id, response);
-    own_orders::remember(app, headers, order, &mut response);
+    // By way of the order's page, which sees whether the browser keeps cookies.
+    let path = format!("{}?{JUST_MADE}", app.links.order_path(order.id));
+    remembered(app, headers, order, &path).await
+}
+
+/// Leads there with the cookies that find back to the order.
+async fn remembered(app: &App, headers: &HeaderMap, order: &Order, path: &str) -> Response {
+    let mut response = pay::remember(app, order.id, Redirect::to(path).into_response());
+    own_orders::remember(app, headers, order, &mut response).await;
     response
 }
 
@@ -475,7 +503,7 @@ mod tests {
     fn what_the_form_does_not_know_stands_above_it() {
         let event = event();
         let filled = filled(&[("quantity:child", "2")]);
-        let of = |no| Faults::of(no, &event, &filled, "20:15");
+        let of = |no| Faults::of(no, &event, &filled, 0);
         for no in [
             CommandError::Unavailable,
             CommandError::InDoubt,
@@ -496,9 +524,9 @@ mod tests {
         };
         let said = |left, held| sold_out(left, held).of_type("child").unwrap_or("").to_owned();
         assert_eq!(said(0, 0), "“The child” is sold out.");
-        assert!(said(0, 2).contains("Some may come back until 20:15."));
+        assert!(said(0, 2).contains("Some may come back until 00:05 UTC."));
         assert_eq!(said(1, 0), "Only 1 left of “The child”.");
-        assert!(said(1, 1).contains("More may come back until 20:15."));
+        assert!(said(1, 1).contains("More may come back until 00:05 UTC."));
         let limit = Refusal::LimitPerBuyer { limit: 2, has: 1, order: OrderId(1) };
         assert!(of(CommandError::Refused(limit)).of_type("child").is_some());
     }

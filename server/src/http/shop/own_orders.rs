@@ -1,64 +1,72 @@
-//! The way back to one's own open orders: a cookie that is set with the hold and lives about as long.
+//! The way back to one's own orders: a cookie that is set with the hold, and that no script can read.
 //!
-//! It holds the secrets that pay the orders and open nothing else: a script in a payment page, which
-//! may load our pages as well, learns of another order no more than it knows of its own.
+//! It holds the orders' own secrets. The addresses of payment pages, which others get to know, prove less:
+//! who has only those makes up no cookie that opens anything. Our pages never say such a secret because of
+//! the cookie: they link to the payment page's address, from which the cookie leads on.
 
 use crate::app::App;
 use crate::http::api::order_id;
 use crate::http::cookies;
+use crate::http::page::Moment;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use boxoffice::{Buyer, Event, EventId, Line, LineWish, Order, OrderId, OrderState};
 use std::sync::Arc;
 
-const COOKIE: &str = "nts_open";
+const COOKIE: &str = "nts_orders";
 /// So many orders are remembered, the latest first.
-const MOST: usize = 4;
-/// How much longer than the hold: a payment that was begun may take longer.
-const LONGER_S: i64 = 600;
+const MOST: usize = 6;
+/// How long they are remembered.
+const REMEMBERED_S: i64 = 30 * 24 * 3_600;
 
-/// An order that can still be paid.
-pub(in crate::http) struct OpenOrder {
+/// An order that can still be paid, or that has tickets.
+pub(in crate::http) struct OwnOrder {
     pub(in crate::http) event: EventId,
     /// How many tickets of what.
     pub(in crate::http) what: String,
-    /// When its time is over, in words.
-    pub(in crate::http) until: String,
-    /// Its payment page.
+    /// The name of the event.
+    pub(in crate::http) event_name: String,
+    /// When its time is over, in words; none where it has tickets.
+    pub(in crate::http) until: Option<Moment>,
+    /// Its payment page, or from there to its own.
     pub(in crate::http) path: String,
 }
 
-/// The orders that this browser has made lately and not lost, the latest first.
+/// The orders that this browser has made lately and not lost, the latest first. None for a script.
 pub(in crate::http) fn known(app: &App, headers: &HeaderMap) -> Vec<OrderId> {
+    if !cookies::navigates(headers) {
+        return Vec::new();
+    }
     let entries = cookies::values(headers, COOKIE).flat_map(|value| value.split('.')).take(MOST);
     let shown = entries.filter_map(|entry| {
         let (id, secret) = entry.split_once(':')?;
         let id = order_id(id).ok()?;
-        app.secrets.pays(id, secret).then_some(id)
+        app.secrets.opens(id, secret).then_some(id)
     });
     shown.collect()
 }
 
-/// Those of them that can still be paid. Nothing is read for a browser that has made none.
-pub(in crate::http) async fn open(app: &App, headers: &HeaderMap) -> Vec<OpenOrder> {
-    let mut open = Vec::new();
-    if !cookies::navigates(headers) {
-        return open;
-    }
+/// Those of them that can still be paid, or that have tickets of an event which is not over. Nothing is read
+/// for a browser that has made none.
+pub(in crate::http) async fn to_show(app: &App, headers: &HeaderMap) -> Vec<OwnOrder> {
+    let mut shown = Vec::new();
     for id in known(app, headers) {
         let Ok(order) = app.sales.find(id).await else { continue };
         let Ok(event) = app.sales.event_of(&order).await else { continue };
         let now = app.clock.now_ms();
-        if matches!(order.state, OrderState::Held | OrderState::Paying) && !order.over(now) {
-            open.push(OpenOrder {
+        let has_tickets = matches!(order.state, OrderState::Committed | OrderState::Paid);
+        let open = matches!(order.state, OrderState::Held | OrderState::Paying) && !order.over(now);
+        if open || (has_tickets && !event.is_over(now)) {
+            shown.push(OwnOrder {
                 event: event.id,
                 what: what(&order, &event),
-                until: crate::when::end(order.until_ms, now, &event.spec.zone),
-                path: app.links.pay_path(id),
+                event_name: event.spec.name.clone(),
+                until: open.then(|| Moment::end(order.until_ms, now, &event.spec.zone)),
+                path: if open { app.links.pay_path(id) } else { app.links.way_back(id) },
             });
         }
     }
-    open
+    shown
 }
 
 /// The order among these that asked for the same and is not paid yet. Who goes back from the payment page and
@@ -78,6 +86,9 @@ pub(in crate::http) async fn same(
             let Some(t) = event.ticket_types.get(usize::from(line.ticket_type)) else {
                 return false;
             };
+            if t.retired {
+                return false;
+            }
             let same = |wish: &LineWish| {
                 wish.ticket_type == t.id && wish.quantity == i64::from(line.quantity)
             };
@@ -100,17 +111,25 @@ pub(in crate::http) fn what(order: &Order, event: &Event) -> String {
     lines.collect::<Vec<_>>().join(", ")
 }
 
-/// Remembers an order that was just made, beside those that are remembered already.
-pub(in crate::http) fn remember(
+/// Remembers an order that was just made, beside those that are remembered already. Those that have ended
+/// without tickets are forgotten.
+pub(in crate::http) async fn remember(
     app: &App,
     headers: &HeaderMap,
     order: &Order,
     response: &mut Response,
 ) {
-    let before = known(app, headers).into_iter().filter(|id| *id != order.id);
-    let all = std::iter::once(order.id).chain(before).take(MOST);
-    let entries = all.map(|id| format!("{}:{}", uuid::Uuid::from_u128(id.0), app.secrets.pay(id)));
-    let value = entries.collect::<Vec<_>>().join(".");
-    let left_s = (order.until_ms - app.clock.now_ms()).max(0) / 1_000;
-    cookies::set(app, response, (COOKIE, &value, "/"), left_s + LONGER_S);
+    let mut all = vec![order.id];
+    for id in known(app, headers) {
+        let ended = app.sales.find(id).await.is_ok_and(|order| {
+            matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded)
+        });
+        if id != order.id && !ended && all.len() < MOST {
+            all.push(id);
+        }
+    }
+    let entry =
+        |id: &OrderId| format!("{}:{}", uuid::Uuid::from_u128(id.0), app.secrets.order(*id));
+    let value = all.iter().map(entry).collect::<Vec<_>>().join(".");
+    cookies::set(app, response, (COOKIE, &value, "/"), REMEMBERED_S);
 }

@@ -15,7 +15,7 @@ use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::shop::order::{OrderPage, Until, a_bank_may_have_paid, opened, order_page};
-use crate::http::shop::own_orders::what;
+use crate::http::shop::own_orders::{self, what};
 use crate::http::site::Site;
 use crate::http::view::{self, Action};
 use crate::writer::CommandError;
@@ -37,8 +37,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:
 
 /// The cookie with the order's own secret, for the way back from the payment page.
 const COOKIE: &str = "nts_order";
-/// How long the way back is remembered: longer than any payment takes.
-const COOKIE_S: i64 = 4 * 3_600;
+/// How long the way back is remembered.
+const COOKIE_S: i64 = 30 * 24 * 3_600;
 
 /// The sandbox's cards.
 #[derive(Template)]
@@ -114,7 +114,8 @@ pub(in crate::http) fn remember(app: &App, order: OrderId, mut response: Respons
 /// (Stripe's, say) is not led to the order's page, whose address it could read.
 fn remembers(app: &App, order: OrderId, headers: &HeaderMap) -> bool {
     cookies::navigates(headers)
-        && cookies::values(headers, COOKIE).any(|secret| app.secrets.opens(order, secret))
+        && (cookies::values(headers, COOKIE).any(|secret| app.secrets.opens(order, secret))
+            || own_orders::known(app, headers).contains(&order))
 }
 
 /// The order as it is now. The browser may just be back from the bank: then it is read what that says.
@@ -212,8 +213,8 @@ fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Respon
     let shown = order_page(app, order, event);
     let message = match order.state {
         OrderState::Paid => {
-            "Paid. Your tickets are on the page of your order: open the link that you \
-                             got when you ordered."
+            "Paid. Your tickets are on the page of your order. This browser does not know it: go back \
+             to the browser in which you ordered, and open this address there, or the page of the event."
                 .into()
         }
         _ => view::message(app, order),
@@ -252,7 +253,8 @@ pub async fn pay(
 ) -> Page {
     let sent = sent?;
     let id = payable(&app, &id, &secret)?;
-    take(&app, client, id, &sent, &app.links.way_back(id)).await
+    let taken = take(&app, client, id, &sent, &app.links.way_back(id)).await;
+    taken.map_err(|no| no.back_to(app.links.pay_path(id), "Back to the payment"))
 }
 
 /// `GET /orders/{id}/{secret}/pay`: from the order's page to the payment page.
@@ -277,7 +279,9 @@ pub async fn pay_opened(
     let sent = sent?;
     let id = opened(&app, &id, &secret)?;
     let home = app.links.order_path(id);
-    Ok(remember(&app, id, take(&app, client, id, &sent, &home).await?))
+    let taken = take(&app, client, id, &sent, &home).await;
+    let taken = taken.map_err(|no| no.back_to(home, "Back to your order"))?;
+    Ok(remember(&app, id, taken))
 }
 
 /// Takes what a payment page sent, and leads to what is next.
