@@ -179,7 +179,13 @@ async fn counts(world: &Arc<World>, n: usize) {
         world.broken(Promise::AllSettles, None, text);
     }
     if let (Some(event), Some(answer)) = (the_event(world), ask(world, n, Ask::get("/")).await) {
-        let left: u32 = event.pools.iter().map(|p| p.capacity - p.held - p.sold).sum();
+        // What nobody can buy, because all its ticket types are retired, is not for sale.
+        let offered = |n: usize| {
+            let types = event.ticket_types.iter();
+            types.filter(|t| !t.retired).any(|t| usize::from(t.pool) == n)
+        };
+        let pools = event.pools.iter().enumerate().filter(|(n, _)| offered(*n));
+        let left: u32 = pools.map(|(_, p)| p.capacity - p.held - p.sold).sum();
         let closed = event.spec.sale_closes_ms.or(event.spec.ends_ms).is_some();
         let said =
             format!(">{} ticket{} left<", grouped(left.into()), if left == 1 { "" } else { "s" });
