@@ -22,6 +22,8 @@ fn within(mutant: Mutant) -> u64 {
         Mutant::AnswersShift => 1_000,
         // A limit per buyer, and a commit that fails just when it bites.
         Mutant::CountNotUndone => 1_000,
+        // A list of the provider that just fills its page, with something new on the border.
+        Mutant::NextPageLate => 1_000,
         // The provider refuses what comes too fast, and no clock is moved meanwhile.
         Mutant::NoPause => 1_000,
         _ => 200,
