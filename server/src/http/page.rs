@@ -11,18 +11,18 @@ use boxoffice::{Event, EventSpec, TimeMs};
 /// What the frame around every page must know.
 pub struct Frame {
     /// Says that no real money moves, if so.
-    pub rehearsal: Option<&'static str>,
+    pub test_mode: Option<&'static str>,
 }
 
 impl Frame {
     /// The frame of this server's pages.
     pub fn of(app: &App) -> Frame {
-        let rehearsal = match (&app.sandbox, app.sales.is_live()) {
+        let test_mode = match (&app.sandbox, app.sales.is_live()) {
             (Some(_), _) => Some("Test mode: no real money moves."),
             (None, false) => Some("Stripe in test mode: no real money moves."),
             (None, true) => None,
         };
-        Frame { rehearsal }
+        Frame { test_mode }
     }
 }
 
@@ -178,7 +178,7 @@ impl PageProblem {
         let detail = &times_in_words(&problem.detail, 0, &zone);
         let title = &problem.title;
         let html = page(&ProblemPage {
-            frame: Frame { rehearsal: None },
+            frame: Frame { test_mode: None },
             title,
             detail,
             money,
