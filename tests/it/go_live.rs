@@ -91,8 +91,10 @@ fn test_orders_are_moved_aside_before_real_ones_are_taken() {
     assert_eq!(left, Vec::<String>::new(), "of what was written meanwhile");
     let (ok, said) = run(&dir, &[], &["go-live", "--archive", "nowhere/x.db"]);
     assert!(!ok && said.contains("there is no folder nowhere. Nothing was changed"), "{said}");
-    let (ok, said) = run(&dir, &[], &["backup", "nowhere/x.db"]);
-    assert!(!ok && said.contains("there is no folder nowhere. Nothing was copied"), "{said}");
+    if !crate::ON_POSTGRES {
+        let (ok, said) = run(&dir, &[], &["backup", "nowhere/x.db"]);
+        assert!(!ok && said.contains("there is no folder nowhere. Nothing was copied"), "{said}");
+    }
     // The orders and their provider are in a file of their own, which balances.
     let archive = named(&dir, ".test-orders-", "Z");
     assert_eq!(named(&dir, ".test-orders-", ".sandbox"), format!("{archive}.sandbox"));

@@ -102,14 +102,18 @@ impl Browser {
     }
 
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, value) = self.try_command(method, path, body);
+        assert!(status == 200, "{method} {path} {body}: {value}");
+        value
+    }
+
+    fn try_command(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut request = Request::new(method, path);
         if method == "POST" {
             request = request.json(body);
         }
         let answer: Answer = request.send(&self.address).expect("the driver answers");
-        let value = answer.json()["value"].take();
-        assert!(answer.status == 200, "{method} {path} {body}: {value}");
-        value
+        (answer.status, answer.json()["value"].take())
     }
 
     fn ask(&self, method: &str, what: &str, body: &Value) -> Value {
@@ -140,13 +144,19 @@ impl Browser {
     /// Clicks as a person does. Without JavaScript the driver's own click would wait for ever for
     /// a script of its own, so the key is pressed instead: that works for people, too.
     pub fn click(&self, css: &str) {
-        let element = self.find(css);
-        if !self.javascript {
-            let enter = json!({"text": "\u{e007}"});
-            self.ask("POST", &format!("element/{element}/value"), &enter);
-            return;
-        }
-        self.ask("POST", &format!("element/{element}/click"), &json!({}));
+        let (what, body) = match self.javascript {
+            true => ("click", json!({})),
+            false => ("value", json!({"text": "\u{e007}"})),
+        };
+        // The page may be replaced between the two: it refreshes itself, or comes a moment later.
+        nts_testkit::eventually("it can be clicked", || {
+            let path = format!("/session/{}/element/{}/{what}", self.session, self.find(css));
+            let (status, value) = self.try_command("POST", &path, &body);
+            let replaced = value.to_string().contains("does not belong to the document")
+                || value["error"] == "stale element reference";
+            assert!(status == 200 || replaced, "{css}: {value}");
+            status == 200
+        });
     }
 
     pub fn fill(&self, css: &str, text: &str) {
