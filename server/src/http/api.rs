@@ -215,7 +215,7 @@ pub async fn hold(
         None => after_the_command(app.sales.find(id).await)?,
     };
     // A ticket type that is new since we looked is in the catalogue by now.
-    let event = app.sales.event_of(&order).await.unwrap_or(event);
+    let event = event_of(&app, &order).await?;
     Ok(held(&app, &order, &event, until_ms))
 }
 

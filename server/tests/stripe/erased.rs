@@ -252,7 +252,7 @@ async fn the_buyers_of_a_past_event_are_erased_after_so_many_days() {
     assert_eq!(app.organiser.erase_past(&mut Progress::default()).await, 0);
     let told = lines(&shop, Action::BuyersErased).await;
     assert_eq!((told.len(), told[0].actor), (1, Actor::System));
-    let detail = "1 orders: the event is over for long enough; 2 left that still need their buyer";
+    let detail = "1 order: the event is over for long enough; 2 left that still need their buyer";
     assert_eq!(told[0].detail, detail);
     // What was left is erased once it is over, and so is what was ordered even later.
     assert_eq!(shop.cancel(&open).await.0, 200);
