@@ -123,6 +123,11 @@ fn a_file_moves_into_postgresql_and_back_and_nothing_is_different() {
     let refused = migrate(&dir, &url, file);
     assert!(said(&refused).contains("exists already"), "{}", said(&refused));
     let refused = migrate(&dir, file, &url);
+    assert!(said(&refused).contains("was moved to postgres://"), "{}", said(&refused));
+    // Nor into a database that has something in it.
+    let other = Dir::on("moving-other", file.into());
+    Server::start(&other).stop();
+    let refused = migrate(&other, file, &url);
     assert!(said(&refused).contains("is not empty"), "{}", said(&refused));
 
     let moved = migrate(&dir, &url, "back.db");
