@@ -104,7 +104,7 @@ problem_codes! {
         "The database cannot be reached. Nothing was done; try again in a moment.";
     InDoubt = "in_doubt", [503], "We do not know yet whether this was recorded",
         "The outcome of the request is not known yet. Ask again with the same Idempotency-Key, or \
-         look at the order: it cannot be done twice.";
+         look at the order: under that key it is not done twice.";
     NotReady = "not_ready", [503], "Not ready",
         "The process should get no requests from a load balancer now.";
 

@@ -172,16 +172,19 @@ fn what_was_sold_stays_as_it_was_sold() {
     assert!(server.send(refund.bearer(KEY).json(&lines)).status < 300);
 }
 
+/// Applies a file with this text.
+fn apply(dir: &Dir, url: &str, text: &str) -> Output {
+    std::fs::write(dir.path("show.toml"), text).unwrap();
+    nts(dir).args(["event", "apply", "show.toml", "--url", url]).output().unwrap()
+}
+
 #[test]
 fn no_wrong_id_gets_into_an_address() {
     let dir = Dir::new("ids");
     let server = Server::start(&dir);
     let url = format!("http://{}", server.address);
     let show = include_str!("../../show.toml");
-    let apply = |text: &str| -> Output {
-        std::fs::write(dir.path("show.toml"), text).unwrap();
-        nts(&dir).args(["event", "apply", "show.toml", "--url", &url]).output().unwrap()
-    };
+    let apply = |text: &str| apply(&dir, &url, text);
     assert!(apply(show).status.success());
     let before = server.get("/api/v1/events/harbour-night").json();
     let long = "x".repeat(65);
@@ -238,10 +241,7 @@ fn a_file_with_mistakes_is_told_all_of_them_and_an_odd_one_its_warnings() {
     let server = Server::start(&dir);
     let url = format!("http://{}", server.address);
     let show = include_str!("../../show.toml");
-    let apply = |text: &str| -> Output {
-        std::fs::write(dir.path("show.toml"), text).unwrap();
-        nts(&dir).args(["event", "apply", "show.toml", "--url", &url]).output().unwrap()
-    };
+    let apply = |text: &str| apply(&dir, &url, text);
     let text = show.replace("capacity = 400", "capacity = \"400\"").replace("4000,", "40.00,");
     let wrong = apply(&(text + "sale_closes = \"2030-07-05T18:00:00Z\"\n"));
     let told = said(&wrong);

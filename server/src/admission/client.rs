@@ -120,7 +120,7 @@ impl Clients {
                 self.proxies
             ),
             (true, true) => {
-                "Limits per client: off, for all come from this machine. Behind a proxy \
+                "Limits per client: off, all requests come from this machine. Behind a proxy \
                              here, name it: NTS_TRUSTED_PROXIES=127.0.0.1."
                     .into()
             }

@@ -319,7 +319,7 @@ impl From<CommandError> for Problem {
                 let mut p = trouble(
                     ProblemCode::InDoubt,
                     "Ask again with the same Idempotency-Key, or reload the order's page: \
-                     you get the true answer as soon as we know it. It cannot be done twice.",
+                     you get the true answer as soon as we know it. Under that key it is not done twice.",
                 );
                 p.money_moved = MoneyMoved::Unknown;
                 p

@@ -94,12 +94,7 @@ impl Organiser {
         all: &mut Erased,
     ) -> Result<(), SaleError> {
         if !dry_run {
-            let because = Erasure::Asked;
-            let command = Command::Erase { event, orders: orders.to_vec(), because };
-            let done = self.sales.writer.ask_as(actor, command, None).await?;
-            let Reply::Erased { erased, left, .. } = done.reply else {
-                unreachable!("an erasure is answered as one")
-            };
+            let (erased, left) = self.erase_batch(actor, event, orders, Erasure::Asked).await?;
             all.erased += u64::from(erased);
             all.left += u64::from(left);
             if left == 0 {
@@ -125,6 +120,22 @@ impl Organiser {
             }
         }
         Ok(())
+    }
+
+    /// Erases the buyers of some orders of one event, [`MOST_ERASED`] at most. Gives how many, and how many
+    /// orders still need theirs.
+    pub(super) async fn erase_batch(
+        &self,
+        actor: Actor,
+        event: EventId,
+        orders: &[OrderId],
+        because: Erasure,
+    ) -> Result<(u32, u32), SaleError> {
+        let command = Command::Erase { event, orders: orders.to_vec(), because };
+        match self.sales.writer.ask_as(actor, command, None).await?.reply {
+            Reply::Erased { erased, left, .. } => Ok((erased, left)),
+            _ => unreachable!("an erasure is answered as one"),
+        }
     }
 
     /// The orders of an e-mail address that are not erased, by event.

@@ -7,9 +7,7 @@
 use super::Organiser;
 use crate::actor::Actor;
 use crate::writer::CommandError;
-use boxoffice::{
-    BuyerKey, Command, Erasure, EventId, MOST_ERASED, OrderId, Refusal, Reply, TimeMs,
-};
+use boxoffice::{BuyerKey, Erasure, EventId, MOST_ERASED, OrderId, Refusal, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -115,26 +113,18 @@ impl Organiser {
         orders: &[OrderId],
         pass: &mut Pass,
     ) -> Result<(), CommandError> {
-        let because = Erasure::TimeOver;
-        let command = Command::Erase { event, orders: orders.to_vec(), because };
-        match self.sales.writer.ask_as(Actor::System, command, None).await {
-            Ok(done) => {
-                let Reply::Erased { erased, left, .. } = done.reply else {
-                    unreachable!("an erasure is answered as one")
-                };
+        let left = match self.erase_batch(Actor::System, event, orders, Erasure::TimeOver).await {
+            Ok((erased, left)) => {
                 pass.erased += u64::from(erased);
-                if left > 0 {
-                    pass.left = pass.left.into_iter().chain(orders.first().copied()).min();
-                }
-                Ok(())
+                left
             }
-            // Its organiser wants to keep them for longer.
-            Err(CommandError::Refused(Refusal::NotDue)) => {
-                // They are looked at again, should that change.
-                pass.left = pass.left.into_iter().chain(orders.first().copied()).min();
-                Ok(())
-            }
-            Err(no) => Err(no),
+            // Its organiser wants to keep them for longer: they are looked at again, should that change.
+            Err(CommandError::Refused(Refusal::NotDue)) => 1,
+            Err(no) => return Err(no),
+        };
+        if left > 0 {
+            pass.left = pass.left.into_iter().chain(orders.first().copied()).min();
         }
+        Ok(())
     }
 }

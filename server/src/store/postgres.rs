@@ -215,13 +215,13 @@ impl PgStore {
     pub fn meta_keep(&mut self, key: &str, text: &str) -> Result<String, Fault> {
         assert!(!["application", "schema", "secret"].contains(&key), "these are made once");
         self.link.retry_until_ok(|| ask!(schema::KEEP, key, text))?;
-        Ok(one(&self.link.ask(&[ask!(schema::GET, key)])?[0])?)
+        let kept = schema::get(&mut self.link, key)?;
+        kept.ok_or_else(|| Fault::NotDone(format!("what was kept under {key} is gone")))
     }
 
     /// A text that was kept under this key.
     pub fn meta_get(&mut self, key: &str) -> Result<Option<String>, Fault> {
-        let rows = self.link.ask(&[ask!(schema::GET, key)])?;
-        Ok(rows[0].first().map(|row| one(std::slice::from_ref(row))).transpose()?)
+        Ok(schema::get(&mut self.link, key)?)
     }
 
     /// Forgets what was kept under a key, durably. As [`PgStore::meta_keep`].
@@ -269,15 +269,11 @@ impl PgStore {
 
     /// Why this process may record nothing here any more.
     fn why_retired(&mut self) -> Result<Option<String>, Trouble> {
-        let mut get = |key| -> Result<Option<String>, Trouble> {
-            let rows = self.link.ask(&[ask!(schema::GET, key)])?;
-            rows[0].first().map(|row| one(std::slice::from_ref(row))).transpose()
-        };
-        if let Some(to) = get(MOVED_TO)? {
+        if let Some(to) = schema::get(&mut self.link, MOVED_TO)? {
             return Ok(Some(format!("everything was moved to {to}: stop this process")));
         }
         let Some(provider) = &self.provider else { return Ok(None) };
-        let kept = get(PROVIDER)?.unwrap_or_default();
+        let kept = schema::get(&mut self.link, PROVIDER)?.unwrap_or_default();
         Ok((kept != *provider).then(|| {
             "since this process began, the database has been taken for another payment provider: stop this \
              process"

@@ -16,7 +16,8 @@ use crate::http::page::{Page, PageProblem, page, times_in_words};
 use crate::http::problem::{Problem, capital};
 use crate::http::site::Site;
 use crate::identity::{buyer, untagged_key};
-use crate::text::begin;
+use crate::sales::after_the_command;
+use crate::text::{begin, counted};
 use crate::writer::{CommandError, CommandOutcome};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -135,8 +136,7 @@ impl Faults {
                 Some((ticket_type.clone(), text))
             }
             CommandError::Refused(Refusal::LimitPerOrder(limit)) => {
-                let text = format!("At most {limit} tickets in one order.");
-                Some((filled.first_chosen(event), text))
+                Some((filled.first_chosen(event), at_most(i64::from(*limit))))
             }
             CommandError::Refused(Refusal::LimitPerBuyer { limit, has, .. }) => {
                 let text = format!("At most {limit} for each person, and you have {has} already.");
@@ -280,7 +280,7 @@ async fn order(
     };
     let order = match order {
         Some(order) => order,
-        None => app.sales.find(id).await.map_err(&refused)?,
+        None => after_the_command(app.sales.find(id).await).map_err(&refused)?,
     };
     // The price may have changed between the look at it and the hold, which froze it.
     // A ticket type that is new since that look has other prices than those that were shown.
@@ -302,15 +302,16 @@ async fn order(
     Ok(order)
 }
 
+/// The limit of an order in words.
+fn at_most(limit: i64) -> String {
+    format!("At most {} in one order.", counted(limit.unsigned_abs(), "ticket"))
+}
+
 /// What the form asks for, or all that is wrong with it.
 fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>> {
     let limit =
         i64::from(event.spec.limit_per_order.min(event.spec.limit_per_buyer.unwrap_or(u32::MAX)));
-    let too_many = if limit == 1 {
-        "At most 1 ticket in one order.".to_owned()
-    } else {
-        format!("At most {limit} tickets in one order.")
-    };
+    let too_many = at_most(limit);
     let mut faults = Faults::new(StatusCode::CONFLICT, "Please check the marked fields");
     let mut lines = Vec::new();
     for (id, typed) in &filled.quantities {

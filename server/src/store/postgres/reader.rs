@@ -111,10 +111,7 @@ impl PgReader {
 
     /// A text that is kept under this key.
     pub fn meta(&mut self, key: &str) -> Result<Option<String>, Fault> {
-        self.again(|link| {
-            let found = link.ask(&[ask!(schema::GET, key)])?;
-            if found[0].is_empty() { Ok(None) } else { rows::one(&found[0]).map(Some) }
-        })
+        self.again(|link| schema::get(link, key))
     }
 
     /// Asks; once more on a new connection if the old one is lost.

@@ -33,7 +33,7 @@ const HAS_META: &str = "SELECT count(*) FROM information_schema.tables
 const TABLES: &str = "SELECT count(*) FROM information_schema.tables
     WHERE table_schema = current_schema()";
 const SCHEMA: &str = "SELECT current_schema()::text";
-pub(super) const GET: &str = "SELECT value FROM meta WHERE key = $1";
+const GET: &str = "SELECT value FROM meta WHERE key = $1";
 /// Puts `$3` where `$2` was.
 pub(super) const CHANGE: &str = "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2";
 pub(super) const FORGET: &str = "DELETE FROM meta WHERE key = $1";
@@ -43,6 +43,17 @@ pub(super) const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2)
 /// Puts what is not there yet.
 pub(super) const KEEP: &str =
     "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+
+/// Writers that are still connected are refused from now on: each has another epoch than it knows. The lock
+/// keeps those away that begin at this moment, until it can be read why.
+pub(super) const REFUSE_WRITERS: &str =
+    "LOCK TABLE writers IN EXCLUSIVE MODE; UPDATE writers SET epoch = epoch # 1";
+
+/// What is kept under a key.
+pub(super) fn get(link: &mut Link, key: &str) -> Result<Option<String>, Trouble> {
+    let found = link.ask(&[ask!(GET, key)])?;
+    if found[0].is_empty() { Ok(None) } else { one(&found[0]).map(Some) }
+}
 
 /// Why a database cannot be used. Nothing of it was changed.
 #[derive(Clone, PartialEq, Eq, Debug)]

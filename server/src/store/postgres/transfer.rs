@@ -4,13 +4,14 @@ use super::link::{Link, Target, Trouble, ask};
 use super::reader::{ALL_ORDERS, PgReader};
 use super::records::{Within, write};
 use super::rows::{self, InOrder, Orders, one};
+use super::schema::REFUSE_WRITERS;
 use super::write::{RECORD_SINCE, Writing, text};
 use super::{NODE_LOCKS, schema, verify};
 use crate::clock::Clock;
 use crate::store::codec::{decode_reply, encode_reply};
 use crate::store::records::audit_log::AuditLine;
 use crate::store::records::{self, RecordChange, Tables};
-use crate::store::test_orders::PROVIDER;
+use crate::store::test_orders::{NO_PROVIDER, PROVIDER};
 use crate::store::transfer::{Facts, MOVED_TO, Sink, Source, Unfinished, already_moved};
 use crate::store::{Batch, Fault, OrderPage, Reader, Recorded, RequestKey};
 use boxoffice::{Change, Event, OrderId, TimeMs};
@@ -29,10 +30,6 @@ const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> $2
         AND (application_name = 'nts' OR pid IN (
             SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint))";
-/// Whatever a writer that is still connected has to say is refused from now on. The lock keeps those
-/// away that begin at this moment: they begin when it can be read that everything was moved.
-const REFUSE_WRITERS: &str =
-    "LOCK TABLE writers IN EXCLUSIVE MODE; UPDATE writers SET epoch = epoch # 1";
 const COUNT: &str = "SELECT count(*) FROM orders";
 const REQUESTS: &str = "SELECT key, fingerprint, reply, at_ms FROM requests ORDER BY at_ms, key";
 
@@ -63,9 +60,7 @@ impl Export {
                 target.name()
             ));
         }
-        let moved = link.ask(&[ask!(schema::GET, MOVED_TO)]).map_err(failed)?;
-        if let Some(row) = moved[0].first() {
-            let to: String = one(std::slice::from_ref(row)).map_err(failed)?;
+        if let Some(to) = schema::get(&mut link, MOVED_TO).map_err(failed)? {
             return Err(already_moved(target.name(), &to));
         }
         let others: i64 = link
@@ -114,11 +109,8 @@ impl Source for Export {
 
     fn facts(&mut self) -> Result<Facts, Fault> {
         let secret = schema::secret(&mut self.link)?;
-        let found = self.link.ask(&[ask!(schema::GET, "organiser_key")])?;
-        let organiser_key =
-            if found[0].is_empty() { None } else { Some(one::<String>(&found[0])?) };
-        let found = self.link.ask(&[ask!(schema::GET, PROVIDER)])?;
-        let provider = if found[0].is_empty() { None } else { Some(one::<String>(&found[0])?) };
+        let organiser_key = schema::get(&mut self.link, "organiser_key")?;
+        let provider = schema::get(&mut self.link, PROVIDER)?;
         Ok(Facts { secret, organiser_key, provider })
     }
 
@@ -147,9 +139,8 @@ impl Source for Export {
              UPDATE pools SET held = 0, sold = 0;
              UPDATE events SET serials = 0;
              DELETE FROM meta WHERE key = 'sandbox';
-             UPDATE meta SET value = 'none' WHERE key = 'provider';
-             LOCK TABLE writers IN EXCLUSIVE MODE;
-             UPDATE writers SET epoch = epoch # 1;
+             UPDATE meta SET value = '{NO_PROVIDER}' WHERE key = '{PROVIDER}';
+             {REFUSE_WRITERS};
              INSERT INTO audit_log (id, at_ms, actor, action, detail)
              VALUES (decode('{id:032x}', 'hex'), {at_ms}, '{actor}', '{}', '{detail}');
              COMMIT",
