@@ -1,0 +1,119 @@
+//! What people read, in their language.
+//!
+//! Each sentence is a method of [`Lang`] that is declared with `words!`, with its text in every language
+//! side by side: one that is missing does not compile. The sentences are grouped by where they are read, one
+//! file of `language/` for each group.
+//!
+//! To add a language, add it to [`Lang`] and to `words!`; the compiler then names every sentence that lacks it.
+
+mod names;
+
+use std::borrow::Cow;
+
+/// A language in which nts speaks to people.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// German.
+    De,
+    /// French.
+    Fr,
+    /// Spanish.
+    Es,
+    /// For tests: English, with each sentence in brackets, so that a text which is in no catalogue stands out.
+    Pseudo,
+}
+
+/// A sentence in a language.
+pub type Words = Cow<'static, str>;
+
+impl Lang {
+    /// The languages that people can choose.
+    pub const ALL: [Lang; 4] = [Lang::En, Lang::De, Lang::Fr, Lang::Es];
+
+    /// Its BCP 47 tag, as HTML and HTTP write it.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Lang::En => "en",
+            Lang::De => "de",
+            Lang::Fr => "fr",
+            Lang::Es => "es",
+            Lang::Pseudo => "en-XA",
+        }
+    }
+}
+
+/// One of two words for a number, as English, German and Spanish choose it: the first for 1 alone.
+/// (CLDR, plural rules.)
+pub fn one(count: u64, one: &'static str, other: &'static str) -> &'static str {
+    if count == 1 { one } else { other }
+}
+
+/// The same for French, which says 0 and 1 in the singular.
+pub fn one_fr(count: u64, one: &'static str, other: &'static str) -> &'static str {
+    if count < 2 { one } else { other }
+}
+
+/// Declares sentences: methods of [`Lang`] with their text in each language. A text is a literal, or
+/// `format!` with the parameters of the sentence.
+macro_rules! words {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident($($parameter:ident: $type:ty),* $(,)?) {
+            en: $en:expr,
+            de: $de:expr,
+            fr: $fr:expr,
+            es: $es:expr $(,)?
+        }
+    )*) => {
+        impl $crate::language::Lang {
+            $(
+                $(#[$doc])*
+                pub fn $name(self $(, $parameter: $type)*) -> $crate::language::Words {
+                    use $crate::language::{Lang, Words};
+                    match self {
+                        Lang::En => Words::from($en),
+                        Lang::De => Words::from($de),
+                        Lang::Fr => Words::from($fr),
+                        Lang::Es => Words::from($es),
+                        Lang::Pseudo => Words::from(format!("⟦{}⟧", Words::from($en))),
+                    }
+                }
+            )*
+        }
+    };
+}
+pub(crate) use words;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    words! {
+        /// With a parameter.
+        fn test_places(count: u64) {
+            en: format!("{count} {}", one(count, "place", "places")),
+            de: format!("{count} {}", one(count, "Platz", "Plätze")),
+            fr: format!("{count} {}", one_fr(count, "place", "places")),
+            es: format!("{count} {}", one(count, "plaza", "plazas")),
+        }
+        /// Without.
+        fn test_no() {
+            en: "no",
+            de: "nein",
+            fr: "non",
+            es: "no",
+        }
+    }
+
+    #[test]
+    fn sentences_are_told_in_each_language() {
+        assert_eq!(Lang::De.test_places(2), "2 Plätze");
+        assert_eq!(Lang::Fr.test_places(0), "0 place");
+        assert_eq!(Lang::Es.test_places(0), "0 plazas");
+        assert_eq!(Lang::Pseudo.test_no(), "⟦no⟧");
+        assert_eq!(Lang::ALL.map(Lang::test_no), ["no", "nein", "non", "no"]);
+    }
+}
