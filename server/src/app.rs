@@ -4,6 +4,7 @@
 use crate::admission::Admission;
 use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
+use crate::codes::Codes;
 use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
@@ -25,6 +26,8 @@ pub struct App {
     pub ids: Arc<Ids>,
     /// Makes what only we can make.
     pub secrets: Secrets,
+    /// The codes of tickets.
+    pub codes: Arc<Codes>,
     /// The addresses of orders' pages.
     pub links: Arc<Links>,
     /// The digest of the organiser's key.

@@ -7,6 +7,7 @@
 //! To add a language, add it to [`Lang`] and to `words!`; the compiler then names every sentence that lacks it.
 
 mod names;
+mod ticket;
 
 use std::borrow::Cow;
 

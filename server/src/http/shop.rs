@@ -7,5 +7,6 @@ pub mod order;
 pub mod order_form;
 pub mod own_orders;
 pub mod pay;
+pub(in crate::http) mod qr;
 #[cfg(test)]
 mod sentences;

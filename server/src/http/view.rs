@@ -6,6 +6,7 @@ mod parts;
 use super::amount::written;
 use super::problem::BEING_CANCELED;
 use crate::app::App;
+use crate::codes::TicketCode;
 pub use crate::event_body::{counts, money, told as event};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
@@ -72,12 +73,17 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
             ticket_type: (&t.id).into(),
         }
     });
-    let tickets = order.tickets.iter().map(|t| {
+    let tickets = order.tickets.iter().zip(1..).map(|(t, number)| {
         let kind = ticket_type(order.lines[usize::from(t.line)].ticket_type);
+        let TicketCode { url, short } = app.codes.of(order, t);
         wire::Ticket {
-            code: app.secrets.ticket(order.event, order.id, t).into(),
+            code: short.into(),
+            guest: t.guest.as_ref().map(Cow::from),
             name: (&kind.name).into(),
+            number,
+            revision: t.revision,
             ticket_type: (&kind.id).into(),
+            url: url.into(),
             valid: t.state == TicketState::Valid,
         }
     });

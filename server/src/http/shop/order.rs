@@ -1,9 +1,10 @@
 //! The page of an order.
 
 use super::event::event_page;
-use super::{own_orders, pay};
+use super::{own_orders, pay, qr};
 use crate::actor::Actor;
 use crate::app::App;
+use crate::codes::TicketCode;
 use crate::http::amount;
 use crate::http::api::order_id;
 use crate::http::extract::{Form, Sent};
@@ -147,10 +148,10 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     let money = |minor| amount::written(Money { minor, currency: order.currency });
     let tickets = order.tickets.iter().map(|t| {
         let line = &order.lines[usize::from(t.line)];
-        let code = app.secrets.ticket(order.event, order.id, t);
+        let TicketCode { url, short: code } = app.codes.of(order, t);
         TicketRow {
             name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-            qr: qr(&code),
+            qr: qr::picture(&url, &code),
             code,
             valid: t.state == TicketState::Valid,
         }
@@ -239,18 +240,6 @@ fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
         clock: Moment::end(order.until_ms, now, &event.spec.zone),
         now: when::rfc3339(now),
     })
-}
-
-/// A QR code as an inline picture.
-fn qr(code: &str) -> String {
-    use qrcode::render::svg;
-    let Ok(qr) = qrcode::QrCode::new(code) else { return String::new() };
-    // The picture is as wide as the page lets it be; these are only its own units. Around it stays the quiet
-    // zone of four modules that the standard wants (ISO/IEC 18004).
-    let svg = qr.render::<svg::Color>().min_dimensions(160, 160).quiet_zone(true).build();
-    // Only the picture itself may stand inside a page.
-    let picture = svg.find("<svg").map_or("", |at| &svg[at..]);
-    picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"QR code {code}\""), 1)
 }
 
 /// `POST /orders/{id}/{secret}/cancel`

@@ -312,7 +312,8 @@ impl Reader for SqliteReader {
     ) -> Result<Vec<(Ticket, String)>, Fault> {
         self.at_once(|conn| {
             conn.prepare_cached(
-                "SELECT t.serial, t.line, t.state, t.code_rule, o.name AS name
+                "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
+                        coalesce(t.guest, o.name) AS name
                  FROM tickets t CROSS JOIN orders o ON o.id = t.order_id
                  WHERE t.event = ?1 AND t.serial > ?2 ORDER BY t.serial LIMIT ?3",
             )?

@@ -54,7 +54,7 @@ impl<'r, 's> InOrder<'r, 's> {
     }
 }
 
-/// Reads `serial`, `line`, `state` and `code_rule`.
+/// Reads `serial`, `line`, `state`, `code_rule`, `revision` and `guest`.
 pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     let state = match row.get("state")? {
         0i64 => TicketState::Valid,
@@ -63,7 +63,14 @@ pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     };
     let code_rule =
         decode_code_rule(row.get("code_rule")?).ok_or_else(|| damaged("tickets.code_rule"))?;
-    Ok(Ticket { serial: row.get("serial")?, line: row.get("line")?, state, code_rule })
+    Ok(Ticket {
+        serial: row.get("serial")?,
+        line: row.get("line")?,
+        state,
+        code_rule,
+        revision: row.get("revision")?,
+        guest: row.get("guest")?,
+    })
 }
 
 /// Reads one order whole.
@@ -169,7 +176,7 @@ pub(super) fn add_children(conn: &Connection, order: &mut Order, serials: Serial
     if let Some((first, last)) = serials {
         order.tickets = conn
             .prepare_cached(
-                "SELECT serial, line, state, code_rule FROM tickets
+                "SELECT serial, line, state, code_rule, revision, guest FROM tickets
                  WHERE event = ?1 AND serial BETWEEN ?2 AND ?3 AND order_id = ?4 ORDER BY serial",
             )?
             .query_map(params![order.event.0 as i64, first, last, high], ticket)?
