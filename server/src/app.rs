@@ -14,6 +14,7 @@ use crate::payments::fake::FakeStripe;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
 use crate::stop::Stop;
+use crate::tickets::Tickets;
 use std::sync::Arc;
 
 /// The parts of a server.
@@ -40,6 +41,8 @@ pub struct App {
     pub sales: Arc<Sales>,
     /// What organisers do.
     pub organiser: Arc<Organiser>,
+    /// Tickets by their codes.
+    pub tickets: Arc<Tickets>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

@@ -26,6 +26,13 @@ pub struct TicketCode {
     pub short: String,
 }
 
+impl TicketCode {
+    /// The path of the ticket's page.
+    pub fn path(&self) -> String {
+        format!("/t/{}", in_address(&self.url))
+    }
+}
+
 /// A key as whoever verifies codes knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PublicKey {
@@ -86,17 +93,7 @@ impl Codes {
     /// The codes of a ticket as it is now. Panics if the ticket is not the order's.
     pub fn of(&self, order: &Order, ticket: &Ticket) -> TicketCode {
         let url = address(&self.base, &self.signed(order, ticket));
-        TicketCode { url, short: self.short(order, ticket) }
-    }
-
-    /// The code that people type.
-    pub fn short(&self, order: &Order, ticket: &Ticket) -> String {
-        self.secrets.ticket(order.event, order.id, ticket)
-    }
-
-    /// The path of a ticket's page.
-    pub fn path(&self, order: &Order, ticket: &Ticket) -> String {
-        format!("/t/{}", self.signed(order, ticket))
+        TicketCode { url, short: self.secrets.ticket(order.event, order.id, ticket) }
     }
 
     fn signed(&self, order: &Order, ticket: &Ticket) -> String {

@@ -258,6 +258,12 @@ fn unbase32(text: &str, length: usize) -> Option<u128> {
     (count == length).then_some(bits)
 }
 
+/// Whether two texts are read as the same code of a ticket: lower case, spaces and dashes do not matter, nor do
+/// letters that look like digits.
+pub fn same_code(typed: &str, code: &str) -> bool {
+    unbase32(typed, 12).is_some_and(|bits| Some(bits) == unbase32(code, 12))
+}
+
 /// The first 128 bits of the SHA-256 of some parts, each told apart from the next.
 pub fn digest(parts: &[&[u8]]) -> u128 {
     let mut sha = Sha256::new();

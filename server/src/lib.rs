@@ -43,6 +43,7 @@ pub mod store;
 pub mod tasks;
 pub mod text;
 pub mod ticket_code;
+pub mod tickets;
 pub mod when;
 pub mod writer;
 

@@ -31,6 +31,7 @@ use crate::store::records::ticket_keys::{self, TicketKey};
 use crate::store::test_orders::{Mode, claim};
 use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
 use crate::tasks::{AbortOnPanic, BackgroundRuntime, lower_thread_priority, spawn};
+use crate::tickets::Tickets;
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::Event;
 use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
@@ -263,6 +264,8 @@ pub fn assemble(parts: Parts) -> Assembled {
     if parts.sandbox.is_none() {
         tasks.push(Box::pin(settlement::follow_external_changes(of_settlement())));
     }
+    let (codes_of, secrets_of) = (Arc::clone(&codes), secrets.clone());
+    let tickets = Tickets { sales: Arc::clone(&sales), codes: codes_of, secrets: secrets_of };
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
     let app = Arc::new(App {
@@ -277,6 +280,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         catalogue,
         organiser,
         sales,
+        tickets: Arc::new(tickets),
         settlement,
         sandbox: parts.sandbox,
         metrics,

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sales",
             "settlement",
             "stop",
+            "tickets",
         ],
     ),
     ("actor", &[]),
@@ -48,6 +49,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tasks", &[]),
     ("text", &[]),
     ("ticket_code", &[]),
+    // Use cases of whoever has a code.
+    ("tickets", &["actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"]),
     ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
@@ -109,6 +112,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "tasks",
             "text",
+            "tickets",
             "when",
             "writer",
         ],
@@ -117,13 +121,16 @@ const ARROWS: &[(&str, &[&str])] = &[
 const MAY_NAME_ALL: &[&str] = &["lib", "run"];
 
 /// The names of values through whose fields other parts are reached.
-const HOLDERS: &[&str] = &["app", "site", "sales", "organiser", "settlement"];
+const HOLDERS: &[&str] = &["app", "site", "sales", "organiser", "settlement", "tickets"];
 /// Which parts may reach these fields of a holder. A field is a way past the table above, so it is an
 /// arrow as well.
 const FIELDS: &[(&str, &[&str])] = &[
     // Reads of the database: use cases, settlement, replication and the audit.
-    ("reads", &["audit", "organiser", "publish", "replicate", "run", "sales", "settlement"]),
-    ("writer", &["organiser", "publish", "run", "sales", "settlement"]),
+    (
+        "reads",
+        &["audit", "organiser", "publish", "replicate", "run", "sales", "settlement", "tickets"],
+    ),
+    ("writer", &["organiser", "publish", "run", "sales", "settlement", "tickets"]),
     ("stripe", &["audit", "run", "sales", "settlement"]),
     ("queue", &["publish", "run", "sales", "settlement"]),
 ];

@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod event;
 pub mod front;
+pub mod names;
 pub mod order;
 pub mod order_form;
 pub mod own_orders;
@@ -10,3 +11,4 @@ pub mod pay;
 pub(in crate::http) mod qr;
 #[cfg(test)]
 mod sentences;
+pub mod ticket;

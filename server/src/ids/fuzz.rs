@@ -71,7 +71,9 @@ fn a_code_of_another_event_order_serial_or_shop_lets_nobody_in() {
         let code = secrets.ticket(own.0, own.1, &own.2);
         prop_assert!(!lets_in(&others, &own, &code), "another shop");
         let (event, order, ticket) = own;
-        prop_assert!(own.0 == other.0 || !lets_in(&secrets, &(other.0, order, ticket.clone()), &code));
+        prop_assert!(
+            own.0 == other.0 || !lets_in(&secrets, &(other.0, order, ticket.clone()), &code)
+        );
         // By the old rule a code was not of its order.
         if ticket.code_rule == CodeRule::Order || ticket.revision > 0 {
             let of_another = (event, other.1, ticket.clone());

@@ -1,18 +1,19 @@
 //! The page of an order.
 
 use super::event::event_page;
-use super::{own_orders, pay, qr};
+use super::{names, own_orders, pay, qr};
 use crate::actor::Actor;
 use crate::app::App;
-use crate::codes::TicketCode;
 use crate::http::amount;
 use crate::http::api::order_id;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, Moment, Page, PageProblem, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
+use crate::http::speaks;
 use crate::http::view;
 use crate::http::view::Action;
+use crate::language::Words;
 use crate::when;
 use crate::writer::CommandError;
 use askama::Template;
@@ -41,6 +42,10 @@ pub(in crate::http) struct Until {
 
 struct TicketRow {
     name: String,
+    /// Its own page, and the words that lead there.
+    path: String,
+    open: Words,
+    guest: String,
     code: String,
     valid: bool,
     qr: String,
@@ -77,6 +82,7 @@ pub(in crate::http) struct OrderPage {
     /// Whether there is something to put into a calendar.
     calendar: bool,
     tickets: Vec<TicketRow>,
+    pub(super) names: names::Names,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
     refunded: Option<String>,
@@ -146,13 +152,17 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     let may_try = may_try && order.payment.as_ref().is_none_or(|p| p.has_attempts_left());
     let paying = order.state == OrderState::Paying;
     let money = |minor| amount::written(Money { minor, currency: order.currency });
-    let tickets = order.tickets.iter().map(|t| {
+    let lang = speaks::here();
+    let codes: Vec<_> = order.tickets.iter().map(|t| app.codes.of(order, t)).collect();
+    let tickets = order.tickets.iter().zip(&codes).map(|(t, code)| {
         let line = &order.lines[usize::from(t.line)];
-        let TicketCode { url, short: code } = app.codes.of(order, t);
         TicketRow {
             name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-            qr: qr::picture(&url, &code),
-            code,
+            qr: qr::picture(&code.url, &lang.ticket_qr(&code.short)),
+            path: code.path(),
+            open: lang.ticket_open(),
+            guest: t.guest.clone().unwrap_or_else(|| order.buyer.name.clone()),
+            code: code.short.clone(),
             valid: t.state == TicketState::Valid,
         }
     });
@@ -187,6 +197,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         email: order.buyer.email.clone(),
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
         tickets: tickets.collect(),
+        names: names::Names::of(&codes, order, event, lang, now),
         lines: lines.collect(),
         total: money(order.total().minor),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),

@@ -323,4 +323,17 @@ impl Reader for SqliteReader {
             .collect()
         })
     }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        self.at_once(|conn| {
+            conn.prepare_cached(
+                "SELECT o.id, o.low FROM tickets t CROSS JOIN orders o ON o.id = t.order_id
+                 WHERE t.event = ?1 AND t.serial = ?2",
+            )?
+            .query_row(params![event.0 as i64, serial], |row| {
+                Ok(codec::join(row.get(0)?, row.get(1)?))
+            })
+            .optional()
+        })
+    }
 }
