@@ -184,6 +184,10 @@ problem_codes! {
     BuyerErased = "buyer_erased", [409], "The names of this order were erased",
         "The buyer of the order was erased, and the names on its tickets: it takes no new ones.";
 
+    // Another e-mail address for an order.
+    AddressFixed = "address_fixed", [409], "The address cannot be changed",
+        "The order has no tickets, or its event is over, or its buyer was erased. The detail says why.";
+
     // The old routes.
     FormNeeded = "form_needed", [403], "Paying needs the form that the reservation answered",
         "Post the form that the reservation answered, with all its fields: its secret shows whose \
