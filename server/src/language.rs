@@ -7,6 +7,9 @@
 //! To add a language, add it to [`Lang`] and to `words!`; the compiler then names every sentence that lacks it.
 
 mod names;
+mod order;
+mod problem;
+mod shop;
 
 use boxoffice::Language;
 use std::borrow::Cow;

@@ -5,6 +5,7 @@ use super::own_orders::what;
 use crate::http::page::{Moment, Page};
 use crate::http::site::Site;
 use crate::ids::digest;
+use crate::language::Lang;
 use crate::when;
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -50,6 +51,7 @@ impl Sequences {
 pub async fn calendar(
     State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
+    lang: Lang,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     let order = app.sales.find(id).await?;
@@ -57,7 +59,7 @@ pub async fn calendar(
     let now = app.clock.now_ms();
     let sequence = app.sequences.of(&event, now);
     let url = format!("{}/events/{}", app.links.base(), event.spec.slug);
-    let file = file(&order, &event, &url, sequence, now);
+    let file = file(lang, (&order, &event), &url, sequence, now);
     let disposition = format!("attachment; filename=\"{}.ics\"", event.spec.slug);
     let headers = [
         (header::CONTENT_TYPE, "text/calendar; charset=utf-8".to_owned()),
@@ -69,7 +71,13 @@ pub async fn calendar(
 /// The file. Its address is that of the event: calendars are shared, and the address of the order is its key.
 /// Times are in UTC, which every calendar shows in the zone of its reader, and which needs no rules
 /// of zones in the file.
-fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> String {
+fn file(
+    lang: Lang,
+    (order, event): (&Order, &Event),
+    url: &str,
+    sequence: i64,
+    now: TimeMs,
+) -> String {
     let spec = &event.spec;
     let status = match order.state {
         OrderState::Committed | OrderState::Paid => "CONFIRMED",
@@ -77,9 +85,10 @@ fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> 
         _ => "CANCELLED",
     };
     let mut told = format!(
-        "{}\n{}\nYour tickets are on the page of your order.",
+        "{}\n{}\n{}",
         what(order, event),
-        Moment::of(spec).in_words()
+        Moment::of(lang, spec).in_words(),
+        lang.tickets_on_order_page()
     );
     if !spec.description.is_empty() {
         told = format!("{told}\n\n{}", spec.description);
@@ -87,7 +96,7 @@ fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> 
     let mut lines = vec![
         "BEGIN:VCALENDAR".to_owned(),
         "VERSION:2.0".into(),
-        "PRODID:-//nts//box office//EN".into(),
+        format!("PRODID:-//nts//box office//{}", lang.tag().to_ascii_uppercase()),
         "BEGIN:VEVENT".into(),
         format!("UID:{}", uuid::Uuid::from_u128(order.id.0)),
         format!("DTSTAMP:{}", when::basic(now)),
@@ -198,7 +207,7 @@ mod tests {
             (event.spec.ends_ms, event.spec.description) =
                 (Some(event.spec.starts_ms + 9_000_000), "One; two.\n\nThree.".into());
             let url = format!("https://tickets.example.org/orders/{}", "x".repeat(70));
-            let file = file(&order(OrderState::Paid), &event, &url, 7, 1_000);
+            let file = file(Lang::En, (&order(OrderState::Paid), &event), &url, 7, 1_000);
             for line in file.split_terminator("\r\n") {
                 assert!(line.len() <= 75 && !line.contains(['\r', '\n']), "{line}");
             }
@@ -229,7 +238,8 @@ mod tests {
             (OrderState::Refunded, "CANCELLED"),
             (OrderState::Released, "CANCELLED"),
         ] {
-            let file = file(&order(state), &event("Rock", ""), "https://x.example", 0, 0);
+            let file =
+                file(Lang::En, (&order(state), &event("Rock", "")), "https://x.example", 0, 0);
             assert_eq!(read(&file)["STATUS"], status);
             assert_eq!(read(&file)["DTEND"], "20300706T070000Z", "it counts as over then");
         }
