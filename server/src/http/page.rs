@@ -85,7 +85,8 @@ impl Frame {
         self.lang == Lang::En
     }
 
-    /// The words that `nts.js` writes, as JSON. It puts values in the place of `{0}` and so on.
+    /// The words that `nts.js` writes, as JSON for an attribute in single quotation marks. It puts values in the
+    /// place of `{0}` and so on.
     pub fn script_words(&self) -> String {
         let lang = self.lang;
         let words = ScriptWords {
@@ -104,7 +105,7 @@ impl Frame {
             there_are: lang.tickets_again(),
             until: lang.all_reserved_until("{0}", false),
         };
-        serde_json::to_string(&words).expect("words are JSON")
+        attribute(&words)
     }
 
     /// A text as HTML, in which what stands in backticks is code, and what stands in asterisks is strong.
@@ -129,6 +130,12 @@ impl Frame {
 fn choices(now: Lang, address: impl Fn(Lang) -> Option<String>) -> Vec<Choice> {
     let choice = |lang: Lang| Some(Choice { lang, address: address(lang)?, chosen: lang == now });
     Lang::ALL.into_iter().filter_map(choice).collect()
+}
+
+/// Words of a script as JSON for an attribute in single quotation marks: those of JSON need no escapes in it.
+pub fn attribute(words: &impl Serialize) -> String {
+    let json = serde_json::to_string(words).expect("words are JSON");
+    json.replace('&', "&amp;").replace('\'', "&#39;").replace('<', "&lt;")
 }
 
 /// A text as HTML.

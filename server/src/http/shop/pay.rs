@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::http::api;
 use crate::http::cookies;
 use crate::http::extract::{Form, Sent};
-use crate::http::page::{Frame, Moment, Page, page};
+use crate::http::page::{Frame, Moment, Page, attribute, page};
 use crate::http::problem::Problem;
 use crate::http::shop::order::{
     OrderPage, Until, a_bank_may_have_paid, has_parameter, opened, order_page,
@@ -102,7 +102,7 @@ struct StatePage {
 }
 
 impl StripePage {
-    /// The words that `pay.js` writes, as JSON.
+    /// The words that `pay.js` writes, as JSON for an attribute.
     fn pay_words(&self) -> String {
         let lang = self.frame.lang;
         let unreachable = match self.bank_asks {
@@ -111,8 +111,9 @@ impl StripePage {
             false => lang.stripe_unreachable(),
         };
         let (again, not_used) = (lang.load_page_again(), lang.card_not_used());
-        serde_json::json!({"again": again, "not_used": not_used, "unreachable": unreachable})
-            .to_string()
+        attribute(
+            &serde_json::json!({"again": again, "not_used": not_used, "unreachable": unreachable}),
+        )
     }
 }
 
