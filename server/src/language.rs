@@ -6,7 +6,11 @@
 //!
 //! To add a language, add it to [`Lang`] and to `words!`; the compiler then names every sentence that lacks it.
 
+pub mod format;
 mod names;
+mod order;
+mod problem;
+mod shop;
 mod ticket;
 
 use boxoffice::Language;

@@ -4,6 +4,9 @@
 //! random (ids, secrets, keys) is replaced by names. How to accept a difference: CONTRIBUTING.md.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "pages/languages.rs"]
+mod languages;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;

@@ -5,6 +5,7 @@ use super::own_orders::what;
 use crate::http::page::{Moment, Page};
 use crate::http::site::Site;
 use crate::ids::digest;
+use crate::language::Lang;
 use crate::when;
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -50,6 +51,7 @@ impl Sequences {
 pub async fn calendar(
     State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
+    lang: Lang,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
     let order = app.sales.find(id).await?;
@@ -57,7 +59,7 @@ pub async fn calendar(
     let now = app.clock.now_ms();
     let sequence = app.sequences.of(&event, now);
     let url = format!("{}/events/{}", app.links.base(), event.spec.slug);
-    let file = file(&order, &event, &url, sequence, now);
+    let file = file(lang, (&order, &event), &url, sequence, now);
     Ok(sent(&event, file))
 }
 
@@ -73,6 +75,7 @@ fn sent(event: &Event, file: String) -> Response {
 /// The event of one ticket as a calendar file. It tells nothing of the order, and not where the ticket is.
 pub(in crate::http) fn of_ticket(
     app: &Site,
+    lang: Lang,
     order: &Order,
     event: &Event,
     number: u16,
@@ -82,32 +85,39 @@ pub(in crate::http) fn of_ticket(
     let url = format!("{}/events/{}", app.links.base(), event.spec.slug);
     let (id, number) = (order.id.0.to_be_bytes(), number.to_be_bytes());
     let uid = digest(&[b"calendar of a ticket", &id, &number]);
-    let file =
-        file_of(uid, "CONFIRMED", Moment::of(&event.spec).in_words(), event, (&url, sequence), now);
+    let told = Moment::of(lang, &event.spec).in_words();
+    let file = file_of(lang, uid, ("CONFIRMED", told), event, (&url, sequence), now);
     sent(event, file)
 }
 
 /// The file. Its address is that of the event: calendars are shared, and the address of the order is its key.
 /// Times are in UTC, which every calendar shows in the zone of its reader, and which needs no rules
 /// of zones in the file.
-fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> String {
+fn file(
+    lang: Lang,
+    (order, event): (&Order, &Event),
+    url: &str,
+    sequence: i64,
+    now: TimeMs,
+) -> String {
     let status = match order.state {
         OrderState::Committed | OrderState::Paid => "CONFIRMED",
         OrderState::Held | OrderState::Paying => "TENTATIVE",
         _ => "CANCELLED",
     };
     let told = format!(
-        "{}\n{}\nYour tickets are on the page of your order.",
+        "{}\n{}\n{}",
         what(order, event),
-        Moment::of(&event.spec).in_words()
+        Moment::of(lang, &event.spec).in_words(),
+        lang.tickets_on_order_page()
     );
-    file_of(order.id.0, status, told, event, (url, sequence), now)
+    file_of(lang, order.id.0, (status, told), event, (url, sequence), now)
 }
 
 fn file_of(
+    lang: Lang,
     uid: u128,
-    status: &str,
-    mut told: String,
+    (status, mut told): (&str, String),
     event: &Event,
     (url, sequence): (&str, i64),
     now: TimeMs,
@@ -119,7 +129,7 @@ fn file_of(
     let mut lines = vec![
         "BEGIN:VCALENDAR".to_owned(),
         "VERSION:2.0".into(),
-        "PRODID:-//nts//box office//EN".into(),
+        format!("PRODID:-//nts//box office//{}", lang.tag().to_ascii_uppercase()),
         "BEGIN:VEVENT".into(),
         format!("UID:{}", uuid::Uuid::from_u128(uid)),
         format!("DTSTAMP:{}", when::basic(now)),
@@ -230,7 +240,7 @@ mod tests {
             (event.spec.ends_ms, event.spec.description) =
                 (Some(event.spec.starts_ms + 9_000_000), "One; two.\n\nThree.".into());
             let url = format!("https://tickets.example.org/orders/{}", "x".repeat(70));
-            let file = file(&order(OrderState::Paid), &event, &url, 7, 1_000);
+            let file = file(Lang::En, (&order(OrderState::Paid), &event), &url, 7, 1_000);
             for line in file.split_terminator("\r\n") {
                 assert!(line.len() <= 75 && !line.contains(['\r', '\n']), "{line}");
             }
@@ -261,7 +271,8 @@ mod tests {
             (OrderState::Refunded, "CANCELLED"),
             (OrderState::Released, "CANCELLED"),
         ] {
-            let file = file(&order(state), &event("Rock", ""), "https://x.example", 0, 0);
+            let file =
+                file(Lang::En, (&order(state), &event("Rock", "")), "https://x.example", 0, 0);
             assert_eq!(read(&file)["STATUS"], status);
             assert_eq!(read(&file)["DTEND"], "20300706T070000Z", "it counts as over then");
         }

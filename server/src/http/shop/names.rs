@@ -81,7 +81,7 @@ pub async fn name(
             let order = app.sales.find(id).await?;
             let event = app.sales.event_of(&order).await?;
             let no = PageProblem::from(Problem::from(no)).in_zone(&event.spec.zone);
-            return Err(no.back_to(app.links.order_path(id), "Back to your order"));
+            return Err(no.back_to(app.links.order_path(id), lang.back_to_order()));
         }
     };
     let order = app.sales.find(id).await?;
