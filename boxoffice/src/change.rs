@@ -73,7 +73,8 @@ pub enum Change {
         /// The ticket, new or changed.
         ticket: Ticket,
     },
-    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on.
+    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on, and no ticket of it
+    /// names a guest.
     BuyerErased {
         /// Of which order.
         order: OrderId,

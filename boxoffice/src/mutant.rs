@@ -156,11 +156,15 @@ pub enum Mutant {
     EraseMissesSome,
     /// Whose an order is, is remembered from when it was first read.
     ErasedIsRemembered,
+    /// A ticket that is passed on keeps its revision, and so its codes.
+    OldCodeStays,
+    /// The code of an earlier revision of a ticket counts as its code.
+    OldCodeAdmits,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 75] = [
+    pub const ALL: [Mutant; 77] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -236,6 +240,8 @@ impl Mutant {
         Mutant::AuditLogNotRetried,
         Mutant::EraseMissesSome,
         Mutant::ErasedIsRemembered,
+        Mutant::OldCodeStays,
+        Mutant::OldCodeAdmits,
     ];
 }
 

@@ -4,6 +4,7 @@
 use crate::admission::Admission;
 use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
+use crate::codes::Codes;
 use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
@@ -13,6 +14,7 @@ use crate::payments::fake::FakeStripe;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
 use crate::stop::Stop;
+use crate::tickets::Tickets;
 use std::sync::Arc;
 
 /// The parts of a server.
@@ -25,6 +27,8 @@ pub struct App {
     pub ids: Arc<Ids>,
     /// Makes what only we can make.
     pub secrets: Secrets,
+    /// The codes of tickets.
+    pub codes: Arc<Codes>,
     /// The addresses of orders' pages.
     pub links: Arc<Links>,
     /// The digest of the organiser's key.
@@ -37,6 +41,8 @@ pub struct App {
     pub sales: Arc<Sales>,
     /// What organisers do.
     pub organiser: Arc<Organiser>,
+    /// Tickets by their codes.
+    pub tickets: Arc<Tickets>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

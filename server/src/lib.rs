@@ -14,6 +14,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod client;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod event_body;
 #[cfg(test)]
@@ -41,6 +42,8 @@ pub mod stop;
 pub mod store;
 pub mod tasks;
 pub mod text;
+pub mod ticket_code;
+pub mod tickets;
 pub mod when;
 pub mod writer;
 

@@ -87,6 +87,7 @@ impl Shop {
             clock: DatabaseClock::new(clock.clone()),
             ids,
             secrets,
+            ticket_keys: vec![],
             organiser_key: digest(&[b"organiser", KEY.as_bytes()]),
             events: vec![],
             reads: Reads::inline(database.reader(&clock).unwrap()),

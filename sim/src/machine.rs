@@ -27,6 +27,7 @@ use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::replicate::read_versions;
 use nts_server::run::{Assembled, Parts, assemble};
+use nts_server::store::records::ticket_keys;
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{Committed, Job, Writer};
@@ -253,6 +254,7 @@ impl Machine {
         let clock = DatabaseClock::new(self.clock.clone());
         let pulse = read_versions(&mut *reader, &clock).map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
+        let ticket_keys = ticket_keys::all(reader.tables()).map_err(|e| e.to_string())?;
         let ids = Arc::new(Ids::new(self.rng().bytes(), last_high));
         let secrets = Secrets::new(secret);
         let mut background = JoinSet::new();
@@ -280,6 +282,7 @@ impl Machine {
             clock,
             ids,
             secrets,
+            ticket_keys,
             organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),
             events,
             reads: Reads::inline(Box::new(BrokenReader::new(Box::new(Pages::new(

@@ -323,6 +323,10 @@ impl Reader for Spoilt {
     ) -> Result<Vec<(Ticket, String)>, Fault> {
         self.inner.tickets(event, after, limit)
     }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        self.inner.order_of_ticket(event, serial)
+    }
 }
 
 /// The provider tells of one payment otherwise than it is.

@@ -1,5 +1,6 @@
 //! The JSON API for buyers' programs.
 
+pub mod door;
 pub mod erasures;
 pub mod organiser;
 
@@ -15,6 +16,7 @@ use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
 use crate::http::query::Query;
 use crate::identity::{buyer, untagged_key};
+use crate::language::Lang;
 use crate::sales::{after_the_command, outcome};
 use crate::when;
 use crate::writer::{CommandError, CommandOutcome, IdempotencyKey};
@@ -30,7 +32,9 @@ use boxoffice::{
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use nts_api::{ActionKind, EventList, LineBody, MoneyMoved, OrderBody, PayBody, ProblemCode};
+use nts_api::{
+    ActionKind, EventList, LineBody, MoneyMoved, NameBody, OrderBody, PayBody, ProblemCode,
+};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -172,6 +176,7 @@ pub fn hold_command(
     event: &Event,
     headers: &HeaderMap,
     body: &[u8],
+    lang: Lang,
 ) -> Result<(Command, Option<IdempotencyKey>), Problem> {
     // Nobody is known by a name here, so a key is only as good as it is hard to guess; and two people
     // who chose the same one are told apart by what they ask for.
@@ -185,7 +190,16 @@ pub fn hold_command(
         return Err(Problem::invalid("The buyer's e-mail address is missing."));
     }
     let order = app.ids.order(app.clock.now_ms());
-    let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
+    let lang = match &wanted.buyer.language {
+        None => lang,
+        Some(tag) => Lang::parse(tag).ok_or_else(|| {
+            let known = Lang::ALL.map(Lang::tag).join(", ");
+            Problem::invalid(format!(
+                "The buyer's language is one of {known}. Nothing was reserved."
+            ))
+        })?,
+    };
+    let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email, lang.language());
     let untagged = untagged_key(&wanted.buyer.email);
     let lines = wanted.lines.into_iter().map(wish).collect();
     Ok((Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None }, request))
@@ -196,11 +210,12 @@ pub async fn hold(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     client: Client,
+    lang: Lang,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
     let event = app.sales.event_named(&slug).await?;
-    let (command, request) = hold_command(&app, &event, &headers, &body)?;
+    let (command, request) = hold_command(&app, &event, &headers, &body, lang)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
         return Err(CommandError::Refused(refusal).into());
@@ -344,6 +359,29 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
     let mut problem = Problem::new(ProblemCode::Declined, detail);
     problem.money_moved = money_moved;
     problem
+}
+
+/// `POST /api/v1/orders/{id}/tickets/{number}`. It needs no idempotency key: the same name again changes nothing.
+pub async fn name_ticket(
+    State(app): State<Arc<Site>>,
+    Path((id, number)): Path<(String, String)>,
+    Sent { headers, body }: Sent,
+) -> Result<Response, Problem> {
+    let (id, actor) = authorized(&app, &id, &headers)?;
+    let number = ticket_number(&number)?;
+    let body: NameBody = json(&headers, &body)?;
+    let order =
+        app.tickets.name(actor, id, number, &body.name).await.map_err(|no| match actor {
+            Actor::Buyer => no.into(),
+            _ => self::organiser::for_organiser(no.into()),
+        })?;
+    let event = event_of(&app, &order).await?;
+    Ok(whole(&app, &order, &view::order(&app, &order, &event)))
+}
+
+/// The number of a ticket in an address.
+pub(in crate::http) fn ticket_number(text: &str) -> Result<u16, Problem> {
+    text.parse().map_err(|_| Refusal::UnknownTicket(0).into())
 }
 
 /// `POST /api/v1/orders/{id}/cancel`

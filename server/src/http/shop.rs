@@ -3,9 +3,12 @@
 pub mod calendar;
 pub mod event;
 pub mod front;
+pub mod names;
 pub mod order;
 pub mod order_form;
 pub mod own_orders;
 pub mod pay;
+pub(in crate::http) mod qr;
 #[cfg(test)]
 mod sentences;
+pub mod ticket;

@@ -149,7 +149,7 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
     let (first, second) = (desk.paid("b", 1), desk.paid("c", 1));
     let other = desk.ids.payment(desk.now());
     let payment = Payment { id: other, ..desk.model.orders[&first].payment.clone().expect("one") };
-    let ticket = desk.model.orders[&second].tickets[0];
+    let ticket = desk.model.orders[&second].tickets[0].clone();
     let event = desk.event;
     let unknown = desk.ids.order(desk.now());
     let twisted = OrderId(first.0 ^ 1);

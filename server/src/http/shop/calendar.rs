@@ -8,7 +8,7 @@ use crate::ids::digest;
 use crate::when;
 use axum::extract::{Path, State};
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use boxoffice::{Event, EventId, Order, OrderState, TimeMs};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,29 +58,61 @@ pub async fn calendar(
     let sequence = app.sequences.of(&event, now);
     let url = format!("{}/events/{}", app.links.base(), event.spec.slug);
     let file = file(&order, &event, &url, sequence, now);
+    Ok(sent(&event, file))
+}
+
+fn sent(event: &Event, file: String) -> Response {
     let disposition = format!("attachment; filename=\"{}.ics\"", event.spec.slug);
     let headers = [
         (header::CONTENT_TYPE, "text/calendar; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, disposition),
     ];
-    Ok((headers, file).into_response())
+    (headers, file).into_response()
+}
+
+/// The event of one ticket as a calendar file. It tells nothing of the order, and not where the ticket is.
+pub(in crate::http) fn of_ticket(
+    app: &Site,
+    order: &Order,
+    event: &Event,
+    number: u16,
+) -> Response {
+    let now = app.clock.now_ms();
+    let sequence = app.sequences.of(event, now);
+    let url = format!("{}/events/{}", app.links.base(), event.spec.slug);
+    let (id, number) = (order.id.0.to_be_bytes(), number.to_be_bytes());
+    let uid = digest(&[b"calendar of a ticket", &id, &number]);
+    let file =
+        file_of(uid, "CONFIRMED", Moment::of(&event.spec).in_words(), event, (&url, sequence), now);
+    sent(event, file)
 }
 
 /// The file. Its address is that of the event: calendars are shared, and the address of the order is its key.
 /// Times are in UTC, which every calendar shows in the zone of its reader, and which needs no rules
 /// of zones in the file.
 fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> String {
-    let spec = &event.spec;
     let status = match order.state {
         OrderState::Committed | OrderState::Paid => "CONFIRMED",
         OrderState::Held | OrderState::Paying => "TENTATIVE",
         _ => "CANCELLED",
     };
-    let mut told = format!(
+    let told = format!(
         "{}\n{}\nYour tickets are on the page of your order.",
         what(order, event),
-        Moment::of(spec).in_words()
+        Moment::of(&event.spec).in_words()
     );
+    file_of(order.id.0, status, told, event, (url, sequence), now)
+}
+
+fn file_of(
+    uid: u128,
+    status: &str,
+    mut told: String,
+    event: &Event,
+    (url, sequence): (&str, i64),
+    now: TimeMs,
+) -> String {
+    let spec = &event.spec;
     if !spec.description.is_empty() {
         told = format!("{told}\n\n{}", spec.description);
     }
@@ -89,7 +121,7 @@ fn file(order: &Order, event: &Event, url: &str, sequence: i64, now: TimeMs) -> 
         "VERSION:2.0".into(),
         "PRODID:-//nts//box office//EN".into(),
         "BEGIN:VEVENT".into(),
-        format!("UID:{}", uuid::Uuid::from_u128(order.id.0)),
+        format!("UID:{}", uuid::Uuid::from_u128(uid)),
         format!("DTSTAMP:{}", when::basic(now)),
         format!("SEQUENCE:{sequence}"),
         format!("STATUS:{status}"),
