@@ -29,6 +29,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_outbox.sql"),
     include_str!("../../../migrations/sqlite/0008_event_fields.sql"),
     include_str!("../../../migrations/sqlite/0009_names_as_sold.sql"),
+    include_str!("../../../migrations/sqlite/0010_event_mail.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.
