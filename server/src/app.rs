@@ -7,6 +7,7 @@ use crate::clock::DatabaseClock;
 use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
+use crate::mail::compose::Composer;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
 use crate::payments::fake::FakeStripe;
@@ -37,6 +38,8 @@ pub struct App {
     pub sales: Arc<Sales>,
     /// What organisers do.
     pub organiser: Arc<Organiser>,
+    /// Makes mails.
+    pub composer: Arc<Composer>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

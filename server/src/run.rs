@@ -5,6 +5,7 @@ use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
 use crate::app::App;
+use crate::calendar::Sequences;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, StripeSettings};
@@ -12,6 +13,7 @@ use crate::event_body;
 use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
+use crate::mail::compose::Composer;
 use crate::metrics::Metrics;
 use crate::organiser::{Organiser, retention};
 use crate::payments::fake::FakeStripe;
@@ -216,6 +218,15 @@ pub fn assemble(parts: Parts) -> Assembled {
         shared: parts.pulse.is_some(),
         keep_released_days: config.keep_released_days,
     });
+    let composer = Arc::new(Composer {
+        reads: reads.clone(),
+        catalogue: Arc::clone(&catalogue),
+        links: Arc::clone(&links),
+        secrets: secrets.clone(),
+        clock: Arc::clone(&clock),
+        live: settlement.stripe.live(),
+        sequences: Sequences::default(),
+    });
     let sales = Arc::new(Sales {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -270,6 +281,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         catalogue,
         organiser,
         sales,
+        composer,
         settlement,
         sandbox: parts.sandbox,
         metrics,
