@@ -103,6 +103,9 @@ pub struct Buyer<'a> {
     /// Whether the name and the address were erased; then they are `erased` and empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
+    /// In which language the buyer is written to: two letters (ISO 639-1).
+    #[serde(borrow)]
+    pub language: Cow<'a, str>,
     /// The name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,

@@ -23,6 +23,7 @@ pub mod decide;
 pub mod decision;
 mod draft;
 pub mod event;
+pub mod language;
 pub mod money;
 pub mod mutant;
 pub mod order;
@@ -37,6 +38,7 @@ pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
 pub use event::check::{Flaw, Warning, check_slug, told};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
+pub use language::Language;
 pub use money::{Currency, Money};
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
 pub use order::{

@@ -20,7 +20,7 @@ pub(crate) mod forget;
 pub(crate) mod hold;
 
 use crate::mutant::{Mutant, on};
-use crate::{Currency, EventId, Money, OrderId, Payment, Refund, RefundState, TimeMs};
+use crate::{Currency, EventId, Language, Money, OrderId, Payment, Refund, RefundState, TimeMs};
 use alloc::{string::String, vec::Vec};
 
 /// Where an order stands. See the picture above.
@@ -232,6 +232,8 @@ pub struct Buyer {
     /// What makes this buyer the same buyer. Every order has it, so that a limit which comes late
     /// counts the orders that were placed before it.
     pub key: BuyerKey,
+    /// In which language to write; English where none is known.
+    pub language: Language,
 }
 
 /// A digest of what identifies a buyer to an event.

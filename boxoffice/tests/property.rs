@@ -312,6 +312,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
                 name: if *named { "Ann".into() } else { " ".into() },
                 email: String::new(),
                 key: key_of(*buyer),
+                language: boxoffice::Language::EN,
             },
             untagged: untagged.map(key_of),
             lines: wishes(lines),
@@ -766,8 +767,12 @@ impl Sale {
         let id = OrderId;
         match happening {
             Happening::Hold { order, buyer, lines } => {
-                let buyer =
-                    Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(*buyer) };
+                let buyer = Buyer {
+                    name: "Ann".into(),
+                    email: String::new(),
+                    key: BuyerKey(*buyer),
+                    language: boxoffice::Language::EN,
+                };
                 let (order, event, lines) = (id(*order), EventId(1), wishes(lines));
                 self.ask(Command::Hold {
                     order,

@@ -383,7 +383,8 @@ impl Stage {
         let key = self.buyer_key(&who);
         let untagged = words.after("untagged")?.map(|who| self.buyer_key(&who));
         let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
-        let buyer = Buyer { name: words.after("name")?.unwrap_or(who), email, key };
+        let name = words.after("name")?.unwrap_or(who);
+        let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let most_ms = duration_after(words, "most")?;
         Ok(Command::Hold { order, event, buyer, untagged, lines: wishes(words)?, most_ms })
     }

@@ -26,6 +26,7 @@ pub mod routes;
 pub mod shop;
 pub mod shown;
 pub mod site;
+mod speaks;
 mod tidy;
 pub mod view;
 

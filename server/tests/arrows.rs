@@ -115,6 +115,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "event_body",
             "identity",
             "ids",
+            "language",
             "metrics",
             "organiser",
             "problem_code",

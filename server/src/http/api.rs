@@ -15,6 +15,7 @@ use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
 use crate::http::query::Query;
 use crate::identity::{buyer, untagged_key};
+use crate::language::Lang;
 use crate::sales::{after_the_command, outcome};
 use crate::when;
 use crate::writer::{CommandError, CommandOutcome, IdempotencyKey};
@@ -172,6 +173,7 @@ pub fn hold_command(
     event: &Event,
     headers: &HeaderMap,
     body: &[u8],
+    lang: Lang,
 ) -> Result<(Command, Option<IdempotencyKey>), Problem> {
     // Nobody is known by a name here, so a key is only as good as it is hard to guess; and two people
     // who chose the same one are told apart by what they ask for.
@@ -185,7 +187,16 @@ pub fn hold_command(
         return Err(Problem::invalid("The buyer's e-mail address is missing."));
     }
     let order = app.ids.order(app.clock.now_ms());
-    let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
+    let lang = match &wanted.buyer.language {
+        None => lang,
+        Some(tag) => Lang::parse(tag).ok_or_else(|| {
+            let known = Lang::ALL.map(Lang::tag).join(", ");
+            Problem::invalid(format!(
+                "The buyer's language is one of {known}. Nothing was reserved."
+            ))
+        })?,
+    };
+    let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email, lang.language());
     let untagged = untagged_key(&wanted.buyer.email);
     let lines = wanted.lines.into_iter().map(wish).collect();
     Ok((Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None }, request))
@@ -196,11 +207,12 @@ pub async fn hold(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     client: Client,
+    lang: Lang,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
     let event = app.sales.event_named(&slug).await?;
-    let (command, request) = hold_command(&app, &event, &headers, &body)?;
+    let (command, request) = hold_command(&app, &event, &headers, &body, lang)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
         return Err(CommandError::Refused(refusal).into());

@@ -351,7 +351,7 @@ async fn reserve_as(
         }
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
-        let buyer = buyer(fullname, "");
+        let buyer = buyer(fullname, "", super::speaks::here().language());
         let hold =
             Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
         let answer = match before {

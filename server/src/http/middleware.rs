@@ -3,6 +3,7 @@
 use super::extract::client;
 use super::problem::Problem;
 use super::site::Site;
+use super::speaks::{Asked, speaking};
 use super::tidy::{names_an_order, percent_decoded, redirect};
 use crate::app::App;
 use crate::metrics::Route;
@@ -22,6 +23,13 @@ pub(in crate::http) async fn around(
     next: Next,
 ) -> Response {
     let begun = Instant::now();
+    let asked = Asked::of(&app, &request);
+    let mut response = speaking(asked.lang, answer(&app, request, next, begun)).await;
+    asked.remember(&app, &mut response);
+    response
+}
+
+async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
@@ -30,15 +38,15 @@ pub(in crate::http) async fn around(
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::cross_site::refusal(&request) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
-    } else if let Some(problem) = super::query::refusal(&app, &request, &route) {
+    } else if let Some(problem) = super::query::refusal(app, &request, &route) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if looks_at_an_order(&route) || (route == "(none)" && names_an_order(uri.path())) {
-        look(&app, request, next).await
+        look(app, request, next).await
     } else {
         next.run(request).await
     };
     if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
-        && let Some(led) = redirect(&app, &method, &uri)
+        && let Some(led) = redirect(app, &method, &uri)
     {
         response = led;
     }

@@ -2,6 +2,8 @@
 
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::http::speaks::here;
+use crate::language::Lang;
 use crate::when;
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,19 +12,22 @@ use boxoffice::{Event, EventSpec, TimeMs};
 
 /// What the frame around every page must know.
 pub struct Frame {
+    /// The language of the page.
+    pub lang: Lang,
     /// Says that no real money moves, if so.
     pub test_mode: Option<&'static str>,
 }
 
 impl Frame {
-    /// The frame of this server's pages.
+    /// The frame of this server's pages, in the language of the request.
     pub fn of(app: &App) -> Frame {
+        let lang = here();
         let test_mode = match (&app.sandbox, app.sales.is_live()) {
             (Some(_), _) => Some("Test mode: no real money moves."),
             (None, false) => Some("Stripe in test mode: no real money moves."),
             (None, true) => None,
         };
-        Frame { test_mode }
+        Frame { lang, test_mode }
     }
 }
 
@@ -178,7 +183,7 @@ impl PageProblem {
         let detail = &times_in_words(&problem.detail, 0, &zone);
         let title = &problem.title;
         let html = page(&ProblemPage {
-            frame: Frame { test_mode: None },
+            frame: Frame { lang: here(), test_mode: None },
             title,
             detail,
             money,

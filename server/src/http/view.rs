@@ -87,6 +87,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
         buyer: wire::Buyer {
             email: (&order.buyer.email).into(),
             erased: order.is_erased(),
+            language: order.buyer.language.code().into(),
             name: (&order.buyer.name).into(),
         },
         event: (&event.spec.slug).into(),

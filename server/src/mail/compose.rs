@@ -125,8 +125,8 @@ fn needless(why: &str) -> NotComposed {
 }
 
 /// The language of an order.
-fn language(_order: &Order) -> Lang {
-    Lang::En
+fn language(order: &Order) -> Lang {
+    Lang::of(order.buyer.language)
 }
 
 /// An amount of money in a language.

@@ -16,6 +16,7 @@ use crate::http::page::{Page, PageProblem, page, times_in_words};
 use crate::http::problem::{Problem, capital};
 use crate::http::site::Site;
 use crate::identity::{buyer, untagged_key};
+use crate::language::Lang;
 use crate::sales::after_the_command;
 use crate::text::{begin, counted};
 use crate::writer::{CommandError, CommandOutcome};
@@ -43,6 +44,8 @@ pub(super) struct Filled {
     shown_prices: BTreeMap<String, i64>,
     pub(super) name: String,
     pub(super) email: String,
+    /// The language of the page.
+    lang: Lang,
 }
 
 /// A reason for which nothing was held.
@@ -61,7 +64,7 @@ pub(super) struct Faults {
 }
 
 impl Filled {
-    fn of(form: &Form) -> Filled {
+    fn of(form: &Form, lang: Lang) -> Filled {
         let (mut quantities, mut twice) = (BTreeMap::new(), BTreeSet::new());
         for (id, number) in form.with_prefix("quantity:") {
             if quantities.insert(id.to_owned(), begin(number, SHOWN).to_owned()).is_some() {
@@ -77,6 +80,7 @@ impl Filled {
                 .collect(),
             name: form.get("name").into(),
             email: form.get("email").into(),
+            lang,
         }
     }
 
@@ -191,6 +195,7 @@ pub async fn hold(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     client: Client,
+    lang: Lang,
     headers: HeaderMap,
     sent: Result<Sent, Problem>,
 ) -> Page {
@@ -198,7 +203,7 @@ pub async fn hold(
     let back = |problem: Problem| PageProblem::from(problem).back_to_event(&event);
     let Sent { headers: _, body } = sent.map_err(back)?;
     let form = Form::read(&headers, &body).map_err(back)?;
-    let filled = Filled::of(&form);
+    let filled = Filled::of(&form, lang);
     let own = own_orders::known(&app, &headers);
     match order(&app, client, &event, &form, &filled, &body, &own).await {
         Ok(order) => Ok(go_on(&app, client, &headers, &order).await),
@@ -253,7 +258,7 @@ async fn order(
         let closed = event.check_sale(app.clock.now_ms()).err();
         closed.map_or(faults, |no| refused(CommandError::Refused(no)))
     })?;
-    let buyer = buyer(&filled.name, &filled.email);
+    let buyer = buyer(&filled.name, &filled.email, filled.lang.language());
     if let Some(order) = own_orders::same(app, own, event, &buyer, &lines).await {
         return Ok(order);
     }
@@ -349,7 +354,7 @@ fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>>
         let text = "Choose how many tickets you want.";
         faults.quantities.insert(filled.first_chosen(event), text.into());
     }
-    let buyer = buyer(&filled.name, &filled.email);
+    let buyer = buyer(&filled.name, &filled.email, filled.lang.language());
     let wrong = |text: String| Some(format!("{}.", capital(&text)));
     if buyer.name.is_empty() {
         faults.name = Some("Enter the name for the tickets.".into());
@@ -443,7 +448,7 @@ mod tests {
         let headers = headers.map(|(name, value)| (name, value.parse().expect("a value")));
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let form = Form::read(&HeaderMap::from_iter(headers), body.as_bytes());
-        Filled::of(&form.unwrap_or_else(|_| panic!("a form")))
+        Filled::of(&form.unwrap_or_else(|_| panic!("a form")), Lang::En)
     }
 
     const ANN: [(&str, &str); 2] = [("name", "Ann"), ("email", "ann@example.org")];

@@ -87,7 +87,12 @@ fn orders() -> Vec<Order> {
                 orders.push(Order {
                     id: OrderId(1),
                     event: EventId(1),
-                    buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
+                    buyer: Buyer {
+                        name: "Ann".into(),
+                        email: String::new(),
+                        key: BuyerKey(1),
+                        language: boxoffice::Language::EN,
+                    },
                     lines: vec![Line {
                         ticket_type: 0,
                         pool: 0,

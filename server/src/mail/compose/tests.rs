@@ -1,9 +1,8 @@
 use super::*;
 use crate::clock::Clock;
-use crate::ids::Ids;
 use crate::mail::Of;
 use crate::store::Database;
-use boxoffice::{CodeRule, Pool, TicketType};
+use boxoffice::{CodeRule, Language, Pool, TicketType};
 use insta::assert_snapshot;
 use nts_testkit::fixtures;
 use std::sync::atomic::AtomicI64;
@@ -60,7 +59,7 @@ fn event() -> Event {
 /// Two adults and a child, in this state.
 fn order(state: OrderState) -> Order {
     let mut order = fixtures::order(state);
-    order.buyer = crate::identity::buyer("Ann Smith", "ann@example.org");
+    order.buyer = crate::identity::buyer("Ann Smith", "ann@example.org", Language::EN);
     order.lines = vec![fixtures::line(2, 1_250), fixtures::line(1, 600)];
     order.lines[1].ticket_type = 1;
     let ticket = |(serial, line)| Ticket {
@@ -111,7 +110,7 @@ fn moved() -> Letter {
 /// Each mail about an order: its name, what it is, and the order then.
 fn mails() -> Vec<(&'static str, Letter, Order)> {
     let mut new_address = order(OrderState::Paid);
-    new_address.buyer = crate::identity::buyer("Ann Smith", "ann.smith@example.org");
+    new_address.buyer = crate::identity::buyer("Ann Smith", "ann.smith@example.org", Language::EN);
     let mut failed = partly_refunded();
     failed.refunds[0].state = RefundState::Failed("the account is closed".into());
     let mut kept = void();

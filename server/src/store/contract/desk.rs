@@ -273,7 +273,11 @@ fn intent_id(order: OrderId) -> String {
 
 pub(super) fn buyer(name: &str) -> Buyer {
     let key = BuyerKey(crate::ids::digest(&[name.as_bytes()]));
-    Buyer { name: name.into(), email: String::new(), key }
+    // Buyers of several languages, and of one that nts does not speak.
+    let codes = ["en", "de", "fr", "xx"];
+    let code = codes[name.bytes().map(usize::from).sum::<usize>() % codes.len()];
+    let language = Language::parse(code).expect("a language");
+    Buyer { name: name.into(), email: String::new(), key, language }
 }
 
 pub(super) fn spec(slug: &str, places: u32) -> EventSpec {

@@ -9,9 +9,9 @@ use crate::store::codec::{
 use crate::store::event_row::{self, event_columns};
 use crate::store::{Owner, Recorded, RequestKey};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId, Order,
-    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
-    TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
+    Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
+    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
@@ -26,8 +26,8 @@ pub(super) type Serials = Option<(i64, i64)>;
 /// The columns of an order.
 macro_rules! order_columns {
     () => {
-        "id, event, state, lines, name, email, buyer_key, currency, placed_ms, until_ms, due_ms, \
-         tries, trouble, first_serial, last_serial"
+        "id, event, state, lines, name, email, buyer_key, language, currency, placed_ms, until_ms, \
+         due_ms, tries, trouble, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -214,10 +214,11 @@ pub(super) fn order(row: &Row) -> Read<(Order, Serials)> {
     let lines = decode_lines(row.next()?).map_err(|why| blob("orders.lines", why))?;
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(row.next::<Uuid>()?.as_u128());
+    let language = Language::parse(row.next()?).ok_or_else(|| unreadable("orders.language"))?;
     let order = Order {
         id,
         event,
-        buyer: Buyer { name, email, key },
+        buyer: Buyer { name, email, key, language },
         lines,
         currency: currency(row.next()?)?,
         state,

@@ -56,11 +56,11 @@ const MOVE_STOCK: &str = "WITH put AS (
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 const PLACE_ORDERS: &str =
     "INSERT INTO orders (id, event, state, lines, name, email, buyer_key, currency, placed_ms,
-                         until_ms, due_ms, tries, trouble, keeper, kept_until_ms)
-    SELECT d.*, $14::bigint, 0
+                         until_ms, due_ms, tries, trouble, language, keeper, kept_until_ms)
+    SELECT d.*, $15::bigint, 0
     FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::bytea[], $5::text[], $6::text[],
                 $7::uuid[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-                $13::text[]) AS d";
+                $13::text[], $14::text[]) AS d";
 const MOVE_ORDERS: &str = "WITH put AS (
     UPDATE orders o SET state = d.state, until_ms = d.until_ms, due_ms = d.due_ms,
                         tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0
@@ -135,7 +135,7 @@ const PUT_TICKETS: &str = "WITH put AS (
 // Only of orders that are not being paid or refunded, whatever was decided. The key of an erased buyer is
 // the id of its order (`Buyer::erased`).
 const ERASE_BUYERS: &str = "WITH put AS (
-    UPDATE orders o SET name = $4, email = '', buyer_key = d.id
+    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en'
     FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($3::smallint[])
     RETURNING 1)
@@ -447,6 +447,7 @@ impl<'a> Writing<'a> {
             orders().map(|o| o.due_ms).collect::<Vec<_>>(),
             orders().map(|o| i64::from(o.tries)).collect::<Vec<_>>(),
             orders().map(|o| o.trouble.as_deref().map(text)).collect::<Vec<_>>(),
+            orders().map(|o| o.buyer.language.code()).collect::<Vec<_>>(),
             keeper,
         )
     }

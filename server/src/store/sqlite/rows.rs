@@ -7,8 +7,8 @@ use super::codec::{
 use crate::store::Owner;
 use crate::store::event_row::{self, event_columns};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Order, OrderId,
-    OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
+    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Language, Order,
+    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
     TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
@@ -88,8 +88,8 @@ pub(super) type Serials = Option<(u32, u32)>;
 /// The columns that [`order_row`] reads.
 macro_rules! order_columns {
     () => {
-        "id, low, event, state, lines, name, email, buyer_key, currency, placed_ms, until_ms, \
-         due_ms, tries, trouble, first_serial, last_serial"
+        "id, low, event, state, lines, name, email, buyer_key, language, currency, placed_ms, \
+         until_ms, due_ms, tries, trouble, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -103,10 +103,11 @@ pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
     let lines = decode_lines(row.bytes()?).map_err(|why| unreadable("orders.lines", why))?;
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(u128::from_be_bytes(row.next()?));
+    let language = language(row.bytes()?)?;
     let order = Order {
         id,
         event,
-        buyer: Buyer { name, email, key },
+        buyer: Buyer { name, email, key, language },
         lines,
         currency: currency(row.bytes()?)?,
         state,
@@ -131,6 +132,11 @@ pub(super) fn owner(row: &Row<'_>) -> Read<Owner> {
         event: EventId(row.next::<i64>()? as u64),
         buyer: BuyerKey(u128::from_be_bytes(row.next()?)),
     })
+}
+
+fn language(code: &[u8]) -> Read<Language> {
+    let code = std::str::from_utf8(code).ok();
+    code.and_then(Language::parse).ok_or_else(|| damaged("orders.language"))
 }
 
 fn currency(code: &[u8]) -> Read<Currency> {

@@ -92,8 +92,8 @@ impl<'c> Writing<'c> {
     pub(super) fn new(conn: &'c Connection) -> Done<Writing<'c>> {
         let insert_order = conn.prepare_cached(
             "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
-                                 placed_ms, until_ms, due_ms, tries, trouble)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                                 placed_ms, until_ms, due_ms, tries, trouble, language)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?;
         let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
         Ok(Writing { conn, insert_order, stock, issued, outcome: Outcome::default() })
@@ -211,6 +211,7 @@ impl<'c> Writing<'c> {
             order.due_ms,
             order.tries,
             order.trouble,
+            order.buyer.language.code(),
         ])?;
         self.saw(high as u64);
         Ok(())
@@ -223,9 +224,20 @@ impl<'c> Writing<'c> {
         let key = buyer.key.0.to_be_bytes();
         let [paid, refunded, released, void] = codec::NO_BUYER_NEEDED.map(codec::state_number);
         self.run(
-            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5
+            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10
              WHERE id = ?1 AND low = ?2 AND state IN (?6, ?7, ?8, ?9)",
-            params![high, low, buyer.name, buyer.email, key, paid, refunded, released, void],
+            params![
+                high,
+                low,
+                buyer.name,
+                buyer.email,
+                key,
+                paid,
+                refunded,
+                released,
+                void,
+                buyer.language.code()
+            ],
         )
     }
 
