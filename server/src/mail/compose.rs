@@ -13,8 +13,9 @@ use crate::identity::{buyer_key, untagged_key};
 use crate::ids::Secrets;
 use crate::language::Lang;
 use crate::links::Links;
+use crate::qr;
 use crate::reads::Reads;
-use crate::{qr, when};
+use crate::when;
 use askama::Template;
 use boxoffice::{
     Event, EventId, Money, Order, OrderId, OrderState, Refund, RefundId, RefundState, Ticket,
