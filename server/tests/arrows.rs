@@ -63,7 +63,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stop", &[]),
     ("tasks", &[]),
     ("text", &[]),
-    ("when", &["text"]),
+    // What it tells people is told by their language.
+    ("when", &["language", "text"]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
     ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text"]),

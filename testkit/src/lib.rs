@@ -4,6 +4,7 @@
 //! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
 //! - [`Request`] and [`Answer`]: an HTTP client on bare sockets.
 //! - [`fixtures`]: an event and an order to start from.
+//! - [`tool`]: runs a program that is not part of this repository.
 //! - [`eventually`]: waits for a condition.
 //!
 //! It depends on no other crate of the workspace than `boxoffice` and `nts-api`.
@@ -13,9 +14,11 @@ pub mod fixtures;
 mod http;
 mod postgres;
 mod proxy;
+mod tool;
 mod wait;
 
 pub use http::{Answer, Request};
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
+pub use tool::tool;
 pub use wait::{eventually, eventually_async};

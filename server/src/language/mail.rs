@@ -230,6 +230,14 @@ words! {
         es: "Nada, gratis",
     }
 
+    /// A name before its value, or a label before an address.
+    fn mail_label(name: &str) {
+        en: format!("{name}:"),
+        de: format!("{name}:"),
+        fr: format!("{name} :"),
+        es: format!("{name}:"),
+    }
+
     // Of the event.
 
     /// When it is.

@@ -12,10 +12,10 @@ use crate::clock::DatabaseClock;
 use crate::identity::{buyer_key, untagged_key};
 use crate::ids::Secrets;
 use crate::language::Lang;
+use crate::language::format::Style;
 use crate::links::Links;
 use crate::qr;
 use crate::reads::Reads;
-use crate::when;
 use askama::Template;
 use boxoffice::{
     Event, EventId, Money, Order, OrderId, OrderState, Refund, RefundId, RefundState, Ticket,
@@ -130,24 +130,22 @@ fn language(order: &Order) -> Lang {
     Lang::of(order.buyer.language)
 }
 
-/// An amount of money in a language.
-fn money(_lang: Lang, money: Money) -> String {
-    money.to_string()
-}
-
 /// When something starts, with the place of its zone.
-fn moment(_lang: Lang, ms: TimeMs, zone: &str) -> String {
-    format!("{} {}", when::long(ms, zone), when::place_of_zone(ms, zone))
+fn moment(lang: Lang, ms: TimeMs, zone: &str) -> String {
+    format!("{} {}", lang.moment(ms, zone, Style::Long), lang.place_of_zone(ms, zone))
 }
 
 /// When an event is, with its end if its organiser has named one.
-fn span(_lang: Lang, event: &Event) -> String {
+fn span(lang: Lang, event: &Event) -> String {
     let spec = &event.spec;
-    let text = match spec.ends_ms {
-        Some(ends_ms) => when::span(spec.starts_ms, ends_ms, &spec.zone),
-        None => when::long(spec.starts_ms, &spec.zone),
-    };
-    format!("{text} {}", when::place_of_zone(spec.starts_ms, &spec.zone))
+    match spec.ends_ms {
+        Some(ends_ms) => format!(
+            "{} {}",
+            lang.span(spec.starts_ms, ends_ms, &spec.zone),
+            lang.place_of_zone(spec.starts_ms, &spec.zone)
+        ),
+        None => moment(lang, spec.starts_ms, &spec.zone),
+    }
 }
 
 impl Compose for Composer {
@@ -303,7 +301,7 @@ impl Composer {
         draft.order_button(&self.links, order);
         let mut facts = vec![(lang.mail_paid().into(), paid(lang, order))];
         if order.refunded().minor > 0 {
-            facts.push((lang.mail_refunded().into(), money(lang, order.refunded())));
+            facts.push((lang.mail_refunded().into(), lang.money(order.refunded())));
         }
         draft.blocks.push(Block::Facts(facts));
         draft.questions(event);
@@ -322,7 +320,7 @@ impl Composer {
         let refund = order.refunds.iter().find(|refund| refund.id == id);
         let refund = refund.ok_or_else(|| needless("there is no such refund"))?;
         let name = &event.spec.name;
-        let told = |minor| money(lang, Money { minor, currency: order.currency });
+        let told = |minor| lang.money(Money { minor, currency: order.currency });
         let amount = told(refund.amount_minor);
         let (total, left) = (order.total().minor, valid(order).count() as u64);
         let nothing = refund.amount_minor == 0;
@@ -384,11 +382,11 @@ impl Composer {
         let (owed, given) = (order.owed_back(), order.refunded());
         match (owed.minor, given.minor) {
             (1.., _) => {
-                let text = lang.mail_refund_failed(&money(lang, owed));
+                let text = lang.mail_refund_failed(&lang.money(owed));
                 draft.blocks.push(Block::Text(text.into()));
             }
             (_, 1..) => {
-                let text = lang.mail_void_money_back(&money(lang, given));
+                let text = lang.mail_void_money_back(&lang.money(given));
                 draft.blocks.push(Block::Text(format!("{text} {}", lang.mail_refund_when())));
             }
             _ => draft.blocks.push(Block::Text(lang.mail_void_no_money().into())),
@@ -479,11 +477,11 @@ impl Composer {
             0 => Some(lang.mail_canceled_money().into_owned()),
             minor if minor >= total => Some(format!(
                 "{} {}",
-                lang.mail_refund_all(&money(lang, given)),
+                lang.mail_refund_all(&lang.money(given)),
                 lang.mail_refund_when()
             )),
             _ => {
-                let text = lang.mail_refund_part(&money(lang, given), &money(lang, order.total()));
+                let text = lang.mail_refund_part(&lang.money(given), &lang.money(order.total()));
                 Some(format!("{text} {}", lang.mail_refund_when()))
             }
         };
@@ -637,7 +635,7 @@ fn back(refund: &Refund) -> u64 {
 fn paid(lang: Lang, order: &Order) -> String {
     match order.total() {
         Money { minor: 0, .. } => lang.mail_free().into(),
-        total => money(lang, total),
+        total => lang.money(total),
     }
 }
 
