@@ -170,6 +170,10 @@ problem_codes! {
     RefundTooLarge = "refund_too_large", [409], "More than can be refunded",
         "Fewer tickets of a type can still be refunded than were asked for.";
 
+    // Another e-mail address for an order.
+    AddressFixed = "address_fixed", [409], "The address cannot be changed",
+        "The order has no tickets, or its event is over, or its buyer was erased. The detail says why.";
+
     // The old routes.
     FormNeeded = "form_needed", [403], "Paying needs the form that the reservation answered",
         "Post the form that the reservation answered, with all its fields: its secret shows whose \

@@ -15,6 +15,7 @@
 //! put back on sale are free again. No place is released while its payment could still succeed:
 //! the way from PAYING to RELEASED leads through the provider's own word that the payment is dead.
 
+pub(crate) mod address;
 pub(crate) mod erase;
 pub(crate) mod forget;
 pub(crate) mod hold;

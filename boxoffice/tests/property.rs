@@ -67,6 +67,12 @@ enum Ask {
         orders: Vec<u128>,
         because: Erasure,
     },
+    Address {
+        order: u128,
+        event: u64,
+        buyer: u128,
+        untagged: Option<u128>,
+    },
     Cancel(u128),
     Expire(u128),
     Defer(u128),
@@ -278,6 +284,10 @@ fn ask() -> impl Strategy<Value = Ask> {
                 Ask::Erase { event, orders, because }
             }
         ),
+        4 => (order(), 0..8u64, 1..5u128, 0..9u128).prop_map(|(order, event, buyer, tag)| {
+            let untagged = (tag > 5).then_some(tag % 3 + 1);
+            Ask::Address { order, event, buyer, untagged }
+        }),
         5 => order().prop_map(Ask::Cancel),
         4 => order().prop_map(Ask::Expire),
         2 => order().prop_map(Ask::Defer),
@@ -287,6 +297,11 @@ fn ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(order, refund, outcome)| Ask::Answered { order, refund, outcome }),
         6 => (0..200usize).prop_map(Ask::Again),
     ]
+}
+
+/// The address of a buyer.
+fn address_of(buyer: u128) -> String {
+    format!("{buyer}@example.org")
 }
 
 /// No order has this id.
@@ -310,7 +325,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             event: EventId(*event),
             buyer: Buyer {
                 name: if *named { "Ann".into() } else { " ".into() },
-                email: String::new(),
+                email: if *named { address_of(*buyer) } else { String::new() },
                 key: key_of(*buyer),
                 language: boxoffice::Language::EN,
             },
@@ -362,6 +377,24 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             orders: orders.iter().copied().map(OrderId).collect(),
             because: *because,
         },
+        Ask::Address { order, event, buyer, untagged } => {
+            // Mostly of its own event.
+            let of = known(order).filter(|_| *event > 0).map(|order| order.event);
+            let (event, email) = (of.unwrap_or(EventId(1)), address_of(*buyer));
+            let (key, untagged) = (key_of(*buyer), untagged.map(key_of));
+            // Ids rise with time. Here they do not; then the latest order of two buyers cannot be told.
+            let other = |key: BuyerKey| {
+                let record = world.state.buyers.get(&(event, key))?;
+                world.state.orders.get(&record.order)
+            };
+            let falls =
+                |a: &Order, b: &Order| (a.id < b.id) != ((a.placed_ms, a.id) < (b.placed_ms, b.id));
+            let others = [Some(key), untagged].into_iter().flatten().filter_map(other);
+            if known(order).is_some_and(|order| others.into_iter().any(|o| falls(order, o))) {
+                return None;
+            }
+            Command::ChangeAddress { order: id(*order), event, email, key, untagged }
+        }
         Ask::Cancel(order) => Command::Cancel { order: id(*order) },
         Ask::Expire(order) => Command::Expire { order: id(*order) },
         Ask::Defer(order) => {
@@ -493,6 +526,7 @@ fn the_naive_box_office_says_the_same() {
         "nothing_to_refund",
         "capacity_below_taken",
         "tags_fixed",
+        "address_fixed",
         "event_over",
         "event_ordered",
         "unknown_event",
@@ -548,6 +582,13 @@ fn why(refusal: &Refusal) -> String {
         Refusal::AlreadyPaid => "already_paid".into(),
         Refusal::Canceled(state) => format!("canceled {}", state.word()),
         Refusal::NotDue => "not_due".into(),
+        Refusal::AddressFixed(why) => match why {
+            AddressFixed::NoTickets(state) => format!("address_fixed {}", state.word()),
+            AddressFixed::Erased => "address_fixed erased".into(),
+            AddressFixed::Never => "address_fixed never".into(),
+            AddressFixed::EventOver(_) => "address_fixed over".into(),
+            AddressFixed::Newest => "address_fixed newest".into(),
+        },
         Refusal::NotPaid(state) => format!("not_paid {}", state.word()),
         Refusal::RefundUnderWay => "refund_under_way".into(),
         Refusal::NothingToRefund => "nothing_to_refund".into(),

@@ -181,6 +181,13 @@ impl Stage {
             Refusal::AlreadyPaid => "already_paid".into(),
             Refusal::Canceled(state) => format!("canceled {}", state.word()),
             Refusal::NotDue => "not_due".into(),
+            Refusal::AddressFixed(why) => match why {
+                AddressFixed::NoTickets(state) => format!("address_fixed {}", state.word()),
+                AddressFixed::Erased => "address_fixed erased".into(),
+                AddressFixed::Never => "address_fixed never".into(),
+                AddressFixed::EventOver(at) => format!("address_fixed over since {}", told(*at)),
+                AddressFixed::Newest => "address_fixed newest".into(),
+            },
             Refusal::NotPaid(state) => format!("not_paid {}", state.word()),
             Refusal::RefundUnderWay => "refund_under_way".into(),
             Refusal::NothingToRefund => "nothing_to_refund".into(),
@@ -272,6 +279,9 @@ impl Stage {
             let names = std::mem::take(&mut words.0);
             let orders = names.iter().map(|name| self.order_id(name)).collect();
             return Ok(Command::Erase { event: self.event_id(&event), orders, because });
+        }
+        if verb == "address" {
+            return self.address(words);
         }
         let name = words.next()?;
         let order = self.order_id(&name);
@@ -387,6 +397,18 @@ impl Stage {
         let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let most_ms = duration_after(words, "most")?;
         Ok(Command::Hold { order, event, buyer, untagged, lines: wishes(words)?, most_ms })
+    }
+
+    fn address(&mut self, words: &mut Words) -> Result<Command, String> {
+        let order = words.next()?;
+        let order = self.order_id(&order);
+        let who = words.next()?;
+        let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
+        let event = self.event_id(&event);
+        let key = self.buyer_key(&who);
+        let untagged = words.after("untagged")?.map(|who| self.buyer_key(&who));
+        let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
+        Ok(Command::ChangeAddress { order, event, email, key, untagged })
     }
 
     /// What a truthful provider says of an order's payment, but for what the step says.

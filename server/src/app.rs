@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
 use crate::mail::compose::Composer;
+use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
 use crate::payments::fake::FakeStripe;
@@ -28,6 +29,8 @@ pub struct App {
     pub secrets: Secrets,
     /// The addresses of orders' pages.
     pub links: Arc<Links>,
+    /// Mails, for those who ask for them.
+    pub mailing: Arc<Mailing>,
     /// The digest of the organiser's key.
     pub organiser_key: u128,
     /// Which requests may enter: overload, connections, and what each client may do.

@@ -25,6 +25,7 @@ pub mod ids;
 pub mod language;
 pub mod links;
 pub mod mail;
+pub mod mailing;
 pub mod messages;
 pub mod metrics;
 pub mod organiser;

@@ -27,6 +27,15 @@ pub struct ByState {
     pub state: &'static str,
 }
 
+/// A mail, and what came of trying to send it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByMail {
+    /// What it tells.
+    pub kind: &'static str,
+    /// "sent", or why not.
+    pub outcome: &'static str,
+}
+
 /// A call to the payment provider, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProviderCall {
@@ -100,6 +109,12 @@ pub struct Metrics {
     pub lag: Gauge<f64, AtomicU64>,
     /// How far the database's clock is ahead of this machine's.
     pub database_clock_ahead: Gauge<f64, AtomicU64>,
+    /// Mails by what they tell and what came of trying to send them.
+    pub mails: Family<ByMail, Counter>,
+    /// Mails that wait.
+    pub mails_waiting: Gauge,
+    /// How long the oldest of them has waited.
+    pub oldest_mail: Gauge<f64, AtomicU64>,
     /// Numbers of events, amounts, and the time of the last backup.
     pub figures: Arc<figures::Figures>,
 }
@@ -135,6 +150,9 @@ impl Default for Metrics {
             connections: Gauge::default(),
             lag: Gauge::default(),
             database_clock_ahead: Gauge::default(),
+            mails: Family::default(),
+            mails_waiting: Gauge::default(),
+            oldest_mail: Gauge::default(),
             figures: Arc::default(),
         };
         let r = &mut m.registry;
@@ -170,6 +188,11 @@ impl Default for Metrics {
         r.register("lag_seconds", "How far the server is behind", m.lag.clone());
         let clock = "How far the database's clock is ahead of this machine's";
         r.register("database_clock_ahead_seconds", clock, m.database_clock_ahead.clone());
+        let text = "Mails, by what they tell and what came of trying to send them";
+        r.register("mails", text, m.mails.clone());
+        r.register("mails_waiting", "Mails that wait to be sent", m.mails_waiting.clone());
+        let text = "How long the oldest mail has waited that is to be sent";
+        r.register("mail_oldest_seconds", text, m.oldest_mail.clone());
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         r.register("build", "The version of nts", version);
         r.register_collector(Box::new(figures::Collected(Arc::clone(&m.figures))));

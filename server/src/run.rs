@@ -14,6 +14,9 @@ use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
 use crate::mail::compose::Composer;
+use crate::mail::{AnyCompose, AnyRelay};
+use crate::mailing::{Mailer, Mailing, fan_out, watch};
+use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
 use crate::organiser::{Organiser, retention};
 use crate::payments::fake::FakeStripe;
@@ -56,6 +59,9 @@ pub struct Server {
 
 /// How often the lists of what is owed are read.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How often the outbox is read.
+const MAIL_LOOK: Duration = Duration::from_secs(1);
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 65_535;
@@ -163,6 +169,12 @@ pub struct Parts {
     pub stripe: Stripe,
     /// The provider itself, if it is the sandbox.
     pub sandbox: Option<Arc<FakeStripe>>,
+    /// The way of mails to buyers; none while no relay is configured, and they wait.
+    pub mail: Option<MailParts>,
+    /// How often the outbox is read.
+    pub mail_look: Duration,
+    /// Tells this process from all others, and from itself before it was started again; not 0.
+    pub process: i64,
     /// How often the lists of what is owed are read.
     pub look: Duration,
     /// How many of what is owed a list gives at a time.
@@ -173,6 +185,16 @@ pub struct Parts {
     pub pulse: Option<VersionVector>,
     /// How often it is read what other processes have committed.
     pub follow: Duration,
+}
+
+/// The way of mails.
+pub struct MailParts {
+    /// Makes their text; none: as buyers get it.
+    pub compose: Option<Arc<dyn AnyCompose>>,
+    /// Takes them.
+    pub relay: Arc<dyn AnyRelay>,
+    /// So many a second at most, in this process.
+    pub per_second: u32,
 }
 
 /// A server that only needs somebody to run its tasks, and a [`Writer`] that serves its queue.
@@ -227,6 +249,30 @@ pub fn assemble(parts: Parts) -> Assembled {
         live: settlement.stripe.live(),
         sequences: Sequences::default(),
     });
+    let outbox = Outbox {
+        queue: writer.clone(),
+        reads: reads.clone(),
+        clock: Arc::clone(&clock),
+        news: Arc::default(),
+        look: parts.mail_look,
+        owner: parts.process,
+    };
+    let mailing = Arc::new(Mailing {
+        queue: writer.clone(),
+        reads: reads.clone(),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        has_relay: parts.mail.is_some(),
+    });
+    let mailer = parts.mail.map(|MailParts { compose, relay, per_second }| Mailer {
+        compose: compose.unwrap_or_else(|| Arc::clone(&composer) as Arc<dyn AnyCompose>),
+        relay,
+        per_second,
+        reads: reads.clone(),
+        catalogue: Arc::clone(&catalogue),
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    });
     let sales = Arc::new(Sales {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -255,6 +301,11 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::run(of_settlement(), parts.look, parts.due_at_once)),
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
+    tasks.push(Box::pin(fan_out(outbox.clone())));
+    if let Some(mailer) = mailer {
+        tasks.push(Box::pin(watch(outbox.clone(), Arc::clone(&metrics))));
+        tasks.push(Box::pin(messages::work(outbox, Arc::new(mailer))));
+    }
     if let Some(pulse) = parts.pulse {
         catalogue.refresh(None, &pulse.mark, pulse.at_ms);
         let replica = Replica {
@@ -276,6 +327,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         ids,
         secrets,
         links,
+        mailing,
         organiser_key,
         admission,
         catalogue,
@@ -471,6 +523,8 @@ impl Server {
         };
         tasks.extend(task.map(|task| back_office.spawn(vital(task))));
 
+        let drawn: [u8; 32] = seed()?;
+        let process = i64::from_le_bytes(drawn[..8].try_into().expect("8 bytes")) | 1;
         let parts = Parts {
             config,
             clock: corrected,
@@ -481,6 +535,9 @@ impl Server {
             reads,
             stripe,
             sandbox,
+            mail: None,
+            mail_look: MAIL_LOOK,
+            process,
             look: LOOK,
             due_at_once: settlement::DUE_AT_ONCE,
             retention: RETENTION,

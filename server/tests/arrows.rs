@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ids",
             "links",
             "mail",
+            "mailing",
             "metrics",
             "organiser",
             "payments",
@@ -53,7 +54,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "qr",
             "reads",
             "store",
-            "when",
         ],
     ),
     ("metrics", &[]),
@@ -69,10 +69,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     // An older database gets the keys of its buyers anew.
     ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text"]),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
-    ("writer", &["actor", "admission", "metrics", "problem_code", "store", "text"]),
+    // The mails that a decision owes are committed with it.
+    ("writer", &["actor", "admission", "mail", "metrics", "problem_code", "store", "text"]),
     ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.
     ("messages", &["clock", "reads", "store", "writer"]),
+    // Mails: from the outbox to the relay.
+    (
+        "mailing",
+        &["catalogue", "clock", "ids", "mail", "messages", "metrics", "reads", "store", "writer"],
+    ),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     (
         "settlement",
@@ -100,7 +106,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.
-    ("publish", &["catalogue", "clock", "metrics", "sale_log", "sales", "settlement", "writer"]),
+    (
+        "publish",
+        &[
+            "catalogue",
+            "clock",
+            "mail",
+            "metrics",
+            "sale_log",
+            "sales",
+            "settlement",
+            "store",
+            "writer",
+        ],
+    ),
     ("replicate", &["catalogue", "clock", "metrics", "reads", "store"]),
     // Which routes there are, and whose they are, follows from the settings. Of settlement it knows
     // the notices, of the store the key of a request, of the writer what a caller gets.
@@ -138,7 +157,10 @@ const HOLDERS: &[&str] = &["app", "site", "sales", "organiser", "settlement"];
 /// arrow as well.
 const FIELDS: &[(&str, &[&str])] = &[
     // Reads of the database: use cases, settlement, replication and the audit.
-    ("reads", &["audit", "organiser", "publish", "replicate", "run", "sales", "settlement"]),
+    (
+        "reads",
+        &["audit", "mailing", "organiser", "publish", "replicate", "run", "sales", "settlement"],
+    ),
     ("writer", &["organiser", "publish", "run", "sales", "settlement"]),
     ("stripe", &["audit", "run", "sales", "settlement"]),
     ("queue", &["publish", "run", "sales", "settlement"]),

@@ -31,7 +31,7 @@ use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{Committed, Job, Writer};
 use serde_json::Value;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -200,6 +200,8 @@ pub struct Machine {
     in_hand: Mutex<Option<InHand>>,
     /// Rung when that was done in the middle of a step of another process.
     pub done_early: Notify,
+    /// How many processes have run here.
+    lives: AtomicU32,
     /// The step that its writer is in.
     pub step: Step,
     /// Held by the one who kills, stops or starts the process.
@@ -228,6 +230,7 @@ impl Machine {
             died: Notify::new(),
             in_hand: Mutex::default(),
             done_early: Notify::new(),
+            lives: AtomicU32::new(0),
             step: Step::default(),
             driving: tokio::sync::Mutex::default(),
         }
@@ -288,6 +291,9 @@ impl Machine {
             ))))),
             stripe,
             sandbox: None,
+            mail: None,
+            mail_look: Duration::from_millis(world.plan.look_ms),
+            process: i64::from(self.lives.fetch_add(1, Ordering::SeqCst)) * 100 + self.n as i64 + 1,
             look: Duration::from_millis(world.plan.look_ms * seldom),
             pulse,
             follow: Duration::from_millis(world.plan.look_ms),

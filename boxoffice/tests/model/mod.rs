@@ -28,6 +28,7 @@ pub struct Entry {
     pub id: OrderId,
     show: EventId,
     buyer: BuyerKey,
+    address: String,
     currency: String,
     places: Vec<Place>,
     pub state: &'static str,
@@ -253,7 +254,14 @@ impl Model {
                 }
                 let ignores = self.show(*event).is_some_and(|s| s.spec.ignore_email_tags);
                 let key = if ignores { untagged.unwrap_or(buyer.key) } else { buyer.key };
-                return self.hold(*order, *event, key, (lines, *most_ms), now);
+                let answer = self.hold(*order, *event, key, (lines, *most_ms), now);
+                if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order)
+                    && entry.address.is_empty()
+                    && entry.buyer.0 != entry.id.0
+                {
+                    entry.address.clone_from(&buyer.email);
+                }
+                return answer;
             }
             Command::Erase { event, orders, because } => {
                 return match self.show(*event) {
@@ -263,6 +271,10 @@ impl Model {
                     }
                     Some(_) => self.erase(*event, orders),
                 };
+            }
+            Command::ChangeAddress { order, event, email, key, untagged } => {
+                let key = untagged.filter(|_| self.ignores_tags(*event)).unwrap_or(*key);
+                return self.readdress(*order, *event, email, key, now);
             }
             Command::Renew { order, .. }
             | Command::Pay { order, .. }
@@ -412,6 +424,7 @@ impl Model {
             | Command::Hold { .. }
             | Command::FindOrder { .. }
             | Command::Erase { .. }
+            | Command::ChangeAddress { .. }
             | Command::Forget { .. } => None,
         }
     }
@@ -506,8 +519,55 @@ impl Model {
             erased += 1;
             let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
             entry.buyer = BuyerKey(id.0);
+            entry.address.clear();
         }
         format!("erased {erased} left {left}")
+    }
+
+    fn ignores_tags(&self, show: EventId) -> bool {
+        self.show(show).is_some_and(|s| s.spec.ignore_email_tags)
+    }
+
+    /// Somebody who has tickets gives another address.
+    fn readdress(
+        &mut self,
+        id: OrderId,
+        show: EventId,
+        address: &str,
+        buyer: BuyerKey,
+        now: TimeMs,
+    ) -> String {
+        let Some(entry) = self.order(id).filter(|entry| entry.show == show) else {
+            return "refused unknown_order".into();
+        };
+        let spec = &self.show(show).expect("it has orders").spec;
+        let end = spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 3_600_000);
+        match entry.state {
+            _ if entry.buyer.0 == id.0 => return "refused address_fixed erased".into(),
+            "paid" | "refunding" if now >= end => return "refused address_fixed over".into(),
+            "paid" | "refunding" => {}
+            state => return format!("refused address_fixed {state}"),
+        }
+        let state = entry.state.to_owned();
+        if entry.address == address {
+            return state;
+        }
+        if let Some(limit) = spec.limit_per_buyer.filter(|_| entry.buyer != buyer) {
+            let count = |who| self.places_of(show, who).map(|(_, n)| n).sum::<usize>();
+            let here = self.places_of(show, entry.buyer).find(|(o, _)| o.id == id);
+            let here = here.map_or(0, |(_, n)| n);
+            let there = count(buyer);
+            if here > 0 && there > 0 && there + here > limit as usize {
+                return "refused limit".into();
+            }
+            let found_by_it = self.find(show, entry.buyer) == format!("found {}", id.0);
+            if here > 0 && found_by_it && count(entry.buyer) > here {
+                return "refused address_fixed newest".into();
+            }
+        }
+        let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
+        (entry.address, entry.buyer) = (address.to_owned(), buyer);
+        state
     }
 
     fn delete(&mut self, slug: &str) -> String {
@@ -617,6 +677,7 @@ impl Model {
             id,
             show: event,
             buyer,
+            address: String::new(),
             currency,
             places,
             state: "held",

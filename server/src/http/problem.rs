@@ -7,7 +7,7 @@ use crate::when;
 use crate::writer::CommandError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{OrderState, Refusal, TimeMs};
+use boxoffice::{AddressFixed, OrderState, Refusal, TimeMs};
 use nts_api::{MoneyMoved, ProblemCode};
 
 /// How many bytes of an error that may quote a client are repeated to it.
@@ -481,6 +481,13 @@ fn words(refusal: Refusal) -> String {
             detail
         }
         Refusal::NotDue => "Its time is not over.".into(),
+        Refusal::AddressFixed(why) => match why {
+            AddressFixed::NoTickets(state) => format!("It is {}: there are no tickets to be sent.", state.word()),
+            AddressFixed::Erased => "The buyer's name and address were erased.".into(),
+            AddressFixed::Never => "It was reserved under a name, without an address.".into(),
+            AddressFixed::EventOver(ended) => format!("The event ended at {}.", when::rfc3339(ended)),
+            AddressFixed::Newest => "Your other orders for this event have the same address. Change theirs first, the oldest one first.".into(),
+        },
         Refusal::NotPaid(state) => format!("It is {}: there is nothing to refund.", state.word()),
         Refusal::RefundUnderWay => "Wait until it is done, then look at what is left to refund.".into(),
         Refusal::NothingToRefund => {

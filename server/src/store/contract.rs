@@ -51,7 +51,9 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("a table has what its declaration gives it", records::as_declared),
         ("the audit log is asked by event, order and time", records::the_log_is_asked),
         ("a damaged record is noticed", records::damage_is_noticed),
-        ("the outbox gives the oldest message of each destination", records::the_outbox_is_fair),
+        ("the outbox is asked for what is due, and by order", records::the_outbox_is_asked),
+        ("the outbox forgets addresses", records::the_outbox_forgets),
+        ("a mail job goes on", records::a_mail_job_goes_on),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {

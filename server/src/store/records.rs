@@ -17,6 +17,7 @@
 
 pub mod audit_log;
 mod field;
+pub mod mail_jobs;
 mod memory;
 pub mod outbox_rows;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use memory::MemoryTables;
 
 use super::Fault;
 use audit_log::AuditLine;
+use mail_jobs::MailJob;
 use outbox_rows::Message;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -34,7 +36,7 @@ use std::sync::OnceLock;
 /// The tables that a database has.
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
-    TABLES.get_or_init(|| vec![AuditLine::table(), Message::table()])
+    TABLES.get_or_init(|| vec![AuditLine::table(), Message::table(), MailJob::table()])
 }
 
 /// Rows at a time where all of them are read.

@@ -276,8 +276,17 @@ mod tests {
     use std::path::Path;
 
     /// Tables that `clear_orders` of each engine empties.
-    const OF_ORDERS: &[&str] =
-        &["attempts", "buyers", "orders", "outbox", "payments", "refunds", "requests", "tickets"];
+    const OF_ORDERS: &[&str] = &[
+        "attempts",
+        "buyers",
+        "mail_jobs",
+        "orders",
+        "outbox",
+        "payments",
+        "refunds",
+        "requests",
+        "tickets",
+    ];
     /// Tables that stay.
     const KEPT: &[&str] =
         &["audit_log", "events", "meta", "pools", "progress", "ticket_types", "writers"];

@@ -30,7 +30,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0008_event_fields.sql"),
     include_str!("../../../migrations/sqlite/0009_names_as_sold.sql"),
     include_str!("../../../migrations/sqlite/0010_language.sql"),
-    include_str!("../../../migrations/sqlite/0011_event_mail.sql"),
+    include_str!("../../../migrations/sqlite/0011_mails.sql"),
+    include_str!("../../../migrations/sqlite/0012_event_mail.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.
