@@ -7,6 +7,7 @@
 //! To add a language, add it to [`Lang`] and to `words!`; the compiler then names every sentence that lacks it.
 
 pub mod format;
+pub mod letters;
 pub mod mail;
 mod names;
 

@@ -136,6 +136,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "identity",
             "ids",
             "language",
+            "mail",
+            "mailing",
             "metrics",
             "organiser",
             "problem_code",

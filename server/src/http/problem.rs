@@ -374,6 +374,10 @@ impl From<Refused> for Problem {
                      network was. This attempt was not begun. Please try again in {again}."
                 ),
             ),
+            Reason::Lost => (
+                "Too many requests from your network",
+                format!("No mail was sent. Please try again in {again}. {NETWORK}"),
+            ),
             Reason::Lookups => (
                 "Too many requests from your network",
                 format!("Nothing was changed. Please try again in {again}. {NETWORK}"),

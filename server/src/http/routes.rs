@@ -3,7 +3,7 @@
 
 use super::api::{erasures, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::shop::{calendar, event, front, order, order_form, pay};
+use super::shop::{calendar, event, front, lost, order, order_form, order_mail, pay};
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
@@ -115,7 +115,12 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/", Anyone, front::front)
         .get("/events/{event}", Anyone, event::event)
         .post("/events/{event}/orders", Anyone, order_form::hold)
+        .get("/tickets", Anyone, lost::show)
+        .post("/tickets", Anyone, lost::send)
         .get("/orders/{id}/{secret}", OrderPath, order::order)
+        .post("/orders/{id}/{secret}/mails", OrderPath, order_mail::send_again)
+        .get("/orders/{id}/{secret}/mails/{n}", OrderPath, order_mail::show)
+        .post("/orders/{id}/{secret}/email", OrderPath, order_mail::change_address)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)

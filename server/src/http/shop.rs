@@ -3,8 +3,10 @@
 pub mod calendar;
 pub mod event;
 pub mod front;
+pub mod lost;
 pub mod order;
 pub mod order_form;
+pub mod order_mail;
 pub mod own_orders;
 pub mod pay;
 #[cfg(test)]
