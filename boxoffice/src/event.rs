@@ -60,6 +60,10 @@ pub struct EventSpec {
     /// The names and addresses of its buyers are replaced so many days after its end, 0 to 3,650; never if
     /// absent.
     pub keep_buyers_days: Option<u32>,
+    /// The e-mail address at which its organiser answers questions; may be empty.
+    pub contact: String,
+    /// Whether the mail with the tickets has them as a PDF file, too.
+    pub attach_pdf: bool,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
     /// What they are sold as, 1 to 100 ticket types.
@@ -202,6 +206,8 @@ impl EventSpec {
             sale_closes_ms: None,
             hidden: false,
             keep_buyers_days: None,
+            contact: String::new(),
+            attach_pdf: false,
             pools: Vec::new(),
             ticket_types: Vec::new(),
         }

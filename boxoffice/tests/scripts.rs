@@ -374,6 +374,7 @@ impl Stage {
             sale_closes_ms: words.after("closes")?.map(|w| time(&w)).transpose()?,
             hidden: words.take("hidden"),
             keep_buyers_days: words.number_after("keep")?,
+            contact: words.after("contact")?.unwrap_or_default(),
             pools: words.list("pools", "types", |word| {
                 let (name, capacity) = word.split_once('=').ok_or("a pool is NAME=PLACES")?;
                 let capacity = capacity.parse().map_err(|_| "a capacity is a number")?;

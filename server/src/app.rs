@@ -8,6 +8,7 @@ use crate::codes::Codes;
 use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
+use crate::mail::compose::Composer;
 use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
@@ -46,6 +47,8 @@ pub struct App {
     pub organiser: Arc<Organiser>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
+    /// Makes mails.
+    pub composer: Arc<Composer>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

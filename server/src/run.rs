@@ -5,6 +5,7 @@ use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
 use crate::app::App;
+use crate::calendar::Sequences;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::codes::Codes;
@@ -13,6 +14,7 @@ use crate::event_body;
 use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
+use crate::mail::compose::Composer;
 use crate::mail::{AnyCompose, AnyRelay};
 use crate::mailing::{Mailer, Mailing, fan_out, watch};
 use crate::messages::{self, Outbox};
@@ -192,8 +194,8 @@ pub struct Parts {
 
 /// The way of mails.
 pub struct MailParts {
-    /// Makes their text.
-    pub compose: Arc<dyn AnyCompose>,
+    /// Makes their text; none: as buyers get it.
+    pub compose: Option<Arc<dyn AnyCompose>>,
     /// Takes them.
     pub relay: Arc<dyn AnyRelay>,
     /// So many a second at most, in this process.
@@ -245,6 +247,15 @@ pub fn assemble(parts: Parts) -> Assembled {
         shared: parts.pulse.is_some(),
         keep_released_days: config.keep_released_days,
     });
+    let composer = Arc::new(Composer {
+        reads: reads.clone(),
+        catalogue: Arc::clone(&catalogue),
+        links: Arc::clone(&links),
+        secrets: secrets.clone(),
+        clock: Arc::clone(&clock),
+        live: settlement.stripe.live(),
+        sequences: Sequences::default(),
+    });
     let outbox = Outbox {
         queue: writer.clone(),
         reads: reads.clone(),
@@ -261,7 +272,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         has_relay: parts.mail.is_some(),
     });
     let mailer = parts.mail.map(|MailParts { compose, relay, per_second }| Mailer {
-        compose,
+        compose: compose.unwrap_or_else(|| Arc::clone(&composer) as Arc<dyn AnyCompose>),
         relay,
         per_second,
         reads: reads.clone(),
@@ -333,6 +344,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         organiser,
         sales,
         tickets: Arc::new(tickets),
+        composer,
         settlement,
         sandbox: parts.sandbox,
         metrics,

@@ -96,6 +96,9 @@ impl Shop {
             reads: Reads::inline(database.reader(&clock).unwrap()),
             stripe,
             sandbox: Some(sandbox),
+            mail: None,
+            mail_look: Duration::from_secs(3_600),
+            process: 1,
             // Nothing happens but what is asked for.
             look: Duration::from_secs(3_600),
             due_at_once: 100,

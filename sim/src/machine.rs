@@ -304,7 +304,7 @@ impl Machine {
             stripe,
             sandbox: None,
             mail: Some(MailParts {
-                compose: Arc::new(Plain),
+                compose: Some(Arc::new(Plain)),
                 relay: Arc::new(SimRelay::new(world, self.n, life)),
                 per_second: PER_SECOND,
             }),

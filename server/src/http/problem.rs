@@ -337,6 +337,9 @@ impl From<Refused> for Problem {
             Reason::Lookups => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.nothing_was_changed(again))
             }
+            Reason::Lost => {
+                (lang.problem_title(ProblemCode::TooManyRequests), lang.no_mail_was_sent(again))
+            }
         };
         let of_network =
             !matches!(reason, Reason::EmailPlaces | Reason::EmailDeclines | Reason::Paced);

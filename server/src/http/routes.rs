@@ -3,7 +3,9 @@
 
 use super::api::{door, erasures, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::shop::{calendar, event, front, names, order, order_form, pay, ticket};
+use super::shop::{
+    calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
+};
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
@@ -117,7 +119,12 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/", Anyone, front::front)
         .get("/events/{event}", Anyone, event::event)
         .post("/events/{event}/orders", Anyone, order_form::hold)
+        .get("/tickets", Anyone, lost::show)
+        .post("/tickets", Anyone, lost::send)
         .get("/orders/{id}/{secret}", OrderPath, order::order)
+        .post("/orders/{id}/{secret}/mails", OrderPath, order_mail::send_again)
+        .get("/orders/{id}/{secret}/mails/{n}", OrderPath, order_mail::show)
+        .post("/orders/{id}/{secret}/email", OrderPath, order_mail::change_address)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)

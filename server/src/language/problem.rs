@@ -413,6 +413,13 @@ words! {
         fr: format!("Rien n’a été modifié. Veuillez réessayer dans {again}."),
         es: format!("No se ha cambiado nada. Inténtelo de nuevo dentro de {again}."),
     }
+    /// Nobody was written to.
+    fn no_mail_was_sent(again: &str) {
+        en: format!("No mail was sent. Please try again in {again}."),
+        de: format!("Es wurde keine E-Mail gesendet. Bitte versuchen Sie es in {again} noch einmal."),
+        fr: format!("Aucun e-mail n’a été envoyé. Veuillez réessayer dans {again}."),
+        es: format!("No se ha enviado ningún correo. Inténtelo de nuevo dentro de {again}."),
+    }
     /// The one attempt that a name alone has was declined; behind the reason.
     fn another_needs_form() {
         en: "Nothing was charged. Another attempt needs the form that the reservation answered, with all its fields.",

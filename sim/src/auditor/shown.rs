@@ -433,6 +433,8 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
         ("ends_at", when("ends_at"), json!(spec.ends_ms)),
         ("hidden", view["hidden"].clone(), json!(spec.hidden)),
         ("keep_days", view["keep_buyers_days"].clone(), json!(spec.keep_buyers_days)),
+        ("contact", view["contact"].clone(), json!(spec.contact)),
+        ("attach_pdf", view["attach_pdf"].clone(), json!(spec.attach_pdf)),
         ("starts_at", when("starts_at"), json!(spec.starts_ms)),
         ("zone", view["zone"].clone(), json!(spec.zone)),
         ("currency", view["currency"].clone(), json!(spec.currency.code())),

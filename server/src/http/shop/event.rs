@@ -77,6 +77,8 @@ pub(super) struct EventPage {
     place: String,
     starts: Moment,
     about: Vec<Vec<String>>,
+    /// Where its organiser answers questions; may be empty.
+    contact: String,
     draft: bool,
     over: bool,
     /// Why nothing is sold now, if so.
@@ -294,6 +296,7 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         place: spec.place.clone(),
         starts: Moment::of(lang, spec),
         about: paragraphs(&spec.description),
+        contact: spec.contact.clone(),
         draft: spec.hidden,
         over: event.is_over(now) && !on_sale,
         notice: notice(lang, event, now),

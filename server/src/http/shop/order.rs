@@ -1,6 +1,7 @@
 //! The page of an order.
 
 use super::event::event_page;
+use super::order_mail::{self, OrderMail};
 use super::{names, own_orders, pay, qr};
 use crate::actor::Actor;
 use crate::app::App;
@@ -94,6 +95,10 @@ pub(in crate::http) struct OrderPage {
     updated: String,
     /// Whether this address is the only way back to the order: the browser keeps no cookie.
     keep_this: bool,
+    /// What became of its mails.
+    pub(super) mail: Option<OrderMail>,
+    /// Where its organiser answers questions; may be empty.
+    contact: String,
 }
 
 /// The query behind an order's address with which a hold is answered. A browser that kept the cookie of the
@@ -124,6 +129,8 @@ pub async fn order(
         }
         shown.keep_this = true;
     }
+    let lang = shown.frame.lang;
+    shown.mail = order_mail::of(&app, &order, &event, lang, query.as_deref()).await;
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);
     Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
@@ -212,6 +219,8 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         updated: Moment::clock(lang, now, &event.spec.zone).within(|at| lang.updated_at(at)),
         declined,
         keep_this: false,
+        mail: None,
+        contact: event.spec.contact.clone(),
     }
 }
 
