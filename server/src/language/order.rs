@@ -518,6 +518,13 @@ words! {
         fr: "Le nom et l’adresse de l’acheteur ont été effacés.",
         es: "Se han borrado el nombre y la dirección del comprador.",
     }
+    /// In the place of the name of an erased buyer.
+    fn erased_name() {
+        en: "erased",
+        de: "gelöscht",
+        fr: "effacé",
+        es: "borrado",
+    }
     /// Who ordered.
     fn for_whom(name: &str) {
         en: format!("For {name}"),

@@ -27,6 +27,7 @@ const DATA: &[&str] = &[
     "ann@example.org",
     "×",
     "As good as it gets.",
+    "sold_out",
 ];
 
 /// An answer to a browser.

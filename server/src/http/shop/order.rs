@@ -198,7 +198,10 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         about: paragraphs(&event.spec.description),
         place: event.spec.place.clone(),
         slug: event.spec.slug.clone(),
-        guest: order.buyer.name.clone(),
+        guest: match order.is_erased() {
+            true => lang.erased_name().into_owned(),
+            false => order.buyer.name.clone(),
+        },
         erased: order.is_erased(),
         email: order.buyer.email.clone(),
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
