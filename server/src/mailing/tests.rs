@@ -109,6 +109,11 @@ fn spec(price_minor: i64) -> EventSpec {
 
 impl World {
     async fn new(name: &str, price_minor: i64) -> World {
+        World::looking(name, price_minor, 1).await
+    }
+
+    /// One that looks at its outbox every so many seconds: for stories of days.
+    async fn looking(name: &str, price_minor: i64, look: u64) -> World {
         let dir = std::env::temp_dir().join(format!("nts-mailing-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let ahead_ms = Arc::new(AtomicI64::new(0));
@@ -125,7 +130,7 @@ impl World {
             reads: reads.clone(),
             clock: Arc::clone(&clock),
             news: Arc::default(),
-            look: Duration::from_secs(1),
+            look: Duration::from_secs(look),
             owner: 1,
         };
         let mailing = Mailing {
@@ -324,7 +329,7 @@ async fn each_change_owes_its_mail_in_the_same_commit() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_relay_all_waits_and_then_goes_out_as_far_as_it_is_of_use() {
-    let mut world = World::new("relay", 0).await;
+    let mut world = World::looking("relay", 0, 600).await;
     let old = world.paid("old@example.com").await;
     seconds(6 * 24 * 3_600).await;
     let order = world.paid("ann@example.com").await;
@@ -335,7 +340,7 @@ async fn without_a_relay_all_waits_and_then_goes_out_as_far_as_it_is_of_use() {
     assert_eq!((states[0].standing, &*states[0].to), (MailStanding::NoRelay, "ann@example.com"));
     seconds(24 * 3_600 + 60).await;
     world.relay();
-    seconds(5).await;
+    seconds(1_205).await;
     assert_eq!(world.post.to("ann@example.com"), ["tickets"]);
     assert_eq!(world.post.to("gone@example.com"), ["refunded"], "no tickets that are revoked");
     assert_eq!(world.post.to("old@example.com"), [""; 0]);
@@ -349,7 +354,7 @@ async fn without_a_relay_all_waits_and_then_goes_out_as_far_as_it_is_of_use() {
     // Of an event that is over nobody needs tickets.
     let late = world.paid("late@example.com").await;
     world.put(EventSpec { starts_ms: BEGUN_MS, ends_ms: Some(BEGUN_MS + 1), ..spec(0) }).await;
-    seconds(5).await;
+    seconds(1_205).await;
     assert_eq!(state(late).await.standing, MailStanding::TooOld);
     assert_eq!(world.post.to("late@example.com"), [""; 0]);
 }
@@ -386,7 +391,7 @@ async fn who_has_another_address_gets_what_waits_and_the_old_one_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_for_is_sent_but_not_too_often() {
-    let mut world = World::new("again", 0).await;
+    let mut world = World::looking("again", 0, 60).await;
     let id = world.paid("ann@example.com").await;
     let order = world.order(id).await;
     let wait = world.mailing.resend(&order).await.unwrap();
@@ -399,7 +404,7 @@ async fn what_is_asked_for_is_sent_but_not_too_often() {
             sent += 1;
         }
     }
-    seconds(5).await;
+    seconds(125).await;
     assert_eq!(sent, AGAIN_A_DAY, "so often a day, with the first");
     assert_eq!(world.post.to("ann@example.com").len(), sent);
     seconds(24 * 3_600).await;
@@ -414,7 +419,7 @@ async fn what_is_asked_for_is_sent_but_not_too_often() {
         assert!(matches!(again, Asked::NotBefore(_)));
         seconds(u64::try_from(LOST_AFTER_MS / 1_000).unwrap() + 1).await;
         assert_eq!(world.mailing.lost(address).await.unwrap(), Asked::Owed);
-        seconds(2).await;
+        seconds(125).await;
         assert_eq!(world.post.to(address).iter().filter(|what| *what == "lost").count(), 2);
     }
 }
