@@ -77,6 +77,9 @@ const ALL: &[Spoil] = &[
         (o.tickets.len() > 1).then(|| tickets(o, |t| t[1] = t[0].clone()))?
     }),
     Spoil::Order("a ticket is of no line", |o, _| tickets(o, |t| t[0].line = 99)),
+    Spoil::Order("a ticket got a guest and kept its codes", |o, _| {
+        tickets(o, |t| (t[0].guest, t[0].revision) = (Some("Mallory".into()), 0))
+    }),
     Spoil::Order("a revoked ticket is valid", |o, _| {
         turn(o, TicketState::Revoked, TicketState::Valid)
     }),

@@ -35,6 +35,11 @@ pub(super) struct Row {
 }
 
 impl Names {
+    /// The ticket whose name was not taken, and why.
+    pub(super) fn wrong(&self) -> Option<(u16, &Words)> {
+        self.rows.iter().find_map(|row| Some((row.number, row.error.as_ref()?)))
+    }
+
     /// Of the tickets with these codes; none if they take no names.
     pub(super) fn of(
         codes: &[TicketCode],
