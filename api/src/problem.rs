@@ -170,7 +170,11 @@ problem_codes! {
     RefundTooLarge = "refund_too_large", [409], "More than can be refunded",
         "Fewer tickets of a type can still be refunded than were asked for.";
 
-    // Another e-mail address for an order.
+    // Mails about an order, and another address.
+    MailedLately = "mailed_lately", [429], "Sent a short while ago",
+        "The tickets were sent a short while ago, or often today. Retry-After says when they can be sent again.";
+    NothingToSend = "nothing_to_send", [409], "There is nothing to send",
+        "The order has no valid tickets, or no e-mail address.";
     AddressFixed = "address_fixed", [409], "The address cannot be changed",
         "The order has no tickets, or its event is over, or its buyer was erased. The detail says why.";
 

@@ -1,6 +1,7 @@
 //! The JSON API for buyers' programs.
 
 pub mod erasures;
+pub mod mails;
 pub mod organiser;
 
 use super::problem::Problem;
@@ -276,7 +277,9 @@ pub async fn order(
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
-    Ok(whole(&app, &order, &view::order(&app, &order, &event)))
+    let mut answer = view::order(&app, &order, &event);
+    answer.mails = Some(mails::of(&app, &order).await?);
+    Ok(whole(&app, &order, &answer))
 }
 
 /// An order in full as an answer. While it waits for the provider, that says in how many seconds to ask
