@@ -8,6 +8,7 @@ mod erased;
 mod history;
 mod lasts;
 mod limit;
+mod mails;
 mod money;
 mod pools;
 mod prompt;
@@ -26,6 +27,7 @@ pub use erased::Whom;
 pub use history::Question;
 use history::Shown;
 use limit::{Had, Limit, person_of};
+pub use mails::Leaves;
 use nts_server::payments::fake::Moved;
 pub use refusals::{Refused, Wish};
 pub use shown::Whose;
@@ -153,6 +155,10 @@ pub struct Auditor {
     erase_people: BTreeSet<String>,
     /// The orders whose buyers were to be erased.
     erase_orders: BTreeSet<OrderId>,
+    /// What it knows of mails.
+    mails: mails::Mails,
+    /// Whether the clocks by which the database's time is told may jump, or its commits may fail.
+    pub(crate) clock_moves: bool,
     /// When the event ends, if its buyers are erased then.
     pub(crate) ended: Option<TimeMs>,
 }
@@ -285,6 +291,10 @@ impl Auditor {
                 *most = (*most).max(pool.capacity);
             }
             self.event_is_sound(trace, at_ms, &event);
+            let known = self.events.get(&event.id).map(|known| known.spec.place.clone());
+            if let Some(place) = known.filter(|place| *place != event.spec.place) {
+                self.event_moves(at_ms, &place, &event.spec.place);
+            }
             self.events.insert(event.id, event);
         }
         // The event first: what is new of the orders is compared with it. What its pools have left
@@ -400,6 +410,7 @@ impl Auditor {
         self.count_unpaid(trace, at_ms, &order);
         self.versions.entry(id).or_default().push((self.step, order.clone()));
         self.prompt(trace, at_ms, &order);
+        self.mails_of(&order);
         self.orders.insert(id, order);
     }
 
