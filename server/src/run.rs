@@ -251,7 +251,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         reads: reads.clone(),
         catalogue: Arc::clone(&catalogue),
         links: Arc::clone(&links),
-        secrets: secrets.clone(),
+        codes: Arc::clone(&codes),
         clock: Arc::clone(&clock),
         live: settlement.stripe.live(),
         sequences: Sequences::default(),

@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "calendar",
             "catalogue",
             "clock",
+            "codes",
             "identity",
             "ids",
             "language",
