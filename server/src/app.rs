@@ -11,6 +11,7 @@ use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
 use crate::payments::fake::FakeStripe;
+use crate::pdf::Printer;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
 use crate::stop::Stop;
@@ -43,6 +44,8 @@ pub struct App {
     pub organiser: Arc<Organiser>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
+    /// Makes PDF files, one at a time.
+    pub printer: Arc<Printer>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

@@ -8,6 +8,7 @@
 
 pub mod format;
 mod names;
+mod pdf;
 mod ticket;
 
 use boxoffice::Language;

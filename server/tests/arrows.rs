@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "organiser",
             "payments",
+            "pdf",
             "sales",
             "settlement",
             "stop",
@@ -61,6 +62,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.
     ("messages", &["clock", "reads", "store", "writer"]),
+    // The file is made of the order, its codes and the words of a language; what makes it is a thread.
+    ("pdf", &["codes", "language", "tasks"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     (
         "settlement",
@@ -107,6 +110,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "language",
             "metrics",
             "organiser",
+            "pdf",
             "problem_code",
             "sales",
             "settlement",

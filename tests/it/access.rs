@@ -63,6 +63,7 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/healthz" | "/readyz" | "/metrics") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
+        ("GET", "/orders/{id}/{secret}/tickets.pdf") => looks(State::Paid),
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
         ("GET", "/api/v1/orders/{id}") => looks(State::Held),
         ("GET", "/api/v1/events/{event}/orders" | "/nts/v1/list-guests") => looks(State::Paid),

@@ -3,7 +3,7 @@
 
 use super::api::{door, erasures, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::shop::{calendar, event, front, names, order, order_form, pay, ticket};
+use super::shop::{calendar, event, front, names, order, order_form, pay, ticket, tickets_pdf};
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
@@ -119,6 +119,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/events/{event}/orders", Anyone, order_form::hold)
         .get("/orders/{id}/{secret}", OrderPath, order::order)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
+        .get("/orders/{id}/{secret}/tickets.pdf", OrderPath, tickets_pdf::tickets)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)
