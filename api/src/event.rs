@@ -29,6 +29,11 @@ pub struct Event<'a> {
     /// When the counts were true.
     #[serde(borrow)]
     pub as_of: Cow<'a, str>,
+    /// Whether the mail with the tickets has them as a PDF file, too.
+    pub attach_pdf: bool,
+    /// The e-mail address at which its organiser answers questions; may be empty.
+    #[serde(borrow)]
+    pub contact: Cow<'a, str>,
     /// The ISO 4217 code of all prices.
     #[serde(borrow)]
     pub currency: Cow<'a, str>,
@@ -185,6 +190,13 @@ pub struct EventBody {
     /// How many days after the end buyers' names and addresses are replaced; never if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_buyers_days: Option<u32>,
+    /// The e-mail address at which buyers' questions are answered: mails to them name it, and answers to those
+    /// mails go there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub contact: String,
+    /// Whether the mail with the tickets has them as a PDF file, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attach_pdf: bool,
     /// Its pools of places.
     pub pools: Vec<PoolBody>,
     /// What is on offer.

@@ -20,6 +20,10 @@ pub struct BuyerBody {
     pub name: String,
     /// The e-mail address.
     pub email: String,
+    /// In which language to write to the buyer: `en`, `de`, `fr` or `es`. If it is left out, `Accept-Language`
+    /// says it, and without that it is English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// How many of which ticket type.

@@ -2,7 +2,7 @@
 //! fixed order and with one reason each; a line that marks the point of no return; then the changes.
 
 use crate::event::{delete, put};
-use crate::order::{address, erase, forget, hold};
+use crate::order::{address, erase, forget, hold, name};
 use crate::payment::{pay, refund, settle};
 use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 
@@ -29,6 +29,9 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         }
         Command::Erase { event, orders, because } => {
             erase::erase(state, *event, orders, *because, now)
+        }
+        Command::NameTicket { order, number, name } => {
+            name::name(state, order_of(state, *order)?, *number, name, now)
         }
         Command::ChangeAddress { order, event, email, key, untagged } => {
             let to = (email.as_str(), *key, *untagged);

@@ -60,6 +60,10 @@ pub struct EventSpec {
     /// The names and addresses of its buyers are replaced so many days after its end, 0 to 3,650; never if
     /// absent.
     pub keep_buyers_days: Option<u32>,
+    /// The e-mail address at which its organiser answers questions; may be empty.
+    pub contact: String,
+    /// Whether the mail with the tickets has them as a PDF file, too.
+    pub attach_pdf: bool,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
     /// What they are sold as, 1 to 100 ticket types.
@@ -202,6 +206,8 @@ impl EventSpec {
             sale_closes_ms: None,
             hidden: false,
             keep_buyers_days: None,
+            contact: String::new(),
+            attach_pdf: false,
             pools: Vec::new(),
             ticket_types: Vec::new(),
         }
@@ -210,6 +216,11 @@ impl EventSpec {
     /// When it ends: as its organiser says, or else 12 hours after its start. From then on it is over.
     pub fn ends(&self) -> TimeMs {
         self.ends_ms.unwrap_or(self.starts_ms.saturating_add(USUAL_LENGTH_MS))
+    }
+
+    /// From then on the names on its tickets stay as they are: its start.
+    pub fn names_fixed_ms(&self) -> TimeMs {
+        self.starts_ms
     }
 
     /// From then on nothing is sold: the end of the sale if its organiser has named one, before or after

@@ -23,6 +23,7 @@ pub mod decide;
 pub mod decision;
 mod draft;
 pub mod event;
+pub mod language;
 pub mod money;
 pub mod mutant;
 pub mod order;
@@ -37,9 +38,11 @@ pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
 pub use event::check::{Flaw, Warning, check_slug, told};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
+pub use language::Language;
 pub use money::{Currency, Money};
 pub use order::address::AddressFixed;
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
+pub use order::name::MOST_REVISIONS;
 pub use order::{
     Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Standing, Ticket, TicketState,
 };

@@ -156,6 +156,10 @@ pub enum Mutant {
     EraseMissesSome,
     /// Whose an order is, is remembered from when it was first read.
     ErasedIsRemembered,
+    /// A ticket that is passed on keeps its revision, and so its codes.
+    OldCodeStays,
+    /// The code of an earlier revision of a ticket counts as its code.
+    OldCodeAdmits,
     /// A mail is owed after the commit of what it tells of, instead of in it.
     MailOwedLate,
     /// A mail that the relay does not take at once is given up.
@@ -172,7 +176,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 81] = [
+    pub const ALL: [Mutant; 83] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -248,6 +252,8 @@ impl Mutant {
         Mutant::AuditLogNotRetried,
         Mutant::EraseMissesSome,
         Mutant::ErasedIsRemembered,
+        Mutant::OldCodeStays,
+        Mutant::OldCodeAdmits,
         Mutant::MailOwedLate,
         Mutant::MailGivenUpAtOnce,
         Mutant::MailUnansweredForEver,

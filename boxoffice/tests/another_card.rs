@@ -204,7 +204,12 @@ impl Sale {
             faults,
         };
         let (id, lines) = (EventId(1), vec![LineWish { ticket_type: "t".into(), quantity: 1 }]);
-        let buyer = Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) };
+        let buyer = Buyer {
+            name: "Ann".into(),
+            email: String::new(),
+            key: BuyerKey(1),
+            language: boxoffice::Language::EN,
+        };
         sale.ask(Command::PutEvent { id, spec });
         sale.ask(Command::Hold {
             order: ORDER,

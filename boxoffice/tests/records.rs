@@ -26,7 +26,7 @@ fn world(orders: u128) -> State {
     step(&mut state, &Command::PutEvent { id: EVENT, spec });
     for order in (1..=orders).map(OrderId) {
         let (name, email) = ("Ann".into(), String::new());
-        let buyer = Buyer { name, email, key: ANN };
+        let buyer = Buyer { name, email, key: ANN, language: boxoffice::Language::EN };
         let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
         let (event, untagged, most_ms) = (EVENT, None, None);
         step(&mut state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
@@ -78,7 +78,12 @@ fn a_hold_and_its_end_are_counted_for_the_next_decision() {
     let mut state = world(0);
     let record = |state: &State| state.buyers[&(EVENT, ANN)];
     let hold = |state: &mut State, order| {
-        let buyer = Buyer { name: "Ann".into(), email: String::new(), key: ANN };
+        let buyer = Buyer {
+            name: "Ann".into(),
+            email: String::new(),
+            key: ANN,
+            language: boxoffice::Language::EN,
+        };
         let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 2 }];
         let (event, untagged, most_ms) = (EVENT, None, None);
         step(state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
@@ -138,7 +143,12 @@ fn one_command_erases_so_many_orders_and_no_more() {
 #[should_panic(expected = "Held needs its buyer")]
 fn no_change_takes_the_owner_of_a_held_order() {
     let mut state = world(0);
-    let buyer = Buyer { name: "Ann".into(), email: String::new(), key: ANN };
+    let buyer = Buyer {
+        name: "Ann".into(),
+        email: String::new(),
+        key: ANN,
+        language: boxoffice::Language::EN,
+    };
     let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
     let (order, event, untagged, most_ms) = (OrderId(1), EVENT, None, None);
     step(&mut state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });

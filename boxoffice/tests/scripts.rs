@@ -194,6 +194,12 @@ impl Stage {
             Refusal::RefundTooLarge { ticket_type, left } => {
                 format!("refund_too_large {ticket_type} left {left}")
             }
+            Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
+            Refusal::UnknownTicket(number) => format!("unknown_ticket {number}"),
+            Refusal::TicketRevoked => "ticket_revoked".into(),
+            Refusal::NamesFixed(since) => format!("names_fixed since {}", told(*since)),
+            Refusal::TooManyNames(most) => format!("too_many_names {most}"),
+            Refusal::BuyerErased => "buyer_erased".into(),
             Refusal::CapacityBelowTaken { pool, taken } => {
                 format!("capacity_below_taken {pool} {taken}")
             }
@@ -287,6 +293,10 @@ impl Stage {
         let order = self.order_id(&name);
         Ok(match verb {
             "renew" => Command::Renew { order, most_ms: duration_after(words, "most")? },
+            "name" => {
+                let number = words.number()?;
+                Command::NameTicket { order, number, name: words.rest() }
+            }
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
             "forget" => {
@@ -364,6 +374,7 @@ impl Stage {
             sale_closes_ms: words.after("closes")?.map(|w| time(&w)).transpose()?,
             hidden: words.take("hidden"),
             keep_buyers_days: words.number_after("keep")?,
+            contact: words.after("contact")?.unwrap_or_default(),
             pools: words.list("pools", "types", |word| {
                 let (name, capacity) = word.split_once('=').ok_or("a pool is NAME=PLACES")?;
                 let capacity = capacity.parse().map_err(|_| "a capacity is a number")?;
@@ -392,7 +403,8 @@ impl Stage {
         let key = self.buyer_key(&who);
         let untagged = words.after("untagged")?.map(|who| self.buyer_key(&who));
         let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
-        let buyer = Buyer { name: words.after("name")?.unwrap_or(who), email, key };
+        let name = words.after("name")?.unwrap_or(who);
+        let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let most_ms = duration_after(words, "most")?;
         Ok(Command::Hold { order, event, buyer, untagged, lines: wishes(words)?, most_ms })
     }
@@ -565,6 +577,14 @@ impl Stage {
                 let there: Vec<_> = there.collect();
                 let there = if there.is_empty() { "none".into() } else { there.join(" ") };
                 same("tickets", &there, &words.rest())
+            }
+            "guests" => {
+                let name = words.next()?;
+                let told = |t: &boxoffice::Ticket| {
+                    format!("{}:{}", t.revision, t.guest.as_deref().unwrap_or("nobody"))
+                };
+                let there: Vec<_> = self.order(&name)?.tickets.iter().map(told).collect();
+                same("guests", &there.join(" "), &words.rest())
             }
             "back" => {
                 let (order, name) = (words.next()?, words.next()?);

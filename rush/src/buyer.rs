@@ -194,6 +194,7 @@ impl Buyer {
         let (n, target) = (self.n, &crowd.target);
         let body = OrderBody {
             buyer: BuyerBody {
+                language: None,
                 name: format!("Buyer {n}"),
                 email: format!("b{n}.{}@example.org", crowd.run),
             },

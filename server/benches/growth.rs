@@ -153,6 +153,7 @@ impl Desk {
             name: format!("Buyer {n}"),
             email: format!("b{n}@example.org"),
             key: BuyerKey(n.into()),
+            language: boxoffice::Language::EN,
         };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
         let order = self.ids.order(self.clock.now_ms());

@@ -158,7 +158,11 @@ fn fill(database: &Path, buyers: u64) {
     let mut writer = Writer::new(Box::new(opened.store), Arc::new(Metrics::default()));
     for first in (0..buyers).step_by(5_000) {
         let holds = (first..buyers.min(first + 5_000)).map(|serial| {
-            let buyer = buyer(&format!("Buyer {serial}"), &format!("of{serial}@example.org"));
+            let buyer = buyer(
+                &format!("Buyer {serial}"),
+                &format!("of{serial}@example.org"),
+                boxoffice::Language::EN,
+            );
             let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
             let order = ids.order(Clock::System.now_ms());
             (Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }, None)
@@ -196,6 +200,7 @@ fn writer_alone(dir: &Path, quick: bool) {
                     name: format!("Buyer {serial}"),
                     email: format!("b{serial}@example.org"),
                     key: BuyerKey(digest(&[b"buyer", &serial.to_be_bytes()])),
+                    language: boxoffice::Language::EN,
                 };
                 let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
                 let order = ids.order(Clock::System.now_ms());

@@ -25,6 +25,7 @@ use nts_server::http::extract::Sent;
 use nts_server::http::problem::Problem;
 use nts_server::http::site::Site;
 use nts_server::http::{api, router_with};
+use nts_server::language::Lang;
 use nts_testkit::Postgres;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -203,7 +204,7 @@ async fn hold(
 ) -> Result<Response, Problem> {
     let event =
         app.catalogue.event(&slug).ok_or(Problem::from(boxoffice::Refusal::UnknownEvent))?;
-    let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
+    let (command, _) = api::hold_command(&app, &event, &headers, &body, Lang::En)?;
     let Command::Hold { order, buyer, lines, .. } = &command else { unreachable!() };
     let quantity = lines[0].quantity;
     let now = app.clock.now_ms();

@@ -466,7 +466,12 @@ mod tests {
             Arc::new(Order {
                 id: OrderId(1),
                 event: EventId(1),
-                buyer: Buyer { name: String::new(), email: String::new(), key: BuyerKey(0) },
+                buyer: Buyer {
+                    name: String::new(),
+                    email: String::new(),
+                    key: BuyerKey(0),
+                    language: boxoffice::Language::EN,
+                },
                 lines: Vec::new(),
                 currency: Currency::parse("GBP").expect("a currency"),
                 state: OrderState::Paying,

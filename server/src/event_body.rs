@@ -66,6 +66,8 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         sale_closes_ms,
         hidden: body.hidden,
         keep_buyers_days: body.keep_buyers_days,
+        contact: body.contact.trim().into(),
+        attach_pdf: body.attach_pdf,
         pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
         ..defaults
@@ -81,7 +83,8 @@ const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
     [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
 
 /// What may be left out, and is left out if it is null.
-const OPTIONAL: [&str; 4] = ["description", "hidden", "ignore_email_tags", "place"];
+const OPTIONAL: [&str; 6] =
+    ["attach_pdf", "contact", "description", "hidden", "ignore_email_tags", "place"];
 
 /// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
 /// itself, whatever they are, for they were true at another moment; without the id, if it is that of the
@@ -194,6 +197,8 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
     let wire::EventCounts { as_of, on_sale, pools, ticket_types } = counts(event, now, as_of);
     wire::Event {
         as_of,
+        attach_pdf: spec.attach_pdf,
+        contact: (&spec.contact).into(),
         currency: spec.currency.code().into(),
         description: (&spec.description).into(),
         ends_at: time(spec.ends_ms),

@@ -26,6 +26,7 @@ pub mod routes;
 pub mod shop;
 pub mod shown;
 pub mod site;
+mod speaks;
 mod tidy;
 pub mod view;
 
@@ -57,11 +58,11 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<Site>>) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
-    let p = Problem::new(ProblemCode::NotFound, "The address is wrong or incomplete.");
+    let p = Problem::no_page();
     page::problem_for(request.uri().path(), request.headers(), p)
 }
 
 async fn wrong_method(request: Request) -> Response {
-    let p = Problem::new(ProblemCode::WrongMethod, "It exists, but not for this method.");
+    let p = Problem::new(ProblemCode::WrongMethod, speaks::here().not_for_this_method());
     page::problem_for(request.uri().path(), request.headers(), p)
 }

@@ -15,14 +15,19 @@
 mod fuzz;
 
 use crate::ids::digest;
-use boxoffice::{Buyer, BuyerKey};
+use boxoffice::{Buyer, BuyerKey, Language};
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
-/// A buyer as the core wants it, with the key of this name and address.
-pub fn buyer(name: &str, email: &str) -> Buyer {
+/// A buyer as the core wants it, with the key of this name and address, who is written to in this language.
+pub fn buyer(name: &str, email: &str, language: Language) -> Buyer {
     let key = buyer_key(name, email);
-    Buyer { name: unmarked(name).trim().into(), email: email.trim().into(), key }
+    Buyer { name: unmarked(name).trim().into(), email: email.trim().into(), key, language }
+}
+
+/// The name of a guest as the core wants it.
+pub fn guest(name: &str) -> String {
+    unmarked(name).trim().into()
 }
 
 /// A name without direction marks. Keyboards of scripts that are written from right to left insert them, and
@@ -165,7 +170,7 @@ mod tests {
     use super::*;
 
     fn same(a: (&str, &str), b: (&str, &str)) -> bool {
-        buyer(a.0, a.1).key == buyer(b.0, b.1).key
+        buyer_key(a.0, a.1) == buyer_key(b.0, b.1)
     }
 
     #[test]
@@ -177,11 +182,11 @@ mod tests {
             ("A\u{200e}nn", "Ann"),
             ("\u{200f}", ""),
         ] {
-            assert_eq!(buyer(typed, "").name, name, "{typed:?}");
+            assert_eq!(buyer(typed, "", Language::EN).name, name, "{typed:?}");
             assert_eq!(buyer_key(typed, ""), buyer_key(name, ""), "{typed:?}");
         }
         // An embedding that turns what follows is left for the box office to refuse.
-        assert_eq!(buyer("\u{202e}nnA", "").name, "\u{202e}nnA");
+        assert_eq!(buyer("\u{202e}nnA", "", Language::EN).name, "\u{202e}nnA");
     }
 
     #[test]

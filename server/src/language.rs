@@ -6,8 +6,16 @@
 //!
 //! To add a language, add it to [`Lang`] and to `words!`; the compiler then names every sentence that lacks it.
 
+pub mod format;
+pub mod letters;
+pub mod mail;
 mod names;
+mod order;
+mod problem;
+mod shop;
+mod ticket;
 
+use boxoffice::Language;
 use std::borrow::Cow;
 
 /// A language in which nts speaks to people.
@@ -42,6 +50,22 @@ impl Lang {
             Lang::Es => "es",
             Lang::Pseudo => "en-XA",
         }
+    }
+
+    /// The language with this tag, in upper or lower case. `None` if nts does not speak it, and for the language
+    /// of the tests.
+    pub fn parse(tag: &str) -> Option<Lang> {
+        Lang::ALL.into_iter().find(|lang| lang.tag().eq_ignore_ascii_case(tag))
+    }
+
+    /// The language in which somebody is written to; English where nts does not speak theirs.
+    pub fn of(language: Language) -> Lang {
+        Lang::parse(language.code()).unwrap_or_default()
+    }
+
+    /// What an order keeps of it. The language of the tests counts as English.
+    pub fn language(self) -> Language {
+        Language::parse(self.tag()).unwrap_or(Language::EN)
     }
 }
 
@@ -106,6 +130,17 @@ mod tests {
             fr: "non",
             es: "no",
         }
+    }
+
+    #[test]
+    fn an_order_keeps_each_language() {
+        for lang in Lang::ALL {
+            assert_eq!(Lang::of(lang.language()), lang);
+        }
+        assert_eq!(Lang::Pseudo.language(), Language::EN);
+        assert_eq!(Lang::of(Language::parse("nl").expect("a code")), Lang::En);
+        assert_eq!(Lang::parse("DE"), Some(Lang::De));
+        assert_eq!([Lang::parse("de-AT"), Lang::parse(""), Lang::parse("en-XA")], [None; 3]);
     }
 
     #[test]

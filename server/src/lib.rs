@@ -11,9 +11,11 @@ pub mod actor;
 pub mod admission;
 pub mod app;
 pub mod audit;
+pub mod calendar;
 pub mod catalogue;
 pub mod client;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod event_body;
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub mod payments;
 pub mod private_file;
 pub mod problem_code;
 pub mod publish;
+pub mod qr;
 pub mod reads;
 pub mod replicate;
 pub mod run;
@@ -42,6 +45,8 @@ pub mod stop;
 pub mod store;
 pub mod tasks;
 pub mod text;
+pub mod ticket_code;
+pub mod tickets;
 pub mod when;
 pub mod writer;
 

@@ -56,6 +56,8 @@ pub struct MailState {
     pub id: u128,
     /// About which order.
     pub order: Option<OrderId>,
+    /// What it tells, as long as that is known.
+    pub letter: Option<Letter>,
     /// What it tells: see [`Letter::subject`].
     pub subject: String,
     /// To whom; empty once that was erased, or is an address that the order does not have any more.
@@ -137,6 +139,7 @@ impl Mailing {
         MailState {
             id: message.id,
             order: message.order_id,
+            letter: serde_json::from_str(&message.payload).ok(),
             to: if message.subject == ADDRESS_CHANGED {
                 String::new()
             } else {

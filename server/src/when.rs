@@ -1,8 +1,11 @@
-//! Times in words: RFC 3339 for programs, an event's own zone for people, who are told the zone in words.
+//! Times as programs write them (RFC 3339), and time zones. How people write times is in `language/format.rs`;
+//! what is told of it here is English.
 
 #[cfg(test)]
 mod fuzz;
 
+use crate::language::Lang;
+use crate::language::format::Style;
 use crate::text::cut;
 use boxoffice::TimeMs;
 use jiff::civil::{Date, DateTime};
@@ -120,56 +123,39 @@ pub fn zone_as_written(zone: &str) -> String {
 
 /// `Saturday 5 June 2027, 20:00`, in this zone, which is not named.
 pub fn long(ms: TimeMs, zone: &str) -> String {
-    show(ms, zone, "%A %-d %B %Y, %H:%M")
+    Lang::En.moment(ms, zone, Style::Long)
 }
 
 /// `Sat 5 June 2027, 20:00`, in this zone, which is not named.
 pub fn short(ms: TimeMs, zone: &str) -> String {
-    show(ms, zone, "%a %-d %B %Y, %H:%M")
+    Lang::En.moment(ms, zone, Style::Short)
 }
 
 /// `20:00:05`, in this zone, which is not named.
 pub fn clock(ms: TimeMs, zone: &str) -> String {
-    show(ms, zone, "%H:%M:%S")
+    Lang::En.moment(ms, zone, Style::ClockSeconds)
 }
 
 /// `20260601T190000Z`: in UTC, as RFC 5545 writes it (section 3.3.5, form 2).
 pub fn basic(ms: TimeMs) -> String {
-    show(ms, "UTC", "%Y%m%dT%H%M%SZ")
+    let time =
+        Timestamp::from_millisecond(ms).map(|time| time.strftime("%Y%m%dT%H%M%SZ").to_string());
+    time.unwrap_or_else(|_| ms.to_string())
 }
 
-/// When something ends that ends soon: `20:15`, or with its day if that is not the day of `now`.
+/// See [`Lang::end`].
 pub fn end(ms: TimeMs, now: TimeMs, zone: &str) -> String {
-    let day = |ms| show(ms, zone, "%F");
-    if day(ms) == day(now) { show(ms, zone, "%H:%M") } else { short(ms, zone) }
+    Lang::En.end(ms, now, zone)
 }
 
-/// From when to when: `Saturday 5 June 2027, 20:00 to 22:30`, or with the day of the end if that is another
-/// one. An end after midnight and before six in the morning is of the same night.
+/// See [`Lang::span`].
 pub fn span(starts_ms: TimeMs, ends_ms: TimeMs, zone: &str) -> String {
-    const NIGHT_MS: i64 = 6 * 3_600_000;
-    let day = |ms| show(ms, zone, "%F");
-    let same = [ends_ms, ends_ms - NIGHT_MS].iter().any(|ms| day(*ms) == day(starts_ms));
-    let end = if same { show(ends_ms, zone, "%H:%M") } else { long(ends_ms, zone) };
-    format!("{} to {end}", long(starts_ms, zone))
+    Lang::En.span(starts_ms, ends_ms, zone)
 }
 
-/// Where a zone's time is told: `in London`, `in New York`, or `UTC`. A zone that is no place
-/// (`Etc/GMT+5`) has its abbreviation at that time.
+/// See [`Lang::place_of_zone`].
 pub fn place_of_zone(ms: TimeMs, zone: &str) -> String {
-    match zone.split_once('/') {
-        Some((area, _)) if area != "Etc" => {
-            let city = zone.rsplit('/').next().unwrap_or(zone);
-            format!("in {}", city.replace('_', " "))
-        }
-        _ => show(ms, zone, "%Z"),
-    }
-}
-
-fn show(ms: TimeMs, zone: &str, format: &str) -> String {
-    let Ok(time) = Timestamp::from_millisecond(ms) else { return ms.to_string() };
-    let tz = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    time.to_zoned_datetime(tz).strftime(format).to_string()
+    Lang::En.place_of_zone(ms, zone)
 }
 
 #[cfg(test)]
@@ -243,48 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_the_zone_of_the_event() {
+    fn times_are_read_and_written() {
         let ms = parse("2027-06-05T20:00:00+01:00").unwrap();
         assert_eq!(rfc3339(ms), "2027-06-05T19:00:00Z");
-        assert_eq!(long(ms, "Europe/London"), "Saturday 5 June 2027, 20:00");
-        assert_eq!(short(ms, "Europe/London"), "Sat 5 June 2027, 20:00");
-        assert_eq!(clock(ms, "Asia/Tokyo"), "04:00:00");
+        assert_eq!(basic(ms), "20270605T190000Z");
         assert!(parse("2027-06-05 20:00").is_err());
         assert!(check_zone("Europe/Paris").is_ok());
         assert!(check_zone("Mars/Olympus").is_err());
-    }
-
-    #[test]
-    fn an_end_has_its_day_only_where_it_is_another_one() {
-        let at = |text: &str| parse(text).unwrap();
-        let (zone, starts) = ("Europe/London", at("2027-06-05T20:00:00+01:00"));
-        assert_eq!(end(starts + 900_000, starts, zone), "20:15");
-        assert_eq!(end(at("2027-06-06T00:01:00+01:00"), starts, zone), "Sun 6 June 2027, 00:01");
-        // It is the next day there already.
-        assert_eq!(end(starts + 900_000, starts, "Asia/Tokyo"), "04:15");
-        for (ends, text) in [
-            ("2027-06-05T22:30:00+01:00", "Saturday 5 June 2027, 20:00 to 22:30"),
-            ("2027-06-06T02:00:00+01:00", "Saturday 5 June 2027, 20:00 to 02:00"),
-            (
-                "2027-06-07T18:00:00+01:00",
-                "Saturday 5 June 2027, 20:00 to Monday 7 June 2027, 18:00",
-            ),
-        ] {
-            assert_eq!(span(starts, at(ends), zone), text);
-        }
-    }
-
-    #[test]
-    fn a_zone_is_told_as_its_place() {
-        for (zone, text) in [
-            ("Europe/London", "in London"),
-            ("America/New_York", "in New York"),
-            ("America/Argentina/Buenos_Aires", "in Buenos Aires"),
-            ("UTC", "UTC"),
-            ("Etc/UTC", "UTC"),
-            ("Etc/GMT+5", "-05"),
-        ] {
-            assert_eq!(place_of_zone(0, zone), text);
-        }
     }
 }

@@ -27,7 +27,12 @@ pub fn order(state: OrderState) -> Order {
     Order {
         id: OrderId(7),
         event: EventId(1),
-        buyer: Buyer { name: "Ann".into(), email: String::new(), key: BuyerKey(1) },
+        buyer: Buyer {
+            name: "Ann".into(),
+            email: String::new(),
+            key: BuyerKey(1),
+            language: boxoffice::Language::EN,
+        },
         lines: vec![],
         currency: gbp(),
         state,

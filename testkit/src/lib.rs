@@ -3,7 +3,9 @@
 //! - [`Postgres`]: a private PostgreSQL server.
 //! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
 //! - [`Request`] and [`Answer`]: an HTTP client on bare sockets.
+//! - [`unmarked`]: what a page says that is in no catalogue of sentences.
 //! - [`fixtures`]: an event and an order to start from.
+//! - [`tool`]: runs a program that is not part of this repository.
 //! - [`eventually`]: waits for a condition.
 //!
 //! It depends on no other crate of the workspace than `boxoffice` and `nts-api`.
@@ -11,11 +13,15 @@
 
 pub mod fixtures;
 mod http;
+mod marks;
 mod postgres;
 mod proxy;
+mod tool;
 mod wait;
 
 pub use http::{Answer, Request};
+pub use marks::unmarked;
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
+pub use tool::tool;
 pub use wait::{eventually, eventually_async};

@@ -197,7 +197,7 @@ fn a_move_that_breaks_leaves_the_target_as_it_was() {
     postgres.sql(
         &database,
         "INSERT INTO orders SELECT event, (substr(id::text, 1, 35) || 'f')::uuid, 7, lines, name,
-             email, buyer_key, currency, placed_ms, until_ms, NULL, 0, NULL, NULL, NULL, 0, 0
+             email, buyer_key, currency, placed_ms, until_ms, NULL, 0, NULL, NULL, NULL, 0, 0, language
          FROM orders WHERE id::text NOT LIKE '%f' LIMIT 1",
     );
     let refused = migrate(&dir, &url, "back.db");

@@ -7,8 +7,8 @@
 
 use crate::draft::Draft;
 use crate::{
-    Buyer, BuyerKey, BuyerRecord, Change, Dispute, EventId, EventSpec, Order, OrderId, OrderState,
-    Refund, RefundState, State, TimeMs,
+    Buyer, BuyerKey, BuyerRecord, Change, Dispute, EventId, EventSpec, Language, Order, OrderId,
+    OrderState, Refund, RefundState, State, TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
 use alloc::{format, string::String, vec::Vec};
@@ -47,7 +47,12 @@ pub enum BuyerNeeded {
 impl Buyer {
     /// What stands in the place of an erased buyer.
     pub fn erased(order: OrderId) -> Buyer {
-        Buyer { name: ERASED_NAME.into(), email: String::new(), key: BuyerKey::of_erased(order) }
+        Buyer {
+            name: ERASED_NAME.into(),
+            email: String::new(),
+            key: BuyerKey::of_erased(order),
+            language: Language::EN,
+        }
     }
 }
 

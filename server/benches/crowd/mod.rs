@@ -10,6 +10,7 @@ use nts_server::http::extract::Sent;
 use nts_server::http::problem::Problem;
 use nts_server::http::site::Site;
 use nts_server::http::{api, router_with};
+use nts_server::language::Lang;
 use nts_server::run::Server;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -165,7 +166,7 @@ pub async fn parse_only(
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let event = app.catalogue.event(&slug).ok_or(Problem::from(Refusal::UnknownEvent))?;
-    let (command, _) = api::hold_command(&app, &event, &headers, &body)?;
+    let (command, _) = api::hold_command(&app, &event, &headers, &body, Lang::En)?;
     Ok(answered(&app, &event, command, app.clock.now_ms()))
 }
 

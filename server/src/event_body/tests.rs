@@ -41,6 +41,8 @@ fn what_is_not_said_of_an_event_has_a_default() {
     all["description"] = "One.\r\n\r\nTwo.\n".into();
     all["hidden"] = true.into();
     all["keep_buyers_days"] = 30.into();
+    all["contact"] = "ask@example.org".into();
+    all["attach_pdf"] = true.into();
     let expected = EventSpec {
         place: "Hall".into(),
         limit_per_order: 3,
@@ -53,6 +55,8 @@ fn what_is_not_said_of_an_event_has_a_default() {
         description: "One.\n\nTwo.".into(),
         hidden: true,
         keep_buyers_days: Some(30),
+        contact: "ask@example.org".into(),
+        attach_pdf: true,
         ..expected
     };
     assert_eq!(spec(all), Ok(expected));

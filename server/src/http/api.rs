@@ -1,10 +1,12 @@
 //! The JSON API for buyers' programs.
 
+pub mod door;
 pub mod erasures;
 pub mod organiser;
 
 use super::problem::Problem;
 use super::site::Site;
+use super::speaks::here;
 use super::view::{self, Action};
 use crate::actor::Actor;
 use crate::admission::client::Client;
@@ -15,6 +17,7 @@ use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
 use crate::http::query::Query;
 use crate::identity::{buyer, untagged_key};
+use crate::language::Lang;
 use crate::sales::{after_the_command, outcome};
 use crate::when;
 use crate::writer::{CommandError, CommandOutcome, IdempotencyKey};
@@ -30,7 +33,9 @@ use boxoffice::{
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use nts_api::{ActionKind, EventList, LineBody, MoneyMoved, OrderBody, PayBody, ProblemCode};
+use nts_api::{
+    ActionKind, EventList, LineBody, MoneyMoved, NameBody, OrderBody, PayBody, ProblemCode,
+};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -172,6 +177,7 @@ pub fn hold_command(
     event: &Event,
     headers: &HeaderMap,
     body: &[u8],
+    lang: Lang,
 ) -> Result<(Command, Option<IdempotencyKey>), Problem> {
     // Nobody is known by a name here, so a key is only as good as it is hard to guess; and two people
     // who chose the same one are told apart by what they ask for.
@@ -185,7 +191,16 @@ pub fn hold_command(
         return Err(Problem::invalid("The buyer's e-mail address is missing."));
     }
     let order = app.ids.order(app.clock.now_ms());
-    let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email);
+    let lang = match &wanted.buyer.language {
+        None => lang,
+        Some(tag) => Lang::parse(tag).ok_or_else(|| {
+            let known = Lang::ALL.map(Lang::tag).join(", ");
+            Problem::invalid(format!(
+                "The buyer's language is one of {known}. Nothing was reserved."
+            ))
+        })?,
+    };
+    let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email, lang.language());
     let untagged = untagged_key(&wanted.buyer.email);
     let lines = wanted.lines.into_iter().map(wish).collect();
     Ok((Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None }, request))
@@ -196,11 +211,12 @@ pub async fn hold(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     client: Client,
+    lang: Lang,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     admit(&app)?;
     let event = app.sales.event_named(&slug).await?;
-    let (command, request) = hold_command(&app, &event, &headers, &body)?;
+    let (command, request) = hold_command(&app, &event, &headers, &body, lang)?;
     if on(Mutant::SoldOutFromThePage) && event.pools.iter().all(|p| p.left() == 0) {
         let refusal = Refusal::SoldOut { ticket_type: String::new(), left: 0, held: 0 };
         return Err(CommandError::Refused(refusal).into());
@@ -264,7 +280,7 @@ pub async fn order(
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
-    Ok(whole(&app, &order, &view::order(&app, &order, &event)))
+    Ok(whole(&app, &order, &view::order(&app, &order, &event, here())))
 }
 
 /// An order in full as an answer. While it waits for the provider, that says in how many seconds to ask
@@ -304,7 +320,7 @@ pub async fn pay(
         Err(no) => return Err(no.into()),
     };
     let event = event_of(&app, &order).await?;
-    let mut answer = view::order(&app, &order, &event);
+    let mut answer = view::order(&app, &order, &event, here());
     answer.action = view::action(&order).map(|action| match action {
         Action::Redirect(url) => {
             let base = if url.starts_with('/') { app.links.base() } else { "" };
@@ -321,29 +337,52 @@ pub async fn pay(
 
 /// The answer to a declined attempt.
 pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
+    let lang = here();
     // Unless another attempt was begun since.
     let last = order.payment.as_ref().and_then(|payment| payment.attempts.last());
     let last = last.is_some_and(|attempt| matches!(attempt.state, AttemptState::Declined(_)));
     let waits = order.state == OrderState::Paying && last && !order.over(now);
     let (then, money_moved) = match order.state {
         OrderState::Paying if waits => {
-            let until = when::rfc3339(order.until_ms);
+            let until = lang.time_is_over_at(&when::rfc3339(order.until_ms));
             let again = order.payment.as_ref().is_some_and(|payment| payment.replaces());
             let moved = if again { MoneyMoved::Unknown } else { MoneyMoved::No };
-            (format!("{} The time is over at {until}.", view::after_decline(order)), moved)
+            (format!("{} {until}", view::after_decline(order, lang)), moved)
         }
         // The places went back, and the payment is dead.
         OrderState::Released if order.refunds.is_empty() => {
-            let then = "Nothing was charged. The time is over and the places went back on sale; you can \
-                        order again.";
-            (then.to_owned(), MoneyMoved::No)
+            (lang.released_after_decline().into_owned(), MoneyMoved::No)
         }
-        _ => (view::plain(order, now).into_owned(), MoneyMoved::Unknown),
+        _ => (view::plain(order, now, lang).into_owned(), MoneyMoved::Unknown),
     };
-    let detail = format!("{reason} {then}");
+    let detail = format!("{} {then}", lang.decline_reason(reason));
     let mut problem = Problem::new(ProblemCode::Declined, detail);
     problem.money_moved = money_moved;
     problem
+}
+
+/// `POST /api/v1/orders/{id}/tickets/{number}`. It needs no idempotency key: the same name again changes nothing.
+pub async fn name_ticket(
+    State(app): State<Arc<Site>>,
+    Path((id, number)): Path<(String, String)>,
+    lang: Lang,
+    Sent { headers, body }: Sent,
+) -> Result<Response, Problem> {
+    let (id, actor) = authorized(&app, &id, &headers)?;
+    let number = ticket_number(&number)?;
+    let body: NameBody = json(&headers, &body)?;
+    let order =
+        app.tickets.name(actor, id, number, &body.name).await.map_err(|no| match actor {
+            Actor::Buyer => no.into(),
+            _ => self::organiser::for_organiser(no.into()),
+        })?;
+    let event = event_of(&app, &order).await?;
+    Ok(whole(&app, &order, &view::order(&app, &order, &event, lang)))
+}
+
+/// The number of a ticket in an address.
+pub(in crate::http) fn ticket_number(text: &str) -> Result<u16, Problem> {
+    text.parse().map_err(|_| Refusal::UnknownTicket(0).into())
 }
 
 /// `POST /api/v1/orders/{id}/cancel`
@@ -360,5 +399,5 @@ pub async fn cancel(
         false => self::organiser::for_organiser(no.into()),
     })?;
     let event = event_of(&app, &order).await?;
-    Ok(Json(view::order(&app, &order, &event)).into_response())
+    Ok(Json(view::order(&app, &order, &event, here())).into_response())
 }

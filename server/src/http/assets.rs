@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use nts_api::ProblemCode;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -30,7 +29,7 @@ pub async fn asset(
         }
         "icon.svg" => ("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
         _ => {
-            let p = Problem::new(ProblemCode::NotFound, "The address is wrong or incomplete.");
+            let p = Problem::no_page();
             return problem_for("/assets/", &headers, p);
         }
     };

@@ -3,12 +3,13 @@
 use super::extract::client;
 use super::problem::Problem;
 use super::site::Site;
+use super::speaks::{Asked, here, speaking};
 use super::tidy::{names_an_order, percent_decoded, redirect};
 use crate::app::App;
 use crate::metrics::Route;
 use crate::text::cut;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
@@ -22,23 +23,31 @@ pub(in crate::http) async fn around(
     next: Next,
 ) -> Response {
     let begun = Instant::now();
+    let asked = Asked::of(&app, &request);
+    let address = (request.method() == Method::GET).then(|| request.uri().clone());
+    let mut response = speaking(asked, address, answer(&app, request, next, begun)).await;
+    asked.tell(&app, &mut response);
+    response
+}
+
+async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
     let mut response = if !is_text(request.uri().path()) {
-        let problem = Problem::invalid("The address is not UTF-8 text. Nothing was done.");
+        let problem = Problem::invalid(here().address_not_text());
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::cross_site::refusal(&request) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
-    } else if let Some(problem) = super::query::refusal(&app, &request, &route) {
+    } else if let Some(problem) = super::query::refusal(app, &request, &route) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if looks_at_an_order(&route) || (route == "(none)" && names_an_order(uri.path())) {
-        look(&app, request, next).await
+        look(app, request, next).await
     } else {
         next.run(request).await
     };
     if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
-        && let Some(led) = redirect(&app, &method, &uri)
+        && let Some(led) = redirect(app, &method, &uri)
     {
         response = led;
     }
@@ -62,7 +71,8 @@ pub(in crate::http) async fn around(
 
 /// Whether a route is one on which somebody looks at an order, pays it or gives it back by its secret.
 pub(in crate::http) fn looks_at_an_order(route: &str) -> bool {
-    let of_an_order = ["/orders/", "/pay/", "/api/v1/orders/"].iter().any(|p| route.starts_with(p));
+    let of_an_order =
+        ["/orders/", "/pay/", "/t/", "/T/", "/api/v1/orders/"].iter().any(|p| route.starts_with(p));
     of_an_order && !route.ends_with("/refunds")
 }
 

@@ -1,6 +1,6 @@
 //! What makes two buyers the same, whatever they type; and which names and addresses an order takes.
 
-use super::*;
+use super::{buyer as buyer_in, *};
 use crate::fuzz::{check, slips, spoil};
 use boxoffice::{Command, Event, EventSpec, LineWish, OrderId, Pool, State, TicketType, decide};
 use boxoffice::{EventId, Refusal};
@@ -22,6 +22,11 @@ fn on_sale() -> State {
     let mut state = State::default();
     state.events.insert(event.id, event);
     state
+}
+
+/// A buyer who is written to in English.
+fn buyer(name: &str, email: &str) -> Buyer {
+    buyer_in(name, email, Language::EN)
 }
 
 /// Asks for a ticket under this name and address, as every way in does it.

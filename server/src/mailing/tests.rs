@@ -179,7 +179,12 @@ impl World {
     async fn hold(&self, email: &str) -> OrderId {
         let order = self.mailing.ids.order(self.outbox.clock.now_ms());
         let key = crate::identity::buyer_key("Ann", email);
-        let buyer = Buyer { name: "Ann".into(), email: email.into(), key };
+        let buyer = Buyer {
+            name: "Ann".into(),
+            email: email.into(),
+            key,
+            language: boxoffice::Language::EN,
+        };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 2 }];
         let event = self.event;
         self.ask(Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }).await;

@@ -49,6 +49,8 @@ spec_columns!(
     sale_closes_ms,
     hidden,
     keep_buyers_days,
+    contact,
+    attach_pdf,
 );
 pub(super) use event_columns;
 
@@ -109,6 +111,8 @@ mod tests {
             limit_per_buyer: Some(3),
             hidden: true,
             keep_buyers_days: Some(30),
+            contact: "ask@example.org".into(),
+            attach_pdf: true,
             ..EventSpec::new("rock", currency, 5)
         };
         Event { id: EventId(u64::MAX), spec, pools: vec![], ticket_types: vec![], serials: 4 }

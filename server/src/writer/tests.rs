@@ -164,7 +164,12 @@ fn step(
 
 impl World {
     fn hold(&self, n: u128) -> Command {
-        let buyer = Buyer { name: format!("b{n}"), email: String::new(), key: BuyerKey(n) };
+        let buyer = Buyer {
+            name: format!("b{n}"),
+            email: String::new(),
+            key: BuyerKey(n),
+            language: boxoffice::Language::EN,
+        };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
         Command::Hold {
             order: id(n),

@@ -185,7 +185,12 @@ pub fn hold(event: EventId, order: OrderId) -> Command {
     Command::Hold {
         order,
         event,
-        buyer: Buyer { name, email: "buyer@example.com".into(), key: BuyerKey(order.0) },
+        buyer: Buyer {
+            name,
+            email: "buyer@example.com".into(),
+            key: BuyerKey(order.0),
+            language: boxoffice::Language::EN,
+        },
         untagged: None,
         lines: vec![LineWish { ticket_type: "seat".into(), quantity: 1 }],
         most_ms: None,

@@ -4,7 +4,7 @@ use super::{Mistake, advice};
 use std::collections::BTreeMap;
 
 /// Fields that hold a text.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "id",
     "name",
     "place",
@@ -15,6 +15,7 @@ const TEXTS: [&str; 11] = [
     "currency",
     "sale_opens",
     "sale_closes",
+    "contact",
     "pool",
 ];
 /// Fields that hold a number.

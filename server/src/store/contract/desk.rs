@@ -245,7 +245,11 @@ impl<D: Database> Desk<D> {
             }
             let of_event = model.orders.values().filter(|o| o.event == *event);
             let mut expected: Vec<(Ticket, String)> = of_event
-                .flat_map(|o| o.tickets.iter().map(|t| (*t, o.buyer.name.clone())))
+                .flat_map(|o| {
+                    o.tickets.iter().map(|t| {
+                        (t.clone(), t.guest.clone().unwrap_or_else(|| o.buyer.name.clone()))
+                    })
+                })
                 .collect();
             expected.sort_by_key(|t| t.0.serial);
             assert_eq!(tickets, expected);
@@ -273,7 +277,11 @@ fn intent_id(order: OrderId) -> String {
 
 pub(super) fn buyer(name: &str) -> Buyer {
     let key = BuyerKey(crate::ids::digest(&[name.as_bytes()]));
-    Buyer { name: name.into(), email: String::new(), key }
+    // Buyers of several languages, and of one that nts does not speak.
+    let codes = ["en", "de", "fr", "xx"];
+    let code = codes[name.bytes().map(usize::from).sum::<usize>() % codes.len()];
+    let language = Language::parse(code).expect("a language");
+    Buyer { name: name.into(), email: String::new(), key, language }
 }
 
 pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
@@ -292,6 +300,8 @@ pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
         zone: "Europe/London".into(),
         hidden: true,
         keep_buyers_days: Some(90),
+        contact: "ask@example.org".into(),
+        attach_pdf: true,
         sale_opens_ms: Some(-5),
         pools: [("stalls", places), ("gallery", 7)]
             .map(|(name, capacity)| PoolSpec { name: name.into(), capacity })

@@ -4,14 +4,14 @@
 use super::link::{Ask, Trouble, ask};
 use super::records;
 use crate::store::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply,
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply, is_amount,
 };
 use crate::store::event_row::{self, event_columns};
 use crate::store::{Owner, Recorded, RequestKey};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId, Order,
-    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
-    TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
+    Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
+    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
@@ -26,8 +26,8 @@ pub(super) type Serials = Option<(i64, i64)>;
 /// The columns of an order.
 macro_rules! order_columns {
     () => {
-        "id, event, state, lines, name, email, buyer_key, currency, placed_ms, until_ms, due_ms, \
-         tries, trouble, first_serial, last_serial"
+        "id, event, state, lines, name, email, buyer_key, language, currency, placed_ms, until_ms, \
+         due_ms, tries, trouble, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -77,7 +77,8 @@ const REFUNDS: &str = "SELECT r.order_id, r.id, r.amount_minor, r.quantities, r.
             r.detail, r.by_hand
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, id)
      JOIN refunds r ON r.event = k.event AND r.order_id = k.id ORDER BY r.order_id, r.number";
-const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule
+const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule, t.revision,
+            t.guest
      FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[]) AS k (event, id, a, z)
      JOIN tickets t ON t.event = k.event AND t.serial BETWEEN k.a AND k.z AND t.order_id = k.id
      ORDER BY t.event, t.serial";
@@ -214,10 +215,11 @@ pub(super) fn order(row: &Row) -> Read<(Order, Serials)> {
     let lines = decode_lines(row.next()?).map_err(|why| blob("orders.lines", why))?;
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(row.next::<Uuid>()?.as_u128());
+    let language = Language::parse(row.next()?).ok_or_else(|| unreadable("orders.language"))?;
     let order = Order {
         id,
         event,
-        buyer: Buyer { name, email, key },
+        buyer: Buyer { name, email, key, language },
         lines,
         currency: currency(row.next()?)?,
         state,
@@ -347,6 +349,9 @@ fn attempt(row: &mut InOrder<'_>) -> Read<Attempt> {
 
 fn refund(row: &mut InOrder<'_>) -> Read<Refund> {
     let (id, amount_minor) = (RefundId(row.next::<Uuid>()?.as_u128()), row.next()?);
+    if !is_amount(amount_minor) {
+        return Err(unreadable("refunds.amount_minor"));
+    }
     let quantities =
         decode_quantities(row.next()?).map_err(|why| blob("refunds.quantities", why))?;
     let (restock, state): (bool, i16) = (row.next()?, row.next()?);
@@ -369,7 +374,8 @@ fn ticket(row: &mut InOrder<'_>) -> Read<Ticket> {
     };
     let code_rule = decode_code_rule(row.next::<i16>()?.into())
         .ok_or_else(|| unreadable("tickets.code_rule"))?;
-    Ok(Ticket { serial, line, state, code_rule })
+    let revision = u16::try_from(row.next::<i16>()?).map_err(|_| unreadable("tickets.revision"))?;
+    Ok(Ticket { serial, line, state, code_rule, revision, guest: row.next()? })
 }
 
 /// A ticket, and the name on it.

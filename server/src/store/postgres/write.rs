@@ -56,11 +56,11 @@ const MOVE_STOCK: &str = "WITH put AS (
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 const PLACE_ORDERS: &str =
     "INSERT INTO orders (id, event, state, lines, name, email, buyer_key, currency, placed_ms,
-                         until_ms, due_ms, tries, trouble, keeper, kept_until_ms)
-    SELECT d.*, $14::bigint, 0
+                         until_ms, due_ms, tries, trouble, language, keeper, kept_until_ms)
+    SELECT d.*, $15::bigint, 0
     FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::bytea[], $5::text[], $6::text[],
                 $7::uuid[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-                $13::text[]) AS d";
+                $13::text[], $14::text[]) AS d";
 const MOVE_ORDERS: &str = "WITH put AS (
     UPDATE orders o SET state = d.state, until_ms = d.until_ms, due_ms = d.due_ms,
                         tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0
@@ -125,21 +125,28 @@ const PUT_REFUNDS: &str = "WITH d AS (
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 // A serial belongs to one order for ever: under another nothing is updated.
 const PUT_TICKETS: &str = "WITH put AS (
-    INSERT INTO tickets (event, serial, order_id, line, state, code_rule)
+    INSERT INTO tickets (event, serial, order_id, line, state, code_rule, revision, guest)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[], $5::smallint[],
-                         $6::smallint[])
-    ON CONFLICT (event, serial) DO UPDATE SET line = excluded.line, state = excluded.state
+                         $6::smallint[], $7::smallint[], $8::text[])
+    ON CONFLICT (event, serial) DO UPDATE
+    SET line = excluded.line, state = excluded.state, revision = excluded.revision,
+        guest = excluded.guest
     WHERE tickets.order_id = excluded.order_id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 // Only of orders that are not being paid or refunded, whatever was decided. The key of an erased buyer is
 // the id of its order (`Buyer::erased`).
 const ERASE_BUYERS: &str = "WITH put AS (
-    UPDATE orders o SET name = $4, email = '', buyer_key = d.id
+    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en'
     FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($3::smallint[])
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
+const ERASE_GUESTS: &str = "UPDATE tickets t SET guest = NULL
+    FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
+    JOIN orders o ON o.event = d.event AND o.id = d.id
+    WHERE t.event = o.event AND t.serial BETWEEN o.first_serial AND o.last_serial
+      AND t.order_id = o.id AND t.guest IS NOT NULL";
 // Only of orders that have tickets, whatever was decided.
 const PUT_EMAILS: &str = "WITH put AS (
     UPDATE orders o SET email = d.email, buyer_key = d.key
@@ -387,6 +394,7 @@ impl<'a> Writing<'a> {
         }
         if !self.erased.is_empty() {
             all.push(self.erase());
+            all.push(self.erase_guests());
         }
         if !self.forgotten.is_empty() {
             self.forget(&mut all);
@@ -446,6 +454,14 @@ impl<'a> Writing<'a> {
         )
     }
 
+    fn erase_guests(&self) -> Ask<'a> {
+        ask!(
+            ERASE_GUESTS,
+            self.erased.iter().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+            self.erased.iter().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+        )
+    }
+
     fn forget(&self, all: &mut Vec<Ask<'a>>) {
         let events = || self.forgotten.iter().map(|(event, _)| event.0 as i64).collect::<Vec<_>>();
         let orders = || self.forgotten.iter().map(|(_, order)| uuid(*order)).collect::<Vec<_>>();
@@ -472,6 +488,7 @@ impl<'a> Writing<'a> {
             orders().map(|o| o.due_ms).collect::<Vec<_>>(),
             orders().map(|o| i64::from(o.tries)).collect::<Vec<_>>(),
             orders().map(|o| o.trouble.as_deref().map(text)).collect::<Vec<_>>(),
+            orders().map(|o| o.buyer.language.code()).collect::<Vec<_>>(),
             keeper,
         )
     }
@@ -547,6 +564,8 @@ impl<'a> Writing<'a> {
             tickets().map(|(_, ticket)| i64::from(ticket.line)).collect::<Vec<_>>(),
             tickets().map(|(_, ticket)| ticket_state(ticket.state) as i16).collect::<Vec<_>>(),
             tickets().map(|(_, ticket)| code_rule(ticket.code_rule) as i16).collect::<Vec<_>>(),
+            tickets().map(|(_, ticket)| ticket.revision as i16).collect::<Vec<_>>(),
+            tickets().map(|(_, ticket)| ticket.guest.as_deref().map(text)).collect::<Vec<_>>(),
         ));
         let mut of_orders: BTreeMap<OrderId, (i64, i64)> = BTreeMap::new();
         let mut of_events: BTreeMap<EventId, i64> = BTreeMap::new();

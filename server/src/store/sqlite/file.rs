@@ -29,7 +29,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_outbox.sql"),
     include_str!("../../../migrations/sqlite/0008_event_fields.sql"),
     include_str!("../../../migrations/sqlite/0009_names_as_sold.sql"),
-    include_str!("../../../migrations/sqlite/0010_mails.sql"),
+    include_str!("../../../migrations/sqlite/0010_language.sql"),
+    include_str!("../../../migrations/sqlite/0011_guests.sql"),
+    include_str!("../../../migrations/sqlite/0012_mails.sql"),
+    include_str!("../../../migrations/sqlite/0013_event_mail.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.
@@ -409,9 +412,9 @@ pub(super) fn prepare(conn: &Connection) -> rusqlite::Result<()> {
         "FULL"
     };
     conn.pragma_update(None, "synchronous", flush)?;
-    // What is erased or removed is overwritten, but not at the price of writing pages for that alone
+    // What is erased or removed is overwritten. FAST would leave what stood on pages that a table gives up
     // (<https://www.sqlite.org/pragma.html#pragma_secure_delete>).
-    conn.query_row("PRAGMA secure_delete = FAST", [], |_| Ok(()))?;
+    conn.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 4000")
 }
 

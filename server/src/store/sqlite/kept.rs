@@ -49,7 +49,12 @@ mod tests {
         Arc::new(Order {
             id: OrderId(id),
             event: EventId(1),
-            buyer: Buyer { name: "A".into(), email: String::new(), key: BuyerKey(0) },
+            buyer: Buyer {
+                name: "A".into(),
+                email: String::new(),
+                key: BuyerKey(0),
+                language: boxoffice::Language::EN,
+            },
             lines: Vec::new(),
             currency: Currency::parse("EUR").expect("a currency"),
             state,

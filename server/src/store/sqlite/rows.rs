@@ -2,13 +2,14 @@
 //! database, never a panic: the file may be damaged.
 
 use super::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, join, split, state_from,
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, is_amount, join, split,
+    state_from,
 };
 use crate::store::Owner;
 use crate::store::event_row::{self, event_columns};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Order, OrderId,
-    OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
+    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Language, Order,
+    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
     TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
@@ -54,7 +55,7 @@ impl<'r, 's> InOrder<'r, 's> {
     }
 }
 
-/// Reads `serial`, `line`, `state` and `code_rule`.
+/// Reads `serial`, `line`, `state`, `code_rule`, `revision` and `guest`.
 pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     let state = match row.get("state")? {
         0i64 => TicketState::Valid,
@@ -63,7 +64,14 @@ pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     };
     let code_rule =
         decode_code_rule(row.get("code_rule")?).ok_or_else(|| damaged("tickets.code_rule"))?;
-    Ok(Ticket { serial: row.get("serial")?, line: row.get("line")?, state, code_rule })
+    Ok(Ticket {
+        serial: row.get("serial")?,
+        line: row.get("line")?,
+        state,
+        code_rule,
+        revision: row.get("revision")?,
+        guest: row.get("guest")?,
+    })
 }
 
 /// Reads one order whole.
@@ -88,8 +96,8 @@ pub(super) type Serials = Option<(u32, u32)>;
 /// The columns that [`order_row`] reads.
 macro_rules! order_columns {
     () => {
-        "id, low, event, state, lines, name, email, buyer_key, currency, placed_ms, until_ms, \
-         due_ms, tries, trouble, first_serial, last_serial"
+        "id, low, event, state, lines, name, email, buyer_key, language, currency, placed_ms, \
+         until_ms, due_ms, tries, trouble, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -103,10 +111,11 @@ pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
     let lines = decode_lines(row.bytes()?).map_err(|why| unreadable("orders.lines", why))?;
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(u128::from_be_bytes(row.next()?));
+    let language = language(row.bytes()?)?;
     let order = Order {
         id,
         event,
-        buyer: Buyer { name, email, key },
+        buyer: Buyer { name, email, key, language },
         lines,
         currency: currency(row.bytes()?)?,
         state,
@@ -131,6 +140,11 @@ pub(super) fn owner(row: &Row<'_>) -> Read<Owner> {
         event: EventId(row.next::<i64>()? as u64),
         buyer: BuyerKey(u128::from_be_bytes(row.next()?)),
     })
+}
+
+fn language(code: &[u8]) -> Read<Language> {
+    let code = std::str::from_utf8(code).ok();
+    code.and_then(Language::parse).ok_or_else(|| damaged("orders.language"))
 }
 
 fn currency(code: &[u8]) -> Read<Currency> {
@@ -169,7 +183,7 @@ pub(super) fn add_children(conn: &Connection, order: &mut Order, serials: Serial
     if let Some((first, last)) = serials {
         order.tickets = conn
             .prepare_cached(
-                "SELECT serial, line, state, code_rule FROM tickets
+                "SELECT serial, line, state, code_rule, revision, guest FROM tickets
                  WHERE event = ?1 AND serial BETWEEN ?2 AND ?3 AND order_id = ?4 ORDER BY serial",
             )?
             .query_map(params![order.event.0 as i64, first, last, high], ticket)?
@@ -222,9 +236,13 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
         2 => RefundState::Failed(row.get("detail")?),
         _ => return Err(damaged("refunds.state")),
     };
+    let amount_minor = row.get("amount_minor")?;
+    if !is_amount(amount_minor) {
+        return Err(damaged("refunds.amount_minor"));
+    }
     Ok(Refund {
         id: RefundId(u128_at(row, "id")?),
-        amount_minor: row.get("amount_minor")?,
+        amount_minor,
         quantities: decode_quantities(row.get_ref("quantities")?.as_blob()?)
             .map_err(|why| unreadable("refunds.quantities", why))?,
         restock: row.get("restock")?,

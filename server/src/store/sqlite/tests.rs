@@ -126,7 +126,7 @@ fn hold(event: EventId, id: u128) -> Command {
     Command::Hold {
         order: OrderId(((1 << 40) + id) << 64 | 0x8000_0000_0000_0007),
         event,
-        buyer: Buyer { name, email, key: BuyerKey(id) },
+        buyer: Buyer { name, email, key: BuyerKey(id), language: boxoffice::Language::EN },
         untagged: None,
         lines: vec![LineWish { ticket_type: "t".into(), quantity: 1 }],
         most_ms: None,

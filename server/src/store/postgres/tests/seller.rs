@@ -60,7 +60,12 @@ impl Seller {
 }
 
 pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
-    let buyer = Buyer { name: name.into(), email: String::new(), key: BuyerKey(7) };
+    let buyer = Buyer {
+        name: name.into(),
+        email: String::new(),
+        key: BuyerKey(7),
+        language: boxoffice::Language::EN,
+    };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
     Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }
 }

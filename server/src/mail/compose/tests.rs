@@ -1,0 +1,175 @@
+use super::*;
+use crate::clock::Clock;
+use crate::mail::Of;
+use crate::store::Database;
+use boxoffice::{CodeRule, Language, Pool, TicketType};
+use insta::assert_snapshot;
+use nts_testkit::fixtures;
+use std::sync::atomic::AtomicI64;
+
+/// 2030-01-01 12:00 UTC, in milliseconds.
+const NOW_MS: i64 = 1_893_499_200_000;
+/// 2030-07-05 20:00 in London.
+const STARTS_MS: i64 = 1_909_508_400_000;
+
+fn composer(name: &str, live: bool) -> Composer {
+    let dir = std::env::temp_dir().join(format!("nts-mail-{name}-{}", std::process::id()));
+    _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(NOW_MS)));
+    let database = Database::parse(&dir.join("nts.db").display().to_string()).expect("a path");
+    database.open(clock.clone()).expect("an empty database");
+    let secrets = Secrets::new([2; 32]);
+    Composer {
+        reads: Reads::inline(database.reader(&clock).expect("a reader")),
+        catalogue: Arc::new(Catalogue::new(vec![event()])),
+        links: Arc::new(Links::new("https://tickets.example.org".into(), secrets.clone())),
+        secrets,
+        clock: Arc::new(DatabaseClock::new(clock)),
+        live,
+        sequences: Sequences::default(),
+    }
+}
+
+fn event() -> Event {
+    let mut spec = fixtures::event_spec("harbour-night", 100);
+    (spec.name, spec.place) = ("Harbour Night".into(), "Old Customs House, Quay 3".into());
+    (spec.zone, spec.starts_ms) = ("Europe/London".into(), STARTS_MS);
+    spec.ends_ms = Some(STARTS_MS + 9_000_000);
+    spec.contact = "questions@example.org".into();
+    let ticket_type = |id: &str, name: &str, price_minor| TicketType {
+        id: id.into(),
+        name: name.into(),
+        pool: 0,
+        price_minor,
+        retired: false,
+    };
+    Event {
+        id: EventId(1),
+        spec,
+        pools: vec![Pool { name: "all".into(), capacity: 100, held: 0, sold: 3 }],
+        ticket_types: vec![
+            ticket_type("adult", "Adult", 1_250),
+            ticket_type("child", "Child", 600),
+        ],
+        serials: 3,
+    }
+}
+
+/// Two adults and a child, in this state.
+fn order(state: OrderState) -> Order {
+    let mut order = fixtures::order(state);
+    order.buyer = crate::identity::buyer("Ann Smith", "ann@example.org", Language::EN);
+    order.lines = vec![fixtures::line(2, 1_250), fixtures::line(1, 600)];
+    order.lines[1].ticket_type = 1;
+    let ticket = |(serial, line)| Ticket {
+        serial,
+        line,
+        state: TicketState::Valid,
+        code_rule: CodeRule::Order,
+        revision: 0,
+        guest: None,
+    };
+    order.tickets = [(1, 0), (2, 0), (3, 1)].map(ticket).into();
+    order
+}
+
+const OF: Of = Of { order: 7, event: 1 };
+const REFUND: u128 = 9;
+
+fn refund(amount_minor: i64, quantities: [u32; 2], state: RefundState) -> Refund {
+    let quantities = quantities.into();
+    Refund { id: RefundId(REFUND), amount_minor, quantities, restock: false, state, by_hand: false }
+}
+
+/// One adult of the two and the child are refunded.
+fn partly_refunded() -> Order {
+    let mut order = order(OrderState::Paid);
+    order.refunds = vec![refund(1_850, [1, 1], RefundState::Pending)];
+    (order.lines[0].refunded, order.lines[1].refunded) = (1, 1);
+    order.tickets[1].state = TicketState::Revoked;
+    order.tickets[2].state = TicketState::Revoked;
+    order
+}
+
+fn all_refunded() -> Order {
+    let mut order = order(OrderState::Refunded);
+    order.refunds = vec![refund(3_100, [2, 1], RefundState::Succeeded("re_1".into()))];
+    for ticket in &mut order.tickets {
+        ticket.state = TicketState::Revoked;
+    }
+    order
+}
+
+fn void() -> Order {
+    Order { tickets: vec![], ..order(OrderState::Void) }
+}
+
+fn moved() -> Letter {
+    Letter::Moved { of: OF, started_ms: STARTS_MS - 86_400_000, place: "Town Hall".into() }
+}
+
+/// Each mail about an order: its name, what it is, and the order then.
+fn mails() -> Vec<(&'static str, Letter, Order)> {
+    let mut new_address = order(OrderState::Paid);
+    new_address.buyer = crate::identity::buyer("Ann Smith", "ann.smith@example.org", Language::EN);
+    let mut failed = partly_refunded();
+    failed.refunds[0].state = RefundState::Failed("the account is closed".into());
+    let mut kept = void();
+    kept.refunds = vec![refund(3_100, [0, 0], RefundState::Pending)];
+    vec![
+        ("tickets", Letter::Tickets(OF), order(OrderState::Paid)),
+        ("again", Letter::Again(OF), partly_refunded()),
+        ("refunded_all", Letter::Refunded(OF, REFUND), all_refunded()),
+        ("refunded_part", Letter::Refunded(OF, REFUND), partly_refunded()),
+        ("refund_failed", Letter::Refunded(OF, REFUND), failed),
+        ("void", Letter::Void(OF), void()),
+        ("void_money_back", Letter::Void(OF), kept),
+        ("moved", moved(), order(OrderState::Paid)),
+        ("canceled", Letter::EventCanceled(OF), order(OrderState::Paid)),
+        ("canceled_refunded", Letter::EventCanceled(OF), all_refunded()),
+        ("address_changed", Letter::AddressChanged(OF), new_address),
+    ]
+}
+
+/// What a mail says besides its HTML.
+fn told(mail: &Composed) -> String {
+    let files = mail.inline.iter().chain(&mail.attachments);
+    let files: Vec<&str> = files.map(|part| &*part.name).collect();
+    let to = mail.reply_to.as_deref().unwrap_or("nobody");
+    format!(
+        "Subject: {}\nReply-To: {to}\nParts: {}\n\n{}",
+        mail.subject,
+        files.join(", "),
+        mail.text
+    )
+}
+
+/// For whoever wants to look at them: `target/tmp/mails`, as files that a browser shows.
+fn keep(name: &str, mail: &Composed) {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/mails");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let html = crate::mail::with_pictures(mail);
+    std::fs::write(dir.join(format!("{name}.html")), html).expect("a file");
+}
+
+#[test]
+fn each_mail_says_what_it_is_to_say() {
+    let composer = composer("said", true);
+    let (mut texts, mut htmls) = (BTreeMap::new(), String::new());
+    for (name, letter, order) in mails() {
+        for lang in Lang::ALL {
+            let mail = composer.written(lang, &letter, &order, &event()).expect(name);
+            keep(&format!("{name}_{}", lang.tag()), &mail);
+            let all: &mut String = texts.entry(lang).or_default();
+            *all += &format!("======== {name}\n{}\n", told(&mail));
+            if lang == Lang::En {
+                htmls += &format!("<!-- {name} -->\n{}\n", mail.html);
+            }
+        }
+    }
+    for (lang, text) in texts {
+        assert_snapshot!(format!("mails_{}", lang.tag()), text);
+    }
+    assert_snapshot!("mails_html", htmls);
+}
