@@ -15,8 +15,7 @@ pub const PER_SECOND: u32 = 20;
 /// How long a process waits for the relay's reply to a mail that was handed over.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Says no more than what it is about. Making pictures of codes takes most of a run's time, so one run in four has
-/// the mails that buyers get.
+/// Says no more than what it is about: what is composed has tests of its own.
 pub struct Plain;
 
 impl Compose for Plain {
