@@ -103,6 +103,7 @@ impl Relay for SimRelay {
         if chaos.strikes(Fault::MailHangs) {
             // It was not taken, and nobody will ever say so.
             world.tell(order, format!("{what}: nobody answers"));
+            world.audit(|auditor, _, _| auditor.mail_hangs(&mail));
             return std::future::pending().await;
         }
         let lost = chaos.strikes(Fault::MailAnswerLost);

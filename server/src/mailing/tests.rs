@@ -303,9 +303,23 @@ async fn each_change_owes_its_mail_in_the_same_commit() {
         .rows()
         .await
         .iter()
+        .filter(|row| row.order_id == Some(order))
         .map(|row| serde_json::from_str::<Letter>(&row.payload).unwrap().refund())
         .collect();
     assert_eq!(refunds, [None, Some(RefundId(5)), Some(RefundId(77))]);
+    // One that could not be made gives the tickets back, which may not have been sent yet.
+    let other = world.paid("dan@example.com").await;
+    world
+        .ask(Command::Refund {
+            order: other,
+            refund: RefundId(6),
+            wish: RefundWish::All,
+            restock: true,
+        })
+        .await;
+    let outcome = RefundOutcome::Failed("no money".into());
+    world.ask(Command::RefundAnswered { order: other, refund: RefundId(6), outcome }).await;
+    assert_eq!(world.owed(other).await, ["tickets", "again"]);
     // A payment that dies after the places were promised, and one that comes too late.
     for late in [false, true] {
         let order = world.hold("cat@example.com").await;

@@ -127,6 +127,14 @@ impl Mails {
         if now == OrderState::Paid && !paid && !on(Mutant::MailOwedLate) {
             self.write(&Letter::Tickets(of), to, records);
         }
+        // A refund that could not be made: tickets that were revoked are valid again, which nobody was told.
+        let valid_again = |change: &Change| match change {
+            Change::TicketPut { ticket, .. } => ticket.state == TicketState::Valid,
+            _ => false,
+        };
+        if now == OrderState::Paid && paid && changes.iter().any(valid_again) {
+            self.write(&Letter::Again(of), to, records);
+        }
         let gone = matches!(now, OrderState::Released | OrderState::Void);
         let mut void = now == OrderState::Void && before.state != OrderState::Void;
         let mut told: Vec<RefundId> = Vec::new();

@@ -52,6 +52,8 @@ pub(super) struct Mails {
     of_order: BTreeMap<OrderId, Vec<(String, String, i64)>>,
     /// Of each order, the addresses that do not exist.
     refused: BTreeSet<(OrderId, String)>,
+    /// How often nobody answered to a mail that was not taken, by its id and its address.
+    hung: BTreeMap<(u128, String), (u32, OrderId)>,
     /// The addresses that buyers have asked for.
     asked: BTreeMap<OrderId, BTreeSet<String>>,
     /// The addresses that orders ever had.
@@ -147,6 +149,14 @@ impl Auditor {
         }
     }
 
+    /// Nobody says that a mail was not taken.
+    pub fn mail_hangs(&mut self, mail: &Leaves) {
+        if let Some(order) = mail.order {
+            let hung = self.mails.hung.entry((mail.id, mail.to.clone())).or_insert((0, order));
+            hung.0 += 1;
+        }
+    }
+
     /// A buyer wants to have another address.
     pub fn address_asked(&mut self, order: OrderId, to: &str) {
         self.mails.asked.entry(order).or_default().insert(to.to_owned());
@@ -206,6 +216,16 @@ impl Auditor {
             }
             let sent = self.mails.of_order.get(id).map_or(&[][..], Vec::as_slice);
             let arrived = sent.iter().any(|(what, whom, _)| of_tickets(what) && whom == to);
+            // Twice without an answer, and it counts as sent.
+            let hung = self
+                .mails
+                .hung
+                .iter()
+                .any(|((_, whom), (times, order))| order == id && whom == to && *times >= 2);
+            if hung {
+                trace.mark("a mail was never answered");
+                continue;
+            }
             if !arrived {
                 let text = format!("it was paid, and its tickets were never sent to {to}");
                 trace.broken(at_ms, Promise::MailArrives, Some(*id), text);
