@@ -242,3 +242,37 @@ fn every_page_in_every_state_keeps_nobody_out() {
         by_name(&browser, &format!("http://{}/", fresh.address), &name, &look);
     }
 }
+
+/// Longer words than English has, and the words that scripts write.
+#[test]
+fn every_page_in_german_keeps_nobody_out() {
+    let dir = Dir::new("axe-german");
+    let server = Server::start(&dir);
+    let pages = pages_of(&server);
+    for width in [320, 390, 1280] {
+        let Some(browser) = Browser::start(true, (width, 844), false) else { return };
+        let url = |path: &str| format!("http://{}{path}", server.address);
+        let from_old_demo = |path: &str| path.starts_with("/nts/");
+        for (name, path, _) in pages.iter().filter(|(_, path, _)| !from_old_demo(path)) {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            browser.goto(&url(&format!("{path}{mark}lang=de")));
+            assert_eq!(browser.run("return document.documentElement.lang"), json!("de"), "{name}");
+            accessible(&browser);
+            browser.whole_picture(&format!("german-{width}-{name}"));
+        }
+        // The browser remembers it.
+        browser.goto(&url("/events/rock"));
+        browser.shows("Gerade aktualisiert.");
+        browser.fill("input[name='quantity:adult']", "99");
+        browser.fill("#name", "Ann Example");
+        browser.fill("#email", "ann at example.org");
+        browser.click("button[type=submit]");
+        browser.shows("Bitte prüfen Sie die markierten Felder");
+        accessible(&browser);
+        browser.whole_picture(&format!("german-{width}-event-mistake"));
+        // Where a form came back, the links lead to the page.
+        browser.click("a[hreflang=es]");
+        browser.shows("Continuar al pago");
+        assert_eq!(browser.url(), url("/events/rock?lang=es"));
+    }
+}

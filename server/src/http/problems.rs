@@ -34,7 +34,7 @@ pub async fn show(
     let frame = Frame::of(&site);
     let statuses: Vec<String> = code.statuses().iter().map(u16::to_string).collect();
     let statuses = statuses.join(&*frame.lang.or());
-    let told = frame.rich(&frame.lang.programs_get(code.as_str(), &statuses));
+    let told = frame.rich(frame.lang.programs_get(code.as_str(), &statuses));
     let with_title = |code| (code, frame.lang.problem_title(code));
     let (all, title) = (all.into_iter().map(with_title).collect(), with_title(code).1);
     page(&ProblemsPage { frame, code, told, title, all })

@@ -30,7 +30,7 @@ pub async fn show(
     let frame = Frame::of(&app);
     let amount = frame.lang.money(intent.amount);
     Ok(page(&BankPage {
-        question: frame.rich(&frame.lang.want_to_pay(&amount)),
+        question: frame.rich(frame.lang.want_to_pay(&amount)),
         frame,
         waiting: intent.status == IntentStatus::RequiresAction,
         path: intent.order.map(|id| app.links.way_back(id)),
