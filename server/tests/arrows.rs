@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event_body", &["text", "when"]),
     ("identity", &["ids"]),
     ("ids", &[]),
-    ("language", &[]),
+    ("language", &["text"]),
     ("links", &["ids"]),
     ("mail", &[]),
     ("metrics", &[]),
