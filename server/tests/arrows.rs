@@ -43,7 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event_body", &["text", "when"]),
     ("identity", &["ids"]),
     ("ids", &[]),
-    ("language", &[]),
+    ("language", &["text"]),
     ("links", &["ids"]),
     // What a mail says follows from the order as it is then.
     (

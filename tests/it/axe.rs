@@ -1,7 +1,7 @@
 //! Every page in every state, judged by axe-core (<https://github.com/dequelabs/axe-core>) by the rules of
 //! WCAG 2.2 A and AA: on the narrowest screen and at a desk, light and dark. `tools/axe` gets axe-core.
 
-use crate::browser::accessible;
+use crate::browser::{accessible, accessible_in};
 use crate::harness::*;
 use crate::webdriver::Browser;
 use serde_json::{Value, json};
@@ -240,5 +240,38 @@ fn every_page_in_every_state_keeps_nobody_out() {
         });
         let name = format!("Guest {width} {scheme}");
         by_name(&browser, &format!("http://{}/", fresh.address), &name, &look);
+    }
+}
+
+/// Longer words than English has, and the words that scripts write.
+#[test]
+fn every_page_in_german_keeps_nobody_out() {
+    let dir = Dir::new("axe-german");
+    let server = Server::start(&dir);
+    let pages = pages_of(&server);
+    for width in [320, 390, 1280] {
+        let Some(browser) = Browser::start(true, (width, 844), false) else { return };
+        let url = |path: &str| format!("http://{}{path}", server.address);
+        let from_old_demo = |path: &str| path.starts_with("/nts/");
+        for (name, path, _) in pages.iter().filter(|(_, path, _)| !from_old_demo(path)) {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            browser.goto(&url(&format!("{path}{mark}lang=de")));
+            accessible_in(&browser, "de");
+            browser.whole_picture(&format!("german-{width}-{name}"));
+        }
+        // The browser remembers it.
+        browser.goto(&url("/events/rock"));
+        browser.shows("Gerade aktualisiert.");
+        browser.fill("input[name='quantity:adult']", "99");
+        browser.fill("#name", "Ann Example");
+        browser.fill("#email", "ann at example.org");
+        browser.click("button[type=submit]");
+        browser.shows("Bitte prüfen Sie die markierten Felder");
+        accessible_in(&browser, "de");
+        browser.whole_picture(&format!("german-{width}-event-mistake"));
+        // Where a form came back, the links lead to the page.
+        browser.click("a[hreflang=es]");
+        browser.shows("Continuar al pago");
+        assert_eq!(browser.url(), url("/events/rock?lang=es"));
     }
 }

@@ -23,10 +23,20 @@ fn shop(name: &str) -> (Dir, Server, String) {
 
 /// What holds of every page: a person with any device and any reader can use it.
 pub fn accessible(browser: &Browser) {
+    accessible_in(browser, "en");
+}
+
+/// The same of a page in this language.
+pub fn accessible_in(browser: &Browser, lang: &str) {
+    assert_eq!(
+        browser.run("return document.documentElement.lang"),
+        json!(lang),
+        "{}",
+        browser.url()
+    );
     let faults = browser.run(
         "const faults = [];
          const say = (bad, what) => { if (bad) faults.push(what); };
-         say(document.documentElement.lang !== 'en', 'no language');
          say(document.querySelectorAll('h1').length !== 1, 'not one h1');
          say(!document.title, 'no title');
          say(document.documentElement.scrollWidth > document.documentElement.clientWidth, 'scrolls sideways');

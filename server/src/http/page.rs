@@ -1,6 +1,7 @@
 //! The frame of every page, and problems as pages.
 
 use crate::app::App;
+use crate::http::assets::script_name;
 use crate::http::problem::Problem;
 use crate::http::speaks::{here, query_in};
 use crate::language::format::Style;
@@ -20,26 +21,6 @@ pub struct Frame {
     pub test_mode: Option<Words>,
     /// The address of this page in each language; none where there is no choice.
     pub languages: Vec<Choice>,
-}
-
-/// See [`Frame::script_words`].
-#[derive(Serialize)]
-struct ScriptWords {
-    after_clock: Words,
-    again: Words,
-    all_reserved: Words,
-    before: Words,
-    costs: Words,
-    free: Words,
-    /// For one, and for more.
-    left: [Words; 2],
-    minute: Words,
-    now: Words,
-    other: Words,
-    over: Words,
-    sold_out: Words,
-    there_are: Words,
-    until: Words,
 }
 
 /// A language that can be chosen.
@@ -85,27 +66,9 @@ impl Frame {
         self.lang == Lang::En
     }
 
-    /// The words that `nts.js` writes, as JSON for an attribute in single quotation marks. It puts values in the
-    /// place of `{0}` and so on.
-    pub fn script_words(&self) -> String {
-        let lang = self.lang;
-        let words = ScriptWords {
-            after_clock: lang.after_clock().into(),
-            again: lang.load_again(),
-            all_reserved: lang.all_reserved(),
-            before: lang.updated_before(),
-            costs: lang.costs_now("{0}", "{1}", "{2}"),
-            free: lang.free(),
-            left: [lang.left(1, "{0}"), lang.left(2, "{0}")],
-            minute: lang.one_minute_left(),
-            now: lang.updated_now(),
-            other: lang.other_tickets(),
-            over: lang.time_is_over(),
-            sold_out: lang.sold_out(),
-            there_are: lang.tickets_again(),
-            until: lang.all_reserved_until("{0}", false),
-        };
-        attribute(&words)
+    /// The script of the page, which writes in its language.
+    pub fn script(&self) -> String {
+        format!("/assets/{}", script_name(self.lang))
     }
 
     /// A text as HTML, in which what stands in backticks is code, and what stands in asterisks is strong.

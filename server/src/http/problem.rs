@@ -4,7 +4,7 @@ use crate::admission::{Reason, Refused};
 use crate::http::speaks::here;
 use crate::language::{Lang, Words};
 use crate::problem_code;
-use crate::text::{begin, cut, end};
+use crate::text::{begin, end};
 use crate::when;
 use crate::writer::CommandError;
 use axum::http::{StatusCode, header};
@@ -376,8 +376,7 @@ impl From<Refusal> for Problem {
             matches!(refusal, Refusal::PaymentExpired | Refusal::Canceled(OrderState::Canceling));
         let lang = here();
         let title = lang.refused_title(&refusal).unwrap_or_else(|| lang.problem_title(code));
-        let detail = lang.refused(&refusal, when::rfc3339, shorten);
-        let detail = detail.map_or_else(|| for_organisers(refusal), Words::into_owned);
+        let detail = lang.refused(&refusal, when::rfc3339);
         let mut problem = Problem::new(code, detail).titled(title);
         if matches!(
             code,
@@ -393,45 +392,4 @@ impl From<Refusal> for Problem {
         }
         problem
     }
-}
-
-/// What a refusal means for an organiser or a programmer, in English. Buyers get none of these.
-fn for_organisers(refusal: Refusal) -> String {
-    match refusal {
-        Refusal::Invalid(what) => {
-            format!("{}.", capital(&what))
-        }
-        Refusal::EventOrdered => "There are orders of it, so it stays. Set hidden = true to take it from the lists, or sale_closes to end its sale. Nothing was changed.".into(),
-        Refusal::NotPaid(state) => format!("It is {}: there is nothing to refund.", state.word()),
-        Refusal::RefundUnderWay => "Wait until it is done, then look at what is left to refund.".into(),
-        Refusal::NothingToRefund => {
-            "All of it is refunded already.".into()
-        }
-        Refusal::RefundTooLarge { ticket_type, left } => format!("Only {left} of “{}” can still be refunded.", shorten(&ticket_type)),
-        Refusal::CapacityBelowTaken { pool, taken } => format!("Of “{}”, {taken} {} held or sold; its capacity cannot be less. Nothing was changed.", shorten(&pool), if taken == 1 { "place is" } else { "places are" }),
-        Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),
-        Refusal::LimitTooLate { taken, most } => format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it."),
-        Refusal::TagsFixed => "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
-        Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. If nobody ever ordered, you can also delete the event and make it anew. Nothing was changed.", shorten(&id)),
-        Refusal::TooManyParts => "The event has had too many pools or ticket types in its life. Make a new event.".into(),
-        // The others are buyers' (`Lang::refused`).
-        other => format!("{other:?}"),
-    }
-}
-
-/// The text with its first letter in upper case.
-pub(in crate::http) fn capital(text: &str) -> String {
-    // The name of a field is written as it is.
-    let first = text.split(' ').next().unwrap_or_default();
-    if first.contains('_') || first.ends_with(':') {
-        return text.into();
-    }
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
-}
-
-/// What a client sent is repeated to it in short only.
-fn shorten(text: &str) -> String {
-    let short = cut(text);
-    if short.len() < text.len() { format!("{short}…") } else { short.to_owned() }
 }

@@ -630,7 +630,7 @@ words! {
     /// The sandbox's cards.
     fn choose_sandbox_card() {
         en: "Choose a card of the sandbox",
-        de: "Wählen Sie eine Karte der Sandbox",
+        de: "Karte der Sandbox wählen",
         fr: "Choisissez une carte de la sandbox",
         es: "Elija una tarjeta del sandbox",
     }

@@ -6,6 +6,7 @@
 //! (`http/page.rs`): so it stands where a time of day and a day both fit.
 
 use super::{Lang, Words, one, one_fr, words};
+use crate::text::{capital, shorten};
 use boxoffice::{AddressFixed, OrderState, Refusal};
 use nts_api::ProblemCode;
 
@@ -700,31 +701,25 @@ words! {
 }
 
 impl Lang {
-    /// What a refusal means for who asked, and what to do next; `None` for one that only organisers and
-    /// programmers can get. `time` tells a time, `short` shortens what was sent.
-    pub fn refused(
-        self,
-        refusal: &Refusal,
-        time: impl Fn(i64) -> String,
-        short: impl Fn(&str) -> String,
-    ) -> Option<Words> {
+    /// What a refusal means for who asked, and what to do next. `time` tells a time.
+    pub fn refused(self, refusal: &Refusal, time: impl Fn(i64) -> String) -> Words {
         let behind = |first: Words, second: Words| Words::from(format!("{first} {second}"));
-        Some(match refusal {
+        match refusal {
             Refusal::UnknownEvent => self.refused_unknown_event(),
-            Refusal::UnknownTicketType(id) => self.refused_unknown_type(&short(id)),
+            Refusal::UnknownTicketType(id) => self.refused_unknown_type(&shorten(id)),
             Refusal::UnknownOrder => self.refused_unknown_order(),
             Refusal::NotYetOnSale(opens) => self.refused_opens(&time(*opens)),
             Refusal::SaleClosed(closed) => self.refused_closed(&time(*closed)),
             Refusal::EventOver(ended) => self.refused_over(&time(*ended)),
             Refusal::SoldOut { ticket_type, left: 0, held: 0 } => {
-                self.refused_sold_out(&short(ticket_type))
+                self.refused_sold_out(&shorten(ticket_type))
             }
             Refusal::SoldOut { ticket_type, left: 0, held } => {
                 let back = self.held_may_come_back((*held).into());
-                self.refused_all_reserved(&short(ticket_type), &back)
+                self.refused_all_reserved(&shorten(ticket_type), &back)
             }
             Refusal::SoldOut { ticket_type, left, held } => {
-                let only = self.refused_only_left(&short(ticket_type), (*left).into());
+                let only = self.refused_only_left(&shorten(ticket_type), (*left).into());
                 match held {
                     0 => only,
                     held => behind(only, self.held_may_come_back((*held).into())),
@@ -766,19 +761,20 @@ impl Lang {
                 AddressFixed::EventOver(ended) => self.refused_address_over(&time(*ended)),
                 AddressFixed::Newest => self.refused_address_newest(),
             },
-            Refusal::Invalid(_)
-            | Refusal::EventOrdered
-            | Refusal::NotPaid(_)
-            | Refusal::RefundUnderWay
-            | Refusal::NothingToRefund
-            | Refusal::RefundTooLarge { .. }
-            | Refusal::CapacityBelowTaken { .. }
-            | Refusal::CurrencyFixed
-            | Refusal::LimitTooLate { .. }
-            | Refusal::TagsFixed
-            | Refusal::PoolFixed(_)
-            | Refusal::TooManyParts => return None,
-        })
+            // Only organisers and programmers can get these.
+            Refusal::Invalid(what) => format!("{}.", capital(what)).into(),
+            Refusal::EventOrdered => "There are orders of it, so it stays. Set hidden = true to take it from the lists, or sale_closes to end its sale. Nothing was changed.".into(),
+            Refusal::NotPaid(state) => format!("It is {}: there is nothing to refund.", state.word()).into(),
+            Refusal::RefundUnderWay => "Wait until it is done, then look at what is left to refund.".into(),
+            Refusal::NothingToRefund => "All of it is refunded already.".into(),
+            Refusal::RefundTooLarge { ticket_type, left } => format!("Only {left} of “{}” can still be refunded.", shorten(ticket_type)).into(),
+            Refusal::CapacityBelowTaken { pool, taken } => format!("Of “{}”, {taken} {} held or sold; its capacity cannot be less. Nothing was changed.", shorten(pool), if *taken == 1 { "place is" } else { "places are" }).into(),
+            Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),
+            Refusal::LimitTooLate { taken, most } => format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it.").into(),
+            Refusal::TagsFixed => "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
+            Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. If nobody ever ordered, you can also delete the event and make it anew. Nothing was changed.", shorten(id)).into(),
+            Refusal::TooManyParts => "The event has had too many pools or ticket types in its life. Make a new event.".into(),
+        }
     }
 
     /// The title of a refusal, where it is more exact than its code's.

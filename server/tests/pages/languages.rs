@@ -277,6 +277,12 @@ async fn no_text_escapes_the_catalogue() {
     found.page(&shop, "over", 200, "/events/rock").await;
     found.page(&shop, "nothing on sale", 200, "/").await;
 
+    // What scripts write.
+    let script = shop.got("GET", "/assets/nts-en-XA.js", &[], "").await;
+    let words = script.body.split_once("\nconst words = ").unwrap().1.split_once(";\n").unwrap().0;
+    assert!(words.len() > 500, "{words}");
+    found.texts.extend(unmarked(&format!("<script data-words='{words}'></script>"), DATA));
+
     assert!(found.pages > 60, "{}", found.pages);
     assert_eq!(found.texts, Vec::<String>::new());
 }

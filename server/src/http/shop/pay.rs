@@ -330,3 +330,49 @@ pub(in crate::http) fn go_on(app: &App, order: &Order, home: &str) -> Response {
         _ => Redirect::to(home).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Lang;
+
+    /// The sandbox has another payment page, so the language of the tests is tried here.
+    #[test]
+    fn no_text_of_the_page_with_stripes_form_escapes_the_catalogue() {
+        let lang = Lang::Pseudo;
+        for (n, asks) in [(0, false), (1, true), (2, true), (3, false)] {
+            let clock = Moment::end(lang, 900_000, 0, "Europe/London");
+            let until = Until {
+                label: lang.reserved_until(clock.has_day()),
+                rfc: String::new(),
+                clock,
+                now: String::new(),
+            };
+            let shown = StripePage {
+                frame: Frame { lang, test_mode: Some(lang.stripe_test_mode()), languages: vec![] },
+                path: "/pay/x/y".into(),
+                event_name: "Rock".into(),
+                starts: Moment::short(lang, 0, "Europe/London"),
+                what: "2 × Adult".into(),
+                total: lang.money(boxoffice::Money {
+                    minor: 5_000,
+                    currency: boxoffice::Currency::parse("GBP").expect("a currency"),
+                }),
+                declined: (n == 0).then(|| lang.decline_reason("Your card has expired.").into()),
+                until: (n < 3).then_some(until),
+                key: "pk_test".into(),
+                amount: 5_000,
+                currency: "gbp".into(),
+                return_url: "https://tickets.example.org/pay/x/y".into(),
+                client_secret: asks.then(|| "pi_secret".into()),
+                out_of_reach: n == 3,
+                bank_asks: asks,
+                may_try: n == 2,
+            };
+            let html = shown.render().expect("a page");
+            assert_eq!(nts_testkit::unmarked(&html, &["Rock", "Adult", "×"]), [""; 0], "{html}");
+            let words = html.contains("the page of your order says how it stands");
+            assert_eq!(words, asks, "{html}");
+        }
+    }
+}
