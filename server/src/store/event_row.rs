@@ -47,6 +47,7 @@ spec_columns!(
     hold_ms,
     sale_opens_ms,
     sale_closes_ms,
+    names_until_ms,
     hidden,
     keep_buyers_days,
 );
@@ -109,6 +110,7 @@ mod tests {
             limit_per_buyer: Some(3),
             hidden: true,
             keep_buyers_days: Some(30),
+            names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };
         Event { id: EventId(u64::MAX), spec, pools: vec![], ticket_types: vec![], serials: 4 }

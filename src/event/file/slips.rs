@@ -15,6 +15,7 @@ const TEXTS: [&str; 11] = [
     "currency",
     "sale_opens",
     "sale_closes",
+    "names_until",
     "pool",
 ];
 /// Fields that hold a number.
