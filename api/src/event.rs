@@ -60,6 +60,8 @@ pub struct Event<'a> {
     /// Its name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
+    /// Until when the names on tickets can be changed; null: until it begins.
+    pub names_until: Option<Cow<'a, str>>,
     /// Whether the sale is open.
     pub on_sale: bool,
     /// Whether it has ended.
@@ -184,6 +186,9 @@ pub struct EventBody {
     /// When the sale ends, in RFC 3339; when the event ends if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sale_closes: Option<String>,
+    /// Until when the names on tickets can be changed, in RFC 3339; until it begins if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names_until: Option<String>,
     /// Whether the public list of events leaves it out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,

@@ -194,6 +194,7 @@ fn event() -> impl Strategy<Value = Ask> {
             sale_opens_ms: opens,
             sale_closes_ms: closes,
             ends_ms,
+            names_until_ms: (tags % 2 == 0).then_some(hold_s * 10_000),
             ..EventSpec::new(slug, Currency::parse(currency).unwrap(), 0)
         };
         for (name, capacity) in pools {

@@ -372,6 +372,7 @@ impl Stage {
             hold_ms: words.after("hold")?.map_or(Ok(300_000), |w| time(&w))?,
             sale_opens_ms: words.after("opens")?.map(|w| time(&w)).transpose()?,
             sale_closes_ms: words.after("closes")?.map(|w| time(&w)).transpose()?,
+            names_until_ms: words.after("names")?.map(|w| time(&w)).transpose()?,
             hidden: words.take("hidden"),
             keep_buyers_days: words.number_after("keep")?,
             contact: words.after("contact")?.unwrap_or_default(),

@@ -29,6 +29,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
     let ends_ms = optional("ends_at", &body.ends_at);
     let sale_opens_ms = optional("sale_opens", &body.sale_opens);
     let sale_closes_ms = optional("sale_closes", &body.sale_closes);
+    let names_until_ms = optional("names_until", &body.names_until);
     let currency = Currency::parse(&body.currency);
     if currency.is_none() {
         let text = "currency: write an ISO 4217 code such as GBP";
@@ -64,6 +65,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         hold_ms: body.hold_seconds.map_or(defaults.hold_ms, |s| i64::from(s) * 1000),
         sale_opens_ms,
         sale_closes_ms,
+        names_until_ms,
         hidden: body.hidden,
         keep_buyers_days: body.keep_buyers_days,
         contact: body.contact.trim().into(),
@@ -210,6 +212,7 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
         limit_per_buyer: spec.limit_per_buyer,
         limit_per_order: spec.limit_per_order,
         name: (&spec.name).into(),
+        names_until: time(spec.names_until_ms),
         on_sale,
         over: event.is_over(now),
         place: (&spec.place).into(),

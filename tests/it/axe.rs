@@ -90,6 +90,12 @@ fn fill_in_wrongly(browser: &Browser) {
     browser.shows("Please check the marked fields");
 }
 
+fn name_wrongly(browser: &Browser) {
+    browser.fill("#guest1", "\u{202e}");
+    browser.click("#t1 button");
+    browser.shows("has characters that cannot be seen");
+}
+
 /// A shop with something in every state, and the addresses of its pages.
 fn pages_of(server: &Server) -> Vec<Page> {
     server.make_event(40, 300);
@@ -132,6 +138,14 @@ fn pages_of(server: &Server) -> Vec<Page> {
     for order in [&paid, &part, &refunded] {
         assert_eq!(server.send(pay(order, "ctoken_ok")).status, 200);
     }
+    let name = format!("/api/v1/orders/{}/tickets/2", text(&paid, "id"));
+    let name = Request::new("POST", &name).bearer(KEY).json(&json!({"name": "Guest of Ann"}));
+    let ticket = |order: &Value, at: usize| {
+        let url = text(&order["tickets"][at], "url");
+        url[url.find("/T/").unwrap()..].to_owned()
+    };
+    let old = server.send(look(&paid)).json();
+    let named = server.send(name).json();
     let refund = |order: &Value, body: Value| {
         let path = format!("/api/v1/orders/{}/refunds", text(order, "id"));
         assert_eq!(server.send(Request::new("POST", &path).bearer(KEY).json(&body)).status, 200);
@@ -169,6 +183,11 @@ fn pages_of(server: &Server) -> Vec<Page> {
         ("order-paid", page_of(&paid), None),
         ("order-part", page_of(&part), None),
         ("order-refunded", page_of(&refunded), None),
+        ("order-name-mistake", page_of(&paid), Some(name_wrongly)),
+        ("ticket", ticket(&named, 0), None),
+        ("ticket-named", ticket(&named, 1), None),
+        ("ticket-passed-on", ticket(&old, 1), None),
+        ("ticket-unknown", "/t/none".into(), None),
         ("problem", "/nowhere".into(), None),
         ("problem-event", "/events/none".into(), None),
         ("problem-codes", "/problems/sold_out".into(), None),

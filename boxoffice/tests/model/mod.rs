@@ -320,7 +320,9 @@ impl Model {
     /// `None`: the answer is the order's state.
     fn about(&mut self, at: usize, command: &Command, now: TimeMs) -> Option<String> {
         let hold_ms = self.show(self.orders[at].show)?.spec.hold_ms;
-        let begins = self.show(self.orders[at].show)?.spec.starts_ms;
+        let spec = &self.show(self.orders[at].show)?.spec;
+        let over = spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 3_600_000);
+        let fixed = spec.names_until_ms.unwrap_or(spec.starts_ms);
         let show_types: Vec<String> =
             self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
         let order = &mut self.orders[at];
@@ -344,7 +346,7 @@ impl Model {
                     return Some("refused ticket_revoked".into());
                 }
                 if seat.guest.as_ref() != Some(name) {
-                    if now >= begins {
+                    if now >= fixed || now >= over {
                         return Some("refused names_fixed".into());
                     }
                     if seat.guests.len() == 20 {

@@ -43,6 +43,7 @@ fn what_is_not_said_of_an_event_has_a_default() {
     all["keep_buyers_days"] = 30.into();
     all["contact"] = "ask@example.org".into();
     all["attach_pdf"] = true.into();
+    all["names_until"] = "2029-12-31T20:00:00Z".into();
     let expected = EventSpec {
         place: "Hall".into(),
         limit_per_order: 3,
@@ -54,6 +55,7 @@ fn what_is_not_said_of_an_event_has_a_default() {
         ends_ms: Some(1_893_528_000_000 + 3_600_000),
         description: "One.\n\nTwo.".into(),
         hidden: true,
+        names_until_ms: Some(1_893_528_000_000 - 24 * 3_600_000),
         keep_buyers_days: Some(30),
         contact: "ask@example.org".into(),
         attach_pdf: true,

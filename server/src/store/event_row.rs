@@ -47,6 +47,7 @@ spec_columns!(
     hold_ms,
     sale_opens_ms,
     sale_closes_ms,
+    names_until_ms,
     hidden,
     keep_buyers_days,
     contact,
@@ -113,6 +114,7 @@ mod tests {
             keep_buyers_days: Some(30),
             contact: "ask@example.org".into(),
             attach_pdf: true,
+            names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };
         Event { id: EventId(u64::MAX), spec, pools: vec![], ticket_types: vec![], serials: 4 }

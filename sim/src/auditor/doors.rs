@@ -53,14 +53,14 @@ impl Auditor {
             |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, Some(order), text);
         for ticket in tickets.as_array().into_iter().flatten() {
             let which = (order, number(ticket, "number"));
-            let revision = number(ticket, "revision");
+            let (n, revision) = (which.1, number(ticket, "revision"));
             let codes = [text(ticket, "url"), text(ticket, "code")];
             let guest = ticket["guest"].as_str().map(str::to_owned);
             for code in &codes {
                 let owner = *self.doors.whose.entry(code.clone()).or_insert((which, revision));
                 if code.is_empty() || owner != (which, revision) {
                     broken(format!(
-                        "{which:?} has at revision {revision} the code {code} of {owner:?}"
+                        "ticket {n} has at revision {revision} the code {code} of {owner:?}"
                     ));
                 }
             }
@@ -68,17 +68,17 @@ impl Auditor {
             let all = self.doors.shown.entry(which).or_default();
             let known = all.entry(revision).or_insert_with(|| told.clone());
             if known.codes != told.codes {
-                broken(format!("{which:?} has other codes at revision {revision}"));
+                broken(format!("ticket {n} has other codes at revision {revision}"));
             }
             // Whoever is erased takes the guests along; nobody else comes with the same code.
             if told.guest.is_some() && known.guest != told.guest {
-                broken(format!("{which:?} was of {:?}, and is of {:?}", known.guest, told.guest));
+                broken(format!("ticket {n} was of {:?}, and is of {:?}", known.guest, told.guest));
             }
             let named = told.guest.filter(|guest| {
                 !self.doors.asked.get(&order).is_some_and(|names| names.contains(guest))
             });
             if let Some(guest) = named {
-                broken(format!("{which:?} is of {guest}, and nobody asked for that"));
+                broken(format!("ticket {n} is of {guest}, and nobody asked for that"));
             }
             _ = self.doors.valid.insert(which, ticket["valid"] == true);
         }
@@ -148,23 +148,25 @@ impl Auditor {
         let Some((which, revision)) = self.doors.whose.get(code).copied() else { return };
         let mut broken =
             |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, Some(which.0), text);
-        let state = answer["state"].as_str().unwrap_or_default();
+        let (n, state) = (which.1, answer["state"].as_str().unwrap_or_default());
         if forged {
             if status != 404 {
-                broken(format!("a forged code of {which:?} was answered with {status} {state}"));
+                broken(format!("a forged code of ticket {n} was answered with {status} {state}"));
             }
             return;
         }
         if status != 200 {
-            return broken(format!("a code of {which:?} was answered with {status}"));
+            return broken(format!("a code of ticket {n} was answered with {status}"));
         }
         let told = (number(answer, "revision"), number(&answer["ticket"], "number"));
         if told != (revision, which.1) {
-            broken(format!("a code of {which:?} at revision {revision} is told to be of {told:?}"));
+            broken(format!(
+                "a code of ticket {n} at revision {revision} is told to be of {told:?}"
+            ));
         }
         let Some((latest, valid)) = before else { return };
         if state == "valid" && revision < latest {
-            broken(format!("{which:?} admits by its revision {revision}, and {latest} was told"));
+            broken(format!("ticket {n} admits by its revision {revision}, and {latest} was told"));
         }
         if !calm {
             return;
@@ -175,7 +177,7 @@ impl Auditor {
             (false, false) => "revoked",
         };
         if state != should {
-            broken(format!("a code of {which:?} is {state} in the end, it should be {should}"));
+            broken(format!("a code of ticket {n} is {state} in the end, it should be {should}"));
         }
         if state == "valid" {
             trace.count("codes that admit");

@@ -444,6 +444,7 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
         ("hold_seconds", view["hold_seconds"].clone(), json!(spec.hold_ms / 1000)),
         ("sale_opens", when("sale_opens"), json!(spec.sale_opens_ms)),
         ("sale_closes", when("sale_closes"), json!(spec.sale_closes_ms)),
+        ("names_until", when("names_until"), json!(spec.names_until_ms)),
         ("pools", fields(&view["pools"], &["id", "capacity", "held", "sold", "left"]), pools),
         ("types", fields(&view["ticket_types"], &["id", "name", "pool", "price", "left"]), kinds),
     ];

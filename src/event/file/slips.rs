@@ -4,7 +4,7 @@ use super::{Mistake, advice};
 use std::collections::BTreeMap;
 
 /// Fields that hold a text.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     "id",
     "name",
     "place",
@@ -16,6 +16,7 @@ const TEXTS: [&str; 12] = [
     "sale_opens",
     "sale_closes",
     "contact",
+    "names_until",
     "pool",
 ];
 /// Fields that hold a number.
