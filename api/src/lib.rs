@@ -22,6 +22,7 @@ mod order;
 mod problem;
 mod request;
 mod state;
+mod ticket;
 
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
@@ -35,3 +36,4 @@ pub use order::{
 pub use problem::{MoneyMoved, Problem, ProblemCode};
 pub use request::{BuyerBody, EmailBody, LineBody, OrderBody, PayBody, RefundBody};
 pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
+pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};

@@ -205,15 +205,25 @@ pub struct Dispute<'a> {
 /// A ticket.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ticket<'a> {
-    /// The code that opens the door.
+    /// The code that people type.
     #[serde(borrow)]
     pub code: Cow<'a, str>,
+    /// Who comes with it; absent: nobody has said so.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub guest: Option<Cow<'a, str>>,
     /// The ticket type's name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
+    /// Its number within the order, from 1.
+    pub number: u16,
+    /// How often it was passed on. The codes of earlier revisions let nobody in.
+    pub revision: u16,
     /// The ticket type's id.
     #[serde(borrow)]
     pub ticket_type: Cow<'a, str>,
+    /// The address of its own page, which is also what its QR code holds: for whoever comes with it.
+    #[serde(borrow)]
+    pub url: Cow<'a, str>,
     /// Whether it is valid; not: it was revoked.
     pub valid: bool,
 }

@@ -177,6 +177,19 @@ problem_codes! {
         "The order has no valid tickets, or no e-mail address.";
     AddressFixed = "address_fixed", [409], "The address cannot be changed",
         "The order has no tickets, or its event is over, or its buyer was erased. The detail says why.";
+    // Tickets.
+    NoTickets = "no_tickets", [409], "This order has no tickets",
+        "Tickets are issued once the order is paid.";
+    UnknownTicket = "unknown_ticket", [404], "There is no such ticket",
+        "No ticket of this box office has this code, or the order has no ticket of this number.";
+    TicketRevoked = "ticket_revoked", [409], "This ticket is no longer valid",
+        "The ticket was refunded. Nothing was changed.";
+    NamesFixed = "names_fixed", [409], "The names are fixed",
+        "The names on the tickets of the event can no longer be changed. Nothing was changed.";
+    TooManyNames = "too_many_names", [409], "This ticket was passed on too often",
+        "The ticket takes no other name. Nothing was changed.";
+    BuyerErased = "buyer_erased", [409], "The names of this order were erased",
+        "The buyer of the order was erased, and the names on its tickets: it takes no new ones.";
 
     // The old routes.
     FormNeeded = "form_needed", [403], "Paying needs the form that the reservation answered",

@@ -82,7 +82,8 @@ pub enum Change {
         /// Whose it is now: the same but for the address and the key.
         buyer: Buyer,
     },
-    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on.
+    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on, and no ticket of it
+    /// names a guest.
     BuyerErased {
         /// Of which order.
         order: OrderId,

@@ -137,6 +137,16 @@ pub enum Command {
         /// See [`Command::Hold`].
         untagged: Option<BuyerKey>,
     },
+    /// Somebody comes with a ticket: the name of the guest. Another name than before is another revision of
+    /// the ticket, and its earlier codes let nobody in.
+    NameTicket {
+        /// Of which order.
+        order: OrderId,
+        /// Which of its tickets, from 1, by their serials.
+        number: u16,
+        /// The name, 1 to 200 characters.
+        name: String,
+    },
     /// What is owed could not be done: try again later.
     Defer {
         /// Whose.
@@ -246,6 +256,7 @@ impl Command {
             | Command::GiveUp { order, .. }
             | Command::Expire { order }
             | Command::Forget { order, .. }
+            | Command::NameTicket { order, .. }
             | Command::Defer { order, .. }
             | Command::Refund { order, .. }
             | Command::RefundAnswered { order, .. } => keys.orders.push(*order),

@@ -218,6 +218,11 @@ impl EventSpec {
         self.ends_ms.unwrap_or(self.starts_ms.saturating_add(USUAL_LENGTH_MS))
     }
 
+    /// From then on the names on its tickets stay as they are: its start.
+    pub fn names_fixed_ms(&self) -> TimeMs {
+        self.starts_ms
+    }
+
     /// From then on nothing is sold: the end of the sale if its organiser has named one, before or after
     /// the end of the event, or else the end of the event.
     pub fn sale_ends(&self) -> TimeMs {

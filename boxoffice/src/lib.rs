@@ -42,6 +42,7 @@ pub use language::Language;
 pub use money::{Currency, Money};
 pub use order::address::AddressFixed;
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
+pub use order::name::MOST_REVISIONS;
 pub use order::{
     Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Standing, Ticket, TicketState,
 };

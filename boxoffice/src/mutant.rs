@@ -168,11 +168,15 @@ pub enum Mutant {
     MailNotStopped,
     /// A mail is delivered without looking whether another process has taken it.
     MailTakenByTwo,
+    /// A ticket that is passed on keeps its revision, and so its codes.
+    OldCodeStays,
+    /// The code of an earlier revision of a ticket counts as its code.
+    OldCodeAdmits,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 81] = [
+    pub const ALL: [Mutant; 83] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -254,6 +258,8 @@ impl Mutant {
         Mutant::MailToOldAddress,
         Mutant::MailNotStopped,
         Mutant::MailTakenByTwo,
+        Mutant::OldCodeStays,
+        Mutant::OldCodeAdmits,
     ];
 }
 

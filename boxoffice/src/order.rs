@@ -19,6 +19,7 @@ pub(crate) mod address;
 pub(crate) mod erase;
 pub(crate) mod forget;
 pub(crate) mod hold;
+pub(crate) mod name;
 
 use crate::mutant::{Mutant, on};
 use crate::{Currency, EventId, Language, Money, OrderId, Payment, Refund, RefundState, TimeMs};
@@ -276,7 +277,7 @@ impl Line {
 }
 
 /// What is scanned at the door: one place of one order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ticket {
     /// Its number within the event, from 1, without gaps.
     pub serial: u32,
@@ -286,6 +287,11 @@ pub struct Ticket {
     pub state: TicketState,
     /// From what its code is derived. A ticket keeps the code with which it was issued.
     pub code_rule: CodeRule,
+    /// How often it was passed on, [`MOST_REVISIONS`] times at most. Its codes are derived from this as well,
+    /// so that those of an earlier revision let nobody in.
+    pub revision: u16,
+    /// Who comes with it, 1 to 200 characters; `None`: nobody has said so.
+    pub guest: Option<String>,
 }
 
 /// From what a ticket's code is derived.

@@ -74,6 +74,18 @@ pub enum Refusal {
         /// How many can still be refunded.
         left: u32,
     },
+    /// The order has no tickets: it is not paid.
+    NoTickets(OrderState),
+    /// The order has no ticket of this number.
+    UnknownTicket(u16),
+    /// The ticket was refunded: it lets nobody in.
+    TicketRevoked,
+    /// The names on tickets have been fixed since this time.
+    NamesFixed(TimeMs),
+    /// The ticket was passed on as often as may be.
+    TooManyNames(u16),
+    /// The buyer of the order was erased, and the names with it: no new ones are taken.
+    BuyerErased,
     /// There are orders of the event, so it cannot be deleted.
     EventOrdered,
     /// A pool cannot be smaller than what is held and sold of it.

@@ -101,10 +101,10 @@ impl State {
                 event.serials = event.serials.max(ticket.serial);
                 let tickets = &mut self.order_mut(*order).tickets;
                 match tickets.iter_mut().find(|t| t.serial == ticket.serial) {
-                    Some(known) => *known = *ticket,
+                    Some(known) => known.clone_from(ticket),
                     None => {
                         assert!(ticket.serial > 0, "serials begin at 1");
-                        tickets.push(*ticket);
+                        tickets.push(ticket.clone());
                     }
                 }
             }
@@ -119,6 +119,7 @@ impl State {
                 let order = self.order_mut(*order);
                 assert!(order.needs_buyer().is_none(), "{:?} needs its buyer", order.state);
                 order.buyer = Buyer::erased(order.id);
+                order.tickets.iter_mut().for_each(|ticket| ticket.guest = None);
             }
             Change::OrderForgotten { order, .. } => {
                 self.orders.remove(order);

@@ -61,6 +61,8 @@ enum Ask {
         books: Books,
     },
     Find(u64, u128),
+    /// A ticket of an order is passed on.
+    Name(u128, u16, &'static str),
     Renew(u128, Option<i64>),
     Erase {
         event: u64,
@@ -225,7 +227,7 @@ fn opening() -> [Ask; 2] {
             limit_per_buyer,
             pools: vec![pool("a", 4), pool("b", 3), pool("c", 2)],
             ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 50)],
-            ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 0)
+            ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 3_000_000)
         };
         Ask::Event(id, spec)
     })
@@ -277,6 +279,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         12 => (order(), books()).prop_map(|(order, books)| {
             Ask::Read { order, intent: order, status: IntentStatus::Succeeded, lie: 20, books }
         }),
+        6 => (order(), 0..4u16, select(vec!["Ann", "Bob", "Cid", " "]))
+            .prop_map(|(order, number, name)| Ask::Name(order, number, name)),
         3 => (order(), most_ms()).prop_map(|(order, most_ms)| Ask::Renew(order, most_ms)),
         5 => (1..3u64, proptest::collection::vec(order(), 0..6), 0..9u8).prop_map(
             |(event, orders, over)| {
@@ -370,6 +374,9 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
         }
         Ask::Find(event, buyer) => {
             Command::FindOrder { event: EventId(*event), buyer: key_of(*buyer) }
+        }
+        Ask::Name(order, number, name) => {
+            Command::NameTicket { order: id(*order), number: *number, name: (*name).into() }
         }
         Ask::Renew(order, most_ms) => Command::Renew { order: id(*order), most_ms: *most_ms },
         Ask::Erase { event, orders, because } => Command::Erase {
@@ -595,6 +602,12 @@ fn why(refusal: &Refusal) -> String {
         Refusal::RefundTooLarge { ticket_type, left } => {
             format!("refund_too_large {ticket_type} left {left}")
         }
+        Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
+        Refusal::UnknownTicket(_) => "unknown_ticket".into(),
+        Refusal::TicketRevoked => "ticket_revoked".into(),
+        Refusal::NamesFixed(_) => "names_fixed".into(),
+        Refusal::TooManyNames(_) => "too_many_names".into(),
+        Refusal::BuyerErased => "buyer_erased".into(),
         Refusal::CapacityBelowTaken { pool, taken } => {
             format!("capacity_below_taken {pool} {taken}")
         }
@@ -633,8 +646,11 @@ fn seen(state: &State) -> Vec<String> {
             Owed::Cancel(_) => "cancel".into(),
             Owed::Refund(..) => "refund".into(),
         };
-        let mut tickets: Vec<_> =
-            order.tickets.iter().map(|t| (t.serial, t.state == TicketState::Valid)).collect();
+        let ticket = |t: &boxoffice::Ticket| {
+            let named = usize::from(t.revision);
+            (t.serial, t.state == TicketState::Valid, named, t.guest.clone())
+        };
+        let mut tickets: Vec<_> = order.tickets.iter().map(ticket).collect();
         tickets.sort_unstable();
         let outcome = |r: &Refund| match r.state {
             RefundState::Pending => '?',

@@ -194,6 +194,12 @@ impl Stage {
             Refusal::RefundTooLarge { ticket_type, left } => {
                 format!("refund_too_large {ticket_type} left {left}")
             }
+            Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
+            Refusal::UnknownTicket(number) => format!("unknown_ticket {number}"),
+            Refusal::TicketRevoked => "ticket_revoked".into(),
+            Refusal::NamesFixed(since) => format!("names_fixed since {}", told(*since)),
+            Refusal::TooManyNames(most) => format!("too_many_names {most}"),
+            Refusal::BuyerErased => "buyer_erased".into(),
             Refusal::CapacityBelowTaken { pool, taken } => {
                 format!("capacity_below_taken {pool} {taken}")
             }
@@ -287,6 +293,10 @@ impl Stage {
         let order = self.order_id(&name);
         Ok(match verb {
             "renew" => Command::Renew { order, most_ms: duration_after(words, "most")? },
+            "name" => {
+                let number = words.number()?;
+                Command::NameTicket { order, number, name: words.rest() }
+            }
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
             "forget" => {
@@ -567,6 +577,14 @@ impl Stage {
                 let there: Vec<_> = there.collect();
                 let there = if there.is_empty() { "none".into() } else { there.join(" ") };
                 same("tickets", &there, &words.rest())
+            }
+            "guests" => {
+                let name = words.next()?;
+                let told = |t: &boxoffice::Ticket| {
+                    format!("{}:{}", t.revision, t.guest.as_deref().unwrap_or("nobody"))
+                };
+                let there: Vec<_> = self.order(&name)?.tickets.iter().map(told).collect();
+                same("guests", &there.join(" "), &words.rest())
             }
             "back" => {
                 let (order, name) = (words.next()?, words.next()?);

@@ -4,6 +4,7 @@
 use crate::admission::Admission;
 use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
+use crate::codes::Codes;
 use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
@@ -15,6 +16,7 @@ use crate::payments::fake::FakeStripe;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
 use crate::stop::Stop;
+use crate::tickets::Tickets;
 use std::sync::Arc;
 
 /// The parts of a server.
@@ -27,6 +29,8 @@ pub struct App {
     pub ids: Arc<Ids>,
     /// Makes what only we can make.
     pub secrets: Secrets,
+    /// The codes of tickets.
+    pub codes: Arc<Codes>,
     /// The addresses of orders' pages.
     pub links: Arc<Links>,
     /// Mails, for those who ask for them.
@@ -43,6 +47,8 @@ pub struct App {
     pub organiser: Arc<Organiser>,
     /// Makes mails.
     pub composer: Arc<Composer>,
+    /// Tickets by their codes.
+    pub tickets: Arc<Tickets>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

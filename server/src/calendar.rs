@@ -40,23 +40,28 @@ impl Sequences {
     }
 }
 
-/// The file. Its address is that of the event: calendars are shared, and the address of the order is its key.
-/// Times are in UTC, which every calendar shows in the zone of its reader, and which needs no rules
-/// of zones in the file. `told`: what the entry says above what the organiser says of the event.
-pub fn file(
-    order: &Order,
-    event: &Event,
-    told: &str,
-    url: &str,
-    sequence: i64,
-    now: TimeMs,
-) -> String {
-    let spec = &event.spec;
+/// The file of an order; see [`file_of`].
+pub fn file(order: &Order, event: &Event, told: &str, says: (&str, i64), now: TimeMs) -> String {
     let status = match order.state {
         OrderState::Committed | OrderState::Paid => "CONFIRMED",
         OrderState::Held | OrderState::Paying => "TENTATIVE",
         _ => "CANCELLED",
     };
+    file_of(order.id.0, status, told, event, says, now)
+}
+
+/// The file. Its address (`url`) is that of the event: calendars are shared, and the address of the order is
+/// its key. Times are in UTC, which every calendar shows in the zone of its reader, and which needs no rules
+/// of zones in the file. `told`: what the entry says above what the organiser says of the event.
+pub fn file_of(
+    uid: u128,
+    status: &str,
+    told: &str,
+    event: &Event,
+    (url, sequence): (&str, i64),
+    now: TimeMs,
+) -> String {
+    let spec = &event.spec;
     let told = match &*spec.description {
         "" => told.to_owned(),
         about => format!("{told}\n\n{about}"),
@@ -66,7 +71,7 @@ pub fn file(
         "VERSION:2.0".into(),
         "PRODID:-//nts//box office//EN".into(),
         "BEGIN:VEVENT".into(),
-        format!("UID:{}", uuid::Uuid::from_u128(order.id.0)),
+        format!("UID:{}", uuid::Uuid::from_u128(uid)),
         format!("DTSTAMP:{}", when::basic(now)),
         format!("SEQUENCE:{sequence}"),
         format!("STATUS:{status}"),
@@ -176,7 +181,7 @@ mod tests {
                 (Some(event.spec.starts_ms + 9_000_000), "One; two.\n\nThree.".into());
             let url = format!("https://tickets.example.org/orders/{}", "x".repeat(70));
             let told = "2 × Adult; standing, “floor”\nOn the page of your order.";
-            let file = file(&order(OrderState::Paid), &event, told, &url, 7, 1_000);
+            let file = file(&order(OrderState::Paid), &event, told, (&url, 7), 1_000);
             for line in file.split_terminator("\r\n") {
                 assert!(line.len() <= 75 && !line.contains(['\r', '\n']), "{line}");
             }
@@ -200,7 +205,7 @@ mod tests {
             (OrderState::Refunded, "CANCELLED"),
             (OrderState::Released, "CANCELLED"),
         ] {
-            let file = file(&order(state), &event("Rock", ""), "", "https://x.example", 0, 0);
+            let file = file(&order(state), &event("Rock", ""), "", ("https://x.example", 0), 0);
             assert_eq!(read(&file)["STATUS"], status);
             assert_eq!(read(&file)["DTEND"], "20300706T070000Z", "it counts as over then");
         }

@@ -25,6 +25,11 @@ pub fn buyer(name: &str, email: &str, language: Language) -> Buyer {
     Buyer { name: unmarked(name).trim().into(), email: email.trim().into(), key, language }
 }
 
+/// The name of a guest as the core wants it.
+pub fn guest(name: &str) -> String {
+    unmarked(name).trim().into()
+}
+
 /// A name without direction marks. Keyboards of scripts that are written from right to left insert them, and
 /// nobody sees that they are there.
 fn unmarked(name: &str) -> Cow<'_, str> {

@@ -136,6 +136,11 @@ impl Secrets {
         Secrets(key)
     }
 
+    /// The seed of the key that signs tickets from the beginning; see `codes.rs`.
+    pub fn ticket_key(&self) -> [u8; 32] {
+        self.derive("ticket key", &[])
+    }
+
     fn derive(&self, what: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any key length will do");
         mac.update(what.as_bytes());
@@ -191,11 +196,17 @@ impl Secrets {
     /// the same code if their serials have the same lowest 24 bits and their proofs are equal, for which
     /// the chance is 2^-36: none among the first 16,777,216 tickets of an event, one in 4,000 that there
     /// is such a pair among 33 million. The same holds of tickets that a restored database has forgotten
-    /// and those that it issues instead of them.
+    /// and those that it issues instead of them. A ticket that was passed on has another code by its
+    /// revision.
     pub fn ticket(&self, event: EventId, order: OrderId, ticket: &Ticket) -> String {
         let (event, serial) = (event.0.to_be_bytes(), ticket.serial);
         let low = serial & 0x00ff_ffff;
         let digest = match ticket.code_rule {
+            _ if ticket.revision > 0 => {
+                let (order, revision) = (order.0.to_be_bytes(), ticket.revision.to_be_bytes());
+                let parts: [&[u8]; 4] = [&event, &order, &serial.to_be_bytes(), &revision];
+                self.derive("ticket passed on", &parts)
+            }
             CodeRule::Serial => self.derive("ticket", &[&event, &low.to_be_bytes()]),
             CodeRule::Order => {
                 let order = order.0.to_be_bytes();
@@ -245,6 +256,12 @@ fn unbase32(text: &str, length: usize) -> Option<u128> {
         count += 1;
     }
     (count == length).then_some(bits)
+}
+
+/// Whether two texts are read as the same code of a ticket: lower case, spaces and dashes do not matter, nor do
+/// letters that look like digits.
+pub fn same_code(typed: &str, code: &str) -> bool {
+    unbase32(typed, 12).is_some_and(|bits| Some(bits) == unbase32(code, 12))
 }
 
 /// The first 128 bits of the SHA-256 of some parts, each told apart from the next.
@@ -332,7 +349,14 @@ mod tests {
     }
 
     fn ticket(serial: u32, code_rule: CodeRule) -> Ticket {
-        Ticket { serial, line: 0, state: boxoffice::TicketState::Valid, code_rule }
+        Ticket {
+            serial,
+            line: 0,
+            state: boxoffice::TicketState::Valid,
+            code_rule,
+            revision: 0,
+            guest: None,
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod format;
 pub mod letters;
 pub mod mail;
 mod names;
+mod ticket;
 
 use boxoffice::Language;
 use std::borrow::Cow;

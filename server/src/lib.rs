@@ -15,6 +15,7 @@ pub mod calendar;
 pub mod catalogue;
 pub mod client;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod event_body;
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub mod stop;
 pub mod store;
 pub mod tasks;
 pub mod text;
+pub mod ticket_code;
+pub mod tickets;
 pub mod when;
 pub mod writer;
 

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::calendar::Sequences;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
+use crate::codes::Codes;
 use crate::config::{Config, StripeSettings};
 use crate::event_body;
 use crate::http;
@@ -31,9 +32,11 @@ use crate::replicate::{Replica, follow, read_versions};
 use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
 use crate::stop::Stop;
+use crate::store::records::ticket_keys::{self, TicketKey};
 use crate::store::test_orders::{Mode, claim};
 use crate::store::{Database, MetaStore, Opened, Reader, VersionVector};
 use crate::tasks::{AbortOnPanic, BackgroundRuntime, lower_thread_priority, spawn};
+use crate::tickets::Tickets;
 use crate::writer::{Committed, Job, Queue, Writer};
 use boxoffice::Event;
 use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
@@ -159,6 +162,8 @@ pub struct Parts {
     pub ids: Arc<Ids>,
     /// Derives secrets.
     pub secrets: Secrets,
+    /// The keys that sign tickets, as far as they are stored.
+    pub ticket_keys: Vec<TicketKey>,
     /// The digest of the organiser's key.
     pub organiser_key: u128,
     /// All events as the database has them.
@@ -211,7 +216,8 @@ pub struct Assembled {
 
 /// Puts the parts together.
 pub fn assemble(parts: Parts) -> Assembled {
-    let Parts { config, clock, ids, secrets, organiser_key, events, reads, .. } = parts;
+    let Parts { config, clock, ids, secrets, ticket_keys, organiser_key, events, reads, .. } =
+        parts;
     let (clock, metrics) = (Arc::new(clock), Arc::new(Metrics::default()));
     metrics.ready.set(1);
     let overload = Overload::new(config.overload_lag_ms);
@@ -224,6 +230,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let (told, committed) = mpsc::unbounded_channel();
     let (notices, received) = settlement::Notices::new();
     let links = Arc::new(Links::new(config.public_url(), secrets.clone()));
+    let codes = Arc::new(Codes::new(config.public_url(), secrets.clone(), &ticket_keys));
     let (catalogue, watchers) = (Arc::new(Catalogue::new(events)), Arc::new(Watchers::default()));
     let stop = Arc::new(Stop::default());
     let settlement = Arc::new(Settlement {
@@ -244,7 +251,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         reads: reads.clone(),
         catalogue: Arc::clone(&catalogue),
         links: Arc::clone(&links),
-        secrets: secrets.clone(),
+        codes: Arc::clone(&codes),
         clock: Arc::clone(&clock),
         live: settlement.stripe.live(),
         sequences: Sequences::default(),
@@ -319,6 +326,8 @@ pub fn assemble(parts: Parts) -> Assembled {
     if parts.sandbox.is_none() {
         tasks.push(Box::pin(settlement::follow_external_changes(of_settlement())));
     }
+    let (codes_of, secrets_of) = (Arc::clone(&codes), secrets.clone());
+    let tickets = Tickets { sales: Arc::clone(&sales), codes: codes_of, secrets: secrets_of };
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
     let app = Arc::new(App {
@@ -326,6 +335,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         clock,
         ids,
         secrets,
+        codes,
         links,
         mailing,
         organiser_key,
@@ -334,6 +344,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         organiser,
         sales,
         composer,
+        tickets: Arc::new(tickets),
         settlement,
         sandbox: parts.sandbox,
         metrics,
@@ -403,6 +414,7 @@ struct Begun {
     events: Vec<Event>,
     ids: Arc<Ids>,
     organiser_key: u128,
+    ticket_keys: Vec<TicketKey>,
 }
 
 /// Opens the database and reads what is needed at the start. Waits where it must, so not from
@@ -442,7 +454,8 @@ fn begin(config: &Config, database: &Database, clock: &Clock) -> Result<Begun, R
     if database.is_shared() && config.demo() {
         same_sandbox(&sandbox_path(config, database), &mut *opened.store)?;
     }
-    Ok(Begun { opened, readers, clock: corrected, pulse, events, ids, organiser_key })
+    let ticket_keys = ticket_keys::all(readers[0].tables()).map_err(|e| e.to_string())?;
+    Ok(Begun { opened, readers, clock: corrected, pulse, events, ids, organiser_key, ticket_keys })
 }
 
 /// The digest of the organiser's key that the first start makes.
@@ -503,7 +516,8 @@ impl Server {
             let begin = move || begin(&config, &database, &clock);
             tokio::task::spawn_blocking(begin).await.map_err(|e| e.to_string())??
         };
-        let Begun { opened, readers, clock: corrected, pulse, events, ids, organiser_key } = begun;
+        let Begun { opened, readers, clock: corrected, pulse, events, ids, .. } = begun;
+        let (organiser_key, ticket_keys) = (begun.organiser_key, begun.ticket_keys);
         let Opened { store, secret, .. } = opened;
         let empty = events.is_empty();
         let reads = Reads::threads(readers).map_err(|e| e.to_string())?;
@@ -530,6 +544,7 @@ impl Server {
             clock: corrected,
             ids,
             secrets,
+            ticket_keys,
             organiser_key,
             events,
             reads,

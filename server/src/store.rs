@@ -199,11 +199,13 @@ pub trait Reader: Send {
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault>;
     /// The orders of a lane that somebody must look after at `now`, the longest due first.
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault>;
-    /// An event's tickets after serial `after`, with the names on them.
+    /// An event's tickets after serial `after`, with the names of their guests, or else of their buyers.
     fn tickets(
         &mut self,
         event: EventId,
         after: u32,
         limit: usize,
     ) -> Result<Vec<(Ticket, String)>, Fault>;
+    /// The order that has an event's ticket of this serial.
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault>;
 }

@@ -311,6 +311,7 @@ fn is_own(command: &Command) -> bool {
         | Command::Renew { .. }
         | Command::Cancel { .. }
         | Command::Pay { .. }
+        | Command::NameTicket { .. }
         | Command::Refund { .. }
         | Command::ChangeAddress { .. }
         // Nobody waits for old orders to be removed, or for their buyers to be erased.

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admission",
             "catalogue",
             "clock",
+            "codes",
             "config",
             "ids",
             "links",
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sales",
             "settlement",
             "stop",
+            "tickets",
         ],
     ),
     ("actor", &[]),
@@ -34,6 +36,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),
+    // The keys are rows of the database; a test of it needs nothing else.
+    ("codes", &["ids", "store", "ticket_code"]),
     ("config", &["admission", "payments", "text"]),
     ("event_body", &["text", "when"]),
     ("identity", &["ids"]),
@@ -47,8 +51,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "calendar",
             "catalogue",
             "clock",
+            "codes",
             "identity",
-            "ids",
             "language",
             "links",
             "qr",
@@ -63,6 +67,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stop", &[]),
     ("tasks", &[]),
     ("text", &[]),
+    ("ticket_code", &[]),
+    // Use cases of whoever has a code.
+    ("tickets", &["actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"]),
     // What it tells people is told by their language.
     ("when", &["language", "text"]),
     // A database with several processes on it gives each the number by which it makes ids.
@@ -131,6 +138,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "app",
             "calendar",
             "catalogue",
+            "codes",
             "config",
             "event_body",
             "identity",
@@ -146,6 +154,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "tasks",
             "text",
+            "tickets",
             "when",
             "writer",
         ],
@@ -154,16 +163,26 @@ const ARROWS: &[(&str, &[&str])] = &[
 const MAY_NAME_ALL: &[&str] = &["lib", "run"];
 
 /// The names of values through whose fields other parts are reached.
-const HOLDERS: &[&str] = &["app", "site", "sales", "organiser", "settlement"];
+const HOLDERS: &[&str] = &["app", "site", "sales", "organiser", "settlement", "tickets"];
 /// Which parts may reach these fields of a holder. A field is a way past the table above, so it is an
 /// arrow as well.
 const FIELDS: &[(&str, &[&str])] = &[
     // Reads of the database: use cases, settlement, replication and the audit.
     (
         "reads",
-        &["audit", "mailing", "organiser", "publish", "replicate", "run", "sales", "settlement"],
+        &[
+            "audit",
+            "mailing",
+            "organiser",
+            "publish",
+            "replicate",
+            "run",
+            "sales",
+            "settlement",
+            "tickets",
+        ],
     ),
-    ("writer", &["organiser", "publish", "run", "sales", "settlement"]),
+    ("writer", &["organiser", "publish", "run", "sales", "settlement", "tickets"]),
     ("stripe", &["audit", "run", "sales", "settlement"]),
     ("queue", &["publish", "run", "sales", "settlement"]),
 ];

@@ -3,6 +3,7 @@
 //! ledger says.
 
 mod access;
+mod doors;
 mod end;
 mod erased;
 mod history;
@@ -46,7 +47,7 @@ struct Told {
     held_until: Option<TimeMs>,
     /// It is paid.
     paid: bool,
-    /// The codes of its tickets, and at which step each was shown first.
+    /// The numbers of its tickets, and at which step each was shown first.
     tickets: BTreeMap<String, u64>,
     /// Somebody has asked to give it back.
     cancel_asked: bool,
@@ -91,9 +92,9 @@ pub struct Auditor {
     renewing: BTreeSet<String>,
     /// The names that ticket types ever had.
     names: BTreeMap<String, BTreeSet<String>>,
-    /// Whose ticket has a code, and the code of each ticket that was shown.
-    codes: BTreeMap<String, (OrderId, u32)>,
-    code_of: BTreeMap<(OrderId, u32), String>,
+    /// Whose ticket has a code, and the code of each revision of a ticket that was shown.
+    codes: BTreeMap<String, (OrderId, u32, u16)>,
+    code_of: BTreeMap<(OrderId, u32, u16), String>,
     /// From which step on the provider has taken money for an order.
     taken: BTreeMap<OrderId, u64>,
     /// Requests under a key: how often they were sent, what, and whether with different bodies.
@@ -159,6 +160,8 @@ pub struct Auditor {
     mails: mails::Mails,
     /// Whether the clocks by which the database's time is told may jump, or its commits may fail.
     pub(crate) clock_moves: bool,
+    /// What was told of tickets and their codes.
+    doors: doors::Doors,
     /// When the event ends, if its buyers are erased then.
     pub(crate) ended: Option<TimeMs>,
 }

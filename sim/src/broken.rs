@@ -99,6 +99,10 @@ impl Reader for BrokenReader {
         }
         Ok(tickets)
     }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        self.0.order_of_ticket(event, serial)
+    }
 }
 
 /// A page as it is sent, broken if a mutant says so: it is another buyer's.

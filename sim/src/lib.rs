@@ -19,6 +19,7 @@ pub mod dashboard;
 pub mod disk;
 pub mod erases;
 pub mod goods;
+pub mod guests;
 pub mod keys;
 mod log;
 pub mod machine;
@@ -153,6 +154,8 @@ async fn live(world: &Arc<World>) {
     if world.chaos.has(Fault::Readdress) {
         others.spawn(mails::readdress(Arc::clone(world)));
     }
+    others.spawn(guests::guests(Arc::clone(world)));
+    others.spawn(guests::door(Arc::clone(world)));
     others.spawn(actors::hands(Arc::clone(world)));
     let screen = readers::Screen::default();
     others.spawn(readers::readers(Arc::clone(world)));

@@ -29,6 +29,7 @@ use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::replicate::read_versions;
 use nts_server::run::{Assembled, MailParts, Parts, assemble};
+use nts_server::store::records::ticket_keys;
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
 use nts_server::writer::{CommandError, Committed, Job, Writer};
@@ -264,6 +265,7 @@ impl Machine {
         let clock = DatabaseClock::new(self.clock.clone());
         let pulse = read_versions(&mut *reader, &clock).map_err(|e| e.to_string())?;
         let events = reader.events().map_err(|e| e.to_string())?;
+        let ticket_keys = ticket_keys::all(reader.tables()).map_err(|e| e.to_string())?;
         let ids = Arc::new(Ids::new(self.rng().bytes(), last_high));
         let secrets = Secrets::new(secret);
         let mut background = JoinSet::new();
@@ -292,6 +294,7 @@ impl Machine {
             clock,
             ids,
             secrets,
+            ticket_keys,
             organiser_key: digest(&[b"organiser", ORGANISER.as_bytes()]),
             events,
             reads: Reads::inline(Box::new(BrokenReader::new(Box::new(Pages::new(
@@ -301,7 +304,7 @@ impl Machine {
             stripe,
             sandbox: None,
             mail: Some(MailParts {
-                compose: Arc::new(Plain),
+                compose: Some(Arc::new(Plain)),
                 relay: Arc::new(SimRelay::new(world, self.n, life)),
                 per_second: PER_SECOND,
             }),

@@ -75,6 +75,7 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
         | Command::Pay { order, .. }
         | Command::Cancel { order }
         | Command::ChangeAddress { order, .. }
+        | Command::NameTicket { order, .. }
         | Command::Refund { order, .. } => (Some(*order), true),
         Command::IntentCreated { order, .. }
         | Command::AttemptDeclined { order, .. }

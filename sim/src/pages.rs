@@ -74,6 +74,10 @@ impl Reader for Pages {
     ) -> Result<Vec<(Ticket, String)>, Fault> {
         self.inner.tickets(event, after, limit)
     }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        self.inner.order_of_ticket(event, serial)
+    }
 }
 
 /// The longest page of a list that Stripe gives, as our client asks for it.

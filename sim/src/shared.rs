@@ -552,10 +552,20 @@ impl Reader for SharedReader {
     ) -> Result<Vec<(Ticket, String)>, Fault> {
         let db = self.db()?;
         let orders = db.state.orders.values().filter(|o| o.event == event);
-        let tickets = orders.flat_map(|o| o.tickets.iter().map(|t| (*t, o.buyer.name.clone())));
+        let tickets = orders.flat_map(|o| {
+            let name = |t: &Ticket| t.guest.clone().unwrap_or_else(|| o.buyer.name.clone());
+            o.tickets.iter().map(move |t| (t.clone(), name(t)))
+        });
         let mut tickets: Vec<_> = tickets.filter(|(t, _)| t.serial > after).collect();
         tickets.sort_unstable_by_key(|(t, _)| t.serial);
         tickets.truncate(limit);
         Ok(tickets)
+    }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        let db = self.db()?;
+        let mut orders = db.state.orders.values().filter(|o| o.event == event);
+        let has = |o: &&Order| o.tickets.iter().any(|t| t.serial == serial);
+        Ok(orders.find(has).map(|o| o.id))
     }
 }

@@ -72,9 +72,9 @@ const ALL: &[Spoil] = &[
         (sold(o) && o.total().minor > 0).then(|| Order { currency, ..o.clone() })
     }),
     Spoil::Order("a ticket is gone", |o, _| tickets(o, |t| t.truncate(t.len() - 1))),
-    Spoil::Order("a ticket is there twice", |o, _| tickets(o, |t| t.push(t[0]))),
+    Spoil::Order("a ticket is there twice", |o, _| tickets(o, |t| t.push(t[0].clone()))),
     Spoil::Order("a ticket stands in the place of another", |o, _| {
-        (o.tickets.len() > 1).then(|| tickets(o, |t| t[1] = t[0]))?
+        (o.tickets.len() > 1).then(|| tickets(o, |t| t[1] = t[0].clone()))?
     }),
     Spoil::Order("a ticket is of no line", |o, _| tickets(o, |t| t[0].line = 99)),
     Spoil::Order("a revoked ticket is valid", |o, _| {
@@ -322,6 +322,10 @@ impl Reader for Spoilt {
         limit: usize,
     ) -> Result<Vec<(Ticket, String)>, Fault> {
         self.inner.tickets(event, after, limit)
+    }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        self.inner.order_of_ticket(event, serial)
     }
 }
 

@@ -248,7 +248,7 @@ impl Draft {
             line.refunded = line.quantity;
         }
         for ticket in order.tickets.iter().filter(|t| t.state == TicketState::Valid) {
-            let ticket = Ticket { state: TicketState::Revoked, ..*ticket };
+            let ticket = Ticket { state: TicketState::Revoked, ..ticket.clone() };
             let (order, event) = (order.id, order.event);
             self.changes.push(Change::TicketPut { order, event, ticket });
         }

@@ -273,7 +273,7 @@ impl Draft {
             }
             assert!(tickets.len() >= *quantity as usize, "every refunded place has its ticket");
             for ticket in tickets.into_iter().take(*quantity as usize) {
-                let ticket = Ticket { state: to, ..*ticket };
+                let ticket = Ticket { state: to, ..ticket.clone() };
                 let (order, event) = (order.id, order.event);
                 self.changes.push(Change::TicketPut { order, event, ticket });
             }

@@ -384,6 +384,8 @@ impl Draft {
                     line: index as u16,
                     state: TicketState::Valid,
                     code_rule: CodeRule::Order,
+                    revision: 0,
+                    guest: None,
                 };
                 self.changes.push(Change::TicketPut {
                     order: order.id,

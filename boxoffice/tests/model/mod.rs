@@ -57,6 +57,10 @@ struct Place {
     pool: String,
     price: i64,
     serial: Option<u32>,
+    /// Everybody who was to sit there, one after the other.
+    guests: Vec<String>,
+    /// The last of them, unless the name was erased.
+    guest: Option<String>,
     refund: Option<RefundId>,
     restocked: bool,
 }
@@ -189,8 +193,9 @@ impl Entry {
 
     /// Everything about it that can be seen.
     fn seen(&self) -> String {
-        let mut tickets: Vec<(u32, bool)> =
-            self.places.iter().filter_map(|p| Some((p.serial?, p.refund.is_none()))).collect();
+        let ticket =
+            |p: &Place| Some((p.serial?, p.refund.is_none(), p.guests.len(), p.guest.clone()));
+        let mut tickets: Vec<_> = self.places.iter().filter_map(ticket).collect();
         tickets.sort_unstable();
         let seen = |r: &Back| (r.id.0, r.amount, r.outcome, r.by_hand);
         let refunds: Vec<_> = self.refunds.iter().map(seen).collect();
@@ -285,6 +290,7 @@ impl Model {
             | Command::GiveUp { order, .. }
             | Command::Expire { order }
             | Command::Forget { order, .. }
+            | Command::NameTicket { order, .. }
             | Command::Defer { order, .. }
             | Command::Refund { order, .. }
             | Command::RefundAnswered { order, .. } => *order,
@@ -314,10 +320,41 @@ impl Model {
     /// `None`: the answer is the order's state.
     fn about(&mut self, at: usize, command: &Command, now: TimeMs) -> Option<String> {
         let hold_ms = self.show(self.orders[at].show)?.spec.hold_ms;
+        let begins = self.show(self.orders[at].show)?.spec.starts_ms;
         let show_types: Vec<String> =
             self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
         let order = &mut self.orders[at];
         match command {
+            Command::NameTicket { number, name, .. } => {
+                if name.trim().is_empty() {
+                    return Some("refused invalid".into());
+                }
+                if order.buyer.0 == order.id.0 {
+                    return Some("refused buyer_erased".into());
+                }
+                if order.places.iter().all(|p| p.serial.is_none()) {
+                    return Some(format!("refused no_tickets {}", order.state));
+                }
+                let mut seats: Vec<&mut Place> = order.places.iter_mut().collect();
+                seats.sort_by_key(|seat| seat.serial);
+                let Some(seat) = seats.into_iter().nth(usize::from(*number).wrapping_sub(1)) else {
+                    return Some("refused unknown_ticket".into());
+                };
+                if seat.refund.is_some() {
+                    return Some("refused ticket_revoked".into());
+                }
+                if seat.guest.as_ref() != Some(name) {
+                    if now >= begins {
+                        return Some("refused names_fixed".into());
+                    }
+                    if seat.guests.len() == 20 {
+                        return Some("refused too_many_names".into());
+                    }
+                    seat.guests.push(name.clone());
+                    seat.guest = Some(name.clone());
+                }
+                None
+            }
             Command::Renew { most_ms, .. } => {
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
@@ -520,6 +557,7 @@ impl Model {
             let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
             entry.buyer = BuyerKey(id.0);
             entry.address.clear();
+            entry.places.iter_mut().for_each(|place| place.guest = None);
         }
         format!("erased {erased} left {left}")
     }
@@ -651,6 +689,8 @@ impl Model {
                 pool: t.pool.clone(),
                 price: t.price_minor,
                 serial: None,
+                guests: vec![],
+                guest: None,
                 refund: None,
                 restocked: false,
             }));

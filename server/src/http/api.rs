@@ -1,5 +1,6 @@
 //! The JSON API for buyers' programs.
 
+pub mod door;
 pub mod erasures;
 pub mod mails;
 pub mod organiser;
@@ -32,7 +33,9 @@ use boxoffice::{
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use nts_api::{ActionKind, EventList, LineBody, MoneyMoved, OrderBody, PayBody, ProblemCode};
+use nts_api::{
+    ActionKind, EventList, LineBody, MoneyMoved, NameBody, OrderBody, PayBody, ProblemCode,
+};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -359,6 +362,29 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
     let mut problem = Problem::new(ProblemCode::Declined, detail);
     problem.money_moved = money_moved;
     problem
+}
+
+/// `POST /api/v1/orders/{id}/tickets/{number}`. It needs no idempotency key: the same name again changes nothing.
+pub async fn name_ticket(
+    State(app): State<Arc<Site>>,
+    Path((id, number)): Path<(String, String)>,
+    Sent { headers, body }: Sent,
+) -> Result<Response, Problem> {
+    let (id, actor) = authorized(&app, &id, &headers)?;
+    let number = ticket_number(&number)?;
+    let body: NameBody = json(&headers, &body)?;
+    let order =
+        app.tickets.name(actor, id, number, &body.name).await.map_err(|no| match actor {
+            Actor::Buyer => no.into(),
+            _ => self::organiser::for_organiser(no.into()),
+        })?;
+    let event = event_of(&app, &order).await?;
+    Ok(whole(&app, &order, &view::order(&app, &order, &event)))
+}
+
+/// The number of a ticket in an address.
+pub(in crate::http) fn ticket_number(text: &str) -> Result<u16, Problem> {
+    text.parse().map_err(|_| Refusal::UnknownTicket(0).into())
 }
 
 /// `POST /api/v1/orders/{id}/cancel`

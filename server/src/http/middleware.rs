@@ -70,7 +70,8 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
 
 /// Whether a route is one on which somebody looks at an order, pays it or gives it back by its secret.
 pub(in crate::http) fn looks_at_an_order(route: &str) -> bool {
-    let of_an_order = ["/orders/", "/pay/", "/api/v1/orders/"].iter().any(|p| route.starts_with(p));
+    let of_an_order =
+        ["/orders/", "/pay/", "/t/", "/T/", "/api/v1/orders/"].iter().any(|p| route.starts_with(p));
     of_an_order && !route.ends_with("/refunds")
 }
 

@@ -170,6 +170,12 @@ impl PageProblem {
         self
     }
 
+    /// The same with its times told in this zone.
+    pub(in crate::http) fn in_zone(mut self, zone: &str) -> PageProblem {
+        zone.clone_into(&mut self.zone);
+        self
+    }
+
     /// The same with the way back to this page.
     pub(in crate::http) fn back_to(mut self, path: String, name: &str) -> PageProblem {
         self.back = Some((path, name.to_owned()));

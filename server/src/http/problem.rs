@@ -1,6 +1,7 @@
 //! Every no that a person or a program can get: what happened, whether money moved, what to do.
 
 use crate::admission::{Reason, Refused};
+use crate::language::Lang;
 use crate::problem_code;
 use crate::text::{begin, counted, cut, end};
 use crate::when;
@@ -514,6 +515,12 @@ fn words(refusal: Refusal) -> String {
             "All of it is refunded already.".into()
         }
         Refusal::RefundTooLarge { ticket_type, left } => format!("Only {left} of “{}” can still be refunded.", shorten(&ticket_type)),
+        Refusal::NoTickets(_) => Lang::En.ticket_not_issued().into(),
+        Refusal::UnknownTicket(_) => Lang::En.ticket_number_unknown().into(),
+        Refusal::TicketRevoked => Lang::En.ticket_was_refunded().into(),
+        Refusal::NamesFixed(since) => Lang::En.ticket_names_fixed(&when::rfc3339(since)).into(),
+        Refusal::TooManyNames(most) => Lang::En.ticket_named_often(most).into(),
+        Refusal::BuyerErased => Lang::En.ticket_names_erased().into(),
         Refusal::CapacityBelowTaken { pool, taken } => format!("Of “{}”, {taken} {} held or sold; its capacity cannot be less. Nothing was changed.", shorten(&pool), if taken == 1 { "place is" } else { "places are" }),
         Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),
         Refusal::LimitTooLate { taken, most } => format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it."),

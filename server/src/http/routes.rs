@@ -1,9 +1,11 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{erasures, mails, organiser};
+use super::api::{door, erasures, mails, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::shop::{calendar, event, front, lost, order, order_form, order_mail, pay};
+use super::shop::{
+    calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
+};
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
@@ -26,6 +28,8 @@ pub enum Access {
     OrderPath,
     /// Who has the secret that pays the order, `{secret}` of the path.
     PayPath,
+    /// Who has the signed code of a ticket, `{code}` of the path. Nothing of its order is shown.
+    TicketPath,
     /// Who has the order's own secret, or the organiser's key, as the bearer token.
     OrderOrOrganiser,
     /// Who sends the secret that pays the order, or its own, as the field `secret` of the form.
@@ -124,6 +128,10 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)
+        .post("/orders/{id}/{secret}/tickets/{number}", OrderPath, names::name)
+        .get("/t/{code}", TicketPath, ticket::show)
+        .get("/T/{code}", TicketPath, ticket::show)
+        .get("/t/{code}/event.ics", TicketPath, ticket::calendar)
         .get("/pay/{id}/{secret}", PayPath, pay::show)
         .post("/pay/{id}/{secret}", PayPath, pay::pay)
         .get("/pay/{id}/{secret}/order", PayPath, pay::back)
@@ -144,6 +152,12 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/orders/{id}/mails", OrderOrOrganiser, mails::send_again)
         .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrOrganiser, mails::put_email)
         .post("/api/v1/orders/{id}/refunds", Organiser, organiser::refund)
+        .post("/api/v1/orders/{id}/tickets/{number}", OrderOrOrganiser, api::name_ticket)
+        .get("/api/v1/tickets/{code}", Organiser, door::ticket)
+        .takes(&["event"])
+        .get("/api/v1/door/keys", Organiser, door::keys)
+        .post("/api/v1/door/keys", Organiser, door::new_key)
+        .add(Method::DELETE, "/api/v1/door/keys/{key}", Organiser, door::revoke_key)
         .post("/api/v1/erasures", Organiser, erasures::erase)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)

@@ -6,12 +6,13 @@ mod parts;
 use super::amount::written;
 use super::problem::BEING_CANCELED;
 use crate::app::App;
+use crate::codes::TicketCode;
 pub use crate::event_body::{counts, money, told as event};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Event, Money, Order, OrderState, Payment, Refund, RefundState, TicketState,
-    TimeMs,
+    AttemptState, Event, Money, Order, OrderState, Payment, Refund, RefundState, Ticket,
+    TicketState, TimeMs,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -72,15 +73,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
             ticket_type: (&t.id).into(),
         }
     });
-    let tickets = order.tickets.iter().map(|t| {
-        let kind = ticket_type(order.lines[usize::from(t.line)].ticket_type);
-        wire::Ticket {
-            code: app.secrets.ticket(order.event, order.id, t).into(),
-            name: (&kind.name).into(),
-            ticket_type: (&kind.id).into(),
-            valid: t.state == TicketState::Valid,
-        }
-    });
+    let tickets = order.tickets.iter().map(|t| ticket(app, order, event, t));
     let runs = matches!(order.state, OrderState::Held | OrderState::Paying) && !clock_stands(order);
     wire::Order {
         action: None,
@@ -104,6 +97,28 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
         tickets: tickets.collect(),
         total: money(order.total().minor, &order.currency),
         url: app.links.order_url(order.id).into(),
+    }
+}
+
+/// A ticket of an order.
+pub(in crate::http) fn ticket<'a>(
+    app: &App,
+    order: &'a Order,
+    event: &'a Event,
+    ticket: &'a Ticket,
+) -> wire::Ticket<'a> {
+    let line = &order.lines[usize::from(ticket.line)];
+    let kind = &event.ticket_types[usize::from(line.ticket_type)];
+    let TicketCode { url, short } = app.codes.of(order, ticket);
+    wire::Ticket {
+        code: short.into(),
+        guest: ticket.guest.as_ref().map(Cow::from),
+        name: (&kind.name).into(),
+        number: order.number_of(ticket).expect("a ticket of the order"),
+        revision: ticket.revision,
+        ticket_type: (&kind.id).into(),
+        url: url.into(),
+        valid: ticket.state == TicketState::Valid,
     }
 }
 

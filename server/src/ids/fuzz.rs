@@ -7,8 +7,10 @@ use proptest::sample::select;
 
 fn ticket() -> impl Strategy<Value = Ticket> {
     let serial = prop_oneof![1..100u32, 16_777_200..16_777_230u32, any::<u32>()];
-    (serial, select(vec![CodeRule::Serial, CodeRule::Order])).prop_map(|(serial, code_rule)| {
-        Ticket { serial, line: 0, state: boxoffice::TicketState::Valid, code_rule }
+    let rule = select(vec![CodeRule::Serial, CodeRule::Order]);
+    (serial, rule, 0..3u16).prop_map(|(serial, code_rule, revision)| {
+        let state = boxoffice::TicketState::Valid;
+        Ticket { serial, line: 0, state, code_rule, revision, guest: None }
     })
 }
 
@@ -69,13 +71,18 @@ fn a_code_of_another_event_order_serial_or_shop_lets_nobody_in() {
         let code = secrets.ticket(own.0, own.1, &own.2);
         prop_assert!(!lets_in(&others, &own, &code), "another shop");
         let (event, order, ticket) = own;
-        prop_assert!(own.0 == other.0 || !lets_in(&secrets, &(other.0, order, ticket), &code));
+        prop_assert!(
+            own.0 == other.0 || !lets_in(&secrets, &(other.0, order, ticket.clone()), &code)
+        );
         // By the old rule a code was not of its order.
-        if ticket.code_rule == CodeRule::Order {
-            prop_assert!(own.1 == other.1 || !lets_in(&secrets, &(event, other.1, ticket), &code));
+        if ticket.code_rule == CodeRule::Order || ticket.revision > 0 {
+            let of_another = (event, other.1, ticket.clone());
+            prop_assert!(own.1 == other.1 || !lets_in(&secrets, &of_another, &code));
         }
-        let next = Ticket { serial: ticket.serial.wrapping_add(1), ..ticket };
+        let next = Ticket { serial: ticket.serial.wrapping_add(1), ..ticket.clone() };
         prop_assert!(!lets_in(&secrets, &(event, order, next), &code));
+        let passed_on = Ticket { revision: ticket.revision + 1, ..ticket };
+        prop_assert!(!lets_in(&secrets, &(event, order, passed_on), &code), "an old revision");
         Ok(())
     });
 }

@@ -16,7 +16,7 @@ use boxoffice::{
 use nts_testkit::fixtures::event_spec;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
@@ -174,7 +174,12 @@ impl World {
     async fn hold(&self, email: &str) -> OrderId {
         let order = self.mailing.ids.order(self.outbox.clock.now_ms());
         let key = crate::identity::buyer_key("Ann", email);
-        let buyer = Buyer { name: "Ann".into(), email: email.into(), key };
+        let buyer = Buyer {
+            name: "Ann".into(),
+            email: email.into(),
+            key,
+            language: boxoffice::Language::EN,
+        };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 2 }];
         let event = self.event;
         self.ask(Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }).await;
@@ -196,7 +201,13 @@ impl World {
         order
     }
 
-    async fn read(&self, id: OrderId, status: IntentStatus, received: i64, refunds: Vec<RefundSeen>) {
+    async fn read(
+        &self,
+        id: OrderId,
+        status: IntentStatus,
+        received: i64,
+        refunds: Vec<RefundSeen>,
+    ) {
         let order = self.order(id).await;
         let payment = order.payment.as_ref().unwrap();
         let intent = Intent {
@@ -435,9 +446,10 @@ async fn everybody_with_tickets_is_told_once_that_the_event_moves() {
         assert!(!world.owed(order).await.contains(&"moved".to_owned()));
     }
     let later = world.paid("later@example.com").await;
-    let jobs = world.mailing.reads.ask(|reader| {
-        page::<crate::store::records::mail_jobs::MailJob>(reader.tables(), None, 9)
-    });
+    let jobs = world
+        .mailing
+        .reads
+        .ask(|reader| page::<crate::store::records::mail_jobs::MailJob>(reader.tables(), None, 9));
     assert_eq!(jobs.await.unwrap(), []);
     world.relay();
     seconds(60).await;

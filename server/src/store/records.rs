@@ -22,6 +22,7 @@ mod memory;
 pub mod outbox_rows;
 #[cfg(test)]
 pub(super) mod sample;
+pub mod ticket_keys;
 
 pub use field::{Field, take};
 pub use memory::MemoryTables;
@@ -32,11 +33,14 @@ use mail_jobs::MailJob;
 use outbox_rows::Message;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use ticket_keys::TicketKey;
 
 /// The tables that a database has.
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
-    TABLES.get_or_init(|| vec![AuditLine::table(), Message::table(), MailJob::table()])
+    TABLES.get_or_init(|| {
+        vec![AuditLine::table(), Message::table(), MailJob::table(), TicketKey::table()]
+    })
 }
 
 /// Rows at a time where all of them are read.

@@ -288,8 +288,16 @@ mod tests {
         "tickets",
     ];
     /// Tables that stay.
-    const KEPT: &[&str] =
-        &["audit_log", "events", "meta", "pools", "progress", "ticket_types", "writers"];
+    const KEPT: &[&str] = &[
+        "audit_log",
+        "events",
+        "meta",
+        "pools",
+        "progress",
+        "ticket_keys",
+        "ticket_types",
+        "writers",
+    ];
 
     #[test]
     fn of_each_table_it_is_decided_whether_it_stays_when_test_orders_go() {

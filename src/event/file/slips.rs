@@ -4,7 +4,7 @@ use super::{Mistake, advice};
 use std::collections::BTreeMap;
 
 /// Fields that hold a text.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "id",
     "name",
     "place",

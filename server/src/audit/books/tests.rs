@@ -41,8 +41,14 @@ fn whole(state: OrderState) -> Order {
     };
     let sold = matches!(state, Paid | Refunding | Refunded);
     let ticket_state = if state == Paid { TicketState::Valid } else { TicketState::Revoked };
-    let ticket =
-        |(serial, line)| Ticket { serial, line, state: ticket_state, code_rule: CodeRule::Order };
+    let ticket = |(serial, line)| Ticket {
+        serial,
+        line,
+        state: ticket_state,
+        code_rule: CodeRule::Order,
+        revision: 0,
+        guest: None,
+    };
     let payment = fixtures::payment(&[AttemptState::Authorised]);
     let refunds = match state {
         Refunding => vec![all_of_it(RefundState::Pending)],
@@ -109,14 +115,14 @@ fn tickets_are_as_many_as_are_paid_and_of_its_lines() {
         told(Refunded, |o| _ = o.tickets.pop()),
         wrong(&["2 tickets were issued for 3 places that are paid"])
     );
-    let revoked = Ticket { state: TicketState::Revoked, ..whole(Refunded).tickets[0] };
+    let revoked = Ticket { state: TicketState::Revoked, ..whole(Refunded).tickets[0].clone() };
     for state in [Held, Paying, Canceling, Committed, Released, Void] {
         let text = format!("1 tickets were issued although it is {}", state.word());
-        assert_eq!(told(state, |o| o.tickets.push(revoked)), wrong(&[&text]));
+        assert_eq!(told(state, |o| o.tickets.push(revoked.clone())), wrong(&[&text]));
     }
-    let valid = whole(Paid).tickets[0];
+    let valid = whole(Paid).tickets[0].clone();
     assert_eq!(
-        told(Void, |o| o.tickets.push(valid)).0[1],
+        told(Void, |o| o.tickets.push(valid.clone())).0[1],
         "its valid tickets are worth 500, but only 0 was kept (minor units)"
     );
     assert_eq!(

@@ -10,7 +10,14 @@ fn gbp(minor: i64) -> Money {
 
 /// A sold order for two places at 500, one of its tickets revoked.
 fn order() -> Order {
-    let ticket = |serial, state| Ticket { serial, line: 0, state, code_rule: CodeRule::Order };
+    let ticket = |serial, state| Ticket {
+        serial,
+        line: 0,
+        state,
+        code_rule: CodeRule::Order,
+        revision: 0,
+        guest: None,
+    };
     Order {
         lines: vec![fixtures::line(2, 500)],
         tickets: vec![ticket(1, TicketState::Valid), ticket(2, TicketState::Revoked)],

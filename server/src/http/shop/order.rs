@@ -2,7 +2,7 @@
 
 use super::event::event_page;
 use super::order_mail::{self, OrderMail};
-use super::{own_orders, pay};
+use super::{names, own_orders, pay, qr};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::amount;
@@ -11,8 +11,10 @@ use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, Moment, Page, PageProblem, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
+use crate::http::speaks;
 use crate::http::view;
 use crate::http::view::Action;
+use crate::language::Words;
 use crate::when;
 use crate::writer::CommandError;
 use askama::Template;
@@ -41,6 +43,10 @@ pub(in crate::http) struct Until {
 
 struct TicketRow {
     name: String,
+    /// Its own page, and the words that lead there.
+    path: String,
+    open: Words,
+    guest: String,
     code: String,
     valid: bool,
     qr: String,
@@ -77,6 +83,7 @@ pub(in crate::http) struct OrderPage {
     /// Whether there is something to put into a calendar.
     calendar: bool,
     tickets: Vec<TicketRow>,
+    pub(super) names: names::Names,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
     refunded: Option<String>,
@@ -152,13 +159,17 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     let may_try = may_try && order.payment.as_ref().is_none_or(|p| p.has_attempts_left());
     let paying = order.state == OrderState::Paying;
     let money = |minor| amount::written(Money { minor, currency: order.currency });
-    let tickets = order.tickets.iter().map(|t| {
+    let lang = speaks::here();
+    let codes: Vec<_> = order.tickets.iter().map(|t| app.codes.of(order, t)).collect();
+    let tickets = order.tickets.iter().zip(&codes).map(|(t, code)| {
         let line = &order.lines[usize::from(t.line)];
-        let code = app.secrets.ticket(order.event, order.id, t);
         TicketRow {
             name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-            qr: qr(&code),
-            code,
+            qr: qr::picture(&code.url, &lang.ticket_qr(&code.short)),
+            path: code.path(),
+            open: lang.ticket_open(),
+            guest: t.guest.clone().unwrap_or_else(|| order.buyer.name.clone()),
+            code: code.short.clone(),
             valid: t.state == TicketState::Valid,
         }
     });
@@ -193,6 +204,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         email: order.buyer.email.clone(),
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
         tickets: tickets.collect(),
+        names: names::Names::of(&codes, order, event, lang, now),
         lines: lines.collect(),
         total: money(order.total().minor),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
@@ -248,18 +260,6 @@ fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
         clock: Moment::end(order.until_ms, now, &event.spec.zone),
         now: when::rfc3339(now),
     })
-}
-
-/// A QR code as an inline picture.
-fn qr(code: &str) -> String {
-    use qrcode::render::svg;
-    let Ok(qr) = qrcode::QrCode::new(code) else { return String::new() };
-    // The picture is as wide as the page lets it be; these are only its own units. Around it stays the quiet
-    // zone of four modules that the standard wants (ISO/IEC 18004).
-    let svg = qr.render::<svg::Color>().min_dimensions(160, 160).quiet_zone(true).build();
-    // Only the picture itself may stand inside a page.
-    let picture = svg.find("<svg").map_or("", |at| &svg[at..]);
-    picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"QR code {code}\""), 1)
 }
 
 /// `POST /orders/{id}/{secret}/cancel`

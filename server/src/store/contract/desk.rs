@@ -245,7 +245,11 @@ impl<D: Database> Desk<D> {
             }
             let of_event = model.orders.values().filter(|o| o.event == *event);
             let mut expected: Vec<(Ticket, String)> = of_event
-                .flat_map(|o| o.tickets.iter().map(|t| (*t, o.buyer.name.clone())))
+                .flat_map(|o| {
+                    o.tickets.iter().map(|t| {
+                        (t.clone(), t.guest.clone().unwrap_or_else(|| o.buyer.name.clone()))
+                    })
+                })
                 .collect();
             expected.sort_by_key(|t| t.0.serial);
             assert_eq!(tickets, expected);

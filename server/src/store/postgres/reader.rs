@@ -23,9 +23,12 @@ const EVENT_ORDERS: &str = concat!(
 pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
 const OWNERS: &str = "SELECT id, event, buyer_key FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
-const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, o.name
+const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
+            coalesce(t.guest, o.name)
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
      WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
+
+const ORDER_OF_TICKET: &str = "SELECT order_id FROM tickets WHERE event = $1 AND serial = $2";
 
 /// Who has changed an order last looks after it; another takes it over when it has been due for so
 /// long, in milliseconds, and keeps it from the rest for [`KEPT_MS`]. Its keeper renews that.
@@ -278,6 +281,14 @@ impl Reader for PgReader {
             let asked = ask!(NAMED_TICKETS, event.0 as i64, i64::from(after), limit as i64);
             let rows = link.ask(&[asked])?;
             rows[0].iter().map(rows::named_ticket).collect()
+        })
+    }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        self.again(|link| {
+            let rows = link.ask(&[ask!(ORDER_OF_TICKET, event.0 as i64, i64::from(serial))])?;
+            let id = |row| Ok(OrderId(rows::InOrder::of(row).next::<Uuid>()?.as_u128()));
+            rows[0].first().map(id).transpose()
         })
     }
 }

@@ -4,7 +4,7 @@
 use super::link::{Ask, Trouble, ask};
 use super::records;
 use crate::store::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply,
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply, is_amount,
 };
 use crate::store::event_row::{self, event_columns};
 use crate::store::{Owner, Recorded, RequestKey};
@@ -77,7 +77,8 @@ const REFUNDS: &str = "SELECT r.order_id, r.id, r.amount_minor, r.quantities, r.
             r.detail, r.by_hand
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, id)
      JOIN refunds r ON r.event = k.event AND r.order_id = k.id ORDER BY r.order_id, r.number";
-const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule
+const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule, t.revision,
+            t.guest
      FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[]) AS k (event, id, a, z)
      JOIN tickets t ON t.event = k.event AND t.serial BETWEEN k.a AND k.z AND t.order_id = k.id
      ORDER BY t.event, t.serial";
@@ -348,6 +349,9 @@ fn attempt(row: &mut InOrder<'_>) -> Read<Attempt> {
 
 fn refund(row: &mut InOrder<'_>) -> Read<Refund> {
     let (id, amount_minor) = (RefundId(row.next::<Uuid>()?.as_u128()), row.next()?);
+    if !is_amount(amount_minor) {
+        return Err(unreadable("refunds.amount_minor"));
+    }
     let quantities =
         decode_quantities(row.next()?).map_err(|why| blob("refunds.quantities", why))?;
     let (restock, state): (bool, i16) = (row.next()?, row.next()?);
@@ -370,7 +374,8 @@ fn ticket(row: &mut InOrder<'_>) -> Read<Ticket> {
     };
     let code_rule = decode_code_rule(row.next::<i16>()?.into())
         .ok_or_else(|| unreadable("tickets.code_rule"))?;
-    Ok(Ticket { serial, line, state, code_rule })
+    let revision = u16::try_from(row.next::<i16>()?).map_err(|_| unreadable("tickets.revision"))?;
+    Ok(Ticket { serial, line, state, code_rule, revision, guest: row.next()? })
 }
 
 /// A ticket, and the name on it.

@@ -125,10 +125,12 @@ const PUT_REFUNDS: &str = "WITH d AS (
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 // A serial belongs to one order for ever: under another nothing is updated.
 const PUT_TICKETS: &str = "WITH put AS (
-    INSERT INTO tickets (event, serial, order_id, line, state, code_rule)
+    INSERT INTO tickets (event, serial, order_id, line, state, code_rule, revision, guest)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[], $5::smallint[],
-                         $6::smallint[])
-    ON CONFLICT (event, serial) DO UPDATE SET line = excluded.line, state = excluded.state
+                         $6::smallint[], $7::smallint[], $8::text[])
+    ON CONFLICT (event, serial) DO UPDATE
+    SET line = excluded.line, state = excluded.state, revision = excluded.revision,
+        guest = excluded.guest
     WHERE tickets.order_id = excluded.order_id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
@@ -147,6 +149,11 @@ const PUT_EMAILS: &str = "WITH put AS (
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($5::smallint[])
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
+const ERASE_GUESTS: &str = "UPDATE tickets t SET guest = NULL
+    FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
+    JOIN orders o ON o.event = d.event AND o.id = d.id
+    WHERE t.event = o.event AND t.serial BETWEEN o.first_serial AND o.last_serial
+      AND t.order_id = o.id AND t.guest IS NOT NULL";
 // Only orders that gave their places back, whatever was decided.
 const FORGET_ORDERS: &str = "WITH gone AS (
     DELETE FROM orders o USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
@@ -387,6 +394,7 @@ impl<'a> Writing<'a> {
         }
         if !self.erased.is_empty() {
             all.push(self.erase());
+            all.push(self.erase_guests());
         }
         if !self.forgotten.is_empty() {
             self.forget(&mut all);
@@ -443,6 +451,14 @@ impl<'a> Writing<'a> {
             self.erased.iter().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
             NO_BUYER_NEEDED.map(|state| state_number(state) as i16).to_vec(),
             ERASED_NAME,
+        )
+    }
+
+    fn erase_guests(&self) -> Ask<'a> {
+        ask!(
+            ERASE_GUESTS,
+            self.erased.iter().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+            self.erased.iter().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
         )
     }
 
@@ -548,6 +564,8 @@ impl<'a> Writing<'a> {
             tickets().map(|(_, ticket)| i64::from(ticket.line)).collect::<Vec<_>>(),
             tickets().map(|(_, ticket)| ticket_state(ticket.state) as i16).collect::<Vec<_>>(),
             tickets().map(|(_, ticket)| code_rule(ticket.code_rule) as i16).collect::<Vec<_>>(),
+            tickets().map(|(_, ticket)| ticket.revision as i16).collect::<Vec<_>>(),
+            tickets().map(|(_, ticket)| ticket.guest.as_deref().map(text)).collect::<Vec<_>>(),
         ));
         let mut of_orders: BTreeMap<OrderId, (i64, i64)> = BTreeMap::new();
         let mut of_events: BTreeMap<EventId, i64> = BTreeMap::new();

@@ -312,7 +312,8 @@ impl Reader for SqliteReader {
     ) -> Result<Vec<(Ticket, String)>, Fault> {
         self.at_once(|conn| {
             conn.prepare_cached(
-                "SELECT t.serial, t.line, t.state, t.code_rule, o.name AS name
+                "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
+                        coalesce(t.guest, o.name) AS name
                  FROM tickets t CROSS JOIN orders o ON o.id = t.order_id
                  WHERE t.event = ?1 AND t.serial > ?2 ORDER BY t.serial LIMIT ?3",
             )?
@@ -320,6 +321,19 @@ impl Reader for SqliteReader {
                 Ok((rows::ticket(row)?, row.get("name")?))
             })?
             .collect()
+        })
+    }
+
+    fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
+        self.at_once(|conn| {
+            conn.prepare_cached(
+                "SELECT o.id, o.low FROM tickets t CROSS JOIN orders o ON o.id = t.order_id
+                 WHERE t.event = ?1 AND t.serial = ?2",
+            )?
+            .query_row(params![event.0 as i64, serial], |row| {
+                Ok(codec::join(row.get(0)?, row.get(1)?))
+            })
+            .optional()
         })
     }
 }

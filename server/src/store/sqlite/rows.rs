@@ -2,7 +2,8 @@
 //! database, never a panic: the file may be damaged.
 
 use super::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, join, split, state_from,
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, is_amount, join, split,
+    state_from,
 };
 use crate::store::Owner;
 use crate::store::event_row::{self, event_columns};
@@ -54,7 +55,7 @@ impl<'r, 's> InOrder<'r, 's> {
     }
 }
 
-/// Reads `serial`, `line`, `state` and `code_rule`.
+/// Reads `serial`, `line`, `state`, `code_rule`, `revision` and `guest`.
 pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     let state = match row.get("state")? {
         0i64 => TicketState::Valid,
@@ -63,7 +64,14 @@ pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     };
     let code_rule =
         decode_code_rule(row.get("code_rule")?).ok_or_else(|| damaged("tickets.code_rule"))?;
-    Ok(Ticket { serial: row.get("serial")?, line: row.get("line")?, state, code_rule })
+    Ok(Ticket {
+        serial: row.get("serial")?,
+        line: row.get("line")?,
+        state,
+        code_rule,
+        revision: row.get("revision")?,
+        guest: row.get("guest")?,
+    })
 }
 
 /// Reads one order whole.
@@ -175,7 +183,7 @@ pub(super) fn add_children(conn: &Connection, order: &mut Order, serials: Serial
     if let Some((first, last)) = serials {
         order.tickets = conn
             .prepare_cached(
-                "SELECT serial, line, state, code_rule FROM tickets
+                "SELECT serial, line, state, code_rule, revision, guest FROM tickets
                  WHERE event = ?1 AND serial BETWEEN ?2 AND ?3 AND order_id = ?4 ORDER BY serial",
             )?
             .query_map(params![order.event.0 as i64, first, last, high], ticket)?
@@ -228,9 +236,13 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
         2 => RefundState::Failed(row.get("detail")?),
         _ => return Err(damaged("refunds.state")),
     };
+    let amount_minor = row.get("amount_minor")?;
+    if !is_amount(amount_minor) {
+        return Err(damaged("refunds.amount_minor"));
+    }
     Ok(Refund {
         id: RefundId(u128_at(row, "id")?),
-        amount_minor: row.get("amount_minor")?,
+        amount_minor,
         quantities: decode_quantities(row.get_ref("quantities")?.as_blob()?)
             .map_err(|why| unreadable("refunds.quantities", why))?,
         restock: row.get("restock")?,

@@ -128,7 +128,11 @@ impl<'c> Writing<'c> {
                 // The orders tell it: see `buyers.rs`.
                 Change::BuyerPut { .. } => {}
                 Change::EmailPut { order, buyer, .. } => self.put_email(*order, buyer)?,
-                Change::BuyerErased { order, .. } => self.erase_buyer(*order)?,
+                Change::BuyerErased { order, event } => {
+                    // The serials of its tickets are to be found.
+                    self.flush_issued()?;
+                    self.erase_buyer(*order, *event)?;
+                }
                 Change::OrderForgotten { order, .. } => self.forget_order(*order)?,
             }
         }
@@ -219,7 +223,7 @@ impl<'c> Writing<'c> {
     }
 
     /// Not of an order that is being paid or refunded, whatever was decided.
-    fn erase_buyer(&self, order: OrderId) -> Done {
+    fn erase_buyer(&self, order: OrderId, event: EventId) -> Done {
         let (high, low) = codec::split(order);
         let buyer = Buyer::erased(order);
         let key = buyer.key.0.to_be_bytes();
@@ -239,7 +243,16 @@ impl<'c> Writing<'c> {
                 void,
                 buyer.language.code()
             ],
-        )
+        )?;
+        self.conn
+            .prepare_cached(
+                "UPDATE tickets SET guest = NULL
+                 WHERE event = ?1 AND order_id = ?2 AND guest IS NOT NULL
+                     AND serial BETWEEN (SELECT first_serial FROM orders WHERE id = ?2)
+                                AND (SELECT last_serial FROM orders WHERE id = ?2)",
+            )?
+            .execute(params![event.0 as i64, high])?;
+        Ok(())
     }
 
     /// Only of an order that has tickets, whatever was decided.
@@ -364,9 +377,11 @@ impl<'c> Writing<'c> {
     fn put_ticket(&mut self, order: OrderId, event: EventId, ticket: &Ticket) -> Done {
         // A serial belongs to one order for ever: under another nothing is updated.
         self.run(
-            "INSERT INTO tickets (event, serial, order_id, line, state, code_rule)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (event, serial) DO UPDATE SET line = excluded.line, state = excluded.state
+            "INSERT INTO tickets (event, serial, order_id, line, state, code_rule, revision, guest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (event, serial) DO UPDATE
+             SET line = excluded.line, state = excluded.state, revision = excluded.revision,
+                 guest = excluded.guest
              WHERE order_id = excluded.order_id",
             params![
                 event.0 as i64,
@@ -374,7 +389,9 @@ impl<'c> Writing<'c> {
                 codec::split(order).0,
                 ticket.line,
                 codec::ticket_state(ticket.state),
-                codec::code_rule(ticket.code_rule)
+                codec::code_rule(ticket.code_rule),
+                ticket.revision,
+                ticket.guest
             ],
         )?;
         let (first, last) = self.issued.entry(order).or_insert((ticket.serial, ticket.serial));

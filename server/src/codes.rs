@@ -1,0 +1,147 @@
+//! Codes of tickets: which keys there are, and what a ticket's codes are.
+//!
+//! A ticket has two: a signed one, which is scanned as an address ([`crate::ticket_code`]), and a short one,
+//! which people type ([`Secrets::ticket`]). Both are derived whenever they are shown and never stored.
+//!
+//! The first key is derived from the secret of the database, so that every database has one from the start, all
+//! processes on it have the same, and a copy that is restored as well. A key that is made later is random and
+//! stored: one takes a new key because the old one may have got out, mostly with a copy of the database, and
+//! whoever has that could derive what is derived.
+
+use crate::ids::Secrets;
+use crate::store::records::ticket_keys::TicketKey;
+use crate::ticket_code::{Said, SigningKey, Unverified, address, in_address};
+use boxoffice::{Order, Ticket, TimeMs};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The id of the key that a database has from the start.
+pub const FIRST_KEY: u8 = 1;
+
+/// The codes of a ticket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TicketCode {
+    /// The address of the ticket's page, as the QR code has it: in upper case.
+    pub url: String,
+    /// What people type: `XXXX-XXXX-XXXX`.
+    pub short: String,
+}
+
+impl TicketCode {
+    /// The path of the ticket's page.
+    pub fn path(&self) -> String {
+        format!("/t/{}", in_address(&self.url))
+    }
+}
+
+/// A key as whoever verifies codes knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PublicKey {
+    /// Its id, as codes have it.
+    pub id: u8,
+    /// The public key of Ed25519 (RFC 8032).
+    pub public: [u8; 32],
+    /// Since when it signs, in milliseconds since 1970; 0: since the database was made.
+    pub since_ms: TimeMs,
+    /// Since when nothing that it signed counts.
+    pub revoked_ms: Option<TimeMs>,
+}
+
+/// The keys that a database has.
+struct Known {
+    /// As they are stored.
+    stored: Vec<TicketKey>,
+    /// With the first, which need not be stored; the oldest first.
+    keys: Vec<Key>,
+}
+
+struct Key {
+    signing: SigningKey,
+    public: PublicKey,
+}
+
+/// Makes and reads codes.
+pub struct Codes {
+    base: String,
+    secrets: Secrets,
+    keys: RwLock<Arc<Known>>,
+}
+
+impl Codes {
+    /// With the keys that the database has, for pages below `base`.
+    pub fn new(base: String, secrets: Secrets, stored: &[TicketKey]) -> Codes {
+        let keys = RwLock::new(Arc::new(known(&secrets, stored)));
+        Codes { base, secrets, keys }
+    }
+
+    /// Takes in the keys that the database has now: another process may have made one.
+    pub fn learn(&self, stored: &[TicketKey]) {
+        if self.now().stored != stored {
+            let keys = Arc::new(known(&self.secrets, stored));
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        }
+    }
+
+    fn now(&self) -> Arc<Known> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All keys, the oldest first.
+    pub fn keys(&self) -> Vec<PublicKey> {
+        self.now().keys.iter().map(|key| key.public).collect()
+    }
+
+    /// The codes of a ticket as it is now. Panics if the ticket is not the order's.
+    pub fn of(&self, order: &Order, ticket: &Ticket) -> TicketCode {
+        let url = address(&self.base, &self.signed(order, ticket));
+        TicketCode { url, short: self.secrets.ticket(order.event, order.id, ticket) }
+    }
+
+    fn signed(&self, order: &Order, ticket: &Ticket) -> String {
+        let known = self.now();
+        let good = known.keys.iter().rev().find(|key| key.public.revoked_ms.is_none());
+        // Nobody of ours revokes the last one. If it was done all the same, no code counts.
+        let key = good.or(known.keys.last()).expect("there is a first key");
+        let number = order.number_of(ticket).expect("a ticket of the order");
+        let ticket_type = order.lines[usize::from(ticket.line)].ticket_type;
+        let revision = u8::try_from(ticket.revision).expect("few revisions");
+        key.signing.sign(&Said {
+            key: key.public.id,
+            event: order.event,
+            order: Said::order_part(order.id),
+            number,
+            ticket_type,
+            revision,
+        })
+    }
+
+    /// What a signed code says, in an address or by itself, if one of our keys signed it that is not revoked.
+    pub fn read(&self, text: &str) -> Option<Said> {
+        let code = Unverified::read(in_address(text))?;
+        let known = self.now();
+        let key = known.keys.iter().find(|key| key.public.id == code.key())?;
+        key.public.revoked_ms.is_none().then(|| code.verify(&key.public.public))?
+    }
+}
+
+fn known(secrets: &Secrets, stored: &[TicketKey]) -> Known {
+    let first = TicketKey { id: FIRST_KEY.into(), seed: None, since_ms: 0, revoked_ms: None };
+    let has_first = stored.iter().any(|key| key.id == first.id);
+    let rows = Some(&first).filter(|_| !has_first).into_iter().chain(stored);
+    // What nobody of ours wrote signs nothing.
+    let keys = rows.filter_map(|row| {
+        let seed = match &row.seed {
+            Some(seed) => seed.as_slice().try_into().ok()?,
+            None => secrets.ticket_key(),
+        };
+        let signing = SigningKey::new(&seed);
+        let (id, public) = (u8::try_from(row.id).ok()?, signing.public());
+        let (since_ms, revoked_ms) = (row.since_ms, row.revoked_ms);
+        Some(Key { signing, public: PublicKey { id, public, since_ms, revoked_ms } })
+    });
+    let mut keys: Vec<Key> = keys.collect();
+    keys.sort_by_key(|key| (key.public.since_ms, key.public.id));
+    Known { stored: stored.to_vec(), keys }
+}
+
+#[cfg(test)]
+mod tests;
