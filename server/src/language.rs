@@ -10,6 +10,7 @@ pub mod format;
 pub mod letters;
 pub mod mail;
 mod names;
+mod pdf;
 mod ticket;
 
 use boxoffice::Language;

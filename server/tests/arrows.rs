@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "organiser",
             "payments",
+            "pdf",
             "sales",
             "settlement",
             "stop",
@@ -55,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "identity",
             "language",
             "links",
+            "pdf",
             "qr",
             "reads",
             "store",
@@ -86,6 +88,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "mailing",
         &["catalogue", "clock", "ids", "mail", "messages", "metrics", "reads", "store", "writer"],
     ),
+    // The file is made of the order, its codes and the words of a language; what makes it is a thread.
+    ("pdf", &["codes", "language", "tasks"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     (
         "settlement",
@@ -148,6 +152,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mailing",
             "metrics",
             "organiser",
+            "pdf",
             "problem_code",
             "sales",
             "settlement",

@@ -74,6 +74,7 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("PUT", "/api/v1/orders/{id}/email") => {
             does(State::Paid, Sends::Json(json!({"email": mail})))
         }
+        ("GET", "/orders/{id}/{secret}/tickets.pdf") => looks(State::Paid),
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
         ("GET", "/t/{code}" | "/T/{code}" | "/t/{code}/event.ics") => looks(State::Paid),
         ("GET", "/api/v1/tickets/{code}") => looks(State::Paid),
