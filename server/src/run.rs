@@ -255,6 +255,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         links: Arc::clone(&links),
         codes: Arc::clone(&codes),
         clock: Arc::clone(&clock),
+        printer: Arc::clone(&printer),
         live: settlement.stripe.live(),
         sequences: Sequences::default(),
     });

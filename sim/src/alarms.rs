@@ -139,6 +139,7 @@ const MAY_BE_SAID: &[(&str, Because)] = &[
     ("ALARM: the Stripe key may not", Because::Of(&[ProviderForbidden])),
     ("ALARM", Because::Of(&[])),
     ("a template failed", Because::Of(&[])),
+    ("a PDF of tickets could not be made", Because::Of(&[])),
     ("the sandbox's own database", Because::Of(&[])),
     ("the store", Because::Any),
     ("cannot read", Because::Any),

@@ -21,6 +21,7 @@ mod forms;
 mod go_live;
 mod harness;
 mod legacy;
+mod letters;
 mod limits;
 mod money;
 mod operations;

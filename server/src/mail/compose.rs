@@ -14,6 +14,7 @@ use crate::identity::{buyer_key, untagged_key};
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::links::Links;
+use crate::pdf::{self, Printer};
 use crate::qr;
 use crate::reads::Reads;
 use askama::Template;
@@ -47,6 +48,8 @@ pub struct Composer {
     pub codes: Arc<Codes>,
     /// The time of the database.
     pub clock: Arc<DatabaseClock>,
+    /// Makes PDF files.
+    pub printer: Arc<Printer>,
     /// Whether real money moves.
     pub live: bool,
     /// What calendars were told of events.
@@ -169,7 +172,13 @@ impl Compose for Composer {
             return Err(NotComposed::Later("the events cannot be read".into()));
         }
         let event = self.event(&order).await?;
-        self.written(language(&order), letter, &order, &event)
+        let lang = language(&order);
+        let mut mail = self.written(lang, letter, &order, &event)?;
+        let with_tickets = matches!(letter, Letter::Tickets(_) | Letter::Again(_));
+        if with_tickets && event.spec.attach_pdf {
+            mail.attachments.extend(self.pdf(lang, order, event).await?);
+        }
+        Ok(mail)
     }
 }
 
@@ -212,6 +221,28 @@ impl Composer {
         }
         self.catalogue.fresh(FRESH).await;
         find().ok_or_else(|| NotComposed::Later("its event is not known here yet".into()))
+    }
+
+    /// The tickets as a PDF file. None where it cannot be made: then the mail is worth more without it.
+    async fn pdf(
+        &self,
+        lang: Lang,
+        order: Order,
+        event: Arc<Event>,
+    ) -> Result<Option<Part>, NotComposed> {
+        let (codes, test) = (Arc::clone(&self.codes), !self.live);
+        let name = format!("{}-{}.pdf", event.spec.slug, lang.pdf_file());
+        let make =
+            move || pdf::tickets(lang, &event, &order, &|ticket| codes.of(&order, ticket), test);
+        let made = self.printer.print(make).await;
+        let made = made.map_err(|_| NotComposed::Later("many files are being made".into()))?;
+        match made {
+            Ok(bytes) => Ok(Some(Part { name, media_type: "application/pdf", bytes })),
+            Err(why) => {
+                tracing::warn!(?why, "a mail goes without its PDF");
+                Ok(None)
+            }
+        }
     }
 
     /// The host at which the box office is.

@@ -28,6 +28,7 @@ fn composer(name: &str, live: bool) -> Composer {
         links: Arc::new(Links::new(base.into(), secrets.clone())),
         codes: Arc::new(Codes::new(base.into(), secrets, &[])),
         clock: Arc::new(DatabaseClock::new(clock)),
+        printer: Arc::new(Printer::new(true)),
         live,
         sequences: Sequences::default(),
     }
@@ -69,8 +70,8 @@ fn order(state: OrderState) -> Order {
         line,
         state: TicketState::Valid,
         code_rule: CodeRule::Order,
-        revision: 0,
-        guest: None,
+        guest: (serial == 3).then(|| "Ben Smith".into()),
+        revision: u16::from(serial == 3),
     };
     order.tickets = [(1, 0), (2, 0), (3, 1)].map(ticket).into();
     order
@@ -193,7 +194,7 @@ fn another_program_reads_the_code_of_each_ticket() {
         assert!(mail.text.contains(&typed) && mail.html.contains(&typed));
         let read = nts_testkit::tool("zbarimg", "zbar-tools", &["-q", "--raw", "-"], &part.bytes);
         if let Some(read) = read {
-            assert_eq!(String::from_utf8_lossy(&read).trim(), target);
+            assert_eq!(String::from_utf8_lossy(&read).trim(), url);
         }
     }
 }
@@ -294,4 +295,29 @@ fn pictures_are_put_into_the_page() {
     let mail = of_kind(&composer("page", true), &Letter::Tickets(OF), &order(OrderState::Paid));
     let html = with_pictures(&mail);
     assert!(!html.contains("cid:") && html.matches("src=\"data:image/png;base64,").count() == 3);
+}
+
+/// What a future gives that waits for nothing.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(made) => made,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+#[test]
+fn the_tickets_are_a_file_of_the_mail_where_the_organiser_wants_that() {
+    let composer = composer("pdf", true);
+    let (order, event) = (order(OrderState::Paid), Arc::new(event()));
+    let part = at_once(composer.pdf(Lang::De, order, event)).expect("it is made").expect("it is");
+    assert_eq!(part.media_type, "application/pdf");
+    assert!(part.name.starts_with("harbour-night-") && part.bytes.starts_with(b"%PDF-"));
+}
+
+#[test]
+fn who_has_no_orders_gets_no_mail() {
+    let made = at_once(composer("lost", true).compose(&Letter::Lost, "ann@example.org"));
+    assert!(matches!(made, Err(NotComposed::Needless(_))), "{made:?}");
 }
