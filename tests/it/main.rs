@@ -22,6 +22,7 @@ mod go_live;
 mod harness;
 mod legacy;
 mod limits;
+mod mail;
 mod money;
 mod operations;
 mod payment_page;
