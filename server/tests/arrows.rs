@@ -44,7 +44,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("language", &[]),
     ("links", &["ids"]),
-    // Its relay is counted, and closes connections in tasks of their own. What a mail says follows from the order as it is then.
+    // What a mail says follows from the order as it is then. The relay is counted, and closes connections in
+    // tasks of their own.
     (
         "mail",
         &[
