@@ -96,7 +96,7 @@ impl Relay for Smtp {
                 inner.note(false);
                 Sent::Accepted
             }
-            Err(failure) => inner.outcome(&failure, to),
+            Err(failure) => inner.outcome(&failure),
         }
     }
 }
@@ -155,6 +155,12 @@ impl Smtp {
     }
 }
 
+/// A relay's words for the log, which has no buyers in it.
+fn without_addresses(text: &str) -> String {
+    let word = |word: &str| if word.contains('@') { "(address)".into() } else { word.to_owned() };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 fn close(connection: Connection) {
     _ = spawn(async move { _ = connection.close().await });
 }
@@ -166,19 +172,19 @@ impl Inner {
     }
 
     /// What a failure means for the mail.
-    fn outcome(&self, failure: &Failure, to: &str) -> Sent {
+    fn outcome(&self, failure: &Failure) -> Sent {
         let why = failure.to_string();
         match (&failure.what, failure.phase) {
             (What::NoSuchAddresses(_), _) => Sent::Refused(why),
             (What::Trouble(_), Phase::End) => Sent::Unknown(why),
             (What::Said(500..=599, text), Phase::Recipient | Phase::Text | Phase::End) => {
                 if !self.is_of_the_mail(failure, text) {
-                    return self.fault(why, to);
+                    return self.fault(why);
                 }
                 Sent::Refused(why)
             }
             // Before a recipient was named nothing can be the recipient's fault.
-            (What::Said(500..=599, _) | What::Unfit(_), _) => self.fault(why, to),
+            (What::Said(500..=599, _) | What::Unfit(_), _) => self.fault(why),
             (_, Phase::Sender | Phase::Recipient | Phase::Text | Phase::End) => Sent::Later(why),
             _ => {
                 if self.may_log() {
@@ -210,11 +216,10 @@ impl Inner {
     }
 
     /// The relay will take nothing until a person has changed something.
-    fn fault(&self, why: String, to: &str) -> Sent {
+    fn fault(&self, why: String) -> Sent {
         self.note(true);
         if self.may_log() {
-            // The log has no buyers in it.
-            let why = why.replace(to, "(the recipient)");
+            let why = without_addresses(&why);
             tracing::error!(
                 why,
                 "the mail relay takes no mail with these settings; mails wait. Check NTS_SMTP and \

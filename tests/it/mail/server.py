@@ -13,6 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 logging.disable(logging.WARNING)
 parser = argparse.ArgumentParser()
 parser.add_argument("--folder", required=True)
+parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--certificate")
 parser.add_argument("--key")
 parser.add_argument("--starttls", action="store_true")
@@ -70,7 +71,7 @@ async def main():
 
     implicit = None if options.starttls else context
     server = await asyncio.get_running_loop().create_server(
-        conversation, "127.0.0.1", 0, ssl=implicit
+        conversation, "127.0.0.1", options.port, ssl=implicit
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -190,6 +190,13 @@ async fn one_mail_is_refused_for_its_content_and_no_second_one() {
     assert_eq!(double.connections(), 1);
 }
 
+#[test]
+fn the_log_names_no_buyer() {
+    let said = "the relay said 554 5.7.1 <Ann@Example.org>: relay access denied, ann@example.org";
+    let told = "the relay said 554 5.7.1 (address) relay access denied, (address)";
+    assert_eq!(without_addresses(said), told);
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_not_the_recipients_fault() {
     let double = Double::with(&["AUTH PLAIN LOGIN"], |step, _| match step {
