@@ -13,6 +13,7 @@ use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
 use crate::payments::fake::FakeStripe;
+use crate::pdf::Printer;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
 use crate::stop::Stop;
@@ -49,6 +50,8 @@ pub struct App {
     pub tickets: Arc<Tickets>,
     /// Makes mails.
     pub composer: Arc<Composer>,
+    /// Makes PDF files, one at a time.
+    pub printer: Arc<Printer>,
     /// Settles payments.
     pub settlement: Arc<Settlement>,
     /// The provider itself while no Stripe key is set.

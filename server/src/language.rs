@@ -11,6 +11,7 @@ pub mod letters;
 pub mod mail;
 mod names;
 mod order;
+mod pdf;
 mod problem;
 mod shop;
 mod ticket;

@@ -31,6 +31,7 @@ pub mod messages;
 pub mod metrics;
 pub mod organiser;
 pub mod payments;
+pub mod pdf;
 pub mod private_file;
 pub mod problem_code;
 pub mod publish;

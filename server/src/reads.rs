@@ -45,6 +45,11 @@ impl Reads {
         Reads(Arc::new(Way::Inline(Mutex::new(reader))))
     }
 
+    /// Whether all questions are answered where they are asked.
+    pub fn are_inline(&self) -> bool {
+        matches!(&*self.0, Way::Inline(_))
+    }
+
     /// Asks. The error is a fault of the database, or that too many questions wait.
     pub async fn ask<T, F>(&self, question: F) -> Result<T, Fault>
     where

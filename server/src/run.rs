@@ -26,6 +26,7 @@ use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
 use crate::payments::stripe::net::Net;
 use crate::payments::wire::Wire;
+use crate::pdf::Printer;
 use crate::private_file;
 use crate::publish::Publisher;
 use crate::reads::Reads;
@@ -234,6 +235,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let codes = Arc::new(Codes::new(config.public_url(), secrets.clone(), &ticket_keys));
     let (catalogue, watchers) = (Arc::new(Catalogue::new(events)), Arc::new(Watchers::default()));
     let stop = Arc::new(Stop::default());
+    let printer = Arc::new(Printer::new(reads.are_inline()));
     let settlement = Arc::new(Settlement {
         stripe: parts.stripe,
         queue: SettlementQueue::default(),
@@ -252,7 +254,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         reads: reads.clone(),
         catalogue: Arc::clone(&catalogue),
         links: Arc::clone(&links),
-        secrets: secrets.clone(),
+        codes: Arc::clone(&codes),
         clock: Arc::clone(&clock),
         live: settlement.stripe.live(),
         sequences: Sequences::default(),
@@ -346,6 +348,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         sales,
         tickets: Arc::new(tickets),
         composer,
+        printer,
         settlement,
         sandbox: parts.sandbox,
         metrics,

@@ -11,6 +11,11 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> 
     tokio::spawn(task)
 }
 
+/// Does what takes long in a thread beside those of this runtime. `None` if it panicked.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
 /// Ends the process when what must not panic does. A panic of the core, the writer, a reader or of
 /// settlement is a bug that was caught in the act: nothing of it is recorded, and going on would be guessing.
 pub struct AbortOnPanic;

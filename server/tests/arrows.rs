@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "organiser",
             "payments",
+            "pdf",
             "sales",
             "settlement",
             "stop",
@@ -52,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "calendar",
             "catalogue",
             "clock",
+            "codes",
             "identity",
             "ids",
             "language",
@@ -92,6 +94,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "mailing",
         &["catalogue", "clock", "ids", "mail", "messages", "metrics", "reads", "store", "writer"],
     ),
+    // The file is made of the order, its codes and the words of a language; what makes it is a thread.
+    ("pdf", &["codes", "language", "tasks"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     (
         "settlement",
@@ -154,6 +158,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mailing",
             "metrics",
             "organiser",
+            "pdf",
             "problem_code",
             "sales",
             "settlement",

@@ -45,6 +45,8 @@ struct Entry {
 /// How each route is used, for an order of this buyer. `None`: nobody has said so yet, and the test fails.
 fn entry(route: &Described, buyer: &str) -> Option<Entry> {
     let looks = |on| Some(Entry { sends: Sends::Nothing, on, changes: false });
+    // A mail is owed, which is in none of the lists.
+    let tells = |on, sends| Some(Entry { sends, on, changes: false });
     let does = |on, sends| Some(Entry { sends, on, changes: true });
     let form = |fields: &[(&'static str, &str)]| {
         Sends::Form(fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
@@ -63,6 +65,16 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/healthz" | "/readyz" | "/metrics") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
+        ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
+        ("GET", "/tickets") => looks(State::Held),
+        ("POST", "/tickets") => tells(State::Paid, form(&[("email", &mail)])),
+        ("POST", "/orders/{id}/{secret}/mails") => tells(State::Paid, form(&[])),
+        ("POST", "/orders/{id}/{secret}/email") => does(State::Paid, form(&[("email", &mail)])),
+        ("POST", "/api/v1/orders/{id}/mails") => tells(State::Paid, Sends::Nothing),
+        ("PUT", "/api/v1/orders/{id}/email") => {
+            does(State::Paid, Sends::Json(json!({"email": mail})))
+        }
+        ("GET", "/orders/{id}/{secret}/tickets.pdf") => looks(State::Paid),
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
         ("GET", "/t/{code}" | "/T/{code}" | "/t/{code}/event.ics") => looks(State::Paid),
         ("GET", "/api/v1/tickets/{code}") => looks(State::Paid),
@@ -468,6 +480,7 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
         .replace("{code}", &code)
         .replace("{number}", "1")
         .replace("{key}", "1")
+        .replace("{n}", "1")
         .replace("{id}", id)
         .replace("{secret}", &in_path(word))
         .replace("{intent}", &in_path(word));

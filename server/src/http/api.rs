@@ -2,6 +2,7 @@
 
 pub mod door;
 pub mod erasures;
+pub mod mails;
 pub mod organiser;
 
 use super::problem::Problem;
@@ -280,7 +281,9 @@ pub async fn order(
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
-    Ok(whole(&app, &order, &view::order(&app, &order, &event, here())))
+    let mut answer = view::order(&app, &order, &event, here());
+    answer.mails = Some(mails::of(&app, &order).await?);
+    Ok(whole(&app, &order, &answer))
 }
 
 /// An order in full as an answer. While it waits for the provider, that says in how many seconds to ask

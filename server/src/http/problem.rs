@@ -119,6 +119,22 @@ impl Problem {
         .titled("This is for the organiser")
     }
 
+    /// The tickets can be sent again then, and not now.
+    pub fn mailed_lately(at_ms: TimeMs, now: TimeMs) -> Problem {
+        let at = when::rfc3339(at_ms);
+        let detail = format!("Nothing was sent now. They can be sent again at {at}.");
+        let mut problem = Problem::new(ProblemCode::MailedLately, detail);
+        let seconds = at_ms.saturating_sub(now).max(0).unsigned_abs().div_ceil(1_000).max(1);
+        problem.retry_after = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
+        problem
+    }
+
+    /// There are no tickets to send, or nowhere to send them.
+    pub fn nothing_to_send() -> Problem {
+        let detail = "The order has no valid tickets, or no e-mail address. Nothing was sent.";
+        Problem::new(ProblemCode::NothingToSend, detail)
+    }
+
     /// Another key than the organiser's was sent.
     pub fn wrong_key() -> Problem {
         Problem::new(

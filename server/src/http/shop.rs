@@ -14,3 +14,4 @@ pub(in crate::http) mod qr;
 #[cfg(test)]
 mod sentences;
 pub mod ticket;
+pub mod tickets_pdf;

@@ -86,6 +86,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         held_until: runs.then(|| when::rfc3339(order.until_ms).into()),
         id: uuid::Uuid::from_u128(order.id.0).to_string().into(),
         lines: lines.collect(),
+        mails: None,
         message: message(app, order, lang),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),

@@ -9,8 +9,8 @@ use super::{Compose, Composed, Letter, NotComposed, Part};
 use crate::calendar::{self, Sequences};
 use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
+use crate::codes::Codes;
 use crate::identity::{buyer_key, untagged_key};
-use crate::ids::Secrets;
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::links::Links;
@@ -44,7 +44,7 @@ pub struct Composer {
     /// The addresses of orders' pages.
     pub links: Arc<Links>,
     /// Makes the codes of tickets.
-    pub secrets: Secrets,
+    pub codes: Arc<Codes>,
     /// The time of the database.
     pub clock: Arc<DatabaseClock>,
     /// Whether real money moves.
@@ -257,12 +257,6 @@ impl Composer {
         Ok(Composed { subject, text, html, reply_to, inline, attachments })
     }
 
-    /// Where a code leads, and what people type.
-    fn code(&self, order: &Order, ticket: &Ticket) -> (String, String) {
-        let code = self.secrets.ticket(order.event, order.id, ticket);
-        (code.clone(), code)
-    }
-
     fn tickets(
         &self,
         lang: Lang,
@@ -286,13 +280,14 @@ impl Composer {
         draft.hello(order);
         draft.blocks.push(Block::Text(lang.mail_here_are(count).into()));
         for ticket in valid.iter().take(MOST_TICKETS) {
-            let (target, code) = self.code(order, ticket);
+            let code = self.codes.of(order, ticket);
             let picture = format!("ticket-{}@nts", ticket.serial);
-            let bytes = qr::png(&target).unwrap_or_default();
+            let bytes = qr::png(&code.url).unwrap_or_default();
             draft.inline.push(Part { name: picture.clone(), media_type: "image/png", bytes });
             let line = &order.lines[usize::from(ticket.line)];
             let kind = event.ticket_types[usize::from(line.ticket_type)].name.clone();
-            let name = order.buyer.name.clone();
+            let name = ticket.guest.as_ref().unwrap_or(&order.buyer.name).clone();
+            let code = code.short;
             draft.blocks.push(Block::Ticket(TicketBlock { picture, name, kind, code }));
         }
         if let Some(more @ 1..) = count.checked_sub(MOST_TICKETS as u64) {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::Clock;
+use crate::ids::Secrets;
 use crate::mail::Of;
 use crate::store::Database;
 use boxoffice::{CodeRule, Language, Pool, TicketType};
@@ -20,11 +21,12 @@ fn composer(name: &str, live: bool) -> Composer {
     let database = Database::parse(&dir.join("nts.db").display().to_string()).expect("a path");
     database.open(clock.clone()).expect("an empty database");
     let secrets = Secrets::new([2; 32]);
+    let base = "https://tickets.example.org";
     Composer {
         reads: Reads::inline(database.reader(&clock).expect("a reader")),
         catalogue: Arc::new(Catalogue::new(vec![event()])),
-        links: Arc::new(Links::new("https://tickets.example.org".into(), secrets.clone())),
-        secrets,
+        links: Arc::new(Links::new(base.into(), secrets.clone())),
+        codes: Arc::new(Codes::new(base.into(), secrets, &[])),
         clock: Arc::new(DatabaseClock::new(clock)),
         live,
         sequences: Sequences::default(),
@@ -172,4 +174,124 @@ fn each_mail_says_what_it_is_to_say() {
         assert_snapshot!(format!("mails_{}", lang.tag()), text);
     }
     assert_snapshot!("mails_html", htmls);
+}
+
+fn of_kind(composer: &Composer, letter: &Letter, order: &Order) -> Composed {
+    composer.written(Lang::En, letter, order, &event()).expect("a mail")
+}
+
+#[test]
+fn another_program_reads_the_code_of_each_ticket() {
+    let composer = composer("codes", true);
+    let mail = of_kind(&composer, &Letter::Tickets(OF), &order(OrderState::Paid));
+    assert_eq!(mail.inline.len(), 3);
+    for (part, ticket) in mail.inline.iter().zip(&order(OrderState::Paid).tickets) {
+        assert!(mail.html.contains(&format!("src=\"cid:{}\"", part.name)), "{}", part.name);
+        assert_eq!(part.media_type, "image/png");
+        let code = composer.codes.of(&order(OrderState::Paid), ticket);
+        let (target, typed) = (code.url, code.short);
+        assert!(mail.text.contains(&typed) && mail.html.contains(&typed));
+        let read = nts_testkit::tool("zbarimg", "zbar-tools", &["-q", "--raw", "-"], &part.bytes);
+        if let Some(read) = read {
+            assert_eq!(String::from_utf8_lossy(&read).trim(), target);
+        }
+    }
+}
+
+#[test]
+fn a_long_order_has_the_first_tickets_in_its_mail_and_says_where_the_others_are() {
+    let mut long = order(OrderState::Paid);
+    long.lines[0].quantity = 30;
+    let ticket = long.tickets[0].clone();
+    long.tickets = (1..=30).map(|serial| Ticket { serial, ..ticket.clone() }).collect();
+    let mail = of_kind(&composer("long", true), &Letter::Tickets(OF), &long);
+    assert_eq!(mail.inline.len(), MOST_TICKETS);
+    assert!(mail.text.contains("10 more tickets are on the page of your order."), "{}", mail.text);
+    // What is much longer is cut off by some mail programs (Gmail: 102 kB).
+    assert!(mail.html.len() < 100_000, "{}", mail.html.len());
+}
+
+#[test]
+fn a_test_says_that_it_is_one() {
+    for (live, says) in [(true, false), (false, true)] {
+        let mail = of_kind(&composer("test", live), &Letter::Tickets(OF), &order(OrderState::Paid));
+        for text in [&mail.text, &mail.html] {
+            assert_eq!(text.contains("Test mode: no real money moves"), says, "{text}");
+        }
+    }
+}
+
+#[test]
+fn names_are_only_text() {
+    let composer = composer("names", true);
+    for name in [
+        "<b>Ann</b>",
+        "\"Ann\" & 'co'",
+        "{{ page }}",
+        "Ann\r\nBcc: eve@example.org",
+        "דנה\u{202e}x",
+    ] {
+        let (mut order, mut event) = (order(OrderState::Paid), event());
+        order.buyer.name = name.into();
+        event.spec.name = name.into();
+        event.spec.place = name.into();
+        event.ticket_types[0].name = name.into();
+        for (_, letter, _) in mails() {
+            let Ok(mail) = composer.written(Lang::En, &letter, &order, &event) else { continue };
+            assert!(!mail.subject.chars().any(char::is_control), "{:?}", mail.subject);
+            assert!(!mail.html.contains("<b>") && !mail.html.contains("\"Ann\""), "{}", mail.html);
+        }
+    }
+}
+
+#[test]
+fn what_has_nothing_to_tell_is_not_sent() {
+    let composer = composer("needless", true);
+    let stays = Letter::Moved { of: OF, started_ms: STARTS_MS, place: event().spec.place };
+    let other = Letter::Refunded(OF, 1);
+    for (letter, order) in [
+        (Letter::Tickets(OF), all_refunded()),
+        (Letter::Again(OF), all_refunded()),
+        (moved(), all_refunded()),
+        (stays, order(OrderState::Paid)),
+        (Letter::Void(OF), order(OrderState::Paid)),
+        (other, partly_refunded()),
+    ] {
+        let made = composer.written(Lang::En, &letter, &order, &event());
+        assert!(matches!(made, Err(NotComposed::Needless(_))), "{letter:?}: {made:?}");
+    }
+}
+
+#[test]
+fn the_former_address_gets_nothing_of_the_order() {
+    let composer = composer("former", true);
+    let (_, letter, order) = mails().pop().expect("the last one");
+    let mail = of_kind(&composer, &letter, &order);
+    for text in [&mail.text, &mail.html] {
+        assert!(text.contains("a•••@example.org"), "{text}");
+        for hidden in ["Ann", "ann.smith", "/orders/", "ZAKQ-MWGB"] {
+            assert!(!text.contains(hidden), "{hidden}: {text}");
+        }
+    }
+    assert!(mail.inline.is_empty() && mail.attachments.is_empty());
+}
+
+#[test]
+fn pictures_are_put_into_the_page() {
+    use crate::mail::{base64, with_pictures};
+    // RFC 4648, section 10.
+    for (bytes, text) in [
+        ("", ""),
+        ("f", "Zg=="),
+        ("fo", "Zm8="),
+        ("foo", "Zm9v"),
+        ("foob", "Zm9vYg=="),
+        ("fooba", "Zm9vYmE="),
+        ("foobar", "Zm9vYmFy"),
+    ] {
+        assert_eq!(base64(bytes.as_bytes()), text);
+    }
+    let mail = of_kind(&composer("page", true), &Letter::Tickets(OF), &order(OrderState::Paid));
+    let html = with_pictures(&mail);
+    assert!(!html.contains("cid:") && html.matches("src=\"data:image/png;base64,").count() == 3);
 }
