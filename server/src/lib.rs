@@ -48,6 +48,7 @@ pub mod tasks;
 pub mod text;
 pub mod ticket_code;
 pub mod tickets;
+mod trust;
 pub mod when;
 pub mod writer;
 

@@ -7,6 +7,7 @@
 //! What it does not know: HTTP and SQL.
 
 pub mod compose;
+pub mod smtp;
 
 use boxoffice::{EventId, OrderId, RefundId, TimeMs};
 use serde::{Deserialize, Serialize};

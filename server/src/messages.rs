@@ -31,9 +31,9 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 
 /// How long a delivery may take. Then nobody knows whether it was taken.
-pub const MOST_DELIVERY: Duration = Duration::from_secs(60);
+pub const MOST_DELIVERY: Duration = Duration::from_secs(110);
 /// For how long a message is taken: longer than a delivery and the commit after it, in milliseconds.
-pub const TAKEN_MS: i64 = 120_000;
+pub const TAKEN_MS: i64 = 130_000;
 /// So many messages of one kind are read from the list of what is due at a time, and so many times at most for
 /// one look, where one destination has very many.
 const PAGE: usize = 128;

@@ -99,6 +99,8 @@ pub struct Metrics {
     pub stuck: Family<ByState, Gauge>,
     /// Alarms that a person should look at.
     pub alarms: Counter,
+    /// 1 while the mail relay takes no mail because of our settings.
+    pub mail_relay_fault: Gauge,
     /// HTTP requests by route and status.
     pub http: Family<Route, Counter>,
     /// Time to answer a request.
@@ -145,6 +147,7 @@ impl Default for Metrics {
             provider: Family::default(),
             stuck: Family::default(),
             alarms: Counter::default(),
+            mail_relay_fault: Gauge::default(),
             http: Family::default(),
             http_seconds: seconds(),
             connections: Gauge::default(),
@@ -181,6 +184,8 @@ impl Default for Metrics {
         r.register("provider_calls", "Calls to the payment provider", m.provider.clone());
         r.register("orders_stuck", "Orders that cannot move on, by state", m.stuck.clone());
         r.register("alarms", "Things a person should look at", m.alarms.clone());
+        let text = "1 while the mail relay takes no mail because of the settings";
+        r.register("mail_relay_fault", text, m.mail_relay_fault.clone());
         r.register("http_requests", "HTTP requests by route and status", m.http.clone());
         let text = "Time to answer a request";
         r.register("http_request_duration_seconds", text, m.http_seconds.clone());

@@ -15,6 +15,7 @@ use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
 use crate::mail::compose::Composer;
+use crate::mail::smtp::{PATIENCE, Smtp};
 use crate::mail::{AnyCompose, AnyRelay};
 use crate::mailing::{Mailer, Mailing, fan_out, watch};
 use crate::messages::{self, Outbox};
@@ -507,6 +508,7 @@ impl Server {
         config.check_organiser_key()?;
         let keys = config.stripe()?;
         config.check_public_url(keys.as_ref().is_some_and(|keys| keys.live))?;
+        let smtp = config.mail()?;
         let listener = listen(config.address).map_err(|error| {
             format!("cannot listen on {}: {error}. Is another server running there? Choose another address with --address or NTS_ADDRESS.", config.address)
         })?;
@@ -543,6 +545,12 @@ impl Server {
 
         let drawn: [u8; 32] = seed()?;
         let process = i64::from_le_bytes(drawn[..8].try_into().expect("8 bytes")) | 1;
+        let smtp = smtp.map(|smtp| Smtp::new(smtp, PATIENCE, clock.clone()));
+        let mail = smtp.clone().map(|smtp| MailParts {
+            compose: None,
+            relay: Arc::new(smtp),
+            per_second: config.mail_rate,
+        });
         let parts = Parts {
             config,
             clock: corrected,
@@ -554,7 +562,7 @@ impl Server {
             reads,
             stripe,
             sandbox,
-            mail: None,
+            mail,
             mail_look: MAIL_LOOK,
             process,
             look: LOOK,
@@ -564,6 +572,9 @@ impl Server {
             follow: FOLLOW,
         };
         let Assembled { app, jobs, told, tasks: work } = assemble(parts);
+        if let Some(smtp) = smtp {
+            smtp.count(Arc::clone(&app.metrics));
+        }
         let writer = Writer::new(store, Arc::clone(&app.metrics));
         let writer = std::thread::Builder::new().name("nts-writer".into()).spawn(move || {
             let _vital = AbortOnPanic;
@@ -637,6 +648,19 @@ impl Server {
         } else if !app.sales.is_live() {
             say("Stripe in test mode: no real money moves.");
         }
+        say(&match app.config.mail() {
+            Ok(Some(smtp)) => format!(
+                "Mails go to {}, at most {} a second, from {}.",
+                smtp.describe(),
+                app.config.mail_rate,
+                smtp.from(),
+            ),
+            _ if app.config.demo() => {
+                "Mails wait: NTS_SMTP is not set. In test mode each can be read from its order's page."
+                    .into()
+            }
+            _ => "Mails wait: NTS_SMTP is not set, so no tickets are sent to buyers.".into(),
+        });
         say(&app.admission.clients().describe(app.config.address.ip()));
         let stopping = Arc::clone(&app);
         spawn(async move {

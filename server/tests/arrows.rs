@@ -39,13 +39,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     // The keys are rows of the database; a test of it needs nothing else.
     ("codes", &["ids", "store", "ticket_code"]),
-    ("config", &["admission", "payments", "text"]),
+    ("config", &["admission", "mail", "payments", "text"]),
     ("event_body", &["text", "when"]),
     ("identity", &["ids"]),
     ("ids", &[]),
     ("language", &["text"]),
     ("links", &["ids"]),
-    // What a mail says follows from the order as it is then.
+    // What a mail says follows from the order as it is then. The relay is counted, and closes connections in
+    // tasks of their own.
     (
         "mail",
         &[
@@ -56,10 +57,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "identity",
             "language",
             "links",
+            "metrics",
             "pdf",
             "qr",
             "reads",
             "store",
+            "tasks",
+            "text",
+            "trust",
         ],
     ),
     ("metrics", &[]),
@@ -72,11 +77,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ticket_code", &[]),
     // Use cases of whoever has a code.
     ("tickets", &["actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"]),
+    ("trust", &[]),
     // What it tells people is told by their language.
     ("when", &["language", "text"]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
-    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text"]),
+    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text", "trust"]),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
     // The mails that a decision owes are committed with it.
     ("writer", &["actor", "admission", "mail", "metrics", "problem_code", "store", "text"]),

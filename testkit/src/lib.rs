@@ -2,6 +2,7 @@
 //!
 //! - [`Postgres`]: a private PostgreSQL server.
 //! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
+//! - [`smtp::Relay`]: a mail relay that refuses, hangs and closes where a test wants.
 //! - [`Request`] and [`Answer`]: an HTTP client on bare sockets.
 //! - [`unmarked`]: what a page says that is in no catalogue of sentences.
 //! - [`fixtures`]: an event and an order to start from.
@@ -16,6 +17,7 @@ mod http;
 mod marks;
 mod postgres;
 mod proxy;
+pub mod smtp;
 mod tool;
 mod wait;
 

@@ -23,6 +23,7 @@ mod harness;
 mod legacy;
 mod letters;
 mod limits;
+mod mail;
 mod money;
 mod operations;
 mod payment_page;
