@@ -194,7 +194,7 @@ fn another_program_reads_the_code_of_each_ticket() {
         assert!(mail.text.contains(&typed) && mail.html.contains(&typed));
         let read = nts_testkit::tool("zbarimg", "zbar-tools", &["-q", "--raw", "-"], &part.bytes);
         if let Some(read) = read {
-            assert_eq!(String::from_utf8_lossy(&read).trim(), url);
+            assert_eq!(String::from_utf8_lossy(&read).trim(), target);
         }
     }
 }
