@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // It counts requests that it rejects; a test of it starts a task.
     ("admission", &["metrics", "tasks"]),
     ("audit", &["clock", "payments", "reads", "store", "text", "when"]),
-    ("calendar", &["ids", "when"]),
+    ("calendar", &["ids", "language", "when"]),
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),
