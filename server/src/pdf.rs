@@ -25,7 +25,7 @@ use krilla::metadata::Metadata;
 use krilla::num::NormalizedF32;
 use krilla::outline::{Outline, OutlineNode};
 use krilla::page::PageSettings;
-use krilla::paint::{Fill, FillRule, Stroke};
+use krilla::paint::{Fill, FillRule};
 use krilla::surface::Surface;
 use krilla::tagging::{
     Artifact, ArtifactType, BBox, ContentTag, Identifier, SpanTag, Tag, TagGroup, TagTree,
@@ -292,7 +292,7 @@ impl Pen<'_, '_> {
         group
     }
 
-    /// The dark modules of a QR code as one path of lines, which takes half the room of rectangles.
+    /// The dark modules of a QR code as one path.
     fn qr(&mut self, qr: &QrCode, left: f32, top: f32, side: f32) -> Identifier {
         let modules = qr.width();
         let module = side / (modules + 2 * QUIET) as f32;
@@ -303,18 +303,15 @@ impl Pen<'_, '_> {
             while x < modules {
                 let dark = row[x..].iter().take_while(|color| **color == Color::Dark).count();
                 if dark > 0 {
-                    let middle = y as f32 + 0.5;
-                    path.move_to(x as f32, middle);
-                    path.line_to((x + dark) as f32, middle);
+                    // A hair higher than the row, so that no viewer shows a gap between two. Not as lines:
+                    // viewers move those to whole pixels.
+                    let rect = Rect::from_xywh(x as f32, y as f32, dark as f32, 1.02);
+                    path.push_rect(rect.expect("modules have a size"));
                 }
                 x += dark.max(1);
             }
         }
-        // A hair thicker than a row is high, so that no viewer shows a gap between two.
-        let black = rgb::Color::new(0, 0, 0).into();
-        let row = Stroke { paint: black, width: 1.02, ..Stroke::default() };
-        self.surface.set_fill(None);
-        self.surface.set_stroke(Some(row));
+        self.grey(0);
         let drawn = self.surface.start_tagged(ContentTag::Other);
         // In modules: whole numbers are short.
         let quiet = QUIET as f32 * module;
