@@ -191,9 +191,8 @@ impl Shared {
         let last = fit(&last, false, &[(9.0, 1), (8.0, 2)], INNER);
         let code = fit(&ticket.code.short, true, &[(18.0, 1)], INNER);
         let texts = [Some(&self.event), Some(&self.starts), self.place.as_ref()];
-        let texts = texts.into_iter().flatten().chain([ticket.name, ticket.kind]);
-        let not_all = texts.map(|block| block.lacks).any(|lacks| lacks);
-        let not_all = not_all.then_some(&self.not_all);
+        let mut texts = texts.into_iter().flatten().chain([ticket.name, ticket.kind]);
+        let not_all = texts.any(|block| block.lacks).then_some(&self.not_all);
         let mut part = TagGroup::new(Tag::Section);
         let mut pen = Pen { surface, y: MARGIN };
 
