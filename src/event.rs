@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(spec.limit_per_buyer.map(i64::from), number("limit_per_buyer"));
         assert_eq!(spec.description, string("description").trim());
         assert_eq!((spec.hidden, spec.keep_buyers_days), (false, None));
+        assert_eq!((&*spec.contact, spec.attach_pdf), ("", false));
         assert_eq!(spec.ends_ms.is_some(), told.contains_key("ends_at"));
         assert_eq!(spec.hold_ms, number("hold_seconds").unwrap_or(300) * 1000);
         let list = |name: &str| told[name].as_array().expect("a list").clone();

@@ -22,6 +22,7 @@ mod backup;
 mod erase;
 mod event;
 mod go_live;
+mod mail;
 mod migrate;
 mod rush;
 mod serve;
@@ -112,6 +113,11 @@ enum Command {
     Erase {
         #[command(flatten)]
         args: erase::EraseArgs,
+    },
+    /// Mails to buyers: send a test mail
+    Mail {
+        #[command(subcommand)]
+        command: mail::MailCommand,
     },
     /// Create and change events
     Event {
@@ -210,6 +216,7 @@ fn main() -> ExitCode {
         Some(Command::Rush { args }) => return rush::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
         Some(Command::Erase { args }) => erase::run(args),
+        Some(Command::Mail { command }) => mail::run(command),
         Some(Command::Event { command }) => event::run(command),
     };
     match result {

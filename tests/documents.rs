@@ -255,6 +255,8 @@ fn the_api_document_has_the_tables_of_all_states() {
         words!("`state` of an order", nts_api::OrderState),
         words!("`state` of an attempt", nts_api::AttemptState),
         words!("`state` of a refund", nts_api::RefundState),
+        words!("`kind` of a mail", nts_api::MailKind),
+        words!("`state` of a mail", nts_api::MailState),
         words!("`type` of an action", nts_api::ActionKind),
     ];
     for table in tables {

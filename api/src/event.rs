@@ -29,6 +29,11 @@ pub struct Event<'a> {
     /// When the counts were true.
     #[serde(borrow)]
     pub as_of: Cow<'a, str>,
+    /// Whether the mail with the tickets has them as a PDF file, too.
+    pub attach_pdf: bool,
+    /// The e-mail address at which its organiser answers questions; may be empty.
+    #[serde(borrow)]
+    pub contact: Cow<'a, str>,
     /// The ISO 4217 code of all prices.
     #[serde(borrow)]
     pub currency: Cow<'a, str>,
@@ -55,6 +60,8 @@ pub struct Event<'a> {
     /// Its name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
+    /// Until when the names on tickets can be changed; null: until it begins.
+    pub names_until: Option<Cow<'a, str>>,
     /// Whether the sale is open.
     pub on_sale: bool,
     /// Whether it has ended.
@@ -179,12 +186,22 @@ pub struct EventBody {
     /// When the sale ends, in RFC 3339; when the event ends if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sale_closes: Option<String>,
+    /// Until when the names on tickets can be changed, in RFC 3339; until it begins if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names_until: Option<String>,
     /// Whether the public list of events leaves it out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
     /// How many days after the end buyers' names and addresses are replaced; never if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_buyers_days: Option<u32>,
+    /// The e-mail address at which buyers' questions are answered: mails to them name it, and answers to those
+    /// mails go there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub contact: String,
+    /// Whether the mail with the tickets has them as a PDF file, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attach_pdf: bool,
     /// Its pools of places.
     pub pools: Vec<PoolBody>,
     /// What is on offer.

@@ -30,10 +30,10 @@ pub use event::{
     TicketTypeBody,
 };
 pub use order::{
-    Action, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Order, OrderLine, OrderList, Payment,
-    Refund, RefundAnswer, Ticket,
+    Action, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
+    OrderList, Payment, Refund, RefundAnswer, Ticket,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
-pub use request::{BuyerBody, LineBody, OrderBody, PayBody, RefundBody};
-pub use state::{ActionKind, AttemptState, OrderState, RefundState};
+pub use request::{BuyerBody, EmailBody, LineBody, OrderBody, PayBody, RefundBody};
+pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
 pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};

@@ -1,6 +1,6 @@
 //! Orders, their payments, tickets and refunds.
 
-use crate::{ActionKind, AttemptState, Money, OrderState, RefundState};
+use crate::{ActionKind, AttemptState, MailKind, MailState, Money, OrderState, RefundState};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 
@@ -68,6 +68,9 @@ pub struct Order<'a> {
     /// What is ordered.
     #[serde(borrow)]
     pub lines: Vec<OrderLine<'a>>,
+    /// The mails about it, the newest first; in the answers to `GET` and to another address.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub mails: Option<Vec<Mail<'a>>>,
     /// Where it stands, and what that means for the buyer's money, in plain words.
     #[serde(borrow)]
     pub message: Cow<'a, str>,
@@ -109,6 +112,29 @@ pub struct Buyer<'a> {
     /// The name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
+}
+
+/// A mail about an order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Mail<'a> {
+    /// When it was sent or came to its end; since when it is owed, as long as it is.
+    #[serde(borrow)]
+    pub at: Cow<'a, str>,
+    /// What the mail server said, or why it was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Cow<'a, str>>,
+    /// What it tells.
+    pub kind: MailKind,
+    /// What became of it.
+    pub state: MailState,
+}
+
+/// `POST /api/v1/orders/{id}/mails`: the mails about an order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MailList<'a> {
+    /// The newest first.
+    #[serde(borrow)]
+    pub mails: Vec<Mail<'a>>,
 }
 
 /// So many tickets of one type.

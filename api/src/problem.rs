@@ -184,6 +184,14 @@ problem_codes! {
     BuyerErased = "buyer_erased", [409], "The names of this order were erased",
         "The buyer of the order was erased, and the names on its tickets: it takes no new ones.";
 
+    // Mails about an order, and another address.
+    MailedLately = "mailed_lately", [429], "Sent a short while ago",
+        "The tickets were sent a short while ago, or often today. Retry-After says when they can be sent again.";
+    NothingToSend = "nothing_to_send", [409], "There is nothing to send",
+        "The order has no valid tickets, or no e-mail address.";
+    AddressFixed = "address_fixed", [409], "The address cannot be changed",
+        "The order has no tickets, or its event is over, or its buyer was erased. The detail says why.";
+
     // The old routes.
     FormNeeded = "form_needed", [403], "Paying needs the form that the reservation answered",
         "Post the form that the reservation answered, with all its fields: its secret shows whose \

@@ -82,3 +82,30 @@ words! {
         ClientSecret = "client_secret", "Stripe's script does it with `client_secret`.";
     }
 }
+
+words! {
+    /// What a mail tells.
+    MailKind {
+        Tickets = "tickets", "The order is paid: its tickets.";
+        Again = "again", "The tickets once more, because somebody asked for them.";
+        Refunded = "refunded", "Money went back, all or a part.";
+        Void = "void", "There are no tickets: the payment was not completed.";
+        Moved = "moved", "The event has another date or another place.";
+        EventCanceled = "event_canceled", "The event does not take place.";
+        AddressChanged = "address_changed", "To the former address: the order has another one.";
+    }
+}
+
+words! {
+    /// What became of a mail.
+    MailState {
+        Waiting = "waiting", "It is about to be sent, or is tried again.";
+        NoRelay = "no_relay", "It waits: no mail server is configured.";
+        Sent = "sent", "The mail server has taken it.";
+        SentUnconfirmed = "sent_unconfirmed", "It was handed over twice, and no answer came.";
+        Refused = "refused", "The mail server does not take it; `detail` has its words.";
+        GivenUp = "given_up", "It was tried for a day, in vain.";
+        TooOld = "too_old", "It could not be sent while it was of use.";
+        Needless = "needless", "There was nothing to tell any more.";
+    }
+}

@@ -1,7 +1,7 @@
 //! What a decision records, and what it owes to the outside.
 
 use crate::{
-    Attempt, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, Payment, Refund,
+    Attempt, Buyer, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, Payment, Refund,
     Standing, Ticket,
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -73,6 +73,15 @@ pub enum Change {
         /// The ticket, new or changed.
         ticket: Ticket,
     },
+    /// The buyer of an order has another e-mail address, and with it another key, from now on.
+    EmailPut {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// Whose it is now: the same but for the address and the key.
+        buyer: Buyer,
+    },
     /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on, and no ticket of it
     /// names a guest.
     BuyerErased {
@@ -114,6 +123,7 @@ impl Change {
             | Change::AttemptPut { order, .. }
             | Change::RefundPut { order, .. }
             | Change::TicketPut { order, .. }
+            | Change::EmailPut { order, .. }
             | Change::BuyerErased { order, .. }
             | Change::OrderForgotten { order, .. } => Some(*order),
         }
@@ -133,6 +143,7 @@ impl Change {
             | Change::AttemptPut { .. }
             | Change::RefundPut { .. }
             | Change::TicketPut { .. }
+            | Change::EmailPut { .. }
             | Change::BuyerErased { .. }
             | Change::OrderForgotten { .. } => None,
         }

@@ -134,6 +134,19 @@ pub enum Command {
         /// The name, 1 to 200 characters.
         name: String,
     },
+    /// An order that has tickets gets another e-mail address.
+    ChangeAddress {
+        /// Which.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// The new address.
+        email: String,
+        /// Its key.
+        key: BuyerKey,
+        /// See [`Command::Hold`].
+        untagged: Option<BuyerKey>,
+    },
     /// What is owed could not be done: try again later.
     Defer {
         /// Whose.
@@ -227,6 +240,12 @@ impl Command {
                 keys.events.push(*event);
                 keys.orders.extend(orders);
                 keys.buyers.extend(orders.iter().map(|id| (*event, BuyerKey::of_erased(*id))));
+            }
+            Command::ChangeAddress { order, event, key, untagged, .. } => {
+                keys.events.push(*event);
+                keys.orders.push(*order);
+                keys.buyers.push((*event, *key));
+                keys.buyers.extend(untagged.map(|key| (*event, key)));
             }
             Command::Renew { order, .. }
             | Command::Pay { order, .. }

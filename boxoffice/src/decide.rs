@@ -2,7 +2,7 @@
 //! fixed order and with one reason each; a line that marks the point of no return; then the changes.
 
 use crate::event::{delete, put};
-use crate::order::{erase, forget, hold, name};
+use crate::order::{address, erase, forget, hold, name};
 use crate::payment::{pay, refund, settle};
 use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 
@@ -32,6 +32,10 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         }
         Command::NameTicket { order, number, name } => {
             name::name(state, order_of(state, *order)?, *number, name, now)
+        }
+        Command::ChangeAddress { order, event, email, key, untagged } => {
+            let to = (email.as_str(), *key, *untagged);
+            address::change(state, order_of(state, *order)?, *event, to, now)
         }
         Command::Pay { order, payment, live, token } => {
             pay::pay(state, order_of(state, *order)?, *payment, *live, token, now)

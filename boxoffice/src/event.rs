@@ -55,11 +55,17 @@ pub struct EventSpec {
     pub sale_opens_ms: Option<TimeMs>,
     /// From this on nothing more is sold, be it before or after its end; its end if absent.
     pub sale_closes_ms: Option<TimeMs>,
+    /// From then on the names on its tickets stay as they are; from its start if absent.
+    pub names_until_ms: Option<TimeMs>,
     /// Whether it is a draft, which no list for buyers has. Its own address shows it all the same.
     pub hidden: bool,
     /// The names and addresses of its buyers are replaced so many days after its end, 0 to 3,650; never if
     /// absent.
     pub keep_buyers_days: Option<u32>,
+    /// The e-mail address at which its organiser answers questions; may be empty.
+    pub contact: String,
+    /// Whether the mail with the tickets has them as a PDF file, too.
+    pub attach_pdf: bool,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
     /// What they are sold as, 1 to 100 ticket types.
@@ -200,8 +206,11 @@ impl EventSpec {
             hold_ms: 300_000,
             sale_opens_ms: None,
             sale_closes_ms: None,
+            names_until_ms: None,
             hidden: false,
             keep_buyers_days: None,
+            contact: String::new(),
+            attach_pdf: false,
             pools: Vec::new(),
             ticket_types: Vec::new(),
         }
@@ -212,9 +221,10 @@ impl EventSpec {
         self.ends_ms.unwrap_or(self.starts_ms.saturating_add(USUAL_LENGTH_MS))
     }
 
-    /// From then on the names on its tickets stay as they are: its start.
+    /// From then on the names on its tickets stay as they are: when its organiser says so, or else at its start;
+    /// at its end at the latest.
     pub fn names_fixed_ms(&self) -> TimeMs {
-        self.starts_ms
+        self.names_until_ms.unwrap_or(self.starts_ms).min(self.ends())
     }
 
     /// From then on nothing is sold: the end of the sale if its organiser has named one, before or after

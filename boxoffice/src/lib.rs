@@ -40,6 +40,7 @@ pub use event::check::{Flaw, Warning, check_slug, told};
 pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
 pub use language::Language;
 pub use money::{Currency, Money};
+pub use order::address::AddressFixed;
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
 pub use order::name::MOST_REVISIONS;
 pub use order::{

@@ -160,11 +160,23 @@ pub enum Mutant {
     OldCodeStays,
     /// The code of an earlier revision of a ticket counts as its code.
     OldCodeAdmits,
+    /// A mail is owed after the commit of what it tells of, instead of in it.
+    MailOwedLate,
+    /// A mail that the relay does not take at once is given up.
+    MailGivenUpAtOnce,
+    /// A mail that gets no answer is sent again and again.
+    MailUnansweredForEver,
+    /// What waits is sent to the address that the order had before.
+    MailToOldAddress,
+    /// A mail that waits is sent though its tickets are revoked, or its buyer is erased, meanwhile.
+    MailNotStopped,
+    /// A mail is delivered without looking whether another process has taken it.
+    MailTakenByTwo,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 77] = [
+    pub const ALL: [Mutant; 83] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -242,6 +254,12 @@ impl Mutant {
         Mutant::ErasedIsRemembered,
         Mutant::OldCodeStays,
         Mutant::OldCodeAdmits,
+        Mutant::MailOwedLate,
+        Mutant::MailGivenUpAtOnce,
+        Mutant::MailUnansweredForEver,
+        Mutant::MailToOldAddress,
+        Mutant::MailNotStopped,
+        Mutant::MailTakenByTwo,
     ];
 }
 

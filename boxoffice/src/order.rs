@@ -15,6 +15,7 @@
 //! put back on sale are free again. No place is released while its payment could still succeed:
 //! the way from PAYING to RELEASED leads through the provider's own word that the payment is dead.
 
+pub(crate) mod address;
 pub(crate) mod erase;
 pub(crate) mod forget;
 pub(crate) mod hold;
@@ -286,7 +287,7 @@ pub struct Ticket {
     pub state: TicketState,
     /// From what its code is derived. A ticket keeps the code with which it was issued.
     pub code_rule: CodeRule,
-    /// How often it was passed on, [`MOST_REVISIONS`] times at most. Its codes are derived from this as well,
+    /// How often it was passed on, [`MOST_REVISIONS`](crate::MOST_REVISIONS) times at most. Its codes are derived from this as well,
     /// so that those of an earlier revision let nobody in.
     pub revision: u16,
     /// Who comes with it, 1 to 200 characters; `None`: nobody has said so.

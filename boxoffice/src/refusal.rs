@@ -1,6 +1,6 @@
 //! Refusal: the reasons for which a command is refused.
 
-use crate::{OrderId, OrderState, TimeMs};
+use crate::{AddressFixed, OrderId, OrderState, TimeMs};
 use alloc::string::String;
 
 /// A legitimate no. Nothing was changed, and no money moved by it.
@@ -61,6 +61,8 @@ pub enum Refusal {
     NotDue,
     /// Only an order that is paid can be refunded.
     NotPaid(OrderState),
+    /// The order's e-mail address cannot be changed.
+    AddressFixed(AddressFixed),
     /// A refund of this order is under way.
     RefundUnderWay,
     /// All of it is refunded already.

@@ -108,6 +108,13 @@ impl State {
                     }
                 }
             }
+            Change::EmailPut { order, buyer, .. } => {
+                let order = self.order_mut(*order);
+                let tickets = matches!(order.state, OrderState::Paid | OrderState::Refunding);
+                assert!(tickets && !order.is_erased(), "{:?} keeps its address", order.state);
+                assert_eq!(order.buyer.name, buyer.name, "only the address changes");
+                order.buyer.clone_from(buyer);
+            }
             Change::BuyerErased { order, .. } => {
                 let order = self.order_mut(*order);
                 assert!(order.needs_buyer().is_none(), "{:?} needs its buyer", order.state);

@@ -61,11 +61,19 @@ enum Ask {
         books: Books,
     },
     Find(u64, u128),
+    /// A ticket of an order is passed on.
+    Name(u128, u16, &'static str),
     Renew(u128, Option<i64>),
     Erase {
         event: u64,
         orders: Vec<u128>,
         because: Erasure,
+    },
+    Address {
+        order: u128,
+        event: u64,
+        buyer: u128,
+        untagged: Option<u128>,
     },
     Cancel(u128),
     Expire(u128),
@@ -186,6 +194,7 @@ fn event() -> impl Strategy<Value = Ask> {
             sale_opens_ms: opens,
             sale_closes_ms: closes,
             ends_ms,
+            names_until_ms: (tags % 2 == 0).then_some(hold_s * 10_000),
             ..EventSpec::new(slug, Currency::parse(currency).unwrap(), 0)
         };
         for (name, capacity) in pools {
@@ -219,7 +228,7 @@ fn opening() -> [Ask; 2] {
             limit_per_buyer,
             pools: vec![pool("a", 4), pool("b", 3), pool("c", 2)],
             ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 50)],
-            ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 0)
+            ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 3_000_000)
         };
         Ask::Event(id, spec)
     })
@@ -271,6 +280,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         12 => (order(), books()).prop_map(|(order, books)| {
             Ask::Read { order, intent: order, status: IntentStatus::Succeeded, lie: 20, books }
         }),
+        6 => (order(), 0..4u16, select(vec!["Ann", "Bob", "Cid", " "]))
+            .prop_map(|(order, number, name)| Ask::Name(order, number, name)),
         3 => (order(), most_ms()).prop_map(|(order, most_ms)| Ask::Renew(order, most_ms)),
         5 => (1..3u64, proptest::collection::vec(order(), 0..6), 0..9u8).prop_map(
             |(event, orders, over)| {
@@ -278,6 +289,10 @@ fn ask() -> impl Strategy<Value = Ask> {
                 Ask::Erase { event, orders, because }
             }
         ),
+        4 => (order(), 0..8u64, 1..5u128, 0..9u128).prop_map(|(order, event, buyer, tag)| {
+            let untagged = (tag > 5).then_some(tag % 3 + 1);
+            Ask::Address { order, event, buyer, untagged }
+        }),
         5 => order().prop_map(Ask::Cancel),
         4 => order().prop_map(Ask::Expire),
         2 => order().prop_map(Ask::Defer),
@@ -287,6 +302,11 @@ fn ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(order, refund, outcome)| Ask::Answered { order, refund, outcome }),
         6 => (0..200usize).prop_map(Ask::Again),
     ]
+}
+
+/// The address of a buyer.
+fn address_of(buyer: u128) -> String {
+    format!("{buyer}@example.org")
 }
 
 /// No order has this id.
@@ -310,7 +330,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             event: EventId(*event),
             buyer: Buyer {
                 name: if *named { "Ann".into() } else { " ".into() },
-                email: String::new(),
+                email: if *named { address_of(*buyer) } else { String::new() },
                 key: key_of(*buyer),
                 language: boxoffice::Language::EN,
             },
@@ -356,12 +376,33 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
         Ask::Find(event, buyer) => {
             Command::FindOrder { event: EventId(*event), buyer: key_of(*buyer) }
         }
+        Ask::Name(order, number, name) => {
+            Command::NameTicket { order: id(*order), number: *number, name: (*name).into() }
+        }
         Ask::Renew(order, most_ms) => Command::Renew { order: id(*order), most_ms: *most_ms },
         Ask::Erase { event, orders, because } => Command::Erase {
             event: EventId(*event),
             orders: orders.iter().copied().map(OrderId).collect(),
             because: *because,
         },
+        Ask::Address { order, event, buyer, untagged } => {
+            // Mostly of its own event.
+            let of = known(order).filter(|_| *event > 0).map(|order| order.event);
+            let (event, email) = (of.unwrap_or(EventId(1)), address_of(*buyer));
+            let (key, untagged) = (key_of(*buyer), untagged.map(key_of));
+            // Ids rise with time. Here they do not; then the latest order of two buyers cannot be told.
+            let other = |key: BuyerKey| {
+                let record = world.state.buyers.get(&(event, key))?;
+                world.state.orders.get(&record.order)
+            };
+            let falls =
+                |a: &Order, b: &Order| (a.id < b.id) != ((a.placed_ms, a.id) < (b.placed_ms, b.id));
+            let others = [Some(key), untagged].into_iter().flatten().filter_map(other);
+            if known(order).is_some_and(|order| others.into_iter().any(|o| falls(order, o))) {
+                return None;
+            }
+            Command::ChangeAddress { order: id(*order), event, email, key, untagged }
+        }
         Ask::Cancel(order) => Command::Cancel { order: id(*order) },
         Ask::Expire(order) => Command::Expire { order: id(*order) },
         Ask::Defer(order) => {
@@ -493,6 +534,7 @@ fn the_naive_box_office_says_the_same() {
         "nothing_to_refund",
         "capacity_below_taken",
         "tags_fixed",
+        "address_fixed",
         "event_over",
         "event_ordered",
         "unknown_event",
@@ -548,12 +590,25 @@ fn why(refusal: &Refusal) -> String {
         Refusal::AlreadyPaid => "already_paid".into(),
         Refusal::Canceled(state) => format!("canceled {}", state.word()),
         Refusal::NotDue => "not_due".into(),
+        Refusal::AddressFixed(why) => match why {
+            AddressFixed::NoTickets(state) => format!("address_fixed {}", state.word()),
+            AddressFixed::Erased => "address_fixed erased".into(),
+            AddressFixed::Never => "address_fixed never".into(),
+            AddressFixed::EventOver(_) => "address_fixed over".into(),
+            AddressFixed::Newest => "address_fixed newest".into(),
+        },
         Refusal::NotPaid(state) => format!("not_paid {}", state.word()),
         Refusal::RefundUnderWay => "refund_under_way".into(),
         Refusal::NothingToRefund => "nothing_to_refund".into(),
         Refusal::RefundTooLarge { ticket_type, left } => {
             format!("refund_too_large {ticket_type} left {left}")
         }
+        Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
+        Refusal::UnknownTicket(_) => "unknown_ticket".into(),
+        Refusal::TicketRevoked => "ticket_revoked".into(),
+        Refusal::NamesFixed(_) => "names_fixed".into(),
+        Refusal::TooManyNames(_) => "too_many_names".into(),
+        Refusal::BuyerErased => "buyer_erased".into(),
         Refusal::CapacityBelowTaken { pool, taken } => {
             format!("capacity_below_taken {pool} {taken}")
         }
@@ -592,8 +647,11 @@ fn seen(state: &State) -> Vec<String> {
             Owed::Cancel(_) => "cancel".into(),
             Owed::Refund(..) => "refund".into(),
         };
-        let mut tickets: Vec<_> =
-            order.tickets.iter().map(|t| (t.serial, t.state == TicketState::Valid)).collect();
+        let ticket = |t: &boxoffice::Ticket| {
+            let named = usize::from(t.revision);
+            (t.serial, t.state == TicketState::Valid, named, t.guest.clone())
+        };
+        let mut tickets: Vec<_> = order.tickets.iter().map(ticket).collect();
         tickets.sort_unstable();
         let outcome = |r: &Refund| match r.state {
             RefundState::Pending => '?',

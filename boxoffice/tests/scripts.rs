@@ -181,12 +181,25 @@ impl Stage {
             Refusal::AlreadyPaid => "already_paid".into(),
             Refusal::Canceled(state) => format!("canceled {}", state.word()),
             Refusal::NotDue => "not_due".into(),
+            Refusal::AddressFixed(why) => match why {
+                AddressFixed::NoTickets(state) => format!("address_fixed {}", state.word()),
+                AddressFixed::Erased => "address_fixed erased".into(),
+                AddressFixed::Never => "address_fixed never".into(),
+                AddressFixed::EventOver(at) => format!("address_fixed over since {}", told(*at)),
+                AddressFixed::Newest => "address_fixed newest".into(),
+            },
             Refusal::NotPaid(state) => format!("not_paid {}", state.word()),
             Refusal::RefundUnderWay => "refund_under_way".into(),
             Refusal::NothingToRefund => "nothing_to_refund".into(),
             Refusal::RefundTooLarge { ticket_type, left } => {
                 format!("refund_too_large {ticket_type} left {left}")
             }
+            Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
+            Refusal::UnknownTicket(number) => format!("unknown_ticket {number}"),
+            Refusal::TicketRevoked => "ticket_revoked".into(),
+            Refusal::NamesFixed(since) => format!("names_fixed since {}", told(*since)),
+            Refusal::TooManyNames(most) => format!("too_many_names {most}"),
+            Refusal::BuyerErased => "buyer_erased".into(),
             Refusal::CapacityBelowTaken { pool, taken } => {
                 format!("capacity_below_taken {pool} {taken}")
             }
@@ -273,10 +286,17 @@ impl Stage {
             let orders = names.iter().map(|name| self.order_id(name)).collect();
             return Ok(Command::Erase { event: self.event_id(&event), orders, because });
         }
+        if verb == "address" {
+            return self.address(words);
+        }
         let name = words.next()?;
         let order = self.order_id(&name);
         Ok(match verb {
             "renew" => Command::Renew { order, most_ms: duration_after(words, "most")? },
+            "name" => {
+                let number = words.number()?;
+                Command::NameTicket { order, number, name: words.rest() }
+            }
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
             "forget" => {
@@ -352,8 +372,10 @@ impl Stage {
             hold_ms: words.after("hold")?.map_or(Ok(300_000), |w| time(&w))?,
             sale_opens_ms: words.after("opens")?.map(|w| time(&w)).transpose()?,
             sale_closes_ms: words.after("closes")?.map(|w| time(&w)).transpose()?,
+            names_until_ms: words.after("names")?.map(|w| time(&w)).transpose()?,
             hidden: words.take("hidden"),
             keep_buyers_days: words.number_after("keep")?,
+            contact: words.after("contact")?.unwrap_or_default(),
             pools: words.list("pools", "types", |word| {
                 let (name, capacity) = word.split_once('=').ok_or("a pool is NAME=PLACES")?;
                 let capacity = capacity.parse().map_err(|_| "a capacity is a number")?;
@@ -386,6 +408,18 @@ impl Stage {
         let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let most_ms = duration_after(words, "most")?;
         Ok(Command::Hold { order, event, buyer, untagged, lines: wishes(words)?, most_ms })
+    }
+
+    fn address(&mut self, words: &mut Words) -> Result<Command, String> {
+        let order = words.next()?;
+        let order = self.order_id(&order);
+        let who = words.next()?;
+        let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
+        let event = self.event_id(&event);
+        let key = self.buyer_key(&who);
+        let untagged = words.after("untagged")?.map(|who| self.buyer_key(&who));
+        let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
+        Ok(Command::ChangeAddress { order, event, email, key, untagged })
     }
 
     /// What a truthful provider says of an order's payment, but for what the step says.
@@ -544,6 +578,14 @@ impl Stage {
                 let there: Vec<_> = there.collect();
                 let there = if there.is_empty() { "none".into() } else { there.join(" ") };
                 same("tickets", &there, &words.rest())
+            }
+            "guests" => {
+                let name = words.next()?;
+                let told = |t: &boxoffice::Ticket| {
+                    format!("{}:{}", t.revision, t.guest.as_deref().unwrap_or("nobody"))
+                };
+                let there: Vec<_> = self.order(&name)?.tickets.iter().map(told).collect();
+                same("guests", &there.join(" "), &words.rest())
             }
             "back" => {
                 let (order, name) = (words.next()?, words.next()?);

@@ -3,6 +3,13 @@
 
 const all = (css, within = document) => within.querySelectorAll(css);
 
+// What this script writes, in the language of the page: the server puts it here (http/assets.rs).
+const words = {};
+const filled = (text, ...values) => text.replace(/\{(\d)\}/g, (_, at) => values[at]);
+const page = document.documentElement.lang;
+// English as in Great Britain, as the server writes it.
+const locale = page.startsWith("en") ? "en-GB" : page;
+
 // A form is sent once: a second click says that the first is on its way.
 for (const form of all("form[data-once]")) {
   form.addEventListener("submit", (event) => {
@@ -23,7 +30,7 @@ for (const time of all("time[data-near]")) {
   const clock = { hour: "2-digit", minute: "2-digit" };
   const day = { weekday: "short", day: "numeric", month: "long" };
   const today = Math.abs(at - Date.now()) < 43_200_000;
-  time.textContent = at.toLocaleString("en-GB", today ? clock : { ...day, ...clock });
+  time.textContent = at.toLocaleString(locale, today ? clock : { ...day, ...clock }) + (today ? words.after_clock : "");
   time.nextElementSibling?.remove();
 }
 
@@ -57,13 +64,17 @@ function when(rfc, now, then) {
 // Loads the page again; what was typed is filled in again.
 const home = document.querySelector("form[data-live]")?.dataset.home;
 const kept = `form ${home ?? location.pathname}`;
-function loadAgain() {
+function keepTyped() {
   const typed = {};
   for (const input of all("form[data-live] :is([type=text], [name=name], [name=email])")) typed[input.name] = input.value;
   try { sessionStorage.setItem(kept, JSON.stringify(typed)); } catch { /* not allowed here */ }
+}
+function loadAgain() {
+  keepTyped();
   // Where a form came back, another address is to be loaded than the one to which it was sent.
   if (home && home !== location.pathname) location.assign(home); else location.reload();
 }
+for (const link of all(".languages a")) link.addEventListener("click", keepTyped);
 try {
   const typed = JSON.parse(sessionStorage.getItem(kept) ?? "{}");
   sessionStorage.removeItem(kept);
@@ -75,17 +86,21 @@ try {
 // The form of an event: counts as they change, the total, changed prices, and the opening of the sale.
 const form = document.querySelector("form[data-live]");
 if (form) {
-  const { before, decimals, whole, hold } = form.dataset;
+  const { before, after, decimal, group, groupFrom, decimals, whole, hold } = form.dataset;
 
-  // As the server writes amounts.
+  // As the server writes numbers and amounts.
+  const number = (count) => {
+    const digits = String(count);
+    return digits.length < Number(groupFrom) ? digits : digits.replace(/\B(?=(\d{3})+$)/g, group);
+  };
   const money = (minor) => {
     const unit = 10 ** Number(decimals);
     const rest = minor % unit;
-    const units = String((minor - rest) / unit).replace(/\B(?=(\d{3})+$)/g, ",");
     const bare = decimals === "0" || (rest === 0 && whole === "true");
-    return before + units + (bare ? "" : `.${String(rest).padStart(Number(decimals), "0")}`);
+    const behind = bare ? "" : decimal + String(rest).padStart(Number(decimals), "0");
+    return before + number((minor - rest) / unit) + behind + after;
   };
-  const price = (minor) => (minor === 0 ? "Free" : money(minor));
+  const price = (minor) => (minor === 0 ? words.free : money(minor));
 
   const total = form.querySelector("[data-total]");
   const add = () => {
@@ -112,7 +127,7 @@ if (form) {
     news.textContent = text;
     if (again) {
       const link = document.createElement("a");
-      [link.href, link.textContent] = [home, "Load again"];
+      [link.href, link.textContent] = [home, words.again];
       link.addEventListener("click", (event) => { event.preventDefault(); loadAgain(); });
       news.append(" ", link);
     }
@@ -129,13 +144,13 @@ if (form) {
   if (form.dataset.closes) when(form.dataset.closes, form.dataset.now, () => setTimeout(loadAgain, Math.random() * 800));
 
   // What is held and not paid may come back; what is sold does not. As the server says it.
-  const words = (left, held, shared) => {
-    if (left > 0) return shared ? "" : `${String(left).replace(/\B(?=(\d{3})+$)/g, ",")} left`;
-    if (held === 0) return "Sold out";
-    if (shared) return "All reserved";
+  const leftWords = (left, held, shared) => {
+    if (left > 0) return shared ? "" : filled(words.left[left === 1 ? 0 : 1], number(left));
+    if (held === 0) return words.sold_out;
+    if (shared) return words.all_reserved;
     const until = new Date(Date.now() + Number(hold));
-    const clock = until.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-    return `All reserved at the moment. Some may come back until ${clock}.`;
+    const clock = until.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+    return filled(words.until, clock + words.after_clock);
   };
 
   const count = (counts) => {
@@ -143,12 +158,12 @@ if (form) {
     const ids = counts.ticket_types.map((type) => type.id);
     const shown = [...all("[data-price]", form)].map((place) => place.dataset.price);
     if (String(counts.on_sale) !== form.dataset.sale) return setTimeout(loadAgain, Math.random() * 800);
-    if (ids.join("\n") !== shown.join("\n")) tell("Other tickets are on offer now.", true);
+    if (ids.join("\n") !== shown.join("\n")) tell(words.other, true);
     // Of what is not sold any more no count is shown.
     const counted = counts.on_sale || form.dataset.opens;
     for (const pool of counted ? counts.pools : []) {
       for (const place of all(`[data-left="${CSS.escape(pool.id)}"]`, form)) {
-        place.textContent = words(pool.left, pool.held, "shared" in place.dataset);
+        place.textContent = leftWords(pool.left, pool.held, "shared" in place.dataset);
         place.classList.toggle("none", pool.left === 0 && pool.held === 0);
         place.classList.toggle("waits", pool.left === 0 && pool.held > 0);
       }
@@ -161,7 +176,7 @@ if (form) {
     if (sent && faults && !none) faults.hidden = document.activeElement !== faults && Boolean(gone);
     if (sent && none !== sent.disabled) {
       sent.disabled = none;
-      if (none) tell(words(0, pools.reduce((all, pool) => all + pool.held, 0), false));
+      if (none) tell(leftWords(0, pools.reduce((all, pool) => all + pool.held, 0), false));
       else { news.hidden = true; delete news.dataset.text; }
     }
     const gone = document.querySelector("[data-gone]");
@@ -169,15 +184,15 @@ if (form) {
       const offered = counts.pools.filter((pool) => counts.ticket_types.some((type) => type.pool === pool.id));
       const sum = (name) => offered.reduce((all, pool) => all + pool[name], 0);
       gone.hidden = sum("left") > 0 || Boolean(sent);
-      if (sum("left") > 0) tell("There are tickets again.", !sent);
-      else if (!sent) { gone.textContent = words(0, sum("held"), false); news.hidden = true; delete news.dataset.text; }
+      if (sum("left") > 0) tell(words.there_are, !sent);
+      else if (!sent) { gone.textContent = leftWords(0, sum("held"), false); news.hidden = true; delete news.dataset.text; }
       for (const place of all("[data-left]", form)) place.textContent = "";
     }
     for (const type of counts.ticket_types) {
       const field = form.elements[`price:${type.id}`];
       if (!field || Number(field.value) === type.price.amount) continue;
       const now = price(type.price.amount);
-      tell(`“${type.name}” costs ${now} now; it was ${price(Number(field.value))}.`);
+      tell(filled(words.costs, type.name, now, price(Number(field.value))));
       field.value = type.price.amount;
       form.querySelector(`[data-price="${CSS.escape(type.id)}"]`).textContent = now;
       form.elements[`quantity:${type.id}`].dataset.minor = type.price.amount;
@@ -190,10 +205,10 @@ if (form) {
     const asOf = form.querySelector("[data-as-of]");
     live.onmessage = (message) => {
       count(JSON.parse(message.data));
-      asOf.textContent = "Updated just now.";
+      asOf.textContent = words.now;
     };
     live.onerror = () => {
-      if (asOf.textContent === "Updated just now.") asOf.textContent = "Updated a moment ago (connecting again).";
+      if (asOf.textContent === words.now) asOf.textContent = words.before;
     };
   }
 }
@@ -206,7 +221,7 @@ if (until) {
   const show = () => {
     const ms = left - (performance.now() - begun);
     if (ms <= 0) {
-      until.textContent = "The time is over";
+      until.textContent = words.over;
       clearInterval(timer);
       setTimeout(() => location.reload(), 1500);
       return;
@@ -215,7 +230,7 @@ if (until) {
     until.textContent = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
     // Said once, for those who hear the page.
     const soon = document.querySelector("[data-soon]");
-    if (soon && s <= 60 && left > 60_000 && !soon.textContent) soon.textContent = "One minute is left.";
+    if (soon && s <= 60 && left > 60_000 && !soon.textContent) soon.textContent = words.minute;
   };
   const timer = setInterval(show, 250);
   show();

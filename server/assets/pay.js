@@ -1,6 +1,8 @@
 // Stripe's part of the payment page. The card is typed into Stripe's own frame; we get a token.
 "use strict";
 
+// What this script writes, in the language of the page.
+const told = JSON.parse(document.currentScript.dataset.words);
 const payment = document.querySelector("#payment");
 const trouble = document.querySelector("#trouble");
 const button = payment.querySelector("button");
@@ -15,13 +17,9 @@ function say(text) {
 // What does not depend on us: the script, its frames, and the network between them and Stripe.
 function unreachable(error) {
   console.warn(error);
-  // While a bank waits for the buyer, it may say yes without this page.
-  const so = payment.dataset.open
-    ? "Your tickets stay reserved; the page of your order says how it stands."
-    : "Nothing was charged and your tickets stay reserved.";
-  say(`Stripe's part of this page does not answer, so you cannot pay here right now. ${so}`);
+  say(told.unreachable);
   button.type = "button";
-  button.textContent = "Load the page again";
+  button.textContent = told.again;
   button.addEventListener("click", () => location.reload());
 }
 
@@ -71,7 +69,7 @@ function takeCard(stripe, { amount, currency, return: returnUrl }) {
     const checked = await elements.submit();
     if (checked.error) return say(checked.error.message);
     const made = await stripe.createConfirmationToken({ elements, params: { return_url: returnUrl } });
-    if (made.error) return say(`${made.error.message} Your card was not used.`);
+    if (made.error) return say(`${made.error.message} ${told.not_used}`);
     payment.elements.token.value = made.confirmationToken.id;
     payment.submit();
   });
@@ -80,7 +78,7 @@ function takeCard(stripe, { amount, currency, return: returnUrl }) {
 payment.hidden = false;
 try {
   // Throws where the script could not be loaded.
-  const stripe = window.Stripe(payment.dataset.key);
+  const stripe = window.Stripe(payment.dataset.key, { locale: document.documentElement.lang.slice(0, 2) });
   if (payment.dataset.secret) askTheBank(stripe, payment.dataset);
   else takeCard(stripe, payment.dataset);
 } catch (error) {

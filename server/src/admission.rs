@@ -55,6 +55,10 @@ const PACED_US: u64 = 30_000_000;
 /// budget of look-ups as so many others.
 const WRONG_LOOK: u64 = 30;
 
+/// So many mails to whoever has lost tickets may be asked for per client and hour. An address gets only a few
+/// of them whoever asks.
+const LOST_AN_HOUR: u32 = 20;
+
 /// The limits, as they are configured. 0 switches a limit off.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -102,6 +106,8 @@ pub enum Reason {
     Paced,
     /// Too many look-ups of orders.
     Lookups,
+    /// Too many requests for lost tickets.
+    Lost,
 }
 
 impl Reason {
@@ -116,6 +122,7 @@ impl Reason {
             Reason::EmailDeclines => "email_declines",
             Reason::Paced => "paced",
             Reason::Lookups => "lookups",
+            Reason::Lost => "lost",
         }
     }
 }
@@ -148,6 +155,7 @@ pub struct Admission {
     holds: Buckets,
     payments: Buckets,
     lookups: Buckets,
+    lost: Buckets,
     declines: Buckets,
     email_declines: Buckets,
     ran_out: Buckets,
@@ -197,7 +205,7 @@ impl Admission {
         overload: Overload,
         slots: Slots,
     ) -> Admission {
-        let [holds, payments, lookups, declines] = [(); 4].map(|()| Buckets::default());
+        let [holds, payments, lookups, lost, declines] = [(); 5].map(|()| Buckets::default());
         let [email_declines, ran_out, email_ran_out, paced] = [(); 4].map(|()| Buckets::default());
         Admission {
             clients: Clients::new(limits.proxies.clone()),
@@ -209,6 +217,7 @@ impl Admission {
             holds,
             payments,
             lookups,
+            lost,
             declines,
             email_declines,
             ran_out,
@@ -318,6 +327,16 @@ impl Admission {
     pub fn looked_in_vain(&self, client: Client) {
         // All of what is left, if it is less.
         _ = self.take(&self.lookups, self.limits.lookups, client, WRONG_LOOK - 1);
+    }
+
+    /// A request for the orders of an address, whatever becomes of it. Like the limit for look-ups it is off
+    /// where that is.
+    pub fn may_ask_for_lost(&self, client: Client) -> Result<(), Refused> {
+        let Client::Network(network) = client else { return Ok(()) };
+        let rate = Rate::per(LOST_AN_HOUR, HOUR_US).filter(|_| self.limits.lookups > 0);
+        let Some(rate) = rate else { return Ok(()) };
+        let taken = self.lost.take(self.buckets_of(network), rate, 1, self.now_us());
+        taken.or_else(|wait_us| self.refuse(Refused::after(Reason::Lost, wait_us)))
     }
 
     /// Reserves the places that an order wants, or says that they are too many.

@@ -8,6 +8,8 @@ use crate::codes::Codes;
 use crate::config::Config;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
+use crate::mail::compose::Composer;
+use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
 use crate::payments::fake::FakeStripe;
@@ -32,6 +34,8 @@ pub struct App {
     pub codes: Arc<Codes>,
     /// The addresses of orders' pages.
     pub links: Arc<Links>,
+    /// Mails, for those who ask for them.
+    pub mailing: Arc<Mailing>,
     /// The digest of the organiser's key.
     pub organiser_key: u128,
     /// Which requests may enter: overload, connections, and what each client may do.
@@ -44,6 +48,8 @@ pub struct App {
     pub organiser: Arc<Organiser>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
+    /// Makes mails.
+    pub composer: Arc<Composer>,
     /// Makes PDF files, one at a time.
     pub printer: Arc<Printer>,
     /// Settles payments.

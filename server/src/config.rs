@@ -4,6 +4,7 @@ pub mod environment;
 
 use crate::admission::Limits;
 use crate::admission::network::Proxies;
+use crate::mail::smtp::SmtpSettings;
 use crate::payments::governor::Budget;
 use crate::payments::stripe;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -73,6 +74,25 @@ pub struct Config {
     /// Milliseconds after which the outcome of an unanswered call to Stripe counts as unknown
     #[arg(long, env = "NTS_STRIPE_TIMEOUT_MS", default_value_t = 40_000, value_parser = clap::value_parser!(u64).range(100..=80_000))]
     pub stripe_timeout_ms: u64,
+
+    /// The mail relay: smtps://user:password@host:465, or smtp://user:password@host:587 for STARTTLS; special
+    /// characters of user and password as %40 and so on. If it is not set, mails wait
+    #[arg(long, env = "NTS_SMTP", hide_env_values = true, default_value = "")]
+    pub smtp: Hidden,
+
+    /// PEM file of the certificates that are believed of the mail relay, instead of those that browsers
+    /// believe
+    #[arg(long, env = "NTS_SMTP_CA", value_parser = path_parser())]
+    pub smtp_ca: Option<PathBuf>,
+
+    /// From whom mails come: an address, or a name and an address, such as Old Town Hall
+    /// <tickets@example.org>. Needed with NTS_SMTP
+    #[arg(long, env = "NTS_MAIL_FROM", default_value = "")]
+    pub mail_from: String,
+
+    /// Mails per second that are handed to the relay; many allow 10 to 14
+    #[arg(long, env = "NTS_MAIL_RATE", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub mail_rate: u32,
 
     /// The event that the old routes /nts/v1/… sell
     #[arg(long, env = "NTS_SHOW", default_value = "best-show-ever", value_parser = parse_show)]
@@ -430,6 +450,16 @@ impl Config {
         Ok(Some(StripeSettings { secret_key: secret.to_string(), live, base, budget, patience }))
     }
 
+    /// The mail relay; `None` if none is set: mails wait then. The error says what to change, without the
+    /// password.
+    pub fn mail(&self) -> Result<Option<SmtpSettings>, String> {
+        if self.smtp.is_empty() {
+            return Ok(None);
+        }
+        let ca = self.smtp_ca.as_deref().filter(|path| !path.as_os_str().is_empty());
+        SmtpSettings::parse(&self.smtp, ca, &self.mail_from, &self.public_url()).map(Some)
+    }
+
     /// Checks the organiser's own key, if one is set. It is not quoted in the error, as it would be if it
     /// were checked where flags are read.
     pub fn check_organiser_key(&self) -> Result<(), String> {
@@ -448,6 +478,7 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         self.check_organiser_key()?;
         let live = self.stripe()?.is_some_and(|keys| keys.live);
+        self.mail()?;
         self.check_public_url(live)
     }
 
@@ -564,6 +595,10 @@ impl Config {
             ("stripe_calls", self.stripe_calls.map_or(String::new(), |calls| calls.to_string())),
             ("stripe_endpoint_calls", self.stripe_endpoint_calls.to_string()),
             ("stripe_timeout_ms", self.stripe_timeout_ms.to_string()),
+            ("smtp", secret(&self.smtp)),
+            ("smtp_ca", self.smtp_ca.as_ref().map_or(String::new(), |p| p.display().to_string())),
+            ("mail_from", self.mail_from.clone()),
+            ("mail_rate", self.mail_rate.to_string()),
             ("show", self.show.clone()),
             ("demo_show", self.demo_show.to_string()),
             ("demo_tickets", self.demo_tickets.to_string()),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use crate::language::Lang;
+use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
@@ -29,6 +31,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
     let ends_ms = optional("ends_at", &body.ends_at);
     let sale_opens_ms = optional("sale_opens", &body.sale_opens);
     let sale_closes_ms = optional("sale_closes", &body.sale_closes);
+    let names_until_ms = optional("names_until", &body.names_until);
     let currency = Currency::parse(&body.currency);
     if currency.is_none() {
         let text = "currency: write an ISO 4217 code such as GBP";
@@ -64,8 +67,11 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         hold_ms: body.hold_seconds.map_or(defaults.hold_ms, |s| i64::from(s) * 1000),
         sale_opens_ms,
         sale_closes_ms,
+        names_until_ms,
         hidden: body.hidden,
         keep_buyers_days: body.keep_buyers_days,
+        contact: body.contact.trim().into(),
+        attach_pdf: body.attach_pdf,
         pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
         ..defaults
@@ -81,7 +87,8 @@ const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
     [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
 
 /// What may be left out, and is left out if it is null.
-const OPTIONAL: [&str; 4] = ["description", "hidden", "ignore_email_tags", "place"];
+const OPTIONAL: [&str; 6] =
+    ["attach_pdf", "contact", "description", "hidden", "ignore_email_tags", "place"];
 
 /// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
 /// itself, whatever they are, for they were true at another moment; without the id, if it is that of the
@@ -126,7 +133,7 @@ pub fn settable(body: &[u8], slug: &str) -> Result<Option<EventBody>, String> {
 
 /// What is odd about an event, in words, each a sentence.
 pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
-    let at = |ms: TimeMs| when::long(ms, &spec.zone);
+    let at = |ms: TimeMs| Lang::En.moment(ms, &spec.zone, Style::Long);
     let (starts, ends) = (at(spec.starts_ms), at(spec.ends()));
     let (opens, closes) = (at(spec.sale_opens_ms.unwrap_or_default()), at(spec.sale_ends()));
     let told = |warning| match warning {
@@ -194,6 +201,8 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
     let wire::EventCounts { as_of, on_sale, pools, ticket_types } = counts(event, now, as_of);
     wire::Event {
         as_of,
+        attach_pdf: spec.attach_pdf,
+        contact: (&spec.contact).into(),
         currency: spec.currency.code().into(),
         description: (&spec.description).into(),
         ends_at: time(spec.ends_ms),
@@ -205,6 +214,7 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
         limit_per_buyer: spec.limit_per_buyer,
         limit_per_order: spec.limit_per_order,
         name: (&spec.name).into(),
+        names_until: time(spec.names_until_ms),
         on_sale,
         over: event.is_over(now),
         place: (&spec.place).into(),

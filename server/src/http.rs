@@ -3,7 +3,6 @@
 //! Pages ([`shop`], [`legacy`]) and the JSON API ([`api`]) are adapters of the same use cases
 //! ([`crate::sales`], [`crate::organiser`]). Nothing here reads or writes a store, or calls a provider.
 
-pub mod amount;
 pub mod api;
 pub mod assets;
 mod auth;
@@ -58,11 +57,11 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<Site>>) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
-    let p = Problem::new(ProblemCode::NotFound, "The address is wrong or incomplete.");
+    let p = Problem::no_page();
     page::problem_for(request.uri().path(), request.headers(), p)
 }
 
 async fn wrong_method(request: Request) -> Response {
-    let p = Problem::new(ProblemCode::WrongMethod, "It exists, but not for this method.");
+    let p = Problem::new(ProblemCode::WrongMethod, speaks::here().not_for_this_method());
     page::problem_for(request.uri().path(), request.headers(), p)
 }

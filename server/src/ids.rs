@@ -136,7 +136,7 @@ impl Secrets {
         Secrets(key)
     }
 
-    /// The seed of the key that signs tickets from the beginning; see [`crate::codes`].
+    /// The seed of the key that signs tickets from the beginning; see `codes.rs`.
     pub fn ticket_key(&self) -> [u8; 32] {
         self.derive("ticket key", &[])
     }

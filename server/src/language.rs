@@ -7,8 +7,13 @@
 //! To add a language, add it to [`Lang`] and to `words!`; the compiler then names every sentence that lacks it.
 
 pub mod format;
+pub mod letters;
+pub mod mail;
 mod names;
+mod order;
 mod pdf;
+mod problem;
+mod shop;
 mod ticket;
 
 use boxoffice::Language;

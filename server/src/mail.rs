@@ -6,8 +6,12 @@
 //!
 //! What it does not know: HTTP and SQL.
 
+pub mod compose;
+pub mod smtp;
+
 use boxoffice::{EventId, OrderId, RefundId, TimeMs};
 use serde::{Deserialize, Serialize};
+use std::pin::Pin;
 
 /// What is to be written. It is stored as JSON: a field or variant that was released keeps its name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -59,7 +63,79 @@ impl Of {
     }
 }
 
+/// The subject of a letter to the address that an order had before: it alone still goes there.
+pub const ADDRESS_CHANGED: &str = "address_changed";
+/// The subjects of letters with tickets.
+pub const WITH_TICKETS: [&str; 2] = ["tickets", "again"];
+
 impl Letter {
+    /// A fixed word for what it tells.
+    pub fn subject(&self) -> &'static str {
+        match self {
+            Letter::Tickets(_) => WITH_TICKETS[0],
+            Letter::Again(_) => WITH_TICKETS[1],
+            Letter::Refunded(..) => "refunded",
+            Letter::Void(_) => "void",
+            Letter::Moved { .. } => "moved",
+            Letter::EventCanceled(_) => "event_canceled",
+            Letter::AddressChanged(_) => ADDRESS_CHANGED,
+            Letter::Lost => "lost",
+        }
+    }
+
+    /// Its priority class: tickets go before all else, and what one asked for, or what is about money, before
+    /// news to very many.
+    pub fn lane(&self) -> u32 {
+        match self {
+            Letter::Tickets(_) => 0,
+            Letter::Again(_)
+            | Letter::Lost
+            | Letter::AddressChanged(_)
+            | Letter::Refunded(..)
+            | Letter::Void(_) => 1,
+            Letter::Moved { .. } | Letter::EventCanceled(_) => 2,
+        }
+    }
+
+    /// Whose it is; `None`: it is about no order.
+    pub fn of(&self) -> Option<Of> {
+        match self {
+            Letter::Tickets(of)
+            | Letter::Again(of)
+            | Letter::Refunded(of, _)
+            | Letter::Void(of)
+            | Letter::Moved { of, .. }
+            | Letter::EventCanceled(of)
+            | Letter::AddressChanged(of) => Some(*of),
+            Letter::Lost => None,
+        }
+    }
+
+    /// The same to the buyer of another order of the event.
+    pub fn to(mut self, order: OrderId) -> Letter {
+        match &mut self {
+            Letter::Tickets(of)
+            | Letter::Again(of)
+            | Letter::Refunded(of, _)
+            | Letter::Void(of)
+            | Letter::Moved { of, .. }
+            | Letter::EventCanceled(of)
+            | Letter::AddressChanged(of) => of.order = order.0,
+            Letter::Lost => {}
+        }
+        self
+    }
+
+    /// Whether a mail with this subject brought the same.
+    pub fn is_again_of(&self, subject: &str) -> bool {
+        matches!(self, Letter::Again(_)) && WITH_TICKETS.contains(&subject)
+    }
+
+    /// Whether it tells of tickets that are to be used.
+    pub fn is_of_tickets(&self) -> bool {
+        matches!(self, Letter::Tickets(_) | Letter::Again(_) | Letter::Moved { .. })
+    }
+
     /// The refund that it tells of.
     pub fn refund(&self) -> Option<RefundId> {
         match self {
@@ -97,6 +173,29 @@ pub struct Part {
     pub bytes: Vec<u8>,
 }
 
+/// The HTML of a mail with its pictures in it, as a browser shows it.
+pub fn with_pictures(mail: &Composed) -> String {
+    mail.inline.iter().fold(mail.html.clone(), |html, part| {
+        let data = format!("data:{};base64,{}", part.media_type, base64(&part.bytes));
+        html.replace(&format!("cid:{}\"", part.name), &format!("{data}\""))
+    })
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for at in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * at) & 63) as usize];
+            out.push(if at <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
 /// Makes mails.
 pub trait Compose: Send + Sync + 'static {
     /// Makes a mail to this address as the order is now.
@@ -122,6 +221,41 @@ pub trait Relay: Send + Sync + 'static {
     fn send(&self, id: u128, to: &str, mail: &Composed) -> impl Future<Output = Sent> + Send;
 }
 
+/// A future whose type is not named.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A [`Compose`] whose type is not named.
+pub trait AnyCompose: Send + Sync + 'static {
+    /// See [`Compose::compose`].
+    fn compose_any<'a>(
+        &'a self,
+        letter: &'a Letter,
+        to: &'a str,
+    ) -> Doing<'a, Result<Composed, NotComposed>>;
+}
+
+impl<C: Compose> AnyCompose for C {
+    fn compose_any<'a>(
+        &'a self,
+        letter: &'a Letter,
+        to: &'a str,
+    ) -> Doing<'a, Result<Composed, NotComposed>> {
+        Box::pin(self.compose(letter, to))
+    }
+}
+
+/// A [`Relay`] whose type is not named.
+pub trait AnyRelay: Send + Sync + 'static {
+    /// See [`Relay::send`].
+    fn send_any<'a>(&'a self, id: u128, to: &'a str, mail: &'a Composed) -> Doing<'a, Sent>;
+}
+
+impl<R: Relay> AnyRelay for R {
+    fn send_any<'a>(&'a self, id: u128, to: &'a str, mail: &'a Composed) -> Doing<'a, Sent> {
+        Box::pin(self.send(id, to, mail))
+    }
+}
+
 /// What a relay said.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Sent {
@@ -133,4 +267,28 @@ pub enum Sent {
     Refused(String),
     /// The mail was handed over, and no reply came: perhaps it was taken.
     Unknown(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written() {
+        let of = Of { order: u128::MAX, event: u64::MAX };
+        let place = "Théâtre \"A\"".to_owned();
+        for (letter, written) in [
+            (
+                Letter::Tickets(of),
+                r#"{"tickets":{"order":340282366920938463463374607431768211455,"event":18446744073709551615}}"#,
+            ),
+            (Letter::Refunded(of, u128::MAX), ""),
+            (Letter::Moved { of, started_ms: -1, place }, ""),
+            (Letter::Lost, r#""lost""#),
+        ] {
+            let text = serde_json::to_string(&letter).expect("written");
+            assert!(written.is_empty() || text == written, "{text}");
+            assert_eq!(serde_json::from_str::<Letter>(&text).expect("read"), letter);
+        }
+    }
 }

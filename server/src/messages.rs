@@ -1,11 +1,14 @@
 //! Delivers the messages of the outbox: one worker for each kind.
 //!
 //! - A message is delivered at least once. A process that dies, or a commit whose answer is lost, lets it be
-//!   delivered again: whoever takes it tells it by its id.
+//!   delivered again: whoever takes it tells it by its id. One that was handed over without an answer is handed
+//!   over once more, and not a third time.
 //! - It is fair: at most one message of a destination is under way in a process, so a destination that is
-//!   slow or away delays its own messages and no others.
-//! - What fails is tried again after a growing pause, and given up after [`MOST_TRIES`], with the reason in
-//!   its row and in the log.
+//!   slow or away delays its own messages and no others. What is of a lower priority class goes first.
+//! - It keeps to a rate, each process for itself.
+//! - What fails is tried again after a growing pause, and given up after a time that its kind states, with the
+//!   reason in its row and in the log. While nothing is taken at all, whatever it is, one message is tried now
+//!   and then, the rest wait untouched, and nobody's time runs.
 //! - Where several processes share a database, a process takes a message before it delivers it, for as long as
 //!   a delivery may take at most.
 //!
@@ -16,36 +19,59 @@ mod tests;
 
 use crate::clock::DatabaseClock;
 use crate::reads::Reads;
-use crate::store::records::outbox_rows::{Message, MessageState, due};
+use crate::store::records::outbox_rows::{Ended, Message, MessageState, due};
 use crate::store::records::{Record, RecordChange, get};
 use crate::store::{Fault, Reader};
 use crate::writer::Queue;
+use boxoffice::mutant::{Mutant, on};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 
-/// How long a delivery may take. Then it is tried again.
-pub const MOST_DELIVERY: Duration = Duration::from_secs(60);
+/// How long a delivery may take. Then nobody knows whether it was taken.
+pub const MOST_DELIVERY: Duration = Duration::from_secs(110);
 /// For how long a message is taken: longer than a delivery and the commit after it, in milliseconds.
-const TAKEN_MS: i64 = 120_000;
-/// So many deliveries in vain, and it is given up: about two days.
-pub const MOST_TRIES: u32 = 20;
-/// The first pause after a delivery in vain, in milliseconds. It doubles each time.
-const FIRST_PAUSE_MS: i64 = 5_000;
-/// The longest pause, in milliseconds.
-const MOST_PAUSE_MS: i64 = 4 * 60 * 60 * 1000;
-/// How often the database is asked for what is due.
-const LOOK: Duration = Duration::from_secs(1);
-/// So many deliveries of one kind are under way at once.
-const AT_ONCE: usize = 16;
+pub const TAKEN_MS: i64 = 130_000;
+/// So many messages of one kind are read from the list of what is due at a time, and so many times at most for
+/// one look, where one destination has very many.
+const PAGE: usize = 128;
+const MOST_PAGES: usize = 8;
+/// After so many messages that failed one after the other, nothing is taken at the moment.
+const AWAY_AFTER: usize = 3;
+/// How long the pauses are while nothing is taken: they double.
+const FIRST_AWAY: Duration = Duration::from_secs(5);
+const MOST_AWAY: Duration = Duration::from_secs(60);
+/// How long it waits where what came of a delivery cannot be written.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How messages of a kind are delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// So many deliveries begin in a second at most, in this process.
+    pub per_second: u32,
+    /// So many are under way at once.
+    pub at_once: usize,
+    /// The first pause after a delivery in vain, in milliseconds. It doubles each time.
+    pub first_pause_ms: i64,
+    /// The longest pause, in milliseconds.
+    pub most_pause_ms: i64,
+    /// For how long a message is tried, from the first time in vain on, in milliseconds.
+    pub tried_for_ms: i64,
+    /// After so long it is of no use any more, in milliseconds since it was owed.
+    pub most_age_ms: i64,
+    /// Whether one that was delivered stays in its table.
+    pub keeps: bool,
+}
 
 /// What came of trying to deliver a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Delivery {
     /// It was delivered.
     Delivered,
+    /// It was handed over, and no answer came: perhaps it was delivered.
+    Unanswered(String),
     /// Not this time.
     Retry {
         /// Not before this many milliseconds; longer if it was in vain often.
@@ -53,16 +79,28 @@ pub enum Delivery {
         /// Why not.
         why: String,
     },
-    /// Never.
-    GiveUp(String),
+    /// Whoever it is for will never take it.
+    Refused(String),
+    /// There is nothing to tell any more.
+    Needless(String),
+    /// It is of no use any more.
+    TooOld(String),
 }
 
 /// Delivers messages of one kind.
 pub trait Deliver: Send + Sync + 'static {
     /// Which kind: [`Message::kind`].
     const KIND: &'static str;
+    /// How.
+    fn policy(&self) -> Policy;
     /// Tries to deliver a message. It may be dropped before its end, and tried again.
     fn deliver(&self, message: &Message) -> impl Future<Output = Delivery> + Send;
+    /// What is to be counted or told of a try that is recorded now.
+    fn ended(&self, _message: &Message, _delivery: &Delivery, _state: MessageState) {}
+    /// Whether the destination is erased from a message as soon as it is not tried any more.
+    fn forgets(&self, _message: &Message) -> bool {
+        false
+    }
 }
 
 /// What a worker needs.
@@ -74,10 +112,81 @@ pub struct Outbox {
     pub reads: Reads,
     /// The database's time.
     pub clock: Arc<DatabaseClock>,
-    /// Rung when there may be something to deliver. A worker looks once a second anyway.
+    /// Rung when there may be something to deliver. A worker looks from time to time anyway.
     pub news: Arc<Notify>,
+    /// How often the database is asked for what is due.
+    pub look: Duration,
     /// Tells this process from all others, and from itself before it was started again.
     pub owner: i64,
+}
+
+/// What a worker knows beside what is in the table.
+struct Work {
+    policy: Policy,
+    /// How many deliveries may begin, and as of when.
+    begins: f64,
+    counted: Instant,
+    /// What failed since something was taken the last time.
+    failed: BTreeSet<u128>,
+    /// While nothing is taken: how long the pause is, and when it ends.
+    away: Duration,
+    until: Instant,
+}
+
+impl Work {
+    fn new(policy: Policy) -> Work {
+        let (failed, away, until) = (BTreeSet::new(), FIRST_AWAY, Instant::now());
+        Work { policy, begins: 1.0, counted: until, failed, away, until }
+    }
+
+    /// Whether nothing is taken at the moment.
+    fn is_away(&self) -> bool {
+        self.failed.len() >= AWAY_AFTER
+    }
+
+    /// How many deliveries may begin now while so many are under way.
+    fn may_begin(&mut self, under_way: usize) -> usize {
+        let (now, rate) = (Instant::now(), f64::from(self.policy.per_second.max(1)));
+        let most = rate.min(self.policy.at_once as f64);
+        self.begins = (self.begins + (now - self.counted).as_secs_f64() * rate).min(most);
+        self.counted = now;
+        let at_once = if self.is_away() { 1 } else { self.policy.at_once };
+        if now < self.until {
+            return 0;
+        }
+        at_once.saturating_sub(under_way).min(self.begins as usize)
+    }
+
+    /// When the next may begin while so many are under way.
+    fn next(&self, under_way: usize) -> Instant {
+        if under_way >= if self.is_away() { 1 } else { self.policy.at_once } {
+            // Not before one of them has ended.
+            return Instant::now() + MOST_DELIVERY;
+        }
+        let rate = f64::from(self.policy.per_second.max(1));
+        let wait = ((1.0 - self.begins) / rate).max(0.001);
+        (self.counted + Duration::from_secs_f64(wait)).max(self.until)
+    }
+
+    /// Notes how a delivery ended.
+    fn note(&mut self, message: &Message, delivery: &Delivery) {
+        match delivery {
+            Delivery::Retry { .. } => {
+                self.failed.insert(message.id);
+                // Those that were under way at the same moment tell nothing more.
+                if self.is_away() && self.until <= Instant::now() {
+                    self.until = Instant::now() + self.away;
+                    self.away = (self.away * 2).min(MOST_AWAY);
+                }
+            }
+            // These say nothing of whether anything is taken.
+            Delivery::Needless(_) | Delivery::TooOld(_) | Delivery::Unanswered(_) => {}
+            Delivery::Delivered | Delivery::Refused(_) => {
+                self.failed.clear();
+                (self.away, self.until) = (FIRST_AWAY, Instant::now());
+            }
+        }
+    }
 }
 
 /// Delivers messages of one kind until the process ends.
@@ -85,94 +194,200 @@ pub async fn work<D: Deliver>(outbox: Outbox, deliver: Arc<D>) {
     let mut under_way: JoinSet<Delivery> = JoinSet::new();
     // Which message each of them delivers: a task that panics cannot say.
     let mut taken: Vec<(Id, Message)> = Vec::new();
+    let mut work = Work::new(deliver.policy());
+    let mut look = Instant::now();
     loop {
-        let busy = taken.iter().map(|(_, message)| message.destination.clone()).collect();
-        match take::<D>(&outbox, &busy).await {
-            Ok(more) => taken.extend(more.into_iter().map(|message| {
-                let (deliver, copy) = (Arc::clone(&deliver), message.clone());
-                let task = under_way.spawn(async move {
-                    let done = timeout(MOST_DELIVERY, deliver.deliver(&copy)).await;
-                    let late = |_| Delivery::Retry { after_ms: 0, why: "it took too long".into() };
-                    done.unwrap_or_else(late)
-                });
-                (task.id(), message)
-            })),
-            Err(why) => tracing::warn!(why, kind = D::KIND, "the outbox cannot be looked at"),
+        let most = work.may_begin(taken.len());
+        if most > 0 && look <= Instant::now() {
+            let busy = taken.iter().map(|(_, message)| message.destination.clone()).collect();
+            let found = take::<D>(&outbox, &deliver, &busy, most).await;
+            let full = found.as_ref().is_ok_and(|found| found.len() == most);
+            // There may be more of them: they are looked for as soon as they may begin.
+            look = if full { Instant::now() } else { Instant::now() + outbox.look };
+            match found {
+                Ok(more) => taken.extend(more.into_iter().map(|message| {
+                    work.begins -= 1.0;
+                    let (deliver, copy) = (Arc::clone(&deliver), message.clone());
+                    let task = under_way.spawn(async move {
+                        let done = timeout(MOST_DELIVERY, deliver.deliver(&copy)).await;
+                        let late = |_| Delivery::Unanswered("it took too long".into());
+                        done.unwrap_or_else(late)
+                    });
+                    (task.id(), message)
+                })),
+                Err(why) => tracing::warn!(why, kind = D::KIND, "the outbox cannot be looked at"),
+            }
         }
         tokio::select! {
             biased;
             Some(done) = under_way.join_next_with_id() => {
-                let (id, delivery) = done.unwrap_or_else(|error| {
-                    let why = "a bug ended the delivery".into();
-                    (error.id(), Delivery::Retry { after_ms: 0, why })
-                });
-                if let Some(at) = taken.iter().position(|(task, _)| *task == id) {
-                    conclude(&outbox, &taken.swap_remove(at).1, delivery).await;
+                let mut ended = vec![done];
+                ended.extend(std::iter::from_fn(|| under_way.try_join_next_with_id()));
+                let mut all = Vec::new();
+                for done in ended {
+                    let (id, delivery) = done.unwrap_or_else(|error| {
+                        let why = "a bug ended the delivery".into();
+                        (error.id(), Delivery::Retry { after_ms: 0, why })
+                    });
+                    if let Some(at) = taken.iter().position(|(task, _)| *task == id) {
+                        all.push((taken.swap_remove(at).1, delivery));
+                    }
                 }
+                conclude(&outbox, &*deliver, &mut work, all).await;
+                // A destination is free again.
+                look = Instant::now();
             }
-            () = outbox.news.notified() => {}
-            () = sleep(LOOK) => {}
+            () = outbox.news.notified() => look = Instant::now(),
+            () = sleep_until(look.max(work.next(taken.len()))) => {}
         }
     }
 }
 
-/// Takes what is due, of destinations to which nothing is under way.
+/// Takes what is due, of destinations to which nothing is under way; at most so many.
 async fn take<D: Deliver>(
     outbox: &Outbox,
+    deliver: &Arc<D>,
     busy: &BTreeSet<String>,
+    most: usize,
 ) -> Result<Vec<Message>, String> {
-    let free = AT_ONCE.saturating_sub(busy.len());
-    if free == 0 {
-        return Ok(Vec::new());
-    }
-    let (now, most) = (outbox.clock.now_ms(), AT_ONCE + busy.len());
-    let look = move |reader: &mut dyn Reader| due(reader.tables(), D::KIND, now, most);
-    let mut found = outbox.reads.ask(look).await.map_err(|fault| fault.to_string())?;
-    found.retain(|message| !busy.contains(&message.destination));
-    found.truncate(free);
-    if found.is_empty() {
+    let now = outbox.clock.now_ms();
+    let oldest_ms = now.saturating_sub(deliver.policy().most_age_ms);
+    let mut not_now = busy.clone();
+    let look = move |reader: &mut dyn Reader| -> Result<(Vec<Message>, Vec<Message>), Fault> {
+        let (mut found, mut old, mut after) = (Vec::new(), Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let page = due(reader.tables(), D::KIND, now, after, PAGE)?;
+            let full = page.len() == PAGE;
+            after = page.last().map(Message::place);
+            for message in page {
+                if message.made_ms < oldest_ms {
+                    old.push(message);
+                } else if found.len() < most && not_now.insert(message.destination.clone()) {
+                    found.push(message);
+                }
+            }
+            if !full || found.len() == most {
+                break;
+            }
+        }
+        Ok((found, old))
+    };
+    let (mut found, old) = outbox.reads.ask(look).await.map_err(|fault| fault.to_string())?;
+    if found.is_empty() && old.is_empty() {
         return Ok(found);
     }
+    // In one order in all processes, so that two who want the same do not wait for each other.
+    found.sort_by_key(|message| message.id);
     let (owner, until_ms) = (outbox.owner, now + TAKEN_MS);
-    let claims: Vec<RecordChange> = found.iter().map(|m| m.claim(owner, until_ms)).collect();
-    outbox.queue.write(claims).await.map_err(|no| format!("{no:?}"))?;
-    // Another process may have taken some of them.
+    let mut changes: Vec<RecordChange> = found.iter().map(|m| m.claim(owner, until_ms)).collect();
+    for message in &old {
+        let delivery = Delivery::TooOld("it was owed for too long".into());
+        let ended = ended(&**deliver, message, &delivery, now, false);
+        deliver.ended(message, &delivery, ended.state);
+        changes.push(message.end(now, ended));
+    }
+    // Whether that was recorded is seen in what is read now; a commit in doubt may have been.
+    let written = outbox.queue.write(changes).await;
+    // Another process may have taken some of them, and some may have been stopped.
     let read = move |reader: &mut dyn Reader| -> Result<Vec<Message>, Fault> {
         let mut mine = Vec::new();
+        if on(Mutant::MailTakenByTwo) {
+            let taken = |m: &Message| Message { owner, due_ms: until_ms, ..m.clone() };
+            return Ok(found.iter().map(taken).collect());
+        }
         for message in &found {
             let now: Option<Message> = get(reader.tables(), &message.key())?;
-            mine.extend(now.filter(|m| (m.owner, m.due_ms) == (owner, until_ms)));
+            let is_mine = |m: &Message| {
+                let taken = (m.owner, m.due_ms) == (owner, until_ms);
+                taken && m.state == MessageState::Queued
+            };
+            mine.extend(now.filter(is_mine));
         }
+        mine.sort_by_key(Message::place);
+        mine.sort_by_key(|message| message.lane);
         Ok(mine)
     };
-    outbox.reads.ask(read).await.map_err(|fault| fault.to_string())
+    let mine = outbox.reads.ask(read).await.map_err(|fault| fault.to_string())?;
+    match written {
+        Err(no) if mine.is_empty() => Err(format!("{no:?}")),
+        _ => Ok(mine),
+    }
 }
 
 /// How long a message waits that was tried so often in vain, in milliseconds.
-fn pause_ms(tries: u32) -> i64 {
-    FIRST_PAUSE_MS.saturating_mul(1 << tries.min(30)).min(MOST_PAUSE_MS)
+fn pause_ms(policy: &Policy, tries: u32) -> i64 {
+    policy.first_pause_ms.saturating_mul(1 << tries.min(30)).min(policy.most_pause_ms)
 }
 
-/// Writes down what came of a delivery. If that cannot be written, it is delivered once more later.
-async fn conclude(outbox: &Outbox, message: &Message, delivery: Delivery) {
-    let give_up = |why: &str| {
-        let (id, subject) = (uuid::Uuid::from_u128(message.id), &message.subject);
-        tracing::error!(kind = message.kind, %id, subject, why, "a message is given up");
-        message.put_off(message.due_ms, MessageState::GivenUp, why)
+/// How a message stands after a try. `away`: nothing is taken at all at the moment, so its time does not run.
+fn ended<D: Deliver>(
+    deliver: &D,
+    message: &Message,
+    delivery: &Delivery,
+    now: i64,
+    away: bool,
+) -> Ended {
+    let policy = deliver.policy();
+    let erase = deliver.forgets(message);
+    let ends = |state, why: Option<&String>| Ended {
+        state,
+        due_ms: message.due_ms,
+        in_vain: false,
+        unanswered: false,
+        why: why.cloned(),
+        erase,
     };
-    let change = match delivery {
-        Delivery::Delivered => message.delivered(),
-        Delivery::GiveUp(why) => give_up(&why),
-        Delivery::Retry { why, .. } if message.tries + 1 >= MOST_TRIES => {
-            give_up(&format!("tried {MOST_TRIES} times, the last time in vain because: {why}"))
+    match delivery {
+        Delivery::Delivered => ends(MessageState::Delivered, None),
+        Delivery::Refused(why) => ends(MessageState::Refused, Some(why)),
+        Delivery::Needless(why) => ends(MessageState::Needless, Some(why)),
+        Delivery::TooOld(why) => ends(MessageState::TooOld, Some(why)),
+        Delivery::Unanswered(why) => {
+            let again = message.unanswered == 0 || on(Mutant::MailUnansweredForEver);
+            let state = if again { MessageState::Queued } else { MessageState::Unanswered };
+            let due_ms = now.saturating_add(policy.first_pause_ms);
+            Ended { due_ms, unanswered: true, ..ends(state, Some(why)) }
+        }
+        Delivery::Retry { why, .. } if away => {
+            let due_ms = now.saturating_add(policy.first_pause_ms);
+            Ended { due_ms, ..ends(MessageState::Queued, Some(why)) }
         }
         Delivery::Retry { after_ms, why } => {
-            let wait = after_ms.max(pause_ms(message.tries));
-            let due_ms = outbox.clock.now_ms().saturating_add(wait);
-            message.put_off(due_ms, MessageState::Queued, &why)
+            let first_ms = message.tried_ms.unwrap_or(now);
+            if now - first_ms >= policy.tried_for_ms || on(Mutant::MailGivenUpAtOnce) {
+                return Ended { in_vain: true, ..ends(MessageState::GivenUp, Some(why)) };
+            }
+            let wait = (*after_ms).max(pause_ms(&policy, message.tries));
+            let due_ms = now.saturating_add(wait);
+            Ended { due_ms, in_vain: true, ..ends(MessageState::Queued, Some(why)) }
         }
-    };
-    if let Err(no) = outbox.queue.write(vec![change]).await {
-        tracing::warn!(?no, kind = message.kind, "what came of a message could not be written");
+    }
+}
+
+/// Writes down what came of some deliveries. Until that is written nothing else is delivered: what was
+/// delivered must not be delivered again.
+async fn conclude<D: Deliver>(
+    outbox: &Outbox,
+    deliver: &D,
+    work: &mut Work,
+    all: Vec<(Message, Delivery)>,
+) {
+    let now = outbox.clock.now_ms();
+    let mut changes = Vec::new();
+    for (message, delivery) in &all {
+        work.note(message, delivery);
+        let ended = ended(deliver, message, delivery, now, work.is_away());
+        if ended.state == MessageState::GivenUp {
+            let (id, subject) = (uuid::Uuid::from_u128(message.id), &message.subject);
+            tracing::error!(kind = message.kind, %id, subject, "a message is given up");
+        }
+        deliver.ended(message, delivery, ended.state);
+        let keeps = work.policy.keeps || *delivery != Delivery::Delivered;
+        changes.push(if keeps { message.end(now, ended) } else { message.remove() });
+    }
+    // In the order in which another process takes them.
+    while let Err(no) = outbox.queue.write(changes.clone()).await {
+        tracing::warn!(?no, kind = D::KIND, "what came of a message could not be written");
+        sleep(WRITE_AGAIN).await;
     }
 }

@@ -27,6 +27,15 @@ pub struct ByState {
     pub state: &'static str,
 }
 
+/// A mail, and what came of trying to send it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByMail {
+    /// What it tells.
+    pub kind: &'static str,
+    /// "sent", or why not.
+    pub outcome: &'static str,
+}
+
 /// A call to the payment provider, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProviderCall {
@@ -90,6 +99,8 @@ pub struct Metrics {
     pub stuck: Family<ByState, Gauge>,
     /// Alarms that a person should look at.
     pub alarms: Counter,
+    /// 1 while the mail relay takes no mail because of our settings.
+    pub mail_relay_fault: Gauge,
     /// HTTP requests by route and status.
     pub http: Family<Route, Counter>,
     /// Time to answer a request.
@@ -100,6 +111,12 @@ pub struct Metrics {
     pub lag: Gauge<f64, AtomicU64>,
     /// How far the database's clock is ahead of this machine's.
     pub database_clock_ahead: Gauge<f64, AtomicU64>,
+    /// Mails by what they tell and what came of trying to send them.
+    pub mails: Family<ByMail, Counter>,
+    /// Mails that wait.
+    pub mails_waiting: Gauge,
+    /// How long the oldest of them has waited.
+    pub oldest_mail: Gauge<f64, AtomicU64>,
     /// Numbers of events, amounts, and the time of the last backup.
     pub figures: Arc<figures::Figures>,
 }
@@ -130,11 +147,15 @@ impl Default for Metrics {
             provider: Family::default(),
             stuck: Family::default(),
             alarms: Counter::default(),
+            mail_relay_fault: Gauge::default(),
             http: Family::default(),
             http_seconds: seconds(),
             connections: Gauge::default(),
             lag: Gauge::default(),
             database_clock_ahead: Gauge::default(),
+            mails: Family::default(),
+            mails_waiting: Gauge::default(),
+            oldest_mail: Gauge::default(),
             figures: Arc::default(),
         };
         let r = &mut m.registry;
@@ -163,6 +184,8 @@ impl Default for Metrics {
         r.register("provider_calls", "Calls to the payment provider", m.provider.clone());
         r.register("orders_stuck", "Orders that cannot move on, by state", m.stuck.clone());
         r.register("alarms", "Things a person should look at", m.alarms.clone());
+        let text = "1 while the mail relay takes no mail because of the settings";
+        r.register("mail_relay_fault", text, m.mail_relay_fault.clone());
         r.register("http_requests", "HTTP requests by route and status", m.http.clone());
         let text = "Time to answer a request";
         r.register("http_request_duration_seconds", text, m.http_seconds.clone());
@@ -170,6 +193,11 @@ impl Default for Metrics {
         r.register("lag_seconds", "How far the server is behind", m.lag.clone());
         let clock = "How far the database's clock is ahead of this machine's";
         r.register("database_clock_ahead_seconds", clock, m.database_clock_ahead.clone());
+        let text = "Mails, by what they tell and what came of trying to send them";
+        r.register("mails", text, m.mails.clone());
+        r.register("mails_waiting", "Mails that wait to be sent", m.mails_waiting.clone());
+        let text = "How long the oldest mail has waited that is to be sent";
+        r.register("mail_oldest_seconds", text, m.oldest_mail.clone());
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         r.register("build", "The version of nts", version);
         r.register_collector(Box::new(figures::Collected(Arc::clone(&m.figures))));

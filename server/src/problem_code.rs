@@ -25,6 +25,7 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::AlreadyPaid => ProblemCode::AlreadyPaid,
         Refusal::Canceled(_) => ProblemCode::Canceled,
         Refusal::NotDue => ProblemCode::NotDue,
+        Refusal::AddressFixed(_) => ProblemCode::AddressFixed,
         Refusal::NotPaid(_) => ProblemCode::NotPaid,
         Refusal::RefundUnderWay => ProblemCode::RefundUnderWay,
         Refusal::NothingToRefund => ProblemCode::NothingToRefund,

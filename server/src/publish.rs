@@ -3,11 +3,14 @@
 
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::DatabaseClock;
+use crate::mail::{Letter, Of};
 use crate::metrics::Metrics;
 use crate::sale_log::SaleLog;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
-use crate::writer::{Committed, News, Step};
+use crate::store::records::RecordChange;
+use crate::writer::{Committed, News, Step, mail_message};
+use boxoffice::mutant::{Mutant, on};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -69,6 +72,23 @@ impl Publisher {
         }
     }
 
+    /// For a deliberate break: the tickets are owed after the commit that made an order paid, not in it.
+    async fn owe_late(&self, news: &[News]) {
+        if !on(Mutant::MailOwedLate) {
+            return;
+        }
+        for news in news {
+            let News::Paid { order, event, .. } = news else { continue };
+            let Ok(Some(order)) = self.sales.stored(*order).await else { continue };
+            let of = Of { order: order.id.0, event: event.0 };
+            let (id, to) = (order.id.0 ^ 1, order.buyer.email.clone());
+            let message = mail_message(id, &Letter::Tickets(of), &to, self.clock.now_ms());
+            if !to.is_empty() {
+                _ = self.sales.writer.write(vec![RecordChange::put(&message)]).await;
+            }
+        }
+    }
+
     /// Tells all of each batch that the writer commits, until the writer is gone.
     pub async fn run(self, mut committed: mpsc::UnboundedReceiver<Committed>) {
         let mut log = SaleLog::default();
@@ -84,6 +104,7 @@ impl Publisher {
             let Some(mut batch) = batch else { return };
             let news = std::mem::take(&mut batch.news);
             self.publish(batch);
+            self.owe_late(&news).await;
             self.count_money(&news);
             log.tell(&news, &self.catalogue);
             self.metrics.queue.set(self.sales.writer.depth() as i64);

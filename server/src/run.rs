@@ -5,6 +5,7 @@ use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
 use crate::app::App;
+use crate::calendar::Sequences;
 use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::codes::Codes;
@@ -13,6 +14,11 @@ use crate::event_body;
 use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
 use crate::links::Links;
+use crate::mail::compose::Composer;
+use crate::mail::smtp::{PATIENCE, Smtp};
+use crate::mail::{AnyCompose, AnyRelay};
+use crate::mailing::{Mailer, Mailing, fan_out, watch};
+use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
 use crate::organiser::{Organiser, retention};
 use crate::payments::fake::FakeStripe;
@@ -58,6 +64,9 @@ pub struct Server {
 
 /// How often the lists of what is owed are read.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How often the outbox is read.
+const MAIL_LOOK: Duration = Duration::from_secs(1);
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 65_535;
@@ -167,6 +176,12 @@ pub struct Parts {
     pub stripe: Stripe,
     /// The provider itself, if it is the sandbox.
     pub sandbox: Option<Arc<FakeStripe>>,
+    /// The way of mails to buyers; none while no relay is configured, and they wait.
+    pub mail: Option<MailParts>,
+    /// How often the outbox is read.
+    pub mail_look: Duration,
+    /// Tells this process from all others, and from itself before it was started again; not 0.
+    pub process: i64,
     /// How often the lists of what is owed are read.
     pub look: Duration,
     /// How many of what is owed a list gives at a time.
@@ -177,6 +192,16 @@ pub struct Parts {
     pub pulse: Option<VersionVector>,
     /// How often it is read what other processes have committed.
     pub follow: Duration,
+}
+
+/// The way of mails.
+pub struct MailParts {
+    /// Makes their text; none: as buyers get it.
+    pub compose: Option<Arc<dyn AnyCompose>>,
+    /// Takes them.
+    pub relay: Arc<dyn AnyRelay>,
+    /// So many a second at most, in this process.
+    pub per_second: u32,
 }
 
 /// A server that only needs somebody to run its tasks, and a [`Writer`] that serves its queue.
@@ -225,6 +250,40 @@ pub fn assemble(parts: Parts) -> Assembled {
         shared: parts.pulse.is_some(),
         keep_released_days: config.keep_released_days,
     });
+    let composer = Arc::new(Composer {
+        reads: reads.clone(),
+        catalogue: Arc::clone(&catalogue),
+        links: Arc::clone(&links),
+        codes: Arc::clone(&codes),
+        clock: Arc::clone(&clock),
+        printer: Arc::clone(&printer),
+        live: settlement.stripe.live(),
+        sequences: Sequences::default(),
+    });
+    let outbox = Outbox {
+        queue: writer.clone(),
+        reads: reads.clone(),
+        clock: Arc::clone(&clock),
+        news: Arc::default(),
+        look: parts.mail_look,
+        owner: parts.process,
+    };
+    let mailing = Arc::new(Mailing {
+        queue: writer.clone(),
+        reads: reads.clone(),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        has_relay: parts.mail.is_some(),
+    });
+    let mailer = parts.mail.map(|MailParts { compose, relay, per_second }| Mailer {
+        compose: compose.unwrap_or_else(|| Arc::clone(&composer) as Arc<dyn AnyCompose>),
+        relay,
+        per_second,
+        reads: reads.clone(),
+        catalogue: Arc::clone(&catalogue),
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    });
     let sales = Arc::new(Sales {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -253,6 +312,11 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::run(of_settlement(), parts.look, parts.due_at_once)),
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
+    tasks.push(Box::pin(fan_out(outbox.clone())));
+    if let Some(mailer) = mailer {
+        tasks.push(Box::pin(watch(outbox.clone(), Arc::clone(&metrics))));
+        tasks.push(Box::pin(messages::work(outbox, Arc::new(mailer))));
+    }
     if let Some(pulse) = parts.pulse {
         catalogue.refresh(None, &pulse.mark, pulse.at_ms);
         let replica = Replica {
@@ -277,12 +341,14 @@ pub fn assemble(parts: Parts) -> Assembled {
         secrets,
         codes,
         links,
+        mailing,
         organiser_key,
         admission,
         catalogue,
         organiser,
         sales,
         tickets: Arc::new(tickets),
+        composer,
         printer,
         settlement,
         sandbox: parts.sandbox,
@@ -442,6 +508,7 @@ impl Server {
         config.check_organiser_key()?;
         let keys = config.stripe()?;
         config.check_public_url(keys.as_ref().is_some_and(|keys| keys.live))?;
+        let smtp = config.mail()?;
         let listener = listen(config.address).map_err(|error| {
             format!("cannot listen on {}: {error}. Is another server running there? Choose another address with --address or NTS_ADDRESS.", config.address)
         })?;
@@ -476,6 +543,14 @@ impl Server {
         };
         tasks.extend(task.map(|task| back_office.spawn(vital(task))));
 
+        let drawn: [u8; 32] = seed()?;
+        let process = i64::from_le_bytes(drawn[..8].try_into().expect("8 bytes")) | 1;
+        let smtp = smtp.map(|smtp| Smtp::new(smtp, PATIENCE, clock.clone()));
+        let mail = smtp.clone().map(|smtp| MailParts {
+            compose: None,
+            relay: Arc::new(smtp),
+            per_second: config.mail_rate,
+        });
         let parts = Parts {
             config,
             clock: corrected,
@@ -487,6 +562,9 @@ impl Server {
             reads,
             stripe,
             sandbox,
+            mail,
+            mail_look: MAIL_LOOK,
+            process,
             look: LOOK,
             due_at_once: settlement::DUE_AT_ONCE,
             retention: RETENTION,
@@ -494,6 +572,9 @@ impl Server {
             follow: FOLLOW,
         };
         let Assembled { app, jobs, told, tasks: work } = assemble(parts);
+        if let Some(smtp) = smtp {
+            smtp.count(Arc::clone(&app.metrics));
+        }
         let writer = Writer::new(store, Arc::clone(&app.metrics));
         let writer = std::thread::Builder::new().name("nts-writer".into()).spawn(move || {
             let _vital = AbortOnPanic;
@@ -567,6 +648,19 @@ impl Server {
         } else if !app.sales.is_live() {
             say("Stripe in test mode: no real money moves.");
         }
+        say(&match app.config.mail() {
+            Ok(Some(smtp)) => format!(
+                "Mails go to {}, at most {} a second, from {}.",
+                smtp.describe(),
+                app.config.mail_rate,
+                smtp.from(),
+            ),
+            _ if app.config.demo() => {
+                "Mails wait: NTS_SMTP is not set. In test mode each can be read from its order's page."
+                    .into()
+            }
+            _ => "Mails wait: NTS_SMTP is not set, so no tickets are sent to buyers.".into(),
+        });
         say(&app.admission.clients().describe(app.config.address.ip()));
         let stopping = Arc::clone(&app);
         spawn(async move {

@@ -9,7 +9,7 @@ use crate::admission::client::Client;
 use crate::admission::unpaid::Wish;
 use crate::catalogue::{Catalogue, Watch, Watchers};
 use crate::clock::DatabaseClock;
-use crate::identity::buyer_key;
+use crate::identity::{buyer_key, untagged_key};
 use crate::ids::Ids;
 use crate::payments::stripe::is_token;
 use crate::reads::Reads;
@@ -219,6 +219,28 @@ impl Sales {
             _ = self.submit(Command::Expire { order: id }, None).await;
         }
         self.wait_for(id, &watch, |order| order.state != OrderState::Canceling).await
+    }
+
+    /// Gives an order that has tickets another e-mail address, because its holder asks for it. The old address
+    /// is told, and the new one gets the tickets.
+    pub async fn change_address(
+        &self,
+        actor: Actor,
+        id: OrderId,
+        email: &str,
+        request: Option<IdempotencyKey>,
+    ) -> Result<Arc<Order>, SaleError> {
+        let order = self.stored(id).await?;
+        let order = order.ok_or(CommandError::Refused(Refusal::UnknownOrder))?;
+        let email = email.trim().to_owned();
+        let (key, untagged) = (buyer_key("", &email), untagged_key(&email));
+        let command =
+            Command::ChangeAddress { order: id, event: order.event, email, key, untagged };
+        let replied = self.writer.ask_as(actor, command, request).await?;
+        match replied.order {
+            Some(order) => Ok(order),
+            None => after_the_command(self.find(id).await),
+        }
     }
 
     /// Waits until an order is as wanted, or until [`PATIENCE`] ends; gives the order as it is then.

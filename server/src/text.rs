@@ -36,6 +36,23 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|c| !steers(*c)).collect()
 }
 
+/// The text with its first letter in upper case.
+pub fn capital(text: &str) -> String {
+    // The name of a field is written as it is.
+    let first = text.split(' ').next().unwrap_or_default();
+    if first.contains('_') || first.ends_with(':') {
+        return text.into();
+    }
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
+}
+
+/// What a client sent is repeated to it in short only.
+pub fn shorten(text: &str) -> String {
+    let short = cut(text);
+    if short.len() < text.len() { format!("{short}…") } else { short.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

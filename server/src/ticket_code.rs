@@ -1,7 +1,7 @@
 //! The code that is scanned: an address whose last part is a signed text (docs/ticket-code.md has the bytes).
 //!
 //! What is here is pure: it reads, writes, signs and verifies. Which keys there are and what a ticket's code is
-//! says [`crate::codes`]. Whoever has the public keys can check a code without asking anybody; whether its
+//! says `codes.rs`. Whoever has the public keys can check a code without asking anybody; whether its
 //! ticket was refunded or passed on meanwhile only the database knows.
 
 #[cfg(test)]

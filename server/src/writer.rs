@@ -12,10 +12,12 @@
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
 mod audit;
+mod mails;
 mod news;
 #[cfg(test)]
 mod tests;
 
+pub use mails::{MAIL, message as mail_message};
 pub use news::{News, Step};
 
 use crate::actor::Actor;
@@ -30,6 +32,7 @@ use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
     Reply, TimeMs, decide,
 };
+use mails::Mails;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -310,6 +313,7 @@ fn is_own(command: &Command) -> bool {
         | Command::Pay { .. }
         | Command::NameTicket { .. }
         | Command::Refund { .. }
+        | Command::ChangeAddress { .. }
         // Nobody waits for old orders to be removed, or for their buyers to be erased.
         | Command::Erase { .. }
         | Command::Forget { .. } => false,
@@ -620,6 +624,7 @@ impl Writer {
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len() * 2);
         let mut recorded: Vec<Recorded> = Vec::new();
         let mut log = Log::new(loaded.now_ms, self.store.next_batch());
+        let mut mails = Mails::new(loaded.now_ms, self.store.next_batch());
         for job in jobs {
             let command = match &job.asked {
                 Asked::Command(command) => command,
@@ -654,6 +659,7 @@ impl Writer {
                 }
             };
             log.tell(job.actor, command, &decision, &loaded.state);
+            mails.owe(&decision, &loaded.state, &mut log.records);
             news::gather(job.actor, &decision, &loaded.state, &mut done.news);
             let mut moved = None;
             for change in &decision.changes {

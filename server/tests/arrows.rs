@@ -17,6 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "ids",
             "links",
+            "mail",
+            "mailing",
             "metrics",
             "organiser",
             "payments",
@@ -31,37 +33,66 @@ const ARROWS: &[(&str, &[&str])] = &[
     // It counts requests that it rejects; a test of it starts a task.
     ("admission", &["metrics", "tasks"]),
     ("audit", &["clock", "payments", "reads", "store", "text", "when"]),
+    ("calendar", &["ids", "language", "when"]),
     ("catalogue", &[]),
     ("client", &[]),
     ("clock", &[]),
     // The keys are rows of the database; a test of it needs nothing else.
     ("codes", &["ids", "store", "ticket_code"]),
-    ("config", &["admission", "payments", "text"]),
-    ("event_body", &["text", "when"]),
+    ("config", &["admission", "mail", "payments", "text"]),
+    ("event_body", &["language", "text", "when"]),
     ("identity", &["ids"]),
     ("ids", &[]),
-    ("language", &[]),
+    ("language", &["text"]),
     ("links", &["ids"]),
-    ("mail", &[]),
+    // What a mail says follows from the order as it is then. The relay is counted, and closes connections in
+    // tasks of their own.
+    (
+        "mail",
+        &[
+            "calendar",
+            "catalogue",
+            "clock",
+            "codes",
+            "identity",
+            "language",
+            "links",
+            "metrics",
+            "pdf",
+            "qr",
+            "reads",
+            "store",
+            "tasks",
+            "text",
+            "trust",
+        ],
+    ),
     ("metrics", &[]),
     ("private_file", &[]),
     ("problem_code", &[]),
+    ("qr", &[]),
     ("stop", &[]),
     ("tasks", &[]),
     ("text", &[]),
     ("ticket_code", &[]),
     // Use cases of whoever has a code.
     ("tickets", &["actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"]),
-    // What it tells people is told by their language.
-    ("when", &["language", "text"]),
+    ("trust", &[]),
+    ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
-    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text"]),
+    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text", "trust"]),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
-    ("writer", &["actor", "admission", "metrics", "problem_code", "store", "text"]),
+    // The mails that a decision owes are committed with it.
+    ("writer", &["actor", "admission", "mail", "metrics", "problem_code", "store", "text"]),
     ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.
     ("messages", &["clock", "reads", "store", "writer"]),
+    // Mails: from the outbox to the relay.
+    (
+        "mailing",
+        &["catalogue", "clock", "ids", "mail", "messages", "metrics", "reads", "store", "writer"],
+    ),
     // The file is made of the order, its codes and the words of a language; what makes it is a thread.
     ("pdf", &["codes", "language", "tasks"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
@@ -91,7 +122,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.
-    ("publish", &["catalogue", "clock", "metrics", "sale_log", "sales", "settlement", "writer"]),
+    (
+        "publish",
+        &[
+            "catalogue",
+            "clock",
+            "mail",
+            "metrics",
+            "sale_log",
+            "sales",
+            "settlement",
+            "store",
+            "writer",
+        ],
+    ),
     ("replicate", &["catalogue", "clock", "metrics", "reads", "store"]),
     // Which routes there are, and whose they are, follows from the settings. Of settlement it knows
     // the notices, of the store the key of a request, of the writer what a caller gets.
@@ -101,6 +145,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "actor",
             "admission",
             "app",
+            "calendar",
             "catalogue",
             "codes",
             "config",
@@ -108,6 +153,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "identity",
             "ids",
             "language",
+            "mail",
+            "mailing",
             "metrics",
             "organiser",
             "pdf",
@@ -133,7 +180,17 @@ const FIELDS: &[(&str, &[&str])] = &[
     // Reads of the database: use cases, settlement, replication and the audit.
     (
         "reads",
-        &["audit", "organiser", "publish", "replicate", "run", "sales", "settlement", "tickets"],
+        &[
+            "audit",
+            "mailing",
+            "organiser",
+            "publish",
+            "replicate",
+            "run",
+            "sales",
+            "settlement",
+            "tickets",
+        ],
     ),
     ("writer", &["organiser", "publish", "run", "sales", "settlement", "tickets"]),
     ("stripe", &["audit", "run", "sales", "settlement"]),

@@ -4,6 +4,9 @@
 //! random (ids, secrets, keys) is replaced by names. How to accept a difference: CONTRIBUTING.md.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "pages/languages.rs"]
+mod languages;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -93,6 +96,9 @@ impl Shop {
             reads: Reads::inline(database.reader(&clock).unwrap()),
             stripe,
             sandbox: Some(sandbox),
+            mail: None,
+            mail_look: Duration::from_secs(3_600),
+            process: 1,
             // Nothing happens but what is asked for.
             look: Duration::from_secs(3_600),
             due_at_once: 100,
@@ -191,11 +197,18 @@ impl Shop {
         for (value, name) in &self.names {
             text = text.replace(value, name);
         }
+        // The signed code of a ticket.
+        for code in text.clone().split(|c: char| !c.is_ascii_alphanumeric()) {
+            if code.len() == nts_server::ticket_code::LETTERS {
+                text = text.replace(code, "TICKET");
+            }
+        }
         for (before, name, end) in [
             ("name=\"key\" value=\"", "KEY", "\""),
             ("/authenticate/pi_", "INTENT", "\""),
             ("\"code\": \"", "CODE", "\""),
             ("<code>", "CODE", "</code>"),
+            ("<span class=\"fine\">", "CODE", "</span>"),
             ("aria-label=\"QR code ", "CODE", "</svg>"),
         ] {
             let mut done = String::new();
@@ -306,6 +319,48 @@ async fn an_erased_buyer() {
     assert_snapshot!("api_erasure", shop.pretty(answer));
     assert_snapshot!("page_order_erased", shop.page(&paid.page()).await);
     assert_snapshot!("api_order_erased", shop.shown(&paid).await);
+}
+
+/// The page of a ticket in each state, and names on the tickets of an order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn tickets_and_their_guests() {
+    let mut shop = Shop::start("tickets").await;
+    let paid = shop.hold("rock", 2).await;
+    assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
+    let path = |answer: &str, number: usize| {
+        let order: Value = serde_json::from_str(answer).unwrap();
+        let url = order["tickets"][number - 1]["url"].as_str().unwrap().to_owned();
+        url[url.find("/T/").unwrap()..].to_owned()
+    };
+    let first = shop.json("GET", &paid.api(), &paid.secret, &Value::Null).await.1;
+    assert_snapshot!("page_ticket", shop.page(&path(&first, 1)).await);
+    let name = format!("{}/tickets/2", paid.api());
+    let named = shop.json("POST", &name, &paid.secret, &json!({"name": "Bob"})).await;
+    assert_snapshot!("page_ticket_of_a_guest", shop.page(&path(&named.1, 2)).await);
+    assert_snapshot!("page_ticket_passed_on", shop.page(&path(&first, 2)).await);
+    let lower = path(&named.1, 2).to_lowercase();
+    assert_eq!(shop.page(&lower).await, shop.page(&path(&named.1, 2)).await);
+    assert_snapshot!("api_order_named", shop.pretty(named.clone()));
+    assert_snapshot!("page_order_named", shop.page(&paid.page()).await);
+    let found = format!("/api/v1/tickets/{}", &path(&first, 2)[3..]);
+    let found = shop.json("GET", &found, KEY, &Value::Null).await;
+    assert_snapshot!("api_ticket_passed_on", shop.pretty(found));
+    let form = Request::builder()
+        .method("POST")
+        .uri(format!("{}/tickets/1", paid.page()))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from("name=+"))
+        .unwrap();
+    let (status, page) = shop.ask(form).await;
+    let error = shop.redacted(page);
+    assert_snapshot!("page_order_name_missing", format!("{status}\n{error}"));
+    let part = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": false});
+    assert_eq!(shop.refund(&paid, part).await.0, 200);
+    assert_snapshot!("page_ticket_refunded", shop.page(&path(&named.1, 2)).await);
+    let forged = path(&first, 1).replace('B', "C");
+    assert_snapshot!("page_ticket_unknown", shop.page(&forged).await);
+    let unknown = shop.page("/t/nothing").await;
+    assert_eq!(shop.page(&forged).await, unknown, "forged and unknown are alike");
 }
 
 /// All codes with their statuses and titles.

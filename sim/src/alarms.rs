@@ -133,6 +133,8 @@ const MAY_BE_SAID: &[(&str, Because)] = &[
     ("disputed by the cardholder", Because::Of(&[Disputed, HandsAnywhere])),
     ("the authorisation ended before it was captured", Because::Any),
     ("cannot move on", Because::Any),
+    // After a day of trying, or of a process that dies.
+    ("a message is given up", Because::Of(&[MailLater, MailAway])),
     ("of the attempts to pay within ten minutes were declined", Because::Always),
     ("ALARM: the Stripe key may not", Because::Of(&[ProviderForbidden])),
     ("ALARM", Because::Of(&[])),

@@ -3,11 +3,13 @@
 //! ledger says.
 
 mod access;
+mod doors;
 mod end;
 mod erased;
 mod history;
 mod lasts;
 mod limit;
+mod mails;
 mod money;
 mod pools;
 mod prompt;
@@ -26,6 +28,7 @@ pub use erased::Whom;
 pub use history::Question;
 use history::Shown;
 use limit::{Had, Limit, person_of};
+pub use mails::Leaves;
 use nts_server::payments::fake::Moved;
 pub use refusals::{Refused, Wish};
 pub use shown::Whose;
@@ -44,7 +47,7 @@ struct Told {
     held_until: Option<TimeMs>,
     /// It is paid.
     paid: bool,
-    /// The codes of its tickets, and at which step each was shown first.
+    /// The numbers of its tickets, and at which step each was shown first.
     tickets: BTreeMap<String, u64>,
     /// Somebody has asked to give it back.
     cancel_asked: bool,
@@ -89,9 +92,9 @@ pub struct Auditor {
     renewing: BTreeSet<String>,
     /// The names that ticket types ever had.
     names: BTreeMap<String, BTreeSet<String>>,
-    /// Whose ticket has a code, and the code of each ticket that was shown.
-    codes: BTreeMap<String, (OrderId, u32)>,
-    code_of: BTreeMap<(OrderId, u32), String>,
+    /// Whose ticket has a code, and the code of each revision of a ticket that was shown.
+    codes: BTreeMap<String, (OrderId, u32, u16)>,
+    code_of: BTreeMap<(OrderId, u32, u16), String>,
     /// From which step on the provider has taken money for an order.
     taken: BTreeMap<OrderId, u64>,
     /// Requests under a key: how often they were sent, what, and whether with different bodies.
@@ -153,6 +156,12 @@ pub struct Auditor {
     erase_people: BTreeSet<String>,
     /// The orders whose buyers were to be erased.
     erase_orders: BTreeSet<OrderId>,
+    /// What it knows of mails.
+    mails: mails::Mails,
+    /// Whether the clocks by which the database's time is told may jump, or its commits may fail.
+    pub(crate) clock_moves: bool,
+    /// What was told of tickets and their codes.
+    doors: doors::Doors,
     /// When the event ends, if its buyers are erased then.
     pub(crate) ended: Option<TimeMs>,
 }
@@ -285,6 +294,10 @@ impl Auditor {
                 *most = (*most).max(pool.capacity);
             }
             self.event_is_sound(trace, at_ms, &event);
+            let known = self.events.get(&event.id).map(|known| known.spec.place.clone());
+            if let Some(place) = known.filter(|place| *place != event.spec.place) {
+                self.event_moves(at_ms, &place, &event.spec.place);
+            }
             self.events.insert(event.id, event);
         }
         // The event first: what is new of the orders is compared with it. What its pools have left
@@ -400,6 +413,7 @@ impl Auditor {
         self.count_unpaid(trace, at_ms, &order);
         self.versions.entry(id).or_default().push((self.step, order.clone()));
         self.prompt(trace, at_ms, &order);
+        self.mails_of(&order);
         self.orders.insert(id, order);
     }
 

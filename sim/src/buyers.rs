@@ -351,7 +351,7 @@ impl Buyer {
             .as_array()
             .into_iter()
             .flatten()
-            .filter_map(|t| Some((t["code"].as_str()?.to_owned(), t["valid"].as_bool()?)))
+            .filter_map(|t| Some((t["number"].as_u64()?.to_string(), t["valid"].as_bool()?)))
             .collect();
         self.world.audit(|a, s, at| {
             a.shown(s, at, asked, mine.order, &state, &tickets);

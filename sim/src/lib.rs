@@ -19,9 +19,11 @@ pub mod dashboard;
 pub mod disk;
 pub mod erases;
 pub mod goods;
+pub mod guests;
 pub mod keys;
 mod log;
 pub mod machine;
+pub mod mails;
 pub mod many;
 pub mod moments;
 pub mod pace;
@@ -65,6 +67,8 @@ use world::World;
 const CALM_MS: i64 = 30 * 3_600_000;
 /// How long everything but refunds may take to be settled, in milliseconds.
 const SETTLED_MS: i64 = 30 * 60_000;
+/// How long all mails may take to be sent, in milliseconds: pauses double up to an hour.
+const MAILED_MS: i64 = 3 * 3_600_000;
 /// How long it takes at least: what was done by hand is found by a list that is read every five
 /// minutes.
 const LEAST_CALM_MS: i64 = 11 * 60_000;
@@ -147,6 +151,11 @@ async fn live(world: &Arc<World>) {
     if world.chaos.has(Fault::Erase) {
         others.spawn(erases::erases(Arc::clone(world)));
     }
+    if world.chaos.has(Fault::Readdress) {
+        others.spawn(mails::readdress(Arc::clone(world)));
+    }
+    others.spawn(guests::guests(Arc::clone(world)));
+    others.spawn(guests::door(Arc::clone(world)));
     others.spawn(actors::hands(Arc::clone(world)));
     let screen = readers::Screen::default();
     others.spawn(readers::readers(Arc::clone(world)));
@@ -229,9 +238,13 @@ async fn calm(world: &Arc<World>) {
             let text = format!("something is owed {} minutes after the storm", passed / 60_000);
             world.broken(Promise::AllSettles, late, text);
         }
-        if owing.is_empty() && world.backend.decided() && passed >= LEAST_CALM_MS
-            || passed > CALM_MS
-        {
+        let mails = world.mails_waiting();
+        if mails > 0 && passed > MAILED_MS {
+            let text = format!("{mails} mails wait {} minutes after the storm", passed / 60_000);
+            world.broken(Promise::MailArrives, None, text);
+        }
+        let owing = owing.is_empty() && mails == 0;
+        if owing && world.backend.decided() && passed >= LEAST_CALM_MS || passed > CALM_MS {
             break;
         }
     }
@@ -242,6 +255,8 @@ async fn calm(world: &Arc<World>) {
         return;
     };
     world.audit(|auditor, trace, at| auditor.settled(trace, at, &ledger, &authorised, &given));
+    let ended = world.plan.ends_ms.is_some();
+    world.audit(|auditor, trace, at| auditor.all_mails_sent(trace, at, ended));
     if let Err(why) = books_balance(world).await {
         world.broken(Promise::AllSettles, None, format!("the audit cannot be made: {why}"));
     }

@@ -4,6 +4,7 @@ use crate::auditor::Asked;
 use crate::broken::BrokenReader;
 use crate::chaos::Chaos;
 use crate::disk::{Disk, Process};
+use crate::mails::{PER_SECOND, Plain, SimRelay};
 use crate::moments::{InHand, Moments, Step, step};
 use crate::pages::Pages;
 use crate::plan::{Fault, Plan, StorageKind};
@@ -15,9 +16,10 @@ use crate::world::{Answer, ORGANISER, World, ms_since};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use boxoffice::TimeMs;
 use boxoffice::mutant::{Mutant, on};
+use boxoffice::{Order, OrderId, TimeMs};
 use http_body_util::BodyExt;
+use nts_server::actor::Actor;
 use nts_server::app::App;
 use nts_server::clock::{Clock, DatabaseClock};
 use nts_server::http;
@@ -26,13 +28,13 @@ use nts_server::payments::governor::{Budget, Governor};
 use nts_server::payments::stripe::Stripe;
 use nts_server::reads::Reads;
 use nts_server::replicate::read_versions;
-use nts_server::run::{Assembled, Parts, assemble};
+use nts_server::run::{Assembled, MailParts, Parts, assemble};
 use nts_server::store::records::ticket_keys;
 use nts_server::store::sqlite::SqliteReader;
 use nts_server::store::{Fault as StoreFault, Reader, Store};
-use nts_server::writer::{Committed, Job, Writer};
+use nts_server::writer::{CommandError, Committed, Job, Writer};
 use serde_json::Value;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -116,7 +118,10 @@ impl Backend {
     }
 
     /// Reads what is committed, for the auditor; `None` if it cannot be read at the moment.
-    fn read<T>(&self, read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreFault>) -> Option<T> {
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreFault>,
+    ) -> Option<T> {
         match self {
             Backend::Shared(server, _) => read(&mut server.truth()).ok(),
             Backend::File(base) => read(&mut base.running().as_mut()?.truth).ok(),
@@ -201,6 +206,10 @@ pub struct Machine {
     in_hand: Mutex<Option<InHand>>,
     /// Rung when that was done in the middle of a step of another process.
     pub done_early: Notify,
+    /// How many processes have run here.
+    lives: AtomicU32,
+    /// Whether the last of them runs no more.
+    dead: AtomicBool,
     /// The step that its writer is in.
     pub step: Step,
     /// Held by the one who kills, stops or starts the process.
@@ -229,6 +238,8 @@ impl Machine {
             died: Notify::new(),
             in_hand: Mutex::default(),
             done_early: Notify::new(),
+            lives: AtomicU32::new(0),
+            dead: AtomicBool::new(false),
             step: Step::default(),
             driving: tokio::sync::Mutex::default(),
         }
@@ -269,6 +280,7 @@ impl Machine {
         let seldom = if on(Mutant::SeldomLooks) { 10 } else { 1 };
         let wire = SimWire::new(world, self.n);
         let shop = secrets.shop();
+        let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
         let stripe = Stripe::new(
             Box::new(wire),
             governor,
@@ -291,6 +303,13 @@ impl Machine {
             ))))),
             stripe,
             sandbox: None,
+            mail: Some(MailParts {
+                compose: Some(Arc::new(Plain)),
+                relay: Arc::new(SimRelay::new(world, self.n, life)),
+                per_second: PER_SECOND,
+            }),
+            mail_look: Duration::from_millis(world.plan.look_ms),
+            process: i64::from(life) * 100 + self.n as i64 + 1,
             look: Duration::from_millis(world.plan.look_ms * seldom),
             pulse,
             follow: Duration::from_millis(world.plan.look_ms),
@@ -306,6 +325,7 @@ impl Machine {
         let router = http::router(Arc::clone(&app));
         *self.life() =
             Some(Life { app, router, background, requests: JoinSet::new(), lines: Arc::default() });
+        self.dead.store(false, Ordering::SeqCst);
         world.tell(None, format!("machine {}: the server starts", self.n));
         self.look_at_all(world);
         // By the clock of the database where there is one: a commit may be seen long after it.
@@ -318,6 +338,7 @@ impl Machine {
     /// lose what was not flushed.
     pub async fn kill(&self, world: &World, power_loss: bool) {
         let Some(life) = self.life().take() else { return };
+        self.dead.store(true, Ordering::SeqCst);
         world.backend.dies(power_loss.then_some(&mut *self.rng()));
         *self.in_hand() = None;
         let Life { app, router, mut background, mut requests, .. } = life;
@@ -335,6 +356,7 @@ impl Machine {
     /// Stops the process as its operator does: what was accepted is finished.
     pub async fn stop(&self, world: &World) {
         let Some(life) = self.life().take() else { return };
+        self.dead.store(true, Ordering::SeqCst);
         let Life { app, router, mut background, mut requests, .. } = life;
         app.stop.raise();
         drop(router);
@@ -354,6 +376,27 @@ impl Machine {
         // It may have died in the middle of stopping.
         world.backend.dies(None);
         world.tell(None, format!("machine {}: the server has stopped", self.n));
+    }
+
+    /// Whether the process that runs here is this one of all that have run.
+    pub fn lives(&self, life: u32) -> bool {
+        // The life may be locked by whoever asks, on the way to the relay.
+        self.lives.load(Ordering::SeqCst) == life && !self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Gives an order another address in the process that runs here, if one does.
+    pub fn change_address(
+        &self,
+        order: OrderId,
+        to: String,
+    ) -> Option<oneshot::Receiver<Result<Arc<Order>, CommandError>>> {
+        let mut life = self.life();
+        let life = life.as_mut().filter(|life| !life.app.stop.is_raised())?;
+        let (sales, (answer, answered)) = (Arc::clone(&life.app.sales), oneshot::channel());
+        life.requests.spawn(async move {
+            _ = answer.send(sales.change_address(Actor::Buyer, order, &to, None).await);
+        });
+        Some(answered)
     }
 
     /// Lets the process die, as if by itself: its supervisor sees to the rest.

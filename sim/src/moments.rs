@@ -74,6 +74,8 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
         | Command::Renew { order, .. }
         | Command::Pay { order, .. }
         | Command::Cancel { order }
+        | Command::ChangeAddress { order, .. }
+        | Command::NameTicket { order, .. }
         | Command::Refund { order, .. } => (Some(*order), true),
         Command::IntentCreated { order, .. }
         | Command::AttemptDeclined { order, .. }

@@ -74,11 +74,18 @@ pub enum Fault {
     HandsAnywhere,
     AwayForWeeks,
     Erase,
+    MailLater,
+    MailRefused,
+    MailAnswerLost,
+    MailHangs,
+    MailAway,
+    MailSlow,
+    Readdress,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 64] = [
+    pub const ALL: [Fault; 71] = [
         Fault::RequestLost,
         Fault::AnswerLost,
         Fault::RequestTwice,
@@ -143,10 +150,28 @@ impl Fault {
         Fault::HandsAnywhere,
         Fault::AwayForWeeks,
         Fault::Erase,
+        Fault::MailLater,
+        Fault::MailRefused,
+        Fault::MailAnswerLost,
+        Fault::MailHangs,
+        Fault::MailAway,
+        Fault::MailSlow,
+        Fault::Readdress,
+    ];
+    /// What goes wrong with mails, and buyers who give another address.
+    pub const OF_MAIL: [Fault; 7] = [
+        Fault::MailLater,
+        Fault::MailRefused,
+        Fault::MailAnswerLost,
+        Fault::MailHangs,
+        Fault::MailAway,
+        Fault::MailSlow,
+        Fault::Readdress,
     ];
     /// Kinds of faults that have a stream of randomness of their own, which stream, and how often they
     /// strike in a thousand: so that what else a seed says stays as it was.
-    const APART: [(&[Fault], u64, &[u32]); 3] = [
+    const APART: [(&[Fault], u64, &[u32]); 4] = [
+        (&Fault::OF_MAIL, 7_300, &[15, 60, 200]),
         (&[Fault::Erase], 7_100, &[40, 100, 250]),
         (&[Fault::Stranger, Fault::KeyReused], 7_000, &[15, 40, 100]),
         (
@@ -275,6 +300,15 @@ impl Fault {
                 ("away-for-weeks", "a refund by hand was made weeks before the process starts")
             }
             Fault::Erase => ("erase", "the organiser erases a buyer, or the buyer of an order"),
+            Fault::MailLater => ("mail-later", "the relay does not take a mail this time"),
+            Fault::MailRefused => ("mail-refused", "the relay says that there is no such address"),
+            Fault::MailAnswerLost => {
+                ("mail-answer-lost", "the relay takes a mail, and its reply is lost")
+            }
+            Fault::MailHangs => ("mail-hangs", "the relay never replies, and has not taken it"),
+            Fault::MailAway => ("mail-away", "nobody answers at the relay, for up to an hour"),
+            Fault::MailSlow => ("mail-slow", "the relay needs up to a minute for a mail"),
+            Fault::Readdress => ("readdress", "a buyer gives another e-mail address"),
             Fault::ReleaseRefunds => {
                 ("release-refunds", "what is released makes a refund, as on old accounts")
             }
@@ -347,7 +381,14 @@ impl Fault {
             | Fault::Window
             | Fault::OddRefund
             | Fault::Erase
+            | Fault::Readdress
             | Fault::OldRoute => "people",
+            Fault::MailLater
+            | Fault::MailRefused
+            | Fault::MailAnswerLost
+            | Fault::MailHangs
+            | Fault::MailAway
+            | Fault::MailSlow => "mail",
         }
     }
 
@@ -572,7 +613,7 @@ impl Plan {
 }
 
 /// So many faults there were before buyers could be erased: the plans of old seeds stay as they were.
-const WITHOUT_ERASE: usize = Fault::ALL.len() - 1;
+const WITHOUT_ERASE: usize = 63;
 
 /// Where many things go wrong at once, the rare orders of events are hidden. So five plans of twelve have
 /// three to six faults only, which strike often (this is known as swarm testing), and one has two steps
@@ -594,6 +635,13 @@ fn few(seed: u64, as_is: bool, faults: &mut BTreeMap<Fault, u32>) -> Option<(Ste
     let mut erases = Rng::new(seed, 13);
     if erases.below(4) == 0 {
         faults.insert(Fault::Erase, erases.pick(&[60, 120, 250]));
+    }
+    // And these.
+    let mut mails = Rng::new(seed, 22);
+    for fault in Fault::OF_MAIL {
+        if mails.below(4) == 0 {
+            faults.insert(fault, mails.pick(&[60, 120, 250]));
+        }
     }
     (!swarm).then(|| (rng.pick(&Step::ALL), rng.pick(&Step::ALL)))
 }

@@ -14,7 +14,7 @@ use crate::rng::Rng;
 use crate::trace::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::{AttemptState, Event, Order, OrderState, RefundState, TicketState};
-use nts_server::http::amount::grouped;
+use nts_server::language::Lang;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,6 +127,7 @@ pub async fn all_is_told(world: &Arc<World>, screen: &Screen) {
     let n = rng.below(world.machines.len() as u64) as usize;
     let urls = orders(world, n).await;
     pages(world, &mut rng, n, &urls).await;
+    crate::guests::one_code_admits(world).await;
     guests(world, &mut rng, n).await;
     sleep(Duration::from_secs(LIVE_S)).await;
     for n in 0..world.machines.len() {
@@ -187,8 +188,11 @@ async fn counts(world: &Arc<World>, n: usize) {
         let pools = event.pools.iter().enumerate().filter(|(n, _)| offered(*n));
         let left: u32 = pools.map(|(_, p)| p.capacity - p.held - p.sold).sum();
         let closed = event.spec.sale_closes_ms.or(event.spec.ends_ms).is_some();
-        let said =
-            format!(">{} ticket{} left<", grouped(left.into()), if left == 1 { "" } else { "s" });
+        let said = format!(
+            ">{} ticket{} left<",
+            Lang::En.number(left.into()),
+            if left == 1 { "" } else { "s" }
+        );
         if left > 0 && !closed && !answer.text.contains(&said) {
             false_answer(world, None, format!("the front page does not say {said}"));
         }
@@ -240,6 +244,7 @@ async fn orders(world: &Arc<World>, n: usize) -> Vec<(Order, String)> {
                 false_answer(world, Some(order.id), text);
             }
         }
+        world.audit(|a, s, at| a.tickets_shown(s, at, order.id, &told["tickets"]));
         let url = told["url"].as_str().unwrap_or_default();
         urls.push((order, url.strip_prefix("http://box.example").unwrap_or_default().to_owned()));
     }
@@ -362,7 +367,10 @@ async fn guests(world: &Arc<World>, rng: &mut Rng, n: usize) {
     let wanted: Vec<(u32, String)> = world.audit(|auditor, _, _| {
         let tickets = auditor.orders().flat_map(|o| o.tickets.iter().map(move |t| (t, o)));
         let valid = tickets.filter(|(t, _)| t.state == TicketState::Valid);
-        valid.map(|(t, o)| (t.serial, o.buyer.name.clone())).collect()
+        let name = |t: &boxoffice::Ticket, o: &Order| {
+            t.guest.clone().unwrap_or_else(|| o.buyer.name.clone())
+        };
+        valid.map(|(t, o)| (t.serial, name(t, o))).collect()
     });
     let wanted: Vec<String> = {
         let mut wanted = wanted;

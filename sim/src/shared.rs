@@ -176,6 +176,7 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
                 _ = events.insert(order.event);
             }
             Change::TicketPut { order, event, .. }
+            | Change::EmailPut { order, event, .. }
             | Change::BuyerErased { order, event }
             | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);

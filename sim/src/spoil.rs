@@ -72,11 +72,14 @@ const ALL: &[Spoil] = &[
         (sold(o) && o.total().minor > 0).then(|| Order { currency, ..o.clone() })
     }),
     Spoil::Order("a ticket is gone", |o, _| tickets(o, |t| t.truncate(t.len() - 1))),
-    Spoil::Order("a ticket is there twice", |o, _| tickets(o, |t| t.push(t[0]))),
+    Spoil::Order("a ticket is there twice", |o, _| tickets(o, |t| t.push(t[0].clone()))),
     Spoil::Order("a ticket stands in the place of another", |o, _| {
-        (o.tickets.len() > 1).then(|| tickets(o, |t| t[1] = t[0]))?
+        (o.tickets.len() > 1).then(|| tickets(o, |t| t[1] = t[0].clone()))?
     }),
     Spoil::Order("a ticket is of no line", |o, _| tickets(o, |t| t[0].line = 99)),
+    Spoil::Order("a ticket got a guest and kept its codes", |o, _| {
+        tickets(o, |t| (t[0].guest, t[0].revision) = (Some("Mallory".into()), 0))
+    }),
     Spoil::Order("a revoked ticket is valid", |o, _| {
         turn(o, TicketState::Revoked, TicketState::Valid)
     }),

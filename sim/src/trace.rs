@@ -47,6 +47,8 @@ pub enum Promise {
     OnlyTheirs,
     /// Who is erased is shown in no answer, and nothing else of an order is changed by that.
     Erased,
+    /// Whoever has paid is sent the tickets, once if anybody can know, and nothing is sent that is not so.
+    MailArrives,
     /// An alarm is raised where a person must look, and nowhere without a reason.
     NoAlarm,
     /// No part of the server panics, and no request is answered with 500.
@@ -66,6 +68,7 @@ impl Promise {
             Promise::OwnShare => "no client keeps more than its share",
             Promise::OnlyTheirs => "nobody acts on what is another's",
             Promise::Erased => "who is erased is shown nowhere",
+            Promise::MailArrives => "whoever has paid is sent the tickets",
             Promise::NoAlarm => "alarms have a reason, and none is missing",
             Promise::NoPanic => "no panic, no 500",
         }

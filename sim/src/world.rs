@@ -18,7 +18,11 @@ use nts_server::admission::network::Peer;
 use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::payments::fake::FakeStripe;
-use serde_json::Value;
+use nts_server::store::Reader;
+use nts_server::store::records::mail_jobs::MailJob;
+use nts_server::store::records::outbox_rows::{Message, waiting};
+use nts_server::store::records::{Value, get, page};
+use serde_json::Value as Json;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +30,20 @@ use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::{Duration, Instant, sleep};
 
+/// Where these occur, what was done may be recorded late, or another process may take a thing for its own.
+const TROUBLE: [Fault; 11] = [
+    Fault::ClockJump,
+    Fault::ClockInStep,
+    Fault::DiskError,
+    Fault::DiskFull,
+    Fault::CommitSlow,
+    Fault::CommitRefused,
+    Fault::CommitAnswerLost,
+    Fault::CommitLost,
+    Fault::CommitLate,
+    Fault::ReadFails,
+    Fault::MailSlow,
+];
 /// When every run begins: 2027-01-15T08:00:00Z.
 pub const EPOCH_MS: TimeMs = 1_800_000_000_000;
 /// The organiser's key.
@@ -78,7 +96,7 @@ pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The body, if it is JSON.
-    pub body: Value,
+    pub body: Json,
     /// The body, if it is anything else.
     pub text: String,
     /// What the clock of the machine said when it was made.
@@ -139,7 +157,7 @@ impl Ask {
     }
 
     /// Something to be done.
-    pub fn post(path: impl Into<String>, body: &Value) -> Ask {
+    pub fn post(path: impl Into<String>, body: &Json) -> Ask {
         Ask { method: "POST", body: body.to_string(), ..Ask::get(path) }
     }
 
@@ -226,6 +244,7 @@ impl World {
         let mut auditor =
             Auditor::new(prompt_ms(&plan), plan.faults.contains_key(&Fault::ProviderNulls));
         auditor.processes(plan.processes);
+        auditor.clock_moves = TROUBLE.into_iter().any(|fault| plan.faults.contains_key(&fault));
         auditor.ended = plan.ends_ms.map(|ends_ms| EPOCH_MS + ends_ms);
         let machines: Vec<Machine> = machines.collect();
         auditor.clock_is_ahead(
@@ -282,6 +301,22 @@ impl World {
     /// Milliseconds since the beginning.
     pub fn at_ms(&self) -> i64 {
         ms_since(self.begun)
+    }
+
+    /// The row of a mail, as it is committed; `None`: it cannot be read, or is not there.
+    pub fn mail_row(&self, id: u128) -> Option<Message> {
+        let key = [Value::Blob(id.to_be_bytes().into())];
+        self.backend.read(|reader| get::<Message>(reader.tables(), &key))?
+    }
+
+    /// How many mails wait, and how many jobs that make some.
+    pub fn mails_waiting(&self) -> usize {
+        let read = |reader: &mut dyn Reader| {
+            let jobs: Vec<MailJob> = page(reader.tables(), None, 10)?;
+            Ok(waiting(reader.tables(), "mail")?.0 as usize + jobs.len())
+        };
+        // Nobody can read it while no process runs.
+        self.backend.read(read).unwrap_or(1)
     }
 
     /// The story so far.

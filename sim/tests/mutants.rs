@@ -26,6 +26,12 @@ fn within(mutant: Mutant) -> u64 {
         Mutant::NextPageLate => 1_000,
         // The provider refuses what comes too fast, and no clock is moved meanwhile.
         Mutant::NoPause => 1_000,
+        // The relay takes a mail three times, and each reply is lost.
+        Mutant::MailUnansweredForEver => 1_000,
+        // Two processes that look at the outbox at the same moment.
+        Mutant::MailTakenByTwo => 1_000,
+        // Somebody gives another address while a mail waits.
+        Mutant::MailToOldAddress => 1_000,
         _ => 200,
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! - [`Postgres`]: a private PostgreSQL server.
 //! - [`Proxy`]: a connection to a database that can be cut at a chosen place.
+//! - [`smtp::Relay`]: a mail relay that refuses, hangs and closes where a test wants.
 //! - [`Request`] and [`Answer`]: an HTTP client on bare sockets.
+//! - [`unmarked`]: what a page says that is in no catalogue of sentences.
 //! - [`fixtures`]: an event and an order to start from.
 //! - [`tool`]: runs a program that is not part of this repository.
 //! - [`eventually`]: waits for a condition.
@@ -12,12 +14,15 @@
 
 pub mod fixtures;
 mod http;
+mod marks;
 mod postgres;
 mod proxy;
+pub mod smtp;
 mod tool;
 mod wait;
 
 pub use http::{Answer, Request};
+pub use marks::unmarked;
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
 pub use tool::tool;

@@ -45,6 +45,8 @@ struct Entry {
 /// How each route is used, for an order of this buyer. `None`: nobody has said so yet, and the test fails.
 fn entry(route: &Described, buyer: &str) -> Option<Entry> {
     let looks = |on| Some(Entry { sends: Sends::Nothing, on, changes: false });
+    // A mail is owed, which is in none of the lists.
+    let tells = |on, sends| Some(Entry { sends, on, changes: false });
     let does = |on, sends| Some(Entry { sends, on, changes: true });
     let form = |fields: &[(&'static str, &str)]| {
         Sends::Form(fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
@@ -63,8 +65,28 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/healthz" | "/readyz" | "/metrics") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
+        ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
+        ("GET", "/tickets") => looks(State::Held),
+        ("POST", "/tickets") => tells(State::Paid, form(&[("email", &mail)])),
+        ("POST", "/orders/{id}/{secret}/mails") => tells(State::Paid, form(&[])),
+        ("POST", "/orders/{id}/{secret}/email") => does(State::Paid, form(&[("email", &mail)])),
+        ("POST", "/api/v1/orders/{id}/mails") => tells(State::Paid, Sends::Nothing),
+        ("PUT", "/api/v1/orders/{id}/email") => {
+            does(State::Paid, Sends::Json(json!({"email": mail})))
+        }
         ("GET", "/orders/{id}/{secret}/tickets.pdf") => looks(State::Paid),
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
+        ("GET", "/t/{code}" | "/T/{code}" | "/t/{code}/event.ics") => looks(State::Paid),
+        ("GET", "/api/v1/tickets/{code}") => looks(State::Paid),
+        // Keys are made before one is revoked: the last one stays.
+        ("GET" | "POST", "/api/v1/door/keys") => looks(State::Held),
+        ("DELETE", "/api/v1/door/keys/{key}") => looks(State::Held),
+        ("POST", "/orders/{id}/{secret}/tickets/{number}") => {
+            does(State::Paid, form(&[("name", &fresh)]))
+        }
+        ("POST", "/api/v1/orders/{id}/tickets/{number}") => {
+            does(State::Paid, Sends::Json(json!({"name": fresh})))
+        }
         ("GET", "/api/v1/orders/{id}") => looks(State::Held),
         ("GET", "/api/v1/events/{event}/orders" | "/nts/v1/list-guests") => looks(State::Paid),
         ("GET", "/sandbox/authenticate/{intent}") => looks(State::Asked),
@@ -185,6 +207,7 @@ impl Setup {
             pay_secret,
             intent: String::new(),
             codes: Vec::new(),
+            ticket: String::new(),
         };
         match state {
             State::Held | State::Reserved => {}
@@ -199,6 +222,8 @@ impl Setup {
                 assert_eq!(paid["state"], "paid", "{paid}");
                 let tickets = paid["tickets"].as_array().unwrap();
                 victim.codes = tickets.iter().map(|ticket| text(ticket, "code")).collect();
+                let url = text(&tickets[0], "url");
+                url.rsplit('/').next().unwrap().clone_into(&mut victim.ticket);
             }
             State::Released => {
                 let path = format!("/api/v1/orders/{}/cancel", victim.id);
@@ -218,6 +243,8 @@ struct Victim {
     pay_secret: String,
     intent: String,
     codes: Vec<String>,
+    /// The signed code of the first one.
+    ticket: String,
 }
 
 impl Victim {
@@ -294,6 +321,17 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
             all.extend(words(vec![of.secret.clone(), KEY.into()]));
             all
         }
+        Access::TicketPath => {
+            let mut all = words(wrong_secrets(of, other));
+            all.extend(words(vec![of.secret.clone(), of.pay_secret.clone(), KEY.into()]));
+            all.extend(words(of.codes.clone()));
+            if let Some((head, last)) = of.ticket.split_at_checked(of.ticket.len().max(1) - 1) {
+                let other = if last == "A" { "B" } else { "A" };
+                all.extend(words(vec![head.into(), format!("{head}{other}")]));
+                all.extend(words(vec![format!("{}A", of.ticket), of.ticket.replace('A', "B")]));
+            }
+            all
+        }
         Access::OrderOrOrganiser => {
             let mut all = words(wrong_secrets(of, other));
             all.extend(words(vec![of.pay_secret.clone(), format!("{KEY}x")]));
@@ -359,6 +397,7 @@ fn right(route: &Described, of: &Victim) -> Vec<Shows> {
         Access::OrderPath => vec![word(&of.secret)],
         Access::PayPath => vec![word(&of.pay_secret)],
         Access::OrderOrOrganiser => vec![word(&of.secret), word(KEY)],
+        Access::TicketPath => vec![word(&of.ticket)],
         Access::OrderForm => vec![word(&of.secret), word(&of.pay_secret)],
         Access::Organiser => vec![word(KEY)],
         Access::Payment => vec![word(&of.intent)],
@@ -384,7 +423,11 @@ fn refusals(route: &Described, shows: &Shows) -> &'static [u16] {
     // An empty token is none.
     let bearer = matches!(shows, Shows::Word(word) if !word.is_empty());
     match route.access {
-        Access::OrderPath | Access::PayPath | Access::Payment | Access::Nobody => &[404],
+        Access::OrderPath
+        | Access::PayPath
+        | Access::TicketPath
+        | Access::Payment
+        | Access::Nobody => &[404],
         Access::OrderOrOrganiser if bearer => &[404],
         Access::OrderOrOrganiser | Access::Organiser => &[401],
         Access::OrderForm => &[403],
@@ -425,11 +468,19 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
     {
         fields.push(("secret", word.to_owned()));
     }
+    let code = match route.path {
+        "/problems/{code}" => "sold_out".into(),
+        "/api/v1/tickets/{code}" => of.codes.first().cloned().unwrap_or("none".into()),
+        _ => in_path(word),
+    };
     let path = route
         .path
         .replace("{event}", if route.method == "DELETE" { "spare" } else { "rock" })
         .replace("{file}", "nts.css")
-        .replace("{code}", "sold_out")
+        .replace("{code}", &code)
+        .replace("{number}", "1")
+        .replace("{key}", "1")
+        .replace("{n}", "1")
         .replace("{id}", id)
         .replace("{secret}", &in_path(word))
         .replace("{intent}", &in_path(word));

@@ -1,7 +1,7 @@
 //! Every page in every state, judged by axe-core (<https://github.com/dequelabs/axe-core>) by the rules of
 //! WCAG 2.2 A and AA: on the narrowest screen and at a desk, light and dark. `tools/axe` gets axe-core.
 
-use crate::browser::accessible;
+use crate::browser::{accessible, accessible_in};
 use crate::harness::*;
 use crate::webdriver::Browser;
 use serde_json::{Value, json};
@@ -90,6 +90,12 @@ fn fill_in_wrongly(browser: &Browser) {
     browser.shows("Please check the marked fields");
 }
 
+fn name_wrongly(browser: &Browser) {
+    browser.fill("#guest1", "\u{202e}");
+    browser.click("#t1 button");
+    browser.shows("has characters that cannot be seen");
+}
+
 /// A shop with something in every state, and the addresses of its pages.
 fn pages_of(server: &Server) -> Vec<Page> {
     server.make_event(40, 300);
@@ -132,6 +138,14 @@ fn pages_of(server: &Server) -> Vec<Page> {
     for order in [&paid, &part, &refunded] {
         assert_eq!(server.send(pay(order, "ctoken_ok")).status, 200);
     }
+    let name = format!("/api/v1/orders/{}/tickets/2", text(&paid, "id"));
+    let name = Request::new("POST", &name).bearer(KEY).json(&json!({"name": "Guest of Ann"}));
+    let ticket = |order: &Value, at: usize| {
+        let url = text(&order["tickets"][at], "url");
+        url[url.find("/T/").unwrap()..].to_owned()
+    };
+    let old = server.send(look(&paid)).json();
+    let named = server.send(name).json();
     let refund = |order: &Value, body: Value| {
         let path = format!("/api/v1/orders/{}/refunds", text(order, "id"));
         assert_eq!(server.send(Request::new("POST", &path).bearer(KEY).json(&body)).status, 200);
@@ -169,6 +183,11 @@ fn pages_of(server: &Server) -> Vec<Page> {
         ("order-paid", page_of(&paid), None),
         ("order-part", page_of(&part), None),
         ("order-refunded", page_of(&refunded), None),
+        ("order-name-mistake", page_of(&paid), Some(name_wrongly)),
+        ("ticket", ticket(&named, 0), None),
+        ("ticket-named", ticket(&named, 1), None),
+        ("ticket-passed-on", ticket(&old, 1), None),
+        ("ticket-unknown", "/t/none".into(), None),
         ("problem", "/nowhere".into(), None),
         ("problem-event", "/events/none".into(), None),
         ("problem-codes", "/problems/sold_out".into(), None),
@@ -240,5 +259,38 @@ fn every_page_in_every_state_keeps_nobody_out() {
         });
         let name = format!("Guest {width} {scheme}");
         by_name(&browser, &format!("http://{}/", fresh.address), &name, &look);
+    }
+}
+
+/// Longer words than English has, and the words that scripts write.
+#[test]
+fn every_page_in_german_keeps_nobody_out() {
+    let dir = Dir::new("axe-german");
+    let server = Server::start(&dir);
+    let pages = pages_of(&server);
+    for width in [320, 390, 1280] {
+        let Some(browser) = Browser::start(true, (width, 844), false) else { return };
+        let url = |path: &str| format!("http://{}{path}", server.address);
+        let from_old_demo = |path: &str| path.starts_with("/nts/");
+        for (name, path, _) in pages.iter().filter(|(_, path, _)| !from_old_demo(path)) {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            browser.goto(&url(&format!("{path}{mark}lang=de")));
+            accessible_in(&browser, "de");
+            browser.whole_picture(&format!("german-{width}-{name}"));
+        }
+        // The browser remembers it.
+        browser.goto(&url("/events/rock"));
+        browser.shows("Gerade aktualisiert.");
+        browser.fill("input[name='quantity:adult']", "99");
+        browser.fill("#name", "Ann Example");
+        browser.fill("#email", "ann at example.org");
+        browser.click("button[type=submit]");
+        browser.shows("Bitte prüfen Sie die markierten Felder");
+        accessible_in(&browser, "de");
+        browser.whole_picture(&format!("german-{width}-event-mistake"));
+        // Where a form came back, the links lead to the page.
+        browser.click("a[hreflang=es]");
+        browser.shows("Continuar al pago");
+        assert_eq!(browser.url(), url("/events/rock?lang=es"));
     }
 }

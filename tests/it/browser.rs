@@ -23,10 +23,20 @@ fn shop(name: &str) -> (Dir, Server, String) {
 
 /// What holds of every page: a person with any device and any reader can use it.
 pub fn accessible(browser: &Browser) {
+    accessible_in(browser, "en");
+}
+
+/// The same of a page in this language.
+pub fn accessible_in(browser: &Browser, lang: &str) {
+    assert_eq!(
+        browser.run("return document.documentElement.lang"),
+        json!(lang),
+        "{}",
+        browser.url()
+    );
     let faults = browser.run(
         "const faults = [];
          const say = (bad, what) => { if (bad) faults.push(what); };
-         say(document.documentElement.lang !== 'en', 'no language');
          say(document.querySelectorAll('h1').length !== 1, 'not one h1');
          say(!document.title, 'no title');
          say(document.documentElement.scrollWidth > document.documentElement.clientWidth, 'scrolls sideways');
@@ -322,4 +332,36 @@ fn who_has_the_payment_address_alone_can_pay_and_sees_no_ticket() {
     browser.goto(&address);
     browser.shows("Add to calendar");
     assert_eq!(browser.url(), format!("{url}{}", page_of(&order)));
+}
+
+#[test]
+fn a_camera_reads_the_address_of_the_ticket_from_its_page() {
+    let dir = Dir::new("camera");
+    let server = Server::start(&dir);
+    server.make_event(20, 300);
+    let order = server.send(hold("Ann-Buyer", 2)).json();
+    assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
+    let name = format!("/api/v1/orders/{}/tickets/2", text(&order, "id"));
+    let name = Request::new("POST", &name).bearer(KEY).json(&json!({"name": "Bob Guest"}));
+    let url = text(&server.send(name).json()["tickets"][1], "url");
+    let pictures = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+    let zbar = |file: String| {
+        let mut zbar = std::process::Command::new("zbarimg");
+        zbar.args(["-q", "--raw"]).arg(pictures.join(file)).output().ok()
+    };
+    for dark in [false, true] {
+        let Some(browser) = Browser::start(true, PHONE, dark) else { return };
+        browser.goto(&format!("http://{}{}", server.address, &url[url.find("/T/").unwrap()..]));
+        browser.shows("Bob Guest");
+        let name = if dark { "ticket-dark" } else { "ticket-light" };
+        browser.picture(name);
+        let Some(read) = zbar(format!("{name}.png")) else {
+            assert!(std::env::var_os("NTS_TEST_ALL").is_none(), "zbarimg is not installed");
+            println!(
+                "left out: zbarimg (package zbar-tools) is not installed; ./check installs it"
+            );
+            return;
+        };
+        assert_eq!(String::from_utf8_lossy(&read.stdout).trim(), url);
+    }
 }

@@ -272,6 +272,7 @@ fn what_get_has_told_can_be_put_back() {
     let changes = json!({
         "description": "One.\n\nTwo.", "ends_at": "2030-06-02T01:00:00+01:00",
         "sale_opens": "2020-01-01T00:00:00Z", "limit_per_buyer": 6, "keep_buyers_days": 30,
+        "names_until": "2030-05-31T12:00:00Z",
         "pools": [{"id": "floor", "capacity": 10}, {"id": "none", "capacity": 0}],
     });
     assert_eq!(put(&server, "rock", &changes).status, 201);

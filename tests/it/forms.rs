@@ -11,11 +11,11 @@ pub struct PageForm {
 }
 
 impl PageForm {
-    /// The form of a page that leads to this path.
+    /// The form of a page that leads to this path, with any query.
     pub fn of(page: &str, action: &str) -> Option<PageForm> {
         let forms = page.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap());
         let mut forms = forms.map(PageForm::read);
-        forms.find(|form| form.action == action)
+        forms.find(|form| form.action.split('?').next() == Some(action))
     }
 
     fn read(text: &str) -> PageForm {

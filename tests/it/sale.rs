@@ -271,7 +271,7 @@ fn everybody_sees_the_same_page_compressed_or_not_with_true_counts_and_a_key_of_
         let answer =
             server.send(Request::get("/events/rock").header("accept-encoding", "br, gzip"));
         assert_eq!(answer.header("content-encoding"), Some("gzip"));
-        assert_eq!(answer.header("vary"), Some("accept-encoding, cookie"));
+        assert_eq!(answer.header("vary"), Some("accept-encoding, accept-language, cookie"));
         let mut text = String::new();
         flate2::bufread::GzDecoder::new(&*answer.body).read_to_string(&mut text).unwrap();
         text

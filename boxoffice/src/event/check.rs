@@ -2,7 +2,7 @@
 
 use super::USUAL_PER_ORDER;
 use crate::money::MAX_MINOR;
-use crate::text::{check_paragraphs, check_text};
+use crate::text::{check_email, check_paragraphs, check_text};
 use crate::{EventSpec, Money, PoolSpec, TicketTypeSpec, TimeMs};
 use alloc::{
     format,
@@ -119,6 +119,8 @@ impl EventSpec {
         flaws.check("place", check_text("the place", &self.place, 0, 200));
         let about = check_paragraphs("the description", &self.description, 5_000);
         flaws.check("description", about);
+        let contact = check_email(&self.contact).map_err(|why| format!("contact: {why}"));
+        flaws.check("contact", contact);
         flaws.unless(
             self.currency.is_charged(),
             "currency",

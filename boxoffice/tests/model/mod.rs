@@ -28,6 +28,7 @@ pub struct Entry {
     pub id: OrderId,
     show: EventId,
     buyer: BuyerKey,
+    address: String,
     currency: String,
     places: Vec<Place>,
     pub state: &'static str,
@@ -56,6 +57,10 @@ struct Place {
     pool: String,
     price: i64,
     serial: Option<u32>,
+    /// Everybody who was to sit there, one after the other.
+    guests: Vec<String>,
+    /// The last of them, unless the name was erased.
+    guest: Option<String>,
     refund: Option<RefundId>,
     restocked: bool,
 }
@@ -188,8 +193,9 @@ impl Entry {
 
     /// Everything about it that can be seen.
     fn seen(&self) -> String {
-        let mut tickets: Vec<(u32, bool)> =
-            self.places.iter().filter_map(|p| Some((p.serial?, p.refund.is_none()))).collect();
+        let ticket =
+            |p: &Place| Some((p.serial?, p.refund.is_none(), p.guests.len(), p.guest.clone()));
+        let mut tickets: Vec<_> = self.places.iter().filter_map(ticket).collect();
         tickets.sort_unstable();
         let seen = |r: &Back| (r.id.0, r.amount, r.outcome, r.by_hand);
         let refunds: Vec<_> = self.refunds.iter().map(seen).collect();
@@ -253,7 +259,14 @@ impl Model {
                 }
                 let ignores = self.show(*event).is_some_and(|s| s.spec.ignore_email_tags);
                 let key = if ignores { untagged.unwrap_or(buyer.key) } else { buyer.key };
-                return self.hold(*order, *event, key, (lines, *most_ms), now);
+                let answer = self.hold(*order, *event, key, (lines, *most_ms), now);
+                if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order)
+                    && entry.address.is_empty()
+                    && entry.buyer.0 != entry.id.0
+                {
+                    entry.address.clone_from(&buyer.email);
+                }
+                return answer;
             }
             Command::Erase { event, orders, because } => {
                 return match self.show(*event) {
@@ -264,6 +277,10 @@ impl Model {
                     Some(_) => self.erase(*event, orders),
                 };
             }
+            Command::ChangeAddress { order, event, email, key, untagged } => {
+                let key = untagged.filter(|_| self.ignores_tags(*event)).unwrap_or(*key);
+                return self.readdress(*order, *event, email, key, now);
+            }
             Command::Renew { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
@@ -273,6 +290,7 @@ impl Model {
             | Command::GiveUp { order, .. }
             | Command::Expire { order }
             | Command::Forget { order, .. }
+            | Command::NameTicket { order, .. }
             | Command::Defer { order, .. }
             | Command::Refund { order, .. }
             | Command::RefundAnswered { order, .. } => *order,
@@ -302,10 +320,43 @@ impl Model {
     /// `None`: the answer is the order's state.
     fn about(&mut self, at: usize, command: &Command, now: TimeMs) -> Option<String> {
         let hold_ms = self.show(self.orders[at].show)?.spec.hold_ms;
+        let spec = &self.show(self.orders[at].show)?.spec;
+        let over = spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 3_600_000);
+        let fixed = spec.names_until_ms.unwrap_or(spec.starts_ms);
         let show_types: Vec<String> =
             self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
         let order = &mut self.orders[at];
         match command {
+            Command::NameTicket { number, name, .. } => {
+                if name.trim().is_empty() {
+                    return Some("refused invalid".into());
+                }
+                if order.buyer.0 == order.id.0 {
+                    return Some("refused buyer_erased".into());
+                }
+                if order.places.iter().all(|p| p.serial.is_none()) {
+                    return Some(format!("refused no_tickets {}", order.state));
+                }
+                let mut seats: Vec<&mut Place> = order.places.iter_mut().collect();
+                seats.sort_by_key(|seat| seat.serial);
+                let Some(seat) = seats.into_iter().nth(usize::from(*number).wrapping_sub(1)) else {
+                    return Some("refused unknown_ticket".into());
+                };
+                if seat.refund.is_some() {
+                    return Some("refused ticket_revoked".into());
+                }
+                if seat.guest.as_ref() != Some(name) {
+                    if now >= fixed || now >= over {
+                        return Some("refused names_fixed".into());
+                    }
+                    if seat.guests.len() == 20 {
+                        return Some("refused too_many_names".into());
+                    }
+                    seat.guests.push(name.clone());
+                    seat.guest = Some(name.clone());
+                }
+                None
+            }
             Command::Renew { most_ms, .. } => {
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
@@ -412,6 +463,7 @@ impl Model {
             | Command::Hold { .. }
             | Command::FindOrder { .. }
             | Command::Erase { .. }
+            | Command::ChangeAddress { .. }
             | Command::Forget { .. } => None,
         }
     }
@@ -506,8 +558,56 @@ impl Model {
             erased += 1;
             let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
             entry.buyer = BuyerKey(id.0);
+            entry.places.iter_mut().for_each(|place| place.guest = None);
+            entry.address.clear();
         }
         format!("erased {erased} left {left}")
+    }
+
+    fn ignores_tags(&self, show: EventId) -> bool {
+        self.show(show).is_some_and(|s| s.spec.ignore_email_tags)
+    }
+
+    /// Somebody who has tickets gives another address.
+    fn readdress(
+        &mut self,
+        id: OrderId,
+        show: EventId,
+        address: &str,
+        buyer: BuyerKey,
+        now: TimeMs,
+    ) -> String {
+        let Some(entry) = self.order(id).filter(|entry| entry.show == show) else {
+            return "refused unknown_order".into();
+        };
+        let spec = &self.show(show).expect("it has orders").spec;
+        let end = spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 3_600_000);
+        match entry.state {
+            _ if entry.buyer.0 == id.0 => return "refused address_fixed erased".into(),
+            "paid" | "refunding" if now >= end => return "refused address_fixed over".into(),
+            "paid" | "refunding" => {}
+            state => return format!("refused address_fixed {state}"),
+        }
+        let state = entry.state.to_owned();
+        if entry.address == address {
+            return state;
+        }
+        if let Some(limit) = spec.limit_per_buyer.filter(|_| entry.buyer != buyer) {
+            let count = |who| self.places_of(show, who).map(|(_, n)| n).sum::<usize>();
+            let here = self.places_of(show, entry.buyer).find(|(o, _)| o.id == id);
+            let here = here.map_or(0, |(_, n)| n);
+            let there = count(buyer);
+            if here > 0 && there > 0 && there + here > limit as usize {
+                return "refused limit".into();
+            }
+            let found_by_it = self.find(show, entry.buyer) == format!("found {}", id.0);
+            if here > 0 && found_by_it && count(entry.buyer) > here {
+                return "refused address_fixed newest".into();
+            }
+        }
+        let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
+        (entry.address, entry.buyer) = (address.to_owned(), buyer);
+        state
     }
 
     fn delete(&mut self, slug: &str) -> String {
@@ -591,6 +691,8 @@ impl Model {
                 pool: t.pool.clone(),
                 price: t.price_minor,
                 serial: None,
+                guests: vec![],
+                guest: None,
                 refund: None,
                 restocked: false,
             }));
@@ -617,6 +719,7 @@ impl Model {
             id,
             show: event,
             buyer,
+            address: String::new(),
             currency,
             places,
             state: "held",

@@ -141,6 +141,12 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
             Some(_) => {}
             None => wrong(format!("ticket {} is of no line", ticket.serial)),
         }
+        if ticket.guest.is_some() && ticket.revision == 0 {
+            wrong(format!("ticket {} got a guest, and its first code still counts", ticket.serial));
+        }
+        if ticket.guest.is_some() && order.buyer.key.0 == order.id.0 {
+            wrong(format!("ticket {} names a guest, and its buyer was erased", ticket.serial));
+        }
     }
     let money = money(order);
     let stays = money.taken - money.given_back - money.going_back;

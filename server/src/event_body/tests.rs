@@ -41,6 +41,9 @@ fn what_is_not_said_of_an_event_has_a_default() {
     all["description"] = "One.\r\n\r\nTwo.\n".into();
     all["hidden"] = true.into();
     all["keep_buyers_days"] = 30.into();
+    all["contact"] = "ask@example.org".into();
+    all["attach_pdf"] = true.into();
+    all["names_until"] = "2029-12-31T20:00:00Z".into();
     let expected = EventSpec {
         place: "Hall".into(),
         limit_per_order: 3,
@@ -52,7 +55,10 @@ fn what_is_not_said_of_an_event_has_a_default() {
         ends_ms: Some(1_893_528_000_000 + 3_600_000),
         description: "One.\n\nTwo.".into(),
         hidden: true,
+        names_until_ms: Some(1_893_528_000_000 - 24 * 3_600_000),
         keep_buyers_days: Some(30),
+        contact: "ask@example.org".into(),
+        attach_pdf: true,
         ..expected
     };
     assert_eq!(spec(all), Ok(expected));

@@ -2,10 +2,12 @@
 
 pub mod door;
 pub mod erasures;
+pub mod mails;
 pub mod organiser;
 
 use super::problem::Problem;
 use super::site::Site;
+use super::speaks::here;
 use super::view::{self, Action};
 use crate::actor::Actor;
 use crate::admission::client::Client;
@@ -279,7 +281,9 @@ pub async fn order(
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
-    Ok(whole(&app, &order, &view::order(&app, &order, &event)))
+    let mut answer = view::order(&app, &order, &event, here());
+    answer.mails = Some(mails::of(&app, &order).await?);
+    Ok(whole(&app, &order, &answer))
 }
 
 /// An order in full as an answer. While it waits for the provider, that says in how many seconds to ask
@@ -319,7 +323,7 @@ pub async fn pay(
         Err(no) => return Err(no.into()),
     };
     let event = event_of(&app, &order).await?;
-    let mut answer = view::order(&app, &order, &event);
+    let mut answer = view::order(&app, &order, &event, here());
     answer.action = view::action(&order).map(|action| match action {
         Action::Redirect(url) => {
             let base = if url.starts_with('/') { app.links.base() } else { "" };
@@ -336,26 +340,25 @@ pub async fn pay(
 
 /// The answer to a declined attempt.
 pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
+    let lang = here();
     // Unless another attempt was begun since.
     let last = order.payment.as_ref().and_then(|payment| payment.attempts.last());
     let last = last.is_some_and(|attempt| matches!(attempt.state, AttemptState::Declined(_)));
     let waits = order.state == OrderState::Paying && last && !order.over(now);
     let (then, money_moved) = match order.state {
         OrderState::Paying if waits => {
-            let until = when::rfc3339(order.until_ms);
+            let until = lang.time_is_over_at(&when::rfc3339(order.until_ms));
             let again = order.payment.as_ref().is_some_and(|payment| payment.replaces());
             let moved = if again { MoneyMoved::Unknown } else { MoneyMoved::No };
-            (format!("{} The time is over at {until}.", view::after_decline(order)), moved)
+            (format!("{} {until}", view::after_decline(order, lang)), moved)
         }
         // The places went back, and the payment is dead.
         OrderState::Released if order.refunds.is_empty() => {
-            let then = "Nothing was charged. The time is over and the places went back on sale; you can \
-                        order again.";
-            (then.to_owned(), MoneyMoved::No)
+            (lang.released_after_decline().into_owned(), MoneyMoved::No)
         }
-        _ => (view::plain(order, now).into_owned(), MoneyMoved::Unknown),
+        _ => (view::plain(order, now, lang).into_owned(), MoneyMoved::Unknown),
     };
-    let detail = format!("{reason} {then}");
+    let detail = format!("{} {then}", lang.decline_reason(reason));
     let mut problem = Problem::new(ProblemCode::Declined, detail);
     problem.money_moved = money_moved;
     problem
@@ -365,6 +368,7 @@ pub fn declined(order: &Order, reason: &str, now: TimeMs) -> Problem {
 pub async fn name_ticket(
     State(app): State<Arc<Site>>,
     Path((id, number)): Path<(String, String)>,
+    lang: Lang,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
     let (id, actor) = authorized(&app, &id, &headers)?;
@@ -376,7 +380,7 @@ pub async fn name_ticket(
             _ => self::organiser::for_organiser(no.into()),
         })?;
     let event = event_of(&app, &order).await?;
-    Ok(whole(&app, &order, &view::order(&app, &order, &event)))
+    Ok(whole(&app, &order, &view::order(&app, &order, &event, lang)))
 }
 
 /// The number of a ticket in an address.
@@ -398,5 +402,5 @@ pub async fn cancel(
         false => self::organiser::for_organiser(no.into()),
     })?;
     let event = event_of(&app, &order).await?;
-    Ok(Json(view::order(&app, &order, &event)).into_response())
+    Ok(Json(view::order(&app, &order, &event, here())).into_response())
 }

@@ -3,16 +3,76 @@
 use crate::http::page::problem_for;
 use crate::http::problem::Problem;
 use crate::http::shop::event::TakesGzip;
+use crate::language::{Lang, Words};
 use axum::extract::Path;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use nts_api::ProblemCode;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The file of the pages' script in this language: `nts.js` in English, else `nts-de.js` and so on.
+pub(in crate::http) fn script_name(lang: Lang) -> String {
+    match lang {
+        Lang::En => "nts.js".into(),
+        other => format!("nts-{}.js", other.tag()),
+    }
+}
+
+/// The pages' script with the words that it writes.
+fn script(lang: Lang) -> String {
+    let words = serde_json::to_string(&script_words(lang)).expect("words are JSON");
+    include_str!("../../assets/nts.js").replacen(
+        "const words = {};",
+        &format!("const words = {words};"),
+        1,
+    )
+}
+
+/// The words that `nts.js` writes. It puts values in the place of `{0}` and so on.
+#[derive(Serialize)]
+struct ScriptWords {
+    after_clock: Words,
+    again: Words,
+    all_reserved: Words,
+    before: Words,
+    costs: Words,
+    free: Words,
+    /// For one, and for more.
+    left: [Words; 2],
+    minute: Words,
+    now: Words,
+    other: Words,
+    over: Words,
+    sold_out: Words,
+    there_are: Words,
+    until: Words,
+}
+
+fn script_words(lang: Lang) -> ScriptWords {
+    ScriptWords {
+        after_clock: lang.after_clock().into(),
+        again: lang.load_again(),
+        all_reserved: lang.all_reserved(),
+        before: lang.updated_before(),
+        costs: lang.costs_now("{0}", "{1}", "{2}"),
+        free: lang.free(),
+        left: [lang.left(1, "{0}"), lang.left(2, "{0}")],
+        minute: lang.one_minute_left(),
+        now: lang.updated_now(),
+        other: lang.other_tickets(),
+        over: lang.time_is_over(),
+        sold_out: lang.sold_out(),
+        there_are: lang.tickets_again(),
+        until: lang.all_reserved_until("{0}", false),
+    }
+}
 
 /// `GET /assets/{file}`
 pub async fn asset(
@@ -20,19 +80,18 @@ pub async fn asset(
     TakesGzip(packed): TakesGzip,
     headers: HeaderMap,
 ) -> Response {
-    let (name, kind, bytes): (&str, &str, &[u8]) = match file.as_str() {
+    static SCRIPTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+        let all = Lang::ALL.into_iter().chain([Lang::Pseudo]);
+        all.map(|lang| (script_name(lang), script(lang))).collect()
+    });
+    let (name, kind, bytes): (&'static str, &str, &'static [u8]) = match file.as_str() {
         "nts.css" => ("nts.css", "text/css; charset=utf-8", include_bytes!("../../assets/nts.css")),
-        "nts.js" => {
-            ("nts.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/nts.js"))
-        }
-        "pay.js" => {
-            ("pay.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/pay.js"))
-        }
+        "pay.js" => ("pay.js", JAVASCRIPT, include_bytes!("../../assets/pay.js")),
         "icon.svg" => ("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
-        _ => {
-            let p = Problem::new(ProblemCode::NotFound, "The address is wrong or incomplete.");
-            return problem_for("/assets/", &headers, p);
-        }
+        other => match SCRIPTS.get_key_value(other) {
+            Some((name, script)) => (name, JAVASCRIPT, script.as_bytes()),
+            None => return problem_for("/assets/", &headers, Problem::no_page()),
+        },
     };
     let headers = [
         (header::CONTENT_TYPE, kind),

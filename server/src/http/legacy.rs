@@ -1,15 +1,14 @@
 //! The routes of the Naive Ticketing System, as a façade over one show: the old form fields and
 //! words, with its mistakes mended. One ticket for each name; reserving again renews.
 
-use super::amount;
 use super::api::declined;
 use super::cross_site::from_browser;
 use super::page::{Frame, Moment, PageProblem, page, times_in_words};
 use super::problem::Problem;
 use super::query::Query;
-use super::shop::front::minutes;
 use super::shop::{own_orders, pay};
 use super::site::Site;
+use super::speaks::preferred;
 use super::view;
 use crate::actor::Actor;
 use crate::admission::client::Client;
@@ -18,6 +17,7 @@ use crate::http::auth::check_organiser;
 use crate::http::extract::{Form, Sent, admit};
 use crate::identity::{buyer, buyer_key, former_name_key};
 use crate::ids::digest;
+use crate::language::{Lang, Words};
 use crate::sales::{RunningGuard, outcome};
 use crate::store::RequestKey;
 use crate::writer::{CommandError, CommandOutcome};
@@ -86,7 +86,7 @@ struct AgainPage<'a> {
     frame: Frame,
     title: &'a str,
     detail: String,
-    money: Option<&'static str>,
+    money: Option<Words>,
     fullname: &'a str,
 }
 
@@ -172,9 +172,9 @@ pub async fn reserve(
 fn again(app: &App, event: &Event, problem: Problem, fullname: &str) -> Response {
     let (now, zone) = (app.clock.now_ms(), &event.spec.zone);
     let mut response = page(&AgainPage {
-        frame: Frame::of(app),
+        frame: Frame::english(app),
         title: &problem.title,
-        detail: times_in_words(&problem.detail, now, zone),
+        detail: times_in_words(Lang::En, &problem.detail, now, zone),
         money: problem.money_words(),
         fullname,
     });
@@ -241,7 +241,7 @@ async fn known(
 fn declined_page(app: &App, event: &Event, form: &Form, order: &Order, reason: &str) -> Response {
     let mut shown = reserved_page(app, event, form.get("fullname"), order, order.until_ms);
     shown.secret = Some(app.secrets.pay(order.id));
-    shown.declined = Some(format!("{reason} {}", view::after_decline(order)));
+    shown.declined = Some(format!("{reason} {}", view::after_decline(order, Lang::En)));
     shown.path = Some(way_to(app, order.id, form));
     shown.order_secret = secret_of(app, order.id, form).map(str::to_owned);
     page(&shown)
@@ -285,12 +285,14 @@ fn reserved_page(
     until_ms: TimeMs,
 ) -> ReservedPage {
     ReservedPage {
-        frame: Frame::of(app),
+        frame: Frame::english(app),
         fullname: fullname.into(),
-        hold: minutes(about(until_ms - app.clock.now_ms()).min(event.spec.hold_ms)),
-        until: Moment::end(until_ms, app.clock.now_ms(), &event.spec.zone),
+        hold: Lang::En
+            .duration(about(until_ms - app.clock.now_ms()).min(event.spec.hold_ms))
+            .into_owned(),
+        until: Moment::end(Lang::En, until_ms, app.clock.now_ms(), &event.spec.zone),
         // As it was frozen, whatever the event says by now.
-        total: amount::written(order.total()),
+        total: Lang::En.money(order.total()),
         secret: None,
         declined: None,
         path: None,
@@ -305,7 +307,7 @@ fn about(ms: i64) -> i64 {
 }
 
 fn charged(app: &App, fullname: &str, path: Option<String>) -> Response {
-    page(&ChargedPage { frame: Frame::of(app), fullname: fullname.into(), path })
+    page(&ChargedPage { frame: Frame::english(app), fullname: fullname.into(), path })
 }
 
 /// Where money is taken, strangers do not learn whether a name has paid: the same answer for every order
@@ -315,14 +317,14 @@ fn taken(app: &App) -> Response {
                 page that you got when you reserved: the form there pays it, and the link there leads to \
                 the ticket. Nothing was changed, and nothing was charged.";
     let headline = "This name has an order already";
-    page(&WordsPage { frame: Frame::of(app), headline, text: text.into() })
+    page(&WordsPage { frame: Frame::english(app), headline, text: text.into() })
 }
 
 /// Where an order stands, for somebody who knows no more of it than the name.
 fn in_words(app: &App, order: &Order) -> Response {
-    let said = view::plain(order, app.clock.now_ms());
+    let said = view::plain(order, app.clock.now_ms(), Lang::En);
     let text = format!("{said} The page of the order tells more, to whoever made the reservation.");
-    let page = page(&WordsPage { frame: Frame::of(app), headline: "Not finished yet", text });
+    let page = page(&WordsPage { frame: Frame::english(app), headline: "Not finished yet", text });
     (StatusCode::ACCEPTED, page).into_response()
 }
 
@@ -351,7 +353,7 @@ async fn reserve_as(
         }
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
-        let buyer = buyer(fullname, "", super::speaks::here().language());
+        let buyer = buyer(fullname, "", preferred(asks.1).language());
         let hold =
             Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
         let answer = match before {
@@ -557,7 +559,7 @@ pub async fn list_guests(State(app): State<Arc<Site>>, query: Query, headers: He
     let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |(t, _)| t.serial));
     let guests = tickets.into_iter().filter(|(t, _)| t.state == TicketState::Valid);
     let names = guests.map(|(_, name)| name).collect();
-    Ok(page(&GuestsPage { frame: Frame::of(&app), names, next }))
+    Ok(page(&GuestsPage { frame: Frame::english(&app), names, next }))
 }
 
 /// `POST /nts/v1/debug/reset`: gives every hold of the show back and refunds every ticket of it.
@@ -574,7 +576,7 @@ pub async fn reset(State(app): State<Arc<Site>>, sent: Result<Sent, Problem>) ->
         let sent = form.as_ref().map_or("", |form| form.get("confirm"));
         if !bool::from(confirm.as_bytes().ct_eq(sent.as_bytes())) {
             let name = event.spec.name.clone();
-            return Ok(page(&ResetPage { frame: Frame::of(&app), name, confirm }));
+            return Ok(page(&ResetPage { frame: Frame::english(&app), name, confirm }));
         }
     }
     let event = event.id;

@@ -3,13 +3,13 @@
 use super::extract::client;
 use super::problem::Problem;
 use super::site::Site;
-use super::speaks::{Asked, speaking};
+use super::speaks::{Asked, here, speaking};
 use super::tidy::{names_an_order, percent_decoded, redirect};
 use crate::app::App;
 use crate::metrics::Route;
 use crate::text::cut;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
@@ -24,8 +24,9 @@ pub(in crate::http) async fn around(
 ) -> Response {
     let begun = Instant::now();
     let asked = Asked::of(&app, &request);
-    let mut response = speaking(asked.lang, answer(&app, request, next, begun)).await;
-    asked.remember(&app, &mut response);
+    let address = (request.method() == Method::GET).then(|| request.uri().clone());
+    let mut response = speaking(asked, address, answer(&app, request, next, begun)).await;
+    asked.tell(&app, &mut response);
     response
 }
 
@@ -34,7 +35,7 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
     let mut response = if !is_text(request.uri().path()) {
-        let problem = Problem::invalid("The address is not UTF-8 text. Nothing was done.");
+        let problem = Problem::invalid(here().address_not_text());
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::cross_site::refusal(&request) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)

@@ -1,33 +1,121 @@
 //! The frame of every page, and problems as pages.
 
 use crate::app::App;
+use crate::http::assets::script_name;
 use crate::http::problem::Problem;
-use crate::http::speaks::here;
-use crate::language::Lang;
+use crate::http::speaks::{here, query_in};
+use crate::language::format::Style;
+use crate::language::{Lang, Words};
 use crate::when;
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use boxoffice::{Event, EventSpec, TimeMs};
+use serde::Serialize;
 
 /// What the frame around every page must know.
 pub struct Frame {
     /// The language of the page.
     pub lang: Lang,
     /// Says that no real money moves, if so.
-    pub test_mode: Option<&'static str>,
+    pub test_mode: Option<Words>,
+    /// The address of this page in each language; none where there is no choice.
+    pub languages: Vec<Choice>,
+}
+
+/// A language that can be chosen.
+pub struct Choice {
+    /// The language.
+    pub lang: Lang,
+    /// The address of the page in it.
+    pub address: String,
+    /// Whether the page is in it now.
+    pub chosen: bool,
 }
 
 impl Frame {
     /// The frame of this server's pages, in the language of the request.
     pub fn of(app: &App) -> Frame {
-        let lang = here();
+        Frame::speaking(here(), app)
+    }
+
+    /// The frame of a page that is in English whatever the request says: scripts read it.
+    pub fn english(app: &App) -> Frame {
+        Frame { languages: Vec::new(), ..Frame::speaking(Lang::En, app) }
+    }
+
+    fn speaking(lang: Lang, app: &App) -> Frame {
         let test_mode = match (&app.sandbox, app.sales.is_live()) {
-            (Some(_), _) => Some("Test mode: no real money moves."),
-            (None, false) => Some("Stripe in test mode: no real money moves."),
+            (Some(_), _) => Some(lang.test_mode()),
+            (None, false) => Some(lang.stripe_test_mode()),
             (None, true) => None,
         };
-        Frame { lang, test_mode }
+        Frame { lang, test_mode, languages: choices(lang, query_in) }
+    }
+
+    /// The frame of the page at this path, whatever was sent to whom: of the answer to a form, and of a page that
+    /// many get.
+    pub fn at(mut self, path: &str) -> Frame {
+        let address = |lang: Lang| Some(format!("{path}?lang={}", lang.tag()));
+        self.languages = choices(self.lang, address);
+        self
+    }
+
+    /// Whether the page is in English. What is in English on every page says so on the others.
+    pub fn is_english(&self) -> bool {
+        self.lang == Lang::En
+    }
+
+    /// The script of the page, which writes in its language.
+    pub fn script(&self) -> String {
+        format!("/assets/{}", script_name(self.lang))
+    }
+
+    /// A text as HTML, in which what stands in backticks is code, and what stands in asterisks is strong.
+    pub fn rich(&self, text: impl AsRef<str>) -> String {
+        let text = text.as_ref();
+        let mut html = String::with_capacity(text.len() + 32);
+        let mut open = [false; 2];
+        for c in text.chars() {
+            let Some(at) = ['`', '*'].iter().position(|mark| *mark == c) else {
+                escape(c, &mut html);
+                continue;
+            };
+            html.push_str(
+                [["<code>", "</code>"], ["<strong>", "</strong>"]][at][usize::from(open[at])],
+            );
+            open[at] = !open[at];
+        }
+        html
+    }
+}
+
+fn choices(now: Lang, address: impl Fn(Lang) -> Option<String>) -> Vec<Choice> {
+    let choice = |lang: Lang| Some(Choice { lang, address: address(lang)?, chosen: lang == now });
+    Lang::ALL.into_iter().filter_map(choice).collect()
+}
+
+/// Words of a script as JSON for an attribute in single quotation marks: those of JSON need no escapes in it.
+pub fn attribute(words: &impl Serialize) -> String {
+    let json = serde_json::to_string(words).expect("words are JSON");
+    json.replace('&', "&amp;").replace('\'', "&#39;").replace('<', "&lt;")
+}
+
+/// A text as HTML.
+pub fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + 16);
+    text.chars().for_each(|c| escape(c, &mut html));
+    html
+}
+
+/// A character as HTML.
+fn escape(c: char, html: &mut String) {
+    match c {
+        '&' => html.push_str("&amp;"),
+        '<' => html.push_str("&lt;"),
+        '>' => html.push_str("&gt;"),
+        '"' => html.push_str("&quot;"),
+        c => html.push(c),
     }
 }
 
@@ -57,41 +145,69 @@ pub struct Moment {
     place: String,
     /// Whether it is about now: then `nts.js` tells it by the reader's own clock.
     near: bool,
+    /// Whether the text names a day.
+    day: bool,
 }
+
+/// Stands in a sentence where a time is put as HTML.
+const TIME: &str = "\u{1}";
 
 impl Moment {
     /// When an event is: with its end, if its organiser has named one.
-    pub fn of(spec: &EventSpec) -> Moment {
+    pub fn of(lang: Lang, spec: &EventSpec) -> Moment {
         let text = match spec.ends_ms {
-            Some(ends_ms) => when::span(spec.starts_ms, ends_ms, &spec.zone),
-            None => when::long(spec.starts_ms, &spec.zone),
+            Some(ends_ms) => lang.span(spec.starts_ms, ends_ms, &spec.zone),
+            None => lang.moment(spec.starts_ms, &spec.zone, Style::Long),
         };
-        Moment::told(spec.starts_ms, &spec.zone, text)
+        Moment::told(lang, spec.starts_ms, &spec.zone, text)
     }
 
     /// `Sat 5 June 2027, 20:00 in London`.
-    pub fn short(ms: TimeMs, zone: &str) -> Moment {
-        Moment::told(ms, zone, when::short(ms, zone))
+    pub fn short(lang: Lang, ms: TimeMs, zone: &str) -> Moment {
+        Moment::told(lang, ms, zone, lang.moment(ms, zone, Style::Short))
     }
 
     /// What ends soon: `20:15 in London`.
-    pub fn end(ms: TimeMs, now: TimeMs, zone: &str) -> Moment {
-        Moment { near: true, ..Moment::told(ms, zone, when::end(ms, now, zone)) }
+    pub fn end(lang: Lang, ms: TimeMs, now: TimeMs, zone: &str) -> Moment {
+        let text = lang.end(ms, now, zone);
+        let day = text != lang.moment(ms, zone, Style::Clock);
+        Moment { near: true, day, ..Moment::told(lang, ms, zone, text) }
     }
 
     /// When something was read: `20:15:02 in London`.
-    pub fn clock(ms: TimeMs, zone: &str) -> Moment {
-        Moment { near: true, ..Moment::told(ms, zone, when::clock(ms, zone)) }
+    pub fn clock(lang: Lang, ms: TimeMs, zone: &str) -> Moment {
+        let text = lang.moment(ms, zone, Style::ClockSeconds);
+        Moment { near: true, day: false, ..Moment::told(lang, ms, zone, text) }
     }
 
-    fn told(ms: TimeMs, zone: &str, text: String) -> Moment {
-        let place = when::place_of_zone(ms, zone);
-        Moment { rfc: when::rfc3339(ms), text, zone: zone.to_owned(), place, near: false }
+    fn told(lang: Lang, ms: TimeMs, zone: &str, text: String) -> Moment {
+        let place = lang.place_of_zone(ms, zone);
+        let rfc = when::rfc3339(ms);
+        Moment { rfc, text, zone: zone.to_owned(), place, near: false, day: true }
     }
 
     /// The same as plain text.
     pub fn in_words(&self) -> String {
         format!("{} {}", self.text, self.place)
+    }
+
+    /// Whether its text names a day, and not only a time of day.
+    pub fn has_day(&self) -> bool {
+        self.day
+    }
+
+    /// A sentence with this time in it, as HTML.
+    pub fn within(&self, sentence: impl FnOnce(&str) -> Words) -> String {
+        let sentence = sentence(TIME);
+        let mut html = String::with_capacity(sentence.len() + 160);
+        for c in sentence.chars() {
+            if TIME.starts_with(c) {
+                html.push_str(&self.to_string());
+            } else {
+                escape(c, &mut html);
+            }
+        }
+        html
     }
 }
 
@@ -104,23 +220,24 @@ pub fn paragraphs(text: &str) -> Vec<Vec<String>> {
 
 /// A text with the times in it as people write them: problems tell programs a time as RFC 3339 writes it,
 /// in UTC, and people read it in this zone.
-pub(in crate::http) fn times_in_words(text: &str, now: TimeMs, zone: &str) -> String {
+pub(in crate::http) fn times_in_words(lang: Lang, text: &str, now: TimeMs, zone: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, word) in text.split(' ').enumerate() {
-        let bare = word.trim_end_matches(['.', ',', ';', ':', ')']);
+        out.push_str(if at > 0 { " " } else { "" });
+        let (begin, word) = word.split_at(word.len() - word.trim_start_matches('(').len());
+        out.push_str(begin);
+        let bare = word.trim_end_matches(['.', ',', ';', ':', ')', '⟧', '\u{a0}']);
         let time = bare.ends_with('Z').then(|| when::parse(bare).ok()).flatten();
         let Some(ms) = time else {
-            out.push_str(if at > 0 { " " } else { "" });
             out.push_str(word);
             continue;
         };
-        let told = Moment::end(ms, now, zone);
-        // A day is not `at`.
-        if told.text.contains(' ') && out.ends_with(" at") {
-            out.truncate(out.len() - "at".len());
-            out.push_str("on");
+        let told = Moment::end(lang, ms, now, zone);
+        // A day is not `at`. The other languages have sentences in which both fit.
+        if told.day && out.ends_with(" at ") {
+            out.truncate(out.len() - "at ".len());
+            out.push_str("on ");
         }
-        out.push_str(if at > 0 { " " } else { "" });
         out.push_str(&told.in_words());
         out.push_str(&word[bare.len()..]);
     }
@@ -133,7 +250,7 @@ pub struct PageProblem {
     /// The zone in which its times are told.
     zone: String,
     /// Where to go on: an address, and what is there.
-    back: Option<(String, String)>,
+    back: Option<(String, Words)>,
 }
 
 impl<P: Into<Problem>> From<P> for PageProblem {
@@ -149,8 +266,8 @@ struct ProblemPage<'a> {
     title: &'a str,
     detail: &'a str,
     /// Whether money moved, where that is the question.
-    money: Option<&'static str>,
-    back: Option<(String, String)>,
+    money: Option<Words>,
+    back: Option<(String, Words)>,
     /// In how many seconds the page asks again by itself.
     refresh: Option<u32>,
 }
@@ -164,7 +281,7 @@ impl IntoResponse for PageProblem {
 impl PageProblem {
     /// The same with the way back to the page of this event.
     pub(in crate::http) fn back_to_event(mut self, event: &Event) -> PageProblem {
-        let name = format!("Back to {}", event.spec.name);
+        let name = self.problem.lang.back_to_event(&event.spec.name);
         self.back = Some((format!("/events/{}", event.spec.slug), name));
         self.zone.clone_from(&event.spec.zone);
         self
@@ -177,8 +294,8 @@ impl PageProblem {
     }
 
     /// The same with the way back to this page.
-    pub(in crate::http) fn back_to(mut self, path: String, name: &str) -> PageProblem {
-        self.back = Some((path, name.to_owned()));
+    pub(in crate::http) fn back_to(mut self, path: String, name: Words) -> PageProblem {
+        self.back = Some((path, name));
         self
     }
 
@@ -186,10 +303,11 @@ impl PageProblem {
     pub(in crate::http) fn page(self, refresh: Option<u32>) -> Response {
         let PageProblem { problem, zone, back } = self;
         let money = problem.money_words();
-        let detail = &times_in_words(&problem.detail, 0, &zone);
+        let lang = problem.lang;
+        let detail = &times_in_words(lang, &problem.detail, 0, &zone);
         let title = &problem.title;
         let html = page(&ProblemPage {
-            frame: Frame { lang: here(), test_mode: None },
+            frame: Frame { lang, test_mode: None, languages: choices(lang, query_in) },
             title,
             detail,
             money,
@@ -234,7 +352,7 @@ mod tests {
     #[test]
     fn times_in_a_text_are_told_in_the_zone_of_the_event() {
         let now = when::parse("2026-11-29T02:00:00Z").unwrap();
-        let told = |text: &str| times_in_words(text, now, "Asia/Tokyo");
+        let told = |text: &str| times_in_words(Lang::En, text, now, "Asia/Tokyo");
         for (text, words) in [
             ("It closed at 2026-11-29T02:55:35Z.", "It closed at 11:55 in Tokyo."),
             ("Until 2026-11-29T03:06:12.559Z, or so", "Until 12:06 in Tokyo, or so"),

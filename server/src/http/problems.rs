@@ -3,6 +3,7 @@
 use super::not_found;
 use super::page::{Frame, page};
 use super::site::Site;
+use crate::language::Words;
 use askama::Template;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -14,8 +15,11 @@ use std::sync::Arc;
 struct ProblemsPage {
     frame: Frame,
     code: ProblemCode,
-    /// All codes, in the order of their texts.
-    all: Vec<ProblemCode>,
+    /// What programs get, as HTML.
+    told: String,
+    title: Words,
+    /// All codes with their titles, in the order of their texts.
+    all: Vec<(ProblemCode, Words)>,
 }
 
 /// `GET /problems/{code}`
@@ -27,5 +31,11 @@ pub async fn show(
     let Some(code) = ProblemCode::parse(&code) else { return not_found(request).await };
     let mut all = ProblemCode::ALL.to_vec();
     all.sort_unstable_by_key(|code| code.as_str());
-    page(&ProblemsPage { frame: Frame::of(&site), code, all })
+    let frame = Frame::of(&site);
+    let statuses: Vec<String> = code.statuses().iter().map(u16::to_string).collect();
+    let statuses = statuses.join(&*frame.lang.or());
+    let told = frame.rich(frame.lang.programs_get(code.as_str(), &statuses));
+    let with_title = |code| (code, frame.lang.problem_title(code));
+    let (all, title) = (all.into_iter().map(with_title).collect(), with_title(code).1);
+    page(&ProblemsPage { frame, code, told, title, all })
 }

@@ -1,9 +1,11 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{door, erasures, organiser};
+use super::api::{door, erasures, mails, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::shop::{calendar, event, front, names, order, order_form, pay, ticket, tickets_pdf};
+use super::shop::{
+    calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
+};
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
 use crate::config::Config;
@@ -117,7 +119,11 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/", Anyone, front::front)
         .get("/events/{event}", Anyone, event::event)
         .post("/events/{event}/orders", Anyone, order_form::hold)
+        .get("/tickets", Anyone, lost::show)
+        .post("/tickets", Anyone, lost::send)
         .get("/orders/{id}/{secret}", OrderPath, order::order)
+        .post("/orders/{id}/{secret}/mails", OrderPath, order_mail::send_again)
+        .post("/orders/{id}/{secret}/email", OrderPath, order_mail::change_address)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/tickets.pdf", OrderPath, tickets_pdf::tickets)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
@@ -144,6 +150,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/orders/{id}", OrderOrOrganiser, api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
+        .post("/api/v1/orders/{id}/mails", OrderOrOrganiser, mails::send_again)
+        .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrOrganiser, mails::put_email)
         .post("/api/v1/orders/{id}/refunds", Organiser, organiser::refund)
         .post("/api/v1/orders/{id}/tickets/{number}", OrderOrOrganiser, api::name_ticket)
         .get("/api/v1/tickets/{code}", Organiser, door::ticket)
@@ -165,6 +173,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .takes(&["after"]);
     if sandbox {
         routes
+            .get("/orders/{id}/{secret}/mails/{n}", OrderPath, order_mail::show)
             .get("/sandbox/authenticate/{intent}", Payment, sandbox_bank::show)
             .post("/sandbox/authenticate/{intent}", Payment, sandbox_bank::answer)
             .post("/nts/v1/debug/reset", AnyoneInTheDemo, legacy::reset);

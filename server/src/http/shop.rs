@@ -3,9 +3,11 @@
 pub mod calendar;
 pub mod event;
 pub mod front;
+pub mod lost;
 pub mod names;
 pub mod order;
 pub mod order_form;
+pub mod order_mail;
 pub mod own_orders;
 pub mod pay;
 pub(in crate::http) mod qr;

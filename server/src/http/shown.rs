@@ -1,5 +1,6 @@
 //! What a crowd looks at: made once for each change of an event, not once for each visitor.
 
+use crate::language::Lang;
 use boxoffice::{Event, EventId, TimeMs};
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -14,12 +15,25 @@ const MOST: usize = 1_000;
 /// Everything that is made once for many.
 #[derive(Default)]
 pub struct PageCache {
-    /// The page of an event; none if it cannot be made.
-    pub page: PerEvent<Option<SplicedPage>>,
+    /// The page of an event in each language; none if it cannot be made.
+    pages: [PerEvent<Option<SplicedPage>>; 5],
     /// The same for programs.
     pub json: PerEvent<Bytes>,
     /// A frame of its live counts.
     pub frame: PerEvent<Bytes>,
+}
+
+impl PageCache {
+    /// The pages of events in this language.
+    pub fn page(&self, lang: Lang) -> &PerEvent<Option<SplicedPage>> {
+        &self.pages[match lang {
+            Lang::En => 0,
+            Lang::De => 1,
+            Lang::Fr => 2,
+            Lang::Es => 3,
+            Lang::Pseudo => 4,
+        }]
+    }
 }
 
 /// What was made of events as they were.

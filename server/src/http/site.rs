@@ -2,7 +2,6 @@
 
 use super::legacy::Reservations;
 use super::routes::{Described, routes};
-use super::shop::calendar::Sequences;
 use super::shown::PageCache;
 use crate::app::App;
 use std::ops::Deref;
@@ -17,8 +16,6 @@ pub struct Site {
     pub shown: PageCache,
     /// What was reserved by name over the old routes.
     pub reservations: Reservations,
-    /// What calendars were told of events.
-    pub sequences: Sequences,
 }
 
 impl Site {
@@ -26,7 +23,7 @@ impl Site {
     pub fn new(app: Arc<App>) -> Arc<Site> {
         let (shown, reservations) = (PageCache::default(), Reservations::default());
         let routes = routes(&app.config, app.sandbox.is_some());
-        Arc::new(Site { app, routes, shown, reservations, sequences: Sequences::default() })
+        Arc::new(Site { app, routes, shown, reservations })
     }
 }
 

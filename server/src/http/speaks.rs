@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::language::Lang;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::Response;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,18 +24,41 @@ const REMEMBERED_S: i64 = 31_536_000;
 /// So much of `Accept-Language` is looked at, in bytes. Browsers send less than a hundred.
 const LOOKED_AT: usize = 1_000;
 
+/// What a task that answers a request knows of it.
+struct Here {
+    lang: Lang,
+    /// The address of the page, if it is one that can be opened again.
+    address: Option<Uri>,
+}
+
 tokio::task_local! {
-    static HERE: Lang;
+    static HERE: Here;
 }
 
 /// The language of the request that is being answered; English where none is.
 pub(super) fn here() -> Lang {
-    HERE.try_with(|lang| *lang).unwrap_or_default()
+    HERE.try_with(|here| here.lang).unwrap_or_default()
 }
 
-/// Answers a request in this language.
-pub(super) async fn speaking<F: Future>(lang: Lang, answer: F) -> F::Output {
-    HERE.scope(lang, answer).await
+/// The query that asks for the page that is being answered in another language, the rest of its query as it is.
+/// `None` for what cannot be opened again: the answer to a form.
+pub(super) fn query_in(lang: Lang) -> Option<String> {
+    let query = HERE.try_with(|here| Some(here.address.as_ref()?.query().unwrap_or("").to_owned()));
+    let query = query.ok().flatten()?;
+    let others = query.split('&').filter(|one| !one.is_empty() && !one.starts_with("lang="));
+    let mut all: Vec<&str> = others.collect();
+    let chosen = format!("lang={}", lang.tag());
+    all.push(&chosen);
+    Some(format!("?{}", all.join("&")))
+}
+
+/// Answers a request in the language that it asks for.
+pub(super) async fn speaking<F: Future>(
+    asked: Asked,
+    address: Option<Uri>,
+    answer: F,
+) -> F::Output {
+    HERE.scope(Here { lang: asked.lang, address }, answer).await
 }
 
 impl FromRequestParts<Arc<Site>> for Lang {
@@ -56,11 +79,14 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Programs say it with `Accept-Language` alone; so does who uses the old routes.
+    /// Programs say it with `Accept-Language` alone. The old routes are in English: scripts read their pages.
     pub(super) fn of(app: &App, request: &Request) -> Asked {
         let tests = app.sandbox.is_some();
         let (path, headers) = (request.uri().path(), request.headers());
-        if !path.starts_with("/api/") && !path.starts_with("/nts/") {
+        if path.starts_with("/nts/") {
+            return Asked { lang: Lang::En, chosen: false };
+        }
+        if !path.starts_with("/api/") {
             if let Some(lang) = named(request.uri().query(), tests) {
                 return Asked { lang, chosen: request.method() == Method::GET };
             }
@@ -71,8 +97,16 @@ impl Asked {
         Asked { lang: accepted(headers, tests).unwrap_or_default(), chosen: false }
     }
 
-    /// Has the browser remember what was chosen.
-    pub(super) fn remember(self, app: &App, response: &mut Response) {
+    /// Says in which language a page is and on what that depends, and has the browser remember what was chosen.
+    pub(super) fn tell(self, app: &App, response: &mut Response) {
+        let headers = response.headers_mut();
+        let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        if kind.starts_with(b"text/html") {
+            let lang = HeaderValue::from_static(self.lang.tag());
+            headers.insert(header::CONTENT_LANGUAGE, lang);
+            let on = HeaderValue::from_static("accept-language, cookie");
+            headers.entry(header::VARY).or_insert(on);
+        }
         if self.chosen {
             cookies::set(app, response, (COOKIE, self.lang.tag(), "/"), REMEMBERED_S);
         }
@@ -90,6 +124,11 @@ fn named(query: Option<&str>, tests: bool) -> Option<Lang> {
     let query = query.filter(|query| query.contains("lang="))?;
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     pairs.find_map(|(name, tag)| known(&tag, tests).filter(|_| name == "lang"))
+}
+
+/// The language that somebody prefers who cannot be asked: who reserves by name over the old routes.
+pub(super) fn preferred(headers: &HeaderMap) -> Lang {
+    accepted(headers, false).unwrap_or_default()
 }
 
 /// What somebody prefers of that which nts speaks: the highest weight, and of equals the first (RFC 9110,

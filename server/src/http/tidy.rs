@@ -42,6 +42,12 @@ fn meant(app: &App, path: &str) -> Option<String> {
             app.secrets.opens(id, secret).then_some(())?;
             below(&app.links.order_path(id), rest, &["pay", "event.ics", "tickets.pdf"])
         }
+        ("t", [code, rest @ ..]) => {
+            app.codes.read(code)?;
+            // As the QR code has it, or as our own links.
+            let own = if parts[0] == "T" && rest.is_empty() { "T" } else { "t" };
+            below(&format!("/{own}/{code}"), rest, &["event.ics"])
+        }
         ("pay", [id, secret, rest @ ..]) => {
             let id = order_id(id).ok()?;
             app.secrets.pays(id, secret).then_some(())?;
@@ -56,7 +62,9 @@ pub(super) fn names_an_order(path: &str) -> bool {
     let decoded = percent_decoded(path);
     let mut parts = decoded.iter().flat_map(|path| path.split('/')).map(bare);
     let first = parts.find(|part| !part.is_empty());
-    first.is_some_and(|first| ["orders", "pay"].iter().any(|name| first.eq_ignore_ascii_case(name)))
+    first.is_some_and(|first| {
+        ["orders", "pay", "t"].iter().any(|name| first.eq_ignore_ascii_case(name))
+    })
 }
 
 fn below(path: &str, rest: &[&str], known: &[&str]) -> Option<String> {

@@ -3,11 +3,10 @@
 #[cfg(test)]
 mod parts;
 
-use super::amount::written;
-use super::problem::BEING_CANCELED;
 use crate::app::App;
 use crate::codes::TicketCode;
 pub use crate::event_body::{counts, money, told as event};
+use crate::language::{Lang, Words};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
@@ -60,7 +59,7 @@ pub fn held<'a>(
 }
 
 /// An order as its buyer sees it: with its payment in plain words and its tickets.
-pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'a> {
+pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> wire::Order<'a> {
     let ticket_type = |number: u16| &event.ticket_types[usize::from(number)];
     let lines = order.lines.iter().map(|l| {
         let t = ticket_type(l.ticket_type);
@@ -87,7 +86,8 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event) -> wire::Order<'
         held_until: runs.then(|| when::rfc3339(order.until_ms).into()),
         id: uuid::Uuid::from_u128(order.id.0).to_string().into(),
         lines: lines.collect(),
-        message: message(app, order),
+        mails: None,
+        message: message(app, order, lang),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),
         refunded: money(order.refunded().minor, &order.currency),
@@ -208,15 +208,10 @@ fn dispute_is_over(status: &str) -> bool {
 }
 
 /// Where an order stands, in plain words, with what is known of the provider at this moment.
-pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
+pub fn message(app: &App, order: &Order, lang: Lang) -> Words {
     let owed_back = order.owed_back();
     if owed_back.minor > 0 && !order.refunds.iter().any(|r| r.state == RefundState::Pending) {
-        return format!(
-            "A refund of {} did not arrive. The money is still here and due to you; the organiser \
-             knows, and will send it again or in another way.",
-            written(owed_back)
-        )
-        .into();
+        return lang.said_refund_failed(&lang.money(owed_back));
     }
     if let Some(payment) = order.payment.as_ref().filter(|p| p.dispute.is_some())
         && let Some(dispute) = &payment.dispute
@@ -224,44 +219,25 @@ pub fn message(app: &App, order: &Order) -> Cow<'static, str> {
         && !dispute_is_over(&dispute.status)
     {
         let amount = Money { minor: dispute.amount_minor, currency: order.currency };
-        return format!(
-            "Paid, but {} of it is disputed at the cardholder's bank ({}). The tickets below \
-             are valid unless the organiser says otherwise.",
-            written(amount),
-            dispute.status.replace('_', " ")
-        )
-        .into();
+        return lang.said_disputed(&lang.money(amount), &dispute.status.replace('_', " "));
     }
     if !clock_stands(order) {
-        return plain(order, app.clock.now_ms());
+        return plain(order, app.clock.now_ms(), lang);
     }
+    let charged = !not_begun(order);
     if app.sales.provider_is_out_of_reach() {
-        let money = if not_begun(order) { " Nothing has been charged." } else { "" };
-        return format!(
-            "The payment provider does not answer at the moment.{money} Your tickets stay reserved, and \
-             your time does not run out meanwhile. We go on by ourselves as soon as it answers; you \
-             cannot be charged twice."
-        )
-        .into();
+        return lang.said_out_of_reach(charged);
     }
     match in_line_s(app, order) {
-        0 | 1 => plain(order, app.clock.now_ms()),
+        0 | 1 => plain(order, app.clock.now_ms(), lang),
         seconds => {
-            let minutes = seconds.div_ceil(60);
             let wait = if seconds <= 60 {
-                format!("{seconds} seconds")
+                lang.seconds(seconds)
             } else {
-                format!("{minutes} minutes")
+                lang.minutes(seconds.div_ceil(60))
             };
-            let charged = if not_begun(order) { " Nothing has been charged yet." } else { "" };
             // Who has tried before lets those go first who have not.
-            let least = if app.sales.waits_behind_others(order) { "at least" } else { "about" };
-            format!(
-                "Many are paying at this moment. You are in line, for {least} {wait}. Your tickets \
-                 are safe: nobody can take them, and your time does not run out until it \
-                 is your turn.{charged}"
-            )
-            .into()
+            lang.said_in_line(&wait, app.sales.waits_behind_others(order), charged)
         }
     }
 }
@@ -311,103 +287,66 @@ fn stretched_poll_s(seconds: u64) -> u64 {
 
 /// Where an order stands, in plain words; always says what that means for the buyer's money, and only
 /// what is known of it. "Nothing was charged" is said only where nobody can have been.
-pub fn plain(order: &Order, now: TimeMs) -> Cow<'static, str> {
+pub fn plain(order: &Order, now: TimeMs, lang: Lang) -> Words {
     let attempt = order.payment.as_ref().and_then(|p| p.attempts.last()).map(|a| &a.state);
-    let text = match (order.state, attempt) {
-        (OrderState::Held, _) if order.over(now) => {
-            "The time is over and the tickets go back on sale. Nothing was charged."
-        }
-        (OrderState::Held, _) => "Your tickets are reserved. Nothing has been charged yet.",
+    let then = |first: Words, second: Words| Words::from(format!("{first} {second}"));
+    match (order.state, attempt) {
+        (OrderState::Held, _) if order.over(now) => lang.said_hold_over(),
+        (OrderState::Held, _) => lang.said_held(),
         (OrderState::Paying, _) if order.over(now) => {
-            return format!("The time is over. {BEING_CANCELED}").into();
+            then(lang.said_time_over(), lang.payment_being_cancelled())
         }
         (OrderState::Paying, Some(AttemptState::Declined(_))) => {
-            return format!("The payment was declined. {}", after_decline(order)).into();
+            then(lang.said_declined(), after_decline(order, lang).into())
         }
-        (OrderState::Paying, _) if bank_asks(order) => {
-            "Your bank needs to confirm this payment with you. Your tickets stay reserved meanwhile. If that \
-             does not work, you can try another card; you cannot be charged twice."
-        }
-        (OrderState::Paying, _) => {
-            "We are waiting for the answer to your payment. Your tickets stay reserved meanwhile, and you cannot be charged twice."
-        }
-        (OrderState::Canceling, _) => {
-            return format!("This order is being cancelled. {BEING_CANCELED}").into();
-        }
-        (OrderState::Committed, _) => {
-            "Your payment is approved and the tickets are kept for you. The money is being taken, and then the tickets appear here."
-        }
-        (OrderState::Paid, _) if order.total().minor == 0 => "The tickets are yours.",
-        (OrderState::Paid, _) if order.refunded().minor > 0 => {
-            "Paid, and partly refunded. The tickets below that are still valid are yours."
-        }
-        (OrderState::Paid, _) => "Paid. The tickets are yours.",
-        (OrderState::Refunding, _) => {
-            "The money for the refunded tickets is on its way back. They are no longer valid."
-        }
+        (OrderState::Paying, _) if bank_asks(order) => lang.said_bank_asks(),
+        (OrderState::Paying, _) => lang.said_paying(),
+        (OrderState::Canceling, _) => then(lang.said_canceling(), lang.payment_being_cancelled()),
+        (OrderState::Committed, _) => lang.said_committed(),
+        (OrderState::Paid, _) if order.total().minor == 0 => lang.said_yours(),
+        (OrderState::Paid, _) if order.refunded().minor > 0 => lang.said_partly_refunded(),
+        (OrderState::Paid, _) => lang.said_paid(),
+        (OrderState::Refunding, _) => lang.said_refunding(),
         (OrderState::Refunded, _) if order.refunded().minor < order.total().minor => {
-            "The tickets are no longer valid, and not all of the money could be sent back so far. Please ask the organiser."
+            lang.said_not_all_sent_back()
         }
-        (OrderState::Refunded, _) => "Refunded. The tickets are no longer valid.",
+        (OrderState::Refunded, _) => lang.said_refunded(),
         (OrderState::Released | OrderState::Void, _) if !order.refunds.is_empty() => {
-            return money_back(order).into();
+            money_back(order, lang)
         }
-        (OrderState::Released, None) if order.until_ms > now => {
-            "The order was cancelled. Your tickets went back on sale and nothing was charged."
-        }
-        (OrderState::Released, None) => {
-            "The time ran out or the order was cancelled. Your tickets went back on sale and nothing was charged."
-        }
-        (OrderState::Released, Some(_)) => {
-            "The time ran out or the order was cancelled. Your tickets went back on sale and nothing was charged. If your bank shows a reservation of the amount, it is released."
-        }
-        (OrderState::Void, _) => {
-            "The approval of your payment ended before the money was taken. Nothing was charged and the tickets went back on sale. If your bank shows a reservation of the amount, it is released."
-        }
-    };
-    text.into()
+        (OrderState::Released, None) if order.until_ms > now => lang.said_cancelled(),
+        (OrderState::Released, None) => lang.said_released(),
+        (OrderState::Released, Some(_)) => then(lang.said_released(), lang.said_bank_releases()),
+        (OrderState::Void, _) => then(lang.said_void(), lang.said_bank_releases()),
+    }
 }
 
 /// What became of money that was taken for an order which has no places.
-fn money_back(order: &Order) -> String {
+fn money_back(order: &Order, lang: Lang) -> Words {
     let ours = |r: &&boxoffice::Refund| !r.by_hand;
     let failed = order.owed_back().minor > 0;
-    let back = match order.refunds.iter().find(ours).map(|r| &r.state) {
-        _ if failed => {
-            "and not all of it could be sent back so far; the organiser has been told. Please ask the organiser"
-        }
-        Some(RefundState::Pending) => "and it is being sent back in full",
-        _ => "and it was sent back",
-    };
-    format!(
-        "There are no tickets for this order, and its places went back on sale. Money was taken for it \
-         all the same, {back}."
-    )
+    match order.refunds.iter().find(ours).map(|r| &r.state) {
+        _ if failed => lang.said_money_not_all_back(),
+        Some(RefundState::Pending) => lang.said_money_going_back(),
+        _ => lang.said_money_back(),
+    }
 }
 
 /// What follows from a declined attempt, for the buyer's money and for what to do next.
-pub fn after_decline(order: &Order) -> String {
+pub fn after_decline(order: &Order, lang: Lang) -> String {
     let Some(payment) = &order.payment else { return String::new() };
     // The page of a bank that was left may still be open, and may still pay.
-    let money = if payment.replaces() {
-        "If you left a bank's page before and finish it after all, that may still pay this order, once."
-    } else {
-        "Nothing was charged."
-    };
-    if payment.intent.is_none() {
+    let money =
+        if payment.replaces() { lang.left_bank_may_pay() } else { lang.nothing_was_charged() };
+    let next = if payment.intent.is_none() {
         // Not the card was refused but the payment.
-        return format!("{money} Your tickets stay reserved until the time is over.");
-    }
-    if payment.has_attempts_left() {
-        return format!(
-            "{money} Your tickets are still reserved: you can try again, with another card if you like."
-        );
-    }
-    format!(
-        "{money} {} cards were tried for this order, and it takes no more. Cancel this reservation to order \
-         again at once; else it ends when the time is over.",
-        payment.attempts.len()
-    )
+        lang.reserved_until_time_over()
+    } else if payment.has_attempts_left() {
+        lang.may_try_again()
+    } else {
+        lang.takes_no_more_cards(payment.attempts.len() as u64)
+    };
+    format!("{money} {next}")
 }
 
 #[cfg(test)]
@@ -441,7 +380,7 @@ mod tests {
 
     /// What an order is told begins so.
     fn begins(order: &Order, now: TimeMs, words: &str) {
-        let told = plain(order, now);
+        let told = plain(order, now, Lang::En);
         assert!(told.starts_with(words), "{:?} at {now}: {told}", order.state);
     }
 
@@ -481,7 +420,7 @@ mod tests {
         let few = "The tickets are no longer valid, and not all of the money";
         begins(&order(Refunded, &[Authorised], &[(998, done())]), 0, few);
         let sent = |refunds: &[(i64, RefundState)], words: &str| {
-            let told = plain(&order(Void, &[Authorised], refunds), 0);
+            let told = plain(&order(Void, &[Authorised], refunds), 0, Lang::En);
             assert!(told.ends_with(words), "{told}");
         };
         sent(&[(999, RefundState::Pending)], "and it is being sent back in full.");

@@ -161,6 +161,11 @@ pub(super) fn places(bytes: &[u8]) -> Result<(u32, u32), Unreadable> {
     Ok((places, refunded))
 }
 
+/// Whether a refund can be of this amount: none takes money, and the dearest order costs less than this.
+pub(super) fn is_amount(minor: i64) -> bool {
+    (0..1 << 53).contains(&minor)
+}
+
 /// A refund's quantities.
 pub(super) fn encode_quantities(quantities: &[u32]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + quantities.len());

@@ -44,6 +44,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("an event's orders come in pages", pages),
         ("what came to nothing is forgotten, and nothing else", forgotten),
         ("a buyer is erased, and nothing else", erased),
+        ("a ticket is passed on, and its guests are erased", passed_on),
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
         ("a limit per buyer counts the orders of before", late_limit),
@@ -51,7 +52,9 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("a table has what its declaration gives it", records::as_declared),
         ("the audit log is asked by event, order and time", records::the_log_is_asked),
         ("a damaged record is noticed", records::damage_is_noticed),
-        ("the outbox gives the oldest message of each destination", records::the_outbox_is_fair),
+        ("the outbox is asked for what is due, and by order", records::the_outbox_is_asked),
+        ("the outbox forgets addresses", records::the_outbox_forgets),
+        ("a mail job goes on", records::a_mail_job_goes_on),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {
@@ -543,6 +546,54 @@ fn erased<D: Database>(desk: &mut Desk<D>) {
         assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
         desk.assert_equal();
     }
+}
+
+fn passed_on<D: Database>(desk: &mut Desk<D>) {
+    desk.put_event(spec("flute", 50));
+    let (first, other) = (desk.paid("ann", 3), desk.paid("bob", 1));
+    let name = |order, number, name: &str| Command::NameTicket { order, number, name: name.into() };
+    desk.run(&[name(first, 2, "Cid O'Brien 👩\u{200d}👧"), name(other, 1, "Dan")]);
+    desk.assert_equal();
+    // Twice in one batch: the last word counts.
+    desk.run(&[name(first, 2, "Eve"), name(first, 3, "Fay"), name(first, 2, "Gil")]);
+    desk.assert_equal();
+    desk.reopen();
+    desk.assert_equal();
+    let ticket = |desk: &Desk<D>, at: usize| {
+        let ticket = &desk.model.orders[&first].tickets[at];
+        (ticket.revision, ticket.guest.clone())
+    };
+    assert_eq!(ticket(desk, 1), (3, Some("Gil".into())));
+    // Each serial leads to its order, and none that was not issued.
+    let mut reader = desk.database.reader();
+    for (order, at) in [(first, 0), (first, 2), (other, 0)] {
+        let serial = desk.model.orders[&order].tickets[at].serial;
+        assert_eq!(reader.order_of_ticket(desk.event, serial).expect("a read"), Some(order));
+    }
+    assert_eq!(reader.order_of_ticket(desk.event, 5).expect("a read"), None);
+    assert_eq!(reader.order_of_ticket(EventId(7), 1).expect("a read"), None);
+    drop(reader);
+    // A refund leaves names and revisions alone.
+    let one = RefundWish::Lines(vec![LineWish { ticket_type: "seat".into(), quantity: 1 }]);
+    let refund = desk.refund(first, one, true);
+    desk.answered(first, refund, RefundOutcome::Succeeded("re_1".into()));
+    desk.assert_equal();
+    // In one batch with the last name.
+    let event = desk.event;
+    let erase = Command::Erase { event, orders: vec![first], because: Erasure::Asked };
+    desk.run(&[name(first, 1, "Hal"), erase]);
+    desk.assert_equal();
+    assert_eq!(ticket(desk, 1), (3, None), "the codes stay");
+    assert!(desk.model.orders[&other].tickets[0].guest.is_some(), "nobody else is erased");
+    desk.reopen();
+    desk.assert_equal();
+    // A revision that no code can say is refused by the schema.
+    let mut odd = desk.model.orders[&other].tickets[0].clone();
+    odd.revision = 256;
+    let change = Change::TicketPut { order: other, event, ticket: odd };
+    assert!(desk.commit(&[change], &[]).is_err());
+    assert!(!desk.store().recover().expect("recover"));
+    desk.assert_equal();
 }
 
 fn recovery<D: Database>(desk: &mut Desk<D>) {

@@ -47,8 +47,11 @@ spec_columns!(
     hold_ms,
     sale_opens_ms,
     sale_closes_ms,
+    names_until_ms,
     hidden,
     keep_buyers_days,
+    contact,
+    attach_pdf,
 );
 pub(super) use event_columns;
 
@@ -109,6 +112,9 @@ mod tests {
             limit_per_buyer: Some(3),
             hidden: true,
             keep_buyers_days: Some(30),
+            contact: "ask@example.org".into(),
+            attach_pdf: true,
+            names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };
         Event { id: EventId(u64::MAX), spec, pools: vec![], ticket_types: vec![], serials: 4 }

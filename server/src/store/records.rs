@@ -17,6 +17,7 @@
 
 pub mod audit_log;
 mod field;
+pub mod mail_jobs;
 mod memory;
 pub mod outbox_rows;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use memory::MemoryTables;
 
 use super::Fault;
 use audit_log::AuditLine;
+use mail_jobs::MailJob;
 use outbox_rows::Message;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -36,7 +38,9 @@ use ticket_keys::TicketKey;
 /// The tables that a database has.
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
-    TABLES.get_or_init(|| vec![AuditLine::table(), Message::table(), TicketKey::table()])
+    TABLES.get_or_init(|| {
+        vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()]
+    })
 }
 
 /// Rows at a time where all of them are read.

@@ -276,11 +276,28 @@ mod tests {
     use std::path::Path;
 
     /// Tables that `clear_orders` of each engine empties.
-    const OF_ORDERS: &[&str] =
-        &["attempts", "buyers", "orders", "outbox", "payments", "refunds", "requests", "tickets"];
+    const OF_ORDERS: &[&str] = &[
+        "attempts",
+        "buyers",
+        "mail_jobs",
+        "orders",
+        "outbox",
+        "payments",
+        "refunds",
+        "requests",
+        "tickets",
+    ];
     /// Tables that stay.
-    const KEPT: &[&str] =
-        &["audit_log", "events", "meta", "pools", "progress", "ticket_types", "writers"];
+    const KEPT: &[&str] = &[
+        "audit_log",
+        "events",
+        "meta",
+        "pools",
+        "progress",
+        "ticket_keys",
+        "ticket_types",
+        "writers",
+    ];
 
     #[test]
     fn of_each_table_it_is_decided_whether_it_stays_when_test_orders_go() {

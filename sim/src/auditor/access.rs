@@ -76,6 +76,12 @@ impl Auditor {
                 wishes.cancel = true;
                 return;
             }
+            _ if path.contains("/tickets/") => {
+                let body: Value = serde_json::from_str(body).unwrap_or_default();
+                let name = body["name"].as_str().unwrap_or_default().to_owned();
+                self.doors.asked.entry(order).or_default().insert(name);
+                return;
+            }
             Some("refunds") => &mut wishes.refund,
             // Of the order's page, of the payment page, and by a program.
             _ => &mut wishes.pay,

@@ -67,6 +67,9 @@ impl Auditor {
     /// The buyer of a known order is another one: it must have been erased, for a reason, and not while it
     /// was needed.
     pub(super) fn buyer_changed(&self, now: TimeMs, order: &Order) -> Result<(), String> {
+        if self.is_readdressed(order) {
+            return Ok(());
+        }
         if !is_erased(order) {
             return Err("whose it is has changed".into());
         }

@@ -90,7 +90,8 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
         .map(|ticket| {
             let line = &order.lines[usize::from(ticket.line)];
             let kind = &event.ticket_types[usize::from(line.ticket_type)].id;
-            json!([kind, ticket.state == TicketState::Valid])
+            let valid = ticket.state == TicketState::Valid;
+            json!([kind, valid, ticket.revision, ticket.guest])
         })
         .collect();
     let refunds: Vec<Value> = order
@@ -136,7 +137,11 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
         ("live", view["payment"]["live"].clone(), json!(live)),
         ("attempts", attempts_shown, json!(attempts)),
         ("dispute", view["payment"]["dispute"].clone(), json!(dispute)),
-        ("tickets", fields(&view["tickets"], &["ticket_type", "valid"]), json!(tickets)),
+        (
+            "tickets",
+            fields(&view["tickets"], &["ticket_type", "valid", "revision", "guest"]),
+            json!(tickets),
+        ),
         ("refunds", refunds_shown, json!(refunds)),
     ];
     let wrong = fields.into_iter().find(|(_, shown, is)| shown != is);
@@ -208,7 +213,7 @@ impl Auditor {
                 broken(Promise::NoFalseAnswer, format!("a ticket is called {}", shown["name"]));
             }
         }
-        let serials: Vec<u32> = order.tickets.iter().map(|ticket| ticket.serial).collect();
+        let serials: Vec<_> = order.tickets.iter().map(|t| (t.serial, t.revision)).collect();
         let message = view["message"].as_str().unwrap_or_default();
         let nothing =
             message.contains("othing was charged") || message.contains("othing has been charged");
@@ -218,9 +223,9 @@ impl Auditor {
         }
         // Each ticket keeps its code, and no two have the same.
         let shown = view["tickets"].as_array().map_or(&[][..], Vec::as_slice);
-        for (serial, shown) in serials.into_iter().zip(shown) {
+        for ((serial, revision), shown) in serials.into_iter().zip(shown) {
             let code = shown["code"].as_str().unwrap_or_default().to_owned();
-            let owner = (id, serial);
+            let owner = (id, serial, revision);
             let first = *self.codes.entry(code.clone()).or_insert(owner);
             let before = self.code_of.entry(owner).or_insert_with(|| code.clone());
             if code.is_empty() || first != owner || *before != code {
@@ -228,6 +233,7 @@ impl Auditor {
                 trace.broken(at_ms, Promise::NoFalseAnswer, Some(id), text);
             }
         }
+        self.tickets_shown(trace, at_ms, id, &view["tickets"]);
     }
 
     /// The ticket types of an order, with how many of each are not refunded.
@@ -427,6 +433,8 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
         ("ends_at", when("ends_at"), json!(spec.ends_ms)),
         ("hidden", view["hidden"].clone(), json!(spec.hidden)),
         ("keep_days", view["keep_buyers_days"].clone(), json!(spec.keep_buyers_days)),
+        ("contact", view["contact"].clone(), json!(spec.contact)),
+        ("attach_pdf", view["attach_pdf"].clone(), json!(spec.attach_pdf)),
         ("starts_at", when("starts_at"), json!(spec.starts_ms)),
         ("zone", view["zone"].clone(), json!(spec.zone)),
         ("currency", view["currency"].clone(), json!(spec.currency.code())),
@@ -436,6 +444,7 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
         ("hold_seconds", view["hold_seconds"].clone(), json!(spec.hold_ms / 1000)),
         ("sale_opens", when("sale_opens"), json!(spec.sale_opens_ms)),
         ("sale_closes", when("sale_closes"), json!(spec.sale_closes_ms)),
+        ("names_until", when("names_until"), json!(spec.names_until_ms)),
         ("pools", fields(&view["pools"], &["id", "capacity", "held", "sold", "left"]), pools),
         ("types", fields(&view["ticket_types"], &["id", "name", "pool", "price", "left"]), kinds),
     ];

@@ -40,7 +40,7 @@ pub fn text(
     let quoted = |right: &str| format!("{name} = \"{right}\"");
     let such_as = |right: &str| format!("such as {name} = \"{right}\"");
     match name {
-        "starts_at" | "ends_at" | "sale_opens" | "sale_closes" => {
+        "starts_at" | "ends_at" | "sale_opens" | "sale_closes" | "names_until" => {
             if when::parse_in(source, zone).is_ok() {
                 return quoted(source);
             }

@@ -4,7 +4,7 @@ use super::{Mistake, advice};
 use std::collections::BTreeMap;
 
 /// Fields that hold a text.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 13] = [
     "id",
     "name",
     "place",
@@ -15,6 +15,8 @@ const TEXTS: [&str; 11] = [
     "currency",
     "sale_opens",
     "sale_closes",
+    "contact",
+    "names_until",
     "pool",
 ];
 /// Fields that hold a number.

@@ -323,6 +323,11 @@ fn whatever_is_spoilt_of_an_order_is_wrong() {
             (o.lines[0].refunded, o.lines[0].restocked) = (3, 3);
             (o.refunds[0].quantities[0], o.refunds[0].amount_minor) = (3, 30);
         }),
+        ("its first code still counts", |o| o.tickets[1].guest = Some("Bob".into())),
+        ("its buyer was erased", |o| {
+            o.buyer = boxoffice::Buyer::erased(o.id);
+            (o.tickets[1].guest, o.tickets[1].revision) = (Some("Bob".into()), 1);
+        }),
         ("the same refund twice", |o| o.refunds.push(o.refunds[0].clone())),
         ("by refunds of 0", |o| o.refunds[0].state = failed("no")),
     ];

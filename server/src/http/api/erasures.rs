@@ -3,7 +3,7 @@
 use crate::http::api::organiser::{for_organiser, known_order};
 use crate::http::auth::organiser;
 use crate::http::extract::{Sent, SentByOrganiser, json};
-use crate::http::problem::{Problem, capital};
+use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
 use crate::organiser::erase::{OrderLeft, Whom};
@@ -52,7 +52,7 @@ fn check_address(email: &str) -> Result<(), Problem> {
         Problem::invalid(format!(
             "{}. An order that has only a name, or an address like this, is erased by its id. Nothing was \
              erased.",
-            capital(&why)
+            crate::text::capital(&why)
         ))
     })
 }

@@ -8,6 +8,7 @@ use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
+use crate::http::speaks::here;
 use crate::http::view;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -82,7 +83,7 @@ pub async fn orders(
     let after = query.get("after").map(order_id).transpose().map_err(no_id)?;
     let limit = query.number("limit", 1..=500)?.unwrap_or(100);
     let page = app.organiser.orders(event.id, after, limit as usize).await?;
-    let orders = page.orders.iter().map(|o| view::order(&app, o, &event)).collect();
+    let orders = page.orders.iter().map(|o| view::order(&app, o, &event, here())).collect();
     let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
     Ok(Json(OrderList { next, orders }).into_response())
 }
@@ -111,5 +112,6 @@ pub async fn refund(
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
     let event = event_of(&app, &order).await?;
-    Ok(Json(RefundAnswer { order: view::order(&app, &order, &event), refund }).into_response())
+    Ok(Json(RefundAnswer { order: view::order(&app, &order, &event, here()), refund })
+        .into_response())
 }

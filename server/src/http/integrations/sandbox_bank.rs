@@ -1,6 +1,5 @@
 //! The page on which the sandbox's bank asks whether it is you.
 
-use crate::http::amount::written;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, PageProblem, page};
 use crate::http::problem::Problem;
@@ -16,7 +15,8 @@ use std::sync::Arc;
 struct BankPage {
     frame: Frame,
     waiting: bool,
-    amount: String,
+    /// What is asked, as HTML.
+    question: String,
     path: Option<String>,
 }
 
@@ -27,10 +27,12 @@ pub async fn show(
 ) -> Result<Response, PageProblem> {
     let sandbox = app.sandbox.as_ref().ok_or_else(Problem::unknown_order)?;
     let intent = sandbox.look(&intent).map_err(trouble)?.ok_or_else(Problem::unknown_order)?;
+    let frame = Frame::of(&app);
+    let amount = frame.lang.money(intent.amount);
     Ok(page(&BankPage {
-        frame: Frame::of(&app),
+        question: frame.rich(frame.lang.want_to_pay(&amount)),
+        frame,
         waiting: intent.status == IntentStatus::RequiresAction,
-        amount: written(intent.amount),
         path: intent.order.map(|id| app.links.way_back(id)),
     }))
 }

@@ -5,11 +5,12 @@ use super::order_form::{Faults, Filled};
 use super::own_orders::{self, OwnOrder};
 use crate::admission::Shed;
 use crate::app::App;
-use crate::http::amount::{self, Style};
-use crate::http::page::{Frame, Moment, Page, PageProblem, paragraphs};
+use crate::http::page::{Frame, Moment, Page, PageProblem, escaped, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::shown::SplicedPage;
 use crate::http::site::Site;
+use crate::language::format::Amounts;
+use crate::language::{Lang, Words};
 use crate::when;
 use askama::Template;
 use axum::extract::{FromRequestParts, Path, State};
@@ -24,11 +25,17 @@ use uuid::fmt::Simple;
 
 /// What is left of a pool.
 pub(super) struct Left {
-    pub(super) text: String,
-    /// Until when it may change, behind the text.
-    pub(super) until: Option<Moment>,
+    /// As HTML; with the time until which it may change.
+    pub(super) told: String,
     /// Says by colour what the text says: there are some, none, or none at the moment.
     pub(super) class: &'static str,
+}
+
+impl Left {
+    /// In words alone.
+    pub(super) fn said(text: &str, class: &'static str) -> Left {
+        Left { told: escaped(text), class }
+    }
 }
 
 struct TypeRow {
@@ -70,10 +77,12 @@ pub(super) struct EventPage {
     place: String,
     starts: Moment,
     about: Vec<Vec<String>>,
+    /// Where its organiser answers questions; may be empty.
+    contact: String,
     draft: bool,
     over: bool,
     /// Why nothing is sold now, if so.
-    notice: Option<String>,
+    notice: Option<Words>,
     opens: Option<Opens>,
     on_sale: bool,
     /// Whether anything can be ordered now.
@@ -82,12 +91,14 @@ pub(super) struct EventPage {
     gone: Option<Left>,
     types: Vec<TypeRow>,
     shared: Vec<SharedPool>,
-    limit: String,
-    hold: String,
+    limit: Words,
+    /// What happens to the money, above the button.
+    charge: Words,
     hold_ms: i64,
     free: bool,
-    style: Style,
-    as_of: Moment,
+    amounts: Amounts,
+    /// When the counts were read, as HTML.
+    updated: String,
     /// When the sale closes while the page may be open, and the time now.
     closes: Option<(String, String)>,
     pub(super) key: String,
@@ -104,6 +115,7 @@ pub async fn event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     TakesGzip(packed): TakesGzip,
+    lang: Lang,
     headers: HeaderMap,
 ) -> Page {
     if let Err(Shed { again_s }) = app.admission.check_read() {
@@ -112,14 +124,14 @@ pub async fn event(
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
-    let open = own_orders::to_show(&app, &headers).await;
+    let open = own_orders::to_show(&app, &headers, lang).await;
     if !open.is_empty() {
         // This page is this visitor's own.
         let mut page = event_page(&app, &event, now, as_of);
         page.own_orders = open.into_iter().filter(|order| order.event == event.id).collect();
         return Ok(indexed(&event, varies(crate::http::page::page(&page))));
     }
-    let page = app.shown.page.of(&event, now, as_of, || {
+    let page = app.shown.page(lang).of(&event, now, as_of, || {
         let page = event_page(&app, &event, now, as_of);
         let html = page.render().map_err(|error| tracing::error!(%error, "a template failed"));
         // Each visitor gets a key of their own in its place.
@@ -155,7 +167,7 @@ fn indexed(event: &Event, mut response: Response) -> Response {
 
 /// Says on what the page depends. No cache stores it (`Cache-Control: no-store`, which every page has).
 fn varies(mut response: Response) -> Response {
-    let on = HeaderValue::from_static("accept-encoding, cookie");
+    let on = HeaderValue::from_static("accept-encoding, accept-language, cookie");
     response.headers_mut().insert(header::VARY, on);
     response
 }
@@ -189,20 +201,21 @@ fn offered(event: &Event) -> impl Iterator<Item = &TicketType> {
 }
 
 /// When the holds of now are over at the latest. A payment that was begun may take longer.
-pub(super) fn back_until(event: &Event, now: TimeMs) -> Moment {
-    Moment::end(now + event.spec.hold_ms, now, &event.spec.zone)
+pub(super) fn back_until(lang: Lang, event: &Event, now: TimeMs) -> Moment {
+    Moment::end(lang, now + event.spec.hold_ms, now, &event.spec.zone)
 }
 
 /// What is left, of which so many can be ordered and so many are held and not paid. Only what is held may
 /// come back.
-pub(super) fn left_words(left: u32, held: u32, until: &Moment) -> Left {
-    let waits = (left == 0 && held > 0).then(|| until.clone());
-    let (text, class) = match (left, held) {
-        (0, 0) => ("Sold out".into(), "none"),
-        (0, _) => ("All reserved at the moment. Some may come back until".into(), "waits"),
-        (left, _) => (format!("{} left", amount::grouped(left.into())), ""),
-    };
-    Left { text, until: waits, class }
+pub(super) fn left_words(lang: Lang, left: u32, held: u32, until: &Moment) -> Left {
+    match (left, held) {
+        (0, 0) => Left::said(&lang.sold_out(), "none"),
+        (0, _) => Left {
+            told: until.within(|at| lang.all_reserved_until(at, until.has_day())),
+            class: "waits",
+        },
+        (left, _) => Left::said(&lang.left(left.into(), &lang.number(left.into())), ""),
+    }
 }
 
 /// The pools of what is on offer, each once.
@@ -221,7 +234,9 @@ pub(super) fn pools_on_offer(event: &Event) -> Vec<(usize, &Pool)> {
 /// The page as everybody sees it, with an empty form.
 pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage {
     let spec = &event.spec;
-    let until = back_until(event, now);
+    let frame = Frame::of(app).at(&format!("/events/{}", spec.slug));
+    let lang = frame.lang;
+    let until = back_until(lang, event, now);
     let on_sale = event.on_sale(now);
     let drawn = |pool: usize| offered(event).filter(move |t| usize::from(t.pool) == pool);
     let pools = pools_on_offer(event);
@@ -234,16 +249,16 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
     let types = offered(event).map(|t| {
         let pool = &event.pools[usize::from(t.pool)];
         let shared = drawn(usize::from(t.pool)).count() > 1;
-        let words = left_words(pool.left(), pool.held, &until);
+        let words = left_words(lang, pool.left(), pool.held, &until);
         let words = match (shared, pool.left(), pool.held) {
             (true, 1.., _) => None,
-            (true, 0, 1..) => Some(Left { text: "All reserved".into(), until: None, ..words }),
+            (true, 0, 1..) => Some(Left::said(&lang.all_reserved(), words.class)),
             _ => Some(words),
         };
         TypeRow {
             id: t.id.clone(),
             name: t.name.clone(),
-            price: amount::price(Money { minor: t.price_minor, currency: spec.currency }),
+            price: lang.price(Money { minor: t.price_minor, currency: spec.currency }),
             price_minor: t.price_minor,
             pool: pool.name.clone(),
             left: words.filter(|_| left > 0 && counts),
@@ -254,13 +269,19 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         }
     });
     let types: Vec<TypeRow> = types.collect();
+    let free = types.iter().all(|t| t.price_minor == 0);
+    let as_of = Moment::clock(lang, as_of, &spec.zone);
     let shared = pools.iter().filter(|(at, _)| left > 0 && counts && drawn(*at).count() > 1);
     let shared = shared.map(|(at, pool)| {
-        let names = drawn(*at).map(|t| format!("“{}”", t.name)).collect::<Vec<_>>().join(" and ");
+        let names: Vec<Words> = drawn(*at).map(|t| lang.quoted(&t.name)).collect();
         SharedPool {
             name: pool.name.clone(),
-            types: if pools.len() == 1 { "In all".into() } else { names },
-            left: left_words(pool.left(), pool.held, &until),
+            types: format!(
+                "{}{}",
+                if pools.len() == 1 { lang.in_all() } else { names.join(&*lang.and()).into() },
+                lang.colon()
+            ),
+            left: left_words(lang, pool.left(), pool.held, &until),
         }
     });
     let opens = spec.sale_opens_ms.filter(|opens| now < *opens).map(|opens| Opens {
@@ -269,27 +290,31 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         refresh_s: Some((opens - now) / 1_000 + 1).filter(|s| *s < 86_400),
     });
     EventPage {
-        frame: Frame::of(app),
+        frame,
         slug: spec.slug.clone(),
         name: spec.name.clone(),
         place: spec.place.clone(),
-        starts: Moment::of(spec),
+        starts: Moment::of(lang, spec),
         about: paragraphs(&spec.description),
+        contact: spec.contact.clone(),
         draft: spec.hidden,
         over: event.is_over(now) && !on_sale,
-        notice: notice(event, now),
+        notice: notice(lang, event, now),
         opens,
         on_sale,
         offers,
-        gone: (on_sale && left == 0).then(|| left_words(0, held, &until)),
-        free: types.iter().all(|t| t.price_minor == 0),
+        gone: (on_sale && left == 0).then(|| left_words(lang, 0, held, &until)),
+        charge: match free {
+            true => lang.tickets_are_free(),
+            false => lang.nothing_charged_yet(&lang.duration(spec.hold_ms)),
+        },
+        free,
         types,
         shared: shared.collect(),
-        limit: limit(event),
-        hold: super::front::minutes(spec.hold_ms),
+        limit: limit(lang, event),
         hold_ms: spec.hold_ms,
-        style: Style::of(spec.currency),
-        as_of: Moment::clock(as_of, &spec.zone),
+        amounts: lang.amounts(spec.currency),
+        updated: as_of.within(|at| lang.updated_at(at)),
         closes: on_sale.then(|| (when::rfc3339(spec.sale_ends()), when::rfc3339(now))),
         key: format!("{:032x}", app.ids.random()),
         own_orders: Vec::new(),
@@ -301,15 +326,12 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
 }
 
 /// How many tickets one may have, in words.
-fn limit(event: &Event) -> String {
-    let tickets = |n: u32| if n == 1 { "1 ticket".to_owned() } else { format!("{n} tickets") };
-    let (order, buyer) = (event.spec.limit_per_order, event.spec.limit_per_buyer);
-    match buyer {
-        Some(buyer) if buyer <= order => format!("At most {} for each person.", tickets(buyer)),
-        Some(buyer) => {
-            format!("At most {} in one order, and {buyer} for each person.", tickets(order))
-        }
-        None => format!("At most {} in one order.", tickets(order)),
+fn limit(lang: Lang, event: &Event) -> Words {
+    let order = event.spec.limit_per_order.into();
+    match event.spec.limit_per_buyer.map(u64::from) {
+        Some(buyer) if buyer <= order => lang.at_most_for_each_person(buyer),
+        Some(buyer) => lang.at_most_in_order_and_for_person(order, buyer),
+        None => lang.at_most_in_order(order),
     }
 }
 
@@ -367,7 +389,11 @@ impl EventPage {
         let Some(faults) = &self.faults else { return Vec::new() };
         let types = self.types.iter().enumerate();
         let told = |row: &TypeRow, text: &str| {
-            if self.types.len() == 1 { text.to_owned() } else { format!("{}: {text}", row.name) }
+            if self.types.len() == 1 {
+                text.to_owned()
+            } else {
+                format!("{}{}{text}", row.name, self.frame.lang.colon())
+            }
         };
         let types = types.filter_map(|(at, row)| {
             Some((format!("q{}", at + 1), told(row, row.error.as_deref()?)))
@@ -410,11 +436,11 @@ mod tests {
 
     #[test]
     fn hope_is_given_only_where_something_is_held() {
-        let until = Moment::end(1, 0, "UTC");
+        let until = Moment::end(Lang::En, 1, 0, "UTC");
         let said = |left, held| {
-            let told = left_words(left, held, &until);
-            assert_eq!(told.until.is_some(), told.class == "waits");
-            told.text
+            let told = left_words(Lang::En, left, held, &until);
+            assert_eq!(told.told.contains("<time"), told.class == "waits");
+            told.told.split(" <time").next().expect("a text").to_owned()
         };
         assert_eq!(said(0, 0), "Sold out");
         let waits = "All reserved at the moment. Some may come back until";

@@ -2,13 +2,12 @@
 
 use super::event::{Left, back_until, left_words, pools_on_offer};
 use super::own_orders::{self, OwnOrder};
-use crate::http::amount::{self, grouped};
 use crate::http::page::{Frame, Moment, page};
 use crate::http::site::Site;
-use crate::when;
+use crate::language::{Lang, Words};
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use boxoffice::{Event, Money, Pool, Refusal, TimeMs};
 use std::sync::Arc;
@@ -42,10 +41,10 @@ struct FrontPage {
 }
 
 /// `GET /`
-pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response {
+pub async fn front(State(app): State<Arc<Site>>, lang: Lang, headers: HeaderMap) -> Response {
     let now = app.clock.now_ms();
     let events = app.catalogue.listed(now);
-    let cards = events.iter().map(|event| card(event, now));
+    let cards = events.iter().map(|event| card(lang, event, now));
     let own = events.iter().any(|e| e.spec.slug != app.config.show && e.on_sale(now));
     let show = app
         .catalogue
@@ -56,45 +55,42 @@ pub async fn front(State(app): State<Arc<Site>>, headers: HeaderMap) -> Response
     let show = show.map(|e| OldShow {
         name: e.spec.name.clone(),
         left: left(&e),
-        price: least_price(&e),
-        hold: minutes(e.spec.hold_ms),
+        price: least_price(Lang::En, &e),
+        hold: Lang::En.duration(e.spec.hold_ms).into_owned(),
         demo: app.sandbox.is_some(),
     });
-    let own_orders = own_orders::to_show(&app, &headers).await;
+    let own_orders = own_orders::to_show(&app, &headers, lang).await;
     let frame = Frame::of(&app);
-    let mut response = page(&FrontPage { frame, own_orders, events: cards.collect(), show });
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("cookie"));
-    response
+    page(&FrontPage { frame, own_orders, events: cards.collect(), show })
 }
 
-fn card(event: &Event, now: TimeMs) -> Card {
-    let words = |text| Left { text, until: None, class: "" };
-    let summary = match (notice(event, now), left(event), held(event)) {
-        (Some(notice), ..) => Left { class: "waits", ..words(notice) },
-        (None, 0, held) => left_words(0, held, &back_until(event, now)),
-        (None, 1, _) => words("1 ticket left".into()),
-        (None, n, _) => words(format!("{} tickets left", grouped(n.into()))),
+fn card(lang: Lang, event: &Event, now: TimeMs) -> Card {
+    let left = left(event);
+    let summary = match (notice(lang, event, now), left) {
+        (Some(notice), _) => Left::said(&notice, "waits"),
+        (None, 0) => left_words(lang, 0, held(event), &back_until(lang, event, now)),
+        (None, left) => Left::said(&lang.tickets_left(left.into(), &lang.number(left.into())), ""),
     };
     Card {
         slug: event.spec.slug.clone(),
         name: event.spec.name.clone(),
         place: event.spec.place.clone(),
-        starts: Moment::short(event.spec.starts_ms, &event.spec.zone),
-        price: least_price(event),
+        starts: Moment::short(lang, event.spec.starts_ms, &event.spec.zone),
+        price: least_price(lang, event),
         summary,
     }
 }
 
 /// What the cheapest ticket costs: `£9.99`, or `from £9.99` if others cost more; empty if there is none.
-fn least_price(event: &Event) -> String {
+fn least_price(lang: Lang, event: &Event) -> String {
     let prices = || event.ticket_types.iter().filter(|t| !t.retired).map(|t| t.price_minor);
-    let price = |minor| amount::price(Money { minor, currency: event.spec.currency });
+    let price = |minor| lang.price(Money { minor, currency: event.spec.currency });
     let Some((least, most)) = prices().min().zip(prices().max()) else { return String::new() };
     let least_paid = prices().filter(|minor| *minor > 0).min();
     match least_paid {
-        Some(paid) if least == 0 => format!("from {}, some free", price(paid)),
+        Some(paid) if least == 0 => lang.price_from_some_free(&price(paid)).into_owned(),
         _ if least == most => price(least),
-        _ => format!("from {}", price(least)),
+        _ => lang.price_from(&price(least)).into_owned(),
     }
 }
 
@@ -108,27 +104,14 @@ fn held(event: &Event) -> u32 {
     pools_on_offer(event).iter().map(|(_, pool)| pool.held).sum()
 }
 
-/// How long a hold lives, in words.
-pub fn minutes(ms: i64) -> String {
-    match (ms / 60_000, ms % 60_000 / 1000) {
-        (1, 0) => "1 minute".into(),
-        (m, 0) => format!("{m} minutes"),
-        (0, s) => format!("{s} seconds"),
-        (m, s) => format!("{m} min {s} s"),
-    }
-}
-
 /// Why nothing can be ordered now, if so.
-pub(super) fn notice(event: &Event, now: TimeMs) -> Option<String> {
+pub(super) fn notice(lang: Lang, event: &Event, now: TimeMs) -> Option<Words> {
     let spec = &event.spec;
-    let told = |what: &str, ms| {
-        let (at, place) = (when::short(ms, &spec.zone), when::place_of_zone(ms, &spec.zone));
-        format!("{what} on {at} {place}.")
-    };
+    let at = |ms| Moment::short(lang, ms, &spec.zone).in_words();
     match event.check_sale(now).err()? {
-        Refusal::NotYetOnSale(opens) => Some(told("The sale opens", opens)),
-        Refusal::EventOver(_) => Some("This event is over.".into()),
-        Refusal::SaleClosed(closed) => Some(told("The sale closed", closed)),
+        Refusal::NotYetOnSale(opens) => Some(lang.sale_opens_on(&at(opens))),
+        Refusal::EventOver(_) => Some(lang.event_is_over()),
+        Refusal::SaleClosed(closed) => Some(lang.sale_closed_on(&at(closed))),
         _ => None,
     }
 }

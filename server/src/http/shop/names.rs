@@ -35,6 +35,11 @@ pub(super) struct Row {
 }
 
 impl Names {
+    /// The ticket whose name was not taken, and why.
+    pub(super) fn wrong(&self) -> Option<(u16, &Words)> {
+        self.rows.iter().find_map(|row| Some((row.number, row.error.as_ref()?)))
+    }
+
     /// Of the tickets with these codes; none if they take no names.
     pub(super) fn of(
         codes: &[TicketCode],
@@ -81,7 +86,7 @@ pub async fn name(
             let order = app.sales.find(id).await?;
             let event = app.sales.event_of(&order).await?;
             let no = PageProblem::from(Problem::from(no)).in_zone(&event.spec.zone);
-            return Err(no.back_to(app.links.order_path(id), "Back to your order"));
+            return Err(no.back_to(app.links.order_path(id), lang.back_to_order()));
         }
     };
     let order = app.sales.find(id).await?;

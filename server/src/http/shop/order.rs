@@ -1,19 +1,18 @@
 //! The page of an order.
 
 use super::event::event_page;
+use super::order_mail::{self, OrderMail};
 use super::{names, own_orders, pay, qr};
 use crate::actor::Actor;
 use crate::app::App;
-use crate::http::amount;
 use crate::http::api::order_id;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, Moment, Page, PageProblem, page, paragraphs};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
-use crate::http::speaks;
 use crate::http::view;
 use crate::http::view::Action;
-use crate::language::Words;
+use crate::language::{Lang, Words};
 use crate::when;
 use crate::writer::CommandError;
 use askama::Template;
@@ -23,7 +22,6 @@ use axum::response::{IntoResponse, Redirect};
 use boxoffice::{
     AttemptState, Event, Money, Order, OrderId, OrderState, Refusal, TicketState, TimeMs,
 };
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The id of the order in the address, if the secret beside it is its own.
@@ -34,7 +32,7 @@ pub(in crate::http) fn opened(app: &App, id: &str, secret: &str) -> Result<Order
 
 /// The end of a hold.
 pub(in crate::http) struct Until {
-    label: &'static str,
+    pub(in crate::http) label: Words,
     pub(in crate::http) rfc: String,
     pub(in crate::http) clock: Moment,
     pub(in crate::http) now: String,
@@ -63,8 +61,8 @@ struct LineRow {
 pub(in crate::http) struct OrderPage {
     frame: Frame,
     pub(in crate::http) path: String,
-    pub(in crate::http) headline: &'static str,
-    message: Cow<'static, str>,
+    pub(in crate::http) headline: Words,
+    message: Words,
     state: &'static str,
     pub(in crate::http) declined: Option<String>,
     pub(in crate::http) refresh: Option<u64>,
@@ -93,9 +91,14 @@ pub(in crate::http) struct OrderPage {
     /// Whether it can be given back with no payment begun, and made anew.
     can_change: bool,
     over: bool,
-    as_of: Moment,
+    /// When it was read, as HTML.
+    updated: String,
     /// Whether this address is the only way back to the order: the browser keeps no cookie.
     keep_this: bool,
+    /// What became of its mails.
+    pub(super) mail: Option<OrderMail>,
+    /// Where its organiser answers questions; may be empty.
+    contact: String,
 }
 
 /// The query behind an order's address with which a hold is answered. A browser that kept the cookie of the
@@ -119,13 +122,15 @@ pub async fn order(
     }
     let event = app.sales.event_of(&order).await?;
     let mut shown = order_page(&app, &order, &event);
-    let just_made = query.as_deref() == Some(JUST_MADE) && order.state == OrderState::Held;
+    let just_made = has_parameter(query.as_deref(), JUST_MADE) && order.state == OrderState::Held;
     if just_made && shown.can_pay && !shown.free {
         if own_orders::known(&app, &headers).contains(&id) {
             return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
         }
         shown.keep_this = true;
     }
+    let lang = shown.frame.lang;
+    shown.mail = order_mail::of(&app, &order, &event, lang, query.as_deref()).await;
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);
     Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
@@ -151,8 +156,9 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     let may_try = !undecided || bank_asks;
     let may_try = may_try && order.payment.as_ref().is_none_or(|p| p.has_attempts_left());
     let paying = order.state == OrderState::Paying;
-    let money = |minor| amount::written(Money { minor, currency: order.currency });
-    let lang = speaks::here();
+    let frame = Frame::of(app);
+    let lang = frame.lang;
+    let money = |minor| lang.money(Money { minor, currency: order.currency });
     let codes: Vec<_> = order.tickets.iter().map(|t| app.codes.of(order, t)).collect();
     let tickets = order.tickets.iter().zip(&codes).map(|(t, code)| {
         let line = &order.lines[usize::from(t.line)];
@@ -174,25 +180,28 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     });
     let declined = match attempt {
         Some(AttemptState::Declined(reason)) if paying && !order.over(now) => {
-            Some(format!("{reason} {}", view::after_decline(order)))
+            Some(format!("{} {}", lang.decline_reason(reason), view::after_decline(order, lang)))
         }
         _ => None,
     };
     OrderPage {
-        frame: Frame::of(app),
+        frame,
         path: app.links.order_path(order.id),
-        headline: headline(order, now),
-        message: view::message(app, order),
+        headline: headline(order, now, lang),
+        message: view::message(app, order, lang),
         state: order.state.word(),
         refresh: view::poll_after_s(app, order).map(|seconds| seconds.max(2)),
-        until: until(order, event, now),
+        until: until(order, event, now, lang),
         event_name: event.spec.name.clone(),
-        event_starts: Moment::of(&event.spec),
-        starts_in_words: Moment::of(&event.spec).in_words(),
+        event_starts: Moment::of(lang, &event.spec),
+        starts_in_words: Moment::of(lang, &event.spec).in_words(),
         about: paragraphs(&event.spec.description),
         place: event.spec.place.clone(),
         slug: event.spec.slug.clone(),
-        guest: order.buyer.name.clone(),
+        guest: match order.is_erased() {
+            true => lang.erased_name().into_owned(),
+            false => order.buyer.name.clone(),
+        },
         erased: order.is_erased(),
         email: order.buyer.email.clone(),
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
@@ -210,53 +219,60 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         can_cancel: matches!(order.state, OrderState::Held | OrderState::Paying),
         can_change: order.state == OrderState::Held && !order.over(now) && !order.is_erased(),
         over: matches!(order.state, OrderState::Released | OrderState::Void | OrderState::Refunded),
-        as_of: Moment::clock(now, &event.spec.zone),
+        updated: Moment::clock(lang, now, &event.spec.zone).within(|at| lang.updated_at(at)),
         declined,
         keep_this: false,
+        mail: None,
+        contact: event.spec.contact.clone(),
     }
 }
 
-fn headline(order: &Order, now: TimeMs) -> &'static str {
+fn headline(order: &Order, now: TimeMs, lang: Lang) -> Words {
     match (order.state, last_attempt(order)) {
-        (OrderState::Held, _) => "Reserved for you",
+        (OrderState::Held, _) => lang.reserved_for_you(),
         (OrderState::Paying, Some(AttemptState::Declined(_))) => {
             let again = order.payment.as_ref().is_some_and(|p| p.has_attempts_left());
-            if again { "The payment was declined" } else { "No more cards can be tried" }
+            if again { lang.payment_declined() } else { lang.no_more_cards() }
         }
-        (OrderState::Paying, _) if view::bank_asks(order) => {
-            "Your bank needs to confirm this payment"
-        }
-        (OrderState::Paying, _) => "Your payment is being made",
-        (OrderState::Canceling, _) => "This order is being cancelled",
-        (OrderState::Committed, _) => "Your tickets are on their way",
-        (OrderState::Paid, _) => "Your tickets",
-        (OrderState::Refunding, _) => "Your refund is on its way",
-        (OrderState::Refunded, _) => "Refunded",
-        (OrderState::Released, None) if order.until_ms > now => "This reservation was cancelled",
-        (OrderState::Released, None) => "This reservation has expired",
-        (OrderState::Released | OrderState::Void, _) => "This order was not completed",
+        (OrderState::Paying, _) if view::bank_asks(order) => lang.bank_must_confirm(),
+        (OrderState::Paying, _) => lang.payment_being_made(),
+        (OrderState::Canceling, _) => lang.being_cancelled(),
+        (OrderState::Committed, _) => lang.tickets_on_their_way(),
+        (OrderState::Paid, _) => lang.your_tickets(),
+        (OrderState::Refunding, _) => lang.refund_on_its_way(),
+        (OrderState::Refunded, _) => lang.refunded(),
+        (OrderState::Released, None) if order.until_ms > now => lang.reservation_cancelled(),
+        (OrderState::Released, None) => lang.reservation_expired(),
+        (OrderState::Released | OrderState::Void, _) => lang.order_not_completed(),
     }
 }
 
-fn until(order: &Order, event: &Event, now: TimeMs) -> Option<Until> {
-    let label = match (order.state, last_attempt(order)) {
-        (OrderState::Held, _) => "Reserved for you until",
-        (OrderState::Paying, Some(AttemptState::Declined(_))) => "Reserved for you until",
-        (OrderState::Paying, _) if view::bank_asks(order) => "Reserved for you until",
+fn until(order: &Order, event: &Event, now: TimeMs, lang: Lang) -> Option<Until> {
+    match (order.state, last_attempt(order)) {
+        (OrderState::Held, _) | (OrderState::Paying, Some(AttemptState::Declined(_))) => {}
+        (OrderState::Paying, _) if view::bank_asks(order) => {}
         _ => return None,
-    };
+    }
+    let clock = Moment::end(lang, order.until_ms, now, &event.spec.zone);
     Some(Until {
-        label,
+        label: lang.reserved_until(clock.has_day()),
         rfc: when::rfc3339(order.until_ms),
-        clock: Moment::end(order.until_ms, now, &event.spec.zone),
+        clock,
         now: when::rfc3339(now),
     })
+}
+
+/// Whether a query has a parameter of this name.
+pub(in crate::http) fn has_parameter(query: Option<&str>, name: &str) -> bool {
+    let mut all = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    all.any(|(known, _)| known == name)
 }
 
 /// `POST /orders/{id}/{secret}/cancel`
 pub async fn cancel(
     State(app): State<Arc<Site>>,
     Path((id, secret)): Path<(String, String)>,
+    lang: Lang,
     headers: HeaderMap,
     sent: Result<Sent, Problem>,
 ) -> Page {
@@ -273,7 +289,7 @@ pub async fn cancel(
             }
             let event = app.sales.event_of(&order).await?;
             let now = app.clock.now_ms();
-            let own = own_orders::to_show(&app, &headers).await;
+            let own = own_orders::to_show(&app, &headers, lang).await;
             let own = own.into_iter().filter(|order| order.event == event.id).collect();
             let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
             Ok(page(&shown.filled_again(&order, &event).with_own_orders(own)))
@@ -283,7 +299,7 @@ pub async fn cancel(
         }
         Err(no) => {
             let no = PageProblem::from(Problem::from(no));
-            Err(no.back_to(app.links.order_path(id), "Back to your order"))
+            Err(no.back_to(app.links.order_path(id), lang.back_to_order()))
         }
     }
 }

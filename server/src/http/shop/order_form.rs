@@ -9,16 +9,15 @@ use super::{own_orders, pay};
 use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::app::App;
-use crate::http::amount;
 use crate::http::extract::{Form, Sent, admit};
 use crate::http::idempotency::key_of;
-use crate::http::page::{Page, PageProblem, page, times_in_words};
-use crate::http::problem::{Problem, capital};
+use crate::http::page::{Moment, Page, PageProblem, page, times_in_words};
+use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::identity::{buyer, untagged_key};
-use crate::language::Lang;
+use crate::language::{Lang, Words};
 use crate::sales::after_the_command;
-use crate::text::{begin, counted};
+use crate::text::{begin, capital};
 use crate::writer::{CommandError, CommandOutcome};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -104,7 +103,7 @@ impl Filled {
 }
 
 impl Faults {
-    fn new(status: StatusCode, title: &str) -> Faults {
+    fn new(status: StatusCode, title: impl Into<String>) -> Faults {
         Faults {
             status,
             retry_after: None,
@@ -129,21 +128,23 @@ impl Faults {
     /// What follows from the answer to a hold request. All that is not known here stands above the form in
     /// the words of the problem.
     fn of(no: CommandError, event: &Event, filled: &Filled, now: TimeMs) -> Faults {
-        let until = &back_until(event, now).in_words();
+        let lang = filled.lang;
         let name_of = |id: &str| {
             let known = event.ticket_types.iter().find(|t| t.id == id && !t.retired);
             known.map_or_else(|| begin(id, SHOWN).to_owned(), |t| t.name.clone())
         };
         let at = match &no {
             CommandError::Refused(Refusal::SoldOut { ticket_type, left, held }) => {
-                let text = sold_out(&name_of(ticket_type), *left, *held, until);
+                let until = back_until(lang, event, now);
+                let text = sold_out(lang, &name_of(ticket_type), *left, *held, &until);
                 Some((ticket_type.clone(), text))
             }
             CommandError::Refused(Refusal::LimitPerOrder(limit)) => {
-                Some((filled.first_chosen(event), at_most(i64::from(*limit))))
+                let text = lang.at_most_in_order((*limit).into());
+                Some((filled.first_chosen(event), text))
             }
             CommandError::Refused(Refusal::LimitPerBuyer { limit, has, .. }) => {
-                let text = format!("At most {limit} for each person, and you have {has} already.");
+                let text = lang.limit_for_person_reached((*limit).into(), (*has).into());
                 Some((filled.first_chosen(event), text))
             }
             _ => None,
@@ -158,34 +159,32 @@ impl Faults {
             )
         );
         let problem = Problem::from(no);
-        let title = if waits { "All reserved at the moment" } else { &problem.title };
+        let title = if waits { lang.all_reserved_now().into() } else { problem.title };
         let mut faults = Faults::new(problem.status, title);
         faults.retry_after = problem.retry_after;
         match at {
             Some((id, text)) => {
-                faults.quantities.insert(id, text);
+                faults.quantities.insert(id, text.into_owned());
             }
-            None if gone => faults.whole.push(
-                "A ticket that you chose is not on offer any more. Choose from those below.".into(),
-            ),
+            None if gone => faults.whole.push(lang.chosen_not_on_offer().into()),
             // The page says it of every event that is not on sale.
-            None if closed => faults.whole.push("Nothing was reserved.".into()),
-            None => faults.whole.push(times_in_words(&problem.detail, now, &event.spec.zone)),
+            None if closed => faults.whole.push(lang.nothing_was_reserved().into()),
+            None => faults.whole.push(times_in_words(lang, &problem.detail, now, &event.spec.zone)),
         }
         faults
     }
 }
 
 /// Hope only where something is held that may come back.
-fn sold_out(name: &str, left: u32, held: u32, until: &str) -> String {
+fn sold_out(lang: Lang, name: &str, left: u32, held: u32, until: &Moment) -> Words {
+    let (at, day) = (&until.in_words(), until.has_day());
     match (left, held) {
-        (0, 0) => format!("“{name}” is sold out."),
-        (0, _) => {
-            format!("All of “{name}” are reserved at the moment. Some may come back until {until}.")
-        }
-        (left, 0) => format!("Only {left} left of “{name}”."),
+        (0, 0) => lang.type_sold_out(name),
+        (0, _) => lang.type_all_reserved(name, at, day),
+        (left, 0) => lang.type_only_left(name, left.into()),
         (left, _) => {
-            format!("Only {left} left of “{name}”. More may come back until {until}.")
+            let only = lang.type_only_left(name, left.into());
+            format!("{only} {}", lang.more_may_come_back(at, day)).into()
         }
     }
 }
@@ -211,7 +210,7 @@ pub async fn hold(
             // As it is now: what has changed may be the reason.
             let event = app.sales.event_named(&slug).await.unwrap_or(event);
             let now = app.clock.now_ms();
-            let open = own_orders::to_show(&app, &headers).await;
+            let open = own_orders::to_show(&app, &headers, lang).await;
             let open = open.into_iter().filter(|order| order.event == event.id).collect();
             let (status, retry_after) = (faults.status, faults.retry_after);
             let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
@@ -248,7 +247,7 @@ async fn order(
         Box::new(faults)
     };
     if let Err(problem) = admit(app) {
-        let mut faults = Faults::new(problem.status, &problem.title);
+        let mut faults = Faults::new(problem.status, problem.title);
         faults.retry_after = problem.retry_after;
         faults.whole.push(problem.detail);
         return Err(Box::new(faults));
@@ -266,8 +265,9 @@ async fn order(
     let request = match form.get("key") {
         "" => None,
         key if key.len() > 64 => {
-            let mut faults = Faults::new(StatusCode::BAD_REQUEST, "Please send the form again");
-            faults.whole.push("It was changed on its way. Nothing was reserved.".into());
+            let lang = filled.lang;
+            let mut faults = Faults::new(StatusCode::BAD_REQUEST, lang.send_form_again());
+            faults.whole.push(lang.form_was_changed().into());
             return Err(Box::new(faults));
         }
         key => {
@@ -296,28 +296,22 @@ async fn order(
     let changed = filled.changed_prices(frozen.clone());
     if !changed.is_empty() && order.state == boxoffice::OrderState::Held {
         let given_back = app.sales.cancel(Actor::Buyer, order.id, None).await.is_ok();
-        let mut faults = price_changed(event, &changed, &frozen.collect());
+        let mut faults = price_changed(filled.lang, event, &changed, &frozen.collect());
         if !given_back {
-            let text =
-                "What was reserved at the new price could not be given back, and ends by itself.";
-            faults.whole.push(text.into());
+            faults.whole.push(filled.lang.not_given_back().into());
         }
         return Err(Box::new(faults));
     }
     Ok(order)
 }
 
-/// The limit of an order in words.
-fn at_most(limit: i64) -> String {
-    format!("At most {} in one order.", counted(limit.unsigned_abs(), "ticket"))
-}
-
 /// What the form asks for, or all that is wrong with it.
 fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>> {
     let limit =
         i64::from(event.spec.limit_per_order.min(event.spec.limit_per_buyer.unwrap_or(u32::MAX)));
-    let too_many = at_most(limit);
-    let mut faults = Faults::new(StatusCode::CONFLICT, "Please check the marked fields");
+    let lang = filled.lang;
+    let too_many = lang.at_most_in_order(limit.unsigned_abs()).into_owned();
+    let mut faults = Faults::new(StatusCode::CONFLICT, lang.check_marked_fields());
     let mut lines = Vec::new();
     for (id, typed) in &filled.quantities {
         let number = typed.strip_prefix('+').unwrap_or(typed);
@@ -331,14 +325,13 @@ fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>>
             }
             _ => {
                 faults.status = StatusCode::BAD_REQUEST;
-                let text = "Enter a whole number, such as 2.";
-                faults.quantities.insert(id.clone(), text.into());
+                faults.quantities.insert(id.clone(), lang.enter_whole_number().into());
                 continue;
             }
         };
         if filled.twice.contains(id) {
             faults.status = StatusCode::BAD_REQUEST;
-            faults.quantities.insert(id.clone(), "This was sent twice. Choose it once.".into());
+            faults.quantities.insert(id.clone(), lang.sent_twice().into());
         } else if quantity > limit {
             faults.quantities.insert(id.clone(), too_many.clone());
         } else if quantity > 0 {
@@ -346,25 +339,24 @@ fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>>
         }
     }
     if lines.iter().map(|line| line.quantity).sum::<i64>() > limit {
-        let text = format!("{too_many} You chose more of all kinds together.");
+        let text = format!("{too_many} {}", lang.more_of_all_kinds());
         faults.quantities.insert(filled.first_chosen(event), text);
     }
     if lines.is_empty() && faults.quantities.is_empty() {
         faults.status = StatusCode::BAD_REQUEST;
-        let text = "Choose how many tickets you want.";
-        faults.quantities.insert(filled.first_chosen(event), text.into());
+        faults.quantities.insert(filled.first_chosen(event), lang.choose_how_many().into());
     }
     let buyer = buyer(&filled.name, &filled.email, filled.lang.language());
-    let wrong = |text: String| Some(format!("{}.", capital(&text)));
+    let wrong = |text: String| format!("{}.", capital(&text));
     if buyer.name.is_empty() {
-        faults.name = Some("Enter the name for the tickets.".into());
+        faults.name = Some(lang.enter_name().into());
     } else if let Err(text) = check_name(&buyer.name) {
-        faults.name = wrong(text);
+        faults.name = Some(lang.wrong_name(&wrong(text)).into());
     }
     if buyer.email.is_empty() {
-        faults.email = Some("Enter your e-mail address.".into());
+        faults.email = Some(lang.enter_email().into());
     } else if let Err(text) = check_email(&buyer.email) {
-        faults.email = wrong(text);
+        faults.email = Some(lang.wrong_email(&wrong(text)).into());
     }
     if faults.name.is_some() || faults.email.is_some() {
         faults.status = StatusCode::BAD_REQUEST;
@@ -376,25 +368,26 @@ fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>>
     let now = now.filter(|t| lines.iter().any(|line| line.ticket_type == t.id));
     let now: BTreeMap<String, i64> = now.map(|t| (t.id.clone(), t.price_minor)).collect();
     let changed = filled.changed_prices(now.clone().into_iter());
-    if changed.is_empty() { Ok(lines) } else { Err(Box::new(price_changed(event, &changed, &now))) }
+    if changed.is_empty() {
+        Ok(lines)
+    } else {
+        Err(Box::new(price_changed(lang, event, &changed, &now)))
+    }
 }
 
 /// The page had shown other prices: `before`. Nothing is held until the buyer has seen those of `now`.
 fn price_changed(
+    lang: Lang,
     event: &Event,
     before: &BTreeMap<String, i64>,
     now: &BTreeMap<String, i64>,
 ) -> Faults {
-    let mut faults = Faults::new(StatusCode::CONFLICT, "The price has changed");
-    let price = |minor| amount::price(Money { minor, currency: event.spec.currency });
+    let mut faults = Faults::new(StatusCode::CONFLICT, lang.price_has_changed());
+    let price = |minor| lang.price(Money { minor, currency: event.spec.currency });
     for (id, before) in before {
         let now = now.get(id).copied().unwrap_or_default();
-        let text = format!(
-            "The price was {} and is {} now. Go on if you agree.",
-            price(*before),
-            price(now)
-        );
-        faults.quantities.insert(id.clone(), text);
+        let text = lang.price_was_and_is(&price(*before), &price(now));
+        faults.quantities.insert(id.clone(), text.into());
     }
     faults
 }

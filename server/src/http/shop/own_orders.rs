@@ -7,7 +7,8 @@
 use crate::app::App;
 use crate::http::api::order_id;
 use crate::http::cookies;
-use crate::http::page::Moment;
+use crate::http::page::{Frame, Moment, escaped};
+use crate::language::{Lang, Words};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use boxoffice::{Buyer, Event, EventId, Line, LineWish, Order, OrderId, OrderState};
@@ -32,6 +33,21 @@ pub(in crate::http) struct OwnOrder {
     pub(in crate::http) path: String,
 }
 
+impl OwnOrder {
+    /// What the page says of it, as HTML. `named`: with the name of its event.
+    pub(in crate::http) fn told(&self, frame: &Frame, named: bool) -> String {
+        let lang = frame.lang;
+        let what = match named {
+            true => lang.what_for_event(&self.what, &self.event_name),
+            false => Words::from(self.what.clone()),
+        };
+        match &self.until {
+            Some(until) => until.within(|at| lang.own_reservation(&what, at, until.has_day())),
+            None => escaped(&lang.own_tickets(&what)),
+        }
+    }
+}
+
 /// The orders that this browser has made lately and not lost, the latest first. None for a script.
 pub(in crate::http) fn known(app: &App, headers: &HeaderMap) -> Vec<OrderId> {
     if !cookies::navigates(headers) {
@@ -48,7 +64,7 @@ pub(in crate::http) fn known(app: &App, headers: &HeaderMap) -> Vec<OrderId> {
 
 /// Those of them that can still be paid, or that have tickets of an event which is not over. Nothing is read
 /// for a browser that has made none.
-pub(in crate::http) async fn to_show(app: &App, headers: &HeaderMap) -> Vec<OwnOrder> {
+pub(in crate::http) async fn to_show(app: &App, headers: &HeaderMap, lang: Lang) -> Vec<OwnOrder> {
     let mut shown = Vec::new();
     for id in known(app, headers) {
         let Ok(order) = app.sales.find(id).await else { continue };
@@ -61,7 +77,7 @@ pub(in crate::http) async fn to_show(app: &App, headers: &HeaderMap) -> Vec<OwnO
                 event: event.id,
                 what: what(&order, &event),
                 event_name: event.spec.name.clone(),
-                until: open.then(|| Moment::end(order.until_ms, now, &event.spec.zone)),
+                until: open.then(|| Moment::end(lang, order.until_ms, now, &event.spec.zone)),
                 path: if open { app.links.pay_path(id) } else { app.links.way_back(id) },
             });
         }

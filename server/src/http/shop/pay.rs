@@ -12,19 +12,22 @@ use crate::app::App;
 use crate::http::api;
 use crate::http::cookies;
 use crate::http::extract::{Form, Sent};
-use crate::http::page::{Frame, Moment, Page, page};
+use crate::http::page::{Frame, Moment, Page, attribute, page};
 use crate::http::problem::Problem;
-use crate::http::shop::order::{OrderPage, Until, a_bank_may_have_paid, opened, order_page};
+use crate::http::shop::order::{
+    OrderPage, Until, a_bank_may_have_paid, has_parameter, opened, order_page,
+};
 use crate::http::shop::own_orders::{self, what};
 use crate::http::site::Site;
+use crate::http::speaks::here;
 use crate::http::view::{self, Action};
+use crate::language::Words;
 use crate::writer::CommandError;
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{Event, Order, OrderId, OrderState, Refusal};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What the payment page may load, and no other page: Stripe's script and frames, and calls of that
@@ -84,9 +87,11 @@ struct StripePage {
 struct StatePage {
     frame: Frame,
     path: String,
-    headline: &'static str,
+    headline: Words,
+    /// Whether it is paid, and this page can tell no more.
+    paid: bool,
     event_name: String,
-    message: Cow<'static, str>,
+    message: Words,
     declined: Option<String>,
     refresh: Option<u64>,
     /// The bank's own page, if it waits for the buyer.
@@ -94,6 +99,22 @@ struct StatePage {
     can_pay: bool,
     free: bool,
     total: String,
+}
+
+impl StripePage {
+    /// The words that `pay.js` writes, as JSON for an attribute.
+    fn pay_words(&self) -> String {
+        let lang = self.frame.lang;
+        let unreachable = match self.bank_asks {
+            // While a bank waits for the buyer, it may say yes without this page.
+            true => lang.stripe_unreachable_bank_asks(),
+            false => lang.stripe_unreachable(),
+        };
+        let (again, not_used) = (lang.load_page_again(), lang.card_not_used());
+        attribute(
+            &serde_json::json!({"again": again, "not_used": not_used, "unreachable": unreachable}),
+        )
+    }
 }
 
 /// The id of the order in the address, if the secret beside it pays the order.
@@ -129,10 +150,10 @@ async fn current(app: &App, id: OrderId) -> Result<(Arc<Order>, Arc<Event>), Pro
     Ok((order, event))
 }
 
-/// Whether the address ends in `?another`: the buyer wants to give another card although a bank still
+/// Whether the address has `?another`: the buyer wants to give another card although a bank still
 /// waits for them.
 fn asks_for_another(query: Option<&str>) -> bool {
-    query == Some("another")
+    has_parameter(query, "another")
 }
 
 /// `GET /pay/{id}/{secret}`. Where nothing is to be paid now, or a bank's own page waits for the buyer, it
@@ -160,7 +181,7 @@ pub async fn show(
     }
     let OrderPage { event_name, total, declined, until, can_pay, .. } = shown;
     let (frame, path) = (Frame::of(&app), app.links.pay_path(id));
-    let starts = Moment::short(event.spec.starts_ms, &event.spec.zone);
+    let starts = Moment::short(frame.lang, event.spec.starts_ms, &event.spec.zone);
     let what = what(&order, &event);
     if app.sandbox.is_some() {
         let Some(until) = until else { return Ok(leave(&app, &order, &event, &headers)) };
@@ -211,28 +232,23 @@ fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Respon
         return Redirect::to(&app.links.order_path(order.id)).into_response();
     }
     let shown = order_page(app, order, event);
-    let message = match order.state {
-        OrderState::Paid => {
-            "Paid. Your tickets are on the page of your order. This browser does not know it: go back \
-             to the browser in which you ordered, and open this address there, or the page of the event."
-                .into()
-        }
-        _ => view::message(app, order),
-    };
+    let frame = Frame::of(app);
+    let (lang, paid) = (frame.lang, order.state == OrderState::Paid);
+    let message = if paid { lang.paid_elsewhere() } else { view::message(app, order, lang) };
     let OrderPage { headline, event_name, declined, refresh, action, can_pay, free, total, .. } =
         shown;
-    let headline = if order.state == OrderState::Paid { "Paid" } else { headline };
+    let headline = if paid { lang.paid() } else { headline };
     let path = app.links.pay_path(order.id);
     // Stripe's script asks for the bank on the payment page; other banks have pages of their own.
     let action = match view::action(order) {
         Some(Action::Secret(_)) => Some(path.clone()),
         _ => action,
     };
-    let frame = Frame::of(app);
     page(&StatePage {
         frame,
         path,
         headline,
+        paid,
         event_name,
         message,
         declined,
@@ -254,7 +270,7 @@ pub async fn pay(
     let sent = sent?;
     let id = payable(&app, &id, &secret)?;
     let taken = take(&app, client, id, &sent, &app.links.way_back(id)).await;
-    taken.map_err(|no| no.back_to(app.links.pay_path(id), "Back to the payment"))
+    taken.map_err(|no| no.back_to(app.links.pay_path(id), here().back_to_payment()))
 }
 
 /// `GET /orders/{id}/{secret}/pay`: from the order's page to the payment page.
@@ -280,7 +296,7 @@ pub async fn pay_opened(
     let id = opened(&app, &id, &secret)?;
     let home = app.links.order_path(id);
     let taken = take(&app, client, id, &sent, &home).await;
-    let taken = taken.map_err(|no| no.back_to(home, "Back to your order"))?;
+    let taken = taken.map_err(|no| no.back_to(home, here().back_to_order()))?;
     Ok(remember(&app, id, taken))
 }
 
@@ -312,5 +328,51 @@ pub(in crate::http) fn go_on(app: &App, order: &Order, home: &str) -> Response {
             Redirect::to(&app.links.pay_path(order.id)).into_response()
         }
         _ => Redirect::to(home).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Lang;
+
+    /// The sandbox has another payment page, so the language of the tests is tried here.
+    #[test]
+    fn no_text_of_the_page_with_stripes_form_escapes_the_catalogue() {
+        let lang = Lang::Pseudo;
+        for (n, asks) in [(0, false), (1, true), (2, true), (3, false)] {
+            let clock = Moment::end(lang, 900_000, 0, "Europe/London");
+            let until = Until {
+                label: lang.reserved_until(clock.has_day()),
+                rfc: String::new(),
+                clock,
+                now: String::new(),
+            };
+            let shown = StripePage {
+                frame: Frame { lang, test_mode: Some(lang.stripe_test_mode()), languages: vec![] },
+                path: "/pay/x/y".into(),
+                event_name: "Rock".into(),
+                starts: Moment::short(lang, 0, "Europe/London"),
+                what: "2 × Adult".into(),
+                total: lang.money(boxoffice::Money {
+                    minor: 5_000,
+                    currency: boxoffice::Currency::parse("GBP").expect("a currency"),
+                }),
+                declined: (n == 0).then(|| lang.decline_reason("Your card has expired.").into()),
+                until: (n < 3).then_some(until),
+                key: "pk_test".into(),
+                amount: 5_000,
+                currency: "gbp".into(),
+                return_url: "https://tickets.example.org/pay/x/y".into(),
+                client_secret: asks.then(|| "pi_secret".into()),
+                out_of_reach: n == 3,
+                bank_asks: asks,
+                may_try: n == 2,
+            };
+            let html = shown.render().expect("a page");
+            assert_eq!(nts_testkit::unmarked(&html, &["Rock", "Adult", "×"]), [""; 0], "{html}");
+            let words = html.contains("the page of your order says how it stands");
+            assert_eq!(words, asks, "{html}");
+        }
     }
 }

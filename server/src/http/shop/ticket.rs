@@ -57,7 +57,7 @@ pub async fn show(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<Str
         lang,
         path: code.path(),
         event_name: event.spec.name.clone(),
-        starts: Moment::of(&event.spec),
+        starts: Moment::of(lang, &event.spec),
         place: event.spec.place.clone(),
         over: event.is_over(app.clock.now_ms()),
         guest: ticket.guest.clone(),
@@ -70,7 +70,7 @@ pub async fn show(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<Str
 /// `GET /t/{code}/event.ics`
 pub async fn calendar(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<String>) -> Page {
     Ok(match standing(&app, lang, &code).await? {
-        Ok((found, event)) => ics::of_ticket(&app, &found.order, &event, found.number),
+        Ok((found, event)) => ics::of_ticket(&app, lang, &found.order, &event, found.number),
         Err(no) => no,
     })
 }

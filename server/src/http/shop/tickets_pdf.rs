@@ -22,7 +22,7 @@ pub async fn tickets(
     let order = app.sales.find(id).await?;
     let event = app.sales.event_of(&order).await?;
     let back = |problem: Problem| {
-        PageProblem::from(problem).back_to(app.links.order_path(id), &lang.pdf_back())
+        PageProblem::from(problem).back_to(app.links.order_path(id), lang.pdf_back())
     };
     // Whoever only wants to look comes after those who buy.
     if let Some(again_s) = app.admission.overload.sheds_read() {
@@ -36,7 +36,7 @@ pub async fn tickets(
         Ok(Ok(file)) => file,
         Ok(Err(PdfError::NoTickets)) => {
             let none = Problem::new(ProblemCode::NoTickets, lang.pdf_none_so());
-            return Err(back(none.titled(&lang.pdf_none())));
+            return Err(back(none.titled(lang.pdf_none())));
         }
         Ok(Err(PdfError::Failed(error))) => {
             tracing::error!(error, "a PDF of tickets could not be made");
@@ -55,7 +55,7 @@ pub async fn tickets(
 const AGAIN_S: u32 = 10;
 
 fn busy(lang: Lang, again_s: u32) -> Problem {
-    let mut problem = Problem::new(ProblemCode::Busy, lang.pdf_busy_so()).titled(&lang.pdf_busy());
+    let mut problem = Problem::new(ProblemCode::Busy, lang.pdf_busy_so()).titled(lang.pdf_busy());
     problem.retry_after = Some(again_s);
     problem
 }

@@ -300,6 +300,9 @@ pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
         zone: "Europe/London".into(),
         hidden: true,
         keep_buyers_days: Some(90),
+        contact: "ask@example.org".into(),
+        attach_pdf: true,
+        names_until_ms: Some(1_900_000_000_000),
         sale_opens_ms: Some(-5),
         pools: [("stalls", places), ("gallery", 7)]
             .map(|(name, capacity)| PoolSpec { name: name.into(), capacity })

@@ -3,7 +3,11 @@
 use super::{Database, Desk, spec};
 use crate::actor::Actor;
 use crate::store::records::audit_log::{self, Action, AuditLine, Filter, audit_id};
-use crate::store::records::outbox_rows::{Message, MessageState, due};
+use crate::store::records::mail_jobs::MailJob;
+use crate::store::records::outbox_rows::{
+    Ended, Message, MessageState, due, erase, of_no_order, of_order, redirect, tidy, troubled,
+    waiting,
+};
 use crate::store::records::sample::Sample;
 use crate::store::records::{self, Engine, Record, RecordChange, Value, export, get, page};
 use crate::store::{Fault, Reader};
@@ -222,63 +226,191 @@ pub(super) fn schema_is_as_declared<D: Database>(desk: &mut Desk<D>) {
     }
 }
 
-/// The questions and the changes of the outbox.
-pub(super) fn the_outbox_is_fair<D: Database>(desk: &mut Desk<D>) {
-    let message = |id: u128, kind: &str, destination: &str, due_ms: i64| Message {
+/// A mail about an order, in class 1 if it is no ticket.
+fn mail(id: u128, subject: &str, destination: &str, order: u128, due_ms: i64) -> Message {
+    Message {
         id,
-        kind: kind.into(),
+        kind: "mail".into(),
+        lane: u32::from(subject != "tickets"),
         destination: destination.into(),
-        subject: "a subject".into(),
+        subject: subject.into(),
         payload: "{}".into(),
+        order_id: (order > 0).then_some(OrderId(order)),
+        event: (order > 0).then_some(EventId(7)),
+        made_ms: due_ms,
         due_ms,
+        tried_ms: None,
         tries: 0,
+        unanswered: 0,
         last_error: None,
         state: MessageState::Queued,
+        ended_ms: None,
         owner: 0,
-    };
+    }
+}
+
+fn there(reader: &mut dyn Reader, message: &Message) -> Message {
+    get(reader.tables(), &message.key()).expect("get").expect("there")
+}
+
+fn ending(state: MessageState, due_ms: i64, why: &str) -> Ended {
+    let (in_vain, unanswered) = (state == MessageState::Queued, state == MessageState::Unanswered);
+    Ended { state, due_ms, in_vain, unanswered, why: Some(why.into()), erase: false }
+}
+
+/// The questions and the changes of the outbox.
+pub(super) fn the_outbox_is_asked<D: Database>(desk: &mut Desk<D>) {
     let all = [
-        message(1, "mail", "a", 10),
-        message(2, "mail", "a", 10),
-        message(3, "mail", "b", 20),
-        message(4, "mail", "c", 5),
-        message(5, "mail", "c", 30),
-        message(6, "mail", "d", 31),
-        message(7, "other", "a", 1),
+        mail(1, "moved", "a", 1, 10),
+        mail(2, "tickets", "a", 1, 10),
+        mail(3, "tickets", "b", 2, 20),
+        mail(4, "moved", "c", 3, 5),
+        mail(5, "tickets", "c", 3, 30),
+        mail(6, "tickets", "d", 4, 31),
+        Message { kind: "other".into(), ..mail(7, "tickets", "a", 5, 1) },
     ];
     let puts: Vec<_> = all.iter().map(RecordChange::put).collect();
     desk.commit_with(&[], &[], &puts).expect("commit");
     let mut reader = desk.database.reader();
     let mut ids = |now, limit| -> Vec<u128> {
-        let found = due(reader.tables(), "mail", now, limit).expect("the outbox");
-        found.iter().map(|message| message.id).collect()
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let some = due(reader.tables(), "mail", now, after, limit).expect("the outbox");
+            after = some.last().map(Message::place);
+            let full = some.len() == limit;
+            found.extend(some.iter().map(|message| message.id));
+            if !full {
+                return found;
+            }
+        }
     };
-    assert_eq!(ids(30, 9), [4, 1, 3], "the oldest of each destination, and nothing too early");
-    assert_eq!(ids(30, 2), [4, 1]);
-    assert_eq!(ids(4, 9), []);
+    for limit in [1, 2, 3, 9] {
+        assert_eq!(ids(30, limit), [2, 3, 5, 4, 1], "the class, then the time, by {limit}");
+        assert_eq!(ids(4, limit), []);
+    }
     // Two want the same: the first has it, for as long as it said.
-    let claims = [all[3].claim(-8, 100), all[3].claim(9, 200), all[0].claim(-8, 100)];
+    let claims = [all[3].claim(-8, 100), all[3].claim(9, 200), all[1].claim(-8, 100)];
     desk.commit_with(&[], &[], &claims).expect("commit");
-    assert_eq!(ids(30, 9), [2, 3, 5]);
-    assert_eq!(ids(100, 9), [2, 3, 5, 6]);
+    assert_eq!(ids(30, 9), [3, 5, 1]);
+    assert_eq!(ids(100, 9), [3, 5, 6, 2, 1, 4]);
     let mut reader = desk.database.reader();
-    let taken = |reader: &mut dyn Reader, id: usize| -> Message {
-        get(reader.tables(), &all[id].key()).expect("get").expect("there")
-    };
-    let (c, a) = (taken(&mut *reader, 3), taken(&mut *reader, 0));
+    let (c, a) = (there(&mut *reader, &all[3]), there(&mut *reader, &all[1]));
     assert_eq!((c.owner, c.due_ms, a.owner, a.due_ms), (-8, 100, -8, 100));
     // What was taken by another meanwhile cannot be ended any more.
     let late = Message { owner: 9, ..c.clone() };
-    let ends = [late.delivered(), a.put_off(50, MessageState::Queued, "away"), c.delivered()];
+    let ends = [late.remove(), a.end(44, ending(MessageState::Queued, 50, "away")), c.remove()];
     desk.commit_with(&[], &[], &ends).expect("commit");
     assert_eq!(get::<Message>(reader.tables(), &c.key()).expect("get"), None);
-    let a = taken(&mut *reader, 0);
-    assert_eq!((a.tries, a.due_ms, a.last_error.as_deref()), (1, 50, Some("away")));
-    let given_up = a.claim(1, 99);
-    desk.commit_with(&[], &[], &[given_up]).expect("commit");
-    let a = taken(&mut *reader, 0);
-    let gives_up = a.put_off(a.due_ms, MessageState::GivenUp, "no such address");
-    desk.commit_with(&[], &[], &[gives_up]).expect("commit");
-    let found = due(reader.tables(), "mail", i64::MAX, 9).expect("the outbox");
-    assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), [2, 3, 5, 6]);
-    assert_eq!(taken(&mut *reader, 0).state, MessageState::GivenUp);
+    let a = there(&mut *reader, &a);
+    assert_eq!((a.tries, a.due_ms, a.tried_ms, a.ended_ms), (1, 50, Some(44), None));
+    assert_eq!(a.last_error.as_deref(), Some("away"));
+    desk.commit_with(&[], &[], &[a.claim(1, 99)]).expect("commit");
+    let a = there(&mut *reader, &a);
+    let refused = a.end(77, ending(MessageState::Refused, 0, "no such address"));
+    desk.commit_with(&[], &[], &[refused]).expect("commit");
+    let found = due(reader.tables(), "mail", i64::MAX, None, 9).expect("the outbox");
+    assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), [3, 5, 6, 1]);
+    let a = there(&mut *reader, &a);
+    assert_eq!((a.state, a.due_ms, a.tried_ms), (MessageState::Refused, 99, Some(44)));
+    assert_eq!((a.ended_ms, &*a.destination), (Some(77), "a"));
+    // It ended, and cannot be changed by who still believes to have it.
+    desk.commit_with(&[], &[], &[a.claim(3, 500), a.remove()]).expect("commit");
+    assert_eq!(there(&mut *reader, &a), a);
+    assert_eq!(waiting(reader.tables(), "mail").expect("count"), (4, Some(10)));
+    assert_eq!(waiting(reader.tables(), "none").expect("count"), (0, None));
+    let of = of_order(reader.tables(), "mail", OrderId(1), 9).expect("of an order");
+    assert_eq!(of.iter().map(|m| m.id).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(troubled(reader.tables(), "mail", EventId(7), 9).expect("trouble"), [a]);
+    assert_eq!(troubled(reader.tables(), "mail", EventId(8), 9).expect("trouble"), []);
+    // A message is added once.
+    let again = [mail(3, "moved", "z", 2, 99).add(), mail(8, "moved", "e", 2, 99).add()];
+    desk.commit_with(&[], &[], &again).expect("commit");
+    assert_eq!(there(&mut *reader, &all[2]), all[2]);
+    assert_eq!(there(&mut *reader, &mail(8, "", "", 2, 0)).destination, "e");
+}
+
+/// Who is erased is in no message, and who has another address gets what waits.
+pub(super) fn the_outbox_forgets<D: Database>(desk: &mut Desk<D>) {
+    let sent = Message {
+        state: MessageState::Delivered,
+        ended_ms: Some(3),
+        ..mail(1, "tickets", "old", 1, 1)
+    };
+    let all = [
+        sent.clone(),
+        Message { owner: 5, due_ms: 900, tries: 2, ..mail(2, "refunded", "old", 1, 1) },
+        mail(3, "again", "old", 1, 1),
+        mail(4, "address_changed", "older", 1, 1),
+        mail(5, "tickets", "old", 2, 1),
+        mail(6, "lost", "old", 0, 1),
+        Message {
+            state: MessageState::Needless,
+            ended_ms: Some(5),
+            ..mail(7, "lost", "new", 0, 1)
+        },
+    ];
+    let puts: Vec<_> = all.iter().map(RecordChange::put).collect();
+    desk.commit_with(&[], &[], &puts).expect("commit");
+    let stops = ["tickets", "again"];
+    let moved = redirect("mail", OrderId(1), "new", &stops, "address_changed", 50);
+    desk.commit_with(&[], &[], &moved).expect("commit");
+    let mut reader = desk.database.reader();
+    let mut now = |nth: usize| {
+        let m = there(&mut *reader, &all[nth]);
+        (m.destination, m.state, m.due_ms, m.owner, m.ended_ms)
+    };
+    let text = |text: &str| text.to_owned();
+    assert_eq!(now(0), (text(""), MessageState::Delivered, 1, 0, Some(3)));
+    assert_eq!(now(1), (text("new"), MessageState::Queued, 50, 0, None));
+    assert_eq!(now(2), (text(""), MessageState::Needless, 1, 0, Some(50)));
+    assert_eq!(now(3), (text("older"), MessageState::Queued, 1, 0, None));
+    assert_eq!(now(4), (text("old"), MessageState::Queued, 1, 0, None));
+    assert_eq!(now(5), (text("old"), MessageState::Queued, 1, 0, None));
+    // Who had taken it has it no more.
+    let late = all[1].end(60, ending(MessageState::Delivered, 0, ""));
+    desk.commit_with(&[], &[], &[late]).expect("commit");
+    assert_eq!(now(1).1, MessageState::Queued);
+    let mut gone = erase(OrderId(1), "new", 70);
+    gone.extend(erase(OrderId(2), "old", 70));
+    desk.commit_with(&[], &[], &gone).expect("commit");
+    assert_eq!(now(1), (text(""), MessageState::Needless, 50, 0, Some(70)));
+    assert_eq!(now(3), (text(""), MessageState::Needless, 1, 0, Some(70)));
+    assert_eq!(now(4), (text(""), MessageState::Needless, 1, 0, Some(70)));
+    let left: Vec<Message> = page(desk.database.reader().tables(), None, 99).expect("all");
+    assert!(left.iter().all(|m| m.destination.is_empty() && m.last_error.is_none()), "{left:?}");
+    assert_eq!(left.len(), 5, "what is about no order is gone");
+    // What is about no order is kept for a while.
+    let lost =
+        Message { state: MessageState::Delivered, ended_ms: Some(5), ..mail(8, "lost", "x", 0, 1) };
+    let puts = [RecordChange::put(&lost), RecordChange::put(&mail(9, "lost", "x", 0, 1))];
+    desk.commit_with(&[], &[], &puts).expect("commit");
+    desk.commit_with(&[], &[], &[tidy("mail", 5)]).expect("commit");
+    let mut reader = desk.database.reader();
+    let mut of = || {
+        let found = of_no_order(reader.tables(), "mail", "x", 9).expect("of an address");
+        found.iter().map(|m| m.id).collect::<Vec<_>>()
+    };
+    assert_eq!(of(), [9, 8]);
+    desk.commit_with(&[], &[], &[tidy("mail", 6)]).expect("commit");
+    assert_eq!(of(), [9]);
+}
+
+/// A job goes on where it stands, once.
+pub(super) fn a_mail_job_goes_on<D: Database>(desk: &mut Desk<D>) {
+    let job = MailJob {
+        id: 9,
+        at_ms: AT_MS,
+        event: EventId(u64::MAX),
+        letter: "\"lost\"".into(),
+        done: OrderId(0),
+    };
+    desk.commit_with(&[], &[], &[RecordChange::put(&job)]).expect("commit");
+    // Two processes have made the same page; the second has gone on from where the job does not stand any more.
+    let steps = [job.go_on(OrderId(5)), job.go_on(OrderId(4))];
+    desk.commit_with(&[], &[], &steps).expect("commit");
+    let mut reader = desk.database.reader();
+    let now: MailJob = get(reader.tables(), &job.key()).expect("get").expect("there");
+    assert_eq!(now, MailJob { done: OrderId(5), ..job.clone() });
+    desk.commit_with(&[], &[], &[now.end()]).expect("commit");
+    assert_eq!(get::<MailJob>(reader.tables(), &job.key()).expect("get"), None);
 }

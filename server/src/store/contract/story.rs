@@ -55,6 +55,10 @@ pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     let refunded = desk.paid("refunded", 2);
     let refund = desk.refund(refunded, RefundWish::All, true);
     desk.answered(refunded, refund, RefundOutcome::Succeeded("re_2".into()));
+    let guests = [(partly, 1, "Guest 🎫"), (partly, 2, "Another"), (partly, 1, "A third")];
+    for (order, number, name) in guests {
+        desk.run(&[Command::NameTicket { order, number, name: name.into() }]);
+    }
     by_hand(desk);
     let released = desk.hold("released", "high", 1);
     desk.run(&[Command::Cancel { order: released }]);

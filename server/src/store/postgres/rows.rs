@@ -4,7 +4,7 @@
 use super::link::{Ask, Trouble, ask};
 use super::records;
 use crate::store::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply,
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply, is_amount,
 };
 use crate::store::event_row::{self, event_columns};
 use crate::store::{Owner, Recorded, RequestKey};
@@ -349,6 +349,9 @@ fn attempt(row: &mut InOrder<'_>) -> Read<Attempt> {
 
 fn refund(row: &mut InOrder<'_>) -> Read<Refund> {
     let (id, amount_minor) = (RefundId(row.next::<Uuid>()?.as_u128()), row.next()?);
+    if !is_amount(amount_minor) {
+        return Err(unreadable("refunds.amount_minor"));
+    }
     let quantities =
         decode_quantities(row.next()?).map_err(|why| blob("refunds.quantities", why))?;
     let (restock, state): (bool, i16) = (row.next()?, row.next()?);

@@ -18,6 +18,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0007_names_as_sold.sql"),
     include_str!("../../../migrations/postgres/0008_language.sql"),
     include_str!("../../../migrations/postgres/0009_guests.sql"),
+    include_str!("../../../migrations/postgres/0010_mails.sql"),
+    include_str!("../../../migrations/postgres/0011_event_mail.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.

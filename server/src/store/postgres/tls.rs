@@ -5,12 +5,13 @@
 //! `sslrootcert` or else the certificates that browsers trust. We always look at the name as well,
 //! so `verify-ca` is as strict as `verify-full`.
 
+use crate::trust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -37,37 +38,26 @@ pub(super) struct Tls(Arc<ClientConfig>);
 impl Tls {
     /// The error is a sentence.
     pub(super) fn new(trust: &Trust) -> Result<Tls, String> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
         let mut config = match trust {
-            Trust::Anybody => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-                .with_no_client_auth(),
-            Trust::Public => {
-                let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
-                builder.with_root_certificates(RootCertStore { roots }).with_no_client_auth()
+            Trust::Anybody => {
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                ClientConfig::builder_with_provider(Arc::clone(&provider))
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| error.to_string())?
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+                    .with_no_client_auth()
             }
+            Trust::Public => trust::client(trust::public()),
             Trust::File(path) => {
-                let roots = read(path).map_err(|why| format!("sslrootcert={path}: {why}"))?;
-                builder.with_root_certificates(roots).with_no_client_auth()
+                let roots = trust::file(Path::new(path));
+                trust::client(roots.map_err(|why| format!("sslrootcert={path}: {why}"))?)
             }
         };
         // Asked for by servers that begin with TLS at once (sslnegotiation=direct).
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Tls(Arc::new(config)))
     }
-}
-
-fn read(path: &str) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())? {
-        let certificate = certificate.map_err(|e| e.to_string())?;
-        roots.add(certificate).map_err(|e| e.to_string())?;
-    }
-    if roots.is_empty() { Err("no certificate is in it".into()) } else { Ok(roots) }
 }
 
 impl MakeTlsConnect<Socket> for Tls {

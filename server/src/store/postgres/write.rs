@@ -16,8 +16,8 @@ use crate::store::event_row;
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
-    Attempt, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order, OrderId,
-    OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
+    Attempt, Buyer, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order,
+    OrderId, OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,6 +147,13 @@ const ERASE_GUESTS: &str = "UPDATE tickets t SET guest = NULL
     JOIN orders o ON o.event = d.event AND o.id = d.id
     WHERE t.event = o.event AND t.serial BETWEEN o.first_serial AND o.last_serial
       AND t.order_id = o.id AND t.guest IS NOT NULL";
+// Only of orders that have tickets, whatever was decided.
+const PUT_EMAILS: &str = "WITH put AS (
+    UPDATE orders o SET email = d.email, buyer_key = d.key
+    FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::uuid[]) AS d (event, id, email, key)
+    WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($5::smallint[])
+    RETURNING 1)
+    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
 // Only orders that gave their places back, whatever was decided.
 const FORGET_ORDERS: &str = "WITH gone AS (
     DELETE FROM orders o USING unnest($1::bigint[], $2::uuid[]) AS d (event, id)
@@ -214,6 +221,7 @@ pub(super) struct Writing<'a> {
     refunds: BTreeMap<(OrderId, RefundId), (usize, &'a Refund)>,
     tickets: BTreeMap<(EventId, u32), (OrderId, &'a Ticket)>,
     buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
+    emails: BTreeMap<(EventId, OrderId), &'a Buyer>,
     erased: BTreeSet<(EventId, OrderId)>,
     forgotten: BTreeSet<(EventId, OrderId)>,
     recorded: Vec<&'a Recorded>,
@@ -280,6 +288,9 @@ impl<'a> Writing<'a> {
                 }
                 Change::BuyerPut { event, buyer, record } => {
                     all.buyers.insert((*event, *buyer), *record);
+                }
+                Change::EmailPut { order, event, buyer } => {
+                    all.emails.insert((*event, *order), buyer);
                 }
                 Change::BuyerErased { order, event } => {
                     all.erased.insert((*event, *order));
@@ -378,6 +389,9 @@ impl<'a> Writing<'a> {
         if !self.tickets.is_empty() {
             self.put_tickets(&mut all);
         }
+        if !self.emails.is_empty() {
+            all.push(self.put_emails());
+        }
         if !self.erased.is_empty() {
             all.push(self.erase());
             all.push(self.erase_guests());
@@ -417,6 +431,17 @@ impl<'a> Writing<'a> {
         }
         all.extend(records::statements(self.records));
         all
+    }
+
+    fn put_emails(&self) -> Ask<'a> {
+        ask!(
+            PUT_EMAILS,
+            self.emails.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+            self.emails.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+            self.emails.values().map(|buyer| text(&buyer.email)).collect::<Vec<_>>(),
+            self.emails.values().map(|b| Uuid::from_u128(b.key.0)).collect::<Vec<_>>(),
+            [OrderState::Paid, OrderState::Refunding].map(|s| state_number(s) as i16).to_vec(),
+        )
     }
 
     fn erase(&self) -> Ask<'a> {

@@ -31,6 +31,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0009_names_as_sold.sql"),
     include_str!("../../../migrations/sqlite/0010_language.sql"),
     include_str!("../../../migrations/sqlite/0011_guests.sql"),
+    include_str!("../../../migrations/sqlite/0012_mails.sql"),
+    include_str!("../../../migrations/sqlite/0013_event_mail.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.

@@ -2,7 +2,8 @@
 //! database, never a panic: the file may be damaged.
 
 use super::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, join, split, state_from,
+    Unreadable, decode_code_rule, decode_lines, decode_quantities, is_amount, join, split,
+    state_from,
 };
 use crate::store::Owner;
 use crate::store::event_row::{self, event_columns};
@@ -235,9 +236,13 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
         2 => RefundState::Failed(row.get("detail")?),
         _ => return Err(damaged("refunds.state")),
     };
+    let amount_minor = row.get("amount_minor")?;
+    if !is_amount(amount_minor) {
+        return Err(damaged("refunds.amount_minor"));
+    }
     Ok(Refund {
         id: RefundId(u128_at(row, "id")?),
-        amount_minor: row.get("amount_minor")?,
+        amount_minor,
         quantities: decode_quantities(row.get_ref("quantities")?.as_blob()?)
             .map_err(|why| unreadable("refunds.quantities", why))?,
         restock: row.get("restock")?,

@@ -96,6 +96,7 @@ impl Source for Export {
         let clear = "BEGIN IMMEDIATE;
             DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
             DELETE FROM orders; DELETE FROM requests; DELETE FROM outbox;
+            DELETE FROM mail_jobs;
             UPDATE pools SET held = 0, sold = 0;
             UPDATE events SET serials = 0;
             DELETE FROM meta WHERE key IN ('provider', 'sandbox');";

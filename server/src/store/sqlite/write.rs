@@ -127,6 +127,7 @@ impl<'c> Writing<'c> {
                 }
                 // The orders tell it: see `buyers.rs`.
                 Change::BuyerPut { .. } => {}
+                Change::EmailPut { order, buyer, .. } => self.put_email(*order, buyer)?,
                 Change::BuyerErased { order, event } => {
                     // The serials of its tickets are to be found.
                     self.flush_issued()?;
@@ -252,6 +253,18 @@ impl<'c> Writing<'c> {
             )?
             .execute(params![event.0 as i64, high])?;
         Ok(())
+    }
+
+    /// Only of an order that has tickets, whatever was decided.
+    fn put_email(&self, order: OrderId, buyer: &Buyer) -> Done {
+        let (high, low) = codec::split(order);
+        let key = buyer.key.0.to_be_bytes();
+        let [paid, refunding] = [OrderState::Paid, OrderState::Refunding].map(codec::state_number);
+        self.run(
+            "UPDATE orders SET email = ?3, buyer_key = ?4
+             WHERE id = ?1 AND low = ?2 AND state IN (?5, ?6)",
+            params![high, low, buyer.email, key, paid, refunding],
+        )
     }
 
     /// Only one that gave its places back, whatever was decided.

@@ -1,0 +1,211 @@
+//! Mails to buyers, from the rows of the outbox to the relay; and what buyers and organisers ask of them.
+//!
+//! The writer owes a mail in the commit of what it tells of. Here it is delivered: what it tells is looked at
+//! once more, then it is composed from the order as it is then, and handed to the relay. Without a relay
+//! everything waits.
+
+mod deliver;
+mod fan_out;
+#[cfg(test)]
+mod tests;
+
+pub use deliver::{Mailer, watch};
+pub use fan_out::fan_out;
+
+use crate::clock::DatabaseClock;
+use crate::ids::Ids;
+use crate::mail::{ADDRESS_CHANGED, Letter, Of};
+use crate::reads::Reads;
+use crate::store::records::RecordChange;
+use crate::store::records::outbox_rows::{Message, MessageState, of_no_order, of_order, troubled};
+use crate::writer::{CommandError, MAIL, Queue, mail_message};
+use boxoffice::{EventId, Order, OrderId, OrderState, TicketState, TimeMs};
+use std::sync::Arc;
+
+/// Tickets are sent again on request after so long, in milliseconds, ...
+pub const AGAIN_AFTER_MS: i64 = 5 * 60_000;
+/// ... and so often within a day.
+pub const AGAIN_A_DAY: usize = 5;
+/// The list of an address's orders is sent after so long, in milliseconds, ...
+pub const LOST_AFTER_MS: i64 = 10 * 60_000;
+/// ... and so often within a day.
+pub const LOST_A_DAY: usize = 5;
+/// A day in milliseconds.
+const DAY_MS: i64 = 24 * 3_600_000;
+/// So many mails of an order are shown.
+const MOST_SHOWN: usize = 50;
+
+/// Mails as those who ask for them see them.
+pub struct Mailing {
+    /// The way to the writer.
+    pub queue: Queue,
+    /// The way to the database for questions.
+    pub reads: Reads,
+    /// The database's time.
+    pub clock: Arc<DatabaseClock>,
+    /// Makes ids.
+    pub ids: Arc<Ids>,
+    /// Whether there is a relay: else mails wait until there is one.
+    pub has_relay: bool,
+}
+
+/// A mail about an order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MailState {
+    /// Its id: the same in each try.
+    pub id: u128,
+    /// About which order.
+    pub order: Option<OrderId>,
+    /// What it tells, as long as that is known.
+    pub letter: Option<Letter>,
+    /// What it tells: see [`Letter::subject`].
+    pub subject: String,
+    /// To whom; empty once that was erased, or is an address that the order does not have any more.
+    pub to: String,
+    /// Since when it is owed, in milliseconds since 1970.
+    pub owed_ms: TimeMs,
+    /// Where it stands.
+    pub standing: MailStanding,
+    /// When it was sent or came to its end, in milliseconds since 1970.
+    pub ended_ms: Option<TimeMs>,
+    /// The words of the relay, or why it was not sent.
+    pub why: Option<String>,
+}
+
+/// Where a mail stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MailStanding {
+    /// It is about to be sent, or is tried again after a while.
+    Waiting,
+    /// It waits until a relay is configured.
+    NoRelay,
+    /// The relay has taken it.
+    Sent,
+    /// It was handed over twice, and the relay has not said whether it took it.
+    SentPerhaps,
+    /// The relay does not take it: the address does not exist, say.
+    Refused,
+    /// It was tried for a day, in vain.
+    GivenUp,
+    /// It could not be sent while it was of use.
+    TooOld,
+    /// There was nothing to tell any more.
+    Needless,
+}
+
+/// What came of asking for a mail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// It is owed now.
+    Owed,
+    /// One is on its way already, or was sent a moment ago: not before this time, in milliseconds since 1970.
+    NotBefore(TimeMs),
+    /// There is nothing to be sent: the order has no tickets, or no address.
+    Nothing,
+}
+
+impl Mailing {
+    /// The mails about an order, the newest first.
+    pub async fn of_order(&self, order: OrderId) -> Result<Vec<MailState>, CommandError> {
+        let ask = move |reader: &mut dyn crate::store::Reader| {
+            of_order(reader.tables(), MAIL, order, MOST_SHOWN)
+        };
+        Ok(self.reads.ask(ask).await?.into_iter().map(|message| self.state(message)).collect())
+    }
+
+    /// The last mails about the orders of an event that were refused or given up, the newest first.
+    pub async fn troubled(
+        &self,
+        event: EventId,
+        limit: usize,
+    ) -> Result<Vec<MailState>, CommandError> {
+        let ask = move |reader: &mut dyn crate::store::Reader| {
+            troubled(reader.tables(), MAIL, event, limit)
+        };
+        Ok(self.reads.ask(ask).await?.into_iter().map(|message| self.state(message)).collect())
+    }
+
+    fn state(&self, message: Message) -> MailState {
+        let standing = match message.state {
+            MessageState::Queued if !self.has_relay => MailStanding::NoRelay,
+            MessageState::Queued => MailStanding::Waiting,
+            MessageState::Delivered => MailStanding::Sent,
+            MessageState::Unanswered => MailStanding::SentPerhaps,
+            MessageState::Refused => MailStanding::Refused,
+            MessageState::GivenUp => MailStanding::GivenUp,
+            MessageState::TooOld => MailStanding::TooOld,
+            MessageState::Needless => MailStanding::Needless,
+        };
+        MailState {
+            id: message.id,
+            order: message.order_id,
+            letter: serde_json::from_str(&message.payload).ok(),
+            to: if message.subject == ADDRESS_CHANGED {
+                String::new()
+            } else {
+                message.destination
+            },
+            subject: message.subject,
+            owed_ms: message.made_ms,
+            standing,
+            ended_ms: message.ended_ms,
+            why: message.last_error,
+        }
+    }
+
+    /// Sends an order's tickets again, because its holder asks for them.
+    pub async fn resend(&self, order: &Order) -> Result<Asked, CommandError> {
+        let valid = order.tickets.iter().any(|ticket| ticket.state == TicketState::Valid);
+        let paid = matches!(order.state, OrderState::Paid | OrderState::Refunding);
+        if order.buyer.email.is_empty() || !valid || !paid {
+            return Ok(Asked::Nothing);
+        }
+        let (id, now) = (order.id, self.clock.now_ms());
+        let ask = move |reader: &mut dyn crate::store::Reader| {
+            of_order(reader.tables(), MAIL, id, MOST_SHOWN)
+        };
+        let letter = Letter::Again(Of { order: order.id.0, event: order.event.0 });
+        let of_tickets = |message: &&Message| letter.is_again_of(&message.subject);
+        let known: Vec<Message> = self.reads.ask(ask).await?;
+        let known: Vec<&Message> = known.iter().filter(of_tickets).collect();
+        if let Some(at) = not_before(&known, now, AGAIN_AFTER_MS, AGAIN_A_DAY) {
+            return Ok(Asked::NotBefore(at));
+        }
+        self.owe(&letter, &order.buyer.email, now).await
+    }
+
+    /// Sends to an address the list of its orders, because somebody typed it who has lost them. Whether there
+    /// are any is looked at when it is composed. The answer must not tell.
+    pub async fn lost(&self, address: &str) -> Result<Asked, CommandError> {
+        let (to, now) = (address.trim().to_owned(), self.clock.now_ms());
+        let ask = move |reader: &mut dyn crate::store::Reader| {
+            of_no_order(reader.tables(), MAIL, &to, MOST_SHOWN)
+        };
+        let known: Vec<Message> = self.reads.ask(ask).await?;
+        let known: Vec<&Message> = known.iter().collect();
+        if let Some(at) = not_before(&known, now, LOST_AFTER_MS, LOST_A_DAY) {
+            return Ok(Asked::NotBefore(at));
+        }
+        self.owe(&Letter::Lost, address.trim(), now).await
+    }
+
+    async fn owe(&self, letter: &Letter, to: &str, now: TimeMs) -> Result<Asked, CommandError> {
+        let message = mail_message(self.ids.payment(now).0, letter, to, now);
+        self.queue.write(vec![RecordChange::put(&message)]).await?;
+        Ok(Asked::Owed)
+    }
+}
+
+/// Whether there must be no other such mail yet, and until when; `known` are those before, the newest first.
+fn not_before(known: &[&Message], now: TimeMs, after_ms: i64, a_day: usize) -> Option<TimeMs> {
+    let newest = known.first()?;
+    // One that waits tells what is so when it is sent. One that could not be sent is no reason to wait.
+    let waits = newest.state == MessageState::Queued;
+    let soon = newest.made_ms.saturating_add(after_ms);
+    if waits || soon > now && newest.state != MessageState::Refused {
+        return Some(soon.max(now + 1));
+    }
+    let nth = known.get(a_day.saturating_sub(1))?;
+    let a_day_later = nth.made_ms.saturating_add(DAY_MS);
+    (a_day_later > now).then_some(a_day_later)
+}
