@@ -185,7 +185,10 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
             qr: qr::picture(&code.url, &lang.ticket_qr(&code.short)),
             path: code.path(),
             open: lang.ticket_open(),
-            guest: t.guest.clone().unwrap_or_else(|| order.buyer.name.clone()),
+            guest: match order.is_erased() {
+                true => lang.erased_name().into_owned(),
+                false => t.guest.clone().unwrap_or_else(|| order.buyer.name.clone()),
+            },
             code: code.short.clone(),
             valid: t.state == TicketState::Valid,
         }
