@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use crate::language::Lang;
+use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
@@ -131,7 +133,7 @@ pub fn settable(body: &[u8], slug: &str) -> Result<Option<EventBody>, String> {
 
 /// What is odd about an event, in words, each a sentence.
 pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
-    let at = |ms: TimeMs| when::long(ms, &spec.zone);
+    let at = |ms: TimeMs| Lang::En.moment(ms, &spec.zone, Style::Long);
     let (starts, ends) = (at(spec.starts_ms), at(spec.ends()));
     let (opens, closes) = (at(spec.sale_opens_ms.unwrap_or_default()), at(spec.sale_ends()));
     let told = |warning| match warning {

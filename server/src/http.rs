@@ -3,7 +3,6 @@
 //! Pages ([`shop`], [`legacy`]) and the JSON API ([`api`]) are adapters of the same use cases
 //! ([`crate::sales`], [`crate::organiser`]). Nothing here reads or writes a store, or calls a provider.
 
-pub mod amount;
 pub mod api;
 pub mod assets;
 mod auth;

@@ -41,8 +41,8 @@ const HEIGHT: f32 = 595.28;
 const MARGIN: f32 = 30.0;
 const INNER: f32 = WIDTH - 2.0 * MARGIN;
 
-/// The QR code is so wide with its quiet zone, in points: 75 mm, and less where the texts need the room.
-const QR: f32 = 213.0;
+/// The QR code is so wide with its quiet zone, in points: 90 mm, and less where the texts need the room.
+const QR: f32 = 255.0;
 /// White modules on each side of a QR code (ISO/IEC 18004, section 5.3.8).
 const QUIET: usize = 4;
 
@@ -188,8 +188,7 @@ impl Shared {
         let code = fit(&ticket.code.short, true, &[(18.0, 1)], INNER);
         let texts = [Some(&self.event), Some(&self.starts), self.place.as_ref()];
         let mut texts = texts.into_iter().flatten().chain([ticket.name, ticket.kind]);
-        let not_all = texts.any(|block| block.lacks);
-        let not_all = not_all.then_some(&self.not_all);
+        let not_all = texts.any(|block| block.lacks).then_some(&self.not_all);
         let mut part = TagGroup::new(Tag::Section);
         let mut pen = Pen { surface, y: MARGIN };
 
@@ -299,7 +298,8 @@ impl Pen<'_, '_> {
             while x < modules {
                 let dark = row[x..].iter().take_while(|color| **color == Color::Dark).count();
                 if dark > 0 {
-                    // A hair higher than the row, so that no viewer shows a gap between two.
+                    // A hair higher than the row, so that no viewer shows a gap between two. Not as lines:
+                    // viewers move those to whole pixels.
                     let rect = Rect::from_xywh(x as f32, y as f32, dark as f32, 1.02);
                     path.push_rect(rect.expect("modules have a size"));
                 }

@@ -1,11 +1,8 @@
-//! Times as programs write them (RFC 3339), and time zones. How people write times is in `language/format.rs`;
-//! what is told of it here is English.
+//! Times as programs write them (RFC 3339), and time zones. How people write times is in `language/format.rs`.
 
 #[cfg(test)]
 mod fuzz;
 
-use crate::language::Lang;
-use crate::language::format::Style;
 use crate::text::cut;
 use boxoffice::TimeMs;
 use jiff::civil::{Date, DateTime};
@@ -121,41 +118,11 @@ pub fn zone_as_written(zone: &str) -> String {
     name.filter(|name| name.eq_ignore_ascii_case(zone)).unwrap_or(zone).to_owned()
 }
 
-/// `Saturday 5 June 2027, 20:00`, in this zone, which is not named.
-pub fn long(ms: TimeMs, zone: &str) -> String {
-    Lang::En.moment(ms, zone, Style::Long)
-}
-
-/// `Sat 5 June 2027, 20:00`, in this zone, which is not named.
-pub fn short(ms: TimeMs, zone: &str) -> String {
-    Lang::En.moment(ms, zone, Style::Short)
-}
-
-/// `20:00:05`, in this zone, which is not named.
-pub fn clock(ms: TimeMs, zone: &str) -> String {
-    Lang::En.moment(ms, zone, Style::ClockSeconds)
-}
-
 /// `20260601T190000Z`: in UTC, as RFC 5545 writes it (section 3.3.5, form 2).
 pub fn basic(ms: TimeMs) -> String {
     let time =
         Timestamp::from_millisecond(ms).map(|time| time.strftime("%Y%m%dT%H%M%SZ").to_string());
     time.unwrap_or_else(|_| ms.to_string())
-}
-
-/// See [`Lang::end`].
-pub fn end(ms: TimeMs, now: TimeMs, zone: &str) -> String {
-    Lang::En.end(ms, now, zone)
-}
-
-/// See [`Lang::span`].
-pub fn span(starts_ms: TimeMs, ends_ms: TimeMs, zone: &str) -> String {
-    Lang::En.span(starts_ms, ends_ms, zone)
-}
-
-/// See [`Lang::place_of_zone`].
-pub fn place_of_zone(ms: TimeMs, zone: &str) -> String {
-    Lang::En.place_of_zone(ms, zone)
 }
 
 #[cfg(test)]

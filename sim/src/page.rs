@@ -2,7 +2,7 @@
 //! names and numbers are on it.
 
 use boxoffice::{Money, Order, TicketState};
-use nts_server::http::amount::written;
+use nts_server::language::Lang;
 
 /// Elements without an end (<https://html.spec.whatwg.org/multipage/syntax.html#void-elements>).
 const VOID: [&str; 8] = ["area", "br", "hr", "img", "input", "link", "meta", "source"];
@@ -85,7 +85,7 @@ pub fn is_of(html: &str, order: &Order, all: &[(Order, String)]) -> Result<(), S
     if !others.is_empty() {
         return Err(format!("tells of others: {others:?}"));
     }
-    let show = |minor| written(Money { minor, currency: order.currency });
+    let show = |minor| Lang::En.money(Money { minor, currency: order.currency });
     let number = |n: u32| format!("<td class=\"num\">{n}</td>");
     let class = format!("class=\"state {}\"", order.state.word());
     let mut wanted =

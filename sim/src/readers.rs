@@ -14,7 +14,7 @@ use crate::rng::Rng;
 use crate::trace::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::{AttemptState, Event, Order, OrderState, RefundState, TicketState};
-use nts_server::http::amount::grouped;
+use nts_server::language::Lang;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -188,8 +188,11 @@ async fn counts(world: &Arc<World>, n: usize) {
         let pools = event.pools.iter().enumerate().filter(|(n, _)| offered(*n));
         let left: u32 = pools.map(|(_, p)| p.capacity - p.held - p.sold).sum();
         let closed = event.spec.sale_closes_ms.or(event.spec.ends_ms).is_some();
-        let said =
-            format!(">{} ticket{} left<", grouped(left.into()), if left == 1 { "" } else { "s" });
+        let said = format!(
+            ">{} ticket{} left<",
+            Lang::En.number(left.into()),
+            if left == 1 { "" } else { "s" }
+        );
         if left > 0 && !closed && !answer.text.contains(&said) {
             false_answer(world, None, format!("the front page does not say {said}"));
         }
