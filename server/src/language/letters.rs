@@ -115,10 +115,10 @@ words! {
     }
     /// They were sent.
     fn sent_to(address: &str, at: &str) {
-        en: format!("Sent to {address} ({at})."),
-        de: format!("Gesendet an {address} ({at})."),
-        fr: format!("Envoyés à {address} ({at})."),
-        es: format!("Enviadas a {address} ({at})."),
+        en: format!("Sent to {address}, {at}."),
+        de: format!("Gesendet an {address}, {at}."),
+        fr: format!("Envoyés à {address}, {at}."),
+        es: format!("Enviadas a {address}, {at}."),
     }
     /// They were, as far as anybody knows.
     fn sent_perhaps(address: &str) {
