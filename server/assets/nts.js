@@ -50,8 +50,9 @@ for (const button of all("[data-print]")) {
   button.addEventListener("click", () => print());
 }
 
-for (const button of all("[data-share]")) {
-  button.hidden = !navigator.share;
+for (const button of [...all("[data-share]")]) {
+  if (!navigator.share) { button.remove(); continue; }
+  button.hidden = false;
   const url = new URL(button.dataset.share, location).href;
   // Whoever changes their mind has not shared, and that is no error.
   button.addEventListener("click", () => navigator.share({ title: document.title, url }).catch(() => {}));
