@@ -50,6 +50,14 @@ for (const button of all("[data-print]")) {
   button.addEventListener("click", () => print());
 }
 
+for (const button of [...all("[data-share]")]) {
+  if (!navigator.share) { button.remove(); continue; }
+  button.hidden = false;
+  const url = new URL(button.dataset.share, location).href;
+  // Whoever changes their mind has not shared, and that is no error.
+  button.addEventListener("click", () => navigator.share({ title: document.title, url }).catch(() => {}));
+}
+
 // A time that comes, by how fast this device's clock runs, whatever it shows. A timer cannot wait for longer
 // than 24 days.
 function when(rfc, now, then) {

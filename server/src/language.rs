@@ -152,4 +152,26 @@ mod tests {
         assert_eq!(Lang::Pseudo.test_no(), "⟦no⟧");
         assert_eq!(Lang::ALL.map(Lang::test_no), ["no", "nein", "non", "no"]);
     }
+
+    #[test]
+    fn french_marks_stand_behind_a_space_that_does_not_break() {
+        let files = [
+            include_str!("language/letters.rs"),
+            include_str!("language/mail.rs"),
+            include_str!("language/names.rs"),
+            include_str!("language/order.rs"),
+            include_str!("language/pdf.rs"),
+            include_str!("language/problem.rs"),
+            include_str!("language/shop.rs"),
+            include_str!("language/ticket.rs"),
+        ];
+        for sentence in files.iter().flat_map(|file| file.split("fr: ").skip(1)) {
+            let sentence = sentence.split("es: ").next().unwrap_or_default();
+            for wrong in
+                [" :", " ;", " ?", " !", "« ", " »", "\\u{a0};", "\\u{a0}?", "\\u{a0}!", "'"]
+            {
+                assert!(!sentence.contains(wrong), "{wrong:?} in {sentence}");
+            }
+        }
+    }
 }

@@ -15,7 +15,6 @@ pub use printer::{Busy, Printer};
 
 use crate::codes::TicketCode;
 use crate::language::Lang;
-use crate::language::format::Style;
 use boxoffice::{Event, EventSpec, Order, OrderId, Ticket, TicketState};
 use krilla::color::rgb;
 use krilla::configure::{Accessibility, Configuration, ConfigurationBuilder};
@@ -158,10 +157,7 @@ impl Shared {
     fn of(lang: Lang, spec: &EventSpec, order: &Order, test: bool) -> Shared {
         let plain = [(12.0, 2), (10.5, 2), (9.0, 3)];
         let small = [(8.5, 3), (7.5, 4)];
-        let starts = match spec.ends_ms {
-            Some(ends_ms) => lang.span(spec.starts_ms, ends_ms, &spec.zone),
-            None => lang.moment(spec.starts_ms, &spec.zone, Style::Long),
-        };
+        let starts = lang.event_time(spec.starts_ms, spec.ends_ms, &spec.zone);
         let starts = format!("{starts} {}", lang.place_of_zone(spec.starts_ms, &spec.zone));
         let place = (!spec.place.is_empty())
             .then(|| fit(&spec.place, false, &[(12.0, 2), (10.5, 2), (9.0, 3), (8.0, 4)], INNER));

@@ -656,10 +656,12 @@ impl Server {
                 smtp.from(),
             ),
             _ if app.config.demo() => {
-                "Mails wait: NTS_SMTP is not set. In test mode each can be read from its order's page."
+                "Mails wait: NTS_SMTP is not set (docs/mail.md). In test mode each can be read from its order's page."
                     .into()
             }
-            _ => "Mails wait: NTS_SMTP is not set, so no tickets are sent to buyers.".into(),
+            _ => "Mails wait: NTS_SMTP is not set, so no tickets are sent to buyers. docs/mail.md says how to set it; \
+                  nts mail test ADDRESS tries it."
+                .into(),
         });
         say(&app.admission.clients().describe(app.config.address.ip()));
         let stopping = Arc::clone(&app);

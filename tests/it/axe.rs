@@ -91,8 +91,9 @@ fn fill_in_wrongly(browser: &Browser) {
 }
 
 fn name_wrongly(browser: &Browser) {
+    browser.click("#t1 summary");
     browser.fill("#guest1", "\u{202e}");
-    browser.click("#t1 button");
+    browser.click("#t1 form button");
     browser.shows("has characters that cannot be seen");
 }
 

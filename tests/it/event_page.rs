@@ -553,7 +553,7 @@ fn an_order_is_changed_before_it_is_paid() {
     for (field, value) in [("quantity:adult", "2"), ("name", "Ann"), ("email", "ann@example.org")] {
         assert_eq!(form.field(field), Some(value), "{changed:?}");
     }
-    assert!(changed.text().contains("Your reservation was given back"), "{changed:?}");
+    assert!(changed.text().contains("Your reservation was cancelled"), "{changed:?}");
     // The limit of the buyer counts nothing of it, and the new order is another one.
     let anew = server.send(form.with(&[]));
     assert_eq!(anew.status, 303, "{anew:?}");

@@ -109,7 +109,7 @@ fn the_tickets_are_sent_again_and_not_too_often() {
     );
     let said = server.get(&format!("{page}?lately")).text();
     assert!(
-        said.contains("They were sent a short while ago, or are on the way already."),
+        said.contains("Your tickets were sent a short while ago, or are on the way already."),
         "{said}"
     );
     assert_eq!(seen(&server, &order)["mails"].as_array().unwrap().len(), 1);

@@ -159,8 +159,12 @@ fn a_ticket_that_is_handed_on_has_one_code_that_counts() {
     let led = server.send(Request::form(&path, &[("name", "Cid")]));
     assert_eq!(
         (led.status, led.header("location")),
-        (303, Some(&*format!("{}#t1", page_of(&order))))
+        (303, Some(&*format!("{}?named=1#t1", page_of(&order))))
     );
+    let said = server.get(&format!("{}?named=1", page_of(&order))).text();
+    assert!(said.contains("this ticket is for Cid and has a new code"), "{said}");
+    let said = server.get(&format!("{}?named=99", page_of(&order))).text();
+    assert!(!said.contains("has a new code."), "{said}");
     assert_eq!(named(&server, &order, 3, "Dan").json()["code"], "unknown_ticket");
     // Another key signs, and the tickets of before count until theirs is revoked.
     let now = |server: &Server| server.send(look(&order)).json()["tickets"][1].clone();

@@ -6,6 +6,7 @@ use crate::http::problem::Problem;
 use crate::http::speaks::{here, query_in};
 use crate::language::format::Style;
 use crate::language::{Lang, Words};
+use crate::text::capital;
 use crate::when;
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -155,16 +156,18 @@ const TIME: &str = "\u{1}";
 impl Moment {
     /// When an event is: with its end, if its organiser has named one.
     pub fn of(lang: Lang, spec: &EventSpec) -> Moment {
-        let text = match spec.ends_ms {
-            Some(ends_ms) => lang.span(spec.starts_ms, ends_ms, &spec.zone),
-            None => lang.moment(spec.starts_ms, &spec.zone, Style::Long),
-        };
+        let text = lang.event_time(spec.starts_ms, spec.ends_ms, &spec.zone);
         Moment::told(lang, spec.starts_ms, &spec.zone, text)
     }
 
     /// `Sat 5 June 2027, 20:00 in London`.
     pub fn short(lang: Lang, ms: TimeMs, zone: &str) -> Moment {
         Moment::told(lang, ms, zone, lang.moment(ms, zone, Style::Short))
+    }
+
+    /// The same at the begin of a line.
+    pub fn capital(self) -> Moment {
+        Moment { text: capital(&self.text), ..self }
     }
 
     /// What ends soon: `20:15 in London`.

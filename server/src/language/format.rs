@@ -11,6 +11,7 @@ mod tests;
 pub use amounts::Amounts;
 
 use super::{Lang, words};
+use crate::text::capital;
 use boxoffice::{Currency, Money, TimeMs};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
@@ -221,6 +222,14 @@ impl Lang {
             (Lang::Fr, false) => format!("du {day} à {starts} au {last} à {ends}"),
             (Lang::Es, true) => format!("{day}, de {starts} a {ends}"),
             (Lang::Es, false) => format!("desde el {day}, {starts}, hasta el {last}, {ends}"),
+        })
+    }
+
+    /// When an event is, with its end if its organiser has named one. It begins a line, so with a capital.
+    pub fn event_time(self, starts_ms: TimeMs, ends_ms: Option<TimeMs>, zone: &str) -> String {
+        capital(&match ends_ms {
+            Some(ends_ms) => self.span(starts_ms, ends_ms, zone),
+            None => self.moment(starts_ms, zone, Style::Long),
         })
     }
 

@@ -9,7 +9,7 @@ words! {
     fn lost_link() {
         en: "Lost your tickets?",
         de: "Tickets verloren?",
-        fr: "Billets perdus ?",
+        fr: "Billets perdus\u{202f}?",
         es: "¿Ha perdido sus entradas?",
     }
     /// The page's title.
@@ -21,10 +21,10 @@ words! {
     }
     /// What it does.
     fn lost_lead() {
-        en: "Type the e-mail address with which you ordered. We send you a link to each of your orders for events to come.",
-        de: "Geben Sie die E-Mail-Adresse ein, mit der Sie bestellt haben. Wir senden Ihnen einen Link zu jeder Ihrer Bestellungen für kommende Veranstaltungen.",
-        fr: "Saisissez l’adresse e-mail avec laquelle vous avez commandé. Nous vous envoyons un lien vers chacune de vos commandes pour des événements à venir.",
-        es: "Escriba la dirección de correo con la que hizo el pedido. Le enviamos un enlace a cada uno de sus pedidos para eventos próximos.",
+        en: "Enter the e-mail address that you ordered with. We will send you a link to each of your orders for upcoming events.",
+        de: "Geben Sie die E-Mail-Adresse ein, mit der Sie bestellt haben. Wir senden Ihnen einen Link zu jeder Ihrer Bestellungen für bevorstehende Veranstaltungen.",
+        fr: "Saisissez l’adresse e-mail utilisée pour la commande. Nous vous enverrons un lien vers chacune de vos commandes pour des événements à venir.",
+        es: "Escriba la dirección de correo con la que hizo el pedido. Le enviaremos un enlace a cada uno de sus pedidos para próximos eventos.",
     }
     /// The field.
     fn lost_address() {
@@ -42,24 +42,24 @@ words! {
     }
     /// Afterwards, above.
     fn lost_done_title() {
-        en: "Look into your mail",
-        de: "Sehen Sie in Ihre E-Mails",
+        en: "Check your mail",
+        de: "Sehen Sie in Ihrem Posteingang nach",
         fr: "Consultez votre messagerie",
-        es: "Mire su correo",
+        es: "Revise su correo",
     }
     /// Afterwards, whether there are orders or not.
     fn lost_done(address: &str) {
-        en: format!("If there are orders of {address} for events to come, their links are on the way to that address."),
-        de: format!("Wenn es zu {address} Bestellungen für kommende Veranstaltungen gibt, sind ihre Links auf dem Weg an diese Adresse."),
-        fr: format!("S’il existe des commandes de {address} pour des événements à venir, leurs liens sont en route vers cette adresse."),
-        es: format!("Si hay pedidos de {address} para eventos próximos, sus enlaces van de camino a esa dirección."),
+        en: format!("If {address} has orders for upcoming events, the links are on the way to that address."),
+        de: format!("Wenn es zu {address} Bestellungen für bevorstehende Veranstaltungen gibt, sind die Links unterwegs an diese Adresse."),
+        fr: format!("S’il existe des commandes au nom de {address} pour des événements à venir, les liens sont en cours d’envoi à cette adresse."),
+        es: format!("Si hay pedidos de {address} para próximos eventos, los enlaces van de camino a esa dirección."),
     }
     /// If nothing comes.
     fn lost_nothing_came() {
-        en: "It can take a few minutes. If nothing comes: look into the folder for spam, check the address, and try another address of yours. An address gets such a mail a few times a day at most.",
-        de: "Das kann einige Minuten dauern. Wenn nichts kommt: Sehen Sie im Spam-Ordner nach, prüfen Sie die Adresse und versuchen Sie eine andere Ihrer Adressen. Eine Adresse erhält eine solche Mail höchstens einige Male am Tag.",
-        fr: "Cela peut prendre quelques minutes. Si rien n’arrive : regardez dans les indésirables, vérifiez l’adresse et essayez une autre de vos adresses. Une adresse ne reçoit un tel message que quelques fois par jour.",
-        es: "Puede tardar unos minutos. Si no llega nada: mire en la carpeta de correo no deseado, revise la dirección y pruebe con otra de sus direcciones. Una dirección recibe un correo así como mucho unas pocas veces al día.",
+        en: "It can take a few minutes. If nothing comes: look in your spam folder, check the address, and try another address of yours. We send this mail to one address a few times a day at most.",
+        de: "Das kann einige Minuten dauern. Wenn nichts kommt: Sehen Sie im Spam-Ordner nach, prüfen Sie die Adresse und versuchen Sie eine andere Ihrer Adressen. Eine Adresse erhält diese E-Mail höchstens einige Male am Tag.",
+        fr: "Cela peut prendre quelques minutes. Si rien n’arrive\u{a0}: regardez dans vos courriers indésirables, vérifiez l’adresse et essayez une autre de vos adresses. Nous n’envoyons ce message à une même adresse que quelques fois par jour.",
+        es: "Puede tardar unos minutos. Si no llega nada: mire en la carpeta de correo no deseado, revise la dirección y pruebe con otra de sus direcciones. A una misma dirección solo le enviamos este correo unas pocas veces al día.",
     }
     /// Once more.
     fn lost_other_address() {
@@ -70,7 +70,7 @@ words! {
     }
     /// No address was typed.
     fn lost_no_address() {
-        en: "Type your e-mail address.",
+        en: "Enter your e-mail address.",
         de: "Geben Sie Ihre E-Mail-Adresse ein.",
         fr: "Saisissez votre adresse e-mail.",
         es: "Escriba su dirección de correo.",
@@ -91,15 +91,15 @@ words! {
     }
     /// There is no relay.
     fn mails_wait() {
-        en: "This box office sends no mail at the moment. What you ask for here is sent once it does.",
-        de: "Dieser Ticketverkauf versendet zurzeit keine E-Mails. Was Sie hier anfordern, wird gesendet, sobald er es tut.",
-        fr: "Cette billetterie n’envoie pas de messages pour le moment. Ce que vous demandez ici sera envoyé dès qu’elle le fera.",
-        es: "Esta taquilla no envía correos por ahora. Lo que pida aquí se enviará en cuanto lo haga.",
+        en: "This box office cannot send mail at the moment. What you ask for here is sent as soon as it can.",
+        de: "Dieser Ticketshop versendet zurzeit keine E-Mails. Was Sie hier anfordern, wird gesendet, sobald das wieder möglich ist.",
+        fr: "Cette billetterie ne peut pas envoyer d’e-mails pour le moment. Ce que vous demandez ici sera envoyé dès que possible.",
+        es: "Esta taquilla no puede enviar correos por ahora. Lo que pida aquí se enviará en cuanto sea posible.",
     }
     /// The same in the sandbox.
     fn mails_test_mode() {
         en: "In test mode no mail is sent.",
-        de: "Im Testbetrieb wird keine E-Mail versendet.",
+        de: "Im Testmodus wird keine E-Mail versendet.",
         fr: "En mode test, aucun message n’est envoyé.",
         es: "En modo de prueba no se envía ningún correo.",
     }
@@ -115,17 +115,17 @@ words! {
     }
     /// They were sent.
     fn sent_to(address: &str, at: &str) {
-        en: format!("Sent to {address} ({at})."),
-        de: format!("Gesendet an {address} ({at})."),
-        fr: format!("Envoyés à {address} ({at})."),
-        es: format!("Enviadas a {address} ({at})."),
+        en: format!("Sent to {address}, {at}."),
+        de: format!("Gesendet an {address}, {at}."),
+        fr: format!("Envoyés à {address}, {at}."),
+        es: format!("Enviadas a {address}, {at}."),
     }
     /// They were, as far as anybody knows.
     fn sent_perhaps(address: &str) {
-        en: format!("Handed over for {address}; the mail server has not confirmed it. If nothing came, send them again."),
-        de: format!("Für {address} übergeben; der Mailserver hat es nicht bestätigt. Wenn nichts ankam, senden Sie sie noch einmal."),
-        fr: format!("Remis pour {address} ; le serveur de messagerie ne l’a pas confirmé. Si rien n’est arrivé, renvoyez-les."),
-        es: format!("Entregadas para {address}; el servidor de correo no lo ha confirmado. Si no ha llegado nada, envíelas de nuevo."),
+        en: format!("Sent to {address}, but the mail server has not confirmed it. If nothing has come, send them again."),
+        de: format!("An {address} gesendet, aber der Mailserver hat es nicht bestätigt. Wenn nichts angekommen ist, senden Sie die Tickets noch einmal."),
+        fr: format!("Envoyés à {address}, mais le serveur de messagerie ne l’a pas confirmé. Si rien n’est arrivé, renvoyez-les."),
+        es: format!("Enviadas a {address}, pero el servidor de correo no lo ha confirmado. Si no ha llegado nada, envíelas de nuevo."),
     }
     /// They are on the way.
     fn sent_soon(address: &str) {
@@ -136,52 +136,52 @@ words! {
     }
     /// They are, and were not taken so far.
     fn sent_later(address: &str, why: &str) {
-        en: format!("Not delivered to {address} so far; it is tried again. Its mail server says: {why}"),
-        de: format!("Bisher nicht an {address} zugestellt; es wird wieder versucht. Der Mailserver sagt: {why}"),
-        fr: format!("Pas encore remis à {address} ; un nouvel essai suivra. Le serveur de messagerie dit : {why}"),
-        es: format!("Aún sin entregar a {address}; se vuelve a intentar. El servidor de correo dice: {why}"),
+        en: format!("Not delivered to {address} yet. We keep trying. The mail server says: {why}"),
+        de: format!("Noch nicht an {address} zugestellt. Wir versuchen es weiter. Der Mailserver sagt: {why}"),
+        fr: format!("Pas encore remis à {address}. Nous réessayons. Le serveur de messagerie répond\u{a0}: {why}"),
+        es: format!("Aún sin entregar a {address}. Seguimos intentándolo. El servidor de correo dice: {why}"),
     }
     /// The address does not take them.
     fn sent_refused(address: &str, why: &str) {
-        en: format!("Your mail provider refused the mail to {address}: {why} Check the address below."),
-        de: format!("Ihr Mailanbieter hat die Mail an {address} abgelehnt: {why} Prüfen Sie unten die Adresse."),
-        fr: format!("Votre fournisseur a refusé le message à {address} : {why} Vérifiez l’adresse ci-dessous."),
-        es: format!("Su proveedor rechazó el correo a {address}: {why} Revise la dirección más abajo."),
+        en: format!("The mail to {address} was refused. Check the address below. The mail server says: {why}"),
+        de: format!("Die E-Mail an {address} wurde abgelehnt. Prüfen Sie unten die Adresse. Der Mailserver sagt: {why}"),
+        fr: format!("L’e-mail à {address} a été refusé. Vérifiez l’adresse ci-dessous. Le serveur de messagerie répond\u{a0}: {why}"),
+        es: format!("El correo a {address} ha sido rechazado. Revise la dirección más abajo. El servidor de correo dice: {why}"),
     }
     /// It was tried for a day.
     fn sent_not(address: &str) {
         en: format!("The mail to {address} could not be delivered. Check the address below, or send it again."),
-        de: format!("Die Mail an {address} konnte nicht zugestellt werden. Prüfen Sie unten die Adresse, oder senden Sie sie noch einmal."),
+        de: format!("Die E-Mail an {address} konnte nicht zugestellt werden. Prüfen Sie unten die Adresse, oder senden Sie die Tickets noch einmal."),
         fr: format!("Le message à {address} n’a pas pu être remis. Vérifiez l’adresse ci-dessous ou renvoyez-le."),
         es: format!("El correo a {address} no pudo entregarse. Revise la dirección más abajo o envíelo de nuevo."),
     }
     /// There is no relay.
     fn sent_no_relay(address: &str) {
-        en: format!("Not sent to {address}: this box office sends no mail at the moment. Keep the address of this page, your tickets are here."),
-        de: format!("Nicht an {address} gesendet: Dieser Ticketverkauf versendet zurzeit keine E-Mails. Bewahren Sie die Adresse dieser Seite auf, Ihre Tickets sind hier."),
-        fr: format!("Pas envoyés à {address} : cette billetterie n’envoie pas de messages pour le moment. Gardez l’adresse de cette page, vos billets sont ici."),
-        es: format!("No enviadas a {address}: esta taquilla no envía correos por ahora. Guarde la dirección de esta página, sus entradas están aquí."),
+        en: format!("Not sent to {address} yet: this box office cannot send mail at the moment. Keep the address of this page: your tickets are here."),
+        de: format!("Noch nicht an {address} gesendet: Dieser Ticketshop kann zurzeit keine E-Mails versenden. Bewahren Sie die Adresse dieser Seite auf: Ihre Tickets sind hier."),
+        fr: format!("Pas encore envoyés à {address}\u{a0}: cette billetterie ne peut pas envoyer d’e-mails pour le moment. Conservez l’adresse de cette page, vos billets y sont."),
+        es: format!("Aún sin enviar a {address}: esta taquilla no puede enviar correos por ahora. Guarde la dirección de esta página: sus entradas están aquí."),
     }
     /// In the sandbox.
     fn sent_test_mode() {
         en: "In test mode no mail is sent.",
-        de: "Im Testbetrieb wird keine E-Mail versendet.",
+        de: "Im Testmodus wird keine E-Mail versendet.",
         fr: "En mode test, aucun message n’est envoyé.",
         es: "En modo de prueba no se envía ningún correo.",
     }
     /// Before the links to the mails.
     fn sent_see() {
         en: "See what the buyer would get:",
-        de: "Sehen Sie, was die Käufer erhalten würden:",
-        fr: "Voyez ce que l’acheteur recevrait :",
-        es: "Vea lo que recibiría el comprador:",
+        de: "So sähe die E-Mail an den Käufer aus:",
+        fr: "Voici ce que recevrait l’acheteur\u{a0}:",
+        es: "Esto es lo que recibiría el comprador:",
     }
     /// The button.
     fn mail_send_again() {
-        en: "Send again",
-        de: "Noch einmal senden",
-        fr: "Renvoyer",
-        es: "Enviar de nuevo",
+        en: "Send the tickets again",
+        de: "Tickets noch einmal senden",
+        fr: "Renvoyer les billets",
+        es: "Enviar las entradas de nuevo",
     }
     /// It was asked for.
     fn sent_again(address: &str) {
@@ -192,10 +192,10 @@ words! {
     }
     /// Too soon.
     fn sent_lately() {
-        en: "They were sent a short while ago, or are on the way already. Please wait before you send them again.",
-        de: "Sie wurden gerade erst gesendet oder sind schon auf dem Weg. Bitte warten Sie, bevor Sie sie noch einmal senden.",
-        fr: "Ils viennent d’être envoyés ou sont déjà en route. Veuillez attendre avant de les renvoyer.",
-        es: "Se enviaron hace poco o ya van de camino. Espere antes de enviarlas de nuevo.",
+        en: "Your tickets were sent a short while ago, or are on the way already. Please wait a little before you send them again.",
+        de: "Ihre Tickets wurden gerade erst gesendet oder sind schon auf dem Weg. Bitte warten Sie ein wenig, bevor Sie sie noch einmal senden.",
+        fr: "Vos billets viennent d’être envoyés ou sont déjà en route. Veuillez attendre un peu avant de les renvoyer.",
+        es: "Sus entradas se enviaron hace poco o ya van de camino. Espere un poco antes de enviarlas de nuevo.",
     }
     /// Opens the form.
     fn address_change() {
@@ -213,7 +213,7 @@ words! {
     }
     /// What follows.
     fn address_hint() {
-        en: "The tickets are sent to it. The address until now is told that it changed.",
+        en: "We send the tickets there, and tell the old address that it was changed.",
         de: "Die Tickets werden dorthin gesendet. Die bisherige Adresse erfährt von der Änderung.",
         fr: "Les billets y sont envoyés. L’ancienne adresse est informée du changement.",
         es: "Las entradas se envían allí. A la dirección anterior se le avisa del cambio.",
@@ -250,7 +250,7 @@ words! {
     fn address_limit(limit: u32) {
         en: format!("That address has tickets for this event already; together they would be more than {limit}."),
         de: format!("Zu dieser Adresse gibt es für diese Veranstaltung schon Tickets; zusammen wären es mehr als {limit}."),
-        fr: format!("Cette adresse a déjà des billets pour cet événement ; ensemble ils dépasseraient {limit}."),
+        fr: format!("Cette adresse a déjà des billets pour cet événement\u{202f}; ensemble ils dépasseraient {limit}."),
         es: format!("Esa dirección ya tiene entradas para este evento; juntas serían más de {limit}."),
     }
 
@@ -258,10 +258,10 @@ words! {
 
     /// Its title.
     fn mail_page_title() {
-        en: "A mail as the buyer would get it",
-        de: "Eine Mail, wie die Käufer sie erhalten würden",
-        fr: "Un message tel que l’acheteur le recevrait",
-        es: "Un correo como lo recibiría el comprador",
+        en: "The mail as the buyer would get it",
+        de: "Die E-Mail, wie sie beim Käufer ankäme",
+        fr: "Le message tel que l’acheteur le recevrait",
+        es: "El correo tal como lo recibiría el comprador",
     }
     /// To whom.
     fn mail_to() {
@@ -294,14 +294,14 @@ words! {
     /// The text part.
     fn mail_text() {
         en: "The same as text",
-        de: "Dasselbe als Text",
-        fr: "La même chose en texte",
-        es: "Lo mismo como texto",
+        de: "Dieselbe E-Mail als Text",
+        fr: "Le même message en texte brut",
+        es: "El mismo correo como texto",
     }
     /// The HTML part.
     fn mail_html() {
         en: "The mail",
-        de: "Die Mail",
+        de: "Die E-Mail",
         fr: "Le message",
         es: "El correo",
     }
@@ -314,9 +314,9 @@ words! {
     }
     /// There is nothing to be told any more.
     fn mail_needless() {
-        en: "This mail would not be sent any more: there is nothing to be told.",
-        de: "Diese Mail würde nicht mehr gesendet: Es gibt nichts mehr mitzuteilen.",
-        fr: "Ce message ne serait plus envoyé : il n’y a plus rien à dire.",
+        en: "This mail would not be sent any more: it no longer has anything to tell.",
+        de: "Diese E-Mail würde nicht mehr gesendet: Es gibt nichts mehr mitzuteilen.",
+        fr: "Ce message ne serait plus envoyé\u{a0}: il n’y a plus rien à dire.",
         es: "Este correo ya no se enviaría: no hay nada que comunicar.",
     }
     /// Which mail: an order's tickets.

@@ -9,91 +9,91 @@ words! {
     fn mail_subject_tickets(count: u64, event: &str) {
         en: format!("Your {}: {event}", one(count, "ticket", "tickets")),
         de: format!("{}: {event}", one(count, "Ihr Ticket", "Ihre Tickets")),
-        fr: format!("{} : {event}", one_fr(count, "Votre billet", "Vos billets")),
+        fr: format!("{}\u{a0}: {event}", one_fr(count, "Votre billet", "Vos billets")),
         es: format!("{}: {event}", one(count, "Su entrada", "Sus entradas")),
     }
     /// The same once more.
     fn mail_subject_again(count: u64, event: &str) {
         en: format!("Your {} once more: {event}", one(count, "ticket", "tickets")),
         de: format!("Noch einmal {}: {event}", one(count, "Ihr Ticket", "Ihre Tickets")),
-        fr: format!("{} à nouveau : {event}", one_fr(count, "Votre billet", "Vos billets")),
+        fr: format!("{} à nouveau\u{a0}: {event}", one_fr(count, "Votre billet", "Vos billets")),
         es: format!("De nuevo {}: {event}", one(count, "su entrada", "sus entradas")),
     }
     /// Money goes back.
     fn mail_subject_refunded(event: &str) {
         en: format!("Your refund: {event}"),
         de: format!("Ihre Erstattung: {event}"),
-        fr: format!("Votre remboursement : {event}"),
+        fr: format!("Votre remboursement\u{a0}: {event}"),
         es: format!("Su reembolso: {event}"),
     }
     /// Tickets were taken back that had cost nothing.
     fn mail_subject_returned(count: u64, event: &str) {
         en: format!("Your {} no longer valid: {event}", one(count, "ticket is", "tickets are")),
         de: format!("{} nicht mehr gültig: {event}", one(count, "Ihr Ticket ist", "Ihre Tickets sind")),
-        fr: format!("{} : {event}", one_fr(count, "Votre billet n’est plus valable", "Vos billets ne sont plus valables")),
+        fr: format!("{}\u{a0}: {event}", one_fr(count, "Votre billet n’est plus valable", "Vos billets ne sont plus valables")),
         es: format!("{}: {event}", one(count, "Su entrada ya no es válida", "Sus entradas ya no son válidas")),
     }
     /// A refund came back.
     fn mail_subject_refund_failed(event: &str) {
         en: format!("Your refund did not arrive: {event}"),
         de: format!("Ihre Erstattung kam nicht an: {event}"),
-        fr: format!("Votre remboursement n’est pas arrivé : {event}"),
+        fr: format!("Votre remboursement n’est pas arrivé\u{a0}: {event}"),
         es: format!("Su reembolso no ha llegado: {event}"),
     }
     /// No tickets for an order.
     fn mail_subject_void(event: &str) {
         en: format!("Your order was not completed: {event}"),
         de: format!("Ihre Bestellung kam nicht zustande: {event}"),
-        fr: format!("Votre commande n’a pas abouti : {event}"),
+        fr: format!("Votre commande n’a pas abouti\u{a0}: {event}"),
         es: format!("Su pedido no se ha completado: {event}"),
     }
     /// Another date.
     fn mail_subject_moved_date(event: &str) {
         en: format!("New date: {event}"),
         de: format!("Neuer Termin: {event}"),
-        fr: format!("Nouvelle date : {event}"),
+        fr: format!("Nouvelle date\u{a0}: {event}"),
         es: format!("Nueva fecha: {event}"),
     }
     /// Another place.
     fn mail_subject_moved_place(event: &str) {
         en: format!("New place: {event}"),
         de: format!("Neuer Ort: {event}"),
-        fr: format!("Nouveau lieu : {event}"),
+        fr: format!("Nouveau lieu\u{a0}: {event}"),
         es: format!("Nuevo lugar: {event}"),
     }
     /// Both.
     fn mail_subject_moved_both(event: &str) {
         en: format!("New date and place: {event}"),
         de: format!("Neuer Termin und Ort: {event}"),
-        fr: format!("Nouvelle date et nouveau lieu : {event}"),
+        fr: format!("Nouvelle date et nouveau lieu\u{a0}: {event}"),
         es: format!("Nueva fecha y nuevo lugar: {event}"),
     }
     /// It does not take place.
     fn mail_subject_canceled(event: &str) {
         en: format!("Cancelled: {event}"),
         de: format!("Abgesagt: {event}"),
-        fr: format!("Annulé : {event}"),
+        fr: format!("Annulé\u{a0}: {event}"),
         es: format!("Cancelado: {event}"),
     }
     /// An order has another address.
     fn mail_subject_address(event: &str) {
         en: format!("Another e-mail address: {event}"),
         de: format!("Andere E-Mail-Adresse: {event}"),
-        fr: format!("Autre adresse e-mail : {event}"),
+        fr: format!("Autre adresse e-mail\u{a0}: {event}"),
         es: format!("Otra dirección de correo: {event}"),
     }
     /// One order was looked for.
     fn mail_subject_lost(event: &str) {
         en: format!("Your order: {event}"),
         de: format!("Ihre Bestellung: {event}"),
-        fr: format!("Votre commande : {event}"),
+        fr: format!("Votre commande\u{a0}: {event}"),
         es: format!("Su pedido: {event}"),
     }
     /// Several orders were looked for; `more` without the first.
     fn mail_subject_lost_more(event: &str, more: u64) {
         en: format!("Your orders: {event} and {more} more"),
         de: format!("Ihre Bestellungen: {event} und {more} weitere"),
-        fr: format!("Vos commandes : {event} et {more} {}", one_fr(more, "autre", "autres")),
+        fr: format!("Vos commandes\u{a0}: {event} et {more} {}", one_fr(more, "autre", "autres")),
         es: format!("Sus pedidos: {event} y {more} más"),
     }
 
@@ -224,17 +224,17 @@ words! {
     }
     /// What was paid where nothing was.
     fn mail_free() {
-        en: "Nothing, free of charge",
-        de: "Nichts, kostenlos",
-        fr: "Rien, gratuit",
-        es: "Nada, gratis",
+        en: "Nothing (free of charge)",
+        de: "Nichts (kostenlos)",
+        fr: "Rien (gratuit)",
+        es: "Nada (gratis)",
     }
 
     /// A name before its value, or a label before an address.
     fn mail_label(name: &str) {
         en: format!("{name}:"),
         de: format!("{name}:"),
-        fr: format!("{name} :"),
+        fr: format!("{name}\u{a0}:"),
         es: format!("{name}:"),
     }
 
@@ -256,16 +256,16 @@ words! {
     }
     /// When it was to be.
     fn mail_when_before() {
-        en: "Date until now",
+        en: "Previous date",
         de: "Bisheriger Termin",
-        fr: "Date prévue jusqu’ici",
+        fr: "Ancienne date",
         es: "Fecha anterior",
     }
     /// Where it was to be.
     fn mail_where_before() {
-        en: "Place until now",
+        en: "Previous place",
         de: "Bisheriger Ort",
-        fr: "Lieu prévu jusqu’ici",
+        fr: "Ancien lieu",
         es: "Lugar anterior",
     }
     /// The tickets of an order in words.
@@ -278,28 +278,28 @@ words! {
     /// Whom to ask.
     fn mail_questions(contact: &str) {
         en: format!("Questions? Write to {contact}, or simply reply to this mail."),
-        de: format!("Fragen? Schreiben Sie an {contact}, oder antworten Sie einfach auf diese Mail."),
-        fr: format!("Des questions ? Écrivez à {contact}, ou répondez simplement à ce message."),
-        es: format!("¿Preguntas? Escriba a {contact}, o responda a este correo."),
+        de: format!("Fragen? Schreiben Sie an {contact}, oder antworten Sie einfach auf diese E-Mail."),
+        fr: format!("Des questions\u{202f}? Écrivez à {contact}, ou répondez simplement à ce message."),
+        es: format!("¿Tiene alguna pregunta? Escriba a {contact} o simplemente responda a este correo."),
     }
     /// The same on a page.
     fn page_questions() {
         en: "Questions? Write to",
         de: "Fragen? Schreiben Sie an",
-        fr: "Des questions ? Écrivez à",
-        es: "¿Preguntas? Escriba a",
+        fr: "Des questions\u{202f}? Écrivez à",
+        es: "¿Tiene alguna pregunta? Escriba a",
     }
     /// No money moves here.
     fn mail_test_mode() {
         en: "Test mode: no real money moves, and the tickets are not real.",
-        de: "Testbetrieb: Es fließt kein echtes Geld, und die Tickets sind nicht echt.",
-        fr: "Mode test : aucun argent réel ne circule et les billets ne sont pas réels.",
+        de: "Testmodus: Es fließt kein echtes Geld, und die Tickets sind nicht echt.",
+        fr: "Mode test\u{a0}: aucun paiement réel n’est effectué et les billets ne sont pas réels.",
         es: "Modo de prueba: no se mueve dinero real y las entradas no son reales.",
     }
     /// Why somebody gets a mail; `site`: a host.
     fn mail_why(site: &str) {
         en: format!("You get this mail because this address was given for an order at {site}."),
-        de: format!("Sie erhalten diese Mail, weil diese Adresse bei einer Bestellung auf {site} angegeben wurde."),
+        de: format!("Sie erhalten diese E-Mail, weil diese Adresse bei einer Bestellung auf {site} angegeben wurde."),
         fr: format!("Vous recevez ce message parce que cette adresse a été donnée pour une commande sur {site}."),
         es: format!("Recibe este correo porque esta dirección se indicó en un pedido en {site}."),
     }
@@ -309,21 +309,21 @@ words! {
     /// All of an order.
     fn mail_refund_all(amount: &str) {
         en: format!("Your order was refunded in full: {amount} goes back to you."),
-        de: format!("Ihre Bestellung wird vollständig erstattet: {amount} gehen an Sie zurück."),
-        fr: format!("Votre commande est remboursée en totalité : {amount} vous sont restitués."),
-        es: format!("Su pedido se reembolsa por completo: se le devuelven {amount}."),
+        de: format!("Ihre Bestellung wird vollständig erstattet: Sie erhalten {amount} zurück."),
+        fr: format!("Votre commande est intégralement remboursée. Montant remboursé\u{a0}: {amount}."),
+        es: format!("Su pedido se reembolsa por completo: le devolvemos {amount}."),
     }
     /// A part of it.
     fn mail_refund_part(amount: &str, total: &str) {
         en: format!("A part of your order was refunded: {amount} of {total} goes back to you."),
-        de: format!("Ein Teil Ihrer Bestellung wird erstattet: {amount} von {total} gehen an Sie zurück."),
-        fr: format!("Une partie de votre commande est remboursée : {amount} sur {total} vous sont restitués."),
-        es: format!("Se reembolsa una parte de su pedido: se le devuelven {amount} de {total}."),
+        de: format!("Ein Teil Ihrer Bestellung wird erstattet: Sie erhalten {amount} von {total} zurück."),
+        fr: format!("Une partie de votre commande est remboursée. Montant remboursé\u{a0}: {amount} sur {total}."),
+        es: format!("Se reembolsa una parte de su pedido: le devolvemos {amount} de {total}."),
     }
     /// When the money is there.
     fn mail_refund_when() {
-        en: "The money goes to the card or account with which the order was paid. Depending on the bank, it arrives within 5 to 10 working days.",
-        de: "Das Geld geht auf die Karte oder das Konto, womit bezahlt wurde. Je nach Bank kommt es innerhalb von 5 bis 10 Werktagen an.",
+        en: "The money goes back to the card or account that paid for the order. Depending on the bank, this takes 5 to 10 working days.",
+        de: "Das Geld geht dorthin zurück, woher die Zahlung kam: auf Ihre Karte oder Ihr Konto. Je nach Bank dauert das 5 bis 10 Werktage.",
         fr: "L’argent revient sur la carte ou le compte qui a servi au paiement. Selon la banque, il arrive sous 5 à 10 jours ouvrés.",
         es: "El dinero vuelve a la tarjeta o cuenta con la que se pagó. Según el banco, llega en un plazo de 5 a 10 días hábiles.",
     }
@@ -357,16 +357,16 @@ words! {
     }
     /// Tickets that had cost nothing.
     fn mail_returned() {
-        en: "Tickets of your order were taken back. Nothing had been paid for them, so no money moves.",
-        de: "Tickets Ihrer Bestellung wurden zurückgenommen. Sie haben nichts gekostet, deshalb fließt kein Geld.",
-        fr: "Des billets de votre commande ont été repris. Ils étaient gratuits : aucun argent ne circule.",
-        es: "Se han retirado entradas de su pedido. No costaron nada, así que no se mueve dinero.",
+        en: "Tickets of your order were taken back. They were free, so there is nothing to refund.",
+        de: "Tickets Ihrer Bestellung wurden zurückgenommen. Sie waren kostenlos, deshalb ist nichts zu erstatten.",
+        fr: "Des billets de votre commande ont été repris. Ils étaient gratuits\u{a0}: il n’y a donc rien à rembourser.",
+        es: "Se han retirado entradas de su pedido. Eran gratuitas, así que no hay nada que reembolsar.",
     }
     /// A refund that came back.
     fn mail_refund_failed(amount: &str) {
         en: format!("A refund of {amount} did not arrive: the bank did not take it. The money is still due to you. The organiser knows, and will send it again or in another way."),
         de: format!("Eine Erstattung von {amount} kam nicht an: Die Bank hat sie nicht angenommen. Das Geld steht Ihnen weiterhin zu. Der Veranstalter weiß davon und sendet es noch einmal oder auf anderem Weg."),
-        fr: format!("Un remboursement de {amount} n’est pas arrivé : la banque ne l’a pas accepté. L’argent vous reste dû. L’organisateur en est informé et l’enverra à nouveau ou autrement."),
+        fr: format!("Un remboursement de {amount} n’est pas arrivé\u{a0}: la banque ne l’a pas accepté. L’argent vous reste dû. L’organisateur en est informé et l’enverra à nouveau ou autrement."),
         es: format!("Un reembolso de {amount} no ha llegado: el banco no lo aceptó. Se le sigue debiendo el dinero. El organizador lo sabe y lo enviará de nuevo o de otra forma."),
     }
 
@@ -376,22 +376,22 @@ words! {
     fn mail_void() {
         en: "Your payment could not be completed, so there are no tickets for this order. The places went back on sale.",
         de: "Ihre Zahlung konnte nicht abgeschlossen werden, deshalb gibt es zu dieser Bestellung keine Tickets. Die Plätze sind wieder im Verkauf.",
-        fr: "Votre paiement n’a pas pu aboutir : il n’y a donc pas de billets pour cette commande. Les places ont été remises en vente.",
+        fr: "Votre paiement n’a pas pu aboutir\u{a0}: il n’y a donc pas de billets pour cette commande. Les places ont été remises en vente.",
         es: "Su pago no pudo completarse, así que no hay entradas para este pedido. Las plazas vuelven a estar a la venta.",
     }
     /// No money was taken.
     fn mail_void_no_money() {
         en: "Nothing was charged. If your bank shows the amount as reserved, it is released by itself.",
         de: "Es wurde nichts abgebucht. Falls Ihre Bank den Betrag als vorgemerkt zeigt, gibt sie ihn von selbst wieder frei.",
-        fr: "Rien n’a été débité. Si votre banque affiche le montant comme réservé, il sera libéré automatiquement.",
+        fr: "Rien n’a été débité. Si votre banque affiche le montant comme bloqué, il sera libéré automatiquement.",
         es: "No se ha cobrado nada. Si su banco muestra el importe como retenido, se libera por sí solo.",
     }
     /// Money was taken and goes back.
     fn mail_void_money_back(amount: &str) {
         en: format!("Money was taken for it all the same. {amount} goes back to you."),
-        de: format!("Dafür wurde dennoch Geld abgebucht. {amount} gehen an Sie zurück."),
-        fr: format!("De l’argent a tout de même été débité. {amount} vous sont restitués."),
-        es: format!("Aun así se cobró dinero. Se le devuelven {amount}."),
+        de: format!("Dafür wurde dennoch Geld abgebucht. Sie erhalten {amount} zurück."),
+        fr: format!("De l’argent a tout de même été débité. Montant remboursé\u{a0}: {amount}."),
+        es: format!("Aun así se cobró dinero. Le devolvemos {amount}."),
     }
     /// What to do.
     fn mail_order_again() {
@@ -405,24 +405,24 @@ words! {
 
     /// Another date.
     fn mail_moved_date() {
-        en: "The event takes place at another time.",
-        de: "Die Veranstaltung findet zu einem anderen Zeitpunkt statt.",
-        fr: "L’événement aura lieu à un autre moment.",
-        es: "El evento se celebra en otro momento.",
+        en: "The event has a new date.",
+        de: "Die Veranstaltung hat einen neuen Termin.",
+        fr: "La date de l’événement a changé.",
+        es: "El evento tiene nueva fecha.",
     }
     /// Another place.
     fn mail_moved_place() {
-        en: "The event takes place somewhere else.",
+        en: "The event has a new place.",
         de: "Die Veranstaltung findet an einem anderen Ort statt.",
-        fr: "L’événement aura lieu dans un autre endroit.",
+        fr: "Le lieu de l’événement a changé.",
         es: "El evento se celebra en otro lugar.",
     }
     /// Both.
     fn mail_moved_both() {
-        en: "The event takes place at another time and somewhere else.",
-        de: "Die Veranstaltung findet zu einem anderen Zeitpunkt und an einem anderen Ort statt.",
-        fr: "L’événement aura lieu à un autre moment et dans un autre endroit.",
-        es: "El evento se celebra en otro momento y en otro lugar.",
+        en: "The event has a new date and a new place.",
+        de: "Die Veranstaltung hat einen neuen Termin und einen neuen Ort.",
+        fr: "La date et le lieu de l’événement ont changé.",
+        es: "El evento tiene nueva fecha y nuevo lugar.",
     }
     /// What it means.
     fn mail_nothing_to_do(count: u64) {
@@ -433,14 +433,14 @@ words! {
     }
     /// Who cannot come.
     fn mail_cannot_come() {
-        en: "If you cannot come then, please ask the organiser.",
-        de: "Wenn Sie dann nicht kommen können, fragen Sie bitte den Veranstalter.",
+        en: "If you cannot come, please ask the organiser.",
+        de: "Wenn Sie nicht kommen können, wenden Sie sich bitte an den Veranstalter.",
         fr: "Si vous ne pouvez pas venir, adressez-vous à l’organisateur.",
-        es: "Si entonces no puede asistir, consulte al organizador.",
+        es: "Si no puede asistir, consulte al organizador.",
     }
     /// It does not take place.
     fn mail_canceled() {
-        en: "The event was cancelled and does not take place.",
+        en: "The event was cancelled and will not take place.",
         de: "Die Veranstaltung wurde abgesagt und findet nicht statt.",
         fr: "L’événement a été annulé et n’aura pas lieu.",
         es: "El evento se ha cancelado y no se celebrará.",
@@ -448,8 +448,8 @@ words! {
     /// The money, while nothing is known of it.
     fn mail_canceled_money() {
         en: "You need not do anything now. When money is sent back to you, you get another mail.",
-        de: "Sie müssen jetzt nichts tun. Wenn Geld an Sie zurückgeht, erhalten Sie eine weitere Mail.",
-        fr: "Vous n’avez rien à faire pour le moment. Si de l’argent vous est renvoyé, vous recevrez un autre message.",
+        de: "Sie müssen jetzt nichts tun. Wenn Geld an Sie zurückgeht, erhalten Sie eine weitere E-Mail.",
+        fr: "Vous n’avez rien à faire pour le moment. En cas de remboursement, vous recevrez un autre message.",
         es: "Ahora no tiene que hacer nada. Cuando se le devuelva dinero, recibirá otro correo.",
     }
 
@@ -458,14 +458,14 @@ words! {
     /// What was changed; `masked`: the new address, most of it hidden.
     fn mail_address_changed(masked: &str) {
         en: format!("Your address was given for an order for this event. Mails about that order now go to another address: {masked}"),
-        de: format!("Ihre Adresse war bei einer Bestellung für diese Veranstaltung angegeben. Mails zu dieser Bestellung gehen ab jetzt an eine andere Adresse: {masked}"),
-        fr: format!("Votre adresse avait été donnée pour une commande pour cet événement. Les messages sur cette commande vont désormais à une autre adresse : {masked}"),
+        de: format!("Ihre Adresse war bei einer Bestellung für diese Veranstaltung angegeben. E-Mails zu dieser Bestellung gehen ab jetzt an eine andere Adresse: {masked}"),
+        fr: format!("Votre adresse avait été donnée pour une commande pour cet événement. Les messages sur cette commande vont désormais à une autre adresse\u{a0}: {masked}"),
         es: format!("Su dirección figuraba en un pedido para este evento. Los correos sobre ese pedido van desde ahora a otra dirección: {masked}"),
     }
     /// What to think of it.
     fn mail_address_not_you() {
         en: "If you do not know of such an order, somebody had mistyped an address, and you need not do anything. If it is your order and you did not change the address yourself, please ask the organiser.",
-        de: "Wenn Sie keine solche Bestellung kennen, hatte sich jemand bei der Adresse vertippt, und Sie müssen nichts tun. Wenn es Ihre Bestellung ist und Sie die Adresse nicht selbst geändert haben, fragen Sie bitte den Veranstalter.",
+        de: "Wenn Sie keine solche Bestellung kennen, hatte sich jemand bei der Adresse vertippt, und Sie müssen nichts tun. Wenn es Ihre Bestellung ist und Sie die Adresse nicht selbst geändert haben, wenden Sie sich bitte an den Veranstalter.",
         fr: "Si vous ne connaissez pas cette commande, quelqu’un s’était trompé d’adresse et vous n’avez rien à faire. Si c’est votre commande et que vous n’avez pas changé l’adresse vous-même, adressez-vous à l’organisateur.",
         es: "Si no conoce ese pedido, alguien escribió mal una dirección y no tiene que hacer nada. Si el pedido es suyo y usted no cambió la dirección, consulte al organizador.",
     }
@@ -475,11 +475,11 @@ words! {
     /// Why this mail.
     fn mail_lost(count: u64, site: &str) {
         en: format!("Somebody, most likely you, asked for your tickets at {site}. {}", one(count,
-            "This is the order of your address for an event to come.",
-            "These are the orders of your address for events to come.")),
-        de: format!("Jemand, wahrscheinlich Sie selbst, hat auf {site} nach Ihren Tickets gefragt. {}", one(count,
-            "Das ist die Bestellung zu Ihrer Adresse für eine kommende Veranstaltung.",
-            "Das sind die Bestellungen zu Ihrer Adresse für kommende Veranstaltungen.")),
+            "This is the order of your address for an upcoming event.",
+            "These are the orders of your address for upcoming events.")),
+        de: format!("Jemand, wahrscheinlich Sie selbst, hat auf {site} Ihre Tickets angefordert. {}", one(count,
+            "Das ist die Bestellung zu Ihrer Adresse für eine bevorstehende Veranstaltung.",
+            "Das sind die Bestellungen zu Ihrer Adresse für bevorstehende Veranstaltungen.")),
         fr: format!("Quelqu’un, sans doute vous, a demandé vos billets sur {site}. {}", one_fr(count,
             "Voici la commande liée à votre adresse pour un événement à venir.",
             "Voici les commandes liées à votre adresse pour des événements à venir.")),
@@ -490,8 +490,8 @@ words! {
     /// And if not.
     fn mail_lost_not_you() {
         en: "If that was not you, you need not do anything: this mail went to nobody else.",
-        de: "Wenn Sie das nicht waren, müssen Sie nichts tun: Diese Mail ging an niemand anderen.",
-        fr: "Si ce n’était pas vous, vous n’avez rien à faire : ce message n’a été envoyé à personne d’autre.",
+        de: "Wenn Sie das nicht waren, müssen Sie nichts tun: Diese E-Mail ging an niemand anderen.",
+        fr: "Si ce n’était pas vous, vous n’avez rien à faire\u{a0}: ce message n’a été envoyé à personne d’autre.",
         es: "Si no fue usted, no tiene que hacer nada: este correo no se ha enviado a nadie más.",
     }
     /// An order that is not paid.

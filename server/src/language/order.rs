@@ -18,7 +18,7 @@ words! {
         en: "The payment was declined",
         de: "Die Zahlung wurde abgelehnt",
         fr: "Le paiement a été refusé",
-        es: "El pago fue rechazado",
+        es: "El pago ha sido rechazado",
     }
     /// A card was declined, and it was the last.
     fn no_more_cards() {
@@ -74,7 +74,7 @@ words! {
         en: "This reservation was cancelled",
         de: "Diese Reservierung wurde storniert",
         fr: "Cette réservation a été annulée",
-        es: "Esta reserva fue cancelada",
+        es: "Esta reserva se ha cancelado",
     }
     /// Its time ran out.
     fn reservation_expired() {
@@ -88,7 +88,7 @@ words! {
         en: "This order was not completed",
         de: "Diese Bestellung wurde nicht abgeschlossen",
         fr: "Cette commande n’a pas abouti",
-        es: "Este pedido no se completó",
+        es: "Este pedido no se ha completado",
     }
     /// A payment that is done, where the order is not shown.
     fn paid() {
@@ -106,7 +106,7 @@ words! {
         en: "The time is over and the tickets go back on sale. Nothing was charged.",
         de: "Die Zeit ist abgelaufen, und die Tickets gehen zurück in den Verkauf. Es wurde nichts abgebucht.",
         fr: "Le temps est écoulé et les billets sont remis en vente. Rien n’a été débité.",
-        es: "El tiempo ha terminado y las entradas vuelven a la venta. No se ha cobrado nada.",
+        es: "El tiempo se ha agotado y las entradas vuelven a la venta. No se ha cobrado nada.",
     }
     /// Held.
     fn said_held() {
@@ -127,13 +127,13 @@ words! {
         en: "The payment was declined.",
         de: "Die Zahlung wurde abgelehnt.",
         fr: "Le paiement a été refusé.",
-        es: "El pago fue rechazado.",
+        es: "El pago ha sido rechazado.",
     }
     /// The bank waits for the buyer.
     fn said_bank_asks() {
         en: "Your bank needs to confirm this payment with you. Your tickets stay reserved meanwhile. If that does not work, you can try another card; you cannot be charged twice.",
         de: "Ihre Bank muss diese Zahlung mit Ihnen bestätigen. Ihre Tickets bleiben so lange reserviert. Wenn das nicht klappt, können Sie eine andere Karte versuchen; es kann nicht doppelt abgebucht werden.",
-        fr: "Votre banque doit confirmer ce paiement avec vous. Vos billets restent réservés pendant ce temps. Si cela ne fonctionne pas, vous pouvez essayer une autre carte\u{a0}; vous ne pouvez pas être débité deux fois.",
+        fr: "Votre banque doit confirmer ce paiement avec vous. Vos billets restent réservés pendant ce temps. Si cela ne fonctionne pas, vous pouvez essayer une autre carte\u{202f}; vous ne pouvez pas être débité deux fois.",
         es: "Su banco debe confirmar este pago con usted. Mientras tanto, sus entradas siguen reservadas. Si no funciona, puede probar otra tarjeta; no se le puede cobrar dos veces.",
     }
     /// An attempt is being made.
@@ -211,14 +211,14 @@ words! {
         en: "The order was cancelled. Your tickets went back on sale and nothing was charged.",
         de: "Die Bestellung wurde storniert. Ihre Tickets sind wieder im Verkauf, und es wurde nichts abgebucht.",
         fr: "La commande a été annulée. Vos billets ont été remis en vente et rien n’a été débité.",
-        es: "El pedido fue cancelado. Sus entradas han vuelto a la venta y no se ha cobrado nada.",
+        es: "El pedido se ha cancelado. Sus entradas han vuelto a la venta y no se ha cobrado nada.",
     }
     /// Released, nobody knows why.
     fn said_released() {
         en: "The time ran out or the order was cancelled. Your tickets went back on sale and nothing was charged.",
         de: "Die Zeit ist abgelaufen, oder die Bestellung wurde storniert. Ihre Tickets sind wieder im Verkauf, und es wurde nichts abgebucht.",
         fr: "Le temps s’est écoulé ou la commande a été annulée. Vos billets ont été remis en vente et rien n’a été débité.",
-        es: "El tiempo terminó o el pedido fue cancelado. Sus entradas han vuelto a la venta y no se ha cobrado nada.",
+        es: "El tiempo terminó o el pedido se ha cancelado. Sus entradas han vuelto a la venta y no se ha cobrado nada.",
     }
     /// Behind that, if a payment was begun.
     fn said_bank_releases() {
@@ -230,7 +230,7 @@ words! {
     /// Void.
     fn said_void() {
         en: "The approval of your payment ended before the money was taken. Nothing was charged and the tickets went back on sale.",
-        de: "Die Genehmigung Ihrer Zahlung ist abgelaufen, bevor das Geld eingezogen wurde. Es wurde nichts abgebucht, und die Tickets sind wieder im Verkauf.",
+        de: "Die Autorisierung Ihrer Zahlung ist abgelaufen, bevor das Geld eingezogen wurde. Es wurde nichts abgebucht, und die Tickets sind wieder im Verkauf.",
         fr: "L’autorisation de votre paiement a expiré avant le prélèvement. Rien n’a été débité et les billets ont été remis en vente.",
         es: "La autorización de su pago terminó antes de cobrarse el importe. No se ha cobrado nada y las entradas han vuelto a la venta.",
     }
@@ -238,7 +238,7 @@ words! {
     fn said_money_not_all_back() {
         en: "There are no tickets for this order, and its places went back on sale. Money was taken for it all the same, and not all of it could be sent back so far; the organiser has been told. Please ask the organiser.",
         de: "Für diese Bestellung gibt es keine Tickets; die Plätze sind wieder im Verkauf. Trotzdem wurde Geld dafür eingezogen, und bisher konnte nicht alles zurückgeschickt werden; der Veranstalter weiß Bescheid. Bitte wenden Sie sich an den Veranstalter.",
-        fr: "Il n’y a pas de billets pour cette commande et ses places ont été remises en vente. De l’argent a tout de même été prélevé, et tout n’a pas encore pu être renvoyé\u{a0}; l’organisateur en est informé. Veuillez vous adresser à l’organisateur.",
+        fr: "Il n’y a pas de billets pour cette commande et ses places ont été remises en vente. De l’argent a tout de même été prélevé, et tout n’a pas encore pu être renvoyé\u{202f}; l’organisateur en est informé. Veuillez vous adresser à l’organisateur.",
         es: "Este pedido no tiene entradas y sus plazas han vuelto a la venta. Aun así se cobró dinero, y hasta ahora no se ha podido devolver todo; el organizador está informado. Consulte al organizador.",
     }
     /// The same, and it is under way.
@@ -259,7 +259,7 @@ words! {
     fn said_refund_failed(amount: &str) {
         en: format!("A refund of {amount} did not arrive. The money is still here and due to you; the organiser knows, and will send it again or in another way."),
         de: format!("Eine Erstattung von {amount} ist nicht angekommen. Das Geld ist noch hier und steht Ihnen zu; der Veranstalter weiß Bescheid und wird es erneut oder auf anderem Weg schicken."),
-        fr: format!("Un remboursement de {amount} n’est pas arrivé. L’argent est toujours ici et vous est dû\u{a0}; l’organisateur le sait et le renverra, de la même façon ou autrement."),
+        fr: format!("Un remboursement de {amount} n’est pas arrivé. L’argent est toujours ici et vous est dû\u{202f}; l’organisateur le sait et le renverra, de la même façon ou autrement."),
         es: format!("Un reembolso de {amount} no llegó. El dinero sigue aquí y le corresponde; el organizador lo sabe y lo enviará de nuevo o de otra forma."),
     }
     /// The cardholder's bank disputes the payment; `status` is the provider's word.
@@ -273,21 +273,21 @@ words! {
     fn said_out_of_reach(charged: bool) {
         en: format!("The payment provider does not answer at the moment.{} Your tickets stay reserved, and your time does not run out meanwhile. We go on by ourselves as soon as it answers; you cannot be charged twice.", if charged { "" } else { " Nothing has been charged." }),
         de: format!("Der Zahlungsdienst antwortet im Moment nicht.{} Ihre Tickets bleiben reserviert, und Ihre Zeit läuft so lange nicht ab. Sobald er antwortet, geht es von selbst weiter; es kann nicht doppelt abgebucht werden.", if charged { "" } else { " Es wurde nichts abgebucht." }),
-        fr: format!("Le prestataire de paiement ne répond pas pour l’instant.{} Vos billets restent réservés et votre temps ne s’écoule pas pendant ce temps. Nous reprenons de nous-mêmes dès qu’il répond\u{a0}; vous ne pouvez pas être débité deux fois.", if charged { "" } else { " Rien n’a été débité." }),
+        fr: format!("Le prestataire de paiement ne répond pas pour l’instant.{} Vos billets restent réservés et votre temps ne s’écoule pas pendant ce temps. Nous reprenons de nous-mêmes dès qu’il répond\u{202f}; vous ne pouvez pas être débité deux fois.", if charged { "" } else { " Rien n’a été débité." }),
         es: format!("El proveedor de pagos no responde en este momento.{} Sus entradas siguen reservadas y su tiempo no corre mientras tanto. Continuamos por nosotros mismos en cuanto responda; no se le puede cobrar dos veces.", if charged { "" } else { " No se ha cobrado nada." }),
     }
     /// Many pay at once. `wait` as `seconds` or `minutes` tell it; `at_least`: it may take longer.
     fn said_in_line(wait: &str, at_least: bool, charged: bool) {
         en: format!("Many are paying at this moment. You are in line, for {} {wait}. Your tickets are safe: nobody can take them, and your time does not run out until it is your turn.{}", if at_least { "at least" } else { "about" }, if charged { "" } else { " Nothing has been charged yet." }),
-        de: format!("Im Moment bezahlen viele. Sie sind in der Warteschlange, {} {wait}. Ihre Tickets sind sicher: Niemand kann sie Ihnen nehmen, und Ihre Zeit läuft nicht ab, bis Sie an der Reihe sind.{}", if at_least { "mindestens" } else { "etwa" }, if charged { "" } else { " Es wurde noch nichts abgebucht." }),
-        fr: format!("Beaucoup de personnes paient en ce moment. Vous êtes dans la file, pour {} {wait}. Vos billets sont en sécurité\u{a0}: personne ne peut les prendre, et votre temps ne s’écoule pas avant que ce soit votre tour.{}", if at_least { "au moins" } else { "environ" }, if charged { "" } else { " Rien n’a encore été débité." }),
-        es: format!("Muchas personas están pagando en este momento. Está en la cola, durante {} {wait}. Sus entradas están seguras: nadie puede quitárselas, y su tiempo no corre hasta que sea su turno.{}", if at_least { "al menos" } else { "unos" }, if charged { "" } else { " Todavía no se ha cobrado nada." }),
+        de: format!("Im Moment bezahlen viele. Sie sind in der Warteschlange; Wartezeit: {} {wait}. Ihre Tickets sind sicher: Niemand kann sie Ihnen nehmen, und Ihre Zeit läuft nicht ab, bis Sie an der Reihe sind.{}", if at_least { "mindestens" } else { "etwa" }, if charged { "" } else { " Es wurde noch nichts abgebucht." }),
+        fr: format!("Beaucoup de personnes paient en ce moment. Vous êtes dans la file d’attente\u{202f}; comptez {} {wait}. Vos billets sont en sécurité\u{a0}: personne ne peut les prendre, et votre temps ne s’écoule pas avant que ce soit votre tour.{}", if at_least { "au moins" } else { "environ" }, if charged { "" } else { " Rien n’a encore été débité." }),
+        es: format!("Muchas personas están pagando en este momento. Está en la cola; tiempo de espera: {} {wait}. Sus entradas están seguras: nadie puede quitárselas, y su tiempo no corre hasta que sea su turno.{}", if at_least { "al menos" } else { "aproximadamente" }, if charged { "" } else { " Todavía no se ha cobrado nada." }),
     }
     /// After a decline: the page of a bank that was left may still pay.
     fn left_bank_may_pay() {
         en: "If you left a bank's page before and finish it after all, that may still pay this order, once.",
         de: "Falls Sie vorher die Seite einer Bank verlassen haben und sie doch noch abschließen, kann das diese Bestellung noch bezahlen, aber nur einmal.",
-        fr: "Si vous avez quitté la page d’une banque et que vous la terminez finalement, cela peut encore payer cette commande, une seule fois.",
+        fr: "Si vous avez quitté la page d’une banque et que vous la terminez finalement, cela peut encore régler cette commande, une seule fois.",
         es: "Si dejó la página de un banco y la completa después de todo, eso todavía puede pagar este pedido, una sola vez.",
     }
     /// After a decline.
@@ -315,7 +315,7 @@ words! {
     fn takes_no_more_cards(count: u64) {
         en: format!("{count} cards were tried for this order, and it takes no more. Cancel this reservation to order again at once; else it ends when the time is over."),
         de: format!("Für diese Bestellung wurden {count} {} versucht, mehr sind nicht möglich. Stornieren Sie diese Reservierung, um sofort neu zu bestellen; sonst endet sie, wenn die Zeit abgelaufen ist.", one(count, "Karte", "Karten")),
-        fr: format!("{count} {} pour cette commande, et elle n’en accepte pas davantage. Annulez cette réservation pour commander de nouveau tout de suite\u{a0}; sinon, elle prend fin quand le temps est écoulé.", one_fr(count, "carte a été essayée", "cartes ont été essayées")),
+        fr: format!("{count} {} pour cette commande, et elle n’en accepte pas davantage. Annulez cette réservation pour commander de nouveau tout de suite\u{202f}; sinon, elle prend fin quand le temps est écoulé.", one_fr(count, "carte a été essayée", "cartes ont été essayées")),
         es: format!("{} {count} {} para este pedido y no admite más. Cancele esta reserva para volver a pedir enseguida; si no, termina cuando se acabe el tiempo.", one(count, "Se probó", "Se probaron"), one(count, "tarjeta", "tarjetas")),
     }
 }
@@ -383,7 +383,7 @@ words! {
         en: "Your card was declined.",
         de: "Ihre Karte wurde abgelehnt.",
         fr: "Votre carte a été refusée.",
-        es: "Su tarjeta fue rechazada.",
+        es: "Su tarjeta ha sido rechazada.",
     }
 }
 
@@ -445,7 +445,7 @@ words! {
     fn test_ticket() {
         en: "Test ticket: no real money was paid.",
         de: "Testticket: Es wurde kein echtes Geld bezahlt.",
-        fr: "Billet de test\u{a0}: aucun argent réel n’a été payé.",
+        fr: "Billet de test\u{a0}: aucun paiement réel n’a été effectué.",
         es: "Entrada de prueba: no se pagó dinero real.",
     }
     /// On a ticket that is not valid any more.
@@ -459,7 +459,7 @@ words! {
     fn qr_code_of(code: &str) {
         en: format!("QR code {code}"),
         de: format!("QR-Code {code}"),
-        fr: format!("QR code {code}"),
+        fr: format!("Code QR {code}"),
         es: format!("Código QR {code}"),
     }
     /// The link to the calendar file.
@@ -586,7 +586,7 @@ words! {
         en: "The address of this page is the key to your order: keep it, and show it to nobody.",
         de: "Die Adresse dieser Seite ist der Schlüssel zu Ihrer Bestellung: Bewahren Sie sie auf, und zeigen Sie sie niemandem.",
         fr: "L’adresse de cette page est la clé de votre commande\u{a0}: conservez-la et ne la montrez à personne.",
-        es: "La dirección de esta página es la llave de su pedido: guárdela y no se la enseñe a nadie.",
+        es: "La dirección de esta página es la clave de su pedido: guárdela y no se la enseñe a nadie.",
     }
     /// A link back.
     fn back_to_order() {
@@ -630,9 +630,9 @@ words! {
     /// The sandbox's cards.
     fn choose_sandbox_card() {
         en: "Choose a card of the sandbox",
-        de: "Karte der Sandbox wählen",
-        fr: "Choisissez une carte de la sandbox",
-        es: "Elija una tarjeta del sandbox",
+        de: "Testkarte wählen",
+        fr: "Choisissez une carte de test",
+        es: "Elija una tarjeta de prueba",
     }
     /// A card of the sandbox.
     fn good_card(total: &str) {
@@ -694,7 +694,7 @@ words! {
     fn stripe_needs_scripts() {
         en: "Your card's number goes to Stripe directly and never to us; for that, Stripe needs JavaScript, and it is switched off here. Nothing is charged by this page without it, and your tickets stay reserved until the time is over.",
         de: "Ihre Kartennummer geht direkt an Stripe und nie an uns; dafür braucht Stripe JavaScript, und das ist hier abgeschaltet. Ohne JavaScript bucht diese Seite nichts ab, und Ihre Tickets bleiben reserviert, bis die Zeit abgelaufen ist.",
-        fr: "Le numéro de votre carte va directement à Stripe et jamais chez nous\u{a0}; pour cela, Stripe a besoin de JavaScript, qui est désactivé ici. Sans lui, cette page ne débite rien, et vos billets restent réservés jusqu’à la fin du temps imparti.",
+        fr: "Le numéro de votre carte va directement à Stripe et jamais chez nous\u{202f}; pour cela, Stripe a besoin de JavaScript, qui est désactivé ici. Sans lui, cette page ne débite rien, et vos billets restent réservés jusqu’à la fin du temps imparti.",
         es: "El número de su tarjeta va directamente a Stripe y nunca a nosotros; para eso Stripe necesita JavaScript, que aquí está desactivado. Sin él, esta página no cobra nada, y sus entradas siguen reservadas hasta que termine el tiempo.",
     }
     /// While Stripe's form loads.
@@ -722,14 +722,14 @@ words! {
     fn stripe_unreachable() {
         en: "Stripe's part of this page does not answer, so you cannot pay here right now. Nothing was charged and your tickets stay reserved.",
         de: "Der Teil dieser Seite, der von Stripe kommt, antwortet nicht; Sie können hier gerade nicht bezahlen. Es wurde nichts abgebucht, und Ihre Tickets bleiben reserviert.",
-        fr: "La partie de cette page fournie par Stripe ne répond pas\u{a0}; vous ne pouvez pas payer ici pour l’instant. Rien n’a été débité et vos billets restent réservés.",
+        fr: "La partie de cette page fournie par Stripe ne répond pas\u{202f}; vous ne pouvez pas payer ici pour l’instant. Rien n’a été débité et vos billets restent réservés.",
         es: "La parte de esta página que viene de Stripe no responde, así que ahora no puede pagar aquí. No se ha cobrado nada y sus entradas siguen reservadas.",
     }
     /// A script: the same while a bank waits for the buyer, and may say yes without this page.
     fn stripe_unreachable_bank_asks() {
         en: "Stripe's part of this page does not answer, so you cannot pay here right now. Your tickets stay reserved; the page of your order says how it stands.",
         de: "Der Teil dieser Seite, der von Stripe kommt, antwortet nicht; Sie können hier gerade nicht bezahlen. Ihre Tickets bleiben reserviert; wie es steht, sagt die Seite Ihrer Bestellung.",
-        fr: "La partie de cette page fournie par Stripe ne répond pas\u{a0}; vous ne pouvez pas payer ici pour l’instant. Vos billets restent réservés\u{a0}; la page de votre commande indique où elle en est.",
+        fr: "La partie de cette page fournie par Stripe ne répond pas\u{202f}; vous ne pouvez pas payer ici pour l’instant. Vos billets restent réservés\u{202f}; la page de votre commande indique où elle en est.",
         es: "La parte de esta página que viene de Stripe no responde, así que ahora no puede pagar aquí. Sus entradas siguen reservadas; la página de su pedido dice cómo está.",
     }
     /// A script: a button.
@@ -756,15 +756,15 @@ words! {
     /// The sandbox's 3-D Secure page.
     fn sandbox_bank() {
         en: "The sandbox's bank",
-        de: "Die Bank der Sandbox",
-        fr: "La banque de la sandbox",
-        es: "El banco del sandbox",
+        de: "Die Testbank",
+        fr: "La banque de test",
+        es: "El banco de prueba",
     }
     /// The sandbox's 3-D Secure page. What stands in asterisks is strong.
     fn want_to_pay(amount: &str) {
         en: format!("Do you want to pay *{amount}*?"),
         de: format!("Möchten Sie *{amount}* bezahlen?"),
-        fr: format!("Voulez-vous payer *{amount}*\u{a0}?"),
+        fr: format!("Voulez-vous payer *{amount}*\u{202f}?"),
         es: format!("¿Desea pagar *{amount}*?"),
     }
     /// The sandbox's 3-D Secure page.

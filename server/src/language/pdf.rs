@@ -7,7 +7,7 @@ words! {
     fn pdf_title(event: &str) {
         en: format!("Tickets: {event}"),
         de: format!("Tickets: {event}"),
-        fr: format!("Billets : {event}"),
+        fr: format!("Billets\u{a0}: {event}"),
         es: format!("Entradas: {event}"),
     }
     /// What one of the tickets is called.
@@ -30,7 +30,7 @@ words! {
              with the full text.",
         de: "Der Text dieses Tickets lässt sich nicht vollständig drucken (…). Scannen Sie den Code: Die Seite \
              des Tickets zeigt den ganzen Text.",
-        fr: "Le texte de ce billet ne peut pas être imprimé en entier (…). Scannez le code : la page du billet \
+        fr: "Le texte de ce billet ne peut pas être imprimé en entier (…). Scannez le code\u{a0}: la page du billet \
              affiche le texte complet.",
         es: "No se puede imprimir todo el texto de esta entrada (…). Escanee el código: la página de la entrada \
              muestra el texto completo.",

@@ -64,7 +64,7 @@ fn title_de(code: ProblemCode) -> &'static str {
         NotPaid => "Diese Bestellung ist nicht bezahlt",
         RefundUnderWay => "Eine Erstattung läuft bereits",
         NothingToRefund => "Es ist nichts zu erstatten",
-        RefundTooLarge => "Mehr, als erstattet werden kann",
+        RefundTooLarge => "So viel kann nicht erstattet werden",
         NoTickets => "Diese Bestellung hat keine Tickets",
         UnknownTicket => "Dieses Ticket gibt es nicht",
         TicketRevoked => "Dieses Ticket gilt nicht mehr",
@@ -74,7 +74,7 @@ fn title_de(code: ProblemCode) -> &'static str {
         MailedLately => "Vor Kurzem erst gesendet",
         NothingToSend => "Es gibt nichts zu senden",
         AddressFixed => "Die Adresse kann nicht geändert werden",
-        FormNeeded => "Zum Bezahlen braucht es das Formular der Reservierung",
+        FormNeeded => "Zum Bezahlen wird das Formular der Reservierung benötigt",
         NoReservation => "Keine Reservierung auf diesen Namen",
     }
 }
@@ -319,7 +319,7 @@ words! {
     fn cross_site() {
         en: "Another site's page made your browser send this, so it was not done. If you wanted it, open this box office's own page and do it there.",
         de: "Die Seite einer anderen Website hat Ihren Browser das senden lassen; deshalb wurde es nicht getan. Wenn Sie es wollten, öffnen Sie die Seite dieses Ticketshops und tun Sie es dort.",
-        fr: "La page d’un autre site a fait envoyer ceci par votre navigateur\u{a0}; cela n’a donc pas été fait. Si vous le vouliez, ouvrez la page de cette billetterie et faites-le là.",
+        fr: "La page d’un autre site a fait envoyer ceci par votre navigateur\u{202f}; cela n’a donc pas été fait. Si vous le vouliez, ouvrez la page de cette billetterie et faites-le là.",
         es: "La página de otro sitio hizo que su navegador enviara esto, así que no se hizo. Si lo quería, abra la página de esta taquilla y hágalo allí.",
     }
     /// Too much is waiting; `again` as [`Lang::in_time`] tells it.
@@ -445,7 +445,7 @@ words! {
     fn released_after_decline() {
         en: "Nothing was charged. The time is over and the places went back on sale; you can order again.",
         de: "Es wurde nichts abgebucht. Die Zeit ist abgelaufen, und die Plätze sind wieder im Verkauf; Sie können neu bestellen.",
-        fr: "Rien n’a été débité. Le temps est écoulé et les places ont été remises en vente\u{a0}; vous pouvez commander de nouveau.",
+        fr: "Rien n’a été débité. Le temps est écoulé et les places ont été remises en vente\u{202f}; vous pouvez commander de nouveau.",
         es: "No se ha cobrado nada. El tiempo ha terminado y las plazas han vuelto a la venta; puede volver a pedir.",
     }
 }
@@ -488,21 +488,21 @@ words! {
     fn no_money() {
         en: "No money was moved.",
         de: "Es wurde kein Geld bewegt.",
-        fr: "Aucun argent n’a été déplacé.",
+        fr: "Aucun montant n’a été transféré.",
         es: "No se movió dinero.",
     }
     /// It was.
     fn money_moved() {
         en: "The money was moved.",
         de: "Das Geld wurde bewegt.",
-        fr: "L’argent a été déplacé.",
+        fr: "Le montant a été transféré.",
         es: "El dinero se movió.",
     }
     /// Nobody knows.
     fn money_unknown() {
         en: "We do not know yet whether money was moved; it cannot be moved twice.",
         de: "Wir wissen noch nicht, ob Geld bewegt wurde; doppelt kann es nicht bewegt werden.",
-        fr: "Nous ne savons pas encore si de l’argent a été déplacé\u{a0}; il ne peut pas l’être deux fois.",
+        fr: "Nous ne savons pas encore si le montant a été transféré\u{202f}; il ne peut pas l’être deux fois.",
         es: "Todavía no sabemos si se movió dinero; no se puede mover dos veces.",
     }
 }
@@ -525,10 +525,10 @@ words! {
     }
     /// A refusal.
     fn refused_unknown_order() {
-        en: "The link is incomplete, or it is not yours. Open the whole address of your order's page, or look on the event's page in the browser in which you ordered.",
-        de: "Der Link ist unvollständig, oder es ist nicht Ihrer. Öffnen Sie die ganze Adresse der Seite Ihrer Bestellung, oder sehen Sie auf der Seite der Veranstaltung nach, in dem Browser, in dem Sie bestellt haben.",
-        fr: "Le lien est incomplet, ou ce n’est pas le vôtre. Ouvrez l’adresse entière de la page de votre commande, ou regardez la page de l’événement dans le navigateur où vous avez commandé.",
-        es: "El enlace está incompleto o no es suyo. Abra la dirección completa de la página de su pedido, o mire en la página del evento en el navegador en el que hizo el pedido.",
+        en: "The link is incomplete, or it is not yours. Open the whole link from your mail, or get it again under “Lost your tickets?”.",
+        de: "Der Link ist unvollständig, oder es ist nicht Ihrer. Öffnen Sie den ganzen Link aus Ihrer E-Mail, oder lassen Sie ihn sich unter „Tickets verloren?“ noch einmal senden.",
+        fr: "Le lien est incomplet, ou ce n’est pas le vôtre. Ouvrez le lien complet reçu par e-mail, ou demandez-le de nouveau sous «\u{a0}Billets perdus\u{202f}?\u{a0}».",
+        es: "El enlace está incompleto o no es suyo. Abra el enlace completo de su correo o pídalo de nuevo en «¿Ha perdido sus entradas?».",
     }
     /// A refusal.
     fn refused_opens(at: &str) {
@@ -569,14 +569,14 @@ words! {
     fn refused_only_left(name: &str, left: u64) {
         en: format!("Only {left} left of “{name}”. Nothing was reserved; order fewer."),
         de: format!("Von „{name}“ {} nur noch {left} verfügbar. Es wurde nichts reserviert; bestellen Sie weniger.", one(left, "ist", "sind")),
-        fr: format!("Il ne reste que {left} «\u{a0}{name}\u{a0}». Rien n’a été réservé\u{a0}; commandez-en moins."),
+        fr: format!("Il ne reste que {left} «\u{a0}{name}\u{a0}». Rien n’a été réservé\u{202f}; commandez-en moins."),
         es: format!("Solo {} {left} de «{name}». No se ha reservado nada; pida menos.", one(left, "queda", "quedan")),
     }
     /// Behind that.
     fn held_may_come_back(held: u64) {
         en: format!("{held} {} reserved and not paid yet; some may come back.", one(held, "place is", "places are")),
         de: format!("{held} {} reserviert und noch nicht bezahlt; vielleicht werden einige wieder frei.", one(held, "Platz ist", "Plätze sind")),
-        fr: format!("{held} {} pas encore {}\u{a0}; certaines peuvent se libérer.", one_fr(held, "place est réservée et", "places sont réservées et"), one_fr(held, "payée", "payées")),
+        fr: format!("{held} {} pas encore {}\u{202f}; certaines peuvent se libérer.", one_fr(held, "place est réservée et", "places sont réservées et"), one_fr(held, "payée", "payées")),
         es: format!("{held} {}; puede que algunas vuelvan a estar disponibles.", one(held, "plaza está reservada y aún sin pagar", "plazas están reservadas y aún sin pagar")),
     }
     /// A refusal.
@@ -611,21 +611,21 @@ words! {
     fn refused_payment_under_way() {
         en: "The attempt before is not decided yet; nothing was tried now. Look at the order in a moment.",
         de: "Der vorige Versuch ist noch nicht entschieden; jetzt wurde nichts versucht. Sehen Sie gleich noch einmal in die Bestellung.",
-        fr: "La tentative précédente n’est pas encore décidée\u{a0}; rien n’a été tenté maintenant. Regardez la commande dans un instant.",
+        fr: "La tentative précédente n’a pas encore abouti\u{202f}; rien de nouveau n’a été tenté. Regardez la commande dans un instant.",
         es: "El intento anterior aún no está decidido; ahora no se intentó nada. Mire el pedido dentro de un momento.",
     }
     /// A refusal.
     fn refused_too_many_attempts(most: u64, until: &str) {
         en: format!("{most} cards were tried for this order, and it takes no more. Cancel this reservation, or wait until {until}, when it ends by itself; then you can order again."),
         de: format!("Für diese Bestellung wurden {most} Karten versucht, mehr sind nicht möglich. Stornieren Sie diese Reservierung, oder warten Sie, bis sie von selbst endet ({until}); dann können Sie neu bestellen."),
-        fr: format!("{most} cartes ont été essayées pour cette commande, et elle n’en accepte pas davantage. Annulez cette réservation, ou attendez qu’elle prenne fin d’elle-même ({until})\u{a0}; vous pourrez alors commander de nouveau."),
+        fr: format!("{most} cartes ont été essayées pour cette commande, et elle n’en accepte pas davantage. Annulez cette réservation, ou attendez qu’elle prenne fin d’elle-même ({until})\u{202f}; vous pourrez alors commander de nouveau."),
         es: format!("Se probaron {most} tarjetas para este pedido y no admite más. Cancele esta reserva o espere a que termine por sí sola ({until}); entonces podrá volver a pedir."),
     }
     /// A refusal.
     fn refused_already_paid() {
         en: "The payment of this order is approved or done; it was not tried again. The order's page tells how it stands.",
         de: "Die Zahlung dieser Bestellung ist genehmigt oder erledigt; sie wurde nicht noch einmal versucht. Wie es steht, sagt die Seite der Bestellung.",
-        fr: "Le paiement de cette commande est accepté ou effectué\u{a0}; il n’a pas été tenté de nouveau. La page de la commande indique où elle en est.",
+        fr: "Le paiement de cette commande est accepté ou effectué\u{202f}; il n’a pas été tenté de nouveau. La page de la commande indique où elle en est.",
         es: "El pago de este pedido está aprobado o hecho; no se volvió a intentar. La página del pedido dice cómo está.",
     }
     /// A refusal, by what became of the order.
@@ -688,7 +688,7 @@ words! {
     fn refused_address_over(at: &str) {
         en: format!("The event ended at {at}. Nothing was changed."),
         de: format!("Ende der Veranstaltung: {at}. Nichts wurde geändert."),
-        fr: format!("Fin de l’événement : {at}. Rien n’a été modifié."),
+        fr: format!("Fin de l’événement\u{a0}: {at}. Rien n’a été modifié."),
         es: format!("Fin del evento: {at}. No se ha cambiado nada."),
     }
     /// Why: other orders of the buyer are to be changed first.

@@ -141,10 +141,10 @@ words! {
     }
     /// The form, after its order was given back to be changed.
     fn given_back_to_change() {
-        en: "Your reservation was given back. Change what you want, and continue to payment again.",
-        de: "Ihre Reservierung wurde zurückgegeben. Ändern Sie, was Sie möchten, und gehen Sie dann wieder weiter zur Zahlung.",
-        fr: "Votre réservation a été rendue. Modifiez ce que vous voulez, puis continuez de nouveau vers le paiement.",
-        es: "Su reserva se ha devuelto. Cambie lo que desee y continúe de nuevo al pago.",
+        en: "Your reservation was cancelled. Change what you want, then continue to payment.",
+        de: "Ihre Reservierung wurde aufgehoben. Ändern Sie, was Sie möchten, und gehen Sie dann weiter zur Zahlung.",
+        fr: "Votre réservation a été annulée. Modifiez ce que vous souhaitez, puis continuez vers le paiement.",
+        es: "Su reserva se ha cancelado. Cambie lo que desee y continúe al pago.",
     }
     /// What stands before [`super::Lang::draft_hidden`].
     fn draft() {
@@ -157,7 +157,7 @@ words! {
     fn draft_hidden() {
         en: "Only those who have this link see this event; it is in no list.",
         de: "Nur wer diesen Link hat, sieht diese Veranstaltung; sie steht in keiner Liste.",
-        fr: "Seules les personnes qui ont ce lien voient cet événement\u{a0}; il ne figure dans aucune liste.",
+        fr: "Seules les personnes qui ont ce lien voient cet événement\u{202f}; il ne figure dans aucune liste.",
         es: "Solo quien tiene este enlace ve este evento; no aparece en ninguna lista.",
     }
     /// The link to an order that makes another one impossible.
@@ -426,9 +426,9 @@ words! {
     /// A new price was not agreed to, and the hold could not be cancelled.
     fn not_given_back() {
         en: "What was reserved at the new price could not be given back, and ends by itself.",
-        de: "Was zum neuen Preis reserviert wurde, konnte nicht zurückgegeben werden und endet von selbst.",
-        fr: "Ce qui a été réservé au nouveau prix n’a pas pu être rendu et expirera de lui-même.",
-        es: "Lo reservado al nuevo precio no se pudo devolver y caduca por sí solo.",
+        de: "Was zum neuen Preis reserviert wurde, konnte nicht aufgehoben werden und endet von selbst.",
+        fr: "Ce qui a été réservé au nouveau prix n’a pas pu être annulé et expirera de lui-même.",
+        es: "Lo reservado al nuevo precio no se pudo cancelar y caducará por sí solo.",
     }
     /// A quantity that is none.
     fn enter_whole_number() {
@@ -536,7 +536,7 @@ words! {
     fn costs_now(name: &str, now: &str, before: &str) {
         en: format!("“{name}” costs {now} now; it was {before}."),
         de: format!("„{name}“ kostet jetzt {now}; vorher {before}."),
-        fr: format!("«\u{a0}{name}\u{a0}» coûte maintenant {now}\u{a0}; c’était {before}."),
+        fr: format!("«\u{a0}{name}\u{a0}» coûte maintenant {now}\u{202f}; c’était {before}."),
         es: format!("«{name}» cuesta ahora {now}; antes {before}."),
     }
     /// A countdown has ended.
@@ -544,7 +544,7 @@ words! {
         en: "The time is over",
         de: "Die Zeit ist abgelaufen",
         fr: "Le temps est écoulé",
-        es: "El tiempo ha terminado",
+        es: "El tiempo se ha agotado",
     }
     /// A countdown, said once for those who hear the page.
     fn one_minute_left() {

@@ -15,7 +15,7 @@ words! {
         en: "Show this code at the entrance.",
         de: "Zeigen Sie diesen Code am Einlass.",
         fr: "Présentez ce code à l’entrée.",
-        es: "Muestre este código en la entrada.",
+        es: "Muestre este código en el acceso.",
     }
     /// Where a ticket names nobody.
     fn ticket_no_name() {
@@ -35,7 +35,7 @@ words! {
     fn ticket_test() {
         en: "Test ticket: no real money was paid.",
         de: "Testticket: Es wurde kein echtes Geld bezahlt.",
-        fr: "Billet de test : aucun paiement réel.",
+        fr: "Billet de test\u{a0}: aucun paiement réel n’a été effectué.",
         es: "Entrada de prueba: no se ha pagado dinero real.",
     }
     /// A link.
@@ -110,13 +110,13 @@ words! {
     }
     /// Under it.
     fn ticket_unknown_so() {
-        en: "The address is incomplete, or it was not issued here. Scan the code again, or ask the person who \
+        en: "The address is incomplete, or the ticket was not issued here. Scan the code again, or ask the person who \
              gave it to you for the link.",
-        de: "Die Adresse ist unvollständig, oder sie wurde nicht hier ausgestellt. Scannen Sie den Code noch \
+        de: "Die Adresse ist unvollständig, oder das Ticket wurde nicht hier ausgestellt. Scannen Sie den Code noch \
              einmal, oder bitten Sie die Person, von der Sie ihn haben, um den Link.",
-        fr: "L’adresse est incomplète, ou elle n’a pas été émise ici. Scannez de nouveau le code, ou demandez \
+        fr: "L’adresse est incomplète, ou le billet n’a pas été émis ici. Scannez de nouveau le code, ou demandez \
              le lien à la personne qui vous l’a donné.",
-        es: "La dirección está incompleta o no se ha emitido aquí. Escanee el código de nuevo o pida el enlace \
+        es: "La dirección está incompleta o la entrada no se ha emitido aquí. Escanee el código de nuevo o pida el enlace \
              a la persona que se lo dio.",
     }
     /// A link from an order to one of its tickets.
@@ -126,34 +126,47 @@ words! {
         fr: "Ouvrir ce billet",
         es: "Abrir esta entrada",
     }
-    /// Above the forms in which tickets get names.
+    /// Opens the form in which a ticket gets a name.
     fn names_title() {
-        en: "Hand on a ticket",
-        de: "Ein Ticket weitergeben",
-        fr: "Transmettre un billet",
-        es: "Ceder una entrada",
+        en: "Hand on this ticket",
+        de: "Dieses Ticket weitergeben",
+        fr: "Transmettre ce billet",
+        es: "Ceder esta entrada",
     }
     /// How that works.
     fn names_how() {
-        en: "Each ticket has a page of its own, which shows nothing of your order. Put the name of your guest on \
-             the ticket, then send the guest its link.",
-        de: "Jedes Ticket hat eine eigene Seite, auf der nichts von Ihrer Bestellung steht. Tragen Sie den Namen \
-             Ihres Gastes auf dem Ticket ein, und schicken Sie ihm dann den Link.",
-        fr: "Chaque billet a sa propre page, qui ne montre rien de votre commande. Inscrivez le nom de votre \
-             invité sur le billet, puis envoyez-lui le lien.",
-        es: "Cada entrada tiene su propia página, que no muestra nada de su pedido. Ponga el nombre de su \
-             invitado en la entrada y envíele después el enlace.",
+        en: "Put your guest’s name on this ticket, then send your guest the link of its page. That page shows \
+             nothing of your order.",
+        de: "Tragen Sie den Namen Ihres Gastes ein, und schicken Sie Ihrem Gast dann den Link zur Seite dieses \
+             Tickets. Dort steht nichts von Ihrer Bestellung.",
+        fr: "Inscrivez le nom de votre invité sur ce billet, puis envoyez-lui le lien de la page du billet. Cette \
+             page ne montre rien de votre commande.",
+        es: "Ponga el nombre de su invitado en esta entrada y envíele después el enlace de su página. Esa página \
+             no muestra nada de su pedido.",
     }
-    /// A warning beside them.
+    /// A warning beside it.
     fn names_warning() {
-        en: "A new name gives the ticket a new code. The old code stops working, on paper and in mails as well: \
-             hand on the new link.",
+        en: "A new name gives the ticket a new code. The old code stops working, on paper and in mails as well.",
         de: "Mit einem neuen Namen erhält das Ticket einen neuen Code. Der alte Code gilt dann nicht mehr, auch \
-             nicht auf Papier oder in E-Mails: Geben Sie den neuen Link weiter.",
+             nicht auf Papier oder in E-Mails.",
         fr: "Un nouveau nom donne au billet un nouveau code. L’ancien code ne fonctionne plus, même imprimé ou \
-             reçu par e-mail : transmettez le nouveau lien.",
+             reçu par e-mail.",
         es: "Con un nombre nuevo, la entrada recibe un código nuevo. El código anterior deja de funcionar, \
-             también en papel y en los correos: envíe el enlace nuevo.",
+             también en papel y en los correos.",
+    }
+    /// After a name was saved.
+    fn names_saved(name: &str) {
+        en: format!("Saved: this ticket is for {name} and has a new code. Now send your guest its link."),
+        de: format!("Gespeichert: Dieses Ticket ist für {name} und hat einen neuen Code. Schicken Sie Ihrem Gast jetzt den Link."),
+        fr: format!("Enregistré\u{a0}: ce billet est pour {name} et a un nouveau code. Envoyez maintenant le lien à votre invité."),
+        es: format!("Guardado: esta entrada es para {name} y tiene un código nuevo. Envíe ahora el enlace a su invitado."),
+    }
+    /// A button of devices that can share links.
+    fn names_share() {
+        en: "Share the link",
+        de: "Link teilen",
+        fr: "Partager le lien",
+        es: "Compartir el enlace",
     }
     /// A field.
     fn names_field() {
@@ -171,21 +184,21 @@ words! {
     }
     /// Under a field without a name in it.
     fn names_missing() {
-        en: "Please type a name.",
+        en: "Please enter a name.",
         de: "Bitte geben Sie einen Namen ein.",
         fr: "Veuillez saisir un nom.",
         es: "Escriba un nombre.",
     }
     /// Under a field with too much in it.
     fn names_long() {
-        en: "Please type a name of at most 200 characters.",
+        en: "Please enter a name of at most 200 characters.",
         de: "Bitte geben Sie einen Namen mit höchstens 200 Zeichen ein.",
         fr: "Veuillez saisir un nom de 200 caractères au plus.",
         es: "Escriba un nombre de 200 caracteres como máximo.",
     }
     /// Under a field with characters that nobody can see.
     fn names_unseen() {
-        en: "This name has characters that cannot be seen. Please type it again.",
+        en: "This name has characters that cannot be seen. Please enter it again.",
         de: "Dieser Name enthält unsichtbare Zeichen. Bitte geben Sie ihn neu ein.",
         fr: "Ce nom contient des caractères invisibles. Veuillez le saisir de nouveau.",
         es: "Este nombre contiene caracteres invisibles. Escríbalo de nuevo.",
@@ -229,7 +242,7 @@ words! {
     fn ticket_names_erased() {
         en: "The names of this order were erased, so its tickets take no new ones.",
         de: "Die Namen dieser Bestellung wurden gelöscht; ihre Tickets nehmen keine neuen an.",
-        fr: "Les noms de cette commande ont été effacés ; ses billets n’en acceptent pas de nouveaux.",
+        fr: "Les noms de cette commande ont été effacés\u{202f}; ses billets n’en acceptent pas de nouveaux.",
         es: "Los nombres de este pedido se han borrado; sus entradas no admiten otros nuevos.",
     }
 }

@@ -12,7 +12,6 @@ use crate::clock::DatabaseClock;
 use crate::codes::Codes;
 use crate::identity::{buyer_key, untagged_key};
 use crate::language::Lang;
-use crate::language::format::Style;
 use crate::links::Links;
 use crate::pdf::{self, Printer};
 use crate::qr;
@@ -135,20 +134,14 @@ fn language(order: &Order) -> Lang {
 
 /// When something starts, with the place of its zone.
 fn moment(lang: Lang, ms: TimeMs, zone: &str) -> String {
-    format!("{} {}", lang.moment(ms, zone, Style::Long), lang.place_of_zone(ms, zone))
+    format!("{} {}", lang.event_time(ms, None, zone), lang.place_of_zone(ms, zone))
 }
 
 /// When an event is, with its end if its organiser has named one.
 fn span(lang: Lang, event: &Event) -> String {
     let spec = &event.spec;
-    match spec.ends_ms {
-        Some(ends_ms) => format!(
-            "{} {}",
-            lang.span(spec.starts_ms, ends_ms, &spec.zone),
-            lang.place_of_zone(spec.starts_ms, &spec.zone)
-        ),
-        None => moment(lang, spec.starts_ms, &spec.zone),
-    }
+    let time = lang.event_time(spec.starts_ms, spec.ends_ms, &spec.zone);
+    format!("{time} {}", lang.place_of_zone(spec.starts_ms, &spec.zone))
 }
 
 impl Compose for Composer {

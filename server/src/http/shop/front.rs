@@ -75,7 +75,7 @@ fn card(lang: Lang, event: &Event, now: TimeMs) -> Card {
         slug: event.spec.slug.clone(),
         name: event.spec.name.clone(),
         place: event.spec.place.clone(),
-        starts: Moment::short(lang, event.spec.starts_ms, &event.spec.zone),
+        starts: Moment::short(lang, event.spec.starts_ms, &event.spec.zone).capital(),
         price: least_price(lang, event),
         summary,
     }

@@ -41,7 +41,7 @@ impl LostPage {
             Some(_) => lang.mails_test_mode(),
             None => lang.mails_wait(),
         });
-        let (frame, address) = (Frame::of(app), String::new());
+        let (frame, address) = (Frame::of(app).at("/tickets"), String::new());
         LostPage { frame, address, error: None, notice: None, done: false, waits }
     }
 

@@ -2,7 +2,6 @@
 
 use super::order::{opened, order_page};
 use crate::actor::Actor;
-use crate::codes::TicketCode;
 use crate::http::api::ticket_number;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Page, PageProblem, page};
@@ -16,53 +15,52 @@ use axum::response::{IntoResponse, Redirect};
 use boxoffice::{Event, Order, Refusal, TicketState, TimeMs, check_name};
 use std::sync::Arc;
 
+/// The query with which the order's page says which ticket just got a name.
+const NAMED: &str = "named";
+
 /// The forms, one for each ticket that can get a name.
 pub(in crate::http) struct Names {
     pub(super) lang: Lang,
     pub(super) rows: Vec<Row>,
+    /// The ticket whose name was just saved.
+    pub(super) saved: Option<usize>,
 }
 
 pub(super) struct Row {
     pub(super) number: u16,
-    pub(super) ticket_type: String,
-    /// The code that people type, to tell tickets of one type apart.
-    pub(super) code: String,
-    /// The ticket's own page.
-    pub(super) path: String,
     /// What stands in the field.
     pub(super) value: String,
     pub(super) error: Option<Words>,
 }
 
 impl Names {
+    /// The form of the ticket with this number, if it can get a name.
+    pub(super) fn row(&self, number: &usize) -> Option<&Row> {
+        self.rows.iter().find(|row| usize::from(row.number) == *number)
+    }
+
+    /// The ticket whose name was just saved, as the query of the order's page says.
+    pub(super) fn saved(query: Option<&str>) -> Option<usize> {
+        let mut all = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        all.find_map(|(name, number)| (name == NAMED).then(|| number.parse().ok())?)
+    }
+
     /// The ticket whose name was not taken, and why.
     pub(super) fn wrong(&self) -> Option<(u16, &Words)> {
         self.rows.iter().find_map(|row| Some((row.number, row.error.as_ref()?)))
     }
 
-    /// Of the tickets with these codes; none if they take no names.
-    pub(super) fn of(
-        codes: &[TicketCode],
-        order: &Order,
-        event: &Event,
-        lang: Lang,
-        now: TimeMs,
-    ) -> Names {
+    /// Of the tickets of an order; none if they take no names.
+    pub(super) fn of(order: &Order, event: &Event, lang: Lang, now: TimeMs) -> Names {
         let fixed = order.is_erased() || now >= event.spec.names_fixed_ms();
-        let tickets = order.tickets.iter().zip(codes).zip(1..);
-        let rows = tickets.filter(|((t, _), _)| !fixed && t.state == TicketState::Valid);
-        let rows = rows.map(|((ticket, code), number)| {
-            let line = &order.lines[usize::from(ticket.line)];
-            Row {
-                number,
-                ticket_type: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-                code: code.short.clone(),
-                path: code.path(),
-                value: ticket.guest.clone().unwrap_or_default(),
-                error: None,
-            }
+        let tickets = order.tickets.iter().zip(1..);
+        let rows = tickets.filter(|(t, _)| !fixed && t.state == TicketState::Valid);
+        let rows = rows.map(|(ticket, number)| Row {
+            number,
+            value: ticket.guest.clone().unwrap_or_default(),
+            error: None,
         });
-        Names { lang, rows: rows.collect() }
+        Names { lang, rows: rows.collect(), saved: None }
     }
 }
 
@@ -78,7 +76,8 @@ pub async fn name(
     let number = ticket_number(&number)?;
     let form = Form::read(&headers, &body)?;
     let name = form.get("name");
-    let back = format!("{}#t{number}", app.links.order_path(id));
+    let path = app.links.order_path(id);
+    let back = format!("{path}?{NAMED}={number}#t{number}");
     let error = match app.tickets.name(Actor::Buyer, id, number, name).await {
         Ok(_) => return Ok(Redirect::to(&back).into_response()),
         Err(CommandError::Refused(Refusal::Invalid(_))) => wrong(name, lang),
@@ -86,12 +85,12 @@ pub async fn name(
             let order = app.sales.find(id).await?;
             let event = app.sales.event_of(&order).await?;
             let no = PageProblem::from(Problem::from(no)).in_zone(&event.spec.zone);
-            return Err(no.back_to(app.links.order_path(id), lang.back_to_order()));
+            return Err(no.back_to(path, lang.back_to_order()));
         }
     };
     let order = app.sales.find(id).await?;
     let event = app.sales.event_of(&order).await?;
-    let mut shown = order_page(&app, &order, &event);
+    let mut shown = order_page(&app, &order, &event).with_mail(&app, &order, &event, None).await;
     if let Some(row) = shown.names.rows.iter_mut().find(|row| row.number == number) {
         (row.value, row.error) = (name.chars().take(300).collect(), Some(error));
     }

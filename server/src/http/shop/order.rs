@@ -101,6 +101,24 @@ pub(in crate::http) struct OrderPage {
     contact: String,
 }
 
+impl OrderPage {
+    /// The same with what became of its mails, and what the query says was just done. It can be the answer to a
+    /// form: the page in another language is at its own address.
+    pub(super) async fn with_mail(
+        mut self,
+        app: &App,
+        order: &Order,
+        event: &Event,
+        query: Option<&str>,
+    ) -> OrderPage {
+        self.mail = order_mail::of(app, order, event, self.frame.lang, query).await;
+        if self.frame.languages.is_empty() {
+            self.frame = self.frame.at(&self.path);
+        }
+        self
+    }
+}
+
 /// The query behind an order's address with which a hold is answered. A browser that kept the cookie of the
 /// hold goes on to the payment page from there, for it finds back; another one stays on the order's own page,
 /// so that nobody pays without having seen the address at which the tickets will be.
@@ -129,8 +147,8 @@ pub async fn order(
         }
         shown.keep_this = true;
     }
-    let lang = shown.frame.lang;
-    shown.mail = order_mail::of(&app, &order, &event, lang, query.as_deref()).await;
+    shown.names.saved = names::Names::saved(query.as_deref());
+    let shown = shown.with_mail(&app, &order, &event, query.as_deref()).await;
     let leads_to_the_bank = shown.action.is_some();
     let response = page(&shown);
     Ok(if leads_to_the_bank { pay::remember(&app, id, response) } else { response })
@@ -167,7 +185,10 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
             qr: qr::picture(&code.url, &lang.ticket_qr(&code.short)),
             path: code.path(),
             open: lang.ticket_open(),
-            guest: t.guest.clone().unwrap_or_else(|| order.buyer.name.clone()),
+            guest: match order.is_erased() {
+                true => lang.erased_name().into_owned(),
+                false => t.guest.clone().unwrap_or_else(|| order.buyer.name.clone()),
+            },
             code: code.short.clone(),
             valid: t.state == TicketState::Valid,
         }
@@ -206,7 +227,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         email: order.buyer.email.clone(),
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
         tickets: tickets.collect(),
-        names: names::Names::of(&codes, order, event, lang, now),
+        names: names::Names::of(order, event, lang, now),
         lines: lines.collect(),
         total: money(order.total().minor),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),

@@ -37,8 +37,10 @@ pub(super) struct OrderMail {
     lang: Lang,
     /// The order's page.
     path: String,
-    /// What was just done.
+    /// What was just done, or why it was not.
     done: Option<Words>,
+    /// Whether it was done.
+    good: bool,
     /// What became of the mail with the tickets.
     line: Option<String>,
     /// Whether that is bad.
@@ -93,6 +95,7 @@ pub(super) async fn of(
         lang,
         path,
         done,
+        good: query != Some(LATELY),
         line,
         bad,
         again,
@@ -205,8 +208,7 @@ pub async fn change_address(
     };
     let order = app.sales.find(id).await?;
     let event = app.sales.event_of(&order).await?;
-    let mut shown = order_page(&app, &order, &event);
-    shown.mail = of(&app, &order, &event, lang, None).await;
+    let mut shown = order_page(&app, &order, &event).with_mail(&app, &order, &event, None).await;
     if let Some(mail) = &mut shown.mail {
         mail.typed = crate::text::begin(typed, SHOWN).to_owned();
         mail.error = Some(error);

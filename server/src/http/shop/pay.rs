@@ -181,7 +181,7 @@ pub async fn show(
     }
     let OrderPage { event_name, total, declined, until, can_pay, .. } = shown;
     let (frame, path) = (Frame::of(&app), app.links.pay_path(id));
-    let starts = Moment::short(frame.lang, event.spec.starts_ms, &event.spec.zone);
+    let starts = Moment::short(frame.lang, event.spec.starts_ms, &event.spec.zone).capital();
     let what = what(&order, &event);
     if app.sandbox.is_some() {
         let Some(until) = until else { return Ok(leave(&app, &order, &event, &headers)) };
