@@ -101,7 +101,7 @@ impl Deliver for Mailer {
             Ok(letter) => letter,
             // Of a newer version, which delivers it.
             Err(_) => {
-                return Delivery::Retry { after_ms: 0, why: "it cannot be read".into() };
+                return Delivery::Failed("it cannot be read".into());
             }
         };
         if let Some(of) = letter.of() {
@@ -122,7 +122,7 @@ impl Deliver for Mailer {
         let mail = match self.compose.compose_any(&letter, to).await {
             Ok(mail) => mail,
             Err(NotComposed::Needless(why)) => return Delivery::Needless(why),
-            Err(NotComposed::Later(why)) => return Delivery::Retry { after_ms: 0, why },
+            Err(NotComposed::Later(why)) => return Delivery::Failed(why),
         };
         match self.relay.send_any(message.id, to, &mail).await {
             Sent::Accepted => Delivery::Delivered,
