@@ -167,10 +167,6 @@ impl Compose for Composer {
         if order.is_erased() {
             return Err(needless("the buyer was erased"));
         }
-        // What it tells of may have been committed by another process.
-        if matches!(letter, Letter::Moved { .. }) && !self.catalogue.fresh(FRESH).await {
-            return Err(NotComposed::Later("the events cannot be read".into()));
-        }
         let event = self.event(&order).await?;
         let lang = language(&order);
         let mut mail = self.written(lang, letter, &order, &event)?;
