@@ -164,10 +164,6 @@ impl Compose for Composer {
         if order.buyer.email != to && !matches!(letter, Letter::AddressChanged(_)) {
             return Err(needless("the order has another address"));
         }
-        // What it tells of may have been committed by another process.
-        if matches!(letter, Letter::Moved { .. }) && !self.catalogue.fresh(FRESH).await {
-            return Err(NotComposed::Later("the events cannot be read".into()));
-        }
         let event = self.event(&order).await?;
         let lang = language(&order);
         let mut mail = self.written(lang, letter, &order, &event)?;

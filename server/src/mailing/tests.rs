@@ -489,6 +489,50 @@ async fn everybody_with_tickets_is_told_once_that_the_event_moves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_mail_is_stopped_for_ever_by_an_event_as_it_was_before_another_process_changed_it() {
+    let mut world = World::new("stale", 0).await;
+    let order = world.paid("ann@example.com").await;
+    // Another process moves the event, and this one looks seldom, as where there are very many events.
+    world.catalogue.refresh(None, &[], BEGUN_MS - 1);
+    let command = Command::PutEvent {
+        id: world.event,
+        spec: EventSpec { place: "Hall 2".into(), ..spec(0) },
+    };
+    world.ask(command).await;
+    world.relay();
+    seconds(10).await;
+    assert_eq!(world.owed(order).await, ["tickets", "moved"]);
+    assert_eq!(world.post.to("ann@example.com"), [""; 0], "as of before, it says the old place");
+    let look = async |world: &World| {
+        let events = world.mailing.reads.ask(|reader| reader.events()).await.unwrap();
+        world.catalogue.refresh(Some(events), &[], world.outbox.clock.now_ms());
+    };
+    look(&world).await;
+    seconds(3).await;
+    assert_eq!(world.post.to("ann@example.com"), ["tickets", "moved"]);
+    // It was moved back, as far as is known here, and has been moved once more since.
+    let put = |place: &str| Command::PutEvent {
+        id: world.event,
+        spec: EventSpec { place: place.into(), ..spec(0) },
+    };
+    world.ask(put("Hall 3")).await;
+    seconds(1).await;
+    world.ask(put("Hall 2")).await;
+    let stale = world.mailing.reads.ask(|reader| reader.events()).await.unwrap();
+    world.catalogue.refresh(Some(stale), &[], world.outbox.clock.now_ms() + 60_000);
+    world.ask(put("Hall 4")).await;
+    seconds(3).await;
+    let told = |world: &World| world.post.to("ann@example.com").len();
+    assert_eq!(told(&world), 2, "it waits to know");
+    look(&world).await;
+    seconds(1).await;
+    look(&world).await;
+    seconds(3).await;
+    let came = world.post.to("ann@example.com");
+    assert_eq!(came[2..], ["moved", "moved", "moved"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused_is_shown_and_not_tried_again() {
     let mut world = World::new("refused", 0).await;
     let words = "550 5.1.1 <ann@example.com>: no such user";
