@@ -143,6 +143,22 @@ impl Catalogue {
         true
     }
 
+    /// Waits until all is known that other processes had committed at `at_ms`, by the database's time; not at
+    /// all where there are none, and not longer than `patience`. Gives whether it is.
+    pub async fn knows(&self, at_ms: TimeMs, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        loop {
+            // From now on it hears of each look.
+            let looked = self.looked.notified();
+            if self.seen.load(Ordering::SeqCst) >= at_ms {
+                return true;
+            }
+            if timeout_at(end, looked).await.is_err() {
+                return false;
+            }
+        }
+    }
+
     /// The event with this slug, with counts that are true [as of](Catalogue::as_of) now, or of a
     /// moment ago.
     pub fn event(&self, slug: &str) -> Option<Arc<Event>> {
@@ -458,6 +474,28 @@ mod tests {
         };
         // The first to end may have begun before.
         assert_eq!(tokio::join!(waits, looks).0, (true, Duration::from_secs(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_to_know_all_of_a_moment_waits_for_a_look_at_that_moment_or_later() {
+        let patience = Duration::from_secs(9);
+        let catalogue = Catalogue::new(vec![event(0)]);
+        let begun = Instant::now();
+        assert!(catalogue.knows(5_000, patience).await, "nobody else sells");
+        catalogue.refresh(None, &[], 1_000);
+        assert!(catalogue.knows(1_000, patience).await);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert!(!catalogue.knows(1_001, patience).await, "nothing could be read meanwhile");
+        assert_eq!(begun.elapsed(), patience, "and no longer");
+        let begun = Instant::now();
+        let waits = async { (catalogue.knows(4_000, patience).await, begun.elapsed()) };
+        let looks = async {
+            for at_ms in [2_000, 3_999, 4_000, 5_000] {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                catalogue.refresh(None, &[], at_ms);
+            }
+        };
+        assert_eq!(tokio::join!(waits, looks).0, (true, Duration::from_secs(3)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use crate::store::records::ticket_keys::TicketKey;
 use crate::ticket_code::{Said, SigningKey, Unverified, address, in_address};
 use boxoffice::{Order, Ticket, TimeMs};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::time::{Duration, Instant};
 
 /// The id of the key that a database has from the start.
 pub const FIRST_KEY: u8 = 1;
@@ -63,26 +64,43 @@ struct Key {
 pub struct Codes {
     base: String,
     secrets: Secrets,
-    keys: RwLock<Arc<Known>>,
+    /// As of when the keys are the database's, at least; and the keys.
+    keys: RwLock<(Instant, Arc<Known>)>,
 }
 
 impl Codes {
     /// With the keys that the database has, for pages below `base`.
     pub fn new(base: String, secrets: Secrets, stored: &[TicketKey]) -> Codes {
-        let keys = RwLock::new(Arc::new(known(&secrets, stored)));
+        let keys = RwLock::new((Instant::now(), Arc::new(known(&secrets, stored))));
         Codes { base, secrets, keys }
     }
 
-    /// Takes in the keys that the database has now: another process may have made one.
-    pub fn learn(&self, stored: &[TicketKey]) {
-        if self.now().stored != stored {
-            let keys = Arc::new(known(&self.secrets, stored));
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    /// Takes in the keys that the database had when it was asked at `asked`: another process may have made or
+    /// revoked one. What was asked before the keys that are known is passed over.
+    pub fn learn(&self, stored: &[TicketKey], asked: Instant) {
+        let changed = self.now().stored != stored;
+        let made = changed.then(|| Arc::new(known(&self.secrets, stored)));
+        let mut now = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if now.0 <= asked {
+            now.0 = asked;
+            if let Some(made) = made {
+                now.1 = made;
+            }
         }
     }
 
+    /// Whether the keys were the database's within this time.
+    pub fn are_fresh(&self, within: Duration) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).0.elapsed() <= within
+    }
+
+    /// Whether a text has the form of a signed code, whoever signed it.
+    pub fn is_signed(text: &str) -> bool {
+        Unverified::read(in_address(text)).is_some()
+    }
+
     fn now(&self) -> Arc<Known> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner).1)
     }
 
     /// All keys, the oldest first.

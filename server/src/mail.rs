@@ -145,6 +145,12 @@ impl Letter {
     }
 }
 
+/// To which destination the list of an address's orders goes, however its letters are written: so they are
+/// counted together, and erased together.
+pub fn of_nobody(address: &str) -> String {
+    address.trim().to_ascii_lowercase()
+}
+
 /// A mail without its envelope: what is read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Composed {

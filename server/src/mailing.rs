@@ -13,14 +13,17 @@ pub use deliver::{Mailer, watch};
 pub use fan_out::fan_out;
 
 use crate::clock::DatabaseClock;
-use crate::ids::Ids;
-use crate::mail::{ADDRESS_CHANGED, Letter, Of};
+use crate::ids::{Ids, digest};
+use crate::mail::{ADDRESS_CHANGED, Letter, Of, of_nobody};
 use crate::reads::Reads;
 use crate::store::records::RecordChange;
-use crate::store::records::outbox_rows::{Message, MessageState, of_no_order, of_order, troubled};
+use crate::store::records::outbox_rows::{
+    Message, MessageState, of_no_order, of_order, of_subject, troubled,
+};
 use crate::writer::{CommandError, MAIL, Queue, mail_message};
 use boxoffice::{EventId, Order, OrderId, OrderState, TicketState, TimeMs};
 use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Tickets are sent again on request after so long, in milliseconds, ...
 pub const AGAIN_AFTER_MS: i64 = 5 * 60_000;
@@ -30,6 +33,9 @@ pub const AGAIN_A_DAY: usize = 5;
 pub const LOST_AFTER_MS: i64 = 10 * 60_000;
 /// ... and so often within a day.
 pub const LOST_A_DAY: usize = 5;
+/// An order's holder gives it another address so often within a day: whoever gets another one is sent a mail
+/// without having asked for it.
+pub const ADDRESSES_A_DAY: usize = 3;
 /// A day in milliseconds.
 const DAY_MS: i64 = 24 * 3_600_000;
 /// So many mails of an order are shown.
@@ -47,6 +53,28 @@ pub struct Mailing {
     pub ids: Arc<Ids>,
     /// Whether there is a relay: else mails wait until there is one.
     pub has_relay: bool,
+    /// Turns of those who ask for mails.
+    pub turns: Turns,
+}
+
+/// Whoever asks for a mail of one order or to one address waits until the one before has been answered: so the
+/// limits hold however many ask at one moment. In this process; of several, each counts what the others have
+/// committed.
+pub struct Turns([Mutex<()>; 64]);
+
+/// The turn of somebody.
+pub type Turn<'a> = MutexGuard<'a, ()>;
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Turns {
+    async fn of(&self, what: &[u8]) -> Turn<'_> {
+        self.0[(digest(&[b"turn", what]) % 64) as usize].lock().await
+    }
 }
 
 /// A mail about an order.
@@ -136,20 +164,18 @@ impl Mailing {
             MessageState::TooOld => MailStanding::TooOld,
             MessageState::Needless => MailStanding::Needless,
         };
+        let former = message.subject == ADDRESS_CHANGED;
         MailState {
             id: message.id,
             order: message.order_id,
             letter: serde_json::from_str(&message.payload).ok(),
-            to: if message.subject == ADDRESS_CHANGED {
-                String::new()
-            } else {
-                message.destination
-            },
+            to: if former { String::new() } else { message.destination },
             subject: message.subject,
             owed_ms: message.made_ms,
             standing,
             ended_ms: message.ended_ms,
-            why: message.last_error,
+            // The words of a relay may name the address.
+            why: message.last_error.filter(|_| !former),
         }
     }
 
@@ -160,6 +186,7 @@ impl Mailing {
         if order.buyer.email.is_empty() || !valid || !paid {
             return Ok(Asked::Nothing);
         }
+        let _turn = self.turn_of(order.id).await;
         let (id, now) = (order.id, self.clock.now_ms());
         let ask = move |reader: &mut dyn crate::store::Reader| {
             of_order(reader.tables(), MAIL, id, MOST_SHOWN)
@@ -177,16 +204,35 @@ impl Mailing {
     /// Sends to an address the list of its orders, because somebody typed it who has lost them. Whether there
     /// are any is looked at when it is composed. The answer must not tell.
     pub async fn lost(&self, address: &str) -> Result<Asked, CommandError> {
-        let (to, now) = (address.trim().to_owned(), self.clock.now_ms());
+        let to = of_nobody(address);
+        let _turn = self.turns.of(to.as_bytes()).await;
+        let (asked, now) = (to.clone(), self.clock.now_ms());
         let ask = move |reader: &mut dyn crate::store::Reader| {
-            of_no_order(reader.tables(), MAIL, &to, MOST_SHOWN)
+            of_no_order(reader.tables(), MAIL, &asked, MOST_SHOWN)
         };
         let known: Vec<Message> = self.reads.ask(ask).await?;
         let known: Vec<&Message> = known.iter().collect();
         if let Some(at) = not_before(&known, now, LOST_AFTER_MS, LOST_A_DAY) {
             return Ok(Asked::NotBefore(at));
         }
-        self.owe(&Letter::Lost, address.trim(), now).await
+        self.owe(&Letter::Lost, &to, now).await
+    }
+
+    /// Waits for the turn of an order: nothing else is asked of its mails until it is dropped.
+    pub async fn turn_of(&self, order: OrderId) -> Turn<'_> {
+        self.turns.of(&order.0.to_be_bytes()).await
+    }
+
+    /// Whether an order's holder may give it another address, and until when not, in milliseconds since 1970.
+    pub async fn address_not_before(&self, order: OrderId) -> Result<Option<TimeMs>, CommandError> {
+        let now = self.clock.now_ms();
+        let ask = move |reader: &mut dyn crate::store::Reader| {
+            of_subject(reader.tables(), MAIL, order, ADDRESS_CHANGED, ADDRESSES_A_DAY)
+        };
+        let known: Vec<Message> = self.reads.ask(ask).await?;
+        let nth = known.get(ADDRESSES_A_DAY - 1);
+        let at = nth.map(|message| message.made_ms.saturating_add(DAY_MS));
+        Ok(at.filter(|at| *at > now))
     }
 
     async fn owe(&self, letter: &Letter, to: &str, now: TimeMs) -> Result<Asked, CommandError> {

@@ -79,6 +79,8 @@ pub enum Delivery {
         /// Why not.
         why: String,
     },
+    /// Not this time, for a reason of its own: it cannot be read or made. That tells nothing of the others.
+    Failed(String),
     /// Whoever it is for will never take it.
     Refused(String),
     /// There is nothing to tell any more.
@@ -180,7 +182,10 @@ impl Work {
                 }
             }
             // These say nothing of whether anything is taken.
-            Delivery::Needless(_) | Delivery::TooOld(_) | Delivery::Unanswered(_) => {}
+            Delivery::Needless(_)
+            | Delivery::TooOld(_)
+            | Delivery::Unanswered(_)
+            | Delivery::Failed(_) => {}
             Delivery::Delivered | Delivery::Refused(_) => {
                 self.failed.clear();
                 (self.away, self.until) = (FIRST_AWAY, Instant::now());
@@ -227,7 +232,7 @@ pub async fn work<D: Deliver>(outbox: Outbox, deliver: Arc<D>) {
                 for done in ended {
                     let (id, delivery) = done.unwrap_or_else(|error| {
                         let why = "a bug ended the delivery".into();
-                        (error.id(), Delivery::Retry { after_ms: 0, why })
+                        (error.id(), Delivery::Failed(why))
                     });
                     if let Some(at) = taken.iter().position(|(task, _)| *task == id) {
                         all.push((taken.swap_remove(at).1, delivery));
@@ -352,12 +357,17 @@ fn ended<D: Deliver>(
             let due_ms = now.saturating_add(policy.first_pause_ms);
             Ended { due_ms, ..ends(MessageState::Queued, Some(why)) }
         }
-        Delivery::Retry { after_ms, why } => {
+        Delivery::Retry { .. } | Delivery::Failed(_) => {
+            let (after_ms, why) = match delivery {
+                Delivery::Retry { after_ms, why } => (*after_ms, why),
+                Delivery::Failed(why) => (0, why),
+                _ => unreachable!("one of these two"),
+            };
             let first_ms = message.tried_ms.unwrap_or(now);
             if now - first_ms >= policy.tried_for_ms || on(Mutant::MailGivenUpAtOnce) {
                 return Ended { in_vain: true, ..ends(MessageState::GivenUp, Some(why)) };
             }
-            let wait = (*after_ms).max(pause_ms(&policy, message.tries));
+            let wait = after_ms.max(pause_ms(&policy, message.tries));
             let due_ms = now.saturating_add(wait);
             Ended { due_ms, in_vain: true, ..ends(MessageState::Queued, Some(why)) }
         }

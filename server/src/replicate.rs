@@ -2,14 +2,19 @@
 
 use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
+use crate::codes::Codes;
 use crate::metrics::Metrics;
 use crate::reads::Reads;
+use crate::store::records::ticket_keys;
 use crate::store::{Fault, Reader, VersionVector};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant, sleep};
 
 /// A difference between the own clock and the database's that is logged, in milliseconds.
 const SKEW_MS: i64 = 1_000;
+/// How often the keys of tickets are read: for so long at most this process signs with one that another has
+/// revoked.
+const READ_KEYS: Duration = Duration::from_secs(1);
 
 /// What is kept as the database has it.
 pub struct Replica {
@@ -17,6 +22,8 @@ pub struct Replica {
     pub reads: Reads,
     /// The events.
     pub catalogue: Arc<Catalogue>,
+    /// The keys that sign tickets.
+    pub codes: Arc<Codes>,
     /// The database's time.
     pub clock: Arc<DatabaseClock>,
     /// What is counted.
@@ -51,6 +58,9 @@ pub async fn follow(replica: Arc<Replica>, every: Duration) {
         let read = move |reader: &mut dyn Reader| {
             let Some(versions) = read_versions(reader, &asking.clock)? else { return Ok(None) };
             let begun = Instant::now();
+            if !asking.codes.are_fresh(READ_KEYS) {
+                asking.codes.learn(&ticket_keys::all(reader.tables())?, begun);
+            }
             let changed = versions.mark != last;
             let events = changed.then(|| reader.events()).transpose()?;
             Ok(Some((versions, events, begun.elapsed())))

@@ -17,7 +17,7 @@ use crate::links::Links;
 use crate::mail::compose::Composer;
 use crate::mail::smtp::{PATIENCE, Smtp};
 use crate::mail::{AnyCompose, AnyRelay};
-use crate::mailing::{Mailer, Mailing, fan_out, watch};
+use crate::mailing::{Mailer, Mailing, Turns, fan_out, watch};
 use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
 use crate::organiser::{Organiser, retention};
@@ -48,7 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep};
 
 /// A server that is ready to serve.
@@ -274,6 +274,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
         has_relay: parts.mail.is_some(),
+        turns: Turns::default(),
     });
     let mailer = parts.mail.map(|MailParts { compose, relay, per_second }| Mailer {
         compose: compose.unwrap_or_else(|| Arc::clone(&composer) as Arc<dyn AnyCompose>),
@@ -322,6 +323,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         let replica = Replica {
             reads,
             catalogue: Arc::clone(&catalogue),
+            codes: Arc::clone(&codes),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
         };
@@ -331,7 +333,12 @@ pub fn assemble(parts: Parts) -> Assembled {
         tasks.push(Box::pin(settlement::follow_external_changes(of_settlement())));
     }
     let (codes_of, secrets_of) = (Arc::clone(&codes), secrets.clone());
-    let tickets = Tickets { sales: Arc::clone(&sales), codes: codes_of, secrets: secrets_of };
+    let tickets = Tickets {
+        sales: Arc::clone(&sales),
+        codes: codes_of,
+        secrets: secrets_of,
+        reading_keys: Mutex::default(),
+    };
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
     let app = Arc::new(App {

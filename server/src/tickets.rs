@@ -16,7 +16,12 @@ use crate::writer::CommandError;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Command, Event, EventId, Order, OrderId, Refusal, Ticket, TicketState};
 use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::time::{Duration, Instant};
 
+/// A code is read with keys that were the database's within this time: for so long at most a process takes
+/// codes of a key that another one has revoked.
+const KEYS_FRESH: Duration = Duration::from_secs(2);
 /// Serials have so many bits in a short code.
 const SERIAL_BITS: u32 = 24;
 
@@ -28,6 +33,8 @@ pub struct Tickets {
     pub codes: Arc<Codes>,
     /// Makes short codes.
     pub secrets: Secrets,
+    /// Whoever reads the keys; the others wait for what that finds.
+    pub reading_keys: Mutex<()>,
 }
 
 /// A ticket that was found by one of its codes.
@@ -64,6 +71,10 @@ pub enum Standing {
 impl Tickets {
     /// The ticket of a signed code, in an address or by itself. `None`: nobody here has issued it.
     pub async fn signed(&self, text: &str) -> Result<Option<Found>, SaleError> {
+        if !Codes::is_signed(text) {
+            return Ok(None);
+        }
+        self.refresh_keys().await?;
         let mut said = self.codes.read(text);
         if said.is_none() {
             // Another process may have made the key.
@@ -184,9 +195,22 @@ impl Tickets {
     }
 
     async fn read_keys(&self) -> Result<Vec<TicketKey>, SaleError> {
+        let asked = Instant::now();
         let stored = self.sales.reads.ask(|reader| ticket_keys::all(reader.tables())).await?;
-        self.codes.learn(&stored);
+        self.codes.learn(&stored, asked);
         Ok(stored)
+    }
+
+    /// Reads the keys anew if they are old. However many codes come at once, that is one question.
+    async fn refresh_keys(&self) -> Result<(), SaleError> {
+        if self.codes.are_fresh(KEYS_FRESH) {
+            return Ok(());
+        }
+        let _one = self.reading_keys.lock().await;
+        if !self.codes.are_fresh(KEYS_FRESH) {
+            self.read_keys().await?;
+        }
+        Ok(())
     }
 }
 

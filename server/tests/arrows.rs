@@ -136,7 +136,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("replicate", &["catalogue", "clock", "metrics", "reads", "store"]),
+    ("replicate", &["catalogue", "clock", "codes", "metrics", "reads", "store"]),
     // Which routes there are, and whose they are, follows from the settings. Of settlement it knows
     // the notices, of the store the key of a request, of the writer what a caller gets.
     (

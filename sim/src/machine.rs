@@ -4,7 +4,7 @@ use crate::auditor::Asked;
 use crate::broken::BrokenReader;
 use crate::chaos::Chaos;
 use crate::disk::{Disk, Process};
-use crate::mails::{PER_SECOND, Plain, SimRelay};
+use crate::mails::{PER_SECOND, SimRelay};
 use crate::moments::{InHand, Moments, Step, step};
 use crate::pages::Pages;
 use crate::plan::{Fault, Plan, StorageKind};
@@ -304,7 +304,7 @@ impl Machine {
             stripe,
             sandbox: None,
             mail: Some(MailParts {
-                compose: Some(Arc::new(Plain)),
+                compose: None,
                 relay: Arc::new(SimRelay::new(world, self.n, life)),
                 per_second: PER_SECOND,
             }),

@@ -5,7 +5,7 @@ use crate::plan::Fault;
 use crate::rng::Rng;
 use crate::world::World;
 use boxoffice::{OrderId, OrderState};
-use nts_server::mail::{Compose, Composed, Letter, NotComposed, Relay, Sent};
+use nts_server::mail::{Composed, Relay, Sent};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::time::{Duration, sleep};
@@ -14,22 +14,6 @@ use tokio::time::{Duration, sleep};
 pub const PER_SECOND: u32 = 20;
 /// How long a process waits for the relay's reply to a mail that was handed over.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Says no more than what it is about: what is composed has tests of its own.
-pub struct Plain;
-
-impl Compose for Plain {
-    async fn compose(&self, letter: &Letter, to: &str) -> Result<Composed, NotComposed> {
-        Ok(Composed {
-            subject: letter.subject().into(),
-            text: format!("{letter:?} to {to}"),
-            html: String::new(),
-            reply_to: None,
-            inline: Vec::new(),
-            attachments: Vec::new(),
-        })
-    }
-}
 
 /// The way from a process to the relay.
 pub struct SimRelay {
@@ -58,7 +42,7 @@ impl SimRelay {
 }
 
 impl Relay for SimRelay {
-    async fn send(&self, id: u128, to: &str, _: &Composed) -> Sent {
+    async fn send(&self, id: u128, to: &str, composed: &Composed) -> Sent {
         let Some(world) = self.world.upgrade() else { return std::future::pending().await };
         let chaos = &world.chaos;
         let Some(row) = world.mail_row(id) else {
@@ -73,7 +57,7 @@ impl Relay for SimRelay {
             machine: self.machine,
             life: self.life,
         };
-        world.audit(|auditor, story, at| auditor.mail_leaves(story, at, &mail));
+        world.audit(|auditor, story, at| auditor.mail_leaves(story, at, &mail, &composed.text));
         let what =
             format!("machine {}: mail {} {:08x} to {to}", self.machine, mail.subject, id as u32);
         let order = mail.order;

@@ -6,6 +6,7 @@
 //! - [`Request`] and [`Answer`]: an HTTP client on bare sockets.
 //! - [`unmarked`]: what a page says that is in no catalogue of sentences.
 //! - [`fixtures`]: an event and an order to start from.
+//! - [`tickets`]: the tickets of an order, the same from every server.
 //! - [`tool`]: runs a program that is not part of this repository.
 //! - [`eventually`]: waits for a condition.
 //!
@@ -18,6 +19,7 @@ mod marks;
 mod postgres;
 mod proxy;
 pub mod smtp;
+mod tickets;
 mod tool;
 mod wait;
 
@@ -25,5 +27,6 @@ pub use http::{Answer, Request};
 pub use marks::unmarked;
 pub use postgres::Postgres;
 pub use proxy::{Cut, Proxy};
+pub use tickets::tickets;
 pub use tool::tool;
 pub use wait::{eventually, eventually_async};

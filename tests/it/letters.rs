@@ -161,6 +161,17 @@ fn a_mistyped_address_is_changed_and_the_former_one_is_told() {
     };
     assert_eq!(put(KEY, "ann@example.net").json()["buyer"]["email"], "ann@example.net");
     assert_eq!(put(&text(&order, "secret"), "nobody").code(), Some(ProblemCode::Invalid));
+    // Not again and again by its holder: each time somebody else is sent a mail.
+    assert_eq!(change("ann@example.com").status, 303);
+    let again = change("bob@example.com");
+    assert_eq!(again.status, 429);
+    assert!(again.text().contains("several times today"), "{}", again.text());
+    let refused = put(&text(&order, "secret"), "bob@example.com");
+    assert_eq!(refused.code(), Some(ProblemCode::MailedLately));
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    // The same once more is no change, and the organiser may.
+    assert_eq!(put(&text(&order, "secret"), "ann@example.com").status, 200);
+    assert_eq!(put(KEY, "ann.lee@example.com").status, 200);
     let held = server.send(hold("bob", 1)).json();
     let path = format!("/api/v1/orders/{}/email", text(&held, "id"));
     let early = Request::new("PUT", &path).bearer(&text(&held, "secret"));

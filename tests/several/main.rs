@@ -12,6 +12,7 @@ mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../it/harness.rs"]
 mod harness;
+mod keys;
 mod moving;
 mod shops;
 mod starts;

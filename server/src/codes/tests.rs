@@ -74,22 +74,22 @@ fn the_newest_key_signs_and_the_others_stay_good_until_they_are_revoked() {
     let now = || codes.of(&order, &order.tickets[0]).url;
     let first = now();
     assert_eq!(signed_by(&first), Some(FIRST_KEY));
-    codes.learn(&[key(9, 1_000)]);
+    codes.learn(&[key(9, 1_000)], Instant::now());
     let second = now();
     assert_eq!((signed_by(&second), signed_by(&first)), (Some(9), Some(FIRST_KEY)));
     // A smaller id may be the newer key.
-    codes.learn(&[key(3, 2_000), key(9, 1_000)]);
+    codes.learn(&[key(3, 2_000), key(9, 1_000)], Instant::now());
     assert_eq!((signed_by(&now()), signed_by(&second)), (Some(3), Some(9)));
     let ids: Vec<u8> = codes.keys().iter().map(|key| key.id).collect();
     assert_eq!(ids, [FIRST_KEY, 9, 3]);
     let gone = TicketKey { revoked_ms: Some(3_000), ..key(3, 2_000) };
     let third = now();
-    codes.learn(&[gone, key(9, 1_000)]);
+    codes.learn(&[gone, key(9, 1_000)], Instant::now());
     assert_eq!((signed_by(&third), signed_by(&now())), (None, Some(9)));
     // The first key is stored once it is revoked, without its seed.
     let first_gone =
         TicketKey { id: FIRST_KEY.into(), seed: None, since_ms: 0, revoked_ms: Some(4_000) };
-    codes.learn(&[first_gone, key(9, 1_000)]);
+    codes.learn(&[first_gone, key(9, 1_000)], Instant::now());
     assert_eq!((signed_by(&first), signed_by(&now())), (None, Some(9)));
 }
 
@@ -98,4 +98,15 @@ fn an_odd_row_signs_nothing() {
     let short = TicketKey { seed: Some(vec![1; 31]), ..key(4, 9) };
     let codes = codes(&[short, key(256, 10), key(u32::MAX, 11)]);
     assert_eq!(codes.keys().len(), 1);
+}
+
+#[test]
+fn what_was_asked_before_does_not_bring_a_revoked_key_back() {
+    let codes = codes(&[key(9, 1_000)]);
+    let before = Instant::now();
+    let gone = TicketKey { revoked_ms: Some(3_000), ..key(9, 1_000) };
+    let url = codes.of(&order(), &order().tickets[0]).url;
+    codes.learn(&[gone], Instant::now());
+    codes.learn(&[key(9, 1_000)], before);
+    assert_eq!(codes.read(&url), None);
 }

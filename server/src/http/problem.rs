@@ -129,6 +129,17 @@ impl Problem {
         problem
     }
 
+    /// An order has had so many addresses lately that it gets no other one now.
+    pub fn readdressed_lately(at_ms: TimeMs, now: TimeMs) -> Problem {
+        let at = when::rfc3339(at_ms);
+        let mut problem = Problem::mailed_lately(at_ms, now);
+        problem.detail = format!(
+            "The address of this order was changed several times within a day. It can be changed again at {at}, \
+             or by the organiser at once."
+        );
+        problem
+    }
+
     /// There are no tickets to send, or nowhere to send them.
     pub fn nothing_to_send() -> Problem {
         let detail = "The order has no valid tickets, or no e-mail address. Nothing was sent.";

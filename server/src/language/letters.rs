@@ -239,6 +239,13 @@ words! {
         fr: "L’adresse de cette commande ne peut pas être modifiée.",
         es: "La dirección de este pedido no se puede cambiar.",
     }
+    /// Why: it was changed again and again.
+    fn address_too_often() {
+        en: "The address was changed several times today. Please wait until tomorrow, or ask the organiser.",
+        de: "Die Adresse wurde heute schon mehrmals geändert. Bitte warten Sie bis morgen, oder wenden Sie sich an den Veranstalter.",
+        fr: "L’adresse a déjà été modifiée plusieurs fois aujourd’hui. Veuillez attendre demain ou vous adresser à l’organisateur.",
+        es: "La dirección ya se ha cambiado varias veces hoy. Espere hasta mañana o diríjase al organizador.",
+    }
     /// Why: another order.
     fn address_newest() {
         en: "You have other orders for this event under the same address. Change theirs first, the oldest one first.",

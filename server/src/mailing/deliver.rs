@@ -1,7 +1,7 @@
 //! Delivers mails: what a row of the outbox tells is looked at, composed and handed to the relay.
 
 use crate::catalogue::Catalogue;
-use crate::mail::{ADDRESS_CHANGED, AnyCompose, AnyRelay, Letter, NotComposed, Sent};
+use crate::mail::{ADDRESS_CHANGED, AnyCompose, AnyRelay, Letter, NotComposed, Of, Sent};
 use crate::messages::{Deliver, Delivery, Outbox, Policy};
 use crate::metrics::{ByMail, Metrics};
 use crate::reads::Reads;
@@ -9,7 +9,7 @@ use crate::store::Reader;
 use crate::store::records::outbox_rows::{Message, MessageState, tidy, waiting};
 use crate::writer::MAIL;
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Event, Order, OrderState, TicketState};
+use boxoffice::{Event, Order, OrderState, TicketState, TimeMs};
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
@@ -22,6 +22,9 @@ const MOST_PAUSE_MS: i64 = 3_600_000;
 const TRIED_FOR_MS: i64 = 24 * 3_600_000;
 /// What could not be sent for a week, mostly because there was no relay, is not sent any more.
 pub const MOST_AGE_MS: i64 = 7 * 24 * 3_600_000;
+/// For how long the events are waited for that another process has changed. They are looked at several times a
+/// second, and less often where there are very many, or the database is slow.
+const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is counted what waits.
 const COUNT: Duration = Duration::from_secs(15);
 /// What is about no order is kept for so long, in milliseconds: so long the limits of asking look back.
@@ -45,15 +48,26 @@ pub struct Mailer {
     pub metrics: Arc<Metrics>,
 }
 
+/// A mail is not sent, though it is due.
+struct Stop {
+    /// Why.
+    delivery: Delivery,
+    /// Whether the event is the reason, and not the order.
+    because_of_event: bool,
+}
+
 /// Why a mail is not sent, though it is due.
 fn stopped(
     letter: &Letter,
     to: &str,
     order: &Order,
     event: Option<&Event>,
-    now: i64,
-) -> Option<Delivery> {
-    let needless = |why: &str| Some(Delivery::Needless(why.into()));
+    now: TimeMs,
+) -> Option<Stop> {
+    let needless = |why: &str| {
+        Some(Stop { delivery: Delivery::Needless(why.into()), because_of_event: false })
+    };
+    let by_event = |delivery: Delivery| Some(Stop { delivery, because_of_event: true });
     let valid = order.tickets.iter().any(|ticket| ticket.state == TicketState::Valid);
     let sells = matches!(order.state, OrderState::Paid | OrderState::Refunding);
     if order.is_erased() {
@@ -68,15 +82,51 @@ fn stopped(
     }
     let event = event?;
     if letter.is_of_tickets() && event.spec.ends() <= now {
-        return Some(Delivery::TooOld("the event is over".into()));
+        return by_event(Delivery::TooOld("the event is over".into()));
     }
     match letter {
         Letter::Moved { started_ms, place, .. }
             if (event.spec.starts_ms, &event.spec.place) == (*started_ms, place) =>
         {
-            needless("it was moved back")
+            by_event(Delivery::Needless("it was moved back".into()))
         }
         _ => None,
+    }
+}
+
+impl Mailer {
+    /// Why a mail that is owed since `owed_ms` is not sent, if so. An error: that cannot be said at the moment.
+    async fn stop(
+        &self,
+        letter: &Letter,
+        to: &str,
+        owed_ms: TimeMs,
+    ) -> Result<Option<Stop>, String> {
+        let Some(of) = letter.of() else { return Ok(None) };
+        let unknown = || String::from("the events cannot be read");
+        // Nothing is told as it was before the mail was owed.
+        if !self.catalogue.knows(owed_ms, KNOWN_WITHIN).await {
+            return Err(unknown());
+        }
+        let stop = self.looked_at(letter, to, of).await?;
+        if !stop.as_ref().is_some_and(|stop| stop.because_of_event) {
+            return Ok(stop);
+        }
+        // A mail that is stopped is never sent. So not by what another process has changed meanwhile.
+        if !self.catalogue.fresh(KNOWN_WITHIN).await {
+            return Err(unknown());
+        }
+        self.looked_at(letter, to, of).await
+    }
+
+    async fn looked_at(&self, letter: &Letter, to: &str, of: Of) -> Result<Option<Stop>, String> {
+        let order = self.reads.ask(move |reader: &mut dyn Reader| reader.order(of.order())).await;
+        let Some(order) = order.map_err(|fault| fault.to_string())? else {
+            let delivery = Delivery::Needless("there is no such order".into());
+            return Ok(Some(Stop { delivery, because_of_event: false }));
+        };
+        let (event, now) = (self.catalogue.event_by_id(order.event), self.clock.now_ms());
+        Ok(stopped(letter, to, &order, event.as_deref(), now))
     }
 }
 
@@ -101,28 +151,19 @@ impl Deliver for Mailer {
             Ok(letter) => letter,
             // Of a newer version, which delivers it.
             Err(_) => {
-                return Delivery::Retry { after_ms: 0, why: "it cannot be read".into() };
+                return Delivery::Failed("it cannot be read".into());
             }
         };
-        if let Some(of) = letter.of() {
-            let ask = move |reader: &mut dyn Reader| reader.order(of.order());
-            let order = match self.reads.ask(ask).await {
-                Ok(Some(order)) => order,
-                Ok(None) => return Delivery::Needless("there is no such order".into()),
-                Err(fault) => return Delivery::Retry { after_ms: 0, why: fault.to_string() },
-            };
-            let event = self.catalogue.event_by_id(order.event);
-            let now = self.clock.now_ms();
-            if let Some(stopped) = stopped(&letter, to, &order, event.as_deref(), now)
-                && !on(Mutant::MailNotStopped)
-            {
-                return stopped;
-            }
+        match self.stop(&letter, to, message.made_ms).await {
+            Ok(None) => {}
+            Ok(Some(_)) if on(Mutant::MailNotStopped) => {}
+            Ok(Some(stop)) => return stop.delivery,
+            Err(why) => return Delivery::Retry { after_ms: 0, why },
         }
         let mail = match self.compose.compose_any(&letter, to).await {
             Ok(mail) => mail,
             Err(NotComposed::Needless(why)) => return Delivery::Needless(why),
-            Err(NotComposed::Later(why)) => return Delivery::Retry { after_ms: 0, why },
+            Err(NotComposed::Later(why)) => return Delivery::Failed(why),
         };
         match self.relay.send_any(message.id, to, &mail).await {
             Sent::Accepted => Delivery::Delivered,

@@ -139,6 +139,7 @@ impl World {
             clock: Arc::clone(&clock),
             ids,
             has_relay: false,
+            turns: Turns::default(),
         };
         let event = mailing.ids.event(BEGUN_MS);
         let catalogue = Arc::new(Catalogue::new(vec![]));
@@ -488,6 +489,50 @@ async fn everybody_with_tickets_is_told_once_that_the_event_moves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_mail_is_stopped_for_ever_by_an_event_as_it_was_before_another_process_changed_it() {
+    let mut world = World::new("stale", 0).await;
+    let order = world.paid("ann@example.com").await;
+    // Another process moves the event, and this one looks seldom, as where there are very many events.
+    world.catalogue.refresh(None, &[], BEGUN_MS - 1);
+    let command = Command::PutEvent {
+        id: world.event,
+        spec: EventSpec { place: "Hall 2".into(), ..spec(0) },
+    };
+    world.ask(command).await;
+    world.relay();
+    seconds(10).await;
+    assert_eq!(world.owed(order).await, ["tickets", "moved"]);
+    assert_eq!(world.post.to("ann@example.com"), [""; 0], "as of before, it says the old place");
+    let look = async |world: &World| {
+        let events = world.mailing.reads.ask(|reader| reader.events()).await.unwrap();
+        world.catalogue.refresh(Some(events), &[], world.outbox.clock.now_ms());
+    };
+    look(&world).await;
+    seconds(3).await;
+    assert_eq!(world.post.to("ann@example.com"), ["tickets", "moved"]);
+    // It was moved back, as far as is known here, and has been moved once more since.
+    let put = |place: &str| Command::PutEvent {
+        id: world.event,
+        spec: EventSpec { place: place.into(), ..spec(0) },
+    };
+    world.ask(put("Hall 3")).await;
+    seconds(1).await;
+    world.ask(put("Hall 2")).await;
+    let stale = world.mailing.reads.ask(|reader| reader.events()).await.unwrap();
+    world.catalogue.refresh(Some(stale), &[], world.outbox.clock.now_ms() + 60_000);
+    world.ask(put("Hall 4")).await;
+    seconds(3).await;
+    let told = |world: &World| world.post.to("ann@example.com").len();
+    assert_eq!(told(&world), 2, "it waits to know");
+    look(&world).await;
+    seconds(1).await;
+    look(&world).await;
+    seconds(3).await;
+    let came = world.post.to("ann@example.com");
+    assert_eq!(came[2..], ["moved", "moved", "moved"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused_is_shown_and_not_tried_again() {
     let mut world = World::new("refused", 0).await;
     let words = "550 5.1.1 <ann@example.com>: no such user";
@@ -507,4 +552,59 @@ async fn what_is_refused_is_shown_and_not_tried_again() {
     let order = world.order(order).await;
     assert_eq!(world.mailing.resend(&order).await.unwrap(), Asked::Owed);
     assert_eq!(Money { minor: 0, currency: order.currency }, order.total());
+}
+
+/// However many ask at one moment, and however they write the address.
+#[tokio::test(start_paused = true)]
+async fn the_limits_hold_for_those_who_ask_at_once() {
+    let mut world = World::looking("at-once", 0, 60).await;
+    let id = world.paid("ann@example.com").await;
+    world.relay();
+    seconds(3_600).await;
+    let (order, mailing) = (world.order(id).await, Arc::new(&world.mailing));
+    let resend = (0..20).map(|_| mailing.resend(&order));
+    let owed = |asked: &Result<Asked, CommandError>| matches!(asked, Ok(Asked::Owed));
+    let asked = futures_of(resend).await;
+    assert_eq!(asked.iter().filter(|asked| owed(asked)).count(), 1, "{asked:?}");
+    let ways = ["ann@example.com", "Ann@example.com", "ANN@EXAMPLE.COM", " aNN@Example.com "];
+    let lost = (0..20).map(|n| mailing.lost(ways[n % ways.len()]));
+    let asked = futures_of(lost).await;
+    assert_eq!(asked.iter().filter(|asked| owed(asked)).count(), 1, "{asked:?}");
+    // And the erasure of its buyer leaves nothing of it, however it was typed.
+    let (event, because) = (world.event, Erasure::Asked);
+    world.ask(Command::Erase { event, orders: vec![id], because }).await;
+    assert!(world.rows().await.iter().all(|row| row.destination.is_empty()));
+}
+
+/// All of them at once.
+async fn futures_of<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        for (one, done) in all.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let std::task::Poll::Ready(output) = one.as_mut().poll(context) {
+                *done = Some(output);
+            }
+        }
+        match all.iter().all(|(_, done)| done.is_some()) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    all.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_has_not_many_addresses_a_day() {
+    let world = World::looking("addresses", 0, 600).await;
+    let order = world.paid("a0@example.com").await;
+    for n in 1..=ADDRESSES_A_DAY {
+        assert_eq!(world.mailing.address_not_before(order).await.unwrap(), None);
+        world.readdress(order, &format!("a{n}@example.com")).await;
+        seconds(60).await;
+    }
+    let at = world.mailing.address_not_before(order).await.unwrap();
+    assert_eq!(at, Some(BEGUN_MS + DAY_MS));
+    seconds(24 * 3_600).await;
+    assert_eq!(world.mailing.address_not_before(order).await.unwrap(), None);
 }

@@ -63,6 +63,8 @@ impl Deliver for Post {
             _ if self.away.load(Ordering::SeqCst) => {
                 return Delivery::Retry { after_ms: 0, why: "no connection".into() };
             }
+            name if name.starts_with("broken") => return Delivery::Failed("unreadable".into()),
+            name if name.starts_with("poison") => panic!("a bug in the delivery"),
             "bug" if message.tries == 0 => panic!("a bug in the delivery"),
             _ => {}
         }
@@ -356,4 +358,26 @@ async fn what_is_too_old_is_not_sent() {
     let left = process.left().await;
     assert!(left.iter().all(|m| m.state == MessageState::TooOld), "{left:?}");
     assert!(left.iter().all(|m| m.last_error.is_some() && m.ended_ms.is_some()));
+}
+
+/// What cannot be made or ends in a bug tells nothing of the relay: however much of it there is, the others go.
+#[tokio::test(start_paused = true)]
+async fn what_is_broken_keeps_nobody_else_waiting() {
+    for name in ["broken", "poison"] {
+        let world = World::with(name, 1_000, true);
+        let process = world.start();
+        let all: Vec<String> = (0..300).map(|n| format!("{name}{n}")).collect();
+        process.send(&all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        sleep(Duration::from_secs(2)).await;
+        process.send(&["fine", "well"]).await;
+        sleep(Duration::from_secs(3)).await;
+        for destination in ["fine", "well"] {
+            assert_eq!(world.post.came_to(destination).len(), 1, "{name}");
+        }
+        // Each was tried, and its time runs.
+        let rows: Vec<Message> =
+            process.outbox.reads.ask(|reader| page(reader.tables(), None, 1_000)).await.unwrap();
+        let in_vain = |m: &&Message| m.state == MessageState::Queued && m.tried_ms.is_some();
+        assert_eq!(rows.iter().filter(in_vain).count(), 300, "{name}");
+    }
 }

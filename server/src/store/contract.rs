@@ -47,6 +47,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("a ticket is passed on, and its guests are erased", passed_on),
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
+        ("an order has another address", readdressed),
         ("a limit per buyer counts the orders of before", late_limit),
         ("records are committed with the sale, or not at all", records::with_the_sale),
         ("a table has what its declaration gives it", records::as_declared),
@@ -594,6 +595,121 @@ fn passed_on<D: Database>(desk: &mut Desk<D>) {
     assert!(desk.commit(&[change], &[]).is_err());
     assert!(!desk.store().recover().expect("recover"));
     desk.assert_equal();
+}
+
+fn readdressed<D: Database>(desk: &mut Desk<D>) {
+    let change = |desk: &Desk<D>, order, email: &str| Command::ChangeAddress {
+        order,
+        event: desk.event,
+        email: email.into(),
+        key: crate::identity::buyer_key("", email),
+        untagged: crate::identity::untagged_key(email),
+    };
+    // The orders of buyers with addresses.
+    let hold = |desk: &mut Desk<D>, name: &str, kind: &str, quantity| -> OrderId {
+        let Command::Hold { order, event, mut buyer, untagged, lines, most_ms } =
+            desk.hold_command(name, kind, quantity)
+        else {
+            unreachable!()
+        };
+        buyer.email = format!("{name}@example.org");
+        buyer.key = crate::identity::buyer_key("", &buyer.email);
+        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, most_ms }]);
+        order
+    };
+    let pay = |desk: &mut Desk<D>, order| {
+        desk.pay(order);
+        desk.created(order);
+        desk.read(order, IntentStatus::RequiresCapture);
+        desk.read(order, IntentStatus::Succeeded);
+        order
+    };
+    let paid = |desk: &mut Desk<D>, name: &str, quantity| {
+        let order = hold(desk, name, "seat", quantity);
+        pay(desk, order)
+    };
+    for limit_per_buyer in [None, Some(3)] {
+        let name = if limit_per_buyer.is_some() { "flute" } else { "harp" };
+        desk.put_event(EventSpec { limit_per_buyer, ..spec(name, 50) });
+        let (ann, bob) = (paid(desk, "ann", 2), paid(desk, "bob", 1));
+        let email = "O'Brien+\u{fc}@example.org".to_owned();
+        let command = change(desk, ann, &email);
+        // Others are left alone, and one that says the same changes nothing.
+        desk.run(&[command.clone(), command]);
+        desk.assert_equal();
+        assert_eq!(desk.model.orders[&ann].buyer.email, email);
+        assert_ne!(desk.model.orders[&bob].buyer.email, email);
+        // Twice in one batch: the last word counts. Two orders of one batch.
+        let all = [
+            change(desk, ann, "first@example.org"),
+            change(desk, bob, "bob@example.com"),
+            change(desk, ann, "last@example.org"),
+        ];
+        desk.run(&all);
+        desk.assert_equal();
+        desk.reopen();
+        desk.assert_equal();
+        let key = crate::identity::buyer_key("", "last@example.org");
+        let order = &desk.model.orders[&ann];
+        assert_eq!((&*order.buyer.email, order.buyer.key), ("last@example.org", key));
+        // The limit counts for the address that it has now.
+        let joined = change(desk, bob, "last@example.org");
+        if limit_per_buyer.is_some() {
+            let counted = |desk: &Desk<D>, key| {
+                desk.model.buyers.get(&(desk.event, key)).map(|has| has.places)
+            };
+            assert_eq!(counted(desk, key), Some(2));
+            desk.run(&[joined]);
+            desk.assert_equal();
+            assert_eq!(counted(desk, key), Some(3));
+            let more = paid(desk, "cid", 1);
+            let too_many = change(desk, more, "last@example.org");
+            assert!(desk.refused(&too_many));
+        } else {
+            desk.run(&[joined]);
+            desk.assert_equal();
+        }
+        // In one batch with what comes before and after: it is paid, readdressed, and refunded at once.
+        let order = hold(desk, "dan", "friend", 1);
+        let payment = desk.ids.payment(desk.now());
+        let refund = desk.ids.refund(desk.now());
+        let (token, wish) = (String::new(), RefundWish::All);
+        let all = [
+            Command::Pay { order, payment, live: false, token },
+            change(desk, order, "dan@example.com"),
+            Command::Refund { order, refund, wish, restock: true },
+        ];
+        desk.run(&all);
+        desk.assert_equal();
+        assert_eq!(desk.model.orders[&order].state, OrderState::Refunded);
+        // And with its erasure.
+        let event = desk.event;
+        let order = paid(desk, "eve", 1);
+        let erase = Command::Erase { event, orders: vec![order], because: Erasure::Asked };
+        let command = change(desk, order, "eve@example.com");
+        desk.run(&[command, erase]);
+        desk.assert_equal();
+        desk.reopen();
+        desk.assert_equal();
+        assert_eq!(desk.database.reader().verify().expect("verify"), Vec::<String>::new());
+        // What has no tickets keeps its address, and the store says so as well.
+        let held = hold(desk, "fay", "seat", 1);
+        let early = change(desk, held, "fay@example.com");
+        assert!(desk.refused(&early));
+        let buyer = desk.model.orders[&bob].buyer.clone();
+        for order in [held, desk.ids.order(desk.now())] {
+            let change = Change::EmailPut { order, event, buyer: buyer.clone() };
+            let batch = Batch {
+                changes: &[change],
+                orders: &BTreeMap::new(),
+                recorded: &[],
+                records: &[],
+                now_ms: 0,
+            };
+            assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
+            desk.assert_equal();
+        }
+    }
 }
 
 fn recovery<D: Database>(desk: &mut Desk<D>) {

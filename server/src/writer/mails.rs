@@ -1,7 +1,7 @@
 //! The mails that a decision owes to buyers. They are rows of the outbox, committed with the decision: whoever
 //! has paid is owed the tickets from then on, whatever dies. Without an address nothing is owed.
 
-use crate::mail::{ADDRESS_CHANGED, Letter, Of, WITH_TICKETS};
+use crate::mail::{ADDRESS_CHANGED, Letter, Of, WITH_TICKETS, of_nobody};
 use crate::store::records::RecordChange;
 use crate::store::records::audit_log::audit_id;
 use crate::store::records::mail_jobs::MailJob;
@@ -97,7 +97,7 @@ impl Mails {
                 }
                 Change::BuyerErased { order, .. } => {
                     let address = state.orders.get(order).map_or("", |o| &o.buyer.email);
-                    records.extend(erase(*order, address, self.at_ms));
+                    records.extend(erase(*order, &of_nobody(address), self.at_ms));
                 }
                 Change::EmailPut { order, buyer, .. } => {
                     if let Some(before) = state.orders.get(order) {
@@ -123,8 +123,9 @@ impl Mails {
         }
         let of = Of { order: before.id.0, event: before.event.0 };
         let paid = matches!(before.state, OrderState::Paid | OrderState::Refunding);
-        // After a partial refund it is paid again.
-        if now == OrderState::Paid && !paid && !on(Mutant::MailOwedLate) {
+        // After a partial refund it is paid again; and what is refunded in part at once has tickets all the same.
+        let sells = matches!(now, OrderState::Paid | OrderState::Refunding);
+        if sells && !paid && !on(Mutant::MailOwedLate) {
             self.write(&Letter::Tickets(of), to, records);
         }
         // A refund that could not be made: tickets that were revoked are valid again, which nobody was told.

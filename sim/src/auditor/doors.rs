@@ -3,12 +3,15 @@
 
 use super::Auditor;
 use crate::trace::{Promise, Trace};
-use boxoffice::OrderId;
+use boxoffice::{Order, OrderId, Ticket, TicketState};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A ticket: its order, and its number there.
 type Which = (OrderId, u16);
+
+/// So many tickets are in a mail at most.
+const MOST_IN_MAIL: usize = 20;
 
 /// What was told of tickets.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +106,25 @@ impl Auditor {
                 format!("ticket {ticket} was passed on to {name} and has the code of before");
             trace.broken(at_ms, Promise::NoFalseAnswer, Some(order), text);
         }
+    }
+
+    /// What is wrong with a mail that brings the tickets of an order, as it is now: as far as their codes are
+    /// known, it has those that admit, and no others.
+    pub(super) fn wrong_codes(&self, order: &Order, text: &str) -> Option<String> {
+        let valid = |ticket: &&Ticket| ticket.state == TicketState::Valid;
+        // Of very many the mail shows some.
+        let all = order.tickets.iter().filter(valid).count() <= MOST_IN_MAIL;
+        order.tickets.iter().find_map(|ticket| {
+            let number = order.number_of(ticket)?;
+            let known = self.doors.shown.get(&(order.id, number))?;
+            known.iter().find_map(|(revision, known)| {
+                let admits = valid(&ticket) && *revision == ticket.revision;
+                let there = text.contains(&known.codes[1]);
+                let wrong = if admits { all && !there } else { there };
+                let with = if there { "with" } else { "without" };
+                wrong.then(|| format!("{with} the code of ticket {number}, revision {revision}"))
+            })
+        })
     }
 
     /// The tickets that were shown and were valid then.

@@ -63,9 +63,10 @@ pub(super) struct Mails {
     moves: Vec<Move>,
 }
 
-/// For so long somebody else leaves a mail alone that was taken from the list, in milliseconds, less what the
-/// clocks may differ.
-const TAKEN_MS: i64 = 50_000;
+/// Somebody else takes a mail from the list so long after the last moment of a delivery, in milliseconds, less
+/// what the clocks of processes that have no trouble may differ.
+const BETWEEN_MS: i64 =
+    nts_server::messages::TAKEN_MS - nts_server::messages::MOST_DELIVERY.as_millis() as i64 - 2_000;
 
 /// Whether somebody gets in with it.
 fn has_tickets(order: &Order) -> bool {
@@ -79,7 +80,7 @@ fn of_tickets(subject: &str) -> bool {
 
 impl Auditor {
     /// A mail leaves for the relay: what it tells must be so now.
-    pub fn mail_leaves(&mut self, trace: &mut Trace, at_ms: i64, mail: &Leaves) {
+    pub fn mail_leaves(&mut self, trace: &mut Trace, at_ms: i64, mail: &Leaves, text: &str) {
         let Some(id) = mail.order else { return };
         let Some(order) = self.orders.get(&id) else {
             let text = "a mail is sent about an order that is not there".into();
@@ -94,6 +95,8 @@ impl Auditor {
             Some(format!("to {}, and it has {}", mail.to, order.buyer.email))
         } else if (of_tickets(&mail.subject) || mail.subject == "moved") && !has_tickets(order) {
             Some(format!("that has no tickets: it is {:?}", order.state))
+        } else if of_tickets(&mail.subject) {
+            self.wrong_codes(order, text)
         } else {
             None
         };
@@ -122,7 +125,8 @@ impl Auditor {
                 // Once more, and not a third time, unless a process died before it could be recorded.
                 unknown < 2 || same.iter().any(|taken| dead(taken.machine, taken.life))
             } else {
-                dead(last.machine, last.life) || at_ms - last.at_ms >= TAKEN_MS && self.clock_moves
+                dead(last.machine, last.life)
+                    || at_ms - last.at_ms >= BETWEEN_MS && self.clock_moves
             };
             if !explained {
                 let text = format!(

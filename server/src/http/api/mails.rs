@@ -1,6 +1,7 @@
 //! Mails about an order, for programs of its holder and of the organiser.
 
 use super::{authorized, event_of};
+use crate::actor::Actor;
 use crate::app::App;
 use crate::http::extract::{Sent, json};
 use crate::http::idempotency::keyed;
@@ -9,11 +10,12 @@ use crate::http::site::Site;
 use crate::http::view;
 use crate::mailing::{Asked, MailStanding, MailState};
 use crate::when;
+use crate::writer::CommandError;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use boxoffice::{Order, OrderState};
+use boxoffice::{Order, OrderId, OrderState, TimeMs};
 use nts_api::{self as wire, EmailBody, MailList};
 use std::sync::Arc;
 
@@ -83,9 +85,30 @@ pub async fn put_email(
     let (id, actor) = authorized(&app, &id, &headers)?;
     let request = keyed(&headers, &[b"email", &id.0.to_be_bytes()], &body)?;
     let EmailBody { email } = json(&headers, &body)?;
+    let turn = app.mailing.turn_of(id).await;
+    if let Some(at_ms) = not_before(&app, actor, id, &email).await? {
+        return Err(Problem::readdressed_lately(at_ms, app.clock.now_ms()));
+    }
     let order = app.sales.change_address(actor, id, &email, request).await?;
+    drop(turn);
     let event = event_of(&app, &order).await?;
     let mut answer = view::order(&app, &order, &event, crate::http::speaks::here());
     answer.mails = Some(of(&app, &order).await?);
     Ok(Json(answer).into_response())
+}
+
+/// Until when an order keeps its address because it has had several lately, whatever else may be said of this
+/// one; in milliseconds since 1970. The organiser may always give it another one. To be asked in the order's
+/// turn.
+pub(in crate::http) async fn not_before(
+    app: &App,
+    actor: Actor,
+    id: OrderId,
+    email: &str,
+) -> Result<Option<TimeMs>, CommandError> {
+    // The same once more, after an answer that was lost, is no change.
+    if actor != Actor::Buyer || app.sales.find(id).await?.buyer.email == email.trim() {
+        return Ok(None);
+    }
+    app.mailing.address_not_before(id).await
 }

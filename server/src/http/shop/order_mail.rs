@@ -4,6 +4,7 @@
 use super::order::{opened, order_page};
 use crate::actor::Actor;
 use crate::app::App;
+use crate::http::api::mails::not_before;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, Page, page};
 use crate::http::problem::Problem;
@@ -194,9 +195,13 @@ pub async fn change_address(
     let Sent { headers, body } = sent?;
     let form = Form::read(&headers, &body)?;
     let typed = form.get("email");
+    let turn = app.mailing.turn_of(id).await;
     let (error, status) = match check_email(typed) {
         Ok(()) if typed.is_empty() => (lang.lost_no_address(), StatusCode::BAD_REQUEST),
         Err(_) => (lang.lost_wrong_address(), StatusCode::BAD_REQUEST),
+        Ok(()) if not_before(&app, Actor::Buyer, id, typed).await?.is_some() => {
+            (lang.address_too_often(), StatusCode::TOO_MANY_REQUESTS)
+        }
         Ok(()) => match app.sales.change_address(Actor::Buyer, id, typed, None).await {
             Ok(_) => return Ok(back(&app, id, CHANGED)),
             Err(CommandError::Refused(no)) => match fault(lang, &no) {
@@ -206,6 +211,7 @@ pub async fn change_address(
             Err(no) => return Err(no.into()),
         },
     };
+    drop(turn);
     let order = app.sales.find(id).await?;
     let event = app.sales.event_of(&order).await?;
     let mut shown = order_page(&app, &order, &event).with_mail(&app, &order, &event, None).await;

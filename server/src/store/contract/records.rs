@@ -5,8 +5,8 @@ use crate::actor::Actor;
 use crate::store::records::audit_log::{self, Action, AuditLine, Filter, audit_id};
 use crate::store::records::mail_jobs::MailJob;
 use crate::store::records::outbox_rows::{
-    Ended, Message, MessageState, due, erase, of_no_order, of_order, redirect, tidy, troubled,
-    waiting,
+    Ended, Message, MessageState, due, erase, of_no_order, of_order, of_subject, redirect, tidy,
+    troubled, waiting,
 };
 use crate::store::records::sample::Sample;
 use crate::store::records::{self, Engine, Record, RecordChange, Value, export, get, page};
@@ -320,6 +320,8 @@ pub(super) fn the_outbox_is_asked<D: Database>(desk: &mut Desk<D>) {
     assert_eq!(waiting(reader.tables(), "none").expect("count"), (0, None));
     let of = of_order(reader.tables(), "mail", OrderId(1), 9).expect("of an order");
     assert_eq!(of.iter().map(|m| m.id).collect::<Vec<_>>(), [2, 1]);
+    let of = of_subject(reader.tables(), "mail", OrderId(1), "moved", 9).expect("of a subject");
+    assert_eq!(of.iter().map(|m| m.id).collect::<Vec<_>>(), [1]);
     assert_eq!(troubled(reader.tables(), "mail", EventId(7), 9).expect("trouble"), [a]);
     assert_eq!(troubled(reader.tables(), "mail", EventId(8), 9).expect("trouble"), []);
     // A message is added once.

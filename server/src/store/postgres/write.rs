@@ -440,7 +440,10 @@ impl<'a> Writing<'a> {
             self.emails.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
             self.emails.values().map(|buyer| text(&buyer.email)).collect::<Vec<_>>(),
             self.emails.values().map(|b| Uuid::from_u128(b.key.0)).collect::<Vec<_>>(),
-            [OrderState::Paid, OrderState::Refunding].map(|s| state_number(s) as i16).to_vec(),
+            // It may be refunded in the same batch, and the states are put before.
+            [OrderState::Paid, OrderState::Refunding, OrderState::Refunded]
+                .map(|s| state_number(s) as i16)
+                .to_vec(),
         )
     }
 

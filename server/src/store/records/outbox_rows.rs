@@ -133,6 +133,10 @@ static DUE: LazyLock<String> = LazyLock::new(|| {
 static OF_ORDER: LazyLock<String> = LazyLock::new(|| {
     Message::table().select("WHERE order_id = $1 AND kind = $2 ORDER BY id DESC LIMIT $3")
 });
+static OF_SUBJECT: LazyLock<String> = LazyLock::new(|| {
+    Message::table()
+        .select("WHERE order_id = $1 AND kind = $2 AND subject = $3 ORDER BY id DESC LIMIT $4")
+});
 static TROUBLED: LazyLock<String> = LazyLock::new(|| {
     Message::table()
         .select("WHERE event = $1 AND kind = $2 AND state IN (1, 4) ORDER BY id DESC LIMIT $3")
@@ -220,6 +224,18 @@ pub fn of_order(
     limit: usize,
 ) -> Result<Vec<Message>, Fault> {
     read(from.query(&OF_ORDER, &[order.value(), Value::Text(kind.into()), limited(limit)])?)
+}
+
+/// The last messages about an order with this subject, the newest first.
+pub fn of_subject(
+    from: &mut dyn Tables,
+    kind: &str,
+    order: OrderId,
+    subject: &str,
+    limit: usize,
+) -> Result<Vec<Message>, Fault> {
+    let text = |text: &str| Value::Text(text.into());
+    read(from.query(&OF_SUBJECT, &[order.value(), text(kind), text(subject), limited(limit)])?)
 }
 
 /// The last messages about an event or an order of it that were refused or given up, the newest first.
