@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::fuzz::{check, slips, spoil};
+use crate::language::Lang;
+use crate::language::format::Style;
 use boxoffice::{Currency, Money};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -20,7 +22,11 @@ fn a_time_that_is_printed_is_read_again() {
     check(1_000, &(moment(), any::<i64>()), |(ms, any)| {
         prop_assert_eq!(parse(&rfc3339(ms)), Ok(ms), "{}", rfc3339(ms));
         // Whatever a damaged row holds is shown somehow.
-        let shown = (rfc3339(any), long(any, "Europe/London"), clock(any, "no zone"));
+        let shown = (
+            rfc3339(any),
+            Lang::En.moment(any, "Europe/London", Style::Long),
+            Lang::En.moment(any, "no zone", Style::Clock),
+        );
         prop_assert!(!shown.0.is_empty() && !shown.1.is_empty() && !shown.2.is_empty());
         Ok(())
     });
@@ -67,7 +73,7 @@ fn a_zone_is_one_or_is_refused() {
             let spoilt = spoil(zone.as_bytes(), &slips);
             let Ok(spoilt) = std::str::from_utf8(&spoilt) else { return Ok(()) };
             if check_zone(spoilt).is_ok() {
-                prop_assert!(!place_of_zone(0, spoilt).is_empty(), "{}", spoilt);
+                prop_assert!(!Lang::En.place_of_zone(0, spoilt).is_empty(), "{}", spoilt);
             }
             Ok(())
         },
