@@ -20,8 +20,7 @@ fn a_time_that_is_printed_is_read_again() {
     check(1_000, &(moment(), any::<i64>()), |(ms, any)| {
         prop_assert_eq!(parse(&rfc3339(ms)), Ok(ms), "{}", rfc3339(ms));
         // Whatever a damaged row holds is shown somehow.
-        let shown = (rfc3339(any), long(any, "Europe/London"), clock(any, "no zone"));
-        prop_assert!(!shown.0.is_empty() && !shown.1.is_empty() && !shown.2.is_empty());
+        prop_assert!(!rfc3339(any).is_empty() && !basic(any).is_empty());
         Ok(())
     });
 }
@@ -67,7 +66,7 @@ fn a_zone_is_one_or_is_refused() {
             let spoilt = spoil(zone.as_bytes(), &slips);
             let Ok(spoilt) = std::str::from_utf8(&spoilt) else { return Ok(()) };
             if check_zone(spoilt).is_ok() {
-                prop_assert!(!place_of_zone(0, spoilt).is_empty(), "{}", spoilt);
+                prop_assert!(check_zone(&zone_as_written(spoilt)).is_ok(), "{}", spoilt);
             }
             Ok(())
         },
