@@ -134,7 +134,16 @@ fn outside(text: &str, depth: &mut i32, data: &[&str]) -> Option<String> {
         }
     }
     let bare = data.iter().fold(outside.clone(), |text, one| text.replace(one, ""));
-    bare.chars().any(char::is_alphabetic).then(|| outside.trim().to_owned())
+    let words = bare.split(' ').filter(|word| !is_code(word));
+    words.flat_map(str::chars).any(char::is_alphabetic).then(|| outside.trim().to_owned())
+}
+
+/// Whether a word has the form of a ticket's code, `4MVE-AK36-5HAY`.
+fn is_code(word: &str) -> bool {
+    let part = |part: &str| {
+        part.len() == 4 && part.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    word.split('-').count() == 3 && word.split('-').all(part)
 }
 
 #[cfg(test)]
@@ -144,7 +153,7 @@ mod tests {
     #[test]
     fn what_stands_outside_of_marks_is_found() {
         let fine = "<html lang=\"en-XA\"><title>⟦Tickets⟧ · Rock</title><p>⟦Until <b>⟦20:15⟧</b>.⟧ 7 £</p>\
-                    <svg aria-label=\"⟦x⟧\"><text>abc</text></svg><a lang=\"de\" href='?a>b'>Deutsch</a>\
+                    <svg aria-label=\"⟦x⟧\"><text>abc</text></svg><p>4MVE-AK36-5HAY</p><a lang=\"de\" href='?a>b'>Deutsch</a>\
                     <script data-words='{\"a\":[\"⟦b⟧\",\"\"]}'></script><input placeholder=\"0\"></html>";
         assert_eq!(unmarked(fine, &["Rock"]), Vec::<String>::new());
         for (html, text) in [
@@ -154,6 +163,7 @@ mod tests {
             ("<script data-words='{\"a\":[\"five\"]}'></script>", "five"),
             ("<code>x</code><p>it&#39;s</p>", "it's"),
             ("<p lang=\"de\">x</p><p>six</p>", "six"),
+            ("<p>4MVE-AK36-5HA</p>", "4MVE-AK36-5HA"),
         ] {
             assert_eq!(unmarked(html, &[]), [text], "{html}");
         }

@@ -24,6 +24,8 @@ fn exported() -> BTreeMap<String, BTreeSet<String>> {
     metrics.limited.get_or_create(&ByReason { reason: "holds" }).inc();
     metrics.orders.get_or_create(&ByState { state: "paid" }).inc();
     metrics.stuck.get_or_create(&ByState { state: "paid" }).set(0);
+    let mail = ByMail { kind: "tickets", outcome: "sent" };
+    metrics.mails.get_or_create(&mail).inc();
     let call = ProviderCall { operation: "confirm", outcome: "ok" };
     metrics.provider.get_or_create(&call).inc();
     metrics.http.get_or_create(&Route { route: "/".into(), status: 200 }).inc();

@@ -28,6 +28,8 @@ const DATA: &[&str] = &[
     "×",
     "As good as it gets.",
     "sold_out",
+    // What stands in the place of a name that was erased.
+    "erased",
 ];
 
 /// An answer to a browser.
