@@ -209,7 +209,7 @@ impl Lang {
         let (Some(from), Some(to)) = (zoned(starts_ms, zone), zoned(ends_ms, zone)) else {
             return format!("{starts_ms} – {ends_ms}");
         };
-        let night = zoned(ends_ms - NIGHT_MS, zone);
+        let night = zoned(ends_ms.saturating_sub(NIGHT_MS), zone);
         let same = [Some(&to), night.as_ref()].iter().flatten().any(|t| t.date() == from.date());
         let (day, starts, ends) = (self.day(&from, &DAYS), self.digits(&from), self.digits(&to));
         let last = self.day(&to, &DAYS);

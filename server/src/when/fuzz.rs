@@ -2,8 +2,6 @@
 
 use super::*;
 use crate::fuzz::{check, slips, spoil};
-use crate::language::Lang;
-use crate::language::format::Style;
 use boxoffice::{Currency, Money};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -22,11 +20,7 @@ fn a_time_that_is_printed_is_read_again() {
     check(1_000, &(moment(), any::<i64>()), |(ms, any)| {
         prop_assert_eq!(parse(&rfc3339(ms)), Ok(ms), "{}", rfc3339(ms));
         // Whatever a damaged row holds is shown somehow.
-        prop_assert!(!rfc3339(any).is_empty());
-        for lang in Lang::ALL {
-            prop_assert!(!lang.moment(any, "Europe/London", Style::Long).is_empty());
-            prop_assert!(!lang.moment(any, "no zone", Style::Clock).is_empty());
-        }
+        prop_assert!(!rfc3339(any).is_empty() && !basic(any).is_empty());
         Ok(())
     });
 }
@@ -72,9 +66,7 @@ fn a_zone_is_one_or_is_refused() {
             let spoilt = spoil(zone.as_bytes(), &slips);
             let Ok(spoilt) = std::str::from_utf8(&spoilt) else { return Ok(()) };
             if check_zone(spoilt).is_ok() {
-                for lang in Lang::ALL {
-                    prop_assert!(!lang.place_of_zone(0, spoilt).is_empty(), "{}", spoilt);
-                }
+                prop_assert!(check_zone(&zone_as_written(spoilt)).is_ok(), "{}", spoilt);
             }
             Ok(())
         },

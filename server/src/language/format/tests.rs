@@ -1,5 +1,6 @@
 use super::*;
 use crate::when::parse;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn said(lang: Lang, minor: i64, code: &str) -> String {
@@ -173,6 +174,22 @@ fn a_zone_is_told_as_its_place() {
         ("Etc/UTC", ["UTC"; 3]),
     ] {
         assert_eq!([Lang::De, Lang::Fr, Lang::Es].map(|l| l.place_of_zone(0, zone)), words);
+    }
+}
+
+proptest! {
+    /// Whatever a damaged row holds is shown somehow.
+    #[test]
+    fn any_moment_is_told_somehow(ms: i64, other: i64, zone in "[A-Z][a-z]{1,8}/[A-Za-z_]{0,12}") {
+        for lang in Lang::ALL {
+            for zone in ["Europe/London", "no zone", zone.as_str()] {
+                prop_assert!(!lang.moment(ms, zone, Style::Long).is_empty());
+                prop_assert!(!lang.end(ms, other, zone).is_empty());
+                prop_assert!(!lang.span(ms, other, zone).is_empty());
+            }
+            prop_assert!(!lang.place_of_zone(0, &zone).is_empty());
+            prop_assert!(!lang.number(ms).is_empty());
+        }
     }
 }
 
