@@ -56,8 +56,9 @@ impl Relay for SimRelay {
             to: to.to_owned(),
             machine: self.machine,
             life: self.life,
+            text: composed.text.clone(),
         };
-        world.audit(|auditor, story, at| auditor.mail_leaves(story, at, &mail, &composed.text));
+        world.audit(|auditor, story, at| auditor.mail_leaves(story, at, &mail));
         let what =
             format!("machine {}: mail {} {:08x} to {to}", self.machine, mail.subject, id as u32);
         let order = mail.order;
