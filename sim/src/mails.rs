@@ -91,7 +91,10 @@ impl Relay for SimRelay {
             world.audit(|auditor, _, _| auditor.mail_hangs(&mail));
             return std::future::pending().await;
         }
-        let lost = chaos.strikes(Fault::MailAnswerLost);
+        // Whoever's reply is late once is late again.
+        let again = world.audit(|auditor, _, _| auditor.reply_was_lost(id, to));
+        let lost = chaos.strikes(Fault::MailAnswerLost)
+            || again && !chaos.is_calm() && self.takes(0, 1).is_zero();
         let accepted = if lost { "taken, and the reply is lost" } else { "taken" };
         world.tell(order, format!("{what}: {accepted}"));
         world.trace().count("mails taken");

@@ -163,6 +163,12 @@ impl Auditor {
         }
     }
 
+    /// Whether the relay has taken a mail to this address, and its reply was lost.
+    pub fn reply_was_lost(&self, id: u128, to: &str) -> bool {
+        let before = self.mails.taken.get(&id).map_or(&[][..], Vec::as_slice);
+        before.iter().any(|taken| taken.lost && taken.to == to)
+    }
+
     /// The relay does not take a mail, and never will.
     pub fn mail_refused(&mut self, mail: &Leaves) {
         if let Some(order) = mail.order {
