@@ -56,8 +56,9 @@ impl Relay for SimRelay {
             to: to.to_owned(),
             machine: self.machine,
             life: self.life,
+            text: composed.text.clone(),
         };
-        world.audit(|auditor, story, at| auditor.mail_leaves(story, at, &mail, &composed.text));
+        world.audit(|auditor, story, at| auditor.mail_leaves(story, at, &mail));
         let what =
             format!("machine {}: mail {} {:08x} to {to}", self.machine, mail.subject, id as u32);
         let order = mail.order;
@@ -90,7 +91,10 @@ impl Relay for SimRelay {
             world.audit(|auditor, _, _| auditor.mail_hangs(&mail));
             return std::future::pending().await;
         }
-        let lost = chaos.strikes(Fault::MailAnswerLost);
+        // Whoever's reply is late once is late again.
+        let again = world.audit(|auditor, _, _| auditor.reply_was_lost(id, to));
+        let lost = chaos.strikes(Fault::MailAnswerLost)
+            || again && !chaos.is_calm() && self.takes(0, 1).is_zero();
         let accepted = if lost { "taken, and the reply is lost" } else { "taken" };
         world.tell(order, format!("{what}: {accepted}"));
         world.trace().count("mails taken");

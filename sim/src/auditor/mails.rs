@@ -20,6 +20,19 @@ pub struct Leaves {
     pub machine: usize,
     /// From which of its processes.
     pub life: u32,
+    /// Its text.
+    pub text: String,
+}
+
+/// What was told of an order.
+#[derive(Clone, Debug)]
+struct Told {
+    at_ms: i64,
+    /// See [`Leaves::subject`].
+    subject: String,
+    to: String,
+    /// Whether it said the place where the event was then.
+    place: bool,
 }
 
 /// A mail that the relay has taken.
@@ -48,8 +61,8 @@ struct Move {
 #[derive(Default)]
 pub(super) struct Mails {
     taken: BTreeMap<u128, Vec<Taken>>,
-    /// Of each order, what was taken: what it told, to whom, and when.
-    of_order: BTreeMap<OrderId, Vec<(String, String, i64)>>,
+    /// Of each order, what was taken.
+    of_order: BTreeMap<OrderId, Vec<Told>>,
     /// Of each order, the addresses that do not exist.
     refused: BTreeSet<(OrderId, String)>,
     /// How often nobody answered to a mail that was not taken, by its id and its address.
@@ -80,7 +93,7 @@ fn of_tickets(subject: &str) -> bool {
 
 impl Auditor {
     /// A mail leaves for the relay: what it tells must be so now.
-    pub fn mail_leaves(&mut self, trace: &mut Trace, at_ms: i64, mail: &Leaves, text: &str) {
+    pub fn mail_leaves(&mut self, trace: &mut Trace, at_ms: i64, mail: &Leaves) {
         let Some(id) = mail.order else { return };
         let Some(order) = self.orders.get(&id) else {
             let text = "a mail is sent about an order that is not there".into();
@@ -96,7 +109,7 @@ impl Auditor {
         } else if (of_tickets(&mail.subject) || mail.subject == "moved") && !has_tickets(order) {
             Some(format!("that has no tickets: it is {:?}", order.state))
         } else if of_tickets(&mail.subject) {
-            self.wrong_codes(order, text)
+            self.wrong_codes(order, &mail.text)
         } else {
             None
         };
@@ -141,9 +154,19 @@ impl Auditor {
         let (machine, life) = (mail.machine, mail.life);
         before.push(Taken { at_ms, to: mail.to.clone(), machine, life, lost });
         if let Some(order) = mail.order {
-            let told = (mail.subject.clone(), mail.to.clone(), at_ms);
+            let event = self.orders.get(&order).and_then(|order| self.events.get(&order.event));
+            let place = event.map(|event| &event.spec.place);
+            let place = place.is_some_and(|place| mail.text.lines().any(|line| line == place));
+            let (subject, to) = (mail.subject.clone(), mail.to.clone());
+            let told = Told { at_ms, subject, to, place };
             self.mails.of_order.entry(order).or_default().push(told);
         }
+    }
+
+    /// Whether the relay has taken a mail to this address, and its reply was lost.
+    pub fn reply_was_lost(&self, id: u128, to: &str) -> bool {
+        let before = self.mails.taken.get(&id).map_or(&[][..], Vec::as_slice);
+        before.iter().any(|taken| taken.lost && taken.to == to)
     }
 
     /// The relay does not take a mail, and never will.
@@ -219,7 +242,7 @@ impl Auditor {
                 continue;
             }
             let sent = self.mails.of_order.get(id).map_or(&[][..], Vec::as_slice);
-            let arrived = sent.iter().any(|(what, whom, _)| of_tickets(what) && whom == to);
+            let arrived = sent.iter().any(|told| of_tickets(&told.subject) && told.to == *to);
             // Twice without an answer, and it counts as sent.
             let hung = self
                 .mails
@@ -234,12 +257,15 @@ impl Auditor {
                 let text = format!("it was paid, and its tickets were never sent to {to}");
                 trace.broken(at_ms, Promise::MailArrives, Some(*id), text);
             }
-            // Who was told once of each move that was not taken back knows where it is.
+            // Who was told once of each move that was not taken back knows where it is. So does whoever got
+            // the tickets since: again, because they were valid again or the address was wrong.
             for moved in self.mails.moves.iter().filter(|moved| moved.paid.contains(id)) {
                 let later = self.mails.moves.iter().filter(|later| later.at_ms >= moved.at_ms);
                 let back = later.map(|later| &later.to).any(|to| *to == moved.place);
-                let told =
-                    |(what, _, at): &(String, String, i64)| what == "moved" && *at >= moved.at_ms;
+                let told = |told: &Told| {
+                    let knows = told.subject == "moved" || of_tickets(&told.subject) && told.place;
+                    knows && told.at_ms >= moved.at_ms
+                };
                 if !back && !sent.iter().any(told) {
                     let text =
                         format!("nobody told its buyer that it is not in {} any more", moved.place);
