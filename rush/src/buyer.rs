@@ -401,9 +401,9 @@ mod tests {
 
     #[tokio::test]
     async fn whose_first_request_still_runs_goes_on_until_it_is_paid() {
-        let paid = r#"{"buyer":{"email":"","name":""},"event":"","id":"","lines":[],"message":"",
+        let paid = r#"{"buyer":{"email":"","language":"en","name":""},"event":"","id":"","lines":[],"message":"",
             "placed_at":"","refunded":{"amount":0,"currency":"EUR"},"refunds":[],"state":"paid",
-            "tickets":[{"code":"AAAA-AAAA-AAAA","name":"","ticket_type":"adult","valid":true}],
+            "tickets":[{"code":"AAAA-AAAA-AAAA","name":"","number":1,"revision":0,"ticket_type":"adult","url":"","valid":true}],
             "total":{"amount":0,"currency":"EUR"},"url":""}"#
             .to_owned();
         assert_eq!(pays(vec![no(ProblemCode::RequestRunning), (200, paid)]).await, Ok(()));

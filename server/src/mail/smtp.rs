@@ -4,7 +4,7 @@
 //!   recipient that may be a fault of our settings: a wrong password must not destroy every mail that is owed.
 //! - Before the end of the text is sent, a broken connection means that the mail was not taken. After it, nobody
 //!   knows: [`Sent::Unknown`].
-//! - At most [`AT_ONCE`] connections, each for [`MAILS_EACH`] mails; one that is not used is closed.
+//! - At most `AT_ONCE` connections, each for `MAILS_EACH` mails; one that is not used is closed.
 
 mod connection;
 mod message;
