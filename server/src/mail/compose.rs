@@ -17,6 +17,7 @@ use crate::pdf::{self, Printer};
 use crate::qr;
 use crate::reads::Reads;
 use askama::Template;
+use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Event, EventId, Money, Order, OrderId, OrderState, Refund, RefundId, RefundState, Ticket,
     TicketState, TimeMs,
@@ -157,11 +158,12 @@ impl Compose for Composer {
             | Letter::AddressChanged(of) => of,
         };
         let order = self.order(of.order()).await?;
-        if order.is_erased() {
+        if order.is_erased() && !on(Mutant::MailNotStopped) {
             return Err(needless("the buyer was erased"));
         }
         // What was looked at before may have changed meanwhile: nobody else gets what opens the order.
-        if order.buyer.email != to && !matches!(letter, Letter::AddressChanged(_)) {
+        let elsewhere = order.buyer.email != to && !on(Mutant::MailToOldAddress);
+        if elsewhere && !matches!(letter, Letter::AddressChanged(_)) {
             return Err(needless("the order has another address"));
         }
         let event = self.event(&order).await?;
@@ -290,7 +292,7 @@ impl Composer {
     ) -> Result<Draft, NotComposed> {
         let valid: Vec<&Ticket> = valid(order).collect();
         let count = valid.len() as u64;
-        if count == 0 {
+        if count == 0 && !on(Mutant::MailNotStopped) {
             return Err(needless("none of its tickets is valid any more"));
         }
         let name = &event.spec.name;
