@@ -396,14 +396,7 @@ impl Stage {
     }
 
     fn hold(&mut self, words: &mut Words) -> Result<Command, String> {
-        let order = words.next()?;
-        let order = self.order_id(&order);
-        let who = words.next()?;
-        let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
-        let event = self.event_id(&event);
-        let key = self.buyer_key(&who);
-        let untagged = words.after("untagged")?.map(|who| self.buyer_key(&who));
-        let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
+        let Whose { order, event, who, key, untagged, email } = self.whose(words)?;
         let name = words.after("name")?.unwrap_or(who);
         let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let most_ms = duration_after(words, "most")?;
@@ -411,6 +404,12 @@ impl Stage {
     }
 
     fn address(&mut self, words: &mut Words) -> Result<Command, String> {
+        let Whose { order, event, key, untagged, email, .. } = self.whose(words)?;
+        Ok(Command::ChangeAddress { order, event, email, key, untagged })
+    }
+
+    /// `O BUYER [of SLUG] [email W] [untagged BUYER]`
+    fn whose(&mut self, words: &mut Words) -> Result<Whose, String> {
         let order = words.next()?;
         let order = self.order_id(&order);
         let who = words.next()?;
@@ -419,7 +418,7 @@ impl Stage {
         let key = self.buyer_key(&who);
         let untagged = words.after("untagged")?.map(|who| self.buyer_key(&who));
         let email = words.after("email")?.unwrap_or_else(|| format!("{who}@example.org"));
-        Ok(Command::ChangeAddress { order, event, email, key, untagged })
+        Ok(Whose { order, event, who, key, untagged, email })
     }
 
     /// What a truthful provider says of an order's payment, but for what the step says.
@@ -764,6 +763,16 @@ fn time(word: &str) -> Result<TimeMs, String> {
 
 fn told(time: TimeMs) -> String {
     format!("{}s", time as f64 / 1_000.0)
+}
+
+/// A buyer and an order of theirs, as the words of a step name them.
+struct Whose {
+    order: OrderId,
+    event: EventId,
+    who: String,
+    key: BuyerKey,
+    untagged: Option<BuyerKey>,
+    email: String,
 }
 
 /// The words of a line. Quotes keep blanks together.

@@ -98,6 +98,11 @@ impl Ids {
         PaymentId(self.uuid(now))
     }
 
+    /// The id of a message that is owed to somebody, such as a mail.
+    pub fn message(&self, now: TimeMs) -> u128 {
+        self.uuid(now)
+    }
+
     /// A refund's id.
     pub fn refund(&self, now: TimeMs) -> RefundId {
         RefundId(self.uuid(now))

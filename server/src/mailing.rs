@@ -135,10 +135,15 @@ pub enum Asked {
 impl Mailing {
     /// The mails about an order, the newest first.
     pub async fn of_order(&self, order: OrderId) -> Result<Vec<MailState>, CommandError> {
+        let known = self.messages_of(order).await?;
+        Ok(known.into_iter().map(|message| self.state(message)).collect())
+    }
+
+    async fn messages_of(&self, order: OrderId) -> Result<Vec<Message>, CommandError> {
         let ask = move |reader: &mut dyn crate::store::Reader| {
             of_order(reader.tables(), MAIL, order, MOST_SHOWN)
         };
-        Ok(self.reads.ask(ask).await?.into_iter().map(|message| self.state(message)).collect())
+        Ok(self.reads.ask(ask).await?)
     }
 
     /// The last mails about the orders of an event that were refused or given up, the newest first.
@@ -187,13 +192,10 @@ impl Mailing {
             return Ok(Asked::Nothing);
         }
         let _turn = self.turn_of(order.id).await;
-        let (id, now) = (order.id, self.clock.now_ms());
-        let ask = move |reader: &mut dyn crate::store::Reader| {
-            of_order(reader.tables(), MAIL, id, MOST_SHOWN)
-        };
+        let now = self.clock.now_ms();
         let letter = Letter::Again(Of { order: order.id.0, event: order.event.0 });
         let of_tickets = |message: &&Message| letter.is_again_of(&message.subject);
-        let known: Vec<Message> = self.reads.ask(ask).await?;
+        let known = self.messages_of(order.id).await?;
         let known: Vec<&Message> = known.iter().filter(of_tickets).collect();
         if let Some(at) = not_before(&known, now, AGAIN_AFTER_MS, AGAIN_A_DAY) {
             return Ok(Asked::NotBefore(at));
@@ -236,7 +238,7 @@ impl Mailing {
     }
 
     async fn owe(&self, letter: &Letter, to: &str, now: TimeMs) -> Result<Asked, CommandError> {
-        let message = mail_message(self.ids.payment(now).0, letter, to, now);
+        let message = mail_message(self.ids.message(now), letter, to, now);
         self.queue.write(vec![RecordChange::put(&message)]).await?;
         Ok(Asked::Owed)
     }

@@ -11,7 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
 use crate::codes::Codes;
 use crate::identity::{buyer_key, untagged_key};
-use crate::language::Lang;
+use crate::language::{Lang, Words};
 use crate::links::Links;
 use crate::pdf::{self, Printer};
 use crate::qr;
@@ -147,16 +147,7 @@ fn span(lang: Lang, event: &Event) -> String {
 
 impl Compose for Composer {
     async fn compose(&self, letter: &Letter, to: &str) -> Result<Composed, NotComposed> {
-        let of = match letter {
-            Letter::Lost => return self.finish(self.lost(to).await?),
-            Letter::Tickets(of)
-            | Letter::Again(of)
-            | Letter::Refunded(of, _)
-            | Letter::Void(of)
-            | Letter::Moved { of, .. }
-            | Letter::EventCanceled(of)
-            | Letter::AddressChanged(of) => of,
-        };
+        let Some(of) = letter.of() else { return self.finish(self.lost(to).await?) };
         let order = self.order(of.order()).await?;
         if order.is_erased() && !on(Mutant::MailNotStopped) {
             return Err(needless("the buyer was erased"));
@@ -341,9 +332,8 @@ impl Composer {
         let refund = order.refunds.iter().find(|refund| refund.id == id);
         let refund = refund.ok_or_else(|| needless("there is no such refund"))?;
         let name = &event.spec.name;
-        let told = |minor| lang.money(Money { minor, currency: order.currency });
-        let amount = told(refund.amount_minor);
-        let (total, left) = (order.total().minor, valid(order).count() as u64);
+        let amount = Money { minor: refund.amount_minor, currency: order.currency };
+        let left = valid(order).count() as u64;
         let nothing = refund.amount_minor == 0;
         let failed = matches!(refund.state, RefundState::Failed(_));
         let subject = match (failed, nothing) {
@@ -356,10 +346,9 @@ impl Composer {
             if nothing { lang.mail_your_order() } else { lang.mail_your_refund() }.into();
         draft.blocks.push(when_and_where(lang, event));
         let text = match (failed, nothing) {
-            (true, _) => lang.mail_refund_failed(&amount),
+            (true, _) => lang.mail_refund_failed(&lang.money(amount)),
             (_, true) => lang.mail_returned(),
-            _ if refund.amount_minor >= total => lang.mail_refund_all(&amount),
-            _ => lang.mail_refund_part(&amount, &told(total)),
+            _ => money_back(lang, amount, order.total()),
         };
         draft.hello(order);
         draft.blocks.push(Block::Text(text.into()));
@@ -496,13 +485,8 @@ impl Composer {
         let money = match given.minor {
             _ if total == 0 => None,
             0 => Some(lang.mail_canceled_money().into_owned()),
-            minor if minor >= total => Some(format!(
-                "{} {}",
-                lang.mail_refund_all(&lang.money(given)),
-                lang.mail_refund_when()
-            )),
             _ => {
-                let text = lang.mail_refund_part(&lang.money(given), &lang.money(order.total()));
+                let text = money_back(lang, given, order.total());
                 Some(format!("{text} {}", lang.mail_refund_when()))
             }
         };
@@ -679,6 +663,14 @@ fn quantities(event: &Event, order: &Order, of_lines: &[u32]) -> String {
         format!("{quantity} × {}", event.ticket_types[usize::from(line.ticket_type)].name)
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+/// That so much of what an order cost goes back: all of it, or a part.
+fn money_back(lang: Lang, amount: Money, total: Money) -> Words {
+    match amount.minor >= total.minor {
+        true => lang.mail_refund_all(&lang.money(amount)),
+        false => lang.mail_refund_part(&lang.money(amount), &lang.money(total)),
+    }
 }
 
 /// An address of which only its owner knows whose it is: `b•••@example.org`.

@@ -6,7 +6,7 @@ mod records;
 mod story;
 
 use super::records::Engine;
-use super::{Batch, Fault, Lane, Owner, Reader, Recorded, RequestKey, Store};
+use super::{Fault, Lane, Owner, Reader, Recorded, RequestKey, Store};
 use crate::clock::Clock;
 use boxoffice::*;
 use desk::{Desk, buyer, spec};
@@ -116,25 +116,10 @@ fn counters_are_guarded<D: Database>(desk: &mut Desk<D>) {
     let event = desk.event;
     for (held, sold) in [(-3, 0), (0, -1), (4, 0), (0, 4), (2, 2), (i64::MAX, 0), (-2, 6)] {
         let change = Change::Stock { event, pool: 0, held, sold };
-        let batch = Batch {
-            changes: &[change],
-            orders: &BTreeMap::new(),
-            recorded: &[],
-            records: &[],
-            now_ms: 0,
-        };
-        let fault = desk.store().commit(&batch).expect_err("refused");
-        assert!(matches!(fault, Fault::NotDone(_)), "{held} {sold}: {fault}");
+        desk.assert_not_done(&[change], &format!("{held} {sold}"));
     }
     let missing = Change::Stock { event, pool: 9, held: 1, sold: 0 };
-    let batch = Batch {
-        changes: &[missing],
-        orders: &BTreeMap::new(),
-        recorded: &[],
-        records: &[],
-        now_ms: 0,
-    };
-    assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "no such pool");
+    desk.assert_not_done(&[missing], "no such pool");
     desk.assert_equal();
     // To the last place, and down to nothing, in one batch.
     let all =
@@ -176,15 +161,7 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
         ("an id is all of its bits", vec![moved(twisted)]),
     ];
     for (rule, changes) in wrong {
-        let batch = Batch {
-            changes: &changes,
-            orders: &BTreeMap::new(),
-            recorded: &[],
-            records: &[],
-            now_ms: 0,
-        };
-        let fault = desk.store().commit(&batch).expect_err(rule);
-        assert!(matches!(fault, Fault::NotDone(_)), "{rule}: {fault}");
+        desk.assert_not_done(&changes, rule);
         desk.assert_equal();
     }
     let reply = Reply::Order { order: first, state: OrderState::Paid };
@@ -247,15 +224,7 @@ fn event_is_deleted<D: Database>(desk: &mut Desk<D>) {
     desk.run(&[Command::Cancel { order }]);
     assert!(desk.refused(&delete("flute")), "it was held");
     let changes = [Change::EventDeleted { event: id }];
-    let batch = Batch {
-        changes: &changes,
-        orders: &BTreeMap::new(),
-        recorded: &[],
-        records: &[],
-        now_ms: 0,
-    };
-    let fault = desk.store().commit(&batch).expect_err("it has an order");
-    assert!(matches!(fault, Fault::NotDone(_)), "{fault}");
+    desk.assert_not_done(&changes, "it has an order");
     desk.assert_equal();
     desk.later(1_000);
     let placed_before_ms = desk.now();
@@ -459,14 +428,7 @@ fn forgotten<D: Database>(desk: &mut Desk<D>) {
     let event = desk.event;
     for order in [never_paid, held, paid] {
         let change = Change::OrderForgotten { order, event };
-        let batch = Batch {
-            changes: &[change],
-            orders: &BTreeMap::new(),
-            recorded: &[],
-            records: &[],
-            now_ms: 0,
-        };
-        assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
+        desk.assert_not_done(&[change], &format!("{order:?}"));
         desk.assert_equal();
     }
 }
@@ -537,14 +499,7 @@ fn erased<D: Database>(desk: &mut Desk<D>) {
     for order in [held, open, nothing] {
         let changes =
             [Change::BuyerErased { order: other, event }, Change::BuyerErased { order, event }];
-        let batch = Batch {
-            changes: &changes,
-            orders: &BTreeMap::new(),
-            recorded: &[],
-            records: &[],
-            now_ms: 0,
-        };
-        assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
+        desk.assert_not_done(&changes, &format!("{order:?}"));
         desk.assert_equal();
     }
 }
@@ -699,14 +654,7 @@ fn readdressed<D: Database>(desk: &mut Desk<D>) {
         let buyer = desk.model.orders[&bob].buyer.clone();
         for order in [held, desk.ids.order(desk.now())] {
             let change = Change::EmailPut { order, event, buyer: buyer.clone() };
-            let batch = Batch {
-                changes: &[change],
-                orders: &BTreeMap::new(),
-                recorded: &[],
-                records: &[],
-                now_ms: 0,
-            };
-            assert!(matches!(desk.store().commit(&batch), Err(Fault::NotDone(_))), "{order:?}");
+            desk.assert_not_done(&[change], &format!("{order:?}"));
             desk.assert_equal();
         }
     }

@@ -102,6 +102,15 @@ impl<D: Database> Desk<D> {
         decide(&state, command, now_ms).is_err()
     }
 
+    /// The database itself refuses these changes, whatever was decided, and says that it did nothing. `what`: which
+    /// they are, for the message.
+    pub(super) fn assert_not_done(&mut self, changes: &[Change], what: &str) {
+        let batch =
+            Batch { changes, orders: &BTreeMap::new(), recorded: &[], records: &[], now_ms: 0 };
+        let fault = self.store().commit(&batch).expect_err(what);
+        assert!(matches!(fault, Fault::NotDone(_)), "{what}: {fault}");
+    }
+
     pub(super) fn put_event(&mut self, spec: EventSpec) {
         let id = self.ids.event(self.now());
         if let [Reply::Event { id, .. }] = self.run(&[Command::PutEvent { id, spec }])[..] {
