@@ -221,7 +221,7 @@ impl Shared {
         let room = HEIGHT - MARGIN - below - pen.y;
         let side = QR.min(room);
         let top = pen.y + (room - side).min(24.0) / 2.0;
-        let (left, alt) = ((WIDTH - side) / 2.0, self.lang.ticket_qr(&ticket.code.short));
+        let (left, alt) = ((WIDTH - side) / 2.0, self.lang.qr_code_of(&ticket.code.short));
         let drawn = pen.qr(ticket.qr, left, top, side);
         let rect = Rect::from_xywh(left, top, side, side).expect("a square");
         let figure = Tag::Figure(Some(alt.into_owned())).with_bbox(Some(BBox::new(at, rect)));

@@ -26,13 +26,6 @@ words! {
         fr: "Saisissez l’adresse e-mail utilisée pour la commande. Nous vous enverrons un lien vers chacune de vos commandes pour des événements à venir.",
         es: "Escriba la dirección de correo con la que hizo el pedido. Le enviaremos un enlace a cada uno de sus pedidos para próximos eventos.",
     }
-    /// The field.
-    fn lost_address() {
-        en: "E-mail address",
-        de: "E-Mail-Adresse",
-        fr: "Adresse e-mail",
-        es: "Dirección de correo electrónico",
-    }
     /// The button.
     fn lost_send() {
         en: "Send me the links",
@@ -161,13 +154,6 @@ words! {
         de: format!("Noch nicht an {address} gesendet: Dieser Ticketshop kann zurzeit keine E-Mails versenden. Bewahren Sie die Adresse dieser Seite auf: Ihre Tickets sind hier."),
         fr: format!("Pas encore envoyés à {address}\u{a0}: cette billetterie ne peut pas envoyer d’e-mails pour le moment. Conservez l’adresse de cette page, vos billets y sont."),
         es: format!("Aún sin enviar a {address}: esta taquilla no puede enviar correos por ahora. Guarde la dirección de esta página: sus entradas están aquí."),
-    }
-    /// In the sandbox.
-    fn sent_test_mode() {
-        en: "In test mode no mail is sent.",
-        de: "Im Testmodus wird keine E-Mail versendet.",
-        fr: "En mode test, aucun message n’est envoyé.",
-        es: "En modo de prueba no se envía ningún correo.",
     }
     /// Before the links to the mails.
     fn sent_see() {

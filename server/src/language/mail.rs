@@ -113,13 +113,6 @@ words! {
         fr: "Votre remboursement",
         es: "Su reembolso",
     }
-    /// An order.
-    fn mail_your_order() {
-        en: "Your order",
-        de: "Ihre Bestellung",
-        fr: "Votre commande",
-        es: "Su pedido",
-    }
     /// Another date.
     fn mail_new_date() {
         en: "New date",
@@ -181,7 +174,7 @@ words! {
             "Aquí tiene sus entradas. Muestre en el acceso un código por persona, en el móvil o impreso."),
     }
     /// The words of a picture.
-    fn mail_qr(code: &str) {
+    fn qr_code_of(code: &str) {
         en: format!("QR code {code}"),
         de: format!("QR-Code {code}"),
         fr: format!("Code QR {code}"),
@@ -208,20 +201,6 @@ words! {
         fr: "Ce lien ouvre votre commande sans mot de passe. Gardez-le pour vous.",
         es: "Este enlace abre su pedido sin contraseña. No lo comparta.",
     }
-    /// What was paid.
-    fn mail_paid() {
-        en: "Paid",
-        de: "Bezahlt",
-        fr: "Payé",
-        es: "Pagado",
-    }
-    /// What came back of it.
-    fn mail_refunded() {
-        en: "Refunded",
-        de: "Erstattet",
-        fr: "Remboursé",
-        es: "Reembolsado",
-    }
     /// What was paid where nothing was.
     fn mail_free() {
         en: "Nothing (free of charge)",
@@ -240,20 +219,6 @@ words! {
 
     // Of the event.
 
-    /// When it is.
-    fn mail_when() {
-        en: "Date",
-        de: "Termin",
-        fr: "Date",
-        es: "Fecha",
-    }
-    /// Where it is.
-    fn mail_where() {
-        en: "Place",
-        de: "Ort",
-        fr: "Lieu",
-        es: "Lugar",
-    }
     /// When it was to be.
     fn mail_when_before() {
         en: "Previous date",
@@ -267,13 +232,6 @@ words! {
         de: "Bisheriger Ort",
         fr: "Ancien lieu",
         es: "Lugar anterior",
-    }
-    /// The tickets of an order in words.
-    fn mail_tickets_label() {
-        en: "Tickets",
-        de: "Tickets",
-        fr: "Billets",
-        es: "Entradas",
     }
     /// Whom to ask.
     fn mail_questions(contact: &str) {

@@ -455,13 +455,6 @@ words! {
         fr: "Remboursé, n’est plus valable",
         es: "Reembolsada, ya no es válida",
     }
-    /// What a QR code is, for those who do not see it.
-    fn qr_code_of(code: &str) {
-        en: format!("QR code {code}"),
-        de: format!("QR-Code {code}"),
-        fr: format!("Code QR {code}"),
-        es: format!("Código QR {code}"),
-    }
     /// The link to the calendar file.
     fn add_to_calendar() {
         en: "Add to calendar",

@@ -79,11 +79,4 @@ words! {
              sans le PDF.",
         es: "Inténtelo de nuevo dentro de un minuto. Las entradas de la página de su pedido son válidas sin el PDF.",
     }
-    /// A link.
-    fn pdf_back() {
-        en: "Back to your order",
-        de: "Zurück zu Ihrer Bestellung",
-        fr: "Retour à votre commande",
-        es: "Volver a su pedido",
-    }
 }

@@ -3,13 +3,6 @@
 use super::words;
 
 words! {
-    /// Above a ticket.
-    fn ticket_one() {
-        en: "Your ticket",
-        de: "Ihr Ticket",
-        fr: "Votre billet",
-        es: "Su entrada",
-    }
     /// Under the QR code.
     fn ticket_show_code() {
         en: "Show this code at the entrance.",
@@ -24,26 +17,12 @@ words! {
         fr: "Aucun nom sur ce billet",
         es: "Esta entrada no lleva nombre",
     }
-    /// What is read out in place of a QR code.
-    fn ticket_qr(code: &str) {
-        en: format!("QR code {code}"),
-        de: format!("QR-Code {code}"),
-        fr: format!("Code QR {code}"),
-        es: format!("Código QR {code}"),
-    }
     /// On a ticket that was not paid with money.
     fn ticket_test() {
         en: "Test ticket: no real money was paid.",
         de: "Testticket: Es wurde kein echtes Geld bezahlt.",
         fr: "Billet de test\u{a0}: aucun paiement réel n’a été effectué.",
         es: "Entrada de prueba: no se ha pagado dinero real.",
-    }
-    /// A link.
-    fn ticket_to_calendar() {
-        en: "Add to calendar",
-        de: "In den Kalender eintragen",
-        fr: "Ajouter à l’agenda",
-        es: "Añadir al calendario",
     }
     /// A button.
     fn ticket_print() {

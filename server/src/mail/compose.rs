@@ -311,9 +311,9 @@ impl Composer {
             draft.blocks.push(Block::Text(lang.mail_more_tickets(more).into()));
         }
         draft.order_button(&self.links, order);
-        let mut facts = vec![(lang.mail_paid().into(), paid(lang, order))];
+        let mut facts = vec![(lang.paid().into(), paid(lang, order))];
         if order.refunded().minor > 0 {
-            facts.push((lang.mail_refunded().into(), lang.money(order.refunded())));
+            facts.push((lang.refunded().into(), lang.money(order.refunded())));
         }
         draft.blocks.push(Block::Facts(facts));
         draft.questions(event);
@@ -342,8 +342,7 @@ impl Composer {
             _ => lang.mail_subject_refunded(name),
         };
         let mut draft = Composer::draft(lang, event, subject);
-        draft.kicker =
-            if nothing { lang.mail_your_order() } else { lang.mail_your_refund() }.into();
+        draft.kicker = if nothing { lang.your_order() } else { lang.mail_your_refund() }.into();
         draft.blocks.push(when_and_where(lang, event));
         let text = match (failed, nothing) {
             (true, _) => lang.mail_refund_failed(&lang.money(amount)),
@@ -385,7 +384,7 @@ impl Composer {
         }
         let name = &event.spec.name;
         let mut draft = Composer::draft(lang, event, lang.mail_subject_void(name));
-        draft.kicker = lang.mail_your_order().into();
+        draft.kicker = lang.your_order().into();
         draft.blocks.push(when_and_where(lang, event));
         draft.hello(order);
         draft.blocks.push(Block::Text(lang.mail_void().into()));
@@ -507,7 +506,7 @@ impl Composer {
     ) -> Result<Draft, NotComposed> {
         let name = &event.spec.name;
         let mut draft = Composer::draft(lang, event, lang.mail_subject_address(name));
-        draft.kicker = lang.mail_your_order().into();
+        draft.kicker = lang.your_order().into();
         draft.blocks.push(when_and_where(lang, event));
         let text = lang.mail_address_changed(&masked(&order.buyer.email));
         draft.blocks.push(Block::Text(text.into()));

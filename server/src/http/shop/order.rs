@@ -182,7 +182,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         let line = &order.lines[usize::from(t.line)];
         TicketRow {
             name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-            qr: qr::picture(&code.url, &lang.ticket_qr(&code.short)),
+            qr: qr::picture(&code.url, &lang.qr_code_of(&code.short)),
             path: code.path(),
             open: lang.ticket_open(),
             guest: match order.is_erased() {

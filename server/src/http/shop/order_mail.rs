@@ -139,7 +139,7 @@ fn line(app: &App, order: &Order, event: &Event, lang: Lang, mail: &MailState) -
     let to = if mail.to.is_empty() { &order.buyer.email } else { &mail.to };
     let why = mail.why.as_deref().map(|why| crate::text::begin(why, WORDS));
     let (line, bad) = match mail.standing {
-        MailStanding::NoRelay if app.sandbox.is_some() => (lang.sent_test_mode(), false),
+        MailStanding::NoRelay if app.sandbox.is_some() => (lang.mails_test_mode(), false),
         MailStanding::NoRelay => (lang.sent_no_relay(to), true),
         MailStanding::Waiting => match why {
             Some(why) => (lang.sent_later(to, why), false),

@@ -62,7 +62,7 @@ pub async fn show(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<Str
         over: event.is_over(app.clock.now_ms()),
         guest: ticket.guest.clone(),
         ticket_type: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-        qr: qr::picture(&code.url, &lang.ticket_qr(&code.short)),
+        qr: qr::picture(&code.url, &lang.qr_code_of(&code.short)),
         code: code.short,
     }))
 }

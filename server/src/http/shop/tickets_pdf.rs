@@ -22,7 +22,7 @@ pub async fn tickets(
     let order = app.sales.find(id).await?;
     let event = app.sales.event_of(&order).await?;
     let back = |problem: Problem| {
-        PageProblem::from(problem).back_to(app.links.order_path(id), lang.pdf_back())
+        PageProblem::from(problem).back_to(app.links.order_path(id), lang.back_to_order())
     };
     // Whoever only wants to look comes after those who buy.
     if let Some(again_s) = app.admission.overload.sheds_read() {
