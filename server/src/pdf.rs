@@ -15,6 +15,7 @@ pub use printer::{Busy, Printer};
 
 use crate::codes::TicketCode;
 use crate::language::Lang;
+use crate::qr;
 use boxoffice::{Event, EventSpec, Order, OrderId, Ticket, TicketState};
 use krilla::color::rgb;
 use krilla::configure::{Accessibility, Configuration, ConfigurationBuilder};
@@ -30,7 +31,7 @@ use krilla::tagging::{
     Artifact, ArtifactType, BBox, ContentTag, Identifier, SpanTag, Tag, TagGroup, TagTree,
 };
 use krilla::{Document, SerializeSettings};
-use qrcode::{Color, EcLevel, QrCode};
+use qrcode::{Color, QrCode};
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use text::{Block, fit};
@@ -108,8 +109,7 @@ pub fn tickets(
             .entry(ticket_type)
             .or_insert_with(|| fit(ticket_type, false, &[(12.0, 1), (10.0, 2), (8.5, 4)], INNER));
         let (code, number) = (codes(ticket), order.number_of(ticket).unwrap_or(0));
-        let qr = QrCode::with_error_correction_level(&code.url, EcLevel::M)
-            .map_err(|error| failed(&error))?;
+        let qr = qr::code(&code.url).map_err(|error| failed(&error))?;
         let label = lang.pdf_ticket(number);
         outline.push_child(OutlineNode::new(
             format!("{label}: {guest}"),

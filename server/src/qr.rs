@@ -1,7 +1,10 @@
-//! QR codes as PNG pictures, for mails: mail programs show no SVG.
+//! QR codes: as SVG for pages, and as PNG for mails, because mail programs show no SVG.
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use qrcode::render::svg;
+use qrcode::types::QrError;
+use qrcode::{EcLevel, QrCode};
 use std::io::Write;
 
 /// How wide a module is, in pixels: no phone's camera needs more of a picture that is shown larger than it
@@ -10,10 +13,28 @@ const MODULE: usize = 6;
 /// The margin in modules, of each side (ISO/IEC 18004, 5.3.8: four).
 const QUIET: usize = 4;
 
+/// The QR code of a text. At level M: a seventh of it may be unreadable, by a fold or a fingerprint
+/// (ISO/IEC 18004, 7.5.1). The error: the text is longer than a code takes.
+pub fn code(text: &str) -> Result<QrCode, QrError> {
+    QrCode::with_error_correction_level(text, EcLevel::M)
+}
+
+/// The QR code of a text as a picture inside a page, read out as this. Empty: the text is longer than a code
+/// takes.
+pub fn svg(text: &str, read_out: &str) -> String {
+    let Ok(code) = code(text) else { return String::new() };
+    // The picture is as wide as the page lets it be; these are only its own units. Around it stays the quiet
+    // zone of four modules that the standard wants (ISO/IEC 18004).
+    let svg = code.render::<svg::Color>().module_dimensions(4, 4).quiet_zone(true).build();
+    // Only the picture itself may stand inside a page.
+    let picture = svg.find("<svg").map_or("", |at| &svg[at..]);
+    picture.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{read_out}\""), 1)
+}
+
 /// The QR code of a text as a PNG of one bit a pixel, black on white, with its quiet zone. `None`: the text
 /// is longer than a code takes.
 pub fn png(text: &str) -> Option<Vec<u8>> {
-    let code = qrcode::QrCode::new(text).ok()?;
+    let code = code(text).ok()?;
     let (width, modules) = (code.width(), code.to_colors());
     let side = (width + 2 * QUIET) * MODULE;
     let dark = |x: usize, y: usize| {

@@ -94,7 +94,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["catalogue", "clock", "ids", "mail", "messages", "metrics", "reads", "store", "writer"],
     ),
     // The file is made of the order, its codes and the words of a language; what makes it is a thread.
-    ("pdf", &["codes", "language", "tasks"]),
+    ("pdf", &["codes", "language", "qr", "tasks"]),
     ("payments", &["clock", "ids", "private_file", "tasks", "text"]),
     (
         "settlement",
@@ -159,6 +159,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "organiser",
             "pdf",
             "problem_code",
+            "qr",
             "sales",
             "settlement",
             "store",

@@ -10,7 +10,6 @@ pub mod order_form;
 pub mod order_mail;
 pub mod own_orders;
 pub mod pay;
-pub(in crate::http) mod qr;
 #[cfg(test)]
 mod sentences;
 pub mod ticket;

@@ -2,7 +2,7 @@
 
 use super::event::event_page;
 use super::order_mail::{self, OrderMail};
-use super::{names, own_orders, pay, qr};
+use super::{names, own_orders, pay};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::api::order_id;
@@ -13,6 +13,7 @@ use crate::http::site::Site;
 use crate::http::view;
 use crate::http::view::Action;
 use crate::language::{Lang, Words};
+use crate::qr;
 use crate::when;
 use crate::writer::CommandError;
 use askama::Template;
@@ -182,7 +183,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         let line = &order.lines[usize::from(t.line)];
         TicketRow {
             name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-            qr: qr::picture(&code.url, &lang.qr_code_of(&code.short)),
+            qr: qr::svg(&code.url, &lang.qr_code_of(&code.short)),
             path: code.path(),
             open: lang.ticket_open(),
             guest: match order.is_erased() {

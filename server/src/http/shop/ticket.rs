@@ -1,10 +1,11 @@
 //! The page of one ticket, for whoever comes with it. It shows nothing of the order: not who bought it, nor for
 //! how much, nor what else.
 
-use super::{calendar as ics, qr};
+use super::calendar as ics;
 use crate::http::page::{Frame, Moment, Page, page};
 use crate::http::site::Site;
 use crate::language::{Lang, Words};
+use crate::qr;
 use crate::tickets::{Found, Standing};
 use askama::Template;
 use axum::extract::{Path, State};
@@ -62,7 +63,7 @@ pub async fn show(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<Str
         over: event.is_over(app.clock.now_ms()),
         guest: ticket.guest.clone(),
         ticket_type: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-        qr: qr::picture(&code.url, &lang.qr_code_of(&code.short)),
+        qr: qr::svg(&code.url, &lang.qr_code_of(&code.short)),
         code: code.short,
     }))
 }
