@@ -261,6 +261,12 @@ fn a_full_disk_sells_nothing_loses_nothing_and_goes_on_with_space() {
         let mut shop = world.open(&process).unwrap();
         shop.put_event(&mut world);
         shop.sell(&mut world, 2);
+        // A clean stop folds the log, which the schema made long, into the database: what a log has once it
+        // needs no new space for.
+        drop(shop);
+        drop(process);
+        let process = disk.start();
+        let mut shop = world.open(&process).unwrap();
         disk.leave_space(Some(space));
         for _ in 0..8 {
             for (_, answer) in shop.sell(&mut world, 2) {
