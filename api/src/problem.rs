@@ -79,6 +79,10 @@ problem_codes! {
         "The Content-Type of the request is not the one that this address takes.";
     WrongVersion = "wrong_version", [505], "This version of HTTP is not spoken here",
         "Send the request with HTTP/1.1.";
+    NotAllowed = "not_allowed", [403], "You may not do this",
+        "The key or the account has no role that allows it, or not for this event. The owner of the shop gives roles.";
+    SignInAgain = "sign_in_again", [403], "Please sign in once more",
+        "Who refunds, erases buyers or gives access must have signed in a short while ago. API keys need not.";
     CrossSite = "cross_site", [403], "This came from another site",
         "A browser sent the request from a page of another site.";
     BadSignature = "bad_signature", [400], "This is not from Stripe, or it is too old",
@@ -280,6 +284,8 @@ mod tests {
                 "too_large",
                 "wrong_type",
                 "wrong_version",
+                "not_allowed",
+                "sign_in_again",
                 "cross_site",
                 "bad_signature",
                 "key_reused",

@@ -16,6 +16,7 @@ mod idempotency;
 pub mod integrations;
 pub mod legacy;
 mod middleware;
+pub mod office;
 pub mod ops;
 pub mod page;
 pub mod problem;

@@ -1,11 +1,13 @@
-//! Organiser: what organisers do with events and orders. The JSON API, the old routes and the command
-//! line are adapters of it; all of them have checked before that an organiser asks.
+//! Organiser: what organisers do with events and orders. The JSON API, the office's pages, the old routes and
+//! the command line are adapters of it. Each use case names in its signature what its caller must be permitted
+//! to do ([`crate::access`]).
 //!
 //! It must not know: HTTP, SQL, or a provider's API.
 
 pub mod erase;
 pub mod retention;
 
+use crate::access::{Permit, ShopPermit, may};
 use crate::actor::Actor;
 use crate::sales::{SaleError, Sales, after_the_command};
 use crate::store::OrderPage;
@@ -23,12 +25,28 @@ pub struct Organiser {
 }
 
 impl Organiser {
-    /// Makes an event, or changes it. Gives the event, and whether it is new.
+    /// Makes an event, or changes the one of this name. Gives the event, and whether it is new.
     pub async fn put_event(
         &self,
-        actor: Actor,
+        permit: &ShopPermit<may::ChangeEvents>,
         spec: EventSpec,
     ) -> Result<(Arc<Event>, bool), SaleError> {
+        self.put(permit.actor(), spec).await
+    }
+
+    /// Changes an event.
+    pub async fn change_event(
+        &self,
+        permit: &Permit<may::ChangeEvents>,
+        spec: EventSpec,
+    ) -> Result<Arc<Event>, SaleError> {
+        if self.sales.event_named(&spec.slug).await?.id != permit.event() {
+            return Err(SaleError::Refused(Refusal::UnknownEvent));
+        }
+        self.put(permit.actor(), spec).await.map(|(event, _)| event)
+    }
+
+    async fn put(&self, actor: Actor, spec: EventSpec) -> Result<(Arc<Event>, bool), SaleError> {
         let (id, slug) = (self.sales.ids.event(self.sales.clock.now_ms()), spec.slug.clone());
         let replied = self.sales.writer.ask_as(actor, Command::PutEvent { id, spec }, None).await?;
         let created = matches!(replied.reply, Reply::Event { created: true, .. });
@@ -36,13 +54,29 @@ impl Organiser {
     }
 
     /// Deletes an event that nobody ever ordered.
-    pub async fn delete_event(&self, actor: Actor, slug: &str) -> Result<(), SaleError> {
+    pub async fn delete_event(
+        &self,
+        permit: &Permit<may::ChangeEvents>,
+        slug: &str,
+    ) -> Result<(), SaleError> {
+        if self.sales.event_named(slug).await?.id != permit.event() {
+            return Err(SaleError::Refused(Refusal::UnknownEvent));
+        }
         let command = Command::DeleteEvent { slug: slug.into() };
-        self.sales.writer.ask_as(actor, command, None).await.map(drop)
+        self.sales.writer.ask_as(permit.actor(), command, None).await.map(drop)
     }
 
     /// The orders of an event that come after `after`, by id; `limit` at most.
     pub async fn orders(
+        &self,
+        permit: &Permit<may::SeeOrders>,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<OrderPage, SaleError> {
+        self.orders_page(permit.event(), after, limit).await
+    }
+
+    async fn orders_page(
         &self,
         event: EventId,
         after: Option<OrderId>,
@@ -54,16 +88,31 @@ impl Organiser {
     /// The tickets of an event with a serial above `after`, each with its buyer's name; `limit` at most.
     pub async fn tickets(
         &self,
-        event: EventId,
+        permit: &Permit<may::SeeOrders>,
         after: u32,
         limit: usize,
     ) -> Result<Vec<(Ticket, String)>, SaleError> {
+        let event = permit.event();
         Ok(self.sales.reads.ask(move |r| r.tickets(event, after, limit)).await?)
     }
 
     /// Refunds an order or a part of it, and waits for the provider's answer as long as
     /// [`crate::sales::PATIENCE`] lasts. Gives the order as it is then, and the refund's id.
     pub async fn refund(
+        &self,
+        permit: &Permit<may::Refund>,
+        id: OrderId,
+        wish: RefundWish,
+        restock: bool,
+        request: Option<IdempotencyKey>,
+    ) -> Result<(Arc<Order>, RefundId), SaleError> {
+        if self.sales.find(id).await?.event != permit.event() {
+            return Err(SaleError::Refused(Refusal::UnknownOrder));
+        }
+        self.refund_as(permit.actor(), id, wish, restock, request).await
+    }
+
+    async fn refund_as(
         &self,
         actor: Actor,
         id: OrderId,
@@ -85,8 +134,24 @@ impl Organiser {
         Ok((sales.wait_for(id, &watch, done).await?, refund))
     }
 
+    /// Gives every hold of an event back and refunds all its tickets: the demo's reset, which anybody may ask for
+    /// where no money moves.
+    pub async fn reset_demo(&self, event: EventId) -> Result<(), SaleError> {
+        let mut after = None;
+        loop {
+            let page = self.orders_page(event, after, 500).await?;
+            for order in &page.orders {
+                self.undo(order).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Brings an order to where it takes no place: cancels it, or refunds all of it.
-    pub async fn undo(&self, order: &Order) -> Result<(), SaleError> {
+    async fn undo(&self, order: &Order) -> Result<(), SaleError> {
         let (sales, id) = (&self.sales, order.id);
         let mut order = Arc::new(order.clone());
         if matches!(order.state, OrderState::Held | OrderState::Paying | OrderState::Canceling) {
@@ -103,7 +168,7 @@ impl Organiser {
             order = sales.wait_for(id, &watch, moved).await?;
         }
         if order.state == OrderState::Paid {
-            self.refund(Actor::Buyer, id, RefundWish::All, true, None).await?;
+            self.refund_as(Actor::Buyer, id, RefundWish::All, true, None).await?;
         }
         Ok(())
     }

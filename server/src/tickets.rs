@@ -3,6 +3,7 @@
 //!
 //! It must not know: HTTP, SQL.
 
+use crate::access::{AnywherePermit, Caller, Right, ShopPermit, may};
 use crate::actor::Actor;
 use crate::codes::{Codes, PublicKey};
 use crate::identity::guest;
@@ -87,8 +88,19 @@ impl Tickets {
     }
 
     /// The ticket of either of its codes, as people type and scan them; only of this event, if one is named. A
-    /// short code names no event: without one, all are looked through.
+    /// short code names no event: without one, all are looked through. A ticket of an event for which the caller
+    /// checks nobody in is not found.
     pub async fn by_code(
+        &self,
+        caller: &Caller,
+        text: &str,
+        event: Option<EventId>,
+    ) -> Result<Option<Found>, SaleError> {
+        let found = self.of_any_event(text, event).await?;
+        Ok(found.filter(|found| caller.has(Right::CheckIn, Some(found.order.event))))
+    }
+
+    async fn of_any_event(
         &self,
         text: &str,
         event: Option<EventId>,
@@ -140,13 +152,20 @@ impl Tickets {
     }
 
     /// All keys, the oldest first.
-    pub async fn keys(&self) -> Result<Vec<PublicKey>, SaleError> {
+    pub async fn keys(
+        &self,
+        _: &AnywherePermit<may::CheckIn>,
+    ) -> Result<Vec<PublicKey>, SaleError> {
+        self.all_keys().await
+    }
+
+    async fn all_keys(&self) -> Result<Vec<PublicKey>, SaleError> {
         self.read_keys().await?;
         Ok(self.codes.keys())
     }
 
     /// Makes a key that signs from now on. What the others have signed counts as before.
-    pub async fn new_key(&self) -> Result<PublicKey, SaleError> {
+    pub async fn new_key(&self, _: &ShopPermit<may::ManageShop>) -> Result<PublicKey, SaleError> {
         let stored = self.read_keys().await?;
         let taken: Vec<u32> = self.codes.keys().iter().map(|key| key.id.into()).collect();
         let id = self.free_id(&taken).ok_or_else(|| {
@@ -161,7 +180,7 @@ impl Tickets {
         let key = TicketKey { id, seed: Some(seed), since_ms, revoked_ms: None };
         self.sales.writer.write(vec![RecordChange::put(&key)]).await?;
         tracing::info!(key = id, "a new key signs tickets");
-        let keys = self.keys().await.map_err(|_| CommandError::InDoubt)?;
+        let keys = self.all_keys().await.map_err(|_| CommandError::InDoubt)?;
         keys.into_iter().find(|key| u32::from(key.id) == id).ok_or(CommandError::InDoubt)
     }
 
@@ -172,7 +191,11 @@ impl Tickets {
     }
 
     /// From now on nothing counts that a key has signed. Refused of the only one.
-    pub async fn revoke_key(&self, id: u8) -> Result<(), SaleError> {
+    pub async fn revoke_key(
+        &self,
+        _: &ShopPermit<may::ManageShop>,
+        id: u8,
+    ) -> Result<(), SaleError> {
         let refused = |what: &str| Err(CommandError::Refused(Refusal::Invalid(what.into())));
         let stored = self.read_keys().await?;
         let keys = self.codes.keys();

@@ -29,6 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tickets",
         ],
     ),
+    // Who may do what. Use cases ask for its permits.
+    ("access", &["actor"]),
     ("actor", &[]),
     // It counts requests that it rejects; a test of it starts a task.
     ("admission", &["metrics", "tasks"]),
@@ -76,7 +78,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("ticket_code", &[]),
     // Use cases of whoever has a code.
-    ("tickets", &["actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"]),
+    (
+        "tickets",
+        &["access", "actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"],
+    ),
     ("trust", &[]),
     ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.
@@ -118,7 +123,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("organiser", &["actor", "identity", "sales", "store", "writer"]),
+    ("organiser", &["access", "actor", "identity", "sales", "store", "writer"]),
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.
@@ -142,6 +147,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "access",
             "actor",
             "admission",
             "app",

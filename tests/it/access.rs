@@ -63,6 +63,7 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             looks(State::Held)
         }
         ("GET", "/healthz" | "/readyz" | "/metrics") => looks(State::Held),
+        ("GET", "/office") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
@@ -332,7 +333,7 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
             }
             all
         }
-        Access::OrderOrOrganiser => {
+        Access::OrderOrStaff(_) => {
             let mut all = words(wrong_secrets(of, other));
             all.extend(words(vec![of.pay_secret.clone(), format!("{KEY}x")]));
             all.push(Shows::Nothing);
@@ -346,7 +347,7 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
             all.push(Shows::Header("authorization", format!("Bearer {}", of.secret)));
             all
         }
-        Access::Organiser => {
+        Access::Staff(_) | Access::Office(_) => {
             let mut all = words(wrong_keys(of, other));
             all.push(Shows::Nothing);
             all.extend(malformed(KEY));
@@ -396,10 +397,10 @@ fn right(route: &Described, of: &Victim) -> Vec<Shows> {
     match route.access {
         Access::OrderPath => vec![word(&of.secret)],
         Access::PayPath => vec![word(&of.pay_secret)],
-        Access::OrderOrOrganiser => vec![word(&of.secret), word(KEY)],
+        Access::OrderOrStaff(_) => vec![word(&of.secret), word(KEY)],
         Access::TicketPath => vec![word(&of.ticket)],
         Access::OrderForm => vec![word(&of.secret), word(&of.pay_secret)],
-        Access::Organiser => vec![word(KEY)],
+        Access::Staff(_) | Access::Office(_) => vec![word(KEY)],
         Access::Payment => vec![word(&of.intent)],
         Access::Provider => {
             let body = body_of(entry(route, &of.name).unwrap().sends).0;
@@ -428,8 +429,8 @@ fn refusals(route: &Described, shows: &Shows) -> &'static [u16] {
         | Access::TicketPath
         | Access::Payment
         | Access::Nobody => &[404],
-        Access::OrderOrOrganiser if bearer => &[404],
-        Access::OrderOrOrganiser | Access::Organiser => &[401],
+        Access::OrderOrStaff(_) if bearer => &[404],
+        Access::OrderOrStaff(_) | Access::Staff(_) | Access::Office(_) => &[401],
         Access::OrderForm => &[403],
         Access::Provider => &[400],
         Access::Anyone | Access::AnyoneInTheDemo => &[],
@@ -492,7 +493,10 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
     }
     match shows {
         Shows::Word(word)
-            if matches!(route.access, Access::OrderOrOrganiser | Access::Organiser) =>
+            if matches!(
+                route.access,
+                Access::OrderOrStaff(_) | Access::Staff(_) | Access::Office(_)
+            ) =>
         {
             request.bearer(word)
         }

@@ -9,11 +9,12 @@ use super::problem::Problem;
 use super::site::Site;
 use super::speaks::here;
 use super::view::{self, Action};
+use crate::access::{Denied, Right};
 use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
-use crate::http::auth::{bearer, is_organiser, organiser};
+use crate::http::auth::{bearer, known_caller};
 use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
 use crate::http::query::Query;
@@ -67,12 +68,14 @@ pub async fn events(
     // Before the counts are read: it may move in between.
     let as_of = app.catalogue.as_of(now);
     let mut events = app.catalogue.events();
-    if !is_organiser(&app, &headers) {
-        // Whoever shows a key expects drafts as well.
-        if bearer(&headers).is_some_and(|key| !key.is_empty()) {
-            return Err(Problem::wrong_key());
+    let public = |event: &Event| event.is_listed(now) || over && !event.spec.hidden;
+    match known_caller(&app, &headers).await? {
+        Some(caller) => {
+            events.retain(|event| caller.has(Right::SeeEvents, Some(event.id)) || public(event))
         }
-        events.retain(|event| event.is_listed(now) || over && !event.spec.hidden);
+        // Whoever shows a key expects drafts as well.
+        None if bearer(&headers).is_some() => return Err(Problem::wrong_key()),
+        None => events.retain(|event| public(event)),
     }
     let events = events.iter().map(|e| view::event(e, now, as_of)).collect();
     Ok(Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response())
@@ -242,26 +245,36 @@ pub fn order_id(text: &str) -> Result<OrderId, Problem> {
     Ok(OrderId(id.as_u128()))
 }
 
-/// The id of the order in the address, if the request may see it, and who asks.
-fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<(OrderId, Actor), Problem> {
-    let for_who = |problem| match is_organiser(app, headers) {
-        true => self::organiser::for_organiser(problem),
-        false => problem,
-    };
-    let id = order_id(id).map_err(for_who)?;
-    let Some(secret) = bearer(headers) else {
+/// The id of the order in the address, if who asks has its secret, or a key with this right for its event; and who
+/// asks.
+async fn authorized(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+    right: Right,
+) -> Result<(OrderId, Actor), Problem> {
+    let Some(token) = bearer(headers) else {
+        order_id(id)?;
         let mut problem = Problem::not_organiser();
         problem.title = "This order needs its secret".into();
         problem.detail = "Send the order's secret: Authorization: Bearer <secret>.".into();
         return Err(problem);
     };
-    if app.secrets.opens(id, secret) {
-        Ok((id, Actor::Buyer))
-    } else if is_organiser(app, headers) {
-        Ok((id, organiser(app)))
-    } else {
-        Err(Problem::unknown_order())
+    let parsed = order_id(id);
+    if let Ok(id) = &parsed
+        && app.secrets.opens(*id, token)
+    {
+        return Ok((*id, Actor::Buyer));
     }
+    let Some(caller) = known_caller(app, headers).await? else {
+        return Err(parsed.err().unwrap_or_else(Problem::unknown_order));
+    };
+    let id = parsed.map_err(self::organiser::for_organiser)?;
+    let order = app.sales.find(id).await.map_err(|no| self::organiser::for_organiser(no.into()))?;
+    if !caller.has(right, Some(order.event)) {
+        return Err(Denied::Role(right).into());
+    }
+    Ok((id, caller.actor()))
 }
 
 /// The event of an order that a command has changed, to tell the order in full.
@@ -275,7 +288,7 @@ pub async fn order(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::SeeOrders).await?;
     let order = app.sales.find(id).await.map_err(|no| match actor {
         Actor::Buyer => no.into(),
         _ => self::organiser::for_organiser(no.into()),
@@ -303,7 +316,7 @@ pub async fn pay(
     client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
     // Where nothing is to be paid, nothing need be sent.
     let token =
@@ -371,7 +384,7 @@ pub async fn name_ticket(
     lang: Lang,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let number = ticket_number(&number)?;
     let body: NameBody = json(&headers, &body)?;
     let order =
@@ -394,7 +407,7 @@ pub async fn cancel(
     Path(id): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
     let by_buyer = matches!(actor, Actor::Buyer);
     let order = app.sales.cancel(actor, id, request).await.map_err(|no| match by_buyer {

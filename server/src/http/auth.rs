@@ -1,6 +1,7 @@
-//! Authentication: the bearer token, and whether it is the organiser's key.
+//! Authentication: who asks, by the bearer token.
 
 use super::problem::Problem;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::ids::digest;
@@ -10,33 +11,28 @@ use axum::http::{HeaderMap, header};
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-/// Whether the organiser asks.
-pub fn is_organiser(app: &App, headers: &HeaderMap) -> bool {
+/// Who has a key of the organiser's, if this request shows one.
+pub async fn known_caller(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
     use subtle::ConstantTimeEq;
-    bearer(headers).is_some_and(|key| {
-        digest(&[b"organiser", key.as_bytes()])
-            .to_be_bytes()
-            .ct_eq(&app.organiser_key.to_be_bytes())
-            .into()
-    })
+    let Some(key) = bearer(headers) else { return Ok(None) };
+    let shown = digest(&[b"organiser", key.as_bytes()]).to_be_bytes();
+    let is_owner: bool = shown.ct_eq(&app.organiser_key.to_be_bytes()).into();
+    Ok(is_owner.then(|| Caller::owner(organiser(app))))
 }
 
-/// Refuses whoever has not shown the organiser's key, and says whether one was missing or wrong.
-pub fn check_organiser(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
-    if is_organiser(app, headers) {
-        return Ok(());
-    }
-    Err(match bearer(headers) {
-        Some(key) if !key.is_empty() => Problem::wrong_key(),
-        _ => Problem::not_organiser(),
+/// Who has a key of the organiser's; refuses everybody else, and says whether one was missing or wrong.
+pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    known_caller(app, headers).await?.ok_or_else(|| match bearer(headers) {
+        Some(_) => Problem::wrong_key(),
+        None => Problem::not_organiser(),
     })
 }
 
 /// The one who has shown the organiser's key, for the audit log.
-pub fn organiser(app: &App) -> Actor {
+fn organiser(app: &App) -> Actor {
     // A part of a digest of its digest: tells it from other keys, and opens nothing.
     Actor::ApiKey(digest(&[b"key id", &app.organiser_key.to_be_bytes()]) >> 96)
 }

@@ -1,9 +1,10 @@
 //! Extractors: the client, the body within its bounds, and what is in it.
 
-use super::auth::check_organiser;
+use super::auth::caller;
 use super::connection::socket::Doing;
 use super::problem::Problem;
 use super::site::Site;
+use crate::access::Caller;
 use crate::admission::client::Client;
 use crate::admission::network::Peer;
 use crate::app::App;
@@ -64,16 +65,17 @@ impl FromRequest<Arc<Site>> for Sent {
     }
 }
 
-/// What the organiser sent. Nothing of the body is read unless the head has the organiser's key.
-pub struct SentByOrganiser(pub Sent);
+/// What staff or a program of theirs sent. Nothing of the body is read unless the head has a key. What its holder
+/// may do, the use case asks.
+pub struct SentByStaff(pub Caller, pub Sent);
 
-impl FromRequest<Arc<Site>> for SentByOrganiser {
+impl FromRequest<Arc<Site>> for SentByStaff {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByOrganiser, Problem> {
-        check_organiser(app, request.headers())?;
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByStaff, Problem> {
+        let caller = caller(app, request.headers()).await?;
         let limit = app.config.body_bytes as usize;
-        receive(request, app, limit).await.map(SentByOrganiser)
+        receive(request, app, limit).await.map(|sent| SentByStaff(caller, sent))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every no that a person or a program can get: what happened, whether money moved, what to do.
 
+use crate::access::Denied;
 use crate::admission::{Reason, Refused};
 use crate::http::speaks::here;
 use crate::language::{Lang, Words};
@@ -156,6 +157,27 @@ impl Problem {
         .titled("The organiser's key is wrong")
     }
 
+    /// Who asks has no role for it, or must sign in once more.
+    pub fn denied(denied: Denied) -> Problem {
+        match denied {
+            Denied::Role(right) => Problem::new(
+                ProblemCode::NotAllowed,
+                format!(
+                    "Your role does not allow you to {} here. Nothing was done. The owner of the shop can give \
+                     you another role.",
+                    right.what()
+                ),
+            ),
+            Denied::NotRecent(right) => Problem::new(
+                ProblemCode::SignInAgain,
+                format!(
+                    "You signed in a while ago. To {}, please sign in once more. Nothing was done.",
+                    right.what()
+                ),
+            ),
+        }
+    }
+
     /// A page of another site made a browser send this.
     pub fn cross_site() -> Problem {
         Problem::new(ProblemCode::CrossSite, here().cross_site())
@@ -308,6 +330,12 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        Problem::denied(denied)
     }
 }
 

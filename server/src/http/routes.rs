@@ -3,11 +3,13 @@
 
 use super::api::{door, erasures, mails, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
+use super::office::home;
 use super::shop::{
     calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
 };
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
+use crate::access::Right;
 use crate::config::Config;
 use axum::Router;
 use axum::handler::Handler;
@@ -30,12 +32,14 @@ pub enum Access {
     PayPath,
     /// Who has the signed code of a ticket, `{code}` of the path. Nothing of its order is shown.
     TicketPath,
-    /// Who has the order's own secret, or the organiser's key, as the bearer token.
-    OrderOrOrganiser,
+    /// Who has the order's own secret as the bearer token, or a key with this right for its event.
+    OrderOrStaff(Right),
     /// Who sends the secret that pays the order, or its own, as the field `secret` of the form.
     OrderForm,
-    /// Who has the organiser's key, as the bearer token.
-    Organiser,
+    /// Who has a key with this right, as the bearer token: programs of the organiser.
+    Staff(Right),
+    /// Who is signed in with this right, or has a key with it: pages of the office.
+    Office(Right),
     /// The payment provider, who signs what it sends.
     Provider,
     /// Nobody: it answers that it is not set up.
@@ -114,6 +118,7 @@ pub(super) fn router(config: &Config, sandbox: bool) -> Router<Arc<Site>> {
 
 fn build(config: &Config, sandbox: bool) -> Routes {
     use Access::*;
+    use Right::*;
     let mut routes = Routes { router: Router::new(), list: Vec::new() };
     routes
         .get("/", Anyone, front::front)
@@ -141,31 +146,32 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/events", Anyone, api::events)
         .takes(&["over"])
         .get("/api/v1/events/{event}", Anyone, api::event)
-        .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
-        .add(Method::DELETE, "/api/v1/events/{event}", Organiser, organiser::delete_event)
+        .add(Method::PUT, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::put_event)
+        .add(Method::DELETE, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::delete_event)
         .get("/api/v1/events/{event}/live", Anyone, api::live)
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
-        .get("/api/v1/events/{event}/orders", Organiser, organiser::orders)
+        .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
         .takes(&["after", "limit"])
-        .get("/api/v1/orders/{id}", OrderOrOrganiser, api::order)
-        .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
-        .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
-        .post("/api/v1/orders/{id}/mails", OrderOrOrganiser, mails::send_again)
-        .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrOrganiser, mails::put_email)
-        .post("/api/v1/orders/{id}/refunds", Organiser, organiser::refund)
-        .post("/api/v1/orders/{id}/tickets/{number}", OrderOrOrganiser, api::name_ticket)
-        .get("/api/v1/tickets/{code}", Organiser, door::ticket)
+        .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
+        .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
+        .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
+        .post("/api/v1/orders/{id}/mails", OrderOrStaff(ChangeOrders), mails::send_again)
+        .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrStaff(ChangeOrders), mails::put_email)
+        .post("/api/v1/orders/{id}/refunds", Staff(Refund), organiser::refund)
+        .post("/api/v1/orders/{id}/tickets/{number}", OrderOrStaff(ChangeOrders), api::name_ticket)
+        .get("/api/v1/tickets/{code}", Staff(CheckIn), door::ticket)
         .takes(&["event"])
-        .get("/api/v1/door/keys", Organiser, door::keys)
-        .post("/api/v1/door/keys", Organiser, door::new_key)
-        .add(Method::DELETE, "/api/v1/door/keys/{key}", Organiser, door::revoke_key)
-        .post("/api/v1/erasures", Organiser, erasures::erase)
+        .get("/api/v1/door/keys", Staff(CheckIn), door::keys)
+        .post("/api/v1/door/keys", Staff(ManageShop), door::new_key)
+        .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
+        .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
+        .get("/office", Office(SeeEvents), home::home)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);
     // A name is no credential where money is taken.
     let charges = if sandbox { AnyoneInTheDemo } else { OrderForm };
-    let guests = if config.demo() { AnyoneInTheDemo } else { Organiser };
+    let guests = if config.demo() { AnyoneInTheDemo } else { Staff(SeeOrders) };
     routes
         .post("/nts/v1/reserve", Anyone, legacy::reserve)
         .post("/nts/v1/charge", charges, legacy::charge)

@@ -2,14 +2,15 @@
 
 use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
-use crate::http::auth::{check_organiser, organiser};
-use crate::http::extract::{Sent, SentByOrganiser, json};
+use crate::http::auth::caller;
+use crate::http::extract::{Sent, SentByStaff, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::speaks::here;
 use crate::http::view;
+use crate::sales::SaleError;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 pub async fn put_event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
+    SentByStaff(caller, Sent { headers, body }): SentByStaff,
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
     let body = match json::<EventBody>(&headers, &body) {
@@ -34,7 +35,13 @@ pub async fn put_event(
     };
     let spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
     let warnings = event_body::warnings(&spec, now);
-    let (event, created) = app.organiser.put_event(organiser(&app), spec).await?;
+    let (event, created) = match app.sales.event_named(&slug).await {
+        Ok(known) => (app.organiser.change_event(&caller.permit(known.id)?, spec).await?, false),
+        Err(SaleError::Refused(Refusal::UnknownEvent)) => {
+            app.organiser.put_event(&caller.shop_permit()?, spec).await?
+        }
+        Err(no) => return Err(no.into()),
+    };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let event = view::event(&event, now, now);
     Ok((status, Json(PutAnswer { event, warnings })).into_response())
@@ -64,9 +71,10 @@ fn invalid(flaws: &[Flaw]) -> Refusal {
 pub async fn delete_event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    SentByOrganiser(_): SentByOrganiser,
+    SentByStaff(caller, _): SentByStaff,
 ) -> Result<StatusCode, Problem> {
-    app.organiser.delete_event(organiser(&app), &slug).await?;
+    let event = app.sales.event_named(&slug).await?;
+    app.organiser.delete_event(&caller.permit(event.id)?, &slug).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -77,12 +85,13 @@ pub async fn orders(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check_organiser(&app, &headers)?;
+    let caller = caller(&app, &headers).await?;
     let event = app.sales.event_named(&slug).await?;
+    let permit = caller.permit(event.id)?;
     let no_id = |_| Problem::invalid("after in the query is the id of an order, as in next.");
     let after = query.get("after").map(order_id).transpose().map_err(no_id)?;
     let limit = query.number("limit", 1..=500)?.unwrap_or(100);
-    let page = app.organiser.orders(event.id, after, limit as usize).await?;
+    let page = app.organiser.orders(&permit, after, limit as usize).await?;
     let orders = page.orders.iter().map(|o| view::order(&app, o, &event, here())).collect();
     let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
     Ok(Json(OrderList { next, orders }).into_response())
@@ -92,7 +101,7 @@ pub async fn orders(
 pub async fn refund(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
+    SentByStaff(caller, Sent { headers, body }): SentByStaff,
 ) -> Result<Response, Problem> {
     let id = known_order(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
@@ -107,7 +116,9 @@ pub async fn refund(
             ));
         }
     };
-    let refunded = app.organiser.refund(organiser(&app), id, wish, body.restock, request).await;
+    let order = app.sales.find(id).await.map_err(|no| for_organiser(no.into()))?;
+    let permit = caller.permit(order.event)?;
+    let refunded = app.organiser.refund(&permit, id, wish, body.restock, request).await;
     let (order, refund) = refunded.map_err(|no| for_organiser(no.into()))?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
