@@ -7,8 +7,8 @@ use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
 use crate::store::records::{self, Row, Tables, Value};
-use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader, VersionVector};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use crate::store::{Fault, Lane, NamedTicket, OrderPage, Owner, OwnerPage, Reader, VersionVector};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
 const OWNERS: &str = "SELECT id, event, buyer_key FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
-            coalesce(t.guest, o.name)
+            coalesce(t.guest, o.name), o.first_serial, o.answers
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
      WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
 
@@ -276,7 +276,7 @@ impl Reader for PgReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.again(|link| {
             let asked = ask!(NAMED_TICKETS, event.0 as i64, i64::from(after), limit as i64);
             let rows = link.ask(&[asked])?;
