@@ -157,7 +157,7 @@ pub struct NamedTicket {
 
 impl NamedTicket {
     /// A ticket of an order whose tickets begin with serial `first` and which has these answers.
-    fn of(ticket: Ticket, name: String, first: u32, mut answers: Vec<Answer>) -> NamedTicket {
+    pub fn of(ticket: Ticket, name: String, first: u32, mut answers: Vec<Answer>) -> NamedTicket {
         let number = (ticket.serial.saturating_sub(first) + 1).try_into().unwrap_or(u16::MAX);
         answers.retain(|answer| answer.ticket.is_none_or(|of| of == number));
         NamedTicket { ticket, name, number, answers }
@@ -230,6 +230,8 @@ pub trait Reader: Send {
         after: u32,
         limit: usize,
     ) -> Result<Vec<NamedTicket>, Fault>;
+    /// What the organiser noted of orders of this event ([`Order::reference`]), as far as it begins so.
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault>;
     /// The order that has an event's ticket of this serial.
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault>;
 }

@@ -6,5 +6,7 @@ ALTER TABLE events ADD COLUMN questions text NOT NULL DEFAULT '';
 ALTER TABLE orders ADD COLUMN tender smallint NOT NULL DEFAULT 0
     CONSTRAINT known_tender CHECK (tender BETWEEN 0 AND 3);
 ALTER TABLE orders ADD COLUMN reference text NOT NULL DEFAULT '';
+-- Few orders have a note, and only those are in this index.
+CREATE INDEX orders_noted ON orders (event) WHERE reference <> '';
 -- What its buyer has answered (`codec::encode_answers`); NULL: nothing.
 ALTER TABLE orders ADD COLUMN answers bytea;

@@ -1,7 +1,7 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{door, erasures, mails, organiser};
+use super::api::{door, erasures, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::shop::{
     calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
@@ -147,11 +147,14 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
         .get("/api/v1/events/{event}/orders", Organiser, organiser::orders)
         .takes(&["after", "limit"])
+        .post("/api/v1/events/{event}/sales", Organiser, sales::sell)
         .get("/api/v1/orders/{id}", OrderOrOrganiser, api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
         .post("/api/v1/orders/{id}/mails", OrderOrOrganiser, mails::send_again)
         .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrOrganiser, mails::put_email)
+        .add(Method::PUT, "/api/v1/orders/{id}/answers", OrderOrOrganiser, sales::put_answers)
+        .add(Method::PUT, "/api/v1/orders/{id}/name", Organiser, sales::put_name)
         .post("/api/v1/orders/{id}/refunds", Organiser, organiser::refund)
         .post("/api/v1/orders/{id}/tickets/{number}", OrderOrOrganiser, api::name_ticket)
         .get("/api/v1/tickets/{code}", Organiser, door::ticket)

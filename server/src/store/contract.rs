@@ -445,7 +445,7 @@ fn erased<D: Database>(desk: &mut Desk<D>) {
         let mut reader = desk.database.reader();
         let page = reader.all_orders(None, 100).expect("orders").orders;
         let tickets = reader.tickets(desk.event, 0, 100).expect("tickets");
-        page.into_iter().map(|o| o.buyer.name).chain(tickets.into_iter().map(|t| t.1)).collect()
+        page.into_iter().map(|o| o.buyer.name).chain(tickets.into_iter().map(|t| t.name)).collect()
     };
     let erase = |desk: &Desk<D>, orders: &[OrderId]| Command::Erase {
         event: desk.event,

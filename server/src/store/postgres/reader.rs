@@ -28,6 +28,9 @@ const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, t.re
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
      WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
 
+const REFERENCES: &str = "SELECT reference FROM orders WHERE event = $1 AND reference <> ''
+     AND left(reference, char_length($2::text)) = $2::text ORDER BY id";
+
 const ORDER_OF_TICKET: &str = "SELECT order_id FROM tickets WHERE event = $1 AND serial = $2";
 
 /// Who has changed an order last looks after it; another takes it over when it has been due for so
@@ -281,6 +284,13 @@ impl Reader for PgReader {
             let asked = ask!(NAMED_TICKETS, event.0 as i64, i64::from(after), limit as i64);
             let rows = link.ask(&[asked])?;
             rows[0].iter().map(rows::named_ticket).collect()
+        })
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.again(|link| {
+            let rows = link.ask(&[ask!(REFERENCES, event.0 as i64, prefix.to_owned())])?;
+            rows[0].iter().map(|row| rows::InOrder::of(row).next()).collect()
         })
     }
 

@@ -322,6 +322,17 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.at_once(|conn| {
+            conn.prepare_cached(
+                "SELECT reference FROM orders WHERE event = ?1 AND reference <> ''
+                     AND substr(reference, 1, length(?2)) = ?2 ORDER BY id",
+            )?
+            .query_map(params![event.0 as i64, prefix], |row| row.get(0))?
+            .collect()
+        })
+    }
+
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {
         self.at_once(|conn| {
             conn.prepare_cached(
