@@ -4,7 +4,8 @@
 use super::api::{door, erasures, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::shop::{
-    calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
+    answers, calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
+    tickets_pdf,
 };
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
@@ -126,6 +127,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/orders/{id}/{secret}/email", OrderPath, order_mail::change_address)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/tickets.pdf", OrderPath, tickets_pdf::tickets)
+        .get("/orders/{id}/{secret}/answers", OrderPath, answers::show)
+        .post("/orders/{id}/{secret}/answers", OrderPath, answers::save)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)

@@ -103,6 +103,13 @@ words! {
         fr: "Répondre aux questions de l’organisateur",
         es: "Responder a las preguntas del organizador",
     }
+    /// On the payment page, for somebody whom it cannot lead to the order's page.
+    fn questions_on_order_page() {
+        en: "The organiser asks a few questions before the payment. Answer them on the page of your order, then pay. Nothing has been charged.",
+        de: "Der Veranstalter stellt vor der Zahlung ein paar Fragen. Beantworten Sie sie auf der Seite Ihrer Bestellung und bezahlen Sie dann. Es wurde noch nichts abgebucht.",
+        fr: "L’organisateur pose quelques questions avant le paiement. Répondez-y sur la page de votre commande, puis payez. Rien n’a encore été débité.",
+        es: "El organizador hace unas preguntas antes del pago. Responda en la página de su pedido y pague después. No se ha cobrado nada.",
+    }
     /// A link on the order's page to the answers.
     fn questions_change() {
         en: "Change the answers",

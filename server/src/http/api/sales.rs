@@ -4,16 +4,17 @@ use super::organiser::{for_organiser, known_order};
 use super::{authorized, event_of, whole, wish};
 use crate::actor::Actor;
 use crate::http::auth::organiser;
-use crate::http::extract::{Sent, SentByOrganiser, json};
+use crate::http::extract::{Sent, SentByOrganiser, json, receive};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
+use crate::http::shop::answers::ANSWERS_BODY;
 use crate::http::site::Site;
 use crate::http::speaks::here;
 use crate::http::view;
 use crate::language::Lang;
 use crate::organiser::sell::Sale;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{AnswerWish, Language, Tender};
@@ -78,9 +79,11 @@ pub async fn put_name(
 pub async fn put_answers(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    Sent { headers, body }: Sent,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, request.headers())?;
+    let limit = ANSWERS_BODY.min(app.config.body_bytes as usize);
+    let Sent { headers, body } = receive(request, &app, limit).await?;
     let AnswersBody { answers } = json(&headers, &body)?;
     let answers = answers.into_iter().map(|given| AnswerWish {
         question: given.question,
