@@ -26,14 +26,17 @@ mod ticket;
 
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
-    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer, TicketType,
-    TicketTypeBody,
+    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer, Question,
+    QuestionBody, TicketType, TicketTypeBody,
 };
 pub use order::{
-    Action, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
+    Action, Answer, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
     OrderList, Payment, Refund, RefundAnswer, Ticket,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
-pub use request::{BuyerBody, EmailBody, LineBody, OrderBody, PayBody, RefundBody};
+pub use request::{
+    AnswerBody, AnswersBody, BuyerBody, BuyerNameBody, EmailBody, LineBody, OrderBody, PayBody,
+    RefundBody, SaleBody, SaleBuyerBody,
+};
 pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
 pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};

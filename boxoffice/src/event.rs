@@ -3,9 +3,11 @@
 pub(crate) mod check;
 pub(crate) mod delete;
 pub(crate) mod put;
+pub(crate) mod question;
 
 use crate::{Currency, EventId, Refusal, TimeMs};
 use alloc::{string::String, vec::Vec};
+use question::QuestionSpec;
 
 /// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
 /// once made, only retired, so that an order's lines can refer to them by their index for ever.
@@ -66,6 +68,9 @@ pub struct EventSpec {
     pub contact: String,
     /// Whether the mail with the tickets has them as a PDF file, too.
     pub attach_pdf: bool,
+    /// What is asked between the hold and the payment, in this order, at most
+    /// [`MOST_QUESTIONS`](crate::MOST_QUESTIONS).
+    pub questions: Vec<QuestionSpec>,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
     /// What they are sold as, 1 to 100 ticket types.
@@ -211,6 +216,7 @@ impl EventSpec {
             keep_buyers_days: None,
             contact: String::new(),
             attach_pdf: false,
+            questions: Vec::new(),
             pools: Vec::new(),
             ticket_types: Vec::new(),
         }

@@ -8,7 +8,8 @@ use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
-    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
+    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, QuestionKind, QuestionSpec,
+    TicketTypeSpec, TimeMs, Warning,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::Value;
@@ -50,6 +51,8 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
         ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
     }
+    let questions = body.questions.into_iter().enumerate();
+    let questions = questions.map(|(n, q)| question_spec(n, q, &mut flaws)).collect();
     // What could not be read is replaced by what is right, so that the rest can be checked.
     let pounds = Currency::parse("GBP").expect("a currency");
     let defaults = EventSpec::new(slug, currency.unwrap_or(pounds), starts_ms.unwrap_or(i64::MIN));
@@ -72,6 +75,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         keep_buyers_days: body.keep_buyers_days,
         contact: body.contact.trim().into(),
         attach_pdf: body.attach_pdf,
+        questions,
         pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
         ..defaults
@@ -219,12 +223,62 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
         over: event.is_over(now),
         place: (&spec.place).into(),
         pools,
+        questions: spec.questions.iter().map(question).collect(),
         sale_closes: time(spec.sale_closes_ms),
         sale_opens: time(spec.sale_opens_ms),
         starts_at: when::rfc3339(spec.starts_ms).into(),
         ticket_types,
         zone: (&spec.zone).into(),
     }
+}
+
+fn question(question: &QuestionSpec) -> wire::Question<'_> {
+    let (kind, choices) = match &question.kind {
+        QuestionKind::Line => ("text", &[][..]),
+        QuestionKind::Lines => ("long_text", &[][..]),
+        QuestionKind::Choice(choices) => ("choice", choices.as_slice()),
+        QuestionKind::YesNo => ("yes_no", &[][..]),
+    };
+    wire::Question {
+        choices: choices.iter().map(Into::into).collect(),
+        id: (&question.id).into(),
+        kind: kind.into(),
+        per: if question.per_ticket { "ticket" } else { "order" }.into(),
+        required: question.required,
+        text: (&question.text).into(),
+        ticket_types: question.ticket_types.iter().map(Into::into).collect(),
+    }
+}
+
+/// A question as the core wants it. What is wrong with its words is noted, and replaced by what is right.
+fn question_spec(n: usize, body: wire::QuestionBody, flaws: &mut Vec<Flaw>) -> QuestionSpec {
+    let wire::QuestionBody { id, text, kind, choices, required, per, ticket_types } = body;
+    let mut wrong = |field: &str, text: String| {
+        flaws.push(Flaw::new(format!("questions[{n}].{field}"), text));
+    };
+    if kind != "choice" && !choices.is_empty() {
+        wrong("choices", format!("question “{id}”: only one of kind = \"choice\" has choices"));
+    }
+    let kind = match kind.as_str() {
+        "text" => QuestionKind::Line,
+        "long_text" => QuestionKind::Lines,
+        "choice" => QuestionKind::Choice(choices),
+        "yes_no" => QuestionKind::YesNo,
+        _ => {
+            let all = "text, long_text, choice or yes_no";
+            wrong("kind", format!("question “{id}”: kind is one of {all}"));
+            QuestionKind::Line
+        }
+    };
+    let per_ticket = match per.as_deref() {
+        None | Some("order") => false,
+        Some("ticket") => true,
+        Some(_) => {
+            wrong("per", format!("question “{id}”: per is order or ticket"));
+            false
+        }
+    };
+    QuestionSpec { id, text: text.trim().into(), kind, required, per_ticket, ticket_types }
 }
 
 /// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold. And whether

@@ -6,15 +6,16 @@
 
 pub mod erase;
 pub mod retention;
+pub mod sell;
 
 use crate::access::{Permit, ShopPermit, may};
 use crate::actor::Actor;
 use crate::sales::{SaleError, Sales, after_the_command};
-use crate::store::OrderPage;
+use crate::store::{NamedTicket, OrderPage};
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
     Command, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
-    RefundWish, Refusal, Reply, Ticket,
+    RefundWish, Refusal, Reply,
 };
 use std::sync::Arc;
 
@@ -85,13 +86,14 @@ impl Organiser {
         Ok(self.sales.reads.ask(move |r| r.orders(event, after, limit)).await?)
     }
 
-    /// The tickets of an event with a serial above `after`, each with its buyer's name; `limit` at most.
+    /// The tickets of an event with a serial above `after`, each with its buyer's name and what was answered;
+    /// `limit` at most.
     pub async fn tickets(
         &self,
         permit: &Permit<may::SeeOrders>,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, SaleError> {
+    ) -> Result<Vec<NamedTicket>, SaleError> {
         let event = permit.event();
         Ok(self.sales.reads.ask(move |r| r.tickets(event, after, limit)).await?)
     }

@@ -11,6 +11,7 @@ mod contract;
 mod database;
 mod event_row;
 pub mod postgres;
+mod questions;
 pub mod records;
 mod recount;
 pub mod sqlite;
@@ -20,7 +21,7 @@ pub mod transfer;
 pub use database::{Database, MetaStore, OpenError, Opened};
 
 use boxoffice::{
-    BuyerKey, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs,
+    Answer, BuyerKey, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs,
 };
 use records::{RecordChange, Tables};
 use std::collections::BTreeMap;
@@ -141,6 +142,28 @@ pub struct OrderPage {
     pub next: Option<OrderId>,
 }
 
+/// A ticket as the list of an event's tickets has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedTicket {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// The name of its guest, or else of its buyer.
+    pub name: String,
+    /// Its number within its order, from 1.
+    pub number: u16,
+    /// What was answered for it, and for its order.
+    pub answers: Vec<Answer>,
+}
+
+impl NamedTicket {
+    /// A ticket of an order whose tickets begin with serial `first` and which has these answers.
+    pub fn of(ticket: Ticket, name: String, first: u32, mut answers: Vec<Answer>) -> NamedTicket {
+        let number = (ticket.serial.saturating_sub(first) + 1).try_into().unwrap_or(u16::MAX);
+        answers.retain(|answer| answer.ticket.is_none_or(|of| of == number));
+        NamedTicket { ticket, name, number, answers }
+    }
+}
+
 /// Whose an order is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Owner {
@@ -199,13 +222,16 @@ pub trait Reader: Send {
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault>;
     /// The orders of a lane that somebody must look after at `now`, the longest due first.
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault>;
-    /// An event's tickets after serial `after`, with the names of their guests, or else of their buyers.
+    /// An event's tickets after serial `after`, with the names of their guests, or else of their buyers, and
+    /// what was answered.
     fn tickets(
         &mut self,
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault>;
+    ) -> Result<Vec<NamedTicket>, Fault>;
+    /// What the organiser noted of orders of this event ([`Order::reference`]), as far as it begins so.
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault>;
     /// The order that has an event's ticket of this serial.
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault>;
 }

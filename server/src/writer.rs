@@ -312,6 +312,9 @@ fn is_own(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::Pay { .. }
         | Command::NameTicket { .. }
+        | Command::Answer { .. }
+        | Command::Sell { .. }
+        | Command::CorrectName { .. }
         | Command::Refund { .. }
         | Command::ChangeAddress { .. }
         // Nobody waits for old orders to be removed, or for their buyers to be erased.
@@ -325,6 +328,8 @@ pub fn usual_actor(command: &Command) -> Actor {
     match command {
         Command::PutEvent { .. }
         | Command::DeleteEvent { .. }
+        | Command::Sell { .. }
+        | Command::CorrectName { .. }
         | Command::Forget { .. }
         | Command::Erase { .. } => Actor::System,
         command if is_own(command) => Actor::System,

@@ -2,9 +2,9 @@
 //! this is in the product.
 
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Buyer, Event, EventId, OrderId, Ticket, TicketState, TimeMs};
+use boxoffice::{Buyer, Event, EventId, OrderId, TicketState, TimeMs};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, OwnerPage, Reader, VersionVector};
+use nts_server::store::{Fault, Lane, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector};
 use std::collections::BTreeMap;
 
 /// What pages and settlement read, broken if a mutant says so.
@@ -92,12 +92,16 @@ impl Reader for BrokenReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         let mut tickets = self.0.tickets(event, after, limit)?;
         if on(Mutant::GuestsRevoked) {
-            tickets.iter_mut().for_each(|(t, _)| t.state = TicketState::Valid);
+            tickets.iter_mut().for_each(|t| t.ticket.state = TicketState::Valid);
         }
         Ok(tickets)
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.0.references(event, prefix)
     }
 
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {

@@ -2,10 +2,10 @@
 //! and those of the provider.
 
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, OwnerPage, Reader, VersionVector};
+use nts_server::store::{Fault, Lane, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -71,8 +71,12 @@ impl Reader for Pages {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.inner.tickets(event, after, limit)
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.inner.references(event, prefix)
     }
 
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {

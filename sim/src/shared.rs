@@ -15,8 +15,8 @@ use boxoffice::{
 use nts_server::clock::Clock;
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value};
 use nts_server::store::{
-    Batch, Fault, Lane, Loaded, OrderPage, Owner, OwnerPage, Reader, Recorded, RequestKey, Store,
-    VersionVector,
+    Batch, Fault, Lane, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader, Recorded,
+    RequestKey, Store, VersionVector,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -177,6 +177,8 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
             }
             Change::TicketPut { order, event, .. }
             | Change::EmailPut { order, event, .. }
+            | Change::NamePut { order, event, .. }
+            | Change::AnswersPut { order, event, .. }
             | Change::BuyerErased { order, event }
             | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);
@@ -549,17 +551,26 @@ impl Reader for SharedReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         let db = self.db()?;
         let orders = db.state.orders.values().filter(|o| o.event == event);
         let tickets = orders.flat_map(|o| {
             let name = |t: &Ticket| t.guest.clone().unwrap_or_else(|| o.buyer.name.clone());
-            o.tickets.iter().map(move |t| (t.clone(), name(t)))
+            let first = o.tickets.iter().map(|t| t.serial).min().unwrap_or(0);
+            let named =
+                move |t: &Ticket| NamedTicket::of(t.clone(), name(t), first, o.answers.clone());
+            o.tickets.iter().map(named)
         });
-        let mut tickets: Vec<_> = tickets.filter(|(t, _)| t.serial > after).collect();
-        tickets.sort_unstable_by_key(|(t, _)| t.serial);
+        let mut tickets: Vec<_> = tickets.filter(|t| t.ticket.serial > after).collect();
+        tickets.sort_unstable_by_key(|t| t.ticket.serial);
         tickets.truncate(limit);
         Ok(tickets)
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        let db = self.db()?;
+        let noted = db.state.orders.values().filter(|o| o.event == event).map(|o| &o.reference);
+        Ok(noted.filter(|r| !r.is_empty() && r.starts_with(prefix)).cloned().collect())
     }
 
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {

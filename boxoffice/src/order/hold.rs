@@ -6,10 +6,10 @@ use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_name};
 use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, MOST_LINES,
-    Order, OrderId, OrderState, Standing, State, TimeMs,
+    Order, OrderId, OrderState, Standing, State, Tender, TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
-use alloc::{boxed::Box, format, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 /// A hold that is renewed again and again ends for good after so many of its lives: else a
 /// countdown could be reset for ever.
@@ -69,6 +69,9 @@ pub(crate) fn hold(
         buyer,
         lines,
         currency: event.spec.currency,
+        tender: Tender::Online,
+        reference: String::new(),
+        answers: Vec::new(),
         state: OrderState::Held,
         placed_ms: now,
         until_ms,

@@ -2,6 +2,7 @@
 
 use crate::draft::{Draft, moved};
 use crate::mutant::{Mutant, on};
+use crate::order::answer::check_answered;
 use crate::order::hold::{check_held, give_up};
 use crate::payment::MOST_ATTEMPTS;
 use crate::{
@@ -35,6 +36,8 @@ pub(crate) fn pay(
         return next_attempt(order, token, now);
     }
     check_held(order, now)?;
+    // A payment that has begun goes on, whatever is asked since.
+    check_answered(state, order)?;
 
     // The point of no return.
     let mut draft = Draft::default();

@@ -4,6 +4,7 @@ pub mod door;
 pub mod erasures;
 pub mod mails;
 pub mod organiser;
+pub mod sales;
 
 use super::problem::Problem;
 use super::site::Site;
@@ -294,7 +295,10 @@ pub async fn order(
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
-    let mut answer = view::order(&app, &order, &event, here());
+    let mut answer = match actor {
+        Actor::Buyer => view::order(&app, &order, &event, here()),
+        _ => view::order_for_organiser(&app, &order, &event, here()),
+    };
     answer.mails = Some(mails::of(&app, &order).await?);
     Ok(whole(&app, &order, &answer))
 }

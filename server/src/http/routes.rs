@@ -1,11 +1,12 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{door, erasures, mails, organiser};
+use super::api::{door, erasures, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::home;
 use super::shop::{
-    calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
+    answers, calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
+    tickets_pdf,
 };
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
@@ -131,6 +132,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/orders/{id}/{secret}/email", OrderPath, order_mail::change_address)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/tickets.pdf", OrderPath, tickets_pdf::tickets)
+        .get("/orders/{id}/{secret}/answers", OrderPath, answers::show)
+        .post("/orders/{id}/{secret}/answers", OrderPath, answers::save)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)
@@ -152,11 +155,14 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
         .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
         .takes(&["after", "limit"])
+        .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
         .post("/api/v1/orders/{id}/mails", OrderOrStaff(ChangeOrders), mails::send_again)
         .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrStaff(ChangeOrders), mails::put_email)
+        .add(Method::PUT, "/api/v1/orders/{id}/answers", OrderOrStaff(ChangeOrders), sales::put_answers)
+        .add(Method::PUT, "/api/v1/orders/{id}/name", Staff(ChangeOrders), sales::put_name)
         .post("/api/v1/orders/{id}/refunds", Staff(Refund), organiser::refund)
         .post("/api/v1/orders/{id}/tickets/{number}", OrderOrStaff(ChangeOrders), api::name_ticket)
         .get("/api/v1/tickets/{code}", Staff(CheckIn), door::ticket)

@@ -95,6 +95,9 @@ impl Log {
                 {
                     let action = match command {
                         Command::Cancel { .. } => Action::OrderCanceled,
+                        Command::Sell { .. } => Action::OrderSold,
+                        Command::CorrectName { .. } => Action::NameCorrected,
+                        Command::Answer { .. } => Action::AnswersChanged,
                         _ => Action::OrderChanged,
                     };
                     let moved = decision.changes.iter().rev().find_map(|change| match change {
@@ -103,7 +106,15 @@ impl Log {
                     });
                     let now = moved.or(of(order).map(|order| order.state));
                     let now = now.map_or("", |state| state.word());
-                    self.add(actor, action, event_of(order), Some(order), now.into());
+                    // Neither names nor answers: who is erased must not stay here.
+                    let detail = match of(order).filter(|_| action == Action::OrderSold) {
+                        Some(sold) => {
+                            let tickets = counted(sold.places(), "ticket");
+                            format!("{tickets} for {}: {}", sold.total(), sold.tender.word())
+                        }
+                        None => now.into(),
+                    };
+                    self.add(actor, action, event_of(order), Some(order), detail);
                 }
             }
         }

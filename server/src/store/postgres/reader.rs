@@ -7,8 +7,8 @@ use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
 use crate::store::records::{self, Row, Tables, Value};
-use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader, VersionVector};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use crate::store::{Fault, Lane, NamedTicket, OrderPage, Owner, OwnerPage, Reader, VersionVector};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,9 +24,12 @@ pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
 const OWNERS: &str = "SELECT id, event, buyer_key FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
-            coalesce(t.guest, o.name)
+            coalesce(t.guest, o.name), o.first_serial, o.answers
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
      WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
+
+const REFERENCES: &str = "SELECT reference FROM orders WHERE event = $1 AND reference <> ''
+     AND left(reference, char_length($2::text)) = $2::text ORDER BY id";
 
 const ORDER_OF_TICKET: &str = "SELECT order_id FROM tickets WHERE event = $1 AND serial = $2";
 
@@ -276,11 +279,18 @@ impl Reader for PgReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.again(|link| {
             let asked = ask!(NAMED_TICKETS, event.0 as i64, i64::from(after), limit as i64);
             let rows = link.ask(&[asked])?;
             rows[0].iter().map(rows::named_ticket).collect()
+        })
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.again(|link| {
+            let rows = link.ask(&[ask!(REFERENCES, event.0 as i64, prefix.to_owned())])?;
+            rows[0].iter().map(|row| rows::InOrder::of(row).next()).collect()
         })
     }
 

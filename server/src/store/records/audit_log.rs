@@ -46,6 +46,12 @@ pub enum Action {
     BuyersErased,
     /// An order was canceled by somebody other than its buyer.
     OrderCanceled,
+    /// The organiser gave tickets away, or sold them without the payment provider.
+    OrderSold,
+    /// The organiser corrected the name of an order's buyer.
+    NameCorrected,
+    /// Somebody other than its buyer answered the questions of an order.
+    AnswersChanged,
     /// An order was changed otherwise by somebody other than its buyer.
     OrderChanged,
     /// All test orders were moved out of the database, into a file.
@@ -55,7 +61,7 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 11] = [
+    const ALL: [Action; 14] = [
         Action::EventCreated,
         Action::EventChanged,
         Action::EventDeleted,
@@ -64,6 +70,9 @@ impl Action {
         Action::RefundAnswered,
         Action::BuyersErased,
         Action::OrderCanceled,
+        Action::OrderSold,
+        Action::NameCorrected,
+        Action::AnswersChanged,
         Action::OrderChanged,
         Action::TestOrdersMoved,
         Action::Alarm,
@@ -80,6 +89,9 @@ impl Action {
             Action::RefundAnswered => "refund_answered",
             Action::BuyersErased => "buyers_erased",
             Action::OrderCanceled => "order_canceled",
+            Action::OrderSold => "order_sold",
+            Action::NameCorrected => "name_corrected",
+            Action::AnswersChanged => "answers_changed",
             Action::OrderChanged => "order_changed",
             Action::TestOrdersMoved => "test_orders_moved",
             Action::Alarm => "alarm",

@@ -5,8 +5,8 @@ use super::records::{execute, query};
 use super::{codec, rows};
 use crate::store::records::{Row, Tables, Value, verify};
 use crate::store::recount::Recount;
-use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use crate::store::{Fault, Lane, NamedTicket, OrderPage, Owner, OwnerPage, Reader};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many rows are looked at for one page of an event's orders. Orders are not indexed by their
@@ -309,17 +309,26 @@ impl Reader for SqliteReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.at_once(|conn| {
             conn.prepare_cached(
                 "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
-                        coalesce(t.guest, o.name) AS name
+                        coalesce(t.guest, o.name) AS name, o.first_serial, o.answers
                  FROM tickets t CROSS JOIN orders o ON o.id = t.order_id
                  WHERE t.event = ?1 AND t.serial > ?2 ORDER BY t.serial LIMIT ?3",
             )?
-            .query_map(params![event.0 as i64, after, limit as i64], |row| {
-                Ok((rows::ticket(row)?, row.get("name")?))
-            })?
+            .query_map(params![event.0 as i64, after, limit as i64], rows::named_ticket)?
+            .collect()
+        })
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.at_once(|conn| {
+            conn.prepare_cached(
+                "SELECT reference FROM orders WHERE event = ?1 AND reference <> ''
+                     AND substr(reference, 1, length(?2)) = ?2 ORDER BY id",
+            )?
+            .query_map(params![event.0 as i64, prefix], |row| row.get(0))?
             .collect()
         })
     }

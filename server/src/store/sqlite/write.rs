@@ -7,8 +7,8 @@
 use super::{codec, records, rows};
 use crate::store::{Fault, event_row};
 use boxoffice::{
-    Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund,
-    Standing, Ticket,
+    Answer, Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment,
+    Refund, Standing, Ticket,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::BTreeMap;
@@ -92,8 +92,10 @@ impl<'c> Writing<'c> {
     pub(super) fn new(conn: &'c Connection) -> Done<Writing<'c>> {
         let insert_order = conn.prepare_cached(
             "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
-                                 placed_ms, until_ms, due_ms, tries, trouble, language)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                                 placed_ms, until_ms, due_ms, tries, trouble, language,
+                                 tender, reference, answers)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                     ?18)",
         )?;
         let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
         Ok(Writing { conn, insert_order, stock, issued, outcome: Outcome::default() })
@@ -127,7 +129,10 @@ impl<'c> Writing<'c> {
                 }
                 // The orders tell it: see `buyers.rs`.
                 Change::BuyerPut { .. } => {}
-                Change::EmailPut { order, buyer, .. } => self.put_email(*order, buyer)?,
+                Change::EmailPut { order, buyer, .. } | Change::NamePut { order, buyer, .. } => {
+                    self.put_buyer(*order, buyer)?;
+                }
+                Change::AnswersPut { order, answers, .. } => self.put_answers(*order, answers)?,
                 Change::BuyerErased { order, event } => {
                     // The serials of its tickets are to be found.
                     self.flush_issued()?;
@@ -217,6 +222,9 @@ impl<'c> Writing<'c> {
             order.tries,
             order.trouble,
             order.buyer.language.code(),
+            codec::tender_number(order.tender),
+            order.reference,
+            codec::encode_answers(&order.answers),
         ])?;
         self.saw(high as u64);
         Ok(())
@@ -229,7 +237,8 @@ impl<'c> Writing<'c> {
         let key = buyer.key.0.to_be_bytes();
         let [paid, refunded, released, void] = codec::NO_BUYER_NEEDED.map(codec::state_number);
         self.run(
-            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10
+            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10,
+                               answers = NULL
              WHERE id = ?1 AND low = ?2 AND state IN (?6, ?7, ?8, ?9)",
             params![
                 high,
@@ -256,14 +265,24 @@ impl<'c> Writing<'c> {
     }
 
     /// Only of an order that has tickets, whatever was decided.
-    fn put_email(&self, order: OrderId, buyer: &Buyer) -> Done {
+    fn put_buyer(&self, order: OrderId, buyer: &Buyer) -> Done {
         let (high, low) = codec::split(order);
         let key = buyer.key.0.to_be_bytes();
         let [paid, refunding] = [OrderState::Paid, OrderState::Refunding].map(codec::state_number);
         self.run(
-            "UPDATE orders SET email = ?3, buyer_key = ?4
+            "UPDATE orders SET email = ?3, buyer_key = ?4, name = ?7
              WHERE id = ?1 AND low = ?2 AND state IN (?5, ?6)",
-            params![high, low, buyer.email, key, paid, refunding],
+            params![high, low, buyer.email, key, paid, refunding, buyer.name],
+        )
+    }
+
+    /// Not of an order whose buyer is erased, whatever was decided.
+    fn put_answers(&self, order: OrderId, answers: &[Answer]) -> Done {
+        let (high, low) = codec::split(order);
+        let erased = Buyer::erased(order).key.0.to_be_bytes();
+        self.run(
+            "UPDATE orders SET answers = ?3 WHERE id = ?1 AND low = ?2 AND buyer_key <> ?4",
+            params![high, low, codec::encode_answers(answers), erased],
         )
     }
 
