@@ -44,6 +44,30 @@ pub enum Action {
     RefundAnswered,
     /// The names and addresses of buyers were erased.
     BuyersErased,
+    /// Somebody was invited to the office, or was given a link to it by whoever owns the machine.
+    Invited,
+    /// Somebody has accepted an invitation.
+    AccountMade,
+    /// A person may not sign in any more.
+    AccountRemoved,
+    /// A person or a key was given a role.
+    RoleGiven,
+    /// A role was taken from a person.
+    RoleTaken,
+    /// Somebody has signed in.
+    SignedIn,
+    /// Somebody could not sign in.
+    SignInDenied,
+    /// A session was ended.
+    SessionEnded,
+    /// A person has another password, or none.
+    PasswordChanged,
+    /// A person has an authenticator now, or none any more, or other recovery codes.
+    SecondStepChanged,
+    /// An API key was made.
+    KeyMade,
+    /// An API key was ended.
+    KeyEnded,
     /// An order was canceled by somebody other than its buyer.
     OrderCanceled,
     /// An order was changed otherwise by somebody other than its buyer.
@@ -55,7 +79,7 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 11] = [
+    const ALL: [Action; 23] = [
         Action::EventCreated,
         Action::EventChanged,
         Action::EventDeleted,
@@ -63,6 +87,18 @@ impl Action {
         Action::RefundRecorded,
         Action::RefundAnswered,
         Action::BuyersErased,
+        Action::Invited,
+        Action::AccountMade,
+        Action::AccountRemoved,
+        Action::RoleGiven,
+        Action::RoleTaken,
+        Action::SignedIn,
+        Action::SignInDenied,
+        Action::SessionEnded,
+        Action::PasswordChanged,
+        Action::SecondStepChanged,
+        Action::KeyMade,
+        Action::KeyEnded,
         Action::OrderCanceled,
         Action::OrderChanged,
         Action::TestOrdersMoved,
@@ -79,6 +115,18 @@ impl Action {
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
             Action::BuyersErased => "buyers_erased",
+            Action::Invited => "invited",
+            Action::AccountMade => "account_made",
+            Action::AccountRemoved => "account_removed",
+            Action::RoleGiven => "role_given",
+            Action::RoleTaken => "role_taken",
+            Action::SignedIn => "signed_in",
+            Action::SignInDenied => "sign_in_denied",
+            Action::SessionEnded => "session_ended",
+            Action::PasswordChanged => "password_changed",
+            Action::SecondStepChanged => "second_step_changed",
+            Action::KeyMade => "key_made",
+            Action::KeyEnded => "key_ended",
             Action::OrderCanceled => "order_canceled",
             Action::OrderChanged => "order_changed",
             Action::TestOrdersMoved => "test_orders_moved",
@@ -123,6 +171,19 @@ pub fn audit_id(at_ms: TimeMs, batch: (i64, i64), nth: usize) -> u128 {
         | part(number as u64, 32) << 48
         | part(nth as u64, 16) << 32
         | part(writer as u64 ^ (writer as u64 >> 32), 32)
+}
+
+impl AuditLine {
+    /// A line about the office, which belongs to no event. `id`: a new one of this time.
+    pub fn of_office(
+        id: u128,
+        now: TimeMs,
+        actor: Actor,
+        action: Action,
+        detail: String,
+    ) -> AuditLine {
+        AuditLine { id, at_ms: now, actor, action, event: None, order_id: None, detail }
+    }
 }
 
 /// Which lines are asked for.
