@@ -16,6 +16,7 @@ pub mod client;
 pub mod connections;
 pub mod network;
 pub mod overload;
+pub mod sign_ins;
 pub mod slots;
 pub mod unpaid;
 
@@ -29,6 +30,7 @@ use buckets::{Bucket, Buckets, Key, Rate};
 use client::{Client, Clients};
 use network::{Network, Proxies};
 use overload::Overload;
+use sign_ins::SignIns;
 use slots::Slots;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -108,6 +110,8 @@ pub enum Reason {
     Lookups,
     /// Too many requests for lost tickets.
     Lost,
+    /// Too many attempts to sign in to the office.
+    SignIns,
 }
 
 impl Reason {
@@ -123,6 +127,7 @@ impl Reason {
             Reason::Paced => "paced",
             Reason::Lookups => "lookups",
             Reason::Lost => "lost",
+            Reason::SignIns => "sign_ins",
         }
     }
 }
@@ -156,6 +161,7 @@ pub struct Admission {
     payments: Buckets,
     lookups: Buckets,
     lost: Buckets,
+    sign_ins: SignIns,
     declines: Buckets,
     email_declines: Buckets,
     ran_out: Buckets,
@@ -218,6 +224,7 @@ impl Admission {
             payments,
             lookups,
             lost,
+            sign_ins: SignIns::default(),
             declines,
             email_declines,
             ran_out,

@@ -1,6 +1,7 @@
 //! The composition: the parts of a server, and nothing else. What is done with them is in [`crate::sales`],
 //! [`crate::organiser`] and [`crate::settlement`].
 
+use crate::accounts::Accounts;
 use crate::admission::Admission;
 use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
@@ -36,6 +37,8 @@ pub struct App {
     pub links: Arc<Links>,
     /// Mails, for those who ask for them.
     pub mailing: Arc<Mailing>,
+    /// Who may use the office.
+    pub accounts: Arc<Accounts>,
     /// The digest of the organiser's key.
     pub organiser_key: u128,
     /// Which requests may enter: overload, connections, and what each client may do.

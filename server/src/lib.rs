@@ -8,6 +8,7 @@
 //! Which part may name which is held by a test (`tests/arrows.rs`).
 
 pub mod access;
+pub mod accounts;
 pub mod actor;
 pub mod admission;
 pub mod app;

@@ -1,6 +1,8 @@
 //! Puts the parts together, starts them and stops them.
 
 use crate::access::Caller;
+use crate::accounts::passwords::Hasher;
+use crate::accounts::{Accounts, first_owner};
 use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
@@ -285,6 +287,15 @@ pub fn assemble(parts: Parts) -> Assembled {
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
     });
+    let accounts = Arc::new(Accounts {
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        secrets: secrets.clone(),
+        reads: reads.clone(),
+        writer: writer.clone(),
+        hasher: Hasher::new(reads.are_inline()),
+        admission: Arc::clone(&admission),
+    });
     let sales = Arc::new(Sales {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -349,6 +360,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         codes,
         links,
         mailing,
+        accounts,
         organiser_key,
         admission,
         catalogue,
@@ -634,6 +646,21 @@ impl Server {
         Ok(())
     }
 
+    /// As long as nobody owns the office, every start says how to make the owner's account.
+    async fn say_first_owner(&self) {
+        let app = &self.app;
+        match app.accounts.has_owner().await {
+            Ok(true) => {}
+            Ok(false) => say(&format!(
+                "The office has no owner yet. Make your account, once: {}/office/welcome/{}",
+                app.links.base(),
+                first_owner(&app.secrets)
+            )),
+            // It serves all the same.
+            Err(_) => tracing::warn!("it could not be read whether the office has an owner"),
+        }
+    }
+
     /// Serves until `stop` is done; then finishes what was accepted and closes the database.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
         let router = http::router(Arc::clone(&self.app));
@@ -648,6 +675,7 @@ impl Server {
     ) {
         let app = Arc::clone(&self.app);
         lower_thread_priority();
+        self.say_first_owner().await;
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
             say(

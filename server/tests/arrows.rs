@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "accounts",
             "admission",
             "catalogue",
             "clock",
@@ -31,6 +32,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // Who may do what. Use cases ask for its permits.
     ("access", &["actor"]),
+    // Who may use the office: use cases of signing in. They know no HTTP.
+    (
+        "accounts",
+        &[
+            "access",
+            "actor",
+            "admission",
+            "clock",
+            "identity",
+            "ids",
+            "mail",
+            "reads",
+            "store",
+            "tasks",
+            "text",
+            "writer",
+        ],
+    ),
     ("actor", &[]),
     // It counts requests that it rejects; a test of it starts a task.
     ("admission", &["metrics", "tasks"]),
@@ -86,7 +105,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
-    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text", "trust"]),
+    (
+        "store",
+        &["access", "actor", "clock", "identity", "ids", "private_file", "tasks", "text", "trust"],
+    ),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
     // The mails that a decision owes are committed with it.
     ("writer", &["actor", "admission", "mail", "metrics", "problem_code", "store", "text"]),
@@ -148,6 +170,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "http",
         &[
             "access",
+            "accounts",
             "actor",
             "admission",
             "app",

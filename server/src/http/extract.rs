@@ -1,6 +1,6 @@
 //! Extractors: the client, the body within its bounds, and what is in it.
 
-use super::auth::caller;
+use super::auth::{caller, is_office, staff};
 use super::connection::socket::Doing;
 use super::problem::Problem;
 use super::site::Site;
@@ -65,7 +65,8 @@ impl FromRequest<Arc<Site>> for Sent {
     }
 }
 
-/// What staff or a program of theirs sent. Nothing of the body is read unless the head has a key. What its holder
+/// What staff or a program of theirs sent. Nothing of the body is read unless the head has a key, or in the office
+/// the cookie of a session. What its holder
 /// may do, the use case asks.
 pub struct SentByStaff(pub Caller, pub Sent);
 
@@ -73,7 +74,10 @@ impl FromRequest<Arc<Site>> for SentByStaff {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByStaff, Problem> {
-        let caller = caller(app, request.headers()).await?;
+        let caller = match is_office(request.uri().path()) {
+            true => staff(app, request.headers()).await?,
+            false => caller(app, request.headers()).await?,
+        };
         let limit = app.config.body_bytes as usize;
         receive(request, app, limit).await.map(|sent| SentByStaff(caller, sent))
     }
@@ -147,6 +151,11 @@ impl Form {
     /// A field without the blanks around it; empty if it was not sent.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// A field just as it was sent: a password may begin with a blank. Empty if it was not sent.
+    pub fn exact(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
     /// The fields whose names begin so, without that beginning.

@@ -1,6 +1,7 @@
 //! What is done around every request: counting, logging, cross-site checks and protective headers.
 
 use super::extract::client;
+use super::office::lead::Way;
 use super::problem::Problem;
 use super::site::Site;
 use super::speaks::{Asked, here, speaking};
@@ -34,6 +35,7 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
+    let way = Way::of(app, &request);
     let mut response = if !is_text(request.uri().path()) {
         let problem = Problem::invalid(here().address_not_text());
         super::page::problem_for(request.uri().path(), request.headers(), problem)
@@ -50,6 +52,9 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
         && let Some(led) = redirect(app, &method, &uri)
     {
         response = led;
+    }
+    if let Some(way) = way {
+        response = way.lead(response);
     }
     protect(response.headers_mut());
     if app.config.is_secure() {

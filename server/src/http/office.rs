@@ -5,11 +5,16 @@
 //! the form again, with what was typed, if something is wrong.
 
 pub mod home;
+pub mod lead;
+pub mod sign_in;
+pub mod welcome;
 
-use super::auth::caller;
+use super::auth::{is_office, signed_in, staff};
 use super::page::{Frame, PageProblem};
+use super::problem::Problem;
 use super::site::Site;
-use crate::access::{Caller, Right};
+use crate::access::{Caller, Right, Role};
+use crate::accounts::SignedIn;
 use crate::app::App;
 use crate::language::Lang;
 use axum::extract::FromRequestParts;
@@ -24,7 +29,19 @@ impl FromRequestParts<Arc<Site>> for Staff {
     type Rejection = PageProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<Site>) -> Result<Staff, PageProblem> {
-        Ok(Staff(caller(app, &parts.headers).await?))
+        Ok(Staff(staff(app, &parts.headers).await?))
+    }
+}
+
+/// Whoever is signed in, whatever they may do. A key is nobody here.
+pub struct Person(pub SignedIn);
+
+impl FromRequestParts<Arc<Site>> for Person {
+    type Rejection = PageProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<Site>) -> Result<Person, PageProblem> {
+        assert!(is_office(parts.uri.path()), "sessions count in the office only");
+        Ok(Person(signed_in(app, &parts.headers).await?.ok_or_else(Problem::not_signed_in)?))
     }
 }
 
@@ -64,6 +81,11 @@ impl OfficeFrame {
         OfficeFrame { frame: frame(app), ways: parts.map(way).collect() }
     }
 
+    /// The frame of a page for whoever is not signed in.
+    pub fn outside(app: &App) -> OfficeFrame {
+        OfficeFrame { frame: frame(app), ways: Vec::new() }
+    }
+
     /// The frame of a page of an event. `here`: the last part of the address.
     pub fn of_event(
         app: &App,
@@ -80,6 +102,17 @@ impl OfficeFrame {
         let back = Way { path: "/office".into(), words: "All events", here: false };
         let ways = [back].into_iter().chain(pages.map(way)).collect();
         OfficeFrame { frame: frame(app), ways }
+    }
+}
+
+/// A role in words.
+pub(in crate::http) fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Manager => "manager",
+        Role::BoxOffice => "box office",
+        Role::ReadOnly => "read-only",
+        Role::Door => "door",
     }
 }
 

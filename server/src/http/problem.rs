@@ -2,6 +2,7 @@
 
 use crate::access::Denied;
 use crate::admission::{Reason, Refused};
+use crate::http::office::lead::Refusal as Mark;
 use crate::http::speaks::here;
 use crate::language::{Lang, Words};
 use crate::problem_code;
@@ -118,6 +119,15 @@ impl Problem {
             "Send the organiser's key: Authorization: Bearer <NTS_ORGANISER_KEY>.",
         )
         .titled("This is for the organiser")
+    }
+
+    /// Nobody is signed in, or is not any more.
+    pub fn not_signed_in() -> Problem {
+        Problem::new(
+            ProblemCode::Unauthorized,
+            "Nothing was done. Please sign in, and do it again.",
+        )
+        .titled("You are not signed in")
     }
 
     /// The tickets can be sent again then, and not now.
@@ -322,6 +332,7 @@ impl IntoResponse for Problem {
         let mut response =
             (self.status, [(header::CONTENT_TYPE, "application/problem+json")], self.json())
                 .into_response();
+        response.extensions_mut().insert(Mark::of(&self));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -392,6 +403,11 @@ impl From<Refused> for Problem {
             Reason::Lookups => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.nothing_was_changed(again))
             }
+            Reason::SignIns => (
+                "Too many attempts to sign in".into(),
+                format!("Nothing was done. Try again {again}, or sign in by a link sent by mail.")
+                    .into(),
+            ),
             Reason::Lost => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.no_mail_was_sent(again))
             }

@@ -3,7 +3,7 @@
 
 use super::api::{door, erasures, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::office::home;
+use super::office::{home, sign_in, welcome};
 use super::shop::{
     answers, calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
     tickets_pdf,
@@ -41,6 +41,10 @@ pub enum Access {
     Staff(Right),
     /// Who is signed in with this right, or has a key with it: pages of the office.
     Office(Right),
+    /// Who is signed in, whatever their role.
+    SignedIn,
+    /// Who has a link of the office that was not used yet, `{token}` of the path.
+    OneTimeLink,
     /// The payment provider, who signs what it sends.
     Provider,
     /// Nobody: it answers that it is not set up.
@@ -172,6 +176,17 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
         .get("/office", Office(SeeEvents), home::home)
+        .get("/office/sign-in", Anyone, sign_in::show)
+        .post("/office/sign-in", Anyone, sign_in::sign_in)
+        .post("/office/sign-in/code", Anyone, sign_in::code)
+        .post("/office/sign-in/link", Anyone, sign_in::send_link)
+        .get("/office/link/{token}", OneTimeLink, sign_in::show_link)
+        .post("/office/link/{token}", OneTimeLink, sign_in::open_link)
+        .get("/office/confirm", SignedIn, sign_in::show_confirm)
+        .post("/office/confirm", SignedIn, sign_in::confirm)
+        .post("/office/sign-out", SignedIn, sign_in::sign_out)
+        .get("/office/welcome/{token}", OneTimeLink, welcome::show)
+        .post("/office/welcome/{token}", OneTimeLink, welcome::accept)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

@@ -15,6 +15,8 @@
 //! Columns are whole numbers, texts and bytes only: times are in milliseconds, ids are 16 bytes, yes and
 //! no are 1 and 0. Texts are compared by their bytes on every engine.
 
+pub mod accounts;
+pub mod api_keys;
 pub mod audit_log;
 mod field;
 pub mod mail_jobs;
@@ -22,15 +24,19 @@ mod memory;
 pub mod outbox_rows;
 #[cfg(test)]
 pub(super) mod sample;
+pub mod sessions;
 pub mod ticket_keys;
 
 pub use field::{Field, take};
 pub use memory::MemoryTables;
 
 use super::Fault;
+use accounts::{Account, GrantRow, RecoveryCode};
+use api_keys::ApiKey;
 use audit_log::AuditLine;
 use mail_jobs::MailJob;
 use outbox_rows::Message;
+use sessions::{OneTimeLink, Session};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use ticket_keys::TicketKey;
@@ -39,7 +45,12 @@ use ticket_keys::TicketKey;
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
     TABLES.get_or_init(|| {
-        vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()]
+        let mut tables =
+            vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()];
+        // Who may use the office.
+        tables.extend([Account::table(), GrantRow::table(), RecoveryCode::table()]);
+        tables.extend([Session::table(), OneTimeLink::table(), ApiKey::table()]);
+        tables
     })
 }
 

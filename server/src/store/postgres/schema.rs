@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0010_mails.sql"),
     include_str!("../../../migrations/postgres/0011_event_mail.sql"),
     include_str!("../../../migrations/postgres/0013_questions_and_gifts.sql"),
+    include_str!("../../../migrations/postgres/0014_accounts.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.

@@ -44,6 +44,30 @@ pub enum Action {
     RefundAnswered,
     /// The names and addresses of buyers were erased.
     BuyersErased,
+    /// Somebody was invited to the office, or was given a link to it by whoever owns the machine.
+    Invited,
+    /// Somebody has accepted an invitation.
+    AccountMade,
+    /// A person may not sign in any more.
+    AccountRemoved,
+    /// A person or a key was given a role.
+    RoleGiven,
+    /// A role was taken from a person.
+    RoleTaken,
+    /// Somebody has signed in.
+    SignedIn,
+    /// Somebody could not sign in.
+    SignInDenied,
+    /// A session was ended.
+    SessionEnded,
+    /// A person has another password, or none.
+    PasswordChanged,
+    /// A person has an authenticator now, or none any more, or other recovery codes.
+    SecondStepChanged,
+    /// An API key was made.
+    KeyMade,
+    /// An API key was ended.
+    KeyEnded,
     /// An order was canceled by somebody other than its buyer.
     OrderCanceled,
     /// The organiser gave tickets away, or sold them without the payment provider.
@@ -61,7 +85,7 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 14] = [
+    const ALL: &[Action] = &[
         Action::EventCreated,
         Action::EventChanged,
         Action::EventDeleted,
@@ -69,6 +93,18 @@ impl Action {
         Action::RefundRecorded,
         Action::RefundAnswered,
         Action::BuyersErased,
+        Action::Invited,
+        Action::AccountMade,
+        Action::AccountRemoved,
+        Action::RoleGiven,
+        Action::RoleTaken,
+        Action::SignedIn,
+        Action::SignInDenied,
+        Action::SessionEnded,
+        Action::PasswordChanged,
+        Action::SecondStepChanged,
+        Action::KeyMade,
+        Action::KeyEnded,
         Action::OrderCanceled,
         Action::OrderSold,
         Action::NameCorrected,
@@ -88,6 +124,18 @@ impl Action {
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
             Action::BuyersErased => "buyers_erased",
+            Action::Invited => "invited",
+            Action::AccountMade => "account_made",
+            Action::AccountRemoved => "account_removed",
+            Action::RoleGiven => "role_given",
+            Action::RoleTaken => "role_taken",
+            Action::SignedIn => "signed_in",
+            Action::SignInDenied => "sign_in_denied",
+            Action::SessionEnded => "session_ended",
+            Action::PasswordChanged => "password_changed",
+            Action::SecondStepChanged => "second_step_changed",
+            Action::KeyMade => "key_made",
+            Action::KeyEnded => "key_ended",
             Action::OrderCanceled => "order_canceled",
             Action::OrderSold => "order_sold",
             Action::NameCorrected => "name_corrected",
@@ -108,7 +156,7 @@ impl Field for Action {
 
     fn read(value: Value) -> Option<Action> {
         let Value::Text(word) = value else { return None };
-        Action::ALL.into_iter().find(|action| action.word() == word)
+        Action::ALL.iter().copied().find(|action| action.word() == word)
     }
 }
 
@@ -135,6 +183,19 @@ pub fn audit_id(at_ms: TimeMs, batch: (i64, i64), nth: usize) -> u128 {
         | part(number as u64, 32) << 48
         | part(nth as u64, 16) << 32
         | part(writer as u64 ^ (writer as u64 >> 32), 32)
+}
+
+impl AuditLine {
+    /// A line about the office, which belongs to no event. `id`: a new one of this time.
+    pub fn of_office(
+        id: u128,
+        now: TimeMs,
+        actor: Actor,
+        action: Action,
+        detail: String,
+    ) -> AuditLine {
+        AuditLine { id, at_ms: now, actor, action, event: None, order_id: None, detail }
+    }
 }
 
 /// Which lines are asked for.
@@ -194,7 +255,7 @@ mod tests {
 
     #[test]
     fn an_action_has_one_word() {
-        for action in Action::ALL {
+        for action in Action::ALL.iter().copied() {
             assert_eq!(<Action as Field>::read(action.value()), Some(action));
         }
         assert_eq!(<Action as Field>::read(Value::Text("else".into())), None);

@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0012_mails.sql"),
     include_str!("../../../migrations/sqlite/0013_event_mail.sql"),
     include_str!("../../../migrations/sqlite/0015_questions_and_gifts.sql"),
+    include_str!("../../../migrations/sqlite/0016_accounts.sql"),
 ];
 
 /// After this step every order gets the key of its buyer anew.
