@@ -3,7 +3,7 @@
 
 use super::api::{door, erasures, mails, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::office::home;
+use super::office::{home, sale};
 use super::shop::{
     calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
 };
@@ -166,6 +166,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
         .get("/office", Office(SeeEvents), home::home)
+        .get("/office/events/{event}", Office(SeeEvents), sale::show)
+        .get("/office/events/{event}/live", Office(SeeEvents), sale::live)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

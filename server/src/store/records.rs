@@ -20,6 +20,7 @@ mod field;
 pub mod mail_jobs;
 mod memory;
 pub mod outbox_rows;
+pub mod sale_figures;
 #[cfg(test)]
 pub(super) mod sample;
 pub mod ticket_keys;
@@ -31,6 +32,7 @@ use super::Fault;
 use audit_log::AuditLine;
 use mail_jobs::MailJob;
 use outbox_rows::Message;
+use sale_figures::{PaymentTry, SaleFigure};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use ticket_keys::TicketKey;
@@ -39,7 +41,14 @@ use ticket_keys::TicketKey;
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
     TABLES.get_or_init(|| {
-        vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()]
+        vec![
+            AuditLine::table(),
+            Message::table(),
+            TicketKey::table(),
+            MailJob::table(),
+            SaleFigure::table(),
+            PaymentTry::table(),
+        ]
     })
 }
 
