@@ -49,3 +49,52 @@ fn declines_are_told_from_payments() {
     assert_eq!(declined(&outcomes), (10, 100));
     assert_eq!(declined(&[]), (0, 0));
 }
+
+#[test]
+fn an_order_needs_a_person_as_long_as_something_is_wrong_with_it() {
+    use boxoffice::{Dispute, OrderState, Refund, RefundId, RefundState};
+    use nts_testkit::fixtures;
+    let paid = || {
+        let mut order = fixtures::order(OrderState::Paid);
+        order.lines = vec![fixtures::line(2, 1_000)];
+        order.payment = Some(fixtures::payment(&[]));
+        order
+    };
+    assert_eq!(why(&paid()), None, "it was told and is well again");
+
+    let mut told = paid();
+    told.trouble = Some("something to look at".into());
+    assert_eq!(why(&told), Some(Why::Other("something to look at".into())));
+
+    let mut stuck = fixtures::order(OrderState::Committed);
+    stuck.due_ms = Some(1);
+    stuck.trouble = Some("cannot move on: no answer".into());
+    assert_eq!(why(&stuck), Some(Why::Stuck("cannot move on: no answer".into())));
+
+    let disputed = |status: &str| {
+        let mut order = paid();
+        let dispute = Dispute { id: "dp_1".into(), amount_minor: 500, status: status.into() };
+        order.payment.as_mut().expect("a payment").dispute = Some(dispute);
+        why(&order)
+    };
+    let amount = Money { minor: 500, currency: paid().currency };
+    for status in ["needs_response", "lost"] {
+        assert_eq!(disputed(status), Some(Why::Disputed(amount, status.into())));
+    }
+    assert_eq!(disputed("won"), None);
+
+    let mut owed = paid();
+    owed.lines[0].refunded = 1;
+    owed.refunds = vec![Refund {
+        id: RefundId(1),
+        amount_minor: owed.lines[0].unit_minor,
+        quantities: vec![1],
+        restock: false,
+        state: RefundState::Failed(
+            "the bank sent the money back after the refund had succeeded: closed".into(),
+        ),
+        by_hand: false,
+    }];
+    assert_eq!(why(&owed), Some(Why::OwedBack(owed.owed_back())));
+    assert!(owed.owed_back().minor > 0);
+}
