@@ -23,6 +23,11 @@ function put(page, address) {
   const now = [...page.body.children].filter((node) => !said || !kept(node));
   if (said) said.before(...now); else document.body.append(...now);
   document.body.className = page.body.className;
+  // What a page has of its own begins with it.
+  for (const { src } of all("script[src]", page.head)) {
+    if (all("script").some((script) => script.src === src)) continue;
+    document.head.append(Object.assign(document.createElement("script"), { src }));
+  }
   document.title = page.title;
   if (address && address !== place()) history.pushState(null, "", address);
   shown = place();
@@ -120,11 +125,12 @@ function watch() {
   live.onerror = () => { if (live?.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 30_000); };
 }
 
-// What a page needs once it is there.
+// What a page needs once it is there. Scripts of single pages listen to "page".
 function begin() {
   find("#faults")?.focus();
   for (const button of all("[data-print]")) { button.hidden = false; button.onclick = () => print(); }
   local(document);
   watch();
+  document.dispatchEvent(new Event("page"));
 }
 begin();

@@ -33,7 +33,8 @@ impl Busy {
         let settings = [("NTS_SMTP", &*url), ("NTS_MAIL_FROM", "box@example.org")];
         let server = Server::start_with(&dir, &settings);
         put(&server, "rock", |event| {
-            event["name"] = "Harbour Night: an evening of songs from all the ports of the world".into();
+            event["name"] =
+                "Harbour Night: an evening of songs from all the ports of the world".into();
             event["pools"].as_array_mut().unwrap().push(json!({"id": "balcony", "capacity": 12}));
             let price = |amount: i64| json!({"amount": amount, "currency": "GBP"});
             event["ticket_types"].as_array_mut().unwrap().extend([
@@ -53,7 +54,9 @@ impl Busy {
             assert_eq!(held.status, 201, "{held:?}");
             held.json()
         };
-        for (who, ticket_type, quantity) in [("ann", "adult", 4), ("bob", "balcony", 2), ("cat", "child", 3)] {
+        for (who, ticket_type, quantity) in
+            [("ann", "adult", 4), ("bob", "balcony", 2), ("cat", "child", 3)]
+        {
             let order = order(who, ticket_type, quantity);
             if who == "ann" {
                 assert_eq!(server.send(pay(&order, "ctoken_declined")).status, 402);
@@ -61,7 +64,8 @@ impl Busy {
             assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
             if who == "bob" {
                 let path = format!("/api/v1/orders/{}/refunds", text(&order, "id"));
-                let body = json!({"lines": [{"ticket_type": "balcony", "quantity": 1}], "restock": true});
+                let body =
+                    json!({"lines": [{"ticket_type": "balcony", "quantity": 1}], "restock": true});
                 let refunded = server.send(Request::new("POST", &path).bearer(KEY).json(&body));
                 assert_eq!(refunded.status, 200, "{refunded:?}");
             }
@@ -127,9 +131,8 @@ fn the_page_of_a_sale_counts_by_itself_and_keeps_what_is_open() {
     assert_eq!(browser.run(sold), json!("8 of 52 sold, 42 left"));
     busy.server.send(hold("eve", 2));
     eventually("it counts along", || browser.run(sold) == json!("8 of 52 sold, 40 left"));
-    let open = browser.run(
-        "return [...document.querySelectorAll('[data-live] details[open]')].map((e) => e.id)",
-    );
+    let open = browser
+        .run("return [...document.querySelectorAll('[data-live] details[open]')].map((e) => e.id)");
     assert_eq!(open, json!(["hours-table"]));
     accessible(&browser);
 }
@@ -175,7 +178,10 @@ fn without_javascript_the_page_of_a_sale_refreshes_itself() {
     browser.goto(&busy.url("/office"));
     browser.click("a[href='/office/events/rock']");
     browser.shows("By ticket type");
-    assert!(browser.has("noscript meta[http-equiv=refresh]") || browser.source().contains("http-equiv=\"refresh\""));
+    assert!(
+        browser.has("noscript meta[http-equiv=refresh]")
+            || browser.source().contains("http-equiv=\"refresh\"")
+    );
     browser.click("#refresh");
     browser.shows("Sales over time");
 }

@@ -39,7 +39,8 @@ fn two_pools() -> Value {
 }
 
 fn order_of(server: &Server, who: &str, lines: Value) -> Value {
-    let body = json!({"buyer": {"name": who, "email": format!("{who}@example.org")}, "lines": lines});
+    let body =
+        json!({"buyer": {"name": who, "email": format!("{who}@example.org")}, "lines": lines});
     let held = server.send(Request::new("POST", "/api/v1/events/rock/orders").json(&body));
     assert_eq!(held.status, 201, "{held:?}");
     held.json()
@@ -62,7 +63,9 @@ fn the_page_of_a_sale_agrees_with_the_audit_to_the_penny() {
     let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&two_pools());
     assert_eq!(server.send(put).status, 201);
     let empty = words(&see(&server, "/office/events/rock").text());
-    for part in ["Sold 0 of 14", "Revenue £0", "Nothing has been sold yet", "Nobody has tried to pay yet"] {
+    for part in
+        ["Sold 0 of 14", "Revenue £0", "Nothing has been sold yet", "Nobody has tried to pay yet"]
+    {
         assert!(empty.contains(part), "{part} in {empty}");
     }
 
@@ -108,9 +111,14 @@ fn the_page_of_a_sale_agrees_with_the_audit_to_the_penny() {
     });
     // What is not sold by anybody else's count: the audit reads the orders.
     let audit = nts(&dir).args(["audit", "--json"]).output().unwrap();
-    let report: Value = serde_json::from_slice(&audit.stdout).unwrap_or_else(|_| panic!("{}", said(&audit)));
+    let report: Value =
+        serde_json::from_slice(&audit.stdout).unwrap_or_else(|_| panic!("{}", said(&audit)));
     let money = &report["money"][0]["books"];
-    assert_eq!((&money["taken"], &money["given_back"]), (&json!(15_530), &json!(3_510)), "{report}");
+    assert_eq!(
+        (&money["taken"], &money["given_back"]),
+        (&json!(15_530), &json!(3_510)),
+        "{report}"
+    );
     assert_eq!(report["pools"], json!({"capacity": 14, "held": 1, "sold": 7}));
     assert_eq!(report["findings"], json!([]), "{report}");
     // And so after the next start.
@@ -158,8 +166,9 @@ fn what_needs_attention_is_listed_with_the_event() {
     assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
     eventually("it is listed", || {
         let told = words(&see(&server, "/office/events/rock").text());
-        told.contains("Needs attention (1) Mail refused to ann@example.org: 550 5.1.1 no such mailbox")
-            && told.contains(&format!("Order {} ", text(&order, "id")))
+        told.contains(
+            "Needs attention (1) Mail refused to ann@example.org: 550 5.1.1 no such mailbox",
+        ) && told.contains(&format!("Order {} ", text(&order, "id")))
     });
     let list = words(&see(&server, "/office").text());
     assert!(list.contains("1 thing needs attention"), "{list}");

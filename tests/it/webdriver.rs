@@ -259,7 +259,9 @@ impl Browser {
     pub fn keys(&self, text: &str) {
         let strokes: Vec<Value> = text
             .chars()
-            .flat_map(|c| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": c.to_string()})))
+            .flat_map(|c| {
+                ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": c.to_string()}))
+            })
             .collect();
         let keyboard = json!({"type": "key", "id": "keyboard", "actions": strokes});
         self.ask("POST", "actions", &json!({"actions": [keyboard]}));

@@ -13,6 +13,7 @@ pub(super) struct Figures {
     at_ms: TimeMs,
     gathered: Gathered,
     tries: BTreeMap<(EventId, String), i64>,
+    deleted: Vec<EventId>,
 }
 
 /// What the orders that a decision changes counted for before it.
@@ -32,7 +33,12 @@ fn counted(order: &Order) -> BTreeMap<i64, Sums> {
 impl Figures {
     /// None yet. Of the batch that is decided at this time.
     pub(super) fn new(at_ms: TimeMs) -> Figures {
-        Figures { at_ms, gathered: Gathered::default(), tries: BTreeMap::new() }
+        Figures {
+            at_ms,
+            gathered: Gathered::default(),
+            tries: BTreeMap::new(),
+            deleted: Vec::new(),
+        }
     }
 
     /// Looks at what a decision will change. `state` is as it was before.
@@ -62,6 +68,10 @@ impl Figures {
                         let outcome = sale_figures::outcome(why);
                         *self.tries.entry((order.event, outcome)).or_default() += 1;
                     }
+                    continue;
+                }
+                Change::EventDeleted { event } => {
+                    self.deleted.push(*event);
                     continue;
                 }
                 Change::OrderMoved { order, .. }
@@ -94,6 +104,9 @@ impl Figures {
     /// What is to be written.
     pub(super) fn write(self, records: &mut Vec<RecordChange>) {
         self.gathered.write(records);
+        for event in self.deleted {
+            records.extend(sale_figures::forget(event));
+        }
         for ((event, outcome), number) in self.tries {
             records.push(sale_figures::add_try(event, self.at_ms, outcome, number));
         }

@@ -262,6 +262,12 @@ pub fn add_try(event: EventId, at_ms: TimeMs, outcome: String, number: i64) -> R
     RecordChange::Run(ADD_TRY, super::Record::row(&row))
 }
 
+/// Removes what was counted for an event that is deleted.
+pub fn forget(event: EventId) -> [RecordChange; 2] {
+    ["DELETE FROM sale_figures WHERE event = $1", "DELETE FROM payment_tries WHERE event = $1"]
+        .map(|sql| RecordChange::Run(sql, vec![event.value()]))
+}
+
 /// Every row of an event from this time on, by spans of so many milliseconds (a multiple of five minutes).
 const BY_SPAN: &str = "SELECT event, at_ms / $2 * $2, ticket_type, currency, CAST(sum(sold) AS BIGINT), \
     CAST(sum(refunded) AS BIGINT), CAST(sum(restocked) AS BIGINT), CAST(sum(taken_minor) AS BIGINT), \
