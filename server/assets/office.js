@@ -32,11 +32,12 @@ function put(page, address) {
   if (address && address !== place()) history.pushState(null, "", address);
   shown = place();
   begin();
-  const news = find("#faults") ?? find("main [data-done]") ?? find("main h1");
-  if (news) {
-    news.tabIndex = -1;
-    news.focus();
-    scrollTo(0, Math.max(0, news.getBoundingClientRect().top + scrollY - 16));
+  const news = find("#faults") ?? find("main :is([data-done], #done)");
+  const target = news ?? find("main [autofocus]") ?? find("main h1");
+  if (target) {
+    if (!target.matches("input, select, textarea, button, a")) target.tabIndex = -1;
+    target.focus();
+    target.scrollIntoView({ block: "center" });
   }
   say(news?.textContent || page.title);
 }
