@@ -13,6 +13,7 @@ use crate::mail::compose::Composer;
 use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
+use crate::organiser::watching::Watching;
 use crate::payments::fake::FakeStripe;
 use crate::pdf::Printer;
 use crate::sales::Sales;
@@ -49,6 +50,8 @@ pub struct App {
     pub sales: Arc<Sales>,
     /// What organisers do.
     pub organiser: Arc<Organiser>,
+    /// How sales go.
+    pub watching: Arc<Watching>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
     /// Makes mails.

@@ -6,6 +6,7 @@
 //! forgotten (a database that was restored from an old copy).
 
 pub mod books;
+mod figures;
 pub mod log;
 mod provider;
 mod report;
@@ -18,6 +19,7 @@ use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::Fault;
 use boxoffice::{EventId, Order, OrderId, RefundState};
+use figures::Figures;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Orders read at a time.
@@ -80,6 +82,7 @@ pub async fn audit(
     }
     let events = reads.ask(|r| r.events()).await?;
     report.events(&events);
+    let mut figures = Figures::begin(reads).await?;
     let mut events: BTreeSet<EventId> = events.iter().map(|e| e.id).collect();
     let mut after = None;
     // Whose each refund at the provider is.
@@ -88,6 +91,7 @@ pub async fn audit(
         let page = reads.ask(move |r| r.all_orders(after, PAGE)).await?;
         for order in &page.orders {
             report.order(order);
+            figures.order(order);
             if !events.contains(&order.event) {
                 // It may be new.
                 events = reads.ask(|r| r.events()).await?.iter().map(|e| e.id).collect();
@@ -114,6 +118,7 @@ pub async fn audit(
             break;
         }
     }
+    figures.compare(reads, &mut report).await?;
     if let (Some(against), Some(listed)) = (&against, listed) {
         for (id, payments) in listed {
             provider::unknown_order(reads, against, id, payments, &mut report).await?;

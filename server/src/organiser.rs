@@ -7,6 +7,7 @@
 pub mod erase;
 pub mod retention;
 pub mod sell;
+pub mod watching;
 
 use crate::access::{Permit, ShopPermit, may};
 use crate::actor::Actor;

@@ -22,6 +22,7 @@ use crate::mail::{AnyCompose, AnyRelay};
 use crate::mailing::{Mailer, Mailing, Turns, fan_out, watch};
 use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
+use crate::organiser::watching::Watching;
 use crate::organiser::{Organiser, retention};
 use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
@@ -352,6 +353,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     };
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
+    let watching = Arc::new(Watching::new(Arc::clone(&sales), Arc::clone(&mailing)));
     let app = Arc::new(App {
         config,
         clock,
@@ -365,6 +367,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         admission,
         catalogue,
         organiser,
+        watching,
         sales,
         tickets: Arc::new(tickets),
         composer,

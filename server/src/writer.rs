@@ -12,6 +12,7 @@
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
 mod audit;
+mod figures;
 mod mails;
 mod news;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
     Reply, TimeMs, decide,
 };
+use figures::Figures;
 use mails::Mails;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -630,6 +632,7 @@ impl Writer {
         let mut recorded: Vec<Recorded> = Vec::new();
         let mut log = Log::new(loaded.now_ms, self.store.next_batch());
         let mut mails = Mails::new(loaded.now_ms, self.store.next_batch());
+        let mut figures = Figures::new(loaded.now_ms);
         for job in jobs {
             let command = match &job.asked {
                 Asked::Command(command) => command,
@@ -666,6 +669,7 @@ impl Writer {
             log.tell(job.actor, command, &decision, &loaded.state);
             mails.owe(&decision, &loaded.state, &mut log.records);
             news::gather(job.actor, &decision, &loaded.state, &mut done.news);
+            let before = figures.before(&decision.changes, &loaded.state);
             let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, to } = change
@@ -678,6 +682,7 @@ impl Writer {
                 moved = change.order().or(moved);
                 done.events.extend(change.event());
             }
+            figures.after(before, &loaded.state);
             let is_answer_kept = is_answer_kept(command, &decision.changes);
             let erased = decision.changes.iter().filter_map(erased_order);
             let erased =
@@ -720,6 +725,7 @@ impl Writer {
                 order,
             })));
         }
+        figures.write(&mut log.records);
         assert_eq!(done.answers.len(), jobs.len(), "each job gets its own answer");
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
         for id in &done.events {

@@ -145,7 +145,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("organiser", &["access", "actor", "identity", "sales", "store", "writer"]),
+    ("organiser", &["access", "actor", "identity", "mailing", "sales", "store", "writer"]),
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.

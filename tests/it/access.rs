@@ -64,6 +64,7 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         }
         ("GET", "/healthz" | "/readyz" | "/metrics") => looks(State::Held),
         ("GET", "/office") => looks(State::Held),
+        ("GET", "/office/events/{event}" | "/office/events/{event}/live") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),

@@ -25,6 +25,8 @@ mod letters;
 mod limits;
 mod mail;
 mod money;
+mod office_pages;
+mod office_watching;
 mod operations;
 mod payment_page;
 mod rush;

@@ -16,3 +16,4 @@ mod keys;
 mod moving;
 mod shops;
 mod starts;
+mod watching;

@@ -86,6 +86,7 @@ pub async fn asset(
     });
     let (name, kind, bytes): (&'static str, &str, &'static [u8]) = match file.as_str() {
         "nts.css" => ("nts.css", "text/css; charset=utf-8", include_bytes!("../../assets/nts.css")),
+        "office.js" => ("office.js", JAVASCRIPT, include_bytes!("../../assets/office.js")),
         "pay.js" => ("pay.js", JAVASCRIPT, include_bytes!("../../assets/pay.js")),
         "icon.svg" => ("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
         other => match SCRIPTS.get_key_value(other) {

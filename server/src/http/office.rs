@@ -4,8 +4,11 @@
 //! for the permit that the use case wants. A form is answered by 303 to the page that shows what was done, and by
 //! the form again, with what was typed, if something is wrong.
 
+mod chart;
+pub mod form;
 pub mod home;
 pub mod lead;
+pub mod sale;
 pub mod sign_in;
 pub mod welcome;
 
@@ -15,6 +18,7 @@ use super::problem::Problem;
 use super::site::Site;
 use crate::access::{Caller, Right, Role};
 use crate::accounts::SignedIn;
+use crate::actor::Actor;
 use crate::app::App;
 use crate::language::Lang;
 use axum::extract::FromRequestParts;
@@ -49,8 +53,41 @@ impl FromRequestParts<Arc<Site>> for Person {
 pub struct OfficeFrame {
     /// That of all pages.
     pub frame: Frame,
-    /// The ways to other pages: address, words, and whether this page is there.
-    pub ways: Vec<Way>,
+    /// The name of the shop.
+    pub shop: String,
+    /// Who is signed in; `None` on the pages before that.
+    pub who: Option<Who>,
+    /// The ways to the parts of the office.
+    pub parts: Vec<Way>,
+    /// The event of the page, if it is one of an event.
+    pub event: Option<OfEvent>,
+}
+
+/// Who is signed in, for the frame.
+pub struct Who {
+    /// The name that is shown.
+    pub name: String,
+}
+
+impl Who {
+    /// How the frame names a caller.
+    fn of(caller: &Caller) -> Who {
+        let name = match caller.actor() {
+            Actor::ApiKey(_) => "Signed in by a key",
+            _ => "Signed in",
+        };
+        Who { name: name.into() }
+    }
+}
+
+/// The event of a page, for the frame.
+pub struct OfEvent {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a draft.
+    pub hidden: bool,
+    /// The ways to its pages.
+    pub pages: Vec<Way>,
 }
 
 /// A way to another page.
@@ -61,13 +98,15 @@ pub struct Way {
     pub words: &'static str,
     /// Whether this page is there.
     pub here: bool,
+    /// Whether this page is below it.
+    pub within: bool,
 }
 
 /// The parts of the office, in the order of the navigation, with the right that each needs. A page of one event
 /// has ways to the other pages of the event.
 const PARTS: &[(&str, &str, Right)] = &[("/office", "Events", Right::SeeEvents)];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
-const OF_EVENT: &[(&str, &str, Right)] = &[];
+const OF_EVENT: &[(&str, &str, Right)] = &[("", "Sale", Right::SeeEvents)];
 
 impl OfficeFrame {
     /// The frame of a page of the shop. `here`: the address of the part.
@@ -77,13 +116,15 @@ impl OfficeFrame {
             path: (*path).into(),
             words,
             here: *path == here,
+            within: false,
         };
-        OfficeFrame { frame: frame(app), ways: parts.map(way).collect() }
-    }
-
-    /// The frame of a page for whoever is not signed in.
-    pub fn outside(app: &App) -> OfficeFrame {
-        OfficeFrame { frame: frame(app), ways: Vec::new() }
+        OfficeFrame {
+            frame: frame(app),
+            shop: shop(),
+            who: Some(Who::of(caller)),
+            parts: parts.map(way).collect(),
+            event: None,
+        }
     }
 
     /// The frame of a page of an event. `here`: the last part of the address.
@@ -98,11 +139,27 @@ impl OfficeFrame {
             path: format!("/office/events/{slug}/{part}").trim_end_matches('/').to_owned(),
             words,
             here: *part == here,
+            within: false,
         };
-        let back = Way { path: "/office".into(), words: "All events", here: false };
-        let ways = [back].into_iter().chain(pages.map(way)).collect();
-        OfficeFrame { frame: frame(app), ways }
+        let pages = pages.map(way).collect();
+        let known = app.catalogue.event_by_id(event);
+        let name = known.as_ref().map_or(slug, |event| &event.spec.name).to_owned();
+        let hidden = known.is_some_and(|event| event.spec.hidden);
+        let event = Some(OfEvent { name, hidden, pages });
+        let mut office = OfficeFrame { event, ..OfficeFrame::of_shop(app, caller, "") };
+        office.parts.iter_mut().for_each(|part| part.within = part.path == "/office");
+        office
     }
+
+    /// The frame of a page for whoever is not signed in.
+    pub fn outside(app: &App) -> OfficeFrame {
+        OfficeFrame { frame: frame(app), shop: shop(), who: None, parts: Vec::new(), event: None }
+    }
+}
+
+/// The name of the shop.
+fn shop() -> String {
+    Lang::En.box_office().to_string()
 }
 
 /// A role in words.

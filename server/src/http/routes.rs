@@ -3,7 +3,7 @@
 
 use super::api::{door, erasures, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::office::{home, sign_in, welcome};
+use super::office::{home, sale, sign_in, welcome};
 use super::shop::{
     answers, calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
     tickets_pdf,
@@ -187,6 +187,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/sign-out", SignedIn, sign_in::sign_out)
         .get("/office/welcome/{token}", OneTimeLink, welcome::show)
         .post("/office/welcome/{token}", OneTimeLink, welcome::accept)
+        .get("/office/events/{event}", Office(SeeEvents), sale::show)
+        .get("/office/events/{event}/live", Office(SeeEvents), sale::live)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

@@ -22,6 +22,7 @@ mod field;
 pub mod mail_jobs;
 mod memory;
 pub mod outbox_rows;
+pub mod sale_figures;
 #[cfg(test)]
 pub(super) mod sample;
 pub mod sessions;
@@ -36,6 +37,7 @@ use api_keys::ApiKey;
 use audit_log::AuditLine;
 use mail_jobs::MailJob;
 use outbox_rows::Message;
+use sale_figures::{PaymentTry, SaleFigure};
 use sessions::{OneTimeLink, Session};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -50,6 +52,8 @@ pub fn tables() -> &'static [&'static Table] {
         // Who may use the office.
         tables.extend([Account::table(), GrantRow::table(), RecoveryCode::table()]);
         tables.extend([Session::table(), OneTimeLink::table(), ApiKey::table()]);
+        // How a sale goes.
+        tables.extend([SaleFigure::table(), PaymentTry::table()]);
         tables
     })
 }

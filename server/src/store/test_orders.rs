@@ -282,9 +282,11 @@ mod tests {
         "mail_jobs",
         "orders",
         "outbox",
+        "payment_tries",
         "payments",
         "refunds",
         "requests",
+        "sale_figures",
         "tickets",
     ];
     /// Tables that stay.

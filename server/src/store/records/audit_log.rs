@@ -220,6 +220,20 @@ static OF_ORDER: LazyLock<String> = LazyLock::new(|| {
     AuditLine::table().select("WHERE order_id = $1 AND id >= $2 ORDER BY id DESC LIMIT $3")
 });
 
+static ALARMS: LazyLock<String> = LazyLock::new(|| {
+    AuditLine::table().select("WHERE event = $1 AND action = 'alarm' ORDER BY id DESC LIMIT $2")
+});
+
+/// The last alarms about orders of an event, the newest first.
+pub fn alarms(
+    from: &mut dyn Tables,
+    event: EventId,
+    limit: usize,
+) -> Result<Vec<AuditLine>, Fault> {
+    let limit = Value::Int(limit.try_into().unwrap_or(i64::MAX));
+    read(from.query(&ALARMS, &[event.value(), limit])?)
+}
+
 /// The last lines that a filter lets through, the oldest of them first.
 pub fn last(from: &mut dyn Tables, filter: &Filter) -> Result<Vec<AuditLine>, Fault> {
     let first_id = audit_id(filter.from_ms, (0, 0), 0).value();

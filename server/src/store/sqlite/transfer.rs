@@ -97,6 +97,7 @@ impl Source for Export {
             DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
             DELETE FROM orders; DELETE FROM requests; DELETE FROM outbox;
             DELETE FROM mail_jobs;
+            DELETE FROM sale_figures; DELETE FROM payment_tries;
             UPDATE pools SET held = 0, sold = 0;
             UPDATE events SET serials = 0;
             DELETE FROM meta WHERE key IN ('provider', 'sandbox');";
