@@ -12,6 +12,8 @@ use crate::mail::compose::Composer;
 use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
+use crate::organiser::export::Exports;
+use crate::organiser::search::Search;
 use crate::payments::fake::FakeStripe;
 use crate::pdf::Printer;
 use crate::sales::Sales;
@@ -46,6 +48,10 @@ pub struct App {
     pub sales: Arc<Sales>,
     /// What organisers do.
     pub organiser: Arc<Organiser>,
+    /// Orders by names, addresses, codes and ids.
+    pub search: Arc<Search>,
+    /// Exports and accounts of events.
+    pub exports: Arc<Exports>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
     /// Makes mails.

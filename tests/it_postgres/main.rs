@@ -28,6 +28,8 @@ mod legacy;
 mod limits;
 #[path = "../it/money.rs"]
 mod money;
+#[path = "../it/office_orders.rs"]
+mod office_orders;
 #[path = "../it/operations.rs"]
 mod operations;
 #[path = "../it/sale.rs"]

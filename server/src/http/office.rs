@@ -4,7 +4,13 @@
 //! for the permit that the use case wants. A form is answered by 303 to the page that shows what was done, and by
 //! the form again, with what was typed, if something is wrong.
 
+pub mod event_log;
+pub mod export;
 pub mod home;
+pub mod order;
+pub mod order_forms;
+mod order_words;
+pub mod orders;
 
 use super::auth::caller;
 use super::page::{Frame, PageProblem};
@@ -48,9 +54,15 @@ pub struct Way {
 
 /// The parts of the office, in the order of the navigation, with the right that each needs. A page of one event
 /// has ways to the other pages of the event.
-const PARTS: &[(&str, &str, Right)] = &[("/office", "Events", Right::SeeEvents)];
+const PARTS: &[(&str, &str, Right)] =
+    &[("/office", "Events", Right::SeeEvents), ("/office/orders", "Orders", Right::SeeOrders)];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
-const OF_EVENT: &[(&str, &str, Right)] = &[];
+const OF_EVENT: &[(&str, &str, Right)] = &[
+    ("orders", "Orders", Right::SeeOrders),
+    ("accounts", "Accounts", Right::SeeOrders),
+    ("export", "Export", Right::SeeOrders),
+    ("log", "Log", Right::SeeOrders),
+];
 
 impl OfficeFrame {
     /// The frame of a page of the shop. `here`: the address of the part.

@@ -3,7 +3,7 @@
 
 use super::api::{door, erasures, mails, organiser};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::office::home;
+use super::office::{event_log, export, home, order as office_order, order_forms, orders};
 use super::shop::{
     calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
 };
@@ -151,7 +151,9 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/events/{event}/live", Anyone, api::live)
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
         .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
-        .takes(&["after", "limit"])
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .get("/api/v1/orders", Staff(SeeOrders), organiser::all_orders)
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
@@ -166,6 +168,24 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
         .get("/office", Office(SeeEvents), home::home)
+        .get("/office/orders", Office(SeeOrders), orders::all)
+        .get("/office/events/{event}/orders", Office(SeeOrders), orders::of_event)
+        .get("/office/orders/{id}", Office(SeeOrders), office_order::show)
+        .get("/office/orders/{id}/refund", Office(Refund), order_forms::refund_form)
+        .post("/office/orders/{id}/refund", Office(Refund), order_forms::refund)
+        .get("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel_form)
+        .post("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel)
+        .get("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend_form)
+        .post("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend)
+        .get("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address_form)
+        .post("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address)
+        .get("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest_form)
+        .post("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest)
+        .get("/office/events/{event}/log", Office(SeeOrders), event_log::show)
+        .get("/office/events/{event}/accounts", Office(SeeOrders), export::accounts)
+        .get("/office/events/{event}/export", Office(SeeOrders), export::show)
+        .get("/office/events/{event}/export/{file}", Office(SeeOrders), export::file)
+        .get("/api/v1/events/{event}/export/{file}", Staff(SeeOrders), export::file_for_programs)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

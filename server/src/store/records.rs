@@ -19,6 +19,7 @@ pub mod audit_log;
 mod field;
 pub mod mail_jobs;
 mod memory;
+pub mod order_search;
 pub mod outbox_rows;
 #[cfg(test)]
 pub(super) mod sample;
@@ -30,6 +31,7 @@ pub use memory::MemoryTables;
 use super::Fault;
 use audit_log::AuditLine;
 use mail_jobs::MailJob;
+use order_search::{FoundBy, SearchProgress};
 use outbox_rows::Message;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -39,7 +41,14 @@ use ticket_keys::TicketKey;
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
     TABLES.get_or_init(|| {
-        vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()]
+        vec![
+            AuditLine::table(),
+            FoundBy::table(),
+            SearchProgress::table(),
+            Message::table(),
+            TicketKey::table(),
+            MailJob::table(),
+        ]
     })
 }
 
