@@ -287,12 +287,13 @@ pub struct Action<'a> {
     pub url: Option<Cow<'a, str>>,
 }
 
-/// `GET /api/v1/events/{event}/orders`: a page of an event's orders.
+/// `GET /api/v1/events/{event}/orders` and `GET /api/v1/orders`: a page of orders.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OrderList<'a> {
-    /// Where the next page begins: the value of its query's `after`; null: this is the last one.
+    /// Where the next page begins: the value of its query's `after`; null: this is the last one. A page may have
+    /// fewer orders than its limit, and none at all, although more follow.
     pub next: Option<Cow<'a, str>>,
-    /// The orders, the oldest first.
+    /// The orders, the oldest first; with `q` or `email` in no order that is promised.
     #[serde(borrow)]
     pub orders: Vec<Order<'a>>,
 }

@@ -127,4 +127,7 @@ pub struct RefundBody {
     pub failed: bool,
     /// Whether the places are put back on sale.
     pub restock: bool,
+    /// Why, for the audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -13,6 +13,8 @@ use crate::mail::compose::Composer;
 use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
+use crate::organiser::export::Exports;
+use crate::organiser::search::Search;
 use crate::organiser::watching::Watching;
 use crate::payments::fake::FakeStripe;
 use crate::pdf::Printer;
@@ -52,6 +54,10 @@ pub struct App {
     pub organiser: Arc<Organiser>,
     /// How sales go.
     pub watching: Arc<Watching>,
+    /// Orders by names, addresses, codes and ids.
+    pub search: Arc<Search>,
+    /// Exports and accounts of events.
+    pub exports: Arc<Exports>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
     /// Makes mails.

@@ -43,6 +43,7 @@ pub mod replicate;
 pub mod run;
 pub mod sale_log;
 pub mod sales;
+pub mod search_text;
 pub mod settlement;
 pub mod stop;
 pub mod store;

@@ -22,6 +22,9 @@ use crate::mail::{AnyCompose, AnyRelay};
 use crate::mailing::{Mailer, Mailing, Turns, fan_out, watch};
 use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
+use crate::organiser::export::Exports;
+use crate::organiser::search::Search;
+use crate::organiser::search::fill::{self, Fill};
 use crate::organiser::watching::Watching;
 use crate::organiser::{Organiser, retention};
 use crate::payments::fake::FakeStripe;
@@ -271,6 +274,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         look: parts.mail_look,
         owner: parts.process,
     };
+    let filling = Fill { queue: writer.clone(), reads: reads.clone(), clock: Arc::clone(&clock) };
     let mailing = Arc::new(Mailing {
         queue: writer.clone(),
         reads: reads.clone(),
@@ -351,6 +355,10 @@ pub fn assemble(parts: Parts) -> Assembled {
         secrets: secrets_of,
         reading_keys: Mutex::default(),
     };
+    let tickets = Arc::new(tickets);
+    let search = Search { sales: Arc::clone(&sales), tickets: Arc::clone(&tickets) };
+    tasks.push(Box::pin(fill::run(filling)));
+    let exports = Arc::new(Exports::new(Arc::clone(&sales), Arc::clone(&codes)));
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
     let watching = Arc::new(Watching::new(Arc::clone(&sales), Arc::clone(&mailing)));
@@ -369,7 +377,9 @@ pub fn assemble(parts: Parts) -> Assembled {
         organiser,
         watching,
         sales,
-        tickets: Arc::new(tickets),
+        search: Arc::new(search),
+        exports,
+        tickets,
         composer,
         printer,
         settlement,

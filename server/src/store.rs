@@ -21,7 +21,8 @@ pub mod transfer;
 pub use database::{Database, MetaStore, OpenError, Opened};
 
 use boxoffice::{
-    Answer, BuyerKey, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs,
+    Answer, BuyerKey, Change, Event, EventId, Keys, Order, OrderId, OrderState, Reply, State,
+    Ticket, TimeMs,
 };
 use records::{RecordChange, Tables};
 use std::collections::BTreeMap;
@@ -164,6 +165,59 @@ impl NamedTicket {
     }
 }
 
+/// Which orders are asked for, and in which order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing {
+    /// Of these events; `None`: of all.
+    pub events: Option<Vec<EventId>>,
+    /// Only those with a higher id.
+    pub after: Option<OrderId>,
+    /// Only those with a lower id.
+    pub before: Option<OrderId>,
+    /// The highest ids first, or else the lowest.
+    pub newest_first: bool,
+    /// Only those in this state.
+    pub state: Option<OrderState>,
+    /// Only those that were placed or changed at this time or later.
+    pub changed_since: Option<TimeMs>,
+    /// So many at most.
+    pub limit: usize,
+    /// So many orders are looked at, at most: more time than that takes nobody has.
+    pub look: usize,
+}
+
+impl Listing {
+    /// All orders, the newest first.
+    pub fn newest(limit: usize, look: usize) -> Listing {
+        Listing {
+            events: None,
+            after: None,
+            before: None,
+            newest_first: true,
+            state: None,
+            changed_since: None,
+            limit,
+            look,
+        }
+    }
+
+    /// Only this order.
+    pub fn only(mut self, id: OrderId) -> Listing {
+        self.after = id.0.checked_sub(1).map(OrderId);
+        self.before = id.0.checked_add(1).map(OrderId);
+        self
+    }
+
+    /// Whether an order is asked for that changed at this time for the last time; 0: never.
+    pub fn fits(&self, order: &Order, changed_ms: TimeMs) -> bool {
+        self.events.as_ref().is_none_or(|events| events.contains(&order.event))
+            && self.after.is_none_or(|after| order.id > after)
+            && self.before.is_none_or(|before| order.id < before)
+            && self.state.is_none_or(|state| order.state == state)
+            && self.changed_since.is_none_or(|since| changed_ms.max(order.placed_ms) >= since)
+    }
+}
+
 /// Whose an order is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Owner {
@@ -217,6 +271,13 @@ pub trait Reader: Send {
     ) -> Result<OrderPage, Fault>;
     /// All orders after `after`, whatever their event.
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault>;
+    /// The orders of a listing that also fit `fits`, which sees an order without what lies in other tables. A page
+    /// may hold fewer although more follow: the cursor tells.
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault>;
     /// Whose the orders after `after` are, whatever their event. Buyers are not indexed: whoever looks for the
     /// orders of one reads all pages.
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault>;

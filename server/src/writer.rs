@@ -15,6 +15,7 @@ mod audit;
 mod figures;
 mod mails;
 mod news;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -170,6 +171,8 @@ pub struct Job {
     pub asked: Asked,
     /// Under which key.
     pub request: Option<IdempotencyKey>,
+    /// Why, in the words of whoever asks: for the audit log.
+    pub reason: Option<String>,
     /// After this it is dropped from the queue: its caller has given up, and a retry of it must
     /// not be followed by its ghost.
     pub deadline: Instant,
@@ -190,7 +193,10 @@ impl Job {
         let (answer, answered) = oneshot::channel();
         let (actor, queued) = (usual_actor(&command), Instant::now());
         let (asked, deadline) = (command.into(), queued + patience);
-        (Job { actor, asked, request, deadline, queued, answer: answer.into() }, answered)
+        (
+            Job { actor, asked, request, reason: None, deadline, queued, answer: answer.into() },
+            answered,
+        )
     }
 }
 
@@ -261,10 +267,21 @@ impl Queue {
         command: Command,
         request: Option<IdempotencyKey>,
     ) -> Answer {
+        self.ask_because(actor, command, request, None).await
+    }
+
+    /// The same with a reason for the audit log.
+    pub async fn ask_because(
+        &self,
+        actor: Actor,
+        command: Command,
+        request: Option<IdempotencyKey>,
+        reason: Option<String>,
+    ) -> Answer {
         let own = is_own(&command);
         let patience = if own { self.patience.max(OWN_PATIENCE) } else { self.patience };
         let (job, answered) = Job::new(command, request, patience);
-        self.send(Job { actor, ..job }, own)?;
+        self.send(Job { actor, reason, ..job }, own)?;
         // The writer dropped it without a word only if it is gone.
         answered.await.unwrap_or(Err(CommandError::InDoubt))
     }
@@ -276,7 +293,8 @@ impl Queue {
         let queued = Instant::now();
         let (asked, deadline) = (Asked::Records(records), queued + OWN_PATIENCE);
         let (actor, answer) = (Actor::System, Caller::Records(answer));
-        self.send(Job { actor, asked, request: None, deadline, queued, answer }, true)?;
+        let (request, reason) = (None, None);
+        self.send(Job { actor, asked, request, reason, deadline, queued, answer }, true)?;
         answered.await.unwrap_or(Err(CommandError::InDoubt))
     }
 
@@ -666,10 +684,12 @@ impl Writer {
                     continue;
                 }
             };
-            log.tell(job.actor, command, &decision, &loaded.state);
+            let because = (job.actor, job.reason.as_deref());
+            log.tell(because, command, &decision, &loaded.state);
             mails.owe(&decision, &loaded.state, &mut log.records);
             news::gather(job.actor, &decision, &loaded.state, &mut done.news);
             let before = figures.before(&decision.changes, &loaded.state);
+            let found_by = search::before(&decision.changes, &loaded.state);
             let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, to } = change
@@ -683,6 +703,7 @@ impl Writer {
                 done.events.extend(change.event());
             }
             figures.after(before, &loaded.state);
+            search::after(found_by, &loaded.state, &mut log.records);
             let is_answer_kept = is_answer_kept(command, &decision.changes);
             let erased = decision.changes.iter().filter_map(erased_order);
             let erased =

@@ -92,6 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("private_file", &[]),
     ("problem_code", &[]),
     ("qr", &[]),
+    ("search_text", &[]),
     ("stop", &[]),
     ("tasks", &[]),
     ("text", &[]),
@@ -111,7 +112,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
     // The mails that a decision owes are committed with it.
-    ("writer", &["actor", "admission", "mail", "metrics", "problem_code", "store", "text"]),
+    (
+        "writer",
+        &["actor", "admission", "mail", "metrics", "problem_code", "search_text", "store", "text"],
+    ),
     ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.
     ("messages", &["clock", "reads", "store", "writer"]),
@@ -145,7 +149,26 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("organiser", &["access", "actor", "identity", "mailing", "sales", "store", "writer"]),
+    // The search table is filled beside the sale, and codes of tickets lead to orders.
+    (
+        "organiser",
+        &[
+            "access",
+            "actor",
+            "clock",
+            "codes",
+            "identity",
+            "mailing",
+            "reads",
+            "sales",
+            "search_text",
+            "store",
+            "tasks",
+            "tickets",
+            "when",
+            "writer",
+        ],
+    ),
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.

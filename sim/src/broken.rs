@@ -2,9 +2,11 @@
 //! this is in the product.
 
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Buyer, Event, EventId, OrderId, TicketState, TimeMs};
+use boxoffice::{Buyer, Event, EventId, Order, OrderId, TicketState, TimeMs};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector};
+use nts_server::store::{
+    Fault, Lane, Listing, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector,
+};
 use std::collections::BTreeMap;
 
 /// What pages and settlement read, broken if a mutant says so.
@@ -59,6 +61,14 @@ impl Reader for BrokenReader {
 
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
         self.0.all_orders(after, limit)
+    }
+
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        self.0.listed(listing, fits)
     }
 
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {

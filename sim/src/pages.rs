@@ -5,7 +5,9 @@ use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector};
+use nts_server::store::{
+    Fault, Lane, Listing, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector,
+};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -54,6 +56,15 @@ impl Reader for Pages {
 
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
         self.inner.all_orders(after, limit.min(self.most))
+    }
+
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        let most = Listing { limit: listing.limit.min(self.most), ..listing.clone() };
+        self.inner.listed(&most, fits)
     }
 
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {

@@ -15,8 +15,8 @@ use boxoffice::{
 use nts_server::clock::Clock;
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value};
 use nts_server::store::{
-    Batch, Fault, Lane, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader, Recorded,
-    RequestKey, Store, VersionVector,
+    Batch, Fault, Lane, Listing, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader,
+    Recorded, RequestKey, Store, VersionVector,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -48,6 +48,8 @@ struct Db {
     connections: u64,
     /// How often each event has changed, with all that belongs to it: it is locked as a whole.
     versions: BTreeMap<EventId, u64>,
+    /// When orders changed the last time, but for those that were only placed.
+    changed: BTreeMap<OrderId, TimeMs>,
     /// What was committed since somebody asked, one by one.
     news: Vec<News>,
     /// The cold tables; made when they are needed.
@@ -107,6 +109,11 @@ impl Db {
         }
         for change in changes {
             self.state.apply(change);
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_))
+            {
+                self.changed.insert(order, now_ms);
+            }
             if let Change::EventPut(event) = change {
                 asked.put(&event.spec);
             }
@@ -522,6 +529,23 @@ impl Reader for SharedReader {
         let db = self.db()?;
         let orders = db.state.orders.values().filter(|o| Some(o.id) > after);
         Ok(page(orders.take(limit).cloned().collect(), limit))
+    }
+
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        let db = self.db()?;
+        let changed = |o: &Order| db.changed.get(&o.id).copied().unwrap_or(0);
+        let asked = |o: &&Order| listing.fits(o, changed(o)) && fits(o);
+        let orders: Vec<Order> = match listing.newest_first {
+            true => {
+                db.state.orders.values().rev().filter(asked).take(listing.limit).cloned().collect()
+            }
+            false => db.state.orders.values().filter(asked).take(listing.limit).cloned().collect(),
+        };
+        Ok(page(orders, listing.limit))
     }
 
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {

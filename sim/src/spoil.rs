@@ -16,7 +16,7 @@ use boxoffice::{
 use nts_server::audit::{Report, Weight};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, NamedTicket, OrderPage, OwnerPage, Reader};
+use nts_server::store::{Fault, Lane, Listing, NamedTicket, OrderPage, OwnerPage, Reader};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -307,6 +307,15 @@ impl Reader for Spoilt {
 
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault> {
         let page = self.inner.all_orders(after, limit)?;
+        Ok(self.page(page))
+    }
+
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        let page = self.inner.listed(listing, fits)?;
         Ok(self.page(page))
     }
 

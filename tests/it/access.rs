@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The key of a form of the office.
+const FORM_KEY: &str = "6f1f6f4e-8b5b-4c36-9d5c-0d5a8f0c2f11";
 const WEBHOOK_SECRET: &str = "whsec_verysecret";
 
 /// In which state an order is.
@@ -65,6 +67,33 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/healthz" | "/readyz" | "/metrics") => looks(State::Held),
         ("GET", "/office") => looks(State::Held),
         ("GET", "/office/events/{event}" | "/office/events/{event}/live") => looks(State::Held),
+        ("GET", "/office/orders" | "/office/events/{event}/orders" | "/office/orders/{id}") => {
+            looks(State::Paid)
+        }
+        ("GET", "/office/orders/{id}/refund" | "/office/orders/{id}/resend") => looks(State::Paid),
+        ("GET", "/office/orders/{id}/address" | "/office/orders/{id}/tickets/{number}") => {
+            looks(State::Paid)
+        }
+        ("GET", "/office/orders/{id}/cancel") => looks(State::Held),
+        ("GET", "/office/events/{event}/log" | "/office/events/{event}/accounts") => {
+            looks(State::Paid)
+        }
+        ("GET", "/office/events/{event}/export") => looks(State::Paid),
+        ("GET", "/office/events/{event}/export/{file}") => looks(State::Paid),
+        ("GET", "/api/v1/events/{event}/export/{file}") => looks(State::Paid),
+        ("GET", "/api/v1/orders") => looks(State::Paid),
+        ("POST", "/office/orders/{id}/refund") => {
+            let reason = [("reason", "ill"), ("what", "all"), ("confirmed", "yes")];
+            does(State::Paid, form(&[&[("key", FORM_KEY)], &reason[..]].concat()))
+        }
+        ("POST", "/office/orders/{id}/cancel") => does(State::Held, form(&[("key", FORM_KEY)])),
+        ("POST", "/office/orders/{id}/resend") => tells(State::Paid, form(&[("key", FORM_KEY)])),
+        ("POST", "/office/orders/{id}/address") => {
+            does(State::Paid, form(&[("key", FORM_KEY), ("email", &mail)]))
+        }
+        ("POST", "/office/orders/{id}/tickets/{number}") => {
+            does(State::Paid, form(&[("key", FORM_KEY), ("name", &fresh)]))
+        }
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
@@ -478,6 +507,7 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
     let path = route
         .path
         .replace("{event}", if route.method == "DELETE" { "spare" } else { "rock" })
+        .replace("export/{file}", "export/orders.csv")
         .replace("{file}", "nts.css")
         .replace("{code}", &code)
         .replace("{number}", "1")

@@ -25,6 +25,7 @@ mod letters;
 mod limits;
 mod mail;
 mod money;
+mod office_orders;
 mod office_pages;
 mod office_watching;
 mod operations;

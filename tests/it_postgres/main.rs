@@ -28,6 +28,8 @@ mod legacy;
 mod limits;
 #[path = "../it/money.rs"]
 mod money;
+#[path = "../it/office_orders.rs"]
+mod office_orders;
 #[path = "../it/office_watching.rs"]
 mod office_watching;
 #[path = "../it/operations.rs"]

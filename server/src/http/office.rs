@@ -5,9 +5,15 @@
 //! the form again, with what was typed, if something is wrong.
 
 mod chart;
+pub mod event_log;
+pub mod export;
 pub mod form;
 pub mod home;
 pub mod lead;
+pub mod order;
+pub mod order_forms;
+mod order_words;
+pub mod orders;
 pub mod sale;
 pub mod sign_in;
 pub mod welcome;
@@ -104,9 +110,16 @@ pub struct Way {
 
 /// The parts of the office, in the order of the navigation, with the right that each needs. A page of one event
 /// has ways to the other pages of the event.
-const PARTS: &[(&str, &str, Right)] = &[("/office", "Events", Right::SeeEvents)];
+const PARTS: &[(&str, &str, Right)] =
+    &[("/office", "Events", Right::SeeEvents), ("/office/orders", "Orders", Right::SeeOrders)];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
-const OF_EVENT: &[(&str, &str, Right)] = &[("", "Sale", Right::SeeEvents)];
+const OF_EVENT: &[(&str, &str, Right)] = &[
+    ("", "Sale", Right::SeeEvents),
+    ("orders", "Orders", Right::SeeOrders),
+    ("accounts", "Accounts", Right::SeeOrders),
+    ("export", "Export", Right::SeeOrders),
+    ("log", "Log", Right::SeeOrders),
+];
 
 impl OfficeFrame {
     /// The frame of a page of the shop. `here`: the address of the part.

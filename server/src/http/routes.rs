@@ -3,7 +3,9 @@
 
 use super::api::{door, erasures, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::office::{home, sale, sign_in, welcome};
+use super::office::{
+    event_log, export, home, order as office_order, order_forms, orders, sale, sign_in, welcome,
+};
 use super::shop::{
     answers, calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
     tickets_pdf,
@@ -158,14 +160,21 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/events/{event}/live", Anyone, api::live)
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
         .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
-        .takes(&["after", "limit"])
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .get("/api/v1/orders", Staff(SeeOrders), organiser::all_orders)
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
         .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
         .post("/api/v1/orders/{id}/mails", OrderOrStaff(ChangeOrders), mails::send_again)
         .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrStaff(ChangeOrders), mails::put_email)
-        .add(Method::PUT, "/api/v1/orders/{id}/answers", OrderOrStaff(ChangeOrders), sales::put_answers)
+        .add(
+            Method::PUT,
+            "/api/v1/orders/{id}/answers",
+            OrderOrStaff(ChangeOrders),
+            sales::put_answers,
+        )
         .add(Method::PUT, "/api/v1/orders/{id}/name", Staff(ChangeOrders), sales::put_name)
         .post("/api/v1/orders/{id}/refunds", Staff(Refund), organiser::refund)
         .post("/api/v1/orders/{id}/tickets/{number}", OrderOrStaff(ChangeOrders), api::name_ticket)
@@ -189,6 +198,24 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/welcome/{token}", OneTimeLink, welcome::accept)
         .get("/office/events/{event}", Office(SeeEvents), sale::show)
         .get("/office/events/{event}/live", Office(SeeEvents), sale::live)
+        .get("/office/orders", Office(SeeOrders), orders::all)
+        .get("/office/events/{event}/orders", Office(SeeOrders), orders::of_event)
+        .get("/office/orders/{id}", Office(SeeOrders), office_order::show)
+        .get("/office/orders/{id}/refund", Office(Refund), order_forms::refund_form)
+        .post("/office/orders/{id}/refund", Office(Refund), order_forms::refund)
+        .get("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel_form)
+        .post("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel)
+        .get("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend_form)
+        .post("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend)
+        .get("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address_form)
+        .post("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address)
+        .get("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest_form)
+        .post("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest)
+        .get("/office/events/{event}/log", Office(SeeOrders), event_log::show)
+        .get("/office/events/{event}/accounts", Office(SeeOrders), export::accounts)
+        .get("/office/events/{event}/export", Office(SeeOrders), export::show)
+        .get("/office/events/{event}/export/{file}", Office(SeeOrders), export::file)
+        .get("/api/v1/events/{event}/export/{file}", Staff(SeeOrders), export::file_for_programs)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

@@ -4,6 +4,7 @@
 mod desk;
 mod gifts;
 mod records;
+mod search;
 mod story;
 
 use super::records::Engine;
@@ -43,6 +44,8 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("a reader sees what was just committed", reader_sees),
         ("who is due comes first", due),
         ("an event's orders come in pages", pages),
+        ("orders are listed by event, state and change", search::orders_are_listed),
+        ("orders are found by text, and what is taken away stays away", search::orders_are_found),
         ("what came to nothing is forgotten, and nothing else", forgotten),
         ("a buyer is erased, and nothing else", erased),
         ("a ticket is passed on, and its guests are erased", passed_on),

@@ -21,6 +21,7 @@ pub mod audit_log;
 mod field;
 pub mod mail_jobs;
 mod memory;
+pub mod order_search;
 pub mod outbox_rows;
 pub mod sale_figures;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use accounts::{Account, GrantRow, RecoveryCode};
 use api_keys::ApiKey;
 use audit_log::AuditLine;
 use mail_jobs::MailJob;
+use order_search::{FoundBy, SearchProgress};
 use outbox_rows::Message;
 use sale_figures::{PaymentTry, SaleFigure};
 use sessions::{OneTimeLink, Session};
@@ -54,6 +56,8 @@ pub fn tables() -> &'static [&'static Table] {
         tables.extend([Session::table(), OneTimeLink::table(), ApiKey::table()]);
         // How a sale goes.
         tables.extend([SaleFigure::table(), PaymentTry::table()]);
+        // What orders are found by.
+        tables.extend([FoundBy::table(), SearchProgress::table()]);
         tables
     })
 }

@@ -41,10 +41,10 @@ impl Log {
         self.records.push(RecordChange::put(&line));
     }
 
-    /// Adds what there is to say of a decision. `state` is as it was before.
+    /// Adds what there is to say of a decision. `state` is as it was before. Whoever asked may have said why.
     pub(super) fn tell(
         &mut self,
-        actor: Actor,
+        (actor, reason): (Actor, Option<&str>),
         command: &Command,
         decision: &Decision,
         state: &State,
@@ -86,6 +86,7 @@ impl Log {
                         }
                     };
                     let detail = of(*order).map(|order| told(order, refund)).unwrap_or_default();
+                    let detail = because(detail, reason.filter(|_| asked));
                     self.add(actor, action, event_of(*order), Some(*order), detail);
                 }
                 let changed = decision.changes.iter().find_map(Change::order);
@@ -107,13 +108,18 @@ impl Log {
                     let now = moved.or(of(order).map(|order| order.state));
                     let now = now.map_or("", |state| state.word());
                     // Neither names nor answers: who is erased must not stay here.
-                    let detail = match of(order).filter(|_| action == Action::OrderSold) {
-                        Some(sold) => {
+                    let detail = match (command, of(order)) {
+                        (_, Some(sold)) if action == Action::OrderSold => {
                             let tickets = counted(sold.places(), "ticket");
                             format!("{tickets} for {}: {}", sold.total(), sold.tender.word())
                         }
-                        None => now.into(),
+                        (Command::NameTicket { number, .. }, _) => {
+                            format!("name on ticket {number}")
+                        }
+                        (Command::ChangeAddress { .. }, _) => "e-mail address".into(),
+                        _ => now.into(),
                     };
+                    let detail = because(detail, reason);
                     self.add(actor, action, event_of(order), Some(order), detail);
                 }
             }
@@ -162,6 +168,14 @@ fn is_organiser(actor: Actor) -> bool {
     match actor {
         Actor::Staff(_) | Actor::ApiKey(_) | Actor::Device(_) => true,
         Actor::Buyer | Actor::System => false,
+    }
+}
+
+/// What was done, and why, if somebody has said so.
+fn because(what: String, reason: Option<&str>) -> String {
+    match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("{what}; reason: {reason}"),
+        None => what,
     }
 }
 

@@ -64,12 +64,16 @@ const PLACE_ORDERS: &str =
                 $13::text[], $14::text[], $15::smallint[], $16::text[], $17::bytea[]) AS d";
 const MOVE_ORDERS: &str = "WITH put AS (
     UPDATE orders o SET state = d.state, until_ms = d.until_ms, due_ms = d.due_ms,
-                        tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0
+                        tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0,
+                        changed_ms = $8
     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
          AS d (id, state, until_ms, due_ms, tries, trouble)
     WHERE o.id = d.id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
+// Orders that changed otherwise than by a move, which says so itself.
+const NOTE_CHANGED: &str = "UPDATE orders o SET changed_ms = $2
+    FROM unnest($1::uuid[]) AS d (id) WHERE o.id = d.id";
 const PUT_LINES: &str = "WITH put AS (
     UPDATE orders o SET lines = d.lines
     FROM unnest($1::uuid[], $2::bytea[]) AS d (id, lines) WHERE o.id = d.id
@@ -235,6 +239,7 @@ pub(super) struct Writing<'a> {
     answers: BTreeMap<(EventId, OrderId), &'a [Answer]>,
     erased: BTreeSet<(EventId, OrderId)>,
     forgotten: BTreeSet<(EventId, OrderId)>,
+    changed: BTreeSet<OrderId>,
     recorded: Vec<&'a Recorded>,
     records: &'a [RecordChange],
     now_ms: TimeMs,
@@ -246,6 +251,11 @@ impl<'a> Writing<'a> {
         let (now_ms, records) = (batch.now_ms, batch.records);
         let mut all = Writing { now_ms, records, ..Writing::default() };
         for (nth, change) in batch.changes.iter().enumerate() {
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_) | Change::OrderMoved { .. })
+            {
+                all.changed.insert(order);
+            }
             match change {
                 Change::EventPut(event) => {
                     all.flush_stock()?;
@@ -423,6 +433,11 @@ impl<'a> Writing<'a> {
         if !self.forgotten.is_empty() {
             self.forget(&mut all);
         }
+        self.changed.retain(|order| !self.moved.contains_key(order));
+        if !self.changed.is_empty() {
+            let changed = self.changed.iter().map(|o| uuid(*o)).collect::<Vec<_>>();
+            all.push(ask!(NOTE_CHANGED, changed, self.now_ms));
+        }
         let (gone, has): (BTreeMap<_, _>, _) = std::mem::take(&mut self.buyers)
             .into_iter()
             .partition(|(_, record): &(_, BuyerRecord)| record.places == 0);
@@ -535,6 +550,7 @@ impl<'a> Writing<'a> {
             moved().map(|m| i64::from(m.tries)).collect::<Vec<_>>(),
             moved().map(|m| m.trouble.as_deref().map(text)).collect::<Vec<_>>(),
             keeper,
+            self.now_ms,
         )
     }
 

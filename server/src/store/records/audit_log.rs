@@ -78,6 +78,8 @@ pub enum Action {
     AnswersChanged,
     /// An order was changed otherwise by somebody other than its buyer.
     OrderChanged,
+    /// The tickets of an order were sent again by somebody other than its buyer.
+    TicketsSentAgain,
     /// All test orders were moved out of the database, into a file.
     TestOrdersMoved,
     /// The box office found something that a person should look at.
@@ -110,6 +112,7 @@ impl Action {
         Action::NameCorrected,
         Action::AnswersChanged,
         Action::OrderChanged,
+        Action::TicketsSentAgain,
         Action::TestOrdersMoved,
         Action::Alarm,
     ];
@@ -141,6 +144,7 @@ impl Action {
             Action::NameCorrected => "name_corrected",
             Action::AnswersChanged => "answers_changed",
             Action::OrderChanged => "order_changed",
+            Action::TicketsSentAgain => "tickets_sent_again",
             Action::TestOrdersMoved => "test_orders_moved",
             Action::Alarm => "alarm",
         }
@@ -247,6 +251,37 @@ pub fn last(from: &mut dyn Tables, filter: &Filter) -> Result<Vec<AuditLine>, Fa
     lines.retain(|line| filter.event.is_none() || line.event == filter.event);
     lines.reverse();
     Ok(lines)
+}
+
+/// Whose lines are read in pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Those of an event and its orders.
+    Event(EventId),
+    /// Those of an order.
+    Order(OrderId),
+}
+
+static EVENT_PAGE: LazyLock<String> = LazyLock::new(|| {
+    AuditLine::table().select("WHERE event = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+});
+static ORDER_PAGE: LazyLock<String> = LazyLock::new(|| {
+    AuditLine::table().select("WHERE order_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+});
+
+/// The lines of a place that come before a line, the newest first; `limit` at most.
+pub fn page(
+    from: &mut dyn Tables,
+    of: Place,
+    before: Option<u128>,
+    limit: usize,
+) -> Result<Vec<AuditLine>, Fault> {
+    let before = before.unwrap_or(u128::MAX).value();
+    let limit = Value::Int(limit.try_into().unwrap_or(i64::MAX));
+    read(match of {
+        Place::Event(event) => from.query(&EVENT_PAGE, &[event.value(), before, limit])?,
+        Place::Order(order) => from.query(&ORDER_PAGE, &[order.value(), before, limit])?,
+    })
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use super::{codec, records, rows};
 use crate::store::{Fault, event_row};
 use boxoffice::{
     Answer, Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment,
-    Refund, Standing, Ticket,
+    Refund, Standing, Ticket, TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a batch was not written.
 pub(super) enum Trouble {
@@ -64,6 +64,10 @@ pub(super) struct Writing<'c> {
     stock: BTreeMap<(EventId, u16), (i64, i64)>,
     /// The tickets that orders got, first and last serial.
     issued: BTreeMap<OrderId, (u32, u32)>,
+    /// When all of it was decided.
+    now_ms: TimeMs,
+    /// The orders that changed otherwise than by a move, which says so itself.
+    changed: BTreeSet<OrderId>,
     outcome: Outcome,
 }
 
@@ -89,7 +93,8 @@ pub(super) enum EventNews {
 }
 
 impl<'c> Writing<'c> {
-    pub(super) fn new(conn: &'c Connection) -> Done<Writing<'c>> {
+    /// Of a batch that was decided at this time.
+    pub(super) fn new(conn: &'c Connection, now_ms: TimeMs) -> Done<Writing<'c>> {
         let insert_order = conn.prepare_cached(
             "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
                                  placed_ms, until_ms, due_ms, tries, trouble, language,
@@ -98,12 +103,18 @@ impl<'c> Writing<'c> {
                      ?18)",
         )?;
         let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Writing { conn, insert_order, stock, issued, outcome: Outcome::default() })
+        let (changed, outcome) = (BTreeSet::new(), Outcome::default());
+        Ok(Writing { conn, insert_order, stock, issued, now_ms, changed, outcome })
     }
 
     /// Writes all of them.
     pub(super) fn all(mut self, changes: &[Change]) -> Done<Outcome> {
         for (i, change) in changes.iter().enumerate() {
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_) | Change::OrderMoved { .. })
+            {
+                self.changed.insert(order);
+            }
             match change {
                 Change::EventPut(event) => {
                     self.flush_stock()?;
@@ -143,6 +154,12 @@ impl<'c> Writing<'c> {
         }
         self.flush_stock()?;
         self.flush_issued()?;
+        for change in changes {
+            if let Change::OrderMoved { order, .. } = change {
+                self.changed.remove(order);
+            }
+        }
+        self.note_changed()?;
         Ok(self.outcome)
     }
 
@@ -152,6 +169,16 @@ impl<'c> Writing<'c> {
             1 => Ok(()),
             n => broken(format!("{n} rows instead of one: {}", sql.trim())),
         }
+    }
+
+    /// Writes down that orders changed.
+    fn note_changed(&mut self) -> Done {
+        for order in std::mem::take(&mut self.changed) {
+            let (high, low) = codec::split(order);
+            let sql = "UPDATE orders SET changed_ms = ?3 WHERE id = ?1 AND low = ?2";
+            self.conn.prepare_cached(sql)?.execute(params![high, low, self.now_ms])?;
+        }
+        Ok(())
     }
 
     fn saw(&mut self, high: u64) {
@@ -307,9 +334,10 @@ impl<'c> Writing<'c> {
         let state = codec::state_number(to.state);
         let Standing { until_ms, due_ms, tries, trouble, .. } = to;
         self.run(
-            "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7
+            "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7,
+                               changed_ms = ?8
              WHERE id = ?1 AND low = ?2",
-            params![high, low, state, until_ms, due_ms, tries, trouble],
+            params![high, low, state, until_ms, due_ms, tries, trouble, self.now_ms],
         )
     }
 
