@@ -37,7 +37,7 @@ pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
 pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
 pub use event::check::{Flaw, Warning, check_slug, told};
-pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
+pub use event::{Event, EventSpec, Pool, PoolSpec, Sale, TicketType, TicketTypeSpec};
 pub use language::Language;
 pub use money::{Currency, Money};
 pub use order::address::AddressFixed;

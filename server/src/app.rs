@@ -16,6 +16,7 @@ use crate::payments::fake::FakeStripe;
 use crate::pdf::Printer;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
+use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::tickets::Tickets;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct App {
     pub sales: Arc<Sales>,
     /// What organisers do.
     pub organiser: Arc<Organiser>,
+    /// What pages show of the shop.
+    pub shop: Arc<Shop>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
     /// Makes mails.

@@ -20,7 +20,7 @@ use crate::mail::{AnyCompose, AnyRelay};
 use crate::mailing::{Mailer, Mailing, Turns, fan_out, watch};
 use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
-use crate::organiser::{Organiser, retention};
+use crate::organiser::{Organiser, cancel, retention};
 use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
@@ -33,6 +33,7 @@ use crate::reads::Reads;
 use crate::replicate::{Replica, follow, read_versions};
 use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
+use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::store::records::ticket_keys::{self, TicketKey};
 use crate::store::test_orders::{Mode, claim};
@@ -305,6 +306,8 @@ pub fn assemble(parts: Parts) -> Assembled {
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
     };
+    let shop = Shop::new(Arc::clone(&clock), Arc::clone(&ids), sales.writer.clone(), reads.clone());
+    let shop = Arc::new(shop);
     let of_settlement = || Arc::clone(&settlement);
     let mut tasks: Vec<Task> = vec![
         Box::pin(publisher.run(committed)),
@@ -314,6 +317,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     tasks.push(Box::pin(fan_out(outbox.clone())));
+    tasks.push(Box::pin(Arc::clone(&shop).follow(parts.pulse.is_some())));
     if let Some(mailer) = mailer {
         tasks.push(Box::pin(watch(outbox.clone(), Arc::clone(&metrics))));
         tasks.push(Box::pin(messages::work(outbox, Arc::new(mailer))));
@@ -341,6 +345,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     };
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
+    tasks.push(Box::pin(cancel::run(Arc::clone(&organiser), parts.mail_look)));
     let app = Arc::new(App {
         config,
         clock,
@@ -354,6 +359,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         catalogue,
         organiser,
         sales,
+        shop,
         tickets: Arc::new(tickets),
         composer,
         printer,
@@ -755,6 +761,7 @@ mod tests {
             pools: vec![],
             ticket_types: vec![],
             serials: 0,
+            sale: boxoffice::Sale::Open,
         };
         assert!(is_demo(&event));
         event.spec.place = "Elsewhere".into();

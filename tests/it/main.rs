@@ -25,6 +25,8 @@ mod letters;
 mod limits;
 mod mail;
 mod money;
+mod office_events;
+mod office_shop;
 mod operations;
 mod payment_page;
 mod rush;

@@ -28,6 +28,10 @@ mod legacy;
 mod limits;
 #[path = "../it/money.rs"]
 mod money;
+#[path = "../it/office_events.rs"]
+mod office_events;
+#[path = "../it/office_shop.rs"]
+mod office_shop;
 #[path = "../it/operations.rs"]
 mod operations;
 #[path = "../it/sale.rs"]

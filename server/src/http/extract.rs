@@ -91,6 +91,15 @@ pub(in crate::http) async fn receive(
     limit: usize,
 ) -> Result<Sent, Problem> {
     let patience = Duration::from_millis(app.config.slow_client_ms);
+    receive_within(request, limit, patience).await
+}
+
+/// The same within another time.
+pub(in crate::http) async fn receive_within(
+    request: Request,
+    limit: usize,
+    patience: Duration,
+) -> Result<Sent, Problem> {
     let (head, body) = request.into_parts();
     let receiving = head.extensions.get::<Arc<Doing>>().map(Doing::receiving);
     let received = timeout(patience, collect(body, limit)).await;
@@ -147,6 +156,11 @@ impl Form {
     /// A field without the blanks around it; empty if it was not sent.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// Whether a field was sent, be it empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
     }
 
     /// The fields whose names begin so, without that beginning.

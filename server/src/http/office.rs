@@ -4,7 +4,11 @@
 //! for the permit that the use case wants. A form is answered by 303 to the page that shows what was done, and by
 //! the form again, with what was typed, if something is wrong.
 
+pub mod event_form;
+pub mod events;
+pub mod form;
 pub mod home;
+pub mod shop;
 
 use super::auth::caller;
 use super::page::{Frame, PageProblem};
@@ -48,9 +52,14 @@ pub struct Way {
 
 /// The parts of the office, in the order of the navigation, with the right that each needs. A page of one event
 /// has ways to the other pages of the event.
-const PARTS: &[(&str, &str, Right)] = &[("/office", "Events", Right::SeeEvents)];
+const PARTS: &[(&str, &str, Right)] = &[
+    ("/office", "Events", Right::SeeEvents),
+    ("/office/events/new", "New event", Right::ChangeEvents),
+    ("/office/shop", "Shop", Right::ManageShop),
+];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
-const OF_EVENT: &[(&str, &str, Right)] = &[];
+const OF_EVENT: &[(&str, &str, Right)] =
+    &[("edit", "Edit", Right::ChangeEvents), ("picture", "Picture", Right::ChangeEvents)];
 
 impl OfficeFrame {
     /// The frame of a page of the shop. `here`: the address of the part.

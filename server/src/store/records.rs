@@ -16,12 +16,14 @@
 //! no are 1 and 0. Texts are compared by their bytes on every engine.
 
 pub mod audit_log;
+pub mod cancellations;
 mod field;
 pub mod mail_jobs;
 mod memory;
 pub mod outbox_rows;
 #[cfg(test)]
 pub(super) mod sample;
+pub mod shop;
 pub mod ticket_keys;
 
 pub use field::{Field, take};
@@ -29,8 +31,10 @@ pub use memory::MemoryTables;
 
 use super::Fault;
 use audit_log::AuditLine;
+use cancellations::Cancellation;
 use mail_jobs::MailJob;
 use outbox_rows::Message;
+use shop::{EventPicture, Picture, ShopRow, TermsAccepted, TermsRow};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use ticket_keys::TicketKey;
@@ -39,7 +43,18 @@ use ticket_keys::TicketKey;
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
     TABLES.get_or_init(|| {
-        vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()]
+        vec![
+            AuditLine::table(),
+            Message::table(),
+            TicketKey::table(),
+            MailJob::table(),
+            Cancellation::table(),
+            ShopRow::table(),
+            TermsRow::table(),
+            TermsAccepted::table(),
+            Picture::table(),
+            EventPicture::table(),
+        ]
     })
 }
 

@@ -36,6 +36,12 @@ pub enum Action {
     EventChanged,
     /// An event was deleted.
     EventDeleted,
+    /// The sale of an event was paused.
+    SalePaused,
+    /// The sale of an event goes on.
+    SaleResumed,
+    /// An event was cancelled: its orders are cancelled and refunded.
+    EventCanceled,
     /// A refund was asked for.
     RefundRequested,
     /// The box office owes a refund by itself, or found one at the payment provider.
@@ -48,6 +54,8 @@ pub enum Action {
     OrderCanceled,
     /// An order was changed otherwise by somebody other than its buyer.
     OrderChanged,
+    /// Something that is shown of the shop or of an event was changed: texts, colour, pictures.
+    ShopChanged,
     /// All test orders were moved out of the database, into a file.
     TestOrdersMoved,
     /// The box office found something that a person should look at.
@@ -55,16 +63,20 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 11] = [
+    const ALL: [Action; 15] = [
         Action::EventCreated,
         Action::EventChanged,
         Action::EventDeleted,
+        Action::SalePaused,
+        Action::SaleResumed,
+        Action::EventCanceled,
         Action::RefundRequested,
         Action::RefundRecorded,
         Action::RefundAnswered,
         Action::BuyersErased,
         Action::OrderCanceled,
         Action::OrderChanged,
+        Action::ShopChanged,
         Action::TestOrdersMoved,
         Action::Alarm,
     ];
@@ -75,12 +87,16 @@ impl Action {
             Action::EventCreated => "event_created",
             Action::EventChanged => "event_changed",
             Action::EventDeleted => "event_deleted",
+            Action::SalePaused => "sale_paused",
+            Action::SaleResumed => "sale_resumed",
+            Action::EventCanceled => "event_canceled",
             Action::RefundRequested => "refund_requested",
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
             Action::BuyersErased => "buyers_erased",
             Action::OrderCanceled => "order_canceled",
             Action::OrderChanged => "order_changed",
+            Action::ShopChanged => "shop_changed",
             Action::TestOrdersMoved => "test_orders_moved",
             Action::Alarm => "alarm",
         }
