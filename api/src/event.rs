@@ -34,6 +34,8 @@ pub struct Event<'a> {
     /// The e-mail address at which its organiser answers questions; may be empty.
     #[serde(borrow)]
     pub contact: Cow<'a, str>,
+    /// Whether the event was cancelled: it does not take place.
+    pub canceled: bool,
     /// The ISO 4217 code of all prices.
     #[serde(borrow)]
     pub currency: Cow<'a, str>,
@@ -66,6 +68,8 @@ pub struct Event<'a> {
     pub on_sale: bool,
     /// Whether it has ended.
     pub over: bool,
+    /// Whether its organiser has paused the sale.
+    pub paused: bool,
     /// Where it takes place; may be empty.
     #[serde(borrow)]
     pub place: Cow<'a, str>,
@@ -123,6 +127,32 @@ pub struct PutAnswer<'a> {
     pub event: Event<'a>,
     /// What was done and is probably not meant so: sentences for a person.
     pub warnings: Vec<String>,
+}
+
+/// The answer to `POST /api/v1/events/{event}/cancel`, and to `GET /api/v1/events/{event}/cancellation`: how
+/// far it is that everybody has the money back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cancellation<'a> {
+    /// The id of the event.
+    #[serde(borrow)]
+    pub event: Cow<'a, str>,
+    /// When the event was cancelled.
+    pub canceled_at: Cow<'a, str>,
+    /// When the last order was at rest; null: it goes on.
+    pub done_at: Option<Cow<'a, str>>,
+    /// How many places were held or sold when it was cancelled.
+    pub places: u64,
+    /// How many of them still are.
+    pub places_left: u64,
+    /// Orders that are at rest without a refund: nothing had been paid.
+    pub released: u64,
+    /// Orders that are refunded.
+    pub refunded: u64,
+    /// What went back for them.
+    #[serde(borrow)]
+    pub amount: Money<'a>,
+    /// Orders whose refund failed, or a part of it: somebody must look at them.
+    pub failed: u64,
 }
 
 /// An event of the stream `GET /api/v1/events/{event}/live`: the counts as they change.

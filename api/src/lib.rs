@@ -26,8 +26,8 @@ mod ticket;
 
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
-    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer, Question,
-    QuestionBody, TicketType, TicketTypeBody,
+    Cancellation, Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer,
+    Question, QuestionBody, TicketType, TicketTypeBody,
 };
 pub use order::{
     Action, Answer, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,

@@ -71,6 +71,10 @@ pub struct Order<'a> {
     /// What is ordered.
     #[serde(borrow)]
     pub lines: Vec<OrderLine<'a>>,
+    /// Which version of the shop's terms its buyer has accepted; absent: none, or it is not asked here. In the
+    /// answer to `GET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms_version: Option<u32>,
     /// The mails about it, the newest first; in the answers to `GET` and to another address.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub mails: Option<Vec<Mail<'a>>>,

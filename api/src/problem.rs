@@ -132,12 +132,22 @@ problem_codes! {
          if nobody ever ordered, delete the event and make it anew. Nothing was changed.";
     TooManyParts = "too_many_parts", [409], "Too many parts",
         "The event has had too many pools or ticket types in its life. Make a new event.";
+    EventChanged = "event_changed", [412], "Somebody else has changed the event",
+        "The event is not as the version in If-Match says: somebody has changed it meanwhile. Nothing was \
+         changed. Read it again, and decide anew.";
+    EventExists = "event_exists", [412], "There is such an event already",
+        "The request wanted to make a new event (If-None-Match: *), and there is one of this id. Nothing was \
+         changed.";
     EventOrdered = "event_ordered", [409], "The event has orders",
         "There are orders of the event, so it cannot be deleted. Nothing was changed.";
 
     // Holds.
     NotOnSale = "not_on_sale", [409], "Not on sale",
         "The sale of the event has not opened yet, or it is over, or the event itself is over.";
+    SalePaused = "sale_paused", [409], "The sale is paused",
+        "The organiser has paused the sale of the event. Nothing was held. Orders that are held already can be paid.";
+    EventCanceled = "event_canceled", [409], "The event was cancelled",
+        "The event does not take place. Nothing is sold any more, and what was paid is refunded.";
     SoldOut = "sold_out", [409], "Sold out",
         "Fewer places are left than were asked for. Nothing was held. Places that others hold and \
          do not pay come back within minutes.";
@@ -314,8 +324,12 @@ mod tests {
                 "tags_fixed",
                 "pool_fixed",
                 "too_many_parts",
+                "event_changed",
+                "event_exists",
                 "event_ordered",
                 "not_on_sale",
+                "sale_paused",
+                "event_canceled",
                 "sold_out",
                 "limit_reached",
                 "unknown_order",

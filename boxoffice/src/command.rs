@@ -2,9 +2,9 @@
 
 use crate::{
     AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId,
-    RefundOutcome, SeenVersion, Tender, TimeMs,
+    RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 /// Something that is asked for. Commands come from buyers, from organisers, from the timer and
 /// from the provider's answers; all go the same way.
@@ -16,6 +16,22 @@ pub enum Command {
         id: EventId,
         /// What it shall be.
         spec: EventSpec,
+    },
+    /// The same, but only if the event is still as somebody has seen it.
+    PutEventIf {
+        /// The id of a new event.
+        id: EventId,
+        /// What it shall be.
+        spec: EventSpec,
+        /// What it was when it was seen; `None`: there was none of this slug.
+        seen: Option<Box<EventSpec>>,
+    },
+    /// Pause or resume the sale of an event, or cancel the event.
+    SetSale {
+        /// Which.
+        event: EventId,
+        /// From now on.
+        to: Sale,
     },
     /// Delete the event that has this slug, if nobody ever ordered.
     DeleteEvent {
@@ -258,7 +274,10 @@ impl Command {
     /// Adds what must be loaded to decide this.
     pub fn add_keys(&self, keys: &mut Keys) {
         match self {
-            Command::PutEvent { spec, .. } => keys.slugs.push(spec.slug.clone()),
+            Command::PutEvent { spec, .. } | Command::PutEventIf { spec, .. } => {
+                keys.slugs.push(spec.slug.clone());
+            }
+            Command::SetSale { event, .. } => keys.events.push(*event),
             Command::DeleteEvent { slug } => {
                 keys.slugs.push(slug.clone());
                 keys.ordered.push(slug.clone());

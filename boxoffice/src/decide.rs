@@ -1,7 +1,7 @@
 //! The decisions: a table of contents. Each decision reads from top to bottom: refusals first, in a
 //! fixed order and with one reason each; a line that marks the point of no return; then the changes.
 
-use crate::event::{delete, put};
+use crate::event::{delete, put, sale};
 use crate::order::sell::Sale;
 use crate::order::{address, answer, erase, forget, hold, name, rename, sell};
 use crate::payment::{pay, refund, settle};
@@ -12,6 +12,8 @@ use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision, Refusal> {
     match command {
         Command::PutEvent { id, spec } => put::put(state, *id, spec),
+        Command::PutEventIf { id, spec, seen } => put::put_if(state, *id, spec, seen.as_deref()),
+        Command::SetSale { event, to } => sale::set(state, *event, *to),
         Command::DeleteEvent { slug } => delete::delete(state, slug),
         Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
             hold::hold(state, *order, *event, (buyer, *untagged), lines, *most_ms, now)

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod delete;
 pub(crate) mod put;
 pub(crate) mod question;
+pub(crate) mod sale;
 
 use crate::{Currency, EventId, Refusal, TimeMs};
 use alloc::{string::String, vec::Vec};
@@ -24,6 +25,21 @@ pub struct Event {
     pub ticket_types: Vec<TicketType>,
     /// How many tickets were ever issued; the next one has this serial plus one.
     pub serials: u32,
+    /// Whether its organiser has stopped the sale. It is no part of the spec, so that a file that is applied
+    /// again resumes nothing.
+    pub sale: Sale,
+}
+
+/// Whether the organiser of an event lets it be sold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sale {
+    /// It is, at the times that the spec says.
+    #[default]
+    Open,
+    /// Not at the moment: there are no new holds. Who holds places can pay.
+    Paused,
+    /// The event does not take place: never again, and nobody can pay any more.
+    Canceled,
 }
 
 /// What an organiser says of an event.
@@ -168,6 +184,11 @@ impl Event {
         now >= self.spec.ends()
     }
 
+    /// Whether it does not take place.
+    pub fn is_canceled(&self) -> bool {
+        self.sale == Sale::Canceled
+    }
+
     /// Whether the lists for buyers have it: it is public, and not over unless it is still on sale.
     pub fn is_listed(&self, now: TimeMs) -> bool {
         !self.spec.hidden && now < self.spec.ends().max(self.spec.sale_ends())
@@ -176,8 +197,12 @@ impl Event {
     /// The refusal of a hold because of the time, if the sale is not open.
     pub fn check_sale(&self, now: TimeMs) -> Result<(), Refusal> {
         let (spec, closes) = (&self.spec, self.spec.sale_ends());
+        if self.sale == Sale::Canceled {
+            return Err(Refusal::EventCanceled);
+        }
         match spec.sale_opens_ms {
             Some(opens) if now < opens.min(closes) => Err(Refusal::NotYetOnSale(opens)),
+            _ if now < closes && self.sale == Sale::Paused => Err(Refusal::SalePaused),
             _ if now < closes => Ok(()),
             _ if self.is_over(now) => Err(Refusal::EventOver(spec.ends())),
             _ => Err(Refusal::SaleClosed(closes)),

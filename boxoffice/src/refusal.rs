@@ -21,6 +21,10 @@ pub enum Refusal {
     SaleClosed(TimeMs),
     /// The event ended then, and its sale with it.
     EventOver(TimeMs),
+    /// The organiser has paused the sale.
+    SalePaused,
+    /// The event was cancelled: it does not take place.
+    EventCanceled,
     /// Not enough places are left for this ticket type.
     SoldOut {
         /// Its id.
@@ -100,6 +104,10 @@ pub enum Refusal {
     TooManyNames(u16),
     /// The buyer of the order was erased, and the names with it: no new ones are taken.
     BuyerErased,
+    /// The event is not as it was when it was seen: somebody else has changed it.
+    EventDiffers,
+    /// There is an event of this slug already.
+    EventExists,
     /// There are orders of the event, so it cannot be deleted.
     EventOrdered,
     /// A pool cannot be smaller than what is held and sold of it.

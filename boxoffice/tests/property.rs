@@ -44,6 +44,9 @@ enum Ask {
         most_ms: Option<i64>,
     },
     Delete(&'static str),
+    /// An event is put over what was seen of it: the n-th event that was put before.
+    Over(u64, EventSpec, Option<usize>),
+    Sale(u64, boxoffice::Sale),
     /// What usually comes next for an order, or what comes next when it does not go well.
     Push(u128, bool),
     Pay {
@@ -319,6 +322,16 @@ fn ask() -> impl Strategy<Value = Ask> {
     prop_oneof![
         3 => event(),
         1 => select(vec!["rock", "folk", "jazz"]).prop_map(Ask::Delete),
+        1 => (event(), proptest::option::of(0..9usize)).prop_map(|(ask, seen)| match ask {
+            Ask::Event(id, spec) => Ask::Over(id, spec, seen),
+            other => other,
+        }),
+        // Cancelled for good is rare, for then nothing more happens.
+        2 => (1..3u64, 0..30u8).prop_map(|(event, to)| Ask::Sale(event, match to {
+            0 => boxoffice::Sale::Canceled,
+            1..=12 => boxoffice::Sale::Paused,
+            _ => boxoffice::Sale::Open,
+        })),
         12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines(), most_ms()).prop_map(|(order, event, buyer, named, lines, most_ms)| {
             // A tag on the address of some: without it they are one of the three.
             let untagged = (named > 20).then_some(u128::from(named % 3) + 1);
@@ -395,6 +408,15 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
     let known = |order: &u128| world.state.orders.get(&OrderId(*order));
     Some(match ask {
         Ask::Delete(slug) => Command::DeleteEvent { slug: (*slug).into() },
+        Ask::Over(id, spec, seen) => {
+            let put = before.iter().rev().filter_map(|command| match command {
+                Command::PutEvent { spec: put, .. } if put.slug == spec.slug => Some(put),
+                _ => None,
+            });
+            let seen = seen.and_then(|nth| put.cloned().nth(nth)).map(Box::new);
+            Command::PutEventIf { id: EventId(*id), spec: spec.clone(), seen }
+        }
+        Ask::Sale(event, to) => Command::SetSale { event: EventId(*event), to: *to },
         Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: spec.clone() },
         Ask::Hold { order, event, buyer, named, untagged, lines, most_ms } => Command::Hold {
             order: id(*order),
@@ -698,6 +720,10 @@ fn why(refusal: &Refusal) -> String {
         Refusal::NotYetOnSale(_) => "not_on_sale".into(),
         Refusal::SaleClosed(_) => "sale_closed".into(),
         Refusal::EventOver(_) => "event_over".into(),
+        Refusal::SalePaused => "sale_paused".into(),
+        Refusal::EventCanceled => "event_canceled".into(),
+        Refusal::EventDiffers => "event_differs".into(),
+        Refusal::EventExists => "event_exists".into(),
         Refusal::EventOrdered => "event_ordered".into(),
         Refusal::SoldOut { ticket_type, left, held } => {
             format!("sold_out {ticket_type} left {left} held {held}")

@@ -91,6 +91,8 @@ struct Stage {
     fresh: u128,
     /// What was known when a reading began.
     asked: BTreeMap<String, SeenVersion>,
+    /// Events as somebody has seen them.
+    seen: BTreeMap<String, EventSpec>,
 }
 
 type Step = Result<(), String>;
@@ -161,6 +163,10 @@ impl Stage {
             Refusal::NotYetOnSale(at) => format!("not_on_sale until {}", told(*at)),
             Refusal::SaleClosed(at) => format!("sale_closed since {}", told(*at)),
             Refusal::EventOver(at) => format!("event_over since {}", told(*at)),
+            Refusal::SalePaused => "sale_paused".into(),
+            Refusal::EventCanceled => "event_canceled".into(),
+            Refusal::EventDiffers => "event_differs".into(),
+            Refusal::EventExists => "event_exists".into(),
             Refusal::EventOrdered => "event_ordered".into(),
             Refusal::SoldOut { ticket_type, left, held } => {
                 format!("sold_out {ticket_type} left {left} held {held}")
@@ -287,6 +293,16 @@ impl Stage {
         if verb == "delete" {
             return Ok(Command::DeleteEvent { slug: words.next()? });
         }
+        if verb == "sale" {
+            let slug = words.next()?;
+            let to = match words.next()?.as_str() {
+                "open" => Sale::Open,
+                "paused" => Sale::Paused,
+                "canceled" => Sale::Canceled,
+                other => return Err(format!("no sale is {other:?}")),
+            };
+            return Ok(Command::SetSale { event: self.event_id(&slug), to });
+        }
         if verb == "hold" {
             return self.hold(words);
         }
@@ -388,6 +404,7 @@ impl Stage {
 
     fn put_event(&mut self, words: &mut Words) -> Result<Command, String> {
         let slug = words.next()?;
+        let (new, as_seen) = (words.take("as-new"), words.take("as-seen"));
         let id = words.after("id")?.unwrap_or_else(|| slug.clone());
         let currency = words.after("currency")?;
         let zone = "Europe/London".into();
@@ -428,8 +445,14 @@ impl Stage {
             })?,
             ..EventSpec::new(&slug, currency, starts_ms)
         };
+        let seen = self.seen.get(&slug).cloned().map(Box::new);
         self.event = slug;
-        Ok(Command::PutEvent { id: self.event_id(&id), spec })
+        let id = self.event_id(&id);
+        Ok(match (new, as_seen) {
+            (true, _) => Command::PutEventIf { id, spec, seen: None },
+            (_, true) => Command::PutEventIf { id, spec, seen },
+            _ => Command::PutEvent { id, spec },
+        })
     }
 
     fn hold(&mut self, words: &mut Words) -> Result<Command, String> {
@@ -609,6 +632,12 @@ impl Stage {
                 let name = words.next()?;
                 let known = self.known(&name);
                 self.asked.insert(name, known);
+                Ok(())
+            }
+            "see" => {
+                let slug = words.next()?;
+                let spec = self.find_event(&slug)?.spec.clone();
+                self.seen.insert(slug, spec);
                 Ok(())
             }
             "given" => self.given(words),

@@ -20,6 +20,7 @@ use crate::payments::fake::FakeStripe;
 use crate::pdf::Printer;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
+use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::tickets::Tickets;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct App {
     pub search: Arc<Search>,
     /// Exports and accounts of events.
     pub exports: Arc<Exports>,
+    /// What pages show of the shop.
+    pub shop: Arc<Shop>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
     /// Makes mails.

@@ -3,12 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use crate::ids::digest;
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
-    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, QuestionKind, QuestionSpec,
+    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, QuestionKind, QuestionSpec, Sale,
     TicketTypeSpec, TimeMs, Warning,
 };
 use nts_api::{self as wire, EventBody};
@@ -85,8 +86,55 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
     if flaws.is_empty() { Ok(spec) } else { Err(flaws) }
 }
 
+/// An event as its organiser would write it: [`spec`] makes the same of it again.
+pub fn body(spec: &EventSpec) -> EventBody {
+    let time = |ms: TimeMs| when::rfc3339_in(ms, &spec.zone);
+    let usual = EventSpec::new(&spec.slug, spec.currency, spec.starts_ms);
+    let pool = |p: &PoolSpec| wire::PoolBody { id: p.name.clone(), capacity: p.capacity };
+    let hold_s = u32::try_from(spec.hold_ms / 1000).unwrap_or_default();
+    let ticket_type = |t: &TicketTypeSpec| wire::TicketTypeBody {
+        id: t.id.clone(),
+        name: t.name.clone(),
+        pool: t.pool.clone(),
+        price: wire::Money {
+            amount: t.price_minor,
+            currency: spec.currency.code().to_owned().into(),
+        },
+    };
+    EventBody {
+        name: spec.name.clone(),
+        place: spec.place.clone(),
+        description: spec.description.clone(),
+        starts_at: time(spec.starts_ms),
+        ends_at: spec.ends_ms.map(time),
+        zone: spec.zone.clone(),
+        currency: spec.currency.code().to_owned(),
+        limit_per_order: (spec.limit_per_order != usual.limit_per_order)
+            .then_some(spec.limit_per_order),
+        limit_per_buyer: spec.limit_per_buyer,
+        ignore_email_tags: spec.ignore_email_tags,
+        hold_seconds: (spec.hold_ms != usual.hold_ms).then_some(hold_s),
+        sale_opens: spec.sale_opens_ms.map(time),
+        sale_closes: spec.sale_closes_ms.map(time),
+        names_until: spec.names_until_ms.map(time),
+        hidden: spec.hidden,
+        keep_buyers_days: spec.keep_buyers_days,
+        contact: spec.contact.clone(),
+        attach_pdf: spec.attach_pdf,
+        questions: spec.questions.iter().map(question_body).collect(),
+        pools: spec.pools.iter().map(pool).collect(),
+        ticket_types: spec.ticket_types.iter().map(ticket_type).collect(),
+    }
+}
+
+/// The version of an event: a digest of what its organiser says of it. What is sold changes it not.
+pub fn version(spec: &EventSpec) -> String {
+    let body = serde_json::to_vec(&body(spec)).expect("an event is JSON");
+    format!("{:032x}", digest(&[b"event version", spec.slug.as_bytes(), &body]))
+}
+
 /// What the API tells of an event and nobody can set, of the event itself and of its parts.
-const TOLD: &[&str] = &["as_of", "on_sale", "over", "warnings"];
+const TOLD: &[&str] = &["as_of", "canceled", "on_sale", "over", "paused", "warnings"];
 const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
     [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
 
@@ -206,6 +254,7 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
     wire::Event {
         as_of,
         attach_pdf: spec.attach_pdf,
+        canceled: event.is_canceled(),
         contact: (&spec.contact).into(),
         currency: spec.currency.code().into(),
         description: (&spec.description).into(),
@@ -221,6 +270,7 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
         names_until: time(spec.names_until_ms),
         on_sale,
         over: event.is_over(now),
+        paused: event.sale == Sale::Paused,
         place: (&spec.place).into(),
         pools,
         questions: spec.questions.iter().map(question).collect(),
@@ -247,6 +297,20 @@ fn question(question: &QuestionSpec) -> wire::Question<'_> {
         required: question.required,
         text: (&question.text).into(),
         ticket_types: question.ticket_types.iter().map(Into::into).collect(),
+    }
+}
+
+/// A question as its organiser would write it.
+fn question_body(spec: &QuestionSpec) -> wire::QuestionBody {
+    let told = question(spec);
+    wire::QuestionBody {
+        id: told.id.into_owned(),
+        text: told.text.into_owned(),
+        kind: told.kind.into_owned(),
+        choices: told.choices.into_iter().map(|choice| choice.into_owned()).collect(),
+        required: told.required,
+        per: spec.per_ticket.then(|| told.per.into_owned()),
+        ticket_types: told.ticket_types.into_iter().map(|id| id.into_owned()).collect(),
     }
 }
 

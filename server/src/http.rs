@@ -16,6 +16,7 @@ mod idempotency;
 pub mod integrations;
 pub mod legacy;
 mod middleware;
+mod multipart;
 pub mod office;
 pub mod ops;
 pub mod page;

@@ -4,6 +4,7 @@
 //!
 //! It must not know: HTTP, SQL, or a provider's API.
 
+pub mod cancel;
 pub mod erase;
 pub mod export;
 pub mod ledger;
@@ -20,7 +21,7 @@ use crate::store::{NamedTicket, OrderPage};
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
     Command, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
-    RefundWish, Refusal, Reply,
+    RefundWish, Refusal, Reply, Sale,
 };
 use std::sync::Arc;
 
@@ -38,6 +39,58 @@ impl Organiser {
         spec: EventSpec,
     ) -> Result<(Arc<Event>, bool), SaleError> {
         self.put(permit.actor(), spec).await
+    }
+
+    /// Makes an event that is not there yet.
+    pub async fn make_event(
+        &self,
+        permit: &ShopPermit<may::ChangeEvents>,
+        spec: EventSpec,
+    ) -> Result<Arc<Event>, SaleError> {
+        self.put_if(permit.actor(), spec, None).await
+    }
+
+    /// Changes an event, if it still is what somebody has seen.
+    pub async fn change_seen_event(
+        &self,
+        permit: &Permit<may::ChangeEvents>,
+        spec: EventSpec,
+        seen: EventSpec,
+    ) -> Result<Arc<Event>, SaleError> {
+        if self.sales.event_named(&spec.slug).await?.id != permit.event() {
+            return Err(SaleError::Refused(Refusal::UnknownEvent));
+        }
+        self.put_if(permit.actor(), spec, Some(Box::new(seen))).await
+    }
+
+    async fn put_if(
+        &self,
+        actor: Actor,
+        spec: EventSpec,
+        seen: Option<Box<EventSpec>>,
+    ) -> Result<Arc<Event>, SaleError> {
+        let (id, slug) = (self.sales.ids.event(self.sales.clock.now_ms()), spec.slug.clone());
+        let command = Command::PutEventIf { id, spec, seen };
+        self.sales.writer.ask_as(actor, command, None).await?;
+        after_the_command(self.sales.event_named(&slug).await)
+    }
+
+    /// Pauses the sale of an event, or resumes it.
+    pub async fn pause_sale(
+        &self,
+        permit: &Permit<may::ChangeEvents>,
+        paused: bool,
+    ) -> Result<Arc<Event>, SaleError> {
+        let event = permit.event();
+        let to = if paused { Sale::Paused } else { Sale::Open };
+        let command = Command::SetSale { event, to };
+        self.sales.writer.ask_as(permit.actor(), command, None).await?;
+        after_the_command(self.event_by_id(event))
+    }
+
+    fn event_by_id(&self, event: EventId) -> Result<Arc<Event>, SaleError> {
+        let known = self.sales.catalogue.event_by_id(event);
+        known.ok_or(SaleError::Refused(Refusal::UnknownEvent))
     }
 
     /// Changes an event.

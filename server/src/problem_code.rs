@@ -16,6 +16,10 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) | Refusal::EventOver(_) => {
             ProblemCode::NotOnSale
         }
+        Refusal::SalePaused => ProblemCode::SalePaused,
+        Refusal::EventCanceled => ProblemCode::EventCanceled,
+        Refusal::EventDiffers => ProblemCode::EventChanged,
+        Refusal::EventExists => ProblemCode::EventExists,
         Refusal::EventOrdered => ProblemCode::EventOrdered,
         Refusal::SoldOut { .. } => ProblemCode::SoldOut,
         Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => ProblemCode::LimitReached,

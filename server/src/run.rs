@@ -26,7 +26,7 @@ use crate::organiser::export::Exports;
 use crate::organiser::search::Search;
 use crate::organiser::search::fill::{self, Fill};
 use crate::organiser::watching::Watching;
-use crate::organiser::{Organiser, retention};
+use crate::organiser::{Organiser, cancel, retention};
 use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
@@ -39,6 +39,7 @@ use crate::reads::Reads;
 use crate::replicate::{Replica, follow, read_versions};
 use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
+use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::store::records::ticket_keys::{self, TicketKey};
 use crate::store::test_orders::{Mode, claim};
@@ -321,6 +322,8 @@ pub fn assemble(parts: Parts) -> Assembled {
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
     };
+    let shop = Shop::new(Arc::clone(&clock), Arc::clone(&ids), sales.writer.clone(), reads.clone());
+    let shop = Arc::new(shop);
     let of_settlement = || Arc::clone(&settlement);
     let mut tasks: Vec<Task> = vec![
         Box::pin(publisher.run(committed)),
@@ -330,6 +333,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     tasks.push(Box::pin(fan_out(outbox.clone())));
+    tasks.push(Box::pin(Arc::clone(&shop).follow(parts.pulse.is_some())));
     if let Some(mailer) = mailer {
         tasks.push(Box::pin(watch(outbox.clone(), Arc::clone(&metrics))));
         tasks.push(Box::pin(messages::work(outbox, Arc::new(mailer))));
@@ -362,6 +366,7 @@ pub fn assemble(parts: Parts) -> Assembled {
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
     let watching = Arc::new(Watching::new(Arc::clone(&sales), Arc::clone(&mailing)));
+    tasks.push(Box::pin(cancel::run(Arc::clone(&organiser), parts.mail_look)));
     let app = Arc::new(App {
         config,
         clock,
@@ -379,6 +384,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         sales,
         search: Arc::new(search),
         exports,
+        shop,
         tickets,
         composer,
         printer,
@@ -796,6 +802,7 @@ mod tests {
             pools: vec![],
             ticket_types: vec![],
             serials: 0,
+            sale: boxoffice::Sale::Open,
         };
         assert!(is_demo(&event));
         event.spec.place = "Elsewhere".into();

@@ -12,6 +12,7 @@
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
 mod audit;
+mod cancel;
 mod figures;
 mod mails;
 mod news;
@@ -325,6 +326,8 @@ fn is_own(command: &Command) -> bool {
         | Command::Defer { .. }
         | Command::RefundAnswered { .. } => true,
         Command::PutEvent { .. }
+        | Command::PutEventIf { .. }
+        | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::Hold { .. }
         | Command::FindOrder { .. }
@@ -347,6 +350,8 @@ fn is_own(command: &Command) -> bool {
 pub fn usual_actor(command: &Command) -> Actor {
     match command {
         Command::PutEvent { .. }
+        | Command::PutEventIf { .. }
+        | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::Sell { .. }
         | Command::CorrectName { .. }
@@ -461,7 +466,15 @@ impl Writer {
             // limit per buyer): what stands behind a change of an event is loaded after it.
             let changes_event = |job: &Job| {
                 let command = job.asked.command();
-                matches!(command, Some(Command::PutEvent { .. } | Command::DeleteEvent { .. }))
+                matches!(
+                    command,
+                    Some(
+                        Command::PutEvent { .. }
+                            | Command::PutEventIf { .. }
+                            | Command::SetSale { .. }
+                            | Command::DeleteEvent { .. }
+                    )
+                )
             };
             let changed = rest.iter().position(changes_event);
             let behind = rest.split_off(changed.map_or(rest.len(), |at| at + 1));
@@ -687,6 +700,8 @@ impl Writer {
             let because = (job.actor, job.reason.as_deref());
             log.tell(because, command, &decision, &loaded.state);
             mails.owe(&decision, &loaded.state, &mut log.records);
+            let canceled = cancel::owed(job.actor, &decision, &loaded.state, loaded.now_ms);
+            log.records.extend(canceled);
             news::gather(job.actor, &decision, &loaded.state, &mut done.news);
             let before = figures.before(&decision.changes, &loaded.state);
             let found_by = search::before(&decision.changes, &loaded.state);

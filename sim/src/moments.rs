@@ -67,6 +67,8 @@ struct Now {
 fn about(command: &Command) -> (Option<OrderId>, bool) {
     match command {
         Command::PutEvent { .. }
+        | Command::PutEventIf { .. }
+        | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::FindOrder { .. }
         | Command::Erase { .. } => (None, true),
@@ -188,7 +190,9 @@ pub fn step(world: &Arc<World>, machine: &Machine, hand: &mut InHand) -> bool {
     let exact = !hand.doubtful && !world.chaos.has(Strike::ClockInStep);
     let mut asked = Asked { exact, ..Asked::default() };
     for job in &hand.jobs {
-        if let Some(Command::PutEvent { spec, .. }) = job.asked.command() {
+        if let Some(Command::PutEvent { spec, .. } | Command::PutEventIf { spec, .. }) =
+            job.asked.command()
+        {
             asked.put(spec);
         }
     }

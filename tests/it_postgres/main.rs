@@ -28,8 +28,12 @@ mod legacy;
 mod limits;
 #[path = "../it/money.rs"]
 mod money;
+#[path = "../it/office_events.rs"]
+mod office_events;
 #[path = "../it/office_orders.rs"]
 mod office_orders;
+#[path = "../it/office_shop.rs"]
+mod office_shop;
 #[path = "../it/office_watching.rs"]
 mod office_watching;
 #[path = "../it/operations.rs"]

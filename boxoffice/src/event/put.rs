@@ -2,7 +2,7 @@
 
 use super::check::told;
 use crate::draft::Draft;
-use crate::{Change, Event, EventId, EventSpec, Pool, State, TicketType};
+use crate::{Change, Event, EventId, EventSpec, Pool, Sale, State, TicketType};
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, string::ToString, vec::Vec};
 
@@ -44,13 +44,31 @@ pub(crate) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decisi
     draft.reply(reply)
 }
 
+/// The same, but only over the event as somebody has seen it: nobody overwrites what another has changed
+/// meanwhile, or makes anew what is there already.
+pub(crate) fn put_if(
+    state: &State,
+    id: EventId,
+    spec: &EventSpec,
+    seen: Option<&EventSpec>,
+) -> Result<Decision, Refusal> {
+    let known = state.slugs.get(&spec.slug).and_then(|id| state.events.get(id));
+    match (known, seen) {
+        (Some(_), None) => Err(Refusal::EventExists),
+        (None, Some(_)) => Err(Refusal::UnknownEvent),
+        (Some(event), Some(seen)) if event.spec != *seen => Err(Refusal::EventDiffers),
+        _ => put(state, id, spec),
+    }
+}
+
 fn make(id: EventId, spec: &EventSpec) -> Event {
     let pools: Vec<Pool> = spec
         .pools
         .iter()
         .map(|p| Pool { name: p.name.clone(), capacity: p.capacity, held: 0, sold: 0 })
         .collect();
-    let mut event = Event { id, spec: spec.clone(), pools, ticket_types: Vec::new(), serials: 0 };
+    let (spec, sale) = (spec.clone(), Sale::Open);
+    let mut event = Event { id, spec, pools, ticket_types: Vec::new(), serials: 0, sale };
     put_ticket_types(&mut event).expect("a new event has no ticket type that could move");
     event
 }

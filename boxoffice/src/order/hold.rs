@@ -1,6 +1,7 @@
 //! T0, and the ways out of a hold that is not paid.
 
 use crate::draft::{Draft, by_pool, line};
+use crate::event::sale::check_takes_place;
 use crate::money::MAX_MINOR;
 use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_name};
@@ -156,6 +157,7 @@ pub(crate) fn renew(
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
     check_held(order, now)?;
+    check_takes_place(state, order)?;
     let event = state.events.get(&order.event).ok_or(Refusal::UnknownEvent)?;
     let hold_ms = lasts_ms(event, most_ms);
     let last_ms = order.placed_ms + MOST_LIVES * event.spec.hold_ms;

@@ -1,6 +1,7 @@
 //! T1 and T2: from the hold to an attempt that may be confirmed.
 
 use crate::draft::{Draft, moved};
+use crate::event::sale::check_takes_place;
 use crate::mutant::{Mutant, on};
 use crate::order::answer::check_answered;
 use crate::order::hold::{check_held, give_up};
@@ -33,9 +34,11 @@ pub(crate) fn pay(
         return Err(Refusal::Invalid("the payment token is empty or malformed".into()));
     }
     if order.state == OrderState::Paying {
+        check_takes_place(state, order)?;
         return next_attempt(order, token, now);
     }
     check_held(order, now)?;
+    check_takes_place(state, order)?;
     // A payment that has begun goes on, whatever is asked since.
     check_answered(state, order)?;
 

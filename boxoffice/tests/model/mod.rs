@@ -5,7 +5,7 @@
 
 use boxoffice::{
     BuyerKey, Command, Erasure, EventId, EventSpec, Intent, IntentStatus, LineWish, OrderId,
-    PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish, TimeMs,
+    PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish, Sale, TimeMs,
 };
 
 #[derive(Default)]
@@ -21,6 +21,8 @@ struct Show {
     pools: Vec<String>,
     /// Every ticket type that ever was, and its pool.
     types: Vec<(String, String)>,
+    /// What its organiser has done to the sale: nothing, `paused` or `canceled`.
+    stopped: &'static str,
 }
 
 /// An order.
@@ -261,6 +263,32 @@ impl Model {
     pub fn tell(&mut self, command: &Command, now: TimeMs) -> String {
         let id = match command {
             Command::PutEvent { id, spec } => return self.put(*id, spec),
+            Command::PutEventIf { id, spec, seen } => {
+                let there = self.shows.iter().find(|s| s.spec.slug == spec.slug);
+                return match (there, seen) {
+                    (Some(_), None) => "refused event_exists".into(),
+                    (None, Some(_)) => "refused unknown_event".into(),
+                    (Some(show), Some(seen)) if show.spec != **seen => {
+                        "refused event_differs".into()
+                    }
+                    _ => self.put(*id, spec),
+                };
+            }
+            Command::SetSale { event, to } => {
+                let Some(show) = self.shows.iter_mut().find(|s| s.id == *event) else {
+                    return "refused unknown_event".into();
+                };
+                let to = match to {
+                    Sale::Open => "",
+                    Sale::Paused => "paused",
+                    Sale::Canceled => "canceled",
+                };
+                if show.stopped == "canceled" && to != "canceled" {
+                    return "refused event_canceled".into();
+                }
+                show.stopped = to;
+                return "changed".into();
+            }
             Command::DeleteEvent { slug } => return self.delete(slug),
             Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
             Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
@@ -355,6 +383,7 @@ impl Model {
         let show_types: Vec<String> =
             self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
         let questions = self.show(self.orders[at].show)?.spec.questions.clone();
+        let canceled = self.show(self.orders[at].show)?.stopped == "canceled";
         let order = &mut self.orders[at];
         match command {
             Command::Answer { answers, staff, .. } => {
@@ -435,6 +464,9 @@ impl Model {
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
                 }
+                if canceled {
+                    return Some("refused event_canceled".into());
+                }
                 let six_lives = order.placed + 6 * hold_ms;
                 let lasts = most_ms.unwrap_or(hold_ms).min(hold_ms);
                 order.until = order.until.max((now + lasts).min(six_lives));
@@ -445,6 +477,9 @@ impl Model {
                     return Some("refused invalid".into());
                 }
                 if order.state == "paying" {
+                    if canceled {
+                        return Some("refused event_canceled".into());
+                    }
                     let left_the_bank = order.attempts.ends_with('!') && order.asks.is_some();
                     if order.open() && (!left_the_bank || order.card == *token) {
                         return Some("refused payment_under_way".into());
@@ -461,6 +496,9 @@ impl Model {
                 }
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
+                }
+                if canceled {
+                    return Some("refused event_canceled".into());
                 }
                 let said = |slot: &(String, usize), question: &QuestionSpec| {
                     let slip = order.slips.iter().find(|s| (&s.0, s.1) == (&slot.0, slot.1));
@@ -541,6 +579,8 @@ impl Model {
             }
             Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
             Command::PutEvent { .. }
+            | Command::PutEventIf { .. }
+            | Command::SetSale { .. }
             | Command::DeleteEvent { .. }
             | Command::Hold { .. }
             | Command::FindOrder { .. }
@@ -583,6 +623,7 @@ impl Model {
                 spec: spec.clone(),
                 pools: spec.pools.iter().map(|p| p.name.clone()).collect(),
                 types: spec.ticket_types.iter().map(|t| (t.id.clone(), t.pool.clone())).collect(),
+                stopped: "",
             });
             return "new".into();
         };
@@ -828,6 +869,9 @@ impl Model {
         let Some(show) = self.show(event) else { return "refused unknown_event".into() };
         let spec = &show.spec;
         let over = now >= spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 60 * 60 * 1000);
+        if show.stopped == "canceled" {
+            return "refused event_canceled".into();
+        }
         let never_again = over && spec.sale_closes_ms.is_none();
         if spec.sale_opens_ms.is_some_and(|opens| now < opens) && !never_again {
             return "refused not_on_sale".into();
@@ -836,6 +880,7 @@ impl Model {
             None if over => return "refused event_over".into(),
             Some(closes) if now >= closes && over => return "refused event_over".into(),
             Some(closes) if now >= closes => return "refused sale_closed".into(),
+            _ if show.stopped == "paused" => return "refused sale_paused".into(),
             _ => {}
         }
         if wishes.is_empty() {

@@ -17,6 +17,11 @@ fn spec(body: Value) -> Result<EventSpec, String> {
     read.map_err(|flaws| boxoffice::told(&flaws))
 }
 
+/// What is written of an event is read as the same event.
+fn same_again(event: &EventSpec) {
+    assert_eq!(super::spec(super::body(event), &event.slug).as_ref(), Ok(event));
+}
+
 #[test]
 fn what_is_not_said_of_an_event_has_a_default() {
     let (id, name) = ("t".to_owned(), "T".to_owned());
@@ -29,6 +34,7 @@ fn what_is_not_said_of_an_event_has_a_default() {
         ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 1_893_528_000_000)
     };
     assert_eq!(spec(body()), Ok(expected.clone()));
+    same_again(&expected);
     let mut all = body();
     all["place"] = "Hall".into();
     all["limit_per_order"] = 3.into();
@@ -61,7 +67,8 @@ fn what_is_not_said_of_an_event_has_a_default() {
         attach_pdf: true,
         ..expected
     };
-    assert_eq!(spec(all), Ok(expected));
+    assert_eq!(spec(all), Ok(expected.clone()));
+    same_again(&expected);
 }
 
 #[test]
@@ -234,6 +241,7 @@ fn what_was_told_can_be_put_back_and_no_more() {
             retired: false,
         }],
         serials: 0,
+        sale: boxoffice::Sale::Open,
     };
     let sent = serde_json::to_value(told(&event, NOW, NOW - 5_000)).unwrap();
     let put = |sent: &Value| settable(&serde_json::to_vec(sent).unwrap(), "rock");

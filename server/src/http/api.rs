@@ -2,6 +2,7 @@
 
 pub mod door;
 pub mod erasures;
+pub mod event_sale;
 pub mod mails;
 pub mod organiser;
 pub mod sales;
@@ -93,7 +94,8 @@ pub async fn event(
     let make = || view::json(&view::event(&event, now, as_of));
     let json = app.shown.json.of(&event, now, as_of, make);
     let kind = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, kind)], Bytes::clone(&json)).into_response())
+    let headers = [(header::CONTENT_TYPE, kind), organiser::etag(&event)];
+    Ok((headers, Bytes::clone(&json)).into_response())
 }
 
 /// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events. A comfort:
@@ -307,6 +309,8 @@ pub async fn order(
         _ => view::order_for_organiser(&app, &order, &event, here()),
     };
     answer.mails = Some(mails::of(&app, &order).await?);
+    let accepted = app.shop.accepted(id).await.map_err(CommandError::from)?;
+    answer.terms_version = accepted.map(|accepted| accepted.version);
     Ok(whole(&app, &order, &answer))
 }
 

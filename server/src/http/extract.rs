@@ -95,6 +95,15 @@ pub(in crate::http) async fn receive(
     limit: usize,
 ) -> Result<Sent, Problem> {
     let patience = Duration::from_millis(app.config.slow_client_ms);
+    receive_within(request, limit, patience).await
+}
+
+/// The same within another time.
+pub(in crate::http) async fn receive_within(
+    request: Request,
+    limit: usize,
+    patience: Duration,
+) -> Result<Sent, Problem> {
     let (head, body) = request.into_parts();
     let receiving = head.extensions.get::<Arc<Doing>>().map(Doing::receiving);
     let received = timeout(patience, collect(body, limit)).await;
@@ -156,6 +165,11 @@ impl Form {
     /// A field just as it was sent: a password may begin with a blank. Empty if it was not sent.
     pub fn exact(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether a field was sent, be it empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
     }
 
     /// The fields whose names begin so, without that beginning.

@@ -5,7 +5,9 @@
 //! the form again, with what was typed, if something is wrong.
 
 mod chart;
+pub mod event_form;
 pub mod event_log;
+pub mod events;
 pub mod export;
 pub mod form;
 pub mod home;
@@ -15,6 +17,7 @@ pub mod order_forms;
 mod order_words;
 pub mod orders;
 pub mod sale;
+pub mod shop;
 pub mod sign_in;
 pub mod welcome;
 
@@ -110,12 +113,17 @@ pub struct Way {
 
 /// The parts of the office, in the order of the navigation, with the right that each needs. A page of one event
 /// has ways to the other pages of the event.
-const PARTS: &[(&str, &str, Right)] =
-    &[("/office", "Events", Right::SeeEvents), ("/office/orders", "Orders", Right::SeeOrders)];
+const PARTS: &[(&str, &str, Right)] = &[
+    ("/office", "Events", Right::SeeEvents),
+    ("/office/orders", "Orders", Right::SeeOrders),
+    ("/office/shop", "Shop", Right::ManageShop),
+];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
 const OF_EVENT: &[(&str, &str, Right)] = &[
     ("", "Sale", Right::SeeEvents),
     ("orders", "Orders", Right::SeeOrders),
+    ("edit", "Edit", Right::ChangeEvents),
+    ("picture", "Picture", Right::ChangeEvents),
     ("accounts", "Accounts", Right::SeeOrders),
     ("export", "Export", Right::SeeOrders),
     ("log", "Log", Right::SeeOrders),
@@ -133,7 +141,7 @@ impl OfficeFrame {
         };
         OfficeFrame {
             frame: frame(app),
-            shop: shop(),
+            shop: shop(app),
             who: Some(Who::of(caller)),
             parts: parts.map(way).collect(),
             event: None,
@@ -166,13 +174,16 @@ impl OfficeFrame {
 
     /// The frame of a page for whoever is not signed in.
     pub fn outside(app: &App) -> OfficeFrame {
-        OfficeFrame { frame: frame(app), shop: shop(), who: None, parts: Vec::new(), event: None }
+        OfficeFrame { frame: frame(app), shop: shop(app), who: None, parts: Vec::new(), event: None }
     }
 }
 
 /// The name of the shop.
-fn shop() -> String {
-    Lang::En.box_office().to_string()
+fn shop(app: &App) -> String {
+    match app.shop.known().row.name.as_str() {
+        "" => Lang::En.box_office().to_string(),
+        name => name.to_owned(),
+    }
 }
 
 /// A role in words.

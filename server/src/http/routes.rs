@@ -1,14 +1,15 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{door, erasures, mails, organiser, sales};
+use super::api::{door, erasures, event_sale, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
-    event_log, export, home, order as office_order, order_forms, orders, sale, sign_in, welcome,
+    event_log, events, export, home, order as office_order, order_forms, orders, sale, shop,
+    sign_in, welcome,
 };
 use super::shop::{
-    answers, calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
-    tickets_pdf,
+    about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
+    ticket, tickets_pdf,
 };
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
@@ -151,12 +152,21 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/pay/{id}/{secret}", PayPath, pay::pay)
         .get("/pay/{id}/{secret}/order", PayPath, pay::back)
         .get("/assets/{file}", Anyone, assets::asset)
+        .get("/imprint", Anyone, about::imprint)
+        .get("/terms", Anyone, about::terms)
+        .takes(&["version"])
+        .get("/privacy", Anyone, about::privacy)
+        .get("/pictures/{picture}", Anyone, about::picture)
         .get("/problems/{code}", Anyone, problems::show)
         .get("/api/v1/events", Anyone, api::events)
         .takes(&["over"])
         .get("/api/v1/events/{event}", Anyone, api::event)
         .add(Method::PUT, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::put_event)
         .add(Method::DELETE, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::delete_event)
+        .post("/api/v1/events/{event}/pause", Staff(ChangeEvents), event_sale::pause)
+        .post("/api/v1/events/{event}/resume", Staff(ChangeEvents), event_sale::resume)
+        .post("/api/v1/events/{event}/cancel", Staff(Refund), event_sale::cancel)
+        .get("/api/v1/events/{event}/cancellation", Staff(SeeEvents), event_sale::cancellation)
         .get("/api/v1/events/{event}/live", Anyone, api::live)
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
         .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
@@ -216,6 +226,22 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/office/events/{event}/export", Office(SeeOrders), export::show)
         .get("/office/events/{event}/export/{file}", Office(SeeOrders), export::file)
         .get("/api/v1/events/{event}/export/{file}", Staff(SeeOrders), export::file_for_programs)
+        .get("/office/events/new", Office(ChangeEvents), events::new)
+        .takes(&["copy"])
+        .post("/office/events/new", Office(ChangeEvents), events::make)
+        .get("/office/events/{event}/edit", Office(ChangeEvents), events::edit)
+        .takes(&["done"])
+        .post("/office/events/{event}/edit", Office(ChangeEvents), events::change)
+        .post("/office/events/{event}/sale", Office(ChangeEvents), events::sale)
+        .post("/office/events/{event}/delete", Office(ChangeEvents), events::delete)
+        .get("/office/events/{event}/picture", Office(ChangeEvents), shop::picture)
+        .post("/office/events/{event}/picture", Office(ChangeEvents), shop::set_picture)
+        .get("/office/shop", Office(ManageShop), shop::show)
+        .takes(&["done"])
+        .post("/office/shop", Office(ManageShop), shop::change)
+        .post("/office/shop/logo", Office(ManageShop), shop::logo)
+        .get("/office/events/{event}/cancel", Office(ChangeEvents), events::ask_cancel)
+        .post("/office/events/{event}/cancel", Office(Refund), events::cancel)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

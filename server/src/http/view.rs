@@ -88,6 +88,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         id: uuid::Uuid::from_u128(order.id.0).to_string().into(),
         lines: lines.collect(),
         mails: None,
+        terms_version: None,
         message: message(app, order, lang),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),

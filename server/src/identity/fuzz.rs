@@ -18,7 +18,14 @@ fn on_sale() -> State {
     let pools = vec![Pool { name: pool, capacity: 9, held: 0, sold: 0 }];
     let name = "Adult".to_owned();
     let ticket_types = vec![TicketType { id, name, pool: 0, price_minor: 100, retired: false }];
-    let event = Event { id: EventId(1), spec, pools, ticket_types, serials: 0 };
+    let event = Event {
+        id: EventId(1),
+        spec,
+        pools,
+        ticket_types,
+        serials: 0,
+        sale: boxoffice::Sale::Open,
+    };
     let mut state = State::default();
     state.events.insert(event.id, event);
     state

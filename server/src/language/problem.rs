@@ -51,7 +51,11 @@ fn title_de(code: ProblemCode) -> &'static str {
         TagsFixed => "Was als eine Person zählt, kann jetzt nicht geändert werden",
         PoolFixed => "Ein Ticket kann nicht in ein anderes Kontingent wechseln",
         TooManyParts => "Zu viele Teile",
+        EventChanged => "Jemand anders hat die Veranstaltung geändert",
+        EventExists => "Diese Veranstaltung gibt es schon",
         EventOrdered => "Für die Veranstaltung gibt es Bestellungen",
+        SalePaused => "Der Verkauf ist unterbrochen",
+        EventCanceled => "Die Veranstaltung wurde abgesagt",
         NotOnSale => "Nicht im Verkauf",
         SoldOut => "Ausverkauft",
         LimitReached => "Zu viele Tickets",
@@ -115,7 +119,11 @@ fn title_fr(code: ProblemCode) -> &'static str {
         TagsFixed => "Ce qui compte comme une personne ne peut pas changer maintenant",
         PoolFixed => "Un billet ne peut pas changer de contingent",
         TooManyParts => "Trop d’éléments",
+        EventChanged => "Quelqu’un d’autre a modifié l’événement",
+        EventExists => "Cet événement existe déjà",
         EventOrdered => "L’événement a des commandes",
+        SalePaused => "La vente est suspendue",
+        EventCanceled => "L’événement est annulé",
         NotOnSale => "Pas en vente",
         SoldOut => "Complet",
         LimitReached => "Trop de billets",
@@ -179,7 +187,11 @@ fn title_es(code: ProblemCode) -> &'static str {
         TagsFixed => "Lo que cuenta como una persona no puede cambiar ahora",
         PoolFixed => "Una entrada no puede pasar a otro cupo",
         TooManyParts => "Demasiadas partes",
+        EventChanged => "Otra persona ha cambiado el evento",
+        EventExists => "Ese evento ya existe",
         EventOrdered => "El evento tiene pedidos",
+        SalePaused => "La venta está en pausa",
+        EventCanceled => "El evento se ha cancelado",
         NotOnSale => "No está a la venta",
         SoldOut => "Agotado",
         LimitReached => "Demasiadas entradas",
@@ -566,6 +578,20 @@ words! {
         fr: format!("Fin\u{a0}: {at}. Plus aucun billet n’est vendu."),
         es: format!("Fin: {at}. Ya no se venden entradas."),
     }
+    /// A refusal: the organiser has paused the sale.
+    fn refused_paused() {
+        en: "The organiser has paused the sale. Nothing was reserved. Please try again later.",
+        de: "Der Veranstalter hat den Verkauf unterbrochen. Es wurde nichts reserviert. Bitte versuchen Sie es später noch einmal.",
+        fr: "L’organisateur a suspendu la vente. Rien n’a été réservé. Veuillez réessayer plus tard.",
+        es: "El organizador ha puesto la venta en pausa. No se ha reservado nada. Vuelva a intentarlo más tarde.",
+    }
+    /// A refusal: the event does not take place.
+    fn refused_event_canceled() {
+        en: "The event was cancelled and will not take place. Nothing was charged now. What was paid for it goes back by itself.",
+        de: "Die Veranstaltung wurde abgesagt und findet nicht statt. Jetzt wurde nichts abgebucht. Was dafür bezahlt wurde, geht von selbst zurück.",
+        fr: "L’événement est annulé et n’aura pas lieu. Rien n’a été débité maintenant. Ce qui a été payé est remboursé automatiquement.",
+        es: "El evento se ha cancelado y no se celebrará. Ahora no se ha cobrado nada. Lo pagado se devuelve automáticamente.",
+    }
     /// A refusal.
     fn refused_sold_out(name: &str) {
         en: format!("“{name}” is sold out. Nothing was reserved."),
@@ -726,6 +752,8 @@ impl Lang {
             Refusal::NotYetOnSale(opens) => self.refused_opens(&time(*opens)),
             Refusal::SaleClosed(closed) => self.refused_closed(&time(*closed)),
             Refusal::EventOver(ended) => self.refused_over(&time(*ended)),
+            Refusal::SalePaused => self.refused_paused(),
+            Refusal::EventCanceled => self.refused_event_canceled(),
             Refusal::SoldOut { ticket_type, left: 0, held: 0 } => {
                 self.refused_sold_out(&shorten(ticket_type))
             }
@@ -783,6 +811,8 @@ impl Lang {
             },
             // Only organisers and programmers can get these.
             Refusal::Invalid(what) => format!("{}.", capital(what)).into(),
+            Refusal::EventDiffers => "It is not as it was when you read it: somebody has changed it meanwhile. Read it again, and decide anew. Nothing was changed.".into(),
+            Refusal::EventExists => "There is an event of this id already. Choose another id, or change that event. Nothing was changed.".into(),
             Refusal::EventOrdered => "There are orders of it, so it stays. Set hidden = true to take it from the lists, or sale_closes to end its sale. Nothing was changed.".into(),
             Refusal::NotPaid(state) => format!("It is {}: there is nothing to refund.", state.word()).into(),
             Refusal::RefundUnderWay => "Wait until it is done, then look at what is left to refund.".into(),

@@ -34,6 +34,69 @@ words! {
         fr: "Billetterie",
         es: "Taquilla",
     }
+    /// A link at the end of each page, and the title of the page: who runs the shop.
+    fn imprint() {
+        en: "Imprint",
+        de: "Impressum",
+        fr: "Mentions légales",
+        es: "Aviso legal",
+    }
+    /// The same: what buyers accept.
+    fn terms() {
+        en: "Terms and conditions",
+        de: "Allgemeine Geschäftsbedingungen",
+        fr: "Conditions générales",
+        es: "Términos y condiciones",
+    }
+    /// The same: what happens with personal data.
+    fn privacy() {
+        en: "Privacy",
+        de: "Datenschutz",
+        fr: "Protection des données",
+        es: "Privacidad",
+    }
+    /// Which version of the terms a page shows.
+    fn terms_version(version: u32) {
+        en: format!("Version {version}"),
+        de: format!("Fassung {version}"),
+        fr: format!("Version {version}"),
+        es: format!("Versión {version}"),
+    }
+    /// The link from old terms to the others.
+    fn terms_of_now() {
+        en: "See the terms that apply now",
+        de: "Die jetzt gültige Fassung ansehen",
+        fr: "Voir les conditions en vigueur",
+        es: "Ver los términos vigentes",
+    }
+    /// The box that is ticked before the payment.
+    fn accept_terms() {
+        en: "I accept the terms and conditions",
+        de: "Ich akzeptiere die Allgemeinen Geschäftsbedingungen",
+        fr: "J’accepte les conditions générales",
+        es: "Acepto los términos y condiciones",
+    }
+    /// The link beside it.
+    fn read_terms() {
+        en: "Read them",
+        de: "Lesen",
+        fr: "Les lire",
+        es: "Leerlos",
+    }
+    /// What is wrong: the box is not ticked.
+    fn accept_terms_first() {
+        en: "Please accept the terms and conditions to go on",
+        de: "Bitte akzeptieren Sie die Allgemeinen Geschäftsbedingungen, um fortzufahren",
+        fr: "Veuillez accepter les conditions générales pour continuer",
+        es: "Acepte los términos y condiciones para continuar",
+    }
+    /// What is wrong: the terms are others since the page was loaded.
+    fn terms_have_changed() {
+        en: "The terms have changed meanwhile. Please read them and accept them again",
+        de: "Die Bedingungen wurden inzwischen geändert. Bitte lesen und akzeptieren Sie sie noch einmal",
+        fr: "Les conditions ont changé entre-temps. Veuillez les lire et les accepter de nouveau",
+        es: "Los términos han cambiado entretanto. Léalos y acéptelos de nuevo",
+    }
     /// The frame: at the end of a page.
     fn sold_with() {
         en: "Sold with nts. Your tickets are reserved while you pay, and no card is charged twice.",
@@ -341,6 +404,20 @@ words! {
         de: format!("Der Verkauf endete am {at}."),
         fr: format!("La vente s’est terminée le {at}."),
         es: format!("La venta terminó el {at}."),
+    }
+    /// Why nothing is sold at the moment: the organiser has paused the sale.
+    fn sale_is_paused() {
+        en: "The sale is paused at the moment. Please look again later.",
+        de: "Der Verkauf ist im Moment unterbrochen. Bitte schauen Sie später noch einmal.",
+        fr: "La vente est suspendue pour le moment. Veuillez revenir plus tard.",
+        es: "La venta está en pausa en este momento. Vuelva a mirar más tarde.",
+    }
+    /// Why nothing is sold any more: the event does not take place.
+    fn event_was_canceled() {
+        en: "This event was cancelled and will not take place. Whoever has paid gets the money back.",
+        de: "Diese Veranstaltung wurde abgesagt und findet nicht statt. Wer bezahlt hat, bekommt das Geld zurück.",
+        fr: "Cet événement est annulé et n’aura pas lieu. Les personnes qui ont payé sont remboursées.",
+        es: "Este evento se ha cancelado y no se celebrará. Quien haya pagado recibe el dinero de vuelta.",
     }
     /// Why nothing is sold any more.
     fn event_is_over() {

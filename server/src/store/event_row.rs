@@ -4,7 +4,7 @@
 //! the same name.
 
 use super::records::{Field, Kind, Row, Value, take};
-use boxoffice::{Currency, Event, EventId, EventSpec};
+use boxoffice::{Currency, Event, EventId, EventSpec, Sale};
 use std::sync::LazyLock;
 
 /// Declares which fields of [`EventSpec`] are columns, each of the field's name. The first is never
@@ -15,7 +15,7 @@ macro_rules! spec_columns {
 
         /// The columns in the order in which [`read`] takes them.
         macro_rules! event_columns {
-            () => { concat!("id, serials" $(, ", ", stringify!($field))*) };
+            () => { concat!("id, serials, sale" $(, ", ", stringify!($field))*) };
         }
 
         fn spec_values(spec: &EventSpec) -> Row {
@@ -59,10 +59,10 @@ pub(super) use event_columns;
 /// Writes an event, new or changed, with the values of [`values`]. It changes nothing if the database has
 /// another event of this id. Of two counts of issued tickets the larger stays.
 pub(super) static PUT: LazyLock<String> = LazyLock::new(|| {
-    let places: Vec<String> = (1..=SPEC.len() + 2).map(|n| format!("${n}")).collect();
+    let places: Vec<String> = (1..=SPEC.len() + 3).map(|n| format!("${n}")).collect();
     let set: Vec<String> = SPEC[1..].iter().map(|c| format!("{c} = excluded.{c}")).collect();
     format!(
-        "INSERT INTO events ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}, \
+        "INSERT INTO events ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}, sale = excluded.sale, \
          serials = CASE WHEN events.serials < excluded.serials THEN excluded.serials \
          ELSE events.serials END WHERE events.slug = excluded.slug",
         event_columns!(),
@@ -73,7 +73,7 @@ pub(super) static PUT: LazyLock<String> = LazyLock::new(|| {
 
 /// An event without its pools and ticket types as a row of these columns.
 pub(super) fn values(event: &Event) -> Row {
-    let mut row = vec![event.id.value(), event.serials.value()];
+    let mut row = vec![event.id.value(), event.serials.value(), event.sale.value()];
     row.append(&mut spec_values(&event.spec));
     row
 }
@@ -84,8 +84,9 @@ pub(super) fn read(row: Row) -> Result<Event, String> {
     let mut row = row.into_iter();
     let id: EventId = take(&mut row, "events.id")?;
     let serials = take(&mut row, "events.serials")?;
+    let sale = take(&mut row, "events.sale")?;
     let spec = spec_of(&mut row)?;
-    Ok(Event { id, spec, pools: Vec::new(), ticket_types: Vec::new(), serials })
+    Ok(Event { id, spec, pools: Vec::new(), ticket_types: Vec::new(), serials, sale })
 }
 
 impl Field for Currency {
@@ -97,6 +98,27 @@ impl Field for Currency {
 
     fn read(value: Value) -> Option<Currency> {
         Currency::parse(&String::read(value)?)
+    }
+}
+
+impl Field for Sale {
+    const KIND: Kind = Kind::Int;
+
+    fn value(&self) -> Value {
+        Value::Int(match self {
+            Sale::Open => 0,
+            Sale::Paused => 1,
+            Sale::Canceled => 2,
+        })
+    }
+
+    fn read(value: Value) -> Option<Sale> {
+        match value {
+            Value::Int(0) => Some(Sale::Open),
+            Value::Int(1) => Some(Sale::Paused),
+            Value::Int(2) => Some(Sale::Canceled),
+            _ => None,
+        }
     }
 }
 
@@ -134,7 +156,9 @@ mod tests {
             names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };
-        Event { id: EventId(u64::MAX), spec, pools: vec![], ticket_types: vec![], serials: 4 }
+        let (pools, ticket_types) = (vec![], vec![]);
+        let id = EventId(u64::MAX);
+        Event { id, spec, pools, ticket_types, serials: 4, sale: Sale::Canceled }
     }
 
     #[test]

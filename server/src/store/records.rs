@@ -18,6 +18,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod audit_log;
+pub mod cancellations;
 mod field;
 pub mod mail_jobs;
 mod memory;
@@ -27,6 +28,7 @@ pub mod sale_figures;
 #[cfg(test)]
 pub(super) mod sample;
 pub mod sessions;
+pub mod shop;
 pub mod ticket_keys;
 
 pub use field::{Field, take};
@@ -36,11 +38,13 @@ use super::Fault;
 use accounts::{Account, GrantRow, RecoveryCode};
 use api_keys::ApiKey;
 use audit_log::AuditLine;
+use cancellations::Cancellation;
 use mail_jobs::MailJob;
 use order_search::{FoundBy, SearchProgress};
 use outbox_rows::Message;
 use sale_figures::{PaymentTry, SaleFigure};
 use sessions::{OneTimeLink, Session};
+use shop::{EventPicture, Picture, ShopRow, TermsAccepted, TermsRow};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use ticket_keys::TicketKey;
@@ -58,6 +62,9 @@ pub fn tables() -> &'static [&'static Table] {
         tables.extend([SaleFigure::table(), PaymentTry::table()]);
         // What orders are found by.
         tables.extend([FoundBy::table(), SearchProgress::table()]);
+        // What is shown of the shop and of events.
+        tables.extend([ShopRow::table(), TermsRow::table(), TermsAccepted::table()]);
+        tables.extend([Picture::table(), EventPicture::table(), Cancellation::table()]);
         tables
     })
 }

@@ -10,7 +10,7 @@ use crate::store::records::audit_log::{Action, AuditLine, audit_id};
 use crate::text::counted;
 use boxoffice::{
     Change, Command, Decision, Erasure, EventId, Money, Order, OrderId, Refund, RefundState, Reply,
-    State, TimeMs,
+    Sale, State, TimeMs,
 };
 
 /// Gathers the lines of a batch.
@@ -58,11 +58,24 @@ impl Log {
         };
         let event_of = |id: OrderId| of(id).map(|order| order.event);
         match (command, decision.reply) {
-            (Command::PutEvent { spec, .. }, Reply::Event { id, created }) => {
+            (
+                Command::PutEvent { spec, .. } | Command::PutEventIf { spec, .. },
+                Reply::Event { id, created },
+            ) => {
                 // The same put again is no change.
                 if state.events.get(&id).is_none_or(|event| event.spec != *spec) {
                     let action = if created { Action::EventCreated } else { Action::EventChanged };
                     self.add(actor, action, Some(id), None, spec.slug.clone());
+                }
+            }
+            (Command::SetSale { to, .. }, Reply::Event { id, .. }) => {
+                if let Some(event) = state.events.get(&id).filter(|event| event.sale != *to) {
+                    let action = match to {
+                        Sale::Open => Action::SaleResumed,
+                        Sale::Paused => Action::SalePaused,
+                        Sale::Canceled => Action::EventCanceled,
+                    };
+                    self.add(actor, action, Some(id), None, event.spec.slug.clone());
                 }
             }
             (Command::Erase { because, .. }, Reply::Erased { event, erased: 1.., left }) => {

@@ -169,7 +169,7 @@ impl Mails {
         let (old, new) = (&known.spec, &event.spec);
         let moved =
             (old.starts_ms, &old.zone, &old.place) != (new.starts_ms, &new.zone, &new.place);
-        if !moved || known.pools.iter().all(|pool| pool.sold == 0) {
+        if !moved || known.is_canceled() || known.pools.iter().all(|pool| pool.sold == 0) {
             return;
         }
         let of = Of { order: 0, event: event.id.0 };

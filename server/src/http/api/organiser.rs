@@ -17,7 +17,7 @@ use crate::sales::SaleError;
 use crate::when;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{Event, Flaw, OrderId, OrderState, RefundWish, Refusal, told};
 use nts_api::{EventBody, OrderList, ProblemCode, PutAnswer, RefundAnswer, RefundBody};
@@ -39,16 +39,98 @@ pub async fn put_event(
     };
     let spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
     let warnings = event_body::warnings(&spec, now);
-    let (event, created) = match app.sales.event_named(&slug).await {
-        Ok(known) => (app.organiser.change_event(&caller.permit(known.id)?, spec).await?, false),
-        Err(SaleError::Refused(Refusal::UnknownEvent)) => {
-            app.organiser.put_event(&caller.shop_permit()?, spec).await?
-        }
+    let condition = Condition::read(&headers)?;
+    let known = match app.sales.event_named(&slug).await {
+        Ok(known) => Some(known),
+        Err(SaleError::Refused(Refusal::UnknownEvent)) => None,
         Err(no) => return Err(no.into()),
     };
+    let (event, created) = match (known, condition) {
+        (Some(known), Condition::None) => {
+            (app.organiser.change_event(&caller.permit(known.id)?, spec).await?, false)
+        }
+        (Some(known), Condition::Seen(versions)) => {
+            let permit = caller.permit(known.id)?;
+            if !versions.matches(&event_body::version(&known.spec)) {
+                return Err(Refusal::EventDiffers.into());
+            }
+            let seen = known.spec.clone();
+            (app.organiser.change_seen_event(&permit, spec, seen).await?, false)
+        }
+        (known, Condition::New) => {
+            let permit = caller.shop_permit()?;
+            if known.is_some() {
+                return Err(Refusal::EventExists.into());
+            }
+            (app.organiser.make_event(&permit, spec).await?, true)
+        }
+        (None, Condition::None) => app.organiser.put_event(&caller.shop_permit()?, spec).await?,
+        // Whoever has seen it has seen what is not there any more.
+        (None, Condition::Seen(_)) => {
+            _ = caller.shop_permit::<may::ChangeEvents>()?;
+            return Err(Refusal::EventDiffers.into());
+        }
+    };
+    let tag = etag(&event);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let event = view::event(&event, now, now);
-    Ok((status, Json(PutAnswer { event, warnings })).into_response())
+    Ok((status, [tag], Json(PutAnswer { event, warnings })).into_response())
+}
+
+/// The version of an event as a header. It stays the same while tickets are sold.
+pub fn etag(event: &Event) -> (HeaderName, HeaderValue) {
+    let tag = format!("\"{}\"", event_body::version(&event.spec));
+    (header::ETAG, HeaderValue::from_str(&tag).expect("a digest in quotation marks"))
+}
+
+/// Under which condition an event is to be put.
+enum Condition {
+    /// Under none.
+    None,
+    /// It is not there yet: `If-None-Match: *`.
+    New,
+    /// It is as it was seen: `If-Match`.
+    Seen(Versions),
+}
+
+/// Versions that somebody has seen.
+enum Versions {
+    Any,
+    Some(Vec<String>),
+}
+
+impl Versions {
+    fn matches(&self, version: &str) -> bool {
+        match self {
+            Versions::Any => true,
+            Versions::Some(seen) => seen.iter().any(|seen| seen == version),
+        }
+    }
+}
+
+impl Condition {
+    /// RFC 9110, sections 13.1.1 and 13.1.2, as far as they are of use here.
+    fn read(headers: &HeaderMap) -> Result<Condition, Problem> {
+        let list = |name| -> Option<Vec<&str>> {
+            let values = headers.get_all(name).iter();
+            let lists = values.map(|value| value.to_str().unwrap_or_default());
+            let all: Vec<&str> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
+            (!all.is_empty()).then_some(all)
+        };
+        match (list(header::IF_MATCH), list(header::IF_NONE_MATCH)) {
+            (None, None) => Ok(Condition::None),
+            (Some(seen), None) if seen == ["*"] => Ok(Condition::Seen(Versions::Any)),
+            (Some(seen), None) => {
+                let tag = |tag: &&str| Some(tag.strip_prefix('"')?.strip_suffix('"')?.to_owned());
+                Ok(Condition::Seen(Versions::Some(seen.iter().filter_map(tag).collect())))
+            }
+            (None, Some(none)) if none == ["*"] => Ok(Condition::New),
+            _ => Err(Problem::invalid(
+                "Send If-Match with the ETag that GET of the event has told, or If-None-Match: * to make a new \
+                 event. Nothing was changed.",
+            )),
+        }
+    }
 }
 
 /// The id of an order as the organiser gave it, or that there is none.

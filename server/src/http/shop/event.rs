@@ -1,16 +1,20 @@
 //! The page of an event: what there is, what it costs, what is left, and the form that orders it.
 
+use super::about::picture_path;
 use super::front::notice;
 use super::order_form::{Faults, Filled};
 use super::own_orders::{self, OwnOrder};
 use crate::admission::Shed;
 use crate::app::App;
-use crate::http::page::{Frame, Moment, Page, PageProblem, escaped, paragraphs};
+use crate::http::page::{Frame, Moment, Page, PageProblem, escaped};
 use crate::http::problem::Problem;
 use crate::http::shown::SplicedPage;
 use crate::http::site::Site;
 use crate::language::format::Amounts;
 use crate::language::{Lang, Words};
+use crate::markdown;
+use crate::store::records::shop::EventPicture;
+use crate::text::begin;
 use crate::when;
 use askama::Template;
 use axum::extract::{FromRequestParts, Path, State};
@@ -76,7 +80,16 @@ pub(super) struct EventPage {
     name: String,
     place: String,
     starts: Moment,
-    about: Vec<Vec<String>>,
+    /// The description as HTML.
+    about: String,
+    /// Whether it is so long that the tickets would be far below it.
+    about_is_long: bool,
+    picture: Option<Shown>,
+    preview: Preview,
+    /// Which version of the shop's terms is to be accepted; none: there are none.
+    terms: Option<u32>,
+    /// Whether the box for them is ticked.
+    terms_accepted: bool,
     /// Where its organiser answers questions; may be empty.
     contact: String,
     draft: bool,
@@ -236,6 +249,8 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
     let spec = &event.spec;
     let frame = Frame::of(app).at(&format!("/events/{}", spec.slug));
     let lang = frame.lang;
+    let known = app.shop.known();
+    let picture = known.pictures.get(&event.id);
     let until = back_until(lang, event, now);
     let on_sale = event.on_sale(now);
     let drawn = |pool: usize| offered(event).filter(move |t| usize::from(t.pool) == pool);
@@ -295,7 +310,12 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         name: spec.name.clone(),
         place: spec.place.clone(),
         starts: Moment::of(lang, spec),
-        about: paragraphs(&spec.description),
+        about: markdown::html(&spec.description),
+        about_is_long: is_long(&spec.description),
+        preview: Preview::of(app, event, lang),
+        picture: picture.map(Shown::of),
+        terms: (!known.row.terms.is_empty()).then_some(known.row.terms_version),
+        terms_accepted: false,
         contact: spec.contact.clone(),
         draft: spec.hidden,
         over: event.is_over(now) && !on_sale,
@@ -325,6 +345,62 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
     }
 }
 
+/// The picture of an event on its page.
+struct Shown {
+    path: String,
+    alt: String,
+    width: u32,
+    height: u32,
+}
+
+impl Shown {
+    fn of(picture: &EventPicture) -> Shown {
+        let EventPicture { picture, alt, width, height, .. } = picture;
+        let path = picture_path(*picture);
+        Shown { path, alt: alt.clone(), width: *width, height: *height }
+    }
+}
+
+/// What other sites show of a link to the event (Open Graph, <https://ogp.me>).
+struct Preview {
+    /// The address of the page.
+    url: String,
+    description: String,
+    /// The address of the picture, from outside.
+    picture: Option<String>,
+}
+
+impl Preview {
+    fn of(app: &App, event: &Event, lang: Lang) -> Preview {
+        let (base, spec) = (app.links.base(), &event.spec);
+        let when = lang.event_time(spec.starts_ms, spec.ends_ms, &spec.zone);
+        let about = markdown::plain(&spec.description);
+        let first = about.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+        let parts = [&when, &spec.place, &first];
+        let parts: Vec<&str> =
+            parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let all = parts.join(" · ");
+        let description = begin(&all, MOST_DESCRIBED);
+        let cut = description.len() < all.len();
+        let pictures = app.shop.known();
+        let picture = pictures.pictures.get(&event.id);
+        Preview {
+            url: format!("{base}/events/{}", spec.slug),
+            description: format!("{description}{}", if cut { "…" } else { "" }),
+            picture: picture.map(|picture| format!("{base}{}", picture_path(picture.picture))),
+        }
+    }
+}
+
+/// So many bytes of a description are shown beside a link.
+const MOST_DESCRIBED: usize = 300;
+
+/// Whether a description is so long that the tickets would be far below it.
+fn is_long(description: &str) -> bool {
+    let lines = description.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| 1 + line.chars().count() / 45).sum::<usize>() > 8
+}
+
 /// How many tickets one may have, in words.
 fn limit(lang: Lang, event: &Event) -> Words {
     let order = event.spec.limit_per_order.into();
@@ -347,6 +423,7 @@ impl EventPage {
         }
         self.buyer_name = filled.name;
         self.buyer_email = filled.email;
+        self.terms_accepted = !filled.terms.is_empty() && faults.terms.is_none();
         self.faults = Some(faults);
         self
     }
@@ -378,12 +455,6 @@ impl EventPage {
         self.offers || (self.faults.is_some() && self.on_sale && waits)
     }
 
-    /// Whether the description is so long that the tickets would be far below it.
-    fn is_long(&self) -> bool {
-        let lines = self.about.iter().flatten().map(|line| 1 + line.chars().count() / 45);
-        lines.sum::<usize>() > 8
-    }
-
     /// The fields by the ids that they have on the page, with what is wrong there.
     fn marked(&self) -> Vec<(String, String)> {
         let Some(faults) = &self.faults else { return Vec::new() };
@@ -399,7 +470,7 @@ impl EventPage {
             Some((format!("q{}", at + 1), told(row, row.error.as_deref()?)))
         });
         let mut marked: Vec<_> = types.collect();
-        let fields = [("name", &faults.name), ("email", &faults.email)];
+        let fields = [("name", &faults.name), ("email", &faults.email), ("terms", &faults.terms)];
         marked.extend(fields.into_iter().filter_map(|(id, text)| Some((id.into(), text.clone()?))));
         marked
     }
@@ -407,7 +478,11 @@ impl EventPage {
     /// What is wrong with the name and with the address.
     fn wrong(&self, field: &str) -> Option<&str> {
         let faults = self.faults.as_ref()?;
-        if field == "name" { faults.name.as_deref() } else { faults.email.as_deref() }
+        match field {
+            "name" => faults.name.as_deref(),
+            "terms" => faults.terms.as_deref(),
+            _ => faults.email.as_deref(),
+        }
     }
 }
 

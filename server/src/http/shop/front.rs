@@ -111,6 +111,8 @@ pub(super) fn notice(lang: Lang, event: &Event, now: TimeMs) -> Option<Words> {
     match event.check_sale(now).err()? {
         Refusal::NotYetOnSale(opens) => Some(lang.sale_opens_on(&at(opens))),
         Refusal::EventOver(_) => Some(lang.event_is_over()),
+        Refusal::SalePaused => Some(lang.sale_is_paused()),
+        Refusal::EventCanceled => Some(lang.event_was_canceled()),
         Refusal::SaleClosed(closed) => Some(lang.sale_closed_on(&at(closed))),
         _ => None,
     }

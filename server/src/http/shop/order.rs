@@ -7,12 +7,13 @@ use crate::actor::Actor;
 use crate::app::App;
 use crate::http::api::order_id;
 use crate::http::extract::{Form, Sent};
-use crate::http::page::{Frame, Moment, Page, PageProblem, page, paragraphs};
+use crate::http::page::{Frame, Moment, Page, PageProblem, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
 use crate::http::view::Action;
 use crate::language::{Lang, Words};
+use crate::markdown;
 use crate::qr;
 use crate::when;
 use crate::writer::CommandError;
@@ -72,7 +73,8 @@ pub(in crate::http) struct OrderPage {
     event_starts: Moment,
     /// The same in words alone, for the tickets.
     starts_in_words: String,
-    about: Vec<Vec<String>>,
+    /// The description of the event as HTML.
+    about: String,
     place: String,
     slug: String,
     guest: String,
@@ -220,7 +222,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         event_name: event.spec.name.clone(),
         event_starts: Moment::of(lang, &event.spec),
         starts_in_words: Moment::of(lang, &event.spec).in_words(),
-        about: paragraphs(&event.spec.description),
+        about: markdown::html(&event.spec.description),
         place: event.spec.place.clone(),
         slug: event.spec.slug.clone(),
         guest: match order.is_erased() {

@@ -43,6 +43,8 @@ pub(super) struct Filled {
     shown_prices: BTreeMap<String, i64>,
     pub(super) name: String,
     pub(super) email: String,
+    /// The version of the terms that is accepted, as the box says it; empty: it is not ticked.
+    pub(super) terms: String,
     /// The language of the page.
     lang: Lang,
 }
@@ -60,6 +62,7 @@ pub(super) struct Faults {
     quantities: BTreeMap<String, String>,
     pub(super) name: Option<String>,
     pub(super) email: Option<String>,
+    pub(super) terms: Option<String>,
 }
 
 impl Filled {
@@ -79,6 +82,7 @@ impl Filled {
                 .collect(),
             name: form.get("name").into(),
             email: form.get("email").into(),
+            terms: begin(form.get("terms"), SHOWN).into(),
             lang,
         }
     }
@@ -113,6 +117,7 @@ impl Faults {
             quantities: BTreeMap::new(),
             name: None,
             email: None,
+            terms: None,
         }
     }
 
@@ -122,7 +127,10 @@ impl Faults {
     }
 
     fn is_empty(&self) -> bool {
-        self.quantities.is_empty() && self.name.is_none() && self.email.is_none()
+        self.quantities.is_empty()
+            && self.name.is_none()
+            && self.email.is_none()
+            && self.terms.is_none()
     }
 
     /// What follows from the answer to a hold request. All that is not known here stands above the form in
@@ -155,7 +163,11 @@ impl Faults {
         let closed = matches!(
             no,
             CommandError::Refused(
-                Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) | Refusal::EventOver(_)
+                Refusal::NotYetOnSale(_)
+                    | Refusal::SaleClosed(_)
+                    | Refusal::EventOver(_)
+                    | Refusal::SalePaused
+                    | Refusal::EventCanceled
             )
         );
         let problem = Problem::from(no);
@@ -252,7 +264,8 @@ async fn order(
         faults.whole.push(problem.detail);
         return Err(Box::new(faults));
     }
-    let lines = checked(event, filled).map_err(|faults| {
+    let terms = terms_of(app);
+    let lines = checked(event, filled, terms).map_err(|faults| {
         // First what no other choice mends.
         let closed = event.check_sale(app.clock.now_ms()).err();
         closed.map_or(faults, |no| refused(CommandError::Refused(no)))
@@ -302,11 +315,25 @@ async fn order(
         }
         return Err(Box::new(faults));
     }
+    // Recorded before anybody hears of the order: a form that is sent again records the same.
+    if let Some(version) = terms {
+        app.shop.accept_terms(order.id, version).await.map_err(&refused)?;
+    }
     Ok(order)
 }
 
+/// Which terms the buyer must accept, if the shop has some.
+fn terms_of(app: &App) -> Option<u32> {
+    let row = &app.shop.known().row;
+    (!row.terms.is_empty()).then_some(row.terms_version)
+}
+
 /// What the form asks for, or all that is wrong with it.
-fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>> {
+fn checked(
+    event: &Event,
+    filled: &Filled,
+    terms: Option<u32>,
+) -> Result<Vec<LineWish>, Box<Faults>> {
     let limit =
         i64::from(event.spec.limit_per_order.min(event.spec.limit_per_buyer.unwrap_or(u32::MAX)));
     let lang = filled.lang;
@@ -358,7 +385,14 @@ fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>>
     } else if let Err(text) = check_email(&buyer.email) {
         faults.email = Some(lang.wrong_email(&wrong(text)).into());
     }
-    if faults.name.is_some() || faults.email.is_some() {
+    if let Some(version) = terms
+        && filled.terms != version.to_string()
+    {
+        let others = !filled.terms.is_empty();
+        let text = if others { lang.terms_have_changed() } else { lang.accept_terms_first() };
+        faults.terms = Some(text.into());
+    }
+    if faults.name.is_some() || faults.email.is_some() || faults.terms.is_some() {
         faults.status = StatusCode::BAD_REQUEST;
     }
     if !faults.is_empty() {
@@ -433,6 +467,7 @@ mod tests {
             pools: vec![boxoffice::Pool { name: "p".into(), capacity: 9, held: 0, sold: 0 }],
             ticket_types: vec![ticket_type("adult", 2_500), ticket_type("child", 500)],
             serials: 0,
+            sale: boxoffice::Sale::Open,
         }
     }
 
@@ -452,7 +487,7 @@ mod tests {
         let faults = |quantities: &[(&str, &str)], name: &str, email: &str| {
             let mut fields = quantities.to_vec();
             fields.extend([("name", name), ("email", email)]);
-            checked(&event, &filled(&fields)).err()
+            checked(&event, &filled(&fields), None).err()
         };
         for typed in ["x", "-1", "1.5", "1e1", "٢", "0x1", "1 2", "--", "+"] {
             let faults = faults(&[("quantity:adult", typed)], "Ann", "ann@example.org");
@@ -484,7 +519,7 @@ mod tests {
             let mut fields = vec![("quantity:adult", "1")];
             fields.extend(ANN);
             fields.extend(shown);
-            checked(&event, &filled(&fields))
+            checked(&event, &filled(&fields), None)
         };
         assert!(with(&[]).is_ok(), "a program that shows no price");
         assert!(with(&[("price:adult", "2500")]).is_ok());

@@ -378,7 +378,12 @@ mod tests {
                 now: String::new(),
             };
             let shown = StripePage {
-                frame: Frame { lang, test_mode: Some(lang.stripe_test_mode()), languages: vec![] },
+                frame: Frame {
+                    lang,
+                    test_mode: Some(lang.stripe_test_mode()),
+                    languages: vec![],
+                    shop: Default::default(),
+                },
                 path: "/pay/x/y".into(),
                 event_name: "Rock".into(),
                 starts: Moment::short(lang, 0, "Europe/London"),

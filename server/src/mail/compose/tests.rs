@@ -56,6 +56,7 @@ fn event() -> Event {
             ticket_type("child", "Child", 600),
         ],
         serials: 3,
+        sale: boxoffice::Sale::Open,
     }
 }
 

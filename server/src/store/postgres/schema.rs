@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0011_event_mail.sql"),
     include_str!("../../../migrations/postgres/0013_questions_and_gifts.sql"),
     include_str!("../../../migrations/postgres/0014_accounts.sql"),
+    include_str!("../../../migrations/postgres/0015_office_events.sql"),
     include_str!("../../../migrations/postgres/0016_search.sql"),
     SALE_FIGURES,
 ];

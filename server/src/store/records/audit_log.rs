@@ -36,6 +36,12 @@ pub enum Action {
     EventChanged,
     /// An event was deleted.
     EventDeleted,
+    /// The sale of an event was paused.
+    SalePaused,
+    /// The sale of an event goes on.
+    SaleResumed,
+    /// An event was cancelled: its orders are cancelled and refunded.
+    EventCanceled,
     /// A refund was asked for.
     RefundRequested,
     /// The box office owes a refund by itself, or found one at the payment provider.
@@ -80,6 +86,8 @@ pub enum Action {
     OrderChanged,
     /// The tickets of an order were sent again by somebody other than its buyer.
     TicketsSentAgain,
+    /// Something that is shown of the shop or of an event was changed: texts, colour, pictures.
+    ShopChanged,
     /// All test orders were moved out of the database, into a file.
     TestOrdersMoved,
     /// The box office found something that a person should look at.
@@ -91,6 +99,9 @@ impl Action {
         Action::EventCreated,
         Action::EventChanged,
         Action::EventDeleted,
+        Action::SalePaused,
+        Action::SaleResumed,
+        Action::EventCanceled,
         Action::RefundRequested,
         Action::RefundRecorded,
         Action::RefundAnswered,
@@ -113,6 +124,7 @@ impl Action {
         Action::AnswersChanged,
         Action::OrderChanged,
         Action::TicketsSentAgain,
+        Action::ShopChanged,
         Action::TestOrdersMoved,
         Action::Alarm,
     ];
@@ -123,6 +135,9 @@ impl Action {
             Action::EventCreated => "event_created",
             Action::EventChanged => "event_changed",
             Action::EventDeleted => "event_deleted",
+            Action::SalePaused => "sale_paused",
+            Action::SaleResumed => "sale_resumed",
+            Action::EventCanceled => "event_canceled",
             Action::RefundRequested => "refund_requested",
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
@@ -145,6 +160,7 @@ impl Action {
             Action::AnswersChanged => "answers_changed",
             Action::OrderChanged => "order_changed",
             Action::TicketsSentAgain => "tickets_sent_again",
+            Action::ShopChanged => "shop_changed",
             Action::TestOrdersMoved => "test_orders_moved",
             Action::Alarm => "alarm",
         }

@@ -40,6 +40,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0013_event_mail.sql"),
     include_str!("../../../migrations/sqlite/0015_questions_and_gifts.sql"),
     include_str!("../../../migrations/sqlite/0016_accounts.sql"),
+    include_str!("../../../migrations/sqlite/0017_office_events.sql"),
     include_str!("../../../migrations/sqlite/0018_search.sql"),
     SALE_FIGURES,
 ];
