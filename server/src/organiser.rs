@@ -4,6 +4,7 @@
 //! It must not know: HTTP, SQL, or a provider's API.
 
 pub mod erase;
+pub mod import;
 pub mod retention;
 pub mod sell;
 

@@ -151,6 +151,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/events/{event}/orders", Organiser, organiser::orders)
         .takes(&["after", "limit"])
         .post("/api/v1/events/{event}/sales", Organiser, sales::sell)
+        .post("/api/v1/events/{event}/guests", Organiser, sales::import_guests)
+        .takes(&["dry_run"])
         .get("/api/v1/orders/{id}", OrderOrOrganiser, api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
