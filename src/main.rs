@@ -22,6 +22,7 @@ mod backup;
 mod erase;
 mod event;
 mod go_live;
+mod guests;
 mod mail;
 mod migrate;
 mod rush;
@@ -107,6 +108,11 @@ enum Command {
     Simulate {
         #[command(flatten)]
         args: simulate::SimulateArgs,
+    },
+    /// Free tickets for the guests of a list
+    Guests {
+        #[command(subcommand)]
+        command: guests::GuestsCommand,
     },
     /// Erase a buyer's name and e-mail address from orders. Tickets, amounts and states stay; an order that
     /// is not finished is left, and told
@@ -215,6 +221,7 @@ fn main() -> ExitCode {
         Some(Command::AuditLog { args }) => audit_log::run(&args),
         Some(Command::Rush { args }) => return rush::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
+        Some(Command::Guests { command }) => guests::run(command),
         Some(Command::Erase { args }) => erase::run(args),
         Some(Command::Mail { command }) => mail::run(command),
         Some(Command::Event { command }) => event::run(command),

@@ -18,6 +18,7 @@
 
 mod erasure;
 mod event;
+mod guests;
 mod order;
 mod problem;
 mod request;
@@ -29,6 +30,7 @@ pub use event::{
     Cancellation, Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer,
     Question, QuestionBody, TicketType, TicketTypeBody,
 };
+pub use guests::{GuestsAnswer, RowNote};
 pub use order::{
     Action, Answer, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
     OrderList, Payment, Refund, RefundAnswer, Ticket,

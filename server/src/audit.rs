@@ -18,7 +18,7 @@ use crate::payments::CallError;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::Fault;
-use boxoffice::{EventId, Order, OrderId, RefundState};
+use boxoffice::{EventId, Order, OrderId, Refund, RefundState, Tender};
 use figures::Figures;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +99,9 @@ pub async fn audit(
             if !events.contains(&order.event) {
                 report.wrong(Some(order.id), None, "it is of no event".into());
             }
-            for refund in order.refunds.iter().filter(|r| r.amount_minor > 0) {
+            // What the organiser handed back has no id of a provider.
+            let at_provider = |r: &&Refund| r.amount_minor > 0 && order.tender == Tender::Online;
+            for refund in order.refunds.iter().filter(at_provider) {
                 let RefundState::Succeeded(id) = &refund.state else { continue };
                 if let Some(known) = refunds.insert(id.clone(), order.id) {
                     let known = uuid::Uuid::from_u128(known.0);

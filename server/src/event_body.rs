@@ -139,8 +139,8 @@ const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
     [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
 
 /// What may be left out, and is left out if it is null.
-const OPTIONAL: [&str; 6] =
-    ["attach_pdf", "contact", "description", "hidden", "ignore_email_tags", "place"];
+const OPTIONAL: [&str; 7] =
+    ["attach_pdf", "contact", "description", "hidden", "ignore_email_tags", "place", "questions"];
 
 /// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
 /// itself, whatever they are, for they were true at another moment; without the id, if it is that of the

@@ -7,6 +7,7 @@
 pub mod cancel;
 pub mod erase;
 pub mod export;
+pub mod import;
 pub mod ledger;
 pub mod orders;
 pub mod retention;

@@ -141,6 +141,20 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         | ("GET", "/api/v1/events/{event}/cancellation") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
+        ("GET", "/orders/{id}/{secret}/answers") => looks(State::Held),
+        ("POST", "/orders/{id}/{secret}/answers") => does(State::Held, form(&[("a.note", &fresh)])),
+        ("PUT", "/api/v1/orders/{id}/answers") => {
+            let answers = json!([{"question": "note", "answer": fresh}]);
+            does(State::Held, Sends::Json(json!({"answers": answers})))
+        }
+        ("PUT", "/api/v1/orders/{id}/name") => {
+            does(State::Paid, Sends::Json(json!({"name": fresh})))
+        }
+        ("POST", "/api/v1/events/{event}/sales") => {
+            let buyer = json!({"name": fresh, "email": mail});
+            let sale = json!({"buyer": buyer, "lines": lines, "tender": "free"});
+            does(State::Held, Sends::Json(sale))
+        }
         ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
         ("GET", "/tickets") => looks(State::Held),
         ("POST", "/tickets") => tells(State::Paid, form(&[("email", &mail)])),
@@ -219,6 +233,7 @@ fn fresh(what: &str) -> String {
 fn show(places: u32) -> Value {
     let mut event = event_json(places, 300);
     event["limit_per_buyer"] = 1.into();
+    event["questions"] = json!([{"id": "note", "text": "Anything else?", "kind": "text"}]);
     event
 }
 

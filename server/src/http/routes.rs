@@ -174,6 +174,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/orders", Staff(SeeOrders), organiser::all_orders)
         .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
         .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
+        .post("/api/v1/events/{event}/guests", Staff(SellTickets), sales::import_guests)
+        .takes(&["dry_run"])
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)

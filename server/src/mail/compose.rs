@@ -21,8 +21,8 @@ use crate::reads::Reads;
 use askama::Template;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    Event, EventId, Money, Order, OrderId, OrderState, Refund, RefundId, RefundState, Ticket,
-    TicketState, TimeMs,
+    Event, EventId, Money, Order, OrderId, OrderState, Refund, RefundId, RefundState, Tender,
+    Ticket, TicketState, TimeMs,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -362,7 +362,12 @@ impl Composer {
         draft.hello(order);
         draft.blocks.push(Block::Text(text.into()));
         if !failed && !nothing {
-            draft.blocks.push(Block::Text(lang.mail_refund_when().into()));
+            let how = match order.tender {
+                Tender::Cash => lang.mail_refund_in_cash(),
+                Tender::Terminal => lang.mail_refund_at_terminal(),
+                Tender::Online | Tender::Free => lang.mail_refund_when(),
+            };
+            draft.blocks.push(Block::Text(how.into()));
         }
         let what = quantities(event, order, &refund.quantities);
         if !what.is_empty() && left > 0 {

@@ -4,7 +4,7 @@ use super::{Mistake, advice};
 use std::collections::BTreeMap;
 
 /// Fields that hold a text.
-const TEXTS: [&str; 13] = [
+const TEXTS: [&str; 16] = [
     "id",
     "name",
     "place",
@@ -18,12 +18,15 @@ const TEXTS: [&str; 13] = [
     "contact",
     "names_until",
     "pool",
+    "text",
+    "kind",
+    "per",
 ];
 /// Fields that hold a number.
 const COUNTS: [&str; 5] =
     ["limit_per_order", "limit_per_buyer", "hold_seconds", "keep_buyers_days", "capacity"];
 /// What is described below a line with double brackets, for each one.
-const PARTS: [&str; 2] = ["pools", "ticket_types"];
+const PARTS: [&str; 3] = ["pools", "ticket_types", "questions"];
 
 /// The mistakes in a file that is no TOML, from where its parser found them (lines from 1) and what it says:
 /// one of each line.

@@ -4,22 +4,28 @@ use super::organiser::{for_organiser, known_order};
 use super::{authorized, event_of, whole, wish};
 use crate::access::Right;
 use crate::actor::Actor;
-use crate::http::extract::{Sent, SentByStaff, json, receive};
+use crate::http::auth::caller;
+use crate::http::extract::{Sent, SentByStaff, expect_type, json, receive};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
+use crate::http::query::Query;
 use crate::http::shop::answers::ANSWERS_BODY;
 use crate::http::site::Site;
 use crate::http::speaks::here;
 use crate::http::view;
 use crate::language::Lang;
+use crate::organiser::import::{self, MOST_BYTES};
 use crate::organiser::sell::Sale;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{AnswerWish, Language, Tender};
-use nts_api::{AnswersBody, BuyerNameBody, SaleBody};
+use nts_api::{AnswersBody, BuyerNameBody, GuestsAnswer, RowNote, SaleBody};
 use std::sync::Arc;
+
+/// So many problems of a file are listed.
+const LISTED: usize = 100;
 
 /// `POST /api/v1/events/{event}/sales`: tickets that are given away, or sold for cash or by a card terminal.
 pub async fn sell(
@@ -58,6 +64,37 @@ fn written_in(tag: Option<&str>) -> Result<Language, Problem> {
         Problem::invalid(format!("language is one of {known}. Nothing was sold."))
     })?;
     Ok(lang.language())
+}
+
+/// `POST /api/v1/events/{event}/guests?dry_run=`: gives free tickets to the guests of a CSV file, some rows at a time.
+pub async fn import_guests(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    query: Query,
+    request: Request,
+) -> Result<Response, Problem> {
+    let caller = caller(&app, request.headers()).await?;
+    // A list of guests may be longer than all else that an organiser sends.
+    let Sent { headers, body } = receive(request, &app, MOST_BYTES).await?;
+    expect_type(&headers, "text/csv")?;
+    let dry_run = query.flag("dry_run")?;
+    let event = app.sales.event_named(&slug).await?;
+    let permit = caller.permit(event.id)?;
+    let done = app.organiser.import_guests(&permit, &event, &body, dry_run).await?;
+    let note = |note: import::RowNote| RowNote { line: note.line, text: note.text.into() };
+    let more_problems = done.problems.len().saturating_sub(LISTED) as u64;
+    Ok(Json(GuestsAnswer {
+        dry_run,
+        given: done.given as u64,
+        given_before: done.given_before as u64,
+        left: done.left as u64,
+        left_out: done.left_out.into_iter().map(note).collect(),
+        more_problems,
+        problems: done.problems.into_iter().take(LISTED).map(note).collect(),
+        rows: done.rows as u64,
+        tickets: done.tickets,
+    })
+    .into_response())
 }
 
 /// `PUT /api/v1/orders/{id}/name`: the name of the buyer was mistyped.
