@@ -24,6 +24,7 @@ mod event;
 mod go_live;
 mod mail;
 mod migrate;
+mod office;
 mod rush;
 mod serve;
 mod server_url;
@@ -118,6 +119,11 @@ enum Command {
     Mail {
         #[command(subcommand)]
         command: mail::MailCommand,
+    },
+    /// The office: print a link that lets somebody in
+    Office {
+        #[command(subcommand)]
+        command: office::OfficeCommand,
     },
     /// Create and change events
     Event {
@@ -217,6 +223,7 @@ fn main() -> ExitCode {
         Some(Command::Simulate { args }) => return simulate::run(&args),
         Some(Command::Erase { args }) => erase::run(args),
         Some(Command::Mail { command }) => mail::run(command),
+        Some(Command::Office { command }) => office::run(command),
         Some(Command::Event { command }) => event::run(command),
     };
     match result {

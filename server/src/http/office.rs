@@ -4,8 +4,11 @@
 //! for the permit that the use case wants. A form is answered by 303 to the page that shows what was done, and by
 //! the form again, with what was typed, if something is wrong.
 
+pub mod account;
 pub mod home;
+pub mod keys;
 pub mod lead;
+pub mod people;
 pub mod sign_in;
 pub mod welcome;
 
@@ -15,6 +18,7 @@ use super::problem::Problem;
 use super::site::Site;
 use crate::access::{Caller, Right, Role};
 use crate::accounts::SignedIn;
+use crate::actor::Actor;
 use crate::app::App;
 use crate::language::Lang;
 use axum::extract::FromRequestParts;
@@ -65,7 +69,13 @@ pub struct Way {
 
 /// The parts of the office, in the order of the navigation, with the right that each needs. A page of one event
 /// has ways to the other pages of the event.
-const PARTS: &[(&str, &str, Right)] = &[("/office", "Events", Right::SeeEvents)];
+const PARTS: &[(&str, &str, Right)] = &[
+    ("/office", "Events", Right::SeeEvents),
+    ("/office/people", "People", Right::ManageAccess),
+    ("/office/keys", "Keys", Right::ManageAccess),
+];
+/// The own account of whoever is signed in.
+const ACCOUNT: (&str, &str) = ("/office/account", "Your account");
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
 const OF_EVENT: &[(&str, &str, Right)] = &[];
 
@@ -78,7 +88,12 @@ impl OfficeFrame {
             words,
             here: *path == here,
         };
-        OfficeFrame { frame: frame(app), ways: parts.map(way).collect() }
+        let mut ways: Vec<Way> = parts.map(way).collect();
+        if matches!(caller.actor(), Actor::Staff(_)) {
+            let (path, words) = ACCOUNT;
+            ways.push(Way { path: path.into(), words, here: path == here });
+        }
+        OfficeFrame { frame: frame(app), ways }
     }
 
     /// The frame of a page for whoever is not signed in.
