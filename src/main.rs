@@ -25,6 +25,7 @@ mod go_live;
 mod guests;
 mod mail;
 mod migrate;
+mod office;
 mod rush;
 mod serve;
 mod server_url;
@@ -125,6 +126,11 @@ enum Command {
         #[command(subcommand)]
         command: mail::MailCommand,
     },
+    /// The office: print a link that lets somebody in
+    Office {
+        #[command(subcommand)]
+        command: office::OfficeCommand,
+    },
     /// Create and change events
     Event {
         #[command(subcommand)]
@@ -224,6 +230,7 @@ fn main() -> ExitCode {
         Some(Command::Guests { command }) => guests::run(command),
         Some(Command::Erase { args }) => erase::run(args),
         Some(Command::Mail { command }) => mail::run(command),
+        Some(Command::Office { command }) => office::run(command),
         Some(Command::Event { command }) => event::run(command),
     };
     match result {

@@ -13,7 +13,7 @@ pub mod own;
 pub mod passwords;
 pub mod people;
 pub mod sign_in;
-mod totp;
+pub mod totp;
 
 pub use links::{Machine, first_owner, machine_link};
 
@@ -232,6 +232,12 @@ impl Accounts {
     async fn invitation(&self, token: &str) -> Result<Option<OneTimeLink>, CommandError> {
         let Some(link) = self.link(token).await? else { return Ok(None) };
         if !matches!(link.purpose, Purpose::Invitation | Purpose::Machine) {
+            return Ok(None);
+        }
+        // Whoever has made an account since is not to lose it to an old mail.
+        if link.purpose == Purpose::Invitation
+            && self.account(account_id(&link.email)).await?.is_some()
+        {
             return Ok(None);
         }
         // It makes the first account, and no other.

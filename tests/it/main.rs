@@ -6,6 +6,7 @@
 pub const ON_POSTGRES: bool = false;
 
 mod access;
+mod accounts;
 mod axe;
 mod bad_input;
 mod browser;
@@ -36,6 +37,7 @@ mod rush;
 mod sale;
 mod secrets;
 mod simulate;
+mod staff;
 mod stripe_js;
 mod tickets;
 mod webdriver;

@@ -6,6 +6,8 @@
 /// Where the databases of these tests are: on a server that the tests start.
 pub const ON_POSTGRES: bool = true;
 
+#[path = "../it/accounts.rs"]
+mod accounts;
 #[path = "../it/bad_input.rs"]
 mod bad_input;
 #[path = "../it/clients.rs"]
@@ -42,5 +44,7 @@ mod operations;
 mod sale;
 #[path = "../it/secrets.rs"]
 mod secrets;
+#[path = "../it/staff.rs"]
+mod staff;
 #[path = "../it/tickets.rs"]
 mod tickets;

@@ -3,7 +3,7 @@
 use super::own::{NotChanged, key};
 use super::people::NewRole;
 use super::{Accounts, SEEN_EVERY_MS};
-use crate::access::{AnywherePermit, Caller, ShopPermit, may};
+use crate::access::{Caller, ShopPermit, may};
 use crate::actor::Actor;
 use crate::ids::{base32, sha256};
 use crate::store::records::accounts::{ALL_EVENTS, GrantRow, all_grants};
@@ -57,7 +57,7 @@ impl Accounts {
     /// All keys that have not ended, the newest first.
     pub async fn keys(
         &self,
-        _: &AnywherePermit<may::ManageAccess>,
+        _: &ShopPermit<may::ManageAccess>,
     ) -> Result<Vec<KeyRoles>, CommandError> {
         let ask = |reader: &mut dyn crate::store::Reader| {
             Ok((all(reader.tables())?, all_grants(reader.tables())?))

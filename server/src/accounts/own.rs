@@ -1,5 +1,6 @@
 //! What people do with their own account: password, authenticator, recovery codes, sessions.
 
+use super::passwords::hex;
 use super::sign_in::{Begun, Visitor};
 use super::totp::{self, SECRET_BYTES, step_of};
 use super::{Accounts, NotSignedIn, SignedIn, passwords};
@@ -13,6 +14,7 @@ use crate::store::records::audit_log::Action;
 use crate::store::records::sessions::{Session, end_all, of_account};
 use crate::store::records::{Record, RecordChange, Value};
 use crate::writer::CommandError;
+use boxoffice::TimeMs;
 
 /// So many recovery codes there are.
 pub const CODES: usize = 10;
@@ -67,12 +69,33 @@ impl From<NotSignedIn> for NotChanged {
 /// A person's own account as they see it.
 #[derive(Clone, Debug)]
 pub struct Own {
-    /// The account.
-    pub account: Account,
-    /// Its sessions, the one that was used last first.
-    pub sessions: Vec<Session>,
+    /// The e-mail address.
+    pub email: String,
+    /// The name.
+    pub name: String,
+    /// Whether there is an authenticator.
+    pub totp: bool,
+    /// The sessions, the one that was used last first.
+    pub sessions: Vec<Listed>,
     /// How many recovery codes are left.
     pub codes: usize,
+}
+
+/// A session as its person sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// What names it, and does not open it.
+    pub id: String,
+    /// The browser.
+    pub device: String,
+    /// The network from which it signed in.
+    pub address: String,
+    /// Since when.
+    pub begun_ms: TimeMs,
+    /// When it was used, as of a few minutes ago.
+    pub seen_ms: TimeMs,
+    /// Whether it is the one that asks.
+    pub own: bool,
 }
 
 /// The hash of a recovery code as it is typed.
@@ -96,9 +119,19 @@ impl Accounts {
         let account = self.account(id).await?.ok_or(CommandError::Unavailable)?;
         let sessions = self.reads.ask(move |reader| of_account(reader.tables(), id)).await?;
         let now = self.clock.now_ms();
-        let sessions = sessions.into_iter().filter(|session| super::lasts(session, now)).collect();
+        let listed = |session: Session| Listed {
+            own: session.id == who.session.id,
+            id: hex(&session.id),
+            device: session.device,
+            address: session.address,
+            begun_ms: session.begun_ms,
+            seen_ms: session.seen_ms,
+        };
+        let sessions = sessions.into_iter().filter(|session| super::lasts(session, now));
         let codes = self.recovery_codes(id).await?.len();
-        Ok(Own { account, sessions, codes })
+        let Account { email, name, totp, .. } = account;
+        let sessions = sessions.map(listed).collect();
+        Ok(Own { email, name, totp: totp.is_some(), sessions, codes })
     }
 
     /// The recovery codes of an account that were not used.
@@ -223,13 +256,13 @@ impl Accounts {
     pub async fn end_sessions(
         &self,
         who: &SignedIn,
-        named: Option<&[u8]>,
+        named: Option<&str>,
     ) -> Result<(), NotChanged> {
         let (id, own) = (who.session.account, &who.session.id);
         let sessions = self.reads.ask(move |reader| of_account(reader.tables(), id)).await;
         let sessions = sessions.map_err(CommandError::from)?;
         let ends = |session: &&Session| match named {
-            Some(named) => session.id == named,
+            Some(named) => hex(&session.id) == named,
             None => session.id != *own,
         };
         let ended: Vec<&Session> = sessions.iter().filter(ends).collect();

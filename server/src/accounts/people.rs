@@ -2,7 +2,7 @@
 
 use super::own::{NotChanged, key};
 use super::{Accounts, DAY_MS, account_id};
-use crate::access::{AnywherePermit, Role, ShopPermit, may};
+use crate::access::{Role, ShopPermit, may};
 use crate::mail::Letter;
 use crate::store::records::accounts::{
     ALL_EVENTS, Account, GrantRow, all_grants, forget_codes_of_removed, lock_owners, people,
@@ -64,7 +64,7 @@ impl Accounts {
     /// Everybody with their roles, by address.
     pub async fn people(
         &self,
-        _: &AnywherePermit<may::ManageAccess>,
+        _: &ShopPermit<may::ManageAccess>,
     ) -> Result<Vec<PersonRoles>, CommandError> {
         let ask = |reader: &mut dyn crate::store::Reader| {
             Ok((people(reader.tables())?, all_grants(reader.tables())?))
@@ -80,7 +80,7 @@ impl Accounts {
     /// The invitations that can still be accepted, the newest first.
     pub async fn invitations(
         &self,
-        _: &AnywherePermit<may::ManageAccess>,
+        _: &ShopPermit<may::ManageAccess>,
     ) -> Result<Vec<OneTimeLink>, CommandError> {
         let now = self.clock.now_ms();
         Ok(self.reads.ask(move |reader| pending(reader.tables(), now)).await?)

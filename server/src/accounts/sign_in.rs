@@ -83,11 +83,12 @@ enum Second {
 }
 
 impl Accounts {
-    /// Signs in by address and password.
+    /// Signs in by address and password, to go on to this page.
     pub async fn sign_in(
         &self,
         email: &str,
         password: &str,
+        next: &str,
         visitor: Visitor,
     ) -> Result<Step, NotSignedIn> {
         let id = account_id(email);
@@ -102,11 +103,11 @@ impl Accounts {
         };
         self.admission.signed_in(attempt);
         if account.totp.is_some() {
-            return Ok(Step::Code(self.second_step(&account, String::new()).await?));
+            return Ok(Step::Code(self.second_step(&account, next.to_owned()).await?));
         }
         let entry =
             Entry { account: &account, link: None, second: None, before: None, how: "by password" };
-        self.enter(entry, visitor.browser, String::new()).await.map(Step::In)
+        self.enter(entry, visitor.browser, next.to_owned()).await.map(Step::In)
     }
 
     /// Signs in by the code of the authenticator, or a recovery code, after the first step.

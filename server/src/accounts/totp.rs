@@ -12,7 +12,7 @@ const SKEW: i64 = 1;
 pub const SECRET_BYTES: usize = 20;
 
 /// The code of a time step.
-fn code(secret: &[u8], step: i64) -> String {
+pub fn code(secret: &[u8], step: i64) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
     let tag = hmac::sign(&key, &step.to_be_bytes());
     let tag = tag.as_ref();

@@ -39,7 +39,7 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
     let mut response = if !is_text(request.uri().path()) {
         let problem = Problem::invalid(here().address_not_text());
         super::page::problem_for(request.uri().path(), request.headers(), problem)
-    } else if let Some(problem) = super::cross_site::refusal(&request) {
+    } else if let Some(problem) = super::cross_site::refusal(app.links.base(), &request) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::query::refusal(app, &request, &route) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
@@ -120,8 +120,9 @@ pub(in crate::http) fn protect(headers: &mut HeaderMap) {
                   connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
-        // An order's address is its secret: it is told to nobody.
-        (header::REFERRER_POLICY, "no-referrer"),
+        // An order's address is its secret: it is told to nobody else. That our own forms come from our pages is
+        // told to ourselves, with their origin.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
@@ -155,7 +156,7 @@ mod tests {
         };
         for page in ["text/html; charset=utf-8", "image/svg+xml", "text/plain"] {
             let headers = sent(page);
-            assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+            assert_eq!(headers[header::REFERRER_POLICY], "same-origin");
             assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
             assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
             let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");

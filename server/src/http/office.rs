@@ -4,6 +4,7 @@
 //! for the permit that the use case wants. A form is answered by 303 to the page that shows what was done, and by
 //! the form again, with what was typed, if something is wrong.
 
+pub mod account;
 mod chart;
 pub mod event_form;
 pub mod event_log;
@@ -11,11 +12,13 @@ pub mod events;
 pub mod export;
 pub mod form;
 pub mod home;
+pub mod keys;
 pub mod lead;
 pub mod order;
 pub mod order_forms;
 mod order_words;
 pub mod orders;
+pub mod people;
 pub mod sale;
 pub mod shop;
 pub mod sign_in;
@@ -74,18 +77,21 @@ pub struct OfficeFrame {
 
 /// Who is signed in, for the frame.
 pub struct Who {
-    /// The name that is shown.
+    /// What is shown.
     pub name: String,
+    /// The page of the own account; none of a key.
+    pub account: Option<&'static str>,
 }
 
 impl Who {
     /// How the frame names a caller.
     fn of(caller: &Caller) -> Who {
-        let name = match caller.actor() {
-            Actor::ApiKey(_) => "Signed in by a key",
-            _ => "Signed in",
-        };
-        Who { name: name.into() }
+        match caller.actor() {
+            Actor::Staff(_) => {
+                Who { name: "Your account".into(), account: Some("/office/account") }
+            }
+            _ => Who { name: "Signed in by a key".into(), account: None },
+        }
     }
 }
 
@@ -116,6 +122,8 @@ pub struct Way {
 const PARTS: &[(&str, &str, Right)] = &[
     ("/office", "Events", Right::SeeEvents),
     ("/office/orders", "Orders", Right::SeeOrders),
+    ("/office/people", "People", Right::ManageAccess),
+    ("/office/keys", "Keys", Right::ManageAccess),
     ("/office/shop", "Shop", Right::ManageShop),
 ];
 /// The pages of an event: the last part of the address, what is there, and the right that it needs.
@@ -174,7 +182,13 @@ impl OfficeFrame {
 
     /// The frame of a page for whoever is not signed in.
     pub fn outside(app: &App) -> OfficeFrame {
-        OfficeFrame { frame: frame(app), shop: shop(app), who: None, parts: Vec::new(), event: None }
+        OfficeFrame {
+            frame: frame(app),
+            shop: shop(app),
+            who: None,
+            parts: Vec::new(),
+            event: None,
+        }
     }
 }
 

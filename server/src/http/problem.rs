@@ -1,6 +1,7 @@
 //! Every no that a person or a program can get: what happened, whether money moved, what to do.
 
 use crate::access::Denied;
+use crate::accounts::own::NotChanged;
 use crate::admission::{Reason, Refused};
 use crate::http::office::lead::Refusal as Mark;
 use crate::http::speaks::here;
@@ -130,6 +131,22 @@ impl Problem {
         .titled("You are not signed in")
     }
 
+    /// Somebody who is signed in must sign in once more.
+    pub fn sign_in_again() -> Problem {
+        Problem::new(
+            ProblemCode::SignInAgain,
+            "You signed in a while ago. Please sign in once more. Nothing was done.",
+        )
+    }
+
+    /// Something of the office is no more.
+    pub fn no_more(what: &str) -> Problem {
+        Problem::new(
+            ProblemCode::NotFound,
+            format!("There is no such {what} any more. Nothing was done."),
+        )
+    }
+
     /// The tickets can be sent again then, and not now.
     pub fn mailed_lately(at_ms: TimeMs, now: TimeMs) -> Problem {
         let at = when::rfc3339(at_ms);
@@ -157,14 +174,15 @@ impl Problem {
         Problem::new(ProblemCode::NothingToSend, detail)
     }
 
-    /// Another key than the organiser's was sent.
+    /// A key was sent that opens nothing.
     pub fn wrong_key() -> Problem {
         Problem::new(
             ProblemCode::Unauthorized,
-            "What was sent as the bearer token is not the organiser's key of this server. It is what \
-             NTS_ORGANISER_KEY says there, or what its first start printed. Nothing was done.",
+            "What was sent as the bearer token is neither an API key that has not ended nor the organiser's key of \
+             this server, which is what NTS_ORGANISER_KEY says there, or what its first start printed. Nothing was \
+             done.",
         )
-        .titled("The organiser's key is wrong")
+        .titled("The key is wrong")
     }
 
     /// Who asks has no role for it, or must sign in once more.
@@ -347,6 +365,19 @@ impl IntoResponse for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Problem {
         Problem::denied(denied)
+    }
+}
+
+impl From<NotChanged> for Problem {
+    fn from(no: NotChanged) -> Problem {
+        match no {
+            NotChanged::NotRecent => Problem::sign_in_again(),
+            NotChanged::Flaw(flaw) => Problem::invalid(flaw),
+            NotChanged::Gone => Problem::no_more("thing"),
+            NotChanged::Denied(denied) => denied.into(),
+            NotChanged::Busy => Problem::busy(1),
+            NotChanged::Failed(no) => no.into(),
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 use super::api::{door, erasures, event_sale, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
-    event_log, events, export, home, order as office_order, order_forms, orders, sale, shop,
-    sign_in, welcome,
+    account, event_log, events, export, home, keys, order as office_order, order_forms, orders,
+    people, sale, shop, sign_in, welcome,
 };
 use super::shop::{
     about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
@@ -199,7 +199,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/office", Office(SeeEvents), home::home)
         .get("/office/sign-in", Anyone, sign_in::show)
         .post("/office/sign-in", Anyone, sign_in::sign_in)
-        .post("/office/sign-in/code", Anyone, sign_in::code)
+        .get("/office/code/{token}", OneTimeLink, sign_in::show_code)
+        .post("/office/code/{token}", OneTimeLink, sign_in::code)
         .post("/office/sign-in/link", Anyone, sign_in::send_link)
         .get("/office/link/{token}", OneTimeLink, sign_in::show_link)
         .post("/office/link/{token}", OneTimeLink, sign_in::open_link)
@@ -244,6 +245,23 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/shop/logo", Office(ManageShop), shop::logo)
         .get("/office/events/{event}/cancel", Office(ChangeEvents), events::ask_cancel)
         .post("/office/events/{event}/cancel", Office(Refund), events::cancel)
+        .get("/office/account", SignedIn, account::show)
+        .post("/office/account/password", SignedIn, account::password)
+        .get("/office/account/authenticator", SignedIn, account::authenticator)
+        .post("/office/account/authenticator", SignedIn, account::set_authenticator)
+        .post("/office/account/authenticator/remove", SignedIn, account::remove_authenticator)
+        .post("/office/account/recovery-codes", SignedIn, account::renew_codes)
+        .post("/office/account/sessions", SignedIn, account::end_sessions)
+        .get("/office/people", Office(ManageAccess), people::show)
+        .post("/office/people/invitations", Office(ManageAccess), people::invite)
+        .get("/office/people/invitations/{invitation}", Office(ManageAccess), people::invitation)
+        .post("/office/people/invitations/{invitation}", Office(ManageAccess), people::uninvite)
+        .post("/office/people/{person}/role", Office(ManageAccess), people::give_role)
+        .post("/office/people/{person}/role/take", Office(ManageAccess), people::take_role)
+        .post("/office/people/{person}/remove", Office(ManageAccess), people::remove)
+        .get("/office/keys", Office(ManageAccess), keys::show)
+        .post("/office/keys", Office(ManageAccess), keys::make)
+        .post("/office/keys/{office_key}/end", Office(ManageAccess), keys::end)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

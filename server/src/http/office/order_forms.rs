@@ -220,9 +220,9 @@ pub async fn refund_form(
 pub async fn refund(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, sent) = sent?;
+    let SentByStaff(caller, sent) = sent;
     let (order, event) = opened(&app, &caller, &id).await?;
     let permit = caller.permit(order.event)?;
     let form = Form::read(&sent.headers, &sent.body)?;
@@ -355,9 +355,9 @@ fn cancel_page(
 pub async fn cancel(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, sent) = sent?;
+    let SentByStaff(caller, sent) = sent;
     let (order, event) = opened(&app, &caller, &id).await?;
     let permit = caller.permit(order.event)?;
     let form = Form::read(&sent.headers, &sent.body)?;
@@ -400,9 +400,9 @@ pub async fn resend_form(
 pub async fn resend(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, _) = sent?;
+    let SentByStaff(caller, _) = sent;
     let (order, _) = opened(&app, &caller, &id).await?;
     let permit = caller.permit(order.event)?;
     match app.organiser.send_again(&permit, &app.mailing, order.id).await? {
@@ -460,9 +460,9 @@ pub async fn address_form(
 pub async fn address(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, sent) = sent?;
+    let SentByStaff(caller, sent) = sent;
     let (order, event) = opened(&app, &caller, &id).await?;
     let permit = caller.permit(order.event)?;
     let form = Form::read(&sent.headers, &sent.body)?;
@@ -539,9 +539,9 @@ pub async fn guest_form(
 pub async fn guest(
     State(app): State<Arc<Site>>,
     Path((id, number)): Path<(String, String)>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, sent) = sent?;
+    let SentByStaff(caller, sent) = sent;
     let (order, event) = opened(&app, &caller, &id).await?;
     let permit = caller.permit(order.event)?;
     let number = ticket_number(&number)?;

@@ -60,7 +60,6 @@ impl SignInPage {
 struct CodePage {
     office: OfficeFrame,
     token: String,
-    next: String,
     error: Option<String>,
 }
 
@@ -146,8 +145,8 @@ pub async fn sign_in(
     let mut shown = SignInPage::new(&app, Some(form.get("next")));
     let (email, visitor) = (form.get("email"), visitor(&app, client, &headers));
     shown.email = begin(email, SHOWN).to_owned();
-    match app.accounts.sign_in(email, form.exact("password"), visitor).await {
-        Ok(step) => go_on(&app, &headers, step, &shown.next).await,
+    match app.accounts.sign_in(email, form.exact("password"), &shown.next, visitor).await {
+        Ok(step) => go_on(&app, &headers, step).await,
         Err(no) => {
             let (error, status) = told(no, WRONG)?;
             shown.error = Some(error);
@@ -156,35 +155,42 @@ pub async fn sign_in(
     }
 }
 
-/// After the first step: asks for the second, or goes on.
-async fn go_on(app: &Site, headers: &HeaderMap, step: Step, next: &str) -> Page {
+/// After the first step: goes on, or to the second.
+async fn go_on(app: &Site, headers: &HeaderMap, step: Step) -> Page {
     match step {
-        Step::In(begun) => enter(app, headers, begun, next).await,
-        Step::Code(token) => {
-            let (office, next) = (OfficeFrame::outside(app), next.to_owned());
-            Ok(page(&CodePage { office, token, next, error: None }))
-        }
+        Step::In(begun) => enter(app, headers, begun).await,
+        Step::Code(token) => Ok(Redirect::to(&format!("/office/code/{token}")).into_response()),
     }
 }
 
-/// `POST /office/sign-in/code`
+/// `GET /office/code/{token}`
+pub async fn show_code(State(app): State<Arc<Site>>, Path(token): Path<String>) -> Page {
+    if !app.accounts.awaits_code(&token).await? {
+        return Err(gone().into());
+    }
+    Ok(page(&CodePage { office: OfficeFrame::outside(&app), token, error: None }))
+}
+
+/// `POST /office/code/{token}`
 pub async fn code(
     State(app): State<Arc<Site>>,
     client: Client,
+    Path(token): Path<String>,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let Sent { headers, body } = sent?;
-    let form = Form::read(&headers, &body)?;
-    let (token, next) = (form.get("token"), lead::own(form.get("next")).unwrap_or(HOME));
     let visitor = visitor(&app, client, &headers);
-    match app.accounts.second(token, form.get("code"), visitor).await {
-        Ok(begun) => enter(&app, &headers, begun, next).await,
+    // Nothing is read for somebody who has no such link.
+    if !app.accounts.awaits_code(&token).await? {
+        return Err(gone().into());
+    }
+    let form = Form::read(&headers, &body)?;
+    match app.accounts.second(&token, form.get("code"), visitor).await {
+        Ok(begun) => enter(&app, &headers, begun).await,
         Err(no) => {
             let (error, status) = told(no, WRONG_CODE)?;
-            let (office, token) = (OfficeFrame::outside(&app), token.to_owned());
-            let next = next.to_owned();
-            let shown = CodePage { office, token, next, error: Some(error) };
-            Ok(with_status(page(&shown), status))
+            let office = OfficeFrame::outside(&app);
+            Ok(with_status(page(&CodePage { office, token, error: Some(error) }), status))
         }
     }
 }
@@ -224,7 +230,7 @@ pub async fn open_link(
     let Sent { headers, .. } = sent?;
     let visitor = visitor(&app, client, &headers);
     match app.accounts.open(&token, visitor).await {
-        Ok(step) => go_on(&app, &headers, step, HOME).await,
+        Ok(step) => go_on(&app, &headers, step).await,
         Err(no) => Err(told(no, "").err().unwrap_or_else(|| gone().into())),
     }
 }
@@ -236,8 +242,8 @@ impl ConfirmPage {
             office: frame(app, &who.caller),
             next: next.and_then(lead::own).unwrap_or(HOME).to_owned(),
             lost: false,
-            email: own.account.email,
-            totp: own.account.totp.is_some(),
+            email: own.email,
+            totp: own.totp,
             error: None,
             mails: app.mailing.has_relay,
         })
@@ -278,14 +284,14 @@ pub async fn confirm(
 }
 
 /// Goes on with a session. Whoever had one in this browser before has it no more.
-pub(super) async fn enter(app: &Site, headers: &HeaderMap, begun: Begun, next: &str) -> Page {
+pub(super) async fn enter(app: &Site, headers: &HeaderMap, begun: Begun) -> Page {
     if let Some(before) = signed_in(app, headers).await? {
         app.accounts.sign_out(&before).await?;
     }
-    Ok(set(app, begun, next))
+    Ok(set(app, begun, HOME))
 }
 
-/// Goes on with the session that has replaced another one.
+/// Goes on with the session that has replaced another one: to where it is to go, or else to `next`.
 pub(super) fn set(app: &App, begun: Begun, next: &str) -> Response {
     let next = lead::own(&begun.next).unwrap_or(next);
     let mut response = Redirect::to(next).into_response();

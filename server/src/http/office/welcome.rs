@@ -1,7 +1,7 @@
 //! Accepting an invitation: the page makes an account, or gives the one that there is another password.
 
 use super::OfficeFrame;
-use super::lead::{HOME, with_status};
+use super::lead::with_status;
 use super::sign_in::{enter, visitor};
 use crate::accounts::{Invited, NewAccount, NotAccepted};
 use crate::admission::client::Client;
@@ -97,7 +97,7 @@ pub async fn accept(
         password: form.exact("password").to_owned(),
     };
     match app.accounts.accept(&token, new, visitor(&app, client, &headers).browser).await {
-        Ok(begun) => enter(&app, &headers, begun, HOME).await,
+        Ok(begun) => enter(&app, &headers, begun).await,
         Err(NotAccepted::Flaws(faults)) => {
             shown.faults = faults;
             Ok(with_status(page(&shown), StatusCode::UNPROCESSABLE_ENTITY))

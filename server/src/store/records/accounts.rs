@@ -130,14 +130,15 @@ pub fn put_if_claimed(account: &Account, link: u128, claim: u128) -> RecordChang
     )
 }
 
-/// Gives a role, if whoever asks has claimed a link.
+/// Gives a role, if whoever asks has claimed a link. Whoever is an owner stays one.
 pub fn grant_if_claimed(grant: &GrantRow, link: u128, claim: u128) -> RecordChange {
     RecordChange::Run(
         "INSERT INTO grants (holder, event, role, made_by, at_ms)
          SELECT $1, $2, $3, $4, $5
          WHERE EXISTS (SELECT 1 FROM one_time_links WHERE id = $6 AND claim = $7)
          ON CONFLICT (holder, event) DO UPDATE SET role = excluded.role,
-             made_by = excluded.made_by, at_ms = excluded.at_ms",
+             made_by = excluded.made_by, at_ms = excluded.at_ms
+         WHERE grants.role <> 'owner'",
         vec![
             grant.holder.value(),
             grant.event.value(),
