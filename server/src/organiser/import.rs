@@ -410,6 +410,7 @@ mod tests {
         Event {
             id: EventId(1),
             spec: EventSpec::new("rock", currency, 0),
+            sale: boxoffice::Sale::Open,
             pools: vec![Pool { name: "hall".into(), capacity: 9, held: 2, sold: 2 }],
             ticket_types: types.iter().map(of).collect(),
             serials: 0,
