@@ -136,7 +136,14 @@ mod tests {
             price_minor: 500,
             retired: false,
         };
-        Event { id: EventId(1), spec, pools, ticket_types: vec![ticket_type], serials: 0 }
+        Event {
+            id: EventId(1),
+            spec,
+            pools,
+            ticket_types: vec![ticket_type],
+            counters: vec![],
+            serials: 0,
+        }
     }
 
     /// Undoes the folding and the escapes, as a calendar does.

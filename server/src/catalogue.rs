@@ -321,7 +321,14 @@ mod tests {
     fn event(held: u32) -> Event {
         let spec = event_spec("rock", 100);
         let pools = vec![Pool { name: "all".into(), capacity: 100, held, sold: 0 }];
-        Event { id: EventId(1), spec, pools, ticket_types: Vec::new(), serials: 0 }
+        Event {
+            id: EventId(1),
+            spec,
+            pools,
+            ticket_types: Vec::new(),
+            counters: vec![],
+            serials: 0,
+        }
     }
 
     fn held(catalogue: &Catalogue) -> u32 {

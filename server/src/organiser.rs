@@ -23,6 +23,16 @@ pub struct Organiser {
 }
 
 impl Organiser {
+    /// Gives an event whose organiser says nothing of codes those that it has.
+    pub async fn keep_codes(&self, spec: &mut EventSpec) -> Result<(), SaleError> {
+        match self.sales.event_named(&spec.slug).await {
+            Ok(event) => spec.codes.clone_from(&event.spec.codes),
+            Err(CommandError::Refused(Refusal::UnknownEvent)) => {}
+            Err(no) => return Err(no),
+        }
+        Ok(())
+    }
+
     /// Makes an event, or changes it. Gives the event, and whether it is new.
     pub async fn put_event(
         &self,

@@ -141,6 +141,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/events", Anyone, api::events)
         .takes(&["over"])
         .get("/api/v1/events/{event}", Anyone, api::event)
+        .takes(&["code"])
         .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
         .add(Method::DELETE, "/api/v1/events/{event}", Organiser, organiser::delete_event)
         .get("/api/v1/events/{event}/live", Anyone, api::live)

@@ -18,7 +18,7 @@ fn on_sale() -> State {
     let pools = vec![Pool { name: pool, capacity: 9, held: 0, sold: 0 }];
     let name = "Adult".to_owned();
     let ticket_types = vec![TicketType { id, name, pool: 0, price_minor: 100, retired: false }];
-    let event = Event { id: EventId(1), spec, pools, ticket_types, serials: 0 };
+    let event = Event { id: EventId(1), spec, pools, ticket_types, counters: vec![], serials: 0 };
     let mut state = State::default();
     state.events.insert(event.id, event);
     state
@@ -35,7 +35,15 @@ fn hold(state: &State, name: &str, email: &str) -> Result<(), String> {
     let untagged = untagged_key(&buyer.email);
     let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
     let (order, event) = (OrderId(1), EventId(1));
-    let command = Command::Hold { order, event, buyer, untagged, lines, most_ms: None };
+    let command = Command::Hold {
+        order,
+        event,
+        buyer,
+        untagged,
+        lines,
+        terms: boxoffice::Terms::default(),
+        most_ms: None,
+    };
     match decide(state, &command, 0) {
         Ok(_) => Ok(()),
         Err(Refusal::Invalid(why)) => Err(why),

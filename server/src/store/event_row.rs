@@ -52,6 +52,7 @@ spec_columns!(
     keep_buyers_days,
     contact,
     attach_pdf,
+    codes,
 );
 pub(super) use event_columns;
 
@@ -84,7 +85,8 @@ pub(super) fn read(row: Row) -> Result<Event, String> {
     let id: EventId = take(&mut row, "events.id")?;
     let serials = take(&mut row, "events.serials")?;
     let spec = spec_of(&mut row)?;
-    Ok(Event { id, spec, pools: Vec::new(), ticket_types: Vec::new(), serials })
+    let (pools, ticket_types, counters) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Event { id, spec, pools, ticket_types, counters, serials })
 }
 
 impl Field for Currency {
@@ -117,7 +119,14 @@ mod tests {
             names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };
-        Event { id: EventId(u64::MAX), spec, pools: vec![], ticket_types: vec![], serials: 4 }
+        Event {
+            id: EventId(u64::MAX),
+            spec,
+            pools: vec![],
+            ticket_types: vec![],
+            counters: vec![],
+            serials: 4,
+        }
     }
 
     #[test]
