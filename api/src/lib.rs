@@ -26,14 +26,14 @@ mod ticket;
 
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
-    Cancellation, Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer,
-    TicketType, TicketTypeBody,
+    Cancellation, Code, CodeBody, Event, EventBody, EventCounts, EventList, Money, Phase,
+    PhaseBody, Pool, PoolBody, PutAnswer, TicketType, TicketTypeBody,
 };
 pub use order::{
     Action, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
     OrderList, Payment, Refund, RefundAnswer, Ticket,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
-pub use request::{BuyerBody, EmailBody, LineBody, OrderBody, PayBody, RefundBody};
+pub use request::{BuyerBody, EmailBody, HoldLine, LineBody, OrderBody, PayBody, RefundBody};
 pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
 pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};

@@ -44,6 +44,9 @@ pub struct HeldLine<'a> {
     pub quantity: u32,
     /// The price of one.
     pub price: Money<'a>,
+    /// What the code took off the price of one.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub discount: Option<Money<'a>>,
 }
 
 /// `GET /api/v1/orders/{id}`, and the answer to `pay` and `cancel`: an order as its buyer sees it.
@@ -144,6 +147,9 @@ pub struct MailList<'a> {
 /// So many tickets of one type.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OrderLine<'a> {
+    /// What the code took off the price of one.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub discount: Option<Money<'a>>,
     /// The ticket type's name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,

@@ -33,10 +33,13 @@ pub mod state;
 mod text;
 
 pub use change::{Change, Effect};
-pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
+pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish, Terms};
 pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
 pub use event::check::{Flaw, Warning, check_slug, told};
+pub use event::code::{CodeSpec, Discount, MOST_CODES};
+pub use event::counter::{COUNTERS_FROM, Counter, CounterKind};
+pub use event::offer::{MOST_PHASES, Offer, PhaseSpec, Price, TypeRules};
 pub use event::{Event, EventSpec, Pool, PoolSpec, Sale, TicketType, TicketTypeSpec};
 pub use language::Language;
 pub use money::{Currency, Money};
@@ -44,7 +47,8 @@ pub use order::address::AddressFixed;
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
 pub use order::name::MOST_REVISIONS;
 pub use order::{
-    Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Standing, Ticket, TicketState,
+    Buyer, BuyerKey, BuyerRecord, CodeRule, Extra, Line, Order, OrderState, Standing, Ticket,
+    TicketState,
 };
 pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,

@@ -130,6 +130,10 @@ pub enum Mutant {
     OtherTypesPrice,
     /// Places that come back come back to another pool.
     OtherPoolBack,
+    /// A hold with a code does not count as a use of it.
+    CodeNotTaken,
+    /// The uses of a code do not come back when a hold ends.
+    CodeNotFreed,
     /// What was sold before is shown at the price of today.
     PriceOfToday,
     /// An order is shown with the lines of the one that was shown before.
@@ -176,7 +180,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 83] = [
+    pub const ALL: [Mutant; 85] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -239,6 +243,8 @@ impl Mutant {
         Mutant::HandsOnlyIfPaid,
         Mutant::OtherTypesPrice,
         Mutant::OtherPoolBack,
+        Mutant::CodeNotTaken,
+        Mutant::CodeNotFreed,
         Mutant::PriceOfToday,
         Mutant::LinesOfAnother,
         Mutant::OwedTimeRuns,

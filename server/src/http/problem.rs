@@ -392,6 +392,7 @@ impl From<Refused> for Problem {
             Reason::Lookups => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.nothing_was_changed(again))
             }
+            Reason::Codes => (lang.too_many_wrong_codes(), lang.code_not_tried(again)),
             Reason::Lost => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.no_mail_was_sent(again))
             }

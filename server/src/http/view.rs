@@ -5,13 +5,13 @@ mod parts;
 
 use crate::app::App;
 use crate::codes::TicketCode;
-pub use crate::event_body::{counts, money, told as event};
+pub use crate::event_body::{Viewer, counts, money, told as event};
 use crate::language::{Lang, Words};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Event, Money, Order, OrderState, Payment, Refund, RefundState, Ticket,
-    TicketState, TimeMs,
+    AttemptState, Currency, Event, Line, Money, Order, OrderState, Payment, Refund, RefundState,
+    Ticket, TicketState, TimeMs,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -42,6 +42,7 @@ pub fn held<'a>(
             name: (&t.name).into(),
             quantity: l.quantity,
             price: money(l.unit_minor, &order.currency),
+            discount: discount(l, &order.currency),
         }
     });
     let secret = app.secrets.order(order.id);
@@ -58,6 +59,12 @@ pub fn held<'a>(
     }
 }
 
+/// What a code took off the price of one ticket of a line, if it did.
+fn discount<'a>(line: &Line, currency: &'a Currency) -> Option<wire::Money<'a>> {
+    let minor = line.extra.discount_minor;
+    (minor > 0).then(|| money(minor, currency))
+}
+
 /// An order as its buyer sees it: with its payment in plain words and its tickets.
 pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> wire::Order<'a> {
     let ticket_type = |number: u16| &event.ticket_types[usize::from(number)];
@@ -65,6 +72,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         let t = ticket_type(l.ticket_type);
         let unit_minor = if on(Mutant::PriceOfToday) { t.price_minor } else { l.unit_minor };
         wire::OrderLine {
+            discount: discount(l, &order.currency),
             name: (&t.name).into(),
             price: money(unit_minor, &order.currency),
             quantity: l.quantity,

@@ -414,7 +414,10 @@ impl Typed {
                 Some(known) => {
                     TicketTypeBody { name: row.name.clone(), pool, price: money, ..known.clone() }
                 }
-                None => TicketTypeBody { id, name: row.name.clone(), pool, price: money },
+                None => {
+                    let name = row.name.clone();
+                    TicketTypeBody { id, name, pool, price: money, ..TicketTypeBody::default() }
+                }
             });
             rows.push(n);
         }

@@ -315,7 +315,10 @@ pub async fn cancel(
             let now = app.clock.now_ms();
             let own = own_orders::to_show(&app, &headers, lang).await;
             let own = own.into_iter().filter(|order| order.event == event.id).collect();
-            let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
+            // With the code with which it was ordered, if that is still valid.
+            let code = order.lines.iter().find_map(|line| event.stock(line.extra.code?));
+            let code = code.and_then(|counter| event.code(&counter.name, now).ok());
+            let shown = event_page(&app, &event, code, now, app.catalogue.as_of(now));
             Ok(page(&shown.filled_again(&order, &event).with_own_orders(own)))
         }
         Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {

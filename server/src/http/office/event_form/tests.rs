@@ -38,6 +38,7 @@ fn a_name_a_start_a_price_and_a_count_are_an_event() {
             name: "Ticket".into(),
             pool: "Places".into(),
             price_minor: 1_250,
+            rules: boxoffice::TypeRules::default(),
         }],
         ..EventSpec::new(
             "jazz",
@@ -66,6 +67,7 @@ fn the_form_of_an_event_makes_the_same_event() {
         name: "High".into(),
         pool: "Balcony".into(),
         price_minor: 0,
+        rules: boxoffice::TypeRules::default(),
     });
     let seen = event_body::body(&spec);
     let typed = Typed::of(&seen, "jazz");
