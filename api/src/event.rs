@@ -214,6 +214,9 @@ pub struct TicketType<'a> {
     /// Before this it is not sold.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub sale_opens: Option<Cow<'a, str>>,
+    /// The VAT that its prices include, in per cent, such as `19` or `5.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub vat_percent: Option<Cow<'a, str>>,
 }
 
 /// A time in which a ticket type has another price.
@@ -368,6 +371,10 @@ pub struct TicketTypeBody {
     /// Its price phases, in the order in which they come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseBody>,
+    /// The VAT that its prices include, in per cent, such as `19` or `5.5`; nothing is told of it if it is not
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vat_percent: Option<String>,
 }
 
 /// A time in which a ticket type has another price: until a moment, or until so many are sold in it.

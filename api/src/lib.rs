@@ -31,7 +31,7 @@ pub use event::{
 };
 pub use order::{
     Action, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
-    OrderList, Payment, Refund, RefundAnswer, Ticket,
+    OrderList, Payment, Refund, RefundAnswer, Ticket, Vat,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
 pub use request::{BuyerBody, EmailBody, HoldLine, LineBody, OrderBody, PayBody, RefundBody};

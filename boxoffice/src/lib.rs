@@ -31,6 +31,7 @@ pub mod payment;
 pub mod refusal;
 pub mod state;
 mod text;
+pub mod vat;
 
 pub use change::{Change, Effect};
 pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish, Terms};
@@ -57,6 +58,7 @@ pub use payment::{
 pub use refusal::Refusal;
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};
 pub use text::{check_email, check_name};
+pub use vat::{MOST_VAT, Vat, read_rate, told_rate, vat_within};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimeMs = i64;

@@ -282,6 +282,8 @@ pub struct Extra {
     pub code: Option<u16>,
     /// What the code took off the price of one ticket, in minor units.
     pub discount_minor: i64,
+    /// The VAT that its price includes, in hundredths of a per cent, frozen when the order was placed.
+    pub vat: Option<u16>,
 }
 
 impl Line {

@@ -258,7 +258,8 @@ fn rules() -> impl Strategy<Value = TypeRules> {
     let capacity = select(vec![None, None, Some(0), Some(1), Some(2), Some(3)]);
     let some = (0..5u8, time(), time(), capacity, phases);
     let some = some.prop_map(|(hidden, sale_opens_ms, sale_closes_ms, capacity, phases)| {
-        TypeRules { hidden: hidden == 0, sale_opens_ms, sale_closes_ms, capacity, phases }
+        let vat = None;
+        TypeRules { hidden: hidden == 0, sale_opens_ms, sale_closes_ms, capacity, phases, vat }
     });
     prop_oneof![2 => Just(TypeRules::default()), 3 => some]
 }

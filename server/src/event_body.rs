@@ -11,6 +11,7 @@ use crate::when;
 use boxoffice::{
     CodeSpec, CounterKind, Currency, Discount, Event, EventSpec, Flaw, Money, Offer, PhaseSpec,
     Pool, PoolSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning,
+    read_rate, told_rate,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::Value;
@@ -74,7 +75,15 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
             });
         }
         let (hidden, capacity) = (t.hidden, t.capacity);
-        let rules = TypeRules { hidden, sale_opens_ms, sale_closes_ms, capacity, phases };
+        let vat = t.vat_percent.as_deref().and_then(|text| {
+            let read = read_rate(text);
+            if read.is_none() {
+                let text = format!("ticket type “{}”: vat_percent is 0 to 100, such as 19 or 5.5", t.id);
+                flaws.push(Flaw::new(format!("ticket_types[{n}].vat_percent"), text));
+            }
+            read
+        });
+        let rules = TypeRules { hidden, sale_opens_ms, sale_closes_ms, capacity, phases, vat };
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
         ticket_types.push(TicketTypeSpec { id, name, pool, price_minor, rules });
     }
@@ -139,6 +148,7 @@ pub fn body(spec: &EventSpec) -> EventBody {
         sale_closes: t.rules.sale_closes_ms.map(time),
         capacity: t.rules.capacity,
         phases: t.rules.phases.iter().map(phase).collect(),
+        vat_percent: t.rules.vat.map(|rate| told_rate(rate, '.')),
     };
     let code = |code: &CodeSpec| {
         let (percent_off, amount_off) = match code.discount {
@@ -493,6 +503,7 @@ fn type_told<'e>(event: &'e Event, offer: &Offer<'e>, now: TimeMs) -> wire::Tick
         price_until: time(price.until_ms.filter(|_| next.is_some())),
         sale_closes: time(rules.sale_closes_ms),
         sale_opens: time(rules.sale_opens_ms),
+        vat_percent: rules.vat.map(|rate| told_rate(rate, '.').into()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::counter::MOST_TICKETS;
 use crate::money::MAX_MINOR;
 use crate::text::{check_email, check_paragraphs, check_text};
 use crate::{
-    Discount, EventSpec, MOST_CODES, MOST_PHASES, Money, PhaseSpec, PoolSpec, TicketTypeSpec,
+    Discount, EventSpec, MOST_CODES, MOST_PHASES, MOST_VAT, Money, PhaseSpec, PoolSpec, TicketTypeSpec,
     TimeMs,
 };
 use alloc::{
@@ -240,6 +240,11 @@ impl EventSpec {
             rules.capacity.is_none_or(|capacity| capacity <= MOST_TICKETS),
             at("capacity"),
             format!("{what}: capacity is at most {MOST_TICKETS}; leave it out for no limit"),
+        );
+        flaws.unless(
+            rules.vat.is_none_or(|rate| rate <= MOST_VAT),
+            at("vat_percent"),
+            format!("{what}: vat_percent is 0 to 100"),
         );
         flaws.unless(
             rules.phases.len() <= MOST_PHASES,

@@ -27,6 +27,9 @@ pub struct TypeRules {
     pub capacity: Option<u32>,
     /// Its price phases, in the order in which they come; up to [`MOST_PHASES`].
     pub phases: Vec<PhaseSpec>,
+    /// The VAT that its prices include, in hundredths of a per cent, up to [`MOST_VAT`](crate::MOST_VAT); none:
+    /// nothing is said of it.
+    pub vat: Option<u16>,
 }
 
 /// A time in which a ticket type has another price, such as "early bird". It is over at its end, and stops

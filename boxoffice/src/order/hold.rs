@@ -194,7 +194,8 @@ fn check_lines(
         let code = code.filter(|_| !on(Mutant::CodeNotTaken));
         for (quantity, price) in offer.split(wish.quantity as u32) {
             let Price { unit_minor, discount_minor, counter: phase, .. } = *price;
-            let extra = Extra { type_counter, phase, code, discount_minor };
+            let vat = offer.spec.rules.vat;
+            let extra = Extra { type_counter, phase, code, discount_minor, vat };
             let unit_minor = other.unwrap_or(unit_minor);
             lines.push(Line { extra, ..line(index, pool, quantity, unit_minor) });
         }

@@ -11,7 +11,7 @@ use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     AttemptState, Currency, Event, Line, Money, Order, OrderState, Payment, Refund, RefundState,
-    Ticket, TicketState, TimeMs,
+    Ticket, TicketState, TimeMs, Vat, told_rate,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -65,6 +65,16 @@ fn discount<'a>(line: &Line, currency: &'a Currency) -> Option<wire::Money<'a>> 
     (minor > 0).then(|| money(minor, currency))
 }
 
+/// The VAT of one rate.
+fn vat_told<'a>(vat: &Vat, currency: &'a Currency) -> wire::Vat<'a> {
+    wire::Vat {
+        percent: told_rate(vat.rate, '.').into(),
+        gross: money(vat.gross.minor, currency),
+        net: money(vat.net().minor, currency),
+        vat: money(vat.vat.minor, currency),
+    }
+}
+
 /// An order as its buyer sees it: with its payment in plain words and its tickets.
 pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> wire::Order<'a> {
     let ticket_type = |number: u16| &event.ticket_types[usize::from(number)];
@@ -96,6 +106,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         lines: lines.collect(),
         mails: None,
         terms_version: None,
+        vat: order.vat().iter().map(|vat| vat_told(vat, &order.currency)).collect(),
         message: message(app, order, lang),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),

@@ -293,6 +293,13 @@ words! {
         fr: format!("Rien n’est encore débité. Vos billets sont réservés pendant {hold}, le temps de payer."),
         es: format!("Todavía no se cobra nada. Sus entradas quedan reservadas durante {hold} mientras paga."),
     }
+    /// The tax within a sum; `rate` with its sign.
+    fn vat_included(rate: &str, vat: &str, net: &str) {
+        en: format!("Includes {rate} VAT: {vat} (net {net})"),
+        de: format!("Enthält {rate} MwSt.: {vat} (netto {net})"),
+        fr: format!("Dont TVA à {rate}\u{a0}: {vat} (HT {net})"),
+        es: format!("Incluye IVA del {rate}: {vat} (base {net})"),
+    }
     /// The sum of what is chosen or ordered.
     fn total() {
         en: "Total",

@@ -11,7 +11,7 @@
 mod fuzz;
 
 use boxoffice::{
-    AttemptState, CodeRule, EventId, Extra, Line, OrderId, OrderState, RefundId, RefundState,
+    AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, OrderId, OrderState, RefundId, RefundState,
     Reply, TicketState,
 };
 
@@ -110,11 +110,12 @@ pub(super) fn encode_lines(lines: &[Line]) -> Vec<u8> {
         put(&mut out, line.refunded.into());
         put(&mut out, line.restocked.into());
         if version == WITH_EXTRA {
-            let Extra { type_counter, phase, code, discount_minor } = line.extra;
+            let Extra { type_counter, phase, code, discount_minor, vat } = line.extra;
             for counter in [type_counter, phase, code] {
                 put(&mut out, counter.map_or(0, |index| u64::from(index) + 1));
             }
             put(&mut out, discount_minor as u64);
+            put(&mut out, vat.map_or(0, |rate| u64::from(rate) + 1));
         }
     }
     out
@@ -126,13 +127,15 @@ fn has_extra(line: &Line) -> bool {
 
 /// Takes what only lines of [`WITH_EXTRA`] have off the front.
 fn take_extra(bytes: &mut &[u8]) -> Option<Extra> {
-    let mut counter = || match take(bytes)? {
+    let optional = |bytes: &mut &[u8]| match take(bytes)? {
         0 => Some(None),
         more => Some(Some(u16::try_from(more - 1).ok()?)),
     };
-    let (type_counter, phase, code) = (counter()?, counter()?, counter()?);
+    let (type_counter, phase, code) = (optional(bytes)?, optional(bytes)?, optional(bytes)?);
     let discount_minor = take(bytes)? as i64;
-    (discount_minor >= 0).then_some(Extra { type_counter, phase, code, discount_minor })
+    let vat = optional(bytes)?;
+    let is_one = discount_minor >= 0 && vat.is_none_or(|rate| rate <= MOST_VAT);
+    is_one.then_some(Extra { type_counter, phase, code, discount_minor, vat })
 }
 
 /// Takes a line off the front, if it is one that an order can have.

@@ -18,6 +18,8 @@ struct Rules {
     capacity: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     phases: Vec<Phase>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vat: Option<u16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +73,7 @@ pub(super) fn rules_text(rules: &TypeRules) -> String {
         closes_ms: rules.sale_closes_ms,
         capacity: rules.capacity,
         phases: rules.phases.iter().map(phase).collect(),
+        vat: rules.vat,
     })
 }
 
@@ -92,6 +95,7 @@ pub(super) fn rules_of(text: &str) -> Option<TypeRules> {
         sale_closes_ms: rules.closes_ms,
         capacity: rules.capacity,
         phases: rules.phases.into_iter().map(phase).collect(),
+        vat: rules.vat,
     })
 }
 
@@ -181,6 +185,7 @@ mod tests {
             sale_closes_ms: Some(i64::MAX),
             capacity: Some(0),
             phases: vec![phase.clone(), PhaseSpec { until_ms: None, ..phase }],
+            vat: Some(0),
         };
         assert_eq!(rules_of(&rules_text(&rules)), Some(rules));
         assert_eq!(rules_of("{"), None);

@@ -19,7 +19,7 @@ const MOST_ROWS: usize = 100;
 const MOST_CODES: usize = 50;
 
 /// What can be said of a ticket type besides, of its price phases, and of codes: the fields of their rows.
-const OF_TYPE: [&str; 4] = ["opens", "closes", "capacity", "hidden"];
+const OF_TYPE: [&str; 5] = ["opens", "closes", "capacity", "hidden", "vat"];
 const OF_PHASE: [&str; 4] = ["name", "price", "until", "capacity"];
 const OF_CODE: [&str; 8] = ["code", "uses", "percent", "amount", "types", "opens", "from", "until"];
 /// How much of a field is shown again.
@@ -512,6 +512,7 @@ impl Typed {
                 sale_closes: self.time(row.more.get("closes"), at("closes"), faults),
                 capacity: count(row.more.get("capacity"), at("capacity"), faults),
                 phases: self.phases(n, row, currency, faults),
+                vat_percent: Some(row.more.get("vat").to_owned()).filter(|vat| !vat.is_empty()),
                 ..known
             });
             rows.push(n);
@@ -675,6 +676,7 @@ impl TypeRow {
         more.set("closes", local(&t.sale_closes));
         more.set("capacity", number(t.capacity));
         more.set("hidden", if t.hidden { "yes" } else { "" });
+        more.set("vat", t.vat_percent.as_deref().unwrap_or_default());
         let phase = |phase: &PhaseBody| {
             let mut row = Row::default();
             row.set("name", phase.name.as_str());
@@ -729,7 +731,7 @@ fn place(flaw: &Flaw, pools: &[usize], types: &[usize], slug: &str, faults: &mut
         return faults.add(format!("code-{at}"), text);
     }
     if let Some(at) = row("ticket_types", types).map(inner) {
-        let at = at.replace("sale_", "");
+        let at = at.replace("sale_", "").replace("vat_percent", "vat");
         if at.ends_with("-phases") {
             return faults.add_whole(text);
         }

@@ -107,10 +107,11 @@ fn fields(
     all.iter().map(field).collect()
 }
 
-const TYPE: [(&str, &str, &str, &str); 3] = [
+const TYPE: [(&str, &str, &str, &str); 4] = [
     ("opens", "On sale from", "datetime-local", "Left empty: with the event."),
     ("closes", "On sale until", "datetime-local", "Left empty: with the event."),
     ("capacity", "At most so many", "text", "Left empty: as many as there are places."),
+    ("vat", "VAT in per cent", "text", "The price includes it. Left empty: orders say nothing of VAT."),
 ];
 const PHASE: [(&str, &str, &str, &str); 4] = [
     ("name", "Name of the phase", "text", "Such as Early bird."),

@@ -233,6 +233,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         names: names::Names::of(order, event, lang, now),
         lines: lines.collect(),
         total: money(order.total().minor),
+        vat: order.vat().iter().map(|vat| lang.vat_of(vat)).collect(),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
         action: view::action(order).map(|action| match action {
             Action::Redirect(url) => url.to_owned(),

@@ -15,12 +15,15 @@ fn number() -> impl Strategy<Value = u64> {
 fn lines() -> impl Strategy<Value = Vec<Line>> {
     let price = prop_oneof![0..3_000i64, 0..=99_999_999i64];
     let counter = || proptest::option::weighted(0.3, any::<u16>());
-    let extra = (counter(), counter(), counter(), prop_oneof![Just(0i64), 0..=99_999_999i64]);
-    let extra = extra.prop_map(|(type_counter, phase, code, discount_minor)| Extra {
+    let vat = proptest::option::weighted(0.3, 0..=10_000u16);
+    let extra =
+        (counter(), counter(), counter(), prop_oneof![Just(0i64), 0..=99_999_999i64], vat);
+    let extra = extra.prop_map(|(type_counter, phase, code, discount_minor, vat)| Extra {
         type_counter,
         phase,
         code,
         discount_minor,
+        vat,
     });
     let extra = prop_oneof![3 => Just(Extra::default()), 1 => extra];
     let line = (any::<u16>(), any::<u16>(), 1..1_001u32, price, any::<[u16; 2]>(), extra);
