@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// An amount of money.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Money<'a> {
     /// In the currency's minor unit: pence, cents.
@@ -36,6 +36,9 @@ pub struct Event<'a> {
     pub contact: Cow<'a, str>,
     /// Whether the event was cancelled: it does not take place.
     pub canceled: bool,
+    /// Its codes, for its organiser alone.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub codes: Option<Vec<Code<'a>>>,
     /// The ISO 4217 code of all prices.
     #[serde(borrow)]
     pub currency: Cow<'a, str>,
@@ -187,22 +190,112 @@ pub struct Pool<'a> {
     pub sold: u32,
 }
 
-/// What can be ordered.
+/// What can be ordered. What most ticket types do not have is left out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TicketType<'a> {
+    /// How many of it are sold at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+    /// What the code takes off the price of one now.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub discount: Option<Money<'a>>,
+    /// How many are held of what there are too few of; left out if it has no capacity of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<u32>,
+    /// Whether it is shown only with a code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
     /// Its id.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
-    /// How many places are left in its pool.
+    /// How many can be ordered: of its pool, and of its own capacity if it has one.
     pub left: u32,
     /// Its name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
+    /// The price of one after `price_now`.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub next_price: Option<Money<'a>>,
+    /// Whether its own times let it be sold now; left out if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_sale: Option<bool>,
+    /// Its price phases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub phases: Vec<Phase<'a>>,
     /// The id of the pool that it takes places from.
     #[serde(borrow)]
     pub pool: Cow<'a, str>,
-    /// The price of one.
+    /// The price of one, when no price phase holds and without a code.
     pub price: Money<'a>,
+    /// How many can be had at the price of now; left out: as many as are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_left: Option<u32>,
+    /// The price of one now, with the code; left out if it is `price`.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub price_now: Option<Money<'a>>,
+    /// When the price of now ends at the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub price_until: Option<Cow<'a, str>>,
+    /// From this on it is not sold any more.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub sale_closes: Option<Cow<'a, str>>,
+    /// Before this it is not sold.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub sale_opens: Option<Cow<'a, str>>,
+    /// The VAT that its prices include, in per cent, such as `19` or `5.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub vat_percent: Option<Cow<'a, str>>,
+}
+
+/// A time in which a ticket type has another price.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Phase<'a> {
+    /// How many tickets are sold in it at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The price of one.
+    #[serde(borrow)]
+    pub price: Money<'a>,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub until: Option<Cow<'a, str>>,
+}
+
+/// A code with its counts, as its organiser sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Code<'a> {
+    /// How much it takes off the price of each ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub amount_off: Option<Money<'a>>,
+    /// The code.
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+    /// How many tickets with it are held.
+    pub held: u32,
+    /// For how many tickets it is still good.
+    pub left: u32,
+    /// The ids of the hidden ticket types that it shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub opens: Vec<Cow<'a, str>>,
+    /// How many per cent it takes off the price of each ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent_off: Option<u8>,
+    /// How many tickets with it are sold.
+    pub sold: u32,
+    /// The ids of the ticket types that are cheaper with it; absent: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub ticket_types: Vec<Cow<'a, str>>,
+    /// For how many tickets it is good.
+    pub uses: u32,
+    /// Before this it is not valid.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub valid_from: Option<Cow<'a, str>>,
+    /// From this on it is not valid any more.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub valid_until: Option<Cow<'a, str>>,
 }
 
 /// `PUT /api/v1/events/{event}`: an event as an organiser writes it, in JSON or in TOML.
@@ -265,8 +358,11 @@ pub struct EventBody {
     pub questions: Vec<QuestionBody>,
     /// Its pools of places.
     pub pools: Vec<PoolBody>,
-    /// What is on offer.
+    /// What is on offer, in the order in which it is shown.
     pub ticket_types: Vec<TicketTypeBody>,
+    /// Its codes; those that it has stay if they are not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codes: Option<Vec<CodeBody>>,
 }
 
 /// A question of an event.
@@ -304,7 +400,7 @@ pub struct PoolBody {
 }
 
 /// What can be ordered.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TicketTypeBody {
     /// Its id.
@@ -313,6 +409,69 @@ pub struct TicketTypeBody {
     pub name: String,
     /// The id of the pool that it takes places from.
     pub pool: String,
-    /// The price of one, in the event's currency.
+    /// The price of one, in the event's currency, when no price phase holds.
     pub price: Money<'static>,
+    /// Whether it is shown and sold only with a code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+    /// When its sale begins, in RFC 3339; with the event's if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_opens: Option<String>,
+    /// When its sale ends, in RFC 3339; with the event's if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_closes: Option<String>,
+    /// How many of it are sold at most; as many as its pool has if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+    /// Its price phases, in the order in which they come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseBody>,
+    /// The VAT that its prices include, in per cent, such as `19` or `5.5`; nothing is told of it if it is not
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vat_percent: Option<String>,
+}
+
+/// A time in which a ticket type has another price: until a moment, or until so many are sold in it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseBody {
+    /// Its name.
+    pub name: String,
+    /// The price of one.
+    pub price: Money<'static>,
+    /// When it ends, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// How many tickets are sold in it at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+}
+
+/// A code with which buyers see more, or pay less.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeBody {
+    /// The code.
+    pub code: String,
+    /// For how many tickets it is good.
+    pub uses: u32,
+    /// The ids of the hidden ticket types that it shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opens: Vec<String>,
+    /// How many per cent it takes off the price of each ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent_off: Option<u32>,
+    /// How much it takes off the price of each ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_off: Option<Money<'static>>,
+    /// The ids of the ticket types that are cheaper with it; all if none is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ticket_types: Vec<String>,
+    /// When it begins to be valid, in RFC 3339; at once if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<String>,
+    /// When it is not valid any more, in RFC 3339; never if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<String>,
 }

@@ -27,18 +27,18 @@ mod ticket;
 
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
-    Cancellation, Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer,
-    Question, QuestionBody, TicketType, TicketTypeBody,
+    Cancellation, Code, CodeBody, Event, EventBody, EventCounts, EventList, Money, Phase,
+    PhaseBody, Pool, PoolBody, PutAnswer, Question, QuestionBody, TicketType, TicketTypeBody,
 };
 pub use guests::{GuestsAnswer, RowNote};
 pub use order::{
     Action, Answer, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
-    OrderList, Payment, Refund, RefundAnswer, Ticket,
+    OrderList, Payment, Refund, RefundAnswer, Ticket, Vat,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
 pub use request::{
-    AnswerBody, AnswersBody, BuyerBody, BuyerNameBody, EmailBody, LineBody, OrderBody, PayBody,
-    RefundBody, SaleBody, SaleBuyerBody,
+    AnswerBody, AnswersBody, BuyerBody, BuyerNameBody, EmailBody, HoldLine, LineBody, OrderBody,
+    PayBody, RefundBody, SaleBody, SaleBuyerBody,
 };
 pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
 pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};

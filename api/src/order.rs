@@ -31,6 +31,20 @@ pub struct HeldOrder<'a> {
     pub url: Cow<'a, str>,
 }
 
+/// What an order has of one rate of VAT. Prices include it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Vat<'a> {
+    /// The rate in per cent, such as `19` or `5.5`.
+    #[serde(borrow)]
+    pub percent: Cow<'a, str>,
+    /// What is paid at this rate.
+    pub gross: Money<'a>,
+    /// The same without the tax.
+    pub net: Money<'a>,
+    /// The tax.
+    pub vat: Money<'a>,
+}
+
 /// So many tickets of one type.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HeldLine<'a> {
@@ -44,6 +58,9 @@ pub struct HeldLine<'a> {
     pub quantity: u32,
     /// The price of one.
     pub price: Money<'a>,
+    /// What the code took off the price of one.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub discount: Option<Money<'a>>,
 }
 
 /// `GET /api/v1/orders/{id}`, and the answer to `pay` and `cancel`: an order as its buyer sees it.
@@ -71,6 +88,9 @@ pub struct Order<'a> {
     /// What is ordered.
     #[serde(borrow)]
     pub lines: Vec<OrderLine<'a>>,
+    /// The VAT in what it costs, by rate; absent: none is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub vat: Vec<Vat<'a>>,
     /// Which version of the shop's terms its buyer has accepted; absent: none, or it is not asked here. In the
     /// answer to `GET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +191,9 @@ pub struct MailList<'a> {
 /// So many tickets of one type.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OrderLine<'a> {
+    /// What the code took off the price of one.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub discount: Option<Money<'a>>,
     /// The ticket type's name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,

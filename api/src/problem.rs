@@ -130,8 +130,12 @@ problem_codes! {
     PoolFixed = "pool_fixed", [409], "A ticket type cannot move to another pool",
         "The ticket type draws on another pool. Give the new one an id of its own, or, \
          if nobody ever ordered, delete the event and make it anew. Nothing was changed.";
+    CapacityTooLate = "capacity_too_late", [409], "A capacity of the ticket type comes too late",
+        "Some of the ticket type may be sold already without being counted by itself. Nothing was \
+         changed.";
     TooManyParts = "too_many_parts", [409], "Too many parts",
-        "The event has had too many pools or ticket types in its life. Make a new event.";
+        "The event has had too many pools, ticket types, price phases or codes in its life. Make a new \
+         event.";
     EventChanged = "event_changed", [412], "Somebody else has changed the event",
         "The event is not as the version in If-Match says: somebody has changed it meanwhile. Nothing was \
          changed. Read it again, and decide anew.";
@@ -143,11 +147,20 @@ problem_codes! {
 
     // Holds.
     NotOnSale = "not_on_sale", [409], "Not on sale",
-        "The sale of the event has not opened yet, or it is over, or the event itself is over.";
+        "The sale of the event or of the ticket type has not opened yet, or it is over, or the event \
+         itself is over.";
     SalePaused = "sale_paused", [409], "The sale is paused",
         "The organiser has paused the sale of the event. Nothing was held. Orders that are held already can be paid.";
     EventCanceled = "event_canceled", [409], "The event was cancelled",
         "The event does not take place. Nothing is sold any more, and what was paid is refunded.";
+    PriceChanged = "price_changed", [409], "The price has changed",
+        "The tickets cost more than the request says that the buyer was shown. Nothing was held. The \
+         detail says the prices of now.";
+    CodeInvalid = "code_invalid", [409], "This code is not valid",
+        "The event has no such code, or it is not valid at the moment. Nothing was held.";
+    CodeUsedUp = "code_used_up", [409], "This code is used up",
+        "The code does not reach for as many tickets. Nothing was held. Uses by orders that are held \
+         and not paid come back within minutes.";
     SoldOut = "sold_out", [409], "Sold out",
         "Fewer places are left than were asked for. Nothing was held. Places that others hold and \
          do not pay come back within minutes.";

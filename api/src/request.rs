@@ -1,5 +1,6 @@
 //! The bodies of requests.
 
+use crate::Money;
 use serde::{Deserialize, Serialize};
 
 /// `POST /api/v1/events/{event}/orders`: holds places.
@@ -9,7 +10,10 @@ pub struct OrderBody {
     /// Who orders.
     pub buyer: BuyerBody,
     /// What is ordered.
-    pub lines: Vec<LineBody>,
+    pub lines: Vec<HoldLine>,
+    /// The code that the buyer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// Who orders.
@@ -34,6 +38,19 @@ pub struct LineBody {
     pub ticket_type: String,
     /// How many.
     pub quantity: i64,
+}
+
+/// How many of which ticket type, and at which price.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldLine {
+    /// The ticket type's id.
+    pub ticket_type: String,
+    /// How many.
+    pub quantity: i64,
+    /// The highest price of one that the buyer was shown; any price is taken if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money<'static>>,
 }
 
 /// `POST /api/v1/orders/{id}/pay`

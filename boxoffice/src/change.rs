@@ -20,7 +20,7 @@ pub enum Change {
     Stock {
         /// Whose.
         event: EventId,
-        /// The pool's index in its event.
+        /// The index of a pool or a counter of its event: see [`Event::stock`].
         pool: u16,
         /// Added to its held places.
         held: i64,

@@ -4,7 +4,7 @@ use crate::{
     AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId,
     RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
 };
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
 /// Something that is asked for. Commands come from buyers, from organisers, from the timer and
 /// from the provider's answers; all go the same way.
@@ -51,6 +51,8 @@ pub enum Command {
         untagged: Option<BuyerKey>,
         /// What.
         lines: Vec<LineWish>,
+        /// With which code, and at which prices.
+        terms: Terms,
         /// The hold lasts at most this long; none: as long as the event's holds last.
         most_ms: Option<i64>,
     },
@@ -242,6 +244,16 @@ pub struct LineWish {
     pub ticket_type: String,
     /// How many; every number is understood, and the impossible ones are refused.
     pub quantity: i64,
+}
+
+/// What a hold request says of prices.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Terms {
+    /// The code that the buyer has, as it was typed.
+    pub code: Option<String>,
+    /// The highest price of one ticket that the buyer was shown, in minor units, by the ids of ticket
+    /// types. A hold that would cost more is refused. Of a type that is not here any price is taken.
+    pub shown: BTreeMap<String, i64>,
 }
 
 /// How much of an order to refund.

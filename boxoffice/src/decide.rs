@@ -15,8 +15,9 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         Command::PutEventIf { id, spec, seen } => put::put_if(state, *id, spec, seen.as_deref()),
         Command::SetSale { event, to } => sale::set(state, *event, *to),
         Command::DeleteEvent { slug } => delete::delete(state, slug),
-        Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
-            hold::hold(state, *order, *event, (buyer, *untagged), lines, *most_ms, now)
+        Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
+            let wishes = (lines.as_slice(), terms);
+            hold::hold(state, *order, *event, (buyer, *untagged), wishes, *most_ms, now)
         }
         Command::Sell { order, event, buyer, untagged, lines, tender, reference } => {
             let (id, event, untagged, tender) = (*order, *event, *untagged, *tender);

@@ -1,12 +1,15 @@
 //! Events, pools and ticket types: what is for sale, and how much of it is left.
 
 pub(crate) mod check;
+pub(crate) mod code;
+pub(crate) mod counter;
 pub(crate) mod delete;
+pub(crate) mod offer;
 pub(crate) mod put;
 pub(crate) mod question;
 pub(crate) mod sale;
 
-use crate::{Currency, EventId, Refusal, TimeMs};
+use crate::{CodeSpec, Counter, Currency, EventId, Refusal, TimeMs, TypeRules};
 use alloc::{string::String, vec::Vec};
 use question::QuestionSpec;
 
@@ -23,6 +26,8 @@ pub struct Event {
     /// The ticket types, in the order in which they were first named. One that had several names is here
     /// several times: an order's lines say under which name it was sold.
     pub ticket_types: Vec<TicketType>,
+    /// What is counted beside the pools: see [`Counter`]. Most events have none.
+    pub counters: Vec<Counter>,
     /// How many tickets were ever issued; the next one has this serial plus one.
     pub serials: u32,
     /// Whether its organiser has stopped the sale. It is no part of the spec, so that a file that is applied
@@ -89,8 +94,10 @@ pub struct EventSpec {
     pub questions: Vec<QuestionSpec>,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
-    /// What they are sold as, 1 to 100 ticket types.
+    /// What they are sold as, 1 to 100 ticket types, in the order in which they are shown.
     pub ticket_types: Vec<TicketTypeSpec>,
+    /// The codes with which buyers see more, or pay less; up to 1,000. Mostly there are none.
+    pub codes: Vec<CodeSpec>,
 }
 
 /// What an organiser says of a pool.
@@ -112,8 +119,10 @@ pub struct TicketTypeSpec {
     /// The pool it draws on.
     pub pool: String,
     /// Its price in minor units of the event's currency, 0 or [`Currency::least_minor`] to
-    /// 99,999,999, a multiple of [`Currency::step_minor`].
+    /// 99,999,999, a multiple of [`Currency::step_minor`]. It holds when all its price phases are over.
     pub price_minor: i64,
+    /// When, how many, at which other prices, and to whom it is sold.
+    pub rules: TypeRules,
 }
 
 /// A number of places that are counted together. `held + sold <= capacity`, always.
@@ -244,6 +253,7 @@ impl EventSpec {
             questions: Vec::new(),
             pools: Vec::new(),
             ticket_types: Vec::new(),
+            codes: Vec::new(),
         }
     }
 

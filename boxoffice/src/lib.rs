@@ -31,12 +31,16 @@ pub mod payment;
 pub mod refusal;
 pub mod state;
 mod text;
+pub mod vat;
 
 pub use change::{Change, Effect};
-pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
+pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish, Terms};
 pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
 pub use event::check::{Flaw, Warning, check_slug, told};
+pub use event::code::{CodeSpec, Discount, MOST_CODES};
+pub use event::counter::{COUNTERS_FROM, Counter, CounterKind};
+pub use event::offer::{MOST_PHASES, Offer, PhaseSpec, Price, TypeRules};
 pub use event::question::{
     AnswerFlaw, MOST_CHOICES, MOST_LINE, MOST_LINES_OF_TEXT, MOST_QUESTIONS, QuestionKind,
     QuestionSpec, YES_NO,
@@ -50,7 +54,8 @@ pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
 pub use order::name::MOST_REVISIONS;
 pub use order::sell::{MOST_SOLD_AT_ONCE, Tender};
 pub use order::{
-    Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Standing, Ticket, TicketState,
+    Buyer, BuyerKey, BuyerRecord, CodeRule, Extra, Line, Order, OrderState, Standing, Ticket,
+    TicketState,
 };
 pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,
@@ -59,6 +64,7 @@ pub use payment::{
 pub use refusal::Refusal;
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};
 pub use text::{check_email, check_name};
+pub use vat::{MOST_VAT, Vat, read_rate, told_rate, vat_within};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimeMs = i64;

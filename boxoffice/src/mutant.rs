@@ -134,6 +134,10 @@ pub enum Mutant {
     OtherTypesPrice,
     /// Places that come back come back to another pool.
     OtherPoolBack,
+    /// A hold with a code does not count as a use of it.
+    CodeNotTaken,
+    /// The uses of a code do not come back when a hold ends.
+    CodeNotFreed,
     /// What was sold before is shown at the price of today.
     PriceOfToday,
     /// An order is shown with the lines of the one that was shown before.
@@ -180,7 +184,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 85] = [
+    pub const ALL: [Mutant; 87] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -245,6 +249,8 @@ impl Mutant {
         Mutant::HandsOnlyIfPaid,
         Mutant::OtherTypesPrice,
         Mutant::OtherPoolBack,
+        Mutant::CodeNotTaken,
+        Mutant::CodeNotFreed,
         Mutant::PriceOfToday,
         Mutant::LinesOfAnother,
         Mutant::OwedTimeRuns,

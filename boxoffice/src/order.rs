@@ -280,9 +280,32 @@ pub struct Line {
     pub refunded: u32,
     /// How many of those went back on sale.
     pub restocked: u32,
+    /// What else counts its tickets, and what was taken off its price. Mostly nothing.
+    pub extra: Extra,
+}
+
+/// What only some lines have. The indexes are those of [`Event::stock`](crate::Event::stock).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extra {
+    /// The counter of its ticket type, if that has one.
+    pub type_counter: Option<u16>,
+    /// The counter of the price phase in which it was sold, if it was.
+    pub phase: Option<u16>,
+    /// The counter of the code with which it was bought, if it was.
+    pub code: Option<u16>,
+    /// What the code took off the price of one ticket, in minor units.
+    pub discount_minor: i64,
+    /// The VAT that its price includes, in hundredths of a per cent, frozen when the order was placed.
+    pub vat: Option<u16>,
 }
 
 impl Line {
+    /// What counts its tickets: its pool, and the counters that it draws on.
+    pub fn stock(&self) -> impl Iterator<Item = u16> + use<> {
+        let Extra { type_counter, phase, code, .. } = self.extra;
+        [Some(self.pool), type_counter, phase, code].into_iter().flatten()
+    }
+
     /// The price of all of it.
     pub fn price_minor(&self) -> i64 {
         self.unit_minor * i64::from(self.quantity)

@@ -1,8 +1,8 @@
 //! Refusal: the reasons for which a command is refused.
 
 use crate::order::answer::FlawedAnswer;
-use crate::{AddressFixed, OrderId, OrderState, TimeMs};
-use alloc::string::String;
+use crate::{AddressFixed, Currency, OrderId, OrderState, TimeMs};
+use alloc::{string::String, vec::Vec};
 
 /// A legitimate no. Nothing was changed, and no money moved by it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +25,44 @@ pub enum Refusal {
     SalePaused,
     /// The event was cancelled: it does not take place.
     EventCanceled,
+    /// This ticket type goes on sale at this time.
+    TypeNotYetOnSale {
+        /// Its id.
+        ticket_type: String,
+        /// When.
+        opens_ms: TimeMs,
+    },
+    /// This ticket type is not sold any more since this time.
+    TypeSaleClosed {
+        /// Its id.
+        ticket_type: String,
+        /// Since when.
+        closed_ms: TimeMs,
+    },
+    /// The event has no such code.
+    UnknownCode,
+    /// The code is valid from this time on.
+    CodeNotYetValid(TimeMs),
+    /// The code has not been valid since this time.
+    CodeOver(TimeMs),
+    /// The code does not reach for as many tickets.
+    CodeUsedUp {
+        /// For how many it does.
+        left: u32,
+        /// How many tickets with the code are held and not paid: these may come back.
+        held: u32,
+    },
+    /// It costs more than the buyer was shown.
+    PriceChanged {
+        /// The id of the ticket type.
+        ticket_type: String,
+        /// The price of one that the buyer was shown, in minor units.
+        shown_minor: i64,
+        /// So many tickets at so much each, of those that the buyer asked for.
+        prices: Vec<(u32, i64)>,
+        /// The currency.
+        currency: Currency,
+    },
     /// Not enough places are left for this ticket type.
     SoldOut {
         /// Its id.
@@ -130,6 +168,9 @@ pub enum Refusal {
     TagsFixed,
     /// A ticket type cannot move to another pool.
     PoolFixed(String),
-    /// The event has had too many pools or ticket types in its life.
+    /// Some of this ticket type may be sold already without being counted, so it cannot get a capacity of
+    /// its own any more.
+    TypeSoldUncounted(String),
+    /// The event has had too many pools, ticket types, price phases or codes in its life.
     TooManyParts,
 }

@@ -39,7 +39,7 @@ impl State {
             }
             Change::Stock { event, pool, held, sold } => {
                 let event = self.events.get_mut(event).expect("stock of a loaded event");
-                event.pools[usize::from(*pool)].shift(*held, *sold);
+                event.stock_mut(*pool).shift(*held, *sold);
             }
             Change::OrderPlaced(order) => {
                 let twice = self.orders.insert(order.id, (**order).clone());

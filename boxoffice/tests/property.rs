@@ -41,6 +41,8 @@ enum Ask {
         named: bool,
         untagged: Option<u128>,
         lines: Vec<(u8, i64)>,
+        /// A code, and the price that was shown of the first line.
+        terms: (Option<&'static str>, Option<i64>),
         most_ms: Option<i64>,
     },
     Delete(&'static str),
@@ -185,7 +187,7 @@ fn event() -> impl Strategy<Value = Ask> {
     let pools = proptest::collection::vec((select(vec!["a", "b", "c"]), 0..9u32), 1..4);
     // What makes no sense is rare.
     let price = prop_oneof![30 => select(vec![0, 50, 999, 999]), 1 => Just(-1), 1 => Just(29)];
-    let types = proptest::collection::vec((0..4u8, 0..30u8, price), 2..5);
+    let types = proptest::collection::vec((0..4u8, 0..30u8, price, rules()), 2..5);
     let sale = prop_oneof![
         20 => Just((None, None, None)),
         3 => Just((Some(1_000), Some(5_000_000), None)),
@@ -202,9 +204,11 @@ fn event() -> impl Strategy<Value = Ask> {
         sale,
         1..400i64,
         (0..9u8, questions()),
+        codes(),
     );
     (1..3u64, pools, types, rest).prop_map(|(id, pools, types, rest)| {
-        let (currency, limit_per_order, limit, (opens, closes, ends_ms), hold_s, more) = rest;
+        let (currency, limit_per_order, limit, (opens, closes, ends_ms), hold_s, more, codes) =
+            rest;
         let (tags, questions) = more;
         let slug = ["rock", "folk"][id as usize - 1];
         let mut spec = EventSpec {
@@ -225,15 +229,25 @@ fn event() -> impl Strategy<Value = Ask> {
                 spec.pools.push(PoolSpec { name: name.into(), capacity });
             }
         }
-        for (t, pool, price_minor) in types {
+        spec.codes = codes;
+        for (t, pool, price_minor, rules) in types {
             let id = ticket_type(t);
             // Mostly the pool where it was before.
             let pool = if pool < 29 { ["a", "b", "a", "c"][usize::from(t)] } else { "b" }.into();
             let name = if price_minor == 50 { format!("{id} again") } else { id.clone() };
             if !spec.ticket_types.iter().any(|t| t.id == id) {
-                spec.ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
+                spec.ticket_types.push(TicketTypeSpec { id, name, pool, price_minor, rules });
             }
         }
+        // Mostly a code is for what there is; else the event is refused.
+        let there: Vec<String> = spec.ticket_types.iter().map(|t| t.id.clone()).collect();
+        let hidden = spec.ticket_types.iter().filter(|t| t.rules.hidden);
+        let hidden: Vec<String> = hidden.map(|t| t.id.clone()).collect();
+        for code in &mut spec.codes {
+            code.ticket_types.retain(|id| tags == 7 || there.contains(id));
+            code.opens.retain(|id| tags == 7 || hidden.contains(id));
+        }
+        spec.codes.retain(|code| tags == 7 || code.discount.is_some() || !code.opens.is_empty());
         Ask::Event(id, spec)
     })
 }
@@ -275,17 +289,96 @@ fn fitting(question: &QuestionSpec) -> &'static str {
     }
 }
 
+/// What is said of a ticket type, mostly nothing.
+fn rules() -> impl Strategy<Value = TypeRules> {
+    let phase = |name: &'static str| {
+        let end = prop_oneof![
+            3 => (Just(None), (1..4u32).prop_map(Some)),
+            1 => (Just(Some(900_000)), Just(None)),
+            1 => (Just(Some(2_000_000)), (1..3u32).prop_map(Some)),
+        ];
+        (select(vec![0, 100, 400, 900]), end).prop_map(
+            move |(price_minor, (until_ms, capacity))| PhaseSpec {
+                name: name.into(),
+                price_minor,
+                until_ms,
+                capacity,
+            },
+        )
+    };
+    let phases = prop_oneof![
+        3 => Just(vec![]),
+        3 => phase("A").prop_map(|a| vec![a]),
+        2 => (phase("A"), phase("B")).prop_map(|(a, b)| vec![a, b]),
+    ];
+    let time = || select(vec![None, None, None, None, Some(500_000), Some(1_500_000)]);
+    let capacity = select(vec![None, None, Some(0), Some(1), Some(2), Some(3)]);
+    let some = (0..5u8, time(), time(), capacity, phases);
+    let some = some.prop_map(|(hidden, sale_opens_ms, sale_closes_ms, capacity, phases)| {
+        let vat = None;
+        TypeRules { hidden: hidden == 0, sale_opens_ms, sale_closes_ms, capacity, phases, vat }
+    });
+    prop_oneof![2 => Just(TypeRules::default()), 3 => some]
+}
+
+fn codes() -> impl Strategy<Value = Vec<CodeSpec>> {
+    let discount = select(vec![
+        None,
+        Some(Discount::Percent(50)),
+        Some(Discount::Percent(33)),
+        Some(Discount::Percent(100)),
+        Some(Discount::Minor(300)),
+        Some(Discount::Minor(950)),
+    ]);
+    let types = || proptest::collection::vec((0..4u8).prop_map(ticket_type), 0..3);
+    let valid =
+        select(vec![(None, None), (None, None), (None, Some(2_000_000)), (Some(9_000), None)]);
+    let code = (select(vec!["SAVE", "OPEN"]), 1..5u32, types(), discount, types(), valid);
+    let code = code.prop_map(|(code, uses, opens, discount, ticket_types, valid)| CodeSpec {
+        code: code.into(),
+        uses,
+        opens,
+        discount,
+        ticket_types,
+        valid_from_ms: valid.0,
+        valid_until_ms: valid.1,
+    });
+    proptest::collection::vec(code, 0..3).prop_map(|mut codes| {
+        codes.dedup_by(|a, b| a.code == b.code);
+        if codes.len() == 3 {
+            codes.pop();
+        }
+        codes
+    })
+}
+
 /// Two shows on sale, to begin with.
 fn opening() -> [Ask; 2] {
     [(1, "rock", Some(6)), (2, "folk", None)].map(|(id, slug, limit_per_buyer)| {
         let pool = |name: &str, capacity| PoolSpec { name: name.into(), capacity };
         let t = |n: u8, pool: &str, price_minor| {
             let id = ticket_type(n);
-            TicketTypeSpec { name: id.clone(), id, pool: pool.into(), price_minor }
+            TicketTypeSpec {
+                name: id.clone(),
+                id,
+                pool: pool.into(),
+                price_minor,
+                rules: TypeRules::default(),
+            }
+        };
+        let save = CodeSpec {
+            code: "SAVE".into(),
+            uses: 1,
+            opens: vec![],
+            discount: Some(Discount::Percent(40)),
+            ticket_types: vec![ticket_type(0)],
+            valid_from_ms: None,
+            valid_until_ms: Some(4_000_000),
         };
         let spec = EventSpec {
             limit_per_order: 5,
             limit_per_buyer,
+            codes: vec![save],
             pools: vec![pool("a", 4), pool("b", 3), pool("c", 2)],
             ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 50)],
             ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 3_000_000)
@@ -302,6 +395,17 @@ fn wishes(lines: &[(u8, i64)]) -> Vec<LineWish> {
     let wish =
         |(t, quantity): &(u8, i64)| LineWish { ticket_type: ticket_type(*t), quantity: *quantity };
     lines.iter().map(wish).collect()
+}
+
+/// A code and a price that was shown.
+fn terms() -> impl Strategy<Value = (Option<&'static str>, Option<i64>)> {
+    let code = prop_oneof![
+        5 => Just(None),
+        3 => Just(Some("save")),
+        2 => Just(Some(" OPEN ")),
+        1 => Just(Some("NOPE")),
+    ];
+    (code, select(vec![None, None, None, Some(400), Some(999)]))
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
@@ -332,10 +436,10 @@ fn ask() -> impl Strategy<Value = Ask> {
             1..=12 => boxoffice::Sale::Paused,
             _ => boxoffice::Sale::Open,
         })),
-        12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines(), most_ms()).prop_map(|(order, event, buyer, named, lines, most_ms)| {
+        12 => (order(), 1..3u64, 1..4u128, 0..30u8, lines(), terms(), most_ms()).prop_map(|(order, event, buyer, named, lines, terms, most_ms)| {
             // A tag on the address of some: without it they are one of the three.
             let untagged = (named > 20).then_some(u128::from(named % 3) + 1);
-            Ask::Hold { order, event, buyer, named: named > 0, untagged, lines, most_ms }
+            Ask::Hold { order, event, buyer, named: named > 0, untagged, lines, terms, most_ms }
         }),
         2 => (1..3u64, 1..4u128).prop_map(|(event, buyer)| Ask::Find(event, buyer)),
         45 => (order(), 0..5u8).prop_map(|(order, luck)| Ask::Push(order, luck > 0)),
@@ -418,19 +522,29 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
         }
         Ask::Sale(event, to) => Command::SetSale { event: EventId(*event), to: *to },
         Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: spec.clone() },
-        Ask::Hold { order, event, buyer, named, untagged, lines, most_ms } => Command::Hold {
-            order: id(*order),
-            event: EventId(*event),
-            buyer: Buyer {
-                name: if *named { "Ann".into() } else { " ".into() },
-                email: if *named { address_of(*buyer) } else { String::new() },
-                key: key_of(*buyer),
-                language: boxoffice::Language::EN,
-            },
-            untagged: untagged.map(key_of),
-            lines: wishes(lines),
-            most_ms: *most_ms,
-        },
+        Ask::Hold { order, event, buyer, named, untagged, lines, terms, most_ms } => {
+            Command::Hold {
+                order: id(*order),
+                event: EventId(*event),
+                buyer: Buyer {
+                    name: if *named { "Ann".into() } else { " ".into() },
+                    email: if *named { address_of(*buyer) } else { String::new() },
+                    key: key_of(*buyer),
+                    language: boxoffice::Language::EN,
+                },
+                untagged: untagged.map(key_of),
+                lines: wishes(lines),
+                terms: Terms {
+                    code: terms.0.map(String::from),
+                    shown: lines
+                        .iter()
+                        .zip(terms.1)
+                        .map(|((t, _), minor)| (ticket_type(*t), minor))
+                        .collect(),
+                },
+                most_ms: *most_ms,
+            }
+        }
         Ask::Push(order, well) => return push(*order, known(order)?, *well),
         Ask::Pay { order, token, live } => Command::Pay {
             order: id(*order),
@@ -680,6 +794,11 @@ fn the_naive_box_office_says_the_same() {
         "answers_fixed",
         "event_ordered",
         "unknown_event",
+        "unknown_code",
+        "code_invalid",
+        "code_used_up",
+        "price_changed",
+        "capacity_too_late",
     ];
     let expected = states
         .into_iter()
@@ -725,6 +844,13 @@ fn why(refusal: &Refusal) -> String {
         Refusal::EventDiffers => "event_differs".into(),
         Refusal::EventExists => "event_exists".into(),
         Refusal::EventOrdered => "event_ordered".into(),
+        Refusal::TypeNotYetOnSale { ticket_type, .. } => format!("not_on_sale {ticket_type}"),
+        Refusal::TypeSaleClosed { ticket_type, .. } => format!("sale_closed {ticket_type}"),
+        Refusal::UnknownCode => "unknown_code".into(),
+        Refusal::CodeNotYetValid(_) | Refusal::CodeOver(_) => "code_invalid".into(),
+        Refusal::CodeUsedUp { left, held } => format!("code_used_up left {left} held {held}"),
+        Refusal::PriceChanged { ticket_type, .. } => format!("price_changed {ticket_type}"),
+        Refusal::TypeSoldUncounted(id) => format!("capacity_too_late {id}"),
         Refusal::SoldOut { ticket_type, left, held } => {
             format!("sold_out {ticket_type} left {left} held {held}")
         }
@@ -994,6 +1120,7 @@ impl Sale {
                     buyer,
                     untagged: None,
                     lines,
+                    terms: boxoffice::Terms::default(),
                     most_ms: None,
                 });
             }

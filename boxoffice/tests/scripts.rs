@@ -168,6 +168,21 @@ impl Stage {
             Refusal::EventDiffers => "event_differs".into(),
             Refusal::EventExists => "event_exists".into(),
             Refusal::EventOrdered => "event_ordered".into(),
+            Refusal::TypeNotYetOnSale { ticket_type, opens_ms } => {
+                format!("not_on_sale {ticket_type} until {}", told(*opens_ms))
+            }
+            Refusal::TypeSaleClosed { ticket_type, closed_ms } => {
+                format!("sale_closed {ticket_type} since {}", told(*closed_ms))
+            }
+            Refusal::UnknownCode => "unknown_code".into(),
+            Refusal::CodeNotYetValid(from) => format!("code_invalid until {}", told(*from)),
+            Refusal::CodeOver(until) => format!("code_invalid since {}", told(*until)),
+            Refusal::CodeUsedUp { left, held } => format!("code_used_up left {left} held {held}"),
+            Refusal::PriceChanged { ticket_type, shown_minor, prices, .. } => {
+                let prices: Vec<_> = prices.iter().map(|(n, at)| format!("{n}x{at}")).collect();
+                format!("price_changed {ticket_type} {shown_minor} to {}", prices.join(" "))
+            }
+            Refusal::TypeSoldUncounted(t) => format!("capacity_too_late {t}"),
             Refusal::SoldOut { ticket_type, left, held } => {
                 format!("sold_out {ticket_type} left {left} held {held}")
             }
@@ -410,7 +425,13 @@ impl Stage {
         let zone = "Europe/London".into();
         let currency = Currency::parse(currency.as_deref().unwrap_or("GBP")).ok_or("currency")?;
         let starts_ms = words.after("starts")?.map_or(Ok(86_400_000), |w| time(&w))?;
-        let spec = EventSpec {
+        let mut rules = rules(words)?;
+        let mut codes = Vec::new();
+        while let Some(word) = words.after("code")? {
+            codes.push(code(&word)?);
+        }
+        let mut spec = EventSpec {
+            codes,
             name: words.after("name")?.unwrap_or_else(|| "A show".into()),
             place: words.after("place")?.unwrap_or_default(),
             description: words.after("about")?.unwrap_or_default(),
@@ -441,11 +462,18 @@ impl Stage {
                 let (id, pool, price) = (part()?, part()?, part()?);
                 let price_minor = price.parse().map_err(|_| "a price is a number")?;
                 let name = parts.next().unwrap_or_else(|| format!("The {id}"));
-                Ok(TicketTypeSpec { id, name, pool, price_minor })
+                let rules = TypeRules::default();
+                Ok(TicketTypeSpec { id, name, pool, price_minor, rules })
             })?,
             ..EventSpec::new(&slug, currency, starts_ms)
         };
         let seen = self.seen.get(&slug).cloned().map(Box::new);
+        for t in &mut spec.ticket_types {
+            t.rules = rules.remove(&t.id).unwrap_or_default();
+        }
+        if let Some(other) = rules.keys().next() {
+            return Err(format!("there is no ticket type {other}"));
+        }
         self.event = slug;
         let id = self.event_id(&id);
         Ok(match (new, as_seen) {
@@ -460,7 +488,14 @@ impl Stage {
         let name = words.after("name")?.unwrap_or(who);
         let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let most_ms = duration_after(words, "most")?;
-        Ok(Command::Hold { order, event, buyer, untagged, lines: wishes(words)?, most_ms })
+        let mut terms = Terms { code: words.after("with")?, ..Terms::default() };
+        while let Some(word) = words.after("shown")? {
+            let (ticket_type, minor) = word.split_once('=').ok_or("shown is TYPE=PRICE")?;
+            let minor = minor.parse().map_err(|_| "a price is a number")?;
+            terms.shown.insert(ticket_type.into(), minor);
+        }
+        let lines = wishes(words)?;
+        Ok(Command::Hold { order, event, buyer, untagged, lines, terms, most_ms })
     }
 
     fn sell(&mut self, words: &mut Words) -> Result<Command, String> {
@@ -642,6 +677,38 @@ impl Stage {
             }
             "given" => self.given(words),
             "pool" => self.look_pool(words),
+            "counter" => self.look_counter(words),
+            "lines" => {
+                let name = words.next()?;
+                let order = self.order(&name)?.clone();
+                let event = &self.world.state.events[&order.event];
+                let line = |l: &boxoffice::Line| {
+                    let t = &event.ticket_types[usize::from(l.ticket_type)].id;
+                    let off = match l.extra.discount_minor {
+                        0 => String::new(),
+                        minor => format!("-{minor}"),
+                    };
+                    format!("{}x{t}@{}{off}", l.quantity, l.unit_minor)
+                };
+                let there: Vec<_> = order.lines.iter().map(line).collect();
+                same("lines", &there.join(" "), &words.rest())
+            }
+            "offers" => {
+                let (slug, with) = (words.next()?, words.after("with")?);
+                let event = self.find_event(&slug)?;
+                let code = with.map(|typed| event.code(&typed, self.now)).transpose();
+                let code = code.map_err(|no| self.refusal(&no))?;
+                let told = event.offers(code, self.now).into_iter().map(|offer| {
+                    let price = |p: &boxoffice::Price| match p.left {
+                        Some(left) => format!("{left}x{}", p.unit_minor),
+                        None => p.unit_minor.to_string(),
+                    };
+                    let prices: Vec<_> = offer.prices.iter().map(price).collect();
+                    let closed = if offer.check_sale(self.now).is_ok() { "" } else { ":closed" };
+                    format!("{}={}:{}{closed}", offer.spec.id, offer.left, prices.join(","))
+                });
+                same("offers", &told.collect::<Vec<_>>().join(" "), &words.rest())
+            }
             "order" => self.look_order(words),
             "attempt" => self.look_attempt(words),
             "tickets" => {
@@ -728,18 +795,28 @@ impl Stage {
         let event = self.find_event(&words.next()?)?;
         let name = words.next()?;
         let pool = event.pools.iter().find(|p| p.name == name).ok_or("there is no such pool")?;
-        while !words.is_empty() {
-            let what = words.next()?;
-            let there = match what.as_str() {
-                "held" => pool.held,
-                "sold" => pool.sold,
-                "left" => pool.left(),
-                "of" => pool.capacity,
-                other => return Err(format!("a pool has no {other:?}")),
-            };
-            same(&what, &there.to_string(), &words.next()?)?;
+        look_stock(pool, words)
+    }
+
+    fn look_counter(&mut self, words: &mut Words) -> Step {
+        let event = self.find_event(&words.next()?)?;
+        let (kind, name) = (words.next()?, words.next()?);
+        let kind = match kind.as_str() {
+            "type" => CounterKind::Type,
+            "phase" => CounterKind::Phase,
+            "code" => CounterKind::Code,
+            other => return Err(format!("no counter is of a {other}")),
+        };
+        let name = match (kind, name.split_once(':')) {
+            (CounterKind::Phase, Some((t, phase))) => Counter::of_phase(t, phase),
+            _ => name,
+        };
+        let counter = event.counter(kind, &name);
+        if words.take("none") {
+            return same("counter", &counter.is_some().to_string(), "false");
         }
-        Ok(())
+        let count = counter.and_then(|index| event.stock(index));
+        look_stock(count.ok_or("there is no such counter")?, words)
     }
 
     fn look_order(&mut self, words: &mut Words) -> Step {
@@ -875,6 +952,91 @@ fn same(what: &str, there: &str, expected: &str) -> Step {
         true => Ok(()),
         false => Err(format!("{what}: it is {there:?}, not {expected:?}")),
     }
+}
+
+/// The counts of a pool or a counter.
+fn look_stock(pool: &Pool, words: &mut Words) -> Step {
+    while !words.is_empty() {
+        let what = words.next()?;
+        let there = match what.as_str() {
+            "held" => pool.held,
+            "sold" => pool.sold,
+            "left" => pool.left(),
+            "of" => pool.capacity,
+            other => return Err(format!("a pool has no {other:?}")),
+        };
+        same(&what, &there.to_string(), &words.next()?)?;
+    }
+    Ok(())
+}
+
+/// What is said of ticket types: `rule T:capacity=N:opens=T:closes=T:hidden` and
+/// `phase T:NAME:PRICE:until=T:capacity=N`.
+fn rules(words: &mut Words) -> Result<BTreeMap<String, TypeRules>, String> {
+    let mut rules: BTreeMap<String, TypeRules> = BTreeMap::new();
+    while let Some(word) = words.after("rule")? {
+        let mut parts = word.split(':');
+        let rules = rules.entry(parts.next().unwrap_or_default().into()).or_default();
+        for part in parts {
+            match part.split_once('=') {
+                Some(("capacity", n)) => rules.capacity = Some(number(n)?),
+                Some(("opens", at)) => rules.sale_opens_ms = Some(time(at)?),
+                Some(("closes", at)) => rules.sale_closes_ms = Some(time(at)?),
+                None if part == "hidden" => rules.hidden = true,
+                _ => return Err(format!("a rule is not {part:?}")),
+            }
+        }
+    }
+    while let Some(word) = words.after("phase")? {
+        let mut parts = word.split(':');
+        let mut part = || parts.next().ok_or("a phase is TYPE:NAME:PRICE");
+        let (id, name, price) = (part()?, part()?, part()?);
+        let price_minor = price.parse().map_err(|_| "a price is a number")?;
+        let (mut until_ms, mut capacity) = (None, None);
+        for part in parts {
+            match part.split_once('=') {
+                Some(("capacity", n)) => capacity = Some(number(n)?),
+                Some(("until", at)) => until_ms = Some(time(at)?),
+                _ => return Err(format!("a phase is not {part:?}")),
+            }
+        }
+        let phase = PhaseSpec { name: name.into(), price_minor, until_ms, capacity };
+        rules.entry(id.into()).or_default().phases.push(phase);
+    }
+    Ok(rules)
+}
+
+/// `CODE:USES:percent=N` or `:off=N`, `:at=T+T`, `:opens=T+T`, `:from=T`, `:until=T`.
+fn code(word: &str) -> Result<CodeSpec, String> {
+    let mut parts = word.split(':');
+    let mut part = || parts.next().ok_or("a code is CODE:USES");
+    let (code, uses) = (CodeSpec::normal(part()?), number(part()?)?);
+    let mut code = CodeSpec {
+        code,
+        uses,
+        opens: vec![],
+        discount: None,
+        ticket_types: vec![],
+        valid_from_ms: None,
+        valid_until_ms: None,
+    };
+    let list = |ids: &str| ids.split('+').map(String::from).collect();
+    for part in parts {
+        match part.split_once('=') {
+            Some(("percent", n)) => code.discount = Some(Discount::Percent(number(n)? as u8)),
+            Some(("off", n)) => code.discount = Some(Discount::Minor(number(n)?.into())),
+            Some(("at", ids)) => code.ticket_types = list(ids),
+            Some(("opens", ids)) => code.opens = list(ids),
+            Some(("from", at)) => code.valid_from_ms = Some(time(at)?),
+            Some(("until", at)) => code.valid_until_ms = Some(time(at)?),
+            _ => return Err(format!("a code is not {part:?}")),
+        }
+    }
+    Ok(code)
+}
+
+fn number(word: &str) -> Result<u32, String> {
+    word.parse().map_err(|_| format!("{word:?} is no number"))
 }
 
 /// `adult=2` and so on, to the end.

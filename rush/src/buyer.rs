@@ -5,7 +5,7 @@ use crate::client::{Answer, Request, Silence};
 use crate::crowd::{Crowd, look};
 use crate::order::Found;
 use nts_api::{
-    BuyerBody, HeldOrder, LineBody, OrderBody, OrderState, PayBody, Problem, ProblemCode,
+    BuyerBody, HeldOrder, HoldLine, OrderBody, OrderState, PayBody, Problem, ProblemCode,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -198,7 +198,9 @@ impl Buyer {
                 name: format!("Buyer {n}"),
                 email: format!("b{n}.{}@example.org", crowd.run),
             },
-            lines: vec![LineBody {
+            code: None,
+            lines: vec![HoldLine {
+                price: None,
                 ticket_type: target.ticket_type.clone(),
                 quantity: i64::from(places),
             }],

@@ -183,7 +183,15 @@ fn hold(ids: &Ids, clock: &Clock, event: EventId, n: u64) -> Command {
     let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
     let order = ids.order(clock.now_ms());
-    Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }
+    Command::Hold {
+        order,
+        event,
+        buyer,
+        untagged: None,
+        lines,
+        terms: boxoffice::Terms::default(),
+        most_ms: None,
+    }
 }
 
 fn decide(writer: &mut Writer, commands: Vec<Command>) {

@@ -144,6 +144,7 @@ mod tests {
             spec,
             pools,
             ticket_types: vec![ticket_type],
+            counters: vec![],
             serials: 0,
             sale: boxoffice::Sale::Open,
         }

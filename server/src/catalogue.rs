@@ -326,6 +326,7 @@ mod tests {
             spec,
             pools,
             ticket_types: Vec::new(),
+            counters: vec![],
             serials: 0,
             sale: boxoffice::Sale::Open,
         }

@@ -9,8 +9,9 @@ use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
-    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, QuestionKind, QuestionSpec, Sale,
-    TicketTypeSpec, TimeMs, Warning,
+    CodeSpec, CounterKind, Currency, Discount, Event, EventSpec, Flaw, Money, Offer, PhaseSpec,
+    Pool, PoolSpec, QuestionKind, QuestionSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning,
+    read_rate, told_rate,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::Value;
@@ -49,11 +50,49 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
             );
             flaws.push(Flaw::new(format!("ticket_types[{n}].price"), text));
         }
+        let times = |at: &str, text: &Option<String>, flaws: &mut Vec<Flaw>| {
+            let at = format!("ticket_types[{n}].{at}");
+            time_of(text.as_deref()?, &body.zone, &at, flaws)
+        };
+        let sale_opens_ms = times("sale_opens", &t.sale_opens, &mut flaws);
+        let sale_closes_ms = times("sale_closes", &t.sale_closes, &mut flaws);
+        let mut phases = Vec::new();
+        for (p, phase) in t.phases.into_iter().enumerate() {
+            if currency.is_some() && Currency::parse(&phase.price.currency) != currency {
+                let text = format!(
+                    "ticket type “{}”, price phase “{}”: its price must be in the event's currency, {}",
+                    t.id,
+                    phase.name,
+                    currency.as_ref().map_or("", Currency::code)
+                );
+                flaws.push(Flaw::new(format!("ticket_types[{n}].phases[{p}].price"), text));
+            }
+            phases.push(PhaseSpec {
+                until_ms: times(&format!("phases[{p}].until"), &phase.until, &mut flaws),
+                name: phase.name,
+                price_minor: phase.price.amount,
+                capacity: phase.capacity,
+            });
+        }
+        let (hidden, capacity) = (t.hidden, t.capacity);
+        let vat = t.vat_percent.as_deref().and_then(|text| {
+            let read = read_rate(text);
+            if read.is_none() {
+                let text =
+                    format!("ticket type “{}”: vat_percent is 0 to 100, such as 19 or 5.5", t.id);
+                flaws.push(Flaw::new(format!("ticket_types[{n}].vat_percent"), text));
+            }
+            read
+        });
+        let rules = TypeRules { hidden, sale_opens_ms, sale_closes_ms, capacity, phases, vat };
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
-        ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
+        ticket_types.push(TicketTypeSpec { id, name, pool, price_minor, rules });
     }
     let questions = body.questions.into_iter().enumerate();
     let questions = questions.map(|(n, q)| question_spec(n, q, &mut flaws)).collect();
+    let codes = body.codes.unwrap_or_default().into_iter().enumerate();
+    let codes = codes.map(|(n, code)| code_spec(code, n, currency, &body.zone, &mut flaws));
+    let codes: Vec<CodeSpec> = codes.collect();
     // What could not be read is replaced by what is right, so that the rest can be checked.
     let pounds = Currency::parse("GBP").expect("a currency");
     let defaults = EventSpec::new(slug, currency.unwrap_or(pounds), starts_ms.unwrap_or(i64::MIN));
@@ -79,6 +118,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         questions,
         pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
+        codes,
         ..defaults
     };
     let of_price = |flaw: &Flaw| currency.is_none() && flaw.at.ends_with(".price");
@@ -92,14 +132,44 @@ pub fn body(spec: &EventSpec) -> EventBody {
     let usual = EventSpec::new(&spec.slug, spec.currency, spec.starts_ms);
     let pool = |p: &PoolSpec| wire::PoolBody { id: p.name.clone(), capacity: p.capacity };
     let hold_s = u32::try_from(spec.hold_ms / 1000).unwrap_or_default();
+    let money = |amount: i64| {
+        let currency = spec.currency.code().to_owned().into();
+        wire::Money { amount, currency }
+    };
+    let phase = |phase: &PhaseSpec| wire::PhaseBody {
+        name: phase.name.clone(),
+        price: money(phase.price_minor),
+        until: phase.until_ms.map(time),
+        capacity: phase.capacity,
+    };
     let ticket_type = |t: &TicketTypeSpec| wire::TicketTypeBody {
         id: t.id.clone(),
         name: t.name.clone(),
         pool: t.pool.clone(),
-        price: wire::Money {
-            amount: t.price_minor,
-            currency: spec.currency.code().to_owned().into(),
-        },
+        price: money(t.price_minor),
+        hidden: t.rules.hidden,
+        sale_opens: t.rules.sale_opens_ms.map(time),
+        sale_closes: t.rules.sale_closes_ms.map(time),
+        capacity: t.rules.capacity,
+        phases: t.rules.phases.iter().map(phase).collect(),
+        vat_percent: t.rules.vat.map(|rate| told_rate(rate, '.')),
+    };
+    let code = |code: &CodeSpec| {
+        let (percent_off, amount_off) = match code.discount {
+            None => (None, None),
+            Some(Discount::Percent(percent)) => (Some(percent.into()), None),
+            Some(Discount::Minor(minor)) => (None, Some(money(minor))),
+        };
+        wire::CodeBody {
+            code: code.code.clone(),
+            uses: code.uses,
+            opens: code.opens.clone(),
+            percent_off,
+            amount_off,
+            ticket_types: code.ticket_types.clone(),
+            valid_from: code.valid_from_ms.map(time),
+            valid_until: code.valid_until_ms.map(time),
+        }
     };
     EventBody {
         name: spec.name.clone(),
@@ -124,6 +194,7 @@ pub fn body(spec: &EventSpec) -> EventBody {
         questions: spec.questions.iter().map(question_body).collect(),
         pools: spec.pools.iter().map(pool).collect(),
         ticket_types: spec.ticket_types.iter().map(ticket_type).collect(),
+        codes: Some(spec.codes.iter().map(code).collect()),
     }
 }
 
@@ -133,14 +204,84 @@ pub fn version(spec: &EventSpec) -> String {
     format!("{:032x}", digest(&[b"event version", spec.slug.as_bytes(), &body]))
 }
 
+/// A time in a part of an event.
+fn time_of(text: &str, zone: &str, at: &str, flaws: &mut Vec<Flaw>) -> Option<TimeMs> {
+    let read = when::parse_in(text, zone);
+    read.map_err(|why| flaws.push(Flaw::new(at, format!("{at}: {why}")))).ok()
+}
+
+/// The code with this number as the core wants it.
+fn code_spec(
+    body: wire::CodeBody,
+    n: usize,
+    currency: Option<Currency>,
+    zone: &str,
+    flaws: &mut Vec<Flaw>,
+) -> CodeSpec {
+    let code = CodeSpec::normal(&body.code);
+    let mut wrong = |field: &str, text: &str| {
+        flaws.push(Flaw::new(format!("codes[{n}].{field}"), format!("code “{code}”: {text}")));
+    };
+    if let Some(off) = &body.amount_off
+        && currency.is_some()
+        && Currency::parse(&off.currency) != currency
+    {
+        wrong("amount_off", "its amount_off must be in the event's currency");
+    }
+    let discount = match (body.percent_off, body.amount_off) {
+        (Some(_), Some(_)) => {
+            wrong("amount_off", "it has percent_off or amount_off, not both");
+            None
+        }
+        // One that is too large is refused as 0 is.
+        (Some(percent), None) => Some(Discount::Percent(percent.try_into().unwrap_or(0))),
+        (None, off) => off.map(|off| Discount::Minor(off.amount)),
+    };
+    let mut time = |at: &str, text: Option<String>| {
+        time_of(text.as_deref()?, zone, &format!("codes[{n}].{at}"), flaws)
+    };
+    CodeSpec {
+        valid_from_ms: time("valid_from", body.valid_from),
+        valid_until_ms: time("valid_until", body.valid_until),
+        code,
+        uses: body.uses,
+        opens: body.opens,
+        discount,
+        ticket_types: body.ticket_types,
+    }
+}
+
 /// What the API tells of an event and nobody can set, of the event itself and of its parts.
 const TOLD: &[&str] = &["as_of", "canceled", "on_sale", "over", "paused", "warnings"];
-const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
-    [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
+const TOLD_OF_PARTS: [(&str, &[&str]); 3] = [
+    ("pools", &["held", "left", "sold"]),
+    (
+        "ticket_types",
+        &[
+            "discount",
+            "held",
+            "left",
+            "next_price",
+            "on_sale",
+            "price_left",
+            "price_now",
+            "price_until",
+        ],
+    ),
+    ("codes", &["held", "left", "sold"]),
+];
 
 /// What may be left out, and is left out if it is null.
-const OPTIONAL: [&str; 7] =
-    ["attach_pdf", "contact", "description", "hidden", "ignore_email_tags", "place", "questions"];
+const OPTIONAL: [&str; 8] = [
+    "attach_pdf",
+    "codes",
+    "contact",
+    "description",
+    "hidden",
+    "ignore_email_tags",
+    "place",
+    "questions",
+];
 
 /// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
 /// itself, whatever they are, for they were true at another moment; without the id, if it is that of the
@@ -237,6 +378,16 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
             "An unpaid order is held for {} only; few people pay in less than a minute.",
             counted(spec.hold_ms.unsigned_abs() / 1000, "second")
         ),
+        Warning::TypeNeverOnSale(id) => {
+            format!("Ticket type “{id}” is never on sale while the event is on sale.")
+        }
+        Warning::NeverShown(id) => {
+            format!("Ticket type “{id}” is hidden, and no code opens it, so nobody can buy it.")
+        }
+        Warning::DearerPhase(id, minor) => format!(
+            "Ticket type “{id}” costs more in its first price phase ({}) than when all are over.",
+            Money { minor, currency: spec.currency }
+        ),
         Warning::EmptyPool(pool) => format!("Pool “{pool}” has a capacity of 0."),
         Warning::UnusedPool(pool) => format!("No ticket type draws on pool “{pool}”."),
         Warning::NeverSold(id) => {
@@ -246,15 +397,37 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
     spec.warnings(now).into_iter().map(told).collect()
 }
 
+/// Who asks for an event.
+#[derive(Clone, Copy)]
+pub enum Viewer<'e> {
+    /// Anybody; with a code of the event, or without.
+    Buyer(Option<&'e CodeSpec>),
+    /// Its organiser, who sees hidden ticket types and codes.
+    Organiser,
+}
+
+impl Viewer<'_> {
+    /// Anybody without a code.
+    pub const ANYBODY: Viewer<'static> = Viewer::Buyer(None);
+}
+
 /// An event with its counts as the API tells it, true as of `as_of`.
-pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
+pub fn told<'e>(
+    event: &'e Event,
+    viewer: Viewer<'e>,
+    now: TimeMs,
+    as_of: TimeMs,
+) -> wire::Event<'e> {
     let spec = &event.spec;
     let time = |ms: Option<TimeMs>| ms.map(|ms| when::rfc3339(ms).into());
-    let wire::EventCounts { as_of, on_sale, pools, ticket_types } = counts(event, now, as_of);
+    let wire::EventCounts { as_of, on_sale, pools, ticket_types } =
+        counts(event, viewer, now, as_of);
+    let organiser = matches!(viewer, Viewer::Organiser) && !spec.codes.is_empty();
     wire::Event {
         as_of,
         attach_pdf: spec.attach_pdf,
         canceled: event.is_canceled(),
+        codes: organiser.then(|| spec.codes.iter().map(|code| code_told(event, code)).collect()),
         contact: (&spec.contact).into(),
         currency: spec.currency.code().into(),
         description: (&spec.description).into(),
@@ -347,7 +520,12 @@ fn question_spec(n: usize, body: wire::QuestionBody, flaws: &mut Vec<Flaw>) -> Q
 
 /// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold. And whether
 /// the sale is open at `now`.
-pub fn counts(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::EventCounts<'_> {
+pub fn counts<'e>(
+    event: &'e Event,
+    viewer: Viewer<'e>,
+    now: TimeMs,
+    as_of: TimeMs,
+) -> wire::EventCounts<'e> {
     let named = |p: &Pool| event.spec.pools.iter().any(|said| said.name == p.name);
     let pools = event.pools.iter().filter(|p| p.held + p.sold > 0 || named(p));
     let pools = pools.map(|p| wire::Pool {
@@ -357,21 +535,77 @@ pub fn counts(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::EventCounts<'_
         left: p.left(),
         sold: p.sold,
     });
-    let ticket_types = event.ticket_types.iter().filter(|t| !t.retired).map(|t| {
-        let pool = &event.pools[usize::from(t.pool)];
-        wire::TicketType {
-            id: (&t.id).into(),
-            left: pool.left(),
-            name: (&t.name).into(),
-            pool: (&pool.name).into(),
-            price: money(t.price_minor, &event.spec.currency),
-        }
-    });
+    let offers = match viewer {
+        Viewer::Buyer(code) => event.offers(code, now),
+        Viewer::Organiser => event.all_offers(now),
+    };
+    let ticket_types = offers.iter().map(|offer| type_told(event, offer, now)).collect();
     wire::EventCounts {
         as_of: when::rfc3339(as_of).into(),
         on_sale: event.on_sale(now),
         pools: pools.collect(),
-        ticket_types: ticket_types.collect(),
+        ticket_types,
+    }
+}
+
+fn type_told<'e>(event: &'e Event, offer: &Offer<'e>, now: TimeMs) -> wire::TicketType<'e> {
+    let (spec, currency) = (offer.spec, &event.spec.currency);
+    let rules = &spec.rules;
+    let time = |ms: Option<TimeMs>| ms.map(|ms| when::rfc3339(ms).into());
+    let price = offer.price();
+    let next = offer.next_price().filter(|next| next.unit_minor != price.unit_minor);
+    let has_times = rules.sale_opens_ms.is_some() || rules.sale_closes_ms.is_some();
+    let phase = |phase: &'e PhaseSpec| wire::Phase {
+        capacity: phase.capacity,
+        name: (&phase.name).into(),
+        price: money(phase.price_minor, currency),
+        until: time(phase.until_ms),
+    };
+    wire::TicketType {
+        capacity: rules.capacity,
+        discount: (price.discount_minor > 0).then(|| money(price.discount_minor, currency)),
+        held: rules.capacity.map(|_| offer.held),
+        hidden: rules.hidden,
+        id: (&spec.id).into(),
+        left: offer.left,
+        name: (&spec.name).into(),
+        next_price: next.map(|next| money(next.unit_minor, currency)),
+        on_sale: has_times.then(|| offer.check_sale(now).is_ok()),
+        phases: rules.phases.iter().map(phase).collect(),
+        pool: (&spec.pool).into(),
+        price: money(spec.price_minor, currency),
+        price_left: price.left.filter(|_| next.is_some()),
+        price_now: (price.unit_minor != spec.price_minor)
+            .then(|| money(price.unit_minor, currency)),
+        price_until: time(price.until_ms.filter(|_| next.is_some())),
+        sale_closes: time(rules.sale_closes_ms),
+        sale_opens: time(rules.sale_opens_ms),
+        vat_percent: rules.vat.map(|rate| told_rate(rate, '.').into()),
+    }
+}
+
+/// A code as its organiser sees it.
+fn code_told<'e>(event: &'e Event, code: &'e CodeSpec) -> wire::Code<'e> {
+    let time = |ms: Option<TimeMs>| ms.map(|ms| when::rfc3339(ms).into());
+    let counter = event.counter(CounterKind::Code, &code.code);
+    let count = counter.and_then(|index| event.stock(index));
+    let (percent_off, amount_off) = match code.discount {
+        None => (None, None),
+        Some(Discount::Percent(percent)) => (Some(percent), None),
+        Some(Discount::Minor(minor)) => (None, Some(money(minor, &event.spec.currency))),
+    };
+    wire::Code {
+        amount_off,
+        code: (&code.code).into(),
+        held: count.map_or(0, |count| count.held),
+        left: event.code_left(code).0,
+        opens: code.opens.iter().map(Into::into).collect(),
+        percent_off,
+        sold: count.map_or(0, |count| count.sold),
+        ticket_types: code.ticket_types.iter().map(Into::into).collect(),
+        uses: code.uses,
+        valid_from: time(code.valid_from_ms),
+        valid_until: time(code.valid_until_ms),
     }
 }
 

@@ -33,7 +33,17 @@ pub struct Organiser {
 }
 
 impl Organiser {
-    /// Makes an event, or changes the one of this name. Gives the event, and whether it is new.
+    /// Gives an event whose organiser says nothing of codes those that it has.
+    pub async fn keep_codes(&self, spec: &mut EventSpec) -> Result<(), SaleError> {
+        match self.sales.event_named(&spec.slug).await {
+            Ok(event) => spec.codes.clone_from(&event.spec.codes),
+            Err(CommandError::Refused(Refusal::UnknownEvent)) => {}
+            Err(no) => return Err(no),
+        }
+        Ok(())
+    }
+
+    /// Makes an event, or changes it. Gives the event, and whether it is new.
     pub async fn put_event(
         &self,
         permit: &ShopPermit<may::ChangeEvents>,

@@ -13,13 +13,20 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::UnknownEvent => ProblemCode::UnknownEvent,
         Refusal::UnknownTicketType(_) => ProblemCode::UnknownTicketType,
         Refusal::UnknownOrder => ProblemCode::UnknownOrder,
-        Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) | Refusal::EventOver(_) => {
-            ProblemCode::NotOnSale
+        Refusal::NotYetOnSale(_)
+        | Refusal::SaleClosed(_)
+        | Refusal::EventOver(_)
+        | Refusal::TypeNotYetOnSale { .. }
+        | Refusal::TypeSaleClosed { .. } => ProblemCode::NotOnSale,
+        Refusal::PriceChanged { .. } => ProblemCode::PriceChanged,
+        Refusal::UnknownCode | Refusal::CodeNotYetValid(_) | Refusal::CodeOver(_) => {
+            ProblemCode::CodeInvalid
         }
         Refusal::SalePaused => ProblemCode::SalePaused,
         Refusal::EventCanceled => ProblemCode::EventCanceled,
         Refusal::EventDiffers => ProblemCode::EventChanged,
         Refusal::EventExists => ProblemCode::EventExists,
+        Refusal::CodeUsedUp { .. } => ProblemCode::CodeUsedUp,
         Refusal::EventOrdered => ProblemCode::EventOrdered,
         Refusal::SoldOut { .. } => ProblemCode::SoldOut,
         Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => ProblemCode::LimitReached,
@@ -48,6 +55,7 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::LimitTooLate { .. } => ProblemCode::LimitTooLate,
         Refusal::TagsFixed => ProblemCode::TagsFixed,
         Refusal::PoolFixed(_) => ProblemCode::PoolFixed,
+        Refusal::TypeSoldUncounted(_) => ProblemCode::CapacityTooLate,
         Refusal::TooManyParts => ProblemCode::TooManyParts,
     }
 }

@@ -784,7 +784,7 @@ fn demo_show(tickets: u32) -> EventBody {
         limit_per_buyer: Some(4),
         hold_seconds: Some(300),
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
-        ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+        ticket_types: vec![TicketTypeBody { id, name, pool, price, ..TicketTypeBody::default() }],
         ..EventBody::default()
     }
 }
@@ -801,6 +801,7 @@ mod tests {
             spec,
             pools: vec![],
             ticket_types: vec![],
+            counters: vec![],
             serials: 0,
             sale: boxoffice::Sale::Open,
         };

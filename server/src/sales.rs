@@ -18,7 +18,8 @@ use crate::stop::Stop;
 use crate::store::RequestKey;
 use crate::writer::{Answer, CommandError, CommandOutcome, IdempotencyKey, Queue};
 use boxoffice::{
-    AnswerWish, AttemptState, Command, Event, Order, OrderId, OrderState, Refusal, Reply, TimeMs,
+    AnswerWish, AttemptState, CodeSpec, Command, Event, Order, OrderId, OrderState, Refusal, Reply,
+    TimeMs,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,9 +113,13 @@ impl Sales {
         if client == Client::Unlimited {
             return self.submit(command, request).await;
         }
-        let Command::Hold { order, buyer, lines, most_ms, .. } = &mut command else {
+        let Command::Hold { order, buyer, lines, terms, most_ms, .. } = &mut command else {
             unreachable!("a hold is asked for");
         };
+        let has_code = terms.code.is_some();
+        if has_code {
+            self.admission.may_try_code(client).map_err(CommandError::OverBudget)?;
+        }
         self.admission.may_hold(client).map_err(CommandError::OverBudget)?;
         let mut wish = Wish::of(event, *order, lines, buyer.key.0);
         wish.request = request.map(|request| request.key.0);
@@ -128,11 +133,30 @@ impl Sales {
         })?;
         *most_ms = reserved.most_ms;
         let answer = self.submit(command, request).await;
+        if has_code && matches!(answer, Err(CommandError::Refused(Refusal::UnknownCode))) {
+            self.admission.tried_wrong_code(client);
+        }
         if changed_nothing(&answer) {
             self.admission.held_nothing(client);
             reserved.forget();
         }
         answer
+    }
+
+    /// The code that a client looks at an event with, if its budget allows it.
+    pub fn code<'e>(
+        &self,
+        client: Client,
+        event: &'e Event,
+        typed: &str,
+    ) -> Result<&'e CodeSpec, SaleError> {
+        self.admission.may_try_code(client).map_err(CommandError::OverBudget)?;
+        event.code(typed, self.clock.now_ms()).map_err(|refusal| {
+            if refusal == Refusal::UnknownCode {
+                self.admission.tried_wrong_code(client);
+            }
+            CommandError::Refused(refusal)
+        })
     }
 
     /// Begins an attempt to pay, if the client's budget and the buyer's allow it.

@@ -10,6 +10,7 @@ mod codec;
 mod contract;
 mod database;
 mod event_row;
+mod offer_row;
 pub mod postgres;
 mod questions;
 pub mod records;

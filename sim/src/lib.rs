@@ -14,6 +14,7 @@ pub mod auditor;
 pub mod breaks;
 mod broken;
 pub mod buyers;
+pub mod cancels;
 pub mod chaos;
 pub mod dashboard;
 pub mod disk;
@@ -212,6 +213,9 @@ async fn live(world: &Arc<World>) {
     others.abort_all();
     while let Some(done) = others.join_next().await {
         world.joined(done);
+    }
+    if !world.is_broken() {
+        cancels::cancels(world).await;
     }
 }
 

@@ -2,12 +2,14 @@
 
 use super::check::told;
 use crate::draft::Draft;
-use crate::{Change, Event, EventId, EventSpec, Pool, Sale, State, TicketType};
+use crate::{COUNTERS_FROM, Change, Event, EventId, EventSpec, Pool, Sale, State, TicketType};
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, string::ToString, vec::Vec};
 
 /// The most pools, and the most ticket types, that an event may have in its life.
-const MOST_PARTS: usize = 1_000;
+const MOST_PARTS: usize = COUNTERS_FROM as usize;
+/// The most ticket types with a capacity, price phases and codes together that an event may have in its life.
+const MOST_COUNTERS: usize = 10_000;
 
 /// Makes an event, or changes the one with this slug. What is no longer named is retired: a
 /// ticket type is no longer offered, a pool shrinks to nothing if nothing of it is taken.
@@ -33,7 +35,10 @@ pub(crate) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decisi
             return Err(Refusal::LimitTooLate { taken, most });
         }
     }
-    if event.pools.len() > MOST_PARTS || event.ticket_types.len() > MOST_PARTS {
+    if event.pools.len() > MOST_PARTS
+        || event.ticket_types.len() > MOST_PARTS
+        || event.counters.len() > MOST_COUNTERS
+    {
         return Err(Refusal::TooManyParts);
     }
 
@@ -67,9 +72,11 @@ fn make(id: EventId, spec: &EventSpec) -> Event {
         .iter()
         .map(|p| Pool { name: p.name.clone(), capacity: p.capacity, held: 0, sold: 0 })
         .collect();
-    let (spec, sale) = (spec.clone(), Sale::Open);
-    let mut event = Event { id, spec, pools, ticket_types: Vec::new(), serials: 0, sale };
+    let (spec, ticket_types, counters) = (spec.clone(), Vec::new(), Vec::new());
+    let (serials, sale) = (0, Sale::Open);
+    let mut event = Event { id, spec, pools, ticket_types, counters, serials, sale };
     put_ticket_types(&mut event).expect("a new event has no ticket type that could move");
+    event.put_counters(|_| false).expect("nothing of a new event is sold");
     event
 }
 
@@ -99,6 +106,12 @@ fn change(event: &Event, spec: &EventSpec) -> Result<Event, Refusal> {
         }
     }
     put_ticket_types(&mut next)?;
+    let taken = |t: &&TicketType| {
+        let pool = &event.pools[usize::from(t.pool)];
+        pool.held + pool.sold > 0
+    };
+    let sold = |id: &str| event.ticket_types.iter().filter(taken).any(|t| t.id == id);
+    next.put_counters(sold).map_err(Refusal::TypeSoldUncounted)?;
     Ok(next)
 }
 

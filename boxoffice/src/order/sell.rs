@@ -8,10 +8,11 @@
 use crate::draft::{Draft, by_pool, line};
 use crate::money::MAX_MINOR;
 use crate::mutant::{Mutant, on};
+use crate::order::hold::check_counters;
 use crate::text::{check_email, check_name, check_text};
 use crate::{
-    Buyer, BuyerKey, BuyerRecord, Change, Decision, Event, EventId, Line, LineWish, MOST_LINES,
-    Order, OrderId, OrderState, Refusal, Reply, State, TimeMs,
+    Buyer, BuyerKey, BuyerRecord, Change, CounterKind, Decision, Event, EventId, Extra, Line,
+    LineWish, MOST_LINES, Order, OrderId, OrderState, Refusal, Reply, State, TimeMs,
 };
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 
@@ -78,7 +79,7 @@ pub(crate) fn sell(state: &State, sale: Sale<'_>, now: TimeMs) -> Result<Decisio
     if event.is_over(now) {
         return Err(Refusal::EventOver(event.spec.ends()));
     }
-    let lines = lines(event, sale.wishes, sale.tender)?;
+    let lines = lines(event, sale.wishes, sale.tender, now)?;
     for (pool, wanted) in by_pool(lines.iter().map(|l| (l.pool, l.quantity))) {
         let pool_now = &event.pools[usize::from(pool)];
         let (left, held) = (pool_now.left() + u32::from(on(Mutant::OffByOne)), pool_now.held);
@@ -88,6 +89,8 @@ pub(crate) fn sell(state: &State, sale: Sale<'_>, now: TimeMs) -> Result<Decisio
             return Err(Refusal::SoldOut { ticket_type, left, held });
         }
     }
+
+    check_counters(event, &lines, None)?;
 
     // The point of no return.
     let mut buyer = sale.buyer.clone();
@@ -126,8 +129,14 @@ pub(crate) fn sell(state: &State, sale: Sale<'_>, now: TimeMs) -> Result<Decisio
     draft.reply(Reply::Order { order: order.id, state: OrderState::Paid })
 }
 
-/// Makes lines of wishes: at the prices of now, or at no price if they are given away.
-fn lines(event: &Event, wishes: &[LineWish], tender: Tender) -> Result<Vec<Line>, Refusal> {
+/// Makes lines of wishes: at the prices of now, or at no price if they are given away. A gift takes nothing of a
+/// price phase.
+fn lines(
+    event: &Event,
+    wishes: &[LineWish],
+    tender: Tender,
+    now: TimeMs,
+) -> Result<Vec<Line>, Refusal> {
     if wishes.is_empty() {
         return Err(Refusal::Invalid("an order needs at least one ticket".into()));
     }
@@ -137,9 +146,10 @@ fn lines(event: &Event, wishes: &[LineWish], tender: Tender) -> Result<Vec<Line>
     let too_many = || Refusal::LimitPerOrder(MOST_SOLD_AT_ONCE);
     let mut lines: Vec<Line> = Vec::with_capacity(wishes.len());
     for wish in wishes {
-        let index = event
-            .offered(&wish.ticket_type)
+        let offer = event
+            .offer_by_organiser(&wish.ticket_type, now)
             .ok_or_else(|| Refusal::UnknownTicketType(wish.ticket_type.clone()))?;
+        let index = offer.index;
         if wish.quantity < 1 {
             return Err(Refusal::Invalid("a quantity is at least 1".into()));
         }
@@ -148,9 +158,17 @@ fn lines(event: &Event, wishes: &[LineWish], tender: Tender) -> Result<Vec<Line>
         if lines.iter().any(|l| l.ticket_type == index) {
             return Err(Refusal::Invalid(format!("{} is ordered twice", wish.ticket_type)));
         }
-        let t = &event.ticket_types[usize::from(index)];
-        let given = tender == Tender::Free && !on(Mutant::GiftCosts);
-        lines.push(line(index, t.pool, quantity, if given { 0 } else { t.price_minor }));
+        let (pool, vat) = (offer.ticket_type.pool, offer.spec.rules.vat);
+        let type_counter = event.counter(CounterKind::Type, &wish.ticket_type);
+        let of_type = Extra { type_counter, vat, ..Extra::default() };
+        if tender == Tender::Free && !on(Mutant::GiftCosts) {
+            lines.push(Line { extra: of_type, ..line(index, pool, quantity, 0) });
+            continue;
+        }
+        for (quantity, price) in offer.split(quantity) {
+            let extra = Extra { phase: price.counter, ..of_type };
+            lines.push(Line { extra, ..line(index, pool, quantity, price.unit_minor) });
+        }
     }
     if lines.iter().map(|l| l.quantity).sum::<u32>() > MOST_SOLD_AT_ONCE {
         return Err(too_many());

@@ -100,28 +100,34 @@ fn again(order: &Order, id: RefundId, amount_minor: i64, now: TimeMs) -> Decisio
     Decision { changes: draft.changes, effects: draft.effects, alarms: draft.alarms, reply }
 }
 
-/// The quantity of each line that the wishes ask for.
+/// The quantity of each line that the wishes ask for. Where a ticket type has several lines, because it was
+/// sold at several prices, the last are refunded first, as of one line the last tickets are.
 fn some(state: &State, order: &Order, wishes: &[LineWish]) -> Result<Vec<u32>, Refusal> {
     let event = state.events.get(&order.event).ok_or(Refusal::UnknownEvent)?;
     let mut quantities = vec![0u32; order.lines.len()];
     for wish in wishes {
-        let index = order
-            .lines
-            .iter()
-            .position(|l| event.ticket_types[usize::from(l.ticket_type)].id == wish.ticket_type)
-            .ok_or_else(|| Refusal::UnknownTicketType(wish.ticket_type.clone()))?;
-        let left = order.lines[index].quantity - order.lines[index].refunded;
+        let of_type =
+            |l: &Line| event.ticket_types[usize::from(l.ticket_type)].id == wish.ticket_type;
+        let lines = || order.lines.iter().enumerate().filter(|(_, l)| of_type(l));
+        if lines().next().is_none() {
+            return Err(Refusal::UnknownTicketType(wish.ticket_type.clone()));
+        }
+        let left: u32 = lines().map(|(_, l)| l.quantity - l.refunded).sum();
         if wish.quantity < 1 {
             return Err(Refusal::Invalid("a quantity is at least 1".into()));
         }
-        if quantities[index] > 0 {
+        if lines().any(|(index, _)| quantities[index] > 0) {
             return Err(Refusal::Invalid("a ticket type is named twice".into()));
         }
         if wish.quantity > i64::from(left) - i64::from(on(Mutant::RefundTooLarge)) {
             let ticket_type = wish.ticket_type.clone();
             return Err(Refusal::RefundTooLarge { ticket_type, left });
         }
-        quantities[index] = wish.quantity as u32;
+        let mut rest = wish.quantity as u32;
+        for (index, line) in lines().rev() {
+            quantities[index] = rest.min(line.quantity - line.refunded);
+            rest -= quantities[index];
+        }
     }
     Ok(quantities)
 }
@@ -211,7 +217,8 @@ impl Draft {
                 line.restocked += quantity;
                 assert!(line.restocked <= line.refunded, "put back more than was refunded");
             }
-            let places = lines.iter().zip(&refund.quantities).map(|(l, q)| (l.pool, *q));
+            let places = lines.iter().zip(&refund.quantities);
+            let places = places.flat_map(|(l, q)| l.stock().map(|stock| (stock, *q)));
             for (pool, places) in by_pool(places) {
                 let sold = -i64::from(places);
                 self.changes.push(Change::Stock { event: order.event, pool, held: 0, sold });

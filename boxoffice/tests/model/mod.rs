@@ -4,8 +4,9 @@
 //! shares no rule with the core: where both agree, two people would have to make one mistake.
 
 use boxoffice::{
-    BuyerKey, Command, Erasure, EventId, EventSpec, Intent, IntentStatus, LineWish, OrderId,
-    PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish, Sale, TimeMs,
+    BuyerKey, CodeSpec, Command, Discount, Erasure, EventId, EventSpec, Intent, IntentStatus,
+    LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish,
+    Sale, Terms, TimeMs,
 };
 
 #[derive(Default)]
@@ -23,6 +24,8 @@ struct Show {
     types: Vec<(String, String)>,
     /// What its organiser has done to the sale: nothing, `paused` or `canceled`.
     stopped: &'static str,
+    /// The ticket types that ever had a number of their own.
+    numbered: Vec<String>,
 }
 
 /// An order.
@@ -64,6 +67,9 @@ struct Place {
     ticket_type: String,
     pool: String,
     price: i64,
+    /// The offer under which it was had, and the voucher that was shown for it.
+    offer: Option<String>,
+    voucher: Option<String>,
     serial: Option<u32>,
     /// Everybody who was to sit there, one after the other.
     guests: Vec<String>,
@@ -291,14 +297,14 @@ impl Model {
             }
             Command::DeleteEvent { slug } => return self.delete(slug),
             Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
-            Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
+            Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {
                     return "refused invalid".into();
                 }
                 let ignores = self.show(*event).is_some_and(|s| s.spec.ignore_email_tags);
                 let key = if ignores { untagged.unwrap_or(buyer.key) } else { buyer.key };
                 let new = self.order(*order).is_none();
-                let answer = self.hold(*order, *event, key, (lines, *most_ms), now);
+                let answer = self.hold(*order, *event, key, (lines, terms, *most_ms), now);
                 if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order && new) {
                     entry.address.clone_from(&buyer.email);
                     entry.name.clone_from(&buyer.name);
@@ -614,6 +620,8 @@ impl Model {
                 .ticket_types
                 .iter()
                 .any(|t| t.price_minor < 0 || !pool(&t.pool) || !chargeable(spec, t.price_minor))
+            || spec.ticket_types.iter().any(|t| odd_offers(spec, t))
+            || spec.codes.iter().any(|voucher| odd_voucher(spec, voucher))
         {
             return "refused invalid".into();
         }
@@ -624,7 +632,9 @@ impl Model {
                 pools: spec.pools.iter().map(|p| p.name.clone()).collect(),
                 types: spec.ticket_types.iter().map(|t| (t.id.clone(), t.pool.clone())).collect(),
                 stopped: "",
+                numbered: vec![],
             });
+            self.number_types(id);
             return "new".into();
         };
         let show = &self.shows[at];
@@ -649,6 +659,16 @@ impl Model {
         if let Some(t) = spec.ticket_types.iter().find(moved) {
             return format!("refused pool_fixed {}", t.id);
         }
+        // Who was never counted cannot be counted any more once somebody may have one.
+        let too_late = |t: &&boxoffice::TicketTypeSpec| {
+            let old = show.types.iter().any(|(id, _)| *id == t.id);
+            let sits = taken.iter().any(|(pool, taken)| *pool == t.pool && *taken > 0);
+            t.rules.capacity.is_some() && old && sits && !show.numbered.contains(&t.id)
+        };
+        if let Some(t) = spec.ticket_types.iter().find(too_late) {
+            return format!("refused capacity_too_late {}", t.id);
+        }
+        let id = show.id;
         let show = &mut self.shows[at];
         show.spec = spec.clone();
         for pool in &spec.pools {
@@ -661,7 +681,31 @@ impl Model {
                 show.types.push((t.id.clone(), t.pool.clone()));
             }
         }
+        self.number_types(id);
         "changed".into()
+    }
+
+    fn number_types(&mut self, id: EventId) {
+        let show = self.shows.iter_mut().find(|s| s.id == id).expect("it was just put");
+        for t in show.spec.ticket_types.iter().filter(|t| t.rules.capacity.is_some()) {
+            if !show.numbered.contains(&t.id) {
+                show.numbered.push(t.id.clone());
+            }
+        }
+    }
+
+    /// How many chairs of a show are taken, and how many of them are not sold, of those for which this
+    /// is so.
+    fn count(&self, show: EventId, is: impl Fn(&Place) -> bool) -> (usize, usize) {
+        let (mut taken, mut held) = (0, 0);
+        for order in self.orders.iter().filter(|o| o.show == show) {
+            let some = order.taken().filter(|p| is(p)).count();
+            taken += some;
+            if ["held", "paying", "canceling"].contains(&order.state) {
+                held += some;
+            }
+        }
+        (taken, held)
     }
 
     /// Nobody is named any more by what is over. Who is found by an order that is named here, and has
@@ -860,7 +904,7 @@ impl Model {
         id: OrderId,
         event: EventId,
         buyer: BuyerKey,
-        (wishes, most_ms): (&[LineWish], Option<i64>),
+        (wishes, terms, most_ms): (&[LineWish], &Terms, Option<i64>),
         now: TimeMs,
     ) -> String {
         if let Some(known) = self.order(id) {
@@ -883,6 +927,18 @@ impl Model {
             _ if show.stopped == "paused" => return "refused sale_paused".into(),
             _ => {}
         }
+        let mut voucher = None;
+        if let Some(typed) = &terms.code {
+            let typed = typed.trim();
+            let known = spec.codes.iter().find(|v| v.code.eq_ignore_ascii_case(typed));
+            let Some(known) = known else { return "refused unknown_code".into() };
+            if known.valid_from_ms.is_some_and(|from| now < from)
+                || known.valid_until_ms.is_some_and(|until| now >= until)
+            {
+                return "refused code_invalid".into();
+            }
+            voucher = Some(known);
+        }
         if wishes.is_empty() {
             return "refused invalid".into();
         }
@@ -891,6 +947,21 @@ impl Model {
             let Some(t) = spec.ticket_types.iter().find(|t| t.id == wish.ticket_type) else {
                 return "refused unknown_ticket_type".into();
             };
+            let shown = voucher.is_some_and(|v| v.opens.contains(&t.id));
+            if t.rules.hidden && !shown {
+                return "refused unknown_ticket_type".into();
+            }
+            if t.rules.sale_closes_ms.is_some_and(|end| now >= end) {
+                return format!("refused sale_closed {}", t.id);
+            }
+            if t.rules.sale_opens_ms.is_some_and(|begin| now < begin) {
+                return format!("refused not_on_sale {}", t.id);
+            }
+            let cheaper = voucher.filter(|v| {
+                v.discount.is_some()
+                    && (v.ticket_types.is_empty() || v.ticket_types.contains(&t.id))
+            });
+            let used = voucher.filter(|_| shown || cheaper.is_some()).map(|v| v.code.clone());
             if wish.quantity <= 0 {
                 return "refused invalid".into();
             }
@@ -900,16 +971,30 @@ impl Model {
             if places.iter().any(|p| p.ticket_type == t.id) {
                 return "refused invalid".into();
             }
-            places.extend((0..wish.quantity).map(|_| Place {
-                ticket_type: t.id.clone(),
-                pool: t.pool.clone(),
-                price: t.price_minor,
-                serial: None,
-                guests: vec![],
-                guest: None,
-                refund: None,
-                restocked: false,
-            }));
+            for _ in 0..wish.quantity {
+                // Chair by chair: the first offer that is not over and has one left.
+                let offer = t.rules.phases.iter().find(|offer| {
+                    let had =
+                        |p: &Place| p.ticket_type == t.id && p.offer.as_ref() == Some(&offer.name);
+                    let taken = self.count(event, had).0 + places.iter().filter(|p| had(p)).count();
+                    offer.until_ms.is_none_or(|end| now < end)
+                        && offer.capacity.is_none_or(|most| taken < most as usize)
+                });
+                let price = offer.map_or(t.price_minor, |offer| offer.price_minor);
+                let price = cheaper.map_or(price, |voucher| after(spec, price, voucher));
+                places.push(Place {
+                    ticket_type: t.id.clone(),
+                    pool: t.pool.clone(),
+                    price,
+                    offer: offer.map(|offer| offer.name.clone()),
+                    voucher: used.clone(),
+                    serial: None,
+                    guests: vec![],
+                    guest: None,
+                    refund: None,
+                    restocked: false,
+                });
+            }
         }
         if places.len() > spec.limit_per_order as usize {
             return "refused limit".into();
@@ -925,6 +1010,31 @@ impl Model {
                 let held = self.taken(event, pool) - self.sold(event, pool);
                 let t = &wanted[0].ticket_type;
                 return format!("refused sold_out {t} left {left} held {held}");
+            }
+        }
+        for wish in wishes {
+            let id = &wish.ticket_type;
+            let t = spec.ticket_types.iter().find(|t| t.id == *id).expect("it is on offer");
+            let Some(most) = t.rules.capacity else { continue };
+            let (taken, held) = self.count(event, |p| p.ticket_type == *id);
+            let left = (most as usize).saturating_sub(taken);
+            if wish.quantity as usize > left {
+                return format!("refused sold_out {id} left {left} held {held}");
+            }
+        }
+        if let Some(voucher) = voucher {
+            let with = |p: &Place| p.voucher.as_ref() == Some(&voucher.code);
+            let (taken, held) = self.count(event, with);
+            let left = (voucher.uses as usize).saturating_sub(taken);
+            if places.iter().filter(|p| with(p)).count() > left {
+                return format!("refused code_used_up left {left} held {held}");
+            }
+        }
+        for wish in wishes {
+            let id = &wish.ticket_type;
+            let dear = |p: &Place| terms.shown.get(id).is_some_and(|shown| p.price > *shown);
+            if places.iter().any(|p| p.ticket_type == *id && dear(p)) {
+                return format!("refused price_changed {id}");
             }
         }
         let until = now + most_ms.unwrap_or(spec.hold_ms).min(spec.hold_ms);
@@ -996,6 +1106,51 @@ fn may_be_said(question: &QuestionSpec, text: &str) -> bool {
         QuestionKind::Choice(all) => all.iter().any(|one| one == text),
         QuestionKind::YesNo => text == "yes" || text == "no",
     }
+}
+
+/// An offer that nobody understands.
+fn odd_offers(spec: &EventSpec, t: &boxoffice::TicketTypeSpec) -> bool {
+    let rules = &t.rules;
+    let backwards = rules.sale_opens_ms.zip(rules.sale_closes_ms).is_some_and(|(a, z)| a >= z);
+    let mut ends: Vec<TimeMs> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for offer in &rules.phases {
+        let endless = offer.until_ms.is_none() && offer.capacity.is_none();
+        let too_early = offer.until_ms.is_some_and(|end| ends.iter().any(|before| end <= *before));
+        if endless
+            || too_early
+            || names.contains(&&*offer.name)
+            || offer.capacity == Some(0)
+            || offer.price_minor < 0
+            || !chargeable(spec, offer.price_minor)
+        {
+            return true;
+        }
+        ends.extend(offer.until_ms);
+        names.push(&offer.name);
+    }
+    backwards
+}
+
+/// A voucher that gives nothing, or what there is not.
+fn odd_voucher(spec: &EventSpec, voucher: &CodeSpec) -> bool {
+    let t = |id: &String| spec.ticket_types.iter().find(|t| t.id == *id);
+    let shows_public = voucher.opens.iter().any(|id| t(id).is_none_or(|t| !t.rules.hidden));
+    let of_nothing = voucher.ticket_types.iter().any(|id| t(id).is_none());
+    let useless = voucher.discount.is_none() && voucher.opens.is_empty();
+    let backwards = voucher.valid_from_ms.zip(voucher.valid_until_ms).is_some_and(|(a, z)| a >= z);
+    shows_public || of_nothing || useless || backwards || voucher.uses == 0
+}
+
+/// The least that can be charged and is no less than what the voucher leaves of a price: looked for one
+/// by one.
+fn after(spec: &EventSpec, price: i64, voucher: &CodeSpec) -> i64 {
+    let enough = |candidate: i64| match voucher.discount.expect("it makes cheaper") {
+        Discount::Percent(percent) => 100 * candidate >= (100 - i64::from(percent)) * price,
+        Discount::Minor(minor) => candidate >= price - minor,
+    };
+    let found = (0..price).find(|candidate| enough(*candidate) && chargeable(spec, *candidate));
+    found.unwrap_or(price)
 }
 
 /// Nothing can be paid any more if nothing was made at the provider.

@@ -2,9 +2,9 @@
 //! store does, records what was decided, and checks after each step what must always be true.
 
 use boxoffice::{
-    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Command, Decision, Effect, Event, EventId,
-    Keys, Order, OrderId, OrderState, Refund, RefundState, Refusal, State, Tender, TicketState,
-    TimeMs, decide,
+    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Command, Counter, CounterKind, Decision,
+    Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refund, RefundState, Refusal, State,
+    Tender, TicketState, TimeMs, decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -149,10 +149,15 @@ fn check_counts(before: &State, after: &State, decision: &Decision) {
 fn check_event(event: &Event, state: &State) {
     let slug = &event.spec.slug;
     let orders = || state.orders.values().filter(|o| o.event == event.id);
-    for (index, pool) in event.pools.iter().enumerate() {
+    for (index, pool) in event.stocks() {
         let (mut held, mut sold) = (0, 0);
         for order in orders() {
-            for line in order.lines.iter().filter(|l| usize::from(l.pool) == index) {
+            // What counts a line, said once more.
+            let counts = |l: &&boxoffice::Line| {
+                let extra = [l.extra.type_counter, l.extra.phase, l.extra.code];
+                l.pool == index || extra.contains(&Some(index))
+            };
+            for line in order.lines.iter().filter(counts) {
                 match order.state {
                     OrderState::Held | OrderState::Paying | OrderState::Canceling => {
                         held += line.quantity;
@@ -169,10 +174,39 @@ fn check_event(event: &Event, state: &State) {
         assert_eq!(counters, (held, sold), "{slug}: held and sold of pool {}", pool.name);
         assert!(held + sold <= pool.capacity, "{slug}: pool {} is oversold", pool.name);
     }
+    check_rules(event);
     let mut serials: Vec<u32> = orders().flat_map(|o| &o.tickets).map(|t| t.serial).collect();
     serials.sort_unstable();
     let expected: Vec<u32> = (1..=event.serials).collect();
     assert_eq!(serials, expected, "{slug}: each serial exists once, from 1, without gaps");
+}
+
+/// What the organiser said last is kept of each counter, unless more was taken by then: then nothing more is
+/// sold.
+fn check_rules(event: &Event) {
+    let slug = &event.spec.slug;
+    let said = |counter: &Counter| match counter.kind {
+        CounterKind::Type => {
+            let t = event.spec.ticket_types.iter().find(|t| t.id == counter.count.name)?;
+            t.rules.capacity
+        }
+        CounterKind::Phase => {
+            let (id, name) = counter.count.name.split_once('\n').unwrap();
+            let t = event.spec.ticket_types.iter().find(|t| t.id == id)?;
+            t.rules.phases.iter().find(|phase| phase.name == name)?.capacity
+        }
+        CounterKind::Code => {
+            let code = event.spec.codes.iter().find(|code| code.code == counter.count.name)?;
+            Some(code.uses)
+        }
+    };
+    for counter in &event.counters {
+        let (count, name) = (&counter.count, &counter.count.name);
+        assert!(count.held + count.sold <= count.capacity, "{slug}: {name:?} is exceeded");
+        if let Some(said) = said(counter) {
+            assert!(said <= count.capacity, "{slug}: {name:?} may count what was said");
+        }
+    }
 }
 
 fn check_order(order: &Order) {

@@ -30,7 +30,13 @@ fn what_is_not_said_of_an_event_has_a_default() {
         limit_per_order: 10,
         hold_ms: 300_000,
         pools: vec![PoolSpec { name: "all".into(), capacity: 7 }],
-        ticket_types: vec![TicketTypeSpec { id, name, pool: "all".into(), price_minor: 999 }],
+        ticket_types: vec![TicketTypeSpec {
+            id,
+            name,
+            pool: "all".into(),
+            price_minor: 999,
+            rules: TypeRules::default(),
+        }],
         ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 1_893_528_000_000)
     };
     assert_eq!(spec(body()), Ok(expected.clone()));
@@ -277,10 +283,11 @@ fn what_was_told_can_be_put_back_and_no_more() {
             price_minor: 999,
             retired: false,
         }],
+        counters: vec![],
         serials: 0,
         sale: boxoffice::Sale::Open,
     };
-    let sent = serde_json::to_value(told(&event, NOW, NOW - 5_000)).unwrap();
+    let sent = serde_json::to_value(told(&event, Viewer::ANYBODY, NOW, NOW - 5_000)).unwrap();
     let put = |sent: &Value| settable(&serde_json::to_vec(sent).unwrap(), "rock");
     assert_eq!(super::spec(put(&sent).unwrap().unwrap(), "rock"), Ok(spec.clone()));
     let mut warned = sent.clone();

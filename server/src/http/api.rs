@@ -10,7 +10,7 @@ pub mod sales;
 use super::problem::Problem;
 use super::site::Site;
 use super::speaks::here;
-use super::view::{self, Action};
+use super::view::{self, Action, Viewer};
 use crate::access::{Denied, Right};
 use crate::actor::Actor;
 use crate::admission::client::Client;
@@ -32,14 +32,17 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Command, Event, LineWish, Order, OrderId, OrderState, Refusal, Reply, TimeMs,
+    AttemptState, Command, Currency, Event, LineWish, Order, OrderId, OrderState, Refusal, Reply,
+    Terms, TimeMs,
 };
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use nts_api::{
-    ActionKind, EventList, LineBody, MoneyMoved, NameBody, OrderBody, PayBody, ProblemCode,
+    ActionKind, EventList, HoldLine, LineBody, MoneyMoved, NameBody, OrderBody, PayBody,
+    ProblemCode,
 };
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -79,22 +82,36 @@ pub async fn events(
         None if bearer(&headers).is_some() => return Err(Problem::wrong_key()),
         None => events.retain(|event| public(event)),
     }
-    let events = events.iter().map(|e| view::event(e, now, as_of)).collect();
+    let events = events.iter().map(|e| view::event(e, Viewer::ANYBODY, now, as_of)).collect();
     Ok(Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response())
 }
 
-/// `GET /api/v1/events/{event}`
+/// `GET /api/v1/events/{event}?code=`: with the organiser's key all of it, with a code what it shows.
 pub async fn event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
+    client: Client,
+    query: Query,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
-    let make = || view::json(&view::event(&event, now, as_of));
+    let tag = organiser::etag(&event);
+    let caller = known_caller(&app, &headers).await?;
+    if caller.is_some_and(|caller| caller.has(Right::SeeEvents, Some(event.id))) {
+        let told = view::event(&event, Viewer::Organiser, now, as_of);
+        return Ok(([tag], Json(told)).into_response());
+    }
+    if let Some(typed) = query.get("code") {
+        let code = app.sales.code(client, &event, typed)?;
+        let told = view::event(&event, Viewer::Buyer(Some(code)), now, as_of);
+        return Ok(([tag], Json(told)).into_response());
+    }
+    let make = || view::json(&view::event(&event, Viewer::ANYBODY, now, as_of));
     let json = app.shown.json.of(&event, now, as_of, make);
     let kind = HeaderValue::from_static("application/json");
-    let headers = [(header::CONTENT_TYPE, kind), organiser::etag(&event)];
+    let headers = [(header::CONTENT_TYPE, kind), tag];
     Ok((headers, Bytes::clone(&json)).into_response())
 }
 
@@ -120,7 +137,7 @@ pub async fn live(
             let as_of = app.catalogue.as_of(now);
             let Some(event) = app.catalogue.event(&slug) else { return };
             let frame = app.shown.frame.of(&event, now, as_of, || {
-                let counts = view::json(&view::counts(&event, now, as_of));
+                let counts = view::json(&view::counts(&event, Viewer::ANYBODY, now, as_of));
                 Bytes::from([b"data: ", &*counts, b"\n\n"].concat())
             });
             if sender.send(Bytes::clone(&frame)).await.is_err() {
@@ -216,8 +233,28 @@ pub fn hold_command(
     };
     let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email, lang.language());
     let untagged = untagged_key(&wanted.buyer.email);
-    let lines = wanted.lines.into_iter().map(wish).collect();
-    Ok((Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None }, request))
+    let terms = terms(event, wanted.code, &wanted.lines)?;
+    let wanted_line = |HoldLine { ticket_type, quantity, .. }| LineWish { ticket_type, quantity };
+    let lines = wanted.lines.into_iter().map(wanted_line).collect();
+    let event = event.id;
+    Ok((Command::Hold { order, event, buyer, untagged, lines, terms, most_ms: None }, request))
+}
+
+/// What a hold request says of prices.
+fn terms(event: &Event, code: Option<String>, lines: &[HoldLine]) -> Result<Terms, Problem> {
+    let mut shown = BTreeMap::new();
+    for HoldLine { ticket_type, price, .. } in lines {
+        let Some(price) = price else { continue };
+        if Currency::parse(&price.currency) != Some(event.spec.currency) {
+            let code = event.spec.currency.code();
+            return Err(Problem::invalid(format!(
+                "The price of a line is in the event's currency, {code}. Nothing was reserved."
+            )));
+        }
+        shown.insert(ticket_type.clone(), price.amount);
+    }
+    let code = code.filter(|code| !code.trim().is_empty());
+    Ok(Terms { code, shown })
 }
 
 /// `POST /api/v1/events/{event}/orders`

@@ -28,7 +28,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
     AttemptState, BuyerKey, Command, Event, EventId, LineWish, Order, OrderId, OrderState, Refusal,
-    Reply, TicketState, TimeMs,
+    Reply, Terms, TicketState, TimeMs,
 };
 use nts_api::ProblemCode;
 use std::collections::BTreeMap;
@@ -339,7 +339,7 @@ async fn reserve_as(
 ) -> Result<Reserved, Problem> {
     let form = asks.0;
     let fullname = form.get("fullname");
-    let t = event.ticket_types.iter().find(|t| !t.retired);
+    let t = event.spec.ticket_types.iter().find(|t| !t.rules.hidden);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
     // Where a buyer may have more than one, the hold does not refuse the second of a name: it is looked for
     // before, by one request of the name at a time.
@@ -355,8 +355,15 @@ async fn reserve_as(
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
         let buyer = buyer(fullname, "", preferred(asks.1).language());
-        let hold =
-            Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
+        let hold = Command::Hold {
+            order,
+            event: event.id,
+            buyer,
+            untagged: None,
+            lines,
+            terms: Terms::default(),
+            most_ms: None,
+        };
         let answer = match before {
             Some(order) => {
                 Err(CommandError::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, order }))

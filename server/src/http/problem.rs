@@ -439,6 +439,7 @@ impl From<Refused> for Problem {
                 format!("Nothing was done. Try again {again}, or sign in by a link sent by mail.")
                     .into(),
             ),
+            Reason::Codes => (lang.too_many_wrong_codes(), lang.code_not_tried(again)),
             Reason::Lost => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.no_mail_was_sent(again))
             }

@@ -161,6 +161,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/events", Anyone, api::events)
         .takes(&["over"])
         .get("/api/v1/events/{event}", Anyone, api::event)
+        .takes(&["code"])
         .add(Method::PUT, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::put_event)
         .add(Method::DELETE, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::delete_event)
         .post("/api/v1/events/{event}/pause", Staff(ChangeEvents), event_sale::pause)

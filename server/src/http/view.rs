@@ -5,13 +5,13 @@ mod parts;
 
 use crate::app::App;
 use crate::codes::TicketCode;
-pub use crate::event_body::{counts, money, told as event};
+pub use crate::event_body::{Viewer, counts, money, told as event};
 use crate::language::{Lang, Words};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    Answer, AttemptState, Event, Money, Order, OrderState, Payment, Refund, RefundState, Ticket,
-    TicketState, TimeMs,
+    Answer, AttemptState, Currency, Event, Line, Money, Order, OrderState, Payment, Refund,
+    RefundState, Ticket, TicketState, TimeMs, Vat, told_rate,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -42,6 +42,7 @@ pub fn held<'a>(
             name: (&t.name).into(),
             quantity: l.quantity,
             price: money(l.unit_minor, &order.currency),
+            discount: discount(l, &order.currency),
         }
     });
     let secret = app.secrets.order(order.id);
@@ -58,6 +59,22 @@ pub fn held<'a>(
     }
 }
 
+/// What a code took off the price of one ticket of a line, if it did.
+fn discount<'a>(line: &Line, currency: &'a Currency) -> Option<wire::Money<'a>> {
+    let minor = line.extra.discount_minor;
+    (minor > 0).then(|| money(minor, currency))
+}
+
+/// The VAT of one rate.
+fn vat_told<'a>(vat: &Vat, currency: &'a Currency) -> wire::Vat<'a> {
+    wire::Vat {
+        percent: told_rate(vat.rate, '.').into(),
+        gross: money(vat.gross.minor, currency),
+        net: money(vat.net().minor, currency),
+        vat: money(vat.vat.minor, currency),
+    }
+}
+
 /// An order as its buyer sees it: with its payment in plain words and its tickets.
 pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> wire::Order<'a> {
     let ticket_type = |number: u16| &event.ticket_types[usize::from(number)];
@@ -65,6 +82,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         let t = ticket_type(l.ticket_type);
         let unit_minor = if on(Mutant::PriceOfToday) { t.price_minor } else { l.unit_minor };
         wire::OrderLine {
+            discount: discount(l, &order.currency),
             name: (&t.name).into(),
             price: money(unit_minor, &order.currency),
             quantity: l.quantity,
@@ -89,6 +107,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         lines: lines.collect(),
         mails: None,
         terms_version: None,
+        vat: order.vat().iter().map(|vat| vat_told(vat, &order.currency)).collect(),
         message: message(app, order, lang),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),

@@ -23,6 +23,7 @@ fn on_sale() -> State {
         spec,
         pools,
         ticket_types,
+        counters: vec![],
         serials: 0,
         sale: boxoffice::Sale::Open,
     };
@@ -42,7 +43,15 @@ fn hold(state: &State, name: &str, email: &str) -> Result<(), String> {
     let untagged = untagged_key(&buyer.email);
     let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
     let (order, event) = (OrderId(1), EventId(1));
-    let command = Command::Hold { order, event, buyer, untagged, lines, most_ms: None };
+    let command = Command::Hold {
+        order,
+        event,
+        buyer,
+        untagged,
+        lines,
+        terms: boxoffice::Terms::default(),
+        most_ms: None,
+    };
     match decide(state, &command, 0) {
         Ok(_) => Ok(()),
         Err(Refusal::Invalid(why)) => Err(why),

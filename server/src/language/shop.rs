@@ -293,6 +293,13 @@ words! {
         fr: format!("Rien n’est encore débité. Vos billets sont réservés pendant {hold}, le temps de payer."),
         es: format!("Todavía no se cobra nada. Sus entradas quedan reservadas durante {hold} mientras paga."),
     }
+    /// The tax within a sum; `rate` with its sign.
+    fn vat_included(rate: &str, vat: &str, net: &str) {
+        en: format!("Includes {rate} VAT: {vat} (net {net})"),
+        de: format!("Enthält {rate} MwSt.: {vat} (netto {net})"),
+        fr: format!("Dont TVA à {rate}\u{a0}: {vat} (HT {net})"),
+        es: format!("Incluye IVA del {rate}: {vat} (base {net})"),
+    }
     /// The sum of what is chosen or ordered.
     fn total() {
         en: "Total",
@@ -390,6 +397,77 @@ words! {
         de: format!("Höchstens {order} {} pro Bestellung und {person} pro Person.", one(order, "Ticket", "Tickets")),
         fr: format!("{order} {} par commande et {person} par personne au maximum.", one_fr(order, "billet", "billets")),
         es: format!("Como máximo {order} {} por pedido y {person} por persona.", one(order, "entrada", "entradas")),
+    }
+    /// Beside a price: in which phase it holds, until when (`at` with its day), and what comes then.
+    fn price_until_then(phase: &str, at: &str, next: &str) {
+        en: format!("{phase}: until {at}, then {next}"),
+        de: format!("{phase}: bis {at}, danach {next}"),
+        fr: format!("{phase}\u{a0}: jusqu’à {at}, puis {next}"),
+        es: format!("{phase}: hasta {at}; después, {next}"),
+    }
+    /// Beside a price: in which phase it holds, for how many, and what comes then. The number may change.
+    fn price_left_then(phase: &str, left: &str, next: &str) {
+        en: format!("{phase}: {left} left at this price, then {next}"),
+        de: format!("{phase}: noch {left} zu diesem Preis, danach {next}"),
+        fr: format!("{phase}\u{a0}: encore {left} à ce prix, puis {next}"),
+        es: format!("{phase}: a este precio, {left} más; después, {next}"),
+    }
+    /// Beside a price: in which phase it holds, until when (`at` with its day) at the latest and for how many,
+    /// and what comes then. The number may change.
+    fn price_until_left_then(phase: &str, at: &str, left: &str, next: &str) {
+        en: format!("{phase}: until {at} or while {left} are left at this price, then {next}"),
+        de: format!("{phase}: bis {at}, und noch {left} zu diesem Preis, danach {next}"),
+        fr: format!("{phase}\u{a0}: jusqu’à {at} et encore {left} à ce prix, puis {next}"),
+        es: format!("{phase}: hasta {at} y {left} más a este precio; después, {next}"),
+    }
+    /// Beside a price that a code has made lower.
+    fn instead_of(price: &str) {
+        en: format!("with your code, instead of {price}"),
+        de: format!("mit Ihrem Code, statt {price}"),
+        fr: format!("avec votre code, au lieu de {price}"),
+        es: format!("con su código, en lugar de {price}"),
+    }
+    /// A kind of ticket that is not sold yet; `at` with its day.
+    fn type_on_sale_from(at: &str) {
+        en: format!("On sale from {at}"),
+        de: format!("Im Verkauf ab {at}"),
+        fr: format!("En vente à partir de {at}"),
+        es: format!("A la venta a partir de {at}"),
+    }
+    /// A kind of ticket that is not sold any more.
+    fn type_sale_is_over() {
+        en: "No longer on sale",
+        de: "Nicht mehr im Verkauf",
+        fr: "N’est plus en vente",
+        es: "Ya no está a la venta",
+    }
+    /// The field of a code.
+    fn code_label() {
+        en: "Code (if you have one)",
+        de: "Code (falls Sie einen haben)",
+        fr: "Code (si vous en avez un)",
+        es: "Código (si tiene uno)",
+    }
+    /// The button beside the field of a code.
+    fn use_code() {
+        en: "Use the code",
+        de: "Code einlösen",
+        fr: "Utiliser le code",
+        es: "Usar el código",
+    }
+    /// The code of the page is valid.
+    fn code_is_used(code: &str) {
+        en: format!("Your code {code} is valid. The tickets and prices below are those with it."),
+        de: format!("Ihr Code {code} ist gültig. Unten stehen die Tickets und Preise damit."),
+        fr: format!("Votre code {code} est valable. Les billets et les prix ci-dessous sont ceux avec ce code."),
+        es: format!("Su código {code} es válido. Abajo están las entradas y los precios con él."),
+    }
+    /// A link behind that.
+    fn without_code() {
+        en: "Show the page without it",
+        de: "Seite ohne ihn zeigen",
+        fr: "Afficher la page sans lui",
+        es: "Mostrar la página sin él",
     }
     /// Why nothing is sold yet; `at` with its day.
     fn sale_opens_on(at: &str) {
@@ -569,6 +647,13 @@ words! {
         de: "Der Preis hat sich geändert",
         fr: "Le prix a changé",
         es: "El precio ha cambiado",
+    }
+    /// At the kind of which not all have the price that was shown; `prices` is a list.
+    fn prices_are(before: &str, prices: &str) {
+        en: format!("The price shown was {before}. Now it is {prices}. Go on if you agree."),
+        de: format!("Angezeigt waren {before}. Jetzt sind es {prices}. Gehen Sie weiter, wenn Sie einverstanden sind."),
+        fr: format!("Le prix affiché était de {before}. Maintenant, c’est {prices}. Continuez si vous êtes d’accord."),
+        es: format!("El precio mostrado era {before}. Ahora es {prices}. Continúe si está de acuerdo."),
     }
     /// At the kind whose price has changed.
     fn price_was_and_is(before: &str, now: &str) {

@@ -326,6 +326,8 @@ impl Composer {
             facts.push((lang.refunded().into(), lang.money(order.refunded())));
         }
         draft.blocks.push(Block::Facts(facts));
+        let vat = order.vat();
+        draft.blocks.extend(vat.iter().map(|vat| Block::Fine(lang.vat_of(vat))));
         draft.questions(event);
         draft.attachments.push(self.calendar_file(lang, order, event));
         Ok(draft)

@@ -15,6 +15,7 @@ fn event(id: u64, starts_ms: i64) -> Arc<Event> {
         spec,
         pools: vec![pool],
         ticket_types: vec![],
+        counters: vec![],
         serials: 0,
         sale: boxoffice::Sale::Open,
     })

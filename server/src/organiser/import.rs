@@ -411,6 +411,7 @@ mod tests {
             id: EventId(1),
             spec: EventSpec::new("rock", currency, 0),
             sale: boxoffice::Sale::Open,
+            counters: Vec::new(),
             pools: vec![Pool { name: "hall".into(), capacity: 9, held: 2, sold: 2 }],
             ticket_types: types.iter().map(of).collect(),
             serials: 0,

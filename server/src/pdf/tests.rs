@@ -22,6 +22,7 @@ fn sold(quantity: u32) -> (Event, Order) {
         spec,
         pools: vec![],
         ticket_types: vec![kind],
+        counters: vec![],
         serials: quantity,
         sale: boxoffice::Sale::Open,
     };

@@ -569,14 +569,14 @@ fn readdressed<D: Database>(desk: &mut Desk<D>) {
     };
     // The orders of buyers with addresses.
     let hold = |desk: &mut Desk<D>, name: &str, kind: &str, quantity| -> OrderId {
-        let Command::Hold { order, event, mut buyer, untagged, lines, most_ms } =
+        let Command::Hold { order, event, mut buyer, untagged, lines, terms, most_ms } =
             desk.hold_command(name, kind, quantity)
         else {
             unreachable!()
         };
         buyer.email = format!("{name}@example.org");
         buyer.key = crate::identity::buyer_key("", &buyer.email);
-        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, most_ms }]);
+        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, terms, most_ms }]);
         order
     };
     let pay = |desk: &mut Desk<D>, order| {

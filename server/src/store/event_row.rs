@@ -53,6 +53,7 @@ spec_columns!(
     contact,
     attach_pdf,
     questions,
+    codes,
 );
 pub(super) use event_columns;
 
@@ -86,7 +87,8 @@ pub(super) fn read(row: Row) -> Result<Event, String> {
     let serials = take(&mut row, "events.serials")?;
     let sale = take(&mut row, "events.sale")?;
     let spec = spec_of(&mut row)?;
-    Ok(Event { id, spec, pools: Vec::new(), ticket_types: Vec::new(), serials, sale })
+    let (pools, ticket_types, counters) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Event { id, spec, pools, ticket_types, counters, serials, sale })
 }
 
 impl Field for Currency {
@@ -156,9 +158,15 @@ mod tests {
             names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };
-        let (pools, ticket_types) = (vec![], vec![]);
-        let id = EventId(u64::MAX);
-        Event { id, spec, pools, ticket_types, serials: 4, sale: Sale::Canceled }
+        Event {
+            id: EventId(u64::MAX),
+            spec,
+            pools: vec![],
+            ticket_types: vec![],
+            counters: vec![],
+            serials: 4,
+            sale: Sale::Canceled,
+        }
     }
 
     #[test]

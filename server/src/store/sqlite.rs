@@ -314,7 +314,7 @@ impl SqliteStore {
                 }
                 EventNews::Stock(id, pool, held, sold) => {
                     let event = self.events.get_mut(&id).expect("the schema knows its event");
-                    event.pools[usize::from(pool)].shift(held, sold);
+                    event.stock_mut(pool).shift(held, sold);
                 }
                 EventNews::Serials(id, serial) => {
                     let event = self.events.get_mut(&id).expect("the schema knows its event");

@@ -177,6 +177,7 @@ impl World {
             buyer,
             untagged: None,
             lines,
+            terms: boxoffice::Terms::default(),
             most_ms: None,
         }
     }

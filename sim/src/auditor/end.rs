@@ -27,6 +27,34 @@ impl Auditor {
         owing.map(|o| o.id).collect()
     }
 
+    /// The event was cancelled, and all of its orders are at rest: no money of them is kept, but for what the
+    /// provider would not give back.
+    pub fn all_went_back(&self, trace: &mut Trace, at_ms: i64, ledger: &BTreeMap<OrderId, Moved>) {
+        for order in self.orders.values() {
+            let failed = |r: &Refund| !r.by_hand && matches!(r.state, RefundState::Failed(_));
+            let failed = order.refunds.iter().any(failed);
+            let mut broken =
+                |promise, text: String| trace.broken(at_ms, promise, Some(order.id), text);
+            let over = matches!(
+                order.state,
+                OrderState::Refunded | OrderState::Released | OrderState::Void
+            );
+            if !over && !failed {
+                let text = format!("its event was cancelled, and it is {:?}", order.state);
+                broken(Promise::AllSettles, text);
+            }
+            if !failed && order.tickets.iter().any(|t| t.state == TicketState::Valid) {
+                broken(Promise::AllSettles, "a ticket of a cancelled event is valid".into());
+            }
+            let moved = ledger.get(&order.id).cloned().unwrap_or_default();
+            let kept = moved.captured - moved.refunded;
+            if !failed && kept > moved.failed {
+                let text = format!("{kept} is kept of an event that was cancelled");
+                broken(Promise::MoneyIsTickets, text);
+            }
+        }
+    }
+
     /// Everything must be settled and balanced now.
     pub fn settled(
         &self,

@@ -38,6 +38,7 @@ fn whole(state: OrderState) -> Order {
         unit_minor,
         refunded: if is_refunded { quantity } else { 0 },
         restocked: 0,
+        extra: boxoffice::Extra::default(),
     };
     let sold = matches!(state, Paid | Refunding | Refunded);
     let ticket_state = if state == Paid { TicketState::Valid } else { TicketState::Revoked };

@@ -6,7 +6,7 @@ use crate::http::auth::caller;
 use crate::http::extract::SentByStaff;
 use crate::http::problem::Problem;
 use crate::http::site::Site;
-use crate::http::view;
+use crate::http::view::{self, Viewer};
 use crate::store::records::cancellations::Cancellation;
 use crate::when;
 use axum::Json;
@@ -45,7 +45,7 @@ async fn set(
     let event = app.sales.event_named(slug).await?;
     let event = app.organiser.pause_sale(&caller.permit(event.id)?, paused).await?;
     let now = app.clock.now_ms();
-    Ok(([etag(&event)], Json(view::event(&event, now, now))).into_response())
+    Ok(([etag(&event)], Json(view::event(&event, Viewer::Organiser, now, now))).into_response())
 }
 
 /// `POST /api/v1/events/{event}/cancel`. It needs no idempotency key: cancelled is cancelled.

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::speaks::here;
-use crate::http::view;
+use crate::http::view::{self, Viewer};
 use crate::organiser::search::{Asked, At, Cursor, Of};
 use crate::sales::SaleError;
 use crate::when;
@@ -37,7 +37,11 @@ pub async fn put_event(
             event_body::settable(&body, &slug).map_err(Problem::invalid)?.ok_or(problem)?
         }
     };
-    let spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
+    let keeps_codes = body.codes.is_none();
+    let mut spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
+    if keeps_codes {
+        app.organiser.keep_codes(&mut spec).await?;
+    }
     let warnings = event_body::warnings(&spec, now);
     let condition = Condition::read(&headers)?;
     let known = match app.sales.event_named(&slug).await {
@@ -73,7 +77,7 @@ pub async fn put_event(
     };
     let tag = etag(&event);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let event = view::event(&event, now, now);
+    let event = view::event(&event, Viewer::Organiser, now, now);
     Ok((status, [tag], Json(PutAnswer { event, warnings })).into_response())
 }
 

@@ -9,12 +9,19 @@ use crate::language::format::Style;
 use crate::text::begin;
 use crate::when;
 use boxoffice::{Currency, EventSpec, Flaw};
-use nts_api::{EventBody, Money, PoolBody, TicketTypeBody};
+use nts_api::{CodeBody, EventBody, Money, PhaseBody, PoolBody, TicketTypeBody};
 use std::collections::BTreeMap;
 use unicode_normalization::UnicodeNormalization;
 
 /// The most rows of pools, and of ticket types.
 const MOST_ROWS: usize = 100;
+/// An event with more codes than this keeps them as they are: programs change so many.
+const MOST_CODES: usize = 50;
+
+/// What can be said of a ticket type besides, of its price phases, and of codes: the fields of their rows.
+const OF_TYPE: [&str; 5] = ["opens", "closes", "capacity", "hidden", "vat"];
+const OF_PHASE: [&str; 4] = ["name", "price", "until", "capacity"];
+const OF_CODE: [&str; 8] = ["code", "uses", "percent", "amount", "types", "opens", "from", "until"];
 /// How much of a field is shown again.
 const SHOWN: usize = 6_000;
 
@@ -48,6 +55,46 @@ pub struct Typed {
     pub pools: Vec<PoolRow>,
     /// Ticket types.
     pub types: Vec<TypeRow>,
+    /// Codes.
+    pub codes: Vec<Row>,
+    /// Whether the event has too many codes for a form, and keeps them.
+    pub keeps_codes: bool,
+}
+
+/// A row of fields of which all may be empty.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Row(BTreeMap<&'static str, String>);
+
+impl Row {
+    /// What stands in a field.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.0.insert(name, value.into());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.values().all(String::is_empty)
+    }
+
+    /// What was sent in the fields that begin so.
+    fn read(form: &Form, begin_with: &str, fields: &[&'static str]) -> Row {
+        let value = |name: &&'static str| {
+            let sent = form.get(&format!("{begin_with}-{name}"));
+            (*name, begin(sent, 400).to_owned())
+        };
+        Row(fields.iter().map(value).collect())
+    }
+
+    /// The rows that were sent, without those that are empty.
+    fn all(form: &Form, begin_with: &str, fields: &[&'static str]) -> Vec<Row> {
+        let there = |n: &usize| form.has(&format!("{begin_with}-{n}-{}", fields[0]));
+        let rows = (0..MOST_ROWS).take_while(there);
+        let rows = rows.map(|n| Row::read(form, &format!("{begin_with}-{n}"), fields));
+        rows.filter(|row| !row.is_empty()).collect()
+    }
 }
 
 /// A pool as it was typed.
@@ -78,6 +125,10 @@ pub struct TypeRow {
     pub known: bool,
     /// Whether it is to be taken off sale.
     pub gone: bool,
+    /// When, how many, and to whom it is sold.
+    pub more: Row,
+    /// Its price phases.
+    pub phases: Vec<Row>,
 }
 
 impl PoolRow {
@@ -143,7 +194,17 @@ impl Typed {
         }
         let currency = Currency::parse(&body.currency);
         typed.pools = body.pools.iter().map(PoolRow::of).collect();
-        typed.types = body.ticket_types.iter().map(|t| TypeRow::of(t, currency)).collect();
+        let local = |time: &Option<String>| match time.as_deref().map(when::parse) {
+            Some(Ok(ms)) => when::local(ms, &body.zone),
+            _ => String::new(),
+        };
+        typed.types = body.ticket_types.iter().map(|t| TypeRow::of(t, currency, local)).collect();
+        let codes = body.codes.as_deref().unwrap_or_default();
+        typed.keeps_codes = codes.len() > MOST_CODES;
+        if !typed.keeps_codes {
+            let row = |code: &CodeBody| code_row(code, body, currency, local);
+            typed.codes = codes.iter().map(row).collect();
+        }
         typed
     }
 
@@ -176,8 +237,12 @@ impl Typed {
                 pool: row("type", n, "pool"),
                 known: !row("type", n, "known").is_empty(),
                 gone: !row("type", n, "gone").is_empty(),
+                more: Row::read(form, &format!("type-{n}"), &OF_TYPE),
+                phases: Row::all(form, &format!("type-{n}-phase"), &OF_PHASE),
             });
         }
+        typed.codes = Row::all(form, "code", &OF_CODE);
+        typed.keeps_codes = !form.get("keeps-codes").is_empty();
         typed
     }
 
@@ -241,6 +306,9 @@ impl Typed {
         if self.types == old.types {
             self.types.clone_from(&new.types);
         }
+        if self.codes == old.codes {
+            self.codes.clone_from(&new.codes);
+        }
     }
 
     /// What others have changed: of each field its name, what stood there, and what stands there now.
@@ -256,12 +324,28 @@ impl Typed {
             typed.pools.iter().map(told).collect::<Vec<_>>().join(", ")
         };
         let types = |typed: &Typed| -> String {
-            let told = |row: &TypeRow| format!("{}: {}", row.name, row.price);
+            let told = |row: &TypeRow| {
+                let more = OF_TYPE.iter().map(|name| row.more.get(name));
+                let phases = row.phases.iter().flat_map(|p| OF_PHASE.map(|name| p.get(name)));
+                let all = [row.price.as_str()].into_iter().chain(more).chain(phases);
+                let all: Vec<&str> = all.filter(|part| !part.is_empty()).collect();
+                format!("{}: {}", row.name, all.join(" "))
+            };
             typed.types.iter().map(told).collect::<Vec<_>>().join(", ")
         };
-        for (label, was, is) in
-            [("Places", pools(old), pools(new)), ("Ticket types", types(old), types(new))]
-        {
+        let codes = |typed: &Typed| -> String {
+            let told = |row: &Row| {
+                let all: Vec<&str> =
+                    OF_CODE.iter().map(|n| row.get(n)).filter(|p| !p.is_empty()).collect();
+                all.join(" ")
+            };
+            typed.codes.iter().map(told).collect::<Vec<_>>().join(", ")
+        };
+        for (label, was, is) in [
+            ("Places", pools(old), pools(new)),
+            ("Ticket types", types(old), types(new)),
+            ("Codes", codes(old), codes(new)),
+        ] {
             if was != is {
                 all.push((label.into(), shown(&was), shown(&is)));
             }
@@ -320,7 +404,11 @@ impl Typed {
             }),
         };
         let (pools, pool_rows) = self.pools(&mut faults);
-        let (ticket_types, type_rows) = self.ticket_types(seen, currency, &mut faults);
+        let (ticket_types, type_rows) = self.ticket_types(currency, &mut faults);
+        let codes = match self.keeps_codes {
+            true => seen.and_then(|seen| seen.codes.clone()).unwrap_or_default(),
+            false => self.codes(currency, &mut faults),
+        };
         let body = EventBody {
             name: self.get("name").into(),
             place: self.get("place").into(),
@@ -343,6 +431,7 @@ impl Typed {
             attach_pdf: self.ticked("pdf"),
             pools,
             ticket_types,
+            codes: Some(codes),
             ..seen.cloned().unwrap_or_default()
         };
         match event_body::spec(body, slug) {
@@ -380,7 +469,6 @@ impl Typed {
     /// The ticket types, and of each the number of its row.
     fn ticket_types(
         &self,
-        seen: Option<&EventBody>,
         currency: Option<Currency>,
         faults: &mut Faults,
     ) -> (Vec<TicketTypeBody>, Vec<usize>) {
@@ -406,20 +494,162 @@ impl Typed {
                 "" => unused(&slug_of(&row.name, "ticket"), taken),
                 id => id.to_owned(),
             };
-            let known = seen.and_then(|seen| seen.ticket_types.iter().find(|t| t.id == id));
             let first = || names.first().cloned().unwrap_or_default();
             let money = Money { amount, currency: self.get("currency").to_owned().into() };
             let pool = if row.pool.is_empty() { first() } else { row.pool.clone() };
-            types.push(match known {
-                Some(known) => {
-                    TicketTypeBody { name: row.name.clone(), pool, price: money, ..known.clone() }
-                }
-                None => TicketTypeBody { id, name: row.name.clone(), pool, price: money },
+            let at = |field: &str| format!("type-{n}-{field}");
+            types.push(TicketTypeBody {
+                id,
+                name: row.name.clone(),
+                pool,
+                price: money,
+                hidden: !row.more.get("hidden").is_empty(),
+                sale_opens: self.time(row.more.get("opens"), at("opens"), faults),
+                sale_closes: self.time(row.more.get("closes"), at("closes"), faults),
+                capacity: count(row.more.get("capacity"), at("capacity"), faults),
+                phases: self.phases(n, row, currency, faults),
+                vat_percent: Some(row.more.get("vat").to_owned()).filter(|vat| !vat.is_empty()),
             });
             rows.push(n);
         }
         (types, rows)
     }
+}
+
+/// A number that may be left out.
+fn count(text: &str, at: String, faults: &mut Faults) -> Option<u32> {
+    if text.is_empty() {
+        return None;
+    }
+    let read = text.parse().ok();
+    if read.is_none() {
+        faults.add(at, "Write a number, such as 50, or leave it empty.");
+    }
+    read
+}
+
+/// The parts of a list.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+impl Typed {
+    /// A time in the zone of the event that may be left out.
+    fn time(&self, text: &str, at: String, faults: &mut Faults) -> Option<String> {
+        let zone = self.get("zone");
+        if text.is_empty() || when::check_zone(zone).is_err() {
+            return None;
+        }
+        match when::parse_local(text, zone) {
+            Ok(ms) => Some(when::rfc3339_in(ms, zone)),
+            Err(why) => {
+                faults.add(at, sentence(&why));
+                None
+            }
+        }
+    }
+
+    fn money(
+        &self,
+        text: &str,
+        currency: Option<Currency>,
+        at: String,
+        faults: &mut Faults,
+    ) -> Money<'static> {
+        let amount = match currency.map(|currency| minor(text, currency)) {
+            Some(Ok(amount)) => amount,
+            Some(Err(why)) => {
+                faults.add(at, why);
+                0
+            }
+            // The currency is told.
+            None => 0,
+        };
+        Money { amount, currency: self.get("currency").to_owned().into() }
+    }
+
+    fn phases(
+        &self,
+        n: usize,
+        row: &TypeRow,
+        currency: Option<Currency>,
+        faults: &mut Faults,
+    ) -> Vec<PhaseBody> {
+        let mut phases = Vec::new();
+        for (p, phase) in row.phases.iter().enumerate() {
+            let at = |field: &str| format!("type-{n}-phase-{p}-{field}");
+            phases.push(PhaseBody {
+                name: phase.get("name").into(),
+                price: self.money(phase.get("price"), currency, at("price"), faults),
+                until: self.time(phase.get("until"), at("until"), faults),
+                capacity: count(phase.get("capacity"), at("capacity"), faults),
+            });
+        }
+        phases
+    }
+
+    /// The ids of the ticket types that a list names, by their names or ids.
+    fn type_ids(&self, text: &str) -> Vec<String> {
+        let id = |part: &str| {
+            let named = |row: &&TypeRow| row.name.eq_ignore_ascii_case(part) || row.id == part;
+            let row = self.types.iter().find(named);
+            row.map_or_else(
+                || part.to_owned(),
+                |row| if row.id.is_empty() { slug_of(&row.name, "ticket") } else { row.id.clone() },
+            )
+        };
+        listed(text).map(id).collect()
+    }
+
+    fn codes(&self, currency: Option<Currency>, faults: &mut Faults) -> Vec<CodeBody> {
+        let mut codes = Vec::new();
+        for (n, row) in self.codes.iter().enumerate() {
+            let at = |field: &str| format!("code-{n}-{field}");
+            let uses = count(row.get("uses"), at("uses"), faults);
+            if uses.is_none() {
+                faults
+                    .add(at("uses"), "Write how many tickets can be bought with it, such as 100.");
+            }
+            let amount = row.get("amount");
+            codes.push(CodeBody {
+                code: row.get("code").into(),
+                uses: uses.unwrap_or(1),
+                opens: self.type_ids(row.get("opens")),
+                percent_off: count(row.get("percent"), at("percent"), faults),
+                amount_off: (!amount.is_empty())
+                    .then(|| self.money(amount, currency, at("amount"), faults)),
+                ticket_types: self.type_ids(row.get("types")),
+                valid_from: self.time(row.get("from"), at("from"), faults),
+                valid_until: self.time(row.get("until"), at("until"), faults),
+            });
+        }
+        codes
+    }
+}
+
+/// A code as the form shows it.
+fn code_row(
+    code: &CodeBody,
+    body: &EventBody,
+    currency: Option<Currency>,
+    local: impl Fn(&Option<String>) -> String,
+) -> Row {
+    let name = |id: &String| {
+        let named = body.ticket_types.iter().find(|t| t.id == *id);
+        named.map_or(id, |t| &t.name).clone()
+    };
+    let names = |ids: &[String]| ids.iter().map(name).collect::<Vec<_>>().join(", ");
+    let amount = code.amount_off.as_ref().zip(currency);
+    let mut row = Row::default();
+    row.set("code", code.code.as_str());
+    row.set("uses", code.uses.to_string());
+    row.set("percent", code.percent_off.map(|p| p.to_string()).unwrap_or_default());
+    row.set("amount", amount.map(|(off, c)| major(off.amount, c)).unwrap_or_default());
+    row.set("types", names(&code.ticket_types));
+    row.set("opens", names(&code.opens));
+    row.set("from", local(&code.valid_from));
+    row.set("until", local(&code.valid_until));
+    row
 }
 
 const PER_ORDER: &str = "Write a number from 1 to 1000.";
@@ -435,10 +665,38 @@ impl PoolRow {
 }
 
 impl TypeRow {
-    fn of(t: &TicketTypeBody, currency: Option<Currency>) -> TypeRow {
-        let price = currency.map(|currency| major(t.price.amount, currency)).unwrap_or_default();
-        let (id, name, pool) = (t.id.clone(), t.name.clone(), t.pool.clone());
-        TypeRow { id, name, price, pool, known: true, gone: false }
+    fn of(
+        t: &TicketTypeBody,
+        currency: Option<Currency>,
+        local: impl Fn(&Option<String>) -> String,
+    ) -> TypeRow {
+        let price =
+            |minor: i64| currency.map(|currency| major(minor, currency)).unwrap_or_default();
+        let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
+        let mut more = Row::default();
+        more.set("opens", local(&t.sale_opens));
+        more.set("closes", local(&t.sale_closes));
+        more.set("capacity", number(t.capacity));
+        more.set("hidden", if t.hidden { "yes" } else { "" });
+        more.set("vat", t.vat_percent.as_deref().unwrap_or_default());
+        let phase = |phase: &PhaseBody| {
+            let mut row = Row::default();
+            row.set("name", phase.name.as_str());
+            row.set("price", price(phase.price.amount));
+            row.set("until", local(&phase.until));
+            row.set("capacity", number(phase.capacity));
+            row
+        };
+        TypeRow {
+            id: t.id.clone(),
+            name: t.name.clone(),
+            price: price(t.price.amount),
+            pool: t.pool.clone(),
+            known: true,
+            gone: false,
+            more,
+            phases: t.phases.iter().map(phase).collect(),
+        }
     }
 }
 
@@ -466,7 +724,19 @@ fn place(flaw: &Flaw, pools: &[usize], types: &[usize], slug: &str, faults: &mut
             text,
         );
     }
-    if let Some(at) = row("ticket_types", types) {
+    // A part of a part: `phases[1].price` of a ticket type is `phase-1-price` of its row.
+    let inner = |at: String| at.replace("phases[", "phase-").replace("].", "-");
+    if let Some(code) = flaw.at.strip_prefix("codes[") {
+        let at = code.replace("].", "-");
+        let at = at.replace("percent_off", "percent").replace("amount_off", "amount");
+        let at = at.replace("ticket_types", "types").replace("valid_", "");
+        return faults.add(format!("code-{at}"), text);
+    }
+    if let Some(at) = row("ticket_types", types).map(inner) {
+        let at = at.replace("sale_", "").replace("vat_percent", "vat");
+        if at.ends_with("-phases") {
+            return faults.add_whole(text);
+        }
         return faults.add(format!("type-{}", at.replace("-id", "-name")), text);
     }
     let field = match flaw.at.as_str() {

@@ -1,7 +1,7 @@
 //! The pages of an event for its organiser: making, changing and copying it, publishing and hiding it, pausing
 //! its sale, cancelling and deleting it.
 
-use super::event_form::{Typed, slug_of, unused};
+use super::event_form::{Row, Typed, slug_of, unused};
 use super::form::Faults;
 use super::{OfficeFrame, Staff};
 use crate::access::{Caller, Right, may};
@@ -36,6 +36,7 @@ struct FormPage {
     typed: Typed,
     pools: Vec<PoolFields>,
     types: Vec<TypeFields>,
+    codes: Vec<Vec<Field>>,
     pool_names: Vec<String>,
     zones: Vec<String>,
     /// What the form was made from, as JSON; empty: a new event.
@@ -80,8 +81,80 @@ struct PoolFields {
     gone: bool,
 }
 
+/// A field of a row: its id, what it is called, what stands in it, and a hint.
+struct Field {
+    id: String,
+    label: &'static str,
+    value: String,
+    hint: &'static str,
+    /// The kind of the input.
+    kind: &'static str,
+}
+
+/// The fields of a row. `begin_with`: how their ids begin.
+fn fields(
+    begin_with: &str,
+    row: &Row,
+    all: &[(&str, &'static str, &'static str, &'static str)],
+) -> Vec<Field> {
+    let field =
+        |(name, label, kind, hint): &(&str, &'static str, &'static str, &'static str)| Field {
+            id: format!("{begin_with}-{name}"),
+            label,
+            value: row.get(name).to_owned(),
+            hint,
+            kind,
+        };
+    all.iter().map(field).collect()
+}
+
+const TYPE: [(&str, &str, &str, &str); 4] = [
+    ("opens", "On sale from", "datetime-local", "Left empty: with the event."),
+    ("closes", "On sale until", "datetime-local", "Left empty: with the event."),
+    ("capacity", "At most so many", "text", "Left empty: as many as there are places."),
+    (
+        "vat",
+        "VAT in per cent",
+        "text",
+        "The price includes it. Left empty: orders say nothing of VAT.",
+    ),
+];
+const PHASE: [(&str, &str, &str, &str); 4] = [
+    ("name", "Name of the phase", "text", "Such as Early bird."),
+    ("price", "Price in it", "text", ""),
+    ("until", "Until", "datetime-local", ""),
+    ("capacity", "For at most so many", "text", ""),
+];
+const CODE: [(&str, &str, &str, &str); 8] = [
+    ("code", "Code", "text", "What buyers type: letters, numbers, - and _."),
+    ("uses", "For so many tickets", "text", ""),
+    ("percent", "Per cent off", "text", ""),
+    ("amount", "Or so much off each ticket", "text", ""),
+    ("types", "Cheaper with it", "text", "Names of ticket types, with commas. Left empty: all."),
+    ("opens", "Shows hidden types", "text", "Names of ticket types, with commas."),
+    ("from", "Valid from", "datetime-local", ""),
+    ("until", "Valid until", "datetime-local", ""),
+];
+
+/// The price phases or codes of the form, and an empty one behind them.
+fn rows(
+    begin_with: &str,
+    rows: &[Row],
+    all: &[(&str, &'static str, &'static str, &'static str)],
+) -> Vec<Vec<Field>> {
+    let empty = Row::default();
+    let rows = rows.iter().chain([&empty]).enumerate();
+    rows.map(|(n, row)| fields(&format!("{begin_with}-{n}"), row, all)).collect()
+}
+
 /// A ticket type in the form.
 struct TypeFields {
+    /// When, how many, and to whom it is sold.
+    more: Vec<Field>,
+    hidden: bool,
+    phases: Vec<Vec<Field>>,
+    /// Whether that is shown.
+    open: bool,
     n: usize,
     id: String,
     name_id: String,
@@ -116,6 +189,16 @@ impl FormPage {
             pool: row.pool.clone(),
             known: row.known,
             gone: row.gone,
+            more: fields(&format!("type-{n}"), &row.more, &TYPE),
+            hidden: !row.more.get("hidden").is_empty(),
+            phases: rows(&format!("type-{n}-phase"), &row.phases, &PHASE),
+            open: {
+                let wrong = |field: &str| {
+                    let rest = field.strip_prefix(&format!("type-{n}-"));
+                    rest.is_some_and(|rest| !["name", "price", "pool"].contains(&rest))
+                };
+                faults.marked().iter().any(|(field, _)| wrong(field))
+            },
         });
         let plain = ["name", "starts", "zone", "place", "currency"];
         let of_row = |field: &str| field.starts_with("pool-") || field.starts_with("type-");
@@ -126,6 +209,7 @@ impl FormPage {
             title: title.to_owned(),
             pools: pools.collect(),
             types: types.collect(),
+            codes: rows("code", &typed.codes, &CODE),
             pool_names: typed.pool_names(),
             zones: crate::when::zones(),
             seen: String::new(),

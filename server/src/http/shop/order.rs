@@ -87,6 +87,8 @@ pub(in crate::http) struct OrderPage {
     pub(in crate::http) answers: answers::Answers,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
+    /// The VAT in the total, by rate.
+    vat: Vec<String>,
     refunded: Option<String>,
     pub(in crate::http) action: Option<String>,
     pub(in crate::http) can_pay: bool,
@@ -237,6 +239,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         answers: answers::Answers::of(order, event, lang, now),
         lines: lines.collect(),
         total: money(order.total().minor),
+        vat: order.vat().iter().map(|vat| lang.vat_of(vat)).collect(),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
         action: view::action(order).map(|action| match action {
             Action::Redirect(url) => url.to_owned(),
@@ -319,7 +322,10 @@ pub async fn cancel(
             let now = app.clock.now_ms();
             let own = own_orders::to_show(&app, &headers, lang).await;
             let own = own.into_iter().filter(|order| order.event == event.id).collect();
-            let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
+            // With the code with which it was ordered, if that is still valid.
+            let code = order.lines.iter().find_map(|line| event.stock(line.extra.code?));
+            let code = code.and_then(|counter| event.code(&counter.name, now).ok());
+            let shown = event_page(&app, &event, code, now, app.catalogue.as_of(now));
             Ok(page(&shown.filled_again(&order, &event).with_own_orders(own)))
         }
         Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {

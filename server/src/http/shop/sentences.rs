@@ -101,6 +101,7 @@ fn orders() -> Vec<Order> {
                         unit_minor: 999,
                         refunded: 0,
                         restocked: 0,
+                        extra: boxoffice::Extra::default(),
                     }],
                     currency: Currency::parse("GBP").expect("a currency"),
                     tender: boxoffice::Tender::Online,

@@ -39,6 +39,7 @@ fn some_event() -> Event {
         },
         pools: vec![pool("gone", 0, 0, 0), pool("main", 10, 2, 3), pool("one", 1, 0, 0)],
         ticket_types: vec![ticket_type("adult", 1, false), ticket_type("child", 2, true)],
+        counters: vec![],
         serials: 0,
         sale: boxoffice::Sale::Open,
     }
@@ -54,14 +55,14 @@ fn an_event_is_told_with_what_is_on_sale_of_it() {
         r#"{{"as_of":"{as_of}","attach_pdf":false,"canceled":false,"contact":"","currency":"GBP","description":"Loud.\nLong.","ends_at":"1970-01-01T00:00:20Z","hidden":true,"hold_seconds":90,"id":"rock","ignore_email_tags":true,"keep_buyers_days":30,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","names_until":"1970-01-01T00:00:09Z","on_sale":true,"over":false,"paused":false,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
     );
     let mut some_event = some_event();
-    assert_eq!(json(&event(&some_event, 1_500, 3_000)), expected);
+    assert_eq!(json(&event(&some_event, Viewer::ANYBODY, 1_500, 3_000)), expected);
     let expected =
         format!(r#"{{"as_of":"{as_of}","on_sale":true,"pools":{pools},"ticket_types":{types}}}"#);
-    assert_eq!(json(&counts(&some_event, 1_500, 3_000)), expected);
+    assert_eq!(json(&counts(&some_event, Viewer::ANYBODY, 1_500, 3_000)), expected);
     some_event.spec.limit_per_buyer = None;
     (some_event.spec.sale_opens_ms, some_event.spec.sale_closes_ms) = (None, None);
     let told: serde_json::Value =
-        serde_json::from_slice(&json(&event(&some_event, 1_500, 3_000))).unwrap();
+        serde_json::from_slice(&json(&event(&some_event, Viewer::ANYBODY, 1_500, 3_000))).unwrap();
     for member in ["limit_per_buyer", "sale_opens", "sale_closes"] {
         assert_eq!(told.get(member), Some(&serde_json::Value::Null), "{member} is null");
     }

@@ -55,6 +55,7 @@ fn event() -> Event {
             ticket_type("adult", "Adult", 1_250),
             ticket_type("child", "Child", 600),
         ],
+        counters: vec![],
         serials: 3,
         sale: boxoffice::Sale::Open,
     }

@@ -112,7 +112,15 @@ impl World {
         let buyer = Buyer { name: name.into(), email: email.into(), key, language };
         let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 2 }];
         let event = self.events[event];
-        let hold = Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None };
+        let hold = Command::Hold {
+            order,
+            event,
+            buyer,
+            untagged: None,
+            lines,
+            terms: boxoffice::Terms::default(),
+            most_ms: None,
+        };
         self.ask(hold).await;
         order
     }

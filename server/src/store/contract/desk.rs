@@ -125,6 +125,7 @@ impl<D: Database> Desk<D> {
             buyer: buyer(name),
             untagged: None,
             lines: vec![LineWish { ticket_type: ticket_type.into(), quantity }],
+            terms: boxoffice::Terms::default(),
             most_ms: None,
         }
     }
@@ -306,6 +307,7 @@ pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
         name: format!("{id} \u{1f39f}\u{fe0f}"),
         pool: pool.into(),
         price_minor,
+        rules: boxoffice::TypeRules::default(),
     };
     EventSpec {
         name: "Die Zauberflöte 🎭".into(),

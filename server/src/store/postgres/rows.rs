@@ -8,11 +8,12 @@ use crate::store::codec::{
     is_amount, tender_from,
 };
 use crate::store::event_row::{self, event_columns};
+use crate::store::offer_row::{kind_of, rules_of};
 use crate::store::{NamedTicket, Owner, Recorded, RequestKey};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
-    Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
-    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, COUNTERS_FROM, Counter, Currency, Dispute,
+    Event, EventId, Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec,
+    Refund, RefundId, RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
@@ -40,16 +41,16 @@ pub(super) const SOME_EVENTS: &str =
     concat!("SELECT ", event_columns!(), " FROM events WHERE id = ANY($1::bigint[]) ORDER BY id");
 /// All pools.
 pub(super) const POOLS: &str =
-    "SELECT event, idx, name, capacity, held, sold, rank FROM pools ORDER BY event, idx";
+    "SELECT event, idx, name, capacity, held, sold, rank, kind FROM pools ORDER BY event, idx";
 /// The pools of these events.
-pub(super) const SOME_POOLS: &str = "SELECT event, idx, name, capacity, held, sold, rank FROM pools
+pub(super) const SOME_POOLS: &str =
+    "SELECT event, idx, name, capacity, held, sold, rank, kind FROM pools
      WHERE event = ANY($1::bigint[]) ORDER BY event, idx";
 /// All ticket types.
-pub(super) const TICKET_TYPES: &str =
-    "SELECT event, idx, id, name, pool, price_minor, rank FROM ticket_types ORDER BY event, idx";
+pub(super) const TICKET_TYPES: &str = "SELECT event, idx, id, name, pool, price_minor, rank, rules FROM ticket_types ORDER BY event, idx";
 /// The ticket types of these events.
 pub(super) const SOME_TICKET_TYPES: &str =
-    "SELECT event, idx, id, name, pool, price_minor, rank FROM ticket_types
+    "SELECT event, idx, id, name, pool, price_minor, rank, rules FROM ticket_types
      WHERE event = ANY($1::bigint[]) ORDER BY event, idx";
 /// These orders without what belongs to them.
 pub(super) const SOME_ORDERS: &str =
@@ -165,11 +166,20 @@ pub(super) fn add_parts(
             let spec = PoolSpec { name: name.clone(), capacity };
             named.entry(id).or_default().push((rank, spec));
         }
+        let kind = kind_of(row.next()?).ok_or_else(|| unreadable("pools.kind"))?;
+        let next = match kind {
+            None => event.pools.len(),
+            Some(_) => usize::from(COUNTERS_FROM) + event.counters.len(),
+        };
         let taken = held.checked_add(sold);
-        if idx != event.pools.len() || taken.is_none_or(|taken| taken > capacity) {
+        if idx != next || taken.is_none_or(|taken| taken > capacity) {
             return Err(unreadable("pools"));
         }
-        event.pools.push(Pool { name, capacity, held, sold });
+        let pool = Pool { name, capacity, held, sold };
+        match kind {
+            None => event.pools.push(pool),
+            Some(kind) => event.counters.push(Counter { kind, count: pool }),
+        }
     }
     for (id, mut named) in named {
         named.sort_by_key(|(rank, _)| *rank);
@@ -192,7 +202,8 @@ pub(super) fn add_parts(
         }
         if let Some(rank) = rank {
             let (id, name) = (id.clone(), name.clone());
-            let spec = TicketTypeSpec { id, name, pool, price_minor };
+            let rules = rules_of(row.next()?).ok_or_else(|| unreadable("ticket_types.rules"))?;
+            let spec = TicketTypeSpec { id, name, pool, price_minor, rules };
             named.entry(event_id).or_default().push((rank, spec));
         }
         let retired = rank.is_none();

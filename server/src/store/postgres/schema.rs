@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0009_guests.sql"),
     include_str!("../../../migrations/postgres/0010_mails.sql"),
     include_str!("../../../migrations/postgres/0011_event_mail.sql"),
+    include_str!("../../../migrations/postgres/0012_what_is_sold.sql"),
     include_str!("../../../migrations/postgres/0013_questions_and_gifts.sql"),
     include_str!("../../../migrations/postgres/0014_accounts.sql"),
     include_str!("../../../migrations/postgres/0015_office_events.sql"),

@@ -13,6 +13,7 @@ use crate::store::codec::{
     encode_reply, refund_state, state_number, tender_number, ticket_state,
 };
 use crate::store::event_row;
+use crate::store::offer_row::{kind_number, rules_text};
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
@@ -29,18 +30,19 @@ static PUT_EVENT: LazyLock<String> = LazyLock::new(|| {
     let put = event_row::PUT.as_str();
     format!("WITH put AS ({put} RETURNING 1) SELECT 1 / count(*) FROM put")
 });
-const PUT_POOLS: &str = "INSERT INTO pools (event, idx, name, capacity, held, sold, rank)
+const PUT_POOLS: &str = "INSERT INTO pools (event, idx, name, capacity, held, sold, rank, kind)
     SELECT $1::bigint, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-                             $7::bigint[])
+                             $7::bigint[], $8::bigint[])
     ON CONFLICT (event, idx) DO UPDATE
-    SET name = excluded.name, capacity = excluded.capacity, rank = excluded.rank";
+    SET name = excluded.name, capacity = excluded.capacity, rank = excluded.rank,
+        kind = excluded.kind";
 const PUT_TICKET_TYPES: &str =
-    "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank)
+    "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank, rules)
     SELECT $1::bigint, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
-                             $7::bigint[])
+                             $7::bigint[], $8::text[])
     ON CONFLICT (event, idx) DO UPDATE
     SET id = excluded.id, name = excluded.name, pool = excluded.pool,
-        price_minor = excluded.price_minor, rank = excluded.rank";
+        price_minor = excluded.price_minor, rank = excluded.rank, rules = excluded.rules";
 // Only one without orders, whatever was decided.
 const DELETE_EVENT: &str = "WITH gone AS (
     DELETE FROM events WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE event = $1)
@@ -352,21 +354,28 @@ impl<'a> Writing<'a> {
     fn put_event(&mut self, event: &'a Event) {
         let (id, spec) = (event.id.0 as i64, &event.spec);
         self.first.push(records::statement(&PUT_EVENT, &event_row::values(event)));
-        let pools = &event.pools;
+        let stocks = || event.stocks().map(|(_, stock)| stock);
         let rank = |name: &str| spec.pools.iter().position(|p| p.name == name).map(|i| i as i64);
+        let ranks = event.pools.iter().map(|p| rank(&p.name));
+        let kinds = event.pools.iter().map(|_| 0);
         self.first.push(ask!(
             PUT_POOLS,
             id,
-            (0..pools.len() as i64).collect::<Vec<_>>(),
-            pools.iter().map(|p| text(&p.name)).collect::<Vec<_>>(),
-            pools.iter().map(|p| i64::from(p.capacity)).collect::<Vec<_>>(),
-            pools.iter().map(|p| i64::from(p.held)).collect::<Vec<_>>(),
-            pools.iter().map(|p| i64::from(p.sold)).collect::<Vec<_>>(),
-            pools.iter().map(|p| rank(&p.name)).collect::<Vec<_>>(),
+            event.stocks().map(|(idx, _)| i64::from(idx)).collect::<Vec<_>>(),
+            stocks().map(|p| text(&p.name)).collect::<Vec<_>>(),
+            stocks().map(|p| i64::from(p.capacity)).collect::<Vec<_>>(),
+            stocks().map(|p| i64::from(p.held)).collect::<Vec<_>>(),
+            stocks().map(|p| i64::from(p.sold)).collect::<Vec<_>>(),
+            ranks.chain(event.counters.iter().map(|_| None)).collect::<Vec<_>>(),
+            kinds.chain(event.counters.iter().map(|c| kind_number(c.kind))).collect::<Vec<_>>(),
         ));
         let rank = |t: &TicketType| {
             let rank = spec.ticket_types.iter().position(|said| said.id == t.id);
             rank.filter(|_| !t.retired).map(|i| i as i64)
+        };
+        let rules = |t: &TicketType| {
+            let said = spec.ticket_types.iter().find(|said| said.id == t.id && !t.retired);
+            said.map_or_else(String::new, |said| rules_text(&said.rules))
         };
         // Of one id only one is offered, also for a moment: those that no longer are come first.
         let mut types: Vec<(i64, &TicketType)> = (0i64..).zip(&event.ticket_types).collect();
@@ -381,6 +390,7 @@ impl<'a> Writing<'a> {
             types().map(|(_, t)| i64::from(t.pool)).collect::<Vec<_>>(),
             types().map(|(_, t)| t.price_minor).collect::<Vec<_>>(),
             types().map(|(_, t)| rank(t)).collect::<Vec<_>>(),
+            types().map(|(_, t)| rules(t)).collect::<Vec<_>>(),
         ));
         self.events.insert(event.id, event);
     }
@@ -643,5 +653,9 @@ pub(super) fn same_but_for_counters(a: &Event, b: &Event) -> bool {
         && a.spec == b.spec
         && a.ticket_types == b.ticket_types
         && a.pools.len() == b.pools.len()
-        && a.pools.iter().zip(&b.pools).all(|(a, b)| (&a.name, a.capacity) == (&b.name, b.capacity))
+        && a.counters.len() == b.counters.len()
+        && a.counters.iter().map(|c| c.kind).eq(b.counters.iter().map(|c| c.kind))
+        && a.stocks()
+            .zip(b.stocks())
+            .all(|((_, a), (_, b))| (&a.name, a.capacity) == (&b.name, b.capacity))
 }

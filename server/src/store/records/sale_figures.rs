@@ -309,7 +309,15 @@ mod tests {
     use super::*;
 
     fn line(ticket_type: u16, quantity: u32, unit_minor: i64, refunded: u32) -> Line {
-        Line { ticket_type, pool: 0, quantity, unit_minor, refunded, restocked: refunded.min(1) }
+        Line {
+            ticket_type,
+            pool: 0,
+            quantity,
+            unit_minor,
+            refunded,
+            restocked: refunded.min(1),
+            extra: boxoffice::Extra::default(),
+        }
     }
 
     fn refund(amount_minor: i64, quantities: &[u32], made: bool) -> SeenRefund {

@@ -38,6 +38,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0011_guests.sql"),
     include_str!("../../../migrations/sqlite/0012_mails.sql"),
     include_str!("../../../migrations/sqlite/0013_event_mail.sql"),
+    include_str!("../../../migrations/sqlite/0014_what_is_sold.sql"),
     include_str!("../../../migrations/sqlite/0015_questions_and_gifts.sql"),
     include_str!("../../../migrations/sqlite/0016_accounts.sql"),
     include_str!("../../../migrations/sqlite/0017_office_events.sql"),

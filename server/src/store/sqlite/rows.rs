@@ -6,11 +6,12 @@ use super::codec::{
     split, state_from, tender_from,
 };
 use crate::store::event_row::{self, event_columns};
+use crate::store::offer_row::{kind_of, rules_of};
 use crate::store::{NamedTicket, Owner};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Language, Order,
-    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
-    TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, COUNTERS_FROM, Counter, Currency, Dispute, Event,
+    EventId, Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund,
+    RefundId, RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -307,12 +308,20 @@ fn add_pools(conn: &Connection, event: &mut Event) -> Read<()> {
             named.push((rank, PoolSpec { name: name.clone(), capacity }));
         }
         let pool = Pool { name, capacity, held: row.get("held")?, sold: row.get("sold")? };
-        if row.get::<_, i64>("idx")? != event.pools.len() as i64
+        let kind = kind_of(row.get("kind")?).ok_or_else(|| damaged("pools.kind"))?;
+        let next = match kind {
+            None => event.pools.len(),
+            Some(_) => usize::from(COUNTERS_FROM) + event.counters.len(),
+        };
+        if row.get::<_, i64>("idx")? != next as i64
             || pool.held.checked_add(pool.sold).is_none_or(|taken| taken > capacity)
         {
             return Err(damaged("pools"));
         }
-        event.pools.push(pool);
+        match kind {
+            None => event.pools.push(pool),
+            Some(kind) => event.counters.push(Counter { kind, count: pool }),
+        }
     }
     named.sort_by_key(|(rank, _)| *rank);
     event.spec.pools = named.into_iter().map(|(_, spec)| spec).collect();
@@ -338,7 +347,10 @@ fn add_ticket_types(conn: &Connection, event: &mut Event) -> Read<()> {
         };
         if let Some(rank) = rank {
             let (id, name, pool) = (t.id.clone(), t.name.clone(), pool.name.clone());
-            named.push((rank, TicketTypeSpec { id, name, pool, price_minor: t.price_minor }));
+            let rules = rules_of(row.get_ref("rules")?.as_str()?);
+            let rules = rules.ok_or_else(|| damaged("ticket_types.rules"))?;
+            let spec = TicketTypeSpec { id, name, pool, price_minor: t.price_minor, rules };
+            named.push((rank, spec));
         }
         if row.get::<_, i64>("idx")? != event.ticket_types.len() as i64 {
             return Err(damaged("ticket_types.idx"));

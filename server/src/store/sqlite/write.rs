@@ -5,10 +5,11 @@
 //! middle of a batch first gets what moved before it.
 
 use super::{codec, records, rows};
+use crate::store::offer_row::{kind_number, rules_text};
 use crate::store::{Fault, event_row};
 use boxoffice::{
-    Answer, Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment,
-    Refund, Standing, Ticket, TimeMs,
+    Answer, Attempt, Buyer, COUNTERS_FROM, Change, Counter, Event, EventId, Line, Order, OrderId,
+    OrderState, Payment, Refund, Standing, Ticket, TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -463,6 +464,23 @@ impl<'c> Writing<'c> {
                 params![id, idx, pool.name, pool.capacity, pool.held, pool.sold, rank],
             )?;
         }
+        for (idx, Counter { kind, count }) in (i64::from(COUNTERS_FROM)..).zip(&event.counters) {
+            self.run(
+                "INSERT INTO pools (event, idx, name, capacity, held, sold, kind)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (event, idx) DO UPDATE
+                 SET name = excluded.name, capacity = excluded.capacity, kind = excluded.kind",
+                params![
+                    id,
+                    idx,
+                    count.name,
+                    count.capacity,
+                    count.held,
+                    count.sold,
+                    kind_number(*kind)
+                ],
+            )?;
+        }
         // Of one id only one is offered, also for a moment: those that no longer are come first.
         let types = || (0i64..).zip(&event.ticket_types);
         let (retired, offered) =
@@ -470,13 +488,24 @@ impl<'c> Writing<'c> {
         for (idx, t) in retired.chain(offered) {
             let rank = spec.ticket_types.iter().position(|s| s.id == t.id).map(|i| i as i64);
             let rank = rank.filter(|_| !t.retired);
+            let rules = rank.map(|at| rules_text(&spec.ticket_types[at as usize].rules));
             self.run(
-                "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank, rules)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (event, idx) DO UPDATE
                  SET id = excluded.id, name = excluded.name, pool = excluded.pool,
-                     price_minor = excluded.price_minor, rank = excluded.rank",
-                params![id, idx, t.id, t.name, t.pool, t.price_minor, rank],
+                     price_minor = excluded.price_minor, rank = excluded.rank,
+                     rules = excluded.rules",
+                params![
+                    id,
+                    idx,
+                    t.id,
+                    t.name,
+                    t.pool,
+                    t.price_minor,
+                    rank,
+                    rules.unwrap_or_default()
+                ],
             )?;
         }
         // What an organiser said and what came of it share their columns: make sure that nothing
@@ -520,5 +549,9 @@ fn same_but_for_counters(a: &Event, b: &Event) -> bool {
         && a.spec == b.spec
         && a.ticket_types == b.ticket_types
         && a.pools.len() == b.pools.len()
-        && a.pools.iter().zip(&b.pools).all(|(a, b)| (&a.name, a.capacity) == (&b.name, b.capacity))
+        && a.counters.len() == b.counters.len()
+        && a.counters.iter().map(|c| c.kind).eq(b.counters.iter().map(|c| c.kind))
+        && a.stocks()
+            .zip(b.stocks())
+            .all(|((_, a), (_, b))| (&a.name, a.capacity) == (&b.name, b.capacity))
 }

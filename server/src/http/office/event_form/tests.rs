@@ -38,6 +38,7 @@ fn a_name_a_start_a_price_and_a_count_are_an_event() {
             name: "Ticket".into(),
             pool: "Places".into(),
             price_minor: 1_250,
+            rules: boxoffice::TypeRules::default(),
         }],
         ..EventSpec::new(
             "jazz",
@@ -66,6 +67,7 @@ fn the_form_of_an_event_makes_the_same_event() {
         name: "High".into(),
         pool: "Balcony".into(),
         price_minor: 0,
+        rules: boxoffice::TypeRules::default(),
     });
     let seen = event_body::body(&spec);
     let typed = Typed::of(&seen, "jazz");
@@ -209,4 +211,99 @@ fn an_address_is_made_from_a_name() {
     assert_eq!(slug_of(&"ab ".repeat(50), "event").len(), 59);
     assert_eq!(unused("rock", |slug| slug == "rock" || slug == "rock-2"), "rock-3");
     assert!(boxoffice::check_slug(&slug_of("Łódź Ø þ", "event")).is_ok());
+}
+
+#[test]
+fn windows_counts_phases_and_codes_are_rows_and_make_the_same_event_again() {
+    let mut fields = LEAST.to_vec();
+    fields.extend([
+        ("type-0-opens", "2030-05-01T10:00"),
+        ("type-0-closes", "2030-06-01T12:00"),
+        ("type-0-capacity", "40"),
+        ("type-0-vat", "7,7"),
+        ("type-0-phase-0-name", "Early bird"),
+        ("type-0-phase-0-price", "9"),
+        ("type-0-phase-0-until", "2030-05-10T00:00"),
+        ("type-0-phase-0-capacity", ""),
+        // What is empty is no phase.
+        ("type-0-phase-1-name", ""),
+        ("type-0-phase-1-price", ""),
+        ("type-1-name", "Friends"),
+        ("type-1-price", "5"),
+        ("type-1-hidden", "yes"),
+        ("code-0-code", "jazz"),
+        ("code-0-uses", "10"),
+        ("code-0-percent", "50"),
+        ("code-0-types", "Ticket"),
+        ("code-1-code", "FRIENDS"),
+        ("code-1-uses", "5"),
+        ("code-1-opens", "friends"),
+        ("code-1-until", "2030-05-20T00:00"),
+        ("code-2-code", ""),
+        ("code-2-uses", ""),
+    ]);
+    let spec = form(&fields).event("jazz", None, false).unwrap();
+    let rules = &spec.ticket_types[0].rules;
+    assert_eq!((rules.capacity, rules.vat), (Some(40), Some(770)));
+    assert_eq!(rules.sale_opens_ms, when::parse("2030-05-01T08:00:00Z").ok());
+    let phases: Vec<_> = rules.phases.iter().map(|p| (p.name.as_str(), p.price_minor)).collect();
+    assert_eq!(phases, [("Early bird", 900)]);
+    assert!(spec.ticket_types[1].rules.hidden);
+    let codes: Vec<_> = spec.codes.iter().map(|c| (c.code.as_str(), c.uses)).collect();
+    assert_eq!(codes, [("JAZZ", 10), ("FRIENDS", 5)]);
+    assert_eq!(spec.codes[0].ticket_types, ["ticket"]);
+    assert_eq!(spec.codes[1].opens, ["friends"]);
+    let seen = event_body::body(&spec);
+    assert_eq!(Typed::of(&seen, "jazz").event("jazz", Some(&seen), false), Ok(spec));
+}
+
+#[test]
+fn a_mistake_in_a_row_of_a_row_is_told_there() {
+    for (field, wrong) in [
+        ("type-0-opens", "soon"),
+        ("type-0-capacity", "some"),
+        ("type-0-vat", "lots"),
+        ("type-0-phase-0-price", "cheap"),
+        ("type-0-phase-0-until", "later"),
+        ("code-0-uses", "often"),
+        ("code-0-percent", "101"),
+        ("code-0-types", "Unheard of"),
+        ("code-0-code", "a b"),
+    ] {
+        let mut fields = LEAST.to_vec();
+        fields.extend([
+            ("type-0-opens", ""),
+            ("type-0-phase-0-name", "Early"),
+            ("type-0-phase-0-price", "9"),
+            ("type-0-phase-0-capacity", "5"),
+            ("code-0-code", "JAZZ"),
+            ("code-0-uses", "10"),
+            ("code-0-percent", "50"),
+        ]);
+        fields.retain(|(name, _)| *name != field);
+        // The first field of a row says that there is one.
+        let at = fields.iter().position(|(name, _)| *name == "code-0-uses").unwrap_or(0);
+        fields.insert(at, (field, wrong));
+        let faults = form(&fields).event("jazz", None, false).expect_err(field);
+        assert!(faults.of(field).is_some(), "{field}: {faults:?}");
+    }
+}
+
+#[test]
+fn an_event_with_very_many_codes_keeps_them() {
+    let mut spec = least().event("jazz", None, false).unwrap();
+    let code = |n: u32| boxoffice::CodeSpec {
+        code: format!("C{n}"),
+        uses: 1,
+        opens: vec![],
+        discount: Some(boxoffice::Discount::Percent(10)),
+        ticket_types: vec![],
+        valid_from_ms: None,
+        valid_until_ms: None,
+    };
+    spec.codes = (0..51).map(code).collect();
+    let seen = event_body::body(&spec);
+    let typed = Typed::of(&seen, "jazz");
+    assert!(typed.keeps_codes && typed.codes.is_empty());
+    assert_eq!(typed.event("jazz", Some(&seen), false), Ok(spec));
 }

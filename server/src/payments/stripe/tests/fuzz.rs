@@ -143,6 +143,7 @@ fn state() -> State {
         spec,
         pools,
         ticket_types,
+        counters: vec![],
         serials: 0,
         sale: boxoffice::Sale::Open,
     };
