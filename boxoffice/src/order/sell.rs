@@ -79,6 +79,9 @@ pub(crate) fn sell(state: &State, sale: Sale<'_>, now: TimeMs) -> Result<Decisio
     if event.is_over(now) {
         return Err(Refusal::EventOver(event.spec.ends()));
     }
+    if event.is_canceled() {
+        return Err(Refusal::EventCanceled);
+    }
     let lines = lines(event, sale.wishes, sale.tender, now)?;
     for (pool, wanted) in by_pool(lines.iter().map(|l| (l.pool, l.quantity))) {
         let pool_now = &event.pools[usize::from(pool)];

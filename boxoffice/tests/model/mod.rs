@@ -819,8 +819,16 @@ impl Model {
         let show = self.shows.iter_mut().find(|s| s.id == event).expect("it is there");
         (show.spec.sale_opens_ms, show.spec.sale_closes_ms) = (None, None);
         (show.spec.limit_per_order, show.spec.limit_per_buyer) = (1_000, None);
-        let answer = self.hold(id, event, buyer, (wishes, None), now);
-        self.shows.iter_mut().find(|s| s.id == event).expect("it is there").spec = spec;
+        for t in &mut show.spec.ticket_types {
+            (t.rules.hidden, t.rules.sale_opens_ms, t.rules.sale_closes_ms) = (false, None, None);
+        }
+        let stopped = show.stopped;
+        if stopped == "paused" {
+            show.stopped = "";
+        }
+        let answer = self.hold(id, event, buyer, (wishes, &Terms::default(), None), now);
+        let show = self.shows.iter_mut().find(|s| s.id == event).expect("it is there");
+        (show.spec, show.stopped) = (spec, stopped);
         if answer.starts_with("refused") {
             return answer;
         }
@@ -829,7 +837,7 @@ impl Model {
         (entry.state, entry.until, entry.paid_by) = ("paid", now, paid_by);
         (entry.name, entry.address) = (name.into(), address.into());
         if paid_by == "free" {
-            entry.places.iter_mut().for_each(|place| place.price = 0);
+            entry.places.iter_mut().for_each(|place| (place.price, place.offer) = (0, None));
         }
         self.give_tickets(at);
         "paid".into()
