@@ -26,6 +26,7 @@ mod letters;
 mod limits;
 mod mail;
 mod money;
+mod office_accounts;
 mod operations;
 mod payment_page;
 mod rush;
