@@ -31,6 +31,7 @@ mod office_orders;
 mod office_pages;
 mod office_shop;
 mod office_watching;
+mod office_accounts;
 mod operations;
 mod payment_page;
 mod rush;

@@ -1,4 +1,5 @@
 //! People and keys of the office, as tests make them: over its pages.
+#![allow(dead_code, reason = "not every test target has people")]
 
 use crate::forms::PageForm;
 use crate::harness::*;

@@ -291,11 +291,17 @@ mod tests {
     ];
     /// Tables that stay.
     const KEPT: &[&str] = &[
+        "accounts",
+        "api_keys",
         "audit_log",
         "events",
+        "grants",
         "meta",
+        "one_time_links",
         "pools",
         "progress",
+        "recovery_codes",
+        "sessions",
         "ticket_keys",
         "ticket_types",
         "writers",
