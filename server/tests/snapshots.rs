@@ -179,6 +179,25 @@ impl Shop {
         format!("{status}\n{}", self.redacted(page))
     }
 
+    /// The page of the office at this path, with its status.
+    async fn office(&self, path: &str) -> String {
+        let (status, page) = self.json("GET", path, KEY, &Value::Null).await;
+        format!("{status}\n{}", self.redacted(page))
+    }
+
+    /// What the office answers to a form.
+    async fn sent_to_office(&self, path: &str, form: &str) -> String {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("authorization", format!("Bearer {KEY}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        let (status, page) = self.ask(request).await;
+        format!("{status}\n{}", self.redacted(page))
+    }
+
     /// An order as the API shows it.
     async fn shown(&self, order: &Order) -> String {
         let answer = self.json("GET", &order.api(), &order.secret, &Value::Null).await;
@@ -319,6 +338,38 @@ async fn orders_in_each_state() {
     assert_eq!(shop.cancel(&released).await.0, 200);
     assert_snapshot!("page_order_released", shop.page(&released.page()).await);
     assert_snapshot!("api_order_released", shop.shown(&released).await);
+}
+
+/// The office's pages of orders.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn orders_in_the_office() {
+    let mut shop = Shop::start("office-orders").await;
+    assert_snapshot!("office_orders_none", shop.office("/office/orders").await);
+    let paid = shop.hold("rock", 2).await;
+    assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
+    let held = shop.hold("jazz", 1).await;
+    assert_eq!(shop.pay(&held, "ctoken_declined").await.0, 402);
+    assert_snapshot!("office_orders", shop.office("/office/orders?q=ann").await);
+    let path = "/office/events/rock/orders?state=held&since=x";
+    assert_snapshot!("office_orders_of_event", shop.office(path).await);
+    let page = |order: &Order, rest: &str| format!("/office/orders/{}{rest}", order.id);
+    assert_snapshot!("office_order_declined", shop.office(&page(&held, "")).await);
+    assert_snapshot!("office_order_cancel", shop.office(&page(&held, "/cancel")).await);
+    assert_snapshot!("office_order_address", shop.office(&page(&paid, "/address")).await);
+    assert_snapshot!("office_order_guest", shop.office(&page(&paid, "/tickets/1")).await);
+    assert_snapshot!("office_order_refund", shop.office(&page(&paid, "/refund")).await);
+    let key = "key=6f1f6f4e-8b5b-4c36-9d5c-0d5a8f0c2f11";
+    let wrong = shop.sent_to_office(&page(&paid, "/refund"), &format!("{key}&what=some")).await;
+    assert_snapshot!("office_order_refund_wrong", wrong);
+    let some = format!("{key}&what=some&n0=1&reason=ill&restock=yes");
+    let asked = shop.sent_to_office(&page(&paid, "/refund"), &some).await;
+    assert_snapshot!("office_order_refund_confirm", asked);
+    let sent = shop.sent_to_office(&page(&paid, "/refund"), &format!("{some}&confirmed=yes"));
+    assert!(sent.await.starts_with("303"));
+    assert_snapshot!("office_order_refunded", shop.office(&page(&paid, "")).await);
+    assert_snapshot!("office_log", shop.office("/office/events/rock/log").await);
+    assert_snapshot!("office_accounts", shop.office("/office/events/rock/accounts").await);
+    assert_snapshot!("office_export", shop.office("/office/events/rock/export").await);
 }
 
 /// An order whose buyer was erased, and the answer to the erasure.
