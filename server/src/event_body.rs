@@ -10,8 +10,7 @@ use crate::text::counted;
 use crate::when;
 use boxoffice::{
     CodeSpec, CounterKind, Currency, Discount, Event, EventSpec, Flaw, Money, Offer, PhaseSpec,
-    Pool, PoolSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning,
-    read_rate, told_rate,
+    Pool, PoolSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning, read_rate, told_rate,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::Value;
@@ -78,7 +77,8 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         let vat = t.vat_percent.as_deref().and_then(|text| {
             let read = read_rate(text);
             if read.is_none() {
-                let text = format!("ticket type “{}”: vat_percent is 0 to 100, such as 19 or 5.5", t.id);
+                let text =
+                    format!("ticket type “{}”: vat_percent is 0 to 100, such as 19 or 5.5", t.id);
                 flaws.push(Flaw::new(format!("ticket_types[{n}].vat_percent"), text));
             }
             read

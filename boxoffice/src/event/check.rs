@@ -6,8 +6,8 @@ use super::counter::MOST_TICKETS;
 use crate::money::MAX_MINOR;
 use crate::text::{check_email, check_paragraphs, check_text};
 use crate::{
-    Discount, EventSpec, MOST_CODES, MOST_PHASES, MOST_VAT, Money, PhaseSpec, PoolSpec, TicketTypeSpec,
-    TimeMs,
+    Discount, EventSpec, MOST_CODES, MOST_PHASES, MOST_VAT, Money, PhaseSpec, PoolSpec,
+    TicketTypeSpec, TimeMs,
 };
 use alloc::{
     collections::BTreeSet,

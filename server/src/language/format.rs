@@ -12,7 +12,7 @@ pub use amounts::Amounts;
 
 use super::{Lang, words};
 use crate::text::capital;
-use boxoffice::{Currency, Money, Vat, told_rate, TimeMs};
+use boxoffice::{Currency, Money, TimeMs, Vat, told_rate};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 

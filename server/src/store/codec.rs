@@ -11,8 +11,8 @@
 mod fuzz;
 
 use boxoffice::{
-    AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, OrderId, OrderState, RefundId, RefundState,
-    Reply, TicketState,
+    AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, OrderId, OrderState, RefundId,
+    RefundState, Reply, TicketState,
 };
 
 /// The layout of lists and of replies that is written.

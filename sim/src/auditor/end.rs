@@ -35,8 +35,10 @@ impl Auditor {
             let failed = order.refunds.iter().any(failed);
             let mut broken =
                 |promise, text: String| trace.broken(at_ms, promise, Some(order.id), text);
-            let over =
-                matches!(order.state, OrderState::Refunded | OrderState::Released | OrderState::Void);
+            let over = matches!(
+                order.state,
+                OrderState::Refunded | OrderState::Released | OrderState::Void
+            );
             if !over && !failed {
                 let text = format!("its event was cancelled, and it is {:?}", order.state);
                 broken(Promise::AllSettles, text);

@@ -198,8 +198,7 @@ impl Typed {
             Some(Ok(ms)) => when::local(ms, &body.zone),
             _ => String::new(),
         };
-        typed.types =
-            body.ticket_types.iter().map(|t| TypeRow::of(t, currency, local)).collect();
+        typed.types = body.ticket_types.iter().map(|t| TypeRow::of(t, currency, local)).collect();
         let codes = body.codes.as_deref().unwrap_or_default();
         typed.keeps_codes = codes.len() > MOST_CODES;
         if !typed.keeps_codes {
@@ -405,7 +404,7 @@ impl Typed {
             }),
         };
         let (pools, pool_rows) = self.pools(&mut faults);
-        let (ticket_types, type_rows) = self.ticket_types(seen, currency, &mut faults);
+        let (ticket_types, type_rows) = self.ticket_types(currency, &mut faults);
         let codes = match self.keeps_codes {
             true => seen.and_then(|seen| seen.codes.clone()).unwrap_or_default(),
             false => self.codes(currency, &mut faults),
@@ -470,7 +469,6 @@ impl Typed {
     /// The ticket types, and of each the number of its row.
     fn ticket_types(
         &self,
-        seen: Option<&EventBody>,
         currency: Option<Currency>,
         faults: &mut Faults,
     ) -> (Vec<TicketTypeBody>, Vec<usize>) {
@@ -496,12 +494,10 @@ impl Typed {
                 "" => unused(&slug_of(&row.name, "ticket"), taken),
                 id => id.to_owned(),
             };
-            let known = seen.and_then(|seen| seen.ticket_types.iter().find(|t| t.id == id));
             let first = || names.first().cloned().unwrap_or_default();
             let money = Money { amount, currency: self.get("currency").to_owned().into() };
             let pool = if row.pool.is_empty() { first() } else { row.pool.clone() };
             let at = |field: &str| format!("type-{n}-{field}");
-            let known = known.cloned().unwrap_or_default();
             types.push(TicketTypeBody {
                 id,
                 name: row.name.clone(),
@@ -513,7 +509,6 @@ impl Typed {
                 capacity: count(row.more.get("capacity"), at("capacity"), faults),
                 phases: self.phases(n, row, currency, faults),
                 vat_percent: Some(row.more.get("vat").to_owned()).filter(|vat| !vat.is_empty()),
-                ..known
             });
             rows.push(n);
         }
@@ -554,7 +549,13 @@ impl Typed {
         }
     }
 
-    fn money(&self, text: &str, currency: Option<Currency>, at: String, faults: &mut Faults) -> Money<'static> {
+    fn money(
+        &self,
+        text: &str,
+        currency: Option<Currency>,
+        at: String,
+        faults: &mut Faults,
+    ) -> Money<'static> {
         let amount = match currency.map(|currency| minor(text, currency)) {
             Some(Ok(amount)) => amount,
             Some(Err(why)) => {
@@ -606,7 +607,8 @@ impl Typed {
             let at = |field: &str| format!("code-{n}-{field}");
             let uses = count(row.get("uses"), at("uses"), faults);
             if uses.is_none() {
-                faults.add(at("uses"), "Write how many tickets can be bought with it, such as 100.");
+                faults
+                    .add(at("uses"), "Write how many tickets can be bought with it, such as 100.");
             }
             let amount = row.get("amount");
             codes.push(CodeBody {
@@ -634,7 +636,7 @@ fn code_row(
 ) -> Row {
     let name = |id: &String| {
         let named = body.ticket_types.iter().find(|t| t.id == *id);
-        named.map_or(id.as_str(), |t| t.name.as_str())
+        named.map_or(id, |t| &t.name).clone()
     };
     let names = |ids: &[String]| ids.iter().map(name).collect::<Vec<_>>().join(", ");
     let amount = code.amount_off.as_ref().zip(currency);

@@ -97,13 +97,14 @@ fn fields(
     row: &Row,
     all: &[(&str, &'static str, &'static str, &'static str)],
 ) -> Vec<Field> {
-    let field = |(name, label, kind, hint): &(&str, &'static str, &'static str, &'static str)| Field {
-        id: format!("{begin_with}-{name}"),
-        label,
-        value: row.get(name).to_owned(),
-        hint,
-        kind,
-    };
+    let field =
+        |(name, label, kind, hint): &(&str, &'static str, &'static str, &'static str)| Field {
+            id: format!("{begin_with}-{name}"),
+            label,
+            value: row.get(name).to_owned(),
+            hint,
+            kind,
+        };
     all.iter().map(field).collect()
 }
 
@@ -111,7 +112,12 @@ const TYPE: [(&str, &str, &str, &str); 4] = [
     ("opens", "On sale from", "datetime-local", "Left empty: with the event."),
     ("closes", "On sale until", "datetime-local", "Left empty: with the event."),
     ("capacity", "At most so many", "text", "Left empty: as many as there are places."),
-    ("vat", "VAT in per cent", "text", "The price includes it. Left empty: orders say nothing of VAT."),
+    (
+        "vat",
+        "VAT in per cent",
+        "text",
+        "The price includes it. Left empty: orders say nothing of VAT.",
+    ),
 ];
 const PHASE: [(&str, &str, &str, &str); 4] = [
     ("name", "Name of the phase", "text", "Such as Early bird."),

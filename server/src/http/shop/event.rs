@@ -526,7 +526,7 @@ impl EventPage {
         self.code = filled.code;
         self.buyer_name = filled.name;
         self.buyer_email = filled.email;
-        self.terms_accepted = !filled.terms.is_empty() && faults.terms.is_none();
+        self.terms_accepted = !filled.accepts.is_empty() && faults.terms.is_none();
         self.faults = Some(faults);
         self
     }

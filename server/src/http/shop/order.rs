@@ -86,6 +86,8 @@ pub(in crate::http) struct OrderPage {
     pub(super) names: names::Names,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
+    /// The VAT in it, by rate, in words.
+    vat: Vec<String>,
     refunded: Option<String>,
     pub(in crate::http) action: Option<String>,
     pub(in crate::http) can_pay: bool,

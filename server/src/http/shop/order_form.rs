@@ -52,7 +52,7 @@ pub(super) struct Filled {
     pub(super) name: String,
     pub(super) email: String,
     /// The version of the terms that is accepted, as the box says it; empty: it is not ticked.
-    pub(super) terms: String,
+    pub(super) accepts: String,
     /// The language of the page.
     lang: Lang,
 }
@@ -95,7 +95,7 @@ impl Filled {
             code: begin(form.get("code").trim(), MOST_CODE).into(),
             name: form.get("name").into(),
             email: form.get("email").into(),
-            terms: begin(form.get("terms"), SHOWN).into(),
+            accepts: begin(form.get("terms"), SHOWN).into(),
             lang,
         }
     }
@@ -336,8 +336,8 @@ async fn order(
         "" => None,
         typed => Some(app.sales.code(client, event, typed).map_err(&refused)?),
     };
-    let terms = terms_of(app);
-    let lines = checked(event, filled, terms, code, app.clock.now_ms()).map_err(|faults| {
+    let to_accept = terms_of(app);
+    let lines = checked(event, filled, to_accept, code, app.clock.now_ms()).map_err(|faults| {
         // First what no other choice mends.
         let closed = event.check_sale(app.clock.now_ms()).err();
         closed.map_or(faults, |no| refused(CommandError::Refused(no)))
@@ -376,7 +376,7 @@ async fn order(
         None => after_the_command(app.sales.find(id).await).map_err(&refused)?,
     };
     // Recorded before anybody hears of the order: a form that is sent again records the same.
-    if let Some(version) = terms {
+    if let Some(version) = to_accept {
         app.shop.accept_terms(order.id, version).await.map_err(&refused)?;
     }
     Ok(order)
@@ -448,9 +448,9 @@ fn checked(
         faults.email = Some(lang.wrong_email(&wrong(text)).into());
     }
     if let Some(version) = terms
-        && filled.terms != version.to_string()
+        && filled.accepts != version.to_string()
     {
-        let others = !filled.terms.is_empty();
+        let others = !filled.accepts.is_empty();
         let text = if others { lang.terms_have_changed() } else { lang.accept_terms_first() };
         faults.terms = Some(text.into());
     }

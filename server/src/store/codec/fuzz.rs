@@ -16,8 +16,7 @@ fn lines() -> impl Strategy<Value = Vec<Line>> {
     let price = prop_oneof![0..3_000i64, 0..=99_999_999i64];
     let counter = || proptest::option::weighted(0.3, any::<u16>());
     let vat = proptest::option::weighted(0.3, 0..=10_000u16);
-    let extra =
-        (counter(), counter(), counter(), prop_oneof![Just(0i64), 0..=99_999_999i64], vat);
+    let extra = (counter(), counter(), counter(), prop_oneof![Just(0i64), 0..=99_999_999i64], vat);
     let extra = extra.prop_map(|(type_counter, phase, code, discount_minor, vat)| Extra {
         type_counter,
         phase,
