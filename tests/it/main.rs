@@ -10,6 +10,7 @@ mod axe;
 mod bad_input;
 mod browser;
 mod clients;
+mod codes;
 mod connections;
 mod crash;
 mod erase;

@@ -53,6 +53,8 @@ struct TicketRow {
 
 struct LineRow {
     name: String,
+    /// What the code took off the price of each.
+    discount: Option<Words>,
     quantity: u32,
     refunded: u32,
     price: String,
@@ -200,6 +202,9 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     });
     let lines = order.lines.iter().map(|l| LineRow {
         name: event.ticket_types[usize::from(l.ticket_type)].name.clone(),
+        discount: Some(l.extra.discount_minor)
+            .filter(|minor| *minor > 0)
+            .map(|minor| lang.code_took(&money(minor))),
         quantity: l.quantity,
         refunded: l.refunded,
         price: money(l.price_minor()),
