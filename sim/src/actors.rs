@@ -63,6 +63,7 @@ pub async fn organiser(world: Arc<World>) {
         if world.chaos.strikes(Fault::Resize) {
             let pool = changes.below(show.pools.len() as u64) as usize;
             show.resize(&world.plan, &mut rng, pool);
+            show.ration(&changes);
         }
         if world.chaos.strikes(Fault::Relimit) {
             show.limit_per_buyer = match world.chaos.between(Fault::Relimit, 0, 4) {

@@ -281,7 +281,9 @@ impl Auditor {
             let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
             *bought.entry(person_of(order)).or_default() += places;
             for line in &order.lines {
-                *placed.entry(line.pool).or_default() += line.quantity;
+                for counted in pools::counts_of(line) {
+                    *placed.entry(counted).or_default() += line.quantity;
+                }
             }
         }
         // Who is erased has fewer places than before.

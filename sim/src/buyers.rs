@@ -211,10 +211,13 @@ impl Buyer {
         if self.rng.below(6) == 0 {
             key = None;
         }
-        let body = json!({
+        let mut body = json!({
             "buyer": {"name": self.name, "email": self.email},
             "lines": lines,
         });
+        if self.world.plan.goods.rules.code.is_some() && self.taste.below(2) == 0 {
+            body["code"] = "half-price".into();
+        }
         let mut counted: Option<String> = None;
         for _ in 0..5 {
             // Under one key there is one order at most.

@@ -577,7 +577,11 @@ impl Plan {
         let mut ends = Rng::new(seed, 15);
         let ends_s = ends.between(storm_ms / 5_000, storm_ms / 1_000);
         let ends_ms = (ends.below(8) == 0 && !faults.is_empty()).then_some(ends_s * 1_000);
-        let goods = Goods::new(seed, places, price, currency);
+        let mut goods = Goods::new(seed, places, price, currency);
+        // The old routes sell at one price, without codes.
+        if by_name || faults.contains_key(&Fault::OldRoute) || pair.is_some() {
+            goods.rules = crate::goods::Rules::default();
+        }
         Plan {
             seed,
             place,
@@ -668,6 +672,9 @@ impl std::fmt::Display for Plan {
             for kind in &self.goods.kinds {
                 write!(f, "{} of pool {} at {}; ", kind.id, kind.pool, kind.price)?;
             }
+        }
+        if !self.goods.has_no_rules() {
+            write!(f, "of t {:?}; ", self.goods.rules)?;
         }
         if self.bank_asks {
             f.write_str("the bank asks half of the buyers; ")?;

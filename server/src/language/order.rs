@@ -497,6 +497,13 @@ words! {
         fr: "Prix",
         es: "Precio",
     }
+    /// Behind a kind of ticket that was bought with a code: how much cheaper each is.
+    fn code_took(amount: &str) {
+        en: format!("(with your code, {amount} off each)"),
+        de: format!("(mit Ihrem Code, je {amount} weniger)"),
+        fr: format!("(avec votre code, {amount} de moins par billet)"),
+        es: format!("(con su código, {amount} menos por entrada)"),
+    }
     /// So many of a line are refunded.
     fn so_many_refunded(count: u64) {
         en: format!("({count} refunded)"),

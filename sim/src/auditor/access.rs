@@ -2,6 +2,7 @@
 //! anybody but a stranger. And under one key there is one effect.
 
 use super::Auditor;
+use super::refusals::{ruled, ruled_in};
 use crate::trace::{Promise, Trace};
 use boxoffice::{EventSpec, Order, OrderId, OrderState};
 use serde_json::Value;
@@ -35,7 +36,8 @@ fn of_spec(spec: &EventSpec) -> String {
     let types: Vec<_> = types.map(|t| (&*t.id, &*t.name, &*t.pool, t.price_minor)).collect();
     let (name, limit) = (&spec.name, spec.limit_per_buyer.map(u64::from));
     let window = (spec.sale_opens_ms.is_some(), spec.sale_closes_ms.is_some());
-    format!("{name} {pools:?} {types:?} {limit:?} {} {window:?}", spec.hold_ms / 1000)
+    let (hold, rules) = (spec.hold_ms / 1000, ruled(spec));
+    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules}")
 }
 
 /// The same of what an organiser has sent.
@@ -53,7 +55,8 @@ fn of_body(body: &Value) -> String {
     let (name, limit) = (word(&body["name"]), body["limit_per_buyer"].as_u64());
     let window = (body["sale_opens"].is_string(), body["sale_closes"].is_string());
     let hold = body["hold_seconds"].as_i64().unwrap_or(300);
-    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?}")
+    let rules = ruled_in(body);
+    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules}")
 }
 
 /// The order in a path, if it is one of an order.

@@ -3,11 +3,13 @@
 //! promise, too.
 
 use super::Auditor;
-use super::history::Question;
+use super::history::{Question, Shown};
 use super::limit::person;
 use super::shown::provider_owes;
 use crate::trace::{Promise, Trace};
-use boxoffice::{AttemptState, EventSpec, Order, OrderId, OrderState, RefundState};
+use boxoffice::{
+    AttemptState, CounterKind, EventSpec, Order, OrderId, OrderState, RefundState, TypeRules,
+};
 use nts_api::ProblemCode;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -74,6 +76,54 @@ fn number_after(text: &str, before: &str) -> Option<i64> {
 fn declined(order: &Order) -> usize {
     let attempts = order.payment.iter().flat_map(|payment| &payment.attempts);
     attempts.filter(|attempt| matches!(attempt.state, AttemptState::Declined(_))).count()
+}
+
+/// Ticket types as they were sent, without rules.
+fn only_old(kinds: &Value) -> Value {
+    let mut kinds = kinds.clone();
+    for kind in kinds.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        kind.remove("capacity");
+        kind.remove("phases");
+    }
+    kinds
+}
+
+/// The rules of an event, in words that can be compared.
+pub(super) fn ruled(spec: &EventSpec) -> String {
+    let kinds = spec.ticket_types.iter().filter(|kind| kind.rules != TypeRules::default());
+    let kinds: Vec<_> = kinds
+        .map(|kind| {
+            let phases = kind.rules.phases.iter();
+            let phases: Vec<_> = phases.map(|phase| (phase.price_minor, phase.capacity)).collect();
+            (kind.id.clone(), kind.rules.capacity, phases)
+        })
+        .collect();
+    let codes: Vec<_> = spec.codes.iter().map(|code| (code.code.clone(), code.uses)).collect();
+    format!("{kinds:?} {codes:?}")
+}
+
+/// The same of what an organiser has sent.
+pub(super) fn ruled_in(body: &Value) -> String {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let mut kinds = Vec::new();
+    for kind in list(&body["ticket_types"]) {
+        let phases = list(&kind["phases"]);
+        let phase = |phase: &Value| {
+            (phase["price"]["amount"].as_i64().unwrap_or(0), number(&phase["capacity"]))
+        };
+        let phases: Vec<(i64, Option<u32>)> = phases.iter().map(phase).collect();
+        let capacity = number(&kind["capacity"]);
+        if capacity.is_some() || !phases.is_empty() {
+            kinds.push((kind["id"].as_str().unwrap_or_default().to_owned(), capacity, phases));
+        }
+    }
+    let code = |code: &Value| {
+        let text = code["code"].as_str().unwrap_or_default().to_uppercase();
+        (text, number(&code["uses"]).unwrap_or(0))
+    };
+    let codes: Vec<(String, u32)> = list(&body["codes"]).iter().map(code).collect();
+    format!("{kinds:?} {codes:?}")
 }
 
 impl Auditor {
@@ -248,6 +298,15 @@ impl Auditor {
                     lines.iter().any(|(id, _)| named(id) && specs().any(|spec| !offered(spec, id)));
                 if right { Ok(()) } else { Err("each was on offer".into()) }
             }
+            Some(ProblemCode::CodeUsedUp) => {
+                let codes = |show: &Shown| -> Vec<u32> {
+                    let codes = show.event.spec.codes.iter();
+                    codes.filter_map(|code| show.left_of(CounterKind::Code, &code.code)).collect()
+                };
+                let short = |left: u32| i64::from(left) < wanted;
+                let right = shows.iter().flat_map(codes).any(short);
+                if right { Ok(()) } else { Err("the code always reached".into()) }
+            }
             Some(ProblemCode::Invalid) if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
             _ => Err("nobody has thought of that".into()),
         }
@@ -386,11 +445,11 @@ impl Auditor {
             Some(ProblemCode::RefundTooLarge) => {
                 let told = number_after(detail, "Only ").unwrap_or(-1);
                 was(&|o| {
-                    o.lines.iter().any(|line| {
-                        let left = i64::from(line.quantity - line.refunded);
-                        let asked =
-                            lines.iter().any(|(id, wanted)| id == kind(line) && *wanted > left);
-                        asked && left == told && detail.contains(&format!("“{}”", kind(line)))
+                    lines.iter().any(|(id, wanted)| {
+                        let of = o.lines.iter().filter(|line| kind(line) == id);
+                        let left = of.map(|line| i64::from(line.quantity - line.refunded));
+                        let left = left.sum::<i64>();
+                        *wanted > left && left == told && detail.contains(&format!("“{id}”"))
                     })
                 })
             }
@@ -464,7 +523,8 @@ impl Auditor {
             spec.name == sent["name"].as_str().unwrap_or_default()
                 && spec.place == sent["place"].as_str().unwrap_or_default()
                 && pools == sent["pools"]
-                && kinds == sent["ticket_types"]
+                && kinds == only_old(&sent["ticket_types"])
+                && ruled(spec) == ruled_in(sent)
                 && u64::from(spec.limit_per_order) == limit
                 && serde_json::json!(spec.limit_per_buyer) == sent["limit_per_buyer"]
                 && spec.hold_ms == sent["hold_seconds"].as_i64().unwrap_or(300) * 1_000

@@ -242,7 +242,7 @@ impl Auditor {
         let lines = self.orders.get(&order).into_iter().flat_map(|order| &order.lines);
         let kind =
             |line: &boxoffice::Line| event.ticket_types[usize::from(line.ticket_type)].id.clone();
-        lines.map(|line| (kind(line), i64::from(line.quantity - line.refunded))).collect()
+        by_kind(lines.map(|line| (kind(line), i64::from(line.quantity - line.refunded))))
     }
 
     /// An organiser was told of a refund that was asked for: it is one of the order's.
@@ -282,7 +282,7 @@ impl Auditor {
         let kind = |line: &boxoffice::Line| {
             show.event.ticket_types[usize::from(line.ticket_type)].id.clone()
         };
-        let mut taken: Vec<_> = lines().map(|(l, n)| (kind(l), i64::from(*n))).collect();
+        let mut taken = by_kind(lines().map(|(l, n)| (kind(l), i64::from(*n))));
         let mut asked = asked.to_vec();
         taken.sort();
         asked.sort();
@@ -333,15 +333,21 @@ impl Auditor {
         if told != lines {
             broken(format!("its lines were told as {told}, and are {lines}"));
         }
-        let is: Value = order
-            .lines
-            .iter()
-            .map(|line| {
-                json!([show.event.ticket_types[usize::from(line.ticket_type)].id, line.quantity])
-            })
-            .collect();
-        if is != json!(wanted) {
-            broken(format!("{wanted:?} was ordered, and it is {is}"));
+        let kind = |line: &boxoffice::Line| {
+            show.event.ticket_types[usize::from(line.ticket_type)].id.clone()
+        };
+        let is = by_kind(order.lines.iter().map(|line| (kind(line), i64::from(line.quantity))));
+        if is != wanted {
+            broken(format!("{wanted:?} was ordered, and it is {is:?}"));
+        }
+        let told = fields(&view["lines"], &["discount"]);
+        let discounts = order.lines.iter().map(|line| match line.extra.discount_minor {
+            0 => json!([null]),
+            minor => json!([money(minor, order)]),
+        });
+        let discounts: Value = discounts.collect();
+        if told != discounts {
+            broken(format!("its discounts were told as {told}, and are {discounts}"));
         }
         if whose.buyer.is_some_and(|buyer| buyer != self.owner(order).name) {
             broken(format!("{:?} ordered it, and it is {}’s", whose.buyer, self.owner(order).name));
@@ -404,6 +410,18 @@ impl Auditor {
 /// shows be, in milliseconds.
 const CLOCK_MS: i64 = 2_000;
 
+/// So many of each ticket type, of lines of which some may be of the same type.
+fn by_kind(lines: impl Iterator<Item = (String, i64)>) -> Vec<(String, i64)> {
+    let mut kinds: Vec<(String, i64)> = Vec::new();
+    for (kind, quantity) in lines {
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, known)) => *known += quantity,
+            None => kinds.push((kind, quantity)),
+        }
+    }
+    kinds
+}
+
 /// What is wrong with what is shown, if the event is so.
 fn event_differs(event: &Event, view: &Value) -> Option<String> {
     let spec = &event.spec;
@@ -415,11 +433,23 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
             json!([pool.name, pool.capacity, pool.held, pool.sold, left])
         })
         .collect();
-    let kinds = event.ticket_types.iter().filter(|kind| !kind.retired);
-    let kinds: Value = kinds
-        .map(|kind| {
-            let pool = &event.pools[usize::from(kind.pool)];
+    // In the order in which the organiser lists them.
+    let kinds: Value = spec
+        .ticket_types
+        .iter()
+        .filter_map(|kind| Some((kind, event.pools.iter().find(|pool| pool.name == kind.pool)?)))
+        .map(|(kind, pool)| {
             let left = i64::from(pool.capacity) - i64::from(pool.held) - i64::from(pool.sold);
+            let own = event.counters.iter().find(|counter| {
+                counter.kind == boxoffice::CounterKind::Type && counter.count.name == kind.id
+            });
+            let left = match kind.rules.capacity.zip(own) {
+                None => left,
+                Some((capacity, own)) => {
+                    let taken = i64::from(own.count.held) + i64::from(own.count.sold);
+                    left.min((i64::from(capacity) - taken).max(0))
+                }
+            };
             let price = json!({"amount": kind.price_minor, "currency": spec.currency.code()});
             json!([kind.id, kind.name, pool.name, price, left])
         })

@@ -4,11 +4,15 @@
 use super::Auditor;
 use super::limit::person;
 use crate::trace::{Promise, Trace};
-use boxoffice::{Event, EventSpec, Order, OrderState, RefundState, TicketState, TimeMs};
+use boxoffice::{
+    Discount, Event, EventSpec, Extra, Order, OrderState, RefundState, TicketState, TicketTypeSpec,
+    TimeMs,
+};
 
 /// A line but for what refunds change of it.
-fn frozen(order: &Order) -> Vec<(u16, u16, u32, i64)> {
-    order.lines.iter().map(|l| (l.ticket_type, l.pool, l.quantity, l.unit_minor)).collect()
+fn frozen(order: &Order) -> Vec<(u16, u16, u32, i64, Extra)> {
+    let lines = order.lines.iter();
+    lines.map(|l| (l.ticket_type, l.pool, l.quantity, l.unit_minor, l.extra)).collect()
 }
 
 impl Auditor {
@@ -56,11 +60,41 @@ impl Auditor {
             }
             let offers = specs.iter().flat_map(|spec| &spec.ticket_types);
             let mut offers = offers.filter(|offer| offer.id == kind.id);
-            if !offers.any(|offer| offer.price_minor == line.unit_minor) {
-                broken(format!(
-                    "{} was sold at {}, which was not its price",
-                    kind.id, line.unit_minor
-                ));
+            let full = line.unit_minor + line.extra.discount_minor;
+            let phase = line.extra.phase.and_then(|index| event.stock(index));
+            let phase = phase.and_then(|count| Some(count.name.split_once('\n')?.1.to_owned()));
+            let price = |offer: &TicketTypeSpec| match &phase {
+                None => Some(offer.price_minor),
+                Some(name) => {
+                    let phase = offer.rules.phases.iter().find(|phase| phase.name == *name);
+                    phase.map(|phase| phase.price_minor)
+                }
+            };
+            if !offers.any(|offer| price(offer) == Some(full)) {
+                broken(format!("{} was sold at {full}, which was not its price", kind.id));
+            }
+            // One use of the code for each ticket that is cheaper with it, and the right price.
+            let codes = specs.iter().flat_map(|spec| &spec.codes);
+            let mut codes = codes.filter_map(|code| match code.discount {
+                Some(Discount::Percent(percent)) => Some(i64::from(percent)),
+                _ => None,
+            });
+            let exact = |percent: i64| 100 * line.unit_minor >= full * (100 - percent);
+            let with_code = line.extra.code.is_some();
+            // What is small is rounded up to what a card can be charged.
+            let least = event.spec.currency.least_minor();
+            if with_code != (line.extra.discount_minor > 0) && full > 20 * least
+                || with_code && !codes.any(exact)
+            {
+                broken(format!("the code and the price do not fit: {line:?}"));
+            }
+            let counter = line.extra.type_counter.and_then(|index| event.stock(index));
+            let limited = specs.iter().flat_map(|spec| &spec.ticket_types);
+            let mut limited = limited.filter(|offer| offer.id == kind.id);
+            if counter.is_some_and(|count| count.name != kind.id)
+                || counter.is_none() && limited.all(|offer| offer.rules.capacity.is_some())
+            {
+                broken(format!("{} has a capacity, and is not counted: {line:?}", kind.id));
             }
         }
         if self.exact && !self.was_open(order.placed_ms) {

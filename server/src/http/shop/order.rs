@@ -53,6 +53,8 @@ struct TicketRow {
 
 struct LineRow {
     name: String,
+    /// What the code took off the price of each.
+    discount: Option<Words>,
     quantity: u32,
     refunded: u32,
     price: String,
@@ -87,7 +89,7 @@ pub(in crate::http) struct OrderPage {
     pub(in crate::http) answers: answers::Answers,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
-    /// The VAT in the total, by rate.
+    /// The VAT in it, by rate, in words.
     vat: Vec<String>,
     refunded: Option<String>,
     pub(in crate::http) action: Option<String>,
@@ -203,6 +205,9 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     });
     let lines = order.lines.iter().map(|l| LineRow {
         name: event.ticket_types[usize::from(l.ticket_type)].name.clone(),
+        discount: Some(l.extra.discount_minor)
+            .filter(|minor| *minor > 0)
+            .map(|minor| lang.code_took(&money(minor))),
         quantity: l.quantity,
         refunded: l.refunded,
         price: money(l.price_minor()),

@@ -513,11 +513,20 @@ mod tests {
         let mut spec = fixtures::event_spec("rock", 9);
         spec.limit_per_order = 3;
         spec.limit_per_buyer = None;
+        let ticket_types = vec![ticket_type("adult", 2_500), ticket_type("child", 500)];
+        let offered = |t: &boxoffice::TicketType| boxoffice::TicketTypeSpec {
+            id: t.id.clone(),
+            name: t.name.clone(),
+            pool: "p".into(),
+            price_minor: t.price_minor,
+            rules: boxoffice::TypeRules::default(),
+        };
+        spec.ticket_types = ticket_types.iter().map(offered).collect();
         Event {
             id: boxoffice::EventId(1),
             spec,
             pools: vec![boxoffice::Pool { name: "p".into(), capacity: 9, held: 0, sold: 0 }],
-            ticket_types: vec![ticket_type("adult", 2_500), ticket_type("child", 500)],
+            ticket_types,
             counters: vec![],
             serials: 0,
             sale: boxoffice::Sale::Open,

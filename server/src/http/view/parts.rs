@@ -34,6 +34,13 @@ fn some_event() -> Event {
             pools: ["main", "one"]
                 .map(|name| boxoffice::PoolSpec { name: name.into(), capacity: 1 })
                 .into(),
+            ticket_types: vec![boxoffice::TicketTypeSpec {
+                id: "adult".into(),
+                name: "The adult".into(),
+                pool: "main".into(),
+                price_minor: 500,
+                rules: boxoffice::TypeRules::default(),
+            }],
             keep_buyers_days: Some(30),
             ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 10_000)
         },

@@ -58,6 +58,6 @@ fn lines_of_a_newer_version_are_an_error_that_says_so() {
     };
     let old = read("\\x000002640000").unwrap();
     assert_eq!(read("\\x8100000002640000").unwrap(), old);
-    let fault = read("\\x820000000264000000").unwrap_err();
-    assert!(fault.contains("orders.lines is written by a newer nts (layout 2"), "{fault}");
+    let fault = read("\\x830000000264000000").unwrap_err();
+    assert!(fault.contains("orders.lines is written by a newer nts, in layout 3"), "{fault}");
 }

@@ -177,12 +177,12 @@ fn lines_of_a_newer_version_are_an_error_that_says_so() {
     let paid = named(&store, "paid");
     let (high, low) = codec::split(paid.id);
     // As seven lines of six numbers are six lines of seven numbers.
-    let newer = [&[0x82u8, 0][..], &[0; 42]].concat();
+    let newer = [&[0x83u8, 0][..], &[0; 42]].concat();
     let update = "UPDATE orders SET lines = ?3 WHERE id = ?1 AND low = ?2";
     store.conn.as_ref().unwrap().execute(update, params![high, low, newer]).unwrap();
     let mut reader = store.own_reader().unwrap();
     let fault = reader.order(paid.id).unwrap_err().to_string();
-    assert!(fault.contains("orders.lines is written by a newer nts (layout 2"), "{fault}");
+    assert!(fault.contains("orders.lines is written by a newer nts, in layout 3"), "{fault}");
     let wrong = reader.verify().unwrap();
     assert!(wrong.iter().any(|line| line.contains("written by a newer nts")), "{wrong:?}");
 }
