@@ -79,6 +79,9 @@ pub struct Event<'a> {
     /// Its pools of places. One without any place is left out.
     #[serde(borrow)]
     pub pools: Vec<Pool<'a>>,
+    /// What is asked between the hold and the payment; absent: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub questions: Vec<Question<'a>>,
     /// When the sale ends; null: when the event ends.
     pub sale_closes: Option<Cow<'a, str>>,
     /// When the sale begins; null: it has begun.
@@ -92,6 +95,31 @@ pub struct Event<'a> {
     /// The IANA time zone of the place.
     #[serde(borrow)]
     pub zone: Cow<'a, str>,
+}
+
+/// A question of an event.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Question<'a> {
+    /// With what it is answered, if `kind` is `choice`; absent otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub choices: Vec<Cow<'a, str>>,
+    /// Its id.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// How it is answered: `text`, `long_text`, `choice` or `yes_no`.
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    /// For what it is asked: `order` or `ticket`.
+    #[serde(borrow)]
+    pub per: Cow<'a, str>,
+    /// Whether nobody pays without an answer to it.
+    pub required: bool,
+    /// What is asked.
+    #[serde(borrow)]
+    pub text: Cow<'a, str>,
+    /// The ids of the ticket types with which it is asked; absent: with all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub ticket_types: Vec<Cow<'a, str>>,
 }
 
 /// The answer to `PUT /api/v1/events/{event}`: the event, and after its own members what is odd about it.
@@ -325,6 +353,9 @@ pub struct EventBody {
     /// Whether the mail with the tickets has them as a PDF file, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub attach_pdf: bool,
+    /// What is asked between the hold and the payment, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<QuestionBody>,
     /// Its pools of places.
     pub pools: Vec<PoolBody>,
     /// What is on offer, in the order in which it is shown.
@@ -332,6 +363,30 @@ pub struct EventBody {
     /// Its codes; those that it has stay if they are not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codes: Option<Vec<CodeBody>>,
+}
+
+/// A question of an event.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuestionBody {
+    /// Its id, which it keeps.
+    pub id: String,
+    /// What buyers read, up to 300 characters.
+    pub text: String,
+    /// How it is answered: `text` (one line), `long_text` (several lines), `choice` or `yes_no`.
+    pub kind: String,
+    /// What can be chosen, if `kind` is `choice`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// Whether nobody pays without an answer to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// `order`: it is asked once; `ticket`: for each ticket. Once if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<String>,
+    /// The ids of the ticket types with which it is asked; with all if none is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ticket_types: Vec<String>,
 }
 
 /// Places that several ticket types may share.

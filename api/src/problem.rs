@@ -187,6 +187,16 @@ problem_codes! {
     NotDue = "not_due", [409], "Not yet",
         "The time of the order is not over.";
 
+    // Answers to questions.
+    AnswersMissing = "answers_missing", [409], "A question is not answered yet",
+        "A question of the event must be answered before the order is paid. Nothing was charged. Send the \
+         answers, then pay.";
+    AnswerInvalid = "answer_invalid", [422], "An answer cannot be taken",
+        "An answer does not fit its question, or nothing like that is asked. The detail says which. No \
+         answer was changed.";
+    AnswersFixed = "answers_fixed", [409], "The answers are fixed",
+        "The answers of orders of the event can no longer be changed by their buyers. Nothing was changed.";
+
     // Refunds.
     NotPaid = "not_paid", [409], "This order is not paid",
         "Nothing of the order can be refunded, because it is not paid.";
@@ -347,6 +357,9 @@ mod tests {
                 "already_paid",
                 "canceled",
                 "not_due",
+                "answers_missing",
+                "answer_invalid",
+                "answers_fixed",
                 "not_paid",
                 "refund_under_way",
                 "nothing_to_refund",

@@ -1,8 +1,8 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    Buyer, BuyerKey, Erasure, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId,
-    RefundOutcome, Sale, SeenVersion, TimeMs,
+    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId,
+    RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
 };
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
@@ -56,6 +56,24 @@ pub enum Command {
         /// The hold lasts at most this long; none: as long as the event's holds last.
         most_ms: Option<i64>,
     },
+    /// The organiser gives tickets away, or sells them without the payment provider: an order that is paid at
+    /// once.
+    Sell {
+        /// The id of the new order.
+        order: OrderId,
+        /// What for.
+        event: EventId,
+        /// For whom.
+        buyer: Buyer,
+        /// See [`Command::Hold`].
+        untagged: Option<BuyerKey>,
+        /// What.
+        lines: Vec<LineWish>,
+        /// How it was paid; not [`Tender::Online`].
+        tender: Tender,
+        /// What the organiser notes of it, up to 100 characters; may be empty.
+        reference: String,
+    },
     /// Ask for a buyer's latest order of an event with a limit per buyer. Changes nothing.
     FindOrder {
         /// Of which event.
@@ -80,6 +98,15 @@ pub enum Command {
         live: bool,
         /// What stands for the card.
         token: String,
+    },
+    /// Answer what the event asks. An answer that is not among these is taken back.
+    Answer {
+        /// With which order.
+        order: OrderId,
+        /// The answers.
+        answers: Vec<AnswerWish>,
+        /// Whether the organiser's staff writes them: at any time, and not all that buyers must answer.
+        staff: bool,
     },
     /// T2: the provider created the PaymentIntent.
     IntentCreated {
@@ -164,6 +191,17 @@ pub enum Command {
         key: BuyerKey,
         /// See [`Command::Hold`].
         untagged: Option<BuyerKey>,
+    },
+    /// The name of the buyer of an order that has tickets was mistyped.
+    CorrectName {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// The name, 1 to 200 characters.
+        name: String,
+        /// What tells the buyer apart where there is no e-mail address: the key of this name.
+        key: BuyerKey,
     },
     /// What is owed could not be done: try again later.
     Defer {
@@ -256,7 +294,8 @@ impl Command {
                 keys.slugs.push(slug.clone());
                 keys.ordered.push(slug.clone());
             }
-            Command::Hold { order, event, buyer, untagged, .. } => {
+            Command::Hold { order, event, buyer, untagged, .. }
+            | Command::Sell { order, event, buyer, untagged, .. } => {
                 // It is there already if this command was recorded before.
                 keys.orders.push(*order);
                 keys.events.push(*event);
@@ -278,7 +317,13 @@ impl Command {
                 keys.buyers.push((*event, *key));
                 keys.buyers.extend(untagged.map(|key| (*event, key)));
             }
+            Command::CorrectName { order, event, key, .. } => {
+                keys.events.push(*event);
+                keys.orders.push(*order);
+                keys.buyers.push((*event, *key));
+            }
             Command::Renew { order, .. }
+            | Command::Answer { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }

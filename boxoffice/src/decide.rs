@@ -2,7 +2,8 @@
 //! fixed order and with one reason each; a line that marks the point of no return; then the changes.
 
 use crate::event::{delete, put, sale};
-use crate::order::{address, erase, forget, hold, name};
+use crate::order::sell::Sale;
+use crate::order::{address, answer, erase, forget, hold, name, rename, sell};
 use crate::payment::{pay, refund, settle};
 use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 
@@ -17,6 +18,11 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
             let wishes = (lines.as_slice(), terms);
             hold::hold(state, *order, *event, (buyer, *untagged), wishes, *most_ms, now)
+        }
+        Command::Sell { order, event, buyer, untagged, lines, tender, reference } => {
+            let (id, event, untagged, tender) = (*order, *event, *untagged, *tender);
+            let sale = Sale { id, event, buyer, untagged, wishes: lines, tender, reference };
+            sell::sell(state, sale, now)
         }
         Command::FindOrder { event, buyer } => hold::find(state, *event, *buyer),
         Command::Renew { order, most_ms } => {
@@ -39,6 +45,12 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
         Command::ChangeAddress { order, event, email, key, untagged } => {
             let to = (email.as_str(), *key, *untagged);
             address::change(state, order_of(state, *order)?, *event, to, now)
+        }
+        Command::CorrectName { order, event, name, key } => {
+            rename::rename(state, order_of(state, *order)?, *event, name, *key)
+        }
+        Command::Answer { order, answers, staff } => {
+            answer::answer(state, order_of(state, *order)?, answers, *staff, now)
         }
         Command::Pay { order, payment, live, token } => {
             pay::pay(state, order_of(state, *order)?, *payment, *live, token, now)

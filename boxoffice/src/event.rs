@@ -6,10 +6,12 @@ pub(crate) mod counter;
 pub(crate) mod delete;
 pub(crate) mod offer;
 pub(crate) mod put;
+pub(crate) mod question;
 pub(crate) mod sale;
 
 use crate::{CodeSpec, Counter, Currency, EventId, Refusal, TimeMs, TypeRules};
 use alloc::{string::String, vec::Vec};
+use question::QuestionSpec;
 
 /// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
 /// once made, only retired, so that an order's lines can refer to them by their index for ever.
@@ -87,6 +89,9 @@ pub struct EventSpec {
     pub contact: String,
     /// Whether the mail with the tickets has them as a PDF file, too.
     pub attach_pdf: bool,
+    /// What is asked between the hold and the payment, in this order, at most
+    /// [`MOST_QUESTIONS`](crate::MOST_QUESTIONS).
+    pub questions: Vec<QuestionSpec>,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
     /// What they are sold as, 1 to 100 ticket types, in the order in which they are shown.
@@ -245,6 +250,7 @@ impl EventSpec {
             keep_buyers_days: None,
             contact: String::new(),
             attach_pdf: false,
+            questions: Vec::new(),
             pools: Vec::new(),
             ticket_types: Vec::new(),
             codes: Vec::new(),

@@ -41,12 +41,18 @@ pub use event::check::{Flaw, Warning, check_slug, told};
 pub use event::code::{CodeSpec, Discount, MOST_CODES};
 pub use event::counter::{COUNTERS_FROM, Counter, CounterKind};
 pub use event::offer::{MOST_PHASES, Offer, PhaseSpec, Price, TypeRules};
+pub use event::question::{
+    AnswerFlaw, MOST_CHOICES, MOST_LINE, MOST_LINES_OF_TEXT, MOST_QUESTIONS, QuestionKind,
+    QuestionSpec, YES_NO,
+};
 pub use event::{Event, EventSpec, Pool, PoolSpec, Sale, TicketType, TicketTypeSpec};
 pub use language::Language;
 pub use money::{Currency, Money};
 pub use order::address::AddressFixed;
+pub use order::answer::{Answer, AnswerWish, Asked, FlawedAnswer, MOST_ANSWER_BYTES};
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
 pub use order::name::MOST_REVISIONS;
+pub use order::sell::{MOST_SOLD_AT_ONCE, Tender};
 pub use order::{
     Buyer, BuyerKey, BuyerRecord, CodeRule, Extra, Line, Order, OrderState, Standing, Ticket,
     TicketState,

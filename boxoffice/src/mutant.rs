@@ -24,6 +24,10 @@ pub enum Mutant {
     DeclinedIsPaid,
     /// Expired places come back twice (the old program's page views did that).
     PlacesBackTwice,
+    /// Who has not answered what must be answered pays all the same.
+    AnswersNotAsked,
+    /// Tickets that are given away have the price of their type.
+    GiftCosts,
     /// One ticket too few.
     TicketMissing,
     /// A refund leaves the tickets valid.
@@ -180,7 +184,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 85] = [
+    pub const ALL: [Mutant; 87] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -190,6 +194,8 @@ impl Mutant {
         Mutant::EarlyExpiry,
         Mutant::DeclinedIsPaid,
         Mutant::PlacesBackTwice,
+        Mutant::AnswersNotAsked,
+        Mutant::GiftCosts,
         Mutant::TicketMissing,
         Mutant::RefundKeepsTickets,
         Mutant::LimitForgotten,

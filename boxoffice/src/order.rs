@@ -8,7 +8,7 @@
 //! COMMITTED ──canceled (authorisation expired, or voided by hand)──► VOID
 //! PAYING, CANCELING, COMMITTED ──another sum was taken than it costs──► RELEASED or VOID, and all of it goes back
 //! PAID ──all the money was given back by hand──► REFUNDED
-//! free order: HELD ──► PAID
+//! free order, or one that the organiser makes: HELD ──► PAID
 //! ```
 //!
 //! Places are taken in every state but RELEASED and VOID; of REFUNDED, those that the organiser
@@ -16,14 +16,19 @@
 //! the way from PAYING to RELEASED leads through the provider's own word that the payment is dead.
 
 pub(crate) mod address;
+pub(crate) mod answer;
 pub(crate) mod erase;
 pub(crate) mod forget;
 pub(crate) mod hold;
 pub(crate) mod name;
+pub(crate) mod rename;
+pub(crate) mod sell;
 
 use crate::mutant::{Mutant, on};
 use crate::{Currency, EventId, Language, Money, OrderId, Payment, Refund, RefundState, TimeMs};
 use alloc::{string::String, vec::Vec};
+use answer::Answer;
+use sell::Tender;
 
 /// Where an order stands. See the picture above.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -105,6 +110,14 @@ pub struct Order {
     pub lines: Vec<Line>,
     /// The currency of all its prices, frozen when it was placed.
     pub currency: Currency,
+    /// How it is paid.
+    pub tender: Tender,
+    /// What the organiser noted of a payment that no provider made (the number of a receipt, say), up to 100
+    /// characters; may be empty.
+    pub reference: String,
+    /// What its buyer has answered: first to what is asked of it now, in the order of [`Order::asked`], then
+    /// what was answered to questions that are not asked any more.
+    pub answers: Vec<Answer>,
     /// Where it stands.
     pub state: OrderState,
     /// When it was placed.

@@ -1,5 +1,6 @@
 //! Refusal: the reasons for which a command is refused.
 
+use crate::order::answer::FlawedAnswer;
 use crate::{AddressFixed, Currency, OrderId, OrderState, TimeMs};
 use alloc::{string::String, vec::Vec};
 
@@ -99,6 +100,19 @@ pub enum Refusal {
         /// Until then the places are kept, unless the buyer gives them back.
         until_ms: TimeMs,
     },
+    /// A question must be answered before it is paid, and is not. Nothing was charged.
+    AnswersMissing {
+        /// The question's id.
+        question: String,
+        /// What is asked.
+        text: String,
+        /// For which of the order's tickets, from 1; `None`: for the order.
+        ticket: Option<u16>,
+    },
+    /// An answer cannot be taken; none was.
+    AnswerInvalid(FlawedAnswer),
+    /// The answers of orders that are paid have been fixed since this time.
+    AnswersFixed(TimeMs),
     /// Its time is not over.
     NotDue,
     /// Only an order that is paid can be refunded.

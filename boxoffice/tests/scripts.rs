@@ -202,6 +202,22 @@ impl Stage {
             Refusal::AlreadyPaid => "already_paid".into(),
             Refusal::Canceled(state) => format!("canceled {}", state.word()),
             Refusal::NotDue => "not_due".into(),
+            Refusal::AnswersMissing { question, ticket, .. } => {
+                format!("answers_missing {}", told_at(question, *ticket))
+            }
+            Refusal::AnswerInvalid(FlawedAnswer { question, ticket, flaw }) => {
+                let flaw = match flaw {
+                    AnswerFlaw::UnknownQuestion => "unknown_question".into(),
+                    AnswerFlaw::NotAsked => "not_asked".into(),
+                    AnswerFlaw::Twice => "twice".into(),
+                    AnswerFlaw::Missing => "missing".into(),
+                    AnswerFlaw::TooLong(most) => format!("too_long {most}"),
+                    AnswerFlaw::NotAChoice => "not_a_choice".into(),
+                    AnswerFlaw::Unreadable(why) => format!("unreadable {why}"),
+                };
+                format!("answer_invalid {} {flaw}", told_at(question, *ticket))
+            }
+            Refusal::AnswersFixed(since) => format!("answers_fixed since {}", told(*since)),
             Refusal::AddressFixed(why) => match why {
                 AddressFixed::NoTickets(state) => format!("address_fixed {}", state.word()),
                 AddressFixed::Erased => "address_fixed erased".into(),
@@ -320,6 +336,16 @@ impl Stage {
         if verb == "address" {
             return self.address(words);
         }
+        if verb == "sell" {
+            return self.sell(words);
+        }
+        if verb == "rename" {
+            let (name, who) = (words.next()?, words.next()?);
+            let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
+            let (order, event) = (self.order_id(&name), self.event_id(&event));
+            let key = self.buyer_key(&who);
+            return Ok(Command::CorrectName { order, event, name: words.rest(), key });
+        }
         let name = words.next()?;
         let order = self.order_id(&name);
         Ok(match verb {
@@ -327,6 +353,13 @@ impl Stage {
             "name" => {
                 let number = words.number()?;
                 Command::NameTicket { order, number, name: words.rest() }
+            }
+            "answer" => {
+                let staff = words.take("staff");
+                let answers = std::mem::take(&mut words.0);
+                let answers = answers.iter().map(|word| answer_wish(word));
+                let answers = answers.collect::<Result<_, String>>()?;
+                Command::Answer { order, answers, staff }
             }
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
@@ -414,6 +447,10 @@ impl Stage {
             hidden: words.take("hidden"),
             keep_buyers_days: words.number_after("keep")?,
             contact: words.after("contact")?.unwrap_or_default(),
+            questions: match words.0.iter().any(|word| word == "asks") {
+                true => words.list("asks", "pools", question)?,
+                false => Vec::new(),
+            },
             pools: words.list("pools", "types", |word| {
                 let (name, capacity) = word.split_once('=').ok_or("a pool is NAME=PLACES")?;
                 let capacity = capacity.parse().map_err(|_| "a capacity is a number")?;
@@ -459,6 +496,17 @@ impl Stage {
         }
         let lines = wishes(words)?;
         Ok(Command::Hold { order, event, buyer, untagged, lines, terms, most_ms })
+    }
+
+    fn sell(&mut self, words: &mut Words) -> Result<Command, String> {
+        let Whose { order, event, who, key, untagged, email } = self.whose(words)?;
+        let name = words.after("name")?.unwrap_or(who);
+        let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
+        let reference = words.after("reference")?.unwrap_or_default();
+        let tender = words.next()?;
+        let tender = Tender::ALL.into_iter().find(|known| known.word() == tender);
+        let (tender, lines) = (tender.ok_or("no such tender")?, wishes(words)?);
+        Ok(Command::Sell { order, event, buyer, untagged, lines, tender, reference })
     }
 
     fn address(&mut self, words: &mut Words) -> Result<Command, String> {
@@ -682,6 +730,21 @@ impl Stage {
                 let there: Vec<_> = self.order(&name)?.tickets.iter().map(told).collect();
                 same("guests", &there.join(" "), &words.rest())
             }
+            "answers" => {
+                let order = words.next()?;
+                let answers = self.order(&order)?.answers.iter();
+                let told = |a: &Answer| format!("{}={}", told_at(&a.question, a.ticket), a.value);
+                let there: Vec<_> = answers.map(told).collect();
+                let there = if there.is_empty() { "none".into() } else { there.join(" ") };
+                same("answers", &there, &words.rest())
+            }
+            "asked" => {
+                let (order, name) = (words.next()?, words.next()?);
+                let (question, ticket) = place_of(&name)?;
+                let answer = self.order(&order)?.answer(&question, ticket);
+                let there = answer.map_or("none", |answer| answer.text.as_str()).to_owned();
+                same("text", &there, &words.rest())
+            }
             "back" => {
                 let (order, name) = (words.next()?, words.next()?);
                 let id = self.refund_id(&order, &name);
@@ -771,6 +834,8 @@ impl Stage {
                 "total" => order.total().to_string(),
                 "given-back" => order.refunded().to_string(),
                 "name" => order.buyer.name.clone(),
+                "tender" => order.tender.word().into(),
+                "reference" => order.reference.clone(),
                 "email" if order.buyer.email.is_empty() => "none".into(),
                 "email" => order.buyer.email.clone(),
                 "action" => {
@@ -826,6 +891,60 @@ impl Stage {
         });
         same("attempt", &there, &words.rest())
     }
+}
+
+/// `Q` for the order, `Q@N` for a ticket.
+fn told_at(question: &str, ticket: Option<u16>) -> String {
+    ticket.map_or(question.into(), |number| format!("{question}@{number}"))
+}
+
+/// The same back again.
+fn place_of(word: &str) -> Result<(String, Option<u16>), String> {
+    let Some((question, number)) = word.split_once('@') else { return Ok((word.into(), None)) };
+    let number = number.parse().map_err(|_| format!("no ticket: {word}"))?;
+    Ok((question.into(), Some(number)))
+}
+
+/// `Q=W` or `Q@N=W`.
+fn answer_wish(word: &str) -> Result<AnswerWish, String> {
+    let (place, value) = word.split_once('=').ok_or("an answer is QUESTION=TEXT")?;
+    let (question, ticket) = place_of(place)?;
+    Ok(AnswerWish { question, ticket, value: value.into() })
+}
+
+/// `Q:KIND`, and then `required`, `ticket`, `of=T,T` or `text=W`; the kind `choice=A,B` has its choices.
+fn question(word: &str) -> Result<QuestionSpec, &'static str> {
+    let mut parts = word.split(':');
+    let id = parts.next().unwrap_or_default();
+    let kind = match parts.next().ok_or("a question is ID:KIND")? {
+        "line" => QuestionKind::Line,
+        "lines" => QuestionKind::Lines,
+        "yes_no" => QuestionKind::YesNo,
+        other => {
+            let choices = other.strip_prefix("choice=").ok_or("no such kind of question")?;
+            QuestionKind::Choice(choices.split_terminator(',').map(String::from).collect())
+        }
+    };
+    let mut question = QuestionSpec {
+        id: id.into(),
+        text: format!("{id}?"),
+        kind,
+        required: false,
+        per_ticket: false,
+        ticket_types: Vec::new(),
+    };
+    for part in parts {
+        match part.split_once('=') {
+            Some(("of", types)) => {
+                question.ticket_types = types.split(',').map(String::from).collect();
+            }
+            Some(("text", text)) => question.text = text.into(),
+            _ if part == "required" => question.required = true,
+            _ if part == "ticket" => question.per_ticket = true,
+            _ => return Err("a question has no such part"),
+        }
+    }
+    Ok(question)
 }
 
 fn same(what: &str, there: &str, expected: &str) -> Step {
@@ -993,12 +1112,12 @@ impl Words {
                     c => word.push(c),
                 }
             }
-            // `"a"*300`: so many times what stands in the quotes.
-            if rest.starts_with('"')
-                && let Some((text, times)) = word.rsplit_once('*')
+            // `"a"*300`, `q="a"*300`: so many times what stands in the quotes.
+            if let Some(quote) = rest[..end].find('"')
+                && let Some((text, times)) = word[quote..].rsplit_once('*')
                 && let Ok(times) = times.parse()
             {
-                word = text.repeat(times);
+                word = rest[..quote].to_owned() + &text.repeat(times);
             }
             words.push(word);
             rest = rest[end..].trim_start();

@@ -16,6 +16,7 @@ pub mod client;
 pub mod connections;
 pub mod network;
 pub mod overload;
+pub mod sign_ins;
 pub mod slots;
 pub mod unpaid;
 
@@ -29,6 +30,7 @@ use buckets::{Bucket, Buckets, Key, Rate};
 use client::{Client, Clients};
 use network::{Network, Proxies};
 use overload::Overload;
+use sign_ins::SignIns;
 use slots::Slots;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -114,6 +116,8 @@ pub enum Reason {
     Codes,
     /// Too many requests for lost tickets.
     Lost,
+    /// Too many attempts to sign in to the office.
+    SignIns,
 }
 
 impl Reason {
@@ -130,6 +134,7 @@ impl Reason {
             Reason::Lookups => "lookups",
             Reason::Codes => "codes",
             Reason::Lost => "lost",
+            Reason::SignIns => "sign_ins",
         }
     }
 }
@@ -164,6 +169,7 @@ pub struct Admission {
     lookups: Buckets,
     lost: Buckets,
     codes: Buckets,
+    sign_ins: SignIns,
     declines: Buckets,
     email_declines: Buckets,
     ran_out: Buckets,
@@ -228,6 +234,7 @@ impl Admission {
             lookups,
             lost,
             codes,
+            sign_ins: SignIns::default(),
             declines,
             email_declines,
             ran_out,

@@ -6,6 +6,7 @@
 //! forgotten (a database that was restored from an old copy).
 
 pub mod books;
+mod figures;
 pub mod log;
 mod provider;
 mod report;
@@ -17,7 +18,8 @@ use crate::payments::CallError;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::Fault;
-use boxoffice::{EventId, Order, OrderId, RefundState};
+use boxoffice::{EventId, Order, OrderId, Refund, RefundState, Tender};
+use figures::Figures;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Orders read at a time.
@@ -80,6 +82,7 @@ pub async fn audit(
     }
     let events = reads.ask(|r| r.events()).await?;
     report.events(&events);
+    let mut figures = Figures::begin(reads).await?;
     let mut events: BTreeSet<EventId> = events.iter().map(|e| e.id).collect();
     let mut after = None;
     // Whose each refund at the provider is.
@@ -88,6 +91,7 @@ pub async fn audit(
         let page = reads.ask(move |r| r.all_orders(after, PAGE)).await?;
         for order in &page.orders {
             report.order(order);
+            figures.order(order);
             if !events.contains(&order.event) {
                 // It may be new.
                 events = reads.ask(|r| r.events()).await?.iter().map(|e| e.id).collect();
@@ -95,7 +99,9 @@ pub async fn audit(
             if !events.contains(&order.event) {
                 report.wrong(Some(order.id), None, "it is of no event".into());
             }
-            for refund in order.refunds.iter().filter(|r| r.amount_minor > 0) {
+            // What the organiser handed back has no id of a provider.
+            let at_provider = |r: &&Refund| r.amount_minor > 0 && order.tender == Tender::Online;
+            for refund in order.refunds.iter().filter(at_provider) {
                 let RefundState::Succeeded(id) = &refund.state else { continue };
                 if let Some(known) = refunds.insert(id.clone(), order.id) {
                     let known = uuid::Uuid::from_u128(known.0);
@@ -114,6 +120,7 @@ pub async fn audit(
             break;
         }
     }
+    figures.compare(reads, &mut report).await?;
     if let (Some(against), Some(listed)) = (&against, listed) {
         for (id, payments) in listed {
             provider::unknown_order(reads, against, id, payments, &mut report).await?;

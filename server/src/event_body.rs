@@ -10,7 +10,8 @@ use crate::text::counted;
 use crate::when;
 use boxoffice::{
     CodeSpec, CounterKind, Currency, Discount, Event, EventSpec, Flaw, Money, Offer, PhaseSpec,
-    Pool, PoolSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning, read_rate, told_rate,
+    Pool, PoolSpec, QuestionKind, QuestionSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning,
+    read_rate, told_rate,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::Value;
@@ -87,6 +88,8 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
         ticket_types.push(TicketTypeSpec { id, name, pool, price_minor, rules });
     }
+    let questions = body.questions.into_iter().enumerate();
+    let questions = questions.map(|(n, q)| question_spec(n, q, &mut flaws)).collect();
     let codes = body.codes.unwrap_or_default().into_iter().enumerate();
     let codes = codes.map(|(n, code)| code_spec(code, n, currency, &body.zone, &mut flaws));
     let codes: Vec<CodeSpec> = codes.collect();
@@ -112,6 +115,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         keep_buyers_days: body.keep_buyers_days,
         contact: body.contact.trim().into(),
         attach_pdf: body.attach_pdf,
+        questions,
         pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
         codes,
@@ -187,6 +191,7 @@ pub fn body(spec: &EventSpec) -> EventBody {
         keep_buyers_days: spec.keep_buyers_days,
         contact: spec.contact.clone(),
         attach_pdf: spec.attach_pdf,
+        questions: spec.questions.iter().map(question_body).collect(),
         pools: spec.pools.iter().map(pool).collect(),
         ticket_types: spec.ticket_types.iter().map(ticket_type).collect(),
         codes: Some(spec.codes.iter().map(code).collect()),
@@ -267,8 +272,16 @@ const TOLD_OF_PARTS: [(&str, &[&str]); 3] = [
 ];
 
 /// What may be left out, and is left out if it is null.
-const OPTIONAL: [&str; 7] =
-    ["attach_pdf", "codes", "contact", "description", "hidden", "ignore_email_tags", "place"];
+const OPTIONAL: [&str; 8] = [
+    "attach_pdf",
+    "codes",
+    "contact",
+    "description",
+    "hidden",
+    "ignore_email_tags",
+    "place",
+    "questions",
+];
 
 /// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
 /// itself, whatever they are, for they were true at another moment; without the id, if it is that of the
@@ -433,12 +446,76 @@ pub fn told<'e>(
         paused: event.sale == Sale::Paused,
         place: (&spec.place).into(),
         pools,
+        questions: spec.questions.iter().map(question).collect(),
         sale_closes: time(spec.sale_closes_ms),
         sale_opens: time(spec.sale_opens_ms),
         starts_at: when::rfc3339(spec.starts_ms).into(),
         ticket_types,
         zone: (&spec.zone).into(),
     }
+}
+
+fn question(question: &QuestionSpec) -> wire::Question<'_> {
+    let (kind, choices) = match &question.kind {
+        QuestionKind::Line => ("text", &[][..]),
+        QuestionKind::Lines => ("long_text", &[][..]),
+        QuestionKind::Choice(choices) => ("choice", choices.as_slice()),
+        QuestionKind::YesNo => ("yes_no", &[][..]),
+    };
+    wire::Question {
+        choices: choices.iter().map(Into::into).collect(),
+        id: (&question.id).into(),
+        kind: kind.into(),
+        per: if question.per_ticket { "ticket" } else { "order" }.into(),
+        required: question.required,
+        text: (&question.text).into(),
+        ticket_types: question.ticket_types.iter().map(Into::into).collect(),
+    }
+}
+
+/// A question as its organiser would write it.
+fn question_body(spec: &QuestionSpec) -> wire::QuestionBody {
+    let told = question(spec);
+    wire::QuestionBody {
+        id: told.id.into_owned(),
+        text: told.text.into_owned(),
+        kind: told.kind.into_owned(),
+        choices: told.choices.into_iter().map(|choice| choice.into_owned()).collect(),
+        required: told.required,
+        per: spec.per_ticket.then(|| told.per.into_owned()),
+        ticket_types: told.ticket_types.into_iter().map(|id| id.into_owned()).collect(),
+    }
+}
+
+/// A question as the core wants it. What is wrong with its words is noted, and replaced by what is right.
+fn question_spec(n: usize, body: wire::QuestionBody, flaws: &mut Vec<Flaw>) -> QuestionSpec {
+    let wire::QuestionBody { id, text, kind, choices, required, per, ticket_types } = body;
+    let mut wrong = |field: &str, text: String| {
+        flaws.push(Flaw::new(format!("questions[{n}].{field}"), text));
+    };
+    if kind != "choice" && !choices.is_empty() {
+        wrong("choices", format!("question “{id}”: only one of kind = \"choice\" has choices"));
+    }
+    let kind = match kind.as_str() {
+        "text" => QuestionKind::Line,
+        "long_text" => QuestionKind::Lines,
+        "choice" => QuestionKind::Choice(choices),
+        "yes_no" => QuestionKind::YesNo,
+        _ => {
+            let all = "text, long_text, choice or yes_no";
+            wrong("kind", format!("question “{id}”: kind is one of {all}"));
+            QuestionKind::Line
+        }
+    };
+    let per_ticket = match per.as_deref() {
+        None | Some("order") => false,
+        Some("ticket") => true,
+        Some(_) => {
+            wrong("per", format!("question “{id}”: per is order or ticket"));
+            false
+        }
+    };
+    QuestionSpec { id, text: text.trim().into(), kind, required, per_ticket, ticket_types }
 }
 
 /// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold. And whether

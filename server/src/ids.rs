@@ -187,6 +187,34 @@ impl Secrets {
         self.pay(order).as_bytes().ct_eq(secret.as_bytes()).into()
     }
 
+    /// What the address of a link of the office ends with, by its id: 52 letters.
+    pub fn office_token(&self, id: u128) -> String {
+        base32(id, 26) + &self.office_link(id)
+    }
+
+    /// What shows that a link of the office is ours, by its id: 26 letters, 128 bits.
+    pub fn office_link(&self, id: u128) -> String {
+        let digest = self.derive("office link", &[&id.to_be_bytes()]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// What shows that this text was written by us, or by whoever owns the machine and can read the secret.
+    pub fn office_letter(&self, text: &[u8]) -> String {
+        let digest = self.derive("office letter", &[text]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// What shows that this browser has signed in to an account of the office: 26 letters, 128 bits.
+    pub fn office_device(&self, account: u128, device: &str) -> String {
+        let digest = self.derive("office device", &[&account.to_be_bytes(), device.as_bytes()]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// The secret of an authenticator that is set up in this session.
+    pub fn office_totp(&self, account: u128, session: &[u8]) -> [u8; 32] {
+        self.derive("office authenticator", &[&account.to_be_bytes(), session])
+    }
+
     /// What the confirmation of a reset carries: a page of another site cannot read it.
     pub fn reset(&self) -> String {
         let digest = self.derive("reset", &[]);
@@ -247,7 +275,8 @@ pub fn base32(bits: u128, length: usize) -> String {
         .collect()
 }
 
-fn unbase32(text: &str, length: usize) -> Option<u128> {
+/// The bits that [`base32`] wrote as so many letters.
+pub fn unbase32(text: &str, length: usize) -> Option<u128> {
     let mut bits = 0u128;
     let mut count = 0;
     for c in text.chars().filter(|c| *c != '-' && *c != ' ') {
@@ -267,6 +296,11 @@ fn unbase32(text: &str, length: usize) -> Option<u128> {
 /// letters that look like digits.
 pub fn same_code(typed: &str, code: &str) -> bool {
     unbase32(typed, 12).is_some_and(|bits| Some(bits) == unbase32(code, 12))
+}
+
+/// The SHA-256 of something that is random itself, so that it needs no salt.
+pub fn sha256(what: &[u8]) -> Vec<u8> {
+    Sha256::digest(what).to_vec()
 }
 
 /// The first 128 bits of the SHA-256 of some parts, each told apart from the next.

@@ -8,6 +8,7 @@
 //! Which part may name which is held by a test (`tests/arrows.rs`).
 
 pub mod access;
+pub mod accounts;
 pub mod actor;
 pub mod admission;
 pub mod app;
@@ -45,6 +46,7 @@ pub mod replicate;
 pub mod run;
 pub mod sale_log;
 pub mod sales;
+pub mod search_text;
 pub mod settlement;
 pub mod shop;
 pub mod stop;

@@ -6,16 +6,23 @@
 
 pub mod cancel;
 pub mod erase;
+pub mod export;
+pub mod import;
+pub mod ledger;
+pub mod orders;
 pub mod retention;
+pub mod search;
+pub mod sell;
+pub mod watching;
 
 use crate::access::{Permit, ShopPermit, may};
 use crate::actor::Actor;
 use crate::sales::{SaleError, Sales, after_the_command};
-use crate::store::OrderPage;
+use crate::store::{NamedTicket, OrderPage};
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
     Command, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
-    RefundWish, Refusal, Reply, Sale, Ticket,
+    RefundWish, Refusal, Reply, Sale,
 };
 use std::sync::Arc;
 
@@ -148,13 +155,14 @@ impl Organiser {
         Ok(self.sales.reads.ask(move |r| r.orders(event, after, limit)).await?)
     }
 
-    /// The tickets of an event with a serial above `after`, each with its buyer's name; `limit` at most.
+    /// The tickets of an event with a serial above `after`, each with its buyer's name and what was answered;
+    /// `limit` at most.
     pub async fn tickets(
         &self,
         permit: &Permit<may::SeeOrders>,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, SaleError> {
+    ) -> Result<Vec<NamedTicket>, SaleError> {
         let event = permit.event();
         Ok(self.sales.reads.ask(move |r| r.tickets(event, after, limit)).await?)
     }
@@ -169,25 +177,37 @@ impl Organiser {
         restock: bool,
         request: Option<IdempotencyKey>,
     ) -> Result<(Arc<Order>, RefundId), SaleError> {
+        self.refund_because(permit, id, (wish, restock), request, None).await
+    }
+
+    /// The same with a reason, which stands in the audit log.
+    pub async fn refund_because(
+        &self,
+        permit: &Permit<may::Refund>,
+        id: OrderId,
+        wish: (RefundWish, bool),
+        request: Option<IdempotencyKey>,
+        reason: Option<String>,
+    ) -> Result<(Arc<Order>, RefundId), SaleError> {
         if self.sales.find(id).await?.event != permit.event() {
             return Err(SaleError::Refused(Refusal::UnknownOrder));
         }
-        self.refund_as(permit.actor(), id, wish, restock, request).await
+        self.refund_as(permit.actor(), id, wish, request, reason).await
     }
 
     async fn refund_as(
         &self,
         actor: Actor,
         id: OrderId,
-        wish: RefundWish,
-        restock: bool,
+        (wish, restock): (RefundWish, bool),
         request: Option<IdempotencyKey>,
+        reason: Option<String>,
     ) -> Result<(Arc<Order>, RefundId), SaleError> {
         let sales = &self.sales;
         let refund = sales.ids.refund(sales.clock.now_ms());
         let watch = sales.watchers.watch(id);
         let command = Command::Refund { order: id, refund, wish, restock };
-        let replied = sales.writer.ask_as(actor, command, request).await?;
+        let replied = sales.writer.ask_because(actor, command, request, reason).await?;
         let Reply::Refunding { refund, .. } = replied.reply else {
             return Err(CommandError::KeyReused);
         };
@@ -231,7 +251,7 @@ impl Organiser {
             order = sales.wait_for(id, &watch, moved).await?;
         }
         if order.state == OrderState::Paid {
-            self.refund_as(Actor::Buyer, id, RefundWish::All, true, None).await?;
+            self.refund_as(Actor::Buyer, id, (RefundWish::All, true), None, None).await?;
         }
         Ok(())
     }

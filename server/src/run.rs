@@ -1,6 +1,8 @@
 //! Puts the parts together, starts them and stops them.
 
 use crate::access::Caller;
+use crate::accounts::passwords::Hasher;
+use crate::accounts::{Accounts, first_owner};
 use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
@@ -20,6 +22,10 @@ use crate::mail::{AnyCompose, AnyRelay};
 use crate::mailing::{Mailer, Mailing, Turns, fan_out, watch};
 use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
+use crate::organiser::export::Exports;
+use crate::organiser::search::Search;
+use crate::organiser::search::fill::{self, Fill};
+use crate::organiser::watching::Watching;
 use crate::organiser::{Organiser, cancel, retention};
 use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
@@ -269,6 +275,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         look: parts.mail_look,
         owner: parts.process,
     };
+    let filling = Fill { queue: writer.clone(), reads: reads.clone(), clock: Arc::clone(&clock) };
     let mailing = Arc::new(Mailing {
         queue: writer.clone(),
         reads: reads.clone(),
@@ -285,6 +292,15 @@ pub fn assemble(parts: Parts) -> Assembled {
         catalogue: Arc::clone(&catalogue),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
+    });
+    let accounts = Arc::new(Accounts {
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        secrets: secrets.clone(),
+        reads: reads.clone(),
+        writer: writer.clone(),
+        hasher: Hasher::new(reads.are_inline()),
+        admission: Arc::clone(&admission),
     });
     let sales = Arc::new(Sales {
         clock: Arc::clone(&clock),
@@ -343,8 +359,13 @@ pub fn assemble(parts: Parts) -> Assembled {
         secrets: secrets_of,
         reading_keys: Mutex::default(),
     };
+    let tickets = Arc::new(tickets);
+    let search = Search { sales: Arc::clone(&sales), tickets: Arc::clone(&tickets) };
+    tasks.push(Box::pin(fill::run(filling)));
+    let exports = Arc::new(Exports::new(Arc::clone(&sales), Arc::clone(&codes)));
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
+    let watching = Arc::new(Watching::new(Arc::clone(&sales), Arc::clone(&mailing)));
     tasks.push(Box::pin(cancel::run(Arc::clone(&organiser), parts.mail_look)));
     let app = Arc::new(App {
         config,
@@ -354,13 +375,17 @@ pub fn assemble(parts: Parts) -> Assembled {
         codes,
         links,
         mailing,
+        accounts,
         organiser_key,
         admission,
         catalogue,
         organiser,
+        watching,
         sales,
+        search: Arc::new(search),
+        exports,
         shop,
-        tickets: Arc::new(tickets),
+        tickets,
         composer,
         printer,
         settlement,
@@ -640,6 +665,21 @@ impl Server {
         Ok(())
     }
 
+    /// As long as nobody owns the office, every start says how to make the owner's account.
+    async fn say_first_owner(&self) {
+        let app = &self.app;
+        match app.accounts.has_owner().await {
+            Ok(true) => {}
+            Ok(false) => say(&format!(
+                "The office has no owner yet. Make your account, once: {}/office/welcome/{}",
+                app.links.base(),
+                first_owner(&app.secrets)
+            )),
+            // It serves all the same.
+            Err(_) => tracing::warn!("it could not be read whether the office has an owner"),
+        }
+    }
+
     /// Serves until `stop` is done; then finishes what was accepted and closes the database.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
         let router = http::router(Arc::clone(&self.app));
@@ -654,6 +694,7 @@ impl Server {
     ) {
         let app = Arc::clone(&self.app);
         lower_thread_priority();
+        self.say_first_owner().await;
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
             say(

@@ -18,7 +18,8 @@ use crate::stop::Stop;
 use crate::store::RequestKey;
 use crate::writer::{Answer, CommandError, CommandOutcome, IdempotencyKey, Queue};
 use boxoffice::{
-    AttemptState, CodeSpec, Command, Event, Order, OrderId, OrderState, Refusal, Reply, TimeMs,
+    AnswerWish, AttemptState, CodeSpec, Command, Event, Order, OrderId, OrderState, Refusal, Reply,
+    TimeMs,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -262,6 +263,29 @@ impl Sales {
         let command =
             Command::ChangeAddress { order: id, event: order.event, email, key, untagged };
         let replied = self.writer.ask_as(actor, command, request).await?;
+        match replied.order {
+            Some(order) => Ok(order),
+            None => after_the_command(self.find(id).await),
+        }
+    }
+
+    /// Answers what the event of an order asks. What is not among the answers is taken back. Staff may answer at
+    /// any time. Gives the order as it is then.
+    pub async fn answer(
+        &self,
+        actor: Actor,
+        id: OrderId,
+        answers: Vec<AnswerWish>,
+    ) -> Result<Arc<Order>, SaleError> {
+        let staff = !matches!(actor, Actor::Buyer);
+        let tidy = |wish: AnswerWish| AnswerWish {
+            // Forms send the line breaks of Windows.
+            value: wish.value.replace("\r\n", "\n").trim().into(),
+            ..wish
+        };
+        let answers = answers.into_iter().map(tidy).collect();
+        let command = Command::Answer { order: id, answers, staff };
+        let replied = self.writer.ask_as(actor, command, None).await?;
         match replied.order {
             Some(order) => Ok(order),
             None => after_the_command(self.find(id).await),

@@ -132,6 +132,12 @@ impl Tickets {
         Ok(self.sales.reads.ask(look).await?)
     }
 
+    /// The order of the ticket that has this code, of either kind, also if it lets nobody in any more. Who may
+    /// see the order, the caller looks at.
+    pub async fn order_of_code(&self, text: &str) -> Result<Option<OrderId>, SaleError> {
+        Ok(self.of_any_event(text, None).await?.map(|found| found.order.id))
+    }
+
     /// The event of a ticket.
     pub async fn event_of(&self, order: &Order) -> Result<Arc<Event>, SaleError> {
         self.sales.event_of(order).await

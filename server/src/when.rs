@@ -147,6 +147,22 @@ pub fn written_in(local: &str, zone: &str) -> Option<String> {
     parse_in(&text, zone).is_ok().then_some(text)
 }
 
+/// `2027-06-05`: the day on which a moment lies in a zone.
+pub fn day_in(ms: TimeMs, zone: &str) -> String {
+    let zoned = TimeZone::get(zone).ok().zip(Timestamp::from_millisecond(ms).ok());
+    zoned.map_or_else(String::new, |(tz, at)| {
+        at.to_zoned_datetime(tz).strftime("%Y-%m-%d").to_string()
+    })
+}
+
+/// `2027-06-05 20:00:00`: a moment in a zone, as spreadsheets read it.
+pub fn clock_in(ms: TimeMs, zone: &str) -> String {
+    let zoned = TimeZone::get(zone).ok().zip(Timestamp::from_millisecond(ms).ok());
+    zoned.map_or_else(String::new, |(tz, at)| {
+        at.to_zoned_datetime(tz).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    })
+}
+
 /// All IANA time zones, by name.
 pub fn zones() -> Vec<String> {
     let mut all: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();

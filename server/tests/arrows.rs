@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "accounts",
             "admission",
             "catalogue",
             "clock",
@@ -42,6 +43,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // Who may do what. Use cases ask for its permits.
     ("access", &["actor"]),
+    // Who may use the office: use cases of signing in. They know no HTTP.
+    (
+        "accounts",
+        &[
+            "access",
+            "actor",
+            "admission",
+            "clock",
+            "identity",
+            "ids",
+            "mail",
+            "reads",
+            "store",
+            "tasks",
+            "text",
+            "writer",
+        ],
+    ),
     ("actor", &[]),
     // It counts requests that it rejects; a test of it starts a task.
     ("admission", &["metrics", "tasks"]),
@@ -84,6 +103,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("private_file", &[]),
     ("problem_code", &[]),
     ("qr", &[]),
+    ("search_text", &[]),
     ("stop", &[]),
     ("tasks", &[]),
     ("text", &[]),
@@ -97,10 +117,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.
     // An older database gets the keys of its buyers anew.
-    ("store", &["actor", "clock", "identity", "ids", "private_file", "tasks", "text", "trust"]),
+    (
+        "store",
+        &["access", "actor", "clock", "identity", "ids", "private_file", "tasks", "text", "trust"],
+    ),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
     // The mails that a decision owes are committed with it.
-    ("writer", &["actor", "admission", "mail", "metrics", "problem_code", "store", "text"]),
+    (
+        "writer",
+        &["actor", "admission", "mail", "metrics", "problem_code", "search_text", "store", "text"],
+    ),
     ("reads", &["store", "tasks"]),
     // It knows what messages are owed to whom, and nothing of what they mean.
     ("messages", &["clock", "reads", "store", "writer"]),
@@ -135,7 +161,28 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("markdown", &[]),
-    ("organiser", &["access", "actor", "identity", "ids", "mail", "sales", "store", "writer"]),
+    // The search table is filled beside the sale, and codes of tickets lead to orders.
+    (
+        "organiser",
+        &[
+            "access",
+            "actor",
+            "clock",
+            "codes",
+            "identity",
+            "ids",
+            "mail",
+            "mailing",
+            "reads",
+            "sales",
+            "search_text",
+            "store",
+            "tasks",
+            "tickets",
+            "when",
+            "writer",
+        ],
+    ),
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.
@@ -160,6 +207,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "http",
         &[
             "access",
+            "accounts",
             "actor",
             "admission",
             "app",

@@ -78,6 +78,9 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
         | Command::Cancel { order }
         | Command::ChangeAddress { order, .. }
         | Command::NameTicket { order, .. }
+        | Command::Answer { order, .. }
+        | Command::Sell { order, .. }
+        | Command::CorrectName { order, .. }
         | Command::Refund { order, .. } => (Some(*order), true),
         Command::IntentCreated { order, .. }
         | Command::AttemptDeclined { order, .. }

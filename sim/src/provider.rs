@@ -86,7 +86,14 @@ impl Wire for SimWire {
                 self.pace().refused(key.as_deref(), world.at_ms());
                 return Ok(too_fast(&world));
             }
-            if chaos.strikes(Fault::ProviderRequestLost) {
+            // A cancellation that never arrives is rare, and all that follows from it rarer still.
+            let lost = Fault::ProviderRequestLost;
+            let aimed = short(&request.path).ends_with("/cancel") && chaos.has(lost);
+            let aimed = aimed && !chaos.is_calm() && chaos.between(lost, 0, 3) == 0;
+            if aimed {
+                chaos.note(lost);
+            }
+            if aimed || chaos.strikes(lost) {
                 world.tell(None, format!("{what} is lost on its way"));
                 sleep(PATIENCE).await;
                 return Err(Lost::Unknown("no answer".into()));
@@ -213,6 +220,19 @@ pub fn acted(world: &World) {
         Err(error) => {
             world.broken(crate::trace::Promise::NoPanic, None, format!("the fake: {error:?}"));
         }
+    }
+    fences(world);
+}
+
+/// Asks the provider how the payments stand whose places have just gone back.
+pub fn fences(world: &World) {
+    for (order, intent) in world.audit(|auditor, _, _| auditor.take_freed()) {
+        // The provider's own database may fail just now: then nobody can know.
+        let Ok(look) = world.fake.look(&intent) else { continue };
+        let status = look.map(|look| look.status);
+        world.audit(|auditor, trace, at| {
+            auditor.freed_while(trace, at, (order, &intent), status);
+        });
     }
 }
 

@@ -467,6 +467,7 @@ impl Found<'_> {
         let what = match list {
             "pools" => "pool",
             "ticket_types" => "ticket type",
+            "questions" => "question",
             "codes" => "code",
             other => other,
         };
@@ -546,9 +547,10 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
                 Vec::new()
             }
             _ => {
-                let name = self.name;
-                self.wrong(|source| {
-                    format!("{name} is {source}: describe each below a line [[{name}]]")
+                let (name, inside) = (self.name, self.path.contains(']'));
+                self.wrong(|source| match inside {
+                    true => format!("{name} is {source}: write a list of texts, {name} = [\"…\"]"),
+                    false => format!("{name} is {source}: describe each below a line [[{name}]]"),
                 });
                 Vec::new()
             }

@@ -43,6 +43,9 @@ pub fn order(state: OrderState) -> Order {
         tries: 0,
         trouble: None,
         payment: None,
+        tender: boxoffice::Tender::Online,
+        reference: String::new(),
+        answers: Vec::new(),
         refunds: vec![],
         tickets: vec![],
     }

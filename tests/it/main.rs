@@ -6,6 +6,7 @@
 pub const ON_POSTGRES: bool = false;
 
 mod access;
+mod accounts;
 mod axe;
 mod bad_input;
 mod browser;
@@ -26,14 +27,19 @@ mod letters;
 mod limits;
 mod mail;
 mod money;
+mod office_accounts;
 mod office_events;
+mod office_orders;
+mod office_pages;
 mod office_shop;
+mod office_watching;
 mod operations;
 mod payment_page;
 mod rush;
 mod sale;
 mod secrets;
 mod simulate;
+mod staff;
 mod stripe_js;
 mod tickets;
 mod webdriver;

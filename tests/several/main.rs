@@ -17,3 +17,4 @@ mod keys;
 mod moving;
 mod shops;
 mod starts;
+mod watching;

@@ -110,14 +110,14 @@ pub fn check_slug(slug: &str) -> Result<(), String> {
 
 /// The flaws that were found.
 #[derive(Default)]
-struct Flaws(Vec<Flaw>);
+pub(super) struct Flaws(Vec<Flaw>);
 
 impl Flaws {
-    fn check(&mut self, at: impl Into<String>, checked: Result<(), String>) {
+    pub(super) fn check(&mut self, at: impl Into<String>, checked: Result<(), String>) {
         self.0.extend(checked.err().map(|text| Flaw { at: at.into(), text }));
     }
 
-    fn unless(&mut self, fine: bool, at: impl Into<String>, text: impl Into<String>) {
+    pub(super) fn unless(&mut self, fine: bool, at: impl Into<String>, text: impl Into<String>) {
         self.check(at, if fine { Ok(()) } else { Err(text.into()) });
     }
 }
@@ -167,6 +167,7 @@ impl EventSpec {
         for n in 0..self.ticket_types.len().min(100) {
             self.check_ticket_type(n, &mut flaws);
         }
+        self.check_questions(&mut flaws);
         self.check_codes(&mut flaws);
         flaws.0
     }

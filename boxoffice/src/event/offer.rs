@@ -108,6 +108,12 @@ impl Event {
         if is_shown(spec, code) { self.offer_of(spec, code, now) } else { None }
     }
 
+    /// A ticket type as the organiser may sell it to somebody: hidden ones as well.
+    pub(crate) fn offer_by_organiser(&self, id: &str, now: TimeMs) -> Option<Offer<'_>> {
+        let spec = self.spec.ticket_types.iter().find(|t| t.id == id)?;
+        self.offer_of(spec, None, now)
+    }
+
     fn offer_of<'e>(
         &'e self,
         spec: &'e TicketTypeSpec,

@@ -7,8 +7,8 @@ use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_name};
 use crate::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, CodeSpec, CounterKind, Event, EventId,
-    Extra, Line, LineWish, MOST_LINES, Order, OrderId, OrderState, Price, Standing, State, Terms,
-    TimeMs,
+    Extra, Line, LineWish, MOST_LINES, Order, OrderId, OrderState, Price, Standing, State, Tender,
+    Terms, TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
@@ -75,6 +75,9 @@ pub(crate) fn hold(
         buyer,
         lines,
         currency: event.spec.currency,
+        tender: Tender::Online,
+        reference: String::new(),
+        answers: Vec::new(),
         state: OrderState::Held,
         placed_ms: now,
         until_ms,
@@ -117,7 +120,11 @@ fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {
 
 /// Refuses if a ticket type of these lines, or the code, has too few left. Of a price phase there are never too
 /// few, for the lines take no more than it has.
-fn check_counters(event: &Event, lines: &[Line], code: Option<&CodeSpec>) -> Result<(), Refusal> {
+pub(crate) fn check_counters(
+    event: &Event,
+    lines: &[Line],
+    code: Option<&CodeSpec>,
+) -> Result<(), Refusal> {
     for line in lines.iter().filter(|l| l.extra.type_counter.is_some()) {
         let id = &event.ticket_types[usize::from(line.ticket_type)].id;
         let said = event.spec.ticket_types.iter().find(|t| t.id == *id);

@@ -3,6 +3,7 @@
 use crate::draft::{Draft, moved};
 use crate::event::sale::check_takes_place;
 use crate::mutant::{Mutant, on};
+use crate::order::answer::check_answered;
 use crate::order::hold::{check_held, give_up};
 use crate::payment::MOST_ATTEMPTS;
 use crate::{
@@ -38,6 +39,8 @@ pub(crate) fn pay(
     }
     check_held(order, now)?;
     check_takes_place(state, order)?;
+    // A payment that has begun goes on, whatever is asked since.
+    check_answered(state, order)?;
 
     // The point of no return.
     let mut draft = Draft::default();

@@ -2,6 +2,7 @@
 
 use crate::draft::{Draft, by_pool};
 use crate::mutant::{Mutant, on};
+use crate::order::sell::handed_back;
 use crate::state::retry_ms;
 use crate::{
     Change, Line, LineWish, Order, OrderState, Refund, RefundId, RefundOutcome, RefundState,
@@ -70,10 +71,12 @@ pub(crate) fn refund(
     let state_of = match amount_minor {
         0 if price_minor == 0 => RefundState::Succeeded("free".into()),
         0 => RefundState::Succeeded("nothing left to give back".into()),
+        // Who sold it hands the money back. No provider has it.
+        _ if order.tender.is_offline() => RefundState::Succeeded(handed_back(order.tender)),
         _ => RefundState::Pending,
     };
     let refund = Refund { id, amount_minor, quantities, restock, state: state_of, by_hand: false };
-    if amount_minor == 0 {
+    if refund.state != RefundState::Pending {
         draft.give_back(state, order, lines, &refund);
     } else {
         draft.changes.push(Change::LinesPut { order: order.id, lines });

@@ -5,7 +5,8 @@
 
 use boxoffice::{
     BuyerKey, CodeSpec, Command, Discount, Erasure, EventId, EventSpec, Intent, IntentStatus,
-    LineWish, OrderId, PaymentId, RefundId, RefundOutcome, RefundWish, Sale, Terms, TimeMs,
+    LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish,
+    Sale, Terms, TimeMs,
 };
 
 #[derive(Default)]
@@ -53,6 +54,12 @@ pub struct Entry {
     pub refunds: Vec<Back>,
     /// RELEASED or VOID, and the provider may still have to be told.
     loose_end: bool,
+    /// By whom it was paid: the buyer, or the organiser in some way.
+    paid_by: &'static str,
+    /// The name of who ordered.
+    name: String,
+    /// The slips with answers: the question, the chair from 1 (0: for all), and what it says.
+    slips: Vec<(String, usize, String)>,
 }
 
 /// One chair.
@@ -200,6 +207,8 @@ impl Entry {
 
     /// Everything about it that can be seen.
     fn seen(&self) -> String {
+        let mut slips = self.slips.clone();
+        slips.sort();
         let ticket =
             |p: &Place| Some((p.serial?, p.refund.is_none(), p.guests.len(), p.guest.clone()));
         let mut tickets: Vec<_> = self.places.iter().filter_map(ticket).collect();
@@ -207,7 +216,7 @@ impl Entry {
         let seen = |r: &Back| (r.id.0, r.amount, r.outcome, r.by_hand);
         let refunds: Vec<_> = self.refunds.iter().map(seen).collect();
         format!(
-            "order {} {} of {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?}",
+            "order {} {} of {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?} paid by {} for {} slips {slips:?}",
             self.id.0,
             self.state,
             self.buyer.0,
@@ -217,6 +226,8 @@ impl Entry {
             self.attempts,
             self.owed(),
             self.dispute,
+            self.paid_by,
+            self.name,
         )
     }
 }
@@ -292,14 +303,32 @@ impl Model {
                 }
                 let ignores = self.show(*event).is_some_and(|s| s.spec.ignore_email_tags);
                 let key = if ignores { untagged.unwrap_or(buyer.key) } else { buyer.key };
+                let new = self.order(*order).is_none();
                 let answer = self.hold(*order, *event, key, (lines, terms, *most_ms), now);
-                if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order)
-                    && entry.address.is_empty()
-                    && entry.buyer.0 != entry.id.0
-                {
+                if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order && new) {
                     entry.address.clone_from(&buyer.email);
+                    entry.name.clone_from(&buyer.name);
                 }
                 return answer;
+            }
+            Command::Sell { order, event, buyer, untagged, lines, tender, .. } => {
+                if let Some(known) = self.order(*order) {
+                    return known.state.into();
+                }
+                if tender.word() == "online" || buyer.name.trim().is_empty() {
+                    return "refused invalid".into();
+                }
+                let key = untagged.filter(|_| self.ignores_tags(*event)).unwrap_or(buyer.key);
+                return self.sell(
+                    *order,
+                    *event,
+                    (key, &buyer.name, &buyer.email),
+                    lines,
+                    (tender.word(), now),
+                );
+            }
+            Command::CorrectName { order, event, name, key } => {
+                return self.rename(*order, *event, name, *key);
             }
             Command::Erase { event, orders, because } => {
                 return match self.show(*event) {
@@ -315,6 +344,7 @@ impl Model {
                 return self.readdress(*order, *event, email, key, now);
             }
             Command::Renew { order, .. }
+            | Command::Answer { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }
@@ -358,9 +388,54 @@ impl Model {
         let fixed = spec.names_until_ms.unwrap_or(spec.starts_ms);
         let show_types: Vec<String> =
             self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
+        let questions = self.show(self.orders[at].show)?.spec.questions.clone();
         let canceled = self.show(self.orders[at].show)?.stopped == "canceled";
         let order = &mut self.orders[at];
         match command {
+            Command::Answer { answers, staff, .. } => {
+                if order.buyer.0 == order.id.0 {
+                    return Some("refused buyer_erased".into());
+                }
+                let bought = ["committed", "paid", "refunding"].contains(&order.state);
+                if order.state == "held" && now >= order.until || order.state == "released" {
+                    return Some(order.no_longer_held(now));
+                }
+                if !bought && !["held", "paying"].contains(&order.state) {
+                    return Some(format!("refused canceled {}", order.state));
+                }
+                if bought && !staff && (now >= fixed || now >= over) {
+                    return Some("refused answers_fixed".into());
+                }
+                let slots = slots(order, &questions);
+                let mut slips: Vec<(String, usize, String)> = Vec::new();
+                for answer in answers {
+                    let at = (answer.question.clone(), answer.ticket.map_or(0, usize::from));
+                    let Some((_, kind)) = slots.iter().find(|(slot, _)| *slot == at) else {
+                        return Some("refused answer_invalid".into());
+                    };
+                    if slips.iter().any(|slip| (&slip.0, slip.1) == (&at.0, at.1)) {
+                        return Some("refused answer_invalid".into());
+                    }
+                    if !answer.value.trim().is_empty() && !may_be_said(kind, &answer.value) {
+                        return Some("refused answer_invalid".into());
+                    }
+                    slips.push((at.0, at.1, answer.value.clone()));
+                }
+                slips.retain(|slip| !slip.2.trim().is_empty());
+                let open = |slip: &(&(String, usize), &QuestionSpec)| {
+                    slip.1.required && !slips.iter().any(|s| (&s.0, s.1) == (&slip.0.0, slip.0.1))
+                };
+                if bought && !staff && slots.iter().map(|(a, b)| (a, b)).any(|s| open(&s)) {
+                    return Some("refused answer_invalid".into());
+                }
+                let old = std::mem::take(&mut order.slips);
+                let asked = |slip: &(String, usize, String)| {
+                    slots.iter().any(|(slot, _)| (&slot.0, slot.1) == (&slip.0, slip.1))
+                };
+                slips.extend(old.into_iter().filter(|slip| !asked(slip)));
+                order.slips = slips;
+                None
+            }
             Command::NameTicket { number, name, .. } => {
                 if name.trim().is_empty() {
                     return Some("refused invalid".into());
@@ -430,6 +505,14 @@ impl Model {
                 }
                 if canceled {
                     return Some("refused event_canceled".into());
+                }
+                let said = |slot: &(String, usize), question: &QuestionSpec| {
+                    let slip = order.slips.iter().find(|s| (&s.0, s.1) == (&slot.0, slot.1));
+                    slip.is_some_and(|slip| may_be_said(question, &slip.2))
+                };
+                let slots = slots(order, &questions);
+                if slots.iter().any(|(slot, q)| q.required && !said(slot, q)) {
+                    return Some("refused answers_missing".into());
                 }
                 if order.total() == 0 {
                     order.state = "paid";
@@ -509,6 +592,8 @@ impl Model {
             | Command::FindOrder { .. }
             | Command::Erase { .. }
             | Command::ChangeAddress { .. }
+            | Command::Sell { .. }
+            | Command::CorrectName { .. }
             | Command::Forget { .. } => None,
         }
     }
@@ -526,6 +611,11 @@ impl Model {
         if window.0 >= window.1
             || ends_before
             || spec.keep_buyers_days.is_some_and(|days| days > 3650)
+            || spec
+                .questions
+                .iter()
+                .flat_map(|q| &q.ticket_types)
+                .any(|id| spec.ticket_types.iter().all(|t| t.id != *id))
             || spec
                 .ticket_types
                 .iter()
@@ -644,12 +734,36 @@ impl Model {
             entry.buyer = BuyerKey(id.0);
             entry.places.iter_mut().for_each(|place| place.guest = None);
             entry.address.clear();
+            entry.slips.clear();
+            entry.name = "erased".into();
         }
         format!("erased {erased} left {left}")
     }
 
     fn ignores_tags(&self, show: EventId) -> bool {
         self.show(show).is_some_and(|s| s.spec.ignore_email_tags)
+    }
+
+    /// Why an order cannot become another buyer's, if that is so.
+    fn may_not_move(
+        &self,
+        id: OrderId,
+        show: EventId,
+        buyer: BuyerKey,
+        limit: Option<u32>,
+    ) -> Option<String> {
+        let entry = self.order(id)?;
+        let limit = limit.filter(|_| entry.buyer != buyer)?;
+        let count = |who| self.places_of(show, who).map(|(_, n)| n).sum::<usize>();
+        let here = self.places_of(show, entry.buyer).find(|(o, _)| o.id == id);
+        let here = here.map_or(0, |(_, n)| n);
+        let there = count(buyer);
+        if here > 0 && there > 0 && there + here > limit as usize {
+            return Some("refused limit".into());
+        }
+        let found_by_it = self.find(show, entry.buyer) == format!("found {}", id.0);
+        let newest = here > 0 && found_by_it && count(entry.buyer) > here;
+        newest.then(|| "refused address_fixed newest".into())
     }
 
     /// Somebody who has tickets gives another address.
@@ -668,6 +782,9 @@ impl Model {
         let end = spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 3_600_000);
         match entry.state {
             _ if entry.buyer.0 == id.0 => return "refused address_fixed erased".into(),
+            "paid" | "refunding" if entry.address.is_empty() => {
+                return "refused address_fixed never".into();
+            }
             "paid" | "refunding" if now >= end => return "refused address_fixed over".into(),
             "paid" | "refunding" => {}
             state => return format!("refused address_fixed {state}"),
@@ -676,21 +793,82 @@ impl Model {
         if entry.address == address {
             return state;
         }
-        if let Some(limit) = spec.limit_per_buyer.filter(|_| entry.buyer != buyer) {
-            let count = |who| self.places_of(show, who).map(|(_, n)| n).sum::<usize>();
-            let here = self.places_of(show, entry.buyer).find(|(o, _)| o.id == id);
-            let here = here.map_or(0, |(_, n)| n);
-            let there = count(buyer);
-            if here > 0 && there > 0 && there + here > limit as usize {
-                return "refused limit".into();
-            }
-            let found_by_it = self.find(show, entry.buyer) == format!("found {}", id.0);
-            if here > 0 && found_by_it && count(entry.buyer) > here {
-                return "refused address_fixed newest".into();
-            }
+        if let Some(no) = self.may_not_move(id, show, buyer, spec.limit_per_buyer) {
+            return no;
         }
         let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
         (entry.address, entry.buyer) = (address.to_owned(), buyer);
+        state
+    }
+
+    /// The organiser sells or gives away: it is paid, whatever the buyers may do just now.
+    fn sell(
+        &mut self,
+        id: OrderId,
+        event: EventId,
+        (buyer, name, address): (BuyerKey, &str, &str),
+        wishes: &[LineWish],
+        (paid_by, now): (&'static str, TimeMs),
+    ) -> String {
+        let Some(show) = self.show(event) else { return "refused unknown_event".into() };
+        let spec = show.spec.clone();
+        if now >= spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 60 * 60 * 1000) {
+            return "refused event_over".into();
+        }
+        // As if the sale were open, and nobody limited.
+        let show = self.shows.iter_mut().find(|s| s.id == event).expect("it is there");
+        (show.spec.sale_opens_ms, show.spec.sale_closes_ms) = (None, None);
+        (show.spec.limit_per_order, show.spec.limit_per_buyer) = (1_000, None);
+        for t in &mut show.spec.ticket_types {
+            (t.rules.hidden, t.rules.sale_opens_ms, t.rules.sale_closes_ms) = (false, None, None);
+        }
+        let stopped = show.stopped;
+        if stopped == "paused" {
+            show.stopped = "";
+        }
+        let answer = self.hold(id, event, buyer, (wishes, &Terms::default(), None), now);
+        let show = self.shows.iter_mut().find(|s| s.id == event).expect("it is there");
+        (show.spec, show.stopped) = (spec, stopped);
+        if answer.starts_with("refused") {
+            return answer;
+        }
+        let at = self.orders.iter().position(|o| o.id == id).expect("it is there");
+        let entry = &mut self.orders[at];
+        (entry.state, entry.until, entry.paid_by) = ("paid", now, paid_by);
+        (entry.name, entry.address) = (name.into(), address.into());
+        if paid_by == "free" {
+            entry.places.iter_mut().for_each(|place| (place.price, place.offer) = (0, None));
+        }
+        self.give_tickets(at);
+        "paid".into()
+    }
+
+    /// The name was mistyped. Where there is no address, it is by the name that somebody is known.
+    fn rename(&mut self, id: OrderId, show: EventId, name: &str, key: BuyerKey) -> String {
+        let Some(entry) = self.order(id).filter(|entry| entry.show == show) else {
+            return "refused unknown_order".into();
+        };
+        if name.trim().is_empty() {
+            return "refused invalid".into();
+        }
+        if entry.buyer.0 == id.0 {
+            return "refused buyer_erased".into();
+        }
+        if !["paid", "refunding"].contains(&entry.state) {
+            return format!("refused no_tickets {}", entry.state);
+        }
+        let (state, key) =
+            (entry.state.to_owned(), if entry.address.is_empty() { key } else { entry.buyer });
+        let limit = self.show(show).and_then(|s| s.spec.limit_per_buyer);
+        if entry.name != name
+            && let Some(no) = self.may_not_move(id, show, key, limit)
+        {
+            return no;
+        }
+        let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
+        if entry.name != name {
+            (entry.name, entry.buyer) = (name.into(), key);
+        }
         state
     }
 
@@ -888,6 +1066,9 @@ impl Model {
             dispute: None,
             refunds: Vec::new(),
             loose_end: false,
+            paid_by: "online",
+            name: String::new(),
+            slips: Vec::new(),
         });
         format!("held until {until}")
     }
@@ -903,6 +1084,35 @@ impl Show {
 
     fn capacity(&self, pool: &str) -> usize {
         self.spec.pools.iter().find(|p| p.name == pool).map_or(0, |p| p.capacity as usize)
+    }
+}
+
+/// Where an answer may stand: for the whole order, or on a chair.
+fn slots(order: &Entry, questions: &[QuestionSpec]) -> Vec<((String, usize), QuestionSpec)> {
+    let mut slots = Vec::new();
+    for question in questions {
+        let of = &question.ticket_types;
+        let chairs: Vec<usize> = (1..)
+            .zip(&order.places)
+            .filter(|(_, place)| of.is_empty() || of.contains(&place.ticket_type))
+            .map(|(n, _)| n)
+            .collect();
+        if question.per_ticket {
+            slots.extend(chairs.into_iter().map(|n| ((question.id.clone(), n), question.clone())));
+        } else if !chairs.is_empty() {
+            slots.push(((question.id.clone(), 0), question.clone()));
+        }
+    }
+    slots
+}
+
+/// Texts here are short, and can be seen.
+fn may_be_said(question: &QuestionSpec, text: &str) -> bool {
+    match &question.kind {
+        QuestionKind::Line => !text.contains('\n'),
+        QuestionKind::Lines => true,
+        QuestionKind::Choice(all) => all.iter().any(|one| one == text),
+        QuestionKind::YesNo => text == "yes" || text == "no",
     }
 }
 
@@ -1171,7 +1381,8 @@ fn refund_of(
         outcome: '?',
     });
     order.state = "refunding";
-    if amount == 0 {
+    // What the organiser sold, the organiser hands back.
+    if amount == 0 || order.paid_by != "online" {
         answered(order, id, &RefundOutcome::Succeeded(String::new()));
     }
     format!("refunding {amount}")

@@ -4,7 +4,7 @@
 use boxoffice::{
     AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Command, Counter, CounterKind, Decision,
     Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refund, RefundState, Refusal, State,
-    TicketState, TimeMs, decide,
+    Tender, TicketState, TimeMs, decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -239,7 +239,16 @@ fn check_order(order: &Order) {
         }
         _ => {}
     }
-    if state.sells() && order.total().minor > 0 {
+    if order.tender.is_offline() {
+        assert!(
+            order.payment.is_none(),
+            "{id:?}: a provider has to do with what the organiser sold"
+        );
+        assert!(state.sells(), "{id:?}: what the organiser sold is paid at once");
+        assert_eq!(order.due_ms, None, "{id:?}: the organiser sold it, and something is owed");
+        let free = order.tender != Tender::Free || order.total().minor == 0;
+        assert!(free, "{id:?}: given away, at a price");
+    } else if state.sells() && order.total().minor > 0 {
         assert!(intent.is_some(), "{id:?}: {state:?}, not free, and without a PaymentIntent");
     }
     if let Some(payment) = &order.payment {
@@ -348,7 +357,14 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             let of = matches!(change, Change::EmailPut { order, .. } if order == id);
             of && decision.changes.len() <= 3
         };
-        if old.buyer != new.buyer && decision.changes.iter().any(|change| other(&change)) {
+        let renamed = |c: &Change| matches!(c, Change::NamePut { order, .. } if order == id);
+        if old.buyer != new.buyer && decision.changes.iter().any(renamed) {
+            assert_eq!(old.buyer.email, new.buyer.email, "{id:?}: only the name is another");
+            let same = old.buyer.key == new.buyer.key || old.buyer.email.is_empty();
+            assert!(same && !old.is_erased(), "{id:?}: the same buyer");
+            let rest = Order { buyer: old.buyer.clone(), ..new.clone() };
+            assert_eq!(*old, rest, "{id:?}: nothing but its name changes");
+        } else if old.buyer != new.buyer && decision.changes.iter().any(|change| other(&change)) {
             assert_eq!(old.buyer.name, new.buyer.name, "{id:?}: only the address is another");
             assert!(!new.buyer.email.is_empty() && !old.is_erased(), "{id:?}");
             let rest = Order { buyer: old.buyer.clone(), ..new.clone() };
@@ -359,12 +375,21 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             assert_eq!(new.buyer, Buyer::erased(*id));
             assert!(new.needs_buyer().is_none(), "{id:?} still needs its buyer");
             assert!(new.tickets.iter().all(|t| t.guest.is_none()), "{id:?}: a name is left");
-            let mut rest = Order { buyer: old.buyer.clone(), ..new.clone() };
+            assert!(new.answers.is_empty(), "{id:?}: an answer is left");
+            let (buyer, answers) = (old.buyer.clone(), old.answers.clone());
+            let mut rest = Order { buyer, answers, ..new.clone() };
             for (ticket, old) in rest.tickets.iter_mut().zip(&old.tickets) {
                 ticket.guest.clone_from(&old.guest);
             }
             assert_eq!(*old, rest, "{id:?}: nothing but its buyer and its guests is erased");
         }
+        let answered = |c: &Change| matches!(c, Change::AnswersPut { order, .. } if order == id);
+        if old.answers != new.answers && old.buyer == new.buyer {
+            assert!(decision.changes.iter().any(answered), "{id:?}: nobody answered");
+            let rest = Order { answers: old.answers.clone(), ..new.clone() };
+            assert_eq!(*old, rest, "{id:?}: nothing but its answers changes");
+        }
+        assert_eq!((old.tender, &old.reference), (new.tender, &new.reference), "{id:?} is paid");
         let event = &old.event;
         assert_eq!(old.currency, new.currency, "the currency is frozen");
         assert_eq!(old.lines.len(), new.lines.len(), "the lines are frozen");

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use boxoffice::{Order, OrderState, Refund, RefundState, TicketState, TimeMs};
+use boxoffice::{Order, OrderState, Refund, RefundState, Tender, TicketState, TimeMs};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -88,6 +88,29 @@ pub fn could_not(minor: i64) -> String {
         "{minor} could not be given back, for the refund failed (minor units): refund it again, or pay \
          it back in another way"
     )
+}
+
+/// What the organiser sold or gave away: no provider has to do with it, and nothing is owed.
+fn sold_by_organiser(order: &Order, wrong: &mut Vec<String>) {
+    let how = order.tender.word();
+    if !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
+        let state = order.state.word();
+        wrong.push(format!("the organiser sold it ({how}), but it is {state}"));
+    }
+    if order.payment.is_some() {
+        wrong.push(format!("the organiser sold it ({how}), but it has a payment at the provider"));
+    }
+    if order.due_ms.is_some() {
+        wrong.push(format!("the organiser sold it ({how}), but something is owed for it"));
+    }
+    if order.tender == Tender::Free && price(order) > 0 {
+        let price = price(order);
+        wrong.push(format!("it was given away, but costs {price} (minor units)"));
+    }
+    let handed_back = |r: &Refund| !r.by_hand && matches!(r.state, RefundState::Succeeded(_));
+    if !order.refunds.iter().all(handed_back) {
+        wrong.push(format!("the organiser sold it ({how}), and a refund of it is not handed back"));
+    }
 }
 
 /// Looks at one order by itself.
@@ -176,6 +199,9 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
     if matches!(order.state, OrderState::Released | OrderState::Void) && least > 0 {
         words.notes.push(could_not(least));
     }
+    if order.tender != Tender::Online {
+        sold_by_organiser(order, &mut words.wrong);
+    }
     let mut wrong = |text: &str| words.wrong.push(text.to_owned());
     if let Some(payment) = &order.payment {
         let numbers = payment.attempts.iter().map(|a| usize::from(a.number));
@@ -190,7 +216,7 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
             wrong("being paid without a payment");
         }
         OrderState::Committed if intent.is_none() => wrong("committed without a PaymentIntent"),
-        _ if sold && price(order) > 0 && intent.is_none() => {
+        _ if sold && price(order) > 0 && intent.is_none() && order.tender == Tender::Online => {
             wrong("paid without a PaymentIntent");
         }
         _ => {}

@@ -78,6 +78,43 @@ fn what_is_not_said_of_an_event_has_a_default() {
 }
 
 #[test]
+fn questions_are_read_and_told_again() {
+    let mut asking = body();
+    asking["questions"] = value!([
+        {"id": "diet", "text": " What do you eat? ", "kind": "choice", "choices": ["all", "vegan"],
+         "required": true, "per": "ticket", "ticket_types": ["t"]},
+        {"id": "note", "text": "Anything else?", "kind": "long_text"},
+        {"id": "member", "text": "Are you a member?", "kind": "yes_no", "per": "order"},
+        {"id": "club", "text": "Your club?", "kind": "text"},
+    ]);
+    let read = spec(asking.clone()).unwrap();
+    let diet = &read.questions[0];
+    assert_eq!(diet.kind, QuestionKind::Choice(vec!["all".into(), "vegan".into()]));
+    assert_eq!((&*diet.text, diet.required, diet.per_ticket), ("What do you eat?", true, true));
+    let kinds = read.questions[1..].iter().map(|q| (q.kind.clone(), q.required, q.per_ticket));
+    let expected = [QuestionKind::Lines, QuestionKind::YesNo, QuestionKind::Line];
+    assert_eq!(kinds.collect::<Vec<_>>(), expected.map(|kind| (kind, false, false)));
+    // What is told can be put back.
+    let told: Vec<_> = read.questions.iter().map(question).collect();
+    asking["questions"] = serde_json::to_value(told).unwrap();
+    assert_eq!(spec(asking.clone()), Ok(read));
+    for (member, wrong, words) in [
+        ("kind", value!("date"), "questions[0].kind: question “diet”: kind is one of text"),
+        ("kind", value!("text"), "only one of kind = \"choice\" has choices"),
+        ("per", value!("day"), "per is order or ticket"),
+        ("choices", value!([]), "it needs 1 to 100 choices"),
+        ("ticket_types", value!(["u"]), "no ticket type has the id “u”"),
+    ] {
+        let mut asking = asking.clone();
+        asking["questions"][0][member] = wrong;
+        let read = super::spec(serde_json::from_value(asking).unwrap(), "rock");
+        let flaws = read.unwrap_err();
+        let told: Vec<_> = flaws.iter().map(|f| format!("{}: {}", f.at, f.text)).collect();
+        assert!(told.iter().any(|told| told.contains(words)), "{words}: {told:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_of_an_event_is_said_with_its_field() {
     for (field, wrong, words) in [
         ("zone", "Atlantis", "no time zone “Atlantis”"),

@@ -5,6 +5,7 @@ pub mod erasures;
 pub mod event_sale;
 pub mod mails;
 pub mod organiser;
+pub mod sales;
 
 use super::problem::Problem;
 use super::site::Site;
@@ -159,15 +160,22 @@ pub async fn live(
             }
         }
     });
-    let frames = Frames(receiver);
-    let mut response = Response::new(Answer::new(StreamBody::new(frames)));
+    Ok(live_answer(receiver))
+}
+
+/// What a task sends, as server-sent events.
+pub(in crate::http) fn live_answer(receiver: tokio::sync::mpsc::Receiver<Bytes>) -> Response {
+    let mut response = Response::new(Answer::new(StreamBody::new(Frames(receiver))));
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    response
 }
 
 /// Takes one of the streams that a client may listen to, if it is counted at all.
-fn share_of_listeners(app: &App, client: Client) -> Result<Option<Share>, Problem> {
+pub(in crate::http) fn share_of_listeners(
+    app: &App,
+    client: Client,
+) -> Result<Option<Share>, Problem> {
     let Client::Network(network) = client else { return Ok(None) };
     let share = app.admission.slots.listener_shares.take(network);
     share.map(Some).ok_or_else(Problem::too_many_connections)
@@ -333,7 +341,10 @@ pub async fn order(
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
-    let mut answer = view::order(&app, &order, &event, here());
+    let mut answer = match actor {
+        Actor::Buyer => view::order(&app, &order, &event, here()),
+        _ => view::order_for_organiser(&app, &order, &event, here()),
+    };
     answer.mails = Some(mails::of(&app, &order).await?);
     let accepted = app.shop.accepted(id).await.map_err(CommandError::from)?;
     answer.terms_version = accepted.map(|accepted| accepted.version);

@@ -1,11 +1,21 @@
-//! Authentication: who asks, by the bearer token.
+//! Authentication: who asks, by the bearer token or by the cookie of a session of the office.
+//!
+//! A session counts under `/office` only: a program shows a key, and so nothing that a browser sends by itself
+//! opens the API.
 
+use super::cookies;
 use super::problem::Problem;
 use crate::access::Caller;
+use crate::accounts::sign_in::Begun;
+use crate::accounts::{LONGEST_MS, SignedIn};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::ids::digest;
 use axum::http::{HeaderMap, header};
+use axum::response::Response;
+
+/// How long a browser is told from unknown ones.
+const DEVICE_S: i64 = 180 * 24 * 3_600;
 
 /// The token of `Authorization: Bearer …`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -14,21 +24,82 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-/// Who has a key of the organiser's, if this request shows one.
+/// Who has an API key, or the organiser's, if this request shows one.
 pub async fn known_caller(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
     use subtle::ConstantTimeEq;
     let Some(key) = bearer(headers) else { return Ok(None) };
     let shown = digest(&[b"organiser", key.as_bytes()]).to_be_bytes();
     let is_owner: bool = shown.ct_eq(&app.organiser_key.to_be_bytes()).into();
-    Ok(is_owner.then(|| Caller::owner(organiser(app))))
+    if is_owner {
+        return Ok(Some(Caller::owner(organiser(app))));
+    }
+    Ok(app.accounts.key(key).await?)
 }
 
-/// Who has a key of the organiser's; refuses everybody else, and says whether one was missing or wrong.
+/// Who has an API key, or the organiser's; refuses everybody else, and says whether one was missing or wrong.
 pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     known_caller(app, headers).await?.ok_or_else(|| match bearer(headers) {
         Some(_) => Problem::wrong_key(),
         None => Problem::not_organiser(),
     })
+}
+
+/// Who is signed in to the office, if this request comes from their browser.
+pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Problem> {
+    // A cookie of this name that another page of the host has set must not hide ours.
+    for token in cookies::values(headers, cookie(app)).take(4) {
+        if let Some(found) = app.accounts.session(token).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Who asks for something in the office: by a key if one is sent, and else by a session.
+pub async fn staff(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return caller(app, headers).await;
+    }
+    let found = signed_in(app, headers).await?;
+    Ok(found.ok_or_else(Problem::not_signed_in)?.caller)
+}
+
+/// Whether a session counts at this path.
+pub fn is_office(path: &str) -> bool {
+    path.strip_prefix("/office").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The name of a session's cookie. `__Host-`: a browser takes it only over https and for this host alone, so
+/// that no other page can set it.
+fn cookie(app: &App) -> &'static str {
+    match app.links.base().starts_with("https://") {
+        true => "__Host-nts-office",
+        false => "nts-office",
+    }
+}
+
+/// The name of the cookie that tells a browser which has signed in before. It opens nothing.
+fn device_cookie(app: &App) -> &'static str {
+    match app.links.base().starts_with("https://") {
+        true => "__Host-nts-device",
+        false => "nts-device",
+    }
+}
+
+/// Gives a browser the token of its session, and what tells it from unknown ones.
+pub fn keep_session(app: &App, response: &mut Response, begun: &Begun) {
+    cookies::set(app, response, (cookie(app), &begun.token, "/"), LONGEST_MS / 1_000);
+    cookies::set(app, response, (device_cookie(app), &begun.device, "/"), DEVICE_S);
+}
+
+/// What a browser shows that has signed in before.
+pub fn known_device<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+    cookies::values(headers, device_cookie(app)).next()
+}
+
+/// Takes it away.
+pub fn forget_session(app: &App, response: &mut Response) {
+    cookies::set(app, response, (cookie(app), "", "/"), 0);
 }
 
 /// The one who has shown the organiser's key, for the audit log.

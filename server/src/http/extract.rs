@@ -1,7 +1,8 @@
 //! Extractors: the client, the body within its bounds, and what is in it.
 
-use super::auth::caller;
+use super::auth::{caller, is_office, staff};
 use super::connection::socket::Doing;
+use super::page::problem_for;
 use super::problem::Problem;
 use super::site::Site;
 use crate::access::Caller;
@@ -12,6 +13,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
+use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use nts_api::ProblemCode;
@@ -65,15 +67,28 @@ impl FromRequest<Arc<Site>> for Sent {
     }
 }
 
-/// What staff or a program of theirs sent. Nothing of the body is read unless the head has a key. What its holder
+/// What staff or a program of theirs sent. Nothing of the body is read unless the head has a key, or in the office
+/// the cookie of a session. What its holder
 /// may do, the use case asks.
 pub struct SentByStaff(pub Caller, pub Sent);
 
 impl FromRequest<Arc<Site>> for SentByStaff {
-    type Rejection = Problem;
+    /// A page of the office, or what programs get.
+    type Rejection = Response;
 
-    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByStaff, Problem> {
-        let caller = caller(app, request.headers()).await?;
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByStaff, Response> {
+        let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
+        let sent = SentByStaff::receive(request, app).await;
+        sent.map_err(|problem| problem_for(&path, &headers, problem))
+    }
+}
+
+impl SentByStaff {
+    async fn receive(request: Request, app: &Site) -> Result<SentByStaff, Problem> {
+        let caller = match is_office(request.uri().path()) {
+            true => staff(app, request.headers()).await?,
+            false => caller(app, request.headers()).await?,
+        };
         let limit = app.config.body_bytes as usize;
         receive(request, app, limit).await.map(|sent| SentByStaff(caller, sent))
     }
@@ -165,9 +180,19 @@ impl Form {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// A field just as it was sent: a password may begin with a blank. Empty if it was not sent.
+    pub fn exact(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
     /// Whether a field was sent, be it empty.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(n, _)| n == name)
+    }
+
+    /// All fields of this name, in their order, without the blanks around them.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.trim())
     }
 
     /// The fields whose names begin so, without that beginning.

@@ -565,9 +565,9 @@ pub async fn list_guests(State(app): State<Arc<Site>>, query: Query, headers: He
     let permit = caller.permit(show(&app).await?.id)?;
     let after = query.number("after", 0..=u32::MAX)?.unwrap_or(0);
     let tickets = app.organiser.tickets(&permit, after, GUESTS).await.map_err(Problem::from)?;
-    let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |(t, _)| t.serial));
-    let guests = tickets.into_iter().filter(|(t, _)| t.state == TicketState::Valid);
-    let names = guests.map(|(_, name)| name).collect();
+    let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |t| t.ticket.serial));
+    let guests = tickets.into_iter().filter(|t| t.ticket.state == TicketState::Valid);
+    let names = guests.map(|guest| guest.name).collect();
     Ok(page(&GuestsPage { frame: Frame::english(&app), names, next }))
 }
 

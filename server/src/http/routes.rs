@@ -1,12 +1,15 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{door, erasures, event_sale, mails, organiser};
+use super::api::{door, erasures, event_sale, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
-use super::office::{events, home, shop};
+use super::office::{
+    account, event_log, events, export, home, keys, order as office_order, order_forms, orders,
+    people, sale, shop, sign_in, welcome,
+};
 use super::shop::{
-    about, calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket,
-    tickets_pdf,
+    about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
+    ticket, tickets_pdf,
 };
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
@@ -41,6 +44,10 @@ pub enum Access {
     Staff(Right),
     /// Who is signed in with this right, or has a key with it: pages of the office.
     Office(Right),
+    /// Who is signed in, whatever their role.
+    SignedIn,
+    /// Who has a link of the office that was not used yet, `{token}` of the path.
+    OneTimeLink,
     /// The payment provider, who signs what it sends.
     Provider,
     /// Nobody: it answers that it is not set up.
@@ -132,6 +139,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/orders/{id}/{secret}/email", OrderPath, order_mail::change_address)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/tickets.pdf", OrderPath, tickets_pdf::tickets)
+        .get("/orders/{id}/{secret}/answers", OrderPath, answers::show)
+        .post("/orders/{id}/{secret}/answers", OrderPath, answers::save)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)
@@ -162,12 +171,24 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/events/{event}/live", Anyone, api::live)
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
         .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
-        .takes(&["after", "limit"])
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .get("/api/v1/orders", Staff(SeeOrders), organiser::all_orders)
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
+        .post("/api/v1/events/{event}/guests", Staff(SellTickets), sales::import_guests)
+        .takes(&["dry_run"])
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
         .post("/api/v1/orders/{id}/mails", OrderOrStaff(ChangeOrders), mails::send_again)
         .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrStaff(ChangeOrders), mails::put_email)
+        .add(
+            Method::PUT,
+            "/api/v1/orders/{id}/answers",
+            OrderOrStaff(ChangeOrders),
+            sales::put_answers,
+        )
+        .add(Method::PUT, "/api/v1/orders/{id}/name", Staff(ChangeOrders), sales::put_name)
         .post("/api/v1/orders/{id}/refunds", Staff(Refund), organiser::refund)
         .post("/api/v1/orders/{id}/tickets/{number}", OrderOrStaff(ChangeOrders), api::name_ticket)
         .get("/api/v1/tickets/{code}", Staff(CheckIn), door::ticket)
@@ -177,6 +198,38 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
         .get("/office", Office(SeeEvents), home::home)
+        .get("/office/sign-in", Anyone, sign_in::show)
+        .post("/office/sign-in", Anyone, sign_in::sign_in)
+        .get("/office/code/{token}", OneTimeLink, sign_in::show_code)
+        .post("/office/code/{token}", OneTimeLink, sign_in::code)
+        .post("/office/sign-in/link", Anyone, sign_in::send_link)
+        .get("/office/link/{token}", OneTimeLink, sign_in::show_link)
+        .post("/office/link/{token}", OneTimeLink, sign_in::open_link)
+        .get("/office/confirm", SignedIn, sign_in::show_confirm)
+        .post("/office/confirm", SignedIn, sign_in::confirm)
+        .post("/office/sign-out", SignedIn, sign_in::sign_out)
+        .get("/office/welcome/{token}", OneTimeLink, welcome::show)
+        .post("/office/welcome/{token}", OneTimeLink, welcome::accept)
+        .get("/office/events/{event}", Office(SeeEvents), sale::show)
+        .get("/office/events/{event}/live", Office(SeeEvents), sale::live)
+        .get("/office/orders", Office(SeeOrders), orders::all)
+        .get("/office/events/{event}/orders", Office(SeeOrders), orders::of_event)
+        .get("/office/orders/{id}", Office(SeeOrders), office_order::show)
+        .get("/office/orders/{id}/refund", Office(Refund), order_forms::refund_form)
+        .post("/office/orders/{id}/refund", Office(Refund), order_forms::refund)
+        .get("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel_form)
+        .post("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel)
+        .get("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend_form)
+        .post("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend)
+        .get("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address_form)
+        .post("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address)
+        .get("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest_form)
+        .post("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest)
+        .get("/office/events/{event}/log", Office(SeeOrders), event_log::show)
+        .get("/office/events/{event}/accounts", Office(SeeOrders), export::accounts)
+        .get("/office/events/{event}/export", Office(SeeOrders), export::show)
+        .get("/office/events/{event}/export/{file}", Office(SeeOrders), export::file)
+        .get("/api/v1/events/{event}/export/{file}", Staff(SeeOrders), export::file_for_programs)
         .get("/office/events/new", Office(ChangeEvents), events::new)
         .takes(&["copy"])
         .post("/office/events/new", Office(ChangeEvents), events::make)
@@ -193,6 +246,23 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/shop/logo", Office(ManageShop), shop::logo)
         .get("/office/events/{event}/cancel", Office(ChangeEvents), events::ask_cancel)
         .post("/office/events/{event}/cancel", Office(Refund), events::cancel)
+        .get("/office/account", SignedIn, account::show)
+        .post("/office/account/password", SignedIn, account::password)
+        .get("/office/account/authenticator", SignedIn, account::authenticator)
+        .post("/office/account/authenticator", SignedIn, account::set_authenticator)
+        .post("/office/account/authenticator/remove", SignedIn, account::remove_authenticator)
+        .post("/office/account/recovery-codes", SignedIn, account::renew_codes)
+        .post("/office/account/sessions", SignedIn, account::end_sessions)
+        .get("/office/people", Office(ManageAccess), people::show)
+        .post("/office/people/invitations", Office(ManageAccess), people::invite)
+        .get("/office/people/invitations/{invitation}", Office(ManageAccess), people::invitation)
+        .post("/office/people/invitations/{invitation}", Office(ManageAccess), people::uninvite)
+        .post("/office/people/{person}/role", Office(ManageAccess), people::give_role)
+        .post("/office/people/{person}/role/take", Office(ManageAccess), people::take_role)
+        .post("/office/people/{person}/remove", Office(ManageAccess), people::remove)
+        .get("/office/keys", Office(ManageAccess), keys::show)
+        .post("/office/keys", Office(ManageAccess), keys::make)
+        .post("/office/keys/{office_key}/end", Office(ManageAccess), keys::end)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);

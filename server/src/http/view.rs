@@ -10,8 +10,8 @@ use crate::language::{Lang, Words};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Currency, Event, Line, Money, Order, OrderState, Payment, Refund, RefundState,
-    Ticket, TicketState, TimeMs, Vat, told_rate,
+    Answer, AttemptState, Currency, Event, Line, Money, Order, OrderState, Payment, Refund,
+    RefundState, Ticket, TicketState, TimeMs, Vat, told_rate,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -94,6 +94,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
     let runs = matches!(order.state, OrderState::Held | OrderState::Paying) && !clock_stands(order);
     wire::Order {
         action: None,
+        answers: order.answers.iter().map(answer).collect(),
         buyer: wire::Buyer {
             email: (&order.buyer.email).into(),
             erased: order.is_erased(),
@@ -110,12 +111,35 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         message: message(app, order, lang),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),
+        reference: None,
         refunded: money(order.refunded().minor, &order.currency),
         refunds: order.refunds.iter().map(|r| refund(order, r)).collect(),
         state: state(order.state),
+        tender: order.tender.word().into(),
         tickets: tickets.collect(),
         total: money(order.total().minor, &order.currency),
         url: app.links.order_url(order.id).into(),
+    }
+}
+
+/// The same for the organiser, who noted something of it.
+pub fn order_for_organiser<'a>(
+    app: &App,
+    order: &'a Order,
+    event: &'a Event,
+    lang: Lang,
+) -> wire::Order<'a> {
+    let mut view = self::order(app, order, event, lang);
+    view.reference = Some(&order.reference).filter(|noted| !noted.is_empty()).map(Cow::from);
+    view
+}
+
+fn answer(answer: &Answer) -> wire::Answer<'_> {
+    wire::Answer {
+        answer: (&answer.value).into(),
+        question: (&answer.question).into(),
+        text: (&answer.text).into(),
+        ticket: answer.ticket,
     }
 }
 

@@ -71,6 +71,9 @@ fn title_de(code: ProblemCode) -> &'static str {
         AlreadyPaid => "Es ist nichts mehr zu bezahlen",
         Canceled => "Diese Bestellung ist beendet",
         NotDue => "Noch nicht",
+        AnswersMissing => "Eine Frage ist noch nicht beantwortet",
+        AnswerInvalid => "Eine Antwort passt nicht",
+        AnswersFixed => "Die Antworten stehen fest",
         NotPaid => "Diese Bestellung ist nicht bezahlt",
         RefundUnderWay => "Eine Erstattung läuft bereits",
         NothingToRefund => "Es ist nichts zu erstatten",
@@ -140,6 +143,9 @@ fn title_fr(code: ProblemCode) -> &'static str {
         AlreadyPaid => "Il n’y a plus rien à payer",
         Canceled => "Cette commande est terminée",
         NotDue => "Pas encore",
+        AnswersMissing => "Une question attend encore une réponse",
+        AnswerInvalid => "Une réponse ne convient pas",
+        AnswersFixed => "Les réponses ne peuvent plus être modifiées",
         NotPaid => "Cette commande n’est pas payée",
         RefundUnderWay => "Un remboursement est en cours",
         NothingToRefund => "Rien à rembourser",
@@ -209,6 +215,9 @@ fn title_es(code: ProblemCode) -> &'static str {
         AlreadyPaid => "No queda nada por pagar",
         Canceled => "Este pedido ha terminado",
         NotDue => "Todavía no",
+        AnswersMissing => "Falta responder a una pregunta",
+        AnswerInvalid => "Una respuesta no es válida",
+        AnswersFixed => "Las respuestas ya no se pueden cambiar",
         NotPaid => "Este pedido no está pagado",
         RefundUnderWay => "Hay un reembolso en curso",
         NothingToRefund => "No hay nada que reembolsar",
@@ -895,6 +904,11 @@ impl Lang {
                 behind(what, self.nothing_tried_see_order())
             }
             Refusal::NotDue => self.refused_not_due(),
+            Refusal::AnswersMissing { text, ticket, .. } => {
+                self.refused_answers_missing(&self.asked_at(text, *ticket))
+            }
+            Refusal::AnswerInvalid(flawed) => self.refused_answer(flawed),
+            Refusal::AnswersFixed(since) => self.refused_answers_fixed(&time(*since)),
             Refusal::NoTickets(_) => self.ticket_not_issued(),
             Refusal::UnknownTicket(_) => self.ticket_number_unknown(),
             Refusal::TicketRevoked => self.ticket_was_refunded(),

@@ -107,7 +107,7 @@ fn whatever_is_written_the_html_is_whole() {
         "|",
         "\t",
     ];
-    check(600, &vec(select(&parts[..]), 0..40), |parts| {
+    check(600, &vec(select(parts.to_vec()), 0..40), |parts| {
         let text = parts.concat();
         let made = html(&text);
         let mut open: Vec<&str> = Vec::new();

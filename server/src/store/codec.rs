@@ -11,8 +11,8 @@
 mod fuzz;
 
 use boxoffice::{
-    AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, OrderId, OrderState, RefundId,
-    RefundState, Reply, TicketState,
+    Answer, AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, OrderId, OrderState, RefundId,
+    RefundState, Reply, Tender, TicketState,
 };
 
 /// The layout of lists and of replies that is written.
@@ -216,6 +216,79 @@ pub(super) fn decode_quantities(mut bytes: &[u8]) -> Result<Vec<u32>, Unreadable
         quantities.push(quantity.ok_or(Unreadable::Damaged)?);
     }
     Ok(quantities)
+}
+
+/// An order's answers; nothing if there are none. The text of a question stands there once, with its first
+/// answer.
+pub(super) fn encode_answers(answers: &[Answer]) -> Option<Vec<u8>> {
+    if answers.is_empty() {
+        return None;
+    }
+    let mut out = Vec::new();
+    put_version(&mut out, VERSION);
+    for (n, answer) in answers.iter().enumerate() {
+        let same = |a: &Answer| a.question == answer.question && a.text == answer.text;
+        match answers[..n].iter().position(same) {
+            Some(earlier) => put(&mut out, earlier as u64 + 1),
+            None => {
+                put(&mut out, 0);
+                put_text(&mut out, &answer.question);
+                put_text(&mut out, &answer.text);
+            }
+        }
+        put(&mut out, answer.ticket.map_or(0, u64::from));
+        put_text(&mut out, &answer.value);
+    }
+    Some(out)
+}
+
+/// The answers again.
+pub(super) fn decode_answers(bytes: Option<&[u8]>) -> Result<Vec<Answer>, Unreadable> {
+    let Some(mut bytes) = bytes else { return Ok(Vec::new()) };
+    if take_version(&mut bytes, VERSION)? == 0 {
+        return Err(Unreadable::Damaged);
+    }
+    let mut answers: Vec<Answer> = Vec::new();
+    while !bytes.is_empty() {
+        let answer = take_answer(&mut bytes, &answers).ok_or(Unreadable::Damaged)?;
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+fn take_answer(bytes: &mut &[u8], before: &[Answer]) -> Option<Answer> {
+    let (question, text) = match take(bytes)? {
+        0 => (take_text(bytes)?, take_text(bytes)?),
+        n => {
+            let earlier = before.get(usize::try_from(n - 1).ok()?)?;
+            (earlier.question.clone(), earlier.text.clone())
+        }
+    };
+    let ticket = u16::try_from(take(bytes)?).ok()?;
+    let ticket = Some(ticket).filter(|number| *number > 0);
+    Some(Answer { question, text, ticket, value: take_text(bytes)? })
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put(out, text.len() as u64);
+    out.extend(text.as_bytes());
+}
+
+fn take_text(bytes: &mut &[u8]) -> Option<String> {
+    let length = usize::try_from(take(bytes)?).ok()?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    String::from_utf8(text.into()).ok()
+}
+
+/// A tender as it is stored: its place in [`Tender::ALL`].
+pub(super) fn tender_number(tender: Tender) -> i64 {
+    Tender::ALL.iter().position(|t| *t == tender).expect("ALL has all tenders") as i64
+}
+
+/// The tender again.
+pub(super) fn tender_from(number: i64) -> Option<Tender> {
+    Tender::ALL.get(usize::try_from(number).ok()?).copied()
 }
 
 /// A reply: its version, a letter for its kind, ids whole, the rest as numbers.

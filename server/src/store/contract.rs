@@ -2,7 +2,9 @@
 //! changes in it come from the core, so they are such as will come.
 
 mod desk;
+mod gifts;
 mod records;
+mod search;
 mod story;
 
 use super::records::Engine;
@@ -43,12 +45,17 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("a reader sees what was just committed", reader_sees),
         ("who is due comes first", due),
         ("an event's orders come in pages", pages),
+        ("orders are listed by event, state and change", search::orders_are_listed),
+        ("orders are found by text, and what is taken away stays away", search::orders_are_found),
         ("what came to nothing is forgotten, and nothing else", forgotten),
         ("a buyer is erased, and nothing else", erased),
         ("a ticket is passed on, and its guests are erased", passed_on),
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
         ("an order has another address", readdressed),
+        ("answers stay with their order until it is erased", gifts::answers_are_kept),
+        ("what the organiser sells needs no payment", gifts::sold_without_a_provider),
+        ("the name of a buyer is corrected", gifts::names_are_corrected),
         ("a limit per buyer counts the orders of before", late_limit),
         ("records are committed with the sale, or not at all", records::with_the_sale),
         ("a table has what its declaration gives it", records::as_declared),
@@ -536,7 +543,7 @@ fn erased<D: Database>(desk: &mut Desk<D>) {
         let mut reader = desk.database.reader();
         let page = reader.all_orders(None, 100).expect("orders").orders;
         let tickets = reader.tickets(desk.event, 0, 100).expect("tickets");
-        page.into_iter().map(|o| o.buyer.name).chain(tickets.into_iter().map(|t| t.1)).collect()
+        page.into_iter().map(|o| o.buyer.name).chain(tickets.into_iter().map(|t| t.name)).collect()
     };
     let erase = |desk: &Desk<D>, orders: &[OrderId]| Command::Erase {
         event: desk.event,

@@ -52,6 +52,7 @@ spec_columns!(
     keep_buyers_days,
     contact,
     attach_pdf,
+    questions,
     codes,
 );
 pub(super) use event_columns;
@@ -126,6 +127,18 @@ impl Field for Sale {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxoffice::{QuestionKind, QuestionSpec};
+
+    fn question(id: &str, kind: QuestionKind) -> QuestionSpec {
+        QuestionSpec {
+            id: id.into(),
+            text: "What?".into(),
+            kind,
+            required: true,
+            per_ticket: id == "diet",
+            ticket_types: vec!["adult".into()],
+        }
+    }
 
     fn event() -> Event {
         let currency = Currency::parse("GBP").expect("a currency");
@@ -138,6 +151,10 @@ mod tests {
             keep_buyers_days: Some(30),
             contact: "ask@example.org".into(),
             attach_pdf: true,
+            questions: vec![
+                question("diet", QuestionKind::Choice(vec!["none".into(), "vegan “x”".into()])),
+                question("note", QuestionKind::Lines),
+            ],
             names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };

@@ -41,10 +41,10 @@ impl Log {
         self.records.push(RecordChange::put(&line));
     }
 
-    /// Adds what there is to say of a decision. `state` is as it was before.
+    /// Adds what there is to say of a decision. `state` is as it was before. Whoever asked may have said why.
     pub(super) fn tell(
         &mut self,
-        actor: Actor,
+        (actor, reason): (Actor, Option<&str>),
         command: &Command,
         decision: &Decision,
         state: &State,
@@ -99,6 +99,7 @@ impl Log {
                         }
                     };
                     let detail = of(*order).map(|order| told(order, refund)).unwrap_or_default();
+                    let detail = because(detail, reason.filter(|_| asked));
                     self.add(actor, action, event_of(*order), Some(*order), detail);
                 }
                 let changed = decision.changes.iter().find_map(Change::order);
@@ -108,6 +109,9 @@ impl Log {
                 {
                     let action = match command {
                         Command::Cancel { .. } => Action::OrderCanceled,
+                        Command::Sell { .. } => Action::OrderSold,
+                        Command::CorrectName { .. } => Action::NameCorrected,
+                        Command::Answer { .. } => Action::AnswersChanged,
                         _ => Action::OrderChanged,
                     };
                     let moved = decision.changes.iter().rev().find_map(|change| match change {
@@ -116,7 +120,20 @@ impl Log {
                     });
                     let now = moved.or(of(order).map(|order| order.state));
                     let now = now.map_or("", |state| state.word());
-                    self.add(actor, action, event_of(order), Some(order), now.into());
+                    // Neither names nor answers: who is erased must not stay here.
+                    let detail = match (command, of(order)) {
+                        (_, Some(sold)) if action == Action::OrderSold => {
+                            let tickets = counted(sold.places(), "ticket");
+                            format!("{tickets} for {}: {}", sold.total(), sold.tender.word())
+                        }
+                        (Command::NameTicket { number, .. }, _) => {
+                            format!("name on ticket {number}")
+                        }
+                        (Command::ChangeAddress { .. }, _) => "e-mail address".into(),
+                        _ => now.into(),
+                    };
+                    let detail = because(detail, reason);
+                    self.add(actor, action, event_of(order), Some(order), detail);
                 }
             }
         }
@@ -164,6 +181,14 @@ fn is_organiser(actor: Actor) -> bool {
     match actor {
         Actor::Staff(_) | Actor::ApiKey(_) | Actor::Device(_) => true,
         Actor::Buyer | Actor::System => false,
+    }
+}
+
+/// What was done, and why, if somebody has said so.
+fn because(what: String, reason: Option<&str>) -> String {
+    match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("{what}; reason: {reason}"),
+        None => what,
     }
 }
 

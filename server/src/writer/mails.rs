@@ -47,6 +47,14 @@ pub fn message(id: u128, letter: &Letter, to: &str, now: TimeMs) -> Message {
     }
 }
 
+/// An order that is placed by a decision: what the organiser sells is placed and paid in one step.
+fn placed(decision: &Decision, id: OrderId) -> Option<&Order> {
+    decision.changes.iter().find_map(|change| match change {
+        Change::OrderPlaced(order) if order.id == id => Some(&**order),
+        _ => None,
+    })
+}
+
 impl Mails {
     /// None yet. Of the batch of this number that is decided at this time.
     pub(super) fn new(at_ms: TimeMs, batch: (i64, i64)) -> Mails {
@@ -84,7 +92,7 @@ impl Mails {
             })
         };
         if let Some((id, now)) = moved.or_else(refunded)
-            && let Some(before) = state.orders.get(&id)
+            && let Some(before) = state.orders.get(&id).or_else(|| placed(decision, id))
         {
             self.of_order(before, now.unwrap_or(before.state), &decision.changes, records);
         }

@@ -1,7 +1,7 @@
 //! The pages in other languages: nothing that people read escapes the catalogue of sentences, an order keeps the
 //! language in which it was made, and some pages whole.
 
-use super::{KEY, NOW_MS, Order, Shop, event, wanted};
+use super::{KEY, NOW_MS, Order, Shop, event, quiz, wanted};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
@@ -28,6 +28,13 @@ const DATA: &[&str] = &[
     "×",
     "As good as it gets.",
     "sold_out",
+    "Shall we?",
+    "Which one?",
+    "Say more.",
+    "Or less.",
+    "This",
+    "That",
+    "words",
 ];
 
 /// An answer to a browser.
@@ -262,6 +269,39 @@ async fn no_text_escapes_the_catalogue() {
     let erased = json!({"email": "ann@example.org"});
     assert_eq!(shop.json("POST", "/api/v1/erasures", KEY, &erased).await.0, 200);
     found.page(&shop, "erased", 200, &paid.page()).await;
+
+    // Questions, and what the organiser sold.
+    assert_eq!(shop.put_event("quiz", quiz()).await.0, 201);
+    let asked = shop.hold("quiz", 2).await;
+    let answers = format!("{}/answers", asked.page());
+    found.page(&shop, "asked", 200, &asked.page()).await;
+    found.page(&shop, "the questions", 200, &answers).await;
+    found.page(&shop, "asked, to pay", 200, &pay_path(&shop, &asked)).await;
+    let too_long = "x".repeat(201);
+    for (what, form) in [
+        ("no answers", "a.which=That".to_owned()),
+        ("wrong answers", format!("a.which=Else&a.sure.1=no&a.sure.2=x&a.less={too_long}")),
+        ("unseen answers", "a.which=That&a.sure.1=no&a.sure.2=no&a.less=x%E2%80%8B".to_owned()),
+    ] {
+        found.form(&shop, what, 422, &answers, &form).await;
+    }
+    let form = "a.which=That&a.sure.1=yes&a.sure.2=no&a.more=words%0D%0Awords";
+    let saved = shop.got("POST", &answers, &headers, form).await;
+    assert_eq!((saved.status, saved.header("location").ends_with("/pay")), (303, true));
+    found.page(&shop, "answered", 200, &asked.page()).await;
+    found.page(&shop, "the answers", 200, &answers).await;
+    assert_eq!(shop.pay(&asked, "ctoken_ok").await.0, 200);
+    found.page(&shop, "answered and paid", 200, &asked.page()).await;
+    found.page(&shop, "the answers of who has paid", 200, &answers).await;
+    for tender in ["free", "cash"] {
+        let sale = json!({"buyer": {"name": "Ann"}, "tender": tender,
+                          "lines": [{"ticket_type": "adult", "quantity": 1}]});
+        let (status, sold) = shop.json("POST", "/api/v1/events/rock/sales", KEY, &sale).await;
+        assert_eq!(status, 201, "{sold}");
+        let sold: Value = serde_json::from_str(&sold).unwrap();
+        let page = sold["url"].as_str().unwrap().split_once("8080").unwrap().1.to_owned();
+        found.page(&shop, tender, 200, &page).await;
+    }
 
     // Problems.
     let wrong = paid.page().replace(&paid.secret, "wrong");

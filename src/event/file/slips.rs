@@ -4,7 +4,7 @@ use super::{Mistake, advice};
 use std::collections::BTreeMap;
 
 /// Fields that hold a text.
-const TEXTS: [&str; 17] = [
+const TEXTS: [&str; 20] = [
     "id",
     "code",
     "until",
@@ -22,6 +22,9 @@ const TEXTS: [&str; 17] = [
     "contact",
     "names_until",
     "pool",
+    "text",
+    "kind",
+    "per",
 ];
 /// Fields that hold a number.
 const COUNTS: [&str; 7] = [
@@ -34,7 +37,7 @@ const COUNTS: [&str; 7] = [
     "percent_off",
 ];
 /// What is described below a line with double brackets, for each one.
-const PARTS: [&str; 3] = ["pools", "ticket_types", "codes"];
+const PARTS: [&str; 4] = ["pools", "ticket_types", "codes", "questions"];
 
 /// The mistakes in a file that is no TOML, from where its parser found them (lines from 1) and what it says:
 /// one of each line.

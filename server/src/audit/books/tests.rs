@@ -91,6 +91,36 @@ fn note(text: &str) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
+fn what_the_organiser_sold_has_nothing_to_do_with_a_provider() {
+    let told = |state, tender, change: fn(&mut Order)| {
+        told(state, |o| {
+            (o.tender, o.payment) = (tender, None);
+            if tender == Tender::Free {
+                o.lines.iter_mut().for_each(|line| line.unit_minor = 0);
+                o.refunds.iter_mut().for_each(|refund| refund.amount_minor = 0);
+            }
+            change(o);
+        })
+    };
+    for tender in [Tender::Free, Tender::Cash, Tender::Terminal] {
+        for state in [Paid, Refunded] {
+            assert_eq!(told(state, tender, |_| ()), wrong(&[]), "{state:?} {tender:?}");
+        }
+    }
+    let says = |text: &str, (wrong, _): (Vec<String>, Vec<String>)| {
+        assert!(wrong.iter().any(|told| told.contains(text)), "{text}: {wrong:?}");
+    };
+    let cash = Tender::Cash;
+    says("but it is held", told(Held, cash, |_| ()));
+    says("but it has a payment", told(Paid, cash, |o| o.payment = whole(Paid).payment));
+    says("something is owed", told(Paid, cash, |o| o.due_ms = Some(0)));
+    says("costs 500", told(Paid, Tender::Free, |o| o.lines[0].unit_minor = 250));
+    says("not handed back", told(Refunding, cash, |o| o.due_ms = None));
+    says("not handed back", told(Refunded, cash, |o| o.refunds[0].by_hand = true));
+    says("paid without a PaymentIntent", told(Paid, Tender::Online, |_| ()));
+}
+
+#[test]
 fn nothing_is_said_where_all_is_well() {
     for state in [Held, Paying, Canceling, Committed, Paid, Refunding, Refunded, Released, Void] {
         assert_eq!(told(state, |_| ()), wrong(&[]), "{state:?}");

@@ -1,6 +1,7 @@
 //! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
 
 use crate::access::may;
+use crate::app::App;
 use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
 use crate::http::auth::caller;
@@ -11,12 +12,14 @@ use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::speaks::here;
 use crate::http::view::{self, Viewer};
+use crate::organiser::search::{Asked, At, Cursor, Of};
 use crate::sales::SaleError;
+use crate::when;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{Event, Flaw, OrderId, RefundWish, Refusal, told};
+use boxoffice::{Event, Flaw, OrderId, OrderState, RefundWish, Refusal, told};
 use nts_api::{EventBody, OrderList, ProblemCode, PutAnswer, RefundAnswer, RefundBody};
 use std::sync::Arc;
 
@@ -165,7 +168,7 @@ pub async fn delete_event(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/v1/events/{event}/orders?after=&limit=`
+/// `GET /api/v1/events/{event}/orders`: with filters, see [`asked`].
 pub async fn orders(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
@@ -174,14 +177,80 @@ pub async fn orders(
 ) -> Result<Response, Problem> {
     let caller = caller(&app, &headers).await?;
     let event = app.sales.event_named(&slug).await?;
-    let permit = caller.permit(event.id)?;
-    let no_id = |_| Problem::invalid("after in the query is the id of an order, as in next.");
-    let after = query.get("after").map(order_id).transpose().map_err(no_id)?;
-    let limit = query.number("limit", 1..=500)?.unwrap_or(100);
-    let page = app.organiser.orders(&permit, after, limit as usize).await?;
-    let orders = page.orders.iter().map(|o| view::order(&app, o, &event, here())).collect();
-    let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
-    Ok(Json(OrderList { next, orders }).into_response())
+    let of = Of::These(vec![caller.permit(event.id)?]);
+    listed(&app, &of, std::slice::from_ref(&event), &query).await
+}
+
+/// `GET /api/v1/orders`: those of all events whose orders the caller may see.
+pub async fn all_orders(
+    State(app): State<Arc<Site>>,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = caller(&app, &headers).await?;
+    caller.permit_anywhere::<may::SeeOrders>()?;
+    let events = app.catalogue.events();
+    listed(&app, &Of::all_that(&caller, &events), &events, &query).await
+}
+
+async fn listed(
+    app: &App,
+    of: &Of,
+    events: &[Arc<Event>],
+    query: &Query,
+) -> Result<Response, Problem> {
+    let asked = asked(query, events)?;
+    let found_by_text = asked.text.is_some() || asked.email.is_some();
+    let no_id = || Problem::invalid("after in the query is the id of an order, as in next.");
+    let from = match query.get("after").map(str::parse::<Cursor>) {
+        None => None,
+        Some(Ok(cursor)) if found_by_text || matches!(cursor, Cursor::Order(_)) => Some(cursor),
+        Some(_) => return Err(no_id()),
+    };
+    let limit = query.number("limit", 1..=500)?.unwrap_or(100) as usize;
+    let at = At { from, newest_first: false, limit };
+    let found = app.search.orders(of, &asked, &at).await?;
+    let mut with_events = Vec::with_capacity(found.orders.len());
+    for order in found.orders {
+        let event = event_of(app, &order).await?;
+        with_events.push((order, event));
+    }
+    let told = with_events.iter();
+    let told = told.map(|(order, event)| view::order_for_organiser(app, order, event, here()));
+    let next = found.next.map(|next| next.to_string().into());
+    Ok(Json(OrderList { next, orders: told.collect() }).into_response())
+}
+
+/// The filters of a list of orders: `q` (what somebody typed: a name, an address, a code, an id or the begin of
+/// one), `email`, `state`, `ticket_type` and `changed_since`.
+pub(in crate::http) fn asked(query: &Query, events: &[Arc<Event>]) -> Result<Asked, Problem> {
+    let text = |name: &str| query.get(name).map(str::trim).filter(|text| !text.is_empty());
+    let state = text("state").map(|word| {
+        let state = OrderState::ALL.into_iter().find(|state| state.word() == word);
+        let words = OrderState::ALL.map(OrderState::word).join(", ");
+        state.ok_or_else(|| Problem::invalid(format!("state in the query is one of {words}.")))
+    });
+    let changed_since = text("changed_since").map(|time| {
+        when::parse(time).map_err(|why| {
+            Problem::invalid(format!("changed_since in the query is a time of RFC 3339: {why}."))
+        })
+    });
+    if let Some(wanted) = text("ticket_type") {
+        let has = |event: &Arc<Event>| event.ticket_types.iter().any(|t| t.id == wanted);
+        if !events.iter().any(has) {
+            return Err(Problem::invalid("ticket_type in the query is no ticket type of this."));
+        }
+    }
+    if text("q").is_some() && text("email").is_some() {
+        return Err(Problem::invalid("Ask by q or by email, not by both."));
+    }
+    Ok(Asked {
+        text: text("q").map(Into::into),
+        email: text("email").map(Into::into),
+        state: state.transpose()?,
+        ticket_type: text("ticket_type").map(Into::into),
+        changed_since: changed_since.transpose()?,
+    })
 }
 
 /// `POST /api/v1/orders/{id}/refunds`
@@ -205,11 +274,12 @@ pub async fn refund(
     };
     let order = app.sales.find(id).await.map_err(|no| for_organiser(no.into()))?;
     let permit = caller.permit(order.event)?;
-    let refunded = app.organiser.refund(&permit, id, wish, body.restock, request).await;
+    let wish = (wish, body.restock);
+    let refunded = app.organiser.refund_because(&permit, id, wish, request, body.reason).await;
     let (order, refund) = refunded.map_err(|no| for_organiser(no.into()))?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
     let event = event_of(&app, &order).await?;
-    Ok(Json(RefundAnswer { order: view::order(&app, &order, &event, here()), refund })
-        .into_response())
+    let order = view::order_for_organiser(&app, &order, &event, here());
+    Ok(Json(RefundAnswer { order, refund }).into_response())
 }

@@ -314,8 +314,8 @@ fn usual(app: &Site) -> Typed {
 }
 
 /// `POST /office/events/new`
-pub async fn make(State(app): State<Arc<Site>>, sent: Result<SentByStaff, Problem>) -> Page {
-    let SentByStaff(caller, Sent { headers, body }) = sent?;
+pub async fn make(State(app): State<Arc<Site>>, sent: SentByStaff) -> Page {
+    let SentByStaff(caller, Sent { headers, body }) = sent;
     let permit = caller.shop_permit::<may::ChangeEvents>()?;
     let form = Form::read(&headers, &body)?;
     let (mut typed, does) = (Typed::read(&form), Does::of(&form));
@@ -447,9 +447,9 @@ pub async fn edit(
 pub async fn change(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, Sent { headers, body }) = sent?;
+    let SentByStaff(caller, Sent { headers, body }) = sent;
     let event = app.sales.event_named(&slug).await?;
     let permit = caller.permit::<may::ChangeEvents>(event.id)?;
     let form = Form::read(&headers, &body)?;
@@ -515,9 +515,9 @@ pub async fn change(
 pub async fn sale(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, Sent { headers, body }) = sent?;
+    let SentByStaff(caller, Sent { headers, body }) = sent;
     let event = app.sales.event_named(&slug).await?;
     let permit = caller.permit::<may::ChangeEvents>(event.id)?;
     let form = Form::read(&headers, &body)?;
@@ -545,9 +545,9 @@ pub async fn sale(
 pub async fn delete(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, _) = sent?;
+    let SentByStaff(caller, _) = sent;
     let event = app.sales.event_named(&slug).await?;
     app.organiser.delete_event(&caller.permit(event.id)?, &slug).await?;
     Ok(Redirect::to("/office").into_response())
@@ -645,9 +645,9 @@ pub async fn ask_cancel(
 pub async fn cancel(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    sent: Result<SentByStaff, Problem>,
+    sent: SentByStaff,
 ) -> Page {
-    let SentByStaff(caller, Sent { headers, body }) = sent?;
+    let SentByStaff(caller, Sent { headers, body }) = sent;
     let event = app.sales.event_named(&slug).await?;
     let (change, refund) = (caller.permit(event.id)?, caller.permit(event.id)?);
     let form = Form::read(&headers, &body)?;

@@ -9,7 +9,6 @@ use crate::http::auth::caller;
 use crate::http::extract::{Form, Sent, SentByStaff, receive_within};
 use crate::http::multipart::Multipart;
 use crate::http::page::{Page, PageProblem, page};
-use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::shop::about::picture_path;
 use crate::http::site::Site;
@@ -111,8 +110,8 @@ fn with_status(mut response: Response, status: StatusCode) -> Response {
 }
 
 /// `POST /office/shop`
-pub async fn change(State(app): State<Arc<Site>>, sent: Result<SentByStaff, Problem>) -> Page {
-    let SentByStaff(caller, Sent { headers, body }) = sent?;
+pub async fn change(State(app): State<Arc<Site>>, sent: SentByStaff) -> Page {
+    let SentByStaff(caller, Sent { headers, body }) = sent;
     let permit = caller.shop_permit::<may::ManageShop>()?;
     let form = Form::read(&headers, &body)?;
     let text = |name: &str| form.get(name).to_owned();

@@ -2,7 +2,7 @@
 
 use super::event::event_page;
 use super::order_mail::{self, OrderMail};
-use super::{names, own_orders, pay};
+use super::{answers, names, own_orders, pay};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::api::order_id;
@@ -86,6 +86,7 @@ pub(in crate::http) struct OrderPage {
     calendar: bool,
     tickets: Vec<TicketRow>,
     pub(super) names: names::Names,
+    pub(in crate::http) answers: answers::Answers,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
     /// The VAT in it, by rate, in words.
@@ -148,9 +149,11 @@ pub async fn order(
     let event = app.sales.event_of(&order).await?;
     let mut shown = order_page(&app, &order, &event);
     let just_made = has_parameter(query.as_deref(), JUST_MADE) && order.state == OrderState::Held;
-    if just_made && shown.can_pay && !shown.free {
+    let asks = answers::leads_there(&app, &order, &event);
+    if just_made && shown.can_pay && (!shown.free || asks.is_some()) {
         if own_orders::known(&app, &headers).contains(&id) {
-            return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
+            let next = asks.unwrap_or_else(|| app.links.pay_path(id));
+            return Ok(Redirect::to(&next).into_response());
         }
         shown.keep_this = true;
     }
@@ -238,6 +241,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
         tickets: tickets.collect(),
         names: names::Names::of(order, event, lang, now),
+        answers: answers::Answers::of(order, event, lang, now),
         lines: lines.collect(),
         total: money(order.total().minor),
         vat: order.vat().iter().map(|vat| lang.vat_of(vat)).collect(),
@@ -279,7 +283,7 @@ fn headline(order: &Order, now: TimeMs, lang: Lang) -> Words {
     }
 }
 
-fn until(order: &Order, event: &Event, now: TimeMs, lang: Lang) -> Option<Until> {
+pub(super) fn until(order: &Order, event: &Event, now: TimeMs, lang: Lang) -> Option<Until> {
     match (order.state, last_attempt(order)) {
         (OrderState::Held, _) | (OrderState::Paying, Some(AttemptState::Declined(_))) => {}
         (OrderState::Paying, _) if view::bank_asks(order) => {}

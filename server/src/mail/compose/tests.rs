@@ -127,6 +127,16 @@ fn mails() -> Vec<(&'static str, Letter, Order)> {
         ("again", Letter::Again(OF), partly_refunded()),
         ("refunded_all", Letter::Refunded(OF, REFUND), all_refunded()),
         ("refunded_part", Letter::Refunded(OF, REFUND), partly_refunded()),
+        (
+            "refunded_cash",
+            Letter::Refunded(OF, REFUND),
+            Order { tender: Tender::Cash, ..all_refunded() },
+        ),
+        (
+            "refunded_terminal",
+            Letter::Refunded(OF, REFUND),
+            Order { tender: Tender::Terminal, ..partly_refunded() },
+        ),
         ("refund_failed", Letter::Refunded(OF, REFUND), failed),
         ("void", Letter::Void(OF), void()),
         ("void_money_back", Letter::Void(OF), kept),

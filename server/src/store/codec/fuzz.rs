@@ -126,6 +126,39 @@ fn quantities_come_back_equal_and_spoilt_ones_are_no_others() {
     });
 }
 
+fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let text = || "[a-cü“👧\\n]{0,6}";
+    let ticket = proptest::option::of(1..=u16::MAX);
+    let answer = (text(), text(), ticket, text());
+    let answer =
+        answer.prop_map(|(question, text, ticket, value)| Answer { question, text, ticket, value });
+    proptest::collection::vec(answer, 0..9)
+}
+
+#[test]
+fn answers_come_back_equal_and_spoilt_ones_are_no_others() {
+    check(500, &(answers(), slips(0, 3)), |(answers, slips)| {
+        let blob = encode_answers(&answers);
+        prop_assert_eq!(blob.is_none(), answers.is_empty());
+        prop_assert_eq!(decode_answers(blob.as_deref()), Ok(answers));
+        let spoilt = spoil(&blob.unwrap_or_default(), &slips);
+        // What says otherwise that a question is the same is read as well, and nothing panics.
+        if let Ok(answers) = decode_answers(Some(&spoilt)) {
+            let again = encode_answers(&answers);
+            prop_assert_eq!(decode_answers(again.as_deref()), Ok(answers));
+        }
+        Ok(())
+    });
+    check(400, &proptest::collection::vec(any::<u8>(), 0..40), |blob| {
+        _ = decode_answers(Some(&blob));
+        Ok(())
+    });
+    for tender in Tender::ALL {
+        assert_eq!(tender_from(tender_number(tender)), Some(tender));
+    }
+    assert_eq!([tender_from(-1), tender_from(4)], [None; 2]);
+}
+
 #[test]
 fn replies_come_back_equal_and_spoilt_ones_are_no_others() {
     check(800, &(reply(), slips(0, 3)), |(reply, slips)| {

@@ -7,8 +7,10 @@ use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
 use crate::store::records::{self, Row, Tables, Value};
-use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader, VersionVector};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use crate::store::{
+    Fault, Lane, Listing, NamedTicket, OrderPage, Owner, OwnerPage, Reader, VersionVector, codec,
+};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -22,11 +24,63 @@ const EVENT_ORDERS: &str = concat!(
 );
 pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
+/// The orders of a listing, out of those that are looked at. `$1` and `$2` are the bounds, `$3` the events (none:
+/// all), `$4` how many are looked at, `$5` the state (none: each), `$6` the time of the last change. What is not
+/// asked for by these is told by the program, which also needs to know where the look has ended.
+macro_rules! listing {
+    ($of_events:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            order_columns!(),
+            " FROM (SELECT * FROM orders WHERE id > $1 AND id < $2 AND ",
+            $of_events,
+            " ORDER BY id ",
+            $order,
+            " LIMIT $4::bigint) AS looked_at
+             WHERE ($5::smallint IS NULL OR state = $5) AND greatest(changed_ms, placed_ms) >= $6
+             ORDER BY id ",
+            $order
+        )
+    };
+}
+/// Where the look ends.
+macro_rules! look_ends {
+    ($of_events:literal, $order:literal) => {
+        concat!(
+            "SELECT id FROM orders WHERE id > $1 AND id < $2 AND ",
+            $of_events,
+            " ORDER BY id ",
+            $order,
+            " LIMIT 1 OFFSET $4::bigint"
+        )
+    };
+}
+/// For one event, for some, and for all.
+const OF_EVENTS: [[[&str; 2]; 2]; 3] = [
+    [
+        [listing!("event = $3::bigint", ""), look_ends!("event = $3::bigint", "")],
+        [listing!("event = $3::bigint", "DESC"), look_ends!("event = $3::bigint", "DESC")],
+    ],
+    [
+        [listing!("event = ANY($3::bigint[])", ""), look_ends!("event = ANY($3::bigint[])", "")],
+        [
+            listing!("event = ANY($3::bigint[])", "DESC"),
+            look_ends!("event = ANY($3::bigint[])", "DESC"),
+        ],
+    ],
+    [
+        [listing!("$3::bigint IS NULL", ""), look_ends!("$3::bigint IS NULL", "")],
+        [listing!("$3::bigint IS NULL", "DESC"), look_ends!("$3::bigint IS NULL", "DESC")],
+    ],
+];
 const OWNERS: &str = "SELECT id, event, buyer_key FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
-            coalesce(t.guest, o.name)
+            coalesce(t.guest, o.name), o.first_serial, o.answers
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
      WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
+
+const REFERENCES: &str = "SELECT reference FROM orders WHERE event = $1 AND reference <> ''
+     AND left(reference, char_length($2::text)) = $2::text ORDER BY id";
 
 const ORDER_OF_TICKET: &str = "SELECT order_id FROM tickets WHERE event = $1 AND serial = $2";
 
@@ -246,6 +300,74 @@ impl Reader for PgReader {
         })
     }
 
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        let after = Uuid::from_u128(listing.after.map_or(0, |id| id.0));
+        let before = Uuid::from_u128(listing.before.map_or(u128::MAX, |id| id.0));
+        let state = listing.state.map(|state| codec::state_number(state) as i16);
+        let since = listing.changed_since.unwrap_or(i64::MIN);
+        let (look, last) = (listing.look as i64, listing.look.saturating_sub(1) as i64);
+        let order = usize::from(listing.newest_first);
+        let events: Option<Vec<i64>> =
+            listing.events.as_ref().map(|events| events.iter().map(|e| e.0 as i64).collect());
+        self.again(|link| {
+            // As a value, so that the index which begins with the event is used for one.
+            let (find, end) = match events.as_deref() {
+                Some([event]) => {
+                    let [find, end] = OF_EVENTS[0][order];
+                    (
+                        ask!(find, after, before, *event, look, state, since),
+                        ask!(end, after, before, *event, last),
+                    )
+                }
+                Some(events) => {
+                    let [find, end] = OF_EVENTS[1][order];
+                    (
+                        ask!(find, after, before, events.to_vec(), look, state, since),
+                        ask!(end, after, before, events.to_vec(), last),
+                    )
+                }
+                None => {
+                    let [find, end] = OF_EVENTS[2][order];
+                    let none = None::<i64>;
+                    (
+                        ask!(find, after, before, none, look, state, since),
+                        ask!(end, after, before, none, last),
+                    )
+                }
+            };
+            let found = link.ask(&[ask!(BEGIN), find, end])?;
+            let next = found[2].first().map(rows::id).transpose()?;
+            let mut orders = Orders::default();
+            let mut page = OrderPage { orders: Vec::new(), next };
+            for row in &found[1] {
+                let (order, serials) = rows::order(row)?;
+                if fits(&order) {
+                    if orders.0.len() + 1 == listing.limit {
+                        page.next = Some(order.id);
+                    }
+                    orders.0.insert(order.id, (order, serials));
+                    if orders.0.len() == listing.limit {
+                        break;
+                    }
+                }
+            }
+            let mut asks = orders.ask_children();
+            asks.push(ask!(END));
+            let mut answers = link.ask(&asks)?;
+            answers.pop();
+            orders.add_children(&answers)?;
+            page.orders = orders.into_orders().collect();
+            if listing.newest_first {
+                page.orders.reverse();
+            }
+            Ok(page)
+        })
+    }
+
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
         let after = Uuid::from_u128(after.map_or(0, |id| id.0));
         self.again(|link| {
@@ -276,11 +398,18 @@ impl Reader for PgReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.again(|link| {
             let asked = ask!(NAMED_TICKETS, event.0 as i64, i64::from(after), limit as i64);
             let rows = link.ask(&[asked])?;
             rows[0].iter().map(rows::named_ticket).collect()
+        })
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.again(|link| {
+            let rows = link.ask(&[ask!(REFERENCES, event.0 as i64, prefix.to_owned())])?;
+            rows[0].iter().map(|row| rows::InOrder::of(row).next()).collect()
         })
     }
 

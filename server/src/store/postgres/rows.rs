@@ -4,11 +4,12 @@
 use super::link::{Ask, Trouble, ask};
 use super::records;
 use crate::store::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply, is_amount,
+    Unreadable, decode_answers, decode_code_rule, decode_lines, decode_quantities, decode_reply,
+    is_amount, tender_from,
 };
 use crate::store::event_row::{self, event_columns};
 use crate::store::offer_row::{kind_of, rules_of};
-use crate::store::{Owner, Recorded, RequestKey};
+use crate::store::{NamedTicket, Owner, Recorded, RequestKey};
 use boxoffice::{
     Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, COUNTERS_FROM, Counter, Currency, Dispute,
     Event, EventId, Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec,
@@ -28,7 +29,7 @@ pub(super) type Serials = Option<(i64, i64)>;
 macro_rules! order_columns {
     () => {
         "id, event, state, lines, name, email, buyer_key, language, currency, placed_ms, until_ms, \
-         due_ms, tries, trouble, first_serial, last_serial"
+         due_ms, tries, trouble, tender, reference, answers, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -227,18 +228,25 @@ pub(super) fn order(row: &Row) -> Read<(Order, Serials)> {
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(row.next::<Uuid>()?.as_u128());
     let language = Language::parse(row.next()?).ok_or_else(|| unreadable("orders.language"))?;
+    let currency = currency(row.next()?)?;
+    let (placed_ms, until_ms, due_ms) = (row.next()?, row.next()?, row.next()?);
+    let (tries, trouble) = (row.count("orders.tries")?, row.next()?);
+    let tender = tender_from(row.next::<i16>()?.into());
     let order = Order {
         id,
         event,
         buyer: Buyer { name, email, key, language },
         lines,
-        currency: currency(row.next()?)?,
+        currency,
+        tender: tender.ok_or_else(|| unreadable("orders.tender"))?,
+        reference: row.next()?,
+        answers: decode_answers(row.next()?).map_err(|why| blob("orders.answers", why))?,
         state,
-        placed_ms: row.next()?,
-        until_ms: row.next()?,
-        due_ms: row.next()?,
-        tries: row.count("orders.tries")?,
-        trouble: row.next()?,
+        placed_ms,
+        until_ms,
+        due_ms,
+        tries,
+        trouble,
         payment: None,
         refunds: Vec::new(),
         tickets: Vec::new(),
@@ -390,9 +398,12 @@ fn ticket(row: &mut InOrder<'_>) -> Read<Ticket> {
 }
 
 /// A ticket, and the name on it.
-pub(super) fn named_ticket(row: &Row) -> Read<(Ticket, String)> {
+pub(super) fn named_ticket(row: &Row) -> Read<NamedTicket> {
     let mut row = InOrder::of(row);
-    Ok((ticket(&mut row)?, row.next()?))
+    let (ticket, name) = (ticket(&mut row)?, row.next()?);
+    let first = row.count("orders.first_serial")?;
+    let answers = decode_answers(row.next()?).map_err(|why| blob("orders.answers", why))?;
+    Ok(NamedTicket::of(ticket, name, first, answers))
 }
 
 /// Whose, of what, and what.

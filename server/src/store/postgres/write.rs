@@ -9,16 +9,16 @@
 use super::link::{Ask, ask};
 use super::records;
 use crate::store::codec::{
-    NO_BUYER_NEEDED, attempt_state, code_rule, encode_lines, encode_quantities, encode_reply,
-    refund_state, state_number, ticket_state,
+    NO_BUYER_NEEDED, attempt_state, code_rule, encode_answers, encode_lines, encode_quantities,
+    encode_reply, refund_state, state_number, tender_number, ticket_state,
 };
 use crate::store::event_row;
 use crate::store::offer_row::{kind_number, rules_text};
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
-    Attempt, Buyer, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order,
-    OrderId, OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
+    Answer, Attempt, Buyer, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line,
+    Order, OrderId, OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,19 +58,24 @@ const MOVE_STOCK: &str = "WITH put AS (
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 const PLACE_ORDERS: &str =
     "INSERT INTO orders (id, event, state, lines, name, email, buyer_key, currency, placed_ms,
-                         until_ms, due_ms, tries, trouble, language, keeper, kept_until_ms)
-    SELECT d.*, $15::bigint, 0
+                         until_ms, due_ms, tries, trouble, language, tender, reference, answers,
+                         keeper, kept_until_ms)
+    SELECT d.*, $18::bigint, 0
     FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::bytea[], $5::text[], $6::text[],
                 $7::uuid[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-                $13::text[], $14::text[]) AS d";
+                $13::text[], $14::text[], $15::smallint[], $16::text[], $17::bytea[]) AS d";
 const MOVE_ORDERS: &str = "WITH put AS (
     UPDATE orders o SET state = d.state, until_ms = d.until_ms, due_ms = d.due_ms,
-                        tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0
+                        tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0,
+                        changed_ms = $8
     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
          AS d (id, state, until_ms, due_ms, tries, trouble)
     WHERE o.id = d.id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
+// Orders that changed otherwise than by a move, which says so itself.
+const NOTE_CHANGED: &str = "UPDATE orders o SET changed_ms = $2
+    FROM unnest($1::uuid[]) AS d (id) WHERE o.id = d.id";
 const PUT_LINES: &str = "WITH put AS (
     UPDATE orders o SET lines = d.lines
     FROM unnest($1::uuid[], $2::bytea[]) AS d (id, lines) WHERE o.id = d.id
@@ -139,7 +144,7 @@ const PUT_TICKETS: &str = "WITH put AS (
 // Only of orders that are not being paid or refunded, whatever was decided. The key of an erased buyer is
 // the id of its order (`Buyer::erased`).
 const ERASE_BUYERS: &str = "WITH put AS (
-    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en'
+    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en', answers = NULL
     FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($3::smallint[])
     RETURNING 1)
@@ -150,10 +155,18 @@ const ERASE_GUESTS: &str = "UPDATE tickets t SET guest = NULL
     WHERE t.event = o.event AND t.serial BETWEEN o.first_serial AND o.last_serial
       AND t.order_id = o.id AND t.guest IS NOT NULL";
 // Only of orders that have tickets, whatever was decided.
-const PUT_EMAILS: &str = "WITH put AS (
-    UPDATE orders o SET email = d.email, buyer_key = d.key
-    FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::uuid[]) AS d (event, id, email, key)
+const PUT_BUYERS_OF_ORDERS: &str = "WITH put AS (
+    UPDATE orders o SET email = d.email, buyer_key = d.key, name = d.name
+    FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::uuid[], $6::text[])
+         AS d (event, id, email, key, name)
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($5::smallint[])
+    RETURNING 1)
+    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
+// Not of an order whose buyer is erased, whatever was decided: its key is its id.
+const PUT_ANSWERS: &str = "WITH put AS (
+    UPDATE orders o SET answers = d.answers
+    FROM unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS d (event, id, answers)
+    WHERE o.event = d.event AND o.id = d.id AND o.buyer_key <> o.id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
 // Only orders that gave their places back, whatever was decided.
@@ -223,9 +236,12 @@ pub(super) struct Writing<'a> {
     refunds: BTreeMap<(OrderId, RefundId), (usize, &'a Refund)>,
     tickets: BTreeMap<(EventId, u32), (OrderId, &'a Ticket)>,
     buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
-    emails: BTreeMap<(EventId, OrderId), &'a Buyer>,
+    /// The buyers of orders that got another name or address.
+    corrected: BTreeMap<(EventId, OrderId), &'a Buyer>,
+    answers: BTreeMap<(EventId, OrderId), &'a [Answer]>,
     erased: BTreeSet<(EventId, OrderId)>,
     forgotten: BTreeSet<(EventId, OrderId)>,
+    changed: BTreeSet<OrderId>,
     recorded: Vec<&'a Recorded>,
     records: &'a [RecordChange],
     now_ms: TimeMs,
@@ -237,6 +253,11 @@ impl<'a> Writing<'a> {
         let (now_ms, records) = (batch.now_ms, batch.records);
         let mut all = Writing { now_ms, records, ..Writing::default() };
         for (nth, change) in batch.changes.iter().enumerate() {
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_) | Change::OrderMoved { .. })
+            {
+                all.changed.insert(order);
+            }
             match change {
                 Change::EventPut(event) => {
                     all.flush_stock()?;
@@ -291,8 +312,12 @@ impl<'a> Writing<'a> {
                 Change::BuyerPut { event, buyer, record } => {
                     all.buyers.insert((*event, *buyer), *record);
                 }
-                Change::EmailPut { order, event, buyer } => {
-                    all.emails.insert((*event, *order), buyer);
+                Change::EmailPut { order, event, buyer }
+                | Change::NamePut { order, event, buyer } => {
+                    all.corrected.insert((*event, *order), buyer);
+                }
+                Change::AnswersPut { order, event, answers } => {
+                    all.answers.insert((*event, *order), answers);
                 }
                 Change::BuyerErased { order, event } => {
                     all.erased.insert((*event, *order));
@@ -399,8 +424,17 @@ impl<'a> Writing<'a> {
         if !self.tickets.is_empty() {
             self.put_tickets(&mut all);
         }
-        if !self.emails.is_empty() {
-            all.push(self.put_emails());
+        if !self.corrected.is_empty() {
+            all.push(self.put_buyers_of_orders());
+        }
+        // An order that is placed in this batch and answered is there by now.
+        if !self.answers.is_empty() {
+            all.push(ask!(
+                PUT_ANSWERS,
+                self.answers.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+                self.answers.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+                self.answers.values().map(|a| encode_answers(a)).collect::<Vec<_>>(),
+            ));
         }
         if !self.erased.is_empty() {
             all.push(self.erase());
@@ -408,6 +442,11 @@ impl<'a> Writing<'a> {
         }
         if !self.forgotten.is_empty() {
             self.forget(&mut all);
+        }
+        self.changed.retain(|order| !self.moved.contains_key(order));
+        if !self.changed.is_empty() {
+            let changed = self.changed.iter().map(|o| uuid(*o)).collect::<Vec<_>>();
+            all.push(ask!(NOTE_CHANGED, changed, self.now_ms));
         }
         let (gone, has): (BTreeMap<_, _>, _) = std::mem::take(&mut self.buyers)
             .into_iter()
@@ -443,17 +482,18 @@ impl<'a> Writing<'a> {
         all
     }
 
-    fn put_emails(&self) -> Ask<'a> {
+    fn put_buyers_of_orders(&self) -> Ask<'a> {
         ask!(
-            PUT_EMAILS,
-            self.emails.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
-            self.emails.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
-            self.emails.values().map(|buyer| text(&buyer.email)).collect::<Vec<_>>(),
-            self.emails.values().map(|b| Uuid::from_u128(b.key.0)).collect::<Vec<_>>(),
+            PUT_BUYERS_OF_ORDERS,
+            self.corrected.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+            self.corrected.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+            self.corrected.values().map(|buyer| text(&buyer.email)).collect::<Vec<_>>(),
+            self.corrected.values().map(|b| Uuid::from_u128(b.key.0)).collect::<Vec<_>>(),
             // It may be refunded in the same batch, and the states are put before.
             [OrderState::Paid, OrderState::Refunding, OrderState::Refunded]
                 .map(|s| state_number(s) as i16)
                 .to_vec(),
+            self.corrected.values().map(|buyer| text(&buyer.name)).collect::<Vec<_>>(),
         )
     }
 
@@ -502,6 +542,9 @@ impl<'a> Writing<'a> {
             orders().map(|o| i64::from(o.tries)).collect::<Vec<_>>(),
             orders().map(|o| o.trouble.as_deref().map(text)).collect::<Vec<_>>(),
             orders().map(|o| o.buyer.language.code()).collect::<Vec<_>>(),
+            orders().map(|o| tender_number(o.tender) as i16).collect::<Vec<_>>(),
+            orders().map(|o| text(&o.reference)).collect::<Vec<_>>(),
+            orders().map(|o| encode_answers(&o.answers)).collect::<Vec<_>>(),
             keeper,
         )
     }
@@ -517,6 +560,7 @@ impl<'a> Writing<'a> {
             moved().map(|m| i64::from(m.tries)).collect::<Vec<_>>(),
             moved().map(|m| m.trouble.as_deref().map(text)).collect::<Vec<_>>(),
             keeper,
+            self.now_ms,
         )
     }
 

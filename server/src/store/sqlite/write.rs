@@ -8,11 +8,11 @@ use super::{codec, records, rows};
 use crate::store::offer_row::{kind_number, rules_text};
 use crate::store::{Fault, event_row};
 use boxoffice::{
-    Attempt, Buyer, COUNTERS_FROM, Change, Counter, Event, EventId, Line, Order, OrderId,
-    OrderState, Payment, Refund, Standing, Ticket,
+    Answer, Attempt, Buyer, COUNTERS_FROM, Change, Counter, Event, EventId, Line, Order, OrderId,
+    OrderState, Payment, Refund, Standing, Ticket, TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a batch was not written.
 pub(super) enum Trouble {
@@ -65,6 +65,10 @@ pub(super) struct Writing<'c> {
     stock: BTreeMap<(EventId, u16), (i64, i64)>,
     /// The tickets that orders got, first and last serial.
     issued: BTreeMap<OrderId, (u32, u32)>,
+    /// When all of it was decided.
+    now_ms: TimeMs,
+    /// The orders that changed otherwise than by a move, which says so itself.
+    changed: BTreeSet<OrderId>,
     outcome: Outcome,
 }
 
@@ -90,19 +94,28 @@ pub(super) enum EventNews {
 }
 
 impl<'c> Writing<'c> {
-    pub(super) fn new(conn: &'c Connection) -> Done<Writing<'c>> {
+    /// Of a batch that was decided at this time.
+    pub(super) fn new(conn: &'c Connection, now_ms: TimeMs) -> Done<Writing<'c>> {
         let insert_order = conn.prepare_cached(
             "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
-                                 placed_ms, until_ms, due_ms, tries, trouble, language)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                                 placed_ms, until_ms, due_ms, tries, trouble, language,
+                                 tender, reference, answers)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                     ?18)",
         )?;
         let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Writing { conn, insert_order, stock, issued, outcome: Outcome::default() })
+        let (changed, outcome) = (BTreeSet::new(), Outcome::default());
+        Ok(Writing { conn, insert_order, stock, issued, now_ms, changed, outcome })
     }
 
     /// Writes all of them.
     pub(super) fn all(mut self, changes: &[Change]) -> Done<Outcome> {
         for (i, change) in changes.iter().enumerate() {
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_) | Change::OrderMoved { .. })
+            {
+                self.changed.insert(order);
+            }
             match change {
                 Change::EventPut(event) => {
                     self.flush_stock()?;
@@ -128,7 +141,10 @@ impl<'c> Writing<'c> {
                 }
                 // The orders tell it: see `buyers.rs`.
                 Change::BuyerPut { .. } => {}
-                Change::EmailPut { order, buyer, .. } => self.put_email(*order, buyer)?,
+                Change::EmailPut { order, buyer, .. } | Change::NamePut { order, buyer, .. } => {
+                    self.put_buyer(*order, buyer)?;
+                }
+                Change::AnswersPut { order, answers, .. } => self.put_answers(*order, answers)?,
                 Change::BuyerErased { order, event } => {
                     // The serials of its tickets are to be found.
                     self.flush_issued()?;
@@ -139,6 +155,12 @@ impl<'c> Writing<'c> {
         }
         self.flush_stock()?;
         self.flush_issued()?;
+        for change in changes {
+            if let Change::OrderMoved { order, .. } = change {
+                self.changed.remove(order);
+            }
+        }
+        self.note_changed()?;
         Ok(self.outcome)
     }
 
@@ -148,6 +170,16 @@ impl<'c> Writing<'c> {
             1 => Ok(()),
             n => broken(format!("{n} rows instead of one: {}", sql.trim())),
         }
+    }
+
+    /// Writes down that orders changed.
+    fn note_changed(&mut self) -> Done {
+        for order in std::mem::take(&mut self.changed) {
+            let (high, low) = codec::split(order);
+            let sql = "UPDATE orders SET changed_ms = ?3 WHERE id = ?1 AND low = ?2";
+            self.conn.prepare_cached(sql)?.execute(params![high, low, self.now_ms])?;
+        }
+        Ok(())
     }
 
     fn saw(&mut self, high: u64) {
@@ -218,6 +250,9 @@ impl<'c> Writing<'c> {
             order.tries,
             order.trouble,
             order.buyer.language.code(),
+            codec::tender_number(order.tender),
+            order.reference,
+            codec::encode_answers(&order.answers),
         ])?;
         self.saw(high as u64);
         Ok(())
@@ -230,7 +265,8 @@ impl<'c> Writing<'c> {
         let key = buyer.key.0.to_be_bytes();
         let [paid, refunded, released, void] = codec::NO_BUYER_NEEDED.map(codec::state_number);
         self.run(
-            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10
+            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10,
+                               answers = NULL
              WHERE id = ?1 AND low = ?2 AND state IN (?6, ?7, ?8, ?9)",
             params![
                 high,
@@ -257,14 +293,24 @@ impl<'c> Writing<'c> {
     }
 
     /// Only of an order that has tickets, whatever was decided.
-    fn put_email(&self, order: OrderId, buyer: &Buyer) -> Done {
+    fn put_buyer(&self, order: OrderId, buyer: &Buyer) -> Done {
         let (high, low) = codec::split(order);
         let key = buyer.key.0.to_be_bytes();
         let [paid, refunding] = [OrderState::Paid, OrderState::Refunding].map(codec::state_number);
         self.run(
-            "UPDATE orders SET email = ?3, buyer_key = ?4
+            "UPDATE orders SET email = ?3, buyer_key = ?4, name = ?7
              WHERE id = ?1 AND low = ?2 AND state IN (?5, ?6)",
-            params![high, low, buyer.email, key, paid, refunding],
+            params![high, low, buyer.email, key, paid, refunding, buyer.name],
+        )
+    }
+
+    /// Not of an order whose buyer is erased, whatever was decided.
+    fn put_answers(&self, order: OrderId, answers: &[Answer]) -> Done {
+        let (high, low) = codec::split(order);
+        let erased = Buyer::erased(order).key.0.to_be_bytes();
+        self.run(
+            "UPDATE orders SET answers = ?3 WHERE id = ?1 AND low = ?2 AND buyer_key <> ?4",
+            params![high, low, codec::encode_answers(answers), erased],
         )
     }
 
@@ -289,9 +335,10 @@ impl<'c> Writing<'c> {
         let state = codec::state_number(to.state);
         let Standing { until_ms, due_ms, tries, trouble, .. } = to;
         self.run(
-            "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7
+            "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7,
+                               changed_ms = ?8
              WHERE id = ?1 AND low = ?2",
-            params![high, low, state, until_ms, due_ms, tries, trouble],
+            params![high, low, state, until_ms, due_ms, tries, trouble, self.now_ms],
         )
     }
 

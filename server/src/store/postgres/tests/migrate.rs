@@ -29,7 +29,7 @@ fn tickets_of_version_1_keep_their_codes() {
     sql(&ISSUE.replace("{serial}", "2"));
     let mut reader = PgReader::open(&target, Clock::System).unwrap();
     let tickets = reader.tickets(EventId(7), 0, 9).unwrap();
-    let rules: Vec<_> = tickets.iter().map(|(t, _)| (t.serial, t.code_rule)).collect();
+    let rules: Vec<_> = tickets.iter().map(|t| (t.ticket.serial, t.ticket.code_rule)).collect();
     assert_eq!(rules, [(1, CodeRule::Serial), (2, CodeRule::Serial)]);
 }
 

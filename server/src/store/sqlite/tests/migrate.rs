@@ -91,6 +91,38 @@ fn a_database_of_version_1_opens_and_says_what_it_said() {
 }
 
 #[test]
+fn orders_of_version_1_are_in_the_figures_of_their_sale() {
+    use crate::audit::books;
+    use crate::store::records::sale_figures::{SPAN_MS, by_span, totals};
+    let folder = Folder::new();
+    let store = SqliteStore::open(&version_1(&folder), clock()).unwrap().store;
+    let mut reader = store.own_reader().unwrap();
+    let mut orders = Vec::new();
+    for event in store.events.keys() {
+        orders.extend(reader.orders(*event, None, 100).unwrap().orders);
+    }
+    let money = orders.iter().map(books::money);
+    let (taken, back) = money.fold((0, 0), |(t, b), m| (t + m.taken, b + m.given_back));
+    let lines = orders.iter().filter(|o| o.state.sells()).flat_map(|o| &o.lines);
+    let (sold, refunded) =
+        lines.fold((0, 0), |(s, r), l| (s + i64::from(l.quantity), r + i64::from(l.refunded)));
+    let rows = totals(reader.tables()).unwrap();
+    let sum = |of: fn(&crate::store::records::sale_figures::SaleFigure) -> i64| -> i64 {
+        rows.iter().map(of).sum()
+    };
+    assert!(taken > back && back > 0 && sold > refunded && refunded > 0);
+    assert_eq!((sum(|r| r.taken_minor), sum(|r| r.given_back_minor)), (taken, back));
+    assert_eq!((sum(|r| r.sold), sum(|r| r.refunded)), (sold, refunded));
+    // At the time at which each was placed.
+    let placed = |order: &Order| order.placed_ms - order.placed_ms.rem_euclid(SPAN_MS);
+    for event in store.events.keys() {
+        for row in by_span(reader.tables(), *event, SPAN_MS, 0).unwrap() {
+            assert!(orders.iter().any(|o| o.event == *event && placed(o) == row.at_ms), "{row:?}");
+        }
+    }
+}
+
+#[test]
 fn orders_of_version_1_go_on() {
     let folder = Folder::new();
     let path = version_1(&folder);

@@ -1,0 +1,298 @@
+//! What people do with their own account: password, authenticator, recovery codes, sessions.
+
+use super::passwords::hex;
+use super::sign_in::{Begun, Visitor};
+use super::totp::{self, SECRET_BYTES, step_of};
+use super::{Accounts, NotSignedIn, SignedIn, passwords};
+use crate::access::Denied;
+use crate::actor::Actor;
+use crate::ids::{base32, sha256};
+use crate::store::records::accounts::{
+    Account, RecoveryCode, forget_codes, put_password, put_totp, unused_codes,
+};
+use crate::store::records::audit_log::Action;
+use crate::store::records::sessions::{Session, end_all, of_account};
+use crate::store::records::{Record, RecordChange, Value};
+use crate::writer::CommandError;
+use boxoffice::TimeMs;
+
+/// So many recovery codes there are.
+pub const CODES: usize = 10;
+/// How long one is, in letters of five bits.
+const CODE_LETTERS: usize = 16;
+
+/// Why an account was not changed. Nothing was done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NotChanged {
+    /// The person must sign in once more first.
+    NotRecent,
+    /// What is wrong, as a sentence.
+    Flaw(&'static str),
+    /// There is no such thing any more.
+    Gone,
+    /// The role does not allow it.
+    Denied(Denied),
+    /// Too many sign in at the moment.
+    Busy,
+    /// The database is in trouble.
+    Failed(CommandError),
+}
+
+impl From<CommandError> for NotChanged {
+    fn from(no: CommandError) -> NotChanged {
+        NotChanged::Failed(no)
+    }
+}
+
+impl From<passwords::Busy> for NotChanged {
+    fn from(passwords::Busy: passwords::Busy) -> NotChanged {
+        NotChanged::Busy
+    }
+}
+
+impl From<Denied> for NotChanged {
+    fn from(denied: Denied) -> NotChanged {
+        NotChanged::Denied(denied)
+    }
+}
+
+impl From<NotSignedIn> for NotChanged {
+    fn from(no: NotSignedIn) -> NotChanged {
+        match no {
+            NotSignedIn::Busy => NotChanged::Busy,
+            NotSignedIn::Failed(no) => NotChanged::Failed(no),
+            NotSignedIn::Wrong | NotSignedIn::Gone | NotSignedIn::TooMany(_) => NotChanged::Gone,
+        }
+    }
+}
+
+/// A person's own account as they see it.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// The e-mail address.
+    pub email: String,
+    /// The name.
+    pub name: String,
+    /// Whether there is an authenticator.
+    pub totp: bool,
+    /// The sessions, the one that was used last first.
+    pub sessions: Vec<Listed>,
+    /// How many recovery codes are left.
+    pub codes: usize,
+}
+
+/// A session as its person sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// What names it, and does not open it.
+    pub id: String,
+    /// The browser.
+    pub device: String,
+    /// The network from which it signed in.
+    pub address: String,
+    /// Since when.
+    pub begun_ms: TimeMs,
+    /// When it was used, as of a few minutes ago.
+    pub seen_ms: TimeMs,
+    /// Whether it is the one that asks.
+    pub own: bool,
+}
+
+/// The hash of a recovery code as it is typed.
+pub(super) fn recovery_hash(account: u128, typed: &str) -> [u8; 32] {
+    let letter = |c: char| match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        c => c,
+    };
+    let code: String =
+        typed.chars().filter(|c| !c.is_whitespace() && *c != '-').map(letter).collect();
+    let text = [&account.to_be_bytes()[..], code.as_bytes()].concat();
+    sha256(&text).try_into().expect("32 bytes")
+}
+
+impl Accounts {
+    /// The own account of whoever is signed in.
+    pub async fn own(&self, who: &SignedIn) -> Result<Own, CommandError> {
+        let id = who.session.account;
+        // It was there when the session was found.
+        let account = self.account(id).await?.ok_or(CommandError::Unavailable)?;
+        let sessions = self.reads.ask(move |reader| of_account(reader.tables(), id)).await?;
+        let now = self.clock.now_ms();
+        let listed = |session: Session| Listed {
+            own: session.id == who.session.id,
+            id: hex(&session.id),
+            device: session.device,
+            address: session.address,
+            begun_ms: session.begun_ms,
+            seen_ms: session.seen_ms,
+        };
+        let sessions = sessions.into_iter().filter(|session| super::lasts(session, now));
+        let codes = self.recovery_codes(id).await?.len();
+        let Account { email, name, totp, .. } = account;
+        let sessions = sessions.map(listed).collect();
+        Ok(Own { email, name, totp: totp.is_some(), sessions, codes })
+    }
+
+    /// The recovery codes of an account that were not used.
+    pub(super) async fn recovery_codes(
+        &self,
+        account: u128,
+    ) -> Result<Vec<RecoveryCode>, CommandError> {
+        Ok(self.reads.ask(move |reader| unused_codes(reader.tables(), account)).await?)
+    }
+
+    /// Gives the account another password. All sessions end, and another one begins in this browser.
+    pub async fn change_password(
+        &self,
+        who: &SignedIn,
+        password: &str,
+        visitor: Visitor,
+    ) -> Result<Begun, NotChanged> {
+        let account = self.recently(who).await?;
+        if let Some(flaw) = passwords::flaw(password, &[&account.email, &account.name]) {
+            return Err(NotChanged::Flaw(flaw));
+        }
+        let hash = self.hasher.hash(password, self.ids.random()).await?;
+        let now = self.clock.now_ms();
+        let (token, session) = self.new_session(account.id, visitor.browser, now);
+        let detail = "all sessions ended".to_owned();
+        let line = self.line(now, who.caller.actor(), Action::PasswordChanged, detail);
+        self.writer
+            .write(vec![
+                put_password(account.id, &hash),
+                end_all(account.id),
+                RecordChange::put(&session),
+                RecordChange::put(&line),
+            ])
+            .await?;
+        Ok(Begun { token, device: self.device_mark(account.id), next: String::new() })
+    }
+
+    /// The secret that an authenticator of this account gets if it is set up in this session.
+    pub fn new_totp(&self, who: &SignedIn) -> Vec<u8> {
+        let mut secret = self.secrets.office_totp(who.session.account, &who.session.id).to_vec();
+        secret.truncate(SECRET_BYTES);
+        secret
+    }
+
+    /// The new secret as people type it, and as a picture tells it.
+    pub async fn totp_setup(&self, who: &SignedIn) -> Result<(String, String), NotChanged> {
+        let account = self.recently(who).await?;
+        let secret = self.new_totp(who);
+        Ok((totp::written(&secret), totp::address(&secret, "nts", &account.email)))
+    }
+
+    /// Sets the authenticator up, if its first code is right. Gives the recovery codes, which are shown once.
+    pub async fn set_totp(&self, who: &SignedIn, typed: &str) -> Result<Vec<String>, NotChanged> {
+        let account = self.recently(who).await?;
+        let secret = self.new_totp(who);
+        let now = self.clock.now_ms();
+        let Some(step) = step_of(&secret, typed, now, account.totp_step) else {
+            return Err(NotChanged::Flaw(
+                "This is not the code that the authenticator shows now. Wait for the next one, and look \
+                 whether the clock of the device is right.",
+            ));
+        };
+        let (codes, mut changes) = self.new_codes(account.id);
+        changes.push(put_totp(account.id, Some(&secret), step));
+        let detail = "has an authenticator".to_owned();
+        let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
+        changes.push(RecordChange::put(&line));
+        self.writer.write(changes).await?;
+        Ok(codes)
+    }
+
+    /// Takes the authenticator off, and the recovery codes with it.
+    pub async fn remove_totp(&self, who: &SignedIn) -> Result<(), NotChanged> {
+        let account = self.recently(who).await?;
+        let now = self.clock.now_ms();
+        let detail = "has no authenticator any more".to_owned();
+        let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
+        self.writer
+            .write(vec![
+                put_totp(account.id, None, account.totp_step),
+                forget_codes(account.id),
+                RecordChange::put(&line),
+            ])
+            .await?;
+        Ok(())
+    }
+
+    /// Makes other recovery codes instead of those that there are.
+    pub async fn renew_codes(&self, who: &SignedIn) -> Result<Vec<String>, NotChanged> {
+        let account = self.recently(who).await?;
+        if account.totp.is_none() {
+            return Err(NotChanged::Gone);
+        }
+        let (codes, mut changes) = self.new_codes(account.id);
+        let detail = "other recovery codes".to_owned();
+        let now = self.clock.now_ms();
+        let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
+        changes.push(RecordChange::put(&line));
+        self.writer.write(changes).await?;
+        Ok(codes)
+    }
+
+    fn new_codes(&self, account: u128) -> (Vec<String>, Vec<RecordChange>) {
+        let mut changes = vec![forget_codes(account)];
+        let codes = (0..CODES).map(|_| {
+            let letters = base32(self.ids.random(), CODE_LETTERS);
+            let groups = letters.as_bytes().chunks(4).map(String::from_utf8_lossy);
+            let code = groups.collect::<Vec<_>>().join("-");
+            let hash = recovery_hash(account, &code).to_vec();
+            changes.push(RecordChange::put(&RecoveryCode {
+                account,
+                hash,
+                used_ms: None,
+                claim: None,
+            }));
+            code
+        });
+        (codes.collect(), changes)
+    }
+
+    /// Ends one of one's own sessions, by its id; none is named: all but this one.
+    pub async fn end_sessions(
+        &self,
+        who: &SignedIn,
+        named: Option<&str>,
+    ) -> Result<(), NotChanged> {
+        let (id, own) = (who.session.account, &who.session.id);
+        let sessions = self.reads.ask(move |reader| of_account(reader.tables(), id)).await;
+        let sessions = sessions.map_err(CommandError::from)?;
+        let ends = |session: &&Session| match named {
+            Some(named) => hex(&session.id) == named,
+            None => session.id != *own,
+        };
+        let ended: Vec<&Session> = sessions.iter().filter(ends).collect();
+        if ended.is_empty() && named.is_some() {
+            return Err(NotChanged::Gone);
+        }
+        let now = self.clock.now_ms();
+        let mut changes = Vec::new();
+        for session in ended {
+            changes.push(RecordChange::delete::<Session>(session.key()));
+            let (actor, device) = (Actor::Staff(id), session.device.clone());
+            let line = self.line(now, actor, Action::SessionEnded, device);
+            changes.push(RecordChange::put(&line));
+        }
+        if !changes.is_empty() {
+            self.writer.write(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// The account of somebody who has signed in a short while ago.
+    async fn recently(&self, who: &SignedIn) -> Result<Account, NotChanged> {
+        if !who.recent {
+            return Err(NotChanged::NotRecent);
+        }
+        self.account(who.session.account).await?.ok_or(NotChanged::Gone)
+    }
+}
+
+/// The key of a row by its id.
+pub(super) fn key(id: u128) -> [Value; 1] {
+    [Value::Blob(id.to_be_bytes().into())]
+}

@@ -1,0 +1,378 @@
+//! Signing in: by a password or a link sent by mail, and where the person has an authenticator by its code as
+//! well. Signing in once more, where what is to be done needs it. Signing out.
+
+use super::totp::step_of;
+use super::{Accounts, Browser, MINUTE_MS, NotSignedIn, SignedIn, account_id};
+use crate::actor::Actor;
+use crate::admission::client::Client;
+use crate::admission::sign_ins::{Attempt, Tries};
+use crate::ids::{base32, digest, sha256, unbase32};
+use crate::mail::Letter;
+use crate::store::records::accounts::{Account, unless_account, use_code, use_step};
+use crate::store::records::audit_log::Action;
+use crate::store::records::sessions::{
+    OneTimeLink, Purpose, Session, end_if_begun, newest_link, unless_claimed, unless_code_claimed,
+    unless_step_claimed, untold_unless_begun,
+};
+use crate::store::records::{Record, RecordChange};
+use crate::tasks::spawn;
+use crate::writer::{CommandError, mail_message};
+use boxoffice::{TimeMs, check_email};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// A link sent by mail signs in for so long.
+pub const LINK_MS: i64 = 15 * MINUTE_MS;
+/// An account gets no other link before so long.
+const LINK_AFTER_MS: i64 = 2 * MINUTE_MS;
+/// The second step is waited for so long.
+const SECOND_STEP_MS: i64 = 10 * MINUTE_MS;
+/// How many letters of a browser's mark name it.
+const LETTERS: usize = 26;
+
+/// How far somebody has come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Signed in.
+    In(Begun),
+    /// The code of the authenticator is wanted, with this token.
+    Code(String),
+}
+
+/// A session that has begun.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Begun {
+    /// What its cookie says.
+    pub token: String,
+    /// What tells this browser from unknown ones, the next time.
+    pub device: String,
+    /// Where to go on, if it is known.
+    pub next: String,
+}
+
+/// Whoever tries to sign in.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// From where.
+    pub client: Client,
+    /// By which browser.
+    pub browser: Browser,
+    /// What the browser was given when it had signed in before.
+    pub device: Option<String>,
+}
+
+/// What is to be recorded of somebody who enters.
+struct Entry<'a> {
+    account: &'a Account,
+    /// The link that is used, and whether it is not a secret of its own.
+    link: Option<u128>,
+    /// The code that is used.
+    second: Option<Second>,
+    /// The session instead of which this one begins.
+    before: Option<&'a Session>,
+    /// How, for the audit log.
+    how: &'static str,
+}
+
+/// What was shown as the second step.
+#[derive(Clone, Copy)]
+enum Second {
+    Step(i64),
+    /// The hash of a recovery code.
+    Code([u8; 32]),
+}
+
+impl Accounts {
+    /// Signs in by address and password, to go on to this page.
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        next: &str,
+        visitor: Visitor,
+    ) -> Result<Step, NotSignedIn> {
+        let id = account_id(email);
+        let attempt = self.attempt(&visitor, id, Tries::Password)?;
+        let account = self.account(id).await?;
+        // As long whether there is such an account or not, and whether it has a password or not.
+        let stored = account.as_ref().and_then(|account| account.password.clone());
+        let right = self.hasher.is(password, stored).await?;
+        let Some(account) = account.filter(|_| right) else {
+            self.denied(id, &visitor, "wrong password").await;
+            return Err(NotSignedIn::Wrong);
+        };
+        self.admission.signed_in(attempt);
+        if account.totp.is_some() {
+            return Ok(Step::Code(self.second_step(&account, next.to_owned()).await?));
+        }
+        let entry =
+            Entry { account: &account, link: None, second: None, before: None, how: "by password" };
+        self.enter(entry, visitor.browser, next.to_owned()).await.map(Step::In)
+    }
+
+    /// Signs in by the code of the authenticator, or a recovery code, after the first step.
+    pub async fn second(
+        &self,
+        token: &str,
+        typed: &str,
+        visitor: Visitor,
+    ) -> Result<Begun, NotSignedIn> {
+        let link = self.link_for(token, Purpose::SecondStep).await?;
+        let account = self.account(link.account.unwrap_or(0)).await?.ok_or(NotSignedIn::Gone)?;
+        let attempt = self.attempt(&visitor, account.id, Tries::Code)?;
+        let second = self.code(&account, typed).await?;
+        let Some(second) = second else {
+            self.denied(account.id, &visitor, "wrong code").await;
+            return Err(NotSignedIn::Wrong);
+        };
+        self.admission.signed_in(attempt);
+        let entry = Entry {
+            account: &account,
+            link: Some(link.id),
+            second: Some(second),
+            before: None,
+            how: "with a code",
+        };
+        self.enter(entry, visitor.browser, link.goes_to).await
+    }
+
+    /// Whether a link of the second step can still be used.
+    pub async fn awaits_code(&self, token: &str) -> Result<bool, CommandError> {
+        let link = self.link(token).await?;
+        Ok(link.is_some_and(|link| link.purpose == Purpose::SecondStep))
+    }
+
+    /// Whether this link signs somebody in.
+    pub async fn signs_in(&self, token: &str) -> Result<bool, CommandError> {
+        let link = self.link(token).await?;
+        Ok(link.is_some_and(|link| link.purpose == Purpose::SignIn))
+    }
+
+    /// Signs in by a link that was sent by mail.
+    pub async fn open(&self, token: &str, visitor: Visitor) -> Result<Step, NotSignedIn> {
+        let link = self.link_for(token, Purpose::SignIn).await?;
+        let account = self.account(link.account.unwrap_or(0)).await?.ok_or(NotSignedIn::Gone)?;
+        if account.totp.is_some() {
+            let (now, claim) = (self.clock.now_ms(), self.ids.random());
+            self.writer.write(vec![OneTimeLink::claim(link.id, claim, now)]).await?;
+            let used = self.stored(link.id).await?;
+            if used.is_none_or(|used| used.claim != Some(claim)) {
+                return Err(NotSignedIn::Gone);
+            }
+            return Ok(Step::Code(self.second_step(&account, link.goes_to).await?));
+        }
+        let (link, next) = (Some(link.id), link.goes_to);
+        let entry = Entry { account: &account, link, second: None, before: None, how: "by a link" };
+        self.enter(entry, visitor.browser, next).await.map(Step::In)
+    }
+
+    /// Sends a link that signs in to this address, if it has an account. The answer never tells whether: it is
+    /// there before anybody has looked.
+    pub fn send_link(self: &Arc<Self>, email: &str, next: &str) {
+        if email.is_empty() || check_email(email).is_err() {
+            return;
+        }
+        let (accounts, id, next) = (Arc::clone(self), account_id(email), next.to_owned());
+        _ = spawn(async move {
+            if let Err(error) = accounts.owe_link(id, next).await {
+                tracing::warn!(?error, "a link to sign in could not be sent");
+            }
+        });
+    }
+
+    async fn owe_link(&self, id: u128, next: String) -> Result<(), CommandError> {
+        let Some(account) = self.account(id).await? else { return Ok(()) };
+        let now = self.clock.now_ms();
+        let ask = move |reader: &mut dyn crate::store::Reader| newest_link(reader.tables(), id);
+        let newest = self.reads.ask(ask).await?;
+        // Whoever asks for many does not fill somebody's mailbox, and the last one still works.
+        if newest.is_some_and(|link| now < link.made_ms.saturating_add(LINK_AFTER_MS)) {
+            return Ok(());
+        }
+        let link = self.new_link(Purpose::SignIn, &account, next, LINK_MS, now);
+        let letter = Letter::SignIn(link.id);
+        let message = mail_message(self.ids.message(now), &letter, &account.email, now);
+        self.writer.write(vec![RecordChange::put(&link), RecordChange::put(&message)]).await
+    }
+
+    /// Somebody who is signed in shows once more who they are, by the password or a code. Gives another session
+    /// instead of this one.
+    pub async fn confirm(
+        &self,
+        who: &SignedIn,
+        password: &str,
+        typed: &str,
+        visitor: Visitor,
+    ) -> Result<Begun, NotSignedIn> {
+        let id = who.session.account;
+        let account = self.account(id).await?.ok_or(NotSignedIn::Gone)?;
+        let by_code = !typed.is_empty() && account.totp.is_some();
+        let tries = if by_code { Tries::Code } else { Tries::Password };
+        let attempt = self.attempt(&visitor, id, tries)?;
+        let second = if by_code { self.code(&account, typed).await? } else { None };
+        let right = match by_code {
+            true => second.is_some(),
+            false => self.hasher.is(password, account.password.clone()).await?,
+        };
+        if !right {
+            self.denied(id, &visitor, "not confirmed").await;
+            return Err(NotSignedIn::Wrong);
+        }
+        self.admission.signed_in(attempt);
+        let before = Some(&who.session);
+        let entry = Entry { account: &account, link: None, second, before, how: "once more" };
+        self.enter(entry, visitor.browser, String::new()).await
+    }
+
+    /// Ends a session.
+    pub async fn sign_out(&self, who: &SignedIn) -> Result<(), CommandError> {
+        let now = self.clock.now_ms();
+        let line = self.line(now, who.caller.actor(), Action::SessionEnded, "signed out".into());
+        let ends = RecordChange::delete::<Session>(who.session.key());
+        self.writer.write(vec![ends, RecordChange::put(&line)]).await
+    }
+
+    fn attempt(
+        &self,
+        visitor: &Visitor,
+        account: u128,
+        tries: Tries,
+    ) -> Result<Attempt, NotSignedIn> {
+        let device = visitor.device.as_deref().and_then(|mark| self.known_device(account, mark));
+        let may = self.admission.may_sign_in(visitor.client, account, device, tries);
+        may.map_err(|refused| NotSignedIn::TooMany(refused.again_s))
+    }
+
+    /// What a browser that has signed in to an account shows the next time.
+    pub(super) fn device_mark(&self, account: u128) -> String {
+        let device = base32(self.ids.random(), LETTERS);
+        let proof = self.secrets.office_device(account, &device);
+        device + &proof
+    }
+
+    /// The id of a browser that has signed in to this account before.
+    fn known_device(&self, account: u128, mark: &str) -> Option<u128> {
+        let (device, proof) = mark.split_at_checked(LETTERS)?;
+        let own = self.secrets.office_device(account, device);
+        let own: bool = own.as_bytes().ct_eq(proof.as_bytes()).into();
+        own.then(|| unbase32(device, LETTERS)).flatten()
+    }
+
+    async fn link_for(&self, token: &str, purpose: Purpose) -> Result<OneTimeLink, NotSignedIn> {
+        let link = self.link(token).await?.filter(|link| link.purpose == purpose);
+        link.ok_or(NotSignedIn::Gone)
+    }
+
+    pub(super) fn new_link(
+        &self,
+        purpose: Purpose,
+        account: &Account,
+        goes_to: String,
+        lasts_ms: i64,
+        now: TimeMs,
+    ) -> OneTimeLink {
+        OneTimeLink {
+            id: self.ids.random(),
+            purpose,
+            account: Some(account.id),
+            email: account.email.clone(),
+            role: None,
+            event: None,
+            goes_to,
+            made_by: Actor::System,
+            made_ms: now,
+            ends_ms: now + lasts_ms,
+            used_ms: None,
+            claim: None,
+        }
+    }
+
+    /// Begins the second step: gives the token with which its code is sent.
+    async fn second_step(&self, account: &Account, next: String) -> Result<String, CommandError> {
+        let now = self.clock.now_ms();
+        let link = self.new_link(Purpose::SecondStep, account, next, SECOND_STEP_MS, now);
+        self.writer.write(vec![RecordChange::put(&link)]).await?;
+        Ok(self.secrets.office_token(link.id))
+    }
+
+    /// What was typed as the second step, if it is a code of this account that was not used.
+    async fn code(&self, account: &Account, typed: &str) -> Result<Option<Second>, CommandError> {
+        let Some(secret) = &account.totp else { return Ok(None) };
+        let now = self.clock.now_ms();
+        if let Some(step) = step_of(secret, typed, now, account.totp_step) {
+            return Ok(Some(Second::Step(step)));
+        }
+        let hash = super::own::recovery_hash(account.id, typed);
+        let unused = self.recovery_codes(account.id).await?;
+        let known = unused.iter().any(|code| code.hash == hash);
+        Ok(known.then_some(Second::Code(hash)))
+    }
+
+    /// Begins a session, if what it needs is still so when it is written.
+    async fn enter(
+        &self,
+        entry: Entry<'_>,
+        browser: Browser,
+        next: String,
+    ) -> Result<Begun, NotSignedIn> {
+        let Entry { account, link, second, before, how } = entry;
+        let (now, claim) = (self.clock.now_ms(), self.ids.random());
+        let (token, mut session) = self.new_session(account.id, browser, now);
+        if let Some(before) = before {
+            session.begun_ms = before.begun_ms;
+        }
+        let mut changes = self.tidied(now);
+        changes.extend(link.map(|id| OneTimeLink::claim(id, claim, now)));
+        match &second {
+            Some(Second::Step(step)) => changes.push(use_step(account.id, *step, claim)),
+            Some(Second::Code(hash)) => changes.push(use_code(account.id, hash, claim, now)),
+            None => {}
+        }
+        let detail = format!("{how}: {}", session.device);
+        let line = self.line(now, Actor::Staff(account.id), Action::SignedIn, detail);
+        changes.extend([RecordChange::put(&session), RecordChange::put(&line)]);
+        changes.extend(unless_account(&session.id, account));
+        changes.extend(link.map(|id| unless_claimed(&session.id, id, claim)));
+        match &second {
+            Some(Second::Step(_)) => {
+                changes.push(unless_step_claimed(&session.id, account.id, claim));
+            }
+            Some(Second::Code(_)) => {
+                changes.push(unless_code_claimed(&session.id, account.id, claim));
+            }
+            None => {}
+        }
+        changes.push(untold_unless_begun(line.id, &session.id));
+        changes.extend(before.map(|before| end_if_begun(&before.id, &session.id)));
+        self.writer.write(changes).await?;
+        if !self.is_there(&session).await? {
+            // The link or the code was used at the same moment, or the account was changed.
+            return Err(NotSignedIn::Gone);
+        }
+        Ok(Begun { token, device: self.device_mark(account.id), next })
+    }
+
+    /// Records that somebody could not sign in: not each of very many, for the log is no place for a flood.
+    pub(super) async fn denied(&self, account: u128, visitor: &Visitor, why: &str) {
+        let Some(untold) = self.admission.may_tell_denial() else { return };
+        let now = self.clock.now_ms();
+        let more = match untold {
+            0 => String::new(),
+            more => format!(" (and {more} more before)"),
+        };
+        let from = &visitor.browser.address;
+        let known = digest(&[b"tried", &account.to_be_bytes()]) >> 96;
+        let detail = match self.account(account).await {
+            Ok(Some(account)) => format!("{} from {from}: {why}{more}", account.email),
+            _ => format!("no account ({known:x}) from {from}: {why}{more}"),
+        };
+        let line = self.line(now, Actor::System, Action::SignInDenied, detail);
+        // If it is not recorded, the answer is the same.
+        _ = self.writer.write(vec![RecordChange::put(&line)]).await;
+    }
+
+    /// The id of the session that a token opens.
+    pub(super) fn session_id(token: &str) -> Vec<u8> {
+        sha256(token.as_bytes())
+    }
+}

@@ -1,0 +1,553 @@
+//! Guests from a CSV file: each row gives somebody free tickets.
+//!
+//! The columns are found by their names: `name` (or first and last name), `email`, `ticket type` and `quantity`,
+//! and those of the exports of pretix (list of order positions) and of Hi.Events (list of attendees), in English.
+//!
+//! A row is given once for ever, however often its file is imported: the order has the file's digest and the
+//! row's line as its reference. So an import that was cut off is simply repeated.
+
+use super::Organiser;
+use super::sell::Sale;
+use crate::access::{Permit, may};
+use crate::identity::guest;
+use crate::ids::digest;
+use crate::sales::SaleError;
+use crate::store::RequestKey;
+use crate::text::shorten;
+use crate::writer::{CommandError, IdempotencyKey};
+use boxoffice::{
+    Event, Language, LineWish, MOST_SOLD_AT_ONCE, Refusal, Tender, check_email, check_name,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most rows of a file.
+pub const MOST_ROWS: usize = 10_000;
+/// The most bytes of a file.
+pub const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// So many rows at most are given at once; then somebody asks for the next.
+const AT_ONCE: usize = 200;
+
+/// What is said of a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowNote {
+    /// The line of the file on which it begins, from 1.
+    pub line: u64,
+    /// What, in a sentence.
+    pub text: String,
+}
+
+/// What became of a file.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Imported {
+    /// How many rows it has, but for its head and those that are left out.
+    pub rows: usize,
+    /// How many tickets they are.
+    pub tickets: u64,
+    /// Rows that were given now.
+    pub given: usize,
+    /// Rows that were given before.
+    pub given_before: usize,
+    /// Rows that are still to be given: ask once more.
+    pub left: usize,
+    /// Rows that are not imported, because their status says so.
+    pub left_out: Vec<RowNote>,
+    /// What is wrong. Nothing is given as long as something is.
+    pub problems: Vec<RowNote>,
+}
+
+/// A row as it is given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Row {
+    line: u64,
+    name: String,
+    email: String,
+    ticket_type: String,
+    quantity: u32,
+}
+
+/// What a file says.
+#[derive(Default, Debug)]
+struct Read {
+    rows: Vec<Row>,
+    left_out: Vec<RowNote>,
+    problems: Vec<RowNote>,
+}
+
+impl Organiser {
+    /// Gives free tickets to the guests of a file, some rows at a time. With `dry_run` nothing is given, and it is
+    /// told what would be.
+    pub async fn import_guests(
+        &self,
+        permit: &Permit<may::SellTickets>,
+        event: &Event,
+        file: &[u8],
+        dry_run: bool,
+    ) -> Result<Imported, SaleError> {
+        if event.id != permit.event() {
+            return Err(CommandError::Refused(Refusal::UnknownEvent));
+        }
+        let Read { rows, left_out, mut problems } = read(file, event);
+        let import = format!("import {:032x} ", digest(&[b"guests", file]));
+        let (id, prefix) = (event.id, import.clone());
+        let known = self.sales.reads.ask(move |r| r.references(id, &prefix)).await?;
+        let known: BTreeSet<String> = known.into_iter().collect();
+        let reference = |row: &Row| format!("{import}row {}", row.line);
+        let fresh: Vec<&Row> = rows.iter().filter(|row| !known.contains(&reference(row))).collect();
+        problems.extend(too_many(&fresh, event));
+        let mut done = Imported {
+            rows: rows.len(),
+            tickets: rows.iter().map(|row| u64::from(row.quantity)).sum(),
+            given_before: rows.len() - fresh.len(),
+            left: fresh.len(),
+            left_out,
+            problems,
+            ..Imported::default()
+        };
+        if dry_run || !done.problems.is_empty() {
+            return Ok(done);
+        }
+        for row in fresh.into_iter().take(AT_ONCE) {
+            let reference = reference(row);
+            // Two imports of one file at the same time: the second is told what the first was.
+            let of = event.id.0.to_be_bytes();
+            let request = IdempotencyKey {
+                key: RequestKey(digest(&[b"guest", &of, reference.as_bytes()])),
+                fingerprint: 0,
+            };
+            let lines = vec![LineWish {
+                ticket_type: row.ticket_type.clone(),
+                quantity: row.quantity.into(),
+            }];
+            let sale = Sale {
+                name: row.name.clone(),
+                email: row.email.clone(),
+                language: Language::EN,
+                lines,
+                tender: Tender::Free,
+                reference,
+            };
+            match self.sell(permit, sale, Some(request)).await {
+                Ok(_) => {}
+                Err(CommandError::Refused(no)) => {
+                    done.problems.push(RowNote { line: row.line, text: refused(&no) });
+                    return Ok(done);
+                }
+                Err(no) => return Err(no),
+            }
+            done.given += 1;
+            done.left -= 1;
+        }
+        Ok(done)
+    }
+}
+
+/// Why a row was refused that had nothing wrong with it before: others were faster, or the event was changed.
+fn refused(no: &Refusal) -> String {
+    match no {
+        Refusal::SoldOut { ticket_type, left, .. } => format!(
+            "only {left} of “{}” are left; the rows before this one were given",
+            shorten(ticket_type)
+        ),
+        no => format!(
+            "{}; the rows before this one were given",
+            crate::language::Lang::En.refused(no, crate::when::rfc3339).trim_end_matches('.')
+        ),
+    }
+}
+
+/// The first rows for which too few places are left, one for each pool.
+fn too_many(rows: &[&Row], event: &Event) -> Vec<RowNote> {
+    let mut wanted: BTreeMap<u16, u64> = BTreeMap::new();
+    let mut notes: BTreeMap<u16, RowNote> = BTreeMap::new();
+    for row in rows {
+        let Some(at) = event.offered(&row.ticket_type) else { continue };
+        let pool = event.ticket_types[usize::from(at)].pool;
+        let sum = wanted.entry(pool).or_default();
+        *sum += u64::from(row.quantity);
+        let left = event.pools[usize::from(pool)].left();
+        if *sum > u64::from(left) {
+            let name = shorten(&event.pools[usize::from(pool)].name);
+            let text = format!(
+                "from this row on there are not enough places: pool “{name}” has {left} left"
+            );
+            notes.entry(pool).or_insert(RowNote { line: row.line, text });
+        }
+    }
+    notes.into_values().collect()
+}
+
+/// Where the parts of a row stand.
+#[derive(Default, PartialEq, Eq, Debug)]
+struct Columns {
+    names: Vec<usize>,
+    first: Option<usize>,
+    last: Option<usize>,
+    emails: Vec<usize>,
+    ticket_type: Option<usize>,
+    variation: Option<usize>,
+    quantity: Option<usize>,
+    status: Option<usize>,
+}
+
+/// The name of a column without what people write in different ways.
+fn column_name(head: &str) -> String {
+    let words = head.to_lowercase().replace(['_', '-', ':'], " ");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Columns {
+    /// By the names in the head of a file. Where several columns may hold a thing, the best comes first.
+    fn of(head: &csv::StringRecord) -> Columns {
+        let heads: Vec<String> = head.iter().map(column_name).collect();
+        let all = |known: &[&str]| -> Vec<usize> {
+            let at = |name: &&str| heads.iter().position(|head| head == name);
+            known.iter().filter_map(at).collect()
+        };
+        let one = |known: &[&str]| all(known).first().copied();
+        Columns {
+            names: all(&[
+                "attendee name",
+                "name",
+                "guest",
+                "guest name",
+                "full name",
+                "buyer",
+                "invoice address name",
+            ]),
+            first: one(&["first name", "firstname", "given name", "attendee name given name"]),
+            last: one(&[
+                "last name",
+                "lastname",
+                "surname",
+                "family name",
+                "attendee name family name",
+            ]),
+            emails: all(&[
+                "attendee email",
+                "email",
+                "e mail",
+                "email address",
+                "e mail address",
+                "mail",
+            ]),
+            ticket_type: one(&[
+                "ticket type",
+                "ticket type id",
+                "ticket",
+                "ticket name",
+                "product",
+                "product name",
+                "type",
+                "item",
+            ]),
+            variation: one(&["variation"]),
+            quantity: one(&["quantity", "count", "number of tickets", "tickets"]),
+            status: one(&["status", "order status"]),
+        }
+    }
+}
+
+/// Statuses of rows that are imported, in the words of pretix and Hi.Events.
+const GOOD: [&str; 7] = ["", "paid", "active", "completed", "confirmed", "valid", "approved"];
+
+/// Reads a file and checks each row. No problem: all rows can be given, as far as places are left.
+fn read(file: &[u8], event: &Event) -> Read {
+    let mut read = Read::default();
+    let whole =
+        |text: String| Read { problems: vec![RowNote { line: 1, text }], ..Read::default() };
+    if file.len() > MOST_BYTES {
+        return whole(format!("the file has more than {} MiB", MOST_BYTES / 1024 / 1024));
+    }
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    if file.contains(&0) {
+        return whole("this is no CSV file in UTF-8; save the table as CSV, in UTF-8".into());
+    }
+    if let Err(error) = std::str::from_utf8(file) {
+        let before = &file[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count() as u64;
+        let text = "this line has a letter that is not saved as UTF-8; save the file as UTF-8";
+        return Read { problems: vec![RowNote { line, text: text.into() }], ..Read::default() };
+    }
+    let head = file.split(|b| *b == b'\n').next().unwrap_or_default();
+    let count = |mark: u8| head.iter().filter(|b| **b == mark).count();
+    let delimiter =
+        [b',', b';', b'\t'].into_iter().max_by_key(|mark| (count(*mark), *mark == b','));
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter.unwrap_or(b','))
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(file);
+    let columns = match reader.headers() {
+        Ok(head) => Columns::of(head),
+        Err(error) => return whole(format!("the file cannot be read: {error}")),
+    };
+    if columns.names.is_empty() && columns.first.is_none() && columns.last.is_none() {
+        return whole(
+            "there is no column with names: the first line names the columns, one of which is name"
+                .into(),
+        );
+    }
+    let on_offer: Vec<&boxoffice::TicketType> =
+        event.ticket_types.iter().filter(|t| !t.retired).collect();
+    if columns.ticket_type.is_none() && on_offer.len() != 1 {
+        return whole("there is no column “ticket type”, and the event has several".into());
+    }
+    for record in reader.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                let line = error.position().map_or(1, csv::Position::line);
+                read.problems.push(RowNote { line, text: format!("it cannot be read: {error}") });
+                break;
+            }
+        };
+        let line = record.position().map_or(1, csv::Position::line);
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        if read.rows.len() + read.left_out.len() + read.problems.len() >= MOST_ROWS {
+            let text = format!("a file has at most {MOST_ROWS} rows; divide it");
+            read.problems.push(RowNote { line, text });
+            break;
+        }
+        let at = |column: Option<usize>| column.and_then(|n| record.get(n)).unwrap_or_default();
+        let status = at(columns.status);
+        if !GOOD.contains(&status.to_lowercase().as_str()) {
+            let text = format!("left out, for its status is “{}”", shorten(status));
+            read.left_out.push(RowNote { line, text });
+            continue;
+        }
+        match row(&record, line, &columns, &on_offer) {
+            Ok(row) => read.rows.push(row),
+            Err(text) => read.problems.push(RowNote { line, text }),
+        }
+    }
+    if read.rows.is_empty() && read.problems.is_empty() && read.left_out.is_empty() {
+        return whole("the file has no rows below its first line, which names the columns".into());
+    }
+    read
+}
+
+/// A row of the file. The error is what is wrong with it.
+fn row(
+    record: &csv::StringRecord,
+    line: u64,
+    columns: &Columns,
+    on_offer: &[&boxoffice::TicketType],
+) -> Result<Row, String> {
+    let at = |column: Option<usize>| column.and_then(|n| record.get(n)).unwrap_or_default();
+    let first_of = |all: &[usize]| {
+        let some = all.iter().filter_map(|n| record.get(*n)).find(|text| !text.is_empty());
+        some.unwrap_or_default().to_owned()
+    };
+    let parts = format!("{} {}", at(columns.first), at(columns.last));
+    let mut name = guest(&first_of(&columns.names));
+    if name.is_empty() {
+        name = guest(&parts);
+    }
+    check_name(&name)?;
+    let email = first_of(&columns.emails);
+    check_email(&email)?;
+    let said = at(columns.ticket_type);
+    let variation = at(columns.variation);
+    let ticket_type = match (columns.ticket_type, on_offer) {
+        (None, [only]) => *only,
+        _ if said.is_empty() && variation.is_empty() => {
+            return Err("no ticket type is named".into());
+        }
+        _ => find_type(said, variation, on_offer)
+            .ok_or_else(|| format!("the event has no ticket type “{}”", shorten(said)))?,
+    };
+    let quantity = match at(columns.quantity) {
+        "" => 1,
+        text => text
+            .parse::<u32>()
+            .ok()
+            .filter(|quantity| (1..=MOST_SOLD_AT_ONCE).contains(quantity))
+            .ok_or_else(|| {
+                format!(
+                    "the quantity “{}” is no number from 1 to {MOST_SOLD_AT_ONCE}",
+                    shorten(text)
+                )
+            })?,
+    };
+    Ok(Row { line, name, email, ticket_type: ticket_type.id.clone(), quantity })
+}
+
+/// The ticket type that a row means: by its id, or by its name however it is written. A variation of a product
+/// may be a ticket type of its own.
+fn find_type<'t>(
+    said: &str,
+    variation: &str,
+    on_offer: &[&'t boxoffice::TicketType],
+) -> Option<&'t boxoffice::TicketType> {
+    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
+    let find = |text: &str| {
+        let by_id = on_offer.iter().find(|t| t.id == text);
+        by_id.or_else(|| on_offer.iter().find(|t| same(&t.name, text))).copied()
+    };
+    if variation.is_empty() {
+        return find(said);
+    }
+    let both = [format!("{said} – {variation}"), format!("{said} - {variation}")];
+    both.iter().find_map(|text| find(text)).or_else(|| find(variation)).or_else(|| find(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice::{Currency, EventId, EventSpec, Pool, TicketType};
+
+    fn event(types: &[(&str, &str)]) -> Event {
+        let of = |(id, name): &(&str, &str)| TicketType {
+            id: (*id).into(),
+            name: (*name).into(),
+            pool: 0,
+            price_minor: 999,
+            retired: false,
+        };
+        let currency = Currency::parse("GBP").expect("a currency");
+        Event {
+            id: EventId(1),
+            spec: EventSpec::new("rock", currency, 0),
+            sale: boxoffice::Sale::Open,
+            counters: Vec::new(),
+            pools: vec![Pool { name: "hall".into(), capacity: 9, held: 2, sold: 2 }],
+            ticket_types: types.iter().map(of).collect(),
+            serials: 0,
+        }
+    }
+
+    const TYPES: [(&str, &str); 3] =
+        [("adult", "Adult"), ("child", "Child – under 12"), ("crew", "Crew")];
+
+    fn rows(file: &str) -> Vec<(u64, String, String, String, u32)> {
+        let read = read(file.as_bytes(), &event(&TYPES));
+        assert_eq!(read.problems, [], "{file}");
+        let told = |r: Row| (r.line, r.name, r.email, r.ticket_type, r.quantity);
+        read.rows.into_iter().map(told).collect()
+    }
+
+    fn row_of(
+        line: u64,
+        name: &str,
+        email: &str,
+        t: &str,
+        quantity: u32,
+    ) -> (u64, String, String, String, u32) {
+        (line, name.into(), email.into(), t.into(), quantity)
+    }
+
+    fn problems(file: &str) -> Vec<(u64, String)> {
+        let read = read(file.as_bytes(), &event(&TYPES));
+        read.problems.into_iter().map(|note| (note.line, note.text)).collect()
+    }
+
+    #[test]
+    fn our_own_columns_are_read_in_any_order_and_with_any_usual_delimiter() {
+        let ann = row_of(2, "Ann O'Brien", "ann@example.org", "adult", 2);
+        for file in [
+            "name,email,ticket type,quantity\nAnn O'Brien,ann@example.org,adult,2\n",
+            "\u{feff}Quantity;Ticket_Type;E-Mail;Name\r\n2;ADULT;ann@example.org;Ann O'Brien\r\n",
+            "Name\tEmail\tTicket type\tQuantity\n Ann O'Brien \tann@example.org\tAdult\t 2\n",
+        ] {
+            assert_eq!(rows(file), std::slice::from_ref(&ann), "{file}");
+        }
+        let few = "name,ticket type\n\"Smith, Bob\",Crew\n\n,\n\"Two\nlines\",x\n";
+        let read = read(few.as_bytes(), &event(&TYPES));
+        assert_eq!(read.rows.len(), 1);
+        assert_eq!(read.rows[0].name, "Smith, Bob");
+        assert_eq!(read.problems[0].line, 5, "an empty row and an empty line are passed over");
+    }
+
+    #[test]
+    fn the_exports_of_pretix_and_hi_events_are_recognised() {
+        let pretix = "Event slug,Order code,Position ID,Status,Email,Phone number,Order date,\
+            Order time,Product,Variation,Price,Tax rate,Tax rule,Tax value,Attendee name,\
+            Attendee name: Given name,Attendee name: Family name,Attendee email,Company\n\
+            demo,A1B2C,1,paid,buyer@example.org,,2026-01-01,12:00:00,Adult,,9.99,0,,0,Ann Smith,\
+            Ann,Smith,ann@example.org,\n\
+            demo,A1B2C,2,paid,buyer@example.org,,2026-01-01,12:00:00,Child,under 12,9.99,0,,0,\
+            Cid Smith,Cid,Smith,,\n\
+            demo,Z9,1,canceled,x@example.org,,2026-01-01,12:00:00,Adult,,9.99,0,,0,Eve,,,,\n";
+        let ann = row_of(2, "Ann Smith", "ann@example.org", "adult", 1);
+        let cid = row_of(3, "Cid Smith", "buyer@example.org", "child", 1);
+        assert_eq!(rows(pretix), [ann, cid]);
+        let read = super::read(pretix.as_bytes(), &event(&TYPES));
+        assert_eq!((read.left_out.len(), read.left_out[0].line), (1, 4));
+        let hi = "ID,First Name,Last Name,Email,Status,Is Checked In,Checked In At,Product ID,\
+            Product Name,Event ID,Public ID,Short ID,Created Date,Last Updated Date,Notes\n\
+            1,Ann,Smith,ann@example.org,ACTIVE,No,,5,Adult,1,A-1,a_1,2026-01-01,2026-01-01,\n\
+            2,Bob,,bob@example.org,CANCELLED,No,,5,Adult,1,A-2,a_2,2026-01-01,2026-01-01,\n";
+        assert_eq!(rows(hi), [row_of(2, "Ann Smith", "ann@example.org", "adult", 1)]);
+    }
+
+    #[test]
+    fn each_row_says_what_is_wrong_with_it() {
+        let file = "name,email,ticket type,quantity\n\
+            ,a@example.org,adult,1\n\
+            Ann,nobody,adult,1\n\
+            Ann,,senior,1\n\
+            Ann,,adult,0\n\
+            Ann,,adult,two\n\
+            Ann,,adult,1001\n\
+            Ann,,,1\n\
+            A\u{200b}nn,,adult,1\n";
+        let told = problems(file);
+        assert_eq!(told.iter().map(|p| p.0).collect::<Vec<_>>(), (2..=9).collect::<Vec<_>>());
+        for ((_, told), says) in told.iter().zip([
+            "the name is empty",
+            "the e-mail address is not one",
+            "the event has no ticket type “senior”",
+            "the quantity “0” is no number from 1 to 1000",
+            "“two”",
+            "“1001”",
+            "no ticket type is named",
+            "invisible",
+        ]) {
+            assert!(told.contains(says), "{told}");
+        }
+        for (file, says) in [
+            ("", "no column with names"),
+            ("email,ticket type\n", "no column with names"),
+            ("name,email\nAnn,\n", "no column “ticket type”"),
+            ("name,ticket type\n", "no rows"),
+            ("name\0", "no CSV file"),
+        ] {
+            assert!(problems(file)[0].1.contains(says), "{file}: {:?}", problems(file));
+        }
+        let latin = super::read(b"name,ticket type\nCaf\xe9,adult\n", &event(&TYPES));
+        assert_eq!(latin.problems[0].line, 2);
+        // An event with one ticket type needs no column for it.
+        let one = super::read(b"name\nAnn\nBob\n", &event(&TYPES[..1]));
+        assert_eq!((one.rows.len(), one.problems), (2, vec![]));
+    }
+
+    #[test]
+    fn a_file_has_so_many_rows_and_no_more() {
+        let mut file = "name,ticket type\n".to_owned() + &"Ann,adult\n".repeat(MOST_ROWS);
+        assert_eq!(rows(&file).len(), MOST_ROWS);
+        file += "Bob,adult\n";
+        let told = problems(&file);
+        assert_eq!((told.len(), told[0].0), (1, MOST_ROWS as u64 + 2));
+        assert!(problems(&"x".repeat(MOST_BYTES + 1))[0].1.contains("4 MiB"));
+    }
+
+    #[test]
+    fn the_first_row_without_a_place_is_told() {
+        let event = event(&TYPES);
+        let row = |line, quantity| Row {
+            line,
+            name: "Ann".into(),
+            email: String::new(),
+            ticket_type: "adult".into(),
+            quantity,
+        };
+        let rows = [row(2, 3), row(3, 2), row(4, 1), row(5, 1)];
+        let of = |n: usize| too_many(&rows[..n].iter().collect::<Vec<_>>(), &event);
+        assert_eq!(of(2), []);
+        let told = of(4);
+        assert_eq!((told.len(), told[0].line), (1, 4), "{told:?}");
+        assert!(told[0].text.contains("“hall” has 5 left"), "{told:?}");
+    }
+}

@@ -1,0 +1,187 @@
+//! Every page of the office in a real browser: pictures for a person to look at, and axe-core.
+
+use crate::browser::accessible;
+use crate::harness::*;
+use crate::webdriver::{Browser, ENTER, PHONE};
+use nts_testkit::smtp::{Does, Relay, Step};
+use serde_json::{Value, json};
+
+fn put(server: &Server, id: &str, change: impl FnOnce(&mut Value)) {
+    let mut event = event_json(40, 300);
+    event["name"] = format!("The night of {id}").into();
+    change(&mut event);
+    let path = format!("/api/v1/events/{id}");
+    let made = server.send(Request::new("PUT", &path).bearer(KEY).json(&event));
+    assert!([200, 201].contains(&made.status), "{made:?}");
+}
+
+/// A shop in the middle of a sale, with something to look at.
+pub struct Busy {
+    pub server: Server,
+    _relay: Relay,
+    _dir: Dir,
+}
+
+impl Busy {
+    pub fn start(name: &str) -> Busy {
+        let dir = Dir::new(name);
+        let relay = Relay::with(&[], |step, line| match step {
+            Step::Recipient if line.contains("bob") => Does::says("550 5.1.1 no such mailbox"),
+            _ => Does::Usual,
+        });
+        let url = format!("smtp://{}", relay.address);
+        let settings = [("NTS_SMTP", &*url), ("NTS_MAIL_FROM", "box@example.org")];
+        let server = Server::start_with(&dir, &settings);
+        put(&server, "rock", |event| {
+            event["name"] =
+                "Harbour Night: an evening of songs from all the ports of the world".into();
+            event["pools"].as_array_mut().unwrap().push(json!({"id": "balcony", "capacity": 12}));
+            let price = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+            event["ticket_types"].as_array_mut().unwrap().extend([
+                json!({"id": "child", "name": "Under 16, with somebody who is not", "pool": "floor", "price": price(0)}),
+                json!({"id": "balcony", "name": "Balcony", "pool": "balcony", "price": price(123_450)}),
+            ]);
+        });
+        put(&server, "early", |event| event["sale_opens"] = "2029-01-01T00:00:00Z".into());
+        put(&server, "draft", |event| event["hidden"] = true.into());
+        put(&server, "over", |event| event["starts_at"] = "2020-06-01T20:00:00+01:00".into());
+        let order = |who: &str, ticket_type: &str, quantity: u32| {
+            let body = json!({
+                "buyer": {"name": who, "email": format!("{who}@example.org")},
+                "lines": [{"ticket_type": ticket_type, "quantity": quantity}],
+            });
+            let held = server.send(Request::new("POST", "/api/v1/events/rock/orders").json(&body));
+            assert_eq!(held.status, 201, "{held:?}");
+            held.json()
+        };
+        for (who, ticket_type, quantity) in
+            [("ann", "adult", 4), ("bob", "balcony", 2), ("cat", "child", 3)]
+        {
+            let order = order(who, ticket_type, quantity);
+            if who == "ann" {
+                assert_eq!(server.send(pay(&order, "ctoken_declined")).status, 402);
+            }
+            assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
+            if who == "bob" {
+                let path = format!("/api/v1/orders/{}/refunds", text(&order, "id"));
+                let body =
+                    json!({"lines": [{"ticket_type": "balcony", "quantity": 1}], "restock": true});
+                let refunded = server.send(Request::new("POST", &path).bearer(KEY).json(&body));
+                assert_eq!(refunded.status, 200, "{refunded:?}");
+            }
+        }
+        order("dan", "adult", 2);
+        eventually("a mail was refused", || {
+            let page = server.send(Request::get("/office").bearer(KEY)).text();
+            page.contains("needs attention")
+        });
+        Busy { server, _relay: relay, _dir: dir }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address)
+    }
+}
+
+/// The pages, by what they are called.
+const PAGES: &[(&str, &str)] = &[("home", "/office"), ("sale", "/office/events/rock")];
+
+#[test]
+fn every_page_of_the_office_keeps_nobody_out() {
+    let busy = Busy::start("office-pages");
+    let empty_dir = Dir::new("office-empty");
+    let empty = Server::start(&empty_dir);
+    for (width, height, dark) in [
+        (320, 640, false),
+        (320, 640, true),
+        (390, 844, false),
+        (390, 844, true),
+        (1280, 900, false),
+        (1280, 900, true),
+    ] {
+        let Some(browser) = Browser::start(true, (width, height), dark) else { return };
+        browser.send_header("Authorization", &format!("Bearer {KEY}"));
+        let scheme = if dark { "dark" } else { "light" };
+        let look = |name: &str| {
+            accessible(&browser);
+            browser.whole_picture(&format!("office-{width}-{scheme}-{name}"));
+        };
+        for (name, path) in PAGES {
+            browser.goto(&busy.url(path));
+            look(name);
+        }
+        browser.goto(&busy.url("/office/events/rock"));
+        for table in ["#hours-table", "#days-table"] {
+            browser.click(&format!("{table} summary"));
+        }
+        look("sale-numbers");
+        browser.goto(&format!("http://{}/office", empty.address));
+        look("home-empty");
+    }
+}
+
+#[test]
+fn the_page_of_a_sale_counts_by_itself_and_keeps_what_is_open() {
+    let busy = Busy::start("office-live");
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    browser.send_header("Authorization", &format!("Bearer {KEY}"));
+    browser.goto(&busy.url("/office/events/rock"));
+    browser.click("#hours-table summary");
+    let sold = "return document.querySelector('[data-summary]').textContent";
+    assert_eq!(browser.run(sold), json!("8 of 52 sold, 42 left"));
+    busy.server.send(hold("eve", 2));
+    eventually("it counts along", || browser.run(sold) == json!("8 of 52 sold, 40 left"));
+    let open = browser
+        .run("return [...document.querySelectorAll('[data-live] details[open]')].map((e) => e.id)");
+    assert_eq!(open, json!(["hours-table"]));
+    accessible(&browser);
+}
+
+#[test]
+fn the_page_of_a_sale_prints_what_it_tells() {
+    let busy = Busy::start("office-print");
+    let Some(browser) = Browser::start(true, (1280, 900), true) else { return };
+    browser.send_header("Authorization", &format!("Bearer {KEY}"));
+    browser.goto(&busy.url("/office/events/rock"));
+    browser.shows("Print this page");
+    keep("office-sale.pdf", &browser.printed());
+    browser.print_media();
+    let seen = browser.run(
+        "const shown = (css) => [...document.querySelectorAll(css)].filter((e) => e.checkVisibility()).length;
+         return [shown('.tile'), shown('table'), shown('svg.chart'), shown('.event-name'),
+                 shown('nav, button, header, .screen, .crumb')];",
+    );
+    assert_eq!(seen, json!([5, 3, 2, 1, 0]), "what is printed");
+    browser.whole_picture("office-sale-print");
+}
+
+#[test]
+fn the_office_is_reached_by_the_keyboard_alone() {
+    let busy = Busy::start("office-keyboard");
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    browser.send_header("Authorization", &format!("Bearer {KEY}"));
+    browser.goto(&busy.url("/office"));
+    browser.tab_to("a[href='/office/events/rock']");
+    browser.keys(ENTER);
+    browser.shows("By ticket type");
+    browser.tab_to("#hours-table summary");
+    browser.keys(ENTER);
+    let open = browser.run("return document.querySelector('#hours-table').open");
+    assert_eq!(open, json!(true));
+}
+
+#[test]
+fn without_javascript_the_page_of_a_sale_refreshes_itself() {
+    let busy = Busy::start("office-plain");
+    let Some(browser) = Browser::start(false, PHONE, false) else { return };
+    browser.send_header("Authorization", &format!("Bearer {KEY}"));
+    browser.goto(&busy.url("/office"));
+    browser.click("a[href='/office/events/rock']");
+    browser.shows("By ticket type");
+    assert!(
+        browser.has("noscript meta[http-equiv=refresh]")
+            || browser.source().contains("http-equiv=\"refresh\"")
+    );
+    browser.click("#refresh");
+    browser.shows("Sales over time");
+}
