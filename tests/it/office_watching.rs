@@ -63,9 +63,12 @@ fn the_page_of_a_sale_agrees_with_the_audit_to_the_penny() {
     let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&two_pools());
     assert_eq!(server.send(put).status, 201);
     let empty = words(&see(&server, "/office/events/rock").text());
-    for part in
-        ["Sold 0 of 14", "Revenue £0.00", "Nothing has been sold yet", "Nobody has tried to pay yet"]
-    {
+    for part in [
+        "Sold 0 of 14",
+        "Revenue £0.00",
+        "Nothing has been sold yet",
+        "Nobody has tried to pay yet",
+    ] {
         assert!(empty.contains(part), "{part} in {empty}");
     }
 
@@ -142,7 +145,9 @@ fn a_sale_is_told_as_it_happens() {
     assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
     stream.until(|html| {
         let told = words(html);
-        told.contains("Sold 2 of 10") && told.contains("Revenue £50.00") && told.contains("Held now 0")
+        told.contains("Sold 2 of 10")
+            && told.contains("Revenue £50.00")
+            && told.contains("Held now 0")
     });
     // A refund that puts nothing back on sale moves no count, and is told all the same.
     refund(&server, &order, json!({"lines": [line("adult", 1)], "restock": false}));
