@@ -154,7 +154,8 @@ pub struct Cancellation<'a> {
     /// What went back for them.
     #[serde(borrow)]
     pub amount: Money<'a>,
-    /// Orders whose refund failed, or a part of it: somebody must look at them.
+    /// Orders whose money somebody must give back: they were paid in cash or at a terminal, or the payment
+    /// provider could not give it back.
     pub failed: u64,
 }
 

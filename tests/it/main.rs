@@ -29,6 +29,7 @@ mod mail;
 mod money;
 mod office_accounts;
 mod office_events;
+mod office_first_hour;
 mod office_orders;
 mod office_pages;
 mod office_shop;

@@ -63,9 +63,12 @@ fn the_page_of_a_sale_agrees_with_the_audit_to_the_penny() {
     let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&two_pools());
     assert_eq!(server.send(put).status, 201);
     let empty = words(&see(&server, "/office/events/rock").text());
-    for part in
-        ["Sold 0 of 14", "Revenue £0", "Nothing has been sold yet", "Nobody has tried to pay yet"]
-    {
+    for part in [
+        "Sold 0 of 14",
+        "Revenue £0.00",
+        "Nothing has been sold yet",
+        "Nobody has tried to pay yet",
+    ] {
         assert!(empty.contains(part), "{part} in {empty}");
     }
 
@@ -86,15 +89,15 @@ fn the_page_of_a_sale_agrees_with_the_audit_to_the_penny() {
         assert_eq!(page.status, 200, "{page:?}");
         let told = words(&page.text());
         [
-            "Sold 7 of 14 sold, 6 left",
+            "Sold 7 of 14 sold, 6 left 50 %",
             "Revenue £120.20 £155.30 taken, £35.10 refunded",
             "Last hour 8 sold",
             "Held now 1 ",
             "Left 6 ",
-            "Adult floor £25 4 1 £125 £25 £100",
+            "Adult floor £25.00 4 1 £125.00 £25.00 £100.00",
             "Box &#60;seat&#62; box £10.10 3 1 £30.30 £10.10 £20.20",
             "All 7 2 £155.30 £35.10 £120.20",
-            "floor 4 (40 %) 1 5 10 £100",
+            "floor 4 (40 %) 1 5 10 £100.00",
             "box 3 (75 %) 0 1 4 £20.20",
             "1 of 4 attempts to pay were declined (25.0 %); in the last 24 hours 1 of 4 (25.0 %).",
             "Your card was declined.",
@@ -142,11 +145,13 @@ fn a_sale_is_told_as_it_happens() {
     assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
     stream.until(|html| {
         let told = words(html);
-        told.contains("Sold 2 of 10") && told.contains("Revenue £50") && told.contains("Held now 0")
+        told.contains("Sold 2 of 10")
+            && told.contains("Revenue £50.00")
+            && told.contains("Held now 0")
     });
     // A refund that puts nothing back on sale moves no count, and is told all the same.
     refund(&server, &order, json!({"lines": [line("adult", 1)], "restock": false}));
-    stream.until(|html| words(html).contains("£50 taken, £25 refunded"));
+    stream.until(|html| words(html).contains("£50.00 taken, £25.00 refunded"));
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn each_process_shows_what_all_have_sold_to_the_penny() {
     });
     let (_, sold, _) = shops.at(0).counts();
     assert!(sold > 20, "{sold}");
-    let revenue = format!("£{} taken, £0 refunded", money(sold * 25));
+    let revenue = format!("£{}.00 taken, £0.00 refunded", money(sold * 25));
     for nth in 0..3 {
         eventually("it tells the sales of all", || {
             let page = Request::get("/office/events/rock").bearer(KEY);

@@ -18,7 +18,7 @@ use crate::store::records::cancellations::Cancellation;
 use crate::store::records::{Field, RecordChange, get, page};
 use crate::writer::{CommandError, CommandOutcome, mail_message};
 use boxoffice::{
-    Command, Event, EventId, Order, OrderState, RefundId, RefundState, RefundWish, Sale,
+    Command, Event, EventId, Order, OrderState, RefundId, RefundState, RefundWish, Sale, Tender,
     TicketState, TimeMs,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +65,8 @@ enum Standing {
     Released,
     /// Its money went back.
     Refunded,
-    /// Its money could not be given back: somebody must look at it.
+    /// Somebody must give its money back: the payment provider could not, or it was paid in cash or at a
+    /// terminal.
     Failed,
 }
 
@@ -83,10 +84,16 @@ fn standing(order: &Order, since_ms: TimeMs) -> Standing {
         OrderState::Paid => Standing::Open,
         _ if pending => Standing::Open,
         _ if order.owed_back().minor > 0 => Standing::Failed,
+        OrderState::Refunded if is_handed_back(order) => Standing::Failed,
         OrderState::Refunded => Standing::Refunded,
         OrderState::Released | OrderState::Void if order.refunded().minor > 0 => Standing::Refunded,
         OrderState::Released | OrderState::Void => Standing::Released,
     }
+}
+
+/// Whether people must hand its money back: it was paid in cash, or by a terminal of the organiser's.
+fn is_handed_back(order: &Order) -> bool {
+    matches!(order.tender, Tender::Cash | Tender::Terminal) && order.total().minor > 0
 }
 
 /// Whether a refund that was asked for since then has failed.

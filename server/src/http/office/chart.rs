@@ -236,7 +236,7 @@ mod tests {
                 chart.rows.iter().map(|r| (&*r.sold, &*r.refunded, &*r.total)).collect();
             assert_eq!(told, [("3", "1", "9"), ("7", "0", "7")]);
             assert_eq!(chart.rows[1].when, "Before");
-            assert_eq!(chart.rows[0].revenue, "£30");
+            assert_eq!(chart.rows[0].revenue, "£30.00");
         }
         assert_eq!(by_hour(&quarters, now, "UTC", gbp()).bars.len(), 48);
         assert_eq!(by_day(&quarters, now, "UTC", gbp()).bars.len(), DAYS);

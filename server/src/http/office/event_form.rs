@@ -9,7 +9,7 @@ use crate::language::format::Style;
 use crate::text::begin;
 use crate::when;
 use boxoffice::{Currency, EventSpec, Flaw};
-use nts_api::{CodeBody, EventBody, Money, PhaseBody, PoolBody, TicketTypeBody};
+use nts_api::{CodeBody, EventBody, Money, PhaseBody, PoolBody, QuestionBody, TicketTypeBody};
 use std::collections::BTreeMap;
 use unicode_normalization::UnicodeNormalization;
 
@@ -21,6 +21,8 @@ const MOST_CODES: usize = 50;
 /// What can be said of a ticket type besides, of its price phases, and of codes: the fields of their rows.
 const OF_TYPE: [&str; 5] = ["opens", "closes", "capacity", "hidden", "vat"];
 const OF_PHASE: [&str; 4] = ["name", "price", "until", "capacity"];
+/// Of questions to buyers. The first is empty in a row that is none.
+const OF_QUESTION: [&str; 7] = ["text", "id", "kind", "choices", "required", "per", "types"];
 const OF_CODE: [&str; 8] = ["code", "uses", "percent", "amount", "types", "opens", "from", "until"];
 /// How much of a field is shown again.
 const SHOWN: usize = 6_000;
@@ -57,6 +59,8 @@ pub struct Typed {
     pub types: Vec<TypeRow>,
     /// Codes.
     pub codes: Vec<Row>,
+    /// Questions to buyers.
+    pub questions: Vec<Row>,
     /// Whether the event has too many codes for a form, and keeps them.
     pub keeps_codes: bool,
 }
@@ -83,7 +87,7 @@ impl Row {
     fn read(form: &Form, begin_with: &str, fields: &[&'static str]) -> Row {
         let value = |name: &&'static str| {
             let sent = form.get(&format!("{begin_with}-{name}"));
-            (*name, begin(sent, 400).to_owned())
+            (*name, begin(sent, 4_000).to_owned())
         };
         Row(fields.iter().map(value).collect())
     }
@@ -199,6 +203,7 @@ impl Typed {
             _ => String::new(),
         };
         typed.types = body.ticket_types.iter().map(|t| TypeRow::of(t, currency, local)).collect();
+        typed.questions = body.questions.iter().map(|q| question_row(q, body)).collect();
         let codes = body.codes.as_deref().unwrap_or_default();
         typed.keeps_codes = codes.len() > MOST_CODES;
         if !typed.keeps_codes {
@@ -242,6 +247,9 @@ impl Typed {
             });
         }
         typed.codes = Row::all(form, "code", &OF_CODE);
+        typed.questions = Row::all(form, "question", &OF_QUESTION);
+        // What is chosen of a list is never empty.
+        typed.questions.retain(|row| !row.get("text").is_empty());
         typed.keeps_codes = !form.get("keeps-codes").is_empty();
         typed
     }
@@ -309,6 +317,9 @@ impl Typed {
         if self.codes == old.codes {
             self.codes.clone_from(&new.codes);
         }
+        if self.questions == old.questions {
+            self.questions.clone_from(&new.questions);
+        }
     }
 
     /// What others have changed: of each field its name, what stood there, and what stands there now.
@@ -341,10 +352,19 @@ impl Typed {
             };
             typed.codes.iter().map(told).collect::<Vec<_>>().join(", ")
         };
+        let questions = |typed: &Typed| -> String {
+            let told = |row: &Row| {
+                let all: Vec<&str> =
+                    OF_QUESTION.iter().map(|n| row.get(n)).filter(|p| !p.is_empty()).collect();
+                all.join(" ")
+            };
+            typed.questions.iter().map(told).collect::<Vec<_>>().join(", ")
+        };
         for (label, was, is) in [
             ("Places", pools(old), pools(new)),
             ("Ticket types", types(old), types(new)),
             ("Codes", codes(old), codes(new)),
+            ("Questions", questions(old), questions(new)),
         ] {
             if was != is {
                 all.push((label.into(), shown(&was), shown(&is)));
@@ -432,6 +452,7 @@ impl Typed {
             pools,
             ticket_types,
             codes: Some(codes),
+            questions: self.questions(),
             ..seen.cloned().unwrap_or_default()
         };
         match event_body::spec(body, slug) {
@@ -601,6 +622,33 @@ impl Typed {
         listed(text).map(id).collect()
     }
 
+    fn questions(&self) -> Vec<QuestionBody> {
+        let mut all: Vec<QuestionBody> = Vec::new();
+        for row in &self.questions {
+            let taken = |id: &str| {
+                let known = self.questions.iter().any(|other| other.get("id") == id);
+                known || all.iter().any(|q| q.id == id)
+            };
+            let id = match row.get("id") {
+                "" => unused(&slug_of(row.get("text"), "question"), taken),
+                id => id.to_owned(),
+            };
+            // One choice a line.
+            let choices = row.get("choices").lines().map(str::trim).filter(|c| !c.is_empty());
+            let kind = if row.get("kind").is_empty() { "text" } else { row.get("kind") };
+            all.push(QuestionBody {
+                id,
+                text: row.get("text").into(),
+                kind: kind.into(),
+                choices: choices.map(str::to_owned).collect(),
+                required: row.get("required") == "yes",
+                per: (row.get("per") == "ticket").then(|| "ticket".into()),
+                ticket_types: self.type_ids(row.get("types")),
+            });
+        }
+        all
+    }
+
     fn codes(&self, currency: Option<Currency>, faults: &mut Faults) -> Vec<CodeBody> {
         let mut codes = Vec::new();
         for (n, row) in self.codes.iter().enumerate() {
@@ -625,6 +673,24 @@ impl Typed {
         }
         codes
     }
+}
+
+/// A question as the form shows it.
+fn question_row(question: &QuestionBody, body: &EventBody) -> Row {
+    let name = |id: &String| {
+        let named = body.ticket_types.iter().find(|t| t.id == *id);
+        named.map_or(id, |t| &t.name).clone()
+    };
+    let types: Vec<String> = question.ticket_types.iter().map(name).collect();
+    let mut row = Row::default();
+    row.set("text", question.text.as_str());
+    row.set("id", question.id.as_str());
+    row.set("kind", question.kind.as_str());
+    row.set("choices", question.choices.join("\n"));
+    row.set("required", if question.required { "yes" } else { "no" });
+    row.set("per", question.per.as_deref().unwrap_or("order"));
+    row.set("types", types.join(", "));
+    row
 }
 
 /// A code as the form shows it.
@@ -726,6 +792,12 @@ fn place(flaw: &Flaw, pools: &[usize], types: &[usize], slug: &str, faults: &mut
     }
     // A part of a part: `phases[1].price` of a ticket type is `phase-1-price` of its row.
     let inner = |at: String| at.replace("phases[", "phase-").replace("].", "-");
+    if let Some(question) = flaw.at.strip_prefix("questions[") {
+        let at = question.replace("].", "-").replace("ticket_types", "types");
+        // Of its choices one may be wrong.
+        let at = at.split('[').next().unwrap_or(&at).replace("-id", "-text");
+        return faults.add(format!("question-{at}"), text);
+    }
     if let Some(code) = flaw.at.strip_prefix("codes[") {
         let at = code.replace("].", "-");
         let at = at.replace("percent_off", "percent").replace("amount_off", "amount");

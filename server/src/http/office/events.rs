@@ -37,6 +37,7 @@ struct FormPage {
     pools: Vec<PoolFields>,
     types: Vec<TypeFields>,
     codes: Vec<Vec<Field>>,
+    questions: Vec<Vec<Field>>,
     pool_names: Vec<String>,
     zones: Vec<String>,
     /// What the form was made from, as JSON; empty: a new event.
@@ -87,8 +88,26 @@ struct Field {
     label: &'static str,
     value: String,
     hint: &'static str,
-    /// The kind of the input.
+    /// The kind of the input; `select`: one of the options; `area`: of several lines; `hidden`.
     kind: &'static str,
+    /// What can be chosen: a value, its words, and whether it is chosen.
+    options: Vec<(&'static str, &'static str, bool)>,
+}
+
+/// What can be chosen in a field of a question.
+fn options_of(name: &str, chosen: &str) -> Vec<(&'static str, &'static str, bool)> {
+    let all: &[(&str, &str)] = match name {
+        "kind" => &[
+            ("text", "One line of text"),
+            ("long_text", "Several lines of text"),
+            ("choice", "One of these choices"),
+            ("yes_no", "Yes or no"),
+        ],
+        "required" => &[("no", "It may be left out"), ("yes", "Nobody pays without")],
+        "per" => &[("order", "Once for the order"), ("ticket", "For each ticket")],
+        _ => &[],
+    };
+    all.iter().map(|(value, words)| (*value, *words, *value == chosen)).collect()
 }
 
 /// The fields of a row. `begin_with`: how their ids begin.
@@ -104,6 +123,7 @@ fn fields(
             value: row.get(name).to_owned(),
             hint,
             kind,
+            options: options_of(name, row.get(name)),
         };
     all.iter().map(field).collect()
 }
@@ -136,7 +156,17 @@ const CODE: [(&str, &str, &str, &str); 8] = [
     ("until", "Valid until", "datetime-local", ""),
 ];
 
-/// The price phases or codes of the form, and an empty one behind them.
+const QUESTION: [(&str, &str, &str, &str); 7] = [
+    ("text", "Question", "text", "What buyers read. Left empty, the question is gone."),
+    ("id", "", "hidden", ""),
+    ("kind", "Answered by", "select", ""),
+    ("choices", "Choices", "area", "One a line."),
+    ("required", "An answer", "select", ""),
+    ("per", "Asked", "select", ""),
+    ("types", "With these tickets", "text", "Names of ticket types, with commas. Left empty: all."),
+];
+
+/// The price phases, codes or questions of the form, and an empty one behind them.
 fn rows(
     begin_with: &str,
     rows: &[Row],
@@ -210,6 +240,7 @@ impl FormPage {
             pools: pools.collect(),
             types: types.collect(),
             codes: rows("code", &typed.codes, &CODE),
+            questions: rows("question", &typed.questions, &QUESTION),
             pool_names: typed.pool_names(),
             zones: crate::when::zones(),
             seen: String::new(),

@@ -20,6 +20,8 @@ const MOST_OVER: usize = 20;
 struct HomePage {
     office: OfficeFrame,
     groups: Vec<Group>,
+    /// Whether this reader can make events.
+    may_make: bool,
     /// How many more events are over.
     more_over: usize,
 }
@@ -54,7 +56,7 @@ struct Row {
 /// The group of an event, in the order in which groups are shown.
 fn group(event: &Event, now: TimeMs) -> usize {
     match state(event, now) {
-        "Over" => 2,
+        "Over" | "Cancelled" => 2,
         "Draft" => 3,
         "Not on sale yet" => 1,
         _ => 0,
@@ -104,6 +106,7 @@ pub async fn home(State(app): State<Arc<Site>>, Staff(caller): Staff, uri: Uri) 
         }
         groups.push(Group { title, events });
     }
+    let may_make = caller.has(Right::ChangeEvents, None);
     let office = OfficeFrame::of_shop(&app, &caller, "/office");
-    Ok(page(&HomePage { office, groups, more_over }))
+    Ok(page(&HomePage { office, groups, may_make, more_over }))
 }

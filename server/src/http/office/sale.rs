@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, by_day, by_hour};
 use super::{OfficeFrame, Staff};
-use crate::access::{Caller, Permit, may};
+use crate::access::{Caller, Permit, Right, may};
 use crate::app::App;
 use crate::http::api::{live_answer, share_of_listeners};
 use crate::http::page::{Moment, Page, page};
@@ -15,7 +15,7 @@ use crate::writer::CommandError;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use boxoffice::{Currency, Event, Money, TimeMs};
+use boxoffice::{Currency, Event, Money, Refusal, TimeMs};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -70,6 +70,8 @@ struct Sale {
     hours: Chart,
     days: Chart,
     declines: Declines,
+    /// Whether this reader may look at orders.
+    sees_orders: bool,
     troubled: Vec<OrderRow>,
     mails: Vec<MailRow>,
 }
@@ -163,9 +165,11 @@ pub(super) fn state(event: &Event, now: TimeMs) -> &'static str {
     let opens = event.spec.sale_opens_ms.is_some_and(|opens| opens > now);
     let full = !event.pools.is_empty() && event.pools.iter().all(|pool| pool.left() == 0);
     match () {
+        () if event.is_canceled() => "Cancelled",
         () if event.is_over(now) => "Over",
         () if event.spec.hidden => "Draft",
         () if opens => "Not on sale yet",
+        () if matches!(event.check_sale(now), Err(Refusal::SalePaused)) => "Paused",
         () if !event.on_sale(now) => "Sale closed",
         () if full && event.pools.iter().any(|pool| pool.held > 0) => "All reserved or sold",
         () if full => "Sold out",
@@ -174,7 +178,13 @@ pub(super) fn state(event: &Event, now: TimeMs) -> &'static str {
 }
 
 impl Sale {
-    fn of(event: &Event, figures: &Figures, attention: &Attention, now: TimeMs) -> Sale {
+    fn of(
+        event: &Event,
+        figures: &Figures,
+        attention: &Attention,
+        sees_orders: bool,
+        now: TimeMs,
+    ) -> Sale {
         let (currency, zone) = (event.spec.currency, &*event.spec.zone);
         let money = |minor: i64| Lang::En.money(Money { minor, currency });
         let sum = |of: fn(&boxoffice::Pool) -> u32| -> i64 {
@@ -236,6 +246,7 @@ impl Sale {
             hours: by_hour(&figures.quarters, now, zone, currency),
             days: by_day(&figures.quarters, now, zone, currency),
             declines: Declines::of(figures),
+            sees_orders,
             troubled: attention.orders.iter().map(|one| OrderRow::of(one, zone)).collect(),
             mails: attention.mails.iter().map(|mail| MailRow::of(mail, zone)).collect(),
         }
@@ -329,10 +340,11 @@ async fn sale_now(
     app: &App,
     permit: &Permit<may::SeeEvents>,
     event: &Event,
+    sees_orders: bool,
 ) -> Result<Sale, CommandError> {
     let figures = app.watching.figures(permit, event).await?;
     let attention = app.watching.attention(permit).await?;
-    Ok(Sale::of(event, &figures, &attention, app.clock.now_ms()))
+    Ok(Sale::of(event, &figures, &attention, sees_orders, app.clock.now_ms()))
 }
 
 /// `GET /office/events/{event}`
@@ -342,7 +354,8 @@ pub async fn show(
     Path(slug): Path<String>,
 ) -> Page {
     let (event, permit) = event_to_see(&app, &caller, &slug).await?;
-    let live = sale_now(&app, &permit, &event).await?;
+    let sees_orders = caller.has(Right::SeeOrders, Some(event.id));
+    let live = sale_now(&app, &permit, &event, sees_orders).await?;
     let office = OfficeFrame::of_event(&app, &caller, (event.id, &event.spec.slug), "");
     let (starts, place) = (Moment::of(Lang::En, &event.spec), event.spec.place.clone());
     Ok(page(&SalePage { office, slug, starts, place, live }))
@@ -360,6 +373,7 @@ pub async fn live(
     let listening = Arc::clone(&app.admission.slots.listeners)
         .try_acquire_owned()
         .map_err(|_| CommandError::Busy)?;
+    let sees_orders = caller.has(Right::SeeOrders, Some(event.id));
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
@@ -368,7 +382,7 @@ pub async fn live(
         let end = Instant::now() + LIVE_LASTS;
         while Instant::now() < end {
             let Some(event) = app.catalogue.event_by_id(id) else { return };
-            let Ok(sale) = sale_now(&app, &permit, &event).await else { return };
+            let Ok(sale) = sale_now(&app, &permit, &event, sees_orders).await else { return };
             let Ok(html) = sale.render() else { return };
             if sender.send(frame(&html)).await.is_err() {
                 return;
