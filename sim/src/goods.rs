@@ -14,6 +14,9 @@ pub const CHANGES: u64 = 311;
 /// The most ticket types that an organiser makes in one run.
 const MOST_KINDS: usize = 6;
 
+/// The answers to the one question that must be answered.
+pub const MEALS: [&str; 2] = ["All", "Plants"];
+
 /// What is for sale at the beginning.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Goods {
@@ -154,6 +157,13 @@ impl Show {
             "currency": plan.currency, "hold_seconds": plan.hold_seconds,
             "pools": pools, "ticket_types": kinds,
         });
+        if plan.asks() {
+            event["questions"] = json!([
+                {"id": "meal", "text": "What do you eat?", "kind": "choice", "choices": MEALS,
+                 "required": true},
+                {"id": "size", "text": "Which size?", "kind": "text", "per": "ticket"},
+            ]);
+        }
         if !self.place.is_empty() {
             event["place"] = self.place.clone().into();
         }

@@ -31,6 +31,7 @@ enum Sends {
     Nothing,
     Json(Value),
     Form(Vec<(&'static str, String)>),
+    Csv(String),
 }
 
 /// How a route is used with success.
@@ -78,6 +79,9 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             let buyer = json!({"name": fresh, "email": mail});
             let sale = json!({"buyer": buyer, "lines": lines, "tender": "free"});
             does(State::Held, Sends::Json(sale))
+        }
+        ("POST", "/api/v1/events/{event}/guests") => {
+            does(State::Held, Sends::Csv(format!("name,email\n{fresh},{mail}\n")))
         }
         ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
         ("GET", "/tickets") => looks(State::Held),
@@ -455,6 +459,7 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
     match sends {
         Sends::Nothing => (String::new(), None),
         Sends::Json(value) => (value.to_string(), Some("application/json")),
+        Sends::Csv(text) => (text, Some("text/csv")),
         Sends::Form(fields) => {
             let escape = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
             let fields = fields.iter().map(|(n, v)| format!("{}={}", escape(n), escape(v)));
