@@ -118,7 +118,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("organiser", &["actor", "identity", "sales", "store", "writer"]),
+    // What is wrong with a row of a file is told in words.
+    (
+        "organiser",
+        &["actor", "identity", "ids", "language", "sales", "store", "text", "when", "writer"],
+    ),
     // What people read of a commit.
     ("sale_log", &["catalogue", "writer"]),
     // What a commit leads to.
