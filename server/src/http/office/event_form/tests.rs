@@ -307,3 +307,35 @@ fn an_event_with_very_many_codes_keeps_them() {
     assert!(typed.keeps_codes && typed.codes.is_empty());
     assert_eq!(typed.event("jazz", Some(&seen), false), Ok(spec));
 }
+
+#[test]
+fn questions_are_rows_and_make_the_same_event_again() {
+    let mut fields = LEAST.to_vec();
+    fields.extend([
+        ("question-0-text", "Which size of shirt?"),
+        ("question-0-id", ""),
+        ("question-0-kind", "choice"),
+        ("question-0-choices", "S\r\nM\r\n\r\nL"),
+        ("question-0-required", "yes"),
+        ("question-0-per", "ticket"),
+        ("question-0-types", "Ticket"),
+        // In an empty row something is chosen all the same.
+        ("question-1-text", ""),
+        ("question-1-kind", "text"),
+        ("question-1-required", "no"),
+        ("question-1-per", "order"),
+    ]);
+    let spec = form(&fields).event("jazz", None, false).unwrap();
+    assert_eq!(spec.questions.len(), 1);
+    let question = &spec.questions[0];
+    assert_eq!(question.id, "which-size-of-shirt");
+    assert!(question.required && question.per_ticket);
+    assert_eq!(question.ticket_types, ["ticket"]);
+    let choices = boxoffice::QuestionKind::Choice(vec!["S".into(), "M".into(), "L".into()]);
+    assert_eq!(question.kind, choices);
+    let seen = event_body::body(&spec);
+    assert_eq!(Typed::of(&seen, "jazz").event("jazz", Some(&seen), false), Ok(spec));
+    fields.retain(|(name, _)| *name != "question-0-choices");
+    let faults = form(&fields).event("jazz", None, false).unwrap_err();
+    assert!(faults.of("question-0-choices").is_some(), "{faults:?}");
+}
