@@ -136,7 +136,7 @@ fn first_hour(hand: Hand) {
     one.press(&format!("main a[href='/office/events/{slug}']"));
     one.sees("By ticket type", "sale");
     let tiles = one.browser.source();
-    assert!(tiles.contains("£50") && tiles.contains("2 sold"), "{tiles}");
+    assert!(tiles.contains("€50.00") && tiles.contains("2 sold"), "{tiles}");
 
     // The order is found, and one ticket given back.
     one.press(&format!("nav a[href='/office/events/{slug}/orders']"));
@@ -154,7 +154,7 @@ fn first_hour(hand: Hand) {
     one.press("form button[type=submit]");
     one.sees("Refunded", "refunded");
     one.goto(&format!("/office/events/{slug}"));
-    one.browser.shows("£50 taken, £50 refunded");
+    one.browser.shows("€50.00 taken, €50.00 refunded");
 
     // And out again: what is behind the sign-in is not shown any more.
     one.press(".top a[href='/office/account']");
