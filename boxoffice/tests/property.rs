@@ -33,7 +33,7 @@ fn cases(default: u32) -> ProptestConfig {
 /// What is asked, before it is known of what state.
 #[derive(Clone, Debug)]
 enum Ask {
-    Event(u64, EventSpec),
+    Event(u64, Box<EventSpec>),
     Hold {
         order: u128,
         event: u64,
@@ -231,7 +231,7 @@ fn event() -> impl Strategy<Value = Ask> {
                 spec.ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
             }
         }
-        Ask::Event(id, spec)
+        Ask::Event(id, Box::new(spec))
     })
 }
 
@@ -287,7 +287,7 @@ fn opening() -> [Ask; 2] {
             ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 50)],
             ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 3_000_000)
         };
-        Ask::Event(id, spec)
+        Ask::Event(id, Box::new(spec))
     })
 }
 
@@ -395,7 +395,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
     let known = |order: &u128| world.state.orders.get(&OrderId(*order));
     Some(match ask {
         Ask::Delete(slug) => Command::DeleteEvent { slug: (*slug).into() },
-        Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: spec.clone() },
+        Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: (**spec).clone() },
         Ask::Hold { order, event, buyer, named, untagged, lines, most_ms } => Command::Hold {
             order: id(*order),
             event: EventId(*event),
@@ -933,7 +933,7 @@ impl Sale {
             under_way: Vec::new(),
             readings: Vec::new(),
         };
-        sale.ask(Command::PutEvent { id: EventId(id), spec });
+        sale.ask(Command::PutEvent { id: EventId(id), spec: *spec });
         sale
     }
 
