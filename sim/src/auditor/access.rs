@@ -20,6 +20,11 @@ struct Wishes {
     refund: (BTreeSet<String>, usize),
 }
 
+/// To whom, how it is paid, and how many of which ticket types.
+type SaleAsked = (String, String, Vec<(String, u64)>);
+/// Answers that were sent together: to which question, for which ticket, and what.
+type Answered = Vec<(String, Option<u64>, String)>;
+
 /// What was asked for by anybody but strangers.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
@@ -29,11 +34,11 @@ pub struct Access {
     /// Whether the event was to be cancelled: then all of its orders are.
     canceled: bool,
     /// What the organiser wanted to sell or to give away: to whom, how it is paid, and what.
-    sales: BTreeSet<(String, String, Vec<(String, u64)>)>,
+    sales: BTreeSet<SaleAsked>,
     /// The answers that were to be given to the questions of an order.
     answers: BTreeMap<OrderId, BTreeSet<(String, Option<u64>, String)>>,
     /// The same as they were sent, all answers of one request together.
-    answered: BTreeMap<OrderId, Vec<Vec<(String, Option<u64>, String)>>>,
+    answered: BTreeMap<OrderId, Vec<Answered>>,
 }
 
 /// What an event is to be, in words that can be compared.
