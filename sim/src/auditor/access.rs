@@ -19,6 +19,11 @@ struct Wishes {
     refund: (BTreeSet<String>, usize),
 }
 
+/// A sale at the box office: to whom, how it is paid, and so many of which ticket types.
+type Sale = (String, String, Vec<(String, u64)>);
+/// An answer: to which question, of which ticket, and what.
+type Given = (String, Option<u64>, String);
+
 /// What was asked for by anybody but strangers.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
@@ -26,11 +31,11 @@ pub struct Access {
     /// What events were to be.
     put: BTreeSet<String>,
     /// What the organiser wanted to sell or to give away: to whom, how it is paid, and what.
-    sales: BTreeSet<(String, String, Vec<(String, u64)>)>,
+    sales: BTreeSet<Sale>,
     /// The answers that were to be given to the questions of an order.
-    answers: BTreeMap<OrderId, BTreeSet<(String, Option<u64>, String)>>,
+    answers: BTreeMap<OrderId, BTreeSet<Given>>,
     /// The same as they were sent, all answers of one request together.
-    answered: BTreeMap<OrderId, Vec<Vec<(String, Option<u64>, String)>>>,
+    answered: BTreeMap<OrderId, Vec<Vec<Given>>>,
 }
 
 /// What an event is to be, in words that can be compared.
