@@ -20,10 +20,10 @@ struct Wishes {
     refund: (BTreeSet<String>, usize),
 }
 
-/// To whom, how it is paid, and how many of which ticket types.
-type SaleAsked = (String, String, Vec<(String, u64)>);
-/// Answers that were sent together: to which question, for which ticket, and what.
-type Answered = Vec<(String, Option<u64>, String)>;
+/// A sale at the box office: to whom, how it is paid, and so many of which ticket types.
+type Sale = (String, String, Vec<(String, u64)>);
+/// An answer: to which question, of which ticket, and what.
+type Given = (String, Option<u64>, String);
 
 /// What was asked for by anybody but strangers.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +34,11 @@ pub struct Access {
     /// Whether the event was to be cancelled: then all of its orders are.
     canceled: bool,
     /// What the organiser wanted to sell or to give away: to whom, how it is paid, and what.
-    sales: BTreeSet<SaleAsked>,
+    sales: BTreeSet<Sale>,
     /// The answers that were to be given to the questions of an order.
-    answers: BTreeMap<OrderId, BTreeSet<(String, Option<u64>, String)>>,
+    answers: BTreeMap<OrderId, BTreeSet<Given>>,
     /// The same as they were sent, all answers of one request together.
-    answered: BTreeMap<OrderId, Vec<Answered>>,
+    answered: BTreeMap<OrderId, Vec<Vec<Given>>>,
 }
 
 /// What an event is to be, in words that can be compared.
