@@ -65,7 +65,7 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
             settle::reconcile(state, order_of(state, *order)?, intent, *known, now)
         }
         Command::Defer { order, trouble, wait_ms } => {
-            settle::defer(order_of(state, *order)?, trouble, *wait_ms, now)
+            settle::defer(state, order_of(state, *order)?, trouble, *wait_ms, now)
         }
         Command::Refund { order, refund, wish, restock } => {
             refund::refund(state, order_of(state, *order)?, *refund, wish, *restock, now)

@@ -161,7 +161,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("markdown", &[]),
-    // The search table is filled beside the sale, and codes of tickets lead to orders.
+    // The search table is filled beside the sale, and codes of tickets lead to orders. What is wrong with a row
+    // of a file is told in words.
     (
         "organiser",
         &[
@@ -171,6 +172,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "codes",
             "identity",
             "ids",
+            "language",
             "mail",
             "mailing",
             "reads",
@@ -178,6 +180,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "search_text",
             "store",
             "tasks",
+            "text",
             "tickets",
             "when",
             "writer",

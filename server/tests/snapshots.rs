@@ -542,6 +542,37 @@ async fn what_the_organiser_sells() {
     assert_snapshot!("problems_of_sales", answers.join("\n\n"));
 }
 
+/// Guests from a CSV file: each row once, however often the file is imported.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn guests_of_a_file() {
+    let shop = Shop::start("guests").await;
+    let import = async |dry_run: bool, file: &str| {
+        let path = format!("/api/v1/events/rock/guests?dry_run={dry_run}");
+        let request = Request::post(path).header("authorization", format!("Bearer {KEY}"));
+        let request = request.header("content-type", "text/csv");
+        let (status, told) = shop.ask(request.body(Body::from(file.to_owned())).unwrap()).await;
+        (status, shop.pretty((status, told)))
+    };
+    let good =
+        "name,email,ticket type,quantity\nAnn,ann@example.org,adult,2\n\"Bea, B.\",,Adult,1\n";
+    let bad = "name,email,ticket type,quantity\nAnn,ann,adult,2\n,bea@example.org,dog,0\n";
+    let mut told = Vec::new();
+    let taken = async |told: &[String]| {
+        let (_, event) = shop.json("GET", "/api/v1/events/rock", "", &Value::Null).await;
+        let event: Value = serde_json::from_str(&event).unwrap();
+        (told.len(), event["pools"][0]["sold"].clone())
+    };
+    for (dry_run, file, sold) in
+        [(true, good, 0), (false, bad, 0), (false, good, 3), (false, good, 3), (true, good, 3)]
+    {
+        let (status, answer) = import(dry_run, file).await;
+        assert_eq!(status, 200, "{answer}");
+        told.push(answer);
+        assert_eq!(taken(&told).await, (told.len(), json!(sold)));
+    }
+    assert_snapshot!("guests_of_a_file", told.join("\n\n"));
+}
+
 /// All codes with their statuses and titles.
 #[test]
 fn problem_codes() {

@@ -18,6 +18,9 @@ const CODE: &str = "Half-Price";
 /// The most ticket types that an organiser makes in one run.
 const MOST_KINDS: usize = 6;
 
+/// The answers to the one question that must be answered.
+pub const MEALS: [&str; 2] = ["All", "Plants"];
+
 /// What is for sale at the beginning.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Goods {
@@ -215,6 +218,13 @@ impl Show {
         });
         if let Some((uses, percent)) = self.rules.code {
             event["codes"] = json!([{"code": CODE, "uses": uses, "percent_off": percent}]);
+        }
+        if plan.asks() {
+            event["questions"] = json!([
+                {"id": "meal", "text": "What do you eat?", "kind": "choice", "choices": MEALS,
+                 "required": true},
+                {"id": "size", "text": "Which size?", "kind": "text", "per": "ticket"},
+            ]);
         }
         if !self.place.is_empty() {
             event["place"] = self.place.clone().into();

@@ -27,6 +27,7 @@ pub mod machine;
 pub mod mails;
 pub mod many;
 pub mod moments;
+pub mod office;
 pub mod pace;
 pub mod page;
 pub mod pages;
@@ -156,6 +157,7 @@ async fn live(world: &Arc<World>) {
         others.spawn(mails::readdress(Arc::clone(world)));
     }
     others.spawn(guests::guests(Arc::clone(world)));
+    others.spawn(office::sells(Arc::clone(world)));
     others.spawn(guests::door(Arc::clone(world)));
     others.spawn(actors::hands(Arc::clone(world)));
     let screen = readers::Screen::default();

@@ -616,6 +616,15 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether the organiser asks something before the payment. The old routes cannot answer, and who makes two
+    /// steps meet is not to be kept.
+    pub fn asks(&self) -> bool {
+        let mut rng = Rng::new(self.seed, 330);
+        rng.below(3) == 0 && self.pair.is_none() && !self.faults.contains_key(&Fault::OldRoute)
+    }
+}
+
 /// So many faults there were before buyers could be erased: the plans of old seeds stay as they were.
 const WITHOUT_ERASE: usize = 63;
 
@@ -678,6 +687,9 @@ impl std::fmt::Display for Plan {
         }
         if self.bank_asks {
             f.write_str("the bank asks half of the buyers; ")?;
+        }
+        if self.asks() {
+            f.write_str("questions before the payment; ")?;
         }
         if self.script {
             f.write_str("a script at one address; ")?;

@@ -39,6 +39,7 @@ enum Sends {
     Form(Vec<(&'static str, String)>),
     /// A form that could have a file, and takes one away.
     Removal,
+    Csv(String),
 }
 
 /// How a route is used with success.
@@ -180,6 +181,9 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             let buyer = json!({"name": fresh, "email": mail});
             let sale = json!({"buyer": buyer, "lines": lines, "tender": "free"});
             does(State::Held, Sends::Json(sale))
+        }
+        ("POST", "/api/v1/events/{event}/guests") => {
+            does(State::Held, Sends::Csv(format!("name,email\n{fresh},{mail}\n")))
         }
         ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
         ("GET", "/tickets") => looks(State::Held),
@@ -680,6 +684,7 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
             let part = "--x\r\ncontent-disposition: form-data; name=\"do\"\r\n\r\nremove\r\n--x--";
             (part.into(), Some("multipart/form-data; boundary=x"))
         }
+        Sends::Csv(text) => (text, Some("text/csv")),
         Sends::Form(fields) => {
             let escape = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
             let fields = fields.iter().map(|(n, v)| format!("{}={}", escape(n), escape(v)));

@@ -292,6 +292,7 @@ fn read(file: &[u8], event: &Event) -> Read {
     if columns.ticket_type.is_none() && on_offer.len() != 1 {
         return whole("there is no column “ticket type”, and the event has several".into());
     }
+    let mut lines = Lines { file, at: 0, line: 1 };
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
@@ -301,7 +302,7 @@ fn read(file: &[u8], event: &Event) -> Read {
                 break;
             }
         };
-        let line = record.position().map_or(1, csv::Position::line);
+        let line = lines.of(record.position());
         if record.iter().all(str::is_empty) {
             continue;
         }
@@ -326,6 +327,27 @@ fn read(file: &[u8], event: &Event) -> Read {
         return whole("the file has no rows below its first line, which names the columns".into());
     }
     read
+}
+
+/// Counts the lines of a file, from its beginning to its end.
+struct Lines<'f> {
+    file: &'f [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line on which a row begins. Its position is where the row before it ends: empty lines, and the second
+    /// half of an end of line, come first.
+    fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let row = position.and_then(|p| usize::try_from(p.byte()).ok()).unwrap_or(self.at);
+        let ends = |b: &u8| matches!(b, b'\r' | b'\n');
+        while self.at < row || self.file.get(self.at).is_some_and(ends) {
+            self.line += u64::from(self.file.get(self.at) == Some(&b'\n'));
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 /// A row of the file. The error is what is wrong with it.

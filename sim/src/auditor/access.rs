@@ -27,6 +27,10 @@ pub struct Access {
     put: BTreeSet<String>,
     /// Whether the event was to be cancelled: then all of its orders are.
     canceled: bool,
+    /// What the organiser wanted to sell or to give away: to whom, how it is paid, and what.
+    sales: BTreeSet<(String, String, Vec<(String, u64)>)>,
+    /// The answers that were to be given to the questions of an order.
+    answers: BTreeMap<OrderId, BTreeSet<(String, Option<u64>, String)>>,
 }
 
 /// What an event is to be, in words that can be compared.
@@ -36,8 +40,9 @@ fn of_spec(spec: &EventSpec) -> String {
     let types: Vec<_> = types.map(|t| (&*t.id, &*t.name, &*t.pool, t.price_minor)).collect();
     let (name, limit) = (&spec.name, spec.limit_per_buyer.map(u64::from));
     let window = (spec.sale_opens_ms.is_some(), spec.sale_closes_ms.is_some());
+    let questions: Vec<_> = spec.questions.iter().map(|q| (&*q.id, q.required)).collect();
     let (hold, rules) = (spec.hold_ms / 1000, ruled(spec));
-    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules}")
+    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules} {questions:?}")
 }
 
 /// The same of what an organiser has sent.
@@ -55,8 +60,11 @@ fn of_body(body: &Value) -> String {
     let (name, limit) = (word(&body["name"]), body["limit_per_buyer"].as_u64());
     let window = (body["sale_opens"].is_string(), body["sale_closes"].is_string());
     let hold = body["hold_seconds"].as_i64().unwrap_or(300);
+    let questions = list("questions");
+    let questions: Vec<_> =
+        questions.iter().map(|q| (word(&q["id"]), q["required"] == true)).collect();
     let rules = ruled_in(body);
-    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules}")
+    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules} {questions:?}")
 }
 
 /// The order in a path, if it is one of an order.
@@ -69,6 +77,26 @@ fn order_in(path: &str) -> Option<OrderId> {
 impl Auditor {
     /// Somebody who may do so asks for something. `times`: how often the request may arrive.
     pub fn asks(&mut self, method: &str, path: &str, key: Option<&str>, body: &str, times: usize) {
+        if method == "PUT" && path.ends_with("/answers") {
+            let Some(order) = order_in(path) else { return };
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let answers = body["answers"].as_array().into_iter().flatten();
+            let answers =
+                answers.map(|a| (text(&a["question"]), a["ticket"].as_u64(), text(&a["answer"])));
+            self.access.answers.entry(order).or_default().extend(answers);
+            return;
+        }
+        if method == "POST" && path.ends_with("/sales") {
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let lines = body["lines"].as_array().into_iter().flatten();
+            let lines =
+                lines.map(|l| (text(&l["ticket_type"]), l["quantity"].as_u64().unwrap_or(0)));
+            let (name, tender) = (text(&body["buyer"]["name"]), text(&body["tender"]));
+            self.access.sales.insert((name, tender, lines.collect()));
+            return;
+        }
         if method == "PUT" {
             let body: Value = serde_json::from_str(body).unwrap_or_default();
             self.access.put.insert(of_body(&body));
@@ -127,6 +155,27 @@ impl Auditor {
         let mut broken = |text: String| {
             trace.broken(at_ms, Promise::OnlyTheirs, Some(id), text);
         };
+        if order.tender.is_offline() && known.is_none() && !order.is_erased() {
+            let event = self.events.get(&order.event);
+            let kind = |index: u16| {
+                event.map_or("", |e| e.ticket_types[usize::from(index)].id.as_str()).to_owned()
+            };
+            let lines = order.lines.iter();
+            let lines = lines.map(|l| (kind(l.ticket_type), u64::from(l.quantity))).collect();
+            let sale = (order.buyer.name.clone(), order.tender.word().to_owned(), lines);
+            if !self.access.sales.contains(&sale) {
+                broken(format!("no organiser has asked for it: {sale:?}"));
+            }
+        }
+        let answers = self.access.answers.get(&id);
+        for answer in &order.answers {
+            let was = known.is_some_and(|k| k.answers.contains(answer));
+            let ticket = answer.ticket.map(u64::from);
+            let given = (answer.question.clone(), ticket, answer.value.clone());
+            if !was && !answers.is_some_and(|all| all.contains(&given)) {
+                broken(format!("nobody has answered so: {given:?}"));
+            }
+        }
         // Whoever reserves by name pays by name: that is not of one order.
         let by_name = order.buyer.email.is_empty();
         let attempts = order.payment.as_ref().map_or(0, |p| p.attempts.len());

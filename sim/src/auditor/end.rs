@@ -2,7 +2,7 @@
 
 use super::Auditor;
 use crate::trace::{Promise, Trace};
-use boxoffice::{OrderId, OrderState, Refund, RefundState, TicketState};
+use boxoffice::{OrderId, OrderState, Refund, RefundState, Tender, TicketState};
 use nts_server::payments::fake::{Given, Moved};
 use std::collections::BTreeMap;
 
@@ -79,7 +79,16 @@ impl Auditor {
                 broken(Promise::AllSettles, "something is still owed".into());
             }
             let moved = ledger.get(&id).cloned().unwrap_or_default();
-            let kept = moved.captured - moved.refunded;
+            if order.tender.is_offline() && moved != Moved::default() {
+                broken(Promise::MoneyIsTickets, "the provider knows of it".into());
+            }
+            let kept = match order.tender {
+                Tender::Online => moved.captured - moved.refunded,
+                // By the books: nobody else knows of it.
+                Tender::Free | Tender::Cash | Tender::Terminal => {
+                    order.total().minor - order.refunded().minor
+                }
+            };
             let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
             let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
             let by_hand: i64 =

@@ -5,6 +5,7 @@
 use super::Auditor;
 use super::history::{Question, Shown};
 use super::limit::person;
+use super::pools::sale_ends;
 use super::shown::provider_owes;
 use crate::trace::{Promise, Trace};
 use boxoffice::{
@@ -51,6 +52,15 @@ pub enum Wish {
     },
     /// Another event, as it was sent.
     Put(Value),
+    /// To sell so many of these ticket types at the box office.
+    Sell {
+        /// What.
+        lines: Vec<(String, i64)>,
+        /// To whom.
+        name: String,
+    },
+    /// To answer the questions of an order.
+    Answer(OrderId),
 }
 
 /// A no.
@@ -71,6 +81,14 @@ fn number_after(text: &str, before: &str) -> Option<i64> {
     let (_, rest) = text.split_once(before)?;
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     rest[..end].parse().ok()
+}
+
+/// Whether a question is answered for all of an order.
+pub(super) fn is_answered(order: &Order, question: &str) -> bool {
+    order
+        .answers
+        .iter()
+        .any(|a| a.question == question && a.ticket.is_none() && !a.value.is_empty())
 }
 
 fn declined(order: &Order) -> usize {
@@ -151,7 +169,9 @@ impl Auditor {
     /// What is said not to be done was not done: of the orders that a buyer's requests can have made, one
     /// less is there, unless the same request was sent again.
     fn nothing_was_done(&self, wish: &Wish, key: Option<&str>) -> Result<(), String> {
-        let Wish::Hold { buyer: (name, _), .. } = wish else { return Ok(()) };
+        let (Wish::Hold { buyer: (name, _), .. } | Wish::Sell { name, .. }) = wish else {
+            return Ok(());
+        };
         let of = |key: &str| {
             let sent = self.sent.iter().filter(|((_, known), _)| known == key);
             sent.map(|(_, sent)| sent.0).sum::<u32>()
@@ -180,8 +200,8 @@ impl Auditor {
     ) {
         let order = match wish {
             Wish::Pay { order, .. } | Wish::Refund { order, .. } => Some(*order),
-            Wish::Cancel(order) | Wish::See(order) => Some(*order),
-            Wish::Hold { .. } | Wish::Put(_) => None,
+            Wish::Cancel(order) | Wish::See(order) | Wish::Answer(order) => Some(*order),
+            Wish::Hold { .. } | Wish::Put(_) | Wish::Sell { .. } => None,
         };
         let detail = no.body["detail"].as_str().unwrap_or_default();
         let right = match (no.status, no.code) {
@@ -229,6 +249,19 @@ impl Auditor {
                     self.no_refund(asked, *order, lines.as_deref(), *failed, no.code, detail)
                 }
                 Wish::Put(event) => self.no_event(asked, event, no.code),
+                Wish::Sell { lines, .. } => match no.code {
+                    Some(ProblemCode::SoldOut) => {
+                        self.sold_out(trace, at_ms, asked, lines, detail);
+                        Ok(())
+                    }
+                    Some(ProblemCode::NotOnSale) => self.was_over(at_ms, asked),
+                    Some(ProblemCode::UnknownTicketType) => {
+                        let nobody = (String::new(), String::new());
+                        self.no_hold(asked, lines, &nobody, no.code, detail)
+                    }
+                    _ => Err("nobody has thought of that".into()),
+                },
+                Wish::Answer(order) => self.no_answer(at_ms, asked, *order, no.code, no.body),
             },
         };
         if let Err(why) = right {
@@ -312,6 +345,39 @@ impl Auditor {
         }
     }
 
+    /// What the organiser sells is for an event that is not over, and for nothing else.
+    fn was_over(&self, at_ms: i64, asked: Question) -> Result<(), String> {
+        let (_, latest) = self.store_times(asked.at_ms, at_ms);
+        let over = |spec: &EventSpec| sale_ends(None, spec.ends_ms, spec.starts_ms) <= latest;
+        let right = self.shows(asked).iter().flat_map(|show| show.specs()).any(over);
+        if right { Ok(()) } else { Err("the event was not over".into()) }
+    }
+
+    fn no_answer(
+        &self,
+        at_ms: i64,
+        asked: Question,
+        id: OrderId,
+        code: Option<ProblemCode>,
+        body: &Value,
+    ) -> Result<(), String> {
+        let nowhere = IpAddr::from([0, 0, 0, 0]);
+        match code {
+            Some(ProblemCode::HoldExpired | ProblemCode::Canceled) => {
+                self.no_payment(at_ms, asked, id, nowhere, code, body)
+            }
+            Some(ProblemCode::BuyerErased) if self.was(id, asked, Order::is_erased) => Ok(()),
+            Some(ProblemCode::AnswersFixed) => {
+                let (_, latest) = self.store_times(asked.at_ms, at_ms);
+                let fixed =
+                    |spec: &EventSpec| spec.names_until_ms.unwrap_or(spec.starts_ms) <= latest;
+                let right = self.shows(asked).iter().flat_map(|show| show.specs()).any(fixed);
+                if right { Ok(()) } else { Err("they were not fixed".into()) }
+            }
+            _ => Err("nobody has thought of that".into()),
+        }
+    }
+
     fn no_payment(
         &self,
         at_ms: i64,
@@ -348,6 +414,17 @@ impl Auditor {
                         || attempt.begun_ms >= earliest
                 })
             }),
+            Some(ProblemCode::AnswersMissing) => {
+                let detail = body["detail"].as_str().unwrap_or_default();
+                let asks = |spec: &EventSpec, order: &Order| {
+                    let of_order = spec.questions.iter().filter(|q| q.required && !q.per_ticket);
+                    let mut open = of_order.filter(|q| !is_answered(order, &q.id));
+                    open.any(|q| detail.contains(&q.text))
+                };
+                let shows = self.shows(asked);
+                let specs = || shows.iter().flat_map(|show| show.specs());
+                was(&|o| o.state == Held && specs().any(|spec| asks(spec, o)))
+            }
             Some(ProblemCode::TooManyAttempts) => {
                 was(&|o| o.payment.as_ref().is_some_and(|p| p.attempts.len() >= MOST_ATTEMPTS))
             }
@@ -525,6 +602,7 @@ impl Auditor {
                 && pools == sent["pools"]
                 && kinds == only_old(&sent["ticket_types"])
                 && ruled(spec) == ruled_in(sent)
+                && spec.questions.len() == sent["questions"].as_array().map_or(0, Vec::len)
                 && u64::from(spec.limit_per_order) == limit
                 && serde_json::json!(spec.limit_per_buyer) == sent["limit_per_buyer"]
                 && spec.hold_ms == sent["hold_seconds"].as_i64().unwrap_or(300) * 1_000

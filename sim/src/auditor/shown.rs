@@ -143,6 +143,12 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
             json!(tickets),
         ),
         ("refunds", refunds_shown, json!(refunds)),
+        ("tender", view["tender"].clone(), json!(order.tender.word())),
+        (
+            "answers",
+            fields(&view["answers"], &["question", "text", "ticket", "answer"]),
+            order.answers.iter().map(|a| json!([a.question, a.text, a.ticket, a.value])).collect(),
+        ),
     ];
     let wrong = fields.into_iter().find(|(_, shown, is)| shown != is);
     wrong.map(|(name, shown, is)| format!("{name} {shown}, and it was {is}"))
@@ -477,6 +483,11 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
         ("names_until", when("names_until"), json!(spec.names_until_ms)),
         ("pools", fields(&view["pools"], &["id", "capacity", "held", "sold", "left"]), pools),
         ("types", fields(&view["ticket_types"], &["id", "name", "pool", "price", "left"]), kinds),
+        (
+            "questions",
+            fields(&view["questions"], &["id", "text", "required"]),
+            spec.questions.iter().map(|q| json!([q.id, q.text, q.required])).collect(),
+        ),
     ];
     let wrong = fields.into_iter().find(|(_, shown, is)| shown != is);
     wrong.map(|(name, shown, is)| format!("{name} {shown}, and it was {is}"))

@@ -3,10 +3,11 @@
 
 use super::Auditor;
 use super::limit::person;
+use super::refusals::is_answered;
 use crate::trace::{Promise, Trace};
 use boxoffice::{
-    Discount, Event, EventSpec, Extra, Order, OrderState, RefundState, TicketState, TicketTypeSpec,
-    TimeMs,
+    Discount, Event, EventSpec, Extra, Order, OrderState, RefundState, Tender, TicketState,
+    TicketTypeSpec, TimeMs,
 };
 
 /// A line but for what refunds change of it.
@@ -26,8 +27,20 @@ impl Auditor {
     /// An order that is new is as the event was when it was placed; what is known stays as it was.
     pub(super) fn order_is_sound(&self, trace: &mut Trace, at_ms: i64, now: TimeMs, order: &Order) {
         let id = Some(order.id);
+        if let Some(why) = self.wrong_at_the_office(order) {
+            trace.broken(at_ms, Promise::MoneyIsTickets, id, why.into());
+        }
         let mut broken = |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, id, text);
+        if order.is_erased() && !order.answers.is_empty() {
+            broken("its buyer is erased, and the answers are still there".into());
+        }
+        if self.was_not_asked(order) {
+            broken("it is being paid, and what must be answered is not".into());
+        }
         if let Some(known) = self.orders.get(&order.id) {
+            if (known.tender, &known.reference) != (order.tender, &order.reference) {
+                broken("how it is paid has changed".into());
+            }
             if frozen(known) != frozen(order) {
                 broken(format!("what was ordered has changed: {:?}", order.lines));
             }
@@ -70,7 +83,8 @@ impl Auditor {
                     phase.map(|phase| phase.price_minor)
                 }
             };
-            if !offers.any(|offer| price(offer) == Some(full)) {
+            let given = order.tender == Tender::Free && line.unit_minor == 0;
+            if !given && !offers.any(|offer| price(offer) == Some(full)) {
                 broken(format!("{} was sold at {full}, which was not its price", kind.id));
             }
             // One use of the code for each ticket that is cheaper with it, and the right price.
@@ -97,11 +111,13 @@ impl Auditor {
                 broken(format!("{} has a capacity, and is not counted: {line:?}", kind.id));
             }
         }
-        if self.exact && !self.was_open(order.placed_ms) {
+        // The times of the sale and the limit of an order are for buyers.
+        let offline = order.tender.is_offline();
+        if !offline && self.exact && !self.was_open(order.placed_ms) {
             broken("it was sold while the sale was closed".into());
         }
         let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
-        if !specs.iter().any(|spec| places <= spec.limit_per_order) {
+        if !offline && !specs.iter().any(|spec| places <= spec.limit_per_order) {
             broken(format!("{places} places, and an order has fewer here"));
         }
         let who = person(&order.buyer.name, &order.buyer.email);
@@ -110,6 +126,46 @@ impl Auditor {
         {
             broken(format!("it is of {}, and {emails:?} ordered it", order.buyer.email));
         }
+    }
+
+    /// What is wrong with an order that the organiser made: no provider has to do with it, it owes nothing, and
+    /// what is given away costs nothing.
+    fn wrong_at_the_office(&self, order: &Order) -> Option<&'static str> {
+        if !order.tender.is_offline() {
+            return None;
+        }
+        let made = |refund: &boxoffice::Refund| {
+            !refund.by_hand && matches!(refund.state, RefundState::Succeeded(_))
+        };
+        if !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
+            Some("the organiser made it, and it is neither paid nor refunded")
+        } else if order.payment.is_some() {
+            Some("the organiser made it, and it has a payment at the provider")
+        } else if order.due_ms.is_some() || !order.refunds.iter().all(made) {
+            Some("the organiser made it, and something of it is owed")
+        } else if order.tender == Tender::Free && order.total().minor != 0 {
+            Some("it was given away, and it costs something")
+        } else {
+            None
+        }
+    }
+
+    /// Whether a buyer begins to pay, or has a free order, without an answer that is required.
+    fn was_not_asked(&self, order: &Order) -> bool {
+        let held = self.orders.get(&order.id).is_none_or(|known| known.state == OrderState::Held);
+        let begun = matches!(
+            order.state,
+            OrderState::Paying | OrderState::Canceling | OrderState::Committed | OrderState::Paid
+        );
+        if !held || !begun || order.tender.is_offline() || order.is_erased() {
+            return false;
+        }
+        let specs = self.specs_now();
+        let answered = |spec: &&EventSpec| {
+            let mut asked = spec.questions.iter().filter(|q| q.required && !q.per_ticket);
+            asked.all(|question| is_answered(order, &question.id))
+        };
+        !specs.is_empty() && !specs.iter().any(answered)
     }
 
     /// Each place of a line that is paid and not refunded has its ticket.
