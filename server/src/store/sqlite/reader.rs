@@ -248,7 +248,7 @@ fn listed(
             if events.is_none_or(|events| events.contains(&of))
                 && listing.state.is_none_or(|wanted| codec::state_number(wanted) == state)
             {
-                let changed_ms: i64 = row.get(17)?;
+                let changed_ms: i64 = row.get("changed_ms")?;
                 let (order, of_order) = rows::order_row(row)?;
                 if listing.fits(&order, changed_ms) && fits(&order) {
                     page.orders.push(order);
