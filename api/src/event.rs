@@ -31,14 +31,14 @@ pub struct Event<'a> {
     pub as_of: Cow<'a, str>,
     /// Whether the mail with the tickets has them as a PDF file, too.
     pub attach_pdf: bool,
-    /// The e-mail address at which its organiser answers questions; may be empty.
-    #[serde(borrow)]
-    pub contact: Cow<'a, str>,
     /// Whether the event was cancelled: it does not take place.
     pub canceled: bool,
     /// Its codes, for its organiser alone.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub codes: Option<Vec<Code<'a>>>,
+    /// The e-mail address at which its organiser answers questions; may be empty.
+    #[serde(borrow)]
+    pub contact: Cow<'a, str>,
     /// The ISO 4217 code of all prices.
     #[serde(borrow)]
     pub currency: Cow<'a, str>,

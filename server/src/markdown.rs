@@ -145,7 +145,7 @@ impl Plain {
             self.in_item = false;
         } else if !self.out.is_empty() {
             self.line();
-            if self.lists.is_empty() {
+            if self.lists.is_empty() && !self.out.ends_with("\n\n") {
                 self.out.push('\n');
             }
         }

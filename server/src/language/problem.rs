@@ -699,7 +699,7 @@ words! {
     fn refused_price_changed(name: &str, before: &str, prices: &str) {
         en: format!("“{name}” was shown at {before}; now it is {prices}. Nothing was reserved. Order again if that is fine."),
         de: format!("„{name}“ wurde für {before} angezeigt; jetzt sind es {prices}. Es wurde nichts reserviert. Bestellen Sie noch einmal, wenn Ihnen das recht ist."),
-        fr: format!("«\u{a0}{name}\u{a0}» était affiché à {before}\u{a0}; maintenant, c’est {prices}. Rien n’a été réservé. Commandez de nouveau si cela vous convient."),
+        fr: format!("«\u{a0}{name}\u{a0}» était affiché à {before}\u{202f}; maintenant, c’est {prices}. Rien n’a été réservé. Commandez de nouveau si cela vous convient."),
         es: format!("«{name}» se mostraba a {before}; ahora es {prices}. No se ha reservado nada. Vuelva a hacer el pedido si le parece bien."),
     }
     /// A refusal.

@@ -20,6 +20,9 @@ const DATA: &[&str] = &[
     "A night of free",
     "A night of draft",
     "A night of pools",
+    "A night of codes",
+    "Late",
+    "Past",
     "Hall",
     "Adult",
     "Child",
@@ -162,11 +165,36 @@ async fn no_text_escapes_the_catalogue() {
                 e["ticket_types"].as_array_mut().unwrap().push(more);
             }),
         ),
+        (
+            "codes",
+            with("codes", |e| {
+                let types = e["ticket_types"].as_array_mut().unwrap();
+                let gbp = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+                types[0]["phases"] = json!([
+                    {"name": "One", "price": gbp(1000), "capacity": 1},
+                    {"name": "Two", "price": gbp(2000), "until": "2030-05-01T12:00:00Z"},
+                ]);
+                types[1]["phases"] = json!([
+                    {"name": "Both", "price": gbp(400), "capacity": 2, "until": "2030-05-01T12:00:00Z"},
+                ]);
+                types.extend([
+                    json!({"id": "late", "name": "Late", "pool": "floor", "price": gbp(100),
+                           "sale_opens": "2030-05-30T10:00:00Z"}),
+                    json!({"id": "past", "name": "Past", "pool": "floor", "price": gbp(100),
+                           "sale_closes": "2029-12-30T10:00:00Z", "capacity": 1}),
+                ]);
+                e["codes"] = json!([
+                    {"code": "HALF", "uses": 1, "percent_off": 50},
+                    {"code": "EARLY", "uses": 1, "percent_off": 50, "valid_from": "2030-05-01T12:00:00Z"},
+                    {"code": "LATE", "uses": 1, "percent_off": 50, "valid_until": "2029-05-01T12:00:00Z"},
+                ]);
+            }),
+        ),
     ] {
         let (status, answer) = shop.put_event(slug, body).await;
         assert_eq!(status, 201, "{answer}");
     }
-    for slug in ["rock", "later", "closed", "draft", "free", "pools"] {
+    for slug in ["rock", "later", "closed", "draft", "free", "pools", "codes"] {
         found.page(&shop, slug, 200, &format!("/events/{slug}")).await;
     }
     found.page(&shop, "the front page", 200, "/").await;
@@ -191,6 +219,26 @@ async fn no_text_escapes_the_catalogue() {
         }
         found.form(&shop, what, status, orders, &form).await;
     }
+    for (code, status) in [("half", 200), ("nope", 409), ("early", 409), ("late", 409)] {
+        found.page(&shop, code, status, &format!("/events/codes?code={code}")).await;
+    }
+    let codes = "/events/codes/orders?lang=en-XA";
+    for (what, form) in [
+        ("two prices", "quantity:adult=2&price:adult=1000"),
+        ("a wrong code", "quantity:adult=1&code=nope"),
+        ("more than the code has", "quantity:adult=2&code=half"),
+        ("not on sale yet", "quantity:late=1"),
+        ("no longer on sale", "quantity:past=1"),
+    ] {
+        found.form(&shop, what, 409, codes, &format!("{ann}&{form}")).await;
+    }
+    let in_xa = [("accept-language", "en-XA")];
+    let with_code = format!("{ann}&quantity:adult=1&code=half");
+    let cheaper = shop.got("POST", codes, &in_xa, &with_code).await;
+    assert_eq!(cheaper.status, 303, "{}", cheaper.body);
+    found.page(&shop, "with a code", 200, cheaper.header("location")).await;
+    let bob = "name=Ann&email=bob%40example.org&quantity:adult=1&code=half";
+    found.form(&shop, "all of the code is reserved", 409, codes, bob).await;
     let jazz = shop.hold("jazz", 1).await;
     let sold_out = format!("{ann}&quantity:adult=1");
     found.page(&shop, "all reserved", 200, "/events/jazz").await;

@@ -171,7 +171,14 @@ pub async fn event(
             page = page.refused_code(typed, no, &event, now);
         }
         page.own_orders = open.into_iter().filter(|order| order.event == event.id).collect();
-        return Ok(indexed(&event, varies(crate::http::page::page(&page))));
+        let mut response = varies(crate::http::page::page(&page));
+        if let Some(faults) = &page.faults {
+            *response.status_mut() = faults.status;
+            if let Some(seconds) = faults.retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+        }
+        return Ok(indexed(&event, response));
     }
     let page = app.shown.page(lang).of(&event, now, as_of, || {
         let page = event_page(&app, &event, None, now, as_of);

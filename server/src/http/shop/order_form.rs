@@ -59,8 +59,8 @@ pub(super) struct Filled {
 
 /// A reason for which nothing was held.
 pub(super) struct Faults {
-    status: StatusCode,
-    retry_after: Option<u32>,
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<u32>,
     /// What is wrong, in a few words.
     pub(super) title: String,
     /// What concerns no field.

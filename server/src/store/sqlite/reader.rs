@@ -238,9 +238,16 @@ fn listed(
     let mut serials = Vec::new();
     {
         let mut find = conn.prepare_cached(sql)?;
-        let mut found = find.query(params![from, to, listing.look as i64])?;
+        let mut found = find.query(params![from, to, listing.look.saturating_add(2) as i64])?;
         let mut looked_at = 0;
         while let Some(row) = found.next()? {
+            // The bounds themselves are found as well, by the half of the id that is the key.
+            let id: OrderId = codec::join(row.get(0)?, row.get(1)?);
+            if listing.after.is_some_and(|after| id <= after)
+                || listing.before.is_some_and(|before| id >= before)
+            {
+                continue;
+            }
             looked_at += 1;
             // Most rows are passed over, so they are not read whole.
             let of = EventId(row.get::<_, i64>(2)? as u64);
@@ -256,7 +263,7 @@ fn listed(
                 }
             }
             if looked_at == listing.look || page.orders.len() >= listing.limit {
-                page.next = Some(codec::join(row.get("id")?, row.get("low")?));
+                page.next = Some(id);
                 break;
             }
         }
