@@ -109,6 +109,7 @@ fn first_hour(hand: Hand) {
     one.fill("#starts", &when);
     one.fill("#place", "Old Harbour Hall");
     one.fill("#type-0-price", "0.10");
+    one.fill("#pool-0-places", "40");
     one.mark();
     one.press("button[value=publish]");
     one.sees("Please check the marked field", "event-mistake");
@@ -160,7 +161,9 @@ fn first_hour(hand: Hand) {
     one.browser.shows("£50 taken, £50 refunded");
 
     // And out again: what is behind the sign-in is not shown any more.
-    one.press(".top form button");
+    one.press(".top a[href='/office/account']");
+    one.sees("Where you are signed in", "account");
+    one.press("form[action='/office/sign-out'] button");
     one.sees("Sign in", "signed-out");
     one.goto(&format!("/office/events/{slug}"));
     one.browser.shows("Password");

@@ -25,12 +25,13 @@ pub struct Busy {
 impl Busy {
     pub fn start(name: &str) -> Busy {
         let dir = Dir::new(name);
-        let relay = Relay::with(&[], |step, line| match step {
+        let relay = Relay::with(&["8BITMIME"], |step, line| match step {
             Step::Recipient if line.contains("bob") => Does::says("550 5.1.1 no such mailbox"),
             _ => Does::Usual,
         });
         let url = format!("smtp://{}", relay.address);
-        let settings = [("NTS_SMTP", &*url), ("NTS_MAIL_FROM", "box@example.org")];
+        let settings =
+            [("NTS_SMTP", &*url), ("NTS_MAIL_FROM", "box@example.org"), ("NTS_DEMO", "0")];
         let server = Server::start_with(&dir, &settings);
         put(&server, "rock", |event| {
             event["name"] =
@@ -90,7 +91,7 @@ const PAGES: &[(&str, &str)] = &[("home", "/office"), ("sale", "/office/events/r
 fn every_page_of_the_office_keeps_nobody_out() {
     let busy = Busy::start("office-pages");
     let empty_dir = Dir::new("office-empty");
-    let empty = Server::start(&empty_dir);
+    let empty = Server::start_with(&empty_dir, &[("NTS_DEMO", "0")]);
     for (width, height, dark) in [
         (320, 640, false),
         (320, 640, true),

@@ -59,7 +59,7 @@ fn refund(server: &Server, order: &Value, body: Value) {
 #[test]
 fn the_page_of_a_sale_agrees_with_the_audit_to_the_penny() {
     let dir = Dir::new("watching");
-    let server = Server::start(&dir);
+    let server = Server::start_with(&dir, &[("NTS_DEMO", "0")]);
     let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&two_pools());
     assert_eq!(server.send(put).status, 201);
     let empty = words(&see(&server, "/office/events/rock").text());
@@ -126,7 +126,7 @@ fn the_page_of_a_sale_agrees_with_the_audit_to_the_penny() {
     assert_eq!(report["findings"], json!([]), "{report}");
     // And so after the next start.
     server.stop();
-    let server = Server::start(&dir);
+    let server = Server::start_with(&dir, &[("NTS_DEMO", "0")]);
     let told = words(&see(&server, "/office/events/rock").text());
     assert!(told.contains("Revenue £120.20 £155.30 taken, £35.10 refunded"), "{told}");
     let list = words(&see(&server, "/office").text());
@@ -157,12 +157,12 @@ fn a_sale_is_told_as_it_happens() {
 #[test]
 fn what_needs_attention_is_listed_with_the_event() {
     let dir = Dir::new("watching-trouble");
-    let relay = Relay::with(&[], |step, _| match step {
+    let relay = Relay::with(&["8BITMIME"], |step, _| match step {
         Step::Recipient => Does::says("550 5.1.1 no such mailbox"),
         _ => Does::Usual,
     });
     let url = format!("smtp://{}", relay.address);
-    let settings = [("NTS_SMTP", &*url), ("NTS_MAIL_FROM", "box@example.org")];
+    let settings = [("NTS_SMTP", &*url), ("NTS_MAIL_FROM", "box@example.org"), ("NTS_DEMO", "0")];
     let server = Server::start_with(&dir, &settings);
     server.make_event(10, 300);
     let order = server.send(hold("ann", 1)).json();
@@ -182,7 +182,7 @@ fn what_needs_attention_is_listed_with_the_event() {
 #[test]
 fn events_are_grouped_by_what_they_need() {
     let dir = Dir::new("watching-groups");
-    let server = Server::start(&dir);
+    let server = Server::start_with(&dir, &[("NTS_DEMO", "0")]);
     let empty = words(&see(&server, "/office").text());
     assert!(empty.contains("There are no events yet"), "{empty}");
     let put = |id: &str, change: &dyn Fn(&mut Value)| {

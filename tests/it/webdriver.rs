@@ -152,6 +152,14 @@ impl Browser {
             true => ("click", json!({})),
             false => ("value", json!({"text": "\u{e007}"})),
         };
+        // Where a person would see it: not below what stays at an edge of the window.
+        if self.javascript {
+            let element = json!({ELEMENT: self.find(css)});
+            let script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})";
+            let body = json!({"script": script, "args": [element]});
+            let path = format!("/session/{}/execute/sync", self.session);
+            _ = self.try_command("POST", &path, &body);
+        }
         // The page may be replaced between the two: it refreshes itself, or comes a moment later.
         nts_testkit::eventually("it can be clicked", || {
             let path = format!("/session/{}/element/{}/{what}", self.session, self.find(css));
