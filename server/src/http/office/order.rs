@@ -15,7 +15,7 @@ use crate::language::Lang;
 use crate::mailing::MailState;
 use askama::Template;
 use axum::extract::{Path, State};
-use boxoffice::{Event, Order, OrderId, OrderState, Refund, RefundState, TicketState};
+use boxoffice::{Event, Order, OrderId, OrderState, Refund, RefundState, Tender, TicketState};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -242,7 +242,11 @@ fn told(order: &Order, event: &Event, refund: &Refund) -> String {
         .collect();
     let of = if of.is_empty() { String::new() } else { format!(" for {}", of.join(", ")) };
     let back = if refund.restock { "; the places are put back on sale" } else { "" };
-    format!("{}{of}: {}{back}.", money(refund.amount_minor, order), order_words::refund(refund))
+    format!(
+        "{}{of}: {}{back}.",
+        money(refund.amount_minor, order),
+        order_words::refund(refund, order.tender)
+    )
 }
 
 fn told_mail(mail: &MailState, zone: &str) -> Mail {
@@ -264,7 +268,19 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
                 true,
             ),
             RefundState::Succeeded(_) => (
-                format!("{amount} went back. It takes some days until the buyer's bank shows it."),
+                match order.tender {
+                    Tender::Cash => format!(
+                        "The tickets are not valid any more. Hand {amount} back to the buyer in cash: nts moved no \
+                         money."
+                    ),
+                    Tender::Terminal => format!(
+                        "The tickets are not valid any more. Give {amount} back at your card terminal: nts moved no \
+                         money."
+                    ),
+                    Tender::Online | Tender::Free => format!(
+                        "{amount} went back. It takes some days until the buyer's bank shows it."
+                    ),
+                },
                 true,
             ),
             RefundState::Pending => (

@@ -5,6 +5,7 @@ use crate::http::page::Moment;
 use crate::language::Lang;
 use crate::mailing::{MailStanding, MailState};
 use crate::store::records::audit_log::{Action, AuditLine};
+use boxoffice::Tender;
 use boxoffice::{
     AttemptState, Money, Order, OrderState, Refund, RefundState, Ticket, TicketState, TimeMs,
 };
@@ -58,14 +59,18 @@ pub fn attempt(state: &AttemptState) -> String {
 }
 
 /// Where a refund stands, and whether money moved.
-pub fn refund(refund: &Refund) -> String {
+pub fn refund(refund: &Refund, tender: Tender) -> String {
     let made = if refund.by_hand { "made at the payment provider" } else { "made here" };
     match &refund.state {
         RefundState::Pending => format!("on its way ({made})"),
         RefundState::Succeeded(_) if refund.amount_minor == 0 => {
             format!("done; there was no money to give back ({made})")
         }
-        RefundState::Succeeded(_) => format!("the money went back ({made})"),
+        RefundState::Succeeded(_) => match tender {
+            Tender::Cash => "to be handed back in cash by you".into(),
+            Tender::Terminal => "to be given back at your card terminal by you".into(),
+            Tender::Online | Tender::Free => format!("the money went back ({made})"),
+        },
         RefundState::Failed(why) => format!("failed, no money went back: {why} ({made})"),
     }
 }
