@@ -688,6 +688,15 @@ async fn an_invitation_is_accepted_once() {
         let (_, link) = invite("late@example.org", "door").await;
         office.pass(7 * DAY_MS);
         assert_eq!(office.get(&nobody, &link).await.status, 404);
+        // Of two invitations the other one brings nobody back who was removed.
+        let (_, first) = invite("two@example.org", "door").await;
+        let (_, second) = invite("two@example.org", "box_office").await;
+        let fields = [("name", "Two"), ("password", PASSWORD)];
+        assert_eq!(office.post(&nobody, &first, &fields).await.status, 303);
+        let two = nts_server::accounts::account_id("two@example.org");
+        let remove = format!("/office/people/{two:032x}/remove");
+        assert_eq!(office.post(&owner, &remove, &[]).await.status, 303);
+        assert_eq!(office.get(&nobody, &second).await.status, 404);
         // That of the machine: for whoever is locked out. It gives another password and ends all else.
         let (reply, locked) = office.sign_in(OWNER, PASSWORD).await;
         assert_eq!(reply.status, 303);
@@ -703,6 +712,7 @@ async fn an_invitation_is_accepted_once() {
         let expected = [
             "account_made: Owner@example.org (owner)",
             "account_made: box@example.org (box_office)",
+            "account_made: two@example.org (door)",
             "account_made: Owner@example.org (owner)",
         ];
         assert_eq!(made, expected);
