@@ -74,7 +74,7 @@ impl Busy {
         order("dan", "adult", 2);
         eventually("a mail was refused", || {
             let page = server.send(Request::get("/office").bearer(KEY)).text();
-            page.contains("needs attention")
+            page.contains("attention</a>")
         });
         Busy { server, _relay: relay, _dir: dir }
     }

@@ -281,7 +281,7 @@ impl Browser {
             self.keys(TAB);
             let script = format!(
                 "const e = document.activeElement;
-                 const seen = e.matches(':focus-visible')
+                 const seen = e.matches(':focus-visible, input:focus-within')
                    && (getComputedStyle(e).outlineStyle !== 'none' || e.matches('main, [tabindex=\"-1\"]'));
                  return [e.matches({css:?}), seen || e === document.body, e.outerHTML.slice(0, 120)];"
             );
