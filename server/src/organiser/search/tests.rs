@@ -110,7 +110,7 @@ impl World {
         let language = Language::parse("en").unwrap();
         let key = buyer_key(name, email);
         let buyer = Buyer { name: name.into(), email: email.into(), key, language };
-        let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 2 }];
+        let lines = vec![LineWish { ticket_type: "t".into(), quantity: 2 }];
         let event = self.events[event];
         let hold = Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None };
         self.ask(hold).await;
