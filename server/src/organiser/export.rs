@@ -151,7 +151,7 @@ impl Exports {
         spawn(async move {
             let _turn = turn;
             if let Err(fault) = exports.send(&event, what, &sender).await {
-                tracing::error!(%fault, "an export ended in the middle");
+                tracing::warn!(%fault, "an export ended in the middle");
                 _ = sender.send(Err(fault)).await;
             }
         });

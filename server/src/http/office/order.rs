@@ -10,7 +10,6 @@ use crate::http::page::{Page, page};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
-use crate::http::view;
 use crate::language::Lang;
 use crate::mailing::MailState;
 use askama::Template;
@@ -203,7 +202,7 @@ pub async fn show(
         erased: order.is_erased(),
         language: language(order.buyer.language.code()),
         state: order_words::state(order.state),
-        message: view::message(&app, &order, lang).into_owned(),
+        message: order_words::standing(&order, app.clock.now_ms(), zone),
         trouble: order.trouble.clone(),
         lines: lines.collect(),
         total: lang.money(order.total()),
