@@ -350,8 +350,9 @@ async fn orders_in_the_office() {
     let some = format!("{key}&what=some&n0=1&reason=ill&restock=yes");
     let asked = shop.sent_to_office(&page(&paid, "/refund"), &some).await;
     assert_snapshot!("office_order_refund_confirm", asked);
-    let sent = shop.sent_to_office(&page(&paid, "/refund"), &format!("{some}&confirmed=yes"));
-    assert!(sent.await.starts_with("303"));
+    let confirmed = format!("{some}&confirmed=yes");
+    let sent = shop.sent_to_office(&page(&paid, "/refund"), &confirmed).await;
+    assert!(sent.starts_with("303"), "{sent}");
     assert_snapshot!("office_order_refunded", shop.office(&page(&paid, "")).await);
     assert_snapshot!("office_log", shop.office("/office/events/rock/log").await);
     assert_snapshot!("office_accounts", shop.office("/office/events/rock/accounts").await);

@@ -143,7 +143,9 @@ fn wishes(form: &Form, order: &Order, event: &Event) -> Result<Vec<LineWish>, St
     let mut wishes = Vec::new();
     for (line, at) in order.lines.iter().zip(0..) {
         let of = &event.ticket_types[usize::from(line.ticket_type)];
-        let left = line.quantity - line.refunded;
+        // What is confirmed may have been sent twice: then fewer are left by now, and the first answer counts.
+        let confirmed = form.get("confirmed") == "yes";
+        let left = if confirmed { line.quantity } else { line.quantity - line.refunded };
         let quantity = match form.get(&format!("n{at}")) {
             "" | "0" => continue,
             number => number.parse::<u32>().ok().filter(|number| *number <= left),
