@@ -162,6 +162,10 @@ fn wishes(form: &Form, order: &Order, event: &Event) -> Result<Vec<LineWish>, St
     let mut wishes = Vec::new();
     for (at, ticket_type, left, _) in refundable(order) {
         let of = &event.ticket_types[usize::from(ticket_type)];
+        // What is confirmed may have been sent twice: then fewer are left by now, and the first answer counts.
+        let of_type = order.lines.iter().filter(|line| line.ticket_type == ticket_type);
+        let bought: u32 = of_type.map(|line| line.quantity).sum();
+        let left = if form.get("confirmed") == "yes" { bought } else { left };
         let quantity = match form.get(&format!("n{at}")) {
             "" | "0" => continue,
             number => number.parse::<u32>().ok().filter(|number| *number <= left),
