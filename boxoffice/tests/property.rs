@@ -33,7 +33,7 @@ fn cases(default: u32) -> ProptestConfig {
 /// What is asked, before it is known of what state.
 #[derive(Clone, Debug)]
 enum Ask {
-    Event(u64, EventSpec),
+    Event(u64, Box<EventSpec>),
     Hold {
         order: u128,
         event: u64,
@@ -47,7 +47,7 @@ enum Ask {
     },
     Delete(&'static str),
     /// An event is put over what was seen of it: the n-th event that was put before.
-    Over(u64, EventSpec, Option<usize>),
+    Over(u64, Box<EventSpec>, Option<usize>),
     Sale(u64, boxoffice::Sale),
     /// What usually comes next for an order, or what comes next when it does not go well.
     Push(u128, bool),
@@ -248,7 +248,7 @@ fn event() -> impl Strategy<Value = Ask> {
             code.opens.retain(|id| tags == 7 || hidden.contains(id));
         }
         spec.codes.retain(|code| tags == 7 || code.discount.is_some() || !code.opens.is_empty());
-        Ask::Event(id, spec)
+        Ask::Event(id, Box::new(spec))
     })
 }
 
@@ -392,7 +392,7 @@ fn opening() -> [Ask; 2] {
             ticket_types: vec![t(0, "a", 999), t(1, "b", 500), t(2, "a", 0), t(3, "c", 50)],
             ..EventSpec::new(slug, Currency::parse("GBP").unwrap(), 3_000_000)
         };
-        Ask::Event(id, spec)
+        Ask::Event(id, Box::new(spec))
     })
 }
 
@@ -527,10 +527,10 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
                 _ => None,
             });
             let seen = seen.and_then(|nth| put.cloned().nth(nth)).map(Box::new);
-            Command::PutEventIf { id: EventId(*id), spec: spec.clone(), seen }
+            Command::PutEventIf { id: EventId(*id), spec: (**spec).clone(), seen }
         }
         Ask::Sale(event, to) => Command::SetSale { event: EventId(*event), to: *to },
-        Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: spec.clone() },
+        Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: (**spec).clone() },
         Ask::Hold { order, event, buyer, named, untagged, lines, terms, most_ms } => {
             Command::Hold {
                 order: id(*order),
@@ -1094,7 +1094,7 @@ impl Sale {
             under_way: Vec::new(),
             readings: Vec::new(),
         };
-        sale.ask(Command::PutEvent { id: EventId(id), spec });
+        sale.ask(Command::PutEvent { id: EventId(id), spec: *spec });
         sale
     }
 

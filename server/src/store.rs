@@ -185,6 +185,8 @@ pub struct Listing {
     pub limit: usize,
     /// So many orders are looked at, at most: more time than that takes nobody has.
     pub look: usize,
+    /// Only this one.
+    pub only: Option<OrderId>,
 }
 
 impl Listing {
@@ -199,19 +201,28 @@ impl Listing {
             changed_since: None,
             limit,
             look,
+            only: None,
         }
     }
 
     /// Only this order.
-    pub fn only(mut self, id: OrderId) -> Listing {
-        self.after = id.0.checked_sub(1).map(OrderId);
-        self.before = id.0.checked_add(1).map(OrderId);
+    pub fn only(self, id: OrderId) -> Listing {
+        Listing { only: Some(id), ..self.between(id.0, id.0) }
+    }
+
+    /// Only those whose ids begin as these two do, and lie between them, as far as 64 bits tell: the rest of an id
+    /// is no order.
+    pub fn between(mut self, from: u128, to: u128) -> Listing {
+        let (low, high) = (from >> 64 << 64, to | u128::from(u64::MAX));
+        self.after = low.checked_sub(1).map(OrderId);
+        self.before = high.checked_add(1).map(OrderId);
         self
     }
 
     /// Whether an order is asked for that changed at this time for the last time; 0: never.
     pub fn fits(&self, order: &Order, changed_ms: TimeMs) -> bool {
-        self.events.as_ref().is_none_or(|events| events.contains(&order.event))
+        self.only.is_none_or(|id| order.id == id)
+            && self.events.as_ref().is_none_or(|events| events.contains(&order.event))
             && self.after.is_none_or(|after| order.id > after)
             && self.before.is_none_or(|before| order.id < before)
             && self.state.is_none_or(|state| order.state == state)

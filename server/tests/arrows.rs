@@ -119,7 +119,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     // An older database gets the keys of its buyers anew.
     (
         "store",
-        &["access", "actor", "clock", "identity", "ids", "private_file", "tasks", "text", "trust"],
+        &[
+            "access",
+            "actor",
+            "clock",
+            "identity",
+            "ids",
+            "private_file",
+            "search_text",
+            "tasks",
+            "text",
+            "trust",
+        ],
     ),
     // A command that admission rejects never reaches the writer, but its caller gets the same error.
     // The mails that a decision owes are committed with it.

@@ -366,7 +366,7 @@ async fn orders_in_the_office() {
     assert_snapshot!("office_order_refund_confirm", asked);
     let confirmed = format!("{some}&confirmed=yes");
     let sent = shop.sent_to_office(&page(&paid, "/refund"), &confirmed).await;
-    assert!(sent.starts_with("303"));
+    assert!(sent.starts_with("303"), "{sent}");
     assert_snapshot!("office_order_refunded", shop.office(&page(&paid, "")).await);
     assert_snapshot!("office_log", shop.office("/office/events/rock/log").await);
     assert_snapshot!("office_accounts", shop.office("/office/events/rock/accounts").await);

@@ -27,7 +27,7 @@ fn send(server: &Server, page: &str, action: &str, typed: &[(&str, &str)]) -> An
     form.fields.retain(|(name, _)| typed.iter().all(|(n, _)| n != name));
     // What is not ticked is not sent.
     form.fields.retain(|(name, _)| !["tags", "pdf", "sure"].contains(&name.as_str()));
-    form.fields.retain(|(name, _)| !name.ends_with("-gone"));
+    form.fields.retain(|(name, _)| !name.ends_with("-gone") && !name.ends_with("-hidden"));
     server.send(form.with(typed).bearer(KEY))
 }
 
@@ -37,7 +37,9 @@ fn event(server: &Server, slug: &str) -> Value {
 
 fn make(server: &Server, more: &[(&str, &str)]) -> Answer {
     let new = page(server, "/office/events/new");
-    send(server, &new, "/office/events/new", &[&LEAST[..], more].concat())
+    let rest = LEAST.iter().filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+    let typed: Vec<_> = rest.chain(more).copied().collect();
+    send(server, &new, "/office/events/new", &typed)
 }
 
 #[test]

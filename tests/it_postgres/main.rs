@@ -35,6 +35,7 @@ mod office_events;
 #[path = "../it/office_orders.rs"]
 mod office_orders;
 #[path = "../it/office_shop.rs"]
+#[allow(dead_code, reason = "what only the other tests upload")]
 mod office_shop;
 #[path = "../it/office_watching.rs"]
 mod office_watching;

@@ -1,4 +1,5 @@
--- When an order changed the last time; 0: never since it was placed. A hold does not write it.
+-- When an order changed the last time; 0: not since this column came. A new order has the time at which it was
+-- placed, so that its row keeps its size: one that grows may be copied, and what is erased later stays in the copy.
 ALTER TABLE orders ADD COLUMN changed_ms INTEGER NOT NULL DEFAULT 0;
 
 -- By which texts orders are found. Filled by a task beside the sale. Declared in

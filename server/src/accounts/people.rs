@@ -10,7 +10,9 @@ use crate::store::records::accounts::{
     untold_if_granted, untold_unless_granted,
 };
 use crate::store::records::audit_log::Action;
-use crate::store::records::sessions::{OneTimeLink, Purpose, end_all_of_removed, pending};
+use crate::store::records::sessions::{
+    OneTimeLink, Purpose, end_all_of_removed, end_links_of_removed, pending,
+};
 use crate::store::records::{Field, RecordChange, get};
 use crate::writer::{CommandError, mail_message};
 use boxoffice::{EventId, check_email};
@@ -235,6 +237,7 @@ impl Accounts {
             remove_unless_last(account.id, now),
             removed_holds_nothing(account.id),
             end_all_of_removed(account.id),
+            end_links_of_removed(&account, now),
             forget_codes_of_removed(account.id),
             RecordChange::put(&line),
             untold_if_active(line.id, account.id),

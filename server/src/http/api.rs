@@ -341,9 +341,12 @@ pub async fn order(
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
+    let caller = known_caller(&app, &headers).await?;
+    let changes = caller.is_some_and(|caller| caller.has(Right::ChangeOrders, Some(order.event)));
     let mut answer = match actor {
         Actor::Buyer => view::order(&app, &order, &event, here()),
-        _ => view::order_for_organiser(&app, &order, &event, here()),
+        _ if changes => view::order_for_organiser(&app, &order, &event, here()),
+        _ => view::order_to_look_at(&app, &order, &event, here()),
     };
     answer.mails = Some(mails::of(&app, &order).await?);
     let accepted = app.shop.accepted(id).await.map_err(CommandError::from)?;

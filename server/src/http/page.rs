@@ -288,7 +288,7 @@ pub struct PageProblem {
     /// The zone in which its times are told.
     zone: String,
     /// Where to go on: an address, and what is there.
-    back: Option<(String, Words)>,
+    back: Option<Box<(String, Words)>>,
 }
 
 impl<P: Into<Problem>> From<P> for PageProblem {
@@ -320,7 +320,7 @@ impl PageProblem {
     /// The same with the way back to the page of this event.
     pub(in crate::http) fn back_to_event(mut self, event: &Event) -> PageProblem {
         let name = self.problem.lang.back_to_event(&event.spec.name);
-        self.back = Some((format!("/events/{}", event.spec.slug), name));
+        self.back = Some(Box::new((format!("/events/{}", event.spec.slug), name)));
         self.zone.clone_from(&event.spec.zone);
         self
     }
@@ -333,7 +333,7 @@ impl PageProblem {
 
     /// The same with the way back to this page.
     pub(in crate::http) fn back_to(mut self, path: String, name: Words) -> PageProblem {
-        self.back = Some((path, name));
+        self.back = Some(Box::new((path, name)));
         self
     }
 
@@ -354,7 +354,7 @@ impl PageProblem {
             title,
             detail,
             money,
-            back,
+            back: back.map(|back| *back),
             refresh,
         });
         // The status and the headers are those that a program gets.

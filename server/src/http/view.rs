@@ -134,6 +134,18 @@ pub fn order_for_organiser<'a>(
     view
 }
 
+/// The same for staff who may look at it and not change it: without the buyer's own link, which changes it.
+pub fn order_to_look_at<'a>(
+    app: &App,
+    order: &'a Order,
+    event: &'a Event,
+    lang: Lang,
+) -> wire::Order<'a> {
+    let mut view = order_for_organiser(app, order, event, lang);
+    view.url = format!("{}/office/orders/{}", app.links.base(), view.id).into();
+    view
+}
+
 fn answer(answer: &Answer) -> wire::Answer<'_> {
     wire::Answer {
         answer: (&answer.value).into(),

@@ -364,12 +364,7 @@ impl Composer {
         draft.hello(order);
         draft.blocks.push(Block::Text(text.into()));
         if !failed && !nothing {
-            let how = match order.tender {
-                Tender::Cash => lang.mail_refund_in_cash(),
-                Tender::Terminal => lang.mail_refund_at_terminal(),
-                Tender::Online | Tender::Free => lang.mail_refund_when(),
-            };
-            draft.blocks.push(Block::Text(how.into()));
+            draft.blocks.push(Block::Text(how_it_goes_back(lang, order).into()));
         }
         let what = quantities(event, order, &refund.quantities);
         if !what.is_empty() && left > 0 {
@@ -503,7 +498,7 @@ impl Composer {
             0 => Some(lang.mail_canceled_money().into_owned()),
             _ => {
                 let text = money_back(lang, given, order.total());
-                Some(format!("{text} {}", lang.mail_refund_when()))
+                Some(format!("{text} {}", how_it_goes_back(lang, order)))
             }
         };
         draft.blocks.extend(money.map(Block::Text));
@@ -679,6 +674,15 @@ fn quantities(event: &Event, order: &Order, of_lines: &[u32]) -> String {
         format!("{quantity} × {}", event.ticket_types[usize::from(line.ticket_type)].name)
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+/// In which way the money of an order goes back.
+fn how_it_goes_back(lang: Lang, order: &Order) -> Words {
+    match order.tender {
+        Tender::Cash => lang.mail_refund_in_cash(),
+        Tender::Terminal => lang.mail_refund_at_terminal(),
+        Tender::Online | Tender::Free => lang.mail_refund_when(),
+    }
 }
 
 /// That so much of what an order cost goes back: all of it, or a part.

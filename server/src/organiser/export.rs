@@ -151,7 +151,7 @@ impl Exports {
         spawn(async move {
             let _turn = turn;
             if let Err(fault) = exports.send(&event, what, &sender).await {
-                tracing::error!(%fault, "an export ended in the middle");
+                tracing::warn!(%fault, "an export ended in the middle");
                 _ = sender.send(Err(fault)).await;
             }
         });
@@ -259,10 +259,21 @@ fn harmless(cell: &str) -> String {
     let number = cell.strip_prefix('-').is_some_and(|rest| {
         !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit() || c == '.')
     });
-    if !number && cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        return format!("'{cell}");
+    if number {
+        return cell.to_owned();
     }
-    cell.to_owned()
+    // Some spreadsheets part cells at other characters than a comma, within what we have quoted as well
+    // (<https://owasp.org/www-community/attacks/CSV_Injection>).
+    let mut out = String::with_capacity(cell.len() + 1);
+    let mut begins = true;
+    for c in cell.chars() {
+        if begins && matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r') {
+            out.push('\'');
+        }
+        out.push(c);
+        begins = matches!(c, ';' | ',' | '\t' | '|') || (begins && c == ' ');
+    }
+    out
 }
 
 /// A sum without its currency: `9.99`.

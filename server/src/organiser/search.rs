@@ -308,15 +308,14 @@ fn by_begin(
         Some(Cursor::Order(order)) => Some(order),
         _ => None,
     };
-    let mut listing = filter.listing(at.limit);
+    let mut listing = filter.listing(at.limit).between(from, to);
     listing.newest_first = at.newest_first;
-    listing.after = from.checked_sub(1).map(OrderId);
-    listing.before = to.checked_add(1).map(OrderId);
     match at.newest_first {
         true => listing.before = behind.or(listing.before),
         false => listing.after = behind.or(listing.after),
     }
-    let OrderPage { orders, next } = reader.listed(&listing, &|order| filter.has_type(order))?;
+    let fits = |order: &Order| (from..=to).contains(&order.id.0) && filter.has_type(order);
+    let OrderPage { orders, next } = reader.listed(&listing, &fits)?;
     Ok(Found { orders, next: next.map(Cursor::Order), newest_left_out: false })
 }
 

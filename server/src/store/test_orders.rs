@@ -12,7 +12,7 @@ use super::{Database, Fault, MetaStore, Reader};
 use crate::actor::Actor;
 use crate::clock::Clock;
 use crate::text::counted;
-use boxoffice::{Order, OrderId};
+use boxoffice::{Order, OrderId, Tender};
 use std::fmt;
 use std::path::Path;
 
@@ -155,7 +155,9 @@ fn infer(reader: &mut dyn Reader, sandbox_exists: bool) -> Result<Option<Mode>, 
 }
 
 fn is_real(order: &Order) -> bool {
+    let offline = matches!(order.tender, Tender::Cash | Tender::Terminal);
     order.payment.as_ref().is_some_and(|payment| payment.live)
+        || offline && order.state.sells() && order.total().minor > 0
 }
 
 /// Tells every order, until it is enough.

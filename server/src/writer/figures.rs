@@ -47,7 +47,12 @@ impl Figures {
         for change in changes {
             let id = match change {
                 Change::OrderPlaced(order) => {
-                    if order.state.sells() {
+                    // What the organiser sells is placed and paid in one step.
+                    let sold = |change: &Change| {
+                        matches!(change, Change::OrderMoved { order: id, to }
+                            if *id == order.id && to.state.sells())
+                    };
+                    if order.state.sells() || changes.iter().any(sold) {
                         before.push((order.id, order.event, order.currency, BTreeMap::new()));
                     }
                     continue;

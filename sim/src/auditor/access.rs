@@ -2,10 +2,11 @@
 //! anybody but a stranger. And under one key there is one effect.
 
 use super::Auditor;
+use super::history::Question;
 use super::refusals::{ruled, ruled_in};
 use crate::trace::{Promise, Trace};
 use boxoffice::{EventSpec, Order, OrderId, OrderState};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was asked for of an order, by anybody but strangers.
@@ -19,6 +20,11 @@ struct Wishes {
     refund: (BTreeSet<String>, usize),
 }
 
+/// A sale at the box office: to whom, how it is paid, and so many of which ticket types.
+type Sale = (String, String, Vec<(String, u64)>);
+/// An answer: to which question, of which ticket, and what.
+type Given = (String, Option<u64>, String);
+
 /// What was asked for by anybody but strangers.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
@@ -28,9 +34,11 @@ pub struct Access {
     /// Whether the event was to be cancelled: then all of its orders are.
     canceled: bool,
     /// What the organiser wanted to sell or to give away: to whom, how it is paid, and what.
-    sales: BTreeSet<(String, String, Vec<(String, u64)>)>,
+    sales: BTreeSet<Sale>,
     /// The answers that were to be given to the questions of an order.
-    answers: BTreeMap<OrderId, BTreeSet<(String, Option<u64>, String)>>,
+    answers: BTreeMap<OrderId, BTreeSet<Given>>,
+    /// The same as they were sent, all answers of one request together.
+    answered: BTreeMap<OrderId, Vec<Vec<Given>>>,
 }
 
 /// What an event is to be, in words that can be compared.
@@ -82,9 +90,11 @@ impl Auditor {
             let body: Value = serde_json::from_str(body).unwrap_or_default();
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let answers = body["answers"].as_array().into_iter().flatten();
-            let answers =
-                answers.map(|a| (text(&a["question"]), a["ticket"].as_u64(), text(&a["answer"])));
-            self.access.answers.entry(order).or_default().extend(answers);
+            let answers: Vec<_> = answers
+                .map(|a| (text(&a["question"]), a["ticket"].as_u64(), text(&a["answer"])))
+                .collect();
+            self.access.answers.entry(order).or_default().extend(answers.iter().cloned());
+            self.access.answered.entry(order).or_default().push(answers);
             return;
         }
         if method == "POST" && path.ends_with("/sales") {
@@ -127,6 +137,26 @@ impl Auditor {
             Some(key) => _ = counted.0.insert(key.to_owned()),
             None => counted.1 += times,
         }
+    }
+
+    /// All answers that an order may have had for a moment, as they are shown, where they were changed since
+    /// the question: twice within a step only the last of them is seen.
+    pub(super) fn answers_between(&self, id: OrderId, asked: Question) -> Vec<Value> {
+        let versions = self.versions(id, asked);
+        let changed = |pair: &[(u64, Order)]| pair[0].1.answers != pair[1].1.answers;
+        let event = self.shows.last().map(|show| &show.event);
+        let (Some(event), true) = (event, versions.windows(2).any(changed)) else {
+            return Vec::new();
+        };
+        let text = |id: &str| event.spec.question(id).map(|question| question.text.as_str());
+        let all = self.access.answered.get(&id).into_iter().flatten();
+        let all = all.map(|answers| {
+            answers
+                .iter()
+                .map(|(id, ticket, answer)| json!([id, text(id), ticket, answer]))
+                .collect()
+        });
+        all.collect()
     }
 
     /// An event is committed: somebody who may has asked for it to be so.

@@ -68,8 +68,8 @@ fn lines(order: &Order, event: &Event) -> Value {
     lines.collect()
 }
 
-/// What is wrong with what is shown, if the order is so.
-fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
+/// What is wrong with what is shown, if the order is so. `between`: answers that it may have had for a moment.
+fn differs(order: &Order, event: &Event, between: &[Value], view: &Value) -> Option<String> {
     let refunded: i64 = order
         .refunds
         .iter()
@@ -122,6 +122,10 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
     let attempts_shown = fields(&view["payment"]["attempts"], &["number", "state", "reason"]);
     let refunds_shown =
         fields(&view["refunds"], &["id", "state", "amount", "restock", "by_hand", "reason"]);
+    let answers_shown = fields(&view["answers"], &["question", "text", "ticket", "answer"]);
+    let answers = order.answers.iter().map(|a| json!([a.question, a.text, a.ticket, a.value]));
+    let answers =
+        if between.contains(&answers_shown) { answers_shown.clone() } else { answers.collect() };
     let when = |name: &str| json!(view[name].as_str().map(time));
     let live = order.payment.as_ref().map(|payment| payment.live);
     let fields = [
@@ -144,11 +148,7 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
         ),
         ("refunds", refunds_shown, json!(refunds)),
         ("tender", view["tender"].clone(), json!(order.tender.word())),
-        (
-            "answers",
-            fields(&view["answers"], &["question", "text", "ticket", "answer"]),
-            order.answers.iter().map(|a| json!([a.question, a.text, a.ticket, a.value])).collect(),
-        ),
+        ("answers", answers_shown, answers),
     ];
     let wrong = fields.into_iter().find(|(_, shown, is)| shown != is);
     wrong.map(|(name, shown, is)| format!("{name} {shown}, and it was {is}"))
@@ -192,9 +192,11 @@ impl Auditor {
         let Some(event) = self.shows.last().map(|show| &show.event) else { return };
         let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
         let versions = self.versions(id, asked);
+        let between = self.answers_between(id, asked);
         let mut wrong = None;
         let right = versions.iter().rev().find(|(_, order)| {
-            let differs = differs(order, event, view).or_else(|| another_action(order, view));
+            let differs =
+                differs(order, event, &between, view).or_else(|| another_action(order, view));
             let right = differs.is_none();
             wrong = wrong.take().or(differs);
             right

@@ -1,6 +1,6 @@
 //! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
 
-use crate::access::may;
+use crate::access::{Caller, Right, may};
 use crate::app::App;
 use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
@@ -178,7 +178,7 @@ pub async fn orders(
     let caller = caller(&app, &headers).await?;
     let event = app.sales.event_named(&slug).await?;
     let of = Of::These(vec![caller.permit(event.id)?]);
-    listed(&app, &of, std::slice::from_ref(&event), &query).await
+    listed(&app, &caller, &of, std::slice::from_ref(&event), &query).await
 }
 
 /// `GET /api/v1/orders`: those of all events whose orders the caller may see.
@@ -190,11 +190,12 @@ pub async fn all_orders(
     let caller = caller(&app, &headers).await?;
     caller.permit_anywhere::<may::SeeOrders>()?;
     let events = app.catalogue.events();
-    listed(&app, &Of::all_that(&caller, &events), &events, &query).await
+    listed(&app, &caller, &Of::all_that(&caller, &events), &events, &query).await
 }
 
 async fn listed(
     app: &App,
+    caller: &Caller,
     of: &Of,
     events: &[Arc<Event>],
     query: &Query,
@@ -216,7 +217,11 @@ async fn listed(
         with_events.push((order, event));
     }
     let told = with_events.iter();
-    let told = told.map(|(order, event)| view::order_for_organiser(app, order, event, here()));
+    let told =
+        told.map(|(order, event)| match caller.has(Right::ChangeOrders, Some(order.event)) {
+            true => view::order_for_organiser(app, order, event, here()),
+            false => view::order_to_look_at(app, order, event, here()),
+        });
     let next = found.next.map(|next| next.to_string().into());
     Ok(Json(OrderList { next, orders: told.collect() }).into_response())
 }

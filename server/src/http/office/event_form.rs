@@ -453,7 +453,6 @@ impl Typed {
             ticket_types,
             codes: Some(codes),
             questions: self.questions(),
-            ..seen.cloned().unwrap_or_default()
         };
         match event_body::spec(body, slug) {
             Ok(spec) if faults.is_empty() => Ok(spec),

@@ -91,7 +91,7 @@ fn referer<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
             let (_, rest) = from.split_once("://")?;
             let at = rest.find('/')?;
             let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-            (Some(rest[..at].as_bytes()) == host).then_some(&rest[at..])?
+            (Some(&rest.as_bytes()[..at]) == host).then_some(&rest[at..])?
         }
     };
     own(path)

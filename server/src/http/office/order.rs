@@ -10,12 +10,11 @@ use crate::http::page::{Page, page};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
-use crate::http::view;
 use crate::language::Lang;
 use crate::mailing::MailState;
 use askama::Template;
 use axum::extract::{Path, State};
-use boxoffice::{Event, Order, OrderId, OrderState, Refund, RefundState, TicketState};
+use boxoffice::{Event, Order, OrderId, OrderState, Refund, RefundState, Tender, TicketState};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -203,7 +202,7 @@ pub async fn show(
         erased: order.is_erased(),
         language: language(order.buyer.language.code()),
         state: order_words::state(order.state),
-        message: view::message(&app, &order, lang).into_owned(),
+        message: order_words::standing(&order, app.clock.now_ms(), zone),
         trouble: order.trouble.clone(),
         lines: lines.collect(),
         total: lang.money(order.total()),
@@ -242,7 +241,11 @@ fn told(order: &Order, event: &Event, refund: &Refund) -> String {
         .collect();
     let of = if of.is_empty() { String::new() } else { format!(" for {}", of.join(", ")) };
     let back = if refund.restock { "; the places are put back on sale" } else { "" };
-    format!("{}{of}: {}{back}.", money(refund.amount_minor, order), order_words::refund(refund))
+    format!(
+        "{}{of}: {}{back}.",
+        money(refund.amount_minor, order),
+        order_words::refund(refund, order.tender)
+    )
 }
 
 fn told_mail(mail: &MailState, zone: &str) -> Mail {
@@ -264,7 +267,19 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
                 true,
             ),
             RefundState::Succeeded(_) => (
-                format!("{amount} went back. It takes some days until the buyer's bank shows it."),
+                match order.tender {
+                    Tender::Cash => format!(
+                        "The tickets are not valid any more. Hand {amount} back to the buyer in cash: nts moved no \
+                         money."
+                    ),
+                    Tender::Terminal => format!(
+                        "The tickets are not valid any more. Give {amount} back at your card terminal: nts moved no \
+                         money."
+                    ),
+                    Tender::Online | Tender::Free => format!(
+                        "{amount} went back. It takes some days until the buyer's bank shows it."
+                    ),
+                },
                 true,
             ),
             RefundState::Pending => (

@@ -20,6 +20,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use boxoffice::Tender;
 use boxoffice::{
     AddressFixed, Event, LineWish, Order, OrderState, RefundWish, Refusal, TicketState,
     check_email, check_name,
@@ -139,11 +140,32 @@ impl Chosen {
     }
 }
 
+/// The ticket types of an order, each once: the number of its first line, which it is, how many can be refunded, and
+/// their prices in the order in which they are: the last line first.
+fn refundable(order: &Order) -> Vec<(usize, u16, u32, Vec<i64>)> {
+    let mut types: Vec<(usize, u16, u32, Vec<i64>)> = Vec::new();
+    for (at, line) in order.lines.iter().enumerate() {
+        let left = line.quantity - line.refunded;
+        let price = (left > 0).then_some(line.unit_minor);
+        match types.iter_mut().find(|(_, ticket_type, ..)| *ticket_type == line.ticket_type) {
+            Some((_, _, all, prices)) => {
+                *all += left;
+                prices.splice(0..0, price);
+            }
+            None => types.push((at, line.ticket_type, left, price.into_iter().collect())),
+        }
+    }
+    types
+}
+
 fn wishes(form: &Form, order: &Order, event: &Event) -> Result<Vec<LineWish>, String> {
     let mut wishes = Vec::new();
-    for (line, at) in order.lines.iter().zip(0..) {
-        let of = &event.ticket_types[usize::from(line.ticket_type)];
-        let left = line.quantity - line.refunded;
+    for (at, ticket_type, left, _) in refundable(order) {
+        let of = &event.ticket_types[usize::from(ticket_type)];
+        // What is confirmed may have been sent twice: then fewer are left by now, and the first answer counts.
+        let of_type = order.lines.iter().filter(|line| line.ticket_type == ticket_type);
+        let bought: u32 = of_type.map(|line| line.quantity).sum();
+        let left = if form.get("confirmed") == "yes" { bought } else { left };
         let quantity = match form.get(&format!("n{at}")) {
             "" | "0" => continue,
             number => number.parse::<u32>().ok().filter(|number| *number <= left),
@@ -168,12 +190,15 @@ impl RefundPage {
         form: Option<&Form>,
     ) -> RefundPage {
         let field = |name: &str| form.map(|form| form.get(name).to_owned()).unwrap_or_default();
-        let lines = order.lines.iter().zip(0..).map(|(line, at)| RefundLine {
-            field: format!("n{at}"),
-            name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
-            price: money(line.unit_minor, order),
-            left: line.quantity - line.refunded,
-            chosen: field(&format!("n{at}")),
+        let lines = refundable(order).into_iter().map(|(at, ticket_type, left, prices)| {
+            let prices = prices.iter().map(|minor| money(*minor, order));
+            RefundLine {
+                field: format!("n{at}"),
+                name: event.ticket_types[usize::from(ticket_type)].name.clone(),
+                price: prices.collect::<Vec<_>>().join(", then "),
+                left,
+                chosen: field(&format!("n{at}")),
+            }
         });
         let lines: Vec<RefundLine> = lines.filter(|line| line.left > 0).collect();
         let paid = order.state == OrderState::Paid;
@@ -255,7 +280,21 @@ fn told(preview: &RefundPreview, order: &Order, restock: bool) -> (Vec<String>, 
     let amount = money(preview.amount_minor, order);
     let mut lines = vec![match preview.amount_minor {
         0 => "No money goes back: nothing was paid, or all of it went back already.".into(),
-        _ => format!("{amount} goes back to the card that paid."),
+        _ => match order.tender {
+            Tender::Cash => {
+                format!(
+                    "Hand {amount} back to the buyer in cash: nts moves no money of this order."
+                )
+            }
+            Tender::Terminal => {
+                format!(
+                    "Give {amount} back at your card terminal: nts moves no money of this order."
+                )
+            }
+            Tender::Online | Tender::Free => {
+                format!("{amount} goes back to the card that paid.")
+            }
+        },
     }];
     if preview.tickets > 0 {
         let stop = if preview.tickets == 1 { "stops" } else { "stop" };

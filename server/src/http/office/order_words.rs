@@ -5,6 +5,7 @@ use crate::http::page::Moment;
 use crate::language::Lang;
 use crate::mailing::{MailStanding, MailState};
 use crate::store::records::audit_log::{Action, AuditLine};
+use boxoffice::Tender;
 use boxoffice::{
     AttemptState, Money, Order, OrderState, Refund, RefundState, Ticket, TicketState, TimeMs,
 };
@@ -21,6 +22,51 @@ pub fn state(state: OrderState) -> &'static str {
         OrderState::Refunded => "Refunded",
         OrderState::Released => "Expired or canceled",
         OrderState::Void => "Payment void",
+    }
+}
+
+/// Where an order stands, and what that means for money and tickets.
+pub fn standing(order: &Order, now: TimeMs, zone: &str) -> String {
+    let attempt = order.payment.as_ref().and_then(|p| p.attempts.last()).map(|a| &a.state);
+    let until = || Lang::En.end(order.until_ms, now, zone);
+    match order.state {
+        OrderState::Held if order.over(now) => {
+            "The time to pay is over; the places go back on sale in a moment. No money moved.".into()
+        }
+        OrderState::Held => format!("The places are kept until {}. No money moved.", until()),
+        OrderState::Paying => match attempt {
+            Some(AttemptState::Action) => {
+                "The buyer must confirm the payment at the bank. No money was taken.".into()
+            }
+            Some(AttemptState::Declined(_)) => format!(
+                "The last attempt to pay was declined. The buyer can try again until {}. No money was taken.",
+                until()
+            ),
+            _ => "The buyer is paying, and the bank has not answered yet.".into(),
+        },
+        OrderState::Canceling => {
+            "The payment is being stopped at the payment provider; then the places go back on sale.".into()
+        }
+        OrderState::Committed => {
+            "The bank has accepted the payment, and the money is being taken. The tickets come then.".into()
+        }
+        OrderState::Paid if order.total().minor == 0 => "It costs nothing; the tickets are valid.".into(),
+        OrderState::Paid if order.refunded().minor > 0 => {
+            format!("Of the money {} went back or is on its way.", money(order.refunded().minor, order))
+        }
+        OrderState::Paid => "The money is taken, and the tickets are valid.".into(),
+        OrderState::Refunding => {
+            "Tickets are not valid any more, and their money is on its way back.".into()
+        }
+        OrderState::Refunded => "No ticket of it is valid any more.".into(),
+        OrderState::Released | OrderState::Void if !order.refunds.is_empty() => {
+            "Money came when the places were gone. All of it goes back; there are no tickets.".into()
+        }
+        OrderState::Released => "It was not paid, and the places are on sale again.".into(),
+        OrderState::Void => {
+            "The payment ended before the money was taken. There are no tickets, and the places are on sale again."
+                .into()
+        }
     }
 }
 
@@ -58,14 +104,18 @@ pub fn attempt(state: &AttemptState) -> String {
 }
 
 /// Where a refund stands, and whether money moved.
-pub fn refund(refund: &Refund) -> String {
+pub fn refund(refund: &Refund, tender: Tender) -> String {
     let made = if refund.by_hand { "made at the payment provider" } else { "made here" };
     match &refund.state {
         RefundState::Pending => format!("on its way ({made})"),
         RefundState::Succeeded(_) if refund.amount_minor == 0 => {
             format!("done; there was no money to give back ({made})")
         }
-        RefundState::Succeeded(_) => format!("the money went back ({made})"),
+        RefundState::Succeeded(_) => match tender {
+            Tender::Cash => "to be handed back in cash by you".into(),
+            Tender::Terminal => "to be given back at your card terminal by you".into(),
+            Tender::Online | Tender::Free => format!("the money went back ({made})"),
+        },
         RefundState::Failed(why) => format!("failed, no money went back: {why} ({made})"),
     }
 }

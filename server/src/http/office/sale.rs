@@ -5,6 +5,7 @@ use super::{OfficeFrame, Staff};
 use crate::access::{Caller, Permit, Right, may};
 use crate::app::App;
 use crate::http::api::{live_answer, share_of_listeners};
+use crate::http::auth::staff;
 use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
@@ -14,6 +15,7 @@ use crate::organiser::watching::{Attention, Figures, NO_TYPE, Sums, Troubled, Wh
 use crate::writer::CommandError;
 use askama::Template;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use boxoffice::{Currency, Event, Money, Refusal, TimeMs};
 use bytes::Bytes;
@@ -367,13 +369,13 @@ pub async fn live(
     Staff(caller): Staff,
     Path(slug): Path<String>,
     client: crate::admission::client::Client,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (event, permit) = event_to_see(&app, &caller, &slug).await?;
+    let (event, _) = event_to_see(&app, &caller, &slug).await?;
     let share = share_of_listeners(&app, client)?;
     let listening = Arc::clone(&app.admission.slots.listeners)
         .try_acquire_owned()
         .map_err(|_| CommandError::Busy)?;
-    let sees_orders = caller.has(Right::SeeOrders, Some(event.id));
     let mut news = app.catalogue.listen();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let id = event.id;
@@ -382,6 +384,10 @@ pub async fn live(
         let end = Instant::now() + LIVE_LASTS;
         while Instant::now() < end {
             let Some(event) = app.catalogue.event_by_id(id) else { return };
+            // Who was removed, or has another role by now, hears no more.
+            let Ok(caller) = staff(&app, &headers).await else { return };
+            let Ok(permit) = caller.permit(id) else { return };
+            let sees_orders = caller.has(Right::SeeOrders, Some(id));
             let Ok(sale) = sale_now(&app, &permit, &event, sees_orders).await else { return };
             let Ok(html) = sale.render() else { return };
             if sender.send(frame(&html)).await.is_err() {

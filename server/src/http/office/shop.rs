@@ -5,7 +5,7 @@ use super::form::Faults;
 use super::{OfficeFrame, Staff};
 use crate::access::{Caller, may};
 use crate::colour::Colour;
-use crate::http::auth::caller;
+use crate::http::auth::staff;
 use crate::http::extract::{Form, Sent, SentByStaff, receive_within};
 use crate::http::multipart::Multipart;
 use crate::http::page::{Page, PageProblem, page};
@@ -147,7 +147,7 @@ impl FromRequest<Arc<Site>> for FileByStaff {
     type Rejection = PageProblem;
 
     async fn from_request(request: Request, app: &Arc<Site>) -> Result<FileByStaff, PageProblem> {
-        let caller = caller(app, request.headers()).await?;
+        let caller = staff(app, request.headers()).await?;
         // The file, and the little that stands around it.
         let Sent { headers, body } =
             receive_within(request, MOST_BYTES + 16 * 1024, PATIENCE).await?;

@@ -26,7 +26,7 @@ struct AboutPage {
     version: Option<(Words, bool)>,
 }
 
-fn shown(
+async fn shown(
     app: &Site,
     path: &str,
     title: fn(Lang) -> Words,
@@ -43,12 +43,12 @@ fn shown(
 
 /// `GET /imprint`
 pub async fn imprint(State(app): State<Arc<Site>>) -> Page {
-    shown(&app, "/imprint", Lang::imprint, |known| known.row.imprint.clone())
+    shown(&app, "/imprint", Lang::imprint, |known| known.row.imprint.clone()).await
 }
 
 /// `GET /privacy`
 pub async fn privacy(State(app): State<Arc<Site>>) -> Page {
-    shown(&app, "/privacy", Lang::privacy, |known| known.row.privacy.clone())
+    shown(&app, "/privacy", Lang::privacy, |known| known.row.privacy.clone()).await
 }
 
 /// `GET /terms?version=`: those of now, or those that an order names.

@@ -70,6 +70,7 @@ pub(super) fn orders_are_listed<D: Database>(desk: &mut Desk<D>) {
                     changed_since,
                     limit,
                     look,
+                    only: None,
                 };
                 for typed in [false, true] {
                     let fits = |order: &Order| !typed || of_type(order);

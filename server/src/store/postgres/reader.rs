@@ -25,8 +25,8 @@ const EVENT_ORDERS: &str = concat!(
 pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
 /// The orders of a listing, out of those that are looked at. `$1` and `$2` are the bounds, `$3` the events (none:
-/// all), `$4` how many are looked at, `$5` the state (none: each), `$6` the time of the last change. What is not
-/// asked for by these is told by the program, which also needs to know where the look has ended.
+/// all), `$4` how many are looked at, `$5` the state (none: each), `$6` the time of the last change, `$7` how many at
+/// most. What is not asked for by these is told by the program, which also needs to know where the look has ended.
 macro_rules! listing {
     ($of_events:literal, $order:literal) => {
         concat!(
@@ -39,7 +39,8 @@ macro_rules! listing {
             " LIMIT $4::bigint) AS looked_at
              WHERE ($5::smallint IS NULL OR state = $5) AND greatest(changed_ms, placed_ms) >= $6
              ORDER BY id ",
-            $order
+            $order,
+            " LIMIT $7::bigint"
         )
     };
 }
@@ -222,6 +223,77 @@ fn read_orders(link: &mut Link, find: Ask<'_>) -> Result<Vec<Order>, Trouble> {
     Ok(orders.into_orders().collect())
 }
 
+/// So many rows of a listing are read at a time: most of them may be passed over by the program.
+const ROWS: usize = 500;
+
+/// The orders of a listing without what lies in other tables, and where the next page begins. Within a transaction
+/// that somebody else begins and ends.
+fn find_listed(
+    link: &mut Link,
+    listing: &Listing,
+    fits: &dyn Fn(&Order) -> bool,
+) -> Result<(Orders, Option<OrderId>), Trouble> {
+    let mut after = listing.after.map_or(0, |id| id.0);
+    let mut before = listing.before.map_or(u128::MAX, |id| id.0);
+    let state = listing.state.map(|state| codec::state_number(state) as i16);
+    let since = listing.changed_since.unwrap_or(i64::MIN);
+    let (look, last) = (listing.look as i64, listing.look.saturating_sub(1) as i64);
+    let events: Option<Vec<i64>> =
+        listing.events.as_ref().map(|events| events.iter().map(|e| e.0 as i64).collect());
+    let which = match events.as_deref() {
+        Some([_]) => 0,
+        Some(_) => 1,
+        None => 2,
+    };
+    let [find, end] = OF_EVENTS[which][usize::from(listing.newest_first)];
+    let mut orders = Orders::default();
+    let mut read = 0;
+    loop {
+        let (from, to) = (Uuid::from_u128(after), Uuid::from_u128(before));
+        let rows = ROWS as i64;
+        // One event as a value, so that the index which begins with the event is used.
+        let (find, end) = match events.as_deref() {
+            Some([event]) => (
+                ask!(find, from, to, *event, look, state, since, rows),
+                ask!(end, from, to, *event, last),
+            ),
+            Some(events) => (
+                ask!(find, from, to, events.to_vec(), look, state, since, rows),
+                ask!(end, from, to, events.to_vec(), last),
+            ),
+            None => (
+                ask!(find, from, to, None::<i64>, look, state, since, rows),
+                ask!(end, from, to, None::<i64>, last),
+            ),
+        };
+        let found = link.ask(&[find])?.remove(0);
+        for row in &found {
+            let (order, serials) = rows::order(row)?;
+            let id = order.id;
+            if listing.newest_first {
+                before = id.0;
+            } else {
+                after = id.0;
+            }
+            if listing.only.is_none_or(|only| only == id) && fits(&order) {
+                orders.0.insert(id, (order, serials));
+                if orders.0.len() >= listing.limit {
+                    return Ok((orders, Some(id)));
+                }
+            }
+        }
+        read += found.len();
+        if found.len() < ROWS {
+            let ends = link.ask(&[end])?;
+            return Ok((orders, ends[0].first().map(rows::id).transpose()?));
+        }
+        if read >= listing.look {
+            let id = if listing.newest_first { before } else { after };
+            return Ok((orders, Some(OrderId(id))));
+        }
+    }
+}
+
 fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
     let full = orders.len() == limit;
     let next = orders.last().map(|order| order.id).filter(|_| full);
@@ -305,62 +377,16 @@ impl Reader for PgReader {
         listing: &Listing,
         fits: &dyn Fn(&Order) -> bool,
     ) -> Result<OrderPage, Fault> {
-        let after = Uuid::from_u128(listing.after.map_or(0, |id| id.0));
-        let before = Uuid::from_u128(listing.before.map_or(u128::MAX, |id| id.0));
-        let state = listing.state.map(|state| codec::state_number(state) as i16);
-        let since = listing.changed_since.unwrap_or(i64::MIN);
-        let (look, last) = (listing.look as i64, listing.look.saturating_sub(1) as i64);
-        let order = usize::from(listing.newest_first);
-        let events: Option<Vec<i64>> =
-            listing.events.as_ref().map(|events| events.iter().map(|e| e.0 as i64).collect());
         self.again(|link| {
-            // As a value, so that the index which begins with the event is used for one.
-            let (find, end) = match events.as_deref() {
-                Some([event]) => {
-                    let [find, end] = OF_EVENTS[0][order];
-                    (
-                        ask!(find, after, before, *event, look, state, since),
-                        ask!(end, after, before, *event, last),
-                    )
-                }
-                Some(events) => {
-                    let [find, end] = OF_EVENTS[1][order];
-                    (
-                        ask!(find, after, before, events.to_vec(), look, state, since),
-                        ask!(end, after, before, events.to_vec(), last),
-                    )
-                }
-                None => {
-                    let [find, end] = OF_EVENTS[2][order];
-                    let none = None::<i64>;
-                    (
-                        ask!(find, after, before, none, look, state, since),
-                        ask!(end, after, before, none, last),
-                    )
-                }
-            };
-            let found = link.ask(&[ask!(BEGIN), find, end])?;
-            let next = found[2].first().map(rows::id).transpose()?;
-            let mut orders = Orders::default();
-            let mut page = OrderPage { orders: Vec::new(), next };
-            for row in &found[1] {
-                let (order, serials) = rows::order(row)?;
-                if fits(&order) {
-                    if orders.0.len() + 1 == listing.limit {
-                        page.next = Some(order.id);
-                    }
-                    orders.0.insert(order.id, (order, serials));
-                    if orders.0.len() == listing.limit {
-                        break;
-                    }
-                }
-            }
+            link.ask(&[ask!(BEGIN)])?;
+            let (orders, next) = find_listed(link, listing, fits)?;
             let mut asks = orders.ask_children();
             asks.push(ask!(END));
             let mut answers = link.ask(&asks)?;
             answers.pop();
+            let mut orders = orders;
             orders.add_children(&answers)?;
-            page.orders = orders.into_orders().collect();
+            let mut page = OrderPage { orders: orders.into_orders().collect(), next };
             if listing.newest_first {
                 page.orders.reverse();
             }

@@ -1,4 +1,4 @@
-//! By which texts orders are found: names and addresses, as [`crate::search_text`] makes them.
+//! By which texts orders are found: names and addresses, as the module `search_text` makes them.
 //!
 //! A hold writes nothing here. A task fills the table from the orders, in the order of their ids, while nobody waits
 //! for it (`organiser/search/fill.rs`); what comes later with a name or an address is written in its own commit, and

@@ -1,5 +1,6 @@
 //! Sessions: browsers that are signed in to the office; and links that work once.
 
+use super::accounts::Account;
 use super::{Field, Kind, Record, RecordChange, Row, Tables, Value, read, record, take};
 use crate::access::{Grant, Role};
 use crate::actor::Actor;
@@ -225,6 +226,21 @@ pub fn end_all_of_removed(account: u128) -> RecordChange {
         "DELETE FROM sessions WHERE account = $1
          AND EXISTS (SELECT 1 FROM accounts WHERE id = $1 AND removed_ms IS NOT NULL)",
         vec![account.value()],
+    )
+}
+
+/// No link to somebody who was removed works any more, nor one that they have sent.
+pub fn end_links_of_removed(account: &Account, now: i64) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE one_time_links SET used_ms = $1 WHERE used_ms IS NULL
+         AND (account = $2 OR made_by = $3 OR lower(email) = lower($4))
+         AND EXISTS (SELECT 1 FROM accounts WHERE id = $2 AND removed_ms IS NOT NULL)",
+        vec![
+            now.value(),
+            account.id.value(),
+            Actor::Staff(account.id).value(),
+            account.email.value(),
+        ],
     )
 }
 

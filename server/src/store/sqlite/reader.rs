@@ -219,20 +219,22 @@ fn listed(
     const ASCENDING: &str = concat!(
         "SELECT ",
         rows::order_columns!(),
-        ", changed_ms FROM orders WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3"
+        ", changed_ms FROM orders WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"
     );
     const DESCENDING: &str = concat!(
         "SELECT ",
         rows::order_columns!(),
-        ", changed_ms FROM orders WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3"
+        ", changed_ms FROM orders WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
     );
     // No order of an event has a lower key than the event.
     let events = listing.events.as_deref();
     let least = events.map_or(0, |events| {
         events.iter().copied().map(before_orders).min().unwrap_or(i64::MAX).max(0)
     });
-    let from = listing.after.map_or(0, |id| codec::split(id).0).max(least);
-    let to = listing.before.map_or(i64::MAX, |id| codec::split(id).0);
+    // The high half of an id is unique, so its low half need not be compared.
+    let high = |id: OrderId| i64::try_from(id.0 >> 64).unwrap_or(i64::MAX);
+    let from = listing.after.map_or(0, high).max(least);
+    let to = listing.before.map_or(i64::MAX, high);
     let sql = if listing.newest_first { DESCENDING } else { ASCENDING };
     let mut page = OrderPage { orders: Vec::new(), next: None };
     let mut serials = Vec::new();

@@ -99,9 +99,9 @@ impl<'c> Writing<'c> {
         let insert_order = conn.prepare_cached(
             "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
                                  placed_ms, until_ms, due_ms, tries, trouble, language,
-                                 tender, reference, answers)
+                                 tender, reference, answers, changed_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                     ?18)",
+                     ?18, ?10)",
         )?;
         let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
         let (changed, outcome) = (BTreeSet::new(), Outcome::default());
