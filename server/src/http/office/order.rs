@@ -289,12 +289,17 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
                 ),
                 true,
             ),
-            RefundState::Failed(why) => (
-                format!(
-                    "No money went back: {why}. You can refund the order again, or pay the buyer in another way."
-                ),
-                false,
-            ),
+            RefundState::Failed(why) => {
+                let tickets = match refund.failed_later() {
+                    true => "The tickets are not valid.",
+                    false => "The tickets are valid again.",
+                };
+                let text = format!(
+                    "No money went back: {why}. {tickets} You can refund the order again, or pay the buyer in another \
+                     way."
+                );
+                (text, false)
+            }
         });
     }
     match query.get("done")? {

@@ -297,10 +297,13 @@ fn told(preview: &RefundPreview, order: &Order, restock: bool) -> (Vec<String>, 
         },
     }];
     if preview.tickets > 0 {
-        let stop = if preview.tickets == 1 { "stops" } else { "stop" };
+        let (stop, are) = match preview.tickets {
+            1 => ("stops", "it is"),
+            _ => ("stop", "they are"),
+        };
         lines.push(format!(
-            "{} {stop} being valid at once, also if the bank refuses the refund later.",
-            capital(&counted(preview.tickets, "ticket"))
+            "{} {stop} being valid at once. If the payment provider refuses the refund, {are} valid again.",
+            counted(preview.tickets, "ticket")
         ));
         lines.push(if restock {
             "The places go back on sale once the money is back.".into()

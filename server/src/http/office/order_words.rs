@@ -241,12 +241,13 @@ pub fn story(order: &Order, mails: &[MailState], log: &[AuditLine], zone: &str) 
             story.push(Happened { detail: format!("It {}", attempt(&tried.state)), ..told });
         }
     }
-    for mail in mails {
+    for mail in mails.iter().rev() {
         let what = format!("Mail: {}", letter(&mail.subject));
         let told = Happened::at(mail.ended_ms.unwrap_or(mail.owed_ms), zone, what, system());
         story.push(Happened { detail: format!("It {}", self::mail(mail).0), ..told });
     }
-    story.extend(log.iter().map(|line| Happened::logged(line, zone)));
+    // Both come with the newest first; what happened at one moment stays in its order.
+    story.extend(log.iter().rev().map(|line| Happened::logged(line, zone)));
     story.sort_by_key(|happened| happened.at_ms);
     story
 }
