@@ -44,8 +44,15 @@ fn placed(state: &State, random: &mut Random, n: u128) -> Order {
         language: Language::EN,
     };
     let order = OrderId((at_ms as u128) << 80 | n);
-    let hold =
-        Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
+    let hold = Command::Hold {
+        order,
+        event: event.id,
+        buyer,
+        untagged: None,
+        lines,
+        terms: boxoffice::Terms::default(),
+        most_ms: None,
+    };
     let decision = decide(state, &hold, at_ms).unwrap();
     let placed = decision.changes.into_iter().find_map(|change| match change {
         Change::OrderPlaced(order) => Some(*order),
