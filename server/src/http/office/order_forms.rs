@@ -510,22 +510,19 @@ pub async fn address(
     let form = Form::read(&sent.headers, &sent.body)?;
     let email = form.get("email");
     let request = key(&caller, "address", &order, &form, email)?;
-    let again = |why| {
-        let shown = address_page(&app, &caller, &order, &event, Some(&form), Some(why));
-        Ok(refused(&shown))
-    };
+    let again = |why| refused(&address_page(&app, &caller, &order, &event, Some(&form), Some(why)));
     if email.is_empty() {
-        return again("Please type an e-mail address.".into());
+        return Ok(again("Please type an e-mail address.".into()));
     }
     if let Err(why) = check_email(email) {
-        return again(format!("{}.", capital(&why)));
+        return Ok(again(format!("{}.", capital(&why))));
     }
     match app.organiser.correct_address(&permit, order.id, email, Some(request)).await {
         Ok(_) => Ok(to(&order, "done=address")),
-        Err(CommandError::Refused(Refusal::AddressFixed(AddressFixed::Newest))) => again(
+        Err(CommandError::Refused(Refusal::AddressFixed(AddressFixed::Newest))) => Ok(again(
             "The buyer has other orders of this event under the same address. Change the newest one first.".into(),
-        ),
-        Err(no) => again(in_words(no)?),
+        )),
+        Err(no) => Ok(again(in_words(no)?)),
     }
 }
 
@@ -590,15 +587,12 @@ pub async fn guest(
     let form = Form::read(&sent.headers, &sent.body)?;
     let name = form.get("name");
     let request = key(&caller, "guest", &order, &form, &format!("{number} {name}"))?;
-    let again = |why| {
-        let shown = guest_page(&app, &caller, (&order, &event), number, Some(&form), Some(why))?;
-        Ok(refused(&shown))
-    };
+    let shown = |why| guest_page(&app, &caller, (&order, &event), number, Some(&form), Some(why));
     if let Err(why) = check_name(name) {
-        return again(format!("{}.", capital(&why)));
+        return Ok(refused(&shown(format!("{}.", capital(&why)))?));
     }
     match app.organiser.correct_guest(&permit, order.id, number, name, Some(request)).await {
         Ok(_) => Ok(to(&order, "done=guest")),
-        Err(no) => again(in_words(no)?),
+        Err(no) => Ok(refused(&shown(in_words(no)?)?)),
     }
 }
