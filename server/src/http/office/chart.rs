@@ -58,9 +58,9 @@ pub struct Row {
 }
 
 impl Chart {
-    /// How wide the SVG is.
+    /// How wide the SVG is: a sale of one day has no bar as wide as the page.
     pub fn width(&self) -> usize {
-        self.bars.len() * 10
+        self.bars.len().max(7) * 10
     }
 
     /// Whether nothing was sold in it.
