@@ -101,7 +101,12 @@ pub fn scans(typed: &str) -> Vec<Scan> {
     if raw.contains('@') && !raw.contains(char::is_whitespace) {
         return scans;
     }
-    // The longest word is the rarest, mostly.
+    // Words as they stand in a name are one range, and a small one.
+    if words.len() > 1 {
+        let begin = cut(&words.join(" ")).to_owned();
+        scans.push(Scan { begin, words: Vec::new(), whole: false });
+    }
+    // Else the longest word is the rarest, mostly.
     let longest = (0..words.len()).max_by_key(|at| (words[*at].len(), usize::MAX - at));
     if let Some(longest) = longest {
         let others = words.iter().enumerate().filter(|(at, _)| *at != longest);
@@ -231,7 +236,7 @@ mod tests {
     fn whatever_is_typed_has_few_ranges() {
         for typed in ["\0", "😀 a", "a@b c@d", &"x".repeat(9_000), "a b c d e f g h i j"] {
             let scans = scans(typed);
-            assert!(scans.len() <= 2);
+            assert!(scans.len() <= 3);
             assert!(scans.iter().all(|s| s.begin.len() <= MOST_BYTES && s.words.len() < 6));
         }
     }
