@@ -162,7 +162,7 @@ impl Shared {
         let place = (!spec.place.is_empty())
             .then(|| fit(&spec.place, false, &[(12.0, 2), (10.5, 2), (9.0, 3), (8.0, 4)], INNER));
         let test =
-            test.then(|| fit(&lang.ticket_test(), true, &[(11.0, 1), (9.0, 2)], INNER - 16.0));
+            test.then(|| fit(&lang.test_ticket(), true, &[(11.0, 1), (9.0, 2)], INNER - 16.0));
         Shared {
             lang,
             name: spec.name.clone(),

@@ -61,13 +61,6 @@ words! {
         fr: "Essayer une autre adresse",
         es: "Probar con otra dirección",
     }
-    /// No address was typed.
-    fn lost_no_address() {
-        en: "Enter your e-mail address.",
-        de: "Geben Sie Ihre E-Mail-Adresse ein.",
-        fr: "Saisissez votre adresse e-mail.",
-        es: "Escriba su dirección de correo.",
-    }
     /// What was typed is none.
     fn lost_wrong_address() {
         en: "This is not an e-mail address. Write it like name@example.org.",

@@ -351,13 +351,6 @@ words! {
         fr: format!("De l’argent a tout de même été débité. Montant remboursé\u{a0}: {amount}."),
         es: format!("Aun así se cobró dinero. Le devolvemos {amount}."),
     }
-    /// What to do.
-    fn mail_order_again() {
-        en: "Order again",
-        de: "Neu bestellen",
-        fr: "Commander à nouveau",
-        es: "Volver a pedir",
-    }
 
     // Of an event that changes.
 

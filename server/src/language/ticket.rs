@@ -17,26 +17,12 @@ words! {
         fr: "Aucun nom sur ce billet",
         es: "Esta entrada no lleva nombre",
     }
-    /// On a ticket that was not paid with money.
-    fn ticket_test() {
-        en: "Test ticket: no real money was paid.",
-        de: "Testticket: Es wurde kein echtes Geld bezahlt.",
-        fr: "Billet de test\u{a0}: aucun paiement réel n’a été effectué.",
-        es: "Entrada de prueba: no se ha pagado dinero real.",
-    }
     /// A button.
     fn ticket_print() {
         en: "Print this ticket",
         de: "Dieses Ticket drucken",
         fr: "Imprimer ce billet",
         es: "Imprimir esta entrada",
-    }
-    /// Of a ticket whose event has ended.
-    fn ticket_event_over() {
-        en: "This event is over.",
-        de: "Diese Veranstaltung ist vorbei.",
-        fr: "Cet événement est terminé.",
-        es: "Este evento ya ha terminado.",
     }
     /// To whoever has the ticket: the address is the ticket.
     fn ticket_keep() {

@@ -401,7 +401,7 @@ impl Composer {
             _ => draft.blocks.push(Block::Text(lang.mail_void_no_money().into())),
         }
         if event.on_sale(self.clock.now_ms()) {
-            let again = (lang.mail_order_again().into(), self.event_url(event));
+            let again = (lang.order_again().into(), self.event_url(event));
             draft.blocks.push(Block::Button(again));
         }
         draft.questions(event);

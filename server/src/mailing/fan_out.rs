@@ -13,6 +13,8 @@ use tokio::time::{Duration, sleep};
 
 /// So many orders at a time, so that no batch becomes long by it.
 const PAGE: usize = 200;
+/// So many jobs are looked at for one that this version knows.
+const JOBS: usize = 100;
 /// How long it waits between two of these.
 const BETWEEN: Duration = Duration::from_millis(50);
 
@@ -30,26 +32,31 @@ pub async fn fan_out(outbox: Outbox) {
     }
 }
 
-/// One page of the oldest job. Gives whether there is more to do.
+/// One page of the oldest job whose letter this version knows. Gives whether there is more to do.
 async fn step(outbox: &Outbox) -> Result<bool, String> {
-    let jobs = outbox.reads.ask(|reader| page::<MailJob>(reader.tables(), None, 1)).await;
-    let Some(job) = jobs.map_err(|fault| fault.to_string())?.pop() else { return Ok(false) };
+    let jobs = outbox.reads.ask(|reader| page::<MailJob>(reader.tables(), None, JOBS)).await;
+    let jobs = jobs.map_err(|fault| fault.to_string())?;
+    let mut unknown = None;
+    let known =
+        jobs.into_iter().find_map(|job| match serde_json::from_str::<Letter>(&job.letter) {
+            Ok(letter) => Some((job, letter)),
+            // Of a newer version, which makes them. Others need not wait for that.
+            Err(error) => {
+                unknown = Some(error.to_string());
+                None
+            }
+        });
+    let Some((job, letter)) = known else { return unknown.map_or(Ok(false), Err) };
     let (event, after) = (job.event, (job.done != OrderId(0)).then_some(job.done));
     let orders = outbox.reads.ask(move |reader| reader.orders(event, after, PAGE)).await;
     let orders = orders.map_err(|fault| fault.to_string())?;
     let now = outbox.clock.now_ms();
     let mut changes: Vec<RecordChange> = Vec::new();
-    match serde_json::from_str::<Letter>(&job.letter) {
-        Ok(letter) => {
-            let to_be_told = orders.orders.iter().filter(|order| is_told(order, &job));
-            changes.extend(to_be_told.map(|order| {
-                let letter = letter.clone().to(order.id);
-                mail_message(id(&job, order.id), &letter, &order.buyer.email, now).add()
-            }));
-        }
-        // Of a newer version, which makes them.
-        Err(error) => return Err(error.to_string()),
-    }
+    let to_be_told = orders.orders.iter().filter(|order| is_told(order, &job));
+    changes.extend(to_be_told.map(|order| {
+        let letter = letter.clone().to(order.id);
+        mail_message(id(&job, order.id), &letter, &order.buyer.email, now).add()
+    }));
     let next = orders.next;
     changes.push(next.map_or_else(|| job.end(), |done| job.go_on(done)));
     outbox.queue.write(changes).await.map_err(|no| format!("{no:?}"))?;

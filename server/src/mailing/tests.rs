@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::mail::{Compose, Composed, NotComposed, Relay, Sent};
 use crate::messages::{Outbox, work};
 use crate::metrics::Metrics;
-use crate::store::records::page;
+use crate::store::records::mail_jobs::MailJob;
+use crate::store::records::{RecordChange, page};
 use crate::store::sqlite::SqliteStore;
 use crate::writer::{Job, Writer};
 use boxoffice::{
@@ -466,10 +467,7 @@ async fn everybody_with_tickets_is_told_once_that_the_event_moves() {
         assert!(!world.owed(order).await.contains(&"moved".to_owned()));
     }
     let later = world.paid("later@example.com").await;
-    let jobs = world
-        .mailing
-        .reads
-        .ask(|reader| page::<crate::store::records::mail_jobs::MailJob>(reader.tables(), None, 9));
+    let jobs = world.mailing.reads.ask(|reader| page::<MailJob>(reader.tables(), None, 9));
     assert_eq!(jobs.await.unwrap(), []);
     world.relay();
     seconds(60).await;
@@ -486,6 +484,25 @@ async fn everybody_with_tickets_is_told_once_that_the_event_moves() {
     seconds(60).await;
     let told = world.post.came.lock().unwrap()[all..].to_vec();
     assert!(told.iter().filter(|(to, _)| to == "p7@example.com").count() <= 1, "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_a_newer_version_keeps_no_other_waiting() {
+    let world = World::new("newer", 0).await;
+    let order = world.paid("ann@example.com").await;
+    let newer = MailJob {
+        id: 1,
+        at_ms: BEGUN_MS,
+        event: world.event,
+        letter: r#"{"a letter":"that is not known"}"#.into(),
+        done: OrderId(0),
+    };
+    world.outbox.queue.write(vec![RecordChange::put(&newer)]).await.unwrap();
+    world.put(EventSpec { place: "Hall 2".into(), ..spec(0) }).await;
+    seconds(10).await;
+    assert!(world.owed(order).await.contains(&"moved".to_owned()));
+    let jobs = world.mailing.reads.ask(|reader| page::<MailJob>(reader.tables(), None, 9));
+    assert_eq!(jobs.await.unwrap(), [newer], "the newer version makes its mails");
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,7 +74,7 @@ pub async fn send(
         return Ok(response);
     }
     shown.error = match check_email(typed) {
-        Ok(()) if typed.is_empty() => Some(lang.lost_no_address()),
+        Ok(()) if typed.is_empty() => Some(lang.enter_email()),
         Ok(()) => None,
         Err(_) => Some(lang.lost_wrong_address()),
     };

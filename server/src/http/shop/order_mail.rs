@@ -197,7 +197,7 @@ pub async fn change_address(
     let typed = form.get("email");
     let turn = app.mailing.turn_of(id).await;
     let (error, status) = match check_email(typed) {
-        Ok(()) if typed.is_empty() => (lang.lost_no_address(), StatusCode::BAD_REQUEST),
+        Ok(()) if typed.is_empty() => (lang.enter_email(), StatusCode::BAD_REQUEST),
         Err(_) => (lang.lost_wrong_address(), StatusCode::BAD_REQUEST),
         Ok(()) if not_before(&app, Actor::Buyer, id, typed).await?.is_some() => {
             (lang.address_too_often(), StatusCode::TOO_MANY_REQUESTS)
