@@ -140,6 +140,8 @@ pub struct Auditor {
     exact: bool,
     /// When there was something new about an order that a person must be told of.
     pub(crate) alarming: Vec<(i64, OrderId)>,
+    /// Orders whose places went back since it was last asked, each with its payment at the provider.
+    freed: Vec<(OrderId, String)>,
     /// What each order owes.
     owed: BTreeMap<OrderId, prompt::Owes>,
     /// When the storm was over, in milliseconds since the beginning.
@@ -333,6 +335,11 @@ impl Auditor {
         self.lasts(trace, at_ms, (since, now), &order);
         if Auditor::troubled(trace, at_ms, known, &order) {
             self.alarming.push((at_ms, id));
+        }
+        let over = |order: &Order| matches!(order.state, OrderState::Released | OrderState::Void);
+        if over(&order) && known.is_some_and(|known| !over(known)) {
+            let intent = order.payment.as_ref().and_then(|payment| payment.intent.clone());
+            self.freed.extend(intent.map(|intent| (id, intent)));
         }
         let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
         if let Some(known) = known

@@ -613,7 +613,7 @@ pub fn look(world: &World, machine: &Machine, committed: &Committed, asked: &Ask
         world.tell(Some(alarm.order), format!("ALARM: {}", alarm.text));
     }
     if matches!(world.backend, Backend::Shared(..)) {
-        return world.audit(|_, _, _| ());
+        return crate::provider::fences(world);
     }
     let ids = &committed.orders;
     if ids.is_empty() && committed.events.is_empty() {
@@ -626,4 +626,5 @@ pub fn look(world: &World, machine: &Machine, committed: &Committed, asked: &Ask
     let Some((orders, events)) = read else { return };
     let now = machine.store_now(world);
     world.audit(|auditor, trace, at| auditor.committed(trace, at, now, (orders, events), asked));
+    crate::provider::fences(world);
 }

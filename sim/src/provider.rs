@@ -214,6 +214,19 @@ pub fn acted(world: &World) {
             world.broken(crate::trace::Promise::NoPanic, None, format!("the fake: {error:?}"));
         }
     }
+    fences(world);
+}
+
+/// Asks the provider how the payments stand whose places have just gone back.
+pub fn fences(world: &World) {
+    for (order, intent) in world.audit(|auditor, _, _| auditor.take_freed()) {
+        // The provider's own database may fail just now: then nobody can know.
+        let Ok(look) = world.fake.look(&intent) else { continue };
+        let status = look.map(|look| look.status);
+        world.audit(|auditor, trace, at| {
+            auditor.freed_while(trace, at, (order, &intent), status);
+        });
+    }
 }
 
 /// Lets the fake itself misbehave.

@@ -2,7 +2,7 @@
 
 use super::Auditor;
 use crate::trace::{Promise, Trace};
-use boxoffice::{OrderId, OrderState, RefundState};
+use boxoffice::{IntentStatus, OrderId, OrderState, RefundState};
 use nts_server::payments::fake::{Given, Moved};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +56,27 @@ impl Auditor {
                 self.taken.entry(id).or_insert(self.step);
             }
             self.moved.insert(id, moved);
+        }
+    }
+
+    /// The orders whose places went back since it was last asked, each with its payment.
+    pub fn take_freed(&mut self) -> Vec<(OrderId, String)> {
+        std::mem::take(&mut self.freed)
+    }
+
+    /// The places of an order went back, and this is how its payment stands. It must not be able to succeed any
+    /// more: what has succeeded goes back to the buyer.
+    pub fn freed_while(
+        &self,
+        trace: &mut Trace,
+        at_ms: i64,
+        (order, intent): (OrderId, &str),
+        status: Option<IntentStatus>,
+    ) {
+        if !matches!(status, Some(IntentStatus::Canceled | IntentStatus::Succeeded)) {
+            let status = status.map_or("unknown".into(), |status| format!("{status:?}"));
+            let text = format!("its places went back while {intent} is {status} at the provider");
+            trace.broken(at_ms, Promise::MoneyIsTickets, Some(order), text);
         }
     }
 
