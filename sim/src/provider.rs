@@ -86,7 +86,14 @@ impl Wire for SimWire {
                 self.pace().refused(key.as_deref(), world.at_ms());
                 return Ok(too_fast(&world));
             }
-            if chaos.strikes(Fault::ProviderRequestLost) {
+            // A cancellation that never arrives is rare, and all that follows from it rarer still.
+            let lost = Fault::ProviderRequestLost;
+            let aimed = short(&request.path).ends_with("/cancel") && chaos.has(lost);
+            let aimed = aimed && !chaos.is_calm() && chaos.between(lost, 0, 3) == 0;
+            if aimed {
+                chaos.note(lost);
+            }
+            if aimed || chaos.strikes(lost) {
                 world.tell(None, format!("{what} is lost on its way"));
                 sleep(PATIENCE).await;
                 return Err(Lost::Unknown("no answer".into()));

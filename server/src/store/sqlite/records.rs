@@ -30,17 +30,21 @@ fn read(value: ValueRef<'_>, column: usize) -> rusqlite::Result<Value> {
 }
 
 /// A statement with its values. SQLite takes `$1` for a name and counts names as they appear, so each
-/// value is bound by its name.
+/// value is bound by its name. In most statements they appear in order, and nothing need be looked up.
 fn bound<'c>(
     conn: &'c Connection,
     sql: &str,
     values: &[Value],
 ) -> rusqlite::Result<CachedStatement<'c>> {
     let mut statement = conn.prepare_cached(sql)?;
-    for (at, value) in values.iter().enumerate() {
-        let name = format!("${}", at + 1);
-        let index = statement.parameter_index(&name)?;
-        let index = index.ok_or(Error::InvalidParameterName(name))?;
+    for (value, number) in values.iter().zip(1..) {
+        let here = statement.parameter_name(number).and_then(|name| name.strip_prefix('$'));
+        let index = if here.is_some_and(|digits| digits.parse() == Ok(number)) {
+            number
+        } else {
+            let name = format!("${number}");
+            statement.parameter_index(&name)?.ok_or(Error::InvalidParameterName(name))?
+        };
         statement.raw_bind_parameter(index, value)?;
     }
     if statement.parameter_count() != values.len() {
