@@ -30,6 +30,8 @@ const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> $2
         AND (application_name = 'nts' OR pid IN (
             SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint))";
+/// It is looked for them so often, a tenth of a second apart, before a move is refused.
+const LOOKS: u32 = 20;
 const COUNT: &str = "SELECT count(*) FROM orders";
 const REQUESTS: &str = "SELECT key, fingerprint, reply, at_ms FROM requests ORDER BY at_ms, key";
 
@@ -63,10 +65,18 @@ impl Export {
         if let Some(to) = schema::get(&mut link, MOVED_TO).map_err(failed)? {
             return Err(already_moved(target.name(), &to));
         }
-        let others: i64 = link
-            .ask(&[ask!(OTHERS, i64::from(NODE_LOCKS), NAME)])
-            .and_then(|found| one(&found[0]))
-            .map_err(failed)?;
+        // The server lists a process that has just stopped for some milliseconds more.
+        let mut others: i64 = 0;
+        for _ in 0..LOOKS {
+            others = link
+                .ask(&[ask!(OTHERS, i64::from(NODE_LOCKS), NAME)])
+                .and_then(|found| one(&found[0]))
+                .map_err(failed)?;
+            if others == 0 {
+                break;
+            }
+            link.script("SELECT pg_sleep(0.1)").map_err(failed)?;
+        }
         if others > 0 {
             return Err(format!(
                 "nts serves on {} ({others} connections). Nothing was changed. Stop all its \
