@@ -13,10 +13,10 @@ use tokio::time::{Duration, sleep};
 
 /// So many orders at a time, so that no batch becomes long by it.
 const PAGE: usize = 200;
-/// So many jobs are looked at for one that this version knows.
-const JOBS: usize = 100;
 /// How long it waits between two of these.
 const BETWEEN: Duration = Duration::from_millis(50);
+/// So many jobs are looked at for one that this version knows.
+const JOBS: usize = 100;
 
 /// Works on the jobs until the process ends.
 pub async fn fan_out(outbox: Outbox) {

@@ -30,8 +30,9 @@ const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> $2
         AND (application_name = 'nts' OR pid IN (
             SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint))";
-/// It is looked for them so often, a tenth of a second apart, before a move is refused.
+/// A move is refused if they are there in each of so many looks.
 const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 const COUNT: &str = "SELECT count(*) FROM orders";
 const REQUESTS: &str = "SELECT key, fingerprint, reply, at_ms FROM requests ORDER BY at_ms, key";
 
@@ -75,7 +76,7 @@ impl Export {
             if others == 0 {
                 break;
             }
-            link.script("SELECT pg_sleep(0.1)").map_err(failed)?;
+            link.pause(BETWEEN_LOOKS);
         }
         if others > 0 {
             return Err(format!(
