@@ -2,6 +2,7 @@
 //! restart everything settles, and the fake's ledger and our books agree to the penny.
 
 use crate::harness::*;
+use boxoffice::OrderId;
 use nts_server::clock::Clock;
 use nts_server::payments::fake::{Breakpoint, FakeStripe, Operation, Stop, http};
 use serde_json::{Value, json};
@@ -47,10 +48,13 @@ impl Stripe {
     }
 
     pub fn moved(&self, order: &Value) -> (i64, i64) {
-        let id = uuid::Uuid::try_parse(&text(order, "id")).unwrap().as_u128();
-        let moved = self.fake.ledger(boxoffice::OrderId(id)).unwrap();
+        let moved = self.fake.ledger(order_id(order)).unwrap();
         (moved.captured, moved.refunded)
     }
+}
+
+fn order_id(order: &Value) -> OrderId {
+    OrderId(uuid::Uuid::try_parse(&text(order, "id")).unwrap().as_u128())
 }
 
 fn refund(order: &Value) -> Request {
@@ -97,7 +101,8 @@ fn killed_between_every_two_commits_it_settles_to_the_penny() {
                 let token = if operation == Operation::Cancel { "ctoken_3ds" } else { "ctoken_ok" };
                 assert_eq!(server.send(pay(&order, token)).status, 200, "{told}");
             }
-            let pause = stripe.fake.pause(operation, stop);
+            // Of this order: the call of an earlier one may still be under way though that order is settled.
+            let pause = stripe.fake.pause_of(order_id(&order), operation, stop);
             let asking = match operation {
                 Operation::Cancel => cancel(&order),
                 Operation::FindRefund | Operation::Refund => refund(&order),

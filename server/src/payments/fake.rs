@@ -31,6 +31,7 @@ use super::wire::{Exchange, Lost, Wire, WireRequest, WireResponse};
 use crate::clock::Clock;
 use crate::ids::digest;
 use answer::{Answer, Fault};
+use boxoffice::OrderId;
 use faults::{Faults, Plan};
 use group::{Closing, Group, Open};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -154,7 +155,13 @@ impl FakeStripe {
     /// Holds the next call of this kind, before or after it takes effect, until the handle lets it
     /// go or cuts it off.
     pub fn pause(&self, operation: Operation, stop: Stop) -> Breakpoint {
-        self.faults.pause(operation, stop)
+        self.faults.pause(operation, stop, None)
+    }
+
+    /// Like [`pause`](FakeStripe::pause), for the next call of this kind about this order: calls about other
+    /// orders, which may still be under way, go by.
+    pub fn pause_of(&self, order: OrderId, operation: Operation, stop: Stop) -> Breakpoint {
+        self.faults.pause(operation, stop, Some(order))
     }
 
     /// How many requests came, by what they asked for.
@@ -198,11 +205,11 @@ impl FakeStripe {
             Some(InjectedFault::Slow(ms)) => sleep(Duration::from_millis(ms)).await,
             _ => {}
         }
-        if !self.faults.stop(operation, Stop::Before).await {
+        if !self.faults.stop(operation, Stop::Before, || self.order_of(&request)).await {
             return Outcome::Cut;
         }
         let answer = self.keyed(&request, misstep).await;
-        if !self.faults.stop(operation, Stop::After).await {
+        if !self.faults.stop(operation, Stop::After, || self.order_of(&request)).await {
             return Outcome::Cut;
         }
         Outcome::Answer(match misstep {
@@ -216,6 +223,20 @@ impl FakeStripe {
             Some(InjectedFault::Nulls) => answer.with_nulls(),
             _ => answer,
         })
+    }
+
+    /// Which order a request is about, by its metadata or by the PaymentIntent that it names.
+    fn order_of(&self, request: &WireRequest) -> Option<OrderId> {
+        let field = |name: &str| request.form.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
+        if let Some(id) = field("metadata[nts_order]") {
+            return uuid::Uuid::try_parse(id).ok().map(|id| OrderId(id.as_u128()));
+        }
+        let intent = request.path.split(['/', '?', '&', '=']).find(|part| part.starts_with("pi_"));
+        let intent = field("payment_intent").or(intent)?;
+        let sql = "SELECT order_id FROM intents WHERE id = ?1";
+        let found: Option<[u8; 16]> =
+            lock(&self.state).db.query_row(sql, [intent], |row| row.get(0)).ok()?;
+        found.map(|id| OrderId(u128::from_be_bytes(id)))
     }
 
     /// The request under its key: done once, and answered the same each time that it is asked.

@@ -1,6 +1,7 @@
 //! How calls go wrong, and how a test holds one in the middle.
 
 use crate::payments::wire::WireRequest;
+use boxoffice::OrderId;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -112,6 +113,8 @@ pub struct Breakpoint(Arc<Held>);
 struct Held {
     operation: Operation,
     stop: Stop,
+    /// Only calls about this order are held.
+    order: Option<OrderId>,
     state: Mutex<HeldState>,
     changed: Notify,
 }
@@ -186,18 +189,25 @@ impl Faults {
         plan.as_mut().and_then(|plan| plan(operation))
     }
 
-    pub fn pause(&self, operation: Operation, stop: Stop) -> Breakpoint {
+    pub fn pause(&self, operation: Operation, stop: Stop, order: Option<OrderId>) -> Breakpoint {
         let state = Mutex::new(HeldState::Waiting);
-        let held = Arc::new(Held { operation, stop, state, changed: Notify::new() });
+        let held = Arc::new(Held { operation, stop, order, state, changed: Notify::new() });
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&held));
         Breakpoint(held)
     }
 
-    /// Holds a call if it is to be held here. False: it is cut off.
-    pub async fn stop(&self, operation: Operation, stop: Stop) -> bool {
+    /// Holds a call if it is to be held here; `about` tells which order it is about. False: it is cut off.
+    pub async fn stop(
+        &self,
+        operation: Operation,
+        stop: Stop,
+        about: impl FnOnce() -> Option<OrderId>,
+    ) -> bool {
         let held = {
             let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = pauses.iter().position(|p| p.operation == operation && p.stop == stop);
+            let here = |p: &Held| p.operation == operation && p.stop == stop;
+            let order = pauses.iter().any(|p| here(p) && p.order.is_some()).then(about).flatten();
+            let at = pauses.iter().position(|p| here(p) && (p.order.is_none() || p.order == order));
             at.map(|at| pauses.remove(at))
         };
         let Some(held) = held else { return true };
