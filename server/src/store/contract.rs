@@ -64,6 +64,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("the outbox is asked for what is due, and by order", records::the_outbox_is_asked),
         ("the outbox forgets addresses", records::the_outbox_forgets),
         ("a mail job goes on", records::a_mail_job_goes_on),
+        ("figures are summed over spans, and over all times", records::figures_are_summed),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {
