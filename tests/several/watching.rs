@@ -26,6 +26,7 @@ fn each_process_shows_what_all_have_sold_to_the_penny() {
             });
         }
     });
+    told.check(&shops);
     let (_, sold, _) = shops.at(0).counts();
     assert!(sold > 20, "{sold}");
     let revenue = format!("£{}.00 taken, £0.00 refunded", money(sold * 25));
