@@ -475,7 +475,8 @@ fn two_processes_never_serve_with_two_providers() {
     // The two lose their connections, and the other comes first.
     server.sql(
         &database,
-        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE locktype = 'advisory'",
+        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+         WHERE locktype = 'advisory' AND d.datname = current_database()",
     );
     drop(second);
     let mut other = open();
