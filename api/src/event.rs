@@ -308,9 +308,9 @@ pub struct EventBody {
     /// Where it takes place.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub place: String,
-    /// What buyers read about it: plain text of up to 5,000 characters.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub description: String,
+    /// What buyers read about it: plain text of up to 5,000 characters. If it is not said, it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// When it begins, in RFC 3339.
     pub starts_at: String,
     /// When it ends, in RFC 3339; 12 hours after it begins if it is not said.
@@ -341,22 +341,23 @@ pub struct EventBody {
     /// Until when the names on tickets can be changed, in RFC 3339; until it begins if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names_until: Option<String>,
-    /// Whether the public list of events leaves it out.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub hidden: bool,
-    /// How many days after the end buyers' names and addresses are replaced; never if it is not said.
+    /// Whether the public list of events leaves it out. If it is not said, it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
+    /// How many days after the end buyers' names and addresses are replaced; null: never. If it is not said, it
+    /// stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_buyers_days: Option<u32>,
     /// The e-mail address at which buyers' questions are answered: mails to them name it, and answers to those
-    /// mails go there.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub contact: String,
-    /// Whether the mail with the tickets has them as a PDF file, too.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub attach_pdf: bool,
-    /// What is asked between the hold and the payment, in this order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub questions: Vec<QuestionBody>,
+    /// mails go there. If it is not said, it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// Whether the mail with the tickets has them as a PDF file, too. If it is not said, it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach_pdf: Option<bool>,
+    /// What is asked between the hold and the payment, in this order; what is asked now if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub questions: Option<Vec<QuestionBody>>,
     /// Its pools of places.
     pub pools: Vec<PoolBody>,
     /// What is on offer, in the order in which it is shown.
@@ -400,7 +401,8 @@ pub struct PoolBody {
     pub capacity: u32,
 }
 
-/// What can be ordered.
+/// What can be ordered. Of one that is there already, the fields from `hidden` on stay as they are if none of
+/// them is said.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TicketTypeBody {
@@ -413,8 +415,8 @@ pub struct TicketTypeBody {
     /// The price of one, in the event's currency, when no price phase holds.
     pub price: Money<'static>,
     /// Whether it is shown and sold only with a code.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub hidden: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
     /// When its sale begins, in RFC 3339; with the event's if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sale_opens: Option<String>,
@@ -425,8 +427,8 @@ pub struct TicketTypeBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
     /// Its price phases, in the order in which they come.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub phases: Vec<PhaseBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phases: Option<Vec<PhaseBody>>,
     /// The VAT that its prices include, in per cent, such as `19` or `5.5`; nothing is told of it if it is not
     /// said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId,
+    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventPart, EventSpec, Intent, OrderId, PaymentId, RefundId,
     RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
 };
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
@@ -25,6 +25,18 @@ pub enum Command {
         spec: EventSpec,
         /// What it was when it was seen; `None`: there was none of this slug.
         seen: Option<Box<EventSpec>>,
+    },
+    /// The same as [`Command::PutEvent`], but some parts are not said: an event that is there already keeps
+    /// those that it has, as they are when this is decided.
+    PutEventParts {
+        /// The id of a new event.
+        id: EventId,
+        /// What it shall be. Of the parts that are kept, what a new event gets.
+        spec: EventSpec,
+        /// What stays as it is.
+        kept: Vec<EventPart>,
+        /// Only this event may have the slug, if it is said.
+        only: Option<EventId>,
     },
     /// Pause or resume the sale of an event, or cancel the event.
     SetSale {
@@ -286,7 +298,9 @@ impl Command {
     /// Adds what must be loaded to decide this.
     pub fn add_keys(&self, keys: &mut Keys) {
         match self {
-            Command::PutEvent { spec, .. } | Command::PutEventIf { spec, .. } => {
+            Command::PutEvent { spec, .. }
+            | Command::PutEventIf { spec, .. }
+            | Command::PutEventParts { spec, .. } => {
                 keys.slugs.push(spec.slug.clone());
             }
             Command::SetSale { event, .. } => keys.events.push(*event),

@@ -13,6 +13,9 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
     match command {
         Command::PutEvent { id, spec } => put::put(state, *id, spec),
         Command::PutEventIf { id, spec, seen } => put::put_if(state, *id, spec, seen.as_deref()),
+        Command::PutEventParts { id, spec, kept, only } => {
+            put::put_parts(state, *id, spec, kept, *only)
+        }
         Command::SetSale { event, to } => sale::set(state, *event, *to),
         Command::DeleteEvent { slug } => delete::delete(state, slug),
         Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {

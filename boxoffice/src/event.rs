@@ -100,6 +100,27 @@ pub struct EventSpec {
     pub codes: Vec<CodeSpec>,
 }
 
+/// A part of what is said of an event, which may be left out when the event is put.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EventPart {
+    /// [`EventSpec::description`]
+    Description,
+    /// [`EventSpec::hidden`]
+    Hidden,
+    /// [`EventSpec::keep_buyers_days`]
+    KeepBuyersDays,
+    /// [`EventSpec::contact`]
+    Contact,
+    /// [`EventSpec::attach_pdf`]
+    AttachPdf,
+    /// [`EventSpec::questions`]
+    Questions,
+    /// [`EventSpec::codes`]
+    Codes,
+    /// [`TicketTypeSpec::rules`] of the ticket type with this id, all of them. One that is new has none.
+    Rules(String),
+}
+
 /// What an organiser says of a pool.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PoolSpec {
@@ -254,6 +275,30 @@ impl EventSpec {
             pools: Vec::new(),
             ticket_types: Vec::new(),
             codes: Vec::new(),
+        }
+    }
+
+    /// Takes these parts from what was said before.
+    pub fn keep(&mut self, parts: &[EventPart], before: &EventSpec) {
+        parts.iter().for_each(|part| self.keep_part(part, before));
+    }
+
+    fn keep_part(&mut self, part: &EventPart, before: &EventSpec) {
+        match part {
+            EventPart::Description => self.description.clone_from(&before.description),
+            EventPart::Hidden => self.hidden = before.hidden,
+            EventPart::KeepBuyersDays => self.keep_buyers_days = before.keep_buyers_days,
+            EventPart::Contact => self.contact.clone_from(&before.contact),
+            EventPart::AttachPdf => self.attach_pdf = before.attach_pdf,
+            EventPart::Questions => self.questions.clone_from(&before.questions),
+            EventPart::Codes => self.codes.clone_from(&before.codes),
+            EventPart::Rules(id) => {
+                let known = before.ticket_types.iter().find(|t| t.id == *id);
+                let put = self.ticket_types.iter_mut().find(|t| t.id == *id);
+                if let (Some(put), Some(known)) = (put, known) {
+                    put.rules.clone_from(&known.rules);
+                }
+            }
         }
     }
 

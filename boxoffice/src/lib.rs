@@ -45,7 +45,7 @@ pub use event::question::{
     AnswerFlaw, MOST_CHOICES, MOST_LINE, MOST_LINES_OF_TEXT, MOST_QUESTIONS, QuestionKind,
     QuestionSpec, YES_NO,
 };
-pub use event::{Event, EventSpec, Pool, PoolSpec, Sale, TicketType, TicketTypeSpec};
+pub use event::{Event, EventPart, EventSpec, Pool, PoolSpec, Sale, TicketType, TicketTypeSpec};
 pub use language::Language;
 pub use money::{Currency, Money};
 pub use order::address::AddressFixed;

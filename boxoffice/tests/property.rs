@@ -48,6 +48,8 @@ enum Ask {
     Delete(&'static str),
     /// An event is put over what was seen of it: the n-th event that was put before.
     Over(u64, Box<EventSpec>, Option<usize>),
+    /// An event is put by somebody who does not say some parts.
+    Parts(u64, Box<EventSpec>, Vec<EventPart>, Option<u64>),
     Sale(u64, boxoffice::Sale),
     /// What usually comes next for an order, or what comes next when it does not go well.
     Push(u128, bool),
@@ -396,6 +398,20 @@ fn opening() -> [Ask; 2] {
     })
 }
 
+fn part() -> impl Strategy<Value = EventPart> {
+    prop_oneof![
+        4 => (0..5u8).prop_map(|n| EventPart::Rules(ticket_type(n))),
+        2 => select(vec![EventPart::Questions, EventPart::Codes]),
+        1 => select(vec![
+            EventPart::Description,
+            EventPart::Hidden,
+            EventPart::KeepBuyersDays,
+            EventPart::Contact,
+            EventPart::AttachPdf,
+        ]),
+    ]
+}
+
 fn ticket_type(n: u8) -> String {
     format!("t{n}")
 }
@@ -439,6 +455,12 @@ fn ask() -> impl Strategy<Value = Ask> {
             Ask::Event(id, spec) => Ask::Over(id, spec, seen),
             other => other,
         }),
+        1 => (event(), proptest::collection::vec(part(), 0..5), proptest::option::of(1..3u64)).prop_map(
+            |(ask, kept, only)| match ask {
+                Ask::Event(id, spec) => Ask::Parts(id, spec, kept, only),
+                other => other,
+            }
+        ),
         // Cancelled for good is rare, for then nothing more happens.
         2 => (1..3u64, 0..30u8).prop_map(|(event, to)| Ask::Sale(event, match to {
             0 => boxoffice::Sale::Canceled,
@@ -529,6 +551,12 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             let seen = seen.and_then(|nth| put.cloned().nth(nth)).map(Box::new);
             Command::PutEventIf { id: EventId(*id), spec: (**spec).clone(), seen }
         }
+        Ask::Parts(id, spec, kept, only) => Command::PutEventParts {
+            id: EventId(*id),
+            spec: (**spec).clone(),
+            kept: kept.clone(),
+            only: only.map(EventId),
+        },
         Ask::Sale(event, to) => Command::SetSale { event: EventId(*event), to: *to },
         Ask::Event(id, spec) => Command::PutEvent { id: EventId(*id), spec: (**spec).clone() },
         Ask::Hold { order, event, buyer, named, untagged, lines, terms, most_ms } => {

@@ -420,6 +420,10 @@ impl Stage {
     fn put_event(&mut self, words: &mut Words) -> Result<Command, String> {
         let slug = words.next()?;
         let (new, as_seen) = (words.take("as-new"), words.take("as-seen"));
+        let kept = words.after("keeps")?;
+        let kept = kept.map(|word| word.split('+').map(part).collect::<Result<Vec<_>, _>>());
+        let kept = kept.transpose()?;
+        let only = words.after("only")?.map(|id| self.event_id(&id));
         let id = words.after("id")?.unwrap_or_else(|| slug.clone());
         let currency = words.after("currency")?;
         let zone = "Europe/London".into();
@@ -479,6 +483,9 @@ impl Stage {
         Ok(match (new, as_seen) {
             (true, _) => Command::PutEventIf { id, spec, seen: None },
             (_, true) => Command::PutEventIf { id, spec, seen },
+            _ if kept.is_some() || only.is_some() => {
+                Command::PutEventParts { id, spec, kept: kept.unwrap_or_default(), only }
+            }
             _ => Command::PutEvent { id, spec },
         })
     }
@@ -1004,6 +1011,23 @@ fn rules(words: &mut Words) -> Result<BTreeMap<String, TypeRules>, String> {
         rules.entry(id.into()).or_default().phases.push(phase);
     }
     Ok(rules)
+}
+
+/// A part of an event that is not said: its name, or `rules:T`.
+fn part(word: &str) -> Result<EventPart, String> {
+    Ok(match word {
+        "about" => EventPart::Description,
+        "hidden" => EventPart::Hidden,
+        "keep" => EventPart::KeepBuyersDays,
+        "contact" => EventPart::Contact,
+        "pdf" => EventPart::AttachPdf,
+        "asks" => EventPart::Questions,
+        "codes" => EventPart::Codes,
+        other => match other.strip_prefix("rules:") {
+            Some(id) => EventPart::Rules(id.into()),
+            None => return Err(format!("an event has no part {other}")),
+        },
+    })
 }
 
 /// `CODE:USES:percent=N` or `:off=N`, `:at=T+T`, `:opens=T+T`, `:from=T`, `:until=T`.

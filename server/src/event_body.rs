@@ -9,7 +9,7 @@ use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
-    CodeSpec, CounterKind, Currency, Discount, Event, EventSpec, Flaw, Money, Offer, PhaseSpec,
+    CodeSpec, CounterKind, Currency, Discount, Event, EventPart, EventSpec, Flaw, Money, Offer, PhaseSpec,
     Pool, PoolSpec, QuestionKind, QuestionSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning,
     read_rate, told_rate,
 };
@@ -57,7 +57,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         let sale_opens_ms = times("sale_opens", &t.sale_opens, &mut flaws);
         let sale_closes_ms = times("sale_closes", &t.sale_closes, &mut flaws);
         let mut phases = Vec::new();
-        for (p, phase) in t.phases.into_iter().enumerate() {
+        for (p, phase) in t.phases.unwrap_or_default().into_iter().enumerate() {
             if currency.is_some() && Currency::parse(&phase.price.currency) != currency {
                 let text = format!(
                     "ticket type “{}”, price phase “{}”: its price must be in the event's currency, {}",
@@ -74,7 +74,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
                 capacity: phase.capacity,
             });
         }
-        let (hidden, capacity) = (t.hidden, t.capacity);
+        let (hidden, capacity) = (t.hidden.unwrap_or_default(), t.capacity);
         let vat = t.vat_percent.as_deref().and_then(|text| {
             let read = read_rate(text);
             if read.is_none() {
@@ -88,7 +88,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
         ticket_types.push(TicketTypeSpec { id, name, pool, price_minor, rules });
     }
-    let questions = body.questions.into_iter().enumerate();
+    let questions = body.questions.unwrap_or_default().into_iter().enumerate();
     let questions = questions.map(|(n, q)| question_spec(n, q, &mut flaws)).collect();
     let codes = body.codes.unwrap_or_default().into_iter().enumerate();
     let codes = codes.map(|(n, code)| code_spec(code, n, currency, &body.zone, &mut flaws));
@@ -101,7 +101,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         name: body.name,
         place: body.place,
         // TOML's texts of several lines end with a line break, and may have those of Windows.
-        description: body.description.replace("\r\n", "\n").trim().into(),
+        description: body.description.unwrap_or_default().replace("\r\n", "\n").trim().into(),
         ends_ms,
         zone: when::zone_as_written(&body.zone),
         limit_per_order: body.limit_per_order.unwrap_or(defaults.limit_per_order),
@@ -111,10 +111,10 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         sale_opens_ms,
         sale_closes_ms,
         names_until_ms,
-        hidden: body.hidden,
+        hidden: body.hidden.unwrap_or_default(),
         keep_buyers_days: body.keep_buyers_days,
-        contact: body.contact.trim().into(),
-        attach_pdf: body.attach_pdf,
+        contact: body.contact.unwrap_or_default().trim().into(),
+        attach_pdf: body.attach_pdf.unwrap_or_default(),
         questions,
         pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
@@ -147,11 +147,11 @@ pub fn body(spec: &EventSpec) -> EventBody {
         name: t.name.clone(),
         pool: t.pool.clone(),
         price: money(t.price_minor),
-        hidden: t.rules.hidden,
+        hidden: t.rules.hidden.then_some(true),
         sale_opens: t.rules.sale_opens_ms.map(time),
         sale_closes: t.rules.sale_closes_ms.map(time),
         capacity: t.rules.capacity,
-        phases: t.rules.phases.iter().map(phase).collect(),
+        phases: some(&t.rules.phases).map(|all| all.iter().map(phase).collect()),
         vat_percent: t.rules.vat.map(|rate| told_rate(rate, '.')),
     };
     let code = |code: &CodeSpec| {
@@ -174,7 +174,7 @@ pub fn body(spec: &EventSpec) -> EventBody {
     EventBody {
         name: spec.name.clone(),
         place: spec.place.clone(),
-        description: spec.description.clone(),
+        description: text(&spec.description),
         starts_at: time(spec.starts_ms),
         ends_at: spec.ends_ms.map(time),
         zone: spec.zone.clone(),
@@ -187,16 +187,59 @@ pub fn body(spec: &EventSpec) -> EventBody {
         sale_opens: spec.sale_opens_ms.map(time),
         sale_closes: spec.sale_closes_ms.map(time),
         names_until: spec.names_until_ms.map(time),
-        hidden: spec.hidden,
+        hidden: spec.hidden.then_some(true),
         keep_buyers_days: spec.keep_buyers_days,
-        contact: spec.contact.clone(),
-        attach_pdf: spec.attach_pdf,
-        questions: spec.questions.iter().map(question_body).collect(),
+        contact: text(&spec.contact),
+        attach_pdf: spec.attach_pdf.then_some(true),
+        questions: some(&spec.questions).map(|all| all.iter().map(question_body).collect()),
         pools: spec.pools.iter().map(pool).collect(),
         ticket_types: spec.ticket_types.iter().map(ticket_type).collect(),
         codes: Some(spec.codes.iter().map(code).collect()),
     }
 }
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn some<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
+}
+
+/// What a body of `PUT`, in JSON, does not say and an event that is there keeps. Null says nothing, but for
+/// `keep_buyers_days`, where it is the only word for "never".
+pub fn left_out(body: &[u8]) -> Vec<EventPart> {
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return Vec::new() };
+    let says = |part: &serde_json::Map<String, Value>, name: &str| {
+        part.get(name).is_some_and(|value| !value.is_null())
+    };
+    let parts = [
+        ("description", EventPart::Description),
+        ("hidden", EventPart::Hidden),
+        ("contact", EventPart::Contact),
+        ("attach_pdf", EventPart::AttachPdf),
+        ("questions", EventPart::Questions),
+        ("codes", EventPart::Codes),
+    ];
+    let parts = parts.into_iter().filter(|(name, _)| !says(&body, name)).map(|(_, part)| part);
+    let mut kept: Vec<EventPart> = parts.collect();
+    if !body.contains_key("keep_buyers_days") {
+        kept.push(EventPart::KeepBuyersDays);
+    }
+    let types = body.get("ticket_types").and_then(Value::as_array).into_iter().flatten();
+    for ticket_type in types.filter_map(Value::as_object) {
+        if let Some(id) = ticket_type.get("id").and_then(Value::as_str)
+            && !RULES.iter().any(|name| says(ticket_type, name))
+        {
+            kept.push(EventPart::Rules(id.to_owned()));
+        }
+    }
+    kept
+}
+
+/// The rules of a ticket type. Who says one of them says all.
+const RULES: [&str; 6] =
+    ["capacity", "hidden", "phases", "sale_closes", "sale_opens", "vat_percent"];
 
 /// The version of an event: a digest of what its organiser says of it. What is sold changes it not.
 pub fn version(spec: &EventSpec) -> String {

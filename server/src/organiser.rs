@@ -21,7 +21,7 @@ use crate::sales::{SaleError, Sales, after_the_command};
 use crate::store::{NamedTicket, OrderPage};
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
-    Command, Event, EventId, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
+    Command, Event, EventId, EventPart, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
     RefundWish, Refusal, Reply, Sale,
 };
 use std::sync::Arc;
@@ -33,23 +33,15 @@ pub struct Organiser {
 }
 
 impl Organiser {
-    /// Gives an event whose organiser says nothing of codes those that it has.
-    pub async fn keep_codes(&self, spec: &mut EventSpec) -> Result<(), SaleError> {
-        match self.sales.event_named(&spec.slug).await {
-            Ok(event) => spec.codes.clone_from(&event.spec.codes),
-            Err(CommandError::Refused(Refusal::UnknownEvent)) => {}
-            Err(no) => return Err(no),
-        }
-        Ok(())
-    }
-
-    /// Makes an event, or changes it. Gives the event, and whether it is new.
+    /// Makes an event, or changes it; one that is there keeps these parts of it. Gives the event, and whether
+    /// it is new.
     pub async fn put_event(
         &self,
         permit: &ShopPermit<may::ChangeEvents>,
         spec: EventSpec,
+        kept: Vec<EventPart>,
     ) -> Result<(Arc<Event>, bool), SaleError> {
-        self.put(permit.actor(), spec).await
+        self.put(permit.actor(), spec, kept, None).await
     }
 
     /// Makes an event that is not there yet.
@@ -104,21 +96,28 @@ impl Organiser {
         known.ok_or(SaleError::Refused(Refusal::UnknownEvent))
     }
 
-    /// Changes an event.
+    /// Changes an event, which keeps these parts of it.
     pub async fn change_event(
         &self,
         permit: &Permit<may::ChangeEvents>,
         spec: EventSpec,
+        kept: Vec<EventPart>,
     ) -> Result<Arc<Event>, SaleError> {
-        if self.sales.event_named(&spec.slug).await?.id != permit.event() {
-            return Err(SaleError::Refused(Refusal::UnknownEvent));
-        }
-        self.put(permit.actor(), spec).await.map(|(event, _)| event)
+        let put = self.put(permit.actor(), spec, kept, Some(permit.event())).await;
+        put.map(|(event, _)| event)
     }
 
-    async fn put(&self, actor: Actor, spec: EventSpec) -> Result<(Arc<Event>, bool), SaleError> {
+    /// What is kept is decided with the change itself: nobody's change is lost between a look and a write.
+    async fn put(
+        &self,
+        actor: Actor,
+        spec: EventSpec,
+        kept: Vec<EventPart>,
+        only: Option<EventId>,
+    ) -> Result<(Arc<Event>, bool), SaleError> {
         let (id, slug) = (self.sales.ids.event(self.sales.clock.now_ms()), spec.slug.clone());
-        let replied = self.sales.writer.ask_as(actor, Command::PutEvent { id, spec }, None).await?;
+        let command = Command::PutEventParts { id, spec, kept, only };
+        let replied = self.sales.writer.ask_as(actor, command, None).await?;
         let created = matches!(replied.reply, Reply::Event { created: true, .. });
         Ok((after_the_command(self.sales.event_named(&slug).await)?, created))
     }

@@ -660,7 +660,7 @@ impl Server {
         let spec = event_body::spec(show, &app.config.show)
             .map_err(|flaws| format!("cannot make the demo's show: {}", boxoffice::told(&flaws)))?;
         let permit = Caller::system().shop_permit().expect("the box office may do everything");
-        let made = app.organiser.put_event(&permit, spec).await;
+        let made = app.organiser.put_event(&permit, spec, Vec::new()).await;
         made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
         Ok(())
     }

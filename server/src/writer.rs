@@ -327,6 +327,7 @@ fn is_own(command: &Command) -> bool {
         | Command::RefundAnswered { .. } => true,
         Command::PutEvent { .. }
         | Command::PutEventIf { .. }
+        | Command::PutEventParts { .. }
         | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::Hold { .. }
@@ -351,6 +352,7 @@ pub fn usual_actor(command: &Command) -> Actor {
     match command {
         Command::PutEvent { .. }
         | Command::PutEventIf { .. }
+        | Command::PutEventParts { .. }
         | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::Sell { .. }
@@ -471,6 +473,7 @@ impl Writer {
                     Some(
                         Command::PutEvent { .. }
                             | Command::PutEventIf { .. }
+                            | Command::PutEventParts { .. }
                             | Command::SetSale { .. }
                             | Command::DeleteEvent { .. }
                     )
@@ -809,7 +812,11 @@ fn erased_order(change: &Change) -> Option<OrderId> {
 /// is kept, for what changes nothing now may change something later: a delayed copy of a request to put an
 /// event must not put it again after somebody else has changed it.
 fn is_answer_kept(command: &Command, changes: &[Change]) -> bool {
-    !changes.is_empty() || matches!(command, Command::PutEvent { .. } | Command::Refund { .. })
+    !changes.is_empty()
+        || matches!(
+            command,
+            Command::PutEvent { .. } | Command::PutEventParts { .. } | Command::Refund { .. }
+        )
 }
 
 /// Counts an answer.

@@ -202,6 +202,8 @@ impl Show {
             .collect();
         let mut kinds = kinds;
         for kind in kinds.iter_mut().filter(|kind| kind["id"] == self.kinds[0].id) {
+            // What is not said of its rules would stay.
+            kind["phases"] = json!([]);
             if let Some(capacity) = self.rules.capacity {
                 kind["capacity"] = capacity.into();
             }

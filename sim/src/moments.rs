@@ -68,6 +68,7 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
     match command {
         Command::PutEvent { .. }
         | Command::PutEventIf { .. }
+        | Command::PutEventParts { .. }
         | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::FindOrder { .. }

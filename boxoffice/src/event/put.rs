@@ -2,7 +2,7 @@
 
 use super::check::told;
 use crate::draft::Draft;
-use crate::{COUNTERS_FROM, Change, Event, EventId, EventSpec, Pool, Sale, State, TicketType};
+use crate::{COUNTERS_FROM, Change, Event, EventId, EventPart, EventSpec, Pool, Sale, State, TicketType};
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, string::ToString, vec::Vec};
 
@@ -64,6 +64,25 @@ pub(crate) fn put_if(
         (Some(event), Some(seen)) if event.spec != *seen => Err(Refusal::EventDiffers),
         _ => put(state, id, spec),
     }
+}
+
+/// The same as [`put`], over what the event is now of the parts that are kept: whoever does not say them
+/// knows nothing of them, or nothing of what another has made of them meanwhile.
+pub(crate) fn put_parts(
+    state: &State,
+    id: EventId,
+    spec: &EventSpec,
+    kept: &[EventPart],
+    only: Option<EventId>,
+) -> Result<Decision, Refusal> {
+    let known = state.slugs.get(&spec.slug).and_then(|id| state.events.get(id));
+    if only.is_some() && known.map(|event| event.id) != only {
+        return Err(Refusal::UnknownEvent);
+    }
+    let Some(known) = known else { return put(state, id, spec) };
+    let mut spec = spec.clone();
+    spec.keep(kept, &known.spec);
+    put(state, id, &spec)
 }
 
 fn make(id: EventId, spec: &EventSpec) -> Event {

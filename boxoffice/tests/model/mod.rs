@@ -4,8 +4,8 @@
 //! shares no rule with the core: where both agree, two people would have to make one mistake.
 
 use boxoffice::{
-    BuyerKey, CodeSpec, Command, Discount, Erasure, EventId, EventSpec, Intent, IntentStatus,
-    LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish,
+    BuyerKey, CodeSpec, Command, Discount, Erasure, EventId, EventPart, EventSpec, Intent,
+    IntentStatus, LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish,
     Sale, Terms, TimeMs,
 };
 
@@ -279,6 +279,14 @@ impl Model {
                     }
                     _ => self.put(*id, spec),
                 };
+            }
+            Command::PutEventParts { id, spec, kept, only } => {
+                let there = self.shows.iter().find(|s| s.spec.slug == spec.slug);
+                if only.is_some() && there.map(|s| s.id) != *only {
+                    return "refused unknown_event".into();
+                }
+                let spec = there.map_or_else(|| spec.clone(), |s| completed(spec, &s.spec, kept));
+                return self.put(*id, &spec);
             }
             Command::SetSale { event, to } => {
                 let Some(show) = self.shows.iter_mut().find(|s| s.id == *event) else {
@@ -586,6 +594,7 @@ impl Model {
             Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
             Command::PutEvent { .. }
             | Command::PutEventIf { .. }
+            | Command::PutEventParts { .. }
             | Command::SetSale { .. }
             | Command::DeleteEvent { .. }
             | Command::Hold { .. }
@@ -1424,4 +1433,29 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
         }
     }
     None
+}
+
+/// What an event shall be, where some of it is not said.
+fn completed(said: &EventSpec, there: &EventSpec, kept: &[EventPart]) -> EventSpec {
+    let keeps = |part: EventPart| kept.contains(&part);
+    let rules = |t: &boxoffice::TicketTypeSpec| {
+        let old = there.ticket_types.iter().find(|old| old.id == t.id);
+        match old {
+            Some(old) if keeps(EventPart::Rules(t.id.clone())) => old.rules.clone(),
+            _ => t.rules.clone(),
+        }
+    };
+    let with_rules = |t: &boxoffice::TicketTypeSpec| boxoffice::TicketTypeSpec { rules: rules(t), ..t.clone() };
+    let of = |part: EventPart| if keeps(part) { there } else { said };
+    EventSpec {
+        description: of(EventPart::Description).description.clone(),
+        hidden: of(EventPart::Hidden).hidden,
+        keep_buyers_days: of(EventPart::KeepBuyersDays).keep_buyers_days,
+        contact: of(EventPart::Contact).contact.clone(),
+        attach_pdf: of(EventPart::AttachPdf).attach_pdf,
+        questions: of(EventPart::Questions).questions.clone(),
+        codes: of(EventPart::Codes).codes.clone(),
+        ticket_types: said.ticket_types.iter().map(with_rules).collect(),
+        ..said.clone()
+    }
 }

@@ -59,11 +59,18 @@ impl Log {
         let event_of = |id: OrderId| of(id).map(|order| order.event);
         match (command, decision.reply) {
             (
-                Command::PutEvent { spec, .. } | Command::PutEventIf { spec, .. },
+                Command::PutEvent { .. }
+                | Command::PutEventIf { .. }
+                | Command::PutEventParts { .. },
                 Reply::Event { id, created },
             ) => {
+                let put = decision.changes.iter().find_map(|change| match change {
+                    Change::EventPut(event) => Some(&event.spec),
+                    _ => None,
+                });
+                let before = state.events.get(&id).map(|event| &event.spec);
                 // The same put again is no change.
-                if state.events.get(&id).is_none_or(|event| event.spec != *spec) {
+                if let Some(spec) = put.filter(|spec| before != Some(*spec)) {
                     let action = if created { Action::EventCreated } else { Action::EventChanged };
                     self.add(actor, action, Some(id), None, spec.slug.clone());
                 }

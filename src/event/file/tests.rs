@@ -35,9 +35,9 @@ fn questions_are_read_and_their_mistakes_told() {
         asking = asking.replace(&format!("# {field} = "), &format!("{field} = "));
     }
     let (_, body) = read(&asking).unwrap();
-    assert_eq!(body.questions.len(), 1);
-    assert_eq!(body.questions[0].choices, ["everything", "vegetarian", "vegan"]);
-    assert_eq!(body.questions[0].ticket_types, ["adult"]);
+    assert_eq!(body.questions.as_ref().unwrap().len(), 1);
+    assert_eq!(body.questions.as_ref().unwrap()[0].choices, ["everything", "vegetarian", "vegan"]);
+    assert_eq!(body.questions.as_ref().unwrap()[0].ticket_types, ["adult"]);
     for (this, that, words) in [
         ("kind = \"choice\"", "kind = \"date\"", "question “diet”: kind is one of text, long_text"),
         ("per = \"ticket\"", "per = 1", "question “diet”: per is 1 without quotes"),

@@ -30,6 +30,7 @@ pub async fn put_event(
     SentByStaff(caller, Sent { headers, body }): SentByStaff,
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
+    let kept = event_body::left_out(&body);
     let body = match json::<EventBody>(&headers, &body) {
         Ok(body) => body,
         // Perhaps what GET has told, with what cannot be set.
@@ -37,12 +38,7 @@ pub async fn put_event(
             event_body::settable(&body, &slug).map_err(Problem::invalid)?.ok_or(problem)?
         }
     };
-    let keeps_codes = body.codes.is_none();
     let mut spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
-    if keeps_codes {
-        app.organiser.keep_codes(&mut spec).await?;
-    }
-    let warnings = event_body::warnings(&spec, now);
     let condition = Condition::read(&headers)?;
     let known = match app.sales.event_named(&slug).await {
         Ok(known) => Some(known),
@@ -51,7 +47,7 @@ pub async fn put_event(
     };
     let (event, created) = match (known, condition) {
         (Some(known), Condition::None) => {
-            (app.organiser.change_event(&caller.permit(known.id)?, spec).await?, false)
+            (app.organiser.change_event(&caller.permit(known.id)?, spec, kept).await?, false)
         }
         (Some(known), Condition::Seen(versions)) => {
             let permit = caller.permit(known.id)?;
@@ -59,6 +55,7 @@ pub async fn put_event(
                 return Err(Refusal::EventDiffers.into());
             }
             let seen = known.spec.clone();
+            spec.keep(&kept, &seen);
             (app.organiser.change_seen_event(&permit, spec, seen).await?, false)
         }
         (known, Condition::New) => {
@@ -68,7 +65,9 @@ pub async fn put_event(
             }
             (app.organiser.make_event(&permit, spec).await?, true)
         }
-        (None, Condition::None) => app.organiser.put_event(&caller.shop_permit()?, spec).await?,
+        (None, Condition::None) => {
+            app.organiser.put_event(&caller.shop_permit()?, spec, kept).await?
+        }
         // Whoever has seen it has seen what is not there any more.
         (None, Condition::Seen(_)) => {
             _ = caller.shop_permit::<may::ChangeEvents>()?;
@@ -76,6 +75,7 @@ pub async fn put_event(
         }
     };
     let tag = etag(&event);
+    let warnings = event_body::warnings(&event.spec, now);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let event = view::event(&event, Viewer::Organiser, now, now);
     Ok((status, [tag], Json(PutAnswer { event, warnings })).into_response())

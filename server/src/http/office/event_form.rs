@@ -180,7 +180,7 @@ impl Typed {
             ("zone", body.zone.clone()),
             ("place", body.place.clone()),
             ("currency", body.currency.clone()),
-            ("description", body.description.clone()),
+            ("description", body.description.clone().unwrap_or_default()),
             ("slug", slug.to_owned()),
             ("ends", optional(&body.ends_at)),
             ("opens", optional(&body.sale_opens)),
@@ -188,11 +188,11 @@ impl Typed {
             ("per_order", number(body.limit_per_order)),
             ("per_buyer", number(body.limit_per_buyer)),
             ("hold", hold),
-            ("contact", body.contact.clone()),
+            ("contact", body.contact.clone().unwrap_or_default()),
             ("names_until", optional(&body.names_until)),
             ("keep", number(body.keep_buyers_days)),
             ("tags", yes(body.ignore_email_tags)),
-            ("pdf", yes(body.attach_pdf)),
+            ("pdf", yes(body.attach_pdf.unwrap_or_default())),
         ] {
             typed.set(name, &value);
         }
@@ -203,7 +203,8 @@ impl Typed {
             _ => String::new(),
         };
         typed.types = body.ticket_types.iter().map(|t| TypeRow::of(t, currency, local)).collect();
-        typed.questions = body.questions.iter().map(|q| question_row(q, body)).collect();
+        let questions = body.questions.iter().flatten();
+        typed.questions = questions.map(|q| question_row(q, body)).collect();
         let codes = body.codes.as_deref().unwrap_or_default();
         typed.keeps_codes = codes.len() > MOST_CODES;
         if !typed.keeps_codes {
@@ -432,7 +433,7 @@ impl Typed {
         let body = EventBody {
             name: self.get("name").into(),
             place: self.get("place").into(),
-            description: self.get("description").into(),
+            description: Some(self.get("description").into()),
             // What could not be read was told; the rest is checked all the same.
             starts_at: starts_at.clone().unwrap_or_else(|| "2000-01-01T00:00:00Z".into()),
             ends_at: ends_at.filter(|_| starts_at.is_some()),
@@ -445,14 +446,14 @@ impl Typed {
             sale_opens,
             sale_closes,
             names_until,
-            hidden,
+            hidden: Some(hidden),
             keep_buyers_days,
-            contact: self.get("contact").into(),
-            attach_pdf: self.ticked("pdf"),
+            contact: Some(self.get("contact").into()),
+            attach_pdf: Some(self.ticked("pdf")),
             pools,
             ticket_types,
             codes: Some(codes),
-            questions: self.questions(),
+            questions: Some(self.questions()),
         };
         match event_body::spec(body, slug) {
             Ok(spec) if faults.is_empty() => Ok(spec),
@@ -523,11 +524,11 @@ impl Typed {
                 name: row.name.clone(),
                 pool,
                 price: money,
-                hidden: !row.more.get("hidden").is_empty(),
+                hidden: Some(!row.more.get("hidden").is_empty()),
                 sale_opens: self.time(row.more.get("opens"), at("opens"), faults),
                 sale_closes: self.time(row.more.get("closes"), at("closes"), faults),
                 capacity: count(row.more.get("capacity"), at("capacity"), faults),
-                phases: self.phases(n, row, currency, faults),
+                phases: Some(self.phases(n, row, currency, faults)),
                 vat_percent: Some(row.more.get("vat").to_owned()).filter(|vat| !vat.is_empty()),
             });
             rows.push(n);
@@ -742,7 +743,7 @@ impl TypeRow {
         more.set("opens", local(&t.sale_opens));
         more.set("closes", local(&t.sale_closes));
         more.set("capacity", number(t.capacity));
-        more.set("hidden", if t.hidden { "yes" } else { "" });
+        more.set("hidden", if t.hidden == Some(true) { "yes" } else { "" });
         more.set("vat", t.vat_percent.as_deref().unwrap_or_default());
         let phase = |phase: &PhaseBody| {
             let mut row = Row::default();
@@ -760,7 +761,7 @@ impl TypeRow {
             known: true,
             gone: false,
             more,
-            phases: t.phases.iter().map(phase).collect(),
+            phases: t.phases.iter().flatten().map(phase).collect(),
         }
     }
 }
