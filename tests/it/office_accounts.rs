@@ -68,7 +68,7 @@ fn way(name: &str, javascript: bool, size: (u32, u32), dark: bool) {
     seen("08-keys");
 
     // The own account, and an authenticator.
-    browser.click("nav a[href='/office/account']");
+    browser.click(".who-is-in a");
     seen("09-account");
     browser.click("main a[href='/office/account/authenticator']");
     browser.shows("Six digits");

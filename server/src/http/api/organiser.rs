@@ -40,38 +40,35 @@ pub async fn put_event(
     };
     let mut spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
     let condition = Condition::read(&headers)?;
-    let known = match app.sales.event_named(&slug).await {
-        Ok(known) => Some(known),
-        Err(SaleError::Refused(Refusal::UnknownEvent)) => None,
-        Err(no) => return Err(no.into()),
-    };
-    let (event, created) = match (known, condition) {
-        (Some(known), Condition::None) => {
-            (app.organiser.change_event(&caller.permit(known.id)?, spec, kept).await?, false)
-        }
-        (Some(known), Condition::Seen(versions)) => {
+    // Whether there is such an event is decided with the change. A process need not know it before, except for
+    // who may change some events only, and for who has seen one.
+    let shop = caller.shop_permit::<may::ChangeEvents>();
+    let (event, created) = match (condition, shop) {
+        (Condition::None, Ok(permit)) => app.organiser.put_event(&permit, spec, kept).await?,
+        (Condition::New, shop) => (app.organiser.make_event(&shop?, spec).await?, true),
+        (condition, shop) => {
+            let known = match app.sales.event_named(&slug).await {
+                Ok(known) => known,
+                Err(SaleError::Refused(Refusal::UnknownEvent)) => {
+                    _ = shop?;
+                    // Whoever has seen it has seen what is not there any more.
+                    return Err(Refusal::EventDiffers.into());
+                }
+                Err(no) => return Err(no.into()),
+            };
             let permit = caller.permit(known.id)?;
-            if !versions.matches(&event_body::version(&known.spec)) {
-                return Err(Refusal::EventDiffers.into());
-            }
-            let seen = known.spec.clone();
-            spec.keep(&kept, &seen);
-            (app.organiser.change_seen_event(&permit, spec, seen).await?, false)
-        }
-        (known, Condition::New) => {
-            let permit = caller.shop_permit()?;
-            if known.is_some() {
-                return Err(Refusal::EventExists.into());
-            }
-            (app.organiser.make_event(&permit, spec).await?, true)
-        }
-        (None, Condition::None) => {
-            app.organiser.put_event(&caller.shop_permit()?, spec, kept).await?
-        }
-        // Whoever has seen it has seen what is not there any more.
-        (None, Condition::Seen(_)) => {
-            _ = caller.shop_permit::<may::ChangeEvents>()?;
-            return Err(Refusal::EventDiffers.into());
+            let event = match condition {
+                Condition::Seen(versions) => {
+                    if !versions.matches(&event_body::version(&known.spec)) {
+                        return Err(Refusal::EventDiffers.into());
+                    }
+                    let seen = known.spec.clone();
+                    spec.keep(&kept, &seen);
+                    app.organiser.change_seen_event(&permit, spec, seen).await?
+                }
+                _ => app.organiser.change_event(&permit, spec, kept).await?,
+            };
+            (event, false)
         }
     };
     let tag = etag(&event);
