@@ -12,7 +12,8 @@ const NOBODY: &str = "it owes something, but nobody will look after it";
 
 fn refund(amount_minor: i64, state: RefundState, by_hand: bool) -> Refund {
     let id = RefundId(1);
-    Refund { id, amount_minor, quantities: vec![0, 0], restock: false, state, by_hand }
+    let (quantities, restock, of_amount) = (vec![0, 0], false, false);
+    Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount }
 }
 
 fn done() -> RefundState {
