@@ -84,7 +84,7 @@ pub(crate) fn refund(
     }
     // Where nothing moves, no provider is asked.
     let state_of = match amount_minor {
-        0 if price_minor == 0 && asked_minor == 0 => RefundState::Succeeded("free".into()),
+        0 if price_minor == 0 => RefundState::Succeeded("free".into()),
         0 => RefundState::Succeeded("nothing left to give back".into()),
         // Who sold it hands the money back. No provider has it.
         _ if order.tender.is_offline() => RefundState::Succeeded(handed_back(order.tender)),
