@@ -75,9 +75,8 @@ fn told(done: &GuestsAnswer<'_>, given: u64, before: u64) -> String {
     if done.dry_run {
         let left = guests(done.left);
         let types = done.ticket_types.iter().filter(|count| count.left > 0);
-        let types: Vec<String> = types
-            .map(|count| format!("{} × {}", count.left, plain(&count.ticket_type)))
-            .collect();
+        let types: Vec<String> =
+            types.map(|count| format!("{} × {}", count.left, plain(&count.ticket_type))).collect();
         let of = match types.is_empty() {
             true => String::new(),
             false => format!(": {}", types.join(", ")),

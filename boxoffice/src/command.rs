@@ -1,8 +1,8 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventPart, EventSpec, Intent, OrderId, PaymentId, RefundId,
-    RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
+    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventPart, EventSpec, Intent, OrderId,
+    PaymentId, RefundId, RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
 };
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 

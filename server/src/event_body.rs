@@ -9,9 +9,9 @@ use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
-    CodeSpec, CounterKind, Currency, Discount, Event, EventPart, EventSpec, Flaw, Money, Offer, PhaseSpec,
-    Pool, PoolSpec, QuestionKind, QuestionSpec, Sale, TicketTypeSpec, TimeMs, TypeRules, Warning,
-    read_rate, told_rate,
+    CodeSpec, CounterKind, Currency, Discount, Event, EventPart, EventSpec, Flaw, Money, Offer,
+    PhaseSpec, Pool, PoolSpec, QuestionKind, QuestionSpec, Sale, TicketTypeSpec, TimeMs, TypeRules,
+    Warning, read_rate, told_rate,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::Value;

@@ -21,8 +21,8 @@ use crate::sales::{SaleError, Sales, after_the_command};
 use crate::store::{NamedTicket, OrderPage};
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
-    Command, Event, EventId, EventPart, EventSpec, Order, OrderId, OrderState, RefundId, RefundState,
-    RefundWish, Refusal, Reply, Sale,
+    Command, Event, EventId, EventPart, EventSpec, Order, OrderId, OrderState, RefundId,
+    RefundState, RefundWish, Refusal, Reply, Sale,
 };
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use boxoffice::{
 };
 use nts_server::audit::books;
 use nts_server::organiser::ledger::{Ledger, Sums};
-use std::collections::BTreeMap;
 use nts_testkit::fixtures::{self, event_spec};
+use std::collections::BTreeMap;
 
 /// The same numbers in each run (Lehmer's generator).
 struct Random(u64);
@@ -156,9 +156,10 @@ fn the_accounts_are_those_of_the_audit() {
     assert_eq!((all.taken, all.given_back, all.going_back), (taken, given_back, going_back));
     assert_eq!(ledger.disputed, disputed);
     // By how it was paid they are those of the audit, too.
-    let of_ledger = ledger.tenders.iter().map(|((_, tender), sums)| {
-        (*tender, (sums.taken, sums.given_back, sums.going_back))
-    });
+    let of_ledger = ledger
+        .tenders
+        .iter()
+        .map(|((_, tender), sums)| (*tender, (sums.taken, sums.given_back, sums.going_back)));
     assert_eq!(of_ledger.collect::<BTreeMap<_, _>>(), by_tender);
     assert_eq!(by_tender.len(), Tender::ALL.len());
 

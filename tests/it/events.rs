@@ -426,8 +426,17 @@ fn a_put_keeps_what_its_body_does_not_say() {
     assert_eq!(made.status, 201, "{made:?}");
     let told = || {
         let event = server.send(Request::get("/api/v1/events/rock").bearer(KEY)).json();
-        ["codes", "questions", "description", "hidden", "contact", "attach_pdf", "keep_buyers_days", "ticket_types"]
-            .map(|name| event[name].clone())
+        [
+            "codes",
+            "questions",
+            "description",
+            "hidden",
+            "contact",
+            "attach_pdf",
+            "keep_buyers_days",
+            "ticket_types",
+        ]
+        .map(|name| event[name].clone())
     };
     let before = told();
     assert_eq!(before[0][0]["code"], "FRIENDS");
@@ -442,7 +451,11 @@ fn a_put_keeps_what_its_body_does_not_say() {
         assert_eq!(told(), before);
     }
     // The same with a condition, and from a file.
-    let tag = server.send(Request::get("/api/v1/events/rock").bearer(KEY)).header("etag").unwrap().to_owned();
+    let tag = server
+        .send(Request::get("/api/v1/events/rock").bearer(KEY))
+        .header("etag")
+        .unwrap()
+        .to_owned();
     let event = event_json(10, 300);
     let seen = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&event);
     let seen = server.send(seen.header("If-Match", &tag));
@@ -486,7 +499,8 @@ fn puts_at_the_same_time_lose_nothing_of_each_other() {
         let mut round = 0;
         while others.iter().any(|other| !other.is_finished()) {
             round += 1;
-            let codes = json!({"codes": [{"code": format!("N{round}"), "uses": 5, "percent_off": 10}]});
+            let codes =
+                json!({"codes": [{"code": format!("N{round}"), "uses": 5, "percent_off": 10}]});
             assert_eq!(put(&server, "rock", &codes).status, 200);
             let event = server.send(Request::get("/api/v1/events/rock").bearer(KEY)).json();
             assert_eq!(event["codes"][0]["code"], format!("N{round}"));

@@ -2,7 +2,9 @@
 
 use super::check::told;
 use crate::draft::Draft;
-use crate::{COUNTERS_FROM, Change, Event, EventId, EventPart, EventSpec, Pool, Sale, State, TicketType};
+use crate::{
+    COUNTERS_FROM, Change, Event, EventId, EventPart, EventSpec, Pool, Sale, State, TicketType,
+};
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, string::ToString, vec::Vec};
 

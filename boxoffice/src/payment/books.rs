@@ -196,7 +196,9 @@ impl Draft {
                     0 => {
                         "the buyer has neither ticket nor money: refund it again, or pay it back in another way"
                     }
-                    _ => "no ticket was revoked by it: refund it again, or pay it back in another way",
+                    _ => {
+                        "no ticket was revoked by it: refund it again, or pay it back in another way"
+                    }
                 };
                 self.alarm(order, format!("{text}; {then}"));
             }

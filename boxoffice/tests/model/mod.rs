@@ -5,8 +5,8 @@
 
 use boxoffice::{
     BuyerKey, CodeSpec, Command, Discount, Erasure, EventId, EventPart, EventSpec, Intent,
-    IntentStatus, LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId, RefundOutcome, RefundWish,
-    Sale, Terms, TimeMs,
+    IntentStatus, LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId,
+    RefundOutcome, RefundWish, Sale, Terms, TimeMs,
 };
 
 #[derive(Default)]
@@ -1493,7 +1493,8 @@ fn completed(said: &EventSpec, there: &EventSpec, kept: &[EventPart]) -> EventSp
             _ => t.rules.clone(),
         }
     };
-    let with_rules = |t: &boxoffice::TicketTypeSpec| boxoffice::TicketTypeSpec { rules: rules(t), ..t.clone() };
+    let with_rules =
+        |t: &boxoffice::TicketTypeSpec| boxoffice::TicketTypeSpec { rules: rules(t), ..t.clone() };
     let of = |part: EventPart| if keeps(part) { there } else { said };
     EventSpec {
         description: of(EventPart::Description).description.clone(),

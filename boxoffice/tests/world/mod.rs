@@ -346,7 +346,8 @@ fn check_balance(order: &Order, told: bool) {
     let id = order.id;
     assert!(kept > 0 || worth == 0, "{id:?}: {kept} kept, and there are tickets for {worth}");
     // What was given back beside tickets that are still valid.
-    let beside = order.refunds.iter().filter(|r| r.of_amount && r.quantities.iter().all(|q| *q == 0));
+    let beside =
+        order.refunds.iter().filter(|r| r.of_amount && r.quantities.iter().all(|q| *q == 0));
     let beside: i64 = beside.map(Refund::given_minor).sum();
     let right = kept == (worth - beside).max(0);
     assert!(told || right, "{id:?}: {kept} kept for {worth} less {beside}, and nobody was told");

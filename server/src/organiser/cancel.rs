@@ -19,8 +19,8 @@ use crate::store::records::cancellations::Cancellation;
 use crate::store::records::{Field, RecordChange, get, page};
 use crate::writer::{CommandError, CommandOutcome, mail_message};
 use boxoffice::{
-    Command, Event, EventId, Order, OrderState, Refund, RefundId, RefundState, RefundWish, Sale, Tender,
-    TicketState, TimeMs,
+    Command, Event, EventId, Order, OrderState, Refund, RefundId, RefundState, RefundWish, Sale,
+    Tender, TicketState, TimeMs,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;

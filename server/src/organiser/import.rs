@@ -16,8 +16,8 @@ use crate::store::RequestKey;
 use crate::text::shorten;
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
-    CounterKind, Event, Language, LineWish, MOST_SOLD_AT_ONCE, Refusal, Tender, TimeMs, check_email,
-    check_name,
+    CounterKind, Event, Language, LineWish, MOST_SOLD_AT_ONCE, Refusal, Tender, TimeMs,
+    check_email, check_name,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -667,7 +667,8 @@ mod tests {
             row(6, "adult", 1),
         ];
         let all: Vec<&Row> = rows.iter().collect();
-        let told: Vec<_> = too_many(&all, &event, 0).into_iter().map(|n| (n.line, n.text)).collect();
+        let told: Vec<_> =
+            too_many(&all, &event, 0).into_iter().map(|n| (n.line, n.text)).collect();
         let begins = "from this row on there are not enough places: ";
         assert_eq!(
             told,

@@ -485,7 +485,9 @@ impl Auditor {
     ) -> Result<(), String> {
         // As long as something is owed because a refund failed, it is a part of that.
         let most = |o: &Order| match o.owed_back().minor {
-            0 => o.total().minor - o.refunds.iter().map(boxoffice::Refund::given_minor).sum::<i64>(),
+            0 => {
+                o.total().minor - o.refunds.iter().map(boxoffice::Refund::given_minor).sum::<i64>()
+            }
             owed => owed,
         };
         let was = |is: &dyn Fn(&Order) -> bool| match self.was(id, asked, is) {

@@ -323,10 +323,10 @@ impl Auditor {
         taken.sort();
         asked.sort();
         let price: i64 = lines().map(|(l, n)| l.unit_minor * i64::from(*n)).sum();
-        let alone =
-            order.refunds.iter().all(|r| {
-                !r.by_hand && !r.of_amount && !matches!(r.state, RefundState::Failed(_))
-            });
+        let alone = order
+            .refunds
+            .iter()
+            .all(|r| !r.by_hand && !r.of_amount && !matches!(r.state, RefundState::Failed(_)));
         let amount = refund.amount_minor;
         // What was refused and was made all the same takes no tickets.
         if !taken.is_empty() && (taken != asked || amount > price || alone && amount != price) {

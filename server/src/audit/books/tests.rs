@@ -378,21 +378,18 @@ fn whatever_is_spoilt_of_an_order_is_wrong() {
 
 #[test]
 fn a_sum_that_went_back_beside_the_tickets_is_no_gap_and_no_news() {
-    use OrderState::Paid;
     let of_sum = |amount, state: RefundState| {
         move |o: &mut Order| {
             o.refunds.push(Refund { of_amount: true, ..refund(amount, state.clone(), false) });
         }
     };
-    let done = || RefundState::Succeeded("re_sum".into());
     assert_eq!(told(Paid, of_sum(500, done())), wrong(&[]));
     // What a bank sent back is owed again; what was refused at once never was.
-    let later = "the bank sent the money back after the refund had succeeded (re_sum)";
-    assert_eq!(told(Paid, of_sum(500, RefundState::Failed(later.into()))), note(&could_not(500)));
-    assert_eq!(told(Paid, of_sum(500, RefundState::Failed("no".into()))), wrong(&[]));
+    assert_eq!(told(Paid, of_sum(500, failed(LATER))), note(&could_not(500)));
+    assert_eq!(told(Paid, of_sum(500, failed("no"))), wrong(&[]));
     // Nothing is kept, and tickets are valid.
     let all = told(Paid, of_sum(1_100, done()));
-    assert!(all.wrong.iter().any(|text| text.contains("nothing of its money is kept")), "{all:?}");
+    assert!(all.0.iter().any(|text| text.contains("nothing of its money is kept")), "{all:?}");
     let more = told(Paid, of_sum(1_101, done()));
-    assert!(more.wrong.iter().any(|text| text.contains("more went back than was taken")), "{more:?}");
+    assert!(more.0.iter().any(|text| text.contains("more went back than was taken")), "{more:?}");
 }

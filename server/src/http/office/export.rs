@@ -182,7 +182,11 @@ pub async fn accounts(
     let others = ledger.in_others();
     let others = others.iter().map(|(currency, sums)| {
         let money = |minor| Lang::En.money(Money { minor, currency: *currency });
-        format!("{} taken and {} given back", money(sums.taken), money(sums.given_back + sums.going_back))
+        format!(
+            "{} taken and {} given back",
+            money(sums.taken),
+            money(sums.given_back + sums.going_back)
+        )
     });
     let money = |minor: i64| (minor > 0).then(|| Lang::En.money(Money { minor, currency }));
     Ok(page(&AccountsPage {
@@ -221,7 +225,8 @@ fn days(ledger: &Ledger) -> Vec<Row> {
     let several = tenders(ledger).len() > 1;
     let own = ledger.days.iter().filter(|((_, currency, _), _)| *currency == ledger.currency);
     let row = |((day, currency, tender), sums): (&(String, Currency, Tender), &Sums)| {
-        let name = if several { format!("{day}, {}", how(*tender).to_lowercase()) } else { day.clone() };
+        let name =
+            if several { format!("{day}, {}", how(*tender).to_lowercase()) } else { day.clone() };
         Row::of(name, sums, *currency)
     };
     own.map(row).collect()

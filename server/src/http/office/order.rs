@@ -292,9 +292,7 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
                 true,
             ),
             RefundState::Pending => (
-                format!(
-                    "{tickets} {amount} is on its way back. This page says when it is done."
-                ),
+                format!("{tickets} {amount} is on its way back. This page says when it is done."),
                 true,
             ),
             RefundState::Failed(why) => {

@@ -87,7 +87,7 @@ struct RefundPage {
     /// The amount, as it was typed.
     amount: String,
     /// An amount as it can be typed, and the code of the currency; nothing if no amount can be refunded.
-    example: Option<(String, &'static str)>,
+    example: Option<(String, String)>,
     /// Whether there are tickets to refund.
     tickets: bool,
     lines: Vec<RefundLine>,
@@ -236,7 +236,7 @@ impl RefundPage {
             error: None,
             what,
             amount: field("amount"),
-            example: sums.then(|| (major(1_250, order.currency), order.currency.code())),
+            example: sums.then(|| (major(1_250, order.currency), order.currency.code().to_owned())),
             tickets,
             lines,
             all: money(left_minor, order),
