@@ -16,7 +16,7 @@ use crate::mail::{Letter, Of};
 use crate::sales::{SaleError, after_the_command};
 use crate::store::Fault;
 use crate::store::records::cancellations::Cancellation;
-use crate::store::records::{Field, RecordChange, get, page};
+use crate::store::records::{Field, RecordChange, Tables, get, page};
 use crate::writer::{CommandError, CommandOutcome, mail_message};
 use boxoffice::{
     Command, Event, EventId, Order, OrderState, Refund, RefundId, RefundState, RefundWish, Sale,
@@ -128,6 +128,20 @@ fn failed_since(order: &Order, since_ms: TimeMs) -> bool {
     refunds.any(|refund| failed(&refund.state) && made_ms(refund.id) >= since_ms)
 }
 
+/// All events that were cancelled, however many there are; so many are read at a time.
+fn canceled(from: &mut dyn Tables, at_a_time: usize) -> Result<Vec<Cancellation>, Fault> {
+    let mut all: Vec<Cancellation> = Vec::new();
+    loop {
+        let after = all.last().map(|job| job.event.value());
+        let jobs: Vec<Cancellation> = page(from, after.as_ref().map(from_ref), at_a_time)?;
+        let whole = jobs.len() == at_a_time;
+        all.extend(jobs);
+        if !whole {
+            return Ok(all);
+        }
+    }
+}
+
 /// Whether its buyer is told that the event does not take place: whoever has tickets.
 fn is_told(order: &Order) -> bool {
     let valid = order.tickets.iter().any(|ticket| ticket.state == TicketState::Valid);
@@ -176,7 +190,7 @@ impl Organiser {
         if !events.iter().any(open) {
             return false;
         }
-        let jobs = match self.canceled_events(EVENTS).await {
+        let jobs = match self.sales.reads.ask(|reader| canceled(reader.tables(), EVENTS)).await {
             Ok(jobs) => jobs,
             Err(fault) => {
                 tracing::warn!(%fault, "cannot read which events were cancelled; it is tried again");
@@ -216,23 +230,6 @@ impl Organiser {
             }
         }
         more
-    }
-
-    /// All events that were cancelled, however many there are; so many are read at a time.
-    async fn canceled_events(&self, at_a_time: usize) -> Result<Vec<Cancellation>, Fault> {
-        let mut all: Vec<Cancellation> = Vec::new();
-        loop {
-            let after = all.last().map(|job| job.event.value());
-            let read = self.sales.reads.ask(move |reader| {
-                page::<Cancellation>(reader.tables(), after.as_ref().map(from_ref), at_a_time)
-            });
-            let jobs = read.await?;
-            let whole = jobs.len() == at_a_time;
-            all.extend(jobs);
-            if !whole {
-                return Ok(all);
-            }
-        }
     }
 
     /// Works on the next orders of a cancelled event, and gives how far it is then.
@@ -335,6 +332,12 @@ async fn all<T>(mut acts: Vec<Act<'_, T>>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actor::Actor;
+    use crate::clock::Clock;
+    use crate::metrics::Metrics;
+    use crate::reads::Reads;
+    use crate::store::sqlite::SqliteStore;
+    use crate::writer::{Job, Queue, Writer};
     use nts_testkit::fixtures;
 
     /// The event was cancelled then.
@@ -389,5 +392,33 @@ mod tests {
             standing(&Order { tender: Tender::Cash, lines, refunds, ..order }, AT_MS)
         };
         assert_eq!((cash(before), cash(later)), (Standing::Before, Standing::Failed));
+    }
+
+    #[tokio::test]
+    async fn all_cancelled_events_are_found_however_many_there_are() {
+        let dir = std::env::temp_dir().join(format!("nts-canceled-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a folder");
+        let store =
+            SqliteStore::open(&dir.join("nts.db"), Clock::System).expect("a database").store;
+        let reads = Reads::inline(Box::new(store.own_reader().expect("a reader")));
+        let metrics = Arc::new(Metrics::default());
+        let (queue, mut jobs) = Queue::new(100, Duration::from_secs(5), Arc::clone(&metrics));
+        let mut writer = Writer::new(Box::new(store), metrics);
+        let rows = (1..=7).map(|n| Cancellation::begun(EventId(n), 5, Actor::System, 1));
+        let rows: Vec<RecordChange> = rows.map(|row| RecordChange::put(&row)).collect();
+        let write = async {
+            let job: Job = jobs.recv().await.expect("something to write");
+            for (caller, answer) in writer.step(vec![job]).answers {
+                _ = caller.send(answer);
+            }
+        };
+        let (written, ()) = tokio::join!(queue.write(rows), write);
+        written.expect("they are written");
+        for at_a_time in [1, 2, 3, 7, 8, EVENTS] {
+            let found = reads.ask(move |reader| canceled(reader.tables(), at_a_time)).await;
+            let found: Vec<u64> = found.expect("rows").iter().map(|job| job.event.0).collect();
+            assert_eq!(found, [1, 2, 3, 4, 5, 6, 7], "{at_a_time} at a time");
+        }
+        std::fs::remove_dir_all(&dir).expect("it is there");
     }
 }
