@@ -74,7 +74,14 @@ fn told(done: &GuestsAnswer<'_>, given: u64, before: u64) -> String {
     };
     if done.dry_run {
         let left = guests(done.left);
-        return format!("{left} would be given free tickets.{known} Nothing was changed.");
+        let types = done.ticket_types.iter().filter(|count| count.left > 0);
+        let types: Vec<String> =
+            types.map(|count| format!("{} × {}", count.left, plain(&count.ticket_type))).collect();
+        let of = match types.is_empty() {
+            true => String::new(),
+            false => format!(": {}", types.join(", ")),
+        };
+        return format!("{left} would be given free tickets{of}.{known} Nothing was changed.");
     }
     format!("{} got free tickets.{known}", guests(given))
 }
@@ -94,6 +101,12 @@ fn wrong(done: &GuestsAnswer<'_>, given: u64, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nts_api::GuestCount;
+
+    fn count(left: u64) -> Vec<GuestCount<'static>> {
+        let of = |id: &'static str, left| GuestCount { left, ticket_type: id.into(), tickets: 9 };
+        vec![of("adult", left), of("crew", 0)]
+    }
 
     fn answer(left: u64, problems: &[(u64, &'static str)]) -> GuestsAnswer<'static> {
         let note =
@@ -107,6 +120,7 @@ mod tests {
             more_problems: 2,
             problems: problems.iter().map(note).collect(),
             rows: 9,
+            ticket_types: count(left),
             tickets: 9,
         }
     }
@@ -120,7 +134,7 @@ mod tests {
         );
         assert_eq!(
             told(&answer(4, &[]), 0, 0),
-            "4 rows would be given free tickets. Nothing was changed."
+            "4 rows would be given free tickets: 4 × adult. Nothing was changed."
         );
         let text = wrong(&answer(1, &[(3, "the name is empty")]), 0, "a.csv");
         assert!(text.contains("Nothing was given:\n  line 3: the name is empty\n  and 2 more"));

@@ -24,7 +24,22 @@ pub struct GuestsAnswer<'a> {
     pub problems: Vec<RowNote<'a>>,
     /// How many rows can be given in all, before and now.
     pub rows: u64,
+    /// The tickets by their types, in the event's order.
+    #[serde(borrow)]
+    pub ticket_types: Vec<GuestCount<'a>>,
     /// How many tickets they are.
+    pub tickets: u64,
+}
+
+/// How many tickets of a type a file has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GuestCount<'a> {
+    /// How many of them are still to be given.
+    pub left: u64,
+    /// The id of the ticket type.
+    #[serde(borrow)]
+    pub ticket_type: Cow<'a, str>,
+    /// How many.
     pub tickets: u64,
 }
 

@@ -30,7 +30,7 @@ pub use event::{
     Cancellation, Code, CodeBody, Event, EventBody, EventCounts, EventList, Money, Phase,
     PhaseBody, Pool, PoolBody, PutAnswer, Question, QuestionBody, TicketType, TicketTypeBody,
 };
-pub use guests::{GuestsAnswer, RowNote};
+pub use guests::{GuestCount, GuestsAnswer, RowNote};
 pub use order::{
     Action, Answer, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
     OrderList, Payment, Refund, RefundAnswer, Ticket, Vat,

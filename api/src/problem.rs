@@ -205,7 +205,7 @@ problem_codes! {
     NothingToRefund = "nothing_to_refund", [409], "Nothing to refund",
         "All of it is refunded already.";
     RefundTooLarge = "refund_too_large", [409], "More than can be refunded",
-        "Fewer tickets of a type can still be refunded than were asked for.";
+        "Fewer tickets of a type, or less money, can still be refunded than was asked for.";
 
     // Tickets.
     NoTickets = "no_tickets", [409], "This order has no tickets",

@@ -130,7 +130,7 @@ pub struct EmailBody {
     pub email: String,
 }
 
-/// `POST /api/v1/orders/{id}/refunds`: one of `all`, `lines` and `failed`, and `restock`.
+/// `POST /api/v1/orders/{id}/refunds`: one of `all`, `lines` and `failed`, and `restock`; or `amount`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefundBody {
@@ -142,8 +142,12 @@ pub struct RefundBody {
     /// The money of refunds that failed, once more.
     #[serde(default)]
     pub failed: bool,
-    /// Whether the places are put back on sale.
-    pub restock: bool,
+    /// A sum, in the order's currency; the tickets stay valid as long as some of the payment is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money<'static>>,
+    /// Whether the places are put back on sale. With `amount` it may be left out: then they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restock: Option<bool>,
     /// Why, for the audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

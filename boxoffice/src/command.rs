@@ -277,6 +277,9 @@ pub enum RefundWish {
     Lines(Vec<LineWish>),
     /// What an earlier refund was to give back and did not ([`crate::Order::owed_back`]).
     Failed,
+    /// So much of what is kept of the payment, in minor units. The tickets stay valid, unless that is all: then
+    /// it is [`RefundWish::All`]. As long as an earlier refund is owed, it is a part of that, or all of it.
+    Amount(i64),
 }
 
 /// What must be loaded before some commands can be decided.

@@ -156,6 +156,8 @@ pub enum Mutant {
     EndTooLate,
     /// The last ticket of a line cannot be refunded by itself.
     RefundTooLarge,
+    /// More is given back than is kept.
+    AmountTooLarge,
     /// An order is shown with its buyer's name for the address.
     BuyersSwapped,
     /// A batch that is committed after one that failed is without its lines of the audit log.
@@ -184,7 +186,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 87] = [
+    pub const ALL: [Mutant; 88] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -260,6 +262,7 @@ impl Mutant {
         Mutant::RenewalShortens,
         Mutant::EndTooLate,
         Mutant::RefundTooLarge,
+        Mutant::AmountTooLarge,
         Mutant::BuyersSwapped,
         Mutant::AuditLogNotRetried,
         Mutant::EraseMissesSome,

@@ -187,8 +187,15 @@ impl Order {
         Money { minor, currency: self.currency }
     }
 
+    /// What is kept of the price of all its lines: more cannot be given back.
+    pub fn kept(&self) -> Money {
+        let minor = (self.total().minor - self.refunded().minor).max(0);
+        Money { minor, currency: self.currency }
+    }
+
     /// Money that is due to the buyer because a refund failed: neither the money nor a ticket for it
-    /// is theirs. It stays so until the organiser refunds it again.
+    /// is theirs, or it is a sum that was to go back beside the tickets. It stays so until the organiser refunds it
+    /// again.
     pub fn owed_back(&self) -> Money {
         let minor = match self.state {
             OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
@@ -196,7 +203,9 @@ impl Order {
                 let failed: i64 = failed.map(|r| r.amount_minor).sum();
                 let worth = |l: &Line| l.unit_minor * i64::from(l.quantity - l.refunded);
                 let worth: i64 = self.lines.iter().map(worth).sum();
-                (self.total().minor - self.refunded().minor - worth).clamp(0, failed)
+                let less: i64 = self.refunds.iter().map(Refund::reduces_minor).sum();
+                let keeps = (worth - less).max(0);
+                (self.total().minor - self.refunded().minor - keeps).clamp(0, failed)
             }
             // Places that are gone: all that was received is to go back. That was as much as our first
             // refund was made for, with what had been given back by hand before it.

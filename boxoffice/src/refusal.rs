@@ -1,7 +1,7 @@
 //! Refusal: the reasons for which a command is refused.
 
 use crate::order::answer::FlawedAnswer;
-use crate::{AddressFixed, Currency, OrderId, OrderState, TimeMs};
+use crate::{AddressFixed, Currency, Money, OrderId, OrderState, TimeMs};
 use alloc::{string::String, vec::Vec};
 
 /// A legitimate no. Nothing was changed, and no money moved by it.
@@ -129,6 +129,11 @@ pub enum Refusal {
         ticket_type: String,
         /// How many can still be refunded.
         left: u32,
+    },
+    /// More than can be given back of the order's payment.
+    AmountTooLarge {
+        /// How much can: what is kept, or what is owed because an earlier refund failed.
+        most: Money,
     },
     /// The order has no tickets: it is not paid.
     NoTickets(OrderState),

@@ -107,6 +107,8 @@ enum Ask {
         order: u128,
         refund: u128,
         wish: Option<Vec<(u8, i64)>>,
+        /// So much instead.
+        sum: Option<i64>,
         restock: bool,
     },
     Answered {
@@ -510,7 +512,11 @@ fn ask() -> impl Strategy<Value = Ask> {
         4 => order().prop_map(Ask::Expire),
         2 => order().prop_map(Ask::Defer),
         9 => (order(), 1..5u128, proptest::option::of(lines()), any::<bool>())
-            .prop_map(|(order, refund, wish, restock)| Ask::Refund { order, refund, wish, restock }),
+            .prop_map(|(order, refund, wish, restock)| Ask::Refund { order, refund, wish, sum: None, restock }),
+        5 => (order(), 1..5u128, select(vec![1, 50, 400, 500, 999, 1998, 0, -5]), any::<bool>())
+            .prop_map(|(order, refund, sum, restock)| {
+                Ask::Refund { order, refund, wish: None, sum: Some(sum), restock }
+            }),
         6 => (order(), 1..5u128, outcome)
             .prop_map(|(order, refund, outcome)| Ask::Answered { order, refund, outcome }),
         6 => (0..200usize).prop_map(Ask::Again),
@@ -688,10 +694,14 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
         Ask::Defer(order) => {
             Command::Defer { order: id(*order), trouble: "no answer".into(), wait_ms: Some(99) }
         }
-        Ask::Refund { order, refund, wish, restock } => Command::Refund {
+        Ask::Refund { order, refund, wish, sum, restock } => Command::Refund {
             order: id(*order),
             refund: RefundId(*refund),
-            wish: wish.as_ref().map_or(RefundWish::All, |w| RefundWish::Lines(wishes(w))),
+            wish: match (wish, sum) {
+                (_, Some(sum)) => RefundWish::Amount(*sum),
+                (Some(lines), None) => RefundWish::Lines(wishes(lines)),
+                (None, None) => RefundWish::All,
+            },
             restock: *restock,
         },
         Ask::Answered { order, refund, outcome } => {
@@ -915,6 +925,7 @@ fn why(refusal: &Refusal) -> String {
         Refusal::RefundTooLarge { ticket_type, left } => {
             format!("refund_too_large {ticket_type} left {left}")
         }
+        Refusal::AmountTooLarge { most } => format!("amount_too_large {}", most.minor),
         Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
         Refusal::UnknownTicket(_) => "unknown_ticket".into(),
         Refusal::TicketRevoked => "ticket_revoked".into(),
@@ -1084,7 +1095,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (0..9usize).prop_map(Happening::Believe),
         3 => (order(), any::<bool>()).prop_map(|(order, well)| Happening::Finish { order, well }),
         4 => (order(), by_hand()).prop_map(|(order, what)| Happening::ByHand { order, what }),
-        3 => (order(), 20..40u128, proptest::option::of(1..3i64), any::<bool>())
+        3 => (order(), 20..40u128, proptest::option::of(select(vec![1, 1, 2, 2, 3, 400, 999, 1998])), any::<bool>())
             .prop_map(|(order, refund, wish, restock)| Happening::Refund { order, refund, wish, restock }),
         6 => select(vec![300, 5_000, 60_000, 300_000, 700_000_000]).prop_map(Happening::Wait),
     ]
@@ -1199,6 +1210,7 @@ impl Sale {
             Happening::Refund { order, refund, wish, restock } => {
                 let first = self.order(*order).and_then(|o| o.lines.first()).map(|l| l.ticket_type);
                 let wish = match (wish, first) {
+                    (Some(sum @ 3..), _) => RefundWish::Amount(*sum),
                     (Some(quantity), Some(t)) => RefundWish::Lines(wishes(&[(t as u8, *quantity)])),
                     _ => RefundWish::All,
                 };
@@ -1354,7 +1366,8 @@ impl Sale {
             let of_ours = |r: &&RefundSeen| r.ours.is_some() && !r.failed;
             let ours = of_order().flat_map(|(i, _, _)| &i.refunds).filter(of_ours);
             let given: i64 = ours.map(|r| r.amount_minor).sum();
-            assert!(valid(order) <= captured - given, "{:?}: tickets without money", order.id);
+            let worth = valid(order) - beside(order);
+            assert!(worth <= captured - given, "{:?}: tickets without money", order.id);
         }
     }
 
@@ -1408,7 +1421,8 @@ impl Sale {
                     let books = order.total().minor - order.refunded().minor;
                     assert_eq!(kept, books, "{id:?}: our books and the provider's");
                     let told = self.world.told.contains(&id);
-                    assert!(kept == valid(order) || told, "{id:?}: {kept} for {}", valid(order));
+                    let worth = (valid(order) - beside(order)).max(0);
+                    assert!(kept == worth || told, "{id:?}: {kept} for {worth}");
                     assert!(kept > 0 || valid(order) == 0, "{id:?}: tickets without money");
                 }
                 OrderState::Released | OrderState::Void => {
@@ -1425,6 +1439,12 @@ impl Sale {
         let event = &self.world.state.events[&EventId(1)];
         assert!(event.pools.iter().all(|p| p.held == 0), "a place leaked");
     }
+}
+
+/// What was given back beside tickets that are still valid, or is on its way.
+fn beside(order: &Order) -> i64 {
+    let loose = |r: &&Refund| r.of_amount && r.quantities.iter().all(|q| *q == 0);
+    order.refunds.iter().filter(loose).map(Refund::given_minor).sum()
 }
 
 /// What an order's valid tickets cost.

@@ -231,6 +231,7 @@ impl Stage {
             Refusal::RefundTooLarge { ticket_type, left } => {
                 format!("refund_too_large {ticket_type} left {left}")
             }
+            Refusal::AmountTooLarge { most } => format!("amount_too_large most {most}"),
             Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
             Refusal::UnknownTicket(number) => format!("unknown_ticket {number}"),
             Refusal::TicketRevoked => "ticket_revoked".into(),
@@ -395,9 +396,12 @@ impl Stage {
                 let refund = words.next()?;
                 let refund = self.refund_id(&name, &refund);
                 let restock = words.take("restock");
-                let wish = match (words.take("all"), words.take("failed")) {
-                    (true, _) => RefundWish::All,
-                    (_, true) => RefundWish::Failed,
+                let amount = words.after("amount")?;
+                let amount = amount.map(|word| word.parse().map_err(|_| "an amount is a number"));
+                let wish = match (words.take("all"), words.take("failed"), amount.transpose()?) {
+                    (true, ..) => RefundWish::All,
+                    (_, true, _) => RefundWish::Failed,
+                    (.., Some(amount)) => RefundWish::Amount(amount),
                     _ => RefundWish::Lines(wishes(words)?),
                 };
                 Command::Refund { order, refund, wish, restock }

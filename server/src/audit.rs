@@ -18,9 +18,9 @@ use crate::payments::CallError;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::Fault;
-use boxoffice::{EventId, Order, OrderId, Refund, RefundState, Tender};
+use boxoffice::{Currency, Event, EventId, Order, OrderId, Refund, RefundState, Tender};
 use figures::Figures;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Orders read at a time.
 const PAGE: usize = 1_000;
@@ -83,7 +83,8 @@ pub async fn audit(
     let events = reads.ask(|r| r.events()).await?;
     report.events(&events);
     let mut figures = Figures::begin(reads).await?;
-    let mut events: BTreeSet<EventId> = events.iter().map(|e| e.id).collect();
+    let currencies = |events: &[Event]| events.iter().map(|e| (e.id, e.spec.currency)).collect();
+    let mut events: BTreeMap<EventId, Currency> = currencies(&events);
     let mut after = None;
     // Whose each refund at the provider is.
     let mut refunds: BTreeMap<String, OrderId> = BTreeMap::new();
@@ -92,12 +93,16 @@ pub async fn audit(
         for order in &page.orders {
             report.order(order);
             figures.order(order);
-            if !events.contains(&order.event) {
-                // It may be new.
-                events = reads.ask(|r| r.events()).await?.iter().map(|e| e.id).collect();
+            if events.get(&order.event) != Some(&order.currency) {
+                // It may be new, or its currency may have changed.
+                events = currencies(&reads.ask(|r| r.events()).await?);
             }
-            if !events.contains(&order.event) {
-                report.wrong(Some(order.id), None, "it is of no event".into());
+            match events.get(&order.event) {
+                None => report.wrong(Some(order.id), None, "it is of no event".into()),
+                Some(currency) if *currency != order.currency => {
+                    other_currency(order, *currency, &mut report);
+                }
+                Some(_) => {}
             }
             // What the organiser handed back has no id of a provider.
             let at_provider = |r: &&Refund| r.amount_minor > 0 && order.tender == Tender::Online;
@@ -127,6 +132,17 @@ pub async fn audit(
         }
     }
     Ok(report)
+}
+
+/// An order in another currency than its event's. An event's currency is fixed while places of it are taken.
+fn other_currency(order: &Order, of_event: Currency, report: &mut Report) {
+    let text = format!("it is in {}, and its event in {}", order.currency.code(), of_event.code());
+    let sold = order.state.sells() && order.lines.iter().any(|line| line.restocked < line.quantity);
+    if order.state.holds() || sold {
+        report.wrong(Some(order.id), None, text);
+    } else if books::money(order) != books::Money::default() {
+        report.note(Some(order.id), None, format!("{text}: the event had another currency before"));
+    }
 }
 
 /// An order as it is now.

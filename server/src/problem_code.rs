@@ -43,7 +43,9 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::NotPaid(_) => ProblemCode::NotPaid,
         Refusal::RefundUnderWay => ProblemCode::RefundUnderWay,
         Refusal::NothingToRefund => ProblemCode::NothingToRefund,
-        Refusal::RefundTooLarge { .. } => ProblemCode::RefundTooLarge,
+        Refusal::RefundTooLarge { .. } | Refusal::AmountTooLarge { .. } => {
+            ProblemCode::RefundTooLarge
+        }
         Refusal::NoTickets(_) => ProblemCode::NoTickets,
         Refusal::UnknownTicket(_) => ProblemCode::UnknownTicket,
         Refusal::TicketRevoked => ProblemCode::TicketRevoked,

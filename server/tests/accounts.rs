@@ -5,11 +5,12 @@
 
 use boxoffice::{
     Buyer, BuyerKey, Change, Command, Dispute, EventSpec, Language, LineWish, Order, OrderId,
-    OrderState, Payment, PaymentId, Refund, RefundId, RefundState, State, decide,
+    OrderState, Payment, PaymentId, Refund, RefundId, RefundState, State, Tender, decide,
 };
 use nts_server::audit::books;
 use nts_server::organiser::ledger::{Ledger, Sums};
-use nts_testkit::fixtures::event_spec;
+use nts_testkit::fixtures::{self, event_spec};
+use std::collections::BTreeMap;
 
 /// The same numbers in each run (Lehmer's generator).
 struct Random(u64);
@@ -69,6 +70,7 @@ fn refund(order: &Order, random: &mut Random, n: u128) -> Refund {
         .iter()
         .map(|line| if by_hand { 0 } else { random.below(u64::from(line.quantity) + 1) as u32 });
     let quantities: Vec<u32> = quantities.collect();
+    let quantities_none = quantities.iter().all(|quantity| *quantity == 0) && !by_hand;
     let states = [
         RefundState::Pending,
         RefundState::Succeeded(format!("re_{n}")),
@@ -83,6 +85,7 @@ fn refund(order: &Order, random: &mut Random, n: u128) -> Refund {
         restock: random.below(2) == 0,
         state: random.one(&states).clone(),
         by_hand,
+        of_amount: quantities_none && random.below(2) == 0,
     }
 }
 
@@ -101,11 +104,16 @@ fn the_accounts_are_those_of_the_audit() {
     decision.changes.iter().for_each(|change| state.apply(change));
 
     let mut random = Random(7);
-    let mut ledger = Ledger::new("Asia/Tokyo");
+    let mut ledger = Ledger::new("Asia/Tokyo", fixtures::gbp());
     let (mut taken, mut given_back, mut going_back, mut disputed) = (0, 0, 0, 0);
+    let mut by_tender: BTreeMap<Tender, (i64, i64, i64)> = BTreeMap::new();
     for n in 1..=2_000u128 {
         let mut order = placed(&state, &mut random, n);
         order.state = *random.one(&OrderState::ALL);
+        if order.state == OrderState::Paid {
+            // Sold in whatever way.
+            order.tender = *random.one(&Tender::ALL);
+        }
         let refunds = match order.state {
             OrderState::Held
             | OrderState::Paying
@@ -133,8 +141,12 @@ fn the_accounts_are_those_of_the_audit() {
         taken += money.taken;
         given_back += money.given_back;
         going_back += money.going_back;
+        let by = by_tender.entry(order.tender).or_default();
+        by.0 += money.taken;
+        by.1 += money.given_back;
+        by.2 += money.going_back;
         ledger.add(&order);
-        let mut one = Ledger::new("UTC");
+        let mut one = Ledger::new("UTC", fixtures::gbp());
         one.add(&order);
         let sums = (one.all.taken, one.all.given_back, one.all.going_back);
         assert_eq!(sums, (money.taken, money.given_back, money.going_back), "{order:?}");
@@ -143,6 +155,13 @@ fn the_accounts_are_those_of_the_audit() {
     let all = ledger.all;
     assert_eq!((all.taken, all.given_back, all.going_back), (taken, given_back, going_back));
     assert_eq!(ledger.disputed, disputed);
+    // By how it was paid they are those of the audit, too.
+    let of_ledger = ledger
+        .tenders
+        .iter()
+        .map(|((_, tender), sums)| (*tender, (sums.taken, sums.given_back, sums.going_back)));
+    assert_eq!(of_ledger.collect::<BTreeMap<_, _>>(), by_tender);
+    assert_eq!(by_tender.len(), Tender::ALL.len());
 
     // By day and by ticket type they are the same sums, and no day of the zone is missing.
     let sum = |parts: &mut dyn Iterator<Item = &Sums>| {
@@ -157,6 +176,7 @@ fn the_accounts_are_those_of_the_audit() {
         all
     };
     assert_eq!(sum(&mut ledger.days.values()), all);
+    assert_eq!(sum(&mut ledger.tenders.values()), all);
     assert_eq!(sum(&mut ledger.types.values().chain(Some(&ledger.other))), all);
     assert!(ledger.days.len() >= 6, "{:?}", ledger.days.keys());
 }

@@ -83,6 +83,7 @@ pub fn payment(attempts: &[AttemptState]) -> Payment {
     }
 }
 
-fn gbp() -> Currency {
+/// Pounds.
+pub fn gbp() -> Currency {
     Currency::parse("GBP").expect("a currency")
 }

@@ -380,7 +380,7 @@ fn files_have_what_the_orders_have_and_no_formulas() {
         payments[1..].iter().map(|row| [row[2].as_str(), &row[3], &row[4]]).collect();
     assert_eq!(moved, [["payment", "50.00", "0.00"], ["refund", "0.00", "25.00"]]);
     let days = csv(&server, "days.csv");
-    assert_eq!(days[1][1..], ["2", "1", "50.00", "25.00", "0.00", "25.00", "GBP"]);
+    assert_eq!(days[1][1..], ["2", "1", "50.00", "25.00", "0.00", "25.00", "GBP", "online"]);
 
     let accounts = page(&server, "/office/events/rock/accounts");
     for words in ["£50.00", "£25.00", "Adult (£25.00)", "By day"] {
@@ -399,4 +399,155 @@ fn files_have_what_the_orders_have_and_no_formulas() {
     }
     let none = server.send(Request::get("/api/v1/events/rock/export/x.csv").bearer(KEY));
     assert_eq!(none.status, 404);
+}
+
+fn refund(server: &Server, order: &Value, body: &Value) -> Answer {
+    let path = format!("/api/v1/orders/{}/refunds", text(order, "id"));
+    server.send(Request::new("POST", &path).bearer(KEY).json(body))
+}
+
+#[test]
+fn an_amount_is_refunded_and_the_tickets_stay_valid() {
+    let dir = Dir::new("refund-amount");
+    let server = Server::start(&dir);
+    server.make_event(100, 300);
+    let order = paid(&server, "Ada", 2);
+    let told = || server.send(look(&order)).json();
+    let pounds = |amount: i64| json!({"amount": {"amount": amount, "currency": "GBP"}, "reason": "late start"});
+    for (body, code, words) in [
+        (pounds(0), "invalid", "more than 0"),
+        (pounds(-5), "invalid", "more than 0"),
+        (pounds(5_001), "refund_too_large", "At most £50.00 can be refunded"),
+        (json!({"amount": {"amount": 500, "currency": "EUR"}}), "invalid", "paid in GBP"),
+        (json!({"amount": {"amount": 500, "currency": "GBP"}, "all": true}), "invalid", "one of"),
+        (json!({"all": true}), "invalid", "restock"),
+        (json!({"amount": 5.5}), "invalid", ""),
+    ] {
+        let refused = refund(&server, &order, &body);
+        assert!(refused.status >= 400, "{body}: {refused:?}");
+        let told = refused.json();
+        assert_eq!(told["code"], code, "{body}: {told}");
+        assert!(refused.text().contains(words), "{body}: {}", refused.text());
+    }
+    let made = refund(&server, &order, &pounds(1_250));
+    assert_eq!(made.status, 200, "{made:?}");
+    assert_eq!(made.json()["refund"]["amount"]["amount"], 1_250);
+    eventually("it is paid again", || told()["state"] == "paid");
+    let now = told();
+    assert_eq!(now["refunded"]["amount"], 1_250, "{now}");
+    assert!(
+        now["tickets"].as_array().unwrap().iter().all(|ticket| ticket["valid"] == true),
+        "{now}"
+    );
+    assert_eq!(server.counts(), (0, 2, 98));
+    assert!(server.get(&page_of(&order)).text().contains("partly refunded"));
+
+    // In the office, as people write it, with a page that says what will happen.
+    let path = office(&order, "/refund");
+    let form = page(&server, &path);
+    assert!(form.contains("Amount in GBP") && form.contains("At most £37.50"), "{form}");
+    for typed in ["", "0", "-1", "1.234", "ten"] {
+        let refused =
+            submit(&server, &path, &[("what", "amount"), ("amount", typed), ("reason", "x")]);
+        assert_eq!(refused.status, 422, "{typed}");
+        assert!(
+            refused.text().contains("write the amount in GBP such as 12.50"),
+            "{}",
+            refused.text()
+        );
+    }
+    let much = submit(&server, &path, &[("what", "amount"), ("amount", "37.51"), ("reason", "x")]);
+    assert!(much.status == 422 && much.text().contains("At most £37.50"), "{}", much.text());
+    let asked =
+        submit(&server, &path, &[("what", "amount"), ("amount", "7,50"), ("reason", "late start")]);
+    let confirm = asked.text();
+    for words in
+        ["£7.50 goes back to the card that paid.", "that are valid stay valid", "Refund £7.50"]
+    {
+        assert!(confirm.contains(words), "{words}: {confirm}");
+    }
+    let send = || server.send(PageForm::of(&confirm, &path).unwrap().with(&[]).bearer(KEY));
+    let first = send();
+    let after = led(&server, &first);
+    assert!(after.contains("£7.50"), "{after}");
+    assert_eq!(send().header("location"), first.header("location"), "twice is once");
+    eventually("it is paid again", || told()["state"] == "paid");
+    assert_eq!(told()["refunded"]["amount"], 2_000);
+    assert!(page(&server, &office(&order, "")).contains("£7.50 as an amount"));
+
+    // A ticket then gives back what it cost; all that is left takes the last ticket.
+    let one = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": true});
+    assert_eq!(refund(&server, &order, &one).json()["refund"]["amount"]["amount"], 2_500);
+    eventually("it is paid again", || told()["state"] == "paid");
+    let rest = refund(&server, &order, &pounds(500)).json();
+    assert_eq!(rest["refund"]["amount"]["amount"], 500, "{rest}");
+    eventually("all is back", || told()["state"] == "refunded");
+    assert!(told()["tickets"].as_array().unwrap().iter().all(|ticket| ticket["valid"] == false));
+    let none = refund(&server, &order, &pounds(1));
+    assert_eq!(none.json()["code"], "nothing_to_refund", "{none:?}");
+
+    let days = csv(&server, "days.csv");
+    assert_eq!(days[1][1..], ["2", "2", "50.00", "50.00", "0.00", "0.00", "GBP", "online"]);
+    let audit = said(&nts(&dir).args(["audit", "--books-only"]).output().unwrap());
+    assert!(audit.contains("50.00 GBP taken, 50.00 GBP given back"), "{audit}");
+    assert!(audit.contains("The books balance") && !audit.contains("to know"), "{audit}");
+}
+
+#[test]
+fn the_accounts_tell_cash_from_cards_as_the_audit_does() {
+    let dir = Dir::new("office-tenders");
+    let server = Server::start(&dir);
+    server.make_event(100, 300);
+    paid(&server, "Ada", 1);
+    let sell = |tender: &str, quantity: i64| {
+        let sale = json!({"buyer": {"name": "Bob"}, "tender": tender, "reference": "R-7",
+                          "lines": [{"ticket_type": "adult", "quantity": quantity}]});
+        let sold =
+            server.send(Request::new("POST", "/api/v1/events/rock/sales").bearer(KEY).json(&sale));
+        assert_eq!(sold.status, 201, "{sold:?}");
+        sold.json()
+    };
+    let (cash, terminal) = (sell("cash", 3), sell("terminal", 2));
+    sell("free", 4);
+    let amount = json!({"amount": {"amount": 333, "currency": "GBP"}});
+    let given = refund(&server, &cash, &amount).json();
+    assert_eq!(
+        (&given["refund"]["state"], &given["order"]["state"]),
+        (&json!("succeeded"), &json!("paid"))
+    );
+    let one = json!({"lines": [{"ticket_type": "adult", "quantity": 1}], "restock": true});
+    assert_eq!(refund(&server, &cash, &one).status, 200);
+    assert_eq!(refund(&server, &terminal, &json!({"all": true, "restock": false})).status, 200);
+
+    let days = csv(&server, "days.csv");
+    let of = |tender: &str| {
+        let row = days[1..].iter().find(|row| row.last().unwrap() == tender).unwrap();
+        row[1..7].to_vec()
+    };
+    assert_eq!(of("online"), ["1", "0", "25.00", "0.00", "0.00", "25.00"]);
+    assert_eq!(of("cash"), ["3", "1", "75.00", "28.33", "0.00", "46.67"]);
+    assert_eq!(of("terminal"), ["2", "2", "50.00", "50.00", "0.00", "0.00"]);
+    assert_eq!(of("free"), ["4", "0", "0.00", "0.00", "0.00", "0.00"]);
+    let audit = said(&nts(&dir).args(["audit", "--books-only"]).output().unwrap());
+    for words in [
+        "25.00 GBP taken, 0.00 GBP given back",
+        "75.00 GBP taken, 28.33 GBP given back",
+        "50.00 GBP taken, 50.00 GBP given back",
+        "The books balance",
+    ] {
+        assert!(audit.contains(words), "{words}: {audit}");
+    }
+    let accounts = page(&server, "/office/events/rock/accounts");
+    for words in ["By payment", "Cash", "Card terminal", "Given away", "£28.33", "£46.67"] {
+        assert!(accounts.contains(words), "{words}: {accounts}");
+    }
+    let orders = csv(&server, "orders.csv");
+    let last = |row: &Vec<String>| row[row.len() - 2..].to_vec();
+    assert_eq!(last(&orders[0]), ["tender", "reference"]);
+    assert!(orders[1..].iter().any(|row| last(row) == ["cash", "R-7"]), "{orders:?}");
+    let payments = csv(&server, "payments.csv");
+    assert!(
+        payments[1..].iter().any(|row| row.last().unwrap() == "cash" && row[4] == "3.33"),
+        "{payments:?}"
+    );
 }

@@ -85,6 +85,8 @@ pub struct Back {
     /// The provider's name of it, as far as we know it.
     name: String,
     by_hand: bool,
+    /// A sum was asked for, and no tickets.
+    of_amount: bool,
     restock: bool,
     /// `?` owed, `y` done, `n` refused, `l` done, and later it failed.
     pub outcome: char,
@@ -131,7 +133,12 @@ impl Entry {
         let late = self.refunds.iter().filter(|r| r.outcome == 'l').map(|r| r.amount).sum();
         let good = self.places.iter().filter(|p| p.refund.is_none()).map(|p| p.price);
         if matches!(self.state, "paid" | "refunding" | "refunded") {
-            (self.money_left() - good.sum::<i64>()).clamp(0, late)
+            let beside = self.refunds.iter().filter(|r| {
+                let took = self.places.iter().any(|p| p.refund == Some(r.id));
+                r.of_amount && !took && "y?l".contains(r.outcome)
+            });
+            let beside: i64 = beside.map(|r| r.amount).sum();
+            (self.money_left() - (good.sum::<i64>() - beside).max(0)).clamp(0, late)
         } else {
             0
         }
@@ -1284,6 +1291,7 @@ fn look_at_the_books(order: &mut Entry, intent: &Intent) {
                 amount: seen.amount_minor,
                 name: seen.provider_id.clone(),
                 by_hand: true,
+                of_amount: false,
                 restock: false,
                 outcome: 'y',
             });
@@ -1310,6 +1318,7 @@ fn look_at_the_books(order: &mut Entry, intent: &Intent) {
             amount: kept,
             name: String::new(),
             by_hand: false,
+            of_amount: false,
             restock: false,
             outcome: '?',
         });
@@ -1329,13 +1338,45 @@ fn refund_of(
     if order.refunds.iter().any(|r| r.outcome == '?') {
         return "refused refund_under_way".into();
     }
-    let all = matches!(wish, RefundWish::All | RefundWish::Failed);
-    let again = if all { order.owed_back() } else { 0 };
+    // A sum pays a debt first.
+    let (debt, most) = (order.owed_back(), order.money_left().max(0));
+    let (again, sum) = match wish {
+        RefundWish::Lines(_) => (0, 0),
+        RefundWish::All | RefundWish::Failed => (debt, 0),
+        RefundWish::Amount(sum) => {
+            match order.state {
+                "paid" => {}
+                _ if debt > 0 => {}
+                "refunding" => return "refused refund_under_way".into(),
+                "refunded" => return "refused nothing_to_refund".into(),
+                state => return format!("refused not_paid {state}"),
+            }
+            let at_most = if debt > 0 { debt } else { most };
+            if *sum <= 0 {
+                return "refused invalid".into();
+            }
+            if at_most == 0 {
+                return "refused nothing_to_refund".into();
+            }
+            if *sum > at_most {
+                return format!("refused amount_too_large {at_most}");
+            }
+            if debt > 0 { (*sum, 0) } else { (0, *sum) }
+        }
+    };
+    let whole = sum > 0 && sum == most;
     match order.state {
         "paid" => {}
         _ if again > 0 => {
-            let (name, by_hand, restock) = (String::new(), false, false);
-            order.refunds.push(Back { id, amount: again, name, by_hand, restock, outcome: '?' });
+            order.refunds.push(Back {
+                id,
+                amount: again,
+                name: String::new(),
+                by_hand: false,
+                of_amount: false,
+                restock: false,
+                outcome: '?',
+            });
             return format!("refunding {again}");
         }
         "refunding" => return "refused refund_under_way".into(),
@@ -1344,7 +1385,8 @@ fn refund_of(
     }
     let mut wanted: Vec<(String, usize)> = Vec::new();
     match wish {
-        RefundWish::All => {
+        RefundWish::Amount(_) if !whole => {}
+        RefundWish::All | RefundWish::Amount(_) => {
             wanted.extend(show_types.iter().map(|t| (t.clone(), order.kept(t))));
         }
         RefundWish::Failed => {}
@@ -1365,7 +1407,6 @@ fn refund_of(
             }
         }
     }
-    let most = order.money_left().max(0);
     let mut amount = 0;
     let mut some = false;
     for (t, quantity) in wanted {
@@ -1377,16 +1418,17 @@ fn refund_of(
             some = true;
         }
     }
-    if !some && again == 0 {
+    if !some && again == 0 && sum == 0 {
         return "refused nothing_to_refund".into();
     }
-    let amount = (amount + again).min(most);
+    let amount = if sum > 0 { sum } else { (amount + again).min(most) };
     order.refunds.push(Back {
         id,
         amount,
         name: String::new(),
         by_hand: false,
-        restock,
+        of_amount: sum > 0 && !whole,
+        restock: restock && (sum == 0 || whole),
         outcome: '?',
     });
     order.state = "refunding";
@@ -1422,10 +1464,16 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
     if order.state == "refunding" {
         let whole = order.places.iter().all(|p| p.refund.is_some());
         order.state = if whole { "refunded" } else { "paid" };
-        // By hand everything went back meanwhile.
+        // Beside the tickets everything went back.
         let priced = order.places.iter().any(|p| p.refund.is_none() && p.price > 0);
-        let by_hand = order.refunds.iter().rev().find(|r| r.by_hand && r.outcome == 'y');
-        if let Some(by) = by_hand.map(|r| r.id)
+        let loose = |r: &&Back| {
+            let took = order.places.iter().any(|p| p.refund == Some(r.id));
+            r.outcome == 'y' && r.amount > 0 && (r.by_hand || !took)
+        };
+        let others = order.refunds.iter().rev().filter(|r| r.id != id);
+        let this = order.refunds.iter().filter(|r| r.id == id && r.of_amount);
+        let by = others.chain(this).find(loose);
+        if let Some(by) = by.map(|r| r.id)
             && priced
             && order.money_left() <= 0
         {

@@ -179,21 +179,33 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
         .filter(|r| r.by_hand && !matches!(r.state, RefundState::Failed(_)))
         .map(|r| r.amount_minor)
         .sum();
+    // What was asked for as a sum while tickets stay valid, with what was sent back by the bank later.
+    let of_sums = |r: &&Refund| r.of_amount && r.quantities.iter().all(|q| *q == 0);
+    let sums: i64 = order.refunds.iter().filter(of_sums).map(Refund::given_minor).sum();
+    let asked: i64 = revoking(order).filter(of_sums).map(|r| r.amount_minor).sum();
+    let keeps = (worth - asked).max(0);
     if stays < 0 {
         wrong(format!("{} more went back than was taken (minor units)", -stays));
-    } else if worth > stays + by_hand {
+    } else if worth > stays + by_hand + sums {
         wrong(format!(
             "its valid tickets are worth {worth}, but only {stays} was kept (minor units)"
         ));
-    } else if worth < stays && stays - worth <= *not_given_back(order).end() {
-        words.notes.push(could_not(stays - worth));
-    } else if worth < stays {
+    } else if keeps < stays && stays - keeps <= *not_given_back(order).end() {
+        words.notes.push(could_not(stays - keeps));
+    } else if keeps < stays && asked == 0 {
         wrong(format!("{stays} was kept, but its valid tickets are worth {worth} (minor units)"));
-    } else if worth > stays {
+    } else if keeps < stays {
+        wrong(format!(
+            "{stays} was kept, but its valid tickets are worth {worth}, and {asked} was asked back beside them \
+             (minor units)"
+        ));
+    } else if keeps > stays {
         words.notes.push(format!(
             "{} was sent back by hand without revoking a ticket (minor units)",
-            worth - stays
+            keeps - stays
         ));
+    } else if worth > 0 && stays == 0 {
+        wrong(format!("nothing of its money is kept, and its valid tickets are worth {worth}"));
     }
     let least = *not_given_back(order).start();
     if matches!(order.state, OrderState::Released | OrderState::Void) && least > 0 {

@@ -362,6 +362,7 @@ pub fn plain(order: &Order, now: TimeMs, lang: Lang) -> Words {
         (OrderState::Paid, _) if order.total().minor == 0 => lang.said_yours(),
         (OrderState::Paid, _) if order.refunded().minor > 0 => lang.said_partly_refunded(),
         (OrderState::Paid, _) => lang.said_paid(),
+        (OrderState::Refunding, _) if takes_no_tickets(order) => lang.said_refunding_amount(),
         (OrderState::Refunding, _) => lang.said_refunding(),
         (OrderState::Refunded, _) if order.refunded().minor < order.total().minor => {
             lang.said_not_all_sent_back()
@@ -375,6 +376,12 @@ pub fn plain(order: &Order, now: TimeMs, lang: Lang) -> Words {
         (OrderState::Released, Some(_)) => then(lang.said_released(), lang.said_bank_releases()),
         (OrderState::Void, _) => then(lang.said_void(), lang.said_bank_releases()),
     }
+}
+
+/// Whether the refund that is under way takes no tickets: a sum was asked for, or what failed goes back once more.
+pub fn takes_no_tickets(order: &Order) -> bool {
+    let under_way = order.refunds.iter().find(|refund| refund.state == RefundState::Pending);
+    under_way.is_some_and(|refund| refund.quantities.iter().all(|quantity| *quantity == 0))
 }
 
 /// What became of money that was taken for an order which has no places.
@@ -424,6 +431,7 @@ mod tests {
             restock: false,
             state: state.clone(),
             by_hand: false,
+            of_amount: false,
         };
         Order {
             lines: vec![fixtures::line(1, 999)],

@@ -930,6 +930,7 @@ impl Lang {
             Refusal::NotPaid(state) => format!("It is {}: there is nothing to refund.", state.word()).into(),
             Refusal::RefundUnderWay => "Wait until it is done, then look at what is left to refund.".into(),
             Refusal::NothingToRefund => "All of it is refunded already.".into(),
+            Refusal::AmountTooLarge { most } => format!("At most {} can be refunded.", self.money(*most)).into(),
             Refusal::RefundTooLarge { ticket_type, left } => format!("Only {left} of “{}” can still be refunded.", shorten(ticket_type)).into(),
             Refusal::CapacityBelowTaken { pool, taken } => format!("Of “{}”, {taken} {} held or sold; its capacity cannot be less. Nothing was changed.", shorten(pool), if *taken == 1 { "place is" } else { "places are" }).into(),
             Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),

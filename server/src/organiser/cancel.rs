@@ -14,16 +14,18 @@ use crate::access::{Permit, may};
 use crate::ids::digest;
 use crate::mail::{Letter, Of};
 use crate::sales::{SaleError, after_the_command};
+use crate::store::Fault;
 use crate::store::records::cancellations::Cancellation;
-use crate::store::records::{Field, RecordChange, get, page};
+use crate::store::records::{Field, RecordChange, Tables, get, page};
 use crate::writer::{CommandError, CommandOutcome, mail_message};
 use boxoffice::{
-    Command, Event, EventId, Order, OrderState, RefundId, RefundState, RefundWish, Sale, Tender,
-    TicketState, TimeMs,
+    Command, Event, EventId, Order, OrderState, Refund, RefundId, RefundState, RefundWish, Sale,
+    Tender, TicketState, TimeMs,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::{Duration, Instant, sleep};
@@ -35,7 +37,7 @@ const BETWEEN: Duration = Duration::from_millis(50);
 /// How long it waits before it goes through the orders again that are not at rest, at first and at most.
 const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_MOST: Duration = Duration::from_secs(60);
-/// So many events are looked after at once.
+/// So many events are read at a time.
 const EVENTS: usize = 1_000;
 
 /// What this process knows of the work.
@@ -61,10 +63,12 @@ pub async fn run(organiser: Arc<Organiser>, look: Duration) {
 enum Standing {
     /// Something is still to be done, by us or by the payment provider.
     Open,
+    /// It came to an end before the event was cancelled.
+    Before,
     /// It took no money.
     Released,
-    /// Its money went back.
-    Refunded,
+    /// Its money went back, and so much of it since the event was cancelled, in minor units.
+    Refunded(i64),
     /// Somebody must give its money back: the payment provider could not, or it was paid in cash or at a
     /// terminal.
     Failed,
@@ -84,11 +88,32 @@ fn standing(order: &Order, since_ms: TimeMs) -> Standing {
         OrderState::Paid => Standing::Open,
         _ if pending => Standing::Open,
         _ if order.owed_back().minor > 0 => Standing::Failed,
-        OrderState::Refunded if is_handed_back(order) => Standing::Failed,
-        OrderState::Refunded => Standing::Refunded,
-        OrderState::Released | OrderState::Void if order.refunded().minor > 0 => Standing::Refunded,
-        OrderState::Released | OrderState::Void => Standing::Released,
+        OrderState::Refunded => match since(order, since_ms) {
+            None => Standing::Before,
+            Some(_) if is_handed_back(order) => Standing::Failed,
+            Some(minor) => Standing::Refunded(minor),
+        },
+        // Its time ran on when the event was cancelled.
+        OrderState::Released | OrderState::Void if order.until_ms >= since_ms => {
+            match order.refunded().minor {
+                0 => Standing::Released,
+                minor => Standing::Refunded(minor),
+            }
+        }
+        OrderState::Released | OrderState::Void => Standing::Before,
     }
+}
+
+/// What went back since then; `None`: no refund was made since. One that went back before is of no
+/// cancellation.
+fn since(order: &Order, since_ms: TimeMs) -> Option<i64> {
+    let refunds = order.refunds.iter().filter(|refund| made_ms(refund.id) >= since_ms);
+    refunds.map(Refund::given_minor).reduce(|sum, minor| sum + minor)
+}
+
+/// When a refund was asked for: its id begins with that time.
+fn made_ms(id: RefundId) -> TimeMs {
+    (id.0 >> 80) as TimeMs
 }
 
 /// Whether people must hand its money back: it was paid in cash, or by a terminal of the organiser's.
@@ -98,11 +123,23 @@ fn is_handed_back(order: &Order) -> bool {
 
 /// Whether a refund that was asked for since then has failed.
 fn failed_since(order: &Order, since_ms: TimeMs) -> bool {
-    // An id begins with the time at which it was made.
-    let made_ms = |id: RefundId| (id.0 >> 80) as i64;
     let failed = |state: &RefundState| matches!(state, RefundState::Failed(_));
     let mut refunds = order.refunds.iter().filter(|refund| !refund.by_hand);
     refunds.any(|refund| failed(&refund.state) && made_ms(refund.id) >= since_ms)
+}
+
+/// All events that were cancelled, however many there are; so many are read at a time.
+fn canceled(from: &mut dyn Tables, at_a_time: usize) -> Result<Vec<Cancellation>, Fault> {
+    let mut all: Vec<Cancellation> = Vec::new();
+    loop {
+        let after = all.last().map(|job| job.event.value());
+        let jobs: Vec<Cancellation> = page(from, after.as_ref().map(from_ref), at_a_time)?;
+        let whole = jobs.len() == at_a_time;
+        all.extend(jobs);
+        if !whole {
+            return Ok(all);
+        }
+    }
 }
 
 /// Whether its buyer is told that the event does not take place: whoever has tickets.
@@ -153,9 +190,7 @@ impl Organiser {
         if !events.iter().any(open) {
             return false;
         }
-        let read =
-            self.sales.reads.ask(|reader| page::<Cancellation>(reader.tables(), None, EVENTS));
-        let jobs = match read.await {
+        let jobs = match self.sales.reads.ask(|reader| canceled(reader.tables(), EVENTS)).await {
             Ok(jobs) => jobs,
             Err(fault) => {
                 tracing::warn!(%fault, "cannot read which events were cancelled; it is tried again");
@@ -216,16 +251,16 @@ impl Organiser {
         let mut next = job.clone();
         let mut contiguous = job.done == job.settled;
         for (order, (before, after)) in page.orders.iter().zip(found.into_iter().zip(&after_it)) {
-            let order = after.as_deref().unwrap_or(order);
             let at_rest = after.as_deref().map_or(before, |order| standing(order, job.at_ms));
             contiguous &= at_rest != Standing::Open;
             if contiguous {
                 next.settled = order.id;
                 match at_rest {
+                    Standing::Before => {}
                     Standing::Released => next.released += 1,
-                    Standing::Refunded => {
+                    Standing::Refunded(minor) => {
                         next.refunded += 1;
-                        next.amount_minor += order.refunded().minor;
+                        next.amount_minor += minor;
                     }
                     Standing::Failed | Standing::Open => next.failed += 1,
                 }
@@ -292,4 +327,98 @@ async fn all<T>(mut acts: Vec<Act<'_, T>>) -> Vec<T> {
     })
     .await;
     done.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::Actor;
+    use crate::clock::Clock;
+    use crate::metrics::Metrics;
+    use crate::reads::Reads;
+    use crate::store::sqlite::SqliteStore;
+    use crate::writer::{Job, Queue, Writer};
+    use nts_testkit::fixtures;
+
+    /// The event was cancelled then.
+    const AT_MS: TimeMs = 1_000_000;
+
+    fn refund(at_ms: TimeMs, amount_minor: i64, state: RefundState) -> Refund {
+        Refund {
+            id: RefundId((at_ms as u128) << 80 | 7),
+            amount_minor,
+            quantities: vec![1],
+            restock: false,
+            state,
+            by_hand: false,
+            of_amount: false,
+        }
+    }
+
+    fn told(state: OrderState, until_ms: TimeMs, refunds: Vec<Refund>) -> Standing {
+        let order = fixtures::order(state);
+        let lines = vec![fixtures::line(2, 999)];
+        standing(&Order { lines, until_ms, refunds, ..order }, AT_MS)
+    }
+
+    #[test]
+    fn what_came_to_an_end_before_is_of_no_cancellation() {
+        use OrderState::{Refunded, Released, Void};
+        let done = || RefundState::Succeeded("re".into());
+        let (before, later) = (AT_MS - 1, AT_MS);
+        for (expected, state, until_ms, refunds) in [
+            (Standing::Before, Refunded, 0, vec![refund(before, 1_998, done())]),
+            (Standing::Refunded(1_998), Refunded, 0, vec![refund(later, 1_998, done())]),
+            // Only what went back by it.
+            (
+                Standing::Refunded(999),
+                Refunded,
+                0,
+                vec![refund(before, 999, done()), refund(later, 999, done())],
+            ),
+            (Standing::Refunded(0), Refunded, 0, vec![refund(later, 0, done())]),
+            (Standing::Before, Released, before, vec![]),
+            (Standing::Released, Released, later, vec![]),
+            (Standing::Before, Void, before, vec![refund(before, 1_998, done())]),
+            (Standing::Refunded(1_998), Void, later, vec![refund(before, 1_998, done())]),
+            (Standing::Open, Refunded, 0, vec![refund(later, 1_998, RefundState::Pending)]),
+        ] {
+            assert_eq!(told(state, until_ms, refunds), expected, "{state:?} until {until_ms}");
+        }
+        let cash = |at_ms| {
+            let order = fixtures::order(Refunded);
+            let refunds = vec![refund(at_ms, 999, RefundState::Succeeded("cash".into()))];
+            let lines = vec![fixtures::line(1, 999)];
+            standing(&Order { tender: Tender::Cash, lines, refunds, ..order }, AT_MS)
+        };
+        assert_eq!((cash(before), cash(later)), (Standing::Before, Standing::Failed));
+    }
+
+    #[tokio::test]
+    async fn all_cancelled_events_are_found_however_many_there_are() {
+        let dir = std::env::temp_dir().join(format!("nts-canceled-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a folder");
+        let store =
+            SqliteStore::open(&dir.join("nts.db"), Clock::System).expect("a database").store;
+        let reads = Reads::inline(Box::new(store.own_reader().expect("a reader")));
+        let metrics = Arc::new(Metrics::default());
+        let (queue, mut jobs) = Queue::new(100, Duration::from_secs(5), Arc::clone(&metrics));
+        let mut writer = Writer::new(Box::new(store), metrics);
+        let rows = (1..=7).map(|n| Cancellation::begun(EventId(n), 5, Actor::System, 1));
+        let rows: Vec<RecordChange> = rows.map(|row| RecordChange::put(&row)).collect();
+        let write = async {
+            let job: Job = jobs.recv().await.expect("something to write");
+            for (caller, answer) in writer.step(vec![job]).answers {
+                _ = caller.send(answer);
+            }
+        };
+        let (written, ()) = tokio::join!(queue.write(rows), write);
+        written.expect("they are written");
+        for at_a_time in [1, 2, 3, 7, 8, EVENTS] {
+            let found = reads.ask(move |reader| canceled(reader.tables(), at_a_time)).await;
+            let found: Vec<u64> = found.expect("rows").iter().map(|job| job.event.0).collect();
+            assert_eq!(found, [1, 2, 3, 4, 5, 6, 7], "{at_a_time} at a time");
+        }
+        std::fs::remove_dir_all(&dir).expect("it is there");
+    }
 }

@@ -16,7 +16,7 @@ use crate::sales::{SaleError, Sales};
 use crate::store::{Fault, Listing, OrderPage};
 use crate::tasks::spawn;
 use crate::when;
-use boxoffice::{Currency, Event, Money, Order, OrderId, TicketState};
+use boxoffice::{Currency, Event, Money, Order, OrderId, Tender, TicketState};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
@@ -42,7 +42,7 @@ pub enum What {
     Tickets,
     /// A line for each payment and each refund.
     Payments,
-    /// A line for each day: what was taken and given back.
+    /// A line for each day and each way to pay: what was taken and given back.
     Days,
 }
 
@@ -82,6 +82,8 @@ impl What {
                 "currency",
                 "payment",
                 "dispute",
+                "tender",
+                "reference",
             ],
             What::Tickets => &[
                 "ticket",
@@ -106,6 +108,7 @@ impl What {
                 "tickets",
                 "order",
                 "detail",
+                "tender",
             ],
             What::Days => &[
                 "day",
@@ -116,6 +119,7 @@ impl What {
                 "going_back",
                 "left",
                 "currency",
+                "tender",
             ],
         }
     }
@@ -166,7 +170,7 @@ impl Exports {
     ) -> Result<Ledger, SaleError> {
         assert_eq!(permit.event(), event.id, "the permit is for the event");
         let _turn: SemaphorePermit<'_> = self.turns.try_acquire().map_err(|_| SaleError::Busy)?;
-        let mut ledger = Ledger::new(&event.spec.zone);
+        let mut ledger = Ledger::new(&event.spec.zone, event.spec.currency);
         let mut after = None;
         loop {
             let page = self.page(event, after).await?;
@@ -194,7 +198,7 @@ impl Exports {
         what: What,
         to: &mpsc::Sender<Result<Bytes, Fault>>,
     ) -> Result<(), Fault> {
-        let mut ledger = Ledger::new(&event.spec.zone);
+        let mut ledger = Ledger::new(&event.spec.zone, event.spec.currency);
         let mut table = Table::begin(what);
         let mut after = None;
         loop {
@@ -215,7 +219,7 @@ impl Exports {
             }
             after = page.next;
             if after.is_none() && what == What::Days {
-                of_days(&ledger, event.spec.currency).iter().for_each(|row| table.row(row));
+                of_days(&ledger).iter().for_each(|row| table.row(row));
             }
             let part = table.take();
             // Who does not read any more has gone.
@@ -310,6 +314,8 @@ fn of_order(order: &Order, event: &Event) -> Vec<String> {
         order.currency.code().into(),
         payment.and_then(|payment| payment.intent.clone()).unwrap_or_default(),
         payment.and_then(|p| p.dispute.as_ref()).map(|d| d.status.clone()).unwrap_or_default(),
+        order.tender.word().into(),
+        order.reference.clone(),
     ]
 }
 
@@ -352,15 +358,15 @@ fn of_payments(order: &Order, event: &Event) -> Vec<Vec<String>> {
             quantities.iter().sum::<u32>().to_string(),
             id(order),
             detail,
+            order.tender.word().into(),
         ]
     };
     movements(order).into_iter().map(row).collect()
 }
 
-fn of_days(ledger: &Ledger, currency: Currency) -> Vec<Vec<String>> {
-    let currency = ledger.currency.unwrap_or(currency);
-    let row = |(day, sums): (&String, &Sums)| {
-        let money = |minor| plain(minor, currency);
+fn of_days(ledger: &Ledger) -> Vec<Vec<String>> {
+    let row = |((day, currency, tender), sums): (&(String, Currency, Tender), &Sums)| {
+        let money = |minor| plain(minor, *currency);
         vec![
             day.clone(),
             sums.sold.to_string(),
@@ -370,6 +376,7 @@ fn of_days(ledger: &Ledger, currency: Currency) -> Vec<Vec<String>> {
             money(sums.going_back),
             money(sums.left()),
             currency.code().into(),
+            tender.word().into(),
         ]
     };
     ledger.days.iter().map(row).collect()

@@ -16,7 +16,8 @@ use crate::store::RequestKey;
 use crate::text::shorten;
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
-    Event, Language, LineWish, MOST_SOLD_AT_ONCE, Refusal, Tender, check_email, check_name,
+    CounterKind, Event, Language, LineWish, MOST_SOLD_AT_ONCE, Refusal, Tender, TimeMs,
+    check_email, check_name,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,17 @@ pub struct RowNote {
     pub text: String,
 }
 
+/// How many tickets of a type a file has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TypeCount {
+    /// The id of the ticket type.
+    pub ticket_type: String,
+    /// How many.
+    pub tickets: u64,
+    /// How many of them are not given yet.
+    pub left: u64,
+}
+
 /// What became of a file.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Imported {
@@ -43,6 +55,8 @@ pub struct Imported {
     pub rows: usize,
     /// How many tickets they are.
     pub tickets: u64,
+    /// The same by the ids of ticket types, with how many of them are still to be given, in the event's order.
+    pub by_type: Vec<TypeCount>,
     /// Rows that were given now.
     pub given: usize,
     /// Rows that were given before.
@@ -93,10 +107,11 @@ impl Organiser {
         let known: BTreeSet<String> = known.into_iter().collect();
         let reference = |row: &Row| format!("{import}row {}", row.line);
         let fresh: Vec<&Row> = rows.iter().filter(|row| !known.contains(&reference(row))).collect();
-        problems.extend(too_many(&fresh, event));
+        problems.extend(too_many(&fresh, event, self.sales.clock.now_ms()));
         let mut done = Imported {
             rows: rows.len(),
             tickets: rows.iter().map(|row| u64::from(row.quantity)).sum(),
+            by_type: by_type(&rows, &fresh, event),
             given_before: rows.len() - fresh.len(),
             left: fresh.len(),
             left_out,
@@ -136,6 +151,10 @@ impl Organiser {
             }
             done.given += 1;
             done.left -= 1;
+            let of_row = done.by_type.iter_mut().find(|count| count.ticket_type == row.ticket_type);
+            if let Some(count) = of_row {
+                count.left -= u64::from(row.quantity);
+            }
         }
         Ok(done)
     }
@@ -155,22 +174,61 @@ fn refused(no: &Refusal) -> String {
     }
 }
 
-/// The first rows for which too few places are left, one for each pool.
-fn too_many(rows: &[&Row], event: &Event) -> Vec<RowNote> {
+/// How many tickets of each type the rows are, and how many of them the fresh ones.
+fn by_type(rows: &[Row], fresh: &[&Row], event: &Event) -> Vec<TypeCount> {
+    let mut counts: Vec<TypeCount> = Vec::new();
+    for ticket_type in event.spec.ticket_types.iter().map(|t| &t.id) {
+        let sum = |rows: &mut dyn Iterator<Item = &Row>| -> u64 {
+            let of_type = rows.filter(|row| row.ticket_type == *ticket_type);
+            of_type.map(|row| u64::from(row.quantity)).sum()
+        };
+        let tickets = sum(&mut rows.iter());
+        if tickets > 0 {
+            let left = sum(&mut fresh.iter().copied());
+            counts.push(TypeCount { ticket_type: ticket_type.clone(), tickets, left });
+        }
+    }
+    counts
+}
+
+/// Why these rows cannot all be given: the event does not sell any more, or from a row on too few places are left;
+/// one such row for each pool, and one for each ticket type that has a capacity of its own.
+fn too_many(rows: &[&Row], event: &Event, now: TimeMs) -> Vec<RowNote> {
+    let Some(first) = rows.first() else { return Vec::new() };
+    if event.is_over(now) || event.is_canceled() {
+        let no = match event.is_canceled() {
+            true => Refusal::EventCanceled,
+            false => Refusal::EventOver(event.spec.ends()),
+        };
+        let text = crate::language::Lang::En.refused(&no, crate::when::rfc3339);
+        let text = text.trim_end_matches('.').to_owned();
+        return vec![RowNote { line: first.line, text }];
+    }
     let mut wanted: BTreeMap<u16, u64> = BTreeMap::new();
     let mut notes: BTreeMap<u16, RowNote> = BTreeMap::new();
     for row in rows {
         let Some(at) = event.offered(&row.ticket_type) else { continue };
         let pool = event.ticket_types[usize::from(at)].pool;
-        let sum = wanted.entry(pool).or_default();
-        *sum += u64::from(row.quantity);
-        let left = event.pools[usize::from(pool)].left();
-        if *sum > u64::from(left) {
-            let name = shorten(&event.pools[usize::from(pool)].name);
-            let text = format!(
-                "from this row on there are not enough places: pool “{name}” has {left} left"
-            );
-            notes.entry(pool).or_insert(RowNote { line: row.line, text });
+        let said = event.spec.ticket_types.iter().find(|t| t.id == row.ticket_type);
+        // What is held and sold may be more than the organiser wants by now.
+        let own = said.and_then(|t| t.rules.capacity).and_then(|capacity| {
+            let index = event.counter(CounterKind::Type, &row.ticket_type)?;
+            Some((index, capacity))
+        });
+        let pool_has = (pool, event.pools[usize::from(pool)].capacity);
+        for (stock, capacity) in [Some(pool_has), own].into_iter().flatten() {
+            let Some(count) = event.stock(stock) else { continue };
+            let sum = wanted.entry(stock).or_default();
+            *sum += u64::from(row.quantity);
+            let left = capacity.saturating_sub(count.held + count.sold);
+            if *sum > u64::from(left) {
+                let what = match stock == pool {
+                    true => format!("pool “{}” has {left} left", shorten(&count.name)),
+                    false => format!("ticket type “{}” has {left} left", shorten(&row.ticket_type)),
+                };
+                let text = format!("from this row on there are not enough places: {what}");
+                notes.entry(stock).or_insert(RowNote { line: row.line, text });
+            }
         }
     }
     notes.into_values().collect()
@@ -566,10 +624,67 @@ mod tests {
             quantity,
         };
         let rows = [row(2, 3), row(3, 2), row(4, 1), row(5, 1)];
-        let of = |n: usize| too_many(&rows[..n].iter().collect::<Vec<_>>(), &event);
+        let of = |n: usize| too_many(&rows[..n].iter().collect::<Vec<_>>(), &event, 0);
         assert_eq!(of(2), []);
         let told = of(4);
         assert_eq!((told.len(), told[0].line), (1, 4), "{told:?}");
         assert!(told[0].text.contains("“hall” has 5 left"), "{told:?}");
+    }
+
+    #[test]
+    fn a_file_is_counted_as_a_whole_by_ticket_type_and_by_pool() {
+        let mut event = event(&TYPES);
+        event.spec.ticket_types = TYPES
+            .iter()
+            .map(|(id, name)| boxoffice::TicketTypeSpec {
+                id: (*id).into(),
+                name: (*name).into(),
+                pool: "hall".into(),
+                price_minor: 999,
+                rules: boxoffice::TypeRules {
+                    capacity: (*id == "child").then_some(3),
+                    ..boxoffice::TypeRules::default()
+                },
+            })
+            .collect();
+        event.counters = vec![boxoffice::Counter {
+            kind: CounterKind::Type,
+            // More were wanted before.
+            count: Pool { name: "child".into(), capacity: 8, held: 1, sold: 1 },
+        }];
+        let row = |line, ticket_type: &str, quantity| Row {
+            line,
+            name: "Ann".into(),
+            email: String::new(),
+            ticket_type: ticket_type.into(),
+            quantity,
+        };
+        let rows = [
+            row(2, "adult", 2),
+            row(3, "child", 1),
+            row(4, "child", 1),
+            row(5, "crew", 1),
+            row(6, "adult", 1),
+        ];
+        let all: Vec<&Row> = rows.iter().collect();
+        let told: Vec<_> =
+            too_many(&all, &event, 0).into_iter().map(|n| (n.line, n.text)).collect();
+        let begins = "from this row on there are not enough places: ";
+        assert_eq!(
+            told,
+            [
+                (6, format!("{begins}pool “hall” has 5 left")),
+                (4, format!("{begins}ticket type “child” has 1 left")),
+            ]
+        );
+        let count = |id: &str, tickets, left| TypeCount { ticket_type: id.into(), tickets, left };
+        assert_eq!(
+            by_type(&rows, &all[3..], &event),
+            [count("adult", 3, 1), count("child", 2, 0), count("crew", 1, 1)]
+        );
+        let ended = event.spec.ends();
+        let told = too_many(&all, &event, ended);
+        assert_eq!((told.len(), told[0].line), (1, 2), "{told:?}");
+        assert!(told[0].text.contains("over"), "{told:?}");
     }
 }

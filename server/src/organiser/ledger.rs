@@ -1,11 +1,11 @@
-//! The accounts of an event: what was taken and given back, by day and by ticket type.
+//! The accounts of an event: what was taken and given back, by day, by ticket type, and by how it was paid.
 //!
 //! All of it follows from the orders. A payment counts on the day on which the buyer paid, in the zone of the event,
 //! and a refund on the day on which it was asked for or found. A refund that failed counts nothing. `nts audit`
 //! counts the same money without this code; a test compares both.
 
 use crate::when;
-use boxoffice::{Currency, Order, OrderState, Refund, RefundState, TimeMs};
+use boxoffice::{Currency, Order, OrderState, Refund, RefundState, Tender, TimeMs};
 use std::collections::BTreeMap;
 
 /// One movement of an order's money.
@@ -120,6 +120,15 @@ impl Sums {
         self.taken - self.given_back - self.going_back
     }
 
+    /// Adds others.
+    pub fn add_all(&mut self, other: &Sums) {
+        self.sold += other.sold;
+        self.taken_back += other.taken_back;
+        self.taken += other.taken;
+        self.given_back += other.given_back;
+        self.going_back += other.going_back;
+    }
+
     fn add(&mut self, way: Way, minor: i64, tickets: u64) {
         match way {
             Way::Taken => {
@@ -139,14 +148,16 @@ impl Sums {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ledger {
     zone: String,
-    /// The currency; `None`: there was no order yet.
-    pub currency: Option<Currency>,
-    /// By day, as `2027-06-05`.
-    pub days: BTreeMap<String, Sums>,
+    /// The currency of the event, and of all sums but those of `days` and `tenders` that name another.
+    pub currency: Currency,
+    /// By day, as `2027-06-05`, by currency, and by how it was paid.
+    pub days: BTreeMap<(String, Currency, Tender), Sums>,
+    /// By currency, and by how it was paid.
+    pub tenders: BTreeMap<(Currency, Tender), Sums>,
     /// By the index of the ticket type in its event.
     pub types: BTreeMap<u16, Sums>,
-    /// Money that is for no particular tickets: refunds made at the payment provider, and payments of orders that
-    /// had no places any more.
+    /// Money that is for no particular tickets: refunds of an amount or made at the payment provider, and payments
+    /// of orders that had no places any more.
     pub other: Sums,
     /// All of it.
     pub all: Sums,
@@ -157,12 +168,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Of an event in this zone; nothing yet.
-    pub fn new(zone: &str) -> Ledger {
+    /// Of an event in this zone and this currency; nothing yet.
+    pub fn new(zone: &str, currency: Currency) -> Ledger {
         Ledger {
             zone: zone.into(),
-            currency: None,
+            currency,
             days: BTreeMap::new(),
+            tenders: BTreeMap::new(),
             types: BTreeMap::new(),
             other: Sums::default(),
             all: Sums::default(),
@@ -171,18 +183,34 @@ impl Ledger {
         }
     }
 
+    /// What was sold in another currency, before the event had its own; by that currency.
+    pub fn in_others(&self) -> BTreeMap<Currency, Sums> {
+        let mut others: BTreeMap<Currency, Sums> = BTreeMap::new();
+        for ((currency, _), sums) in &self.tenders {
+            if *currency != self.currency {
+                others.entry(*currency).or_default().add_all(sums);
+            }
+        }
+        others
+    }
+
     /// Adds an order.
     pub fn add(&mut self, order: &Order) {
-        self.currency.get_or_insert(order.currency);
+        let how = (order.currency, order.tender);
+        let own = order.currency == self.currency;
         for movement in movements(order) {
             let Movement { at_ms, way, minor, quantities, .. } = &movement;
             let tickets: u64 = quantities.iter().copied().map(u64::from).sum();
             let minor = if *way == Way::Failed { 0 } else { *minor };
-            self.all.add(*way, minor, tickets);
             if tickets > 0 || minor != 0 {
-                let day = self.days.entry(when::day_in(*at_ms, &self.zone)).or_default();
-                day.add(*way, minor, tickets);
+                let day = (when::day_in(*at_ms, &self.zone), how.0, how.1);
+                self.days.entry(day).or_default().add(*way, minor, tickets);
+                self.tenders.entry(how).or_default().add(*way, minor, tickets);
             }
+            if !own {
+                continue;
+            }
+            self.all.add(*way, minor, tickets);
             let mut left = minor;
             for (line, quantity) in order.lines.iter().zip(quantities) {
                 let part = (line.unit_minor * i64::from(*quantity)).min(left);
@@ -195,6 +223,9 @@ impl Ledger {
             if left != 0 {
                 self.other.add(*way, left, 0);
             }
+        }
+        if !own {
+            return;
         }
         self.owed_back += order.owed_back().minor;
         let dispute = order.payment.as_ref().and_then(|payment| payment.dispute.as_ref());

@@ -158,11 +158,13 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
     let asked = desk.model.orders[&second].refunds.iter().find(|r| r.id == asked);
     let asked = asked.expect("just asked for").clone();
     let more = Refund { amount_minor: asked.amount_minor + 1, ..asked.clone() };
-    let other_hand = Refund { by_hand: true, ..asked };
+    let other_hand = Refund { by_hand: true, ..asked.clone() };
+    let other_kind = Refund { of_amount: true, ..asked };
     let refund = |refund| vec![Change::RefundPut { order: second, refund }];
-    let wrong: [(&str, Vec<Change>); 7] = [
+    let wrong: [(&str, Vec<Change>); 8] = [
         ("a refund's sum is fixed", refund(more)),
         ("a refund of ours is ours", refund(other_hand)),
+        ("a refund of tickets stays one", refund(other_kind)),
         ("an order is placed once", changes),
         ("an order has one payment", vec![Change::PaymentPut { order: first, payment }]),
         ("a ticket is one order's", vec![Change::TicketPut { order: first, event, ticket }]),

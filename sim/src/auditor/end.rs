@@ -93,6 +93,13 @@ impl Auditor {
             let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
             let by_hand: i64 =
                 order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+            // Sums that went back beside tickets that are valid, or were to, until the bank sent them back.
+            let beside = order.refunds.iter().filter(|r| {
+                let went = r.given_minor() > 0 || r.failed_later();
+                r.of_amount && went && r.quantities.iter().all(|n| *n == 0)
+            });
+            let beside: i64 = beside.map(|r| r.amount_minor).sum();
+            let worth = (worth - beside).max(0);
             // Somebody gave a part back by hand while all of it was on its way back: what the provider
             // refuses then a person was told, and must do.
             let refused = |r: &&Refund| !r.by_hand && matches!(r.state, RefundState::Failed(_));

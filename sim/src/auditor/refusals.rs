@@ -49,6 +49,8 @@ pub enum Wish {
         lines: Option<Vec<(String, i64)>>,
         /// What failed before, and nothing else.
         failed: bool,
+        /// So much, in minor units, and no tickets.
+        amount: Option<i64>,
     },
     /// Another event, as it was sent.
     Put(Value),
@@ -245,7 +247,10 @@ impl Auditor {
                     _ => Err("nobody has thought of that".into()),
                 },
                 Wish::See(_) => Err("nobody has thought of that".into()),
-                Wish::Refund { order, lines, failed } => {
+                Wish::Refund { order, lines: _, failed: _, amount: Some(amount) } => {
+                    self.no_amount(asked, *order, *amount, no.code, detail)
+                }
+                Wish::Refund { order, lines, failed, amount: None } => {
                     self.no_refund(asked, *order, lines.as_deref(), *failed, no.code, detail)
                 }
                 Wish::Put(event) => self.no_event(asked, event, no.code),
@@ -466,6 +471,37 @@ impl Auditor {
                 if right { Ok(()) } else { Err(format!("{of_network} and {of_person} declines")) }
             }
             _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    /// A sum was not given back.
+    fn no_amount(
+        &self,
+        asked: Question,
+        id: OrderId,
+        amount: i64,
+        code: Option<ProblemCode>,
+        detail: &str,
+    ) -> Result<(), String> {
+        // As long as something is owed because a refund failed, it is a part of that.
+        let most = |o: &Order| match o.owed_back().minor {
+            0 => {
+                o.total().minor - o.refunds.iter().map(boxoffice::Refund::given_minor).sum::<i64>()
+            }
+            owed => owed,
+        };
+        let was = |is: &dyn Fn(&Order) -> bool| match self.was(id, asked, is) {
+            true => Ok(()),
+            false => Err(format!("it was {:?}", self.states_of(id, asked))),
+        };
+        match code {
+            Some(ProblemCode::RefundTooLarge) => was(&|o| amount > most(o)),
+            Some(ProblemCode::NothingToRefund) => {
+                was(&|o| o.state == OrderState::Refunded || most(o) <= 0)
+            }
+            Some(ProblemCode::Invalid) if amount < 1 => Ok(()),
+            Some(ProblemCode::Invalid) => was(&|o| amount % o.currency.step_minor() != 0),
+            _ => self.no_refund(asked, id, None, false, code, detail),
         }
     }
 

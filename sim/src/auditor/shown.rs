@@ -274,6 +274,34 @@ impl Auditor {
         }
     }
 
+    /// What is kept of an order's payment, and what sums are a multiple of in its currency, both in minor units.
+    pub fn kept_of(&self, order: OrderId) -> Option<(i64, i64)> {
+        let order = self.orders.get(&order)?;
+        let given: i64 = order.refunds.iter().map(boxoffice::Refund::given_minor).sum();
+        Some((order.total().minor - given, order.currency.step_minor()))
+    }
+
+    /// An organiser was told that a sum goes back: it is that sum, and so much was kept.
+    pub fn amount_told(
+        &self,
+        trace: &mut Trace,
+        at_ms: i64,
+        asked: Question,
+        id: OrderId,
+        told: &Value,
+        amount: i64,
+    ) {
+        let fits = |order: &Order| {
+            let others = order.refunds.iter().filter(|refund| told["id"] != uuid(refund.id.0));
+            let others: i64 = others.map(boxoffice::Refund::given_minor).sum();
+            amount <= order.total().minor - others
+        };
+        if told["amount"]["amount"] != amount || !self.was(id, asked, &fits) {
+            let text = format!("{amount} was to go back, and {told} was told");
+            trace.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
+        }
+    }
+
     /// A refund takes the tickets that were named, and is of what they cost.
     fn refund_is_as_asked(
         &self,
@@ -295,8 +323,10 @@ impl Auditor {
         taken.sort();
         asked.sort();
         let price: i64 = lines().map(|(l, n)| l.unit_minor * i64::from(*n)).sum();
-        let alone =
-            order.refunds.iter().all(|r| !r.by_hand && !matches!(r.state, RefundState::Failed(_)));
+        let alone = order
+            .refunds
+            .iter()
+            .all(|r| !r.by_hand && !r.of_amount && !matches!(r.state, RefundState::Failed(_)));
         let amount = refund.amount_minor;
         // What was refused and was made all the same takes no tickets.
         if !taken.is_empty() && (taken != asked || amount > price || alone && amount != price) {

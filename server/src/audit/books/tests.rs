@@ -12,7 +12,8 @@ const NOBODY: &str = "it owes something, but nobody will look after it";
 
 fn refund(amount_minor: i64, state: RefundState, by_hand: bool) -> Refund {
     let id = RefundId(1);
-    Refund { id, amount_minor, quantities: vec![0, 0], restock: false, state, by_hand }
+    let (quantities, restock, of_amount) = (vec![0, 0], false, false);
+    Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount }
 }
 
 fn done() -> RefundState {
@@ -373,4 +374,22 @@ fn whatever_is_spoilt_of_an_order_is_wrong() {
     free.lines[0] = Line { unit_minor: 0, refunded: 3, restocked: 3, ..free.lines[0] };
     let wrong = check(&free, 0).wrong;
     assert!(wrong.iter().any(|w| w.contains("2 tickets are valid of 3")), "{wrong:?}");
+}
+
+#[test]
+fn a_sum_that_went_back_beside_the_tickets_is_no_gap_and_no_news() {
+    let of_sum = |amount, state: RefundState| {
+        move |o: &mut Order| {
+            o.refunds.push(Refund { of_amount: true, ..refund(amount, state.clone(), false) });
+        }
+    };
+    assert_eq!(told(Paid, of_sum(500, done())), wrong(&[]));
+    // What a bank sent back is owed again; what was refused at once never was.
+    assert_eq!(told(Paid, of_sum(500, failed(LATER))), note(&could_not(500)));
+    assert_eq!(told(Paid, of_sum(500, failed("no"))), wrong(&[]));
+    // Nothing is kept, and tickets are valid.
+    let all = told(Paid, of_sum(1_100, done()));
+    assert!(all.0.iter().any(|text| text.contains("nothing of its money is kept")), "{all:?}");
+    let more = told(Paid, of_sum(1_101, done()));
+    assert!(more.0.iter().any(|text| text.contains("more went back than was taken")), "{more:?}");
 }

@@ -86,12 +86,18 @@ fn told<'a>(event: &'a Event, done: &Cancellation) -> wire::Cancellation<'a> {
         canceled_at: when::rfc3339(done.at_ms).into(),
         done_at: done.finished_ms.map(|ms| when::rfc3339(ms).into()),
         places: count(done.places),
-        places_left: places_left(event),
+        places_left: places_to_give_back(event, done),
         released: count(done.released),
         refunded: count(done.refunded),
         amount: money(done.amount_minor, &event.spec.currency),
         failed: count(done.failed),
     }
+}
+
+/// How many places of a cancelled event are still to be given back. Places that were refunded before and not put
+/// back on sale count as sold; none of them is left once all orders are at rest.
+pub fn places_to_give_back(event: &Event, done: &Cancellation) -> u64 {
+    if done.finished_ms.is_some() && done.failed == 0 { 0 } else { places_left(event) }
 }
 
 /// How many places of an event are held or sold.

@@ -19,7 +19,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{Event, Flaw, OrderId, OrderState, RefundWish, Refusal, told};
+use boxoffice::{Event, Flaw, Money, OrderId, OrderState, RefundWish, Refusal, told};
 use nts_api::{EventBody, OrderList, ProblemCode, PutAnswer, RefundAnswer, RefundBody};
 use std::sync::Arc;
 
@@ -264,19 +264,42 @@ pub async fn refund(
     let id = known_order(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
     let body: RefundBody = json(&headers, &body)?;
-    let wish = match (body.all, body.lines, body.failed) {
-        (true, None, false) => RefundWish::All,
-        (false, Some(lines), false) => RefundWish::Lines(lines.into_iter().map(wish).collect()),
-        (false, None, true) => RefundWish::Failed,
+    let order = app.sales.find(id).await.map_err(|no| for_organiser(no.into()))?;
+    let permit = caller.permit(order.event)?;
+    let wish = match (body.all, body.lines, body.failed, body.amount) {
+        (true, None, false, None) => RefundWish::All,
+        (false, Some(lines), false, None) => {
+            RefundWish::Lines(lines.into_iter().map(wish).collect())
+        }
+        (false, None, true, None) => RefundWish::Failed,
+        (false, None, false, Some(sum)) if sum.currency == order.currency.code() => {
+            RefundWish::Amount(sum.amount)
+        }
+        (false, None, false, Some(_)) => {
+            return Err(Problem::invalid(format!(
+                "The order was paid in {}: say the amount in its smallest unit, such as \
+                 {{\"amount\":500,\"currency\":\"{}\"}} for {}. No money moved.",
+                order.currency.code(),
+                order.currency.code(),
+                Money { minor: 500, currency: order.currency },
+            )));
+        }
         _ => {
             return Err(Problem::invalid(
-                "Say one of \"all\": true, \"lines\": [...] and \"failed\": true.",
+                "Say one of \"all\": true, \"lines\": [...], \"failed\": true and \"amount\": {...}. No money moved.",
             ));
         }
     };
-    let order = app.sales.find(id).await.map_err(|no| for_organiser(no.into()))?;
-    let permit = caller.permit(order.event)?;
-    let wish = (wish, body.restock);
+    let restock = match (body.restock, &wish) {
+        (Some(restock), _) => restock,
+        (None, RefundWish::Amount(_)) => false,
+        (None, _) => {
+            return Err(Problem::invalid(
+                "Say whether the places go back on sale: \"restock\": true or false. No money moved.",
+            ));
+        }
+    };
+    let wish = (wish, restock);
     let refunded = app.organiser.refund_because(&permit, id, wish, request, body.reason).await;
     let (order, refund) = refunded.map_err(|no| for_organiser(no.into()))?;
     let made = order.refunds.iter().find(|r| r.id == refund);

@@ -21,7 +21,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{AnswerWish, Language, Tender};
-use nts_api::{AnswersBody, BuyerNameBody, GuestsAnswer, RowNote, SaleBody};
+use nts_api::{AnswersBody, BuyerNameBody, GuestCount, GuestsAnswer, RowNote, SaleBody};
 use std::sync::Arc;
 
 /// So many problems of a file are listed.
@@ -82,6 +82,11 @@ pub async fn import_guests(
     let permit = caller.permit(event.id)?;
     let done = app.organiser.import_guests(&permit, &event, &body, dry_run).await?;
     let note = |note: import::RowNote| RowNote { line: note.line, text: note.text.into() };
+    let count = |of: import::TypeCount| GuestCount {
+        left: of.left,
+        ticket_type: of.ticket_type.into(),
+        tickets: of.tickets,
+    };
     let more_problems = done.problems.len().saturating_sub(LISTED) as u64;
     Ok(Json(GuestsAnswer {
         dry_run,
@@ -92,6 +97,7 @@ pub async fn import_guests(
         more_problems,
         problems: done.problems.into_iter().take(LISTED).map(note).collect(),
         rows: done.rows as u64,
+        ticket_types: done.by_type.into_iter().map(count).collect(),
         tickets: done.tickets,
     })
     .into_response())

@@ -843,7 +843,7 @@ fn short_of(value: &str) -> String {
 }
 
 /// A price as people write it in minor units: `12`, `12.5`, `12,50`.
-fn minor(text: &str, currency: Currency) -> Result<i64, String> {
+pub(super) fn minor(text: &str, currency: Currency) -> Result<i64, String> {
     let decimals = currency.decimals() as usize;
     let example = major(1_250, currency);
     let wrong = || format!("Write the price in {} such as {example}; 0 is free.", currency.code());
@@ -865,7 +865,7 @@ fn minor(text: &str, currency: Currency) -> Result<i64, String> {
 }
 
 /// An amount as people write it into the form.
-fn major(minor: i64, currency: Currency) -> String {
+pub(super) fn major(minor: i64, currency: Currency) -> String {
     let text = boxoffice::Money { minor, currency }.to_string();
     text.split(' ').next().unwrap_or_default().to_owned()
 }

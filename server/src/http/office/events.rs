@@ -6,7 +6,7 @@ use super::form::Faults;
 use super::{OfficeFrame, Staff};
 use crate::access::{Caller, Right, may};
 use crate::event_body;
-use crate::http::api::event_sale::places_left;
+use crate::http::api::event_sale::{places_left, places_to_give_back};
 use crate::http::extract::{Form, Sent, SentByStaff};
 use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
@@ -622,8 +622,8 @@ fn cancel_page(
     let count =
         |of: fn(&boxoffice::Pool) -> u32| event.pools.iter().map(|p| u64::from(of(p))).sum();
     let at = |ms| Moment::short(Lang::En, ms, &spec.zone);
-    let left = places_left(event);
     let progress = done.map(|done| {
+        let left = places_to_give_back(event, done);
         let places = done.places.unsigned_abs().max(left);
         let money = Money { minor: done.amount_minor, currency: spec.currency };
         Told {

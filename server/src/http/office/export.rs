@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use boxoffice::{Currency, Event, Money};
+use boxoffice::{Currency, Event, Money, Tender};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -57,7 +57,10 @@ pub async fn show(
             What::Payments => {
                 ("Payments and refunds", "A line for each movement of money, with its day.")
             }
-            What::Days => ("Accounts by day", "A line for each day: sold, taken, given back."),
+            What::Days => (
+                "Accounts by day",
+                "A line for each day and each way to pay: sold, taken, given back.",
+            ),
         };
         File { name: what.file(), title, what: of }
     };
@@ -130,7 +133,11 @@ struct AccountsPage {
     any: bool,
     days: Vec<Row>,
     types: Vec<Row>,
+    /// By how it was paid.
+    tenders: Vec<Row>,
     all: Row,
+    /// What was sold in other currencies, in words.
+    others: Vec<String>,
     owed_back: Option<String>,
     disputed: Option<String>,
 }
@@ -171,7 +178,16 @@ pub async fn accounts(
     let permit = caller.permit(event.id)?;
     let now = app.clock.now_ms();
     let ledger = app.exports.ledger(&permit, &event).await?;
-    let currency = ledger.currency.unwrap_or(event.spec.currency);
+    let currency = ledger.currency;
+    let others = ledger.in_others();
+    let others = others.iter().map(|(currency, sums)| {
+        let money = |minor| Lang::En.money(Money { minor, currency: *currency });
+        format!(
+            "{} taken and {} given back",
+            money(sums.taken),
+            money(sums.given_back + sums.going_back)
+        )
+    });
     let money = |minor: i64| (minor > 0).then(|| Lang::En.money(Money { minor, currency }));
     Ok(page(&AccountsPage {
         office,
@@ -179,12 +195,41 @@ pub async fn accounts(
         slug,
         as_of: Moment::clock(Lang::En, now, &event.spec.zone),
         any: !ledger.days.is_empty(),
-        days: ledger.days.iter().map(|(day, sums)| Row::of(day, sums, currency)).collect(),
+        days: days(&ledger),
         types: types(&ledger, &event, currency),
+        tenders: tenders(&ledger),
+        others: others.collect(),
         all: Row::of("All", &ledger.all, currency),
         owed_back: money(ledger.owed_back),
         disputed: money(ledger.disputed),
     }))
+}
+
+/// How something was paid.
+fn how(tender: Tender) -> &'static str {
+    match tender {
+        Tender::Online => "Online",
+        Tender::Free => "Given away",
+        Tender::Cash => "Cash",
+        Tender::Terminal => "Card terminal",
+    }
+}
+
+fn tenders(ledger: &Ledger) -> Vec<Row> {
+    let own = ledger.tenders.iter().filter(|((currency, _), _)| *currency == ledger.currency);
+    own.map(|((currency, tender), sums)| Row::of(how(*tender), sums, *currency)).collect()
+}
+
+/// By day, and where something was paid in several ways, by how.
+fn days(ledger: &Ledger) -> Vec<Row> {
+    let several = tenders(ledger).len() > 1;
+    let own = ledger.days.iter().filter(|((_, currency, _), _)| *currency == ledger.currency);
+    let row = |((day, currency, tender), sums): (&(String, Currency, Tender), &Sums)| {
+        let name =
+            if several { format!("{day}, {}", how(*tender).to_lowercase()) } else { day.clone() };
+        Row::of(name, sums, *currency)
+    };
+    own.map(row).collect()
 }
 
 /// By ticket type, in the order in which they are sold; then what is for no particular tickets.

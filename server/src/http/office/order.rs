@@ -239,7 +239,11 @@ fn told(order: &Order, event: &Event, refund: &Refund) -> String {
             format!("{quantity} × {}", event.ticket_types[usize::from(line.ticket_type)].name)
         })
         .collect();
-    let of = if of.is_empty() { String::new() } else { format!(" for {}", of.join(", ")) };
+    let of = match (of.is_empty(), refund.of_amount) {
+        (false, _) => format!(" for {}", of.join(", ")),
+        (true, true) => " as an amount".into(),
+        (true, false) => String::new(),
+    };
     let back = if refund.restock { "; the places are put back on sale" } else { "" };
     format!(
         "{}{of}: {}{back}.",
@@ -261,6 +265,11 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
     if let Some(id) = query.get("refund").and_then(|id| Uuid::try_parse(id).ok()) {
         let refund = order.refunds.iter().find(|refund| refund.id.0 == id.as_u128())?;
         let amount = money(refund.amount_minor, order);
+        let stay = refund.quantities.iter().all(|quantity| *quantity == 0);
+        let tickets = match stay {
+            true => "The tickets that are valid stay valid.",
+            false => "The tickets are not valid any more.",
+        };
         return Some(match &refund.state {
             RefundState::Succeeded(_) if refund.amount_minor == 0 => (
                 "The tickets are not valid any more. There was no money to give back.".into(),
@@ -269,11 +278,11 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
             RefundState::Succeeded(_) => (
                 match order.tender {
                     Tender::Cash => format!(
-                        "The tickets are not valid any more. Hand {amount} back to the buyer in cash: nts moved no \
+                        "{tickets} Hand {amount} back to the buyer in cash: nts moved no \
                          money."
                     ),
                     Tender::Terminal => format!(
-                        "The tickets are not valid any more. Give {amount} back at your card terminal: nts moved no \
+                        "{tickets} Give {amount} back at your card terminal: nts moved no \
                          money."
                     ),
                     Tender::Online | Tender::Free => format!(
@@ -283,14 +292,12 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
                 true,
             ),
             RefundState::Pending => (
-                format!(
-                    "The tickets are not valid any more, and {amount} is on its way back. This page says when it is \
-                     done."
-                ),
+                format!("{tickets} {amount} is on its way back. This page says when it is done."),
                 true,
             ),
             RefundState::Failed(why) => {
                 let tickets = match refund.failed_later() {
+                    _ if stay => tickets,
                     true => "The tickets are not valid.",
                     false => "The tickets are valid again.",
                 };

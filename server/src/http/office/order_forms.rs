@@ -1,6 +1,7 @@
 //! Forms that do something to an order. Each says first what will happen to money and tickets. Each carries a key of
 //! its own: the same form sent twice does what it does once.
 
+use super::event_form::{major, minor};
 use super::order::{frame, opened, path};
 use super::order_words::money;
 use super::{OfficeFrame, Staff};
@@ -81,8 +82,12 @@ struct RefundPage {
     name: String,
     key: String,
     error: Option<String>,
-    /// What is chosen: `all`, `some` or `failed`.
+    /// What is chosen: `all`, `some`, `amount` or `failed`.
     what: &'static str,
+    /// The amount, as it was typed.
+    amount: String,
+    /// An amount as it can be typed, and the code of the currency; nothing if no amount can be refunded.
+    example: Option<(String, String)>,
     /// Whether there are tickets to refund.
     tickets: bool,
     lines: Vec<RefundLine>,
@@ -123,6 +128,7 @@ impl Chosen {
             "all" => ("all", RefundWish::All),
             "failed" => ("failed", RefundWish::Failed),
             "some" => ("some", RefundWish::Lines(wishes(form, order, event)?)),
+            "amount" => ("amount", RefundWish::Amount(amount(form.get("amount"), order)?)),
             _ => return Err("Please choose what to refund.".into()),
         };
         if reason.chars().count() > REASON || reason.chars().any(char::is_control) {
@@ -156,6 +162,15 @@ fn refundable(order: &Order) -> Vec<(usize, u16, u32, Vec<i64>)> {
         }
     }
     types
+}
+
+/// The amount that was typed, in minor units.
+fn amount(text: &str, order: &Order) -> Result<i64, String> {
+    let read = minor(text, order.currency).ok().filter(|minor| *minor > 0);
+    read.ok_or_else(|| {
+        let example = major(1_250, order.currency);
+        format!("Please write the amount in {} such as {example}.", order.currency.code())
+    })
 }
 
 fn wishes(form: &Form, order: &Order, event: &Event) -> Result<Vec<LineWish>, String> {
@@ -203,10 +218,12 @@ impl RefundPage {
         let lines: Vec<RefundLine> = lines.filter(|line| line.left > 0).collect();
         let paid = order.state == OrderState::Paid;
         let owed = order.owed_back().minor;
-        let left_minor = (order.total().minor - order.refunded().minor).max(0);
+        let left_minor = order.kept().minor;
         let tickets = paid && !lines.is_empty();
+        let sums = tickets && left_minor > 0 && owed == 0;
         let what = match &*field("what") {
             "some" => "some",
+            "amount" => "amount",
             "failed" => "failed",
             _ if tickets => "all",
             _ => "failed",
@@ -218,6 +235,8 @@ impl RefundPage {
             key: form.map_or_else(|| new_key(app), |form| form.get("key").to_owned()),
             error: None,
             what,
+            amount: field("amount"),
+            example: sums.then(|| (major(1_250, order.currency), order.currency.code().to_owned())),
             tickets,
             lines,
             all: money(left_minor, order),
@@ -310,6 +329,8 @@ fn told(preview: &RefundPreview, order: &Order, restock: bool) -> (Vec<String>, 
         } else {
             "The places do not go back on sale.".into()
         });
+    } else if order.tickets.iter().any(|ticket| ticket.state == TicketState::Valid) {
+        lines.push("The tickets that are valid stay valid.".into());
     }
     if !order.buyer.email.is_empty() {
         lines.push("The buyer gets a mail about it.".into());

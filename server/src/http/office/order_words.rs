@@ -2,6 +2,7 @@
 
 use crate::actor::Actor;
 use crate::http::page::Moment;
+use crate::http::view::takes_no_tickets;
 use crate::language::Lang;
 use crate::mailing::{MailStanding, MailState};
 use crate::store::records::audit_log::{Action, AuditLine};
@@ -55,6 +56,9 @@ pub fn standing(order: &Order, now: TimeMs, zone: &str) -> String {
             format!("Of the money {} went back or is on its way.", money(order.refunded().minor, order))
         }
         OrderState::Paid => "The money is taken, and the tickets are valid.".into(),
+        OrderState::Refunding if takes_no_tickets(order) => {
+            "Money is on its way back. The tickets that are valid stay valid.".into()
+        }
         OrderState::Refunding => {
             "Tickets are not valid any more, and their money is on its way back.".into()
         }

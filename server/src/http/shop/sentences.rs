@@ -53,6 +53,7 @@ fn refunds() -> Vec<Vec<Refund>> {
         restock: false,
         state,
         by_hand,
+        of_amount: false,
     };
     let done = || RefundState::Succeeded("re".into());
     let failed = || RefundState::Failed("no".into());

@@ -109,6 +109,7 @@ fn a_refund_is_told_with_its_reason_only_if_it_failed() {
             restock: true,
             state,
             by_hand: false,
+            of_amount: false,
         };
         let reason = reason.map_or("null".into(), |reason| format!("{reason:?}"));
         let expected = format!(

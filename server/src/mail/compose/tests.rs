@@ -84,7 +84,8 @@ const REFUND: u128 = 9;
 
 fn refund(amount_minor: i64, quantities: [u32; 2], state: RefundState) -> Refund {
     let quantities = quantities.into();
-    Refund { id: RefundId(REFUND), amount_minor, quantities, restock: false, state, by_hand: false }
+    let (id, restock, by_hand, of_amount) = (RefundId(REFUND), false, false, false);
+    Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount }
 }
 
 /// One adult of the two and the child are refunded.

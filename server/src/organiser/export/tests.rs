@@ -23,7 +23,7 @@ fn no_cell_is_a_formula() {
 fn a_file_begins_with_its_mark_and_its_head_and_goes_on_in_parts() {
     let mut table = Table::begin(What::Days);
     let row = |day: &str| -> Vec<String> {
-        [day, "1", "0", "9.99", "0.00", "0.00", "9.99", "GBP"].map(String::from).into()
+        [day, "1", "0", "9.99", "0.00", "0.00", "9.99", "GBP", "cash"].map(String::from).into()
     };
     table.row(&row("a \"b\", c"));
     let first = table.take();
@@ -35,9 +35,9 @@ fn a_file_begins_with_its_mark_and_its_head_and_goes_on_in_parts() {
     assert_eq!(
         lines,
         [
-            "\u{feff}day,tickets_sold,tickets_taken_back,taken,given_back,going_back,left,currency",
-            "\"a \"\"b\"\", c\",1,0,9.99,0.00,0.00,9.99,GBP",
-            "'=d,1,0,9.99,0.00,0.00,9.99,GBP",
+            "\u{feff}day,tickets_sold,tickets_taken_back,taken,given_back,going_back,left,currency,tender",
+            "\"a \"\"b\"\", c\",1,0,9.99,0.00,0.00,9.99,GBP,cash",
+            "'=d,1,0,9.99,0.00,0.00,9.99,GBP,cash",
         ]
     );
 }

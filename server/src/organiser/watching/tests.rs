@@ -94,6 +94,7 @@ fn an_order_needs_a_person_as_long_as_something_is_wrong_with_it() {
             "the bank sent the money back after the refund had succeeded: closed".into(),
         ),
         by_hand: false,
+        of_amount: false,
     }];
     assert_eq!(why(&owed), Some(Why::OwedBack(owed.owed_back())));
     assert!(owed.owed_back().minor > 0);

@@ -54,6 +54,17 @@ pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     desk.answered(partly, first, RefundOutcome::Failed("charge disputed".into()));
     let second = desk.refund(partly, one, true);
     desk.answered(partly, second, RefundOutcome::Succeeded("re_1".into()));
+    // A sum that went back, and one that takes the last of the money: all tickets go, on account of the first.
+    for name in ["an amount", "an amount and the rest"] {
+        let of_sum = desk.paid(name, 3);
+        let sum = desk.refund(of_sum, RefundWish::Amount(2_000), false);
+        desk.answered(of_sum, sum, RefundOutcome::Succeeded(format!("re_{name}")));
+        if name.ends_with("rest") {
+            let two = RefundWish::Lines(vec![LineWish { ticket_type: "seat".into(), quantity: 2 }]);
+            let rest = desk.refund(of_sum, two, false);
+            desk.answered(of_sum, rest, RefundOutcome::Succeeded(format!("re_{name} 2")));
+        }
+    }
     let refunded = desk.paid("refunded", 2);
     let refund = desk.refund(refunded, RefundWish::All, true);
     desk.answered(refunded, refund, RefundOutcome::Succeeded("re_2".into()));

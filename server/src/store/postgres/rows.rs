@@ -76,7 +76,7 @@ const ATTEMPTS: &str = "SELECT a.order_id, a.number, a.token, a.begun_ms, a.stat
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, id)
      JOIN attempts a ON a.event = k.event AND a.order_id = k.id ORDER BY a.order_id, a.number";
 const REFUNDS: &str = "SELECT r.order_id, r.id, r.amount_minor, r.quantities, r.restock, r.state,
-            r.detail, r.by_hand
+            r.detail, r.by_hand, r.of_amount
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, id)
      JOIN refunds r ON r.event = k.event AND r.order_id = k.id ORDER BY r.order_id, r.number";
 const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule, t.revision,
@@ -381,7 +381,8 @@ fn refund(row: &mut InOrder<'_>) -> Read<Refund> {
         (2, Some(reason)) => RefundState::Failed(reason),
         _ => return Err(unreadable("refunds.state")),
     };
-    Ok(Refund { id, amount_minor, quantities, restock, state, by_hand: row.next()? })
+    let (by_hand, of_amount) = (row.next()?, row.next()?);
+    Ok(Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount })
 }
 
 fn ticket(row: &mut InOrder<'_>) -> Read<Ticket> {

@@ -113,21 +113,22 @@ const PUT_ATTEMPTS: &str = "WITH put AS (
 const PUT_REFUNDS: &str = "WITH d AS (
     SELECT o.event, d.*
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::boolean[], $6::smallint[],
-                $7::text[], $8::boolean[], $9::bigint[])
-         AS d (order_id, id, amount_minor, quantities, restock, state, detail, by_hand, nth)
+                $7::text[], $8::boolean[], $9::boolean[], $10::bigint[])
+         AS d (order_id, id, amount_minor, quantities, restock, state, detail, by_hand, of_amount, nth)
     JOIN orders o ON o.id = d.order_id),
     put AS (
     INSERT INTO refunds (event, order_id, number, id, amount_minor, quantities, restock, state,
-                         detail, by_hand)
+                         detail, by_hand, of_amount)
     SELECT event, order_id,
            (SELECT coalesce(max(r.number), 0) FROM refunds r
             WHERE r.event = d.event AND r.order_id = d.order_id) + nth,
-           id, amount_minor, quantities, restock, state, detail, by_hand
+           id, amount_minor, quantities, restock, state, detail, by_hand, of_amount
     FROM d
     ON CONFLICT (event, order_id, id) DO UPDATE
     SET quantities = excluded.quantities, restock = excluded.restock, state = excluded.state,
         detail = excluded.detail
     WHERE refunds.amount_minor = excluded.amount_minor AND refunds.by_hand = excluded.by_hand
+      AND refunds.of_amount = excluded.of_amount
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 // A serial belongs to one order for ever: under another nothing is updated.
@@ -297,7 +298,7 @@ impl<'a> Writing<'a> {
                 }
                 Change::RefundPut { order, refund } => {
                     let entry = all.refunds.entry((*order, refund.id)).or_insert((nth + 1, refund));
-                    let same = |r: &Refund| (r.amount_minor, r.by_hand);
+                    let same = |r: &Refund| (r.amount_minor, r.by_hand, r.of_amount);
                     if same(entry.1) != same(refund) {
                         return Err("a refund's sum is fixed".into());
                     }
@@ -607,6 +608,7 @@ impl<'a> Writing<'a> {
             states().map(|(state, _)| state as i16).collect::<Vec<_>>(),
             states().map(|(_, detail)| detail.map(text)).collect::<Vec<_>>(),
             refunds().map(|r| r.by_hand).collect::<Vec<_>>(),
+            refunds().map(|r| r.of_amount).collect::<Vec<_>>(),
             self.refunds.values().map(|(nth, _)| *nth as i64).collect::<Vec<_>>(),
         )
     }

@@ -268,6 +268,7 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
         restock: row.get("restock")?,
         state,
         by_hand: row.get("by_hand")?,
+        of_amount: row.get("of_amount")?,
     })
 }
 

@@ -402,13 +402,14 @@ impl<'c> Writing<'c> {
         // updates nothing.
         self.run(
             "INSERT INTO refunds (order_id, number, id, amount_minor, quantities, restock, state,
-                                  detail, by_hand)
+                                  detail, by_hand, of_amount)
              VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM refunds WHERE order_id = ?1),
-                     ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                     ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (order_id, id) DO UPDATE
              SET quantities = excluded.quantities, restock = excluded.restock,
                  state = excluded.state, detail = excluded.detail
-             WHERE amount_minor = excluded.amount_minor AND by_hand = excluded.by_hand",
+             WHERE amount_minor = excluded.amount_minor AND by_hand = excluded.by_hand
+               AND of_amount = excluded.of_amount",
             params![
                 codec::split(order).0,
                 refund.id.0.to_be_bytes(),
@@ -417,7 +418,8 @@ impl<'c> Writing<'c> {
                 refund.restock,
                 state,
                 detail,
-                refund.by_hand
+                refund.by_hand,
+                refund.of_amount
             ],
         )
     }
