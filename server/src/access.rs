@@ -29,6 +29,15 @@ impl Role {
     pub const ALL: [Role; 5] =
         [Role::Owner, Role::Manager, Role::BoxOffice, Role::ReadOnly, Role::Door];
 
+    /// The most powerful role that may do nothing which one of these two may not; `None`: there is no such role.
+    fn both(self, other: Role) -> Option<Role> {
+        let within = |role: &Role| {
+            let may = |right: &Right| self.may(*right) && other.may(*right);
+            Right::ALL.iter().all(|right| !role.may(*right) || may(right))
+        };
+        Role::ALL.into_iter().find(within)
+    }
+
     /// As it is stored, and told to programs.
     pub fn word(self) -> &'static str {
         match self {
@@ -170,6 +179,38 @@ pub struct Grant {
     pub event: Option<EventId>,
 }
 
+impl Grant {
+    /// Whether it allows all that another one does.
+    fn covers(self, other: Grant) -> bool {
+        let more = Right::ALL.iter().all(|r| self.role.may(*r) || !other.role.may(*r));
+        more && (self.event.is_none() || self.event == other.event)
+    }
+
+    /// What both grants allow; `None`: nothing.
+    fn both(self, other: Grant) -> Option<Grant> {
+        let event = match (self.event, other.event) {
+            (None, event) | (event, None) => event,
+            (Some(own), Some(others)) if own == others => Some(own),
+            (Some(_), Some(_)) => return None,
+        };
+        Some(Grant { role: self.role.both(other.role)?, event })
+    }
+}
+
+/// What these grants allow and those as well, each thing once.
+pub fn both(these: &[Grant], those: &[Grant]) -> Vec<Grant> {
+    let mut both: Vec<Grant> = Vec::new();
+    for this in these {
+        for grant in those.iter().filter_map(|that| this.both(*that)) {
+            if !both.iter().any(|known| known.covers(grant)) {
+                both.retain(|known| !grant.covers(*known));
+                both.push(grant);
+            }
+        }
+    }
+    both
+}
+
 /// Somebody who asks for something that not everybody may do: an account, a key, or the box office itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
@@ -220,6 +261,11 @@ impl Caller {
     pub fn has(&self, right: Right, event: Option<EventId>) -> bool {
         let covers = |grant: &Grant| grant.event.is_none() || grant.event == event;
         self.grants.iter().any(|grant| covers(grant) && grant.role.may(right))
+    }
+
+    /// Whether this caller has any role for this event. Whoever has none is not told of a draft.
+    pub fn knows(&self, event: EventId) -> bool {
+        self.grants.iter().any(|grant| grant.event.is_none_or(|of| of == event))
     }
 
     /// Whether there is anything for which a role of this caller has the right.
@@ -354,6 +400,33 @@ mod tests {
         for right in Right::ALL {
             let old = caller.check(right, None) == Err(Denied::NotRecent(right));
             assert_eq!(old, right.needs_recent_sign_in(), "{right:?}");
+        }
+    }
+
+    /// Whoever is bounded by somebody else may do exactly what both may, for exactly the events of both.
+    #[test]
+    fn what_two_grants_allow_is_what_each_of_them_allows() {
+        let events = [None, Some(EventId(1)), Some(EventId(2))];
+        let all: Vec<Grant> = Role::ALL
+            .into_iter()
+            .flat_map(|role| events.map(|event| Grant { role, event }))
+            .collect();
+        let of = |grants: &[Grant]| Caller::new(Actor::Staff(7), grants.to_vec(), true);
+        let manager = |event| Grant { role: Role::Manager, event };
+        let (every, one) = (manager(None), manager(Some(EventId(1))));
+        let owner = Grant { role: Role::Owner, event: None };
+        assert_eq!(both(&[every], &[one, owner]), [every]);
+        assert_eq!(both(&[every, one], &[owner]), [every]);
+        for one in all.chunks(2) {
+            for other in all.chunks(2).chain(all.chunks(4)) {
+                let together = of(&both(one, other));
+                for right in Right::ALL {
+                    for event in events {
+                        let each = of(one).has(right, event) && of(other).has(right, event);
+                        assert_eq!(together.has(right, event), each, "{one:?} {other:?} {right:?}");
+                    }
+                }
+            }
         }
     }
 

@@ -12,31 +12,33 @@ mod links;
 pub mod own;
 pub mod passwords;
 pub mod people;
+mod rights;
 pub mod sign_in;
 pub mod totp;
 
-pub use links::{Machine, first_owner, machine_link};
+pub use links::{Machine, machine_link};
 
-use crate::access::{Caller, Role};
+use crate::access::{Caller, Right, Role};
 use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::clock::DatabaseClock;
 use crate::identity::buyer_key;
-use crate::ids::{Ids, Secrets, base32, digest, sha256};
+use crate::ids::{Ids, Secrets, digest, sha256};
 use crate::reads::Reads;
 use crate::store::records::accounts::{
-    ALL_EVENTS, Account, GrantRow, grant_if_claimed, has_owner, put_if_claimed,
+    ALL_EVENTS, Account, GrantRow, grant_if_claimed, has_owner, put_if_claimed, unless_account,
 };
 use crate::store::records::audit_log::{Action, AuditLine};
 use crate::store::records::sessions::{
-    OneTimeLink, Purpose, Session, end_all_if_claimed, forget_codes_if_claimed, seen, signed_in,
-    tidy, unless_claimed, untold_unless_claimed,
+    OneTimeLink, Purpose, Session, end_all_if_claimed, end_links_if_claimed,
+    forget_codes_if_claimed, seen, signed_in, tidy, unless_claimed, untold_unless_claimed,
 };
 use crate::store::records::{Record, RecordChange, get};
 use crate::tasks::spawn;
+use crate::text::plain;
 use crate::writer::{CommandError, Queue};
-use boxoffice::{EventId, TimeMs, check_email};
-use passwords::{Busy, Hasher};
+use boxoffice::{EventId, TimeMs, check_email, check_name};
+use passwords::{Busy, Hasher, Waits};
 use sign_in::Begun;
 use std::sync::Arc;
 
@@ -73,6 +75,8 @@ pub struct Accounts {
     pub hasher: Hasher,
     /// Bounds attempts.
     pub admission: Arc<Admission>,
+    /// Who has the organiser's key of the settings.
+    pub organiser: Actor,
 }
 
 /// Somebody who is signed in.
@@ -182,14 +186,18 @@ fn lasts(session: &Session, now: TimeMs) -> bool {
         && now < session.seen_ms.saturating_add(IDLE_MS)
 }
 
-/// What a browser says of itself, without what would break a line.
+/// What a browser says of itself, without what would steer a terminal.
 fn kept(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(most).collect()
+    plain(text).chars().take(most).collect()
 }
 
 impl Accounts {
     /// Whoever has the session of this token, if it lasts.
     pub async fn session(&self, token: &str) -> Result<Option<SignedIn>, CommandError> {
+        // One that is made up is no question for the database.
+        if !self.secrets.is_office_session(token) {
+            return Ok(None);
+        }
         let id = Accounts::session_id(token);
         let found = {
             let id = id.clone();
@@ -244,7 +252,20 @@ impl Accounts {
         if links::is_first_owner(&link) && self.has_owner().await? {
             return Ok(None);
         }
+        // Whoever may not invite people any more has invited nobody.
+        if link.purpose == Purpose::Invitation && !self.invites(link.made_by).await? {
+            return Ok(None);
+        }
         Ok(Some(link))
+    }
+
+    /// Whether somebody may invite people at this moment.
+    async fn invites(&self, who: Actor) -> Result<bool, CommandError> {
+        let organiser = self.organiser;
+        let found =
+            self.reads.ask(move |reader| rights::of(reader.tables(), who, organiser)).await?;
+        let caller = Caller::new(who, found.unwrap_or_default(), true);
+        Ok(caller.has(Right::ManageAccess, None))
     }
 
     /// Whether there is an owner who can sign in.
@@ -267,7 +288,8 @@ impl Accounts {
         if !flaws.is_empty() {
             return Err(NotAccepted::Flaws(flaws));
         }
-        let password = self.hasher.hash(&new.password, self.ids.random()).await?;
+        let waits = Waits::Known(link.id);
+        let password = self.hasher.hash(&new.password, self.ids.random(), waits).await?;
         let (now, claim) = (self.clock.now_ms(), self.ids.random());
         let account = Account {
             id: account_id(&email),
@@ -279,6 +301,7 @@ impl Accounts {
             claim: None,
             made_ms: now,
             removed_ms: None,
+            browsers: self.ids.random(),
         };
         let (fresh, session) = self.new_session(account.id, browser, now);
         let actor = Actor::Staff(account.id);
@@ -289,8 +312,10 @@ impl Accounts {
             }
             _ => OneTimeLink::claim(link.id, claim, now),
         });
-        changes.push(put_if_claimed(&account, link.id, claim));
+        let again = link.purpose == Purpose::Machine;
+        changes.extend(put_if_claimed(&account, again, link.id, claim));
         changes.push(end_all_if_claimed(account.id, link.id, claim));
+        changes.push(end_links_if_claimed(account.id, now, link.id, claim));
         changes.push(forget_codes_if_claimed(account.id, link.id, claim));
         if let Some(role) = link.role {
             let event = link.event.unwrap_or(ALL_EVENTS);
@@ -300,6 +325,7 @@ impl Accounts {
         }
         changes.push(RecordChange::put(&session));
         changes.push(unless_claimed(&session.id, link.id, claim));
+        changes.extend(unless_account(&session.id, &account));
         let role = link.role.map_or("no role", Role::word);
         for (action, detail) in [
             (Action::AccountMade, format!("{} ({role})", account.email)),
@@ -313,12 +339,12 @@ impl Accounts {
         if !self.is_there(&session).await? {
             return Err(NotAccepted::Gone);
         }
-        Ok(Begun { token: fresh, device: self.device_mark(account.id), next: String::new() })
+        Ok(Begun { token: fresh, device: self.device_mark(&account), next: String::new() })
     }
 
     /// A session that begins now, and its token.
     fn new_session(&self, account: u128, browser: Browser, now: TimeMs) -> (String, Session) {
-        let token = base32(self.ids.random(), 26) + &base32(self.ids.random(), 26);
+        let token = self.secrets.office_session(self.ids.random());
         let session = Session {
             id: sha256(token.as_bytes()),
             account,
@@ -358,8 +384,10 @@ fn flaws(email: &str, name: &str, password: &str) -> Vec<(&'static str, String)>
     }
     if name.is_empty() {
         flaws.push(("name", "Please enter your name.".to_owned()));
-    } else if name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
-        flaws.push(("name", "A name has at most 100 characters, in one line.".to_owned()));
+    } else if name.chars().count() > NAME_CHARS {
+        flaws.push(("name", "A name has at most 100 characters.".to_owned()));
+    } else if let Err(why) = check_name(name) {
+        flaws.push(("name", crate::text::capital(&why) + "."));
     }
     if let Some(flaw) = passwords::flaw(password, &[email, name]) {
         flaws.push(("password", flaw.to_owned()));

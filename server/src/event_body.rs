@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::ids::digest;
+use crate::ids::Secrets;
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::text::counted;
@@ -241,10 +241,11 @@ pub fn left_out(body: &[u8]) -> Vec<EventPart> {
 const RULES: [&str; 6] =
     ["capacity", "hidden", "phases", "sale_closes", "sale_opens", "vat_percent"];
 
-/// The version of an event: a digest of what its organiser says of it. What is sold changes it not.
-pub fn version(spec: &EventSpec) -> String {
+/// The version of an event: it follows from what its organiser says of it, codes included, and from our secret, so that
+/// nobody can try which codes there are. What is sold changes it not.
+pub fn version(secrets: &Secrets, spec: &EventSpec) -> String {
     let body = serde_json::to_vec(&body(spec)).expect("an event is JSON");
-    format!("{:032x}", digest(&[b"event version", spec.slug.as_bytes(), &body]))
+    secrets.event_version(&spec.slug, &body)
 }
 
 /// A time in a part of an event.
@@ -445,7 +446,9 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
 pub enum Viewer<'e> {
     /// Anybody; with a code of the event, or without.
     Buyer(Option<&'e CodeSpec>),
-    /// Its organiser, who sees hidden ticket types and codes.
+    /// Somebody of the staff, who sees hidden ticket types, and no codes.
+    Staff,
+    /// Whoever may change it, who sees codes as well.
     Organiser,
 }
 
@@ -580,7 +583,7 @@ pub fn counts<'e>(
     });
     let offers = match viewer {
         Viewer::Buyer(code) => event.offers(code, now),
-        Viewer::Organiser => event.all_offers(now),
+        Viewer::Staff | Viewer::Organiser => event.all_offers(now),
     };
     let ticket_types = offers.iter().map(|offer| type_told(event, offer, now)).collect();
     wire::EventCounts {

@@ -28,6 +28,7 @@ pub mod shop;
 pub mod shown;
 pub mod site;
 mod speaks;
+mod staff;
 mod tidy;
 pub mod view;
 

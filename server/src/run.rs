@@ -1,8 +1,9 @@
 //! Puts the parts together, starts them and stops them.
 
 use crate::access::Caller;
+use crate::accounts::Accounts;
 use crate::accounts::passwords::Hasher;
-use crate::accounts::{Accounts, first_owner};
+use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::admission::overload::Overload;
 use crate::admission::slots::Slots;
@@ -301,6 +302,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         writer: writer.clone(),
         hasher: Hasher::new(reads.are_inline()),
         admission: Arc::clone(&admission),
+        organiser: Actor::ApiKey(secrets.log_name(organiser_key)),
     });
     let sales = Arc::new(Sales {
         clock: Arc::clone(&clock),
@@ -671,9 +673,9 @@ impl Server {
         match app.accounts.has_owner().await {
             Ok(true) => {}
             Ok(false) => say(&format!(
-                "The office has no owner yet. Make your account, once: {}/office/welcome/{}",
+                "The office has no owner yet. Make your account, once and within 24 hours: {}/office/welcome/{}",
                 app.links.base(),
-                first_owner(&app.secrets)
+                app.accounts.first_owner()
             )),
             // It serves all the same.
             Err(_) => tracing::warn!("it could not be read whether the office has an owner"),

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
-use nts_server::accounts::{Machine, first_owner, machine_link, totp};
+use nts_server::accounts::{Machine, machine_link, totp};
 use nts_server::app::App;
 use nts_server::clock::{Clock, DatabaseClock};
 use nts_server::config::Config;
@@ -29,6 +29,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
+
+#[path = "office/attacks.rs"]
+mod attacks;
 
 const KEY: &str = "a-key-for-the-tests";
 /// 2030-01-01 12:00 UTC, in milliseconds.
@@ -215,7 +218,7 @@ impl Office {
     }
 
     async fn owner(&self) -> Browser {
-        self.accept(&first_owner(&self.app.secrets), OWNER).await
+        self.accept(&self.app.accounts.first_owner(), OWNER).await
     }
 
     /// Whoever owns the machine lets somebody in.
@@ -323,7 +326,7 @@ fn unbase32(text: &str) -> Vec<u8> {
 async fn the_first_owner_is_made_once() {
     for office in Office::each("first-owner").await {
         let nobody = Browser::default();
-        let path = format!("/office/welcome/{}", first_owner(&office.app.secrets));
+        let path = format!("/office/welcome/{}", office.app.accounts.first_owner());
         // Looking at it uses nothing.
         for _ in 0..2 {
             assert_eq!(office.get(&nobody, &path).await.status, 200);
@@ -340,12 +343,24 @@ async fn the_first_owner_is_made_once() {
             assert!(reply.body.contains(fault), "{}", reply.body);
             assert!(reply.cookies().is_empty());
         }
-        // Of many at one moment one has it.
-        let first = first_owner(&office.app.secrets);
+        // It lasts a day, and another start prints another one.
+        office.pass(DAY_MS - 1);
+        assert_eq!(office.get(&nobody, &path).await.status, 200);
+        let other = format!("/office/welcome/{}", office.app.accounts.first_owner());
+        assert_ne!(other, path);
+        office.pass(1);
+        assert_eq!(office.get(&nobody, &path).await.status, 404);
+        let fields = [("email", OWNER), ("name", "A"), ("password", PASSWORD)];
+        assert_eq!(office.post(&nobody, &path, &fields).await.status, 404);
+        assert_eq!(office.get(&nobody, &other).await.status, 200);
+        let path = other;
+        // Of many at one moment one has it, whichever link each of them has.
         let mut made = 0;
         let all = (0..5).map(|n| {
             let email = format!("owner{n}@example.org");
-            let (office, path) = (&office, format!("/office/welcome/{first}"));
+            let first = office.app.accounts.first_owner();
+            let path = if n % 2 == 0 { path.clone() } else { format!("/office/welcome/{first}") };
+            let office = &office;
             async move {
                 let fields = [("email", &*email), ("name", "A"), ("password", PASSWORD)];
                 office.post(&Browser::default(), &path, &fields).await.status

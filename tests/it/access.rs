@@ -1003,6 +1003,60 @@ fn members(setup: &Setup) -> Vec<Member> {
     all
 }
 
+/// A draft is as an event that does not exist, and its orders are as orders that do not, to a member of the staff who has
+/// no role of it: at every route of staff, for a person and for a program.
+#[test]
+fn a_draft_is_unknown_to_whoever_has_no_role_of_it() {
+    let setup = Setup::start("access-drafts", Some(Stripe::start()), true);
+    let server = &setup.server;
+    let jazz: Vec<Member> =
+        members(&setup).into_iter().filter(|member| member.event == "jazz").collect();
+    let mut of = setup.victim(State::Paid);
+    let mut draft = show(500);
+    draft["hidden"] = true.into();
+    let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&draft);
+    assert_eq!(server.send(put).status, 200);
+    let none = uuid::Uuid::from_u128(uuid::Uuid::try_parse(&of.id).unwrap().as_u128() ^ 1);
+    let none = none.to_string();
+    let (mut asked, mut gone) = (0, 0);
+    for route in &setup.routes {
+        let is_staff =
+            matches!(route.access, Access::Staff(_) | Access::Office(_) | Access::OrderOrStaff(_));
+        // Making an event needs the role for all events, whether there is one of this name or not.
+        let named = route.path.contains("{event}") || route.path.contains("{id}");
+        if !is_staff || !named && route.path != "/api/v1/tickets/{code}" {
+            continue;
+        }
+        setup.prepare(route, &mut of);
+        let method = route.method.as_str();
+        for member in &jazz {
+            let session = Shows::Header("cookie", member.session.clone());
+            let key = Shows::Header("authorization", format!("Bearer {}", member.key));
+            for shows in [session, key] {
+                let with = |slug: &str, id: &str| {
+                    let request = request(route, method, &of, id, &shows);
+                    let path = request.path().to_owned();
+                    let path = path.replace("/events/rock", &format!("/events/{slug}"));
+                    let path = path.replace("/events/spare", &format!("/events/{slug}"));
+                    let path = match route.path {
+                        "/api/v1/tickets/{code}" => format!("{path}?event={slug}"),
+                        _ => path,
+                    };
+                    let answer = server.send(request.to(&path));
+                    let text = answer.text().replace(slug, "SLUG").replace(id, "ID");
+                    (answer.status, answer.code(), text)
+                };
+                let (there, unknown) = (with("rock", &of.id), with("rack", &none));
+                let when = format!("{method} {} as {} with {shows:?}", route.path, member.role);
+                assert_eq!(there, unknown, "{when}");
+                asked += 1;
+                gone += usize::from(there.0 == 404);
+            }
+        }
+    }
+    assert!(asked > 200 && gone > 100, "{asked} {gone}");
+}
+
 #[test]
 fn each_route_with_each_role() {
     let setup = Setup::start("access-roles", Some(Stripe::start()), true);

@@ -1,17 +1,20 @@
-//! API keys: programs with roles as people have them. A key is shown once, and ends when somebody ends it.
+//! API keys: programs with roles as people have them. A key is shown once, and ends when somebody ends it, or with
+//! whoever has made it. It never may do more than its maker may at the moment.
 
 use super::own::{NotChanged, key};
 use super::people::NewRole;
-use super::{Accounts, SEEN_EVERY_MS};
-use crate::access::{Caller, ShopPermit, may};
+use super::{Accounts, SEEN_EVERY_MS, rights};
+use crate::access::{Caller, Grant, ShopPermit, both, may};
 use crate::actor::Actor;
-use crate::ids::{base32, sha256};
-use crate::store::records::accounts::{ALL_EVENTS, GrantRow, all_grants};
-use crate::store::records::api_keys::{ApiKey, all, ended, seen, with_grants};
+use crate::ids::sha256;
+use crate::store::records::accounts::{ALL_EVENTS, GrantRow, all_grants, ended_unless_active};
+use crate::store::records::api_keys::{ApiKey, all, ended, made_by, seen, with_grants};
 use crate::store::records::audit_log::Action;
 use crate::store::records::{RecordChange, get};
+use crate::store::{Fault, Reader};
 use crate::tasks::spawn;
 use crate::writer::CommandError;
+use boxoffice::check_name;
 use subtle::ConstantTimeEq;
 
 /// With what a key begins: so people, and programs that look for lost secrets, know what it is.
@@ -24,8 +27,15 @@ const NAME_CHARS: usize = 100;
 pub struct KeyRoles {
     /// The key.
     pub key: ApiKey,
-    /// Its roles.
-    pub grants: Vec<GrantRow>,
+    /// What it may do at this moment.
+    pub grants: Vec<Grant>,
+    /// Whether it was given more, and its maker may do less by now.
+    pub less: bool,
+}
+
+/// How the audit log names a key.
+pub(super) fn named(key: &ApiKey) -> String {
+    format!("{:x} {}", key.id, key.name)
 }
 
 /// The id of a key by its hash.
@@ -34,14 +44,20 @@ fn id_of(hash: &[u8]) -> u128 {
 }
 
 impl Accounts {
-    /// Whoever has this key, if it is one and has not ended. Whatever does not begin as a key is not looked up.
+    /// Whoever has this key, if it is one and has not ended. What we have not made is not looked up.
     pub async fn key(&self, shown: &str) -> Result<Option<Caller>, CommandError> {
-        if !shown.starts_with(PREFIX) {
+        let ours = shown.strip_prefix(PREFIX).is_some_and(|text| self.secrets.is_office_key(text));
+        if !ours {
             return Ok(None);
         }
         let hash = sha256(shown.as_bytes());
-        let id = id_of(&hash);
-        let found = self.reads.ask(move |reader| with_grants(reader.tables(), id)).await?;
+        let (id, organiser) = (id_of(&hash), self.organiser);
+        let ask = move |reader: &mut dyn Reader| {
+            let Some((key, own)) = with_grants(reader.tables(), id)? else { return Ok(None) };
+            let bounds = rights::of(reader.tables(), key.made_by, organiser)?;
+            Ok(bounds.map(|bounds| (key, both(&bounds, &own))))
+        };
+        let found = self.reads.ask(ask).await?;
         let Some((key, grants)) = found.filter(|(key, _)| key.hash.ct_eq(&hash).into()) else {
             return Ok(None);
         };
@@ -59,15 +75,19 @@ impl Accounts {
         &self,
         _: &ShopPermit<may::ManageAccess>,
     ) -> Result<Vec<KeyRoles>, CommandError> {
-        let ask = |reader: &mut dyn crate::store::Reader| {
-            Ok((all(reader.tables())?, all_grants(reader.tables())?))
+        let organiser = self.organiser;
+        let ask = move |reader: &mut dyn Reader| {
+            let (keys, grants) = (all(reader.tables())?, all_grants(reader.tables())?);
+            let with_roles = keys.into_iter().map(|key| {
+                let own = grants.iter().filter(|grant| grant.holder == key.id);
+                let own: Vec<Grant> = own.map(GrantRow::grant).collect();
+                let bounds = rights::of(reader.tables(), key.made_by, organiser)?;
+                let grants = both(&own, &bounds.unwrap_or_default());
+                Ok(KeyRoles { less: grants != own, grants, key })
+            });
+            with_roles.collect::<Result<Vec<KeyRoles>, Fault>>()
         };
-        let (keys, grants) = self.reads.ask(ask).await?;
-        let with_roles = keys.into_iter().map(|key| {
-            let own = grants.iter().filter(|grant| grant.holder == key.id);
-            KeyRoles { grants: own.cloned().collect(), key }
-        });
-        Ok(with_roles.collect())
+        Ok(self.reads.ask(ask).await?)
     }
 
     /// Makes a key with these roles. Gives what opens, which nobody can read again.
@@ -78,12 +98,9 @@ impl Accounts {
         roles: &[NewRole],
     ) -> Result<String, NotChanged> {
         let name = name.trim();
-        if name.is_empty()
-            || name.chars().count() > NAME_CHARS
-            || name.chars().any(char::is_control)
-        {
+        if name.chars().count() > NAME_CHARS || check_name(name).is_err() {
             return Err(NotChanged::Flaw(
-                "Please give the key a name of at most 100 characters: what uses it.",
+                "Please give the key a name of at most 100 characters that can be seen: what uses it.",
             ));
         }
         if roles.is_empty() {
@@ -92,10 +109,16 @@ impl Accounts {
         if let Some(flaw) = roles.iter().find_map(|role| role.flaw()) {
             return Err(NotChanged::Flaw(flaw));
         }
-        let secret = base32(self.ids.random(), 26) + &base32(self.ids.random(), 26);
-        let shown = format!("{PREFIX}{}", secret.to_ascii_lowercase());
+        let (actor, organiser) = (permit.actor(), self.organiser);
+        let maker = self.reads.ask(move |reader| rights::of(reader.tables(), actor, organiser));
+        if maker.await.map_err(CommandError::from)?.is_none() {
+            return Err(NotChanged::Flaw(
+                "Nothing was made: whoever makes a key must be there as long as it is used. Sign in to make one.",
+            ));
+        }
+        let shown = format!("{PREFIX}{}", self.secrets.office_key(self.ids.random()));
         let hash = sha256(shown.as_bytes());
-        let (now, actor) = (self.clock.now_ms(), permit.actor());
+        let now = self.clock.now_ms();
         let key = ApiKey {
             id: id_of(&hash),
             hash,
@@ -119,22 +142,30 @@ impl Accounts {
         let detail = format!("{:x} {name}: {}", key.id, words.join(", "));
         let line = self.line(now, actor, Action::KeyMade, detail);
         changes.push(RecordChange::put(&line));
+        if let Actor::Staff(maker) = actor {
+            changes.extend(ended_unless_active(key.id, maker, now));
+        }
         self.writer.write(changes).await?;
         Ok(shown)
     }
 
-    /// Ends a key. Whoever still uses it is refused from now on.
+    /// Ends a key, and those that it has made. Whoever still uses one is refused from now on.
     pub async fn end_key(
         &self,
         permit: &ShopPermit<may::ManageAccess>,
         id: u128,
     ) -> Result<(), NotChanged> {
-        let known = self.reads.ask(move |reader| get::<ApiKey>(reader.tables(), &key(id))).await;
-        let known = known.map_err(CommandError::from)?.filter(|key| key.ended_ms.is_none());
-        let known = known.ok_or(NotChanged::Gone)?;
+        let ask = move |reader: &mut dyn Reader| {
+            Ok((get::<ApiKey>(reader.tables(), &key(id))?, all(reader.tables())?))
+        };
+        let (known, keys) = self.reads.ask(ask).await.map_err(CommandError::from)?;
+        let known = known.filter(|key| key.ended_ms.is_none()).ok_or(NotChanged::Gone)?;
         let now = self.clock.now_ms();
-        let detail = format!("{id:x} {}", known.name);
-        let line = self.line(now, permit.actor(), Action::KeyEnded, detail);
-        Ok(self.writer.write(vec![ended(id, now), RecordChange::put(&line)]).await?)
+        let mut changes = Vec::new();
+        for key in [&known].into_iter().chain(made_by(&keys, Actor::ApiKey(id))) {
+            let line = self.line(now, permit.actor(), Action::KeyEnded, named(key));
+            changes.extend([ended(key.id, now), RecordChange::put(&line)]);
+        }
+        Ok(self.writer.write(changes).await?)
     }
 }

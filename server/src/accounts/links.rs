@@ -4,9 +4,9 @@
 //! machine makes beside a running server is not stored before it is used, for only the server writes: its
 //! address has all that it offers, and proves it.
 
-use super::Accounts;
 use super::own::key;
 use super::passwords::{hex, unhex};
+use super::{Accounts, DAY_MS};
 use crate::access::Role;
 use crate::actor::Actor;
 use crate::ids::{Secrets, digest, unbase32};
@@ -43,10 +43,10 @@ pub fn machine_link(secrets: &Secrets, offer: &Machine) -> String {
     format!("{MACHINE}{}-{}", hex(text.as_bytes()), secrets.office_letter(text.as_bytes()))
 }
 
-/// The token of the link that makes the first owner. It is the same until it is used, and does not end.
-pub fn first_owner(secrets: &Secrets) -> String {
+/// The token of a link that makes the first owner, for a day.
+fn first_owner(secrets: &Secrets, now: TimeMs, nonce: u64) -> String {
     let role = Role::Owner.word().into();
-    let offer = Machine { email: String::new(), role, event: None, ends_ms: i64::MAX, nonce: 0 };
+    let offer = Machine { email: String::new(), role, event: None, ends_ms: now + DAY_MS, nonce };
     machine_link(secrets, &offer)
 }
 
@@ -69,8 +69,13 @@ fn offered(secrets: &Secrets, token: &str) -> Option<OneTimeLink> {
     let text = unhex(text)?;
     let own: bool = secrets.office_letter(&text).as_bytes().ct_eq(proof.as_bytes()).into();
     let offer: Machine = own.then(|| serde_json::from_slice(&text).ok()).flatten()?;
+    // All that make the first owner are one: of two that were printed, one is used.
+    let id = match offer.email.is_empty() {
+        true => digest(&[b"first owner"]),
+        false => digest(&[b"machine link", &text]),
+    };
     Some(OneTimeLink {
-        id: digest(&[b"machine link", &text]),
+        id,
         purpose: Purpose::Machine,
         account: None,
         email: offer.email,
@@ -86,6 +91,11 @@ fn offered(secrets: &Secrets, token: &str) -> Option<OneTimeLink> {
 }
 
 impl Accounts {
+    /// The token of a link that makes the first owner, from now on for a day.
+    pub fn first_owner(&self) -> String {
+        first_owner(&self.secrets, self.clock.now_ms(), self.ids.random() as u64)
+    }
+
     /// The stored link of this id.
     pub(super) async fn stored(&self, id: u128) -> Result<Option<OneTimeLink>, CommandError> {
         let found = self.reads.ask(move |reader| get::<OneTimeLink>(reader.tables(), &key(id)));
@@ -125,7 +135,7 @@ mod tests {
         ] {
             assert_eq!(stored(&secrets, odd), None, "{odd}");
         }
-        let first = first_owner(&secrets);
+        let first = first_owner(&secrets, 1_000, 7);
         let found = offered(&secrets, &first).expect("ours");
         assert!(is_first_owner(&found) && found.role == Some(Role::Owner));
         assert_eq!(offered(&others, &first), None);

@@ -1,6 +1,6 @@
 //! What people do with their own account: password, authenticator, recovery codes, sessions.
 
-use super::passwords::hex;
+use super::passwords::{Waits, hex};
 use super::sign_in::{Begun, Visitor};
 use super::totp::{self, SECRET_BYTES, step_of};
 use super::{Accounts, NotSignedIn, SignedIn, passwords};
@@ -8,10 +8,10 @@ use crate::access::Denied;
 use crate::actor::Actor;
 use crate::ids::{base32, sha256};
 use crate::store::records::accounts::{
-    Account, RecoveryCode, forget_codes, put_password, put_totp, unused_codes,
+    Account, RecoveryCode, forget_codes, put_browsers, put_password, put_totp, unused_codes,
 };
 use crate::store::records::audit_log::Action;
-use crate::store::records::sessions::{Session, end_all, of_account};
+use crate::store::records::sessions::{Session, end_all, end_links, end_others, of_account};
 use crate::store::records::{Record, RecordChange, Value};
 use crate::writer::CommandError;
 use boxoffice::TimeMs;
@@ -153,25 +153,32 @@ impl Accounts {
         if let Some(flaw) = passwords::flaw(password, &[&account.email, &account.name]) {
             return Err(NotChanged::Flaw(flaw));
         }
-        let hash = self.hasher.hash(password, self.ids.random()).await?;
+        let waits = Waits::Known(account.id);
+        let hash = self.hasher.hash(password, self.ids.random(), waits).await?;
         let now = self.clock.now_ms();
+        let account = Account { browsers: self.ids.random(), ..account };
         let (token, session) = self.new_session(account.id, visitor.browser, now);
         let detail = "all sessions ended".to_owned();
         let line = self.line(now, who.caller.actor(), Action::PasswordChanged, detail);
         self.writer
             .write(vec![
                 put_password(account.id, &hash),
+                put_browsers(account.id, account.browsers),
                 end_all(account.id),
+                end_links(account.id, now),
                 RecordChange::put(&session),
                 RecordChange::put(&line),
             ])
             .await?;
-        Ok(Begun { token, device: self.device_mark(account.id), next: String::new() })
+        Ok(Begun { token, device: self.device_mark(&account), next: String::new() })
     }
 
-    /// The secret that an authenticator of this account gets if it is set up in this session.
-    pub fn new_totp(&self, who: &SignedIn) -> Vec<u8> {
-        let mut secret = self.secrets.office_totp(who.session.account, &who.session.id).to_vec();
+    /// The secret that an authenticator of this account gets if it is set up in this session. It is another one as
+    /// soon as it is set up, and after it was taken off: nobody who comes to this browser later sees it.
+    fn new_totp(&self, who: &SignedIn, account: &Account) -> Vec<u8> {
+        let step = account.totp_step.to_be_bytes();
+        let now = account.totp.as_deref().unwrap_or(&step);
+        let mut secret = self.secrets.office_totp(account.id, &who.session.id, now).to_vec();
         secret.truncate(SECRET_BYTES);
         secret
     }
@@ -179,14 +186,19 @@ impl Accounts {
     /// The new secret as people type it, and as a picture tells it.
     pub async fn totp_setup(&self, who: &SignedIn) -> Result<(String, String), NotChanged> {
         let account = self.recently(who).await?;
-        let secret = self.new_totp(who);
+        let secret = self.new_totp(who, &account);
         Ok((totp::written(&secret), totp::address(&secret, "nts", &account.email)))
     }
 
-    /// Sets the authenticator up, if its first code is right. Gives the recovery codes, which are shown once.
-    pub async fn set_totp(&self, who: &SignedIn, typed: &str) -> Result<Vec<String>, NotChanged> {
+    /// Sets the authenticator up, if its first code is right. All other sessions end: whoever began one had not to show
+    /// a code. Gives the recovery codes, which are shown once, and what this browser is known by.
+    pub async fn set_totp(
+        &self,
+        who: &SignedIn,
+        typed: &str,
+    ) -> Result<(Vec<String>, String), NotChanged> {
         let account = self.recently(who).await?;
-        let secret = self.new_totp(who);
+        let secret = self.new_totp(who, &account);
         let now = self.clock.now_ms();
         let Some(step) = step_of(&secret, typed, now, account.totp_step) else {
             return Err(NotChanged::Flaw(
@@ -196,11 +208,15 @@ impl Accounts {
         };
         let (codes, mut changes) = self.new_codes(account.id);
         changes.push(put_totp(account.id, Some(&secret), step));
+        let account = Account { browsers: self.ids.random(), ..account };
+        changes.push(put_browsers(account.id, account.browsers));
+        changes.push(end_others(account.id, &who.session.id));
+        changes.push(end_links(account.id, now));
         let detail = "has an authenticator".to_owned();
         let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
         changes.push(RecordChange::put(&line));
         self.writer.write(changes).await?;
-        Ok(codes)
+        Ok((codes, self.device_mark(&account)))
     }
 
     /// Takes the authenticator off, and the recovery codes with it.
@@ -252,12 +268,13 @@ impl Accounts {
         (codes.collect(), changes)
     }
 
-    /// Ends one of one's own sessions, by its id; none is named: all but this one.
+    /// Ends one of one's own sessions, by its id; none is named: all but this one. No other browser is known any more
+    /// then. Gives what this one is known by.
     pub async fn end_sessions(
         &self,
         who: &SignedIn,
         named: Option<&str>,
-    ) -> Result<(), NotChanged> {
+    ) -> Result<String, NotChanged> {
         let (id, own) = (who.session.account, &who.session.id);
         let sessions = self.reads.ask(move |reader| of_account(reader.tables(), id)).await;
         let sessions = sessions.map_err(CommandError::from)?;
@@ -270,17 +287,21 @@ impl Accounts {
             return Err(NotChanged::Gone);
         }
         let now = self.clock.now_ms();
-        let mut changes = Vec::new();
+        let account = self.account(id).await?.ok_or(NotChanged::Gone)?;
+        let account = Account { browsers: self.ids.random(), ..account };
+        let mut changes = vec![put_browsers(id, account.browsers), end_links(id, now)];
+        if named.is_none() {
+            // Also one that begins at this moment.
+            changes.push(end_others(id, own));
+        }
         for session in ended {
             changes.push(RecordChange::delete::<Session>(session.key()));
             let (actor, device) = (Actor::Staff(id), session.device.clone());
             let line = self.line(now, actor, Action::SessionEnded, device);
             changes.push(RecordChange::put(&line));
         }
-        if !changes.is_empty() {
-            self.writer.write(changes).await?;
-        }
-        Ok(())
+        self.writer.write(changes).await?;
+        Ok(self.device_mark(&account))
     }
 
     /// The account of somebody who has signed in a short while ago.

@@ -1,18 +1,25 @@
 //! Passwords: hashed by argon2id, which takes a few hundredths of a second of a processor and 19 MiB on purpose.
 //!
 //! So that signing in never takes the processors from those that sell, few are hashed at once, in threads of the
-//! lowest priority, and few may wait. Each attempt costs the same, whether the account exists or not.
+//! lowest priority, and few may wait. Strangers wait in one queue, and people who are known in another one with a
+//! thread of its own: however many strangers guess, whoever is signed in can show once more who they are. Each attempt
+//! costs the same, whether the account exists or not.
 
 use crate::tasks;
 use argon2::{Algorithm, Argon2, Params, Version};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-/// So many are hashed at once.
+/// So many of strangers are hashed at once.
 const AT_ONCE: usize = 2;
-/// So many are being hashed, or wait.
+/// So many of people who are known.
+const KNOWN_AT_ONCE: usize = 1;
+/// So many of each are being hashed, or wait.
 const MOST: usize = 64;
+/// So many of one account that is known: nobody who is signed in fills the queue of the others.
+const OF_ONE: usize = 4;
 /// Memory in KiB, passes and lanes: what OWASP advises for argon2id.
 const COST: Cost = Cost { kib: 19 * 1024, passes: 2, lanes: 1 };
 /// How long a hash is, in bytes.
@@ -24,10 +31,66 @@ pub const MOST_BYTES: usize = 1_024;
 
 /// Hashes passwords.
 pub struct Hasher {
-    turn: Arc<Semaphore>,
-    wait: Arc<Semaphore>,
+    strangers: Line,
+    known: Line,
+    /// How many of each account that is known are being hashed, or wait.
+    of_one: Arc<Mutex<BTreeMap<u128, usize>>>,
     /// Whether they are hashed where they are asked for: in the simulation, which has no threads.
     inline: bool,
+}
+
+/// In which queue somebody waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waits {
+    /// Anybody.
+    Stranger,
+    /// Somebody who is signed in, has a link, or comes from a browser that has signed in before: the id of the account
+    /// or the link.
+    Known(u128),
+}
+
+/// A queue.
+struct Line {
+    turn: Arc<Semaphore>,
+    wait: Arc<Semaphore>,
+}
+
+impl Line {
+    fn new(at_once: usize) -> Line {
+        let [turn, wait] = [at_once, MOST].map(|most| Arc::new(Semaphore::new(most)));
+        Line { turn, wait }
+    }
+}
+
+/// One of those of an account that wait.
+struct OfOne {
+    all: Arc<Mutex<BTreeMap<u128, usize>>>,
+    account: u128,
+}
+
+impl OfOne {
+    fn take(all: &Arc<Mutex<BTreeMap<u128, usize>>>, account: u128) -> Option<OfOne> {
+        let mut counts = all.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(account).or_default();
+        // Whoever finds too many has found at least one, so the entry goes with that.
+        if *count >= OF_ONE {
+            return None;
+        }
+        *count += 1;
+        Some(OfOne { all: Arc::clone(all), account })
+    }
+}
+
+impl Drop for OfOne {
+    fn drop(&mut self) {
+        let mut counts = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.account) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.account);
+            }
+        }
+    }
 }
 
 /// Too many wait to have their password looked at.
@@ -97,21 +160,26 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
 impl Hasher {
     /// With nothing to do.
     pub fn new(inline: bool) -> Hasher {
-        let [turn, wait] = [AT_ONCE, MOST].map(|most| Arc::new(Semaphore::new(most)));
-        Hasher { turn, wait, inline }
+        let (strangers, known) = (Line::new(AT_ONCE), Line::new(KNOWN_AT_ONCE));
+        Hasher { strangers, known, of_one: Arc::default(), inline }
     }
 
     /// A password as it is stored, with this salt.
-    pub async fn hash(&self, password: &str, salt: u128) -> Result<String, Busy> {
+    pub async fn hash(&self, password: &str, salt: u128, waits: Waits) -> Result<String, Busy> {
         let password = password.to_owned();
         let salt = salt.to_be_bytes().to_vec();
-        self.run(move || Stored::of(&password, salt, COST).text()).await
+        self.run(waits, move || Stored::of(&password, salt, COST).text()).await
     }
 
     /// Whether it is the password that is stored so. Where there is none it takes as long, and is not.
-    pub async fn is(&self, password: &str, stored: Option<String>) -> Result<bool, Busy> {
+    pub async fn is(
+        &self,
+        password: &str,
+        stored: Option<String>,
+        waits: Waits,
+    ) -> Result<bool, Busy> {
         let password = password.to_owned();
-        self.run(move || {
+        self.run(waits, move || {
             let known = stored.as_deref().and_then(Stored::read);
             let cost = known.as_ref().map_or(COST, |known| known.cost);
             let salt = known.as_ref().map_or(&[0; 16][..], |known| &known.salt);
@@ -123,16 +191,23 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(
         &self,
+        waits: Waits,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         if self.inline {
             return Ok(work());
         }
-        let waits = Arc::clone(&self.wait).try_acquire_owned().map_err(|_| Busy)?;
-        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_| Busy)?;
+        let (line, of_one) = match waits {
+            Waits::Stranger => (&self.strangers, None),
+            Waits::Known(account) => {
+                (&self.known, Some(OfOne::take(&self.of_one, account).ok_or(Busy)?))
+            }
+        };
+        let waits = Arc::clone(&line.wait).try_acquire_owned().map_err(|_| Busy)?;
+        let turn = Arc::clone(&line.turn).acquire_owned().await.map_err(|_| Busy)?;
         // The thread has its turn until it is done, whether somebody still waits for it or not.
         let done = tasks::beside_all(move || {
-            let _until_done = (waits, turn);
+            let _until_done = (waits, turn, of_one);
             work()
         });
         done.await.ok_or(Busy)
@@ -179,12 +254,41 @@ mod tests {
     #[tokio::test]
     async fn only_the_password_itself_opens() {
         let hasher = Hasher::new(true);
-        let stored = hasher.hash("correct horse", 5).await.expect("not busy");
+        let waits = Waits::Stranger;
+        let stored = hasher.hash("correct horse", 5, waits).await.expect("not busy");
         assert!(stored.starts_with("argon2id:19456:2:1:"), "{stored}");
-        assert_eq!(hasher.is("correct horse", Some(stored.clone())).await, Ok(true));
-        assert_eq!(hasher.is("correct horsf", Some(stored)).await, Ok(false));
-        assert_eq!(hasher.is("correct horse", None).await, Ok(false));
-        assert_eq!(hasher.is("correct horse", Some("damaged".into())).await, Ok(false));
+        assert_eq!(hasher.is("correct horse", Some(stored.clone()), waits).await, Ok(true));
+        assert_eq!(hasher.is("correct horsf", Some(stored), waits).await, Ok(false));
+        assert_eq!(hasher.is("correct horse", None, waits).await, Ok(false));
+        assert_eq!(hasher.is("correct horse", Some("damaged".into()), waits).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn strangers_keep_nobody_waiting_who_is_known() {
+        let hasher = Arc::new(Hasher::new(false));
+        let (goes_on, waits) = std::sync::mpsc::channel::<()>();
+        let waits = Arc::new(Mutex::new(waits));
+        let run = |who: Waits| {
+            let (hasher, waits) = (Arc::clone(&hasher), Arc::clone(&waits));
+            async move { hasher.run(who, move || _ = waits.lock().expect("no panic").recv()).await }
+        };
+        let mut all = tokio::task::JoinSet::new();
+        (0..MOST).for_each(|_| _ = all.spawn(run(Waits::Stranger)));
+        while hasher.strangers.wait.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hasher.run(Waits::Stranger, || ()).await, Err(Busy));
+        assert_eq!(hasher.run(Waits::Known(1), || ()).await, Ok(()));
+        // One account that is known does not fill that queue either.
+        (0..OF_ONE).for_each(|_| _ = all.spawn(run(Waits::Known(2))));
+        while hasher.known.wait.available_permits() > MOST - OF_ONE {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hasher.run(Waits::Known(2), || ()).await, Err(Busy));
+        all.spawn(run(Waits::Known(3)));
+        drop(goes_on);
+        assert!(all.join_all().await.iter().all(|done| *done == Ok(())));
+        assert!(hasher.of_one.lock().expect("no panic").is_empty());
     }
 
     #[tokio::test]
@@ -205,7 +309,7 @@ mod tests {
                     std::thread::sleep(std::time::Duration::from_millis(2));
                     change(-1);
                 };
-                hasher.run(work).await
+                hasher.run(Waits::Stranger, work).await
             });
         }
         let mut tasks = tokio::task::JoinSet::new();

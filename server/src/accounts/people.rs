@@ -1,17 +1,22 @@
 //! People and their roles: who is invited, who has which role, who goes.
 
+use super::keys::named;
 use super::own::{NotChanged, key};
 use super::{Accounts, DAY_MS, account_id};
 use crate::access::{Role, ShopPermit, may};
+use crate::actor::Actor;
 use crate::mail::Letter;
+use crate::store::Reader;
 use crate::store::records::accounts::{
     ALL_EVENTS, Account, GrantRow, all_grants, forget_codes_of_removed, lock_owners, people,
     remove_unless_last, removed_holds_nothing, take_unless_last, untold_if_active,
     untold_if_granted, untold_unless_granted,
 };
+use crate::store::records::api_keys::{all, ended_of_removed, made_by};
 use crate::store::records::audit_log::Action;
 use crate::store::records::sessions::{
-    OneTimeLink, Purpose, end_all_of_removed, end_links_of_removed, pending,
+    OneTimeLink, Purpose, end_all_of_removed, end_invitation_of_removed, end_links_of_removed,
+    pending,
 };
 use crate::store::records::{Field, RecordChange, get};
 use crate::writer::{CommandError, mail_message};
@@ -84,6 +89,16 @@ impl Accounts {
         &self,
         _: &ShopPermit<may::ManageAccess>,
     ) -> Result<Vec<OneTimeLink>, CommandError> {
+        let mut valid = Vec::new();
+        for link in self.unused_invitations().await? {
+            if self.invites(link.made_by).await? {
+                valid.push(link);
+            }
+        }
+        Ok(valid)
+    }
+
+    async fn unused_invitations(&self) -> Result<Vec<OneTimeLink>, CommandError> {
         let now = self.clock.now_ms();
         Ok(self.reads.ask(move |reader| pending(reader.tables(), now)).await?)
     }
@@ -98,6 +113,10 @@ impl Accounts {
         let link = self.stored(id).await?.filter(|link| {
             link.purpose == Purpose::Invitation && link.used_ms.is_none() && now < link.ends_ms
         });
+        let link = match link {
+            Some(link) => self.invites(link.made_by).await?.then_some(link),
+            None => None,
+        };
         Ok(link.map(|link| Pending { token: self.secrets.office_token(link.id), link }))
     }
 
@@ -222,7 +241,8 @@ impl Accounts {
         }
     }
 
-    /// A person may not sign in any more: all their sessions and roles end at once.
+    /// A person may not sign in any more: all their sessions, roles and keys end at once, and what others have sent
+    /// to them or they to others.
     pub async fn remove(
         &self,
         permit: &ShopPermit<may::ManageAccess>,
@@ -230,18 +250,30 @@ impl Accounts {
     ) -> Result<(), NotChanged> {
         let account = self.account(account).await?.ok_or(NotChanged::Gone)?;
         let now = self.clock.now_ms();
-        let detail = account.email.clone();
-        let line = self.line(now, permit.actor(), Action::AccountRemoved, detail);
-        let changes = vec![
+        let keys = self.reads.ask(|reader: &mut dyn Reader| all(reader.tables())).await;
+        let keys = keys.map_err(CommandError::from)?;
+        let invited = self.unused_invitations().await?;
+        let mut changes = vec![
             lock_owners(),
             remove_unless_last(account.id, now),
             removed_holds_nothing(account.id),
             end_all_of_removed(account.id),
             end_links_of_removed(&account, now),
             forget_codes_of_removed(account.id),
-            RecordChange::put(&line),
-            untold_if_active(line.id, account.id),
         ];
+        // However the address is written.
+        let invited = invited.iter().filter(|link| account_id(&link.email) == account.id);
+        changes.extend(invited.map(|link| end_invitation_of_removed(link.id, account.id, now)));
+        let mut told = vec![(Action::AccountRemoved, account.email.clone())];
+        for key in made_by(&keys, Actor::Staff(account.id)) {
+            changes.push(ended_of_removed(Some(key.id), account.id, now));
+            told.push((Action::KeyEnded, named(key)));
+        }
+        changes.push(ended_of_removed(None, account.id, now));
+        for (action, detail) in told {
+            let line = self.line(now, permit.actor(), action, detail);
+            changes.extend([RecordChange::put(&line), untold_if_active(line.id, account.id)]);
+        }
         self.writer.write(changes).await?;
         match self.account(account.id).await.map_err(|_| CommandError::InDoubt)? {
             None => Ok(()),

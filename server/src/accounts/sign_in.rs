@@ -1,14 +1,17 @@
 //! Signing in: by a password or a link sent by mail, and where the person has an authenticator by its code as
 //! well. Signing in once more, where what is to be done needs it. Signing out.
 
+use super::passwords::Waits;
 use super::totp::step_of;
 use super::{Accounts, Browser, MINUTE_MS, NotSignedIn, SignedIn, account_id};
 use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::admission::sign_ins::{Attempt, Tries};
-use crate::ids::{base32, digest, sha256, unbase32};
+use crate::ids::{base32, sha256, unbase32};
 use crate::mail::Letter;
-use crate::store::records::accounts::{Account, unless_account, use_code, use_step};
+use crate::store::records::accounts::{
+    Account, no_link_unless_account, unless_account, use_code, use_step,
+};
 use crate::store::records::audit_log::Action;
 use crate::store::records::sessions::{
     OneTimeLink, Purpose, Session, end_if_begun, newest_link, unless_claimed, unless_code_claimed,
@@ -29,6 +32,12 @@ const LINK_AFTER_MS: i64 = 2 * MINUTE_MS;
 const SECOND_STEP_MS: i64 = 10 * MINUTE_MS;
 /// How many letters of a browser's mark name it.
 const LETTERS: usize = 26;
+
+/// What tells a session from others where attempts are counted.
+fn session_number(session: &Session) -> Option<u128> {
+    let first = session.id.first_chunk::<16>()?;
+    Some(u128::from_be_bytes(*first))
+}
 
 /// How far somebody has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,11 +101,14 @@ impl Accounts {
         visitor: Visitor,
     ) -> Result<Step, NotSignedIn> {
         let id = account_id(email);
-        let attempt = self.attempt(&visitor, id, Tries::Password)?;
+        let device = self.known_device(id, &visitor).await?;
+        let attempt = self.attempt(&visitor, id, device, Tries::Password)?;
         let account = self.account(id).await?;
         // As long whether there is such an account or not, and whether it has a password or not.
         let stored = account.as_ref().and_then(|account| account.password.clone());
-        let right = self.hasher.is(password, stored).await?;
+        // Whoever is known does not wait for strangers.
+        let waits = device.map_or(Waits::Stranger, |_| Waits::Known(id));
+        let right = self.hasher.is(password, stored, waits).await?;
         let Some(account) = account.filter(|_| right) else {
             self.denied(id, &visitor, "wrong password").await;
             return Err(NotSignedIn::Wrong);
@@ -119,7 +131,8 @@ impl Accounts {
     ) -> Result<Begun, NotSignedIn> {
         let link = self.link_for(token, Purpose::SecondStep).await?;
         let account = self.account(link.account.unwrap_or(0)).await?.ok_or(NotSignedIn::Gone)?;
-        let attempt = self.attempt(&visitor, account.id, Tries::Code)?;
+        let device = self.known_device(account.id, &visitor).await?;
+        let attempt = self.attempt(&visitor, account.id, device, Tries::Code)?;
         let second = self.code(&account, typed).await?;
         let Some(second) = second else {
             self.denied(account.id, &visitor, "wrong code").await;
@@ -208,11 +221,18 @@ impl Accounts {
         let account = self.account(id).await?.ok_or(NotSignedIn::Gone)?;
         let by_code = !typed.is_empty() && account.totp.is_some();
         let tries = if by_code { Tries::Code } else { Tries::Password };
-        let attempt = self.attempt(&visitor, id, tries)?;
+        // Whoever is signed in has a budget of their own, also where the browser is known no more: nothing that
+        // strangers do keeps them from going on.
+        let known = self.known_device(id, &visitor).await?;
+        let device = known.or_else(|| session_number(&who.session));
+        let attempt = self.attempt(&visitor, id, device, tries)?;
         let second = if by_code { self.code(&account, typed).await? } else { None };
         let right = match by_code {
             true => second.is_some(),
-            false => self.hasher.is(password, account.password.clone()).await?,
+            false => {
+                let waits = Waits::Known(id);
+                self.hasher.is(password, account.password.clone(), waits).await?
+            }
         };
         if !right {
             self.denied(id, &visitor, "not confirmed").await;
@@ -236,26 +256,41 @@ impl Accounts {
         &self,
         visitor: &Visitor,
         account: u128,
+        device: Option<u128>,
         tries: Tries,
     ) -> Result<Attempt, NotSignedIn> {
-        let device = visitor.device.as_deref().and_then(|mark| self.known_device(account, mark));
         let may = self.admission.may_sign_in(visitor.client, account, device, tries);
         may.map_err(|refused| NotSignedIn::TooMany(refused.again_s))
     }
 
-    /// What a browser that has signed in to an account shows the next time.
-    pub(super) fn device_mark(&self, account: u128) -> String {
+    /// What a browser that has signed in to an account shows the next time: its number, the stamp that the account
+    /// has now, and what proves both.
+    pub(super) fn device_mark(&self, account: &Account) -> String {
         let device = base32(self.ids.random(), LETTERS);
-        let proof = self.secrets.office_device(account, &device);
-        device + &proof
+        let proof = self.secrets.office_device(account.id, account.browsers, &device);
+        device + &base32(account.browsers, LETTERS) + &proof
     }
 
-    /// The id of a browser that has signed in to this account before.
-    fn known_device(&self, account: u128, mark: &str) -> Option<u128> {
-        let (device, proof) = mark.split_at_checked(LETTERS)?;
-        let own = self.secrets.office_device(account, device);
-        let own: bool = own.as_bytes().ct_eq(proof.as_bytes()).into();
-        own.then(|| unbase32(device, LETTERS)).flatten()
+    /// The number of the browser, if it has signed in to this account before and is known since. A mark that is made
+    /// up is no question for the database.
+    async fn known_device(
+        &self,
+        account: u128,
+        visitor: &Visitor,
+    ) -> Result<Option<u128>, CommandError> {
+        let read = |mark: &str| {
+            let (device, rest) = mark.split_at_checked(LETTERS)?;
+            let (stamp, proof) = rest.split_at_checked(LETTERS)?;
+            let stamp = unbase32(stamp, LETTERS)?;
+            let own = self.secrets.office_device(account, stamp, device);
+            let own: bool = own.as_bytes().ct_eq(proof.as_bytes()).into();
+            own.then(|| Some((unbase32(device, LETTERS)?, stamp))).flatten()
+        };
+        let Some((device, stamp)) = visitor.device.as_deref().and_then(read) else {
+            return Ok(None);
+        };
+        let account = self.account(account).await?;
+        Ok(account.filter(|account| account.browsers == stamp).map(|_| device))
     }
 
     async fn link_for(&self, token: &str, purpose: Purpose) -> Result<OneTimeLink, NotSignedIn> {
@@ -291,7 +326,10 @@ impl Accounts {
     async fn second_step(&self, account: &Account, next: String) -> Result<String, CommandError> {
         let now = self.clock.now_ms();
         let link = self.new_link(Purpose::SecondStep, account, next, SECOND_STEP_MS, now);
-        self.writer.write(vec![RecordChange::put(&link)]).await?;
+        let mut changes = vec![RecordChange::put(&link)];
+        // The password may be changed at this moment.
+        changes.extend(no_link_unless_account(link.id, account));
+        self.writer.write(changes).await?;
         Ok(self.secrets.office_token(link.id))
     }
 
@@ -349,7 +387,7 @@ impl Accounts {
             // The link or the code was used at the same moment, or the account was changed.
             return Err(NotSignedIn::Gone);
         }
-        Ok(Begun { token, device: self.device_mark(account.id), next })
+        Ok(Begun { token, device: self.device_mark(account), next })
     }
 
     /// Records that somebody could not sign in: not each of very many, for the log is no place for a flood.
@@ -361,7 +399,8 @@ impl Accounts {
             more => format!(" (and {more} more before)"),
         };
         let from = &visitor.browser.address;
-        let known = digest(&[b"tried", &account.to_be_bytes()]) >> 96;
+        // What was typed may be a password: nobody can try from the log which one.
+        let known = self.secrets.log_name(account);
         let detail = match self.account(account).await {
             Ok(Some(account)) => format!("{} from {from}: {why}{more}", account.email),
             _ => format!("no account ({known:x}) from {from}: {why}{more}"),

@@ -322,3 +322,21 @@ fn what_was_told_can_be_put_back_and_no_more() {
     assert_eq!(settable(b"{}", "rock"), Ok(None));
     assert_eq!(settable(b"no", "rock"), Ok(None));
 }
+
+#[test]
+fn nobody_else_can_calculate_the_version_of_an_event() {
+    let spec = nts_testkit::fixtures::event_spec("rock", 10);
+    let (secrets, others) = (Secrets::new([3; 32]), Secrets::new([4; 32]));
+    let version = super::version(&secrets, &spec);
+    assert_eq!((version.len(), super::version(&secrets, &spec)), (32, version.clone()));
+    assert_ne!(super::version(&others, &spec), version);
+    // As it was while it was a digest of what everybody knows, and of the codes.
+    let body = serde_json::to_vec(&super::body(&spec)).unwrap();
+    let digest = crate::ids::digest(&[b"event version", b"rock", &body]);
+    assert_ne!(version, format!("{digest:032x}"));
+    let mut other = spec.clone();
+    other.name = "Other".into();
+    assert_ne!(super::version(&secrets, &other), version);
+    let other = boxoffice::EventSpec { slug: "jazz".into(), ..spec };
+    assert_ne!(super::version(&secrets, &other), version);
+}

@@ -20,6 +20,7 @@ use crate::http::auth::{bearer, known_caller};
 use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
 use crate::http::query::Query;
+use crate::http::staff::order_for;
 use crate::identity::{buyer, untagged_key};
 use crate::language::Lang;
 use crate::sales::{after_the_command, outcome};
@@ -86,7 +87,7 @@ pub async fn events(
     Ok(Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response())
 }
 
-/// `GET /api/v1/events/{event}?code=`: with the organiser's key all of it, with a code what it shows.
+/// `GET /api/v1/events/{event}?code=`: with a key what its role may see, with a code what it shows.
 pub async fn event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
@@ -97,10 +98,17 @@ pub async fn event(
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
-    let tag = organiser::etag(&event);
+    let tag = organiser::etag(&app, &event);
     let caller = known_caller(&app, &headers).await?;
-    if caller.is_some_and(|caller| caller.has(Right::SeeEvents, Some(event.id))) {
-        let told = view::event(&event, Viewer::Organiser, now, as_of);
+    let may = |right| caller.as_ref().is_some_and(|caller| caller.has(right, Some(event.id)));
+    // A code lets whoever knows it buy for less.
+    let staff = match (may(Right::ChangeEvents), may(Right::SeeEvents)) {
+        (true, _) => Some(Viewer::Organiser),
+        (false, true) => Some(Viewer::Staff),
+        (false, false) => None,
+    };
+    if let Some(viewer) = staff {
+        let told = view::event(&event, viewer, now, as_of);
         return Ok(([tag], Json(told)).into_response());
     }
     if let Some(typed) = query.get("code") {
@@ -317,7 +325,7 @@ async fn authorized(
         return Err(parsed.err().unwrap_or_else(Problem::unknown_order));
     };
     let id = parsed.map_err(self::organiser::for_organiser)?;
-    let order = app.sales.find(id).await.map_err(|no| self::organiser::for_organiser(no.into()))?;
+    let order = order_for(app, &caller, id).await?;
     if !caller.has(right, Some(order.event)) {
         return Err(Denied::Role(right).into());
     }

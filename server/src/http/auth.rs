@@ -8,7 +8,6 @@ use super::problem::Problem;
 use crate::access::Caller;
 use crate::accounts::sign_in::Begun;
 use crate::accounts::{LONGEST_MS, SignedIn};
-use crate::actor::Actor;
 use crate::app::App;
 use crate::ids::digest;
 use axum::http::{HeaderMap, header};
@@ -31,7 +30,7 @@ pub async fn known_caller(app: &App, headers: &HeaderMap) -> Result<Option<Calle
     let shown = digest(&[b"organiser", key.as_bytes()]).to_be_bytes();
     let is_owner: bool = shown.ct_eq(&app.organiser_key.to_be_bytes()).into();
     if is_owner {
-        return Ok(Some(Caller::owner(organiser(app))));
+        return Ok(Some(Caller::owner(app.accounts.organiser)));
     }
     Ok(app.accounts.key(key).await?)
 }
@@ -47,7 +46,8 @@ pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
 /// Who is signed in to the office, if this request comes from their browser.
 pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Problem> {
     // A cookie of this name that another page of the host has set must not hide ours.
-    for token in cookies::values(headers, cookie(app)).take(4) {
+    let ours = |token: &&str| app.secrets.is_office_session(token);
+    for token in cookies::values(headers, cookie(app)).filter(ours).take(4) {
         if let Some(found) = app.accounts.session(token).await? {
             return Ok(Some(found));
         }
@@ -89,7 +89,12 @@ fn device_cookie(app: &App) -> &'static str {
 /// Gives a browser the token of its session, and what tells it from unknown ones.
 pub fn keep_session(app: &App, response: &mut Response, begun: &Begun) {
     cookies::set(app, response, (cookie(app), &begun.token, "/"), LONGEST_MS / 1_000);
-    cookies::set(app, response, (device_cookie(app), &begun.device, "/"), DEVICE_S);
+    keep_device(app, response, &begun.device);
+}
+
+/// Gives a browser what tells it from unknown ones.
+pub fn keep_device(app: &App, response: &mut Response, device: &str) {
+    cookies::set(app, response, (device_cookie(app), device, "/"), DEVICE_S);
 }
 
 /// What a browser shows that has signed in before.
@@ -100,10 +105,4 @@ pub fn known_device<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
 /// Takes it away.
 pub fn forget_session(app: &App, response: &mut Response) {
     cookies::set(app, response, (cookie(app), "", "/"), 0);
-}
-
-/// The one who has shown the organiser's key, for the audit log.
-fn organiser(app: &App) -> Actor {
-    // A part of a digest of its digest: tells it from other keys, and opens nothing.
-    Actor::ApiKey(digest(&[b"key id", &app.organiser_key.to_be_bytes()]) >> 96)
 }

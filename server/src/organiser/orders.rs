@@ -10,6 +10,7 @@ use crate::mailing::{Asked, Mailing};
 use crate::sales::{SaleError, after_the_command};
 use crate::store::records::RecordChange;
 use crate::store::records::audit_log::{Action, AuditLine, Place, page};
+use crate::text::plain;
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
     Change, Command, EventId, Order, OrderId, RefundWish, Refusal, State, TicketState, decide,
@@ -32,6 +33,18 @@ pub struct LogPage {
     pub lines: Vec<AuditLine>,
     /// Where the next page begins, if there may be one.
     pub next: Option<u128>,
+}
+
+/// The reason of a refund has so many characters at most.
+const REASON: usize = 300;
+
+/// What is wrong with the reason of a refund, as a sentence; `None`: nothing. It stands in the audit log, so nothing in
+/// it may steer what shows the log.
+pub fn reason_flaw(reason: &str) -> Option<String> {
+    let odd = reason.chars().count() > REASON || plain(reason) != reason;
+    odd.then(|| {
+        format!("A reason is one line of at most {REASON} characters that can be seen. Nothing was refunded.")
+    })
 }
 
 impl Organiser {

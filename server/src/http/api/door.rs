@@ -8,6 +8,7 @@ use crate::http::extract::SentByStaff;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::http::view;
 use crate::tickets::Standing;
 use crate::when;
@@ -29,7 +30,7 @@ pub async fn ticket(
     let caller = caller(&app, &headers).await?;
     caller.permit_anywhere::<may::CheckIn>()?;
     let event = match query.get("event") {
-        Some(slug) => Some(app.sales.event_named(slug).await?.id),
+        Some(slug) => Some(event_for(&app, &caller, slug).await?.id),
         None => None,
     };
     let found = app.tickets.by_code(&caller, &code, event).await?.ok_or_else(|| {

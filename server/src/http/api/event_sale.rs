@@ -6,6 +6,7 @@ use crate::http::auth::caller;
 use crate::http::extract::SentByStaff;
 use crate::http::problem::Problem;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::http::view::{self, Viewer};
 use crate::store::records::cancellations::Cancellation;
 use crate::when;
@@ -42,10 +43,11 @@ async fn set(
     SentByStaff(caller, _): SentByStaff,
     paused: bool,
 ) -> Result<Response, Problem> {
-    let event = app.sales.event_named(slug).await?;
+    let event = event_for(app, &caller, slug).await?;
     let event = app.organiser.pause_sale(&caller.permit(event.id)?, paused).await?;
     let now = app.clock.now_ms();
-    Ok(([etag(&event)], Json(view::event(&event, Viewer::Organiser, now, now))).into_response())
+    Ok(([etag(app, &event)], Json(view::event(&event, Viewer::Organiser, now, now)))
+        .into_response())
 }
 
 /// `POST /api/v1/events/{event}/cancel`. It needs no idempotency key: cancelled is cancelled.
@@ -54,7 +56,7 @@ pub async fn cancel(
     Path(slug): Path<String>,
     SentByStaff(caller, _): SentByStaff,
 ) -> Result<Response, Problem> {
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let (change, refund) = (caller.permit(event.id)?, caller.permit(event.id)?);
     let event = app.organiser.cancel_event(&change, &refund).await?;
     let done = app.organiser.cancellation(&caller.permit(event.id)?).await?;
@@ -69,7 +71,7 @@ pub async fn cancellation(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = caller(&app, &headers).await?;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let done = app.organiser.cancellation(&caller.permit(event.id)?).await?;
     let done = done.ok_or_else(not_canceled)?;
     Ok(Json(told(&event, &done)).into_response())

@@ -11,7 +11,9 @@ use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::speaks::here;
+use crate::http::staff::{event_for, order_for};
 use crate::http::view::{self, Viewer};
+use crate::organiser::orders::reason_flaw;
 use crate::organiser::search::{Asked, At, Cursor, Of};
 use crate::sales::SaleError;
 use crate::when;
@@ -59,7 +61,7 @@ pub async fn put_event(
             let permit = caller.permit(known.id)?;
             let event = match condition {
                 Condition::Seen(versions) => {
-                    if !versions.matches(&event_body::version(&known.spec)) {
+                    if !versions.matches(&event_body::version(&app.secrets, &known.spec)) {
                         return Err(Refusal::EventDiffers.into());
                     }
                     let seen = known.spec.clone();
@@ -71,7 +73,7 @@ pub async fn put_event(
             (event, false)
         }
     };
-    let tag = etag(&event);
+    let tag = etag(&app, &event);
     let warnings = event_body::warnings(&event.spec, now);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let event = view::event(&event, Viewer::Organiser, now, now);
@@ -79,8 +81,8 @@ pub async fn put_event(
 }
 
 /// The version of an event as a header. It stays the same while tickets are sold.
-pub fn etag(event: &Event) -> (HeaderName, HeaderValue) {
-    let tag = format!("\"{}\"", event_body::version(&event.spec));
+pub fn etag(app: &App, event: &Event) -> (HeaderName, HeaderValue) {
+    let tag = format!("\"{}\"", event_body::version(&app.secrets, &event.spec));
     (header::ETAG, HeaderValue::from_str(&tag).expect("a digest in quotation marks"))
 }
 
@@ -160,7 +162,7 @@ pub async fn delete_event(
     Path(slug): Path<String>,
     SentByStaff(caller, _): SentByStaff,
 ) -> Result<StatusCode, Problem> {
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     app.organiser.delete_event(&caller.permit(event.id)?, &slug).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -173,7 +175,7 @@ pub async fn orders(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = caller(&app, &headers).await?;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let of = Of::These(vec![caller.permit(event.id)?]);
     listed(&app, &caller, &of, std::slice::from_ref(&event), &query).await
 }
@@ -186,7 +188,8 @@ pub async fn all_orders(
 ) -> Result<Response, Problem> {
     let caller = caller(&app, &headers).await?;
     caller.permit_anywhere::<may::SeeOrders>()?;
-    let events = app.catalogue.events();
+    let mut events = app.catalogue.events();
+    events.retain(|event| caller.has(Right::SeeOrders, Some(event.id)));
     listed(&app, &caller, &Of::all_that(&caller, &events), &events, &query).await
 }
 
@@ -264,7 +267,10 @@ pub async fn refund(
     let id = known_order(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
     let body: RefundBody = json(&headers, &body)?;
-    let order = app.sales.find(id).await.map_err(|no| for_organiser(no.into()))?;
+    if let Some(why) = body.reason.as_deref().and_then(reason_flaw) {
+        return Err(Problem::invalid(why));
+    }
+    let order = order_for(&app, &caller, id).await?;
     let permit = caller.permit(order.event)?;
     let wish = match (body.all, body.lines, body.failed, body.amount) {
         (true, None, false, None) => RefundWish::All,

@@ -12,6 +12,7 @@ use crate::http::query::Query;
 use crate::http::shop::answers::ANSWERS_BODY;
 use crate::http::site::Site;
 use crate::http::speaks::here;
+use crate::http::staff::{event_for, order_for};
 use crate::http::view;
 use crate::language::Lang;
 use crate::organiser::import::{self, MOST_BYTES};
@@ -33,7 +34,7 @@ pub async fn sell(
     Path(slug): Path<String>,
     SentByStaff(caller, Sent { headers, body }): SentByStaff,
 ) -> Result<Response, Problem> {
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let request = keyed(&headers, &[b"sale", event.spec.slug.as_bytes()], &body)?;
     let body: SaleBody = json(&headers, &body)?;
     let tenders = [Tender::Free, Tender::Cash, Tender::Terminal];
@@ -78,7 +79,7 @@ pub async fn import_guests(
     let Sent { headers, body } = receive(request, &app, MOST_BYTES).await?;
     expect_type(&headers, "text/csv")?;
     let dry_run = query.flag("dry_run")?;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit(event.id)?;
     let done = app.organiser.import_guests(&permit, &event, &body, dry_run).await?;
     let note = |note: import::RowNote| RowNote { line: note.line, text: note.text.into() };
@@ -112,7 +113,7 @@ pub async fn put_name(
     let id = known_order(&id)?;
     let request = keyed(&headers, &[b"name", &id.0.to_be_bytes()], &body)?;
     let BuyerNameBody { name } = json(&headers, &body)?;
-    let found = app.sales.find(id).await.map_err(|no| for_organiser(no.into()))?;
+    let found = order_for(&app, &caller, id).await?;
     let permit = caller.permit(found.event)?;
     let order = app.organiser.correct_name(&permit, id, &name, request).await;
     let order = order.map_err(|no| for_organiser(no.into()))?;

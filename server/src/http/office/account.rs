@@ -6,6 +6,7 @@ use super::{OfficeFrame, Person};
 use crate::accounts::SignedIn;
 use crate::accounts::own::{NotChanged, Own};
 use crate::admission::client::Client;
+use crate::http::auth::keep_device;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Page, page};
 use crate::http::problem::Problem;
@@ -143,7 +144,11 @@ pub async fn set_authenticator(
     let Sent { headers, body } = sent?;
     let form = Form::read(&headers, &body)?;
     match app.accounts.set_totp(&who, form.get("code")).await {
-        Ok(codes) => Ok(shown_once(&app, &who, codes)),
+        Ok((codes, device)) => {
+            let mut response = shown_once(&app, &who, codes);
+            keep_device(&app, &mut response, &device);
+            Ok(response)
+        }
         Err(NotChanged::Flaw(flaw)) => {
             let again = setup(&app, &who, Some(flaw)).await?;
             Ok(with_status(page(&again), StatusCode::UNPROCESSABLE_ENTITY))
@@ -182,8 +187,13 @@ pub async fn end_sessions(
     let form = Form::read(&headers, &body)?;
     let named = Some(form.get("session")).filter(|id| !id.is_empty());
     match app.accounts.end_sessions(&who, named).await {
+        Ok(device) => {
+            let mut response = back();
+            keep_device(&app, &mut response, &device);
+            Ok(response)
+        }
         // It has ended, by whomever.
-        Ok(()) | Err(NotChanged::Gone) => Ok(back()),
+        Err(NotChanged::Gone) => Ok(back()),
         Err(no) => Err(no.into()),
     }
 }

@@ -12,6 +12,7 @@ use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::language::Lang;
 use crate::sales::SaleError;
 use crate::store::records::cancellations::Cancellation;
@@ -325,8 +326,9 @@ pub async fn new(State(app): State<Arc<Site>>, Staff(caller): Staff, query: Quer
             ..FormPage::new(office, "New event", typed, Faults::none())
         }));
     };
-    let event = app.sales.event_named(slug).await?;
-    _ = caller.permit::<may::SeeEvents>(event.id)?;
+    let event = event_for(&app, &caller, slug).await?;
+    // Its codes are in the copy.
+    _ = caller.permit::<may::ChangeEvents>(event.id)?;
     let typed = Typed::of(&event_body::body(&event.spec), slug).as_copy();
     Ok(page(&FormPage {
         focus: "starts".into(),
@@ -459,7 +461,7 @@ pub async fn edit(
     Staff(caller): Staff,
     query: Query,
 ) -> Page {
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     _ = caller.permit::<may::ChangeEvents>(event.id)?;
     let body = event_body::body(&event.spec);
     let typed = Typed::of(&body, &slug);
@@ -481,7 +483,7 @@ pub async fn change(
     sent: SentByStaff,
 ) -> Page {
     let SentByStaff(caller, Sent { headers, body }) = sent;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit::<may::ChangeEvents>(event.id)?;
     let form = Form::read(&headers, &body)?;
     let (mut typed, does) = (Typed::read(&form), Does::of(&form));
@@ -531,7 +533,7 @@ pub async fn change(
             Ok(shown(&event.spec, if does == Does::Publish { "published" } else { "saved" }))
         }
         Err(CommandError::Refused(Refusal::EventDiffers)) => {
-            let event = app.sales.event_named(&slug).await?;
+            let event = event_for(&app, &caller, &slug).await?;
             Ok(conflict(&event, typed))
         }
         Err(CommandError::Refused(refusal)) => {
@@ -549,7 +551,7 @@ pub async fn sale(
     sent: SentByStaff,
 ) -> Page {
     let SentByStaff(caller, Sent { headers, body }) = sent;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit::<may::ChangeEvents>(event.id)?;
     let form = Form::read(&headers, &body)?;
     let hide = |hidden: bool| EventSpec { hidden, ..event.spec.clone() };
@@ -579,7 +581,7 @@ pub async fn delete(
     sent: SentByStaff,
 ) -> Page {
     let SentByStaff(caller, _) = sent;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     app.organiser.delete_event(&caller.permit(event.id)?, &slug).await?;
     Ok(Redirect::to("/office").into_response())
 }
@@ -666,7 +668,7 @@ pub async fn ask_cancel(
     Path(slug): Path<String>,
     Staff(caller): Staff,
 ) -> Page {
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     _ = caller.permit::<may::ChangeEvents>(event.id)?;
     let done = progress(&app, &caller, &event).await?;
     Ok(page(&cancel_page(&app, &caller, &event, done.as_ref(), Faults::none())))
@@ -679,7 +681,7 @@ pub async fn cancel(
     sent: SentByStaff,
 ) -> Page {
     let SentByStaff(caller, Sent { headers, body }) = sent;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let (change, refund) = (caller.permit(event.id)?, caller.permit(event.id)?);
     let form = Form::read(&headers, &body)?;
     if form.get("sure").is_empty() {

@@ -8,6 +8,7 @@ use crate::http::auth::caller;
 use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::language::Lang;
 use crate::organiser::export::{Parts, What};
 use crate::organiser::ledger::{Ledger, Sums};
@@ -92,7 +93,7 @@ pub async fn file_for_programs(
 }
 
 async fn sent(app: &App, caller: &Caller, slug: &str, file: &str) -> Result<Response, Problem> {
-    let event = app.sales.event_named(slug).await?;
+    let event = event_for(app, caller, slug).await?;
     let permit = caller.permit(event.id)?;
     let what = What::of_file(file).ok_or_else(Problem::no_page)?;
     let parts = app.exports.export(&permit, Arc::clone(&event), what).await?;

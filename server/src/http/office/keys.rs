@@ -37,7 +37,10 @@ struct KeysPage {
 struct Row {
     id: String,
     name: String,
+    /// What it may do at this moment.
     roles: Vec<String>,
+    /// Whether that is less than it was given.
+    less: bool,
     made: String,
     used: Option<String>,
 }
@@ -53,14 +56,11 @@ struct KeyPage {
 impl KeysPage {
     async fn new(app: &Site, caller: &Caller) -> Result<KeysPage, Problem> {
         let keys = app.accounts.keys(&caller.shop_permit()?).await?;
-        let row = |KeyRoles { key, grants }: KeyRoles| Row {
+        let row = |KeyRoles { key, grants, less }: KeyRoles| Row {
             id: format!("{:032x}", key.id),
             name: key.name,
-            roles: grants
-                .iter()
-                .map(|row| row.grant())
-                .map(|grant| words(app, grant.role, grant.event))
-                .collect(),
+            roles: grants.iter().map(|grant| words(app, grant.role, grant.event)).collect(),
+            less,
             made: told(key.made_ms),
             used: key.seen_ms.map(told),
         };

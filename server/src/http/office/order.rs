@@ -10,6 +10,7 @@ use crate::http::page::{Page, page};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
+use crate::http::staff::order_for;
 use crate::language::Lang;
 use crate::mailing::MailState;
 use askama::Template;
@@ -129,9 +130,7 @@ pub(super) async fn opened(
     id: &str,
 ) -> Result<(Arc<Order>, Arc<Event>), Problem> {
     let id: OrderId = known_order(id)?;
-    let unknown =
-        |no: crate::writer::CommandError| crate::http::api::organiser::for_organiser(no.into());
-    let order = app.sales.find(id).await.map_err(unknown)?;
+    let order = order_for(app, caller, id).await?;
     caller.permit::<may::SeeOrders>(order.event)?;
     let event = event_of(app, &order).await?;
     Ok((order, event))

@@ -14,7 +14,7 @@ use crate::http::page::{Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::mailing::Asked;
-use crate::organiser::orders::RefundPreview;
+use crate::organiser::orders::{RefundPreview, reason_flaw};
 use crate::text::{capital, counted};
 use crate::writer::{CommandError, IdempotencyKey};
 use askama::Template;
@@ -28,9 +28,6 @@ use boxoffice::{
 };
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// A reason has so many characters at most.
-const REASON: usize = 300;
 
 /// A key that a form carries.
 fn new_key(app: &App) -> String {
@@ -131,8 +128,8 @@ impl Chosen {
             "amount" => ("amount", RefundWish::Amount(amount(form.get("amount"), order)?)),
             _ => return Err("Please choose what to refund.".into()),
         };
-        if reason.chars().count() > REASON || reason.chars().any(char::is_control) {
-            return Err(format!("A reason is one line of at most {REASON} characters."));
+        if let Some(why) = reason_flaw(&reason) {
+            return Err(why);
         }
         if reason.is_empty() {
             return Err("Please say why: the log of the order keeps the reason.".into());

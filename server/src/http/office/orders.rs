@@ -9,6 +9,7 @@ use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::language::Lang;
 use crate::organiser::search::{Asked, At, Cursor, Found, Of};
 use crate::when;
@@ -107,7 +108,7 @@ pub(super) async fn event_page(
     slug: &str,
     here: &str,
 ) -> Result<(Arc<Event>, OfficeFrame), Problem> {
-    let event = app.sales.event_named(slug).await?;
+    let event = event_for(app, caller, slug).await?;
     let office = OfficeFrame::of_event(app, caller, (event.id, slug), here);
     Ok((event, office))
 }

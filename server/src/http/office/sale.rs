@@ -9,6 +9,7 @@ use crate::http::auth::staff;
 use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::language::Lang;
 use crate::mailing::{MailStanding, MailState};
 use crate::organiser::watching::{Attention, Figures, NO_TYPE, Sums, Troubled, Why};
@@ -333,7 +334,7 @@ pub(super) async fn event_to_see(
     caller: &Caller,
     slug: &str,
 ) -> Result<(Arc<Event>, Permit<may::SeeEvents>), Problem> {
-    let event = app.sales.event_named(slug).await?;
+    let event = event_for(app, caller, slug).await?;
     let permit = caller.permit(event.id)?;
     Ok((event, permit))
 }

@@ -12,6 +12,7 @@ use crate::http::page::{Page, PageProblem, page};
 use crate::http::query::Query;
 use crate::http::shop::about::picture_path;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::picture::MOST_BYTES;
 use crate::shop::{NotChanged, Texts};
 use crate::store::records::shop::ShopRow;
@@ -219,7 +220,7 @@ pub async fn picture(
     Path(slug): Path<String>,
     Staff(caller): Staff,
 ) -> Page {
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     _ = caller.permit::<may::ChangeEvents>(event.id)?;
     app.shop.refresh().await.map_err(CommandError::from)?;
     Ok(page(&picture_page(&app, &caller, &event, None, Faults::none())))
@@ -232,7 +233,7 @@ pub async fn set_picture(
     file: Result<FileByStaff, PageProblem>,
 ) -> Page {
     let FileByStaff(caller, form) = file?;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit::<may::ChangeEvents>(event.id)?;
     let alt = form.text("alt");
     let remove = form.text("do") == "remove";

@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0015_office_events.sql"),
     include_str!("../../../migrations/postgres/0016_search.sql"),
     SALE_FIGURES,
+    include_str!("../../../migrations/postgres/0018_known_browsers.sql"),
     include_str!("../../../migrations/postgres/0019_refunds_of_amounts.sql"),
 ];
 

@@ -28,6 +28,9 @@ record! {
         pub made_ms: i64,
         /// Since when the person may not sign in any more. The row stays, for the audit log.
         pub removed_ms: Option<i64>,
+        /// What the marks of the browsers are made with that have signed in before. Another value ends them all, and
+        /// what begins at the same moment.
+        pub browsers: u128,
     }
 }
 
@@ -109,25 +112,41 @@ pub fn has_owner(from: &mut dyn Tables) -> Result<bool, Fault> {
     Ok(owners.first().and_then(|row| row.first()).is_some_and(|n| *n != Value::Int(0)))
 }
 
-/// Makes an account anew, or one of a removed person again, or gives one another password and no authenticator,
-/// if whoever asks has claimed a link.
-pub fn put_if_claimed(account: &Account, link: u128, claim: u128) -> RecordChange {
-    RecordChange::Run(
-        "INSERT INTO accounts (id, email, name, password, totp, totp_step, made_ms)
-         SELECT $1, $2, $3, $4, NULL, 0, $5
-         WHERE EXISTS (SELECT 1 FROM one_time_links WHERE id = $6 AND claim = $7)
-         ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name,
-             password = excluded.password, totp = NULL, removed_ms = NULL",
-        vec![
-            account.id.value(),
-            account.email.value(),
-            account.name.value(),
-            account.password.value(),
-            account.made_ms.value(),
-            link.value(),
-            claim.value(),
-        ],
-    )
+/// Makes an account anew, or one of a removed person again, if whoever asks has claimed a link. `again`: gives one that
+/// there is another password and no authenticator. Whoever has not made it so loses the claim.
+pub fn put_if_claimed(
+    account: &Account,
+    again: bool,
+    link: u128,
+    claim: u128,
+) -> [RecordChange; 2] {
+    [
+        RecordChange::Run(
+            "INSERT INTO accounts (id, email, name, password, totp, totp_step, made_ms, browsers)
+             SELECT $1, $2, $3, $4, NULL, 0, $5, $6
+             WHERE EXISTS (SELECT 1 FROM one_time_links WHERE id = $7 AND claim = $8)
+             ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name,
+                 password = excluded.password, totp = NULL, removed_ms = NULL,
+                 browsers = excluded.browsers
+             WHERE $9 OR accounts.removed_ms IS NOT NULL",
+            vec![
+                account.id.value(),
+                account.email.value(),
+                account.name.value(),
+                account.password.value(),
+                account.made_ms.value(),
+                account.browsers.value(),
+                link.value(),
+                claim.value(),
+                again.value(),
+            ],
+        ),
+        RecordChange::Run(
+            "UPDATE one_time_links SET claim = NULL WHERE id = $1 AND claim = $2
+             AND NOT EXISTS (SELECT 1 FROM accounts WHERE id = $3 AND browsers = $4)",
+            vec![link.value(), claim.value(), account.id.value(), account.browsers.value()],
+        ),
+    ]
 }
 
 /// Gives a role, if whoever asks has claimed a link. Whoever is an owner stays one.
@@ -261,6 +280,14 @@ pub fn put_password(account: u128, password: &str) -> RecordChange {
     )
 }
 
+/// No browser that has signed in before is known any more, and nobody signs in who had begun to.
+pub fn put_browsers(account: u128, browsers: u128) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE accounts SET browsers = $1 WHERE id = $2 AND removed_ms IS NULL",
+        vec![browsers.value(), account.value()],
+    )
+}
+
 /// Another authenticator, or none. `step`: the last one whose code was used.
 pub fn put_totp(account: u128, secret: Option<&[u8]>, step: i64) -> RecordChange {
     RecordChange::Run(
@@ -299,21 +326,47 @@ pub fn unused_codes(from: &mut dyn Tables, account: u128) -> Result<Vec<Recovery
     read(from.query(&UNUSED_CODES, &[account.value()])?)
 }
 
-/// Takes a session back that was put a moment ago, unless the account still has the password that it had when
-/// it was looked at: whoever changes it ends all sessions, also those that begin at the same moment.
+/// Waits for whoever changes the account at this moment, in whichever process.
+fn lock(account: u128) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE accounts SET totp_step = totp_step WHERE id = $1",
+        vec![account.value()],
+    )
+}
+
+/// Takes a session back that was put a moment ago, unless the account still is what it was when it was looked at:
+/// whoever changes the password or ends all sessions ends those as well that begin at the same moment.
 pub fn unless_account(session: &[u8], account: &Account) -> [RecordChange; 2] {
-    let password = account.password.clone().unwrap_or_default();
     [
-        // Waits for whoever changes the account at this moment, in whichever process.
-        RecordChange::Run(
-            "UPDATE accounts SET totp_step = totp_step WHERE id = $1",
-            vec![account.id.value()],
-        ),
+        lock(account.id),
         RecordChange::Run(
             "DELETE FROM sessions WHERE id = $1 AND NOT EXISTS (
-                 SELECT 1 FROM accounts
-                 WHERE id = $2 AND removed_ms IS NULL AND coalesce(password, '') = $3)",
-            vec![Value::Blob(session.to_vec()), account.id.value(), Value::Text(password)],
+                 SELECT 1 FROM accounts WHERE id = $2 AND removed_ms IS NULL AND browsers = $3)",
+            vec![Value::Blob(session.to_vec()), account.id.value(), account.browsers.value()],
+        ),
+    ]
+}
+
+/// The same of a link.
+pub fn no_link_unless_account(link: u128, account: &Account) -> [RecordChange; 2] {
+    [
+        lock(account.id),
+        RecordChange::Run(
+            "DELETE FROM one_time_links WHERE id = $1 AND NOT EXISTS (
+                 SELECT 1 FROM accounts WHERE id = $2 AND removed_ms IS NULL AND browsers = $3)",
+            vec![link.value(), account.id.value(), account.browsers.value()],
+        ),
+    ]
+}
+
+/// Ends a key that was put a moment ago if the person who has made it was removed meanwhile.
+pub fn ended_unless_active(key: u128, maker: u128, now: i64) -> [RecordChange; 2] {
+    [
+        lock(maker),
+        RecordChange::Run(
+            "UPDATE api_keys SET ended_ms = $1 WHERE id = $2 AND NOT EXISTS (
+                 SELECT 1 FROM accounts WHERE id = $3 AND removed_ms IS NULL)",
+            vec![now.value(), key.value(), maker.value()],
         ),
     ]
 }

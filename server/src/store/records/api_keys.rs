@@ -52,6 +52,37 @@ pub fn seen(id: u128, now: i64) -> RecordChange {
     )
 }
 
+/// A key opens nothing any more, if the person was removed. Nor does one that this person has just made.
+pub fn ended_of_removed(key: Option<u128>, account: u128, now: i64) -> RecordChange {
+    match key {
+        Some(key) => RecordChange::Run(
+            "UPDATE api_keys SET ended_ms = $1 WHERE id = $2 AND ended_ms IS NULL
+             AND EXISTS (SELECT 1 FROM accounts WHERE id = $3 AND removed_ms IS NOT NULL)",
+            vec![now.value(), key.value(), account.value()],
+        ),
+        None => RecordChange::Run(
+            "UPDATE api_keys SET ended_ms = $1 WHERE made_by = $2 AND ended_ms IS NULL
+             AND EXISTS (SELECT 1 FROM accounts WHERE id = $3 AND removed_ms IS NOT NULL)",
+            vec![now.value(), Actor::Staff(account).value(), account.value()],
+        ),
+    }
+}
+
+/// Those of these keys that somebody has made, and those that these keys have made in turn.
+pub fn made_by(keys: &[ApiKey], maker: Actor) -> Vec<&ApiKey> {
+    let mut found: Vec<&ApiKey> = Vec::new();
+    let mut makers = vec![maker];
+    while let Some(maker) = makers.pop() {
+        for key in keys.iter().filter(|key| key.made_by == maker) {
+            if !found.contains(&key) {
+                found.push(key);
+                makers.push(Actor::ApiKey(key.id));
+            }
+        }
+    }
+    found
+}
+
 /// A key opens nothing any more.
 pub fn ended(id: u128, now: i64) -> RecordChange {
     RecordChange::Run(

@@ -148,6 +148,40 @@ pub fn end_all(account: u128) -> RecordChange {
     RecordChange::Run("DELETE FROM sessions WHERE account = $1", vec![account.value()])
 }
 
+/// All sessions of an account end but this one.
+pub fn end_others(account: u128, session: &[u8]) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM sessions WHERE account = $1 AND id <> $2",
+        vec![account.value(), Value::Blob(session.to_vec())],
+    )
+}
+
+/// No link signs in to this account any more that was made before.
+pub fn end_links(account: u128, now: i64) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE one_time_links SET used_ms = $1 WHERE account = $2 AND used_ms IS NULL",
+        vec![now.value(), account.value()],
+    )
+}
+
+/// The same, if whoever asks has claimed this link.
+pub fn end_links_if_claimed(account: u128, now: i64, link: u128, claim: u128) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE one_time_links SET used_ms = $1 WHERE account = $2 AND used_ms IS NULL
+         AND EXISTS (SELECT 1 FROM one_time_links WHERE id = $3 AND claim = $4)",
+        vec![now.value(), account.value(), link.value(), claim.value()],
+    )
+}
+
+/// This invitation ends, if the person was removed.
+pub fn end_invitation_of_removed(link: u128, account: u128, now: i64) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE one_time_links SET used_ms = $1 WHERE id = $2 AND used_ms IS NULL
+         AND EXISTS (SELECT 1 FROM accounts WHERE id = $3 AND removed_ms IS NOT NULL)",
+        vec![now.value(), link.value(), account.value()],
+    )
+}
+
 /// What nobody can use any more goes: sessions that were last used or begun before these times, and links that
 /// ended before this time.
 pub fn tidy(seen_before: i64, begun_before: i64, links_before: i64) -> [RecordChange; 2] {
@@ -229,18 +263,13 @@ pub fn end_all_of_removed(account: u128) -> RecordChange {
     )
 }
 
-/// No link to somebody who was removed works any more, nor one that they have sent.
+/// No link of somebody who was removed works any more, nor one that they have sent.
 pub fn end_links_of_removed(account: &Account, now: i64) -> RecordChange {
     RecordChange::Run(
         "UPDATE one_time_links SET used_ms = $1 WHERE used_ms IS NULL
-         AND (account = $2 OR made_by = $3 OR lower(email) = lower($4))
+         AND (account = $2 OR made_by = $3)
          AND EXISTS (SELECT 1 FROM accounts WHERE id = $2 AND removed_ms IS NOT NULL)",
-        vec![
-            now.value(),
-            account.id.value(),
-            Actor::Staff(account.id).value(),
-            account.email.value(),
-        ],
+        vec![now.value(), account.id.value(), Actor::Staff(account.id).value()],
     )
 }
 

@@ -44,6 +44,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0017_office_events.sql"),
     include_str!("../../../migrations/sqlite/0018_search.sql"),
     SALE_FIGURES,
+    include_str!("../../../migrations/sqlite/0020_known_browsers.sql"),
     include_str!("../../../migrations/sqlite/0021_refunds_of_amounts.sql"),
 ];
 
