@@ -5,6 +5,7 @@ use crate::harness::*;
 use crate::webdriver::{Browser, ENTER, PHONE};
 use nts_testkit::smtp::{Does, Relay, Step};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn put(server: &Server, id: &str, change: impl FnOnce(&mut Value)) {
     let mut event = event_json(40, 300);
@@ -144,17 +145,16 @@ fn list_with_mistakes(browser: &Browser) {
 }
 
 fn check_a_list(browser: &Browser) {
-    put_into(
-        browser,
-        "list",
-        &list("Robert Example the Younger,robert@example.org,adult,2,paid,\n"),
-    );
+    // A list that was not made before, in any look.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let line = format!("Robert Example the Younger,robert+{n}@example.org,adult,2,paid,\n");
+    put_into(browser, "list", &list(&line));
     browser.click("main form button[type=submit]");
     browser.shows("Line by line");
     open_all(browser);
 }
 
-/// The same list in every look: it is made once.
 fn make_a_list(browser: &Browser) {
     check_a_list(browser);
     browser.click("main form button[type=submit]");

@@ -342,7 +342,7 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
             false,
         )),
         "address" => said("The address is changed. The tickets go to it now. No money moved."),
-        "sold" => {
+        "sold" if order.state == OrderState::Paid => {
             let what = match order.tender {
                 Tender::Free => "The tickets are given away.".to_owned(),
                 tender => format!(

@@ -274,7 +274,7 @@ fn prices(offer: &Offer<'_>, event: &Event) -> String {
         let each = Lang::En.price(Money { minor: price.unit_minor, currency: event.spec.currency });
         match price.left {
             Some(left) => format!("{each} for {left}"),
-            None => each.to_string(),
+            None => each,
         }
     });
     // Where a phase ends by time alone, the next price does not hold yet.
@@ -299,7 +299,11 @@ impl SellPage {
         let types = event.all_offers(now).into_iter().map(|offer| TypeField {
             field: field_of(&offer.spec.id),
             name: offer.ticket_type.name.clone(),
-            price: prices(&offer, event),
+            price: match does {
+                Does::Sell => capital(&prices(&offer, event)),
+                Does::Give if offer.price().unit_minor == 0 => "Free".into(),
+                Does::Give => format!("Free, instead of {}", prices(&offer, event)),
+            },
             left: match (offer.left, offer.held) {
                 (0, 0) => "None left".into(),
                 (0, held) => format!("None left; {held} reserved may come back"),
