@@ -85,6 +85,9 @@ pub enum Command {
         tender: Tender,
         /// What the organiser notes of it, up to 100 characters; may be empty.
         reference: String,
+        /// What it costs as the organiser was shown, in minor units: another total is refused. `None`: no total
+        /// was shown.
+        shown_minor: Option<i64>,
     },
     /// Ask for a buyer's latest order of an event with a limit per buyer. Changes nothing.
     FindOrder {

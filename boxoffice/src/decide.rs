@@ -22,9 +22,10 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
             let wishes = (lines.as_slice(), terms);
             hold::hold(state, *order, *event, (buyer, *untagged), wishes, *most_ms, now)
         }
-        Command::Sell { order, event, buyer, untagged, lines, tender, reference } => {
+        Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor } => {
             let (id, event, untagged, tender) = (*order, *event, *untagged, *tender);
-            let sale = Sale { id, event, buyer, untagged, wishes: lines, tender, reference };
+            let (wishes, shown_minor) = (lines, *shown_minor);
+            let sale = Sale { id, event, buyer, untagged, wishes, tender, reference, shown_minor };
             sell::sell(state, sale, now)
         }
         Command::FindOrder { event, buyer } => hold::find(state, *event, *buyer),

@@ -63,6 +63,15 @@ pub enum Refusal {
         /// The currency.
         currency: Currency,
     },
+    /// A sale of the organiser's costs another sum than was shown.
+    TotalChanged {
+        /// The total that was shown, in minor units.
+        shown_minor: i64,
+        /// The total now, in minor units.
+        total_minor: i64,
+        /// The currency.
+        currency: Currency,
+    },
     /// Not enough places are left for this ticket type.
     SoldOut {
         /// Its id.

@@ -642,6 +642,7 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
             lines: wishes(lines),
             tender: *tender,
             reference: "receipt 7".into(),
+            shown_minor: None,
         },
         Ask::Reply { order, staff, answers } => {
             let wish = |(q, ticket, value): &(u8, u16, &'static str)| AnswerWish {
@@ -897,6 +898,7 @@ fn why(refusal: &Refusal) -> String {
         Refusal::CodeNotYetValid(_) | Refusal::CodeOver(_) => "code_invalid".into(),
         Refusal::CodeUsedUp { left, held } => format!("code_used_up left {left} held {held}"),
         Refusal::PriceChanged { ticket_type, .. } => format!("price_changed {ticket_type}"),
+        Refusal::TotalChanged { .. } => "total_changed".into(),
         Refusal::TypeSoldUncounted(id) => format!("capacity_too_late {id}"),
         Refusal::SoldOut { ticket_type, left, held } => {
             format!("sold_out {ticket_type} left {left} held {held}")

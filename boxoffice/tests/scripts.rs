@@ -182,6 +182,9 @@ impl Stage {
                 let prices: Vec<_> = prices.iter().map(|(n, at)| format!("{n}x{at}")).collect();
                 format!("price_changed {ticket_type} {shown_minor} to {}", prices.join(" "))
             }
+            Refusal::TotalChanged { shown_minor, total_minor, .. } => {
+                format!("total_changed {shown_minor} to {total_minor}")
+            }
             Refusal::TypeSoldUncounted(t) => format!("capacity_too_late {t}"),
             Refusal::SoldOut { ticket_type, left, held } => {
                 format!("sold_out {ticket_type} left {left} held {held}")
@@ -516,8 +519,10 @@ impl Stage {
         let reference = words.after("reference")?.unwrap_or_default();
         let tender = words.next()?;
         let tender = Tender::ALL.into_iter().find(|known| known.word() == tender);
-        let (tender, lines) = (tender.ok_or("no such tender")?, wishes(words)?);
-        Ok(Command::Sell { order, event, buyer, untagged, lines, tender, reference })
+        let tender = tender.ok_or("no such tender")?;
+        let shown_minor = words.number_after("shown")?;
+        let lines = wishes(words)?;
+        Ok(Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor })
     }
 
     fn address(&mut self, words: &mut Words) -> Result<Command, String> {

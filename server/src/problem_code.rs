@@ -18,7 +18,7 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         | Refusal::EventOver(_)
         | Refusal::TypeNotYetOnSale { .. }
         | Refusal::TypeSaleClosed { .. } => ProblemCode::NotOnSale,
-        Refusal::PriceChanged { .. } => ProblemCode::PriceChanged,
+        Refusal::PriceChanged { .. } | Refusal::TotalChanged { .. } => ProblemCode::PriceChanged,
         Refusal::UnknownCode | Refusal::CodeNotYetValid(_) | Refusal::CodeOver(_) => {
             ProblemCode::CodeInvalid
         }

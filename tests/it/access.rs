@@ -39,6 +39,8 @@ enum Sends {
     Form(Vec<(&'static str, String)>),
     /// A form that could have a file, and takes one away.
     Removal,
+    /// A form that could have a file, and has these fields.
+    Multipart(Vec<(&'static str, String)>),
     Csv(String),
 }
 
@@ -81,7 +83,29 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/office/orders/{id}/address" | "/office/orders/{id}/tickets/{number}") => {
             looks(State::Paid)
         }
+        ("GET", "/office/orders/{id}/name" | "/office/orders/{id}/answers") => looks(State::Paid),
         ("GET", "/office/orders/{id}/cancel") => looks(State::Held),
+        (
+            "GET",
+            "/office/events/{event}/sell"
+            | "/office/events/{event}/give"
+            | "/office/events/{event}/guests",
+        ) => looks(State::Held),
+        ("POST", "/office/events/{event}/sell" | "/office/events/{event}/give") => {
+            let gives = route.path.ends_with("/give");
+            let (tender, total) = if gives { ("free", "0") } else { ("cash", "2500") };
+            let ticket = [("key", FORM_KEY), ("quantity:adult", "1"), ("tender", tender)];
+            let whose = [("name", &*fresh), ("email", &*mail), ("do", "record"), ("total", total)];
+            does(State::Held, form(&[&ticket[..], &whose[..]].concat()))
+        }
+        ("POST", "/office/events/{event}/guests") => {
+            let list = format!("name,email\n{fresh},{mail}\n");
+            does(State::Held, Sends::Multipart(vec![("do", "make".into()), ("list", list)]))
+        }
+        ("POST", "/office/orders/{id}/name") => {
+            does(State::Paid, form(&[("key", FORM_KEY), ("name", &fresh)]))
+        }
+        ("POST", "/office/orders/{id}/answers") => does(State::Paid, form(&[("a.note", &fresh)])),
         ("GET", "/office/events/{event}/log" | "/office/events/{event}/accounts") => {
             looks(State::Paid)
         }
@@ -685,6 +709,13 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
         Sends::Removal => {
             let part = "--x\r\ncontent-disposition: form-data; name=\"do\"\r\n\r\nremove\r\n--x--";
             (part.into(), Some("multipart/form-data; boundary=x"))
+        }
+        Sends::Multipart(fields) => {
+            let part = |(name, value): &(&str, String)| {
+                format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+            };
+            let parts: String = fields.iter().map(part).collect();
+            (format!("{parts}--x--"), Some("multipart/form-data; boundary=x"))
         }
         Sends::Csv(text) => (text, Some("text/csv")),
         Sends::Form(fields) => {

@@ -32,6 +32,7 @@ mod office_events;
 mod office_first_hour;
 mod office_orders;
 mod office_pages;
+mod office_sell;
 mod office_shop;
 mod office_watching;
 mod operations;

@@ -5,6 +5,7 @@ use crate::harness::*;
 use crate::webdriver::{Browser, ENTER, PHONE};
 use nts_testkit::smtp::{Does, Relay, Step};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn put(server: &Server, id: &str, change: impl FnOnce(&mut Value)) {
     let mut event = event_json(40, 300);
@@ -37,6 +38,11 @@ impl Busy {
             event["name"] =
                 "Harbour Night: an evening of songs from all the ports of the world".into();
             event["pools"].as_array_mut().unwrap().push(json!({"id": "balcony", "capacity": 12}));
+            event["questions"] = json!([
+                {"id": "note", "text": "Is there anything that we should know before you come?", "kind": "long_text"},
+                {"id": "food", "text": "What do you eat?", "kind": "choice", "per": "ticket",
+                 "choices": ["Everything", "Vegan"]},
+            ]);
             let price = |amount: i64| json!({"amount": amount, "currency": "GBP"});
             event["ticket_types"].as_array_mut().unwrap().extend([
                 json!({"id": "child", "name": "Under 16, with somebody who is not", "pool": "floor", "price": price(0)}),
@@ -98,6 +104,63 @@ fn send_as_it_is(browser: &Browser) {
     eventually("the fault is told", || browser.run(there) == json!(true));
 }
 
+/// Puts this into a field, also what a person could not type there.
+fn put_into(browser: &Browser, name: &str, value: &str) {
+    let script =
+        format!("document.querySelector({:?}).value = {value:?}", format!("[name='{name}']"));
+    browser.run(&script);
+}
+
+fn without_a_name(browser: &Browser) {
+    put_into(browser, "name", "");
+    send_as_it_is(browser);
+}
+
+fn answer_too_long(browser: &Browser) {
+    put_into(browser, "a.note", &"so ".repeat(900));
+    send_as_it_is(browser);
+}
+
+fn check_a_sale(browser: &Browser) {
+    browser.fill("[name='quantity:adult']", "2");
+    browser.fill("[name='quantity:balcony']", "1");
+    browser.fill("#name", "Ann Example");
+    browser.click("#tender");
+    browser.click("main form button[type=submit]");
+    browser.shows("What will happen");
+}
+
+/// A list with a line that is left out, and such and such lines.
+fn list(lines: &str) -> String {
+    let all = "name,email,ticket type,quantity,status,seat\n\
+        Ann Example,ann@example.org,Balcony,1,paid,4\n\
+        Left Out,,Balcony,1,canceled,5\n";
+    format!("{all}{lines}")
+}
+
+fn list_with_mistakes(browser: &Browser) {
+    let lines = "Bob Example,bob at example.org,adult,2,paid,\n,,adult,1,,\nCid,,child of somebody,0,paid,\n";
+    put_into(browser, "list", &list(lines));
+    send_as_it_is(browser);
+}
+
+fn check_a_list(browser: &Browser) {
+    // A list that was not made before, in any look.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let line = format!("Robert Example the Younger,robert+{n}@example.org,adult,2,paid,\n");
+    put_into(browser, "list", &list(&line));
+    browser.click("main form button[type=submit]");
+    browser.shows("Line by line");
+    open_all(browser);
+}
+
+fn make_a_list(browser: &Browser) {
+    check_a_list(browser);
+    browser.click("main form button[type=submit]");
+    browser.shows("Guests of the list");
+}
+
 fn open_all(browser: &Browser) {
     browser.run("for (const details of document.querySelectorAll('details')) details.open = true");
 }
@@ -119,6 +182,18 @@ impl Busy {
         browser.fill("#password", PASSWORD);
         browser.click("main form button[type=submit]");
         browser.shows("See the shop as buyers see it");
+    }
+
+    /// The page of an order that was sold for cash just now.
+    fn sold(&self) -> String {
+        let sale = json!({
+            "buyer": {"name": "Box office"}, "tender": "cash", "reference": "Receipt 77",
+            "lines": [{"ticket_type": "adult", "quantity": 1}],
+        });
+        let path = "/api/v1/events/rock/sales";
+        let sold = self.server.send(Request::new("POST", path).bearer(KEY).json(&sale));
+        assert_eq!(sold.status, 201, "{sold:?}");
+        format!("/office/orders/{}?done=sold", text(&sold.json(), "id"))
     }
 
     /// Every page of the office, some of them with a mistake.
@@ -149,6 +224,22 @@ impl Busy {
             ("order-resend", format!("{order}/resend"), None),
             ("order-address", format!("{order}/address"), None),
             ("order-guest", format!("{order}/tickets/1"), None),
+            ("order-name", format!("{order}/name"), None),
+            ("order-name-mistake", format!("{order}/name"), Some(without_a_name)),
+            ("order-answers", format!("{order}/answers"), None),
+            ("order-answers-mistake", format!("{order}/answers"), Some(answer_too_long)),
+            ("sell", "/office/events/rock/sell".into(), None),
+            ("sell-mistake", "/office/events/rock/sell".into(), Some(send_as_it_is)),
+            ("sell-check", "/office/events/rock/sell".into(), Some(check_a_sale)),
+            ("sell-over", "/office/events/over/sell".into(), None),
+            ("give", "/office/events/rock/give".into(), None),
+            ("give-mistake", "/office/events/rock/give".into(), Some(send_as_it_is)),
+            ("guests", "/office/events/rock/guests".into(), None),
+            ("guests-none", "/office/events/rock/guests".into(), Some(send_as_it_is)),
+            ("guests-mistake", "/office/events/rock/guests".into(), Some(list_with_mistakes)),
+            ("guests-check", "/office/events/rock/guests".into(), Some(check_a_list)),
+            ("guests-made", "/office/events/rock/guests".into(), Some(make_a_list)),
+            ("order-sold", self.sold(), None),
             ("people", "/office/people".into(), Some(open_all)),
             ("people-mistake", "/office/people".into(), Some(send_as_it_is)),
             ("keys", "/office/keys".into(), None),
@@ -267,4 +358,53 @@ fn without_javascript_the_page_of_a_sale_refreshes_itself() {
     );
     browser.click("#refresh");
     browser.shows("Sales over time");
+}
+
+#[test]
+fn tickets_are_sold_by_the_keyboard_alone() {
+    let busy = Busy::start("office-sell-keys");
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    browser.send_header("Authorization", &format!("Bearer {KEY}"));
+    browser.goto(&busy.url("/office/events/rock/sell"));
+    browser.tab_to("[name='quantity:adult']");
+    browser.keys("2");
+    browser.tab_to("#tender");
+    browser.keys(" ");
+    browser.tab_to("main form button[type=submit]");
+    browser.keys(ENTER);
+    browser.shows("What will happen");
+    browser.tab_to("button[value=record]");
+    browser.keys(ENTER);
+    browser.shows("The sale is recorded: £50.00, paid in cash.");
+}
+
+#[test]
+fn without_javascript_tickets_are_given_away_and_guests_are_made() {
+    let busy = Busy::start("office-give-plain");
+    let Some(browser) = Browser::start(false, PHONE, false) else { return };
+    browser.send_header("Authorization", &format!("Bearer {KEY}"));
+    browser.goto(&busy.url("/office/events/rock"));
+    browser.click("nav a[href='/office/events/rock/sell']");
+    browser.click("nav a[href='/office/events/rock/give']");
+    browser.fill("[name='quantity:adult']", "1");
+    browser.click("main form button[type=submit]");
+    browser.shows("Type the name of the guest.");
+    browser.fill("#name", "Ann Example");
+    browser.click("main form button[type=submit]");
+    browser.shows("Check the gift");
+    browser.click("button[value=change]");
+    browser.shows("Give tickets away");
+    browser.click("main form button[type=submit]");
+    browser.click("button[value=record]");
+    browser.shows("The tickets are given away. 1 ticket is valid now.");
+    browser.click("#done a");
+    browser.click("nav a[href='/office/events/rock/guests']");
+    browser.fill("#list", "name,ticket type\nBea,adult\nCid,adult\n");
+    browser.click("main form button[type=submit]");
+    browser.shows("Line by line");
+    browser.click("button[value=make]");
+    browser.shows("2 guests of the list got 2 tickets.");
+    // Reloaded, as a person does who is not sure.
+    browser.reload();
+    browser.shows("2 guests had the tickets of this list before.");
 }

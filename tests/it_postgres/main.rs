@@ -34,6 +34,8 @@ mod money;
 mod office_events;
 #[path = "../it/office_orders.rs"]
 mod office_orders;
+#[path = "../it/office_sell.rs"]
+mod office_sell;
 #[path = "../it/office_shop.rs"]
 #[allow(dead_code, reason = "what only the other tests upload")]
 mod office_shop;

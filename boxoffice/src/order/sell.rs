@@ -61,6 +61,7 @@ pub(crate) struct Sale<'a> {
     pub(crate) wishes: &'a [LineWish],
     pub(crate) tender: Tender,
     pub(crate) reference: &'a str,
+    pub(crate) shown_minor: Option<i64>,
 }
 
 /// The organiser's order is placed and paid in one step.
@@ -94,6 +95,12 @@ pub(crate) fn sell(state: &State, sale: Sale<'_>, now: TimeMs) -> Result<Decisio
     }
 
     check_counters(event, &lines, None)?;
+    let total_minor = lines.iter().map(Line::price_minor).sum();
+    if let Some(shown_minor) = sale.shown_minor.filter(|shown_minor| *shown_minor != total_minor) {
+        // Whoever stands at the till was asked for the other sum.
+        let currency = event.spec.currency;
+        return Err(Refusal::TotalChanged { shown_minor, total_minor, currency });
+    }
 
     // The point of no return.
     let mut buyer = sale.buyer.clone();

@@ -35,9 +35,13 @@ impl Multipart {
 
     /// A field that is a text, without the blanks around it; empty if it was not sent.
     pub fn text(&self, name: &str) -> String {
+        String::from_utf8_lossy(self.exact(name)).trim().to_owned()
+    }
+
+    /// A field that is a text, just as it was sent; empty if it was not sent.
+    pub fn exact(&self, name: &str) -> &[u8] {
         let part = self.0.iter().find(|part| part.name == name && !part.file);
-        let text = part.map(|part| String::from_utf8_lossy(&part.bytes).trim().to_owned());
-        text.unwrap_or_default()
+        part.map_or(&[], |part| &part.bytes)
     }
 
     /// A file; none where none was chosen.

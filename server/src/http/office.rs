@@ -5,12 +5,14 @@
 //! the form again, with what was typed, if something is wrong.
 
 pub mod account;
+pub mod answers;
 mod chart;
 pub mod event_form;
 pub mod event_log;
 pub mod events;
 pub mod export;
 pub mod form;
+pub mod guests;
 pub mod home;
 pub mod keys;
 pub mod lead;
@@ -20,6 +22,7 @@ mod order_words;
 pub mod orders;
 pub mod people;
 pub mod sale;
+pub mod sell;
 pub mod shop;
 pub mod sign_in;
 pub mod welcome;
@@ -130,6 +133,7 @@ const PARTS: &[(&str, &str, Right)] = &[
 const OF_EVENT: &[(&str, &str, Right)] = &[
     ("", "Sale", Right::SeeEvents),
     ("orders", "Orders", Right::SeeOrders),
+    ("sell", "Sell", Right::SellTickets),
     ("edit", "Edit", Right::ChangeEvents),
     ("picture", "Picture", Right::ChangeEvents),
     ("accounts", "Accounts", Right::SeeOrders),

@@ -4,8 +4,8 @@
 use super::api::{door, erasures, event_sale, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
-    account, event_log, events, export, home, keys, order as office_order, order_forms, orders,
-    people, sale, shop, sign_in, welcome,
+    account, answers as office_answers, event_log, events, export, guests, home, keys,
+    order as office_order, order_forms, orders, people, sale, sell, shop, sign_in, welcome,
 };
 use super::shop::{
     about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
@@ -176,7 +176,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
         .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
         .post("/api/v1/events/{event}/guests", Staff(SellTickets), sales::import_guests)
-        .takes(&["dry_run"])
+        .takes(&["dry_run", "language"])
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
         .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
         .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
@@ -225,6 +225,16 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address)
         .get("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest_form)
         .post("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest)
+        .get("/office/orders/{id}/name", Office(ChangeOrders), order_forms::name_form)
+        .post("/office/orders/{id}/name", Office(ChangeOrders), order_forms::name)
+        .get("/office/orders/{id}/answers", Office(ChangeOrders), office_answers::show)
+        .post("/office/orders/{id}/answers", Office(ChangeOrders), office_answers::save)
+        .get("/office/events/{event}/sell", Office(SellTickets), sell::sell_form)
+        .post("/office/events/{event}/sell", Office(SellTickets), sell::sell)
+        .get("/office/events/{event}/give", Office(SellTickets), sell::give_form)
+        .post("/office/events/{event}/give", Office(SellTickets), sell::give)
+        .get("/office/events/{event}/guests", Office(SellTickets), guests::show)
+        .post("/office/events/{event}/guests", Office(SellTickets), guests::take)
         .get("/office/events/{event}/log", Office(SeeOrders), event_log::show)
         .get("/office/events/{event}/accounts", Office(SeeOrders), export::accounts)
         .get("/office/events/{event}/export", Office(SeeOrders), export::show)
@@ -268,11 +278,11 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/metrics", Anyone, ops::metrics);
     // A name is no credential where money is taken.
     let charges = if sandbox { AnyoneInTheDemo } else { OrderForm };
-    let guests = if config.demo() { AnyoneInTheDemo } else { Staff(SeeOrders) };
+    let list = if config.demo() { AnyoneInTheDemo } else { Staff(SeeOrders) };
     routes
         .post("/nts/v1/reserve", Anyone, legacy::reserve)
         .post("/nts/v1/charge", charges, legacy::charge)
-        .get("/nts/v1/list-guests", guests, legacy::list_guests)
+        .get("/nts/v1/list-guests", list, legacy::list_guests)
         .takes(&["after"]);
     if sandbox {
         routes

@@ -924,6 +924,10 @@ impl Lang {
             },
             // Only organisers and programmers can get these.
             Refusal::Invalid(what) => format!("{}.", capital(what)).into(),
+            Refusal::TotalChanged { shown_minor, total_minor, currency } => {
+                let money = |minor| self.money(Money { minor, currency: *currency });
+                format!("The price has changed meanwhile: it is {} now, not {}. Nothing was sold.", money(*total_minor), money(*shown_minor)).into()
+            }
             Refusal::EventDiffers => "It is not as it was when you read it: somebody has changed it meanwhile. Read it again, and decide anew. Nothing was changed.".into(),
             Refusal::EventExists => "There is an event of this id already. Choose another id, or change that event. Nothing was changed.".into(),
             Refusal::EventOrdered => "There are orders of it, so it stays. Set hidden = true to take it from the lists, or sale_closes to end its sale. Nothing was changed.".into(),

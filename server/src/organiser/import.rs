@@ -71,58 +71,106 @@ pub struct Imported {
 
 /// A row as it is given.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Row {
-    line: u64,
-    name: String,
-    email: String,
-    ticket_type: String,
-    quantity: u32,
+pub struct Row {
+    /// The line of the file on which it begins, from 1.
+    pub line: u64,
+    /// Who gets the tickets.
+    pub name: String,
+    /// Where they are mailed; empty: nowhere.
+    pub email: String,
+    /// The id of the ticket type.
+    pub ticket_type: String,
+    /// How many, from 1 to [`MOST_SOLD_AT_ONCE`].
+    pub quantity: u32,
+    /// Whether it was given before.
+    pub known: bool,
 }
 
-/// What a file says.
-#[derive(Default, Debug)]
-struct Read {
-    rows: Vec<Row>,
-    left_out: Vec<RowNote>,
-    problems: Vec<RowNote>,
+/// A column of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Column {
+    /// Its name, as it stands in the first line.
+    pub head: String,
+    /// What is read from it; `None`: nothing.
+    pub means: Option<String>,
+}
+
+/// A file that was read and checked. Nothing is given by that.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Checked {
+    /// Which program has exported it, if its columns say so.
+    pub source: Option<&'static str>,
+    /// Its columns, in their order. None, if it cannot be read.
+    pub columns: Vec<Column>,
+    /// The rows that can be given, or were given before.
+    pub rows: Vec<Row>,
+    /// Rows that are not imported, because their status says so.
+    pub left_out: Vec<RowNote>,
+    /// What is wrong. Nothing is given as long as something is.
+    pub problems: Vec<RowNote>,
+    /// What the references of its orders begin with.
+    prefix: String,
+}
+
+impl Checked {
+    fn reference(&self, row: &Row) -> String {
+        format!("{}row {}", self.prefix, row.line)
+    }
 }
 
 impl Organiser {
+    /// Reads a file and says what would be given, and what is wrong with which row.
+    pub async fn check_guests(
+        &self,
+        permit: &Permit<may::SellTickets>,
+        event: &Event,
+        file: &[u8],
+    ) -> Result<Checked, SaleError> {
+        if event.id != permit.event() {
+            return Err(CommandError::Refused(Refusal::UnknownEvent));
+        }
+        let file = as_it_counts(file);
+        let mut checked = read(&file, event);
+        checked.prefix = format!("import {:032x} ", digest(&[b"guests", &file]));
+        let (id, prefix) = (event.id, checked.prefix.clone());
+        let known = self.sales.reads.ask(move |r| r.references(id, &prefix)).await?;
+        let known: BTreeSet<String> = known.into_iter().collect();
+        let known: Vec<bool> =
+            checked.rows.iter().map(|row| known.contains(&checked.reference(row))).collect();
+        checked.rows.iter_mut().zip(known).for_each(|(row, known)| row.known = known);
+        let fresh: Vec<&Row> = checked.rows.iter().filter(|row| !row.known).collect();
+        let problems = too_many(&fresh, event, self.sales.clock.now_ms());
+        checked.problems.extend(problems);
+        Ok(checked)
+    }
+
     /// Gives free tickets to the guests of a file, some rows at a time. With `dry_run` nothing is given, and it is
-    /// told what would be.
+    /// told what would be. The guests are written to in this language.
     pub async fn import_guests(
         &self,
         permit: &Permit<may::SellTickets>,
         event: &Event,
         file: &[u8],
+        language: Language,
         dry_run: bool,
     ) -> Result<Imported, SaleError> {
-        if event.id != permit.event() {
-            return Err(CommandError::Refused(Refusal::UnknownEvent));
-        }
-        let Read { rows, left_out, mut problems } = read(file, event);
-        let import = format!("import {:032x} ", digest(&[b"guests", file]));
-        let (id, prefix) = (event.id, import.clone());
-        let known = self.sales.reads.ask(move |r| r.references(id, &prefix)).await?;
-        let known: BTreeSet<String> = known.into_iter().collect();
-        let reference = |row: &Row| format!("{import}row {}", row.line);
-        let fresh: Vec<&Row> = rows.iter().filter(|row| !known.contains(&reference(row))).collect();
-        problems.extend(too_many(&fresh, event, self.sales.clock.now_ms()));
+        let checked = self.check_guests(permit, event, file).await?;
+        let fresh: Vec<&Row> = checked.rows.iter().filter(|row| !row.known).collect();
         let mut done = Imported {
-            rows: rows.len(),
-            tickets: rows.iter().map(|row| u64::from(row.quantity)).sum(),
-            by_type: by_type(&rows, &fresh, event),
-            given_before: rows.len() - fresh.len(),
+            rows: checked.rows.len(),
+            tickets: checked.rows.iter().map(|row| u64::from(row.quantity)).sum(),
+            by_type: by_type(&checked.rows, &fresh, event),
+            given_before: checked.rows.len() - fresh.len(),
             left: fresh.len(),
-            left_out,
-            problems,
+            left_out: checked.left_out.clone(),
+            problems: checked.problems.clone(),
             ..Imported::default()
         };
         if dry_run || !done.problems.is_empty() {
             return Ok(done);
         }
         for row in fresh.into_iter().take(AT_ONCE) {
-            let reference = reference(row);
+            let reference = checked.reference(row);
             // Two imports of one file at the same time: the second is told what the first was.
             let of = event.id.0.to_be_bytes();
             let request = IdempotencyKey {
@@ -136,10 +184,11 @@ impl Organiser {
             let sale = Sale {
                 name: row.name.clone(),
                 email: row.email.clone(),
-                language: Language::EN,
+                language,
                 lines,
                 tender: Tender::Free,
                 reference,
+                shown_minor: None,
             };
             match self.sell(permit, sale, Some(request)).await {
                 Ok(_) => {}
@@ -158,6 +207,21 @@ impl Organiser {
         }
         Ok(done)
     }
+}
+
+/// The bytes of a file by which it is known: without a mark at its beginning and empty lines at its end, and with
+/// the line ends of Unix. So the same table is the same file when it is uploaded and when it is pasted into a form.
+fn as_it_counts(file: &[u8]) -> Vec<u8> {
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file).trim_ascii_end();
+    let mut plain = Vec::with_capacity(file.len());
+    let mut bytes = file.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        if *byte == b'\r' {
+            bytes.next_if(|next| **next == b'\n');
+        }
+        plain.push(if *byte == b'\r' { b'\n' } else { *byte });
+    }
+    plain
 }
 
 /// Why a row was refused that had nothing wrong with it before: others were faster, or the event was changed.
@@ -305,18 +369,59 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// What is read from each column of a file with this head.
+    fn told(&self, head: &csv::StringRecord) -> Vec<Column> {
+        let title = |at: usize| head.get(at).unwrap_or_default();
+        let or_else = |all: &[usize], at: usize, what: &str| {
+            let first = *all.first()?;
+            all.contains(&at).then(|| match first == at {
+                true => what.to_owned(),
+                false => format!("{what}, where “{}” is empty", shorten(title(first))),
+            })
+        };
+        let part = |what: &str| match self.names.first() {
+            None => what.to_owned(),
+            Some(name) => format!("{what}, where “{}” is empty", shorten(title(*name))),
+        };
+        let means = |at: usize| {
+            let is = |column: Option<usize>| column == Some(at);
+            or_else(&self.names, at, "name")
+                .or_else(|| or_else(&self.emails, at, "e-mail address"))
+                .or_else(|| is(self.first).then(|| part("first name")))
+                .or_else(|| is(self.last).then(|| part("last name")))
+                .or_else(|| is(self.ticket_type).then(|| "ticket type".to_owned()))
+                .or_else(|| is(self.variation).then(|| "variation of the ticket type".to_owned()))
+                .or_else(|| is(self.quantity).then(|| "number of tickets".to_owned()))
+                .or_else(|| is(self.status).then(|| "status".to_owned()))
+        };
+        let column = |(at, head): (usize, &str)| Column { head: head.into(), means: means(at) };
+        head.iter().enumerate().map(column).collect()
+    }
+}
+
+/// The program that has exported a file with this head.
+fn source(head: &csv::StringRecord) -> Option<&'static str> {
+    let heads: Vec<String> = head.iter().map(column_name).collect();
+    let has = |known: &[&str]| known.iter().all(|name| heads.iter().any(|head| head == name));
+    match () {
+        () if has(&["order code", "position id", "product"]) => Some("pretix"),
+        () if has(&["public id", "product name", "first name"]) => Some("Hi.Events"),
+        () => None,
+    }
+}
+
 /// Statuses of rows that are imported, in the words of pretix and Hi.Events.
 const GOOD: [&str; 7] = ["", "paid", "active", "completed", "confirmed", "valid", "approved"];
 
 /// Reads a file and checks each row. No problem: all rows can be given, as far as places are left.
-fn read(file: &[u8], event: &Event) -> Read {
-    let mut read = Read::default();
+fn read(file: &[u8], event: &Event) -> Checked {
+    let mut read = Checked::default();
     let whole =
-        |text: String| Read { problems: vec![RowNote { line: 1, text }], ..Read::default() };
+        |text: String| Checked { problems: vec![RowNote { line: 1, text }], ..Checked::default() };
     if file.len() > MOST_BYTES {
         return whole(format!("the file has more than {} MiB", MOST_BYTES / 1024 / 1024));
     }
-    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     if file.contains(&0) {
         return whole("this is no CSV file in UTF-8; save the table as CSV, in UTF-8".into());
     }
@@ -324,7 +429,8 @@ fn read(file: &[u8], event: &Event) -> Read {
         let before = &file[..error.valid_up_to()];
         let line = 1 + before.iter().filter(|b| **b == b'\n').count() as u64;
         let text = "this line has a letter that is not saved as UTF-8; save the file as UTF-8";
-        return Read { problems: vec![RowNote { line, text: text.into() }], ..Read::default() };
+        let problems = vec![RowNote { line, text: text.into() }];
+        return Checked { problems, ..Checked::default() };
     }
     let head = file.split(|b| *b == b'\n').next().unwrap_or_default();
     let count = |mark: u8| head.iter().filter(|b| **b == mark).count();
@@ -336,9 +442,15 @@ fn read(file: &[u8], event: &Event) -> Read {
         .trim(csv::Trim::All)
         .from_reader(file);
     let columns = match reader.headers() {
-        Ok(head) => Columns::of(head),
+        Ok(head) => {
+            let columns = Columns::of(head);
+            (read.source, read.columns) = (source(head), columns.told(head));
+            columns
+        }
         Err(error) => return whole(format!("the file cannot be read: {error}")),
     };
+    let told = read.columns.clone();
+    let whole = |text: String| Checked { columns: told.clone(), ..whole(text) };
     if columns.names.is_empty() && columns.first.is_none() && columns.last.is_none() {
         return whole(
             "there is no column with names: the first line names the columns, one of which is name"
@@ -451,7 +563,7 @@ fn row(
                 )
             })?,
     };
-    Ok(Row { line, name, email, ticket_type: ticket_type.id.clone(), quantity })
+    Ok(Row { line, name, email, ticket_type: ticket_type.id.clone(), quantity, known: false })
 }
 
 /// The ticket type that a row means: by its id, or by its name however it is written. A variation of a product
@@ -502,7 +614,7 @@ mod tests {
         [("adult", "Adult"), ("child", "Child – under 12"), ("crew", "Crew")];
 
     fn rows(file: &str) -> Vec<(u64, String, String, String, u32)> {
-        let read = read(file.as_bytes(), &event(&TYPES));
+        let read = super::read(&as_it_counts(file.as_bytes()), &event(&TYPES));
         assert_eq!(read.problems, [], "{file}");
         let told = |r: Row| (r.line, r.name, r.email, r.ticket_type, r.quantity);
         read.rows.into_iter().map(told).collect()
@@ -622,6 +734,7 @@ mod tests {
             email: String::new(),
             ticket_type: "adult".into(),
             quantity,
+            known: false,
         };
         let rows = [row(2, 3), row(3, 2), row(4, 1), row(5, 1)];
         let of = |n: usize| too_many(&rows[..n].iter().collect::<Vec<_>>(), &event, 0);
@@ -658,6 +771,7 @@ mod tests {
             email: String::new(),
             ticket_type: ticket_type.into(),
             quantity,
+            known: false,
         };
         let rows = [
             row(2, "adult", 2),
@@ -686,5 +800,53 @@ mod tests {
         let told = too_many(&all, &event, ended);
         assert_eq!((told.len(), told[0].line), (1, 2), "{told:?}");
         assert!(told[0].text.contains("over"), "{told:?}");
+    }
+
+    #[test]
+    fn the_same_table_is_the_same_file_however_it_is_sent() {
+        let unix = b"name,ticket type\n\nAnn,adult\n\"Two\nlines\",crew".to_vec();
+        let text = String::from_utf8(unix.clone()).expect("a text");
+        for sent in [
+            text.replace('\n', "\r\n"),
+            text.replace('\n', "\r"),
+            format!("\u{feff}{text}\r\n\r\n"),
+            text + "\n",
+        ] {
+            assert_eq!(as_it_counts(sent.as_bytes()), unix, "{sent:?}");
+        }
+        assert_ne!(as_it_counts(b"\nname"), as_it_counts(b"name"), "lines keep their numbers");
+    }
+
+    #[test]
+    fn what_is_read_from_which_column_is_told() {
+        let told = |head: &str| {
+            let read = super::read(head.as_bytes(), &event(&TYPES));
+            let columns = read.columns.into_iter().map(|c| (c.head, c.means.unwrap_or_default()));
+            (read.source, columns.collect::<Vec<_>>())
+        };
+        let column = |head: &str, means: &str| (head.to_owned(), means.to_owned());
+        let (source, columns) = told("Name,E-Mail,Seat,Ticket_Type,Quantity\n");
+        assert_eq!(source, None);
+        assert_eq!(
+            columns,
+            [
+                column("Name", "name"),
+                column("E-Mail", "e-mail address"),
+                column("Seat", ""),
+                column("Ticket_Type", "ticket type"),
+                column("Quantity", "number of tickets"),
+            ]
+        );
+        let (source, columns) = told(
+            "Order code,Position ID,Status,Email,Product,Variation,Attendee name,Attendee email,\
+             Attendee name: Given name\n",
+        );
+        assert_eq!(source, Some("pretix"));
+        assert_eq!(columns[3], column("Email", "e-mail address, where “Attendee email” is empty"));
+        assert_eq!(columns[8].1, "first name, where “Attendee name” is empty");
+        let (source, columns) = told("First Name,Last Name,Email,Status,Product Name,Public ID\n");
+        assert_eq!(source, Some("Hi.Events"));
+        assert_eq!(columns[1], column("Last Name", "last name"));
+        assert_eq!(columns[5], column("Public ID", ""));
     }
 }

@@ -13,7 +13,8 @@ use crate::store::records::audit_log::{Action, AuditLine, Place, page};
 use crate::text::plain;
 use crate::writer::{CommandError, IdempotencyKey};
 use boxoffice::{
-    Change, Command, EventId, Order, OrderId, RefundWish, Refusal, State, TicketState, decide,
+    AnswerWish, Change, Command, EventId, Order, OrderId, RefundWish, Refusal, State, TicketState,
+    decide,
 };
 use std::sync::Arc;
 
@@ -166,6 +167,17 @@ impl Organiser {
             Some(order) => Ok(order),
             None => after_the_command(self.sales.find(id).await),
         }
+    }
+
+    /// Takes the answers to all that the event asks with an order: one that is not among them is taken back.
+    pub async fn correct_answers(
+        &self,
+        permit: &Permit<may::ChangeOrders>,
+        id: OrderId,
+        answers: Vec<AnswerWish>,
+    ) -> Result<Arc<Order>, SaleError> {
+        self.order(permit, id).await?;
+        self.sales.answer(permit.actor(), id, answers).await
     }
 
     /// Sends an order's tickets again. The audit log says who has done so.

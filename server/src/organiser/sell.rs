@@ -5,7 +5,10 @@ use crate::access::{Permit, may};
 use crate::identity::{buyer, buyer_key, guest, untagged_key};
 use crate::sales::{SaleError, after_the_command};
 use crate::writer::{CommandError, IdempotencyKey};
-use boxoffice::{Command, Language, LineWish, Order, OrderId, Refusal, Reply, Tender};
+use boxoffice::{
+    Change, Command, Event, Language, LineWish, Order, OrderId, Refusal, Reply, State, Tender,
+    decide,
+};
 use std::sync::Arc;
 
 /// What the organiser sells or gives away.
@@ -23,6 +26,8 @@ pub struct Sale {
     pub tender: Tender,
     /// What to note of it, up to 100 characters; may be empty.
     pub reference: String,
+    /// What it costs as somebody was shown, in minor units: another total is refused. `None`: none was shown.
+    pub shown_minor: Option<i64>,
 }
 
 impl Organiser {
@@ -34,7 +39,18 @@ impl Organiser {
         request: Option<IdempotencyKey>,
     ) -> Result<Arc<Order>, SaleError> {
         let sales = &self.sales;
-        let command = Command::Sell {
+        let command = self.command_of(permit, sale);
+        let replied = sales.writer.ask_as(permit.actor(), command, request).await?;
+        let Reply::Order { order, .. } = replied.reply else { return Err(CommandError::KeyReused) };
+        match replied.order {
+            Some(order) => Ok(order),
+            None => after_the_command(sales.find(order).await),
+        }
+    }
+
+    fn command_of(&self, permit: &Permit<may::SellTickets>, sale: Sale) -> Command {
+        let sales = &self.sales;
+        Command::Sell {
             order: sales.ids.order(sales.clock.now_ms()),
             event: permit.event(),
             buyer: buyer(&sale.name, &sale.email, sale.language),
@@ -42,13 +58,29 @@ impl Organiser {
             lines: sale.lines,
             tender: sale.tender,
             reference: sale.reference.trim().into(),
-        };
-        let replied = sales.writer.ask_as(permit.actor(), command, request).await?;
-        let Reply::Order { order, .. } = replied.reply else { return Err(CommandError::KeyReused) };
-        match replied.order {
-            Some(order) => Ok(order),
-            None => after_the_command(sales.find(order).await),
+            shown_minor: sale.shown_minor,
         }
+    }
+
+    /// The order that a sale would make now: decided as it would be, and not recorded. `event` is the event of
+    /// the permit.
+    pub fn preview_sale(
+        &self,
+        permit: &Permit<may::SellTickets>,
+        event: &Event,
+        sale: Sale,
+    ) -> Result<Order, Refusal> {
+        if event.id != permit.event() {
+            return Err(Refusal::UnknownEvent);
+        }
+        let mut state = State::default();
+        state.events.insert(event.id, event.clone());
+        let decision = decide(&state, &self.command_of(permit, sale), self.sales.clock.now_ms())?;
+        let placed = decision.changes.into_iter().find_map(|change| match change {
+            Change::OrderPlaced(order) => Some(*order),
+            _ => None,
+        });
+        Ok(placed.expect("a sale places an order"))
     }
 
     /// Corrects the name of the buyer of an order that has tickets. Gives the order as it is then.

@@ -49,6 +49,7 @@ pub async fn sell(
         lines: body.lines.into_iter().map(wish).collect(),
         tender,
         reference: body.reference,
+        shown_minor: None,
     };
     let order = app.organiser.sell(&caller.permit(event.id)?, sale, request).await?;
     let event = event_of(&app, &order).await?;
@@ -67,7 +68,7 @@ fn written_in(tag: Option<&str>) -> Result<Language, Problem> {
     Ok(lang.language())
 }
 
-/// `POST /api/v1/events/{event}/guests?dry_run=`: gives free tickets to the guests of a CSV file, some rows at a time.
+/// `POST /api/v1/events/{event}/guests?dry_run=&language=`: gives free tickets to the guests of a CSV file, some rows at a time.
 pub async fn import_guests(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
@@ -81,7 +82,8 @@ pub async fn import_guests(
     let dry_run = query.flag("dry_run")?;
     let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit(event.id)?;
-    let done = app.organiser.import_guests(&permit, &event, &body, dry_run).await?;
+    let language = written_in(query.get("language"))?;
+    let done = app.organiser.import_guests(&permit, &event, &body, language, dry_run).await?;
     let note = |note: import::RowNote| RowNote { line: note.line, text: note.text.into() };
     let count = |of: import::TypeCount| GuestCount {
         left: of.left,

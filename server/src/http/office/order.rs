@@ -1,5 +1,6 @@
 //! The page of one order: whose it is, what was bought, its money, its mails, what happened, and what can be done.
 
+use super::answers::{AnswerRow, answer_rows, may_answer};
 use super::order_words::{self, Happened, money, story};
 use super::{OfficeFrame, Staff};
 use crate::access::{Caller, Right, may};
@@ -13,6 +14,7 @@ use crate::http::site::Site;
 use crate::http::staff::order_for;
 use crate::language::Lang;
 use crate::mailing::MailState;
+use crate::text::counted;
 use askama::Template;
 use axum::extract::{Path, State};
 use boxoffice::{Event, Order, OrderId, OrderState, Refund, RefundState, Tender, TicketState};
@@ -38,6 +40,10 @@ struct OrderPage {
     email: String,
     erased: bool,
     language: &'static str,
+    /// How it was paid, if the payment provider has nothing to do with it.
+    paid: Option<String>,
+    /// What the organiser has noted of it.
+    note: String,
     state: &'static str,
     /// Where it stands, in a sentence or two.
     message: String,
@@ -50,6 +56,7 @@ struct OrderPage {
     /// What is owed to the buyer because a refund failed.
     owed_back: Option<String>,
     tickets: Vec<Ticket>,
+    answers: Vec<AnswerRow>,
     /// Whether money is taken for it, and how: the provider's id of the payment.
     intent: Option<String>,
     /// Whether no real money moves.
@@ -63,6 +70,10 @@ struct OrderPage {
     more_log: bool,
     /// The page that the buyer has.
     buyers_page: Option<String>,
+    /// Its tickets as a file to print.
+    pdf: Option<String>,
+    /// Where somebody goes on who has just sold it.
+    sell_more: Option<String>,
     can: Can,
 }
 
@@ -70,7 +81,9 @@ struct OrderPage {
 struct Can {
     send: bool,
     address: bool,
+    name: bool,
     guests: bool,
+    answers: bool,
     refund: bool,
     cancel: bool,
 }
@@ -89,7 +102,9 @@ impl Can {
         Can {
             send: named && has_tickets && valid && !order.buyer.email.is_empty(),
             address: named && has_tickets && !order.buyer.email.is_empty() && !event.is_over(now),
+            name: named && has_tickets,
             guests: named && has_tickets && valid && now < event.spec.names_fixed_ms(),
+            answers: change && may_answer(order, now) && !order.asked(event).is_empty(),
             refund: caller.has(Right::Refund, Some(order.event))
                 && !under_way
                 && (left || order.owed_back().minor > 0),
@@ -189,6 +204,19 @@ pub async fn show(
     });
     let said = |minor: i64| (minor > 0).then(|| money(minor, &order));
     let shows_page = caller.has(Right::ChangeOrders, Some(order.event));
+    let paid = order.tender.is_offline().then(|| match order.tender {
+        Tender::Free => "It was given away: nothing was paid.".to_owned(),
+        tender => format!(
+            "{} was paid to you {}. nts moved no money.",
+            lang.money(order.total()),
+            order_words::paid_how(tender)
+        ),
+    });
+    let part = if order.tender == Tender::Free { "give" } else { "sell" };
+    let sells =
+        query.get("done") == Some("sold") && caller.has(Right::SellTickets, Some(order.event));
+    let printable = order.tickets.iter().any(|ticket| ticket.state == TicketState::Valid);
+    let buyers_page = shows_page.then(|| app.links.order_path(order.id));
     Ok(page(&OrderPage {
         office: frame(&app, &caller, &event),
         id: Uuid::from_u128(order.id.0).to_string(),
@@ -200,6 +228,9 @@ pub async fn show(
         email: order.buyer.email.clone(),
         erased: order.is_erased(),
         language: language(order.buyer.language.code()),
+        paid,
+        note: order.reference.clone(),
+        answers: answer_rows(&order, &event),
         state: order_words::state(order.state),
         message: order_words::standing(&order, app.clock.now_ms(), zone),
         trouble: order.trouble.clone(),
@@ -216,7 +247,9 @@ pub async fn show(
         mails: mails.iter().map(|mail| told_mail(mail, zone)).collect(),
         story,
         more_log: log.next.is_some(),
-        buyers_page: shows_page.then(|| app.links.order_path(order.id)),
+        pdf: buyers_page.as_ref().filter(|_| printable).map(|page| format!("{page}/tickets.pdf")),
+        sell_more: sells.then(|| format!("/office/events/{}/{part}", event.spec.slug)),
+        buyers_page,
         can,
     }))
 }
@@ -315,6 +348,23 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
             false,
         )),
         "address" => said("The address is changed. The tickets go to it now. No money moved."),
+        "sold" if order.state == OrderState::Paid => {
+            let what = match order.tender {
+                Tender::Free => "The tickets are given away.".to_owned(),
+                tender => format!(
+                    "The sale is recorded: {}, paid {}.",
+                    Lang::En.money(order.total()),
+                    order_words::paid_how(tender)
+                ),
+            };
+            let mailed = match order.buyer.email.is_empty() {
+                true => "Nothing is mailed: print the tickets, or show their codes.".to_owned(),
+                false => format!("They are on their way to {}.", order.buyer.email),
+            };
+            said(&format!("{what} {} {mailed}", counted_tickets(order)))
+        }
+        "name" => said("The name of the buyer is corrected. No money moved."),
+        "answers" => said("The answers are saved. No money moved."),
         "guest" => {
             said("The name is on the ticket. A ticket that was passed on has another code. No money moved.")
         }
@@ -329,4 +379,10 @@ fn done(query: &Query, order: &Order) -> Option<(String, bool)> {
         }),
         _ => None,
     }
+}
+
+/// How many tickets it has, in a sentence.
+fn counted_tickets(order: &Order) -> String {
+    let are = if order.places() == 1 { "is" } else { "are" };
+    format!("{} {are} valid now.", counted(order.places(), "ticket"))
 }

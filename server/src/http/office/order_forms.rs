@@ -30,8 +30,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// A key that a form carries.
-fn new_key(app: &App) -> String {
+pub(super) fn new_key(app: &App) -> String {
     Uuid::from_u128(app.ids.random()).to_string()
+}
+
+/// Whether it is a key of a form.
+pub(super) fn is_key(key: &str) -> bool {
+    Uuid::try_parse(key).is_ok()
 }
 
 /// The key of a form that was sent, bound to who sent it, to what it is sent to, and to what it says. A form without
@@ -43,28 +48,39 @@ fn key(
     form: &Form,
     says: &str,
 ) -> Result<IdempotencyKey, Problem> {
+    key_of_form(caller, what, &order.id.0.to_be_bytes(), form, says)
+}
+
+/// The same of a form that is about this id.
+pub(super) fn key_of_form(
+    caller: &Caller,
+    what: &str,
+    of: &[u8],
+    form: &Form,
+    says: &str,
+) -> Result<IdempotencyKey, Problem> {
     let key = form.get("key");
-    if Uuid::try_parse(key).is_err() {
+    if !is_key(key) {
         return Err(Problem::invalid(
-            "This form is not whole. Please go back to the order and open it again. Nothing was done.",
+            "This form is not whole. Please go back to the page before and open it again. Nothing was done.",
         ));
     }
     let who = caller.actor().to_string();
-    let scope: [&[u8]; 4] = [b"office", what.as_bytes(), who.as_bytes(), &order.id.0.to_be_bytes()];
+    let scope: [&[u8]; 4] = [b"office", what.as_bytes(), who.as_bytes(), of];
     Ok(key_of(&scope, key.as_bytes(), says.as_bytes()))
 }
 
-fn to(order: &Order, query: &str) -> Response {
+pub(super) fn to(order: &Order, query: &str) -> Response {
     Redirect::to(&format!("{}?{query}#done", path(order.id))).into_response()
 }
 
 /// A page with the status of a form that is not taken.
-fn refused(template: &impl Template) -> Response {
+pub(super) fn refused(template: &impl Template) -> Response {
     (StatusCode::UNPROCESSABLE_ENTITY, page(template)).into_response()
 }
 
 /// Why something was not done, for the top of a form. Other problems are pages of their own.
-fn in_words(no: CommandError) -> Result<String, Problem> {
+pub(super) fn in_words(no: CommandError) -> Result<String, Problem> {
     match no {
         CommandError::Refused(refusal) => Ok(Problem::from(CommandError::Refused(refusal)).detail),
         no => Err(no.into()),
@@ -612,5 +628,65 @@ pub async fn guest(
     match app.organiser.correct_guest(&permit, order.id, number, name, Some(request)).await {
         Ok(_) => Ok(to(&order, "done=guest")),
         Err(no) => Ok(refused(&shown(in_words(no)?)?)),
+    }
+}
+
+fn name_page(
+    app: &App,
+    caller: &Caller,
+    (order, event): (&Order, &Event),
+    form: Option<&Form>,
+    error: Option<String>,
+) -> ConfirmPage {
+    let typed = form.map(|form| form.get("name").to_owned());
+    ConfirmPage {
+        office: frame(app, caller, event),
+        path: path(order.id),
+        name: order.buyer.name.clone(),
+        key: form.map_or_else(|| new_key(app), |form| form.get("key").to_owned()),
+        title: "Correct the name of the buyer",
+        lines: vec![
+            "The codes of the tickets and the names of guests stay as they are.".into(),
+            "Nobody is told by mail. No money moves.".into(),
+        ],
+        action: format!("{}/name", path(order.id)),
+        button: "Save the name",
+        error,
+        field: Some(Field {
+            name: "name",
+            label: "Name of the buyer",
+            hint: "",
+            value: typed.unwrap_or_else(|| order.buyer.name.clone()),
+            email: false,
+        }),
+    }
+}
+
+/// `GET /office/orders/{id}/name`
+pub async fn name_form(
+    State(app): State<Arc<Site>>,
+    Path(id): Path<String>,
+    Staff(caller): Staff,
+) -> Page {
+    let (order, event) = opened(&app, &caller, &id).await?;
+    caller.permit::<may::ChangeOrders>(order.event)?;
+    Ok(page(&name_page(&app, &caller, (&order, &event), None, None)))
+}
+
+/// `POST /office/orders/{id}/name`
+pub async fn name(State(app): State<Arc<Site>>, Path(id): Path<String>, sent: SentByStaff) -> Page {
+    let SentByStaff(caller, sent) = sent;
+    let (order, event) = opened(&app, &caller, &id).await?;
+    let permit = caller.permit(order.event)?;
+    let form = Form::read(&sent.headers, &sent.body)?;
+    let name = form.get("name");
+    let request = key(&caller, "name", &order, &form, name)?;
+    let shown = |why| refused(&name_page(&app, &caller, (&order, &event), Some(&form), Some(why)));
+    if let Err(why) = check_name(name) {
+        return Ok(shown(format!("{}.", capital(&why))));
+    }
+    match app.organiser.correct_name(&permit, order.id, name, Some(request)).await {
+        Ok(_) => Ok(to(&order, "done=name")),
+        Err(no) => Ok(shown(in_words(no)?)),
     }
 }

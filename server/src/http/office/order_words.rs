@@ -51,6 +51,12 @@ pub fn standing(order: &Order, now: TimeMs, zone: &str) -> String {
         OrderState::Committed => {
             "The bank has accepted the payment, and the money is being taken. The tickets come then.".into()
         }
+        OrderState::Paid if order.tender == Tender::Free => {
+            "It was given away, and the tickets are valid.".into()
+        }
+        OrderState::Paid if order.tender.is_offline() && order.refunded().minor == 0 => {
+            format!("It was paid {}, and the tickets are valid.", paid_how(order.tender))
+        }
         OrderState::Paid if order.total().minor == 0 => "It costs nothing; the tickets are valid.".into(),
         OrderState::Paid if order.refunded().minor > 0 => {
             format!("Of the money {} went back or is on its way.", money(order.refunded().minor, order))
@@ -71,6 +77,16 @@ pub fn standing(order: &Order, now: TimeMs, zone: &str) -> String {
             "The payment ended before the money was taken. There are no tickets, and the places are on sale again."
                 .into()
         }
+    }
+}
+
+/// How an order was paid, or is to be.
+pub fn paid_how(tender: Tender) -> &'static str {
+    match tender {
+        Tender::Online => "through the payment provider",
+        Tender::Free => "not at all: it is given away",
+        Tender::Cash => "in cash",
+        Tender::Terminal => "by card, at your terminal",
     }
 }
 
@@ -236,7 +252,10 @@ impl Happened {
 pub fn story(order: &Order, mails: &[MailState], log: &[AuditLine], zone: &str) -> Vec<Happened> {
     let buyer = || who(Actor::Buyer);
     let system = || who(Actor::System);
-    let mut story = vec![Happened::at(order.placed_ms, zone, "Order placed", buyer())];
+    // What the organiser sells stands in the log, with whoever sold it.
+    let placed = (!order.tender.is_offline())
+        .then(|| Happened::at(order.placed_ms, zone, "Order placed", buyer()));
+    let mut story: Vec<Happened> = placed.into_iter().collect();
     for tried in order.payment.iter().flat_map(|payment| &payment.attempts) {
         // Before it was written down, it was unknown.
         if tried.begun_ms > 0 {

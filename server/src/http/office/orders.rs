@@ -2,7 +2,7 @@
 //! events whose orders the reader may see.
 
 use super::{OfficeFrame, Staff, order_words};
-use crate::access::{Caller, may};
+use crate::access::{Caller, Right, may};
 use crate::app::App;
 use crate::http::api::event_of;
 use crate::http::page::{Moment, Page, page};
@@ -44,6 +44,8 @@ struct OrdersPage {
     /// The next page.
     next: Option<String>,
     newest_left_out: bool,
+    /// Where its reader can sell tickets of the event.
+    sells: Option<String>,
 }
 
 /// A choice of a filter.
@@ -86,7 +88,7 @@ pub async fn all(State(app): State<Arc<Site>>, Staff(caller): Staff, query: Quer
     let events = app.catalogue.events();
     let of = Of::all_that(&caller, &events);
     let office = OfficeFrame::of_shop(&app, &caller, "/office/orders");
-    show(&app, office, &of, None, &query).await
+    show(&app, office, &of, None, &query, false).await
 }
 
 /// `GET /office/events/{event}/orders`
@@ -98,7 +100,8 @@ pub async fn of_event(
 ) -> Page {
     let (event, office) = event_page(&app, &caller, &slug, "orders").await?;
     let of = Of::These(vec![caller.permit(event.id)?]);
-    show(&app, office, &of, Some(&event), &query).await
+    let sells = caller.has(Right::SellTickets, Some(event.id));
+    show(&app, office, &of, Some(&event), &query, sells).await
 }
 
 /// The event of a page, and the frame of the page.
@@ -119,6 +122,7 @@ async fn show(
     of: &Of,
     event: Option<&Arc<Event>>,
     query: &Query,
+    sells: bool,
 ) -> Page {
     let (asked, error) = match asked(query, event) {
         Ok(asked) => (asked, None),
@@ -165,6 +169,9 @@ async fn show(
         filtered,
         rows,
         newest_left_out: found.newest_left_out,
+        sells: event
+            .filter(|_| sells)
+            .map(|event| format!("/office/events/{}/sell", event.spec.slug)),
     }))
 }
 

@@ -142,7 +142,7 @@ pub async fn change(State(app): State<Arc<Site>>, sent: SentByStaff) -> Page {
 }
 
 /// A form with a file that staff has sent. Nothing of the body is read unless the head has a key.
-pub struct FileByStaff(Caller, Multipart);
+pub struct FileByStaff(pub(super) Caller, pub(super) Multipart);
 
 impl FromRequest<Arc<Site>> for FileByStaff {
     type Rejection = PageProblem;

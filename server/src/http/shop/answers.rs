@@ -145,7 +145,8 @@ impl Answers {
     }
 }
 
-fn yes_or_no(value: &str, lang: Lang) -> String {
+/// An answer to a question of yes or no, in words.
+pub(in crate::http) fn yes_or_no(value: &str, lang: Lang) -> String {
     match YES_NO.iter().position(|known| *known == value) {
         Some(0) => lang.answer_yes().into_owned(),
         Some(_) => lang.answer_no().into_owned(),
@@ -153,14 +154,20 @@ fn yes_or_no(value: &str, lang: Lang) -> String {
     }
 }
 
-fn ticket_legend(order: &Order, event: &Event, number: u16, lang: Lang) -> String {
+/// What is said of the ticket that a question is asked for.
+pub(in crate::http) fn ticket_legend(
+    order: &Order,
+    event: &Event,
+    number: u16,
+    lang: Lang,
+) -> String {
     let line = order.line_of_place(number).map(|at| usize::from(order.lines[at].ticket_type));
     let name = line.and_then(|at| event.ticket_types.get(at)).map_or("", |t| t.name.as_str());
     lang.questions_of_ticket(number, name).into_owned()
 }
 
 /// The name of the field of a question: no question's id has a point in it.
-fn field_name(question: &str, ticket: Option<u16>) -> String {
+pub(in crate::http) fn field_name(question: &str, ticket: Option<u16>) -> String {
     match ticket {
         None => format!("a.{question}"),
         Some(number) => format!("a.{question}.{number}"),
@@ -168,7 +175,7 @@ fn field_name(question: &str, ticket: Option<u16>) -> String {
 }
 
 /// What a form of ours answers to what is asked.
-fn filled(form: &Form, asked: &[Asked<'_>]) -> Vec<AnswerWish> {
+pub(in crate::http) fn filled(form: &Form, asked: &[Asked<'_>]) -> Vec<AnswerWish> {
     let wish = |asked: &Asked<'_>| AnswerWish {
         question: asked.question.id.clone(),
         ticket: asked.ticket,

@@ -42,7 +42,8 @@ pub(super) fn sell<D: Database>(
     let order = desk.ids.order(desk.now());
     let lines = vec![LineWish { ticket_type: "seat".into(), quantity: 2 }];
     let (event, buyer, reference) = (desk.event, buyer(name), reference.into());
-    (order, Command::Sell { order, event, buyer, untagged: None, lines, tender, reference })
+    let (untagged, shown_minor) = (None, None);
+    (order, Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor })
 }
 
 pub(super) fn answers_are_kept<D: Database>(desk: &mut Desk<D>) {
