@@ -87,7 +87,10 @@ fn a_draft_is_seen_by_its_link_and_by_the_organiser() {
         (200, json!(true))
     );
     assert_eq!(server.send(hold("ann", 1)).status, 201);
+    // Who says nothing of it publishes nothing.
     assert_eq!(put(&server, "rock", &json!({})).status, 200);
+    assert!(!ids(&server.get("/api/v1/events")).contains(&rock));
+    assert_eq!(put(&server, "rock", &json!({"hidden": false})).status, 200);
     assert!(ids(&server.get("/api/v1/events")).contains(&rock));
 }
 
