@@ -799,7 +799,7 @@ mod tests {
         let ended = event.spec.ends();
         let told = too_many(&all, &event, ended);
         assert_eq!((told.len(), told[0].line), (1, 2), "{told:?}");
-        assert!(told[0].text.contains("over"), "{told:?}");
+        assert!(told[0].text.contains("no tickets are sold any more"), "{told:?}");
     }
 
     #[test]
