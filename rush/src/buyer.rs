@@ -404,7 +404,7 @@ mod tests {
     #[tokio::test]
     async fn whose_first_request_still_runs_goes_on_until_it_is_paid() {
         let paid = r#"{"buyer":{"email":"","language":"en","name":""},"event":"","id":"","lines":[],"message":"",
-            "placed_at":"","refunded":{"amount":0,"currency":"EUR"},"refunds":[],"state":"paid",
+            "placed_at":"","refunded":{"amount":0,"currency":"EUR"},"refunds":[],"state":"paid","tender":"online",
             "tickets":[{"code":"AAAA-AAAA-AAAA","name":"","number":1,"revision":0,"ticket_type":"adult","url":"","valid":true}],
             "total":{"amount":0,"currency":"EUR"},"url":""}"#
             .to_owned();
