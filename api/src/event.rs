@@ -145,13 +145,14 @@ pub struct Cancellation<'a> {
     pub done_at: Option<Cow<'a, str>>,
     /// How many places were held or sold when it was cancelled.
     pub places: u64,
-    /// How many of them still are.
+    /// How many of them still are. Places that were refunded before and not put back on sale are among them until
+    /// all is done.
     pub places_left: u64,
-    /// Orders that are at rest without a refund: nothing had been paid.
+    /// Orders whose hold or payment it ended before anything was paid. What had ended before is not counted.
     pub released: u64,
-    /// Orders that are refunded.
+    /// Orders that were refunded by it. What was refunded before is not counted.
     pub refunded: u64,
-    /// What went back for them.
+    /// What went back for them since the event was cancelled.
     #[serde(borrow)]
     pub amount: Money<'a>,
     /// Orders whose money somebody must give back: they were paid in cash or at a terminal, or the payment

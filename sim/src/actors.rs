@@ -160,7 +160,7 @@ pub async fn refund_order(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
 fn part_of(world: &World, order: OrderId) -> Option<i64> {
     let (kept, step) = world.audit(|auditor, _, _| auditor.kept_of(order))?;
     let steps = u128::try_from(kept / step).ok().filter(|steps| *steps > 0)?;
-    (order.0 % 3 == 0).then(|| step * (1 + (order.0 / 3 % steps) as i64))
+    order.0.is_multiple_of(3).then(|| step * (1 + (order.0 / 3 % steps) as i64))
 }
 
 /// A refund that may not be possible: too much, of what is not in the order, or of an order in any state.

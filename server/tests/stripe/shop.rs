@@ -454,8 +454,9 @@ impl Shop {
                 let kept = moved.captured - moved.refunded;
                 let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
                 let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
-                let by_hand: i64 =
-                    order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+                // What went back beside tickets.
+                let beside = order.refunds.iter().filter(|r| r.by_hand || r.of_amount);
+                let by_hand: i64 = beside.map(|r| r.amount_minor).sum();
                 // What a bank has sent back is the buyer's: the books say so.
                 let kept = kept - order.owed_back().minor;
                 assert!(kept <= worth && worth <= kept + by_hand, "{kept} kept: {order:#?}");

@@ -22,11 +22,11 @@ record! {
         pub done: OrderId,
         /// All orders up to this one are at rest, and counted below.
         pub settled: OrderId,
-        /// Orders for which nothing had been paid.
+        /// Orders that it ended before anything was paid.
         pub released: i64,
-        /// Orders that are refunded.
+        /// Orders that were refunded since.
         pub refunded: i64,
-        /// What went back for them, in minor units of the event's currency.
+        /// What went back for them since, in minor units of the event's currency.
         pub amount_minor: i64,
         /// Orders whose refund failed.
         pub failed: i64,

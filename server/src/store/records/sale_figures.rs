@@ -273,10 +273,10 @@ const BY_SPAN: &str = "SELECT event, at_ms / $2 * $2, ticket_type, currency, CAS
     CAST(sum(refunded) AS BIGINT), CAST(sum(restocked) AS BIGINT), CAST(sum(taken_minor) AS BIGINT), \
     CAST(sum(given_back_minor) AS BIGINT) FROM sale_figures WHERE event = $1 AND at_ms >= $3 \
     GROUP BY 1, 2, 3, 4 ORDER BY 2, 3, 4";
-const ALL: &str = "SELECT event, 0, ticket_type, currency, CAST(sum(sold) AS BIGINT), \
+const ALL: &str = "SELECT event, CAST(0 AS BIGINT), ticket_type, currency, CAST(sum(sold) AS BIGINT), \
     CAST(sum(refunded) AS BIGINT), CAST(sum(restocked) AS BIGINT), CAST(sum(taken_minor) AS BIGINT), \
     CAST(sum(given_back_minor) AS BIGINT) FROM sale_figures GROUP BY 1, 3, 4 ORDER BY 1, 3, 4";
-const TRIES: &str = "SELECT event, 0, outcome, CAST(sum(number) AS BIGINT) FROM payment_tries \
+const TRIES: &str = "SELECT event, CAST(0 AS BIGINT), outcome, CAST(sum(number) AS BIGINT) FROM payment_tries \
     WHERE event = $1 AND at_ms >= $2 GROUP BY 1, 3 ORDER BY 4 DESC, 3";
 
 /// The figures of an event from this time on, summed over spans of so many milliseconds.
