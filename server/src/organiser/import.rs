@@ -449,8 +449,8 @@ fn read(file: &[u8], event: &Event) -> Checked {
         }
         Err(error) => return whole(format!("the file cannot be read: {error}")),
     };
-    let told = read.columns.clone();
-    let whole = |text: String| Checked { columns: told.clone(), ..whole(text) };
+    let (source, told) = (read.source, read.columns.clone());
+    let whole = |text: String| Checked { source, columns: told.clone(), ..whole(text) };
     if columns.names.is_empty() && columns.first.is_none() && columns.last.is_none() {
         return whole(
             "there is no column with names: the first line names the columns, one of which is name"
