@@ -479,7 +479,7 @@ async fn a_reason_of_a_refund_is_one_line_that_can_be_seen() {
     let path = format!("/api/v1/orders/{order}/refunds");
     let refund = |reason: String| {
         let (office, path) = (&office, path.clone());
-        let body = format!(r#"{{"all": true, "reason": "{reason}"}}"#);
+        let body = format!(r#"{{"all": true, "restock": true, "reason": "{reason}"}}"#);
         async move { office.with(KEY, Method::POST, &path, &body).await }
     };
     for reason in ["a\\nb".into(), "\\u202eb".into(), "\\u001b[2J".into(), "a".repeat(301)] {
