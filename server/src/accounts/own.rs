@@ -212,7 +212,7 @@ impl Accounts {
         changes.push(put_browsers(account.id, account.browsers));
         changes.push(end_others(account.id, &who.session.id));
         changes.push(end_links(account.id, now));
-        let detail = "has an authenticator".to_owned();
+        let detail = "has an authenticator; all other sessions ended".to_owned();
         let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
         changes.push(RecordChange::put(&line));
         self.writer.write(changes).await?;

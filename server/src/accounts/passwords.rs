@@ -19,7 +19,7 @@ const KNOWN_AT_ONCE: usize = 1;
 /// So many of each are being hashed, or wait.
 const MOST: usize = 64;
 /// So many of one account that is known: nobody who is signed in fills the queue of the others.
-const OF_ONE: usize = 4;
+const OF_ONE: usize = 8;
 /// Memory in KiB, passes and lanes: what OWASP advises for argon2id.
 const COST: Cost = Cost { kib: 19 * 1024, passes: 2, lanes: 1 };
 /// How long a hash is, in bytes.
