@@ -70,7 +70,7 @@ async fn all_cancelled_events_are_found_however_many_there_are() {
     let store = SqliteStore::open(&dir.join("nts.db"), Clock::System).expect("a database").store;
     let reads = Reads::inline(Box::new(store.own_reader().expect("a reader")));
     let metrics = Arc::new(Metrics::default());
-    let (queue, mut jobs) = Queue::new(100, Duration::from_secs(5), Arc::clone(&metrics));
+    let (queue, mut jobs) = Queue::new(5_000, Duration::from_secs(5), Arc::clone(&metrics));
     let mut writer = Writer::new(Box::new(store), metrics);
     let rows = (1..=7).map(|n| Cancellation::begun(EventId(n), 5, Actor::System, 1));
     let rows: Vec<RecordChange> = rows.map(|row| RecordChange::put(&row)).collect();
