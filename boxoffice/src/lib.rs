@@ -12,7 +12,7 @@
 //! provider's wire format. Times and ids come in as values. It has no dependencies.
 //!
 //! Each slice ([`event`], [`order`], [`payment`]) has its types and its decisions. Read [`order`] for the
-//! life of an order, then [`mod@decide`].
+//! life of an order, then [`mod@decide`]. The [`door`] has commands of its own, and [`decide_door`].
 
 #![no_std]
 extern crate alloc;
@@ -21,6 +21,7 @@ pub mod change;
 pub mod command;
 pub mod decide;
 pub mod decision;
+pub mod door;
 mod draft;
 pub mod event;
 pub mod language;
@@ -37,6 +38,11 @@ pub use change::{Change, Effect};
 pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish, Terms};
 pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
+pub use door::{
+    Admission, DeviceId, Direction, DoorChange, DoorCommand, DoorDecision, DoorKeys, DoorRefusal,
+    DoorReply, DoorSpec, DoorState, GateCounts, GateSpec, MOST_GATES, Nonce, Objection, Presence,
+    Scan, ScanId, ScanReport, Seen, TicketRef, UNDO_MS, Undone, UndoneBy, decide_door,
+};
 pub use event::check::{Flaw, Warning, check_slug, told};
 pub use event::code::{CodeSpec, Discount, MOST_CODES};
 pub use event::counter::{COUNTERS_FROM, Counter, CounterKind};

@@ -182,10 +182,21 @@ pub enum Mutant {
     MailNotStopped,
     /// A mail is delivered without looking whether another process has taken it.
     MailTakenByTwo,
+    /// Whether somebody is in with a ticket already is not looked at.
+    AdmitsTwice,
+    /// A scan is not recognised by its nonce when it is reported again.
+    NonceForgotten,
+    /// A refunded ticket lets somebody in.
+    RevokedAdmits,
 }
 
 impl Mutant {
-    /// All of them.
+    /// Those of the door. Nothing but the crate's own tests (`tests/door_mutants.rs`) can notice them, for no
+    /// program uses the door yet.
+    pub const DOOR: [Mutant; 3] =
+        [Mutant::AdmitsTwice, Mutant::NonceForgotten, Mutant::RevokedAdmits];
+
+    /// All others: the simulation notices each of them.
     pub const ALL: [Mutant; 88] = [
         Mutant::OffByOne,
         Mutant::NoFence,

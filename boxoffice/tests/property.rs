@@ -550,11 +550,11 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
     Some(match ask {
         Ask::Delete(slug) => Command::DeleteEvent { slug: (*slug).into() },
         Ask::Over(id, spec, seen) => {
-            let put = before.iter().rev().filter_map(|command| match command {
+            let mut put = before.iter().rev().filter_map(|command| match command {
                 Command::PutEvent { spec: put, .. } if put.slug == spec.slug => Some(put),
                 _ => None,
             });
-            let seen = seen.and_then(|nth| put.cloned().nth(nth)).map(Box::new);
+            let seen = seen.and_then(|nth| put.nth(nth).cloned()).map(Box::new);
             Command::PutEventIf { id: EventId(*id), spec: (**spec).clone(), seen }
         }
         Ask::Parts(id, spec, kept, only) => Command::PutEventParts {

@@ -12,9 +12,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a script that cannot be read fails its test")]
 
+mod door_steps;
+mod door_world;
 mod world;
 
 use boxoffice::*;
+use door_world::DoorWorld;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -83,6 +86,7 @@ impl Story<'_> {
 #[derive(Default)]
 struct Stage {
     world: World,
+    door: DoorWorld,
     now: TimeMs,
     /// The event that a hold is for if it does not say.
     event: String,
@@ -115,9 +119,17 @@ impl Stage {
                 words.end()
             }
             Some(expected) => {
-                let command = self.command(&first, &mut words)?;
-                words.end()?;
-                let answer = self.ask(&command);
+                let answer = match self.door_command(&first, &mut words)? {
+                    Some(command) => {
+                        words.end()?;
+                        self.ask_door(&command)
+                    }
+                    None => {
+                        let command = self.command(&first, &mut words)?;
+                        words.end()?;
+                        self.ask(&command)
+                    }
+                };
                 let answer = answer.trim_end();
                 match expected.strip_suffix("...") {
                     Some(prefix) if answer.starts_with(prefix) => Ok(()),
@@ -692,6 +704,8 @@ impl Stage {
                 Ok(())
             }
             "given" => self.given(words),
+            "gate" => self.look_gate(words),
+            "scans" => self.look_scans(words),
             "pool" => self.look_pool(words),
             "counter" => self.look_counter(words),
             "lines" => {

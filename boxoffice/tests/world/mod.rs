@@ -38,10 +38,14 @@ impl World {
         Ok(decision)
     }
 
-    /// What a store loads for a command: what is named and not one row more.
     fn slice(&self, command: &Command) -> State {
         let mut keys = Keys::default();
         command.add_keys(&mut keys);
+        self.load(keys)
+    }
+
+    /// What a store loads for some keys: what is named and not one row more.
+    pub fn load(&self, keys: Keys) -> State {
         let all = &self.state;
         let mut slice = State { most_counted: all.most_counted, ..State::default() };
         let mut events: BTreeSet<EventId> = keys.events.into_iter().collect();
