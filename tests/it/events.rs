@@ -246,7 +246,7 @@ fn a_file_with_mistakes_is_told_all_of_them_and_an_odd_one_its_warnings() {
     let show = include_str!("../../show.toml");
     let apply = |text: &str| apply(&dir, &url, text);
     let text = show.replace("capacity = 400", "capacity = \"400\"").replace("4000,", "40.00,");
-    let wrong = apply(&(text + "sale_closes = \"2030-07-05T18:00:00Z\"\n"));
+    let wrong = apply(&(text + "keep_buyers_days = 90\n"));
     let told = said(&wrong);
     assert!(
         !wrong.status.success() && told.contains("has 3 mistakes, and nothing was sent"),
@@ -357,8 +357,8 @@ fn a_query_filters_or_is_refused() {
     }
     let of_order = format!("/api/v1/orders/{}", text(&order, "id"));
     let wrong = [
-        (orders("?email=nobody@example.org"), "email"),
-        (orders("?state=paid"), "state"),
+        (orders("?buyer=nobody@example.org"), "buyer"),
+        (orders("?state=payed"), "state"),
         (orders("?limit=0"), "limit"),
         (orders("?limit=501"), "limit"),
         (orders("?limit=x"), "limit"),
