@@ -12,6 +12,7 @@ use crate::http::page::{Page, PageProblem, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::speaks::preferred;
+use crate::http::staff::event_for;
 use crate::language::Lang;
 use crate::organiser::import::{Checked, Column, MOST_ROWS, RowNote};
 use crate::text::{capital, counted};
@@ -219,7 +220,7 @@ pub async fn show(
     Staff(caller): Staff,
     headers: HeaderMap,
 ) -> Page {
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     caller.permit::<may::SellTickets>(event.id)?;
     let empty = (String::new(), preferred(&headers));
     Ok(page(&GuestsPage::of(&app, &caller, &event, empty, Faults::none())))
@@ -232,7 +233,7 @@ pub async fn take(
     file: Result<FileByStaff, PageProblem>,
 ) -> Page {
     let FileByStaff(caller, form) = file?;
-    let event = app.sales.event_named(&slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit::<may::SellTickets>(event.id)?;
     let pasted = form.exact("list").to_owned();
     let language = Lang::parse(&form.text("language")).unwrap_or_default();

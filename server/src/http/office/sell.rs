@@ -13,6 +13,7 @@ use crate::http::page::{Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::speaks::preferred;
+use crate::http::staff::event_for;
 use crate::language::Lang;
 use crate::organiser::sell::Sale;
 use crate::text::{begin, capital, counted};
@@ -429,7 +430,7 @@ fn with_status(template: &impl Template, status: StatusCode) -> Response {
 }
 
 async fn show(app: &Site, caller: &Caller, slug: &str, headers: &HeaderMap, does: Does) -> Page {
-    let event = app.sales.event_named(slug).await?;
+    let event = event_for(app, caller, slug).await?;
     caller.permit::<may::SellTickets>(event.id)?;
     let typed = Typed { language: preferred(headers).tag().into(), ..Typed::default() };
     Ok(page(&SellPage::of(app, caller, &event, does, typed, Faults::none())))
@@ -437,7 +438,7 @@ async fn show(app: &Site, caller: &Caller, slug: &str, headers: &HeaderMap, does
 
 async fn take(app: &Site, slug: &str, sent: SentByStaff, does: Does) -> Page {
     let SentByStaff(caller, Sent { headers, body }) = sent;
-    let event = app.sales.event_named(slug).await?;
+    let event = event_for(app, &caller, slug).await?;
     let permit = caller.permit::<may::SellTickets>(event.id)?;
     let form = Form::read(&headers, &body)?;
     let typed = Typed::of(&form);
