@@ -1471,7 +1471,7 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
             r.outcome == 'y' && r.amount > 0 && (r.by_hand || !took)
         };
         let others = order.refunds.iter().rev().filter(|r| r.id != id);
-        let this = order.refunds.iter().filter(|r| r.id == id && r.of_amount);
+        let this = order.refunds.iter().filter(|r| r.id == id);
         let by = others.chain(this).find(loose);
         if let Some(by) = by.map(|r| r.id)
             && priced
