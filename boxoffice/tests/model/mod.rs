@@ -292,6 +292,9 @@ impl Model {
                 if only.is_some() && there.map(|s| s.id) != *only {
                     return "refused unknown_event".into();
                 }
+                if there.is_some_and(|s| keeps_other_money(spec, &s.spec, kept)) {
+                    return "refused invalid".into();
+                }
                 let spec = there.map_or_else(|| spec.clone(), |s| completed(spec, &s.spec, kept));
                 return self.put(*id, &spec);
             }
@@ -1481,6 +1484,16 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
         }
     }
     None
+}
+
+/// Whether amounts of money would be kept in another currency than theirs.
+fn keeps_other_money(said: &EventSpec, there: &EventSpec, kept: &[EventPart]) -> bool {
+    let phases = there.ticket_types.iter().any(|t| {
+        let stays = said.ticket_types.iter().any(|other| other.id == t.id);
+        stays && !t.rules.phases.is_empty() && kept.contains(&EventPart::Rules(t.id.clone()))
+    });
+    let off = there.codes.iter().any(|code| matches!(code.discount, Some(Discount::Minor(_))));
+    said.currency != there.currency && (phases || (off && kept.contains(&EventPart::Codes)))
 }
 
 /// What an event shall be, where some of it is not said.
