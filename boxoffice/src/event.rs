@@ -9,8 +9,8 @@ pub(crate) mod put;
 pub(crate) mod question;
 pub(crate) mod sale;
 
-use crate::{CodeSpec, Counter, Currency, EventId, Refusal, TimeMs, TypeRules};
-use alloc::{string::String, vec::Vec};
+use crate::{CodeSpec, Counter, Currency, Discount, EventId, Flaw, Refusal, TimeMs, TypeRules};
+use alloc::{format, string::String, vec::Vec};
 use question::QuestionSpec;
 
 /// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
@@ -278,9 +278,31 @@ impl EventSpec {
         }
     }
 
-    /// Takes these parts from what was said before.
-    pub fn keep(&mut self, parts: &[EventPart], before: &EventSpec) {
+    /// Takes these parts from what was said before. Gives what is wrong with that: amounts of money in them are
+    /// minor units of the currency from before, so they cannot be kept in another one.
+    #[must_use]
+    pub fn keep(&mut self, parts: &[EventPart], before: &EventSpec) -> Vec<Flaw> {
         parts.iter().for_each(|part| self.keep_part(part, before));
+        let (new, old) = (self.currency.code(), before.currency.code());
+        if new == old {
+            return Vec::new();
+        }
+        let text = |what: &str| {
+            format!("the currency changes from {old} to {new}: say {what} anew as well")
+        };
+        let mut flaws = Vec::new();
+        for (index, t) in self.ticket_types.iter().enumerate() {
+            if !t.rules.phases.is_empty() && parts.contains(&EventPart::Rules(t.id.clone())) {
+                let what = format!("the price phases of the ticket type \"{}\"", t.id);
+                flaws.push(Flaw::new(format!("ticket_types[{index}].phases"), text(&what)));
+            }
+        }
+        let in_money = |code: &CodeSpec| matches!(code.discount, Some(Discount::Minor(_)));
+        if parts.contains(&EventPart::Codes) && self.codes.iter().any(in_money) {
+            flaws
+                .push(Flaw::new("codes", text("the codes, whose discounts are amounts of money,")));
+        }
+        flaws
     }
 
     fn keep_part(&mut self, part: &EventPart, before: &EventSpec) {

@@ -109,6 +109,8 @@ enum Ask {
         wish: Option<Vec<(u8, i64)>>,
         /// So much instead.
         sum: Option<i64>,
+        /// What failed instead.
+        failed: bool,
         restock: bool,
     },
     Answered {
@@ -511,11 +513,17 @@ fn ask() -> impl Strategy<Value = Ask> {
         5 => order().prop_map(Ask::Cancel),
         4 => order().prop_map(Ask::Expire),
         2 => order().prop_map(Ask::Defer),
-        9 => (order(), 1..5u128, proptest::option::of(lines()), any::<bool>())
-            .prop_map(|(order, refund, wish, restock)| Ask::Refund { order, refund, wish, sum: None, restock }),
+        9 => (order(), 1..5u128, proptest::option::of(lines()), any::<bool>()).prop_map(
+            |(order, refund, wish, restock)| {
+                Ask::Refund { order, refund, wish, sum: None, failed: false, restock }
+            }
+        ),
+        4 => (order(), 1..9u128).prop_map(|(order, refund)| {
+            Ask::Refund { order, refund, wish: None, sum: None, failed: true, restock: false }
+        }),
         5 => (order(), 1..5u128, select(vec![1, 50, 400, 500, 999, 1998, 0, -5]), any::<bool>())
             .prop_map(|(order, refund, sum, restock)| {
-                Ask::Refund { order, refund, wish: None, sum: Some(sum), restock }
+                Ask::Refund { order, refund, wish: None, sum: Some(sum), failed: false, restock }
             }),
         6 => (order(), 1..5u128, outcome)
             .prop_map(|(order, refund, outcome)| Ask::Answered { order, refund, outcome }),
@@ -695,10 +703,11 @@ fn command(ask: &Ask, world: &World, before: &[Command]) -> Option<Command> {
         Ask::Defer(order) => {
             Command::Defer { order: id(*order), trouble: "no answer".into(), wait_ms: Some(99) }
         }
-        Ask::Refund { order, refund, wish, sum, restock } => Command::Refund {
+        Ask::Refund { order, refund, wish, sum, failed, restock } => Command::Refund {
             order: id(*order),
             refund: RefundId(*refund),
             wish: match (wish, sum) {
+                _ if *failed => RefundWish::Failed,
                 (_, Some(sum)) => RefundWish::Amount(*sum),
                 (Some(lines), None) => RefundWish::Lines(wishes(lines)),
                 (None, None) => RefundWish::All,
@@ -1097,7 +1106,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (0..9usize).prop_map(Happening::Believe),
         3 => (order(), any::<bool>()).prop_map(|(order, well)| Happening::Finish { order, well }),
         4 => (order(), by_hand()).prop_map(|(order, what)| Happening::ByHand { order, what }),
-        3 => (order(), 20..40u128, proptest::option::of(select(vec![1, 1, 2, 2, 3, 400, 999, 1998])), any::<bool>())
+        3 => (order(), 20..40u128, proptest::option::of(select(vec![0, 1, 1, 2, 2, 3, 400, 999, 1998])), any::<bool>())
             .prop_map(|(order, refund, wish, restock)| Happening::Refund { order, refund, wish, restock }),
         6 => select(vec![300, 5_000, 60_000, 300_000, 700_000_000]).prop_map(Happening::Wait),
     ]
@@ -1212,6 +1221,7 @@ impl Sale {
             Happening::Refund { order, refund, wish, restock } => {
                 let first = self.order(*order).and_then(|o| o.lines.first()).map(|l| l.ticket_type);
                 let wish = match (wish, first) {
+                    (Some(0), _) => RefundWish::Failed,
                     (Some(sum @ 3..), _) => RefundWish::Amount(*sum),
                     (Some(quantity), Some(t)) => RefundWish::Lines(wishes(&[(t as u8, *quantity)])),
                     _ => RefundWish::All,

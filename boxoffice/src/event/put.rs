@@ -83,7 +83,10 @@ pub(crate) fn put_parts(
     }
     let Some(known) = known else { return put(state, id, spec) };
     let mut spec = spec.clone();
-    spec.keep(kept, &known.spec);
+    let flaws = spec.keep(kept, &known.spec);
+    if !flaws.is_empty() {
+        return Err(Refusal::Invalid(told(&flaws)));
+    }
     put(state, id, &spec)
 }
 

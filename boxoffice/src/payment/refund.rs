@@ -240,8 +240,8 @@ pub(crate) fn answered(
     draft.reply_order(order)
 }
 
-/// A refund for no particular tickets (made by hand, or of an amount), if nothing is left of the money by it
-/// although tickets that cost something are still valid. `answered` is our own refund as it is by now; `lines`
+/// A refund for no particular tickets (made by hand, of an amount, or what repeats one that failed), if nothing is
+/// left of the money by it although tickets that cost something are still valid. `answered` is our own refund as it is by now; `lines`
 /// count it.
 fn emptied(order: &Order, lines: &[Line], answered: &Refund) -> Option<Refund> {
     let others = || order.refunds.iter().filter(|r| r.id != answered.id);
@@ -249,7 +249,7 @@ fn emptied(order: &Order, lines: &[Line], answered: &Refund) -> Option<Refund> {
     let left = order.total().minor - given;
     let worth = |l: &Line| l.unit_minor * i64::from(l.quantity - l.refunded);
     let worth: i64 = lines.iter().map(worth).sum();
-    let itself = core::iter::once(answered).filter(|r| r.of_amount);
+    let itself = core::iter::once(answered);
     let mut without_tickets = others().rev().chain(itself).filter(|r| r.took_no_tickets());
     if left > 0 || worth == 0 { None } else { without_tickets.next().cloned() }
 }
@@ -331,9 +331,9 @@ impl Draft {
         answered: &mut Refund,
     ) -> u32 {
         let Some(mut refund) = emptied(order, lines, answered) else { return 0 };
-        let text = match refund.of_amount {
-            true => "nothing of the money is kept any more, so all tickets are revoked",
-            false => "all of the money is back by hand, so all tickets are revoked",
+        let text = match refund.by_hand {
+            true => "all of the money is back by hand, so all tickets are revoked",
+            false => "nothing of the money is kept any more, so all tickets are revoked",
         };
         let places = self.revoke_all(order, lines, &mut refund);
         if refund.id == answered.id {

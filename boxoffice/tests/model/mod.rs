@@ -292,6 +292,9 @@ impl Model {
                 if only.is_some() && there.map(|s| s.id) != *only {
                     return "refused unknown_event".into();
                 }
+                if there.is_some_and(|s| keeps_other_money(spec, &s.spec, kept)) {
+                    return "refused invalid".into();
+                }
                 let spec = there.map_or_else(|| spec.clone(), |s| completed(spec, &s.spec, kept));
                 return self.put(*id, &spec);
             }
@@ -1471,7 +1474,7 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
             r.outcome == 'y' && r.amount > 0 && (r.by_hand || !took)
         };
         let others = order.refunds.iter().rev().filter(|r| r.id != id);
-        let this = order.refunds.iter().filter(|r| r.id == id && r.of_amount);
+        let this = order.refunds.iter().filter(|r| r.id == id);
         let by = others.chain(this).find(loose);
         if let Some(by) = by.map(|r| r.id)
             && priced
@@ -1481,6 +1484,16 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
         }
     }
     None
+}
+
+/// Whether amounts of money would be kept in another currency than theirs.
+fn keeps_other_money(said: &EventSpec, there: &EventSpec, kept: &[EventPart]) -> bool {
+    let phases = there.ticket_types.iter().any(|t| {
+        let stays = said.ticket_types.iter().any(|other| other.id == t.id);
+        stays && !t.rules.phases.is_empty() && kept.contains(&EventPart::Rules(t.id.clone()))
+    });
+    let off = there.codes.iter().any(|code| matches!(code.discount, Some(Discount::Minor(_))));
+    said.currency != there.currency && (phases || (off && kept.contains(&EventPart::Codes)))
 }
 
 /// What an event shall be, where some of it is not said.

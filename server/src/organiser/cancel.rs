@@ -124,11 +124,22 @@ fn is_handed_back(order: &Order) -> bool {
     matches!(order.tender, Tender::Cash | Tender::Terminal) && order.total().minor > 0
 }
 
-/// Whether a refund that was asked for since then has failed.
+/// Whether a refund of all tickets that it had left was asked for since then, and has failed. One of an amount, or of
+/// some tickets, says nothing of the rest.
 fn failed_since(order: &Order, since_ms: TimeMs) -> bool {
-    let failed = |state: &RefundState| matches!(state, RefundState::Failed(_));
-    let mut refunds = order.refunds.iter().filter(|refund| !refund.by_hand);
-    refunds.any(|refund| failed(&refund.state) && made_ms(refund.id) >= since_ms)
+    let of_all = |index: usize, refund: &Refund| {
+        let took = |r: &&Refund| !matches!(r.state, RefundState::Failed(_)) || r.failed_later();
+        order.lines.iter().enumerate().all(|(line, l)| {
+            let of_line = |r: &Refund| r.quantities.get(line).copied().unwrap_or(0);
+            let before: u32 = order.refunds[..index].iter().filter(took).map(of_line).sum();
+            of_line(refund) >= l.quantity.saturating_sub(before)
+        })
+    };
+    let failed = |refund: &Refund| matches!(refund.state, RefundState::Failed(_));
+    let mut refunds = order.refunds.iter().enumerate().filter(|(_, refund)| !refund.by_hand);
+    refunds.any(|(index, refund)| {
+        failed(refund) && made_ms(refund.id) >= since_ms && of_all(index, refund)
+    })
 }
 
 /// All events that were cancelled, however many there are; so many are read at a time.

@@ -98,6 +98,13 @@ impl Log {
                 for change in &decision.changes {
                     let Change::RefundPut { order, refund } = change else { continue };
                     refunds = true;
+                    // One whose state stays has only taken tickets: another refund has taken the last of the money.
+                    // An alarm tells it.
+                    let before =
+                        of(*order).and_then(|o| o.refunds.iter().find(|r| r.id == refund.id));
+                    if before.is_some_and(|before| before.state == refund.state) {
+                        continue;
+                    }
                     let action = match refund.state {
                         _ if asked => Action::RefundRequested,
                         RefundState::Pending => Action::RefundRecorded,

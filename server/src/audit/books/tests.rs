@@ -387,6 +387,18 @@ fn a_sum_that_went_back_beside_the_tickets_is_no_gap_and_no_news() {
     // What a bank sent back is owed again; what was refused at once never was.
     assert_eq!(told(Paid, of_sum(500, failed(LATER))), note(&could_not(500)));
     assert_eq!(told(Paid, of_sum(500, failed("no"))), wrong(&[]));
+    // What repeats it is of no tickets, and of no sum of its own.
+    let repeated = |amount| {
+        move |o: &mut Order| {
+            of_sum(500, failed(LATER))(o);
+            o.refunds.push(refund(amount, done(), false));
+            number(o);
+        }
+    };
+    assert_eq!(told(Paid, repeated(500)), wrong(&[]));
+    assert_eq!(told(Paid, repeated(200)), note(&could_not(300)));
+    let more = told(Paid, repeated(501));
+    assert!(more.0.iter().any(|text| text.contains("are worth 1100, but only 599")), "{more:?}");
     // Nothing is kept, and tickets are valid.
     let all = told(Paid, of_sum(1_100, done()));
     assert!(all.0.iter().any(|text| text.contains("nothing of its money is kept")), "{all:?}");

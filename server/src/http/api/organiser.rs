@@ -65,7 +65,10 @@ pub async fn put_event(
                         return Err(Refusal::EventDiffers.into());
                     }
                     let seen = known.spec.clone();
-                    spec.keep(&kept, &seen);
+                    let flaws = spec.keep(&kept, &seen);
+                    if !flaws.is_empty() {
+                        return Err(invalid(&flaws).into());
+                    }
                     app.organiser.change_seen_event(&permit, spec, seen).await?
                 }
                 _ => app.organiser.change_event(&permit, spec, kept).await?,

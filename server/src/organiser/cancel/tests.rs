@@ -63,6 +63,34 @@ fn what_came_to_an_end_before_is_of_no_cancellation() {
     assert_eq!((cash(before), cash(later)), (Standing::Before, Standing::Failed));
 }
 
+#[test]
+fn only_a_failed_refund_of_all_that_was_left_ends_the_tries() {
+    use OrderState::Paid;
+    let failed = || RefundState::Failed("no".into());
+    let of = |quantity: u32, at_ms, state| {
+        let of_amount = quantity == 0;
+        Refund { quantities: vec![quantity], of_amount, ..refund(at_ms, 999, state) }
+    };
+    let done = || RefundState::Succeeded("re".into());
+    let (before, later) = (AT_MS - 1, AT_MS);
+    for (expected, refunds) in [
+        (Standing::Open, vec![]),
+        // An amount, and some tickets of two.
+        (Standing::Open, vec![of(0, later, failed())]),
+        (Standing::Open, vec![of(1, later, failed())]),
+        (Standing::Open, vec![of(2, before, failed())]),
+        (Standing::Failed, vec![of(2, later, failed())]),
+        (Standing::Failed, vec![of(0, later, failed()), of(2, later, failed())]),
+        // All of two, of which one had gone; and one of two, before the other went.
+        (Standing::Failed, vec![of(1, before, done()), of(1, later, failed())]),
+        (Standing::Open, vec![of(1, later, failed()), of(1, later, done())]),
+        (Standing::Open, vec![of(1, later, failed()), of(1, later, failed())]),
+    ] {
+        let text = format!("{refunds:?}");
+        assert_eq!(told(Paid, 0, refunds), expected, "{text}");
+    }
+}
+
 #[tokio::test]
 async fn all_cancelled_events_are_found_however_many_there_are() {
     let dir = std::env::temp_dir().join(format!("nts-canceled-{}", std::process::id()));
