@@ -339,7 +339,7 @@ impl Accounts {
         if !self.is_there(&session).await? {
             return Err(NotAccepted::Gone);
         }
-        Ok(Begun { token: fresh, device: self.device_mark(&account), next: String::new() })
+        Ok(Begun { token: fresh, device: self.new_mark(&account), next: String::new() })
     }
 
     /// A session that begins now, and its token.

@@ -156,6 +156,7 @@ impl Accounts {
         let waits = Waits::Known(account.id);
         let hash = self.hasher.hash(password, self.ids.random(), waits).await?;
         let now = self.clock.now_ms();
+        let number = self.kept_number(who, &visitor).await?;
         let account = Account { browsers: self.ids.random(), ..account };
         let (token, session) = self.new_session(account.id, visitor.browser, now);
         let detail = "all sessions ended".to_owned();
@@ -170,7 +171,7 @@ impl Accounts {
                 RecordChange::put(&line),
             ])
             .await?;
-        Ok(Begun { token, device: self.device_mark(&account), next: String::new() })
+        Ok(Begun { token, device: self.mark(&account, number), next: String::new() })
     }
 
     /// The secret that an authenticator of this account gets if it is set up in this session. It is another one as
@@ -196,6 +197,7 @@ impl Accounts {
         &self,
         who: &SignedIn,
         typed: &str,
+        visitor: &Visitor,
     ) -> Result<(Vec<String>, String), NotChanged> {
         let account = self.recently(who).await?;
         let secret = self.new_totp(who, &account);
@@ -206,6 +208,7 @@ impl Accounts {
                  whether the clock of the device is right.",
             ));
         };
+        let number = self.kept_number(who, visitor).await?;
         let (codes, mut changes) = self.new_codes(account.id);
         changes.push(put_totp(account.id, Some(&secret), step));
         let account = Account { browsers: self.ids.random(), ..account };
@@ -216,7 +219,7 @@ impl Accounts {
         let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
         changes.push(RecordChange::put(&line));
         self.writer.write(changes).await?;
-        Ok((codes, self.device_mark(&account)))
+        Ok((codes, self.mark(&account, number)))
     }
 
     /// Takes the authenticator off, and the recovery codes with it.
@@ -274,6 +277,7 @@ impl Accounts {
         &self,
         who: &SignedIn,
         named: Option<&str>,
+        visitor: &Visitor,
     ) -> Result<String, NotChanged> {
         let (id, own) = (who.session.account, &who.session.id);
         let sessions = self.reads.ask(move |reader| of_account(reader.tables(), id)).await;
@@ -287,6 +291,7 @@ impl Accounts {
             return Err(NotChanged::Gone);
         }
         let now = self.clock.now_ms();
+        let number = self.kept_number(who, visitor).await?;
         let account = self.account(id).await?.ok_or(NotChanged::Gone)?;
         let account = Account { browsers: self.ids.random(), ..account };
         let mut changes = vec![put_browsers(id, account.browsers), end_links(id, now)];
@@ -301,7 +306,7 @@ impl Accounts {
             changes.push(RecordChange::put(&line));
         }
         self.writer.write(changes).await?;
-        Ok(self.device_mark(&account))
+        Ok(self.mark(&account, number))
     }
 
     /// The account of somebody who has signed in a short while ago.

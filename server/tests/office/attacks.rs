@@ -5,6 +5,7 @@ use super::*;
 use axum::http::Method;
 use nts_server::access::Role;
 use nts_server::admission::client::Client;
+use nts_server::admission::network::{Network, Peer};
 use nts_server::admission::sign_ins::Tries;
 use tokio::time::timeout;
 
@@ -489,4 +490,131 @@ async fn a_reason_of_a_refund_is_one_line_that_can_be_seen() {
     }
     // Nothing is paid yet, but the reason is one.
     assert_eq!(refund("ill".into()).await.status, 409);
+}
+
+impl Office {
+    /// A form that is sent from the network of this address.
+    async fn post_from(
+        &self,
+        address: &str,
+        browser: &Browser,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Reply {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .extension(Peer(address.parse().unwrap()));
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        fields.iter().for_each(|(name, value)| _ = form.append_pair(name, value));
+        self.ask(browser, request, form.finish()).await
+    }
+
+    /// Signs the owner in by the password and a code, in a browser that keeps only the mark of this one.
+    async fn sign_in_with_code(&self, before: &Browser, code: &str) -> Browser {
+        let known = known_only(before);
+        let step = self.sign_in_at(&known, OWNER, PASSWORD).await;
+        assert!(step.location().starts_with("/office/code/"), "{} {}", step.status, step.body);
+        let signed = self.post(&known, step.location(), &[("code", code)]).await;
+        assert_eq!(signed.status, 303, "{}", signed.body);
+        let mut browser = known;
+        browser.take(&signed);
+        browser
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stolen_session_makes_itself_no_new_budgets() {
+    for office in Office::each("stolen-session").await {
+        let owner = office.owner().await;
+        let mut thief = owner.clone();
+        thief.0.remove("nts-device");
+        let (mut confirms, mut signs) = (Vec::new(), Vec::new());
+        for _ in 0..12 {
+            let ended = office.post(&thief, "/office/account/sessions", &[]).await;
+            assert_eq!(ended.status, 303);
+            // With the mark of before, with the new one, and with the mark alone.
+            let wrong = [("password", "wrong horse")];
+            confirms.push(office.post(&thief, "/office/confirm", &wrong).await.status);
+            thief.take(&ended);
+            let known = known_only(&thief);
+            signs.push(office.sign_in_at(&known, OWNER, "wrong horse").await.status);
+        }
+        let expected = [vec![422; 10], vec![429; 2]].concat();
+        assert_eq!(confirms, expected, "signing in once more");
+        assert_eq!(signs, expected, "signing in with the mark");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_codes_of_all_sessions_of_an_account_are_few_and_keep_its_owner_from_nothing_else() {
+    for office in Office::each("wrong-codes").await {
+        let owner = office.owner().await;
+        let (_, codes) = office.set_up(&owner).await;
+        let second = office.sign_in_with_code(&Browser::default(), &codes[0]).await;
+        let third = office.sign_in_with_code(&Browser::default(), &codes[1]).await;
+        let mut wrong = 0;
+        for browser in [&owner, &second, &third] {
+            for _ in 0..10 {
+                let reply = office.post(browser, "/office/confirm", &[("code", "000000")]).await;
+                match reply.status {
+                    422 => wrong += 1,
+                    429 => {}
+                    other => panic!("{other} {}", reply.body),
+                }
+            }
+        }
+        assert_eq!(wrong, 20);
+        // The password still confirms, and a browser that is known signs in.
+        let confirmed = office.post(&owner, "/office/confirm", &[("password", PASSWORD)]).await;
+        assert_eq!(confirmed.status, 303, "{}", confirmed.body);
+        office.sign_in_with_code(&second, &codes[2]).await;
+        // So does a link by mail.
+        let nobody = Browser::default();
+        office.post(&nobody, "/office/sign-in/link", &[("email", OWNER)]).await;
+        let link = office.mailed(OWNER, 1).await.expect("a mail");
+        let step = office.post(&nobody, &link, &[]).await;
+        let signed = office.post(&nobody, step.location(), &[("code", &codes[3])]).await;
+        assert_eq!(signed.status, 303, "{}", signed.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_passwords_of_a_neighbour_cost_no_code_and_lost_tickets_no_link() {
+    const ADDRESS: &str = "203.0.113.9";
+    let office = Office::start("neighbour", "", 1).await;
+    let owner = office.owner().await;
+    let (_, codes) = office.set_up(&owner).await;
+    let client = Client::Network(Network::of(ADDRESS.parse().unwrap()));
+    let admission = &office.app.admission;
+    let mut others = 0..;
+    while admission
+        .may_sign_in(client, others.next().unwrap(), None, Tries::Password)
+        .is_ok()
+    {}
+    while admission.may_ask_for_lost(client).is_ok() {}
+    let nobody = Browser::default();
+    let fields = [("email", OWNER), ("password", PASSWORD)];
+    let refused = office.post_from(ADDRESS, &nobody, "/office/sign-in", &fields).await;
+    assert_eq!(refused.status, 429, "{}", refused.body);
+    let asked = office.post_from(ADDRESS, &nobody, "/office/sign-in/link", &fields[..1]).await;
+    assert_eq!(asked.status, 200, "{}", asked.body);
+    let link = office.mailed(OWNER, 1).await.expect("a mail");
+    let step = office.post_from(ADDRESS, &nobody, &link, &[]).await;
+    let code = [("code", codes[0].as_str())];
+    let signed = office.post_from(ADDRESS, &nobody, step.location(), &code).await;
+    assert_eq!(signed.status, 303, "{}", signed.body);
+    // Links have a limit of their own, and take nothing from lost tickets.
+    let mut links = 0;
+    loop {
+        let asked = office.post_from(ADDRESS, &nobody, "/office/sign-in/link", &[("email", "x")]);
+        match asked.await.status {
+            200 => links += 1,
+            429 => break,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(links, 19);
 }
