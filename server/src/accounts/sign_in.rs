@@ -10,12 +10,12 @@ use crate::admission::sign_ins::{Attempt, Known, Tries};
 use crate::ids::{base32, digest, sha256, unbase32};
 use crate::mail::Letter;
 use crate::store::records::accounts::{
-    Account, no_link_unless_account, unless_account, use_code, use_step,
+    Account, lock, no_link_unless_account, unless_account, use_code, use_step,
 };
 use crate::store::records::audit_log::Action;
 use crate::store::records::sessions::{
-    OneTimeLink, Purpose, Session, end_if_begun, newest_link, unless_claimed, unless_code_claimed,
-    unless_step_claimed, untold_unless_begun,
+    OneTimeLink, Purpose, Session, end_if_begun, newest_link, not_sent_unless_stored,
+    unless_claimed, unless_code_claimed, unless_step_claimed, untold_unless_begun,
 };
 use crate::store::records::{Record, RecordChange};
 use crate::tasks::spawn;
@@ -180,17 +180,21 @@ impl Accounts {
     }
 
     /// Sends a link that signs in to this address, if it has an account. The answer never tells whether: it is
-    /// there before anybody has looked.
-    pub fn send_link(self: &Arc<Self>, email: &str, next: &str) {
+    /// there before anybody has looked. [`CommandError::Busy`]: too many are being made, and this one is not.
+    pub fn send_link(self: &Arc<Self>, email: &str, next: &str) -> Result<(), CommandError> {
         if email.is_empty() || check_email(email).is_err() {
-            return;
+            return Ok(());
         }
+        let slot = Arc::clone(&self.admission.slots.sign_in_links).try_acquire_owned();
+        let slot = slot.map_err(|_| CommandError::Busy)?;
         let (accounts, id, next) = (Arc::clone(self), account_id(email), next.to_owned());
         _ = spawn(async move {
+            let _slot = slot;
             if let Err(error) = accounts.owe_link(id, next).await {
                 tracing::warn!(?error, "a link to sign in could not be sent");
             }
         });
+        Ok(())
     }
 
     async fn owe_link(&self, id: u128, next: String) -> Result<(), CommandError> {
@@ -205,7 +209,14 @@ impl Accounts {
         let link = self.new_link(Purpose::SignIn, &account, next, LINK_MS, now);
         let letter = Letter::SignIn(link.id);
         let message = mail_message(self.ids.message(now), &letter, &account.email, now);
-        self.writer.write(vec![RecordChange::put(&link), RecordChange::put(&message)]).await
+        // Of several who ask at one moment, in whichever process, one makes a link, and the others send none.
+        let changes = vec![
+            lock(id),
+            link.store_unless_newer(&account, now.saturating_sub(LINK_AFTER_MS)),
+            RecordChange::put(&message),
+            not_sent_unless_stored(message.id, link.id),
+        ];
+        self.writer.write(changes).await
     }
 
     /// Somebody who is signed in shows once more who they are, by the password or a code. Gives another session

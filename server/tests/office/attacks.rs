@@ -618,3 +618,22 @@ async fn wrong_passwords_of_a_neighbour_cost_no_code_and_lost_tickets_no_link() 
     }
     assert_eq!(links, 19);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_links_that_are_asked_for_at_one_moment_one_is_sent() {
+    for office in Office::each("links-at-once").await {
+        office.owner().await;
+        let nobody = Browser::default();
+        for round in 1..=3 {
+            let fields = [("email", OWNER)];
+            let all: Vec<_> = (0..24)
+                .map(|_| office.post(&nobody, "/office/sign-in/link", &fields))
+                .collect();
+            assert!(join_all(all).await.iter().all(|reply| reply.status == 200));
+            office.mailed(OWNER, round).await.expect("a mail");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(office.mailbox.0.lock().unwrap().len(), round);
+            office.pass(2 * MINUTE_MS);
+        }
+    }
+}

@@ -207,7 +207,7 @@ pub async fn send_link(
     // An account gets few, whoever asks.
     app.admission.may_ask_for_link(client).map_err(Problem::from)?;
     if app.mailing.has_relay {
-        app.accounts.send_link(form.get("email"), next);
+        app.accounts.send_link(form.get("email"), next).map_err(Problem::from)?;
     }
     Ok(page(&LinkSentPage { office: OfficeFrame::outside(&app) }))
 }

@@ -327,7 +327,7 @@ pub fn unused_codes(from: &mut dyn Tables, account: u128) -> Result<Vec<Recovery
 }
 
 /// Waits for whoever changes the account at this moment, in whichever process.
-fn lock(account: u128) -> RecordChange {
+pub fn lock(account: u128) -> RecordChange {
     RecordChange::Run(
         "UPDATE accounts SET totp_step = totp_step WHERE id = $1",
         vec![account.value()],

@@ -216,6 +216,42 @@ impl OneTimeLink {
             self.row(),
         )
     }
+
+    /// Stores a link that signs in, unless the account got one that was made after this time, or is not any more
+    /// what it was when it was looked at. The account is to be locked before.
+    pub fn store_unless_newer(&self, account: &Account, made_after: i64) -> RecordChange {
+        RecordChange::Run(
+            "INSERT INTO one_time_links (id, purpose, account, email, goes_to, made_by, made_ms, ends_ms)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8
+             WHERE EXISTS (SELECT 1 FROM accounts
+                           WHERE id = $9 AND removed_ms IS NULL AND browsers = $10)
+             AND NOT EXISTS (SELECT 1 FROM one_time_links
+                             WHERE account = $9 AND purpose = 'sign_in' AND made_ms > $11)
+             ON CONFLICT (id) DO NOTHING",
+            vec![
+                self.id.value(),
+                self.purpose.value(),
+                self.account.value(),
+                self.email.value(),
+                self.goes_to.value(),
+                self.made_by.value(),
+                self.made_ms.value(),
+                self.ends_ms.value(),
+                account.id.value(),
+                account.browsers.value(),
+                made_after.value(),
+            ],
+        )
+    }
+}
+
+/// Takes a message back that was put a moment ago, unless its link was stored.
+pub fn not_sent_unless_stored(message: u128, link: u128) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM outbox WHERE id = $1
+         AND NOT EXISTS (SELECT 1 FROM one_time_links WHERE id = $2)",
+        vec![message.value(), link.value()],
+    )
 }
 
 /// Takes a session back that was put a moment ago, unless its maker has claimed this link.
