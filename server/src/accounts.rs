@@ -26,7 +26,8 @@ use crate::identity::buyer_key;
 use crate::ids::{Ids, Secrets, digest, sha256};
 use crate::reads::Reads;
 use crate::store::records::accounts::{
-    ALL_EVENTS, Account, GrantRow, grant_if_claimed, has_owner, put_if_claimed, unless_account,
+    ALL_EVENTS, Account, GrantRow, grant_if_claimed, has_owner, no_roles_of_before_if_claimed,
+    put_if_claimed, unless_account,
 };
 use crate::store::records::audit_log::{Action, AuditLine};
 use crate::store::records::sessions::{
@@ -313,6 +314,7 @@ impl Accounts {
             _ => OneTimeLink::claim(link.id, claim, now),
         });
         let again = link.purpose == Purpose::Machine;
+        changes.push(no_roles_of_before_if_claimed(account.id, link.id, claim));
         changes.extend(put_if_claimed(&account, again, link.id, claim));
         changes.push(end_all_if_claimed(account.id, link.id, claim));
         changes.push(end_links_if_claimed(account.id, now, link.id, claim));

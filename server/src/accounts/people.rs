@@ -8,7 +8,7 @@ use crate::actor::Actor;
 use crate::mail::Letter;
 use crate::store::Reader;
 use crate::store::records::accounts::{
-    ALL_EVENTS, Account, GrantRow, all_grants, forget_codes_of_removed, lock_owners, people,
+    ALL_EVENTS, Account, GrantRow, all_grants, forget_codes_of_removed, lock, lock_owners, people,
     remove_unless_last, removed_holds_nothing, take_unless_last, untold_if_active,
     untold_if_granted, untold_unless_granted,
 };
@@ -202,9 +202,11 @@ impl Accounts {
             GrantRow { holder: account.id, event, role: role.role, made_by: actor, at_ms: now };
         let detail = format!("{}: {}", account.email, role.words());
         let line = self.line(now, actor, Action::RoleGiven, detail);
-        // Whoever is the last owner stays one, and then the log is not told either.
+        // Whoever is the last owner stays one, and whoever is removed at this moment gets none; then the log is not
+        // told either.
         let changes = vec![
             lock_owners(),
+            lock(account.id),
             grant.put_unless_last_owner(),
             RecordChange::put(&line),
             untold_unless_granted(line.id, &grant),
@@ -212,7 +214,8 @@ impl Accounts {
         self.writer.write(changes).await?;
         match self.grant(account.id, event).await? {
             Some(found) if found.role == grant.role => Ok(()),
-            _ => Err(LAST_OWNER),
+            Some(_) => Err(LAST_OWNER),
+            None => Err(NotChanged::Gone),
         }
     }
 

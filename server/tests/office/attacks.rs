@@ -7,6 +7,8 @@ use nts_server::access::Role;
 use nts_server::admission::client::Client;
 use nts_server::admission::network::{Network, Peer};
 use nts_server::admission::sign_ins::Tries;
+use nts_server::store::records::RecordChange;
+use nts_server::store::records::accounts::GrantRow;
 use tokio::time::timeout;
 
 const CODE: &str = "FRIENDSOFTHEBAND";
@@ -635,5 +637,37 @@ async fn of_links_that_are_asked_for_at_one_moment_one_is_sent() {
             assert_eq!(office.mailbox.0.lock().unwrap().len(), round);
             office.pass(2 * MINUTE_MS);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_role_waits_for_somebody_who_was_removed() {
+    const BO: &str = "bo@example.org";
+    for office in Office::each("role-of-removed").await {
+        let owner = office.owner().await;
+        office.member(BO, "door").await;
+        office.remove(&owner, BO).await;
+        let grant = |event: u64, role: Role| GrantRow {
+            holder: nts_server::accounts::account_id(BO),
+            event: boxoffice::EventId(event),
+            role,
+            made_by: nts_server::actor::Actor::System,
+            at_ms: NOW_MS,
+        };
+        // As if it were given at the moment at which the person was removed.
+        let writer = &office.app.accounts.writer;
+        writer.write(vec![grant(0, Role::Manager).put_unless_last_owner()]).await.unwrap();
+        // And as a version before this one has left it.
+        writer.write(vec![RecordChange::put(&grant(7, Role::Manager))]).await.unwrap();
+        office.member(BO, "door").await;
+        let held = {
+            let permit = nts_server::access::Caller::owner(nts_server::actor::Actor::System);
+            let people = office.app.accounts.people(&permit.shop_permit().unwrap()).await.unwrap();
+            let bo = people.into_iter().find(|person| person.account.email == BO).unwrap();
+            bo.grants.into_iter().map(|grant| (grant.event.0, grant.role)).collect::<Vec<_>>()
+        };
+        assert_eq!(held, [(0, Role::Door)]);
+        // Another role for somebody who is there replaces it as before.
+        office.give(&owner, BO, "manager", "").await;
     }
 }

@@ -149,6 +149,17 @@ pub fn put_if_claimed(
     ]
 }
 
+/// Somebody who was removed begins without a role, if whoever asks has claimed a link. To be done before the account is
+/// made again.
+pub fn no_roles_of_before_if_claimed(account: u128, link: u128, claim: u128) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM grants WHERE holder = $1
+         AND EXISTS (SELECT 1 FROM accounts WHERE id = $1 AND removed_ms IS NOT NULL)
+         AND EXISTS (SELECT 1 FROM one_time_links WHERE id = $2 AND claim = $3)",
+        vec![account.value(), link.value(), claim.value()],
+    )
+}
+
 /// Gives a role, if whoever asks has claimed a link. Whoever is an owner stays one.
 pub fn grant_if_claimed(grant: &GrantRow, link: u128, claim: u128) -> RecordChange {
     RecordChange::Run(
@@ -188,17 +199,20 @@ pub fn lock_owners() -> RecordChange {
 }
 
 impl GrantRow {
-    /// Gives the role, unless the holder is the last owner and would be one no more.
+    /// Gives a person the role, unless they were removed, or are the last owner and would be one no more. Owners and
+    /// the account are to be locked before.
     pub fn put_unless_last_owner(&self) -> RecordChange {
         RecordChange::Run(
-            "INSERT INTO grants (holder, event, role, made_by, at_ms) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO grants (holder, event, role, made_by, at_ms)
+             SELECT $1, $2, $3, $4, $5
+             WHERE EXISTS (SELECT 1 FROM accounts WHERE id = $6 AND removed_ms IS NULL)
              ON CONFLICT (holder, event) DO UPDATE SET role = excluded.role,
                  made_by = excluded.made_by, at_ms = excluded.at_ms
              WHERE grants.role <> 'owner' OR excluded.role = 'owner' OR EXISTS (
                  SELECT 1 FROM grants g JOIN accounts a ON a.id = g.holder
                  WHERE g.role = 'owner' AND g.event = 0 AND g.holder <> excluded.holder
                      AND a.removed_ms IS NULL)",
-            self.row(),
+            [self.row(), vec![self.holder.value()]].concat(),
         )
     }
 }
