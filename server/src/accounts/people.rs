@@ -55,8 +55,14 @@ pub struct NewRole {
 impl NewRole {
     /// What is wrong with it, as a sentence.
     pub(super) fn flaw(self) -> Option<&'static str> {
-        let of_one = self.role == Role::Owner && self.event.is_some();
-        of_one.then_some("An owner has the whole shop. Choose all events, or another role.")
+        match self.event {
+            // In a row it stands for all events.
+            Some(ALL_EVENTS) => Some(NO_EVENT),
+            Some(_) if self.role == Role::Owner => {
+                Some("An owner has the whole shop. Choose all events, or another role.")
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn words(self) -> String {
@@ -226,6 +232,9 @@ impl Accounts {
         account: u128,
         event: Option<EventId>,
     ) -> Result<(), NotChanged> {
+        if event == Some(ALL_EVENTS) {
+            return Err(NotChanged::Flaw(NO_EVENT));
+        }
         let account = self.account(account).await?.ok_or(NotChanged::Gone)?;
         let event = event.unwrap_or(ALL_EVENTS);
         let now = self.clock.now_ms();
@@ -292,6 +301,7 @@ impl Accounts {
     }
 }
 
+const NO_EVENT: &str = "No event has the number 0. Please choose an event of the list.";
 const LAST_OWNER: NotChanged =
     NotChanged::Flaw("This is the last owner of the shop. Make somebody else an owner first.");
 

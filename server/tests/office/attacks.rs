@@ -671,3 +671,29 @@ async fn no_role_waits_for_somebody_who_was_removed() {
         office.give(&owner, BO, "manager", "").await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_has_the_number_0() {
+    const BO: &str = "bo@example.org";
+    let office = Office::start("event-0", "", 1).await;
+    let owner = office.owner().await;
+    office.member(BO, "door").await;
+    let person = format!("/office/people/{}", account(BO));
+    for event in ["#0", "#00", "#+0"] {
+        for (path, fields) in [
+            (format!("{person}/role"), &[("role", "manager"), ("event", event)][..]),
+            (format!("{person}/role/take"), &[("event", event)]),
+            (
+                "/office/people/invitations".into(),
+                &[("email", "x@example.org"), ("role", "manager"), ("event", event)],
+            ),
+            ("/office/keys".into(), &[("name", "a"), ("role", "manager"), ("event", event)]),
+        ] {
+            let refused = office.post(&owner, &path, fields).await;
+            assert_eq!(refused.status, 422, "{path} {event}: {}", refused.body);
+        }
+    }
+    let told = office.log(&["role_given", "role_taken", "invited", "key_made"]).await;
+    assert!(told.is_empty(), "{told:?}");
+    office.take(&owner, BO, "").await;
+}
