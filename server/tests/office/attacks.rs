@@ -4,6 +4,8 @@
 use super::*;
 use axum::http::Method;
 use nts_server::access::Role;
+use nts_server::accounts::own::NotChanged;
+use nts_server::accounts::sign_in::Visitor;
 use nts_server::admission::client::Client;
 use nts_server::admission::network::{Network, Peer};
 use nts_server::admission::sign_ins::Tries;
@@ -696,4 +698,50 @@ async fn no_event_has_the_number_0() {
     let told = office.log(&["role_given", "role_taken", "invited", "key_made"]).await;
     assert!(told.is_empty(), "{told:?}");
     office.take(&owner, BO, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_has_ended_changes_nothing_of_its_account() {
+    for office in Office::each("ended-session").await {
+        let owner = office.owner().await;
+        let (_, codes) = office.set_up(&owner).await;
+        office.pass(30_000);
+        let accounts = &office.app.accounts;
+        // Requests that were under way when the session was ended from elsewhere.
+        let who = accounts.session(owner.session()).await.unwrap().unwrap();
+        let other = office.sign_in_with_code(&Browser::default(), &codes[0]).await;
+        let ended = office.post(&other, "/office/account/sessions", &[]).await;
+        assert_eq!(ended.status, 303);
+        assert!(!office.is_in(&owner).await && office.is_in(&other).await);
+        let visitor = || Visitor {
+            client: Client::Unlimited,
+            browser: Default::default(),
+            device: owner.0.get("nts-device").cloned(),
+        };
+        let changed = accounts.change_password(&who, "another horse battery", visitor()).await;
+        assert_eq!(changed, Err(NotChanged::SessionEnded));
+        let (written, _) = accounts.totp_setup(&who).await.unwrap();
+        let code = totp::code(&unbase32(&written), office.now() / 30_000);
+        let set = accounts.set_totp(&who, &code, &visitor()).await;
+        assert_eq!(set, Err(NotChanged::SessionEnded));
+        assert_eq!(accounts.renew_codes(&who).await, Err(NotChanged::SessionEnded));
+        assert_eq!(accounts.remove_totp(&who).await, Err(NotChanged::SessionEnded));
+        let ended = accounts.end_sessions(&who, None, &visitor()).await;
+        assert_eq!(ended, Err(NotChanged::SessionEnded));
+        // Everything is as it was, and the log tells of nothing else.
+        assert!(office.is_in(&other).await);
+        office.sign_in_with_code(&other, &codes[1]).await;
+        assert_eq!(office.log(&["second_step_changed", "password_changed"]).await.len(), 1);
+        // The same is done in the session that is there.
+        let renewed = office.post(&other, "/office/account/recovery-codes", &[]).await;
+        assert_eq!(renewed.status, 200, "{}", renewed.body);
+        let off = office.post(&other, "/office/account/authenticator/remove", &[]).await;
+        assert_eq!(off.status, 303);
+        let fields = [("password", "another horse battery")];
+        let changed = office.post(&other, "/office/account/password", &fields).await;
+        assert_eq!((changed.status, changed.location()), (303, "/office/account"));
+        let mut newer = other.clone();
+        newer.take(&changed);
+        assert!(office.is_in(&newer).await && !office.is_in(&other).await);
+    }
 }

@@ -143,24 +143,38 @@ pub fn seen(id: &[u8], now: i64) -> RecordChange {
     )
 }
 
-/// All sessions of an account end.
-pub fn end_all(account: u128) -> RecordChange {
-    RecordChange::Run("DELETE FROM sessions WHERE account = $1", vec![account.value()])
-}
-
-/// All sessions of an account end but this one.
+/// All sessions of an account end but this one, if it is there.
 pub fn end_others(account: u128, session: &[u8]) -> RecordChange {
     RecordChange::Run(
-        "DELETE FROM sessions WHERE account = $1 AND id <> $2",
+        "DELETE FROM sessions WHERE account = $1 AND id <> $2
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
         vec![account.value(), Value::Blob(session.to_vec())],
     )
 }
 
-/// No link signs in to this account any more that was made before.
-pub fn end_links(account: u128, now: i64) -> RecordChange {
+/// A session of an account ends, if the other one is there, in which that was asked for. Both may be the same.
+pub fn end_one(account: u128, ended: &[u8], session: &[u8]) -> RecordChange {
     RecordChange::Run(
-        "UPDATE one_time_links SET used_ms = $1 WHERE account = $2 AND used_ms IS NULL",
-        vec![now.value(), account.value()],
+        "DELETE FROM sessions WHERE account = $1 AND id = $2
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $3)",
+        vec![account.value(), Value::Blob(ended.to_vec()), Value::Blob(session.to_vec())],
+    )
+}
+
+/// Takes a session back that was put a moment ago, unless the one is there in which it was asked for.
+pub fn unless_there(session: &[u8], before: &[u8]) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM sessions WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
+        vec![Value::Blob(session.to_vec()), Value::Blob(before.to_vec())],
+    )
+}
+
+/// No link signs in to this account any more that was made before, if this session is there.
+pub fn end_links(account: u128, now: i64, session: &[u8]) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE one_time_links SET used_ms = $1 WHERE account = $2 AND used_ms IS NULL
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $3)",
+        vec![now.value(), account.value(), Value::Blob(session.to_vec())],
     )
 }
 
