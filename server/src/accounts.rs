@@ -193,26 +193,32 @@ fn kept(text: &str, most: usize) -> String {
 }
 
 impl Accounts {
-    /// Whoever has the session of this token, if it lasts.
+    /// Whoever has the session of this token, if it lasts. It is used by that.
     pub async fn session(&self, token: &str) -> Result<Option<SignedIn>, CommandError> {
+        let found = self.session_unused(token).await?;
+        let now = self.clock.now_ms();
+        if let Some(SignedIn { session, .. }) = &found
+            && session.seen_ms.saturating_add(SEEN_EVERY_MS) <= now
+        {
+            // If it fails, the next request tries again.
+            let (writer, id) = (self.writer.clone(), session.id.clone());
+            _ = spawn(async move { _ = writer.write(vec![seen(&id, now)]).await });
+        }
+        Ok(found)
+    }
+
+    /// The same for what a page asks by itself that is only open: the session is not used by that.
+    pub async fn session_unused(&self, token: &str) -> Result<Option<SignedIn>, CommandError> {
         // One that is made up is no question for the database.
         if !self.secrets.is_office_session(token) {
             return Ok(None);
         }
         let id = Accounts::session_id(token);
-        let found = {
-            let id = id.clone();
-            self.reads.ask(move |reader| signed_in(reader.tables(), &id)).await?
-        };
+        let found = self.reads.ask(move |reader| signed_in(reader.tables(), &id)).await?;
         let now = self.clock.now_ms();
         let Some((session, grants)) = found.filter(|(session, _)| lasts(session, now)) else {
             return Ok(None);
         };
-        if session.seen_ms.saturating_add(SEEN_EVERY_MS) <= now {
-            // If it fails, the next request tries again.
-            let writer = self.writer.clone();
-            _ = spawn(async move { _ = writer.write(vec![seen(&id, now)]).await });
-        }
         let recent = now < session.proved_ms.saturating_add(RECENT_MS);
         let caller = Caller::new(Actor::Staff(session.account), grants, recent);
         Ok(Some(SignedIn { caller, session, recent }))

@@ -594,10 +594,7 @@ async fn wrong_passwords_of_a_neighbour_cost_no_code_and_lost_tickets_no_link() 
     let client = Client::Network(Network::of(ADDRESS.parse().unwrap()));
     let admission = &office.app.admission;
     let mut others = 0..;
-    while admission
-        .may_sign_in(client, others.next().unwrap(), None, Tries::Password)
-        .is_ok()
-    {}
+    while admission.may_sign_in(client, others.next().unwrap(), None, Tries::Password).is_ok() {}
     while admission.may_ask_for_lost(client).is_ok() {}
     let nobody = Browser::default();
     let fields = [("email", OWNER), ("password", PASSWORD)];
@@ -630,9 +627,8 @@ async fn of_links_that_are_asked_for_at_one_moment_one_is_sent() {
         let nobody = Browser::default();
         for round in 1..=3 {
             let fields = [("email", OWNER)];
-            let all: Vec<_> = (0..24)
-                .map(|_| office.post(&nobody, "/office/sign-in/link", &fields))
-                .collect();
+            let all: Vec<_> =
+                (0..24).map(|_| office.post(&nobody, "/office/sign-in/link", &fields)).collect();
             assert!(join_all(all).await.iter().all(|reply| reply.status == 200));
             office.mailed(OWNER, round).await.expect("a mail");
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -743,5 +739,26 @@ async fn a_session_that_has_ended_changes_nothing_of_its_account() {
         let mut newer = other.clone();
         newer.take(&changed);
         assert!(office.is_in(&newer).await && !office.is_in(&other).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_only_open_does_not_keep_a_session() {
+    for office in Office::each("open-page").await {
+        let owner = office.owner().await;
+        office.event("rock", "").await;
+        office.pass(11 * HOUR_MS);
+        let request = Request::builder()
+            .uri("/office/events/rock/live")
+            .header("cookie", format!("nts-office={}", owner.session()));
+        let request = request.body(Body::empty()).unwrap();
+        let mut live = office.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(live.status(), 200);
+        let first = timeout(Duration::from_secs(20), live.body_mut().frame()).await;
+        assert!(first.unwrap().unwrap().is_ok());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(live);
+        office.pass(HOUR_MS);
+        assert!(!office.is_in(&owner).await);
     }
 }
