@@ -762,3 +762,24 @@ async fn a_page_that_is_only_open_does_not_keep_a_session() {
         assert!(!office.is_in(&owner).await);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_not_read_of_whoever_may_not_send_it() {
+    let office = Office::start("files", "", 1).await;
+    let owner = office.owner().await;
+    office.event("rock", "").await;
+    let door = office.key(&owner, "door", &["rock"]).await;
+    // More than anybody may send: that would be the answer if it were read.
+    let large = "x".repeat(9 << 20);
+    for path in [
+        "/office/shop/logo",
+        "/office/events/rock/picture",
+        "/office/events/rock/guests",
+        "/api/v1/events/rock/guests",
+    ] {
+        let refused = office.with(&door, Method::POST, path, &large).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.body);
+        let refused = office.with(KEY, Method::POST, path, &large).await;
+        assert_eq!(refused.status, 413, "{path}: {}", refused.body);
+    }
+}
