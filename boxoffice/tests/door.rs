@@ -112,6 +112,7 @@ fn the_first_wins_by_the_key_of_what_is_written() {
             lines: vec![LineWish { ticket_type: "adult".into(), quantity: 1 }],
             tender: Tender::Free,
             reference: String::new(),
+            shown_minor: None,
         },
     ];
     for command in &commands {

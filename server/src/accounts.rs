@@ -26,7 +26,8 @@ use crate::identity::buyer_key;
 use crate::ids::{Ids, Secrets, digest, sha256};
 use crate::reads::Reads;
 use crate::store::records::accounts::{
-    ALL_EVENTS, Account, GrantRow, grant_if_claimed, has_owner, put_if_claimed, unless_account,
+    ALL_EVENTS, Account, GrantRow, grant_if_claimed, has_owner, no_roles_of_before_if_claimed,
+    put_if_claimed, unless_account,
 };
 use crate::store::records::audit_log::{Action, AuditLine};
 use crate::store::records::sessions::{
@@ -192,26 +193,32 @@ fn kept(text: &str, most: usize) -> String {
 }
 
 impl Accounts {
-    /// Whoever has the session of this token, if it lasts.
+    /// Whoever has the session of this token, if it lasts. It is used by that.
     pub async fn session(&self, token: &str) -> Result<Option<SignedIn>, CommandError> {
+        let found = self.session_unused(token).await?;
+        let now = self.clock.now_ms();
+        if let Some(SignedIn { session, .. }) = &found
+            && session.seen_ms.saturating_add(SEEN_EVERY_MS) <= now
+        {
+            // If it fails, the next request tries again.
+            let (writer, id) = (self.writer.clone(), session.id.clone());
+            _ = spawn(async move { _ = writer.write(vec![seen(&id, now)]).await });
+        }
+        Ok(found)
+    }
+
+    /// The same for what a page asks by itself that is only open: the session is not used by that.
+    pub async fn session_unused(&self, token: &str) -> Result<Option<SignedIn>, CommandError> {
         // One that is made up is no question for the database.
         if !self.secrets.is_office_session(token) {
             return Ok(None);
         }
         let id = Accounts::session_id(token);
-        let found = {
-            let id = id.clone();
-            self.reads.ask(move |reader| signed_in(reader.tables(), &id)).await?
-        };
+        let found = self.reads.ask(move |reader| signed_in(reader.tables(), &id)).await?;
         let now = self.clock.now_ms();
         let Some((session, grants)) = found.filter(|(session, _)| lasts(session, now)) else {
             return Ok(None);
         };
-        if session.seen_ms.saturating_add(SEEN_EVERY_MS) <= now {
-            // If it fails, the next request tries again.
-            let writer = self.writer.clone();
-            _ = spawn(async move { _ = writer.write(vec![seen(&id, now)]).await });
-        }
         let recent = now < session.proved_ms.saturating_add(RECENT_MS);
         let caller = Caller::new(Actor::Staff(session.account), grants, recent);
         Ok(Some(SignedIn { caller, session, recent }))
@@ -313,6 +320,7 @@ impl Accounts {
             _ => OneTimeLink::claim(link.id, claim, now),
         });
         let again = link.purpose == Purpose::Machine;
+        changes.push(no_roles_of_before_if_claimed(account.id, link.id, claim));
         changes.extend(put_if_claimed(&account, again, link.id, claim));
         changes.push(end_all_if_claimed(account.id, link.id, claim));
         changes.push(end_links_if_claimed(account.id, now, link.id, claim));
@@ -339,7 +347,7 @@ impl Accounts {
         if !self.is_there(&session).await? {
             return Err(NotAccepted::Gone);
         }
-        Ok(Begun { token: fresh, device: self.device_mark(&account), next: String::new() })
+        Ok(Begun { token: fresh, device: self.new_mark(&account), next: String::new() })
     }
 
     /// A session that begins now, and its token.

@@ -114,7 +114,7 @@ pub enum Reason {
     Lookups,
     /// Too many wrong codes.
     Codes,
-    /// Too many requests for lost tickets.
+    /// Too many requests for lost tickets, or for links to sign in to the office.
     Lost,
     /// Too many attempts to sign in to the office.
     SignIns,

@@ -186,6 +186,7 @@ fn sale_command(happens: &Happens, sale: &World) -> Option<Command> {
             lines: lines(*quantities),
             tender: Tender::Free,
             reference: String::new(),
+            shown_minor: None,
         },
         Happens::Held(id, event) => Command::Hold {
             order: order(id),

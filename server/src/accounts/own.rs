@@ -8,11 +8,14 @@ use crate::access::Denied;
 use crate::actor::Actor;
 use crate::ids::{base32, sha256};
 use crate::store::records::accounts::{
-    Account, RecoveryCode, forget_codes, put_browsers, put_password, put_totp, unused_codes,
+    Account, RecoveryCode, add_code, forget_codes, lock, put_browsers, put_password, put_totp,
+    unused_codes,
 };
-use crate::store::records::audit_log::Action;
-use crate::store::records::sessions::{Session, end_all, end_links, end_others, of_account};
-use crate::store::records::{Record, RecordChange, Value};
+use crate::store::records::audit_log::{Action, AuditLine};
+use crate::store::records::sessions::{
+    Session, end_links, end_one, end_others, of_account, unless_there, untold_unless_begun,
+};
+use crate::store::records::{RecordChange, Value, get};
 use crate::writer::CommandError;
 use boxoffice::TimeMs;
 
@@ -30,6 +33,8 @@ pub enum NotChanged {
     Flaw(&'static str),
     /// There is no such thing any more.
     Gone,
+    /// The session in which it was asked for has ended.
+    SessionEnded,
     /// The role does not allow it.
     Denied(Denied),
     /// Too many sign in at the moment.
@@ -156,21 +161,27 @@ impl Accounts {
         let waits = Waits::Known(account.id);
         let hash = self.hasher.hash(password, self.ids.random(), waits).await?;
         let now = self.clock.now_ms();
+        let number = self.kept_number(who, &visitor).await?;
         let account = Account { browsers: self.ids.random(), ..account };
         let (token, session) = self.new_session(account.id, visitor.browser, now);
         let detail = "all sessions ended".to_owned();
         let line = self.line(now, who.caller.actor(), Action::PasswordChanged, detail);
+        let own = &who.session.id;
         self.writer
             .write(vec![
-                put_password(account.id, &hash),
-                put_browsers(account.id, account.browsers),
-                end_all(account.id),
-                end_links(account.id, now),
+                lock(account.id),
+                put_password(account.id, &hash, own),
+                put_browsers(account.id, account.browsers, own),
+                end_links(account.id, now, own),
                 RecordChange::put(&session),
+                unless_there(&session.id, own),
+                end_others(account.id, &session.id),
                 RecordChange::put(&line),
+                untold_unless_begun(line.id, &session.id),
             ])
             .await?;
-        Ok(Begun { token, device: self.device_mark(&account), next: String::new() })
+        self.was_told(line.id).await?;
+        Ok(Begun { token, device: self.mark(&account, number), next: String::new() })
     }
 
     /// The secret that an authenticator of this account gets if it is set up in this session. It is another one as
@@ -196,6 +207,7 @@ impl Accounts {
         &self,
         who: &SignedIn,
         typed: &str,
+        visitor: &Visitor,
     ) -> Result<(Vec<String>, String), NotChanged> {
         let account = self.recently(who).await?;
         let secret = self.new_totp(who, &account);
@@ -206,33 +218,30 @@ impl Accounts {
                  whether the clock of the device is right.",
             ));
         };
-        let (codes, mut changes) = self.new_codes(account.id);
-        changes.push(put_totp(account.id, Some(&secret), step));
+        let number = self.kept_number(who, visitor).await?;
+        let own = &who.session.id;
+        let (codes, mut changes) = self.new_codes(account.id, own);
+        changes.push(put_totp(account.id, Some(&secret), step, own));
         let account = Account { browsers: self.ids.random(), ..account };
-        changes.push(put_browsers(account.id, account.browsers));
-        changes.push(end_others(account.id, &who.session.id));
-        changes.push(end_links(account.id, now));
+        changes.push(put_browsers(account.id, account.browsers, own));
+        changes.push(end_others(account.id, own));
+        changes.push(end_links(account.id, now, own));
         let detail = "has an authenticator; all other sessions ended".to_owned();
-        let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
-        changes.push(RecordChange::put(&line));
-        self.writer.write(changes).await?;
-        Ok((codes, self.device_mark(&account)))
+        self.change_own(who, changes, (Action::SecondStepChanged, detail)).await?;
+        Ok((codes, self.mark(&account, number)))
     }
 
     /// Takes the authenticator off, and the recovery codes with it.
     pub async fn remove_totp(&self, who: &SignedIn) -> Result<(), NotChanged> {
         let account = self.recently(who).await?;
-        let now = self.clock.now_ms();
+        let own = &who.session.id;
         let detail = "has no authenticator any more".to_owned();
-        let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
-        self.writer
-            .write(vec![
-                put_totp(account.id, None, account.totp_step),
-                forget_codes(account.id),
-                RecordChange::put(&line),
-            ])
-            .await?;
-        Ok(())
+        let changes = vec![
+            lock(account.id),
+            put_totp(account.id, None, account.totp_step, own),
+            forget_codes(account.id, own),
+        ];
+        self.change_own(who, changes, (Action::SecondStepChanged, detail)).await
     }
 
     /// Makes other recovery codes instead of those that there are.
@@ -241,28 +250,44 @@ impl Accounts {
         if account.totp.is_none() {
             return Err(NotChanged::Gone);
         }
-        let (codes, mut changes) = self.new_codes(account.id);
+        let (codes, changes) = self.new_codes(account.id, &who.session.id);
         let detail = "other recovery codes".to_owned();
-        let now = self.clock.now_ms();
-        let line = self.line(now, who.caller.actor(), Action::SecondStepChanged, detail);
-        changes.push(RecordChange::put(&line));
-        self.writer.write(changes).await?;
+        self.change_own(who, changes, (Action::SecondStepChanged, detail)).await?;
         Ok(codes)
     }
 
-    fn new_codes(&self, account: u128) -> (Vec<String>, Vec<RecordChange>) {
-        let mut changes = vec![forget_codes(account)];
+    /// Writes changes that are made only if the session is there in which they were asked for, and tells the audit log
+    /// of them if it was.
+    async fn change_own(
+        &self,
+        who: &SignedIn,
+        mut changes: Vec<RecordChange>,
+        (action, detail): (Action, String),
+    ) -> Result<(), NotChanged> {
+        let line = self.line(self.clock.now_ms(), who.caller.actor(), action, detail);
+        changes.push(RecordChange::put(&line));
+        changes.push(untold_unless_begun(line.id, &who.session.id));
+        self.writer.write(changes).await?;
+        self.was_told(line.id).await
+    }
+
+    /// Whether a line of the audit log was left that tells of what was done if the session was there.
+    async fn was_told(&self, line: u128) -> Result<(), NotChanged> {
+        let found = self.reads.ask(move |reader| get::<AuditLine>(reader.tables(), &key(line)));
+        // What was written is not known to be there.
+        let found = found.await.map_err(|_| CommandError::InDoubt)?;
+        found.map(drop).ok_or(NotChanged::SessionEnded)
+    }
+
+    /// Other recovery codes instead of those that there are, if this session is there.
+    fn new_codes(&self, account: u128, session: &[u8]) -> (Vec<String>, Vec<RecordChange>) {
+        let mut changes = vec![lock(account), forget_codes(account, session)];
         let codes = (0..CODES).map(|_| {
             let letters = base32(self.ids.random(), CODE_LETTERS);
             let groups = letters.as_bytes().chunks(4).map(String::from_utf8_lossy);
             let code = groups.collect::<Vec<_>>().join("-");
             let hash = recovery_hash(account, &code).to_vec();
-            changes.push(RecordChange::put(&RecoveryCode {
-                account,
-                hash,
-                used_ms: None,
-                claim: None,
-            }));
+            changes.push(add_code(account, hash, session));
             code
         });
         (codes.collect(), changes)
@@ -274,6 +299,7 @@ impl Accounts {
         &self,
         who: &SignedIn,
         named: Option<&str>,
+        visitor: &Visitor,
     ) -> Result<String, NotChanged> {
         let (id, own) = (who.session.account, &who.session.id);
         let sessions = self.reads.ask(move |reader| of_account(reader.tables(), id)).await;
@@ -287,21 +313,30 @@ impl Accounts {
             return Err(NotChanged::Gone);
         }
         let now = self.clock.now_ms();
+        let number = self.kept_number(who, visitor).await?;
         let account = self.account(id).await?.ok_or(NotChanged::Gone)?;
         let account = Account { browsers: self.ids.random(), ..account };
-        let mut changes = vec![put_browsers(id, account.browsers), end_links(id, now)];
+        let mut changes =
+            vec![lock(id), put_browsers(id, account.browsers, own), end_links(id, now, own)];
+        let mut told = None;
+        for session in &ended {
+            let (actor, device) = (Actor::Staff(id), session.device.clone());
+            let line = self.line(now, actor, Action::SessionEnded, device);
+            changes.extend([RecordChange::put(&line), untold_unless_begun(line.id, own)]);
+            told = Some(line.id);
+        }
+        changes.extend(ended.iter().map(|session| end_one(id, &session.id, own)));
         if named.is_none() {
             // Also one that begins at this moment.
             changes.push(end_others(id, own));
         }
-        for session in ended {
-            changes.push(RecordChange::delete::<Session>(session.key()));
-            let (actor, device) = (Actor::Staff(id), session.device.clone());
-            let line = self.line(now, actor, Action::SessionEnded, device);
-            changes.push(RecordChange::put(&line));
-        }
         self.writer.write(changes).await?;
-        Ok(self.device_mark(&account))
+        match told {
+            Some(line) => self.was_told(line).await?,
+            None if self.is_there(&who.session).await? => {}
+            None => return Err(NotChanged::SessionEnded),
+        }
+        Ok(self.mark(&account, number))
     }
 
     /// The account of somebody who has signed in a short while ago.

@@ -8,7 +8,7 @@ use crate::actor::Actor;
 use crate::mail::Letter;
 use crate::store::Reader;
 use crate::store::records::accounts::{
-    ALL_EVENTS, Account, GrantRow, all_grants, forget_codes_of_removed, lock_owners, people,
+    ALL_EVENTS, Account, GrantRow, all_grants, forget_codes_of_removed, lock, lock_owners, people,
     remove_unless_last, removed_holds_nothing, take_unless_last, untold_if_active,
     untold_if_granted, untold_unless_granted,
 };
@@ -55,8 +55,14 @@ pub struct NewRole {
 impl NewRole {
     /// What is wrong with it, as a sentence.
     pub(super) fn flaw(self) -> Option<&'static str> {
-        let of_one = self.role == Role::Owner && self.event.is_some();
-        of_one.then_some("An owner has the whole shop. Choose all events, or another role.")
+        match self.event {
+            // In a row it stands for all events.
+            Some(ALL_EVENTS) => Some(NO_EVENT),
+            Some(_) if self.role == Role::Owner => {
+                Some("An owner has the whole shop. Choose all events, or another role.")
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn words(self) -> String {
@@ -202,9 +208,11 @@ impl Accounts {
             GrantRow { holder: account.id, event, role: role.role, made_by: actor, at_ms: now };
         let detail = format!("{}: {}", account.email, role.words());
         let line = self.line(now, actor, Action::RoleGiven, detail);
-        // Whoever is the last owner stays one, and then the log is not told either.
+        // Whoever is the last owner stays one, and whoever is removed at this moment gets none; then the log is not
+        // told either.
         let changes = vec![
             lock_owners(),
+            lock(account.id),
             grant.put_unless_last_owner(),
             RecordChange::put(&line),
             untold_unless_granted(line.id, &grant),
@@ -212,7 +220,8 @@ impl Accounts {
         self.writer.write(changes).await?;
         match self.grant(account.id, event).await? {
             Some(found) if found.role == grant.role => Ok(()),
-            _ => Err(LAST_OWNER),
+            Some(_) => Err(LAST_OWNER),
+            None => Err(NotChanged::Gone),
         }
     }
 
@@ -223,6 +232,9 @@ impl Accounts {
         account: u128,
         event: Option<EventId>,
     ) -> Result<(), NotChanged> {
+        if event == Some(ALL_EVENTS) {
+            return Err(NotChanged::Flaw(NO_EVENT));
+        }
         let account = self.account(account).await?.ok_or(NotChanged::Gone)?;
         let event = event.unwrap_or(ALL_EVENTS);
         let now = self.clock.now_ms();
@@ -289,6 +301,7 @@ impl Accounts {
     }
 }
 
+const NO_EVENT: &str = "No event has the number 0. Please choose an event of the list.";
 const LAST_OWNER: NotChanged =
     NotChanged::Flaw("This is the last owner of the shop. Make somebody else an owner first.");
 

@@ -6,16 +6,16 @@ use super::totp::step_of;
 use super::{Accounts, Browser, MINUTE_MS, NotSignedIn, SignedIn, account_id};
 use crate::actor::Actor;
 use crate::admission::client::Client;
-use crate::admission::sign_ins::{Attempt, Tries};
-use crate::ids::{base32, sha256, unbase32};
+use crate::admission::sign_ins::{Attempt, Known, Tries};
+use crate::ids::{base32, digest, sha256, unbase32};
 use crate::mail::Letter;
 use crate::store::records::accounts::{
-    Account, no_link_unless_account, unless_account, use_code, use_step,
+    Account, lock, no_link_unless_account, unless_account, use_code, use_step,
 };
 use crate::store::records::audit_log::Action;
 use crate::store::records::sessions::{
-    OneTimeLink, Purpose, Session, end_if_begun, newest_link, unless_claimed, unless_code_claimed,
-    unless_step_claimed, untold_unless_begun,
+    OneTimeLink, Purpose, Session, end_if_begun, newest_link, not_sent_unless_stored,
+    unless_claimed, unless_code_claimed, unless_step_claimed, untold_unless_begun,
 };
 use crate::store::records::{Record, RecordChange};
 use crate::tasks::spawn;
@@ -34,9 +34,8 @@ const SECOND_STEP_MS: i64 = 10 * MINUTE_MS;
 const LETTERS: usize = 26;
 
 /// What tells a session from others where attempts are counted.
-fn session_number(session: &Session) -> Option<u128> {
-    let first = session.id.first_chunk::<16>()?;
-    Some(u128::from_be_bytes(*first))
+fn session_number(session: &Session) -> u128 {
+    digest(&[b"session", &session.id])
 }
 
 /// How far somebody has come.
@@ -102,7 +101,8 @@ impl Accounts {
     ) -> Result<Step, NotSignedIn> {
         let id = account_id(email);
         let device = self.known_device(id, &visitor).await?;
-        let attempt = self.attempt(&visitor, id, device, Tries::Password)?;
+        let known = device.map(Known::Browser);
+        let attempt = self.attempt(&visitor, id, known, Tries::Password)?;
         let account = self.account(id).await?;
         // As long whether there is such an account or not, and whether it has a password or not.
         let stored = account.as_ref().and_then(|account| account.password.clone());
@@ -131,8 +131,8 @@ impl Accounts {
     ) -> Result<Begun, NotSignedIn> {
         let link = self.link_for(token, Purpose::SecondStep).await?;
         let account = self.account(link.account.unwrap_or(0)).await?.ok_or(NotSignedIn::Gone)?;
-        let device = self.known_device(account.id, &visitor).await?;
-        let attempt = self.attempt(&visitor, account.id, device, Tries::Code)?;
+        let known = self.known_device(account.id, &visitor).await?.map(Known::Browser);
+        let attempt = self.attempt(&visitor, account.id, known, Tries::Code)?;
         let second = self.code(&account, typed).await?;
         let Some(second) = second else {
             self.denied(account.id, &visitor, "wrong code").await;
@@ -180,17 +180,21 @@ impl Accounts {
     }
 
     /// Sends a link that signs in to this address, if it has an account. The answer never tells whether: it is
-    /// there before anybody has looked.
-    pub fn send_link(self: &Arc<Self>, email: &str, next: &str) {
+    /// there before anybody has looked. [`CommandError::Busy`]: too many are being made, and this one is not.
+    pub fn send_link(self: &Arc<Self>, email: &str, next: &str) -> Result<(), CommandError> {
         if email.is_empty() || check_email(email).is_err() {
-            return;
+            return Ok(());
         }
+        let slot = Arc::clone(&self.admission.slots.sign_in_links).try_acquire_owned();
+        let slot = slot.map_err(|_| CommandError::Busy)?;
         let (accounts, id, next) = (Arc::clone(self), account_id(email), next.to_owned());
         _ = spawn(async move {
+            let _slot = slot;
             if let Err(error) = accounts.owe_link(id, next).await {
                 tracing::warn!(?error, "a link to sign in could not be sent");
             }
         });
+        Ok(())
     }
 
     async fn owe_link(&self, id: u128, next: String) -> Result<(), CommandError> {
@@ -205,7 +209,14 @@ impl Accounts {
         let link = self.new_link(Purpose::SignIn, &account, next, LINK_MS, now);
         let letter = Letter::SignIn(link.id);
         let message = mail_message(self.ids.message(now), &letter, &account.email, now);
-        self.writer.write(vec![RecordChange::put(&link), RecordChange::put(&message)]).await
+        // Of several who ask at one moment, in whichever process, one makes a link, and the others send none.
+        let changes = vec![
+            lock(id),
+            link.store_unless_newer(&account, now.saturating_sub(LINK_AFTER_MS)),
+            RecordChange::put(&message),
+            not_sent_unless_stored(message.id, link.id),
+        ];
+        self.writer.write(changes).await
     }
 
     /// Somebody who is signed in shows once more who they are, by the password or a code. Gives another session
@@ -221,11 +232,10 @@ impl Accounts {
         let account = self.account(id).await?.ok_or(NotSignedIn::Gone)?;
         let by_code = !typed.is_empty() && account.totp.is_some();
         let tries = if by_code { Tries::Code } else { Tries::Password };
-        // Whoever is signed in has a budget of their own, also where the browser is known no more: nothing that
-        // strangers do keeps them from going on.
-        let known = self.known_device(id, &visitor).await?;
-        let device = known.or_else(|| session_number(&who.session));
-        let attempt = self.attempt(&visitor, id, device, tries)?;
+        // Whoever is signed in has a budget of their own: nothing that strangers do keeps them from going on. It is
+        // that of the session whatever mark the browser shows.
+        let known = Some(Known::Session(session_number(&who.session)));
+        let attempt = self.attempt(&visitor, id, known, tries)?;
         let second = if by_code { self.code(&account, typed).await? } else { None };
         let right = match by_code {
             true => second.is_some(),
@@ -256,17 +266,33 @@ impl Accounts {
         &self,
         visitor: &Visitor,
         account: u128,
-        device: Option<u128>,
+        known: Option<Known>,
         tries: Tries,
     ) -> Result<Attempt, NotSignedIn> {
-        let may = self.admission.may_sign_in(visitor.client, account, device, tries);
+        let may = self.admission.may_sign_in(visitor.client, account, known, tries);
         may.map_err(|refused| NotSignedIn::TooMany(refused.again_s))
     }
 
-    /// What a browser that has signed in to an account shows the next time: its number, the stamp that the account
-    /// has now, and what proves both.
-    pub(super) fn device_mark(&self, account: &Account) -> String {
-        let device = base32(self.ids.random(), LETTERS);
+    /// What a browser that has signed in to an account shows the next time, with a number that no other has. It is
+    /// for whoever has just shown who they are: each number has a budget to try passwords and codes.
+    pub(super) fn new_mark(&self, account: &Account) -> String {
+        self.mark(account, self.ids.random())
+    }
+
+    /// The number of a browser whose mark is replaced: that of the mark that it shows, or else one that follows from
+    /// its session. So it has the budget of before.
+    pub(super) async fn kept_number(
+        &self,
+        who: &SignedIn,
+        visitor: &Visitor,
+    ) -> Result<u128, CommandError> {
+        let known = self.known_device(who.session.account, visitor).await?;
+        Ok(known.unwrap_or_else(|| digest(&[b"browser of session", &who.session.id])))
+    }
+
+    /// What a browser shows: its number, the stamp that the account has now, and what proves both.
+    pub(super) fn mark(&self, account: &Account, number: u128) -> String {
+        let device = base32(number, LETTERS);
         let proof = self.secrets.office_device(account.id, account.browsers, &device);
         device + &base32(account.browsers, LETTERS) + &proof
     }
@@ -387,7 +413,7 @@ impl Accounts {
             // The link or the code was used at the same moment, or the account was changed.
             return Err(NotSignedIn::Gone);
         }
-        Ok(Begun { token, device: self.device_mark(account), next })
+        Ok(Begun { token, device: self.new_mark(account), next })
     }
 
     /// Records that somebody could not sign in: not each of very many, for the log is no place for a flood.

@@ -1,24 +1,32 @@
 //! Attempts to sign in to the office, as budgets that fill again: nobody is ever shut out for good.
 //!
-//! Whoever tries from a browser that has signed in to the account before has a budget of its own, so nothing that
-//! others do keeps its owner out. Everybody else is counted by network, by network and account, and by account;
-//! who finds the last of them used up by an attacker still gets in by a link sent by mail, which has no password
-//! to guess. What succeeds costs nothing.
+//! Whoever tries from a browser that has signed in to the account before, or within a session, has a budget of its
+//! own, so nothing that others do keeps its owner out. Everybody else is counted by network, by network and account,
+//! and by account; who finds the last of them used up by an attacker still gets in by a link sent by mail, which has
+//! no password to guess. What succeeds costs nothing.
+//!
+//! Codes have budgets apart from those of passwords, so wrong passwords of a neighbour refuse no right code. Those
+//! that known browsers try at an account are counted together as well, and so are those of its sessions: whoever has
+//! stolen one guesses no code, however many more it gets. The budget of sessions keeps nobody from signing in.
 
 use super::buckets::{Bucket, Buckets, Rate};
 use super::client::Client;
 use super::{Admission, HOUR_US, MINUTE_US, Reason, Refused};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Attempts of a network, per quarter of an hour. A larger network has a multiple.
+/// Attempts of a network, per quarter of an hour, passwords and codes apart. A larger network has a multiple.
 const OF_A_NETWORK: u32 = 60;
-/// Attempts of a network at one account, and of a known browser at its account, per quarter of an hour.
+/// Attempts of a network at one account, and of a known browser or a session at its account, per quarter of an hour.
 const OF_A_PAIR: u32 = 10;
 /// Attempts of all unknown browsers at one account, per hour.
 const OF_AN_ACCOUNT: u32 = 100;
 /// Codes that all unknown browsers try at one account, per six hours: whoever tries them knows the password, and
 /// a code is one of a million.
 const CODES_OF_AN_ACCOUNT: u32 = 10;
+/// Codes that all known browsers of an account try, and all of its sessions, per day.
+const CODES_OF_KNOWN: u32 = 20;
+/// Links to sign in that a network may ask for, per hour. An account gets only a few of them whoever asks.
+const LINKS_OF_A_NETWORK: u32 = 20;
 
 /// So many denials are told in the audit log, per hour: it is no place for a flood.
 const TOLD_AN_HOUR: u32 = 120;
@@ -27,9 +35,12 @@ const TOLD_AN_HOUR: u32 = 120;
 #[derive(Default)]
 pub(super) struct SignIns {
     networks: Buckets,
+    code_networks: Buckets,
     pairs: Buckets,
     accounts: Buckets,
     codes: Buckets,
+    known_codes: Buckets,
+    links: Buckets,
     /// Of denials in the audit log.
     told: Buckets,
     untold: AtomicU64,
@@ -44,84 +55,103 @@ pub enum Tries {
     Code,
 }
 
+/// By what somebody is known who tries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Known {
+    /// The browser of this number has signed in to the account before.
+    Browser(u128),
+    /// Whoever tries is signed in, by the session of this number.
+    Session(u128),
+}
+
 /// An attempt that is under way.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     client: Client,
     account: u128,
-    device: Option<u128>,
+    known: Option<Known>,
     tries: Tries,
 }
 
-fn per_quarter(count: u32) -> Rate {
-    Rate::per(count, 15 * MINUTE_US).expect("a limit")
+/// What an attempt takes one from.
+struct Budget<'a> {
+    of: &'a Buckets,
+    rate: Rate,
+    buckets: Vec<Bucket>,
 }
 
-fn of_account(tries: Tries) -> Rate {
-    match tries {
-        Tries::Password => Rate::per(OF_AN_ACCOUNT, HOUR_US),
-        Tries::Code => Rate::per(CODES_OF_AN_ACCOUNT, 6 * HOUR_US),
-    }
-    .expect("a limit")
+fn per(count: u32, time_us: u64) -> Rate {
+    Rate::per(count, time_us).expect("a limit")
 }
 
 impl Admission {
-    /// Whether somebody may try to show that an account is theirs. `device`: the browser, if it is known to have
-    /// signed in to this account before.
+    /// Whether somebody may try to show that an account is theirs. `known`: by what they are known, if they are.
     pub fn may_sign_in(
         &self,
         client: Client,
         account: u128,
-        device: Option<u128>,
+        known: Option<Known>,
         tries: Tries,
     ) -> Result<Attempt, Refused> {
-        let (now, of) = (self.now_us(), &self.sign_ins);
-        let refused = |wait_us| self.refuse(Refused::after(Reason::SignIns, wait_us));
-        let attempt = Attempt { client, account, device, tries };
-        let pair = per_quarter(OF_A_PAIR);
-        if let Err(wait_us) = of.pairs.take(self.pair(&attempt), pair, 1, now) {
-            return refused(wait_us);
-        }
-        if device.is_some() {
-            return Ok(attempt);
-        }
-        if let Client::Network(network) = client {
-            let taken =
-                of.networks.take(self.buckets_of(network), per_quarter(OF_A_NETWORK), 1, now);
+        let attempt = Attempt { client, account, known, tries };
+        let (now, budgets) = (self.now_us(), self.budgets(&attempt));
+        for (at, budget) in budgets.iter().enumerate() {
+            let taken = budget.of.take(budget.buckets.iter().copied(), budget.rate, 1, now);
             if let Err(wait_us) = taken {
-                of.pairs.give_back(self.pair(&attempt), pair);
-                return refused(wait_us);
+                give_back(&budgets[..at]);
+                return self.refuse(Refused::after(Reason::SignIns, wait_us));
             }
-        }
-        let all = self.of_tries(tries).take(self.bucket_of(account), of_account(tries), 1, now);
-        if let Err(wait_us) = all {
-            of.pairs.give_back(self.pair(&attempt), pair);
-            if let Client::Network(network) = client {
-                of.networks.give_back(self.buckets_of(network), per_quarter(OF_A_NETWORK));
-            }
-            return refused(wait_us);
         }
         Ok(attempt)
     }
 
     /// An attempt has succeeded.
     pub fn signed_in(&self, attempt: Attempt) {
-        let of = &self.sign_ins;
-        of.pairs.give_back(self.pair(&attempt), per_quarter(OF_A_PAIR));
-        if attempt.device.is_some() {
-            return;
+        give_back(&self.budgets(&attempt));
+    }
+
+    /// A request for a link that signs in, whatever becomes of it. Like the limit for look-ups it is off where that
+    /// is.
+    pub fn may_ask_for_link(&self, client: Client) -> Result<(), Refused> {
+        let Client::Network(network) = client else { return Ok(()) };
+        if self.limits.lookups == 0 {
+            return Ok(());
         }
+        let (of, rate) = (&self.sign_ins.links, per(LINKS_OF_A_NETWORK, HOUR_US));
+        let taken = of.take(self.buckets_of(network), rate, 1, self.now_us());
+        taken.or_else(|wait_us| self.refuse(Refused::after(Reason::Lost, wait_us)))
+    }
+
+    /// All that an attempt takes one from.
+    fn budgets(&self, attempt: &Attempt) -> Vec<Budget<'_>> {
+        let (of, account) = (&self.sign_ins, attempt.account);
+        let quarter_us = 15 * MINUTE_US;
+        let budget = |of, rate, buckets| Budget { of, rate, buckets };
+        let mut budgets = vec![budget(&of.pairs, per(OF_A_PAIR, quarter_us), self.pair(attempt))];
+        if let Some(known) = attempt.known {
+            if attempt.tries == Tries::Code {
+                let key = self.key.of(&(account, matches!(known, Known::Session(_))));
+                let all = vec![Bucket { key, factor: 1 }];
+                budgets.push(budget(&of.known_codes, per(CODES_OF_KNOWN, 24 * HOUR_US), all));
+            }
+            return budgets;
+        }
+        let (networks, accounts, of_account) = match attempt.tries {
+            Tries::Password => (&of.networks, &of.accounts, per(OF_AN_ACCOUNT, HOUR_US)),
+            Tries::Code => (&of.code_networks, &of.codes, per(CODES_OF_AN_ACCOUNT, 6 * HOUR_US)),
+        };
         if let Client::Network(network) = attempt.client {
-            of.networks.give_back(self.buckets_of(network), per_quarter(OF_A_NETWORK));
+            let all = self.buckets_of(network).collect();
+            budgets.push(budget(networks, per(OF_A_NETWORK, quarter_us), all));
         }
-        let (tries, account) = (attempt.tries, attempt.account);
-        self.of_tries(tries).give_back(self.bucket_of(account), of_account(tries));
+        budgets.push(budget(accounts, of_account, self.bucket_of(account).collect()));
+        budgets
     }
 
     /// Whether the audit log is told of a denial now, and of how many it was not told before.
     pub fn may_tell_denial(&self) -> Option<u64> {
         let of = &self.sign_ins;
-        let rate = Rate::per(TOLD_AN_HOUR, HOUR_US).expect("a limit");
+        let rate = per(TOLD_AN_HOUR, HOUR_US);
         match of.told.take(self.bucket_of(0), rate, 1, self.now_us()) {
             Ok(()) => Some(of.untold.swap(0, Ordering::Relaxed)),
             Err(_) => {
@@ -131,24 +161,23 @@ impl Admission {
         }
     }
 
-    fn of_tries(&self, tries: Tries) -> &Buckets {
-        match tries {
-            Tries::Password => &self.sign_ins.accounts,
-            Tries::Code => &self.sign_ins.codes,
-        }
-    }
-
-    /// The bucket of a known browser, or else of a network, for one account. Whoever's network is not known has
+    /// The bucket of whoever is known, or else of a network, for one account. Whoever's network is not known has
     /// none.
-    fn pair(&self, attempt: &Attempt) -> impl Iterator<Item = Bucket> + Clone {
+    fn pair(&self, attempt: &Attempt) -> Vec<Bucket> {
         let code = attempt.tries == Tries::Code;
-        let key = match (attempt.device, attempt.client) {
-            (Some(device), _) => Some(self.key.of(&(attempt.account, device, code))),
+        let key = match (attempt.known, attempt.client) {
+            (Some(known), _) => self.key.of(&(attempt.account, known, code)),
             (None, Client::Network(network)) => {
-                Some(self.key.of(&(attempt.account, network.levels().next(), code)))
+                self.key.of(&(attempt.account, network.levels().next(), code))
             }
-            (None, Client::Unlimited) => None,
+            (None, Client::Unlimited) => return Vec::new(),
         };
-        key.map(|key| Bucket { key, factor: 1 }).into_iter()
+        vec![Bucket { key, factor: 1 }]
+    }
+}
+
+fn give_back(budgets: &[Budget<'_>]) {
+    for budget in budgets {
+        budget.of.give_back(budget.buckets.iter().copied(), budget.rate);
     }
 }

@@ -45,14 +45,31 @@ pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
 
 /// Who is signed in to the office, if this request comes from their browser.
 pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Problem> {
-    // A cookie of this name that another page of the host has set must not hide ours.
-    let ours = |token: &&str| app.secrets.is_office_session(token);
-    for token in cookies::values(headers, cookie(app)).filter(ours).take(4) {
+    for token in sessions(app, headers) {
         if let Some(found) = app.accounts.session(token).await? {
             return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// What the cookies of sessions say. A cookie of this name that another page of the host has set must not hide ours.
+fn sessions<'a>(app: &'a App, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
+    let ours = |token: &&str| app.secrets.is_office_session(token);
+    cookies::values(headers, cookie(app)).filter(ours).take(4)
+}
+
+/// Who asks by a page that is only open, as [`staff`]. A session is not used by that: nobody may be there.
+pub async fn open_page(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return caller(app, headers).await;
+    }
+    for token in sessions(app, headers) {
+        if let Some(found) = app.accounts.session_unused(token).await? {
+            return Ok(found.caller);
+        }
+    }
+    Err(Problem::not_signed_in())
 }
 
 /// Who asks for something in the office: by a key if one is sent, and else by a session.

@@ -27,7 +27,7 @@ pub mod shop;
 pub mod sign_in;
 pub mod welcome;
 
-use super::auth::{is_office, signed_in, staff};
+use super::auth::{is_office, open_page, signed_in, staff};
 use super::page::{Frame, PageProblem};
 use super::problem::Problem;
 use super::site::Site;
@@ -49,6 +49,20 @@ impl FromRequestParts<Arc<Site>> for Staff {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<Site>) -> Result<Staff, PageProblem> {
         Ok(Staff(staff(app, &parts.headers).await?))
+    }
+}
+
+/// Whoever has a page open that asks by itself. Their session is not used by that.
+pub struct OpenPage(pub Caller);
+
+impl FromRequestParts<Arc<Site>> for OpenPage {
+    type Rejection = PageProblem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<Site>,
+    ) -> Result<OpenPage, PageProblem> {
+        Ok(OpenPage(open_page(app, &parts.headers).await?))
     }
 }
 

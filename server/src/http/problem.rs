@@ -374,6 +374,7 @@ impl From<NotChanged> for Problem {
             NotChanged::NotRecent => Problem::sign_in_again(),
             NotChanged::Flaw(flaw) => Problem::invalid(flaw),
             NotChanged::Gone => Problem::no_more("thing"),
+            NotChanged::SessionEnded => Problem::not_signed_in(),
             NotChanged::Denied(denied) => denied.into(),
             NotChanged::Busy => Problem::busy(1),
             NotChanged::Failed(no) => no.into(),

@@ -4,8 +4,13 @@
 use super::*;
 use axum::http::Method;
 use nts_server::access::Role;
+use nts_server::accounts::own::NotChanged;
+use nts_server::accounts::sign_in::Visitor;
 use nts_server::admission::client::Client;
+use nts_server::admission::network::{Network, Peer};
 use nts_server::admission::sign_ins::Tries;
+use nts_server::store::records::RecordChange;
+use nts_server::store::records::accounts::GrantRow;
 use tokio::time::timeout;
 
 const CODE: &str = "FRIENDSOFTHEBAND";
@@ -489,4 +494,292 @@ async fn a_reason_of_a_refund_is_one_line_that_can_be_seen() {
     }
     // Nothing is paid yet, but the reason is one.
     assert_eq!(refund("ill".into()).await.status, 409);
+}
+
+impl Office {
+    /// A form that is sent from the network of this address.
+    async fn post_from(
+        &self,
+        address: &str,
+        browser: &Browser,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Reply {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .extension(Peer(address.parse().unwrap()));
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        fields.iter().for_each(|(name, value)| _ = form.append_pair(name, value));
+        self.ask(browser, request, form.finish()).await
+    }
+
+    /// Signs the owner in by the password and a code, in a browser that keeps only the mark of this one.
+    async fn sign_in_with_code(&self, before: &Browser, code: &str) -> Browser {
+        let known = known_only(before);
+        let step = self.sign_in_at(&known, OWNER, PASSWORD).await;
+        assert!(step.location().starts_with("/office/code/"), "{} {}", step.status, step.body);
+        let signed = self.post(&known, step.location(), &[("code", code)]).await;
+        assert_eq!(signed.status, 303, "{}", signed.body);
+        let mut browser = known;
+        browser.take(&signed);
+        browser
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stolen_session_makes_itself_no_new_budgets() {
+    for office in Office::each("stolen-session").await {
+        let owner = office.owner().await;
+        let mut thief = owner.clone();
+        thief.0.remove("nts-device");
+        let (mut confirms, mut signs) = (Vec::new(), Vec::new());
+        for _ in 0..12 {
+            let ended = office.post(&thief, "/office/account/sessions", &[]).await;
+            assert_eq!(ended.status, 303);
+            // With the mark of before, with the new one, and with the mark alone.
+            let wrong = [("password", "wrong horse")];
+            confirms.push(office.post(&thief, "/office/confirm", &wrong).await.status);
+            thief.take(&ended);
+            let known = known_only(&thief);
+            signs.push(office.sign_in_at(&known, OWNER, "wrong horse").await.status);
+        }
+        let expected = [vec![422; 10], vec![429; 2]].concat();
+        assert_eq!(confirms, expected, "signing in once more");
+        assert_eq!(signs, expected, "signing in with the mark");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_codes_of_all_sessions_of_an_account_are_few_and_keep_its_owner_from_nothing_else() {
+    for office in Office::each("wrong-codes").await {
+        let owner = office.owner().await;
+        let (_, codes) = office.set_up(&owner).await;
+        let second = office.sign_in_with_code(&Browser::default(), &codes[0]).await;
+        let third = office.sign_in_with_code(&Browser::default(), &codes[1]).await;
+        let mut wrong = 0;
+        for browser in [&owner, &second, &third] {
+            for _ in 0..10 {
+                let reply = office.post(browser, "/office/confirm", &[("code", "000000")]).await;
+                match reply.status {
+                    422 => wrong += 1,
+                    429 => {}
+                    other => panic!("{other} {}", reply.body),
+                }
+            }
+        }
+        assert_eq!(wrong, 20);
+        // The password still confirms, and a browser that is known signs in.
+        let confirmed = office.post(&owner, "/office/confirm", &[("password", PASSWORD)]).await;
+        assert_eq!(confirmed.status, 303, "{}", confirmed.body);
+        office.sign_in_with_code(&second, &codes[2]).await;
+        // So does a link by mail.
+        let nobody = Browser::default();
+        office.post(&nobody, "/office/sign-in/link", &[("email", OWNER)]).await;
+        let link = office.mailed(OWNER, 1).await.expect("a mail");
+        let step = office.post(&nobody, &link, &[]).await;
+        let signed = office.post(&nobody, step.location(), &[("code", &codes[3])]).await;
+        assert_eq!(signed.status, 303, "{}", signed.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_passwords_of_a_neighbour_cost_no_code_and_lost_tickets_no_link() {
+    const ADDRESS: &str = "203.0.113.9";
+    let office = Office::start("neighbour", "", 1).await;
+    let owner = office.owner().await;
+    let (_, codes) = office.set_up(&owner).await;
+    let client = Client::Network(Network::of(ADDRESS.parse().unwrap()));
+    let admission = &office.app.admission;
+    let mut others = 0..;
+    while admission.may_sign_in(client, others.next().unwrap(), None, Tries::Password).is_ok() {}
+    while admission.may_ask_for_lost(client).is_ok() {}
+    let nobody = Browser::default();
+    let fields = [("email", OWNER), ("password", PASSWORD)];
+    let refused = office.post_from(ADDRESS, &nobody, "/office/sign-in", &fields).await;
+    assert_eq!(refused.status, 429, "{}", refused.body);
+    let asked = office.post_from(ADDRESS, &nobody, "/office/sign-in/link", &fields[..1]).await;
+    assert_eq!(asked.status, 200, "{}", asked.body);
+    let link = office.mailed(OWNER, 1).await.expect("a mail");
+    let step = office.post_from(ADDRESS, &nobody, &link, &[]).await;
+    let code = [("code", codes[0].as_str())];
+    let signed = office.post_from(ADDRESS, &nobody, step.location(), &code).await;
+    assert_eq!(signed.status, 303, "{}", signed.body);
+    // Links have a limit of their own, and take nothing from lost tickets.
+    let mut links = 0;
+    loop {
+        let asked = office.post_from(ADDRESS, &nobody, "/office/sign-in/link", &[("email", "x")]);
+        match asked.await.status {
+            200 => links += 1,
+            429 => break,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(links, 19);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_links_that_are_asked_for_at_one_moment_one_is_sent() {
+    for office in Office::each("links-at-once").await {
+        office.owner().await;
+        let nobody = Browser::default();
+        for round in 1..=3 {
+            let fields = [("email", OWNER)];
+            let all: Vec<_> =
+                (0..24).map(|_| office.post(&nobody, "/office/sign-in/link", &fields)).collect();
+            assert!(join_all(all).await.iter().all(|reply| reply.status == 200));
+            office.mailed(OWNER, round).await.expect("a mail");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(office.mailbox.0.lock().unwrap().len(), round);
+            office.pass(2 * MINUTE_MS);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_role_waits_for_somebody_who_was_removed() {
+    const BO: &str = "bo@example.org";
+    for office in Office::each("role-of-removed").await {
+        let owner = office.owner().await;
+        office.member(BO, "door").await;
+        office.remove(&owner, BO).await;
+        let grant = |event: u64, role: Role| GrantRow {
+            holder: nts_server::accounts::account_id(BO),
+            event: boxoffice::EventId(event),
+            role,
+            made_by: nts_server::actor::Actor::System,
+            at_ms: NOW_MS,
+        };
+        // As if it were given at the moment at which the person was removed.
+        let writer = &office.app.accounts.writer;
+        writer.write(vec![grant(0, Role::Manager).put_unless_last_owner()]).await.unwrap();
+        // And as a version before this one has left it.
+        writer.write(vec![RecordChange::put(&grant(7, Role::Manager))]).await.unwrap();
+        office.member(BO, "door").await;
+        let held = {
+            let permit = nts_server::access::Caller::owner(nts_server::actor::Actor::System);
+            let people = office.app.accounts.people(&permit.shop_permit().unwrap()).await.unwrap();
+            let bo = people.into_iter().find(|person| person.account.email == BO).unwrap();
+            bo.grants.into_iter().map(|grant| (grant.event.0, grant.role)).collect::<Vec<_>>()
+        };
+        assert_eq!(held, [(0, Role::Door)]);
+        // Another role for somebody who is there replaces it as before.
+        office.give(&owner, BO, "manager", "").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_has_the_number_0() {
+    const BO: &str = "bo@example.org";
+    let office = Office::start("event-0", "", 1).await;
+    let owner = office.owner().await;
+    office.member(BO, "door").await;
+    let person = format!("/office/people/{}", account(BO));
+    for event in ["#0", "#00", "#+0"] {
+        for (path, fields) in [
+            (format!("{person}/role"), &[("role", "manager"), ("event", event)][..]),
+            (format!("{person}/role/take"), &[("event", event)]),
+            (
+                "/office/people/invitations".into(),
+                &[("email", "x@example.org"), ("role", "manager"), ("event", event)],
+            ),
+            ("/office/keys".into(), &[("name", "a"), ("role", "manager"), ("event", event)]),
+        ] {
+            let refused = office.post(&owner, &path, fields).await;
+            assert_eq!(refused.status, 422, "{path} {event}: {}", refused.body);
+        }
+    }
+    let told = office.log(&["role_given", "role_taken", "invited", "key_made"]).await;
+    assert!(told.is_empty(), "{told:?}");
+    office.take(&owner, BO, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_has_ended_changes_nothing_of_its_account() {
+    for office in Office::each("ended-session").await {
+        let owner = office.owner().await;
+        let (_, codes) = office.set_up(&owner).await;
+        office.pass(30_000);
+        let accounts = &office.app.accounts;
+        // Requests that were under way when the session was ended from elsewhere.
+        let who = accounts.session(owner.session()).await.unwrap().unwrap();
+        let other = office.sign_in_with_code(&Browser::default(), &codes[0]).await;
+        let ended = office.post(&other, "/office/account/sessions", &[]).await;
+        assert_eq!(ended.status, 303);
+        assert!(!office.is_in(&owner).await && office.is_in(&other).await);
+        let visitor = || Visitor {
+            client: Client::Unlimited,
+            browser: Default::default(),
+            device: owner.0.get("nts-device").cloned(),
+        };
+        let changed = accounts.change_password(&who, "another horse battery", visitor()).await;
+        assert_eq!(changed, Err(NotChanged::SessionEnded));
+        let (written, _) = accounts.totp_setup(&who).await.unwrap();
+        let code = totp::code(&unbase32(&written), office.now() / 30_000);
+        let set = accounts.set_totp(&who, &code, &visitor()).await;
+        assert_eq!(set, Err(NotChanged::SessionEnded));
+        assert_eq!(accounts.renew_codes(&who).await, Err(NotChanged::SessionEnded));
+        assert_eq!(accounts.remove_totp(&who).await, Err(NotChanged::SessionEnded));
+        let ended = accounts.end_sessions(&who, None, &visitor()).await;
+        assert_eq!(ended, Err(NotChanged::SessionEnded));
+        // Everything is as it was, and the log tells of nothing else.
+        assert!(office.is_in(&other).await);
+        office.sign_in_with_code(&other, &codes[1]).await;
+        assert_eq!(office.log(&["second_step_changed", "password_changed"]).await.len(), 1);
+        // The same is done in the session that is there.
+        let renewed = office.post(&other, "/office/account/recovery-codes", &[]).await;
+        assert_eq!(renewed.status, 200, "{}", renewed.body);
+        let off = office.post(&other, "/office/account/authenticator/remove", &[]).await;
+        assert_eq!(off.status, 303);
+        let fields = [("password", "another horse battery")];
+        let changed = office.post(&other, "/office/account/password", &fields).await;
+        assert_eq!((changed.status, changed.location()), (303, "/office/account"));
+        let mut newer = other.clone();
+        newer.take(&changed);
+        assert!(office.is_in(&newer).await && !office.is_in(&other).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_only_open_does_not_keep_a_session() {
+    for office in Office::each("open-page").await {
+        let owner = office.owner().await;
+        office.event("rock", "").await;
+        office.pass(11 * HOUR_MS);
+        let request = Request::builder()
+            .uri("/office/events/rock/live")
+            .header("cookie", format!("nts-office={}", owner.session()));
+        let request = request.body(Body::empty()).unwrap();
+        let mut live = office.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(live.status(), 200);
+        let first = timeout(Duration::from_secs(20), live.body_mut().frame()).await;
+        assert!(first.unwrap().unwrap().is_ok());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(live);
+        office.pass(HOUR_MS);
+        assert!(!office.is_in(&owner).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_not_read_of_whoever_may_not_send_it() {
+    let office = Office::start("files", "", 1).await;
+    let owner = office.owner().await;
+    office.event("rock", "").await;
+    let door = office.key(&owner, "door", &["rock"]).await;
+    // More than anybody may send: that would be the answer if it were read.
+    let large = "x".repeat(9 << 20);
+    for path in [
+        "/office/shop/logo",
+        "/office/events/rock/picture",
+        "/office/events/rock/guests",
+        "/api/v1/events/rock/guests",
+    ] {
+        let refused = office.with(&door, Method::POST, path, &large).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.body);
+        let refused = office.with(KEY, Method::POST, path, &large).await;
+        assert_eq!(refused.status, 413, "{path}: {}", refused.body);
+    }
 }

@@ -76,12 +76,13 @@ pub async fn import_guests(
     request: Request,
 ) -> Result<Response, Problem> {
     let caller = caller(&app, request.headers()).await?;
-    // A list of guests may be longer than all else that an organiser sends.
+    let event = event_for(&app, &caller, &slug).await?;
+    let permit = caller.permit(event.id)?;
+    // A list of guests may be longer than all else that an organiser sends, so nothing of it is read for whoever may
+    // not send it.
     let Sent { headers, body } = receive(request, &app, MOST_BYTES).await?;
     expect_type(&headers, "text/csv")?;
     let dry_run = query.flag("dry_run")?;
-    let event = event_for(&app, &caller, &slug).await?;
-    let permit = caller.permit(event.id)?;
     let language = written_in(query.get("language"))?;
     let done = app.organiser.import_guests(&permit, &event, &body, language, dry_run).await?;
     let note = |note: import::RowNote| RowNote { line: note.line, text: note.text.into() };

@@ -138,12 +138,14 @@ pub async fn authenticator(State(app): State<Arc<Site>>, Person(who): Person) ->
 /// `POST /office/account/authenticator`
 pub async fn set_authenticator(
     State(app): State<Arc<Site>>,
+    client: Client,
     Person(who): Person,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let Sent { headers, body } = sent?;
     let form = Form::read(&headers, &body)?;
-    match app.accounts.set_totp(&who, form.get("code")).await {
+    let visitor = visitor(&app, client, &headers);
+    match app.accounts.set_totp(&who, form.get("code"), &visitor).await {
         Ok((codes, device)) => {
             let mut response = shown_once(&app, &who, codes);
             keep_device(&app, &mut response, &device);
@@ -180,13 +182,15 @@ pub async fn renew_codes(State(app): State<Arc<Site>>, Person(who): Person) -> P
 /// `POST /office/account/sessions`: ends the session of this id, or all others if none is named.
 pub async fn end_sessions(
     State(app): State<Arc<Site>>,
+    client: Client,
     Person(who): Person,
     sent: Result<Sent, Problem>,
 ) -> Page {
     let Sent { headers, body } = sent?;
     let form = Form::read(&headers, &body)?;
+    let visitor = visitor(&app, client, &headers);
     let named = Some(form.get("session")).filter(|id| !id.is_empty());
-    match app.accounts.end_sessions(&who, named).await {
+    match app.accounts.end_sessions(&who, named, &visitor).await {
         Ok(device) => {
             let mut response = back();
             keep_device(&app, &mut response, &device);

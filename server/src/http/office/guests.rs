@@ -4,11 +4,12 @@
 
 use super::form::Faults;
 use super::sell::{closed, frame, languages};
-use super::shop::FileByStaff;
+use super::shop::receive_file;
 use super::{OfficeFrame, Staff, Way};
 use crate::access::{Caller, Permit, may};
 use crate::app::App;
-use crate::http::page::{Page, PageProblem, page};
+use crate::http::auth::staff;
+use crate::http::page::{Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::speaks::preferred;
@@ -17,7 +18,7 @@ use crate::language::Lang;
 use crate::organiser::import::{Checked, Column, MOST_ROWS, RowNote};
 use crate::text::{capital, counted};
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use boxoffice::Event;
@@ -230,11 +231,12 @@ pub async fn show(
 pub async fn take(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    file: Result<FileByStaff, PageProblem>,
+    request: Request,
 ) -> Page {
-    let FileByStaff(caller, form) = file?;
+    let caller = staff(&app, request.headers()).await?;
     let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit::<may::SellTickets>(event.id)?;
+    let form = receive_file(request).await?;
     let pasted = form.exact("list").to_owned();
     let language = Lang::parse(&form.text("language")).unwrap_or_default();
     let does = form.text("do");

@@ -1,11 +1,11 @@
 //! The sale of an event: how it goes, by itself up to date, and what needs a person.
 
 use super::chart::{Chart, by_day, by_hour};
-use super::{OfficeFrame, Staff};
+use super::{OfficeFrame, OpenPage, Staff};
 use crate::access::{Caller, Permit, Right, may};
 use crate::app::App;
 use crate::http::api::{live_answer, share_of_listeners};
-use crate::http::auth::staff;
+use crate::http::auth::open_page;
 use crate::http::page::{Moment, Page, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
@@ -367,7 +367,7 @@ pub async fn show(
 /// `GET /office/events/{event}/live`: the part of the page that changes, as server-sent events.
 pub async fn live(
     State(app): State<Arc<Site>>,
-    Staff(caller): Staff,
+    OpenPage(caller): OpenPage,
     Path(slug): Path<String>,
     client: crate::admission::client::Client,
     headers: HeaderMap,
@@ -386,7 +386,7 @@ pub async fn live(
         while Instant::now() < end {
             let Some(event) = app.catalogue.event_by_id(id) else { return };
             // Who was removed, or has another role by now, hears no more.
-            let Ok(caller) = staff(&app, &headers).await else { return };
+            let Ok(caller) = open_page(&app, &headers).await else { return };
             let Ok(permit) = caller.permit(id) else { return };
             let sees_orders = caller.has(Right::SeeOrders, Some(id));
             let Ok(sale) = sale_now(&app, &permit, &event, sees_orders).await else { return };

@@ -18,7 +18,7 @@ use crate::shop::{NotChanged, Texts};
 use crate::store::records::shop::ShopRow;
 use crate::writer::CommandError;
 use askama::Template;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use std::sync::Arc;
@@ -141,25 +141,18 @@ pub async fn change(State(app): State<Arc<Site>>, sent: SentByStaff) -> Page {
     }
 }
 
-/// A form with a file that staff has sent. Nothing of the body is read unless the head has a key.
-pub struct FileByStaff(pub(super) Caller, pub(super) Multipart);
-
-impl FromRequest<Arc<Site>> for FileByStaff {
-    type Rejection = PageProblem;
-
-    async fn from_request(request: Request, app: &Arc<Site>) -> Result<FileByStaff, PageProblem> {
-        let caller = staff(app, request.headers()).await?;
-        // The file, and the little that stands around it.
-        let Sent { headers, body } =
-            receive_within(request, MOST_BYTES + 16 * 1024, PATIENCE).await?;
-        Ok(FileByStaff(caller, Multipart::read(&headers, &body)?))
-    }
+/// Receives a form with a file. It is large, so nothing of it is read before whoever sends it has shown that they may.
+pub(super) async fn receive_file(request: Request) -> Result<Multipart, PageProblem> {
+    // The file, and the little that stands around it.
+    let Sent { headers, body } = receive_within(request, MOST_BYTES + 16 * 1024, PATIENCE).await?;
+    Ok(Multipart::read(&headers, &body)?)
 }
 
 /// `POST /office/shop/logo`
-pub async fn logo(State(app): State<Arc<Site>>, file: Result<FileByStaff, PageProblem>) -> Page {
-    let FileByStaff(caller, form) = file?;
+pub async fn logo(State(app): State<Arc<Site>>, request: Request) -> Page {
+    let caller = staff(&app, request.headers()).await?;
     let permit = caller.shop_permit::<may::ManageShop>()?;
+    let form = receive_file(request).await?;
     let remove = form.text("do") == "remove";
     let file = form.file("logo");
     let changed = match (file, remove) {
@@ -230,11 +223,12 @@ pub async fn picture(
 pub async fn set_picture(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    file: Result<FileByStaff, PageProblem>,
+    request: Request,
 ) -> Page {
-    let FileByStaff(caller, form) = file?;
+    let caller = staff(&app, request.headers()).await?;
     let event = event_for(&app, &caller, &slug).await?;
     let permit = caller.permit::<may::ChangeEvents>(event.id)?;
+    let form = receive_file(request).await?;
     let alt = form.text("alt");
     let remove = form.text("do") == "remove";
     let changed = match remove {

@@ -205,9 +205,9 @@ pub async fn send_link(
     let form = Form::read(&headers, &body)?;
     let next = lead::own(form.get("next")).unwrap_or(HOME);
     // An account gets few, whoever asks.
-    app.admission.may_ask_for_lost(client).map_err(Problem::from)?;
+    app.admission.may_ask_for_link(client).map_err(Problem::from)?;
     if app.mailing.has_relay {
-        app.accounts.send_link(form.get("email"), next);
+        app.accounts.send_link(form.get("email"), next).map_err(Problem::from)?;
     }
     Ok(page(&LinkSentPage { office: OfficeFrame::outside(&app) }))
 }

@@ -149,6 +149,17 @@ pub fn put_if_claimed(
     ]
 }
 
+/// Somebody who was removed begins without a role, if whoever asks has claimed a link. To be done before the account is
+/// made again.
+pub fn no_roles_of_before_if_claimed(account: u128, link: u128, claim: u128) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM grants WHERE holder = $1
+         AND EXISTS (SELECT 1 FROM accounts WHERE id = $1 AND removed_ms IS NOT NULL)
+         AND EXISTS (SELECT 1 FROM one_time_links WHERE id = $2 AND claim = $3)",
+        vec![account.value(), link.value(), claim.value()],
+    )
+}
+
 /// Gives a role, if whoever asks has claimed a link. Whoever is an owner stays one.
 pub fn grant_if_claimed(grant: &GrantRow, link: u128, claim: u128) -> RecordChange {
     RecordChange::Run(
@@ -188,17 +199,20 @@ pub fn lock_owners() -> RecordChange {
 }
 
 impl GrantRow {
-    /// Gives the role, unless the holder is the last owner and would be one no more.
+    /// Gives a person the role, unless they were removed, or are the last owner and would be one no more. Owners and
+    /// the account are to be locked before.
     pub fn put_unless_last_owner(&self) -> RecordChange {
         RecordChange::Run(
-            "INSERT INTO grants (holder, event, role, made_by, at_ms) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO grants (holder, event, role, made_by, at_ms)
+             SELECT $1, $2, $3, $4, $5
+             WHERE EXISTS (SELECT 1 FROM accounts WHERE id = $6 AND removed_ms IS NULL)
              ON CONFLICT (holder, event) DO UPDATE SET role = excluded.role,
                  made_by = excluded.made_by, at_ms = excluded.at_ms
              WHERE grants.role <> 'owner' OR excluded.role = 'owner' OR EXISTS (
                  SELECT 1 FROM grants g JOIN accounts a ON a.id = g.holder
                  WHERE g.role = 'owner' AND g.event = 0 AND g.holder <> excluded.holder
                      AND a.removed_ms IS NULL)",
-            self.row(),
+            [self.row(), vec![self.holder.value()]].concat(),
         )
     }
 }
@@ -272,27 +286,37 @@ pub fn untold_if_active(line: u128, account: u128) -> RecordChange {
     )
 }
 
-/// Another password.
-pub fn put_password(account: u128, password: &str) -> RecordChange {
+/// Another password, if this session is there, in which it was asked for. The account is to be locked before; so are
+/// those of the changes below.
+pub fn put_password(account: u128, password: &str, session: &[u8]) -> RecordChange {
     RecordChange::Run(
-        "UPDATE accounts SET password = $1 WHERE id = $2 AND removed_ms IS NULL",
-        vec![Value::Text(password.to_owned()), account.value()],
+        "UPDATE accounts SET password = $1 WHERE id = $2 AND removed_ms IS NULL
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $3)",
+        vec![Value::Text(password.to_owned()), account.value(), Value::Blob(session.to_vec())],
     )
 }
 
-/// No browser that has signed in before is known any more, and nobody signs in who had begun to.
-pub fn put_browsers(account: u128, browsers: u128) -> RecordChange {
+/// No browser that has signed in before is known any more, and nobody signs in who had begun to; if this session is
+/// there.
+pub fn put_browsers(account: u128, browsers: u128, session: &[u8]) -> RecordChange {
     RecordChange::Run(
-        "UPDATE accounts SET browsers = $1 WHERE id = $2 AND removed_ms IS NULL",
-        vec![browsers.value(), account.value()],
+        "UPDATE accounts SET browsers = $1 WHERE id = $2 AND removed_ms IS NULL
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $3)",
+        vec![browsers.value(), account.value(), Value::Blob(session.to_vec())],
     )
 }
 
-/// Another authenticator, or none. `step`: the last one whose code was used.
-pub fn put_totp(account: u128, secret: Option<&[u8]>, step: i64) -> RecordChange {
+/// Another authenticator, or none, if this session is there. `step`: the last one whose code was used.
+pub fn put_totp(account: u128, secret: Option<&[u8]>, step: i64, session: &[u8]) -> RecordChange {
     RecordChange::Run(
-        "UPDATE accounts SET totp = $1, totp_step = $2 WHERE id = $3 AND removed_ms IS NULL",
-        vec![secret.map(<[u8]>::to_vec).value(), step.value(), account.value()],
+        "UPDATE accounts SET totp = $1, totp_step = $2 WHERE id = $3 AND removed_ms IS NULL
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $4)",
+        vec![
+            secret.map(<[u8]>::to_vec).value(),
+            step.value(),
+            account.value(),
+            Value::Blob(session.to_vec()),
+        ],
     )
 }
 
@@ -313,9 +337,23 @@ pub fn use_code(account: u128, hash: &[u8], claim: u128, now: i64) -> RecordChan
     )
 }
 
-/// The recovery codes of an account count no more.
-pub fn forget_codes(account: u128) -> RecordChange {
-    RecordChange::Run("DELETE FROM recovery_codes WHERE account = $1", vec![account.value()])
+/// The recovery codes of an account count no more, if this session is there.
+pub fn forget_codes(account: u128, session: &[u8]) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM recovery_codes WHERE account = $1
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
+        vec![account.value(), Value::Blob(session.to_vec())],
+    )
+}
+
+/// A recovery code that was not used, if this session is there.
+pub fn add_code(account: u128, hash: Vec<u8>, session: &[u8]) -> RecordChange {
+    RecordChange::Run(
+        "INSERT INTO recovery_codes (account, hash) SELECT $1, $2
+         WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $3)
+         ON CONFLICT (account, hash) DO NOTHING",
+        vec![account.value(), Value::Blob(hash), Value::Blob(session.to_vec())],
+    )
 }
 
 static UNUSED_CODES: LazyLock<String> =
@@ -327,7 +365,7 @@ pub fn unused_codes(from: &mut dyn Tables, account: u128) -> Result<Vec<Recovery
 }
 
 /// Waits for whoever changes the account at this moment, in whichever process.
-fn lock(account: u128) -> RecordChange {
+pub fn lock(account: u128) -> RecordChange {
     RecordChange::Run(
         "UPDATE accounts SET totp_step = totp_step WHERE id = $1",
         vec![account.value()],

@@ -143,24 +143,38 @@ pub fn seen(id: &[u8], now: i64) -> RecordChange {
     )
 }
 
-/// All sessions of an account end.
-pub fn end_all(account: u128) -> RecordChange {
-    RecordChange::Run("DELETE FROM sessions WHERE account = $1", vec![account.value()])
-}
-
-/// All sessions of an account end but this one.
+/// All sessions of an account end but this one, if it is there.
 pub fn end_others(account: u128, session: &[u8]) -> RecordChange {
     RecordChange::Run(
-        "DELETE FROM sessions WHERE account = $1 AND id <> $2",
+        "DELETE FROM sessions WHERE account = $1 AND id <> $2
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
         vec![account.value(), Value::Blob(session.to_vec())],
     )
 }
 
-/// No link signs in to this account any more that was made before.
-pub fn end_links(account: u128, now: i64) -> RecordChange {
+/// A session of an account ends, if the other one is there, in which that was asked for. Both may be the same.
+pub fn end_one(account: u128, ended: &[u8], session: &[u8]) -> RecordChange {
     RecordChange::Run(
-        "UPDATE one_time_links SET used_ms = $1 WHERE account = $2 AND used_ms IS NULL",
-        vec![now.value(), account.value()],
+        "DELETE FROM sessions WHERE account = $1 AND id = $2
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $3)",
+        vec![account.value(), Value::Blob(ended.to_vec()), Value::Blob(session.to_vec())],
+    )
+}
+
+/// Takes a session back that was put a moment ago, unless the one is there in which it was asked for.
+pub fn unless_there(session: &[u8], before: &[u8]) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM sessions WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
+        vec![Value::Blob(session.to_vec()), Value::Blob(before.to_vec())],
+    )
+}
+
+/// No link signs in to this account any more that was made before, if this session is there.
+pub fn end_links(account: u128, now: i64, session: &[u8]) -> RecordChange {
+    RecordChange::Run(
+        "UPDATE one_time_links SET used_ms = $1 WHERE account = $2 AND used_ms IS NULL
+         AND EXISTS (SELECT 1 FROM sessions WHERE id = $3)",
+        vec![now.value(), account.value(), Value::Blob(session.to_vec())],
     )
 }
 
@@ -216,6 +230,42 @@ impl OneTimeLink {
             self.row(),
         )
     }
+
+    /// Stores a link that signs in, unless the account got one that was made after this time, or is not any more
+    /// what it was when it was looked at. The account is to be locked before.
+    pub fn store_unless_newer(&self, account: &Account, made_after: i64) -> RecordChange {
+        RecordChange::Run(
+            "INSERT INTO one_time_links (id, purpose, account, email, goes_to, made_by, made_ms, ends_ms)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8
+             WHERE EXISTS (SELECT 1 FROM accounts
+                           WHERE id = $9 AND removed_ms IS NULL AND browsers = $10)
+             AND NOT EXISTS (SELECT 1 FROM one_time_links
+                             WHERE account = $9 AND purpose = 'sign_in' AND made_ms > $11)
+             ON CONFLICT (id) DO NOTHING",
+            vec![
+                self.id.value(),
+                self.purpose.value(),
+                self.account.value(),
+                self.email.value(),
+                self.goes_to.value(),
+                self.made_by.value(),
+                self.made_ms.value(),
+                self.ends_ms.value(),
+                account.id.value(),
+                account.browsers.value(),
+                made_after.value(),
+            ],
+        )
+    }
+}
+
+/// Takes a message back that was put a moment ago, unless its link was stored.
+pub fn not_sent_unless_stored(message: u128, link: u128) -> RecordChange {
+    RecordChange::Run(
+        "DELETE FROM outbox WHERE id = $1
+         AND NOT EXISTS (SELECT 1 FROM one_time_links WHERE id = $2)",
+        vec![message.value(), link.value()],
+    )
 }
 
 /// Takes a session back that was put a moment ago, unless its maker has claimed this link.
