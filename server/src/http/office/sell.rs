@@ -338,7 +338,7 @@ impl SellPage {
     }
 
     /// The page that says what will be recorded.
-    fn to_check(self, event: &Event, order: &Order, sale: &Sale) -> SellPage {
+    fn checked_by(self, event: &Event, order: &Order, sale: &Sale) -> SellPage {
         let lines = order.lines.iter().map(|line| CheckLine {
             name: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
             price: money(line.unit_minor, order),
@@ -459,7 +459,7 @@ async fn take(app: &Site, slug: &str, sent: SentByStaff, does: Does) -> Page {
         sale.clone(),
     ) {
         Ok(order) => {
-            with_status(&shown(typed.clone(), faults).to_check(&event, &order, sale), status)
+            with_status(&shown(typed.clone(), faults).checked_by(&event, &order, sale), status)
         }
         Err(no) => with_status(
             &shown(typed.clone(), faults_of(&no, &event)),
