@@ -143,6 +143,9 @@ pub async fn refund_order(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
     };
     let key = (rng.below(2) == 0).then(|| format!("{:016x}", rng.below(u64::MAX)));
     let amount = if lines.is_none() { part_of(world, order) } else { None };
+    // An amount is never refunded without one.
+    let made = amount.map(|_| format!("{:016x}", rng.below(u64::MAX)));
+    let key = key.or(made);
     let wish = Wish::Refund { order, lines, failed: false, amount };
     if rng.below(3) == 0 {
         // Two organisers at the same time.
@@ -183,8 +186,9 @@ async fn odd_refund(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
     };
     let failed = lines.is_none() && amount.is_none() && rng.below(2) == 0;
     let restock = rng.below(2) == 0;
+    let key = amount.map(|_| format!("{:016x}", rng.below(u64::MAX)));
     let wish = Wish::Refund { order, lines, failed, amount };
-    ask_refund(world, rng, ("organiser", None), &wish, restock).await;
+    ask_refund(world, rng, ("organiser", key.as_deref()), &wish, restock).await;
 }
 
 async fn ask_refund(

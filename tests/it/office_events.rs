@@ -304,7 +304,7 @@ fn who_cancels_an_event_says_that_it_is_meant_and_everybody_gets_the_money_back(
     // What was refunded before is of no cancellation: an order as a whole, and a part of one.
     let refund = |order: &Value, body: Value| {
         let path = format!("/api/v1/orders/{}/refunds", text(order, "id"));
-        let made = server.send(Request::new("POST", &path).bearer(KEY).json(&body));
+        let made = server.send(Request::new("POST", &path).bearer(KEY).key("before").json(&body));
         assert_eq!(made.status, 200, "{made:?}");
         eventually("it went back", || {
             let state = text(&server.send(look(order)).json(), "state");

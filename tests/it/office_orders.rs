@@ -3,6 +3,7 @@
 use crate::forms::PageForm;
 use crate::harness::*;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A page of the office.
 fn page(server: &Server, path: &str) -> String {
@@ -401,9 +402,12 @@ fn files_have_what_the_orders_have_and_no_formulas() {
     assert_eq!(none.status, 404);
 }
 
+/// Asks for a refund under a key of its own.
 fn refund(server: &Server, order: &Value, body: &Value) -> Answer {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
     let path = format!("/api/v1/orders/{}/refunds", text(order, "id"));
-    server.send(Request::new("POST", &path).bearer(KEY).json(body))
+    let key = format!("refund {}", ASKED.fetch_add(1, Ordering::Relaxed));
+    server.send(Request::new("POST", &path).bearer(KEY).key(&key).json(body))
 }
 
 #[test]
@@ -429,8 +433,19 @@ fn an_amount_is_refunded_and_the_tickets_stay_valid() {
         assert_eq!(told["code"], code, "{body}: {told}");
         assert!(refused.text().contains(words), "{body}: {}", refused.text());
     }
-    let made = refund(&server, &order, &pounds(1_250));
+    // Who asks again after a lost answer must not pay twice, so the request says which one it is.
+    let path = format!("/api/v1/orders/{}/refunds", text(&order, "id"));
+    let keyless = Request::new("POST", &path).bearer(KEY).json(&pounds(1_250));
+    let refused = server.send(keyless.clone());
+    assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("invalid")), "{refused:?}");
+    for words in ["needs an Idempotency-Key", "No money moved"] {
+        assert!(refused.text().contains(words), "{}", refused.text());
+    }
+    assert_eq!(told()["refunded"]["amount"], 0);
+    let made = server.send(keyless.clone().key("late start"));
     assert_eq!(made.status, 200, "{made:?}");
+    let again = server.send(keyless.key("late start"));
+    assert_eq!(again.json()["refund"]["id"], made.json()["refund"]["id"], "twice is once");
     assert_eq!(made.json()["refund"]["amount"]["amount"], 1_250);
     eventually("it is paid again", || told()["state"] == "paid");
     let now = told();

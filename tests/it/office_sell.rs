@@ -489,6 +489,39 @@ fn a_long_list_is_made_whole() {
     assert_eq!(event["pools"][0]["sold"], 450);
 }
 
+#[test]
+fn who_changes_a_list_of_which_some_was_made_is_told_to_take_that_out() {
+    let (_dir, server) = start("office-guests-changed");
+    let mut event = event_json(2_000, 300);
+    event["ticket_types"][0]["price"]["amount"] = 0.into();
+    let put = Request::new("PUT", "/api/v1/events/long").bearer(KEY).json(&event);
+    assert_eq!(server.send(put).status, 201);
+    let to = |fields: &[(&str, &str)]| {
+        let answer = server.send(upload(fields, None).to("/office/events/long/guests"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
+    };
+    let list = (1..=201).map(|n| format!("Guest {n}\n")).collect::<String>();
+    let list = format!("name\n{list}");
+    assert!(!to(&[("list", &list)]).contains("some_made"), "nothing was made");
+    // One request of a program makes 200 of the 201.
+    let part = Request::new("POST", "/api/v1/events/long/guests").bearer(KEY);
+    let part = part.header("content-type", "text/csv").body(list.clone().into_bytes());
+    assert_eq!(server.send(part).json()["left"], 1);
+    let if_changed = "If you change the list, take out the lines that have their tickets";
+    contains(&to(&[("list", &list)]), &["Give 1 ticket away", if_changed]);
+    // So says the form of the change, and the page that checks the changed list.
+    let some = ("some_made", "yes");
+    let change = to(&[("list", &list), some, ("do", "change")]);
+    contains(
+        &change,
+        &["Lines of this list have their tickets. Take them out", "name=\"some_made\""],
+    );
+    let changed = format!("{list}Guest 202\n");
+    let check = to(&[("list", &changed), some]);
+    contains(&check, &["Give 202 tickets away", "whoever is on it gets tickets again"]);
+}
+
 fn answers_of(server: &Server, order: &Value) -> Value {
     server.send(look(order)).json()["answers"].clone()
 }

@@ -299,6 +299,13 @@ pub async fn refund(
             ));
         }
     };
+    // The same sum twice may well be meant. Of everything else a repetition finds nothing to give back, or fewer tickets.
+    if matches!(wish, RefundWish::Amount(_)) && request.is_none() {
+        return Err(Problem::invalid(
+            "A refund of an amount needs an Idempotency-Key, so that it is paid once although the request may be sent \
+             again. Send it with one. No money moved.",
+        ));
+    }
     let restock = match (body.restock, &wish) {
         (Some(restock), _) => restock,
         (None, RefundWish::Amount(_)) => false,

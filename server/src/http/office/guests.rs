@@ -64,6 +64,9 @@ struct GuestsPage {
     check: Option<Check>,
     /// Once it is made: what was.
     made: Option<Made>,
+    /// Whether some of the lines from which this list comes were made. As another list, it gives all of its lines
+    /// tickets, these as well.
+    some_made: bool,
 }
 
 /// What a list will make.
@@ -75,6 +78,8 @@ struct Check {
     more_left_out: usize,
     /// The words of the button; none: everybody has tickets already.
     button: Option<String>,
+    /// Whether somebody has tickets by this very list.
+    known: bool,
 }
 
 /// What is made of one ticket type.
@@ -108,6 +113,8 @@ struct Made {
 struct Sent {
     bytes: Vec<u8>,
     language: Lang,
+    /// See [`GuestsPage::some_made`].
+    some_made: bool,
 }
 
 /// The notes that are shown, and how many are not.
@@ -146,6 +153,7 @@ impl GuestsPage {
             source: None,
             check: None,
             made: None,
+            some_made: false,
         }
     }
 
@@ -205,6 +213,7 @@ impl Check {
             more_rows: checked.rows.len().saturating_sub(MOST_SHOWN),
             left_out,
             more_left_out,
+            known: checked.rows.iter().any(|row| row.known),
             button: (tickets > 0).then(|| format!("Give {} away", counted(tickets, "ticket"))),
         }
     }
@@ -240,10 +249,12 @@ pub async fn take(
     let pasted = form.exact("list").to_owned();
     let language = Lang::parse(&form.text("language")).unwrap_or_default();
     let does = form.text("do");
+    let some_made = form.text("some_made") == "yes";
     let is_pasted = !pasted.trim_ascii().is_empty();
     let file = form.file("file");
     let refused = |list: &[u8], faults| {
         let shown = GuestsPage::of(&app, &caller, &event, (typed(list), language), faults);
+        let shown = GuestsPage { some_made, ..shown };
         with_status(&shown, StatusCode::UNPROCESSABLE_ENTITY)
     };
     let bytes = match (file, is_pasted) {
@@ -263,10 +274,11 @@ pub async fn take(
         (Some(file), false) => file,
         (None, true) => pasted,
     };
-    let sent = Sent { bytes, language };
+    let sent = Sent { bytes, language, some_made };
     if does == "change" {
         let list = (typed(&sent.bytes), language);
-        return Ok(page(&GuestsPage::of(&app, &caller, &event, list, Faults::none())));
+        let shown = GuestsPage::of(&app, &caller, &event, list, Faults::none());
+        return Ok(page(&GuestsPage { some_made, ..shown }));
     }
     let checked = app.organiser.check_guests(&permit, &event, &sent.bytes).await?;
     if !checked.problems.is_empty() {
@@ -280,7 +292,8 @@ pub async fn take(
     let list = String::from_utf8_lossy(&sent.bytes).into_owned();
     let shown = GuestsPage::of(&app, &caller, &event, (list, language), Faults::none());
     let check = Some(Check::of(&checked, &event));
-    Ok(page(&GuestsPage { title: "Check the list", check, ..shown.with(&checked) }))
+    let some_made = some_made || checked.rows.iter().any(|row| row.known);
+    Ok(page(&GuestsPage { title: "Check the list", check, some_made, ..shown.with(&checked) }))
 }
 
 /// The form again, with the lines that have mistakes.
@@ -299,7 +312,8 @@ fn with_mistakes(
         false => ("list", "Correct them here, or in your file."),
     };
     faults.add(field, format!("The list has {mistakes}, told below. Nothing was made. {correct}"));
-    GuestsPage::of(app, caller, event, (list, sent.language), faults).with(checked)
+    let shown = GuestsPage::of(app, caller, event, (list, sent.language), faults).with(checked);
+    GuestsPage { some_made: sent.some_made, ..shown }
 }
 
 /// How far a list was made.
@@ -391,7 +405,9 @@ async fn make(
     };
     let list = String::from_utf8_lossy(&sent.bytes).into_owned();
     let shown = GuestsPage::of(app, caller, event, (list, sent.language), faults);
+    let some_made = sent.some_made || known + made.given > 0;
     let made = Some(Made { told, all: made.left == 0, left_out, more_left_out });
-    let shown = GuestsPage { title: "Guests of the list", notes, more_notes, made, ..shown };
+    let title = "Guests of the list";
+    let shown = GuestsPage { title, notes, more_notes, made, some_made, ..shown };
     Ok(with_status(&shown, status))
 }
