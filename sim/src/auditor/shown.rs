@@ -296,7 +296,7 @@ impl Auditor {
             let others: i64 = others.map(boxoffice::Refund::given_minor).sum();
             amount <= order.total().minor - others
         };
-        if told["amount"]["amount"] != amount || !self.was(id, asked, &fits) {
+        if told["amount"]["amount"] != amount || !self.was(id, asked, fits) {
             let text = format!("{amount} was to go back, and {told} was told");
             trace.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
         }
