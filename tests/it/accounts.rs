@@ -153,12 +153,13 @@ fn guessing_gets_slower_and_keeps_nobody_out_who_was_in() {
     assert_eq!(attempt(&known, "198.51.100.7", OWNER, PASSWORD).status, 303);
     assert_eq!(attempt(&nobody, "203.0.113.9", OWNER, PASSWORD).status, 303);
     // What an attacker can do with very many networks: unknown browsers wait, ...
-    let mut refused = 0;
-    for n in 0..100 {
-        refused += u32::from(guess(&format!("192.0.2.{n}")).status == 429);
-    }
-    assert!(refused > 0);
-    assert_eq!(attempt(&nobody, "203.0.113.9", OWNER, PASSWORD).status, 429);
+    // (Budgets come back with time, and a machine may be slow: each is tried until it is used up.)
+    let uses_it_up = |n: u32| guess(&format!("192.0.{}.{}", n / 250, n % 250)).status == 429;
+    assert!((0..400).any(uses_it_up), "an account has a budget");
+    let waits = |visitor: &Visitor, from: &str| {
+        (0..20).any(|_| attempt(visitor, from, OWNER, PASSWORD).status == 429)
+    };
+    assert!(waits(&nobody, "203.0.113.9"));
     // ... and a known one does not, from wherever.
     assert_eq!(attempt(&known, "203.0.113.10", OWNER, PASSWORD).status, 303);
     // The mark of a browser is for its account alone, and cannot be made up.
@@ -166,14 +167,15 @@ fn guessing_gets_slower_and_keeps_nobody_out_who_was_in() {
     let mark = forged.0.get_mut("nts-device").unwrap();
     let last = if mark.ends_with('0') { "1" } else { "0" };
     mark.replace_range(mark.len() - 1.., last);
-    assert_eq!(attempt(&forged, "203.0.113.11", OWNER, PASSWORD).status, 429);
+    assert!((0..400).any(|n| uses_it_up(n + 400)));
+    assert!(waits(&forged, "203.0.113.11"));
     // One network at very many accounts.
-    let mut refused = 0;
-    for n in 0..80 {
-        let answer = attempt(&nobody, "198.51.100.99", &format!("p{n}@example.org"), PASSWORD);
-        refused += u32::from(answer.status == 429);
-    }
-    assert!((10..=30).contains(&refused), "{refused}");
+    let passes = |n: &u32| {
+        let email = format!("p{n}@example.org");
+        attempt(&nobody, "198.51.100.99", &email, PASSWORD).status != 429
+    };
+    let passed = (0..300).take_while(passes).count();
+    assert!((50..=150).contains(&passed), "{passed}");
 }
 
 #[test]
