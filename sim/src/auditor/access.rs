@@ -21,7 +21,15 @@ struct Wishes {
 }
 
 /// A sale at the box office: to whom, how it is paid, and so many of which ticket types.
-type Sale = (String, String, Vec<(String, u64)>);
+type Sale = (String, String, BTreeMap<String, u64>);
+
+/// So many of which ticket types, in however many lines: those of one type can have different prices.
+fn by_type(lines: impl Iterator<Item = (String, u64)>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    lines.for_each(|(kind, quantity)| *sums.entry(kind).or_default() += quantity);
+    sums
+}
+
 /// An answer: to which question, of which ticket, and what.
 type Given = (String, Option<u64>, String);
 
@@ -104,7 +112,7 @@ impl Auditor {
             let lines =
                 lines.map(|l| (text(&l["ticket_type"]), l["quantity"].as_u64().unwrap_or(0)));
             let (name, tender) = (text(&body["buyer"]["name"]), text(&body["tender"]));
-            self.access.sales.insert((name, tender, lines.collect()));
+            self.access.sales.insert((name, tender, by_type(lines)));
             return;
         }
         if method == "PUT" {
@@ -191,7 +199,7 @@ impl Auditor {
                 event.map_or("", |e| e.ticket_types[usize::from(index)].id.as_str()).to_owned()
             };
             let lines = order.lines.iter();
-            let lines = lines.map(|l| (kind(l.ticket_type), u64::from(l.quantity))).collect();
+            let lines = by_type(lines.map(|l| (kind(l.ticket_type), u64::from(l.quantity))));
             let sale = (order.buyer.name.clone(), order.tender.word().to_owned(), lines);
             if !self.access.sales.contains(&sale) {
                 broken(format!("no organiser has asked for it: {sale:?}"));
