@@ -435,6 +435,13 @@ impl Setup {
     }
 }
 
+/// Makes the event of its own, or shows it again: a route hides it.
+fn put_spare() -> Request {
+    let mut event = event_json(1, 300);
+    event["hidden"] = false.into();
+    Request::new("PUT", "/api/v1/events/spare").bearer(KEY).json(&event)
+}
+
 const SPARE: &str = "spare@example.org";
 /// The id of an invitation that was never made.
 const NOBODYS: &str = "00000000000000000000000000000000";
@@ -847,7 +854,7 @@ fn serves_who_may(setup: &Setup, route: &Described) {
         let Some(shows) = right(setup, route, &of).into_iter().nth(at) else { break };
         let when = format!("{method} {} with {shows:?}", route.path);
         if is_about_the_spare(route) {
-            assert!(server.send(put_event("spare", 1, 300)).status < 300, "{when}");
+            assert!(server.send(put_spare()).status < 300, "{when}");
         }
         let before = setup.everything();
         let request = request(route, method, &of, &of.id, &shows);
@@ -1101,7 +1108,7 @@ fn each_route_with_each_role() {
         let (method, what) = (route.method.as_str(), entry(route, "").unwrap());
         let mut refused_of = setup.victim(what.on);
         setup.prepare(route, &mut refused_of);
-        assert!(setup.server.send(put_event("spare", 1, 300)).status < 300);
+        assert!(setup.server.send(put_spare()).status < 300);
         let before = setup.everything();
         let mut later = Vec::new();
         for member in &members {
@@ -1137,7 +1144,8 @@ fn each_route_with_each_role() {
                     () => &[403],
                 };
                 assert!(expected.contains(&answer.status), "{when}: {answer:?}");
-                if answer.status == 403 && !in_office {
+                // The old routes have no codes.
+                if answer.status == 403 && !in_office && !route.path.starts_with("/nts/") {
                     assert_eq!(answer.code(), Some(ProblemCode::NotAllowed), "{when}");
                 }
                 of.is_hidden_in(&answer, &when);
@@ -1149,7 +1157,7 @@ fn each_route_with_each_role() {
             let mut of = setup.victim(what.on);
             setup.prepare(route, &mut of);
             if is_about_the_spare(route) {
-                assert!(setup.server.send(put_event("spare", 1, 300)).status < 300, "{when}");
+                assert!(setup.server.send(put_spare()).status < 300, "{when}");
             }
             let request = request(route, method, &of, &of.id, &shows);
             if route.path.ends_with("/live") {
