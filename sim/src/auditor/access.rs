@@ -45,8 +45,8 @@ pub struct Access {
     sales: BTreeSet<Sale>,
     /// The answers that were to be given to the questions of an order.
     answers: BTreeMap<OrderId, BTreeSet<Given>>,
-    /// The same as they were sent, all answers of one request together.
-    answered: BTreeMap<OrderId, Vec<Vec<Given>>>,
+    /// The same as they were sent, all answers of one request together, each with the step before it.
+    answered: BTreeMap<OrderId, Vec<(u64, Vec<Given>)>>,
 }
 
 /// What an event is to be, in words that can be compared.
@@ -102,7 +102,7 @@ impl Auditor {
                 .map(|a| (text(&a["question"]), a["ticket"].as_u64(), text(&a["answer"])))
                 .collect();
             self.access.answers.entry(order).or_default().extend(answers.iter().cloned());
-            self.access.answered.entry(order).or_default().push(answers);
+            self.access.answered.entry(order).or_default().push((self.step, answers));
             return;
         }
         if method == "POST" && path.ends_with("/sales") {
@@ -148,17 +148,17 @@ impl Auditor {
     }
 
     /// All answers that an order may have had for a moment, as they are shown, where they were changed since
-    /// the question: twice within a step only the last of them is seen.
+    /// the question, or where somebody has sent some since: of those that are changed twice within a step only the
+    /// last are seen, and the last may be what they were before.
     pub(super) fn answers_between(&self, id: OrderId, asked: Question) -> Vec<Value> {
         let versions = self.versions(id, asked);
         let changed = |pair: &[(u64, Order)]| pair[0].1.answers != pair[1].1.answers;
-        let event = self.shows.last().map(|show| &show.event);
-        let (Some(event), true) = (event, versions.windows(2).any(changed)) else {
-            return Vec::new();
-        };
+        let changed = versions.windows(2).any(changed);
+        let Some(event) = self.shows.last().map(|show| &show.event) else { return Vec::new() };
         let text = |id: &str| event.spec.question(id).map(|question| question.text.as_str());
         let all = self.access.answered.get(&id).into_iter().flatten();
-        let all = all.map(|answers| {
+        let all = all.filter(|(step, _)| changed || *step >= asked.step);
+        let all = all.map(|(_, answers)| {
             answers
                 .iter()
                 .map(|(id, ticket, answer)| json!([id, text(id), ticket, answer]))
