@@ -170,7 +170,7 @@ pub async fn delete_event(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/v1/events/{event}/orders`: with filters, see [`asked`].
+/// `GET /api/v1/events/{event}/orders`: with filters, see `asked`.
 pub async fn orders(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,

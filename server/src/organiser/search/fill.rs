@@ -2,7 +2,7 @@
 //! with what they are found by.
 //!
 //! Ids rise with time, but an order may be committed somewhat after its id was made, or by another process whose
-//! clock is slow: so an order is taken in once it is old enough ([`SETTLED_MS`]). Those that are newer are looked at
+//! clock is slow: so an order is taken in once it is old enough (`SETTLED_MS`). Those that are newer are looked at
 //! one by one by whoever searches.
 //!
 //! A batch takes time of the writer that a sale could use. So after each batch it waits: as long as the batch took,
