@@ -23,6 +23,8 @@ use tokio::time::{Duration, Instant};
 /// A code is read with keys that were the database's within this time: for so long at most a process takes
 /// codes of a key that another one has revoked.
 const KEYS_FRESH: Duration = Duration::from_secs(2);
+/// How long what another process may just have committed is waited for.
+const FRESH: Duration = Duration::from_secs(2);
 /// Serials have so many bits in a short code.
 const SERIAL_BITS: u32 = 24;
 
@@ -89,14 +91,23 @@ impl Tickets {
 
     /// The ticket of either of its codes, as people type and scan them; only of this event, if one is named. A
     /// short code names no event: without one, all are looked through. A ticket of an event for which the caller
-    /// checks nobody in is not found.
+    /// checks nobody in is not found. While nobody can tell whether there is another event, the error is
+    /// `Unavailable`.
     pub async fn by_code(
         &self,
         caller: &Caller,
         text: &str,
         event: Option<EventId>,
     ) -> Result<Option<Found>, SaleError> {
-        let found = self.of_any_event(text, event).await?;
+        let mut found = self.of_any_event(text, event).await?;
+        if found.is_none() && event.is_none() && self.sales.catalogue.is_shared() {
+            // Perhaps it is of an event that another process has just made.
+            let certain = Box::pin(self.sales.catalogue.fresh(FRESH)).await;
+            found = self.of_any_event(text, event).await?;
+            if found.is_none() && !certain {
+                return Err(SaleError::Unavailable);
+            }
+        }
         Ok(found.filter(|found| caller.has(Right::CheckIn, Some(found.order.event))))
     }
 
