@@ -233,10 +233,7 @@ impl FakeStripe {
         }
         let intent = request.path.split(['/', '?', '&', '=']).find(|part| part.starts_with("pi_"));
         let intent = field("payment_intent").or(intent)?;
-        let sql = "SELECT order_id FROM intents WHERE id = ?1";
-        let found: Option<[u8; 16]> =
-            lock(&self.state).db.query_row(sql, [intent], |row| row.get(0)).ok()?;
-        found.map(|id| OrderId(u128::from_be_bytes(id)))
+        self.look(intent).ok()??.order
     }
 
     /// The request under its key: done once, and answered the same each time that it is asked.

@@ -140,6 +140,37 @@ async fn a_key_whose_call_is_running_is_in_use() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_is_held_for_one_order_and_those_of_others_go_by() {
+    let w = world();
+    let other = CREATE.replace("0007", "0008");
+    let (_, others) = w.post("/v1/payment_intents", &other, "").await;
+    let others = others["id"].as_str().unwrap();
+    let id = w.intent().await;
+    let held = w.fake.pause_of(OrderId(7), Operation::Confirm, Stop::Before);
+    let of_another = w.confirm(others, "ctoken_ok", "");
+    let goes_by = tokio::time::timeout(Duration::from_secs(60), of_another).await;
+    assert_eq!(goes_by.expect("it is not held").0, 200);
+    let goes_on = async {
+        held.arrived().await;
+        let is = w.fake.look(&id).unwrap().unwrap();
+        let waits = boxoffice::IntentStatus::RequiresPaymentMethod;
+        assert_eq!((is.order, is.status), (Some(OrderId(7)), waits));
+        held.resume();
+    };
+    let ((status, _), ()) = tokio::join!(w.confirm(&id, "ctoken_ok", ""), goes_on);
+    assert_eq!(status, 200);
+    // One that is made now says its order in the form.
+    let held = w.fake.pause_of(OrderId(8), Operation::Create, Stop::After);
+    w.intent().await;
+    let made = w.post("/v1/payment_intents", &other, "");
+    let ((status, _), ()) = tokio::join!(made, async {
+        held.arrived().await;
+        held.resume();
+    });
+    assert_eq!(status, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_with_a_suffix_is_used_once() {
     let w = world();
     let (one, two) = (w.intent().await, w.intent().await);
