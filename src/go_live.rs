@@ -5,7 +5,7 @@ use nts_server::clock::Clock;
 use nts_server::config::Config;
 use nts_server::run;
 use nts_server::store::Database;
-use nts_server::store::test_orders::{SetAside, set_aside};
+use nts_server::store::test_orders::{SetAside, Unclear, set_aside};
 use nts_server::text::counted;
 use nts_server::when;
 use std::ffi::OsString;
@@ -22,6 +22,10 @@ pub struct GoLiveArgs {
     /// Move free orders as well, whose tickets may be real: no payment says whether they are tests
     #[arg(long)]
     free_too: bool,
+
+    /// Move what was sold at the box office as well, for cash or at a card terminal, as test orders
+    #[arg(long)]
+    box_office_too: bool,
 
     #[command(flatten)]
     config: Config,
@@ -43,8 +47,9 @@ pub fn run(args: &GoLiveArgs) -> Result<(), String> {
             return Err(format!("{} exists already. Nothing was changed.", file.display()));
         }
     }
+    let tests = Unclear { free: args.free_too, box_office: args.box_office_too };
     let SetAside { events, orders, tickets } =
-        set_aside(&database, &archive, args.free_too, &Clock::System, &mut |_| {})?;
+        set_aside(&database, &archive, tests, &Clock::System, &mut |_| {})?;
     if orders == 0 {
         say!("{database} has no orders: it can be used with any keys. Nothing was changed.");
         return Ok(());

@@ -22,8 +22,10 @@ mod backup;
 mod erase;
 mod event;
 mod go_live;
+mod guests;
 mod mail;
 mod migrate;
+mod office;
 mod rush;
 mod serve;
 mod server_url;
@@ -108,6 +110,11 @@ enum Command {
         #[command(flatten)]
         args: simulate::SimulateArgs,
     },
+    /// Free tickets for the guests of a list
+    Guests {
+        #[command(subcommand)]
+        command: guests::GuestsCommand,
+    },
     /// Erase a buyer's name and e-mail address from orders. Tickets, amounts and states stay; an order that
     /// is not finished is left, and told
     Erase {
@@ -118,6 +125,11 @@ enum Command {
     Mail {
         #[command(subcommand)]
         command: mail::MailCommand,
+    },
+    /// The office: print a link that lets somebody in
+    Office {
+        #[command(subcommand)]
+        command: office::OfficeCommand,
     },
     /// Create and change events
     Event {
@@ -215,8 +227,10 @@ fn main() -> ExitCode {
         Some(Command::AuditLog { args }) => audit_log::run(&args),
         Some(Command::Rush { args }) => return rush::run(&args),
         Some(Command::Simulate { args }) => return simulate::run(&args),
+        Some(Command::Guests { command }) => guests::run(command),
         Some(Command::Erase { args }) => erase::run(args),
         Some(Command::Mail { command }) => mail::run(command),
+        Some(Command::Office { command }) => office::run(command),
         Some(Command::Event { command }) => event::run(command),
     };
     match result {

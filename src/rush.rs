@@ -274,7 +274,7 @@ async fn make_event(
         limit_per_buyer,
         hold_seconds: Some(args.hold),
         pools: vec![PoolBody { id: pool.clone(), capacity: places }],
-        ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+        ticket_types: vec![TicketTypeBody { id, name, pool, price, ..TicketTypeBody::default() }],
         ..EventBody::default()
     };
     let event = serde_json::to_string(&event).map_err(|error| error.to_string())?;

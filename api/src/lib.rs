@@ -18,6 +18,7 @@
 
 mod erasure;
 mod event;
+mod guests;
 mod order;
 mod problem;
 mod request;
@@ -26,14 +27,18 @@ mod ticket;
 
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
-    Event, EventBody, EventCounts, EventList, Money, Pool, PoolBody, PutAnswer, TicketType,
-    TicketTypeBody,
+    Cancellation, Code, CodeBody, Event, EventBody, EventCounts, EventList, Money, Phase,
+    PhaseBody, Pool, PoolBody, PutAnswer, Question, QuestionBody, TicketType, TicketTypeBody,
 };
+pub use guests::{GuestCount, GuestsAnswer, RowNote};
 pub use order::{
-    Action, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
-    OrderList, Payment, Refund, RefundAnswer, Ticket,
+    Action, Answer, Attempt, Buyer, Dispute, HeldLine, HeldOrder, Mail, MailList, Order, OrderLine,
+    OrderList, Payment, Refund, RefundAnswer, Ticket, Vat,
 };
 pub use problem::{MoneyMoved, Problem, ProblemCode};
-pub use request::{BuyerBody, EmailBody, LineBody, OrderBody, PayBody, RefundBody};
+pub use request::{
+    AnswerBody, AnswersBody, BuyerBody, BuyerNameBody, EmailBody, HoldLine, LineBody, OrderBody,
+    PayBody, RefundBody, SaleBody, SaleBuyerBody,
+};
 pub use state::{ActionKind, AttemptState, MailKind, MailState, OrderState, RefundState};
 pub use ticket::{DoorKey, DoorKeys, FoundTicket, NameBody, TicketState};

@@ -31,6 +31,20 @@ pub struct HeldOrder<'a> {
     pub url: Cow<'a, str>,
 }
 
+/// What an order has of one rate of VAT. Prices include it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Vat<'a> {
+    /// The rate in per cent, such as `19` or `5.5`.
+    #[serde(borrow)]
+    pub percent: Cow<'a, str>,
+    /// What is paid at this rate.
+    pub gross: Money<'a>,
+    /// The same without the tax.
+    pub net: Money<'a>,
+    /// The tax.
+    pub vat: Money<'a>,
+}
+
 /// So many tickets of one type.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HeldLine<'a> {
@@ -44,6 +58,9 @@ pub struct HeldLine<'a> {
     pub quantity: u32,
     /// The price of one.
     pub price: Money<'a>,
+    /// What the code took off the price of one.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub discount: Option<Money<'a>>,
 }
 
 /// `GET /api/v1/orders/{id}`, and the answer to `pay` and `cancel`: an order as its buyer sees it.
@@ -53,6 +70,9 @@ pub struct Order<'a> {
     /// something to do.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub action: Option<Action<'a>>,
+    /// What was answered to the questions of its event; absent: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub answers: Vec<Answer<'a>>,
     /// Who ordered.
     #[serde(borrow)]
     pub buyer: Buyer<'a>,
@@ -68,6 +88,13 @@ pub struct Order<'a> {
     /// What is ordered.
     #[serde(borrow)]
     pub lines: Vec<OrderLine<'a>>,
+    /// The VAT in what it costs, by rate; absent: none is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub vat: Vec<Vat<'a>>,
+    /// Which version of the shop's terms its buyer has accepted; absent: none, or it is not asked here. In the
+    /// answer to `GET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms_version: Option<u32>,
     /// The mails about it, the newest first; in the answers to `GET` and to another address.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub mails: Option<Vec<Mail<'a>>>,
@@ -80,6 +107,10 @@ pub struct Order<'a> {
     /// When it was placed.
     #[serde(borrow)]
     pub placed_at: Cow<'a, str>,
+    /// What the organiser noted of a payment without the payment provider; only for the organiser, and absent if
+    /// there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub reference: Option<Cow<'a, str>>,
     /// How much of its money was given back.
     pub refunded: Money<'a>,
     /// All refunds, in the order in which they were made.
@@ -87,6 +118,9 @@ pub struct Order<'a> {
     pub refunds: Vec<Refund<'a>>,
     /// Where it stands.
     pub state: OrderState,
+    /// How it is paid: `online`, or by the organiser's hand `free` (given away), `cash` or `terminal`.
+    #[serde(borrow)]
+    pub tender: Cow<'a, str>,
     /// All tickets that were issued.
     #[serde(borrow)]
     pub tickets: Vec<Ticket<'a>>,
@@ -95,6 +129,23 @@ pub struct Order<'a> {
     /// The order's page, for its buyer alone: the address has the order's secret.
     #[serde(borrow)]
     pub url: Cow<'a, str>,
+}
+
+/// An answer to a question of the event.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Answer<'a> {
+    /// The answer; to a question of the kind `yes_no` it is `yes` or `no`.
+    #[serde(borrow)]
+    pub answer: Cow<'a, str>,
+    /// The question's id.
+    #[serde(borrow)]
+    pub question: Cow<'a, str>,
+    /// What was asked. The question may be another one by now.
+    #[serde(borrow)]
+    pub text: Cow<'a, str>,
+    /// The number of the ticket within the order, from 1; absent: it is for the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<u16>,
 }
 
 /// Who ordered.
@@ -140,6 +191,9 @@ pub struct MailList<'a> {
 /// So many tickets of one type.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OrderLine<'a> {
+    /// What the code took off the price of one.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub discount: Option<Money<'a>>,
     /// The ticket type's name.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
@@ -260,12 +314,13 @@ pub struct Action<'a> {
     pub url: Option<Cow<'a, str>>,
 }
 
-/// `GET /api/v1/events/{event}/orders`: a page of an event's orders.
+/// `GET /api/v1/events/{event}/orders` and `GET /api/v1/orders`: a page of orders.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OrderList<'a> {
-    /// Where the next page begins: the value of its query's `after`; null: this is the last one.
+    /// Where the next page begins: the value of its query's `after`; null: this is the last one. A page may have
+    /// fewer orders than its limit, and none at all, although more follow.
     pub next: Option<Cow<'a, str>>,
-    /// The orders, the oldest first.
+    /// The orders, the oldest first; with `q` or `email` in no order that is promised.
     #[serde(borrow)]
     pub orders: Vec<Order<'a>>,
 }
@@ -287,16 +342,18 @@ mod tests {
 
     /// An order whose members are all there, as it is sent. Names and their order, and what is null
     /// and what is absent, are a promise to programs.
-    const WHOLE: &str = r#"{"action":{"type":"redirect","url":"https://bank.example/1"},"buyer":{"email":"ann@example.org","language":"en","name":"Ann"},"event":"rock","held_until":"2030-01-01T20:05:00Z","id":"01a3185c-638d-7000-8854-1f58df2691d6","lines":[{"name":"Adult","price":{"amount":999,"currency":"GBP"},"quantity":2,"refunded":0,"ticket_type":"adult"}],"message":"Your bank \"asks\".","payment":{"attempts":[{"number":1,"reason":"No.","state":"declined"},{"action":null,"number":2,"state":"action"},{"action":"/bank","number":3,"state":"action"}],"dispute":{"amount":{"amount":5,"currency":"GBP"},"status":"lost"},"live":true},"placed_at":"2030-01-01T20:00:00Z","refunded":{"amount":0,"currency":"GBP"},"refunds":[{"amount":{"amount":5,"currency":"GBP"},"by_hand":false,"id":"01a3185c-638d-7000-8854-1f58df2691d7","reason":null,"restock":true,"state":"succeeded"}],"state":"paying","tickets":[{"code":"AAAA-BBBB-CCCC","name":"Adult","number":1,"revision":0,"ticket_type":"adult","url":"HTTPS://BOX.EXAMPLE/T/AE","valid":true}],"total":{"amount":1998,"currency":"GBP"},"url":"https://box.example/orders/1/s"}"#;
+    const WHOLE: &str = r#"{"action":{"type":"redirect","url":"https://bank.example/1"},"answers":[{"answer":"yes","question":"member","text":"Member?"},{"answer":"9","question":"age","text":"Age?","ticket":2}],"buyer":{"email":"ann@example.org","language":"en","name":"Ann"},"event":"rock","held_until":"2030-01-01T20:05:00Z","id":"01a3185c-638d-7000-8854-1f58df2691d6","lines":[{"name":"Adult","price":{"amount":999,"currency":"GBP"},"quantity":2,"refunded":0,"ticket_type":"adult"}],"message":"Your bank \"asks\".","payment":{"attempts":[{"number":1,"reason":"No.","state":"declined"},{"action":null,"number":2,"state":"action"},{"action":"/bank","number":3,"state":"action"}],"dispute":{"amount":{"amount":5,"currency":"GBP"},"status":"lost"},"live":true},"placed_at":"2030-01-01T20:00:00Z","reference":"R-77","refunded":{"amount":0,"currency":"GBP"},"refunds":[{"amount":{"amount":5,"currency":"GBP"},"by_hand":false,"id":"01a3185c-638d-7000-8854-1f58df2691d7","reason":null,"restock":true,"state":"succeeded"}],"state":"paying","tender":"online","tickets":[{"code":"AAAA-BBBB-CCCC","name":"Adult","number":1,"revision":0,"ticket_type":"adult","url":"HTTPS://BOX.EXAMPLE/T/AE","valid":true}],"total":{"amount":1998,"currency":"GBP"},"url":"https://box.example/orders/1/s"}"#;
 
     #[test]
     fn an_order_is_read_as_it_is_written() {
         let order: Order<'_> = serde_json::from_str(WHOLE).unwrap();
         assert_eq!(serde_json::to_string(&order).unwrap(), WHOLE);
         assert!(matches!(order.url, Cow::Borrowed(_)), "texts are not copied");
-        let bare = Order { action: None, held_until: None, payment: None, ..order };
+        let (answers, reference) = (Vec::new(), None);
+        let bare =
+            Order { action: None, held_until: None, payment: None, answers, reference, ..order };
         let json = serde_json::to_value(&bare).unwrap();
-        for absent in ["action", "held_until", "payment"] {
+        for absent in ["action", "answers", "held_until", "payment", "reference"] {
             assert_eq!(json.get(absent), None, "{absent}");
         }
         assert_eq!(serde_json::from_str::<Order<'_>>(&json.to_string()).unwrap(), bare);

@@ -79,6 +79,10 @@ problem_codes! {
         "The Content-Type of the request is not the one that this address takes.";
     WrongVersion = "wrong_version", [505], "This version of HTTP is not spoken here",
         "Send the request with HTTP/1.1.";
+    NotAllowed = "not_allowed", [403], "You may not do this",
+        "The key or the account has no role that allows it, or not for this event. The owner of the shop gives roles.";
+    SignInAgain = "sign_in_again", [403], "Please sign in once more",
+        "Who refunds, erases buyers or gives access must have signed in a short while ago. API keys need not.";
     CrossSite = "cross_site", [403], "This came from another site",
         "A browser sent the request from a page of another site.";
     BadSignature = "bad_signature", [400], "This is not from Stripe, or it is too old",
@@ -126,14 +130,37 @@ problem_codes! {
     PoolFixed = "pool_fixed", [409], "A ticket type cannot move to another pool",
         "The ticket type draws on another pool. Give the new one an id of its own, or, \
          if nobody ever ordered, delete the event and make it anew. Nothing was changed.";
+    CapacityTooLate = "capacity_too_late", [409], "A capacity of the ticket type comes too late",
+        "Some of the ticket type may be sold already without being counted by itself. Nothing was \
+         changed.";
     TooManyParts = "too_many_parts", [409], "Too many parts",
-        "The event has had too many pools or ticket types in its life. Make a new event.";
+        "The event has had too many pools, ticket types, price phases or codes in its life. Make a new \
+         event.";
+    EventChanged = "event_changed", [412], "Somebody else has changed the event",
+        "The event is not as the version in If-Match says: somebody has changed it meanwhile. Nothing was \
+         changed. Read it again, and decide anew.";
+    EventExists = "event_exists", [412], "There is such an event already",
+        "The request wanted to make a new event (If-None-Match: *), and there is one of this id. Nothing was \
+         changed.";
     EventOrdered = "event_ordered", [409], "The event has orders",
         "There are orders of the event, so it cannot be deleted. Nothing was changed.";
 
     // Holds.
     NotOnSale = "not_on_sale", [409], "Not on sale",
-        "The sale of the event has not opened yet, or it is over, or the event itself is over.";
+        "The sale of the event or of the ticket type has not opened yet, or it is over, or the event \
+         itself is over.";
+    SalePaused = "sale_paused", [409], "The sale is paused",
+        "The organiser has paused the sale of the event. Nothing was held. Orders that are held already can be paid.";
+    EventCanceled = "event_canceled", [409], "The event was cancelled",
+        "The event does not take place. Nothing is sold any more, and what was paid is refunded.";
+    PriceChanged = "price_changed", [409], "The price has changed",
+        "The tickets cost more than the request says that the buyer was shown. Nothing was held. The \
+         detail says the prices of now.";
+    CodeInvalid = "code_invalid", [409], "This code is not valid",
+        "The event has no such code, or it is not valid at the moment. Nothing was held.";
+    CodeUsedUp = "code_used_up", [409], "This code is used up",
+        "The code does not reach for as many tickets. Nothing was held. Uses by orders that are held \
+         and not paid come back within minutes.";
     SoldOut = "sold_out", [409], "Sold out",
         "Fewer places are left than were asked for. Nothing was held. Places that others hold and \
          do not pay come back within minutes.";
@@ -160,6 +187,16 @@ problem_codes! {
     NotDue = "not_due", [409], "Not yet",
         "The time of the order is not over.";
 
+    // Answers to questions.
+    AnswersMissing = "answers_missing", [409], "A question is not answered yet",
+        "A question of the event must be answered before the order is paid. Nothing was charged. Send the \
+         answers, then pay.";
+    AnswerInvalid = "answer_invalid", [422], "An answer cannot be taken",
+        "An answer does not fit its question, or nothing like that is asked. The detail says which. No \
+         answer was changed.";
+    AnswersFixed = "answers_fixed", [409], "The answers are fixed",
+        "The answers of orders of the event can no longer be changed by their buyers. Nothing was changed.";
+
     // Refunds.
     NotPaid = "not_paid", [409], "This order is not paid",
         "Nothing of the order can be refunded, because it is not paid.";
@@ -168,7 +205,7 @@ problem_codes! {
     NothingToRefund = "nothing_to_refund", [409], "Nothing to refund",
         "All of it is refunded already.";
     RefundTooLarge = "refund_too_large", [409], "More than can be refunded",
-        "Fewer tickets of a type can still be refunded than were asked for.";
+        "Fewer tickets of a type, or less money, can still be refunded than was asked for.";
 
     // Tickets.
     NoTickets = "no_tickets", [409], "This order has no tickets",
@@ -280,6 +317,8 @@ mod tests {
                 "too_large",
                 "wrong_type",
                 "wrong_version",
+                "not_allowed",
+                "sign_in_again",
                 "cross_site",
                 "bad_signature",
                 "key_reused",
@@ -297,9 +336,17 @@ mod tests {
                 "limit_too_late",
                 "tags_fixed",
                 "pool_fixed",
+                "capacity_too_late",
                 "too_many_parts",
+                "event_changed",
+                "event_exists",
                 "event_ordered",
                 "not_on_sale",
+                "sale_paused",
+                "event_canceled",
+                "price_changed",
+                "code_invalid",
+                "code_used_up",
                 "sold_out",
                 "limit_reached",
                 "unknown_order",
@@ -310,6 +357,9 @@ mod tests {
                 "already_paid",
                 "canceled",
                 "not_due",
+                "answers_missing",
+                "answer_invalid",
+                "answers_fixed",
                 "not_paid",
                 "refund_under_way",
                 "nothing_to_refund",

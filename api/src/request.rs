@@ -1,5 +1,6 @@
 //! The bodies of requests.
 
+use crate::Money;
 use serde::{Deserialize, Serialize};
 
 /// `POST /api/v1/events/{event}/orders`: holds places.
@@ -9,7 +10,10 @@ pub struct OrderBody {
     /// Who orders.
     pub buyer: BuyerBody,
     /// What is ordered.
-    pub lines: Vec<LineBody>,
+    pub lines: Vec<HoldLine>,
+    /// The code that the buyer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// Who orders.
@@ -36,6 +40,19 @@ pub struct LineBody {
     pub quantity: i64,
 }
 
+/// How many of which ticket type, and at which price.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldLine {
+    /// The ticket type's id.
+    pub ticket_type: String,
+    /// How many.
+    pub quantity: i64,
+    /// The highest price of one that the buyer was shown; any price is taken if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money<'static>>,
+}
+
 /// `POST /api/v1/orders/{id}/pay`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +60,66 @@ pub struct PayBody {
     /// The token that the payment provider gave for the card; left out where nothing is to be paid.
     #[serde(default)]
     pub token: String,
+}
+
+/// `PUT /api/v1/orders/{id}/answers`: all answers to what is asked. One that is not among them is taken back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersBody {
+    /// The answers.
+    pub answers: Vec<AnswerBody>,
+}
+
+/// An answer to a question of the event.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerBody {
+    /// The question's id.
+    pub question: String,
+    /// For which ticket of the order, from 1; left out where the question is for the order. Tickets are numbered
+    /// before they are issued, too: line by line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<u16>,
+    /// The answer: a text, one of the choices, or `yes` or `no`.
+    pub answer: String,
+}
+
+/// `POST /api/v1/events/{event}/sales`: tickets that the organiser gives away, or sells for cash or by a card
+/// terminal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaleBody {
+    /// For whom. The e-mail address may be empty: then nothing is mailed.
+    pub buyer: SaleBuyerBody,
+    /// What.
+    pub lines: Vec<LineBody>,
+    /// How it is paid: `free`, `cash` or `terminal`.
+    pub tender: String,
+    /// What to note of it, up to 100 characters: the number of a receipt, say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reference: String,
+    /// In which language to write to the buyer: `en`, `de`, `fr` or `es`; English if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+/// Whom the organiser sells or gives tickets.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaleBuyerBody {
+    /// The name.
+    pub name: String,
+    /// The e-mail address; may be empty.
+    #[serde(default)]
+    pub email: String,
+}
+
+/// `PUT /api/v1/orders/{id}/name`: the name of the buyer of an order was mistyped.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuyerNameBody {
+    /// The name, 1 to 200 characters.
+    pub name: String,
 }
 
 /// `PUT /api/v1/orders/{id}/email`: another address for an order that is paid.
@@ -53,7 +130,7 @@ pub struct EmailBody {
     pub email: String,
 }
 
-/// `POST /api/v1/orders/{id}/refunds`: one of `all`, `lines` and `failed`, and `restock`.
+/// `POST /api/v1/orders/{id}/refunds`: one of `all`, `lines` and `failed`, and `restock`; or `amount`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefundBody {
@@ -65,6 +142,13 @@ pub struct RefundBody {
     /// The money of refunds that failed, once more.
     #[serde(default)]
     pub failed: bool,
-    /// Whether the places are put back on sale.
-    pub restock: bool,
+    /// A sum, in the order's currency; the tickets stay valid as long as some of the payment is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money<'static>>,
+    /// Whether the places are put back on sale. With `amount` it may be left out: then they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restock: Option<bool>,
+    /// Why, for the audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -1,8 +1,8 @@
 //! What a decision records, and what it owes to the outside.
 
 use crate::{
-    Attempt, Buyer, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, Payment, Refund,
-    Standing, Ticket,
+    Answer, Attempt, Buyer, BuyerKey, BuyerRecord, Event, EventId, Line, Order, OrderId, Payment,
+    Refund, Standing, Ticket,
 };
 use alloc::{boxed::Box, vec::Vec};
 
@@ -20,7 +20,7 @@ pub enum Change {
     Stock {
         /// Whose.
         event: EventId,
-        /// The pool's index in its event.
+        /// The index of a pool or a counter of its event: see [`Event::stock`].
         pool: u16,
         /// Added to its held places.
         held: i64,
@@ -82,8 +82,26 @@ pub enum Change {
         /// Whose it is now: the same but for the address and the key.
         buyer: Buyer,
     },
-    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on, and no ticket of it
-    /// names a guest.
+    /// The buyer of an order has another name, and where there is no e-mail address another key, from now on.
+    NamePut {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// Whose it is now: the same but for the name and the key.
+        buyer: Buyer,
+    },
+    /// The answers of an order as they now are.
+    AnswersPut {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// All of them.
+        answers: Vec<Answer>,
+    },
+    /// The buyer of an order is [`Buyer::erased`](crate::Buyer::erased) from now on, no ticket of it names
+    /// a guest, and it has no answers.
     BuyerErased {
         /// Of which order.
         order: OrderId,
@@ -124,6 +142,8 @@ impl Change {
             | Change::RefundPut { order, .. }
             | Change::TicketPut { order, .. }
             | Change::EmailPut { order, .. }
+            | Change::NamePut { order, .. }
+            | Change::AnswersPut { order, .. }
             | Change::BuyerErased { order, .. }
             | Change::OrderForgotten { order, .. } => Some(*order),
         }
@@ -144,6 +164,8 @@ impl Change {
             | Change::RefundPut { .. }
             | Change::TicketPut { .. }
             | Change::EmailPut { .. }
+            | Change::NamePut { .. }
+            | Change::AnswersPut { .. }
             | Change::BuyerErased { .. }
             | Change::OrderForgotten { .. } => None,
         }

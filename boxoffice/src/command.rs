@@ -1,10 +1,10 @@
 //! What may be asked of the box office, and what must be known to decide it.
 
 use crate::{
-    Buyer, BuyerKey, Erasure, EventId, EventSpec, Intent, OrderId, PaymentId, RefundId,
-    RefundOutcome, SeenVersion, TimeMs,
+    AnswerWish, Buyer, BuyerKey, Erasure, EventId, EventPart, EventSpec, Intent, OrderId,
+    PaymentId, RefundId, RefundOutcome, Sale, SeenVersion, Tender, TimeMs,
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
 /// Something that is asked for. Commands come from buyers, from organisers, from the timer and
 /// from the provider's answers; all go the same way.
@@ -16,6 +16,34 @@ pub enum Command {
         id: EventId,
         /// What it shall be.
         spec: EventSpec,
+    },
+    /// The same, but only if the event is still as somebody has seen it.
+    PutEventIf {
+        /// The id of a new event.
+        id: EventId,
+        /// What it shall be.
+        spec: EventSpec,
+        /// What it was when it was seen; `None`: there was none of this slug.
+        seen: Option<Box<EventSpec>>,
+    },
+    /// The same as [`Command::PutEvent`], but some parts are not said: an event that is there already keeps
+    /// those that it has, as they are when this is decided.
+    PutEventParts {
+        /// The id of a new event.
+        id: EventId,
+        /// What it shall be. Of the parts that are kept, what a new event gets.
+        spec: EventSpec,
+        /// What stays as it is.
+        kept: Vec<EventPart>,
+        /// Only this event may have the slug, if it is said.
+        only: Option<EventId>,
+    },
+    /// Pause or resume the sale of an event, or cancel the event.
+    SetSale {
+        /// Which.
+        event: EventId,
+        /// From now on.
+        to: Sale,
     },
     /// Delete the event that has this slug, if nobody ever ordered.
     DeleteEvent {
@@ -35,8 +63,31 @@ pub enum Command {
         untagged: Option<BuyerKey>,
         /// What.
         lines: Vec<LineWish>,
+        /// With which code, and at which prices.
+        terms: Terms,
         /// The hold lasts at most this long; none: as long as the event's holds last.
         most_ms: Option<i64>,
+    },
+    /// The organiser gives tickets away, or sells them without the payment provider: an order that is paid at
+    /// once.
+    Sell {
+        /// The id of the new order.
+        order: OrderId,
+        /// What for.
+        event: EventId,
+        /// For whom.
+        buyer: Buyer,
+        /// See [`Command::Hold`].
+        untagged: Option<BuyerKey>,
+        /// What.
+        lines: Vec<LineWish>,
+        /// How it was paid; not [`Tender::Online`].
+        tender: Tender,
+        /// What the organiser notes of it, up to 100 characters; may be empty.
+        reference: String,
+        /// What it costs as the organiser was shown, in minor units: another total is refused. `None`: no total
+        /// was shown.
+        shown_minor: Option<i64>,
     },
     /// Ask for a buyer's latest order of an event with a limit per buyer. Changes nothing.
     FindOrder {
@@ -62,6 +113,15 @@ pub enum Command {
         live: bool,
         /// What stands for the card.
         token: String,
+    },
+    /// Answer what the event asks. An answer that is not among these is taken back.
+    Answer {
+        /// With which order.
+        order: OrderId,
+        /// The answers.
+        answers: Vec<AnswerWish>,
+        /// Whether the organiser's staff writes them: at any time, and not all that buyers must answer.
+        staff: bool,
     },
     /// T2: the provider created the PaymentIntent.
     IntentCreated {
@@ -147,6 +207,17 @@ pub enum Command {
         /// See [`Command::Hold`].
         untagged: Option<BuyerKey>,
     },
+    /// The name of the buyer of an order that has tickets was mistyped.
+    CorrectName {
+        /// Of which order.
+        order: OrderId,
+        /// Of which event.
+        event: EventId,
+        /// The name, 1 to 200 characters.
+        name: String,
+        /// What tells the buyer apart where there is no e-mail address: the key of this name.
+        key: BuyerKey,
+    },
     /// What is owed could not be done: try again later.
     Defer {
         /// Whose.
@@ -190,6 +261,16 @@ pub struct LineWish {
     pub quantity: i64,
 }
 
+/// What a hold request says of prices.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Terms {
+    /// The code that the buyer has, as it was typed.
+    pub code: Option<String>,
+    /// The highest price of one ticket that the buyer was shown, in minor units, by the ids of ticket
+    /// types. A hold that would cost more is refused. Of a type that is not here any price is taken.
+    pub shown: BTreeMap<String, i64>,
+}
+
 /// How much of an order to refund.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RefundWish {
@@ -199,6 +280,9 @@ pub enum RefundWish {
     Lines(Vec<LineWish>),
     /// What an earlier refund was to give back and did not ([`crate::Order::owed_back`]).
     Failed,
+    /// So much of what is kept of the payment, in minor units. The tickets stay valid, unless that is all: then
+    /// it is [`RefundWish::All`]. As long as an earlier refund is owed, it is a part of that, or all of it.
+    Amount(i64),
 }
 
 /// What must be loaded before some commands can be decided.
@@ -220,12 +304,18 @@ impl Command {
     /// Adds what must be loaded to decide this.
     pub fn add_keys(&self, keys: &mut Keys) {
         match self {
-            Command::PutEvent { spec, .. } => keys.slugs.push(spec.slug.clone()),
+            Command::PutEvent { spec, .. }
+            | Command::PutEventIf { spec, .. }
+            | Command::PutEventParts { spec, .. } => {
+                keys.slugs.push(spec.slug.clone());
+            }
+            Command::SetSale { event, .. } => keys.events.push(*event),
             Command::DeleteEvent { slug } => {
                 keys.slugs.push(slug.clone());
                 keys.ordered.push(slug.clone());
             }
-            Command::Hold { order, event, buyer, untagged, .. } => {
+            Command::Hold { order, event, buyer, untagged, .. }
+            | Command::Sell { order, event, buyer, untagged, .. } => {
                 // It is there already if this command was recorded before.
                 keys.orders.push(*order);
                 keys.events.push(*event);
@@ -247,7 +337,13 @@ impl Command {
                 keys.buyers.push((*event, *key));
                 keys.buyers.extend(untagged.map(|key| (*event, key)));
             }
+            Command::CorrectName { order, event, key, .. } => {
+                keys.events.push(*event);
+                keys.orders.push(*order);
+                keys.buyers.push((*event, *key));
+            }
             Command::Renew { order, .. }
+            | Command::Answer { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }

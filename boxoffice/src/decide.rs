@@ -1,8 +1,9 @@
 //! The decisions: a table of contents. Each decision reads from top to bottom: refusals first, in a
 //! fixed order and with one reason each; a line that marks the point of no return; then the changes.
 
-use crate::event::{delete, put};
-use crate::order::{address, erase, forget, hold, name};
+use crate::event::{delete, put, sale};
+use crate::order::sell::Sale;
+use crate::order::{address, answer, erase, forget, hold, name, rename, sell};
 use crate::payment::{pay, refund, settle};
 use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 
@@ -11,9 +12,21 @@ use crate::{Command, Decision, Order, OrderId, Refusal, State, TimeMs};
 pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision, Refusal> {
     match command {
         Command::PutEvent { id, spec } => put::put(state, *id, spec),
+        Command::PutEventIf { id, spec, seen } => put::put_if(state, *id, spec, seen.as_deref()),
+        Command::PutEventParts { id, spec, kept, only } => {
+            put::put_parts(state, *id, spec, kept, *only)
+        }
+        Command::SetSale { event, to } => sale::set(state, *event, *to),
         Command::DeleteEvent { slug } => delete::delete(state, slug),
-        Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
-            hold::hold(state, *order, *event, (buyer, *untagged), lines, *most_ms, now)
+        Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
+            let wishes = (lines.as_slice(), terms);
+            hold::hold(state, *order, *event, (buyer, *untagged), wishes, *most_ms, now)
+        }
+        Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor } => {
+            let (id, event, untagged, tender) = (*order, *event, *untagged, *tender);
+            let (wishes, shown_minor) = (lines, *shown_minor);
+            let sale = Sale { id, event, buyer, untagged, wishes, tender, reference, shown_minor };
+            sell::sell(state, sale, now)
         }
         Command::FindOrder { event, buyer } => hold::find(state, *event, *buyer),
         Command::Renew { order, most_ms } => {
@@ -37,6 +50,12 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
             let to = (email.as_str(), *key, *untagged);
             address::change(state, order_of(state, *order)?, *event, to, now)
         }
+        Command::CorrectName { order, event, name, key } => {
+            rename::rename(state, order_of(state, *order)?, *event, name, *key)
+        }
+        Command::Answer { order, answers, staff } => {
+            answer::answer(state, order_of(state, *order)?, answers, *staff, now)
+        }
         Command::Pay { order, payment, live, token } => {
             pay::pay(state, order_of(state, *order)?, *payment, *live, token, now)
         }
@@ -50,7 +69,7 @@ pub fn decide(state: &State, command: &Command, now: TimeMs) -> Result<Decision,
             settle::reconcile(state, order_of(state, *order)?, intent, *known, now)
         }
         Command::Defer { order, trouble, wait_ms } => {
-            settle::defer(order_of(state, *order)?, trouble, *wait_ms, now)
+            settle::defer(state, order_of(state, *order)?, trouble, *wait_ms, now)
         }
         Command::Refund { order, refund, wish, restock } => {
             refund::refund(state, order_of(state, *order)?, *refund, wish, *restock, now)

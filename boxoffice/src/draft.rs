@@ -2,8 +2,8 @@
 
 use crate::mutant::{Mutant, on};
 use crate::{
-    Alarm, Change, Decision, Effect, Line, Order, OrderState, Refusal, Reply, Standing, State,
-    TimeMs,
+    Alarm, Change, Decision, Effect, Extra, Line, Order, OrderState, Refusal, Reply, Standing,
+    State, TimeMs,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -84,8 +84,12 @@ impl Draft {
 
     /// Moves the places of an order: `held` and `sold` say how each of its places counts.
     pub(crate) fn stock(&mut self, order: &Order, held: i64, sold: i64) {
-        for (pool, places) in by_pool(order.lines.iter().map(|l| (l.pool, l.quantity))) {
+        for (pool, places) in by_pool(drawn(&order.lines)) {
             let pool = if on(Mutant::OtherPoolBack) && held < 0 && sold == 0 { 0 } else { pool };
+            let code = order.lines.iter().any(|line| line.extra.code == Some(pool));
+            if on(Mutant::CodeNotFreed) && code && held < 0 && sold == 0 {
+                continue;
+            }
             self.changes.push(Change::Stock {
                 event: order.event,
                 pool,
@@ -157,7 +161,13 @@ pub(crate) fn by_pool(lines: impl Iterator<Item = (u16, u32)>) -> Vec<(u16, u32)
     pools
 }
 
+/// What counts the tickets of some lines, with how many it counts.
+fn drawn(lines: &[Line]) -> impl Iterator<Item = (u16, u32)> {
+    lines.iter().flat_map(|line| line.stock().map(|stock| (stock, line.quantity)))
+}
+
 /// A fresh line of `quantity` tickets.
 pub(crate) fn line(ticket_type: u16, pool: u16, quantity: u32, unit_minor: i64) -> Line {
-    Line { ticket_type, pool, quantity, unit_minor, refunded: 0, restocked: 0 }
+    let extra = Extra::default();
+    Line { ticket_type, pool, quantity, unit_minor, refunded: 0, restocked: 0, extra }
 }

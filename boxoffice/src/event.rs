@@ -1,11 +1,17 @@
 //! Events, pools and ticket types: what is for sale, and how much of it is left.
 
 pub(crate) mod check;
+pub(crate) mod code;
+pub(crate) mod counter;
 pub(crate) mod delete;
+pub(crate) mod offer;
 pub(crate) mod put;
+pub(crate) mod question;
+pub(crate) mod sale;
 
-use crate::{Currency, EventId, Refusal, TimeMs};
-use alloc::{string::String, vec::Vec};
+use crate::{CodeSpec, Counter, Currency, Discount, EventId, Flaw, Refusal, TimeMs, TypeRules};
+use alloc::{format, string::String, vec::Vec};
+use question::QuestionSpec;
 
 /// A show: what is sold, when, and under which limits. Pools and ticket types are never removed
 /// once made, only retired, so that an order's lines can refer to them by their index for ever.
@@ -20,8 +26,25 @@ pub struct Event {
     /// The ticket types, in the order in which they were first named. One that had several names is here
     /// several times: an order's lines say under which name it was sold.
     pub ticket_types: Vec<TicketType>,
+    /// What is counted beside the pools: see [`Counter`]. Most events have none.
+    pub counters: Vec<Counter>,
     /// How many tickets were ever issued; the next one has this serial plus one.
     pub serials: u32,
+    /// Whether its organiser has stopped the sale. It is no part of the spec, so that a file that is applied
+    /// again resumes nothing.
+    pub sale: Sale,
+}
+
+/// Whether the organiser of an event lets it be sold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sale {
+    /// It is, at the times that the spec says.
+    #[default]
+    Open,
+    /// Not at the moment: there are no new holds. Who holds places can pay.
+    Paused,
+    /// The event does not take place: never again, and nobody can pay any more.
+    Canceled,
 }
 
 /// What an organiser says of an event.
@@ -66,10 +89,36 @@ pub struct EventSpec {
     pub contact: String,
     /// Whether the mail with the tickets has them as a PDF file, too.
     pub attach_pdf: bool,
+    /// What is asked between the hold and the payment, in this order, at most
+    /// [`MOST_QUESTIONS`](crate::MOST_QUESTIONS).
+    pub questions: Vec<QuestionSpec>,
     /// The places, 1 to 100 pools.
     pub pools: Vec<PoolSpec>,
-    /// What they are sold as, 1 to 100 ticket types.
+    /// What they are sold as, 1 to 100 ticket types, in the order in which they are shown.
     pub ticket_types: Vec<TicketTypeSpec>,
+    /// The codes with which buyers see more, or pay less; up to 1,000. Mostly there are none.
+    pub codes: Vec<CodeSpec>,
+}
+
+/// A part of what is said of an event, which may be left out when the event is put.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EventPart {
+    /// [`EventSpec::description`]
+    Description,
+    /// [`EventSpec::hidden`]
+    Hidden,
+    /// [`EventSpec::keep_buyers_days`]
+    KeepBuyersDays,
+    /// [`EventSpec::contact`]
+    Contact,
+    /// [`EventSpec::attach_pdf`]
+    AttachPdf,
+    /// [`EventSpec::questions`]
+    Questions,
+    /// [`EventSpec::codes`]
+    Codes,
+    /// [`TicketTypeSpec::rules`] of the ticket type with this id, all of them. One that is new has none.
+    Rules(String),
 }
 
 /// What an organiser says of a pool.
@@ -91,8 +140,10 @@ pub struct TicketTypeSpec {
     /// The pool it draws on.
     pub pool: String,
     /// Its price in minor units of the event's currency, 0 or [`Currency::least_minor`] to
-    /// 99,999,999, a multiple of [`Currency::step_minor`].
+    /// 99,999,999, a multiple of [`Currency::step_minor`]. It holds when all its price phases are over.
     pub price_minor: i64,
+    /// When, how many, at which other prices, and to whom it is sold.
+    pub rules: TypeRules,
 }
 
 /// A number of places that are counted together. `held + sold <= capacity`, always.
@@ -163,6 +214,11 @@ impl Event {
         now >= self.spec.ends()
     }
 
+    /// Whether it does not take place.
+    pub fn is_canceled(&self) -> bool {
+        self.sale == Sale::Canceled
+    }
+
     /// Whether the lists for buyers have it: it is public, and not over unless it is still on sale.
     pub fn is_listed(&self, now: TimeMs) -> bool {
         !self.spec.hidden && now < self.spec.ends().max(self.spec.sale_ends())
@@ -171,8 +227,12 @@ impl Event {
     /// The refusal of a hold because of the time, if the sale is not open.
     pub fn check_sale(&self, now: TimeMs) -> Result<(), Refusal> {
         let (spec, closes) = (&self.spec, self.spec.sale_ends());
+        if self.sale == Sale::Canceled {
+            return Err(Refusal::EventCanceled);
+        }
         match spec.sale_opens_ms {
             Some(opens) if now < opens.min(closes) => Err(Refusal::NotYetOnSale(opens)),
+            _ if now < closes && self.sale == Sale::Paused => Err(Refusal::SalePaused),
             _ if now < closes => Ok(()),
             _ if self.is_over(now) => Err(Refusal::EventOver(spec.ends())),
             _ => Err(Refusal::SaleClosed(closes)),
@@ -211,8 +271,56 @@ impl EventSpec {
             keep_buyers_days: None,
             contact: String::new(),
             attach_pdf: false,
+            questions: Vec::new(),
             pools: Vec::new(),
             ticket_types: Vec::new(),
+            codes: Vec::new(),
+        }
+    }
+
+    /// Takes these parts from what was said before. Gives what is wrong with that: amounts of money in them are
+    /// minor units of the currency from before, so they cannot be kept in another one.
+    #[must_use]
+    pub fn keep(&mut self, parts: &[EventPart], before: &EventSpec) -> Vec<Flaw> {
+        parts.iter().for_each(|part| self.keep_part(part, before));
+        let (new, old) = (self.currency.code(), before.currency.code());
+        if new == old {
+            return Vec::new();
+        }
+        let text = |what: &str| {
+            format!("the currency changes from {old} to {new}: say {what} anew as well")
+        };
+        let mut flaws = Vec::new();
+        for (index, t) in self.ticket_types.iter().enumerate() {
+            if !t.rules.phases.is_empty() && parts.contains(&EventPart::Rules(t.id.clone())) {
+                let what = format!("the price phases of the ticket type \"{}\"", t.id);
+                flaws.push(Flaw::new(format!("ticket_types[{index}].phases"), text(&what)));
+            }
+        }
+        let in_money = |code: &CodeSpec| matches!(code.discount, Some(Discount::Minor(_)));
+        if parts.contains(&EventPart::Codes) && self.codes.iter().any(in_money) {
+            flaws
+                .push(Flaw::new("codes", text("the codes, whose discounts are amounts of money,")));
+        }
+        flaws
+    }
+
+    fn keep_part(&mut self, part: &EventPart, before: &EventSpec) {
+        match part {
+            EventPart::Description => self.description.clone_from(&before.description),
+            EventPart::Hidden => self.hidden = before.hidden,
+            EventPart::KeepBuyersDays => self.keep_buyers_days = before.keep_buyers_days,
+            EventPart::Contact => self.contact.clone_from(&before.contact),
+            EventPart::AttachPdf => self.attach_pdf = before.attach_pdf,
+            EventPart::Questions => self.questions.clone_from(&before.questions),
+            EventPart::Codes => self.codes.clone_from(&before.codes),
+            EventPart::Rules(id) => {
+                let known = before.ticket_types.iter().find(|t| t.id == *id);
+                let put = self.ticket_types.iter_mut().find(|t| t.id == *id);
+                if let (Some(put), Some(known)) = (put, known) {
+                    put.rules.clone_from(&known.rules);
+                }
+            }
         }
     }
 

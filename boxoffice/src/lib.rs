@@ -12,7 +12,7 @@
 //! provider's wire format. Times and ids come in as values. It has no dependencies.
 //!
 //! Each slice ([`event`], [`order`], [`payment`]) has its types and its decisions. Read [`order`] for the
-//! life of an order, then [`mod@decide`].
+//! life of an order, then [`mod@decide`]. The [`door`] has commands of its own, and [`decide_door`].
 
 #![no_std]
 extern crate alloc;
@@ -21,6 +21,7 @@ pub mod change;
 pub mod command;
 pub mod decide;
 pub mod decision;
+pub mod door;
 mod draft;
 pub mod event;
 pub mod language;
@@ -31,20 +32,36 @@ pub mod payment;
 pub mod refusal;
 pub mod state;
 mod text;
+pub mod vat;
 
 pub use change::{Change, Effect};
-pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish};
+pub use command::{Command, Keys, LineWish, MOST_LINES, RefundWish, Terms};
 pub use decide::decide;
 pub use decision::{Alarm, Decision, Reply};
+pub use door::{
+    Admission, DeviceId, Direction, DoorChange, DoorCommand, DoorDecision, DoorKeys, DoorRefusal,
+    DoorReply, DoorSpec, DoorState, GateCounts, GateSpec, MOST_GATES, Nonce, Objection, Presence,
+    Scan, ScanId, ScanReport, Seen, TicketRef, UNDO_MS, Undone, UndoneBy, decide_door,
+};
 pub use event::check::{Flaw, Warning, check_slug, told};
-pub use event::{Event, EventSpec, Pool, PoolSpec, TicketType, TicketTypeSpec};
+pub use event::code::{CodeSpec, Discount, MOST_CODES};
+pub use event::counter::{COUNTERS_FROM, Counter, CounterKind};
+pub use event::offer::{MOST_PHASES, Offer, PhaseSpec, Price, TypeRules};
+pub use event::question::{
+    AnswerFlaw, MOST_CHOICES, MOST_LINE, MOST_LINES_OF_TEXT, MOST_QUESTIONS, QuestionKind,
+    QuestionSpec, YES_NO,
+};
+pub use event::{Event, EventPart, EventSpec, Pool, PoolSpec, Sale, TicketType, TicketTypeSpec};
 pub use language::Language;
 pub use money::{Currency, Money};
 pub use order::address::AddressFixed;
+pub use order::answer::{Answer, AnswerWish, Asked, FlawedAnswer, MOST_ANSWER_BYTES};
 pub use order::erase::{BuyerNeeded, ERASED_NAME, Erasure, MOST_ERASED};
 pub use order::name::MOST_REVISIONS;
+pub use order::sell::{MOST_SOLD_AT_ONCE, Tender};
 pub use order::{
-    Buyer, BuyerKey, BuyerRecord, CodeRule, Line, Order, OrderState, Standing, Ticket, TicketState,
+    Buyer, BuyerKey, BuyerRecord, CodeRule, Extra, Line, Order, OrderState, Standing, Ticket,
+    TicketState,
 };
 pub use payment::{
     Attempt, AttemptState, Dispute, Intent, IntentStatus, Owed, Payment, Refund, RefundOutcome,
@@ -53,6 +70,7 @@ pub use payment::{
 pub use refusal::Refusal;
 pub use state::{REFUND_PAUSE_MS, REFUND_TRIES, State, tried_for_ms};
 pub use text::{check_email, check_name};
+pub use vat::{MOST_VAT, Vat, read_rate, told_rate, vat_within};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimeMs = i64;

@@ -24,6 +24,10 @@ pub enum Mutant {
     DeclinedIsPaid,
     /// Expired places come back twice (the old program's page views did that).
     PlacesBackTwice,
+    /// Who has not answered what must be answered pays all the same.
+    AnswersNotAsked,
+    /// Tickets that are given away have the price of their type.
+    GiftCosts,
     /// One ticket too few.
     TicketMissing,
     /// A refund leaves the tickets valid.
@@ -130,6 +134,10 @@ pub enum Mutant {
     OtherTypesPrice,
     /// Places that come back come back to another pool.
     OtherPoolBack,
+    /// A hold with a code does not count as a use of it.
+    CodeNotTaken,
+    /// The uses of a code do not come back when a hold ends.
+    CodeNotFreed,
     /// What was sold before is shown at the price of today.
     PriceOfToday,
     /// An order is shown with the lines of the one that was shown before.
@@ -148,6 +156,8 @@ pub enum Mutant {
     EndTooLate,
     /// The last ticket of a line cannot be refunded by itself.
     RefundTooLarge,
+    /// More is given back than is kept.
+    AmountTooLarge,
     /// An order is shown with its buyer's name for the address.
     BuyersSwapped,
     /// A batch that is committed after one that failed is without its lines of the audit log.
@@ -172,11 +182,22 @@ pub enum Mutant {
     MailNotStopped,
     /// A mail is delivered without looking whether another process has taken it.
     MailTakenByTwo,
+    /// Whether somebody is in with a ticket already is not looked at.
+    AdmitsTwice,
+    /// A scan is not recognised by its nonce when it is reported again.
+    NonceForgotten,
+    /// A refunded ticket lets somebody in.
+    RevokedAdmits,
 }
 
 impl Mutant {
-    /// All of them.
-    pub const ALL: [Mutant; 83] = [
+    /// Those of the door. Nothing but the crate's own tests (`tests/door_mutants.rs`) can notice them, for no
+    /// program uses the door yet.
+    pub const DOOR: [Mutant; 3] =
+        [Mutant::AdmitsTwice, Mutant::NonceForgotten, Mutant::RevokedAdmits];
+
+    /// All others: the simulation notices each of them.
+    pub const ALL: [Mutant; 88] = [
         Mutant::OffByOne,
         Mutant::NoFence,
         Mutant::SilenceIsDeath,
@@ -186,6 +207,8 @@ impl Mutant {
         Mutant::EarlyExpiry,
         Mutant::DeclinedIsPaid,
         Mutant::PlacesBackTwice,
+        Mutant::AnswersNotAsked,
+        Mutant::GiftCosts,
         Mutant::TicketMissing,
         Mutant::RefundKeepsTickets,
         Mutant::LimitForgotten,
@@ -239,6 +262,8 @@ impl Mutant {
         Mutant::HandsOnlyIfPaid,
         Mutant::OtherTypesPrice,
         Mutant::OtherPoolBack,
+        Mutant::CodeNotTaken,
+        Mutant::CodeNotFreed,
         Mutant::PriceOfToday,
         Mutant::LinesOfAnother,
         Mutant::OwedTimeRuns,
@@ -248,6 +273,7 @@ impl Mutant {
         Mutant::RenewalShortens,
         Mutant::EndTooLate,
         Mutant::RefundTooLarge,
+        Mutant::AmountTooLarge,
         Mutant::BuyersSwapped,
         Mutant::AuditLogNotRetried,
         Mutant::EraseMissesSome,

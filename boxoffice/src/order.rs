@@ -8,7 +8,7 @@
 //! COMMITTED ──canceled (authorisation expired, or voided by hand)──► VOID
 //! PAYING, CANCELING, COMMITTED ──another sum was taken than it costs──► RELEASED or VOID, and all of it goes back
 //! PAID ──all the money was given back by hand──► REFUNDED
-//! free order: HELD ──► PAID
+//! free order, or one that the organiser makes: HELD ──► PAID
 //! ```
 //!
 //! Places are taken in every state but RELEASED and VOID; of REFUNDED, those that the organiser
@@ -16,14 +16,19 @@
 //! the way from PAYING to RELEASED leads through the provider's own word that the payment is dead.
 
 pub(crate) mod address;
+pub(crate) mod answer;
 pub(crate) mod erase;
 pub(crate) mod forget;
 pub(crate) mod hold;
 pub(crate) mod name;
+pub(crate) mod rename;
+pub(crate) mod sell;
 
 use crate::mutant::{Mutant, on};
 use crate::{Currency, EventId, Language, Money, OrderId, Payment, Refund, RefundState, TimeMs};
 use alloc::{string::String, vec::Vec};
+use answer::Answer;
+use sell::Tender;
 
 /// Where an order stands. See the picture above.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -105,6 +110,14 @@ pub struct Order {
     pub lines: Vec<Line>,
     /// The currency of all its prices, frozen when it was placed.
     pub currency: Currency,
+    /// How it is paid.
+    pub tender: Tender,
+    /// What the organiser noted of a payment that no provider made (the number of a receipt, say), up to 100
+    /// characters; may be empty.
+    pub reference: String,
+    /// What its buyer has answered: first to what is asked of it now, in the order of [`Order::asked`], then
+    /// what was answered to questions that are not asked any more.
+    pub answers: Vec<Answer>,
     /// Where it stands.
     pub state: OrderState,
     /// When it was placed.
@@ -174,8 +187,15 @@ impl Order {
         Money { minor, currency: self.currency }
     }
 
+    /// What is kept of the price of all its lines: more cannot be given back.
+    pub fn kept(&self) -> Money {
+        let minor = (self.total().minor - self.refunded().minor).max(0);
+        Money { minor, currency: self.currency }
+    }
+
     /// Money that is due to the buyer because a refund failed: neither the money nor a ticket for it
-    /// is theirs. It stays so until the organiser refunds it again.
+    /// is theirs, or it is a sum that was to go back beside the tickets. It stays so until the organiser refunds it
+    /// again.
     pub fn owed_back(&self) -> Money {
         let minor = match self.state {
             OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {
@@ -183,7 +203,9 @@ impl Order {
                 let failed: i64 = failed.map(|r| r.amount_minor).sum();
                 let worth = |l: &Line| l.unit_minor * i64::from(l.quantity - l.refunded);
                 let worth: i64 = self.lines.iter().map(worth).sum();
-                (self.total().minor - self.refunded().minor - worth).clamp(0, failed)
+                let less: i64 = self.refunds.iter().map(Refund::reduces_minor).sum();
+                let keeps = (worth - less).max(0);
+                (self.total().minor - self.refunded().minor - keeps).clamp(0, failed)
             }
             // Places that are gone: all that was received is to go back. That was as much as our first
             // refund was made for, with what had been given back by hand before it.
@@ -267,9 +289,32 @@ pub struct Line {
     pub refunded: u32,
     /// How many of those went back on sale.
     pub restocked: u32,
+    /// What else counts its tickets, and what was taken off its price. Mostly nothing.
+    pub extra: Extra,
+}
+
+/// What only some lines have. The indexes are those of [`Event::stock`](crate::Event::stock).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extra {
+    /// The counter of its ticket type, if that has one.
+    pub type_counter: Option<u16>,
+    /// The counter of the price phase in which it was sold, if it was.
+    pub phase: Option<u16>,
+    /// The counter of the code with which it was bought, if it was.
+    pub code: Option<u16>,
+    /// What the code took off the price of one ticket, in minor units.
+    pub discount_minor: i64,
+    /// The VAT that its price includes, in hundredths of a per cent, frozen when the order was placed.
+    pub vat: Option<u16>,
 }
 
 impl Line {
+    /// What counts its tickets: its pool, and the counters that it draws on.
+    pub fn stock(&self) -> impl Iterator<Item = u16> + use<> {
+        let Extra { type_counter, phase, code, .. } = self.extra;
+        [Some(self.pool), type_counter, phase, code].into_iter().flatten()
+    }
+
     /// The price of all of it.
     pub fn price_minor(&self) -> i64 {
         self.unit_minor * i64::from(self.quantity)

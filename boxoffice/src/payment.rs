@@ -140,6 +140,9 @@ pub struct Refund {
     /// quantities are the places that lost their tickets by it: none, unless all money was back.
     /// They stay lost if it fails later.
     pub by_hand: bool,
+    /// Whether a sum was asked for, and no tickets. Its quantities are the places that lost their tickets because
+    /// nothing of the money was left by it and later refunds: mostly none.
+    pub of_amount: bool,
 }
 
 impl Refund {
@@ -152,6 +155,14 @@ impl Refund {
     /// when its own tickets were valid again.
     pub(crate) fn took_no_tickets(&self) -> bool {
         (self.by_hand || self.quantities.iter().all(|q| *q == 0)) && self.given_minor() > 0
+    }
+
+    /// What it takes off what is kept for valid tickets, or was to take off when it was made: the sum that was
+    /// asked for, as long as that took no tickets.
+    pub(crate) fn reduces_minor(&self) -> i64 {
+        let counts = self.given_minor() > 0 || self.failed_later();
+        let none = self.quantities.iter().all(|q| *q == 0);
+        if self.of_amount && none && counts { self.amount_minor } else { 0 }
     }
 
     /// Whether it failed after it had succeeded. The provider never makes it succeed again, so an

@@ -1,7 +1,8 @@
 //! Refusal: the reasons for which a command is refused.
 
-use crate::{AddressFixed, OrderId, OrderState, TimeMs};
-use alloc::string::String;
+use crate::order::answer::FlawedAnswer;
+use crate::{AddressFixed, Currency, Money, OrderId, OrderState, TimeMs};
+use alloc::{string::String, vec::Vec};
 
 /// A legitimate no. Nothing was changed, and no money moved by it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +21,57 @@ pub enum Refusal {
     SaleClosed(TimeMs),
     /// The event ended then, and its sale with it.
     EventOver(TimeMs),
+    /// The organiser has paused the sale.
+    SalePaused,
+    /// The event was cancelled: it does not take place.
+    EventCanceled,
+    /// This ticket type goes on sale at this time.
+    TypeNotYetOnSale {
+        /// Its id.
+        ticket_type: String,
+        /// When.
+        opens_ms: TimeMs,
+    },
+    /// This ticket type is not sold any more since this time.
+    TypeSaleClosed {
+        /// Its id.
+        ticket_type: String,
+        /// Since when.
+        closed_ms: TimeMs,
+    },
+    /// The event has no such code.
+    UnknownCode,
+    /// The code is valid from this time on.
+    CodeNotYetValid(TimeMs),
+    /// The code has not been valid since this time.
+    CodeOver(TimeMs),
+    /// The code does not reach for as many tickets.
+    CodeUsedUp {
+        /// For how many it does.
+        left: u32,
+        /// How many tickets with the code are held and not paid: these may come back.
+        held: u32,
+    },
+    /// It costs more than the buyer was shown.
+    PriceChanged {
+        /// The id of the ticket type.
+        ticket_type: String,
+        /// The price of one that the buyer was shown, in minor units.
+        shown_minor: i64,
+        /// So many tickets at so much each, of those that the buyer asked for.
+        prices: Vec<(u32, i64)>,
+        /// The currency.
+        currency: Currency,
+    },
+    /// A sale of the organiser's costs another sum than was shown.
+    TotalChanged {
+        /// The total that was shown, in minor units.
+        shown_minor: i64,
+        /// The total now, in minor units.
+        total_minor: i64,
+        /// The currency.
+        currency: Currency,
+    },
     /// Not enough places are left for this ticket type.
     SoldOut {
         /// Its id.
@@ -57,6 +109,19 @@ pub enum Refusal {
         /// Until then the places are kept, unless the buyer gives them back.
         until_ms: TimeMs,
     },
+    /// A question must be answered before it is paid, and is not. Nothing was charged.
+    AnswersMissing {
+        /// The question's id.
+        question: String,
+        /// What is asked.
+        text: String,
+        /// For which of the order's tickets, from 1; `None`: for the order.
+        ticket: Option<u16>,
+    },
+    /// An answer cannot be taken; none was.
+    AnswerInvalid(FlawedAnswer),
+    /// The answers of orders that are paid have been fixed since this time.
+    AnswersFixed(TimeMs),
     /// Its time is not over.
     NotDue,
     /// Only an order that is paid can be refunded.
@@ -74,6 +139,11 @@ pub enum Refusal {
         /// How many can still be refunded.
         left: u32,
     },
+    /// More than can be given back of the order's payment.
+    AmountTooLarge {
+        /// How much can: what is kept, or what is owed because an earlier refund failed.
+        most: Money,
+    },
     /// The order has no tickets: it is not paid.
     NoTickets(OrderState),
     /// The order has no ticket of this number.
@@ -86,6 +156,10 @@ pub enum Refusal {
     TooManyNames(u16),
     /// The buyer of the order was erased, and the names with it: no new ones are taken.
     BuyerErased,
+    /// The event is not as it was when it was seen: somebody else has changed it.
+    EventDiffers,
+    /// There is an event of this slug already.
+    EventExists,
     /// There are orders of the event, so it cannot be deleted.
     EventOrdered,
     /// A pool cannot be smaller than what is held and sold of it.
@@ -108,6 +182,9 @@ pub enum Refusal {
     TagsFixed,
     /// A ticket type cannot move to another pool.
     PoolFixed(String),
-    /// The event has had too many pools or ticket types in its life.
+    /// Some of this ticket type may be sold already without being counted, so it cannot get a capacity of
+    /// its own any more.
+    TypeSoldUncounted(String),
+    /// The event has had too many pools, ticket types, price phases or codes in its life.
     TooManyParts,
 }

@@ -39,7 +39,7 @@ impl State {
             }
             Change::Stock { event, pool, held, sold } => {
                 let event = self.events.get_mut(event).expect("stock of a loaded event");
-                event.pools[usize::from(*pool)].shift(*held, *sold);
+                event.stock_mut(*pool).shift(*held, *sold);
             }
             Change::OrderPlaced(order) => {
                 let twice = self.orders.insert(order.id, (**order).clone());
@@ -115,11 +115,24 @@ impl State {
                 assert_eq!(order.buyer.name, buyer.name, "only the address changes");
                 order.buyer.clone_from(buyer);
             }
+            Change::NamePut { order, buyer, .. } => {
+                let order = self.order_mut(*order);
+                let tickets = matches!(order.state, OrderState::Paid | OrderState::Refunding);
+                assert!(tickets && !order.is_erased(), "{:?} keeps its name", order.state);
+                assert_eq!(order.buyer.email, buyer.email, "only the name changes");
+                order.buyer.clone_from(buyer);
+            }
+            Change::AnswersPut { order, answers, .. } => {
+                let order = self.order_mut(*order);
+                assert!(!order.is_erased(), "who was erased answers nothing");
+                order.answers.clone_from(answers);
+            }
             Change::BuyerErased { order, .. } => {
                 let order = self.order_mut(*order);
                 assert!(order.needs_buyer().is_none(), "{:?} needs its buyer", order.state);
                 order.buyer = Buyer::erased(order.id);
                 order.tickets.iter_mut().for_each(|ticket| ticket.guest = None);
+                order.answers.clear();
             }
             Change::OrderForgotten { order, .. } => {
                 self.orders.remove(order);

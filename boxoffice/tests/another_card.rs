@@ -184,6 +184,7 @@ impl Sale {
                 name: "t".into(),
                 pool: "all".into(),
                 price_minor: PRICE,
+                rules: boxoffice::TypeRules::default(),
             }],
             ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 0)
         };
@@ -217,6 +218,7 @@ impl Sale {
             buyer,
             untagged: None,
             lines,
+            terms: boxoffice::Terms::default(),
             most_ms: None,
         });
         sale.pay("asks_1");

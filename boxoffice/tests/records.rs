@@ -19,6 +19,7 @@ fn world(orders: u128) -> State {
             name: "Adult".into(),
             pool: "stalls".into(),
             price_minor: 999,
+            rules: boxoffice::TypeRules::default(),
         }],
         ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 0)
     };
@@ -29,7 +30,18 @@ fn world(orders: u128) -> State {
         let buyer = Buyer { name, email, key: ANN, language: boxoffice::Language::EN };
         let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
         let (event, untagged, most_ms) = (EVENT, None, None);
-        step(&mut state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
+        step(
+            &mut state,
+            &Command::Hold {
+                order,
+                event,
+                buyer,
+                untagged,
+                lines,
+                terms: Terms::default(),
+                most_ms,
+            },
+        );
         step(&mut state, &Command::Cancel { order });
     }
     state
@@ -86,7 +98,18 @@ fn a_hold_and_its_end_are_counted_for_the_next_decision() {
         };
         let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 2 }];
         let (event, untagged, most_ms) = (EVENT, None, None);
-        step(state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
+        step(
+            state,
+            &Command::Hold {
+                order,
+                event,
+                buyer,
+                untagged,
+                lines,
+                terms: Terms::default(),
+                most_ms,
+            },
+        );
     };
     hold(&mut state, OrderId(1));
     assert_eq!(record(&state), BuyerRecord { places: 2, order: OrderId(1) });
@@ -151,6 +174,9 @@ fn no_change_takes_the_owner_of_a_held_order() {
     };
     let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
     let (order, event, untagged, most_ms) = (OrderId(1), EVENT, None, None);
-    step(&mut state, &Command::Hold { order, event, buyer, untagged, lines, most_ms });
+    step(
+        &mut state,
+        &Command::Hold { order, event, buyer, untagged, lines, terms: Terms::default(), most_ms },
+    );
     state.apply(&Change::BuyerErased { order, event });
 }

@@ -12,9 +12,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a script that cannot be read fails its test")]
 
+mod door_steps;
+mod door_world;
 mod world;
 
 use boxoffice::*;
+use door_world::DoorWorld;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -83,6 +86,7 @@ impl Story<'_> {
 #[derive(Default)]
 struct Stage {
     world: World,
+    door: DoorWorld,
     now: TimeMs,
     /// The event that a hold is for if it does not say.
     event: String,
@@ -91,6 +95,8 @@ struct Stage {
     fresh: u128,
     /// What was known when a reading began.
     asked: BTreeMap<String, SeenVersion>,
+    /// Events as somebody has seen them.
+    seen: BTreeMap<String, EventSpec>,
 }
 
 type Step = Result<(), String>;
@@ -113,9 +119,17 @@ impl Stage {
                 words.end()
             }
             Some(expected) => {
-                let command = self.command(&first, &mut words)?;
-                words.end()?;
-                let answer = self.ask(&command);
+                let answer = match self.door_command(&first, &mut words)? {
+                    Some(command) => {
+                        words.end()?;
+                        self.ask_door(&command)
+                    }
+                    None => {
+                        let command = self.command(&first, &mut words)?;
+                        words.end()?;
+                        self.ask(&command)
+                    }
+                };
                 let answer = answer.trim_end();
                 match expected.strip_suffix("...") {
                     Some(prefix) if answer.starts_with(prefix) => Ok(()),
@@ -161,7 +175,29 @@ impl Stage {
             Refusal::NotYetOnSale(at) => format!("not_on_sale until {}", told(*at)),
             Refusal::SaleClosed(at) => format!("sale_closed since {}", told(*at)),
             Refusal::EventOver(at) => format!("event_over since {}", told(*at)),
+            Refusal::SalePaused => "sale_paused".into(),
+            Refusal::EventCanceled => "event_canceled".into(),
+            Refusal::EventDiffers => "event_differs".into(),
+            Refusal::EventExists => "event_exists".into(),
             Refusal::EventOrdered => "event_ordered".into(),
+            Refusal::TypeNotYetOnSale { ticket_type, opens_ms } => {
+                format!("not_on_sale {ticket_type} until {}", told(*opens_ms))
+            }
+            Refusal::TypeSaleClosed { ticket_type, closed_ms } => {
+                format!("sale_closed {ticket_type} since {}", told(*closed_ms))
+            }
+            Refusal::UnknownCode => "unknown_code".into(),
+            Refusal::CodeNotYetValid(from) => format!("code_invalid until {}", told(*from)),
+            Refusal::CodeOver(until) => format!("code_invalid since {}", told(*until)),
+            Refusal::CodeUsedUp { left, held } => format!("code_used_up left {left} held {held}"),
+            Refusal::PriceChanged { ticket_type, shown_minor, prices, .. } => {
+                let prices: Vec<_> = prices.iter().map(|(n, at)| format!("{n}x{at}")).collect();
+                format!("price_changed {ticket_type} {shown_minor} to {}", prices.join(" "))
+            }
+            Refusal::TotalChanged { shown_minor, total_minor, .. } => {
+                format!("total_changed {shown_minor} to {total_minor}")
+            }
+            Refusal::TypeSoldUncounted(t) => format!("capacity_too_late {t}"),
             Refusal::SoldOut { ticket_type, left, held } => {
                 format!("sold_out {ticket_type} left {left} held {held}")
             }
@@ -181,6 +217,22 @@ impl Stage {
             Refusal::AlreadyPaid => "already_paid".into(),
             Refusal::Canceled(state) => format!("canceled {}", state.word()),
             Refusal::NotDue => "not_due".into(),
+            Refusal::AnswersMissing { question, ticket, .. } => {
+                format!("answers_missing {}", told_at(question, *ticket))
+            }
+            Refusal::AnswerInvalid(FlawedAnswer { question, ticket, flaw }) => {
+                let flaw = match flaw {
+                    AnswerFlaw::UnknownQuestion => "unknown_question".into(),
+                    AnswerFlaw::NotAsked => "not_asked".into(),
+                    AnswerFlaw::Twice => "twice".into(),
+                    AnswerFlaw::Missing => "missing".into(),
+                    AnswerFlaw::TooLong(most) => format!("too_long {most}"),
+                    AnswerFlaw::NotAChoice => "not_a_choice".into(),
+                    AnswerFlaw::Unreadable(why) => format!("unreadable {why}"),
+                };
+                format!("answer_invalid {} {flaw}", told_at(question, *ticket))
+            }
+            Refusal::AnswersFixed(since) => format!("answers_fixed since {}", told(*since)),
             Refusal::AddressFixed(why) => match why {
                 AddressFixed::NoTickets(state) => format!("address_fixed {}", state.word()),
                 AddressFixed::Erased => "address_fixed erased".into(),
@@ -194,6 +246,7 @@ impl Stage {
             Refusal::RefundTooLarge { ticket_type, left } => {
                 format!("refund_too_large {ticket_type} left {left}")
             }
+            Refusal::AmountTooLarge { most } => format!("amount_too_large most {most}"),
             Refusal::NoTickets(state) => format!("no_tickets {}", state.word()),
             Refusal::UnknownTicket(number) => format!("unknown_ticket {number}"),
             Refusal::TicketRevoked => "ticket_revoked".into(),
@@ -271,6 +324,16 @@ impl Stage {
         if verb == "delete" {
             return Ok(Command::DeleteEvent { slug: words.next()? });
         }
+        if verb == "sale" {
+            let slug = words.next()?;
+            let to = match words.next()?.as_str() {
+                "open" => Sale::Open,
+                "paused" => Sale::Paused,
+                "canceled" => Sale::Canceled,
+                other => return Err(format!("no sale is {other:?}")),
+            };
+            return Ok(Command::SetSale { event: self.event_id(&slug), to });
+        }
         if verb == "hold" {
             return self.hold(words);
         }
@@ -289,6 +352,16 @@ impl Stage {
         if verb == "address" {
             return self.address(words);
         }
+        if verb == "sell" {
+            return self.sell(words);
+        }
+        if verb == "rename" {
+            let (name, who) = (words.next()?, words.next()?);
+            let event = words.after("of")?.unwrap_or_else(|| self.event.clone());
+            let (order, event) = (self.order_id(&name), self.event_id(&event));
+            let key = self.buyer_key(&who);
+            return Ok(Command::CorrectName { order, event, name: words.rest(), key });
+        }
         let name = words.next()?;
         let order = self.order_id(&name);
         Ok(match verb {
@@ -296,6 +369,13 @@ impl Stage {
             "name" => {
                 let number = words.number()?;
                 Command::NameTicket { order, number, name: words.rest() }
+            }
+            "answer" => {
+                let staff = words.take("staff");
+                let answers = std::mem::take(&mut words.0);
+                let answers = answers.iter().map(|word| answer_wish(word));
+                let answers = answers.collect::<Result<_, String>>()?;
+                Command::Answer { order, answers, staff }
             }
             "cancel" => Command::Cancel { order },
             "expire" => Command::Expire { order },
@@ -331,9 +411,12 @@ impl Stage {
                 let refund = words.next()?;
                 let refund = self.refund_id(&name, &refund);
                 let restock = words.take("restock");
-                let wish = match (words.take("all"), words.take("failed")) {
-                    (true, _) => RefundWish::All,
-                    (_, true) => RefundWish::Failed,
+                let amount = words.after("amount")?;
+                let amount = amount.map(|word| word.parse().map_err(|_| "an amount is a number"));
+                let wish = match (words.take("all"), words.take("failed"), amount.transpose()?) {
+                    (true, ..) => RefundWish::All,
+                    (_, true, _) => RefundWish::Failed,
+                    (.., Some(amount)) => RefundWish::Amount(amount),
                     _ => RefundWish::Lines(wishes(words)?),
                 };
                 Command::Refund { order, refund, wish, restock }
@@ -355,12 +438,23 @@ impl Stage {
 
     fn put_event(&mut self, words: &mut Words) -> Result<Command, String> {
         let slug = words.next()?;
+        let (new, as_seen) = (words.take("as-new"), words.take("as-seen"));
+        let kept = words.after("keeps")?;
+        let kept = kept.map(|word| word.split('+').map(part).collect::<Result<Vec<_>, _>>());
+        let kept = kept.transpose()?;
+        let only = words.after("only")?.map(|id| self.event_id(&id));
         let id = words.after("id")?.unwrap_or_else(|| slug.clone());
         let currency = words.after("currency")?;
         let zone = "Europe/London".into();
         let currency = Currency::parse(currency.as_deref().unwrap_or("GBP")).ok_or("currency")?;
         let starts_ms = words.after("starts")?.map_or(Ok(86_400_000), |w| time(&w))?;
-        let spec = EventSpec {
+        let mut rules = rules(words)?;
+        let mut codes = Vec::new();
+        while let Some(word) = words.after("code")? {
+            codes.push(code(&word)?);
+        }
+        let mut spec = EventSpec {
+            codes,
             name: words.after("name")?.unwrap_or_else(|| "A show".into()),
             place: words.after("place")?.unwrap_or_default(),
             description: words.after("about")?.unwrap_or_default(),
@@ -376,6 +470,10 @@ impl Stage {
             hidden: words.take("hidden"),
             keep_buyers_days: words.number_after("keep")?,
             contact: words.after("contact")?.unwrap_or_default(),
+            questions: match words.0.iter().any(|word| word == "asks") {
+                true => words.list("asks", "pools", question)?,
+                false => Vec::new(),
+            },
             pools: words.list("pools", "types", |word| {
                 let (name, capacity) = word.split_once('=').ok_or("a pool is NAME=PLACES")?;
                 let capacity = capacity.parse().map_err(|_| "a capacity is a number")?;
@@ -387,12 +485,28 @@ impl Stage {
                 let (id, pool, price) = (part()?, part()?, part()?);
                 let price_minor = price.parse().map_err(|_| "a price is a number")?;
                 let name = parts.next().unwrap_or_else(|| format!("The {id}"));
-                Ok(TicketTypeSpec { id, name, pool, price_minor })
+                let rules = TypeRules::default();
+                Ok(TicketTypeSpec { id, name, pool, price_minor, rules })
             })?,
             ..EventSpec::new(&slug, currency, starts_ms)
         };
+        let seen = self.seen.get(&slug).cloned().map(Box::new);
+        for t in &mut spec.ticket_types {
+            t.rules = rules.remove(&t.id).unwrap_or_default();
+        }
+        if let Some(other) = rules.keys().next() {
+            return Err(format!("there is no ticket type {other}"));
+        }
         self.event = slug;
-        Ok(Command::PutEvent { id: self.event_id(&id), spec })
+        let id = self.event_id(&id);
+        Ok(match (new, as_seen) {
+            (true, _) => Command::PutEventIf { id, spec, seen: None },
+            (_, true) => Command::PutEventIf { id, spec, seen },
+            _ if kept.is_some() || only.is_some() => {
+                Command::PutEventParts { id, spec, kept: kept.unwrap_or_default(), only }
+            }
+            _ => Command::PutEvent { id, spec },
+        })
     }
 
     fn hold(&mut self, words: &mut Words) -> Result<Command, String> {
@@ -400,7 +514,27 @@ impl Stage {
         let name = words.after("name")?.unwrap_or(who);
         let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
         let most_ms = duration_after(words, "most")?;
-        Ok(Command::Hold { order, event, buyer, untagged, lines: wishes(words)?, most_ms })
+        let mut terms = Terms { code: words.after("with")?, ..Terms::default() };
+        while let Some(word) = words.after("shown")? {
+            let (ticket_type, minor) = word.split_once('=').ok_or("shown is TYPE=PRICE")?;
+            let minor = minor.parse().map_err(|_| "a price is a number")?;
+            terms.shown.insert(ticket_type.into(), minor);
+        }
+        let lines = wishes(words)?;
+        Ok(Command::Hold { order, event, buyer, untagged, lines, terms, most_ms })
+    }
+
+    fn sell(&mut self, words: &mut Words) -> Result<Command, String> {
+        let Whose { order, event, who, key, untagged, email } = self.whose(words)?;
+        let name = words.after("name")?.unwrap_or(who);
+        let buyer = Buyer { name, email, key, language: boxoffice::Language::EN };
+        let reference = words.after("reference")?.unwrap_or_default();
+        let tender = words.next()?;
+        let tender = Tender::ALL.into_iter().find(|known| known.word() == tender);
+        let tender = tender.ok_or("no such tender")?;
+        let shown_minor = words.number_after("shown")?;
+        let lines = wishes(words)?;
+        Ok(Command::Sell { order, event, buyer, untagged, lines, tender, reference, shown_minor })
     }
 
     fn address(&mut self, words: &mut Words) -> Result<Command, String> {
@@ -563,8 +697,48 @@ impl Stage {
                 self.asked.insert(name, known);
                 Ok(())
             }
+            "see" => {
+                let slug = words.next()?;
+                let spec = self.find_event(&slug)?.spec.clone();
+                self.seen.insert(slug, spec);
+                Ok(())
+            }
             "given" => self.given(words),
+            "gate" => self.look_gate(words),
+            "scans" => self.look_scans(words),
             "pool" => self.look_pool(words),
+            "counter" => self.look_counter(words),
+            "lines" => {
+                let name = words.next()?;
+                let order = self.order(&name)?.clone();
+                let event = &self.world.state.events[&order.event];
+                let line = |l: &boxoffice::Line| {
+                    let t = &event.ticket_types[usize::from(l.ticket_type)].id;
+                    let off = match l.extra.discount_minor {
+                        0 => String::new(),
+                        minor => format!("-{minor}"),
+                    };
+                    format!("{}x{t}@{}{off}", l.quantity, l.unit_minor)
+                };
+                let there: Vec<_> = order.lines.iter().map(line).collect();
+                same("lines", &there.join(" "), &words.rest())
+            }
+            "offers" => {
+                let (slug, with) = (words.next()?, words.after("with")?);
+                let event = self.find_event(&slug)?;
+                let code = with.map(|typed| event.code(&typed, self.now)).transpose();
+                let code = code.map_err(|no| self.refusal(&no))?;
+                let told = event.offers(code, self.now).into_iter().map(|offer| {
+                    let price = |p: &boxoffice::Price| match p.left {
+                        Some(left) => format!("{left}x{}", p.unit_minor),
+                        None => p.unit_minor.to_string(),
+                    };
+                    let prices: Vec<_> = offer.prices.iter().map(price).collect();
+                    let closed = if offer.check_sale(self.now).is_ok() { "" } else { ":closed" };
+                    format!("{}={}:{}{closed}", offer.spec.id, offer.left, prices.join(","))
+                });
+                same("offers", &told.collect::<Vec<_>>().join(" "), &words.rest())
+            }
             "order" => self.look_order(words),
             "attempt" => self.look_attempt(words),
             "tickets" => {
@@ -585,6 +759,21 @@ impl Stage {
                 };
                 let there: Vec<_> = self.order(&name)?.tickets.iter().map(told).collect();
                 same("guests", &there.join(" "), &words.rest())
+            }
+            "answers" => {
+                let order = words.next()?;
+                let answers = self.order(&order)?.answers.iter();
+                let told = |a: &Answer| format!("{}={}", told_at(&a.question, a.ticket), a.value);
+                let there: Vec<_> = answers.map(told).collect();
+                let there = if there.is_empty() { "none".into() } else { there.join(" ") };
+                same("answers", &there, &words.rest())
+            }
+            "asked" => {
+                let (order, name) = (words.next()?, words.next()?);
+                let (question, ticket) = place_of(&name)?;
+                let answer = self.order(&order)?.answer(&question, ticket);
+                let there = answer.map_or("none", |answer| answer.text.as_str()).to_owned();
+                same("text", &there, &words.rest())
             }
             "back" => {
                 let (order, name) = (words.next()?, words.next()?);
@@ -636,18 +825,28 @@ impl Stage {
         let event = self.find_event(&words.next()?)?;
         let name = words.next()?;
         let pool = event.pools.iter().find(|p| p.name == name).ok_or("there is no such pool")?;
-        while !words.is_empty() {
-            let what = words.next()?;
-            let there = match what.as_str() {
-                "held" => pool.held,
-                "sold" => pool.sold,
-                "left" => pool.left(),
-                "of" => pool.capacity,
-                other => return Err(format!("a pool has no {other:?}")),
-            };
-            same(&what, &there.to_string(), &words.next()?)?;
+        look_stock(pool, words)
+    }
+
+    fn look_counter(&mut self, words: &mut Words) -> Step {
+        let event = self.find_event(&words.next()?)?;
+        let (kind, name) = (words.next()?, words.next()?);
+        let kind = match kind.as_str() {
+            "type" => CounterKind::Type,
+            "phase" => CounterKind::Phase,
+            "code" => CounterKind::Code,
+            other => return Err(format!("no counter is of a {other}")),
+        };
+        let name = match (kind, name.split_once(':')) {
+            (CounterKind::Phase, Some((t, phase))) => Counter::of_phase(t, phase),
+            _ => name,
+        };
+        let counter = event.counter(kind, &name);
+        if words.take("none") {
+            return same("counter", &counter.is_some().to_string(), "false");
         }
-        Ok(())
+        let count = counter.and_then(|index| event.stock(index));
+        look_stock(count.ok_or("there is no such counter")?, words)
     }
 
     fn look_order(&mut self, words: &mut Words) -> Step {
@@ -665,6 +864,8 @@ impl Stage {
                 "total" => order.total().to_string(),
                 "given-back" => order.refunded().to_string(),
                 "name" => order.buyer.name.clone(),
+                "tender" => order.tender.word().into(),
+                "reference" => order.reference.clone(),
                 "email" if order.buyer.email.is_empty() => "none".into(),
                 "email" => order.buyer.email.clone(),
                 "action" => {
@@ -722,11 +923,167 @@ impl Stage {
     }
 }
 
+/// `Q` for the order, `Q@N` for a ticket.
+fn told_at(question: &str, ticket: Option<u16>) -> String {
+    ticket.map_or(question.into(), |number| format!("{question}@{number}"))
+}
+
+/// The same back again.
+fn place_of(word: &str) -> Result<(String, Option<u16>), String> {
+    let Some((question, number)) = word.split_once('@') else { return Ok((word.into(), None)) };
+    let number = number.parse().map_err(|_| format!("no ticket: {word}"))?;
+    Ok((question.into(), Some(number)))
+}
+
+/// `Q=W` or `Q@N=W`.
+fn answer_wish(word: &str) -> Result<AnswerWish, String> {
+    let (place, value) = word.split_once('=').ok_or("an answer is QUESTION=TEXT")?;
+    let (question, ticket) = place_of(place)?;
+    Ok(AnswerWish { question, ticket, value: value.into() })
+}
+
+/// `Q:KIND`, and then `required`, `ticket`, `of=T,T` or `text=W`; the kind `choice=A,B` has its choices.
+fn question(word: &str) -> Result<QuestionSpec, &'static str> {
+    let mut parts = word.split(':');
+    let id = parts.next().unwrap_or_default();
+    let kind = match parts.next().ok_or("a question is ID:KIND")? {
+        "line" => QuestionKind::Line,
+        "lines" => QuestionKind::Lines,
+        "yes_no" => QuestionKind::YesNo,
+        other => {
+            let choices = other.strip_prefix("choice=").ok_or("no such kind of question")?;
+            QuestionKind::Choice(choices.split_terminator(',').map(String::from).collect())
+        }
+    };
+    let mut question = QuestionSpec {
+        id: id.into(),
+        text: format!("{id}?"),
+        kind,
+        required: false,
+        per_ticket: false,
+        ticket_types: Vec::new(),
+    };
+    for part in parts {
+        match part.split_once('=') {
+            Some(("of", types)) => {
+                question.ticket_types = types.split(',').map(String::from).collect();
+            }
+            Some(("text", text)) => question.text = text.into(),
+            _ if part == "required" => question.required = true,
+            _ if part == "ticket" => question.per_ticket = true,
+            _ => return Err("a question has no such part"),
+        }
+    }
+    Ok(question)
+}
+
 fn same(what: &str, there: &str, expected: &str) -> Step {
     match there == expected {
         true => Ok(()),
         false => Err(format!("{what}: it is {there:?}, not {expected:?}")),
     }
+}
+
+/// The counts of a pool or a counter.
+fn look_stock(pool: &Pool, words: &mut Words) -> Step {
+    while !words.is_empty() {
+        let what = words.next()?;
+        let there = match what.as_str() {
+            "held" => pool.held,
+            "sold" => pool.sold,
+            "left" => pool.left(),
+            "of" => pool.capacity,
+            other => return Err(format!("a pool has no {other:?}")),
+        };
+        same(&what, &there.to_string(), &words.next()?)?;
+    }
+    Ok(())
+}
+
+/// What is said of ticket types: `rule T:capacity=N:opens=T:closes=T:hidden` and
+/// `phase T:NAME:PRICE:until=T:capacity=N`.
+fn rules(words: &mut Words) -> Result<BTreeMap<String, TypeRules>, String> {
+    let mut rules: BTreeMap<String, TypeRules> = BTreeMap::new();
+    while let Some(word) = words.after("rule")? {
+        let mut parts = word.split(':');
+        let rules = rules.entry(parts.next().unwrap_or_default().into()).or_default();
+        for part in parts {
+            match part.split_once('=') {
+                Some(("capacity", n)) => rules.capacity = Some(number(n)?),
+                Some(("opens", at)) => rules.sale_opens_ms = Some(time(at)?),
+                Some(("closes", at)) => rules.sale_closes_ms = Some(time(at)?),
+                None if part == "hidden" => rules.hidden = true,
+                _ => return Err(format!("a rule is not {part:?}")),
+            }
+        }
+    }
+    while let Some(word) = words.after("phase")? {
+        let mut parts = word.split(':');
+        let mut part = || parts.next().ok_or("a phase is TYPE:NAME:PRICE");
+        let (id, name, price) = (part()?, part()?, part()?);
+        let price_minor = price.parse().map_err(|_| "a price is a number")?;
+        let (mut until_ms, mut capacity) = (None, None);
+        for part in parts {
+            match part.split_once('=') {
+                Some(("capacity", n)) => capacity = Some(number(n)?),
+                Some(("until", at)) => until_ms = Some(time(at)?),
+                _ => return Err(format!("a phase is not {part:?}")),
+            }
+        }
+        let phase = PhaseSpec { name: name.into(), price_minor, until_ms, capacity };
+        rules.entry(id.into()).or_default().phases.push(phase);
+    }
+    Ok(rules)
+}
+
+/// A part of an event that is not said: its name, or `rules:T`.
+fn part(word: &str) -> Result<EventPart, String> {
+    Ok(match word {
+        "about" => EventPart::Description,
+        "hidden" => EventPart::Hidden,
+        "keep" => EventPart::KeepBuyersDays,
+        "contact" => EventPart::Contact,
+        "pdf" => EventPart::AttachPdf,
+        "asks" => EventPart::Questions,
+        "codes" => EventPart::Codes,
+        other => match other.strip_prefix("rules:") {
+            Some(id) => EventPart::Rules(id.into()),
+            None => return Err(format!("an event has no part {other}")),
+        },
+    })
+}
+
+/// `CODE:USES:percent=N` or `:off=N`, `:at=T+T`, `:opens=T+T`, `:from=T`, `:until=T`.
+fn code(word: &str) -> Result<CodeSpec, String> {
+    let mut parts = word.split(':');
+    let mut part = || parts.next().ok_or("a code is CODE:USES");
+    let (code, uses) = (CodeSpec::normal(part()?), number(part()?)?);
+    let mut code = CodeSpec {
+        code,
+        uses,
+        opens: vec![],
+        discount: None,
+        ticket_types: vec![],
+        valid_from_ms: None,
+        valid_until_ms: None,
+    };
+    let list = |ids: &str| ids.split('+').map(String::from).collect();
+    for part in parts {
+        match part.split_once('=') {
+            Some(("percent", n)) => code.discount = Some(Discount::Percent(number(n)? as u8)),
+            Some(("off", n)) => code.discount = Some(Discount::Minor(number(n)?.into())),
+            Some(("at", ids)) => code.ticket_types = list(ids),
+            Some(("opens", ids)) => code.opens = list(ids),
+            Some(("from", at)) => code.valid_from_ms = Some(time(at)?),
+            Some(("until", at)) => code.valid_until_ms = Some(time(at)?),
+            _ => return Err(format!("a code is not {part:?}")),
+        }
+    }
+    Ok(code)
+}
+
+fn number(word: &str) -> Result<u32, String> {
+    word.parse().map_err(|_| format!("{word:?} is no number"))
 }
 
 /// `adult=2` and so on, to the end.
@@ -802,12 +1159,12 @@ impl Words {
                     c => word.push(c),
                 }
             }
-            // `"a"*300`: so many times what stands in the quotes.
-            if rest.starts_with('"')
-                && let Some((text, times)) = word.rsplit_once('*')
+            // `"a"*300`, `q="a"*300`: so many times what stands in the quotes.
+            if let Some(quote) = rest[..end].find('"')
+                && let Some((text, times)) = word[quote..].rsplit_once('*')
                 && let Ok(times) = times.parse()
             {
-                word = text.repeat(times);
+                word = rest[..quote].to_owned() + &text.repeat(times);
             }
             words.push(word);
             rest = rest[end..].trim_start();

@@ -5,7 +5,7 @@ use crate::client::{Answer, Request, Silence};
 use crate::crowd::{Crowd, look};
 use crate::order::Found;
 use nts_api::{
-    BuyerBody, HeldOrder, LineBody, OrderBody, OrderState, PayBody, Problem, ProblemCode,
+    BuyerBody, HeldOrder, HoldLine, OrderBody, OrderState, PayBody, Problem, ProblemCode,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -198,7 +198,9 @@ impl Buyer {
                 name: format!("Buyer {n}"),
                 email: format!("b{n}.{}@example.org", crowd.run),
             },
-            lines: vec![LineBody {
+            code: None,
+            lines: vec![HoldLine {
+                price: None,
                 ticket_type: target.ticket_type.clone(),
                 quantity: i64::from(places),
             }],
@@ -402,7 +404,7 @@ mod tests {
     #[tokio::test]
     async fn whose_first_request_still_runs_goes_on_until_it_is_paid() {
         let paid = r#"{"buyer":{"email":"","language":"en","name":""},"event":"","id":"","lines":[],"message":"",
-            "placed_at":"","refunded":{"amount":0,"currency":"EUR"},"refunds":[],"state":"paid",
+            "placed_at":"","refunded":{"amount":0,"currency":"EUR"},"refunds":[],"state":"paid","tender":"online",
             "tickets":[{"code":"AAAA-AAAA-AAAA","name":"","number":1,"revision":0,"ticket_type":"adult","url":"","valid":true}],
             "total":{"amount":0,"currency":"EUR"},"url":""}"#
             .to_owned();

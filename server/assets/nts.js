@@ -178,8 +178,22 @@ if (form) {
     }
     // While nothing can be ordered, nothing is sent.
     const sent = form.querySelector(".bar button");
+    // Types with a capacity of their own.
+    for (const type of counted ? counts.ticket_types : []) {
+      for (const place of all(`[data-left-of="${CSS.escape(type.id)}"]`, form)) {
+        const held = type.held ?? 0;
+        place.textContent = leftWords(type.left, held, false);
+        place.classList.toggle("none", type.left === 0 && held === 0);
+        place.classList.toggle("waits", type.left === 0 && held > 0);
+      }
+      const left = form.querySelector(`[data-price-left="${CSS.escape(type.id)}"]`);
+      if (left && type.price_left !== undefined) left.textContent = number(type.price_left);
+      const closed = form.querySelector(`[data-price="${CSS.escape(type.id)}"]`);
+      if (closed && (type.on_sale === false) !== ("closed" in closed.dataset)) tell(words.other, true);
+    }
     const pools = counts.pools.filter((pool) => counts.ticket_types.some((type) => type.pool === pool.id));
-    const none = counts.on_sale && pools.every((pool) => pool.left === 0);
+    const some = counts.ticket_types.some((type) => type.left > 0 && type.on_sale !== false);
+    const none = counts.on_sale && !some;
     const faults = document.querySelector("#faults");
     if (sent && faults && !none) faults.hidden = document.activeElement !== faults && Boolean(gone);
     if (sent && none !== sent.disabled) {
@@ -191,24 +205,27 @@ if (form) {
     if (gone) {
       const offered = counts.pools.filter((pool) => counts.ticket_types.some((type) => type.pool === pool.id));
       const sum = (name) => offered.reduce((all, pool) => all + pool[name], 0);
-      gone.hidden = sum("left") > 0 || Boolean(sent);
-      if (sum("left") > 0) tell(words.there_are, !sent);
+      gone.hidden = some || Boolean(sent);
+      if (some) tell(words.there_are, !sent);
       else if (!sent) { gone.textContent = leftWords(0, sum("held"), false); news.hidden = true; delete news.dataset.text; }
-      for (const place of all("[data-left]", form)) place.textContent = "";
+      for (const place of all("[data-left], [data-left-of]", form)) place.textContent = "";
     }
     for (const type of counts.ticket_types) {
       const field = form.elements[`price:${type.id}`];
-      if (!field || Number(field.value) === type.price.amount) continue;
-      const now = price(type.price.amount);
+      const amount = (type.price_now ?? type.price).amount;
+      if (!field || Number(field.value) === amount) continue;
+      const now = price(amount);
       tell(filled(words.costs, type.name, now, price(Number(field.value))));
-      field.value = type.price.amount;
+      field.value = amount;
+      const then = form.querySelector(`[data-then="${CSS.escape(type.id)}"]`);
+      if (then) then.remove();
       form.querySelector(`[data-price="${CSS.escape(type.id)}"]`).textContent = now;
-      form.elements[`quantity:${type.id}`].dataset.minor = type.price.amount;
+      form.elements[`quantity:${type.id}`].dataset.minor = amount;
       add();
     }
   };
 
-  if ("EventSource" in window) {
+  if (form.dataset.live && "EventSource" in window) {
     const live = new EventSource(form.dataset.live);
     const asOf = form.querySelector("[data-as-of]");
     live.onmessage = (message) => {

@@ -157,7 +157,15 @@ impl Desk {
         };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
         let order = self.ids.order(self.clock.now_ms());
-        Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }
+        Command::Hold {
+            order,
+            event,
+            buyer,
+            untagged: None,
+            lines,
+            terms: boxoffice::Terms::default(),
+            most_ms: None,
+        }
     }
 
     fn hold(&mut self, count: u64) {

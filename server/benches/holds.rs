@@ -165,7 +165,18 @@ fn fill(database: &Path, buyers: u64) {
             );
             let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
             let order = ids.order(Clock::System.now_ms());
-            (Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }, None)
+            (
+                Command::Hold {
+                    order,
+                    event,
+                    buyer,
+                    untagged: None,
+                    lines,
+                    terms: boxoffice::Terms::default(),
+                    most_ms: None,
+                },
+                None,
+            )
         });
         step(&mut writer, holds.collect());
     }
@@ -212,6 +223,7 @@ fn writer_alone(dir: &Path, quick: bool) {
                     buyer,
                     untagged: None,
                     lines,
+                    terms: boxoffice::Terms::default(),
                     most_ms: None,
                 };
                 (hold, Some(request))

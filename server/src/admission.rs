@@ -16,6 +16,7 @@ pub mod client;
 pub mod connections;
 pub mod network;
 pub mod overload;
+pub mod sign_ins;
 pub mod slots;
 pub mod unpaid;
 
@@ -29,6 +30,7 @@ use buckets::{Bucket, Buckets, Key, Rate};
 use client::{Client, Clients};
 use network::{Network, Proxies};
 use overload::Overload;
+use sign_ins::SignIns;
 use slots::Slots;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -58,6 +60,10 @@ const WRONG_LOOK: u64 = 30;
 /// So many mails to whoever has lost tickets may be asked for per client and hour. An address gets only a few
 /// of them whoever asks.
 const LOST_AN_HOUR: u32 = 20;
+
+/// So many wrong codes may be tried per client and hour; who has tried more is refused with a right one, too, or
+/// would find it by trying on.
+const WRONG_CODES_AN_HOUR: u32 = 20;
 
 /// The limits, as they are configured. 0 switches a limit off.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -106,8 +112,12 @@ pub enum Reason {
     Paced,
     /// Too many look-ups of orders.
     Lookups,
-    /// Too many requests for lost tickets.
+    /// Too many wrong codes.
+    Codes,
+    /// Too many requests for lost tickets, or for links to sign in to the office.
     Lost,
+    /// Too many attempts to sign in to the office.
+    SignIns,
 }
 
 impl Reason {
@@ -122,7 +132,9 @@ impl Reason {
             Reason::EmailDeclines => "email_declines",
             Reason::Paced => "paced",
             Reason::Lookups => "lookups",
+            Reason::Codes => "codes",
             Reason::Lost => "lost",
+            Reason::SignIns => "sign_ins",
         }
     }
 }
@@ -156,6 +168,8 @@ pub struct Admission {
     payments: Buckets,
     lookups: Buckets,
     lost: Buckets,
+    codes: Buckets,
+    sign_ins: SignIns,
     declines: Buckets,
     email_declines: Buckets,
     ran_out: Buckets,
@@ -206,7 +220,8 @@ impl Admission {
         slots: Slots,
     ) -> Admission {
         let [holds, payments, lookups, lost, declines] = [(); 5].map(|()| Buckets::default());
-        let [email_declines, ran_out, email_ran_out, paced] = [(); 4].map(|()| Buckets::default());
+        let [email_declines, ran_out, email_ran_out, paced, codes] =
+            [(); 5].map(|()| Buckets::default());
         Admission {
             clients: Clients::new(limits.proxies.clone()),
             breaker: Mutex::new(Breaker::new(limits.declined_percent)),
@@ -218,6 +233,8 @@ impl Admission {
             payments,
             lookups,
             lost,
+            codes,
+            sign_ins: SignIns::default(),
             declines,
             email_declines,
             ran_out,
@@ -337,6 +354,26 @@ impl Admission {
         let Some(rate) = rate else { return Ok(()) };
         let taken = self.lost.take(self.buckets_of(network), rate, 1, self.now_us());
         taken.or_else(|wait_us| self.refuse(Refused::after(Reason::Lost, wait_us)))
+    }
+
+    /// A request with a code, right or wrong: whether the client has not tried too many wrong ones. Like the
+    /// limit for look-ups it is off where that is.
+    pub fn may_try_code(&self, client: Client) -> Result<(), Refused> {
+        let Client::Network(network) = client else { return Ok(()) };
+        let Some(rate) = self.rate_of_codes() else { return Ok(()) };
+        let room = self.codes.room(self.buckets_of(network), rate, self.now_us());
+        room.or_else(|wait_us| self.refuse(Refused::after(Reason::Codes, wait_us)))
+    }
+
+    /// A code was wrong.
+    pub fn tried_wrong_code(&self, client: Client) {
+        let Client::Network(network) = client else { return };
+        let Some(rate) = self.rate_of_codes() else { return };
+        self.codes.add(self.buckets_of(network), rate, self.now_us());
+    }
+
+    fn rate_of_codes(&self) -> Option<Rate> {
+        Rate::per(WRONG_CODES_AN_HOUR, HOUR_US).filter(|_| self.limits.lookups > 0)
     }
 
     /// Reserves the places that an order wants, or says that they are too many.

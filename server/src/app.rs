@@ -1,6 +1,7 @@
 //! The composition: the parts of a server, and nothing else. What is done with them is in [`crate::sales`],
 //! [`crate::organiser`] and [`crate::settlement`].
 
+use crate::accounts::Accounts;
 use crate::admission::Admission;
 use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
@@ -12,10 +13,14 @@ use crate::mail::compose::Composer;
 use crate::mailing::Mailing;
 use crate::metrics::Metrics;
 use crate::organiser::Organiser;
+use crate::organiser::export::Exports;
+use crate::organiser::search::Search;
+use crate::organiser::watching::Watching;
 use crate::payments::fake::FakeStripe;
 use crate::pdf::Printer;
 use crate::sales::Sales;
 use crate::settlement::Settlement;
+use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::tickets::Tickets;
 use std::sync::Arc;
@@ -36,6 +41,8 @@ pub struct App {
     pub links: Arc<Links>,
     /// Mails, for those who ask for them.
     pub mailing: Arc<Mailing>,
+    /// Who may use the office.
+    pub accounts: Arc<Accounts>,
     /// The digest of the organiser's key.
     pub organiser_key: u128,
     /// Which requests may enter: overload, connections, and what each client may do.
@@ -46,6 +53,14 @@ pub struct App {
     pub sales: Arc<Sales>,
     /// What organisers do.
     pub organiser: Arc<Organiser>,
+    /// How sales go.
+    pub watching: Arc<Watching>,
+    /// Orders by names, addresses, codes and ids.
+    pub search: Arc<Search>,
+    /// Exports and accounts of events.
+    pub exports: Arc<Exports>,
+    /// What pages show of the shop.
+    pub shop: Arc<Shop>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
     /// Makes mails.

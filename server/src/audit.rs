@@ -6,6 +6,7 @@
 //! forgotten (a database that was restored from an old copy).
 
 pub mod books;
+mod figures;
 pub mod log;
 mod provider;
 mod report;
@@ -17,8 +18,9 @@ use crate::payments::CallError;
 use crate::payments::stripe::Stripe;
 use crate::reads::Reads;
 use crate::store::Fault;
-use boxoffice::{EventId, Order, OrderId, RefundState};
-use std::collections::{BTreeMap, BTreeSet};
+use boxoffice::{Currency, Event, EventId, Order, OrderId, Refund, RefundState, Tender};
+use figures::Figures;
+use std::collections::BTreeMap;
 
 /// Orders read at a time.
 const PAGE: usize = 1_000;
@@ -80,7 +82,9 @@ pub async fn audit(
     }
     let events = reads.ask(|r| r.events()).await?;
     report.events(&events);
-    let mut events: BTreeSet<EventId> = events.iter().map(|e| e.id).collect();
+    let mut figures = Figures::begin(reads).await?;
+    let currencies = |events: &[Event]| events.iter().map(|e| (e.id, e.spec.currency)).collect();
+    let mut events: BTreeMap<EventId, Currency> = currencies(&events);
     let mut after = None;
     // Whose each refund at the provider is.
     let mut refunds: BTreeMap<String, OrderId> = BTreeMap::new();
@@ -88,14 +92,21 @@ pub async fn audit(
         let page = reads.ask(move |r| r.all_orders(after, PAGE)).await?;
         for order in &page.orders {
             report.order(order);
-            if !events.contains(&order.event) {
-                // It may be new.
-                events = reads.ask(|r| r.events()).await?.iter().map(|e| e.id).collect();
+            figures.order(order);
+            if events.get(&order.event) != Some(&order.currency) {
+                // It may be new, or its currency may have changed.
+                events = currencies(&reads.ask(|r| r.events()).await?);
             }
-            if !events.contains(&order.event) {
-                report.wrong(Some(order.id), None, "it is of no event".into());
+            match events.get(&order.event) {
+                None => report.wrong(Some(order.id), None, "it is of no event".into()),
+                Some(currency) if *currency != order.currency => {
+                    other_currency(order, *currency, &mut report);
+                }
+                Some(_) => {}
             }
-            for refund in order.refunds.iter().filter(|r| r.amount_minor > 0) {
+            // What the organiser handed back has no id of a provider.
+            let at_provider = |r: &&Refund| r.amount_minor > 0 && order.tender == Tender::Online;
+            for refund in order.refunds.iter().filter(at_provider) {
                 let RefundState::Succeeded(id) = &refund.state else { continue };
                 if let Some(known) = refunds.insert(id.clone(), order.id) {
                     let known = uuid::Uuid::from_u128(known.0);
@@ -114,12 +125,24 @@ pub async fn audit(
             break;
         }
     }
+    figures.compare(reads, &mut report).await?;
     if let (Some(against), Some(listed)) = (&against, listed) {
         for (id, payments) in listed {
             provider::unknown_order(reads, against, id, payments, &mut report).await?;
         }
     }
     Ok(report)
+}
+
+/// An order in another currency than its event's. An event's currency is fixed while places of it are taken.
+fn other_currency(order: &Order, of_event: Currency, report: &mut Report) {
+    let text = format!("it is in {}, and its event in {}", order.currency.code(), of_event.code());
+    let sold = order.state.sells() && order.lines.iter().any(|line| line.restocked < line.quantity);
+    if order.state.holds() || sold {
+        report.wrong(Some(order.id), None, text);
+    } else if books::money(order) != books::Money::default() {
+        report.note(Some(order.id), None, format!("{text}: the event had another currency before"));
+    }
 }
 
 /// An order as it is now.

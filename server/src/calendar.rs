@@ -2,6 +2,7 @@
 
 use crate::ids::digest;
 use crate::language::Lang;
+use crate::markdown;
 use crate::when;
 use boxoffice::{Event, EventId, OrderState, TimeMs};
 use std::collections::BTreeMap;
@@ -27,7 +28,8 @@ impl Sequences {
             (spec.starts_ms.to_be_bytes(), spec.ends_ms.unwrap_or(0).to_be_bytes());
         let texts = [&spec.name, &spec.place, &spec.zone, &spec.description];
         let [name, place, zone, about] = texts.map(String::as_bytes);
-        let told = digest(&[name, place, zone, about, &starts, &ends]);
+        let canceled = [u8::from(event.is_canceled())];
+        let told = digest(&[name, place, zone, about, &starts, &ends, &canceled]);
         let fresh = now.div_euclid(1_000) - SEQUENCES_FROM_S;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
@@ -55,13 +57,14 @@ pub fn file(
 ) -> String {
     let spec = &event.spec;
     let status = match state {
+        _ if event.is_canceled() => "CANCELLED",
         OrderState::Committed | OrderState::Paid => "CONFIRMED",
         OrderState::Held | OrderState::Paying => "TENTATIVE",
         _ => "CANCELLED",
     };
     let told = match &*spec.description {
         "" => told.to_owned(),
-        about => format!("{told}\n\n{about}"),
+        about => format!("{told}\n\n{}", markdown::plain(about)),
     };
     let mut lines = vec![
         "BEGIN:VCALENDAR".to_owned(),
@@ -136,7 +139,15 @@ mod tests {
             price_minor: 500,
             retired: false,
         };
-        Event { id: EventId(1), spec, pools, ticket_types: vec![ticket_type], serials: 0 }
+        Event {
+            id: EventId(1),
+            spec,
+            pools,
+            ticket_types: vec![ticket_type],
+            counters: vec![],
+            serials: 0,
+            sale: boxoffice::Sale::Open,
+        }
     }
 
     /// Undoes the folding and the escapes, as a calendar does.

@@ -321,7 +321,15 @@ mod tests {
     fn event(held: u32) -> Event {
         let spec = event_spec("rock", 100);
         let pools = vec![Pool { name: "all".into(), capacity: 100, held, sold: 0 }];
-        Event { id: EventId(1), spec, pools, ticket_types: Vec::new(), serials: 0 }
+        Event {
+            id: EventId(1),
+            spec,
+            pools,
+            ticket_types: Vec::new(),
+            counters: vec![],
+            serials: 0,
+            sale: boxoffice::Sale::Open,
+        }
     }
 
     fn held(catalogue: &Catalogue) -> u32 {
@@ -519,6 +527,9 @@ mod tests {
                 tries,
                 trouble: None,
                 payment: None,
+                tender: boxoffice::Tender::Online,
+                reference: String::new(),
+                answers: Vec::new(),
                 refunds: Vec::new(),
                 tickets: Vec::new(),
             })

@@ -46,13 +46,24 @@ pub fn base(url: &str) -> Result<String, String> {
 /// Sends a request with a body of JSON; gives the status and the body of the answer. `method` is in
 /// capitals.
 pub fn ask(method: &str, url: &str, bearer: &str, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+    send(method, url, bearer, "application/json", body)
+}
+
+/// The same with a body of this media type.
+pub fn send(
+    method: &str,
+    url: &str,
+    bearer: &str,
+    media_type: &str,
+    body: Vec<u8>,
+) -> Result<(u16, Vec<u8>), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot start: {e}"))?;
     let request = Request::builder()
         .method(method)
         .uri(url)
         .header("authorization", format!("Bearer {bearer}"))
-        .header("content-type", "application/json")
+        .header("content-type", media_type)
         .body(Full::new(bytes::Bytes::from(body)))
         .map_err(|e| format!("{url} is not an address that can be asked: {e}"))?;
     runtime.block_on(async {

@@ -3,12 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use crate::ids::Secrets;
 use crate::language::Lang;
 use crate::language::format::Style;
 use crate::text::counted;
 use crate::when;
 use boxoffice::{
-    Currency, Event, EventSpec, Flaw, Money, Pool, PoolSpec, TicketTypeSpec, TimeMs, Warning,
+    CodeSpec, CounterKind, Currency, Discount, Event, EventPart, EventSpec, Flaw, Money, Offer,
+    PhaseSpec, Pool, PoolSpec, QuestionKind, QuestionSpec, Sale, TicketTypeSpec, TimeMs, TypeRules,
+    Warning, read_rate, told_rate,
 };
 use nts_api::{self as wire, EventBody};
 use serde_json::Value;
@@ -47,9 +50,49 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
             );
             flaws.push(Flaw::new(format!("ticket_types[{n}].price"), text));
         }
+        let times = |at: &str, text: &Option<String>, flaws: &mut Vec<Flaw>| {
+            let at = format!("ticket_types[{n}].{at}");
+            time_of(text.as_deref()?, &body.zone, &at, flaws)
+        };
+        let sale_opens_ms = times("sale_opens", &t.sale_opens, &mut flaws);
+        let sale_closes_ms = times("sale_closes", &t.sale_closes, &mut flaws);
+        let mut phases = Vec::new();
+        for (p, phase) in t.phases.unwrap_or_default().into_iter().enumerate() {
+            if currency.is_some() && Currency::parse(&phase.price.currency) != currency {
+                let text = format!(
+                    "ticket type “{}”, price phase “{}”: its price must be in the event's currency, {}",
+                    t.id,
+                    phase.name,
+                    currency.as_ref().map_or("", Currency::code)
+                );
+                flaws.push(Flaw::new(format!("ticket_types[{n}].phases[{p}].price"), text));
+            }
+            phases.push(PhaseSpec {
+                until_ms: times(&format!("phases[{p}].until"), &phase.until, &mut flaws),
+                name: phase.name,
+                price_minor: phase.price.amount,
+                capacity: phase.capacity,
+            });
+        }
+        let (hidden, capacity) = (t.hidden.unwrap_or_default(), t.capacity);
+        let vat = t.vat_percent.as_deref().and_then(|text| {
+            let read = read_rate(text);
+            if read.is_none() {
+                let text =
+                    format!("ticket type “{}”: vat_percent is 0 to 100, such as 19 or 5.5", t.id);
+                flaws.push(Flaw::new(format!("ticket_types[{n}].vat_percent"), text));
+            }
+            read
+        });
+        let rules = TypeRules { hidden, sale_opens_ms, sale_closes_ms, capacity, phases, vat };
         let (id, name, pool, price_minor) = (t.id, t.name, t.pool, t.price.amount);
-        ticket_types.push(TicketTypeSpec { id, name, pool, price_minor });
+        ticket_types.push(TicketTypeSpec { id, name, pool, price_minor, rules });
     }
+    let questions = body.questions.unwrap_or_default().into_iter().enumerate();
+    let questions = questions.map(|(n, q)| question_spec(n, q, &mut flaws)).collect();
+    let codes = body.codes.unwrap_or_default().into_iter().enumerate();
+    let codes = codes.map(|(n, code)| code_spec(code, n, currency, &body.zone, &mut flaws));
+    let codes: Vec<CodeSpec> = codes.collect();
     // What could not be read is replaced by what is right, so that the rest can be checked.
     let pounds = Currency::parse("GBP").expect("a currency");
     let defaults = EventSpec::new(slug, currency.unwrap_or(pounds), starts_ms.unwrap_or(i64::MIN));
@@ -58,7 +101,7 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         name: body.name,
         place: body.place,
         // TOML's texts of several lines end with a line break, and may have those of Windows.
-        description: body.description.replace("\r\n", "\n").trim().into(),
+        description: body.description.unwrap_or_default().replace("\r\n", "\n").trim().into(),
         ends_ms,
         zone: when::zone_as_written(&body.zone),
         limit_per_order: body.limit_per_order.unwrap_or(defaults.limit_per_order),
@@ -68,12 +111,14 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
         sale_opens_ms,
         sale_closes_ms,
         names_until_ms,
-        hidden: body.hidden,
+        hidden: body.hidden.unwrap_or_default(),
         keep_buyers_days: body.keep_buyers_days,
-        contact: body.contact.trim().into(),
-        attach_pdf: body.attach_pdf,
+        contact: body.contact.unwrap_or_default().trim().into(),
+        attach_pdf: body.attach_pdf.unwrap_or_default(),
+        questions,
         pools: body.pools.into_iter().map(pool).collect(),
         ticket_types,
+        codes,
         ..defaults
     };
     let of_price = |flaw: &Flaw| currency.is_none() && flaw.at.ends_with(".price");
@@ -81,14 +126,206 @@ pub fn spec(body: EventBody, slug: &str) -> Result<EventSpec, Vec<Flaw>> {
     if flaws.is_empty() { Ok(spec) } else { Err(flaws) }
 }
 
+/// An event as its organiser would write it: [`spec`] makes the same of it again.
+pub fn body(spec: &EventSpec) -> EventBody {
+    let time = |ms: TimeMs| when::rfc3339_in(ms, &spec.zone);
+    let usual = EventSpec::new(&spec.slug, spec.currency, spec.starts_ms);
+    let pool = |p: &PoolSpec| wire::PoolBody { id: p.name.clone(), capacity: p.capacity };
+    let hold_s = u32::try_from(spec.hold_ms / 1000).unwrap_or_default();
+    let money = |amount: i64| {
+        let currency = spec.currency.code().to_owned().into();
+        wire::Money { amount, currency }
+    };
+    let phase = |phase: &PhaseSpec| wire::PhaseBody {
+        name: phase.name.clone(),
+        price: money(phase.price_minor),
+        until: phase.until_ms.map(time),
+        capacity: phase.capacity,
+    };
+    let ticket_type = |t: &TicketTypeSpec| wire::TicketTypeBody {
+        id: t.id.clone(),
+        name: t.name.clone(),
+        pool: t.pool.clone(),
+        price: money(t.price_minor),
+        hidden: t.rules.hidden.then_some(true),
+        sale_opens: t.rules.sale_opens_ms.map(time),
+        sale_closes: t.rules.sale_closes_ms.map(time),
+        capacity: t.rules.capacity,
+        phases: some(&t.rules.phases).map(|all| all.iter().map(phase).collect()),
+        vat_percent: t.rules.vat.map(|rate| told_rate(rate, '.')),
+    };
+    let code = |code: &CodeSpec| {
+        let (percent_off, amount_off) = match code.discount {
+            None => (None, None),
+            Some(Discount::Percent(percent)) => (Some(percent.into()), None),
+            Some(Discount::Minor(minor)) => (None, Some(money(minor))),
+        };
+        wire::CodeBody {
+            code: code.code.clone(),
+            uses: code.uses,
+            opens: code.opens.clone(),
+            percent_off,
+            amount_off,
+            ticket_types: code.ticket_types.clone(),
+            valid_from: code.valid_from_ms.map(time),
+            valid_until: code.valid_until_ms.map(time),
+        }
+    };
+    EventBody {
+        name: spec.name.clone(),
+        place: spec.place.clone(),
+        description: text(&spec.description),
+        starts_at: time(spec.starts_ms),
+        ends_at: spec.ends_ms.map(time),
+        zone: spec.zone.clone(),
+        currency: spec.currency.code().to_owned(),
+        limit_per_order: (spec.limit_per_order != usual.limit_per_order)
+            .then_some(spec.limit_per_order),
+        limit_per_buyer: spec.limit_per_buyer,
+        ignore_email_tags: spec.ignore_email_tags,
+        hold_seconds: (spec.hold_ms != usual.hold_ms).then_some(hold_s),
+        sale_opens: spec.sale_opens_ms.map(time),
+        sale_closes: spec.sale_closes_ms.map(time),
+        names_until: spec.names_until_ms.map(time),
+        hidden: spec.hidden.then_some(true),
+        keep_buyers_days: spec.keep_buyers_days,
+        contact: text(&spec.contact),
+        attach_pdf: spec.attach_pdf.then_some(true),
+        questions: some(&spec.questions).map(|all| all.iter().map(question_body).collect()),
+        pools: spec.pools.iter().map(pool).collect(),
+        ticket_types: spec.ticket_types.iter().map(ticket_type).collect(),
+        codes: Some(spec.codes.iter().map(code).collect()),
+    }
+}
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn some<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
+}
+
+/// What a body of `PUT`, in JSON, does not say and an event that is there keeps. Null says nothing, but for
+/// `keep_buyers_days`, where it is the only word for "never".
+pub fn left_out(body: &[u8]) -> Vec<EventPart> {
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return Vec::new() };
+    let says = |part: &serde_json::Map<String, Value>, name: &str| {
+        part.get(name).is_some_and(|value| !value.is_null())
+    };
+    let parts = [
+        ("description", EventPart::Description),
+        ("hidden", EventPart::Hidden),
+        ("contact", EventPart::Contact),
+        ("attach_pdf", EventPart::AttachPdf),
+        ("questions", EventPart::Questions),
+        ("codes", EventPart::Codes),
+    ];
+    let parts = parts.into_iter().filter(|(name, _)| !says(&body, name)).map(|(_, part)| part);
+    let mut kept: Vec<EventPart> = parts.collect();
+    if !body.contains_key("keep_buyers_days") {
+        kept.push(EventPart::KeepBuyersDays);
+    }
+    let types = body.get("ticket_types").and_then(Value::as_array).into_iter().flatten();
+    for ticket_type in types.filter_map(Value::as_object) {
+        if let Some(id) = ticket_type.get("id").and_then(Value::as_str)
+            && !RULES.iter().any(|name| says(ticket_type, name))
+        {
+            kept.push(EventPart::Rules(id.to_owned()));
+        }
+    }
+    kept
+}
+
+/// The rules of a ticket type. Who says one of them says all.
+const RULES: [&str; 6] =
+    ["capacity", "hidden", "phases", "sale_closes", "sale_opens", "vat_percent"];
+
+/// The version of an event: it follows from what its organiser says of it, codes included, and from our secret, so that
+/// nobody can try which codes there are. What is sold changes it not.
+pub fn version(secrets: &Secrets, spec: &EventSpec) -> String {
+    let body = serde_json::to_vec(&body(spec)).expect("an event is JSON");
+    secrets.event_version(&spec.slug, &body)
+}
+
+/// A time in a part of an event.
+fn time_of(text: &str, zone: &str, at: &str, flaws: &mut Vec<Flaw>) -> Option<TimeMs> {
+    let read = when::parse_in(text, zone);
+    read.map_err(|why| flaws.push(Flaw::new(at, format!("{at}: {why}")))).ok()
+}
+
+/// The code with this number as the core wants it.
+fn code_spec(
+    body: wire::CodeBody,
+    n: usize,
+    currency: Option<Currency>,
+    zone: &str,
+    flaws: &mut Vec<Flaw>,
+) -> CodeSpec {
+    let code = CodeSpec::normal(&body.code);
+    let mut wrong = |field: &str, text: &str| {
+        flaws.push(Flaw::new(format!("codes[{n}].{field}"), format!("code “{code}”: {text}")));
+    };
+    if let Some(off) = &body.amount_off
+        && currency.is_some()
+        && Currency::parse(&off.currency) != currency
+    {
+        wrong("amount_off", "its amount_off must be in the event's currency");
+    }
+    let discount = match (body.percent_off, body.amount_off) {
+        (Some(_), Some(_)) => {
+            wrong("amount_off", "it has percent_off or amount_off, not both");
+            None
+        }
+        // One that is too large is refused as 0 is.
+        (Some(percent), None) => Some(Discount::Percent(percent.try_into().unwrap_or(0))),
+        (None, off) => off.map(|off| Discount::Minor(off.amount)),
+    };
+    let mut time = |at: &str, text: Option<String>| {
+        time_of(text.as_deref()?, zone, &format!("codes[{n}].{at}"), flaws)
+    };
+    CodeSpec {
+        valid_from_ms: time("valid_from", body.valid_from),
+        valid_until_ms: time("valid_until", body.valid_until),
+        code,
+        uses: body.uses,
+        opens: body.opens,
+        discount,
+        ticket_types: body.ticket_types,
+    }
+}
+
 /// What the API tells of an event and nobody can set, of the event itself and of its parts.
-const TOLD: &[&str] = &["as_of", "on_sale", "over", "warnings"];
-const TOLD_OF_PARTS: [(&str, &[&str]); 2] =
-    [("pools", &["held", "left", "sold"]), ("ticket_types", &["left"])];
+const TOLD: &[&str] = &["as_of", "canceled", "on_sale", "over", "paused", "warnings"];
+const TOLD_OF_PARTS: [(&str, &[&str]); 3] = [
+    ("pools", &["held", "left", "sold"]),
+    (
+        "ticket_types",
+        &[
+            "discount",
+            "held",
+            "left",
+            "next_price",
+            "on_sale",
+            "price_left",
+            "price_now",
+            "price_until",
+        ],
+    ),
+    ("codes", &["held", "left", "sold"]),
+];
 
 /// What may be left out, and is left out if it is null.
-const OPTIONAL: [&str; 6] =
-    ["attach_pdf", "contact", "description", "hidden", "ignore_email_tags", "place"];
+const OPTIONAL: [&str; 8] = [
+    "attach_pdf",
+    "codes",
+    "contact",
+    "description",
+    "hidden",
+    "ignore_email_tags",
+    "place",
+    "questions",
+];
 
 /// What `PUT` takes of a body that may be what `GET` has told: without the counts and what else changes by
 /// itself, whatever they are, for they were true at another moment; without the id, if it is that of the
@@ -185,6 +422,16 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
             "An unpaid order is held for {} only; few people pay in less than a minute.",
             counted(spec.hold_ms.unsigned_abs() / 1000, "second")
         ),
+        Warning::TypeNeverOnSale(id) => {
+            format!("Ticket type “{id}” is never on sale while the event is on sale.")
+        }
+        Warning::NeverShown(id) => {
+            format!("Ticket type “{id}” is hidden, and no code opens it, so nobody can buy it.")
+        }
+        Warning::DearerPhase(id, minor) => format!(
+            "Ticket type “{id}” costs more in its first price phase ({}) than when all are over.",
+            Money { minor, currency: spec.currency }
+        ),
         Warning::EmptyPool(pool) => format!("Pool “{pool}” has a capacity of 0."),
         Warning::UnusedPool(pool) => format!("No ticket type draws on pool “{pool}”."),
         Warning::NeverSold(id) => {
@@ -194,14 +441,39 @@ pub fn warnings(spec: &EventSpec, now: TimeMs) -> Vec<String> {
     spec.warnings(now).into_iter().map(told).collect()
 }
 
+/// Who asks for an event.
+#[derive(Clone, Copy)]
+pub enum Viewer<'e> {
+    /// Anybody; with a code of the event, or without.
+    Buyer(Option<&'e CodeSpec>),
+    /// Somebody of the staff, who sees hidden ticket types, and no codes.
+    Staff,
+    /// Whoever may change it, who sees codes as well.
+    Organiser,
+}
+
+impl Viewer<'_> {
+    /// Anybody without a code.
+    pub const ANYBODY: Viewer<'static> = Viewer::Buyer(None);
+}
+
 /// An event with its counts as the API tells it, true as of `as_of`.
-pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
+pub fn told<'e>(
+    event: &'e Event,
+    viewer: Viewer<'e>,
+    now: TimeMs,
+    as_of: TimeMs,
+) -> wire::Event<'e> {
     let spec = &event.spec;
     let time = |ms: Option<TimeMs>| ms.map(|ms| when::rfc3339(ms).into());
-    let wire::EventCounts { as_of, on_sale, pools, ticket_types } = counts(event, now, as_of);
+    let wire::EventCounts { as_of, on_sale, pools, ticket_types } =
+        counts(event, viewer, now, as_of);
+    let organiser = matches!(viewer, Viewer::Organiser) && !spec.codes.is_empty();
     wire::Event {
         as_of,
         attach_pdf: spec.attach_pdf,
+        canceled: event.is_canceled(),
+        codes: organiser.then(|| spec.codes.iter().map(|code| code_told(event, code)).collect()),
         contact: (&spec.contact).into(),
         currency: spec.currency.code().into(),
         description: (&spec.description).into(),
@@ -217,8 +489,10 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
         names_until: time(spec.names_until_ms),
         on_sale,
         over: event.is_over(now),
+        paused: event.sale == Sale::Paused,
         place: (&spec.place).into(),
         pools,
+        questions: spec.questions.iter().map(question).collect(),
         sale_closes: time(spec.sale_closes_ms),
         sale_opens: time(spec.sale_opens_ms),
         starts_at: when::rfc3339(spec.starts_ms).into(),
@@ -227,9 +501,77 @@ pub fn told(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::Event<'_> {
     }
 }
 
+fn question(question: &QuestionSpec) -> wire::Question<'_> {
+    let (kind, choices) = match &question.kind {
+        QuestionKind::Line => ("text", &[][..]),
+        QuestionKind::Lines => ("long_text", &[][..]),
+        QuestionKind::Choice(choices) => ("choice", choices.as_slice()),
+        QuestionKind::YesNo => ("yes_no", &[][..]),
+    };
+    wire::Question {
+        choices: choices.iter().map(Into::into).collect(),
+        id: (&question.id).into(),
+        kind: kind.into(),
+        per: if question.per_ticket { "ticket" } else { "order" }.into(),
+        required: question.required,
+        text: (&question.text).into(),
+        ticket_types: question.ticket_types.iter().map(Into::into).collect(),
+    }
+}
+
+/// A question as its organiser would write it.
+fn question_body(spec: &QuestionSpec) -> wire::QuestionBody {
+    let told = question(spec);
+    wire::QuestionBody {
+        id: told.id.into_owned(),
+        text: told.text.into_owned(),
+        kind: told.kind.into_owned(),
+        choices: told.choices.into_iter().map(|choice| choice.into_owned()).collect(),
+        required: told.required,
+        per: spec.per_ticket.then(|| told.per.into_owned()),
+        ticket_types: told.ticket_types.into_iter().map(|id| id.into_owned()).collect(),
+    }
+}
+
+/// A question as the core wants it. What is wrong with its words is noted, and replaced by what is right.
+fn question_spec(n: usize, body: wire::QuestionBody, flaws: &mut Vec<Flaw>) -> QuestionSpec {
+    let wire::QuestionBody { id, text, kind, choices, required, per, ticket_types } = body;
+    let mut wrong = |field: &str, text: String| {
+        flaws.push(Flaw::new(format!("questions[{n}].{field}"), text));
+    };
+    if kind != "choice" && !choices.is_empty() {
+        wrong("choices", format!("question “{id}”: only one of kind = \"choice\" has choices"));
+    }
+    let kind = match kind.as_str() {
+        "text" => QuestionKind::Line,
+        "long_text" => QuestionKind::Lines,
+        "choice" => QuestionKind::Choice(choices),
+        "yes_no" => QuestionKind::YesNo,
+        _ => {
+            let all = "text, long_text, choice or yes_no";
+            wrong("kind", format!("question “{id}”: kind is one of {all}"));
+            QuestionKind::Line
+        }
+    };
+    let per_ticket = match per.as_deref() {
+        None | Some("order") => false,
+        Some("ticket") => true,
+        Some(_) => {
+            wrong("per", format!("question “{id}”: per is order or ticket"));
+            false
+        }
+    };
+    QuestionSpec { id, text: text.trim().into(), kind, required, per_ticket, ticket_types }
+}
+
 /// The counts of an event, true as of `as_of`: of what is on sale, and of what is held or sold. And whether
 /// the sale is open at `now`.
-pub fn counts(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::EventCounts<'_> {
+pub fn counts<'e>(
+    event: &'e Event,
+    viewer: Viewer<'e>,
+    now: TimeMs,
+    as_of: TimeMs,
+) -> wire::EventCounts<'e> {
     let named = |p: &Pool| event.spec.pools.iter().any(|said| said.name == p.name);
     let pools = event.pools.iter().filter(|p| p.held + p.sold > 0 || named(p));
     let pools = pools.map(|p| wire::Pool {
@@ -239,21 +581,77 @@ pub fn counts(event: &Event, now: TimeMs, as_of: TimeMs) -> wire::EventCounts<'_
         left: p.left(),
         sold: p.sold,
     });
-    let ticket_types = event.ticket_types.iter().filter(|t| !t.retired).map(|t| {
-        let pool = &event.pools[usize::from(t.pool)];
-        wire::TicketType {
-            id: (&t.id).into(),
-            left: pool.left(),
-            name: (&t.name).into(),
-            pool: (&pool.name).into(),
-            price: money(t.price_minor, &event.spec.currency),
-        }
-    });
+    let offers = match viewer {
+        Viewer::Buyer(code) => event.offers(code, now),
+        Viewer::Staff | Viewer::Organiser => event.all_offers(now),
+    };
+    let ticket_types = offers.iter().map(|offer| type_told(event, offer, now)).collect();
     wire::EventCounts {
         as_of: when::rfc3339(as_of).into(),
         on_sale: event.on_sale(now),
         pools: pools.collect(),
-        ticket_types: ticket_types.collect(),
+        ticket_types,
+    }
+}
+
+fn type_told<'e>(event: &'e Event, offer: &Offer<'e>, now: TimeMs) -> wire::TicketType<'e> {
+    let (spec, currency) = (offer.spec, &event.spec.currency);
+    let rules = &spec.rules;
+    let time = |ms: Option<TimeMs>| ms.map(|ms| when::rfc3339(ms).into());
+    let price = offer.price();
+    let next = offer.next_price().filter(|next| next.unit_minor != price.unit_minor);
+    let has_times = rules.sale_opens_ms.is_some() || rules.sale_closes_ms.is_some();
+    let phase = |phase: &'e PhaseSpec| wire::Phase {
+        capacity: phase.capacity,
+        name: (&phase.name).into(),
+        price: money(phase.price_minor, currency),
+        until: time(phase.until_ms),
+    };
+    wire::TicketType {
+        capacity: rules.capacity,
+        discount: (price.discount_minor > 0).then(|| money(price.discount_minor, currency)),
+        held: rules.capacity.map(|_| offer.held),
+        hidden: rules.hidden,
+        id: (&spec.id).into(),
+        left: offer.left,
+        name: (&spec.name).into(),
+        next_price: next.map(|next| money(next.unit_minor, currency)),
+        on_sale: has_times.then(|| offer.check_sale(now).is_ok()),
+        phases: rules.phases.iter().map(phase).collect(),
+        pool: (&spec.pool).into(),
+        price: money(spec.price_minor, currency),
+        price_left: price.left.filter(|_| next.is_some()),
+        price_now: (price.unit_minor != spec.price_minor)
+            .then(|| money(price.unit_minor, currency)),
+        price_until: time(price.until_ms.filter(|_| next.is_some())),
+        sale_closes: time(rules.sale_closes_ms),
+        sale_opens: time(rules.sale_opens_ms),
+        vat_percent: rules.vat.map(|rate| told_rate(rate, '.').into()),
+    }
+}
+
+/// A code as its organiser sees it.
+fn code_told<'e>(event: &'e Event, code: &'e CodeSpec) -> wire::Code<'e> {
+    let time = |ms: Option<TimeMs>| ms.map(|ms| when::rfc3339(ms).into());
+    let counter = event.counter(CounterKind::Code, &code.code);
+    let count = counter.and_then(|index| event.stock(index));
+    let (percent_off, amount_off) = match code.discount {
+        None => (None, None),
+        Some(Discount::Percent(percent)) => (Some(percent), None),
+        Some(Discount::Minor(minor)) => (None, Some(money(minor, &event.spec.currency))),
+    };
+    wire::Code {
+        amount_off,
+        code: (&code.code).into(),
+        held: count.map_or(0, |count| count.held),
+        left: event.code_left(code).0,
+        opens: code.opens.iter().map(Into::into).collect(),
+        percent_off,
+        sold: count.map_or(0, |count| count.sold),
+        ticket_types: code.ticket_types.iter().map(Into::into).collect(),
+        uses: code.uses,
+        valid_from: time(code.valid_from_ms),
+        valid_until: time(code.valid_until_ms),
     }
 }
 

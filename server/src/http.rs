@@ -16,6 +16,8 @@ mod idempotency;
 pub mod integrations;
 pub mod legacy;
 mod middleware;
+mod multipart;
+pub mod office;
 pub mod ops;
 pub mod page;
 pub mod problem;
@@ -26,6 +28,7 @@ pub mod shop;
 pub mod shown;
 pub mod site;
 mod speaks;
+mod staff;
 mod tidy;
 pub mod view;
 

@@ -187,6 +187,87 @@ impl Secrets {
         self.pay(order).as_bytes().ct_eq(secret.as_bytes()).into()
     }
 
+    /// What the address of a link of the office ends with, by its id: 52 letters.
+    pub fn office_token(&self, id: u128) -> String {
+        base32(id, 26) + &self.office_link(id)
+    }
+
+    /// What shows that a link of the office is ours, by its id: 26 letters, 128 bits.
+    pub fn office_link(&self, id: u128) -> String {
+        let digest = self.derive("office link", &[&id.to_be_bytes()]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// What shows that this text was written by us, or by whoever owns the machine and can read the secret.
+    pub fn office_letter(&self, text: &[u8]) -> String {
+        let digest = self.derive("office letter", &[text]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// What shows that this browser has signed in to an account of the office since the account has this stamp: 26
+    /// letters, 128 bits.
+    pub fn office_device(&self, account: u128, stamp: u128, device: &str) -> String {
+        let (account, stamp) = (account.to_be_bytes(), stamp.to_be_bytes());
+        let digest = self.derive("office device", &[&account, &stamp, device.as_bytes()]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// The secret of an authenticator that is set up in this session of an account which has that one now.
+    pub fn office_totp(&self, account: u128, session: &[u8], now: &[u8]) -> [u8; 32] {
+        self.derive("office authenticator", &[&account.to_be_bytes(), session, now])
+    }
+
+    /// What the cookie of a session of the office says: 52 letters, of which 26 are these random bits and 26 prove
+    /// that they are ours. So one that is made up costs no question to the database.
+    pub fn office_session(&self, random: u128) -> String {
+        let random = base32(random, 26);
+        let proof = self.proof("office session", &random);
+        random + &proof
+    }
+
+    /// Whether a text is one that [`Secrets::office_session`] gave.
+    pub fn is_office_session(&self, text: &str) -> bool {
+        self.proves(text, |random| self.proof("office session", random))
+    }
+
+    /// What an API key of the office ends with: 52 letters and digits in lower case, as those of a session.
+    pub fn office_key(&self, random: u128) -> String {
+        let random = base32(random, 26).to_ascii_lowercase();
+        let proof = self.proof("office key", &random).to_ascii_lowercase();
+        random + &proof
+    }
+
+    /// Whether a text is one that [`Secrets::office_key`] gave.
+    pub fn is_office_key(&self, text: &str) -> bool {
+        self.proves(text, |random| self.proof("office key", random).to_ascii_lowercase())
+    }
+
+    /// What proves a text that is for this: 26 letters.
+    fn proof(&self, what: &str, text: &str) -> String {
+        let digest = self.derive(what, &[text.as_bytes()]);
+        base32(u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")), 26)
+    }
+
+    /// Whether a text ends with what proves its first 26 letters.
+    fn proves(&self, text: &str, proof: impl FnOnce(&str) -> String) -> bool {
+        use subtle::ConstantTimeEq;
+        let Some((random, shown)) = text.split_at_checked(26) else { return false };
+        proof(random).as_bytes().ct_eq(shown.as_bytes()).into()
+    }
+
+    /// The version of an event that its organiser has said so. It is told to everybody and made of codes as well, so
+    /// nobody else must be able to calculate it: 32 hexadecimal digits.
+    pub fn event_version(&self, slug: &str, body: &[u8]) -> String {
+        let digest = self.derive("event version", &[slug.as_bytes(), b"\n", body]);
+        format!("{:032x}", u128::from_be_bytes(digest[..16].try_into().expect("16 bytes")))
+    }
+
+    /// How somebody or something is named in the audit log whose own name must not be guessed from it: 32 bits.
+    pub fn log_name(&self, of: u128) -> u128 {
+        let digest = self.derive("log name", &[&of.to_be_bytes()]);
+        u128::from(u32::from_be_bytes(digest[..4].try_into().expect("4 bytes")))
+    }
+
     /// What the confirmation of a reset carries: a page of another site cannot read it.
     pub fn reset(&self) -> String {
         let digest = self.derive("reset", &[]);
@@ -247,7 +328,8 @@ pub fn base32(bits: u128, length: usize) -> String {
         .collect()
 }
 
-fn unbase32(text: &str, length: usize) -> Option<u128> {
+/// The bits that [`base32`] wrote as so many letters.
+pub fn unbase32(text: &str, length: usize) -> Option<u128> {
     let mut bits = 0u128;
     let mut count = 0;
     for c in text.chars().filter(|c| *c != '-' && *c != ' ') {
@@ -267,6 +349,11 @@ fn unbase32(text: &str, length: usize) -> Option<u128> {
 /// letters that look like digits.
 pub fn same_code(typed: &str, code: &str) -> bool {
     unbase32(typed, 12).is_some_and(|bits| Some(bits) == unbase32(code, 12))
+}
+
+/// The SHA-256 of something that is random itself, so that it needs no salt.
+pub fn sha256(what: &[u8]) -> Vec<u8> {
+    Sha256::digest(what).to_vec()
 }
 
 /// The first 128 bits of the SHA-256 of some parts, each told apart from the next.
@@ -425,6 +512,31 @@ mod tests {
         assert!(!secrets.opens(OrderId(2), &secret));
         assert!(!secrets.opens(OrderId(1), ""));
         assert!(!format!("{secrets:?}").contains('3'));
+    }
+
+    #[test]
+    fn a_session_and_a_key_of_the_office_prove_themselves() {
+        let (secrets, others) = (Secrets::new([3; 32]), Secrets::new([4; 32]));
+        for random in [0, 7, u128::MAX] {
+            let (session, key) = (secrets.office_session(random), secrets.office_key(random));
+            assert_eq!((session.len(), key.len()), (52, 52));
+            assert!(secrets.is_office_session(&session) && !others.is_office_session(&session));
+            assert!(secrets.is_office_key(&key) && !others.is_office_key(&key));
+            assert!(!secrets.is_office_key(&session) && !secrets.is_office_session(&key));
+            for odd in [
+                key.to_uppercase(),
+                session.to_lowercase(),
+                format!("{session}0"),
+                format!("{key}0"),
+                session[..51].to_owned(),
+                key[1..].to_owned(),
+                String::new(),
+                "é".repeat(26),
+                "0".repeat(52),
+            ] {
+                assert!(!secrets.is_office_session(&odd) && !secrets.is_office_key(&odd), "{odd}");
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod names;
 mod order;
 mod pdf;
 mod problem;
+mod question;
 mod shop;
 mod ticket;
 
@@ -162,6 +163,7 @@ mod tests {
             include_str!("language/order.rs"),
             include_str!("language/pdf.rs"),
             include_str!("language/problem.rs"),
+            include_str!("language/question.rs"),
             include_str!("language/shop.rs"),
             include_str!("language/ticket.rs"),
         ];

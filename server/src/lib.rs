@@ -7,6 +7,8 @@
 //!
 //! Which part may name which is held by a test (`tests/arrows.rs`).
 
+pub mod access;
+pub mod accounts;
 pub mod actor;
 pub mod admission;
 pub mod app;
@@ -16,6 +18,7 @@ pub mod catalogue;
 pub mod client;
 pub mod clock;
 pub mod codes;
+pub mod colour;
 pub mod config;
 pub mod event_body;
 #[cfg(test)]
@@ -27,11 +30,13 @@ pub mod language;
 pub mod links;
 pub mod mail;
 pub mod mailing;
+pub mod markdown;
 pub mod messages;
 pub mod metrics;
 pub mod organiser;
 pub mod payments;
 pub mod pdf;
+pub mod picture;
 pub mod private_file;
 pub mod problem_code;
 pub mod publish;
@@ -41,7 +46,9 @@ pub mod replicate;
 pub mod run;
 pub mod sale_log;
 pub mod sales;
+pub mod search_text;
 pub mod settlement;
+pub mod shop;
 pub mod stop;
 pub mod store;
 pub mod tasks;

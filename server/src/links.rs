@@ -40,6 +40,11 @@ impl Links {
         format!("{}{}", self.base, self.pay_path(order))
     }
 
+    /// The address of a link of the office that works once. `page`: what it opens.
+    pub fn office_url(&self, page: &str, id: u128) -> String {
+        format!("{}/office/{page}/{}", self.base, self.secrets.office_token(id))
+    }
+
     /// From the payment page to where the order is told of.
     pub fn way_back(&self, order: OrderId) -> String {
         format!("{}/order", self.pay_path(order))

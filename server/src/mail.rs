@@ -40,6 +40,10 @@ pub enum Letter {
     AddressChanged(Of),
     /// All orders of an address for events to come, because somebody typed the address who has lost them.
     Lost,
+    /// To somebody of the office: the link of this id, which signs in.
+    SignIn(u128),
+    /// To somebody who is invited to the office: the link of this id.
+    Invitation(u128),
 }
 
 /// Whose mail it is.
@@ -80,6 +84,8 @@ impl Letter {
             Letter::EventCanceled(_) => "event_canceled",
             Letter::AddressChanged(_) => ADDRESS_CHANGED,
             Letter::Lost => "lost",
+            Letter::SignIn(_) => "sign_in",
+            Letter::Invitation(_) => "invitation",
         }
     }
 
@@ -90,6 +96,8 @@ impl Letter {
             Letter::Tickets(_) => 0,
             Letter::Again(_)
             | Letter::Lost
+            | Letter::SignIn(_)
+            | Letter::Invitation(_)
             | Letter::AddressChanged(_)
             | Letter::Refunded(..)
             | Letter::Void(_) => 1,
@@ -107,7 +115,7 @@ impl Letter {
             | Letter::Moved { of, .. }
             | Letter::EventCanceled(of)
             | Letter::AddressChanged(of) => Some(*of),
-            Letter::Lost => None,
+            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) => None,
         }
     }
 
@@ -121,7 +129,7 @@ impl Letter {
             | Letter::Moved { of, .. }
             | Letter::EventCanceled(of)
             | Letter::AddressChanged(of) => of.order = order.0,
-            Letter::Lost => {}
+            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) => {}
         }
         self
     }

@@ -186,6 +186,15 @@ impl Mailing {
 
     /// Sends an order's tickets again, because its holder asks for them.
     pub async fn resend(&self, order: &Order) -> Result<Asked, CommandError> {
+        self.resend_with(order, Vec::new()).await
+    }
+
+    /// The same; if they are owed now, these records are written with it.
+    pub async fn resend_with(
+        &self,
+        order: &Order,
+        also: Vec<RecordChange>,
+    ) -> Result<Asked, CommandError> {
         let valid = order.tickets.iter().any(|ticket| ticket.state == TicketState::Valid);
         let paid = matches!(order.state, OrderState::Paid | OrderState::Refunding);
         if order.buyer.email.is_empty() || !valid || !paid {
@@ -200,7 +209,7 @@ impl Mailing {
         if let Some(at) = not_before(&known, now, AGAIN_AFTER_MS, AGAIN_A_DAY) {
             return Ok(Asked::NotBefore(at));
         }
-        self.owe(&letter, &order.buyer.email, now).await
+        self.owe(&letter, &order.buyer.email, now, also).await
     }
 
     /// Sends to an address the list of its orders, because somebody typed it who has lost them. Whether there
@@ -213,11 +222,13 @@ impl Mailing {
             of_no_order(reader.tables(), MAIL, &asked, MOST_SHOWN)
         };
         let known: Vec<Message> = self.reads.ask(ask).await?;
-        let known: Vec<&Message> = known.iter().collect();
+        // Mails of the office to the same address are no reason to wait.
+        let lost = |message: &&Message| message.subject == Letter::Lost.subject();
+        let known: Vec<&Message> = known.iter().filter(lost).collect();
         if let Some(at) = not_before(&known, now, LOST_AFTER_MS, LOST_A_DAY) {
             return Ok(Asked::NotBefore(at));
         }
-        self.owe(&Letter::Lost, &to, now).await
+        self.owe(&Letter::Lost, &to, now, Vec::new()).await
     }
 
     /// Waits for the turn of an order: nothing else is asked of its mails until it is dropped.
@@ -237,9 +248,16 @@ impl Mailing {
         Ok(at.filter(|at| *at > now))
     }
 
-    async fn owe(&self, letter: &Letter, to: &str, now: TimeMs) -> Result<Asked, CommandError> {
+    async fn owe(
+        &self,
+        letter: &Letter,
+        to: &str,
+        now: TimeMs,
+        mut also: Vec<RecordChange>,
+    ) -> Result<Asked, CommandError> {
         let message = mail_message(self.ids.message(now), letter, to, now);
-        self.queue.write(vec![RecordChange::put(&message)]).await?;
+        also.push(RecordChange::put(&message));
+        self.queue.write(also).await?;
         Ok(Asked::Owed)
     }
 }

@@ -13,9 +13,20 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::UnknownEvent => ProblemCode::UnknownEvent,
         Refusal::UnknownTicketType(_) => ProblemCode::UnknownTicketType,
         Refusal::UnknownOrder => ProblemCode::UnknownOrder,
-        Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) | Refusal::EventOver(_) => {
-            ProblemCode::NotOnSale
+        Refusal::NotYetOnSale(_)
+        | Refusal::SaleClosed(_)
+        | Refusal::EventOver(_)
+        | Refusal::TypeNotYetOnSale { .. }
+        | Refusal::TypeSaleClosed { .. } => ProblemCode::NotOnSale,
+        Refusal::PriceChanged { .. } | Refusal::TotalChanged { .. } => ProblemCode::PriceChanged,
+        Refusal::UnknownCode | Refusal::CodeNotYetValid(_) | Refusal::CodeOver(_) => {
+            ProblemCode::CodeInvalid
         }
+        Refusal::SalePaused => ProblemCode::SalePaused,
+        Refusal::EventCanceled => ProblemCode::EventCanceled,
+        Refusal::EventDiffers => ProblemCode::EventChanged,
+        Refusal::EventExists => ProblemCode::EventExists,
+        Refusal::CodeUsedUp { .. } => ProblemCode::CodeUsedUp,
         Refusal::EventOrdered => ProblemCode::EventOrdered,
         Refusal::SoldOut { .. } => ProblemCode::SoldOut,
         Refusal::LimitPerOrder(_) | Refusal::LimitPerBuyer { .. } => ProblemCode::LimitReached,
@@ -25,11 +36,16 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::AlreadyPaid => ProblemCode::AlreadyPaid,
         Refusal::Canceled(_) => ProblemCode::Canceled,
         Refusal::NotDue => ProblemCode::NotDue,
+        Refusal::AnswersMissing { .. } => ProblemCode::AnswersMissing,
+        Refusal::AnswerInvalid(_) => ProblemCode::AnswerInvalid,
+        Refusal::AnswersFixed(_) => ProblemCode::AnswersFixed,
         Refusal::AddressFixed(_) => ProblemCode::AddressFixed,
         Refusal::NotPaid(_) => ProblemCode::NotPaid,
         Refusal::RefundUnderWay => ProblemCode::RefundUnderWay,
         Refusal::NothingToRefund => ProblemCode::NothingToRefund,
-        Refusal::RefundTooLarge { .. } => ProblemCode::RefundTooLarge,
+        Refusal::RefundTooLarge { .. } | Refusal::AmountTooLarge { .. } => {
+            ProblemCode::RefundTooLarge
+        }
         Refusal::NoTickets(_) => ProblemCode::NoTickets,
         Refusal::UnknownTicket(_) => ProblemCode::UnknownTicket,
         Refusal::TicketRevoked => ProblemCode::TicketRevoked,
@@ -41,6 +57,7 @@ pub fn of(refusal: &Refusal) -> ProblemCode {
         Refusal::LimitTooLate { .. } => ProblemCode::LimitTooLate,
         Refusal::TagsFixed => ProblemCode::TagsFixed,
         Refusal::PoolFixed(_) => ProblemCode::PoolFixed,
+        Refusal::TypeSoldUncounted(_) => ProblemCode::CapacityTooLate,
         Refusal::TooManyParts => ProblemCode::TooManyParts,
     }
 }

@@ -1,5 +1,8 @@
 //! Puts the parts together, starts them and stops them.
 
+use crate::access::Caller;
+use crate::accounts::Accounts;
+use crate::accounts::passwords::Hasher;
 use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::admission::overload::Overload;
@@ -20,7 +23,11 @@ use crate::mail::{AnyCompose, AnyRelay};
 use crate::mailing::{Mailer, Mailing, Turns, fan_out, watch};
 use crate::messages::{self, Outbox};
 use crate::metrics::Metrics;
-use crate::organiser::{Organiser, retention};
+use crate::organiser::export::Exports;
+use crate::organiser::search::Search;
+use crate::organiser::search::fill::{self, Fill};
+use crate::organiser::watching::Watching;
+use crate::organiser::{Organiser, cancel, retention};
 use crate::payments::fake::FakeStripe;
 use crate::payments::governor::{Budget, Governor};
 use crate::payments::stripe::Stripe;
@@ -33,6 +40,7 @@ use crate::reads::Reads;
 use crate::replicate::{Replica, follow, read_versions};
 use crate::sales::{Running, Sales};
 use crate::settlement::{self, Settlement, SettlementQueue};
+use crate::shop::Shop;
 use crate::stop::Stop;
 use crate::store::records::ticket_keys::{self, TicketKey};
 use crate::store::test_orders::{Mode, claim};
@@ -268,6 +276,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         look: parts.mail_look,
         owner: parts.process,
     };
+    let filling = Fill { queue: writer.clone(), reads: reads.clone(), clock: Arc::clone(&clock) };
     let mailing = Arc::new(Mailing {
         queue: writer.clone(),
         reads: reads.clone(),
@@ -284,6 +293,16 @@ pub fn assemble(parts: Parts) -> Assembled {
         catalogue: Arc::clone(&catalogue),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
+    });
+    let accounts = Arc::new(Accounts {
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        secrets: secrets.clone(),
+        reads: reads.clone(),
+        writer: writer.clone(),
+        hasher: Hasher::new(reads.are_inline()),
+        admission: Arc::clone(&admission),
+        organiser: Actor::ApiKey(secrets.log_name(organiser_key)),
     });
     let sales = Arc::new(Sales {
         clock: Arc::clone(&clock),
@@ -305,6 +324,8 @@ pub fn assemble(parts: Parts) -> Assembled {
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
     };
+    let shop = Shop::new(Arc::clone(&clock), Arc::clone(&ids), sales.writer.clone(), reads.clone());
+    let shop = Arc::new(shop);
     let of_settlement = || Arc::clone(&settlement);
     let mut tasks: Vec<Task> = vec![
         Box::pin(publisher.run(committed)),
@@ -314,6 +335,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         Box::pin(settlement::handle_notices(of_settlement(), received)),
     ];
     tasks.push(Box::pin(fan_out(outbox.clone())));
+    tasks.push(Box::pin(Arc::clone(&shop).follow(parts.pulse.is_some())));
     if let Some(mailer) = mailer {
         tasks.push(Box::pin(watch(outbox.clone(), Arc::clone(&metrics))));
         tasks.push(Box::pin(messages::work(outbox, Arc::new(mailer))));
@@ -339,8 +361,14 @@ pub fn assemble(parts: Parts) -> Assembled {
         secrets: secrets_of,
         reading_keys: Mutex::default(),
     };
+    let tickets = Arc::new(tickets);
+    let search = Search { sales: Arc::clone(&sales), tickets: Arc::clone(&tickets) };
+    tasks.push(Box::pin(fill::run(filling)));
+    let exports = Arc::new(Exports::new(Arc::clone(&sales), Arc::clone(&codes)));
     let organiser = Arc::new(Organiser { sales: Arc::clone(&sales) });
     tasks.push(Box::pin(retention::run(Arc::clone(&organiser), parts.retention)));
+    let watching = Arc::new(Watching::new(Arc::clone(&sales), Arc::clone(&mailing)));
+    tasks.push(Box::pin(cancel::run(Arc::clone(&organiser), parts.mail_look)));
     let app = Arc::new(App {
         config,
         clock,
@@ -349,12 +377,17 @@ pub fn assemble(parts: Parts) -> Assembled {
         codes,
         links,
         mailing,
+        accounts,
         organiser_key,
         admission,
         catalogue,
         organiser,
+        watching,
         sales,
-        tickets: Arc::new(tickets),
+        search: Arc::new(search),
+        exports,
+        shop,
+        tickets,
         composer,
         printer,
         settlement,
@@ -628,9 +661,25 @@ impl Server {
         let show = demo_show(app.config.demo_tickets);
         let spec = event_body::spec(show, &app.config.show)
             .map_err(|flaws| format!("cannot make the demo's show: {}", boxoffice::told(&flaws)))?;
-        let made = app.organiser.put_event(Actor::System, spec).await;
+        let permit = Caller::system().shop_permit().expect("the box office may do everything");
+        let made = app.organiser.put_event(&permit, spec, Vec::new()).await;
         made.map_err(|no| format!("cannot make the demo's show: {no:?}"))?;
         Ok(())
+    }
+
+    /// As long as nobody owns the office, every start says how to make the owner's account.
+    async fn say_first_owner(&self) {
+        let app = &self.app;
+        match app.accounts.has_owner().await {
+            Ok(true) => {}
+            Ok(false) => say(&format!(
+                "The office has no owner yet. Make your account, once and within 24 hours: {}/office/welcome/{}",
+                app.links.base(),
+                app.accounts.first_owner()
+            )),
+            // It serves all the same.
+            Err(_) => tracing::warn!("it could not be read whether the office has an owner"),
+        }
     }
 
     /// Serves until `stop` is done; then finishes what was accepted and closes the database.
@@ -647,6 +696,7 @@ impl Server {
     ) {
         let app = Arc::clone(&self.app);
         lower_thread_priority();
+        self.say_first_owner().await;
         say(&format!("nts serves at {}", app.config.public_url()));
         if app.config.demo() {
             say(
@@ -736,7 +786,7 @@ fn demo_show(tickets: u32) -> EventBody {
         limit_per_buyer: Some(4),
         hold_seconds: Some(300),
         pools: vec![PoolBody { id: pool.clone(), capacity: tickets }],
-        ticket_types: vec![TicketTypeBody { id, name, pool, price }],
+        ticket_types: vec![TicketTypeBody { id, name, pool, price, ..TicketTypeBody::default() }],
         ..EventBody::default()
     }
 }
@@ -753,7 +803,9 @@ mod tests {
             spec,
             pools: vec![],
             ticket_types: vec![],
+            counters: vec![],
             serials: 0,
+            sale: boxoffice::Sale::Open,
         };
         assert!(is_demo(&event));
         event.spec.place = "Elsewhere".into();

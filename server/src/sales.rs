@@ -17,7 +17,10 @@ use crate::settlement::{self, Settlement};
 use crate::stop::Stop;
 use crate::store::RequestKey;
 use crate::writer::{Answer, CommandError, CommandOutcome, IdempotencyKey, Queue};
-use boxoffice::{AttemptState, Command, Event, Order, OrderId, OrderState, Refusal, Reply, TimeMs};
+use boxoffice::{
+    AnswerWish, AttemptState, CodeSpec, Command, Event, Order, OrderId, OrderState, Refusal, Reply,
+    TimeMs,
+};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
@@ -110,9 +113,13 @@ impl Sales {
         if client == Client::Unlimited {
             return self.submit(command, request).await;
         }
-        let Command::Hold { order, buyer, lines, most_ms, .. } = &mut command else {
+        let Command::Hold { order, buyer, lines, terms, most_ms, .. } = &mut command else {
             unreachable!("a hold is asked for");
         };
+        let has_code = terms.code.is_some();
+        if has_code {
+            self.admission.may_try_code(client).map_err(CommandError::OverBudget)?;
+        }
         self.admission.may_hold(client).map_err(CommandError::OverBudget)?;
         let mut wish = Wish::of(event, *order, lines, buyer.key.0);
         wish.request = request.map(|request| request.key.0);
@@ -126,11 +133,30 @@ impl Sales {
         })?;
         *most_ms = reserved.most_ms;
         let answer = self.submit(command, request).await;
+        if has_code && matches!(answer, Err(CommandError::Refused(Refusal::UnknownCode))) {
+            self.admission.tried_wrong_code(client);
+        }
         if changed_nothing(&answer) {
             self.admission.held_nothing(client);
             reserved.forget();
         }
         answer
+    }
+
+    /// The code that a client looks at an event with, if its budget allows it.
+    pub fn code<'e>(
+        &self,
+        client: Client,
+        event: &'e Event,
+        typed: &str,
+    ) -> Result<&'e CodeSpec, SaleError> {
+        self.admission.may_try_code(client).map_err(CommandError::OverBudget)?;
+        event.code(typed, self.clock.now_ms()).map_err(|refusal| {
+            if refusal == Refusal::UnknownCode {
+                self.admission.tried_wrong_code(client);
+            }
+            CommandError::Refused(refusal)
+        })
     }
 
     /// Begins an attempt to pay, if the client's budget and the buyer's allow it.
@@ -237,6 +263,29 @@ impl Sales {
         let command =
             Command::ChangeAddress { order: id, event: order.event, email, key, untagged };
         let replied = self.writer.ask_as(actor, command, request).await?;
+        match replied.order {
+            Some(order) => Ok(order),
+            None => after_the_command(self.find(id).await),
+        }
+    }
+
+    /// Answers what the event of an order asks. What is not among the answers is taken back. Staff may answer at
+    /// any time. Gives the order as it is then.
+    pub async fn answer(
+        &self,
+        actor: Actor,
+        id: OrderId,
+        answers: Vec<AnswerWish>,
+    ) -> Result<Arc<Order>, SaleError> {
+        let staff = !matches!(actor, Actor::Buyer);
+        let tidy = |wish: AnswerWish| AnswerWish {
+            // Forms send the line breaks of Windows.
+            value: wish.value.replace("\r\n", "\n").trim().into(),
+            ..wish
+        };
+        let answers = answers.into_iter().map(tidy).collect();
+        let command = Command::Answer { order: id, answers, staff };
+        let replied = self.writer.ask_as(actor, command, None).await?;
         match replied.order {
             Some(order) => Ok(order),
             None => after_the_command(self.find(id).await),

@@ -10,7 +10,9 @@ mod codec;
 mod contract;
 mod database;
 mod event_row;
+mod offer_row;
 pub mod postgres;
+mod questions;
 pub mod records;
 mod recount;
 pub mod sqlite;
@@ -20,7 +22,8 @@ pub mod transfer;
 pub use database::{Database, MetaStore, OpenError, Opened};
 
 use boxoffice::{
-    BuyerKey, Change, Event, EventId, Keys, Order, OrderId, Reply, State, Ticket, TimeMs,
+    Answer, BuyerKey, Change, Event, EventId, Keys, Order, OrderId, OrderState, Reply, State,
+    Ticket, TimeMs,
 };
 use records::{RecordChange, Tables};
 use std::collections::BTreeMap;
@@ -141,6 +144,92 @@ pub struct OrderPage {
     pub next: Option<OrderId>,
 }
 
+/// A ticket as the list of an event's tickets has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedTicket {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// The name of its guest, or else of its buyer.
+    pub name: String,
+    /// Its number within its order, from 1.
+    pub number: u16,
+    /// What was answered for it, and for its order.
+    pub answers: Vec<Answer>,
+}
+
+impl NamedTicket {
+    /// A ticket of an order whose tickets begin with serial `first` and which has these answers.
+    pub fn of(ticket: Ticket, name: String, first: u32, mut answers: Vec<Answer>) -> NamedTicket {
+        let number = (ticket.serial.saturating_sub(first) + 1).try_into().unwrap_or(u16::MAX);
+        answers.retain(|answer| answer.ticket.is_none_or(|of| of == number));
+        NamedTicket { ticket, name, number, answers }
+    }
+}
+
+/// Which orders are asked for, and in which order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing {
+    /// Of these events; `None`: of all.
+    pub events: Option<Vec<EventId>>,
+    /// Only those with a higher id.
+    pub after: Option<OrderId>,
+    /// Only those with a lower id.
+    pub before: Option<OrderId>,
+    /// The highest ids first, or else the lowest.
+    pub newest_first: bool,
+    /// Only those in this state.
+    pub state: Option<OrderState>,
+    /// Only those that were placed or changed at this time or later.
+    pub changed_since: Option<TimeMs>,
+    /// So many at most.
+    pub limit: usize,
+    /// So many orders are looked at, at most: more time than that takes nobody has.
+    pub look: usize,
+    /// Only this one.
+    pub only: Option<OrderId>,
+}
+
+impl Listing {
+    /// All orders, the newest first.
+    pub fn newest(limit: usize, look: usize) -> Listing {
+        Listing {
+            events: None,
+            after: None,
+            before: None,
+            newest_first: true,
+            state: None,
+            changed_since: None,
+            limit,
+            look,
+            only: None,
+        }
+    }
+
+    /// Only this order.
+    pub fn only(self, id: OrderId) -> Listing {
+        Listing { only: Some(id), ..self.between(id.0, id.0) }
+    }
+
+    /// Only those whose ids begin as these two do, and lie between them, as far as 64 bits tell: the rest of an id
+    /// is no order.
+    pub fn between(mut self, from: u128, to: u128) -> Listing {
+        let (low, high) = (from >> 64 << 64, to | u128::from(u64::MAX));
+        self.after = low.checked_sub(1).map(OrderId);
+        self.before = high.checked_add(1).map(OrderId);
+        self
+    }
+
+    /// Whether an order is asked for that changed at this time for the last time; 0: never.
+    pub fn fits(&self, order: &Order, changed_ms: TimeMs) -> bool {
+        self.only.is_none_or(|id| order.id == id)
+            && self.events.as_ref().is_none_or(|events| events.contains(&order.event))
+            && self.after.is_none_or(|after| order.id > after)
+            && self.before.is_none_or(|before| order.id < before)
+            && self.state.is_none_or(|state| order.state == state)
+            && self.changed_since.is_none_or(|since| changed_ms.max(order.placed_ms) >= since)
+    }
+}
+
 /// Whose an order is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Owner {
@@ -194,18 +283,28 @@ pub trait Reader: Send {
     ) -> Result<OrderPage, Fault>;
     /// All orders after `after`, whatever their event.
     fn all_orders(&mut self, after: Option<OrderId>, limit: usize) -> Result<OrderPage, Fault>;
+    /// The orders of a listing that also fit `fits`, which sees an order without what lies in other tables. A page
+    /// may hold fewer although more follow: the cursor tells.
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault>;
     /// Whose the orders after `after` are, whatever their event. Buyers are not indexed: whoever looks for the
     /// orders of one reads all pages.
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault>;
     /// The orders of a lane that somebody must look after at `now`, the longest due first.
     fn due(&mut self, now: TimeMs, lane: Lane, limit: usize) -> Result<Vec<OrderId>, Fault>;
-    /// An event's tickets after serial `after`, with the names of their guests, or else of their buyers.
+    /// An event's tickets after serial `after`, with the names of their guests, or else of their buyers, and
+    /// what was answered.
     fn tickets(
         &mut self,
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault>;
+    ) -> Result<Vec<NamedTicket>, Fault>;
+    /// What the organiser noted of orders of this event ([`Order::reference`]), as far as it begins so.
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault>;
     /// The order that has an event's ticket of this serial.
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault>;
 }

@@ -16,6 +16,27 @@ pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     tokio::task::spawn_blocking(work).await.ok()
 }
 
+/// The same for what may take long and must not cost those that sell anything: the thread gets a processor when
+/// no other thread of the machine wants it, or a share of about one in a hundred. `None` if it panicked.
+pub async fn beside_all<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (answer, answered) = oneshot::channel();
+    let thread = move || {
+        lowest_thread_priority();
+        _ = answer.send(work());
+    };
+    // A thread of its own: those of the runtime are used again, and would keep the priority.
+    thread::Builder::new().name("nts-slow".into()).spawn(thread).ok()?;
+    answered.await.ok()
+}
+
+/// From now on this thread runs when nobody else wants to.
+fn lowest_thread_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        tracing::info!(%error, "a slow thread goes on as one among others");
+    }
+}
+
 /// Ends the process when what must not panic does. A panic of the core, the writer, a reader or of
 /// settlement is a bug that was caught in the act: nothing of it is recorded, and going on would be guessing.
 pub struct AbortOnPanic;

@@ -3,6 +3,7 @@
 //!
 //! It must not know: HTTP, SQL.
 
+use crate::access::{AnywherePermit, Caller, Right, ShopPermit, may};
 use crate::actor::Actor;
 use crate::codes::{Codes, PublicKey};
 use crate::identity::guest;
@@ -22,6 +23,11 @@ use tokio::time::{Duration, Instant};
 /// A code is read with keys that were the database's within this time: for so long at most a process takes
 /// codes of a key that another one has revoked.
 const KEYS_FRESH: Duration = Duration::from_secs(2);
+/// How long what another process may just have committed is waited for.
+const FRESH: Duration = Duration::from_secs(2);
+/// So many orders are read at once that may have the high half of an id that a code names. There is nearly
+/// always one.
+const OF_ONE_HIGH_HALF: usize = 2;
 /// Serials have so many bits in a short code.
 const SERIAL_BITS: u32 = 24;
 
@@ -87,8 +93,28 @@ impl Tickets {
     }
 
     /// The ticket of either of its codes, as people type and scan them; only of this event, if one is named. A
-    /// short code names no event: without one, all are looked through.
+    /// short code names no event: without one, all are looked through. A ticket of an event for which the caller
+    /// checks nobody in is not found. While nobody can tell whether there is another event, the error is
+    /// `Unavailable`.
     pub async fn by_code(
+        &self,
+        caller: &Caller,
+        text: &str,
+        event: Option<EventId>,
+    ) -> Result<Option<Found>, SaleError> {
+        let mut found = self.of_any_event(text, event).await?;
+        if found.is_none() && event.is_none() && self.sales.catalogue.is_shared() {
+            // Perhaps it is of an event that another process has just made.
+            let certain = Box::pin(self.sales.catalogue.fresh(FRESH)).await;
+            found = self.of_any_event(text, event).await?;
+            if found.is_none() && !certain {
+                return Err(SaleError::Unavailable);
+            }
+        }
+        Ok(found.filter(|found| caller.has(Right::CheckIn, Some(found.order.event))))
+    }
+
+    async fn of_any_event(
         &self,
         text: &str,
         event: Option<EventId>,
@@ -120,6 +146,12 @@ impl Tickets {
         Ok(self.sales.reads.ask(look).await?)
     }
 
+    /// The order of the ticket that has this code, of either kind, also if it lets nobody in any more. Who may
+    /// see the order, the caller looks at.
+    pub async fn order_of_code(&self, text: &str) -> Result<Option<OrderId>, SaleError> {
+        Ok(self.of_any_event(text, None).await?.map(|found| found.order.id))
+    }
+
     /// The event of a ticket.
     pub async fn event_of(&self, order: &Order) -> Result<Arc<Event>, SaleError> {
         self.sales.event_of(order).await
@@ -140,13 +172,20 @@ impl Tickets {
     }
 
     /// All keys, the oldest first.
-    pub async fn keys(&self) -> Result<Vec<PublicKey>, SaleError> {
+    pub async fn keys(
+        &self,
+        _: &AnywherePermit<may::CheckIn>,
+    ) -> Result<Vec<PublicKey>, SaleError> {
+        self.all_keys().await
+    }
+
+    async fn all_keys(&self) -> Result<Vec<PublicKey>, SaleError> {
         self.read_keys().await?;
         Ok(self.codes.keys())
     }
 
     /// Makes a key that signs from now on. What the others have signed counts as before.
-    pub async fn new_key(&self) -> Result<PublicKey, SaleError> {
+    pub async fn new_key(&self, _: &ShopPermit<may::ManageShop>) -> Result<PublicKey, SaleError> {
         let stored = self.read_keys().await?;
         let taken: Vec<u32> = self.codes.keys().iter().map(|key| key.id.into()).collect();
         let id = self.free_id(&taken).ok_or_else(|| {
@@ -161,7 +200,7 @@ impl Tickets {
         let key = TicketKey { id, seed: Some(seed), since_ms, revoked_ms: None };
         self.sales.writer.write(vec![RecordChange::put(&key)]).await?;
         tracing::info!(key = id, "a new key signs tickets");
-        let keys = self.keys().await.map_err(|_| CommandError::InDoubt)?;
+        let keys = self.all_keys().await.map_err(|_| CommandError::InDoubt)?;
         keys.into_iter().find(|key| u32::from(key.id) == id).ok_or(CommandError::InDoubt)
     }
 
@@ -172,7 +211,11 @@ impl Tickets {
     }
 
     /// From now on nothing counts that a key has signed. Refused of the only one.
-    pub async fn revoke_key(&self, id: u8) -> Result<(), SaleError> {
+    pub async fn revoke_key(
+        &self,
+        _: &ShopPermit<may::ManageShop>,
+        id: u8,
+    ) -> Result<(), SaleError> {
         let refused = |what: &str| Err(CommandError::Refused(Refusal::Invalid(what.into())));
         let stored = self.read_keys().await?;
         let keys = self.codes.keys();
@@ -215,12 +258,22 @@ impl Tickets {
 }
 
 /// The order that a code names, if it is in this database.
-fn order_of(reader: &mut dyn Reader, said: &Said) -> Result<Option<Order>, Fault> {
+pub(crate) fn order_of(reader: &mut dyn Reader, said: &Said) -> Result<Option<Order>, Fault> {
     let high = u64::from_be_bytes(*said.order.first_chunk().expect("eight of twelve"));
-    // The high half is unique, so the order is the next after this one.
-    let before = (u128::from(high) << 64).checked_sub(1).map(OrderId);
-    let page = reader.orders(said.event, before, 1)?;
-    Ok(page.orders.into_iter().find(|order| Said::order_part(order.id) == said.order))
+    // A store may compare the high halves of ids only, so the search begins before the first order that has
+    // this one. Processes whose nodes have no numbers of their own can make several.
+    let mut after = (u128::from(high) << 64).checked_sub(1).map(OrderId);
+    loop {
+        let page = reader.orders(said.event, after, OF_ONE_HIGH_HALF)?;
+        let named = |order: &Order| Said::order_part(order.id) == said.order;
+        if let Some(order) = page.orders.into_iter().find(named) {
+            return Ok(Some(order));
+        }
+        after = page.next.filter(|next| (next.0 >> 64) as u64 <= high);
+        if after.is_none() {
+            return Ok(None);
+        }
+    }
 }
 
 /// What a code of this revision of a ticket is good for.

@@ -15,6 +15,52 @@ pub fn rfc3339(ms: TimeMs) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| t.to_string())
 }
 
+/// `2026-11-23T21:00:00+01:00`: with the offset of this zone at that moment; in UTC if there is no such zone.
+pub fn rfc3339_in(ms: TimeMs, zone: &str) -> String {
+    let (Ok(tz), Ok(moment)) = (TimeZone::get(zone), Timestamp::from_millisecond(ms)) else {
+        return rfc3339(ms);
+    };
+    let there = moment.to_zoned_datetime(tz);
+    let format = match ms.rem_euclid(1_000) {
+        0 => "%Y-%m-%dT%H:%M:%S%:z",
+        _ => "%Y-%m-%dT%H:%M:%S%.3f%:z",
+    };
+    let text = there.strftime(format).to_string();
+    // Zones of long ago have offsets with seconds, which the form cannot tell.
+    if parse(&text) == Ok(ms) { text } else { rfc3339(ms) }
+}
+
+/// `2026-11-23T21:00`: the day and the time of day in this zone, as a field of a form has them.
+pub fn local(ms: TimeMs, zone: &str) -> String {
+    let (Ok(tz), Ok(moment)) = (TimeZone::get(zone), Timestamp::from_millisecond(ms)) else {
+        return rfc3339(ms);
+    };
+    let there = moment.to_zoned_datetime(tz);
+    // Seconds only where there are some.
+    let format = if there.second() == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
+    there.strftime(format).to_string()
+}
+
+/// Reads a day and a time of day of this zone, as a field of a form sends them: `2026-11-23T21:00`, also with
+/// a blank instead of the `T`.
+pub fn parse_local(text: &str, zone: &str) -> Result<TimeMs, String> {
+    let tz = TimeZone::get(zone).map_err(|_| String::from("choose a time zone first"))?;
+    let clock: DateTime = text
+        .trim()
+        .replacen(' ', "T", 1)
+        .parse()
+        .map_err(|_| String::from("write the day and the time, such as 2027-06-05 20:00"))?;
+    let ambiguous = tz.to_ambiguous_timestamp(clock);
+    if let AmbiguousOffset::Gap { .. } = ambiguous.offset() {
+        return Err(format!(
+            "the clocks of {zone} are put forward over {} that day, so there is no such hour",
+            clock.strftime("%H:%M")
+        ));
+    }
+    let moment = ambiguous.compatible().map_err(|_| String::from("the time is too far away"))?;
+    Ok(moment.as_millisecond())
+}
+
 /// Reads an RFC 3339 time with its offset. A zone behind it (RFC 9557) may contradict the offset, so it is
 /// refused.
 pub fn parse(text: &str) -> Result<TimeMs, String> {
@@ -99,6 +145,31 @@ pub fn written_in(local: &str, zone: &str) -> Option<String> {
     let zoned = tz.to_zoned_datetime(clock).ok()?;
     let text = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
     parse_in(&text, zone).is_ok().then_some(text)
+}
+
+/// `2027-06-05`: the day on which a moment lies in a zone.
+pub fn day_in(ms: TimeMs, zone: &str) -> String {
+    let zoned = TimeZone::get(zone).ok().zip(Timestamp::from_millisecond(ms).ok());
+    zoned.map_or_else(String::new, |(tz, at)| {
+        at.to_zoned_datetime(tz).strftime("%Y-%m-%d").to_string()
+    })
+}
+
+/// `2027-06-05 20:00:00`: a moment in a zone, as spreadsheets read it.
+pub fn clock_in(ms: TimeMs, zone: &str) -> String {
+    let zoned = TimeZone::get(zone).ok().zip(Timestamp::from_millisecond(ms).ok());
+    zoned.map_or_else(String::new, |(tz, at)| {
+        at.to_zoned_datetime(tz).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    })
+}
+
+/// All IANA time zones, by name.
+pub fn zones() -> Vec<String> {
+    let mut all: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    // Old names of other zones, and those that are no place.
+    all.retain(|name| name == "UTC" || name.contains('/') && !name.starts_with("Etc/"));
+    all.sort();
+    all
 }
 
 /// Checks an IANA time zone.
@@ -192,6 +263,30 @@ mod tests {
             ("nowhere", "nowhere"),
         ] {
             assert_eq!(zone_as_written(told), written);
+        }
+    }
+
+    #[test]
+    fn a_local_time_is_read_as_it_is_written() {
+        for (text, zone, rfc) in [
+            ("2030-07-05T20:00", "Europe/London", "2030-07-05T20:00:00+01:00"),
+            ("2030-12-05T20:00", "America/New_York", "2030-12-05T20:00:00-05:00"),
+            ("2030-12-05T20:00:05", "UTC", "2030-12-05T20:00:05+00:00"),
+            // An hour that is there twice: the first of them.
+            ("2030-10-27T01:30", "Europe/London", "2030-10-27T01:30:00+01:00"),
+        ] {
+            let ms = parse_local(text, zone).unwrap();
+            assert_eq!((local(ms, zone).as_str(), rfc3339_in(ms, zone).as_str()), (text, rfc));
+        }
+        assert_eq!(parse_local(" 2030-07-05 20:00 ", "UTC"), parse("2030-07-05T20:00:00Z"));
+        assert_eq!(rfc3339_in(1_234, "UTC"), "1970-01-01T00:00:01.234+00:00");
+        for (text, zone, words) in [
+            ("2030-03-31T01:30", "Europe/London", "put forward"),
+            ("tomorrow", "UTC", "write the day and the time"),
+            ("", "UTC", "write the day and the time"),
+            ("2030-07-05T20:00", "Mars/Olympus", "choose a time zone"),
+        ] {
+            assert!(parse_local(text, zone).unwrap_err().contains(words), "{text}");
         }
     }
 

@@ -12,8 +12,11 @@
 //! thread of its own. What it does not know: HTTP, payments, a clock (the store brings the time).
 
 mod audit;
+mod cancel;
+mod figures;
 mod mails;
 mod news;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +35,7 @@ use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
     Reply, TimeMs, decide,
 };
+use figures::Figures;
 use mails::Mails;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -168,6 +172,8 @@ pub struct Job {
     pub asked: Asked,
     /// Under which key.
     pub request: Option<IdempotencyKey>,
+    /// Why, in the words of whoever asks: for the audit log.
+    pub reason: Option<String>,
     /// After this it is dropped from the queue: its caller has given up, and a retry of it must
     /// not be followed by its ghost.
     pub deadline: Instant,
@@ -188,7 +194,10 @@ impl Job {
         let (answer, answered) = oneshot::channel();
         let (actor, queued) = (usual_actor(&command), Instant::now());
         let (asked, deadline) = (command.into(), queued + patience);
-        (Job { actor, asked, request, deadline, queued, answer: answer.into() }, answered)
+        (
+            Job { actor, asked, request, reason: None, deadline, queued, answer: answer.into() },
+            answered,
+        )
     }
 }
 
@@ -259,10 +268,21 @@ impl Queue {
         command: Command,
         request: Option<IdempotencyKey>,
     ) -> Answer {
+        self.ask_because(actor, command, request, None).await
+    }
+
+    /// The same with a reason for the audit log.
+    pub async fn ask_because(
+        &self,
+        actor: Actor,
+        command: Command,
+        request: Option<IdempotencyKey>,
+        reason: Option<String>,
+    ) -> Answer {
         let own = is_own(&command);
         let patience = if own { self.patience.max(OWN_PATIENCE) } else { self.patience };
         let (job, answered) = Job::new(command, request, patience);
-        self.send(Job { actor, ..job }, own)?;
+        self.send(Job { actor, reason, ..job }, own)?;
         // The writer dropped it without a word only if it is gone.
         answered.await.unwrap_or(Err(CommandError::InDoubt))
     }
@@ -274,7 +294,8 @@ impl Queue {
         let queued = Instant::now();
         let (asked, deadline) = (Asked::Records(records), queued + OWN_PATIENCE);
         let (actor, answer) = (Actor::System, Caller::Records(answer));
-        self.send(Job { actor, asked, request: None, deadline, queued, answer }, true)?;
+        let (request, reason) = (None, None);
+        self.send(Job { actor, asked, request, reason, deadline, queued, answer }, true)?;
         answered.await.unwrap_or(Err(CommandError::InDoubt))
     }
 
@@ -305,6 +326,9 @@ fn is_own(command: &Command) -> bool {
         | Command::Defer { .. }
         | Command::RefundAnswered { .. } => true,
         Command::PutEvent { .. }
+        | Command::PutEventIf { .. }
+        | Command::PutEventParts { .. }
+        | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::Hold { .. }
         | Command::FindOrder { .. }
@@ -312,6 +336,9 @@ fn is_own(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::Pay { .. }
         | Command::NameTicket { .. }
+        | Command::Answer { .. }
+        | Command::Sell { .. }
+        | Command::CorrectName { .. }
         | Command::Refund { .. }
         | Command::ChangeAddress { .. }
         // Nobody waits for old orders to be removed, or for their buyers to be erased.
@@ -324,7 +351,12 @@ fn is_own(command: &Command) -> bool {
 pub fn usual_actor(command: &Command) -> Actor {
     match command {
         Command::PutEvent { .. }
+        | Command::PutEventIf { .. }
+        | Command::PutEventParts { .. }
+        | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
+        | Command::Sell { .. }
+        | Command::CorrectName { .. }
         | Command::Forget { .. }
         | Command::Erase { .. } => Actor::System,
         command if is_own(command) => Actor::System,
@@ -436,7 +468,16 @@ impl Writer {
             // limit per buyer): what stands behind a change of an event is loaded after it.
             let changes_event = |job: &Job| {
                 let command = job.asked.command();
-                matches!(command, Some(Command::PutEvent { .. } | Command::DeleteEvent { .. }))
+                matches!(
+                    command,
+                    Some(
+                        Command::PutEvent { .. }
+                            | Command::PutEventIf { .. }
+                            | Command::PutEventParts { .. }
+                            | Command::SetSale { .. }
+                            | Command::DeleteEvent { .. }
+                    )
+                )
             };
             let changed = rest.iter().position(changes_event);
             let behind = rest.split_off(changed.map_or(rest.len(), |at| at + 1));
@@ -625,6 +666,7 @@ impl Writer {
         let mut recorded: Vec<Recorded> = Vec::new();
         let mut log = Log::new(loaded.now_ms, self.store.next_batch());
         let mut mails = Mails::new(loaded.now_ms, self.store.next_batch());
+        let mut figures = Figures::new(loaded.now_ms);
         for job in jobs {
             let command = match &job.asked {
                 Asked::Command(command) => command,
@@ -658,9 +700,14 @@ impl Writer {
                     continue;
                 }
             };
-            log.tell(job.actor, command, &decision, &loaded.state);
+            let because = (job.actor, job.reason.as_deref());
+            log.tell(because, command, &decision, &loaded.state);
             mails.owe(&decision, &loaded.state, &mut log.records);
+            let canceled = cancel::owed(job.actor, &decision, &loaded.state, loaded.now_ms);
+            log.records.extend(canceled);
             news::gather(job.actor, &decision, &loaded.state, &mut done.news);
+            let before = figures.before(&decision.changes, &loaded.state);
+            let found_by = search::before(&decision.changes, &loaded.state);
             let mut moved = None;
             for change in &decision.changes {
                 if let Change::OrderMoved { order, to } = change
@@ -673,6 +720,8 @@ impl Writer {
                 moved = change.order().or(moved);
                 done.events.extend(change.event());
             }
+            figures.after(before, &loaded.state);
+            search::after(found_by, &loaded.state, &mut log.records);
             let is_answer_kept = is_answer_kept(command, &decision.changes);
             let erased = decision.changes.iter().filter_map(erased_order);
             let erased =
@@ -715,6 +764,7 @@ impl Writer {
                 order,
             })));
         }
+        figures.write(&mut log.records);
         assert_eq!(done.answers.len(), jobs.len(), "each job gets its own answer");
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
         for id in &done.events {
@@ -762,7 +812,11 @@ fn erased_order(change: &Change) -> Option<OrderId> {
 /// is kept, for what changes nothing now may change something later: a delayed copy of a request to put an
 /// event must not put it again after somebody else has changed it.
 fn is_answer_kept(command: &Command, changes: &[Change]) -> bool {
-    !changes.is_empty() || matches!(command, Command::PutEvent { .. } | Command::Refund { .. })
+    !changes.is_empty()
+        || matches!(
+            command,
+            Command::PutEvent { .. } | Command::PutEventParts { .. } | Command::Refund { .. }
+        )
 }
 
 /// Counts an answer.

@@ -179,6 +179,25 @@ impl Shop {
         format!("{status}\n{}", self.redacted(page))
     }
 
+    /// The page of the office at this path, with its status.
+    async fn office(&self, path: &str) -> String {
+        let (status, page) = self.json("GET", path, KEY, &Value::Null).await;
+        format!("{status}\n{}", self.redacted(page))
+    }
+
+    /// What the office answers to a form.
+    async fn sent_to_office(&self, path: &str, form: &str) -> String {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("authorization", format!("Bearer {KEY}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        let (status, page) = self.ask(request).await;
+        format!("{status}\n{}", self.redacted(page))
+    }
+
     /// An order as the API shows it.
     async fn shown(&self, order: &Order) -> String {
         let answer = self.json("GET", &order.api(), &order.secret, &Value::Null).await;
@@ -249,6 +268,20 @@ fn event(slug: &str, capacity: u32) -> Value {
     })
 }
 
+/// An event that asks something.
+fn quiz() -> Value {
+    let mut body = event("pools", 10);
+    body["questions"] = json!([
+        {"id": "which", "text": "Which one?", "kind": "choice", "choices": ["This", "That"],
+         "required": true},
+        {"id": "sure", "text": "Shall we?", "kind": "yes_no", "required": true, "per": "ticket",
+         "ticket_types": ["adult"]},
+        {"id": "more", "text": "Say more.", "kind": "long_text"},
+        {"id": "less", "text": "Or less.", "kind": "text"},
+    ]);
+    body
+}
+
 fn wanted(ticket_type: &str, quantity: u32) -> Value {
     json!({"buyer": {"name": "Ann", "email": "ann@example.org"},
            "lines": [{"ticket_type": ticket_type, "quantity": quantity}]})
@@ -307,6 +340,39 @@ async fn orders_in_each_state() {
     assert_snapshot!("api_order_released", shop.shown(&released).await);
 }
 
+/// The office's pages of orders.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn orders_in_the_office() {
+    let mut shop = Shop::start("office-orders").await;
+    assert_snapshot!("office_orders_none", shop.office("/office/orders").await);
+    let paid = shop.hold("rock", 2).await;
+    assert_eq!(shop.pay(&paid, "ctoken_ok").await.0, 200);
+    let held = shop.hold("jazz", 1).await;
+    assert_eq!(shop.pay(&held, "ctoken_declined").await.0, 402);
+    assert_snapshot!("office_orders", shop.office("/office/orders?q=ann").await);
+    let path = "/office/events/rock/orders?state=held&since=x";
+    assert_snapshot!("office_orders_of_event", shop.office(path).await);
+    let page = |order: &Order, rest: &str| format!("/office/orders/{}{rest}", order.id);
+    assert_snapshot!("office_order_declined", shop.office(&page(&held, "")).await);
+    assert_snapshot!("office_order_cancel", shop.office(&page(&held, "/cancel")).await);
+    assert_snapshot!("office_order_address", shop.office(&page(&paid, "/address")).await);
+    assert_snapshot!("office_order_guest", shop.office(&page(&paid, "/tickets/1")).await);
+    assert_snapshot!("office_order_refund", shop.office(&page(&paid, "/refund")).await);
+    let key = "key=6f1f6f4e-8b5b-4c36-9d5c-0d5a8f0c2f11";
+    let wrong = shop.sent_to_office(&page(&paid, "/refund"), &format!("{key}&what=some")).await;
+    assert_snapshot!("office_order_refund_wrong", wrong);
+    let some = format!("{key}&what=some&n0=1&reason=ill&restock=yes");
+    let asked = shop.sent_to_office(&page(&paid, "/refund"), &some).await;
+    assert_snapshot!("office_order_refund_confirm", asked);
+    let confirmed = format!("{some}&confirmed=yes");
+    let sent = shop.sent_to_office(&page(&paid, "/refund"), &confirmed).await;
+    assert!(sent.starts_with("303"), "{sent}");
+    assert_snapshot!("office_order_refunded", shop.office(&page(&paid, "")).await);
+    assert_snapshot!("office_log", shop.office("/office/events/rock/log").await);
+    assert_snapshot!("office_accounts", shop.office("/office/events/rock/accounts").await);
+    assert_snapshot!("office_export", shop.office("/office/events/rock/export").await);
+}
+
 /// An order whose buyer was erased, and the answer to the erasure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_erased_buyer() {
@@ -361,6 +427,150 @@ async fn tickets_and_their_guests() {
     assert_snapshot!("page_ticket_unknown", shop.page(&forged).await);
     let unknown = shop.page("/t/nothing").await;
     assert_eq!(shop.page(&forged).await, unknown, "forged and unknown are alike");
+}
+
+/// What is asked between the hold and the payment, in each state of the order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn questions_and_their_answers() {
+    let mut shop = Shop::start("questions").await;
+    let (status, answer) = shop.put_event("quiz", quiz()).await;
+    assert_eq!(status, 201, "{answer}");
+    let answer = shop.json("GET", "/api/v1/events/quiz", "", &Value::Null).await;
+    assert_snapshot!("api_event_questions", shop.pretty(answer));
+    let order = shop.hold("quiz", 2).await;
+    assert_snapshot!("page_order_unanswered", shop.page(&order.page()).await);
+    assert_snapshot!("page_answers", shop.page(&format!("{}/answers", order.page())).await);
+    let id = boxoffice::OrderId(uuid::Uuid::parse_str(&order.id).unwrap().as_u128());
+    let pay_path = shop.app.links.pay_path(id);
+    assert_snapshot!("page_pay_unanswered", shop.page(&pay_path).await);
+    let unpaid = shop.pay(&order, "ctoken_ok").await;
+    assert_eq!(unpaid.0, 409);
+    assert_snapshot!("api_answers_missing", shop.pretty(unpaid));
+    let form = |body: &str| {
+        Request::builder()
+            .method("POST")
+            .uri(format!("{}/answers", order.page()))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let (status, page) = shop.ask(form("a.which=Else&a.sure.2=yes&a.more=One%0D%0Atwo.")).await;
+    let page = shop.redacted(page);
+    assert_snapshot!("page_answers_wrong", format!("{status}\n{page}"));
+    let path = format!("{}/answers", order.api());
+    let put = |answers: Value| json!({"answers": answers});
+    let wrong = put(json!([{"question": "sure", "ticket": 3, "answer": "yes"}]));
+    let wrong = shop.json("PUT", &path, &order.secret, &wrong).await;
+    assert_snapshot!("api_answer_invalid", shop.pretty(wrong));
+    let all = put(json!([
+        {"question": "which", "answer": "That"},
+        {"question": "sure", "ticket": 1, "answer": "yes"},
+        {"question": "sure", "ticket": 2, "answer": "no"},
+        {"question": "more", "answer": "One\ntwo <b>."},
+    ]));
+    let answered = shop.json("PUT", &path, &order.secret, &all).await;
+    assert_snapshot!("api_order_answered", shop.pretty(answered));
+    assert_snapshot!("page_order_answered", shop.page(&order.page()).await);
+    let saved = shop.ask(form("a.which=This&a.sure.1=yes&a.sure.2=no")).await;
+    assert_eq!(saved.0, 303, "{}", saved.1);
+    assert_eq!(shop.pay(&order, "ctoken_ok").await.0, 200);
+    assert_snapshot!("page_order_answered_paid", shop.page(&order.page()).await);
+    // Nothing of it is public, nor on the pages that others see.
+    for path in ["/events/quiz", "/api/v1/events/quiz", "/api/v1/events", &pay_path] {
+        let (_, shown) = shop.json("GET", path, "", &Value::Null).await;
+        assert!(!shown.contains("One"), "{path}: {shown}");
+    }
+    // Too late for the buyer, and never for the organiser.
+    shop.time.store(1_907_000_000_000, Ordering::SeqCst);
+    let late = shop.json("PUT", &path, &order.secret, &all).await;
+    assert_snapshot!("api_answers_fixed", shop.pretty(late));
+    assert_eq!(shop.json("PUT", &path, KEY, &all).await.0, 200);
+}
+
+/// What the organiser gives away and sells.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_the_organiser_sells() {
+    let mut shop = Shop::start("sales").await;
+    let sale = |tender: &str| {
+        json!({"buyer": {"name": "Ann", "email": "ann@example.org"}, "tender": tender,
+               "reference": "R-77", "lines": [{"ticket_type": "adult", "quantity": 2}]})
+    };
+    for tender in ["free", "cash", "terminal"] {
+        let (status, sold) =
+            shop.json("POST", "/api/v1/events/rock/sales", KEY, &sale(tender)).await;
+        assert_eq!(status, 201, "{sold}");
+        let told: Value = serde_json::from_str(&sold).unwrap();
+        let id = told["id"].as_str().unwrap().to_owned();
+        let secret = told["url"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned();
+        shop.names.push((id.clone(), "ORDER".into()));
+        shop.names.push((secret.clone(), "SECRET".into()));
+        let order = Order { id, secret };
+        assert_snapshot!(format!("api_sale_{tender}"), shop.pretty((status, sold)));
+        if tender == "terminal" {
+            continue;
+        }
+        assert_snapshot!(format!("page_sale_{tender}"), shop.page(&order.page()).await);
+        let (status, seen) = shop.json("GET", &order.api(), &order.secret, &Value::Null).await;
+        assert!(status == 200 && !seen.contains("R-77"), "a note of the organiser's: {seen}");
+        let back = shop.refund(&order, json!({"all": true, "restock": true})).await;
+        assert_snapshot!(format!("api_sale_{tender}_refunded"), shop.pretty(back));
+    }
+    let renamed = shop.hold("rock", 1).await;
+    assert_eq!(shop.pay(&renamed, "ctoken_ok").await.0, 200);
+    let path = format!("{}/name", renamed.api());
+    let (status, told) = shop.json("PUT", &path, KEY, &json!({"name": "Anne"})).await;
+    assert!(status == 200 && told.contains("\"name\":\"Anne\""), "{told}");
+    let mut answers = Vec::new();
+    let mut twice = sale("cash");
+    twice["lines"] = json!([{"ticket_type": "adult", "quantity": 1001}]);
+    let mut many = sale("cash");
+    many["lines"][0]["quantity"] = json!(11);
+    for (path, body) in [
+        ("/api/v1/events/rock/sales", sale("online")),
+        ("/api/v1/events/rock/sales", twice),
+        ("/api/v1/events/rock/sales", many),
+        ("/api/v1/events/blues/sales", sale("cash")),
+    ] {
+        answers.push(shop.json("POST", path, KEY, &body).await);
+    }
+    answers.push(shop.json("PUT", &path, KEY, &json!({"name": " "})).await);
+    let held = shop.hold("rock", 1).await;
+    let path = format!("{}/name", held.api());
+    answers.push(shop.json("PUT", &path, KEY, &json!({"name": "Anne"})).await);
+    assert!(answers.iter().all(|(status, _)| *status >= 400));
+    let answers: Vec<String> = answers.into_iter().map(|answer| shop.pretty(answer)).collect();
+    assert_snapshot!("problems_of_sales", answers.join("\n\n"));
+}
+
+/// Guests from a CSV file: each row once, however often the file is imported.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn guests_of_a_file() {
+    let shop = Shop::start("guests").await;
+    let import = async |dry_run: bool, file: &str| {
+        let path = format!("/api/v1/events/rock/guests?dry_run={dry_run}");
+        let request = Request::post(path).header("authorization", format!("Bearer {KEY}"));
+        let request = request.header("content-type", "text/csv");
+        let (status, told) = shop.ask(request.body(Body::from(file.to_owned())).unwrap()).await;
+        (status, shop.pretty((status, told)))
+    };
+    let good =
+        "name,email,ticket type,quantity\nAnn,ann@example.org,adult,2\n\"Bea, B.\",,Adult,1\n";
+    let bad = "name,email,ticket type,quantity\nAnn,ann,adult,2\n,bea@example.org,dog,0\n";
+    let mut told = Vec::new();
+    let taken = async |told: &[String]| {
+        let (_, event) = shop.json("GET", "/api/v1/events/rock", "", &Value::Null).await;
+        let event: Value = serde_json::from_str(&event).unwrap();
+        (told.len(), event["pools"][0]["sold"].clone())
+    };
+    for (dry_run, file, sold) in
+        [(true, good, 0), (false, bad, 0), (false, good, 3), (false, good, 3), (true, good, 3)]
+    {
+        let (status, answer) = import(dry_run, file).await;
+        assert_eq!(status, 200, "{answer}");
+        told.push(answer);
+        assert_eq!(taken(&told).await, (told.len(), json!(sold)));
+    }
+    assert_snapshot!("guests_of_a_file", told.join("\n\n"));
 }
 
 /// All codes with their statuses and titles.

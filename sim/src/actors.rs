@@ -63,6 +63,7 @@ pub async fn organiser(world: Arc<World>) {
         if world.chaos.strikes(Fault::Resize) {
             let pool = changes.below(show.pools.len() as u64) as usize;
             show.resize(&world.plan, &mut rng, pool);
+            show.ration(&changes);
         }
         if world.chaos.strikes(Fault::Relimit) {
             show.limit_per_buyer = match world.chaos.between(Fault::Relimit, 0, 4) {
@@ -118,7 +119,7 @@ pub async fn organiser(world: Arc<World>) {
                 auditor.orders().find(|o| o.owed_back().minor > 0).map(|o| o.id)
             });
             if let Some(order) = owed {
-                let wish = Wish::Refund { order, lines: None, failed: true };
+                let wish = Wish::Refund { order, lines: None, failed: true, amount: None };
                 ask_refund(&world, &mut rng, ("organiser", None), &wish, false).await;
             }
         }
@@ -141,7 +142,11 @@ pub async fn refund_order(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
         Some(vec![(of.get(n).map_or("t".into(), |line| line.0.clone()), 1)])
     };
     let key = (rng.below(2) == 0).then(|| format!("{:016x}", rng.below(u64::MAX)));
-    let wish = Wish::Refund { order, lines, failed: false };
+    let amount = if lines.is_none() { part_of(world, order) } else { None };
+    // An amount is never refunded without one.
+    let made = amount.map(|_| format!("{:016x}", rng.below(u64::MAX)));
+    let key = key.or(made);
+    let wish = Wish::Refund { order, lines, failed: false, amount };
     if rng.below(3) == 0 {
         // Two organisers at the same time.
         let mut other = Rng::new(rng.below(u64::MAX), 1);
@@ -154,21 +159,36 @@ pub async fn refund_order(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
     }
 }
 
+/// A part of what is kept of an order's payment, for some of the orders, in minor units.
+fn part_of(world: &World, order: OrderId) -> Option<i64> {
+    let (kept, step) = world.audit(|auditor, _, _| auditor.kept_of(order))?;
+    let steps = u128::try_from(kept / step).ok().filter(|steps| *steps > 0)?;
+    order.0.is_multiple_of(3).then(|| step * (1 + (order.0 / 3 % steps) as i64))
+}
+
 /// A refund that may not be possible: too much, of what is not in the order, or of an order in any state.
 async fn odd_refund(world: &Arc<World>, rng: &mut Rng, order: OrderId) {
     let of = lines_of(world, order);
     let first = of.first().map_or("t".to_owned(), |line| line.0.clone());
-    let lines = match rng.below(5) {
-        0 => None,
+    let odd = rng.below(7);
+    let (kept, step) = world.audit(|auditor, _, _| auditor.kept_of(order)).unwrap_or((0, 1));
+    let amount = match odd {
+        5 => Some(kept.max(0) + step),
+        6 => Some(i64::try_from(rng.below(3)).unwrap_or(0) - 1),
+        _ => None,
+    };
+    let lines = match odd {
+        0 | 5 | 6 => None,
         1 => Some(vec![("nothing".to_owned(), 1)]),
         2 => Some(vec![(first, 0)]),
         3 => Some(of.iter().map(|(kind, left)| (kind.clone(), left.max(&1) + 1)).collect()),
         _ => Some(of.iter().map(|(kind, left)| (kind.clone(), *left.max(&1))).collect()),
     };
-    let failed = lines.is_none() && rng.below(2) == 0;
+    let failed = lines.is_none() && amount.is_none() && rng.below(2) == 0;
     let restock = rng.below(2) == 0;
-    let wish = Wish::Refund { order, lines, failed };
-    ask_refund(world, rng, ("organiser", None), &wish, restock).await;
+    let key = amount.map(|_| format!("{:016x}", rng.below(u64::MAX)));
+    let wish = Wish::Refund { order, lines, failed, amount };
+    ask_refund(world, rng, ("organiser", key.as_deref()), &wish, restock).await;
 }
 
 async fn ask_refund(
@@ -178,8 +198,12 @@ async fn ask_refund(
     wish: &Wish,
     restock: bool,
 ) {
-    let Wish::Refund { order, lines, failed } = wish else { return };
+    let Wish::Refund { order, lines, failed, amount } = wish else { return };
     let body = match lines {
+        _ if amount.is_some() => {
+            let currency = world.plan.currency;
+            json!({"amount": {"amount": amount, "currency": currency}, "restock": restock})
+        }
         _ if *failed => json!({"failed": true, "restock": restock}),
         None => json!({"all": true, "restock": restock}),
         Some(lines) => {
@@ -198,6 +222,9 @@ async fn ask_refund(
     let refunded = (&answer.body["order"], &answer.body["refund"]);
     world.audit(|auditor, trace, at| {
         auditor.refund_told(trace, at, asked, whose, refunded, (lines.as_deref(), restock));
+        if let Some(amount) = amount {
+            auditor.amount_told(trace, at, asked, *order, &answer.body["refund"], *amount);
+        }
     });
 }
 

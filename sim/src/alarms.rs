@@ -123,6 +123,8 @@ const MAY_BE_SAID: &[(&str, Because)] = &[
     ("text=\"received ", Because::Of(&[CapturedByHand])),
     ("given back by hand", Because::Of(HANDS)),
     ("all of the money is back by hand", Because::Of(HANDS)),
+    // After a sum was refunded, tickets took the rest.
+    ("nothing of the money is kept any more", Because::Always),
     ("failed after all", Because::Of(HANDS)),
     ("charge_disputed", Because::Of(&[Disputed, HandsAnywhere])),
     // With nulls for its words it does not say that a dispute is why.

@@ -2,9 +2,11 @@
 //! this is in the product.
 
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Buyer, Event, EventId, OrderId, Ticket, TicketState, TimeMs};
+use boxoffice::{Buyer, Event, EventId, Order, OrderId, TicketState, TimeMs};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, OwnerPage, Reader, VersionVector};
+use nts_server::store::{
+    Fault, Lane, Listing, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector,
+};
 use std::collections::BTreeMap;
 
 /// What pages and settlement read, broken if a mutant says so.
@@ -61,6 +63,14 @@ impl Reader for BrokenReader {
         self.0.all_orders(after, limit)
     }
 
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        self.0.listed(listing, fits)
+    }
+
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
         let mut page = self.0.owners(after, limit)?;
         if on(Mutant::EraseMissesSome) {
@@ -92,12 +102,16 @@ impl Reader for BrokenReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         let mut tickets = self.0.tickets(event, after, limit)?;
         if on(Mutant::GuestsRevoked) {
-            tickets.iter_mut().for_each(|(t, _)| t.state = TicketState::Valid);
+            tickets.iter_mut().for_each(|t| t.ticket.state = TicketState::Valid);
         }
         Ok(tickets)
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.0.references(event, prefix)
     }
 
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {

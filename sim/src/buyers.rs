@@ -6,6 +6,7 @@ mod again;
 pub mod pairs;
 
 use crate::auditor::{Question, Refused, Whose, Wish};
+use crate::goods::MEALS;
 use crate::plan::{Fault, StorageKind};
 use crate::rng::Rng;
 use crate::world::{Answer, Ask, EPOCH_MS, World};
@@ -211,10 +212,13 @@ impl Buyer {
         if self.rng.below(6) == 0 {
             key = None;
         }
-        let body = json!({
+        let mut body = json!({
             "buyer": {"name": self.name, "email": self.email},
             "lines": lines,
         });
+        if self.world.plan.goods.rules.code.is_some() && self.taste.below(2) == 0 {
+            body["code"] = "half-price".into();
+        }
         let mut counted: Option<String> = None;
         for _ in 0..5 {
             // Under one key there is one order at most.
@@ -379,6 +383,9 @@ impl Buyer {
 
     /// Pays with this card, under a key that is made of `suffix` or under none.
     async fn pays_by(&mut self, mine: &Mine, token: String, suffix: u64) -> bool {
+        if self.world.plan.asks() && self.taste.below(8) > 0 {
+            self.answers(mine).await;
+        }
         let key = (self.rng.below(3) > 0).then(|| format!("{suffix:016x}"));
         let body = json!({ "token": token });
         let ask = Ask::post(format!("/api/v1/orders/{}/pay", mine.id), &body)
@@ -429,6 +436,26 @@ impl Buyer {
             }
         }
         false
+    }
+
+    /// Answers what the organiser asks.
+    async fn answers(&mut self, mine: &Mine) {
+        let meal = self.taste.pick(&MEALS);
+        let mut answers = vec![json!({"question": "meal", "answer": meal})];
+        if self.taste.below(2) == 0 {
+            let size = self.taste.below(100).to_string();
+            answers.push(json!({"question": "size", "ticket": 1, "answer": size}));
+        }
+        let path = format!("/api/v1/orders/{}/answers", mine.id);
+        let ask = Ask { method: "PUT", ..Ask::post(path, &json!({ "answers": answers })) };
+        let asked = self.world.audit(|a, _, at| a.question(at));
+        let Some(answer) = self.ask(ask.bearer(&mine.secret)).await else { return };
+        if answer.status == 200 {
+            self.world.mark("a question was answered");
+            self.shown(mine, &answer, asked);
+        } else {
+            self.hears_no(asked, &Wish::Answer(mine.order), None, &answer);
+        }
     }
 
     /// The bank asks: yes, no, never, or too late.

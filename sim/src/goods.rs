@@ -11,8 +11,15 @@ use serde_json::{Value, json};
 pub const STREAM: u64 = 310;
 /// The stream of what the organiser changes of them.
 pub const CHANGES: u64 = 311;
+/// The stream of the rules of ticket types, and of codes.
+const RULES: u64 = 312;
+/// The code of a run that has one, as its organiser writes it.
+const CODE: &str = "Half-Price";
 /// The most ticket types that an organiser makes in one run.
 const MOST_KINDS: usize = 6;
+
+/// The answers to the one question that must be answered.
+pub const MEALS: [&str; 2] = ["All", "Plants"];
 
 /// What is for sale at the beginning.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,6 +30,19 @@ pub struct Goods {
     pub kinds: Vec<Kind>,
     /// The most tickets in one order, if the organiser says so.
     pub limit_per_order: Option<u32>,
+    /// What is said of the first ticket type beside its price, and of a code.
+    pub rules: Rules,
+}
+
+/// A capacity and a price phase of the first ticket type, and a code for all.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Rules {
+    /// So many of it are sold at most.
+    pub capacity: Option<u32>,
+    /// So many of it are sold at a price in minor units, before the usual one holds.
+    pub phase: Option<(u32, i64)>,
+    /// A code for so many tickets, and how many per cent it takes off.
+    pub code: Option<(u32, u8)>,
 }
 
 /// A ticket type.
@@ -44,13 +64,15 @@ impl Goods {
     /// One ticket type on one pool.
     pub fn plain(places: u32, price: i64) -> Goods {
         let kind = Kind { id: "t".into(), name: "Ticket".into(), pool: 0, price, offered: true };
-        Goods { pools: vec![places], kinds: vec![kind], limit_per_order: None }
+        let (limit_per_order, rules) = (None, Rules::default());
+        Goods { pools: vec![places], kinds: vec![kind], limit_per_order, rules }
     }
 
     /// The goods of a seed: in half of the runs one ticket type on one pool.
     pub fn new(seed: u64, places: u32, price: i64, currency: &str) -> Goods {
         let mut rng = Rng::new(seed, STREAM);
         let mut goods = Goods::plain(places, price);
+        goods.rules = Rules::new(seed, places, price, currency);
         if rng.below(2) == 0 {
             return goods;
         }
@@ -72,9 +94,35 @@ impl Goods {
         goods
     }
 
+    /// Whether nothing is said of ticket types but their prices, and there is no code.
+    pub fn has_no_rules(&self) -> bool {
+        self.rules == Rules::default()
+    }
+
     /// Whether there is one ticket type only.
     pub fn is_plain(&self) -> bool {
         self.kinds.len() == 1
+    }
+}
+
+impl Rules {
+    /// The rules of a seed: in two thirds of the runs none.
+    fn new(seed: u64, places: u32, price: i64, currency: &str) -> Rules {
+        let mut rng = Rng::new(seed, RULES);
+        let mut rules = Rules::default();
+        if rng.below(3) > 0 {
+            return rules;
+        }
+        let mut some = |of: u32| 1 + rng.below(u64::from(of.max(1))) as u32;
+        let (capacity, phase, uses) = (some(places), some(places), some(places));
+        // Half of the price, or what a card can be charged.
+        let currency = boxoffice::Currency::parse(currency).expect("the currency of a plan");
+        let half = price / 2 / currency.step_minor() * currency.step_minor();
+        let half = if price == 0 { 0 } else { half.max(currency.least_minor()) };
+        rules.capacity = (rng.below(2) == 0).then_some(capacity);
+        rules.phase = (rng.below(3) > 0).then_some((phase, half));
+        rules.code = (rng.below(3) > 0).then(|| (uses, rng.pick(&[10, 33, 50, 100])));
+        rules
     }
 }
 
@@ -108,6 +156,8 @@ pub struct Show {
     pub closes: Option<TimeMs>,
     /// When it ends, if its buyers are erased then.
     pub ends: Option<TimeMs>,
+    /// See [`Goods::rules`].
+    pub rules: Rules,
 }
 
 impl Show {
@@ -123,6 +173,7 @@ impl Show {
             opens: None,
             closes: None,
             ends: plan.ends_ms.map(|ends_ms| EPOCH_MS + ends_ms),
+            rules: plan.goods.rules,
         }
     }
 
@@ -149,11 +200,34 @@ impl Show {
                        "price": {"amount": kind.price, "currency": plan.currency}})
             })
             .collect();
+        let mut kinds = kinds;
+        for kind in kinds.iter_mut().filter(|kind| kind["id"] == self.kinds[0].id) {
+            // What is not said of its rules would stay.
+            kind["phases"] = json!([]);
+            if let Some(capacity) = self.rules.capacity {
+                kind["capacity"] = capacity.into();
+            }
+            if let Some((capacity, price)) = self.rules.phase {
+                let price = json!({"amount": price, "currency": plan.currency});
+                let phase = json!({"name": "Early", "price": price, "capacity": capacity});
+                kind["phases"] = json!([phase]);
+            }
+        }
         let mut event = json!({
             "name": self.name, "starts_at": "2030-06-01T20:00:00Z", "zone": "UTC",
             "currency": plan.currency, "hold_seconds": plan.hold_seconds,
             "pools": pools, "ticket_types": kinds,
         });
+        if let Some((uses, percent)) = self.rules.code {
+            event["codes"] = json!([{"code": CODE, "uses": uses, "percent_off": percent}]);
+        }
+        if plan.asks() {
+            event["questions"] = json!([
+                {"id": "meal", "text": "What do you eat?", "kind": "choice", "choices": MEALS,
+                 "required": true},
+                {"id": "size", "text": "Which size?", "kind": "text", "per": "ticket"},
+            ]);
+        }
         if !self.place.is_empty() {
             event["place"] = self.place.clone().into();
         }
@@ -205,6 +279,16 @@ impl Show {
                 self.kinds[n].name = format!("Seat {number}");
             }
         }
+    }
+
+    /// Other numbers of tickets of the first type, and for the code.
+    pub fn ration(&mut self, changes: &Rng) {
+        let mut rules = Rng::new(changes.clone().below(u64::MAX), RULES);
+        let most = u64::from(self.pools[0]) + 1;
+        let mut other = |number: &mut u32| *number = 1 + rules.below(most) as u32;
+        self.rules.capacity.iter_mut().for_each(&mut other);
+        self.rules.phase.iter_mut().for_each(|(capacity, _)| other(capacity));
+        self.rules.code.iter_mut().for_each(|(uses, _)| other(uses));
     }
 
     /// A ticket type is retired, or offered again, or a new one is made.

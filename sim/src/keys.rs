@@ -132,7 +132,8 @@ impl Careless {
         let under = format!("{key} {body}");
         self.world.audit(|a, s, at| a.held(s, at, Some(&under), order, until_ms));
         let bought = self.world.audit(|a, _, _| {
-            a.order(order).map(|o| (a.owner(o).name.clone(), o.lines[0].quantity))
+            a.order(order)
+                .map(|o| (a.owner(o).name.clone(), o.lines.iter().map(|l| l.quantity).sum::<u32>()))
         });
         let wanted = (body["buyer"]["name"].as_str(), body["lines"][0]["quantity"].as_u64());
         if let Some((name, quantity)) = bought

@@ -14,6 +14,7 @@ pub mod auditor;
 pub mod breaks;
 mod broken;
 pub mod buyers;
+pub mod cancels;
 pub mod chaos;
 pub mod dashboard;
 pub mod disk;
@@ -26,6 +27,7 @@ pub mod machine;
 pub mod mails;
 pub mod many;
 pub mod moments;
+pub mod office;
 pub mod pace;
 pub mod page;
 pub mod pages;
@@ -155,6 +157,7 @@ async fn live(world: &Arc<World>) {
         others.spawn(mails::readdress(Arc::clone(world)));
     }
     others.spawn(guests::guests(Arc::clone(world)));
+    others.spawn(office::sells(Arc::clone(world)));
     others.spawn(guests::door(Arc::clone(world)));
     others.spawn(actors::hands(Arc::clone(world)));
     let screen = readers::Screen::default();
@@ -212,6 +215,9 @@ async fn live(world: &Arc<World>) {
     others.abort_all();
     while let Some(done) = others.join_next().await {
         world.joined(done);
+    }
+    if !world.is_broken() {
+        cancels::cancels(world).await;
     }
 }
 

@@ -67,6 +67,9 @@ struct Now {
 fn about(command: &Command) -> (Option<OrderId>, bool) {
     match command {
         Command::PutEvent { .. }
+        | Command::PutEventIf { .. }
+        | Command::PutEventParts { .. }
+        | Command::SetSale { .. }
         | Command::DeleteEvent { .. }
         | Command::FindOrder { .. }
         | Command::Erase { .. } => (None, true),
@@ -76,6 +79,9 @@ fn about(command: &Command) -> (Option<OrderId>, bool) {
         | Command::Cancel { order }
         | Command::ChangeAddress { order, .. }
         | Command::NameTicket { order, .. }
+        | Command::Answer { order, .. }
+        | Command::Sell { order, .. }
+        | Command::CorrectName { order, .. }
         | Command::Refund { order, .. } => (Some(*order), true),
         Command::IntentCreated { order, .. }
         | Command::AttemptDeclined { order, .. }
@@ -185,7 +191,9 @@ pub fn step(world: &Arc<World>, machine: &Machine, hand: &mut InHand) -> bool {
     let exact = !hand.doubtful && !world.chaos.has(Strike::ClockInStep);
     let mut asked = Asked { exact, ..Asked::default() };
     for job in &hand.jobs {
-        if let Some(Command::PutEvent { spec, .. }) = job.asked.command() {
+        if let Some(Command::PutEvent { spec, .. } | Command::PutEventIf { spec, .. }) =
+            job.asked.command()
+        {
             asked.put(spec);
         }
     }

@@ -2,10 +2,12 @@
 //! and those of the provider.
 
 use boxoffice::mutant::{Mutant, on};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, OwnerPage, Reader, VersionVector};
+use nts_server::store::{
+    Fault, Lane, Listing, NamedTicket, OrderPage, OwnerPage, Reader, VersionVector,
+};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -56,6 +58,15 @@ impl Reader for Pages {
         self.inner.all_orders(after, limit.min(self.most))
     }
 
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        let most = Listing { limit: listing.limit.min(self.most), ..listing.clone() };
+        self.inner.listed(&most, fits)
+    }
+
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
         self.inner.owners(after, limit.min(self.most))
     }
@@ -71,8 +82,12 @@ impl Reader for Pages {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.inner.tickets(event, after, limit)
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.inner.references(event, prefix)
     }
 
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {

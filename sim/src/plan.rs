@@ -577,7 +577,11 @@ impl Plan {
         let mut ends = Rng::new(seed, 15);
         let ends_s = ends.between(storm_ms / 5_000, storm_ms / 1_000);
         let ends_ms = (ends.below(8) == 0 && !faults.is_empty()).then_some(ends_s * 1_000);
-        let goods = Goods::new(seed, places, price, currency);
+        let mut goods = Goods::new(seed, places, price, currency);
+        // The old routes sell at one price, without codes.
+        if by_name || faults.contains_key(&Fault::OldRoute) || pair.is_some() {
+            goods.rules = crate::goods::Rules::default();
+        }
         Plan {
             seed,
             place,
@@ -609,6 +613,15 @@ impl Plan {
             provider_takes,
             faults,
         }
+    }
+}
+
+impl Plan {
+    /// Whether the organiser asks something before the payment. The old routes cannot answer, and who makes two
+    /// steps meet is not to be kept.
+    pub fn asks(&self) -> bool {
+        let mut rng = Rng::new(self.seed, 330);
+        rng.below(3) == 0 && self.pair.is_none() && !self.faults.contains_key(&Fault::OldRoute)
     }
 }
 
@@ -669,8 +682,14 @@ impl std::fmt::Display for Plan {
                 write!(f, "{} of pool {} at {}; ", kind.id, kind.pool, kind.price)?;
             }
         }
+        if !self.goods.has_no_rules() {
+            write!(f, "of t {:?}; ", self.goods.rules)?;
+        }
         if self.bank_asks {
             f.write_str("the bank asks half of the buyers; ")?;
+        }
+        if self.asks() {
+            f.write_str("questions before the payment; ")?;
         }
         if self.script {
             f.write_str("a script at one address; ")?;

@@ -15,8 +15,8 @@ use boxoffice::{
 use nts_server::clock::Clock;
 use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value};
 use nts_server::store::{
-    Batch, Fault, Lane, Loaded, OrderPage, Owner, OwnerPage, Reader, Recorded, RequestKey, Store,
-    VersionVector,
+    Batch, Fault, Lane, Listing, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader,
+    Recorded, RequestKey, Store, VersionVector,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -48,6 +48,8 @@ struct Db {
     connections: u64,
     /// How often each event has changed, with all that belongs to it: it is locked as a whole.
     versions: BTreeMap<EventId, u64>,
+    /// When orders changed the last time, but for those that were only placed.
+    changed: BTreeMap<OrderId, TimeMs>,
     /// What was committed since somebody asked, one by one.
     news: Vec<News>,
     /// The cold tables; made when they are needed.
@@ -107,6 +109,11 @@ impl Db {
         }
         for change in changes {
             self.state.apply(change);
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_))
+            {
+                self.changed.insert(order, now_ms);
+            }
             if let Change::EventPut(event) = change {
                 asked.put(&event.spec);
             }
@@ -177,6 +184,8 @@ fn touched(changes: &[Change]) -> (BTreeSet<OrderId>, BTreeSet<EventId>) {
             }
             Change::TicketPut { order, event, .. }
             | Change::EmailPut { order, event, .. }
+            | Change::NamePut { order, event, .. }
+            | Change::AnswersPut { order, event, .. }
             | Change::BuyerErased { order, event }
             | Change::OrderForgotten { order, event, .. } => {
                 _ = orders.insert(*order);
@@ -522,6 +531,23 @@ impl Reader for SharedReader {
         Ok(page(orders.take(limit).cloned().collect(), limit))
     }
 
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        let db = self.db()?;
+        let changed = |o: &Order| db.changed.get(&o.id).copied().unwrap_or(0);
+        let asked = |o: &&Order| listing.fits(o, changed(o)) && fits(o);
+        let orders: Vec<Order> = match listing.newest_first {
+            true => {
+                db.state.orders.values().rev().filter(asked).take(listing.limit).cloned().collect()
+            }
+            false => db.state.orders.values().filter(asked).take(listing.limit).cloned().collect(),
+        };
+        Ok(page(orders, listing.limit))
+    }
+
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
         let db = self.db()?;
         let orders = db.state.orders.values().filter(|o| Some(o.id) > after).take(limit);
@@ -549,17 +575,26 @@ impl Reader for SharedReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         let db = self.db()?;
         let orders = db.state.orders.values().filter(|o| o.event == event);
         let tickets = orders.flat_map(|o| {
             let name = |t: &Ticket| t.guest.clone().unwrap_or_else(|| o.buyer.name.clone());
-            o.tickets.iter().map(move |t| (t.clone(), name(t)))
+            let first = o.tickets.iter().map(|t| t.serial).min().unwrap_or(0);
+            let named =
+                move |t: &Ticket| NamedTicket::of(t.clone(), name(t), first, o.answers.clone());
+            o.tickets.iter().map(named)
         });
-        let mut tickets: Vec<_> = tickets.filter(|(t, _)| t.serial > after).collect();
-        tickets.sort_unstable_by_key(|(t, _)| t.serial);
+        let mut tickets: Vec<_> = tickets.filter(|t| t.ticket.serial > after).collect();
+        tickets.sort_unstable_by_key(|t| t.ticket.serial);
         tickets.truncate(limit);
         Ok(tickets)
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        let db = self.db()?;
+        let noted = db.state.orders.values().filter(|o| o.event == event).map(|o| &o.reference);
+        Ok(noted.filter(|r| !r.is_empty() && r.starts_with(prefix)).cloned().collect())
     }
 
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {

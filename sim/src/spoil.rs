@@ -16,7 +16,7 @@ use boxoffice::{
 use nts_server::audit::{Report, Weight};
 use nts_server::payments::wire::{Exchange, Wire, WireRequest, WireResponse};
 use nts_server::store::records::Tables;
-use nts_server::store::{Fault, Lane, OrderPage, OwnerPage, Reader};
+use nts_server::store::{Fault, Lane, Listing, NamedTicket, OrderPage, OwnerPage, Reader};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -91,8 +91,7 @@ const ALL: &[Spoil] = &[
         none.then(|| Order { tickets: other.tickets[..1].to_vec(), ..o.clone() })
     }),
     Spoil::Order("the payment is gone", |o, _| {
-        let took = sold(o) && o.total().minor > 0;
-        took.then(|| Order { payment: None, ..o.clone() })
+        (sold(o) && o.payment.is_some()).then(|| Order { payment: None, ..o.clone() })
     }),
     Spoil::Order("the PaymentIntent is gone", |o, _| {
         (sold(o) && o.payment.is_some()).then(|| payment(o, |p| p.intent = None))?
@@ -310,6 +309,15 @@ impl Reader for Spoilt {
         Ok(self.page(page))
     }
 
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        let page = self.inner.listed(listing, fits)?;
+        Ok(self.page(page))
+    }
+
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
         self.inner.owners(after, limit)
     }
@@ -323,8 +331,12 @@ impl Reader for Spoilt {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.inner.tickets(event, after, limit)
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.inner.references(event, prefix)
     }
 
     fn order_of_ticket(&mut self, event: EventId, serial: u32) -> Result<Option<OrderId>, Fault> {

@@ -334,7 +334,10 @@ impl<'t, 'f> Node<'t, 'f> {
     /// What to write for a text: what stands there in quotes if that will do, or an example.
     fn text_for(&self, source: &str) -> String {
         let found = self.found.borrow();
-        let currency = found.currency.as_ref().filter(|_| self.path.contains("price"));
+        let currency = found
+            .currency
+            .as_ref()
+            .filter(|_| ["price", "amount_off"].iter().any(|money| self.path.contains(money)));
         advice::text(&self.path, self.name, source, found.zone, currency)
     }
 
@@ -464,11 +467,14 @@ impl Found<'_> {
         let what = match list {
             "pools" => "pool",
             "ticket_types" => "ticket type",
+            "questions" => "question",
+            "codes" => "code",
             other => other,
         };
         let part = format!("{list}[{number}]");
         let inside = path[part.len().min(path.len())..].trim_start_matches('.');
-        let id = self.places.get(&format!("{part}.id")).and_then(|at| {
+        let field = if list == "codes" { "code" } else { "id" };
+        let id = self.places.get(&format!("{part}.{field}")).and_then(|at| {
             let source = self.text.get(*at..)?.lines().next()?;
             source.strip_prefix('"')?.split('"').next().filter(|id| !id.is_empty())
         });
@@ -541,9 +547,10 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
                 Vec::new()
             }
             _ => {
-                let name = self.name;
-                self.wrong(|source| {
-                    format!("{name} is {source}: describe each below a line [[{name}]]")
+                let (name, inside) = (self.name, self.path.contains(']'));
+                self.wrong(|source| match inside {
+                    true => format!("{name} is {source}: write a list of texts, {name} = [\"…\"]"),
+                    false => format!("{name} is {source}: describe each below a line [[{name}]]"),
                 });
                 Vec::new()
             }
@@ -623,8 +630,10 @@ impl<'de> SeqAccess<'de> for Items<'_, '_> {
         let (path, found) = (format!("{}[{n}]", self.node.path), self.node.found);
         found.borrow_mut().places.insert(path.clone(), value.span().start);
         // Its id first, by which mistakes in the rest are told.
-        if let Some(id) = value.get_ref().as_table().and_then(|table| table.get("id")) {
-            found.borrow_mut().places.insert(format!("{path}.id"), id.span().start);
+        for field in ["id", "code"] {
+            if let Some(id) = value.get_ref().as_table().and_then(|table| table.get(field)) {
+                found.borrow_mut().places.insert(format!("{path}.{field}"), id.span().start);
+            }
         }
         let node = Node { value: Some(Value::One(value)), path, name: self.node.name, found };
         seed.deserialize(node).map(Some)

@@ -16,6 +16,7 @@ pub fn event_spec(slug: &str, capacity: u32) -> EventSpec {
             name: "T".into(),
             pool: "all".into(),
             price_minor: 100,
+            rules: boxoffice::TypeRules::default(),
         }],
         ..EventSpec::new(slug, gbp(), 4_000_000_000_000)
     }
@@ -42,6 +43,9 @@ pub fn order(state: OrderState) -> Order {
         tries: 0,
         trouble: None,
         payment: None,
+        tender: boxoffice::Tender::Online,
+        reference: String::new(),
+        answers: Vec::new(),
         refunds: vec![],
         tickets: vec![],
     }
@@ -49,7 +53,15 @@ pub fn order(state: OrderState) -> Order {
 
 /// A line of the first ticket type and the first pool, with nothing refunded.
 pub fn line(quantity: u32, unit_minor: i64) -> Line {
-    Line { ticket_type: 0, pool: 0, quantity, unit_minor, refunded: 0, restocked: 0 }
+    Line {
+        ticket_type: 0,
+        pool: 0,
+        quantity,
+        unit_minor,
+        refunded: 0,
+        restocked: 0,
+        extra: boxoffice::Extra::default(),
+    }
 }
 
 /// Payment 8 in test mode with the PaymentIntent `pi_1` and attempts in these states, numbered from 1, all
@@ -71,6 +83,7 @@ pub fn payment(attempts: &[AttemptState]) -> Payment {
     }
 }
 
-fn gbp() -> Currency {
+/// Pounds.
+pub fn gbp() -> Currency {
     Currency::parse("GBP").expect("a currency")
 }

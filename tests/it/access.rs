@@ -5,13 +5,19 @@
 use crate::forms::PageForm;
 use crate::harness::*;
 use crate::money::Stripe;
+use crate::office_shop;
+use crate::staff::{self, OWNER, PASSWORD, Visitor};
+use nts_server::access::{Right, Role};
 use nts_server::config::Config;
 use nts_server::http::routes::{Access, Described, routes};
 use nts_server::payments::fake::FakeStripe;
 use serde_json::{Value, json};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The key of a form of the office.
+const FORM_KEY: &str = "6f1f6f4e-8b5b-4c36-9d5c-0d5a8f0c2f11";
 const WEBHOOK_SECRET: &str = "whsec_verysecret";
 
 /// In which state an order is.
@@ -31,6 +37,11 @@ enum Sends {
     Nothing,
     Json(Value),
     Form(Vec<(&'static str, String)>),
+    /// A form that could have a file, and takes one away.
+    Removal,
+    /// A form that could have a file, and has these fields.
+    Multipart(Vec<(&'static str, String)>),
+    Csv(String),
 }
 
 /// How a route is used with success.
@@ -63,8 +74,141 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
             looks(State::Held)
         }
         ("GET", "/healthz" | "/readyz" | "/metrics") => looks(State::Held),
+        ("GET", "/office") => looks(State::Held),
+        ("GET", "/office/events/{event}" | "/office/events/{event}/live") => looks(State::Held),
+        ("GET", "/office/orders" | "/office/events/{event}/orders" | "/office/orders/{id}") => {
+            looks(State::Paid)
+        }
+        ("GET", "/office/orders/{id}/refund" | "/office/orders/{id}/resend") => looks(State::Paid),
+        ("GET", "/office/orders/{id}/address" | "/office/orders/{id}/tickets/{number}") => {
+            looks(State::Paid)
+        }
+        ("GET", "/office/orders/{id}/name" | "/office/orders/{id}/answers") => looks(State::Paid),
+        ("GET", "/office/orders/{id}/cancel") => looks(State::Held),
+        (
+            "GET",
+            "/office/events/{event}/sell"
+            | "/office/events/{event}/give"
+            | "/office/events/{event}/guests",
+        ) => looks(State::Held),
+        ("POST", "/office/events/{event}/sell" | "/office/events/{event}/give") => {
+            let gives = route.path.ends_with("/give");
+            let (tender, total) = if gives { ("free", "0") } else { ("cash", "2500") };
+            let ticket = [("key", FORM_KEY), ("quantity:adult", "1"), ("tender", tender)];
+            let whose = [("name", &*fresh), ("email", &*mail), ("do", "record"), ("total", total)];
+            does(State::Held, form(&[&ticket[..], &whose[..]].concat()))
+        }
+        ("POST", "/office/events/{event}/guests") => {
+            let list = format!("name,email\n{fresh},{mail}\n");
+            does(State::Held, Sends::Multipart(vec![("do", "make".into()), ("list", list)]))
+        }
+        ("POST", "/office/orders/{id}/name") => {
+            does(State::Paid, form(&[("key", FORM_KEY), ("name", &fresh)]))
+        }
+        ("POST", "/office/orders/{id}/answers") => does(State::Paid, form(&[("a.note", &fresh)])),
+        ("GET", "/office/events/{event}/log" | "/office/events/{event}/accounts") => {
+            looks(State::Paid)
+        }
+        ("GET", "/office/events/{event}/export") => looks(State::Paid),
+        ("GET", "/office/events/{event}/export/{file}") => looks(State::Paid),
+        ("GET", "/api/v1/events/{event}/export/{file}") => looks(State::Paid),
+        ("GET", "/api/v1/orders") => looks(State::Paid),
+        ("POST", "/office/orders/{id}/refund") => {
+            let reason = [("reason", "ill"), ("what", "all"), ("confirmed", "yes")];
+            does(State::Paid, form(&[&[("key", FORM_KEY)], &reason[..]].concat()))
+        }
+        ("POST", "/office/orders/{id}/cancel") => does(State::Held, form(&[("key", FORM_KEY)])),
+        ("POST", "/office/orders/{id}/resend") => tells(State::Paid, form(&[("key", FORM_KEY)])),
+        ("POST", "/office/orders/{id}/address") => {
+            does(State::Paid, form(&[("key", FORM_KEY), ("email", &mail)]))
+        }
+        ("POST", "/office/orders/{id}/tickets/{number}") => {
+            does(State::Paid, form(&[("key", FORM_KEY), ("name", &fresh)]))
+        }
+        (
+            "GET",
+            "/office/events/new"
+            | "/office/events/{event}/edit"
+            | "/office/events/{event}/cancel"
+            | "/office/events/{event}/picture"
+            | "/office/shop",
+        ) => looks(State::Held),
+        // There are texts and a picture: see `Setup::start`.
+        ("GET", "/imprint" | "/terms" | "/privacy" | "/pictures/{picture}") => looks(State::Held),
+        // It says nothing of what it was made from, so it is refused for that: see `is_served`.
+        ("POST", "/office/shop") => tells(State::Held, form(&[("name", "Hall")])),
+        // Of another event, too.
+        ("POST", "/office/shop/logo" | "/office/events/{event}/picture") => {
+            tells(State::Held, Sends::Removal)
+        }
+        ("POST", "/office/events/new") => tells(
+            State::Held,
+            form(&[
+                ("name", &fresh),
+                ("starts", "2031-05-01T20:00"),
+                ("zone", "UTC"),
+                ("currency", "GBP"),
+                ("pool-0-places", "5"),
+                ("type-0-name", "Ticket"),
+                ("type-0-price", "9"),
+            ]),
+        ),
+        // A row more is no change of the event.
+        ("POST", "/office/events/{event}/edit") => tells(State::Held, form(&[("do", "add-type")])),
+        // Of these it is another event that is changed.
+        ("POST", "/office/events/{event}/sale") => tells(State::Held, form(&[("do", "hide")])),
+        ("POST", "/office/events/{event}/cancel") => tells(State::Held, form(&[("sure", "yes")])),
+        (
+            "POST",
+            "/office/events/{event}/delete"
+            | "/api/v1/events/{event}/pause"
+            | "/api/v1/events/{event}/resume"
+            | "/api/v1/events/{event}/cancel",
+        )
+        | ("GET", "/api/v1/events/{event}/cancellation") => looks(State::Held),
+        // Who may use the office: see `accounts.rs` and `server/tests/office.rs`.
+        ("GET", path) if path.starts_with("/office/") && of_accounts(path) => looks(State::Held),
+        ("POST", "/office/sign-in") => {
+            tells(State::Held, form(&[("email", OWNER), ("password", PASSWORD)]))
+        }
+        ("POST", "/office/sign-in/link") => tells(State::Held, form(&[("email", OWNER)])),
+        ("POST", "/office/welcome/{token}") => {
+            tells(State::Held, form(&[("name", &fresh), ("password", PASSWORD)]))
+        }
+        ("POST", "/office/confirm" | "/office/account/password") => {
+            tells(State::Held, form(&[("password", PASSWORD)]))
+        }
+        ("POST", "/office/people/invitations") => {
+            tells(State::Held, form(&[("email", &mail), ("role", "door"), ("event", "")]))
+        }
+        ("POST", "/office/people/{person}/role") => {
+            tells(State::Held, form(&[("role", "read_only"), ("event", "rock")]))
+        }
+        ("POST", "/office/keys") => {
+            tells(State::Held, form(&[("name", &fresh), ("role", "door"), ("event", "rock")]))
+        }
+        ("POST", path) if path.starts_with("/office/") && of_accounts(path) => {
+            tells(State::Held, form(&[]))
+        }
         ("GET", "/orders/{id}/{secret}" | "/orders/{id}/{secret}/pay") => looks(State::Held),
         ("GET", "/orders/{id}/{secret}/event.ics") => looks(State::Held),
+        ("GET", "/orders/{id}/{secret}/answers") => looks(State::Held),
+        ("POST", "/orders/{id}/{secret}/answers") => does(State::Held, form(&[("a.note", &fresh)])),
+        ("PUT", "/api/v1/orders/{id}/answers") => {
+            let answers = json!([{"question": "note", "answer": fresh}]);
+            does(State::Held, Sends::Json(json!({"answers": answers})))
+        }
+        ("PUT", "/api/v1/orders/{id}/name") => {
+            does(State::Paid, Sends::Json(json!({"name": fresh})))
+        }
+        ("POST", "/api/v1/events/{event}/sales") => {
+            let buyer = json!({"name": fresh, "email": mail});
+            let sale = json!({"buyer": buyer, "lines": lines, "tender": "free"});
+            does(State::Held, Sends::Json(sale))
+        }
+        ("POST", "/api/v1/events/{event}/guests") => {
+            does(State::Held, Sends::Csv(format!("name,email\n{fresh},{mail}\n")))
+        }
         ("GET", "/orders/{id}/{secret}/mails/{n}") => looks(State::Paid),
         ("GET", "/tickets") => looks(State::Held),
         ("POST", "/tickets") => tells(State::Paid, form(&[("email", &mail)])),
@@ -90,9 +234,10 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/api/v1/orders/{id}") => looks(State::Held),
         ("GET", "/api/v1/events/{event}/orders" | "/nts/v1/list-guests") => looks(State::Paid),
         ("GET", "/sandbox/authenticate/{intent}") => looks(State::Asked),
-        ("POST", "/events/{event}/orders") => {
-            does(State::Held, form(&[("name", &fresh), ("email", &mail), ("quantity:adult", "1")]))
-        }
+        ("POST", "/events/{event}/orders") => does(
+            State::Held,
+            form(&[("name", &fresh), ("email", &mail), ("quantity:adult", "1"), ("terms", "1")]),
+        ),
         ("POST", "/orders/{id}/{secret}/pay" | "/pay/{id}/{secret}") => {
             does(State::Held, form(&[("token", "ctoken_ok")]))
         }
@@ -133,6 +278,13 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
     }
 }
 
+/// The pages of accounts. Those of events and orders are not among them.
+fn of_accounts(path: &str) -> bool {
+    let first = path.split('/').nth(2).unwrap_or("");
+    ["sign-in", "sign-out", "code", "link", "welcome", "confirm", "account", "people", "keys"]
+        .contains(&first)
+}
+
 /// A word that nobody has used.
 fn fresh(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -142,6 +294,7 @@ fn fresh(what: &str) -> String {
 fn show(places: u32) -> Value {
     let mut event = event_json(places, 300);
     event["limit_per_buyer"] = 1.into();
+    event["questions"] = json!([{"id": "note", "text": "Anything else?", "kind": "text"}]);
     event
 }
 
@@ -150,6 +303,10 @@ struct Setup {
     server: Server,
     stripe: Option<Stripe>,
     routes: Vec<Described>,
+    /// Signed in, with every right.
+    owner: Visitor,
+    /// A session that has ended.
+    ended: Visitor,
     _dir: Dir,
 }
 
@@ -168,8 +325,22 @@ impl Setup {
         let server = Server::start_with(&dir, &settings);
         let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&show(500));
         assert!(server.send(put).status < 300);
+        let texts = [("imprint", "We."), ("terms", "All."), ("privacy", "None."), ("seen", "0")];
+        let said = Request::form("/office/shop", &texts).bearer(KEY);
+        assert_eq!(server.send(said).status, 303);
+        let picture = office_shop::upload("/office/events/rock/picture", "picture", &[("alt", "")]);
+        assert_eq!(server.send(picture).status, 303);
+        let page = server.get("/events/rock").text();
+        let picture = page.split("/pictures/").nth(1).expect("a picture").split('"').next();
+        PICTURE.get_or_init(|| picture.expect("its end").to_owned());
         let routes = routes(&Config::from_flags(flags).unwrap(), stripe.is_none());
-        Setup { server, stripe, routes, _dir: dir }
+        let mut owner = staff::owner(&server);
+        let link = staff::invite(&server, &mut owner, MEMBER, "door", "");
+        staff::accept(&server, &link, "");
+        let mut ended = staff::sign_in(&server, OWNER);
+        let before = ended.clone();
+        assert_eq!(ended.post(&server, "/office/sign-out", &[]).status, 303);
+        Setup { server, stripe, routes, owner, ended: before, _dir: dir }
     }
 
     /// Everything that could be changed: the event, all orders, who is a guest, and what moved at Stripe.
@@ -206,6 +377,7 @@ impl Setup {
             secret: text(&order, "secret"),
             pay_secret,
             intent: String::new(),
+            invitation: String::new(),
             codes: Vec::new(),
             ticket: String::new(),
         };
@@ -233,7 +405,47 @@ impl Setup {
         }
         victim
     }
+
+    /// Somebody else of the office, with a role of no power, who may be removed.
+    fn make_spare(&self) {
+        let mut owner = self.owner.clone();
+        let page = owner.get(&self.server, "/office/people").text();
+        if !page.contains(SPARE) {
+            let link = staff::invite(&self.server, &mut owner, SPARE, "read_only", "rock");
+            staff::accept(&self.server, &link, "");
+        }
+    }
+
+    /// Makes what a route is about, beside the order.
+    fn prepare(&self, route: &Described, of: &mut Victim) {
+        if route.path.contains("{person}") {
+            self.make_spare();
+        }
+        if route.path.contains("{invitation}") {
+            of.invitation = self.invitation();
+        }
+    }
+
+    /// The id of an invitation that nobody has accepted.
+    fn invitation(&self) -> String {
+        let (mut owner, mail) = (self.owner.clone(), format!("{}@example.org", fresh("In")));
+        let fields = [("email", &*mail), ("role", "door"), ("event", "")];
+        let done = owner.post(&self.server, "/office/people/invitations", &fields);
+        done.header("location").unwrap().rsplit('/').next().unwrap().to_owned()
+    }
 }
+
+/// Makes the event of its own, or shows it again: a route hides it.
+fn put_spare() -> Request {
+    let mut event = event_json(1, 300);
+    event["hidden"] = false.into();
+    Request::new("PUT", "/api/v1/events/spare").bearer(KEY).json(&event)
+}
+
+const SPARE: &str = "spare@example.org";
+/// The id of an invitation that was never made.
+const NOBODYS: &str = "00000000000000000000000000000000";
+const MEMBER: &str = "member@example.org";
 
 /// Somebody's order.
 struct Victim {
@@ -242,6 +454,8 @@ struct Victim {
     secret: String,
     pay_secret: String,
     intent: String,
+    /// An invitation of somebody to the office.
+    invitation: String,
     codes: Vec<String>,
     /// The signed code of the first one.
     ticket: String,
@@ -256,9 +470,10 @@ impl Victim {
         for told in hidden {
             assert!(!all.contains(told.as_str()), "{when}: {told} in {all}");
         }
-        for header in ["set-cookie", "location"] {
-            assert!(answer.header(header).is_none(), "{when}: {all}");
-        }
+        assert!(answer.header("set-cookie").is_none(), "{when}: {all}");
+        // Whoever is not signed in is led to where they can, and back.
+        let led = answer.header("location").filter(|to| !to.starts_with("/office/sign-in"));
+        assert!(led.is_none(), "{when}: {all}");
     }
 }
 
@@ -303,8 +518,31 @@ fn now_s() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
+/// Sessions that are none.
+fn wrong_sessions(setup: &Setup) -> Vec<Shows> {
+    let token = setup.owner.session();
+    let (name, value) = token.split_once('=').unwrap();
+    let mut all = vec![
+        setup.ended.session(),
+        format!("{name}="),
+        format!("{name}={}", "0".repeat(52)),
+        format!("{name}={}", value.to_lowercase()),
+        format!("{name}={}", &value[..51]),
+        format!("{name}={value}0"),
+        format!("{name}={KEY}"),
+        // A mark of a browser opens nothing, and a session is no other cookie.
+        format!("{name}={}", setup.owner.0["nts-device"]),
+        format!("nts-device={}; {}", setup.owner.0["nts-device"], setup.ended.session()),
+        format!("__Host-{token}"),
+        format!("x{token}"),
+        format!("nts_orders={value}"),
+    ];
+    all.retain(|cookie| *cookie != token);
+    all.into_iter().map(|cookie| Shows::Header("cookie", cookie)).collect()
+}
+
 /// Everything but what opens this route.
-fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
+fn wrong(setup: &Setup, route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
     let words = |words: Vec<String>| words.into_iter().map(Shows::Word).collect::<Vec<_>>();
     let malformed = |word: &str| {
         ["Basic ", "", "Bearer", "Bearerx ", "Digest "]
@@ -332,7 +570,7 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
             }
             all
         }
-        Access::OrderOrOrganiser => {
+        Access::OrderOrStaff(_) => {
             let mut all = words(wrong_secrets(of, other));
             all.extend(words(vec![of.pay_secret.clone(), format!("{KEY}x")]));
             all.push(Shows::Nothing);
@@ -346,10 +584,30 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
             all.push(Shows::Header("authorization", format!("Bearer {}", of.secret)));
             all
         }
-        Access::Organiser => {
+        Access::Staff(_) | Access::Office(_) => {
             let mut all = words(wrong_keys(of, other));
             all.push(Shows::Nothing);
             all.extend(malformed(KEY));
+            all.extend(wrong_sessions(setup));
+            // A session opens the office, and nothing for programs.
+            if matches!(route.access, Access::Staff(_)) {
+                all.push(Shows::Header("cookie", setup.owner.session()));
+            }
+            all
+        }
+        Access::SignedIn => {
+            let mut all = wrong_sessions(setup);
+            all.push(Shows::Nothing);
+            // A key is nobody who could have an account.
+            all.push(Shows::Header("authorization", format!("Bearer {KEY}")));
+            all
+        }
+        Access::OneTimeLink => {
+            let mut all = words(wrong_secrets(of, other));
+            all.extend(words(vec![of.secret.clone(), of.pay_secret.clone(), KEY.into()]));
+            let first = staff::first_link(&setup.server).unwrap();
+            let used = first.rsplit('/').next().unwrap();
+            all.extend(words(vec![used.into(), used.replacen('7', "6", 1), "0".repeat(52)]));
             all
         }
         Access::Payment => words(vec!["pi_none".into(), "0".into(), of.id.clone(), KEY.into()]),
@@ -391,15 +649,27 @@ fn wrong(route: &Described, of: &Victim, other: &Victim) -> Vec<Shows> {
 }
 
 /// What opens this route.
-fn right(route: &Described, of: &Victim) -> Vec<Shows> {
+fn right(setup: &Setup, route: &Described, of: &Victim) -> Vec<Shows> {
     let word = |word: &str| Shows::Word(word.to_owned());
     match route.access {
         Access::OrderPath => vec![word(&of.secret)],
         Access::PayPath => vec![word(&of.pay_secret)],
-        Access::OrderOrOrganiser => vec![word(&of.secret), word(KEY)],
+        Access::OrderOrStaff(_) => vec![word(&of.secret), word(KEY)],
         Access::TicketPath => vec![word(&of.ticket)],
         Access::OrderForm => vec![word(&of.secret), word(&of.pay_secret)],
-        Access::Organiser => vec![word(KEY)],
+        Access::Staff(_) => vec![word(KEY)],
+        Access::Office(_) => vec![word(KEY), Shows::Header("cookie", setup.owner.session())],
+        // Of somebody whose sessions nothing else needs: they may end by this.
+        Access::SignedIn => {
+            vec![Shows::Header("cookie", staff::sign_in(&setup.server, MEMBER).session())]
+        }
+        Access::OneTimeLink if route.path.starts_with("/office/welcome/") => {
+            let (mut owner, mail) = (setup.owner.clone(), format!("{}@example.org", fresh("In")));
+            let link = staff::invite(&setup.server, &mut owner, &mail, "door", "");
+            vec![word(link.rsplit('/').next().unwrap())]
+        }
+        // They need a mail or an authenticator: `server/tests/office.rs` uses them.
+        Access::OneTimeLink => Vec::new(),
         Access::Payment => vec![word(&of.intent)],
         Access::Provider => {
             let body = body_of(entry(route, &of.name).unwrap().sends).0;
@@ -427,9 +697,12 @@ fn refusals(route: &Described, shows: &Shows) -> &'static [u16] {
         | Access::PayPath
         | Access::TicketPath
         | Access::Payment
+        | Access::OneTimeLink
         | Access::Nobody => &[404],
-        Access::OrderOrOrganiser if bearer => &[404],
-        Access::OrderOrOrganiser | Access::Organiser => &[401],
+        Access::OrderOrStaff(_) if bearer => &[404],
+        Access::OrderOrStaff(_) | Access::Staff(_) => &[401],
+        // A browser is led to where its person can sign in.
+        Access::Office(_) | Access::SignedIn => &[401, 303],
         Access::OrderForm => &[403],
         Access::Provider => &[400],
         Access::Anyone | Access::AnyoneInTheDemo => &[],
@@ -440,6 +713,18 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
     match sends {
         Sends::Nothing => (String::new(), None),
         Sends::Json(value) => (value.to_string(), Some("application/json")),
+        Sends::Removal => {
+            let part = "--x\r\ncontent-disposition: form-data; name=\"do\"\r\n\r\nremove\r\n--x--";
+            (part.into(), Some("multipart/form-data; boundary=x"))
+        }
+        Sends::Multipart(fields) => {
+            let part = |(name, value): &(&str, String)| {
+                format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+            };
+            let parts: String = fields.iter().map(part).collect();
+            (format!("{parts}--x--"), Some("multipart/form-data; boundary=x"))
+        }
+        Sends::Csv(text) => (text, Some("text/csv")),
         Sends::Form(fields) => {
             let escape = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
             let fields = fields.iter().map(|(n, v)| format!("{}={}", escape(n), escape(v)));
@@ -447,6 +732,23 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
             (fields, Some("application/x-www-form-urlencoded"))
         }
     }
+}
+
+/// Whether a status says that whoever asked may do so.
+fn is_served(route: &Described, status: u16) -> bool {
+    let differs = route.method == "POST" && route.path == "/office/shop" && status == 409;
+    (200..=303).contains(&status) || differs
+}
+
+/// The picture that there is.
+static PICTURE: OnceLock<String> = OnceLock::new();
+
+/// Whether a route is asked about an event of its own, because nothing can be sold of it afterwards.
+fn is_about_the_spare(route: &Described) -> bool {
+    let last = route.path.rsplit('/').next().unwrap();
+    let stops = ["cancel", "cancellation", "delete", "pause", "picture", "resume", "sale"];
+    let stops = stops.contains(&last);
+    route.method == "DELETE" || route.path.contains("{event}") && stops
 }
 
 /// A parameter as it stands in a path.
@@ -475,12 +777,18 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
     };
     let path = route
         .path
-        .replace("{event}", if route.method == "DELETE" { "spare" } else { "rock" })
+        .replace("{event}", if is_about_the_spare(route) { "spare" } else { "rock" })
+        .replace("export/{file}", "export/orders.csv")
         .replace("{file}", "nts.css")
+        .replace("{picture}", PICTURE.get().expect("there is one"))
         .replace("{code}", &code)
         .replace("{number}", "1")
         .replace("{key}", "1")
         .replace("{n}", "1")
+        .replace("{person}", &staff::account(SPARE))
+        .replace("{invitation}", if of.invitation.is_empty() { NOBODYS } else { &of.invitation })
+        .replace("{office_key}", &"0".repeat(32))
+        .replace("{token}", &in_path(word))
         .replace("{id}", id)
         .replace("{secret}", &in_path(word))
         .replace("{intent}", &in_path(word));
@@ -492,7 +800,10 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
     }
     match shows {
         Shows::Word(word)
-            if matches!(route.access, Access::OrderOrOrganiser | Access::Organiser) =>
+            if matches!(
+                route.access,
+                Access::OrderOrStaff(_) | Access::Staff(_) | Access::Office(_)
+            ) =>
         {
             request.bearer(word)
         }
@@ -506,7 +817,7 @@ fn refuses_all_others(setup: &Setup, route: &Described, of: &Victim, other: &Vic
     let server = &setup.server;
     let before = setup.everything();
     let method = route.method.as_str();
-    for shows in wrong(route, of, other) {
+    for shows in wrong(setup, route, of, other) {
         let when = format!("{method} {} with {shows:?}", route.path);
         let refused = server.send(request(route, method, of, &of.id, &shows));
         assert!(refusals(route, &shows).contains(&refused.status), "{when}: {refused:?}");
@@ -538,11 +849,12 @@ fn serves_who_may(setup: &Setup, route: &Described) {
     let what =
         entry(route, "").unwrap_or_else(|| panic!("say how {method} {} is used", route.path));
     for at in 0.. {
-        let of = setup.victim(what.on);
-        let Some(shows) = right(route, &of).into_iter().nth(at) else { break };
+        let mut of = setup.victim(what.on);
+        setup.prepare(route, &mut of);
+        let Some(shows) = right(setup, route, &of).into_iter().nth(at) else { break };
         let when = format!("{method} {} with {shows:?}", route.path);
-        if method == "DELETE" {
-            assert!(server.send(put_event("spare", 1, 300)).status < 300, "{when}");
+        if is_about_the_spare(route) {
+            assert!(server.send(put_spare()).status < 300, "{when}");
         }
         let before = setup.everything();
         let request = request(route, method, &of, &of.id, &shows);
@@ -552,7 +864,11 @@ fn serves_who_may(setup: &Setup, route: &Described) {
             continue;
         }
         let answer = server.send(request);
-        assert!((200..=303).contains(&answer.status), "{when}: {answer:?}");
+        // What an authenticator shows, nobody knows here.
+        let asks = answer.status == 422 && route.path == "/office/account/authenticator";
+        assert!(asks || is_served(route, answer.status), "{when}: {answer:?}");
+        let led = answer.header("location").is_some_and(|to| to.starts_with("/office/sign-in"));
+        assert_eq!(led, route.path == "/office/sign-out", "{when}: {answer:?}");
         if let Some(back) = answer.header("location").filter(|to| to.starts_with("/pay/")) {
             // Who comes back from a bank makes the server read what it said.
             server.get(back);
@@ -580,7 +896,9 @@ impl Victim {
 fn is_there_for_its_method_alone(setup: &Setup, route: &Described, of: &Victim) {
     let server = &setup.server;
     let before = setup.everything();
-    let shows = right(route, of).into_iter().next().unwrap_or(Shows::Nothing);
+    let shows = right(setup, route, of).into_iter().next();
+    // A path has all its parts, if only a link that nobody was given.
+    let shows = shows.unwrap_or_else(|| Shows::Word("nobodys".into()));
     let of_path: Vec<_> = setup.routes.iter().filter(|r| r.path == route.path).collect();
     for method in ["OPTIONS", "DELETE", "PATCH", "PUT", "POST"] {
         if of_path.iter().any(|r| r.method.as_str() == method) {
@@ -615,7 +933,7 @@ fn each_route_with_each_credential(setup: &Setup) {
     for route in &setup.routes {
         for of in &victims {
             refuses_all_others(setup, route, of, &other);
-            refused += wrong(route, of, &other).len();
+            refused += wrong(setup, route, of, &other).len();
         }
         let on = entry(route, "").map(|entry| entry.on);
         let at = states.iter().position(|state| Some(*state) == on).unwrap_or(0);
@@ -648,4 +966,214 @@ fn where_no_secret_of_webhooks_is_set_nobody_can_send_one() {
     assert_eq!(nobody.len(), 1);
     let (of, other) = (setup.victim(State::Asked), setup.victim(State::Held));
     refuses_all_others(&setup, nobody[0], &of, &other);
+}
+
+/// A person and a program of each role, for all events, for the one that is asked for, and for another one.
+struct Member {
+    role: Role,
+    /// The slug of its event; empty: all.
+    event: &'static str,
+    session: String,
+    key: String,
+}
+
+/// What a route is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum About {
+    /// The event `rock`, or an order of it.
+    Event,
+    /// All events, or the shop itself.
+    Shop,
+    /// Whatever its caller may see of it.
+    Anything,
+}
+
+fn about(route: &Described) -> About {
+    match (route.method.as_str(), route.path) {
+        (_, "/office" | "/api/v1/door/keys") if route.method == "GET" => About::Anything,
+        (_, "/office/orders" | "/api/v1/orders") => About::Anything,
+        (_, "/office/events/new") => About::Shop,
+        (_, path) if path.starts_with("/office/shop") => About::Shop,
+        (_, "/api/v1/door/keys" | "/api/v1/door/keys/{key}" | "/api/v1/erasures") => About::Shop,
+        (_, "/nts/v1/list-guests" | "/api/v1/tickets/{code}") => About::Event,
+        (_, path) if path.contains("{event}") || path.contains("{id}") => About::Event,
+        (_, path) if path.starts_with("/office/") && of_accounts(path) => About::Shop,
+        (method, path) => panic!("say what {method} {path} is about"),
+    }
+}
+
+/// What each role may do. It says again what the product says, so that a change of either is noticed.
+fn may(role: Role, right: Right) -> bool {
+    use Right::*;
+    let rights: &[Right] = match role {
+        Role::Owner => return true,
+        Role::Manager => &[
+            SeeEvents,
+            ChangeEvents,
+            SeeOrders,
+            ChangeOrders,
+            SellTickets,
+            Refund,
+            CheckIn,
+            EraseBuyers,
+        ],
+        Role::BoxOffice => &[SeeEvents, SeeOrders, ChangeOrders, SellTickets, CheckIn],
+        Role::ReadOnly => &[SeeEvents, SeeOrders],
+        Role::Door => &[CheckIn],
+    };
+    rights.contains(&right)
+}
+
+fn members(setup: &Setup) -> Vec<Member> {
+    let (server, mut owner) = (&setup.server, setup.owner.clone());
+    assert!(server.send(put_event("jazz", 10, 300)).status < 300);
+    let mut all = Vec::new();
+    for role in Role::ALL {
+        let events: &[&str] = if role == Role::Owner { &[""] } else { &["", "rock", "jazz"] };
+        for event in events {
+            let mail = format!("{role}-{event}@example.org");
+            let link = staff::invite(server, &mut owner, &mail, role.word(), event);
+            let session = staff::accept(server, &link, "").session();
+            let key = staff::key(server, &mut owner, role.word(), event);
+            all.push(Member { role, event, session, key });
+        }
+    }
+    all
+}
+
+/// A draft is as an event that does not exist, and its orders are as orders that do not, to a member of the staff who has
+/// no role of it: at every route of staff, for a person and for a program.
+#[test]
+fn a_draft_is_unknown_to_whoever_has_no_role_of_it() {
+    let setup = Setup::start("access-drafts", Some(Stripe::start()), true);
+    let server = &setup.server;
+    let jazz: Vec<Member> =
+        members(&setup).into_iter().filter(|member| member.event == "jazz").collect();
+    let mut of = setup.victim(State::Paid);
+    let mut draft = show(500);
+    draft["hidden"] = true.into();
+    let put = Request::new("PUT", "/api/v1/events/rock").bearer(KEY).json(&draft);
+    assert_eq!(server.send(put).status, 200);
+    let none = uuid::Uuid::from_u128(uuid::Uuid::try_parse(&of.id).unwrap().as_u128() ^ 1);
+    let none = none.to_string();
+    let (mut asked, mut gone) = (0, 0);
+    for route in &setup.routes {
+        let is_staff =
+            matches!(route.access, Access::Staff(_) | Access::Office(_) | Access::OrderOrStaff(_));
+        // Making an event needs the role for all events, whether there is one of this name or not.
+        let named = route.path.contains("{event}") || route.path.contains("{id}");
+        if !is_staff || !named && route.path != "/api/v1/tickets/{code}" {
+            continue;
+        }
+        setup.prepare(route, &mut of);
+        let method = route.method.as_str();
+        for member in &jazz {
+            let session = Shows::Header("cookie", member.session.clone());
+            let key = Shows::Header("authorization", format!("Bearer {}", member.key));
+            for shows in [session, key] {
+                let with = |slug: &str, id: &str| {
+                    let request = request(route, method, &of, id, &shows);
+                    let path = request.path().to_owned();
+                    let path = path.replace("/events/rock", &format!("/events/{slug}"));
+                    let path = path.replace("/events/spare", &format!("/events/{slug}"));
+                    let path = match route.path {
+                        "/api/v1/tickets/{code}" => format!("{path}?event={slug}"),
+                        _ => path,
+                    };
+                    let answer = server.send(request.to(&path));
+                    let text = answer.text().replace(slug, "SLUG").replace(id, "ID");
+                    (answer.status, answer.code(), text)
+                };
+                let (there, unknown) = (with("rock", &of.id), with("rack", &none));
+                let when = format!("{method} {} as {} with {shows:?}", route.path, member.role);
+                assert_eq!(there, unknown, "{when}");
+                asked += 1;
+                gone += usize::from(there.0 == 404);
+            }
+        }
+    }
+    assert!(asked > 200 && gone > 100, "{asked} {gone}");
+}
+
+#[test]
+fn each_route_with_each_role() {
+    let setup = Setup::start("access-roles", Some(Stripe::start()), true);
+    let members = members(&setup);
+    let (mut allowed, mut denied) = (0, 0);
+    for route in &setup.routes {
+        let right = match route.access {
+            Access::Staff(right) | Access::Office(right) | Access::OrderOrStaff(right) => right,
+            _ => continue,
+        };
+        let (method, what) = (route.method.as_str(), entry(route, "").unwrap());
+        let mut refused_of = setup.victim(what.on);
+        setup.prepare(route, &mut refused_of);
+        assert!(setup.server.send(put_spare()).status < 300);
+        let before = setup.everything();
+        let mut later = Vec::new();
+        for member in &members {
+            let covers = match about(route) {
+                // It is another event that goes, or is not sold any more.
+                About::Event if is_about_the_spare(route) => member.event.is_empty(),
+                About::Event => member.event != "jazz",
+                About::Shop => member.event.is_empty(),
+                About::Anything => true,
+            };
+            // A page that shows what its reader may see is open to whoever is signed in.
+            let sees = route.path == "/office";
+            let may = sees || covers && may(member.role, right);
+            let session = Shows::Header("cookie", member.session.clone());
+            let key = Shows::Header("authorization", format!("Bearer {}", member.key));
+            for shows in [session, key] {
+                let when = format!(
+                    "{method} {} as {} of {:?} with {shows:?}",
+                    route.path, member.role, member.event
+                );
+                let by_session = matches!(shows, Shows::Header("cookie", _));
+                let in_office = matches!(route.access, Access::Office(_));
+                if may && (in_office || !by_session) {
+                    later.push((shows, when, member.event == "jazz"));
+                    continue;
+                }
+                let of = &refused_of;
+                let answer = setup.server.send(request(route, method, of, &of.id, &shows));
+                let expected: &[u16] = match () {
+                    () if by_session && !in_office => &[401],
+                    // Tickets of other events are not there.
+                    () if route.path == "/api/v1/tickets/{code}" => &[403, 404],
+                    () => &[403],
+                };
+                assert!(expected.contains(&answer.status), "{when}: {answer:?}");
+                // The old routes have no codes.
+                if answer.status == 403 && !in_office && !route.path.starts_with("/nts/") {
+                    assert_eq!(answer.code(), Some(ProblemCode::NotAllowed), "{when}");
+                }
+                of.is_hidden_in(&answer, &when);
+                denied += 1;
+            }
+        }
+        assert_eq!(before, setup.everything(), "{method} {} changed something", route.path);
+        for (shows, when, elsewhere) in later {
+            let mut of = setup.victim(what.on);
+            setup.prepare(route, &mut of);
+            if is_about_the_spare(route) {
+                assert!(setup.server.send(put_spare()).status < 300, "{when}");
+            }
+            let request = request(route, method, &of, &of.id, &shows);
+            if route.path.ends_with("/live") {
+                // It never ends.
+                assert_eq!(request.status(&setup.server.address).unwrap(), 200, "{when}");
+                allowed += 1;
+                continue;
+            }
+            let answer = setup.server.send(request);
+            assert!(is_served(route, answer.status), "{when}: {answer:?}");
+            if elsewhere {
+                // Nothing of an event that is not theirs.
+                of.is_hidden_in(&answer, &when);
+            }
+            allowed += 1;
+        }
+    }
+    assert!(allowed > 90 && denied > 400, "{allowed} {denied}");
 }

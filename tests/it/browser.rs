@@ -43,7 +43,12 @@ pub fn accessible_in(browser: &Browser, lang: &str) {
          for (const f of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
            say(!f.labels || !f.labels.length, 'a field without a label: ' + f.name);
          for (const b of document.querySelectorAll('button, .button, input:not([type=hidden])'))
-           say(b.getBoundingClientRect().height < 44, 'a small target: ' + (b.textContent || b.name));
+         {
+           // What is ticked is ticked by its label, too.
+           const label = b.matches('[type=checkbox], [type=radio]') && b.labels?.[0];
+           const high = Math.max(...[b, label].filter(Boolean).map((e) => e.getBoundingClientRect().height));
+           say(high < 44, 'a small target: ' + (b.textContent || b.name));
+         }
          let last = 0;
          for (const h of document.querySelectorAll('h1, h2, h3, h4')) {
            const level = Number(h.tagName[1]);

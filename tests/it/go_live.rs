@@ -337,3 +337,40 @@ fn free_tickets_stay_when_keys_are_set_and_are_moved_only_if_somebody_says_so() 
     let (ok, said) = run(&dir, &[], &["go-live", "--free-too"]);
     assert!(ok && said.contains("Moved 1 test order and 1 ticket"), "{said}");
 }
+
+/// What is sold at the box office moves no money of the provider: nothing says whether it was a test.
+#[test]
+fn what_the_box_office_sold_stays_and_is_moved_only_if_somebody_says_so() {
+    let dir = Dir::new("cash-goes-live");
+    let server = Server::start(&dir);
+    server.make_event(10, 300);
+    let sell = |server: &Server, tender: &str| {
+        let sale = json!({"buyer": {"name": "Ann"}, "tender": tender,
+                          "lines": [{"ticket_type": "adult", "quantity": 2}]});
+        let sold =
+            server.send(Request::new("POST", "/api/v1/events/rock/sales").bearer(KEY).json(&sale));
+        assert_eq!(sold.status, 201, "{sold:?}");
+        sold.json()
+    };
+    let cash = sell(&server, "cash");
+    server.stop();
+    // Alone it needs no go-live: it stays when keys are set, and then nothing is tried beside it.
+    let server = Server::start_with(&dir, &TEST_KEYS);
+    let path = format!("/api/v1/orders/{}", text(&cash, "id"));
+    assert_eq!(server.send(Request::get(&path).bearer(KEY)).json()["state"], "paid");
+    server.stop();
+    let server = Server::start(&dir);
+    let order = server.send(hold("bob", 1)).json();
+    assert_eq!(server.send(pay(&order, "ctoken_ok")).status, 200);
+    sell(&server, "terminal");
+    sell(&server, "free");
+    server.stop();
+    // Beside test orders it makes none of them real.
+    let (ok, said) = run(&dir, &TEST_KEYS, &["go-live"]);
+    assert!(!ok && said.contains("2 orders of the box office"), "{said}");
+    assert!(said.contains("--box-office-too") && said.contains("Nothing was changed"), "{said}");
+    let (ok, said) = run(&dir, &[], &["go-live", "--box-office-too"]);
+    assert!(!ok && said.contains("1 free order, which may be real"), "{said}");
+    let (ok, said) = run(&dir, &[], &["go-live", "--box-office-too", "--free-too"]);
+    assert!(ok && said.contains("Moved 4 test orders and 7 tickets"), "{said}");
+}

@@ -100,7 +100,13 @@ impl Server {
     }
 
     pub fn start_as(dir: &Dir, mut command: Command, settings: &[(&str, &str)]) -> Server {
-        command.env("NTS_ADDRESS", "127.0.0.1:0");
+        // Where the server says another address than its own, the port is chosen here.
+        let outside = settings.iter().any(|(name, _)| *name == "NTS_PUBLIC_URL");
+        let chosen = outside.then(|| {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().to_string()
+        });
+        command.env("NTS_ADDRESS", chosen.as_deref().unwrap_or("127.0.0.1:0"));
         command.envs(settings.iter().copied());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.path("log"));
         let mut child =
@@ -109,8 +115,11 @@ impl Server {
         let mut server = Server { child, address: String::new(), said: Vec::new() };
         for line in out.lines() {
             let line = line.unwrap();
-            let port = line.strip_prefix("nts serves at http://localhost:");
-            server.address = port.map(|port| format!("127.0.0.1:{port}")).unwrap_or_default();
+            if let Some(url) = line.strip_prefix("nts serves at ") {
+                let port = url.strip_prefix("http://localhost:");
+                let told = port.map(|port| format!("127.0.0.1:{port}"));
+                server.address = chosen.clone().or(told).unwrap_or_default();
+            }
             server.said.push(line.clone());
             if !server.address.is_empty() {
                 return server;

@@ -589,7 +589,10 @@ fn a_reset_from_a_browser_is_asked_about_first() {
     assert_eq!(reserve(&server, &[("fullname", "Ann")]).status, 200);
     let reset = |fields: &[(&str, &str)]| Request::form("/nts/v1/debug/reset", fields);
     let left = |server: &Server| server.get("/").text().contains("only 5 left");
-    for header in [("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")] {
+    let evil = reset(&[]).header("origin", "https://evil.example");
+    assert_eq!(server.send(evil).status, 403);
+    let own = format!("http://{}", server.address);
+    for header in [("sec-fetch-site", "same-origin"), ("origin", &own)] {
         for confirm in ["", "yes", "00000000000000000000000000"] {
             let asked = server.send(reset(&[("confirm", confirm)]).header(header.0, header.1));
             assert_eq!(asked.status, 200, "{asked:?}");

@@ -128,7 +128,7 @@ fn a_ticket_that_is_handed_on_has_one_code_that_counts() {
         assert_eq!(shown.status, if state == "valid" { 200 } else { 410 });
         assert!(shown.header("x-robots-tag").is_some_and(|v| v.contains("noindex")));
         assert_eq!(shown.header("cache-control"), Some("no-store"));
-        assert_eq!(shown.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(shown.header("referrer-policy"), Some("same-origin"));
         // Nothing of the order, and nothing of the other ticket.
         let all = shown.text()
             + &server.get(&format!("{}/event.ics", page(ticket).to_lowercase())).text();

@@ -8,6 +8,10 @@ use std::process::{Child, Command, Stdio};
 /// The key under which an element's id is given.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// Keys, as the protocol names them.
+pub const TAB: &str = "\u{e004}";
+pub const ENTER: &str = "\u{e007}";
+
 /// A phone's and a desk's window, in CSS pixels.
 pub const PHONE: (u32, u32) = (390, 844);
 pub const DESK: (u32, u32) = (1280, 900);
@@ -150,10 +154,19 @@ impl Browser {
         };
         // The page may be replaced between the two: it refreshes itself, or comes a moment later.
         nts_testkit::eventually("it can be clicked", || {
+            // Where a person would see it: not below what stays at an edge of the window.
+            if self.javascript {
+                let element = json!({ELEMENT: self.find(css)});
+                let script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})";
+                let body = json!({"script": script, "args": [element]});
+                let path = format!("/session/{}/execute/sync", self.session);
+                _ = self.try_command("POST", &path, &body);
+            }
             let path = format!("/session/{}/element/{}/{what}", self.session, self.find(css));
             let (status, value) = self.try_command("POST", &path, &body);
             let replaced = value.to_string().contains("does not belong to the document")
-                || value["error"] == "stale element reference";
+                || value["error"] == "stale element reference"
+                || value["error"] == "element click intercepted";
             assert!(status == 200 || replaced, "{css}: {value}");
             status == 200
         });
@@ -240,6 +253,46 @@ impl Browser {
             .expect("a picture");
         assert!(bytes.len() > 2_000, "an empty picture");
         keep(&format!("{name}.png"), &bytes);
+    }
+
+    /// From now on this header goes with every request.
+    pub fn send_header(&self, name: &str, value: &str) {
+        let enable = json!({"cmd": "Network.enable", "params": {}});
+        self.ask("POST", "goog/cdp/execute", &enable);
+        let params = json!({"headers": {name: value}});
+        let set = json!({"cmd": "Network.setExtraHTTPHeaders", "params": params});
+        self.ask("POST", "goog/cdp/execute", &set);
+    }
+
+    /// Types on the keyboard, wherever the focus is.
+    pub fn keys(&self, text: &str) {
+        let strokes: Vec<Value> = text
+            .chars()
+            .flat_map(|c| {
+                ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": c.to_string()}))
+            })
+            .collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": strokes});
+        self.ask("POST", "actions", &json!({"actions": [keyboard]}));
+    }
+
+    /// Presses the tab key until what has the focus is this. Everything on the way shows that it has it.
+    pub fn tab_to(&self, css: &str) {
+        for _ in 0..120 {
+            self.keys(TAB);
+            let script = format!(
+                "const e = document.activeElement;
+                 const seen = e.matches(':focus-visible, input:focus-within')
+                   && (getComputedStyle(e).outlineStyle !== 'none' || e.matches('main, [tabindex=\"-1\"]'));
+                 return [e.matches({css:?}), seen || e === document.body, e.outerHTML.slice(0, 120)];"
+            );
+            let now = self.run(&script);
+            assert_eq!(now[1], json!(true), "the focus is not seen: {}", now[2]);
+            if now[0] == json!(true) {
+                return;
+            }
+        }
+        panic!("the keyboard does not reach {css} on {}", self.url());
     }
 
     /// From now on pages look as they are printed.

@@ -6,6 +6,8 @@
 /// Where the databases of these tests are: on a server that the tests start.
 pub const ON_POSTGRES: bool = true;
 
+#[path = "../it/accounts.rs"]
+mod accounts;
 #[path = "../it/bad_input.rs"]
 mod bad_input;
 #[path = "../it/clients.rs"]
@@ -28,11 +30,24 @@ mod legacy;
 mod limits;
 #[path = "../it/money.rs"]
 mod money;
+#[path = "../it/office_events.rs"]
+mod office_events;
+#[path = "../it/office_orders.rs"]
+mod office_orders;
+#[path = "../it/office_sell.rs"]
+mod office_sell;
+#[path = "../it/office_shop.rs"]
+#[allow(dead_code, reason = "what only the other tests upload")]
+mod office_shop;
+#[path = "../it/office_watching.rs"]
+mod office_watching;
 #[path = "../it/operations.rs"]
 mod operations;
 #[path = "../it/sale.rs"]
 mod sale;
 #[path = "../it/secrets.rs"]
 mod secrets;
+#[path = "../it/staff.rs"]
+mod staff;
 #[path = "../it/tickets.rs"]
 mod tickets;

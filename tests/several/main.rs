@@ -7,6 +7,7 @@
 pub const ON_POSTGRES: bool = false;
 
 mod clients;
+mod codes;
 mod crowd;
 mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
@@ -16,3 +17,4 @@ mod keys;
 mod moving;
 mod shops;
 mod starts;
+mod watching;

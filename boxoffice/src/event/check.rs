@@ -1,10 +1,16 @@
 //! What is wrong with an event as its organiser says it, and what is odd about it.
 
 use super::USUAL_PER_ORDER;
+use super::code::check_code;
+use super::counter::MOST_TICKETS;
 use crate::money::MAX_MINOR;
 use crate::text::{check_email, check_paragraphs, check_text};
-use crate::{EventSpec, Money, PoolSpec, TicketTypeSpec, TimeMs};
+use crate::{
+    Discount, EventSpec, MOST_CODES, MOST_PHASES, MOST_VAT, Money, PhaseSpec, PoolSpec,
+    TicketTypeSpec, TimeMs,
+};
 use alloc::{
+    collections::BTreeSet,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -73,6 +79,12 @@ pub enum Warning {
     UnusedPool(String),
     /// A ticket type cannot be sold: its pool has a capacity of 0.
     NeverSold(String),
+    /// The sale of the ticket type with this id never opens while the event is on sale.
+    TypeNeverOnSale(String),
+    /// The ticket type with this id is hidden, and no code opens it.
+    NeverShown(String),
+    /// The ticket type with this id costs more in its first phase, in minor units, than after it.
+    DearerPhase(String, i64),
     /// Several ticket types have this name.
     SameName(String),
     /// The ticket type with this id costs so little, in minor units, that cards may not be charged it; how
@@ -98,14 +110,14 @@ pub fn check_slug(slug: &str) -> Result<(), String> {
 
 /// The flaws that were found.
 #[derive(Default)]
-struct Flaws(Vec<Flaw>);
+pub(super) struct Flaws(Vec<Flaw>);
 
 impl Flaws {
-    fn check(&mut self, at: impl Into<String>, checked: Result<(), String>) {
+    pub(super) fn check(&mut self, at: impl Into<String>, checked: Result<(), String>) {
         self.0.extend(checked.err().map(|text| Flaw { at: at.into(), text }));
     }
 
-    fn unless(&mut self, fine: bool, at: impl Into<String>, text: impl Into<String>) {
+    pub(super) fn unless(&mut self, fine: bool, at: impl Into<String>, text: impl Into<String>) {
         self.check(at, if fine { Ok(()) } else { Err(text.into()) });
     }
 }
@@ -155,6 +167,8 @@ impl EventSpec {
         for n in 0..self.ticket_types.len().min(100) {
             self.check_ticket_type(n, &mut flaws);
         }
+        self.check_questions(&mut flaws);
+        self.check_codes(&mut flaws);
         flaws.0
     }
 
@@ -197,7 +211,7 @@ impl EventSpec {
     }
 
     fn check_ticket_type(&self, n: usize, flaws: &mut Flaws) {
-        let TicketTypeSpec { id, name, pool, price_minor } = &self.ticket_types[n];
+        let TicketTypeSpec { id, name, pool, price_minor, rules } = &self.ticket_types[n];
         let at = |field: &str| format!("ticket_types[{n}].{field}");
         flaws.check(at("id"), check_text("a ticket type's id", id, 1, 64));
         flaws.check(at("name"), check_text("a ticket type's name", name, 1, 200));
@@ -215,30 +229,156 @@ impl EventSpec {
                 format!("ticket type “{id}”: no pool has the id “{pool}”")
             },
         );
-        flaws.check(at("price"), self.check_price(id, *price_minor));
+        let what = format!("ticket type “{id}”");
+        flaws.check(at("price"), self.check_price(&what, *price_minor));
+        let sale = rules.sale_opens_ms.zip(rules.sale_closes_ms);
+        flaws.unless(
+            sale.is_none_or(|(opens, closes)| opens < closes),
+            at("sale_closes"),
+            format!("{what}: its sale must open before it closes"),
+        );
+        flaws.unless(
+            rules.capacity.is_none_or(|capacity| capacity <= MOST_TICKETS),
+            at("capacity"),
+            format!("{what}: capacity is at most {MOST_TICKETS}; leave it out for no limit"),
+        );
+        flaws.unless(
+            rules.vat.is_none_or(|rate| rate <= MOST_VAT),
+            at("vat_percent"),
+            format!("{what}: vat_percent is 0 to 100"),
+        );
+        flaws.unless(
+            rules.phases.len() <= MOST_PHASES,
+            at("phases"),
+            format!("{what}: a ticket type has at most {MOST_PHASES} price phases"),
+        );
+        for p in 0..rules.phases.len().min(MOST_PHASES) {
+            self.check_phase(n, p, flaws);
+        }
+    }
+
+    fn check_phase(&self, n: usize, p: usize, flaws: &mut Flaws) {
+        let TicketTypeSpec { id, rules, .. } = &self.ticket_types[n];
+        let PhaseSpec { name, price_minor, until_ms, capacity } = &rules.phases[p];
+        let at = |field: &str| format!("ticket_types[{n}].phases[{p}].{field}");
+        let what = format!("ticket type “{id}”, price phase “{name}”");
+        flaws.check(at("name"), check_text("a price phase's name", name, 1, 64));
+        let before = &rules.phases[..p];
+        flaws.unless(
+            !before.iter().any(|other| other.name == *name),
+            at("name"),
+            format!("{what}: two have this name; each needs one of its own"),
+        );
+        flaws.check(at("price"), self.check_price(&what, *price_minor));
+        flaws.unless(
+            until_ms.is_some() || capacity.is_some(),
+            at("until"),
+            format!("{what} has no end: give it until, capacity or both"),
+        );
+        let last = before.iter().filter_map(|other| other.until_ms).max();
+        flaws.unless(
+            until_ms.zip(last).is_none_or(|(until, last)| until > last),
+            at("until"),
+            format!("{what} must end after the phases before it"),
+        );
+        flaws.unless(
+            capacity.is_none_or(|capacity| (1..=MOST_TICKETS).contains(&capacity)),
+            at("capacity"),
+            format!("{what}: capacity is 1 to {MOST_TICKETS}; leave it out for no limit"),
+        );
+    }
+
+    fn check_codes(&self, flaws: &mut Flaws) {
+        flaws.unless(
+            self.codes.len() <= MOST_CODES,
+            "codes",
+            format!("an event has at most {MOST_CODES} codes"),
+        );
+        let mut seen = BTreeSet::new();
+        for (n, spec) in self.codes.iter().take(MOST_CODES).enumerate() {
+            let code = &spec.code;
+            let at = |field: &str| format!("codes[{n}].{field}");
+            flaws.check(at("code"), check_code(code));
+            flaws.unless(
+                seen.insert(code),
+                at("code"),
+                format!("two codes are “{code}”; each is named once"),
+            );
+            flaws.unless(
+                (1..=MOST_TICKETS).contains(&spec.uses),
+                at("uses"),
+                format!("code “{code}”: uses is 1 to {MOST_TICKETS}"),
+            );
+            let discount = match spec.discount {
+                None => Ok(()),
+                Some(Discount::Percent(1..=100)) => Ok(()),
+                Some(Discount::Minor(1..=MAX_MINOR)) => Ok(()),
+                Some(Discount::Percent(_)) => {
+                    Err(format!("code “{code}”: percent_off is 1 to 100"))
+                }
+                Some(Discount::Minor(_)) => {
+                    Err(format!("code “{code}”: amount_off is 1 to {MAX_MINOR} in minor units"))
+                }
+            };
+            let percent = matches!(spec.discount, Some(Discount::Percent(_)));
+            flaws.check(at(if percent { "percent_off" } else { "amount_off" }), discount);
+            for (field, ids) in [("opens", &spec.opens), ("ticket_types", &spec.ticket_types)] {
+                let unknown = ids.iter().find(|id| !self.ticket_types.iter().any(|t| t.id == **id));
+                flaws.unless(
+                    unknown.is_none(),
+                    at(field),
+                    format!(
+                        "code “{code}”: no ticket type has the id “{}”",
+                        unknown.map_or("", |id| id)
+                    ),
+                );
+            }
+            let hidden =
+                |id: &String| !self.ticket_types.iter().any(|t| t.id == *id && !t.rules.hidden);
+            let open = spec.opens.iter().find(|id| !hidden(id));
+            flaws.unless(
+                open.is_none(),
+                at("opens"),
+                format!(
+                    "code “{code}”: ticket type “{}” is not hidden, so no code opens it",
+                    open.map_or("", |id| id)
+                ),
+            );
+            flaws.unless(
+                spec.discount.is_some() || !spec.opens.is_empty(),
+                at("opens"),
+                format!("code “{code}” does nothing: give it opens, percent_off or amount_off"),
+            );
+            let valid = spec.valid_from_ms.zip(spec.valid_until_ms);
+            flaws.unless(
+                valid.is_none_or(|(from, until)| from < until),
+                at("valid_until"),
+                format!("code “{code}”: it must begin to be valid before it ends"),
+            );
+        }
     }
 
     /// A ticket is free, or a card can be charged its price.
-    fn check_price(&self, id: &str, price_minor: i64) -> Result<(), String> {
+    fn check_price(&self, what: &str, price_minor: i64) -> Result<(), String> {
         let currency = self.currency;
         let money = |minor| Money { minor, currency };
         let (step, least) = (currency.step_minor(), currency.least_minor());
         if !(0..=MAX_MINOR).contains(&price_minor) {
             return Err(format!(
-                "ticket type “{id}”: a price is 0 to {} (an amount of {MAX_MINOR})",
+                "{what}: a price is 0 to {} (an amount of {MAX_MINOR})",
                 money(MAX_MINOR - MAX_MINOR % step)
             ));
         }
         if price_minor % step != 0 {
             return Err(format!(
-                "ticket type “{id}”: a card cannot be charged {}; prices are multiples of {}",
+                "{what}: a card cannot be charged {}; prices are multiples of {}",
                 money(price_minor),
                 money(step)
             ));
         }
         if (1..least).contains(&price_minor) {
             return Err(format!(
-                "ticket type “{id}”: a card cannot be charged {}; the least is {} (an amount of {least}), \
+                "{what}: a card cannot be charged {}; the least is {} (an amount of {least}), \
                  and 0 is free",
                 money(price_minor),
                 money(least)
@@ -285,6 +425,18 @@ impl EventSpec {
             let before = self.ticket_types[..n].iter().filter(|b| name(b) == name(t)).count();
             if before == 1 {
                 all.push(Warning::SameName(t.name.clone()));
+            }
+            let rules = &t.rules;
+            let late = rules.sale_opens_ms.is_some_and(|opens| opens >= self.sale_ends());
+            let early = rules.sale_closes_ms.zip(opens).is_some_and(|(end, opens)| end <= opens);
+            if late || early {
+                all.push(Warning::TypeNeverOnSale(t.id.clone()));
+            }
+            if rules.hidden && !self.codes.iter().any(|code| code.opens(&t.id)) {
+                all.push(Warning::NeverShown(t.id.clone()));
+            }
+            if let Some(first) = rules.phases.first().filter(|p| p.price_minor > t.price_minor) {
+                all.push(Warning::DearerPhase(t.id.clone(), first.price_minor));
             }
             if (1..=self.currency.doubtful_minor()).contains(&t.price_minor) {
                 all.push(Warning::SmallPrice(t.id.clone(), t.price_minor));

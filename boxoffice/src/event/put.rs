@@ -2,12 +2,16 @@
 
 use super::check::told;
 use crate::draft::Draft;
-use crate::{Change, Event, EventId, EventSpec, Pool, State, TicketType};
+use crate::{
+    COUNTERS_FROM, Change, Event, EventId, EventPart, EventSpec, Pool, Sale, State, TicketType,
+};
 use crate::{Decision, Refusal, Reply};
 use alloc::{boxed::Box, string::ToString, vec::Vec};
 
 /// The most pools, and the most ticket types, that an event may have in its life.
-const MOST_PARTS: usize = 1_000;
+const MOST_PARTS: usize = COUNTERS_FROM as usize;
+/// The most ticket types with a capacity, price phases and codes together that an event may have in its life.
+const MOST_COUNTERS: usize = 10_000;
 
 /// Makes an event, or changes the one with this slug. What is no longer named is retired: a
 /// ticket type is no longer offered, a pool shrinks to nothing if nothing of it is taken.
@@ -33,7 +37,10 @@ pub(crate) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decisi
             return Err(Refusal::LimitTooLate { taken, most });
         }
     }
-    if event.pools.len() > MOST_PARTS || event.ticket_types.len() > MOST_PARTS {
+    if event.pools.len() > MOST_PARTS
+        || event.ticket_types.len() > MOST_PARTS
+        || event.counters.len() > MOST_COUNTERS
+    {
         return Err(Refusal::TooManyParts);
     }
 
@@ -44,14 +51,56 @@ pub(crate) fn put(state: &State, id: EventId, spec: &EventSpec) -> Result<Decisi
     draft.reply(reply)
 }
 
+/// The same, but only over the event as somebody has seen it: nobody overwrites what another has changed
+/// meanwhile, or makes anew what is there already.
+pub(crate) fn put_if(
+    state: &State,
+    id: EventId,
+    spec: &EventSpec,
+    seen: Option<&EventSpec>,
+) -> Result<Decision, Refusal> {
+    let known = state.slugs.get(&spec.slug).and_then(|id| state.events.get(id));
+    match (known, seen) {
+        (Some(_), None) => Err(Refusal::EventExists),
+        (None, Some(_)) => Err(Refusal::UnknownEvent),
+        (Some(event), Some(seen)) if event.spec != *seen => Err(Refusal::EventDiffers),
+        _ => put(state, id, spec),
+    }
+}
+
+/// The same as [`put`], over what the event is now of the parts that are kept: whoever does not say them
+/// knows nothing of them, or nothing of what another has made of them meanwhile.
+pub(crate) fn put_parts(
+    state: &State,
+    id: EventId,
+    spec: &EventSpec,
+    kept: &[EventPart],
+    only: Option<EventId>,
+) -> Result<Decision, Refusal> {
+    let known = state.slugs.get(&spec.slug).and_then(|id| state.events.get(id));
+    if only.is_some() && known.map(|event| event.id) != only {
+        return Err(Refusal::UnknownEvent);
+    }
+    let Some(known) = known else { return put(state, id, spec) };
+    let mut spec = spec.clone();
+    let flaws = spec.keep(kept, &known.spec);
+    if !flaws.is_empty() {
+        return Err(Refusal::Invalid(told(&flaws)));
+    }
+    put(state, id, &spec)
+}
+
 fn make(id: EventId, spec: &EventSpec) -> Event {
     let pools: Vec<Pool> = spec
         .pools
         .iter()
         .map(|p| Pool { name: p.name.clone(), capacity: p.capacity, held: 0, sold: 0 })
         .collect();
-    let mut event = Event { id, spec: spec.clone(), pools, ticket_types: Vec::new(), serials: 0 };
+    let (spec, ticket_types, counters) = (spec.clone(), Vec::new(), Vec::new());
+    let (serials, sale) = (0, Sale::Open);
+    let mut event = Event { id, spec, pools, ticket_types, counters, serials, sale };
     put_ticket_types(&mut event).expect("a new event has no ticket type that could move");
+    event.put_counters(|_| false).expect("nothing of a new event is sold");
     event
 }
 
@@ -81,6 +130,12 @@ fn change(event: &Event, spec: &EventSpec) -> Result<Event, Refusal> {
         }
     }
     put_ticket_types(&mut next)?;
+    let taken = |t: &&TicketType| {
+        let pool = &event.pools[usize::from(t.pool)];
+        pool.held + pool.sold > 0
+    };
+    let sold = |id: &str| event.ticket_types.iter().filter(taken).any(|t| t.id == id);
+    next.put_counters(sold).map_err(Refusal::TypeSoldUncounted)?;
     Ok(next)
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn change(
 }
 
 /// What the old address has without this order, and the new one with it; nothing where that is not counted.
-fn moved(
+pub(super) fn moved(
     state: &State,
     event: &Event,
     order: &Order,

@@ -1,15 +1,17 @@
 //! T0, and the ways out of a hold that is not paid.
 
 use crate::draft::{Draft, by_pool, line};
+use crate::event::sale::check_takes_place;
 use crate::money::MAX_MINOR;
 use crate::mutant::{Mutant, on};
 use crate::text::{check_email, check_name};
 use crate::{
-    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Event, EventId, Line, LineWish, MOST_LINES,
-    Order, OrderId, OrderState, Standing, State, TimeMs,
+    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, CodeSpec, CounterKind, Event, EventId,
+    Extra, Line, LineWish, MOST_LINES, Order, OrderId, OrderState, Price, Standing, State, Tender,
+    Terms, TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
-use alloc::{boxed::Box, format, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
 
 /// A hold that is renewed again and again ends for good after so many of its lives: else a
 /// countdown could be reset for ever.
@@ -21,7 +23,7 @@ pub(crate) fn hold(
     id: OrderId,
     event: EventId,
     (buyer, untagged): (&Buyer, Option<BuyerKey>),
-    wishes: &[LineWish],
+    (wishes, terms): (&[LineWish], &Terms),
     most_ms: Option<i64>,
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
@@ -32,7 +34,8 @@ pub(crate) fn hold(
     check_buyer(buyer)?;
     let event = state.events.get(&event).ok_or(Refusal::UnknownEvent)?;
     event.check_sale(now)?;
-    let lines = check_lines(event, wishes)?;
+    let code = terms.code.as_deref().map(|typed| event.code(typed, now)).transpose()?;
+    let lines = check_lines(event, wishes, code, now)?;
     let places: u32 = lines.iter().map(|l| l.quantity).sum();
     let mut buyer = buyer.clone();
     if let Some(key) = untagged.filter(|_| event.spec.ignore_email_tags) {
@@ -61,6 +64,9 @@ pub(crate) fn hold(
         }
     }
 
+    check_counters(event, &lines, code)?;
+    check_shown(event, wishes, &lines, &terms.shown)?;
+
     // The point of no return.
     let until_ms = now + lasts_ms(event, most_ms);
     let order = Order {
@@ -69,6 +75,9 @@ pub(crate) fn hold(
         buyer,
         lines,
         currency: event.spec.currency,
+        tender: Tender::Online,
+        reference: String::new(),
+        answers: Vec::new(),
         state: OrderState::Held,
         placed_ms: now,
         until_ms,
@@ -109,8 +118,59 @@ fn check_buyer(buyer: &Buyer) -> Result<(), Refusal> {
     check_email(&buyer.email).map_err(Refusal::Invalid)
 }
 
+/// Refuses if a ticket type of these lines, or the code, has too few left. Of a price phase there are never too
+/// few, for the lines take no more than it has.
+pub(crate) fn check_counters(
+    event: &Event,
+    lines: &[Line],
+    code: Option<&CodeSpec>,
+) -> Result<(), Refusal> {
+    for line in lines.iter().filter(|l| l.extra.type_counter.is_some()) {
+        let id = &event.ticket_types[usize::from(line.ticket_type)].id;
+        let said = event.spec.ticket_types.iter().find(|t| t.id == *id);
+        let Some(capacity) = said.and_then(|t| t.rules.capacity) else { continue };
+        let (left, held) = event.left_of(line.extra.type_counter, capacity);
+        let of_type = lines.iter().filter(|l| l.ticket_type == line.ticket_type);
+        if left < of_type.map(|l| l.quantity).sum() {
+            return Err(Refusal::SoldOut { ticket_type: id.clone(), left, held });
+        }
+    }
+    let Some(code) = code else { return Ok(()) };
+    let (left, held) = event.code_left(code);
+    let with_code = lines.iter().filter(|l| l.extra.code.is_some());
+    if left < with_code.map(|l| l.quantity).sum() {
+        return Err(Refusal::CodeUsedUp { left, held });
+    }
+    Ok(())
+}
+
+/// Refuses if one of these lines costs more than the buyer was shown.
+fn check_shown(
+    event: &Event,
+    wishes: &[LineWish],
+    lines: &[Line],
+    shown: &BTreeMap<String, i64>,
+) -> Result<(), Refusal> {
+    for LineWish { ticket_type, .. } in wishes {
+        let Some(shown_minor) = shown.get(ticket_type).copied() else { continue };
+        let of = |l: &&Line| event.ticket_types[usize::from(l.ticket_type)].id == *ticket_type;
+        let prices = lines.iter().filter(of).map(|l| (l.quantity, l.unit_minor));
+        let prices: Vec<(u32, i64)> = prices.collect();
+        if prices.iter().any(|(_, unit_minor)| *unit_minor > shown_minor) {
+            let (ticket_type, currency) = (ticket_type.clone(), event.spec.currency);
+            return Err(Refusal::PriceChanged { ticket_type, shown_minor, prices, currency });
+        }
+    }
+    Ok(())
+}
+
 /// Makes lines of wishes, with the prices of now.
-fn check_lines(event: &Event, wishes: &[LineWish]) -> Result<Vec<Line>, Refusal> {
+fn check_lines(
+    event: &Event,
+    wishes: &[LineWish],
+    code: Option<&CodeSpec>,
+    now: TimeMs,
+) -> Result<Vec<Line>, Refusal> {
     if wishes.is_empty() {
         return Err(Refusal::Invalid("an order needs at least one ticket".into()));
     }
@@ -120,9 +180,11 @@ fn check_lines(event: &Event, wishes: &[LineWish]) -> Result<Vec<Line>, Refusal>
     let limit = event.spec.limit_per_order;
     let mut lines: Vec<Line> = Vec::with_capacity(wishes.len());
     for wish in wishes {
-        let index = event
-            .offered(&wish.ticket_type)
+        let offer = event
+            .offer(&wish.ticket_type, code, now)
             .ok_or_else(|| Refusal::UnknownTicketType(wish.ticket_type.clone()))?;
+        let index = offer.index;
+        offer.check_sale(now)?;
         if wish.quantity < 1 {
             return Err(Refusal::Invalid("a quantity is at least 1".into()));
         }
@@ -132,9 +194,18 @@ fn check_lines(event: &Event, wishes: &[LineWish]) -> Result<Vec<Line>, Refusal>
         if lines.iter().any(|l| l.ticket_type == index) {
             return Err(Refusal::Invalid(format!("{} is ordered twice", wish.ticket_type)));
         }
-        let t = &event.ticket_types[usize::from(index)];
-        let priced = if on(Mutant::OtherTypesPrice) { &event.ticket_types[0] } else { t };
-        lines.push(line(index, t.pool, wish.quantity as u32, priced.price_minor));
+        let pool = offer.ticket_type.pool;
+        let other = on(Mutant::OtherTypesPrice).then(|| event.ticket_types[0].price_minor);
+        let type_counter = event.counter(CounterKind::Type, &wish.ticket_type);
+        let code = offer.code.and_then(|code| event.counter(CounterKind::Code, &code.code));
+        let code = code.filter(|_| !on(Mutant::CodeNotTaken));
+        for (quantity, price) in offer.split(wish.quantity as u32) {
+            let Price { unit_minor, discount_minor, counter: phase, .. } = *price;
+            let vat = offer.spec.rules.vat;
+            let extra = Extra { type_counter, phase, code, discount_minor, vat };
+            let unit_minor = other.unwrap_or(unit_minor);
+            lines.push(Line { extra, ..line(index, pool, quantity, unit_minor) });
+        }
     }
     if lines.iter().map(|l| l.quantity).sum::<u32>() > limit {
         return Err(Refusal::LimitPerOrder(limit));
@@ -153,6 +224,7 @@ pub(crate) fn renew(
     now: TimeMs,
 ) -> Result<Decision, Refusal> {
     check_held(order, now)?;
+    check_takes_place(state, order)?;
     let event = state.events.get(&order.event).ok_or(Refusal::UnknownEvent)?;
     let hold_ms = lasts_ms(event, most_ms);
     let last_ms = order.placed_ms + MOST_LIVES * event.spec.hold_ms;

@@ -47,6 +47,7 @@ fn unknown(order: &Order, intent: &Intent) -> Vec<(Refund, String)> {
             restock: false,
             state: RefundState::Succeeded(seen.provider_id.clone()),
             by_hand: true,
+            of_amount: false,
         };
         found.push((refund, seen.provider_id.clone()));
     }
@@ -131,6 +132,7 @@ impl Draft {
             restock: false,
             state: RefundState::Pending,
             by_hand: false,
+            of_amount: false,
         };
         self.changes.push(Change::RefundPut { order: order.id, refund });
     }
@@ -190,7 +192,14 @@ impl Draft {
             } else {
                 let why = format!("{FAILED_LATER} ({})", seen.provider_id);
                 refund.state = RefundState::Failed(why);
-                let then = "the buyer has neither ticket nor money: refund it again, or pay it back in another way";
+                let then = match refund.reduces_minor() {
+                    0 => {
+                        "the buyer has neither ticket nor money: refund it again, or pay it back in another way"
+                    }
+                    _ => {
+                        "no ticket was revoked by it: refund it again, or pay it back in another way"
+                    }
+                };
                 self.alarm(order, format!("{text}; {then}"));
             }
             let refund = refund.clone();
@@ -223,12 +232,16 @@ impl Draft {
         let refund = |seen: &&RefundSeen| order.refunds.iter().find(|r| given_up(r, seen));
         let seen = intent.refunds.iter().filter(|s| s.done).find(|s| refund(s).is_some())?;
         let state_of = RefundState::Succeeded(seen.provider_id.clone());
-        let refund = Refund { state: state_of, ..refund(&seen)?.clone() };
-        if !self.made_after_all(state, order, &refund) {
+        let mut refund = Refund { state: state_of, ..refund(&seen)?.clone() };
+        let then = match refund.of_amount {
+            true => "no ticket was revoked by it",
+            false => "its tickets are revoked",
+        };
+        if !self.made_after_all(state, order, &mut refund) {
             return None;
         }
         self.changes.push(Change::RefundPut { order: order.id, refund });
-        self.alarm(order, done_after_all(order, seen, "its tickets are revoked"));
+        self.alarm(order, done_after_all(order, seen, then));
         Some(self.outcome(state, order))
     }
 

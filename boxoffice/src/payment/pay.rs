@@ -1,7 +1,9 @@
 //! T1 and T2: from the hold to an attempt that may be confirmed.
 
 use crate::draft::{Draft, moved};
+use crate::event::sale::check_takes_place;
 use crate::mutant::{Mutant, on};
+use crate::order::answer::check_answered;
 use crate::order::hold::{check_held, give_up};
 use crate::payment::MOST_ATTEMPTS;
 use crate::{
@@ -32,9 +34,13 @@ pub(crate) fn pay(
         return Err(Refusal::Invalid("the payment token is empty or malformed".into()));
     }
     if order.state == OrderState::Paying {
+        check_takes_place(state, order)?;
         return next_attempt(order, token, now);
     }
     check_held(order, now)?;
+    check_takes_place(state, order)?;
+    // A payment that has begun goes on, whatever is asked since.
+    check_answered(state, order)?;
 
     // The point of no return.
     let mut draft = Draft::default();

@@ -2,13 +2,14 @@
 
 use crate::draft::{Draft, by_pool};
 use crate::mutant::{Mutant, on};
+use crate::order::sell::handed_back;
 use crate::state::retry_ms;
 use crate::{
-    Change, Line, LineWish, Order, OrderState, Refund, RefundId, RefundOutcome, RefundState,
+    Change, Line, LineWish, Money, Order, OrderState, Refund, RefundId, RefundOutcome, RefundState,
     RefundWish, State, Ticket, TicketState, TimeMs,
 };
 use crate::{Decision, Refusal, Reply};
-use alloc::{vec, vec::Vec};
+use alloc::{format, vec, vec::Vec};
 
 /// R1: the tickets are revoked, and a refund with a fixed amount is owed.
 pub(crate) fn refund(
@@ -31,10 +32,22 @@ pub(crate) fn refund(
     if order.refunds.iter().any(|r| r.state == RefundState::Pending) {
         return Err(Refusal::RefundUnderWay);
     }
+    let owed_minor = order.owed_back().minor;
     let again_minor = match wish {
-        RefundWish::All | RefundWish::Failed => order.owed_back().minor,
+        RefundWish::All | RefundWish::Failed => owed_minor,
         RefundWish::Lines(_) => 0,
+        RefundWish::Amount(minor) => {
+            check_amount(order, *minor, owed_minor)?;
+            if owed_minor > 0 { *minor } else { 0 }
+        }
     };
+    // What is asked for beside the tickets.
+    let asked_minor = match wish {
+        RefundWish::Amount(minor) if again_minor == 0 => *minor,
+        _ => 0,
+    };
+    let kept_minor = order.kept().minor;
+    let takes_all = asked_minor > 0 && asked_minor == kept_minor;
     match order.state {
         OrderState::Paid => {}
         _ if again_minor > 0 => return Ok(again(order, id, again_minor, now)),
@@ -43,11 +56,12 @@ pub(crate) fn refund(
         other => return Err(Refusal::NotPaid(other)),
     }
     let quantities = match wish {
-        RefundWish::All => order.lines.iter().map(|l| l.quantity - l.refunded).collect(),
         RefundWish::Lines(wishes) => some(state, order, wishes)?,
-        RefundWish::Failed => vec![0; order.lines.len()],
+        RefundWish::All => all_left(order),
+        RefundWish::Amount(_) if takes_all => all_left(order),
+        RefundWish::Failed | RefundWish::Amount(_) => vec![0; order.lines.len()],
     };
-    if quantities.iter().sum::<u32>() == 0 && again_minor == 0 {
+    if quantities.iter().sum::<u32>() == 0 && again_minor == 0 && asked_minor == 0 {
         return Err(Refusal::NothingToRefund);
     }
 
@@ -55,9 +69,11 @@ pub(crate) fn refund(
     let mut draft = Draft::default();
     let amounts = order.lines.iter().zip(&quantities);
     let price_minor: i64 = amounts.map(|(l, q)| l.unit_minor * i64::from(*q)).sum();
-    // Somebody may have given back a part of it by hand.
-    let left_minor = (order.total().minor - order.refunded().minor).max(0);
-    let amount_minor = (price_minor + again_minor).min(left_minor);
+    // A part of it may have been given back already, by hand or beside the tickets.
+    let amount_minor = match asked_minor {
+        0 => (price_minor + again_minor).min(kept_minor),
+        asked_minor => asked_minor,
+    };
     let mut lines = order.lines.clone();
     for (line, quantity) in lines.iter_mut().zip(&quantities) {
         line.refunded += quantity;
@@ -70,11 +86,23 @@ pub(crate) fn refund(
     let state_of = match amount_minor {
         0 if price_minor == 0 => RefundState::Succeeded("free".into()),
         0 => RefundState::Succeeded("nothing left to give back".into()),
+        // Who sold it hands the money back. No provider has it.
+        _ if order.tender.is_offline() => RefundState::Succeeded(handed_back(order.tender)),
         _ => RefundState::Pending,
     };
-    let refund = Refund { id, amount_minor, quantities, restock, state: state_of, by_hand: false };
-    if amount_minor == 0 {
-        draft.give_back(state, order, lines, &refund);
+    let of_amount = asked_minor > 0 && !takes_all;
+    let restock = restock && !of_amount;
+    let mut refund = Refund {
+        id,
+        amount_minor,
+        quantities,
+        restock,
+        state: state_of,
+        by_hand: false,
+        of_amount,
+    };
+    if refund.state != RefundState::Pending {
+        draft.give_back(state, order, lines, &mut refund);
     } else {
         draft.changes.push(Change::LinesPut { order: order.id, lines });
         draft.schedule_now(order, OrderState::Refunding, now);
@@ -88,7 +116,8 @@ pub(crate) fn refund(
 fn again(order: &Order, id: RefundId, amount_minor: i64, now: TimeMs) -> Decision {
     let quantities = vec![0; order.lines.len()];
     let state = RefundState::Pending;
-    let refund = Refund { id, amount_minor, quantities, restock: false, state, by_hand: false };
+    let (restock, by_hand, of_amount) = (false, false, false);
+    let refund = Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount };
     // The point of no return.
     let mut draft = Draft::default();
     draft.schedule_now(order, order.state, now);
@@ -97,28 +126,68 @@ fn again(order: &Order, id: RefundId, amount_minor: i64, now: TimeMs) -> Decisio
     Decision { changes: draft.changes, effects: draft.effects, alarms: draft.alarms, reply }
 }
 
-/// The quantity of each line that the wishes ask for.
+/// Whether such a sum can be given back: of what is owed because a refund failed, if something is, else of what is
+/// kept.
+fn check_amount(order: &Order, minor: i64, owed_minor: i64) -> Result<(), Refusal> {
+    match order.state {
+        OrderState::Paid => {}
+        _ if owed_minor > 0 => {}
+        OrderState::Refunding => return Err(Refusal::RefundUnderWay),
+        OrderState::Refunded => return Err(Refusal::NothingToRefund),
+        other => return Err(Refusal::NotPaid(other)),
+    }
+    if minor < 1 {
+        return Err(Refusal::Invalid("the amount of a refund is more than 0".into()));
+    }
+    let step = order.currency.step_minor();
+    if minor % step != 0 && minor != order.kept().minor {
+        let code = order.currency.code();
+        let step = Money { minor: step, currency: order.currency };
+        return Err(Refusal::Invalid(format!("an amount in {code} is a multiple of {step}")));
+    }
+    let most_minor = if owed_minor > 0 { owed_minor } else { order.kept().minor };
+    if most_minor == 0 {
+        return Err(Refusal::NothingToRefund);
+    }
+    if minor > most_minor && !on(Mutant::AmountTooLarge) {
+        let most = Money { minor: most_minor, currency: order.currency };
+        return Err(Refusal::AmountTooLarge { most });
+    }
+    Ok(())
+}
+
+fn all_left(order: &Order) -> Vec<u32> {
+    order.lines.iter().map(|l| l.quantity - l.refunded).collect()
+}
+
+/// The quantity of each line that the wishes ask for. Where a ticket type has several lines, because it was
+/// sold at several prices, the last are refunded first, as of one line the last tickets are.
 fn some(state: &State, order: &Order, wishes: &[LineWish]) -> Result<Vec<u32>, Refusal> {
     let event = state.events.get(&order.event).ok_or(Refusal::UnknownEvent)?;
     let mut quantities = vec![0u32; order.lines.len()];
     for wish in wishes {
-        let index = order
-            .lines
-            .iter()
-            .position(|l| event.ticket_types[usize::from(l.ticket_type)].id == wish.ticket_type)
-            .ok_or_else(|| Refusal::UnknownTicketType(wish.ticket_type.clone()))?;
-        let left = order.lines[index].quantity - order.lines[index].refunded;
+        let of_type =
+            |l: &Line| event.ticket_types[usize::from(l.ticket_type)].id == wish.ticket_type;
+        let lines = || order.lines.iter().enumerate().filter(|(_, l)| of_type(l));
+        if lines().next().is_none() {
+            return Err(Refusal::UnknownTicketType(wish.ticket_type.clone()));
+        }
+        let left: u32 = lines().map(|(_, l)| l.quantity - l.refunded).sum();
         if wish.quantity < 1 {
             return Err(Refusal::Invalid("a quantity is at least 1".into()));
         }
-        if quantities[index] > 0 {
+        if lines().any(|(index, _)| quantities[index] > 0) {
             return Err(Refusal::Invalid("a ticket type is named twice".into()));
         }
         if wish.quantity > i64::from(left) - i64::from(on(Mutant::RefundTooLarge)) {
             let ticket_type = wish.ticket_type.clone();
             return Err(Refusal::RefundTooLarge { ticket_type, left });
         }
-        quantities[index] = wish.quantity as u32;
+        let mut rest = wish.quantity as u32;
+        for (index, line) in lines().rev() {
+            quantities[index] = rest.min(line.quantity - line.refunded);
+            rest -= quantities[index];
+        }
     }
     Ok(quantities)
 }
@@ -153,7 +222,7 @@ pub(crate) fn answered(
             if late {
                 draft.set_idle(order, order.state);
             } else {
-                draft.give_back(state, order, order.lines.clone(), &refund);
+                draft.give_back(state, order, order.lines.clone(), &mut refund);
             }
             draft.changes.push(Change::RefundPut { order: order.id, refund });
         }
@@ -162,7 +231,7 @@ pub(crate) fn answered(
             if late {
                 draft.set_idle(order, order.state);
             } else {
-                draft.keep(state, order, &refund);
+                draft.keep(state, order, &mut refund);
             }
             draft.alarm(order, alloc::format!("the provider refused the refund: {reason}"));
             draft.changes.push(Change::RefundPut { order: order.id, refund });
@@ -171,22 +240,29 @@ pub(crate) fn answered(
     draft.reply_order(order)
 }
 
-/// A refund made by hand, if nothing is left of the money by it although tickets that cost
-/// something are still valid. `answered` is our own refund as it is by now; `lines` count it.
+/// A refund for no particular tickets (made by hand, of an amount, or what repeats one that failed), if nothing is
+/// left of the money by it although tickets that cost something are still valid. `answered` is our own refund as it is by now; `lines`
+/// count it.
 fn emptied(order: &Order, lines: &[Line], answered: &Refund) -> Option<Refund> {
-    let refunds = order.refunds.iter().map(|r| if r.id == answered.id { answered } else { r });
-    let left = order.total().minor - refunds.map(Refund::given_minor).sum::<i64>();
+    let others = || order.refunds.iter().filter(|r| r.id != answered.id);
+    let given = others().map(Refund::given_minor).sum::<i64>() + answered.given_minor();
+    let left = order.total().minor - given;
     let worth = |l: &Line| l.unit_minor * i64::from(l.quantity - l.refunded);
     let worth: i64 = lines.iter().map(worth).sum();
-    let mut without_tickets =
-        order.refunds.iter().rev().filter(|r| r.id != answered.id && r.took_no_tickets());
+    let itself = core::iter::once(answered);
+    let mut without_tickets = others().rev().chain(itself).filter(|r| r.took_no_tickets());
     if left > 0 || worth == 0 { None } else { without_tickets.next().cloned() }
 }
 
 impl Draft {
     /// A refund that was given up as failed was made all the same: its tickets go, as they were to.
     /// False if it cannot be so, because the order or its tickets have moved on.
-    pub(crate) fn made_after_all(&mut self, state: &State, order: &Order, refund: &Refund) -> bool {
+    pub(crate) fn made_after_all(
+        &mut self,
+        state: &State,
+        order: &Order,
+        refund: &mut Refund,
+    ) -> bool {
         let mut lines = order.lines.clone();
         let left = |(l, q): (&Line, &u32)| l.quantity - l.refunded >= *q;
         if order.state != OrderState::Paid || !lines.iter().zip(&refund.quantities).all(left) {
@@ -202,13 +278,20 @@ impl Draft {
 
     /// The money is back: the order is refunded once all its lines are, and the places are free
     /// if the organiser said so. `lines` count this refund already.
-    fn give_back(&mut self, state: &State, order: &Order, mut lines: Vec<Line>, refund: &Refund) {
+    fn give_back(
+        &mut self,
+        state: &State,
+        order: &Order,
+        mut lines: Vec<Line>,
+        refund: &mut Refund,
+    ) {
         if refund.restock {
             for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
                 line.restocked += quantity;
                 assert!(line.restocked <= line.refunded, "put back more than was refunded");
             }
-            let places = lines.iter().zip(&refund.quantities).map(|(l, q)| (l.pool, *q));
+            let places = lines.iter().zip(&refund.quantities);
+            let places = places.flat_map(|(l, q)| l.stock().map(|stock| (stock, *q)));
             for (pool, places) in by_pool(places) {
                 let sold = -i64::from(places);
                 self.changes.push(Change::Stock { event: order.event, pool, held: 0, sold });
@@ -224,7 +307,7 @@ impl Draft {
 
     /// The money stays here, so the tickets are valid again; unless somebody has given all of it
     /// back by hand meanwhile, which may be why ours was refused.
-    fn keep(&mut self, state: &State, order: &Order, refund: &Refund) {
+    fn keep(&mut self, state: &State, order: &Order, refund: &mut Refund) {
         let mut lines = order.lines.clone();
         for (line, quantity) in lines.iter_mut().zip(&refund.quantities) {
             line.refunded -= quantity;
@@ -245,12 +328,21 @@ impl Draft {
         &mut self,
         order: &Order,
         lines: &mut [Line],
-        answered: &Refund,
+        answered: &mut Refund,
     ) -> u32 {
         let Some(mut refund) = emptied(order, lines, answered) else { return 0 };
+        let text = match refund.by_hand {
+            true => "all of the money is back by hand, so all tickets are revoked",
+            false => "nothing of the money is kept any more, so all tickets are revoked",
+        };
         let places = self.revoke_all(order, lines, &mut refund);
-        self.changes.push(Change::RefundPut { order: order.id, refund });
-        self.alarm(order, "all of the money is back by hand, so all tickets are revoked");
+        if refund.id == answered.id {
+            // Whoever has answered it records it.
+            *answered = refund;
+        } else {
+            self.changes.push(Change::RefundPut { order: order.id, refund });
+        }
+        self.alarm(order, text);
         places
     }
 

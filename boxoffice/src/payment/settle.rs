@@ -153,7 +153,6 @@ fn canceling(draft: &mut Draft, reading: &Reading<'_>) {
     let Reading { state, order, intent, now, .. } = *reading;
     match intent.status {
         IntentStatus::Canceled => draft.release(state, order),
-        IntentStatus::RequiresAction if on(Mutant::SilenceIsDeath) => draft.release(state, order),
         IntentStatus::Succeeded => {
             let news = "captured while it was being cancelled; the places were kept";
             draft.received(reading, order, Some(news));
@@ -275,6 +274,7 @@ const MOST_WAIT_MS: i64 = 100_000;
 
 /// What is owed could not be done: later, and a little later each time.
 pub(crate) fn defer(
+    state: &State,
     order: &Order,
     trouble: &str,
     wait_ms: Option<i64>,
@@ -282,7 +282,9 @@ pub(crate) fn defer(
 ) -> Result<Decision, Refusal> {
     // The point of no return.
     let mut draft = Draft::default();
-    if order.due_ms.is_some() {
+    if order.state == OrderState::Canceling && on(Mutant::SilenceIsDeath) {
+        draft.release(state, order);
+    } else if order.due_ms.is_some() {
         let tries = order.tries.saturating_add(1);
         let refunds = order.refunds.iter().any(|r| r.state == RefundState::Pending && !r.by_hand);
         let pauses = refunds && tries.is_multiple_of(REFUND_TRIES);

@@ -4,8 +4,9 @@
 //! shares no rule with the core: where both agree, two people would have to make one mistake.
 
 use boxoffice::{
-    BuyerKey, Command, Erasure, EventId, EventSpec, Intent, IntentStatus, LineWish, OrderId,
-    PaymentId, RefundId, RefundOutcome, RefundWish, TimeMs,
+    BuyerKey, CodeSpec, Command, Discount, Erasure, EventId, EventPart, EventSpec, Intent,
+    IntentStatus, LineWish, OrderId, PaymentId, QuestionKind, QuestionSpec, RefundId,
+    RefundOutcome, RefundWish, Sale, Terms, TimeMs,
 };
 
 #[derive(Default)]
@@ -21,6 +22,10 @@ struct Show {
     pools: Vec<String>,
     /// Every ticket type that ever was, and its pool.
     types: Vec<(String, String)>,
+    /// What its organiser has done to the sale: nothing, `paused` or `canceled`.
+    stopped: &'static str,
+    /// The ticket types that ever had a number of their own.
+    numbered: Vec<String>,
 }
 
 /// An order.
@@ -49,6 +54,12 @@ pub struct Entry {
     pub refunds: Vec<Back>,
     /// RELEASED or VOID, and the provider may still have to be told.
     loose_end: bool,
+    /// By whom it was paid: the buyer, or the organiser in some way.
+    paid_by: &'static str,
+    /// The name of who ordered.
+    name: String,
+    /// The slips with answers: the question, the chair from 1 (0: for all), and what it says.
+    slips: Vec<(String, usize, String)>,
 }
 
 /// One chair.
@@ -56,6 +67,9 @@ struct Place {
     ticket_type: String,
     pool: String,
     price: i64,
+    /// The offer under which it was had, and the voucher that was shown for it.
+    offer: Option<String>,
+    voucher: Option<String>,
     serial: Option<u32>,
     /// Everybody who was to sit there, one after the other.
     guests: Vec<String>,
@@ -71,6 +85,8 @@ pub struct Back {
     /// The provider's name of it, as far as we know it.
     name: String,
     by_hand: bool,
+    /// A sum was asked for, and no tickets.
+    of_amount: bool,
     restock: bool,
     /// `?` owed, `y` done, `n` refused, `l` done, and later it failed.
     pub outcome: char,
@@ -117,7 +133,12 @@ impl Entry {
         let late = self.refunds.iter().filter(|r| r.outcome == 'l').map(|r| r.amount).sum();
         let good = self.places.iter().filter(|p| p.refund.is_none()).map(|p| p.price);
         if matches!(self.state, "paid" | "refunding" | "refunded") {
-            (self.money_left() - good.sum::<i64>()).clamp(0, late)
+            let beside = self.refunds.iter().filter(|r| {
+                let took = self.places.iter().any(|p| p.refund == Some(r.id));
+                r.of_amount && !took && "y?l".contains(r.outcome)
+            });
+            let beside: i64 = beside.map(|r| r.amount).sum();
+            (self.money_left() - (good.sum::<i64>() - beside).max(0)).clamp(0, late)
         } else {
             0
         }
@@ -193,6 +214,8 @@ impl Entry {
 
     /// Everything about it that can be seen.
     fn seen(&self) -> String {
+        let mut slips = self.slips.clone();
+        slips.sort();
         let ticket =
             |p: &Place| Some((p.serial?, p.refund.is_none(), p.guests.len(), p.guest.clone()));
         let mut tickets: Vec<_> = self.places.iter().filter_map(ticket).collect();
@@ -200,7 +223,7 @@ impl Entry {
         let seen = |r: &Back| (r.id.0, r.amount, r.outcome, r.by_hand);
         let refunds: Vec<_> = self.refunds.iter().map(seen).collect();
         format!(
-            "order {} {} of {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?}",
+            "order {} {} of {} until {} total {} {} attempts {:?} owed {} tickets {tickets:?} refunds {refunds:?} dispute {:?} paid by {} for {} slips {slips:?}",
             self.id.0,
             self.state,
             self.buyer.0,
@@ -210,6 +233,8 @@ impl Entry {
             self.attempts,
             self.owed(),
             self.dispute,
+            self.paid_by,
+            self.name,
         )
     }
 }
@@ -251,22 +276,77 @@ impl Model {
     pub fn tell(&mut self, command: &Command, now: TimeMs) -> String {
         let id = match command {
             Command::PutEvent { id, spec } => return self.put(*id, spec),
+            Command::PutEventIf { id, spec, seen } => {
+                let there = self.shows.iter().find(|s| s.spec.slug == spec.slug);
+                return match (there, seen) {
+                    (Some(_), None) => "refused event_exists".into(),
+                    (None, Some(_)) => "refused unknown_event".into(),
+                    (Some(show), Some(seen)) if show.spec != **seen => {
+                        "refused event_differs".into()
+                    }
+                    _ => self.put(*id, spec),
+                };
+            }
+            Command::PutEventParts { id, spec, kept, only } => {
+                let there = self.shows.iter().find(|s| s.spec.slug == spec.slug);
+                if only.is_some() && there.map(|s| s.id) != *only {
+                    return "refused unknown_event".into();
+                }
+                if there.is_some_and(|s| keeps_other_money(spec, &s.spec, kept)) {
+                    return "refused invalid".into();
+                }
+                let spec = there.map_or_else(|| spec.clone(), |s| completed(spec, &s.spec, kept));
+                return self.put(*id, &spec);
+            }
+            Command::SetSale { event, to } => {
+                let Some(show) = self.shows.iter_mut().find(|s| s.id == *event) else {
+                    return "refused unknown_event".into();
+                };
+                let to = match to {
+                    Sale::Open => "",
+                    Sale::Paused => "paused",
+                    Sale::Canceled => "canceled",
+                };
+                if show.stopped == "canceled" && to != "canceled" {
+                    return "refused event_canceled".into();
+                }
+                show.stopped = to;
+                return "changed".into();
+            }
             Command::DeleteEvent { slug } => return self.delete(slug),
             Command::FindOrder { event, buyer } => return self.find(*event, *buyer),
-            Command::Hold { order, event, buyer, untagged, lines, most_ms } => {
+            Command::Hold { order, event, buyer, untagged, lines, terms, most_ms } => {
                 if buyer.name.trim().is_empty() && self.order(*order).is_none() {
                     return "refused invalid".into();
                 }
                 let ignores = self.show(*event).is_some_and(|s| s.spec.ignore_email_tags);
                 let key = if ignores { untagged.unwrap_or(buyer.key) } else { buyer.key };
-                let answer = self.hold(*order, *event, key, (lines, *most_ms), now);
-                if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order)
-                    && entry.address.is_empty()
-                    && entry.buyer.0 != entry.id.0
-                {
+                let new = self.order(*order).is_none();
+                let answer = self.hold(*order, *event, key, (lines, terms, *most_ms), now);
+                if let Some(entry) = self.orders.iter_mut().find(|o| o.id == *order && new) {
                     entry.address.clone_from(&buyer.email);
+                    entry.name.clone_from(&buyer.name);
                 }
                 return answer;
+            }
+            Command::Sell { order, event, buyer, untagged, lines, tender, .. } => {
+                if let Some(known) = self.order(*order) {
+                    return known.state.into();
+                }
+                if tender.word() == "online" || buyer.name.trim().is_empty() {
+                    return "refused invalid".into();
+                }
+                let key = untagged.filter(|_| self.ignores_tags(*event)).unwrap_or(buyer.key);
+                return self.sell(
+                    *order,
+                    *event,
+                    (key, &buyer.name, &buyer.email),
+                    lines,
+                    (tender.word(), now),
+                );
+            }
+            Command::CorrectName { order, event, name, key } => {
+                return self.rename(*order, *event, name, *key);
             }
             Command::Erase { event, orders, because } => {
                 return match self.show(*event) {
@@ -282,6 +362,7 @@ impl Model {
                 return self.readdress(*order, *event, email, key, now);
             }
             Command::Renew { order, .. }
+            | Command::Answer { order, .. }
             | Command::Pay { order, .. }
             | Command::IntentCreated { order, .. }
             | Command::AttemptDeclined { order, .. }
@@ -325,8 +406,54 @@ impl Model {
         let fixed = spec.names_until_ms.unwrap_or(spec.starts_ms);
         let show_types: Vec<String> =
             self.show(self.orders[at].show)?.types.iter().map(|t| t.0.clone()).collect();
+        let questions = self.show(self.orders[at].show)?.spec.questions.clone();
+        let canceled = self.show(self.orders[at].show)?.stopped == "canceled";
         let order = &mut self.orders[at];
         match command {
+            Command::Answer { answers, staff, .. } => {
+                if order.buyer.0 == order.id.0 {
+                    return Some("refused buyer_erased".into());
+                }
+                let bought = ["committed", "paid", "refunding"].contains(&order.state);
+                if order.state == "held" && now >= order.until || order.state == "released" {
+                    return Some(order.no_longer_held(now));
+                }
+                if !bought && !["held", "paying"].contains(&order.state) {
+                    return Some(format!("refused canceled {}", order.state));
+                }
+                if bought && !staff && (now >= fixed || now >= over) {
+                    return Some("refused answers_fixed".into());
+                }
+                let slots = slots(order, &questions);
+                let mut slips: Vec<(String, usize, String)> = Vec::new();
+                for answer in answers {
+                    let at = (answer.question.clone(), answer.ticket.map_or(0, usize::from));
+                    let Some((_, kind)) = slots.iter().find(|(slot, _)| *slot == at) else {
+                        return Some("refused answer_invalid".into());
+                    };
+                    if slips.iter().any(|slip| (&slip.0, slip.1) == (&at.0, at.1)) {
+                        return Some("refused answer_invalid".into());
+                    }
+                    if !answer.value.trim().is_empty() && !may_be_said(kind, &answer.value) {
+                        return Some("refused answer_invalid".into());
+                    }
+                    slips.push((at.0, at.1, answer.value.clone()));
+                }
+                slips.retain(|slip| !slip.2.trim().is_empty());
+                let open = |slip: &(&(String, usize), &QuestionSpec)| {
+                    slip.1.required && !slips.iter().any(|s| (&s.0, s.1) == (&slip.0.0, slip.0.1))
+                };
+                if bought && !staff && slots.iter().map(|(a, b)| (a, b)).any(|s| open(&s)) {
+                    return Some("refused answer_invalid".into());
+                }
+                let old = std::mem::take(&mut order.slips);
+                let asked = |slip: &(String, usize, String)| {
+                    slots.iter().any(|(slot, _)| (&slot.0, slot.1) == (&slip.0, slip.1))
+                };
+                slips.extend(old.into_iter().filter(|slip| !asked(slip)));
+                order.slips = slips;
+                None
+            }
             Command::NameTicket { number, name, .. } => {
                 if name.trim().is_empty() {
                     return Some("refused invalid".into());
@@ -361,6 +488,9 @@ impl Model {
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
                 }
+                if canceled {
+                    return Some("refused event_canceled".into());
+                }
                 let six_lives = order.placed + 6 * hold_ms;
                 let lasts = most_ms.unwrap_or(hold_ms).min(hold_ms);
                 order.until = order.until.max((now + lasts).min(six_lives));
@@ -371,6 +501,9 @@ impl Model {
                     return Some("refused invalid".into());
                 }
                 if order.state == "paying" {
+                    if canceled {
+                        return Some("refused event_canceled".into());
+                    }
                     let left_the_bank = order.attempts.ends_with('!') && order.asks.is_some();
                     if order.open() && (!left_the_bank || order.card == *token) {
                         return Some("refused payment_under_way".into());
@@ -387,6 +520,17 @@ impl Model {
                 }
                 if order.state != "held" || now >= order.until {
                     return Some(order.no_longer_held(now));
+                }
+                if canceled {
+                    return Some("refused event_canceled".into());
+                }
+                let said = |slot: &(String, usize), question: &QuestionSpec| {
+                    let slip = order.slips.iter().find(|s| (&s.0, s.1) == (&slot.0, slot.1));
+                    slip.is_some_and(|slip| may_be_said(question, &slip.2))
+                };
+                let slots = slots(order, &questions);
+                if slots.iter().any(|(slot, q)| q.required && !said(slot, q)) {
+                    return Some("refused answers_missing".into());
                 }
                 if order.total() == 0 {
                     order.state = "paid";
@@ -459,11 +603,16 @@ impl Model {
             }
             Command::RefundAnswered { refund, outcome, .. } => answered(order, *refund, outcome),
             Command::PutEvent { .. }
+            | Command::PutEventIf { .. }
+            | Command::PutEventParts { .. }
+            | Command::SetSale { .. }
             | Command::DeleteEvent { .. }
             | Command::Hold { .. }
             | Command::FindOrder { .. }
             | Command::Erase { .. }
             | Command::ChangeAddress { .. }
+            | Command::Sell { .. }
+            | Command::CorrectName { .. }
             | Command::Forget { .. } => None,
         }
     }
@@ -482,9 +631,16 @@ impl Model {
             || ends_before
             || spec.keep_buyers_days.is_some_and(|days| days > 3650)
             || spec
+                .questions
+                .iter()
+                .flat_map(|q| &q.ticket_types)
+                .any(|id| spec.ticket_types.iter().all(|t| t.id != *id))
+            || spec
                 .ticket_types
                 .iter()
                 .any(|t| t.price_minor < 0 || !pool(&t.pool) || !chargeable(spec, t.price_minor))
+            || spec.ticket_types.iter().any(|t| odd_offers(spec, t))
+            || spec.codes.iter().any(|voucher| odd_voucher(spec, voucher))
         {
             return "refused invalid".into();
         }
@@ -494,7 +650,10 @@ impl Model {
                 spec: spec.clone(),
                 pools: spec.pools.iter().map(|p| p.name.clone()).collect(),
                 types: spec.ticket_types.iter().map(|t| (t.id.clone(), t.pool.clone())).collect(),
+                stopped: "",
+                numbered: vec![],
             });
+            self.number_types(id);
             return "new".into();
         };
         let show = &self.shows[at];
@@ -519,6 +678,16 @@ impl Model {
         if let Some(t) = spec.ticket_types.iter().find(moved) {
             return format!("refused pool_fixed {}", t.id);
         }
+        // Who was never counted cannot be counted any more once somebody may have one.
+        let too_late = |t: &&boxoffice::TicketTypeSpec| {
+            let old = show.types.iter().any(|(id, _)| *id == t.id);
+            let sits = taken.iter().any(|(pool, taken)| *pool == t.pool && *taken > 0);
+            t.rules.capacity.is_some() && old && sits && !show.numbered.contains(&t.id)
+        };
+        if let Some(t) = spec.ticket_types.iter().find(too_late) {
+            return format!("refused capacity_too_late {}", t.id);
+        }
+        let id = show.id;
         let show = &mut self.shows[at];
         show.spec = spec.clone();
         for pool in &spec.pools {
@@ -531,7 +700,31 @@ impl Model {
                 show.types.push((t.id.clone(), t.pool.clone()));
             }
         }
+        self.number_types(id);
         "changed".into()
+    }
+
+    fn number_types(&mut self, id: EventId) {
+        let show = self.shows.iter_mut().find(|s| s.id == id).expect("it was just put");
+        for t in show.spec.ticket_types.iter().filter(|t| t.rules.capacity.is_some()) {
+            if !show.numbered.contains(&t.id) {
+                show.numbered.push(t.id.clone());
+            }
+        }
+    }
+
+    /// How many chairs of a show are taken, and how many of them are not sold, of those for which this
+    /// is so.
+    fn count(&self, show: EventId, is: impl Fn(&Place) -> bool) -> (usize, usize) {
+        let (mut taken, mut held) = (0, 0);
+        for order in self.orders.iter().filter(|o| o.show == show) {
+            let some = order.taken().filter(|p| is(p)).count();
+            taken += some;
+            if ["held", "paying", "canceling"].contains(&order.state) {
+                held += some;
+            }
+        }
+        (taken, held)
     }
 
     /// Nobody is named any more by what is over. Who is found by an order that is named here, and has
@@ -560,12 +753,36 @@ impl Model {
             entry.buyer = BuyerKey(id.0);
             entry.places.iter_mut().for_each(|place| place.guest = None);
             entry.address.clear();
+            entry.slips.clear();
+            entry.name = "erased".into();
         }
         format!("erased {erased} left {left}")
     }
 
     fn ignores_tags(&self, show: EventId) -> bool {
         self.show(show).is_some_and(|s| s.spec.ignore_email_tags)
+    }
+
+    /// Why an order cannot become another buyer's, if that is so.
+    fn may_not_move(
+        &self,
+        id: OrderId,
+        show: EventId,
+        buyer: BuyerKey,
+        limit: Option<u32>,
+    ) -> Option<String> {
+        let entry = self.order(id)?;
+        let limit = limit.filter(|_| entry.buyer != buyer)?;
+        let count = |who| self.places_of(show, who).map(|(_, n)| n).sum::<usize>();
+        let here = self.places_of(show, entry.buyer).find(|(o, _)| o.id == id);
+        let here = here.map_or(0, |(_, n)| n);
+        let there = count(buyer);
+        if here > 0 && there > 0 && there + here > limit as usize {
+            return Some("refused limit".into());
+        }
+        let found_by_it = self.find(show, entry.buyer) == format!("found {}", id.0);
+        let newest = here > 0 && found_by_it && count(entry.buyer) > here;
+        newest.then(|| "refused address_fixed newest".into())
     }
 
     /// Somebody who has tickets gives another address.
@@ -584,6 +801,9 @@ impl Model {
         let end = spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 3_600_000);
         match entry.state {
             _ if entry.buyer.0 == id.0 => return "refused address_fixed erased".into(),
+            "paid" | "refunding" if entry.address.is_empty() => {
+                return "refused address_fixed never".into();
+            }
             "paid" | "refunding" if now >= end => return "refused address_fixed over".into(),
             "paid" | "refunding" => {}
             state => return format!("refused address_fixed {state}"),
@@ -592,21 +812,82 @@ impl Model {
         if entry.address == address {
             return state;
         }
-        if let Some(limit) = spec.limit_per_buyer.filter(|_| entry.buyer != buyer) {
-            let count = |who| self.places_of(show, who).map(|(_, n)| n).sum::<usize>();
-            let here = self.places_of(show, entry.buyer).find(|(o, _)| o.id == id);
-            let here = here.map_or(0, |(_, n)| n);
-            let there = count(buyer);
-            if here > 0 && there > 0 && there + here > limit as usize {
-                return "refused limit".into();
-            }
-            let found_by_it = self.find(show, entry.buyer) == format!("found {}", id.0);
-            if here > 0 && found_by_it && count(entry.buyer) > here {
-                return "refused address_fixed newest".into();
-            }
+        if let Some(no) = self.may_not_move(id, show, buyer, spec.limit_per_buyer) {
+            return no;
         }
         let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
         (entry.address, entry.buyer) = (address.to_owned(), buyer);
+        state
+    }
+
+    /// The organiser sells or gives away: it is paid, whatever the buyers may do just now.
+    fn sell(
+        &mut self,
+        id: OrderId,
+        event: EventId,
+        (buyer, name, address): (BuyerKey, &str, &str),
+        wishes: &[LineWish],
+        (paid_by, now): (&'static str, TimeMs),
+    ) -> String {
+        let Some(show) = self.show(event) else { return "refused unknown_event".into() };
+        let spec = show.spec.clone();
+        if now >= spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 60 * 60 * 1000) {
+            return "refused event_over".into();
+        }
+        // As if the sale were open, and nobody limited.
+        let show = self.shows.iter_mut().find(|s| s.id == event).expect("it is there");
+        (show.spec.sale_opens_ms, show.spec.sale_closes_ms) = (None, None);
+        (show.spec.limit_per_order, show.spec.limit_per_buyer) = (1_000, None);
+        for t in &mut show.spec.ticket_types {
+            (t.rules.hidden, t.rules.sale_opens_ms, t.rules.sale_closes_ms) = (false, None, None);
+        }
+        let stopped = show.stopped;
+        if stopped == "paused" {
+            show.stopped = "";
+        }
+        let answer = self.hold(id, event, buyer, (wishes, &Terms::default(), None), now);
+        let show = self.shows.iter_mut().find(|s| s.id == event).expect("it is there");
+        (show.spec, show.stopped) = (spec, stopped);
+        if answer.starts_with("refused") {
+            return answer;
+        }
+        let at = self.orders.iter().position(|o| o.id == id).expect("it is there");
+        let entry = &mut self.orders[at];
+        (entry.state, entry.until, entry.paid_by) = ("paid", now, paid_by);
+        (entry.name, entry.address) = (name.into(), address.into());
+        if paid_by == "free" {
+            entry.places.iter_mut().for_each(|place| (place.price, place.offer) = (0, None));
+        }
+        self.give_tickets(at);
+        "paid".into()
+    }
+
+    /// The name was mistyped. Where there is no address, it is by the name that somebody is known.
+    fn rename(&mut self, id: OrderId, show: EventId, name: &str, key: BuyerKey) -> String {
+        let Some(entry) = self.order(id).filter(|entry| entry.show == show) else {
+            return "refused unknown_order".into();
+        };
+        if name.trim().is_empty() {
+            return "refused invalid".into();
+        }
+        if entry.buyer.0 == id.0 {
+            return "refused buyer_erased".into();
+        }
+        if !["paid", "refunding"].contains(&entry.state) {
+            return format!("refused no_tickets {}", entry.state);
+        }
+        let (state, key) =
+            (entry.state.to_owned(), if entry.address.is_empty() { key } else { entry.buyer });
+        let limit = self.show(show).and_then(|s| s.spec.limit_per_buyer);
+        if entry.name != name
+            && let Some(no) = self.may_not_move(id, show, key, limit)
+        {
+            return no;
+        }
+        let entry = self.orders.iter_mut().find(|o| o.id == id).expect("it is here");
+        if entry.name != name {
+            (entry.name, entry.buyer) = (name.into(), key);
+        }
         state
     }
 
@@ -650,7 +931,7 @@ impl Model {
         id: OrderId,
         event: EventId,
         buyer: BuyerKey,
-        (wishes, most_ms): (&[LineWish], Option<i64>),
+        (wishes, terms, most_ms): (&[LineWish], &Terms, Option<i64>),
         now: TimeMs,
     ) -> String {
         if let Some(known) = self.order(id) {
@@ -659,6 +940,9 @@ impl Model {
         let Some(show) = self.show(event) else { return "refused unknown_event".into() };
         let spec = &show.spec;
         let over = now >= spec.ends_ms.unwrap_or(spec.starts_ms + 12 * 60 * 60 * 1000);
+        if show.stopped == "canceled" {
+            return "refused event_canceled".into();
+        }
         let never_again = over && spec.sale_closes_ms.is_none();
         if spec.sale_opens_ms.is_some_and(|opens| now < opens) && !never_again {
             return "refused not_on_sale".into();
@@ -667,7 +951,20 @@ impl Model {
             None if over => return "refused event_over".into(),
             Some(closes) if now >= closes && over => return "refused event_over".into(),
             Some(closes) if now >= closes => return "refused sale_closed".into(),
+            _ if show.stopped == "paused" => return "refused sale_paused".into(),
             _ => {}
+        }
+        let mut voucher = None;
+        if let Some(typed) = &terms.code {
+            let typed = typed.trim();
+            let known = spec.codes.iter().find(|v| v.code.eq_ignore_ascii_case(typed));
+            let Some(known) = known else { return "refused unknown_code".into() };
+            if known.valid_from_ms.is_some_and(|from| now < from)
+                || known.valid_until_ms.is_some_and(|until| now >= until)
+            {
+                return "refused code_invalid".into();
+            }
+            voucher = Some(known);
         }
         if wishes.is_empty() {
             return "refused invalid".into();
@@ -677,6 +974,21 @@ impl Model {
             let Some(t) = spec.ticket_types.iter().find(|t| t.id == wish.ticket_type) else {
                 return "refused unknown_ticket_type".into();
             };
+            let shown = voucher.is_some_and(|v| v.opens.contains(&t.id));
+            if t.rules.hidden && !shown {
+                return "refused unknown_ticket_type".into();
+            }
+            if t.rules.sale_closes_ms.is_some_and(|end| now >= end) {
+                return format!("refused sale_closed {}", t.id);
+            }
+            if t.rules.sale_opens_ms.is_some_and(|begin| now < begin) {
+                return format!("refused not_on_sale {}", t.id);
+            }
+            let cheaper = voucher.filter(|v| {
+                v.discount.is_some()
+                    && (v.ticket_types.is_empty() || v.ticket_types.contains(&t.id))
+            });
+            let used = voucher.filter(|_| shown || cheaper.is_some()).map(|v| v.code.clone());
             if wish.quantity <= 0 {
                 return "refused invalid".into();
             }
@@ -686,16 +998,30 @@ impl Model {
             if places.iter().any(|p| p.ticket_type == t.id) {
                 return "refused invalid".into();
             }
-            places.extend((0..wish.quantity).map(|_| Place {
-                ticket_type: t.id.clone(),
-                pool: t.pool.clone(),
-                price: t.price_minor,
-                serial: None,
-                guests: vec![],
-                guest: None,
-                refund: None,
-                restocked: false,
-            }));
+            for _ in 0..wish.quantity {
+                // Chair by chair: the first offer that is not over and has one left.
+                let offer = t.rules.phases.iter().find(|offer| {
+                    let had =
+                        |p: &Place| p.ticket_type == t.id && p.offer.as_ref() == Some(&offer.name);
+                    let taken = self.count(event, had).0 + places.iter().filter(|p| had(p)).count();
+                    offer.until_ms.is_none_or(|end| now < end)
+                        && offer.capacity.is_none_or(|most| taken < most as usize)
+                });
+                let price = offer.map_or(t.price_minor, |offer| offer.price_minor);
+                let price = cheaper.map_or(price, |voucher| after(spec, price, voucher));
+                places.push(Place {
+                    ticket_type: t.id.clone(),
+                    pool: t.pool.clone(),
+                    price,
+                    offer: offer.map(|offer| offer.name.clone()),
+                    voucher: used.clone(),
+                    serial: None,
+                    guests: vec![],
+                    guest: None,
+                    refund: None,
+                    restocked: false,
+                });
+            }
         }
         if places.len() > spec.limit_per_order as usize {
             return "refused limit".into();
@@ -711,6 +1037,31 @@ impl Model {
                 let held = self.taken(event, pool) - self.sold(event, pool);
                 let t = &wanted[0].ticket_type;
                 return format!("refused sold_out {t} left {left} held {held}");
+            }
+        }
+        for wish in wishes {
+            let id = &wish.ticket_type;
+            let t = spec.ticket_types.iter().find(|t| t.id == *id).expect("it is on offer");
+            let Some(most) = t.rules.capacity else { continue };
+            let (taken, held) = self.count(event, |p| p.ticket_type == *id);
+            let left = (most as usize).saturating_sub(taken);
+            if wish.quantity as usize > left {
+                return format!("refused sold_out {id} left {left} held {held}");
+            }
+        }
+        if let Some(voucher) = voucher {
+            let with = |p: &Place| p.voucher.as_ref() == Some(&voucher.code);
+            let (taken, held) = self.count(event, with);
+            let left = (voucher.uses as usize).saturating_sub(taken);
+            if places.iter().filter(|p| with(p)).count() > left {
+                return format!("refused code_used_up left {left} held {held}");
+            }
+        }
+        for wish in wishes {
+            let id = &wish.ticket_type;
+            let dear = |p: &Place| terms.shown.get(id).is_some_and(|shown| p.price > *shown);
+            if places.iter().any(|p| p.ticket_type == *id && dear(p)) {
+                return format!("refused price_changed {id}");
             }
         }
         let until = now + most_ms.unwrap_or(spec.hold_ms).min(spec.hold_ms);
@@ -734,6 +1085,9 @@ impl Model {
             dispute: None,
             refunds: Vec::new(),
             loose_end: false,
+            paid_by: "online",
+            name: String::new(),
+            slips: Vec::new(),
         });
         format!("held until {until}")
     }
@@ -750,6 +1104,80 @@ impl Show {
     fn capacity(&self, pool: &str) -> usize {
         self.spec.pools.iter().find(|p| p.name == pool).map_or(0, |p| p.capacity as usize)
     }
+}
+
+/// Where an answer may stand: for the whole order, or on a chair.
+fn slots(order: &Entry, questions: &[QuestionSpec]) -> Vec<((String, usize), QuestionSpec)> {
+    let mut slots = Vec::new();
+    for question in questions {
+        let of = &question.ticket_types;
+        let chairs: Vec<usize> = (1..)
+            .zip(&order.places)
+            .filter(|(_, place)| of.is_empty() || of.contains(&place.ticket_type))
+            .map(|(n, _)| n)
+            .collect();
+        if question.per_ticket {
+            slots.extend(chairs.into_iter().map(|n| ((question.id.clone(), n), question.clone())));
+        } else if !chairs.is_empty() {
+            slots.push(((question.id.clone(), 0), question.clone()));
+        }
+    }
+    slots
+}
+
+/// Texts here are short, and can be seen.
+fn may_be_said(question: &QuestionSpec, text: &str) -> bool {
+    match &question.kind {
+        QuestionKind::Line => !text.contains('\n'),
+        QuestionKind::Lines => true,
+        QuestionKind::Choice(all) => all.iter().any(|one| one == text),
+        QuestionKind::YesNo => text == "yes" || text == "no",
+    }
+}
+
+/// An offer that nobody understands.
+fn odd_offers(spec: &EventSpec, t: &boxoffice::TicketTypeSpec) -> bool {
+    let rules = &t.rules;
+    let backwards = rules.sale_opens_ms.zip(rules.sale_closes_ms).is_some_and(|(a, z)| a >= z);
+    let mut ends: Vec<TimeMs> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for offer in &rules.phases {
+        let endless = offer.until_ms.is_none() && offer.capacity.is_none();
+        let too_early = offer.until_ms.is_some_and(|end| ends.iter().any(|before| end <= *before));
+        if endless
+            || too_early
+            || names.contains(&&*offer.name)
+            || offer.capacity == Some(0)
+            || offer.price_minor < 0
+            || !chargeable(spec, offer.price_minor)
+        {
+            return true;
+        }
+        ends.extend(offer.until_ms);
+        names.push(&offer.name);
+    }
+    backwards
+}
+
+/// A voucher that gives nothing, or what there is not.
+fn odd_voucher(spec: &EventSpec, voucher: &CodeSpec) -> bool {
+    let t = |id: &String| spec.ticket_types.iter().find(|t| t.id == *id);
+    let shows_public = voucher.opens.iter().any(|id| t(id).is_none_or(|t| !t.rules.hidden));
+    let of_nothing = voucher.ticket_types.iter().any(|id| t(id).is_none());
+    let useless = voucher.discount.is_none() && voucher.opens.is_empty();
+    let backwards = voucher.valid_from_ms.zip(voucher.valid_until_ms).is_some_and(|(a, z)| a >= z);
+    shows_public || of_nothing || useless || backwards || voucher.uses == 0
+}
+
+/// The least that can be charged and is no less than what the voucher leaves of a price: looked for one
+/// by one.
+fn after(spec: &EventSpec, price: i64, voucher: &CodeSpec) -> i64 {
+    let enough = |candidate: i64| match voucher.discount.expect("it makes cheaper") {
+        Discount::Percent(percent) => 100 * candidate >= (100 - i64::from(percent)) * price,
+        Discount::Minor(minor) => candidate >= price - minor,
+    };
+    let found = (0..price).find(|candidate| enough(*candidate) && chargeable(spec, *candidate));
+    found.unwrap_or(price)
 }
 
 /// Nothing can be paid any more if nothing was made at the provider.
@@ -866,6 +1294,7 @@ fn look_at_the_books(order: &mut Entry, intent: &Intent) {
                 amount: seen.amount_minor,
                 name: seen.provider_id.clone(),
                 by_hand: true,
+                of_amount: false,
                 restock: false,
                 outcome: 'y',
             });
@@ -892,6 +1321,7 @@ fn look_at_the_books(order: &mut Entry, intent: &Intent) {
             amount: kept,
             name: String::new(),
             by_hand: false,
+            of_amount: false,
             restock: false,
             outcome: '?',
         });
@@ -911,13 +1341,45 @@ fn refund_of(
     if order.refunds.iter().any(|r| r.outcome == '?') {
         return "refused refund_under_way".into();
     }
-    let all = matches!(wish, RefundWish::All | RefundWish::Failed);
-    let again = if all { order.owed_back() } else { 0 };
+    // A sum pays a debt first.
+    let (debt, most) = (order.owed_back(), order.money_left().max(0));
+    let (again, sum) = match wish {
+        RefundWish::Lines(_) => (0, 0),
+        RefundWish::All | RefundWish::Failed => (debt, 0),
+        RefundWish::Amount(sum) => {
+            match order.state {
+                "paid" => {}
+                _ if debt > 0 => {}
+                "refunding" => return "refused refund_under_way".into(),
+                "refunded" => return "refused nothing_to_refund".into(),
+                state => return format!("refused not_paid {state}"),
+            }
+            let at_most = if debt > 0 { debt } else { most };
+            if *sum <= 0 {
+                return "refused invalid".into();
+            }
+            if at_most == 0 {
+                return "refused nothing_to_refund".into();
+            }
+            if *sum > at_most {
+                return format!("refused amount_too_large {at_most}");
+            }
+            if debt > 0 { (*sum, 0) } else { (0, *sum) }
+        }
+    };
+    let whole = sum > 0 && sum == most;
     match order.state {
         "paid" => {}
         _ if again > 0 => {
-            let (name, by_hand, restock) = (String::new(), false, false);
-            order.refunds.push(Back { id, amount: again, name, by_hand, restock, outcome: '?' });
+            order.refunds.push(Back {
+                id,
+                amount: again,
+                name: String::new(),
+                by_hand: false,
+                of_amount: false,
+                restock: false,
+                outcome: '?',
+            });
             return format!("refunding {again}");
         }
         "refunding" => return "refused refund_under_way".into(),
@@ -926,7 +1388,8 @@ fn refund_of(
     }
     let mut wanted: Vec<(String, usize)> = Vec::new();
     match wish {
-        RefundWish::All => {
+        RefundWish::Amount(_) if !whole => {}
+        RefundWish::All | RefundWish::Amount(_) => {
             wanted.extend(show_types.iter().map(|t| (t.clone(), order.kept(t))));
         }
         RefundWish::Failed => {}
@@ -947,7 +1410,6 @@ fn refund_of(
             }
         }
     }
-    let most = order.money_left().max(0);
     let mut amount = 0;
     let mut some = false;
     for (t, quantity) in wanted {
@@ -959,20 +1421,22 @@ fn refund_of(
             some = true;
         }
     }
-    if !some && again == 0 {
+    if !some && again == 0 && sum == 0 {
         return "refused nothing_to_refund".into();
     }
-    let amount = (amount + again).min(most);
+    let amount = if sum > 0 { sum } else { (amount + again).min(most) };
     order.refunds.push(Back {
         id,
         amount,
         name: String::new(),
         by_hand: false,
-        restock,
+        of_amount: sum > 0 && !whole,
+        restock: restock && (sum == 0 || whole),
         outcome: '?',
     });
     order.state = "refunding";
-    if amount == 0 {
+    // What the organiser sold, the organiser hands back.
+    if amount == 0 || order.paid_by != "online" {
         answered(order, id, &RefundOutcome::Succeeded(String::new()));
     }
     format!("refunding {amount}")
@@ -1003,10 +1467,16 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
     if order.state == "refunding" {
         let whole = order.places.iter().all(|p| p.refund.is_some());
         order.state = if whole { "refunded" } else { "paid" };
-        // By hand everything went back meanwhile.
+        // Beside the tickets everything went back.
         let priced = order.places.iter().any(|p| p.refund.is_none() && p.price > 0);
-        let by_hand = order.refunds.iter().rev().find(|r| r.by_hand && r.outcome == 'y');
-        if let Some(by) = by_hand.map(|r| r.id)
+        let loose = |r: &&Back| {
+            let took = order.places.iter().any(|p| p.refund == Some(r.id));
+            r.outcome == 'y' && r.amount > 0 && (r.by_hand || !took)
+        };
+        let others = order.refunds.iter().rev().filter(|r| r.id != id);
+        let this = order.refunds.iter().filter(|r| r.id == id);
+        let by = others.chain(this).find(loose);
+        if let Some(by) = by.map(|r| r.id)
             && priced
             && order.money_left() <= 0
         {
@@ -1014,4 +1484,40 @@ fn answered(order: &mut Entry, id: RefundId, outcome: &RefundOutcome) -> Option<
         }
     }
     None
+}
+
+/// Whether amounts of money would be kept in another currency than theirs.
+fn keeps_other_money(said: &EventSpec, there: &EventSpec, kept: &[EventPart]) -> bool {
+    let phases = there.ticket_types.iter().any(|t| {
+        let stays = said.ticket_types.iter().any(|other| other.id == t.id);
+        stays && !t.rules.phases.is_empty() && kept.contains(&EventPart::Rules(t.id.clone()))
+    });
+    let off = there.codes.iter().any(|code| matches!(code.discount, Some(Discount::Minor(_))));
+    said.currency != there.currency && (phases || (off && kept.contains(&EventPart::Codes)))
+}
+
+/// What an event shall be, where some of it is not said.
+fn completed(said: &EventSpec, there: &EventSpec, kept: &[EventPart]) -> EventSpec {
+    let keeps = |part: EventPart| kept.contains(&part);
+    let rules = |t: &boxoffice::TicketTypeSpec| {
+        let old = there.ticket_types.iter().find(|old| old.id == t.id);
+        match old {
+            Some(old) if keeps(EventPart::Rules(t.id.clone())) => old.rules.clone(),
+            _ => t.rules.clone(),
+        }
+    };
+    let with_rules =
+        |t: &boxoffice::TicketTypeSpec| boxoffice::TicketTypeSpec { rules: rules(t), ..t.clone() };
+    let of = |part: EventPart| if keeps(part) { there } else { said };
+    EventSpec {
+        description: of(EventPart::Description).description.clone(),
+        hidden: of(EventPart::Hidden).hidden,
+        keep_buyers_days: of(EventPart::KeepBuyersDays).keep_buyers_days,
+        contact: of(EventPart::Contact).contact.clone(),
+        attach_pdf: of(EventPart::AttachPdf).attach_pdf,
+        questions: of(EventPart::Questions).questions.clone(),
+        codes: of(EventPart::Codes).codes.clone(),
+        ticket_types: said.ticket_types.iter().map(with_rules).collect(),
+        ..said.clone()
+    }
 }

@@ -2,9 +2,9 @@
 //! store does, records what was decided, and checks after each step what must always be true.
 
 use boxoffice::{
-    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Command, Decision, Effect, Event, EventId,
-    Keys, Order, OrderId, OrderState, Refund, RefundState, Refusal, State, TicketState, TimeMs,
-    decide,
+    AttemptState, Buyer, BuyerKey, BuyerRecord, Change, Command, Counter, CounterKind, Decision,
+    Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refund, RefundState, Refusal, State,
+    Tender, TicketState, TimeMs, decide,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,10 +38,14 @@ impl World {
         Ok(decision)
     }
 
-    /// What a store loads for a command: what is named and not one row more.
     fn slice(&self, command: &Command) -> State {
         let mut keys = Keys::default();
         command.add_keys(&mut keys);
+        self.load(keys)
+    }
+
+    /// What a store loads for some keys: what is named and not one row more.
+    pub fn load(&self, keys: Keys) -> State {
         let all = &self.state;
         let mut slice = State { most_counted: all.most_counted, ..State::default() };
         let mut events: BTreeSet<EventId> = keys.events.into_iter().collect();
@@ -149,10 +153,15 @@ fn check_counts(before: &State, after: &State, decision: &Decision) {
 fn check_event(event: &Event, state: &State) {
     let slug = &event.spec.slug;
     let orders = || state.orders.values().filter(|o| o.event == event.id);
-    for (index, pool) in event.pools.iter().enumerate() {
+    for (index, pool) in event.stocks() {
         let (mut held, mut sold) = (0, 0);
         for order in orders() {
-            for line in order.lines.iter().filter(|l| usize::from(l.pool) == index) {
+            // What counts a line, said once more.
+            let counts = |l: &&boxoffice::Line| {
+                let extra = [l.extra.type_counter, l.extra.phase, l.extra.code];
+                l.pool == index || extra.contains(&Some(index))
+            };
+            for line in order.lines.iter().filter(counts) {
                 match order.state {
                     OrderState::Held | OrderState::Paying | OrderState::Canceling => {
                         held += line.quantity;
@@ -169,10 +178,39 @@ fn check_event(event: &Event, state: &State) {
         assert_eq!(counters, (held, sold), "{slug}: held and sold of pool {}", pool.name);
         assert!(held + sold <= pool.capacity, "{slug}: pool {} is oversold", pool.name);
     }
+    check_rules(event);
     let mut serials: Vec<u32> = orders().flat_map(|o| &o.tickets).map(|t| t.serial).collect();
     serials.sort_unstable();
     let expected: Vec<u32> = (1..=event.serials).collect();
     assert_eq!(serials, expected, "{slug}: each serial exists once, from 1, without gaps");
+}
+
+/// What the organiser said last is kept of each counter, unless more was taken by then: then nothing more is
+/// sold.
+fn check_rules(event: &Event) {
+    let slug = &event.spec.slug;
+    let said = |counter: &Counter| match counter.kind {
+        CounterKind::Type => {
+            let t = event.spec.ticket_types.iter().find(|t| t.id == counter.count.name)?;
+            t.rules.capacity
+        }
+        CounterKind::Phase => {
+            let (id, name) = counter.count.name.split_once('\n').unwrap();
+            let t = event.spec.ticket_types.iter().find(|t| t.id == id)?;
+            t.rules.phases.iter().find(|phase| phase.name == name)?.capacity
+        }
+        CounterKind::Code => {
+            let code = event.spec.codes.iter().find(|code| code.code == counter.count.name)?;
+            Some(code.uses)
+        }
+    };
+    for counter in &event.counters {
+        let (count, name) = (&counter.count, &counter.count.name);
+        assert!(count.held + count.sold <= count.capacity, "{slug}: {name:?} is exceeded");
+        if let Some(said) = said(counter) {
+            assert!(said <= count.capacity, "{slug}: {name:?} may count what was said");
+        }
+    }
 }
 
 fn check_order(order: &Order) {
@@ -205,7 +243,16 @@ fn check_order(order: &Order) {
         }
         _ => {}
     }
-    if state.sells() && order.total().minor > 0 {
+    if order.tender.is_offline() {
+        assert!(
+            order.payment.is_none(),
+            "{id:?}: a provider has to do with what the organiser sold"
+        );
+        assert!(state.sells(), "{id:?}: what the organiser sold is paid at once");
+        assert_eq!(order.due_ms, None, "{id:?}: the organiser sold it, and something is owed");
+        let free = order.tender != Tender::Free || order.total().minor == 0;
+        assert!(free, "{id:?}: given away, at a price");
+    } else if state.sells() && order.total().minor > 0 {
         assert!(intent.is_some(), "{id:?}: {state:?}, not free, and without a PaymentIntent");
     }
     if let Some(payment) = &order.payment {
@@ -261,8 +308,11 @@ fn check_order(order: &Order) {
             let worth: i64 = order.lines.iter().zip(&refund.quantities).map(sum).sum();
             let by_hand = order.refunds.iter().any(|r| r.by_hand);
             let again = order.refunds.iter().any(Refund::failed_later);
+            // Of what went back beside the tickets no ticket's refund has anything.
+            let beside = order.refunds.iter().any(|r| r.of_amount);
             let right = refund.amount_minor == worth
-                || by_hand && refund.amount_minor < worth
+                || (by_hand || beside) && refund.amount_minor < worth
+                || refund.of_amount
                 || again && refund.amount_minor > worth
                 // Refused, and made all the same: it took no tickets.
                 || refund.quantities.iter().all(|q| *q == 0);
@@ -299,7 +349,12 @@ fn check_balance(order: &Order, told: bool) {
     let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
     let id = order.id;
     assert!(kept > 0 || worth == 0, "{id:?}: {kept} kept, and there are tickets for {worth}");
-    assert!(told || kept == worth, "{id:?}: {kept} kept for {worth}, and nobody was told");
+    // What was given back beside tickets that are still valid.
+    let beside =
+        order.refunds.iter().filter(|r| r.of_amount && r.quantities.iter().all(|q| *q == 0));
+    let beside: i64 = beside.map(Refund::given_minor).sum();
+    let right = kept == (worth - beside).max(0);
+    assert!(told || right, "{id:?}: {kept} kept for {worth} less {beside}, and nobody was told");
 }
 
 /// What a step may not do, whatever the step.
@@ -314,7 +369,14 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             let of = matches!(change, Change::EmailPut { order, .. } if order == id);
             of && decision.changes.len() <= 3
         };
-        if old.buyer != new.buyer && decision.changes.iter().any(|change| other(&change)) {
+        let renamed = |c: &Change| matches!(c, Change::NamePut { order, .. } if order == id);
+        if old.buyer != new.buyer && decision.changes.iter().any(renamed) {
+            assert_eq!(old.buyer.email, new.buyer.email, "{id:?}: only the name is another");
+            let same = old.buyer.key == new.buyer.key || old.buyer.email.is_empty();
+            assert!(same && !old.is_erased(), "{id:?}: the same buyer");
+            let rest = Order { buyer: old.buyer.clone(), ..new.clone() };
+            assert_eq!(*old, rest, "{id:?}: nothing but its name changes");
+        } else if old.buyer != new.buyer && decision.changes.iter().any(|change| other(&change)) {
             assert_eq!(old.buyer.name, new.buyer.name, "{id:?}: only the address is another");
             assert!(!new.buyer.email.is_empty() && !old.is_erased(), "{id:?}");
             let rest = Order { buyer: old.buyer.clone(), ..new.clone() };
@@ -325,12 +387,21 @@ fn check_step(before: &State, after: &State, decision: &Decision, now: TimeMs) {
             assert_eq!(new.buyer, Buyer::erased(*id));
             assert!(new.needs_buyer().is_none(), "{id:?} still needs its buyer");
             assert!(new.tickets.iter().all(|t| t.guest.is_none()), "{id:?}: a name is left");
-            let mut rest = Order { buyer: old.buyer.clone(), ..new.clone() };
+            assert!(new.answers.is_empty(), "{id:?}: an answer is left");
+            let (buyer, answers) = (old.buyer.clone(), old.answers.clone());
+            let mut rest = Order { buyer, answers, ..new.clone() };
             for (ticket, old) in rest.tickets.iter_mut().zip(&old.tickets) {
                 ticket.guest.clone_from(&old.guest);
             }
             assert_eq!(*old, rest, "{id:?}: nothing but its buyer and its guests is erased");
         }
+        let answered = |c: &Change| matches!(c, Change::AnswersPut { order, .. } if order == id);
+        if old.answers != new.answers && old.buyer == new.buyer {
+            assert!(decision.changes.iter().any(answered), "{id:?}: nobody answered");
+            let rest = Order { answers: old.answers.clone(), ..new.clone() };
+            assert_eq!(*old, rest, "{id:?}: nothing but its answers changes");
+        }
+        assert_eq!((old.tender, &old.reference), (new.tender, &new.reference), "{id:?} is paid");
         let event = &old.event;
         assert_eq!(old.currency, new.currency, "the currency is frozen");
         assert_eq!(old.lines.len(), new.lines.len(), "the lines are frozen");

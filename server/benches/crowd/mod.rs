@@ -182,6 +182,7 @@ pub fn answered(app: &App, event: &Event, command: Command, now: i64) -> Respons
         unit_minor: t.price_minor,
         refunded: 0,
         restocked: 0,
+        extra: boxoffice::Extra::default(),
     });
     let order = Order {
         id: order,
@@ -196,6 +197,9 @@ pub fn answered(app: &App, event: &Event, command: Command, now: i64) -> Respons
         tries: 0,
         trouble: None,
         payment: None,
+        tender: boxoffice::Tender::Online,
+        reference: String::new(),
+        answers: Vec::new(),
         refunds: vec![],
         tickets: vec![],
     };

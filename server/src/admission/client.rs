@@ -13,6 +13,20 @@ pub enum Client {
     Network(Network),
 }
 
+impl Client {
+    /// The network in words: an IPv4 address, or the part of an IPv6 address that a home has. Empty where it is
+    /// not known.
+    pub fn told(self) -> String {
+        match self {
+            Client::Unlimited => String::new(),
+            Client::Network(Network::V4(bits)) => std::net::Ipv4Addr::from_bits(bits).to_string(),
+            Client::Network(Network::V6(bits)) => {
+                format!("{}/64", std::net::Ipv6Addr::from_bits(u128::from(bits) << 64))
+            }
+        }
+    }
+}
+
 /// Tells clients apart.
 pub struct Clients {
     proxies: Proxies,

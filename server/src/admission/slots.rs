@@ -8,6 +8,8 @@ use tokio::sync::Semaphore;
 /// So many notifications of the provider at a time may be larger than what anybody may send. Whether one is
 /// genuine is known when it has come whole, and those that are refused are sent again.
 const LARGE_WEBHOOKS: usize = 32;
+/// So many links to sign in to the office are made at a time.
+const SIGN_IN_LINKS: usize = 32;
 
 /// The slots of connections that are kept for a while.
 pub struct Slots {
@@ -19,6 +21,8 @@ pub struct Slots {
     pub waiters: Semaphore,
     /// A permit for each large notification that is being received.
     pub large_webhooks: Semaphore,
+    /// A permit for each link to sign in to the office that is being made, after its answer.
+    pub sign_in_links: Arc<Semaphore>,
 }
 
 impl Slots {
@@ -31,6 +35,7 @@ impl Slots {
             listener_shares: Shares::new(u32::try_from(share).unwrap_or(u32::MAX)),
             waiters: Semaphore::new(most_waiters(connections)),
             large_webhooks: Semaphore::new(LARGE_WEBHOOKS),
+            sign_in_links: Arc::new(Semaphore::new(SIGN_IN_LINKS)),
         }
     }
 

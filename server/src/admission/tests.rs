@@ -31,7 +31,9 @@ fn event(capacity: u32) -> Event {
         spec,
         pools: vec![pool("a"), pool("b")],
         ticket_types: vec![ticket("a", 0), ticket("b", 1), ticket("cheap a", 0)],
+        counters: vec![],
         serials: 0,
+        sale: boxoffice::Sale::Open,
     }
 }
 

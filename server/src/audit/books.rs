@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use boxoffice::{Order, OrderState, Refund, RefundState, TicketState, TimeMs};
+use boxoffice::{Order, OrderState, Refund, RefundState, Tender, TicketState, TimeMs};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -90,6 +90,29 @@ pub fn could_not(minor: i64) -> String {
     )
 }
 
+/// What the organiser sold or gave away: no provider has to do with it, and nothing is owed.
+fn sold_by_organiser(order: &Order, wrong: &mut Vec<String>) {
+    let how = order.tender.word();
+    if !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
+        let state = order.state.word();
+        wrong.push(format!("the organiser sold it ({how}), but it is {state}"));
+    }
+    if order.payment.is_some() {
+        wrong.push(format!("the organiser sold it ({how}), but it has a payment at the provider"));
+    }
+    if order.due_ms.is_some() {
+        wrong.push(format!("the organiser sold it ({how}), but something is owed for it"));
+    }
+    if order.tender == Tender::Free && price(order) > 0 {
+        let price = price(order);
+        wrong.push(format!("it was given away, but costs {price} (minor units)"));
+    }
+    let handed_back = |r: &Refund| !r.by_hand && matches!(r.state, RefundState::Succeeded(_));
+    if !order.refunds.iter().all(handed_back) {
+        wrong.push(format!("the organiser sold it ({how}), and a refund of it is not handed back"));
+    }
+}
+
 /// Looks at one order by itself.
 pub fn check(order: &Order, now: TimeMs) -> Words {
     let mut words = Words::default();
@@ -156,25 +179,39 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
         .filter(|r| r.by_hand && !matches!(r.state, RefundState::Failed(_)))
         .map(|r| r.amount_minor)
         .sum();
+    // What was asked for as a sum while tickets stay valid, with what was sent back by the bank later.
+    let of_sums = |r: &&Refund| r.of_amount && r.quantities.iter().all(|q| *q == 0);
+    let asked: i64 = revoking(order).filter(of_sums).map(|r| r.amount_minor).sum();
+    let keeps = (worth - asked).max(0);
     if stays < 0 {
         wrong(format!("{} more went back than was taken (minor units)", -stays));
-    } else if worth > stays + by_hand {
+    } else if worth > stays + by_hand + asked {
         wrong(format!(
             "its valid tickets are worth {worth}, but only {stays} was kept (minor units)"
         ));
-    } else if worth < stays && stays - worth <= *not_given_back(order).end() {
-        words.notes.push(could_not(stays - worth));
-    } else if worth < stays {
+    } else if keeps < stays && stays - keeps <= *not_given_back(order).end() {
+        words.notes.push(could_not(stays - keeps));
+    } else if keeps < stays && asked == 0 {
         wrong(format!("{stays} was kept, but its valid tickets are worth {worth} (minor units)"));
-    } else if worth > stays {
+    } else if keeps < stays {
+        wrong(format!(
+            "{stays} was kept, but its valid tickets are worth {worth}, and {asked} was asked back beside them \
+             (minor units)"
+        ));
+    } else if keeps > stays {
         words.notes.push(format!(
             "{} was sent back by hand without revoking a ticket (minor units)",
-            worth - stays
+            keeps - stays
         ));
+    } else if worth > 0 && stays == 0 {
+        wrong(format!("nothing of its money is kept, and its valid tickets are worth {worth}"));
     }
     let least = *not_given_back(order).start();
     if matches!(order.state, OrderState::Released | OrderState::Void) && least > 0 {
         words.notes.push(could_not(least));
+    }
+    if order.tender != Tender::Online {
+        sold_by_organiser(order, &mut words.wrong);
     }
     let mut wrong = |text: &str| words.wrong.push(text.to_owned());
     if let Some(payment) = &order.payment {
@@ -190,7 +227,7 @@ pub fn check(order: &Order, now: TimeMs) -> Words {
             wrong("being paid without a payment");
         }
         OrderState::Committed if intent.is_none() => wrong("committed without a PaymentIntent"),
-        _ if sold && price(order) > 0 && intent.is_none() => {
+        _ if sold && price(order) > 0 && intent.is_none() && order.tender == Tender::Online => {
             wrong("paid without a PaymentIntent");
         }
         _ => {}

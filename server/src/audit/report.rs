@@ -7,7 +7,7 @@ use super::books;
 use crate::payments::stripe::Listed;
 use crate::text::counted;
 use crate::when;
-use boxoffice::{Currency, Event, Money, Order, OrderId, TicketState, TimeMs};
+use boxoffice::{Currency, Event, Money, Order, OrderId, Tender, TicketState, TimeMs};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,6 +59,10 @@ pub struct Report {
     valid_tickets: u64,
     payments: u64,
     sums: BTreeMap<Currency, Sums>,
+    /// What the organiser took and handed back without the provider, in minor units.
+    offline: BTreeMap<(Currency, Tender), books::Money>,
+    /// How many valid tickets were given away.
+    given_away: u64,
     /// What a person should know.
     pub findings: Vec<Finding>,
 }
@@ -77,6 +81,8 @@ impl Report {
             valid_tickets: 0,
             payments: 0,
             sums: BTreeMap::new(),
+            offline: BTreeMap::new(),
+            given_away: 0,
             findings: Vec::new(),
         }
     }
@@ -111,8 +117,22 @@ impl Report {
         self.orders += 1;
         *self.states.entry(order.state.word()).or_default() += 1;
         let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
-        self.valid_tickets += valid.count() as u64;
+        let valid = valid.count() as u64;
+        self.valid_tickets += valid;
         let money = books::money(order);
+        match order.tender {
+            Tender::Online => {}
+            Tender::Free => {
+                self.given_away += valid;
+                return;
+            }
+            tender @ (Tender::Cash | Tender::Terminal) => {
+                let sums = self.offline.entry((order.currency, tender)).or_default();
+                sums.taken += money.taken;
+                sums.given_back += money.given_back;
+                return;
+            }
+        }
         let sums = self.sums.entry(order.currency).or_default();
         sums.taken += money.taken;
         sums.given_back += money.given_back;
@@ -138,6 +158,10 @@ impl Report {
             let provider = self.against_provider.then_some(theirs);
             json!({"currency": currency.code(), "books": ours, "provider": provider})
         });
+        let offline = self.offline.iter().map(|((currency, tender), s)| {
+            json!({"currency": currency.code(), "tender": tender.word(), "taken": s.taken,
+                   "given_back": s.given_back})
+        });
         let findings = self.findings.iter().map(|f| {
             let weight = match f.weight {
                 Weight::Wrong => "wrong",
@@ -156,8 +180,10 @@ impl Report {
             "orders": self.orders,
             "orders_by_state": self.states,
             "valid_tickets": self.valid_tickets,
+            "tickets_given_away": self.given_away,
             "payments_at_provider": self.against_provider.then_some(self.payments),
             "money": money.collect::<Vec<_>>(),
+            "money_at_box_office": offline.collect::<Vec<_>>(),
             "findings": findings.collect::<Vec<_>>(),
         })
     }
@@ -183,7 +209,11 @@ impl fmt::Display for Report {
         let states =
             if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
         writeln!(f, "  {}{states}", counted(self.orders, "order"))?;
-        writeln!(f, "  {}", counted(self.valid_tickets, "valid ticket"))?;
+        let given = match self.given_away {
+            0 => String::new(),
+            n => format!(", {n} of them given away"),
+        };
+        writeln!(f, "  {}{given}", counted(self.valid_tickets, "valid ticket"))?;
         for (currency, s) in &self.sums {
             let show = |minor| Money { minor, currency: *currency };
             writeln!(
@@ -200,6 +230,12 @@ impl fmt::Display for Report {
                     show(s.provider_given_back)
                 )?;
             }
+        }
+        for ((currency, tender), s) in &self.offline {
+            let show = |minor| Money { minor, currency: *currency };
+            let how = if *tender == Tender::Cash { "in cash        " } else { "by card terminal" };
+            let (taken, back) = (show(s.taken), show(s.given_back));
+            writeln!(f, "  {how} {taken} taken, {back} given back")?;
         }
         if self.against_provider {
             let payments = counted(self.payments, "payment");

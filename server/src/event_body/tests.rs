@@ -17,6 +17,11 @@ fn spec(body: Value) -> Result<EventSpec, String> {
     read.map_err(|flaws| boxoffice::told(&flaws))
 }
 
+/// What is written of an event is read as the same event.
+fn same_again(event: &EventSpec) {
+    assert_eq!(super::spec(super::body(event), &event.slug).as_ref(), Ok(event));
+}
+
 #[test]
 fn what_is_not_said_of_an_event_has_a_default() {
     let (id, name) = ("t".to_owned(), "T".to_owned());
@@ -25,10 +30,17 @@ fn what_is_not_said_of_an_event_has_a_default() {
         limit_per_order: 10,
         hold_ms: 300_000,
         pools: vec![PoolSpec { name: "all".into(), capacity: 7 }],
-        ticket_types: vec![TicketTypeSpec { id, name, pool: "all".into(), price_minor: 999 }],
+        ticket_types: vec![TicketTypeSpec {
+            id,
+            name,
+            pool: "all".into(),
+            price_minor: 999,
+            rules: TypeRules::default(),
+        }],
         ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 1_893_528_000_000)
     };
     assert_eq!(spec(body()), Ok(expected.clone()));
+    same_again(&expected);
     let mut all = body();
     all["place"] = "Hall".into();
     all["limit_per_order"] = 3.into();
@@ -61,7 +73,45 @@ fn what_is_not_said_of_an_event_has_a_default() {
         attach_pdf: true,
         ..expected
     };
-    assert_eq!(spec(all), Ok(expected));
+    assert_eq!(spec(all), Ok(expected.clone()));
+    same_again(&expected);
+}
+
+#[test]
+fn questions_are_read_and_told_again() {
+    let mut asking = body();
+    asking["questions"] = value!([
+        {"id": "diet", "text": " What do you eat? ", "kind": "choice", "choices": ["all", "vegan"],
+         "required": true, "per": "ticket", "ticket_types": ["t"]},
+        {"id": "note", "text": "Anything else?", "kind": "long_text"},
+        {"id": "member", "text": "Are you a member?", "kind": "yes_no", "per": "order"},
+        {"id": "club", "text": "Your club?", "kind": "text"},
+    ]);
+    let read = spec(asking.clone()).unwrap();
+    let diet = &read.questions[0];
+    assert_eq!(diet.kind, QuestionKind::Choice(vec!["all".into(), "vegan".into()]));
+    assert_eq!((&*diet.text, diet.required, diet.per_ticket), ("What do you eat?", true, true));
+    let kinds = read.questions[1..].iter().map(|q| (q.kind.clone(), q.required, q.per_ticket));
+    let expected = [QuestionKind::Lines, QuestionKind::YesNo, QuestionKind::Line];
+    assert_eq!(kinds.collect::<Vec<_>>(), expected.map(|kind| (kind, false, false)));
+    // What is told can be put back.
+    let told: Vec<_> = read.questions.iter().map(question).collect();
+    asking["questions"] = serde_json::to_value(told).unwrap();
+    assert_eq!(spec(asking.clone()), Ok(read));
+    for (member, wrong, words) in [
+        ("kind", value!("date"), "questions[0].kind: question “diet”: kind is one of text"),
+        ("kind", value!("text"), "only one of kind = \"choice\" has choices"),
+        ("per", value!("day"), "per is order or ticket"),
+        ("choices", value!([]), "it needs 1 to 100 choices"),
+        ("ticket_types", value!(["u"]), "no ticket type has the id “u”"),
+    ] {
+        let mut asking = asking.clone();
+        asking["questions"][0][member] = wrong;
+        let read = super::spec(serde_json::from_value(asking).unwrap(), "rock");
+        let flaws = read.unwrap_err();
+        let told: Vec<_> = flaws.iter().map(|f| format!("{}: {}", f.at, f.text)).collect();
+        assert!(told.iter().any(|told| told.contains(words)), "{words}: {told:?}");
+    }
 }
 
 #[test]
@@ -233,9 +283,11 @@ fn what_was_told_can_be_put_back_and_no_more() {
             price_minor: 999,
             retired: false,
         }],
+        counters: vec![],
         serials: 0,
+        sale: boxoffice::Sale::Open,
     };
-    let sent = serde_json::to_value(told(&event, NOW, NOW - 5_000)).unwrap();
+    let sent = serde_json::to_value(told(&event, Viewer::ANYBODY, NOW, NOW - 5_000)).unwrap();
     let put = |sent: &Value| settable(&serde_json::to_vec(sent).unwrap(), "rock");
     assert_eq!(super::spec(put(&sent).unwrap().unwrap(), "rock"), Ok(spec.clone()));
     let mut warned = sent.clone();
@@ -269,4 +321,22 @@ fn what_was_told_can_be_put_back_and_no_more() {
     assert!(put(&other).unwrap_err().contains("null"), "there is no event without a name");
     assert_eq!(settable(b"{}", "rock"), Ok(None));
     assert_eq!(settable(b"no", "rock"), Ok(None));
+}
+
+#[test]
+fn nobody_else_can_calculate_the_version_of_an_event() {
+    let spec = nts_testkit::fixtures::event_spec("rock", 10);
+    let (secrets, others) = (Secrets::new([3; 32]), Secrets::new([4; 32]));
+    let version = super::version(&secrets, &spec);
+    assert_eq!((version.len(), super::version(&secrets, &spec)), (32, version.clone()));
+    assert_ne!(super::version(&others, &spec), version);
+    // As it was while it was a digest of what everybody knows, and of the codes.
+    let body = serde_json::to_vec(&super::body(&spec)).unwrap();
+    let digest = crate::ids::digest(&[b"event version", b"rock", &body]);
+    assert_ne!(version, format!("{digest:032x}"));
+    let mut other = spec.clone();
+    other.name = "Other".into();
+    assert_ne!(super::version(&secrets, &other), version);
+    let other = boxoffice::EventSpec { slug: "jazz".into(), ..spec };
+    assert_ne!(super::version(&secrets, &other), version);
 }

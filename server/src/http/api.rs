@@ -2,21 +2,25 @@
 
 pub mod door;
 pub mod erasures;
+pub mod event_sale;
 pub mod mails;
 pub mod organiser;
+pub mod sales;
 
 use super::problem::Problem;
 use super::site::Site;
 use super::speaks::here;
-use super::view::{self, Action};
+use super::view::{self, Action, Viewer};
+use crate::access::{Denied, Right};
 use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::admission::connections::Share;
 use crate::app::App;
-use crate::http::auth::{bearer, is_organiser, organiser};
+use crate::http::auth::{bearer, known_caller};
 use crate::http::extract::{Sent, admit, json};
 use crate::http::idempotency::keyed;
 use crate::http::query::Query;
+use crate::http::staff::order_for;
 use crate::identity::{buyer, untagged_key};
 use crate::language::Lang;
 use crate::sales::{after_the_command, outcome};
@@ -29,14 +33,17 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Command, Event, LineWish, Order, OrderId, OrderState, Refusal, Reply, TimeMs,
+    AttemptState, Command, Currency, Event, LineWish, Order, OrderId, OrderState, Refusal, Reply,
+    Terms, TimeMs,
 };
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use nts_api::{
-    ActionKind, EventList, LineBody, MoneyMoved, NameBody, OrderBody, PayBody, ProblemCode,
+    ActionKind, EventList, HoldLine, LineBody, MoneyMoved, NameBody, OrderBody, PayBody,
+    ProblemCode,
 };
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -67,29 +74,53 @@ pub async fn events(
     // Before the counts are read: it may move in between.
     let as_of = app.catalogue.as_of(now);
     let mut events = app.catalogue.events();
-    if !is_organiser(&app, &headers) {
-        // Whoever shows a key expects drafts as well.
-        if bearer(&headers).is_some_and(|key| !key.is_empty()) {
-            return Err(Problem::wrong_key());
+    let public = |event: &Event| event.is_listed(now) || over && !event.spec.hidden;
+    match known_caller(&app, &headers).await? {
+        Some(caller) => {
+            events.retain(|event| caller.has(Right::SeeEvents, Some(event.id)) || public(event))
         }
-        events.retain(|event| event.is_listed(now) || over && !event.spec.hidden);
+        // Whoever shows a key expects drafts as well.
+        None if bearer(&headers).is_some() => return Err(Problem::wrong_key()),
+        None => events.retain(|event| public(event)),
     }
-    let events = events.iter().map(|e| view::event(e, now, as_of)).collect();
+    let events = events.iter().map(|e| view::event(e, Viewer::ANYBODY, now, as_of)).collect();
     Ok(Json(EventList { as_of: when::rfc3339(as_of).into(), events }).into_response())
 }
 
-/// `GET /api/v1/events/{event}`
+/// `GET /api/v1/events/{event}?code=`: with a key what its role may see, with a code what it shows.
 pub async fn event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
+    client: Client,
+    query: Query,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
-    let make = || view::json(&view::event(&event, now, as_of));
+    let tag = organiser::etag(&app, &event);
+    let caller = known_caller(&app, &headers).await?;
+    let may = |right| caller.as_ref().is_some_and(|caller| caller.has(right, Some(event.id)));
+    // A code lets whoever knows it buy for less.
+    let staff = match (may(Right::ChangeEvents), may(Right::SeeEvents)) {
+        (true, _) => Some(Viewer::Organiser),
+        (false, true) => Some(Viewer::Staff),
+        (false, false) => None,
+    };
+    if let Some(viewer) = staff {
+        let told = view::event(&event, viewer, now, as_of);
+        return Ok(([tag], Json(told)).into_response());
+    }
+    if let Some(typed) = query.get("code") {
+        let code = app.sales.code(client, &event, typed)?;
+        let told = view::event(&event, Viewer::Buyer(Some(code)), now, as_of);
+        return Ok(([tag], Json(told)).into_response());
+    }
+    let make = || view::json(&view::event(&event, Viewer::ANYBODY, now, as_of));
     let json = app.shown.json.of(&event, now, as_of, make);
     let kind = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, kind)], Bytes::clone(&json)).into_response())
+    let headers = [(header::CONTENT_TYPE, kind), tag];
+    Ok((headers, Bytes::clone(&json)).into_response())
 }
 
 /// `GET /api/v1/events/{event}/live`: the counts as they change, as server-sent events. A comfort:
@@ -114,7 +145,7 @@ pub async fn live(
             let as_of = app.catalogue.as_of(now);
             let Some(event) = app.catalogue.event(&slug) else { return };
             let frame = app.shown.frame.of(&event, now, as_of, || {
-                let counts = view::json(&view::counts(&event, now, as_of));
+                let counts = view::json(&view::counts(&event, Viewer::ANYBODY, now, as_of));
                 Bytes::from([b"data: ", &*counts, b"\n\n"].concat())
             });
             if sender.send(Bytes::clone(&frame)).await.is_err() {
@@ -137,15 +168,22 @@ pub async fn live(
             }
         }
     });
-    let frames = Frames(receiver);
-    let mut response = Response::new(Answer::new(StreamBody::new(frames)));
+    Ok(live_answer(receiver))
+}
+
+/// What a task sends, as server-sent events.
+pub(in crate::http) fn live_answer(receiver: tokio::sync::mpsc::Receiver<Bytes>) -> Response {
+    let mut response = Response::new(Answer::new(StreamBody::new(Frames(receiver))));
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    response
 }
 
 /// Takes one of the streams that a client may listen to, if it is counted at all.
-fn share_of_listeners(app: &App, client: Client) -> Result<Option<Share>, Problem> {
+pub(in crate::http) fn share_of_listeners(
+    app: &App,
+    client: Client,
+) -> Result<Option<Share>, Problem> {
     let Client::Network(network) = client else { return Ok(None) };
     let share = app.admission.slots.listener_shares.take(network);
     share.map(Some).ok_or_else(Problem::too_many_connections)
@@ -203,8 +241,28 @@ pub fn hold_command(
     };
     let buyer = buyer(&wanted.buyer.name, &wanted.buyer.email, lang.language());
     let untagged = untagged_key(&wanted.buyer.email);
-    let lines = wanted.lines.into_iter().map(wish).collect();
-    Ok((Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None }, request))
+    let terms = terms(event, wanted.code, &wanted.lines)?;
+    let wanted_line = |HoldLine { ticket_type, quantity, .. }| LineWish { ticket_type, quantity };
+    let lines = wanted.lines.into_iter().map(wanted_line).collect();
+    let event = event.id;
+    Ok((Command::Hold { order, event, buyer, untagged, lines, terms, most_ms: None }, request))
+}
+
+/// What a hold request says of prices.
+fn terms(event: &Event, code: Option<String>, lines: &[HoldLine]) -> Result<Terms, Problem> {
+    let mut shown = BTreeMap::new();
+    for HoldLine { ticket_type, price, .. } in lines {
+        let Some(price) = price else { continue };
+        if Currency::parse(&price.currency) != Some(event.spec.currency) {
+            let code = event.spec.currency.code();
+            return Err(Problem::invalid(format!(
+                "The price of a line is in the event's currency, {code}. Nothing was reserved."
+            )));
+        }
+        shown.insert(ticket_type.clone(), price.amount);
+    }
+    let code = code.filter(|code| !code.trim().is_empty());
+    Ok(Terms { code, shown })
 }
 
 /// `POST /api/v1/events/{event}/orders`
@@ -242,26 +300,36 @@ pub fn order_id(text: &str) -> Result<OrderId, Problem> {
     Ok(OrderId(id.as_u128()))
 }
 
-/// The id of the order in the address, if the request may see it, and who asks.
-fn authorized(app: &App, id: &str, headers: &HeaderMap) -> Result<(OrderId, Actor), Problem> {
-    let for_who = |problem| match is_organiser(app, headers) {
-        true => self::organiser::for_organiser(problem),
-        false => problem,
-    };
-    let id = order_id(id).map_err(for_who)?;
-    let Some(secret) = bearer(headers) else {
+/// The id of the order in the address, if who asks has its secret, or a key with this right for its event; and who
+/// asks.
+async fn authorized(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+    right: Right,
+) -> Result<(OrderId, Actor), Problem> {
+    let Some(token) = bearer(headers) else {
+        order_id(id)?;
         let mut problem = Problem::not_organiser();
         problem.title = "This order needs its secret".into();
         problem.detail = "Send the order's secret: Authorization: Bearer <secret>.".into();
         return Err(problem);
     };
-    if app.secrets.opens(id, secret) {
-        Ok((id, Actor::Buyer))
-    } else if is_organiser(app, headers) {
-        Ok((id, organiser(app)))
-    } else {
-        Err(Problem::unknown_order())
+    let parsed = order_id(id);
+    if let Ok(id) = &parsed
+        && app.secrets.opens(*id, token)
+    {
+        return Ok((*id, Actor::Buyer));
     }
+    let Some(caller) = known_caller(app, headers).await? else {
+        return Err(parsed.err().unwrap_or_else(Problem::unknown_order));
+    };
+    let id = parsed.map_err(self::organiser::for_organiser)?;
+    let order = order_for(app, &caller, id).await?;
+    if !caller.has(right, Some(order.event)) {
+        return Err(Denied::Role(right).into());
+    }
+    Ok((id, caller.actor()))
 }
 
 /// The event of an order that a command has changed, to tell the order in full.
@@ -275,14 +343,22 @@ pub async fn order(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::SeeOrders).await?;
     let order = app.sales.find(id).await.map_err(|no| match actor {
         Actor::Buyer => no.into(),
         _ => self::organiser::for_organiser(no.into()),
     })?;
     let event = app.sales.event_of(&order).await?;
-    let mut answer = view::order(&app, &order, &event, here());
+    let caller = known_caller(&app, &headers).await?;
+    let changes = caller.is_some_and(|caller| caller.has(Right::ChangeOrders, Some(order.event)));
+    let mut answer = match actor {
+        Actor::Buyer => view::order(&app, &order, &event, here()),
+        _ if changes => view::order_for_organiser(&app, &order, &event, here()),
+        _ => view::order_to_look_at(&app, &order, &event, here()),
+    };
     answer.mails = Some(mails::of(&app, &order).await?);
+    let accepted = app.shop.accepted(id).await.map_err(CommandError::from)?;
+    answer.terms_version = accepted.map(|accepted| accepted.version);
     Ok(whole(&app, &order, &answer))
 }
 
@@ -303,7 +379,7 @@ pub async fn pay(
     client: Client,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let request = keyed(&headers, &[b"pay", &id.0.to_be_bytes()], &body)?;
     // Where nothing is to be paid, nothing need be sent.
     let token =
@@ -371,7 +447,7 @@ pub async fn name_ticket(
     lang: Lang,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let number = ticket_number(&number)?;
     let body: NameBody = json(&headers, &body)?;
     let order =
@@ -394,7 +470,7 @@ pub async fn cancel(
     Path(id): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let request = keyed(&headers, &[b"cancel", &id.0.to_be_bytes()], &body)?;
     let by_buyer = matches!(actor, Actor::Buyer);
     let order = app.sales.cancel(actor, id, request).await.map_err(|no| match by_buyer {

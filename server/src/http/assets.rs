@@ -1,5 +1,6 @@
 //! Style sheets, scripts and icons of the pages.
 
+use crate::colour::Colour;
 use crate::http::page::problem_for;
 use crate::http::problem::Problem;
 use crate::http::shop::event::TakesGzip;
@@ -23,6 +24,21 @@ pub(in crate::http) fn script_name(lang: Lang) -> String {
         Lang::En => "nts.js".into(),
         other => format!("nts-{}.js", other.tag()),
     }
+}
+
+/// The style sheet of pages with this accent, `5a2a83`; empty: their own. One file, so that a page waits for one.
+pub(in crate::http) fn style_path(accent: &str) -> String {
+    match Colour::parse(accent) {
+        Some(colour) => format!("/assets/nts-{}.css", colour.hex()),
+        None => "/assets/nts.css".into(),
+    }
+}
+
+/// The style sheet with the accent that its name says.
+fn coloured(file: &str) -> Option<String> {
+    let hex = file.strip_prefix("nts-")?.strip_suffix(".css")?;
+    let colour = Colour::parse(hex).filter(|colour| colour.hex() == hex)?;
+    Some(format!("{}{}", include_str!("../../assets/nts.css"), colour.style()))
 }
 
 /// The pages' script with the words that it writes.
@@ -86,11 +102,18 @@ pub async fn asset(
     });
     let (name, kind, bytes): (&'static str, &str, &'static [u8]) = match file.as_str() {
         "nts.css" => ("nts.css", "text/css; charset=utf-8", include_bytes!("../../assets/nts.css")),
+        "office.js" => ("office.js", JAVASCRIPT, include_bytes!("../../assets/office.js")),
+        "event-form.js" => {
+            ("event-form.js", JAVASCRIPT, include_bytes!("../../assets/event-form.js"))
+        }
         "pay.js" => ("pay.js", JAVASCRIPT, include_bytes!("../../assets/pay.js")),
         "icon.svg" => ("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
         other => match SCRIPTS.get_key_value(other) {
             Some((name, script)) => (name, JAVASCRIPT, script.as_bytes()),
-            None => return problem_for("/assets/", &headers, Problem::no_page()),
+            None => match coloured(&file) {
+                Some(style) => return coloured_style(style, packed),
+                None => return problem_for("/assets/", &headers, Problem::no_page()),
+            },
         },
     };
     let headers = [
@@ -104,6 +127,23 @@ pub async fn asset(
     static PACKED: Mutex<BTreeMap<&'static str, Bytes>> = Mutex::new(BTreeMap::new());
     let mut known = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
     let body = known.entry(name).or_insert_with(|| gzip(bytes)).clone();
+    ([(header::CONTENT_ENCODING, "gzip")], headers, body).into_response()
+}
+
+/// A style sheet with a colour of its own. It is not kept: a browser keeps it, and whoever asks for ever other
+/// colours fills no memory.
+fn coloured_style(style: String, packed: bool) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::VARY, "accept-encoding"),
+    ];
+    if !packed {
+        return (headers, style).into_response();
+    }
+    let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = out.write_all(style.as_bytes()).and_then(|()| out.finish());
+    let body: Bytes = written.expect("memory takes it").into();
     ([(header::CONTENT_ENCODING, "gzip")], headers, body).into_response()
 }
 

@@ -1,42 +1,125 @@
-//! Authentication: the bearer token, and whether it is the organiser's key.
+//! Authentication: who asks, by the bearer token or by the cookie of a session of the office.
+//!
+//! A session counts under `/office` only: a program shows a key, and so nothing that a browser sends by itself
+//! opens the API.
 
+use super::cookies;
 use super::problem::Problem;
-use crate::actor::Actor;
+use crate::access::Caller;
+use crate::accounts::sign_in::Begun;
+use crate::accounts::{LONGEST_MS, SignedIn};
 use crate::app::App;
 use crate::ids::digest;
 use axum::http::{HeaderMap, header};
+use axum::response::Response;
+
+/// How long a browser is told from unknown ones.
+const DEVICE_S: i64 = 180 * 24 * 3_600;
 
 /// The token of `Authorization: Bearer …`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-/// Whether the organiser asks.
-pub fn is_organiser(app: &App, headers: &HeaderMap) -> bool {
+/// Who has an API key, or the organiser's, if this request shows one.
+pub async fn known_caller(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
     use subtle::ConstantTimeEq;
-    bearer(headers).is_some_and(|key| {
-        digest(&[b"organiser", key.as_bytes()])
-            .to_be_bytes()
-            .ct_eq(&app.organiser_key.to_be_bytes())
-            .into()
-    })
-}
-
-/// Refuses whoever has not shown the organiser's key, and says whether one was missing or wrong.
-pub fn check_organiser(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
-    if is_organiser(app, headers) {
-        return Ok(());
+    let Some(key) = bearer(headers) else { return Ok(None) };
+    let shown = digest(&[b"organiser", key.as_bytes()]).to_be_bytes();
+    let is_owner: bool = shown.ct_eq(&app.organiser_key.to_be_bytes()).into();
+    if is_owner {
+        return Ok(Some(Caller::owner(app.accounts.organiser)));
     }
-    Err(match bearer(headers) {
-        Some(key) if !key.is_empty() => Problem::wrong_key(),
-        _ => Problem::not_organiser(),
+    Ok(app.accounts.key(key).await?)
+}
+
+/// Who has an API key, or the organiser's; refuses everybody else, and says whether one was missing or wrong.
+pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    known_caller(app, headers).await?.ok_or_else(|| match bearer(headers) {
+        Some(_) => Problem::wrong_key(),
+        None => Problem::not_organiser(),
     })
 }
 
-/// The one who has shown the organiser's key, for the audit log.
-pub fn organiser(app: &App) -> Actor {
-    // A part of a digest of its digest: tells it from other keys, and opens nothing.
-    Actor::ApiKey(digest(&[b"key id", &app.organiser_key.to_be_bytes()]) >> 96)
+/// Who is signed in to the office, if this request comes from their browser.
+pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Problem> {
+    for token in sessions(app, headers) {
+        if let Some(found) = app.accounts.session(token).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// What the cookies of sessions say. A cookie of this name that another page of the host has set must not hide ours.
+fn sessions<'a>(app: &'a App, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
+    let ours = |token: &&str| app.secrets.is_office_session(token);
+    cookies::values(headers, cookie(app)).filter(ours).take(4)
+}
+
+/// Who asks by a page that is only open, as [`staff`]. A session is not used by that: nobody may be there.
+pub async fn open_page(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return caller(app, headers).await;
+    }
+    for token in sessions(app, headers) {
+        if let Some(found) = app.accounts.session_unused(token).await? {
+            return Ok(found.caller);
+        }
+    }
+    Err(Problem::not_signed_in())
+}
+
+/// Who asks for something in the office: by a key if one is sent, and else by a session.
+pub async fn staff(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return caller(app, headers).await;
+    }
+    let found = signed_in(app, headers).await?;
+    Ok(found.ok_or_else(Problem::not_signed_in)?.caller)
+}
+
+/// Whether a session counts at this path.
+pub fn is_office(path: &str) -> bool {
+    path.strip_prefix("/office").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The name of a session's cookie. `__Host-`: a browser takes it only over https and for this host alone, so
+/// that no other page can set it.
+fn cookie(app: &App) -> &'static str {
+    match app.links.base().starts_with("https://") {
+        true => "__Host-nts-office",
+        false => "nts-office",
+    }
+}
+
+/// The name of the cookie that tells a browser which has signed in before. It opens nothing.
+fn device_cookie(app: &App) -> &'static str {
+    match app.links.base().starts_with("https://") {
+        true => "__Host-nts-device",
+        false => "nts-device",
+    }
+}
+
+/// Gives a browser the token of its session, and what tells it from unknown ones.
+pub fn keep_session(app: &App, response: &mut Response, begun: &Begun) {
+    cookies::set(app, response, (cookie(app), &begun.token, "/"), LONGEST_MS / 1_000);
+    keep_device(app, response, &begun.device);
+}
+
+/// Gives a browser what tells it from unknown ones.
+pub fn keep_device(app: &App, response: &mut Response, device: &str) {
+    cookies::set(app, response, (device_cookie(app), device, "/"), DEVICE_S);
+}
+
+/// What a browser shows that has signed in before.
+pub fn known_device<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+    cookies::values(headers, device_cookie(app)).next()
+}
+
+/// Takes it away.
+pub fn forget_session(app: &App, response: &mut Response) {
+    cookies::set(app, response, (cookie(app), "", "/"), 0);
 }

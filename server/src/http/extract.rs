@@ -1,9 +1,11 @@
 //! Extractors: the client, the body within its bounds, and what is in it.
 
-use super::auth::check_organiser;
+use super::auth::{caller, is_office, staff};
 use super::connection::socket::Doing;
+use super::page::problem_for;
 use super::problem::Problem;
 use super::site::Site;
+use crate::access::Caller;
 use crate::admission::client::Client;
 use crate::admission::network::Peer;
 use crate::app::App;
@@ -11,6 +13,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
+use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use nts_api::ProblemCode;
@@ -64,16 +67,30 @@ impl FromRequest<Arc<Site>> for Sent {
     }
 }
 
-/// What the organiser sent. Nothing of the body is read unless the head has the organiser's key.
-pub struct SentByOrganiser(pub Sent);
+/// What staff or a program of theirs sent. Nothing of the body is read unless the head has a key, or in the office
+/// the cookie of a session. What its holder
+/// may do, the use case asks.
+pub struct SentByStaff(pub Caller, pub Sent);
 
-impl FromRequest<Arc<Site>> for SentByOrganiser {
-    type Rejection = Problem;
+impl FromRequest<Arc<Site>> for SentByStaff {
+    /// A page of the office, or what programs get.
+    type Rejection = Response;
 
-    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByOrganiser, Problem> {
-        check_organiser(app, request.headers())?;
+    async fn from_request(request: Request, app: &Arc<Site>) -> Result<SentByStaff, Response> {
+        let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
+        let sent = SentByStaff::receive(request, app).await;
+        sent.map_err(|problem| problem_for(&path, &headers, problem))
+    }
+}
+
+impl SentByStaff {
+    async fn receive(request: Request, app: &Site) -> Result<SentByStaff, Problem> {
+        let caller = match is_office(request.uri().path()) {
+            true => staff(app, request.headers()).await?,
+            false => caller(app, request.headers()).await?,
+        };
         let limit = app.config.body_bytes as usize;
-        receive(request, app, limit).await.map(SentByOrganiser)
+        receive(request, app, limit).await.map(|sent| SentByStaff(caller, sent))
     }
 }
 
@@ -94,6 +111,22 @@ pub(in crate::http) async fn receive(
     let received = timeout(patience, collect(body, limit)).await;
     let body = received.unwrap_or_else(|_| Err(Problem::too_slow()))?;
     if let Some(receiving) = receiving {
+        receiving.is_whole();
+    }
+    Ok(Sent { headers: head.headers, body })
+}
+
+/// Receives a file of somebody who is known, within another time than others have: so it does not count as a
+/// body that is waited for.
+pub(in crate::http) async fn receive_within(
+    request: Request,
+    limit: usize,
+    patience: Duration,
+) -> Result<Sent, Problem> {
+    let (head, body) = request.into_parts();
+    let received = timeout(patience, collect(body, limit)).await;
+    let body = received.unwrap_or_else(|_| Err(Problem::too_slow()))?;
+    if let Some(receiving) = head.extensions.get::<Arc<Doing>>().map(Doing::receiving) {
         receiving.is_whole();
     }
     Ok(Sent { headers: head.headers, body })
@@ -145,6 +178,21 @@ impl Form {
     /// A field without the blanks around it; empty if it was not sent.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// A field just as it was sent: a password may begin with a blank. Empty if it was not sent.
+    pub fn exact(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether a field was sent, be it empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
+    }
+
+    /// All fields of this name, in their order, without the blanks around them.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.trim())
     }
 
     /// The fields whose names begin so, without that beginning.

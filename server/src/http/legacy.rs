@@ -10,10 +10,11 @@ use super::shop::{own_orders, pay};
 use super::site::Site;
 use super::speaks::preferred;
 use super::view;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::admission::client::Client;
 use crate::app::App;
-use crate::http::auth::check_organiser;
+use crate::http::auth::caller;
 use crate::http::extract::{Form, Sent, admit};
 use crate::identity::{buyer, buyer_key, former_name_key};
 use crate::ids::digest;
@@ -27,7 +28,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
     AttemptState, BuyerKey, Command, Event, EventId, LineWish, Order, OrderId, OrderState, Refusal,
-    Reply, TicketState, TimeMs,
+    Reply, Terms, TicketState, TimeMs,
 };
 use nts_api::ProblemCode;
 use std::collections::BTreeMap;
@@ -338,7 +339,7 @@ async fn reserve_as(
 ) -> Result<Reserved, Problem> {
     let form = asks.0;
     let fullname = form.get("fullname");
-    let t = event.ticket_types.iter().find(|t| !t.retired);
+    let t = event.spec.ticket_types.iter().find(|t| !t.rules.hidden);
     let ticket_type = t.map(|t| t.id.clone()).unwrap_or_default();
     // Where a buyer may have more than one, the hold does not refuse the second of a name: it is looked for
     // before, by one request of the name at a time.
@@ -354,8 +355,15 @@ async fn reserve_as(
         let order = app.ids.order(app.clock.now_ms());
         let lines = vec![LineWish { ticket_type: ticket_type.clone(), quantity: 1 }];
         let buyer = buyer(fullname, "", preferred(asks.1).language());
-        let hold =
-            Command::Hold { order, event: event.id, buyer, untagged: None, lines, most_ms: None };
+        let hold = Command::Hold {
+            order,
+            event: event.id,
+            buyer,
+            untagged: None,
+            lines,
+            terms: Terms::default(),
+            most_ms: None,
+        };
         let answer = match before {
             Some(order) => {
                 Err(CommandError::Refused(Refusal::LimitPerBuyer { limit: 1, has: 1, order }))
@@ -550,15 +558,16 @@ async fn charge_by_name(
 
 /// `GET /nts/v1/list-guests`: who has paid. Open to all in the demo only.
 pub async fn list_guests(State(app): State<Arc<Site>>, query: Query, headers: HeaderMap) -> Page {
-    if !app.config.demo() {
-        check_organiser(&app, &headers)?;
-    }
-    let id = show(&app).await?.id;
+    let caller = match app.config.demo() {
+        true => Caller::system(),
+        false => caller(&app, &headers).await?,
+    };
+    let permit = caller.permit(show(&app).await?.id)?;
     let after = query.number("after", 0..=u32::MAX)?.unwrap_or(0);
-    let tickets = app.organiser.tickets(id, after, GUESTS).await.map_err(Problem::from)?;
-    let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |(t, _)| t.serial));
-    let guests = tickets.into_iter().filter(|(t, _)| t.state == TicketState::Valid);
-    let names = guests.map(|(_, name)| name).collect();
+    let tickets = app.organiser.tickets(&permit, after, GUESTS).await.map_err(Problem::from)?;
+    let next = (tickets.len() == GUESTS).then(|| tickets.last().map_or(0, |t| t.ticket.serial));
+    let guests = tickets.into_iter().filter(|t| t.ticket.state == TicketState::Valid);
+    let names = guests.map(|guest| guest.name).collect();
     Ok(page(&GuestsPage { frame: Frame::english(&app), names, next }))
 }
 
@@ -579,16 +588,6 @@ pub async fn reset(State(app): State<Arc<Site>>, sent: Result<Sent, Problem>) ->
             return Ok(page(&ResetPage { frame: Frame::english(&app), name, confirm }));
         }
     }
-    let event = event.id;
-    let mut after = None;
-    loop {
-        let page = app.organiser.orders(event, after, 500).await?;
-        for order in &page.orders {
-            app.organiser.undo(order).await?;
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(Redirect::to("/").into_response());
-        }
-    }
+    app.organiser.reset_demo(event.id).await?;
+    Ok(Redirect::to("/").into_response())
 }

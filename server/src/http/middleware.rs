@@ -1,6 +1,7 @@
 //! What is done around every request: counting, logging, cross-site checks and protective headers.
 
 use super::extract::client;
+use super::office::lead::Way;
 use super::problem::Problem;
 use super::site::Site;
 use super::speaks::{Asked, here, speaking};
@@ -34,10 +35,11 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = route.unwrap_or_else(|| "(none)".into());
+    let way = Way::of(app, &request);
     let mut response = if !is_text(request.uri().path()) {
         let problem = Problem::invalid(here().address_not_text());
         super::page::problem_for(request.uri().path(), request.headers(), problem)
-    } else if let Some(problem) = super::cross_site::refusal(&request) {
+    } else if let Some(problem) = super::cross_site::refusal(app.links.base(), &request) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
     } else if let Some(problem) = super::query::refusal(app, &request, &route) {
         super::page::problem_for(request.uri().path(), request.headers(), problem)
@@ -50,6 +52,9 @@ async fn answer(app: &Site, request: Request, next: Next, begun: Instant) -> Res
         && let Some(led) = redirect(app, &method, &uri)
     {
         response = led;
+    }
+    if let Some(way) = way {
+        response = way.lead(response);
     }
     protect(response.headers_mut());
     if app.config.is_secure() {
@@ -115,8 +120,9 @@ pub(in crate::http) fn protect(headers: &mut HeaderMap) {
                   connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
-        // An order's address is its secret: it is told to nobody.
-        (header::REFERRER_POLICY, "no-referrer"),
+        // An order's address is its secret: it is told to nobody else. That our own forms come from our pages is
+        // told to ourselves, with their origin.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
@@ -150,7 +156,7 @@ mod tests {
         };
         for page in ["text/html; charset=utf-8", "image/svg+xml", "text/plain"] {
             let headers = sent(page);
-            assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+            assert_eq!(headers[header::REFERRER_POLICY], "same-origin");
             assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
             assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
             let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");

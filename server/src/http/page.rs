@@ -1,8 +1,9 @@
 //! The frame of every page, and problems as pages.
 
 use crate::app::App;
-use crate::http::assets::script_name;
+use crate::http::assets::{script_name, style_path};
 use crate::http::problem::Problem;
+use crate::http::shop::about::picture_path;
 use crate::http::speaks::{here, query_in};
 use crate::language::format::Style;
 use crate::language::{Lang, Words};
@@ -22,6 +23,46 @@ pub struct Frame {
     pub test_mode: Option<Words>,
     /// The address of this page in each language; none where there is no choice.
     pub languages: Vec<Choice>,
+    /// What every page shows of the shop.
+    pub shop: ShopFrame,
+}
+
+/// What every page shows of the shop.
+#[derive(Clone, Default)]
+pub struct ShopFrame {
+    /// Its name; empty: none of its own.
+    pub name: String,
+    /// Its colour as `5a2a83`; empty: that of the pages.
+    accent: String,
+    /// The address of its logo, and what is told of it.
+    pub logo: Option<(String, String)>,
+    /// Whether it has these texts.
+    pub imprint: bool,
+    /// See there.
+    pub terms: bool,
+    /// See there.
+    pub privacy: bool,
+}
+
+impl ShopFrame {
+    fn of(app: &App) -> ShopFrame {
+        let known = app.shop.known();
+        let row = &known.row;
+        let alt = if row.logo_alt.is_empty() { &row.name } else { &row.logo_alt };
+        ShopFrame {
+            name: row.name.clone(),
+            accent: row.accent.clone(),
+            logo: row.logo.map(|id| (picture_path(id), alt.clone())),
+            imprint: !row.imprint.is_empty(),
+            terms: !row.terms.is_empty(),
+            privacy: !row.privacy.is_empty(),
+        }
+    }
+
+    /// The style sheet of every page.
+    pub fn style(&self) -> String {
+        style_path(&self.accent)
+    }
 }
 
 /// A language that can be chosen.
@@ -51,7 +92,8 @@ impl Frame {
             (None, false) => Some(lang.stripe_test_mode()),
             (None, true) => None,
         };
-        Frame { lang, test_mode, languages: choices(lang, query_in) }
+        let shop = ShopFrame::of(app);
+        Frame { lang, test_mode, languages: choices(lang, query_in), shop }
     }
 
     /// The frame of the page at this path, whatever was sent to whom: of the answer to a form, and of a page that
@@ -214,13 +256,6 @@ impl Moment {
     }
 }
 
-/// The paragraphs of a text, each with its lines.
-pub fn paragraphs(text: &str) -> Vec<Vec<String>> {
-    let lines = |paragraph: &str| paragraph.lines().map(|line| line.trim().to_owned()).collect();
-    let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
-    paragraphs.map(|paragraph| lines(paragraph.trim_matches('\n'))).collect()
-}
-
 /// A text with the times in it as people write them: problems tell programs a time as RFC 3339 writes it,
 /// in UTC, and people read it in this zone.
 pub(in crate::http) fn times_in_words(lang: Lang, text: &str, now: TimeMs, zone: &str) -> String {
@@ -253,7 +288,7 @@ pub struct PageProblem {
     /// The zone in which its times are told.
     zone: String,
     /// Where to go on: an address, and what is there.
-    back: Option<(String, Words)>,
+    back: Option<Box<(String, Words)>>,
 }
 
 impl<P: Into<Problem>> From<P> for PageProblem {
@@ -285,7 +320,7 @@ impl PageProblem {
     /// The same with the way back to the page of this event.
     pub(in crate::http) fn back_to_event(mut self, event: &Event) -> PageProblem {
         let name = self.problem.lang.back_to_event(&event.spec.name);
-        self.back = Some((format!("/events/{}", event.spec.slug), name));
+        self.back = Some(Box::new((format!("/events/{}", event.spec.slug), name)));
         self.zone.clone_from(&event.spec.zone);
         self
     }
@@ -298,7 +333,7 @@ impl PageProblem {
 
     /// The same with the way back to this page.
     pub(in crate::http) fn back_to(mut self, path: String, name: Words) -> PageProblem {
-        self.back = Some((path, name));
+        self.back = Some(Box::new((path, name)));
         self
     }
 
@@ -310,11 +345,16 @@ impl PageProblem {
         let detail = &times_in_words(lang, &problem.detail, 0, &zone);
         let title = &problem.title;
         let html = page(&ProblemPage {
-            frame: Frame { lang, test_mode: None, languages: choices(lang, query_in) },
+            frame: Frame {
+                lang,
+                test_mode: None,
+                languages: choices(lang, query_in),
+                shop: ShopFrame::default(),
+            },
             title,
             detail,
             money,
-            back,
+            back: back.map(|back| *back),
             refresh,
         });
         // The status and the headers are those that a program gets.

@@ -1,6 +1,9 @@
 //! Every no that a person or a program can get: what happened, whether money moved, what to do.
 
+use crate::access::Denied;
+use crate::accounts::own::NotChanged;
 use crate::admission::{Reason, Refused};
+use crate::http::office::lead::Refusal as Mark;
 use crate::http::speaks::here;
 use crate::language::{Lang, Words};
 use crate::problem_code;
@@ -119,6 +122,31 @@ impl Problem {
         .titled("This is for the organiser")
     }
 
+    /// Nobody is signed in, or is not any more.
+    pub fn not_signed_in() -> Problem {
+        Problem::new(
+            ProblemCode::Unauthorized,
+            "Nothing was done. Please sign in, and do it again.",
+        )
+        .titled("You are not signed in")
+    }
+
+    /// Somebody who is signed in must sign in once more.
+    pub fn sign_in_again() -> Problem {
+        Problem::new(
+            ProblemCode::SignInAgain,
+            "You signed in a while ago. Please sign in once more. Nothing was done.",
+        )
+    }
+
+    /// Something of the office is no more.
+    pub fn no_more(what: &str) -> Problem {
+        Problem::new(
+            ProblemCode::NotFound,
+            format!("There is no such {what} any more. Nothing was done."),
+        )
+    }
+
     /// The tickets can be sent again then, and not now.
     pub fn mailed_lately(at_ms: TimeMs, now: TimeMs) -> Problem {
         let at = when::rfc3339(at_ms);
@@ -146,14 +174,36 @@ impl Problem {
         Problem::new(ProblemCode::NothingToSend, detail)
     }
 
-    /// Another key than the organiser's was sent.
+    /// A key was sent that opens nothing.
     pub fn wrong_key() -> Problem {
         Problem::new(
             ProblemCode::Unauthorized,
-            "What was sent as the bearer token is not the organiser's key of this server. It is what \
-             NTS_ORGANISER_KEY says there, or what its first start printed. Nothing was done.",
+            "What was sent as the bearer token is neither an API key that has not ended nor the organiser's key of \
+             this server, which is what NTS_ORGANISER_KEY says there, or what its first start printed. Nothing was \
+             done.",
         )
-        .titled("The organiser's key is wrong")
+        .titled("The key is wrong")
+    }
+
+    /// Who asks has no role for it, or must sign in once more.
+    pub fn denied(denied: Denied) -> Problem {
+        match denied {
+            Denied::Role(right) => Problem::new(
+                ProblemCode::NotAllowed,
+                format!(
+                    "Your role does not allow you to {} here. Nothing was done. The owner of the shop can give \
+                     you another role.",
+                    right.what()
+                ),
+            ),
+            Denied::NotRecent(right) => Problem::new(
+                ProblemCode::SignInAgain,
+                format!(
+                    "You signed in a while ago. To {}, please sign in once more. Nothing was done.",
+                    right.what()
+                ),
+            ),
+        }
     }
 
     /// A page of another site made a browser send this.
@@ -300,6 +350,7 @@ impl IntoResponse for Problem {
         let mut response =
             (self.status, [(header::CONTENT_TYPE, "application/problem+json")], self.json())
                 .into_response();
+        response.extensions_mut().insert(Mark::of(&self));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -308,6 +359,26 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        Problem::denied(denied)
+    }
+}
+
+impl From<NotChanged> for Problem {
+    fn from(no: NotChanged) -> Problem {
+        match no {
+            NotChanged::NotRecent => Problem::sign_in_again(),
+            NotChanged::Flaw(flaw) => Problem::invalid(flaw),
+            NotChanged::Gone => Problem::no_more("thing"),
+            NotChanged::SessionEnded => Problem::not_signed_in(),
+            NotChanged::Denied(denied) => denied.into(),
+            NotChanged::Busy => Problem::busy(1),
+            NotChanged::Failed(no) => no.into(),
+        }
     }
 }
 
@@ -364,6 +435,12 @@ impl From<Refused> for Problem {
             Reason::Lookups => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.nothing_was_changed(again))
             }
+            Reason::SignIns => (
+                "Too many attempts to sign in".into(),
+                format!("Nothing was done. Try again {again}, or sign in by a link sent by mail.")
+                    .into(),
+            ),
+            Reason::Codes => (lang.too_many_wrong_codes(), lang.code_not_tried(again)),
             Reason::Lost => {
                 (lang.problem_title(ProblemCode::TooManyRequests), lang.no_mail_was_sent(again))
             }

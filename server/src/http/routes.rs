@@ -1,13 +1,19 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{door, erasures, mails, organiser};
+use super::api::{door, erasures, event_sale, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
+use super::office::{
+    account, answers as office_answers, event_log, events, export, guests, home, keys,
+    order as office_order, order_forms, orders, people, sale, sell, shop, sign_in, welcome,
+};
 use super::shop::{
-    calendar, event, front, lost, names, order, order_form, order_mail, pay, ticket, tickets_pdf,
+    about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
+    ticket, tickets_pdf,
 };
 use super::site::Site;
 use super::{api, assets, legacy, ops, problems};
+use crate::access::Right;
 use crate::config::Config;
 use axum::Router;
 use axum::handler::Handler;
@@ -30,12 +36,18 @@ pub enum Access {
     PayPath,
     /// Who has the signed code of a ticket, `{code}` of the path. Nothing of its order is shown.
     TicketPath,
-    /// Who has the order's own secret, or the organiser's key, as the bearer token.
-    OrderOrOrganiser,
+    /// Who has the order's own secret as the bearer token, or a key with this right for its event.
+    OrderOrStaff(Right),
     /// Who sends the secret that pays the order, or its own, as the field `secret` of the form.
     OrderForm,
-    /// Who has the organiser's key, as the bearer token.
-    Organiser,
+    /// Who has a key with this right, as the bearer token: programs of the organiser.
+    Staff(Right),
+    /// Who is signed in with this right, or has a key with it: pages of the office.
+    Office(Right),
+    /// Who is signed in, whatever their role.
+    SignedIn,
+    /// Who has a link of the office that was not used yet, `{token}` of the path.
+    OneTimeLink,
     /// The payment provider, who signs what it sends.
     Provider,
     /// Nobody: it answers that it is not set up.
@@ -114,6 +126,7 @@ pub(super) fn router(config: &Config, sandbox: bool) -> Router<Arc<Site>> {
 
 fn build(config: &Config, sandbox: bool) -> Routes {
     use Access::*;
+    use Right::*;
     let mut routes = Routes { router: Router::new(), list: Vec::new() };
     routes
         .get("/", Anyone, front::front)
@@ -126,6 +139,8 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/orders/{id}/{secret}/email", OrderPath, order_mail::change_address)
         .get("/orders/{id}/{secret}/event.ics", OrderPath, calendar::calendar)
         .get("/orders/{id}/{secret}/tickets.pdf", OrderPath, tickets_pdf::tickets)
+        .get("/orders/{id}/{secret}/answers", OrderPath, answers::show)
+        .post("/orders/{id}/{secret}/answers", OrderPath, answers::save)
         .get("/orders/{id}/{secret}/pay", OrderPath, pay::lead)
         .post("/orders/{id}/{secret}/pay", OrderPath, pay::pay_opened)
         .post("/orders/{id}/{secret}/cancel", OrderPath, order::cancel)
@@ -137,39 +152,137 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/pay/{id}/{secret}", PayPath, pay::pay)
         .get("/pay/{id}/{secret}/order", PayPath, pay::back)
         .get("/assets/{file}", Anyone, assets::asset)
+        .get("/imprint", Anyone, about::imprint)
+        .get("/terms", Anyone, about::terms)
+        .takes(&["version"])
+        .get("/privacy", Anyone, about::privacy)
+        .get("/pictures/{picture}", Anyone, about::picture)
         .get("/problems/{code}", Anyone, problems::show)
         .get("/api/v1/events", Anyone, api::events)
         .takes(&["over"])
         .get("/api/v1/events/{event}", Anyone, api::event)
-        .add(Method::PUT, "/api/v1/events/{event}", Organiser, organiser::put_event)
-        .add(Method::DELETE, "/api/v1/events/{event}", Organiser, organiser::delete_event)
+        .takes(&["code"])
+        .add(Method::PUT, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::put_event)
+        .add(Method::DELETE, "/api/v1/events/{event}", Staff(ChangeEvents), organiser::delete_event)
+        .post("/api/v1/events/{event}/pause", Staff(ChangeEvents), event_sale::pause)
+        .post("/api/v1/events/{event}/resume", Staff(ChangeEvents), event_sale::resume)
+        .post("/api/v1/events/{event}/cancel", Staff(Refund), event_sale::cancel)
+        .get("/api/v1/events/{event}/cancellation", Staff(SeeEvents), event_sale::cancellation)
         .get("/api/v1/events/{event}/live", Anyone, api::live)
         .post("/api/v1/events/{event}/orders", Anyone, api::hold)
-        .get("/api/v1/events/{event}/orders", Organiser, organiser::orders)
-        .takes(&["after", "limit"])
-        .get("/api/v1/orders/{id}", OrderOrOrganiser, api::order)
-        .post("/api/v1/orders/{id}/pay", OrderOrOrganiser, api::pay)
-        .post("/api/v1/orders/{id}/cancel", OrderOrOrganiser, api::cancel)
-        .post("/api/v1/orders/{id}/mails", OrderOrOrganiser, mails::send_again)
-        .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrOrganiser, mails::put_email)
-        .post("/api/v1/orders/{id}/refunds", Organiser, organiser::refund)
-        .post("/api/v1/orders/{id}/tickets/{number}", OrderOrOrganiser, api::name_ticket)
-        .get("/api/v1/tickets/{code}", Organiser, door::ticket)
+        .get("/api/v1/events/{event}/orders", Staff(SeeOrders), organiser::orders)
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .get("/api/v1/orders", Staff(SeeOrders), organiser::all_orders)
+        .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
+        .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
+        .post("/api/v1/events/{event}/guests", Staff(SellTickets), sales::import_guests)
+        .takes(&["dry_run", "language"])
+        .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
+        .post("/api/v1/orders/{id}/pay", OrderOrStaff(ChangeOrders), api::pay)
+        .post("/api/v1/orders/{id}/cancel", OrderOrStaff(ChangeOrders), api::cancel)
+        .post("/api/v1/orders/{id}/mails", OrderOrStaff(ChangeOrders), mails::send_again)
+        .add(Method::PUT, "/api/v1/orders/{id}/email", OrderOrStaff(ChangeOrders), mails::put_email)
+        .add(
+            Method::PUT,
+            "/api/v1/orders/{id}/answers",
+            OrderOrStaff(ChangeOrders),
+            sales::put_answers,
+        )
+        .add(Method::PUT, "/api/v1/orders/{id}/name", Staff(ChangeOrders), sales::put_name)
+        .post("/api/v1/orders/{id}/refunds", Staff(Refund), organiser::refund)
+        .post("/api/v1/orders/{id}/tickets/{number}", OrderOrStaff(ChangeOrders), api::name_ticket)
+        .get("/api/v1/tickets/{code}", Staff(CheckIn), door::ticket)
         .takes(&["event"])
-        .get("/api/v1/door/keys", Organiser, door::keys)
-        .post("/api/v1/door/keys", Organiser, door::new_key)
-        .add(Method::DELETE, "/api/v1/door/keys/{key}", Organiser, door::revoke_key)
-        .post("/api/v1/erasures", Organiser, erasures::erase)
+        .get("/api/v1/door/keys", Staff(CheckIn), door::keys)
+        .post("/api/v1/door/keys", Staff(ManageShop), door::new_key)
+        .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
+        .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
+        .get("/office", Office(SeeEvents), home::home)
+        .get("/office/sign-in", Anyone, sign_in::show)
+        .post("/office/sign-in", Anyone, sign_in::sign_in)
+        .get("/office/code/{token}", OneTimeLink, sign_in::show_code)
+        .post("/office/code/{token}", OneTimeLink, sign_in::code)
+        .post("/office/sign-in/link", Anyone, sign_in::send_link)
+        .get("/office/link/{token}", OneTimeLink, sign_in::show_link)
+        .post("/office/link/{token}", OneTimeLink, sign_in::open_link)
+        .get("/office/confirm", SignedIn, sign_in::show_confirm)
+        .post("/office/confirm", SignedIn, sign_in::confirm)
+        .post("/office/sign-out", SignedIn, sign_in::sign_out)
+        .get("/office/welcome/{token}", OneTimeLink, welcome::show)
+        .post("/office/welcome/{token}", OneTimeLink, welcome::accept)
+        .get("/office/events/{event}", Office(SeeEvents), sale::show)
+        .get("/office/events/{event}/live", Office(SeeEvents), sale::live)
+        .get("/office/orders", Office(SeeOrders), orders::all)
+        .get("/office/events/{event}/orders", Office(SeeOrders), orders::of_event)
+        .get("/office/orders/{id}", Office(SeeOrders), office_order::show)
+        .get("/office/orders/{id}/refund", Office(Refund), order_forms::refund_form)
+        .post("/office/orders/{id}/refund", Office(Refund), order_forms::refund)
+        .get("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel_form)
+        .post("/office/orders/{id}/cancel", Office(ChangeOrders), order_forms::cancel)
+        .get("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend_form)
+        .post("/office/orders/{id}/resend", Office(ChangeOrders), order_forms::resend)
+        .get("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address_form)
+        .post("/office/orders/{id}/address", Office(ChangeOrders), order_forms::address)
+        .get("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest_form)
+        .post("/office/orders/{id}/tickets/{number}", Office(ChangeOrders), order_forms::guest)
+        .get("/office/orders/{id}/name", Office(ChangeOrders), order_forms::name_form)
+        .post("/office/orders/{id}/name", Office(ChangeOrders), order_forms::name)
+        .get("/office/orders/{id}/answers", Office(ChangeOrders), office_answers::show)
+        .post("/office/orders/{id}/answers", Office(ChangeOrders), office_answers::save)
+        .get("/office/events/{event}/sell", Office(SellTickets), sell::sell_form)
+        .post("/office/events/{event}/sell", Office(SellTickets), sell::sell)
+        .get("/office/events/{event}/give", Office(SellTickets), sell::give_form)
+        .post("/office/events/{event}/give", Office(SellTickets), sell::give)
+        .get("/office/events/{event}/guests", Office(SellTickets), guests::show)
+        .post("/office/events/{event}/guests", Office(SellTickets), guests::take)
+        .get("/office/events/{event}/log", Office(SeeOrders), event_log::show)
+        .get("/office/events/{event}/accounts", Office(SeeOrders), export::accounts)
+        .get("/office/events/{event}/export", Office(SeeOrders), export::show)
+        .get("/office/events/{event}/export/{file}", Office(SeeOrders), export::file)
+        .get("/api/v1/events/{event}/export/{file}", Staff(SeeOrders), export::file_for_programs)
+        .get("/office/events/new", Office(ChangeEvents), events::new)
+        .takes(&["copy"])
+        .post("/office/events/new", Office(ChangeEvents), events::make)
+        .get("/office/events/{event}/edit", Office(ChangeEvents), events::edit)
+        .takes(&["done"])
+        .post("/office/events/{event}/edit", Office(ChangeEvents), events::change)
+        .post("/office/events/{event}/sale", Office(ChangeEvents), events::sale)
+        .post("/office/events/{event}/delete", Office(ChangeEvents), events::delete)
+        .get("/office/events/{event}/picture", Office(ChangeEvents), shop::picture)
+        .post("/office/events/{event}/picture", Office(ChangeEvents), shop::set_picture)
+        .get("/office/shop", Office(ManageShop), shop::show)
+        .takes(&["done"])
+        .post("/office/shop", Office(ManageShop), shop::change)
+        .post("/office/shop/logo", Office(ManageShop), shop::logo)
+        .get("/office/events/{event}/cancel", Office(ChangeEvents), events::ask_cancel)
+        .post("/office/events/{event}/cancel", Office(Refund), events::cancel)
+        .get("/office/account", SignedIn, account::show)
+        .post("/office/account/password", SignedIn, account::password)
+        .get("/office/account/authenticator", SignedIn, account::authenticator)
+        .post("/office/account/authenticator", SignedIn, account::set_authenticator)
+        .post("/office/account/authenticator/remove", SignedIn, account::remove_authenticator)
+        .post("/office/account/recovery-codes", SignedIn, account::renew_codes)
+        .post("/office/account/sessions", SignedIn, account::end_sessions)
+        .get("/office/people", Office(ManageAccess), people::show)
+        .post("/office/people/invitations", Office(ManageAccess), people::invite)
+        .get("/office/people/invitations/{invitation}", Office(ManageAccess), people::invitation)
+        .post("/office/people/invitations/{invitation}", Office(ManageAccess), people::uninvite)
+        .post("/office/people/{person}/role", Office(ManageAccess), people::give_role)
+        .post("/office/people/{person}/role/take", Office(ManageAccess), people::take_role)
+        .post("/office/people/{person}/remove", Office(ManageAccess), people::remove)
+        .get("/office/keys", Office(ManageAccess), keys::show)
+        .post("/office/keys", Office(ManageAccess), keys::make)
+        .post("/office/keys/{office_key}/end", Office(ManageAccess), keys::end)
         .get("/healthz", Anyone, ops::healthz)
         .get("/readyz", Anyone, ops::readyz)
         .get("/metrics", Anyone, ops::metrics);
     // A name is no credential where money is taken.
     let charges = if sandbox { AnyoneInTheDemo } else { OrderForm };
-    let guests = if config.demo() { AnyoneInTheDemo } else { Organiser };
+    let list = if config.demo() { AnyoneInTheDemo } else { Staff(SeeOrders) };
     routes
         .post("/nts/v1/reserve", Anyone, legacy::reserve)
         .post("/nts/v1/charge", charges, legacy::charge)
-        .get("/nts/v1/list-guests", guests, legacy::list_guests)
+        .get("/nts/v1/list-guests", list, legacy::list_guests)
         .takes(&["after"]);
     if sandbox {
         routes

@@ -1,5 +1,7 @@
 //! The shop: pages that work without JavaScript and tell the truth of their state.
 
+pub mod about;
+pub mod answers;
 pub mod calendar;
 pub mod event;
 pub mod front;

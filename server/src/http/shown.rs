@@ -210,7 +210,15 @@ mod tests {
         let event = |held| {
             let spec = nts_testkit::fixtures::event_spec("rock", 9);
             let pools = vec![boxoffice::Pool { name: "p".into(), capacity: 9, held, sold: 0 }];
-            Arc::new(Event { id: EventId(1), spec, pools, ticket_types: Vec::new(), serials: 0 })
+            Arc::new(Event {
+                id: EventId(1),
+                spec,
+                pools,
+                ticket_types: Vec::new(),
+                counters: vec![],
+                serials: 0,
+                sale: boxoffice::Sale::Open,
+            })
         };
         let memo = PerEvent::<(u32, TimeMs)>::default();
         let mut made = 0;

@@ -4,6 +4,7 @@
 //! Handlers take [`Lang`] as an extractor and pass it on. A refusal becomes a problem in conversions that take
 //! no argument, so those find the language by [`here`]: it is a value of the task that answers the request.
 
+use super::auth::is_office;
 use super::cookies;
 use super::site::Site;
 use crate::app::App;
@@ -79,11 +80,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Programs say it with `Accept-Language` alone. The old routes are in English: scripts read their pages.
+    /// Programs say it with `Accept-Language` alone. The old routes are in English, for scripts read their pages, and
+    /// so is the office.
     pub(super) fn of(app: &App, request: &Request) -> Asked {
         let tests = app.sandbox.is_some();
         let (path, headers) = (request.uri().path(), request.headers());
-        if path.starts_with("/nts/") {
+        if path.starts_with("/nts/") || is_office(path) {
             return Asked { lang: Lang::En, chosen: false };
         }
         if !path.starts_with("/api/") {
@@ -126,7 +128,7 @@ fn named(query: Option<&str>, tests: bool) -> Option<Lang> {
     pairs.find_map(|(name, tag)| known(&tag, tests).filter(|_| name == "lang"))
 }
 
-/// The language that somebody prefers who cannot be asked: who reserves by name over the old routes.
+/// The language that somebody prefers who is not asked, or that is filled in before somebody chooses another.
 pub(super) fn preferred(headers: &HeaderMap) -> Lang {
     accepted(headers, false).unwrap_or_default()
 }

@@ -40,7 +40,7 @@ fn meant(app: &App, path: &str) -> Option<String> {
         ("orders", [id, secret, rest @ ..]) => {
             let id = order_id(id).ok()?;
             app.secrets.opens(id, secret).then_some(())?;
-            below(&app.links.order_path(id), rest, &["pay", "event.ics", "tickets.pdf"])
+            below(&app.links.order_path(id), rest, &["pay", "answers", "event.ics", "tickets.pdf"])
         }
         ("t", [code, rest @ ..]) => {
             app.codes.read(code)?;

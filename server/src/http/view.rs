@@ -5,13 +5,13 @@ mod parts;
 
 use crate::app::App;
 use crate::codes::TicketCode;
-pub use crate::event_body::{counts, money, told as event};
+pub use crate::event_body::{Viewer, counts, money, told as event};
 use crate::language::{Lang, Words};
 use crate::when;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    AttemptState, Event, Money, Order, OrderState, Payment, Refund, RefundState, Ticket,
-    TicketState, TimeMs,
+    Answer, AttemptState, Currency, Event, Line, Money, Order, OrderState, Payment, Refund,
+    RefundState, Ticket, TicketState, TimeMs, Vat, told_rate,
 };
 use bytes::Bytes;
 use nts_api as wire;
@@ -42,6 +42,7 @@ pub fn held<'a>(
             name: (&t.name).into(),
             quantity: l.quantity,
             price: money(l.unit_minor, &order.currency),
+            discount: discount(l, &order.currency),
         }
     });
     let secret = app.secrets.order(order.id);
@@ -58,6 +59,22 @@ pub fn held<'a>(
     }
 }
 
+/// What a code took off the price of one ticket of a line, if it did.
+fn discount<'a>(line: &Line, currency: &'a Currency) -> Option<wire::Money<'a>> {
+    let minor = line.extra.discount_minor;
+    (minor > 0).then(|| money(minor, currency))
+}
+
+/// The VAT of one rate.
+fn vat_told<'a>(vat: &Vat, currency: &'a Currency) -> wire::Vat<'a> {
+    wire::Vat {
+        percent: told_rate(vat.rate, '.').into(),
+        gross: money(vat.gross.minor, currency),
+        net: money(vat.net().minor, currency),
+        vat: money(vat.vat.minor, currency),
+    }
+}
+
 /// An order as its buyer sees it: with its payment in plain words and its tickets.
 pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> wire::Order<'a> {
     let ticket_type = |number: u16| &event.ticket_types[usize::from(number)];
@@ -65,6 +82,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         let t = ticket_type(l.ticket_type);
         let unit_minor = if on(Mutant::PriceOfToday) { t.price_minor } else { l.unit_minor };
         wire::OrderLine {
+            discount: discount(l, &order.currency),
             name: (&t.name).into(),
             price: money(unit_minor, &order.currency),
             quantity: l.quantity,
@@ -76,6 +94,7 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
     let runs = matches!(order.state, OrderState::Held | OrderState::Paying) && !clock_stands(order);
     wire::Order {
         action: None,
+        answers: order.answers.iter().map(answer).collect(),
         buyer: wire::Buyer {
             email: (&order.buyer.email).into(),
             erased: order.is_erased(),
@@ -87,15 +106,52 @@ pub fn order<'a>(app: &App, order: &'a Order, event: &'a Event, lang: Lang) -> w
         id: uuid::Uuid::from_u128(order.id.0).to_string().into(),
         lines: lines.collect(),
         mails: None,
+        terms_version: None,
+        vat: order.vat().iter().map(|vat| vat_told(vat, &order.currency)).collect(),
         message: message(app, order, lang),
         payment: order.payment.as_ref().map(|payment| self::payment(order, payment)),
         placed_at: when::rfc3339(order.placed_ms).into(),
+        reference: None,
         refunded: money(order.refunded().minor, &order.currency),
         refunds: order.refunds.iter().map(|r| refund(order, r)).collect(),
         state: state(order.state),
+        tender: order.tender.word().into(),
         tickets: tickets.collect(),
         total: money(order.total().minor, &order.currency),
         url: app.links.order_url(order.id).into(),
+    }
+}
+
+/// The same for the organiser, who noted something of it.
+pub fn order_for_organiser<'a>(
+    app: &App,
+    order: &'a Order,
+    event: &'a Event,
+    lang: Lang,
+) -> wire::Order<'a> {
+    let mut view = self::order(app, order, event, lang);
+    view.reference = Some(&order.reference).filter(|noted| !noted.is_empty()).map(Cow::from);
+    view
+}
+
+/// The same for staff who may look at it and not change it: without the buyer's own link, which changes it.
+pub fn order_to_look_at<'a>(
+    app: &App,
+    order: &'a Order,
+    event: &'a Event,
+    lang: Lang,
+) -> wire::Order<'a> {
+    let mut view = order_for_organiser(app, order, event, lang);
+    view.url = format!("{}/office/orders/{}", app.links.base(), view.id).into();
+    view
+}
+
+fn answer(answer: &Answer) -> wire::Answer<'_> {
+    wire::Answer {
+        answer: (&answer.value).into(),
+        question: (&answer.question).into(),
+        text: (&answer.text).into(),
+        ticket: answer.ticket,
     }
 }
 
@@ -306,6 +362,7 @@ pub fn plain(order: &Order, now: TimeMs, lang: Lang) -> Words {
         (OrderState::Paid, _) if order.total().minor == 0 => lang.said_yours(),
         (OrderState::Paid, _) if order.refunded().minor > 0 => lang.said_partly_refunded(),
         (OrderState::Paid, _) => lang.said_paid(),
+        (OrderState::Refunding, _) if takes_no_tickets(order) => lang.said_refunding_amount(),
         (OrderState::Refunding, _) => lang.said_refunding(),
         (OrderState::Refunded, _) if order.refunded().minor < order.total().minor => {
             lang.said_not_all_sent_back()
@@ -319,6 +376,12 @@ pub fn plain(order: &Order, now: TimeMs, lang: Lang) -> Words {
         (OrderState::Released, Some(_)) => then(lang.said_released(), lang.said_bank_releases()),
         (OrderState::Void, _) => then(lang.said_void(), lang.said_bank_releases()),
     }
+}
+
+/// Whether the refund that is under way takes no tickets: a sum was asked for, or what failed goes back once more.
+pub fn takes_no_tickets(order: &Order) -> bool {
+    let under_way = order.refunds.iter().find(|refund| refund.state == RefundState::Pending);
+    under_way.is_some_and(|refund| refund.quantities.iter().all(|quantity| *quantity == 0))
 }
 
 /// What became of money that was taken for an order which has no places.
@@ -368,6 +431,7 @@ mod tests {
             restock: false,
             state: state.clone(),
             by_hand: false,
+            of_amount: false,
         };
         Order {
             lines: vec![fixtures::line(1, 999)],

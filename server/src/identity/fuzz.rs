@@ -9,16 +9,24 @@ use proptest::sample::select;
 
 /// An event of which one ticket can be held.
 fn on_sale() -> State {
-    let (pool, id) = ("hall".to_owned(), "adult".to_owned());
+    let (pool, id) = ("all".to_owned(), "t".to_owned());
     let spec = EventSpec {
         limit_per_buyer: Some(10),
         ignore_email_tags: true,
         ..nts_testkit::fixtures::event_spec("show", 9)
     };
     let pools = vec![Pool { name: pool, capacity: 9, held: 0, sold: 0 }];
-    let name = "Adult".to_owned();
+    let name = "T".to_owned();
     let ticket_types = vec![TicketType { id, name, pool: 0, price_minor: 100, retired: false }];
-    let event = Event { id: EventId(1), spec, pools, ticket_types, serials: 0 };
+    let event = Event {
+        id: EventId(1),
+        spec,
+        pools,
+        ticket_types,
+        counters: vec![],
+        serials: 0,
+        sale: boxoffice::Sale::Open,
+    };
     let mut state = State::default();
     state.events.insert(event.id, event);
     state
@@ -33,9 +41,17 @@ fn buyer(name: &str, email: &str) -> Buyer {
 fn hold(state: &State, name: &str, email: &str) -> Result<(), String> {
     let buyer = buyer(name, email);
     let untagged = untagged_key(&buyer.email);
-    let lines = vec![LineWish { ticket_type: "adult".into(), quantity: 1 }];
+    let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
     let (order, event) = (OrderId(1), EventId(1));
-    let command = Command::Hold { order, event, buyer, untagged, lines, most_ms: None };
+    let command = Command::Hold {
+        order,
+        event,
+        buyer,
+        untagged,
+        lines,
+        terms: boxoffice::Terms::default(),
+        most_ms: None,
+    };
     match decide(state, &command, 0) {
         Ok(_) => Ok(()),
         Err(Refusal::Invalid(why)) => Err(why),

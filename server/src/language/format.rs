@@ -12,7 +12,7 @@ pub use amounts::Amounts;
 
 use super::{Lang, words};
 use crate::text::capital;
-use boxoffice::{Currency, Money, TimeMs};
+use boxoffice::{Currency, Money, TimeMs, Vat, told_rate};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
@@ -181,6 +181,18 @@ impl Lang {
     /// A price as people say it: what costs nothing is free.
     pub fn price(self, money: Money) -> String {
         if money.minor == 0 { self.free().into_owned() } else { self.money(money) }
+    }
+
+    /// The VAT of one rate within a sum, as a sentence.
+    pub fn vat_of(self, vat: &Vat) -> String {
+        let mark = self.marks().decimal.chars().next().unwrap_or('.');
+        let number = told_rate(vat.rate, mark);
+        // English puts the sign behind the number at once.
+        let rate = match self {
+            Lang::En | Lang::Pseudo => format!("{number}%"),
+            _ => format!("{number}\u{a0}%"),
+        };
+        self.vat_included(&rate, &self.money(vat.vat), &self.money(vat.net())).into_owned()
     }
 
     /// A moment in this zone, which is not named.

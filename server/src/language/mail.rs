@@ -285,6 +285,20 @@ words! {
         fr: "L’argent revient sur la carte ou le compte qui a servi au paiement. Selon la banque, il arrive sous 5 à 10 jours ouvrés.",
         es: "El dinero vuelve a la tarjeta o cuenta con la que se pagó. Según el banco, llega en un plazo de 5 a 10 días hábiles.",
     }
+    /// How the money of an order comes back that was paid in cash.
+    fn mail_refund_in_cash() {
+        en: "You paid in cash, so the organiser hands the money back in cash.",
+        de: "Sie haben bar bezahlt, deshalb gibt Ihnen der Veranstalter das Geld bar zurück.",
+        fr: "Vous avez payé en espèces\u{202f}; l’organisateur vous rend l’argent en espèces.",
+        es: "Usted pagó en efectivo, así que el organizador le devuelve el dinero en efectivo.",
+    }
+    /// How the money of an order comes back that was paid by a card terminal.
+    fn mail_refund_at_terminal() {
+        en: "You paid at the organiser’s card terminal, so the organiser returns the money to your card there.",
+        de: "Sie haben am Kartenterminal des Veranstalters bezahlt, deshalb bucht er das Geld dort auf Ihre Karte zurück.",
+        fr: "Vous avez payé au terminal de l’organisateur\u{202f}; il y recrédite votre carte.",
+        es: "Usted pagó en el datáfono del organizador, así que este devuelve el dinero allí a su tarjeta.",
+    }
     /// What they were.
     fn mail_refund_of() {
         en: "Refunded tickets",

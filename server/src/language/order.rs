@@ -192,6 +192,13 @@ words! {
         fr: "L’argent des billets remboursés est en route vers vous. Ils ne sont plus valables.",
         es: "El dinero de las entradas reembolsadas está en camino de vuelta. Ya no son válidas.",
     }
+    /// Refunding: a sum, and no tickets.
+    fn said_refunding_amount() {
+        en: "A part of the money is on its way back. Your tickets that are still valid stay valid.",
+        de: "Ein Teil des Geldes ist auf dem Weg zurück. Ihre noch gültigen Tickets bleiben gültig.",
+        fr: "Une partie de l’argent est en route vers vous. Vos billets encore valables le restent.",
+        es: "Una parte del dinero está en camino de vuelta. Sus entradas que aún son válidas lo siguen siendo.",
+    }
     /// Refunded, and less came back than was paid.
     fn said_not_all_sent_back() {
         en: "The tickets are no longer valid, and not all of the money could be sent back so far. Please ask the organiser.",
@@ -496,6 +503,13 @@ words! {
         de: "Preis",
         fr: "Prix",
         es: "Precio",
+    }
+    /// Behind a kind of ticket that was bought with a code: how much cheaper each is.
+    fn code_took(amount: &str) {
+        en: format!("(with your code, {amount} off each)"),
+        de: format!("(mit Ihrem Code, je {amount} weniger)"),
+        fr: format!("(avec votre code, {amount} de moins par billet)"),
+        es: format!("(con su código, {amount} menos por entrada)"),
     }
     /// So many of a line are refunded.
     fn so_many_refunded(count: u64) {

@@ -7,7 +7,7 @@
 
 use super::{Lang, Words, one, one_fr, words};
 use crate::text::{capital, shorten};
-use boxoffice::{AddressFixed, OrderState, Refusal};
+use boxoffice::{AddressFixed, Currency, Money, OrderState, Refusal};
 use nts_api::ProblemCode;
 
 words! {
@@ -31,6 +31,8 @@ fn title_de(code: ProblemCode) -> &'static str {
         TooLarge => "Die Anfrage ist zu groß",
         WrongType => "Der Inhaltstyp ist nicht der erwartete",
         WrongVersion => "Diese HTTP-Version wird hier nicht gesprochen",
+        NotAllowed => "Sie dürfen das nicht tun",
+        SignInAgain => "Bitte melden Sie sich noch einmal an",
         CrossSite => "Das kam von einer anderen Website",
         BadSignature => "Das kommt nicht von Stripe, oder es ist zu alt",
         KeyReused => "Dieser Idempotency-Key wurde schon für etwas anderes verwendet",
@@ -48,9 +50,17 @@ fn title_de(code: ProblemCode) -> &'static str {
         LimitTooLate => "Die Höchstzahl pro Person kommt zu spät",
         TagsFixed => "Was als eine Person zählt, kann jetzt nicht geändert werden",
         PoolFixed => "Ein Ticket kann nicht in ein anderes Kontingent wechseln",
+        CapacityTooLate => "Eine eigene Höchstzahl für dieses Ticket kommt zu spät",
         TooManyParts => "Zu viele Teile",
+        EventChanged => "Jemand anders hat die Veranstaltung geändert",
+        EventExists => "Diese Veranstaltung gibt es schon",
         EventOrdered => "Für die Veranstaltung gibt es Bestellungen",
+        SalePaused => "Der Verkauf ist unterbrochen",
+        EventCanceled => "Die Veranstaltung wurde abgesagt",
         NotOnSale => "Nicht im Verkauf",
+        PriceChanged => "Der Preis hat sich geändert",
+        CodeInvalid => "Dieser Code ist nicht gültig",
+        CodeUsedUp => "Dieser Code ist aufgebraucht",
         SoldOut => "Ausverkauft",
         LimitReached => "Zu viele Tickets",
         UnknownOrder => "Diese Bestellung gibt es nicht",
@@ -61,6 +71,9 @@ fn title_de(code: ProblemCode) -> &'static str {
         AlreadyPaid => "Es ist nichts mehr zu bezahlen",
         Canceled => "Diese Bestellung ist beendet",
         NotDue => "Noch nicht",
+        AnswersMissing => "Eine Frage ist noch nicht beantwortet",
+        AnswerInvalid => "Eine Antwort passt nicht",
+        AnswersFixed => "Die Antworten stehen fest",
         NotPaid => "Diese Bestellung ist nicht bezahlt",
         RefundUnderWay => "Eine Erstattung läuft bereits",
         NothingToRefund => "Es ist nichts zu erstatten",
@@ -90,6 +103,8 @@ fn title_fr(code: ProblemCode) -> &'static str {
         TooLarge => "La requête est trop volumineuse",
         WrongType => "Le type de contenu n’est pas celui attendu",
         WrongVersion => "Cette version de HTTP n’est pas prise en charge ici",
+        NotAllowed => "Vous n’avez pas le droit de faire cela",
+        SignInAgain => "Veuillez vous identifier à nouveau",
         CrossSite => "Ceci vient d’un autre site",
         BadSignature => "Ceci ne vient pas de Stripe, ou c’est trop ancien",
         KeyReused => "Cette Idempotency-Key a servi à autre chose",
@@ -107,9 +122,17 @@ fn title_fr(code: ProblemCode) -> &'static str {
         LimitTooLate => "La limite par personne arrive trop tard",
         TagsFixed => "Ce qui compte comme une personne ne peut pas changer maintenant",
         PoolFixed => "Un billet ne peut pas changer de contingent",
+        CapacityTooLate => "Un nombre maximal pour ce billet arrive trop tard",
         TooManyParts => "Trop d’éléments",
+        EventChanged => "Quelqu’un d’autre a modifié l’événement",
+        EventExists => "Cet événement existe déjà",
         EventOrdered => "L’événement a des commandes",
+        SalePaused => "La vente est suspendue",
+        EventCanceled => "L’événement est annulé",
         NotOnSale => "Pas en vente",
+        PriceChanged => "Le prix a changé",
+        CodeInvalid => "Ce code n’est pas valable",
+        CodeUsedUp => "Ce code est épuisé",
         SoldOut => "Complet",
         LimitReached => "Trop de billets",
         UnknownOrder => "Cette commande n’existe pas",
@@ -120,6 +143,9 @@ fn title_fr(code: ProblemCode) -> &'static str {
         AlreadyPaid => "Il n’y a plus rien à payer",
         Canceled => "Cette commande est terminée",
         NotDue => "Pas encore",
+        AnswersMissing => "Une question attend encore une réponse",
+        AnswerInvalid => "Une réponse ne convient pas",
+        AnswersFixed => "Les réponses ne peuvent plus être modifiées",
         NotPaid => "Cette commande n’est pas payée",
         RefundUnderWay => "Un remboursement est en cours",
         NothingToRefund => "Rien à rembourser",
@@ -149,6 +175,8 @@ fn title_es(code: ProblemCode) -> &'static str {
         TooLarge => "La solicitud es demasiado grande",
         WrongType => "El tipo de contenido no es el esperado",
         WrongVersion => "Esta versión de HTTP no se admite aquí",
+        NotAllowed => "No tiene permiso para hacer esto",
+        SignInAgain => "Identifíquese de nuevo, por favor",
         CrossSite => "Esto vino de otro sitio",
         BadSignature => "Esto no es de Stripe, o es demasiado antiguo",
         KeyReused => "Esta Idempotency-Key se usó para otra cosa",
@@ -166,9 +194,17 @@ fn title_es(code: ProblemCode) -> &'static str {
         LimitTooLate => "El límite por persona llega demasiado tarde",
         TagsFixed => "Lo que cuenta como una persona no puede cambiar ahora",
         PoolFixed => "Una entrada no puede pasar a otro cupo",
+        CapacityTooLate => "Un máximo propio para esta entrada llega demasiado tarde",
         TooManyParts => "Demasiadas partes",
+        EventChanged => "Otra persona ha cambiado el evento",
+        EventExists => "Ese evento ya existe",
         EventOrdered => "El evento tiene pedidos",
+        SalePaused => "La venta está en pausa",
+        EventCanceled => "El evento se ha cancelado",
         NotOnSale => "No está a la venta",
+        PriceChanged => "El precio ha cambiado",
+        CodeInvalid => "Este código no es válido",
+        CodeUsedUp => "Este código está agotado",
         SoldOut => "Agotado",
         LimitReached => "Demasiadas entradas",
         UnknownOrder => "Ese pedido no existe",
@@ -179,6 +215,9 @@ fn title_es(code: ProblemCode) -> &'static str {
         AlreadyPaid => "No queda nada por pagar",
         Canceled => "Este pedido ha terminado",
         NotDue => "Todavía no",
+        AnswersMissing => "Falta responder a una pregunta",
+        AnswerInvalid => "Una respuesta no es válida",
+        AnswersFixed => "Las respuestas ya no se pueden cambiar",
         NotPaid => "Este pedido no está pagado",
         RefundUnderWay => "Hay un reembolso en curso",
         NothingToRefund => "No hay nada que reembolsar",
@@ -413,6 +452,20 @@ words! {
         fr: "De très nombreux paiements sont refusés en ce moment, dont un des vôtres ou de votre réseau.",
         es: "En este momento se están rechazando muchísimos pagos, también uno suyo o de su red.",
     }
+    /// Too many wrong codes, as a title.
+    fn too_many_wrong_codes() {
+        en: "Too many wrong codes",
+        de: "Zu viele falsche Codes",
+        fr: "Trop de codes erronés",
+        es: "Demasiados códigos incorrectos",
+    }
+    /// Too many wrong codes.
+    fn code_not_tried(again: &str) {
+        en: format!("The code was not looked at, and nothing was reserved. You can order without a code, or try again in {again}."),
+        de: format!("Der Code wurde nicht geprüft, und es wurde nichts reserviert. Sie können ohne Code bestellen oder es in {again} noch einmal versuchen."),
+        fr: format!("Le code n’a pas été vérifié et rien n’a été réservé. Vous pouvez commander sans code, ou réessayer dans {again}."),
+        es: format!("El código no se ha comprobado y no se ha reservado nada. Puede hacer el pedido sin código o intentarlo de nuevo dentro de {again}."),
+    }
     /// Too many looks at orders.
     fn nothing_was_changed(again: &str) {
         en: format!("Nothing was changed. Please try again in {again}."),
@@ -551,6 +604,20 @@ words! {
         fr: format!("Fin\u{a0}: {at}. Plus aucun billet n’est vendu."),
         es: format!("Fin: {at}. Ya no se venden entradas."),
     }
+    /// A refusal: the organiser has paused the sale.
+    fn refused_paused() {
+        en: "The organiser has paused the sale. Nothing was reserved. Please try again later.",
+        de: "Der Veranstalter hat den Verkauf unterbrochen. Es wurde nichts reserviert. Bitte versuchen Sie es später noch einmal.",
+        fr: "L’organisateur a suspendu la vente. Rien n’a été réservé. Veuillez réessayer plus tard.",
+        es: "El organizador ha puesto la venta en pausa. No se ha reservado nada. Vuelva a intentarlo más tarde.",
+    }
+    /// A refusal: the event does not take place.
+    fn refused_event_canceled() {
+        en: "The event was cancelled and will not take place. Nothing was charged now. What was paid for it goes back by itself.",
+        de: "Die Veranstaltung wurde abgesagt und findet nicht statt. Jetzt wurde nichts abgebucht. Was dafür bezahlt wurde, geht von selbst zurück.",
+        fr: "L’événement est annulé et n’aura pas lieu. Rien n’a été débité maintenant. Ce qui a été payé est remboursé automatiquement.",
+        es: "El evento se ha cancelado y no se celebrará. Ahora no se ha cobrado nada. Lo pagado se devuelve automáticamente.",
+    }
     /// A refusal.
     fn refused_sold_out(name: &str) {
         en: format!("“{name}” is sold out. Nothing was reserved."),
@@ -564,6 +631,76 @@ words! {
         de: format!("Von „{name}“ ist im Moment alles reserviert. {may_come_back}"),
         fr: format!("«\u{a0}{name}\u{a0}»\u{a0}: tout est réservé pour l’instant. {may_come_back}"),
         es: format!("De «{name}» todo está reservado por el momento. {may_come_back}"),
+    }
+    /// A refusal: of one ticket type, whose sale begins later.
+    fn refused_type_opens(name: &str, at: &str) {
+        en: format!("The sale of “{name}” opens at {at}. Nothing was reserved."),
+        de: format!("Verkaufsbeginn von „{name}“: {at}. Es wurde nichts reserviert."),
+        fr: format!("Début de la vente de «\u{a0}{name}\u{a0}»\u{a0}: {at}. Rien n’a été réservé."),
+        es: format!("Inicio de la venta de «{name}»: {at}. No se ha reservado nada."),
+    }
+    /// A refusal: of one ticket type, whose sale is over.
+    fn refused_type_closed(name: &str, at: &str) {
+        en: format!("The sale of “{name}” closed at {at}. Nothing was reserved."),
+        de: format!("Verkaufsende von „{name}“: {at}. Es wurde nichts reserviert."),
+        fr: format!("Fin de la vente de «\u{a0}{name}\u{a0}»\u{a0}: {at}. Rien n’a été réservé."),
+        es: format!("Fin de la venta de «{name}»: {at}. No se ha reservado nada."),
+    }
+    /// A refusal: nobody knows this code.
+    fn refused_unknown_code() {
+        en: "This event has no such code. Check how it is written, or order without it. Nothing was reserved.",
+        de: "Diesen Code gibt es für diese Veranstaltung nicht. Prüfen Sie die Schreibweise, oder bestellen Sie ohne ihn. Es wurde nichts reserviert.",
+        fr: "Ce code n’existe pas pour cet événement. Vérifiez comment il s’écrit, ou commandez sans lui. Rien n’a été réservé.",
+        es: "Este evento no tiene ese código. Compruebe cómo se escribe o haga el pedido sin él. No se ha reservado nada.",
+    }
+    /// A refusal: the code is valid later.
+    fn refused_code_early(at: &str) {
+        en: format!("The code is valid from {at} on. Order then, or without it. Nothing was reserved."),
+        de: format!("Der Code gilt ab: {at}. Bestellen Sie dann oder ohne ihn. Es wurde nichts reserviert."),
+        fr: format!("Le code est valable à partir de\u{a0}: {at}. Commandez alors, ou sans lui. Rien n’a été réservé."),
+        es: format!("El código es válido a partir de: {at}. Haga el pedido entonces o sin él. No se ha reservado nada."),
+    }
+    /// A refusal: the code was valid before.
+    fn refused_code_over(at: &str) {
+        en: format!("The code was valid until {at}. Order without it. Nothing was reserved."),
+        de: format!("Der Code galt bis: {at}. Bestellen Sie ohne ihn. Es wurde nichts reserviert."),
+        fr: format!("Le code était valable jusqu’à\u{a0}: {at}. Commandez sans lui. Rien n’a été réservé."),
+        es: format!("El código fue válido hasta: {at}. Haga el pedido sin él. No se ha reservado nada."),
+    }
+    /// A refusal: the code reaches for no ticket any more.
+    fn refused_code_used_up() {
+        en: "The code is used up. Order without it. Nothing was reserved.",
+        de: "Der Code ist aufgebraucht. Bestellen Sie ohne ihn. Es wurde nichts reserviert.",
+        fr: "Le code est épuisé. Commandez sans lui. Rien n’a été réservé.",
+        es: "El código está agotado. Haga el pedido sin él. No se ha reservado nada.",
+    }
+    /// A refusal: all uses of the code are taken, some by orders that are not paid.
+    fn refused_code_all_reserved() {
+        en: "All uses of the code are reserved at the moment, and some may come back. Try again in a few minutes, or order without it. Nothing was reserved.",
+        de: "Der Code ist im Moment vollständig vergeben, manches davon kann wieder frei werden. Versuchen Sie es in einigen Minuten noch einmal, oder bestellen Sie ohne ihn. Es wurde nichts reserviert.",
+        fr: "Toutes les utilisations du code sont réservées en ce moment, et certaines peuvent se libérer. Réessayez dans quelques minutes, ou commandez sans lui. Rien n’a été réservé.",
+        es: "Todos los usos del código están reservados en este momento y algunos pueden volver. Inténtelo de nuevo dentro de unos minutos o haga el pedido sin él. No se ha reservado nada.",
+    }
+    /// A refusal: the code reaches for fewer tickets.
+    fn refused_code_only_left(left: u64) {
+        en: format!("The code is good for {left} more {}. Nothing was reserved; order fewer with it.", one(left, "ticket", "tickets")),
+        de: format!("Der Code reicht noch für {left} {}. Es wurde nichts reserviert; bestellen Sie weniger damit.", one(left, "Ticket", "Tickets")),
+        fr: format!("Le code est encore valable pour {left} {}. Rien n’a été réservé\u{202f}; commandez-en moins avec lui.", one_fr(left, "billet", "billets")),
+        es: format!("El código aún vale para {left} {}. No se ha reservado nada; pida menos con él.", one(left, "entrada", "entradas")),
+    }
+    /// So many at this price each; several of them are put together with commas.
+    fn so_many_at(quantity: u32, price: &str) {
+        en: format!("{quantity} at {price}"),
+        de: format!("{quantity} zu {price}"),
+        fr: format!("{quantity} à {price}"),
+        es: format!("{quantity} a {price}"),
+    }
+    /// A refusal: what was shown is not the price any more. `prices` are those of now.
+    fn refused_price_changed(name: &str, before: &str, prices: &str) {
+        en: format!("“{name}” was shown at {before}; now it is {prices}. Nothing was reserved. Order again if that is fine."),
+        de: format!("„{name}“ wurde für {before} angezeigt; jetzt sind es {prices}. Es wurde nichts reserviert. Bestellen Sie noch einmal, wenn Ihnen das recht ist."),
+        fr: format!("«\u{a0}{name}\u{a0}» était affiché à {before}\u{202f}; maintenant, c’est {prices}. Rien n’a été réservé. Commandez de nouveau si cela vous convient."),
+        es: format!("«{name}» se mostraba a {before}; ahora es {prices}. No se ha reservado nada. Vuelva a hacer el pedido si le parece bien."),
     }
     /// A refusal.
     fn refused_only_left(name: &str, left: u64) {
@@ -711,6 +848,8 @@ impl Lang {
             Refusal::NotYetOnSale(opens) => self.refused_opens(&time(*opens)),
             Refusal::SaleClosed(closed) => self.refused_closed(&time(*closed)),
             Refusal::EventOver(ended) => self.refused_over(&time(*ended)),
+            Refusal::SalePaused => self.refused_paused(),
+            Refusal::EventCanceled => self.refused_event_canceled(),
             Refusal::SoldOut { ticket_type, left: 0, held: 0 } => {
                 self.refused_sold_out(&shorten(ticket_type))
             }
@@ -724,6 +863,23 @@ impl Lang {
                     0 => only,
                     held => behind(only, self.held_may_come_back((*held).into())),
                 }
+            }
+            Refusal::TypeNotYetOnSale { ticket_type, opens_ms } => {
+                self.refused_type_opens(&shorten(ticket_type), &time(*opens_ms))
+            }
+            Refusal::TypeSaleClosed { ticket_type, closed_ms } => {
+                self.refused_type_closed(&shorten(ticket_type), &time(*closed_ms))
+            }
+            Refusal::UnknownCode => self.refused_unknown_code(),
+            Refusal::CodeNotYetValid(from) => self.refused_code_early(&time(*from)),
+            Refusal::CodeOver(until) => self.refused_code_over(&time(*until)),
+            Refusal::CodeUsedUp { left: 0, held: 0 } => self.refused_code_used_up(),
+            Refusal::CodeUsedUp { left: 0, .. } => self.refused_code_all_reserved(),
+            Refusal::CodeUsedUp { left, .. } => self.refused_code_only_left((*left).into()),
+            Refusal::PriceChanged { ticket_type, shown_minor, prices, currency } => {
+                let money = |minor| self.price(Money { minor, currency: *currency });
+                let prices = self.prices_of(prices, *currency);
+                self.refused_price_changed(&shorten(ticket_type), &money(*shown_minor), &prices)
             }
             Refusal::LimitPerOrder(limit) => self.refused_limit_per_order((*limit).into()),
             Refusal::LimitPerBuyer { limit, has, .. } => {
@@ -748,6 +904,11 @@ impl Lang {
                 behind(what, self.nothing_tried_see_order())
             }
             Refusal::NotDue => self.refused_not_due(),
+            Refusal::AnswersMissing { text, ticket, .. } => {
+                self.refused_answers_missing(&self.asked_at(text, *ticket))
+            }
+            Refusal::AnswerInvalid(flawed) => self.refused_answer(flawed),
+            Refusal::AnswersFixed(since) => self.refused_answers_fixed(&time(*since)),
             Refusal::NoTickets(_) => self.ticket_not_issued(),
             Refusal::UnknownTicket(_) => self.ticket_number_unknown(),
             Refusal::TicketRevoked => self.ticket_was_refunded(),
@@ -763,25 +924,41 @@ impl Lang {
             },
             // Only organisers and programmers can get these.
             Refusal::Invalid(what) => format!("{}.", capital(what)).into(),
+            Refusal::TotalChanged { shown_minor, total_minor, currency } => {
+                let money = |minor| self.money(Money { minor, currency: *currency });
+                format!("The price has changed meanwhile: it is {} now, not {}. Nothing was sold.", money(*total_minor), money(*shown_minor)).into()
+            }
+            Refusal::EventDiffers => "It is not as it was when you read it: somebody has changed it meanwhile. Read it again, and decide anew. Nothing was changed.".into(),
+            Refusal::EventExists => "There is an event of this id already. Choose another id, or change that event. Nothing was changed.".into(),
             Refusal::EventOrdered => "There are orders of it, so it stays. Set hidden = true to take it from the lists, or sale_closes to end its sale. Nothing was changed.".into(),
             Refusal::NotPaid(state) => format!("It is {}: there is nothing to refund.", state.word()).into(),
             Refusal::RefundUnderWay => "Wait until it is done, then look at what is left to refund.".into(),
             Refusal::NothingToRefund => "All of it is refunded already.".into(),
+            Refusal::AmountTooLarge { most } => format!("At most {} can be refunded.", self.money(*most)).into(),
             Refusal::RefundTooLarge { ticket_type, left } => format!("Only {left} of “{}” can still be refunded.", shorten(ticket_type)).into(),
             Refusal::CapacityBelowTaken { pool, taken } => format!("Of “{}”, {taken} {} held or sold; its capacity cannot be less. Nothing was changed.", shorten(pool), if *taken == 1 { "place is" } else { "places are" }).into(),
             Refusal::CurrencyFixed => "Places are held or sold in the old currency. Nothing was changed.".into(),
             Refusal::LimitTooLate { taken, most } => format!("{taken} places are held or sold already, and a limit counts them all; on this database at most {most} can be counted while tickets are sold. Nothing was changed. Set the limit before the sale, or sell the rest as another event that has it.").into(),
             Refusal::TagsFixed => "Places are held or sold, and their buyers are counted as the event says now. Leave ignore_email_tags as it is. Nothing was changed.".into(),
             Refusal::PoolFixed(id) => format!("“{}” draws on another pool. Give the new one an id of its own. If nobody ever ordered, you can also delete the event and make it anew. Nothing was changed.", shorten(id)).into(),
-            Refusal::TooManyParts => "The event has had too many pools or ticket types in its life. Make a new event.".into(),
+            Refusal::TypeSoldUncounted(id) => format!("Some of “{}” may be held or sold already, and they were not counted by themselves. Leave out its capacity, or make another ticket type with one and take this one off sale. Nothing was changed.", shorten(id)).into(),
+            Refusal::TooManyParts => "The event has had too many pools, ticket types, price phases or codes in its life. Make a new event.".into(),
         }
+    }
+
+    /// So many tickets at so much each, as a list.
+    pub fn prices_of(self, prices: &[(u32, i64)], currency: Currency) -> String {
+        let at = |&(quantity, minor): &(u32, i64)| {
+            self.so_many_at(quantity, &self.price(Money { minor, currency }))
+        };
+        prices.iter().map(at).collect::<Vec<_>>().join(", ")
     }
 
     /// The title of a refusal, where it is more exact than its code's.
     pub fn refused_title(self, refusal: &Refusal) -> Option<Words> {
         Some(match refusal {
-            Refusal::NotYetOnSale(_) => self.not_on_sale_yet(),
-            Refusal::SaleClosed(_) => self.sale_is_over(),
+            Refusal::NotYetOnSale(_) | Refusal::TypeNotYetOnSale { .. } => self.not_on_sale_yet(),
+            Refusal::SaleClosed(_) | Refusal::TypeSaleClosed { .. } => self.sale_is_over(),
             Refusal::EventOver(_) => self.the_event_is_over(),
             Refusal::SoldOut { left: 1.., .. } => self.not_enough_tickets(),
             _ => return None,

@@ -34,6 +34,69 @@ words! {
         fr: "Billetterie",
         es: "Taquilla",
     }
+    /// A link at the end of each page, and the title of the page: who runs the shop.
+    fn imprint() {
+        en: "Imprint",
+        de: "Impressum",
+        fr: "Mentions légales",
+        es: "Aviso legal",
+    }
+    /// The same: what buyers accept.
+    fn terms() {
+        en: "Terms and conditions",
+        de: "Allgemeine Geschäftsbedingungen",
+        fr: "Conditions générales",
+        es: "Términos y condiciones",
+    }
+    /// The same: what happens with personal data.
+    fn privacy() {
+        en: "Privacy",
+        de: "Datenschutz",
+        fr: "Protection des données",
+        es: "Privacidad",
+    }
+    /// Which version of the terms a page shows.
+    fn terms_version(version: u32) {
+        en: format!("Version {version}"),
+        de: format!("Fassung {version}"),
+        fr: format!("Version {version}"),
+        es: format!("Versión {version}"),
+    }
+    /// The link from old terms to the others.
+    fn terms_of_now() {
+        en: "See the terms that apply now",
+        de: "Die jetzt gültige Fassung ansehen",
+        fr: "Voir les conditions en vigueur",
+        es: "Ver los términos vigentes",
+    }
+    /// The box that is ticked before the payment.
+    fn accept_terms() {
+        en: "I accept the terms and conditions",
+        de: "Ich akzeptiere die Allgemeinen Geschäftsbedingungen",
+        fr: "J’accepte les conditions générales",
+        es: "Acepto los términos y condiciones",
+    }
+    /// The link beside it.
+    fn read_terms() {
+        en: "Read them",
+        de: "Lesen",
+        fr: "Les lire",
+        es: "Leerlos",
+    }
+    /// What is wrong: the box is not ticked.
+    fn accept_terms_first() {
+        en: "Please accept the terms and conditions to go on",
+        de: "Bitte akzeptieren Sie die Allgemeinen Geschäftsbedingungen, um fortzufahren",
+        fr: "Veuillez accepter les conditions générales pour continuer",
+        es: "Acepte los términos y condiciones para continuar",
+    }
+    /// What is wrong: the terms are others since the page was loaded.
+    fn terms_have_changed() {
+        en: "The terms have changed meanwhile. Please read them and accept them again",
+        de: "Die Bedingungen wurden inzwischen geändert. Bitte lesen und akzeptieren Sie sie noch einmal",
+        fr: "Les conditions ont changé entre-temps. Veuillez les lire et les accepter de nouveau",
+        es: "Los términos han cambiado entretanto. Léalos y acéptelos de nuevo",
+    }
     /// The frame: at the end of a page.
     fn sold_with() {
         en: "Sold with nts. Your tickets are reserved while you pay, and no card is charged twice.",
@@ -230,6 +293,13 @@ words! {
         fr: format!("Rien n’est encore débité. Vos billets sont réservés pendant {hold}, le temps de payer."),
         es: format!("Todavía no se cobra nada. Sus entradas quedan reservadas durante {hold} mientras paga."),
     }
+    /// The tax within a sum; `rate` with its sign.
+    fn vat_included(rate: &str, vat: &str, net: &str) {
+        en: format!("Includes {rate} VAT: {vat} (net {net})"),
+        de: format!("Enthält {rate} MwSt.: {vat} (netto {net})"),
+        fr: format!("Dont TVA à {rate}\u{a0}: {vat} (HT {net})"),
+        es: format!("Incluye IVA del {rate}: {vat} (base {net})"),
+    }
     /// The sum of what is chosen or ordered.
     fn total() {
         en: "Total",
@@ -328,6 +398,77 @@ words! {
         fr: format!("{order} {} par commande et {person} par personne au maximum.", one_fr(order, "billet", "billets")),
         es: format!("Como máximo {order} {} por pedido y {person} por persona.", one(order, "entrada", "entradas")),
     }
+    /// Beside a price: in which phase it holds, until when (`at` with its day), and what comes then.
+    fn price_until_then(phase: &str, at: &str, next: &str) {
+        en: format!("{phase}: until {at}, then {next}"),
+        de: format!("{phase}: bis {at}, danach {next}"),
+        fr: format!("{phase}\u{a0}: jusqu’à {at}, puis {next}"),
+        es: format!("{phase}: hasta {at}; después, {next}"),
+    }
+    /// Beside a price: in which phase it holds, for how many, and what comes then. The number may change.
+    fn price_left_then(phase: &str, left: &str, next: &str) {
+        en: format!("{phase}: {left} left at this price, then {next}"),
+        de: format!("{phase}: noch {left} zu diesem Preis, danach {next}"),
+        fr: format!("{phase}\u{a0}: encore {left} à ce prix, puis {next}"),
+        es: format!("{phase}: a este precio, {left} más; después, {next}"),
+    }
+    /// Beside a price: in which phase it holds, until when (`at` with its day) at the latest and for how many,
+    /// and what comes then. The number may change.
+    fn price_until_left_then(phase: &str, at: &str, left: &str, next: &str) {
+        en: format!("{phase}: until {at} or while {left} are left at this price, then {next}"),
+        de: format!("{phase}: bis {at}, und noch {left} zu diesem Preis, danach {next}"),
+        fr: format!("{phase}\u{a0}: jusqu’à {at} et encore {left} à ce prix, puis {next}"),
+        es: format!("{phase}: hasta {at} y {left} más a este precio; después, {next}"),
+    }
+    /// Beside a price that a code has made lower.
+    fn instead_of(price: &str) {
+        en: format!("with your code, instead of {price}"),
+        de: format!("mit Ihrem Code, statt {price}"),
+        fr: format!("avec votre code, au lieu de {price}"),
+        es: format!("con su código, en lugar de {price}"),
+    }
+    /// A kind of ticket that is not sold yet; `at` with its day.
+    fn type_on_sale_from(at: &str) {
+        en: format!("On sale from {at}"),
+        de: format!("Im Verkauf ab {at}"),
+        fr: format!("En vente à partir de {at}"),
+        es: format!("A la venta a partir de {at}"),
+    }
+    /// A kind of ticket that is not sold any more.
+    fn type_sale_is_over() {
+        en: "No longer on sale",
+        de: "Nicht mehr im Verkauf",
+        fr: "N’est plus en vente",
+        es: "Ya no está a la venta",
+    }
+    /// The field of a code.
+    fn code_label() {
+        en: "Code (if you have one)",
+        de: "Code (falls Sie einen haben)",
+        fr: "Code (si vous en avez un)",
+        es: "Código (si tiene uno)",
+    }
+    /// The button beside the field of a code.
+    fn use_code() {
+        en: "Use the code",
+        de: "Code einlösen",
+        fr: "Utiliser le code",
+        es: "Usar el código",
+    }
+    /// The code of the page is valid.
+    fn code_is_used(code: &str) {
+        en: format!("Your code {code} is valid. The tickets and prices below are those with it."),
+        de: format!("Ihr Code {code} ist gültig. Unten stehen die Tickets und Preise damit."),
+        fr: format!("Votre code {code} est valable. Les billets et les prix ci-dessous sont ceux avec ce code."),
+        es: format!("Su código {code} es válido. Abajo están las entradas y los precios con él."),
+    }
+    /// A link behind that.
+    fn without_code() {
+        en: "Show the page without it",
+        de: "Seite ohne ihn zeigen",
+        fr: "Afficher la page sans lui",
+        es: "Mostrar la página sin él",
+    }
     /// Why nothing is sold yet; `at` with its day.
     fn sale_opens_on(at: &str) {
         en: format!("The sale opens on {at}."),
@@ -341,6 +482,20 @@ words! {
         de: format!("Der Verkauf endete am {at}."),
         fr: format!("La vente s’est terminée le {at}."),
         es: format!("La venta terminó el {at}."),
+    }
+    /// Why nothing is sold at the moment: the organiser has paused the sale.
+    fn sale_is_paused() {
+        en: "The sale is paused at the moment. Please look again later.",
+        de: "Der Verkauf ist im Moment unterbrochen. Bitte schauen Sie später noch einmal.",
+        fr: "La vente est suspendue pour le moment. Veuillez revenir plus tard.",
+        es: "La venta está en pausa en este momento. Vuelva a mirar más tarde.",
+    }
+    /// Why nothing is sold any more: the event does not take place.
+    fn event_was_canceled() {
+        en: "This event was cancelled and will not take place. Whoever has paid gets the money back.",
+        de: "Diese Veranstaltung wurde abgesagt und findet nicht statt. Wer bezahlt hat, bekommt das Geld zurück.",
+        fr: "Cet événement est annulé et n’aura pas lieu. Les personnes qui ont payé sont remboursées.",
+        es: "Este evento se ha cancelado y no se celebrará. Quien haya pagado recibe el dinero de vuelta.",
     }
     /// Why nothing is sold any more.
     fn event_is_over() {
@@ -492,6 +647,13 @@ words! {
         de: "Der Preis hat sich geändert",
         fr: "Le prix a changé",
         es: "El precio ha cambiado",
+    }
+    /// At the kind of which not all have the price that was shown; `prices` is a list.
+    fn prices_are(before: &str, prices: &str) {
+        en: format!("The price shown was {before}. Now it is {prices}. Go on if you agree."),
+        de: format!("Angezeigt waren {before}. Jetzt sind es {prices}. Gehen Sie weiter, wenn Sie einverstanden sind."),
+        fr: format!("Le prix affiché était de {before}. Maintenant, c’est {prices}. Continuez si vous êtes d’accord."),
+        es: format!("El precio mostrado era {before}. Ahora es {prices}. Continúe si está de acuerdo."),
     }
     /// At the kind whose price has changed.
     fn price_was_and_is(before: &str, now: &str) {

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod tests;
 
+mod office;
+
 use super::{Compose, Composed, Letter, NotComposed, Part};
 use crate::calendar::{self, Sequences};
 use crate::catalogue::Catalogue;
@@ -19,8 +21,8 @@ use crate::reads::Reads;
 use askama::Template;
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
-    Event, EventId, Money, Order, OrderId, OrderState, Refund, RefundId, RefundState, Ticket,
-    TicketState, TimeMs,
+    Event, EventId, Money, Order, OrderId, OrderState, Refund, RefundId, RefundState, Tender,
+    Ticket, TicketState, TimeMs,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,6 +124,8 @@ struct Draft {
     reply_to: Option<String>,
     inline: Vec<Part>,
     attachments: Vec<Part>,
+    /// Why it is sent; none: because of an order.
+    why: Option<String>,
 }
 
 fn needless(why: &str) -> NotComposed {
@@ -147,6 +151,9 @@ fn span(lang: Lang, event: &Event) -> String {
 
 impl Compose for Composer {
     async fn compose(&self, letter: &Letter, to: &str) -> Result<Composed, NotComposed> {
+        if let Letter::SignIn(id) | Letter::Invitation(id) = letter {
+            return self.finish(self.office(*id).await?);
+        }
         let Some(of) = letter.of() else { return self.finish(self.lost(to).await?) };
         let order = self.order(of.order()).await?;
         if order.is_erased() && !on(Mutant::MailNotStopped) {
@@ -184,7 +191,9 @@ impl Composer {
             Letter::Moved { .. } => Composer::moved,
             Letter::EventCanceled(_) => Composer::canceled,
             Letter::AddressChanged(_) => Composer::address_changed,
-            Letter::Lost => return Err(needless("it is about no order")),
+            Letter::Lost | Letter::SignIn(_) | Letter::Invitation(_) => {
+                return Err(needless("it is about no order"));
+            }
         };
         self.finish(write(self, lang, order, event, letter)?)
     }
@@ -253,11 +262,12 @@ impl Composer {
             reply_to: (!contact.is_empty()).then(|| contact.clone()),
             inline: Vec::new(),
             attachments: Vec::new(),
+            why: None,
         }
     }
 
     fn finish(&self, draft: Draft) -> Result<Composed, NotComposed> {
-        let Draft { lang, kicker, heading, blocks, reply_to, inline, attachments, .. } = draft;
+        let Draft { lang, kicker, heading, blocks, reply_to, inline, attachments, why, .. } = draft;
         let subject = one_line(&draft.subject);
         let page = &Page {
             lang,
@@ -266,7 +276,7 @@ impl Composer {
             kicker: &kicker,
             heading: &heading,
             blocks: &blocks,
-            why: &lang.mail_why(self.site()),
+            why: &why.unwrap_or_else(|| lang.mail_why(self.site()).into()),
         };
         let failed = |error: askama::Error| NotComposed::Later(error.to_string());
         let html = Html { page }.render().map_err(failed)?;
@@ -316,6 +326,8 @@ impl Composer {
             facts.push((lang.refunded().into(), lang.money(order.refunded())));
         }
         draft.blocks.push(Block::Facts(facts));
+        let vat = order.vat();
+        draft.blocks.extend(vat.iter().map(|vat| Block::Fine(lang.vat_of(vat))));
         draft.questions(event);
         draft.attachments.push(self.calendar_file(lang, order, event));
         Ok(draft)
@@ -352,7 +364,7 @@ impl Composer {
         draft.hello(order);
         draft.blocks.push(Block::Text(text.into()));
         if !failed && !nothing {
-            draft.blocks.push(Block::Text(lang.mail_refund_when().into()));
+            draft.blocks.push(Block::Text(how_it_goes_back(lang, order).into()));
         }
         let what = quantities(event, order, &refund.quantities);
         if !what.is_empty() && left > 0 {
@@ -486,7 +498,7 @@ impl Composer {
             0 => Some(lang.mail_canceled_money().into_owned()),
             _ => {
                 let text = money_back(lang, given, order.total());
-                Some(format!("{text} {}", lang.mail_refund_when()))
+                Some(format!("{text} {}", how_it_goes_back(lang, order)))
             }
         };
         draft.blocks.extend(money.map(Block::Text));
@@ -662,6 +674,15 @@ fn quantities(event: &Event, order: &Order, of_lines: &[u32]) -> String {
         format!("{quantity} × {}", event.ticket_types[usize::from(line.ticket_type)].name)
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+/// In which way the money of an order goes back.
+fn how_it_goes_back(lang: Lang, order: &Order) -> Words {
+    match order.tender {
+        Tender::Cash => lang.mail_refund_in_cash(),
+        Tender::Terminal => lang.mail_refund_at_terminal(),
+        Tender::Online | Tender::Free => lang.mail_refund_when(),
+    }
 }
 
 /// That so much of what an order cost goes back: all of it, or a part.

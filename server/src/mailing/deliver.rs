@@ -84,6 +84,9 @@ fn stopped(
     if letter.is_of_tickets() && event.spec.ends() <= now {
         return by_event(Delivery::TooOld("the event is over".into()));
     }
+    if letter.is_of_tickets() && event.is_canceled() {
+        return by_event(Delivery::Needless("the event was cancelled".into()));
+    }
     match letter {
         Letter::Moved { started_ms, place, .. }
             if (event.spec.starts_ms, &event.spec.place) == (*started_ms, place) =>

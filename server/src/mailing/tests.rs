@@ -189,7 +189,16 @@ impl World {
         };
         let lines = vec![LineWish { ticket_type: "t".into(), quantity: 2 }];
         let event = self.event;
-        self.ask(Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }).await;
+        self.ask(Command::Hold {
+            order,
+            event,
+            buyer,
+            untagged: None,
+            lines,
+            terms: boxoffice::Terms::default(),
+            most_ms: None,
+        })
+        .await;
         order
     }
 

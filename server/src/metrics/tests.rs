@@ -10,7 +10,15 @@ fn event(id: u64, starts_ms: i64) -> Arc<Event> {
     let mut spec = nts_testkit::fixtures::event_spec(&format!("event-{id}"), 10);
     spec.starts_ms = starts_ms;
     let pool = Pool { name: "all".into(), capacity: 10, held: 2, sold: 3 };
-    Arc::new(Event { id: EventId(id), spec, pools: vec![pool], ticket_types: vec![], serials: 0 })
+    Arc::new(Event {
+        id: EventId(id),
+        spec,
+        pools: vec![pool],
+        ticket_types: vec![],
+        counters: vec![],
+        serials: 0,
+        sale: boxoffice::Sale::Open,
+    })
 }
 
 fn money(minor: i64) -> Money {

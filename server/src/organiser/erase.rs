@@ -5,6 +5,7 @@
 //! millions of orders, and no sale waits for it.
 
 use super::Organiser;
+use crate::access::{ShopPermit, may};
 use crate::actor::Actor;
 use crate::identity::{buyer_key, untagged_key};
 use crate::sales::SaleError;
@@ -63,7 +64,7 @@ impl Organiser {
     /// them. Repeating it is safe. On an error some orders may be erased already.
     pub async fn erase(
         &self,
-        actor: Actor,
+        permit: &ShopPermit<may::EraseBuyers>,
         whom: &Whom,
         dry_run: bool,
     ) -> Result<Erased, SaleError> {
@@ -79,7 +80,7 @@ impl Organiser {
         let mut erased = Erased::default();
         for (event, orders) in found {
             for orders in orders.chunks(MOST_ERASED) {
-                self.erase_some(actor, event, orders, dry_run, &mut erased).await?;
+                self.erase_some(permit.actor(), event, orders, dry_run, &mut erased).await?;
             }
         }
         Ok(erased)

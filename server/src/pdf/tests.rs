@@ -17,8 +17,15 @@ fn sold(quantity: u32) -> (Event, Order) {
         price_minor: 1_500,
         retired: false,
     };
-    let event =
-        Event { id: EventId(1), spec, pools: vec![], ticket_types: vec![kind], serials: quantity };
+    let event = Event {
+        id: EventId(1),
+        spec,
+        pools: vec![],
+        ticket_types: vec![kind],
+        counters: vec![],
+        serials: quantity,
+        sale: boxoffice::Sale::Open,
+    };
     let mut order = fixtures::order(OrderState::Paid);
     order.currency = Currency::parse("EUR").unwrap();
     order.lines = vec![fixtures::line(quantity, 1_500)];

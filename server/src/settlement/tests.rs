@@ -246,6 +246,7 @@ fn each_step_takes_the_turn_of_its_own_call() {
         restock: false,
         state: RefundState::Pending,
         by_hand: false,
+        of_amount: false,
     };
     for (owed, expected) in [
         (Owed::Nothing, None),

@@ -11,12 +11,14 @@
 mod fuzz;
 
 use boxoffice::{
-    AttemptState, CodeRule, EventId, Line, OrderId, OrderState, RefundId, RefundState, Reply,
-    TicketState,
+    Answer, AttemptState, CodeRule, EventId, Extra, Line, MOST_VAT, OrderId, OrderState, RefundId,
+    RefundState, Reply, Tender, TicketState,
 };
 
 /// The layout of lists and of replies that is written.
 const VERSION: u8 = 1;
+/// The layout of lines of which one has something [extra](Extra). Without, they are written as version 1.
+const WITH_EXTRA: u8 = 2;
 
 /// Why a blob cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +34,7 @@ impl std::fmt::Display for Unreadable {
         match self {
             Unreadable::Damaged => f.write_str("damaged"),
             Unreadable::Newer(version) => {
-                write!(f, "written by a newer nts (layout {version}; this one knows {VERSION})")
+                write!(f, "written by a newer nts, in layout {version}")
             }
         }
     }
@@ -77,17 +79,17 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// Begins a list with its version: as a number that is one byte longer than it needs to be.
-fn put_version(out: &mut Vec<u8>) {
-    out.extend([0x80 | VERSION, 0]);
+fn put_version(out: &mut Vec<u8>, version: u8) {
+    out.extend([0x80 | version, 0]);
 }
 
-/// Takes the version off the front of a list, if it is one that is known; 0 if there is none. A list
+/// Takes the version off the front of a list, if it is one up to `known`; 0 if there is none. A list
 /// of version 0 is empty or begins with a number as [`put`] writes it, whose last byte is not 0 if it
 /// has more than one: so its first two bytes are never those of [`put_version`].
-fn take_version(bytes: &mut &[u8]) -> Result<u8, Unreadable> {
+fn take_version(bytes: &mut &[u8], known: u8) -> Result<u8, Unreadable> {
     let [first @ 0x81..=0xff, 0, rest @ ..] = *bytes else { return Ok(0) };
     match first & 0x7f {
-        version @ 1..=VERSION => {
+        version if (1..=known).contains(&version) => {
             *bytes = rest;
             Ok(version)
         }
@@ -98,7 +100,8 @@ fn take_version(bytes: &mut &[u8]) -> Result<u8, Unreadable> {
 /// An order's lines in a few bytes each.
 pub(super) fn encode_lines(lines: &[Line]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + 8 * lines.len());
-    put_version(&mut out);
+    let version = if lines.iter().any(has_extra) { WITH_EXTRA } else { VERSION };
+    put_version(&mut out, version);
     for line in lines {
         put(&mut out, line.ticket_type.into());
         put(&mut out, line.pool.into());
@@ -106,12 +109,37 @@ pub(super) fn encode_lines(lines: &[Line]) -> Vec<u8> {
         put(&mut out, line.unit_minor as u64);
         put(&mut out, line.refunded.into());
         put(&mut out, line.restocked.into());
+        if version == WITH_EXTRA {
+            let Extra { type_counter, phase, code, discount_minor, vat } = line.extra;
+            for counter in [type_counter, phase, code] {
+                put(&mut out, counter.map_or(0, |index| u64::from(index) + 1));
+            }
+            put(&mut out, discount_minor as u64);
+            put(&mut out, vat.map_or(0, |rate| u64::from(rate) + 1));
+        }
     }
     out
 }
 
+fn has_extra(line: &Line) -> bool {
+    line.extra != Extra::default()
+}
+
+/// Takes what only lines of [`WITH_EXTRA`] have off the front.
+fn take_extra(bytes: &mut &[u8]) -> Option<Extra> {
+    let optional = |bytes: &mut &[u8]| match take(bytes)? {
+        0 => Some(None),
+        more => Some(Some(u16::try_from(more - 1).ok()?)),
+    };
+    let (type_counter, phase, code) = (optional(bytes)?, optional(bytes)?, optional(bytes)?);
+    let discount_minor = take(bytes)? as i64;
+    let vat = optional(bytes)?;
+    let is_one = discount_minor >= 0 && vat.is_none_or(|rate| rate <= MOST_VAT);
+    is_one.then_some(Extra { type_counter, phase, code, discount_minor, vat })
+}
+
 /// Takes a line off the front, if it is one that an order can have.
-fn take_line(bytes: &mut &[u8]) -> Option<Line> {
+fn take_line(bytes: &mut &[u8], version: u8) -> Option<Line> {
     let line = Line {
         ticket_type: take(bytes)?.try_into().ok()?,
         pool: take(bytes)?.try_into().ok()?,
@@ -119,6 +147,7 @@ fn take_line(bytes: &mut &[u8]) -> Option<Line> {
         unit_minor: take(bytes)? as i64,
         refunded: take(bytes)?.try_into().ok()?,
         restocked: take(bytes)?.try_into().ok()?,
+        extra: if version == WITH_EXTRA { take_extra(bytes)? } else { Extra::default() },
     };
     let is_one = line.restocked <= line.refunded
         && line.refunded <= line.quantity
@@ -127,13 +156,17 @@ fn take_line(bytes: &mut &[u8]) -> Option<Line> {
     is_one.then_some(line)
 }
 
-/// Hands out the lines of a blob one after the other. Versions 0 and 1 have the same fields.
+/// Hands out the lines of a blob one after the other. Versions 0 and 1 have the same fields. In those of
+/// [`WITH_EXTRA`] one has something extra, or they would have been written as version 1.
 fn each_line(mut bytes: &[u8], mut each: impl FnMut(Line) -> Option<()>) -> Result<(), Unreadable> {
-    take_version(&mut bytes)?;
+    let version = take_version(&mut bytes, WITH_EXTRA)?;
+    let mut extra = version != WITH_EXTRA;
     while !bytes.is_empty() {
-        take_line(&mut bytes).and_then(&mut each).ok_or(Unreadable::Damaged)?;
+        let line = take_line(&mut bytes, version).ok_or(Unreadable::Damaged)?;
+        extra |= has_extra(&line);
+        each(line).ok_or(Unreadable::Damaged)?;
     }
-    Ok(())
+    if extra { Ok(()) } else { Err(Unreadable::Damaged) }
 }
 
 /// The lines again. What they cost together and how many places they are is a number.
@@ -169,20 +202,93 @@ pub(super) fn is_amount(minor: i64) -> bool {
 /// A refund's quantities.
 pub(super) fn encode_quantities(quantities: &[u32]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + quantities.len());
-    put_version(&mut out);
+    put_version(&mut out, VERSION);
     quantities.iter().for_each(|q| put(&mut out, u64::from(*q)));
     out
 }
 
 /// The quantities again.
 pub(super) fn decode_quantities(mut bytes: &[u8]) -> Result<Vec<u32>, Unreadable> {
-    take_version(&mut bytes)?;
+    take_version(&mut bytes, VERSION)?;
     let mut quantities = Vec::new();
     while !bytes.is_empty() {
         let quantity = take(&mut bytes).and_then(|quantity| quantity.try_into().ok());
         quantities.push(quantity.ok_or(Unreadable::Damaged)?);
     }
     Ok(quantities)
+}
+
+/// An order's answers; nothing if there are none. The text of a question stands there once, with its first
+/// answer.
+pub(super) fn encode_answers(answers: &[Answer]) -> Option<Vec<u8>> {
+    if answers.is_empty() {
+        return None;
+    }
+    let mut out = Vec::new();
+    put_version(&mut out, VERSION);
+    for (n, answer) in answers.iter().enumerate() {
+        let same = |a: &Answer| a.question == answer.question && a.text == answer.text;
+        match answers[..n].iter().position(same) {
+            Some(earlier) => put(&mut out, earlier as u64 + 1),
+            None => {
+                put(&mut out, 0);
+                put_text(&mut out, &answer.question);
+                put_text(&mut out, &answer.text);
+            }
+        }
+        put(&mut out, answer.ticket.map_or(0, u64::from));
+        put_text(&mut out, &answer.value);
+    }
+    Some(out)
+}
+
+/// The answers again.
+pub(super) fn decode_answers(bytes: Option<&[u8]>) -> Result<Vec<Answer>, Unreadable> {
+    let Some(mut bytes) = bytes else { return Ok(Vec::new()) };
+    if take_version(&mut bytes, VERSION)? == 0 {
+        return Err(Unreadable::Damaged);
+    }
+    let mut answers: Vec<Answer> = Vec::new();
+    while !bytes.is_empty() {
+        let answer = take_answer(&mut bytes, &answers).ok_or(Unreadable::Damaged)?;
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+fn take_answer(bytes: &mut &[u8], before: &[Answer]) -> Option<Answer> {
+    let (question, text) = match take(bytes)? {
+        0 => (take_text(bytes)?, take_text(bytes)?),
+        n => {
+            let earlier = before.get(usize::try_from(n - 1).ok()?)?;
+            (earlier.question.clone(), earlier.text.clone())
+        }
+    };
+    let ticket = u16::try_from(take(bytes)?).ok()?;
+    let ticket = Some(ticket).filter(|number| *number > 0);
+    Some(Answer { question, text, ticket, value: take_text(bytes)? })
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put(out, text.len() as u64);
+    out.extend(text.as_bytes());
+}
+
+fn take_text(bytes: &mut &[u8]) -> Option<String> {
+    let length = usize::try_from(take(bytes)?).ok()?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    String::from_utf8(text.into()).ok()
+}
+
+/// A tender as it is stored: its place in [`Tender::ALL`].
+pub(super) fn tender_number(tender: Tender) -> i64 {
+    Tender::ALL.iter().position(|t| *t == tender).expect("ALL has all tenders") as i64
+}
+
+/// The tender again.
+pub(super) fn tender_from(number: i64) -> Option<Tender> {
+    Tender::ALL.get(usize::try_from(number).ok()?).copied()
 }
 
 /// A reply: its version, a letter for its kind, ids whole, the rest as numbers.

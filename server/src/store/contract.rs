@@ -2,7 +2,9 @@
 //! changes in it come from the core, so they are such as will come.
 
 mod desk;
+mod gifts;
 mod records;
+mod search;
 mod story;
 
 use super::records::Engine;
@@ -37,17 +39,23 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("what is one stays one", one_stays_one),
         ("an event changes without touching its counters", event_changes),
         ("what was sold keeps its name", names_stay_as_sold),
+        ("codes, phases and capacities are counted", sold_by_rules),
         ("an event is deleted only without orders", event_is_deleted),
         ("requests are found again", requests_are_found),
         ("a reader sees what was just committed", reader_sees),
         ("who is due comes first", due),
         ("an event's orders come in pages", pages),
+        ("orders are listed by event, state and change", search::orders_are_listed),
+        ("orders are found by text, and what is taken away stays away", search::orders_are_found),
         ("what came to nothing is forgotten, and nothing else", forgotten),
         ("a buyer is erased, and nothing else", erased),
         ("a ticket is passed on, and its guests are erased", passed_on),
         ("recovery tells what became of the last batch", recovery),
         ("what does not exist is not there", nothing_there),
         ("an order has another address", readdressed),
+        ("answers stay with their order until it is erased", gifts::answers_are_kept),
+        ("what the organiser sells needs no payment", gifts::sold_without_a_provider),
+        ("the name of a buyer is corrected", gifts::names_are_corrected),
         ("a limit per buyer counts the orders of before", late_limit),
         ("records are committed with the sale, or not at all", records::with_the_sale),
         ("a table has what its declaration gives it", records::as_declared),
@@ -56,6 +64,7 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("the outbox is asked for what is due, and by order", records::the_outbox_is_asked),
         ("the outbox forgets addresses", records::the_outbox_forgets),
         ("a mail job goes on", records::a_mail_job_goes_on),
+        ("figures are summed over spans, and over all times", records::figures_are_summed),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {
@@ -149,11 +158,13 @@ fn one_stays_one<D: Database>(desk: &mut Desk<D>) {
     let asked = desk.model.orders[&second].refunds.iter().find(|r| r.id == asked);
     let asked = asked.expect("just asked for").clone();
     let more = Refund { amount_minor: asked.amount_minor + 1, ..asked.clone() };
-    let other_hand = Refund { by_hand: true, ..asked };
+    let other_hand = Refund { by_hand: true, ..asked.clone() };
+    let other_kind = Refund { of_amount: true, ..asked };
     let refund = |refund| vec![Change::RefundPut { order: second, refund }];
-    let wrong: [(&str, Vec<Change>); 7] = [
+    let wrong: [(&str, Vec<Change>); 8] = [
         ("a refund's sum is fixed", refund(more)),
         ("a refund of ours is ours", refund(other_hand)),
+        ("a refund of tickets stays one", refund(other_kind)),
         ("an order is placed once", changes),
         ("an order has one payment", vec![Change::PaymentPut { order: first, payment }]),
         ("a ticket is one order's", vec![Change::TicketPut { order: first, event, ticket }]),
@@ -270,6 +281,96 @@ fn event_changes<D: Database>(desk: &mut Desk<D>) {
     let event = &desk.model.events[&desk.event];
     assert_eq!((event.pools[0].held, event.pools[1].sold, event.serials), (10, 2, 2));
     assert_eq!(event.pools.len(), 3);
+}
+
+/// Rules and codes come back as they were said, their counters move with the orders, and the database itself
+/// refuses more than they have.
+fn sold_by_rules<D: Database>(desk: &mut Desk<D>) {
+    let ruled = |uses, capacity| {
+        let mut all = spec("flute", 20);
+        let phase = |name: &str, until_ms, capacity| PhaseSpec {
+            name: name.into(),
+            price_minor: 100,
+            until_ms,
+            capacity,
+        };
+        all.ticket_types[0].rules = TypeRules {
+            sale_opens_ms: Some(1),
+            sale_closes_ms: Some(i64::MAX),
+            capacity: Some(capacity),
+            phases: vec![phase("Früh 🐦", None, Some(2)), phase("dann", Some(i64::MAX), None)],
+            ..TypeRules::default()
+        };
+        all.ticket_types[1].rules.hidden = true;
+        let (opened, cheaper) = (all.ticket_types[1].id.clone(), all.ticket_types[0].id.clone());
+        let code = |code: &str, discount| CodeSpec {
+            code: code.into(),
+            uses,
+            opens: vec![opened.clone()],
+            discount: Some(discount),
+            ticket_types: vec![cheaper.clone()],
+            valid_from_ms: Some(0),
+            valid_until_ms: None,
+        };
+        // A code may be called as a pool is, and as a ticket type.
+        let codes = [all.pools[0].name.to_uppercase(), "A".into(), "B-_9".into()];
+        let discounts = [Discount::Percent(50), Discount::Minor(1), Discount::Percent(1)];
+        all.codes = codes.iter().zip(discounts).map(|(name, off)| code(name, off)).collect();
+        all
+    };
+    desk.put_event(ruled(3, 5));
+    desk.assert_equal();
+    let kind = desk.model.events[&desk.event].spec.ticket_types[0].id.clone();
+    let hold = |desk: &mut Desk<D>, name: &str, code: Option<&str>, quantity| -> OrderId {
+        let Command::Hold { order, event, buyer, untagged, lines, most_ms, .. } =
+            desk.hold_command(name, &kind, quantity)
+        else {
+            unreachable!()
+        };
+        let terms = Terms { code: code.map(String::from), ..Terms::default() };
+        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, terms, most_ms }]);
+        order
+    };
+    let counts = |desk: &Desk<D>| -> Vec<(u32, u32)> {
+        let event = &desk.model.events[&desk.event];
+        event.counters.iter().map(|c| (c.count.held, c.count.sold)).collect()
+    };
+    let with_code = hold(desk, "a", Some("b-_9"), 3);
+    let without = hold(desk, "b", None, 1);
+    desk.assert_equal();
+    // The type, its phases and the codes, in the order in which they were said.
+    assert_eq!(counts(desk), [(4, 0), (2, 0), (2, 0), (0, 0), (0, 0), (3, 0)]);
+    let lines = desk.model.orders[&with_code].lines.clone();
+    assert_eq!(lines.len(), 2, "two phases");
+    assert!(lines.iter().all(|line| line.extra.code.is_some() && line.extra.discount_minor > 0));
+    let event = desk.event;
+    for (pool, held) in [(COUNTERS_FROM, 2), (COUNTERS_FROM + 1, 1), (COUNTERS_FROM + 5, 1)] {
+        let change = Change::Stock { event, pool, held, sold: 0 };
+        desk.assert_not_done(&[change], "more than a counter has");
+    }
+    let nobody = Change::Stock { event, pool: COUNTERS_FROM + 6, held: 0, sold: 1 };
+    desk.assert_not_done(&[nobody], "a counter that does not exist");
+    // In one batch: freed, said to be fewer, and taken again.
+    let smaller = ruled(1, 2);
+    let taken = desk.hold_command("c", &kind, 1);
+    desk.run(&[
+        Command::Cancel { order: with_code },
+        Command::PutEvent { id: EventId(1), spec: smaller },
+        taken,
+    ]);
+    desk.assert_equal();
+    assert_eq!(counts(desk), [(2, 0), (1, 0), (1, 0), (0, 0), (0, 0), (0, 0)]);
+    desk.reopen();
+    desk.assert_equal();
+    // Without them, counters of codes and phases stay for the orders that have them.
+    desk.put_event(spec("flute", 20));
+    desk.run(&[Command::Cancel { order: without }]);
+    desk.assert_equal();
+    assert_eq!(counts(desk), [(1, 0), (1, 0), (0, 0), (0, 0), (0, 0), (0, 0)]);
+    let wrong = desk.database.reader().verify().expect("verify");
+    assert_eq!(wrong, Vec::<String>::new());
+    desk.reopen();
+    desk.assert_equal();
 }
 
 fn requests_are_found<D: Database>(desk: &mut Desk<D>) {
@@ -445,7 +546,7 @@ fn erased<D: Database>(desk: &mut Desk<D>) {
         let mut reader = desk.database.reader();
         let page = reader.all_orders(None, 100).expect("orders").orders;
         let tickets = reader.tickets(desk.event, 0, 100).expect("tickets");
-        page.into_iter().map(|o| o.buyer.name).chain(tickets.into_iter().map(|t| t.1)).collect()
+        page.into_iter().map(|o| o.buyer.name).chain(tickets.into_iter().map(|t| t.name)).collect()
     };
     let erase = |desk: &Desk<D>, orders: &[OrderId]| Command::Erase {
         event: desk.event,
@@ -562,14 +663,14 @@ fn readdressed<D: Database>(desk: &mut Desk<D>) {
     };
     // The orders of buyers with addresses.
     let hold = |desk: &mut Desk<D>, name: &str, kind: &str, quantity| -> OrderId {
-        let Command::Hold { order, event, mut buyer, untagged, lines, most_ms } =
+        let Command::Hold { order, event, mut buyer, untagged, lines, terms, most_ms } =
             desk.hold_command(name, kind, quantity)
         else {
             unreachable!()
         };
         buyer.email = format!("{name}@example.org");
         buyer.key = crate::identity::buyer_key("", &buyer.email);
-        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, most_ms }]);
+        desk.run(&[Command::Hold { order, event, buyer, untagged, lines, terms, most_ms }]);
         order
     };
     let pay = |desk: &mut Desk<D>, order| {

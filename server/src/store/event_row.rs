@@ -4,7 +4,7 @@
 //! the same name.
 
 use super::records::{Field, Kind, Row, Value, take};
-use boxoffice::{Currency, Event, EventId, EventSpec};
+use boxoffice::{Currency, Event, EventId, EventSpec, Sale};
 use std::sync::LazyLock;
 
 /// Declares which fields of [`EventSpec`] are columns, each of the field's name. The first is never
@@ -15,7 +15,7 @@ macro_rules! spec_columns {
 
         /// The columns in the order in which [`read`] takes them.
         macro_rules! event_columns {
-            () => { concat!("id, serials" $(, ", ", stringify!($field))*) };
+            () => { concat!("id, serials, sale" $(, ", ", stringify!($field))*) };
         }
 
         fn spec_values(spec: &EventSpec) -> Row {
@@ -52,16 +52,18 @@ spec_columns!(
     keep_buyers_days,
     contact,
     attach_pdf,
+    questions,
+    codes,
 );
 pub(super) use event_columns;
 
 /// Writes an event, new or changed, with the values of [`values`]. It changes nothing if the database has
 /// another event of this id. Of two counts of issued tickets the larger stays.
 pub(super) static PUT: LazyLock<String> = LazyLock::new(|| {
-    let places: Vec<String> = (1..=SPEC.len() + 2).map(|n| format!("${n}")).collect();
+    let places: Vec<String> = (1..=SPEC.len() + 3).map(|n| format!("${n}")).collect();
     let set: Vec<String> = SPEC[1..].iter().map(|c| format!("{c} = excluded.{c}")).collect();
     format!(
-        "INSERT INTO events ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}, \
+        "INSERT INTO events ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}, sale = excluded.sale, \
          serials = CASE WHEN events.serials < excluded.serials THEN excluded.serials \
          ELSE events.serials END WHERE events.slug = excluded.slug",
         event_columns!(),
@@ -72,7 +74,7 @@ pub(super) static PUT: LazyLock<String> = LazyLock::new(|| {
 
 /// An event without its pools and ticket types as a row of these columns.
 pub(super) fn values(event: &Event) -> Row {
-    let mut row = vec![event.id.value(), event.serials.value()];
+    let mut row = vec![event.id.value(), event.serials.value(), event.sale.value()];
     row.append(&mut spec_values(&event.spec));
     row
 }
@@ -83,8 +85,10 @@ pub(super) fn read(row: Row) -> Result<Event, String> {
     let mut row = row.into_iter();
     let id: EventId = take(&mut row, "events.id")?;
     let serials = take(&mut row, "events.serials")?;
+    let sale = take(&mut row, "events.sale")?;
     let spec = spec_of(&mut row)?;
-    Ok(Event { id, spec, pools: Vec::new(), ticket_types: Vec::new(), serials })
+    let (pools, ticket_types, counters) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Event { id, spec, pools, ticket_types, counters, serials, sale })
 }
 
 impl Field for Currency {
@@ -99,9 +103,42 @@ impl Field for Currency {
     }
 }
 
+impl Field for Sale {
+    const KIND: Kind = Kind::Int;
+
+    fn value(&self) -> Value {
+        Value::Int(match self {
+            Sale::Open => 0,
+            Sale::Paused => 1,
+            Sale::Canceled => 2,
+        })
+    }
+
+    fn read(value: Value) -> Option<Sale> {
+        match value {
+            Value::Int(0) => Some(Sale::Open),
+            Value::Int(1) => Some(Sale::Paused),
+            Value::Int(2) => Some(Sale::Canceled),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxoffice::{QuestionKind, QuestionSpec};
+
+    fn question(id: &str, kind: QuestionKind) -> QuestionSpec {
+        QuestionSpec {
+            id: id.into(),
+            text: "What?".into(),
+            kind,
+            required: true,
+            per_ticket: id == "diet",
+            ticket_types: vec!["adult".into()],
+        }
+    }
 
     fn event() -> Event {
         let currency = Currency::parse("GBP").expect("a currency");
@@ -114,10 +151,22 @@ mod tests {
             keep_buyers_days: Some(30),
             contact: "ask@example.org".into(),
             attach_pdf: true,
+            questions: vec![
+                question("diet", QuestionKind::Choice(vec!["none".into(), "vegan “x”".into()])),
+                question("note", QuestionKind::Lines),
+            ],
             names_until_ms: Some(4),
             ..EventSpec::new("rock", currency, 5)
         };
-        Event { id: EventId(u64::MAX), spec, pools: vec![], ticket_types: vec![], serials: 4 }
+        Event {
+            id: EventId(u64::MAX),
+            spec,
+            pools: vec![],
+            ticket_types: vec![],
+            counters: vec![],
+            serials: 4,
+            sale: Sale::Canceled,
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! SERIALIZABLE, it refuses a batch that waited for another (40001), which is then decided anew.
 
 mod buyers;
+mod figures;
 mod link;
 mod reader;
 mod records;

@@ -15,22 +15,36 @@
 //! Columns are whole numbers, texts and bytes only: times are in milliseconds, ids are 16 bytes, yes and
 //! no are 1 and 0. Texts are compared by their bytes on every engine.
 
+pub mod accounts;
+pub mod api_keys;
 pub mod audit_log;
+pub mod cancellations;
 mod field;
 pub mod mail_jobs;
 mod memory;
+pub mod order_search;
 pub mod outbox_rows;
+pub mod sale_figures;
 #[cfg(test)]
 pub(super) mod sample;
+pub mod sessions;
+pub mod shop;
 pub mod ticket_keys;
 
 pub use field::{Field, take};
 pub use memory::MemoryTables;
 
 use super::Fault;
+use accounts::{Account, GrantRow, RecoveryCode};
+use api_keys::ApiKey;
 use audit_log::AuditLine;
+use cancellations::Cancellation;
 use mail_jobs::MailJob;
+use order_search::{FoundBy, SearchProgress};
 use outbox_rows::Message;
+use sale_figures::{PaymentTry, SaleFigure};
+use sessions::{OneTimeLink, Session};
+use shop::{EventPicture, Picture, ShopRow, TermsAccepted, TermsRow};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use ticket_keys::TicketKey;
@@ -39,7 +53,19 @@ use ticket_keys::TicketKey;
 pub fn tables() -> &'static [&'static Table] {
     static TABLES: OnceLock<Vec<&'static Table>> = OnceLock::new();
     TABLES.get_or_init(|| {
-        vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()]
+        let mut tables =
+            vec![AuditLine::table(), Message::table(), TicketKey::table(), MailJob::table()];
+        // Who may use the office.
+        tables.extend([Account::table(), GrantRow::table(), RecoveryCode::table()]);
+        tables.extend([Session::table(), OneTimeLink::table(), ApiKey::table()]);
+        // How a sale goes.
+        tables.extend([SaleFigure::table(), PaymentTry::table()]);
+        // What orders are found by.
+        tables.extend([FoundBy::table(), SearchProgress::table()]);
+        // What is shown of the shop and of events.
+        tables.extend([ShopRow::table(), TermsRow::table(), TermsAccepted::table()]);
+        tables.extend([Picture::table(), EventPicture::table(), Cancellation::table()]);
+        tables
     })
 }
 

@@ -266,7 +266,7 @@ impl SqliteStore {
     fn write(&self, conn: &Connection, batch: &Batch<'_>) -> Result<Written, Trouble> {
         self.refuse_twice(batch.recorded)?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let outcome = Writing::new(conn)?.all(batch.changes)?;
+        let outcome = Writing::new(conn, batch.now_ms)?.all(batch.changes)?;
         let noted = self.recent.write(conn, batch.recorded, batch.now_ms)?;
         records::write(conn, batch.records)?;
         let bumped = conn
@@ -314,7 +314,7 @@ impl SqliteStore {
                 }
                 EventNews::Stock(id, pool, held, sold) => {
                     let event = self.events.get_mut(&id).expect("the schema knows its event");
-                    event.pools[usize::from(pool)].shift(held, sold);
+                    event.stock_mut(pool).shift(held, sold);
                 }
                 EventNews::Serials(id, serial) => {
                     let event = self.events.get_mut(&id).expect("the schema knows its event");

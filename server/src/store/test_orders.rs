@@ -12,7 +12,7 @@ use super::{Database, Fault, MetaStore, Reader};
 use crate::actor::Actor;
 use crate::clock::Clock;
 use crate::text::counted;
-use boxoffice::{Order, OrderId};
+use boxoffice::{Order, OrderId, Tender};
 use std::fmt;
 use std::path::Path;
 
@@ -95,10 +95,13 @@ pub fn claim(
     if kept == Some(mode) && store.claim_provider(word.as_deref(), mode.word()).map_err(failed)? {
         return Ok(());
     }
-    // Free orders are nobody's: no provider is ever asked for them.
+    // Free orders are nobody's: no provider is ever asked for them. Neither is one for what is sold at the box
+    // office; but beside what was sold with live keys nothing is tried.
+    let offline_counts = kept == Some(Mode::StripeLive);
     let mut priced = false;
     each_order(reader, &mut |order| {
-        priced |= order.total().minor > 0;
+        let counts = order.tender == Tender::Online || offline_counts;
+        priced |= counts && order.total().minor > 0;
         !priced
     })
     .map_err(failed)?;
@@ -154,8 +157,18 @@ fn infer(reader: &mut dyn Reader, sandbox_exists: bool) -> Result<Option<Mode>, 
     })
 }
 
+/// Whether the payment provider moved real money for it.
 fn is_real(order: &Order) -> bool {
     order.payment.as_ref().is_some_and(|payment| payment.live)
+}
+
+/// What nothing tells of whether it was a test.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Unclear {
+    /// Orders that cost nothing, or were given away.
+    pub free: bool,
+    /// Orders that the organiser sold for cash or at a card terminal.
+    pub box_office: bool,
 }
 
 /// Tells every order, until it is enough.
@@ -182,12 +195,12 @@ pub struct SetAside {
 }
 
 /// Copies everything into a new file, compares, and removes all orders, payments, refunds and tickets from the
-/// database; its events, prices and audit log stay. Refuses if an order is real, if a server runs, or if the
-/// file exists. The error is one or more sentences.
+/// database; its events, prices and audit log stay. Refuses if an order is real, or may be and is not among the
+/// `tests`, if a server runs, or if the file exists. The error is one or more sentences.
 pub fn set_aside(
     database: &Database,
     archive: &Path,
-    free_too: bool,
+    tests: Unclear,
     clock: &Clock,
     tell: &mut dyn FnMut(Stage),
 ) -> Result<SetAside, String> {
@@ -200,10 +213,13 @@ pub fn set_aside(
         |fault: Fault| format!("{database} cannot be read: {fault}. Nothing was changed.");
     let facts = source.facts().map_err(unreadable)?;
     let mut real: Option<OrderId> = None;
-    let (mut any, mut free) = (false, 0_u64);
+    let (mut any, mut free, mut sold) = (false, 0_u64, 0_u64);
     each_order(source.reader(), &mut |order| {
         any = true;
-        free += u64::from(order.payment.is_none() && order.state.sells());
+        let offline = matches!(order.tender, Tender::Cash | Tender::Terminal);
+        let unclear = order.payment.is_none() && order.state.sells();
+        free += u64::from(unclear && !offline);
+        sold += u64::from(unclear && offline);
         real = real.or(is_real(order).then_some(order.id));
         real.is_none()
     })
@@ -217,7 +233,16 @@ pub fn set_aside(
     if !any {
         return Ok(SetAside::default());
     }
-    if free > 0 && !free_too {
+    if sold > 0 && !tests.box_office {
+        return Err(format!(
+            "{database} has {} of the box office, paid in cash or at a card terminal, which may be real: nothing \
+             says whether such a sale was a test. Nothing was changed. If all of them were tests: nts go-live \
+             --box-office-too. If some are real, sell online in a new database, such as NTS_DATABASE=live.db; \
+             a database without online test orders needs no go-live, and keeps them.",
+            counted(sold, "order"),
+        ));
+    }
+    if free > 0 && !tests.free {
         return Err(format!(
             "{database} has {free} free order{}, which may be real: nothing says whether a free ticket was a \
              test. Nothing was changed. If all of them were tests: nts go-live --free-too. If some are real, \
@@ -280,20 +305,36 @@ mod tests {
         "attempts",
         "buyers",
         "mail_jobs",
+        "order_search",
         "orders",
         "outbox",
+        "payment_tries",
         "payments",
         "refunds",
         "requests",
+        "sale_figures",
+        "terms_accepted",
         "tickets",
     ];
     /// Tables that stay.
     const KEPT: &[&str] = &[
+        "accounts",
+        "api_keys",
         "audit_log",
+        "cancellations",
+        "event_pictures",
         "events",
+        "grants",
         "meta",
+        "one_time_links",
+        "pictures",
         "pools",
         "progress",
+        "recovery_codes",
+        "search_progress",
+        "sessions",
+        "shop",
+        "terms",
         "ticket_keys",
         "ticket_types",
         "writers",

@@ -10,7 +10,7 @@ use crate::store::records::audit_log::{Action, AuditLine, audit_id};
 use crate::text::counted;
 use boxoffice::{
     Change, Command, Decision, Erasure, EventId, Money, Order, OrderId, Refund, RefundState, Reply,
-    State, TimeMs,
+    Sale, State, TimeMs,
 };
 
 /// Gathers the lines of a batch.
@@ -41,10 +41,10 @@ impl Log {
         self.records.push(RecordChange::put(&line));
     }
 
-    /// Adds what there is to say of a decision. `state` is as it was before.
+    /// Adds what there is to say of a decision. `state` is as it was before. Whoever asked may have said why.
     pub(super) fn tell(
         &mut self,
-        actor: Actor,
+        (actor, reason): (Actor, Option<&str>),
         command: &Command,
         decision: &Decision,
         state: &State,
@@ -58,11 +58,31 @@ impl Log {
         };
         let event_of = |id: OrderId| of(id).map(|order| order.event);
         match (command, decision.reply) {
-            (Command::PutEvent { spec, .. }, Reply::Event { id, created }) => {
+            (
+                Command::PutEvent { .. }
+                | Command::PutEventIf { .. }
+                | Command::PutEventParts { .. },
+                Reply::Event { id, created },
+            ) => {
+                let put = decision.changes.iter().find_map(|change| match change {
+                    Change::EventPut(event) => Some(&event.spec),
+                    _ => None,
+                });
+                let before = state.events.get(&id).map(|event| &event.spec);
                 // The same put again is no change.
-                if state.events.get(&id).is_none_or(|event| event.spec != *spec) {
+                if let Some(spec) = put.filter(|spec| before != Some(*spec)) {
                     let action = if created { Action::EventCreated } else { Action::EventChanged };
                     self.add(actor, action, Some(id), None, spec.slug.clone());
+                }
+            }
+            (Command::SetSale { to, .. }, Reply::Event { id, .. }) => {
+                if let Some(event) = state.events.get(&id).filter(|event| event.sale != *to) {
+                    let action = match to {
+                        Sale::Open => Action::SaleResumed,
+                        Sale::Paused => Action::SalePaused,
+                        Sale::Canceled => Action::EventCanceled,
+                    };
+                    self.add(actor, action, Some(id), None, event.spec.slug.clone());
                 }
             }
             (Command::Erase { because, .. }, Reply::Erased { event, erased: 1.., left }) => {
@@ -78,6 +98,13 @@ impl Log {
                 for change in &decision.changes {
                     let Change::RefundPut { order, refund } = change else { continue };
                     refunds = true;
+                    // One whose state stays has only taken tickets: another refund has taken the last of the money.
+                    // An alarm tells it.
+                    let before =
+                        of(*order).and_then(|o| o.refunds.iter().find(|r| r.id == refund.id));
+                    if before.is_some_and(|before| before.state == refund.state) {
+                        continue;
+                    }
                     let action = match refund.state {
                         _ if asked => Action::RefundRequested,
                         RefundState::Pending => Action::RefundRecorded,
@@ -86,6 +113,7 @@ impl Log {
                         }
                     };
                     let detail = of(*order).map(|order| told(order, refund)).unwrap_or_default();
+                    let detail = because(detail, reason.filter(|_| asked));
                     self.add(actor, action, event_of(*order), Some(*order), detail);
                 }
                 let changed = decision.changes.iter().find_map(Change::order);
@@ -95,6 +123,9 @@ impl Log {
                 {
                     let action = match command {
                         Command::Cancel { .. } => Action::OrderCanceled,
+                        Command::Sell { .. } => Action::OrderSold,
+                        Command::CorrectName { .. } => Action::NameCorrected,
+                        Command::Answer { .. } => Action::AnswersChanged,
                         _ => Action::OrderChanged,
                     };
                     let moved = decision.changes.iter().rev().find_map(|change| match change {
@@ -103,7 +134,20 @@ impl Log {
                     });
                     let now = moved.or(of(order).map(|order| order.state));
                     let now = now.map_or("", |state| state.word());
-                    self.add(actor, action, event_of(order), Some(order), now.into());
+                    // Neither names nor answers: who is erased must not stay here.
+                    let detail = match (command, of(order)) {
+                        (_, Some(sold)) if action == Action::OrderSold => {
+                            let tickets = counted(sold.places(), "ticket");
+                            format!("{tickets} for {}: {}", sold.total(), sold.tender.word())
+                        }
+                        (Command::NameTicket { number, .. }, _) => {
+                            format!("name on ticket {number}")
+                        }
+                        (Command::ChangeAddress { .. }, _) => "e-mail address".into(),
+                        _ => now.into(),
+                    };
+                    let detail = because(detail, reason);
+                    self.add(actor, action, event_of(order), Some(order), detail);
                 }
             }
         }
@@ -151,6 +195,14 @@ fn is_organiser(actor: Actor) -> bool {
     match actor {
         Actor::Staff(_) | Actor::ApiKey(_) | Actor::Device(_) => true,
         Actor::Buyer | Actor::System => false,
+    }
+}
+
+/// What was done, and why, if somebody has said so.
+fn because(what: String, reason: Option<&str>) -> String {
+    match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("{what}; reason: {reason}"),
+        None => what,
     }
 }
 

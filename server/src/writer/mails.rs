@@ -47,6 +47,14 @@ pub fn message(id: u128, letter: &Letter, to: &str, now: TimeMs) -> Message {
     }
 }
 
+/// An order that is placed by a decision: what the organiser sells is placed and paid in one step.
+fn placed(decision: &Decision, id: OrderId) -> Option<&Order> {
+    decision.changes.iter().find_map(|change| match change {
+        Change::OrderPlaced(order) if order.id == id => Some(&**order),
+        _ => None,
+    })
+}
+
 impl Mails {
     /// None yet. Of the batch of this number that is decided at this time.
     pub(super) fn new(at_ms: TimeMs, batch: (i64, i64)) -> Mails {
@@ -84,7 +92,7 @@ impl Mails {
             })
         };
         if let Some((id, now)) = moved.or_else(refunded)
-            && let Some(before) = state.orders.get(&id)
+            && let Some(before) = state.orders.get(&id).or_else(|| placed(decision, id))
         {
             self.of_order(before, now.unwrap_or(before.state), &decision.changes, records);
         }
@@ -161,7 +169,7 @@ impl Mails {
         let (old, new) = (&known.spec, &event.spec);
         let moved =
             (old.starts_ms, &old.zone, &old.place) != (new.starts_ms, &new.zone, &new.place);
-        if !moved || known.pools.iter().all(|pool| pool.sold == 0) {
+        if !moved || known.is_canceled() || known.pools.iter().all(|pool| pool.sold == 0) {
             return;
         }
         let of = Of { order: 0, event: event.id.0 };

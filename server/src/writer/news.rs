@@ -66,7 +66,12 @@ pub(super) fn gather(actor: Actor, decision: &Decision, state: &State, news: &mu
                 // After a partial refund it is paid again, which is no sale.
                 let sold =
                     |o: &&Order| !matches!(o.state, OrderState::Paid | OrderState::Refunding);
-                if let Some(o) = state.orders.get(order).filter(sold) {
+                // What the organiser sells is placed and paid in one step.
+                let placed = decision.changes.iter().find_map(|c| match c {
+                    Change::OrderPlaced(placed) if placed.id == *order => Some(&**placed),
+                    _ => None,
+                });
+                if let Some(o) = state.orders.get(order).or(placed).filter(sold) {
                     news.push(News::Paid { order: *order, event: o.event, amount: o.total() });
                 }
             }

@@ -177,6 +177,7 @@ impl World {
             buyer,
             untagged: None,
             lines,
+            terms: boxoffice::Terms::default(),
             most_ms: None,
         }
     }
@@ -320,6 +321,7 @@ fn who_has_gone_or_is_late_is_dropped_before_anything_is_decided() {
         actor: Actor::Buyer,
         asked: w.hold(n).into(),
         request: None,
+        reason: None,
         deadline,
         queued: now,
         answer: Caller::Command(answer),

@@ -1,7 +1,7 @@
 //! The pages in other languages: nothing that people read escapes the catalogue of sentences, an order keeps the
 //! language in which it was made, and some pages whole.
 
-use super::{KEY, NOW_MS, Order, Shop, event, wanted};
+use super::{KEY, NOW_MS, Order, Shop, event, quiz, wanted};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
@@ -20,6 +20,9 @@ const DATA: &[&str] = &[
     "A night of free",
     "A night of draft",
     "A night of pools",
+    "A night of codes",
+    "Late",
+    "Past",
     "Hall",
     "Adult",
     "Child",
@@ -28,6 +31,13 @@ const DATA: &[&str] = &[
     "×",
     "As good as it gets.",
     "sold_out",
+    "Shall we?",
+    "Which one?",
+    "Say more.",
+    "Or less.",
+    "This",
+    "That",
+    "words",
 ];
 
 /// An answer to a browser.
@@ -155,11 +165,36 @@ async fn no_text_escapes_the_catalogue() {
                 e["ticket_types"].as_array_mut().unwrap().push(more);
             }),
         ),
+        (
+            "codes",
+            with("codes", |e| {
+                let types = e["ticket_types"].as_array_mut().unwrap();
+                let gbp = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+                types[0]["phases"] = json!([
+                    {"name": "One", "price": gbp(1000), "capacity": 1},
+                    {"name": "Two", "price": gbp(2000), "until": "2030-05-01T12:00:00Z"},
+                ]);
+                types[1]["phases"] = json!([
+                    {"name": "Both", "price": gbp(400), "capacity": 2, "until": "2030-05-01T12:00:00Z"},
+                ]);
+                types.extend([
+                    json!({"id": "late", "name": "Late", "pool": "floor", "price": gbp(100),
+                           "sale_opens": "2030-05-30T10:00:00Z"}),
+                    json!({"id": "past", "name": "Past", "pool": "floor", "price": gbp(100),
+                           "sale_closes": "2029-12-30T10:00:00Z", "capacity": 1}),
+                ]);
+                e["codes"] = json!([
+                    {"code": "HALF", "uses": 1, "percent_off": 50},
+                    {"code": "EARLY", "uses": 1, "percent_off": 50, "valid_from": "2030-05-01T12:00:00Z"},
+                    {"code": "LATE", "uses": 1, "percent_off": 50, "valid_until": "2029-05-01T12:00:00Z"},
+                ]);
+            }),
+        ),
     ] {
         let (status, answer) = shop.put_event(slug, body).await;
         assert_eq!(status, 201, "{answer}");
     }
-    for slug in ["rock", "later", "closed", "draft", "free", "pools"] {
+    for slug in ["rock", "later", "closed", "draft", "free", "pools", "codes"] {
         found.page(&shop, slug, 200, &format!("/events/{slug}")).await;
     }
     found.page(&shop, "the front page", 200, "/").await;
@@ -184,6 +219,26 @@ async fn no_text_escapes_the_catalogue() {
         }
         found.form(&shop, what, status, orders, &form).await;
     }
+    for (code, status) in [("half", 200), ("nope", 409), ("early", 409), ("late", 409)] {
+        found.page(&shop, code, status, &format!("/events/codes?code={code}")).await;
+    }
+    let codes = "/events/codes/orders?lang=en-XA";
+    for (what, form) in [
+        ("two prices", "quantity:adult=2&price:adult=1000"),
+        ("a wrong code", "quantity:adult=1&code=nope"),
+        ("more than the code has", "quantity:adult=2&code=half"),
+        ("not on sale yet", "quantity:late=1"),
+        ("no longer on sale", "quantity:past=1"),
+    ] {
+        found.form(&shop, what, 409, codes, &format!("{ann}&{form}")).await;
+    }
+    let in_xa = [("accept-language", "en-XA")];
+    let with_code = format!("{ann}&quantity:adult=1&code=half");
+    let cheaper = shop.got("POST", codes, &in_xa, &with_code).await;
+    assert_eq!(cheaper.status, 303, "{}", cheaper.body);
+    found.page(&shop, "with a code", 200, cheaper.header("location")).await;
+    let bob = "name=Ann&email=bob%40example.org&quantity:adult=1&code=half";
+    found.form(&shop, "all of the code is reserved", 409, codes, bob).await;
     let jazz = shop.hold("jazz", 1).await;
     let sold_out = format!("{ann}&quantity:adult=1");
     found.page(&shop, "all reserved", 200, "/events/jazz").await;
@@ -262,6 +317,39 @@ async fn no_text_escapes_the_catalogue() {
     let erased = json!({"email": "ann@example.org"});
     assert_eq!(shop.json("POST", "/api/v1/erasures", KEY, &erased).await.0, 200);
     found.page(&shop, "erased", 200, &paid.page()).await;
+
+    // Questions, and what the organiser sold.
+    assert_eq!(shop.put_event("quiz", quiz()).await.0, 201);
+    let asked = shop.hold("quiz", 2).await;
+    let answers = format!("{}/answers", asked.page());
+    found.page(&shop, "asked", 200, &asked.page()).await;
+    found.page(&shop, "the questions", 200, &answers).await;
+    found.page(&shop, "asked, to pay", 200, &pay_path(&shop, &asked)).await;
+    let too_long = "x".repeat(201);
+    for (what, form) in [
+        ("no answers", "a.which=That".to_owned()),
+        ("wrong answers", format!("a.which=Else&a.sure.1=no&a.sure.2=x&a.less={too_long}")),
+        ("unseen answers", "a.which=That&a.sure.1=no&a.sure.2=no&a.less=x%E2%80%8B".to_owned()),
+    ] {
+        found.form(&shop, what, 422, &answers, &form).await;
+    }
+    let form = "a.which=That&a.sure.1=yes&a.sure.2=no&a.more=words%0D%0Awords";
+    let saved = shop.got("POST", &answers, &headers, form).await;
+    assert_eq!((saved.status, saved.header("location").ends_with("/pay")), (303, true));
+    found.page(&shop, "answered", 200, &asked.page()).await;
+    found.page(&shop, "the answers", 200, &answers).await;
+    assert_eq!(shop.pay(&asked, "ctoken_ok").await.0, 200);
+    found.page(&shop, "answered and paid", 200, &asked.page()).await;
+    found.page(&shop, "the answers of who has paid", 200, &answers).await;
+    for tender in ["free", "cash"] {
+        let sale = json!({"buyer": {"name": "Ann"}, "tender": tender,
+                          "lines": [{"ticket_type": "adult", "quantity": 1}]});
+        let (status, sold) = shop.json("POST", "/api/v1/events/rock/sales", KEY, &sale).await;
+        assert_eq!(status, 201, "{sold}");
+        let sold: Value = serde_json::from_str(&sold).unwrap();
+        let page = sold["url"].as_str().unwrap().split_once("8080").unwrap().1.to_owned();
+        found.page(&shop, tender, 200, &page).await;
+    }
 
     // Problems.
     let wrong = paid.page().replace(&paid.secret, "wrong");

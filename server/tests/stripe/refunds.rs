@@ -94,3 +94,58 @@ async fn a_refund_is_not_requested_on_a_look_that_is_old() {
     assert_eq!((order.state, shop.moved(&held)), (OrderState::Paid, (2_000, 1_000)));
     shop.close().await;
 }
+
+#[tokio::test]
+async fn an_amount_whose_answer_is_lost_is_given_back_once_and_once_more_if_the_bank_sends_it_back()
+{
+    let shop = shop("lost-amount").await;
+    let held = shop.hold("ann", 2).await;
+    shop.pay(&held, "ctoken_ok").await;
+    shop.fake.misbehave(|o| (o == Operation::Refund).then_some(InjectedFault::LostAfter));
+    let amount = json!({"amount": {"amount": 700, "currency": "GBP"}, "reason": "late start"});
+    let asking = shop.refund(&held, amount);
+    let meanwhile = async {
+        eventually_async("the money is back", async || {
+            let moved = shop.moved(&held);
+            if moved == (2_000, 700) { Ok(()) } else { Err(moved) }
+        })
+        .await;
+        shop.fake.misbehave(|_| Some(InjectedFault::LostBefore));
+        let tries = shop.order(&held).await.tries;
+        let order = shop.until("it is tried in vain", &held, |o| o.tries >= tries + 2).await;
+        assert_eq!(order.refunds[0].state, RefundState::Pending);
+        let page = shop.page(&held).await;
+        assert!(page.contains("A part of the money is on its way back"), "{page}");
+        shop.stripe_time.jump(25 * HOUR);
+        shop.time.jump(25 * HOUR);
+        shop.fake.behave();
+    };
+    let ((status, answer), ()) = tokio::join!(asking, meanwhile);
+    assert_eq!(status, 200, "{answer}");
+    let valid = |order: &boxoffice::Order| {
+        order.tickets.iter().filter(|t| t.state == boxoffice::TicketState::Valid).count()
+    };
+    let order = shop.settled(&held).await;
+    assert_eq!(
+        (order.state, shop.moved(&held), valid(&order)),
+        (OrderState::Paid, (2_000, 700), 2)
+    );
+    shop.balanced().await;
+
+    // Days later the bank sends it back: it is owed, and is given once more.
+    let refund = shop.fake.refunds_of(&shop.intent(&held).await).unwrap().remove(0);
+    shop.fake.fail_refund(&refund).unwrap();
+    shop.ring(0).await;
+    let order = shop.until("it is known", &held, |o| o.owed_back().minor == 700).await;
+    assert_eq!((order.state, valid(&order)), (OrderState::Paid, 2));
+    let again = shop.refund(&held, json!({"failed": true, "restock": false})).await;
+    assert_eq!(again.0, 200, "{}", again.1);
+    let order = shop.settled(&held).await;
+    assert_eq!((order.owed_back().minor, valid(&order)), (0, 2));
+    // Then all that is left.
+    assert_eq!(shop.refund(&held, json!({"all": true, "restock": true})).await.0, 200);
+    let order = shop.settled(&held).await;
+    assert_eq!((order.state, valid(&order)), (OrderState::Refunded, 0));
+    assert_eq!(shop.moved(&held).0, shop.moved(&held).1);
+    shop.close().await;
+}

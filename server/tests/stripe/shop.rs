@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -297,11 +297,15 @@ impl Shop {
         self.http("POST", &path, &[("authorization", &bearer)], "{}").await
     }
 
+    /// Asks for a refund under a key of its own.
     pub async fn refund(&self, held: &Held, body: Value) -> (u16, Value) {
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        let key = format!("refund {}", ASKED.fetch_add(1, Ordering::Relaxed));
         let path = format!("/api/v1/orders/{}/refunds", held.id);
         let bearer = format!("Bearer {KEY}");
         let body = body.to_string();
-        let (status, text) = self.http("POST", &path, &[("authorization", &bearer)], &body).await;
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", &key)];
+        let (status, text) = self.http("POST", &path, &headers, &body).await;
         (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} {text}")))
     }
 
@@ -454,8 +458,9 @@ impl Shop {
                 let kept = moved.captured - moved.refunded;
                 let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
                 let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
-                let by_hand: i64 =
-                    order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+                // What went back beside tickets.
+                let beside = order.refunds.iter().filter(|r| r.by_hand || r.of_amount);
+                let by_hand: i64 = beside.map(|r| r.amount_minor).sum();
                 // What a bank has sent back is the buyer's: the books say so.
                 let kept = kept - order.owed_back().minor;
                 assert!(kept <= worth && worth <= kept + by_hand, "{kept} kept: {order:#?}");

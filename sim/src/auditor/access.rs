@@ -2,9 +2,11 @@
 //! anybody but a stranger. And under one key there is one effect.
 
 use super::Auditor;
+use super::history::Question;
+use super::refusals::{ruled, ruled_in};
 use crate::trace::{Promise, Trace};
 use boxoffice::{EventSpec, Order, OrderId, OrderState};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was asked for of an order, by anybody but strangers.
@@ -18,12 +20,33 @@ struct Wishes {
     refund: (BTreeSet<String>, usize),
 }
 
+/// A sale at the box office: to whom, how it is paid, and so many of which ticket types.
+type Sale = (String, String, BTreeMap<String, u64>);
+
+/// So many of which ticket types, in however many lines: those of one type can have different prices.
+fn by_type(lines: impl Iterator<Item = (String, u64)>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    lines.for_each(|(kind, quantity)| *sums.entry(kind).or_default() += quantity);
+    sums
+}
+
+/// An answer: to which question, of which ticket, and what.
+type Given = (String, Option<u64>, String);
+
 /// What was asked for by anybody but strangers.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     wishes: BTreeMap<OrderId, Wishes>,
     /// What events were to be.
     put: BTreeSet<String>,
+    /// Whether the event was to be cancelled: then all of its orders are.
+    canceled: bool,
+    /// What the organiser wanted to sell or to give away: to whom, how it is paid, and what.
+    sales: BTreeSet<Sale>,
+    /// The answers that were to be given to the questions of an order.
+    answers: BTreeMap<OrderId, BTreeSet<Given>>,
+    /// The same as they were sent, all answers of one request together, each with the step before it.
+    answered: BTreeMap<OrderId, Vec<(u64, Vec<Given>)>>,
 }
 
 /// What an event is to be, in words that can be compared.
@@ -33,7 +56,9 @@ fn of_spec(spec: &EventSpec) -> String {
     let types: Vec<_> = types.map(|t| (&*t.id, &*t.name, &*t.pool, t.price_minor)).collect();
     let (name, limit) = (&spec.name, spec.limit_per_buyer.map(u64::from));
     let window = (spec.sale_opens_ms.is_some(), spec.sale_closes_ms.is_some());
-    format!("{name} {pools:?} {types:?} {limit:?} {} {window:?}", spec.hold_ms / 1000)
+    let questions: Vec<_> = spec.questions.iter().map(|q| (&*q.id, q.required)).collect();
+    let (hold, rules) = (spec.hold_ms / 1000, ruled(spec));
+    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules} {questions:?}")
 }
 
 /// The same of what an organiser has sent.
@@ -51,7 +76,11 @@ fn of_body(body: &Value) -> String {
     let (name, limit) = (word(&body["name"]), body["limit_per_buyer"].as_u64());
     let window = (body["sale_opens"].is_string(), body["sale_closes"].is_string());
     let hold = body["hold_seconds"].as_i64().unwrap_or(300);
-    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?}")
+    let questions = list("questions");
+    let questions: Vec<_> =
+        questions.iter().map(|q| (word(&q["id"]), q["required"] == true)).collect();
+    let rules = ruled_in(body);
+    format!("{name} {pools:?} {types:?} {limit:?} {hold} {window:?} {rules} {questions:?}")
 }
 
 /// The order in a path, if it is one of an order.
@@ -64,9 +93,35 @@ fn order_in(path: &str) -> Option<OrderId> {
 impl Auditor {
     /// Somebody who may do so asks for something. `times`: how often the request may arrive.
     pub fn asks(&mut self, method: &str, path: &str, key: Option<&str>, body: &str, times: usize) {
+        if method == "PUT" && path.ends_with("/answers") {
+            let Some(order) = order_in(path) else { return };
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let answers = body["answers"].as_array().into_iter().flatten();
+            let answers: Vec<_> = answers
+                .map(|a| (text(&a["question"]), a["ticket"].as_u64(), text(&a["answer"])))
+                .collect();
+            self.access.answers.entry(order).or_default().extend(answers.iter().cloned());
+            self.access.answered.entry(order).or_default().push((self.step, answers));
+            return;
+        }
+        if method == "POST" && path.ends_with("/sales") {
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let lines = body["lines"].as_array().into_iter().flatten();
+            let lines =
+                lines.map(|l| (text(&l["ticket_type"]), l["quantity"].as_u64().unwrap_or(0)));
+            let (name, tender) = (text(&body["buyer"]["name"]), text(&body["tender"]));
+            self.access.sales.insert((name, tender, by_type(lines)));
+            return;
+        }
         if method == "PUT" {
             let body: Value = serde_json::from_str(body).unwrap_or_default();
             self.access.put.insert(of_body(&body));
+            return;
+        }
+        if method == "POST" && path.starts_with("/api/v1/events/") && path.ends_with("/cancel") {
+            self.access.canceled = true;
             return;
         }
         let Some(order) = order_in(path).filter(|_| method == "POST") else { return };
@@ -90,6 +145,26 @@ impl Auditor {
             Some(key) => _ = counted.0.insert(key.to_owned()),
             None => counted.1 += times,
         }
+    }
+
+    /// All answers that an order may have had for a moment, as they are shown, where they were changed since
+    /// the question, or where somebody has sent some since: of those that are changed twice within a step only the
+    /// last are seen, and the last may be what they were before.
+    pub(super) fn answers_between(&self, id: OrderId, asked: Question) -> Vec<Value> {
+        let versions = self.versions(id, asked);
+        let changed = |pair: &[(u64, Order)]| pair[0].1.answers != pair[1].1.answers;
+        let changed = versions.windows(2).any(changed);
+        let Some(event) = self.shows.last().map(|show| &show.event) else { return Vec::new() };
+        let text = |id: &str| event.spec.question(id).map(|question| question.text.as_str());
+        let all = self.access.answered.get(&id).into_iter().flatten();
+        let all = all.filter(|(step, _)| changed || *step >= asked.step);
+        let all = all.map(|(_, answers)| {
+            answers
+                .iter()
+                .map(|(id, ticket, answer)| json!([id, text(id), ticket, answer]))
+                .collect()
+        });
+        all.collect()
     }
 
     /// An event is committed: somebody who may has asked for it to be so.
@@ -118,6 +193,27 @@ impl Auditor {
         let mut broken = |text: String| {
             trace.broken(at_ms, Promise::OnlyTheirs, Some(id), text);
         };
+        if order.tender.is_offline() && known.is_none() && !order.is_erased() {
+            let event = self.events.get(&order.event);
+            let kind = |index: u16| {
+                event.map_or("", |e| e.ticket_types[usize::from(index)].id.as_str()).to_owned()
+            };
+            let lines = order.lines.iter();
+            let lines = by_type(lines.map(|l| (kind(l.ticket_type), u64::from(l.quantity))));
+            let sale = (order.buyer.name.clone(), order.tender.word().to_owned(), lines);
+            if !self.access.sales.contains(&sale) {
+                broken(format!("no organiser has asked for it: {sale:?}"));
+            }
+        }
+        let answers = self.access.answers.get(&id);
+        for answer in &order.answers {
+            let was = known.is_some_and(|k| k.answers.contains(answer));
+            let ticket = answer.ticket.map(u64::from);
+            let given = (answer.question.clone(), ticket, answer.value.clone());
+            if !was && !answers.is_some_and(|all| all.contains(&given)) {
+                broken(format!("nobody has answered so: {given:?}"));
+            }
+        }
         // Whoever reserves by name pays by name: that is not of one order.
         let by_name = order.buyer.email.is_empty();
         let attempts = order.payment.as_ref().map_or(0, |p| p.attempts.len());
@@ -131,13 +227,14 @@ impl Auditor {
         let given_up = was == Some(Paying) && matches!(order.state, Canceling | Released);
         // A payment that can neither go on nor be read is given up in the end.
         let in_trouble = known.is_some_and(|k| k.trouble.is_some());
-        if given_up && early && !asked.cancel && !by_hand && !in_trouble {
+        let all = self.access.canceled;
+        if given_up && early && !asked.cancel && !by_hand && !in_trouble && !all {
             broken("its payment is given up before its time, and nobody asked for that".into());
         }
         // What comes for places that are gone goes back by itself.
         let refunds = order.refunds.iter().filter(|r| !r.by_hand).count();
         let sold = matches!(order.state, Paid | Refunding | Refunded);
-        if sold && refunds > times(&asked.refund) {
+        if sold && refunds > times(&asked.refund) + usize::from(all) {
             let text = format!("{refunds} refunds, asked for {} times", times(&asked.refund));
             broken(text);
         }
@@ -145,6 +242,7 @@ impl Auditor {
         if refunds > before
             && was.is_some_and(|s| matches!(s, Paid | Refunding))
             && times(&asked.refund) == 0
+            && !all
         {
             broken("it is refunded, and nobody asked for that".into());
         }

@@ -2,7 +2,7 @@
 
 use super::Auditor;
 use crate::trace::{Promise, Trace};
-use boxoffice::{OrderId, OrderState, Refund, RefundState, TicketState};
+use boxoffice::{OrderId, OrderState, Refund, RefundState, Tender, TicketState};
 use nts_server::payments::fake::{Given, Moved};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,34 @@ impl Auditor {
                 )
         });
         owing.map(|o| o.id).collect()
+    }
+
+    /// The event was cancelled, and all of its orders are at rest: no money of them is kept, but for what the
+    /// provider would not give back.
+    pub fn all_went_back(&self, trace: &mut Trace, at_ms: i64, ledger: &BTreeMap<OrderId, Moved>) {
+        for order in self.orders.values() {
+            let failed = |r: &Refund| !r.by_hand && matches!(r.state, RefundState::Failed(_));
+            let failed = order.refunds.iter().any(failed);
+            let mut broken =
+                |promise, text: String| trace.broken(at_ms, promise, Some(order.id), text);
+            let over = matches!(
+                order.state,
+                OrderState::Refunded | OrderState::Released | OrderState::Void
+            );
+            if !over && !failed {
+                let text = format!("its event was cancelled, and it is {:?}", order.state);
+                broken(Promise::AllSettles, text);
+            }
+            if !failed && order.tickets.iter().any(|t| t.state == TicketState::Valid) {
+                broken(Promise::AllSettles, "a ticket of a cancelled event is valid".into());
+            }
+            let moved = ledger.get(&order.id).cloned().unwrap_or_default();
+            let kept = moved.captured - moved.refunded;
+            if !failed && kept > moved.failed {
+                let text = format!("{kept} is kept of an event that was cancelled");
+                broken(Promise::MoneyIsTickets, text);
+            }
+        }
     }
 
     /// Everything must be settled and balanced now.
@@ -51,11 +79,27 @@ impl Auditor {
                 broken(Promise::AllSettles, "something is still owed".into());
             }
             let moved = ledger.get(&id).cloned().unwrap_or_default();
-            let kept = moved.captured - moved.refunded;
+            if order.tender.is_offline() && moved != Moved::default() {
+                broken(Promise::MoneyIsTickets, "the provider knows of it".into());
+            }
+            let kept = match order.tender {
+                Tender::Online => moved.captured - moved.refunded,
+                // By the books: nobody else knows of it.
+                Tender::Free | Tender::Cash | Tender::Terminal => {
+                    order.total().minor - order.refunded().minor
+                }
+            };
             let valid = order.tickets.iter().filter(|t| t.state == TicketState::Valid);
             let worth: i64 = valid.map(|t| order.lines[usize::from(t.line)].unit_minor).sum();
             let by_hand: i64 =
                 order.refunds.iter().filter(|r| r.by_hand).map(|r| r.amount_minor).sum();
+            // Sums that went back beside tickets that are valid, or were to, until the bank sent them back.
+            let beside = order.refunds.iter().filter(|r| {
+                let went = r.given_minor() > 0 || r.failed_later();
+                r.of_amount && went && r.quantities.iter().all(|n| *n == 0)
+            });
+            let beside: i64 = beside.map(|r| r.amount_minor).sum();
+            let worth = (worth - beside).max(0);
             // Somebody gave a part back by hand while all of it was on its way back: what the provider
             // refuses then a person was told, and must do.
             let refused = |r: &&Refund| !r.by_hand && matches!(r.state, RefundState::Failed(_));

@@ -2,7 +2,7 @@
 
 use super::{Auditor, may_become};
 use crate::world::EPOCH_MS;
-use boxoffice::{Event, EventSpec, Order, OrderId, OrderState, TimeMs};
+use boxoffice::{Counter, CounterKind, Event, EventSpec, Order, OrderId, OrderState, TimeMs};
 
 /// When somebody asked: what is answered must have been so at some moment since.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +24,20 @@ pub(super) struct Shown {
     pub(super) puts: Vec<EventSpec>,
     /// The least that each pool may have had left at any moment within the step.
     pub(super) least: Vec<u32>,
+    /// The same of each counter.
+    pub(super) least_counters: Vec<u32>,
     /// The most places of each pool that may have been held and sold at any moment within it.
     pub(super) most_taken: Vec<u32>,
 }
 
 impl Shown {
+    /// The least that may have been left of a counter within the step, if there is one.
+    pub(super) fn left_of(&self, kind: CounterKind, name: &str) -> Option<u32> {
+        let is = |counter: &Counter| counter.kind == kind && counter.count.name == name;
+        let at = self.event.counters.iter().position(is)?;
+        self.least_counters.get(at).copied()
+    }
+
     /// What the organiser wanted at some moment within the step.
     pub(super) fn specs(&self) -> impl Iterator<Item = &EventSpec> {
         std::iter::once(&self.event.spec).chain(&self.puts)

@@ -85,7 +85,8 @@ impl Auditor {
     pub(super) fn given_back(&self, trace: &mut Trace, at_ms: i64, given: &[Given]) {
         let given: BTreeMap<&str, &Given> = given.iter().map(|g| (g.id.as_str(), g)).collect();
         let mut booked = BTreeSet::new();
-        for order in self.orders.values() {
+        // What was paid in cash is given back in cash.
+        for order in self.orders.values().filter(|order| !order.tender.is_offline()) {
             for refund in &order.refunds {
                 let RefundState::Succeeded(id) = &refund.state else { continue };
                 let mut broken = |what: &str| {

@@ -3,7 +3,9 @@
 use super::history::{Question, Shown};
 use super::{Asked, Auditor};
 use crate::trace::{Promise, Sample, Trace};
-use boxoffice::{EventId, EventSpec, OrderState, TimeMs};
+use boxoffice::{
+    COUNTERS_FROM, Counter, CounterKind, EventId, EventSpec, Extra, Line, OrderState, TimeMs,
+};
 use std::collections::BTreeMap;
 
 /// How long an event without an end takes, by the documents.
@@ -20,6 +22,26 @@ fn closed(spec: &EventSpec, (from, to): (TimeMs, TimeMs)) -> bool {
     spec.sale_opens_ms.is_some_and(|opens| from < opens) || ends <= to
 }
 
+/// What counts a line: its pool, and its counters.
+pub(super) fn counts_of(line: &Line) -> impl Iterator<Item = u16> {
+    let Extra { type_counter, phase, code, .. } = line.extra;
+    [Some(line.pool), type_counter, phase, code].into_iter().flatten()
+}
+
+/// How many the organiser said of what a counter counts, if it was said.
+fn said_of(spec: &EventSpec, counter: &Counter) -> Option<u32> {
+    let name = counter.count.name.as_str();
+    let kind = |id: &str| spec.ticket_types.iter().find(|kind| kind.id == id);
+    match counter.kind {
+        CounterKind::Type => kind(name)?.rules.capacity,
+        CounterKind::Phase => {
+            let (id, name) = name.split_once('\n')?;
+            kind(id)?.rules.phases.iter().find(|phase| phase.name == name)?.capacity
+        }
+        CounterKind::Code => Some(spec.codes.iter().find(|code| code.code == name)?.uses),
+    }
+}
+
 impl Auditor {
     /// The event as it is by now, for what is compared with it within this step.
     pub(super) fn put_before(&mut self, at_ms: i64, asked: &Asked) {
@@ -33,12 +55,13 @@ impl Auditor {
             }
         }
         let (event, puts) = (event.clone(), asked.puts.clone());
-        let (least, most_taken) = (Vec::new(), Vec::new());
-        self.shows.push(Shown { step: self.step, at_ms, event, puts, least, most_taken });
+        let (least, least_counters, most_taken) = (Vec::new(), Vec::new(), Vec::new());
+        let step = self.step;
+        self.shows.push(Shown { step, at_ms, event, puts, least, least_counters, most_taken });
     }
 
-    /// The counters are what the orders say, and no pool is ever over its capacity. `placed` are the
-    /// places of each pool that were held within the step.
+    /// The counters are what the orders say, and no pool is ever over its capacity, nor what is counted
+    /// beside the pools. `placed` are the places of each that were held within the step.
     pub(super) fn recount(
         &mut self,
         trace: &mut Trace,
@@ -48,8 +71,9 @@ impl Auditor {
     ) {
         let mut counted: BTreeMap<(EventId, u16), (u32, u32)> = BTreeMap::new();
         for order in self.orders.values() {
-            for line in &order.lines {
-                let pool = counted.entry((order.event, line.pool)).or_default();
+            let all = order.lines.iter().flat_map(|line| counts_of(line).map(move |n| (line, n)));
+            for (line, index) in all {
+                let pool = counted.entry((order.event, index)).or_default();
                 match order.state {
                     OrderState::Held | OrderState::Paying | OrderState::Canceling => {
                         pool.0 += line.quantity;
@@ -63,9 +87,10 @@ impl Auditor {
             }
         }
         for event in self.events.values() {
-            for (index, pool) in event.pools.iter().enumerate() {
-                let (held, sold) =
-                    counted.get(&(event.id, index as u16)).copied().unwrap_or_default();
+            let counters = event.counters.iter().map(|counter| &counter.count);
+            let counters = (COUNTERS_FROM..).zip(counters);
+            for (index, pool) in (0u16..).zip(&event.pools).chain(counters) {
+                let (held, sold) = counted.get(&(event.id, index)).copied().unwrap_or_default();
                 if (pool.held, pool.sold) != (held, sold) {
                     let text = format!(
                         "pool {} counts {} held and {} sold, its orders {held} and {sold}",
@@ -98,8 +123,20 @@ impl Auditor {
                 trace.sample(Sample { at_ms, capacity, held, sold });
             }
         }
+        let mut least_counters = Vec::new();
+        for (at, counter) in event.counters.iter().enumerate() {
+            let was = before.and_then(|show| show.event.counters.get(at)).unwrap_or(counter);
+            let specs = asked.puts.iter().chain([&event.spec]);
+            let said = specs.chain(before.map(|show| &show.event.spec));
+            let said = said.filter_map(|spec| said_of(spec, counter)).min();
+            let placed = placed.get(&(COUNTERS_FROM + at as u16)).copied().unwrap_or(0);
+            let taken = was.count.held + was.count.sold + placed;
+            let taken = taken.max(counter.count.held + counter.count.sold);
+            least_counters.push(said.unwrap_or(u32::MAX).saturating_sub(taken));
+        }
         if let Some(show) = self.shows.last_mut() {
             (show.least, show.most_taken) = (least, most_taken);
+            show.least_counters = least_counters;
         }
     }
 
@@ -130,7 +167,17 @@ impl Auditor {
             pools.retain(|known, _| Some(*known) == pool);
         }
         let least = |show: &Shown, pool: usize| show.least.get(pool).copied().map_or(0, i64::from);
-        let short = |show: &Shown| pools.iter().any(|(pool, wanted)| least(show, *pool) < *wanted);
+        // Or of a ticket type with a capacity of its own.
+        let own = |show: &Shown, kind: &str, wanted: i64| {
+            let left = show.left_of(CounterKind::Type, kind);
+            left.is_some_and(|left| i64::from(left) < wanted)
+        };
+        let short = |show: &Shown| {
+            let mut wanted = wanted.iter();
+            pools.iter().any(|(pool, wanted)| least(show, *pool) < *wanted)
+                || wanted
+                    .any(|(kind, n)| named.is_none_or(|named| named == kind) && own(show, kind, *n))
+        };
         if !shows.iter().any(short) && !shows.is_empty() {
             let text = format!("“{detail}” for {wanted:?}, and there were always enough left");
             trace.broken(at_ms, Promise::NoFalseAnswer, None, text);

@@ -3,11 +3,14 @@
 //! promise, too.
 
 use super::Auditor;
-use super::history::Question;
+use super::history::{Question, Shown};
 use super::limit::person;
+use super::pools::sale_ends;
 use super::shown::provider_owes;
 use crate::trace::{Promise, Trace};
-use boxoffice::{AttemptState, EventSpec, Order, OrderId, OrderState, RefundState};
+use boxoffice::{
+    AttemptState, CounterKind, EventSpec, Order, OrderId, OrderState, RefundState, TypeRules,
+};
 use nts_api::ProblemCode;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -46,9 +49,20 @@ pub enum Wish {
         lines: Option<Vec<(String, i64)>>,
         /// What failed before, and nothing else.
         failed: bool,
+        /// So much, in minor units, and no tickets.
+        amount: Option<i64>,
     },
     /// Another event, as it was sent.
     Put(Value),
+    /// To sell so many of these ticket types at the box office.
+    Sell {
+        /// What.
+        lines: Vec<(String, i64)>,
+        /// To whom.
+        name: String,
+    },
+    /// To answer the questions of an order.
+    Answer(OrderId),
 }
 
 /// A no.
@@ -71,9 +85,65 @@ fn number_after(text: &str, before: &str) -> Option<i64> {
     rest[..end].parse().ok()
 }
 
+/// Whether a question is answered for all of an order.
+pub(super) fn is_answered(order: &Order, question: &str) -> bool {
+    order
+        .answers
+        .iter()
+        .any(|a| a.question == question && a.ticket.is_none() && !a.value.is_empty())
+}
+
 fn declined(order: &Order) -> usize {
     let attempts = order.payment.iter().flat_map(|payment| &payment.attempts);
     attempts.filter(|attempt| matches!(attempt.state, AttemptState::Declined(_))).count()
+}
+
+/// Ticket types as they were sent, without rules.
+fn only_old(kinds: &Value) -> Value {
+    let mut kinds = kinds.clone();
+    for kind in kinds.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        kind.remove("capacity");
+        kind.remove("phases");
+    }
+    kinds
+}
+
+/// The rules of an event, in words that can be compared.
+pub(super) fn ruled(spec: &EventSpec) -> String {
+    let kinds = spec.ticket_types.iter().filter(|kind| kind.rules != TypeRules::default());
+    let kinds: Vec<_> = kinds
+        .map(|kind| {
+            let phases = kind.rules.phases.iter();
+            let phases: Vec<_> = phases.map(|phase| (phase.price_minor, phase.capacity)).collect();
+            (kind.id.clone(), kind.rules.capacity, phases)
+        })
+        .collect();
+    let codes: Vec<_> = spec.codes.iter().map(|code| (code.code.clone(), code.uses)).collect();
+    format!("{kinds:?} {codes:?}")
+}
+
+/// The same of what an organiser has sent.
+pub(super) fn ruled_in(body: &Value) -> String {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let mut kinds = Vec::new();
+    for kind in list(&body["ticket_types"]) {
+        let phases = list(&kind["phases"]);
+        let phase = |phase: &Value| {
+            (phase["price"]["amount"].as_i64().unwrap_or(0), number(&phase["capacity"]))
+        };
+        let phases: Vec<(i64, Option<u32>)> = phases.iter().map(phase).collect();
+        let capacity = number(&kind["capacity"]);
+        if capacity.is_some() || !phases.is_empty() {
+            kinds.push((kind["id"].as_str().unwrap_or_default().to_owned(), capacity, phases));
+        }
+    }
+    let code = |code: &Value| {
+        let text = code["code"].as_str().unwrap_or_default().to_uppercase();
+        (text, number(&code["uses"]).unwrap_or(0))
+    };
+    let codes: Vec<(String, u32)> = list(&body["codes"]).iter().map(code).collect();
+    format!("{kinds:?} {codes:?}")
 }
 
 impl Auditor {
@@ -101,7 +171,9 @@ impl Auditor {
     /// What is said not to be done was not done: of the orders that a buyer's requests can have made, one
     /// less is there, unless the same request was sent again.
     fn nothing_was_done(&self, wish: &Wish, key: Option<&str>) -> Result<(), String> {
-        let Wish::Hold { buyer: (name, _), .. } = wish else { return Ok(()) };
+        let (Wish::Hold { buyer: (name, _), .. } | Wish::Sell { name, .. }) = wish else {
+            return Ok(());
+        };
         let of = |key: &str| {
             let sent = self.sent.iter().filter(|((_, known), _)| known == key);
             sent.map(|(_, sent)| sent.0).sum::<u32>()
@@ -130,8 +202,8 @@ impl Auditor {
     ) {
         let order = match wish {
             Wish::Pay { order, .. } | Wish::Refund { order, .. } => Some(*order),
-            Wish::Cancel(order) | Wish::See(order) => Some(*order),
-            Wish::Hold { .. } | Wish::Put(_) => None,
+            Wish::Cancel(order) | Wish::See(order) | Wish::Answer(order) => Some(*order),
+            Wish::Hold { .. } | Wish::Put(_) | Wish::Sell { .. } => None,
         };
         let detail = no.body["detail"].as_str().unwrap_or_default();
         let right = match (no.status, no.code) {
@@ -175,10 +247,26 @@ impl Auditor {
                     _ => Err("nobody has thought of that".into()),
                 },
                 Wish::See(_) => Err("nobody has thought of that".into()),
-                Wish::Refund { order, lines, failed } => {
+                Wish::Refund { order, lines: _, failed: _, amount: Some(amount) } => {
+                    self.no_amount(asked, *order, *amount, no.code, detail)
+                }
+                Wish::Refund { order, lines, failed, amount: None } => {
                     self.no_refund(asked, *order, lines.as_deref(), *failed, no.code, detail)
                 }
                 Wish::Put(event) => self.no_event(asked, event, no.code),
+                Wish::Sell { lines, .. } => match no.code {
+                    Some(ProblemCode::SoldOut) => {
+                        self.sold_out(trace, at_ms, asked, lines, detail);
+                        Ok(())
+                    }
+                    Some(ProblemCode::NotOnSale) => self.was_over(at_ms, asked),
+                    Some(ProblemCode::UnknownTicketType) => {
+                        let nobody = (String::new(), String::new());
+                        self.no_hold(asked, lines, &nobody, no.code, detail)
+                    }
+                    _ => Err("nobody has thought of that".into()),
+                },
+                Wish::Answer(order) => self.no_answer(at_ms, asked, *order, no.code, no.body),
             },
         };
         if let Err(why) = right {
@@ -248,7 +336,49 @@ impl Auditor {
                     lines.iter().any(|(id, _)| named(id) && specs().any(|spec| !offered(spec, id)));
                 if right { Ok(()) } else { Err("each was on offer".into()) }
             }
+            Some(ProblemCode::CodeUsedUp) => {
+                let codes = |show: &Shown| -> Vec<u32> {
+                    let codes = show.event.spec.codes.iter();
+                    codes.filter_map(|code| show.left_of(CounterKind::Code, &code.code)).collect()
+                };
+                let short = |left: u32| i64::from(left) < wanted;
+                let right = shows.iter().flat_map(codes).any(short);
+                if right { Ok(()) } else { Err("the code always reached".into()) }
+            }
             Some(ProblemCode::Invalid) if lines.iter().any(|(_, quantity)| *quantity < 1) => Ok(()),
+            _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    /// What the organiser sells is for an event that is not over, and for nothing else.
+    fn was_over(&self, at_ms: i64, asked: Question) -> Result<(), String> {
+        let (_, latest) = self.store_times(asked.at_ms, at_ms);
+        let over = |spec: &EventSpec| sale_ends(None, spec.ends_ms, spec.starts_ms) <= latest;
+        let right = self.shows(asked).iter().flat_map(|show| show.specs()).any(over);
+        if right { Ok(()) } else { Err("the event was not over".into()) }
+    }
+
+    fn no_answer(
+        &self,
+        at_ms: i64,
+        asked: Question,
+        id: OrderId,
+        code: Option<ProblemCode>,
+        body: &Value,
+    ) -> Result<(), String> {
+        let nowhere = IpAddr::from([0, 0, 0, 0]);
+        match code {
+            Some(ProblemCode::HoldExpired | ProblemCode::Canceled) => {
+                self.no_payment(at_ms, asked, id, nowhere, code, body)
+            }
+            Some(ProblemCode::BuyerErased) if self.was(id, asked, Order::is_erased) => Ok(()),
+            Some(ProblemCode::AnswersFixed) => {
+                let (_, latest) = self.store_times(asked.at_ms, at_ms);
+                let fixed =
+                    |spec: &EventSpec| spec.names_until_ms.unwrap_or(spec.starts_ms) <= latest;
+                let right = self.shows(asked).iter().flat_map(|show| show.specs()).any(fixed);
+                if right { Ok(()) } else { Err("they were not fixed".into()) }
+            }
             _ => Err("nobody has thought of that".into()),
         }
     }
@@ -289,6 +419,17 @@ impl Auditor {
                         || attempt.begun_ms >= earliest
                 })
             }),
+            Some(ProblemCode::AnswersMissing) => {
+                let detail = body["detail"].as_str().unwrap_or_default();
+                let asks = |spec: &EventSpec, order: &Order| {
+                    let of_order = spec.questions.iter().filter(|q| q.required && !q.per_ticket);
+                    let mut open = of_order.filter(|q| !is_answered(order, &q.id));
+                    open.any(|q| detail.contains(&q.text))
+                };
+                let shows = self.shows(asked);
+                let specs = || shows.iter().flat_map(|show| show.specs());
+                was(&|o| o.state == Held && specs().any(|spec| asks(spec, o)))
+            }
             Some(ProblemCode::TooManyAttempts) => {
                 was(&|o| o.payment.as_ref().is_some_and(|p| p.attempts.len() >= MOST_ATTEMPTS))
             }
@@ -330,6 +471,37 @@ impl Auditor {
                 if right { Ok(()) } else { Err(format!("{of_network} and {of_person} declines")) }
             }
             _ => Err("nobody has thought of that".into()),
+        }
+    }
+
+    /// A sum was not given back.
+    fn no_amount(
+        &self,
+        asked: Question,
+        id: OrderId,
+        amount: i64,
+        code: Option<ProblemCode>,
+        detail: &str,
+    ) -> Result<(), String> {
+        // As long as something is owed because a refund failed, it is a part of that.
+        let most = |o: &Order| match o.owed_back().minor {
+            0 => {
+                o.total().minor - o.refunds.iter().map(boxoffice::Refund::given_minor).sum::<i64>()
+            }
+            owed => owed,
+        };
+        let was = |is: &dyn Fn(&Order) -> bool| match self.was(id, asked, is) {
+            true => Ok(()),
+            false => Err(format!("it was {:?}", self.states_of(id, asked))),
+        };
+        match code {
+            Some(ProblemCode::RefundTooLarge) => was(&|o| amount > most(o)),
+            Some(ProblemCode::NothingToRefund) => {
+                was(&|o| o.state == OrderState::Refunded || most(o) <= 0)
+            }
+            Some(ProblemCode::Invalid) if amount < 1 => Ok(()),
+            Some(ProblemCode::Invalid) => was(&|o| amount % o.currency.step_minor() != 0),
+            _ => self.no_refund(asked, id, None, false, code, detail),
         }
     }
 
@@ -386,11 +558,11 @@ impl Auditor {
             Some(ProblemCode::RefundTooLarge) => {
                 let told = number_after(detail, "Only ").unwrap_or(-1);
                 was(&|o| {
-                    o.lines.iter().any(|line| {
-                        let left = i64::from(line.quantity - line.refunded);
-                        let asked =
-                            lines.iter().any(|(id, wanted)| id == kind(line) && *wanted > left);
-                        asked && left == told && detail.contains(&format!("“{}”", kind(line)))
+                    lines.iter().any(|(id, wanted)| {
+                        let of = o.lines.iter().filter(|line| kind(line) == id);
+                        let left = of.map(|line| i64::from(line.quantity - line.refunded));
+                        let left = left.sum::<i64>();
+                        *wanted > left && left == told && detail.contains(&format!("“{id}”"))
                     })
                 })
             }
@@ -464,7 +636,9 @@ impl Auditor {
             spec.name == sent["name"].as_str().unwrap_or_default()
                 && spec.place == sent["place"].as_str().unwrap_or_default()
                 && pools == sent["pools"]
-                && kinds == sent["ticket_types"]
+                && kinds == only_old(&sent["ticket_types"])
+                && ruled(spec) == ruled_in(sent)
+                && spec.questions.len() == sent["questions"].as_array().map_or(0, Vec::len)
                 && u64::from(spec.limit_per_order) == limit
                 && serde_json::json!(spec.limit_per_buyer) == sent["limit_per_buyer"]
                 && spec.hold_ms == sent["hold_seconds"].as_i64().unwrap_or(300) * 1_000

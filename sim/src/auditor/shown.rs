@@ -68,8 +68,8 @@ fn lines(order: &Order, event: &Event) -> Value {
     lines.collect()
 }
 
-/// What is wrong with what is shown, if the order is so.
-fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
+/// What is wrong with what is shown, if the order is so. `between`: answers that it may have had for a moment.
+fn differs(order: &Order, event: &Event, between: &[Value], view: &Value) -> Option<String> {
     let refunded: i64 = order
         .refunds
         .iter()
@@ -122,6 +122,10 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
     let attempts_shown = fields(&view["payment"]["attempts"], &["number", "state", "reason"]);
     let refunds_shown =
         fields(&view["refunds"], &["id", "state", "amount", "restock", "by_hand", "reason"]);
+    let answers_shown = fields(&view["answers"], &["question", "text", "ticket", "answer"]);
+    let answers = order.answers.iter().map(|a| json!([a.question, a.text, a.ticket, a.value]));
+    let answers =
+        if between.contains(&answers_shown) { answers_shown.clone() } else { answers.collect() };
     let when = |name: &str| json!(view[name].as_str().map(time));
     let live = order.payment.as_ref().map(|payment| payment.live);
     let fields = [
@@ -143,6 +147,8 @@ fn differs(order: &Order, event: &Event, view: &Value) -> Option<String> {
             json!(tickets),
         ),
         ("refunds", refunds_shown, json!(refunds)),
+        ("tender", view["tender"].clone(), json!(order.tender.word())),
+        ("answers", answers_shown, answers),
     ];
     let wrong = fields.into_iter().find(|(_, shown, is)| shown != is);
     wrong.map(|(name, shown, is)| format!("{name} {shown}, and it was {is}"))
@@ -186,9 +192,11 @@ impl Auditor {
         let Some(event) = self.shows.last().map(|show| &show.event) else { return };
         let mut broken = |promise, text: String| trace.broken(at_ms, promise, Some(id), text);
         let versions = self.versions(id, asked);
+        let between = self.answers_between(id, asked);
         let mut wrong = None;
         let right = versions.iter().rev().find(|(_, order)| {
-            let differs = differs(order, event, view).or_else(|| another_action(order, view));
+            let differs =
+                differs(order, event, &between, view).or_else(|| another_action(order, view));
             let right = differs.is_none();
             wrong = wrong.take().or(differs);
             right
@@ -242,7 +250,7 @@ impl Auditor {
         let lines = self.orders.get(&order).into_iter().flat_map(|order| &order.lines);
         let kind =
             |line: &boxoffice::Line| event.ticket_types[usize::from(line.ticket_type)].id.clone();
-        lines.map(|line| (kind(line), i64::from(line.quantity - line.refunded))).collect()
+        by_kind(lines.map(|line| (kind(line), i64::from(line.quantity - line.refunded))))
     }
 
     /// An organiser was told of a refund that was asked for: it is one of the order's.
@@ -266,6 +274,34 @@ impl Auditor {
         }
     }
 
+    /// What is kept of an order's payment, and what sums are a multiple of in its currency, both in minor units.
+    pub fn kept_of(&self, order: OrderId) -> Option<(i64, i64)> {
+        let order = self.orders.get(&order)?;
+        let given: i64 = order.refunds.iter().map(boxoffice::Refund::given_minor).sum();
+        Some((order.total().minor - given, order.currency.step_minor()))
+    }
+
+    /// An organiser was told that a sum goes back: it is that sum, and so much was kept.
+    pub fn amount_told(
+        &self,
+        trace: &mut Trace,
+        at_ms: i64,
+        asked: Question,
+        id: OrderId,
+        told: &Value,
+        amount: i64,
+    ) {
+        let fits = |order: &Order| {
+            let others = order.refunds.iter().filter(|refund| told["id"] != uuid(refund.id.0));
+            let others: i64 = others.map(boxoffice::Refund::given_minor).sum();
+            amount <= order.total().minor - others
+        };
+        if told["amount"]["amount"] != amount || !self.was(id, asked, fits) {
+            let text = format!("{amount} was to go back, and {told} was told");
+            trace.broken(at_ms, Promise::MoneyIsTickets, Some(id), text);
+        }
+    }
+
     /// A refund takes the tickets that were named, and is of what they cost.
     fn refund_is_as_asked(
         &self,
@@ -282,13 +318,15 @@ impl Auditor {
         let kind = |line: &boxoffice::Line| {
             show.event.ticket_types[usize::from(line.ticket_type)].id.clone()
         };
-        let mut taken: Vec<_> = lines().map(|(l, n)| (kind(l), i64::from(*n))).collect();
+        let mut taken = by_kind(lines().map(|(l, n)| (kind(l), i64::from(*n))));
         let mut asked = asked.to_vec();
         taken.sort();
         asked.sort();
         let price: i64 = lines().map(|(l, n)| l.unit_minor * i64::from(*n)).sum();
-        let alone =
-            order.refunds.iter().all(|r| !r.by_hand && !matches!(r.state, RefundState::Failed(_)));
+        let alone = order
+            .refunds
+            .iter()
+            .all(|r| !r.by_hand && !r.of_amount && !matches!(r.state, RefundState::Failed(_)));
         let amount = refund.amount_minor;
         // What was refused and was made all the same takes no tickets.
         if !taken.is_empty() && (taken != asked || amount > price || alone && amount != price) {
@@ -333,15 +371,21 @@ impl Auditor {
         if told != lines {
             broken(format!("its lines were told as {told}, and are {lines}"));
         }
-        let is: Value = order
-            .lines
-            .iter()
-            .map(|line| {
-                json!([show.event.ticket_types[usize::from(line.ticket_type)].id, line.quantity])
-            })
-            .collect();
-        if is != json!(wanted) {
-            broken(format!("{wanted:?} was ordered, and it is {is}"));
+        let kind = |line: &boxoffice::Line| {
+            show.event.ticket_types[usize::from(line.ticket_type)].id.clone()
+        };
+        let is = by_kind(order.lines.iter().map(|line| (kind(line), i64::from(line.quantity))));
+        if is != wanted {
+            broken(format!("{wanted:?} was ordered, and it is {is:?}"));
+        }
+        let told = fields(&view["lines"], &["discount"]);
+        let discounts = order.lines.iter().map(|line| match line.extra.discount_minor {
+            0 => json!([null]),
+            minor => json!([money(minor, order)]),
+        });
+        let discounts: Value = discounts.collect();
+        if told != discounts {
+            broken(format!("its discounts were told as {told}, and are {discounts}"));
         }
         if whose.buyer.is_some_and(|buyer| buyer != self.owner(order).name) {
             broken(format!("{:?} ordered it, and it is {}’s", whose.buyer, self.owner(order).name));
@@ -404,6 +448,18 @@ impl Auditor {
 /// shows be, in milliseconds.
 const CLOCK_MS: i64 = 2_000;
 
+/// So many of each ticket type, of lines of which some may be of the same type.
+fn by_kind(lines: impl Iterator<Item = (String, i64)>) -> Vec<(String, i64)> {
+    let mut kinds: Vec<(String, i64)> = Vec::new();
+    for (kind, quantity) in lines {
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, known)) => *known += quantity,
+            None => kinds.push((kind, quantity)),
+        }
+    }
+    kinds
+}
+
 /// What is wrong with what is shown, if the event is so.
 fn event_differs(event: &Event, view: &Value) -> Option<String> {
     let spec = &event.spec;
@@ -415,11 +471,23 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
             json!([pool.name, pool.capacity, pool.held, pool.sold, left])
         })
         .collect();
-    let kinds = event.ticket_types.iter().filter(|kind| !kind.retired);
-    let kinds: Value = kinds
-        .map(|kind| {
-            let pool = &event.pools[usize::from(kind.pool)];
+    // In the order in which the organiser lists them.
+    let kinds: Value = spec
+        .ticket_types
+        .iter()
+        .filter_map(|kind| Some((kind, event.pools.iter().find(|pool| pool.name == kind.pool)?)))
+        .map(|(kind, pool)| {
             let left = i64::from(pool.capacity) - i64::from(pool.held) - i64::from(pool.sold);
+            let own = event.counters.iter().find(|counter| {
+                counter.kind == boxoffice::CounterKind::Type && counter.count.name == kind.id
+            });
+            let left = match kind.rules.capacity.zip(own) {
+                None => left,
+                Some((capacity, own)) => {
+                    let taken = i64::from(own.count.held) + i64::from(own.count.sold);
+                    left.min((i64::from(capacity) - taken).max(0))
+                }
+            };
             let price = json!({"amount": kind.price_minor, "currency": spec.currency.code()});
             json!([kind.id, kind.name, pool.name, price, left])
         })
@@ -447,6 +515,11 @@ fn event_differs(event: &Event, view: &Value) -> Option<String> {
         ("names_until", when("names_until"), json!(spec.names_until_ms)),
         ("pools", fields(&view["pools"], &["id", "capacity", "held", "sold", "left"]), pools),
         ("types", fields(&view["ticket_types"], &["id", "name", "pool", "price", "left"]), kinds),
+        (
+            "questions",
+            fields(&view["questions"], &["id", "text", "required"]),
+            spec.questions.iter().map(|q| json!([q.id, q.text, q.required])).collect(),
+        ),
     ];
     let wrong = fields.into_iter().find(|(_, shown, is)| shown != is);
     wrong.map(|(name, shown, is)| format!("{name} {shown}, and it was {is}"))

@@ -3,12 +3,17 @@
 
 use super::Auditor;
 use super::limit::person;
+use super::refusals::is_answered;
 use crate::trace::{Promise, Trace};
-use boxoffice::{Event, EventSpec, Order, OrderState, RefundState, TicketState, TimeMs};
+use boxoffice::{
+    Discount, Event, EventSpec, Extra, Order, OrderState, RefundState, Tender, TicketState,
+    TicketTypeSpec, TimeMs,
+};
 
 /// A line but for what refunds change of it.
-fn frozen(order: &Order) -> Vec<(u16, u16, u32, i64)> {
-    order.lines.iter().map(|l| (l.ticket_type, l.pool, l.quantity, l.unit_minor)).collect()
+fn frozen(order: &Order) -> Vec<(u16, u16, u32, i64, Extra)> {
+    let lines = order.lines.iter();
+    lines.map(|l| (l.ticket_type, l.pool, l.quantity, l.unit_minor, l.extra)).collect()
 }
 
 impl Auditor {
@@ -22,8 +27,20 @@ impl Auditor {
     /// An order that is new is as the event was when it was placed; what is known stays as it was.
     pub(super) fn order_is_sound(&self, trace: &mut Trace, at_ms: i64, now: TimeMs, order: &Order) {
         let id = Some(order.id);
+        if let Some(why) = self.wrong_at_the_office(order) {
+            trace.broken(at_ms, Promise::MoneyIsTickets, id, why.into());
+        }
         let mut broken = |text: String| trace.broken(at_ms, Promise::NoFalseAnswer, id, text);
+        if order.is_erased() && !order.answers.is_empty() {
+            broken("its buyer is erased, and the answers are still there".into());
+        }
+        if self.was_not_asked(order) {
+            broken("it is being paid, and what must be answered is not".into());
+        }
         if let Some(known) = self.orders.get(&order.id) {
+            if (known.tender, &known.reference) != (order.tender, &order.reference) {
+                broken("how it is paid has changed".into());
+            }
             if frozen(known) != frozen(order) {
                 broken(format!("what was ordered has changed: {:?}", order.lines));
             }
@@ -56,18 +73,51 @@ impl Auditor {
             }
             let offers = specs.iter().flat_map(|spec| &spec.ticket_types);
             let mut offers = offers.filter(|offer| offer.id == kind.id);
-            if !offers.any(|offer| offer.price_minor == line.unit_minor) {
-                broken(format!(
-                    "{} was sold at {}, which was not its price",
-                    kind.id, line.unit_minor
-                ));
+            let full = line.unit_minor + line.extra.discount_minor;
+            let phase = line.extra.phase.and_then(|index| event.stock(index));
+            let phase = phase.and_then(|count| Some(count.name.split_once('\n')?.1.to_owned()));
+            let price = |offer: &TicketTypeSpec| match &phase {
+                None => Some(offer.price_minor),
+                Some(name) => {
+                    let phase = offer.rules.phases.iter().find(|phase| phase.name == *name);
+                    phase.map(|phase| phase.price_minor)
+                }
+            };
+            let given = order.tender == Tender::Free && line.unit_minor == 0;
+            if !given && !offers.any(|offer| price(offer) == Some(full)) {
+                broken(format!("{} was sold at {full}, which was not its price", kind.id));
+            }
+            // One use of the code for each ticket that is cheaper with it, and the right price.
+            let codes = specs.iter().flat_map(|spec| &spec.codes);
+            let mut codes = codes.filter_map(|code| match code.discount {
+                Some(Discount::Percent(percent)) => Some(i64::from(percent)),
+                _ => None,
+            });
+            let exact = |percent: i64| 100 * line.unit_minor >= full * (100 - percent);
+            let with_code = line.extra.code.is_some();
+            // What is small is rounded up to what a card can be charged.
+            let least = event.spec.currency.least_minor();
+            if with_code != (line.extra.discount_minor > 0) && full > 20 * least
+                || with_code && !codes.any(exact)
+            {
+                broken(format!("the code and the price do not fit: {line:?}"));
+            }
+            let counter = line.extra.type_counter.and_then(|index| event.stock(index));
+            let limited = specs.iter().flat_map(|spec| &spec.ticket_types);
+            let mut limited = limited.filter(|offer| offer.id == kind.id);
+            if counter.is_some_and(|count| count.name != kind.id)
+                || counter.is_none() && limited.all(|offer| offer.rules.capacity.is_some())
+            {
+                broken(format!("{} has a capacity, and is not counted: {line:?}", kind.id));
             }
         }
-        if self.exact && !self.was_open(order.placed_ms) {
+        // The times of the sale and the limit of an order are for buyers.
+        let offline = order.tender.is_offline();
+        if !offline && self.exact && !self.was_open(order.placed_ms) {
             broken("it was sold while the sale was closed".into());
         }
         let places: u32 = order.lines.iter().map(|l| l.quantity).sum();
-        if !specs.iter().any(|spec| places <= spec.limit_per_order) {
+        if !offline && !specs.iter().any(|spec| places <= spec.limit_per_order) {
             broken(format!("{places} places, and an order has fewer here"));
         }
         let who = person(&order.buyer.name, &order.buyer.email);
@@ -76,6 +126,46 @@ impl Auditor {
         {
             broken(format!("it is of {}, and {emails:?} ordered it", order.buyer.email));
         }
+    }
+
+    /// What is wrong with an order that the organiser made: no provider has to do with it, it owes nothing, and
+    /// what is given away costs nothing.
+    fn wrong_at_the_office(&self, order: &Order) -> Option<&'static str> {
+        if !order.tender.is_offline() {
+            return None;
+        }
+        let made = |refund: &boxoffice::Refund| {
+            !refund.by_hand && matches!(refund.state, RefundState::Succeeded(_))
+        };
+        if !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
+            Some("the organiser made it, and it is neither paid nor refunded")
+        } else if order.payment.is_some() {
+            Some("the organiser made it, and it has a payment at the provider")
+        } else if order.due_ms.is_some() || !order.refunds.iter().all(made) {
+            Some("the organiser made it, and something of it is owed")
+        } else if order.tender == Tender::Free && order.total().minor != 0 {
+            Some("it was given away, and it costs something")
+        } else {
+            None
+        }
+    }
+
+    /// Whether a buyer begins to pay, or has a free order, without an answer that is required.
+    fn was_not_asked(&self, order: &Order) -> bool {
+        let held = self.orders.get(&order.id).is_none_or(|known| known.state == OrderState::Held);
+        let begun = matches!(
+            order.state,
+            OrderState::Paying | OrderState::Canceling | OrderState::Committed | OrderState::Paid
+        );
+        if !held || !begun || order.tender.is_offline() || order.is_erased() {
+            return false;
+        }
+        let specs = self.specs_now();
+        let answered = |spec: &&EventSpec| {
+            let mut asked = spec.questions.iter().filter(|q| q.required && !q.per_ticket);
+            asked.all(|question| is_answered(order, &question.id))
+        };
+        !specs.is_empty() && !specs.iter().any(answered)
     }
 
     /// Each place of a line that is paid and not refunded has its ticket.

@@ -60,7 +60,8 @@ fn run(seed: u64, faulty: Faulty, found: &mut Findings) {
         let process = disk.start();
         // The last life is for looking only; in the others, the machine may also halt in its start.
         if life < LIVES {
-            let most = [20, 150, 600][rng.next_u32() as usize % 3];
+            // In its start, soon after it, and in the middle of sales: making the database takes some hundred calls.
+            let most = [20, 400, 1_500][rng.next_u32() as usize % 3];
             disk.halt_after(u64::from(rng.next_u32() % most));
         }
         match world.open(&process) {

@@ -193,6 +193,7 @@ pub fn hold(event: EventId, order: OrderId) -> Command {
         },
         untagged: None,
         lines: vec![LineWish { ticket_type: "seat".into(), quantity: 1 }],
+        terms: boxoffice::Terms::default(),
         most_ms: None,
     }
 }
@@ -205,6 +206,7 @@ pub fn spec() -> EventSpec {
             name: "Seat".into(),
             pool: "stalls".into(),
             price_minor: 100,
+            rules: boxoffice::TypeRules::default(),
         }],
         ..EventSpec::new("show", Currency::parse("EUR").expect("a currency"), 1_900_000_000_000)
     }

@@ -24,6 +24,8 @@ pub fn range(name: &str) -> (u32, u32) {
         "limit_per_buyer" => (1, u32::MAX),
         "hold_seconds" => (1, 3_600),
         "keep_buyers_days" => (0, 3_650),
+        "percent_off" => (1, 100),
+        "uses" => (1, 10_000_000),
         _ => (0, 10_000_000),
     }
 }
@@ -40,7 +42,8 @@ pub fn text(
     let quoted = |right: &str| format!("{name} = \"{right}\"");
     let such_as = |right: &str| format!("such as {name} = \"{right}\"");
     match name {
-        "starts_at" | "ends_at" | "sale_opens" | "sale_closes" | "names_until" => {
+        "starts_at" | "ends_at" | "sale_opens" | "sale_closes" | "names_until" | "until"
+        | "valid_from" | "valid_until" => {
             if when::parse_in(source, zone).is_ok() {
                 return quoted(source);
             }

@@ -4,8 +4,12 @@ use super::{Mistake, advice};
 use std::collections::BTreeMap;
 
 /// Fields that hold a text.
-const TEXTS: [&str; 13] = [
+const TEXTS: [&str; 20] = [
     "id",
+    "code",
+    "until",
+    "valid_from",
+    "valid_until",
     "name",
     "place",
     "description",
@@ -18,12 +22,22 @@ const TEXTS: [&str; 13] = [
     "contact",
     "names_until",
     "pool",
+    "text",
+    "kind",
+    "per",
 ];
 /// Fields that hold a number.
-const COUNTS: [&str; 5] =
-    ["limit_per_order", "limit_per_buyer", "hold_seconds", "keep_buyers_days", "capacity"];
+const COUNTS: [&str; 7] = [
+    "limit_per_order",
+    "limit_per_buyer",
+    "hold_seconds",
+    "keep_buyers_days",
+    "capacity",
+    "uses",
+    "percent_off",
+];
 /// What is described below a line with double brackets, for each one.
-const PARTS: [&str; 2] = ["pools", "ticket_types"];
+const PARTS: [&str; 4] = ["pools", "ticket_types", "codes", "questions"];
 
 /// The mistakes in a file that is no TOML, from where its parser found them (lines from 1) and what it says:
 /// one of each line.

@@ -28,6 +28,33 @@ fn the_example_is_right() {
 }
 
 #[test]
+fn questions_are_read_and_their_mistakes_told() {
+    let asking = SHOW.replace("# [[questions]]", "[[questions]]");
+    let mut asking = asking.replace("# id = \"diet\"", "id = \"diet\"");
+    for field in ["text", "kind", "choices", "required", "per", "ticket_types"] {
+        asking = asking.replace(&format!("# {field} = "), &format!("{field} = "));
+    }
+    let (_, body) = read(&asking).unwrap();
+    assert_eq!(body.questions.as_ref().unwrap().len(), 1);
+    assert_eq!(body.questions.as_ref().unwrap()[0].choices, ["everything", "vegetarian", "vegan"]);
+    assert_eq!(body.questions.as_ref().unwrap()[0].ticket_types, ["adult"]);
+    for (this, that, words) in [
+        ("kind = \"choice\"", "kind = \"date\"", "question “diet”: kind is one of text, long_text"),
+        ("per = \"ticket\"", "per = 1", "question “diet”: per is 1 without quotes"),
+        ("required = true", "required = \"yes\"", "write required = true or required = false"),
+        ("[\"adult\"]", "[\"adults\"]", "no ticket type has the id “adults”"),
+        ("[\"adult\"]", "\"adult\"", "ticket_types is \"adult\": write a list of texts"),
+        ("text = \"What do you eat?\"\n", "", "question “diet” has no text"),
+        ("[[questions]]", "[questions]", "[questions] needs double brackets"),
+    ] {
+        assert!(asking.contains(this), "{this}");
+        let mistakes = read(&asking.replacen(this, that, 1)).unwrap_err();
+        let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|told| told.contains(words)), "{words}: {told:?}");
+    }
+}
+
+#[test]
 fn a_mistake_is_told_with_its_line_and_what_would_be_right() {
     let end = "price = { amount = 4000, currency = \"GBP\" }";
     for (this, that, words) in [
@@ -86,8 +113,8 @@ fn a_mistake_is_told_with_its_line_and_what_would_be_right() {
         ),
         (
             end,
-            "price = { amount = 4000, currency = \"GBP\" }\nsale_closes = \"2030-07-05T18:00:00Z\"",
-            "sale_closes is said of the event, so it belongs above the first [[…]], [[pools]] in line",
+            "price = { amount = 4000, currency = \"GBP\" }\nends_at = \"2030-07-05T18:00:00Z\"",
+            "ends_at is said of the event, so it belongs above the first [[…]], [[pools]] in line",
         ),
         (
             end,

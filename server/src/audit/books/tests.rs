@@ -12,7 +12,8 @@ const NOBODY: &str = "it owes something, but nobody will look after it";
 
 fn refund(amount_minor: i64, state: RefundState, by_hand: bool) -> Refund {
     let id = RefundId(1);
-    Refund { id, amount_minor, quantities: vec![0, 0], restock: false, state, by_hand }
+    let (quantities, restock, of_amount) = (vec![0, 0], false, false);
+    Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount }
 }
 
 fn done() -> RefundState {
@@ -38,6 +39,7 @@ fn whole(state: OrderState) -> Order {
         unit_minor,
         refunded: if is_refunded { quantity } else { 0 },
         restocked: 0,
+        extra: boxoffice::Extra::default(),
     };
     let sold = matches!(state, Paid | Refunding | Refunded);
     let ticket_state = if state == Paid { TicketState::Valid } else { TicketState::Revoked };
@@ -87,6 +89,36 @@ fn wrong(texts: &[&str]) -> (Vec<String>, Vec<String>) {
 
 fn note(text: &str) -> (Vec<String>, Vec<String>) {
     (vec![], vec![text.into()])
+}
+
+#[test]
+fn what_the_organiser_sold_has_nothing_to_do_with_a_provider() {
+    let told = |state, tender, change: fn(&mut Order)| {
+        told(state, |o| {
+            (o.tender, o.payment) = (tender, None);
+            if tender == Tender::Free {
+                o.lines.iter_mut().for_each(|line| line.unit_minor = 0);
+                o.refunds.iter_mut().for_each(|refund| refund.amount_minor = 0);
+            }
+            change(o);
+        })
+    };
+    for tender in [Tender::Free, Tender::Cash, Tender::Terminal] {
+        for state in [Paid, Refunded] {
+            assert_eq!(told(state, tender, |_| ()), wrong(&[]), "{state:?} {tender:?}");
+        }
+    }
+    let says = |text: &str, (wrong, _): (Vec<String>, Vec<String>)| {
+        assert!(wrong.iter().any(|told| told.contains(text)), "{text}: {wrong:?}");
+    };
+    let cash = Tender::Cash;
+    says("but it is held", told(Held, cash, |_| ()));
+    says("but it has a payment", told(Paid, cash, |o| o.payment = whole(Paid).payment));
+    says("something is owed", told(Paid, cash, |o| o.due_ms = Some(0)));
+    says("costs 500", told(Paid, Tender::Free, |o| o.lines[0].unit_minor = 250));
+    says("not handed back", told(Refunding, cash, |o| o.due_ms = None));
+    says("not handed back", told(Refunded, cash, |o| o.refunds[0].by_hand = true));
+    says("paid without a PaymentIntent", told(Paid, Tender::Online, |_| ()));
 }
 
 #[test]
@@ -342,4 +374,34 @@ fn whatever_is_spoilt_of_an_order_is_wrong() {
     free.lines[0] = Line { unit_minor: 0, refunded: 3, restocked: 3, ..free.lines[0] };
     let wrong = check(&free, 0).wrong;
     assert!(wrong.iter().any(|w| w.contains("2 tickets are valid of 3")), "{wrong:?}");
+}
+
+#[test]
+fn a_sum_that_went_back_beside_the_tickets_is_no_gap_and_no_news() {
+    let of_sum = |amount, state: RefundState| {
+        move |o: &mut Order| {
+            o.refunds.push(Refund { of_amount: true, ..refund(amount, state.clone(), false) });
+        }
+    };
+    assert_eq!(told(Paid, of_sum(500, done())), wrong(&[]));
+    // What a bank sent back is owed again; what was refused at once never was.
+    assert_eq!(told(Paid, of_sum(500, failed(LATER))), note(&could_not(500)));
+    assert_eq!(told(Paid, of_sum(500, failed("no"))), wrong(&[]));
+    // What repeats it is of no tickets, and of no sum of its own.
+    let repeated = |amount| {
+        move |o: &mut Order| {
+            of_sum(500, failed(LATER))(o);
+            o.refunds.push(refund(amount, done(), false));
+            number(o);
+        }
+    };
+    assert_eq!(told(Paid, repeated(500)), wrong(&[]));
+    assert_eq!(told(Paid, repeated(200)), note(&could_not(300)));
+    let more = told(Paid, repeated(501));
+    assert!(more.0.iter().any(|text| text.contains("are worth 1100, but only 599")), "{more:?}");
+    // Nothing is kept, and tickets are valid.
+    let all = told(Paid, of_sum(1_100, done()));
+    assert!(all.0.iter().any(|text| text.contains("nothing of its money is kept")), "{all:?}");
+    let more = told(Paid, of_sum(1_101, done()));
+    assert!(more.0.iter().any(|text| text.contains("more went back than was taken")), "{more:?}");
 }

@@ -27,6 +27,7 @@ fn order(state: OrderState, refunds: &[(i64, RefundState)]) -> Order {
         restock: false,
         state: state.clone(),
         by_hand: false,
+        of_amount: false,
     });
     Order {
         lines: vec![fixtures::line(2, 500)],

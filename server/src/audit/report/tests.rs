@@ -85,6 +85,28 @@ fn finding(weight: &str, order: Option<&str>, payment: Option<&str>, text: &str)
 }
 
 #[test]
+fn what_the_organiser_took_stands_apart_from_what_the_provider_did() {
+    let mut report = Report::new(0);
+    for tender in Tender::ALL {
+        report.order(&Order { tender, ..order() });
+    }
+    let told = report.to_string();
+    for line in [
+        "  4 valid tickets, 1 of them given away\n",
+        &format!("  by the books    {} taken, {} given back\n", gbp(1_000), gbp(0)),
+        &format!("  in cash         {} taken, {} given back\n", gbp(1_000), gbp(0)),
+        &format!("  by card terminal {} taken, {} given back\n", gbp(1_000), gbp(0)),
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let json = report.json();
+    assert_eq!(json["tickets_given_away"], 1);
+    assert_eq!(json["money"][0]["books"]["taken"], 1_000);
+    let taken = |tender: &str| json!({"currency": "GBP", "tender": tender, "taken": 1_000, "given_back": 0});
+    assert_eq!(json["money_at_box_office"], json!([taken("cash"), taken("terminal")]));
+}
+
+#[test]
 fn for_programs_it_says_the_same() {
     let mut report = filled();
     let findings = [
@@ -95,7 +117,8 @@ fn for_programs_it_says_the_same() {
     let mut expected = json!({
         "as_of": "1970-01-01T00:00:00Z", "balanced": false, "against_provider": false, "events": 0,
         "pools": {"capacity": 0, "held": 0, "sold": 0}, "orders": 2,
-        "orders_by_state": {"paid": 1, "void": 1}, "valid_tickets": 1, "payments_at_provider": null,
+        "orders_by_state": {"paid": 1, "void": 1}, "valid_tickets": 1, "tickets_given_away": 0,
+        "payments_at_provider": null, "money_at_box_office": [],
         "money": [{"currency": "GBP", "books": {"taken": 1_000, "given_back": 0}, "provider": null}],
         "findings": findings,
     });

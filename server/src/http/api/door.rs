@@ -1,12 +1,14 @@
 //! The JSON API for doors: tickets by their codes, and the keys with which those are verified. Behind the
 //! organiser's key.
 
+use crate::access::may;
 use crate::codes::PublicKey;
-use crate::http::auth::check_organiser;
-use crate::http::extract::SentByOrganiser;
+use crate::http::auth::caller;
+use crate::http::extract::SentByStaff;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
+use crate::http::staff::event_for;
 use crate::http::view;
 use crate::tickets::Standing;
 use crate::when;
@@ -25,12 +27,13 @@ pub async fn ticket(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check_organiser(&app, &headers)?;
+    let caller = caller(&app, &headers).await?;
+    caller.permit_anywhere::<may::CheckIn>()?;
     let event = match query.get("event") {
-        Some(slug) => Some(app.sales.event_named(slug).await?.id),
+        Some(slug) => Some(event_for(&app, &caller, slug).await?.id),
         None => None,
     };
-    let found = app.tickets.by_code(&code, event).await?.ok_or_else(|| {
+    let found = app.tickets.by_code(&caller, &code, event).await?.ok_or_else(|| {
         let detail = "No ticket has this code, or it is of another event. Scan it again, or type it as it is \
                       printed.";
         Problem::new(ProblemCode::UnknownTicket, detail)
@@ -66,17 +69,17 @@ fn told(key: &PublicKey) -> DoorKey<'static> {
 
 /// `GET /api/v1/door/keys`
 pub async fn keys(State(app): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Problem> {
-    check_organiser(&app, &headers)?;
-    let keys = app.tickets.keys().await?;
+    let caller = caller(&app, &headers).await?;
+    let keys = app.tickets.keys(&caller.permit_anywhere()?).await?;
     Ok(Json(DoorKeys { keys: keys.iter().map(told).collect() }).into_response())
 }
 
 /// `POST /api/v1/door/keys`: another key signs from now on.
 pub async fn new_key(
     State(app): State<Arc<Site>>,
-    SentByOrganiser(_): SentByOrganiser,
+    SentByStaff(caller, _): SentByStaff,
 ) -> Result<Response, Problem> {
-    let key = app.tickets.new_key().await?;
+    let key = app.tickets.new_key(&caller.shop_permit()?).await?;
     Ok((StatusCode::CREATED, Json(told(&key))).into_response())
 }
 
@@ -84,9 +87,10 @@ pub async fn new_key(
 pub async fn revoke_key(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    SentByOrganiser(_): SentByOrganiser,
+    SentByStaff(caller, _): SentByStaff,
 ) -> Result<StatusCode, Problem> {
+    let permit = caller.shop_permit()?;
     let id = id.parse().map_err(|_| Problem::invalid("The id of a key is a number, 0 to 255."))?;
-    app.tickets.revoke_key(id).await?;
+    app.tickets.revoke_key(&permit, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,8 +1,7 @@
 //! The JSON API for erasing buyers. Behind the organiser's key.
 
 use crate::http::api::organiser::{for_organiser, known_order};
-use crate::http::auth::organiser;
-use crate::http::extract::{Sent, SentByOrganiser, json};
+use crate::http::extract::{Sent, SentByStaff, json};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
@@ -17,7 +16,7 @@ use std::sync::Arc;
 /// `POST /api/v1/erasures`. It needs no idempotency key: erased is erased.
 pub async fn erase(
     State(app): State<Arc<Site>>,
-    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
+    SentByStaff(caller, Sent { headers, body }): SentByStaff,
 ) -> Result<Response, Problem> {
     let body: wire::ErasureBody = json(&headers, &body)?;
     let whom = match (body.email, body.order) {
@@ -32,7 +31,7 @@ pub async fn erase(
             ));
         }
     };
-    let done = app.organiser.erase(organiser(&app), &whom, body.dry_run).await;
+    let done = app.organiser.erase(&caller.shop_permit()?, &whom, body.dry_run).await;
     let done = done.map_err(|no| for_organiser(no.into()))?;
     let answer = wire::Erasure {
         dry_run: body.dry_run,

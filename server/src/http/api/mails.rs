@@ -1,6 +1,7 @@
 //! Mails about an order, for programs of its holder and of the organiser.
 
 use super::{authorized, event_of};
+use crate::access::Right;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::extract::{Sent, json};
@@ -54,7 +55,7 @@ pub async fn send_again(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, _) = authorized(&app, &id, &headers)?;
+    let (id, _) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let order = app.sales.find(id).await?;
     let asked = app.mailing.resend(&order).await?;
     let mails = of(&app, &order).await?;
@@ -82,7 +83,7 @@ pub async fn put_email(
     Path(id): Path<String>,
     Sent { headers, body }: Sent,
 ) -> Result<Response, Problem> {
-    let (id, actor) = authorized(&app, &id, &headers)?;
+    let (id, actor) = authorized(&app, &id, &headers, Right::ChangeOrders).await?;
     let request = keyed(&headers, &[b"email", &id.0.to_be_bytes()], &body)?;
     let EmailBody { email } = json(&headers, &body)?;
     let turn = app.mailing.turn_of(id).await;

@@ -1,20 +1,27 @@
 //! The JSON API for organisers: events, orders, refunds. All of it behind the organiser's key.
 
+use crate::access::{Caller, Right, may};
+use crate::app::App;
 use crate::event_body;
 use crate::http::api::{event_of, order_id, wish};
-use crate::http::auth::{check_organiser, organiser};
-use crate::http::extract::{Sent, SentByOrganiser, json};
+use crate::http::auth::caller;
+use crate::http::extract::{Sent, SentByStaff, json};
 use crate::http::idempotency::keyed;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
 use crate::http::speaks::here;
-use crate::http::view;
+use crate::http::staff::{event_for, order_for};
+use crate::http::view::{self, Viewer};
+use crate::organiser::orders::reason_flaw;
+use crate::organiser::search::{Asked, At, Cursor, Of};
+use crate::sales::SaleError;
+use crate::when;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice::{Flaw, OrderId, RefundWish, Refusal, told};
+use boxoffice::{Event, Flaw, Money, OrderId, OrderState, RefundWish, Refusal, told};
 use nts_api::{EventBody, OrderList, ProblemCode, PutAnswer, RefundAnswer, RefundBody};
 use std::sync::Arc;
 
@@ -22,9 +29,10 @@ use std::sync::Arc;
 pub async fn put_event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
+    SentByStaff(caller, Sent { headers, body }): SentByStaff,
 ) -> Result<Response, Problem> {
     let now = app.clock.now_ms();
+    let kept = event_body::left_out(&body);
     let body = match json::<EventBody>(&headers, &body) {
         Ok(body) => body,
         // Perhaps what GET has told, with what cannot be set.
@@ -32,12 +40,103 @@ pub async fn put_event(
             event_body::settable(&body, &slug).map_err(Problem::invalid)?.ok_or(problem)?
         }
     };
-    let spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
-    let warnings = event_body::warnings(&spec, now);
-    let (event, created) = app.organiser.put_event(organiser(&app), spec).await?;
+    let mut spec = event_body::spec(body, &slug).map_err(|flaws| Problem::from(invalid(&flaws)))?;
+    let condition = Condition::read(&headers)?;
+    // Whether there is such an event is decided with the change. A process need not know it before, except for
+    // who may change some events only, and for who has seen one.
+    let shop = caller.shop_permit::<may::ChangeEvents>();
+    let (event, created) = match (condition, shop) {
+        (Condition::None, Ok(permit)) => app.organiser.put_event(&permit, spec, kept).await?,
+        (Condition::New, shop) => (app.organiser.make_event(&shop?, spec).await?, true),
+        (condition, shop) => {
+            let known = match app.sales.event_named(&slug).await {
+                Ok(known) => known,
+                Err(SaleError::Refused(Refusal::UnknownEvent)) => {
+                    _ = shop?;
+                    // Whoever has seen it has seen what is not there any more.
+                    return Err(Refusal::EventDiffers.into());
+                }
+                Err(no) => return Err(no.into()),
+            };
+            let permit = caller.permit(known.id)?;
+            let event = match condition {
+                Condition::Seen(versions) => {
+                    if !versions.matches(&event_body::version(&app.secrets, &known.spec)) {
+                        return Err(Refusal::EventDiffers.into());
+                    }
+                    let seen = known.spec.clone();
+                    let flaws = spec.keep(&kept, &seen);
+                    if !flaws.is_empty() {
+                        return Err(invalid(&flaws).into());
+                    }
+                    app.organiser.change_seen_event(&permit, spec, seen).await?
+                }
+                _ => app.organiser.change_event(&permit, spec, kept).await?,
+            };
+            (event, false)
+        }
+    };
+    let tag = etag(&app, &event);
+    let warnings = event_body::warnings(&event.spec, now);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let event = view::event(&event, now, now);
-    Ok((status, Json(PutAnswer { event, warnings })).into_response())
+    let event = view::event(&event, Viewer::Organiser, now, now);
+    Ok((status, [tag], Json(PutAnswer { event, warnings })).into_response())
+}
+
+/// The version of an event as a header. It stays the same while tickets are sold.
+pub fn etag(app: &App, event: &Event) -> (HeaderName, HeaderValue) {
+    let tag = format!("\"{}\"", event_body::version(&app.secrets, &event.spec));
+    (header::ETAG, HeaderValue::from_str(&tag).expect("a digest in quotation marks"))
+}
+
+/// Under which condition an event is to be put.
+enum Condition {
+    /// Under none.
+    None,
+    /// It is not there yet: `If-None-Match: *`.
+    New,
+    /// It is as it was seen: `If-Match`.
+    Seen(Versions),
+}
+
+/// Versions that somebody has seen.
+enum Versions {
+    Any,
+    Some(Vec<String>),
+}
+
+impl Versions {
+    fn matches(&self, version: &str) -> bool {
+        match self {
+            Versions::Any => true,
+            Versions::Some(seen) => seen.iter().any(|seen| seen == version),
+        }
+    }
+}
+
+impl Condition {
+    /// RFC 9110, sections 13.1.1 and 13.1.2, as far as they are of use here.
+    fn read(headers: &HeaderMap) -> Result<Condition, Problem> {
+        let list = |name| -> Option<Vec<&str>> {
+            let values = headers.get_all(name).iter();
+            let lists = values.map(|value| value.to_str().unwrap_or_default());
+            let all: Vec<&str> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
+            (!all.is_empty()).then_some(all)
+        };
+        match (list(header::IF_MATCH), list(header::IF_NONE_MATCH)) {
+            (None, None) => Ok(Condition::None),
+            (Some(seen), None) if seen == ["*"] => Ok(Condition::Seen(Versions::Any)),
+            (Some(seen), None) => {
+                let tag = |tag: &&str| Some(tag.strip_prefix('"')?.strip_suffix('"')?.to_owned());
+                Ok(Condition::Seen(Versions::Some(seen.iter().filter_map(tag).collect())))
+            }
+            (None, Some(none)) if none == ["*"] => Ok(Condition::New),
+            _ => Err(Problem::invalid(
+                "Send If-Match with the ETag that GET of the event has told, or If-None-Match: * to make a new \
+                 event. Nothing was changed.",
+            )),
+        }
+    }
 }
 
 /// The id of an order as the organiser gave it, or that there is none.
@@ -64,54 +163,164 @@ fn invalid(flaws: &[Flaw]) -> Refusal {
 pub async fn delete_event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
-    SentByOrganiser(_): SentByOrganiser,
+    SentByStaff(caller, _): SentByStaff,
 ) -> Result<StatusCode, Problem> {
-    app.organiser.delete_event(organiser(&app), &slug).await?;
+    let event = event_for(&app, &caller, &slug).await?;
+    app.organiser.delete_event(&caller.permit(event.id)?, &slug).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/v1/events/{event}/orders?after=&limit=`
+/// `GET /api/v1/events/{event}/orders`: with filters, see `asked`.
 pub async fn orders(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check_organiser(&app, &headers)?;
-    let event = app.sales.event_named(&slug).await?;
-    let no_id = |_| Problem::invalid("after in the query is the id of an order, as in next.");
-    let after = query.get("after").map(order_id).transpose().map_err(no_id)?;
-    let limit = query.number("limit", 1..=500)?.unwrap_or(100);
-    let page = app.organiser.orders(event.id, after, limit as usize).await?;
-    let orders = page.orders.iter().map(|o| view::order(&app, o, &event, here())).collect();
-    let next = page.next.map(|id| uuid::Uuid::from_u128(id.0).to_string().into());
-    Ok(Json(OrderList { next, orders }).into_response())
+    let caller = caller(&app, &headers).await?;
+    let event = event_for(&app, &caller, &slug).await?;
+    let of = Of::These(vec![caller.permit(event.id)?]);
+    listed(&app, &caller, &of, std::slice::from_ref(&event), &query).await
+}
+
+/// `GET /api/v1/orders`: those of all events whose orders the caller may see.
+pub async fn all_orders(
+    State(app): State<Arc<Site>>,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = caller(&app, &headers).await?;
+    caller.permit_anywhere::<may::SeeOrders>()?;
+    let mut events = app.catalogue.events();
+    events.retain(|event| caller.has(Right::SeeOrders, Some(event.id)));
+    listed(&app, &caller, &Of::all_that(&caller, &events), &events, &query).await
+}
+
+async fn listed(
+    app: &App,
+    caller: &Caller,
+    of: &Of,
+    events: &[Arc<Event>],
+    query: &Query,
+) -> Result<Response, Problem> {
+    let asked = asked(query, events)?;
+    let found_by_text = asked.text.is_some() || asked.email.is_some();
+    let no_id = || Problem::invalid("after in the query is the id of an order, as in next.");
+    let from = match query.get("after").map(str::parse::<Cursor>) {
+        None => None,
+        Some(Ok(cursor)) if found_by_text || matches!(cursor, Cursor::Order(_)) => Some(cursor),
+        Some(_) => return Err(no_id()),
+    };
+    let limit = query.number("limit", 1..=500)?.unwrap_or(100) as usize;
+    let at = At { from, newest_first: false, limit };
+    let found = app.search.orders(of, &asked, &at).await?;
+    let mut with_events = Vec::with_capacity(found.orders.len());
+    for order in found.orders {
+        let event = event_of(app, &order).await?;
+        with_events.push((order, event));
+    }
+    let told = with_events.iter();
+    let told =
+        told.map(|(order, event)| match caller.has(Right::ChangeOrders, Some(order.event)) {
+            true => view::order_for_organiser(app, order, event, here()),
+            false => view::order_to_look_at(app, order, event, here()),
+        });
+    let next = found.next.map(|next| next.to_string().into());
+    Ok(Json(OrderList { next, orders: told.collect() }).into_response())
+}
+
+/// The filters of a list of orders: `q` (what somebody typed: a name, an address, a code, an id or the begin of
+/// one), `email`, `state`, `ticket_type` and `changed_since`.
+pub(in crate::http) fn asked(query: &Query, events: &[Arc<Event>]) -> Result<Asked, Problem> {
+    let text = |name: &str| query.get(name).map(str::trim).filter(|text| !text.is_empty());
+    let state = text("state").map(|word| {
+        let state = OrderState::ALL.into_iter().find(|state| state.word() == word);
+        let words = OrderState::ALL.map(OrderState::word).join(", ");
+        state.ok_or_else(|| Problem::invalid(format!("state in the query is one of {words}.")))
+    });
+    let changed_since = text("changed_since").map(|time| {
+        when::parse(time).map_err(|why| {
+            Problem::invalid(format!("changed_since in the query is a time of RFC 3339: {why}."))
+        })
+    });
+    if let Some(wanted) = text("ticket_type") {
+        let has = |event: &Arc<Event>| event.ticket_types.iter().any(|t| t.id == wanted);
+        if !events.iter().any(has) {
+            return Err(Problem::invalid("ticket_type in the query is no ticket type of this."));
+        }
+    }
+    if text("q").is_some() && text("email").is_some() {
+        return Err(Problem::invalid("Ask by q or by email, not by both."));
+    }
+    Ok(Asked {
+        text: text("q").map(Into::into),
+        email: text("email").map(Into::into),
+        state: state.transpose()?,
+        ticket_type: text("ticket_type").map(Into::into),
+        changed_since: changed_since.transpose()?,
+    })
 }
 
 /// `POST /api/v1/orders/{id}/refunds`
 pub async fn refund(
     State(app): State<Arc<Site>>,
     Path(id): Path<String>,
-    SentByOrganiser(Sent { headers, body }): SentByOrganiser,
+    SentByStaff(caller, Sent { headers, body }): SentByStaff,
 ) -> Result<Response, Problem> {
     let id = known_order(&id)?;
     let request = keyed(&headers, &[b"refund", &id.0.to_be_bytes()], &body)?;
     let body: RefundBody = json(&headers, &body)?;
-    let wish = match (body.all, body.lines, body.failed) {
-        (true, None, false) => RefundWish::All,
-        (false, Some(lines), false) => RefundWish::Lines(lines.into_iter().map(wish).collect()),
-        (false, None, true) => RefundWish::Failed,
+    if let Some(why) = body.reason.as_deref().and_then(reason_flaw) {
+        return Err(Problem::invalid(why));
+    }
+    let order = order_for(&app, &caller, id).await?;
+    let permit = caller.permit(order.event)?;
+    let wish = match (body.all, body.lines, body.failed, body.amount) {
+        (true, None, false, None) => RefundWish::All,
+        (false, Some(lines), false, None) => {
+            RefundWish::Lines(lines.into_iter().map(wish).collect())
+        }
+        (false, None, true, None) => RefundWish::Failed,
+        (false, None, false, Some(sum)) if sum.currency == order.currency.code() => {
+            RefundWish::Amount(sum.amount)
+        }
+        (false, None, false, Some(_)) => {
+            return Err(Problem::invalid(format!(
+                "The order was paid in {}: say the amount in its smallest unit, such as \
+                 {{\"amount\":500,\"currency\":\"{}\"}} for {}. No money moved.",
+                order.currency.code(),
+                order.currency.code(),
+                Money { minor: 500, currency: order.currency },
+            )));
+        }
         _ => {
             return Err(Problem::invalid(
-                "Say one of \"all\": true, \"lines\": [...] and \"failed\": true.",
+                "Say one of \"all\": true, \"lines\": [...], \"failed\": true and \"amount\": {...}. No money moved.",
             ));
         }
     };
-    let refunded = app.organiser.refund(organiser(&app), id, wish, body.restock, request).await;
+    // The same sum twice may well be meant. Of everything else a repetition finds nothing to give back, or fewer tickets.
+    if matches!(wish, RefundWish::Amount(_)) && request.is_none() {
+        return Err(Problem::invalid(
+            "A refund of an amount needs an Idempotency-Key, so that it is paid once although the request may be sent \
+             again. Send it with one. No money moved.",
+        ));
+    }
+    let restock = match (body.restock, &wish) {
+        (Some(restock), _) => restock,
+        (None, RefundWish::Amount(_)) => false,
+        (None, _) => {
+            return Err(Problem::invalid(
+                "Say whether the places go back on sale: \"restock\": true or false. No money moved.",
+            ));
+        }
+    };
+    let wish = (wish, restock);
+    let refunded = app.organiser.refund_because(&permit, id, wish, request, body.reason).await;
     let (order, refund) = refunded.map_err(|no| for_organiser(no.into()))?;
     let made = order.refunds.iter().find(|r| r.id == refund);
     let refund = made.map(|r| view::refund(&order, r));
     let event = event_of(&app, &order).await?;
-    Ok(Json(RefundAnswer { order: view::order(&app, &order, &event, here()), refund })
-        .into_response())
+    let order = view::order_for_organiser(&app, &order, &event, here());
+    Ok(Json(RefundAnswer { order, refund }).into_response())
 }

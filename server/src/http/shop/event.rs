@@ -1,23 +1,30 @@
 //! The page of an event: what there is, what it costs, what is left, and the form that orders it.
 
+use super::about::picture_path;
 use super::front::notice;
 use super::order_form::{Faults, Filled};
 use super::own_orders::{self, OwnOrder};
 use crate::admission::Shed;
+use crate::admission::client::Client;
 use crate::app::App;
-use crate::http::page::{Frame, Moment, Page, PageProblem, escaped, paragraphs};
+use crate::http::page::{Frame, Moment, Page, PageProblem, escaped};
 use crate::http::problem::Problem;
+use crate::http::query::Query;
 use crate::http::shown::SplicedPage;
 use crate::http::site::Site;
 use crate::language::format::Amounts;
 use crate::language::{Lang, Words};
+use crate::markdown;
+use crate::store::records::shop::EventPicture;
+use crate::text::begin;
 use crate::when;
+use crate::writer::CommandError;
 use askama::Template;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use boxoffice::{Event, Money, Order, Pool, TicketType, TimeMs};
+use boxoffice::{CodeSpec, Event, Money, Offer, Order, Pool, Refusal, TimeMs};
 use std::convert::Infallible;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -43,7 +50,15 @@ struct TypeRow {
     name: String,
     price: String,
     price_minor: i64,
+    /// What it costs without the code, if that takes something off.
+    without_code: Option<String>,
+    /// Until when or while how many are left at this price, and what it costs then; as HTML.
+    then: Option<String>,
+    /// When it goes on sale or why it is not any more, as HTML, if the event is on sale and it is not.
+    closed: Option<String>,
     pool: String,
+    /// Whether what is left is its own and not its pool's.
+    own: bool,
     /// None where the pool is told of below, because several types draw on it and some are left.
     left: Option<Left>,
     shared: bool,
@@ -76,7 +91,16 @@ pub(super) struct EventPage {
     name: String,
     place: String,
     starts: Moment,
-    about: Vec<Vec<String>>,
+    /// The description as HTML.
+    about: String,
+    /// Whether it is so long that the tickets would be far below it.
+    about_is_long: bool,
+    picture: Option<Shown>,
+    preview: Preview,
+    /// Which version of the shop's terms is to be accepted; none: there are none.
+    terms: Option<u32>,
+    /// Whether the box for them is ticked.
+    terms_accepted: bool,
     /// Where its organiser answers questions; may be empty.
     contact: String,
     draft: bool,
@@ -94,6 +118,12 @@ pub(super) struct EventPage {
     limit: Words,
     /// What happens to the money, above the button.
     charge: Words,
+    /// Whether the event has codes.
+    asks_code: bool,
+    /// The code as it was typed.
+    code: String,
+    /// Whether it is valid, and what it gives is shown.
+    has_code: bool,
     hold_ms: i64,
     free: bool,
     amounts: Amounts,
@@ -110,12 +140,14 @@ pub(super) struct EventPage {
     buyer_email: String,
 }
 
-/// `GET /events/{event}`
+/// `GET /events/{event}?code=`
 pub async fn event(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
     TakesGzip(packed): TakesGzip,
     lang: Lang,
+    client: Client,
+    query: Query,
     headers: HeaderMap,
 ) -> Page {
     if let Err(Shed { again_s }) = app.admission.check_read() {
@@ -125,14 +157,31 @@ pub async fn event(
     let as_of = app.catalogue.as_of(now);
     let event = app.sales.event_named(&slug).await?;
     let open = own_orders::to_show(&app, &headers, lang).await;
-    if !open.is_empty() {
+    let typed = query.get("code").map(str::trim).filter(|typed| !typed.is_empty());
+    let typed = typed.filter(|_| !event.spec.codes.is_empty());
+    if !open.is_empty() || typed.is_some() {
         // This page is this visitor's own.
-        let mut page = event_page(&app, &event, now, as_of);
+        let code = typed.map(|typed| app.sales.code(client, &event, typed));
+        let (code, no) = match code.transpose() {
+            Ok(code) => (code, None),
+            Err(no) => (None, Some(no)),
+        };
+        let mut page = event_page(&app, &event, code, now, as_of);
+        if let (Some(typed), Some(no)) = (typed, no) {
+            page = page.refused_code(typed, no, &event, now);
+        }
         page.own_orders = open.into_iter().filter(|order| order.event == event.id).collect();
-        return Ok(indexed(&event, varies(crate::http::page::page(&page))));
+        let mut response = varies(crate::http::page::page(&page));
+        if let Some(faults) = &page.faults {
+            *response.status_mut() = faults.status;
+            if let Some(seconds) = faults.retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+        }
+        return Ok(indexed(&event, response));
     }
     let page = app.shown.page(lang).of(&event, now, as_of, || {
-        let page = event_page(&app, &event, now, as_of);
+        let page = event_page(&app, &event, None, now, as_of);
         let html = page.render().map_err(|error| tracing::error!(%error, "a template failed"));
         // Each visitor gets a key of their own in its place.
         html.ok().and_then(|html| SplicedPage::at(&html, &page.key))
@@ -195,11 +244,6 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The ticket types that are on offer.
-fn offered(event: &Event) -> impl Iterator<Item = &TicketType> {
-    event.ticket_types.iter().filter(|t| !t.retired)
-}
-
 /// When the holds of now are over at the latest. A payment that was begun may take longer.
 pub(super) fn back_until(lang: Lang, event: &Event, now: TimeMs) -> Moment {
     Moment::end(lang, now + event.spec.hold_ms, now, &event.spec.zone)
@@ -218,12 +262,12 @@ pub(super) fn left_words(lang: Lang, left: u32, held: u32, until: &Moment) -> Le
     }
 }
 
-/// The pools of what is on offer, each once.
-pub(super) fn pools_on_offer(event: &Event) -> Vec<(usize, &Pool)> {
+/// The pools of these offers, each once.
+pub(super) fn pools_on_offer<'e>(event: &'e Event, offers: &[Offer<'_>]) -> Vec<(usize, &'e Pool)> {
     let mut seen = vec![false; event.pools.len()];
-    let pools = offered(event).map(|t| usize::from(t.pool));
     let mut first = Vec::new();
-    for pool in pools {
+    for offer in offers {
+        let pool = usize::from(offer.ticket_type.pool);
         if !std::mem::replace(&mut seen[pool], true) {
             first.push((pool, &event.pools[pool]));
         }
@@ -231,39 +275,114 @@ pub(super) fn pools_on_offer(event: &Event) -> Vec<(usize, &Pool)> {
     first
 }
 
-/// The page as everybody sees it, with an empty form.
-pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -> EventPage {
+/// How many tickets of these offers can be ordered, and how many are held and not paid: these may come back.
+pub(super) fn left_and_held(event: &Event, offers: &[Offer<'_>]) -> (u32, u32) {
+    let pools = pools_on_offer(event, offers);
+    let drawn =
+        |pool: usize| offers.iter().filter(move |o| usize::from(o.ticket_type.pool) == pool);
+    let left = pools.iter().map(|(at, pool)| {
+        let of_types = drawn(*at).map(|offer| u64::from(offer.left)).sum::<u64>();
+        of_types.min(pool.left().into())
+    });
+    let left = u32::try_from(left.sum::<u64>()).unwrap_or(u32::MAX);
+    let own = offers.iter().filter(|offer| offer.own).map(|offer| offer.held);
+    let held = pools.iter().map(|(_, pool)| pool.held).chain(own);
+    (left, held.fold(0, u32::saturating_add))
+}
+
+/// Where a number stands in a sentence that is put as HTML.
+const NUMBER: &str = "\u{2}";
+
+/// What the price of now depends on, and what comes then.
+fn then(lang: Lang, event: &Event, offer: &Offer<'_>) -> Option<String> {
+    let (price, next) = (offer.price(), offer.next_price()?);
+    let phase = price.phase.as_deref()?;
+    let money = |minor| lang.price(Money { minor, currency: event.spec.currency });
+    let next = money(next.unit_minor);
+    let until = price.until_ms.map(|ms| Moment::short(lang, ms, &event.spec.zone));
+    let left = price.left.map(|left| lang.number(left.into()));
+    let number = left.map(|left| {
+        let id = escaped(&offer.spec.id);
+        format!("<span data-price-left=\"{id}\">{left}</span>")
+    });
+    Some(match (&until, number) {
+        (Some(until), None) => until.within(|at| lang.price_until_then(phase, at, &next)),
+        (Some(until), Some(number)) => {
+            let text = until.within(|at| lang.price_until_left_then(phase, at, NUMBER, &next));
+            text.replace(NUMBER, &number)
+        }
+        (None, Some(number)) => {
+            escaped(&lang.price_left_then(phase, NUMBER, &next)).replace(NUMBER, &number)
+        }
+        (None, None) => return None,
+    })
+}
+
+/// When a ticket type goes on sale, or when that was over, if it is not on sale now.
+fn closed(lang: Lang, event: &Event, offer: &Offer<'_>, now: TimeMs) -> Option<String> {
+    let at = |ms| Moment::short(lang, ms, &event.spec.zone);
+    match offer.check_sale(now).err()? {
+        Refusal::TypeNotYetOnSale { opens_ms, .. } => {
+            Some(at(opens_ms).within(|at| lang.type_on_sale_from(at)))
+        }
+        _ => Some(escaped(&lang.type_sale_is_over())),
+    }
+}
+
+/// The page as everybody sees it who has this code, with an empty form.
+pub(super) fn event_page(
+    app: &App,
+    event: &Event,
+    code: Option<&CodeSpec>,
+    now: TimeMs,
+    as_of: TimeMs,
+) -> EventPage {
     let spec = &event.spec;
     let frame = Frame::of(app).at(&format!("/events/{}", spec.slug));
     let lang = frame.lang;
+    let known = app.shop.known();
+    let picture = known.pictures.get(&event.id);
     let until = back_until(lang, event, now);
     let on_sale = event.on_sale(now);
-    let drawn = |pool: usize| offered(event).filter(move |t| usize::from(t.pool) == pool);
-    let pools = pools_on_offer(event);
-    let total = |count: fn(&Pool) -> u32| pools.iter().map(|(_, pool)| count(pool)).sum::<u32>();
-    let (left, held) = (total(Pool::left), total(|pool| pool.held));
+    let all = event.offers(code, now);
+    let sold_now: Vec<Offer<'_>> =
+        all.iter().filter(|offer| offer.check_sale(now).is_ok()).cloned().collect();
+    let drawn = |pool: usize| all.iter().filter(move |o| usize::from(o.ticket_type.pool) == pool);
+    let pools = pools_on_offer(event, &all);
+    let (left, held) = left_and_held(event, &sold_now);
     let offers = on_sale && left > 0;
+    // Where nothing is left the page says so once, above the form, unless something is sold later.
+    let later = sold_now.len() < all.len();
+    let gone = on_sale && left == 0 && !later;
     // How many are left of what is not sold any more is nobody's business.
     let counts = on_sale || spec.sale_opens_ms.is_some_and(|opens| now < opens);
-    let alone = offered(event).count() == 1;
-    let types = offered(event).map(|t| {
-        let pool = &event.pools[usize::from(t.pool)];
-        let shared = drawn(usize::from(t.pool)).count() > 1;
-        let words = left_words(lang, pool.left(), pool.held, &until);
-        let words = match (shared, pool.left(), pool.held) {
+    let alone = all.len() == 1;
+    let money = |minor| lang.price(Money { minor, currency: spec.currency });
+    let types = all.iter().map(|offer| {
+        let pool = &event.pools[usize::from(offer.ticket_type.pool)];
+        let shared = !offer.own && drawn(usize::from(offer.ticket_type.pool)).count() > 1;
+        let words = left_words(lang, offer.left, offer.held, &until);
+        let words = match (shared, offer.left, offer.held) {
             (true, 1.., _) => None,
             (true, 0, 1..) => Some(Left::said(&lang.all_reserved(), words.class)),
             _ => Some(words),
         };
+        let closed = closed(lang, event, offer, now).filter(|_| on_sale);
+        let price = offer.price();
+        let full = price.unit_minor + price.discount_minor;
         TypeRow {
-            id: t.id.clone(),
-            name: t.name.clone(),
-            price: lang.price(Money { minor: t.price_minor, currency: spec.currency }),
-            price_minor: t.price_minor,
+            id: offer.spec.id.clone(),
+            name: offer.spec.name.clone(),
+            price: money(price.unit_minor),
+            price_minor: price.unit_minor,
+            without_code: (price.discount_minor > 0).then(|| money(full)),
+            then: then(lang, event, offer),
             pool: pool.name.clone(),
-            left: words.filter(|_| left > 0 && counts),
+            own: offer.spec.rules.capacity.is_some(),
+            left: words.filter(|_| (left > 0 || later) && counts && closed.is_none()),
             shared,
-            input: offers && pool.left() > 0,
+            input: offers && offer.left > 0 && closed.is_none(),
+            closed,
             value: if alone { "1".into() } else { String::new() },
             error: None,
         }
@@ -273,7 +392,7 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
     let as_of = Moment::clock(lang, as_of, &spec.zone);
     let shared = pools.iter().filter(|(at, _)| left > 0 && counts && drawn(*at).count() > 1);
     let shared = shared.map(|(at, pool)| {
-        let names: Vec<Words> = drawn(*at).map(|t| lang.quoted(&t.name)).collect();
+        let names: Vec<Words> = drawn(*at).map(|offer| lang.quoted(&offer.spec.name)).collect();
         SharedPool {
             name: pool.name.clone(),
             types: format!(
@@ -295,7 +414,12 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         name: spec.name.clone(),
         place: spec.place.clone(),
         starts: Moment::of(lang, spec),
-        about: paragraphs(&spec.description),
+        about: markdown::html(&spec.description),
+        about_is_long: is_long(&spec.description),
+        preview: Preview::of(app, event, lang),
+        picture: picture.map(Shown::of),
+        terms: (!known.row.terms.is_empty()).then_some(known.row.terms_version),
+        terms_accepted: false,
         contact: spec.contact.clone(),
         draft: spec.hidden,
         over: event.is_over(now) && !on_sale,
@@ -303,11 +427,14 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         opens,
         on_sale,
         offers,
-        gone: (on_sale && left == 0).then(|| left_words(lang, 0, held, &until)),
+        gone: gone.then(|| left_words(lang, 0, held, &until)),
         charge: match free {
             true => lang.tickets_are_free(),
             false => lang.nothing_charged_yet(&lang.duration(spec.hold_ms)),
         },
+        asks_code: !spec.codes.is_empty(),
+        code: code.map_or_else(String::new, |code| code.code.clone()),
+        has_code: code.is_some(),
         free,
         types,
         shared: shared.collect(),
@@ -323,6 +450,62 @@ pub(super) fn event_page(app: &App, event: &Event, now: TimeMs, as_of: TimeMs) -
         buyer_name: String::new(),
         buyer_email: String::new(),
     }
+}
+
+/// The picture of an event on its page.
+struct Shown {
+    path: String,
+    alt: String,
+    width: u32,
+    height: u32,
+}
+
+impl Shown {
+    fn of(picture: &EventPicture) -> Shown {
+        let EventPicture { picture, alt, width, height, .. } = picture;
+        let path = picture_path(*picture);
+        Shown { path, alt: alt.clone(), width: *width, height: *height }
+    }
+}
+
+/// What other sites show of a link to the event (Open Graph, <https://ogp.me>).
+struct Preview {
+    /// The address of the page.
+    url: String,
+    description: String,
+    /// The address of the picture, from outside.
+    picture: Option<String>,
+}
+
+impl Preview {
+    fn of(app: &App, event: &Event, lang: Lang) -> Preview {
+        let (base, spec) = (app.links.base(), &event.spec);
+        let when = lang.event_time(spec.starts_ms, spec.ends_ms, &spec.zone);
+        let about = markdown::plain(&spec.description);
+        let first = about.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+        let parts = [&when, &spec.place, &first];
+        let parts: Vec<&str> =
+            parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let all = parts.join(" · ");
+        let description = begin(&all, MOST_DESCRIBED);
+        let cut = description.len() < all.len();
+        let pictures = app.shop.known();
+        let picture = pictures.pictures.get(&event.id);
+        Preview {
+            url: format!("{base}/events/{}", spec.slug),
+            description: format!("{description}{}", if cut { "…" } else { "" }),
+            picture: picture.map(|picture| format!("{base}{}", picture_path(picture.picture))),
+        }
+    }
+}
+
+/// So many bytes of a description are shown beside a link.
+const MOST_DESCRIBED: usize = 300;
+
+/// Whether a description is so long that the tickets would be far below it.
+fn is_long(description: &str) -> bool {
+    let lines = description.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| 1 + line.chars().count() / 45).sum::<usize>() > 8
 }
 
 /// How many tickets one may have, in words.
@@ -344,19 +527,38 @@ impl EventPage {
             // What was chosen can be changed, although there is none left to choose.
             row.input |= self.on_sale && (row.error.is_some() || !matches!(typed, "" | "0"));
             row.value = typed.into();
+            // What is told now is what the buyer agrees to by sending the form once more.
+            row.price_minor = faults.told_price(&row.id).unwrap_or(row.price_minor);
         }
+        self.code = filled.code;
         self.buyer_name = filled.name;
         self.buyer_email = filled.email;
+        self.terms_accepted = !filled.accepts.is_empty() && faults.terms.is_none();
         self.faults = Some(faults);
         self
+    }
+
+    /// The same page for who came with a code that does not help.
+    fn refused_code(self, typed: &str, no: CommandError, event: &Event, now: TimeMs) -> EventPage {
+        let filled = Filled::with_code(typed, self.frame.lang);
+        let faults = Faults::of(no, event, &filled, now);
+        let quantities = self.types.iter().map(|row| row.value.clone()).collect::<Vec<_>>();
+        let mut page = self.refused(filled, faults);
+        for (row, value) in page.types.iter_mut().zip(quantities) {
+            row.value = value;
+        }
+        page
     }
 
     /// The same page with the form filled in again, of an order that was given back to be changed.
     pub(super) fn filled_again(mut self, order: &Order, event: &Event) -> EventPage {
         for line in &order.lines {
             let id = &event.ticket_types[usize::from(line.ticket_type)].id;
+            // It may have several lines of one type, at several prices.
+            let of_type = order.lines.iter().filter(|l| l.ticket_type == line.ticket_type);
+            let quantity = of_type.map(|l| l.quantity).sum::<u32>();
             for row in self.types.iter_mut().filter(|row| row.id == *id && row.input) {
-                row.value = line.quantity.to_string();
+                row.value = quantity.to_string();
             }
         }
         self.buyer_name.clone_from(&order.buyer.name);
@@ -378,12 +580,6 @@ impl EventPage {
         self.offers || (self.faults.is_some() && self.on_sale && waits)
     }
 
-    /// Whether the description is so long that the tickets would be far below it.
-    fn is_long(&self) -> bool {
-        let lines = self.about.iter().flatten().map(|line| 1 + line.chars().count() / 45);
-        lines.sum::<usize>() > 8
-    }
-
     /// The fields by the ids that they have on the page, with what is wrong there.
     fn marked(&self) -> Vec<(String, String)> {
         let Some(faults) = &self.faults else { return Vec::new() };
@@ -399,15 +595,25 @@ impl EventPage {
             Some((format!("q{}", at + 1), told(row, row.error.as_deref()?)))
         });
         let mut marked: Vec<_> = types.collect();
-        let fields = [("name", &faults.name), ("email", &faults.email)];
+        let fields = [
+            ("code", &faults.code),
+            ("name", &faults.name),
+            ("email", &faults.email),
+            ("terms", &faults.terms),
+        ];
         marked.extend(fields.into_iter().filter_map(|(id, text)| Some((id.into(), text.clone()?))));
         marked
     }
 
-    /// What is wrong with the name and with the address.
+    /// What is wrong with the name, the address or the code.
     fn wrong(&self, field: &str) -> Option<&str> {
         let faults = self.faults.as_ref()?;
-        if field == "name" { faults.name.as_deref() } else { faults.email.as_deref() }
+        match field {
+            "name" => faults.name.as_deref(),
+            "terms" => faults.terms.as_deref(),
+            "code" => faults.code.as_deref(),
+            _ => faults.email.as_deref(),
+        }
     }
 }
 

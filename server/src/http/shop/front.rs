@@ -1,6 +1,6 @@
 //! The front page: what is on sale.
 
-use super::event::{Left, back_until, left_words, pools_on_offer};
+use super::event::{Left, back_until, left_and_held, left_words};
 use super::own_orders::{self, OwnOrder};
 use crate::http::page::{Frame, Moment, page};
 use crate::http::site::Site;
@@ -9,7 +9,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use boxoffice::{Event, Money, Pool, Refusal, TimeMs};
+use boxoffice::{Event, Money, Refusal, TimeMs};
 use std::sync::Arc;
 
 struct Card {
@@ -54,8 +54,8 @@ pub async fn front(State(app): State<Arc<Site>>, lang: Lang, headers: HeaderMap)
         .filter(|show| show.is_listed(now) && show.on_sale(now));
     let show = show.map(|e| OldShow {
         name: e.spec.name.clone(),
-        left: left(&e),
-        price: least_price(Lang::En, &e),
+        left: left(&e, now).0,
+        price: least_price(Lang::En, &e, now),
         hold: Lang::En.duration(e.spec.hold_ms).into_owned(),
         demo: app.sandbox.is_some(),
     });
@@ -65,10 +65,10 @@ pub async fn front(State(app): State<Arc<Site>>, lang: Lang, headers: HeaderMap)
 }
 
 fn card(lang: Lang, event: &Event, now: TimeMs) -> Card {
-    let left = left(event);
+    let (left, held) = left(event, now);
     let summary = match (notice(lang, event, now), left) {
         (Some(notice), _) => Left::said(&notice, "waits"),
-        (None, 0) => left_words(lang, 0, held(event), &back_until(lang, event, now)),
+        (None, 0) => left_words(lang, 0, held, &back_until(lang, event, now)),
         (None, left) => Left::said(&lang.tickets_left(left.into(), &lang.number(left.into())), ""),
     };
     Card {
@@ -76,14 +76,15 @@ fn card(lang: Lang, event: &Event, now: TimeMs) -> Card {
         name: event.spec.name.clone(),
         place: event.spec.place.clone(),
         starts: Moment::short(lang, event.spec.starts_ms, &event.spec.zone).capital(),
-        price: least_price(lang, event),
+        price: least_price(lang, event, now),
         summary,
     }
 }
 
 /// What the cheapest ticket costs: `£9.99`, or `from £9.99` if others cost more; empty if there is none.
-fn least_price(lang: Lang, event: &Event) -> String {
-    let prices = || event.ticket_types.iter().filter(|t| !t.retired).map(|t| t.price_minor);
+fn least_price(lang: Lang, event: &Event, now: TimeMs) -> String {
+    let offers = event.offers(None, now);
+    let prices = || offers.iter().map(|offer| offer.price().unit_minor);
     let price = |minor| lang.price(Money { minor, currency: event.spec.currency });
     let Some((least, most)) = prices().min().zip(prices().max()) else { return String::new() };
     let least_paid = prices().filter(|minor| *minor > 0).min();
@@ -94,14 +95,12 @@ fn least_price(lang: Lang, event: &Event) -> String {
     }
 }
 
-/// How many tickets can be ordered.
-fn left(event: &Event) -> u32 {
-    pools_on_offer(event).iter().map(|(_, pool)| Pool::left(pool)).sum()
-}
-
-/// How many are held and not paid: these may come back.
-fn held(event: &Event) -> u32 {
-    pools_on_offer(event).iter().map(|(_, pool)| pool.held).sum()
+/// How many tickets can be ordered, and how many are held and not paid. Where no ticket type is sold yet, how
+/// many there will be.
+fn left(event: &Event, now: TimeMs) -> (u32, u32) {
+    let all = event.offers(None, now);
+    let sold_now: Vec<_> = all.iter().filter(|o| o.check_sale(now).is_ok()).cloned().collect();
+    left_and_held(event, if sold_now.is_empty() { &all } else { &sold_now })
 }
 
 /// Why nothing can be ordered now, if so.
@@ -111,6 +110,8 @@ pub(super) fn notice(lang: Lang, event: &Event, now: TimeMs) -> Option<Words> {
     match event.check_sale(now).err()? {
         Refusal::NotYetOnSale(opens) => Some(lang.sale_opens_on(&at(opens))),
         Refusal::EventOver(_) => Some(lang.event_is_over()),
+        Refusal::SalePaused => Some(lang.sale_is_paused()),
+        Refusal::EventCanceled => Some(lang.event_was_canceled()),
         Refusal::SaleClosed(closed) => Some(lang.sale_closed_on(&at(closed))),
         _ => None,
     }

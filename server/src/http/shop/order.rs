@@ -2,17 +2,18 @@
 
 use super::event::event_page;
 use super::order_mail::{self, OrderMail};
-use super::{names, own_orders, pay};
+use super::{answers, names, own_orders, pay};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::http::api::order_id;
 use crate::http::extract::{Form, Sent};
-use crate::http::page::{Frame, Moment, Page, PageProblem, page, paragraphs};
+use crate::http::page::{Frame, Moment, Page, PageProblem, page};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::http::view;
 use crate::http::view::Action;
 use crate::language::{Lang, Words};
+use crate::markdown;
 use crate::qr;
 use crate::when;
 use crate::writer::CommandError;
@@ -52,6 +53,8 @@ struct TicketRow {
 
 struct LineRow {
     name: String,
+    /// What the code took off the price of each.
+    discount: Option<Words>,
     quantity: u32,
     refunded: u32,
     price: String,
@@ -72,7 +75,8 @@ pub(in crate::http) struct OrderPage {
     event_starts: Moment,
     /// The same in words alone, for the tickets.
     starts_in_words: String,
-    about: Vec<Vec<String>>,
+    /// The description of the event as HTML.
+    about: String,
     place: String,
     slug: String,
     guest: String,
@@ -82,8 +86,11 @@ pub(in crate::http) struct OrderPage {
     calendar: bool,
     tickets: Vec<TicketRow>,
     pub(super) names: names::Names,
+    pub(in crate::http) answers: answers::Answers,
     lines: Vec<LineRow>,
     pub(in crate::http) total: String,
+    /// The VAT in it, by rate, in words.
+    vat: Vec<String>,
     refunded: Option<String>,
     pub(in crate::http) action: Option<String>,
     pub(in crate::http) can_pay: bool,
@@ -142,9 +149,11 @@ pub async fn order(
     let event = app.sales.event_of(&order).await?;
     let mut shown = order_page(&app, &order, &event);
     let just_made = has_parameter(query.as_deref(), JUST_MADE) && order.state == OrderState::Held;
-    if just_made && shown.can_pay && !shown.free {
+    let asks = answers::leads_there(&app, &order, &event);
+    if just_made && shown.can_pay && (!shown.free || asks.is_some()) {
         if own_orders::known(&app, &headers).contains(&id) {
-            return Ok(Redirect::to(&app.links.pay_path(id)).into_response());
+            let next = asks.unwrap_or_else(|| app.links.pay_path(id));
+            return Ok(Redirect::to(&next).into_response());
         }
         shown.keep_this = true;
     }
@@ -196,6 +205,9 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
     });
     let lines = order.lines.iter().map(|l| LineRow {
         name: event.ticket_types[usize::from(l.ticket_type)].name.clone(),
+        discount: Some(l.extra.discount_minor)
+            .filter(|minor| *minor > 0)
+            .map(|minor| lang.code_took(&money(minor))),
         quantity: l.quantity,
         refunded: l.refunded,
         price: money(l.price_minor()),
@@ -217,7 +229,7 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         event_name: event.spec.name.clone(),
         event_starts: Moment::of(lang, &event.spec),
         starts_in_words: Moment::of(lang, &event.spec).in_words(),
-        about: paragraphs(&event.spec.description),
+        about: markdown::html(&event.spec.description),
         place: event.spec.place.clone(),
         slug: event.spec.slug.clone(),
         guest: match order.is_erased() {
@@ -229,8 +241,10 @@ pub(in crate::http) fn order_page(app: &App, order: &Order, event: &Event) -> Or
         calendar: order.tickets.iter().any(|t| t.state == TicketState::Valid),
         tickets: tickets.collect(),
         names: names::Names::of(order, event, lang, now),
+        answers: answers::Answers::of(order, event, lang, now),
         lines: lines.collect(),
         total: money(order.total().minor),
+        vat: order.vat().iter().map(|vat| lang.vat_of(vat)).collect(),
         refunded: (order.refunded().minor > 0).then(|| money(order.refunded().minor)),
         action: view::action(order).map(|action| match action {
             Action::Redirect(url) => url.to_owned(),
@@ -269,7 +283,7 @@ fn headline(order: &Order, now: TimeMs, lang: Lang) -> Words {
     }
 }
 
-fn until(order: &Order, event: &Event, now: TimeMs, lang: Lang) -> Option<Until> {
+pub(super) fn until(order: &Order, event: &Event, now: TimeMs, lang: Lang) -> Option<Until> {
     match (order.state, last_attempt(order)) {
         (OrderState::Held, _) | (OrderState::Paying, Some(AttemptState::Declined(_))) => {}
         (OrderState::Paying, _) if view::bank_asks(order) => {}
@@ -313,7 +327,10 @@ pub async fn cancel(
             let now = app.clock.now_ms();
             let own = own_orders::to_show(&app, &headers, lang).await;
             let own = own.into_iter().filter(|order| order.event == event.id).collect();
-            let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
+            // With the code with which it was ordered, if that is still valid.
+            let code = order.lines.iter().find_map(|line| event.stock(line.extra.code?));
+            let code = code.and_then(|counter| event.code(&counter.name, now).ok());
+            let shown = event_page(&app, &event, code, now, app.catalogue.as_of(now));
             Ok(page(&shown.filled_again(&order, &event).with_own_orders(own)))
         }
         Ok(_) | Err(CommandError::Refused(Refusal::AlreadyPaid)) => {

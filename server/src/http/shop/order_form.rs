@@ -7,6 +7,7 @@ use super::event::{back_until, event_page};
 use super::order::JUST_MADE;
 use super::{own_orders, pay};
 use crate::actor::Actor;
+use crate::admission::Reason;
 use crate::admission::client::Client;
 use crate::app::App;
 use crate::http::extract::{Form, Sent, admit};
@@ -16,6 +17,7 @@ use crate::http::problem::Problem;
 use crate::http::site::Site;
 use crate::identity::{buyer, untagged_key};
 use crate::language::{Lang, Words};
+use crate::problem_code;
 use crate::sales::after_the_command;
 use crate::text::{begin, capital};
 use crate::writer::{CommandError, CommandOutcome};
@@ -23,11 +25,15 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::{
-    Command, Event, LineWish, Money, Order, OrderId, Refusal, Reply, TimeMs, check_email,
-    check_name,
+    CodeSpec, Command, Event, LineWish, Money, Order, OrderId, Refusal, Reply, Terms, TimeMs,
+    check_email, check_name,
 };
+use nts_api::ProblemCode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// So many bytes of a code are looked at: one more than a code has.
+const MOST_CODE: usize = 65;
 
 /// How many bytes of a quantity that is no number are shown again.
 const SHOWN: usize = 40;
@@ -41,16 +47,20 @@ pub(super) struct Filled {
     twice: BTreeSet<String>,
     /// By ticket type, the price that the page has shown, in minor units.
     shown_prices: BTreeMap<String, i64>,
+    /// The code, as typed; may be empty.
+    pub(super) code: String,
     pub(super) name: String,
     pub(super) email: String,
+    /// The version of the terms that is accepted, as the box says it; empty: it is not ticked.
+    pub(super) accepts: String,
     /// The language of the page.
     lang: Lang,
 }
 
 /// A reason for which nothing was held.
 pub(super) struct Faults {
-    status: StatusCode,
-    retry_after: Option<u32>,
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<u32>,
     /// What is wrong, in a few words.
     pub(super) title: String,
     /// What concerns no field.
@@ -58,8 +68,13 @@ pub(super) struct Faults {
     /// Where to go on instead.
     pub(super) link: Option<String>,
     quantities: BTreeMap<String, String>,
+    /// The highest price of one that was told with this answer, by ticket type.
+    told_prices: BTreeMap<String, i64>,
+    /// What is wrong with the code.
+    pub(super) code: Option<String>,
     pub(super) name: Option<String>,
     pub(super) email: Option<String>,
+    pub(super) terms: Option<String>,
 }
 
 impl Filled {
@@ -77,28 +92,32 @@ impl Filled {
             shown_prices: prices
                 .filter_map(|(id, minor)| Some((id.to_owned(), minor.parse().ok()?)))
                 .collect(),
+            code: begin(form.get("code").trim(), MOST_CODE).into(),
             name: form.get("name").into(),
             email: form.get("email").into(),
+            accepts: begin(form.get("terms"), SHOWN).into(),
             lang,
         }
     }
 
+    /// A form in which nothing but the code is filled in.
+    pub(super) fn with_code(typed: &str, lang: Lang) -> Filled {
+        Filled { code: begin(typed, MOST_CODE).into(), lang, ..Filled::default() }
+    }
+
     /// The first ticket type that was chosen, or the first on offer.
     fn first_chosen(&self, event: &Event) -> String {
-        let on_offer = || event.ticket_types.iter().filter(|t| !t.retired);
+        let on_offer = || event.spec.ticket_types.iter();
         let chosen = |id: &str| self.quantities.get(id).is_some_and(|n| !matches!(&**n, "" | "0"));
-        let first = on_offer().find(|t| chosen(&t.id)).or_else(|| on_offer().next());
+        let first = on_offer().find(|t| chosen(&t.id));
+        let first = first.or_else(|| on_offer().find(|t| !t.rules.hidden));
         first.map_or_else(String::new, |t| t.id.clone())
     }
 
-    /// The prices of these lines that are others now than those that the page has shown.
-    fn changed_prices(&self, now: impl Iterator<Item = (String, i64)>) -> BTreeMap<String, i64> {
-        let shown = |id: &str| self.shown_prices.get(id).copied();
-        now.filter_map(|(id, minor)| {
-            let before = shown(&id).filter(|before| *before != minor)?;
-            Some((id, before))
-        })
-        .collect()
+    /// What the hold request says of prices.
+    fn terms(&self) -> Terms {
+        let code = (!self.code.is_empty()).then(|| self.code.clone());
+        Terms { code, shown: self.shown_prices.clone() }
     }
 }
 
@@ -111,8 +130,11 @@ impl Faults {
             whole: Vec::new(),
             link: None,
             quantities: BTreeMap::new(),
+            told_prices: BTreeMap::new(),
+            code: None,
             name: None,
             email: None,
+            terms: None,
         }
     }
 
@@ -121,13 +143,22 @@ impl Faults {
         self.quantities.get(id).map(String::as_str)
     }
 
+    /// The price of this type that the answer tells, if it is about prices.
+    pub(super) fn told_price(&self, id: &str) -> Option<i64> {
+        self.told_prices.get(id).copied()
+    }
+
     fn is_empty(&self) -> bool {
-        self.quantities.is_empty() && self.name.is_none() && self.email.is_none()
+        self.quantities.is_empty()
+            && self.code.is_none()
+            && self.name.is_none()
+            && self.email.is_none()
+            && self.terms.is_none()
     }
 
     /// What follows from the answer to a hold request. All that is not known here stands above the form in
     /// the words of the problem.
-    fn of(no: CommandError, event: &Event, filled: &Filled, now: TimeMs) -> Faults {
+    pub(super) fn of(no: CommandError, event: &Event, filled: &Filled, now: TimeMs) -> Faults {
         let lang = filled.lang;
         let name_of = |id: &str| {
             let known = event.ticket_types.iter().find(|t| t.id == id && !t.retired);
@@ -147,7 +178,45 @@ impl Faults {
                 let text = lang.limit_for_person_reached((*limit).into(), (*has).into());
                 Some((filled.first_chosen(event), text))
             }
+            CommandError::Refused(Refusal::PriceChanged {
+                ticket_type,
+                shown_minor,
+                prices,
+                currency,
+            }) => {
+                let before = lang.price(Money { minor: *shown_minor, currency: *currency });
+                let text = match &prices[..] {
+                    [(_, minor)] => {
+                        let now = lang.price(Money { minor: *minor, currency: *currency });
+                        lang.price_was_and_is(&before, &now)
+                    }
+                    several => lang.prices_are(&before, &lang.prices_of(several, *currency)),
+                };
+                Some((ticket_type.clone(), text))
+            }
+            CommandError::Refused(
+                refusal @ (Refusal::TypeNotYetOnSale { ticket_type, .. }
+                | Refusal::TypeSaleClosed { ticket_type, .. }),
+            ) => {
+                let at = |ms| Moment::short(lang, ms, &event.spec.zone).in_words();
+                Some((ticket_type.clone(), lang.refused(refusal, at)))
+            }
             _ => None,
+        };
+        let told_prices = match &no {
+            CommandError::Refused(Refusal::PriceChanged { ticket_type, prices, .. }) => {
+                let most = prices.iter().map(|(_, unit_minor)| *unit_minor).max();
+                most.map(|most| (ticket_type.clone(), most)).into_iter().collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        let of_code = match &no {
+            CommandError::Refused(refusal) => matches!(
+                problem_code::of(refusal),
+                ProblemCode::CodeInvalid | ProblemCode::CodeUsedUp
+            ),
+            CommandError::OverBudget(over) => over.reason == Reason::Codes,
+            _ => false,
         };
         let gone = matches!(no, CommandError::Refused(Refusal::UnknownTicketType(_)));
         let waits =
@@ -155,16 +224,25 @@ impl Faults {
         let closed = matches!(
             no,
             CommandError::Refused(
-                Refusal::NotYetOnSale(_) | Refusal::SaleClosed(_) | Refusal::EventOver(_)
+                Refusal::NotYetOnSale(_)
+                    | Refusal::SaleClosed(_)
+                    | Refusal::EventOver(_)
+                    | Refusal::SalePaused
+                    | Refusal::EventCanceled
             )
         );
         let problem = Problem::from(no);
         let title = if waits { lang.all_reserved_now().into() } else { problem.title };
         let mut faults = Faults::new(problem.status, title);
         faults.retry_after = problem.retry_after;
+        faults.told_prices = told_prices;
         match at {
             Some((id, text)) => {
                 faults.quantities.insert(id, text.into_owned());
+            }
+            None if of_code => {
+                let text = times_in_words(lang, &problem.detail, now, &event.spec.zone);
+                faults.code = Some(text);
             }
             None if gone => faults.whole.push(lang.chosen_not_on_offer().into()),
             // The page says it of every event that is not on sale.
@@ -213,7 +291,9 @@ pub async fn hold(
             let open = own_orders::to_show(&app, &headers, lang).await;
             let open = open.into_iter().filter(|order| order.event == event.id).collect();
             let (status, retry_after) = (faults.status, faults.retry_after);
-            let shown = event_page(&app, &event, now, app.catalogue.as_of(now));
+            // What is wrong with it is told already, and it does not count once more.
+            let code = event.code(&filled.code, now).ok().filter(|_| faults.code.is_none());
+            let shown = event_page(&app, &event, code, now, app.catalogue.as_of(now));
             let shown = shown.refused(filled, *faults).with_own_orders(open);
             let mut response = page(&shown);
             *response.status_mut() = status;
@@ -252,13 +332,18 @@ async fn order(
         faults.whole.push(problem.detail);
         return Err(Box::new(faults));
     }
-    let lines = checked(event, filled).map_err(|faults| {
+    let code = match filled.code.as_str() {
+        "" => None,
+        typed => Some(app.sales.code(client, event, typed).map_err(&refused)?),
+    };
+    let to_accept = terms_of(app);
+    let lines = checked(event, filled, to_accept, code, app.clock.now_ms()).map_err(|faults| {
         // First what no other choice mends.
         let closed = event.check_sale(app.clock.now_ms()).err();
         closed.map_or(faults, |no| refused(CommandError::Refused(no)))
     })?;
     let buyer = buyer(&filled.name, &filled.email, filled.lang.language());
-    if let Some(order) = own_orders::same(app, own, event, &buyer, &lines).await {
+    if let Some(order) = own_orders::same(app, own, event, &buyer, &lines, &filled.terms()).await {
         return Ok(order);
     }
     // The page's key makes a double click one order; changing the form makes it another request.
@@ -277,7 +362,10 @@ async fn order(
     };
     let order = app.ids.order(app.clock.now_ms());
     let untagged = untagged_key(&buyer.email);
-    let command = Command::Hold { order, event: event.id, buyer, untagged, lines, most_ms: None };
+    let terms = filled.terms();
+    let event_id = event.id;
+    let command =
+        Command::Hold { order, event: event_id, buyer, untagged, lines, terms, most_ms: None };
     let outcome = app.sales.hold(client, event, command, request).await;
     let CommandOutcome { reply, order, .. } = outcome.map_err(&refused)?;
     let Reply::Held { order: id, .. } = reply else {
@@ -287,26 +375,27 @@ async fn order(
         Some(order) => order,
         None => after_the_command(app.sales.find(id).await).map_err(&refused)?,
     };
-    // The price may have changed between the look at it and the hold, which froze it.
-    // A ticket type that is new since that look has other prices than those that were shown.
-    let frozen = order.lines.iter().filter_map(|line| {
-        let t = event.ticket_types.get(usize::from(line.ticket_type))?;
-        Some((t.id.clone(), line.unit_minor))
-    });
-    let changed = filled.changed_prices(frozen.clone());
-    if !changed.is_empty() && order.state == boxoffice::OrderState::Held {
-        let given_back = app.sales.cancel(Actor::Buyer, order.id, None).await.is_ok();
-        let mut faults = price_changed(filled.lang, event, &changed, &frozen.collect());
-        if !given_back {
-            faults.whole.push(filled.lang.not_given_back().into());
-        }
-        return Err(Box::new(faults));
+    // Recorded before anybody hears of the order: a form that is sent again records the same.
+    if let Some(version) = to_accept {
+        app.shop.accept_terms(order.id, version).await.map_err(&refused)?;
     }
     Ok(order)
 }
 
+/// Which terms the buyer must accept, if the shop has some.
+fn terms_of(app: &App) -> Option<u32> {
+    let row = &app.shop.known().row;
+    (!row.terms.is_empty()).then_some(row.terms_version)
+}
+
 /// What the form asks for, or all that is wrong with it.
-fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>> {
+fn checked(
+    event: &Event,
+    filled: &Filled,
+    terms: Option<u32>,
+    code: Option<&CodeSpec>,
+    now: TimeMs,
+) -> Result<Vec<LineWish>, Box<Faults>> {
     let limit =
         i64::from(event.spec.limit_per_order.min(event.spec.limit_per_buyer.unwrap_or(u32::MAX)));
     let lang = filled.lang;
@@ -358,38 +447,35 @@ fn checked(event: &Event, filled: &Filled) -> Result<Vec<LineWish>, Box<Faults>>
     } else if let Err(text) = check_email(&buyer.email) {
         faults.email = Some(lang.wrong_email(&wrong(text)).into());
     }
-    if faults.name.is_some() || faults.email.is_some() {
+    if let Some(version) = terms
+        && filled.accepts != version.to_string()
+    {
+        let others = !filled.accepts.is_empty();
+        let text = if others { lang.terms_have_changed() } else { lang.accept_terms_first() };
+        faults.terms = Some(text.into());
+    }
+    if faults.name.is_some() || faults.email.is_some() || faults.terms.is_some() {
         faults.status = StatusCode::BAD_REQUEST;
     }
     if !faults.is_empty() {
         return Err(Box::new(faults));
     }
-    let now = event.ticket_types.iter().filter(|t| !t.retired);
-    let now = now.filter(|t| lines.iter().any(|line| line.ticket_type == t.id));
-    let now: BTreeMap<String, i64> = now.map(|t| (t.id.clone(), t.price_minor)).collect();
-    let changed = filled.changed_prices(now.clone().into_iter());
-    if changed.is_empty() {
-        Ok(lines)
-    } else {
-        Err(Box::new(price_changed(lang, event, &changed, &now)))
+    // Nothing is held until the buyer has seen what it costs.
+    for LineWish { ticket_type, quantity } in &lines {
+        let Some(shown) = filled.shown_prices.get(ticket_type).copied() else { continue };
+        let Some(offer) = event.offer(ticket_type, code, now) else { continue };
+        let prices = offer.split(u32::try_from(*quantity).unwrap_or(0));
+        let prices: Vec<_> = prices.into_iter().map(|(n, price)| (n, price.unit_minor)).collect();
+        if prices.iter().any(|(_, unit_minor)| *unit_minor > shown) {
+            let (ticket_type, currency) = (ticket_type.clone(), event.spec.currency);
+            let no = Refusal::PriceChanged { ticket_type, shown_minor: shown, prices, currency };
+            let told = Faults::of(CommandError::Refused(no), event, filled, now);
+            faults.title = told.title;
+            faults.quantities.extend(told.quantities);
+            faults.told_prices.extend(told.told_prices);
+        }
     }
-}
-
-/// The page had shown other prices: `before`. Nothing is held until the buyer has seen those of `now`.
-fn price_changed(
-    lang: Lang,
-    event: &Event,
-    before: &BTreeMap<String, i64>,
-    now: &BTreeMap<String, i64>,
-) -> Faults {
-    let mut faults = Faults::new(StatusCode::CONFLICT, lang.price_has_changed());
-    let price = |minor| lang.price(Money { minor, currency: event.spec.currency });
-    for (id, before) in before {
-        let now = now.get(id).copied().unwrap_or_default();
-        let text = lang.price_was_and_is(&price(*before), &price(now));
-        faults.quantities.insert(id.clone(), text.into());
-    }
-    faults
+    if faults.is_empty() { Ok(lines) } else { Err(Box::new(faults)) }
 }
 
 /// From the form to what comes next: the payment page; or the tickets, if they are free.
@@ -427,12 +513,23 @@ mod tests {
         let mut spec = fixtures::event_spec("rock", 9);
         spec.limit_per_order = 3;
         spec.limit_per_buyer = None;
+        let ticket_types = vec![ticket_type("adult", 2_500), ticket_type("child", 500)];
+        let offered = |t: &boxoffice::TicketType| boxoffice::TicketTypeSpec {
+            id: t.id.clone(),
+            name: t.name.clone(),
+            pool: "p".into(),
+            price_minor: t.price_minor,
+            rules: boxoffice::TypeRules::default(),
+        };
+        spec.ticket_types = ticket_types.iter().map(offered).collect();
         Event {
             id: boxoffice::EventId(1),
             spec,
             pools: vec![boxoffice::Pool { name: "p".into(), capacity: 9, held: 0, sold: 0 }],
-            ticket_types: vec![ticket_type("adult", 2_500), ticket_type("child", 500)],
+            ticket_types,
+            counters: vec![],
             serials: 0,
+            sale: boxoffice::Sale::Open,
         }
     }
 
@@ -452,7 +549,7 @@ mod tests {
         let faults = |quantities: &[(&str, &str)], name: &str, email: &str| {
             let mut fields = quantities.to_vec();
             fields.extend([("name", name), ("email", email)]);
-            checked(&event, &filled(&fields)).err()
+            checked(&event, &filled(&fields), None, None, 0).err()
         };
         for typed in ["x", "-1", "1.5", "1e1", "٢", "0x1", "1 2", "--", "+"] {
             let faults = faults(&[("quantity:adult", typed)], "Ann", "ann@example.org");
@@ -484,7 +581,7 @@ mod tests {
             let mut fields = vec![("quantity:adult", "1")];
             fields.extend(ANN);
             fields.extend(shown);
-            checked(&event, &filled(&fields))
+            checked(&event, &filled(&fields), None, None, 0)
         };
         assert!(with(&[]).is_ok(), "a program that shows no price");
         assert!(with(&[("price:adult", "2500")]).is_ok());

@@ -11,7 +11,9 @@ use crate::http::page::{Frame, Moment, escaped};
 use crate::language::{Lang, Words};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use boxoffice::{Buyer, Event, EventId, Line, LineWish, Order, OrderId, OrderState};
+use boxoffice::{
+    Buyer, CodeSpec, CounterKind, Event, EventId, Line, LineWish, Order, OrderId, OrderState, Terms,
+};
 use std::sync::Arc;
 
 const COOKIE: &str = "nts_orders";
@@ -93,11 +95,14 @@ pub(in crate::http) async fn same(
     event: &Event,
     buyer: &Buyer,
     lines: &[LineWish],
+    terms: &Terms,
 ) -> Option<Arc<Order>> {
+    let code = terms.code.as_deref().map(CodeSpec::normal);
+    let code = code.and_then(|code| event.counter(CounterKind::Code, &code));
     for id in known {
         let Ok(order) = app.sales.find(*id).await else { continue };
         let held = order.state == OrderState::Held && !order.over(app.clock.now_ms());
-        let of_it = held && order.event == event.id && order.lines.len() == lines.len();
+        let of_it = held && order.event == event.id;
         let asks = |line: &Line| {
             let Some(t) = event.ticket_types.get(usize::from(line.ticket_type)) else {
                 return false;
@@ -105,13 +110,23 @@ pub(in crate::http) async fn same(
             if t.retired {
                 return false;
             }
-            let same = |wish: &LineWish| {
-                wish.ticket_type == t.id && wish.quantity == i64::from(line.quantity)
+            // A type may have been sold at several prices.
+            let of_type = order.lines.iter().filter(|l| l.ticket_type == line.ticket_type);
+            let quantity = of_type.map(|l| i64::from(l.quantity)).sum::<i64>();
+            let same = |wish: &LineWish| wish.ticket_type == t.id && wish.quantity == quantity;
+            let priced = match terms.shown.get(&t.id) {
+                Some(shown) => line.unit_minor <= *shown,
+                None => line.unit_minor == t.price_minor,
             };
-            line.unit_minor == t.price_minor && lines.iter().any(same)
+            let with_code = line.extra.code.is_none() || line.extra.code == code;
+            priced && with_code && lines.iter().any(same)
+        };
+        let has = |wish: &LineWish| {
+            let id = |line: &Line| event.ticket_types.get(usize::from(line.ticket_type));
+            order.lines.iter().any(|line| id(line).is_some_and(|t| t.id == wish.ticket_type))
         };
         let by = (&order.buyer.name, &order.buyer.email) == (&buyer.name, &buyer.email);
-        if of_it && by && order.lines.iter().all(asks) {
+        if of_it && by && order.lines.iter().all(asks) && lines.iter().all(has) {
             return Some(order);
         }
     }

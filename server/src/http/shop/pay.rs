@@ -14,6 +14,7 @@ use crate::http::cookies;
 use crate::http::extract::{Form, Sent};
 use crate::http::page::{Frame, Moment, Page, attribute, page};
 use crate::http::problem::Problem;
+use crate::http::shop::answers;
 use crate::http::shop::order::{
     OrderPage, Until, a_bank_may_have_paid, has_parameter, opened, order_page,
 };
@@ -172,10 +173,17 @@ pub async fn show(
         Some(Action::Secret(secret)) if !another => Some(secret.to_owned()),
         _ => None,
     };
+    if let Some(questions) = answers::first(&app, &order, &event, remembers(&app, id, &headers)) {
+        return Ok(questions);
+    }
     let shown = order_page(&app, &order, &event);
     let elsewhere = view::bank_asks(&order) && !another;
     if client_secret.is_none()
-        && (elsewhere || !shown.can_pay || shown.free || shown.until.is_none())
+        && (elsewhere
+            || !shown.can_pay
+            || shown.free
+            || shown.until.is_none()
+            || shown.answers.missing)
     {
         return Ok(leave(&app, &order, &event, &headers));
     }
@@ -234,9 +242,15 @@ fn leave(app: &App, order: &Order, event: &Event, headers: &HeaderMap) -> Respon
     let shown = order_page(app, order, event);
     let frame = Frame::of(app);
     let (lang, paid) = (frame.lang, order.state == OrderState::Paid);
-    let message = if paid { lang.paid_elsewhere() } else { view::message(app, order, lang) };
+    let unanswered = shown.answers.missing;
+    let message = match order.state {
+        OrderState::Paid => lang.paid_elsewhere(),
+        _ if unanswered => lang.questions_on_order_page(),
+        _ => view::message(app, order, lang),
+    };
     let OrderPage { headline, event_name, declined, refresh, action, can_pay, free, total, .. } =
         shown;
+    let can_pay = can_pay && !unanswered;
     let headline = if paid { lang.paid() } else { headline };
     let path = app.links.pay_path(order.id);
     // Stripe's script asks for the bank on the payment page; other banks have pages of their own.
@@ -280,6 +294,11 @@ pub async fn lead(
     RawQuery(query): RawQuery,
 ) -> Page {
     let id = opened(&app, &id, &secret)?;
+    let order = app.sales.find(id).await?;
+    let event = app.sales.event_of(&order).await?;
+    if let Some(questions) = answers::first(&app, &order, &event, true) {
+        return Ok(questions);
+    }
     let query = if asks_for_another(query.as_deref()) { "?another" } else { "" };
     let path = format!("{}{query}", app.links.pay_path(id));
     Ok(remember(&app, id, Redirect::to(&path).into_response()))
@@ -303,7 +322,16 @@ pub async fn pay_opened(
 /// Takes what a payment page sent, and leads to what is next.
 async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -> Page {
     let form = Form::read(&sent.headers, &sent.body)?;
-    match app.sales.pay(Actor::Buyer, client, id, form.get("token").into(), None).await {
+    take_token(app, client, id, form.get("token"), home).await
+}
+
+/// The tickets of an order for which nothing is to be paid.
+pub(super) async fn take_free(app: &App, client: Client, id: OrderId, home: &str) -> Page {
+    take_token(app, client, id, "", home).await
+}
+
+async fn take_token(app: &App, client: Client, id: OrderId, token: &str, home: &str) -> Page {
+    match app.sales.pay(Actor::Buyer, client, id, token.into(), None).await {
         Ok((order, _)) => Ok(go_on(app, &order, home)),
         // A double click, a second tab, the back button: the order's page tells what is true.
         Err(CommandError::Refused(
@@ -312,6 +340,7 @@ async fn take(app: &App, client: Client, id: OrderId, sent: &Sent, home: &str) -
             | Refusal::HoldExpired
             | Refusal::PaymentExpired
             | Refusal::TooManyAttempts { .. }
+            | Refusal::AnswersMissing { .. }
             | Refusal::Canceled(_),
         )) => Ok(Redirect::to(home).into_response()),
         Err(no) => Err(Problem::from(no).into()),
@@ -349,7 +378,12 @@ mod tests {
                 now: String::new(),
             };
             let shown = StripePage {
-                frame: Frame { lang, test_mode: Some(lang.stripe_test_mode()), languages: vec![] },
+                frame: Frame {
+                    lang,
+                    test_mode: Some(lang.stripe_test_mode()),
+                    languages: vec![],
+                    shop: Default::default(),
+                },
                 path: "/pay/x/y".into(),
                 event_name: "Rock".into(),
                 starts: Moment::short(lang, 0, "Europe/London"),

@@ -53,6 +53,7 @@ fn refunds() -> Vec<Vec<Refund>> {
         restock: false,
         state,
         by_hand,
+        of_amount: false,
     };
     let done = || RefundState::Succeeded("re".into());
     let failed = || RefundState::Failed("no".into());
@@ -101,8 +102,12 @@ fn orders() -> Vec<Order> {
                         unit_minor: 999,
                         refunded: 0,
                         restocked: 0,
+                        extra: boxoffice::Extra::default(),
                     }],
                     currency: Currency::parse("GBP").expect("a currency"),
+                    tender: boxoffice::Tender::Online,
+                    reference: String::new(),
+                    answers: Vec::new(),
                     state,
                     placed_ms: 0,
                     until_ms: UNTIL_MS,

@@ -34,12 +34,21 @@ fn some_event() -> Event {
             pools: ["main", "one"]
                 .map(|name| boxoffice::PoolSpec { name: name.into(), capacity: 1 })
                 .into(),
+            ticket_types: vec![boxoffice::TicketTypeSpec {
+                id: "adult".into(),
+                name: "The adult".into(),
+                pool: "main".into(),
+                price_minor: 500,
+                rules: boxoffice::TypeRules::default(),
+            }],
             keep_buyers_days: Some(30),
             ..EventSpec::new("rock", Currency::parse("GBP").unwrap(), 10_000)
         },
         pools: vec![pool("gone", 0, 0, 0), pool("main", 10, 2, 3), pool("one", 1, 0, 0)],
         ticket_types: vec![ticket_type("adult", 1, false), ticket_type("child", 2, true)],
+        counters: vec![],
         serials: 0,
+        sale: boxoffice::Sale::Open,
     }
 }
 
@@ -50,17 +59,17 @@ fn an_event_is_told_with_what_is_on_sale_of_it() {
     let types = r#"[{"id":"adult","left":5,"name":"The adult","pool":"main","price":{"amount":500,"currency":"GBP"}}]"#;
     let as_of = "1970-01-01T00:00:03Z";
     let expected = format!(
-        r#"{{"as_of":"{as_of}","attach_pdf":false,"contact":"","currency":"GBP","description":"Loud.\nLong.","ends_at":"1970-01-01T00:00:20Z","hidden":true,"hold_seconds":90,"id":"rock","ignore_email_tags":true,"keep_buyers_days":30,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","names_until":"1970-01-01T00:00:09Z","on_sale":true,"over":false,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
+        r#"{{"as_of":"{as_of}","attach_pdf":false,"canceled":false,"contact":"","currency":"GBP","description":"Loud.\nLong.","ends_at":"1970-01-01T00:00:20Z","hidden":true,"hold_seconds":90,"id":"rock","ignore_email_tags":true,"keep_buyers_days":30,"limit_per_buyer":7,"limit_per_order":6,"name":"Rock","names_until":"1970-01-01T00:00:09Z","on_sale":true,"over":false,"paused":false,"place":"Hall","pools":{pools},"sale_closes":"1970-01-01T00:00:02Z","sale_opens":"1970-01-01T00:00:01Z","starts_at":"1970-01-01T00:00:10Z","ticket_types":{types},"zone":"UTC"}}"#
     );
     let mut some_event = some_event();
-    assert_eq!(json(&event(&some_event, 1_500, 3_000)), expected);
+    assert_eq!(json(&event(&some_event, Viewer::ANYBODY, 1_500, 3_000)), expected);
     let expected =
         format!(r#"{{"as_of":"{as_of}","on_sale":true,"pools":{pools},"ticket_types":{types}}}"#);
-    assert_eq!(json(&counts(&some_event, 1_500, 3_000)), expected);
+    assert_eq!(json(&counts(&some_event, Viewer::ANYBODY, 1_500, 3_000)), expected);
     some_event.spec.limit_per_buyer = None;
     (some_event.spec.sale_opens_ms, some_event.spec.sale_closes_ms) = (None, None);
     let told: serde_json::Value =
-        serde_json::from_slice(&json(&event(&some_event, 1_500, 3_000))).unwrap();
+        serde_json::from_slice(&json(&event(&some_event, Viewer::ANYBODY, 1_500, 3_000))).unwrap();
     for member in ["limit_per_buyer", "sale_opens", "sale_closes"] {
         assert_eq!(told.get(member), Some(&serde_json::Value::Null), "{member} is null");
     }
@@ -100,6 +109,7 @@ fn a_refund_is_told_with_its_reason_only_if_it_failed() {
             restock: true,
             state,
             by_hand: false,
+            of_amount: false,
         };
         let reason = reason.map_or("null".into(), |reason| format!("{reason:?}"));
         let expected = format!(

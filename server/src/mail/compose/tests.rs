@@ -55,7 +55,9 @@ fn event() -> Event {
             ticket_type("adult", "Adult", 1_250),
             ticket_type("child", "Child", 600),
         ],
+        counters: vec![],
         serials: 3,
+        sale: boxoffice::Sale::Open,
     }
 }
 
@@ -82,7 +84,8 @@ const REFUND: u128 = 9;
 
 fn refund(amount_minor: i64, quantities: [u32; 2], state: RefundState) -> Refund {
     let quantities = quantities.into();
-    Refund { id: RefundId(REFUND), amount_minor, quantities, restock: false, state, by_hand: false }
+    let (id, restock, by_hand, of_amount) = (RefundId(REFUND), false, false, false);
+    Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount }
 }
 
 /// One adult of the two and the child are refunded.
@@ -125,6 +128,16 @@ fn mails() -> Vec<(&'static str, Letter, Order)> {
         ("again", Letter::Again(OF), partly_refunded()),
         ("refunded_all", Letter::Refunded(OF, REFUND), all_refunded()),
         ("refunded_part", Letter::Refunded(OF, REFUND), partly_refunded()),
+        (
+            "refunded_cash",
+            Letter::Refunded(OF, REFUND),
+            Order { tender: Tender::Cash, ..all_refunded() },
+        ),
+        (
+            "refunded_terminal",
+            Letter::Refunded(OF, REFUND),
+            Order { tender: Tender::Terminal, ..partly_refunded() },
+        ),
         ("refund_failed", Letter::Refunded(OF, REFUND), failed),
         ("void", Letter::Void(OF), void()),
         ("void_money_back", Letter::Void(OF), kept),

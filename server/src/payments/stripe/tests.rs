@@ -495,6 +495,7 @@ fn refund() -> Refund {
         restock: false,
         state: boxoffice::RefundState::Pending,
         by_hand: false,
+        of_amount: false,
     }
 }
 

@@ -14,11 +14,22 @@ fn number() -> impl Strategy<Value = u64> {
 /// Lines as an order has them.
 fn lines() -> impl Strategy<Value = Vec<Line>> {
     let price = prop_oneof![0..3_000i64, 0..=99_999_999i64];
-    let line = (any::<u16>(), any::<u16>(), 1..1_001u32, price, any::<[u16; 2]>());
-    let line = line.prop_map(|(ticket_type, pool, quantity, unit_minor, [a, b])| {
+    let counter = || proptest::option::weighted(0.3, any::<u16>());
+    let vat = proptest::option::weighted(0.3, 0..=10_000u16);
+    let extra = (counter(), counter(), counter(), prop_oneof![Just(0i64), 0..=99_999_999i64], vat);
+    let extra = extra.prop_map(|(type_counter, phase, code, discount_minor, vat)| Extra {
+        type_counter,
+        phase,
+        code,
+        discount_minor,
+        vat,
+    });
+    let extra = prop_oneof![3 => Just(Extra::default()), 1 => extra];
+    let line = (any::<u16>(), any::<u16>(), 1..1_001u32, price, any::<[u16; 2]>(), extra);
+    let line = line.prop_map(|(ticket_type, pool, quantity, unit_minor, [a, b], extra)| {
         let refunded = u32::from(a) % (quantity + 1);
         let restocked = u32::from(b) % (refunded + 1);
-        Line { ticket_type, pool, quantity, unit_minor, refunded, restocked }
+        Line { ticket_type, pool, quantity, unit_minor, refunded, restocked, extra }
     });
     proptest::collection::vec(line, 0..21)
 }
@@ -88,8 +99,10 @@ fn lines_come_back_equal_and_spoilt_ones_are_no_others() {
     check(600, &(lines(), slips(0, 3)), |(lines, slips)| {
         let blob = encode_lines(&lines);
         prop_assert_eq!(decode_lines(&blob), Ok(lines.clone()));
-        let of_old = &blob[LIST..];
-        prop_assert_eq!(decode_lines(of_old), Ok(lines), "as it was written without a version");
+        if !lines.iter().any(has_extra) {
+            let of_old = &blob[LIST..];
+            prop_assert_eq!(decode_lines(of_old), Ok(lines), "as it was written without a version");
+        }
         check_lines(&blob)?;
         check_lines(&spoil(&blob, &slips))
     });
@@ -111,6 +124,39 @@ fn quantities_come_back_equal_and_spoilt_ones_are_no_others() {
         let spoilt = spoil(&blob, &slips);
         refused_or_canonical(&spoilt, LIST, decode_quantities, |q| encode_quantities(q))
     });
+}
+
+fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let text = || "[a-cü“👧\\n]{0,6}";
+    let ticket = proptest::option::of(1..=u16::MAX);
+    let answer = (text(), text(), ticket, text());
+    let answer =
+        answer.prop_map(|(question, text, ticket, value)| Answer { question, text, ticket, value });
+    proptest::collection::vec(answer, 0..9)
+}
+
+#[test]
+fn answers_come_back_equal_and_spoilt_ones_are_no_others() {
+    check(500, &(answers(), slips(0, 3)), |(answers, slips)| {
+        let blob = encode_answers(&answers);
+        prop_assert_eq!(blob.is_none(), answers.is_empty());
+        prop_assert_eq!(decode_answers(blob.as_deref()), Ok(answers));
+        let spoilt = spoil(&blob.unwrap_or_default(), &slips);
+        // What says otherwise that a question is the same is read as well, and nothing panics.
+        if let Ok(answers) = decode_answers(Some(&spoilt)) {
+            let again = encode_answers(&answers);
+            prop_assert_eq!(decode_answers(again.as_deref()), Ok(answers));
+        }
+        Ok(())
+    });
+    check(400, &proptest::collection::vec(any::<u8>(), 0..40), |blob| {
+        _ = decode_answers(Some(&blob));
+        Ok(())
+    });
+    for tender in Tender::ALL {
+        assert_eq!(tender_from(tender_number(tender)), Some(tender));
+    }
+    assert_eq!([tender_from(-1), tender_from(4)], [None; 2]);
 }
 
 #[test]
@@ -178,8 +224,15 @@ fn what_no_version_wrote_is_refused() {
     assert_eq!(decode_reply(&[b'e', 1, 0]), Ok(Reply::Event { id: EventId(1), created: false }));
     // Lines that no order has: more refunded than ordered, more restocked than refunded, a negative price,
     // quantities whose sum is no number.
-    let line =
-        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 5, refunded: 2, restocked: 2 };
+    let line = Line {
+        ticket_type: 0,
+        pool: 0,
+        quantity: 2,
+        unit_minor: 5,
+        refunded: 2,
+        restocked: 2,
+        extra: Extra::default(),
+    };
     let read = |line: Line| decode_lines(&encode_lines(&[line]));
     assert!(read(line).is_ok());
     for wrong in [
@@ -193,13 +246,27 @@ fn what_no_version_wrote_is_refused() {
     let many = Line { quantity: u32::MAX, ..line };
     assert_eq!(decode_lines(&encode_lines(&[many, many])), Err(damaged));
     assert_eq!(places(&encode_lines(&[many, many])), Err(damaged));
+    // A counter that no index is, a discount below nothing, and the layout for what these lines do not have.
+    let code = Line { extra: Extra { code: Some(u16::MAX), ..Extra::default() }, ..line };
+    assert_eq!(read(code), Ok(vec![code]));
+    let blob = encode_lines(&[code]);
+    assert_eq!(
+        decode_lines(&[&blob[..blob.len() - 4], &[0x81, 0x80, 0x04, 0]].concat()),
+        Err(damaged)
+    );
+    let less = Extra { discount_minor: -1, ..Extra::default() };
+    assert_eq!(read(Line { extra: less, ..line }), Err(damaged));
+    let mut plain = encode_lines(&[line]);
+    plain[0] = 0x80 | WITH_EXTRA;
+    plain.extend([0; 4]);
+    assert_eq!(decode_lines(&plain), Err(damaged));
 }
 
 /// What tells a list with a version from one without: no number that a list can begin with is written as
 /// a version is.
 #[test]
 fn no_list_without_a_version_begins_like_one_with_a_version() {
-    let begins_like_one = |list: &[u8]| take_version(&mut &*list) != Ok(0);
+    let begins_like_one = |list: &[u8]| take_version(&mut &*list, WITH_EXTRA) != Ok(0);
     assert!(!begins_like_one(&[]), "no lines, no quantities");
     let every_type = (0..=u16::MAX).map(u64::from);
     let borders = (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) - 1, (1 << bit) | 0x7f]);
@@ -219,11 +286,18 @@ fn no_list_without_a_version_begins_like_one_with_a_version() {
 
 #[test]
 fn a_version_that_is_not_known_is_an_error_that_says_so() {
-    let line =
-        Line { ticket_type: 0, pool: 0, quantity: 2, unit_minor: 5, refunded: 0, restocked: 0 };
+    let line = Line {
+        ticket_type: 0,
+        pool: 0,
+        quantity: 2,
+        unit_minor: 5,
+        refunded: 0,
+        restocked: 0,
+        extra: Extra::default(),
+    };
     let (lines, quantities) = (encode_lines(&[line; 7]), encode_quantities(&[1, 2]));
     let reply = encode_reply(&Reply::Found { order: OrderId(7) });
-    for version in VERSION + 1..128 {
+    for version in WITH_EXTRA + 1..128 {
         let with = |blob: &[u8], first: u8| [&[first], &blob[1..]].concat();
         let newer = Unreadable::Newer(version);
         let list = with(&lines, 0x80 | version);
@@ -235,8 +309,5 @@ fn a_version_that_is_not_known_is_an_error_that_says_so() {
             assert_eq!(decode_reply(&with(&reply, version)), Err(newer));
         }
     }
-    assert_eq!(
-        Unreadable::Newer(7).to_string(),
-        "written by a newer nts (layout 7; this one knows 1)"
-    );
+    assert_eq!(Unreadable::Newer(7).to_string(), "written by a newer nts, in layout 7");
 }

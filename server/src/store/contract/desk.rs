@@ -3,7 +3,7 @@
 use super::Database;
 use crate::ids::Ids;
 use crate::store::records::RecordChange;
-use crate::store::{Batch, Fault, Loaded, Recorded, Store};
+use crate::store::{Batch, Fault, Loaded, NamedTicket, Recorded, Store};
 use boxoffice::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -125,6 +125,7 @@ impl<D: Database> Desk<D> {
             buyer: buyer(name),
             untagged: None,
             lines: vec![LineWish { ticket_type: ticket_type.into(), quantity }],
+            terms: boxoffice::Terms::default(),
             most_ms: None,
         }
     }
@@ -243,9 +244,9 @@ impl<D: Database> Desk<D> {
             assert_eq!(reader.order(*id).expect("order").as_ref(), Some(order));
         }
         for event in model.events.keys() {
-            let mut tickets: Vec<(Ticket, String)> = Vec::new();
+            let mut tickets: Vec<NamedTicket> = Vec::new();
             loop {
-                let after = tickets.last().map_or(0, |t| t.0.serial);
+                let after = tickets.last().map_or(0, |t| t.ticket.serial);
                 let next = reader.tickets(*event, after, 2).expect("tickets");
                 if next.is_empty() {
                     break;
@@ -253,14 +254,20 @@ impl<D: Database> Desk<D> {
                 tickets.extend(next);
             }
             let of_event = model.orders.values().filter(|o| o.event == *event);
-            let mut expected: Vec<(Ticket, String)> = of_event
+            let mut expected: Vec<NamedTicket> = of_event
                 .flat_map(|o| {
-                    o.tickets.iter().map(|t| {
-                        (t.clone(), t.guest.clone().unwrap_or_else(|| o.buyer.name.clone()))
+                    o.tickets.iter().zip(1..).map(|(t, number)| NamedTicket {
+                        ticket: t.clone(),
+                        name: t.guest.clone().unwrap_or_else(|| o.buyer.name.clone()),
+                        number,
+                        answers: (o.answers.iter())
+                            .filter(|a| a.ticket.is_none() || a.ticket == Some(number))
+                            .cloned()
+                            .collect(),
                     })
                 })
                 .collect();
-            expected.sort_by_key(|t| t.0.serial);
+            expected.sort_by_key(|t| t.ticket.serial);
             assert_eq!(tickets, expected);
         }
     }
@@ -300,6 +307,7 @@ pub(super) fn spec(slug: &str, places: u32) -> EventSpec {
         name: format!("{id} \u{1f39f}\u{fe0f}"),
         pool: pool.into(),
         price_minor,
+        rules: boxoffice::TypeRules::default(),
     };
     EventSpec {
         name: "Die Zauberflöte 🎭".into(),

@@ -8,6 +8,7 @@ use crate::store::records::outbox_rows::{
     Ended, Message, MessageState, due, erase, of_no_order, of_order, of_subject, redirect, tidy,
     troubled, waiting,
 };
+use crate::store::records::sale_figures::{self, Gathered, SPAN_MS, Sums};
 use crate::store::records::sample::Sample;
 use crate::store::records::{self, Engine, Record, RecordChange, Value, export, get, page};
 use crate::store::{Fault, Reader};
@@ -30,6 +31,33 @@ fn line(nth: usize) -> AuditLine {
 fn lines<D: Database>(desk: &mut Desk<D>) -> Vec<AuditLine> {
     let mut reader = desk.database.reader();
     page(reader.tables(), None, 1_000).expect("page")
+}
+
+/// What the pages and the audit ask of the figures.
+pub(super) fn figures_are_summed<D: Database>(desk: &mut Desk<D>) {
+    let event = EventId(7);
+    let sums = |sold| Sums { sold, taken_minor: 500 * sold, ..Sums::default() };
+    let mut gathered = Gathered::default();
+    let mut records = Vec::new();
+    for (at_ms, sold) in [(AT_MS, 2), (AT_MS + SPAN_MS, 3), (AT_MS + 2 * SPAN_MS, -1)] {
+        let gbp = boxoffice::Currency::parse("GBP").expect("a currency");
+        gathered.add((event, at_ms, gbp), &[(0, sums(sold))].into(), 1);
+        for (outcome, number) in [("", 4), ("declined", 1)] {
+            records.push(sale_figures::add_try(event, at_ms, outcome.to_owned(), number));
+        }
+    }
+    gathered.write(&mut records);
+    desk.commit_with(&[], &[], &records).expect("commit");
+    let mut reader = desk.database.reader();
+    let totals = sale_figures::totals(reader.tables()).expect("totals");
+    let told: Vec<_> = totals.iter().map(|row| (row.event, row.sold, row.taken_minor)).collect();
+    assert_eq!(told, [(event, 4, 2_000)]);
+    let spans =
+        sale_figures::by_span(reader.tables(), event, SPAN_MS, AT_MS + SPAN_MS).expect("spans");
+    assert_eq!(spans.iter().map(|row| row.sold).collect::<Vec<_>>(), [3, -1]);
+    let tries = sale_figures::tries(reader.tables(), event, AT_MS).expect("tries");
+    let told: Vec<_> = tries.iter().map(|row| (row.outcome.as_str(), row.number)).collect();
+    assert_eq!(told, [("", 12), ("declined", 3)]);
 }
 
 /// Atomic with the sale.

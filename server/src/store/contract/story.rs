@@ -2,12 +2,14 @@
 
 use super::Database;
 use super::desk::{Desk, spec};
+use super::gifts::{answer, questions, sell};
 use boxoffice::*;
 
 pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     desk.put_event(spec("other", 5));
     desk.hold("in another event", "seat", 2);
-    desk.put_event(EventSpec { limit_per_buyer: Some(9), ..spec("flute", 100) });
+    let questions = questions();
+    desk.put_event(EventSpec { limit_per_buyer: Some(9), questions, ..spec("flute", 100) });
 
     desk.hold("Held 👩\u{200d}👩\u{200d}👧", "seat", 1);
     let renewed = desk.hold("renewed", "seat", 1);
@@ -52,6 +54,17 @@ pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
     desk.answered(partly, first, RefundOutcome::Failed("charge disputed".into()));
     let second = desk.refund(partly, one, true);
     desk.answered(partly, second, RefundOutcome::Succeeded("re_1".into()));
+    // A sum that went back, and one that takes the last of the money: all tickets go, on account of the first.
+    for name in ["an amount", "an amount and the rest"] {
+        let of_sum = desk.paid(name, 3);
+        let sum = desk.refund(of_sum, RefundWish::Amount(2_000), false);
+        desk.answered(of_sum, sum, RefundOutcome::Succeeded(format!("re_{name}")));
+        if name.ends_with("rest") {
+            let two = RefundWish::Lines(vec![LineWish { ticket_type: "seat".into(), quantity: 2 }]);
+            let rest = desk.refund(of_sum, two, false);
+            desk.answered(of_sum, rest, RefundOutcome::Succeeded(format!("re_{name} 2")));
+        }
+    }
     let refunded = desk.paid("refunded", 2);
     let refund = desk.refund(refunded, RefundWish::All, true);
     desk.answered(refunded, refund, RefundOutcome::Succeeded("re_2".into()));
@@ -60,6 +73,18 @@ pub(super) fn comes_back_equal<D: Database>(desk: &mut Desk<D>) {
         desk.run(&[Command::NameTicket { order, number, name: name.into() }]);
     }
     by_hand(desk);
+    let answers = [("note", 0, "Two\nlines 🎫"), ("diet", 2, "none"), ("member", 0, "no")];
+    desk.run(&[answer(partly, &answers), answer(paying, &answers[1..2])]);
+    for (name, tender, note) in [
+        ("given", Tender::Free, "import 1"),
+        ("cash", Tender::Cash, ""),
+        ("terminal", Tender::Terminal, "№ 7"),
+    ] {
+        let (order, command) = sell(desk, name, tender, note);
+        desk.run(&[command, answer(order, &[("club", 1, "Reds")])]);
+        let one = RefundWish::Lines(vec![LineWish { ticket_type: "seat".into(), quantity: 1 }]);
+        desk.refund(order, one, tender == Tender::Cash);
+    }
     let released = desk.hold("released", "high", 1);
     desk.run(&[Command::Cancel { order: released }]);
     // Refused before anything was created, and expired; what is created late is paid all the same.

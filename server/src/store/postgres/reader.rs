@@ -7,8 +7,10 @@ use super::verify::verify;
 use super::{BEGIN_WRITER, schema};
 use crate::clock::Clock;
 use crate::store::records::{self, Row, Tables, Value};
-use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader, VersionVector};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use crate::store::{
+    Fault, Lane, Listing, NamedTicket, OrderPage, Owner, OwnerPage, Reader, VersionVector, codec,
+};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -22,11 +24,64 @@ const EVENT_ORDERS: &str = concat!(
 );
 pub(super) const ALL_ORDERS: &str =
     concat!("SELECT ", order_columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
+/// The orders of a listing, out of those that are looked at. `$1` and `$2` are the bounds, `$3` the events (none:
+/// all), `$4` how many are looked at, `$5` the state (none: each), `$6` the time of the last change, `$7` how many at
+/// most. What is not asked for by these is told by the program, which also needs to know where the look has ended.
+macro_rules! listing {
+    ($of_events:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            order_columns!(),
+            " FROM (SELECT * FROM orders WHERE id > $1 AND id < $2 AND ",
+            $of_events,
+            " ORDER BY id ",
+            $order,
+            " LIMIT $4::bigint) AS looked_at
+             WHERE ($5::smallint IS NULL OR state = $5) AND greatest(changed_ms, placed_ms) >= $6
+             ORDER BY id ",
+            $order,
+            " LIMIT $7::bigint"
+        )
+    };
+}
+/// Where the look ends.
+macro_rules! look_ends {
+    ($of_events:literal, $order:literal) => {
+        concat!(
+            "SELECT id FROM orders WHERE id > $1 AND id < $2 AND ",
+            $of_events,
+            " ORDER BY id ",
+            $order,
+            " LIMIT 1 OFFSET $4::bigint"
+        )
+    };
+}
+/// For one event, for some, and for all.
+const OF_EVENTS: [[[&str; 2]; 2]; 3] = [
+    [
+        [listing!("event = $3::bigint", ""), look_ends!("event = $3::bigint", "")],
+        [listing!("event = $3::bigint", "DESC"), look_ends!("event = $3::bigint", "DESC")],
+    ],
+    [
+        [listing!("event = ANY($3::bigint[])", ""), look_ends!("event = ANY($3::bigint[])", "")],
+        [
+            listing!("event = ANY($3::bigint[])", "DESC"),
+            look_ends!("event = ANY($3::bigint[])", "DESC"),
+        ],
+    ],
+    [
+        [listing!("$3::bigint IS NULL", ""), look_ends!("$3::bigint IS NULL", "")],
+        [listing!("$3::bigint IS NULL", "DESC"), look_ends!("$3::bigint IS NULL", "DESC")],
+    ],
+];
 const OWNERS: &str = "SELECT id, event, buyer_key FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 const NAMED_TICKETS: &str = "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
-            coalesce(t.guest, o.name)
+            coalesce(t.guest, o.name), o.first_serial, o.answers
      FROM tickets t JOIN orders o ON o.event = t.event AND o.id = t.order_id
      WHERE t.event = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3";
+
+const REFERENCES: &str = "SELECT reference FROM orders WHERE event = $1 AND reference <> ''
+     AND left(reference, char_length($2::text)) = $2::text ORDER BY id";
 
 const ORDER_OF_TICKET: &str = "SELECT order_id FROM tickets WHERE event = $1 AND serial = $2";
 
@@ -168,6 +223,77 @@ fn read_orders(link: &mut Link, find: Ask<'_>) -> Result<Vec<Order>, Trouble> {
     Ok(orders.into_orders().collect())
 }
 
+/// So many rows of a listing are read at a time: most of them may be passed over by the program.
+const ROWS: usize = 500;
+
+/// The orders of a listing without what lies in other tables, and where the next page begins. Within a transaction
+/// that somebody else begins and ends.
+fn find_listed(
+    link: &mut Link,
+    listing: &Listing,
+    fits: &dyn Fn(&Order) -> bool,
+) -> Result<(Orders, Option<OrderId>), Trouble> {
+    let mut after = listing.after.map_or(0, |id| id.0);
+    let mut before = listing.before.map_or(u128::MAX, |id| id.0);
+    let state = listing.state.map(|state| codec::state_number(state) as i16);
+    let since = listing.changed_since.unwrap_or(i64::MIN);
+    let (look, last) = (listing.look as i64, listing.look.saturating_sub(1) as i64);
+    let events: Option<Vec<i64>> =
+        listing.events.as_ref().map(|events| events.iter().map(|e| e.0 as i64).collect());
+    let which = match events.as_deref() {
+        Some([_]) => 0,
+        Some(_) => 1,
+        None => 2,
+    };
+    let [find, end] = OF_EVENTS[which][usize::from(listing.newest_first)];
+    let mut orders = Orders::default();
+    let mut read = 0;
+    loop {
+        let (from, to) = (Uuid::from_u128(after), Uuid::from_u128(before));
+        let rows = ROWS as i64;
+        // One event as a value, so that the index which begins with the event is used.
+        let (find, end) = match events.as_deref() {
+            Some([event]) => (
+                ask!(find, from, to, *event, look, state, since, rows),
+                ask!(end, from, to, *event, last),
+            ),
+            Some(events) => (
+                ask!(find, from, to, events.to_vec(), look, state, since, rows),
+                ask!(end, from, to, events.to_vec(), last),
+            ),
+            None => (
+                ask!(find, from, to, None::<i64>, look, state, since, rows),
+                ask!(end, from, to, None::<i64>, last),
+            ),
+        };
+        let found = link.ask(&[find])?.remove(0);
+        for row in &found {
+            let (order, serials) = rows::order(row)?;
+            let id = order.id;
+            if listing.newest_first {
+                before = id.0;
+            } else {
+                after = id.0;
+            }
+            if listing.only.is_none_or(|only| only == id) && fits(&order) {
+                orders.0.insert(id, (order, serials));
+                if orders.0.len() >= listing.limit {
+                    return Ok((orders, Some(id)));
+                }
+            }
+        }
+        read += found.len();
+        if found.len() < ROWS {
+            let ends = link.ask(&[end])?;
+            return Ok((orders, ends[0].first().map(rows::id).transpose()?));
+        }
+        if read >= listing.look {
+            let id = if listing.newest_first { before } else { after };
+            return Ok((orders, Some(OrderId(id))));
+        }
+    }
+}
+
 fn page(orders: Vec<Order>, limit: usize) -> OrderPage {
     let full = orders.len() == limit;
     let next = orders.last().map(|order| order.id).filter(|_| full);
@@ -246,6 +372,28 @@ impl Reader for PgReader {
         })
     }
 
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        self.again(|link| {
+            link.ask(&[ask!(BEGIN)])?;
+            let (orders, next) = find_listed(link, listing, fits)?;
+            let mut asks = orders.ask_children();
+            asks.push(ask!(END));
+            let mut answers = link.ask(&asks)?;
+            answers.pop();
+            let mut orders = orders;
+            orders.add_children(&answers)?;
+            let mut page = OrderPage { orders: orders.into_orders().collect(), next };
+            if listing.newest_first {
+                page.orders.reverse();
+            }
+            Ok(page)
+        })
+    }
+
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
         let after = Uuid::from_u128(after.map_or(0, |id| id.0));
         self.again(|link| {
@@ -276,11 +424,18 @@ impl Reader for PgReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.again(|link| {
             let asked = ask!(NAMED_TICKETS, event.0 as i64, i64::from(after), limit as i64);
             let rows = link.ask(&[asked])?;
             rows[0].iter().map(rows::named_ticket).collect()
+        })
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.again(|link| {
+            let rows = link.ask(&[ask!(REFERENCES, event.0 as i64, prefix.to_owned())])?;
+            rows[0].iter().map(|row| rows::InOrder::of(row).next()).collect()
         })
     }
 

@@ -38,6 +38,8 @@ pub(super) fn read(row: &tokio_postgres::Row) -> Result<Row, Trouble> {
     let value = |(at, column): (usize, &tokio_postgres::Column)| {
         let value = match *column.type_() {
             Type::INT8 => row.try_get::<_, Option<i64>>(at)?.map(Value::Int),
+            // A number that stands in a statement.
+            Type::INT4 => row.try_get::<_, Option<i32>>(at)?.map(|n| Value::Int(n.into())),
             Type::BOOL => row.try_get::<_, Option<bool>>(at)?.map(|yes| Value::Int(yes.into())),
             Type::TEXT => row.try_get::<_, Option<String>>(at)?.map(Value::Text),
             Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(at)?.map(Value::Blob),

@@ -4,14 +4,16 @@
 use super::link::{Ask, Trouble, ask};
 use super::records;
 use crate::store::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, decode_reply, is_amount,
+    Unreadable, decode_answers, decode_code_rule, decode_lines, decode_quantities, decode_reply,
+    is_amount, tender_from,
 };
 use crate::store::event_row::{self, event_columns};
-use crate::store::{Owner, Recorded, RequestKey};
+use crate::store::offer_row::{kind_of, rules_of};
+use crate::store::{NamedTicket, Owner, Recorded, RequestKey};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, Currency, Dispute, Event, EventId,
-    Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId,
-    RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, BuyerRecord, COUNTERS_FROM, Counter, Currency, Dispute,
+    Event, EventId, Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec,
+    Refund, RefundId, RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
@@ -27,7 +29,7 @@ pub(super) type Serials = Option<(i64, i64)>;
 macro_rules! order_columns {
     () => {
         "id, event, state, lines, name, email, buyer_key, language, currency, placed_ms, until_ms, \
-         due_ms, tries, trouble, first_serial, last_serial"
+         due_ms, tries, trouble, tender, reference, answers, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -39,16 +41,16 @@ pub(super) const SOME_EVENTS: &str =
     concat!("SELECT ", event_columns!(), " FROM events WHERE id = ANY($1::bigint[]) ORDER BY id");
 /// All pools.
 pub(super) const POOLS: &str =
-    "SELECT event, idx, name, capacity, held, sold, rank FROM pools ORDER BY event, idx";
+    "SELECT event, idx, name, capacity, held, sold, rank, kind FROM pools ORDER BY event, idx";
 /// The pools of these events.
-pub(super) const SOME_POOLS: &str = "SELECT event, idx, name, capacity, held, sold, rank FROM pools
+pub(super) const SOME_POOLS: &str =
+    "SELECT event, idx, name, capacity, held, sold, rank, kind FROM pools
      WHERE event = ANY($1::bigint[]) ORDER BY event, idx";
 /// All ticket types.
-pub(super) const TICKET_TYPES: &str =
-    "SELECT event, idx, id, name, pool, price_minor, rank FROM ticket_types ORDER BY event, idx";
+pub(super) const TICKET_TYPES: &str = "SELECT event, idx, id, name, pool, price_minor, rank, rules FROM ticket_types ORDER BY event, idx";
 /// The ticket types of these events.
 pub(super) const SOME_TICKET_TYPES: &str =
-    "SELECT event, idx, id, name, pool, price_minor, rank FROM ticket_types
+    "SELECT event, idx, id, name, pool, price_minor, rank, rules FROM ticket_types
      WHERE event = ANY($1::bigint[]) ORDER BY event, idx";
 /// These orders without what belongs to them.
 pub(super) const SOME_ORDERS: &str =
@@ -74,7 +76,7 @@ const ATTEMPTS: &str = "SELECT a.order_id, a.number, a.token, a.begun_ms, a.stat
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, id)
      JOIN attempts a ON a.event = k.event AND a.order_id = k.id ORDER BY a.order_id, a.number";
 const REFUNDS: &str = "SELECT r.order_id, r.id, r.amount_minor, r.quantities, r.restock, r.state,
-            r.detail, r.by_hand
+            r.detail, r.by_hand, r.of_amount
      FROM unnest($1::bigint[], $2::uuid[]) AS k (event, id)
      JOIN refunds r ON r.event = k.event AND r.order_id = k.id ORDER BY r.order_id, r.number";
 const TICKETS: &str = "SELECT t.order_id, t.serial, t.line, t.state, t.code_rule, t.revision,
@@ -164,11 +166,20 @@ pub(super) fn add_parts(
             let spec = PoolSpec { name: name.clone(), capacity };
             named.entry(id).or_default().push((rank, spec));
         }
+        let kind = kind_of(row.next()?).ok_or_else(|| unreadable("pools.kind"))?;
+        let next = match kind {
+            None => event.pools.len(),
+            Some(_) => usize::from(COUNTERS_FROM) + event.counters.len(),
+        };
         let taken = held.checked_add(sold);
-        if idx != event.pools.len() || taken.is_none_or(|taken| taken > capacity) {
+        if idx != next || taken.is_none_or(|taken| taken > capacity) {
             return Err(unreadable("pools"));
         }
-        event.pools.push(Pool { name, capacity, held, sold });
+        let pool = Pool { name, capacity, held, sold };
+        match kind {
+            None => event.pools.push(pool),
+            Some(kind) => event.counters.push(Counter { kind, count: pool }),
+        }
     }
     for (id, mut named) in named {
         named.sort_by_key(|(rank, _)| *rank);
@@ -191,7 +202,8 @@ pub(super) fn add_parts(
         }
         if let Some(rank) = rank {
             let (id, name) = (id.clone(), name.clone());
-            let spec = TicketTypeSpec { id, name, pool, price_minor };
+            let rules = rules_of(row.next()?).ok_or_else(|| unreadable("ticket_types.rules"))?;
+            let spec = TicketTypeSpec { id, name, pool, price_minor, rules };
             named.entry(event_id).or_default().push((rank, spec));
         }
         let retired = rank.is_none();
@@ -216,18 +228,25 @@ pub(super) fn order(row: &Row) -> Read<(Order, Serials)> {
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(row.next::<Uuid>()?.as_u128());
     let language = Language::parse(row.next()?).ok_or_else(|| unreadable("orders.language"))?;
+    let currency = currency(row.next()?)?;
+    let (placed_ms, until_ms, due_ms) = (row.next()?, row.next()?, row.next()?);
+    let (tries, trouble) = (row.count("orders.tries")?, row.next()?);
+    let tender = tender_from(row.next::<i16>()?.into());
     let order = Order {
         id,
         event,
         buyer: Buyer { name, email, key, language },
         lines,
-        currency: currency(row.next()?)?,
+        currency,
+        tender: tender.ok_or_else(|| unreadable("orders.tender"))?,
+        reference: row.next()?,
+        answers: decode_answers(row.next()?).map_err(|why| blob("orders.answers", why))?,
         state,
-        placed_ms: row.next()?,
-        until_ms: row.next()?,
-        due_ms: row.next()?,
-        tries: row.count("orders.tries")?,
-        trouble: row.next()?,
+        placed_ms,
+        until_ms,
+        due_ms,
+        tries,
+        trouble,
         payment: None,
         refunds: Vec::new(),
         tickets: Vec::new(),
@@ -362,7 +381,8 @@ fn refund(row: &mut InOrder<'_>) -> Read<Refund> {
         (2, Some(reason)) => RefundState::Failed(reason),
         _ => return Err(unreadable("refunds.state")),
     };
-    Ok(Refund { id, amount_minor, quantities, restock, state, by_hand: row.next()? })
+    let (by_hand, of_amount) = (row.next()?, row.next()?);
+    Ok(Refund { id, amount_minor, quantities, restock, state, by_hand, of_amount })
 }
 
 fn ticket(row: &mut InOrder<'_>) -> Read<Ticket> {
@@ -379,9 +399,12 @@ fn ticket(row: &mut InOrder<'_>) -> Read<Ticket> {
 }
 
 /// A ticket, and the name on it.
-pub(super) fn named_ticket(row: &Row) -> Read<(Ticket, String)> {
+pub(super) fn named_ticket(row: &Row) -> Read<NamedTicket> {
     let mut row = InOrder::of(row);
-    Ok((ticket(&mut row)?, row.next()?))
+    let (ticket, name) = (ticket(&mut row)?, row.next()?);
+    let first = row.count("orders.first_serial")?;
+    let answers = decode_answers(row.next()?).map_err(|why| blob("orders.answers", why))?;
+    Ok(NamedTicket::of(ticket, name, first, answers))
 }
 
 /// Whose, of what, and what.

@@ -1,8 +1,8 @@
 //! Whose database it is, and how it comes into being. Any number of processes may begin at once.
 
-use super::buyers;
 use super::link::{Link, Target, Trouble, ask};
 use super::rows::one;
+use super::{buyers, figures};
 use std::fmt;
 use tokio_postgres::error::SqlState;
 
@@ -20,7 +20,18 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0009_guests.sql"),
     include_str!("../../../migrations/postgres/0010_mails.sql"),
     include_str!("../../../migrations/postgres/0011_event_mail.sql"),
+    include_str!("../../../migrations/postgres/0012_what_is_sold.sql"),
+    include_str!("../../../migrations/postgres/0013_questions_and_gifts.sql"),
+    include_str!("../../../migrations/postgres/0014_accounts.sql"),
+    include_str!("../../../migrations/postgres/0015_office_events.sql"),
+    include_str!("../../../migrations/postgres/0016_search.sql"),
+    SALE_FIGURES,
+    include_str!("../../../migrations/postgres/0018_known_browsers.sql"),
+    include_str!("../../../migrations/postgres/0019_refunds_of_amounts.sql"),
 ];
+
+/// With this step all orders are counted into the figures of their sale.
+const SALE_FIGURES: &str = include_str!("../../../migrations/postgres/0017_sale_figures.sql");
 
 /// After this step every order gets the key of its buyer anew.
 const KEYS_ANEW: usize = 3;
@@ -204,6 +215,9 @@ fn migrate(link: &mut Link, version: usize) -> Result<(), Trouble> {
         link.script(step)?;
         if done + 1 == KEYS_ANEW {
             buyers::keys_anew(link)?;
+        }
+        if *step == SALE_FIGURES {
+            figures::count_anew(link)?;
         }
         let mut facts = vec![ask!(PUT, "schema", (done + 1).to_string())];
         if done == 0 {

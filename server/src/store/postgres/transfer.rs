@@ -147,7 +147,9 @@ impl Source for Export {
         Ok(self.link.script(&format!(
             "DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
              DELETE FROM orders; DELETE FROM buyers; DELETE FROM requests; DELETE FROM outbox;
-             DELETE FROM mail_jobs;
+             DELETE FROM mail_jobs; DELETE FROM order_search;
+             DELETE FROM sale_figures; DELETE FROM payment_tries;
+             DELETE FROM terms_accepted;
              UPDATE pools SET held = 0, sold = 0;
              UPDATE events SET serials = 0;
              DELETE FROM meta WHERE key = 'sandbox';
@@ -194,13 +196,10 @@ impl Import {
 impl Sink for Import {
     fn put(&mut self, changes: &[Change]) -> Result<(), Fault> {
         let orders = BTreeMap::new();
-        let writing = Writing::of(&Batch {
-            changes,
-            orders: &orders,
-            recorded: &[],
-            records: &[],
-            now_ms: 0,
-        });
+        // When each of them changed is not moved. Whoever asks for what has changed gets all of it once more.
+        let now_ms = rows::one(&self.link.ask(&[ask!(rows::CLOCK)])?[0])?;
+        let writing =
+            Writing::of(&Batch { changes, orders: &orders, recorded: &[], records: &[], now_ms });
         // Nobody looks after them yet: whoever starts first takes over what is due.
         let statements = writing.map_err(Fault::NotDone)?.statements(0);
         self.link.ask(&statements)?;

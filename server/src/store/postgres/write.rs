@@ -9,15 +9,16 @@
 use super::link::{Ask, ask};
 use super::records;
 use crate::store::codec::{
-    NO_BUYER_NEEDED, attempt_state, code_rule, encode_lines, encode_quantities, encode_reply,
-    refund_state, state_number, ticket_state,
+    NO_BUYER_NEEDED, attempt_state, code_rule, encode_answers, encode_lines, encode_quantities,
+    encode_reply, refund_state, state_number, tender_number, ticket_state,
 };
 use crate::store::event_row;
+use crate::store::offer_row::{kind_number, rules_text};
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Recorded};
 use boxoffice::{
-    Attempt, Buyer, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line, Order,
-    OrderId, OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
+    Answer, Attempt, Buyer, BuyerKey, BuyerRecord, Change, ERASED_NAME, Event, EventId, Line,
+    Order, OrderId, OrderState, Payment, Refund, RefundId, Standing, Ticket, TicketType, TimeMs,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,18 +30,19 @@ static PUT_EVENT: LazyLock<String> = LazyLock::new(|| {
     let put = event_row::PUT.as_str();
     format!("WITH put AS ({put} RETURNING 1) SELECT 1 / count(*) FROM put")
 });
-const PUT_POOLS: &str = "INSERT INTO pools (event, idx, name, capacity, held, sold, rank)
+const PUT_POOLS: &str = "INSERT INTO pools (event, idx, name, capacity, held, sold, rank, kind)
     SELECT $1::bigint, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-                             $7::bigint[])
+                             $7::bigint[], $8::bigint[])
     ON CONFLICT (event, idx) DO UPDATE
-    SET name = excluded.name, capacity = excluded.capacity, rank = excluded.rank";
+    SET name = excluded.name, capacity = excluded.capacity, rank = excluded.rank,
+        kind = excluded.kind";
 const PUT_TICKET_TYPES: &str =
-    "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank)
+    "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank, rules)
     SELECT $1::bigint, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
-                             $7::bigint[])
+                             $7::bigint[], $8::text[])
     ON CONFLICT (event, idx) DO UPDATE
     SET id = excluded.id, name = excluded.name, pool = excluded.pool,
-        price_minor = excluded.price_minor, rank = excluded.rank";
+        price_minor = excluded.price_minor, rank = excluded.rank, rules = excluded.rules";
 // Only one without orders, whatever was decided.
 const DELETE_EVENT: &str = "WITH gone AS (
     DELETE FROM events WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE event = $1)
@@ -56,19 +58,24 @@ const MOVE_STOCK: &str = "WITH put AS (
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 const PLACE_ORDERS: &str =
     "INSERT INTO orders (id, event, state, lines, name, email, buyer_key, currency, placed_ms,
-                         until_ms, due_ms, tries, trouble, language, keeper, kept_until_ms)
-    SELECT d.*, $15::bigint, 0
+                         until_ms, due_ms, tries, trouble, language, tender, reference, answers,
+                         keeper, kept_until_ms)
+    SELECT d.*, $18::bigint, 0
     FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::bytea[], $5::text[], $6::text[],
                 $7::uuid[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-                $13::text[], $14::text[]) AS d";
+                $13::text[], $14::text[], $15::smallint[], $16::text[], $17::bytea[]) AS d";
 const MOVE_ORDERS: &str = "WITH put AS (
     UPDATE orders o SET state = d.state, until_ms = d.until_ms, due_ms = d.due_ms,
-                        tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0
+                        tries = d.tries, trouble = d.trouble, keeper = $7, kept_until_ms = 0,
+                        changed_ms = $8
     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
          AS d (id, state, until_ms, due_ms, tries, trouble)
     WHERE o.id = d.id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
+// Orders that changed otherwise than by a move, which says so itself.
+const NOTE_CHANGED: &str = "UPDATE orders o SET changed_ms = $2
+    FROM unnest($1::uuid[]) AS d (id) WHERE o.id = d.id";
 const PUT_LINES: &str = "WITH put AS (
     UPDATE orders o SET lines = d.lines
     FROM unnest($1::uuid[], $2::bytea[]) AS d (id, lines) WHERE o.id = d.id
@@ -106,21 +113,22 @@ const PUT_ATTEMPTS: &str = "WITH put AS (
 const PUT_REFUNDS: &str = "WITH d AS (
     SELECT o.event, d.*
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::boolean[], $6::smallint[],
-                $7::text[], $8::boolean[], $9::bigint[])
-         AS d (order_id, id, amount_minor, quantities, restock, state, detail, by_hand, nth)
+                $7::text[], $8::boolean[], $9::boolean[], $10::bigint[])
+         AS d (order_id, id, amount_minor, quantities, restock, state, detail, by_hand, of_amount, nth)
     JOIN orders o ON o.id = d.order_id),
     put AS (
     INSERT INTO refunds (event, order_id, number, id, amount_minor, quantities, restock, state,
-                         detail, by_hand)
+                         detail, by_hand, of_amount)
     SELECT event, order_id,
            (SELECT coalesce(max(r.number), 0) FROM refunds r
             WHERE r.event = d.event AND r.order_id = d.order_id) + nth,
-           id, amount_minor, quantities, restock, state, detail, by_hand
+           id, amount_minor, quantities, restock, state, detail, by_hand, of_amount
     FROM d
     ON CONFLICT (event, order_id, id) DO UPDATE
     SET quantities = excluded.quantities, restock = excluded.restock, state = excluded.state,
         detail = excluded.detail
     WHERE refunds.amount_minor = excluded.amount_minor AND refunds.by_hand = excluded.by_hand
+      AND refunds.of_amount = excluded.of_amount
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($1) THEN 1 ELSE 0 END) FROM put";
 // A serial belongs to one order for ever: under another nothing is updated.
@@ -137,7 +145,7 @@ const PUT_TICKETS: &str = "WITH put AS (
 // Only of orders that are not being paid or refunded, whatever was decided. The key of an erased buyer is
 // the id of its order (`Buyer::erased`).
 const ERASE_BUYERS: &str = "WITH put AS (
-    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en'
+    UPDATE orders o SET name = $4, email = '', buyer_key = d.id, language = 'en', answers = NULL
     FROM unnest($1::bigint[], $2::uuid[]) AS d (event, id)
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($3::smallint[])
     RETURNING 1)
@@ -148,10 +156,18 @@ const ERASE_GUESTS: &str = "UPDATE tickets t SET guest = NULL
     WHERE t.event = o.event AND t.serial BETWEEN o.first_serial AND o.last_serial
       AND t.order_id = o.id AND t.guest IS NOT NULL";
 // Only of orders that have tickets, whatever was decided.
-const PUT_EMAILS: &str = "WITH put AS (
-    UPDATE orders o SET email = d.email, buyer_key = d.key
-    FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::uuid[]) AS d (event, id, email, key)
+const PUT_BUYERS_OF_ORDERS: &str = "WITH put AS (
+    UPDATE orders o SET email = d.email, buyer_key = d.key, name = d.name
+    FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::uuid[], $6::text[])
+         AS d (event, id, email, key, name)
     WHERE o.event = d.event AND o.id = d.id AND o.state = ANY($5::smallint[])
+    RETURNING 1)
+    SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
+// Not of an order whose buyer is erased, whatever was decided: its key is its id.
+const PUT_ANSWERS: &str = "WITH put AS (
+    UPDATE orders o SET answers = d.answers
+    FROM unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS d (event, id, answers)
+    WHERE o.event = d.event AND o.id = d.id AND o.buyer_key <> o.id
     RETURNING 1)
     SELECT 1 / (CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END) FROM put";
 // Only orders that gave their places back, whatever was decided.
@@ -221,9 +237,12 @@ pub(super) struct Writing<'a> {
     refunds: BTreeMap<(OrderId, RefundId), (usize, &'a Refund)>,
     tickets: BTreeMap<(EventId, u32), (OrderId, &'a Ticket)>,
     buyers: BTreeMap<(EventId, BuyerKey), BuyerRecord>,
-    emails: BTreeMap<(EventId, OrderId), &'a Buyer>,
+    /// The buyers of orders that got another name or address.
+    corrected: BTreeMap<(EventId, OrderId), &'a Buyer>,
+    answers: BTreeMap<(EventId, OrderId), &'a [Answer]>,
     erased: BTreeSet<(EventId, OrderId)>,
     forgotten: BTreeSet<(EventId, OrderId)>,
+    changed: BTreeSet<OrderId>,
     recorded: Vec<&'a Recorded>,
     records: &'a [RecordChange],
     now_ms: TimeMs,
@@ -235,6 +254,11 @@ impl<'a> Writing<'a> {
         let (now_ms, records) = (batch.now_ms, batch.records);
         let mut all = Writing { now_ms, records, ..Writing::default() };
         for (nth, change) in batch.changes.iter().enumerate() {
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_) | Change::OrderMoved { .. })
+            {
+                all.changed.insert(order);
+            }
             match change {
                 Change::EventPut(event) => {
                     all.flush_stock()?;
@@ -274,7 +298,7 @@ impl<'a> Writing<'a> {
                 }
                 Change::RefundPut { order, refund } => {
                     let entry = all.refunds.entry((*order, refund.id)).or_insert((nth + 1, refund));
-                    let same = |r: &Refund| (r.amount_minor, r.by_hand);
+                    let same = |r: &Refund| (r.amount_minor, r.by_hand, r.of_amount);
                     if same(entry.1) != same(refund) {
                         return Err("a refund's sum is fixed".into());
                     }
@@ -289,8 +313,12 @@ impl<'a> Writing<'a> {
                 Change::BuyerPut { event, buyer, record } => {
                     all.buyers.insert((*event, *buyer), *record);
                 }
-                Change::EmailPut { order, event, buyer } => {
-                    all.emails.insert((*event, *order), buyer);
+                Change::EmailPut { order, event, buyer }
+                | Change::NamePut { order, event, buyer } => {
+                    all.corrected.insert((*event, *order), buyer);
+                }
+                Change::AnswersPut { order, event, answers } => {
+                    all.answers.insert((*event, *order), answers);
                 }
                 Change::BuyerErased { order, event } => {
                     all.erased.insert((*event, *order));
@@ -327,21 +355,28 @@ impl<'a> Writing<'a> {
     fn put_event(&mut self, event: &'a Event) {
         let (id, spec) = (event.id.0 as i64, &event.spec);
         self.first.push(records::statement(&PUT_EVENT, &event_row::values(event)));
-        let pools = &event.pools;
+        let stocks = || event.stocks().map(|(_, stock)| stock);
         let rank = |name: &str| spec.pools.iter().position(|p| p.name == name).map(|i| i as i64);
+        let ranks = event.pools.iter().map(|p| rank(&p.name));
+        let kinds = event.pools.iter().map(|_| 0);
         self.first.push(ask!(
             PUT_POOLS,
             id,
-            (0..pools.len() as i64).collect::<Vec<_>>(),
-            pools.iter().map(|p| text(&p.name)).collect::<Vec<_>>(),
-            pools.iter().map(|p| i64::from(p.capacity)).collect::<Vec<_>>(),
-            pools.iter().map(|p| i64::from(p.held)).collect::<Vec<_>>(),
-            pools.iter().map(|p| i64::from(p.sold)).collect::<Vec<_>>(),
-            pools.iter().map(|p| rank(&p.name)).collect::<Vec<_>>(),
+            event.stocks().map(|(idx, _)| i64::from(idx)).collect::<Vec<_>>(),
+            stocks().map(|p| text(&p.name)).collect::<Vec<_>>(),
+            stocks().map(|p| i64::from(p.capacity)).collect::<Vec<_>>(),
+            stocks().map(|p| i64::from(p.held)).collect::<Vec<_>>(),
+            stocks().map(|p| i64::from(p.sold)).collect::<Vec<_>>(),
+            ranks.chain(event.counters.iter().map(|_| None)).collect::<Vec<_>>(),
+            kinds.chain(event.counters.iter().map(|c| kind_number(c.kind))).collect::<Vec<_>>(),
         ));
         let rank = |t: &TicketType| {
             let rank = spec.ticket_types.iter().position(|said| said.id == t.id);
             rank.filter(|_| !t.retired).map(|i| i as i64)
+        };
+        let rules = |t: &TicketType| {
+            let said = spec.ticket_types.iter().find(|said| said.id == t.id && !t.retired);
+            said.map_or_else(String::new, |said| rules_text(&said.rules))
         };
         // Of one id only one is offered, also for a moment: those that no longer are come first.
         let mut types: Vec<(i64, &TicketType)> = (0i64..).zip(&event.ticket_types).collect();
@@ -356,6 +391,7 @@ impl<'a> Writing<'a> {
             types().map(|(_, t)| i64::from(t.pool)).collect::<Vec<_>>(),
             types().map(|(_, t)| t.price_minor).collect::<Vec<_>>(),
             types().map(|(_, t)| rank(t)).collect::<Vec<_>>(),
+            types().map(|(_, t)| rules(t)).collect::<Vec<_>>(),
         ));
         self.events.insert(event.id, event);
     }
@@ -389,8 +425,17 @@ impl<'a> Writing<'a> {
         if !self.tickets.is_empty() {
             self.put_tickets(&mut all);
         }
-        if !self.emails.is_empty() {
-            all.push(self.put_emails());
+        if !self.corrected.is_empty() {
+            all.push(self.put_buyers_of_orders());
+        }
+        // An order that is placed in this batch and answered is there by now.
+        if !self.answers.is_empty() {
+            all.push(ask!(
+                PUT_ANSWERS,
+                self.answers.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+                self.answers.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+                self.answers.values().map(|a| encode_answers(a)).collect::<Vec<_>>(),
+            ));
         }
         if !self.erased.is_empty() {
             all.push(self.erase());
@@ -398,6 +443,11 @@ impl<'a> Writing<'a> {
         }
         if !self.forgotten.is_empty() {
             self.forget(&mut all);
+        }
+        self.changed.retain(|order| !self.moved.contains_key(order));
+        if !self.changed.is_empty() {
+            let changed = self.changed.iter().map(|o| uuid(*o)).collect::<Vec<_>>();
+            all.push(ask!(NOTE_CHANGED, changed, self.now_ms));
         }
         let (gone, has): (BTreeMap<_, _>, _) = std::mem::take(&mut self.buyers)
             .into_iter()
@@ -433,17 +483,18 @@ impl<'a> Writing<'a> {
         all
     }
 
-    fn put_emails(&self) -> Ask<'a> {
+    fn put_buyers_of_orders(&self) -> Ask<'a> {
         ask!(
-            PUT_EMAILS,
-            self.emails.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
-            self.emails.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
-            self.emails.values().map(|buyer| text(&buyer.email)).collect::<Vec<_>>(),
-            self.emails.values().map(|b| Uuid::from_u128(b.key.0)).collect::<Vec<_>>(),
+            PUT_BUYERS_OF_ORDERS,
+            self.corrected.keys().map(|(event, _)| event.0 as i64).collect::<Vec<_>>(),
+            self.corrected.keys().map(|(_, order)| uuid(*order)).collect::<Vec<_>>(),
+            self.corrected.values().map(|buyer| text(&buyer.email)).collect::<Vec<_>>(),
+            self.corrected.values().map(|b| Uuid::from_u128(b.key.0)).collect::<Vec<_>>(),
             // It may be refunded in the same batch, and the states are put before.
             [OrderState::Paid, OrderState::Refunding, OrderState::Refunded]
                 .map(|s| state_number(s) as i16)
                 .to_vec(),
+            self.corrected.values().map(|buyer| text(&buyer.name)).collect::<Vec<_>>(),
         )
     }
 
@@ -492,6 +543,9 @@ impl<'a> Writing<'a> {
             orders().map(|o| i64::from(o.tries)).collect::<Vec<_>>(),
             orders().map(|o| o.trouble.as_deref().map(text)).collect::<Vec<_>>(),
             orders().map(|o| o.buyer.language.code()).collect::<Vec<_>>(),
+            orders().map(|o| tender_number(o.tender) as i16).collect::<Vec<_>>(),
+            orders().map(|o| text(&o.reference)).collect::<Vec<_>>(),
+            orders().map(|o| encode_answers(&o.answers)).collect::<Vec<_>>(),
             keeper,
         )
     }
@@ -507,6 +561,7 @@ impl<'a> Writing<'a> {
             moved().map(|m| i64::from(m.tries)).collect::<Vec<_>>(),
             moved().map(|m| m.trouble.as_deref().map(text)).collect::<Vec<_>>(),
             keeper,
+            self.now_ms,
         )
     }
 
@@ -553,6 +608,7 @@ impl<'a> Writing<'a> {
             states().map(|(state, _)| state as i16).collect::<Vec<_>>(),
             states().map(|(_, detail)| detail.map(text)).collect::<Vec<_>>(),
             refunds().map(|r| r.by_hand).collect::<Vec<_>>(),
+            refunds().map(|r| r.of_amount).collect::<Vec<_>>(),
             self.refunds.values().map(|(nth, _)| *nth as i64).collect::<Vec<_>>(),
         )
     }
@@ -599,5 +655,9 @@ pub(super) fn same_but_for_counters(a: &Event, b: &Event) -> bool {
         && a.spec == b.spec
         && a.ticket_types == b.ticket_types
         && a.pools.len() == b.pools.len()
-        && a.pools.iter().zip(&b.pools).all(|(a, b)| (&a.name, a.capacity) == (&b.name, b.capacity))
+        && a.counters.len() == b.counters.len()
+        && a.counters.iter().map(|c| c.kind).eq(b.counters.iter().map(|c| c.kind))
+        && a.stocks()
+            .zip(b.stocks())
+            .all(|((_, a), (_, b))| (&a.name, a.capacity) == (&b.name, b.capacity))
 }

@@ -36,6 +36,12 @@ pub enum Action {
     EventChanged,
     /// An event was deleted.
     EventDeleted,
+    /// The sale of an event was paused.
+    SalePaused,
+    /// The sale of an event goes on.
+    SaleResumed,
+    /// An event was cancelled: its orders are cancelled and refunded.
+    EventCanceled,
     /// A refund was asked for.
     RefundRequested,
     /// The box office owes a refund by itself, or found one at the payment provider.
@@ -44,10 +50,44 @@ pub enum Action {
     RefundAnswered,
     /// The names and addresses of buyers were erased.
     BuyersErased,
+    /// Somebody was invited to the office, or was given a link to it by whoever owns the machine.
+    Invited,
+    /// Somebody has accepted an invitation.
+    AccountMade,
+    /// A person may not sign in any more.
+    AccountRemoved,
+    /// A person or a key was given a role.
+    RoleGiven,
+    /// A role was taken from a person.
+    RoleTaken,
+    /// Somebody has signed in.
+    SignedIn,
+    /// Somebody could not sign in.
+    SignInDenied,
+    /// A session was ended.
+    SessionEnded,
+    /// A person has another password, or none.
+    PasswordChanged,
+    /// A person has an authenticator now, or none any more, or other recovery codes.
+    SecondStepChanged,
+    /// An API key was made.
+    KeyMade,
+    /// An API key was ended.
+    KeyEnded,
     /// An order was canceled by somebody other than its buyer.
     OrderCanceled,
+    /// The organiser gave tickets away, or sold them without the payment provider.
+    OrderSold,
+    /// The organiser corrected the name of an order's buyer.
+    NameCorrected,
+    /// Somebody other than its buyer answered the questions of an order.
+    AnswersChanged,
     /// An order was changed otherwise by somebody other than its buyer.
     OrderChanged,
+    /// The tickets of an order were sent again by somebody other than its buyer.
+    TicketsSentAgain,
+    /// Something that is shown of the shop or of an event was changed: texts, colour, pictures.
+    ShopChanged,
     /// All test orders were moved out of the database, into a file.
     TestOrdersMoved,
     /// The box office found something that a person should look at.
@@ -55,16 +95,36 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 11] = [
+    const ALL: &[Action] = &[
         Action::EventCreated,
         Action::EventChanged,
         Action::EventDeleted,
+        Action::SalePaused,
+        Action::SaleResumed,
+        Action::EventCanceled,
         Action::RefundRequested,
         Action::RefundRecorded,
         Action::RefundAnswered,
         Action::BuyersErased,
+        Action::Invited,
+        Action::AccountMade,
+        Action::AccountRemoved,
+        Action::RoleGiven,
+        Action::RoleTaken,
+        Action::SignedIn,
+        Action::SignInDenied,
+        Action::SessionEnded,
+        Action::PasswordChanged,
+        Action::SecondStepChanged,
+        Action::KeyMade,
+        Action::KeyEnded,
         Action::OrderCanceled,
+        Action::OrderSold,
+        Action::NameCorrected,
+        Action::AnswersChanged,
         Action::OrderChanged,
+        Action::TicketsSentAgain,
+        Action::ShopChanged,
         Action::TestOrdersMoved,
         Action::Alarm,
     ];
@@ -75,12 +135,32 @@ impl Action {
             Action::EventCreated => "event_created",
             Action::EventChanged => "event_changed",
             Action::EventDeleted => "event_deleted",
+            Action::SalePaused => "sale_paused",
+            Action::SaleResumed => "sale_resumed",
+            Action::EventCanceled => "event_canceled",
             Action::RefundRequested => "refund_requested",
             Action::RefundRecorded => "refund_recorded",
             Action::RefundAnswered => "refund_answered",
             Action::BuyersErased => "buyers_erased",
+            Action::Invited => "invited",
+            Action::AccountMade => "account_made",
+            Action::AccountRemoved => "account_removed",
+            Action::RoleGiven => "role_given",
+            Action::RoleTaken => "role_taken",
+            Action::SignedIn => "signed_in",
+            Action::SignInDenied => "sign_in_denied",
+            Action::SessionEnded => "session_ended",
+            Action::PasswordChanged => "password_changed",
+            Action::SecondStepChanged => "second_step_changed",
+            Action::KeyMade => "key_made",
+            Action::KeyEnded => "key_ended",
             Action::OrderCanceled => "order_canceled",
+            Action::OrderSold => "order_sold",
+            Action::NameCorrected => "name_corrected",
+            Action::AnswersChanged => "answers_changed",
             Action::OrderChanged => "order_changed",
+            Action::TicketsSentAgain => "tickets_sent_again",
+            Action::ShopChanged => "shop_changed",
             Action::TestOrdersMoved => "test_orders_moved",
             Action::Alarm => "alarm",
         }
@@ -96,7 +176,7 @@ impl Field for Action {
 
     fn read(value: Value) -> Option<Action> {
         let Value::Text(word) = value else { return None };
-        Action::ALL.into_iter().find(|action| action.word() == word)
+        Action::ALL.iter().copied().find(|action| action.word() == word)
     }
 }
 
@@ -125,6 +205,19 @@ pub fn audit_id(at_ms: TimeMs, batch: (i64, i64), nth: usize) -> u128 {
         | part(writer as u64 ^ (writer as u64 >> 32), 32)
 }
 
+impl AuditLine {
+    /// A line about the office, which belongs to no event. `id`: a new one of this time.
+    pub fn of_office(
+        id: u128,
+        now: TimeMs,
+        actor: Actor,
+        action: Action,
+        detail: String,
+    ) -> AuditLine {
+        AuditLine { id, at_ms: now, actor, action, event: None, order_id: None, detail }
+    }
+}
+
 /// Which lines are asked for.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Filter {
@@ -147,6 +240,20 @@ static OF_ORDER: LazyLock<String> = LazyLock::new(|| {
     AuditLine::table().select("WHERE order_id = $1 AND id >= $2 ORDER BY id DESC LIMIT $3")
 });
 
+static ALARMS: LazyLock<String> = LazyLock::new(|| {
+    AuditLine::table().select("WHERE event = $1 AND action = 'alarm' ORDER BY id DESC LIMIT $2")
+});
+
+/// The last alarms about orders of an event, the newest first.
+pub fn alarms(
+    from: &mut dyn Tables,
+    event: EventId,
+    limit: usize,
+) -> Result<Vec<AuditLine>, Fault> {
+    let limit = Value::Int(limit.try_into().unwrap_or(i64::MAX));
+    read(from.query(&ALARMS, &[event.value(), limit])?)
+}
+
 /// The last lines that a filter lets through, the oldest of them first.
 pub fn last(from: &mut dyn Tables, filter: &Filter) -> Result<Vec<AuditLine>, Fault> {
     let first_id = audit_id(filter.from_ms, (0, 0), 0).value();
@@ -160,6 +267,37 @@ pub fn last(from: &mut dyn Tables, filter: &Filter) -> Result<Vec<AuditLine>, Fa
     lines.retain(|line| filter.event.is_none() || line.event == filter.event);
     lines.reverse();
     Ok(lines)
+}
+
+/// Whose lines are read in pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Those of an event and its orders.
+    Event(EventId),
+    /// Those of an order.
+    Order(OrderId),
+}
+
+static EVENT_PAGE: LazyLock<String> = LazyLock::new(|| {
+    AuditLine::table().select("WHERE event = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+});
+static ORDER_PAGE: LazyLock<String> = LazyLock::new(|| {
+    AuditLine::table().select("WHERE order_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+});
+
+/// The lines of a place that come before a line, the newest first; `limit` at most.
+pub fn page(
+    from: &mut dyn Tables,
+    of: Place,
+    before: Option<u128>,
+    limit: usize,
+) -> Result<Vec<AuditLine>, Fault> {
+    let before = before.unwrap_or(u128::MAX).value();
+    let limit = Value::Int(limit.try_into().unwrap_or(i64::MAX));
+    read(match of {
+        Place::Event(event) => from.query(&EVENT_PAGE, &[event.value(), before, limit])?,
+        Place::Order(order) => from.query(&ORDER_PAGE, &[order.value(), before, limit])?,
+    })
 }
 
 #[cfg(test)]
@@ -182,7 +320,7 @@ mod tests {
 
     #[test]
     fn an_action_has_one_word() {
-        for action in Action::ALL {
+        for action in Action::ALL.iter().copied() {
             assert_eq!(<Action as Field>::read(action.value()), Some(action));
         }
         assert_eq!(<Action as Field>::read(Value::Text("else".into())), None);

@@ -6,8 +6,13 @@
 
 use crate::identity::buyer_key;
 use crate::private_file;
+use crate::store::codec::{Unreadable, decode_lines, decode_quantities, state_from};
+use crate::store::records::Record;
+use crate::store::records::sale_figures::{Gathered, SaleFigure, Seen, SeenRefund, counted};
 use boxoffice::mutant::{Mutant, on};
+use boxoffice::{Currency, EventId};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -33,7 +38,18 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0011_guests.sql"),
     include_str!("../../../migrations/sqlite/0012_mails.sql"),
     include_str!("../../../migrations/sqlite/0013_event_mail.sql"),
+    include_str!("../../../migrations/sqlite/0014_what_is_sold.sql"),
+    include_str!("../../../migrations/sqlite/0015_questions_and_gifts.sql"),
+    include_str!("../../../migrations/sqlite/0016_accounts.sql"),
+    include_str!("../../../migrations/sqlite/0017_office_events.sql"),
+    include_str!("../../../migrations/sqlite/0018_search.sql"),
+    SALE_FIGURES,
+    include_str!("../../../migrations/sqlite/0020_known_browsers.sql"),
+    include_str!("../../../migrations/sqlite/0021_refunds_of_amounts.sql"),
 ];
+
+/// With this step all orders are counted into the figures of their sale.
+const SALE_FIGURES: &str = include_str!("../../../migrations/sqlite/0019_sale_figures.sql");
 
 /// After this step every order gets the key of its buyer anew.
 const KEYS_ANEW: usize = 5;
@@ -427,8 +443,60 @@ fn migrate(conn: &Connection) -> rusqlite::Result<()> {
         if done + 1 == KEYS_ANEW {
             keys_anew(&transaction)?;
         }
+        if *step == SALE_FIGURES {
+            figures_anew(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", done as i32 + 1)?;
         transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Counts the orders that there are into the figures of their sale, at the time at which each was placed: when it was
+/// paid was not recorded.
+fn figures_anew(conn: &Connection) -> rusqlite::Result<()> {
+    let damaged = |why: Unreadable| rusqlite::Error::ToSqlConversionFailure(why.to_string().into());
+    let mut refunds: BTreeMap<i64, Vec<SeenRefund>> = BTreeMap::new();
+    let mut find = conn.prepare(
+        "SELECT order_id, amount_minor, quantities, state FROM refunds WHERE state < 2
+         ORDER BY order_id, number",
+    )?;
+    let mut rows = find.query([])?;
+    while let Some(row) = rows.next()? {
+        let refund = SeenRefund {
+            amount_minor: row.get(1)?,
+            quantities: decode_quantities(row.get_ref(2)?.as_blob()?).map_err(damaged)?,
+            made: row.get::<_, i64>(3)? == 1,
+        };
+        refunds.entry(row.get(0)?).or_default().push(refund);
+    }
+    let mut gathered = Gathered::default();
+    let mut find =
+        conn.prepare("SELECT id, event, state, lines, currency, placed_ms FROM orders")?;
+    let mut rows = find.query([])?;
+    while let Some(row) = rows.next()? {
+        let refunds = refunds.remove(&row.get(0)?).unwrap_or_default();
+        let state = state_from(row.get(2)?).ok_or_else(|| damaged(Unreadable::Damaged))?;
+        let lines = decode_lines(row.get_ref(3)?.as_blob()?).map_err(damaged)?;
+        let currency = Currency::parse(row.get_ref(4)?.as_str()?);
+        let currency = currency.ok_or_else(|| damaged(Unreadable::Damaged))?;
+        let by_type = counted(&Seen::stored(state, &lines, refunds));
+        let event = EventId(row.get::<_, i64>(1)? as u64);
+        gathered.add((event, row.get(5)?, currency), &by_type, 1);
+    }
+    let mut put = conn.prepare(&SaleFigure::table().sql().put)?;
+    for row in gathered.rows() {
+        put.execute(rusqlite::params![
+            row.event.0 as i64,
+            row.at_ms,
+            row.ticket_type,
+            row.currency,
+            row.sold,
+            row.refunded,
+            row.restocked,
+            row.taken_minor,
+            row.given_back_minor,
+        ])?;
     }
     Ok(())
 }

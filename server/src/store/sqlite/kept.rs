@@ -64,6 +64,9 @@ mod tests {
             tries,
             trouble: None,
             payment: None,
+            tender: boxoffice::Tender::Online,
+            reference: String::new(),
+            answers: Vec::new(),
             refunds: Vec::new(),
             tickets: Vec::new(),
         })

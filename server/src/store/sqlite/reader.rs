@@ -5,8 +5,8 @@ use super::records::{execute, query};
 use super::{codec, rows};
 use crate::store::records::{Row, Tables, Value, verify};
 use crate::store::recount::Recount;
-use crate::store::{Fault, Lane, OrderPage, Owner, OwnerPage, Reader};
-use boxoffice::{Event, EventId, Order, OrderId, Ticket, TimeMs};
+use crate::store::{Fault, Lane, Listing, NamedTicket, OrderPage, Owner, OwnerPage, Reader};
+use boxoffice::{Event, EventId, Order, OrderId, TimeMs};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many rows are looked at for one page of an event's orders. Orders are not indexed by their
@@ -210,6 +210,72 @@ pub(super) fn all_orders(
     Ok(OrderPage { orders, next })
 }
 
+/// The orders of a listing.
+fn listed(
+    conn: &Connection,
+    listing: &Listing,
+    fits: &dyn Fn(&Order) -> bool,
+) -> rusqlite::Result<OrderPage> {
+    const ASCENDING: &str = concat!(
+        "SELECT ",
+        rows::order_columns!(),
+        ", changed_ms FROM orders WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"
+    );
+    const DESCENDING: &str = concat!(
+        "SELECT ",
+        rows::order_columns!(),
+        ", changed_ms FROM orders WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    );
+    // No order of an event has a lower key than the event.
+    let events = listing.events.as_deref();
+    let least = events.map_or(0, |events| {
+        events.iter().copied().map(before_orders).min().unwrap_or(i64::MAX).max(0)
+    });
+    // The high half of an id is unique, so its low half need not be compared.
+    let high = |id: OrderId| i64::try_from(id.0 >> 64).unwrap_or(i64::MAX);
+    let from = listing.after.map_or(0, high).max(least);
+    let to = listing.before.map_or(i64::MAX, high);
+    let sql = if listing.newest_first { DESCENDING } else { ASCENDING };
+    let mut page = OrderPage { orders: Vec::new(), next: None };
+    let mut serials = Vec::new();
+    {
+        let mut find = conn.prepare_cached(sql)?;
+        let mut found = find.query(params![from, to, listing.look.saturating_add(2) as i64])?;
+        let mut looked_at = 0;
+        while let Some(row) = found.next()? {
+            // The bounds themselves are found as well, by the half of the id that is the key.
+            let id: OrderId = codec::join(row.get(0)?, row.get(1)?);
+            if listing.after.is_some_and(|after| id <= after)
+                || listing.before.is_some_and(|before| id >= before)
+            {
+                continue;
+            }
+            looked_at += 1;
+            // Most rows are passed over, so they are not read whole.
+            let of = EventId(row.get::<_, i64>(2)? as u64);
+            let state: i64 = row.get(3)?;
+            if events.is_none_or(|events| events.contains(&of))
+                && listing.state.is_none_or(|wanted| codec::state_number(wanted) == state)
+            {
+                let changed_ms: i64 = row.get("changed_ms")?;
+                let (order, of_order) = rows::order_row(row)?;
+                if listing.fits(&order, changed_ms) && fits(&order) {
+                    page.orders.push(order);
+                    serials.push(of_order);
+                }
+            }
+            if looked_at == listing.look || page.orders.len() >= listing.limit {
+                page.next = Some(id);
+                break;
+            }
+        }
+    }
+    for (order, serials) in page.orders.iter_mut().zip(serials) {
+        rows::add_children(conn, order, serials)?;
+    }
+    Ok(page)
+}
+
 impl Tables for SqliteReader {
     fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         self.at_once(|conn| query(conn, sql, values))
@@ -280,6 +346,14 @@ impl Reader for SqliteReader {
         self.at_once(|conn| all_orders(conn, after, limit))
     }
 
+    fn listed(
+        &mut self,
+        listing: &Listing,
+        fits: &dyn Fn(&Order) -> bool,
+    ) -> Result<OrderPage, Fault> {
+        self.at_once(|conn| listed(conn, listing, fits))
+    }
+
     fn owners(&mut self, after: Option<OrderId>, limit: usize) -> Result<OwnerPage, Fault> {
         let after = after.map_or(0, |id| codec::split(id).0);
         self.at_once(|conn| {
@@ -309,17 +383,26 @@ impl Reader for SqliteReader {
         event: EventId,
         after: u32,
         limit: usize,
-    ) -> Result<Vec<(Ticket, String)>, Fault> {
+    ) -> Result<Vec<NamedTicket>, Fault> {
         self.at_once(|conn| {
             conn.prepare_cached(
                 "SELECT t.serial, t.line, t.state, t.code_rule, t.revision, t.guest,
-                        coalesce(t.guest, o.name) AS name
+                        coalesce(t.guest, o.name) AS name, o.first_serial, o.answers
                  FROM tickets t CROSS JOIN orders o ON o.id = t.order_id
                  WHERE t.event = ?1 AND t.serial > ?2 ORDER BY t.serial LIMIT ?3",
             )?
-            .query_map(params![event.0 as i64, after, limit as i64], |row| {
-                Ok((rows::ticket(row)?, row.get("name")?))
-            })?
+            .query_map(params![event.0 as i64, after, limit as i64], rows::named_ticket)?
+            .collect()
+        })
+    }
+
+    fn references(&mut self, event: EventId, prefix: &str) -> Result<Vec<String>, Fault> {
+        self.at_once(|conn| {
+            conn.prepare_cached(
+                "SELECT reference FROM orders WHERE event = ?1 AND reference <> ''
+                     AND substr(reference, 1, length(?2)) = ?2 ORDER BY id",
+            )?
+            .query_map(params![event.0 as i64, prefix], |row| row.get(0))?
             .collect()
         })
     }

@@ -2,15 +2,16 @@
 //! database, never a panic: the file may be damaged.
 
 use super::codec::{
-    Unreadable, decode_code_rule, decode_lines, decode_quantities, is_amount, join, split,
-    state_from,
+    Unreadable, decode_answers, decode_code_rule, decode_lines, decode_quantities, is_amount, join,
+    split, state_from, tender_from,
 };
-use crate::store::Owner;
 use crate::store::event_row::{self, event_columns};
+use crate::store::offer_row::{kind_of, rules_of};
+use crate::store::{NamedTicket, Owner};
 use boxoffice::{
-    Attempt, AttemptState, Buyer, BuyerKey, Currency, Dispute, Event, EventId, Language, Order,
-    OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund, RefundId, RefundState, Ticket,
-    TicketState, TicketType, TicketTypeSpec,
+    Attempt, AttemptState, Buyer, BuyerKey, COUNTERS_FROM, Counter, Currency, Dispute, Event,
+    EventId, Language, Order, OrderId, OrderState, Payment, PaymentId, Pool, PoolSpec, Refund,
+    RefundId, RefundState, Ticket, TicketState, TicketType, TicketTypeSpec,
 };
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -49,6 +50,11 @@ impl<'r, 's> InOrder<'r, 's> {
         self.row.get(self.at - 1)
     }
 
+    fn blob_or_null(&mut self) -> Read<Option<&'r [u8]>> {
+        self.at += 1;
+        Ok(self.row.get_ref(self.at - 1)?.as_blob_or_null()?)
+    }
+
     fn bytes(&mut self) -> Read<&'r [u8]> {
         self.at += 1;
         Ok(self.row.get_ref(self.at - 1)?.as_bytes()?)
@@ -74,6 +80,13 @@ pub(super) fn ticket(row: &Row<'_>) -> Read<Ticket> {
     })
 }
 
+/// Reads what [`ticket`] reads, `name`, `first_serial` and `answers`.
+pub(super) fn named_ticket(row: &Row<'_>) -> Read<NamedTicket> {
+    let answers = decode_answers(row.get_ref("answers")?.as_blob_or_null()?)
+        .map_err(|why| unreadable("orders.answers", why))?;
+    Ok(NamedTicket::of(ticket(row)?, row.get("name")?, row.get("first_serial")?, answers))
+}
+
 /// Reads one order whole.
 pub(super) fn order(conn: &Connection, id: OrderId) -> Read<Option<Order>> {
     let (high, low) = split(id);
@@ -97,7 +110,7 @@ pub(super) type Serials = Option<(u32, u32)>;
 macro_rules! order_columns {
     () => {
         "id, low, event, state, lines, name, email, buyer_key, language, currency, placed_ms, \
-         until_ms, due_ms, tries, trouble, first_serial, last_serial"
+         until_ms, due_ms, tries, trouble, tender, reference, answers, first_serial, last_serial"
     };
 }
 pub(super) use order_columns;
@@ -112,18 +125,25 @@ pub(super) fn order_row(row: &Row<'_>) -> Read<(Order, Serials)> {
     let (name, email) = (row.next()?, row.next()?);
     let key = BuyerKey(u128::from_be_bytes(row.next()?));
     let language = language(row.bytes()?)?;
+    let currency = currency(row.bytes()?)?;
+    let (placed_ms, until_ms, due_ms) = (row.next()?, row.next()?, row.next()?);
+    let (tries, trouble) = (row.next()?, row.next()?);
     let order = Order {
         id,
         event,
         buyer: Buyer { name, email, key, language },
         lines,
-        currency: currency(row.bytes()?)?,
+        currency,
+        tender: tender_from(row.next()?).ok_or_else(|| damaged("orders.tender"))?,
+        reference: row.next()?,
+        answers: decode_answers(row.blob_or_null()?)
+            .map_err(|why| unreadable("orders.answers", why))?,
         state,
-        placed_ms: row.next()?,
-        until_ms: row.next()?,
-        due_ms: row.next()?,
-        tries: row.next()?,
-        trouble: row.next()?,
+        placed_ms,
+        until_ms,
+        due_ms,
+        tries,
+        trouble,
         payment: None,
         refunds: Vec::new(),
         tickets: Vec::new(),
@@ -248,6 +268,7 @@ fn refund(row: &Row<'_>) -> Read<Refund> {
         restock: row.get("restock")?,
         state,
         by_hand: row.get("by_hand")?,
+        of_amount: row.get("of_amount")?,
     })
 }
 
@@ -288,12 +309,20 @@ fn add_pools(conn: &Connection, event: &mut Event) -> Read<()> {
             named.push((rank, PoolSpec { name: name.clone(), capacity }));
         }
         let pool = Pool { name, capacity, held: row.get("held")?, sold: row.get("sold")? };
-        if row.get::<_, i64>("idx")? != event.pools.len() as i64
+        let kind = kind_of(row.get("kind")?).ok_or_else(|| damaged("pools.kind"))?;
+        let next = match kind {
+            None => event.pools.len(),
+            Some(_) => usize::from(COUNTERS_FROM) + event.counters.len(),
+        };
+        if row.get::<_, i64>("idx")? != next as i64
             || pool.held.checked_add(pool.sold).is_none_or(|taken| taken > capacity)
         {
             return Err(damaged("pools"));
         }
-        event.pools.push(pool);
+        match kind {
+            None => event.pools.push(pool),
+            Some(kind) => event.counters.push(Counter { kind, count: pool }),
+        }
     }
     named.sort_by_key(|(rank, _)| *rank);
     event.spec.pools = named.into_iter().map(|(_, spec)| spec).collect();
@@ -319,7 +348,10 @@ fn add_ticket_types(conn: &Connection, event: &mut Event) -> Read<()> {
         };
         if let Some(rank) = rank {
             let (id, name, pool) = (t.id.clone(), t.name.clone(), pool.name.clone());
-            named.push((rank, TicketTypeSpec { id, name, pool, price_minor: t.price_minor }));
+            let rules = rules_of(row.get_ref("rules")?.as_str()?);
+            let rules = rules.ok_or_else(|| damaged("ticket_types.rules"))?;
+            let spec = TicketTypeSpec { id, name, pool, price_minor: t.price_minor, rules };
+            named.push((rank, spec));
         }
         if row.get::<_, i64>("idx")? != event.ticket_types.len() as i64 {
             return Err(damaged("ticket_types.idx"));

@@ -129,6 +129,7 @@ fn hold(event: EventId, id: u128) -> Command {
         buyer: Buyer { name, email, key: BuyerKey(id), language: boxoffice::Language::EN },
         untagged: None,
         lines: vec![LineWish { ticket_type: "t".into(), quantity: 1 }],
+        terms: boxoffice::Terms::default(),
         most_ms: None,
     }
 }

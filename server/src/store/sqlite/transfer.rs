@@ -96,7 +96,9 @@ impl Source for Export {
         let clear = "BEGIN IMMEDIATE;
             DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
             DELETE FROM orders; DELETE FROM requests; DELETE FROM outbox;
-            DELETE FROM mail_jobs;
+            DELETE FROM mail_jobs; DELETE FROM order_search;
+            DELETE FROM sale_figures; DELETE FROM payment_tries;
+            DELETE FROM terms_accepted;
             UPDATE pools SET held = 0, sold = 0;
             UPDATE events SET serials = 0;
             DELETE FROM meta WHERE key IN ('provider', 'sandbox');";
@@ -218,7 +220,9 @@ impl Sink for Import {
                 )));
             }
         }
-        let written = Writing::new(self.conn()?).and_then(|writing| writing.all(changes));
+        // When each of them changed is not moved. Whoever asks for what has changed gets all of it once more.
+        let now = self.store.as_ref().map_or(0, |store| store.clock.now_ms());
+        let written = Writing::new(self.conn()?, now).and_then(|writing| writing.all(changes));
         self.last_high = self.last_high.max(written?.last_high);
         Ok(())
     }

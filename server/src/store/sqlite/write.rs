@@ -5,13 +5,14 @@
 //! middle of a batch first gets what moved before it.
 
 use super::{codec, records, rows};
+use crate::store::offer_row::{kind_number, rules_text};
 use crate::store::{Fault, event_row};
 use boxoffice::{
-    Attempt, Buyer, Change, Event, EventId, Line, Order, OrderId, OrderState, Payment, Refund,
-    Standing, Ticket,
+    Answer, Attempt, Buyer, COUNTERS_FROM, Change, Counter, Event, EventId, Line, Order, OrderId,
+    OrderState, Payment, Refund, Standing, Ticket, TimeMs,
 };
 use rusqlite::{CachedStatement, Connection, ffi, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a batch was not written.
 pub(super) enum Trouble {
@@ -64,6 +65,10 @@ pub(super) struct Writing<'c> {
     stock: BTreeMap<(EventId, u16), (i64, i64)>,
     /// The tickets that orders got, first and last serial.
     issued: BTreeMap<OrderId, (u32, u32)>,
+    /// When all of it was decided.
+    now_ms: TimeMs,
+    /// The orders that changed otherwise than by a move, which says so itself.
+    changed: BTreeSet<OrderId>,
     outcome: Outcome,
 }
 
@@ -89,19 +94,28 @@ pub(super) enum EventNews {
 }
 
 impl<'c> Writing<'c> {
-    pub(super) fn new(conn: &'c Connection) -> Done<Writing<'c>> {
+    /// Of a batch that was decided at this time.
+    pub(super) fn new(conn: &'c Connection, now_ms: TimeMs) -> Done<Writing<'c>> {
         let insert_order = conn.prepare_cached(
             "INSERT INTO orders (id, low, event, state, lines, name, email, buyer_key, currency,
-                                 placed_ms, until_ms, due_ms, tries, trouble, language)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                                 placed_ms, until_ms, due_ms, tries, trouble, language,
+                                 tender, reference, answers, changed_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                     ?18, ?10)",
         )?;
         let (stock, issued) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Writing { conn, insert_order, stock, issued, outcome: Outcome::default() })
+        let (changed, outcome) = (BTreeSet::new(), Outcome::default());
+        Ok(Writing { conn, insert_order, stock, issued, now_ms, changed, outcome })
     }
 
     /// Writes all of them.
     pub(super) fn all(mut self, changes: &[Change]) -> Done<Outcome> {
         for (i, change) in changes.iter().enumerate() {
+            if let Some(order) = change.order()
+                && !matches!(change, Change::OrderPlaced(_) | Change::OrderMoved { .. })
+            {
+                self.changed.insert(order);
+            }
             match change {
                 Change::EventPut(event) => {
                     self.flush_stock()?;
@@ -127,7 +141,10 @@ impl<'c> Writing<'c> {
                 }
                 // The orders tell it: see `buyers.rs`.
                 Change::BuyerPut { .. } => {}
-                Change::EmailPut { order, buyer, .. } => self.put_email(*order, buyer)?,
+                Change::EmailPut { order, buyer, .. } | Change::NamePut { order, buyer, .. } => {
+                    self.put_buyer(*order, buyer)?;
+                }
+                Change::AnswersPut { order, answers, .. } => self.put_answers(*order, answers)?,
                 Change::BuyerErased { order, event } => {
                     // The serials of its tickets are to be found.
                     self.flush_issued()?;
@@ -138,6 +155,12 @@ impl<'c> Writing<'c> {
         }
         self.flush_stock()?;
         self.flush_issued()?;
+        for change in changes {
+            if let Change::OrderMoved { order, .. } = change {
+                self.changed.remove(order);
+            }
+        }
+        self.note_changed()?;
         Ok(self.outcome)
     }
 
@@ -147,6 +170,16 @@ impl<'c> Writing<'c> {
             1 => Ok(()),
             n => broken(format!("{n} rows instead of one: {}", sql.trim())),
         }
+    }
+
+    /// Writes down that orders changed.
+    fn note_changed(&mut self) -> Done {
+        for order in std::mem::take(&mut self.changed) {
+            let (high, low) = codec::split(order);
+            let sql = "UPDATE orders SET changed_ms = ?3 WHERE id = ?1 AND low = ?2";
+            self.conn.prepare_cached(sql)?.execute(params![high, low, self.now_ms])?;
+        }
+        Ok(())
     }
 
     fn saw(&mut self, high: u64) {
@@ -217,6 +250,9 @@ impl<'c> Writing<'c> {
             order.tries,
             order.trouble,
             order.buyer.language.code(),
+            codec::tender_number(order.tender),
+            order.reference,
+            codec::encode_answers(&order.answers),
         ])?;
         self.saw(high as u64);
         Ok(())
@@ -229,7 +265,8 @@ impl<'c> Writing<'c> {
         let key = buyer.key.0.to_be_bytes();
         let [paid, refunded, released, void] = codec::NO_BUYER_NEEDED.map(codec::state_number);
         self.run(
-            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10
+            "UPDATE orders SET name = ?3, email = ?4, buyer_key = ?5, language = ?10,
+                               answers = NULL
              WHERE id = ?1 AND low = ?2 AND state IN (?6, ?7, ?8, ?9)",
             params![
                 high,
@@ -256,14 +293,24 @@ impl<'c> Writing<'c> {
     }
 
     /// Only of an order that has tickets, whatever was decided.
-    fn put_email(&self, order: OrderId, buyer: &Buyer) -> Done {
+    fn put_buyer(&self, order: OrderId, buyer: &Buyer) -> Done {
         let (high, low) = codec::split(order);
         let key = buyer.key.0.to_be_bytes();
         let [paid, refunding] = [OrderState::Paid, OrderState::Refunding].map(codec::state_number);
         self.run(
-            "UPDATE orders SET email = ?3, buyer_key = ?4
+            "UPDATE orders SET email = ?3, buyer_key = ?4, name = ?7
              WHERE id = ?1 AND low = ?2 AND state IN (?5, ?6)",
-            params![high, low, buyer.email, key, paid, refunding],
+            params![high, low, buyer.email, key, paid, refunding, buyer.name],
+        )
+    }
+
+    /// Not of an order whose buyer is erased, whatever was decided.
+    fn put_answers(&self, order: OrderId, answers: &[Answer]) -> Done {
+        let (high, low) = codec::split(order);
+        let erased = Buyer::erased(order).key.0.to_be_bytes();
+        self.run(
+            "UPDATE orders SET answers = ?3 WHERE id = ?1 AND low = ?2 AND buyer_key <> ?4",
+            params![high, low, codec::encode_answers(answers), erased],
         )
     }
 
@@ -288,9 +335,10 @@ impl<'c> Writing<'c> {
         let state = codec::state_number(to.state);
         let Standing { until_ms, due_ms, tries, trouble, .. } = to;
         self.run(
-            "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7
+            "UPDATE orders SET state = ?3, until_ms = ?4, due_ms = ?5, tries = ?6, trouble = ?7,
+                               changed_ms = ?8
              WHERE id = ?1 AND low = ?2",
-            params![high, low, state, until_ms, due_ms, tries, trouble],
+            params![high, low, state, until_ms, due_ms, tries, trouble, self.now_ms],
         )
     }
 
@@ -354,13 +402,14 @@ impl<'c> Writing<'c> {
         // updates nothing.
         self.run(
             "INSERT INTO refunds (order_id, number, id, amount_minor, quantities, restock, state,
-                                  detail, by_hand)
+                                  detail, by_hand, of_amount)
              VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM refunds WHERE order_id = ?1),
-                     ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                     ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (order_id, id) DO UPDATE
              SET quantities = excluded.quantities, restock = excluded.restock,
                  state = excluded.state, detail = excluded.detail
-             WHERE amount_minor = excluded.amount_minor AND by_hand = excluded.by_hand",
+             WHERE amount_minor = excluded.amount_minor AND by_hand = excluded.by_hand
+               AND of_amount = excluded.of_amount",
             params![
                 codec::split(order).0,
                 refund.id.0.to_be_bytes(),
@@ -369,7 +418,8 @@ impl<'c> Writing<'c> {
                 refund.restock,
                 state,
                 detail,
-                refund.by_hand
+                refund.by_hand,
+                refund.of_amount
             ],
         )
     }
@@ -416,6 +466,23 @@ impl<'c> Writing<'c> {
                 params![id, idx, pool.name, pool.capacity, pool.held, pool.sold, rank],
             )?;
         }
+        for (idx, Counter { kind, count }) in (i64::from(COUNTERS_FROM)..).zip(&event.counters) {
+            self.run(
+                "INSERT INTO pools (event, idx, name, capacity, held, sold, kind)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (event, idx) DO UPDATE
+                 SET name = excluded.name, capacity = excluded.capacity, kind = excluded.kind",
+                params![
+                    id,
+                    idx,
+                    count.name,
+                    count.capacity,
+                    count.held,
+                    count.sold,
+                    kind_number(*kind)
+                ],
+            )?;
+        }
         // Of one id only one is offered, also for a moment: those that no longer are come first.
         let types = || (0i64..).zip(&event.ticket_types);
         let (retired, offered) =
@@ -423,13 +490,24 @@ impl<'c> Writing<'c> {
         for (idx, t) in retired.chain(offered) {
             let rank = spec.ticket_types.iter().position(|s| s.id == t.id).map(|i| i as i64);
             let rank = rank.filter(|_| !t.retired);
+            let rules = rank.map(|at| rules_text(&spec.ticket_types[at as usize].rules));
             self.run(
-                "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "INSERT INTO ticket_types (event, idx, id, name, pool, price_minor, rank, rules)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (event, idx) DO UPDATE
                  SET id = excluded.id, name = excluded.name, pool = excluded.pool,
-                     price_minor = excluded.price_minor, rank = excluded.rank",
-                params![id, idx, t.id, t.name, t.pool, t.price_minor, rank],
+                     price_minor = excluded.price_minor, rank = excluded.rank,
+                     rules = excluded.rules",
+                params![
+                    id,
+                    idx,
+                    t.id,
+                    t.name,
+                    t.pool,
+                    t.price_minor,
+                    rank,
+                    rules.unwrap_or_default()
+                ],
             )?;
         }
         // What an organiser said and what came of it share their columns: make sure that nothing
@@ -473,5 +551,9 @@ fn same_but_for_counters(a: &Event, b: &Event) -> bool {
         && a.spec == b.spec
         && a.ticket_types == b.ticket_types
         && a.pools.len() == b.pools.len()
-        && a.pools.iter().zip(&b.pools).all(|(a, b)| (&a.name, a.capacity) == (&b.name, b.capacity))
+        && a.counters.len() == b.counters.len()
+        && a.counters.iter().map(|c| c.kind).eq(b.counters.iter().map(|c| c.kind))
+        && a.stocks()
+            .zip(b.stocks())
+            .all(|((_, a), (_, b))| (&a.name, a.capacity) == (&b.name, b.capacity))
 }

@@ -279,6 +279,58 @@ fn the_log_tells_what_organisers_do_and_not_what_buyers_do() {
     assert_eq!(log(&mut w)[2..], [canceled]);
 }
 
+/// The first refund took no tickets. The second takes the last of the money, and by that all tickets go, on account of
+/// the first one: that is no second request.
+#[test]
+fn a_refund_that_takes_tickets_later_is_asked_for_once() {
+    let mut w = world("log-refunds");
+    let mut spec = w.reader.events().unwrap().remove(0).spec;
+    spec.ticket_types[0].price_minor = 1_000;
+    let key = Actor::ApiKey(0xab);
+    let (order, event, id_of_event) = (id(1), w.event, EventId(99));
+    step_as(&mut w, vec![(key, Command::PutEvent { id: id_of_event, spec })]);
+    let buyer = Buyer {
+        name: "Ann".into(),
+        email: String::new(),
+        key: BuyerKey(1),
+        language: boxoffice::Language::EN,
+    };
+    let sell = Command::Sell {
+        order,
+        event,
+        buyer,
+        untagged: None,
+        lines: vec![LineWish { ticket_type: "t".into(), quantity: 2 }],
+        tender: boxoffice::Tender::Cash,
+        reference: String::new(),
+        shown_minor: None,
+    };
+    let refund = |n, wish| {
+        let refund = boxoffice::RefundId(n);
+        (key, Command::Refund { order, refund, wish, restock: false })
+    };
+    let one = LineWish { ticket_type: "t".into(), quantity: 1 };
+    let answers = step_as(
+        &mut w,
+        vec![
+            (key, sell),
+            refund(1, boxoffice::RefundWish::Amount(1_200)),
+            refund(2, boxoffice::RefundWish::Lines(vec![one])),
+        ],
+    );
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let told = log(&mut w);
+    let asked: Vec<&String> = told.iter().filter(|l| l.contains("refund_requested")).collect();
+    assert!(
+        asked.len() == 2 && asked[0].contains("12.00") && asked[1].contains("8.00"),
+        "{told:?}"
+    );
+    assert!(
+        told.iter().any(|l| l.contains("alarm") && l.contains("all tickets are revoked")),
+        "{told:?}"
+    );
+}
+
 #[test]
 fn a_line_of_the_log_is_there_once_whatever_became_of_its_commit() {
     let mut w = world("log-in-doubt");

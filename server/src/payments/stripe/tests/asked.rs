@@ -24,6 +24,7 @@ fn refund() -> Refund {
         restock: false,
         state: RefundState::Pending,
         by_hand: false,
+        of_amount: false,
     }
 }
 

@@ -138,7 +138,15 @@ fn state() -> State {
     let (id, name) = ("t".into(), "T".into());
     let ticket_type = TicketType { id, name, pool: 0, price_minor: 999, retired: false };
     let (pools, ticket_types) = (vec![pool], vec![ticket_type]);
-    let event = Event { id: order.event, spec, pools, ticket_types, serials: 0 };
+    let event = Event {
+        id: order.event,
+        spec,
+        pools,
+        ticket_types,
+        counters: vec![],
+        serials: 0,
+        sale: boxoffice::Sale::Open,
+    };
     let mut state = State::default();
     state.events.insert(event.id, event);
     state.orders.insert(order.id, order);

@@ -285,6 +285,7 @@ async fn what_an_order_waits_for_is_read_without_a_pause() {
         restock: false,
         state: boxoffice::RefundState::Pending,
         by_hand: false,
+        of_amount: false,
     };
     let begun = tokio::time::Instant::now();
     let found = stripe.find_refund(turn, order.payment.as_ref().unwrap(), &refund).await;

@@ -29,7 +29,7 @@ fn tickets_of_version_1_keep_their_codes() {
     sql(&ISSUE.replace("{serial}", "2"));
     let mut reader = PgReader::open(&target, Clock::System).unwrap();
     let tickets = reader.tickets(EventId(7), 0, 9).unwrap();
-    let rules: Vec<_> = tickets.iter().map(|(t, _)| (t.serial, t.code_rule)).collect();
+    let rules: Vec<_> = tickets.iter().map(|t| (t.ticket.serial, t.ticket.code_rule)).collect();
     assert_eq!(rules, [(1, CodeRule::Serial), (2, CodeRule::Serial)]);
 }
 
@@ -58,6 +58,6 @@ fn lines_of_a_newer_version_are_an_error_that_says_so() {
     };
     let old = read("\\x000002640000").unwrap();
     assert_eq!(read("\\x8100000002640000").unwrap(), old);
-    let fault = read("\\x820000000264000000").unwrap_err();
-    assert!(fault.contains("orders.lines is written by a newer nts (layout 2"), "{fault}");
+    let fault = read("\\x830000000264000000").unwrap_err();
+    assert!(fault.contains("orders.lines is written by a newer nts, in layout 3"), "{fault}");
 }

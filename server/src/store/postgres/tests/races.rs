@@ -518,7 +518,7 @@ fn a_process_that_began_while_test_orders_were_set_aside_records_nothing_more() 
     let aside = store::test_orders::set_aside(
         &from,
         &dir.join("aside.db"),
-        false,
+        store::test_orders::Unclear::default(),
         &Clock::System,
         &mut tell,
     );

@@ -67,7 +67,15 @@ pub(super) fn hold(order: OrderId, event: EventId, name: &str) -> Command {
         language: boxoffice::Language::EN,
     };
     let lines = vec![LineWish { ticket_type: "t".into(), quantity: 1 }];
-    Command::Hold { order, event, buyer, untagged: None, lines, most_ms: None }
+    Command::Hold {
+        order,
+        event,
+        buyer,
+        untagged: None,
+        lines,
+        terms: boxoffice::Terms::default(),
+        most_ms: None,
+    }
 }
 
 /// Loads and decides, so that only the commit is left to do.

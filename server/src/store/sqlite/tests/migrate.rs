@@ -91,6 +91,38 @@ fn a_database_of_version_1_opens_and_says_what_it_said() {
 }
 
 #[test]
+fn orders_of_version_1_are_in_the_figures_of_their_sale() {
+    use crate::audit::books;
+    use crate::store::records::sale_figures::{SPAN_MS, by_span, totals};
+    let folder = Folder::new();
+    let store = SqliteStore::open(&version_1(&folder), clock()).unwrap().store;
+    let mut reader = store.own_reader().unwrap();
+    let mut orders = Vec::new();
+    for event in store.events.keys() {
+        orders.extend(reader.orders(*event, None, 100).unwrap().orders);
+    }
+    let money = orders.iter().map(books::money);
+    let (taken, back) = money.fold((0, 0), |(t, b), m| (t + m.taken, b + m.given_back));
+    let lines = orders.iter().filter(|o| o.state.sells()).flat_map(|o| &o.lines);
+    let (sold, refunded) =
+        lines.fold((0, 0), |(s, r), l| (s + i64::from(l.quantity), r + i64::from(l.refunded)));
+    let rows = totals(reader.tables()).unwrap();
+    let sum = |of: fn(&crate::store::records::sale_figures::SaleFigure) -> i64| -> i64 {
+        rows.iter().map(of).sum()
+    };
+    assert!(taken > back && back > 0 && sold > refunded && refunded > 0);
+    assert_eq!((sum(|r| r.taken_minor), sum(|r| r.given_back_minor)), (taken, back));
+    assert_eq!((sum(|r| r.sold), sum(|r| r.refunded)), (sold, refunded));
+    // At the time at which each was placed.
+    let placed = |order: &Order| order.placed_ms - order.placed_ms.rem_euclid(SPAN_MS);
+    for event in store.events.keys() {
+        for row in by_span(reader.tables(), *event, SPAN_MS, 0).unwrap() {
+            assert!(orders.iter().any(|o| o.event == *event && placed(o) == row.at_ms), "{row:?}");
+        }
+    }
+}
+
+#[test]
 fn orders_of_version_1_go_on() {
     let folder = Folder::new();
     let path = version_1(&folder);
@@ -145,12 +177,12 @@ fn lines_of_a_newer_version_are_an_error_that_says_so() {
     let paid = named(&store, "paid");
     let (high, low) = codec::split(paid.id);
     // As seven lines of six numbers are six lines of seven numbers.
-    let newer = [&[0x82u8, 0][..], &[0; 42]].concat();
+    let newer = [&[0x83u8, 0][..], &[0; 42]].concat();
     let update = "UPDATE orders SET lines = ?3 WHERE id = ?1 AND low = ?2";
     store.conn.as_ref().unwrap().execute(update, params![high, low, newer]).unwrap();
     let mut reader = store.own_reader().unwrap();
     let fault = reader.order(paid.id).unwrap_err().to_string();
-    assert!(fault.contains("orders.lines is written by a newer nts (layout 2"), "{fault}");
+    assert!(fault.contains("orders.lines is written by a newer nts, in layout 3"), "{fault}");
     let wrong = reader.verify().unwrap();
     assert!(wrong.iter().any(|line| line.contains("written by a newer nts")), "{wrong:?}");
 }

@@ -1,0 +1,140 @@
+//! Entries and exits: recorded, or refused with the reason.
+
+use super::settings::check_gate_id;
+use super::state::{DoorState, GateCounts};
+use super::{
+    Direction, DoorChange, DoorDecision, DoorRefusal, DoorReply, DoorSpec, Objection, Presence,
+    Scan, ScanReport,
+};
+use crate::mutant::{Mutant, on};
+use crate::{Event, OrderState, State, TicketState, TimeMs};
+use alloc::{boxed::Box, vec, vec::Vec};
+
+/// Records that somebody passes a gate, or has passed it.
+pub(crate) fn scan(
+    sale: &State,
+    door: &DoorState,
+    report: &ScanReport,
+    direction: Direction,
+    now: TimeMs,
+) -> Result<DoorDecision, DoorRefusal> {
+    if let Some(known) = door.scan(report.id()).filter(|_| !on(Mutant::NonceForgotten)) {
+        return again(known, report, direction);
+    }
+    check_gate_id(&report.gate).map_err(DoorRefusal::Invalid)?;
+    let event = sale.events.get(&report.event).ok_or(DoorRefusal::UnknownEvent)?;
+    let spec = door.spec(report.event);
+    let earlier = door.scans_of(report.event, report.ticket);
+    let presence = Presence::of(earlier);
+    // Somebody who is in already is told first: then no late entry without a turn has another objection.
+    let contradicted = match direction {
+        Direction::In if on(Mutant::AdmitsTwice) => None,
+        Direction::In => {
+            presence.taken(earlier, spec.admission, report.day).map(Objection::AlreadyIn)
+        }
+        Direction::Out if presence.inside > 0 => None,
+        Direction::Out => Some(Objection::NotIn(presence.last_out.clone())),
+    };
+    let takes_turn = direction == Direction::In && contradicted.is_none();
+    let objection = contradicted.or_else(|| match direction {
+        Direction::In => objection_to_entry(sale, event, spec, report, now),
+        Direction::Out if spec.has_gate(&report.gate) => None,
+        Direction::Out => Some(Objection::UnknownGate),
+    });
+    if let Some(objection) = objection.clone().filter(|_| !report.late) {
+        return Err(DoorRefusal::Objection(objection));
+    }
+
+    // The point of no return.
+    let scan = Scan {
+        id: report.id(),
+        ticket: report.ticket,
+        turn: earlier.len() as u32 + 1,
+        direction,
+        revision: report.revision,
+        gate: report.gate.clone(),
+        at_ms: report.at_ms,
+        recorded_ms: now,
+        day: report.day,
+        late: report.late,
+        admission: spec.admission,
+        visit: takes_turn.then_some(presence.visits + 1),
+        objection,
+        undone: None,
+    };
+    let counted = DoorChange::Counted {
+        event: report.event,
+        gate: scan.gate.clone(),
+        day: scan.day,
+        more: GateCounts::of(&scan),
+    };
+    let changes = vec![DoorChange::ScanAdded(Box::new(scan.clone())), counted];
+    Ok(DoorDecision { changes, reply: DoorReply::Scanned(Box::new(scan)) })
+}
+
+/// A scan that is recorded already: the same answer. Only if it was undone since, the answer is another one, for who
+/// hears yes may let somebody in.
+fn again(
+    known: &Scan,
+    report: &ScanReport,
+    direction: Direction,
+) -> Result<DoorDecision, DoorRefusal> {
+    if (known.ticket, known.direction) != (report.ticket, direction) {
+        return Err(DoorRefusal::NonceUsed);
+    }
+    if let Some(undone) = known.undone {
+        return Err(DoorRefusal::Undone(undone));
+    }
+    let reply = DoorReply::Scanned(Box::new(known.clone()));
+    Ok(DoorDecision { changes: Vec::new(), reply })
+}
+
+/// Why a ticket with which nobody is in does not let somebody in here and now.
+///
+/// It is judged by what is so now, for a late report as well: what was so when the device let somebody in is known
+/// from the clock of the device only, and that may be wrong.
+fn objection_to_entry(
+    sale: &State,
+    event: &Event,
+    spec: &DoorSpec,
+    report: &ScanReport,
+    now: TimeMs,
+) -> Option<Objection> {
+    if !spec.has_gate(&report.gate) {
+        return Some(Objection::UnknownGate);
+    }
+    if event.is_canceled() {
+        return Some(Objection::EventCanceled);
+    }
+    let Some(order) = sale.orders.get(&report.ticket.order) else {
+        return Some(Objection::UnknownTicket);
+    };
+    if order.event != event.id {
+        return Some(Objection::OtherEvent(order.event));
+    }
+    match order.state {
+        OrderState::Held | OrderState::Paying | OrderState::Canceling | OrderState::Committed => {
+            return Some(Objection::Unpaid(order.state));
+        }
+        OrderState::Released | OrderState::Void => return Some(Objection::Void(order.state)),
+        OrderState::Paid | OrderState::Refunding | OrderState::Refunded => {}
+    }
+    let Some(ticket) = order.ticket(report.ticket.number) else {
+        return Some(Objection::UnknownTicket);
+    };
+    if ticket.state == TicketState::Revoked && !on(Mutant::RevokedAdmits) {
+        return Some(Objection::Revoked);
+    }
+    if ticket.revision != report.revision {
+        return Some(Objection::Replaced);
+    }
+    let line = &order.lines[usize::from(ticket.line)];
+    let ticket_type = &event.ticket_types[usize::from(line.ticket_type)];
+    if !spec.accepts(&report.gate, &ticket_type.id) {
+        return Some(Objection::WrongGate);
+    }
+    match spec.opens_ms {
+        Some(opens_ms) if now < opens_ms => Some(Objection::NotOpen(opens_ms)),
+        _ => None,
+    }
+}
