@@ -281,7 +281,10 @@ impl DoorCommand {
                 // It is there already if this report was recorded before.
                 door.scans.push(report.id());
             }
-            DoorCommand::Undo { scan, .. } => door.scans.push(*scan),
+            DoorCommand::Undo { scan, .. } => {
+                sale.events.push(scan.event);
+                door.scans.push(*scan);
+            }
         }
     }
 }

@@ -114,7 +114,8 @@ impl Tickets {
         Ok(found.filter(|found| caller.has(Right::CheckIn, Some(found.order.event))))
     }
 
-    async fn of_any_event(
+    /// The same, of whatever event the caller may see: what is told of it, they look at.
+    pub async fn of_any_event(
         &self,
         text: &str,
         event: Option<EventId>,

@@ -14,6 +14,8 @@ mod clients;
 mod codes;
 mod connections;
 mod crash;
+mod door;
+mod doors;
 mod erase;
 mod event_page;
 mod event_page_js;
