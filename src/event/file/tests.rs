@@ -113,8 +113,8 @@ fn a_mistake_is_told_with_its_line_and_what_would_be_right() {
         ),
         (
             end,
-            "price = { amount = 4000, currency = \"GBP\" }\nsale_closes = \"2030-07-05T18:00:00Z\"",
-            "sale_closes is said of the event, so it belongs above the first [[…]], [[pools]] in line",
+            "price = { amount = 4000, currency = \"GBP\" }\nends_at = \"2030-07-05T18:00:00Z\"",
+            "ends_at is said of the event, so it belongs above the first [[…]], [[pools]] in line",
         ),
         (
             end,
