@@ -87,6 +87,8 @@ pub enum ScanResult {
     Undone,
     /// The device has used this nonce for another scan. Nothing was recorded.
     NonceUsed,
+    /// Of one among many: it cannot be understood; `detail` says why. Nothing was recorded of it.
+    Invalid,
 }
 
 impl ScanResult {
@@ -109,6 +111,7 @@ impl ScanResult {
         ScanResult::NotOpen,
         ScanResult::Undone,
         ScanResult::NonceUsed,
+        ScanResult::Invalid,
     ];
 }
 
@@ -118,6 +121,9 @@ pub struct CheckIn<'a> {
     /// When it was recorded.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub at: Option<Cow<'a, str>>,
+    /// What is wrong with a scan that cannot be understood.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub detail: Option<Cow<'a, str>>,
     /// Of a ticket for another event: that event's id, if whoever asks may know it.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub event: Option<Cow<'a, str>>,
@@ -239,9 +245,9 @@ pub struct RecordedScan<'a> {
     /// When it was, as far as is known.
     #[serde(borrow)]
     pub at: Cow<'a, str>,
-    /// The device.
-    #[serde(borrow)]
-    pub device: Cow<'a, str>,
+    /// The device, for whoever may change the event.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub device: Option<Cow<'a, str>>,
     /// In, or out.
     pub direction: Direction,
     /// The id of the gate.
@@ -249,9 +255,9 @@ pub struct RecordedScan<'a> {
     pub gate: Cow<'a, str>,
     /// Whether it was reported later.
     pub late: bool,
-    /// What the device calls it.
-    #[serde(borrow)]
-    pub nonce: Cow<'a, str>,
+    /// What the device calls it, for whoever may change the event.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub nonce: Option<Cow<'a, str>>,
     /// The number of the ticket within its order.
     pub number: u32,
     /// Why it would have been refused.

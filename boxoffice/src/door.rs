@@ -31,7 +31,8 @@ pub(crate) mod undo;
 use crate::{EventId, Keys, OrderId, OrderState, State, TimeMs};
 use alloc::{boxed::Box, string::String, vec::Vec};
 pub use presence::Presence;
-pub use settings::{Admission, DoorSpec, GateSpec, MOST_GATES};
+pub use scan::MOST_SCANS;
+pub use settings::{Admission, DoorSpec, GateSpec, MOST_GATES, check_gate_id};
 pub use state::{DoorState, GateCounts};
 pub use undo::UNDO_MS;
 

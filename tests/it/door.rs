@@ -158,11 +158,26 @@ fn what_happened_without_a_network_is_recorded_with_what_contradicts_it() {
     assert_eq!(results(&body), once);
     assert_eq!(overview(&server), before);
 
-    // What is wrong with one is said before any is recorded.
-    let mut bad = scans.clone();
-    bad.push(json!({"code": "x", "gate": "north", "device": "no", "nonce": "no"}));
-    let refused = server.send(check_in(&json!({"scans": bad})));
-    assert_eq!((refused.status, refused.code()), (400, Some(ProblemCode::Invalid)));
+    // What is wrong with some keeps nobody else back.
+    let good = north.next(&give(&server, "Eve", 1)[0][0]);
+    let bad = |name: &str, value: Value| {
+        let mut bad = good.clone();
+        bad[name] = value;
+        bad
+    };
+    let bads = [
+        bad("nonce", "no".into()),
+        bad("gate", "Tor 1".into()),
+        bad("at", "yesterday".into()),
+        bad("age_ms", (-5).into()),
+        bad("colour", "red".into()),
+        json!(7),
+        good.clone(),
+    ];
+    let told_of = results(&json!({ "scans": bads }));
+    let (last, wrong) = told_of.as_array().unwrap().split_last().unwrap();
+    assert!(wrong.iter().all(|r| r["result"] == "invalid" && r["detail"].is_string()), "{told_of}");
+    assert_eq!(last["result"], "admitted");
     let refused = server.send(check_in(&json!({"scans": vec![scans[0].clone(); 101]})));
     assert_eq!(refused.status, 400);
     let mut odd = north.next(&codes[0][0]);
@@ -210,6 +225,14 @@ fn a_scan_is_undone_by_its_device_for_a_while_and_by_a_manager() {
     assert_eq!(by_door(&north.next(&codes[0][1])), "admitted");
     assert_eq!(undo(&server, &door, &north.id, &north.nonce(3)), "scanned_since");
     assert_eq!(overview(&server)["inside"], 1);
+
+    // Whoever may not change the event is not told what others could undo.
+    let seen = |key: &str| {
+        let path = "/api/v1/events/rock/check-ins";
+        server.send(Request::get(path).bearer(key)).json()["scans"][0].clone()
+    };
+    assert_eq!(seen(KEY)["nonce"], north.nonce(6));
+    assert!(seen(&door).get("nonce").is_none() && seen(&door).get("device").is_none());
 
     // Who checks people in does not change how the door works.
     let put = Request::new("PUT", "/api/v1/events/rock/door").bearer(&door).json(&json!({}));
@@ -309,4 +332,49 @@ fn twenty_devices_and_two_doors_for_each_ticket_let_it_in_once() {
     let entered = |gate: &Value| gate["entered"].as_u64().unwrap();
     let all: u64 = seen["gates"].as_array().unwrap().iter().map(entered).sum();
     assert_eq!(all, codes.len() as u64);
+}
+
+#[test]
+fn a_code_whose_key_was_revoked_is_recorded_of_who_has_passed_and_lets_nobody_in() {
+    let dir = Dir::new("door-key");
+    let server = Server::start(&dir);
+    server.make_event(20, 300);
+    let tickets = give(&server, "Ann", 3);
+    let (mut north, mut south) = (Device::new(1, "north"), Device::new(2, "south"));
+    let green = north.next(&tickets[0][0]);
+    let first = told(&server, &green);
+    assert_eq!(first["result"], "admitted");
+    let keys = Request::new("POST", "/api/v1/door/keys").bearer(KEY);
+    assert_eq!(server.send(keys).status, 201);
+    let revoke = Request::new("DELETE", "/api/v1/door/keys/1").bearer(KEY);
+    assert_eq!(server.send(revoke).status, 204);
+    assert_eq!(south.scans(&server, &tickets[1][0])["result"], "unknown_ticket");
+    // The answer of before stays.
+    assert_eq!(told(&server, &green), first);
+    // Somebody has passed with it.
+    let late = north.reports(&server, &tickets[1][0], "2026-06-01T19:42:07+02:00");
+    assert_eq!((&late["result"], &late["objection"]), (&json!("recorded"), &json!("replaced")));
+    assert_eq!(south.scans(&server, &tickets[1][1])["result"], "already_in");
+    assert_eq!(south.scans(&server, &tickets[2][1])["result"], "admitted");
+    let audit = nts(&dir).arg("audit").output().unwrap();
+    assert!(audit.status.success(), "{}", said(&audit));
+}
+
+#[test]
+fn where_a_ticket_admits_once_a_day_no_clock_of_a_device_makes_days() {
+    let dir = Dir::new("door-days");
+    let server = Server::start(&dir);
+    server.make_event(20, 300);
+    assert_eq!(put_door(&server, &json!({"admission": "once_a_day"})).status, 200);
+    let code = &give(&server, "Ann", 1)[0][0];
+    let mut north = Device::new(1, "north");
+    let first = north.reports(&server, code, "1970-01-01T12:00:00Z");
+    assert_eq!(first["result"], "admitted", "it counts for today: {first}");
+    for at in ["1970-01-02T12:00:00Z", "9999-01-01T00:00:00Z", "2001-05-05T05:05:05Z"] {
+        let again = north.reports(&server, code, at);
+        assert_eq!(again["objection"], "already_in", "{at}: {again}");
+    }
+    assert_eq!(Device::new(2, "south").scans(&server, code)["result"], "already_in");
+    let days = overview(&server)["gates"].as_array().unwrap().len();
+    assert_eq!(days, 1, "one gate on one day");
 }

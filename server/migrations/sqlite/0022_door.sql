@@ -45,15 +45,11 @@ CREATE TABLE gate_counts (
     entered_again   INTEGER NOT NULL,
     went_out        INTEGER NOT NULL,
     went_out_unseen INTEGER NOT NULL,
-    PRIMARY KEY (event, gate, day),
-    CHECK (entered >= 0),
-    CHECK (entered_again >= 0),
-    CHECK (went_out >= 0),
-    CHECK (went_out_unseen >= 0)
+    PRIMARY KEY (event, gate, day)
 ) STRICT, WITHOUT ROWID;
 
 -- A device uses a nonce once, so a scan that is reported again is found.
-CREATE UNIQUE INDEX scans_by_name ON scans (event, device, nonce);
+CREATE UNIQUE INDEX scans_by_name ON scans (device, nonce, event);
 -- A visit takes place once, whatever two processes decide at one moment.
 CREATE UNIQUE INDEX scans_visits ON scans (event, order_id, number, visit)
     WHERE undone_ms IS NULL AND visit IS NOT NULL;

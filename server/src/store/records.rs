@@ -493,7 +493,7 @@ pub(super) fn verify(from: &mut dyn Tables, wrong: &mut Vec<String>) -> Result<(
             Ok(())
         })?;
     }
-    Ok(())
+    door::verify(from, wrong)
 }
 
 /// Hands out every row of a table as an object: bytes in hexadecimal digits, the rest as it is.

@@ -1,7 +1,7 @@
 //! The JSON API for check-in: scans, what was counted, and how an event's door works.
 
 use crate::access::{Caller, Permit, Right, may};
-use crate::door::{Answered, Report};
+use crate::door::{Answered, Report, Seen};
 use crate::http::auth::caller;
 use crate::http::extract::{Sent, SentByStaff, json};
 use crate::http::problem::Problem;
@@ -17,6 +17,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use boxoffice::door::{
     Admission, DeviceId, Direction, DoorRefusal, DoorSpec, GateSpec, Nonce, Objection,
+    check_gate_id,
 };
 use boxoffice::{Event, TimeMs};
 use nts_api as wire;
@@ -49,21 +50,54 @@ pub async fn check_in(
         let answered = one(&app, &permit, &event, report).await?;
         return Ok(Json(told(&app, &caller, &event, &answered)).into_response());
     }
-    let scans = json::<wire::CheckInsBody>(&headers, &body)?.scans;
+    let scans = json::<Scans>(&headers, &body)?.scans;
     if scans.len() > MOST_SCANS {
         let detail = format!("A request has at most {MOST_SCANS} scans. Nothing was recorded.");
         return Err(Problem::invalid(detail));
     }
-    let reports = scans.into_iter().map(|scan| report(&app, scan));
-    // What is wrong with one of them is said before any of them is recorded.
-    let reports: Vec<Report> = reports.collect::<Result<_, _>>()?;
-    let mut results = Vec::with_capacity(reports.len());
-    // One after the other: a later one of the same ticket is judged by the one before.
-    for report in reports {
-        results.push(one(&app, &permit, &event, report).await?);
+    let mut results = Vec::with_capacity(scans.len());
+    // One after the other: a later one of the same ticket is judged by the one before. What is wrong with one of them
+    // must not keep back the others, whose people have passed.
+    for scan in scans {
+        let read = serde_json::from_value::<wire::CheckInBody>(scan);
+        let read = read.map_err(|why| Problem::malformed("The scan", &why));
+        let result = match read.and_then(|scan| report(&app, scan)) {
+            Ok(report) => one(&app, &permit, &event, report).await,
+            Err(flaw) => Err(flaw),
+        };
+        results.push(match result {
+            Ok(answered) => told(&app, &caller, &event, &answered),
+            Err(flaw) if flaw.code == ProblemCode::Invalid => invalid(&flaw.detail),
+            Err(other) => return Err(other),
+        });
     }
-    let results = results.iter().map(|answered| told(&app, &caller, &event, answered)).collect();
     Ok(Json(wire::CheckInResults { results }).into_response())
+}
+
+/// Many scans, each of which may be written wrongly.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scans {
+    scans: Vec<serde_json::Value>,
+}
+
+/// The answer to a scan among many that cannot be understood.
+fn invalid(detail: &str) -> wire::CheckIn<'static> {
+    wire::CheckIn { detail: Some(detail.to_owned().into()), ..bare(ScanResult::Invalid) }
+}
+
+fn bare(result: ScanResult) -> wire::CheckIn<'static> {
+    wire::CheckIn {
+        at: None,
+        detail: None,
+        event: None,
+        first: None,
+        objection: None,
+        opens_at: None,
+        result,
+        ticket: None,
+        visit: None,
+    }
 }
 
 async fn one(
@@ -104,6 +138,7 @@ fn uuid(what: &str, text: &str) -> Result<u128, Problem> {
 fn report(app: &Site, body: wire::CheckInBody) -> Result<Report, Problem> {
     let at_ms = body.at.as_deref().map(when::parse).transpose();
     let at_ms = at_ms.map_err(|why| Problem::invalid(format!("at: {why}.")))?;
+    check_gate_id(&body.gate).map_err(|what| Problem::invalid(format!("{what}.")))?;
     let now = app.clock.now_ms();
     let age_ms = body.age_ms.map(|age| i64::try_from(age).unwrap_or(i64::MAX));
     Ok(Report {
@@ -142,33 +177,19 @@ fn at(ms: TimeMs) -> std::borrow::Cow<'static, str> {
     when::rfc3339(ms).into()
 }
 
-fn told<'a>(
-    app: &Site,
-    caller: &Caller,
-    event: &'a Event,
-    answered: &'a Answered,
-) -> wire::CheckIn<'a> {
-    let of_this = answered.found.as_ref().filter(|found| found.order.event == event.id);
-    let ticket = of_this.map(|found| {
-        let ticket = found.ticket();
-        let line = &found.order.lines[usize::from(ticket.line)];
-        wire::ScannedTicket {
-            name: ticket.guest.as_deref().unwrap_or(&found.order.buyer.name).into(),
-            number: found.number,
-            order: uuid::Uuid::from_u128(found.order.id.0).to_string().into(),
-            ticket_type: (&event.ticket_types[usize::from(line.ticket_type)].name).into(),
-        }
+fn told(app: &Site, caller: &Caller, event: &Event, answered: &Answered) -> wire::CheckIn<'static> {
+    let of_this = answered.ticket.as_ref().filter(|seen| seen.order.event == event.id);
+    let ticket = of_this.and_then(|Seen { order, number, event }| {
+        let ticket = order.ticket(*number)?;
+        let line = &order.lines[usize::from(ticket.line)];
+        Some(wire::ScannedTicket {
+            name: ticket.guest.as_deref().unwrap_or(&order.buyer.name).to_owned().into(),
+            number: *number,
+            order: uuid::Uuid::from_u128(order.id.0).to_string().into(),
+            ticket_type: event.ticket_types[usize::from(line.ticket_type)].name.clone().into(),
+        })
     });
-    let mut told = wire::CheckIn {
-        at: None,
-        event: None,
-        first: None,
-        objection: None,
-        opens_at: None,
-        result: ScanResult::Recorded,
-        ticket,
-        visit: None,
-    };
+    let mut told = wire::CheckIn { ticket, ..bare(ScanResult::Recorded) };
     let objection = match &answered.scan {
         Ok(scan) => {
             told.at = Some(at(scan.recorded_ms));
@@ -249,7 +270,7 @@ pub async fn overview(
         Some(Ok(limit)) if (1..=MOST_TOLD).contains(&limit) => limit,
         Some(_) => return Err(Problem::invalid(format!("The limit is 1 to {MOST_TOLD}."))),
     };
-    let overview = app.door.overview(&caller.permit(event.id)?, limit).await?;
+    let overview = app.door.overview(&caller.permit(event.id)?, &event, limit).await?;
     let gates = overview.counts.iter().map(|row| wire::GateCount {
         day: when::day_text(row.day).into(),
         entered: row.entered,
@@ -258,17 +279,20 @@ pub async fn overview(
         left: row.went_out,
         left_unseen: row.went_out_unseen,
     });
+    // Whoever knows the name of a scan can undo it, as the device that made it.
+    let manages = caller.has(Right::ChangeEvents, Some(event.id));
+    let told = |row| recorded(row, manages);
     let answer = wire::CheckIns {
-        conflicts: overview.objected.iter().map(recorded).collect(),
+        conflicts: overview.objected.iter().map(told).collect(),
         gates: gates.collect(),
-        inside: overview.inside(),
-        scans: overview.latest.iter().map(recorded).collect(),
+        inside: overview.inside,
+        scans: overview.latest.iter().map(told).collect(),
         tickets: event.pools.iter().map(|pool| u64::from(pool.sold)).sum(),
     };
     Ok(Json(answer).into_response())
 }
 
-fn recorded(row: &ScanRow) -> wire::RecordedScan<'_> {
+fn recorded(row: &ScanRow, with_name: bool) -> wire::RecordedScan<'_> {
     let id = |id: u128| uuid::Uuid::from_u128(id).to_string().into();
     let when_ms = if row.late { row.at_ms.min(row.recorded_ms) } else { row.recorded_ms };
     let word = |word: &String| {
@@ -277,11 +301,11 @@ fn recorded(row: &ScanRow) -> wire::RecordedScan<'_> {
     };
     wire::RecordedScan {
         at: at(when_ms),
-        device: id(row.device),
+        device: with_name.then(|| id(row.device)),
         direction: if row.goes_out { wire::Direction::Out } else { wire::Direction::In },
         gate: (&row.gate).into(),
         late: row.late,
-        nonce: id(row.nonce),
+        nonce: with_name.then(|| id(row.nonce)),
         number: row.number,
         objection: row.objection.as_ref().map(word),
         order: id(row.order_id.0),

@@ -5,7 +5,7 @@
 //! adds rows ([`DoorRows`]). No row but the mark that a scan was undone ever changes. The schema has the rules once
 //! more: the key of a scan ends with its turn, a device has a nonce once, and a visit takes place once.
 
-use super::{Field, Record, RecordChange, Tables, Value, read, record};
+use super::{Field, Record, RecordChange, Row, Tables, Value, read, record};
 use crate::store::Fault;
 use crate::store::codec::{state_from, state_number};
 use boxoffice::door::{
@@ -270,13 +270,10 @@ fn undone_by(undone: Undone) -> Option<u128> {
 static OF_TICKET: LazyLock<String> = LazyLock::new(|| {
     ScanRow::table().select("WHERE event = $1 AND order_id = $2 AND number = $3 ORDER BY turn")
 });
-/// All scans of the ticket of a scan.
-static OF_SCAN: LazyLock<String> = LazyLock::new(|| {
-    ScanRow::table().select(
-        "WHERE event = $1 AND (order_id, number) IN \
-         (SELECT order_id, number FROM scans WHERE event = $1 AND device = $2 AND nonce = $3) ORDER BY turn",
-    )
-});
+/// The scans of this name, one at each event. There is one index that fits, so that PostgreSQL takes no other while it
+/// knows nothing of the table yet.
+static OF_NAME: LazyLock<String> =
+    LazyLock::new(|| ScanRow::table().select("WHERE device = $1 AND nonce = $2"));
 static DOOR: LazyLock<String> = LazyLock::new(|| DoorRow::table().select("WHERE event = $1"));
 static COUNTS: LazyLock<String> =
     LazyLock::new(|| GateCountRow::table().select("WHERE event = $1 ORDER BY gate, day"));
@@ -306,37 +303,49 @@ fn scans_of(rows: Vec<ScanRow>) -> Result<Vec<Scan>, Fault> {
     Ok(scans)
 }
 
-/// Loads what some commands of the door need.
+/// The ticket of the scan of this name at this event, if there is one among these rows.
+fn named(rows: Vec<Row>, id: ScanId) -> Result<Option<TicketRef>, Fault> {
+    let row = read::<ScanRow>(rows)?.into_iter().find(|row| row.event == id.event);
+    row.map(|row| row.ticket().ok_or_else(|| unreadable("scans.number"))).transpose()
+}
+
+/// Loads what some commands of the door need: first which tickets the named scans are of, then all scans of each
+/// ticket, once.
 pub fn load(from: &mut dyn Tables, keys: &DoorKeys) -> Result<DoorState, Fault> {
     let mut state = DoorState::default();
     let doors: BTreeSet<EventId> = keys.doors.iter().copied().collect();
-    let tickets: BTreeSet<(EventId, TicketRef)> = keys.tickets.iter().copied().collect();
+    let mut tickets: BTreeSet<(EventId, TicketRef)> = keys.tickets.iter().copied().collect();
     let scans: BTreeSet<ScanId> = keys.scans.iter().copied().collect();
     let mut asked: Vec<(&'static str, Vec<Value>)> = Vec::new();
     asked.extend(doors.iter().map(|event| (DOOR.as_str(), vec![event.value()])));
-    asked.extend(tickets.iter().map(|(event, ticket)| {
-        let number = u32::from(ticket.number).value();
-        (OF_TICKET.as_str(), vec![event.value(), ticket.order.value(), number])
-    }));
-    asked.extend(scans.iter().map(|id| {
-        (OF_SCAN.as_str(), vec![id.event.value(), id.device.0.value(), id.nonce.0.value()])
-    }));
+    let by_name = |id: &ScanId| (OF_NAME.as_str(), vec![id.device.0.value(), id.nonce.0.value()]);
+    asked.extend(scans.iter().map(by_name));
     let mut found = from.query_all(&asked)?.into_iter();
     for (event, rows) in doors.into_iter().zip(found.by_ref()) {
         if let Some(row) = read::<DoorRow>(rows)?.pop() {
             state.doors.insert(event, row.spec().map_err(|why| unreadable(&why))?);
         }
     }
-    for ((event, ticket), rows) in tickets.into_iter().zip(found.by_ref()) {
+    for (id, rows) in scans.into_iter().zip(found) {
+        tickets.extend(named(rows, id)?.map(|ticket| (id.event, ticket)));
+    }
+    let by_ticket = |(event, ticket): &(EventId, TicketRef)| {
+        let number = u32::from(ticket.number).value();
+        (OF_TICKET.as_str(), vec![event.value(), ticket.order.value(), number])
+    };
+    let found = from.query_all(&tickets.iter().map(by_ticket).collect::<Vec<_>>())?;
+    for ((event, ticket), rows) in tickets.into_iter().zip(found) {
         state.load(event, ticket, scans_of(read(rows)?)?);
     }
-    for (id, rows) in scans.into_iter().zip(found) {
-        let scans = scans_of(read(rows)?)?;
-        if let Some(ticket) = scans.first().map(|scan| scan.ticket) {
-            state.load(id.event, ticket, scans);
-        }
-    }
     Ok(state)
+}
+
+/// The scan of this name, if it is recorded.
+pub fn by_name(from: &mut dyn Tables, id: ScanId) -> Result<Option<Scan>, Fault> {
+    let rows = from.query(&OF_NAME, &[id.device.0.value(), id.nonce.0.value()])?;
+    let Some(ticket) = named(rows, id)? else { return Ok(None) };
+    let scans = of_ticket(from, id.event, ticket)?;
+    Ok(scans.into_iter().find(|scan| scan.id == id))
 }
 
 /// How an event's door works, if anything was said of it.
@@ -382,6 +391,75 @@ pub fn objected(
     limit: usize,
 ) -> Result<Vec<ScanRow>, Fault> {
     read(from.query(&CONFLICTS, &[event.value(), limit_of(limit)])?)
+}
+
+/// How many scans count of each kind: by event, gate, day, way and objection, and whether it is a visit.
+const KINDS: &str = "SELECT event, gate, day, goes_out, CASE WHEN visit IS NULL THEN 0 ELSE 1 END, \
+    CASE WHEN objection = 'not_in' THEN 1 ELSE 0 END, count(*) \
+    FROM scans WHERE undone_ms IS NULL GROUP BY 1, 2, 3, 4, 5, 6";
+
+/// Tells what does not fit together: scans of a ticket that are not numbered from 1, or that nobody of ours wrote, and
+/// counts that are not those of the scans.
+pub(in crate::store) fn verify(
+    from: &mut dyn Tables,
+    wrong: &mut Vec<String>,
+) -> Result<(), Fault> {
+    let mut of: Option<(EventId, OrderId, u32)> = None;
+    let mut scans: Vec<Scan> = Vec::new();
+    super::each_page(from, ScanRow::table(), &mut |rows| {
+        for row in read::<ScanRow>(rows)? {
+            let ticket = (row.event, row.order_id, row.number);
+            if of != Some(ticket) {
+                (of, scans) = (Some(ticket), Vec::new());
+            }
+            let numbered = row.turn as usize == scans.len() + 1;
+            match row.scan(&scans).filter(|_| numbered) {
+                Some(scan) => scans.push(scan),
+                None => {
+                    let order = uuid::Uuid::from_u128(row.order_id.0);
+                    let (number, turn) = (row.number, row.turn);
+                    wrong.push(format!(
+                        "scan {turn} of ticket {number} of order {order} is damaged"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    })?;
+    let mut sums: BTreeMap<(i64, String, i64), GateCounts> = BTreeMap::new();
+    for row in from.query(KINDS, &[])? {
+        let [Value::Int(event), Value::Text(gate), Value::Int(day), kind @ ..] = &row[..] else {
+            return Err(unreadable("the scans of a gate"));
+        };
+        let [Value::Int(goes_out), Value::Int(visit), Value::Int(unseen), Value::Int(n)] = kind
+        else {
+            return Err(unreadable("the scans of a gate"));
+        };
+        let none = GateCounts::default();
+        let more = match (goes_out, visit, unseen) {
+            (0, 1, _) => GateCounts { entered: *n, ..none },
+            (0, _, _) => GateCounts { entered_again: *n, ..none },
+            (_, _, 0) => GateCounts { left: *n, ..none },
+            (_, _, _) => GateCounts { left_unseen: *n, ..none },
+        };
+        let sum = sums.entry((*event, gate.clone(), *day)).or_default();
+        *sum = sum.plus(more);
+    }
+    super::each_page(from, GateCountRow::table(), &mut |rows| {
+        for row in read::<GateCountRow>(rows)? {
+            let key = (row.event.0 as i64, row.gate.clone(), row.day);
+            let scanned = sums.remove(&key).unwrap_or_default();
+            if row.counts() != scanned {
+                let (gate, counts) = (&row.gate, row.counts());
+                wrong.push(format!("gate {gate} counts {counts:?}, and its scans are {scanned:?}"));
+            }
+        }
+        Ok(())
+    })?;
+    wrong.extend(
+        sums.into_keys().map(|(_, gate, _)| format!("gate {gate} has scans and no counts")),
+    );
+    Ok(())
 }
 
 fn limit_of(limit: usize) -> Value {
