@@ -25,6 +25,9 @@ use tokio::time::{Duration, Instant};
 const KEYS_FRESH: Duration = Duration::from_secs(2);
 /// How long what another process may just have committed is waited for.
 const FRESH: Duration = Duration::from_secs(2);
+/// So many orders are read at once that may have the high half of an id that a code names. There is nearly
+/// always one.
+const OF_ONE_HIGH_HALF: usize = 2;
 /// Serials have so many bits in a short code.
 const SERIAL_BITS: u32 = 24;
 
@@ -255,12 +258,22 @@ impl Tickets {
 }
 
 /// The order that a code names, if it is in this database.
-fn order_of(reader: &mut dyn Reader, said: &Said) -> Result<Option<Order>, Fault> {
+pub(crate) fn order_of(reader: &mut dyn Reader, said: &Said) -> Result<Option<Order>, Fault> {
     let high = u64::from_be_bytes(*said.order.first_chunk().expect("eight of twelve"));
-    // The high half is unique, so the order is the next after this one.
-    let before = (u128::from(high) << 64).checked_sub(1).map(OrderId);
-    let page = reader.orders(said.event, before, 1)?;
-    Ok(page.orders.into_iter().find(|order| Said::order_part(order.id) == said.order))
+    // A store may compare the high halves of ids only, so the search begins before the first order that has
+    // this one. Processes whose nodes have no numbers of their own can make several.
+    let mut after = (u128::from(high) << 64).checked_sub(1).map(OrderId);
+    loop {
+        let page = reader.orders(said.event, after, OF_ONE_HIGH_HALF)?;
+        let named = |order: &Order| Said::order_part(order.id) == said.order;
+        if let Some(order) = page.orders.into_iter().find(named) {
+            return Ok(Some(order));
+        }
+        after = page.next.filter(|next| (next.0 >> 64) as u64 <= high);
+        if after.is_none() {
+            return Ok(None);
+        }
+    }
 }
 
 /// What a code of this revision of a ticket is good for.

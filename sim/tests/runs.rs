@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// Seeds whose runs showed something: what it was stands beside each. A seed is good for the build
 /// that it was found with only, so each has a directed test elsewhere, too.
-const KEPT: [u64; 18] = [
+const KEPT: [u64; 19] = [
     119,       // a disk that could not be read for a moment was called damaged
     202,       // a process that dies while it stops
     520,       // an older commit of our own was told after a newer one of others was read
@@ -25,6 +25,7 @@ const KEPT: [u64; 18] = [
     140,       // a refund that failed later counted its places for the buyer again
     11_316,    // a card was called refused while another process asked under the next key
     9_004_869, // a hold on a ticket type that this process could not read yet was answered with a panic
+    360,       // the code of a ticket was taken for one of another order whose id begins alike
     5_025_690, // a list of free pages that could not be read for a moment was called damaged
 ];
 
@@ -35,8 +36,7 @@ fn every_promise_is_kept() {
         assert!(outcome.violation.is_none(), "seed {seed}: {:#?}", outcome.violation);
     }
     let runs = if cfg!(debug_assertions) { 40 } else { 400 };
-    // Seed 360 breaks a promise that is not mended yet: see the end of docs/simulation.md.
-    let summary = many(401, runs, &Wishes::default(), 2, &|_| ()).unwrap();
+    let summary = many(1, runs, &Wishes::default(), 2, &|_| ()).unwrap();
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.orders["paid"] > 50 && summary.all_faults() > 2_000, "{summary:?}");
     let wanted = [

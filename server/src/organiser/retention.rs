@@ -69,7 +69,7 @@ impl Organiser {
         if self.pass(&progress.due, &mut pass).await.is_ok() {
             let before = |id: OrderId, by: u128| OrderId(id.0.saturating_sub(by));
             let to_the_end = pass.last.map(|last| before(last, OUT_OF_ORDER_MS << 80));
-            // The high half of an id is unique, and a store may look at that alone.
+            // A store may look at the high half of an id alone.
             let to_the_left = pass.left.map(|left| before(left, 1 << 64));
             progress.done = to_the_left.into_iter().chain(to_the_end).min();
         }

@@ -138,6 +138,36 @@ fn a_count_that_is_wrong_is_told() {
     assert!(verify()[0].contains("1 buyers have places and no count"), "{:?}", verify());
 }
 
+/// Where nodes have no numbers of their own, two processes make ids that have one high half.
+#[test]
+fn a_code_finds_its_order_among_those_whose_ids_begin_alike() {
+    let Some(server) = Postgres::shared() else { return };
+    let target = target(server, &server.database(), "");
+    let mut seller = seller::Seller::new(&target);
+    let (event, other) = (seller.put_event("rush", 90), seller.put_event("other", 90));
+    let id = |low: u128| OrderId(7 << 64 | low << 32);
+    let hold = |low: u128| {
+        let event = if low % 3 == 0 { other } else { event };
+        (seller::hold(id(low), event, &format!("buyer {low}")), None)
+    };
+    let later = (seller::hold(OrderId(8 << 64), event, "later"), None);
+    seller.batch((1..=9).map(hold).chain([later]).collect());
+    let mut reader = PgReader::open(&target, Clock::System).unwrap();
+    for low in 0..=10 {
+        let said = crate::ticket_code::Said {
+            key: 1,
+            event,
+            order: crate::ticket_code::Said::order_part(id(low)),
+            number: 1,
+            ticket_type: 0,
+            revision: 0,
+        };
+        let found = crate::tickets::order_of(&mut reader, &said).unwrap().map(|order| order.id);
+        let there = (1..=9).contains(&low) && low % 3 != 0;
+        assert_eq!(found, there.then(|| id(low)), "{low}");
+    }
+}
+
 /// Counting is bounded: the event is locked meanwhile.
 #[test]
 fn a_limit_that_comes_too_late_is_refused_with_the_reason() {
