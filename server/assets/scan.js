@@ -16,25 +16,19 @@
 
 /** The letters of alphanumeric mode (7.4.4, table 5). */
 const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
-/** How many correcting codewords a block has, and how many blocks there are, by level and version (table 9). */
+/** How many correcting codewords a block has (in base 36), and how many blocks there are, from version 1 (table 9). */
 const BLOCKS = {
-  L: [[7, 10, 15, 20, 26, 18, 20, 24, 30, 18, 20, 24, 26, 30, 22, 24, 28, 30, 28, 28, 28, 28, 30, 30, 26, 28, 30, 30, 30,
-    30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30],
-  [1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 7, 8, 8, 9, 9, 10, 12, 12, 12, 13, 14, 15, 16, 17, 18, 19, 19,
-    20, 21, 22, 24, 25]],
-  M: [[10, 16, 26, 18, 24, 16, 18, 22, 22, 26, 30, 22, 22, 24, 24, 28, 28, 26, 26, 26, 26, 28, 28, 28, 28, 28, 28, 28, 28,
-    28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28],
-  [1, 1, 1, 2, 2, 4, 4, 4, 5, 5, 5, 8, 9, 9, 10, 10, 11, 13, 14, 16, 17, 17, 18, 20, 21, 23, 25, 26, 28, 29, 31, 33, 35,
-    37, 38, 40, 43, 45, 47, 49]],
-  Q: [[13, 22, 18, 26, 18, 24, 18, 22, 20, 24, 28, 26, 24, 20, 30, 24, 28, 28, 26, 30, 28, 30, 30, 30, 30, 28, 30, 30, 30,
-    30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30],
-  [1, 1, 2, 2, 4, 4, 6, 6, 8, 8, 8, 10, 12, 16, 12, 17, 16, 18, 21, 20, 23, 23, 25, 27, 29, 34, 34, 35, 38, 40, 43, 45,
-    48, 51, 53, 56, 59, 62, 65, 68]],
-  H: [[17, 28, 22, 16, 22, 28, 26, 26, 24, 28, 24, 28, 22, 24, 24, 30, 28, 28, 26, 28, 30, 24, 30, 30, 30, 30, 30, 30, 30,
-    30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30],
-  [1, 1, 2, 4, 4, 4, 5, 6, 8, 8, 11, 11, 16, 16, 18, 16, 19, 21, 25, 25, 25, 34, 30, 32, 35, 37, 40, 42, 45, 48, 51, 54,
-    57, 60, 63, 66, 70, 74, 77, 81]],
+  L: ["7afkqikouikoqumosussssuuqsuuuuuuuuuuuuuu",
+    "1 1 1 1 1 2 2 2 2 4 4 4 4 4 6 6 6 6 7 8 8 9 9 10 12 12 12 13 14 15 16 17 18 19 19 20 21 22 24 25"],
+  M: ["agqiogimmqummoossqqqqsssssssssssssssssss",
+    "1 1 1 2 2 4 4 4 5 5 5 8 9 9 10 10 11 13 14 16 17 17 18 20 21 23 25 26 28 29 31 33 35 37 38 40 43 45 47 49"],
+  Q: ["dmiqioimkosqokuossqusuuuusuuuuuuuuuuuuuu",
+    "1 1 2 2 4 4 6 6 8 8 8 10 12 16 12 17 16 18 21 20 23 23 25 27 29 34 34 35 38 40 43 45 48 51 53 56 59 62 65 68"],
+  H: ["hsmgmsqqososmooussqsuouuuuuuuuuuuuuuuuuu",
+    "1 1 2 4 4 4 5 6 8 8 11 11 16 16 18 16 19 21 25 25 25 34 30 32 35 37 40 42 45 48 51 54 57 60 63 66 70 74 77 81"],
 };
+const correctingOf = (level, version) => parseInt(BLOCKS[level][0][version - 1], 36);
+const blocksOf = (level, version) => Number(BLOCKS[level][1].split(" ")[version - 1]);
 /** The levels as the format information numbers them (7.9.1, table 12). */
 const LEVELS = ["M", "L", "H", "Q"];
 /** Which modules each mask turns, by column and row (7.8.2, table 10). */
@@ -272,8 +266,8 @@ function readCodewords(modules, version, mask) {
 
 /** The data of all blocks, corrected (7.6), or null. `erasures`: the part of the correction that doubtful ones get. */
 function readData({ codewords, sure }, version, level, erasures) {
-  const correcting = BLOCKS[level][0][version - 1];
-  const blocks = BLOCKS[level][1][version - 1];
+  const correcting = correctingOf(level, version);
+  const blocks = blocksOf(level, version);
   // The last blocks are longer by one codeword of data.
   const short = Math.floor(codewords.length / blocks);
   const shorter = blocks - codewords.length % blocks;
@@ -413,48 +407,30 @@ function half({ grey, width, height }) {
 }
 
 /**
- * How far each pixel is above or below the threshold between light and dark around it: the middle between what is
- * above and below the mean of the blocks within `reach`.
+ * How far each pixel is above or below the mean of the blocks within `reach`; between the middles of blocks the mean
+ * changes steadily. Near a finder pattern, which is mostly dark, the mean is low: so its light ring is found even if
+ * blur makes it grey.
  */
 function reliefOf({ grey, width, height }, reach) {
-  const columns = Math.ceil(width / BLOCK);
-  const rows = Math.ceil(height / BLOCK);
-  const cells = () => new Float64Array(columns * rows);
-  const [sum, count, lowSum, lowCount] = [cells(), cells(), cells(), cells()];
+  const [columns, rows] = [Math.ceil(width / BLOCK), Math.ceil(height / BLOCK)];
+  const [sums, counts] = [new Float64Array(columns * rows), new Float64Array(columns * rows)];
   for (let y = 0, at = 0; y < height; y++) {
-    const line = (y >> 3) * columns;
-    for (let x = 0; x < width; x++, at++) sum[line + (x >> 3)] += grey[at];
-  }
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++) {
-      count[y * columns + x] = Math.min(BLOCK, width - x * BLOCK) * Math.min(BLOCK, height - y * BLOCK);
-    }
-  }
-  const sums = around(sum, columns, rows, reach);
-  const counts = around(count, columns, rows, reach);
-  const means = sums.map((all, at) => all / counts[at]);
-  for (let y = 0, at = 0; y < height; y++) {
-    const line = (y >> 3) * columns;
+    const line = (y / BLOCK | 0) * columns;
     for (let x = 0; x < width; x++, at++) {
-      const cell = line + (x >> 3);
-      if (grey[at] < means[cell]) { lowSum[cell] += grey[at]; lowCount[cell]++; }
+      const cell = line + (x / BLOCK | 0);
+      sums[cell] += grey[at];
+      counts[cell]++;
     }
   }
-  const lowSums = around(lowSum, columns, rows, reach);
-  const lowCounts = around(lowCount, columns, rows, reach);
-  const middles = means.map((mean, at) => {
-    const low = lowCounts[at];
-    return low ? (lowSums[at] / low + (sums[at] - lowSums[at]) / (counts[at] - low)) / 2 : mean;
-  });
-  // Between the middles of blocks the threshold changes steadily.
+  const pixels = around(counts, columns, rows, reach);
+  const means = around(sums, columns, rows, reach).map((sum, at) => sum / pixels[at]);
   const relief = new Float32Array(width * height);
   const line = new Float64Array(columns + 1);
   for (let y = 0, at = 0; y < height; y++) {
     const down = Math.min(Math.max((y + 0.5) / BLOCK - 0.5, 0), rows - 1);
-    const above = Math.floor(down) * columns;
-    const below = Math.min(Math.floor(down) + 1, rows - 1) * columns;
-    const part = down % 1;
-    for (let x = 0; x < columns; x++) line[x] = middles[above + x] * (1 - part) + middles[below + x] * part;
+    const above = (down | 0) * columns;
+    const below = Math.min((down | 0) + 1, rows - 1) * columns;
+    for (let x = 0; x < columns; x++) line[x] = means[above + x] + (means[below + x] - means[above + x]) * (down % 1);
     line[columns] = line[columns - 1];
     for (let x = 0; x < width; x++, at++) {
       const right = Math.max((x + 0.5) / BLOCK - 0.5, 0);
@@ -685,7 +661,7 @@ function findPattern(map, sign, radius, dark, view, u, v, reach) {
   const [tx, ty] = place(view, u, v - 0.5);
   const [ux, uy, vx, vy] = [rx - lx, ry - ly, bx - tx, by - ty];
   let best = { like: -1, right: 0, down: 0 };
-  for (let step = 0.5, far = reach; step > 0.1; far = step, step /= 2) {
+  for (let step = 0.5, far = reach; step > 0.1; far = Math.min(step, reach), step /= 2) {
     const from = best;
     for (let down = from.down - far; down <= from.down + far; down += step) {
       for (let right = from.right - far; right <= from.right + far; right += step) {
@@ -699,12 +675,11 @@ function findPattern(map, sign, radius, dark, view, u, v, reach) {
   return { like, u, v, x: x + right * ux + down * vx, y: y + right * uy + down * vy };
 }
 
-/** How well the modules of a timing pattern take turns (6.3.5); `point` says where each is. */
-function timing(map, sign, view, far, point) {
+/** How well the modules of a timing pattern take turns (6.3.5), the one that goes right or the one that goes down. */
+function timing(map, sign, view, far, goesRight) {
   let [sum, all] = [0, 1e-6];
   for (let at = 5; at <= far - 5; at++) {
-    const [u, v] = point(at);
-    const [x, y] = place(view, u, v);
+    const [x, y] = goesRight ? place(view, at, 3) : place(view, 3, at);
     const value = sign * heightAt(map, x, y);
     sum += at % 2 ? -value : value;
     all += Math.abs(value);
@@ -721,6 +696,9 @@ function moduleAt(map, sign, from, to) {
   return (across ? across.length : Math.sqrt(from.width * from.height) * Math.max(Math.abs(dx), Math.abs(dy))) / 7;
 }
 
+/** What is less like a pattern than this is none. */
+const LIKE = 0.5;
+
 /** Versions and perspectives in which the timing patterns are as they should be, the best first. */
 function views(map, sign, triple) {
   const { a, b, c } = triple;
@@ -733,30 +711,31 @@ function views(map, sign, triple) {
   ];
   if (Math.max(...far) > 1.6 * Math.min(...far)) return [];
   const version = ((far[0] + far[1]) / 2 - 10) / 4;
+  // Most that is no code ends here: these are no squares with a ring.
+  const rough = perspective(triple, 4 * version + 10, Math.sqrt(modules[0] / modules[1]), Math.sqrt(modules[2] / modules[3]));
+  const corners = [[0, 0], [4 * version + 10, 0], [0, 4 * version + 10]];
+  if (corners.some(([u, v]) => findPattern(map, sign, 3, finderDark, rough, u, v, 0).like < 0.3)) return [];
   const slack = 1 + version / 8 + Math.abs(far[0] - far[1]) / 8;
   const within = (value) => Math.min(Math.max(value, 0.6), 1.6);
   const out = [];
   for (let v = Math.max(1, Math.ceil(version - slack)); v <= Math.min(40, Math.floor(version + slack)); v++) {
-    const modulesApart = 4 * v + 10;
-    let right = within(Math.sqrt(modules[0] / modules[1]));
-    let down = within(Math.sqrt(modules[2] / modules[3]));
-    let [across, along] = [-1, -1];
+    const apart = 4 * v + 10;
+    const depths = [within(Math.sqrt(modules[0] / modules[1])), within(Math.sqrt(modules[2] / modules[3]))];
+    const likes = [-1, -1];
     for (const range of [0.2, 0.06]) {
-      const [rightFrom, downFrom] = [right, down];
-      [across, along] = [-1, -1];
-      for (let part = -range; part <= range; part += range / 16) {
-        const like = timing(map, sign, perspective(triple, modulesApart, rightFrom + part, downFrom), modulesApart,
-          (at) => [at, 3]) - part * part / 2;
-        if (like > across) [across, right] = [like, rightFrom + part];
-      }
-      for (let part = -range; part <= range; part += range / 16) {
-        const like = timing(map, sign, perspective(triple, modulesApart, right, downFrom + part), modulesApart,
-          (at) => [3, at]) - part * part / 2;
-        if (like > along) [along, down] = [like, downFrom + part];
+      for (const leg of [0, 1]) {
+        const from = depths[leg];
+        likes[leg] = -1;
+        for (let part = -range; part <= range; part += range / 16) {
+          const [right, down] = leg ? [depths[0], from + part] : [from + part, depths[1]];
+          // A short timing pattern may look the same in many perspectives: then the measured one counts.
+          const like = timing(map, sign, perspective(triple, apart, right, down), apart, !leg) - part * part / 2;
+          if (like > likes[leg]) [likes[leg], depths[leg]] = [like, from + part];
+        }
       }
     }
-    const like = (across + along) / 2;
-    if (like > 0.35) out.push({ version: v, view: perspective(triple, modulesApart, right, down), like });
+    const like = (likes[0] + likes[1]) / 2;
+    if (like > LIKE) out.push({ version: v, view: perspective(triple, apart, ...depths), like });
   }
   return out.sort((one, other) => other.like - one.like).slice(0, 2);
 }
@@ -766,10 +745,10 @@ function refine(map, sign, view, version) {
   const far = 4 * version + 10;
   const finders = [[0, 0], [far, 0], [0, far]]
     .map(([u, v]) => findPattern(map, sign, 3, finderDark, view, u, v, 0.5));
-  if (finders.some(({ like }) => like < 0.5)) return null;
+  if (finders.some(({ like }) => like < LIKE)) return null;
   const found = alignments(version)
     .map(([x, y]) => findPattern(map, sign, 2, (ring) => ring !== 1, view, x - 3, y - 3, 2))
-    .filter(({ like }) => like > 0.6);
+    .filter(({ like }) => like > LIKE);
   // Without any, the fourth corner stays where the timing patterns say.
   if (found.length === 0) {
     const [x, y] = place(view, far, far);
@@ -824,59 +803,64 @@ function level(modules, columns) {
   });
 }
 
+/** Where a module is among those that have one more around them. */
+const inner = (at, size) => ((at / size | 0) + 1) * (size + 2) + at % size + 1;
+
 /**
  * Takes blur, motion and a sampling that is a little beside out of modules: the sum of each one and its eight
  * neighbours, weighted so that the modules that are known come out best.
  */
-function sharpen(modules, columns, version) {
-  const size = columns - 2;
+function sharpen(modules, version) {
+  const size = 17 + 4 * version;
   const kinds = layout(version);
-  const near = [-columns - 1, -columns, -columns + 1, -1, 0, 1, columns - 1, columns, columns + 1];
-  const inner = (at) => ((at / size | 0) + 1) * columns + at % size + 1;
+  const near = [-1, 0, 1].flatMap((down) => [-1, 0, 1].map((right) => down * (size + 2) + right));
   const lines = noEquations(10);
-  for (let at = 0; at < kinds.length; at++) {
-    if (kinds[at] !== DARK && kinds[at] !== LIGHT) continue;
-    const middle = inner(at);
-    addEquation(lines, [...near.map((step) => modules[middle + step]), 1, kinds[at] === LIGHT ? 1 : -1]);
-  }
+  kinds.forEach((kind, at) => {
+    if (kind !== DARK && kind !== LIGHT) return;
+    const middle = inner(at, size);
+    addEquation(lines, [...near.map((step) => modules[middle + step]), 1, kind === LIGHT ? 1 : -1]);
+  });
   // Large weights are kept small: few modules are known.
   for (let at = 0; at < 10; at++) lines[at][at] += 4;
   lines[4][10] += 4;
   const weights = solve(lines);
   if (!weights) return null;
   return Float32Array.from(kinds, (_, at) => {
-    const middle = inner(at);
+    const middle = inner(at, size);
     return near.reduce((sum, step, i) => sum + weights[i] * modules[middle + step], weights[9]);
   });
 }
 
 /** Reads a code whose version and perspective are known. */
-function readView(map, sign, { version, view }) {
+function readView(map, sign, view, version) {
   const size = 17 + 4 * version;
-  const modules = level(sampleModules(map, sign, view, size), size + 2);
-  const plain = Float32Array.from({ length: size * size }, (_, at) => {
-    return modules[((at / size | 0) + 1) * (size + 2) + at % size + 1];
+  const around = level(sampleModules(map, sign, view, size), size + 2);
+  const modules = Float32Array.from({ length: size * size }, (_, at) => around[inner(at, size)]);
+  // Of most that is no code, what is known of each code is not there.
+  const known = layout(version);
+  let [right, all] = [0, 0];
+  known.forEach((kind, at) => {
+    if (kind === DARK || kind === LIGHT) { all++; right += modules[at] < 0 === (kind === DARK); }
   });
-  const sharp = sharpen(modules, size + 2, version);
-  return readModules(plain, version, [0]) ?? (sharp && readModules(sharp, version, [0, 0.3, 0.55, 0.8]));
+  if (right < 0.7 * all) return null;
+  const text = readModules(modules, version, [0]);
+  if (text) return text;
+  const sharp = sharpen(around, version);
+  return sharp && readModules(sharp, version, [0, 0.3, 0.55, 0.8]);
 }
 
-/** How many triples are tried in one colour of one relief. */
-const TRIES = 4;
-
-/** Reads the code in a relief: its text and its corners, or null. */
-function scanRelief(map) {
-  if (map.width < 20 || map.height < 20) return null;
+/** Reads the code in a relief: its text and its corners, or null. `tries`: how many perspectives may be tried. */
+function scanRelief(map, tries) {
+  if (map.width < 2 || map.height < 2) return null;
   for (const finders of findFinders(map)) {
-    const { sign } = finders;
-    for (const triple of triples(finders).slice(0, TRIES)) {
-      for (const { version, view } of views(map, sign, triple)) {
-        const better = refine(map, sign, view, version);
-        const text = better && readView(map, sign, { version, view: better });
+    for (const triple of triples(finders).slice(0, 4)) {
+      for (const { version, view } of views(map, finders.sign, triple)) {
+        if (tries.left-- <= 0) return null;
+        const better = refine(map, finders.sign, view, version);
+        const text = better && readView(map, finders.sign, better, version);
         if (!text) continue;
         const size = 17 + 4 * version;
-        const corners = [[0, 0], [size, 0], [size, size], [0, size]]
-          .map(([x, y]) => place(better, x - 3.5, y - 3.5)).map(([x, y]) => ({ x, y }));
+        const corners = [[0, 0], [size, 0], [size, size], [0, size]].map(([u, v]) => place(better, u - 3.5, v - 3.5));
         return { text, corners };
       }
     }
@@ -886,12 +870,16 @@ function scanRelief(map) {
 
 /** Reads the QR code in a grey picture: its text and its four corners, or null. */
 function scanGrey(picture) {
-  const wide = Math.max(picture.width, picture.height) / BLOCK;
-  const small = half(picture);
-  const found = scanRelief(reliefOf(picture, Math.ceil(wide / 16))) ?? scanRelief(reliefOf(picture, Math.ceil(wide / 5)));
-  if (found) return found;
-  const smaller = scanRelief(reliefOf(small, Math.ceil(wide / 16)));
-  return smaller && { ...smaller, corners: smaller.corners.map(({ x, y }) => ({ x: 2 * x, y: 2 * y })) };
+  const tries = { left: 24 };
+  const far = Math.ceil(Math.max(picture.width, picture.height) / BLOCK / 5);
+  const smaller = half(picture);
+  // Small modules are found in the picture as it is, large ones in noise at half its size; blur needs a mean of what is
+  // near, a slanting look one of what is far.
+  for (const [seen, scale, reach] of [[picture, 1, 1], [smaller, 2, 1], [picture, 1, far], [smaller, 2, far]]) {
+    const found = scanRelief(reliefOf(seen, reach), tries);
+    if (found) return { text: found.text, corners: found.corners.map(([x, y]) => ({ x: scale * x, y: scale * y })) };
+  }
+  return null;
 }
 
 /** The largest picture that is looked at, in pixels. */
