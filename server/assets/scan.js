@@ -76,9 +76,24 @@ function alignments(version) {
   return lines.flatMap((y) => lines.filter((x) => free(x, y)).map((x) => [x, y]));
 }
 
-/** Whether a ring around the middle of a pattern is dark (6.3.3 with its separator, 6.3.6). */
-const finderDark = (ring) => ring < 2 || ring === 3;
-const alignmentDark = (ring) => ring !== 1;
+/** The modules of a square pattern of rings, each with its column, its row and whether it is dark. */
+function rings(middleX, middleY, radius, dark) {
+  const side = 2 * radius + 1;
+  return Array.from({ length: side * side }, (_, at) => {
+    const [x, y] = [at % side - radius, Math.floor(at / side) - radius];
+    return { x: middleX + x, y: middleY + y, dark: dark(Math.max(Math.abs(x), Math.abs(y))) };
+  });
+}
+/** A finder pattern, with its separator if the radius is 4 (6.3.3, 6.3.4). */
+const finder = (x, y, radius) => rings(x, y, radius, (ring) => ring < 2 || ring === 3);
+/** An alignment pattern (6.3.6). */
+const alignment = (x, y) => rings(x, y, 2, (ring) => ring !== 1);
+/** The timing pattern that goes right, or the one that goes down (6.3.5). */
+const timing = (size, goesRight) => Array.from({ length: size - 16 }, (_, at) => {
+  return { x: goesRight ? at + 8 : 6, y: goesRight ? 6 : at + 8, dark: at % 2 === 0 };
+});
+/** The columns and rows of the middles of the finder patterns. */
+const finderPlaces = (size) => [[3, 3], [size - 4, 3], [3, size - 4]];
 
 /** What a module is: data, known to be dark or light, or another that is no data. */
 const [DATA, DARK, LIGHT, FORMAT] = [0, 1, 2, 3];
@@ -89,27 +104,24 @@ function layout(version) {
   if (layouts[version]) return layouts[version];
   const size = sizeOf(version);
   const grid = new Uint8Array(size * size);
-  const set = (x, y, kind) => { if (x >= 0 && y >= 0 && x < size && y < size) grid[y * size + x] = kind; };
-  const rings = (x, y, radius, dark) => {
-    for (let v = -radius; v <= radius; v++) {
-      for (let u = -radius; u <= radius; u++) set(x + u, y + v, dark(ringOf(u, v)) ? DARK : LIGHT);
-    }
-  };
-  for (let at = 0; at < size; at++) for (const [x, y] of [[at, 6], [6, at]]) set(x, y, at % 2 ? LIGHT : DARK);
-  for (const [x, y] of formatPlaces(size).flat()) set(x, y, FORMAT);
-  for (const [x, y] of [[3, 3], [size - 4, 3], [3, size - 4]]) rings(x, y, 4, finderDark);
-  for (const [x, y] of alignments(version)) rings(x, y, 2, alignmentDark);
-  set(8, size - 8, DARK);
+  for (const [x, y] of formatPlaces(size).flat()) grid[y * size + x] = FORMAT;
+  const known = [
+    ...timing(size, true), ...timing(size, false), { x: 8, y: size - 8, dark: true },
+    ...finderPlaces(size).flatMap(([x, y]) => finder(x, y, 4)),
+    ...alignments(version).flatMap(([x, y]) => alignment(x, y)),
+  ];
   // The version information, of version 7 and above (7.10).
   const bits = withRest(version, 0b1111100100101, 12);
   for (let bit = 0; version >= 7 && bit < 18; bit++) {
-    const [far, near] = [size - 11 + bit % 3, bit / 3 | 0];
-    for (const [x, y] of [[far, near], [near, far]]) set(x, y, bits >> bit & 1 ? DARK : LIGHT);
+    const [far, near, dark] = [size - 11 + bit % 3, Math.floor(bit / 3), (bits >> bit & 1) === 1];
+    known.push({ x: far, y: near, dark }, { x: near, y: far, dark });
+  }
+  for (const { x, y, dark } of known) {
+    if (x >= 0 && y >= 0 && x < size && y < size) grid[y * size + x] = dark ? DARK : LIGHT;
   }
   layouts[version] = grid;
   return grid;
 }
-const ringOf = (u, v) => Math.max(Math.abs(u), Math.abs(v));
 
 // ---- GF(256) and Reed-Solomon (7.5.2, annex B). The lowest power of a polynomial is first. ----
 
@@ -481,8 +493,9 @@ function triples(found) {
 
 // ---- Perspective ----
 
-/** Where a position, in modules from the middle of the finder pattern at the corner, is in the picture. */
-function place([a, b, c, d, e, f, g, h], u, v) {
+/** Where a column and a row are in the picture; the middle of a module is at whole numbers. */
+function place([a, b, c, d, e, f, g, h], column, row) {
+  const [u, v] = [column - 3, row - 3];
   const depth = g * u + h * v + 1;
   return [(a * u + b * v + c) / depth, (d * u + e * v + f) / depth];
 }
@@ -516,14 +529,14 @@ function solve(lines) {
   return lines.map((line, at) => line[lines.length] / line[at]);
 }
 
-/** The perspective that fits best to points, each in modules and in the picture; null if none does. */
+/** The perspective that fits best to points, each with its column, its row and its place; null if none does. */
 function fit(points, apart) {
   // Numbers of one size make the fit exact.
-  const [{ x: ox, y: oy }, second] = points;
-  const scale = Math.hypot(second.x - ox, second.y - oy);
+  const [[ox, oy], second] = points.map(({ at }) => at);
+  const scale = Math.hypot(second[0] - ox, second[1] - oy);
   const lines = noEquations(8);
-  for (const point of points) {
-    const [u, v, x, y] = [point.u / apart, point.v / apart, (point.x - ox) / scale, (point.y - oy) / scale];
+  for (const { column, row, at } of points) {
+    const [u, v, x, y] = [(column - 3) / apart, (row - 3) / apart, (at[0] - ox) / scale, (at[1] - oy) / scale];
     addEquation(lines, [u, v, 1, 0, 0, 0, -u * x, -v * x, x]);
     addEquation(lines, [0, 0, 0, u, v, 1, -u * y, -v * y, y]);
   }
@@ -539,47 +552,31 @@ function fit(points, apart) {
 /** Less like a pattern than this is none. From -1 (dark is light) by 0 (by chance) to 1. */
 const LIKE = 0.5;
 
-/** Where within `reach` of a position in modules a pattern of rings is likest: how like, and where in the picture. */
-function findPattern({ map, sign }, view, radius, dark, u, v, reach) {
-  const [x, y] = place(view, u, v);
-  const [rx, ry] = place(view, u + 1, v);
-  const [bx, by] = place(view, u, v + 1);
-  const atX = (i, j) => x + i * (rx - x) + j * (bx - x);
-  const atY = (i, j) => y + i * (ry - y) + j * (by - y);
-  const likeAt = (right, down) => {
-    let [sum, all] = [0, 1e-6];
-    for (let j = -radius; j <= radius; j++) {
-      for (let i = -radius; i <= radius; i++) {
-        const value = sign * heightAt(map, atX(right + i, down + j), atY(right + i, down + j));
-        sum += dark(ringOf(i, j)) ? -value : value;
-        all += Math.abs(value);
-      }
-    }
-    return sum / all;
-  };
-  let best = { like: likeAt(0, 0), right: 0, down: 0 };
+/** How like modules are to what is seen, if they are so much farther to the right and down. */
+function likeness({ map, sign }, view, modules, right = 0, down = 0) {
+  let [sum, all] = [0, 1e-6];
+  for (const { x, y, dark } of modules) {
+    const at = place(view, x + right, y + down);
+    const value = sign * heightAt(map, at[0], at[1]);
+    sum += dark ? -value : value;
+    all += Math.abs(value);
+  }
+  return sum / all;
+}
+
+/** Where within `reach` a pattern around a column and a row is likest: how like, and where in the picture. */
+function findPattern(seen, view, modules, column, row, reach) {
+  let best = { like: -1, right: 0, down: 0 };
   for (let step = 0.5, far = reach; far > 0.1; far = step, step /= 2) {
     const from = best;
     for (let down = from.down - far; down <= from.down + far; down += step) {
       for (let right = from.right - far; right <= from.right + far; right += step) {
-        const like = likeAt(right, down);
+        const like = likeness(seen, view, modules, right, down);
         if (like > best.like) best = { like, right, down };
       }
     }
   }
-  return { like: best.like, u, v, x: atX(best.right, best.down), y: atY(best.right, best.down) };
-}
-
-/** How well a timing pattern takes turns (6.3.5), the one that goes right or the one that goes down. */
-function timing({ map, sign }, view, apart, goesRight) {
-  let [sum, all] = [0, 1e-6];
-  for (let at = 5; at <= apart - 5; at++) {
-    const [x, y] = goesRight ? place(view, at, 3) : place(view, 3, at);
-    const value = sign * heightAt(map, x, y);
-    sum += at % 2 ? -value : value;
-    all += Math.abs(value);
-  }
-  return sum / all;
+  return { like: best.like, column, row, at: place(view, column + best.right, row + best.down) };
 }
 
 /** The size of a module at a finder pattern, in the direction of another one. */
@@ -605,11 +602,12 @@ function views(seen, triple) {
   const slack = 1 + middle / 8 + Math.abs(one - other) / 2;
   // Most that is no code ends here: these are no squares with rings.
   const rough = perspective(triple, 4 * middle + 10, ...depths);
-  const corners = [[0, 0], [4 * middle + 10, 0], [0, 4 * middle + 10]];
-  if (slack > 8 || corners.some(([u, v]) => findPattern(seen, rough, 3, finderDark, u, v, 0).like < 0.3)) return [];
+  const isFar = ([x, y]) => likeness(seen, rough, finder(x, y, 3)) < 0.3;
+  if (slack > 8 || finderPlaces(sizeOf(middle)).some(isFar)) return [];
   const out = [];
   for (let version = Math.max(1, Math.ceil(middle - slack)); version <= Math.min(40, middle + slack); version++) {
     const apart = 4 * version + 10;
+    const patterns = [true, false].map((goesRight) => timing(sizeOf(version), goesRight));
     const best = [...depths];
     const likes = [-1, -1];
     for (const range of [0.2, 0.06]) {
@@ -619,7 +617,7 @@ function views(seen, triple) {
         for (let part = -range; part <= range; part += range / 16) {
           const view = perspective(triple, apart, leg ? best[0] : from + part, leg ? from + part : best[1]);
           // A short pattern is as like in many perspectives: then the one that was measured counts.
-          const like = timing(seen, view, apart, !leg) - part * part / 2;
+          const like = likeness(seen, view, patterns[leg]) - part * part / 2;
           if (like > likes[leg]) [likes[leg], best[leg]] = [like, from + part];
         }
       }
@@ -632,16 +630,14 @@ function views(seen, triple) {
 
 /** A better perspective, by the finder patterns and the alignment patterns that are found; null if it is no code. */
 function refine(seen, view, version) {
-  const apart = 4 * version + 10;
-  const finders = [[0, 0], [apart, 0], [0, apart]]
-    .map(([u, v]) => findPattern(seen, view, 3, finderDark, u, v, 0.5));
+  const size = sizeOf(version);
+  const finders = finderPlaces(size).map(([x, y]) => findPattern(seen, view, finder(x, y, 3), x, y, 0.5));
   if (finders.some(({ like }) => like < LIKE)) return null;
-  const found = alignments(version)
-    .map(([x, y]) => findPattern(seen, view, 2, alignmentDark, x - 3, y - 3, 2))
+  const found = alignments(version).map(([x, y]) => findPattern(seen, view, alignment(x, y), x, y, 2))
     .filter(({ like }) => like > LIKE);
   // Without any, the fourth corner stays where the timing patterns say.
-  const [x, y] = place(view, apart, apart);
-  return fit([...finders, ...(found.length ? found : [{ u: apart, v: apart, x, y }])], apart);
+  if (found.length === 0) found.push({ column: size - 4, row: size - 4, at: place(view, size - 4, size - 4) });
+  return fit([...finders, ...found], size - 7);
 }
 
 // ---- Modules ----
@@ -653,7 +649,7 @@ function sampleModules({ map, sign }, view, version) {
   const heights = new Float32Array(wide * wide).map((_, at) => {
     let sum = 0;
     for (const [right, down] of parts) {
-      const [x, y] = place(view, at % wide - 4 + right, (at / wide | 0) - 4 + down);
+      const [x, y] = place(view, at % wide - 1 + right, (at / wide | 0) - 1 + down);
       sum += heightAt(map, x, y);
     }
     return sign * sum / parts.length;
@@ -721,9 +717,9 @@ function scanRelief(map, tries) {
         const better = refine(seen, view, version);
         const text = better && readView(seen, better, version);
         if (!text) continue;
-        const [left, right] = [-3.5, sizeOf(version) - 3.5];
+        const [left, right] = [-0.5, sizeOf(version) - 0.5];
         const corners = [[left, left], [right, left], [right, right], [left, right]];
-        return { text, corners: corners.map(([u, v]) => place(better, u, v)) };
+        return { text, corners: corners.map(([x, y]) => place(better, x, y)) };
       }
     }
   }
