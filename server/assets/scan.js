@@ -6,6 +6,9 @@
 //
 // Light is positive and dark negative; for a code that is light on dark `sign` is -1. Positions in the picture are in
 // pixels: the middle of the first is 0.5. Not read: Kanji, ECI, FNC1, structured append, Micro QR.
+//
+// A message { id, width, height, data } with RGBA bytes is answered by { id, text, corners, ms }; `corners` are those
+// of the code, as { x, y }, and like `text` null if none was read.
 "use strict";
 
 // ---- The standard: sizes, patterns, tables ----
@@ -34,8 +37,10 @@ const MASKS = [
   (x, y) => ((x * y) % 2 + (x * y) % 3) % 2 === 0,
   (x, y) => ((x + y) % 2 + (x * y) % 3) % 2 === 0,
 ];
-/** By mode: the bits of a count in versions 1, 10 and 27 and above, how many values there are, and the bits of one,
- *  two or three values together (7.4.1, 7.4.3 to 7.4.5). */
+/**
+ * By mode: the bits of a count in versions from 1, 10 and 27, how many values there are, and the bits of one, two or
+ * three values together (7.4.1, 7.4.3 to 7.4.5).
+ */
 const MODES = {
   1: { counts: [10, 12, 14], base: 10, bits: [4, 7, 10] },
   2: { counts: [9, 11, 13], base: 45, bits: [6, 11] },
@@ -331,15 +336,6 @@ function means(cells, columns, rows, reach) {
   });
 }
 
-/** The grey of a picture of RGBA bytes (ITU-R BT.601). */
-function greyOf(data, width, height) {
-  const grey = new Uint8Array(width * height);
-  for (let at = 0, from = 0; at < grey.length; at++, from += 4) {
-    grey[at] = (77 * data[from] + 150 * data[from + 1] + 29 * data[from + 2] + 128) >> 8;
-  }
-  return { grey, width, height };
-}
-
 /** A picture of half the width and height. */
 function half({ grey, width, height }) {
   const [w, h] = [width >> 1, height >> 1];
@@ -404,7 +400,7 @@ function isFinder(a, b, c, d, e, f) {
     && Math.abs(d - c - 3 * module) < 2 * most && Math.abs(e - d - module) < most && Math.abs(f - e - module) < most;
 }
 
-/** How far it is from within a finder pattern to its three borders in a direction, or null. */
+/** How far it is in a direction from the middle of a finder pattern to its three borders; null without them. */
 function bordersFrom(map, sign, x, y, dx, dy, limit) {
   const out = [];
   let before = sign * heightAt(map, x, y);
@@ -549,7 +545,7 @@ function fit(points, apart) {
   ];
 }
 
-/** Less like a pattern than this is none. From -1 (dark is light) by 0 (by chance) to 1. */
+/** Less like a pattern than this is none. It goes from -1 (dark is light) over 0 (chance) to 1. */
 const LIKE = 0.5;
 
 /** How like modules are to what is seen, if they are so much farther to the right and down. */
@@ -571,7 +567,8 @@ function findPattern(seen, view, modules, column, row, reach) {
     const from = best;
     for (let down = from.down - far; down <= from.down + far; down += step) {
       for (let right = from.right - far; right <= from.right + far; right += step) {
-        const like = likeness(seen, view, modules, right, down);
+        // Chance may look the same: then what is near counts.
+        const like = likeness(seen, view, modules, right, down) - 0.03 * (right * right + down * down);
         if (like > best.like) best = { like, right, down };
       }
     }
@@ -592,7 +589,7 @@ function moduleAt({ map, sign }, from, to) {
 function views(seen, triple) {
   const legs = [triple.b, triple.c].map((to) => {
     const [here, there] = [moduleAt(seen, triple.a, to), moduleAt(seen, to, triple.a)];
-    // The size of what lies in a plane is as the square of how near it is.
+    // In a plane that is tilted, sizes along a line change as the square of how near they are.
     const apart = Math.hypot(to.x - triple.a.x, to.y - triple.a.y) / Math.sqrt(here * there);
     return { apart, depth: Math.min(Math.max(Math.sqrt(here / there), 0.6), 1.6) };
   });
@@ -600,7 +597,7 @@ function views(seen, triple) {
   const [one, other] = legs.map(({ apart }) => (apart - 10) / 4);
   const middle = (one + other) / 2;
   const slack = 1 + middle / 8 + Math.abs(one - other) / 2;
-  // Most that is no code ends here: these are no squares with rings.
+  // Most that is no code ends here, as three squares with rings are not there.
   const rough = perspective(triple, 4 * middle + 10, ...depths);
   const isFar = ([x, y]) => likeness(seen, rough, finder(x, y, 3)) < 0.3;
   if (slack > 8 || finderPlaces(sizeOf(middle)).some(isFar)) return [];
@@ -679,7 +676,7 @@ function sharpen(sampled, version) {
     if (kind !== DARK && kind !== LIGHT) return;
     addEquation(lines, [...near.map((step) => sampled[inner(at, size) + step]), 1, kind === LIGHT ? 1 : -1]);
   });
-  // As few modules are known, a module counts for itself a little more.
+  // The fewer modules are known, the more each counts for itself.
   lines.forEach((line, at) => { line[at] += 4; });
   lines[4][10] += 4;
   const weights = solve(lines);
@@ -694,13 +691,9 @@ function readView(seen, view, version) {
   const sampled = sampleModules(seen, view, version);
   const modules = new Float32Array(size * size).map((_, at) => sampled[inner(at, size)]);
   // Where what each code has is not seen, there is none.
-  let [right, all] = [0, 0];
-  layout(version).forEach((kind, at) => {
-    if (kind !== DARK && kind !== LIGHT) return;
-    all++;
-    if (modules[at] < 0 === (kind === DARK)) right++;
-  });
-  if (right < 0.7 * all) return null;
+  const known = [...layout(version).entries()].filter(([, kind]) => kind === DARK || kind === LIGHT);
+  const right = known.filter(([at, kind]) => modules[at] < 0 === (kind === DARK));
+  if (right.length < 0.7 * known.length) return null;
   const text = readModules(modules, version, [0]);
   if (text) return text;
   const sharp = sharpen(sampled, version);
@@ -711,7 +704,7 @@ function readView(seen, view, version) {
 function scanRelief(map, tries) {
   for (const { sign, found } of findFinders(map)) {
     const seen = { map, sign };
-    for (const triple of triples(found).slice(0, 4)) {
+    for (const triple of triples(found).slice(0, 12)) {
       for (const { version, view } of views(seen, triple)) {
         if (tries.left-- <= 0) return null;
         const better = refine(seen, view, version);
@@ -748,11 +741,16 @@ const LARGEST = 4_194_304;
 function scan(data, width, height) {
   const whole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
   if (!whole || width * height > LARGEST || !(data?.length >= 4 * width * height)) return null;
-  return scanGrey(greyOf(data, width, height));
+  // As people see it (ITU-R BT.601).
+  const grey = new Uint8Array(width * height);
+  for (let at = 0; at < grey.length; at++) {
+    grey[at] = (77 * data[4 * at] + 150 * data[4 * at + 1] + 29 * data[4 * at + 2] + 128) >> 8;
+  }
+  return scanGrey({ grey, width, height });
 }
 
 if (typeof module === "object") {
-  module.exports = { scan, scanGrey };
+  module.exports = { scan };
 } else {
   globalThis.onmessage = ({ data: { id, width, height, data } }) => {
     const start = performance.now();

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MODERATE_EACH: u64 = 24;
 const HARD_EACH: u64 = 16;
 const NOTHING_EACH: u64 = 10;
-/// Of so many hard pictures in a hundred fewer were never read; a change that reads fewer needs a reason.
+/// Of a hundred hard pictures, so many are read; a change that reads fewer needs a reason.
 const HARD_PERCENT: usize = 60;
 
 fn script(name: &str) -> PathBuf {
@@ -70,7 +70,9 @@ impl Album {
     }
 
     fn asked(&self) -> Vec<u8> {
-        json!({ "scanner": scanner(), "pictures": self.path, "sizes": self.sizes }).to_string().into()
+        json!({ "scanner": scanner(), "pictures": self.path, "sizes": self.sizes })
+            .to_string()
+            .into()
     }
 
     /// What the scanner reads; `None`: there is no Node.
@@ -87,8 +89,7 @@ impl Album {
         let python = python()?;
         let script = script("zxing.py");
         let words = [script.to_str().unwrap()];
-        let answer =
-            nts_testkit::tool(python.to_str().unwrap(), "python3", &words, &self.asked())?;
+        let answer = nts_testkit::tool(python.to_str().unwrap(), "python3", &words, &self.asked())?;
         Some(serde_json::from_slice(&answer).unwrap())
     }
 }
@@ -176,14 +177,15 @@ fn each_version_level_and_mode_is_read() {
     let modes = [
         "0123456789",
         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 $%*+-./:",
-        "abcdefghijklmnopqrstuvwxyz{}_#äöü€–",
+        "abcdefghijklmnopqrstuvwxyz{}_#äöü",
     ];
     let mut pictures = Vec::new();
     for version in 1..=40i16 {
         for level in [EcLevel::L, EcLevel::M, EcLevel::Q, EcLevel::H] {
             let letters: Vec<char> = modes[dice.below(3)].chars().collect();
             let length = 1 + dice.below(60 * usize::from(version.unsigned_abs()));
-            let mut text: Vec<char> = (0..length).map(|_| letters[dice.below(letters.len())]).collect();
+            let mut text: Vec<char> =
+                (0..length).map(|_| letters[dice.below(letters.len())]).collect();
             // Shorter until it fits; what is left is padding.
             let (code, text) = loop {
                 let whole: String = text.iter().collect();
@@ -192,7 +194,8 @@ fn each_version_level_and_mode_is_read() {
                     Err(_) => text.truncate(text.len() * 4 / 5),
                 }
             };
-            pictures.push(clean(&code, text, 3));
+            // Large codes with small modules.
+            pictures.push(clean(&code, text, if version < 15 { 3 } else { 2 }));
         }
     }
     assert_eq!(pictures.len(), 160);
@@ -205,7 +208,12 @@ fn of_moderate_pictures_99_in_100_are_read() {
     let noise = Noise::new();
     let pictures = make(&MODERATE, MODERATE_EACH, |kind, number| moderate(kind, number, 0, &noise));
     let Some(count) = measure("moderate", &pictures) else { return };
-    assert!(count.all >= 300 && count.read * 100 >= count.all * 99, "{} of {}", count.read, count.all);
+    assert!(
+        count.all >= 300 && count.read * 100 >= count.all * 99,
+        "{} of {}",
+        count.read,
+        count.all
+    );
 }
 
 #[test]
@@ -239,7 +247,11 @@ fn frames_of_a_camera_take_some_milliseconds() {
         let mut ms: Vec<f64> = answers[part].iter().map(|answer| answer.ms).collect();
         ms.sort_by(f64::total_cmp);
         let at = |percent: usize| ms[(ms.len() - 1) * percent / 100];
-        println!("frames of 640 by 640, {what}: median {:.1} ms, 95 % below {:.1} ms", at(50), at(95));
+        println!(
+            "frames of 640 by 640, {what}: median {:.1} ms, 95 % below {:.1} ms",
+            at(50),
+            at(95)
+        );
     }
     // The corners are where the code is: within the picture, and as far apart as the code is large.
     for (frame, answer) in frames.iter().zip(&answers) {
@@ -258,9 +270,15 @@ fn what_is_no_picture_throws_nothing() {
     for seed in [1, 2] {
         let asked = json!({ "scanner": scanner(), "seed": seed }).to_string();
         let words = [script.to_str().unwrap()];
-        let Some(answer) = nts_testkit::tool("node", "nodejs", &words, asked.as_bytes()) else { return };
+        let Some(answer) = nts_testkit::tool("node", "nodejs", &words, asked.as_bytes()) else {
+            return;
+        };
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         assert_eq!(answer["wrong"], json!([]), "seed {seed}");
-        println!("{} attacks, the slowest took {:.0} ms", answer["count"], answer["slowest"].as_f64().unwrap());
+        println!(
+            "{} attacks, the slowest took {:.0} ms",
+            answer["count"],
+            answer["slowest"].as_f64().unwrap()
+        );
     }
 }

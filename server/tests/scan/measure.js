@@ -8,8 +8,8 @@ const file = openSync(asked.pictures);
 const answers = asked.sizes.map(([width, height]) => {
   const grey = new Uint8Array(width * height);
   if (readSync(file, grey) !== grey.length) throw new Error("the file of pictures is too short");
-  const data = new Uint8ClampedArray(4 * grey.length);
-  grey.forEach((value, at) => data.fill(value, 4 * at, 4 * at + 3).fill(255, 4 * at + 3, 4 * at + 4));
+  const pixels = Uint32Array.from(grey, (value) => 0xff000000 | value * 0x010101);
+  const data = new Uint8ClampedArray(pixels.buffer);
   const start = performance.now();
   const found = scan(data, width, height);
   return { text: found?.text ?? null, corners: found?.corners ?? null, ms: performance.now() - start };

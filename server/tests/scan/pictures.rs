@@ -110,7 +110,7 @@ impl Look {
     /// A look at a good code from anywhere around it.
     pub fn plain(dice: &mut Dice) -> Look {
         Look {
-            module: dice.between(3.5, 8.0),
+            module: dice.between(3.5, 7.0),
             turn: dice.between(0.0, TAU),
             tilt: 0.0,
             blur: 0.25,
@@ -160,27 +160,23 @@ impl Modules {
         (x < 8 || x >= far) && y < 8 || x < 8 && y >= far
     }
 
-    /// Covers this part of the code, apart from its finder patterns, with a dark or a light rectangle.
+    /// Covers this part of the code with a dark or a light rectangle, beside its finder patterns if that is possible.
     fn cover(&mut self, dice: &mut Dice, part: f32) {
         let area = part * (self.size * self.size) as f32;
         let shape = dice.between(0.6, 1.6);
         let width = ((area * shape).sqrt() as usize).clamp(1, self.size - 1);
         let height = ((area / shape).sqrt() as usize).clamp(1, self.size - 1);
         let dark = dice.below(2) == 0;
-        for _ in 0..100 {
-            let x = dice.below(self.size - width);
-            let y = dice.below(self.size - height);
-            let (right, bottom) = (x + width, y + height);
-            if [(x, y), (right, y), (x, bottom), (right, bottom)]
-                .iter()
-                .any(|(x, y)| self.in_finder(*x, *y))
-            {
-                continue;
-            }
-            for line in self.dark.chunks_mut(self.size).skip(y).take(height) {
-                line[x..right].fill(dark);
-            }
-            return;
+        let place =
+            |dice: &mut Dice| (dice.below(self.size - width), dice.below(self.size - height));
+        let beside = |(x, y): (usize, usize)| {
+            let corners = [(x, y), (x + width, y), (x, y + height), (x + width, y + height)];
+            corners.iter().all(|(x, y)| !self.in_finder(*x, *y))
+        };
+        let tries: Vec<(usize, usize)> = (0..100).map(|_| place(dice)).collect();
+        let (x, y) = *tries.iter().find(|place| beside(**place)).unwrap_or(&tries[0]);
+        for line in self.dark.chunks_mut(self.size).skip(y).take(height) {
+            line[x..x + width].fill(dark);
         }
     }
 
@@ -258,7 +254,8 @@ impl Texture {
 
     fn transpose(&mut self) {
         let side = self.side;
-        self.texels = (0..side * side).map(|at| self.texels[at % side * side + at / side]).collect();
+        self.texels =
+            (0..side * side).map(|at| self.texels[at % side * side + at / side]).collect();
     }
 
     /// Blurs it by about this standard deviation in texels: two means are nearly a normal distribution.
@@ -288,7 +285,13 @@ impl Noise {
 }
 
 /// What a camera sees of a texture.
-fn see(texture: &Texture, size: usize, look: &Look, dice: &mut Dice, noise: &Noise) -> (usize, Vec<u8>) {
+fn see(
+    texture: &Texture,
+    size: usize,
+    look: &Look,
+    dice: &mut Dice,
+    noise: &Noise,
+) -> (usize, Vec<u8>) {
     let wide = (size + 8) as f32 * look.module;
     let side = if look.side > 0 { look.side } else { (wide * 1.4) as usize };
     let near = side as f32 * 0.03;
@@ -411,8 +414,20 @@ fn seen(kind: &'static str, code: Code, look: Look, dice: &mut Dice, noise: &Noi
 
 /// What a scanner at a door sees, and must read.
 pub const MODERATE: [&str; 14] = [
-    "turned", "perspective", "blur", "noise", "dark", "low contrast", "inverted", "uneven light", "reflection",
-    "damaged", "small", "large", "mirrored", "some of all",
+    "turned",
+    "perspective",
+    "blur",
+    "noise",
+    "dark",
+    "low contrast",
+    "inverted",
+    "uneven light",
+    "reflection",
+    "damaged",
+    "small",
+    "large",
+    "mirrored",
+    "some of all",
 ];
 
 /// The picture of this number of a moderate kind; of this side, if it is not 0.
@@ -466,8 +481,18 @@ pub fn moderate(kind: &'static str, number: u64, side: usize, noise: &Noise) -> 
 
 /// What is hard to read, or too hard.
 pub const HARD: [&str; 12] = [
-    "steep", "out of focus", "moving", "much noise", "very dark", "hardly any contrast", "hard shadow",
-    "large reflection", "much damage", "very small", "no margin", "much of all",
+    "steep",
+    "out of focus",
+    "moving",
+    "much noise",
+    "very dark",
+    "hardly any contrast",
+    "hard shadow",
+    "large reflection",
+    "much damage",
+    "very small",
+    "no margin",
+    "much of all",
 ];
 
 /// The picture of this number of a hard kind.
@@ -477,7 +502,7 @@ pub fn hard(kind: &'static str, number: u64, noise: &Noise) -> Picture {
     match kind {
         "steep" => look.tilt = dice.between(40.0, 58.0),
         "out of focus" => {
-            look.blur = dice.between(0.55, 0.75);
+            look.blur = dice.between(0.52, 0.62);
             look.noise = 2.0;
         }
         "moving" => look.motion = dice.between(1.0, 2.2),
