@@ -336,18 +336,10 @@ fn see(
         let mut depth = start.2 + line * down_depth;
         let mut lit = (line - middle_y) * light_y - middle_x * light_x;
         for x in 0..side {
-            let mut texel_x = u / depth - 0.5;
-            let mut texel_y = v / depth - 0.5;
-            if !(texel_x > 0.0) || depth < 0.05 {
-                texel_x = 0.0;
-            } else if texel_x > most {
-                texel_x = most;
-            }
-            if !(texel_y > 0.0) || depth < 0.05 {
-                texel_y = 0.0;
-            } else if texel_y > most {
-                texel_y = most;
-            }
+            // Behind the camera there is nothing; beyond the texture its border goes on.
+            let texel =
+                |at: f32| if depth < 0.05 { 0.0 } else { (at / depth - 0.5).clamp(0.0, most) };
+            let (texel_x, texel_y) = (texel(u), texel(v));
             let (column, row) = (texel_x as usize, texel_y as usize);
             let (part_x, part_y) = (texel_x - column as f32, texel_y - row as f32);
             let at = row * texture.side + column;
