@@ -385,9 +385,9 @@ function heightAt({ relief, width, height }, x, y) {
   const right = Math.min(Math.max(x - 0.5, 0), width - 1.001);
   const down = Math.min(Math.max(y - 0.5, 0), height - 1.001);
   const at = (down | 0) * width + (right | 0);
-  const [dx, dy] = [right - (right | 0), down - (down | 0)];
-  const top = between(relief[at], relief[at + 1], dx);
-  return between(top, between(relief[at + width], relief[at + width + 1], dx), dy);
+  const part = right - (right | 0);
+  const above = between(relief[at], relief[at + 1], part);
+  return between(above, between(relief[at + width], relief[at + width + 1], part), down - (down | 0));
 }
 
 // ---- Finder patterns (6.3.3) ----
@@ -405,9 +405,10 @@ function bordersFrom(map, sign, x, y, dx, dy, limit) {
   const out = [];
   let before = sign * heightAt(map, x, y);
   for (let step = 1; step < limit && before !== 0; step++) {
-    const [nx, ny] = [x + step * dx, y + step * dy];
-    if (nx < 0 || ny < 0 || nx > map.width || ny > map.height) return null;
-    const value = sign * heightAt(map, nx, ny);
+    x += dx;
+    y += dy;
+    if (x < 0 || y < 0 || x > map.width || y > map.height) return null;
+    const value = sign * heightAt(map, x, y);
     if (value > 0 !== before > 0) out.push(step - 1 + before / (before - value));
     if (out.length === 3) return out;
     before = value;
@@ -446,7 +447,7 @@ function findFinders(map) {
   const { relief, width, height } = map;
   const [dark, light] = [0, 1].map(() => Object.assign([], { tried: 0 }));
   for (let y = 0; y < height; y++) {
-    let [a, b, c, d, e] = [NaN, NaN, NaN, NaN, NaN];
+    let a, b, c, d, e;
     let before = relief[y * width];
     for (let x = 1; x < width; x++) {
       const value = relief[y * width + x];
@@ -456,7 +457,7 @@ function findFinders(map) {
           const sign = before > 0 ? -1 : 1;
           addFinder(map, sign, sign > 0 ? dark : light, (a + b + c + d + e + f) / 6, y + 0.5, f - a);
         }
-        [a, b, c, d, e] = [b, c, d, e, f];
+        a = b; b = c; c = d; d = e; e = f;
       }
       before = value;
     }
@@ -490,10 +491,11 @@ function triples(found) {
 // ---- Perspective ----
 
 /** Where a column and a row are in the picture; the middle of a module is at whole numbers. */
-function place([a, b, c, d, e, f, g, h], column, row) {
-  const [u, v] = [column - 3, row - 3];
-  const depth = g * u + h * v + 1;
-  return [(a * u + b * v + c) / depth, (d * u + e * v + f) / depth];
+function place(view, column, row) {
+  const u = column - 3;
+  const v = row - 3;
+  const depth = view[6] * u + view[7] * v + 1;
+  return [(view[0] * u + view[1] * v + view[2]) / depth, (view[3] * u + view[4] * v + view[5]) / depth];
 }
 
 /** The perspective of a triple `apart` modules wide, whose second and third are this much farther than the first. */
@@ -645,9 +647,9 @@ function sampleModules({ map, sign }, view, version) {
   const parts = [-0.25, 0, 0.25].flatMap((right) => [-0.25, 0, 0.25].map((down) => [right, down]));
   const heights = new Float32Array(wide * wide).map((_, at) => {
     let sum = 0;
-    for (const [right, down] of parts) {
-      const [x, y] = place(view, at % wide - 1 + right, (at / wide | 0) - 1 + down);
-      sum += heightAt(map, x, y);
+    for (const part of parts) {
+      const middle = place(view, at % wide - 1 + part[0], (at / wide | 0) - 1 + part[1]);
+      sum += heightAt(map, middle[0], middle[1]);
     }
     return sign * sum / parts.length;
   });

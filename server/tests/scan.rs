@@ -16,8 +16,8 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 /// How many pictures there are of each kind.
-const MODERATE_EACH: u64 = 24;
-const HARD_EACH: u64 = 16;
+const MODERATE_EACH: u64 = 22;
+const HARD_EACH: u64 = 12;
 const NOTHING_EACH: u64 = 10;
 /// Of a hundred hard pictures, so many are read; a change that reads fewer needs a reason.
 const HARD_PERCENT: usize = 78;

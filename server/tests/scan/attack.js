@@ -78,6 +78,7 @@ runInNewContext(readFileSync(scanner, "utf8"), worker);
 worker.onmessage({ data: { id: 7, width: 64, height: 64, data: some } });
 worker.onmessage({ data: { id: 8, width: 9, height: 1e9, data: some } });
 const told = answers.map(({ id, text, corners, ms }) => [id, text, corners, ms >= 0]);
-if (JSON.stringify(told) !== '[[7,null,null,true],[8,null,null,true]]') wrong.push(`the worker: ${JSON.stringify(answers)}`);
+const expected = [[7, null, null, true], [8, null, null, true]];
+if (JSON.stringify(told) !== JSON.stringify(expected)) wrong.push(`the worker: ${JSON.stringify(answers)}`);
 
 process.stdout.write(JSON.stringify({ count, wrong, slowest }));
