@@ -706,7 +706,7 @@ function readView(seen, view, version) {
 function scanRelief(map, tries) {
   for (const { sign, found } of findFinders(map)) {
     const seen = { map, sign };
-    for (const triple of triples(found).slice(0, 12)) {
+    for (const triple of triples(found).slice(0, 40)) {
       for (const { version, view } of views(seen, triple)) {
         if (tries.left-- <= 0) return null;
         const better = refine(seen, view, version);
