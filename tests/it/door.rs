@@ -140,7 +140,7 @@ fn what_happened_without_a_network_is_recorded_with_what_contradicts_it() {
     assert_eq!(seen["inside"], 2);
     assert_eq!(seen["conflicts"].as_array().unwrap().len(), 1);
     assert_eq!(seen["conflicts"][0]["gate"], "south");
-    let log = nts(&dir).args(["log"]).output().unwrap();
+    let log = nts(&dir).args(["audit-log"]).output().unwrap();
     assert!(said(&log).contains("ticket 1 in at south, reported later"), "{}", said(&log));
 
     // Many in one request, each with a result of its own; the whole request again changes nothing.
