@@ -102,6 +102,9 @@ pub async fn asset(
     });
     let (name, kind, bytes): (&'static str, &str, &'static [u8]) = match file.as_str() {
         "nts.css" => ("nts.css", "text/css; charset=utf-8", include_bytes!("../../assets/nts.css")),
+        "door.css" => {
+            ("door.css", "text/css; charset=utf-8", include_bytes!("../../assets/door.css"))
+        }
         "office.js" => ("office.js", JAVASCRIPT, include_bytes!("../../assets/office.js")),
         "event-form.js" => {
             ("event-form.js", JAVASCRIPT, include_bytes!("../../assets/event-form.js"))

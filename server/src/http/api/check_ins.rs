@@ -142,7 +142,8 @@ fn at(ms: TimeMs) -> std::borrow::Cow<'static, str> {
     when::rfc3339(ms).into()
 }
 
-fn told<'a>(
+/// What is told of a scan.
+pub(in crate::http) fn told<'a>(
     app: &Site,
     caller: &Caller,
     event: &'a Event,
