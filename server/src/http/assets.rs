@@ -105,6 +105,8 @@ pub async fn asset(
         "door.css" => {
             ("door.css", "text/css; charset=utf-8", include_bytes!("../../assets/door.css"))
         }
+        "door.js" => ("door.js", JAVASCRIPT, include_bytes!("../../assets/door.js")),
+        "scan.js" => ("scan.js", JAVASCRIPT, include_bytes!("../../assets/scan.js")),
         "office.js" => ("office.js", JAVASCRIPT, include_bytes!("../../assets/office.js")),
         "event-form.js" => {
             ("event-form.js", JAVASCRIPT, include_bytes!("../../assets/event-form.js"))

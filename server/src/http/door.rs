@@ -11,13 +11,14 @@ use super::auth::signed_in;
 use super::cookies;
 use super::extract::{Form, Sent, SentByStaff};
 use super::office::Staff;
-use super::page::{Frame, Page, page};
+use super::page::{Frame, Page, attribute, page};
 use super::problem::Problem;
 use super::query::Query;
 use super::site::Site;
 use super::staff::event_for;
 use crate::access::{Caller, Permit, Right, may};
 use crate::app::App;
+use crate::codes::PublicKey;
 use crate::door::Report;
 use crate::language::Lang;
 use crate::store::records::door::ScanRow;
@@ -32,6 +33,9 @@ use boxoffice::door::{
     Admission, DeviceId, Direction, DoorRefusal, DoorSpec, GateSpec, Nonce, UNDO_MS,
 };
 use boxoffice::{Event, TimeMs};
+use nts_api::ScanResult;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 use words::{Colour, Shown};
@@ -63,6 +67,8 @@ pub(super) fn is_for_scripts(path: &str) -> bool {
 #[template(path = "door.html")]
 struct DoorPage {
     frame: Frame,
+    /// What the script needs to know, as an attribute.
+    data: String,
     path: String,
     event_name: String,
     /// What came of the last scan.
@@ -81,6 +87,68 @@ struct DoorPage {
     inside: String,
     tickets: String,
     scans: Vec<LastScan>,
+}
+
+/// What the script needs to know.
+#[derive(Serialize)]
+struct Data<'a> {
+    /// How often a ticket admits.
+    admission: &'static str,
+    device: String,
+    event: &'a str,
+    /// As signed codes name it.
+    event_id: String,
+    gate: Option<&'a str>,
+    gates: Vec<GateData<'a>>,
+    /// The public keys, by their ids, in hexadecimal digits.
+    keys: BTreeMap<u8, String>,
+    only_gate: &'static str,
+    opens_ms: Option<TimeMs>,
+    /// The names of the ticket types, as signed codes number them.
+    types: Vec<&'a str>,
+    /// For each result: a colour, a title, what happened and what to do.
+    words: BTreeMap<ScanResult, [&'static str; 4]>,
+    zone: &'a str,
+}
+
+#[derive(Serialize)]
+struct GateData<'a> {
+    id: &'a str,
+    name: &'a str,
+    /// The names of the ticket types that it accepts; none: all.
+    types: Vec<&'a str>,
+}
+
+impl<'a> Data<'a> {
+    fn of(at: &'a At, keys: &[PublicKey]) -> Data<'a> {
+        let types = &at.event.ticket_types;
+        let name = |id: &String| types.iter().find(|known| known.id == *id);
+        let gate = |gate: &'a GateSpec| GateData {
+            id: &gate.id,
+            name: &gate.name,
+            types: gate.ticket_types.iter().filter_map(name).map(|t| t.name.as_str()).collect(),
+        };
+        let words = |result: &ScanResult| {
+            let (colour, title, what, detail) = words::table(*result);
+            (*result, [colour.class(), title, what, detail])
+        };
+        let keys = keys.iter().filter(|key| key.revoked_ms.is_none());
+        let hex = |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect();
+        Data {
+            admission: at.spec.admission.word(),
+            device: uuid_text(at.device.id),
+            event: &at.event.spec.slug,
+            event_id: at.event.id.0.to_string(),
+            gate: at.gate.as_deref(),
+            gates: at.spec.gates.iter().map(gate).collect(),
+            keys: keys.map(|key| (key.id, hex(&key.public))).collect(),
+            only_gate: ONLY_GATE,
+            opens_ms: at.spec.opens_ms,
+            types: types.iter().map(|known| known.name.as_str()).collect(),
+            words: ScanResult::ALL.iter().map(words).collect(),
+            zone: &at.event.spec.zone,
+        }
+    }
 }
 
 /// A gate that can be chosen.
@@ -215,6 +283,7 @@ struct Says {
 
 /// The page as it is now.
 async fn shown(app: &Site, caller: &Caller, at: &At, says: Says) -> Result<Response, Problem> {
+    let keys = app.tickets.keys(&caller.permit_anywhere()?).await?;
     let overview = app.door.overview(&at.permit, SEARCHED).await?;
     let now = app.clock.now_ms();
     let manages = caller.has(Right::ChangeEvents, Some(at.event.id));
@@ -231,6 +300,7 @@ async fn shown(app: &Site, caller: &Caller, at: &At, says: Says) -> Result<Respo
     });
     let template = DoorPage {
         frame: Frame::english(app),
+        data: attribute(&Data::of(at, &keys)),
         path: path_of(&at.event),
         event_name: at.event.spec.name.clone(),
         shown: says.shown,
