@@ -10,6 +10,8 @@ const data = JSON.parse(document.body.dataset.door);
 const PATIENCE_MS = 5_000;
 /** So long after it was last seen, the camera takes the same code for the same ticket. */
 const SAME_MS = 3_000;
+/** So often what was not sent is tried again. */
+const SEND_MS = 5_000;
 /** So often the page asks for the counts of all doors. */
 const NEWS_MS = 20_000;
 /** At most so many pictures are read in a second. */
@@ -17,8 +19,8 @@ const PICTURES = 15;
 /** The middle of the picture is read in so many pixels. */
 const SIDE = 640;
 
-const sound = { go: [[880, 0, .09], [1320, .11, .14]], wait: [[620, 0, .3]], stop: [[190, 0, .22], [150, .26, .4]] };
-const shake = { go: [80], wait: [90, 70, 90], stop: [350, 120, 350] };
+const sound = { go: [[880, 0, .09], [1320, .11, .14]], maybe: [[880, 0, .09], [660, .11, .2]], wait: [[620, 0, .3]], stop: [[190, 0, .22], [150, .26, .4]] };
+const shake = { go: [80], maybe: [80, 60, 80], wait: [90, 70, 90], stop: [350, 120, 350] };
 
 // ---- Words ----
 
@@ -79,7 +81,7 @@ find("main").append(place);
 
 /** Shows it on the whole screen, until the next one or a touch. */
 function show({ colour, title, name, type, what, detail, link }) {
-  find("#result")?.replaceWith(element("h1", { textContent: "Check people in" }));
+  find("#result")?.replaceWith(element("h1", { textContent: "Check people in", className: stream ? "unseen" : "" }));
   document.body.classList.remove("go", "wait", "stop");
   answer.className = `answer ${colour}`;
   const parts = [element("h2", { textContent: title })];
@@ -151,6 +153,7 @@ async function ask(path, body) {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
       redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
     });
+    setClock(answered);
     if (answered.ok) return await answered.json();
   } catch (error) {
     throw Object.assign(new Error("no answer"), { cause: error, offline: true });
@@ -178,16 +181,22 @@ async function check(code) {
   };
   unanswered.set(known, scan.nonce);
   try {
+    // What was let in without a network is known to the others before somebody else comes with the same ticket.
+    if (waiting()) await send();
     const told = await ask(`/door/${data.event}/check-ins`, scan);
     unanswered.delete(known);
+    await remember(told, scan).catch(() => {});
     show(shownOf(told));
     news();
   } catch (error) {
     if (error.shown && !error.offline) { show(error.shown); return; }
-    show({
-      colour: "wait", title: "No answer", what: "The box office cannot be reached now.",
-      detail: "Scan the ticket again. It cannot count twice.",
-    });
+    state(true);
+    const shown = await alone(scan).catch(() => ({
+      colour: "wait", title: "Not checked", what: "There is no network, and this device cannot keep the scan.",
+      detail: "Do not let the guest in yet. Scan the ticket again.",
+    }));
+    if (shown.colour === "maybe") unanswered.delete(known);
+    show(shown);
   }
 }
 
@@ -212,6 +221,318 @@ form.addEventListener("submit", async (event) => {
   await checkOne(code);
 });
 
+// ---- Without a network ----
+//
+// A ticket whose signature is right is let in if this device has not let it in before. The scan is on the disk before
+// that is shown, and goes to the box office when the network is back, as one whose person has passed already.
+
+/** Scans that were not sent, and tickets that this device knows to be in or to have gone out. */
+const storage = new Promise((done) => {
+  const asked = globalThis.indexedDB?.open("nts-door", 1);
+  if (!asked) { done(null); return; }
+  asked.onupgradeneeded = () => {
+    asked.result.createObjectStore("scans", { keyPath: "nonce" });
+    asked.result.createObjectStore("tickets", { keyPath: ["event", "ticket"] });
+  };
+  asked.onsuccess = () => done(asked.result);
+  asked.onerror = () => done(null);
+});
+
+/** Does something in one transaction, and gives the result of the request that it returns once all is on the disk. */
+async function disk(mode, act) {
+  const open = await storage;
+  if (!open) throw new Error("there is no storage");
+  return new Promise((done, failed) => {
+    const together = open.transaction(["scans", "tickets"], mode, { durability: "strict" });
+    const asked = act(together.objectStore("scans"), together.objectStore("tickets"));
+    together.oncomplete = () => done(asked?.result);
+    together.onabort = together.onerror = () => failed(together.error);
+  });
+}
+
+/** The scans that were not sent, the oldest first; and those that were taken back, of which the box office may know. */
+let unsent = [];
+let undone = [];
+/** Those that the box office does not take, by their nonces. */
+const stuck = new Set();
+const waiting = () => undone.length > 0 || unsent.some((scan) => !stuck.has(scan.nonce));
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/** The bytes of a signed code, and how many of them are signed: see docs/ticket-code.md. */
+const [BYTES, SIGNED] = [90, 26];
+
+const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** What a signed code says, in an address or by itself; null: it is none. */
+function signedOf(text) {
+  const code = text.trim().split(/[?#]/)[0].split("/").pop().toUpperCase();
+  if (code.length !== BYTES * 8 / 5) return null;
+  const bytes = new Uint8Array(BYTES);
+  let [bits, held, at] = [0, 0, 0];
+  for (const letter of code) {
+    const value = LETTERS.indexOf(letter);
+    if (value < 0) return null;
+    bits = bits << 5 | value;
+    held += 5;
+    if (held >= 8) {
+      held -= 8;
+      bytes[at++] = bits >> held & 0xff;
+      bits &= (1 << held) - 1;
+    }
+  }
+  if (bytes[0] !== 1) return null;
+  const view = new DataView(bytes.buffer);
+  const which = view.getUint32(22);
+  return {
+    bytes, key: bytes[1], event: view.getBigUint64(2).toString(),
+    ticket: `${hex(bytes.subarray(10, 22))}:${which >>> 20}`, type: data.types[which >>> 8 & 0xfff] ?? "",
+  };
+}
+
+/** Whether the key of this device says that a code is ours; null: that cannot be found out here. */
+async function isOurs({ bytes, key }) {
+  const known = data.keys[key];
+  if (!known || !globalThis.crypto?.subtle) return null;
+  try {
+    const raw = Uint8Array.from(known.match(/../g), (byte) => parseInt(byte, 16));
+    const made = await crypto.subtle.importKey("raw", raw, { name: "Ed25519" }, false, ["verify"]);
+    const said = new Uint8Array([...new TextEncoder().encode("nts ticket code 1\n"), ...bytes.subarray(0, SIGNED)]);
+    return await crypto.subtle.verify({ name: "Ed25519" }, made, bytes.subarray(SIGNED), said);
+  } catch { return null; }
+}
+
+/** How far the clock of this device is behind that of the box office. */
+let behind = Number(sessionStorage.getItem("nts-door-behind")) || 0;
+function setClock(answered) {
+  const then = Date.parse(answered.headers.get("date"));
+  if (Number.isNaN(then) || Math.abs(then - Date.now() - behind) < 2_000) return;
+  behind = then - Date.now();
+  sessionStorage.setItem("nts-door-behind", behind);
+}
+const now = () => Date.now() + behind;
+
+/** Keeps what the box office says of a ticket. */
+async function remember(told, { gate, direction: way, nonce: of }) {
+  if (!told.ticket) return;
+  const ticket = `${told.ticket.order.replaceAll("-", "").slice(0, 24)}:${told.ticket.number}`;
+  const is = { event: data.event, ticket, gate, at: now(), way, nonce: of };
+  if (told.result === "already_in" && told.first) Object.assign(is, { at: Date.parse(told.first.at), gate: told.first.gate, nonce: "" });
+  else if (told.result !== "admitted" && told.result !== "left") return;
+  await disk("readwrite", (_, tickets) => { tickets.put(is); });
+}
+
+/** Decides without the box office, and gives what is shown. What lets somebody in is on the disk then. */
+async function alone(scan) {
+  const signed = signedOf(scan.code);
+  if (!signed) {
+    return {
+      colour: "wait", title: "Not checked", what: "Without a network only the QR code of a ticket can be checked.",
+      detail: "Scan the QR code, or send the guest to the box office.",
+    };
+  }
+  const ours = await isOurs(signed);
+  if (ours === null) {
+    return {
+      colour: "wait", title: "Not checked", what: "There is no network, and this device cannot check the ticket by itself.",
+      detail: "Scan it again when the network is back, or send the guest to the box office.",
+    };
+  }
+  const ticket = { ticket_type: signed.type };
+  if (!ours) return shownOf({ result: "unknown_ticket" });
+  if (signed.event !== data.event_id) return shownOf({ result: "other_event" });
+  const comesIn = scan.direction === "in";
+  if (comesIn && data.opens_ms && now() < data.opens_ms) {
+    return shownOf({ result: "not_open", opens_at: data.opens_ms, ticket });
+  }
+  const gate = data.gates.find((known) => known.id === scan.gate);
+  if (comesIn && gate?.types.length && !gate.types.includes(signed.type)) return shownOf({ result: "wrong_gate", ticket });
+  const was = await disk("readonly", (_, tickets) => tickets.get([data.event, signed.ticket]));
+  const sameDay = was && day.format(was.at) === day.format(now());
+  const may = !was || (comesIn
+    ? data.admission === "come_back" && was.way === "out" || data.admission === "once_a_day" && !sameDay
+    : was.way === "in");
+  if (!may) {
+    const result = comesIn ? "already_in" : "not_in";
+    return shownOf({ result, ticket, first: { at: was.at, gate: was.gate } });
+  }
+  const at = now();
+  const is = { event: data.event, ticket: signed.ticket, gate: scan.gate, at, way: scan.direction, nonce: scan.nonce };
+  const row = { nonce: scan.nonce, event: data.event, at: Date.now(), type: signed.type, before: was ?? null, scan };
+  await disk("readwrite", (scans, tickets) => { scans.add(row); tickets.put(is); });
+  await count();
+  return {
+    colour: "maybe", title: comesIn ? "Valid, offline" : "Goes out", type: signed.type,
+    what: comesIn ? "The ticket is real, and new to this device." : "",
+    detail: comesIn ? "Let the guest in. Whether it was refunded, or used at another door, is told when the network is back." : "It is sent when the network is back.",
+  };
+}
+
+/** The line under the counts, and the scans that were not sent. */
+const line = element("p", { className: "door-line" });
+line.setAttribute("role", "status");
+find(".door-top").after(line);
+const pending = element("ul", { className: "rows" });
+const pendingCard = element("section", { className: "card last" }, element("h2", { textContent: "Not sent yet" }), pending);
+let cut = false;
+let signedOut = false;
+
+function state(offline = cut) {
+  cut = offline;
+  const parts = [];
+  if (cut) parts.push("No network: the counts may be old.");
+  if (unsent.length) parts.push(`${unsent.length} not sent.`);
+  if (stuck.size) parts.push("The box office does not take some of them: show this to a manager of the event.");
+  const text = parts.join(" ");
+  if (line.textContent !== text || signedOut) {
+    line.textContent = text;
+    if (signedOut) line.append(" ", element("a", { href: signIn[0], textContent: `${signIn[1]} to send them` }));
+  }
+  line.classList.toggle("some", unsent.length > 0 || cut);
+}
+
+/** Looks what was not sent, and shows it. */
+async function count() {
+  const rows = (await disk("readonly", (scans) => scans.getAll())).sort((a, b) => a.at - b.at);
+  [unsent, undone] = [rows.filter((row) => !row.undone), rows.filter((row) => row.undone)];
+  pending.replaceChildren(...unsent.slice(-5).reverse().map((row) => {
+    const undo = element("button", { type: "button", className: "quiet", textContent: "Undo" });
+    undo.addEventListener("click", () => { undo.disabled = true; takeBack(row); });
+    const out = row.scan.direction === "out";
+    const told = element("p", {}, element("strong", { textContent: row.type || "Ticket" }), element("br"),
+      element("span", { className: "fine", textContent: `${out ? "Out" : "In"}, ${clock.format(row.at + behind)}` }));
+    return element("li", {}, told, undo);
+  }));
+  if (unsent.length) find(".last").before(pendingCard); else pendingCard.remove();
+  state();
+}
+
+/** A scan that was not sent was a mistake. It may have been sent all the same, and its answer been lost: so the box office
+ *  is told that it is undone, whether it knows of it or not. */
+async function takeBack(row) {
+  if (sending) await sending.catch(() => {});
+  if (!unsent.some(({ nonce: of }) => of === row.nonce)) { news(); return; }
+  const key = signedOf(row.scan.code).ticket;
+  await disk("readwrite", (scans, tickets) => {
+    scans.put({ ...row, undone: true });
+    if (row.before) tickets.put(row.before); else tickets.delete([row.event, key]);
+  });
+  stuck.delete(row.nonce);
+  await count();
+  show({ colour: "wait", title: "Undone", what: "The scan was not sent, and does not count.", detail: "The ticket can be scanned again." });
+  sendSoon();
+}
+
+/** Undoes at the box office what was taken back here. */
+async function sendUndone({ event, nonce: of }) {
+  let answered;
+  try {
+    answered = await fetch(`/door/${event}/undo`, {
+      method: "POST", body: new URLSearchParams({ nonce: of }), redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
+    });
+  } catch (error) { throw Object.assign(new Error("no answer"), { cause: error, offline: true }); }
+  if (answered.status >= 500 || answered.status === 429) throw Object.assign(new Error("busy"), { offline: true });
+  await disk("readwrite", (scans) => { scans.delete(of); });
+}
+
+/** What this device must forget because a scan was undone at the box office. */
+async function forget(of) {
+  const known = await disk("readonly", (_, tickets) => tickets.getAll());
+  await disk("readwrite", (_, tickets) => {
+    for (const is of known.filter((is) => is.nonce === of)) tickets.delete([is.event, is.ticket]);
+  });
+}
+
+/** At most so many scans in one request. */
+const BATCH = 100;
+let sending = null;
+/** Sends what was not sent. One at a time. */
+const send = () => sending ??= sendAll().finally(() => { sending = null; });
+
+async function sendAll() {
+  try {
+    for (;;) {
+      await count();
+      for (const row of undone) await sendUndone(row);
+      if (undone.length) continue;
+      const ready = unsent.filter((row) => !stuck.has(row.nonce));
+      if (!ready.length) return;
+      const batch = ready.filter((row) => row.event === ready[0].event).slice(0, BATCH);
+      try {
+        await sendSome(batch);
+      } catch (error) {
+        if (error.offline || error.status === 401) throw error;
+        // One of them is not taken: the others go by themselves.
+        for (const row of batch) {
+          await sendSome([row]).catch((why) => {
+            if (why.offline || why.status === 401) throw why;
+            stuck.add(row.nonce);
+          });
+        }
+      }
+      [cut, signedOut] = [false, false];
+      news();
+    }
+  } catch (error) {
+    cut = Boolean(error.offline);
+    signedOut = error.status === 401;
+    throw error;
+  } finally {
+    await count().catch(() => {});
+  }
+}
+
+async function sendSome(batch) {
+  const age = (row) => Math.max(0, Date.now() - row.at);
+  const body = { scans: batch.map((row) => ({ ...row.scan, late: true, age_ms: age(row) })) };
+  const { results } = await ask(`/door/${batch[0].event}/check-ins`, body);
+  await disk("readwrite", (scans) => { for (const row of batch) scans.delete(row.nonce); });
+  results.forEach((told, at) => {
+    if (told.result !== "admitted" && told.result !== "left") contradiction(told, batch[at]);
+  });
+}
+
+const wrong = element("ul");
+const wrongCard = element("section", { className: "card notice bad" },
+  element("h2", { textContent: "Let through without a network, but not right" }), wrong);
+wrongCard.setAttribute("role", "alert");
+
+/** Both facts are in the records; the people at the door are told as well. */
+function contradiction(told, row) {
+  const { title, what } = shownOf({ ...told, result: told.objection ?? told.result });
+  const who = [told.ticket?.name, told.ticket?.ticket_type ?? row.type].filter(Boolean).join(", ");
+  wrong.append(element("li", { textContent: `${clock.format(row.at + behind)}, ${who}: ${what || title}` }));
+  form.after(wrongCard);
+}
+
+const sendSoon = () => { if (waiting()) send().catch(() => {}); };
+addEventListener("online", sendSoon);
+setInterval(sendSoon, SEND_MS);
+addEventListener("beforeunload", (event) => {
+  if (!unsent.length) return;
+  event.preventDefault();
+  event.returnValue = "";
+});
+
+/** Keeps the page for when there is no network, without the names of guests. */
+async function keep(answered, html) {
+  if (!globalThis.caches || !navigator.serviceWorker) return;
+  const cache = await caches.open("nts-door-1");
+  const page = new DOMParser().parseFromString(html, "text/html");
+  find(".last ul", page)?.replaceWith("They are shown when the network is back.");
+  const headers = new Headers(answered.headers);
+  for (const name of ["content-encoding", "content-length"]) headers.delete(name);
+  await cache.put(location.pathname, new Response(`<!doctype html>${page.documentElement.outerHTML}`, { headers }));
+}
+
+async function prepare() {
+  await navigator.storage?.persist?.();
+  if (!globalThis.caches || !navigator.serviceWorker) return;
+  await navigator.serviceWorker.register("/door/worker.js", { scope: "/door/" });
+  const cache = await caches.open("nts-door-1");
+  const files = all("link[rel=stylesheet], link[rel=icon], script[src]").map((one) => one.href ?? one.src);
+  await cache.addAll([...files, "/assets/scan.js"]);
+}
+
 // ---- Counts and the last scans: parts of the page as it is now ----
 
 const parts = [".door-in", ".last"];
@@ -225,9 +546,19 @@ function take(page) {
 
 async function news() {
   try {
-    const answered = await fetch(location.pathname, { headers: { accept: "text/html" }, redirect: "error" });
-    if (answered.ok) take(new DOMParser().parseFromString(await answered.text(), "text/html"));
-  } catch { /* The counts stay as they are. */ }
+    const answered = await fetch(location.pathname, {
+      headers: { accept: "text/html" }, redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
+    });
+    if (!answered.ok) return;
+    const html = await answered.text();
+    const page = new DOMParser().parseFromString(html, "text/html");
+    take(page);
+    setClock(answered);
+    // Keys and gates may have changed.
+    Object.assign(data, JSON.parse(page.body.dataset.door), { gate: data.gate, device: data.device });
+    state(false);
+    await keep(answered, html);
+  } catch { state(true); }
 }
 setInterval(() => { if (!document.hidden) news(); }, NEWS_MS);
 
@@ -245,6 +576,7 @@ addEventListener("submit", async (event) => {
     const said = all("p", result).map((p) => p.textContent);
     show({ colour: "wait", title: find("h1", result).textContent, what: said[0], detail: said[1] });
     take(page);
+    await forget(body.get("nonce")).catch(() => {});
   } catch {
     show({ colour: "wait", title: "No answer", what: "It is not known whether the scan was undone.", detail: "Try again: undoing twice is undoing once." });
     news();
@@ -333,6 +665,7 @@ async function begin() {
     video.srcObject = got;
     const [track] = got.getVideoTracks();
     camera.replaceChildren(view, ...track.getCapabilities?.().torch ? [torch] : []);
+    find("h1").classList.add("unseen");
     await video.play();
     track.addEventListener("ended", () => { if (stream === got) end(); });
     stayOn();
@@ -349,6 +682,7 @@ function end() {
   stream?.getTracks().forEach((track) => track.stop());
   stream = null;
   camera.replaceChildren(start);
+  find("h1").classList.remove("unseen");
   lit(false);
 }
 
@@ -375,6 +709,7 @@ async function stayOn() {
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
+  sendSoon();
   news();
   if (stream && stream.getVideoTracks()[0].readyState === "ended") begin(); else stayOn();
 });
@@ -384,3 +719,5 @@ navigator.permissions?.query({ name: "camera" })
   .then(({ state }) => { if (state === "granted" && camera.isConnected) begin(); })
   .catch(() => {});
 if (touch) field.blur();
+count().then(sendSoon).catch(() => {});
+prepare().catch(() => {}).then(news);

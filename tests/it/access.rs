@@ -222,6 +222,7 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
         ("GET", "/t/{code}" | "/T/{code}" | "/t/{code}/event.ics") => looks(State::Paid),
         ("GET", "/api/v1/tickets/{code}") => looks(State::Paid),
+        ("GET", "/door/worker.js") => looks(State::Held),
         ("GET", "/door/{event}") => looks(State::Paid),
         ("POST", "/door/{event}") => {
             tells(State::Paid, form(&[("code", "AAAA-BBBB-CCCC"), ("nonce", NO_ID)]))

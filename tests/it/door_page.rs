@@ -438,3 +438,97 @@ fn the_camera_reads_a_ticket_once_and_asks_for_it() {
     browser.shows("Already in at ");
     assert_eq!(overview(&server)["scans"].as_array().unwrap().len(), 2);
 }
+
+/// Without a network a ticket that is real is let in once here, also after the page was loaded again, and the box
+/// office is told when the network is back.
+#[test]
+fn without_a_network_real_tickets_are_let_in_once_and_told_later() {
+    let (_dir, server) = start("door-page-offline");
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    browser.send_header("authorization", &format!("Bearer {KEY}"));
+    let tickets = give(&server, "Bea", 3);
+    assert_eq!(server.send(put_event("jazz", 5, 300)).status, 201);
+    let sale = json!({"buyer": {"name": "Jo", "email": "jo@example.org"}, "tender": "free",
+                      "lines": [{"ticket_type": "adult", "quantity": 1}]});
+    let path = "/api/v1/events/jazz/sales";
+    let made = server.send(Request::new("POST", path).bearer(KEY).json(&sale)).json();
+    let elsewhere = codes(&made)[0][0].clone();
+    let url = format!("http://{}{DOOR}", server.address);
+    browser.goto(&url);
+    browser.shows("of 3 in");
+    let enter = |code: &str| browser.keys(&format!("{code}{ENTER}"));
+    // The page is kept once the worker has it.
+    let kept = "const done = arguments[arguments.length - 1];
+        caches.match('/door/rock').then(async (page) => {
+          const file = await caches.match('/assets/door.js');
+          done(Boolean(page && file && navigator.serviceWorker.controller));
+        });";
+    eventually("the page is kept", || browser.run_async(kept) == json!(true));
+    enter(&tickets[0][1]);
+    browser.shows("Come in</h2>");
+
+    browser.network(false);
+    enter(&tickets[1][0]);
+    browser.shows("Valid, offline</h2>");
+    browser.picture("door-offline");
+    accessible_offline(&browser);
+    browser.shows("1 not sent.");
+    // What was scanned here is red, whether the box office has heard of it or not.
+    enter(&tickets[1][0]);
+    browser.shows("Already in at ");
+    enter(&tickets[2][1]);
+    browser.shows("only the QR code of a ticket can be checked.");
+    enter(&tickets[0][0]);
+    browser.shows("Already in at ");
+    enter(&elsewhere);
+    browser.shows("Other event</h2>");
+    let mut forged = tickets[2][0].clone();
+    let last = forged.pop().unwrap();
+    forged.push(if last == 'A' { 'B' } else { 'A' });
+    enter(&forged);
+    browser.shows("Not a ticket</h2>");
+    // Closing the page warns.
+    let warns = "const event = new Event('beforeunload', { cancelable: true }); return !dispatchEvent(event);";
+    assert_eq!(browser.run(warns), json!(true));
+    // Somebody else comes in with the same ticket at another door.
+    let mut other = crate::doors::Device::new(9, "south");
+    assert_eq!(other.scans(&server, &tickets[1][1])["result"], "admitted");
+    assert_eq!(overview(&server)["inside"], 2);
+    // A scan that was a mistake is taken back before it is sent.
+    enter(&tickets[2][0]);
+    browser.shows("Valid, offline</h2>");
+    browser.shows("2 not sent.");
+    browser.click(".answer");
+    browser.whole_picture("door-offline-list");
+    browser.click(".last li button");
+    browser.shows("The scan was not sent, and does not count.");
+    browser.shows("1 not sent.");
+
+    browser.network(true);
+    browser.run("dispatchEvent(new Event('online'))");
+    browser.shows("Let through without a network, but not right");
+    browser.shows("Bea, Adult: Already in at ");
+    browser.picture("door-offline-sent");
+    eventually("both are in the records", || overview(&server)["inside"] == 3);
+    let conflicts = overview(&server)["conflicts"].clone();
+    assert_eq!((conflicts.as_array().unwrap().len(), &conflicts[0]["late"]), (1, &json!(true)));
+    assert_eq!(browser.run(warns), json!(false));
+    browser.complaints();
+    accessible(&browser);
+
+    // The page is there without the box office, and so is what this device knows.
+    drop(server);
+    browser.goto(&url);
+    browser.shows("No network: the counts may be old.");
+    assert!(!browser.source().contains("Bea"), "names are not kept");
+    enter(&tickets[1][0]);
+    browser.shows("Already in at ");
+    enter(&tickets[2][0]);
+    browser.shows("Valid, offline</h2>");
+}
+
+/// The same without what the browser says about its network.
+fn accessible_offline(browser: &Browser) {
+    browser.complaints();
+    accessible(browser);
+}

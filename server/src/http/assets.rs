@@ -135,6 +135,13 @@ pub async fn asset(
     ([(header::CONTENT_ENCODING, "gzip")], headers, body).into_response()
 }
 
+/// `GET /door/worker.js`: what serves the page of the door without a network. A browser lets it serve what is below
+/// its own address, so it is not with the others.
+pub async fn door_worker() -> Response {
+    let headers = [(header::CONTENT_TYPE, JAVASCRIPT), (header::CACHE_CONTROL, "no-cache")];
+    (headers, include_str!("../../assets/door-worker.js")).into_response()
+}
+
 /// A style sheet with a colour of its own. It is not kept: a browser keeps it, and whoever asks for ever other
 /// colours fills no memory.
 fn coloured_style(style: String, packed: bool) -> Response {

@@ -208,6 +208,7 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/door/keys", Staff(ManageShop), door::new_key)
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
+        .get("/door/worker.js", Anyone, assets::door_worker)
         .get("/door/{event}", Office(CheckIn), door_page::show)
         .takes(&["gate"])
         .post("/door/{event}", Office(CheckIn), door_page::scan)
