@@ -593,6 +593,12 @@ const trouble = element("p", { className: "notice bad" });
 trouble.setAttribute("role", "alert");
 const camera = element("div", { className: "camera" }, start);
 if (data.gate && navigator.mediaDevices?.getUserMedia) form.before(camera);
+else if (data.gate && !isSecureContext) form.before(element("p", { className: "fine", textContent: "The camera needs an address that begins with https. Type the code, or use a hand scanner." }));
+
+function say(text) {
+  trouble.textContent = text;
+  camera.prepend(trouble);
+}
 
 let stream = null;
 const canvas = element("canvas");
@@ -610,7 +616,12 @@ async function makeReader() {
   const waiting = new Map();
   let last = 0;
   worker.onmessage = ({ data: { id, text } }) => { waiting.get(id)?.(text); waiting.delete(id); };
-  worker.onerror = () => { for (const done of waiting.values()) done(null); waiting.clear(); };
+  worker.onerror = () => {
+    for (const done of waiting.values()) done(null);
+    reader = null;
+    end();
+    say("Codes cannot be read now. Try again when the network is back, or type the code.");
+  };
   return () => {
     const side = Math.min(video.videoWidth, video.videoHeight);
     const size = canvas.width = canvas.height = Math.min(side, SIDE);
@@ -672,8 +683,7 @@ async function begin() {
     look(got);
   } catch (error) {
     end();
-    trouble.textContent = refused[error.name] ?? "The camera does not work now. Try again, or type the code.";
-    camera.prepend(trouble);
+    say(refused[error.name] ?? "The camera does not work now. Try again, or type the code.");
   }
   start.disabled = false;
 }
