@@ -222,8 +222,14 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
         ("GET", "/t/{code}" | "/T/{code}" | "/t/{code}/event.ics") => looks(State::Paid),
         ("GET", "/api/v1/tickets/{code}") => looks(State::Paid),
+        ("GET", "/door/worker.js") => looks(State::Held),
+        ("GET", "/door/{event}") => looks(State::Paid),
+        ("POST", "/door/{event}") => {
+            tells(State::Paid, form(&[("code", "AAAA-BBBB-CCCC"), ("nonce", NO_ID)]))
+        }
+        ("POST", "/door/{event}/undo") => tells(State::Paid, form(&[("nonce", NO_ID)])),
         // Of a ticket that there is not: nobody is let in.
-        ("POST", "/api/v1/events/{event}/check-ins") => tells(
+        ("POST", "/api/v1/events/{event}/check-ins" | "/door/{event}/check-ins") => tells(
             State::Paid,
             Sends::Json(json!({
                 "code": "AAAA-BBBB-CCCC", "gate": "north", "device": NO_ID, "nonce": NO_ID,
@@ -1092,6 +1098,7 @@ fn a_draft_is_unknown_to_whoever_has_no_role_of_it() {
                     let request = request(route, method, &of, id, &shows);
                     let path = request.path().to_owned();
                     let path = path.replace("/events/rock", &format!("/events/{slug}"));
+                    let path = path.replace("/door/rock", &format!("/door/{slug}"));
                     let path = path.replace("/events/spare", &format!("/events/{slug}"));
                     let path = match route.path {
                         "/api/v1/tickets/{code}" => format!("{path}?event={slug}"),

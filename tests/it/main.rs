@@ -15,6 +15,7 @@ mod codes;
 mod connections;
 mod crash;
 mod door;
+mod door_page;
 mod doors;
 mod erase;
 mod event_page;

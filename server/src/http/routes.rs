@@ -12,7 +12,7 @@ use super::shop::{
     ticket, tickets_pdf,
 };
 use super::site::Site;
-use super::{api, assets, legacy, ops, problems};
+use super::{api, assets, door as door_page, legacy, ops, problems};
 use crate::access::Right;
 use crate::config::Config;
 use axum::Router;
@@ -208,6 +208,12 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/door/keys", Staff(ManageShop), door::new_key)
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
+        .get("/door/worker.js", Anyone, assets::door_worker)
+        .get("/door/{event}", Office(CheckIn), door_page::show)
+        .takes(&["gate"])
+        .post("/door/{event}", Office(CheckIn), door_page::scan)
+        .post("/door/{event}/undo", Office(CheckIn), door_page::undo)
+        .post("/door/{event}/check-ins", Office(CheckIn), check_ins::check_in)
         .get("/office", Office(SeeEvents), home::home)
         .get("/office/sign-in", Anyone, sign_in::show)
         .post("/office/sign-in", Anyone, sign_in::sign_in)

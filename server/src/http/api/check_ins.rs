@@ -177,7 +177,13 @@ fn at(ms: TimeMs) -> std::borrow::Cow<'static, str> {
     when::rfc3339(ms).into()
 }
 
-fn told(app: &Site, caller: &Caller, event: &Event, answered: &Answered) -> wire::CheckIn<'static> {
+/// What is told of a scan.
+pub(in crate::http) fn told(
+    app: &Site,
+    caller: &Caller,
+    event: &Event,
+    answered: &Answered,
+) -> wire::CheckIn<'static> {
     let of_this = answered.ticket.as_ref().filter(|seen| seen.order.event == event.id);
     let ticket = of_this.and_then(|Seen { order, number, event }| {
         let ticket = order.ticket(*number)?;

@@ -474,13 +474,14 @@ static ADD_SCAN: LazyLock<String> = LazyLock::new(|| {
 });
 const UNDO: &str = "UPDATE scans SET undone_by = $5, undone_ms = $6 \
     WHERE event = $1 AND order_id = $2 AND number = $3 AND turn = $4 AND undone_ms IS NULL";
+/// Makes the row of a gate and a day if there is none. Differences can be negative, and a schema that demands counts of
+/// zero or more refuses a row of them before it looks whether there is one to add them to.
+const ADD_GATE: &str = "INSERT INTO gate_counts (event, gate, day, entered, entered_again, went_out, went_out_unseen) \
+    VALUES ($1, $2, $3, 0, 0, 0, 0) ON CONFLICT (event, gate, day) DO NOTHING";
 /// Adds differences to a row. Whoever counts for an event has its lock, so that no two wait for each other.
-const ADD_COUNTS: &str = "INSERT INTO gate_counts (event, gate, day, entered, entered_again, went_out, went_out_unseen) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (event, gate, day) DO UPDATE SET \
-    entered = gate_counts.entered + excluded.entered, \
-    entered_again = gate_counts.entered_again + excluded.entered_again, \
-    went_out = gate_counts.went_out + excluded.went_out, \
-    went_out_unseen = gate_counts.went_out_unseen + excluded.went_out_unseen";
+const ADD_COUNTS: &str = "UPDATE gate_counts SET entered = entered + $4, entered_again = entered_again + $5, \
+    went_out = went_out + $6, went_out_unseen = went_out_unseen + $7 \
+    WHERE event = $1 AND gate = $2 AND day = $3";
 
 /// Gathers what a batch writes for the door.
 #[derive(Default)]
@@ -519,6 +520,7 @@ impl DoorRows {
         for ((event, gate, day), more) in self.counts {
             if more != GateCounts::default() {
                 let row = GateCountRow::of(event, &gate, day, more).row();
+                records.push(RecordChange::Run(ADD_GATE, row[..3].to_vec()));
                 records.push(RecordChange::Run(ADD_COUNTS, row));
             }
         }
