@@ -163,6 +163,7 @@ impl Device {
         if let Some(answer) = world.ask(&mut self.rng, "a door", ask).await
             && answer.body["result"] == "undone"
         {
+            self.world.audit(|auditor, _, _| auditor.is_undone(scan));
             world.mark("a check-in was undone");
         }
     }

@@ -35,6 +35,8 @@ pub(super) struct Scans {
     told: BTreeMap<Name, String>,
     /// Somebody has asked for these to be undone.
     undone: BTreeSet<Name>,
+    /// Somebody was told that these are undone.
+    told_undone: BTreeSet<Name>,
 }
 
 fn name(scan: &Scanned) -> Name {
@@ -50,6 +52,11 @@ impl Auditor {
     /// Somebody asks for a scan to be undone.
     pub fn may_be_undone(&mut self, scan: &Scanned) {
         self.scans.undone.insert(name(scan));
+    }
+
+    /// Somebody was told that a scan is undone.
+    pub fn is_undone(&mut self, scan: &Scanned) {
+        self.scans.told_undone.insert(name(scan));
     }
 
     /// A door was told what came of a scan. `before`: what was known of its ticket when it asked. Gives whether it
@@ -161,12 +168,27 @@ impl Auditor {
                 broken(Promise::AdmitsOnce, Some(row.order_id), text);
             }
         }
+        for of in &self.scans.told_undone {
+            if by_name.get(of).is_none_or(|row| row.undone_ms.is_none()) {
+                broken(Promise::NothingLost, None, format!("scan {of:?} was undone, and counts"));
+            }
+        }
         let mut visits = BTreeSet::new();
         let mut sums: BTreeMap<&str, [i64; 3]> = BTreeMap::new();
         for row in rows {
-            if !self.scans.sent.contains_key(&(row.device, row.nonce)) {
+            let sent = self.scans.sent.get(&(row.device, row.nonce));
+            let of = sent.and_then(|sent| self.of_code(&sent.code));
+            let is_its_ticket = of.is_none_or(|((order, number), _)| {
+                (order, u32::from(number)) == (row.order_id, row.number)
+            });
+            if !is_its_ticket || sent.is_none_or(|sent| sent.late != row.late || row.goes_out) {
                 let text = format!("ticket {} has a scan that no device has made", row.number);
                 broken(Promise::NoFalseAnswer, Some(row.order_id), text);
+            }
+            if !row.late && row.objection.is_some() {
+                let text =
+                    format!("ticket {} was let in online although it is not good", row.number);
+                broken(Promise::AdmitsOnce, Some(row.order_id), text);
             }
             if row.undone_ms.is_some() {
                 continue;
