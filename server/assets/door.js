@@ -729,5 +729,10 @@ navigator.permissions?.query({ name: "camera" })
   .then(({ state }) => { if (state === "granted" && camera.isConnected) begin(); })
   .catch(() => {});
 if (touch) field.blur();
+if (find("#result")) {
+  // The answer to a form: the field has the focus, and must not push the answer off a small screen.
+  field.blur();
+  scrollTo(0, 0);
+}
 count().then(sendSoon).catch(() => {});
 prepare().catch(() => {}).then(news);

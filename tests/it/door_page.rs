@@ -437,6 +437,12 @@ fn the_camera_reads_a_ticket_once_and_asks_for_it() {
     hold_up(&tickets[0][0]);
     browser.shows("Already in at ");
     assert_eq!(overview(&server)["scans"].as_array().unwrap().len(), 2);
+    // Whoever is signed out meanwhile is told, and nobody is let in by the device alone.
+    browser.send_header("authorization", "Bearer wrong");
+    browser.keys(&format!("{}{ENTER}", give(&server, "Cyd", 1)[0][0]));
+    browser.shows("Signed out</h2>");
+    browser.shows("/office/sign-in?next=%2Fdoor%2Frock");
+    assert_eq!(overview(&server)["inside"], 2);
 }
 
 /// Without a network a ticket that is real is let in once here, also after the page was loaded again, and the box
