@@ -728,6 +728,11 @@ document.addEventListener("visibilitychange", () => {
 navigator.permissions?.query({ name: "camera" })
   .then(({ state }) => { if (state === "granted" && camera.isConnected) begin(); })
   .catch(() => {});
-if (touch) field.blur();
+// The field has the focus for hand scanners where there is no script. It brings up the keyboard of a phone, or pushes the
+// answer to a form off a small screen.
+requestAnimationFrame(() => requestAnimationFrame(() => {
+  if (touch || find("#result")) field.blur();
+  if (find("#result")) scrollTo(0, 0);
+}));
 count().then(sendSoon).catch(() => {});
 prepare().catch(() => {}).then(news);

@@ -437,6 +437,12 @@ fn the_camera_reads_a_ticket_once_and_asks_for_it() {
     hold_up(&tickets[0][0]);
     browser.shows("Already in at ");
     assert_eq!(overview(&server)["scans"].as_array().unwrap().len(), 2);
+    // Whoever is signed out meanwhile is told, and nobody is let in by the device alone.
+    browser.send_header("authorization", "Bearer wrong");
+    browser.keys(&format!("{}{ENTER}", give(&server, "Cyd", 1)[0][0]));
+    browser.shows("Signed out</h2>");
+    browser.shows("/office/sign-in?next=%2Fdoor%2Frock");
+    assert_eq!(overview(&server)["inside"], 2);
 }
 
 /// Without a network a ticket that is real is let in once here, also after the page was loaded again, and the box
@@ -531,4 +537,34 @@ fn without_a_network_real_tickets_are_let_in_once_and_told_later() {
 fn accessible_offline(browser: &Browser) {
     browser.complaints();
     accessible(browser);
+}
+
+/// A person of the door signs in with a phone, and its own camera opens the ticket's page.
+#[test]
+fn the_camera_of_a_phone_leads_to_the_ticket_and_admits_it() {
+    let (_dir, server) = start("door-page-phone");
+    let mut owner = staff::owner(&server);
+    person(&server, &mut owner, "ann@example.org", "rock");
+    let url = give(&server, "Bea", 1)[0][0].clone();
+    let path = &url[url.find("/T/").unwrap()..];
+    let Some(browser) = Browser::start(true, PHONE, false) else { return };
+    let at = |path: &str| format!("http://{}{path}", server.address);
+    browser.goto(&at(DOOR));
+    browser.fill("#email", "ann@example.org");
+    browser.fill("#password", staff::PASSWORD);
+    browser.click("main button");
+    browser.shows("Check people in</h1>");
+    browser.goto(&at("/office"));
+    browser.shows("Check people in</h2>");
+    accessible(&browser);
+    browser.picture("door-phone-home");
+    browser.goto(&at(path));
+    browser.shows(">Admit</button>");
+    accessible(&browser);
+    browser.picture("door-phone-ticket");
+    browser.click("form[action='/door/rock'] button");
+    browser.shows("Come in</h1>");
+    accessible(&browser);
+    browser.picture("door-phone-in");
+    assert_eq!(overview(&server)["inside"], 1);
 }
