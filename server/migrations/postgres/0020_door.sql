@@ -45,7 +45,11 @@ CREATE TABLE gate_counts (
     entered_again   bigint NOT NULL,
     went_out        bigint NOT NULL,
     went_out_unseen bigint NOT NULL,
-    PRIMARY KEY (event, gate, day)
+    PRIMARY KEY (event, gate, day),
+    CHECK (entered >= 0),
+    CHECK (entered_again >= 0),
+    CHECK (went_out >= 0),
+    CHECK (went_out_unseen >= 0)
 );
 
 -- A device uses a nonce once, so a scan that is reported again is found.

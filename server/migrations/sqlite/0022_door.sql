@@ -45,7 +45,11 @@ CREATE TABLE gate_counts (
     entered_again   INTEGER NOT NULL,
     went_out        INTEGER NOT NULL,
     went_out_unseen INTEGER NOT NULL,
-    PRIMARY KEY (event, gate, day)
+    PRIMARY KEY (event, gate, day),
+    CHECK (entered >= 0),
+    CHECK (entered_again >= 0),
+    CHECK (went_out >= 0),
+    CHECK (went_out_unseen >= 0)
 ) STRICT, WITHOUT ROWID;
 
 -- A device uses a nonce once, so a scan that is reported again is found.
