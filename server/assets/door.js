@@ -146,11 +146,11 @@ function nonce() {
 const signIn = [`/office/sign-in?next=${encodeURIComponent(location.pathname)}`, "Sign in again"];
 
 /** Sends something for programs. The error says what to show. */
-async function ask(path, body) {
+async function ask(path, body, method = "POST") {
   let answered;
   try {
     answered = await fetch(path, {
-      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+      method, headers: { "content-type": "application/json" }, body: JSON.stringify(body),
       redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
     });
     setClock(answered);
@@ -185,11 +185,17 @@ async function check(code) {
     if (waiting()) await send();
     const told = await ask(`/door/${data.event}/check-ins`, scan);
     unanswered.delete(known);
-    await remember(told, scan).catch(() => {});
     show(shownOf(told));
+    remember(told, scan).catch(() => {});
     news();
   } catch (error) {
-    if (error.shown && !error.offline) { show(error.shown); return; }
+    if (!error.offline) {
+      show(error.shown ?? {
+        colour: "wait", title: "Not checked", what: "This page does not understand the answer.",
+        detail: "Do not let the guest in yet. Load the page again, then scan the ticket again.",
+      });
+      return;
+    }
     state(true);
     const shown = await alone(scan).catch(() => ({
       colour: "wait", title: "Not checked", what: "There is no network, and this device cannot keep the scan.",
@@ -201,6 +207,8 @@ async function check(code) {
 }
 
 let busy = false;
+/** A code that was typed while another one was checked. */
+let queued = "";
 async function checkOne(code) {
   if (busy || !code) return;
   busy = true;
@@ -209,14 +217,17 @@ async function checkOne(code) {
     busy = false;
     document.body.removeAttribute("aria-busy");
   }
+  const next = queued;
+  queued = "";
+  await checkOne(next);
 }
 
 form.addEventListener("submit", async (event) => {
   if (!data.gate) return;
   event.preventDefault();
   const code = field.value.trim();
-  if (busy) return;
   field.value = "";
+  if (busy) { queued = code; return; }
   if (touch) field.blur();
   await checkOne(code);
 });
@@ -250,12 +261,15 @@ async function disk(mode, act) {
   });
 }
 
+// What the form without this file has told is known here as well.
+if (data.told) remember(...data.told).catch(() => {});
+
 /** The scans that were not sent, the oldest first; and those that were taken back, of which the box office may know. */
 let unsent = [];
 let undone = [];
 /** Those that the box office does not take, by their nonces. */
 const stuck = new Set();
-const waiting = () => undone.length > 0 || unsent.some((scan) => !stuck.has(scan.nonce));
+const waiting = () => [...undone, ...unsent].some((scan) => !stuck.has(scan.nonce));
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /** The bytes of a signed code, and how many of them are signed: see docs/ticket-code.md. */
@@ -265,8 +279,10 @@ const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0
 
 /** What a signed code says, in an address or by itself; null: it is none. */
 function signedOf(text) {
-  const code = text.trim().split(/[?#]/)[0].split("/").pop().toUpperCase();
-  if (code.length !== BYTES * 8 / 5) return null;
+  const part = text.trim().split(/[?#]/)[0].split("/").pop();
+  // Letters of other alphabets become these by toUpperCase(), and the box office takes none of them.
+  if (part.length !== BYTES * 8 / 5 || !/^[A-Za-z2-7]+$/.test(part)) return null;
+  const code = part.toUpperCase();
   const bytes = new Uint8Array(BYTES);
   let [bits, held, at] = [0, 0, 0];
   for (const letter of code) {
@@ -284,7 +300,7 @@ function signedOf(text) {
   const view = new DataView(bytes.buffer);
   const which = view.getUint32(22);
   return {
-    bytes, key: bytes[1], event: view.getBigUint64(2).toString(),
+    bytes, code, key: bytes[1], event: view.getBigUint64(2).toString(),
     ticket: `${hex(bytes.subarray(10, 22))}:${which >>> 20}`, type: data.types[which >>> 8 & 0xfff] ?? "",
   };
 }
@@ -311,15 +327,26 @@ function setClock(answered) {
 }
 const now = () => Date.now() + behind;
 
+/** What lets nobody in any more, whatever becomes of the ticket. */
+const FOR_GOOD = ["revoked", "void"];
+
 /** Keeps what the box office says of a ticket. */
 async function remember(told, { gate, direction: way, nonce: of }) {
   if (!told.ticket) return;
   const ticket = `${told.ticket.order.replaceAll("-", "").slice(0, 24)}:${told.ticket.number}`;
   const is = { event: data.event, ticket, gate, at: now(), way, nonce: of };
   if (told.result === "already_in" && told.first) Object.assign(is, { at: Date.parse(told.first.at), gate: told.first.gate, nonce: "" });
+  else if (FOR_GOOD.includes(told.result)) Object.assign(is, { no: told.result, nonce: "" });
   else if (told.result !== "admitted" && told.result !== "left") return;
-  await disk("readwrite", (_, tickets) => { tickets.put(is); });
+  await disk("readwrite", (_, tickets) => {
+    const asked = tickets.get([is.event, is.ticket]);
+    asked.onsuccess = () => { tickets.put({ ...is, before: bare(asked.result) }); };
+    return asked;
+  });
 }
+
+/** What was known before, without what was known before that. */
+const bare = (is) => is ? { ...is, before: null } : null;
 
 /** Decides without the box office, and gives what is shown. What lets somebody in is on the disk then. */
 async function alone(scan) {
@@ -346,20 +373,35 @@ async function alone(scan) {
   }
   const gate = data.gates.find((known) => known.id === scan.gate);
   if (comesIn && gate?.types.length && !gate.types.includes(signed.type)) return shownOf({ result: "wrong_gate", ticket });
-  const was = await disk("readonly", (_, tickets) => tickets.get([data.event, signed.ticket]));
-  const sameDay = was && day.format(was.at) === day.format(now());
-  const may = !was || (comesIn
-    ? data.admission === "come_back" && was.way === "out" || data.admission === "once_a_day" && !sameDay
-    : was.way === "in");
-  if (!may) {
+  const at = now();
+  const mayPass = (was) => {
+    const sameDay = was && day.format(was.at) === day.format(at);
+    return !was || !was.no && (comesIn
+      ? data.admission === "come_back" && was.way === "out" || data.admission === "once_a_day" && !sameDay
+      : was.way === "in");
+  };
+  let was = null;
+  // Looked at and written at once: the page may be open twice.
+  await disk("readwrite", (scans, tickets) => {
+    const asked = tickets.get([data.event, signed.ticket]);
+    asked.onsuccess = () => {
+      was = asked.result;
+      if (!mayPass(was)) return;
+      const is = { event: data.event, ticket: signed.ticket, gate: scan.gate, at, way: scan.direction, nonce: scan.nonce };
+      scans.add({
+        nonce: scan.nonce, event: data.event, at: Date.now(), type: signed.type, before: bare(was),
+        scan: { ...scan, code: signed.code },
+      });
+      tickets.put({ ...is, before: bare(was) });
+    };
+    return asked;
+  });
+  if (was?.no) return shownOf({ result: was.no, ticket });
+  if (!mayPass(was)) {
     const result = comesIn ? "already_in" : "not_in";
     return shownOf({ result, ticket, first: { at: was.at, gate: was.gate } });
   }
-  const at = now();
-  const is = { event: data.event, ticket: signed.ticket, gate: scan.gate, at, way: scan.direction, nonce: scan.nonce };
-  const row = { nonce: scan.nonce, event: data.event, at: Date.now(), type: signed.type, before: was ?? null, scan };
-  await disk("readwrite", (scans, tickets) => { scans.add(row); tickets.put(is); });
-  await count();
+  await count().catch(() => {});
   return {
     colour: "maybe", title: comesIn ? "Valid, offline" : "Goes out", type: signed.type,
     what: comesIn ? "The ticket is real, and new to this device." : "",
@@ -367,12 +409,15 @@ async function alone(scan) {
   };
 }
 
+/** The last scans of this device, as the box office tells them. */
+const LAST = "[aria-labelledby=last]";
+
 /** The line under the counts, and the scans that were not sent. */
 const line = element("p", { className: "door-line" });
 line.setAttribute("role", "status");
 find(".door-top").after(line);
 const pending = element("ul", { className: "rows" });
-const pendingCard = element("section", { className: "card last" }, element("h2", { textContent: "Not sent yet" }), pending);
+const pendingCard = element("section", { className: "card last pending" }, element("h2", { textContent: "Not sent yet" }), pending);
 let cut = false;
 let signedOut = false;
 
@@ -402,7 +447,7 @@ async function count() {
       element("span", { className: "fine", textContent: `${out ? "Out" : "In"}, ${clock.format(row.at + behind)}` }));
     return element("li", {}, told, undo);
   }));
-  if (unsent.length) find(".last").before(pendingCard); else pendingCard.remove();
+  if (unsent.length) find(LAST).before(pendingCard); else pendingCard.remove();
   state();
 }
 
@@ -411,39 +456,62 @@ async function count() {
 async function takeBack(row) {
   if (sending) await sending.catch(() => {});
   if (!unsent.some(({ nonce: of }) => of === row.nonce)) { news(); return; }
-  const key = signedOf(row.scan.code).ticket;
+  const key = [row.event, signedOf(row.scan.code).ticket];
+  let later = false;
   await disk("readwrite", (scans, tickets) => {
-    scans.put({ ...row, undone: true });
-    if (row.before) tickets.put(row.before); else tickets.delete([row.event, key]);
+    const asked = tickets.get(key);
+    asked.onsuccess = () => {
+      later = Boolean(asked.result) && asked.result.nonce !== row.nonce;
+      if (later) return;
+      scans.put({ ...row, undone: true });
+      if (row.before) tickets.put(row.before); else tickets.delete(key);
+    };
+    return asked;
   });
+  if (later) {
+    await count();
+    show({ colour: "wait", title: "Not undone", what: "The ticket was scanned again since.", detail: "Undo the later scan first." });
+    return;
+  }
   stuck.delete(row.nonce);
   await count();
   show({ colour: "wait", title: "Undone", what: "The scan was not sent, and does not count.", detail: "The ticket can be scanned again." });
   sendSoon();
 }
 
-/** Undoes at the box office what was taken back here. */
-async function sendUndone({ event, nonce: of }) {
-  let answered;
-  try {
-    answered = await fetch(`/door/${event}/undo`, {
-      method: "POST", body: new URLSearchParams({ nonce: of }), redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
-    });
-  } catch (error) { throw Object.assign(new Error("no answer"), { cause: error, offline: true }); }
-  if (answered.status >= 500 || answered.status === 429) throw Object.assign(new Error("busy"), { offline: true });
-  await disk("readwrite", (scans) => { scans.delete(of); });
+/** A scan as it is reported later. */
+const late = (row) => ({ ...row.scan, late: true, age_ms: Math.max(0, Date.now() - row.at) });
+
+/** Undoes at the box office what was taken back here. The scan is told first: one of which no answer came may still be
+ *  under way, and an undo that overtakes it would be of a scan that is not there yet. */
+async function sendUndone(row) {
+  const { results: [told] } = await ask(`/door/${row.event}/check-ins`, { scans: [late(row)] });
+  if (["admitted", "left", "recorded"].includes(told.result)) {
+    const { result } = await ask(`/door/${row.event}/check-ins/${row.scan.device}/${row.nonce}`, undefined, "DELETE");
+    if (result === "unknown_scan") throw new Error(result);
+    if (result !== "undone") {
+      const what = `${row.type || "A ticket"}, ${clock.format(row.at + behind)}: it was scanned, and could not be undone any more.`;
+      show({ colour: "wait", title: "Not undone", what, detail: "A manager of the event can undo it." });
+    }
+  }
+  await disk("readwrite", (scans) => { scans.delete(row.nonce); });
 }
 
 /** What this device must forget because a scan was undone at the box office. */
 async function forget(of) {
-  const known = await disk("readonly", (_, tickets) => tickets.getAll());
   await disk("readwrite", (_, tickets) => {
-    for (const is of known.filter((is) => is.nonce === of)) tickets.delete([is.event, is.ticket]);
+    const asked = tickets.getAll();
+    asked.onsuccess = () => {
+      for (const is of asked.result.filter((known) => known.nonce === of)) {
+        if (is.before) tickets.put(is.before); else tickets.delete([is.event, is.ticket]);
+      }
+    };
+    return asked;
   });
 }
 
 /** At most so many scans in one request. */
-const BATCH = 100;
+const BATCH = 25;
 let sending = null;
 /** Sends what was not sent. One at a time. */
 const send = () => sending ??= sendAll().finally(() => { sending = null; });
@@ -452,8 +520,9 @@ async function sendAll() {
   try {
     for (;;) {
       await count();
-      for (const row of undone) await sendUndone(row);
-      if (undone.length) continue;
+      const takenBack = undone.filter((row) => !stuck.has(row.nonce));
+      for (const row of takenBack) await sendUndone(row).catch((why) => keepOrThrow(why, row));
+      if (takenBack.length) continue;
       const ready = unsent.filter((row) => !stuck.has(row.nonce));
       if (!ready.length) return;
       const batch = ready.filter((row) => row.event === ready[0].event).slice(0, BATCH);
@@ -463,10 +532,7 @@ async function sendAll() {
         if (error.offline || error.status === 401) throw error;
         // One of them is not taken: the others go by themselves.
         for (const row of batch) {
-          await sendSome([row]).catch((why) => {
-            if (why.offline || why.status === 401) throw why;
-            stuck.add(row.nonce);
-          });
+          await sendSome([row]).catch((why) => keepOrThrow(why, row));
         }
       }
       [cut, signedOut] = [false, false];
@@ -481,16 +547,21 @@ async function sendAll() {
   }
 }
 
+/** What the box office does not take stays on the device, for a person to look at. The others go on. */
+function keepOrThrow(why, row) {
+  if (why.offline || why.status === 401) throw why;
+  stuck.add(row.nonce);
+}
+
 async function sendSome(batch) {
-  const age = (row) => Math.max(0, Date.now() - row.at);
-  const body = { scans: batch.map((row) => ({ ...row.scan, late: true, age_ms: age(row) })) };
-  const { results } = await ask(`/door/${batch[0].event}/check-ins`, body);
-  // What the box office cannot understand stays here, for a person to look at.
-  batch.forEach((row, at) => { if (!results[at] || results[at].result === "invalid") stuck.add(row.nonce); });
+  const { results } = await ask(`/door/${batch[0].event}/check-ins`, { scans: batch.map(late) });
+  // What is not recorded there stays here.
+  const recorded = ["admitted", "left", "recorded", "undone"];
+  batch.forEach((row, at) => { if (!recorded.includes(results[at]?.result)) stuck.add(row.nonce); });
   const taken = (row) => !stuck.has(row.nonce);
   await disk("readwrite", (scans) => { for (const row of batch.filter(taken)) scans.delete(row.nonce); });
   batch.forEach((row, at) => {
-    if (taken(row) && !["admitted", "left"].includes(results[at].result)) contradiction(results[at], row);
+    if (results[at] && !["admitted", "left", "undone"].includes(results[at].result)) contradiction(results[at], row);
   });
 }
 
@@ -521,7 +592,7 @@ async function keep(answered, html) {
   if (!globalThis.caches || !navigator.serviceWorker) return;
   const cache = await caches.open("nts-door-1");
   const page = new DOMParser().parseFromString(html, "text/html");
-  find(".last ul", page)?.replaceWith("They are shown when the network is back.");
+  find(`${LAST} ul`, page)?.replaceWith("They are shown when the network is back.");
   const headers = new Headers(answered.headers);
   for (const name of ["content-encoding", "content-length"]) headers.delete(name);
   await cache.put(location.pathname, new Response(`<!doctype html>${page.documentElement.outerHTML}`, { headers }));
@@ -538,7 +609,7 @@ async function prepare() {
 
 // ---- Counts and the last scans: parts of the page as it is now ----
 
-const parts = [".door-in", ".last"];
+const parts = [".door-in", LAST];
 
 function take(page) {
   for (const css of parts) {
@@ -566,7 +637,7 @@ async function news() {
 setInterval(() => { if (!document.hidden) news(); }, NEWS_MS);
 
 addEventListener("submit", async (event) => {
-  if (event.defaultPrevented || !event.target.closest(".last")) return;
+  if (event.defaultPrevented || !event.target.closest(LAST)) return;
   event.preventDefault();
   const undo = event.target;
   for (const button of all("button", undo)) button.disabled = true;
@@ -579,7 +650,7 @@ addEventListener("submit", async (event) => {
     const said = all("p", result).map((p) => p.textContent);
     show({ colour: "wait", title: find("h1", result).textContent, what: said[0], detail: said[1] });
     take(page);
-    await forget(body.get("nonce")).catch(() => {});
+    if (find("h1", result).textContent === "Undone") await forget(body.get("nonce")).catch(() => {});
   } catch {
     show({ colour: "wait", title: "No answer", what: "It is not known whether the scan was undone.", detail: "Try again: undoing twice is undoing once." });
     news();

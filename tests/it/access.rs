@@ -238,7 +238,11 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/api/v1/events/{event}/check-ins" | "/api/v1/events/{event}/door") => {
             looks(State::Paid)
         }
-        ("DELETE", "/api/v1/events/{event}/check-ins/{device}/{nonce}") => looks(State::Paid),
+        (
+            "DELETE",
+            "/api/v1/events/{event}/check-ins/{device}/{nonce}"
+            | "/door/{event}/check-ins/{device}/{nonce}",
+        ) => looks(State::Paid),
         ("PUT", "/api/v1/events/{event}/door") => tells(State::Held, Sends::Json(json!({}))),
         // Keys are made before one is revoked: the last one stays.
         ("GET" | "POST", "/api/v1/door/keys") => looks(State::Held),
@@ -1099,6 +1103,7 @@ fn a_draft_is_unknown_to_whoever_has_no_role_of_it() {
                     let path = request.path().to_owned();
                     let path = path.replace("/events/rock", &format!("/events/{slug}"));
                     let path = path.replace("/door/rock", &format!("/door/{slug}"));
+                    let path = path.replace("/door/spare", &format!("/door/{slug}"));
                     let path = path.replace("/events/spare", &format!("/events/{slug}"));
                     let path = match route.path {
                         "/api/v1/tickets/{code}" => format!("{path}?event={slug}"),

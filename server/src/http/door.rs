@@ -103,6 +103,9 @@ struct Data<'a> {
     /// The public keys, by their ids, in hexadecimal digits.
     keys: BTreeMap<u8, String>,
     only_gate: &'static str,
+    /// The answer to the scan that the form has sent, and that scan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<&'a serde_json::Value>,
     opens_ms: Option<TimeMs>,
     /// The names of the ticket types, as signed codes number them.
     types: Vec<&'a str>,
@@ -120,7 +123,7 @@ struct GateData<'a> {
 }
 
 impl<'a> Data<'a> {
-    fn of(at: &'a At, keys: &[PublicKey]) -> Data<'a> {
+    fn of(at: &'a At, keys: &[PublicKey], told: Option<&'a serde_json::Value>) -> Data<'a> {
         let types = &at.event.ticket_types;
         let name = |id: &String| types.iter().find(|known| known.id == *id);
         let gate = |gate: &'a GateSpec| GateData {
@@ -143,6 +146,7 @@ impl<'a> Data<'a> {
             gates: at.spec.gates.iter().map(gate).collect(),
             keys: keys.map(|key| (key.id, hex(&key.public))).collect(),
             only_gate: ONLY_GATE,
+            told,
             opens_ms: at.spec.opens_ms,
             types: types.iter().map(|known| known.name.as_str()).collect(),
             words: ScanResult::ALL.iter().map(words).collect(),
@@ -279,6 +283,8 @@ struct Says {
     /// The nonce of the form; a new one if none.
     nonce: Option<u128>,
     out: bool,
+    /// For the script: the answer to a scan, and the scan.
+    told: Option<serde_json::Value>,
 }
 
 /// The page as it is now.
@@ -300,7 +306,7 @@ async fn shown(app: &Site, caller: &Caller, at: &At, says: Says) -> Result<Respo
     });
     let template = DoorPage {
         frame: Frame::english(app),
-        data: attribute(&Data::of(at, &keys)),
+        data: attribute(&Data::of(at, &keys, says.told.as_ref())),
         path: path_of(&at.event),
         event_name: at.event.spec.name.clone(),
         shown: says.shown,
@@ -339,7 +345,9 @@ fn protect(headers: &mut HeaderMap) {
 
 async fn last_scan(app: &Site, at: &At, row: &ScanRow, (now, manages): (TimeMs, bool)) -> LastScan {
     // A late scan may be of an order that is not there.
+    // Nor is whose a ticket of another event is told here.
     let order = app.sales.find(row.order_id).await.ok();
+    let order = order.filter(|order| order.event == at.event.id);
     let number = u16::try_from(row.number).unwrap_or(0);
     let ticket = order.as_ref().and_then(|order| Some((order, order.ticket(number)?)));
     let (name, ticket_type) = ticket.map_or_else(Default::default, |(order, ticket)| {
@@ -396,7 +404,7 @@ pub async fn scan(
     };
     if let Some(fault) = fault {
         let says =
-            Says { fault: Some(fault), code, nonce: Some(nonce), out: goes_out, shown: None };
+            Says { fault: Some(fault), code, nonce: Some(nonce), out: goes_out, ..Says::default() };
         let mut response = shown(&app, &caller, &at, says).await?;
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(response);
@@ -423,7 +431,11 @@ pub async fn scan(
         all.iter().find(|event| event.spec.slug == slug).map(|event| event.spec.name.clone())
     });
     let result = words::of(&at, &said, elsewhere.as_deref(), app.clock.now_ms());
-    let says = Says { shown: Some(result), out: goes_out, ..Says::default() };
+    let direction = if goes_out { "out" } else { "in" };
+    let scan =
+        serde_json::json!({"gate": at.gate, "direction": direction, "nonce": uuid_text(nonce)});
+    let told = serde_json::to_value(&said).ok().map(|said| serde_json::json!([said, scan]));
+    let says = Says { shown: Some(result), out: goes_out, told, ..Says::default() };
     Ok(shown(&app, &caller, &at, says).await?)
 }
 
@@ -443,7 +455,7 @@ async fn not_known(
         detail: "Press Check again. It is the same scan: it cannot count twice.".into(),
         ..Shown::default()
     };
-    let says = Says { shown: Some(told), code, nonce: Some(nonce), out, fault: None };
+    let says = Says { shown: Some(told), code, nonce: Some(nonce), out, ..Says::default() };
     let Ok(mut response) = shown(app, caller, at, says).await else { return Err(problem) };
     *response.status_mut() = problem.status;
     if let Some(seconds) = problem.retry_after {

@@ -214,6 +214,12 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/door/{event}", Office(CheckIn), door_page::scan)
         .post("/door/{event}/undo", Office(CheckIn), door_page::undo)
         .post("/door/{event}/check-ins", Office(CheckIn), check_ins::check_in)
+        .add(
+            Method::DELETE,
+            "/door/{event}/check-ins/{device}/{nonce}",
+            Office(CheckIn),
+            check_ins::undo,
+        )
         .get("/office", Office(SeeEvents), home::home)
         .get("/office/sign-in", Anyone, sign_in::show)
         .post("/office/sign-in", Anyone, sign_in::sign_in)
