@@ -518,11 +518,10 @@ fn without_a_network_real_tickets_are_let_in_once_and_told_later() {
     browser.shows("Already in at ");
     enter(&elsewhere);
     browser.shows("Other event</h2>");
-    // Letters that only look the same once they are capitals: the box office would not know the code.
+    // A letter that becomes another one as a capital: the box office would not know the code.
     let (base, code) = tickets[2][0].rsplit_once('/').unwrap();
-    enter(&format!("{base}/{}", code.replacen('A', "\u{17f}", 1)));
-    browser.shows("only the QR code of a ticket can be checked.");
-    enter(&format!("{base}/{}", code.replacen('S', "\u{17f}", 1)));
+    let letter = if code.contains('S') { 'S' } else { 'A' };
+    enter(&format!("{base}/{}", code.replacen(letter, "\u{17f}", 1)));
     browser.shows("only the QR code of a ticket can be checked.");
     let mut forged = tickets[2][0].clone();
     let last = forged.pop().unwrap();
