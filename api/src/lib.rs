@@ -16,6 +16,7 @@
 //! - Times are texts in RFC 3339, in UTC and in whole seconds or finer. Ids of events, pools and
 //!   ticket types are chosen by the organiser; ids of orders and refunds are UUIDs.
 
+mod door;
 mod erasure;
 mod event;
 mod guests;
@@ -25,6 +26,10 @@ mod request;
 mod state;
 mod ticket;
 
+pub use door::{
+    Admission, CheckIn, CheckInBody, CheckInResults, CheckIns, CheckInsBody, Direction, Door, Gate,
+    GateCount, RecordedScan, ScanResult, ScannedTicket, SeenScan, UndoResult, UndoneScan,
+};
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{
     Cancellation, Code, CodeBody, Event, EventBody, EventCounts, EventList, Money, Phase,

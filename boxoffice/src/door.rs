@@ -31,7 +31,8 @@ pub(crate) mod undo;
 use crate::{EventId, Keys, OrderId, OrderState, State, TimeMs};
 use alloc::{boxed::Box, string::String, vec::Vec};
 pub use presence::Presence;
-pub use settings::{Admission, DoorSpec, GateSpec, MOST_GATES};
+pub use scan::MOST_SCANS;
+pub use settings::{Admission, DoorSpec, GateSpec, MOST_GATES, check_gate_id};
 pub use state::{DoorState, GateCounts};
 pub use undo::UNDO_MS;
 
@@ -281,7 +282,10 @@ impl DoorCommand {
                 // It is there already if this report was recorded before.
                 door.scans.push(report.id());
             }
-            DoorCommand::Undo { scan, .. } => door.scans.push(*scan),
+            DoorCommand::Undo { scan, .. } => {
+                sale.events.push(scan.event);
+                door.scans.push(*scan);
+            }
         }
     }
 }

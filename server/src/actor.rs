@@ -18,6 +18,16 @@ pub enum Actor {
     System,
 }
 
+impl Actor {
+    /// The id of the account, the key or the device; 0 of whoever has none.
+    pub fn id(self) -> u128 {
+        match self {
+            Actor::Staff(id) | Actor::ApiKey(id) | Actor::Device(id) => id,
+            Actor::Buyer | Actor::System => 0,
+        }
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,6 +7,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::DatabaseClock;
 use crate::codes::Codes;
 use crate::config::Config;
+use crate::door::Door;
 use crate::ids::{Ids, Secrets};
 use crate::links::Links;
 use crate::mail::compose::Composer;
@@ -63,6 +64,8 @@ pub struct App {
     pub shop: Arc<Shop>,
     /// Tickets by their codes.
     pub tickets: Arc<Tickets>,
+    /// Who comes in and goes out.
+    pub door: Arc<Door>,
     /// Makes mails.
     pub composer: Arc<Composer>,
     /// Makes PDF files, one at a time.

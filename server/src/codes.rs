@@ -134,10 +134,15 @@ impl Codes {
 
     /// What a signed code says, in an address or by itself, if one of our keys signed it that is not revoked.
     pub fn read(&self, text: &str) -> Option<Said> {
+        self.read_of_any(text).and_then(|(said, counts)| counts.then_some(said))
+    }
+
+    /// The same if one of our keys signed it, and whether what that key signed still counts.
+    pub fn read_of_any(&self, text: &str) -> Option<(Said, bool)> {
         let code = Unverified::read(in_address(text))?;
         let known = self.now();
         let key = known.keys.iter().find(|key| key.public.id == code.key())?;
-        key.public.revoked_ms.is_none().then(|| code.verify(&key.public.public))?
+        Some((code.verify(&key.public.public)?, key.public.revoked_ms.is_none()))
     }
 }
 

@@ -9,6 +9,7 @@ mod auth;
 pub mod connection;
 mod cookies;
 mod cross_site;
+pub mod door;
 pub mod extract;
 #[cfg(test)]
 mod fuzz;

@@ -20,6 +20,7 @@ pub mod clock;
 pub mod codes;
 pub mod colour;
 pub mod config;
+pub mod door;
 pub mod event_body;
 #[cfg(test)]
 mod fuzz;

@@ -13,6 +13,7 @@ use crate::catalogue::{Catalogue, Watchers};
 use crate::clock::{Clock, DatabaseClock};
 use crate::codes::Codes;
 use crate::config::{Config, StripeSettings};
+use crate::door::Door;
 use crate::event_body;
 use crate::http;
 use crate::ids::{Ids, Secrets, base32, digest};
@@ -362,6 +363,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         reading_keys: Mutex::default(),
     };
     let tickets = Arc::new(tickets);
+    let door = Door { sales: Arc::clone(&sales), tickets: Arc::clone(&tickets) };
     let search = Search { sales: Arc::clone(&sales), tickets: Arc::clone(&tickets) };
     tasks.push(Box::pin(fill::run(filling)));
     let exports = Arc::new(Exports::new(Arc::clone(&sales), Arc::clone(&codes)));
@@ -384,6 +386,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         organiser,
         watching,
         sales,
+        door: Arc::new(door),
         search: Arc::new(search),
         exports,
         shop,

@@ -21,6 +21,7 @@ pub mod transfer;
 
 pub use database::{Database, MetaStore, OpenError, Opened};
 
+use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::{
     Answer, BuyerKey, Change, Event, EventId, Keys, Order, OrderId, OrderState, Reply, State,
     Ticket, TimeMs,
@@ -99,6 +100,10 @@ pub trait Store: Send {
     /// several processes write, nobody else changes it until [`Store::commit`] or
     /// [`Store::release`].
     fn load(&mut self, keys: &Keys, requests: &[RequestKey]) -> Result<Loaded, Fault>;
+
+    /// Loads what commands of the door need besides. Between [`Store::load`], which was asked for their events, and
+    /// [`Store::commit`]: nobody else changes it meanwhile.
+    fn load_door(&mut self, keys: &DoorKeys) -> Result<DoorState, Fault>;
 
     /// Where other processes are often in the way: waits in line for what these commands need, so
     /// that what comes meanwhile still joins their batch. What it takes is let go of by the end of

@@ -114,7 +114,8 @@ impl Tickets {
         Ok(found.filter(|found| caller.has(Right::CheckIn, Some(found.order.event))))
     }
 
-    async fn of_any_event(
+    /// The same, of whatever event the caller may see: what is told of it, they look at.
+    pub async fn of_any_event(
         &self,
         text: &str,
         event: Option<EventId>,
@@ -144,6 +145,23 @@ impl Tickets {
             Ok(None)
         };
         Ok(self.sales.reads.ask(look).await?)
+    }
+
+    /// The ticket that a signed code names, also if the code counts no more: its key is revoked, or nobody has issued
+    /// its revision any more since the database was restored. Gives its order, its number, and the revision if its key
+    /// counts.
+    pub async fn named(
+        &self,
+        text: &str,
+    ) -> Result<Option<(Arc<Order>, u16, Option<u16>)>, SaleError> {
+        if !Codes::is_signed(text) {
+            return Ok(None);
+        }
+        self.read_keys().await?;
+        let Some((said, counts)) = self.codes.read_of_any(text) else { return Ok(None) };
+        let (number, revision) = (said.number, counts.then_some(said.revision.into()));
+        let order = self.sales.reads.ask(move |reader| order_of(reader, &said)).await?;
+        Ok(order.map(|order| (Arc::new(order), number, revision)))
     }
 
     /// The order of the ticket that has this code, of either kind, also if it lets nobody in any more. Who may

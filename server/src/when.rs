@@ -155,6 +155,23 @@ pub fn day_in(ms: TimeMs, zone: &str) -> String {
     })
 }
 
+/// The day on which a moment lies in a zone, counted from 1970-01-01; in UTC if there is no such zone.
+pub fn day_number(ms: TimeMs, zone: &str) -> i32 {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let in_utc = ms.div_euclid(DAY_MS) as i32;
+    let zoned = TimeZone::get(zone).ok().zip(Timestamp::from_millisecond(ms).ok());
+    zoned.map_or(in_utc, |(tz, at)| {
+        let offset_ms = i64::from(tz.to_offset(at).seconds()) * 1_000;
+        (ms + offset_ms).div_euclid(DAY_MS) as i32
+    })
+}
+
+/// `2027-06-05`: a day that is counted from 1970-01-01.
+pub fn day_text(number: i64) -> String {
+    let ms = number.saturating_mul(24 * 3_600_000);
+    day_in(ms, "UTC")
+}
+
 /// `2027-06-05 20:00:00`: a moment in a zone, as spreadsheets read it.
 pub fn clock_in(ms: TimeMs, zone: &str) -> String {
     let zoned = TimeZone::get(zone).ok().zip(Timestamp::from_millisecond(ms).ok());

@@ -13,6 +13,7 @@
 
 mod audit;
 mod cancel;
+mod door;
 mod figures;
 mod mails;
 mod news;
@@ -20,6 +21,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub use door::{DoorAnswer, DoorError};
 pub use mails::{MAIL, message as mail_message};
 pub use news::{News, Step};
 
@@ -30,11 +32,13 @@ use crate::problem_code;
 use crate::store::records::RecordChange;
 use crate::store::{Batch, Fault, Recorded, RequestKey, Store};
 use audit::Log;
+use boxoffice::door::{DoorCommand, DoorKeys, DoorState};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     Alarm, Change, Command, Effect, Event, EventId, Keys, Order, OrderId, OrderState, Refusal,
     Reply, TimeMs, decide,
 };
+use door::Doors;
 use figures::Figures;
 use mails::Mails;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,10 +115,12 @@ pub struct CommandOutcome {
 /// What the writer answers.
 pub type Answer = Result<CommandOutcome, CommandError>;
 
-/// Where the answer to a command, or to a write of records, goes.
+/// Where the answer to a command of the sale or of the door, or to a write of records, goes.
 pub enum Caller {
     /// To whoever asks for something.
     Command(oneshot::Sender<Answer>),
+    /// To whoever asks for something at the door.
+    Door(oneshot::Sender<DoorAnswer>),
     /// To whoever writes records that belong to no command.
     Records(oneshot::Sender<Result<(), CommandError>>),
 }
@@ -124,6 +130,7 @@ impl Caller {
     pub fn is_closed(&self) -> bool {
         match self {
             Caller::Command(answer) => answer.is_closed(),
+            Caller::Door(answer) => answer.is_closed(),
             Caller::Records(answer) => answer.is_closed(),
         }
     }
@@ -144,16 +151,27 @@ impl From<oneshot::Sender<Answer>> for Caller {
 pub enum Asked {
     /// To decide something.
     Command(Command),
+    /// To decide something at the door.
+    Door(Box<DoorCommand>),
     /// To write these changes of cold tables, which belong to no command.
     Records(Vec<RecordChange>),
 }
 
 impl Asked {
-    /// The command, if it is one.
+    /// The command of the sale, if it is one.
     pub fn command(&self) -> Option<&Command> {
         match self {
             Asked::Command(command) => Some(command),
-            Asked::Records(_) => None,
+            Asked::Door(_) | Asked::Records(_) => None,
+        }
+    }
+
+    /// Adds what must be loaded to decide it.
+    fn add_keys(&self, sale: &mut Keys, door: &mut DoorKeys) {
+        match self {
+            Asked::Command(command) => command.add_keys(sale),
+            Asked::Door(command) => command.add_keys(sale, door),
+            Asked::Records(_) => {}
         }
     }
 }
@@ -230,6 +248,7 @@ impl Committed {
     fn tell_no(&mut self, caller: Caller, no: CommandError) {
         match caller {
             Caller::Command(caller) => self.answers.push((caller, Err(no))),
+            Caller::Door(caller) => _ = caller.send(Err(DoorError::Failed(no))),
             Caller::Records(caller) => _ = caller.send(Err(no)),
         }
     }
@@ -297,6 +316,18 @@ impl Queue {
         let (request, reason) = (None, None);
         self.send(Job { actor, asked, request, reason, deadline, queued, answer }, true)?;
         answered.await.unwrap_or(Err(CommandError::InDoubt))
+    }
+
+    /// Asks for something at the door, and waits for the answer. Dropping the future withdraws it if it is still
+    /// queued.
+    pub async fn ask_door(&self, actor: Actor, command: DoorCommand) -> DoorAnswer {
+        let (answer, answered) = oneshot::channel();
+        let queued = Instant::now();
+        let (asked, deadline) = (Asked::Door(Box::new(command)), queued + self.patience);
+        let (request, reason, answer) = (None, None, Caller::Door(answer));
+        let job = Job { actor, asked, request, reason, deadline, queued, answer };
+        self.send(job, false).map_err(DoorError::Failed)?;
+        answered.await.unwrap_or(Err(DoorError::Failed(CommandError::InDoubt)))
     }
 
     fn send(&self, job: Job, own: bool) -> Result<(), CommandError> {
@@ -379,10 +410,30 @@ pub struct Writer {
     uncertain_since: Option<Instant>,
 }
 
+/// What is answered to a job.
+enum Told {
+    /// A command of the sale.
+    Command(Answer),
+    /// One of the door.
+    Door(DoorAnswer),
+    /// Its records are written.
+    Records,
+}
+
+impl Told {
+    /// That a job was not decided.
+    fn no(job: &Job, why: CommandError) -> Told {
+        match &job.answer {
+            Caller::Door(_) => Told::Door(Err(DoorError::Failed(why))),
+            Caller::Command(_) | Caller::Records(_) => Told::Command(Err(why)),
+        }
+    }
+}
+
 /// One try at a batch.
 struct Try {
-    /// One for each job; none: its records are written.
-    answers: Vec<Option<Answer>>,
+    /// One for each job.
+    answers: Vec<Told>,
     orders: BTreeMap<OrderId, Arc<Order>>,
     effects: Vec<Effect>,
     events: BTreeSet<EventId>,
@@ -432,7 +483,7 @@ impl Writer {
             }
             if !self.faulted {
                 let mut keys = Keys::default();
-                batch[0].asked.command().into_iter().for_each(|c| c.add_keys(&mut keys));
+                batch[0].asked.add_keys(&mut keys, &mut DoorKeys::default());
                 self.store.lock_early(&keys);
                 while batch.len() < MOST_IN_BATCH
                     && let Ok(job) = jobs.try_recv()
@@ -527,17 +578,22 @@ impl Writer {
             }
         };
         self.failing = false;
-        for answer in done.answers.iter().flatten() {
-            count(&self.metrics, answer);
+        for told in &done.answers {
+            if let Told::Command(answer) = told {
+                count(&self.metrics, answer);
+            }
         }
         for state in done.reached {
             self.metrics.orders.get_or_create(&ByState { state: state.word() }).inc();
         }
         for (job, answer) in jobs.into_iter().zip(done.answers) {
             match (job.answer, answer) {
-                (Caller::Command(caller), Some(answer)) => to.answers.push((caller, answer)),
-                // Nobody is told of records but who wrote them, so they need not wait for the rest.
-                (Caller::Records(caller), None) => _ = caller.send(Ok(())),
+                (Caller::Command(caller), Told::Command(answer)) => {
+                    to.answers.push((caller, answer))
+                }
+                // Nobody is told of these but who asked, so they need not wait for the rest.
+                (Caller::Records(caller), Told::Records) => _ = caller.send(Ok(())),
+                (Caller::Door(caller), Told::Door(answer)) => _ = caller.send(answer),
                 (caller, _) => to.tell_no(caller, CommandError::Late),
             }
         }
@@ -641,14 +697,18 @@ impl Writer {
     /// the queue.
     fn attempt(&mut self, jobs: &[Job], again: bool) -> Result<Try, Box<Failed>> {
         let begun = Instant::now();
-        let mut keys = Keys::default();
-        let commands = jobs.iter().filter_map(|job| job.asked.command());
-        commands.for_each(|command| command.add_keys(&mut keys));
+        let (mut keys, mut door_keys) = (Keys::default(), DoorKeys::default());
+        jobs.iter().for_each(|job| job.asked.add_keys(&mut keys, &mut door_keys));
         keys.events.extend(&self.unsure);
         let requests: Vec<RequestKey> =
             jobs.iter().filter_map(|j| j.request.map(|r| r.key)).collect();
         let loaded = self.store.load(&keys, &requests);
         let mut loaded = loaded.map_err(|fault| Box::new(Failed { done: None, fault }))?;
+        let door = match door_keys == DoorKeys::default() {
+            true => Ok(DoorState::default()),
+            false => self.store.load_door(&door_keys),
+        };
+        let door = door.map_err(|fault| Box::new(Failed { done: None, fault }))?;
 
         let mut done = Try {
             answers: Vec::with_capacity(jobs.len()),
@@ -667,36 +727,48 @@ impl Writer {
         let mut log = Log::new(loaded.now_ms, self.store.next_batch());
         let mut mails = Mails::new(loaded.now_ms, self.store.next_batch());
         let mut figures = Figures::new(loaded.now_ms);
+        let mut doors = Doors::new(door);
         for job in jobs {
+            let gone = job.answer.is_closed() || job.deadline <= begun;
+            let too_late = again && gone && !on(Mutant::GhostInRetry);
             let command = match &job.asked {
                 Asked::Command(command) => command,
+                Asked::Door(_) if too_late => {
+                    done.answers.push(Told::no(job, CommandError::Late));
+                    continue;
+                }
+                Asked::Door(command) => {
+                    let (state, now) = (&loaded.state, loaded.now_ms);
+                    let answer = doors.decide(job.actor, command, state, now, &mut log);
+                    done.answers.push(Told::Door(answer));
+                    continue;
+                }
                 Asked::Records(records) => {
                     log.records.extend(records.iter().cloned());
-                    done.answers.push(None);
+                    done.answers.push(Told::Records);
                     continue;
                 }
             };
             if let Some(request) = job.request
                 && let Some(known) = loaded.recorded.get(&request.key)
             {
-                done.answers.push(Some(if known.fingerprint == request.fingerprint {
+                done.answers.push(Told::Command(if known.fingerprint == request.fingerprint {
                     Ok(CommandOutcome { reply: known.reply, again: true, order: None })
                 } else {
                     Err(CommandError::KeyReused)
                 }));
                 continue;
             }
-            let gone = job.answer.is_closed() || job.deadline <= begun;
-            if again && gone && !on(Mutant::GhostInRetry) {
+            if too_late {
                 if !on(Mutant::AnswersShift) {
-                    done.answers.push(Some(Err(CommandError::Late)));
+                    done.answers.push(Told::no(job, CommandError::Late));
                 }
                 continue;
             }
             let decision = match decide(&loaded.state, command, loaded.now_ms) {
                 Ok(decision) => decision,
                 Err(refusal) => {
-                    done.answers.push(Some(Err(CommandError::Refused(refusal))));
+                    done.answers.push(Told::Command(Err(CommandError::Refused(refusal))));
                     continue;
                 }
             };
@@ -758,13 +830,14 @@ impl Writer {
             if let Some(order) = order.as_ref().filter(|_| moved.is_some()) {
                 done.orders.insert(order.id, Arc::clone(order));
             }
-            done.answers.push(Some(Ok(CommandOutcome {
+            done.answers.push(Told::Command(Ok(CommandOutcome {
                 reply: decision.reply,
                 again: false,
                 order,
             })));
         }
         figures.write(&mut log.records);
+        doors.write(&mut log);
         assert_eq!(done.answers.len(), jobs.len(), "each job gets its own answer");
         let mut events: BTreeMap<EventId, Event> = loaded.state.events;
         for id in &done.events {

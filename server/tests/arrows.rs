@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
             "codes",
             "config",
+            "door",
             "ids",
             "links",
             "mail",
@@ -113,6 +114,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "tickets",
         &["access", "actor", "codes", "identity", "ids", "sales", "store", "ticket_code", "writer"],
     ),
+    // Use cases of the door: a code is a ticket of an order, and a time lies on a day of the event.
+    ("door", &["access", "sales", "store", "tickets", "when", "writer"]),
     ("trust", &[]),
     ("when", &["text"]),
     // A database with several processes on it gives each the number by which it makes ids.
@@ -230,6 +233,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "codes",
             "colour",
             "config",
+            "door",
             "event_body",
             "identity",
             "ids",
@@ -267,6 +271,7 @@ const FIELDS: &[(&str, &[&str])] = &[
         "reads",
         &[
             "audit",
+            "door",
             "mailing",
             "organiser",
             "publish",
@@ -277,7 +282,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "tickets",
         ],
     ),
-    ("writer", &["organiser", "publish", "run", "sales", "settlement", "tickets"]),
+    ("writer", &["door", "organiser", "publish", "run", "sales", "settlement", "tickets"]),
     ("stripe", &["audit", "run", "sales", "settlement"]),
     ("queue", &["publish", "run", "sales", "settlement"]),
 ];

@@ -14,6 +14,7 @@ mod money;
 mod pools;
 mod prompt;
 mod refusals;
+mod scans;
 mod share;
 mod shown;
 mod sold;
@@ -31,6 +32,7 @@ use limit::{Had, Limit, person_of};
 pub use mails::Leaves;
 use nts_server::payments::fake::Moved;
 pub use refusals::{Refused, Wish};
+pub use scans::Scanned;
 pub use shown::Whose;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -164,6 +166,7 @@ pub struct Auditor {
     pub(crate) clock_moves: bool,
     /// What was told of tickets and their codes.
     doors: doors::Doors,
+    scans: scans::Scans,
     /// When the event ends, if its buyers are erased then.
     pub(crate) ended: Option<TimeMs>,
 }

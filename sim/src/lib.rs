@@ -37,6 +37,7 @@ pub mod provider;
 pub mod readers;
 pub mod report;
 pub mod rng;
+pub mod scans;
 pub mod shared;
 pub mod shrink;
 mod spoil;
@@ -159,6 +160,9 @@ async fn live(world: &Arc<World>) {
     others.spawn(guests::guests(Arc::clone(world)));
     others.spawn(office::sells(Arc::clone(world)));
     others.spawn(guests::door(Arc::clone(world)));
+    for device in scans::devices(world) {
+        others.spawn(device);
+    }
     others.spawn(actors::hands(Arc::clone(world)));
     let screen = readers::Screen::default();
     others.spawn(readers::readers(Arc::clone(world)));
@@ -206,6 +210,7 @@ async fn live(world: &Arc<World>) {
         // What was the last to settle is known to every process a look later.
         sleep(Duration::from_millis(2 * world.plan.look_ms + 1_000)).await;
         readers::all_is_told(world, &screen).await;
+        readers::doors_are_recorded(world);
     }
     if world.plan.ends_ms.is_some() && world.plan.page.is_none() && !world.is_broken() {
         sleep(Duration::from_secs(RETAINED_S)).await;

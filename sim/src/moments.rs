@@ -12,6 +12,7 @@ use crate::machine::{Backend, Machine, look};
 use crate::plan::Fault as Strike;
 use crate::trace::Promise;
 use crate::world::World;
+use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Command, Keys, OrderId, Reply, TimeMs};
 use nts_server::store::{Batch, Fault, Loaded, RequestKey, Store};
@@ -268,6 +269,10 @@ impl Store for Moments {
         let loaded = self.inner.load(keys, requests)?;
         self.step.now().now_ms = Some(loaded.now_ms);
         Ok(loaded)
+    }
+
+    fn load_door(&mut self, keys: &DoorKeys) -> Result<DoorState, Fault> {
+        self.inner.load_door(keys)
     }
 
     fn lock_early(&mut self, keys: &Keys) {

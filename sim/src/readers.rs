@@ -15,6 +15,7 @@ use crate::trace::Promise;
 use crate::world::{Answer, Ask, ORGANISER, World};
 use boxoffice::{AttemptState, Event, Order, OrderState, RefundState, TicketState};
 use nts_server::language::Lang;
+use nts_server::store::records::door;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -137,6 +138,21 @@ pub async fn all_is_told(world: &Arc<World>, screen: &Screen) {
     let last = last.as_ref().map(|frames| frames.borrow().clone()).filter(|f| !f.is_empty());
     if let Some(frame) = last {
         compare_counts(world, "the live counts say", &frame_of(&frame));
+    }
+}
+
+/// Everything is settled: what the doors were told is recorded, and nothing else.
+pub fn doors_are_recorded(world: &World) {
+    let Some(event) = the_event(world) else { return };
+    let found = world.backend.read(|reader| {
+        let from = reader.tables();
+        Ok((
+            door::recorded_since(from, event.id, i64::MIN, usize::MAX)?,
+            door::counts(from, event.id)?,
+        ))
+    });
+    if let Some((rows, counts)) = found {
+        world.audit(|auditor, trace, at| auditor.doors_in_the_end(trace, at, &rows, &counts));
     }
 }
 

@@ -8,12 +8,13 @@
 use crate::auditor::Asked;
 use crate::chaos::Chaos;
 use crate::plan::Fault as Strike;
+use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{
     BuyerKey, BuyerRecord, Change, Event, EventId, Keys, Order, OrderId, State, Ticket, TimeMs,
 };
 use nts_server::clock::Clock;
-use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value};
+use nts_server::store::records::{MemoryTables, RecordChange, Row, Tables, Value, door};
 use nts_server::store::{
     Batch, Fault, Lane, Listing, Loaded, NamedTicket, OrderPage, Owner, OwnerPage, Reader,
     Recorded, RequestKey, Store, VersionVector,
@@ -372,10 +373,21 @@ impl Store for SharedStore {
         Ok(Loaded { state, recorded: known.collect(), now_ms })
     }
 
+    fn load_door(&mut self, keys: &DoorKeys) -> Result<DoorState, Fault> {
+        let loaded = self.loaded.as_ref().expect("what a door needs is loaded after its events");
+        let locked =
+            |event: &EventId| assert!(loaded.contains_key(event), "an event is not locked");
+        keys.tickets.iter().for_each(|(event, _)| locked(event));
+        keys.scans.iter().for_each(|scan| locked(&scan.event));
+        door::load(self.server.db().tables()?, keys)
+    }
+
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
         let chaos = Arc::clone(&self.server.chaos);
         self.tried += 1;
         let loaded = self.loaded.take();
+        // Their locks are held until it is decided.
+        let locked: Vec<EventId> = loaded.iter().flat_map(BTreeMap::keys).copied().collect();
         let db = self.server.db();
         db.check(loaded, batch);
         if db.is_twice(batch) {
@@ -398,7 +410,8 @@ impl Store for SharedStore {
         let exact = !chaos.has(Strike::ClockInStep);
         if chaos.strikes(Strike::CommitLate) {
             self.broken = true;
-            let (orders, events) = self.server.db().touched(batch.changes);
+            let (orders, mut events) = self.server.db().touched(batch.changes);
+            events.extend(locked);
             let undecided = Undecided {
                 tried_ms: self.server.clock.now_ms(),
                 exact,

@@ -51,6 +51,8 @@ pub enum Promise {
     MailArrives,
     /// An alarm is raised where a person must look, and nowhere without a reason.
     NoAlarm,
+    /// A ticket is shown green once, and whoever saw green is in the records.
+    AdmitsOnce,
     /// No part of the server panics, and no request is answered with 500.
     NoPanic,
 }
@@ -68,6 +70,7 @@ impl Promise {
             Promise::OwnShare => "no client keeps more than its share",
             Promise::OnlyTheirs => "nobody acts on what is another's",
             Promise::Erased => "who is erased is shown nowhere",
+            Promise::AdmitsOnce => "a ticket admits once",
             Promise::MailArrives => "whoever has paid is sent the tickets",
             Promise::NoAlarm => "alarms have a reason, and none is missing",
             Promise::NoPanic => "no panic, no 500",

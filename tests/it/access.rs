@@ -222,6 +222,28 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
         ("GET", "/t/{code}" | "/T/{code}" | "/t/{code}/event.ics") => looks(State::Paid),
         ("GET", "/api/v1/tickets/{code}") => looks(State::Paid),
+        ("GET", "/door/worker.js") => looks(State::Held),
+        ("GET", "/door/{event}") => looks(State::Paid),
+        ("POST", "/door/{event}") => {
+            tells(State::Paid, form(&[("code", "AAAA-BBBB-CCCC"), ("nonce", NO_ID)]))
+        }
+        ("POST", "/door/{event}/undo") => tells(State::Paid, form(&[("nonce", NO_ID)])),
+        // Of a ticket that there is not: nobody is let in.
+        ("POST", "/api/v1/events/{event}/check-ins" | "/door/{event}/check-ins") => tells(
+            State::Paid,
+            Sends::Json(json!({
+                "code": "AAAA-BBBB-CCCC", "gate": "north", "device": NO_ID, "nonce": NO_ID,
+            })),
+        ),
+        ("GET", "/api/v1/events/{event}/check-ins" | "/api/v1/events/{event}/door") => {
+            looks(State::Paid)
+        }
+        (
+            "DELETE",
+            "/api/v1/events/{event}/check-ins/{device}/{nonce}"
+            | "/door/{event}/check-ins/{device}/{nonce}",
+        ) => looks(State::Paid),
+        ("PUT", "/api/v1/events/{event}/door") => tells(State::Held, Sends::Json(json!({}))),
         // Keys are made before one is revoked: the last one stays.
         ("GET" | "POST", "/api/v1/door/keys") => looks(State::Held),
         ("DELETE", "/api/v1/door/keys/{key}") => looks(State::Held),
@@ -734,6 +756,9 @@ fn body_of(sends: Sends) -> (String, Option<&'static str>) {
     }
 }
 
+/// The UUID of nothing.
+const NO_ID: &str = "00000000-0000-7000-8000-000000000000";
+
 /// Whether a status says that whoever asked may do so.
 fn is_served(route: &Described, status: u16) -> bool {
     let differs = route.method == "POST" && route.path == "/office/shop" && status == 409;
@@ -783,6 +808,8 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
         .replace("{picture}", PICTURE.get().expect("there is one"))
         .replace("{code}", &code)
         .replace("{number}", "1")
+        .replace("{device}", NO_ID)
+        .replace("{nonce}", NO_ID)
         .replace("{key}", "1")
         .replace("{n}", "1")
         .replace("{person}", &staff::account(SPARE))
@@ -1075,6 +1102,8 @@ fn a_draft_is_unknown_to_whoever_has_no_role_of_it() {
                     let request = request(route, method, &of, id, &shows);
                     let path = request.path().to_owned();
                     let path = path.replace("/events/rock", &format!("/events/{slug}"));
+                    let path = path.replace("/door/rock", &format!("/door/{slug}"));
+                    let path = path.replace("/door/spare", &format!("/door/{slug}"));
                     let path = path.replace("/events/spare", &format!("/events/{slug}"));
                     let path = match route.path {
                         "/api/v1/tickets/{code}" => format!("{path}?event={slug}"),

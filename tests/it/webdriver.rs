@@ -264,6 +264,16 @@ impl Browser {
         self.ask("POST", "goog/cdp/execute", &set);
     }
 
+    /// Whether the page has a network from now on.
+    pub fn network(&self, on: bool) {
+        let enable = json!({"cmd": "Network.enable", "params": {}});
+        self.ask("POST", "goog/cdp/execute", &enable);
+        let params =
+            json!({"offline": !on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        let set = json!({"cmd": "Network.emulateNetworkConditions", "params": params});
+        self.ask("POST", "goog/cdp/execute", &set);
+    }
+
     /// Types on the keyboard, wherever the focus is.
     pub fn keys(&self, text: &str) {
         let strokes: Vec<Value> = text

@@ -14,6 +14,10 @@ mod bad_input;
 mod clients;
 #[path = "../it/crash.rs"]
 mod crash;
+#[path = "../it/door.rs"]
+mod door;
+#[path = "../it/doors.rs"]
+mod doors;
 #[path = "../it/events.rs"]
 mod events;
 #[path = "../it/files.rs"]

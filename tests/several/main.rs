@@ -9,6 +9,9 @@ pub const ON_POSTGRES: bool = false;
 mod clients;
 mod codes;
 mod crowd;
+mod door;
+#[path = "../it/doors.rs"]
+mod doors;
 mod failures;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../it/harness.rs"]

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::mutant::{Mutant, on};
 use crate::{Event, OrderState, State, TicketState, TimeMs};
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, format, vec, vec::Vec};
+
+/// A ticket has so many scans at an event at most, so that what is loaded for the next one is bounded.
+pub const MOST_SCANS: usize = 500;
 
 /// Records that somebody passes a gate, or has passed it.
 pub(crate) fn scan(
@@ -25,6 +28,10 @@ pub(crate) fn scan(
     let event = sale.events.get(&report.event).ok_or(DoorRefusal::UnknownEvent)?;
     let spec = door.spec(report.event);
     let earlier = door.scans_of(report.event, report.ticket);
+    if earlier.len() >= MOST_SCANS {
+        let what = format!("a ticket is scanned {MOST_SCANS} times at most");
+        return Err(DoorRefusal::Invalid(what));
+    }
     let presence = Presence::of(earlier);
     // Somebody who is in already is told first: then no late entry without a turn has another objection.
     let contradicted = match direction {

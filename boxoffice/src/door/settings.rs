@@ -94,7 +94,7 @@ impl DoorSpec {
 }
 
 /// Checks the id of a gate: 1 to 64 of `a-z`, `0-9` and `-`. The error says what is wrong.
-pub(crate) fn check_gate_id(id: &str) -> Result<(), String> {
+pub fn check_gate_id(id: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if id.is_empty() || id.len() > 64 || !id.chars().all(fits) {
         return Err("a gate's id is 1 to 64 of a-z, 0-9 and -".into());

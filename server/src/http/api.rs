@@ -1,5 +1,6 @@
 //! The JSON API for buyers' programs.
 
+pub mod check_ins;
 pub mod door;
 pub mod erasures;
 pub mod event_sale;

@@ -102,6 +102,11 @@ pub async fn asset(
     });
     let (name, kind, bytes): (&'static str, &str, &'static [u8]) = match file.as_str() {
         "nts.css" => ("nts.css", "text/css; charset=utf-8", include_bytes!("../../assets/nts.css")),
+        "door.css" => {
+            ("door.css", "text/css; charset=utf-8", include_bytes!("../../assets/door.css"))
+        }
+        "door.js" => ("door.js", JAVASCRIPT, include_bytes!("../../assets/door.js")),
+        "scan.js" => ("scan.js", JAVASCRIPT, include_bytes!("../../assets/scan.js")),
         "office.js" => ("office.js", JAVASCRIPT, include_bytes!("../../assets/office.js")),
         "event-form.js" => {
             ("event-form.js", JAVASCRIPT, include_bytes!("../../assets/event-form.js"))
@@ -128,6 +133,13 @@ pub async fn asset(
     let mut known = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
     let body = known.entry(name).or_insert_with(|| gzip(bytes)).clone();
     ([(header::CONTENT_ENCODING, "gzip")], headers, body).into_response()
+}
+
+/// `GET /door/worker.js`: what serves the page of the door without a network. A browser lets it serve what is below
+/// its own address, so it is not with the others.
+pub async fn door_worker() -> Response {
+    let headers = [(header::CONTENT_TYPE, JAVASCRIPT), (header::CACHE_CONTROL, "no-cache")];
+    (headers, include_str!("../../assets/door-worker.js")).into_response()
 }
 
 /// A style sheet with a colour of its own. It is not kept: a browser keeps it, and whoever asks for ever other

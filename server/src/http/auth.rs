@@ -1,7 +1,7 @@
 //! Authentication: who asks, by the bearer token or by the cookie of a session of the office.
 //!
-//! A session counts under `/office` only: a program shows a key, and so nothing that a browser sends by itself
-//! opens the API.
+//! A session counts under `/office` and `/door` only: a program shows a key, and so nothing that a browser sends by
+//! itself opens the API.
 
 use super::cookies;
 use super::problem::Problem;
@@ -81,9 +81,10 @@ pub async fn staff(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     Ok(found.ok_or_else(Problem::not_signed_in)?.caller)
 }
 
-/// Whether a session counts at this path.
+/// Whether a session counts at this path: in the office, and at the door, where the same people work.
 pub fn is_office(path: &str) -> bool {
     path.strip_prefix("/office").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || path.strip_prefix("/door/").is_some_and(|event| !event.is_empty())
 }
 
 /// The name of a session's cookie. `__Host-`: a browser takes it only over https and for this host alone, so

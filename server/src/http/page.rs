@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::http::assets::{script_name, style_path};
+use crate::http::door::is_for_scripts;
 use crate::http::problem::Problem;
 use crate::http::shop::about::picture_path;
 use crate::http::speaks::{here, query_in};
@@ -385,7 +386,9 @@ pub fn for_programs(path: &str, headers: &HeaderMap) -> bool {
         .get(header::ACCEPT)
         .and_then(|v| v.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
-    path.starts_with("/api/") || (!wants_page && path.starts_with("/metrics"))
+    path.starts_with("/api/")
+        || is_for_scripts(path)
+        || (!wants_page && path.starts_with("/metrics"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{door, erasures, event_sale, mails, organiser, sales};
+use super::api::{check_ins, door, erasures, event_sale, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
     account, answers as office_answers, event_log, events, export, guests, home, keys,
@@ -12,7 +12,7 @@ use super::shop::{
     ticket, tickets_pdf,
 };
 use super::site::Site;
-use super::{api, assets, legacy, ops, problems};
+use super::{api, assets, door as door_page, legacy, ops, problems};
 use crate::access::Right;
 use crate::config::Config;
 use axum::Router;
@@ -175,6 +175,17 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .get("/api/v1/orders", Staff(SeeOrders), organiser::all_orders)
         .takes(&["after", "limit", "q", "email", "state", "ticket_type", "changed_since"])
         .post("/api/v1/events/{event}/sales", Staff(SellTickets), sales::sell)
+        .post("/api/v1/events/{event}/check-ins", Staff(CheckIn), check_ins::check_in)
+        .get("/api/v1/events/{event}/check-ins", Staff(CheckIn), check_ins::overview)
+        .takes(&["limit"])
+        .add(
+            Method::DELETE,
+            "/api/v1/events/{event}/check-ins/{device}/{nonce}",
+            Staff(CheckIn),
+            check_ins::undo,
+        )
+        .get("/api/v1/events/{event}/door", Staff(CheckIn), check_ins::door)
+        .add(Method::PUT, "/api/v1/events/{event}/door", Staff(ChangeEvents), check_ins::put_door)
         .post("/api/v1/events/{event}/guests", Staff(SellTickets), sales::import_guests)
         .takes(&["dry_run", "language"])
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
@@ -197,6 +208,18 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/api/v1/door/keys", Staff(ManageShop), door::new_key)
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
+        .get("/door/worker.js", Anyone, assets::door_worker)
+        .get("/door/{event}", Office(CheckIn), door_page::show)
+        .takes(&["gate"])
+        .post("/door/{event}", Office(CheckIn), door_page::scan)
+        .post("/door/{event}/undo", Office(CheckIn), door_page::undo)
+        .post("/door/{event}/check-ins", Office(CheckIn), check_ins::check_in)
+        .add(
+            Method::DELETE,
+            "/door/{event}/check-ins/{device}/{nonce}",
+            Office(CheckIn),
+            check_ins::undo,
+        )
         .get("/office", Office(SeeEvents), home::home)
         .get("/office/sign-in", Anyone, sign_in::show)
         .post("/office/sign-in", Anyone, sign_in::sign_in)

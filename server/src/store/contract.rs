@@ -2,6 +2,7 @@
 //! changes in it come from the core, so they are such as will come.
 
 mod desk;
+mod door;
 mod gifts;
 mod records;
 mod search;
@@ -65,6 +66,8 @@ pub fn check<D: Database>(make: impl Fn(Clock) -> D) {
         ("the outbox forgets addresses", records::the_outbox_forgets),
         ("a mail job goes on", records::a_mail_job_goes_on),
         ("figures are summed over spans, and over all times", records::figures_are_summed),
+        ("what is scanned at the door comes back", door::scans_come_back),
+        ("a turn of a ticket is taken once", door::a_turn_is_taken_once),
         ("the schema of the cold tables is as declared", records::schema_is_as_declared),
     ];
     for (name, case) in cases {

@@ -38,9 +38,11 @@ pub(super) use transfer::{Export, Import};
 use crate::clock::Clock;
 use crate::ids::{NODES, Node};
 use crate::store::event_row::event_columns;
+use crate::store::records::door;
 use crate::store::test_orders::{NO_PROVIDER, PROVIDER};
 use crate::store::transfer::MOVED_TO;
 use crate::store::{Batch, Fault, Loaded, RequestKey, Store};
+use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::{BuyerKey, EventId, Keys, OrderId, State, TimeMs};
 use link::{Ask, Link, Trouble, ask, draw};
 use rows::{Orders, one};
@@ -695,6 +697,13 @@ impl Store for PgStore {
             return Err(Fault::NotDone(why.clone()));
         }
         self.try_load(keys, requests).map_err(|trouble| self.not_done(trouble))
+    }
+
+    fn load_door(&mut self, keys: &DoorKeys) -> Result<DoorState, Fault> {
+        let mut within = records::Within::new(&mut self.link);
+        let loaded = door::load(&mut within, keys);
+        let trouble = within.trouble.take();
+        loaded.map_err(|fault| trouble.map_or(fault, |trouble| self.not_done(trouble)))
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {

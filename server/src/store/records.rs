@@ -10,7 +10,8 @@
 //! - Reads beyond load and page are one SQL text for all engines ([`Tables::query`]): parameters are
 //!   `$1`, `$2` …, upserts `ON CONFLICT … DO UPDATE`, and what it gives is a column, `count(*)`, or
 //!   another value of one of the [`Kind`]s.
-//! - Nothing here is read when a command is decided.
+//! - Nothing here is read when a command of a sale is decided. Commands of the door are decided by the rows of the
+//!   tickets that they are about ([`door::load`]).
 //!
 //! Columns are whole numbers, texts and bytes only: times are in milliseconds, ids are 16 bytes, yes and
 //! no are 1 and 0. Texts are compared by their bytes on every engine.
@@ -19,6 +20,7 @@ pub mod accounts;
 pub mod api_keys;
 pub mod audit_log;
 pub mod cancellations;
+pub mod door;
 mod field;
 pub mod mail_jobs;
 mod memory;
@@ -39,6 +41,7 @@ use accounts::{Account, GrantRow, RecoveryCode};
 use api_keys::ApiKey;
 use audit_log::AuditLine;
 use cancellations::Cancellation;
+use door::{DoorRow, GateCountRow, ScanRow};
 use mail_jobs::MailJob;
 use order_search::{FoundBy, SearchProgress};
 use outbox_rows::Message;
@@ -65,6 +68,8 @@ pub fn tables() -> &'static [&'static Table] {
         // What is shown of the shop and of events.
         tables.extend([ShopRow::table(), TermsRow::table(), TermsAccepted::table()]);
         tables.extend([Picture::table(), EventPicture::table(), Cancellation::table()]);
+        // The door.
+        tables.extend([DoorRow::table(), ScanRow::table(), GateCountRow::table()]);
         tables
     })
 }
@@ -359,6 +364,11 @@ impl RecordChange {
 pub trait Tables {
     /// Reads rows. Sees what is committed; within a transaction also what was written in it.
     fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault>;
+    /// Asks several questions, and gives the answers in their order. Where the database is on another machine they
+    /// go there together.
+    fn query_all(&mut self, asked: &[(&'static str, Vec<Value>)]) -> Result<Vec<Vec<Row>>, Fault> {
+        asked.iter().map(|(sql, values)| self.query(sql, values)).collect()
+    }
     /// Changes rows. Only within a transaction that writes: what reads for pages refuses it.
     fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<(), Fault>;
 }
@@ -483,7 +493,7 @@ pub(super) fn verify(from: &mut dyn Tables, wrong: &mut Vec<String>) -> Result<(
             Ok(())
         })?;
     }
-    Ok(())
+    door::verify(from, wrong)
 }
 
 /// Hands out every row of a table as an object: bytes in hexadecimal digits, the rest as it is.

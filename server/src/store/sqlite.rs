@@ -34,7 +34,9 @@ pub(super) use transfer::{Export, Import};
 use crate::clock::Clock;
 use crate::private_file;
 use crate::store::codec;
+use crate::store::records::door;
 use crate::store::{Batch, Fault, Loaded, Recorded, RequestKey, Store};
+use boxoffice::door::{DoorKeys, DoorState};
 use boxoffice::mutant::{Mutant, on};
 use boxoffice::{Change, Event, EventId, Keys, State};
 use buyers::Buyers;
@@ -342,6 +344,18 @@ impl Store for SqliteStore {
             }
         }
         Ok(Loaded { state, recorded, now_ms: self.clock.now_ms() })
+    }
+
+    fn load_door(&mut self, keys: &DoorKeys) -> Result<DoorState, Fault> {
+        let conn = self.conn()?;
+        // A second process does not write here, so this needs no transaction together with the load.
+        let mut loaded = Ok(DoorState::default());
+        reading(conn, || {
+            loaded = door::load(&mut records::Within(conn), keys);
+            Ok(())
+        })
+        .map_err(not_done)?;
+        loaded
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {

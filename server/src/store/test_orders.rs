@@ -304,6 +304,7 @@ mod tests {
     const OF_ORDERS: &[&str] = &[
         "attempts",
         "buyers",
+        "gate_counts",
         "mail_jobs",
         "order_search",
         "orders",
@@ -313,6 +314,7 @@ mod tests {
         "refunds",
         "requests",
         "sale_figures",
+        "scans",
         "terms_accepted",
         "tickets",
     ];
@@ -322,6 +324,7 @@ mod tests {
         "api_keys",
         "audit_log",
         "cancellations",
+        "doors",
         "event_pictures",
         "events",
         "grants",

@@ -28,7 +28,7 @@ impl Log {
         Log { at_ms, batch, records: Vec::new() }
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         actor: Actor,
         action: Action,

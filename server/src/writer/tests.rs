@@ -47,6 +47,10 @@ impl Store for Failing {
         self.store.load(keys, requests)
     }
 
+    fn load_door(&mut self, keys: &DoorKeys) -> Result<DoorState, Fault> {
+        self.store.load_door(keys)
+    }
+
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
         if let Some(happens) = self.meanwhile.lock().unwrap().take() {
             happens();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A ticket: its order, and its number there.
-type Which = (OrderId, u16);
+pub(super) type Which = (OrderId, u16);
 
 /// So many tickets are in a mail at most.
 const MOST_IN_MAIL: usize = 20;
@@ -145,6 +145,11 @@ impl Auditor {
         let codes =
             |all: &BTreeMap<u16, Revision>| all.values().flat_map(|r| r.codes.clone()).collect();
         tickets.into_iter().take(most).map(codes).collect()
+    }
+
+    /// Of which ticket and revision a code is, if it was ever shown.
+    pub(super) fn of_code(&self, code: &str) -> Option<(Which, u16)> {
+        self.doors.whose.get(code).copied()
     }
 
     /// What is known of the ticket of a code.

@@ -22,6 +22,8 @@ struct HomePage {
     groups: Vec<Group>,
     /// Whether this reader may see how any event sells.
     sees: bool,
+    /// The events at whose doors this reader checks people in, if they may see no more of them.
+    doors: Vec<Door>,
     /// Whether this reader can make events.
     may_make: bool,
     /// How many more events are over.
@@ -38,6 +40,14 @@ impl HomePage {
 struct Group {
     title: &'static str,
     events: Vec<Row>,
+}
+
+/// An event at whose door people are checked in.
+struct Door {
+    slug: String,
+    name: String,
+    starts: Moment,
+    place: String,
 }
 
 /// An event in the list.
@@ -111,5 +121,16 @@ pub async fn home(State(app): State<Arc<Site>>, Staff(caller): Staff, uri: Uri) 
     let may_make = caller.has(Right::ChangeEvents, None);
     let office = OfficeFrame::of_shop(&app, &caller, "/office");
     let sees = caller.has_anywhere(Right::SeeEvents);
-    Ok(page(&HomePage { office, groups, sees, may_make, more_over }))
+    let mut doors = Vec::new();
+    for event in app.catalogue.events() {
+        if !sees && caller.has(Right::CheckIn, Some(event.id)) && !event.is_over(now) {
+            doors.push(Door {
+                slug: event.spec.slug.clone(),
+                name: event.spec.name.clone(),
+                starts: Moment::of(Lang::En, &event.spec),
+                place: event.spec.place.clone(),
+            });
+        }
+    }
+    Ok(page(&HomePage { office, groups, sees, doors, may_make, more_over }))
 }

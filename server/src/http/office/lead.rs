@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::http::auth::is_office;
+use crate::http::door::is_for_scripts;
 use crate::http::problem::Problem;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -27,7 +28,8 @@ impl Way {
     pub fn of(app: &App, request: &Request) -> Option<Way> {
         let reads = [Method::GET, Method::HEAD].contains(request.method());
         let key = request.headers().contains_key(header::AUTHORIZATION);
-        if key || !is_office(request.uri().path()) {
+        let path = request.uri().path();
+        if key || !is_office(path) || is_for_scripts(path) {
             return None;
         }
         let next = match reads {
@@ -69,7 +71,7 @@ pub fn to(page: &str, next: &str, lost: bool) -> String {
     }
 }
 
-/// An address that is a page of the office, as a browser reads it too; `None` for every other one.
+/// An address that is a page of the office or of the door, as a browser reads it too; `None` for every other one.
 pub fn own(next: &str) -> Option<&str> {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'\\';
     let (path, _) = next.split_once(['?', '#']).unwrap_or((next, ""));
@@ -122,6 +124,8 @@ mod tests {
             "/office?a=b",
             "/office/events/x?next=//evil",
             "/office/a#b",
+            "/door/rock",
+            "/door/rock?gate=north",
         ] {
             assert_eq!(own(good), Some(good));
         }
@@ -131,6 +135,10 @@ mod tests {
             "/",
             "//evil.example",
             "/officer",
+            "/door",
+            "/door/",
+            "/doors/rock",
+            "/door/../rock",
             "https://evil.example/office",
             "/\\evil.example",
             "/office\\..\\x",

@@ -215,6 +215,9 @@ pub fn action(action: Action) -> &'static str {
         Action::OrderChanged => "Order changed",
         Action::TicketsSentAgain => "Tickets sent again",
         Action::TestOrdersMoved => "Test orders moved out of the database",
+        Action::DoorChanged => "How the door works was changed",
+        Action::DoorConflict => "Let in although the records say no",
+        Action::ScanUndone => "A check-in was undone",
         Action::Alarm => "Needs attention",
     }
 }

@@ -40,6 +40,8 @@ struct SalePage {
     slug: String,
     starts: Moment,
     place: String,
+    /// Whether this reader checks people in.
+    checks_in: bool,
     live: Sale,
 }
 
@@ -361,7 +363,8 @@ pub async fn show(
     let live = sale_now(&app, &permit, &event, sees_orders).await?;
     let office = OfficeFrame::of_event(&app, &caller, (event.id, &event.spec.slug), "");
     let (starts, place) = (Moment::of(Lang::En, &event.spec), event.spec.place.clone());
-    Ok(page(&SalePage { office, slug, starts, place, live }))
+    let checks_in = caller.has(Right::CheckIn, Some(event.id));
+    Ok(page(&SalePage { office, slug, starts, place, checks_in, live }))
 }
 
 /// `GET /office/events/{event}/live`: the part of the page that changes, as server-sent events.

@@ -2,6 +2,7 @@
 //! how much, nor what else.
 
 use super::calendar as ics;
+use crate::http::door::{Admit, admit};
 use crate::http::page::{Frame, Moment, Page, page};
 use crate::http::site::Site;
 use crate::language::{Lang, Words};
@@ -9,7 +10,7 @@ use crate::qr;
 use crate::tickets::{Found, Standing};
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use boxoffice::{Event, EventSpec};
 use std::sync::Arc;
@@ -31,6 +32,10 @@ struct TicketPage {
     ticket_type: String,
     code: String,
     qr: String,
+    /// Only for whoever checks people in at this event.
+    admit: Option<Admit>,
+    /// What the form sends.
+    url: String,
 }
 
 #[derive(Template)]
@@ -43,7 +48,12 @@ struct GonePage<'a> {
 }
 
 /// `GET /t/{code}`, and `/T/{code}` as the QR code has it.
-pub async fn show(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<String>) -> Page {
+pub async fn show(
+    State(app): State<Arc<Site>>,
+    lang: Lang,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+) -> Page {
     let (found, event) = match standing(&app, lang, &code).await? {
         Ok(good) => good,
         Err(no) => return Ok(no),
@@ -52,6 +62,7 @@ pub async fn show(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<Str
     let line = &found.order.lines[usize::from(ticket.line)];
     let code = app.codes.of(&found.order, ticket);
     let frame = Frame::of(&app);
+    let admit = admit(&app, &headers, &event).await?;
     Ok(page(&TicketPage {
         test: frame.test_mode.is_some(),
         frame,
@@ -65,6 +76,8 @@ pub async fn show(State(app): State<Arc<Site>>, lang: Lang, Path(code): Path<Str
         ticket_type: event.ticket_types[usize::from(line.ticket_type)].name.clone(),
         qr: qr::svg(&code.url, &lang.qr_code_of(&code.short)),
         code: code.short,
+        url: code.url,
+        admit,
     }))
 }
 

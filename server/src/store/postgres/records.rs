@@ -82,16 +82,41 @@ pub(super) fn statements(changes: &[RecordChange]) -> Vec<Ask<'_>> {
 }
 
 /// A connection, within a transaction that somebody else begins and ends.
-pub(super) struct Within<'l>(pub(super) &'l mut Link);
+pub(super) struct Within<'l> {
+    link: &'l mut Link,
+    /// What went wrong last.
+    pub(super) trouble: Option<Trouble>,
+}
+
+impl<'l> Within<'l> {
+    pub(super) fn new(link: &'l mut Link) -> Within<'l> {
+        Within { link, trouble: None }
+    }
+
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
+        let answers = self.link.ask(asks).and_then(|answers| {
+            answers.iter().map(|rows| read_all(rows)).collect::<Result<Vec<_>, Trouble>>()
+        });
+        answers.map_err(|trouble| {
+            let fault = Fault::NotDone(trouble.to_string());
+            self.trouble = Some(trouble);
+            fault
+        })
+    }
+}
 
 impl Tables for Within<'_> {
     fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
-        Ok(read_all(&self.0.ask(&[statement(sql, values)])?[0])?)
+        Ok(self.ask(&[statement(sql, values)])?.remove(0))
+    }
+
+    fn query_all(&mut self, asked: &[(&'static str, Vec<Value>)]) -> Result<Vec<Vec<Row>>, Fault> {
+        let asks: Vec<Ask<'_>> = asked.iter().map(|(sql, values)| statement(sql, values)).collect();
+        self.ask(&asks)
     }
 
     fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<(), Fault> {
-        self.0.ask(&[statement(sql, values)])?;
-        Ok(())
+        self.ask(&[statement(sql, values)]).map(drop)
     }
 }
 

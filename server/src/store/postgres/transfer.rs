@@ -148,7 +148,7 @@ impl Source for Export {
             "DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
              DELETE FROM orders; DELETE FROM buyers; DELETE FROM requests; DELETE FROM outbox;
              DELETE FROM mail_jobs; DELETE FROM order_search;
-             DELETE FROM sale_figures; DELETE FROM payment_tries;
+             DELETE FROM sale_figures; DELETE FROM payment_tries; DELETE FROM scans; DELETE FROM gate_counts;
              DELETE FROM terms_accepted;
              UPDATE pools SET held = 0, sold = 0;
              UPDATE events SET serials = 0;
@@ -223,12 +223,12 @@ impl Sink for Import {
     }
 
     fn tables(&mut self) -> Result<Box<dyn Tables + '_>, Fault> {
-        Ok(Box::new(Within(&mut self.link)))
+        Ok(Box::new(Within::new(&mut self.link)))
     }
 
     fn verify(&mut self) -> Result<Vec<String>, Fault> {
         let mut wrong = verify::look(&mut self.link)?;
-        records::verify(&mut Within(&mut self.link), &mut wrong)?;
+        records::verify(&mut Within::new(&mut self.link), &mut wrong)?;
         Ok(wrong)
     }
 

@@ -90,6 +90,12 @@ pub enum Action {
     ShopChanged,
     /// All test orders were moved out of the database, into a file.
     TestOrdersMoved,
+    /// How an event's door works was changed.
+    DoorChanged,
+    /// A device has reported later that it let somebody pass who would have been refused.
+    DoorConflict,
+    /// An entry or an exit was undone.
+    ScanUndone,
     /// The box office found something that a person should look at.
     Alarm,
 }
@@ -126,6 +132,9 @@ impl Action {
         Action::TicketsSentAgain,
         Action::ShopChanged,
         Action::TestOrdersMoved,
+        Action::DoorChanged,
+        Action::DoorConflict,
+        Action::ScanUndone,
         Action::Alarm,
     ];
 
@@ -162,6 +171,9 @@ impl Action {
             Action::TicketsSentAgain => "tickets_sent_again",
             Action::ShopChanged => "shop_changed",
             Action::TestOrdersMoved => "test_orders_moved",
+            Action::DoorChanged => "door_changed",
+            Action::DoorConflict => "door_conflict",
+            Action::ScanUndone => "scan_undone",
             Action::Alarm => "alarm",
         }
     }

@@ -46,6 +46,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     SALE_FIGURES,
     include_str!("../../../migrations/sqlite/0020_known_browsers.sql"),
     include_str!("../../../migrations/sqlite/0021_refunds_of_amounts.sql"),
+    include_str!("../../../migrations/sqlite/0022_door.sql"),
 ];
 
 /// With this step all orders are counted into the figures of their sale.

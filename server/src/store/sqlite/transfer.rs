@@ -97,7 +97,7 @@ impl Source for Export {
             DELETE FROM tickets; DELETE FROM refunds; DELETE FROM attempts; DELETE FROM payments;
             DELETE FROM orders; DELETE FROM requests; DELETE FROM outbox;
             DELETE FROM mail_jobs; DELETE FROM order_search;
-            DELETE FROM sale_figures; DELETE FROM payment_tries;
+            DELETE FROM sale_figures; DELETE FROM payment_tries; DELETE FROM scans; DELETE FROM gate_counts;
             DELETE FROM terms_accepted;
             UPDATE pools SET held = 0, sold = 0;
             UPDATE events SET serials = 0;

@@ -188,6 +188,10 @@ impl Store for Turns {
         self.store.load(keys, requests)
     }
 
+    fn load_door(&mut self, keys: &DoorKeys) -> Result<DoorState, Fault> {
+        self.store.load_door(keys)
+    }
+
     fn lock_early(&mut self, keys: &Keys) {
         let mut asked = self.asked.lock().unwrap();
         asked.push(keys.orders.clone());

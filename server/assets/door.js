@@ -1,0 +1,812 @@
+// The page that checks people in: reads codes by the camera, sends them without a new page, and tells the answer in
+// full colour, in words, by sound and by vibration. Without this file the page works by its forms.
+"use strict";
+
+const find = (css, within = document) => within.querySelector(css);
+const all = (css, within = document) => [...within.querySelectorAll(css)];
+const data = JSON.parse(document.body.dataset.door);
+
+/** So long an answer is waited for. */
+const PATIENCE_MS = 5_000;
+/** So long after it was last seen, the camera takes the same code for the same ticket. */
+const SAME_MS = 3_000;
+/** So often what was not sent is tried again. */
+const SEND_MS = 5_000;
+/** So often the page asks for the counts of all doors. */
+const NEWS_MS = 20_000;
+/** At most so many pictures are read in a second. */
+const PICTURES = 15;
+/** The middle of the picture is read in so many pixels. */
+const SIDE = 640;
+
+const sound = { go: [[880, 0, .09], [1320, .11, .14]], maybe: [[880, 0, .09], [660, .11, .2]], wait: [[620, 0, .3]], stop: [[190, 0, .22], [150, .26, .4]] };
+const shake = { go: [80], maybe: [80, 60, 80], wait: [90, 70, 90], stop: [350, 120, 350] };
+
+// ---- Words ----
+
+const clock = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, weekday: "short", day: "numeric", month: "long", year: "numeric" });
+
+/** When something was or will be: `at 19:42`, or with its day. */
+function when(time, now = new Date()) {
+  const then = new Date(time);
+  if (Number.isNaN(then.getTime())) return "";
+  if (day.format(then) === day.format(now)) return `at ${clock.format(then)}`;
+  return `on ${day.format(then)}, ${clock.format(then)}`;
+}
+
+const gateName = (id) => data.gates.find((gate) => gate.id === id)?.name ?? (id === data.only_gate ? "" : id);
+
+/** Where guests with this ticket type come in. */
+function gatesFor(type) {
+  const names = data.gates.filter((gate) => !gate.types.length || gate.types.includes(type)).map((gate) => gate.name);
+  return names.length ? `Send the guest to ${names.join(" or ")}.` : "Send the guest to the box office.";
+}
+
+/** What is shown of an answer. */
+function shownOf(told) {
+  const [colour, title, what, detail] = data.words[told.result];
+  const gate = told.first && gateName(told.first.gate);
+  const first = told.first ? when(told.first.at) + (gate ? ` at ${gate}` : "") : "";
+  const put = (text) => text
+    .replace("{first}", () => first || "once")
+    .replace("{left}", () => first && ` The last one went out ${first}.`)
+    .replace("{gates}", () => gatesFor(told.ticket?.ticket_type))
+    .replace("{event}", () => told.event ?? "another event")
+    .replace("{opens}", () => told.opens_at ? when(told.opens_at) : "later");
+  const { name = "", ticket_type: type = "" } = told.ticket ?? {};
+  return { colour, title, name, type, what: put(what), detail: put(detail) };
+}
+
+// ---- What is shown ----
+
+const form = find(".scan");
+const field = find("#code");
+const touch = matchMedia("(pointer: coarse)").matches;
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+const next = element("button", { type: "button", className: "quiet", textContent: "Next guest" });
+const answer = element("div");
+const spoken = element("div", { className: "result" });
+answer.append(spoken, next);
+// Who hears the page is told what is put here.
+const place = element("div");
+place.setAttribute("role", "status");
+find("main").append(place);
+
+/** Shows it on the whole screen, until the next one or a touch. */
+function show({ colour, title, name, type, what, detail, link }) {
+  find("#result")?.replaceWith(element("h1", { textContent: "Check people in", className: stream ? "unseen" : "" }));
+  document.body.classList.remove("go", "wait", "stop");
+  answer.className = `answer ${colour}`;
+  const parts = [element("h2", { textContent: title })];
+  const part = (className, text) => text && parts.push(element("p", { className, textContent: text }));
+  part("door-name", name);
+  part("door-type", type);
+  part("door-what", what);
+  part("", detail);
+  if (link) parts.push(element("p", {}, element("a", { href: link[0], textContent: link[1] })));
+  spoken.replaceChildren(...parts);
+  place.replaceChildren(answer);
+  document.body.classList.add("answered");
+  navigator.vibrate?.(shake[colour]);
+  beep(colour);
+}
+
+function hide() {
+  answer.remove();
+  document.body.classList.remove("answered");
+  if (!touch) field.focus();
+}
+
+answer.addEventListener("click", (event) => { if (!event.target.closest("a")) hide(); });
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && answer.isConnected) hide();
+  // A hand scanner types wherever the focus is.
+  const types = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey && event.key !== " ";
+  if (types && !event.target.closest?.("input, select, textarea")) field.focus();
+});
+
+let audio = null;
+/** Sounds are allowed once somebody has touched the page. */
+addEventListener("pointerdown", () => {
+  if (!audio && globalThis.AudioContext) audio = new AudioContext();
+  audio?.resume();
+});
+function beep(colour) {
+  if (audio?.state !== "running") return;
+  for (const [pitch, after, length] of sound[colour]) {
+    const [tone, volume, at] = [audio.createOscillator(), audio.createGain(), audio.currentTime + after];
+    tone.type = colour === "stop" ? "sawtooth" : "sine";
+    tone.frequency.value = pitch;
+    volume.gain.setValueAtTime(.5, at);
+    volume.gain.setTargetAtTime(0, at + length, .02);
+    tone.connect(volume).connect(audio.destination);
+    tone.start(at);
+    tone.stop(at + length + .15);
+  }
+}
+
+// ---- Asking ----
+
+/** 128 random bits, as a UUID. Without https a browser has no randomUUID. */
+function nonce() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = bytes[6] & 0x0f | 0x40;
+  bytes[8] = bytes[8] & 0x3f | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+const signIn = [`/office/sign-in?next=${encodeURIComponent(location.pathname)}`, "Sign in again"];
+
+/** Sends something for programs. The error says what to show. */
+async function ask(path, body, method = "POST") {
+  let answered;
+  try {
+    answered = await fetch(path, {
+      method, headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+      redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
+    });
+    setClock(answered);
+    if (answered.ok) return await answered.json();
+  } catch (error) {
+    throw Object.assign(new Error("no answer"), { cause: error, offline: true });
+  }
+  const problem = await answered.json().catch(() => ({}));
+  const error = Object.assign(new Error(problem.title ?? `status ${answered.status}`), { status: answered.status });
+  error.offline = answered.status >= 500 || answered.status === 429 || answered.status === 408;
+  error.shown = answered.status === 401
+    ? { colour: "wait", title: "Signed out", detail: "Nothing was checked. Sign in, then scan the ticket again.", link: signIn }
+    : { colour: "wait", title: "Not checked", what: problem.title, detail: problem.detail };
+  throw error;
+}
+
+/** Codes whose answer did not come, with the nonce of the scan: it is the same scan when they are scanned again. */
+const unanswered = new Map();
+
+/** Whether something goes out. */
+const direction = () => find("input[name=direction]:checked", form)?.value ?? "in";
+
+/** Asks whether the holder of this code may pass, and shows the answer. */
+async function check(code) {
+  const known = `${direction()} ${code}`;
+  const scan = {
+    code, gate: data.gate, device: data.device, nonce: unanswered.get(known) ?? nonce(), direction: direction(),
+  };
+  unanswered.set(known, scan.nonce);
+  try {
+    // What was let in without a network is known to the others before somebody else comes with the same ticket.
+    if (waiting()) await send();
+    const told = await ask(`/door/${data.event}/check-ins`, scan);
+    unanswered.delete(known);
+    show(shownOf(told));
+    remember(told, scan).catch(() => {});
+    news();
+  } catch (error) {
+    if (!error.offline) {
+      show(error.shown ?? {
+        colour: "wait", title: "Not checked", what: "This page does not understand the answer.",
+        detail: "Do not let the guest in yet. Load the page again, then scan the ticket again.",
+      });
+      return;
+    }
+    state(true);
+    const shown = await alone(scan).catch(() => ({
+      colour: "wait", title: "Not checked", what: "There is no network, and this device cannot keep the scan.",
+      detail: "Do not let the guest in yet. Scan the ticket again.",
+    }));
+    if (shown.colour === "maybe") unanswered.delete(known);
+    show(shown);
+  }
+}
+
+let busy = false;
+/** A code that was typed while another one was checked. */
+let queued = "";
+async function checkOne(code) {
+  if (busy || !code) return;
+  busy = true;
+  document.body.setAttribute("aria-busy", "true");
+  try { await check(code); } finally {
+    busy = false;
+    document.body.removeAttribute("aria-busy");
+  }
+  const next = queued;
+  queued = "";
+  await checkOne(next);
+}
+
+form.addEventListener("submit", async (event) => {
+  if (!data.gate) return;
+  event.preventDefault();
+  const code = field.value.trim();
+  field.value = "";
+  if (busy) { queued = code; return; }
+  if (touch) field.blur();
+  await checkOne(code);
+});
+
+// ---- Without a network ----
+//
+// A ticket whose signature is right is let in if this device has not let it in before. The scan is on the disk before
+// that is shown, and goes to the box office when the network is back, as one whose person has passed already.
+
+/** Scans that were not sent, and tickets that this device knows to be in or to have gone out. */
+const storage = new Promise((done) => {
+  const asked = globalThis.indexedDB?.open("nts-door", 1);
+  if (!asked) { done(null); return; }
+  asked.onupgradeneeded = () => {
+    asked.result.createObjectStore("scans", { keyPath: "nonce" });
+    asked.result.createObjectStore("tickets", { keyPath: ["event", "ticket"] });
+  };
+  asked.onsuccess = () => done(asked.result);
+  asked.onerror = () => done(null);
+});
+
+/** Does something in one transaction, and gives the result of the request that it returns once all is on the disk. */
+async function disk(mode, act) {
+  const open = await storage;
+  if (!open) throw new Error("there is no storage");
+  return new Promise((done, failed) => {
+    const together = open.transaction(["scans", "tickets"], mode, { durability: "strict" });
+    const asked = act(together.objectStore("scans"), together.objectStore("tickets"));
+    together.oncomplete = () => done(asked?.result);
+    together.onabort = together.onerror = () => failed(together.error);
+  });
+}
+
+// What the form without this file has told is known here as well.
+if (data.told) remember(...data.told).catch(() => {});
+
+/** The scans that were not sent, the oldest first; and those that were taken back, of which the box office may know. */
+let unsent = [];
+let undone = [];
+/** Those that the box office does not take, by their nonces. */
+const stuck = new Set();
+const waiting = () => [...undone, ...unsent].some((scan) => !stuck.has(scan.nonce));
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/** The bytes of a signed code, and how many of them are signed: see docs/ticket-code.md. */
+const [BYTES, SIGNED] = [90, 26];
+
+const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** What a signed code says, in an address or by itself; null: it is none. */
+function signedOf(text) {
+  const part = text.trim().split(/[?#]/)[0].split("/").pop();
+  // Letters of other alphabets become these by toUpperCase(), and the box office takes none of them.
+  if (part.length !== BYTES * 8 / 5 || !/^[A-Za-z2-7]+$/.test(part)) return null;
+  const code = part.toUpperCase();
+  const bytes = new Uint8Array(BYTES);
+  let [bits, held, at] = [0, 0, 0];
+  for (const letter of code) {
+    const value = LETTERS.indexOf(letter);
+    if (value < 0) return null;
+    bits = bits << 5 | value;
+    held += 5;
+    if (held >= 8) {
+      held -= 8;
+      bytes[at++] = bits >> held & 0xff;
+      bits &= (1 << held) - 1;
+    }
+  }
+  if (bytes[0] !== 1) return null;
+  const view = new DataView(bytes.buffer);
+  const which = view.getUint32(22);
+  return {
+    bytes, code, key: bytes[1], event: view.getBigUint64(2).toString(),
+    ticket: `${hex(bytes.subarray(10, 22))}:${which >>> 20}`, type: data.types[which >>> 8 & 0xfff] ?? "",
+  };
+}
+
+/** Whether the key of this device says that a code is ours; null: that cannot be found out here. */
+async function isOurs({ bytes, key }) {
+  const known = data.keys[key];
+  if (!known || !globalThis.crypto?.subtle) return null;
+  try {
+    const raw = Uint8Array.from(known.match(/../g), (byte) => parseInt(byte, 16));
+    const made = await crypto.subtle.importKey("raw", raw, { name: "Ed25519" }, false, ["verify"]);
+    const said = new Uint8Array([...new TextEncoder().encode("nts ticket code 1\n"), ...bytes.subarray(0, SIGNED)]);
+    return await crypto.subtle.verify({ name: "Ed25519" }, made, bytes.subarray(SIGNED), said);
+  } catch { return null; }
+}
+
+/** How far the clock of this device is behind that of the box office. */
+let behind = Number(sessionStorage.getItem("nts-door-behind")) || 0;
+function setClock(answered) {
+  const then = Date.parse(answered.headers.get("date"));
+  if (Number.isNaN(then) || Math.abs(then - Date.now() - behind) < 2_000) return;
+  behind = then - Date.now();
+  sessionStorage.setItem("nts-door-behind", behind);
+}
+const now = () => Date.now() + behind;
+
+/** What lets nobody in any more, whatever becomes of the ticket. */
+const FOR_GOOD = ["revoked", "void"];
+
+/** Keeps what the box office says of a ticket. */
+async function remember(told, { gate, direction: way, nonce: of }) {
+  if (!told.ticket) return;
+  const ticket = `${told.ticket.order.replaceAll("-", "").slice(0, 24)}:${told.ticket.number}`;
+  const is = { event: data.event, ticket, gate, at: now(), way, nonce: of };
+  if (told.result === "already_in" && told.first) Object.assign(is, { at: Date.parse(told.first.at), gate: told.first.gate, nonce: "" });
+  else if (FOR_GOOD.includes(told.result)) Object.assign(is, { no: told.result, nonce: "" });
+  else if (told.result !== "admitted" && told.result !== "left") return;
+  await disk("readwrite", (_, tickets) => {
+    const asked = tickets.get([is.event, is.ticket]);
+    asked.onsuccess = () => { tickets.put({ ...is, before: bare(asked.result) }); };
+    return asked;
+  });
+}
+
+/** What was known before, without what was known before that. */
+const bare = (is) => is ? { ...is, before: null } : null;
+
+/** Decides without the box office, and gives what is shown. What lets somebody in is on the disk then. */
+async function alone(scan) {
+  const signed = signedOf(scan.code);
+  if (!signed) {
+    return {
+      colour: "wait", title: "Not checked", what: "Without a network only the QR code of a ticket can be checked.",
+      detail: "Scan the QR code, or send the guest to the box office.",
+    };
+  }
+  const ours = await isOurs(signed);
+  if (ours === null) {
+    return {
+      colour: "wait", title: "Not checked", what: "There is no network, and this device cannot check the ticket by itself.",
+      detail: "Scan it again when the network is back, or send the guest to the box office.",
+    };
+  }
+  const ticket = { ticket_type: signed.type };
+  if (!ours) return shownOf({ result: "unknown_ticket" });
+  if (signed.event !== data.event_id) return shownOf({ result: "other_event" });
+  const comesIn = scan.direction === "in";
+  if (comesIn && data.opens_ms && now() < data.opens_ms) {
+    return shownOf({ result: "not_open", opens_at: data.opens_ms, ticket });
+  }
+  const gate = data.gates.find((known) => known.id === scan.gate);
+  if (comesIn && gate?.types.length && !gate.types.includes(signed.type)) return shownOf({ result: "wrong_gate", ticket });
+  const at = now();
+  const mayPass = (was) => {
+    const sameDay = was && day.format(was.at) === day.format(at);
+    return !was || !was.no && (comesIn
+      ? data.admission === "come_back" && was.way === "out" || data.admission === "once_a_day" && !sameDay
+      : was.way === "in");
+  };
+  let was = null;
+  // Looked at and written at once: the page may be open twice.
+  await disk("readwrite", (scans, tickets) => {
+    const asked = tickets.get([data.event, signed.ticket]);
+    asked.onsuccess = () => {
+      was = asked.result;
+      if (!mayPass(was)) return;
+      const is = { event: data.event, ticket: signed.ticket, gate: scan.gate, at, way: scan.direction, nonce: scan.nonce };
+      scans.add({
+        nonce: scan.nonce, event: data.event, at: Date.now(), type: signed.type, before: bare(was),
+        scan: { ...scan, code: signed.code },
+      });
+      tickets.put({ ...is, before: bare(was) });
+    };
+    return asked;
+  });
+  if (was?.no) return shownOf({ result: was.no, ticket });
+  if (!mayPass(was)) {
+    const result = comesIn ? "already_in" : "not_in";
+    return shownOf({ result, ticket, first: { at: was.at, gate: was.gate } });
+  }
+  await count().catch(() => {});
+  return {
+    colour: "maybe", title: comesIn ? "Valid, offline" : "Goes out", type: signed.type,
+    what: comesIn ? "The ticket is real, and new to this device." : "",
+    detail: comesIn ? "Let the guest in. Whether it was refunded, or used at another door, is told when the network is back." : "It is sent when the network is back.",
+  };
+}
+
+/** The last scans of this device, as the box office tells them. */
+const LAST = "[aria-labelledby=last]";
+
+/** The line under the counts, and the scans that were not sent. */
+const line = element("p", { className: "door-line" });
+line.setAttribute("role", "status");
+find(".door-top").after(line);
+const pending = element("ul", { className: "rows" });
+const pendingCard = element("section", { className: "card last pending" }, element("h2", { textContent: "Not sent yet" }), pending);
+let cut = false;
+let signedOut = false;
+
+function state(offline = cut) {
+  cut = offline;
+  const parts = [];
+  if (cut) parts.push("No network: the counts may be old.");
+  if (unsent.length) parts.push(`${unsent.length} not sent.`);
+  if (stuck.size) parts.push("The box office does not take some of them: show this to a manager of the event.");
+  const text = parts.join(" ");
+  if (line.textContent !== text || signedOut) {
+    line.textContent = text;
+    if (signedOut) line.append(" ", element("a", { href: signIn[0], textContent: `${signIn[1]} to send them` }));
+  }
+  line.classList.toggle("some", unsent.length > 0 || cut);
+}
+
+/** Looks what was not sent, and shows it. */
+async function count() {
+  const rows = (await disk("readonly", (scans) => scans.getAll())).sort((a, b) => a.at - b.at);
+  [unsent, undone] = [rows.filter((row) => !row.undone), rows.filter((row) => row.undone)];
+  pending.replaceChildren(...unsent.slice(-5).reverse().map((row) => {
+    const undo = element("button", { type: "button", className: "quiet", textContent: "Undo" });
+    undo.addEventListener("click", () => { undo.disabled = true; takeBack(row); });
+    const out = row.scan.direction === "out";
+    const told = element("p", {}, element("strong", { textContent: row.type || "Ticket" }), element("br"),
+      element("span", { className: "fine", textContent: `${out ? "Out" : "In"}, ${clock.format(row.at + behind)}` }));
+    return element("li", {}, told, undo);
+  }));
+  if (unsent.length) find(LAST).before(pendingCard); else pendingCard.remove();
+  state();
+}
+
+/** A scan that was not sent was a mistake. It may have been sent all the same, and its answer been lost: so the box office
+ *  is told that it is undone, whether it knows of it or not. */
+async function takeBack(row) {
+  if (sending) await sending.catch(() => {});
+  if (!unsent.some(({ nonce: of }) => of === row.nonce)) { news(); return; }
+  const key = [row.event, signedOf(row.scan.code).ticket];
+  let later = false;
+  await disk("readwrite", (scans, tickets) => {
+    const asked = tickets.get(key);
+    asked.onsuccess = () => {
+      later = Boolean(asked.result) && asked.result.nonce !== row.nonce;
+      if (later) return;
+      scans.put({ ...row, undone: true });
+      if (row.before) tickets.put(row.before); else tickets.delete(key);
+    };
+    return asked;
+  });
+  if (later) {
+    await count();
+    show({ colour: "wait", title: "Not undone", what: "The ticket was scanned again since.", detail: "Undo the later scan first." });
+    return;
+  }
+  stuck.delete(row.nonce);
+  await count();
+  show({ colour: "wait", title: "Undone", what: "The scan was not sent, and does not count.", detail: "The ticket can be scanned again." });
+  sendSoon();
+}
+
+/** A scan as it is reported later. */
+const late = (row) => ({ ...row.scan, late: true, age_ms: Math.max(0, Date.now() - row.at) });
+
+/** Undoes at the box office what was taken back here. The scan is told first: one of which no answer came may still be
+ *  under way, and an undo that overtakes it would be of a scan that is not there yet. */
+async function sendUndone(row) {
+  const { results: [told] } = await ask(`/door/${row.event}/check-ins`, { scans: [late(row)] });
+  if (["admitted", "left", "recorded"].includes(told.result)) {
+    const { result } = await ask(`/door/${row.event}/check-ins/${row.scan.device}/${row.nonce}`, undefined, "DELETE");
+    if (result === "unknown_scan") throw new Error(result);
+    if (result !== "undone") {
+      const what = `${row.type || "A ticket"}, ${clock.format(row.at + behind)}: it was scanned, and could not be undone any more.`;
+      show({ colour: "wait", title: "Not undone", what, detail: "A manager of the event can undo it." });
+    }
+  }
+  await disk("readwrite", (scans) => { scans.delete(row.nonce); });
+}
+
+/** What this device must forget because a scan was undone at the box office. */
+async function forget(of) {
+  await disk("readwrite", (_, tickets) => {
+    const asked = tickets.getAll();
+    asked.onsuccess = () => {
+      for (const is of asked.result.filter((known) => known.nonce === of)) {
+        if (is.before) tickets.put(is.before); else tickets.delete([is.event, is.ticket]);
+      }
+    };
+    return asked;
+  });
+}
+
+/** At most so many scans in one request. */
+const BATCH = 25;
+let sending = null;
+/** Sends what was not sent. One at a time. */
+const send = () => sending ??= sendAll().finally(() => { sending = null; });
+
+async function sendAll() {
+  try {
+    for (;;) {
+      await count();
+      const takenBack = undone.filter((row) => !stuck.has(row.nonce));
+      for (const row of takenBack) await sendUndone(row).catch((why) => keepOrThrow(why, row));
+      if (takenBack.length) continue;
+      const ready = unsent.filter((row) => !stuck.has(row.nonce));
+      if (!ready.length) return;
+      const batch = ready.filter((row) => row.event === ready[0].event).slice(0, BATCH);
+      try {
+        await sendSome(batch);
+      } catch (error) {
+        if (error.offline || error.status === 401) throw error;
+        // One of them is not taken: the others go by themselves.
+        for (const row of batch) {
+          await sendSome([row]).catch((why) => keepOrThrow(why, row));
+        }
+      }
+      [cut, signedOut] = [false, false];
+      news();
+    }
+  } catch (error) {
+    cut = Boolean(error.offline);
+    signedOut = error.status === 401;
+    throw error;
+  } finally {
+    await count().catch(() => {});
+  }
+}
+
+/** What the box office does not take stays on the device, for a person to look at. The others go on. */
+function keepOrThrow(why, row) {
+  if (why.offline || why.status === 401) throw why;
+  stuck.add(row.nonce);
+}
+
+async function sendSome(batch) {
+  const { results } = await ask(`/door/${batch[0].event}/check-ins`, { scans: batch.map(late) });
+  // What is not recorded there stays here.
+  const recorded = ["admitted", "left", "recorded", "undone"];
+  batch.forEach((row, at) => { if (!recorded.includes(results[at]?.result)) stuck.add(row.nonce); });
+  const taken = (row) => !stuck.has(row.nonce);
+  await disk("readwrite", (scans) => { for (const row of batch.filter(taken)) scans.delete(row.nonce); });
+  batch.forEach((row, at) => {
+    if (results[at] && !["admitted", "left", "undone"].includes(results[at].result)) contradiction(results[at], row);
+  });
+}
+
+const wrong = element("ul");
+const wrongCard = element("section", { className: "card notice bad" },
+  element("h2", { textContent: "Let through without a network, but not right" }), wrong);
+wrongCard.setAttribute("role", "alert");
+
+/** Both facts are in the records; the people at the door are told as well. */
+function contradiction(told, row) {
+  const { title, what } = shownOf({ ...told, result: told.objection ?? told.result });
+  const who = [told.ticket?.name, told.ticket?.ticket_type ?? row.type].filter(Boolean).join(", ");
+  wrong.append(element("li", { textContent: `${clock.format(row.at + behind)}, ${who}: ${what || title}` }));
+  form.after(wrongCard);
+}
+
+const sendSoon = () => { if (waiting()) send().catch(() => {}); };
+addEventListener("online", sendSoon);
+setInterval(sendSoon, SEND_MS);
+addEventListener("beforeunload", (event) => {
+  if (!unsent.length) return;
+  event.preventDefault();
+  event.returnValue = "";
+});
+
+/** Keeps the page for when there is no network, without the names of guests. */
+async function keep(answered, html) {
+  if (!globalThis.caches || !navigator.serviceWorker) return;
+  const cache = await caches.open("nts-door-1");
+  const page = new DOMParser().parseFromString(html, "text/html");
+  find(`${LAST} ul`, page)?.replaceWith("They are shown when the network is back.");
+  const headers = new Headers(answered.headers);
+  for (const name of ["content-encoding", "content-length"]) headers.delete(name);
+  await cache.put(location.pathname, new Response(`<!doctype html>${page.documentElement.outerHTML}`, { headers }));
+}
+
+async function prepare() {
+  await navigator.storage?.persist?.();
+  if (!globalThis.caches || !navigator.serviceWorker) return;
+  await navigator.serviceWorker.register("/door/worker.js", { scope: "/door/" });
+  const cache = await caches.open("nts-door-1");
+  const files = all("link[rel=stylesheet], link[rel=icon], script[src]").map((one) => one.href ?? one.src);
+  await cache.addAll([...files, "/assets/scan.js"]);
+}
+
+// ---- Counts and the last scans: parts of the page as it is now ----
+
+const parts = [".door-in", LAST];
+
+function take(page) {
+  for (const css of parts) {
+    const fresh = find(css, page);
+    if (fresh) find(css)?.replaceWith(fresh);
+  }
+}
+
+async function news() {
+  try {
+    const answered = await fetch(location.pathname, {
+      headers: { accept: "text/html" }, redirect: "error", signal: AbortSignal.timeout?.(PATIENCE_MS),
+    });
+    if (!answered.ok) return;
+    const html = await answered.text();
+    const page = new DOMParser().parseFromString(html, "text/html");
+    take(page);
+    setClock(answered);
+    // Keys and gates may have changed.
+    Object.assign(data, JSON.parse(page.body.dataset.door), { gate: data.gate, device: data.device });
+    state(false);
+    await keep(answered, html);
+  } catch { state(true); }
+}
+setInterval(() => { if (!document.hidden) news(); }, NEWS_MS);
+
+addEventListener("submit", async (event) => {
+  if (event.defaultPrevented || !event.target.closest(LAST)) return;
+  event.preventDefault();
+  const undo = event.target;
+  for (const button of all("button", undo)) button.disabled = true;
+  try {
+    const body = new URLSearchParams(new FormData(undo));
+    const answered = await fetch(undo.action, { method: "POST", body, headers: { accept: "text/html" }, redirect: "error" });
+    const page = new DOMParser().parseFromString(await answered.text(), "text/html");
+    const result = find("#result", page);
+    if (!result) throw new Error("no result");
+    const said = all("p", result).map((p) => p.textContent);
+    show({ colour: "wait", title: find("h1", result).textContent, what: said[0], detail: said[1] });
+    take(page);
+    if (find("h1", result).textContent === "Undone") await forget(body.get("nonce")).catch(() => {});
+  } catch {
+    show({ colour: "wait", title: "No answer", what: "It is not known whether the scan was undone.", detail: "Try again: undoing twice is undoing once." });
+    news();
+  }
+});
+
+// ---- The camera ----
+
+const video = element("video", { muted: true, playsInline: true, autoplay: true });
+const view = element("div", { className: "view" }, video);
+const start = element("button", { type: "button", textContent: "Scan with the camera" });
+const torch = element("button", { type: "button", className: "quiet", textContent: "Light on" });
+const trouble = element("p", { className: "notice bad" });
+trouble.setAttribute("role", "alert");
+const camera = element("div", { className: "camera" }, start);
+if (data.gate && navigator.mediaDevices?.getUserMedia) form.before(camera);
+else if (data.gate && !isSecureContext) form.before(element("p", { className: "fine", textContent: "The camera needs an address that begins with https. Type the code, or use a hand scanner." }));
+
+function say(text) {
+  trouble.textContent = text;
+  camera.prepend(trouble);
+}
+
+let stream = null;
+const canvas = element("canvas");
+const picture = canvas.getContext("2d", { willReadFrequently: true });
+
+/** What reads a picture: a text, or null. */
+let reader = null;
+async function makeReader() {
+  const formats = await globalThis.BarcodeDetector?.getSupportedFormats?.().catch(() => []) ?? [];
+  if (formats.includes("qr_code")) {
+    const detector = new BarcodeDetector({ formats: ["qr_code"] });
+    return async () => (await detector.detect(video))[0]?.rawValue ?? null;
+  }
+  const worker = new Worker("/assets/scan.js");
+  const waiting = new Map();
+  let last = 0;
+  worker.onmessage = ({ data: { id, text } }) => { waiting.get(id)?.(text); waiting.delete(id); };
+  worker.onerror = () => {
+    for (const done of waiting.values()) done(null);
+    reader = null;
+    end();
+    say("Codes cannot be read now. Try again when the network is back, or type the code.");
+  };
+  return () => {
+    const side = Math.min(video.videoWidth, video.videoHeight);
+    const size = canvas.width = canvas.height = Math.min(side, SIDE);
+    picture.drawImage(video, (video.videoWidth - side) / 2, (video.videoHeight - side) / 2, side, side, 0, 0, size, size);
+    const { data: pixels } = picture.getImageData(0, 0, size, size);
+    const id = ++last;
+    return new Promise((done) => {
+      waiting.set(id, done);
+      worker.postMessage({ id, width: size, height: size, data: pixels }, [pixels.buffer]);
+    });
+  };
+}
+
+let seen = { code: "", at: 0 };
+async function look(of) {
+  while (stream === of) {
+    const begun = performance.now();
+    await new Promise((done) => {
+      if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(done);
+      // A browser calls nothing while the page is hidden.
+      setTimeout(done, 250);
+    });
+    if (document.hidden || busy || !video.videoWidth) { await pause(100); continue; }
+    const code = (await reader().catch(() => null))?.trim();
+    if (code) {
+      const again = code === seen.code && performance.now() - seen.at < SAME_MS;
+      seen = { code, at: performance.now() };
+      if (!again) {
+        await checkOne(code);
+        seen.at = performance.now();
+      }
+    }
+    await pause(1_000 / PICTURES - (performance.now() - begun));
+  }
+}
+const pause = (ms) => new Promise((done) => setTimeout(done, Math.max(0, ms)));
+
+const refused = {
+  NotAllowedError: "The camera is not allowed for this page. Allow it in the settings of the browser, or type the code.",
+  NotFoundError: "This device has no camera. Type the code, or use a hand scanner.",
+  NotReadableError: "Another program uses the camera. Close it, then try again.",
+};
+
+async function begin() {
+  trouble.remove();
+  start.disabled = true;
+  try {
+    reader ??= await makeReader();
+    const wanted = { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, height: { ideal: 720 } };
+    const got = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    stream = got;
+    video.srcObject = got;
+    const [track] = got.getVideoTracks();
+    camera.replaceChildren(view, ...track.getCapabilities?.().torch ? [torch] : []);
+    find("h1").classList.add("unseen");
+    await video.play();
+    track.addEventListener("ended", () => { if (stream === got) end(); });
+    stayOn();
+    look(got);
+  } catch (error) {
+    end();
+    say(refused[error.name] ?? "The camera does not work now. Try again, or type the code.");
+  }
+  start.disabled = false;
+}
+
+function end() {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = null;
+  camera.replaceChildren(start);
+  find("h1").classList.remove("unseen");
+  lit(false);
+}
+
+function lit(on) {
+  torch.setAttribute("aria-pressed", String(on));
+  torch.textContent = on ? "Light off" : "Light on";
+}
+start.addEventListener("click", begin);
+torch.addEventListener("click", async () => {
+  const on = torch.getAttribute("aria-pressed") !== "true";
+  try {
+    await stream.getVideoTracks()[0].applyConstraints({ advanced: [{ torch: on }] });
+    lit(on);
+  } catch { torch.remove(); }
+});
+lit(false);
+
+/** The screen stays on while the camera runs. */
+let awake = null;
+async function stayOn() {
+  if (!stream || document.hidden || awake && !awake.released) return;
+  try { awake = await navigator.wakeLock?.request("screen"); } catch { /* The battery is low, say. */ }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  sendSoon();
+  news();
+  if (stream && stream.getVideoTracks()[0].readyState === "ended") begin(); else stayOn();
+});
+
+// Whoever has allowed the camera before need not ask for it again.
+navigator.permissions?.query({ name: "camera" })
+  .then(({ state }) => { if (state === "granted" && camera.isConnected) begin(); })
+  .catch(() => {});
+// The field has the focus for hand scanners where there is no script. It brings up the keyboard of a phone, or pushes the
+// answer to a form off a small screen.
+requestAnimationFrame(() => requestAnimationFrame(() => {
+  if (touch || find("#result")) field.blur();
+  if (find("#result")) scrollTo(0, 0);
+}));
+count().then(sendSoon).catch(() => {});
+prepare().catch(() => {}).then(news);

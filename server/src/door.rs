@@ -1,0 +1,248 @@
+//! The door: who comes in and goes out with which ticket, how an event's door works, and what was counted.
+//!
+//! The rules stand in [`boxoffice::door`], and docs/door.md has them in words. Here codes become tickets, and times
+//! become days of the event.
+//!
+//! It must not know: HTTP, SQL.
+
+use crate::access::{Permit, may};
+use crate::sales::{SaleError, Sales};
+use crate::store::records::door::{self, GateCountRow, ScanRow};
+use crate::store::{Fault, Reader};
+use crate::tickets::Tickets;
+use crate::when;
+use crate::writer::{CommandError, DoorError};
+use boxoffice::door::{
+    Admission, DeviceId, Direction, DoorCommand, DoorRefusal, DoorReply, DoorSpec, Nonce,
+    Objection, Scan, ScanId, ScanReport, TicketRef, UndoneBy,
+};
+use boxoffice::{Event, EventId, Order, TimeMs};
+use std::sync::Arc;
+
+/// The use cases.
+pub struct Door {
+    /// Where commands go, and what is recorded is read.
+    pub sales: Arc<Sales>,
+    /// Finds tickets by their codes.
+    pub tickets: Arc<Tickets>,
+}
+
+/// A scan as a device reports it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The code.
+    pub code: String,
+    /// The id of the gate.
+    pub gate: String,
+    /// The device.
+    pub device: DeviceId,
+    /// What the device calls it.
+    pub nonce: Nonce,
+    /// When it was, in milliseconds since 1970; `None`: now.
+    pub at_ms: Option<TimeMs>,
+    /// In or out.
+    pub direction: Direction,
+    /// Whether the person has passed already.
+    pub late: bool,
+}
+
+/// What came of a scan.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The ticket, if there is one of this code: of any event.
+    pub ticket: Option<Seen>,
+    /// What is recorded, or why nothing is.
+    pub scan: Result<Box<Scan>, DoorRefusal>,
+}
+
+/// A ticket that stands before a door.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Its order.
+    pub order: Arc<Order>,
+    /// Its number within the order.
+    pub number: u16,
+    /// The event of the order, with all ticket types that the order names.
+    pub event: Arc<Event>,
+}
+
+/// The revision of a code that no ticket has: of one that counts no more.
+const NO_REVISION: u16 = u16::MAX;
+const DAY: i32 = 1;
+
+/// What is known of an event's door.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Overview {
+    /// How many people are in, as far as it was scanned; where a ticket admits once a day, of today.
+    pub inside: i64,
+    /// What gates counted.
+    pub counts: Vec<GateCountRow>,
+    /// The last scans, the last first.
+    pub latest: Vec<ScanRow>,
+    /// Late scans that would have been refused, the last first.
+    pub objected: Vec<ScanRow>,
+}
+
+/// The day of a scan in the event's time zone, counted from 1970-01-01. `late_ms`: when it was by the clock of a device
+/// that reports it later. That clock may be wrong: a day before the event, or after today, is none of the event's, and
+/// the scan counts for today.
+fn day_of(event: &Event, late_ms: Option<TimeMs>, now: TimeMs) -> i32 {
+    let day = |ms| when::day_number(ms, &event.spec.zone);
+    let today = day(now);
+    let first = day(event.spec.starts_ms.min(now)) - DAY;
+    late_ms.map(day).filter(|day| (first..=today).contains(day)).unwrap_or(today)
+}
+
+impl Door {
+    /// Records that somebody comes in or goes out, or refuses it. `event` is the event of the permit.
+    pub async fn scan(
+        &self,
+        permit: &Permit<may::CheckIn>,
+        event: &Event,
+        report: Report,
+    ) -> Result<Answered, SaleError> {
+        let id = ScanId { event: permit.event(), device: report.device, nonce: report.nonce };
+        let Some((order, number, revision)) = self.ticket_of(&report, permit.event()).await? else {
+            return self.known(id, report.direction).await;
+        };
+        // Before anything is recorded: what is told afterwards names a ticket type of it.
+        let of = self.sales.event_of(&order).await?;
+        let now = self.sales.clock.now_ms();
+        let at_ms = report.at_ms.unwrap_or(now);
+        let scan = ScanReport {
+            event: permit.event(),
+            ticket: TicketRef { order: order.id, number },
+            revision,
+            gate: report.gate,
+            device: report.device,
+            nonce: report.nonce,
+            at_ms,
+            day: day_of(event, report.late.then_some(at_ms), now),
+            late: report.late,
+        };
+        let command = match report.direction {
+            Direction::In => DoorCommand::CheckIn(scan),
+            Direction::Out => DoorCommand::CheckOut(scan),
+        };
+        let scan = match self.sales.writer.ask_door(permit.actor(), command).await {
+            Ok(DoorReply::Scanned(scan)) => Ok(scan),
+            Ok(DoorReply::Door(_) | DoorReply::Undone(_)) => return Err(CommandError::InDoubt),
+            Err(DoorError::Refused(refusal)) => Err(refusal),
+            Err(DoorError::Failed(why)) => return Err(why),
+        };
+        Ok(Answered { ticket: Some(Seen { order, number, event: of }), scan })
+    }
+
+    /// The ticket of this code: of this event, or else of another one. Who has passed already had a code that one of our
+    /// keys has signed; whether it still counts, the rules say.
+    async fn ticket_of(
+        &self,
+        report: &Report,
+        event: EventId,
+    ) -> Result<Option<(Arc<Order>, u16, u16)>, SaleError> {
+        let code = &report.code;
+        let mut found = self.tickets.of_any_event(code, Some(event)).await?;
+        if found.is_none() {
+            found = self.tickets.of_any_event(code, None).await?;
+        }
+        if let Some(found) = found {
+            return Ok(Some((found.order, found.number, found.revision)));
+        }
+        if !report.late {
+            return Ok(None);
+        }
+        let named = self.tickets.named(code).await?;
+        Ok(named.map(|(order, number, revision)| (order, number, revision.unwrap_or(NO_REVISION))))
+    }
+
+    /// The answer to a scan whose code is no ticket's: what was recorded of it when it was one.
+    async fn known(&self, id: ScanId, direction: Direction) -> Result<Answered, SaleError> {
+        let unknown = || Err(DoorRefusal::Objection(Objection::UnknownTicket));
+        let scan = self.sales.reads.ask(move |reader| door::by_name(reader.tables(), id)).await?;
+        let Some(scan) = scan.filter(|scan| scan.direction == direction) else {
+            return Ok(Answered { ticket: None, scan: unknown() });
+        };
+        let order = self.sales.stored(scan.ticket.order).await?;
+        let ticket = match order {
+            None => None,
+            Some(order) => {
+                let event = self.sales.event_of(&order).await?;
+                Some(Seen { order: Arc::new(order), number: scan.ticket.number, event })
+            }
+        };
+        let scan = match scan.undone {
+            Some(undone) => Err(DoorRefusal::Undone(undone)),
+            None => Ok(Box::new(scan)),
+        };
+        Ok(Answered { ticket, scan })
+    }
+
+    /// Undoes a scan of this device. A manager undoes those of all devices, and at any time.
+    pub async fn undo(
+        &self,
+        permit: &Permit<may::CheckIn>,
+        device: DeviceId,
+        nonce: Nonce,
+        manager: Option<&Permit<may::ChangeEvents>>,
+    ) -> Result<Result<Box<Scan>, DoorRefusal>, SaleError> {
+        let manager = manager.filter(|manager| manager.event() == permit.event());
+        let by = match manager {
+            Some(manager) => UndoneBy::Manager(manager.actor().id()),
+            None => UndoneBy::Device(device),
+        };
+        let scan = ScanId { event: permit.event(), device, nonce };
+        let command = DoorCommand::Undo { scan, by };
+        match self.sales.writer.ask_door(permit.actor(), command).await {
+            Ok(DoorReply::Undone(scan)) => Ok(Ok(scan)),
+            Ok(DoorReply::Door(_) | DoorReply::Scanned(_)) => Err(CommandError::InDoubt),
+            Err(DoorError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(DoorError::Failed(why)) => Err(why),
+        }
+    }
+
+    /// Sets how an event's door works.
+    pub async fn put(
+        &self,
+        permit: &Permit<may::ChangeEvents>,
+        spec: DoorSpec,
+    ) -> Result<Result<(), DoorRefusal>, SaleError> {
+        let command = DoorCommand::PutDoor { event: permit.event(), spec };
+        match self.sales.writer.ask_door(permit.actor(), command).await {
+            Ok(DoorReply::Door(_)) => Ok(Ok(())),
+            Ok(DoorReply::Scanned(_) | DoorReply::Undone(_)) => Err(CommandError::InDoubt),
+            Err(DoorError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(DoorError::Failed(why)) => Err(why),
+        }
+    }
+
+    /// How an event's door works.
+    pub async fn spec(&self, permit: &Permit<may::CheckIn>) -> Result<DoorSpec, SaleError> {
+        let event = permit.event();
+        let spec = self.sales.reads.ask(move |reader| door::spec(reader.tables(), event)).await?;
+        Ok(spec.unwrap_or_default())
+    }
+
+    /// What is known of an event's door, with the last `limit` scans. `event` is the event of the permit.
+    pub async fn overview(
+        &self,
+        permit: &Permit<may::CheckIn>,
+        event: &Event,
+        limit: usize,
+    ) -> Result<Overview, SaleError> {
+        let id = permit.event();
+        let today = day_of(event, None, self.sales.clock.now_ms());
+        let look = move |reader: &mut dyn Reader| -> Result<Overview, Fault> {
+            let from = reader.tables();
+            let counts = door::counts(from, id)?;
+            // Who was in on another day has gone without a scan.
+            let daily =
+                door::spec(from, id)?.is_some_and(|spec| spec.admission == Admission::OnceADay);
+            let counted = counts.iter().filter(|row| !daily || row.day == i64::from(today));
+            let inside = counted.map(|row| row.counts().inside()).sum();
+            let (latest, objected) =
+                (door::latest(from, id, limit)?, door::objected(from, id, limit)?);
+            Ok(Overview { inside, counts, latest, objected })
+        };
+        Ok(self.sales.reads.ask(look).await?)
+    }
+}
