@@ -18,8 +18,12 @@ pub enum Direction {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInBody {
-    /// The code of the ticket, as it is scanned or typed.
+    /// The code of the ticket, as it is scanned or typed; left out if `ticket` names it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
+    /// A ticket of this event that was found by a name, instead of its code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketName>,
     /// The id of the gate: 1 to 64 of `a-z`, `0-9` and `-`.
     pub gate: String,
     /// The device, by a UUID of its own that it keeps.
@@ -39,6 +43,16 @@ pub struct CheckInBody {
     /// Whether the person has passed already, without an answer: then it is recorded in any case.
     #[serde(default)]
     pub late: bool,
+}
+
+/// Names a ticket by its order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketName {
+    /// The order's id.
+    pub order: String,
+    /// The number of the ticket within its order, from 1.
+    pub number: u16,
 }
 
 /// `POST /api/v1/events/{event}/check-ins`: many, in the order in which they were.
@@ -313,4 +327,190 @@ pub struct Gate {
     /// The ids of the ticket types that it accepts; all, if there are none.
     #[serde(default)]
     pub ticket_types: Vec<String>,
+}
+
+/// `POST /api/v1/events/{event}/door/devices`: a device says that it is there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoorDeviceBody {
+    /// The device, by a UUID of its own that it keeps.
+    pub device: String,
+    /// The id of its gate; empty: none was chosen yet.
+    #[serde(default)]
+    pub gate: String,
+    /// How many scans it has not sent.
+    #[serde(default)]
+    pub unsent: u32,
+}
+
+/// `GET /api/v1/events/{event}/door/devices`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DoorDevices<'a> {
+    /// The devices that were heard of, by gate.
+    #[serde(borrow)]
+    pub devices: Vec<DoorDevice<'a>>,
+}
+
+/// A device at a door.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DoorDevice<'a> {
+    /// Its id.
+    #[serde(borrow)]
+    pub device: Cow<'a, str>,
+    /// The id of its gate; empty: none was chosen yet.
+    #[serde(borrow)]
+    pub gate: Cow<'a, str>,
+    /// When it was heard of last.
+    #[serde(borrow)]
+    pub seen_at: Cow<'a, str>,
+    /// How many scans it had not sent then.
+    pub unsent: i64,
+}
+
+/// `POST /api/v1/events/{event}/door/links`: makes a link for a gate.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateLinkBody {
+    /// The id of the gate; empty: whoever uses the link chooses one.
+    #[serde(default)]
+    pub gate: String,
+    /// For whom it is, 1 to 100 characters.
+    pub name: String,
+    /// From when on it works. If it is left out: from the begin of the day on which the event starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<String>,
+    /// Until when it works. If it is left out: until noon of the day after the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<String>,
+}
+
+/// `GET /api/v1/events/{event}/door/links`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GateLinks<'a> {
+    /// The links, the newest first; those as well that have ended.
+    #[serde(borrow)]
+    pub links: Vec<GateLink<'a>>,
+}
+
+/// A link with which a phone checks people in, without an account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GateLink<'a> {
+    /// When somebody ended it.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub ended_at: Option<Cow<'a, str>>,
+    /// The id of the gate; empty: whoever uses it chooses one.
+    #[serde(borrow)]
+    pub gate: Cow<'a, str>,
+    /// Its id.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// For whom it is.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The address to open. Whoever has it checks people in.
+    #[serde(borrow)]
+    pub url: Cow<'a, str>,
+    /// From when on it works.
+    #[serde(borrow)]
+    pub valid_from: Cow<'a, str>,
+    /// Until when it works.
+    #[serde(borrow)]
+    pub valid_until: Cow<'a, str>,
+}
+
+/// `GET /api/v1/events/{event}/door/list`: a page of the tickets, for use without a network.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DoorList<'a> {
+    /// What to ask for as `page` to get the next page; absent: that was all.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub next: Option<Cow<'a, str>>,
+    /// What to ask for as `since` the next time to get only what has changed, once all pages were read.
+    #[serde(borrow)]
+    pub since: Cow<'a, str>,
+    /// The tickets.
+    #[serde(borrow)]
+    pub tickets: Vec<ListedTicket<'a>>,
+}
+
+/// A ticket of the list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ListedTicket<'a> {
+    /// Its last entry or exit.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub last: Option<LastPass<'a>>,
+    /// What can be read with the signed code of the ticket, by the id of the key that signed the code: in hexadecimal
+    /// digits a nonce of 12 bytes, and the JSON `{"name", "ticket_type"}` with blanks behind it, encrypted by
+    /// AES-256-GCM with the SHA-256 of `nts door list 1`, a line feed and the code in upper case.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty", default, borrow)]
+    pub names: std::collections::BTreeMap<u8, Cow<'a, str>>,
+    /// The codes of earlier revisions let nobody in.
+    pub revision: u16,
+    /// As signed codes name it: the first 96 bits of the order's id in hexadecimal digits, a colon and its number.
+    #[serde(borrow)]
+    pub ticket: Cow<'a, str>,
+    /// Whether it lets somebody in, its scans aside.
+    pub valid: bool,
+}
+
+/// The last entry or exit with a ticket.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastPass<'a> {
+    /// When it was.
+    #[serde(borrow)]
+    pub at: Cow<'a, str>,
+    /// In, or out.
+    pub direction: Direction,
+    /// The id of the gate.
+    #[serde(borrow)]
+    pub gate: Cow<'a, str>,
+}
+
+/// `GET /api/v1/events/{event}/door/tickets?q=`: tickets by the name of a guest or a buyer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NamedTickets<'a> {
+    /// Whether there are more than these: a longer name finds fewer.
+    pub more: bool,
+    /// The tickets, at most 60.
+    #[serde(borrow)]
+    pub tickets: Vec<NamedTicket<'a>>,
+}
+
+/// A ticket that was found by a name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NamedTicket<'a> {
+    /// Its last entry or exit.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub last: Option<LastPass<'a>>,
+    /// The ticket.
+    #[serde(flatten, borrow)]
+    pub ticket: ScannedTicket<'a>,
+    /// Whether it lets somebody in, its scans aside.
+    pub valid: bool,
+}
+
+/// `GET /api/v1/events/{event}/door/arrivals`: how people arrived.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Arrivals<'a> {
+    /// With how many tickets somebody came in.
+    pub arrived: i64,
+    /// With how many of those that let somebody in nobody has come yet.
+    pub not_arrived: i64,
+    /// What went through each gate in each quarter of an hour, by time; those without anybody are left out.
+    #[serde(borrow)]
+    pub passed: Vec<Passed<'a>>,
+}
+
+/// What went through a gate in a quarter of an hour.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Passed<'a> {
+    /// When it begins.
+    #[serde(borrow)]
+    pub at: Cow<'a, str>,
+    /// Entries.
+    pub entered: i64,
+    /// The id of the gate.
+    #[serde(borrow)]
+    pub gate: Cow<'a, str>,
+    /// Exits.
+    pub left: i64,
 }

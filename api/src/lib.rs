@@ -27,8 +27,10 @@ mod state;
 mod ticket;
 
 pub use door::{
-    Admission, CheckIn, CheckInBody, CheckInResults, CheckIns, CheckInsBody, Direction, Door, Gate,
-    GateCount, RecordedScan, ScanResult, ScannedTicket, SeenScan, UndoResult, UndoneScan,
+    Admission, Arrivals, CheckIn, CheckInBody, CheckInResults, CheckIns, CheckInsBody, Direction,
+    Door, DoorDevice, DoorDeviceBody, DoorDevices, DoorList, Gate, GateCount, GateLink,
+    GateLinkBody, GateLinks, LastPass, ListedTicket, NamedTicket, NamedTickets, Passed,
+    RecordedScan, ScanResult, ScannedTicket, SeenScan, TicketName, UndoResult, UndoneScan,
 };
 pub use erasure::{Erasure, ErasureBody, OrderLeft};
 pub use event::{

@@ -7,6 +7,7 @@
 //!
 //! It must not know: HTTP.
 
+pub mod gate_links;
 pub mod keys;
 mod links;
 pub mod own;

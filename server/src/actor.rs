@@ -12,14 +12,14 @@ pub enum Actor {
     Staff(u128),
     /// A program of the organiser's, by the id of its key.
     ApiKey(u128),
-    /// A device at the door, by its id.
+    /// Whoever checks people in with the link of a gate, by the id of the link.
     Device(u128),
     /// The box office itself: its timer, and what it learns from the payment provider.
     System,
 }
 
 impl Actor {
-    /// The id of the account, the key or the device; 0 of whoever has none.
+    /// The id of the account, the key or the link; 0 of whoever has none.
     pub fn id(self) -> u128 {
         match self {
             Actor::Staff(id) | Actor::ApiKey(id) | Actor::Device(id) => id,

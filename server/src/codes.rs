@@ -60,6 +60,23 @@ struct Key {
     public: PublicKey,
 }
 
+impl Key {
+    /// The code of a ticket that this key signs.
+    fn code(&self, order: &Order, ticket: &Ticket) -> String {
+        let number = order.number_of(ticket).expect("a ticket of the order");
+        let ticket_type = order.lines[usize::from(ticket.line)].ticket_type;
+        let revision = u8::try_from(ticket.revision).expect("few revisions");
+        self.signing.sign(&Said {
+            key: self.public.id,
+            event: order.event,
+            order: Said::order_part(order.id),
+            number,
+            ticket_type,
+            revision,
+        })
+    }
+}
+
 /// Makes and reads codes.
 pub struct Codes {
     base: String,
@@ -114,22 +131,19 @@ impl Codes {
         TicketCode { url, short: self.secrets.ticket(order.event, order.id, ticket) }
     }
 
+    /// The signed code of a ticket by the key of this id, as it was when that key was the newest. `None`: there is no
+    /// such key.
+    pub fn signed_with(&self, key: u8, order: &Order, ticket: &Ticket) -> Option<String> {
+        let known = self.now();
+        let key = known.keys.iter().find(|known| known.public.id == key)?;
+        Some(key.code(order, ticket))
+    }
+
     fn signed(&self, order: &Order, ticket: &Ticket) -> String {
         let known = self.now();
         let good = known.keys.iter().rev().find(|key| key.public.revoked_ms.is_none());
         // Nobody of ours revokes the last one. If it was done all the same, no code counts.
-        let key = good.or(known.keys.last()).expect("there is a first key");
-        let number = order.number_of(ticket).expect("a ticket of the order");
-        let ticket_type = order.lines[usize::from(ticket.line)].ticket_type;
-        let revision = u8::try_from(ticket.revision).expect("few revisions");
-        key.signing.sign(&Said {
-            key: key.public.id,
-            event: order.event,
-            order: Said::order_part(order.id),
-            number,
-            ticket_type,
-            revision,
-        })
+        good.or(known.keys.last()).expect("there is a first key").code(order, ticket)
     }
 
     /// What a signed code says, in an address or by itself, if one of our keys signed it that is not revoked.

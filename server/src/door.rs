@@ -5,8 +5,14 @@
 //!
 //! It must not know: HTTP, SQL.
 
+pub mod arrivals;
+pub mod devices;
+pub mod list;
+pub mod search;
+
 use crate::access::{Permit, may};
 use crate::sales::{SaleError, Sales};
+use crate::store::records::Tables;
 use crate::store::records::door::{self, GateCountRow, ScanRow};
 use crate::store::{Fault, Reader};
 use crate::tickets::Tickets;
@@ -30,8 +36,10 @@ pub struct Door {
 /// A scan as a device reports it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// The code.
+    /// The code; empty if the ticket is named.
     pub code: String,
+    /// The ticket of this event that somebody has found by a name.
+    pub ticket: Option<TicketRef>,
     /// The id of the gate.
     pub gate: String,
     /// The device.
@@ -93,6 +101,19 @@ fn day_of(event: &Event, late_ms: Option<TimeMs>, now: TimeMs) -> i32 {
     late_ms.map(day).filter(|day| (first..=today).contains(day)).unwrap_or(today)
 }
 
+/// How many people are in at an event, as far as it was scanned, and what its gates counted.
+fn counted(
+    from: &mut dyn Tables,
+    event: EventId,
+    today: i32,
+) -> Result<(i64, Vec<GateCountRow>), Fault> {
+    let counts = door::counts(from, event)?;
+    // Who was in on another day has gone without a scan.
+    let daily = door::spec(from, event)?.is_some_and(|spec| spec.admission == Admission::OnceADay);
+    let of_today = counts.iter().filter(|row| !daily || row.day == i64::from(today));
+    Ok((of_today.map(|row| row.counts().inside()).sum(), counts))
+}
+
 impl Door {
     /// Records that somebody comes in or goes out, or refuses it. `event` is the event of the permit.
     pub async fn scan(
@@ -140,6 +161,11 @@ impl Door {
         report: &Report,
         event: EventId,
     ) -> Result<Option<(Arc<Order>, u16, u16)>, SaleError> {
+        if let Some(TicketRef { order, number }) = report.ticket {
+            let order = self.sales.stored(order).await?.filter(|order| order.event == event);
+            let revision = order.as_ref().and_then(|order| Some(order.ticket(number)?.revision));
+            return Ok(order.zip(revision).map(|(order, rev)| (Arc::new(order), number, rev)));
+        }
         let code = &report.code;
         let mut found = self.tickets.of_any_event(code, Some(event)).await?;
         if found.is_none() {
@@ -233,12 +259,7 @@ impl Door {
         let today = day_of(event, None, self.sales.clock.now_ms());
         let look = move |reader: &mut dyn Reader| -> Result<Overview, Fault> {
             let from = reader.tables();
-            let counts = door::counts(from, id)?;
-            // Who was in on another day has gone without a scan.
-            let daily =
-                door::spec(from, id)?.is_some_and(|spec| spec.admission == Admission::OnceADay);
-            let counted = counts.iter().filter(|row| !daily || row.day == i64::from(today));
-            let inside = counted.map(|row| row.counts().inside()).sum();
+            let (inside, counts) = counted(from, id, today)?;
             let (latest, objected) =
                 (door::latest(from, id, limit)?, door::objected(from, id, limit)?);
             Ok(Overview { inside, counts, latest, objected })

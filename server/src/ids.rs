@@ -242,6 +242,19 @@ impl Secrets {
         self.proves(text, |random| self.proof("office key", random).to_ascii_lowercase())
     }
 
+    /// What the address of a gate's link ends with, by its id: 52 letters.
+    pub fn gate_token(&self, id: u128) -> String {
+        let id = base32(id, 26);
+        let proof = self.proof("gate link", &id);
+        id + &proof
+    }
+
+    /// The id of the link whose token this is; `None`: it is none of ours.
+    pub fn gate_link(&self, token: &str) -> Option<u128> {
+        let ours = self.proves(token, |id| self.proof("gate link", id));
+        ours.then(|| unbase32(&token[..26], 26)).flatten()
+    }
+
     /// What proves a text that is for this: 26 letters.
     fn proof(&self, what: &str, text: &str) -> String {
         let digest = self.derive(what, &[text.as_bytes()]);
@@ -535,6 +548,27 @@ mod tests {
                 "0".repeat(52),
             ] {
                 assert!(!secrets.is_office_session(&odd) && !secrets.is_office_key(&odd), "{odd}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_token_of_a_gate_gives_its_id_again_and_no_other_text_does() {
+        let (secrets, others) = (Secrets::new([3; 32]), Secrets::new([4; 32]));
+        for id in [0, 7, 1 << 127, u128::MAX] {
+            let token = secrets.gate_token(id);
+            assert_eq!((token.len(), secrets.gate_link(&token)), (52, Some(id)));
+            let session = secrets.office_session(id);
+            for odd in [
+                others.gate_token(id),
+                token.to_lowercase(),
+                format!("{token}0"),
+                token[..51].to_owned(),
+                session,
+                String::new(),
+                "é".repeat(26),
+            ] {
+                assert_eq!(secrets.gate_link(&odd), None, "{odd}");
             }
         }
     }

@@ -222,6 +222,34 @@ fn entry(route: &Described, buyer: &str) -> Option<Entry> {
         ("GET", "/pay/{id}/{secret}" | "/pay/{id}/{secret}/order") => looks(State::Held),
         ("GET", "/t/{code}" | "/T/{code}" | "/t/{code}/event.ics") => looks(State::Paid),
         ("GET", "/api/v1/tickets/{code}") => looks(State::Paid),
+        ("POST", "/api/v1/events/{event}/door/devices" | "/door/{event}/devices") => {
+            tells(State::Paid, Sends::Json(json!({"device": NO_ID, "gate": "north"})))
+        }
+        (
+            "GET",
+            "/api/v1/events/{event}/door/devices"
+            | "/api/v1/events/{event}/door/links"
+            | "/api/v1/events/{event}/door/list"
+            | "/door/{event}/list"
+            | "/api/v1/events/{event}/door/arrivals"
+            | "/door/{event}/link/{token}",
+        ) => looks(State::Paid),
+        ("GET", "/api/v1/events/{event}/door/tickets") => looks(State::Paid),
+        ("POST", "/api/v1/events/{event}/door/links") => {
+            tells(State::Held, Sends::Json(json!({"name": fresh})))
+        }
+        ("DELETE", "/api/v1/events/{event}/door/links/{link}") => looks(State::Held),
+        ("POST", "/door/{event}/leave") => tells(State::Held, form(&[])),
+        ("GET", "/office/events/{event}/door" | "/office/events/{event}/door/links/{link}") => {
+            looks(State::Held)
+        }
+        ("POST", "/office/events/{event}/door") => {
+            tells(State::Held, form(&[("admission", "once")]))
+        }
+        ("POST", "/office/events/{event}/door/links") => {
+            tells(State::Held, form(&[("name", &fresh), ("from", "now")]))
+        }
+        ("POST", "/office/events/{event}/door/links/{link}/end") => tells(State::Held, form(&[])),
         ("GET", "/door/worker.js") => looks(State::Held),
         ("GET", "/door/{event}") => looks(State::Paid),
         ("POST", "/door/{event}") => {
@@ -632,6 +660,13 @@ fn wrong(setup: &Setup, route: &Described, of: &Victim, other: &Victim) -> Vec<S
             all.extend(words(vec![used.into(), used.replacen('7', "6", 1), "0".repeat(52)]));
             all
         }
+        Access::GateLink => {
+            let mut all = words(wrong_secrets(of, other));
+            let good = gate_token(&setup.server);
+            all.extend(words(vec![of.secret.clone(), KEY.into(), good.replacen('0', "1", 1)]));
+            all.extend(words(vec![good.to_lowercase(), "0".repeat(52)]));
+            all
+        }
         Access::Payment => words(vec!["pi_none".into(), "0".into(), of.id.clone(), KEY.into()]),
         Access::Provider => {
             let body = body_of(entry(route, &of.name).unwrap().sends).0;
@@ -692,6 +727,7 @@ fn right(setup: &Setup, route: &Described, of: &Victim) -> Vec<Shows> {
         }
         // They need a mail or an authenticator: `server/tests/office.rs` uses them.
         Access::OneTimeLink => Vec::new(),
+        Access::GateLink => vec![word(&gate_token(&setup.server))],
         Access::Payment => vec![word(&of.intent)],
         Access::Provider => {
             let body = body_of(entry(route, &of.name).unwrap().sends).0;
@@ -711,6 +747,15 @@ fn right(setup: &Setup, route: &Described, of: &Victim) -> Vec<Shows> {
     }
 }
 
+/// The token of a new link for a gate, which works.
+fn gate_token(server: &Server) -> String {
+    let path = "/api/v1/events/rock/door/links";
+    let link = json!({"name": fresh("Gate"), "valid_from": "2020-01-01T00:00:00Z"});
+    let made = server.send(Request::new("POST", path).bearer(KEY).json(&link));
+    assert_eq!(made.status, 201, "{made:?}");
+    text(&made.json(), "url").rsplit('/').next().unwrap().to_owned()
+}
+
 fn refusals(route: &Described, shows: &Shows) -> &'static [u16] {
     // An empty token is none.
     let bearer = matches!(shows, Shows::Word(word) if !word.is_empty());
@@ -720,6 +765,7 @@ fn refusals(route: &Described, shows: &Shows) -> &'static [u16] {
         | Access::TicketPath
         | Access::Payment
         | Access::OneTimeLink
+        | Access::GateLink
         | Access::Nobody => &[404],
         Access::OrderOrStaff(_) if bearer => &[404],
         Access::OrderOrStaff(_) | Access::Staff(_) => &[401],
@@ -815,6 +861,7 @@ fn request(route: &Described, method: &str, of: &Victim, id: &str, shows: &Shows
         .replace("{person}", &staff::account(SPARE))
         .replace("{invitation}", if of.invitation.is_empty() { NOBODYS } else { &of.invitation })
         .replace("{office_key}", &"0".repeat(32))
+        .replace("{link}", NO_ID)
         .replace("{token}", &in_path(word))
         .replace("{id}", id)
         .replace("{secret}", &in_path(word))

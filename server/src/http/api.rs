@@ -1,5 +1,6 @@
 //! The JSON API for buyers' programs.
 
+pub mod at_door;
 pub mod check_ins;
 pub mod door;
 pub mod erasures;

@@ -5,13 +5,19 @@
 
 use super::cookies;
 use super::problem::Problem;
-use crate::access::Caller;
+use crate::access::{Caller, Right};
+use crate::accounts::gate_links::LinkStanding;
 use crate::accounts::sign_in::Begun;
 use crate::accounts::{LONGEST_MS, SignedIn};
 use crate::app::App;
 use crate::ids::digest;
+use crate::language::Lang;
+use crate::language::format::Style;
+use crate::store::records::gate_links::GateLink;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use boxoffice::EventId;
+use nts_api::ProblemCode;
 
 /// How long a browser is told from unknown ones.
 const DEVICE_S: i64 = 180 * 24 * 3_600;
@@ -79,6 +85,84 @@ pub async fn staff(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     }
     let found = signed_in(app, headers).await?;
     Ok(found.ok_or_else(Problem::not_signed_in)?.caller)
+}
+
+/// Who asks for something at this path of the office or of the door. At the door the link of a gate counts too, if
+/// nobody is signed in who checks people in.
+pub async fn staff_at(app: &App, path: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if headers.contains_key(header::AUTHORIZATION) || !path.starts_with("/door/") {
+        return staff(app, headers).await;
+    }
+    let person = signed_in(app, headers).await?;
+    if let Some(person) = person.filter(|person| person.caller.has_anywhere(Right::CheckIn)) {
+        return Ok(person.caller);
+    }
+    let mut ended = None;
+    for token in gate_tokens(app, headers) {
+        match app.accounts.gate_link(token).await? {
+            Some((_, LinkStanding::Works(caller))) => return Ok(caller),
+            Some((link, standing)) => ended = Some(link_problem(app, &link, &standing)),
+            None => {}
+        }
+    }
+    match signed_in(app, headers).await? {
+        Some(person) => Ok(person.caller),
+        None => Err(ended.unwrap_or_else(Problem::not_signed_in)),
+    }
+}
+
+/// Whether this browser's person may check people in at this event, signed in or by the link of a gate.
+pub async fn checks_in(app: &App, headers: &HeaderMap, event: EventId) -> Result<bool, Problem> {
+    let may = |caller: &Caller| caller.has(Right::CheckIn, Some(event));
+    if signed_in(app, headers).await?.is_some_and(|person| may(&person.caller)) {
+        return Ok(true);
+    }
+    for token in gate_tokens(app, headers) {
+        if let Some((_, LinkStanding::Works(caller))) = app.accounts.gate_link(token).await?
+            && may(&caller)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Why a link of a gate does not work.
+pub fn link_problem(app: &App, link: &GateLink, standing: &LinkStanding) -> Problem {
+    let detail = match standing {
+        LinkStanding::NotYet(from_ms) => {
+            let event = app.catalogue.event_by_id(link.event);
+            let zone = event.as_ref().map_or("UTC", |event| &event.spec.zone);
+            let from = Lang::En.moment(*from_ms, zone, Style::Short);
+            format!(
+                "It works from {from} on. Nothing was checked. Open the link again then, or ask for another one."
+            )
+        }
+        _ => "Nothing was checked. Ask whoever gave you the link for a new one.".to_owned(),
+    };
+    let title = match standing {
+        LinkStanding::NotYet(_) => "This link does not work yet",
+        _ => "This link has ended",
+    };
+    Problem::new(ProblemCode::NotAllowed, detail).titled(title)
+}
+
+/// What the cookies of gates say.
+fn gate_tokens<'a>(app: &'a App, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
+    cookies::values(headers, gate_cookie(app)).take(4)
+}
+
+/// The name of the cookie with the link of a gate.
+fn gate_cookie(app: &App) -> &'static str {
+    match app.links.base().starts_with("https://") {
+        true => "__Host-nts-gate-link",
+        false => "nts-gate-link",
+    }
+}
+
+/// Gives a browser the link of a gate, for so many seconds.
+pub fn keep_gate_link(app: &App, response: &mut Response, token: &str, seconds: i64) {
+    cookies::set(app, response, (gate_cookie(app), token, "/"), seconds);
 }
 
 /// Whether a session counts at this path: in the office, and at the door, where the same people work.

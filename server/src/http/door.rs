@@ -6,8 +6,9 @@
 
 mod words;
 
-use super::api::check_ins::told;
-use super::auth::signed_in;
+use super::api::at_door::name_typed;
+use super::api::check_ins::{scanned, told};
+use super::auth::{checks_in, keep_gate_link, link_problem};
 use super::cookies;
 use super::extract::{Form, Sent, SentByStaff};
 use super::office::Staff;
@@ -17,9 +18,12 @@ use super::query::Query;
 use super::site::Site;
 use super::staff::event_for;
 use crate::access::{Caller, Permit, Right, may};
+use crate::accounts::gate_links::LinkStanding;
+use crate::actor::Actor;
 use crate::app::App;
 use crate::codes::PublicKey;
 use crate::door::Report;
+use crate::door::search::NamedTicket;
 use crate::language::Lang;
 use crate::store::records::door::ScanRow;
 use crate::text::begin;
@@ -28,11 +32,11 @@ use crate::writer::CommandError;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use boxoffice::door::{
-    Admission, DeviceId, Direction, DoorRefusal, DoorSpec, GateSpec, Nonce, UNDO_MS,
+    Admission, DeviceId, Direction, DoorRefusal, DoorSpec, GateSpec, Nonce, TicketRef, UNDO_MS,
 };
-use boxoffice::{Event, TimeMs};
+use boxoffice::{Event, OrderId, TimeMs};
 use nts_api::ScanResult;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -60,7 +64,9 @@ const GATE_S: i64 = 7 * 24 * 3_600;
 /// Whether a script of the page asks here, and not a browser that goes to a page.
 pub(super) fn is_for_scripts(path: &str) -> bool {
     let rest = path.strip_prefix("/door/").and_then(|rest| rest.split_once('/'));
-    rest.is_some_and(|(_, part)| part == "check-ins" || part.starts_with("check-ins/"))
+    rest.is_some_and(|(_, part)| {
+        ["check-ins", "devices", "list"].contains(&part) || part.starts_with("check-ins/")
+    })
 }
 
 #[derive(Template)]
@@ -87,6 +93,44 @@ struct DoorPage {
     inside: String,
     tickets: String,
     scans: Vec<LastScan>,
+    /// Whether the person came by the link of a gate.
+    by_link: bool,
+    /// Tickets with which somebody else came in, at a device without a network.
+    contradicted: Vec<Contradicted>,
+    /// What was typed to find a guest.
+    typed: String,
+    /// What is wrong with it.
+    not_found: Option<String>,
+    /// What was found; none: nobody has asked.
+    found: Option<FoundRows>,
+}
+
+/// Two people came in with one ticket: here, and at another door.
+struct Contradicted {
+    name: String,
+    ticket_type: String,
+    /// Where and when the other one came in.
+    there: String,
+}
+
+/// The guests that were found by a name.
+struct FoundRows {
+    rows: Vec<FoundRow>,
+    more: bool,
+}
+
+/// A ticket that was found by a name.
+struct FoundRow {
+    order: String,
+    number: u16,
+    name: String,
+    ticket_type: String,
+    /// The begin of the order's id.
+    order_begin: String,
+    /// Whether somebody is in with it, or why nobody comes in.
+    state: String,
+    /// The nonce of the form that lets its guest in; none: nobody comes in.
+    nonce: Option<String>,
 }
 
 /// What the script needs to know.
@@ -285,6 +329,10 @@ struct Says {
     out: bool,
     /// For the script: the answer to a scan, and the scan.
     told: Option<serde_json::Value>,
+    /// What was typed to find a guest.
+    typed: String,
+    not_found: Option<String>,
+    found: Option<FoundRows>,
 }
 
 /// The page as it is now.
@@ -304,6 +352,7 @@ async fn shown(app: &Site, caller: &Caller, at: &At, says: Says) -> Result<Respo
         name: gate.name.clone(),
         chosen: at.gate.as_ref() == Some(&gate.id),
     });
+    let contradicted = contradicted(app, at, now).await?;
     let template = DoorPage {
         frame: Frame::english(app),
         data: attribute(&Data::of(at, &keys, says.told.as_ref())),
@@ -320,6 +369,11 @@ async fn shown(app: &Site, caller: &Caller, at: &At, says: Says) -> Result<Respo
         inside: number(overview.inside),
         tickets: number(tickets as i64),
         scans,
+        by_link: matches!(caller.actor(), Actor::Device(_)),
+        contradicted,
+        typed: begin(&says.typed, TYPED).to_owned(),
+        not_found: says.not_found,
+        found: says.found,
     };
     let mut response = page(&template);
     protect(response.headers_mut());
@@ -358,9 +412,8 @@ async fn last_scan(app: &Site, at: &At, row: &ScanRow, (now, manages): (TimeMs, 
     });
     let undone = row.undone_ms.is_some();
     let may = !undone && (manages || row.recorded_ms.saturating_add(UNDO_MS) > now);
-    let when_ms = if row.late { row.at_ms.min(row.recorded_ms) } else { row.recorded_ms };
     LastScan {
-        time: Lang::En.end(when_ms, now, &at.event.spec.zone),
+        time: Lang::En.end(row.when_ms(), now, &at.event.spec.zone),
         name,
         ticket_type,
         out: row.goes_out,
@@ -369,7 +422,90 @@ async fn last_scan(app: &Site, at: &At, row: &ScanRow, (now, manages): (TimeMs, 
     }
 }
 
-/// `GET /door/{event}?gate=`
+/// Who came in elsewhere with tickets that this device had let in.
+async fn contradicted(app: &Site, at: &At, now: TimeMs) -> Result<Vec<Contradicted>, Problem> {
+    let mut told = Vec::new();
+    for row in app.door.contradicted(&at.permit, DeviceId(at.device.id)).await? {
+        let scan = last_scan(app, at, &row, (now, false)).await;
+        let gate = at.name_of(&row.gate).map(|gate| format!(" at {gate}")).unwrap_or_default();
+        told.push(Contradicted {
+            name: scan.name,
+            ticket_type: scan.ticket_type,
+            there: format!("{}{gate}", at.when(row.when_ms(), now)),
+        });
+    }
+    Ok(told)
+}
+
+/// The guests of a name.
+async fn found(app: &Site, at: &At, text: &str) -> Result<FoundRows, Problem> {
+    let found = app.door.find(at.permit, &app.search, text).await?;
+    let now = app.clock.now_ms();
+    let row = |ticket: &NamedTicket| {
+        let told = scanned(&ticket.order, ticket.number, &at.event)?;
+        let when = |scan: &ScanRow| {
+            let gate = at.name_of(&scan.gate).map(|gate| format!(" at {gate}"));
+            format!("{}{}", at.when(scan.when_ms(), now), gate.unwrap_or_default())
+        };
+        let daily = at.spec.admission == Admission::OnceADay;
+        let (state, may) = match &ticket.last {
+            _ if !ticket.is_valid() => ("Refunded".to_owned(), false),
+            None => ("Not in yet".to_owned(), true),
+            Some(scan) if scan.goes_out => {
+                (format!("Went out {}", when(scan)), at.spec.admission == Admission::ComeBack)
+            }
+            Some(scan) => (format!("Came in {}", when(scan)), daily),
+        };
+        let order = told.order.into_owned();
+        Some(FoundRow {
+            order_begin: begin(&order, 8).to_owned(),
+            order,
+            number: ticket.number,
+            name: told.name.into_owned(),
+            ticket_type: told.ticket_type.into_owned(),
+            state,
+            nonce: may.then(|| uuid_text(app.ids.random())),
+        })
+    };
+    Ok(FoundRows { rows: found.tickets.iter().filter_map(row).collect(), more: found.more })
+}
+
+/// `GET /door/{event}/link/{token}`: the link of a gate. The phone that opens it checks people in from then on.
+pub async fn open_link(
+    State(app): State<Arc<Site>>,
+    Path((slug, token)): Path<(String, String)>,
+) -> Page {
+    let event = app.sales.event_named(&slug).await.map_err(|_| Problem::no_page())?;
+    let known = app.accounts.gate_link(&token).await.map_err(Problem::from)?;
+    let known = known.filter(|(link, _)| link.event == event.id);
+    let (link, standing) = known.ok_or_else(Problem::no_page)?;
+    if !matches!(standing, LinkStanding::Works(_)) {
+        return Err(link_problem(&app, &link, &standing).into());
+    }
+    let path = match link.gate.as_str() {
+        "" => path_of(&event),
+        gate => format!("{}?gate={gate}", path_of(&event)),
+    };
+    let mut response = Redirect::to(&path).into_response();
+    let seconds = (link.until_ms - app.clock.now_ms()) / 1_000;
+    keep_gate_link(&app, &mut response, &token, seconds.max(1));
+    Ok(response)
+}
+
+/// `POST /door/{event}/leave`: this phone checks nobody in any more.
+pub async fn leave(
+    State(app): State<Arc<Site>>,
+    Path(slug): Path<String>,
+    SentByStaff(caller, _): SentByStaff,
+) -> Page {
+    let event = event_for(&app, &caller, &slug).await.map_err(Problem::from)?;
+    caller.permit::<may::CheckIn>(event.id).map_err(Problem::from)?;
+    let mut response = Redirect::to("/").into_response();
+    keep_gate_link(&app, &mut response, "", 0);
+    Ok(response)
+}
+
+/// `GET /door/{event}?gate=&q=`
 pub async fn show(
     State(app): State<Arc<Site>>,
     Path(slug): Path<String>,
@@ -378,7 +514,26 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Page {
     let at = At::of(&app, &caller, &slug, &headers, (query.get("gate"), None)).await?;
-    Ok(shown(&app, &caller, &at, Says::default()).await?)
+    if query.get("q").is_none() {
+        return Ok(shown(&app, &caller, &at, Says::default()).await?);
+    }
+    let mut says = Says { typed: query.get("q").unwrap_or_default().to_owned(), ..Says::default() };
+    match name_typed(&query) {
+        Ok(text) => says.found = Some(found(&app, &at, text).await?),
+        Err(flaw) => says.not_found = Some(flaw.detail),
+    }
+    let wrong = says.not_found.is_some();
+    let mut response = shown(&app, &caller, &at, says).await?;
+    if wrong {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+/// The ticket of a form that lets a guest in who was found by a name.
+fn ticket_found(form: &Form) -> Option<TicketRef> {
+    let order = OrderId(uuid_of(form.get("order"))?);
+    Some(TicketRef { order, number: form.get("number").parse().ok()? })
 }
 
 /// `POST /door/{event}`: one scan.
@@ -396,9 +551,10 @@ pub async fn scan(
         return Err(Problem::invalid(detail).into());
     };
     let code = form.get("code").to_owned();
+    let ticket = ticket_found(&form);
     let goes_out = form.get("direction") == "out" && at.spec.admission == Admission::ComeBack;
     let fault = match (&at.gate, code.as_str()) {
-        (_, "") => Some(("code", "Scan a ticket, or type its code.")),
+        (_, "") if ticket.is_none() => Some(("code", "Scan a ticket, or type its code.")),
         (None, _) => Some(("gate", "Choose your gate, then press Check.")),
         (Some(_), _) => None,
     };
@@ -410,7 +566,8 @@ pub async fn scan(
         return Ok(response);
     }
     let report = Report {
-        code: code.clone(),
+        code: if ticket.is_some() { String::new() } else { code.clone() },
+        ticket,
         gate: at.gate.clone().unwrap_or_default(),
         device: DeviceId(at.device.id),
         nonce: Nonce(nonce),
@@ -501,8 +658,7 @@ pub(super) async fn admit(
     headers: &HeaderMap,
     event: &Event,
 ) -> Result<Option<Admit>, Problem> {
-    let person = signed_in(app, headers).await?;
-    let may = person.is_some_and(|person| person.caller.has(Right::CheckIn, Some(event.id)));
+    let may = checks_in(app, headers, event.id).await?;
     Ok(may.then(|| Admit { path: path_of(event), nonce: uuid_text(app.ids.random()) }))
 }
 

@@ -1,6 +1,6 @@
 //! Extractors: the client, the body within its bounds, and what is in it.
 
-use super::auth::{caller, is_office, staff};
+use super::auth::{caller, is_office, staff_at};
 use super::connection::socket::Doing;
 use super::page::problem_for;
 use super::problem::Problem;
@@ -72,6 +72,26 @@ impl FromRequest<Arc<Site>> for Sent {
 /// may do, the use case asks.
 pub struct SentByStaff(pub Caller, pub Sent);
 
+/// Who asks at this path: by a key for the API, and by a session as well in the office and at the door.
+async fn asks(app: &App, path: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
+    match is_office(path) {
+        true => staff_at(app, path, headers).await,
+        false => caller(app, headers).await,
+    }
+}
+
+/// Who asks for something that programs and pages read.
+pub struct Asks(pub Caller);
+
+impl FromRequestParts<Arc<Site>> for Asks {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<Site>) -> Result<Asks, Response> {
+        let asked = asks(app, parts.uri.path(), &parts.headers).await;
+        asked.map(Asks).map_err(|problem| problem_for(parts.uri.path(), &parts.headers, problem))
+    }
+}
+
 impl FromRequest<Arc<Site>> for SentByStaff {
     /// A page of the office, or what programs get.
     type Rejection = Response;
@@ -85,10 +105,7 @@ impl FromRequest<Arc<Site>> for SentByStaff {
 
 impl SentByStaff {
     async fn receive(request: Request, app: &Site) -> Result<SentByStaff, Problem> {
-        let caller = match is_office(request.uri().path()) {
-            true => staff(app, request.headers()).await?,
-            false => caller(app, request.headers()).await?,
-        };
+        let caller = asks(app, request.uri().path(), request.headers()).await?;
         let limit = app.config.body_bytes as usize;
         receive(request, app, limit).await.map(|sent| SentByStaff(caller, sent))
     }

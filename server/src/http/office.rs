@@ -7,6 +7,7 @@
 pub mod account;
 pub mod answers;
 mod chart;
+pub mod door;
 pub mod event_form;
 pub mod event_log;
 pub mod events;
@@ -27,7 +28,7 @@ pub mod shop;
 pub mod sign_in;
 pub mod welcome;
 
-use super::auth::{is_office, open_page, signed_in, staff};
+use super::auth::{is_office, open_page, signed_in, staff_at};
 use super::page::{Frame, PageProblem};
 use super::problem::Problem;
 use super::site::Site;
@@ -48,7 +49,7 @@ impl FromRequestParts<Arc<Site>> for Staff {
     type Rejection = PageProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<Site>) -> Result<Staff, PageProblem> {
-        Ok(Staff(staff(app, &parts.headers).await?))
+        Ok(Staff(staff_at(app, parts.uri.path(), &parts.headers).await?))
     }
 }
 
@@ -148,6 +149,7 @@ const OF_EVENT: &[(&str, &str, Right)] = &[
     ("", "Sale", Right::SeeEvents),
     ("orders", "Orders", Right::SeeOrders),
     ("sell", "Sell", Right::SellTickets),
+    ("door", "Door", Right::SeeEvents),
     ("edit", "Edit", Right::ChangeEvents),
     ("picture", "Picture", Right::ChangeEvents),
     ("accounts", "Accounts", Right::SeeOrders),

@@ -11,6 +11,10 @@ use axum::response::{IntoResponse, Response};
 use boxoffice::{Command, OrderId};
 use nts_api::ProblemCode;
 use std::sync::Arc;
+use tokio::time::{Duration, timeout};
+
+/// So long the database is asked who is in.
+const PRESENCE: Duration = Duration::from_millis(500);
 
 /// `GET /healthz`: the process answers.
 pub async fn healthz() -> &'static str {
@@ -45,6 +49,10 @@ pub async fn metrics(State(app): State<Arc<Site>>) -> Response {
     }
     let figures = &app.metrics.figures;
     figures.set_events(&app.catalogue.events(), app.clock.now_ms());
+    // A database in trouble must not hide the other metrics: then the last figures stay.
+    if let Ok(Ok(presence)) = timeout(PRESENCE, app.door.presence()).await {
+        figures.set_presence(presence);
+    }
     figures.set_last_backup(last_backup_s(app.config.database.told()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()

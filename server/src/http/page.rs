@@ -380,6 +380,16 @@ pub fn problem_for(path: &str, headers: &HeaderMap, problem: Problem) -> Respons
 /// A page, or a problem told as one.
 pub(in crate::http) type Page = Result<Response, PageProblem>;
 
+/// Whether a client says that it knows what has this tag (RFC 9110, 13.1.2): weak or not does not matter to whoever
+/// reads.
+pub(in crate::http) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let strong = tag.trim_start_matches("W/");
+    headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        let list = value.to_str().unwrap_or_default();
+        list.split(',').any(|one| one.trim().trim_start_matches("W/") == strong)
+    })
+}
+
 /// Whether a path is one for programs.
 pub fn for_programs(path: &str, headers: &HeaderMap) -> bool {
     let wants_page = headers

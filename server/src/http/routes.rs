@@ -1,11 +1,12 @@
 //! The list of all routes. The router is built from it, and a test reads it: a route cannot be added
 //! without saying who may use it, nor without the test asking as everybody else.
 
-use super::api::{check_ins, door, erasures, event_sale, mails, organiser, sales};
+use super::api::{at_door, check_ins, door, erasures, event_sale, mails, organiser, sales};
 use super::integrations::{sandbox_bank, stripe_webhook};
 use super::office::{
-    account, answers as office_answers, event_log, events, export, guests, home, keys,
-    order as office_order, order_forms, orders, people, sale, sell, shop, sign_in, welcome,
+    account, answers as office_answers, door as office_door, event_log, events, export, guests,
+    home, keys, order as office_order, order_forms, orders, people, sale, sell, shop, sign_in,
+    welcome,
 };
 use super::shop::{
     about, answers, calendar, event, front, lost, names, order, order_form, order_mail, pay,
@@ -48,6 +49,8 @@ pub enum Access {
     SignedIn,
     /// Who has a link of the office that was not used yet, `{token}` of the path.
     OneTimeLink,
+    /// Who has the link of a gate that works, `{token}` of the path.
+    GateLink,
     /// The payment provider, who signs what it sends.
     Provider,
     /// Nobody: it answers that it is not set up.
@@ -186,6 +189,21 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         )
         .get("/api/v1/events/{event}/door", Staff(CheckIn), check_ins::door)
         .add(Method::PUT, "/api/v1/events/{event}/door", Staff(ChangeEvents), check_ins::put_door)
+        .post("/api/v1/events/{event}/door/devices", Staff(CheckIn), at_door::heard)
+        .get("/api/v1/events/{event}/door/devices", Staff(ChangeEvents), at_door::devices)
+        .get("/api/v1/events/{event}/door/links", Staff(ChangeEvents), at_door::links)
+        .post("/api/v1/events/{event}/door/links", Staff(ChangeEvents), at_door::make_link)
+        .add(
+            Method::DELETE,
+            "/api/v1/events/{event}/door/links/{link}",
+            Staff(ChangeEvents),
+            at_door::end_link,
+        )
+        .get("/api/v1/events/{event}/door/list", Staff(CheckIn), at_door::list)
+        .takes(&["since", "page"])
+        .get("/api/v1/events/{event}/door/tickets", Staff(CheckIn), at_door::find)
+        .takes(&["q"])
+        .get("/api/v1/events/{event}/door/arrivals", Staff(SeeEvents), at_door::arrivals)
         .post("/api/v1/events/{event}/guests", Staff(SellTickets), sales::import_guests)
         .takes(&["dry_run", "language"])
         .get("/api/v1/orders/{id}", OrderOrStaff(SeeOrders), api::order)
@@ -209,8 +227,13 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .add(Method::DELETE, "/api/v1/door/keys/{key}", Staff(ManageShop), door::revoke_key)
         .post("/api/v1/erasures", Staff(EraseBuyers), erasures::erase)
         .get("/door/worker.js", Anyone, assets::door_worker)
+        .get("/door/{event}/link/{token}", GateLink, door_page::open_link)
         .get("/door/{event}", Office(CheckIn), door_page::show)
-        .takes(&["gate"])
+        .takes(&["gate", "q"])
+        .post("/door/{event}/leave", Office(CheckIn), door_page::leave)
+        .post("/door/{event}/devices", Office(CheckIn), at_door::heard)
+        .get("/door/{event}/list", Office(CheckIn), at_door::list)
+        .takes(&["since", "page"])
         .post("/door/{event}", Office(CheckIn), door_page::scan)
         .post("/door/{event}/undo", Office(CheckIn), door_page::undo)
         .post("/door/{event}/check-ins", Office(CheckIn), check_ins::check_in)
@@ -258,6 +281,15 @@ fn build(config: &Config, sandbox: bool) -> Routes {
         .post("/office/events/{event}/give", Office(SellTickets), sell::give)
         .get("/office/events/{event}/guests", Office(SellTickets), guests::show)
         .post("/office/events/{event}/guests", Office(SellTickets), guests::take)
+        .get("/office/events/{event}/door", Office(SeeEvents), office_door::show)
+        .post("/office/events/{event}/door", Office(ChangeEvents), office_door::change)
+        .post("/office/events/{event}/door/links", Office(ChangeEvents), office_door::make_link)
+        .get("/office/events/{event}/door/links/{link}", Office(ChangeEvents), office_door::link)
+        .post(
+            "/office/events/{event}/door/links/{link}/end",
+            Office(ChangeEvents),
+            office_door::end_link,
+        )
         .get("/office/events/{event}/log", Office(SeeOrders), event_log::show)
         .get("/office/events/{event}/accounts", Office(SeeOrders), export::accounts)
         .get("/office/events/{event}/export", Office(SeeOrders), export::show)

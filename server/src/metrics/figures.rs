@@ -29,6 +29,8 @@ struct Inner {
     events: Vec<Counts>,
     amounts: BTreeMap<EventId, BTreeMap<Currency, Amounts>>,
     last_backup_s: Option<i64>,
+    /// How many people came in at an event, and how many are in.
+    presence: BTreeMap<EventId, (i64, i64)>,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,11 @@ impl Figures {
         amounts.retain(|id, _| events.iter().any(|event| event.id == *id));
     }
 
+    /// How many people came in and how many are in, at each event where somebody was scanned.
+    pub fn set_presence(&self, presence: BTreeMap<EventId, (i64, i64)>) {
+        self.inner().presence = presence;
+    }
+
     /// When the last backup was made, in seconds since 1970: 0 if there is none, and `None` where backups
     /// are not made by us.
     pub fn set_last_backup(&self, at_s: Option<i64>) {
@@ -127,6 +134,18 @@ impl Collector for Collected {
         counts("event_held", "Tickets that are held and not paid yet", |e| e.held)?;
         counts("event_sold", "Tickets that are sold", |e| e.sold)?;
         counts("event_left", "Tickets that can be had now", |e| e.capacity - e.held - e.sold)?;
+        let mut presence = |name, text, of: fn((i64, i64)) -> i64| {
+            let mut family = encoder.encode_descriptor(name, text, None, MetricType::Gauge)?;
+            for event in &inner.events {
+                if let Some(presence) = inner.presence.get(&event.id) {
+                    let labels = [("event", event.slug.as_str())];
+                    ConstGauge::new(of(*presence)).encode(family.encode_family(&labels)?)?;
+                }
+            }
+            Ok::<(), std::fmt::Error>(())
+        };
+        presence("event_entries", "Entries that were scanned and not undone", |p| p.0)?;
+        presence("event_inside", "People who are in, as far as it was scanned", |p| p.1)?;
         let mut amounts = |name, text, of: fn(&Amounts) -> i64| {
             let mut family = encoder.encode_descriptor(name, text, None, MetricType::Counter)?;
             for event in &inner.events {

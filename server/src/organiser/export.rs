@@ -13,6 +13,8 @@ use super::ledger::{Ledger, Movement, Sums, Way, movements};
 use crate::access::{Permit, may};
 use crate::codes::Codes;
 use crate::sales::{SaleError, Sales};
+use crate::store::records::door::ScanRow;
+use crate::store::records::door_reads::of_orders;
 use crate::store::{Fault, Listing, OrderPage};
 use crate::tasks::spawn;
 use crate::when;
@@ -40,6 +42,8 @@ pub enum What {
     Orders,
     /// A line for each ticket: the guest list.
     Tickets,
+    /// A line for each ticket: whether its guest has come, when and where.
+    Arrivals,
     /// A line for each payment and each refund.
     Payments,
     /// A line for each day and each way to pay: what was taken and given back.
@@ -48,13 +52,15 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 4] = [What::Orders, What::Tickets, What::Payments, What::Days];
+    pub const ALL: [What; 5] =
+        [What::Orders, What::Tickets, What::Arrivals, What::Payments, What::Days];
 
     /// The name of the file.
     pub fn file(self) -> &'static str {
         match self {
             What::Orders => "orders.csv",
             What::Tickets => "tickets.csv",
+            What::Arrivals => "arrivals.csv",
             What::Payments => "payments.csv",
             What::Days => "days.csv",
         }
@@ -97,6 +103,19 @@ impl What {
                 "buyer",
                 "email",
                 "placed",
+            ],
+            What::Arrivals => &[
+                "ticket",
+                "ticket_type",
+                "guest",
+                "buyer",
+                "valid",
+                "came",
+                "first_in",
+                "gate",
+                "last",
+                "last_at",
+                "order",
             ],
             What::Payments => &[
                 "at",
@@ -192,6 +211,15 @@ impl Exports {
         self.sales.reads.ask(move |reader| reader.listed(&listing, &|_| true)).await
     }
 
+    /// The scans that count, of the tickets of these orders, which are in the order of their ids.
+    async fn scans(&self, event: &Event, orders: &[Order]) -> Result<Vec<ScanRow>, Fault> {
+        let (Some(first), Some(last)) = (orders.first(), orders.last()) else {
+            return Ok(Vec::new());
+        };
+        let (event, between) = (event.id, (first.id, last.id));
+        self.sales.reads.ask(move |reader| of_orders(reader.tables(), event, between)).await
+    }
+
     async fn send(
         &self,
         event: &Event,
@@ -203,11 +231,19 @@ impl Exports {
         let mut after = None;
         loop {
             let page = self.page(event, after).await?;
+            let scans = match what {
+                What::Arrivals => self.scans(event, &page.orders).await?,
+                _ => Vec::new(),
+            };
             for order in &page.orders {
                 match what {
                     What::Orders => table.row(&of_order(order, event)),
                     What::Tickets => {
                         let rows = of_tickets(order, event, &self.codes);
+                        rows.iter().for_each(|row| table.row(row));
+                    }
+                    What::Arrivals => {
+                        let rows = of_arrivals(order, event, &scans);
                         rows.iter().for_each(|row| table.row(row));
                     }
                     What::Payments => {
@@ -317,6 +353,34 @@ fn of_order(order: &Order, event: &Event) -> Vec<String> {
         order.tender.word().into(),
         order.reference.clone(),
     ]
+}
+
+/// `scans`: those that count, of this order and of others, by order, ticket and turn.
+fn of_arrivals(order: &Order, event: &Event, scans: &[ScanRow]) -> Vec<Vec<String>> {
+    let begin = scans.partition_point(|scan| scan.order_id < order.id);
+    let end = scans.partition_point(|scan| scan.order_id <= order.id);
+    let clock = |scan: &ScanRow| when::clock_in(scan.when_ms(), &event.spec.zone);
+    let row = |ticket: &boxoffice::Ticket| {
+        let line = &order.lines[usize::from(ticket.line)];
+        let number = order.number_of(ticket).map(u32::from);
+        let own = || scans[begin..end].iter().filter(|scan| Some(scan.number) == number);
+        let first = own().find(|scan| !scan.goes_out);
+        let last = own().next_back();
+        vec![
+            ticket.serial.to_string(),
+            event.ticket_types[usize::from(line.ticket_type)].name.clone(),
+            ticket.guest.clone().unwrap_or_default(),
+            order.buyer.name.clone(),
+            if ticket.state == TicketState::Valid { "yes" } else { "no" }.into(),
+            if first.is_some() { "yes" } else { "no" }.into(),
+            first.map(clock).unwrap_or_default(),
+            first.map(|scan| scan.gate.clone()).unwrap_or_default(),
+            last.map(|scan| if scan.goes_out { "out" } else { "in" }.into()).unwrap_or_default(),
+            last.map(clock).unwrap_or_default(),
+            id(order),
+        ]
+    };
+    order.tickets.iter().map(row).collect()
 }
 
 fn of_tickets(order: &Order, event: &Event, codes: &Codes) -> Vec<Vec<String>> {

@@ -50,6 +50,8 @@ pub enum Of {
     All(ShopPermit<may::SeeOrders>),
     /// Of these.
     These(Vec<Permit<may::SeeOrders>>),
+    /// Of this one, at whose door somebody looks for a guest.
+    AtDoor(Permit<may::CheckIn>),
 }
 
 impl Of {
@@ -68,6 +70,7 @@ impl Of {
         match self {
             Of::All(_) => None,
             Of::These(permits) => Some(permits.iter().map(Permit::event).collect()),
+            Of::AtDoor(permit) => Some(vec![permit.event()]),
         }
     }
 }

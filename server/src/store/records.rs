@@ -21,7 +21,9 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod cancellations;
 pub mod door;
+pub mod door_reads;
 mod field;
+pub mod gate_links;
 pub mod mail_jobs;
 mod memory;
 pub mod order_search;
@@ -42,6 +44,7 @@ use api_keys::ApiKey;
 use audit_log::AuditLine;
 use cancellations::Cancellation;
 use door::{DoorRow, GateCountRow, ScanRow};
+use gate_links::{DoorDevice, GateLink};
 use mail_jobs::MailJob;
 use order_search::{FoundBy, SearchProgress};
 use outbox_rows::Message;
@@ -70,6 +73,7 @@ pub fn tables() -> &'static [&'static Table] {
         tables.extend([Picture::table(), EventPicture::table(), Cancellation::table()]);
         // The door.
         tables.extend([DoorRow::table(), ScanRow::table(), GateCountRow::table()]);
+        tables.extend([GateLink::table(), DoorDevice::table()]);
         tables
     })
 }

@@ -1,7 +1,7 @@
 //! The JSON API for check-in: scans, what was counted, and how an event's door works.
 
 use crate::access::{Caller, Permit, Right, may};
-use crate::door::{Answered, Report, Seen};
+use crate::door::{Answered, Report};
 use crate::http::auth::caller;
 use crate::http::extract::{Sent, SentByStaff, json};
 use crate::http::problem::Problem;
@@ -16,10 +16,10 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use boxoffice::door::{
-    Admission, DeviceId, Direction, DoorRefusal, DoorSpec, GateSpec, Nonce, Objection,
+    Admission, DeviceId, Direction, DoorRefusal, DoorSpec, GateSpec, Nonce, Objection, TicketRef,
     check_gate_id,
 };
-use boxoffice::{Event, TimeMs};
+use boxoffice::{Event, Order, OrderId, TimeMs};
 use nts_api as wire;
 use nts_api::{ProblemCode, ScanResult, UndoResult};
 use serde::Deserialize;
@@ -130,9 +130,24 @@ fn not_known(no: CommandError) -> Problem {
     told
 }
 
-fn uuid(what: &str, text: &str) -> Result<u128, Problem> {
+pub(super) fn uuid(what: &str, text: &str) -> Result<u128, Problem> {
     let read = uuid::Uuid::parse_str(text).map(|id| id.as_u128());
     read.map_err(|_| Problem::invalid(format!("The {what} is a UUID.")))
+}
+
+/// The ticket that a scan names instead of a code.
+fn ticket_named(body: &wire::CheckInBody) -> Result<Option<TicketRef>, Problem> {
+    match (&body.ticket, body.code.trim()) {
+        (None, "") => Err(Problem::invalid("A scan has a code, or the ticket that was found.")),
+        (Some(_), code) if !code.is_empty() => {
+            Err(Problem::invalid("A scan has a code or a ticket, not both."))
+        }
+        (Some(named), _) => {
+            let order = OrderId(uuid("order of the ticket", &named.order)?);
+            Ok(Some(TicketRef { order, number: named.number }))
+        }
+        (None, _) => Ok(None),
+    }
 }
 
 fn report(app: &Site, body: wire::CheckInBody) -> Result<Report, Problem> {
@@ -140,9 +155,11 @@ fn report(app: &Site, body: wire::CheckInBody) -> Result<Report, Problem> {
     let at_ms = at_ms.map_err(|why| Problem::invalid(format!("at: {why}.")))?;
     check_gate_id(&body.gate).map_err(|what| Problem::invalid(format!("{what}.")))?;
     let now = app.clock.now_ms();
+    let ticket = ticket_named(&body)?;
     let age_ms = body.age_ms.map(|age| i64::try_from(age).unwrap_or(i64::MAX));
     Ok(Report {
         code: body.code.trim().to_owned(),
+        ticket,
         gate: body.gate,
         device: DeviceId(uuid("device", &body.device)?),
         nonce: Nonce(uuid("nonce", &body.nonce)?),
@@ -177,6 +194,23 @@ fn at(ms: TimeMs) -> std::borrow::Cow<'static, str> {
     when::rfc3339(ms).into()
 }
 
+/// A ticket as the door sees it. `event` is the event of the order; a type of it that is not known yet has no name.
+pub(in crate::http) fn scanned(
+    order: &Order,
+    number: u16,
+    event: &Event,
+) -> Option<wire::ScannedTicket<'static>> {
+    let ticket = order.ticket(number)?;
+    let line = &order.lines[usize::from(ticket.line)];
+    let known = event.ticket_types.get(usize::from(line.ticket_type));
+    Some(wire::ScannedTicket {
+        name: ticket.guest.as_deref().unwrap_or(&order.buyer.name).to_owned().into(),
+        number,
+        order: uuid::Uuid::from_u128(order.id.0).to_string().into(),
+        ticket_type: known.map(|known| known.name.clone()).unwrap_or_default().into(),
+    })
+}
+
 /// What is told of a scan.
 pub(in crate::http) fn told(
     app: &Site,
@@ -185,16 +219,7 @@ pub(in crate::http) fn told(
     answered: &Answered,
 ) -> wire::CheckIn<'static> {
     let of_this = answered.ticket.as_ref().filter(|seen| seen.order.event == event.id);
-    let ticket = of_this.and_then(|Seen { order, number, event }| {
-        let ticket = order.ticket(*number)?;
-        let line = &order.lines[usize::from(ticket.line)];
-        Some(wire::ScannedTicket {
-            name: ticket.guest.as_deref().unwrap_or(&order.buyer.name).to_owned().into(),
-            number: *number,
-            order: uuid::Uuid::from_u128(order.id.0).to_string().into(),
-            ticket_type: event.ticket_types[usize::from(line.ticket_type)].name.clone().into(),
-        })
-    });
+    let ticket = of_this.and_then(|seen| scanned(&seen.order, seen.number, &seen.event));
     let mut told = wire::CheckIn { ticket, ..bare(ScanResult::Recorded) };
     let objection = match &answered.scan {
         Ok(scan) => {
@@ -300,13 +325,12 @@ pub async fn overview(
 
 fn recorded(row: &ScanRow, with_name: bool) -> wire::RecordedScan<'_> {
     let id = |id: u128| uuid::Uuid::from_u128(id).to_string().into();
-    let when_ms = if row.late { row.at_ms.min(row.recorded_ms) } else { row.recorded_ms };
     let word = |word: &String| {
         let text = serde_json::Value::String(word.clone());
         serde_json::from_value(text).unwrap_or(ScanResult::Recorded)
     };
     wire::RecordedScan {
-        at: at(when_ms),
+        at: at(row.when_ms()),
         device: with_name.then(|| id(row.device)),
         direction: if row.goes_out { wire::Direction::Out } else { wire::Direction::In },
         gate: (&row.gate).into(),

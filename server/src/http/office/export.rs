@@ -55,6 +55,9 @@ pub async fn show(
             What::Tickets => {
                 ("Guest list", "A line for each ticket: guest, code, type, whether it is valid.")
             }
+            What::Arrivals => {
+                ("Arrivals", "A line for each ticket: whether its guest has come, when, where.")
+            }
             What::Payments => {
                 ("Payments and refunds", "A line for each movement of money, with its day.")
             }

@@ -96,7 +96,7 @@ pub fn who(actor: Actor) -> String {
         Actor::Buyer => "the buyer".into(),
         Actor::Staff(id) => format!("staff {}", short(id)),
         Actor::ApiKey(id) => format!("API key {}", short(id)),
-        Actor::Device(id) => format!("device {}", short(id)),
+        Actor::Device(id) => format!("a phone with link {}", short(id)),
         Actor::System => "the box office".into(),
     }
 }
@@ -216,6 +216,8 @@ pub fn action(action: Action) -> &'static str {
         Action::TicketsSentAgain => "Tickets sent again",
         Action::TestOrdersMoved => "Test orders moved out of the database",
         Action::DoorChanged => "How the door works was changed",
+        Action::GateLinkMade => "A link for a gate was made",
+        Action::GateLinkEnded => "A link for a gate was ended",
         Action::DoorConflict => "Let in although the records say no",
         Action::ScanUndone => "A check-in was undone",
         Action::Alarm => "Needs attention",

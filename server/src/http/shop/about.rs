@@ -1,6 +1,6 @@
 //! The texts of the shop: who runs it, its terms, and what happens with personal data. And its pictures.
 
-use crate::http::page::{Frame, Page, page, problem_for};
+use crate::http::page::{Frame, Page, is_known, page, problem_for};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::site::Site;
@@ -94,10 +94,7 @@ pub async fn picture(
         }
     };
     let tag = format!("\"{id}\"");
-    let same = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-        let list = value.to_str().unwrap_or_default();
-        list.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
-    });
+    let same = is_known(&headers, &tag);
     let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
     let tag = HeaderValue::from_str(&tag).expect("hexadecimal digits");
     let common = [(header::ETAG, tag), (header::CACHE_CONTROL, kept)];

@@ -92,6 +92,10 @@ pub enum Action {
     TestOrdersMoved,
     /// How an event's door works was changed.
     DoorChanged,
+    /// A link for a gate was made.
+    GateLinkMade,
+    /// A link for a gate was ended.
+    GateLinkEnded,
     /// A device has reported later that it let somebody pass who would have been refused.
     DoorConflict,
     /// An entry or an exit was undone.
@@ -133,6 +137,8 @@ impl Action {
         Action::ShopChanged,
         Action::TestOrdersMoved,
         Action::DoorChanged,
+        Action::GateLinkMade,
+        Action::GateLinkEnded,
         Action::DoorConflict,
         Action::ScanUndone,
         Action::Alarm,
@@ -172,6 +178,8 @@ impl Action {
             Action::ShopChanged => "shop_changed",
             Action::TestOrdersMoved => "test_orders_moved",
             Action::DoorChanged => "door_changed",
+            Action::GateLinkMade => "gate_link_made",
+            Action::GateLinkEnded => "gate_link_ended",
             Action::DoorConflict => "door_conflict",
             Action::ScanUndone => "scan_undone",
             Action::Alarm => "alarm",

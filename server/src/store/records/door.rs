@@ -228,6 +228,11 @@ impl ScanRow {
         }
     }
 
+    /// The best that is known of when it was: [`Scan::when_ms`].
+    pub fn when_ms(&self) -> TimeMs {
+        if self.late { self.at_ms.min(self.recorded_ms) } else { self.recorded_ms }
+    }
+
     /// Of which ticket.
     pub fn ticket(&self) -> Option<TicketRef> {
         Some(TicketRef { order: self.order_id, number: self.number.try_into().ok()? })
