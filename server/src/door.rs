@@ -68,7 +68,6 @@ pub struct Seen {
 
 /// The revision of a code that no ticket has: of one that counts no more.
 const NO_REVISION: u16 = u16::MAX;
-const DAY: i32 = 1;
 
 /// What is known of an event's door.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,8 +88,8 @@ pub struct Overview {
 fn day_of(event: &Event, late_ms: Option<TimeMs>, now: TimeMs) -> i32 {
     let day = |ms| when::day_number(ms, &event.spec.zone);
     let today = day(now);
-    let first = day(event.spec.starts_ms.min(now)) - DAY;
-    late_ms.map(day).filter(|day| (first..=today).contains(day)).unwrap_or(today)
+    let day_before = day(event.spec.starts_ms.min(now)) - 1;
+    late_ms.map(day).filter(|day| (day_before..=today).contains(day)).unwrap_or(today)
 }
 
 impl Door {
@@ -141,11 +140,7 @@ impl Door {
         event: EventId,
     ) -> Result<Option<(Arc<Order>, u16, u16)>, SaleError> {
         let code = &report.code;
-        let mut found = self.tickets.of_any_event(code, Some(event)).await?;
-        if found.is_none() {
-            found = self.tickets.of_any_event(code, None).await?;
-        }
-        if let Some(found) = found {
+        if let Some(found) = self.tickets.before_door(code, event).await? {
             return Ok(Some((found.order, found.number, found.revision)));
         }
         if !report.late {
