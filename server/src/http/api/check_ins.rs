@@ -301,10 +301,7 @@ pub async fn overview(
 fn recorded(row: &ScanRow, with_name: bool) -> wire::RecordedScan<'_> {
     let id = |id: u128| uuid::Uuid::from_u128(id).to_string().into();
     let when_ms = if row.late { row.at_ms.min(row.recorded_ms) } else { row.recorded_ms };
-    let word = |word: &String| {
-        let text = serde_json::Value::String(word.clone());
-        serde_json::from_value(text).unwrap_or(ScanResult::Recorded)
-    };
+    let word = |word: &String| ScanResult::from_word(word).unwrap_or(ScanResult::Recorded);
     wire::RecordedScan {
         at: at(when_ms),
         device: with_name.then(|| id(row.device)),
@@ -381,5 +378,35 @@ pub async fn put_door(
             Err(Problem::from(CommandError::Refused(no)))
         }
         Err(_) => Err(Problem::from(CommandError::Refused(boxoffice::Refusal::UnknownEvent))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice::door::Seen;
+    use boxoffice::{EventId, OrderState};
+
+    /// A row has the word of the rules, and an answer that of the API.
+    #[test]
+    fn an_objection_has_the_same_word_in_the_rows_and_in_the_api() {
+        let seen = || Seen { turn: 1, when_ms: 0, gate: "north".into() };
+        let all = [
+            Objection::AlreadyIn(seen()),
+            Objection::NotIn(None),
+            Objection::UnknownGate,
+            Objection::EventCanceled,
+            Objection::UnknownTicket,
+            Objection::OtherEvent(EventId(1)),
+            Objection::Unpaid(OrderState::Held),
+            Objection::Void(OrderState::Void),
+            Objection::Revoked,
+            Objection::Replaced,
+            Objection::WrongGate,
+            Objection::NotOpen(0),
+        ];
+        for objection in all {
+            assert_eq!(word(&objection).word(), objection.word());
+        }
     }
 }
