@@ -114,6 +114,8 @@ scan_results! {
     Undone = "undone",
     /// The device has used this nonce for another scan. Nothing was recorded.
     NonceUsed = "nonce_used",
+    /// What is recorded of the ticket, or of the event's door, is damaged. Nothing was recorded, also of a late scan.
+    Unreadable = "unreadable",
     /// Of one among many: it cannot be understood; `detail` says why. Nothing was recorded of it.
     Invalid = "invalid",
 }

@@ -13,7 +13,7 @@ use crate::tickets::Tickets;
 use crate::when;
 use crate::writer::{CommandError, DoorError};
 use boxoffice::door::{
-    Admission, DeviceId, Direction, DoorCommand, DoorRefusal, DoorReply, DoorSpec, Nonce,
+    Admission, DeviceId, Direction, DoorCommand, DoorKeys, DoorRefusal, DoorReply, DoorSpec, Nonce,
     Objection, Scan, ScanId, ScanReport, TicketRef, UndoneBy,
 };
 use boxoffice::{Event, EventId, Order, TimeMs};
@@ -153,8 +153,12 @@ impl Door {
     /// The answer to a scan whose code is no ticket's: what was recorded of it when it was one.
     async fn known(&self, id: ScanId, direction: Direction) -> Result<Answered, SaleError> {
         let unknown = || Err(DoorRefusal::Objection(Objection::UnknownTicket));
-        let scan = self.sales.reads.ask(move |reader| door::by_name(reader.tables(), id)).await?;
-        let Some(scan) = scan.filter(|scan| scan.direction == direction) else {
+        let keys = DoorKeys { scans: vec![id], ..DoorKeys::default() };
+        let found = self.sales.reads.ask(move |reader| door::load(reader.tables(), &keys)).await?;
+        if found.unreadable.scans.contains(&id) {
+            return Ok(Answered { ticket: None, scan: Err(DoorRefusal::Unreadable) });
+        }
+        let Some(scan) = found.scan(id).filter(|scan| scan.direction == direction).cloned() else {
             return Ok(Answered { ticket: None, scan: unknown() });
         };
         let order = self.sales.stored(scan.ticket.order).await?;

@@ -217,6 +217,16 @@ pub(in crate::http) fn told(
             told.at = Some(at(undone.at_ms));
             None
         }
+        Err(DoorRefusal::Unreadable) => {
+            told.result = ScanResult::Unreadable;
+            None
+        }
+        // Of the page; the API tells it as a problem.
+        Err(DoorRefusal::Invalid(what)) => {
+            told.result = ScanResult::Invalid;
+            told.detail = Some(format!("{what}.").into());
+            None
+        }
         // The rest is no answer to a scan, or was told as a problem.
         Err(_) => {
             told.result = ScanResult::NonceUsed;
@@ -257,6 +267,11 @@ pub async fn undo(
         Ok(_) => UndoResult::Undone,
         Err(DoorRefusal::TooLateToUndo(_)) => UndoResult::TooLate,
         Err(DoorRefusal::ScannedSince) => UndoResult::ScannedSince,
+        Err(DoorRefusal::Unreadable) => {
+            let detail = "What is recorded of this scan cannot be read, so nothing was undone. Tell whoever runs the \
+                          box office: `nts audit` shows what is damaged.";
+            return Err(Problem::new(ProblemCode::Unavailable, detail));
+        }
         Err(_) => UndoResult::UnknownScan,
     };
     Ok(Json(wire::UndoneScan { result }).into_response())
